@@ -1,0 +1,60 @@
+"""Semantically guided registration of faces and hearts.
+
+The names below are the public API. Each is imported when it is first used, so
+``import facewarp`` costs nothing and loads neither torch nor OpenCV.
+
+Example:
+    >>> import facewarp
+    >>> tracker = facewarp.FaceTracker(template="average")  # doctest: +SKIP
+    >>> for frame in facewarp.read_video("clip.mp4"):  # doctest: +SKIP
+    ...     faces = tracker(frame.image, frame.time)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from facewarp.errors import FacewarpError
+
+if TYPE_CHECKING:
+    from facewarp.core.model import Model, Registration, load
+    from facewarp.face.template import Template
+    from facewarp.face.tracker import Face, FaceTracker
+    from facewarp.media.sources import read_video
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Face",
+    "FaceTracker",
+    "FacewarpError",
+    "Model",
+    "Registration",
+    "Template",
+    "__version__",
+    "load",
+    "read_video",
+]
+
+_HOME = {
+    "Face": "facewarp.face.tracker",
+    "FaceTracker": "facewarp.face.tracker",
+    "Model": "facewarp.core.model",
+    "Registration": "facewarp.core.model",
+    "Template": "facewarp.face.template",
+    "load": "facewarp.core.model",
+    "read_video": "facewarp.media.sources",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module the first time it is asked for (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The names of the module and the public ones not imported yet."""
+    return sorted({*globals(), *__all__})

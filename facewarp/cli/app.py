@@ -1,0 +1,170 @@
+"""The ``facewarp`` program: its commands, its global options and how it ends.
+
+Exit codes: 0 done, 1 an error the user was told of, 2 wrong usage, 130 interrupted.
+"""
+
+import os
+import sys
+import traceback
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
+from typer.main import get_command, get_group
+
+from facewarp import __version__
+from facewarp.cli.console import Output, output_of, show_logs
+from facewarp.errors import FacewarpError
+
+FACES = "Faces"
+MODELS = "Models"
+MACHINE = "This machine"
+
+
+@dataclass(frozen=True)
+class Command:
+    """One line of the table of commands.
+
+    Attributes:
+        target: ``module:name`` below ``facewarp.cli``: a function with Typer parameters, or a
+            ``typer.Typer`` when the command has commands of its own.
+        summary: The line shown by ``facewarp --help``; the first line of the target's docstring.
+        panel: The heading it is listed under.
+    """
+
+    target: str
+    summary: str
+    panel: str
+
+
+COMMANDS = {
+    "doctor": Command(
+        "doctor:doctor", "Tell whether this machine has what facewarp needs.", MACHINE
+    ),
+}
+
+
+def load_command(name: str) -> TyperCommand | TyperGroup:
+    """Import the file of a command and make the command of it."""
+    module, _, attribute = COMMANDS[name].target.partition(":")
+    target = getattr(import_module(f"facewarp.cli.{module}"), attribute)
+    if isinstance(target, typer.Typer):
+        loaded: Any = get_group(target)
+    else:
+        single = typer.Typer(add_completion=False)
+        single.command(name)(target)
+        loaded = get_command(single)
+    loaded.name = name
+    return loaded
+
+
+class CommandTable(TyperGroup):
+    """The commands of `COMMANDS`, each imported when it is run, and one way to end for them all.
+
+    ``--json``, ``--verbose`` and ``--quiet`` are taken from anywhere on the line, so that
+    ``facewarp doctor --json`` is as good as ``facewarp --json doctor``.
+    """
+
+    GLOBAL_FLAGS = frozenset({"--json", "-v", "--verbose", "-q", "--quiet"})
+
+    def __init__(self, **attrs: Any) -> None:
+        super().__init__(**attrs)
+        for name, command in COMMANDS.items():
+            self.add_command(
+                TyperCommand(name, help=command.summary, rich_help_panel=command.panel)
+            )
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Move the global flags to the front; what follows ``--`` is never a flag."""
+        end = args.index("--") if "--" in args else len(args)
+        flags = [word for word in args[:end] if word in self.GLOBAL_FLAGS]
+        words = [word for word in args[:end] if word not in self.GLOBAL_FLAGS]
+        return super().parse_args(ctx, [*flags, *words, *args[end:]])
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]
+        """Find the command by name and import its file."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command if name is None else load_command(name), rest
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run the command; whatever goes wrong ends in one line and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, TyperException, EOFError, BrokenPipeError):
+            raise
+        except KeyboardInterrupt as stop:
+            notes = getattr(stop, "__notes__", [])
+            kept = "; ".join(notes) or "finished files are kept, unfinished ones removed"
+            output_of(ctx).line("interrupted", kept, "yellow")
+            raise typer.Exit(130) from None
+        except Exception as error:  # noqa: BLE001 - the one place where everything ends
+            output = output_of(ctx)
+            if output.verbose:
+                output.stderr.print(
+                    traceback.format_exc(), markup=False, highlight=False, soft_wrap=True
+                )
+            output.error(describe(error, output.verbose))
+            raise typer.Exit(1) from None
+
+
+def describe(error: Exception, verbose: bool = False) -> str:
+    """One line about an error: what the user can do about it, or that it is a bug of ours."""
+    if isinstance(error, FacewarpError):
+        return str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return str(FacewarpError(error.strerror or type(error).__name__, error.filename))
+    text = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+    hint = "" if verbose else " (run with --verbose for the traceback)"
+    return f"internal error: {text}{hint}"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"facewarp {__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    name="facewarp",
+    cls=CommandTable,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="--json, -v and -q may stand anywhere on the line.",
+)
+
+
+@app.callback()
+def _options(
+    ctx: typer.Context,
+    json: Annotated[
+        bool, typer.Option("--json", help="Results as JSON on standard output, the rest on error.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Debug messages, and tracebacks of errors.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Errors only.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Carry labels, textures and styles onto faces by semantically guided registration."""
+    ctx.obj = Output(json=json, verbose=verbose, quiet=quiet)
+    show_logs(ctx.obj)
+
+
+def main() -> None:
+    """Run the program on ``sys.argv`` and exit."""
+    try:
+        app(prog_name="facewarp")
+    finally:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader of ``facewarp ... | head`` has gone
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,184 @@
+"""What the command line prints, and where: results, messages, progress and JSON.
+
+Every command gets one `Output` and sends everything through it. With ``--json`` standard output
+carries one JSON value and nothing else; whatever is meant for people goes to standard error.
+"""
+
+import json
+import logging
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, is_dataclass
+from enum import Enum
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console, RenderableType
+
+if TYPE_CHECKING:
+    from rich.progress import Task
+
+
+@dataclass(frozen=True)
+class Output:
+    """How the user wants to be spoken to, and the two streams to do it with.
+
+    Attributes:
+        json: Standard output is for a program; people read standard error.
+        verbose: Show debug messages, and tracebacks of errors.
+        quiet: Show errors only (and the JSON, if asked for).
+        stdout: The console on standard output.
+        stderr: The console on standard error.
+    """
+
+    json: bool = False
+    verbose: bool = False
+    quiet: bool = False
+    stdout: Console = field(default_factory=Console)
+    stderr: Console = field(default_factory=lambda: Console(stderr=True))
+
+    def say(self, *what: RenderableType) -> None:
+        """Print text (with Rich markup), tables or panels for people; nothing when quiet."""
+        if not self.quiet:
+            (self.stderr if self.json else self.stdout).print(*what, soft_wrap=_is_text(what))
+
+    def line(self, kind: str, text: str, style: str) -> None:
+        """Print one line ``kind: text`` on standard error, never wrapped, markup left alone."""
+        self.stderr.print(f"{kind}: ", style=style, end="", highlight=False)
+        self.stderr.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def error(self, text: str) -> None:
+        """Say in one red line what went wrong."""
+        self.line("error", text, "bold red")
+
+    def warn(self, text: str) -> None:
+        """Say in one yellow line what the user should know; nothing when quiet."""
+        if not self.quiet:
+            self.line("warning", text, "yellow")
+
+    def emit_json(self, value: Any) -> None:
+        """Write one JSON value to standard output; does nothing without ``--json``.
+
+        Dataclasses, enums, paths and numpy arrays and scalars are written as plain values. Numbers
+        that JSON cannot hold (NaN and the infinities) become null.
+        """
+        if self.json:
+            indent = 2 if self.stdout.is_terminal else None
+            text = json.dumps(_plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+            sys.stdout.write(text + "\n")
+
+    @contextmanager
+    def progress(
+        self, description: str, total: float | None = None, unit: str = "frames"
+    ) -> Iterator[Callable[..., None]]:
+        """A progress bar on standard error with units a second and time left.
+
+        Nothing is drawn when quiet or when standard error is not a terminal.
+
+        Args:
+            description: What is being done, e.g. ``"tracking clip.mp4"``.
+            total: How many steps there are; None if that cannot be known beforehand.
+            unit: What a step is, in the plural; shown as ``frames/s``.
+
+        Yields:
+            ``advance(steps=1, description=None)``: call it after each step.
+        """
+        from rich.markup import escape
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            ProgressColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+        from rich.text import Text
+
+        class Speed(ProgressColumn):
+            def render(self, task: "Task") -> Text:
+                speed = task.finished_speed or task.speed
+                return Text("" if speed is None else f"{speed:.1f} {unit}/s", style="cyan")
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            Speed(),
+            TimeElapsedColumn() if total is None else TimeRemainingColumn(),
+        )
+        hidden = self.quiet or not self.stderr.is_terminal
+        with Progress(*columns, console=self.stderr, disable=hidden) as bar:
+            task = bar.add_task(escape(description), total=total)
+
+            def advance(steps: float = 1, description: str | None = None) -> None:
+                text = None if description is None else escape(description)
+                bar.update(task, advance=steps, description=text)
+
+            yield advance
+
+
+class LogHandler(logging.Handler):
+    """Shows log messages of the library as single lines on standard error."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__()
+        self.output = output
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record; a message that cannot be formatted is reported, not raised."""
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError):
+            self.handleError(record)
+            return
+        style = "bold red" if record.levelno >= logging.ERROR else "yellow"
+        style = style if record.levelno >= logging.WARNING else "dim"
+        self.output.line(record.levelname.lower(), text, style)
+
+
+def output_of(ctx: typer.Context) -> Output:
+    """The `Output` that the global options asked for.
+
+    Args:
+        ctx: The context Typer hands to a command that has a ``ctx: typer.Context`` parameter.
+    """
+    output = ctx.find_object(Output)
+    return Output() if output is None else output
+
+
+def show_logs(output: Output) -> None:
+    """Send log messages of the ``facewarp`` loggers to standard error, as much as was asked for."""
+    logger = logging.getLogger("facewarp")
+    logger.handlers = [LogHandler(output)]
+    logger.propagate = False
+    level = logging.DEBUG if output.verbose else logging.WARNING
+    logger.setLevel(logging.ERROR if output.quiet else level)
+
+
+def _is_text(what: tuple[RenderableType, ...]) -> bool:
+    return all(isinstance(part, str) for part in what)
+
+
+def _plain(value: Any) -> Any:
+    """The same value made of what JSON knows."""
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, Enum):
+        return _plain(value.value)
+    if isinstance(value, int | float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, PathLike):
+        return fspath(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    raise TypeError(f"cannot write {type(value).__name__} as JSON")

@@ -1,0 +1,178 @@
+"""``facewarp doctor``: what this machine has of what facewarp needs."""
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from facewarp import __version__
+from facewarp.cli.console import output_of
+from facewarp.errors import FacewarpError
+
+ENCODERS = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at.
+
+    Attributes:
+        name: What was looked at, e.g. ``"torch"``.
+        state: ``"ok"``, ``"absent"`` (facewarp works without it) or ``"broken"`` (it does not).
+        text: What was found, for people.
+        facts: The same for programs.
+    """
+
+    name: str
+    state: str
+    text: str
+    facts: dict[str, Any]
+
+
+def doctor(ctx: typer.Context) -> None:
+    """Tell whether this machine has what facewarp needs.
+
+    Looks at versions, processor, devices, video encoders, display and the files facewarp came
+    with. Opens no camera and no connection. Exit code 1 if something facewarp needs is broken.
+    """
+    output = output_of(ctx)
+    findings = examine()
+    broken = [finding.name for finding in findings if finding.state == "broken"]
+    facts = {finding.name: {"state": finding.state, **finding.facts} for finding in findings}
+    output.emit_json({"ok": not broken, "findings": facts})
+    marks = {"ok": "[green]ok[/]", "absent": "[yellow]--[/]", "broken": "[bold red]!![/]"}
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for finding in findings:
+        table.add_row(marks[finding.state], finding.name, escape(finding.text))
+    output.say(table)
+    if broken:
+        raise FacewarpError(
+            f"facewarp cannot work here: {', '.join(broken)}",
+            fix="The lines marked !! say why.",
+        )
+
+
+def examine() -> list[Finding]:
+    """Look at everything; what cannot be looked at is a finding itself, never an exception."""
+    checks: dict[str, Callable[[str], Finding]] = {
+        "facewarp": _facewarp,
+        "machine": _machine,
+        "torch": _torch,
+        "onnxruntime": _optional,
+        "openvino": _optional,
+        "video": _video,
+        "face detector": _detector,
+        "weights": _weights,
+        "display": _display,
+    }
+    findings = []
+    for name, check in checks.items():
+        try:
+            findings.append(check(name))
+        except Exception as error:  # noqa: BLE001 - a broken install can raise anything
+            known = isinstance(error, FacewarpError)
+            text = str(error) if known else " ".join(f"{type(error).__name__}: {error}".split())
+            findings.append(Finding(name, "broken", text, {"error": text}))
+    return findings
+
+
+def _facewarp(name: str) -> Finding:
+    where = str(Path(__file__).parents[1])
+    facts = {"version": __version__, "python": platform.python_version(), "path": where}
+    facts["executable"] = sys.executable
+    return Finding(name, "ok", f"{__version__}, Python {facts['python']}, in {where}", facts)
+
+
+def _machine(name: str) -> Finding:
+    cores = os.cpu_count() or 1
+    facts = {"platform": platform.platform(), "processor": processor(), "cores": cores}
+    text = f"{facts['platform']}, {facts['processor']}, {cores} cores"
+    return Finding(name, "ok", text, facts)
+
+
+def _torch(name: str) -> Finding:
+    import torch
+
+    devices = {"cpu": processor()}
+    for index in range(torch.cuda.device_count()):
+        devices[f"cuda:{index}"] = torch.cuda.get_device_name(index)
+    if torch.backends.mps.is_available():
+        devices["mps"] = "Apple GPU"
+    facts = {"version": torch.__version__, "threads": torch.get_num_threads(), "devices": devices}
+    text = f"{torch.__version__}, {facts['threads']} threads, devices: {', '.join(devices)}"
+    return Finding(name, "ok", text, facts)
+
+
+def _optional(name: str) -> Finding:
+    try:
+        version = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        text = 'not installed; pip install "facewarp[cpu]" brings it'
+        return Finding(name, "absent", text, {"version": None})
+    return Finding(name, "ok", version, {"version": version})
+
+
+def _video(name: str) -> Finding:
+    import av
+
+    found = [encoder for encoder in ENCODERS if encoder in av.codecs_available]
+    version = metadata.version("av")
+    facts = {"av": version, "h264_encoders": found}
+    if not found:
+        return Finding(name, "absent", f"PyAV {version}, without an H.264 encoder", facts)
+    return Finding(name, "ok", f"PyAV {version}, H.264 by {', '.join(found)}", facts)
+
+
+def _detector(name: str) -> Finding:
+    from facewarp.face.detector import FaceDetector
+
+    with FaceDetector():
+        version = metadata.version("mediapipe")
+    return Finding(name, "ok", f"runs on mediapipe {version}", {"mediapipe": version})
+
+
+def _weights(name: str) -> Finding:
+    from facewarp.core.weights import shipped_weights
+
+    index = resources.files("facewarp.assets") / "weights" / "index.json"
+    facts: dict[str, Any] = {}
+    for model in json.loads(index.read_text("utf-8")):
+        try:
+            facts[model] = {"ok": True, "file": str(shipped_weights(model))}
+        except FacewarpError as error:
+            facts[model] = {"ok": False, "error": str(error)}
+    bad = [str(entry["error"]) for entry in facts.values() if not entry["ok"]]
+    text = "; ".join(bad) or f"{', '.join(facts)}: complete, sha256 as recorded"
+    return Finding(name, "broken" if bad else "ok", text, facts)
+
+
+def _display(name: str) -> Finding:
+    present = has_display()
+    text = "present" if present else "none, so nothing can be shown in a window"
+    return Finding(name, "ok" if present else "absent", text, {"present": present})
+
+
+def has_display() -> bool:
+    """Whether windows can be opened (OpenCV aborts the process when it tries in vain)."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def processor() -> str:
+    """The name of the processor as its maker writes it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())

@@ -1,0 +1,1 @@
+"""Tensors: grids, fields, networks. Knows nothing of faces, hearts, files' meaning or screens."""

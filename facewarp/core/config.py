@@ -1,0 +1,112 @@
+"""What a model is made of: frozen dataclasses that travel inside the weights file."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from facewarp.core.geometry import Shape
+
+Stride = int | tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class FeatureConfig:
+    """PartNet, the semantic U-Net.
+
+    Attributes:
+        channels: channels of each encoder level; the first level works at input size.
+        strides: step into each level after the first, one number or one per axis (D, H, W).
+        decoder: channels of each decoder level, deepest first; as many as levels are climbed.
+        refine: further 3x3 convolutions at the output level.
+    """
+
+    channels: tuple[int, ...] = (5, 16, 32, 64)
+    strides: tuple[Stride, ...] = (2, 2, 2)
+    decoder: tuple[int, ...] = (32, 32)
+    refine: int = 1
+
+
+@dataclass(frozen=True)
+class StepConfig:
+    """RegNet, one registration step.
+
+    Attributes:
+        channels: channels of each encoder level; the first works at the features' size.
+        strides: step into each level after the first.
+        entry_stride: step into the first level, where full resolution is not worth its cost.
+        control_level: the level whose size is the control grid's. Where the encoder goes deeper,
+            a decoder with skips climbs back to it.
+        box: width of the spline's mean filters, in px of the field's grid.
+        down: ``"max"`` pools between levels (the paper), ``"stride"`` lets convolutions step.
+    """
+
+    channels: tuple[int, ...] = (16, 32, 64, 128, 256)
+    strides: tuple[Stride, ...] = (2, 2, 2, 2)
+    entry_stride: Stride = 1
+    control_level: int = 4
+    box: int = 19
+    down: Literal["max", "stride"] = "max"
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """A guided registration model.
+
+    Attributes:
+        kind: ``"face"`` or ``"heart"``: which world the classes belong to.
+        classes: names of the parts, background first.
+        grid_shape: the grid that fields and points are given on (the face crop).
+        input_shape: what the network sees; the grid's image is averaged down to it.
+        field_shape: grid on which steps are composed; results are resized to ``grid_shape``.
+        features: the semantic U-Net.
+        steps: registration steps, coarse to fine.
+        guidance: what the steps read: part probabilities or logits.
+        combine: fields of successive steps are composed, or added (the paper also tries it).
+        border: how splines end, see ``spline_matrix``.
+        shared: all steps share the first step's weights.
+        diffeomorphic: steps predict stationary velocities, integrated by scaling and squaring.
+    """
+
+    kind: str = "face"
+    classes: tuple[str, ...] = ()
+    grid_shape: Shape = (320, 260)
+    input_shape: Shape = (320, 260)
+    field_shape: Shape = (160, 130)
+    features: FeatureConfig = FeatureConfig()
+    steps: tuple[StepConfig, ...] = (StepConfig(box=19), StepConfig(box=11))
+    guidance: Literal["probabilities", "logits"] = "logits"
+    combine: Literal["compose", "add"] = "compose"
+    border: Literal["edge", "zero"] = "edge"
+    shared: bool = False
+    diffeomorphic: bool = False
+
+    @property
+    def ndim(self) -> int:
+        """2 for images, 3 for volumes."""
+        return len(self.grid_shape)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of parts, background included."""
+        return len(self.classes)
+
+    def to_json(self) -> str:
+        """The configuration as JSON, as stored in weights files."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "ModelConfig":
+        """Read what :meth:`to_json` wrote; unknown keys raise ``TypeError``."""
+        raw: dict[str, Any] = _tuples(json.loads(text))
+        raw["features"] = FeatureConfig(**raw["features"])
+        raw["steps"] = tuple(StepConfig(**step) for step in raw["steps"])
+        return cls(**raw)
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_tuples(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    return value

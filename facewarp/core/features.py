@@ -1,0 +1,52 @@
+"""PartNet, the semantic U-Net: an image's part logits, which guide the registration."""
+
+import torch
+from torch import Tensor, nn
+
+from facewarp.core.config import FeatureConfig
+from facewarp.core.layers import conv, conv_block, upsample_to
+
+
+class PartNet(nn.Module):
+    """U-Net with strided encoder and linear upsampling (Ha et al. 2020, section 2.1).
+
+    The paper's plan, and the default configuration: one convolution at input size, three levels
+    of a strided and a plain convolution (channels 5/16/32/64), two levels climbed with skip
+    connections, one refining and one classifying convolution: eleven in all, output at half
+    the input's size.
+    """
+
+    def __init__(self, config: FeatureConfig, n_classes: int, ndim: int = 2) -> None:
+        super().__init__()
+        channels = config.channels
+        if len(config.strides) != len(channels) - 1 or len(config.decoder) >= len(channels):
+            raise ValueError(f"strides and decoder do not fit the encoder's levels: {config}")
+        self.entry = conv_block(ndim, 1, channels[0])
+        self.down = nn.ModuleList(
+            nn.Sequential(
+                conv_block(ndim, inputs, outputs, stride), conv_block(ndim, outputs, outputs)
+            )
+            for inputs, outputs, stride in zip(channels, channels[1:], config.strides, strict=False)
+        )
+        width = channels[-1]
+        climbs = []
+        for level, outputs in enumerate(config.decoder, start=2):
+            climbs.append(conv_block(ndim, width + channels[-level], outputs))
+            width = outputs
+        self.up = nn.ModuleList(climbs)
+        self.refine = nn.Sequential(*(conv_block(ndim, width, width) for _ in range(config.refine)))
+        self.classify = conv(ndim, width, n_classes)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits ``(B, K, *output_shape)`` of a grey image ``(B, 1, *input_shape)`` in [0, 1]."""
+        x = self.entry(image)
+        skips = [x]
+        for block in self.down:
+            x = block(x)
+            skips.append(x)
+        skips.pop()
+        for block in self.up:
+            skip = skips.pop()
+            x = block(torch.cat([upsample_to(x, skip.shape[2:]), skip], 1))
+        logits: Tensor = self.classify(self.refine(x))
+        return logits

@@ -1,0 +1,206 @@
+"""Displacement fields: splines, warping, composing, inverting, measuring. 2D and 3D by one code.
+
+Convention
+    A field ``u`` is ``(B, n, *spatial)`` with channels ``(x, y[, z])`` in pixels of its own grid.
+    It lives on the fixed grid and points into moving: ``warped(p) = moving(p + u(p))``.
+    Points of the fixed image go through ``p + u(p)`` into moving.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from facewarp.core.geometry import Shape, pixel_grid
+
+Border = Literal["edge", "zero"]
+
+
+def spline_matrix(
+    n_out: int, n_control: int, box: int, passes: int = 3, border: Border = "edge"
+) -> Tensor:
+    """The 1D B-spline basis as a matrix ``(n_out, n_control)``.
+
+    Control values are interpolated linearly to ``n_out`` samples, then smoothed ``passes`` times
+    by a mean over ``box`` samples (Ha et al. 2020, section 2.2): a smooth, compactly supported
+    basis. Both are linear, so they are one small matrix.
+
+    Args:
+        n_out: samples along the axis.
+        n_control: control points along the axis.
+        box: odd width of the mean filter, in samples.
+        passes: how often the filter is applied.
+        border: ``"edge"`` repeats border samples, so that rows sum to one and a constant grid is
+            a constant field; ``"zero"`` is the paper's zero padding, which pulls the field to
+            zero at the border.
+    """
+    if box < 1 or box % 2 == 0:
+        raise ValueError(f"the box filter's width is odd and at least 1, not {box}")
+    position = (torch.arange(n_out, dtype=torch.float64) + 0.5) * n_control / n_out - 0.5
+    position = position.clamp(0, n_control - 1)
+    low = position.floor().long().clamp(max=max(n_control - 2, 0))
+    high = (low + 1).clamp(max=n_control - 1)
+    share = position - low
+    rows = torch.arange(n_out)
+    basis = torch.zeros(n_out, n_control, dtype=torch.float64)
+    basis.index_put_((rows, low), 1 - share, accumulate=True)
+    basis.index_put_((rows, high), share, accumulate=True)
+
+    smooth = torch.zeros(n_out, n_out, dtype=torch.float64)
+    for offset in range(-(box // 2), box // 2 + 1):
+        source = rows + offset
+        inside = (source >= 0) & (source < n_out)
+        kept = torch.ones_like(inside) if border == "edge" else inside
+        weight = torch.full((int(kept.sum()),), 1.0 / box, dtype=torch.float64)
+        smooth.index_put_((rows[kept], source.clamp(0, n_out - 1)[kept]), weight, accumulate=True)
+    return (torch.linalg.matrix_power(smooth, passes) @ basis).float()
+
+
+def spline_field(control: Tensor, matrices: Sequence[Tensor]) -> Tensor:
+    """Dense field ``(B, n, *shape)`` from control points ``(B, n, *control_shape)``.
+
+    Args:
+        control: displacements of the control points, in px of the dense grid.
+        matrices: one :func:`spline_matrix` per spatial axis, in the order of the tensor's axes.
+    """
+    dense = control
+    for axis, matrix in enumerate(matrices, start=2):
+        dense = torch.movedim(torch.movedim(dense, axis, -1) @ matrix.T, -1, axis)
+    return dense
+
+
+def warp(image: Tensor, field: Tensor, mode: str = "bilinear", padding: str = "border") -> Tensor:
+    """Resample ``image`` at ``p + u(p)``.
+
+    Args:
+        image: moving, ``(B, C, *moving_shape)``; its shape may differ from the field's, whose
+            pixel coordinates then count on moving's grid.
+        field: ``(B, n, *fixed_shape)`` px.
+        mode: ``"bilinear"`` (trilinear in 3D) or ``"nearest"``.
+        padding: ``"border"`` or ``"zeros"`` outside of moving.
+
+    Returns:
+        ``(B, C, *fixed_shape)``.
+    """
+    shape = tuple(field.shape[2:])
+    target = pixel_grid(shape, field.device, field.dtype) + field
+    return sample(image, target, mode, padding)
+
+
+def sample(
+    image: Tensor, points: Tensor, mode: str = "bilinear", padding: str = "border"
+) -> Tensor:
+    """Values of ``image`` at pixel coordinates ``points`` ``(B, n, *any)``."""
+    sizes = points.new_tensor(image.shape[:1:-1])
+    if points.ndim != image.ndim:
+        raise ValueError(f"points {tuple(points.shape)} do not fit image {tuple(image.shape)}")
+    normalised = torch.movedim(points, 1, -1) * (2 / sizes) + (1 / sizes - 1)
+    return F.grid_sample(image, normalised, mode=mode, padding_mode=padding, align_corners=False)
+
+
+def warp_labels(labels: Tensor, field: Tensor, n_classes: int) -> Tensor:
+    """Warp a label map ``(B, *moving_shape)`` as one-hot probabilities, then take the argmax.
+
+    Returns:
+        int64 labels ``(B, *fixed_shape)``. Ids are never interpolated.
+    """
+    onehot = torch.movedim(F.one_hot(labels.long(), n_classes), -1, 1).to(field.dtype)
+    return warp(onehot, field).argmax(1)
+
+
+def warp_points(points: Tensor, field: Tensor) -> Tensor:
+    """Carry points ``(B, N, n)`` of the fixed image through ``p + u(p)`` into moving."""
+    n = points.shape[-1]
+    where = torch.movedim(points, -1, 1).reshape(points.shape[0], n, *[1] * (n - 1), -1)
+    moved = sample(field, where.to(field.dtype))
+    return points + torch.movedim(moved.reshape(points.shape[0], n, -1), 1, -1)
+
+
+def compose(first: Tensor, second: Tensor) -> Tensor:
+    """One field for two warps: ``warp(warp(m, first), second) == warp(m, compose(first, second))``.
+
+    ``u(p) = second(p) + first(p + second(p))``: ``first`` is the earlier registration step.
+    """
+    return second + warp(first, second)
+
+
+def invert(field: Tensor, iterations: int = 20) -> tuple[Tensor, Tensor]:
+    """Inverse field by fixed-point iteration ``v <- -u(p + v)`` (Chen et al. 2008).
+
+    Returns:
+        The inverse, and its residual in px ``|v(p) + u(p + v(p))|`` ``(B, 1, *shape)``. Where it
+        is not small the iteration did not settle: the field folds there, or is close to it.
+    """
+    inverse = -field
+    for _ in range(iterations):
+        inverse = -warp(field, inverse)
+    residual = (inverse + warp(field, inverse)).norm(dim=1, keepdim=True)
+    return inverse, residual
+
+
+def exponential(velocity: Tensor, squarings: int = 6) -> Tensor:
+    """Flow of a stationary velocity field over unit time, by scaling and squaring."""
+    flow = velocity / 2**squarings
+    for _ in range(squarings):
+        flow = compose(flow, flow)
+    return flow
+
+
+def polyaffine(field: Tensor, weights: Tensor) -> Tensor:
+    """Closest poly-affine field: one affine map per region, blended by the regions' weights.
+
+    Each region's map is the weighted least-squares fit to the field; maps are fused by their
+    weighted mean (Arsigny et al. 2009, direct fusion).
+
+    Args:
+        field: ``(B, n, *shape)`` px.
+        weights: ``(B, K, *shape)`` non-negative; smooth them for a smooth result.
+    """
+    batch, n = field.shape[:2]
+    shape = field.shape[2:]
+    coordinates = pixel_grid(tuple(shape), field.device, field.dtype).reshape(n, -1)
+    centre = coordinates.mean(1, keepdim=True)
+    scale = (coordinates - centre).abs().max().clamp(min=1.0)
+    design = torch.cat([(coordinates - centre) / scale, torch.ones_like(coordinates[:1])])  # n+1,P
+    share = weights.reshape(batch, weights.shape[1], -1)
+    target = field.reshape(batch, n, -1)
+    gram = torch.einsum("bkp,ip,jp->bkij", share, design, design)
+    ridge = 1e-6 * gram.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None] + 1e-12
+    gram = gram + ridge * torch.eye(n + 1, device=field.device, dtype=field.dtype)
+    moment = torch.einsum("bkp,ip,bcp->bkic", share, design, target)
+    maps = torch.linalg.solve(gram, moment)  # B,K,n+1,n
+    share = share / share.sum(1, keepdim=True).clamp(min=1e-12)
+    return torch.einsum("bkp,ip,bkic->bcp", share, design, maps).reshape(field.shape)
+
+
+def field_gradient(field: Tensor) -> Tensor:
+    """Derivatives ``du_i/dx_j`` ``(B, n, n, *shape)`` by central differences (one-sided at edges).
+
+    The first channel axis is the displacement's component, the second the direction, both in
+    the order x, y[, z].
+    """
+    n = field.shape[1]
+    axes = tuple(range(field.ndim - 1, 1, -1))  # tensor axes of x, y[, z]
+    if min(field.shape[2:]) < 2:
+        raise ValueError(f"derivatives need two pixels along every axis, not {field.shape[2:]}")
+    parts = [torch.gradient(field, dim=axis)[0] for axis in axes]
+    assert len(parts) == n
+    return torch.stack(parts, dim=2)
+
+
+def jacobian_determinant(field: Tensor) -> Tensor:
+    """Determinant of ``I + grad u`` ``(B, *shape)``: local change of area or volume; folds <= 0."""
+    gradient = field_gradient(field)
+    n = field.shape[1]
+    eye = torch.eye(n, device=field.device, dtype=field.dtype).view(1, n, n, *[1] * n)
+    jacobian = gradient + eye
+    j = jacobian.unbind(1)
+    if n == 2:
+        return j[0][:, 0] * j[1][:, 1] - j[0][:, 1] * j[1][:, 0]
+    return (
+        j[0][:, 0] * (j[1][:, 1] * j[2][:, 2] - j[1][:, 2] * j[2][:, 1])
+        - j[0][:, 1] * (j[1][:, 0] * j[2][:, 2] - j[1][:, 2] * j[2][:, 0])
+        + j[0][:, 2] * (j[1][:, 0] * j[2][:, 1] - j[1][:, 1] * j[2][:, 0])
+    )

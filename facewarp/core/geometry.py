@@ -1,0 +1,125 @@
+"""The page on conventions: grids, pixels, millimetres, and how sizes change.
+
+Convention
+    Tensors are ``(B, C, [D,] H, W)``; ``shape`` always means the spatial part, ``([D,] H, W)``.
+    Coordinates are ``(x, y[, z])`` in pixels of a grid, pixel centres at integers, so the first
+    pixel's centre is 0 and the grid covers ``[-0.5, n - 0.5]`` along an axis of ``n`` pixels.
+    Resizing keeps that covered interval (``align_corners=False`` everywhere): a point moves by
+    ``x' = (x + 0.5) * s - 0.5`` and a displacement is multiplied by ``s``.
+    Normalised coordinates exist only inside the call to ``grid_sample`` (fields.py).
+    Millimetres exist only at the edges: ``u_mm = affine[:3, :3] @ u_vox``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Shape = tuple[int, ...]
+FloatArray = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A regular grid of pixels or voxels and where it lies in the world.
+
+    Attributes:
+        shape: spatial shape, ``([D,] H, W)``.
+        affine: ``(n+1, n+1)`` matrix from ``(x, y[, z], 1)`` in pixels to world units (mm for
+            volumes; the identity where nothing is known).
+    """
+
+    shape: Shape
+    affine: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
+
+    def __post_init__(self) -> None:
+        if len(self.shape) not in (2, 3) or min(self.shape) < 1:
+            raise ValueError(
+                f"a grid has two or three axes of at least one pixel, not {self.shape}"
+            )
+        affine = np.asarray(self.affine, dtype=np.float64)
+        if affine.size == 0:
+            affine = np.eye(self.ndim + 1)
+        if affine.shape != (self.ndim + 1, self.ndim + 1):
+            raise ValueError(f"affine {affine.shape} does not fit a {self.ndim}D grid")
+        if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:-1, :-1])) < 1e-12:
+            raise ValueError("the affine is not finite or not invertible")
+        object.__setattr__(self, "affine", affine)
+
+    @property
+    def ndim(self) -> int:
+        """Number of spatial axes, 2 or 3."""
+        return len(self.shape)
+
+    @property
+    def spacing(self) -> FloatArray:
+        """World length of one pixel step along x, y[, z]: column norms of the affine."""
+        norms: FloatArray = np.linalg.norm(self.affine[:-1, :-1], axis=0)
+        return norms
+
+    def resized(self, shape: Shape) -> "Grid":
+        """The grid of another shape that covers the same part of the world."""
+        scale = np.asarray(self.shape[::-1], float) / np.asarray(shape[::-1], float)
+        step = np.eye(self.ndim + 1)
+        step[:-1, :-1] = np.diag(scale)
+        step[:-1, -1] = 0.5 * scale - 0.5
+        return Grid(shape, self.affine @ step)
+
+    def to_world(self, points_px: FloatArray) -> FloatArray:
+        """World coordinates of pixel coordinates ``(..., n)``."""
+        world: FloatArray = points_px @ self.affine[:-1, :-1].T + self.affine[:-1, -1]
+        return world
+
+    def to_pixels(self, points_world: FloatArray) -> FloatArray:
+        """Pixel coordinates of world coordinates ``(..., n)``."""
+        inverse = np.linalg.inv(self.affine)
+        pixels: FloatArray = points_world @ inverse[:-1, :-1].T + inverse[:-1, -1]
+        return pixels
+
+
+def pixel_grid(
+    shape: Shape, device: torch.device | None = None, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Every pixel's own coordinates: ``(1, n, *shape)``, channels ``(x, y[, z])``."""
+    axes = [torch.arange(size, device=device, dtype=dtype) for size in shape]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1])[None]
+
+
+def axis_scales(source: Shape, target: Shape) -> list[float]:
+    """Factors by which lengths grow along x, y[, z] from a grid to its resized self."""
+    return [t / s for s, t in zip(source[::-1], target[::-1], strict=True)]
+
+
+def resize_image(image: Tensor, shape: Shape) -> Tensor:
+    """Resize ``(B, C, *spatial)`` to ``shape``; means over pixels when shrinking by whole factors.
+
+    Whole factors use exact averaging (no aliasing); anything else is linear interpolation.
+    """
+    if tuple(image.shape[2:]) == tuple(shape):
+        return image
+    factors = [s / t for s, t in zip(image.shape[2:], shape, strict=True)]
+    if all(f.is_integer() and f >= 1 for f in factors):
+        kernel = [int(f) for f in factors]
+        return F.avg_pool2d(image, kernel) if len(shape) == 2 else F.avg_pool3d(image, kernel)
+    mode = "bilinear" if len(shape) == 2 else "trilinear"
+    return F.interpolate(image, size=list(shape), mode=mode, align_corners=False)
+
+
+def resize_field(displacement: Tensor, shape: Shape) -> Tensor:
+    """Resize a field ``(B, n, *spatial)`` in pixels of its own grid: values scale with the grid."""
+    scales = axis_scales(tuple(displacement.shape[2:]), shape)
+    if all(s == 1.0 for s in scales):
+        return displacement
+    factor = displacement.new_tensor(scales).view(1, -1, *[1] * len(shape))
+    return resize_image(displacement, shape) * factor
+
+
+def resize_points(points: FloatArray, source: Sequence[int], target: Sequence[int]) -> FloatArray:
+    """Carry points ``(..., n)`` in px of a grid of shape ``source`` to its resized ``target``."""
+    scales = np.asarray(axis_scales(tuple(source), tuple(target)))
+    resized: FloatArray = (np.asarray(points, dtype=np.float64) + 0.5) * scales - 0.5
+    return resized

@@ -1,0 +1,38 @@
+"""The few layers both networks are made of, in 2D and 3D."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from facewarp.core.config import Stride
+
+SLOPE = 0.1  # leaky ReLU, as in the paper's networks
+
+
+def conv(ndim: int, inputs: int, outputs: int, kernel: int = 3, stride: Stride = 1) -> nn.Module:
+    """A convolution with 'same' padding; ``stride`` one number or one per axis."""
+    layer = nn.Conv2d if ndim == 2 else nn.Conv3d
+    return layer(inputs, outputs, kernel, stride=stride, padding=kernel // 2)  # type: ignore[arg-type]
+
+
+def conv_block(ndim: int, inputs: int, outputs: int, stride: Stride = 1) -> nn.Sequential:
+    """Convolution, batch norm, leaky ReLU."""
+    norm = nn.BatchNorm2d if ndim == 2 else nn.BatchNorm3d
+    return nn.Sequential(
+        conv(ndim, inputs, outputs, 3, stride), norm(outputs), nn.LeakyReLU(SLOPE, inplace=True)
+    )
+
+
+def max_pool(ndim: int, stride: Stride) -> nn.Module:
+    """Maximum over ``stride``-sized cells; what does not fill a cell is dropped."""
+    layer = nn.MaxPool2d if ndim == 2 else nn.MaxPool3d
+    return layer(stride, stride)
+
+
+def upsample_to(x: Tensor, size: Sequence[int]) -> Tensor:
+    """Linear upsampling to a spatial size."""
+    if tuple(x.shape[2:]) == tuple(size):
+        return x
+    mode = "bilinear" if x.ndim == 4 else "trilinear"
+    return F.interpolate(x, size=list(size), mode=mode, align_corners=False)

@@ -1,0 +1,63 @@
+"""The errors facewarp raises for reasons its user can do something about."""
+
+from os import PathLike
+
+
+class FacewarpError(Exception):
+    """Something the user can put right: what was wrong, where, and what to do next.
+
+    Anything else that escapes the library is a bug of ours and keeps its own type.
+
+    Args:
+        what: What was wrong, in plain words, without a full stop.
+        where: The file, option or place it was found in.
+        fix: The next step, as a sentence.
+
+    Attributes:
+        what: As given.
+        where: As given, as text; None if there is no such place.
+        fix: As given; None if there is nothing to suggest.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        where: str | PathLike[str] | None = None,
+        fix: str | None = None,
+    ) -> None:
+        """See the class."""
+        self.what = what
+        self.where = None if where is None else str(where)
+        self.fix = fix
+        super().__init__(what, self.where, fix)
+
+    def __str__(self) -> str:
+        """One line: ``what (where). fix``."""
+        line = _one_line(self.what)
+        if self.where is not None:
+            line = f"{line} ({_one_line(self.where)})"
+        if self.fix is not None:
+            line = f"{line}. {_one_line(self.fix)}"
+        return line
+
+
+class MissingExtraError(FacewarpError):
+    """A feature was asked for whose optional dependency is not installed.
+
+    Args:
+        feature: What was asked for, e.g. ``"the OpenVINO engine"``.
+        module: The module that could not be imported.
+        extra: The extra of this package that brings it, e.g. ``"cpu"``.
+    """
+
+    def __init__(self, feature: str, module: str, extra: str) -> None:
+        """See the class."""
+        super().__init__(
+            f"{feature} needs {module}, which is not installed",
+            fix=f'Install it with: pip install "facewarp[{extra}]".',
+        )
+        self.args = (feature, module, extra)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

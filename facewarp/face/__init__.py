@@ -1,0 +1,1 @@
+"""From an image to a face: detector, crop, template, tracker and effects."""

@@ -1,0 +1,155 @@
+"""BlazeFace on one small picture, run by MediaPipe; the only module that imports MediaPipe.
+
+BlazeFace (Bazarevsky et al., 2019, arXiv:1907.05047), the short-range model, sees a square of
+128 x 128 px and finds the faces that fill about a sixth of it or more.
+"""
+
+import logging
+import os
+import platform
+import re
+import sys
+import tempfile
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.errors import FacewarpError
+
+log = logging.getLogger(__name__)
+
+MODEL = "detector/face_detection_short_range.tflite"
+
+
+@dataclass(frozen=True, eq=False)
+class Sighting:
+    """What the network reports of one face, in px of the picture it was shown.
+
+    Attributes:
+        center: (2,) centre of the square from brows to chin.
+        side: side of that square.
+        score: 0..1.
+        keypoints: (6, 2) eye at the image's left, eye at its right, tip of the nose, mouth, ear at
+            the image's left, ear at its right (of an upright face).
+    """
+
+    center: NDArray[np.float64]
+    side: float
+    score: float
+    keypoints: NDArray[np.float64]
+
+
+class BlazeFace:
+    """A running MediaPipe graph; :meth:`look` may be called from any thread.
+
+    Args:
+        min_score: sightings that score less are not reported.
+
+    Raises:
+        FacewarpError: MediaPipe is missing or does not load on this machine.
+    """
+
+    def __init__(self, min_score: float) -> None:
+        with _without_native_chatter():
+            self._image_class, self._native = _load_native(min_score)
+            self._finalizer = weakref.finalize(self, _close_native, self._native)
+            self.look(np.zeros((64, 64, 3), np.uint8))  # the graph starts, and chatters, here
+
+    def look(self, picture: NDArray[np.uint8]) -> list[Sighting]:
+        """Find the faces of an RGB picture, HxWx3, best square and about 256 px wide."""
+        height, width = picture.shape[:2]
+        shown = self._image_class(image_format=1, data=np.ascontiguousarray(picture))
+        sightings = []
+        for found in self._native.detect(shown).detections:
+            box = found.bounding_box
+            keypoints = np.array([(point.x, point.y) for point in found.keypoints])
+            # Boxes are given by pixel edges, keypoints as shares of the picture's size.
+            left_top = np.array([box.origin_x, box.origin_y], dtype=np.float64)
+            sightings.append(
+                Sighting(
+                    center=left_top + np.array([box.width, box.height]) / 2 - 0.5,
+                    side=(box.width + box.height) / 2,
+                    score=float(found.categories[0].score),
+                    keypoints=keypoints * (width, height) - 0.5,
+                )
+            )
+        return sightings
+
+    def close(self) -> None:
+        """Free the graph; it can't be used afterwards. Twice is harmless."""
+        self._finalizer()
+
+
+def _load_native(min_score: float) -> tuple[Any, Any]:
+    """MediaPipe's image class and a running detector."""
+    try:
+        from mediapipe import Image
+        from mediapipe.tasks.python import BaseOptions
+        from mediapipe.tasks.python.vision import FaceDetector, FaceDetectorOptions
+    except ImportError as error:
+        raise FacewarpError(
+            f"finding faces needs MediaPipe 0.10.30 to 0.10.32, which can't be imported: {error}",
+            where=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+            fix="Install it with: pip install 'mediapipe>=0.10.30,<0.10.33'; its wheels are for "
+            "Linux x86-64, Windows x86-64 and macOS arm64.",
+        ) from error
+    model = files("facewarp.assets").joinpath(MODEL)
+    options = FaceDetectorOptions(
+        base_options=BaseOptions(model_asset_buffer=model.read_bytes()),
+        min_detection_confidence=min_score,
+    )
+    try:
+        return Image, FaceDetector.create_from_options(options)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise FacewarpError(
+            f"MediaPipe's face detector does not start: {error}",
+            where=MODEL,
+            fix="Reinstall mediapipe, and any system library the message names.",
+        ) from error
+
+
+def _close_native(native: Any) -> None:
+    try:
+        native.close()
+    except RuntimeError:
+        # The interpreter is exiting and MediaPipe's threads are gone: the system frees the graph.
+        # Without its handle MediaPipe's own __del__ does not try, and complain, again.
+        native._handle = None
+
+
+_CHATTER = re.compile(rb"^(INFO: |WARNING: All log messages before absl|[IW]\d{4} )")
+
+
+@contextmanager
+def _without_native_chatter() -> Iterator[None]:
+    """Keep what native code says at start-up off the terminal, except its errors.
+
+    MediaPipe and TensorFlow Lite write to file descriptor 2 directly and offer no switch. The
+    chatter goes to this module's debug log; every other line still reaches standard error.
+    """
+    with suppress(AttributeError, OSError, ValueError):
+        sys.stderr.flush()
+    try:
+        saved = os.dup(2)
+    except OSError:  # no standard error at all, as under pythonw
+        yield
+        return
+    with tempfile.TemporaryFile() as captured:
+        os.dup2(captured.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+            captured.seek(0)
+            for line in captured:
+                if _CHATTER.match(line):
+                    log.debug("%s", line.decode(errors="replace").rstrip())
+                else:
+                    os.write(2, line)

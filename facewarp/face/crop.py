@@ -1,0 +1,259 @@
+"""The crop: the upright grey window around a face that the network works on, and the way back.
+
+A crop is a similarity (scale, roll, shift) between the pixels of a small upright picture and the
+pixels of the frame. Everything that is found inside of the crop (points, fields, labels) goes back
+to the frame through the same 2x3 matrix. Pixel centres are at integer coordinates on both sides.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Self
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from facewarp.errors import FacewarpError
+
+CROP_SHAPE = (320, 260)
+"""Height and width of a face crop in px."""
+
+FRAME_PER_CROP_ANTIALIAS = 1.5
+"""Frame px per crop px above which a crop is averaged instead of sampled."""
+
+_MAX_OVERSAMPLING = 16  # bounds the memory of a crop that is far larger than any frame
+_RIGHT_EYE = slice(36, 42)  # iBUG order: the eye at the image's left
+_LEFT_EYE = slice(42, 48)
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """Similarity from crop pixels to frame pixels, with the crop's shape.
+
+    Attributes:
+        matrix: (2, 3) float64; frame xy = matrix @ (x, y, 1) of the crop.
+        shape: (height, width) of the crop in px.
+    """
+
+    matrix: NDArray[np.float64]
+    shape: tuple[int, int] = CROP_SHAPE
+
+    def __post_init__(self) -> None:
+        matrix = np.array(self.matrix, dtype=np.float64)
+        if matrix.shape != (2, 3) or not np.isfinite(matrix).all():
+            raise FacewarpError(f"a crop needs a finite 2x3 matrix, got shape {matrix.shape}")
+        if np.linalg.det(matrix[:, :2]) <= 0:
+            raise FacewarpError("a crop needs a positive scale", fix="Check the box of the face.")
+        matrix.flags.writeable = False
+        object.__setattr__(self, "matrix", matrix)
+
+    @classmethod
+    def around(
+        cls,
+        center_xy: ArrayLike,
+        side_px: float,
+        *,
+        roll: float = 0.0,
+        margin: float = 2.0,
+        shape: tuple[int, int] = CROP_SHAPE,
+    ) -> Self:
+        """Crop centred on a face.
+
+        Args:
+            center_xy: (2,) centre of the face in frame px; it falls on the centre of the crop.
+            side_px: side, in frame px, of the square that bounds the 68 landmarks.
+            roll: radians; positive turns the crop's x axis towards the frame's y axis.
+            margin: the crop's height covers ``margin * side_px`` of the frame.
+            shape: (height, width) of the crop.
+        """
+        height, width = shape
+        scale = margin * float(side_px) / height
+        cos, sin = scale * math.cos(roll), scale * math.sin(roll)
+        linear = np.array([[cos, -sin], [sin, cos]])
+        middle = np.array([(width - 1) / 2, (height - 1) / 2])
+        shift = np.asarray(center_xy, dtype=np.float64) - linear @ middle
+        return cls(np.column_stack([linear, shift]), shape)
+
+    @classmethod
+    def around_points(
+        cls,
+        points: ArrayLike,
+        *,
+        roll: float | None = None,
+        margin: float = 2.0,
+        shape: tuple[int, int] = CROP_SHAPE,
+    ) -> Self:
+        """Crop around the square that bounds the landmarks, measured along the rolled axes.
+
+        Args:
+            points: (N, 2) frame px; the 68 iBUG landmarks unless ``roll`` is given.
+            roll: radians; None levels the eyes, 0 keeps the frame's axes.
+            margin: the crop's height covers ``margin`` times the square's side.
+            shape: (height, width) of the crop.
+        """
+        points = np.asarray(points, dtype=np.float64)
+        if roll is None:
+            roll = eye_roll(points)
+        center, side = bounding_square(points, roll)
+        return cls.around(center, side, roll=roll, margin=margin, shape=shape)
+
+    @property
+    def scale(self) -> float:
+        """Frame px per crop px."""
+        return math.sqrt(float(np.linalg.det(self.matrix[:, :2])))
+
+    @property
+    def roll(self) -> float:
+        """Angle of the crop's x axis in the frame, radians, positive towards the frame's y axis."""
+        return math.atan2(self.matrix[1, 0], self.matrix[0, 0])
+
+    def to_frame(self, points_crop: ArrayLike) -> NDArray[np.float64]:
+        """Points (..., 2) of the crop in frame px."""
+        points = np.asarray(points_crop, dtype=np.float64)
+        return points @ self.matrix[:, :2].T + self.matrix[:, 2]
+
+    def to_crop(self, points_frame: ArrayLike) -> NDArray[np.float64]:
+        """Points (..., 2) of the frame in crop px; the inverse of :meth:`to_frame`."""
+        points = np.asarray(points_frame, dtype=np.float64)
+        return (points - self.matrix[:, 2]) @ np.linalg.inv(self.matrix[:, :2]).T
+
+    def extract(
+        self, image: NDArray[Any], *, interpolation: int = cv2.INTER_LINEAR
+    ) -> NDArray[Any]:
+        """Cut the crop out of a frame in one resampling.
+
+        Outside of the frame the border is replicated. Where the crop shrinks the frame (scale
+        above 1.5) it is sampled finer by a whole factor and averaged over areas, so nothing
+        aliases; with ``cv2.INTER_NEAREST`` (label images) it is only sampled.
+
+        Args:
+            image: HxW or HxWxC (C up to 4), uint8, uint16 or float32.
+            interpolation: OpenCV's flag for sampling the frame.
+
+        Returns:
+            (height, width[, C]) of the image's dtype.
+        """
+        if image.ndim not in (2, 3) or 0 in image.shape:
+            raise FacewarpError(f"a crop needs a picture HxW or HxWxC, got shape {image.shape}")
+        height, width = self.shape
+        factor = 1
+        if self.scale > FRAME_PER_CROP_ANTIALIAS and interpolation != cv2.INTER_NEAREST:
+            factor = min(math.ceil(self.scale), _MAX_OVERSAMPLING)
+        # Fine pixel X lies at crop coordinate (X + 0.5) / factor - 0.5.
+        offset = self.to_frame(np.full(2, 0.5 / factor - 0.5))
+        fine = np.column_stack([self.matrix[:, :2] / factor, offset])
+        sampled: NDArray[Any] = cv2.warpAffine(
+            np.ascontiguousarray(image),
+            fine,
+            (width * factor, height * factor),
+            flags=interpolation | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        if factor > 1:
+            sampled = cv2.resize(sampled, (width, height), interpolation=cv2.INTER_AREA)
+        return sampled
+
+    def outline(self) -> NDArray[np.float64]:
+        """(4, 2) frame px of the crop's corners (outer pixel edges), clockwise from top-left."""
+        height, width = self.shape
+        right, bottom = width - 0.5, height - 0.5
+        return self.to_frame([(-0.5, -0.5), (right, -0.5), (right, bottom), (-0.5, bottom)])
+
+    def frame_box(self, frame_shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+        """Smallest box of whole frame pixels that holds the crop's outline, clipped to the frame.
+
+        Args:
+            frame_shape: shape of the frame, (height, width, ...).
+
+        Returns:
+            (x0, y0, x1, y1), x1 and y1 exclusive, ready for ``frame[y0:y1, x0:x1]``; an empty box
+            (x0 == x1 or y0 == y1) when the crop lies outside of the frame.
+        """
+        height, width = frame_shape[:2]
+        outline = self.outline() + 0.5  # pixel edges at whole numbers
+        x0, y0 = np.floor(np.round(outline.min(axis=0), 6)).astype(int)
+        x1, y1 = np.ceil(np.round(outline.max(axis=0), 6)).astype(int)
+        clip_x, clip_y = np.clip([x0, x1], 0, width), np.clip([y0, y1], 0, height)
+        return int(clip_x[0]), int(clip_y[0]), int(clip_x[1]), int(clip_y[1])
+
+
+def eye_roll(points: ArrayLike) -> float:
+    """Roll of a face from its 68 iBUG landmarks: angle of the line through both eyes, radians."""
+    points = np.asarray(points, dtype=np.float64)
+    if points.shape != (68, 2):
+        raise FacewarpError(
+            f"the roll of a face needs its 68 landmarks, got an array of shape {points.shape}",
+            fix="Give the roll in radians.",
+        )
+    dx, dy = points[_LEFT_EYE].mean(axis=0) - points[_RIGHT_EYE].mean(axis=0)
+    return math.atan2(dy, dx)
+
+
+def bounding_square(points: ArrayLike, roll: float = 0.0) -> tuple[NDArray[np.float64], float]:
+    """Square that bounds points along axes turned by ``roll``.
+
+    Args:
+        points: (N, 2) px.
+        roll: radians, positive turns the square's x axis towards +y.
+
+    Returns:
+        The centre of the bounding box, (2,) in px of the unturned axes, and the longer of its two
+        sides in px.
+    """
+    points = np.asarray(points, dtype=np.float64)
+    cos, sin = math.cos(roll), math.sin(roll)
+    rotation = np.array([[cos, -sin], [sin, cos]])  # columns: the rolled axes
+    rolled = points @ rotation
+    low, high = rolled.min(axis=0), rolled.max(axis=0)
+    return rotation @ ((low + high) / 2), float((high - low).max())
+
+
+def to_grey(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Grey picture of anything a file or a camera delivers.
+
+    Colour is weighted 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601); alpha is ignored.
+
+    Args:
+        image: HxW, or HxWxC with C = 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA; bool, uint8, uint16
+            (full range 0..65535) or float (range 0..1, slight overshoot is clipped).
+
+    Returns:
+        HxW uint8.
+    """
+    colour = _to_uint8(_without_alpha(image))
+    if colour.shape[2] == 1:
+        return colour[:, :, 0]
+    return np.asarray(cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def to_rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Colour picture HxWx3 uint8 of whatever :func:`to_grey` takes; a copy only if it must be."""
+    colour = _to_uint8(_without_alpha(image))
+    if colour.shape[2] == 1:
+        return np.repeat(colour, 3, axis=2)
+    return colour
+
+
+def _without_alpha(image: NDArray[Any]) -> NDArray[Any]:
+    if image.ndim == 2:
+        image = image[:, :, None]
+    if image.ndim != 3 or not 1 <= image.shape[2] <= 4 or 0 in image.shape:
+        raise FacewarpError(f"expected a picture HxW or HxWxC with C up to 4, got {image.shape}")
+    return np.ascontiguousarray(image[:, :, : 3 if image.shape[2] >= 3 else 1])
+
+
+def _to_uint8(image: NDArray[Any]) -> NDArray[np.uint8]:
+    if image.dtype == np.uint8:
+        return image
+    if image.dtype == np.bool_:
+        return image.astype(np.uint8) * np.uint8(255)
+    if image.dtype == np.uint16:
+        return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if not np.issubdtype(image.dtype, np.floating):
+        raise FacewarpError(f"pictures of {image.dtype} are not read", fix="Convert it to uint8.")
+    if not np.isfinite(image).all() or image.min() < -0.5 or image.max() > 1.5:
+        raise FacewarpError(
+            "a picture of floats must be finite and within 0..1",
+            fix="Divide by its maximum, or convert it to uint8.",
+        )
+    return (image.clip(0, 1) * 255 + 0.5).astype(np.uint8)

@@ -1,0 +1,276 @@
+"""Layers drawn on the faces of a frame: part labels, the mesh, and textures."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.errors import FacewarpError
+from facewarp.face.overlay import (
+    Blend,
+    Overlay,
+    TemplatePicture,
+    blend_into,
+    carry_points,
+    clip_box,
+    in_light_of,
+)
+from facewarp.face.parts import PART_COLORS, FacePart
+from facewarp.face.tags import draw_tag
+from facewarp.face.textures import check_texture
+
+if TYPE_CHECKING:
+    from facewarp.face.template import Template
+    from facewarp.face.tracker import Face
+
+_SHIFT: Final = 4  # OpenCV draws at 1/16 px
+
+
+class FaceEffect(ABC):
+    """An effect that draws on each face in turn, then tags them.
+
+    Args:
+        opacity: 0..1; at 0 nothing is drawn.
+        annotate: whether each face gets a tag with its id, state and confidence.
+    """
+
+    def __init__(self, opacity: float, annotate: bool) -> None:
+        if not 0 <= opacity <= 1:
+            raise FacewarpError(f"an opacity is within 0..1, not {opacity}")
+        self.opacity = opacity
+        self.annotate = annotate
+        self._template: Template | None = None
+
+    def __call__(
+        self, frame: NDArray[np.uint8], faces: Sequence["Face"], template: "Template"
+    ) -> NDArray[np.uint8]:
+        """A copy of the frame, HxWx3 uint8 RGB, with the effect on its faces."""
+        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+            raise FacewarpError(
+                f"effects take frames HxWx3 uint8, got {frame.dtype} of shape {frame.shape}",
+                fix="Convert it with facewarp.face.crop.to_rgb.",
+            )
+        if template is not self._template:
+            self._prepare(template)
+            self._template = template
+        out = np.array(frame, order="C")
+        if self.opacity > 0:
+            for face in faces:
+                if face.state != "lost":
+                    self._draw(out, face, template)
+            self._finish(out)
+        if self.annotate:
+            for face in faces:
+                draw_tag(out, face)
+        return out
+
+    @abstractmethod
+    def _prepare(self, template: "Template") -> None:
+        """Whatever depends on the template alone; called once for each template."""
+
+    @abstractmethod
+    def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
+        """Draw on one face, in place."""
+
+    def _finish(self, frame: NDArray[np.uint8]) -> None:
+        """Draw what belongs to the whole frame, in place."""
+
+
+class Labels(FaceEffect):
+    """The template's parts on the face: soft tints in the skin's own light, thin contours.
+
+    Args:
+        opacity: 0..1 of the tints and contours.
+        annotate: see :class:`FaceEffect`.
+    """
+
+    TINT: Final = {
+        FacePart.FACE: 0.26,
+        FacePart.BROW_LEFT: 0.62,
+        FacePart.BROW_RIGHT: 0.62,
+        FacePart.EYE_LEFT: 0.5,
+        FacePart.EYE_RIGHT: 0.5,
+        FacePart.NOSE: 0.42,
+        FacePart.MOUTH: 0.55,
+    }
+    """Opacity of each part's tint."""
+
+    _LINE_ALPHA: Final = 0.85
+    _LINE_WHITE: Final = 0.45  # how far a contour is from its part's colour towards white
+
+    def __init__(self, opacity: float = 1.0, annotate: bool = True) -> None:
+        super().__init__(opacity, annotate)
+
+    def _prepare(self, template: "Template") -> None:
+        probabilities = np.asarray(template.probabilities, dtype=np.float32)
+        fine = [
+            cv2.resize(part, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
+            for part in probabilities
+        ]
+        # Squared and normalised again: edges stay soft, but no part bleeds far into the next.
+        sharp = np.stack(fine) ** 2
+        sharp /= np.maximum(sharp.sum(axis=0), 1e-6)
+        tint = np.zeros(len(PART_COLORS), np.float32)
+        tint[list(self.TINT)] = list(self.TINT.values())
+        weighted = sharp * tint[:, None, None]
+        alpha = weighted.sum(axis=0)
+        colour = np.einsum("chw,ck->hwk", weighted, PART_COLORS.astype(np.float32))
+        colour /= np.maximum(alpha, 1e-6)[..., None]
+        rgba = np.dstack([colour, alpha * 255])
+        self._picture = TemplatePicture(np.rint(rgba).astype(np.uint8), self.opacity)
+        self._contours = [
+            (contour, _line_rgba(part, self._LINE_WHITE, self._LINE_ALPHA * self.opacity))
+            for part in self.TINT
+            for contour in part_contours(probabilities, part)
+        ]
+
+    def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
+        overlay = self._picture.on(face, frame.shape)
+        if overlay is None:
+            return
+        overlay = in_light_of(overlay, frame, "paint")
+        thickness = max(1, round(face.crop.scale / 2))
+        for contour, rgba in self._contours:
+            points = overlay.to_box(carry_points(face, contour))
+            cv2.polylines(
+                overlay.image, [fixed_point(points)], True, rgba, thickness, cv2.LINE_AA, _SHIFT
+            )
+        blend_into(frame, overlay)
+
+
+class Mesh(FaceEffect):
+    """The template's triangulation on the face: thin lines that fade towards its outline.
+
+    Args:
+        opacity: 0..1 of the lines.
+        annotate: see :class:`FaceEffect`.
+    """
+
+    _NEAR: Final = np.array([214.0, 250.0, 255.0])  # RGB of the lines at the tip of the nose
+    _FAR: Final = np.array([64.0, 156.0, 255.0])  # and at the outline
+    _LEVELS: Final = 6  # steps of fading
+
+    def __init__(self, opacity: float = 1.0, annotate: bool = True) -> None:
+        super().__init__(opacity, annotate)
+
+    def _prepare(self, template: "Template") -> None:
+        points = np.asarray(template.mesh_points, dtype=np.float64)
+        sides = np.asarray(template.triangles)[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
+        edges = np.unique(np.sort(sides, axis=1), axis=0)
+        middle = points[30] if len(points) > 30 else points.mean(axis=0)
+        distance = np.linalg.norm(points - middle, axis=1)
+        depth = (distance / max(float(distance.max()), 1e-6)) ** 1.5
+        step = np.minimum((depth[edges].mean(axis=1) * self._LEVELS).astype(int), self._LEVELS - 1)
+        self._edges = [edges[step == level] for level in range(self._LEVELS)]
+        self._vertex_step = np.minimum((depth * self._LEVELS).astype(int), self._LEVELS - 1)
+
+    def _rgba(self, level: int, alpha: float) -> tuple[float, ...]:
+        far = level / (self._LEVELS - 1)
+        alpha *= (1 - 0.55 * far) * self.opacity
+        return premultiplied((1 - far) * self._NEAR + far * self._FAR, alpha)
+
+    def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
+        points = carry_points(face, np.asarray(template.mesh_points, dtype=np.float64))
+        count = min(len(points), len(face.landmarks))
+        points[:count] = face.landmarks[:count]
+        thickness = max(1, round(face.crop.scale / 2.5))
+        radius = max(1.1, 0.55 * face.crop.scale)
+        box = clip_box(points, frame.shape, margin=2 * radius + thickness)
+        if box is None:
+            return
+        overlay = Overlay(box, np.zeros((box[3] - box[1], box[2] - box[0], 4), np.uint8))
+        at = fixed_point(overlay.to_box(points))
+        shade = premultiplied(np.zeros(3), 0.22 * self.opacity)
+        lines = [list(at[edges]) for edges in self._edges]
+        canvas = overlay.image
+        for group in lines:  # a dark seam below keeps the lines visible on bright skin
+            cv2.polylines(canvas, group, False, shade, thickness + 1, cv2.LINE_AA, _SHIFT)
+        for level, group in enumerate(lines):
+            rgba = self._rgba(level, 0.8)
+            cv2.polylines(canvas, group, False, rgba, thickness, cv2.LINE_AA, _SHIFT)
+        for center, level in zip(at[:, 0].tolist(), self._vertex_step.tolist(), strict=True):
+            rgba = self._rgba(level, 0.95)
+            cv2.circle(canvas, center, round(radius * 16), rgba, -1, cv2.LINE_AA, _SHIFT)
+        blend_into(frame, overlay)
+
+
+class Texture(FaceEffect):
+    """An RGBA picture in template space, worn by the face in the light of the frame.
+
+    Args:
+        rgba: (h, w, 3 or 4) uint8 of the template's aspect. A picture that is opaque everywhere
+            is cut to the template's face.
+        opacity: 0..1, multiplies the picture's alpha.
+        blend: see :data:`facewarp.face.overlay.Blend`.
+        annotate: see :class:`FaceEffect`.
+    """
+
+    def __init__(
+        self,
+        rgba: NDArray[np.uint8],
+        opacity: float = 1.0,
+        blend: Blend = "paint",
+        annotate: bool = True,
+    ) -> None:
+        super().__init__(opacity, annotate)
+        self.rgba = check_texture(rgba)
+        self.blend = blend
+
+    def _prepare(self, template: "Template") -> None:
+        rgba = self.rgba
+        if (rgba[..., 3] == 255).all():
+            background = np.asarray(template.probabilities[FacePart.BACKGROUND], np.float32)
+            face = cv2.GaussianBlur(1 - background, (0, 0), 2.0)
+            rgba = rgba.copy()
+            rgba[..., 3] = np.rint(255 * cv2.resize(face, rgba.shape[1::-1]).clip(0, 1))
+        self._picture = TemplatePicture(rgba, self.opacity)
+
+    def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
+        overlay = self._picture.on(face, frame.shape)
+        if overlay is not None:
+            blend_into(frame, in_light_of(overlay, frame, self.blend), self.blend)
+
+
+def part_contours(
+    probabilities: NDArray[np.float32], part: FacePart
+) -> list[NDArray[np.float64]]:
+    """Closed contours (N, 2) in template px around a part; for FACE around all parts together.
+
+    Found at four times the resolution where the part is likelier than every other, smoothed, with
+    a point about every 1.5 px; islands below 12 px of length are left out.
+    """
+    if part == FacePart.FACE:
+        margin = 1 - 2 * probabilities[FacePart.BACKGROUND]
+    else:
+        margin = probabilities[part] - np.delete(probabilities, part, axis=0).max(axis=0)
+    fine = cv2.resize(margin, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+    mask = (cv2.GaussianBlur(fine, (0, 0), 2) > 0).astype(np.uint8)
+    found, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    contours = []
+    for chain in found:
+        points = (chain[:, 0].astype(np.float64) + 0.5) / 4 - 0.5
+        if len(points) < 48:
+            continue
+        kernel = np.hanning(15)[1:-1]
+        wrapped = np.concatenate([points[-6:], points, points[:6]])
+        smooth = [np.convolve(axis, kernel / kernel.sum(), "valid") for axis in wrapped.T]
+        contours.append(np.stack(smooth, axis=-1)[::6])
+    return contours
+
+
+def fixed_point(points: NDArray[np.floating]) -> NDArray[np.int32]:
+    """Points (N, 2) as OpenCV draws them: (N, 1, 2) in 1/16 px, kept within what it can take."""
+    limit = 1 << 20
+    return np.rint(np.clip(points * (1 << _SHIFT), -limit, limit)).astype(np.int32)[:, None]
+
+
+def premultiplied(colour: NDArray[np.floating], alpha: float) -> tuple[float, ...]:
+    """An RGB colour (0..255) at an alpha (0..1) as premultiplied RGBA to draw with."""
+    return (*(float(channel) * alpha for channel in colour), 255 * alpha)
+
+
+def _line_rgba(part: FacePart, white: float, alpha: float) -> tuple[float, ...]:
+    return premultiplied((1 - white) * PART_COLORS[part] + white * 255.0, alpha)

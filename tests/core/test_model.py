@@ -1,0 +1,162 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import facewarp
+from facewarp.core import weights
+from facewarp.core.model import Model, as_grey, load
+from facewarp.errors import FacewarpError
+
+
+@pytest.fixture
+def model(small, stirred):
+    return Model(stirred(small()))
+
+
+@pytest.fixture
+def volume_model(small, stirred):
+    return Model(stirred(small(3)))
+
+
+def test_register_returns_a_field_on_fixed_that_carries_everything_alike(model, rng):
+    fixed, moving = rng.random((2, 32, 24)).astype(np.float32)
+    reg = model.register(fixed, moving)
+    assert reg.field.shape == (2, 32, 24)
+    assert reg.field.dtype == np.float32
+    assert reg.labels_fixed.shape == (32, 24)
+    np.testing.assert_allclose(reg.jacobian().mean(), 1, atol=0.5)
+    # a picture of x coordinates, warped, says where points go
+    ramp = np.broadcast_to(np.arange(24, dtype=np.float32), (32, 24))
+    warped = reg.warp(ramp)
+    x = reg.warp_points(np.array([[12.0, 16.0]]))[0, 0]
+    assert warped[16, 12] == pytest.approx(x, abs=1e-3)
+
+
+def test_register_takes_pairs_of_different_size(model, rng):
+    """The field carries pixels of fixed to pixels of moving."""
+    fixed = rng.random((64, 48))
+    moving = rng.random((96, 72, 3))
+    reg = model.register(fixed, moving)
+    assert reg.field.shape == (2, 64, 48)
+    assert reg.labels_moving.shape == (96, 72)
+    assert reg.warp(moving).shape == (64, 48, 3)
+    same = model.register(fixed, fixed).field
+    own = np.stack(np.meshgrid(np.arange(48), np.arange(64)))
+    other = model.register(fixed, np.kron(fixed, np.ones((2, 2)))).field
+    expected = 2 * (own + same + 0.5) - 0.5 - own  # moving drawn twice as large
+    np.testing.assert_allclose(other, expected, atol=1e-3)
+
+
+def test_register_volumes(volume_model, rng):
+    fixed, moving = rng.integers(0, 255, (2, 8, 32, 24)).astype(np.uint8)
+    reg = volume_model.register(fixed, moving)
+    assert reg.field.shape == (3, 8, 32, 24)
+    assert reg.warp(moving).dtype == np.uint8
+    assert reg.jacobian().shape == (8, 32, 24)
+
+
+def test_warp_labels_keeps_ids(model, rng):
+    reg = model.register(*rng.random((2, 32, 24)))
+    labels = np.zeros((32, 24), np.uint8)
+    labels[:, 12:] = 200
+    assert set(np.unique(reg.warp_labels(labels))) <= {0, 200}
+    with pytest.raises(FacewarpError, match="ids"):
+        reg.warp_labels(labels.astype(int) - 5)
+    with pytest.raises(FacewarpError, match="moving was"):
+        reg.warp(labels[:5])
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (np.zeros((4, 4, 4, 4)), "shape"),
+        (np.zeros((32, 24, 2)), "shape"),
+        (np.zeros((0, 24)), "shape"),
+        (np.full((32, 24), np.nan), "finite"),
+        (np.full((32, 24), 255.0), "0..1"),
+    ],
+)
+def test_bad_images_are_refused_with_a_next_step(model, image, words):
+    with pytest.raises(FacewarpError, match=words):
+        model.register(image, np.zeros((32, 24)))
+
+
+def test_grey_is_the_same_from_every_type():
+    grey = np.array([[0, 51, 255]], np.uint8)
+    expected = torch.tensor([[[[0.0, 0.2, 1.0]]]])
+    for image in (
+        grey,
+        grey.astype(np.uint16) * 257,
+        grey / 255,
+        np.repeat(grey[..., None], 3, -1),
+        np.dstack([grey, grey, grey, np.zeros_like(grey)]),
+        grey[..., None],
+    ):
+        torch.testing.assert_close(as_grey(image, 2), expected)
+
+
+def test_weights_round_trip(tmp_path, model, rng):
+    path = tmp_path / "model.safetensors"
+    digest = weights.save_weights(model.net, path, {"preset": "test"})
+    again = load(path)
+    assert again.sha256 == digest == weights.file_sha256(path)
+    assert again.metadata["preset"] == "test"
+    assert again.config == model.config
+    pair = rng.random((2, 32, 24))
+    np.testing.assert_allclose(
+        again.register(*pair).field, model.register(*pair).field, atol=0.05
+    )  # kernels were rounded to fp16
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_saving_that_fails_leaves_nothing(tmp_path, model, monkeypatch):
+    def full_disk(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(weights, "save_file", full_disk)
+    with pytest.raises(OSError, match="space"):
+        weights.save_weights(model.net, tmp_path / "model.safetensors", {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_unreadable_weights_are_named(tmp_path, small):
+    text = tmp_path / "a.safetensors"
+    text.write_text("not weights")
+    bare = tmp_path / "b.safetensors"
+    save_file({"x": torch.zeros(1)}, bare)
+    wrong = tmp_path / "c.safetensors"
+    save_file({"x": torch.zeros(1)}, wrong, {"config": small().to_json()})
+    odd = tmp_path / "d.safetensors"
+    save_file({"x": torch.zeros(1)}, odd, {"config": json.dumps({"features": {}, "steps": []})})
+    cases = [
+        (tmp_path / "none.safetensors", "no such weights"),
+        (text, "not readable"),
+        (bare, "no facewarp configuration"),
+        (wrong, "do not fit"),
+        (odd, "do not fit"),
+    ]
+    for path, words in cases:
+        with pytest.raises(FacewarpError, match=words) as caught:
+            load(path)
+        assert path.name in str(caught.value)
+
+
+def test_unknown_names_say_what_exists():
+    with pytest.raises(FacewarpError, match="no model is called 'fcae'"):
+        facewarp.load("fcae")
+
+
+def test_shipped_weights_with_another_hash_are_refused(tmp_path, monkeypatch, model):
+    folder = tmp_path / "weights"
+    path = folder / "x" / "model.safetensors"
+    weights.save_weights(model.net, path, {})
+    index = {"x": {"file": "x/model.safetensors", "sha256": weights.file_sha256(path)}}
+    (folder / "index.json").write_text(json.dumps(index))
+    monkeypatch.setattr(weights.resources, "files", lambda _: tmp_path)
+    assert load("x").path == path
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(FacewarpError, match="recorded hash"):
+        load("x")

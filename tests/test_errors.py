@@ -1,0 +1,57 @@
+import pickle
+from pathlib import Path
+
+import pytest
+
+from facewarp.errors import FacewarpError, MissingExtraError
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (FacewarpError("no face was found"), "no face was found"),
+        (FacewarpError("no face was found", "a.png"), "no face was found (a.png)"),
+        (
+            FacewarpError("no face was found", fix="Try --faces 1."),
+            "no face was found. Try --faces 1.",
+        ),
+        (
+            FacewarpError("the file is cut short", Path("in/clip.mp4"), "Copy it again."),
+            f"the file is cut short ({Path('in/clip.mp4')}). Copy it again.",
+        ),
+    ],
+)
+def test_reads_as_what_where_fix(error: FacewarpError, line: str) -> None:
+    assert str(error) == line
+
+
+def test_is_always_one_line() -> None:
+    error = FacewarpError("ffmpeg said:\n  invalid data\n", fix="Look\nagain.")
+    assert str(error) == "ffmpeg said: invalid data. Look again."
+
+
+def test_keeps_its_parts() -> None:
+    error = FacewarpError("what", Path("where"), "fix")
+    assert (error.what, error.where, error.fix) == ("what", "where", "fix")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FacewarpError("what", "where", "fix"),
+        MissingExtraError("the OpenVINO engine", "openvino", "cpu"),
+    ],
+)
+def test_survives_the_way_back_from_a_worker_process(error: FacewarpError) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert str(copy) == str(error)
+
+
+def test_a_missing_extra_says_what_to_install() -> None:
+    error = MissingExtraError("the OpenVINO engine", "openvino", "cpu")
+    assert isinstance(error, FacewarpError)
+    assert str(error) == (
+        "the OpenVINO engine needs openvino, which is not installed. "
+        'Install it with: pip install "facewarp[cpu]".'
+    )

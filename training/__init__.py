@@ -1,0 +1,1 @@
+"""Everything that only training and evaluation need: data sets, losses, trainers, metrics."""

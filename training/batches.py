@@ -1,0 +1,108 @@
+"""Endless, seeded batches of pairs of random views, made in the background."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from facewarp.face.parts import LANDMARK_COUNT
+from facewarp.training.augment import AugmentConfig, FaceView, augment
+from facewarp.training.datasets.photo import FacePhoto
+
+Batch = dict[str, Tensor]
+
+
+class FaceBatches:
+    """Batches of pairs: two random views of two random photographs each.
+
+    Batch `step` depends on the arguments and on `step` alone, so training resumes exactly by
+    starting at the step it stopped at. Iterating makes batches ahead in background threads;
+    OpenCV lets go of the interpreter's lock there.
+
+    A batch holds ``fixed`` and ``moving`` (B, 1, 320, 260) float32 in 0..1, ``fixed_labels`` and
+    ``moving_labels`` (B, 320, 260) uint8, ``fixed_landmarks`` and ``moving_landmarks``
+    (B, 68, 2) float32 crop px, NaN where unknown.
+
+    Args:
+        sets: Sets of photographs.
+        batch_size: Pairs a batch.
+        config: Augmentation.
+        weights: Relative share of views from each set; by their sizes when None.
+        seed: Seed of everything.
+        start: Step of the first batch an iteration gives.
+        workers: Background threads.
+        prefetch: Batches each thread makes ahead.
+    """
+
+    def __init__(
+        self,
+        sets: Sequence[Sequence[FacePhoto]],
+        batch_size: int,
+        config: AugmentConfig | None = None,
+        *,
+        weights: Sequence[float] | None = None,
+        seed: int = 0,
+        start: int = 0,
+        workers: int = 1,
+        prefetch: int = 3,
+    ) -> None:
+        """See the class."""
+        share = np.array([len(s) for s in sets] if weights is None else weights, dtype=np.float64)
+        if len(share) != len(sets) or not sets or not all(sets):
+            raise ValueError("each set needs photographs and, if weights are given, a weight")
+        if (share < 0).any() or share.sum() <= 0 or min(batch_size, workers, prefetch) < 1:
+            raise ValueError("weights, batch_size, workers and prefetch must be positive")
+        self.sets = sets
+        self.batch_size = batch_size
+        self.config = config or AugmentConfig()
+        self.share = share / share.sum()
+        self.seed = seed
+        self.start = start
+        self.workers = workers
+        self.prefetch = prefetch
+
+    def batch(self, step: int) -> Batch:
+        """Make batch `step`."""
+        rng = np.random.default_rng([self.seed, step])
+        views = [self._view(rng) for _ in range(2 * self.batch_size)]
+        return {
+            **_stack("fixed", views[: self.batch_size]),
+            **_stack("moving", views[self.batch_size :]),
+        }
+
+    def _view(self, rng: np.random.Generator) -> FaceView:
+        photos = self.sets[int(rng.choice(len(self.sets), p=self.share))]
+        return augment(photos[int(rng.integers(len(photos)))], rng, self.config)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches `start`, `start + 1`, ... without end."""
+        cv_threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)  # views are small: OpenCV's own threads would only get in the way
+        ahead = self.workers * self.prefetch
+        with ThreadPoolExecutor(self.workers, thread_name_prefix="face-batches") as pool:
+            waiting = deque(pool.submit(self.batch, self.start + i) for i in range(ahead))
+            try:
+                for step in count(self.start + ahead):
+                    batch = waiting.popleft().result()
+                    waiting.append(pool.submit(self.batch, step))
+                    yield batch
+            finally:
+                for future in waiting:
+                    future.cancel()
+                cv2.setNumThreads(cv_threads)
+
+
+def _stack(role: str, views: Sequence[FaceView]) -> Batch:
+    unknown = np.full((LANDMARK_COUNT, 2), np.nan)
+    images = np.stack([view.image for view in views])[:, None]
+    landmarks = [unknown if view.landmarks is None else view.landmarks for view in views]
+    return {
+        role: torch.from_numpy(images).float().div_(255),
+        f"{role}_labels": torch.from_numpy(np.stack([view.labels for view in views])),
+        f"{role}_landmarks": torch.from_numpy(np.stack(landmarks).astype(np.float32)),
+    }

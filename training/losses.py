@@ -1,0 +1,143 @@
+"""The training objective: semantic loss on the features, alignment of labels, plausible fields.
+
+Labels come as soft one-hot maps ``(B, K, *shape)``; fields in pixels of their own grid.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from facewarp.core import fields
+from facewarp.core.geometry import Shape, resize_field, resize_image
+from facewarp.training.presets import LossConfig
+
+LANDMARK_WEIGHTS = (0.3,) * 17 + (1.0,) * 51  # jaw points slide along the jaw: annotators differ
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Ground truth of one side of a pair.
+
+    Attributes:
+        onehot: soft labels ``(B, K, *field_shape)``.
+        onehot_small: the same at the features' shape.
+        landmarks: ``(B, 68, n)`` px of the field's grid, NaN where unknown; None without any.
+    """
+
+    onehot: Tensor
+    onehot_small: Tensor
+    landmarks: Tensor | None
+
+    @classmethod
+    def from_labels(
+        cls,
+        labels: Tensor,
+        landmarks: Tensor | None,
+        n_classes: int,
+        field_shape: Shape,
+        feature_shape: Shape,
+    ) -> "Targets":
+        """Prepare label maps ``(B, *grid_shape)`` (ids) and landmarks (px of that grid)."""
+        ids = torch.arange(n_classes, dtype=labels.dtype).view(1, -1, *[1] * (labels.ndim - 1))
+        onehot = resize_image((labels[:, None] == ids).float(), field_shape)
+        if landmarks is not None:
+            size = torch.tensor(labels.shape[:0:-1], dtype=landmarks.dtype)
+            target = torch.tensor(field_shape[::-1], dtype=landmarks.dtype)
+            landmarks = (landmarks + 0.5) * (target / size) - 0.5
+        return cls(onehot, resize_image(onehot, feature_shape), landmarks)
+
+
+def class_weights(onehot: Tensor) -> Tensor:
+    """Inverse square root of class frequency, mean 1 (Ha et al. 2020, section 2.3.2)."""
+    frequency = onehot.mean(dim=[0, *range(2, onehot.ndim)]).clamp(min=1e-5)
+    weights = frequency.rsqrt()
+    return weights / weights.mean()
+
+
+def soft_dice(prediction: Tensor, target: Tensor) -> Tensor:
+    """One minus the mean soft Dice of the foreground classes, over image and class."""
+    axes = list(range(2, prediction.ndim))
+    overlap = (prediction * target).sum(axes)[:, 1:]
+    total = (prediction + target).sum(axes)[:, 1:]
+    present = target.sum(axes)[:, 1:] > 0.5
+    dice = (2 * overlap + 1) / (total + 1)
+    return 1 - (dice * present).sum() / present.sum().clamp(min=1)
+
+
+def part_loss(logits: Tensor, target: Tensor, weights: Tensor, loss: LossConfig) -> Tensor:
+    """Semantic guidance: weighted cross-entropy against soft labels, and soft Dice."""
+    shape = (1, -1, *[1] * (logits.ndim - 2))
+    entropy = -(weights.view(shape) * target * logits.log_softmax(1)).sum(1).mean()
+    total = loss.part_ce * entropy
+    if loss.part_dice:
+        total = total + loss.part_dice * soft_dice(logits.softmax(1), target)
+    return total
+
+
+def alignment_loss(moved: Tensor, fixed: Tensor, weights: Tensor, loss: LossConfig) -> Tensor:
+    """Label-weighted L1 of warped labels (the paper's), and soft Dice."""
+    shape = (1, -1, *[1] * (moved.ndim - 2))
+    total = loss.warp_l1 * (weights.view(shape) * (moved - fixed).abs()).sum(1).mean()
+    if loss.warp_dice:
+        total = total + loss.warp_dice * soft_dice(moved, fixed)
+    return total
+
+
+def landmark_loss(field: Tensor, fixed: Tensor, moving: Tensor) -> Tensor:
+    """Huber distance (px, knee at 2 px) of landmarks carried from fixed into moving."""
+    known = (torch.isfinite(fixed) & torch.isfinite(moving)).all(-1)
+    start = torch.where(known[..., None], fixed, torch.zeros_like(fixed))
+    end = torch.where(known[..., None], moving, torch.zeros_like(moving))
+    distance = F.huber_loss(fields.warp_points(start, field), end, reduction="none", delta=2.0)
+    weight = known * field.new_tensor(LANDMARK_WEIGHTS)
+    return (distance.sum(-1) * weight).sum() / weight.sum().clamp(min=1.0)
+
+
+def field_penalty(field: Tensor, loss: LossConfig) -> Tensor:
+    """Smoothness, bending energy and folds, all in pixel units."""
+    gradient = fields.field_gradient(field)
+    total = loss.smoothness * gradient.square().sum((1, 2)).mean()
+    if loss.bending:
+        second = torch.stack(
+            [
+                torch.diff(field, n=2, dim=axis).square().sum(1).mean()
+                for axis in range(2, field.ndim)
+            ]
+        )
+        total = total + loss.bending * second.sum()
+    if loss.folds:
+        shortfall = F.relu(loss.fold_margin - fields.jacobian_determinant(field))
+        total = total + loss.folds * shortfall.mean()
+    return total
+
+
+def consistency_loss(field: Tensor, back: Tensor) -> Tensor:
+    """Mean distance in px by which going there and back misses the start."""
+    return fields.compose(field, back).square().sum(1).add(1e-6).sqrt().mean()
+
+
+def registration_loss(
+    totals: list[Tensor], fixed: Targets, moving: Targets, weights: Tensor, loss: LossConfig
+) -> dict[str, Tensor]:
+    """Every term on the fields of all steps; the sum of the values is what is minimised."""
+    shares = [*loss.step_weights, *[loss.step_weights[-1]] * len(totals)][: len(totals)]
+    align = totals[0].new_zeros(())
+    points = totals[0].new_zeros(())
+    penalty = totals[0].new_zeros(())
+    small_shape = tuple(fixed.onehot_small.shape[2:])
+    for index, (field, share) in enumerate(zip(totals, shares, strict=True)):
+        if share == 0:
+            continue
+        if index + 1 < len(totals):  # early steps at the features' size: a quarter of the work
+            moved = fields.warp(moving.onehot_small, resize_field(field, small_shape))
+            align = align + share * alignment_loss(moved, fixed.onehot_small, weights, loss)
+        else:
+            moved = fields.warp(moving.onehot, field)
+            align = align + share * alignment_loss(moved, fixed.onehot, weights, loss)
+        penalty = penalty + share * field_penalty(field, loss)
+        if loss.landmarks and fixed.landmarks is not None and moving.landmarks is not None:
+            distance = landmark_loss(field, fixed.landmarks, moving.landmarks)
+            points = points + share * loss.landmarks * distance
+    return {"align": align, "landmarks": points, "field": penalty}
