@@ -41,6 +41,11 @@ class Command:
 
 
 COMMANDS = {
+    "track": Command(
+        "track:track",
+        "Carry labels, a mesh or a texture onto every face of videos and pictures.",
+        FACES,
+    ),
     "doctor": Command(
         "doctor:doctor", "Tell whether this machine has what facewarp needs.", MACHINE
     ),

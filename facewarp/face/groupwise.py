@@ -1,0 +1,194 @@
+"""Groupwise registration: the average of many faces, on the shape that is their mean."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facewarp.core import fields
+from facewarp.core.geometry import resize_field, resize_image
+from facewarp.core.model import Model
+from facewarp.face.parts import MIRROR_PARTS
+from facewarp.face.template import mirrored_points
+
+FloatArray = NDArray[np.float32]
+
+SKIN = np.array([150.0, 182.0, 146.0, 124.0], np.float32)  # mean grey, red, green, blue
+SPREAD = 34.0  # of grey values over a face
+
+
+@dataclass(frozen=True)
+class Member:
+    """One face of the group, on the grid of the face crop.
+
+    Attributes:
+        image: (320, 260) uint8 grey.
+        colour: (320, 260, 3) uint8 RGB.
+        labels: (320, 260) uint8 part ids.
+        landmarks: (68, 2) crop px, or None.
+    """
+
+    image: NDArray[np.uint8]
+    colour: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    landmarks: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True)
+class Average:
+    """The group's average, mirror-symmetric.
+
+    Attributes:
+        image: (320, 260) uint8 grey.
+        colour: (320, 260, 3) uint8 RGB.
+        probabilities: (8, 320, 260) float32.
+        landmarks: (68, 2) crop px.
+        drift_px: mean length of the mean field over the face in each round: how far the shape
+            still was from the mean shape when the round began.
+    """
+
+    image: NDArray[np.uint8]
+    colour: NDArray[np.uint8]
+    probabilities: FloatArray
+    landmarks: NDArray[np.float64]
+    drift_px: list[float]
+
+
+def average_face(
+    model: Model,
+    members: Sequence[Member],
+    start: FloatArray,
+    rounds: int = 3,
+    batch: int = 16,
+    advance: Callable[[], None] = lambda: None,
+) -> Average:
+    """Average faces and their mirror images without leaning towards any one of them.
+
+    Each round registers every face with the current template, averages pictures and labels on
+    the template's grid, and then moves the template by the mean of all fields, so that its shape
+    becomes the mean shape (Guimond et al. 2000). Mirroring is exact: fields of mirror images are
+    mirror images of fields for the average, whatever the network makes of either.
+
+    Args:
+        model: a face model.
+        members: the faces; some of them with landmarks.
+        start: (8, 320, 260) part probabilities of a first shape, e.g. drawn from mean landmarks.
+        rounds: how often to repeat.
+        batch: faces registered at once.
+        advance: called after each batch of each round.
+
+    Raises:
+        ValueError: no member has landmarks.
+    """
+    if not any(member.landmarks is not None for member in members):
+        raise ValueError("at least one face of the group needs landmarks")
+    probabilities = start
+    drifts: list[float] = []
+    for _ in range(rounds):
+        total = _Sums(model, probabilities)
+        for chunk in _chunks(members, batch):
+            total.add(chunk)
+            advance()
+        image, colour, probabilities, landmarks, drift = total.template()
+        drifts.append(drift)
+    return Average(image, colour, probabilities, landmarks, drifts)
+
+
+class _Sums:
+    """Running sums over a round."""
+
+    def __init__(self, model: Model, probabilities: FloatArray) -> None:
+        self.model = model
+        self.shape = model.config.grid_shape
+        self.guidance = template_guidance(model, probabilities)
+        self.count = 0
+        n = len(self.shape)
+        self.field = torch.zeros(1, n, *self.shape)
+        self.picture = torch.zeros(1, 4, *self.shape)  # grey, then red, green, blue
+        self.labels = torch.zeros(1, model.config.n_classes, *self.shape)
+        self.points: list[NDArray[np.float64]] = []
+
+    def add(self, members: Sequence[Member]) -> None:
+        """Register members and their mirror images, both ways, and add them up."""
+        both = [view for member in members for view in (member, _mirror(member))]
+        images = torch.from_numpy(np.stack([m.image for m in both])).float()[:, None] / 255
+        parts = self.model.probabilities(images)
+        template = self.guidance.expand(len(both), -1, -1, -1)
+        onto = resize_field(self.model.fields(template, parts), self.shape)
+        self.field += onto.sum(0, keepdim=True)
+        self.picture += fields.warp(_standardised(both), onto).sum(0, keepdim=True)
+        ids = torch.from_numpy(np.stack([m.labels for m in both]))
+        k = self.model.config.n_classes
+        onehot = (ids[:, None] == torch.arange(k).view(1, -1, 1, 1)).float()
+        self.labels += fields.warp(onehot, onto).sum(0, keepdim=True)
+        back = resize_field(self.model.fields(parts, template), self.shape)
+        for view, field in zip(both, back, strict=True):
+            if view.landmarks is not None:
+                points = torch.from_numpy(view.landmarks).float()[None]
+                self.points.append(fields.warp_points(points, field[None])[0].double().numpy())
+        self.count += len(both)
+
+    def template(
+        self,
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], FloatArray, NDArray[np.float64], float]:
+        """The averages, moved to the mean shape and made mirror-symmetric."""
+        mean = self.field / self.count
+        to_mean_shape, _ = fields.invert(mean)
+        picture = fields.warp(self.picture / self.count, to_mean_shape)[0].movedim(0, -1).numpy()
+        labels = fields.warp(self.labels / self.count, to_mean_shape)[0].numpy()
+        centre = torch.from_numpy(np.median(np.stack(self.points), axis=0)).float()[None]
+        landmarks = fields.warp_points(centre, mean)[0].double().numpy()
+        picture = (picture + picture[:, ::-1]) / 2
+        labels = (labels + labels[MIRROR_PARTS][..., ::-1]) / 2
+        labels /= labels.sum(0, keepdims=True)
+        landmarks = (landmarks + mirrored_points(landmarks, picture.shape[1])) / 2
+        eight_bit = _eight_bit(picture)
+        face = torch.from_numpy(labels[0] < 0.5)
+        drift = float(mean.norm(dim=1)[0][face].mean())
+        return (
+            np.ascontiguousarray(eight_bit[..., 0]),
+            np.ascontiguousarray(eight_bit[..., 1:]),
+            labels.astype(np.float32),
+            landmarks,
+            drift,
+        )
+
+
+def template_guidance(model: Model, probabilities: FloatArray) -> Tensor:
+    """A template's soft labels at the size of the model's features ``(1, 8, h, w)``."""
+    image = torch.zeros(1, 1, *model.config.grid_shape)
+    size = tuple(model.probabilities(image).shape[2:])
+    return resize_image(torch.from_numpy(probabilities)[None].float(), size)
+
+
+def _mirror(member: Member) -> Member:
+    width = member.image.shape[1]
+    return Member(
+        np.ascontiguousarray(member.image[:, ::-1]),
+        np.ascontiguousarray(member.colour[:, ::-1]),
+        np.ascontiguousarray(MIRROR_PARTS[member.labels[:, ::-1]]),
+        None if member.landmarks is None else mirrored_points(member.landmarks, width),
+    )
+
+
+def _standardised(members: Sequence[Member]) -> Tensor:
+    """Grey and colour with the skin's mean and spread made alike: no face outshines the others."""
+    stack = []
+    for member in members:
+        picture = np.dstack([member.image, member.colour]).astype(np.float32)
+        skin = member.labels > 0
+        mean, spread = picture[skin].mean(0), picture[skin, 0].std()
+        stack.append((picture - mean) / max(float(spread), 8.0) * SPREAD + SKIN)
+    return torch.from_numpy(np.stack(stack)).movedim(-1, 1)
+
+
+def _eight_bit(picture: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.asarray(np.rint(picture).clip(0, 255), dtype=np.uint8)
+
+
+def _chunks(members: Sequence[Member], size: int) -> Iterator[Sequence[Member]]:
+    for start in range(0, len(members), size):
+        yield members[start : start + size]

@@ -1,0 +1,206 @@
+"""The reference every face is registered to: picture, part labels, landmarks and a mesh."""
+
+import io
+import json
+import os
+import tempfile
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import Delaunay
+
+from facewarp.errors import FacewarpError
+from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.parts import LANDMARK_COUNT, MIRROR_LANDMARKS, FacePart
+
+BROW_LINE = tuple(range(17, 27))  # iBUG: along both brows, image-left to image-right
+INNER_LIPS = frozenset(range(60, 68))
+LEFT_EYE, RIGHT_EYE = frozenset(range(36, 42)), frozenset(range(42, 48))  # the image's
+FOREHEAD_LIFT = 0.35  # of the way from chin to nose bridge, as the part masks have it
+MESH_SPACING_PX = 17.0
+
+
+@dataclass(frozen=True, eq=False)
+class Template:
+    """A face to register to, on the grid of the face crop.
+
+    Attributes:
+        name: what it is called.
+        image: (320, 260) uint8 grey.
+        probabilities: (8, 320, 260) float32, soft labels of the parts, sums to one.
+        landmarks: (68, 2) float64 (x, y) crop px, iBUG order.
+        mesh_points: (M, 2) float64 crop px: the landmarks, then points of forehead and cheeks.
+        triangles: (T, 3) int32 into ``mesh_points``; eyes and mouth are left open.
+        colour: (320, 260, 3) uint8 RGB, for pictures of the template.
+        origin: how it was made, for the record.
+    """
+
+    name: str
+    image: NDArray[np.uint8]
+    probabilities: NDArray[np.float32]
+    landmarks: NDArray[np.float64]
+    mesh_points: NDArray[np.float64]
+    triangles: NDArray[np.int32]
+    colour: NDArray[np.uint8]
+    origin: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_parts(
+        cls,
+        name: str,
+        colour: NDArray[np.uint8],
+        image: NDArray[np.uint8],
+        probabilities: NDArray[np.float32],
+        landmarks: NDArray[np.float64],
+        origin: dict[str, Any],
+    ) -> "Template":
+        """A template with the mesh that follows from its landmarks."""
+        points, triangles = face_mesh(landmarks)
+        return cls(name, image, probabilities, landmarks, points, triangles, colour, origin)
+
+    @cached_property
+    def labels(self) -> NDArray[np.uint8]:
+        """(320, 260) part ids, the most probable of each pixel."""
+        return np.asarray(self.probabilities.argmax(0), dtype=np.uint8)
+
+    def save(self, path: Path) -> None:
+        """Write as ``.npz`` (no pickle), atomically."""
+        buffer = io.BytesIO()
+        np.savez_compressed(
+            buffer,
+            image=self.image,
+            colour=self.colour,
+            probabilities=np.rint(self.probabilities * 255).astype(np.uint8),
+            landmarks=self.landmarks,
+            about=np.array(json.dumps({"name": self.name, "origin": self.origin})),
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(buffer.getbuffer())
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+    @classmethod
+    def load(cls, template: "str | Path" = "average") -> "Template":
+        """A shipped template by name, or one from a ``.npz`` file.
+
+        Raises:
+            FacewarpError: no such name or file, or not a template.
+        """
+        path = _find(template)
+        try:
+            with np.load(path, allow_pickle=False) as data:
+                about = json.loads(str(data["about"]))
+                soft = data["probabilities"].astype(np.float32)
+                loaded = (data["colour"], data["image"], soft, data["landmarks"])
+        except (OSError, ValueError, KeyError) as error:
+            raise FacewarpError(
+                "the file is not a facewarp template", path, "build one anew"
+            ) from error
+        colour, image, soft, landmarks = loaded
+        shapes = (colour.shape, image.shape, soft.shape, landmarks.shape)
+        expected = (
+            (*CROP_SHAPE, 3),
+            CROP_SHAPE,
+            (len(FacePart), *CROP_SHAPE),
+            (LANDMARK_COUNT, 2),
+        )
+        if shapes != expected:
+            raise FacewarpError("the template's arrays have other shapes than a template's", path)
+        soft /= soft.sum(0, keepdims=True).clip(1e-6)
+        return cls.of_parts(about["name"], colour, image, soft, landmarks, about["origin"])
+
+
+def template_names() -> list[str]:
+    """Names of the templates that ship with facewarp."""
+    return sorted(path.stem for path in _folder().glob("*.npz"))
+
+
+def face_mesh(landmarks: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Triangulate a face: landmarks, a lifted brow line as forehead, and evenly placed skin points.
+
+    Args:
+        landmarks: (68, 2) px.
+
+    Returns:
+        Mesh points (M, 2) px, landmarks first, and triangles (T, 3) of their indices. Eyes and
+        mouth opening have none.
+    """
+    lift = FOREHEAD_LIFT * (landmarks[27] - landmarks[8])
+    forehead = landmarks[list(BROW_LINE)] + lift
+    border = np.concatenate([landmarks[:17], forehead[::-1]])
+    points = np.concatenate([landmarks, forehead, _skin_points(landmarks, forehead, border)])
+    triangles = Delaunay(points).simplices.astype(np.int32)
+    centres = points[triangles].mean(1)
+    inside = _inside(centres, border)
+    openings = [INNER_LIPS, LEFT_EYE, RIGHT_EYE]
+    hole = np.array([any(set(map(int, t)) <= opening for opening in openings) for t in triangles])
+    return points, triangles[inside & ~hole]
+
+
+def mirrored_points(landmarks: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """Landmarks (68, 2) as the mirror image of a picture ``width`` px wide has them."""
+    flipped = landmarks[MIRROR_LANDMARKS].copy()
+    flipped[:, 0] = width - 1 - flipped[:, 0]
+    return flipped
+
+
+def _skin_points(
+    landmarks: NDArray[np.float64], forehead: NDArray[np.float64], border: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """A hexagonal lattice inside the face, away from every landmark, symmetric to its axis."""
+    taken = np.concatenate([landmarks, forehead])
+    axis_x = float(landmarks[27:31, 0].mean())
+    low, high = border.min(0), border.max(0)
+    rows = np.arange(low[1], high[1], MESH_SPACING_PX * 0.866)
+    found = []
+    for index, y in enumerate(rows):
+        offset = 0.5 * (index % 2)
+        reach = np.arange(0, (high[0] - low[0]) / MESH_SPACING_PX) + offset
+        xs = np.unique(np.concatenate([axis_x - reach * MESH_SPACING_PX, axis_x + reach * MESH_SPACING_PX]))
+        found.append(np.column_stack([xs, np.full_like(xs, y)]))
+    lattice = np.concatenate(found)
+    distance = np.linalg.norm(lattice[:, None] - taken[None], axis=-1).min(1)
+    inner = _inside(lattice, border)
+    for opening in (LEFT_EYE, RIGHT_EYE, INNER_LIPS):
+        inner &= ~_inside(lattice, landmarks[sorted(opening)])
+    return lattice[inner & (distance > 0.62 * MESH_SPACING_PX)]
+
+
+def _inside(points: NDArray[np.float64], polygon: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which points (N, 2) lie in a polygon (K, 2): crossings of a ray, even or odd."""
+    x, y = points[:, :1], points[:, 1:]
+    start, end = polygon, np.roll(polygon, -1, axis=0)
+    spans = (start[:, 1] > y) != (end[:, 1] > y)
+    rise = np.where(end[:, 1] == start[:, 1], 1e-12, end[:, 1] - start[:, 1])
+    at = start[:, 0] + (y - start[:, 1]) / rise * (end[:, 0] - start[:, 0])
+    return (spans & (x < at)).sum(1) % 2 == 1
+
+
+def _folder() -> Path:
+    return Path(str(resources.files("facewarp.assets"))) / "templates"
+
+
+def _find(template: str | Path) -> Path:
+    path = Path(template)
+    if path.suffix == ".npz":
+        if not path.is_file():
+            raise FacewarpError("there is no such template", path, "check the path")
+        return path
+    shipped = _folder() / f"{template}.npz"
+    if not shipped.is_file():
+        names = ", ".join(template_names()) or "none"
+        raise FacewarpError(
+            f"no template is called {str(template)!r}", fix=f"use one of {names}, or a .npz file"
+        )
+    return shipped

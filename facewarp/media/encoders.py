@@ -1,0 +1,112 @@
+"""Which encoder a video file gets, and with what settings."""
+
+import logging
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import av
+
+from facewarp.errors import FacewarpError
+
+_log = logging.getLogger(__name__)
+
+FORMATS = {
+    ".mp4": "mp4",
+    ".m4v": "mp4",
+    ".mov": "mov",
+    ".mkv": "matroska",
+    ".webm": "webm",
+}
+"""Suffix -> FFmpeg's name of the container."""
+
+_MP4 = {"movflags": "+faststart", "movie_timescale": "90000"}
+CONTAINER_OPTIONS = {"mp4": _MP4, "mov": _MP4}
+"""The index goes first, for browsers; the default clock of 1 ms would shift sound that sets in late
+by up to half of that."""
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """An encoder by FFmpeg's name, and its settings.
+
+    Attributes:
+        name: E.g. "libx264".
+        options: Passed to it as they are.
+        bits_per_pixel: Where it has no constant quality, what it may spend; else 0.
+        finest_tick: The largest denominator of a time base it takes; 0 where there is no limit.
+    """
+
+    name: str
+    options: dict[str, str] = field(default_factory=dict)
+    bits_per_pixel: float = 0.0
+    finest_tick: int = 0
+
+    def options_for(self, size: tuple[int, int], rate: Fraction) -> dict[str, str]:
+        """The options, with a bit rate for a video of this size and rate where one is needed."""
+        if not self.bits_per_pixel:
+            return dict(self.options)
+        bits = self.bits_per_pixel * size[0] * size[1] * float(rate)
+        return {"b": str(max(400_000, round(bits))), **self.options}
+
+    def time_base(self, wanted: Fraction) -> Fraction:
+        """The time base wanted, or the finest one possible that 24, 25, 29.97 .. 60 fps divide."""
+        if self.finest_tick and wanted.denominator > self.finest_tick:
+            return Fraction(1, 60_000)
+        return wanted
+
+    def opens(self, size: tuple[int, int], rate: Fraction) -> bool:
+        """Whether this build and machine have it: hardware encoders are known on trying only."""
+        try:
+            codec = av.CodecContext.create(self.name, "w")
+            assert isinstance(codec, av.VideoCodecContext)
+            codec.width, codec.height = size
+            codec.pix_fmt = "yuv420p"
+            codec.framerate = rate
+            codec.time_base = self.time_base(Fraction(1, 90_000))
+            codec.options = self.options_for(size, rate)
+            codec.open()
+        except (av.FFmpegError, ValueError, OSError) as error:
+            _log.debug("encoder %s: %s", self.name, error)
+            return False
+        return True
+
+
+H264 = (
+    Encoder("libx264", {"preset": "veryfast", "crf": "18"}),
+    Encoder("libopenh264", bits_per_pixel=0.15),
+    Encoder("h264_videotoolbox", bits_per_pixel=0.15),
+    Encoder("h264_mf", bits_per_pixel=0.15),
+    Encoder("mpeg4", bits_per_pixel=0.25, finest_tick=65_535),
+)
+"""For .mp4, .m4v, .mov and .mkv, the first that works: H.264, or MPEG-4 part 2 for want of it."""
+
+WEBM = (
+    Encoder(
+        "libvpx-vp9",
+        {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"},
+    ),
+    Encoder("libvpx", {"deadline": "realtime", "cpu-used": "6"}, bits_per_pixel=0.2),
+)
+"""For .webm, the first that works: VP9, or VP8."""
+
+
+def choose_encoder(suffix: str, size: tuple[int, int], rate: Fraction) -> Encoder:
+    """The first encoder for a container that works here.
+
+    Args:
+        suffix: Of the file, one of `FORMATS`.
+        size: (width, height) px, even.
+        rate: Average frames a second.
+
+    Raises:
+        FacewarpError: None works.
+    """
+    candidates = WEBM if suffix == ".webm" else H264
+    for encoder in candidates:
+        if encoder.opens(size, rate):
+            if encoder is not candidates[0]:
+                _log.warning("%s is missing, writing with %s", candidates[0].name, encoder.name)
+            return encoder
+    names = ", ".join(encoder.name for encoder in candidates)
+    what = f"no encoder for {suffix} takes {size[0]}x{size[1]} pictures here, of {names}"
+    raise FacewarpError(what, fix="Reinstall PyAV: pip install --force-reinstall av")

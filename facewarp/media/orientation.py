@@ -1,0 +1,87 @@
+"""How a stored picture is turned to stand upright: display matrices of videos, EXIF of pictures."""
+
+import math
+import struct
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from facewarp.media.sources import Image
+
+# EXIF tag 274 -> (quarter turns clockwise, mirrored first)
+_EXIF = {
+    1: (0, False),
+    2: (0, True),
+    3: (2, False),
+    4: (2, True),
+    5: (3, True),
+    6: (1, False),
+    7: (1, True),
+    8: (3, False),
+}
+_TURNS = (None, cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_COUNTERCLOCKWISE)
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """One of the eight ways: the stored picture is mirrored left to right, then turned.
+
+    Attributes:
+        quarter_turns: Clockwise turns by 90 degrees, 0 to 3.
+        mirrored: Whether left and right are swapped before turning.
+    """
+
+    quarter_turns: int = 0
+    mirrored: bool = False
+
+    @classmethod
+    def from_display_matrix(cls, matrix: bytes) -> "Orientation":
+        """From the nine int32 of a video's display matrix, at the nearest quarter turn.
+
+        The matrix maps a stored point (p, q), q downwards, to the shown one as
+        (a p + c q + x, b p + d q + y) with a, b, c, d in 16.16 fixed point (ISO 14496-12).
+        """
+        if len(matrix) < 36:
+            return cls()
+        a, b, _, c, d = struct.unpack("=9i", matrix[:36])[:5]
+        mirrored = a * d - b * c < 0
+        angle = math.atan2(-b, -a) if mirrored else math.atan2(b, a)
+        return cls(round(angle / (math.pi / 2)) % 4, mirrored)
+
+    @classmethod
+    def from_exif(cls, tag: int) -> "Orientation":
+        """From the value of EXIF's orientation tag; anything unknown is upright."""
+        return cls(*_EXIF.get(tag, (0, False)))
+
+    @property
+    def degrees(self) -> int:
+        """The turn alone, clockwise: 0, 90, 180 or 270."""
+        return 90 * self.quarter_turns
+
+    def display_matrix(self, size: tuple[int, int]) -> tuple[int, ...]:
+        """The nine int32 of the display matrix for a stored picture of size (width, height)."""
+        cos, sin = ((1, 0), (0, 1), (-1, 0), (0, -1))[self.quarter_turns]
+        sign = -1 if self.mirrored else 1
+        a, b, c, d = sign * cos, sign * sin, -sin, cos
+        width, height = size
+        x = -min(0, a * width) - min(0, c * height)
+        y = -min(0, b * width) - min(0, d * height)
+        one = 1 << 16
+        return (a * one, b * one, 0, c * one, d * one, 0, x * one, y * one, 1 << 30)
+
+    def turned_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """(width, height) on the other side of the turn, upright from stored or back."""
+        return size[::-1] if self.quarter_turns % 2 else size
+
+    def upright(self, stored: Image) -> Image:
+        """The picture as it is to be seen, (H, W, 3), contiguous."""
+        image = cv2.flip(stored, 1) if self.mirrored else stored
+        turn = _TURNS[self.quarter_turns]
+        return np.ascontiguousarray(image if turn is None else cv2.rotate(image, turn))
+
+    def stored(self, upright: Image) -> Image:
+        """The inverse of `upright`."""
+        turn = _TURNS[-self.quarter_turns % 4]
+        image = upright if turn is None else cv2.rotate(upright, turn)
+        return np.ascontiguousarray(cv2.flip(image, 1) if self.mirrored else image)
