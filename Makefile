@@ -92,5 +92,5 @@ $(RUN): pyproject.toml .venv/.installed-torch
 
 $(DEV): $(RUN)
 	$(SAY) "Installing the tools for testing and development into .venv ..."
-	$(PIP) --editable '.[cpu,train,dev]'
+	$(PIP) --editable '.[train,dev]'
 	@touch $@

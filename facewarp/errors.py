@@ -41,23 +41,5 @@ class FacewarpError(Exception):
         return line
 
 
-class MissingExtraError(FacewarpError):
-    """A feature was asked for whose optional dependency is not installed.
-
-    Args:
-        feature: What was asked for, e.g. ``"the OpenVINO engine"``.
-        module: The module that could not be imported.
-        extra: The extra of this package that brings it, e.g. ``"cpu"``.
-    """
-
-    def __init__(self, feature: str, module: str, extra: str) -> None:
-        """See the class."""
-        super().__init__(
-            f"{feature} needs {module}, which is not installed",
-            fix=f'Install it with: pip install "facewarp[{extra}]".',
-        )
-        self.args = (feature, module, extra)
-
-
 def _one_line(text: str) -> str:
     return " ".join(text.split())

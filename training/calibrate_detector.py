@@ -50,7 +50,8 @@ def _ridge(features: list[NDArray[np.float64]], target: NDArray[np.float64]) -> 
     """Least squares, slightly damped: the keypoints of a face hardly move independently."""
     system = np.array(features)
     damping = 1e-5 * len(system) * np.eye(system.shape[1])
-    return np.linalg.solve(system.T @ system + damping, system.T @ target)
+    weights = np.linalg.solve(system.T @ system + damping, system.T @ target)
+    return np.asarray(weights, dtype=np.float64)
 
 
 def errors(pairs: Iterable[tuple[Detection, NDArray[np.float64]]]) -> NDArray[np.float64]:

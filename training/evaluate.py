@@ -1,9 +1,12 @@
 """Evaluation of face models on pairs of annotated photographs, by the published protocol."""
 
+import csv
+import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,13 +17,36 @@ from torch import Tensor
 from facewarp.core import fields
 from facewarp.core.geometry import resize_field, resize_image
 from facewarp.core.model import Model
+from facewarp.errors import FacewarpError
+from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.parts import FacePart
 from facewarp.training.datasets.crops import FaceCrop, evaluation_pairs
+from facewarp.training.files import replacing
 from facewarp.training.metrics import (
     contour_distance_px,
     dice_per_part,
     jacobian_statistics,
     mean_over_present,
 )
+
+PARTS = tuple(part.name.lower() for part in FacePart if part)
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """What a model makes of one pair of crops, at the crop's full resolution.
+
+    Attributes:
+        field: ``(1, 2, 320, 260)`` px, fixed to moving.
+        labels: ``(320, 260)`` uint8 true parts of moving, carried onto fixed.
+        own_parts: ``(320, 260)`` uint8 parts the network itself sees in fixed.
+        seconds: time of the registration, features of both images included.
+    """
+
+    field: Tensor
+    labels: NDArray[np.uint8]
+    own_parts: NDArray[np.uint8]
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -29,7 +55,7 @@ class PairScore:
 
     Attributes:
         fixed, moving: the photographs' names.
-        dice_initial: mean Dice over the parts present, unregistered.
+        dice_initial: mean Dice over the parts present, unregistered, 0 to 1.
         dice: Dice of each foreground part, NaN where absent in both.
         contour_px: contour distance of each part, NaN where absent in either.
         contour_initial_px: mean contour distance, unregistered.
@@ -52,12 +78,41 @@ class PairScore:
     parts_dice: float
     seconds: float
 
+    @property
+    def dice_mean(self) -> float:
+        """Mean Dice over the parts present, 0 to 1."""
+        return mean_over_present(self.dice)
+
+    def row(self) -> dict[str, str | float]:
+        """As a row of a table, Dice in percent."""
+        return {
+            "fixed": self.fixed,
+            "moving": self.moving,
+            "dice_initial": 100 * self.dice_initial,
+            "dice_mean": 100 * self.dice_mean,
+            **{f"dice_{n}": 100 * float(v) for n, v in zip(PARTS, self.dice, strict=True)},
+            "contour_initial_px": self.contour_initial_px,
+            "contour_px": mean_over_present(self.contour_px),
+            **{f"contour_{n}_px": float(v) for n, v in zip(PARTS, self.contour_px, strict=True)},
+            "landmark_px": self.landmark_px,
+            "jacobian_std": self.jacobian_std,
+            "folds_percent": self.folds_percent,
+            "parts_dice": 100 * self.parts_dice,
+            "seconds": self.seconds,
+        }
+
 
 @dataclass(frozen=True)
 class FaceEvaluation:
-    """Means over all pairs of a data set; Dice in percent, distances in px of the 320 x 260 crop."""
+    """Means over all pairs of a data set.
+
+    Dice in percent: the mean over the parts present of each pair, then over pairs; a part's own
+    is its mean over the pairs that show it. Distances in px of the 320 x 260 crop. The time is
+    the median of a pair.
+    """
 
     dataset: str
+    split: str
     n_pairs: int
     seed: int
     dice_initial: float
@@ -86,6 +141,8 @@ def evaluate_faces(
     crops: Sequence[FaceCrop],
     dataset: str,
     seed: int = 0,
+    *,
+    split: str = "",
     advance: Callable[[], None] = lambda: None,
 ) -> tuple[FaceEvaluation, list[PairScore]]:
     """Register every crop's pair and score it.
@@ -93,80 +150,109 @@ def evaluate_faces(
     Args:
         model: the model.
         crops: annotated crops, in the data set's order.
-        dataset: what to call it in the result.
+        dataset: what to call the data set in the result.
         seed: the seed the crops were cut with, for the record.
+        split: which of its photographs these are, for the record.
         advance: called after each pair.
 
     Returns:
         Means over pairs, and the pairs.
+
+    Raises:
+        FacewarpError: fewer than two crops, or a model of something else than faces.
     """
+    if model.config.n_classes != len(FacePart) or model.config.ndim != 2:
+        kind = f"{model.config.kind!r} with {model.config.n_classes} classes"
+        raise FacewarpError(f"this is no face model: {kind}", model.path, "Give a face model.")
+    if len(crops) < 2:
+        raise FacewarpError(
+            f"pairs need at least 2 photographs, and there are {len(crops)}", split or dataset
+        )
+    register_crops(model, crops[0], crops[1])  # the first call pays for what the others reuse
     scores = []
     for fixed, moving in evaluation_pairs(len(crops)):
-        scores.append(score_pair(model, crops[fixed], crops[moving]))
+        result = register_crops(model, crops[fixed], crops[moving])
+        scores.append(score_pair(crops[fixed], crops[moving], result))
         advance()
-    return summarise(model, scores, dataset, seed), scores
+    return summarise(model, scores, dataset, seed, split), scores
 
 
-def score_pair(model: Model, fixed: FaceCrop, moving: FaceCrop) -> PairScore:
-    """Register one pair of crops and measure it at the crop's full resolution."""
-    n = model.config.n_classes
+def register_crops(model: Model, fixed: FaceCrop, moving: FaceCrop) -> PairResult:
+    """Register one pair of crops."""
+    images = torch.cat([as_input(fixed), as_input(moving)])
     began = time.perf_counter()
-    probabilities = model.probabilities(torch.cat([as_input(fixed), as_input(moving)]))
+    probabilities = model.probabilities(images)
     small = model.fields(probabilities[:1], probabilities[1:])
-    field = resize_field(small, fixed.labels.shape)
+    field = resize_field(small, CROP_SHAPE).cpu()
     seconds = time.perf_counter() - began
+    carried = fields.warp_labels(torch.from_numpy(moving.labels)[None], field, len(FacePart))
+    own = resize_image(probabilities[:1].cpu(), CROP_SHAPE).argmax(1)
+    labels, own_parts = (found[0].numpy().astype(np.uint8) for found in (carried, own))
+    return PairResult(field, labels, own_parts, seconds)
 
-    field = field.cpu()
-    moving_labels = torch.from_numpy(moving.labels)[None]
-    warped = fields.warp_labels(moving_labels, field, n)[0].numpy().astype(np.uint8)
-    own = resize_image(probabilities[:1].cpu(), fixed.labels.shape).argmax(1)[0].numpy()
+
+def score_pair(fixed: FaceCrop, moving: FaceCrop, result: PairResult) -> PairScore:
+    """Measure one registered pair at the crop's full resolution."""
+    n = len(FacePart)
     landmark_px = float("nan")
     if fixed.landmarks is not None and moving.landmarks is not None:
         points = torch.from_numpy(fixed.landmarks).float()[None]
-        carried = fields.warp_points(points, field)[0].numpy()
+        carried = fields.warp_points(points, result.field)[0].numpy()
         landmark_px = float(np.linalg.norm(carried - moving.landmarks, axis=1).mean())
-    jacobian = jacobian_statistics(fields.jacobian_determinant(field).numpy())
+    jacobian = jacobian_statistics(fields.jacobian_determinant(result.field).numpy())
     return PairScore(
         fixed=fixed.name,
         moving=moving.name,
         dice_initial=mean_over_present(dice_per_part(moving.labels, fixed.labels, n)),
-        dice=dice_per_part(warped, fixed.labels, n),
-        contour_px=contour_distance_px(warped, fixed.labels, n),
+        dice=dice_per_part(result.labels, fixed.labels, n),
+        contour_px=contour_distance_px(result.labels, fixed.labels, n),
         contour_initial_px=mean_over_present(contour_distance_px(moving.labels, fixed.labels, n)),
         landmark_px=landmark_px,
         jacobian_std=jacobian.std,
         folds_percent=jacobian.folds_percent,
-        parts_dice=mean_over_present(dice_per_part(own, fixed.labels, n)),
-        seconds=seconds,
+        parts_dice=mean_over_present(dice_per_part(result.own_parts, fixed.labels, n)),
+        seconds=result.seconds,
     )
 
 
-def summarise(model: Model, scores: Sequence[PairScore], dataset: str, seed: int) -> FaceEvaluation:
-    """Average pair scores; a pair's Dice is the mean over the parts present in it."""
-    names = model.config.classes[1:]
-    means = np.array([mean_over_present(score.dice) for score in scores])
-    parts = _mean([score.dice for score in scores])
-    contours = _mean([score.contour_px for score in scores])
+def summarise(
+    model: Model, scores: Sequence[PairScore], dataset: str, seed: int, split: str = ""
+) -> FaceEvaluation:
+    """Average pair scores; what is NaN in a pair counts in no mean."""
+    means = np.array([score.dice_mean for score in scores])
+    parts = _columns_mean([score.dice for score in scores])
+    contours = _columns_mean([score.contour_px for score in scores])
     return FaceEvaluation(
         dataset=dataset,
+        split=split,
         n_pairs=len(scores),
         seed=seed,
-        dice_initial=100 * _scalar(score.dice_initial for score in scores),
-        dice_mean=100 * float(np.nanmean(means)),
-        dice_std=100 * float(np.nanstd(means)),
-        dice_per_part={n: 100 * float(v) for n, v in zip(names, parts, strict=True)},
-        contour_initial_px=_scalar(score.contour_initial_px for score in scores),
-        contour_px=_scalar(mean_over_present(score.contour_px) for score in scores),
-        contour_per_part_px={n: float(v) for n, v in zip(names, contours, strict=True)},
-        landmark_px=_scalar(score.landmark_px for score in scores),
-        jacobian_std=_scalar(score.jacobian_std for score in scores),
-        folds_percent=_scalar(score.folds_percent for score in scores),
-        parts_dice=100 * _scalar(score.parts_dice for score in scores),
+        dice_initial=100 * _mean(score.dice_initial for score in scores),
+        dice_mean=100 * _mean(means),
+        dice_std=100 * float(means[~np.isnan(means)].std()),
+        dice_per_part={n: 100 * float(v) for n, v in zip(PARTS, parts, strict=True)},
+        contour_initial_px=_mean(score.contour_initial_px for score in scores),
+        contour_px=_mean(mean_over_present(score.contour_px) for score in scores),
+        contour_per_part_px={n: float(v) for n, v in zip(PARTS, contours, strict=True)},
+        landmark_px=_mean(score.landmark_px for score in scores),
+        jacobian_std=_mean(score.jacobian_std for score in scores),
+        folds_percent=_mean(score.folds_percent for score in scores),
+        parts_dice=100 * _mean(score.parts_dice for score in scores),
         seconds_per_pair=float(np.median([score.seconds for score in scores])),
         parameters=sum(p.numel() for p in model.net.parameters()),
         weights_sha256=model.sha256,
         machine=machine(),
     )
+
+
+def write_pairs_csv(path: Path, scores: Sequence[PairScore]) -> None:
+    """Write a row per pair, in the order of the pairs; empty where there is no number."""
+    rows = [score.row() for score in scores]
+    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({key: _cell(value) for key, value in row.items()})
 
 
 def as_input(crop: FaceCrop) -> Tensor:
@@ -175,17 +261,32 @@ def as_input(crop: FaceCrop) -> Tensor:
 
 
 def machine() -> str:
-    """Processor, cores used and torch version: what a time was measured on."""
-    return f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    """Processor, cores, threads used and torch version: what a time was measured on."""
+    return (
+        f"{processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, "
+        f"torch {torch.__version__}"
+    )
 
 
-def _mean(rows: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    stacked = np.stack(rows)
-    known = ~np.isnan(stacked)
-    total = np.where(known, stacked, 0.0).sum(0)
-    counts = known.sum(0)
-    return np.divide(total, counts, out=np.full(stacked.shape[1], np.nan), where=counts > 0)
+def processor() -> str:
+    """The processor's name as its maker writes it, or its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
 
 
-def _scalar(values: Any) -> float:
+def _cell(value: str | float) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if np.isnan(value) else f"{value:.6g}"
+
+
+def _columns_mean(rows: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.array([mean_over_present(column) for column in np.stack(rows).T])
+
+
+def _mean(values: Iterable[float]) -> float:
     return mean_over_present(np.array(list(values), dtype=np.float64))

@@ -39,7 +39,15 @@ class Targets:
         field_shape: Shape,
         feature_shape: Shape,
     ) -> "Targets":
-        """Prepare label maps ``(B, *grid_shape)`` (ids) and landmarks (px of that grid)."""
+        """Prepare label maps and landmarks.
+
+        Args:
+            labels: part ids ``(B, *grid_shape)``.
+            landmarks: ``(B, 68, n)`` px of that grid, NaN where unknown; None without any.
+            n_classes: number of parts, background included.
+            field_shape: grid of the fields.
+            feature_shape: grid of the features' logits.
+        """
         ids = torch.arange(n_classes, dtype=labels.dtype).view(1, -1, *[1] * (labels.ndim - 1))
         onehot = resize_image((labels[:, None] == ids).float(), field_shape)
         if landmarks is not None:
@@ -47,6 +55,11 @@ class Targets:
             target = torch.tensor(field_shape[::-1], dtype=landmarks.dtype)
             landmarks = (landmarks + 0.5) * (target / size) - 0.5
         return cls(onehot, resize_image(onehot, feature_shape), landmarks)
+
+    def rows(self, rows: list[int]) -> "Targets":
+        """The targets of some images of the batch, in this order."""
+        points = None if self.landmarks is None else self.landmarks[rows]
+        return Targets(self.onehot[rows], self.onehot_small[rows], points)
 
 
 def class_weights(onehot: Tensor) -> Tensor:

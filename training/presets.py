@@ -1,8 +1,11 @@
 """Training presets: what a run is made of, by name. Everything here can be changed by ``--set``."""
 
 import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args, get_type_hints
 
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
 from facewarp.errors import FacewarpError
@@ -61,7 +64,7 @@ class TrainConfig:
     preset: str
     model: ModelConfig
     loss: LossConfig = LossConfig()
-    optimizer: str = "adamw"
+    optimizer: Literal["adamw", "adam"] = "adamw"
     batch: int = 12
     steps: int = 4000
     lr: float = 2e-3
@@ -75,6 +78,36 @@ class TrainConfig:
     validate_every: int = 250
     checkpoint_every: int = 100
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be trained with."""
+        for name in ("batch", "steps", "validate_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise FacewarpError(f"{name} is {getattr(self, name)}", fix="Give at least 1.")
+        for name in ("lr", "warmup", "decay", "weight_decay", "clip", "ema", "augment", "seed"):
+            if getattr(self, name) < 0:
+                raise FacewarpError(f"{name} is {getattr(self, name)}", fix="Give at least 0.")
+        if self.ema >= 1:
+            raise FacewarpError(f"ema is {self.ema}", fix="Give less than 1, e.g. 0.998.")
+        if not self.loss.step_weights:
+            raise FacewarpError("loss.step_weights is empty", fix="Give a number a step.")
+
+    @classmethod
+    def from_json(cls, text: str) -> "TrainConfig":
+        """Read the ``config.json`` of a run; keys that aren't settings are passed over.
+
+        Raises:
+            FacewarpError: this is not a run's configuration.
+        """
+        try:
+            raw = json.loads(text)
+            raw["model"] = ModelConfig.from_json(json.dumps(raw["model"]))
+            weights = tuple(raw["loss"]["step_weights"])
+            raw["loss"] = LossConfig(**{**raw["loss"], "step_weights": weights})
+            names = {field.name for field in dataclasses.fields(cls)}
+            return cls(**{name: value for name, value in raw.items() if name in names})
+        except (ValueError, KeyError, TypeError) as error:
+            raise FacewarpError(f"this is not a run's configuration: {error}") from error
 
 
 def _face_model() -> ModelConfig:
@@ -123,44 +156,89 @@ PRESETS: dict[str, TrainConfig] = {
 }
 
 
-def preset(name: str, overrides: dict[str, str] | None = None) -> TrainConfig:
-    """The named preset with ``--set`` overrides (``steps=200``, ``loss.landmarks=0``) applied."""
+def preset(name: str, settings: Mapping[str, str] | None = None) -> TrainConfig:
+    """The named preset, changed by settings.
+
+    Args:
+        name: one of `PRESETS`.
+        settings: new values by name, as text; see :func:`with_settings`.
+    """
     if name not in PRESETS:
         raise FacewarpError(
-            f"there is no training preset {name!r}", fix=f"choose one of {', '.join(PRESETS)}"
+            f"there is no training preset {name!r}", fix=f"Choose one of {', '.join(PRESETS)}."
         )
-    config = PRESETS[name]
-    for key, text in (overrides or {}).items():
+    return with_settings(PRESETS[name], settings or {})
+
+
+def with_settings(config: TrainConfig, settings: Mapping[str, str]) -> TrainConfig:
+    """Change a configuration.
+
+    Args:
+        config: what to begin with.
+        settings: new values by name, as text: ``{"steps": "200", "loss.landmarks": "0"}``. A
+            tuple's values stand between commas.
+
+    Raises:
+        FacewarpError: there is no such setting, or this can't be its value.
+    """
+    for key, text in settings.items():
         config = _replace(config, key.split("."), text, key)
     return config
 
 
+def parse_settings(items: Sequence[str]) -> dict[str, str]:
+    """The settings of ``--set`` options ``["steps=200", ...]``; the last of a name counts."""
+    settings = {}
+    for item in items:
+        key, equals, text = item.partition("=")
+        if not (key.strip() and equals):
+            raise FacewarpError(
+                f"{item!r} is not a setting", "--set", "Write it as key=value, e.g. lr=1e-3."
+            )
+        settings[key.strip()] = text.strip()
+    return settings
+
+
 def _replace(node: Any, path: list[str], text: str, key: str) -> Any:
-    names = {f.name for f in dataclasses.fields(node)}
+    names = [field.name for field in dataclasses.fields(node)]
     if path[0] not in names:
         raise FacewarpError(
-            f"the setting {key!r} does not exist", fix=f"settings here: {', '.join(sorted(names))}"
+            f"there is no setting {key!r}", "--set", f"Settings here: {', '.join(names)}."
         )
     old = getattr(node, path[0])
-    if len(path) > 1:
-        if not dataclasses.is_dataclass(old):
-            raise FacewarpError(f"the setting {key!r} does not exist: {path[0]} has no parts")
-        return dataclasses.replace(node, **{path[0]: _replace(old, path[1:], text, key)})
-    return dataclasses.replace(node, **{path[0]: _parse(old, text, key)})
+    if len(path) == 1:
+        choices = get_args(get_type_hints(type(node))[path[0]])
+        new = _parse(old, text, key, choices if isinstance(old, str) else ())
+        return dataclasses.replace(node, **{path[0]: new})
+    if not dataclasses.is_dataclass(old):
+        raise FacewarpError(f"there is no setting {key!r}: {path[0]} has no parts", "--set")
+    return dataclasses.replace(node, **{path[0]: _replace(old, path[1:], text, key)})
 
 
-def _parse(old: Any, text: str, key: str) -> Any:
+def _parse(old: Any, text: str, key: str, choices: tuple[str, ...]) -> Any:
+    """The value that `text` stands for, of the kind that `old` is."""
     try:
         if isinstance(old, bool):
+            wanted = "true or false"
             return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
-        if isinstance(old, int | float | str):
-            return type(old)(text)
+        if isinstance(old, int | float):
+            wanted = "a whole number" if isinstance(old, int) else "a number"
+            return _number(old, text)
         if isinstance(old, tuple) and old and isinstance(old[0], int | float):
-            return tuple(type(old[0])(item) for item in text.split(","))
+            wanted = f"numbers with commas between them, like {','.join(map(str, old))}"
+            return tuple(_number(old[0], item) for item in text.split(","))
+        if isinstance(old, str) and choices:
+            wanted = f"one of {', '.join(choices)}"
+            return {choice: choice for choice in choices}[text]
     except (ValueError, KeyError):
-        pass
-    else:
-        raise FacewarpError(f"the setting {key!r} cannot be set from the command line")
-    raise FacewarpError(
-        f"{text!r} is not a value for {key!r}", fix=f"it is a {type(old).__name__} like {old!r}"
-    )
+        raise FacewarpError(
+            f"{text!r} is no value for {key!r}", "--set", f"Give {wanted}."
+        ) from None
+    raise FacewarpError(f"{key!r} can't be set from the command line", "--set")
+
+
+def _number(old: float, text: str) -> float:
+    number = type(old)(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number

@@ -1,25 +1,25 @@
 """Trainer: seeded, resumable, and looked at while it runs."""
 
-import csv
 import dataclasses
-import json
 import logging
 import math
-import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 from torch import Tensor
 
 from facewarp.core.network import GuidedRegistration
 from facewarp.core.weights import save_weights
 from facewarp.errors import FacewarpError
+from facewarp.training import checkpoint
+from facewarp.training.files import unwritable, write_json
+from facewarp.training.interrupt import DeferredInterrupt
+from facewarp.training.logs import RunLog
 from facewarp.training.losses import (
     Targets,
     class_weights,
@@ -31,6 +31,8 @@ from facewarp.training.presets import TrainConfig
 
 log = logging.getLogger(__name__)
 Batch = dict[str, Tensor]
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
 
 
 class BatchSource(Protocol):
@@ -49,7 +51,14 @@ class BatchSource(Protocol):
 
 @dataclass(frozen=True)
 class StepReport:
-    """What one optimisation step reports: its number, learning rate and loss terms."""
+    """What one optimisation step reports.
+
+    Attributes:
+        step: its number, from 1.
+        lr: its learning rate.
+        terms: its loss terms, and their sum as ``loss``.
+        seconds: its time, waiting for the batch included.
+    """
 
     step: int
     lr: float
@@ -67,82 +76,81 @@ class Trainer:
     ``folder`` holds ``config.json``, ``log.csv`` (a row per step), ``validation.csv``,
     TensorBoard events where the ``train`` extra is installed, ``checkpoint.safetensors`` (all
     that is needed to go on) and ``model.safetensors`` (the moving average, best on validation).
+
+    Args:
+        config: the run's settings.
+        data: where batches come from.
+        folder: the run's folder; made by :meth:`run`.
+        about: what the weights file says of itself: training data, licence and the like.
+
+    Attributes:
+        step: optimisation steps done.
+        best: best ``dice_mean`` of a validation, minus infinity before the first.
     """
 
     def __init__(
-        self, config: TrainConfig, data: BatchSource, folder: Path, about: dict[str, str]
+        self, config: TrainConfig, data: BatchSource, folder: Path, about: Mapping[str, str]
     ) -> None:
-        self.config, self.data, self.folder, self.about = config, data, folder, about
+        self.config, self.data, self.folder, self.about = config, data, folder, dict(about)
         torch.manual_seed(config.seed)
-        self.net = GuidedRegistration(config.model).to(memory_format=torch.channels_last)
-        self.average = GuidedRegistration(config.model)
+        self.net = _build(config)
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = _build(config)
         self.average.load_state_dict(self.net.state_dict())
         self.average.eval()
-        decay, plain = [], []
-        for parameter in self.net.parameters():
-            (decay if parameter.ndim > 1 else plain).append(parameter)
-        groups = [
-            {"params": decay, "weight_decay": config.weight_decay},
-            {"params": plain, "weight_decay": 0.0},
-        ]
-        self.optimizer: torch.optim.Optimizer = (
-            torch.optim.AdamW(groups, lr=config.lr)
-            if config.optimizer == "adamw"
-            else torch.optim.Adam(groups, lr=config.lr)
-        )
+        self.optimizer = _optimizer(config, self.net)
         self.step = 0
+        self.checked = 0
         self.best = -math.inf
         self.weights = self._class_weights()
+        self._settled = True  # False in the middle of a step: no state to keep
 
     def run(self, validate: Validate | None = None, watch: Watch | None = None) -> None:
-        """Train to the configured number of steps; on Ctrl-C a checkpoint is left behind."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Train to the configured number of steps, from the first or where a checkpoint left off.
+
+        Ctrl-C ends the step that is running, leaves a checkpoint and raises
+        ``KeyboardInterrupt`` with a note that says so; a second Ctrl-C doesn't wait.
+
+        Args:
+            validate: called with the network that would be shipped and the step, every
+                ``validate_every`` steps and after the last; returns scores, ``dice_mean`` among
+                them. Without it the last weights are kept.
+            watch: called after every step.
+
+        Raises:
+            FacewarpError: the loss is not finite, or the folder can't be written to.
+        """
         described = {**dataclasses.asdict(self.config), "about": self.about}
-        (self.folder / "config.json").write_text(json.dumps(described, indent=1), "utf-8")
+        write_json(self.folder / CONFIG, described)
         self.data.start = self.step
-        rows = TableLog(self.folder / "log.csv", self.step)
-        checks = TableLog(self.folder / "validation.csv", self.step)
-        board = open_tensorboard(self.folder, self.step)
         batches = iter(self.data)
-        try:
-            while self.step < self.config.steps:
-                began = time.perf_counter()
-                terms = self.train_step(next(batches))
-                report = StepReport(
-                    self.step, self.lr(self.step - 1), terms, time.perf_counter() - began
-                )
-                rows.write({"step": self.step, "lr": report.lr, **terms})
-                if board is not None:
-                    for name, value in terms.items():
-                        board.add_scalar(f"train/{name}", value, self.step)
-                if watch is not None:
-                    watch(report)
-                last = self.step == self.config.steps
-                if validate is not None and (last or self.step % self.config.validate_every == 0):
-                    scores = validate(self.shipped_net(), self.step)
-                    checks.write({"step": self.step, **scores})
-                    if board is not None:
-                        for name, value in scores.items():
-                            board.add_scalar(f"validation/{name}", value, self.step)
-                    if scores["dice_mean"] >= self.best:
-                        self.best = scores["dice_mean"]
-                        self._save_model()
-                if last or self.step % self.config.checkpoint_every == 0:
-                    self.save_checkpoint()
-            if validate is None:
-                self._save_model()
-        except KeyboardInterrupt:
-            self.save_checkpoint()
-            raise
-        finally:
-            batches.close()  # type: ignore[attr-defined]
-            rows.close()
-            checks.close()
-            if board is not None:
-                board.close()
+        with RunLog(self.folder, self.step) as records, DeferredInterrupt() as interrupt:
+            try:
+                self._validate_if_due(validate, records, interrupt)  # what Ctrl-C left undone
+                while self.step < self.config.steps:
+                    began = time.perf_counter()
+                    terms = self.train_step(next(batches))
+                    seconds = time.perf_counter() - began
+                    report = StepReport(self.step, self.lr(self.step - 1), terms, seconds)
+                    records.train(self.step, {"lr": report.lr, **terms})
+                    if watch is not None:
+                        watch(report)
+                    self._validate_if_due(validate, records, interrupt)
+                    if self._is_due(self.config.checkpoint_every):
+                        self.save_checkpoint()
+                    interrupt.check()
+                if validate is None or not (self.folder / WEIGHTS).is_file():
+                    self.save_model()
+            except KeyboardInterrupt as stop:
+                stop.add_note(self._keep())
+                raise
+            finally:
+                if isinstance(batches, Generator):
+                    batches.close()
 
     def train_step(self, batch: Batch) -> dict[str, float]:
         """One optimisation step; returns its loss terms."""
+        self._settled = False
         for group in self.optimizer.param_groups:
             group["lr"] = self.lr(self.step)
         self.net.train()
@@ -150,9 +158,9 @@ class Trainer:
         loss = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(loss):
             raise FacewarpError(
-                f"the loss is not finite at step {self.step}",
+                f"the loss is not finite at step {self.step + 1}",
                 self.folder,
-                "lower lr (--set lr=...) and --resume from the last checkpoint",
+                "Lower lr (--set lr=...) and --resume from the last checkpoint.",
             )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -161,6 +169,7 @@ class Trainer:
         self.optimizer.step()
         self.step += 1
         self._update_average()
+        self._settled = True
         return {"loss": loss.item(), **{name: value.item() for name, value in terms.items()}}
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
@@ -183,14 +192,14 @@ class Trainer:
         partners = swap[: len(sides)]
         guidance = self.net.guidance(logits)
         totals, _ = self.net.register(guidance[sides], guidance[partners])
-        fixed, moving = _pick(truth, sides), _pick(truth, partners)
+        fixed, moving = truth.rows(sides), truth.rows(partners)
         terms |= registration_loss(totals, fixed, moving, self.weights, loss)
         if loss.consistency and self.config.both_directions:
             terms["consistency"] = loss.consistency * consistency_loss(totals[-1], totals[-1][swap])
         return terms
 
     def lr(self, step: int) -> float:
-        """Learning rate of a step: linear warm-up, then cosine decay (AdamW) or by epochs (Adam)."""
+        """Learning rate: linear warm-up, then cosine decay (AdamW) or decay by epochs (Adam)."""
         config = self.config
         if step < config.warmup:
             return config.lr * (step + 1) / config.warmup
@@ -203,45 +212,58 @@ class Trainer:
         """The network that is validated and saved: the moving average, or the last weights."""
         return self.average if self.config.ema else self.net.eval()
 
+    def save_model(self) -> None:
+        """Write ``model.safetensors``: the network that is shipped, and what it says of itself."""
+        about = {**self.about, "preset": self.config.preset, "step": str(self.step)}
+        if math.isfinite(self.best):
+            about["validation_dice"] = f"{self.best:.2f}"
+        path = self.folder / WEIGHTS
+        try:
+            save_weights(self.shipped_net(), path, about)
+        except (OSError, SafetensorError) as error:
+            raise unwritable(path, error) from error
+
     def save_checkpoint(self) -> None:
         """Write all that exact resumption needs, atomically and without pickle."""
-        tensors = {f"net.{n}": t for n, t in self.net.state_dict().items()}
-        tensors |= {f"average.{n}": t for n, t in self.average.state_dict().items()}
-        for index, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{n}": torch.as_tensor(v) for n, v in state.items()}
-        tensors = {
-            n: t.contiguous(memory_format=torch.contiguous_format) for n, t in tensors.items()
-        }
-        tensors = {n: t.clone() for n, t in tensors.items()}
-        target = self.folder / "checkpoint.safetensors"
-        temporary = target.with_suffix(".part")
-        state = {"step": self.step, "best": self.best, "model": self.config.model.to_json()}
-        save_file(tensors, temporary, {"state": json.dumps(state)})
-        os.replace(temporary, target)
+        progress = checkpoint.Progress(self.step, self.checked, self.best)
+        path = self.folder / checkpoint.NAME
+        checkpoint.save_checkpoint(path, self.net, self.average, self.optimizer, progress)
 
     def load_checkpoint(self) -> None:
-        """Go on where :meth:`save_checkpoint` stopped."""
-        path = self.folder / "checkpoint.safetensors"
-        if not path.is_file():
-            raise FacewarpError("there is no checkpoint to resume", path, "train without --resume")
-        with safe_open(path, framework="pt") as file:
-            state = json.loads(file.metadata()["state"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if state["model"] != self.config.model.to_json():
-            raise FacewarpError(
-                "the checkpoint is of another network",
-                path,
-                "resume with the same preset and --set",
-            )
-        self.net.load_state_dict(_under(tensors, "net."))
-        self.average.load_state_dict(_under(tensors, "average."))
-        saved: dict[int, dict[str, Tensor]] = {}
-        for name, value in _under(tensors, "optimizer.").items():
-            index, key = name.split(".", 1)
-            saved.setdefault(int(index), {})[key] = value
-        current = self.optimizer.state_dict()
-        self.optimizer.load_state_dict({"state": saved, "param_groups": current["param_groups"]})
-        self.step, self.best = int(state["step"]), float(state["best"])
+        """Go on where :meth:`save_checkpoint` stopped: every later step is as it would have been.
+
+        Raises:
+            FacewarpError: there is no checkpoint, it is damaged, or of another network.
+        """
+        path = self.folder / checkpoint.NAME
+        progress = checkpoint.load_checkpoint(path, self.net, self.average, self.optimizer)
+        self.step, self.checked, self.best = progress.step, progress.checked, progress.best
+
+    def _is_due(self, every: int) -> bool:
+        return self.step == self.config.steps or (self.step > 0 and self.step % every == 0)
+
+    def _validate_if_due(
+        self, validate: Validate | None, records: RunLog, interrupt: DeferredInterrupt
+    ) -> None:
+        due = self.checked != self.step and self._is_due(self.config.validate_every)
+        if validate is None or not due:
+            return
+        with interrupt.at_once():  # it takes long and changes nothing
+            scores = validate(self.shipped_net(), self.step)
+        self.checked = self.step
+        records.validation(self.step, scores)
+        if scores["dice_mean"] >= self.best:
+            self.best = scores["dice_mean"]
+            self.save_model()
+
+    def _keep(self) -> str:
+        """Leave a checkpoint if the state is that of a whole step; returns what to tell."""
+        if self._settled:
+            self.save_checkpoint()
+            return f"step {self.step} is kept in {self.folder}; --resume goes on from it"
+        if (self.folder / checkpoint.NAME).is_file():
+            return f"the last checkpoint is kept in {self.folder}; --resume goes on from it"
+        return f"there was no checkpoint yet in {self.folder}"
 
     def _class_weights(self) -> Tensor:
         labels = torch.cat([self.data.batch(i)["fixed_labels"] for i in range(4)])
@@ -261,53 +283,23 @@ class Trainer:
             else:
                 mean.copy_(value)
 
-    def _save_model(self) -> None:
-        about = {**self.about, "preset": self.config.preset, "step": str(self.step)}
-        save_weights(self.shipped_net(), self.folder / "model.safetensors", about)
 
-
-class TableLog:
-    """A CSV file of steps; on resuming, rows after the checkpoint are dropped."""
-
-    def __init__(self, path: Path, step: int) -> None:
-        kept: list[dict[str, str]] = []
-        if step and path.is_file():
-            with open(path, newline="", encoding="utf-8") as file:
-                kept = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
-        self._file = open(path, "w", newline="", encoding="utf-8")  # noqa: SIM115
-        self._writer: csv.DictWriter[str] | None = None
-        for row in kept:
-            self.write(row)
-
-    def write(self, row: dict[str, Any]) -> None:
-        """Append a row; the first one's keys are the columns."""
-        if self._writer is None:
-            self._writer = csv.DictWriter(self._file, list(row), restval="", extrasaction="ignore")
-            self._writer.writeheader()
-        self._writer.writerow(
-            {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()}
-        )
-        self._file.flush()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-
-def open_tensorboard(folder: Path, step: int) -> Any | None:
-    """A TensorBoard writer, or None where tensorboard is not installed."""
+def _build(config: TrainConfig) -> GuidedRegistration:
     try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        log.info("tensorboard is not installed; the CSV log has everything")
-        return None
-    return SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+        return GuidedRegistration(config.model)
+    except (ValueError, RuntimeError, IndexError) as error:
+        raise FacewarpError(
+            f"no network can be built so: {error}", "model", "Change what was set of model."
+        ) from error
 
 
-def _pick(truth: Targets, rows: list[int]) -> Targets:
-    points = None if truth.landmarks is None else truth.landmarks[rows]
-    return Targets(truth.onehot[rows], truth.onehot_small[rows], points)
-
-
-def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+def _optimizer(config: TrainConfig, net: GuidedRegistration) -> torch.optim.Optimizer:
+    """AdamW or Adam; kernels decay, vectors (biases, norms, slopes) don't."""
+    kernels = [p for p in net.parameters() if p.ndim > 1]
+    vectors = [p for p in net.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": kernels, "weight_decay": config.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+    return kind(groups, lr=config.lr)

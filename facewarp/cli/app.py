@@ -41,11 +41,18 @@ class Command:
 
 
 COMMANDS = {
+    "demo": Command(
+        "demo:demo",
+        "Track the clip that comes with facewarp, and measure the error against its known motion.",
+        FACES,
+    ),
     "track": Command(
         "track:track",
         "Carry labels, a mesh or a texture onto every face of videos and pictures.",
         FACES,
     ),
+    "train": Command("train:train", "Train a model on annotated photographs.", MODELS),
+    "eval": Command("evaluate:evaluate", "Measure a model on annotated photographs.", MODELS),
     "doctor": Command(
         "doctor:doctor", "Tell whether this machine has what facewarp needs.", MACHINE
     ),

@@ -67,8 +67,7 @@ def examine() -> list[Finding]:
         "facewarp": _facewarp,
         "machine": _machine,
         "torch": _torch,
-        "onnxruntime": _optional,
-        "openvino": _optional,
+        "tensorboard": _tensorboard,
         "video": _video,
         "face detector": _detector,
         "weights": _weights,
@@ -112,11 +111,11 @@ def _torch(name: str) -> Finding:
     return Finding(name, "ok", text, facts)
 
 
-def _optional(name: str) -> Finding:
+def _tensorboard(name: str) -> Finding:
     try:
         version = metadata.version(name)
     except metadata.PackageNotFoundError:
-        text = 'not installed; pip install "facewarp[cpu]" brings it'
+        text = 'not installed; pip install "facewarp[train]" brings it'
         return Finding(name, "absent", text, {"version": None})
     return Finding(name, "ok", version, {"version": version})
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from facewarp.core.geometry import Shape, pixel_grid
+from facewarp.core.geometry import pixel_grid
 
 Border = Literal["edge", "zero"]
 
@@ -55,7 +55,8 @@ def spline_matrix(
         kept = torch.ones_like(inside) if border == "edge" else inside
         weight = torch.full((int(kept.sum()),), 1.0 / box, dtype=torch.float64)
         smooth.index_put_((rows[kept], source.clamp(0, n_out - 1)[kept]), weight, accumulate=True)
-    return (torch.linalg.matrix_power(smooth, passes) @ basis).float()
+    matrix: Tensor = torch.linalg.matrix_power(smooth, passes) @ basis
+    return matrix.float()
 
 
 def spline_field(control: Tensor, matrices: Sequence[Tensor]) -> Tensor:
@@ -119,9 +120,9 @@ def warp_points(points: Tensor, field: Tensor) -> Tensor:
 
 
 def compose(first: Tensor, second: Tensor) -> Tensor:
-    """One field for two warps: ``warp(warp(m, first), second) == warp(m, compose(first, second))``.
+    """One field in place of two warps, ``u(p) = second(p) + first(p + second(p))``.
 
-    ``u(p) = second(p) + first(p + second(p))``: ``first`` is the earlier registration step.
+    ``warp(m, u) == warp(warp(m, first), second)``: ``first`` is the earlier registration step.
     """
     return second + warp(first, second)
 
@@ -142,7 +143,7 @@ def invert(field: Tensor, iterations: int = 20) -> tuple[Tensor, Tensor]:
 
 def exponential(velocity: Tensor, squarings: int = 6) -> Tensor:
     """Flow of a stationary velocity field over unit time, by scaling and squaring."""
-    flow = velocity / 2**squarings
+    flow: Tensor = velocity / 2**squarings
     for _ in range(squarings):
         flow = compose(flow, flow)
     return flow

@@ -53,7 +53,7 @@ class Registration:
         warped = fields.warp(values, self._field())[0].numpy()
         warped = np.moveaxis(warped, 0, -1) if channels_last else warped[0]
         if np.issubdtype(image.dtype, np.integer):
-            limits = np.iinfo(image.dtype)
+            limits = np.iinfo(image.dtype.str)
             warped = np.rint(warped).clip(limits.min, limits.max)
         return np.asarray(warped, dtype=image.dtype)
 
@@ -202,7 +202,7 @@ def as_grey(image: Array, ndim: int, name: str = "image") -> Tensor:
             f"{name} has values that are not finite", fix="replace NaN and infinity"
         )
     if np.issubdtype(array.dtype, np.integer):
-        grey = grey / np.iinfo(array.dtype).max
+        grey = grey / np.iinfo(array.dtype.str).max
     elif array.dtype == bool:
         grey = grey.astype(np.float32)
     elif grey.min() < 0 or grey.max() > 1:

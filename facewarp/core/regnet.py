@@ -39,8 +39,9 @@ class RegNet(nn.Module):
         self.head = nn.Sequential(
             conv(ndim, width, hidden, 1), norm(hidden), nn.PReLU(), conv(ndim, hidden, ndim, 1)
         )
-        nn.init.normal_(self.head[-1].weight, std=1e-3)  # a step starts as the identity
-        nn.init.zeros_(self.head[-1].bias)
+        last = self.head[-1]
+        nn.init.normal_(last.get_parameter("weight"), std=1e-3)  # a step starts as the identity
+        nn.init.zeros_(last.get_parameter("bias"))
 
     def forward(self, fixed: Tensor, moving: Tensor) -> Tensor:
         """Control points ``(B, n, *control_shape)`` in px of the features' grid.

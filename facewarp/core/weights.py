@@ -1,4 +1,4 @@
-"""Weights files: safetensors with the model's whole configuration inside. No pickle is ever read."""
+"""Weights files: safetensors with the whole configuration inside. No pickle is ever read."""
 
 import hashlib
 import json
@@ -83,11 +83,14 @@ def shipped_weights(name: str) -> Path:
     """Path of the weights that ship under ``name``, checked against their recorded hash."""
     folder = Path(str(resources.files("facewarp.assets"))) / "weights"
     index = folder / "index.json"
-    known = json.loads(index.read_text("utf-8")) if index.is_file() else {}
+    known: dict[str, dict[str, str]] = {}
+    if index.is_file():
+        known = json.loads(index.read_text("utf-8"))
     if name not in known:
+        shipped = ", ".join(sorted(known)) or "none"
         raise FacewarpError(
             f"no model is called {name!r}",
-            fix=f"use one of {', '.join(sorted(known)) or 'none'}, or a path to a .safetensors file",
+            fix=f"use one of {shipped}, or a path to a .safetensors file",
         )
     path = folder / known[name]["file"]
     if not path.is_file():

@@ -56,7 +56,7 @@ class BlazeFace:
     """
 
     def __init__(self, min_score: float) -> None:
-        with _without_native_chatter():
+        with without_native_chatter():
             self._image_class, self._native = _load_native(min_score)
             self._finalizer = weakref.finalize(self, _close_native, self._native)
             self.look(np.zeros((64, 64, 3), np.uint8))  # the graph starts, and chatters, here
@@ -127,7 +127,7 @@ _CHATTER = re.compile(rb"^(INFO: |WARNING: All log messages before absl|[IW]\d{4
 
 
 @contextmanager
-def _without_native_chatter() -> Iterator[None]:
+def without_native_chatter() -> Iterator[None]:
     """Keep what native code says at start-up off the terminal, except its errors.
 
     MediaPipe and TensorFlow Lite write to file descriptor 2 directly and offer no switch. The

@@ -61,11 +61,14 @@ class FaceEffect(ABC):
             for face in faces:
                 if face.state != "lost":
                     self._draw(out, face, template)
-            self._finish(out)
         if self.annotate:
-            for face in faces:
-                draw_tag(out, face)
+            self._annotate(out, faces)
         return out
+
+    def _annotate(self, frame: NDArray[np.uint8], faces: Sequence["Face"]) -> None:
+        """Tag every face, in place."""
+        for face in faces:
+            draw_tag(frame, face)
 
     @abstractmethod
     def _prepare(self, template: "Template") -> None:
@@ -74,9 +77,6 @@ class FaceEffect(ABC):
     @abstractmethod
     def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
         """Draw on one face, in place."""
-
-    def _finish(self, frame: NDArray[np.uint8]) -> None:
-        """Draw what belongs to the whole frame, in place."""
 
 
 class Labels(FaceEffect):
@@ -88,7 +88,7 @@ class Labels(FaceEffect):
     """
 
     TINT: Final = {
-        FacePart.FACE: 0.26,
+        FacePart.FACE: 0.5,
         FacePart.BROW_LEFT: 0.62,
         FacePart.BROW_RIGHT: 0.62,
         FacePart.EYE_LEFT: 0.5,
@@ -98,6 +98,7 @@ class Labels(FaceEffect):
     }
     """Opacity of each part's tint."""
 
+    _RIM: Final = 0.18  # tint of the middle of the face, as a share of that at its outline
     _LINE_ALPHA: Final = 0.85
     _LINE_WHITE: Final = 0.45  # how far a contour is from its part's colour towards white
 
@@ -116,15 +117,20 @@ class Labels(FaceEffect):
         tint = np.zeros(len(PART_COLORS), np.float32)
         tint[list(self.TINT)] = list(self.TINT.values())
         weighted = sharp * tint[:, None, None]
+        # The skin is tinted most along the outline, where the tint tells the face from the rest.
+        inside = 1 - sharp[FacePart.BACKGROUND]
+        weighted[FacePart.FACE] *= self._RIM + (1 - self._RIM) * _rim(inside)
         alpha = weighted.sum(axis=0)
         colour = np.einsum("chw,ck->hwk", weighted, PART_COLORS.astype(np.float32))
         colour /= np.maximum(alpha, 1e-6)[..., None]
         rgba = np.dstack([colour, alpha * 255])
         self._picture = TemplatePicture(np.rint(rgba).astype(np.uint8), self.opacity)
-        self._contours = [
-            (contour, _line_rgba(part, self._LINE_WHITE, self._LINE_ALPHA * self.opacity))
-            for part in self.TINT
-            for contour in part_contours(probabilities, part)
+        contours = [(c, part) for part in self.TINT for c in part_contours(probabilities, part)]
+        self._contours = np.concatenate([np.zeros((0, 2)), *(c for c, _ in contours)])
+        self._ends = np.cumsum([len(c) for c, _ in contours])
+        self._lines = [
+            _line_rgba(part, self._LINE_WHITE, self._LINE_ALPHA * self.opacity)
+            for _, part in contours
         ]
 
     def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
@@ -132,12 +138,10 @@ class Labels(FaceEffect):
         if overlay is None:
             return
         overlay = in_light_of(overlay, frame, "paint")
-        thickness = max(1, round(face.crop.scale / 2))
-        for contour, rgba in self._contours:
-            points = overlay.to_box(carry_points(face, contour))
-            cv2.polylines(
-                overlay.image, [fixed_point(points)], True, rgba, thickness, cv2.LINE_AA, _SHIFT
-            )
+        thickness = max(1, round(face.crop.scale / 1.6))
+        points = fixed_point(overlay.to_box(carry_points(face, self._contours)))
+        for line, rgba in zip(np.split(points, self._ends)[:-1], self._lines, strict=True):
+            cv2.polylines(overlay.image, [line], True, rgba, thickness, cv2.LINE_AA, _SHIFT)
         blend_into(frame, overlay)
 
 
@@ -149,8 +153,8 @@ class Mesh(FaceEffect):
         annotate: see :class:`FaceEffect`.
     """
 
-    _NEAR: Final = np.array([214.0, 250.0, 255.0])  # RGB of the lines at the tip of the nose
-    _FAR: Final = np.array([64.0, 156.0, 255.0])  # and at the outline
+    _NEAR: Final = np.array([225.0, 255.0, 250.0])  # RGB of the lines at the tip of the nose
+    _FAR: Final = np.array([90.0, 200.0, 255.0])  # and at the outline
     _LEVELS: Final = 6  # steps of fading
 
     def __init__(self, opacity: float = 1.0, annotate: bool = True) -> None:
@@ -169,7 +173,7 @@ class Mesh(FaceEffect):
 
     def _rgba(self, level: int, alpha: float) -> tuple[float, ...]:
         far = level / (self._LEVELS - 1)
-        alpha *= (1 - 0.55 * far) * self.opacity
+        alpha *= (1 - 0.4 * far) * self.opacity
         return premultiplied((1 - far) * self._NEAR + far * self._FAR, alpha)
 
     def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
@@ -177,19 +181,19 @@ class Mesh(FaceEffect):
         count = min(len(points), len(face.landmarks))
         points[:count] = face.landmarks[:count]
         thickness = max(1, round(face.crop.scale / 2.5))
-        radius = max(1.1, 0.55 * face.crop.scale)
+        radius = max(1.2, 0.9 * face.crop.scale)
         box = clip_box(points, frame.shape, margin=2 * radius + thickness)
         if box is None:
             return
         overlay = Overlay(box, np.zeros((box[3] - box[1], box[2] - box[0], 4), np.uint8))
         at = fixed_point(overlay.to_box(points))
-        shade = premultiplied(np.zeros(3), 0.22 * self.opacity)
+        shade = premultiplied(np.zeros(3), 0.16 * self.opacity)
         lines = [list(at[edges]) for edges in self._edges]
         canvas = overlay.image
         for group in lines:  # a dark seam below keeps the lines visible on bright skin
-            cv2.polylines(canvas, group, False, shade, thickness + 1, cv2.LINE_AA, _SHIFT)
+            cv2.polylines(canvas, group, False, shade, thickness + 2, cv2.LINE_AA, _SHIFT)
         for level, group in enumerate(lines):
-            rgba = self._rgba(level, 0.8)
+            rgba = self._rgba(level, 0.85)
             cv2.polylines(canvas, group, False, rgba, thickness, cv2.LINE_AA, _SHIFT)
         for center, level in zip(at[:, 0].tolist(), self._vertex_step.tolist(), strict=True):
             rgba = self._rgba(level, 0.95)
@@ -231,12 +235,10 @@ class Texture(FaceEffect):
     def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
         overlay = self._picture.on(face, frame.shape)
         if overlay is not None:
-            blend_into(frame, in_light_of(overlay, frame, self.blend), self.blend)
+            blend_into(frame, in_light_of(overlay, frame, self.blend))
 
 
-def part_contours(
-    probabilities: NDArray[np.float32], part: FacePart
-) -> list[NDArray[np.float64]]:
+def part_contours(probabilities: NDArray[np.float32], part: FacePart) -> list[NDArray[np.float64]]:
     """Closed contours (N, 2) in template px around a part; for FACE around all parts together.
 
     Found at four times the resolution where the part is likelier than every other, smoothed, with
@@ -259,6 +261,13 @@ def part_contours(
         smooth = [np.convolve(axis, kernel / kernel.sum(), "valid") for axis in wrapped.T]
         contours.append(np.stack(smooth, axis=-1)[::6])
     return contours
+
+
+def _rim(inside: NDArray[np.float32]) -> NDArray[np.float32]:
+    """1 at the outline of a soft mask, falling towards its middle over a ninth of its width."""
+    mask = (inside > 0.5).astype(np.uint8)
+    distance = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(np.exp(-9 * distance / max(float(mask.sum(axis=1).max()), 1.0)), np.float32)
 
 
 def fixed_point(points: NDArray[np.floating]) -> NDArray[np.int32]:

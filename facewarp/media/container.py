@@ -50,9 +50,8 @@ def picture_stream(container: InputContainer, path: Path) -> VideoStream:
         if not stream.disposition & Disposition.attached_pic:
             break
     else:
-        if not container.streams.audio:
-            raise _not_a_video(path)
-        raise FacewarpError("there is only sound in this file", path, "Give a file with video.")
+        what = "there is only sound" if container.streams.audio else "there are no pictures"
+        raise FacewarpError(f"{what} in this file", path, "Give a file with video.")
     if stream.codec_context is None:
         what = "there is no decoder for the video's pictures"
         raise FacewarpError(what, path, f"Try: ffmpeg -i {path.name} converted.mp4")

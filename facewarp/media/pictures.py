@@ -107,7 +107,7 @@ def read_image(path: Path) -> Image:
 
 def natural_order(path: Path) -> tuple[list[tuple[int, int | str]], str]:
     """A sorting key under which the numbers in names count as numbers."""
-    parts = re.split(r"(\d+)", path.name.casefold())
+    parts = re.split(r"(\d+)", path.stem.casefold())
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts], path.name
 
 

@@ -198,7 +198,7 @@ class VideoSource(Source):
             )
         elif self.truncated:
             _log.warning(
-                "%s: the file is damaged: %d frames could be read, with %d errors",
+                "%s: the file is damaged: %d frames could be read, errors: %d",
                 *(self.path, self._count, self._faults),
             )
 

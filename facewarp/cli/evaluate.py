@@ -1,0 +1,160 @@
+"""``facewarp eval``: measure a face model on annotated photographs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from facewarp.cli.console import Output, output_of
+
+if TYPE_CHECKING:
+    from facewarp.training.datasets.photo import FacePhoto
+    from facewarp.training.evaluate import FaceEvaluation
+
+evaluate = typer.Typer(help="Measure a model on annotated photographs.", no_args_is_help=True)
+
+Model = Annotated[str, typer.Option(help="A shipped name, a weights file or a run's folder.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the crops.")]
+Limit = Annotated[int | None, typer.Option(min=2, help="Only the first photographs.")]
+PairsCsv = Annotated[Path | None, typer.Option(help="Write a row per pair to this CSV file.")]
+Picture = Annotated[
+    Path | None, typer.Option(help="Draw the best, the median and the worst pair as PNG.")
+]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads of torch. [default: torch's]")]
+
+
+@evaluate.command()
+def helen(
+    ctx: typer.Context,
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="NAME.jpg with NAME.pts, a folder with such a testset/, or Smith's layout."
+        ),
+    ],
+    model: Model = "face",
+    seed: Seed = 0,
+    limit: Limit = None,
+    pairs_csv: PairsCsv = None,
+    picture: Picture = None,
+    threads: Threads = None,
+) -> None:
+    """Measure on photographs with 68 points, or with Smith's part labels of Helen.
+
+    In name order each photograph is registered to the one before it, the first to the last;
+    crops are cut at random, the same for a seed. Dice is the mean over the parts present in a
+    pair, then over pairs.
+    """
+    from facewarp.training.face_data import helen_test_photos
+
+    output = output_of(ctx)
+    output.say("Reading photographs ...")
+    split, photos = helen_test_photos(data)
+    _evaluate(
+        output, "helen", data, split, photos[:limit], model, seed, pairs_csv, picture, threads
+    )
+
+
+@evaluate.command()
+def celebamask(
+    ctx: typer.Context,
+    data: Annotated[
+        Path, typer.Option(help="A folder with images/ and masks/, or with such a val/ in it.")
+    ],
+    model: Model = "face",
+    seed: Seed = 0,
+    limit: Limit = None,
+    pairs_csv: PairsCsv = None,
+    picture: Picture = None,
+    threads: Threads = None,
+) -> None:
+    """Measure on photographs of CelebAMask-HQ, with their masks made by hand.
+
+    Pairs and Dice are those of [bold]facewarp eval helen[/].
+    """
+    from facewarp.training.face_data import celebamask_test_photos
+
+    output = output_of(ctx)
+    output.say("Reading photographs ...")
+    split, photos = celebamask_test_photos(data)
+    _evaluate(
+        output, "celebamask", data, split, photos[:limit], model, seed, pairs_csv, picture, threads
+    )
+
+
+def _evaluate(
+    output: Output,
+    dataset: str,
+    data: Path,
+    split: str,
+    photos: "list[FacePhoto]",
+    model: str,
+    seed: int,
+    pairs_csv: Path | None,
+    picture: Path | None,
+    threads: int | None,
+) -> None:
+    """What both commands do: register, measure, tell."""
+    import torch
+
+    from facewarp.core.model import load
+    from facewarp.training.datasets.crops import load_test_crops
+    from facewarp.training.evaluate import evaluate_faces, write_pairs_csv
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    loaded = load(model)
+    crops = load_test_crops(photos, seed)
+    with output.progress(f"evaluating {dataset}", total=len(crops), unit="pairs") as advance:
+        found, scores = evaluate_faces(loaded, crops, dataset, seed, split=split, advance=advance)
+    if pairs_csv is not None:
+        write_pairs_csv(pairs_csv, scores)
+    if picture is not None:
+        from facewarp.training.figures import sheet
+        from facewarp.training.files import write_png
+        from facewarp.training.validate import example_pictures
+
+        write_png(picture, sheet(example_pictures(loaded, crops, scores)))
+    output.emit_json({**found.to_dict(), "model": model, "data": data})
+    output.say(_table(found))
+    output.say(_facts(found, model))
+    for written in (pairs_csv, picture):
+        if written is not None:
+            output.say(f"Written: {escape(str(written))}")
+
+
+def _table(found: "FaceEvaluation") -> Table:
+    table = Table(title=f"{found.dataset} {found.split}: {found.n_pairs} pairs")
+    table.add_column("part")
+    table.add_column("Dice %", justify="right")
+    table.add_column("contour px", justify="right")
+    for part, dice in found.dice_per_part.items():
+        distance = found.contour_per_part_px[part]
+        table.add_row(part.replace("_", " "), _number(dice, 1), _number(distance, 2))
+    table.add_section()
+    table.add_row("[bold]mean[/]", f"[bold]{found.dice_mean:.1f}[/]", _number(found.contour_px, 2))
+    before = (_number(found.dice_initial, 1), _number(found.contour_initial_px, 2))
+    table.add_row("unregistered", *before, style="dim")
+    return table
+
+
+def _facts(found: "FaceEvaluation", model: str) -> Table:
+    facts = Table(box=None, show_header=False, pad_edge=False)
+    facts.add_column(style="bold")
+    facts.add_row("landmark error", f"{_number(found.landmark_px, 2)} px of the crop")
+    facts.add_row("Jacobian", f"standard deviation {found.jacobian_std:.3f}")
+    facts.add_row("folds", f"{found.folds_percent:.3f} % of the pixels")
+    facts.add_row("network's own parts", f"Dice {_number(found.parts_dice, 1)} %")
+    facts.add_row("spread of the Dice", f"{found.dice_std:.1f} over pairs")
+    facts.add_row("time", f"{1000 * found.seconds_per_pair:.1f} ms a pair (median)")
+    facts.add_row("crops", f"seed {found.seed}")
+    facts.add_row("model", f"{escape(model)}, {found.parameters / 1e6:.2f} M parameters")
+    facts.add_row("sha256", found.weights_sha256)
+    facts.add_row("machine", escape(found.machine))
+    return facts
+
+
+def _number(value: float, digits: int) -> str:
+    return "-" if value != value else f"{value:.{digits}f}"

@@ -1,0 +1,214 @@
+"""``facewarp train``: train a face model, watch it, interrupt it and go on."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facewarp.cli.console import Output, output_of
+
+if TYPE_CHECKING:
+    from facewarp.core.network import GuidedRegistration
+    from facewarp.training.face_data import FaceData
+    from facewarp.training.runs import RunResult
+    from facewarp.training.trainer import StepReport, Trainer
+
+train = typer.Typer(
+    help="Train a model on annotated photographs.", no_args_is_help=True, rich_markup_mode="rich"
+)
+
+Preset = Annotated[str | None, typer.Option(help="face or paper.", show_default="face")]
+Out = Annotated[Path | None, typer.Option(help="The run's folder. [default: runs/DATA-PRESET]")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Change a setting, e.g. lr=1e-3; may be repeated."
+    ),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Optimisation steps.")]
+Extra = Annotated[
+    list[Path] | None,
+    typer.Option(help="Further NAME.jpg with NAME.pts to train on; may be repeated."),
+]
+Workers = Annotated[int, typer.Option(min=1, help="Threads that make batches.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads of torch. [default: torch's]")]
+Validation = Annotated[
+    bool, typer.Option("--validate/--no-validate", help="Keep every 24th photograph to check with.")
+]
+Seed = Annotated[int | None, typer.Option(min=0, help="Of weights, pairs and augmentation.")]
+
+
+@train.command()
+def helen(
+    ctx: typer.Context,
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="NAME.jpg with NAME.pts, Smith's layout, or a folder with trainset/ and afw/."
+        ),
+    ],
+    preset: Preset = None,
+    out: Out = None,
+    settings: Settings = None,
+    resume: Resume = False,
+    steps: Steps = None,
+    extra: Extra = None,
+    celebamask: Annotated[
+        Path | None, typer.Option(help="Train on CelebAMask-HQ's images/ and masks/ too.")
+    ] = None,
+    celebamask_share: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of the views from --celebamask.")
+    ] = 0.3,
+    workers: Workers = 1,
+    threads: Threads = None,
+    validate: Validation = True,
+    seed: Seed = None,
+) -> None:
+    """Train on photographs with 68 points, or with Smith's part labels of Helen.
+
+    Of a folder with trainset/ and afw/ in it both are trained on, and nothing else. Every 24th
+    photograph of the training set is kept for validation; a test set is never read.
+    """
+
+    def photographs() -> "FaceData":
+        from facewarp.training.face_data import helen_training_data
+
+        return helen_training_data(
+            data,
+            extra=extra or (),
+            celebamask=celebamask,
+            celebamask_share=celebamask_share,
+            hold_out=validate,
+        )
+
+    folder = out or Path("runs") / f"helen-{preset or 'face'}"
+    options = _options(settings, steps, seed)
+    _train(output_of(ctx), folder, preset, options, resume, photographs, workers, threads)
+
+
+@train.command("celebamask")
+def celebamask_(
+    ctx: typer.Context,
+    data: Annotated[
+        Path, typer.Option(help="A folder with images/ and masks/, or with such a train/ in it.")
+    ],
+    preset: Preset = None,
+    out: Out = None,
+    settings: Settings = None,
+    resume: Resume = False,
+    steps: Steps = None,
+    extra: Extra = None,
+    workers: Workers = 1,
+    threads: Threads = None,
+    validate: Validation = True,
+    seed: Seed = None,
+) -> None:
+    """Train on photographs of CelebAMask-HQ, with their masks made by hand.
+
+    Every 24th photograph is kept for validation; val/ is never read.
+    """
+
+    def photographs() -> "FaceData":
+        from facewarp.training.face_data import celebamask_training_data
+
+        return celebamask_training_data(data, extra=extra or (), hold_out=validate)
+
+    folder = out or Path("runs") / f"celebamask-{preset or 'face'}"
+    options = _options(settings, steps, seed)
+    _train(output_of(ctx), folder, preset, options, resume, photographs, workers, threads)
+
+
+def _options(settings: list[str] | None, steps: int | None, seed: int | None) -> list[str]:
+    named = {"steps": steps, "seed": seed}
+    return [*(settings or []), *(f"{k}={v}" for k, v in named.items() if v is not None)]
+
+
+def _train(
+    output: Output,
+    folder: Path,
+    preset: str | None,
+    settings: list[str],
+    resume: bool,
+    photographs: Callable[[], "FaceData"],
+    workers: int,
+    threads: int | None,
+) -> None:
+    """What both commands do: read, train, tell."""
+    import torch
+
+    from facewarp.training.presets import parse_settings
+    from facewarp.training.runs import prepare, result_of, run_config, trained_on
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    config = run_config(folder, preset, parse_settings(settings), resume=resume)
+    output.say("Reading photographs ...")
+    data = photographs()
+    before = trained_on(folder) if resume else None
+    if before not in (None, data.description):
+        output.warn(f"the run was begun with {before}; now it is {data.description}")
+    trainer = prepare(config, data, folder, resume=resume, workers=workers)
+    output.say(
+        f"Training preset [bold]{config.preset}[/] on {data.description}: {config.steps} steps of "
+        f"{config.batch} pairs{f', from step {trainer.step} on' if resume else ''}, into {folder}"
+    )
+    if data.held_out:
+        output.say(
+            f"Validating on {len(data.held_out)} photographs of the training set that are kept out "
+            "of training; the test set is not touched."
+        )
+    began = time.perf_counter()
+    _run(output, trainer, data)
+    result = result_of(trainer, time.perf_counter() - began)
+    output.emit_json(result)
+    output.say(_ending(result))
+
+
+def _run(output: Output, trainer: "Trainer", data: "FaceData") -> None:
+    from facewarp.training.validate import Validator
+
+    config = trainer.config
+    validator = Validator(data.held_out, trainer.folder) if data.held_out else None
+
+    def validate(net: "GuidedRegistration", step: int) -> dict[str, float]:
+        assert validator is not None
+        scores = validator(net, step)
+        best = "" if scores["dice_mean"] < trainer.best else ", the best so far"
+        output.say(
+            f"step {step}: validation Dice {scores['dice_mean']:.1f} (unregistered "
+            f"{scores['dice_initial']:.1f}, own parts {scores['parts_dice']:.1f}), contour "
+            f"{scores['contour_px']:.2f} px, folds {scores['folds_percent']:.2f} %{best}"
+        )
+        return scores
+
+    total = config.batch * (config.steps - trainer.step)
+    with output.progress("training", total=max(total, 0), unit="pairs") as advance:
+        seconds = 0.0
+
+        def watch(report: "StepReport") -> None:
+            nonlocal seconds
+            seconds += report.seconds
+            loss = report.terms["loss"]
+            advance(config.batch, description=f"step {report.step}, loss {loss:.3f}")
+            if report.step % config.checkpoint_every == 0:
+                if not output.stderr.is_terminal:  # no bar is drawn there
+                    speed = config.batch * config.checkpoint_every / seconds
+                    output.say(f"step {report.step}: loss {loss:.3f}, {speed:.1f} pairs/s")
+                seconds = 0.0
+
+        trainer.run(validate if validator else None, watch)
+
+
+def _ending(result: "RunResult") -> str:
+    best = result.best_validation_dice
+    dice = f", best validation Dice {best:.2f}" if best == best else ""
+    minutes = (
+        f"{result.seconds / 60:.0f} min" if result.seconds >= 90 else f"{result.seconds:.0f} s"
+    )
+    return (
+        f"Trained {result.steps} steps in {minutes}{dice}.\n"
+        f"Weights: {result.weights} (sha256 {result.weights_sha256[:12]})"
+    )

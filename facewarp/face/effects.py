@@ -1,0 +1,145 @@
+"""Effects: what is made of a frame once its faces are registered to the template.
+
+An effect takes an RGB frame, the faces found in it and the template, and returns a new frame; the
+one it was given is never modified, and only the box of each face is touched (``canonical`` returns
+a picture of its own). A face whose state is "lost" gets its tag and nothing else.
+
+Example:
+    >>> effect = make_effect("texture", texture="tiger", opacity=0.9)  # doctest: +SKIP
+    >>> out = effect(frame.image, tracker(frame.image, frame.time), template)  # doctest: +SKIP
+"""
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.errors import FacewarpError
+from facewarp.face.layers import Labels, Mesh, Texture
+from facewarp.face.overlay import BLENDS, Blend
+from facewarp.face.textures import load_texture, texture_blend
+from facewarp.face.views import Canonical, Field
+
+if TYPE_CHECKING:
+    from facewarp.face.template import Template
+    from facewarp.face.tracker import Face
+
+Effect = Callable[[NDArray[np.uint8], Sequence["Face"], "Template"], NDArray[np.uint8]]
+"""(frame HxWx3 uint8 RGB, faces, template) -> a new HxWx3 uint8 RGB."""
+
+TextureSource = str | PathLike[str] | NDArray[np.uint8]
+"""A shipped texture's name, a file, or RGBA pixels."""
+
+DEFAULT_TEXTURE: Final = "mask"
+
+
+@dataclass(frozen=True)
+class EffectOptions:
+    """What effects can be asked for; an effect refuses an option that it has no use for.
+
+    Attributes:
+        annotate: tag faces with id, state and confidence.
+        opacity: 0..1; None is the effect's own.
+        texture: for ``texture``; None is :data:`DEFAULT_TEXTURE`.
+        blend: for ``texture``; None is what the texture asks for.
+        inset: for ``canonical``: into the frame's corner instead of replacing the frame.
+    """
+
+    annotate: bool = True
+    opacity: float | None = None
+    texture: TextureSource | None = None
+    blend: Blend | None = None
+    inset: bool = False
+
+
+def _labels(options: EffectOptions) -> Effect:
+    return Labels(_opacity(options), options.annotate)
+
+
+def _mesh(options: EffectOptions) -> Effect:
+    return Mesh(_opacity(options), options.annotate)
+
+
+def _texture(options: EffectOptions) -> Effect:
+    source = DEFAULT_TEXTURE if options.texture is None else options.texture
+    blend = options.blend
+    if isinstance(source, np.ndarray):
+        rgba = source
+    else:
+        rgba = load_texture(source)
+        blend = blend or texture_blend(source)
+    return Texture(rgba, _opacity(options), blend or "paint", options.annotate)
+
+
+def _canonical(options: EffectOptions) -> Effect:
+    return Canonical(options.inset, options.annotate)
+
+
+def _field(options: EffectOptions) -> Effect:
+    return Field(_opacity(options), options.annotate)
+
+
+def _opacity(options: EffectOptions) -> float:
+    return 1.0 if options.opacity is None else options.opacity
+
+
+EFFECTS: Final[dict[str, Callable[[EffectOptions], Effect]]] = {
+    "labels": _labels,
+    "mesh": _mesh,
+    "texture": _texture,
+    "canonical": _canonical,
+    "field": _field,
+}
+"""Every effect by name."""
+
+_OPTIONS_OF: Final = {
+    "texture": {"texture"},
+    "blend": {"texture"},
+    "inset": {"canonical"},
+    "opacity": {"labels", "mesh", "texture", "field"},
+}
+
+
+def make_effect(
+    name: str,
+    *,
+    texture: TextureSource | None = None,
+    opacity: float | None = None,
+    blend: Blend | None = None,
+    inset: bool = False,
+    annotate: bool = True,
+) -> Effect:
+    """An effect by its name.
+
+    Args:
+        name: one of :data:`EFFECTS`.
+        texture: see :class:`EffectOptions`, as the others.
+        opacity: 0..1, at 0 the frame stays as it is but for the tags.
+        blend: how a texture meets the frame, one of "paint", "mask", "glow".
+        inset: the canonical view in the frame's corner.
+        annotate: tag faces with id, state and confidence.
+
+    Raises:
+        FacewarpError: no such effect or texture, or an option that does not fit.
+    """
+    if name not in EFFECTS:
+        close = difflib.get_close_matches(name, EFFECTS, n=1)
+        hint = f"Did you mean {close[0]}? " if close else ""
+        raise FacewarpError(
+            f"there is no effect {name!r}", fix=f"{hint}Effects: {', '.join(EFFECTS)}."
+        )
+    if blend is not None and blend not in BLENDS:
+        raise FacewarpError(f"there is no blend {blend!r}", fix=f"Blends: {', '.join(BLENDS)}.")
+    options = EffectOptions(annotate, opacity, texture, blend, inset)
+    for option, effects in _OPTIONS_OF.items():
+        value = getattr(options, option)
+        if value is not None and value is not False and name not in effects:
+            raise FacewarpError(
+                f"the effect {name!r} takes no {option}",
+                fix=f"Leave it out, or use the effect {' or '.join(sorted(effects))}.",
+            )
+    return EFFECTS[name](options)

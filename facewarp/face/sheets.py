@@ -1,0 +1,62 @@
+"""Contact sheets: pictures in rows and columns with captions, to see a clip at one glance."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+_GAP: Final = 10
+_CAPTION: Final = 30
+_PAPER: Final = (250, 250, 248)
+_INK: Final = (35, 38, 46)
+
+
+def contact_sheet(
+    rows: Sequence[Sequence[NDArray[np.uint8]]],
+    row_names: Sequence[str],
+    column_names: Sequence[str],
+    height_px: int = 220,
+) -> NDArray[np.uint8]:
+    """Lay out pictures in a table.
+
+    Args:
+        rows: pictures HxWx3 RGB, as many in each row; scaled to one height, so that pictures of
+            a column should have one aspect.
+        row_names: caption at the left of each row.
+        column_names: caption above each column.
+        height_px: height of each picture.
+
+    Returns:
+        HxWx3 uint8 RGB.
+    """
+    scaled = [[_to_height(picture, height_px) for picture in row] for row in rows]
+    widths = [max(row[i].shape[1] for row in scaled) for i in range(len(column_names))]
+    margin = 92
+    width = margin + sum(w + _GAP for w in widths)
+    height = _CAPTION + len(scaled) * (height_px + _GAP)
+    canvas = Image.new("RGB", (width, height), _PAPER)
+    draw = ImageDraw.Draw(canvas)
+    font = ImageFont.load_default(size=15)
+    x = margin
+    for name, column_width in zip(column_names, widths, strict=True):
+        draw.text((x + column_width / 2, _CAPTION / 2), name, _INK, font, anchor="mm")
+        x += column_width + _GAP
+    for index, (name, row) in enumerate(zip(row_names, scaled, strict=True)):
+        y = _CAPTION + index * (height_px + _GAP)
+        draw.text((margin - _GAP, y + height_px / 2), name, _INK, font, anchor="rm")
+        x = margin
+        for picture, column_width in zip(row, widths, strict=True):
+            offset = (column_width - picture.shape[1]) // 2
+            canvas.paste(Image.fromarray(picture), (x + offset, y))
+            x += column_width + _GAP
+    return np.asarray(canvas)
+
+
+def _to_height(picture: NDArray[np.uint8], height_px: int) -> NDArray[np.uint8]:
+    scale = height_px / picture.shape[0]
+    size = (max(1, round(picture.shape[1] * scale)), height_px)
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, size, interpolation=method), dtype=np.uint8)

@@ -1,0 +1,256 @@
+"""Views of a registration itself: the face carried to the template, and the field that does it."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from facewarp.core.fields import jacobian_determinant
+from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.layers import FaceEffect, fixed_point, premultiplied
+from facewarp.face.overlay import Overlay, blend_into, carry_points, clip_box
+from facewarp.face.tags import draw_tag, place, tag_label, text_height_px, text_label
+
+if TYPE_CHECKING:
+    from facewarp.face.template import Template
+    from facewarp.face.tracker import Face
+
+CANONICAL_SHAPE: Final = (2 * CROP_SHAPE[0], 2 * CROP_SHAPE[1])
+"""Height and width in px of the canonical view: the template's crop, twice as fine."""
+
+_OUTSIDE = (14, 15, 18)  # what is shown beyond the frame's border
+_GHOST = 0.22  # brightness of the template where no face is followed
+_ANTIALIAS = 1.5  # frame px per px of the view above which the frame is averaged first
+
+
+def canonical_view(
+    frame: NDArray[np.uint8], face: "Face", shape: tuple[int, int] = CANONICAL_SHAPE
+) -> NDArray[np.uint8]:
+    """The face of a frame carried to the template, in one resampling of the frame.
+
+    Args:
+        frame: HxWx3 uint8.
+        face: a face found in it; its ``field_from_template`` and ``crop`` are used.
+        shape: (height, width) of the view, which covers the template's whole crop.
+
+    Returns:
+        (height, width, 3) uint8; near black where the view reaches beyond the frame.
+    """
+    height, width = shape
+    template_y, template_x = np.mgrid[: CROP_SHAPE[0], : CROP_SHAPE[1]].astype(np.float32)
+    crop_px = np.asarray(face.field_from_template, np.float32) + (template_x, template_y)
+    frame_px = [
+        cv2.addWeighted(crop_px[0], a, crop_px[1], b, shift) for a, b, shift in face.crop.matrix
+    ]
+    shrink = int(face.crop.scale * CROP_SHAPE[0] / height / _ANTIALIAS)
+    if shrink > 1:
+        frame, frame_px = _averaged(frame, frame_px, shrink)
+    x, y = (cv2.resize(c, (width, height), interpolation=cv2.INTER_LINEAR) for c in frame_px)
+    return np.asarray(cv2.remap(frame, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_CONSTANT, _OUTSIDE))
+
+
+def _averaged(
+    frame: NDArray[np.uint8], frame_px: list[NDArray[np.float32]], shrink: int
+) -> tuple[NDArray[np.uint8], list[NDArray[np.float32]]]:
+    """The part of a frame that a map reaches, averaged to a smaller size, and the map into it."""
+    corners = np.array([[c.min() for c in frame_px], [c.max() for c in frame_px]])
+    box = clip_box(corners, frame.shape, margin=shrink)
+    if box is None:
+        return frame, frame_px
+    x0, y0, x1, y1 = box
+    size = (max(1, (x1 - x0) // shrink), max(1, (y1 - y0) // shrink))
+    small = cv2.resize(frame[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA)
+    factors = size[0] / (x1 - x0), size[1] / (y1 - y0)
+    moved = [
+        (channel - start + 0.5) * factor - 0.5
+        for channel, start, factor in zip(frame_px, (x0, y0), factors, strict=True)
+    ]
+    return small, moved
+
+
+class Canonical:
+    """The face carried to the template: as the whole picture, or as insets in the frame's corner.
+
+    The whole picture has the same size for every frame, :data:`CANONICAL_SHAPE`, and shows the
+    first face that is followed; with none it is the template's own, dim. Insets show every
+    followed face, from the top right corner on, as many as fit in a row.
+
+    Args:
+        inset: draw into the frame instead of replacing it.
+        annotate: see :class:`facewarp.face.layers.FaceEffect`.
+    """
+
+    _INSET_SHARE: Final = 0.3  # of the frame's height
+    _FRAME_LINE: Final = (235, 238, 242)
+
+    def __init__(self, inset: bool = False, annotate: bool = True) -> None:
+        self.inset = inset
+        self.annotate = annotate
+
+    def __call__(
+        self, frame: NDArray[np.uint8], faces: Sequence["Face"], template: "Template"
+    ) -> NDArray[np.uint8]:
+        """A new picture; the frame with insets, or of :data:`CANONICAL_SHAPE`."""
+        followed = [face for face in faces if face.state != "lost"]
+        if self.inset:
+            return self._with_insets(frame, faces, followed)
+        out = canonical_view(frame, followed[0]) if followed else _ghost(template.colour)
+        if self.annotate and (shown := (followed or faces)[:1]):
+            margin = text_height_px(out.shape)
+            label = tag_label(shown[0], out.shape)
+            place(out, label, margin, margin)
+        return out
+
+    def _with_insets(
+        self, frame: NDArray[np.uint8], faces: Sequence["Face"], followed: Sequence["Face"]
+    ) -> NDArray[np.uint8]:
+        out = np.array(frame, order="C")
+        height = max(2, round(frame.shape[0] * self._INSET_SHARE))
+        width = max(2, round(height * CROP_SHAPE[1] / CROP_SHAPE[0]))
+        gap = max(2, round(frame.shape[0] * 0.02))
+        right = frame.shape[1] - gap
+        for face in followed:
+            if right - width < gap:
+                break
+            target = out[gap : gap + height, right - width : right]
+            target[:] = canonical_view(frame, face, (height, width))[: target.shape[0]]
+            cv2.rectangle(target, (0, 0), (width - 1, height - 1), self._FRAME_LINE, 1)
+            right -= width + gap
+        if self.annotate:
+            for face in faces:
+                draw_tag(out, face)
+        return out
+
+
+class Field(FaceEffect):
+    """The field itself: displacements as colours, the template's grid on the face, folds in red.
+
+    Hue is the direction from a point of the face towards its place in the template, saturation and
+    opacity its length, full at :attr:`FULL_PX`; a wheel in the corner is the legend. The lines are
+    the template's regular grid carried onto the face. Where the field folds (the determinant of
+    ``I + grad u`` is not positive) the face is red.
+
+    Args:
+        opacity: 0..1 of all of it.
+        annotate: see :class:`FaceEffect`; the legend goes with it.
+    """
+
+    FULL_PX: Final = 24.0
+    """Displacement of full colour, in px of the crop."""
+
+    FOLD_COLOR: Final = (255, 0, 0)
+
+    _ALPHA: Final = 0.72
+    _GRID_STEP: Final = 10  # template px
+    _EDGE: Final = 0.12  # share of the crop over which the colours fade out
+    _LINE: Final = premultiplied(np.full(3, 255.0), 0.38)
+
+    def __init__(self, opacity: float = 1.0, annotate: bool = True) -> None:
+        super().__init__(opacity, annotate)
+        ramps = []
+        for size in CROP_SHAPE:
+            distance = 0.5 - np.abs((np.arange(size) + 0.5) / size - 0.5)
+            ramps.append(np.clip(distance / self._EDGE, 0, 1))
+        window = np.outer(*ramps) * self._ALPHA * opacity
+        self._window = np.rint(255 * np.dstack([window] * 4)).astype(np.uint8)
+
+    def _prepare(self, template: "Template") -> None:
+        height, width = CROP_SHAPE
+        xs, ys = (np.arange(self._GRID_STEP / 2, size, self._GRID_STEP) for size in (width, height))
+        x_fine, y_fine = (np.arange(12.0, size - 11, 4) for size in (width, height))
+        self._lines = [np.stack(np.broadcast_arrays(x, y_fine), axis=-1) for x in xs[1:-1]]
+        self._lines += [np.stack(np.broadcast_arrays(x_fine, y), axis=-1) for y in ys[1:-1]]
+
+    def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
+        box = face.crop.frame_box(frame.shape)
+        width, height = box[2] - box[0], box[3] - box[1]
+        if width <= 0 or height <= 0:
+            return
+        field = np.ascontiguousarray(face.field, dtype=np.float32)
+        from_frame = cv2.invertAffineTransform(face.crop.matrix)
+        from_frame[:, 2] += from_frame[:, :2] @ box[:2]
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        colours = displacement_colours(field, self.FULL_PX)
+        colours = cv2.multiply(colours, self._window, scale=1 / 255)
+        overlay = Overlay(box, cv2.warpAffine(colours, from_frame, (width, height), flags=flags))
+        ends = np.cumsum([len(line) for line in self._lines])[:-1]
+        carried = overlay.to_box(carry_points(face, np.concatenate(self._lines)))
+        lines = np.split(fixed_point(carried), ends)
+        rgba = tuple(self.opacity * channel for channel in self._LINE)
+        thickness = max(1, round(face.crop.scale / 3))
+        cv2.polylines(overlay.image, lines, False, rgba, thickness, cv2.LINE_AA, 4)
+        folds = jacobian_determinant(torch.from_numpy(field)[None])[0].numpy() <= 0
+        if folds.any():
+            mask = cv2.warpAffine(
+                folds.astype(np.float32), from_frame, (width, height), flags=flags
+            )
+            overlay.image[mask >= 0.5] = premultiplied(np.array(self.FOLD_COLOR), self.opacity)
+        blend_into(frame, overlay)
+
+    def _annotate(self, frame: NDArray[np.uint8], faces: Sequence["Face"]) -> None:
+        margin = text_height_px(frame.shape)
+        legend = _wheel_legend(margin, self.FULL_PX)
+        place(frame, legend, margin, frame.shape[0] - legend.shape[0] - margin)
+        super()._annotate(frame, faces)
+
+
+def displacement_colours(field: NDArray[np.float32], full_px: float) -> NDArray[np.uint8]:
+    """Colour a displacement field (2, h, w) in px by the HSV wheel.
+
+    Hue is the direction (red to the right, green down on the left), saturation and alpha grow with
+    the root of the length and are full at ``full_px``.
+
+    Returns:
+        (h, w, 4) uint8, premultiplied RGBA.
+    """
+    half = _wheel().shape[0] // 2
+    x, y = field * np.float32(half / 2 / full_px)
+    return np.asarray(
+        cv2.remap(_wheel(), x + half, y + half, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
+    )
+
+
+@lru_cache(maxsize=1)
+def _wheel() -> NDArray[np.uint8]:
+    """The colours of displacements up to twice the full length, which is at half of the radius."""
+    half = 256
+    y, x = (np.mgrid[-half : half + 1, -half : half + 1] * (2 / half)).astype(np.float32)
+    length, degrees = cv2.cartToPolar(x, y, angleInDegrees=True)
+    strength = np.sqrt(np.minimum(length, 1))
+    full = np.full_like(strength, 255)
+    hsv = np.dstack([degrees / 2 % 180, 255 * strength, full]).astype(np.uint8)
+    colour = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB) * strength[..., None]
+    return np.rint(np.dstack([colour, 255 * strength])).astype(np.uint8)
+
+
+@lru_cache(maxsize=8)
+def _wheel_legend(text_px: int, full_px: float) -> NDArray[np.uint8]:
+    """The wheel of directions on a dark label with its scale beside it."""
+    radius = 1.6 * text_px
+    size = 2 * round(radius) + 1
+    axis = (np.arange(size, dtype=np.float32) - size // 2) / radius
+    unit = np.stack(np.broadcast_arrays(axis[None], axis[:, None])).astype(np.float32)
+    distance = np.hypot(*unit)
+    inside = np.clip((1 - distance) * radius + 0.5, 0, 1)
+    wheel = displacement_colours(unit * np.float32(full_px), full_px)
+    wheel = np.rint(wheel * inside[..., None]).astype(np.uint8)
+    label = text_label((f"{full_px:g} px of the crop", "towards the template"), text_px).copy()
+    height = max(label.shape[0], size + text_px // 2)
+    legend = np.zeros((height, size + text_px // 2 + label.shape[1], 4), np.uint8)
+    top = (height - label.shape[0]) // 2
+    legend[top : top + label.shape[0], -label.shape[1] :] = label
+    top = (height - size) // 2
+    disc = legend[top : top + size, :size]
+    disc[:] = wheel + (disc * (1 - wheel[..., 3:] / 255.0)).astype(np.uint8)
+    legend.flags.writeable = False
+    return legend
+
+
+def _ghost(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = CANONICAL_SHAPE
+    dim = cv2.convertScaleAbs(np.ascontiguousarray(image), alpha=_GHOST)
+    return np.asarray(cv2.resize(dim, (width, height), interpolation=cv2.INTER_LINEAR))

@@ -1,0 +1,223 @@
+"""Finding faces: one portrait in many sizes and turns, and pictures without a face."""
+
+import hashlib
+import math
+import subprocess
+import sys
+from importlib.resources import files
+
+import cv2
+import numpy as np
+import pytest
+
+from facewarp.errors import FacewarpError
+from facewarp.face.blazeface import MODEL
+from facewarp.face.crop import Crop
+from facewarp.face.detector import Detection, FaceDetector, Pyramid, rotation
+
+PORTRAIT = np.ascontiguousarray(
+    cv2.imread(str(files("facewarp.assets").joinpath("demo/portrait.png")))[:, :, ::-1]
+)
+EYES = np.array([(204.5, 103.0), (246.5, 105.5)])  # of the portrait, by hand
+
+
+@pytest.fixture(scope="module")
+def detector():
+    with FaceDetector() as detector:
+        yield detector
+
+
+def turned(image, degrees, scale=1.0):
+    """The picture turned clockwise about its centre, and the 2x3 matrix that did it."""
+    height, width = image.shape[:2]
+    middle = ((width - 1) / 2, (height - 1) / 2)
+    matrix = cv2.getRotationMatrix2D(middle, -degrees, scale)
+    return cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE), matrix
+
+
+def a_detection(angle=0.0, scale=1.0, shift=(0.0, 0.0)):
+    """A face of made-up keypoints, moved by a similarity."""
+    keypoints = np.array([(-30, -25), (28, -25), (2, 5), (0, 30), (-55, -10), (50, -14)], float)
+    keypoints = scale * keypoints @ rotation(angle).T + shift
+    return Detection.around(np.asarray(shift, float), 130 * scale, 0.9, keypoints)
+
+
+# --- the geometry of a detection
+
+
+def test_square_moves_with_the_face():
+    center, side = a_detection().square()
+    angle, scale, shift = 0.7, 1.8, np.array([400.0, -30.0])
+    moved = a_detection(angle, scale, shift)
+    assert moved.roll == pytest.approx(angle)
+    moved_center, moved_side = moved.square()
+    np.testing.assert_allclose(moved_center, scale * rotation(angle) @ center + shift, atol=1e-9)
+    assert moved_side == pytest.approx(scale * side)
+
+
+def test_square_of_a_mirrored_face_is_mirrored():
+    face = a_detection()
+    mirrored = Detection.around(
+        np.zeros(2), face.side, 0.9, face.keypoints[[1, 0, 2, 3, 5, 4]] * (-1, 1)
+    )
+    np.testing.assert_allclose(mirrored.square()[0], face.square()[0] * (-1, 1), atol=1e-9)
+    assert mirrored.square()[1] == pytest.approx(face.square()[1])
+
+
+def test_overlap_is_intersection_over_union():
+    keypoints = np.zeros((6, 2))
+    one = Detection.around(np.array([5.0, 5.0]), 10, 0.9, keypoints)
+    assert one.overlap(one) == pytest.approx(1)
+    assert one.overlap(Detection.around(np.array([10.0, 5.0]), 10, 0.9, keypoints)) == (
+        pytest.approx(1 / 3)
+    )
+    assert one.overlap(Detection.around(np.array([50.0, 5.0]), 10, 0.9, keypoints)) == 0
+
+
+@pytest.mark.parametrize("side", [40, 300, 1700])
+def test_pyramid_shows_what_the_crop_would(side):
+    yy, xx = np.mgrid[:801, :1203]
+    smooth = (127 + 100 * np.sin(xx / 120) * np.cos(yy / 90)).astype(np.uint8)
+    window = Crop.around((610.3, 395.8), side, roll=0.3, margin=1.0, shape=(64, 64))
+    difference = Pyramid(smooth).cut(window).astype(int) - window.extract(smooth)
+    x, y = np.moveaxis(window.to_frame(np.argwhere(np.ones((64, 64)))[:, ::-1]), -1, 0)
+    inside = (x > 32) & (x < 1170) & (y > 32) & (y < 768)  # away from replicated borders
+    assert np.abs(difference.ravel()[inside]).max() <= 3
+
+
+# --- pictures with a face
+
+
+def test_finds_the_portrait_once_and_where_it_is(detector):
+    (face,) = detector.detect(PORTRAIT)
+    assert face.score > 0.8
+    np.testing.assert_allclose(face.keypoints[:2], EYES, atol=4)
+    center, side = face.square()
+    np.testing.assert_allclose(center, (224, 132), atol=8)
+    assert side == pytest.approx(103, abs=10)
+
+
+@pytest.mark.parametrize("degrees", [-60, 35, 80])
+def test_finds_a_rolled_face_and_its_roll(detector, degrees):
+    upright = detector.detect(PORTRAIT)[0]
+    picture, matrix = turned(PORTRAIT, degrees)
+    (face,) = detector.detect(picture)
+    assert math.degrees(face.roll - upright.roll) == pytest.approx(degrees, abs=5)
+    expected = upright.square()[0] @ matrix[:, :2].T + matrix[:, 2]
+    assert np.linalg.norm(face.square()[0] - expected) < 0.08 * upright.square()[1]
+
+
+@pytest.mark.parametrize("thorough", [None, True])
+def test_finds_a_face_upside_down(detector, thorough):
+    picture = np.ascontiguousarray(PORTRAIT[::-1, ::-1])
+    (face,) = detector.detect(picture, thorough=thorough)
+    assert abs(math.degrees(face.roll)) > 165
+    np.testing.assert_allclose(face.keypoints[:2], 511 - EYES, atol=4)
+
+
+def test_finds_a_small_face_in_4k_by_searching(detector):
+    canvas = np.random.default_rng(0).normal(110, 6, (2160, 3840, 3)).clip(0, 255).astype(np.uint8)
+    canvas[1300:2120, 2900:3720] = cv2.resize(PORTRAIT, (820, 820))
+    assert detector.detect(canvas) == []
+    (face,) = detector.detect(canvas, thorough=None)
+    np.testing.assert_allclose(face.keypoints[:2], EYES * 820 / 512 + (2900, 1300), atol=6)
+
+
+def test_finds_several_faces_best_first(detector):
+    small = cv2.resize(PORTRAIT, (256, 256), interpolation=cv2.INTER_AREA)
+    canvas = np.full((512, 1024, 3), 90, np.uint8)
+    canvas[:, :512] = PORTRAIT
+    canvas[200:456, 700:956] = small[:, ::-1]
+    faces = detector.detect(canvas, thorough=True)
+    assert len(faces) == 2
+    assert faces[0].score >= faces[1].score
+    places = sorted(tuple(face.square()[0]) for face in faces)
+    np.testing.assert_allclose(places, [(224, 132), (843, 266)], atol=9)
+
+
+@pytest.mark.parametrize("size", [(96, 96), (2048, 2048)])
+def test_size_of_the_picture_does_not_matter(detector, size):
+    (face,) = detector.detect(cv2.resize(PORTRAIT, size, interpolation=cv2.INTER_AREA))
+    factor = size[0] / 512
+    np.testing.assert_allclose(
+        face.keypoints[:2], (EYES + 0.5) * factor - 0.5, atol=5 * max(factor, 0.5)
+    )
+
+
+def test_reads_grey_alpha_and_16_bit_pictures(detector):
+    grey = PORTRAIT.mean(axis=2).astype(np.uint8)
+    opaque = np.full((512, 512, 1), 255, np.uint8)
+    for picture in (grey, np.dstack([PORTRAIT, opaque]), PORTRAIT.astype(np.uint16) * 257):
+        (face,) = detector.detect(picture)
+        np.testing.assert_allclose(face.keypoints[:2], EYES, atol=4)
+
+
+# --- pictures without one
+
+
+@pytest.mark.parametrize("thorough", [False, True, None])
+@pytest.mark.parametrize("shape", [(480, 640), (20, 20), (1, 1), (3, 500)])
+def test_finds_nothing_in_blank_and_noisy_pictures(detector, shape, thorough):
+    noise = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    assert detector.detect(np.full((*shape, 3), 128, np.uint8), thorough=thorough) == []
+    assert detector.detect(noise, thorough=thorough) == []
+
+
+def test_finds_nothing_in_patterns(detector):
+    yy, xx = np.mgrid[:400, :600]
+    stripes = np.uint8(127 + 120 * np.sin(xx / 9))
+    rings = np.uint8(127 + 120 * np.sin(np.hypot(xx - 300, yy - 200) / 7))
+    headless = PORTRAIT[230:]
+    for picture in (stripes, rings, headless):
+        assert detector.detect(picture, thorough=True) == []
+
+
+# --- errors and the native side
+
+
+def test_refuses_an_impossible_confidence():
+    with pytest.raises(FacewarpError, match="between 0 and 1"):
+        FaceDetector(min_confidence=1.5)
+
+
+def test_says_what_to_do_when_mediapipe_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mediapipe", None)
+    with pytest.raises(FacewarpError, match=r"needs MediaPipe.*pip install 'mediapipe"):
+        FaceDetector()
+
+
+def test_model_is_the_one_the_readme_names():
+    digest = hashlib.sha256(files("facewarp.assets").joinpath(MODEL).read_bytes()).hexdigest()
+    assert digest in files("facewarp.assets").joinpath("detector/README.md").read_text()
+
+
+def test_stays_silent_opens_no_socket_and_ends_cleanly():
+    # In a process of its own: native code writes to file descriptor 2, and __del__ at exit.
+    script = """
+import sys
+from pathlib import Path
+import numpy as np
+from facewarp.face.detector import FaceDetector
+detector = FaceDetector()
+detector.detect(np.zeros((99, 99), np.uint8))
+fds = Path("/proc/self/fd")
+links = [str(fd.readlink()) for fd in fds.iterdir() if fd.is_symlink()] if fds.exists() else []
+assert not any(link.startswith("socket:") for link in links), links
+sys.stderr.write("own words")
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr == "own words"
+    assert ended.stdout == ""
+
+
+def test_errors_of_native_code_still_reach_standard_error(capfd):
+    import os
+
+    from facewarp.face.blazeface import without_native_chatter
+
+    with without_native_chatter():
+        os.write(2, b"INFO: Created something\nE0000 00:00:1 graph.cc:1] it broke\n")
+    assert capfd.readouterr().err == "E0000 00:00:1 graph.cc:1] it broke\n"

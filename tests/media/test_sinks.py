@@ -1,0 +1,310 @@
+import csv
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from facewarp.errors import FacewarpError
+from facewarp.media.records import FIELDS
+from facewarp.media.sinks import (
+    FolderWriter,
+    ImageWriter,
+    VideoWriter,
+    check_target,
+    open_records,
+    open_sink,
+    target_for,
+)
+from facewarp.media.sources import Frame, open_source
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "in" / "photo.png"
+    path.parent.mkdir()
+    PIL.Image.fromarray(IMAGE).save(path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "faces"
+    path.mkdir()
+    for name in ("1.png", "2.jpg", "10.bmp"):
+        PIL.Image.fromarray(IMAGE).save(path / name)
+    return path
+
+
+def run(source_path, out, change=lambda image: image, **options):
+    with open_source(source_path) as source, open_sink(out, like=source, **options) as sink:
+        for frame in source:
+            sink.write(frame.with_image(change(frame.image)))
+    return sink
+
+
+# What is opened for what
+
+
+def test_the_sink_follows_the_suffix(make_clip, photo, folder, tmp_path):
+    out = tmp_path / "out"
+    with open_source(make_clip()) as clip:
+        sink = open_sink(out / "a.mp4", like=clip)
+        assert isinstance(sink, VideoWriter)
+        sink.abort()
+    sink = open_sink(out / "a.jpg", like=open_source(photo))
+    assert isinstance(sink, ImageWriter)
+    sink.abort()
+    assert isinstance(open_sink(out / "faces", like=open_source(folder)), FolderWriter)
+
+
+def test_a_folder_takes_the_name_of_the_source(make_clip, photo, folder, tmp_path):
+    out = tmp_path / "out"
+    assert target_for(f"{out}/", open_source(photo)) == out / "photo.png"
+    assert target_for(f"{out}/", open_source(make_clip("a.mov"))) == out / "a.mov"
+    assert target_for(f"{out}/", open_source(make_clip("a.avi"))) == out / "a.mp4"
+    assert target_for(f"{out}/", open_source(folder)) == out
+    assert target_for(tmp_path, open_source(photo)) == tmp_path / "photo.png"
+    assert target_for(out / "x.png", open_source(photo)) == out / "x.png"
+
+
+@pytest.mark.parametrize(
+    ("source", "out", "says"),
+    [
+        ("clip", "out.png", "a video does not fit into a picture"),
+        ("folder", "out.png", "does not fit into one picture"),
+        ("clip", "out.xyz", "no writer for '.xyz'"),
+        ("photo", "out", "no suffix"),
+    ],
+)
+def test_what_does_not_fit(request, make_clip, tmp_path, source, out, says):
+    path = make_clip() if source == "clip" else request.getfixturevalue(source)
+    with pytest.raises(FacewarpError, match=says) as caught:
+        open_sink(tmp_path / out, like=open_source(path))
+    assert out in str(caught.value)
+    assert caught.value.fix
+
+
+# Where nothing may be written
+
+
+@pytest.mark.parametrize("kind", ["clip", "photo"])
+def test_the_input_is_never_the_output(make_clip, photo, tmp_path, monkeypatch, kind):
+    path = make_clip() if kind == "clip" else photo
+    before = path.read_bytes()
+    link = tmp_path / f"link{path.suffix}"
+    link.symlink_to(path)
+    hard = tmp_path / f"hard{path.suffix}"
+    os.link(path, hard)
+    monkeypatch.chdir(path.parent)
+    for spelling in (path, path.name, path.parent / "." / path.name, link, hard, path.parent):
+        with pytest.raises(FacewarpError, match="same file") as caught:
+            open_sink(spelling, like=open_source(path))
+        assert caught.value.fix
+    assert path.read_bytes() == before
+
+
+def test_the_input_folder_is_never_the_output(folder, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(folder)
+    for spelling in (folder, f"{folder}/", link):
+        with pytest.raises(FacewarpError, match="same folder"):
+            open_sink(spelling, like=open_source(folder))
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "2.jpg").symlink_to(folder / "1.png")
+    with pytest.raises(FacewarpError, match="same file"):
+        open_sink(other, like=open_source(folder))
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.png", "out.jsonl"])
+@pytest.mark.parametrize("place", ["file", "null", "full"])
+def test_places_that_can_not_be_written(tmp_path, photo, place, name):
+    if place == "file":
+        (tmp_path / "file").touch()
+        out = tmp_path / "file" / name
+    elif place == "null":
+        out = Path("/proc/nowhere") / name
+    else:
+        out = tmp_path / "x" / name
+        out.mkdir(parents=True)
+    with pytest.raises(FacewarpError) as caught:
+        open_records(out) if name.endswith("jsonl") else ImageWriter(out) if name.endswith(
+            "png"
+        ) else VideoWriter(out, size=(32, 32))
+    assert str(out) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_device_is_not_replaced():
+    with pytest.raises(FacewarpError, match="not a file"):
+        check_target(Path("/dev/null"))
+
+
+def test_missing_folders_are_made(photo, tmp_path):
+    run(photo, tmp_path / "a" / "b" / "out.png")
+    assert (tmp_path / "a" / "b" / "out.png").exists()
+
+
+def test_a_link_at_the_target_stays_a_link(photo, tmp_path):
+    (tmp_path / "real.png").write_bytes(b"older")
+    (tmp_path / "out.png").symlink_to(tmp_path / "real.png")
+    run(photo, tmp_path / "out.png")
+    assert (tmp_path / "out.png").is_symlink()
+    assert np.array_equal(np.asarray(PIL.Image.open(tmp_path / "real.png")), IMAGE)
+
+
+# Pictures
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "jpg", "webp"])
+def test_picture(photo, tmp_path, suffix):
+    out = tmp_path / f"out.{suffix}"
+    sink = run(photo, out, lambda image: 255 - image)
+    written = np.asarray(PIL.Image.open(out).convert("RGB")).astype(int)
+    assert written.shape == IMAGE.shape
+    tolerance = {"jpg": 40, "webp": 90}.get(suffix, 0)  # noise is the worst case for both
+    assert np.abs(written - (255 - IMAGE.astype(int))).max() <= tolerance
+    assert sink.kept == 1
+    assert [left.name for left in tmp_path.iterdir() if "partial" in left.name] == []
+
+
+def test_picture_carries_its_colour_profile(tmp_path):
+    PIL.Image.fromarray(IMAGE).save(tmp_path / "a.png", icc_profile=b"a profile")
+    run(tmp_path / "a.png", tmp_path / "b.png")
+    assert PIL.Image.open(tmp_path / "b.png").info["icc_profile"] == b"a profile"
+
+
+def test_picture_becomes_a_video_of_one_frame(photo, tmp_path, contents):
+    run(photo, tmp_path / "out.mp4")
+    assert contents(tmp_path / "out.mp4").times == [0.0]
+
+
+def test_picture_that_is_not_written(tmp_path):
+    with pytest.raises(FacewarpError, match="no picture was written"):
+        ImageWriter(tmp_path / "out.png").close()
+    with pytest.raises(RuntimeError), ImageWriter(tmp_path / "out.png") as sink:
+        sink.write(Frame(IMAGE, 0.0, 0))
+        raise RuntimeError("in the work")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_picture_holds_one(tmp_path):
+    sink = ImageWriter(tmp_path / "out.png")
+    sink.write(Frame(IMAGE, 0.0, 0))
+    with pytest.raises(FacewarpError, match="holds one picture"):
+        sink.write(Frame(IMAGE, 0.04, 1))
+    sink.abort()
+
+
+def test_folder(folder, tmp_path):
+    out = tmp_path / "out"
+    sink = run(folder, out, lambda image: 255 - image)
+    assert sink.kept == 3
+    assert sorted(path.name for path in out.iterdir()) == ["1.png", "10.bmp", "2.jpg"]
+    assert np.array_equal(np.asarray(PIL.Image.open(out / "1.png")), 255 - IMAGE)
+    assert np.array_equal(np.asarray(PIL.Image.open(folder / "1.png")), IMAGE)
+
+
+def test_folder_keeps_what_is_finished(folder, tmp_path):
+    with pytest.raises(KeyboardInterrupt), open_source(folder) as source:
+        with open_sink(tmp_path / "out", like=source) as sink:
+            for frame in source:
+                sink.write(frame)
+                if frame.index == 1:
+                    raise KeyboardInterrupt
+    assert sink.kept == 2
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["1.png", "2.jpg"]
+
+
+def test_folder_becomes_a_video(folder, tmp_path, contents):
+    run(folder, tmp_path / "out.mp4", fps=10)
+    assert contents(tmp_path / "out.mp4").times == pytest.approx([0, 0.04, 0.08])
+
+
+# Records
+
+
+@pytest.fixture
+def record():
+    return {
+        "frame": np.int64(7),
+        "time_s": 0.28,
+        "face": 1,
+        "state": "tracking",
+        "confidence": np.float32(0.5),
+        "box": (1.0, 2.0, 30.126, 40.0),
+        "landmarks": np.arange(136, dtype=np.float64).reshape(68, 2) / 3,
+        "folds_percent": float("nan"),
+    }
+
+
+def test_json_lines(tmp_path, record):
+    with open_records(tmp_path / "out.jsonl") as records:
+        records.write(record)
+        records.write({"frame": 8, "time_s": 0.32, "state": "lost"})
+    first, second = map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())
+    assert list(first) == list(FIELDS)
+    assert (first["frame"], first["time_s"], first["confidence"]) == (7, 0.28, 0.5)
+    assert first["box"] == [1.0, 2.0, 30.13, 40.0]
+    assert np.shape(first["landmarks"]) == (68, 2)
+    assert first["landmarks"][1] == [0.67, 1.0]
+    assert first["folds_percent"] is None
+    assert second["face"] is second["landmarks"] is None
+    assert records.kept == 2
+
+
+def test_csv(tmp_path, record):
+    with open_records(tmp_path / "out.csv") as records:
+        records.write(record)
+        records.write({"frame": 8, "time_s": 0.32, "state": "lost"})
+    with (tmp_path / "out.csv").open(newline="") as file:
+        first, second = csv.DictReader(file)
+    names = ["frame", "time_s", "face", "state", "confidence", "box_x0", "box_y0", "box_x1"]
+    assert list(first)[:11] == [*names, "box_y1", "x0", "y0"]
+    assert list(first)[-3:] == ["x67", "y67", "folds_percent"]
+    assert (first["frame"], first["state"], first["x1"], first["y67"]) == (
+        "7", "tracking", "0.67", "45.0",
+    )  # fmt: skip
+    assert (second["face"], second["box_x0"], second["y67"]) == ("", "", "")
+
+
+def test_records_after_ctrl_c(tmp_path, record):
+    with pytest.raises(KeyboardInterrupt), open_records(tmp_path / "out.jsonl") as records:
+        records.write(record)
+        raise KeyboardInterrupt
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == records.kept == 1
+
+
+def test_records_after_an_error(tmp_path, record):
+    with pytest.raises(RuntimeError), open_records(tmp_path / "out.csv") as records:
+        records.write(record)
+        raise RuntimeError("in the work")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_records_is_a_result(tmp_path):
+    open_records(tmp_path / "out.jsonl").close()
+    assert (tmp_path / "out.jsonl").read_text() == ""
+
+
+def test_records_do_not_replace_an_input(tmp_path):
+    path = tmp_path / "in.csv"
+    path.write_text("older")
+    with pytest.raises(FacewarpError, match="same file"):
+        open_records(path, inputs=[path])
+    with pytest.raises(FacewarpError, match="jsonl or .csv"):
+        open_records(tmp_path / "out.txt")
+    assert [left.name for left in tmp_path.iterdir()] == ["in.csv"]
+
+
+def test_records_know_their_fields(tmp_path):
+    with pytest.raises(ValueError, match="age"), open_records(tmp_path / "out.csv") as records:
+        records.write({"age": 3})
+    with pytest.raises(ValueError, match="landmarks"), open_records(tmp_path / "a.csv") as records:
+        records.write({"landmarks": np.zeros((5, 2))})
+    assert list(tmp_path.iterdir()) == []

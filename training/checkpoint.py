@@ -1,0 +1,109 @@
+"""Checkpoints: everything that exact resumption needs, as safetensors and without pickle."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from facewarp.core.network import GuidedRegistration
+from facewarp.errors import FacewarpError
+from facewarp.training.files import replacing, unwritable
+
+NAME = "checkpoint.safetensors"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come.
+
+    Attributes:
+        step: Optimisation steps done.
+        checked: Step of the last validation.
+        best: Its best score so far.
+    """
+
+    step: int
+    checked: int
+    best: float
+
+
+def save_checkpoint(
+    path: Path,
+    net: GuidedRegistration,
+    average: GuidedRegistration,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Args:
+        path: The file.
+        net: The network as trained.
+        average: The moving average of its weights.
+        optimizer: The optimiser with its moments.
+        progress: How far the run has come.
+
+    Raises:
+        FacewarpError: The file can't be written.
+    """
+    tensors = {f"net.{n}": t for n, t in net.state_dict().items()}
+    tensors |= {f"average.{n}": t for n, t in average.state_dict().items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{n}": torch.as_tensor(v) for n, v in state.items()}
+    plain = {n: t.clone(memory_format=torch.contiguous_format) for n, t in tensors.items()}
+    state = {**asdict(progress), "model": net.config.to_json()}
+    with replacing(path) as temporary:
+        try:
+            save_file(plain, temporary, {"state": json.dumps(state)})
+        except SafetensorError as error:  # also what it makes of a full disk
+            raise unwritable(path, error) from error
+
+
+def load_checkpoint(
+    path: Path,
+    net: GuidedRegistration,
+    average: GuidedRegistration,
+    optimizer: torch.optim.Optimizer,
+) -> Progress:
+    """Put networks and optimiser into the state of a checkpoint.
+
+    Raises:
+        FacewarpError: No such file, damaged, or of another network; nothing was changed then.
+    """
+    if not path.is_file():
+        raise FacewarpError("there is no checkpoint to resume", path, "Train without --resume.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = json.loads(file.metadata()["state"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
+        raise FacewarpError(
+            "this is not a readable checkpoint", path, "Remove it and train anew."
+        ) from error
+    if state["model"] != net.config.to_json():
+        raise FacewarpError(
+            "the checkpoint is of another network",
+            path,
+            "Resume with the preset and the settings it was begun with.",
+        )
+    net.load_state_dict(_under(tensors, "net."))
+    average.load_state_dict(_under(tensors, "average."))
+    saved: dict[int, dict[str, Tensor]] = {}
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for name, value in _under(tensors, "optimizer.").items():
+        index, key = name.split(".", 1)
+        if value.ndim:  # laid out in memory as the parameter is: the same rounding as before
+            value = torch.empty_like(parameters[int(index)]).copy_(value)
+        saved.setdefault(int(index), {})[key] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": saved, "param_groups": groups})
+    step = int(state["step"])
+    return Progress(step, int(state.get("checked", step)), float(state["best"]))
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}

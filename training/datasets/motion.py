@@ -1,0 +1,213 @@
+"""Known motion of a still picture: where every point of it is at any time, and where it came from.
+
+A point p of the picture at rest is at time t at
+
+    q = c + s(t) + v / (1 + g(t) . v),    v = M(t) (p + sum_k a_k(t) b_k(p) d_k - c)
+
+First the expressions: each bump k pushes its surroundings along d_k by b_k(p) = (1 - r^2)^3 inside
+of an ellipse, r being 1 on its rim, and by nothing outside of it. Then the whole picture about its
+centre c: M turns, zooms and shears, g tilts it as a plane seen in perspective, s shifts it. The
+second part has a closed inverse; the first is undone by a fixed-point iteration, which converges
+while the bumps together are less steep than 1.
+"""
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from facewarp.errors import FacewarpError
+
+Points = NDArray[np.float64]
+
+GLOBAL_CHANNELS = ("shift_x_px", "shift_y_px", "roll_deg", "zoom", "shear", "tilt_x", "tilt_y")
+"""What moves the whole picture; tilts are in 1/1000 px."""
+
+_NEUTRAL = {"zoom": 1.0}
+_MAX_ITERATIONS = 100
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A number over time: smooth steps from key to key, constant before and after.
+
+    Attributes:
+        times_s: when each key is reached, ascending.
+        values: what it is there.
+    """
+
+    times_s: tuple[float, ...]
+    values: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.times_s) != len(self.values) or not self.times_s:
+            raise FacewarpError("a channel needs as many times as values, and at least one")
+        if any(a >= b for a, b in zip(self.times_s, self.times_s[1:], strict=False)):
+            raise FacewarpError("a channel's times must ascend")
+
+    def at(self, time_s: float) -> float:
+        """Value at a time; between keys 3x^2 - 2x^3 of the way, so that it stops at each key."""
+        place = float(np.interp(time_s, self.times_s, np.arange(len(self.times_s))))
+        key = min(int(place), len(self.values) - 1)
+        following = min(key + 1, len(self.values) - 1)
+        x = place - key
+        return self.values[key] + (self.values[following] - self.values[key]) * x * x * (3 - 2 * x)
+
+
+@dataclass(frozen=True)
+class Bump:
+    """A push of one place of the picture, fading to nothing at the rim of an ellipse.
+
+    Attributes:
+        channel: name of the channel that scales it; 1 there is a push by ``push_px``.
+        center, radii, push_px: (x, y) px of the picture at rest.
+    """
+
+    channel: str
+    center: tuple[float, float]
+    radii: tuple[float, float]
+    push_px: tuple[float, float]
+
+    def weight(self, points: Points) -> Points:
+        """(...,) share 0..1 of the push at points (..., 2)."""
+        scaled = (points - np.array(self.center)) / np.array(self.radii)
+        inside = np.clip(1 - np.square(scaled).sum(axis=-1), 0, None)
+        return np.asarray(inside**3, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Motion:
+    """The motion of a clip; times in seconds, points in px (pixel centres at whole numbers).
+
+    Attributes:
+        duration_s, fps: of the clip; frame i shows time i / fps.
+        center: (x, y) px the whole picture turns about.
+        channels: by name; those of GLOBAL_CHANNELS move everything, the others scale bumps.
+        bumps: the expressions.
+    """
+
+    duration_s: float
+    fps: float
+    center: tuple[float, float]
+    channels: dict[str, Channel]
+    bumps: tuple[Bump, ...] = ()
+
+    @property
+    def frame_count(self) -> int:
+        """Number of frames of the clip."""
+        return round(self.duration_s * self.fps)
+
+    def value(self, channel: str, time_s: float) -> float:
+        """A channel at a time; neutral if the motion has no such channel."""
+        if channel in self.channels:
+            return self.channels[channel].at(time_s)
+        return _NEUTRAL.get(channel, 0.0)
+
+    def map_points(self, points: ArrayLike, time_s: float) -> Points:
+        """Where points (..., 2) of the picture at rest are at a time."""
+        rest = np.asarray(points, dtype=np.float64)
+        matrix, tilt, shift = self._global(time_s)
+        v = (rest + self.expression(rest, time_s) - self.center) @ matrix.T
+        return self.center + shift + v / (1 + v @ tilt)[..., None]
+
+    def unmap_points(
+        self, points: ArrayLike, time_s: float, *, tolerance_px: float = 1e-4
+    ) -> Points:
+        """Where points (..., 2) at a time are in the picture at rest: the inverse of map_points.
+
+        Raises:
+            FacewarpError: the iteration does not reach ``tolerance_px``; the bumps are too steep.
+        """
+        moved = np.asarray(points, dtype=np.float64) - self.center
+        matrix, tilt, shift = self._global(time_s)
+        w = moved - shift
+        straight = w / (1 - w @ tilt)[..., None]
+        target = straight @ np.linalg.inv(matrix).T + self.center
+        rest = target.copy()
+        # Only what a bump may have reached needs iterating.
+        low, high = self._reach(time_s)
+        near = ((target > low) & (target < high)).all(axis=-1)
+        goal = target[near]
+        guess = goal
+        for _ in range(_MAX_ITERATIONS):
+            following = goal - self.expression(guess, time_s)
+            change = np.abs(following - guess).max(initial=0.0)
+            guess = following
+            if change < tolerance_px / 4:  # the next steps shrink
+                rest[near] = guess
+                return rest
+        raise FacewarpError(f"the motion can't be inverted at {time_s} s", fix="Flatten its bumps.")
+
+    def expression(self, points: Points, time_s: float) -> Points:
+        """Displacement (..., 2) px by the bumps alone, at points of the picture at rest."""
+        total = np.zeros(points.shape)
+        for bump in self.bumps:
+            amount = self.value(bump.channel, time_s)
+            if amount:
+                total += amount * bump.weight(points)[..., None] * np.array(bump.push_px)
+        return total
+
+    def save(self, path: str | Path) -> None:
+        """Write the motion as JSON."""
+        Path(path).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Motion from what ``save`` wrote."""
+        channels = {
+            name: Channel(tuple(channel["times_s"]), tuple(channel["values"]))
+            for name, channel in data["channels"].items()
+        }
+        bumps = tuple(
+            Bump(
+                bump["channel"],
+                _pair(bump["center"]),
+                _pair(bump["radii"]),
+                _pair(bump["push_px"]),
+            )
+            for bump in data["bumps"]
+        )
+        return cls(data["duration_s"], data["fps"], _pair(data["center"]), channels, bumps)
+
+    def _global(self, time_s: float) -> tuple[Points, Points, Points]:
+        shift_x, shift_y, roll, zoom, shear, tilt_x, tilt_y = (
+            self.value(name, time_s) for name in GLOBAL_CHANNELS
+        )
+        cos, sin = math.cos(math.radians(roll)), math.sin(math.radians(roll))
+        turn = np.array([[cos, -sin], [sin, cos]])
+        matrix = zoom * turn @ np.array([[1.0, shear], [0.0, 1.0]])
+        return matrix, np.array([tilt_x, tilt_y]) / 1000, np.array([shift_x, shift_y])
+
+    def _reach(self, time_s: float) -> tuple[Points, Points]:
+        """Corners of the box that holds all bumps and what they push out of themselves."""
+        if not self.bumps:
+            return np.full(2, np.inf), np.full(2, -np.inf)
+        centers = np.array([bump.center for bump in self.bumps])
+        radii = np.array([bump.radii for bump in self.bumps])
+        pushes = [self.value(b.channel, time_s) * np.array(b.push_px) for b in self.bumps]
+        farthest = np.abs(pushes).sum(axis=0)
+        low, high = (centers - radii).min(axis=0), (centers + radii).max(axis=0)
+        return low - farthest, high + farthest
+
+
+def load_motion(path: str | Path) -> Motion:
+    """Read a motion that ``Motion.save`` wrote.
+
+    Raises:
+        FacewarpError: the file is missing, or is not such a motion.
+    """
+    try:
+        return Motion.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+    except OSError as error:
+        raise FacewarpError(f"can't read the motion: {error.strerror}", where=path) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FacewarpError(f"this is not a motion: {error!r}", where=path) from error
+
+
+def _pair(values: ArrayLike) -> tuple[float, float]:
+    x, y = np.asarray(values, dtype=np.float64).tolist()
+    return x, y
