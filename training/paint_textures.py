@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, PngImagePlugin
 
 from facewarp.errors import FacewarpError
-from facewarp.face.overlay import Blend
+from facewarp.face.light import Blend
 from facewarp.face.textures import BLEND_KEY
 from facewarp.training.anatomy import Anatomy
 from facewarp.training.brushes import Painting
@@ -64,7 +64,7 @@ def save_texture(name: str, rgba: NDArray[np.uint8], folder: Path) -> Path:
     info.add_text(BLEND_KEY, TEXTURES[name].blend)
     path = folder / f"{name}.png"
     unfinished = path.with_suffix(".png.part")
-    Image.fromarray(rgba, "RGBA").save(unfinished, "PNG", pnginfo=info, optimize=True)
+    Image.fromarray(rgba).save(unfinished, "PNG", pnginfo=info, optimize=True)
     unfinished.replace(path)
     return path
 

@@ -41,7 +41,7 @@ class Validator:
         model = Model(net)
         summary, scores = evaluate_faces(model, self.crops, "held out", self.seed)
         picture = sheet(example_pictures(model, self.crops, scores))
-        write_png(self.folder / f"validation_{step:06d}.png", picture)
+        write_png(self.folder / f"validation_{step}.png", picture)
         return {name: float(getattr(summary, name)) for name in SHOWN}
 
 

@@ -25,6 +25,8 @@ SCENES = (
 """Effect, caption and options: shown one after the other in the clip, side by side in the sheet."""
 
 SHEET_TIMES_S = (0.3, 1.7, 2.5, 3.4, 4.6, 5.7)
+SHEET_WINDOW = (slice(70, 530), slice(170, 630))
+"""The part of the clip, rows and columns, in which the face stays: what the sheet shows."""
 
 
 def demo(
@@ -77,9 +79,8 @@ def demo(
             if sheet_times and frame.time >= sheet_times[0]:
                 sheet_times.pop(0)
                 views = [effect(frame.image, faces, tracker.template) for effect in effects]
-                rows.append(
-                    [frame.image, *views, canonical(frame.image, faces, tracker.template)]
-                )
+                carried = canonical(frame.image, faces, tracker.template)
+                rows.append([*(view[SHEET_WINDOW] for view in (frame.image, *views)), carried])
             picture = effects[scene](frame.image, faces, tracker.template)
             return picture, [record_of(frame, face) for face in faces]
 

@@ -22,7 +22,9 @@ PairsCsv = Annotated[Path | None, typer.Option(help="Write a row per pair to thi
 Picture = Annotated[
     Path | None, typer.Option(help="Draw the best, the median and the worst pair as PNG.")
 ]
-Threads = Annotated[int | None, typer.Option(min=1, help="Threads of torch. [default: torch's]")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Threads of torch.", show_default="torch's own")
+]
 
 
 @evaluate.command()
@@ -72,7 +74,7 @@ def celebamask(
 ) -> None:
     """Measure on photographs of CelebAMask-HQ, with their masks made by hand.
 
-    Pairs and Dice are those of [bold]facewarp eval helen[/].
+    Pairs and Dice are those of ``facewarp eval helen``.
     """
     from facewarp.training.face_data import celebamask_test_photos
 
@@ -140,20 +142,22 @@ def _table(found: "FaceEvaluation") -> Table:
     return table
 
 
-def _facts(found: "FaceEvaluation", model: str) -> Table:
-    facts = Table(box=None, show_header=False, pad_edge=False)
-    facts.add_column(style="bold")
-    facts.add_row("landmark error", f"{_number(found.landmark_px, 2)} px of the crop")
-    facts.add_row("Jacobian", f"standard deviation {found.jacobian_std:.3f}")
-    facts.add_row("folds", f"{found.folds_percent:.3f} % of the pixels")
-    facts.add_row("network's own parts", f"Dice {_number(found.parts_dice, 1)} %")
-    facts.add_row("spread of the Dice", f"{found.dice_std:.1f} over pairs")
-    facts.add_row("time", f"{1000 * found.seconds_per_pair:.1f} ms a pair (median)")
-    facts.add_row("crops", f"seed {found.seed}")
-    facts.add_row("model", f"{escape(model)}, {found.parameters / 1e6:.2f} M parameters")
-    facts.add_row("sha256", found.weights_sha256)
-    facts.add_row("machine", escape(found.machine))
-    return facts
+def _facts(found: "FaceEvaluation", model: str) -> str:
+    facts = {
+        "Dice": f"{found.dice_mean:.1f} %, standard deviation over pairs {found.dice_std:.1f}",
+        "landmarks": f"{_number(found.landmark_px, 2)} px of the crop off"
+        if found.landmark_px == found.landmark_px
+        else "none in this data set",
+        "Jacobian": f"standard deviation {found.jacobian_std:.3f}",
+        "folds": f"{found.folds_percent:.3f} % of the pixels",
+        "own parts": f"Dice {_number(found.parts_dice, 1)} %, the network's without registration",
+        "time": f"{1000 * found.seconds_per_pair:.1f} ms a pair (median)",
+        "crops": f"seed {found.seed}",
+        "model": f"{escape(model)}, {found.parameters / 1e6:.2f} M parameters",
+        "sha256": found.weights_sha256,
+        "machine": escape(found.machine),
+    }
+    return "\n".join(f"[bold]{name:<10}[/] {text}" for name, text in facts.items())
 
 
 def _number(value: float, digits: int) -> str:

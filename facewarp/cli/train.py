@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from facewarp.training.runs import RunResult
     from facewarp.training.trainer import StepReport, Trainer
 
-train = typer.Typer(
-    help="Train a model on annotated photographs.", no_args_is_help=True, rich_markup_mode="rich"
-)
+train = typer.Typer(help="Train a model on annotated photographs.", no_args_is_help=True)
 
 Preset = Annotated[str | None, typer.Option(help="face or paper.", show_default="face")]
-Out = Annotated[Path | None, typer.Option(help="The run's folder. [default: runs/DATA-PRESET]")]
+Out = Annotated[
+    Path | None, typer.Option(help="The run's folder.", show_default="runs/DATA-PRESET")
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
@@ -34,7 +34,9 @@ Extra = Annotated[
     typer.Option(help="Further NAME.jpg with NAME.pts to train on; may be repeated."),
 ]
 Workers = Annotated[int, typer.Option(min=1, help="Threads that make batches.")]
-Threads = Annotated[int | None, typer.Option(min=1, help="Threads of torch. [default: torch's]")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Threads of torch.", show_default="torch's own")
+]
 Validation = Annotated[
     bool, typer.Option("--validate/--no-validate", help="Keep every 24th photograph to check with.")
 ]
@@ -186,18 +188,17 @@ def _run(output: Output, trainer: "Trainer", data: "FaceData") -> None:
 
     total = config.batch * (config.steps - trainer.step)
     with output.progress("training", total=max(total, 0), unit="pairs") as advance:
-        seconds = 0.0
+        times: list[float] = []
 
         def watch(report: "StepReport") -> None:
-            nonlocal seconds
-            seconds += report.seconds
             loss = report.terms["loss"]
             advance(config.batch, description=f"step {report.step}, loss {loss:.3f}")
+            times.append(report.seconds)
             if report.step % config.checkpoint_every == 0:
                 if not output.stderr.is_terminal:  # no bar is drawn there
-                    speed = config.batch * config.checkpoint_every / seconds
+                    speed = config.batch * len(times) / sum(times)
                     output.say(f"step {report.step}: loss {loss:.3f}, {speed:.1f} pairs/s")
-                seconds = 0.0
+                times.clear()
 
         trainer.run(validate if validator else None, watch)
 

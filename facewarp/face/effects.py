@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
 from facewarp.face.layers import Labels, Mesh, Texture
-from facewarp.face.overlay import BLENDS, Blend
+from facewarp.face.light import BLENDS, Blend
 from facewarp.face.textures import load_texture, texture_blend
 from facewarp.face.views import Canonical, Field
 

@@ -9,15 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
-from facewarp.face.overlay import (
-    Blend,
-    Overlay,
-    TemplatePicture,
-    blend_into,
-    carry_points,
-    clip_box,
-    in_light_of,
-)
+from facewarp.face.light import Blend
+from facewarp.face.overlay import TemplatePicture, blend_over, carry_points, clip_box
 from facewarp.face.parts import PART_COLORS, FacePart
 from facewarp.face.tags import draw_tag
 from facewarp.face.textures import check_texture
@@ -99,7 +92,8 @@ class Labels(FaceEffect):
     """Opacity of each part's tint."""
 
     _RIM: Final = 0.18  # tint of the middle of the face, as a share of that at its outline
-    _LINE_ALPHA: Final = 0.85
+    _LINE_ALPHA: Final = 0.9
+    _LINE_WIDTH: Final = 3  # quarters of a template px
     _LINE_WHITE: Final = 0.45  # how far a contour is from its part's colour towards white
 
     def __init__(self, opacity: float = 1.0, annotate: bool = True) -> None:
@@ -123,26 +117,20 @@ class Labels(FaceEffect):
         alpha = weighted.sum(axis=0)
         colour = np.einsum("chw,ck->hwk", weighted, PART_COLORS.astype(np.float32))
         colour /= np.maximum(alpha, 1e-6)[..., None]
-        rgba = np.dstack([colour, alpha * 255])
-        self._picture = TemplatePicture(np.rint(rgba).astype(np.uint8), self.opacity)
-        contours = [(c, part) for part in self.TINT for c in part_contours(probabilities, part)]
-        self._contours = np.concatenate([np.zeros((0, 2)), *(c for c, _ in contours)])
-        self._ends = np.cumsum([len(c) for c, _ in contours])
-        self._lines = [
-            _line_rgba(part, self._LINE_WHITE, self._LINE_ALPHA * self.opacity)
-            for _, part in contours
-        ]
+        rgba = np.rint(np.dstack([colour, alpha * 255])).astype(np.uint8)
+        rgba = cv2.resize(rgba, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
+        for part in self.TINT:
+            line = np.zeros(rgba.shape[:2], np.uint8)
+            contours = [
+                fixed_point((c + 0.5) * 4 - 0.5) for c in part_contours(probabilities, part)
+            ]
+            cv2.polylines(line, contours, True, 255, self._LINE_WIDTH, cv2.LINE_AA, _SHIFT)
+            colour = self._LINE_WHITE * 255 + (1 - self._LINE_WHITE) * PART_COLORS[part]
+            rgba = _over(rgba, colour, line * np.float32(self._LINE_ALPHA / 255))
+        self._picture = TemplatePicture(rgba, self.opacity)
 
     def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
-        overlay = self._picture.on(face, frame.shape)
-        if overlay is None:
-            return
-        overlay = in_light_of(overlay, frame, "paint")
-        thickness = max(1, round(face.crop.scale / 1.6))
-        points = fixed_point(overlay.to_box(carry_points(face, self._contours)))
-        for line, rgba in zip(np.split(points, self._ends)[:-1], self._lines, strict=True):
-            cv2.polylines(overlay.image, [line], True, rgba, thickness, cv2.LINE_AA, _SHIFT)
-        blend_into(frame, overlay)
+        self._picture.lay_on(frame, face)
 
 
 class Mesh(FaceEffect):
@@ -185,11 +173,11 @@ class Mesh(FaceEffect):
         box = clip_box(points, frame.shape, margin=2 * radius + thickness)
         if box is None:
             return
-        overlay = Overlay(box, np.zeros((box[3] - box[1], box[2] - box[0], 4), np.uint8))
-        at = fixed_point(overlay.to_box(points))
+        x0, y0, x1, y1 = box
+        canvas = np.zeros((y1 - y0, x1 - x0, 4), np.uint8)
+        at = fixed_point(points - (x0, y0))
         shade = premultiplied(np.zeros(3), 0.16 * self.opacity)
         lines = [list(at[edges]) for edges in self._edges]
-        canvas = overlay.image
         for group in lines:  # a dark seam below keeps the lines visible on bright skin
             cv2.polylines(canvas, group, False, shade, thickness + 2, cv2.LINE_AA, _SHIFT)
         for level, group in enumerate(lines):
@@ -198,7 +186,7 @@ class Mesh(FaceEffect):
         for center, level in zip(at[:, 0].tolist(), self._vertex_step.tolist(), strict=True):
             rgba = self._rgba(level, 0.95)
             cv2.circle(canvas, center, round(radius * 16), rgba, -1, cv2.LINE_AA, _SHIFT)
-        blend_into(frame, overlay)
+        blend_over(frame[y0:y1, x0:x1], canvas)
 
 
 class Texture(FaceEffect):
@@ -208,7 +196,7 @@ class Texture(FaceEffect):
         rgba: (h, w, 3 or 4) uint8 of the template's aspect. A picture that is opaque everywhere
             is cut to the template's face.
         opacity: 0..1, multiplies the picture's alpha.
-        blend: see :data:`facewarp.face.overlay.Blend`.
+        blend: see :data:`facewarp.face.light.Blend`.
         annotate: see :class:`FaceEffect`.
     """
 
@@ -233,9 +221,7 @@ class Texture(FaceEffect):
         self._picture = TemplatePicture(rgba, self.opacity)
 
     def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
-        overlay = self._picture.on(face, frame.shape)
-        if overlay is not None:
-            blend_into(frame, in_light_of(overlay, frame, self.blend))
+        self._picture.lay_on(frame, face, self.blend)
 
 
 def part_contours(probabilities: NDArray[np.float32], part: FacePart) -> list[NDArray[np.float64]]:
@@ -281,5 +267,11 @@ def premultiplied(colour: NDArray[np.floating], alpha: float) -> tuple[float, ..
     return (*(float(channel) * alpha for channel in colour), 255 * alpha)
 
 
-def _line_rgba(part: FacePart, white: float, alpha: float) -> tuple[float, ...]:
-    return premultiplied((1 - white) * PART_COLORS[part] + white * 255.0, alpha)
+def _over(
+    rgba: NDArray[np.uint8], colour: NDArray[np.floating], alpha: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """A colour with its alpha (h, w) laid over an RGBA picture, all with straight alpha."""
+    below = rgba[..., 3] / np.float32(255) * (1 - alpha)
+    total = np.maximum(alpha + below, 1e-6)
+    mixed = (colour * alpha[..., None] + rgba[..., :3] * below[..., None]) / total[..., None]
+    return np.rint(np.dstack([mixed, 255 * total])).astype(np.uint8)

@@ -1,64 +1,32 @@
-"""Pictures of template space laid on a frame: where they fall, how they take its light, blending.
+"""Pictures of template space laid on a frame.
 
 A picture is carried by one resampling. The face's field says for every pixel of the crop where it
 lies in the template; the crop's matrix says where it lies in the frame. Both are joined into one
-map (frame px -> picture px) over no more of the frame than the picture covers, and what comes out
-is a premultiplied RGBA overlay of that box, which is blended in 8 bit.
+map (frame px -> picture px) over no more of the frame than the picture covers. What comes out is a
+premultiplied RGBA overlay, which is blended in 8 bit.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.light import LIGHT_SIZE_PX, Blend, Light
 
 if TYPE_CHECKING:
     from facewarp.face.tracker import Face
 
-Blend = Literal["paint", "mask", "glow"]
-"""How a picture meets the frame: paint shows the light and the grain of the skin, mask is a solid
-thing in the same light, glow shines by itself whatever the light."""
-
-BLENDS: tuple[Blend, ...] = ("paint", "mask", "glow")
-
 Box = tuple[int, int, int, int]
+"""x0, y0, x1, y1 in whole frame px, x1 and y1 exclusive, inside of the frame."""
 
-_PAD = 24  # crop px the field is carried on beyond the crop, so that nothing ends at its border
-_CELL = 4  # crop px between the samples that find where a picture falls
-_BORDER_FADE = 6.0  # template px over which pictures fade out towards the template's border
-_BIAS = 0.25  # of a pyramid level, towards sharpness
-
-# (share of the large shading, share of the fine grain) of the frame that goes onto the picture
-_LIGHT: dict[Blend, tuple[float, float]] = {"paint": (0.85, 0.65), "mask": (0.9, 0.12)}
-_LIGHT_SIZE = 48  # px of the picture's longer side at which the large shading is measured
-_LIGHT_SIGMA = 3.0  # px of that size
-_REFERENCE_GREY = 128.0  # mean brightness at which a picture keeps its own colours
-
-
-@dataclass(frozen=True)
-class Overlay:
-    """Premultiplied RGBA over a box of the frame.
-
-    Attributes:
-        box: x0, y0, x1, y1 in whole frame px, x1 and y1 exclusive, inside of the frame.
-        image: (y1 - y0, x1 - x0, 4) uint8, colour already multiplied by alpha.
-    """
-
-    box: Box
-    image: NDArray[np.uint8]
-
-    def of(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The part of a frame that the overlay covers, as a view."""
-        x0, y0, x1, y1 = self.box
-        return frame[y0:y1, x0:x1]
-
-    def to_box(self, points: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Frame px (..., 2) counted from the box's first pixel."""
-        return points - np.array(self.box[:2], dtype=points.dtype)
+_PAD: Final = 24  # crop px the field is carried on beyond the crop: nothing ends at its border
+_CELL: Final = 4  # crop px between the samples that find where a picture falls
+_BAND: Final = 64  # rows blended at a time, so that what is passed on stays in the cache
+_BORDER_FADE: Final = 6.0  # template px over which pictures fade out towards the template's border
+_BIAS: Final = 0.25  # of a pyramid level, towards sharpness
 
 
 class TemplatePicture:
@@ -78,57 +46,70 @@ class TemplatePicture:
         colour[..., 3] *= opacity * _border_window(rgba.shape[:2])
         colour[..., :3] *= colour[..., 3:] / 255
         image = np.rint(colour).astype(np.uint8)
-        height, width = CROP_SHAPE
-        template_alpha = cv2.resize(image[..., 3], (width, height), interpolation=cv2.INTER_AREA)
-        reach = np.ones((2 * _CELL + 1,) * 2, np.uint8)
-        self._content: NDArray[np.uint8] = cv2.dilate(template_alpha, reach)
         self._levels = [image]
         while min(image.shape[:2]) >= 64:
             image = cv2.resize(
                 image, (image.shape[1] // 2, image.shape[0] // 2), interpolation=cv2.INTER_AREA
             )
             self._levels.append(image)
+        size = CROP_SHAPE[::-1]
+        self._alpha = cv2.resize(self._levels[0][..., 3], size, interpolation=cv2.INTER_AREA)
+        self._content = cv2.dilate(self._alpha, np.ones((2 * _CELL + 1,) * 2, np.uint8)) > 0
 
-    def on(self, face: "Face", frame_shape: tuple[int, ...]) -> Overlay | None:
-        """The picture carried onto a face; None where nothing of it falls inside of the frame."""
-        box = self._box(face, frame_shape)
-        if box is None:
-            return None
-        finest = self._levels[0].shape[1] / CROP_SHAPE[1]
-        shrink = np.log2(max(finest / face.crop.scale, 1.0))
-        image = self._levels[min(int(shrink + _BIAS), len(self._levels) - 1)]
-        frame_map = cv2.warpAffine(
-            _picture_map(face.field, image.shape),
-            _to_padded_crop(face, box),
-            (box[2] - box[0], box[3] - box[1]),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        return Overlay(box, cv2.remap(image, frame_map, None, cv2.INTER_LINEAR))
+    def lay_on(self, frame: NDArray[np.uint8], face: "Face", blend: Blend = "paint") -> None:
+        """Lay the picture on a face of a frame (HxWx3 uint8 RGB), in place.
 
-    def _box(self, face: "Face", frame_shape: tuple[int, ...]) -> Box | None:
-        """Where in the frame something of the picture falls, by the field itself."""
+        Args:
+            frame: only the box into which the picture falls is touched.
+            face: its ``field`` and ``crop`` are used.
+            blend: how the picture takes the frame's light.
+        """
         height, width = CROP_SHAPE
         cells = np.mgrid[0:height:_CELL, 0:width:_CELL][::-1]
         x, y = np.rint(cells + face.field[:, ::_CELL, ::_CELL]).astype(np.int32)
         inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-        inside[inside] = self._content[y[inside], x[inside]] > 0
-        rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-        if not len(rows):
-            return None
-        x0, x1 = _reach(columns, inside.shape[1])
-        y0, y1 = _reach(rows, inside.shape[0])
-        corners = face.crop.to_frame([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
-        return clip_box(corners, frame_shape)
+        x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
+        box = _box_of(face, self._content[y, x] & inside, frame.shape)
+        if box is None:
+            return
+        region = frame[box[1] : box[3], box[0] : box[2]]
+        light = None
+        if blend != "glow":
+            weight = _to_region(face, (self._alpha[y, x] * inside).astype(np.float32), box)
+            light = Light.of(region, weight, float(frame[::16, ::16].mean()), blend)
+        image = self._level(face.crop.scale)
+        picture_px = _picture_map(face.field, image.shape)
+        for top in range(0, len(region), _BAND):
+            rows = slice(top, min(top + _BAND, len(region)))
+            band = region[rows]
+            frame_map = cv2.warpAffine(
+                picture_px,
+                _to_crop(face, box[0], box[1] + top, _PAD),
+                band.shape[1::-1],
+                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+            overlay = cv2.remap(image, frame_map, None, cv2.INTER_LINEAR)
+            if light is not None:
+                overlay = light.on(overlay, band, rows)
+            blend_over(band, overlay)
+
+    def _level(self, frame_px_per_crop_px: float) -> NDArray[np.uint8]:
+        finest = self._levels[0].shape[1] / CROP_SHAPE[1]
+        shrink = np.log2(max(finest / frame_px_per_crop_px, 1.0))
+        return self._levels[min(int(shrink + _BIAS), len(self._levels) - 1)]
 
 
-def _reach(cells: NDArray[np.intp], count: int) -> tuple[int, int]:
-    """Crop px from the cell before the first to the one after the last; on beyond the crop."""
-    first, last = int(cells[0]), int(cells[-1])
-    return (
-        (first - 1) * _CELL if first > 0 else -_PAD,
-        (last + 1) * _CELL if last < count - 1 else count * _CELL + _PAD,
-    )
+def blend_over(region: NDArray[np.uint8], overlay: NDArray[np.uint8]) -> None:
+    """Lay a premultiplied RGBA overlay over a region, in place: ``region * (1 - alpha) + overlay``.
+
+    Args:
+        region: (h, w, 3) uint8.
+        overlay: (h, w, 4) uint8.
+    """
+    clear = cv2.cvtColor(cv2.bitwise_not(cv2.extractChannel(overlay, 3)), cv2.COLOR_GRAY2RGB)
+    colour = cv2.cvtColor(overlay, cv2.COLOR_RGBA2RGB)
+    region[:] = cv2.add(cv2.multiply(region, clear, scale=1 / 255), colour)
 
 
 def clip_box(
@@ -154,47 +135,37 @@ def carry_points(face: "Face", points: NDArray[np.floating]) -> NDArray[np.float
     return face.crop.to_frame(points + np.stack(moved, axis=-1))
 
 
-def in_light_of(overlay: Overlay, frame: NDArray[np.uint8], blend: Blend) -> Overlay:
-    """The overlay with the frame's own shading on it.
-
-    The brightness of the frame below the overlay is split into its large shading (a Gaussian,
-    weighted by alpha so that background and eye openings do not count) and the grain above it;
-    the overlay's colour is multiplied by ``exposure * (shading / mean)^a * (grey / shading)^b``.
-    """
-    if blend == "glow":
-        return overlay
-    shading_share, grain_share = _LIGHT[blend]
-    grey = cv2.cvtColor(overlay.of(frame), cv2.COLOR_RGB2GRAY)
-    height, width = grey.shape
-    shrink = min(1.0, _LIGHT_SIZE / max(height, width))
-    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-    alpha = cv2.extractChannel(overlay.image, 3)
-    small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    weight = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA).astype(np.float32) + 0.01
-    mean = float((small * weight).sum() / weight.sum())
-    blurred = [cv2.GaussianBlur(part, (0, 0), _LIGHT_SIGMA) for part in (small * weight, weight)]
-    shading = np.maximum(blurred[0] / blurred[1], 1.0)
-    # A dark face in a bright room is not in the dark: the brighter of face and room counts.
-    ambient = max(mean, float(frame[::16, ::16].mean()))
-    exposure = np.clip((ambient / _REFERENCE_GREY) ** 0.5, 0.35, 1.0)
-    light = exposure * np.clip((shading / max(mean, 1.0)) ** shading_share, 0.4, 1.6)
-    large = _enlarge(np.rint(light * 128), (width, height))
-    ratio = cv2.divide(grey, _enlarge(np.rint(shading), (width, height)), scale=128)
-    grain = cv2.LUT(ratio, _power_table(grain_share))
-    gain = cv2.multiply(large, grain, scale=1 / 128)
-    gains = cv2.merge([gain, gain, gain, np.full_like(gain, 128)])
-    lit = cv2.multiply(overlay.image, gains, scale=1 / 128)
-    # Premultiplied colour brighter than its alpha would shine.
-    return Overlay(overlay.box, cv2.min(lit, cv2.merge([alpha] * 4)))
+def _box_of(face: "Face", cells: NDArray[np.bool_], frame_shape: tuple[int, ...]) -> Box | None:
+    """Box of the frame around those cells of the crop."""
+    rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
+    if not len(rows):
+        return None
+    x0, x1 = _reach(columns, cells.shape[1])
+    y0, y1 = _reach(rows, cells.shape[0])
+    return clip_box(face.crop.to_frame([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]), frame_shape)
 
 
-def blend_into(frame: NDArray[np.uint8], overlay: Overlay) -> None:
-    """Lay an overlay over a frame, in place: ``frame * (1 - alpha) + overlay``."""
-    target = overlay.of(frame)
-    colour = cv2.cvtColor(overlay.image, cv2.COLOR_RGBA2RGB)
-    clear = cv2.bitwise_not(cv2.extractChannel(overlay.image, 3))
-    clear = cv2.cvtColor(clear, cv2.COLOR_GRAY2RGB)
-    target[:] = cv2.add(cv2.multiply(target, clear, scale=1 / 255), colour)
+def _reach(cells: NDArray[np.intp], count: int) -> tuple[int, int]:
+    """Crop px from the cell before the first to the one after the last; on beyond the crop."""
+    first, last = int(cells[0]), int(cells[-1])
+    return (
+        (first - 1) * _CELL if first > 0 else -_PAD,
+        (last + 1) * _CELL if last < count - 1 else count * _CELL + _PAD,
+    )
+
+
+def _to_region(face: "Face", cells: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
+    """A picture by cells of the crop as a small picture of a box of the frame."""
+    width, height = box[2] - box[0], box[3] - box[1]
+    shrink = max(1.0, max(width, height) / LIGHT_SIZE_PX)
+    size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
+    matrix = _to_crop(face, box[0], box[1]) / _CELL
+    steps = np.array([width / size[0], height / size[1]])
+    matrix[:, 2] += matrix[:, :2] @ (0.5 * steps - 0.5)
+    matrix[:, :2] *= steps
+    return np.asarray(
+        cv2.warpAffine(cells, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    )
 
 
 def _picture_map(field: NDArray[np.float32], picture_shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -223,22 +194,11 @@ def _picture_scale(picture_shape: tuple[int, ...]) -> tuple[float, float]:
     return picture_shape[1] / CROP_SHAPE[1], picture_shape[0] / CROP_SHAPE[0]
 
 
-def _to_padded_crop(face: "Face", box: Box) -> NDArray[np.float64]:
-    """(2, 3): pixels of a frame box -> pixels of the padded crop."""
+def _to_crop(face: "Face", x0: int, y0: int, pad: int = 0) -> NDArray[np.float64]:
+    """(2, 3): frame px counted from (x0, y0) -> px of the crop, or of the padded crop."""
     matrix = np.asarray(cv2.invertAffineTransform(face.crop.matrix))
-    matrix[:, 2] += matrix[:, :2] @ box[:2] + _PAD
+    matrix[:, 2] += matrix[:, :2] @ (x0, y0) + pad
     return matrix
-
-
-def _enlarge(image: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.uint8]:
-    return cv2.resize(np.clip(image, 0, 255).astype(np.uint8), size, interpolation=cv2.INTER_LINEAR)
-
-
-@lru_cache
-def _power_table(exponent: float) -> NDArray[np.uint8]:
-    """Table of 128 * (value / 128)^exponent, kept within a factor of two."""
-    ratio = np.clip((np.arange(256) / 128) ** exponent, 0.5, 1.6)
-    return np.rint(ratio * 128).astype(np.uint8)
 
 
 def _border_window(shape: tuple[int, ...]) -> NDArray[np.float32]:

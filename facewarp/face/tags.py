@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from facewarp.face.overlay import Box, Overlay, blend_into
+from facewarp.face.overlay import blend_over
 
 if TYPE_CHECKING:
     from facewarp.face.tracker import Face
@@ -59,8 +59,7 @@ def place(frame: NDArray[np.uint8], image: NDArray[np.uint8], x: int, y: int) ->
     width = min(image.shape[1], frame.shape[1])
     x = min(max(x, 0), frame.shape[1] - width)
     y = min(max(y, 0), frame.shape[0] - height)
-    box: Box = (x, y, x + width, y + height)
-    blend_into(frame, Overlay(box, np.ascontiguousarray(image[:height, :width])))
+    blend_over(frame[y : y + height, x : x + width], image[:height, :width])
 
 
 def text_height_px(frame_shape: tuple[int, ...]) -> int:

@@ -18,7 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
-from facewarp.face.overlay import BLENDS, Blend
+from facewarp.face.light import BLENDS, Blend
 
 BLEND_KEY = "Blend"
 """Name of the text chunk of a PNG that says how the texture meets the frame."""

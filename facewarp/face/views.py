@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from facewarp.core.fields import jacobian_determinant
 from facewarp.face.crop import CROP_SHAPE
-from facewarp.face.layers import FaceEffect, fixed_point, premultiplied
-from facewarp.face.overlay import Overlay, blend_into, carry_points, clip_box
+from facewarp.face.layers import FaceEffect, fixed_point
+from facewarp.face.overlay import blend_over, carry_points, clip_box
 from facewarp.face.tags import draw_tag, place, tag_label, text_height_px, text_label
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ CANONICAL_SHAPE: Final = (2 * CROP_SHAPE[0], 2 * CROP_SHAPE[1])
 
 _OUTSIDE = (14, 15, 18)  # what is shown beyond the frame's border
 _GHOST = 0.22  # brightness of the template where no face is followed
+_BAND = 64  # rows blended at a time
 _ANTIALIAS = 1.5  # frame px per px of the view above which the frame is averaged first
 
 
@@ -147,7 +148,7 @@ class Field(FaceEffect):
     _ALPHA: Final = 0.72
     _GRID_STEP: Final = 10  # template px
     _EDGE: Final = 0.12  # share of the crop over which the colours fade out
-    _LINE: Final = premultiplied(np.full(3, 255.0), 0.38)
+    _LINE: Final = 105  # opacity of the grid's lines, 0..255
 
     def __init__(self, opacity: float = 1.0, annotate: bool = True) -> None:
         super().__init__(opacity, annotate)
@@ -155,7 +156,7 @@ class Field(FaceEffect):
         for size in CROP_SHAPE:
             distance = 0.5 - np.abs((np.arange(size) + 0.5) / size - 0.5)
             ramps.append(np.clip(distance / self._EDGE, 0, 1))
-        window = np.outer(*ramps) * self._ALPHA * opacity
+        window = np.outer(*ramps) * self._ALPHA
         self._window = np.rint(255 * np.dstack([window] * 4)).astype(np.uint8)
 
     def _prepare(self, template: "Template") -> None:
@@ -166,36 +167,48 @@ class Field(FaceEffect):
         self._lines += [np.stack(np.broadcast_arrays(x_fine, y), axis=-1) for y in ys[1:-1]]
 
     def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
-        box = face.crop.frame_box(frame.shape)
-        width, height = box[2] - box[0], box[3] - box[1]
-        if width <= 0 or height <= 0:
+        x0, y0, x1, y1 = face.crop.frame_box(frame.shape)
+        if x0 >= x1 or y0 >= y1:
             return
+        region = frame[y0:y1, x0:x1]
+        before = region.copy() if self.opacity < 1 else region
         field = np.ascontiguousarray(face.field, dtype=np.float32)
-        from_frame = cv2.invertAffineTransform(face.crop.matrix)
-        from_frame[:, 2] += from_frame[:, :2] @ box[:2]
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        folds = jacobian_determinant(torch.from_numpy(field)[None])[0].numpy() <= 0
         colours = displacement_colours(field, self.FULL_PX)
         colours = cv2.multiply(colours, self._window, scale=1 / 255)
-        overlay = Overlay(box, cv2.warpAffine(colours, from_frame, (width, height), flags=flags))
-        ends = np.cumsum([len(line) for line in self._lines])[:-1]
-        carried = overlay.to_box(carry_points(face, np.concatenate(self._lines)))
-        lines = np.split(fixed_point(carried), ends)
-        rgba = tuple(self.opacity * channel for channel in self._LINE)
-        thickness = max(1, round(face.crop.scale / 3))
-        cv2.polylines(overlay.image, lines, False, rgba, thickness, cv2.LINE_AA, 4)
-        folds = jacobian_determinant(torch.from_numpy(field)[None])[0].numpy() <= 0
+        _warp_over(region, colours, face, (x0, y0))
+        points = carry_points(face, np.concatenate(self._lines)) - (x0, y0)
+        lines = np.split(fixed_point(points), np.cumsum([len(line) for line in self._lines])[:-1])
+        drawn = np.zeros(region.shape[:2], np.uint8)
+        cv2.polylines(drawn, lines, False, self._LINE, 1, cv2.LINE_AA, 4)
+        for top in range(0, len(region), _BAND):
+            white = drawn[top : top + _BAND]
+            blend_over(region[top : top + _BAND], cv2.merge([white] * 4))
         if folds.any():
-            mask = cv2.warpAffine(
-                folds.astype(np.float32), from_frame, (width, height), flags=flags
-            )
-            overlay.image[mask >= 0.5] = premultiplied(np.array(self.FOLD_COLOR), self.opacity)
-        blend_into(frame, overlay)
+            red = np.zeros((*CROP_SHAPE, 4), np.uint8)
+            red[folds] = (*self.FOLD_COLOR, 255)
+            _warp_over(region, red, face, (x0, y0))
+        if self.opacity < 1:
+            cv2.addWeighted(region, self.opacity, before, 1 - self.opacity, 0, dst=region)
 
     def _annotate(self, frame: NDArray[np.uint8], faces: Sequence["Face"]) -> None:
         margin = text_height_px(frame.shape)
         legend = _wheel_legend(margin, self.FULL_PX)
         place(frame, legend, margin, frame.shape[0] - legend.shape[0] - margin)
         super()._annotate(frame, faces)
+
+
+def _warp_over(
+    region: NDArray[np.uint8], picture: NDArray[np.uint8], face: "Face", corner: tuple[int, int]
+) -> None:
+    """Lay a premultiplied RGBA picture on the crop's grid over the frame's region, in place."""
+    matrix = np.asarray(cv2.invertAffineTransform(face.crop.matrix))
+    matrix[:, 2] += matrix[:, :2] @ corner
+    for top in range(0, len(region), _BAND):
+        band = region[top : top + _BAND]
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        blend_over(band, cv2.warpAffine(picture, matrix, band.shape[1::-1], flags=flags))
+        matrix[:, 2] += matrix[:, 1] * _BAND
 
 
 def displacement_colours(field: NDArray[np.float32], full_px: float) -> NDArray[np.uint8]:

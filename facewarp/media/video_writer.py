@@ -68,11 +68,19 @@ class VideoWriter(Output):
         self._last_pts: int | None = None
         self._shift: float | None = None if like and like.start is not None else 0.0
         self._is_over = False
+        self._audio: AudioCopy | None = None
         self._file = OutputFile(target, [like.path] if like else [])
+        name = FORMATS[target.suffix.lower()]
+        self._container = av.open(
+            str(self._file.temporary),
+            "w",
+            format=name,
+            container_options=CONTAINER_OPTIONS.get(name, {}),
+        )
         try:
             self._open(audio)
         except BaseException as error:
-            self._file.discard()
+            self._drop()
             if isinstance(error, av.FFmpegError | OSError):
                 raise write_error(error, target) from error
             raise
@@ -80,13 +88,6 @@ class VideoWriter(Output):
         self._thread = WriteBehind(self._write, self._finish, depth, f"encode {target.name}")
 
     def _open(self, audio: bool) -> None:
-        name = FORMATS[self.target.suffix.lower()]
-        self._container = av.open(
-            str(self._file.temporary),
-            "w",
-            format=name,
-            container_options=CONTAINER_OPTIONS.get(name, {}),
-        )
         width, height = self._stored_size
         stream = self._container.add_stream(
             self._encoder.name,
@@ -105,7 +106,6 @@ class VideoWriter(Output):
             stream.set_display_matrix(self._orientation.display_matrix(self._stored_size))
         if self._like and self._size == self._like.size and self._like.sample_aspect != 1:
             codec.sample_aspect_ratio = self._like.sample_aspect
-        self._audio = None
         if self._like and self._like.has_audio and audio:
             self._audio = AudioCopy(self._like.path, self._container, self._like.start)
         self._container.start_encoding()
@@ -160,9 +160,7 @@ class VideoWriter(Output):
         self._is_over = True
         self.kept = 0
         self._thread.cancel()
-        with contextlib.suppress(av.FFmpegError, OSError):  # what is removed need not be whole
-            self._close_files()
-        self._file.discard()
+        self._drop()
 
     def _write(self, frame: Frame) -> None:
         """Runs in the encoding thread, one frame behind: a frame's end is the next one's time."""
@@ -210,6 +208,11 @@ class VideoWriter(Output):
         if self._audio:
             self._audio.close()
         self._container.close()
+
+    def _drop(self) -> None:
+        with contextlib.suppress(av.FFmpegError, OSError):  # what is removed need not be whole
+            self._close_files()
+        self._file.discard()
 
 
 def _rate_of(like: Source | None) -> Fraction:

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from av.container import OutputContainer
 
+SOUND_RATE = 48_000
+
 # Top left, top right, bottom left, bottom right: every turn and mirroring gives another picture.
 CORNERS = ((220, 40, 40), (40, 200, 60), (50, 60, 220), (210, 200, 60))
 
@@ -47,13 +49,13 @@ def colours_of() -> Callable[[np.ndarray], np.ndarray]:
 
 
 def write_sound(container: OutputContainer, seconds: float, codec: str, late: float = 0.0) -> None:
-    stream = container.add_stream(codec, rate=44_100, layout="mono")
-    wave = np.sin(np.arange(round(seconds * 44_100)) * 2 * np.pi * 440 / 44_100)
+    stream = container.add_stream(codec, rate=SOUND_RATE, layout="mono")
+    wave = np.sin(np.arange(round(seconds * SOUND_RATE)) * 2 * np.pi * 440 / SOUND_RATE)
     sound = av.AudioFrame.from_ndarray(
         (wave * 12_000).astype(np.int16)[None], format="s16", layout="mono"
     )
-    sound.sample_rate, sound.pts = 44_100, round(late * 44_100)
-    resampler = av.AudioResampler(stream.format, "mono", 44_100, stream.frame_size or 1024)
+    sound.sample_rate, sound.pts = SOUND_RATE, round(late * SOUND_RATE)
+    resampler = av.AudioResampler(stream.format, "mono", SOUND_RATE, stream.frame_size or 1024)
     for piece in [*resampler.resample(sound), *resampler.resample(None)]:
         container.mux(stream.encode(piece))
     container.mux(stream.encode(None))

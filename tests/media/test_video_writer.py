@@ -13,18 +13,32 @@ from facewarp.media.sinks import VideoWriter, open_sink
 from facewarp.media.sources import Frame, open_source, read_video
 
 
-def copy(path, out, start=None, end=None, **options):
-    """Reads and writes a clip; returns the sink."""
+def copy(path, out, start=None, end=None, *, fail=None, after=0, opened=None, **options):
+    """Reads and writes a clip; raises `fail` after so many frames. The sink goes to `opened`."""
+    opened = [] if opened is None else opened
     with open_source(path, start, end) as source, open_sink(out, like=source, **options) as sink:
+        opened.append(sink)
         for frame in source:
+            if fail and frame.index == after:
+                raise fail
             sink.write(frame)
-    assert [left for left in out.parent.iterdir() if ".partial" in left.name] == []
+    assert names(out.parent, ".partial") == []
     return sink
 
 
+def names(folder, part=""):
+    return sorted(entry.name for entry in folder.iterdir() if part in entry.name)
+
+
+def write(out, images, **options):
+    with open_sink(out, **options) as sink:
+        for index, image in enumerate(images):
+            sink.write(Frame(image, index / 25, index))
+
+
 CLIPS = {
-    "constant": {"frames": 30},
-    "ntsc": {"frames": 40, "rate": Fraction(30_000, 1001)},
+    "constant": {"frames": 12},
+    "ntsc": {"frames": 20, "rate": Fraction(30_000, 1001)},
     "variable": {
         "ticks": [0, 3000, 6000, 13_500, 14_400, 30_000],
         "time_base": Fraction(1, 90_000),
@@ -238,25 +252,22 @@ def test_no_encoder_at_all(tmp_path, monkeypatch):
 def test_ctrl_c_leaves_a_playable_file(make_clip, contents, tmp_path):
     path = make_clip(frames=60, sound="aac")
     out = tmp_path / "out.mp4"
-    with pytest.raises(KeyboardInterrupt), open_source(path) as source:
-        with open_sink(out, like=source) as sink:
-            for frame in source:
-                sink.write(frame)
-                if frame.index == 19:
-                    raise KeyboardInterrupt
+    opened = []
+    with pytest.raises(KeyboardInterrupt):
+        copy(path, out, fail=KeyboardInterrupt, after=20, opened=opened)
     after = contents(out)
-    assert sink.kept == len(after.times) == 20
+    assert opened[0].kept == len(after.times) == 20
     assert after.times == pytest.approx([k / 25 for k in range(20)])
     assert 0.7 < after.sound_times[-1] < 0.8
-    assert sorted(left.name for left in tmp_path.iterdir()) == ["clip.mp4", "out.mp4"]
+    assert names(tmp_path) == ["clip.mp4", "out.mp4"]
 
 
 def test_ctrl_c_before_the_first_frame_leaves_nothing(make_clip, tmp_path):
-    with pytest.raises(KeyboardInterrupt), open_source(make_clip()) as source:
-        with open_sink(tmp_path / "out.mp4", like=source) as sink:
-            raise KeyboardInterrupt
-    assert sink.kept == 0
-    assert [left.name for left in tmp_path.iterdir()] == ["clip.mp4"]
+    opened = []
+    with pytest.raises(KeyboardInterrupt):
+        copy(make_clip(), tmp_path / "out.mp4", fail=KeyboardInterrupt, opened=opened)
+    assert opened[0].kept == 0
+    assert names(tmp_path) == ["clip.mp4"]
 
 
 def test_ctrl_c_while_the_file_is_completed_does_not_lose_it(make_clip, tmp_path, monkeypatch):
@@ -276,21 +287,18 @@ def test_ctrl_c_while_the_file_is_completed_does_not_lose_it(make_clip, tmp_path
 
 
 def test_any_other_exception_leaves_nothing(make_clip, tmp_path):
-    with pytest.raises(RuntimeError), open_source(make_clip()) as source:
-        with open_sink(tmp_path / "out.mp4", like=source) as sink:
-            for frame in source:
-                sink.write(frame)
-            raise RuntimeError("in the work")
-    assert [left.name for left in tmp_path.iterdir()] == ["clip.mp4"]
+    with pytest.raises(RuntimeError):
+        copy(make_clip(), tmp_path / "out.mp4", fail=RuntimeError, after=8)
+    assert names(tmp_path) == ["clip.mp4"]
 
 
 def test_a_failed_run_leaves_an_older_result_alone(make_clip, tmp_path):
     out = tmp_path / "out.mp4"
-    copy(make_clip(), out)
+    path = make_clip()
+    copy(path, out)
     older = out.read_bytes()
-    with pytest.raises(RuntimeError), open_sink(out, size=(32, 32)) as sink:
-        sink.write(Frame(np.zeros((32, 32, 3), np.uint8), 0.0, 0))
-        raise RuntimeError("in the work")
+    with pytest.raises(RuntimeError):
+        copy(path, out, fail=RuntimeError, after=3)
     assert out.read_bytes() == older
 
 
@@ -314,7 +322,7 @@ def test_an_error_of_the_encoding_thread_surfaces(make_clip, tmp_path, monkeypat
     monkeypatch.setattr(VideoWriter, "_encode_held", full)
     with pytest.raises(FacewarpError, match="no space is left"):
         copy(make_clip(frames=60), tmp_path / "out.mp4")
-    assert [left.name for left in tmp_path.iterdir()] == ["clip.mp4"]
+    assert names(tmp_path) == ["clip.mp4"]
 
 
 def test_a_disk_that_fills_up(tmp_path):
@@ -323,10 +331,8 @@ def test_a_disk_that_fills_up(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))
     try:
-        with pytest.raises(FacewarpError, match="no space is left") as caught:  # noqa: PT012
-            with open_sink(tmp_path / "out.mp4", size=(128, 128), fps=25) as sink:
-                for index in range(200):
-                    sink.write(Frame(np.roll(noise, 7 * index, 1), index / 25, index))
+        with pytest.raises(FacewarpError, match="no space is left") as caught:
+            write(tmp_path / "out.mp4", (np.roll(noise, k, 1) for k in range(99)), size=(128, 128))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert "out.mp4" in str(caught.value)
@@ -334,14 +340,12 @@ def test_a_disk_that_fills_up(tmp_path):
 
 
 def test_pictures_of_another_size_are_refused(tmp_path):
-    with pytest.raises(FacewarpError, match="picture 1 has 16x32 pixels, the video 32x32"):  # noqa: PT012
-        with open_sink(tmp_path / "out.mp4", size=(32, 32), fps=25) as sink:
-            sink.write(Frame(np.zeros((32, 32, 3), np.uint8), 0.0, 0))
-            sink.write(Frame(np.zeros((32, 16, 3), np.uint8), 0.04, 1))
+    images = [np.zeros((32, 32, 3), np.uint8), np.zeros((32, 16, 3), np.uint8)]
+    with pytest.raises(FacewarpError, match="picture 1 has 16x32 pixels, the video 32x32"):
+        write(tmp_path / "out.mp4", images, size=(32, 32))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_large_pictures(tmp_path, contents):
-    with open_sink(tmp_path / "out.mp4", size=(3840, 2160), fps=25) as sink:
-        sink.write(Frame(np.zeros((2160, 3840, 3), np.uint8), 0.0, 0))
+    write(tmp_path / "out.mp4", [np.zeros((2160, 3840, 3), np.uint8)], size=(3840, 2160))
     assert contents(tmp_path / "out.mp4").size == (3840, 2160)

@@ -87,7 +87,7 @@ def _place(points: Points, rng: np.random.Generator) -> Points:
     roll, scale = rng.normal(0, 0.12), rng.uniform(86, 100)
     cos, sin = scale * np.cos(roll), scale * np.sin(roll)
     middle = np.array([SHAPE[1], SHAPE[0]]) / 2 + rng.uniform(-15, 15, 2)
-    return points @ np.array([[cos, sin], [-sin, cos]]) + middle
+    return np.asarray(points @ np.array([[cos, sin], [-sin, cos]]) + middle, dtype=np.float64)
 
 
 def _paint(landmarks: Points, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -131,7 +131,7 @@ def _paint(landmarks: Points, rng: np.random.Generator) -> NDArray[np.uint8]:
     canvas = cv2.GaussianBlur(canvas, (0, 0), rng.uniform(0.6, 1.4))
     light = _smooth_noise(SHAPE, rng, 1.0, 0.15)
     grain = rng.normal(0, rng.uniform(1, 5), SHAPE)
-    return (canvas * light + grain).clip(0, 255).astype(np.uint8)
+    return np.asarray((canvas * light + grain).clip(0, 255), dtype=np.uint8)
 
 
 def _smooth_noise(

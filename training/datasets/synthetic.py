@@ -126,7 +126,7 @@ class Scene:
             ndimage.map_coordinates(splines, places, order=3, mode="nearest", prefilter=False)
             for splines in self._splines
         ]
-        return np.stack(seen, axis=-1).round().clip(0, 255).astype(np.uint8)
+        return np.asarray(np.stack(seen, axis=-1).round().clip(0, 255), dtype=np.uint8)
 
     def frames(self, motion: Motion) -> Iterator[NDArray[np.uint8]]:
         """All frames of a clip, in order."""

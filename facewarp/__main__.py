@@ -1,0 +1,6 @@
+"""``python -m facewarp``: the same as the ``facewarp`` command."""
+
+from facewarp.cli.app import main
+
+if __name__ == "__main__":
+    main()

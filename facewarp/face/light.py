@@ -1,0 +1,107 @@
+"""The frame's light, taken from the frame and put on what is laid over it."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Blend = Literal["paint", "mask", "glow"]
+"""How a picture meets the frame: paint shows the light and the grain of the skin, mask is a solid
+thing in the same light, glow shines by itself whatever the light."""
+
+BLENDS: Final[tuple[Blend, ...]] = ("paint", "mask", "glow")
+
+LIGHT_SIZE_PX: Final = 48
+"""Longer side of the small picture in which the shading of a face is measured."""
+
+# Exponents of the large shading and of the fine grain of the frame.
+_SHARES: Final[dict[Blend, tuple[float, float]]] = {"paint": (0.85, 0.65), "mask": (0.9, 0.12)}
+_SIGMA_PX: Final = 3.0  # of the small picture
+_REFERENCE_GREY: Final = 128.0  # mean brightness at which a picture keeps its own colours
+_STEP: Final = 4  # every so many px of the frame are looked at for the shading
+
+
+@dataclass(frozen=True)
+class Light:
+    """Shading of a region of the frame.
+
+    Attributes:
+        gain: (h, w) uint8, the factor of the large shading times 128.
+        shading: (h, w) uint8, the large shading itself, a brightness.
+        grain: (256,) uint8, factor times 128 for brightness / shading times 128.
+    """
+
+    gain: NDArray[np.uint8]
+    shading: NDArray[np.uint8]
+    grain: NDArray[np.uint8]
+
+    @classmethod
+    def of(
+        cls, region: NDArray[np.uint8], weight: NDArray[np.float32], room: float, blend: Blend
+    ) -> "Light":
+        """Measure the light of a region.
+
+        The shading is a Gaussian mean of the brightness, weighted so that background and eyes do
+        not count.
+
+        Args:
+            region: (h, w, 3) uint8, the part of the frame.
+            weight: small (h', w') picture of how much each place of the region counts, 0..255.
+            room: mean brightness of the whole frame: a dark face in a bright room is not in the
+                dark, so the brighter of both tells the exposure.
+            blend: "paint" or "mask".
+        """
+        shading_share, grain_share = _SHARES[blend]
+        sparse = cv2.cvtColor(
+            np.ascontiguousarray(region[_STEP // 2 :: _STEP, _STEP // 2 :: _STEP])
+            if min(region.shape[:2]) > _STEP
+            else region,
+            cv2.COLOR_RGB2GRAY,
+        )
+        small = cv2.resize(sparse, weight.shape[::-1], interpolation=cv2.INTER_AREA)
+        small = small.astype(np.float32)
+        weight = weight + np.float32(0.01)
+        mean = float((small * weight).sum() / weight.sum())
+        top, bottom = (
+            cv2.GaussianBlur(part, (0, 0), _SIGMA_PX) for part in (small * weight, weight)
+        )
+        shading = np.maximum(top / bottom, 1.0)
+        exposure = np.clip((max(mean, room) / _REFERENCE_GREY) ** 0.5, 0.35, 1.0)
+        relative = np.clip((shading / max(mean, 1.0)) ** shading_share, 0.4, 1.6)
+        size = region.shape[1::-1]
+        gain, shading = (
+            cv2.resize(np.rint(part).astype(np.uint8), size, interpolation=cv2.INTER_LINEAR)
+            for part in (128 * exposure * relative, np.minimum(shading, 255))
+        )
+        return cls(gain, shading, _power_table(grain_share))
+
+    def on(
+        self, overlay: NDArray[np.uint8], region: NDArray[np.uint8], rows: slice
+    ) -> NDArray[np.uint8]:
+        """An overlay in this light.
+
+        Its colour times ``exposure * (shading / mean)^a * (grey / shading)^b``.
+
+        Args:
+            overlay: (n, w, 4) uint8, premultiplied RGBA, of some rows of the region.
+            region: (n, w, 3) uint8, the same rows of the frame.
+            rows: which rows these are.
+        """
+        grey = cv2.cvtColor(region, cv2.COLOR_RGB2GRAY)
+        ratio = cv2.divide(grey, self.shading[rows], scale=128)
+        gain = cv2.multiply(self.gain[rows], cv2.LUT(ratio, self.grain), scale=1 / 128)
+        gains = cv2.merge([gain, gain, gain, np.full_like(gain, 128)])
+        lit = cv2.multiply(overlay, gains, scale=1 / 128)
+        alpha = cv2.extractChannel(overlay, 3)
+        # Premultiplied colour brighter than its alpha would shine.
+        return np.asarray(cv2.min(lit, cv2.merge([alpha, alpha, alpha, alpha])))
+
+
+@lru_cache
+def _power_table(exponent: float) -> NDArray[np.uint8]:
+    """Table of 128 * (value / 128)^exponent, kept within a factor of two."""
+    ratio = np.clip((np.arange(256) / 128) ** exponent, 0.5, 1.6)
+    return np.rint(ratio * 128).astype(np.uint8)

@@ -1,0 +1,122 @@
+"""Ships a run's weights with facewarp: into the assets, with their licence, hash and model card.
+
+``python -m facewarp.training.ship weights RUN face --data helen afw`` copies the weights of a
+run's folder; then ``facewarp eval helen --data DIR --model face --json > helen.json`` measures
+them, and ``python -m facewarp.training.ship card face helen.json`` writes their card.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from facewarp.core.weights import file_sha256, find_weights, load_weights, save_weights
+from facewarp.errors import FacewarpError
+from facewarp.training.files import write_json, write_text
+from facewarp.training.model_card import LICENCE, SOURCES, model_card
+
+FILE_OWN = ("format", "config")  # what every weights file says of itself anyway
+
+
+def ship_weights(run: Path, name: str, data: Sequence[str], folder: Path) -> Path:
+    """Put the weights of a run among the shipped ones, and record their hash.
+
+    The tensors stay as they are; metadata name the classes, the data and the licence. A card of
+    weights shipped before under this name is removed, since it would tell of others.
+
+    Args:
+        run: the run's folder, or a weights file.
+        name: what they ship under.
+        data: what they were learnt from, keys of `SOURCES`.
+        folder: where shipped weights are.
+
+    Returns:
+        The new file.
+    """
+    unknown = [key for key in data if key not in SOURCES]
+    if unknown or not data:
+        raise FacewarpError(
+            f"no data set is called {', '.join(unknown) or 'nothing'}",
+            "--data",
+            f"Choose from {', '.join(SOURCES)}.",
+        )
+    net, metadata = load_weights(find_weights(run))
+    about = {key: value for key, value in metadata.items() if key not in FILE_OWN}
+    about["classes"] = ", ".join(net.config.classes)
+    about["training_data"] = ", ".join(data)
+    about["licence"] = LICENCE
+    target = folder / name / "model.safetensors"
+    sha256 = save_weights(net, target, about)
+    (folder / name / "README.md").unlink(missing_ok=True)
+    index = folder / "index.json"
+    known: dict[str, Any] = json.loads(index.read_text("utf-8")) if index.is_file() else {}
+    known[name] = {"file": f"{name}/{target.name}", "sha256": sha256}
+    write_json(index, dict(sorted(known.items())))
+    return target
+
+
+def ship_card(name: str, evaluations: Sequence[Path], folder: Path) -> Path:
+    """Write the card of shipped weights.
+
+    Args:
+        name: what they ship under.
+        evaluations: files with what ``facewarp eval ... --json`` printed of them.
+        folder: where shipped weights are.
+
+    Returns:
+        The card's file.
+
+    Raises:
+        FacewarpError: no such weights, or an evaluation is of others.
+    """
+    path = folder / name / "model.safetensors"
+    net, metadata = load_weights(path)
+    found = [_read_evaluation(file) for file in evaluations]
+    n_parameters = sum(p.numel() for p in net.parameters())
+    card = folder / name / "README.md"
+    text = model_card(name, net.config, metadata, n_parameters, file_sha256(path), found)
+    write_text(card, text)
+    return card
+
+
+def _read_evaluation(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise FacewarpError(
+            "this is not an evaluation", path, "Give what facewarp eval ... --json printed."
+        ) from error
+    return dict(found)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Command line of this module."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    shipped = Path(str(resources.files("facewarp.assets"))) / "weights"
+    parser.add_argument("--folder", type=Path, default=shipped, help="where shipped weights are")
+    commands = parser.add_subparsers(dest="command", required=True)
+    weights = commands.add_parser("weights", help="copy a run's weights into the assets")
+    weights.add_argument("run", type=Path, help="the run's folder or a weights file")
+    weights.add_argument("name")
+    weights.add_argument("--data", nargs="+", required=True, choices=SOURCES)
+    card = commands.add_parser("card", help="write their model card")
+    card.add_argument("name")
+    card.add_argument("evaluations", nargs="+", type=Path, help="what eval --json printed")
+    given = parser.parse_args(words)
+    try:
+        if given.command == "weights":
+            written = ship_weights(given.run, given.name, given.data, given.folder)
+        else:
+            written = ship_card(given.name, given.evaluations, given.folder)
+    except FacewarpError as error:
+        parser.exit(1, f"error: {error}\n")
+    sys.stdout.write(f"{written} (sha256 {file_sha256(written)})\n")
+
+
+if __name__ == "__main__":
+    main()
