@@ -61,40 +61,43 @@ def average_face(
     model: Model,
     members: Sequence[Member],
     start: FloatArray,
-    rounds: int = 3,
+    rounds: int = 2,
     batch: int = 16,
     advance: Callable[[], None] = lambda: None,
 ) -> Average:
     """Average faces and their mirror images without leaning towards any one of them.
 
-    Each round registers every face with the current template, averages pictures and labels on
-    the template's grid, and then moves the template by the mean of all fields, so that its shape
-    becomes the mean shape (Guimond et al. 2000). Mirroring is exact: fields of mirror images are
-    mirror images of fields for the average, whatever the network makes of either.
+    Each round registers every face with the current template and averages pictures and labels on
+    the template's grid. All rounds but the last then move the template by the mean of all fields,
+    so that its shape becomes the mean shape (Guimond et al. 2000). The landmarks are those points
+    that the fields carry, on average over the faces, to the faces' own landmarks.
 
     Args:
         model: a face model.
         members: the faces; some of them with landmarks.
         start: (8, 320, 260) part probabilities of a first shape, e.g. drawn from mean landmarks.
-        rounds: how often to repeat.
+        rounds: how often to register everything.
         batch: faces registered at once.
         advance: called after each batch of each round.
 
     Raises:
         ValueError: no member has landmarks.
     """
-    if not any(member.landmarks is not None for member in members):
-        raise ValueError("at least one face of the group needs landmarks")
+    known = [member.landmarks for member in members if member.landmarks is not None]
+    if not known or rounds < 1:
+        raise ValueError("a group needs at least one face with landmarks, and one round")
+    centre = np.mean(known, axis=0)
+    centre = (centre + mirrored_points(centre, members[0].image.shape[1])) / 2
     probabilities = start
     drifts: list[float] = []
-    for _ in range(rounds):
+    for number in range(rounds):
         total = _Sums(model, probabilities)
         for chunk in _chunks(members, batch):
             total.add(chunk)
             advance()
-        image, colour, probabilities, landmarks, drift = total.template()
+        image, colour, probabilities, drift = total.template(move=number + 1 < rounds)
         drifts.append(drift)
-    return Average(image, colour, probabilities, landmarks, drifts)
+    return Average(image, colour, probabilities, total.carried_to(centre), drifts)
 
 
 class _Sums:
@@ -105,14 +108,12 @@ class _Sums:
         self.shape = model.config.grid_shape
         self.guidance = template_guidance(model, probabilities)
         self.count = 0
-        n = len(self.shape)
-        self.field = torch.zeros(1, n, *self.shape)
+        self.field = torch.zeros(1, len(self.shape), *self.shape)
         self.picture = torch.zeros(1, 4, *self.shape)  # grey, then red, green, blue
         self.labels = torch.zeros(1, model.config.n_classes, *self.shape)
-        self.points: list[NDArray[np.float64]] = []
 
     def add(self, members: Sequence[Member]) -> None:
-        """Register members and their mirror images, both ways, and add them up."""
+        """Register members and their mirror images, and add them up."""
         both = [view for member in members for view in (member, _mirror(member))]
         images = torch.from_numpy(np.stack([m.image for m in both])).float()[:, None] / 255
         parts = self.model.probabilities(images)
@@ -124,37 +125,35 @@ class _Sums:
         k = self.model.config.n_classes
         onehot = (ids[:, None] == torch.arange(k).view(1, -1, 1, 1)).float()
         self.labels += fields.warp(onehot, onto).sum(0, keepdim=True)
-        back = resize_field(self.model.fields(parts, template), self.shape)
-        for view, field in zip(both, back, strict=True):
-            if view.landmarks is not None:
-                points = torch.from_numpy(view.landmarks).float()[None]
-                self.points.append(fields.warp_points(points, field[None])[0].double().numpy())
         self.count += len(both)
 
     def template(
-        self,
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], FloatArray, NDArray[np.float64], float]:
-        """The averages, moved to the mean shape and made mirror-symmetric."""
+        self, move: bool
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], FloatArray, float]:
+        """Grey and colour picture, labels and drift; mirror-symmetric, moved to the mean shape."""
         mean = self.field / self.count
-        to_mean_shape, _ = fields.invert(mean)
-        picture = fields.warp(self.picture / self.count, to_mean_shape)[0].movedim(0, -1).numpy()
-        labels = fields.warp(self.labels / self.count, to_mean_shape)[0].numpy()
-        centre = torch.from_numpy(np.median(np.stack(self.points), axis=0)).float()[None]
-        landmarks = fields.warp_points(centre, mean)[0].double().numpy()
+        shape = fields.invert(mean)[0] if move else torch.zeros_like(mean)
+        picture = fields.warp(self.picture / self.count, shape)[0].movedim(0, -1).numpy()
+        labels = fields.warp(self.labels / self.count, shape)[0].numpy()
         picture = (picture + picture[:, ::-1]) / 2
         labels = (labels + labels[MIRROR_PARTS][..., ::-1]) / 2
         labels /= labels.sum(0, keepdims=True)
-        landmarks = (landmarks + mirrored_points(landmarks, picture.shape[1])) / 2
-        eight_bit = _eight_bit(picture)
+        eight_bit = np.asarray(np.rint(picture).clip(0, 255), dtype=np.uint8)
         face = torch.from_numpy(labels[0] < 0.5)
         drift = float(mean.norm(dim=1)[0][face].mean())
         return (
             np.ascontiguousarray(eight_bit[..., 0]),
             np.ascontiguousarray(eight_bit[..., 1:]),
             labels.astype(np.float32),
-            landmarks,
             drift,
         )
+
+    def carried_to(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Points of the template (N, 2), symmetric, that the mean field carries to ``points``."""
+        inverse, _ = fields.invert(self.field / self.count)
+        found = fields.warp_points(torch.from_numpy(points).float()[None], inverse)[0]
+        own = found.double().numpy()
+        return np.asarray((own + mirrored_points(own, self.shape[1])) / 2)
 
 
 def template_guidance(model: Model, probabilities: FloatArray) -> Tensor:
@@ -183,10 +182,6 @@ def _standardised(members: Sequence[Member]) -> Tensor:
         mean, spread = picture[skin].mean(0), picture[skin, 0].std()
         stack.append((picture - mean) / max(float(spread), 8.0) * SPREAD + SKIN)
     return torch.from_numpy(np.stack(stack)).movedim(-1, 1)
-
-
-def _eight_bit(picture: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.asarray(np.rint(picture).clip(0, 255), dtype=np.uint8)
 
 
 def _chunks(members: Sequence[Member], size: int) -> Iterator[Sequence[Member]]:
