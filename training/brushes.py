@@ -42,7 +42,7 @@ class Painting:
     colour: Plane = field(default_factory=lambda: np.zeros((*SHAPE, 3), np.float32))
     alpha: Plane = field(default_factory=lambda: np.zeros(SHAPE, np.float32))
 
-    def paint(self, colour: ArrayLike, mask: Plane) -> None:
+    def paint(self, colour: ArrayLike, mask: NDArray[np.floating]) -> None:
         """Lay a colour, or an (h, w, 3) picture, over what is there, where the mask is not 0."""
         cover = np.clip(mask, 0, 1)[..., None]
         self.colour += cover * (np.asarray(colour, np.float32) - self.colour)
@@ -123,7 +123,7 @@ def fill(outline: ArrayLike) -> Plane:
     """Anti-aliased mask of a closed outline (N, 2)."""
     canvas = np.zeros(SHAPE, np.uint8)
     cv2.fillPoly(canvas, [_fixed_point(outline)], 255, cv2.LINE_AA, _SHIFT)
-    return canvas.astype(np.float32) / 255
+    return canvas.astype(np.float32) / np.float32(255)
 
 
 def stroke(line: ArrayLike, width: float, *, taper: tuple[float, float] = (0.0, 0.0)) -> Plane:
@@ -136,7 +136,7 @@ def stroke(line: ArrayLike, width: float, *, taper: tuple[float, float] = (0.0, 
     """
     canvas = np.zeros(SHAPE, np.uint8)
     _stroke_into(canvas, np.asarray(line, np.float64), width, taper)
-    return canvas.astype(np.float32) / 255
+    return canvas.astype(np.float32) / np.float32(255)
 
 
 def strokes(lines: Sequence[tuple[Points, float]], *, taper: tuple[float, float]) -> Plane:
@@ -144,7 +144,7 @@ def strokes(lines: Sequence[tuple[Points, float]], *, taper: tuple[float, float]
     canvas = np.zeros(SHAPE, np.uint8)
     for line, width in lines:
         _stroke_into(canvas, line, width, taper)
-    return canvas.astype(np.float32) / 255
+    return canvas.astype(np.float32) / np.float32(255)
 
 
 def dots(centers: ArrayLike, radii: ArrayLike) -> Plane:
@@ -153,7 +153,7 @@ def dots(centers: ArrayLike, radii: ArrayLike) -> Plane:
     points = _fixed_point(centers).reshape(-1, 2)
     for center, radius in zip(points.tolist(), np.broadcast_to(radii, len(points)), strict=True):
         cv2.circle(canvas, center, int(radius * FINE * 16), 255, -1, cv2.LINE_AA, _SHIFT)
-    return canvas.astype(np.float32) / 255
+    return canvas.astype(np.float32) / np.float32(255)
 
 
 def distance(mask: Plane) -> Plane:
@@ -173,7 +173,7 @@ def soften(mask: Plane, sigma: float) -> Plane:
     )
 
 
-def smoothstep(low: float, high: float, value: Plane) -> Plane:
+def smoothstep(low: float, high: float, value: NDArray[np.floating]) -> Plane:
     """0 below ``low``, 1 above ``high``, smooth between; ``low`` may be the larger one."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
@@ -183,6 +183,13 @@ def mix(first: ArrayLike, second: ArrayLike, share: Plane) -> Plane:
     """A picture (h, w, 3) between two colours or pictures; share 0 is the first."""
     a, b = np.asarray(first, np.float32), np.asarray(second, np.float32)
     return np.asarray(a + share[..., None] * (b - a), np.float32)
+
+
+def tones(value: NDArray[np.floating], table: ArrayLike) -> Plane:
+    """A picture (h, w, 3) of values by a table of rows (value, red, green, blue)."""
+    rows = np.asarray(table, np.float64)
+    channels = [np.interp(value, rows[:, 0], rows[:, c]) for c in (1, 2, 3)]
+    return np.stack(channels, axis=-1).astype(np.float32)
 
 
 def noise(seed: int, size: float, *, octaves: int = 3) -> Plane:
@@ -201,7 +208,13 @@ def noise(seed: int, size: float, *, octaves: int = 3) -> Plane:
     return total / weight
 
 
-def streaks(seed: int, along: Plane, across: Plane, length: float, width: float) -> Plane:
+def streaks(
+    seed: int,
+    along: NDArray[np.floating],
+    across: NDArray[np.floating],
+    length: float,
+    width: float,
+) -> Plane:
     """Bristle marks in about -1..1: noise drawn out along one coordinate.
 
     Args:
@@ -218,8 +231,8 @@ def streaks(seed: int, along: Plane, across: Plane, length: float, width: float)
     return np.asarray(
         cv2.remap(
             tile,
-            (across / width * 2.5) % size,
-            (along / length * 2.5) % size,
+            np.asarray((across / width * 2.5) % size, np.float32),
+            np.asarray((along / length * 2.5) % size, np.float32),
             cv2.INTER_LINEAR,
             None,
             cv2.BORDER_WRAP,
@@ -257,8 +270,7 @@ def gold(height: Plane) -> Plane:
     up = -y
     reflection = 0.46 + 0.42 * up + 0.3 * smoothstep(0.15, 0.6, up) * smoothstep(1.0, 0.5, up)
     reflection += 0.16 * smoothstep(-0.3, -0.75, up) + 0.12 * z**8 - 0.1 * np.abs(x)
-    table = [np.interp(reflection, _GOLD[:, 0], _GOLD[:, c]) for c in (1, 2, 3)]
-    return np.stack(table, axis=-1).astype(np.float32)
+    return tones(reflection, _GOLD)
 
 
 def rounded(mask: Plane, half_width: float) -> Plane:

@@ -68,8 +68,8 @@ def helen_training_data(
         if (folder / "afw").is_dir():
             data.add("afw", load_helen(folder / "afw"))
     else:
-        split = "exemplars" if (folder / "exemplars.txt").is_file() else None
-        _add_training_set(data, folder, load_helen(folder, split), hold_out)
+        photos = load_helen(folder, _smiths_split(folder, "exemplars"))
+        _add_training_set(data, folder, photos, hold_out)
     for further in extra:
         data.add(_name(further), load_helen(further))
     if celebamask is not None:
@@ -110,8 +110,9 @@ def helen_test_photos(folder: Path) -> tuple[str, list[FacePhoto]]:
         folder: ``NAME.jpg`` with ``NAME.pts``; Smith's layout (of which the 100 of its test list
             are taken where it is); or a folder without photographs that has a ``testset/``.
     """
-    if (folder / "testing.txt").is_file():
-        return "testing", load_helen(folder, "testing")
+    split = _smiths_split(folder, "testing")
+    if split is not None:
+        return split, load_helen(folder, split)
     has_own = (folder / "images").is_dir() or (folder.is_dir() and list_images(folder))
     if (folder / "testset").is_dir() and not has_own:
         folder = folder / "testset"
@@ -135,6 +136,12 @@ def _add_training_set(
     kept = [photo for i, photo in enumerate(photos) if not hold_out or i % every]
     data.held_out = photos[::every] if hold_out else []
     data.add(_name(folder), kept)
+
+
+def _smiths_split(folder: Path, split: str) -> str | None:
+    """A split of Smith's layout, if this is it and has the list of that split."""
+    has_layout = (folder / "images").is_dir() and (folder / "labels").is_dir()
+    return split if has_layout and (folder / f"{split}.txt").is_file() else None
 
 
 def _celebamask_folder(folder: Path, split: str) -> Path:

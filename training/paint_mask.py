@@ -21,9 +21,10 @@ from facewarp.training.brushes import (
     soften,
     spiral,
     strokes,
+    tones,
 )
 
-_LACQUER = np.array([(20, 2, 12), (92, 6, 26), (158, 14, 40), (206, 40, 62)], float)
+_LACQUER = ((0, 20, 2, 12), (0.33, 92, 6, 26), (0.67, 158, 14, 40), (1, 206, 40, 62))
 
 
 def venetian_mask(face: Anatomy) -> Painting:
@@ -80,12 +81,9 @@ def _lacquer(face: Anatomy, body: Plane, edge: Plane, u: float) -> Plane:
     nx, ny, nz = slopes(height)
     light = np.clip(0.62 * nz - 0.55 * ny - 0.16 * np.abs(nx) + 0.12, 0, 1)
     light += 0.035 * noise(3, 3.0, octaves=4)
-    table = np.linspace(0, 1, len(_LACQUER))
-    colour = np.stack([np.interp(light, table, _LACQUER[:, c]) for c in range(3)], axis=-1).astype(
-        np.float32
-    )
     gloss = np.clip(0.80 * nz - 0.60 * ny, 0, 1) ** 40 + 0.4 * np.clip(nz - 0.35 * ny, 0, 1) ** 12
-    return colour + 90 * np.clip(gloss - 0.25, 0, 1)[..., None] * np.float32((1, 0.82, 0.8))
+    shine = np.clip(gloss - 0.25, 0, 1)[..., None] * np.array((90, 74, 72), np.float32)
+    return np.asarray(tones(light, _LACQUER) + shine, np.float32)
 
 
 def _harlequin(painting: Painting, face: Anatomy, body: Plane, edge: Plane) -> None:

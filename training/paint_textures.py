@@ -20,6 +20,7 @@ from facewarp.face.light import Blend
 from facewarp.face.textures import BLEND_KEY
 from facewarp.training.anatomy import Anatomy
 from facewarp.training.brushes import Painting
+from facewarp.training.paint_butterfly import butterfly
 from facewarp.training.paint_mask import venetian_mask
 from facewarp.training.paint_skull import skull
 from facewarp.training.paint_tiger import tiger
@@ -38,6 +39,7 @@ class ShippedTexture:
 
 
 TEXTURES: dict[str, ShippedTexture] = {
+    "butterfly": ShippedTexture(butterfly, "Face paint: a butterfly", "paint"),
     "mask": ShippedTexture(venetian_mask, "Venetian half mask with gilded scrolls", "mask"),
     "skull": ShippedTexture(skull, "Face paint: a skull", "paint"),
     "tiger": ShippedTexture(tiger, "Face paint: a tiger", "paint"),

@@ -12,6 +12,7 @@ from facewarp.errors import FacewarpError
 from facewarp.face.parts import FacePart
 
 FACE_CLASSES = tuple(part.name.lower() for part in FacePart)
+FIXED = ("preset", "kind", "classes")  # what a preset is, rather than how it is trained
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,7 @@ def parse_settings(items: Sequence[str]) -> dict[str, str]:
 
 
 def _replace(node: Any, path: list[str], text: str, key: str) -> Any:
-    names = [field.name for field in dataclasses.fields(node)]
+    names = [field.name for field in dataclasses.fields(node) if field.name not in FIXED]
     if path[0] not in names:
         raise FacewarpError(
             f"there is no setting {key!r}", "--set", f"Settings here: {', '.join(names)}."

@@ -179,10 +179,11 @@ def _run(output: Output, trainer: "Trainer", data: "FaceData") -> None:
         assert validator is not None
         scores = validator(net, step)
         best = "" if scores["dice_mean"] < trainer.best else ", the best so far"
-        output.say(
+        _tell(
+            output,
             f"step {step}: validation Dice {scores['dice_mean']:.1f} (unregistered "
             f"{scores['dice_initial']:.1f}, own parts {scores['parts_dice']:.1f}), contour "
-            f"{scores['contour_px']:.2f} px, folds {scores['folds_percent']:.2f} %{best}"
+            f"{scores['contour_px']:.2f} px, folds {scores['folds_percent']:.2f} %{best}",
         )
         return scores
 
@@ -197,10 +198,16 @@ def _run(output: Output, trainer: "Trainer", data: "FaceData") -> None:
             if report.step % config.checkpoint_every == 0:
                 if not output.stderr.is_terminal:  # no bar is drawn there
                     speed = config.batch * len(times) / sum(times)
-                    output.say(f"step {report.step}: loss {loss:.3f}, {speed:.1f} pairs/s")
+                    _tell(output, f"step {report.step}: loss {loss:.3f}, {speed:.1f} pairs/s")
                 times.clear()
 
         trainer.run(validate if validator else None, watch)
+
+
+def _tell(output: Output, text: str) -> None:
+    """Say something while the bar is drawn: on its console, which moves it out of the way."""
+    if not output.quiet:
+        output.stderr.print(text, soft_wrap=True)
 
 
 def _ending(result: "RunResult") -> str:

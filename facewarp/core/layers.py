@@ -1,9 +1,12 @@
 """The few layers both networks are made of, in 2D and 3D."""
 
+import copy
 from collections.abc import Sequence
+from typing import TypeVar
 
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from facewarp.core.config import Stride
 
@@ -36,3 +39,18 @@ def upsample_to(x: Tensor, size: Sequence[int]) -> Tensor:
         return x
     mode = "bilinear" if x.ndim == 4 else "trilinear"
     return F.interpolate(x, size=list(size), mode=mode, align_corners=False)
+
+
+Net = TypeVar("Net", bound=nn.Module)
+
+
+def fold_batch_norms(net: Net) -> Net:
+    """A copy of a network, in evaluation mode, whose batch norms are part of the convolutions."""
+    folded = copy.deepcopy(net).eval()
+    for block in folded.modules():
+        if isinstance(block, nn.Sequential):
+            for i, (layer, norm) in enumerate(zip(block, list(block)[1:], strict=False)):
+                if isinstance(norm, nn.BatchNorm2d | nn.BatchNorm3d):
+                    block[i] = fuse_conv_bn_eval(layer, norm)
+                    block[i + 1] = nn.Identity()
+    return folded

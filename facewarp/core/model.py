@@ -17,6 +17,7 @@ from facewarp.core.geometry import (
     resize_image,
     resize_points,
 )
+from facewarp.core.layers import fold_batch_norms
 from facewarp.core.network import GuidedRegistration
 from facewarp.core.weights import file_sha256, find_weights, load_weights
 from facewarp.errors import FacewarpError
@@ -96,7 +97,7 @@ class Model:
     """A trained network with its configuration, origin and device.
 
     Attributes:
-        net: the network, in evaluation mode.
+        net: the network, in evaluation mode; what runs is a copy made for speed.
         config: its configuration.
         path: the weights file, if it came from one.
         sha256: the file's hash, "" without a file.
@@ -114,6 +115,9 @@ class Model:
     ) -> None:
         self.device = torch.device(device)
         self.net = net.to(self.device).eval()
+        self._fast = fold_batch_norms(self.net)
+        if net.config.ndim == 2:  # what CPU and GPU convolutions are quickest on
+            self._fast.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.config: ModelConfig = net.config
         self.path = path
         self.sha256 = file_sha256(path) if path else ""
@@ -122,7 +126,7 @@ class Model:
     @torch.inference_mode()
     def probabilities(self, images: Tensor) -> Tensor:
         """Part probabilities ``(B, K, *feature_shape)`` of grey images ``(B, 1, *grid_shape)``."""
-        return self.net.features(images.to(self.device)).softmax(1)
+        return self._fast.features(images.to(self.device)).softmax(1)
 
     @torch.inference_mode()
     def fields(self, fixed: Tensor, moving: Tensor) -> Tensor:
@@ -132,9 +136,9 @@ class Model:
             fixed: probabilities of the fixed images ``(B, K, *feature_shape)``.
             moving: probabilities of the moving images.
         """
-        if self.net.config.guidance == "logits":
+        if self.config.guidance == "logits":
             fixed, moving = fixed.clamp(min=1e-6).log(), moving.clamp(min=1e-6).log()
-        totals, _ = self.net.register(fixed.to(self.device), moving.to(self.device))
+        totals, _ = self._fast.register(fixed.to(self.device), moving.to(self.device))
         return totals[-1]
 
     @torch.inference_mode()
@@ -158,9 +162,9 @@ class Model:
         ]
         shapes = [tuple(image.shape[2:]) for image in images]
         grid = torch.cat([resize_image(image, self.config.grid_shape) for image in images])
-        logits = self.net.features(grid.to(self.device))
-        guidance = self.net.guidance(logits)
-        totals, _ = self.net.register(guidance[:1], guidance[1:])
+        logits = self._fast.features(grid.to(self.device))
+        guidance = self._fast.guidance(logits)
+        totals, _ = self._fast.register(guidance[:1], guidance[1:])
         u = resize_field(totals[-1].cpu(), shapes[0])
         if shapes[0] != shapes[1]:  # from pixels of fixed to pixels of moving
             own = pixel_grid(shapes[0])

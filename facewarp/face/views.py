@@ -78,7 +78,7 @@ class Canonical:
 
     The whole picture has the same size for every frame, :data:`CANONICAL_SHAPE`, and shows the
     first face that is followed; with none it is the template's own, dim. Insets show every
-    followed face, from the top right corner on, as many as fit in a row.
+    followed face in a row that ends in the top right corner, as many as fit.
 
     Args:
         inset: draw into the frame instead of replacing it.
@@ -114,9 +114,8 @@ class Canonical:
         width = max(2, round(height * CROP_SHAPE[1] / CROP_SHAPE[0]))
         gap = max(2, round(frame.shape[0] * 0.02))
         right = frame.shape[1] - gap
-        for face in followed:
-            if right - width < gap:
-                break
+        fitting = max(0, (frame.shape[1] - gap) // (width + gap))
+        for face in reversed(followed[:fitting]):
             target = out[gap : gap + height, right - width : right]
             target[:] = canonical_view(frame, face, (height, width))[: target.shape[0]]
             cv2.rectangle(target, (0, 0), (width - 1, height - 1), self._FRAME_LINE, 1)
@@ -176,18 +175,19 @@ class Field(FaceEffect):
         folds = jacobian_determinant(torch.from_numpy(field)[None])[0].numpy() <= 0
         colours = displacement_colours(field, self.FULL_PX)
         colours = cv2.multiply(colours, self._window, scale=1 / 255)
-        _warp_over(region, colours, face, (x0, y0))
+        colours[folds] = (*self.FOLD_COLOR, 255)
         points = carry_points(face, np.concatenate(self._lines)) - (x0, y0)
         lines = np.split(fixed_point(points), np.cumsum([len(line) for line in self._lines])[:-1])
-        drawn = np.zeros(region.shape[:2], np.uint8)
-        cv2.polylines(drawn, lines, False, self._LINE, 1, cv2.LINE_AA, 4)
+        grid = np.zeros(region.shape[:2], np.uint8)
+        cv2.polylines(grid, lines, False, self._LINE, 1, cv2.LINE_AA, 4)
+        matrix = np.asarray(cv2.invertAffineTransform(face.crop.matrix))
+        matrix[:, 2] += matrix[:, :2] @ (x0, y0)
         for top in range(0, len(region), _BAND):
-            white = drawn[top : top + _BAND]
-            blend_over(region[top : top + _BAND], cv2.merge([white] * 4))
-        if folds.any():
-            red = np.zeros((*CROP_SHAPE, 4), np.uint8)
-            red[folds] = (*self.FOLD_COLOR, 255)
-            _warp_over(region, red, face, (x0, y0))
+            band, white = region[top : top + _BAND], grid[top : top + _BAND]
+            flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+            overlay = cv2.warpAffine(colours, matrix, band.shape[1::-1], flags=flags)
+            blend_over(band, cv2.max(overlay, cv2.merge([white] * 4)))
+            matrix[:, 2] += matrix[:, 1] * _BAND
         if self.opacity < 1:
             cv2.addWeighted(region, self.opacity, before, 1 - self.opacity, 0, dst=region)
 
@@ -196,19 +196,6 @@ class Field(FaceEffect):
         legend = _wheel_legend(margin, self.FULL_PX)
         place(frame, legend, margin, frame.shape[0] - legend.shape[0] - margin)
         super()._annotate(frame, faces)
-
-
-def _warp_over(
-    region: NDArray[np.uint8], picture: NDArray[np.uint8], face: "Face", corner: tuple[int, int]
-) -> None:
-    """Lay a premultiplied RGBA picture on the crop's grid over the frame's region, in place."""
-    matrix = np.asarray(cv2.invertAffineTransform(face.crop.matrix))
-    matrix[:, 2] += matrix[:, :2] @ corner
-    for top in range(0, len(region), _BAND):
-        band = region[top : top + _BAND]
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        blend_over(band, cv2.warpAffine(picture, matrix, band.shape[1::-1], flags=flags))
-        matrix[:, 2] += matrix[:, 1] * _BAND
 
 
 def displacement_colours(field: NDArray[np.float32], full_px: float) -> NDArray[np.uint8]:

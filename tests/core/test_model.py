@@ -35,6 +35,27 @@ def test_register_returns_a_field_on_fixed_that_carries_everything_alike(model, 
     assert warped[16, 12] == pytest.approx(x, abs=1e-3)
 
 
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_the_copy_that_runs_gives_what_the_network_gives(ndim, small, stirred):
+    """Batch norms with statistics of their own, folded, change nothing."""
+    net = stirred(small(ndim, guidance="probabilities"))
+    for layer in net.modules():
+        if hasattr(layer, "running_var"):
+            torch.nn.init.uniform_(layer.running_mean, -0.5, 0.5)
+            torch.nn.init.uniform_(layer.running_var, 0.5, 2.0)
+    images = torch.rand(2, 1, *net.config.grid_shape)
+    parts = Model(net).probabilities(images)
+    with torch.no_grad():
+        expected = net.features(images).softmax(1)
+        totals, _ = net.register(
+            net.guidance(net.features(images[:1])), net.guidance(net.features(images[1:]))
+        )
+    torch.testing.assert_close(parts, expected, atol=1e-5, rtol=0)
+    found = Model(net).fields(parts[:1], parts[1:])
+    torch.testing.assert_close(found, totals[-1], atol=1e-3, rtol=0)
+    assert any(hasattr(layer, "running_var") for layer in net.modules())  # the original is kept
+
+
 def test_register_takes_pairs_of_different_size(model, rng):
     """The field carries pixels of fixed to pixels of moving."""
     fixed = rng.random((64, 48))

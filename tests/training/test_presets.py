@@ -62,7 +62,7 @@ def test_settings_change_what_they_name_and_nothing_else() -> None:
         ("model.combine", "multiply", "one of compose, add"),
         ("model", "big", "'model' can't be set"),
         ("model.steps", "3", "'model.steps' can't be set"),
-        ("preset", "paper", "'preset' can't be set"),
+        ("preset", "paper", "no setting 'preset'"),
         ("batch", "0", "batch is 0. Give at least 1"),
         ("clip", "-1", "clip is -1.0. Give at least 0"),
         ("ema", "1", "ema is 1.0. Give less than 1"),

@@ -1,0 +1,189 @@
+"""Fitting: what crops of a frame show is registered with the template, in both directions."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facewarp.core import fields
+from facewarp.core.geometry import resize_field
+from facewarp.core.model import Model, load
+from facewarp.errors import FacewarpError
+from facewarp.face.boxes import Box, box_around
+from facewarp.face.crop import CROP_SHAPE, Crop, bounding_square, eye_roll
+from facewarp.face.groupwise import template_guidance
+from facewarp.face.template import Template
+
+State = Literal["tracking", "uncertain", "lost"]
+
+# How a face may lie in its crop before it is registered again on a better one. Training shows
+# faces off the crop's middle by up to 0.12 of their side and at margins of 1.6 to 2.4.
+_MARGIN = 2.0
+_OFF_CENTRE = 0.12
+_SIZE_RATIO = 1.2
+_TURN = math.radians(15)
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One face in one frame.
+
+    Attributes:
+        id: the same for the same face from frame to frame; -1 for a face that is not followed.
+        state: ``"tracking"``; ``"uncertain"`` when the face fits the template badly; ``"lost"``
+            when it is not there any more: landmarks and fields are then those last seen.
+        confidence: agreement of the template's warped labels with the parts the network sees in
+            the frame, 0 to 1 (see :func:`agreement`); 0 when lost.
+        box: (x0, y0, x1, y1) of the landmarks, frame px.
+        landmarks: (68, 2) frame px.
+        crop: the window of the frame that was registered.
+        field: (2, 320, 260) crop px; fixed = frame, moving = template: what the crop shows at p
+            the template has at ``p + field(p)``.
+        field_from_template: (2, 320, 260) crop px; fixed = template, moving = frame.
+        probabilities: (8, h, w) the network's own part probabilities of the crop.
+        folds_percent: share of the face's pixels where ``field`` folds.
+    """
+
+    id: int
+    state: State
+    confidence: float
+    box: Box
+    landmarks: NDArray[np.float64]
+    crop: Crop
+    field: NDArray[np.float32]
+    field_from_template: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    folds_percent: float
+
+
+class Fitter:
+    """A model and a template, ready for crops.
+
+    Args:
+        template: a shipped template's name, a ``.npz`` file or a :class:`Template`.
+        model: a shipped model's name, a weights file or a :class:`Model`.
+        device: where the model runs, if it is not loaded yet.
+        sure: confidence from which a face's state is ``"tracking"``.
+
+    Raises:
+        FacewarpError: there is no such model or template, or the model is not one for faces.
+    """
+
+    def __init__(
+        self, template: str | Path | Template, model: str | Path | Model, device: str, sure: float
+    ) -> None:
+        self.template = template if isinstance(template, Template) else Template.load(template)
+        self.model = model if isinstance(model, Model) else load(model, device)
+        self.sure = sure
+        config = self.model.config
+        if config.kind != "face" or tuple(config.grid_shape) != CROP_SHAPE:
+            raise FacewarpError(
+                f"the model registers {config.kind}s of {config.grid_shape}, not face crops",
+                self.model.path,
+                "Choose a face model.",
+            )
+        guidance = template_guidance(self.model, self.template.probabilities)
+        self._guidance = guidance.to(self.model.device)
+        self._landmarks = torch.from_numpy(self.template.landmarks).float()[None]
+
+    def settle(self, grey: NDArray[np.uint8], crops: Sequence[Crop]) -> list[Face]:
+        """Like :meth:`fit`, and again, on a better crop, where the face lies askew in its own."""
+        faces = self.fit(grey, crops)
+        askew = [i for i, face in enumerate(faces) if _is_askew(face)]
+        better = self.fit(grey, [crop_of(faces[i].landmarks) for i in askew])
+        for i, face in zip(askew, better, strict=True):
+            if face.confidence > faces[i].confidence:
+                faces[i] = face
+        return faces
+
+    @torch.inference_mode()
+    def fit(self, grey: NDArray[np.uint8], crops: Sequence[Crop]) -> list[Face]:
+        """Register what each crop of a grey frame H x W shows with the template, as one batch."""
+        if not crops:
+            return []
+        shown = np.stack([crop.extract(grey) for crop in crops])
+        parts = self.model.probabilities(torch.from_numpy(shown).float()[:, None] / 255)
+        template = self._guidance.expand(len(crops), -1, -1, -1)
+        both = self.model.fields(torch.cat([parts, template]), torch.cat([template, parts]))
+        coarse = resize_field(both[: len(crops)], tuple(parts.shape[2:]))
+        warped = fields.warp(template, coarse)
+        confidences = agreement(warped, parts).tolist()
+        folds = folds_percent(coarse, warped).tolist()
+        onto, back = resize_field(both.cpu(), CROP_SHAPE).chunk(2)
+        points = fields.warp_points(self._landmarks.expand(len(crops), -1, -1), back)
+        probabilities = parts.cpu().numpy()
+        faces = []
+        for i, crop in enumerate(crops):
+            landmarks = crop.to_frame(points[i].numpy())
+            faces.append(
+                Face(
+                    id=-1,
+                    state="tracking" if confidences[i] >= self.sure else "uncertain",
+                    confidence=confidences[i],
+                    box=box_around(landmarks),
+                    landmarks=landmarks,
+                    crop=crop,
+                    field=onto[i].numpy(),
+                    field_from_template=back[i].numpy(),
+                    probabilities=probabilities[i],
+                    folds_percent=folds[i],
+                )
+            )
+        return faces
+
+
+def crop_of(landmarks: NDArray[np.float64]) -> Crop:
+    """The crop on which a face with these landmarks (68, 2) is best registered."""
+    return Crop.around_points(landmarks, margin=_MARGIN)
+
+
+def agreement(warped: Tensor, parts: Tensor) -> Tensor:
+    """Confidence of registrations: the mean Dice of the parts, template's against the frame's.
+
+    Each pixel counts for its most probable part, so that it does not matter how soft or sharp
+    labels and network are. A part that neither has in the crop does not count.
+
+    Args:
+        warped: the template's soft labels carried onto the crop ``(B, 8, h, w)``.
+        parts: the network's part probabilities of the crop, same shape.
+
+    Returns:
+        ``(B,)`` in 0..1.
+    """
+    ids = torch.arange(1, parts.shape[1], device=parts.device).view(1, -1, 1, 1)
+    ours = warped.argmax(1, keepdim=True) == ids
+    theirs = parts.argmax(1, keepdim=True) == ids
+    total = (ours.sum((2, 3)) + theirs.sum((2, 3))).float()
+    dice = 2 * (ours & theirs).sum((2, 3)) / total.clamp(min=1)
+    return dice.sum(1) / (total > 0).sum(1).clamp(min=1)
+
+
+def folds_percent(field: Tensor, warped: Tensor) -> Tensor:
+    """Percent ``(B,)`` of the face's pixels whose Jacobian determinant is not positive.
+
+    Args:
+        field: ``(B, 2, h, w)`` px of that grid, from the crop to the template.
+        warped: the template's soft labels carried onto the crop ``(B, 8, h, w)``.
+    """
+    inside = warped[:, 0] < 0.5
+    folded = (fields.jacobian_determinant(field) <= 0) & inside
+    return 100 * folded.sum((1, 2)) / inside.sum((1, 2)).clamp(min=1)
+
+
+def _is_askew(face: Face) -> bool:
+    """Whether a face lies in its crop as training has hardly shown any."""
+    crop = face.crop
+    centre, side = bounding_square(crop.to_crop(face.landmarks))
+    height, width = crop.shape
+    off = np.linalg.norm(centre - ((width - 1) / 2, (height - 1) / 2))
+    turn = math.remainder(eye_roll(face.landmarks) - crop.roll, math.tau)
+    ratio = _MARGIN * side / height
+    return bool(
+        off > _OFF_CENTRE * side or abs(turn) > _TURN or not 1 / _SIZE_RATIO < ratio < _SIZE_RATIO
+    )

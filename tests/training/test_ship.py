@@ -1,0 +1,130 @@
+"""Shipping weights: their tensors stay, their papers are complete and speak of them."""
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
+from facewarp.core.network import GuidedRegistration
+from facewarp.core.weights import file_sha256, load_weights, save_weights
+from facewarp.errors import FacewarpError
+from facewarp.training.evaluate import PARTS
+from facewarp.training.presets import FACE_CLASSES
+from facewarp.training.ship import main, ship_card, ship_weights
+
+TINY = ModelConfig(
+    classes=FACE_CLASSES,
+    features=FeatureConfig(channels=(2, 4), strides=(2,), decoder=()),
+    steps=(StepConfig(channels=(4, 4), strides=(2,), control_level=1, box=3),),
+)
+
+
+def evaluation(sha256: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "dataset": "helen",
+        "split": "testset",
+        "n_pairs": 230,
+        "seed": 0,
+        "dice_initial": 19.1,
+        "dice_mean": 79.27,
+        "dice_per_part": dict.fromkeys(PARTS, 79.27),
+        "contour_px": 1.987,
+        "landmark_px": 3.2,
+        "jacobian_std": 0.3,
+        "folds_percent": 0.05,
+        "parts_dice": 83.0,
+        "seconds_per_pair": 0.0301,
+        "weights_sha256": sha256,
+        "machine": "some processor",
+    } | changes
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run's folder with weights."""
+    folder = tmp_path / "run"
+    about = {"preset": "face", "step": "4000", "training_data": "trainset (833)"}
+    save_weights(GuidedRegistration(TINY), folder / "model.safetensors", about)
+    return folder
+
+
+@pytest.fixture
+def shipped(tmp_path: Path) -> Path:
+    return tmp_path / "weights"
+
+
+def test_weights_are_shipped_unchanged_with_their_papers(run: Path, shipped: Path) -> None:
+    shipped.mkdir()
+    (shipped / "index.json").write_text('{"heart": {"file": "h", "sha256": "0"}}')
+    path = ship_weights(run, "face", ["helen", "afw"], shipped)
+    assert path == shipped / "face" / "model.safetensors"
+    net, about = load_weights(path)
+    before, _ = load_weights(run / "model.safetensors")
+    pairs = zip(net.state_dict().values(), before.state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    assert net.config == before.config
+    assert about["classes"].startswith("background, face, brow_left")
+    assert (about["preset"], about["step"]) == ("face", "4000")
+    assert about["training_data"] == "helen, afw"
+    assert "research use" in about["licence"]
+    index = json.loads((shipped / "index.json").read_text("utf-8"))
+    assert list(index) == ["face", "heart"]
+    assert index["face"] == {"file": "face/model.safetensors", "sha256": file_sha256(path)}
+
+
+def test_data_that_nobody_knows_is_refused(run: Path, shipped: Path) -> None:
+    for data in ([], ["helen", "mine"]):
+        with pytest.raises(FacewarpError, match="no data set is called"):
+            ship_weights(run, "face", data, shipped)
+    assert not shipped.exists()
+
+
+def test_the_card_says_what_one_must_know(
+    run: Path, shipped: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--folder", str(shipped)]
+    main([*words, "weights", str(run), "face", "--data", "helen", "afw"])
+    sha256 = file_sha256(shipped / "face" / "model.safetensors")
+    assert sha256 in capsys.readouterr().out
+    helen, masks = tmp_path / "helen.json", tmp_path / "masks.json"
+    helen.write_text(json.dumps(evaluation(sha256)))
+    masks.write_text(json.dumps(evaluation(sha256, dataset="celebamask", landmark_px=None)))
+    main([*words, "card", "face", str(helen), str(masks)])
+    card = (shipped / "face" / "README.md").read_text("utf-8")
+    wanted = ["# face\n", sha256, "Helen", "AFW", "Who should not use it", "Research use:"]
+    wanted += ["## Limits", "| **Dice** | **79.3** |", "1.99 px", "0.050 %", "30.1 ms"]
+    wanted += ["`facewarp eval helen --data .../testset --model face --seed 0`", "some processor"]
+    assert not [text for text in wanted if text not in card]
+    assert "MaskGAN" not in card  # it was not trained on that
+    assert card.count("landmark distance") == 1
+    assert max(map(len, card.split("\n\n"))) < 1500
+
+    ship_weights(run, "face", ["helen"], shipped)
+    assert not (shipped / "face" / "README.md").exists()  # it told of others
+
+
+def test_an_evaluation_of_other_weights_is_refused(
+    run: Path, shipped: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ship_weights(run, "face", ["helen"], shipped)
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(evaluation("0" * 64)))
+    with pytest.raises(FacewarpError, match=r"of other weights.*eval again with --model face"):
+        ship_card("face", [other], shipped)
+    with pytest.raises(SystemExit) as end:
+        main(["--folder", str(shipped), "card", "face", str(tmp_path / "nope.json")])
+    assert end.value.code == 1
+    assert "error: this is not an evaluation" in capsys.readouterr().err
+    with pytest.raises(FacewarpError, match="needs an evaluation"):
+        ship_card("face", [], shipped)
+
+
+def test_cards_of_the_shipped_weights_speak_of_them() -> None:
+    folder = Path(str(resources.files("facewarp.assets"))) / "weights"
+    for name, entry in json.loads((folder / "index.json").read_text("utf-8")).items():
+        card = folder / name / "README.md"
+        assert not card.exists() or entry["sha256"] in card.read_text("utf-8")
