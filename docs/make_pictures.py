@@ -1,4 +1,4 @@
-"""Draw the pictures of README and docs from what the project ships: ``python docs/make_pictures.py``.
+"""Draw the pictures of README and docs: ``python docs/make_pictures.py``.
 
 Runs ``facewarp demo`` into a temporary folder; nothing but the shipped clip and template is used.
 """
@@ -17,7 +17,8 @@ from facewarp import Template, read_video
 from facewarp.face.parts import PART_COLORS
 
 IMAGES = Path(__file__).parent / "images"
-GIF_HEIGHT, GIF_EVERY = 300, 3
+LOOP_WINDOW = (150, 60, 650, 560)  # left, top, right, bottom px of the clip
+LOOP_SIZE, LOOP_EVERY = (360, 360), 2
 
 
 def main() -> None:
@@ -30,24 +31,21 @@ def main() -> None:
         sheet.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(
             IMAGES / "demo-sheet.png", optimize=True
         )
-        write_gif(Path(folder) / "tracked.mp4", IMAGES / "demo.gif")
+        write_loop(Path(folder) / "tracked.mp4", IMAGES / "demo.webp")
     Image.fromarray(template_picture(Template.load("average"))).save(
         IMAGES / "template.png", optimize=True
     )
 
 
-def write_gif(video: Path, out: Path) -> None:
-    """Every third frame of a video as a small looping GIF."""
+def write_loop(video: Path, out: Path) -> None:
+    """Every second frame of a video, cut to the face, as a small endless animation."""
     frames = []
     for frame in read_video(video):
-        if frame.index % GIF_EVERY == 0:
-            height, width = frame.image.shape[:2]
-            size = (round(width * GIF_HEIGHT / height), GIF_HEIGHT)
-            frames.append(Image.fromarray(frame.image).resize(size, Image.Resampling.LANCZOS))
-    palette = frames[len(frames) // 2].quantize(192)
-    small = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    small[0].save(
-        out, save_all=True, append_images=small[1:], duration=100, loop=0, optimize=True
+        if frame.index % LOOP_EVERY == 0:
+            window = Image.fromarray(frame.image).crop(LOOP_WINDOW)
+            frames.append(window.resize(LOOP_SIZE, Image.Resampling.LANCZOS))
+    frames[0].save(
+        out, save_all=True, append_images=frames[1:], duration=67, loop=0, quality=70, method=6
     )
 
 

@@ -54,10 +54,14 @@ def point_error(motion: Motion, frames: Sequence[TrackedPoints]) -> PointError:
     Raises:
         ValueError: the face was followed in no frame at rest.
     """
-    still = [f for f in frames if f.landmarks is not None and _at_rest(motion, f.time_s)]
+    still = [
+        frame.landmarks
+        for frame in frames
+        if frame.landmarks is not None and _at_rest(motion, frame.time_s)
+    ]
     if not still:
         raise ValueError("the face must be followed in at least one frame before it moves")
-    rest = np.mean([frame.landmarks for frame in still], axis=0)
+    rest = np.mean(still, axis=0)
     per_frame: list[NDArray[np.float64] | None] = []
     for frame in frames:
         if frame.landmarks is None:

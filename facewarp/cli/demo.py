@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from facewarp.cli.console import output_of
+from facewarp.cli.console import Output, output_of
 from facewarp.cli.track import record_of
 
 if TYPE_CHECKING:
+    from facewarp.face.tracker import FaceTracker
     from facewarp.media.sources import Frame, Image
 
-SCENES = (
-    ("labels", "parts", {}),
-    ("mesh", "mesh", {}),
-    ("texture", "tiger", {"texture": "tiger"}),
-    ("texture", "mask", {"texture": "mask"}),
-    ("field", "field", {}),
+SCENES: tuple[tuple[str, str, str | None], ...] = (
+    ("parts", "labels", None),
+    ("mesh", "mesh", None),
+    ("tiger", "texture", "tiger"),
+    ("mask", "texture", "mask"),
+    ("field", "field", None),
 )
-"""Effect, caption and options: shown one after the other in the clip, side by side in the sheet."""
+"""Caption, effect and texture: one after the other in the clip, side by side in the sheet."""
 
 SHEET_TIMES_S = (0.3, 1.7, 2.5, 3.4, 4.6, 5.7)
 SHEET_WINDOW = (slice(70, 530), slice(170, 630))
@@ -39,64 +40,31 @@ def demo(
 
     Writes tracked.mp4, sheet.png and track.jsonl. Needs no network, no camera and no other data.
     """
-    from facewarp.face.effects import make_effect
-    from facewarp.face.sheets import contact_sheet
     from facewarp.face.tracker import FaceTracker
     from facewarp.media.pipeline import run_pass
-    from facewarp.media.sinks import ImageWriter, open_records, open_sink
-    from facewarp.media.sources import Frame, open_source
+    from facewarp.media.sinks import open_records, open_sink
+    from facewarp.media.sources import open_source
     from facewarp.training.datasets.motion import load_motion
-    from facewarp.training.point_error import TrackedPoints, point_error
+    from facewarp.training.point_error import point_error
 
     output = output_of(ctx)
     assets = Path(str(resources.files("facewarp.assets"))) / "demo"
     motion = load_motion(assets / "motion.json")
-    effects = [make_effect(name, annotate=False, **options) for name, _, options in SCENES]
-    canonical = make_effect("canonical", annotate=False)
-    tracks: list[TrackedPoints] = []
-    times_ms: list[float] = []
-    rows: list[list[Image]] = []
-    sheet_times = list(SHEET_TIMES_S)
-
-    source = open_source(assets / "astronaut.mp4")
-    sink = open_sink(out / "tracked.mp4", like=source)
-    records = open_records(out / "track.jsonl")
-    with FaceTracker(faces=1) as tracker, output.progress("demo", source.frame_count) as advance:
-
-        def work(frame: Frame) -> tuple["Image", list[dict[str, Any]]]:
-            began = perf_counter()
-            faces = tracker(frame.image, frame.time)
-            times_ms.append(1000 * (perf_counter() - began))
-            seen = [face for face in faces if face.state != "lost"]
-            tracks.append(
-                TrackedPoints(
-                    frame.time,
-                    seen[0].landmarks if seen else None,
-                    seen[0].crop.scale if seen else 1.0,
-                )
-            )
-            scene = min(int(frame.time / motion.duration_s * len(SCENES)), len(SCENES) - 1)
-            if sheet_times and frame.time >= sheet_times[0]:
-                sheet_times.pop(0)
-                views = [effect(frame.image, faces, tracker.template) for effect in effects]
-                carried = canonical(frame.image, faces, tracker.template)
-                rows.append([*(view[SHEET_WINDOW] for view in (frame.image, *views)), carried])
-            picture = effects[scene](frame.image, faces, tracker.template)
-            return picture, [record_of(frame, face) for face in faces]
-
-        done = run_pass(source, sink, work, records, advance)
+    with FaceTracker(faces=1) as tracker:
+        show = Show(tracker, motion.duration_s)
+        source = open_source(assets / "astronaut.mp4")
+        sink = open_sink(out / "tracked.mp4", like=source)
+        records = open_records(out / "track.jsonl")
+        with output.progress("demo", source.frame_count) as advance:
+            done = run_pass(source, sink, show.work, records, advance)
         sha256 = tracker.model.sha256
-
-    names = ["frame", *(caption for _, caption, _ in SCENES), "canonical"]
-    labels = [f"{time:.1f} s" for time in SHEET_TIMES_S[: len(rows)]]
-    with ImageWriter(out / "sheet.png") as writer:
-        writer.write(Frame(contact_sheet(rows, labels, names), 0.0, 0))
-    error = point_error(motion, tracks)
+    show.write_sheet(out / "sheet.png")
+    error = point_error(motion, show.tracks)
     result = {
         "output": out,
         "frames": done.frames,
         "fps": done.fps,
-        "register_ms": median(times_ms),
+        "register_ms": median(show.times_ms),
         "point_error_px": error.mean_px,
         "point_error_median_px": error.median_px,
         "point_error_p95_px": error.p95_px,
@@ -104,13 +72,78 @@ def demo(
         "weights_sha256": sha256,
     }
     output.emit_json(result)
+    _tell(output, result)
+
+
+class Show:
+    """What the demo makes of each frame, and what it keeps for the sheet and the measurement.
+
+    Attributes:
+        tracks: the landmarks of every frame.
+        times_ms: how long each frame took to register.
+    """
+
+    def __init__(self, tracker: "FaceTracker", duration_s: float) -> None:
+        from facewarp.face.effects import make_effect
+        from facewarp.training.point_error import TrackedPoints
+
+        self._tracker = tracker
+        self._duration_s = duration_s
+        self._effects = [
+            make_effect(name, texture=texture, annotate=False) for _, name, texture in SCENES
+        ]
+        self._canonical = make_effect("canonical", annotate=False)
+        self._rows: list[list[Image]] = []
+        self.tracks: list[TrackedPoints] = []
+        self.times_ms: list[float] = []
+
+    def work(self, frame: "Frame") -> tuple["Image", list[dict[str, Any]]]:
+        """Register a frame; its picture with the scene's effect, and its records."""
+        from facewarp.training.point_error import TrackedPoints
+
+        began = perf_counter()
+        faces = self._tracker(frame.image, frame.time)
+        self.times_ms.append(1000 * (perf_counter() - began))
+        seen = next((face for face in faces if face.state != "lost"), None)
+        self.tracks.append(
+            TrackedPoints(frame.time, seen.landmarks, seen.crop.scale)
+            if seen
+            else TrackedPoints(frame.time, None, 1.0)
+        )
+        template = self._tracker.template
+        if len(self._rows) < len(SHEET_TIMES_S) and frame.time >= SHEET_TIMES_S[len(self._rows)]:
+            views = [effect(frame.image, faces, template) for effect in self._effects]
+            carried = self._canonical(frame.image, faces, template)
+            windows = [view[SHEET_WINDOW] for view in (frame.image, *views)]
+            self._rows.append([*windows, carried])
+        scene = int(frame.time / self._duration_s * len(SCENES))
+        effect = self._effects[min(scene, len(SCENES) - 1)]
+        return effect(frame.image, faces, template), [record_of(frame, face) for face in faces]
+
+    def write_sheet(self, path: Path) -> None:
+        """Write the frames kept for it, with every effect, as one picture."""
+        from facewarp.face.sheets import contact_sheet
+        from facewarp.media.sinks import ImageWriter
+        from facewarp.media.sources import Frame
+
+        columns = ["frame", *(caption for caption, _, _ in SCENES), "canonical"]
+        rows = [f"{time:.1f} s" for time in SHEET_TIMES_S[: len(self._rows)]]
+        with ImageWriter(path) as writer:
+            writer.write(Frame(contact_sheet(self._rows, rows, columns), 0.0, 0))
+
+
+def _tell(output: Output, result: dict[str, Any]) -> None:
+    out = result["output"]
     table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_row("frames", f"{done.frames}, {error.missed_frames} without the face")
-    table.add_row("speed", f"{done.fps:.1f} frames/s in all, {median(times_ms):.1f} ms to register")
+    table.add_row("frames", f"{result['frames']}, {result['missed_frames']} without the face")
+    table.add_row(
+        "speed", f"{result['fps']:.1f} frames/s in all, {result['register_ms']:.1f} ms to register"
+    )
     table.add_row(
         "point error",
-        f"{error.mean_px:.2f} px of the crop (median {error.median_px:.2f}, "
-        f"95 % below {error.p95_px:.2f})",
+        f"{result['point_error_px']:.2f} px of the crop (median "
+        f"{result['point_error_median_px']:.2f}, 95 % below {result['point_error_p95_px']:.2f})",
     )
-    table.add_row("written", f"{out / 'tracked.mp4'}, {out / 'sheet.png'}, {out / 'track.jsonl'}")
+    for name in ("tracked.mp4", "sheet.png", "track.jsonl"):
+        table.add_row("written", str(out / name))
     output.say(table)

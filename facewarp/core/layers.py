@@ -51,6 +51,7 @@ def fold_batch_norms(net: Net) -> Net:
         if isinstance(block, nn.Sequential):
             for i, (layer, norm) in enumerate(zip(block, list(block)[1:], strict=False)):
                 if isinstance(norm, nn.BatchNorm2d | nn.BatchNorm3d):
+                    assert isinstance(layer, nn.Conv2d | nn.Conv3d)
                     block[i] = fuse_conv_bn_eval(layer, norm)
                     block[i + 1] = nn.Identity()
     return folded
