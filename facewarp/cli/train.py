@@ -141,9 +141,11 @@ def _train(
     """What both commands do: read, train, tell."""
     import torch
 
+    from facewarp.core.memory import keep_freed_memory
     from facewarp.training.presets import parse_settings
     from facewarp.training.runs import prepare, result_of, run_config, trained_on
 
+    keep_freed_memory()
     if threads is not None:
         torch.set_num_threads(threads)
     config = run_config(folder, preset, parse_settings(settings), resume=resume)
