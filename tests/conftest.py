@@ -1,10 +1,16 @@
 """Fixtures that every test may use."""
 
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from importlib.resources import files
 from pathlib import Path
 
+import av
+import cv2
 import numpy as np
+import PIL.Image
 import pytest
 
 
@@ -24,6 +30,120 @@ def data_dir() -> Path:
 def rng() -> np.random.Generator:
     """Random numbers, the same in every run."""
     return np.random.default_rng(20200307)
+
+
+class Portrait:
+    """The shipped portrait, whose head can be drawn into frames.
+
+    Places are in px of the portrait, measured by eye.
+    """
+
+    MIDDLE = np.array([224.0, 132.0])  # of the square around the landmarks
+    SIDE = 96.0
+    EYES = np.array([(202.5, 101.5), (247.5, 104.0)])
+    MOUTH = np.array([226.0, 145.0])
+    CHIN = np.array([221.5, 175.0])
+
+    def __init__(self) -> None:
+        path = files("facewarp.assets").joinpath("demo/portrait.png")
+        encoded = np.frombuffer(path.read_bytes(), np.uint8)
+        self.image = cv2.cvtColor(cv2.imdecode(encoded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+        y, x = np.mgrid[: self.image.shape[0], : self.image.shape[1]]
+        distance = np.hypot((x - 222) / 100, (y - 115) / 112)
+        self._alpha = np.clip((1.15 - distance) / 0.15, 0, 1).astype(np.float32)
+
+    def draw(self, frame, at, scale=1.0, degrees=0.0, mirrored=False):
+        """Draw the head over a frame, in place: its middle to (x, y), turned from +x towards +y.
+
+        Returns:
+            (2, 3) matrix from px of the portrait to px of the frame.
+        """
+        cos, sin = (scale * f(math.radians(degrees)) for f in (math.cos, math.sin))
+        linear = np.array([[cos, -sin], [sin, cos]]) @ np.diag([-1.0 if mirrored else 1.0, 1.0])
+        matrix = np.column_stack([linear, np.asarray(at) - linear @ self.MIDDLE])
+        size = (frame.shape[1], frame.shape[0])
+        head = cv2.warpAffine(self.image, matrix, size)
+        alpha = cv2.warpAffine(self._alpha, matrix, size)[..., None]
+        frame[:] = np.rint(frame + alpha * (head.astype(np.float32) - frame))
+        return matrix
+
+    def frame(self, at=(160, 120), scale=0.8, degrees=0.0, size=(320, 240)):
+        """A grey frame of size (width, height) with the head at a place in it."""
+        frame = np.full((size[1], size[0], 3), 108, np.uint8)
+        self.draw(frame, at, scale, degrees)
+        return frame
+
+
+@pytest.fixture(scope="session")
+def portrait() -> Portrait:
+    return Portrait()
+
+
+def _write_clip(
+    path, frames, *, rate=25, ticks=None, time_base=None, turn=0, sound=False, codec="libx264"
+):
+    """A video of upright frames (H, W, 3), stored turned if it says so."""
+    base = time_base or 1 / Fraction(rate)
+    with av.open(str(path), "w") as container:
+        stored = [np.ascontiguousarray(np.rot90(frame, turn // 90)) for frame in frames]
+        height, width = stored[0].shape[:2]
+        options = {"crf": "12", "preset": "ultrafast"} if codec == "libx264" else {"b": "4M"}
+        video = container.add_stream(
+            codec, rate=rate, width=width, height=height, pix_fmt="yuv420p", time_base=base,
+            options=options,
+        )  # fmt: skip
+        if turn:
+            video.set_display_rotation(-turn)
+        if sound:
+            audio = container.add_stream("aac", rate=48_000, layout="mono")
+            wave = np.sin(np.arange(round(len(frames) * 48_000 / rate)) / 20) * 9000
+            tone = av.AudioFrame.from_ndarray(
+                wave.astype(np.int16)[None], format="s16", layout="mono"
+            )
+            tone.sample_rate = 48_000
+            container.mux(audio.encode(tone))
+            container.mux(audio.encode(None))
+        for tick, picture in zip(ticks or range(len(stored)), stored, strict=True):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = tick, base
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    return path
+
+
+@pytest.fixture(scope="session")
+def write_clip() -> Callable[..., Path]:
+    return _write_clip
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """An empty folder to work in."""
+    place = tmp_path / "work"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    return place
+
+
+@pytest.fixture(scope="session")
+def moving(portrait):
+    """Ten frames of a head that moves to the right."""
+    return [portrait.frame((130 + 5 * step, 118)) for step in range(10)]
+
+
+@pytest.fixture(scope="session")
+def talk(moving, tmp_path_factory) -> Path:
+    """Those frames as a clip of 25 frames a second, with sound."""
+    place = tmp_path_factory.mktemp("talk")
+    return _write_clip(place / "talk.mp4", moving, sound=True)
+
+
+@pytest.fixture
+def photo(folder, portrait) -> Path:
+    """A picture of a face in the working folder."""
+    path = folder / "photo.png"
+    PIL.Image.fromarray(portrait.frame()).save(path)
+    return path
 
 
 @pytest.fixture(autouse=True, scope="session")

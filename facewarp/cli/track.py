@@ -1,7 +1,9 @@
 """``facewarp track``: carry a template onto every face of videos, pictures and folders."""
 
+import os
 from collections import Counter
-from enum import Enum
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,20 +14,13 @@ from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
     from facewarp.face.effects import Effect
+    from facewarp.face.template import Template
     from facewarp.face.tracker import Face, FaceTracker
     from facewarp.media.pipeline import Pass
     from facewarp.media.sources import Frame, Image, Source
 
-HELP_EXAMPLES = """\b
-Examples:
-  facewarp track talk.mp4 --out tracked.mp4
-  facewarp track talk.mp4 --out tiger.mp4 --effect texture --texture tiger
-  facewarp track photo.jpg --out mesh.png --effect mesh --faces 8
-  facewarp track holiday/ --out overlays/ --data overlays.csv
-  facewarp track a.mp4 b.mov --out results/ --data results/"""
 
-
-class EffectName(str, Enum):
+class EffectName(StrEnum):
     """Effects that can be drawn."""
 
     labels = "labels"
@@ -38,89 +33,85 @@ class EffectName(str, Enum):
 def track(
     ctx: typer.Context,
     inputs: Annotated[
-        list[Path], typer.Argument(help="Videos, pictures, or folders of pictures.", metavar="INPUT...")
+        list[Path],
+        typer.Argument(help="Videos, pictures, or folders of pictures.", metavar="INPUT..."),
     ],
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            "--out", "-o", help="File to write; a folder for several inputs. [default: NAME-EFFECT]"
+            "--out",
+            "-o",
+            metavar="PATH",
+            help="File to write; a folder for several inputs.",
+            show_default="INPUT-EFFECT",
         ),
     ] = None,
-    effect: Annotated[EffectName, typer.Option(help="What to draw.")] = EffectName.labels,
+    effect: Annotated[
+        EffectName,
+        typer.Option(metavar="NAME", help=f"What to draw: {', '.join(EffectName)}."),
+    ] = EffectName.labels,
     texture: Annotated[
-        str | None, typer.Option(help="Texture for --effect texture: a shipped name or a PNG file.")
+        str | None,
+        typer.Option(
+            help="What --effect texture wears: a shipped name or a PNG file.", show_default="mask"
+        ),
     ] = None,
     opacity: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Strength of the effect, 0 to 1.")
+        float | None,
+        typer.Option(min=0.0, max=1.0, metavar="SHARE", help="Strength of the effect."),
     ] = None,
     template: Annotated[
         str, typer.Option(help="Template to register to: a shipped name or a .npz file.")
     ] = "average",
     model: Annotated[str, typer.Option(help="Model: a shipped name or a weights file.")] = "face",
     data: Annotated[
-        Path | None,
-        typer.Option(help="Write track data as .jsonl or .csv; a folder for several inputs."),
+        str | None,
+        typer.Option(
+            metavar="PATH", help="Track data as .jsonl or .csv; a folder for several inputs."
+        ),
     ] = None,
-    faces: Annotated[int, typer.Option(min=1, max=64, help="How many faces to follow.")] = 5,
-    tags: Annotated[bool, typer.Option(help="Tag faces with id, state and confidence.")] = False,
-    start: Annotated[float | None, typer.Option(help="First second of a video to track.")] = None,
-    end: Annotated[float | None, typer.Option(help="Second of a video to stop before.")] = None,
+    faces: Annotated[
+        int, typer.Option(min=1, max=64, metavar="COUNT", help="How many faces to follow.")
+    ] = 5,
+    tags: Annotated[
+        bool, typer.Option("--tags", help="Tag faces with id, state and confidence.")
+    ] = False,
+    start: Annotated[
+        float | None, typer.Option(metavar="SECOND", help="Where to begin in a video.")
+    ] = None,
+    end: Annotated[
+        float | None, typer.Option(metavar="SECOND", help="Where in a video to stop.")
+    ] = None,
     device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, mps.")] = "cpu",
 ) -> None:
-    """Carry labels, a mesh or a texture onto every face of videos and pictures."""
+    """Carry labels, a mesh or a texture onto every face of videos and pictures.
+
+    The output has the frames, timestamps, rotation and sound of the input.
+
+    Examples:
+      facewarp track talk.mp4 --out tracked.mp4
+      facewarp track talk.mp4 --out tiger.mp4 --effect texture --texture tiger
+      facewarp track photo.jpg --out mesh.png --effect mesh --faces 8
+      facewarp track holiday/ --out overlays/ --data overlays.csv
+      facewarp track a.mp4 b.mov --out results/ --data results/
+    """
     from facewarp.face.effects import make_effect
     from facewarp.face.tracker import FaceTracker
-    from facewarp.media.sinks import open_records, open_sink, target_for
-    from facewarp.media.sources import open_source
 
+    _check_usage(effect, texture, opacity)
     output = output_of(ctx)
     drawn = make_effect(effect.value, texture=texture, opacity=opacity, annotate=tags)
-    several = len(inputs) > 1
-    if several and out is None:
-        raise FacewarpError("several inputs need a folder to write to", fix="Give --out FOLDER/.")
-    sources = [open_source(path, start, end) for path in inputs]
-    targets = [target_for(f"{out}/" if several else out or _default(path, effect), source)
-               for path, source in zip(inputs, sources, strict=True)]
-    _check_distinct(targets)
-    results = []
+    jobs = _plan(inputs, out, data, effect, start, end)
+    results: list[dict[str, Any]] = []
     with FaceTracker(template, model, faces=faces, device=device) as tracker:
-        for source, target in zip(sources, targets, strict=True):
-            size = getattr(drawn, "size", None)
-            sink = open_sink(target, like=source, size=size)
+        for job in jobs:
             try:
-                records = open_records(_data_path(data, source, several), inputs) if data else None
-            except BaseException:
-                sink.abort()
+                results.append(_track(output, tracker, drawn, job))
+            except KeyboardInterrupt as stop:
+                if results:
+                    stop.add_note(f"finished before: {len(results)} of {len(jobs)} inputs")
                 raise
-            results.append(_track_one(output, tracker, drawn, source, sink, records))
-    output.emit_json(results if several else results[0])
-
-
-def _track_one(
-    output: Output, tracker: "FaceTracker", effect: "Effect", source: "Source", sink: Any, records: Any
-) -> dict[str, Any]:
-    from facewarp.media.pipeline import run_pass
-
-    states: Counter[str] = Counter()
-    ids: set[int] = set()
-    confidence: list[float] = []
-    tracker.reset()
-
-    def work(frame: "Frame") -> tuple["Image", list[dict[str, Any]]]:
-        if source.kind == "folder":
-            tracker.reset()  # pictures of a folder need not show the same people
-        faces = tracker(frame.image, frame.time)
-        ids.update(face.id for face in faces)
-        confidence.extend(face.confidence for face in faces if face.state != "lost")
-        states.update(face.state for face in faces)
-        if not any(face.state != "lost" for face in faces):
-            states["no face"] += 1
-        picture = effect(frame.image, faces, tracker.template)
-        return picture, [record_of(frame, face) for face in faces]
-
-    with output.progress(f"tracking {source.name}", source.frame_count) as advance:
-        done = run_pass(source, sink, work, records, advance)
-    return _report(output, done, states, ids, confidence, records)
+    output.emit_json(results if len(jobs) > 1 else results[0])
 
 
 def record_of(frame: "Frame", face: "Face") -> dict[str, Any]:
@@ -137,58 +128,176 @@ def record_of(frame: "Frame", face: "Face") -> dict[str, Any]:
     }
 
 
-def _report(
-    output: Output,
-    done: "Pass",
-    states: Counter[str],
-    ids: set[int],
-    confidence: list[float],
-    records: Any,
-) -> dict[str, Any]:
-    mean = sum(confidence) / len(confidence) if confidence else 0.0
-    without = states["no face"]
-    output.say(
-        f"[green]{done.output}[/]: {done.frames} frames in {done.seconds:.1f} s "
-        f"({done.fps:.1f} fps), {len(ids)} face{'' if len(ids) == 1 else 's'}, "
-        f"mean confidence {mean:.2f}"
-    )
-    if without == done.frames:
-        output.warn(f"no face was found in {done.source}; the output is the input, unchanged")
-    elif without:
-        output.say(f"  no face in {without} of {done.frames} frames")
-    if done.truncated:
-        output.warn(f"{done.source} is damaged or cut short; what could be read was tracked")
+def _check_usage(effect: EffectName, texture: str | None, opacity: float | None) -> None:
+    if texture is not None and effect is not EffectName.texture:
+        raise typer.BadParameter(
+            f"--effect {effect.value} wears no texture; say --effect texture.",
+            param_hint="--texture",
+        )
+    if opacity is not None and effect is EffectName.canonical:
+        raise typer.BadParameter(
+            "--effect canonical shows the frame itself and has no opacity.",
+            param_hint="--opacity",
+        )
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One input with where its picture and its data go."""
+
+    source: "Source"
+    target: Path
+    data: Path | None
+
+
+def _plan(
+    inputs: list[Path],
+    out: str | None,
+    data: str | None,
+    effect: EffectName,
+    start: float | None,
+    end: float | None,
+) -> list[_Job]:
+    """Open every input, so that a bad one is known before work begins, and name the outputs."""
+    from facewarp.media.sinks import check_target
+    from facewarp.media.sources import open_source
+
+    several = len(inputs) > 1
+    if several and out is None:
+        raise FacewarpError("several inputs need a folder to write to", fix="Give --out FOLDER.")
+    if several and data is not None and Path(data).suffix in {".jsonl", ".csv"}:
+        raise FacewarpError(
+            "several inputs need a folder for their data", data, "Give --data FOLDER."
+        )
+    sources = [open_source(path, start, end) for path in inputs]
+    jobs = [
+        _Job(source, _target(source, out, effect, several), _data(source, data, several))
+        for source in sources
+    ]
+    names = Counter(path for job in jobs for path in (job.target, job.data) if path is not None)
+    for path, count in names.items():
+        if count > 1:
+            what = f"{count} outputs would have the same name"
+            raise FacewarpError(what, path, "Track these inputs one by one, or rename one.")
+    for job in jobs:
+        if job.source.kind != "folder":
+            check_target(job.target, inputs)
+        if job.data is not None:
+            check_target(job.data, inputs)
+    return jobs
+
+
+def _target(source: "Source", out: str | None, effect: EffectName, several: bool) -> Path:
+    """Where pictures go: what --out says, or INPUT-EFFECT in the working folder."""
+    from facewarp.media.encoders import FORMATS
+    from facewarp.media.sinks import target_for
+
+    if out is not None and not several:
+        return target_for(out, source)
+    if out is not None:
+        is_folder = source.kind == "folder"
+        return (
+            Path(out) / source.path.resolve().name if is_folder else target_for(f"{out}/", source)
+        )
+    path = source.path.resolve()
+    if source.kind == "folder":
+        return Path(f"{path.name}-{effect.value}")
+    is_written = source.kind == "image" or path.suffix.lower() in FORMATS
+    return Path(f"{path.stem}-{effect.value}{path.suffix if is_written else '.mp4'}")
+
+
+def _data(source: "Source", data: str | None, several: bool) -> Path | None:
+    if data is None:
+        return None
+    path = Path(data)
+    if several or path.is_dir() or data.endswith(("/", os.sep)):
+        return path / f"{source.path.resolve().stem}.jsonl"
+    return path
+
+
+@dataclass
+class _Tally:
+    """What was found, counted while it is found."""
+
+    states: Counter[str] = field(default_factory=Counter)
+    faces: set[tuple[int, int]] = field(default_factory=set)
+    confidences: list[float] = field(default_factory=list)
+    frames_without: int = 0
+
+    def add(self, scene: int, faces: list["Face"]) -> None:
+        """Count a frame's faces; ids belong to a scene."""
+        there = [face for face in faces if face.state != "lost"]
+        self.states.update(face.state for face in faces)
+        self.faces.update((scene, face.id) for face in there)
+        self.confidences.extend(face.confidence for face in there)
+        self.frames_without += not there
+
+    @property
+    def mean_confidence(self) -> float | None:
+        return sum(self.confidences) / len(self.confidences) if self.confidences else None
+
+
+def _track(output: Output, tracker: "FaceTracker", effect: "Effect", job: _Job) -> dict[str, Any]:
+    from facewarp.media.pipeline import run_pass
+    from facewarp.media.sinks import open_records, open_sink
+
+    source, tally = job.source, _Tally()
+    tracker.reset()
+
+    def work(frame: "Frame") -> tuple["Image", list[dict[str, Any]]]:
+        if source.kind == "folder":
+            tracker.reset()  # pictures of a folder need not show the same people
+        faces = tracker(frame.image, frame.time)
+        tally.add(frame.index if source.kind == "folder" else 0, faces)
+        picture = effect(frame.image, faces, tracker.template)
+        return picture, [record_of(frame, face) for face in faces]
+
+    sink = open_sink(job.target, like=source, size=_size_of(effect, source, tracker.template))
+    try:
+        records = open_records(job.data, [source.path]) if job.data else None
+    except BaseException:
+        sink.abort()
+        raise
+    with output.progress(f"tracking {source.name}", source.frame_count) as advance:
+        done = run_pass(source, sink, work, records, advance)
+    _report(output, done, tally)
     return {
         "input": done.source,
         "output": done.output,
-        "data": records.target if records else None,
+        "data": job.data,
         "frames": done.frames,
-        "frames_without_face": without,
-        "faces": len(ids),
-        "states": {name: states[name] for name in ("tracking", "uncertain", "lost")},
-        "mean_confidence": mean,
+        "frames_without_face": tally.frames_without,
+        "faces": len(tally.faces),
+        "states": {name: tally.states[name] for name in ("tracking", "uncertain", "lost")},
+        "mean_confidence": tally.mean_confidence,
         "seconds": done.seconds,
         "fps": done.fps,
         "truncated": done.truncated,
     }
 
 
-def _default(path: Path, effect: EffectName) -> Path:
-    """Beside the user, not beside the input: NAME-EFFECT with the input's suffix, or a folder."""
-    return Path(f"{path.stem or path.name}-{effect.value}{'' if path.is_dir() else path.suffix}")
+def _size_of(effect: "Effect", source: "Source", template: "Template") -> tuple[int, int]:
+    """(width, height) of an effect's pictures: not all are of the size of the source's frames."""
+    import numpy as np
+
+    width, height = source.size
+    picture = effect(np.zeros((height, width, 3), np.uint8), [], template)
+    return picture.shape[1], picture.shape[0]
 
 
-def _data_path(data: Path, source: "Source", several: bool) -> Path:
-    if several or data.is_dir():
-        return data / f"{source.path.stem}.jsonl"
-    return data
+def _report(output: Output, done: "Pass", tally: _Tally) -> None:
+    from rich.markup import escape
 
-
-def _check_distinct(targets: list[Path]) -> None:
-    for target, count in Counter(targets).items():
-        if count > 1:
-            raise FacewarpError(
-                f"{count} inputs would be written to the same file",
-                target,
-                "Track them one by one, or rename one.",
-            )
+    count, mean = len(tally.faces), tally.mean_confidence
+    found = "no face" if mean is None else f"{count} face{'s' if count > 1 else ''}"
+    output.say(
+        f"[green]{escape(str(done.output))}[/]: {done.frames} "
+        f"frame{'s' if done.frames != 1 else ''} in {done.seconds:.1f} s ({done.fps:.1f} fps), "
+        f"{found}" + ("" if mean is None else f", mean confidence {mean:.2f}")
+    )
+    if mean is None:
+        output.warn(f"no face was found in {done.source}")
+    elif tally.frames_without:
+        output.say(f"  no face in {tally.frames_without} of {done.frames} frames")
+    if done.truncated:
+        output.warn(f"{done.source} is damaged or cut short; what could be read was tracked")

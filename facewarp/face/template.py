@@ -4,11 +4,13 @@ import io
 import json
 import os
 import tempfile
+import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +23,19 @@ from facewarp.face.parts import LANDMARK_COUNT, MIRROR_LANDMARKS, FacePart
 BROW_LINE = tuple(range(17, 27))  # iBUG: along both brows, image-left to image-right
 INNER_LIPS = frozenset(range(60, 68))
 LEFT_EYE, RIGHT_EYE = frozenset(range(36, 42)), frozenset(range(42, 48))  # the image's
+OPENINGS = (LEFT_EYE, RIGHT_EYE, INNER_LIPS)
 FOREHEAD_LIFT = 0.35  # of the way from chin to nose bridge, as the part masks have it
 MESH_SPACING_PX = 17.0
+
+_MAX_HALVINGS = 8  # a face needs one or two; more is for landmarks that are no face
+_SHAPES = {
+    "image": CROP_SHAPE,
+    "colour": (*CROP_SHAPE, 3),
+    "probabilities": (len(FacePart), *CROP_SHAPE),
+    "landmarks": (LANDMARK_COUNT, 2),
+}
+# What numpy raises for files that are no archive of arrays, are cut short, or hold other things.
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,24 +114,20 @@ class Template:
         try:
             with np.load(path, allow_pickle=False) as data:
                 about = json.loads(str(data["about"]))
-                soft = data["probabilities"].astype(np.float32)
-                loaded = (data["colour"], data["image"], soft, data["landmarks"])
-        except (OSError, ValueError, KeyError) as error:
+                name, origin = str(about["name"]), dict(about["origin"])
+                arrays = {key: np.asarray(data[key]) for key in _SHAPES}
+        except _DAMAGE as error:
             raise FacewarpError(
-                "the file is not a facewarp template", path, "build one anew"
+                "the file is not a facewarp template", path, "Build one anew."
             ) from error
-        colour, image, soft, landmarks = loaded
-        shapes = (colour.shape, image.shape, soft.shape, landmarks.shape)
-        expected = (
-            (*CROP_SHAPE, 3),
-            CROP_SHAPE,
-            (len(FacePart), *CROP_SHAPE),
-            (LANDMARK_COUNT, 2),
-        )
-        if shapes != expected:
-            raise FacewarpError("the template's arrays have other shapes than a template's", path)
+        for key, shape in _SHAPES.items():
+            if arrays[key].shape != shape or not np.isfinite(arrays[key]).all():
+                raise FacewarpError(f"the template's {key} are not those of a template", path)
+        soft = arrays["probabilities"].astype(np.float32)
         soft /= soft.sum(0, keepdims=True).clip(1e-6)
-        return cls.of_parts(about["name"], colour, image, soft, landmarks, about["origin"])
+        return cls.of_parts(
+            name, arrays["colour"], arrays["image"], soft, arrays["landmarks"], origin
+        )
 
 
 def template_names() -> list[str]:
@@ -134,18 +143,20 @@ def face_mesh(landmarks: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDAr
 
     Returns:
         Mesh points (M, 2) px, landmarks first, and triangles (T, 3) of their indices. Eyes and
-        mouth opening have none.
+        mouth opening have none, and no triangle reaches into them or beyond the face.
     """
     lift = FOREHEAD_LIFT * (landmarks[27] - landmarks[8])
     forehead = landmarks[list(BROW_LINE)] + lift
-    border = np.concatenate([landmarks[:17], forehead[::-1]])
-    points = np.concatenate([landmarks, forehead, _skin_points(landmarks, forehead, border)])
-    triangles = Delaunay(points).simplices.astype(np.int32)
+    outline = np.concatenate([landmarks[:17], forehead[::-1]])
+    points = np.concatenate([landmarks, forehead, _skin_points(landmarks, forehead, outline)])
+    count, brows = len(landmarks), len(forehead)
+    rings = [[*range(17), *reversed(range(count, count + brows))], *map(sorted, OPENINGS)]
+    points, triangles = _triangulate(points, rings)
     centres = points[triangles].mean(1)
-    inside = _inside(centres, border)
-    openings = [INNER_LIPS, LEFT_EYE, RIGHT_EYE]
-    hole = np.array([any(set(map(int, t)) <= opening for opening in openings) for t in triangles])
-    return points, triangles[inside & ~hole]
+    inside = _inside(centres, outline)
+    for opening in OPENINGS:
+        inside &= ~_inside(centres, landmarks[sorted(opening)])
+    return points, triangles[inside]
 
 
 def mirrored_points(landmarks: NDArray[np.float64], width: int) -> NDArray[np.float64]:
@@ -167,14 +178,42 @@ def _skin_points(
     for index, y in enumerate(rows):
         offset = 0.5 * (index % 2)
         reach = np.arange(0, (high[0] - low[0]) / MESH_SPACING_PX) + offset
-        xs = np.unique(np.concatenate([axis_x - reach * MESH_SPACING_PX, axis_x + reach * MESH_SPACING_PX]))
+        xs = np.unique(
+            np.concatenate([axis_x - reach * MESH_SPACING_PX, axis_x + reach * MESH_SPACING_PX])
+        )
         found.append(np.column_stack([xs, np.full_like(xs, y)]))
     lattice = np.concatenate(found)
     distance = np.linalg.norm(lattice[:, None] - taken[None], axis=-1).min(1)
     inner = _inside(lattice, border)
-    for opening in (LEFT_EYE, RIGHT_EYE, INNER_LIPS):
+    for opening in OPENINGS:
         inner &= ~_inside(lattice, landmarks[sorted(opening)])
     return lattice[inner & (distance > 0.62 * MESH_SPACING_PX)]
+
+
+def _triangulate(
+    points: NDArray[np.float64], rings: list[list[int]]
+) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Delaunay triangles (T, 3) that cross no edge of closed rings of points.
+
+    An edge that triangles would cross is halved by a further point, and again, until none does.
+    """
+    for _ in range(_MAX_HALVINGS):
+        triangles = Delaunay(points).simplices.astype(np.int32)
+        sides = np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+        edges = set(map(tuple, sides.tolist()))
+        halved = []
+        further = []
+        for ring in rings:
+            halved.append(list[int]())
+            for start, end in zip(ring, ring[1:] + ring[:1], strict=True):
+                halved[-1].append(start)
+                if (min(start, end), max(start, end)) not in edges:
+                    halved[-1].append(len(points) + len(further))
+                    further.append((points[start] + points[end]) / 2)
+        if not further:
+            break
+        points, rings = np.concatenate([points, further]), halved
+    return points, triangles
 
 
 def _inside(points: NDArray[np.float64], polygon: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -195,12 +234,12 @@ def _find(template: str | Path) -> Path:
     path = Path(template)
     if path.suffix == ".npz":
         if not path.is_file():
-            raise FacewarpError("there is no such template", path, "check the path")
+            raise FacewarpError("there is no such template", path, "Check the path.")
         return path
     shipped = _folder() / f"{template}.npz"
     if not shipped.is_file():
         names = ", ".join(template_names()) or "none"
         raise FacewarpError(
-            f"no template is called {str(template)!r}", fix=f"use one of {names}, or a .npz file"
+            f"no template is called {str(template)!r}", fix=f"Use one of {names}, or a .npz file."
         )
     return shipped

@@ -1,6 +1,7 @@
 """One pass through a source: every frame is worked on, written, and recorded."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -49,41 +50,36 @@ def run_pass(
 
     Reading and writing run in threads of their own where they are slow; ``work`` runs here. On
     Ctrl-C both outputs keep what was done, under their final names, and the exception carries a
-    note that says so; on any other error neither output appears.
+    note that says so. On any other error neither output appears, but pictures of a folder that
+    are finished stay.
 
     Args:
         source: an open source; closed at the end.
         sink: an open sink; closed at the end.
         work: from a frame to its new picture and its records.
-        records: where records go; dropped without.
+        records: where records go, closed at the end; dropped without.
         advance: called after each frame.
     """
     began = perf_counter()
     try:
-        with source, sink:
-            if records is None:
-                _pump(source, sink, work, None, advance)
-            else:
-                with records:
-                    _pump(source, sink, work, records, advance)
+        with source, records or nullcontext(), sink:  # the sink is the first to close, or to fail
+            for frame in source:
+                image, found = work(frame)
+                sink.write(frame.with_image(image))
+                if records is not None:
+                    for record in found:
+                        records.write(record)
+                advance()
     except KeyboardInterrupt as stop:
-        stop.add_note(f"kept {sink.kept} frames in {sink.target}" if sink.kept else "nothing kept")
+        stop.add_note(_kept(sink, records))
         raise
-    seconds = perf_counter() - began
-    return Pass(source.path, sink.target, sink.kept, seconds, source.truncated)
+    return Pass(source.path, sink.target, sink.kept, perf_counter() - began, source.truncated)
 
 
-def _pump(
-    source: Source,
-    sink: Sink,
-    work: Work,
-    records: RecordWriter | None,
-    advance: Callable[[], None],
-) -> None:
-    for frame in source:
-        image, found = work(frame)
-        sink.write(frame.with_image(image))
-        if records is not None:
-            for record in found:
-                records.write(record)
-        advance()
+def _kept(sink: Sink, records: RecordWriter | None) -> str:
+    """What an interrupted pass has left."""
+    if not sink.kept:
+        return f"nothing was written to {sink.target}"
+    frames = "the first frame" if sink.kept == 1 else f"the first {sink.kept} frames"
+    data = f" and their data in {records.target}" if records is not None and records.kept else ""
+    return f"kept {frames} in {sink.target}{data}"

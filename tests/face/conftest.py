@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from facewarp.face.crop import CROP_SHAPE, Crop
+from facewarp.face.detector import FaceDetector
+from facewarp.face.fitting import Fitter
 from facewarp.face.template import Template
-from facewarp.face.tracker import Face
+from facewarp.face.tracker import Face, FaceTracker, TrackerConfig
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +48,28 @@ def face_at(template):
         return replace(face, **changes)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def detector():
+    with FaceDetector() as detector:
+        yield detector
+
+
+@pytest.fixture(scope="session")
+def fitter():
+    return Fitter("average", "face", "cpu", TrackerConfig().sure)
+
+
+@pytest.fixture
+def make_tracker(detector, fitter):
+    def make(**options):
+        options.setdefault("detector", detector)
+        return FaceTracker(fitter.template, fitter.model, **options)
+
+    return make
+
+
+@pytest.fixture
+def tracker(make_tracker):
+    return make_tracker()
