@@ -201,10 +201,10 @@ def _triangulate(
         triangles = Delaunay(points).simplices.astype(np.int32)
         sides = np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
         edges = set(map(tuple, sides.tolist()))
-        halved = []
-        further = []
+        halved: list[list[int]] = []
+        further: list[NDArray[np.float64]] = []
         for ring in rings:
-            halved.append(list[int]())
+            halved.append([])
             for start, end in zip(ring, ring[1:] + ring[:1], strict=True):
                 halved[-1].append(start)
                 if (min(start, end), max(start, end)) not in edges:
