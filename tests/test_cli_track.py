@@ -134,6 +134,7 @@ def test_what_is_said_as_json_is_one_value(talk, folder):
     assert float(rows[0]["x0"]) < float(rows[0]["x16"])
 
 
+@pytest.mark.slow
 def test_a_video_that_ends_early_is_tracked_as_far_as_it_goes(write_clip, moving, folder):
     write_clip("whole.ts", moving * 4, codec="mpeg2video")
     content = Path("whole.ts").read_bytes()
@@ -250,6 +251,7 @@ def test_no_face_is_a_result(folder):
 # --- where it goes
 
 
+@pytest.mark.slow
 def test_without_out_the_result_is_named_after_input_and_effect(write_clip, moving, photo, folder):
     write_clip("old.avi", moving[:3], codec="mpeg4")
     (folder / "holiday").mkdir()

@@ -112,6 +112,7 @@ BAD = {
         ["talk.mp4", "--out", "out.mp4", "--model", "gone.safetensors"],
         "there is no such weights file (gone.safetensors)",
     ),
+    "device": (["talk.mp4", "--device", "abacus"], "there is no device 'abacus' here"),
     "bad model": (["talk.mp4", "--out", "out.mp4", "--model", "bad.safetensors"], "weights"),
 }
 

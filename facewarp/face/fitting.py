@@ -72,14 +72,14 @@ class Fitter:
         sure: confidence from which a face's state is ``"tracking"``.
 
     Raises:
-        FacewarpError: there is no such model or template, or the model is not one for faces.
+        FacewarpError: no such model, template or device, or the model is not one for faces.
     """
 
     def __init__(
         self, template: str | Path | Template, model: str | Path | Model, device: str, sure: float
     ) -> None:
         self.template = template if isinstance(template, Template) else Template.load(template)
-        self.model = model if isinstance(model, Model) else load(model, device)
+        self.model = model if isinstance(model, Model) else load(model, _present(device))
         self.sure = sure
         config = self.model.config
         if config.kind != "face" or tuple(config.grid_shape) != CROP_SHAPE:
@@ -175,6 +175,16 @@ def folds_percent(field: Tensor, warped: Tensor) -> Tensor:
     inside = warped[:, 0] < 0.5
     folded = (fields.jacobian_determinant(field) <= 0) & inside
     return 100 * folded.sum((1, 2)) / inside.sum((1, 2)).clamp(min=1)
+
+
+def _present(device: str) -> torch.device:
+    """A device by name, tried."""
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch's ways to say no
+        raise FacewarpError(
+            f"there is no device {device!r} here", fix="Use cpu; facewarp doctor lists devices."
+        ) from error
 
 
 def _is_askew(face: Face) -> bool:

@@ -199,3 +199,5 @@ def test_unknown_names_are_told(detector):
         FaceTracker("nobody", detector=detector)
     with pytest.raises(FacewarpError, match="no model is called 'nothing'"):
         FaceTracker(model="nothing", detector=detector)
+    with pytest.raises(FacewarpError, match="no device 'abacus' here"):
+        FaceTracker(device="abacus", detector=detector)
