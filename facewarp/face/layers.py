@@ -126,7 +126,10 @@ class Labels(FaceEffect):
             ]
             cv2.polylines(line, contours, True, 255, self._LINE_WIDTH, cv2.LINE_AA, _SHIFT)
             colour = self._LINE_WHITE * 255 + (1 - self._LINE_WHITE) * PART_COLORS[part]
-            rgba = _over(rgba, colour, line * np.float32(self._LINE_ALPHA / 255))
+            drawn = line > 0
+            rgba[drawn] = _over(
+                rgba[drawn], colour, line[drawn] * np.float32(self._LINE_ALPHA / 255)
+            )
         self._picture = TemplatePicture(rgba, self.opacity)
 
     def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
@@ -270,8 +273,8 @@ def premultiplied(colour: NDArray[np.floating], alpha: float) -> tuple[float, ..
 def _over(
     rgba: NDArray[np.uint8], colour: NDArray[np.floating], alpha: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
-    """A colour with its alpha (h, w) laid over an RGBA picture, all with straight alpha."""
+    """A colour with its alpha (...) laid over RGBA pixels (..., 4), all with straight alpha."""
     below = rgba[..., 3] / np.float32(255) * (1 - alpha)
     total = np.maximum(alpha + below, 1e-6)
     mixed = (colour * alpha[..., None] + rgba[..., :3] * below[..., None]) / total[..., None]
-    return np.rint(np.dstack([mixed, 255 * total])).astype(np.uint8)
+    return np.rint(np.concatenate([mixed, 255 * total[..., None]], -1)).astype(np.uint8)
