@@ -1,0 +1,83 @@
+"""The README's commands and code run as written, on a short clip and a portrait."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from facewarp.cli.app import app
+from facewarp.media.sinks import open_sink
+from facewarp.media.sources import open_source, read_video
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text("utf-8")
+CLIP = ROOT / "assets" / "demo" / "astronaut.mp4"
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+
+
+def commands(word):
+    """Every ``facewarp WORD ...`` line of the README, without its comment."""
+    lines = "\n".join(blocks("sh")).splitlines()
+    return [line.split(" #")[0].strip() for line in lines if line.startswith(f"facewarp {word}")]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with the files that the README speaks of, to stand in."""
+    with open_source(CLIP, end=0.2) as source, open_sink(tmp_path / "talk.mp4", like=source) as out:
+        for frame in source:
+            out.write(frame)
+    Image.open(ROOT / "assets" / "demo" / "portrait.png").save(tmp_path / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_readme_has_its_two_commands_and_they_exist():
+    first = blocks("sh")[0].split("\n")
+    assert [line.split()[:2] for line in first if line] == [["make", "demo"], ["make", "test"]]
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    assert re.search(r"^demo:", makefile, re.MULTILINE)
+    assert re.search(r"^test:", makefile, re.MULTILINE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", commands("track"))
+def test_track_commands_run(folder, line):
+    words = shlex.split(line)[1:]
+    run = CliRunner().invoke(app, words)
+    assert run.exit_code == 0, run.output
+    assert (folder / words[words.index("--out") + 1]).stat().st_size > 1000
+
+
+@pytest.mark.parametrize("line", [*commands("train"), *commands("eval")])
+def test_other_commands_are_understood(folder, line):
+    """There are no photographs in DIR; the commands get as far as saying so."""
+    (folder / "DIR").mkdir()
+    run = CliRunner().invoke(app, shlex.split(line)[1:])
+    assert run.exit_code == 1, run.output
+    assert "DIR" in run.output
+
+
+@pytest.mark.slow
+def test_the_python_code_runs(folder, capsys):
+    (code,) = blocks("python")
+    portrait = next(iter(read_video(CLIP, end=0.1))).image
+    names = {"fixed": portrait[100:420, 270:530], "moving": portrait[110:430, 280:540]}
+    exec(compile(code, "README.md", "exec"), names)
+    assert "tracking" in capsys.readouterr().out
+    assert names["warped"].shape == names["fixed"].shape
+    assert np.isfinite(names["reg"].field).all()
+
+
+def test_its_pictures_and_links_exist():
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT)
+    assert targets
+    missing = [target for target in targets if not (ROOT / target).exists()]
+    assert not missing
