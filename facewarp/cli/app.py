@@ -51,6 +51,9 @@ COMMANDS = {
         "Carry labels, a mesh or a texture onto every face of videos and pictures.",
         FACES,
     ),
+    "register": Command(
+        "register:register", "Register the face of one picture with that of another.", FACES
+    ),
     "train": Command("train:train", "Train a model on annotated photographs.", MODELS),
     "eval": Command("evaluate:evaluate", "Measure a model on annotated photographs.", MODELS),
     "doctor": Command(

@@ -1,0 +1,133 @@
+"""``facewarp register``: one pair of pictures."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from facewarp.cli.console import output_of
+
+if TYPE_CHECKING:
+    from facewarp.face.pairs import FacePair
+
+
+def register(
+    ctx: typer.Context,
+    fixed: Annotated[Path, typer.Argument(help="Picture of the face to register to.")],
+    moving: Annotated[Path, typer.Argument(help="Picture of the face that is carried onto it.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder to write.", metavar="DIR")
+    ] = Path("facewarp-pair"),
+    model: Annotated[str, typer.Option(help="Model: a shipped name or a weights file.")] = "face",
+    device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, mps.")] = "cpu",
+) -> None:
+    """Register the face of one picture with that of another.
+
+    Writes warped.png (the moving face on the fixed one), sheet.png (both
+    faces, before and after, and their parts) and field.npz (the displacement
+    field on the fixed crop in px, and where both crops lie in their pictures).
+
+    Examples:
+      facewarp register anna.jpg berta.jpg --out pair/
+      facewarp register anna.jpg berta.jpg --json
+    """
+    from facewarp.face.pairs import register_faces
+    from facewarp.face.tracker import FaceTracker
+    from facewarp.media.sinks import check_target
+    from facewarp.media.sources import open_source
+
+    output = output_of(ctx)
+    pictures = []
+    for path in (fixed, moving):
+        with open_source(path) as source:
+            pictures.append(next(iter(source)).image)
+    targets = [out / name for name in ("warped.png", "sheet.png", "field.npz")]
+    for target in targets:
+        check_target(target, [fixed, moving])
+    with FaceTracker(model=model, device=device) as tracker:
+        pair = register_faces(tracker, pictures[0], pictures[1], (str(fixed), str(moving)))
+        sha256 = tracker.model.sha256
+    determinant = pair.registration.jacobian()
+    result = {
+        "fixed": fixed,
+        "moving": moving,
+        "output": out,
+        "parts_dice_initial": _parts_dice(pair, warped=False),
+        "parts_dice": _parts_dice(pair, warped=True),
+        "jacobian_std": float(determinant.std()),
+        "folds_percent": 100 * float((determinant <= 0).mean()),
+        "weights_sha256": sha256,
+    }
+    _write(pair, targets, (fixed, moving))
+    output.emit_json(result)
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_row(
+        "agreement of parts",
+        f"Dice {100 * result['parts_dice_initial']:.0f} % before, "
+        f"{100 * result['parts_dice']:.0f} % after (as the model sees them)",
+    )
+    table.add_row("folds", f"{result['folds_percent']:.3f} % of the pixels")
+    for target in targets:
+        table.add_row("written", str(target))
+    output.say(table)
+
+
+def _parts_dice(pair: "FacePair", *, warped: bool) -> float:
+    """Mean Dice, 0 to 1, of the parts that the model itself sees in the two crops."""
+    from facewarp.training.metrics import dice_per_part, mean_over_present
+
+    found = pair.registration
+    moving = found.warp_labels(found.labels_moving) if warped else found.labels_moving
+    return mean_over_present(dice_per_part(moving, found.labels_fixed, len(found.classes)))
+
+
+def _write(pair: "FacePair", targets: list[Path], pictures: tuple[Path, Path]) -> None:
+    import numpy as np
+
+    from facewarp.face.parts import PART_COLORS
+    from facewarp.face.sheets import contact_sheet
+    from facewarp.media.outputs import OutputFile, write_error
+    from facewarp.media.sinks import ImageWriter
+    from facewarp.media.sources import Frame
+
+    found = pair.registration
+    warped_labels = found.warp_labels(found.labels_moving)
+    tinted = [
+        np.where(labels[..., None] > 0, 0.5 * crop + 0.5 * PART_COLORS[labels], crop).astype(
+            np.uint8
+        )
+        for crop, labels in (
+            (pair.fixed, found.labels_fixed),
+            (pair.moving, found.labels_moving),
+            (pair.fixed, warped_labels),
+        )
+    ]
+    sheet = contact_sheet(
+        [[pair.fixed, pair.moving, pair.warped], tinted],
+        ["pictures", "parts"],
+        ["fixed", "moving", "moving on fixed"],
+        height_px=320,
+    )
+    for target, picture in ((targets[0], pair.warped), (targets[1], sheet)):
+        with ImageWriter(target) as writer:
+            writer.write(Frame(picture, 0.0, 0))
+    output = OutputFile(targets[2], pictures)
+    try:
+        with output.temporary.open("wb") as file:
+            np.savez_compressed(
+                file,
+                field=found.field,
+                grid=np.array(found.field.shape[1:]),
+                fixed=np.array(str(pictures[0])),
+                moving=np.array(str(pictures[1])),
+                fixed_to_picture=pair.fixed_crop.matrix,
+                moving_to_picture=pair.moving_crop.matrix,
+            )
+    except OSError as error:
+        output.discard()
+        raise write_error(error, targets[2]) from error
+    except BaseException:
+        output.discard()
+        raise
+    output.commit()
