@@ -35,7 +35,7 @@ class LossConfig:
     warp_l1: float = 1.0
     warp_dice: float = 1.0
     step_weights: tuple[float, ...] = (0.3, 0.5, 1.0)
-    landmarks: float = 0.1
+    landmarks: float = 0.02
     smoothness: float = 0.02
     bending: float = 0.05
     folds: float = 1.0

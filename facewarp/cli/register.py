@@ -1,7 +1,7 @@
 """``facewarp register``: one pair of pictures."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -49,7 +49,7 @@ def register(
         pair = register_faces(tracker, pictures[0], pictures[1], (str(fixed), str(moving)))
         sha256 = tracker.model.sha256
     determinant = pair.registration.jacobian()
-    result = {
+    result: dict[str, Any] = {
         "fixed": fixed,
         "moving": moving,
         "output": out,
