@@ -28,9 +28,7 @@ def main() -> None:
         command = [sys.executable, "-m", "facewarp", "demo", "--out", folder]
         subprocess.run(command, check=True)
         sheet = Image.open(Path(folder) / "sheet.png")
-        sheet.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(
-            IMAGES / "demo-sheet.png", optimize=True
-        )
+        sheet.save(IMAGES / "demo-sheet.webp", quality=82, method=6)
         write_loop(Path(folder) / "tracked.mp4", IMAGES / "demo.webp")
     Image.fromarray(template_picture(Template.load("average"))).save(
         IMAGES / "template.png", optimize=True
