@@ -33,11 +33,12 @@ class TrackerConfig:
     """When the tracker believes, doubts and gives up.
 
     The confidences were chosen with weights of 2450 training steps on 70 photographs of Helen's
-    test set, each registered on crops from exact to a whole face aside, up to twice too large or
-    small, and turned, and on crops without a face: 2244 registrations. At 0.9 the landmarks were
-    off by 2.6 % of the face's side in the median, at 0.8 by 4 %, at 0.7 by 6 %; below 0.55 most were off
-    by more than 15 %, below 0.5 three of four. Of the faces on good crops 95 % reach 0.89, of the
-    crops without a face 95 % stay below 0.42 (docs/decisions/0006-confidence.md).
+    test set, each registered on crops from exact to a whole face aside, up to twice too large
+    or small, and turned, and on crops without a face: 2244 registrations. At 0.9 the landmarks
+    were off by 2.6 % of the face's side in the median, at 0.8 by 4 %, at 0.7 by 6 %; below 0.55
+    most were off by more than 15 %, below 0.5 three of four. Of the faces on good crops 95 %
+    reach 0.89, of the crops without a face 95 % stay below 0.42
+    (docs/decisions/0006-confidence.md).
 
     Attributes:
         faces: how many faces to follow at most.
