@@ -1,5 +1,6 @@
 """Endless, seeded batches of pairs of random views, made in the background."""
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,12 +18,50 @@ from facewarp.training.datasets.photo import FacePhoto
 Batch = dict[str, Tensor]
 
 
-class FaceBatches:
-    """Batches of pairs: two random views of two random photographs each.
+class Batches(ABC):
+    """Batches without end, made ahead in background threads.
 
     Batch `step` depends on the arguments and on `step` alone, so training resumes exactly by
-    starting at the step it stopped at. Iterating makes batches ahead in background threads;
-    OpenCV lets go of the interpreter's lock there.
+    starting at the step it stopped at. OpenCV lets go of the interpreter's lock in the threads.
+
+    Args:
+        start: Step of the first batch an iteration gives.
+        workers: Background threads.
+        prefetch: Batches each thread makes ahead.
+    """
+
+    def __init__(self, start: int = 0, workers: int = 1, prefetch: int = 3) -> None:
+        """See the class."""
+        if min(workers, prefetch) < 1:
+            raise ValueError("workers and prefetch must be positive")
+        self.start = start
+        self.workers = workers
+        self.prefetch = prefetch
+
+    @abstractmethod
+    def batch(self, step: int) -> Batch:
+        """Make batch `step`."""
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches `start`, `start + 1`, ... without end."""
+        cv_threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)  # views are small: OpenCV's own threads would only get in the way
+        ahead = self.workers * self.prefetch
+        with ThreadPoolExecutor(self.workers, thread_name_prefix="batches") as pool:
+            waiting = deque(pool.submit(self.batch, self.start + i) for i in range(ahead))
+            try:
+                for step in count(self.start + ahead):
+                    batch = waiting.popleft().result()
+                    waiting.append(pool.submit(self.batch, step))
+                    yield batch
+            finally:
+                for future in waiting:
+                    future.cancel()
+                cv2.setNumThreads(cv_threads)
+
+
+class FaceBatches(Batches):
+    """Batches of pairs: two random views of two random photographs each.
 
     A batch holds ``fixed`` and ``moving`` (B, 1, 320, 260) float32 in 0..1, ``fixed_labels`` and
     ``moving_labels`` (B, 320, 260) uint8, ``fixed_landmarks`` and ``moving_landmarks``
@@ -34,9 +73,9 @@ class FaceBatches:
         config: Augmentation.
         weights: Relative share of views from each set; by their sizes when None.
         seed: Seed of everything.
-        start: Step of the first batch an iteration gives.
-        workers: Background threads.
-        prefetch: Batches each thread makes ahead.
+        start: See `Batches`, as the others.
+        workers: See there.
+        prefetch: See there.
     """
 
     def __init__(
@@ -55,16 +94,14 @@ class FaceBatches:
         share = np.array([len(s) for s in sets] if weights is None else weights, dtype=np.float64)
         if len(share) != len(sets) or not sets or not all(sets):
             raise ValueError("each set needs photographs and, if weights are given, a weight")
-        if (share < 0).any() or share.sum() <= 0 or min(batch_size, workers, prefetch) < 1:
-            raise ValueError("weights, batch_size, workers and prefetch must be positive")
+        if (share < 0).any() or share.sum() <= 0 or batch_size < 1:
+            raise ValueError("weights and batch_size must be positive")
+        super().__init__(start, workers, prefetch)
         self.sets = sets
         self.batch_size = batch_size
         self.config = config or AugmentConfig()
         self.share = share / share.sum()
         self.seed = seed
-        self.start = start
-        self.workers = workers
-        self.prefetch = prefetch
 
     def batch(self, step: int) -> Batch:
         """Make batch `step`."""
@@ -78,23 +115,6 @@ class FaceBatches:
     def _view(self, rng: np.random.Generator) -> FaceView:
         photos = self.sets[int(rng.choice(len(self.sets), p=self.share))]
         return augment(photos[int(rng.integers(len(photos)))], rng, self.config)
-
-    def __iter__(self) -> Iterator[Batch]:
-        """Batches `start`, `start + 1`, ... without end."""
-        cv_threads = cv2.getNumThreads()
-        cv2.setNumThreads(1)  # views are small: OpenCV's own threads would only get in the way
-        ahead = self.workers * self.prefetch
-        with ThreadPoolExecutor(self.workers, thread_name_prefix="face-batches") as pool:
-            waiting = deque(pool.submit(self.batch, self.start + i) for i in range(ahead))
-            try:
-                for step in count(self.start + ahead):
-                    batch = waiting.popleft().result()
-                    waiting.append(pool.submit(self.batch, step))
-                    yield batch
-            finally:
-                for future in waiting:
-                    future.cancel()
-                cv2.setNumThreads(cv_threads)
 
 
 def _stack(role: str, views: Sequence[FaceView]) -> Batch:

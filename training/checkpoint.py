@@ -55,7 +55,7 @@ def save_checkpoint(
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{n}": torch.as_tensor(v) for n, v in state.items()}
     plain = {n: t.clone(memory_format=torch.contiguous_format) for n, t in tensors.items()}
-    state = {**asdict(progress), "model": net.config.to_json()}
+    state = asdict(progress)
     with replacing(path) as temporary:
         try:
             save_file(plain, temporary, {"state": json.dumps(state)})
@@ -72,7 +72,8 @@ def load_checkpoint(
     """Put networks and optimiser into the state of a checkpoint.
 
     Raises:
-        FacewarpError: No such file, damaged, or of another network; nothing was changed then.
+        FacewarpError: No such file, damaged, or of a network of other layers; nothing was changed
+            then. What has no weights (grids, splines) may have been set anew.
     """
     if not path.is_file():
         raise FacewarpError("there is no checkpoint to resume", path, "Train without --resume.")
@@ -84,7 +85,8 @@ def load_checkpoint(
         raise FacewarpError(
             "this is not a readable checkpoint", path, "Remove it and train anew."
         ) from error
-    if state["model"] != net.config.to_json():
+    held = {name: value.shape for name, value in _under(tensors, "net.").items()}
+    if held != {name: value.shape for name, value in net.state_dict().items()}:
         raise FacewarpError(
             "the checkpoint is of another network",
             path,

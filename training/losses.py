@@ -3,6 +3,7 @@
 Labels come as soft one-hot maps ``(B, K, *shape)``; fields in pixels of their own grid.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -108,14 +109,28 @@ def landmark_loss(field: Tensor, fixed: Tensor, moving: Tensor) -> Tensor:
     return (distance.sum(-1) * weight).sum() / weight.sum().clamp(min=1.0)
 
 
-def field_penalty(field: Tensor, loss: LossConfig) -> Tensor:
-    """Smoothness, bending energy and folds, all in pixel units."""
+def field_penalty(field: Tensor, loss: LossConfig, spacing: Sequence[float] = ()) -> Tensor:
+    """Smoothness, bending energy and folds.
+
+    Args:
+        field: ``(B, n, *shape)`` px of its own grid.
+        loss: the weights of the three.
+        spacing: size of the grid's voxels along x, y, z; cubes when empty. Derivatives are those
+            of the motion in space, with the voxel's x as the unit of length: a step through
+            thick slices counts as the long way that it is.
+    """
+    size = field.new_tensor(spacing or [1.0] * field.shape[1])
+    size = size / size[0]
+    each = [1, -1, *[1] * (field.ndim - 2)]
     gradient = fields.field_gradient(field)
+    gradient = gradient * (size[:, None] / size).view(1, len(size), len(size), *each[2:])
     total = loss.smoothness * gradient.square().sum((1, 2)).mean()
     if loss.bending:
+        moved = field * size.view(each)
         second = torch.stack(
             [
-                torch.diff(field, n=2, dim=axis).square().sum(1).mean()
+                torch.diff(moved, n=2, dim=axis).square().sum(1).mean()
+                / size[field.ndim - 1 - axis] ** 4
                 for axis in range(2, field.ndim)
             ]
         )
@@ -132,9 +147,23 @@ def consistency_loss(field: Tensor, back: Tensor) -> Tensor:
 
 
 def registration_loss(
-    totals: list[Tensor], fixed: Targets, moving: Targets, weights: Tensor, loss: LossConfig
+    totals: list[Tensor],
+    fixed: Targets,
+    moving: Targets,
+    weights: Tensor,
+    loss: LossConfig,
+    spacing: Sequence[float] = (),
 ) -> dict[str, Tensor]:
-    """Every term on the fields of all steps; the sum of the values is what is minimised."""
+    """Every term on the fields of all steps; the sum of the values is what is minimised.
+
+    Args:
+        totals: total fields after each step, px of the field's grid.
+        fixed: ground truth of the fixed images.
+        moving: ground truth of the moving images.
+        weights: of the classes.
+        loss: of the terms.
+        spacing: size of the field's voxels, see :func:`field_penalty`.
+    """
     shares = [*loss.step_weights, *[loss.step_weights[-1]] * len(totals)][: len(totals)]
     align = totals[0].new_zeros(())
     points = totals[0].new_zeros(())
@@ -149,7 +178,7 @@ def registration_loss(
         else:
             moved = fields.warp(moving.onehot, field)
             align = align + share * alignment_loss(moved, fixed.onehot, weights, loss)
-        penalty = penalty + share * field_penalty(field, loss)
+        penalty = penalty + share * field_penalty(field, loss, spacing)
         if loss.landmarks and fixed.landmarks is not None and moving.landmarks is not None:
             distance = landmark_loss(field, fixed.landmarks, moving.landmarks)
             points = points + share * loss.landmarks * distance

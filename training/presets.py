@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_type_hints
 
-from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
+from facewarp.core.config import Box, FeatureConfig, ModelConfig, StepConfig, Stride
 from facewarp.errors import FacewarpError
 from facewarp.face.parts import FacePart
 
 FACE_CLASSES = tuple(part.name.lower() for part in FacePart)
+HEART_CLASSES = ("background", "rv", "myocardium", "lv")
 FIXED = ("preset", "kind", "classes")  # what a preset is, rather than how it is trained
 
 
@@ -58,6 +59,8 @@ class TrainConfig:
         ema: decay of the weights' moving average, which is what is validated and shipped.
         both_directions: train fixed->moving and moving->fixed of each pair.
         augment: strength of augmentation, 0 switches it off.
+        view_shape: size of the views trained on, where it is not the model's whole grid: nets of
+            convolutions learn as well, and sooner, on what is around the heart.
         validate_every, checkpoint_every: in steps.
         seed: of weights, pairs and augmentation.
     """
@@ -76,6 +79,7 @@ class TrainConfig:
     ema: float = 0.998
     both_directions: bool = True
     augment: float = 1.0
+    view_shape: tuple[int, ...] = ()
     validate_every: int = 250
     checkpoint_every: int = 100
     seed: int = 0
@@ -93,6 +97,21 @@ class TrainConfig:
         if not self.loss.step_weights:
             raise FacewarpError("loss.step_weights is empty", fix="Give a number a step.")
 
+    @property
+    def trained_model(self) -> ModelConfig:
+        """The network on the grid of the views it is trained on.
+
+        Raises:
+            FacewarpError: it can't be laid on such a grid.
+        """
+        if not self.view_shape:
+            return self.model
+        try:
+            return self.model.on_grid(self.view_shape)
+        except ValueError as error:
+            fix = f"Give a size that shrinks as {self.model.grid_shape} does."
+            raise FacewarpError(f"views can't be so large: {error}", "view_shape", fix) from error
+
     @classmethod
     def from_json(cls, text: str) -> "TrainConfig":
         """Read the ``config.json`` of a run; keys that aren't settings are passed over.
@@ -105,6 +124,7 @@ class TrainConfig:
             raw["model"] = ModelConfig.from_json(json.dumps(raw["model"]))
             weights = tuple(raw["loss"]["step_weights"])
             raw["loss"] = LossConfig(**{**raw["loss"], "step_weights": weights})
+            raw["view_shape"] = tuple(raw.get("view_shape", ()))
             names = {field.name for field in dataclasses.fields(cls)}
             return cls(**{name: value for name, value in raw.items() if name in names})
         except (ValueError, KeyError, TypeError) as error:
@@ -129,24 +149,93 @@ def _face_model() -> ModelConfig:
     )
 
 
+def _heart_model() -> ModelConfig:
+    flat: Stride = (1, 2, 2)
+    step = StepConfig(
+        channels=(16, 32, 48, 64),
+        strides=(flat, (2, 2, 2), (2, 2, 2)),
+        entry_stride=flat,
+        down="stride",
+    )
+    grids: tuple[tuple[int, Box], ...] = ((2, (3, 5, 5)), (1, 3), (0, (1, 3, 3)))
+    return ModelConfig(
+        kind="heart",
+        classes=HEART_CLASSES,
+        grid_shape=(16, 128, 128),
+        spacing_mm=(1.8, 1.8, 10.0),
+        input_shape=(16, 128, 128),
+        field_shape=(16, 64, 64),
+        features=FeatureConfig(
+            channels=(8, 24, 48, 96, 128),
+            strides=(flat, flat, flat, (2, 2, 2)),
+            decoder=(96, 48, 24),
+            refine=0,
+            flat=3,
+        ),
+        steps=tuple(
+            dataclasses.replace(step, control_level=level, box=box) for level, box in grids
+        ),
+        guidance="probabilities",
+    )
+
+
+def _paper_heart_model() -> ModelConfig:
+    """Ha et al. on hearts: cubes of 1.56 mm, two steps, mean filters 5 and 3 wide."""
+    step = StepConfig(channels=(16, 32, 64), strides=(2, 2), control_level=2)
+    return ModelConfig(
+        kind="heart",
+        classes=HEART_CLASSES,
+        grid_shape=(64, 128, 128),
+        spacing_mm=(1.56, 1.56, 1.56),
+        input_shape=(64, 128, 128),
+        field_shape=(32, 64, 64),
+        steps=tuple(dataclasses.replace(step, box=box) for box in (5, 3)),
+        border="zero",
+    )
+
+
+_PAPER_LOSS = LossConfig(
+    part_dice=0.0,
+    warp_dice=0.0,
+    step_weights=(0.0, 1.0),
+    landmarks=0.0,
+    smoothness=1e-3,
+    bending=0.0,
+    folds=0.0,
+    consistency=0.0,
+)
+
 PRESETS: dict[str, TrainConfig] = {
     "face": TrainConfig(preset="face", model=_face_model()),
     "paper": TrainConfig(
         preset="paper",
         model=ModelConfig(kind="face", classes=FACE_CLASSES, border="zero", combine="compose"),
-        loss=LossConfig(
-            part_dice=0.0,
-            warp_dice=0.0,
-            step_weights=(0.0, 1.0),
-            landmarks=0.0,
-            smoothness=1e-3,
-            bending=0.0,
-            folds=0.0,
-            consistency=0.0,
-        ),
+        loss=_PAPER_LOSS,
         optimizer="adam",
         batch=20,
         steps=18000,
+        lr=1e-3,
+        warmup=0,
+        weight_decay=0.0,
+        clip=0.0,
+        ema=0.0,
+        both_directions=False,
+    ),
+    "acdc": TrainConfig(
+        preset="acdc",
+        model=_heart_model(),
+        loss=LossConfig(landmarks=0.0, folds=2.0, fold_margin=0.2),
+        batch=2,
+        steps=5000,
+        view_shape=(12, 96, 96),
+    ),
+    "acdc-paper": TrainConfig(
+        preset="acdc-paper",
+        model=_paper_heart_model(),
+        loss=_PAPER_LOSS,
+        optimizer="adam",
+        batch=2,
+        steps=10500,
         lr=1e-3,
         warmup=0,
         weight_decay=0.0,
@@ -208,16 +297,22 @@ def _replace(node: Any, path: list[str], text: str, key: str) -> Any:
         )
     old = getattr(node, path[0])
     if len(path) == 1:
-        choices = get_args(get_type_hints(type(node))[path[0]])
-        new = _parse(old, text, key, choices if isinstance(old, str) else ())
+        new = _parse(old, text, key, get_args(get_type_hints(type(node))[path[0]]))
         return dataclasses.replace(node, **{path[0]: new})
     if not dataclasses.is_dataclass(old):
         raise FacewarpError(f"there is no setting {key!r}: {path[0]} has no parts", "--set")
     return dataclasses.replace(node, **{path[0]: _replace(old, path[1:], text, key)})
 
 
-def _parse(old: Any, text: str, key: str, choices: tuple[str, ...]) -> Any:
-    """The value that `text` stands for, of the kind that `old` is."""
+def _parse(old: Any, text: str, key: str, hints: tuple[Any, ...]) -> Any:
+    """The value that `text` stands for, of the kind that `old` is.
+
+    Args:
+        old: the value before.
+        text: the new one.
+        key: its name, for errors.
+        hints: arguments of its type: the choices of a word, the kind of a tuple's members.
+    """
     try:
         if isinstance(old, bool):
             wanted = "true or false"
@@ -225,12 +320,14 @@ def _parse(old: Any, text: str, key: str, choices: tuple[str, ...]) -> Any:
         if isinstance(old, int | float):
             wanted = "a whole number" if isinstance(old, int) else "a number"
             return _number(old, text)
-        if isinstance(old, tuple) and old and isinstance(old[0], int | float):
-            wanted = f"numbers with commas between them, like {','.join(map(str, old))}"
-            return tuple(_number(old[0], item) for item in text.split(","))
-        if isinstance(old, str) and choices:
-            wanted = f"one of {', '.join(choices)}"
-            return {choice: choice for choice in choices}[text]
+        if isinstance(old, tuple) and hints[:1] in ((int,), (float,)):
+            kind = hints[0]
+            like = old or (kind(12), kind(96), kind(96))
+            wanted = f"numbers with commas between them, like {','.join(map(str, like))}"
+            return tuple(_number(kind(0), item) for item in text.split(","))
+        if isinstance(old, str) and hints:
+            wanted = f"one of {', '.join(hints)}"
+            return {choice: choice for choice in hints}[text]
     except (ValueError, KeyError):
         raise FacewarpError(
             f"{text!r} is no value for {key!r}", "--set", f"Give {wanted}."

@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from facewarp.core.config import ModelConfig
 from facewarp.core.network import GuidedRegistration
 from facewarp.core.weights import save_weights
 from facewarp.errors import FacewarpError
@@ -93,9 +94,10 @@ class Trainer:
     ) -> None:
         self.config, self.data, self.folder, self.about = config, data, folder, dict(about)
         torch.manual_seed(config.seed)
-        self.net = _build(config)
-        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = _build(config)
+        self.net = _build(config.trained_model)
+        self._layout = torch.channels_last if config.model.ndim == 2 else torch.channels_last_3d
+        self.net.to(memory_format=self._layout)  # type: ignore[call-overload]
+        self.average = _build(config.model)
         self.average.load_state_dict(self.net.state_dict())
         self.average.eval()
         self.optimizer = _optimizer(config, self.net)
@@ -174,9 +176,9 @@ class Trainer:
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Loss terms of a batch of pairs; both directions share one pass of the features."""
-        config, loss = self.config.model, self.config.loss
+        config, loss = self.net.config, self.config.loss
         images = torch.cat([batch["fixed"], batch["moving"]])
-        images = images.contiguous(memory_format=torch.channels_last)
+        images = images.contiguous(memory_format=self._layout)
         labels = torch.cat([batch["fixed_labels"], batch["moving_labels"]])
         points = None
         if loss.landmarks and "fixed_landmarks" in batch:
@@ -193,7 +195,7 @@ class Trainer:
         guidance = self.net.guidance(logits)
         totals, _ = self.net.register(guidance[sides], guidance[partners])
         fixed, moving = truth.rows(sides), truth.rows(partners)
-        terms |= registration_loss(totals, fixed, moving, self.weights, loss)
+        terms |= registration_loss(totals, fixed, moving, self.weights, loss, config.field_spacing)
         if loss.consistency and self.config.both_directions:
             terms["consistency"] = loss.consistency * consistency_loss(totals[-1], totals[-1][swap])
         return terms
@@ -209,8 +211,8 @@ class Trainer:
         return config.lr * config.decay ** (300 * step / config.steps)
 
     def shipped_net(self) -> GuidedRegistration:
-        """The network that is validated and saved: the moving average, or the last weights."""
-        return self.average if self.config.ema else self.net.eval()
+        """The network that is validated and saved: the moving average (of weight 1 without EMA)."""
+        return self.average
 
     def save_model(self) -> None:
         """Write ``model.safetensors``: the network that is shipped, and what it says of itself."""
@@ -284,9 +286,9 @@ class Trainer:
                 mean.copy_(value)
 
 
-def _build(config: TrainConfig) -> GuidedRegistration:
+def _build(config: ModelConfig) -> GuidedRegistration:
     try:
-        return GuidedRegistration(config.model)
+        return GuidedRegistration(config)
     except (ValueError, RuntimeError, IndexError) as error:
         raise FacewarpError(
             f"no network can be built so: {error}", "model", "Change what was set of model."

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from facewarp.core.geometry import Shape
 
 Stride = int | tuple[int, ...]
+Box = int | tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,15 @@ class FeatureConfig:
         strides: step into each level after the first, one number or one per axis (D, H, W).
         decoder: channels of each decoder level, deepest first; as many as levels are climbed.
         refine: further 3x3 convolutions at the output level.
+        flat: in 3D, encoder levels from the first on (and what climbs back to them) whose
+            kernels stay within a slice: where slices are thick, the next one says little there.
     """
 
     channels: tuple[int, ...] = (5, 16, 32, 64)
     strides: tuple[Stride, ...] = (2, 2, 2)
     decoder: tuple[int, ...] = (32, 32)
     refine: int = 1
+    flat: int = 0
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class StepConfig:
         entry_stride: step into the first level, where full resolution is not worth its cost.
         control_level: the level whose size is the control grid's. Where the encoder goes deeper,
             a decoder with skips climbs back to it.
-        box: width of the spline's mean filters, in px of the field's grid.
+        box: width of the spline's mean filters, in px of the field's grid; one number or one
+            per axis (D, H, W).
         down: ``"max"`` pools between levels (the paper), ``"stride"`` lets convolutions step.
     """
 
@@ -45,7 +50,7 @@ class StepConfig:
     strides: tuple[Stride, ...] = (2, 2, 2, 2)
     entry_stride: Stride = 1
     control_level: int = 4
-    box: int = 19
+    box: Box = 19
     down: Literal["max", "stride"] = "max"
 
 
@@ -57,6 +62,7 @@ class ModelConfig:
         kind: ``"face"`` or ``"heart"``: which world the classes belong to.
         classes: names of the parts, background first.
         grid_shape: the grid that fields and points are given on (the face crop).
+        spacing_mm: size of its voxels along x, y, z; empty where nothing is measured in mm.
         input_shape: what the network sees; the grid's image is averaged down to it.
         field_shape: grid on which steps are composed; results are resized to ``grid_shape``.
         features: the semantic U-Net.
@@ -71,6 +77,7 @@ class ModelConfig:
     kind: str = "face"
     classes: tuple[str, ...] = ()
     grid_shape: Shape = (320, 260)
+    spacing_mm: tuple[float, ...] = ()
     input_shape: Shape = (320, 260)
     field_shape: Shape = (160, 130)
     features: FeatureConfig = FeatureConfig()
@@ -87,9 +94,37 @@ class ModelConfig:
         return len(self.grid_shape)
 
     @property
+    def field_spacing(self) -> tuple[float, ...]:
+        """Size of the field grid's voxels along x, y, z, mm; empty without ``spacing_mm``."""
+        ratios = zip(self.spacing_mm, self.grid_shape[::-1], self.field_shape[::-1], strict=False)
+        return tuple(size * grid / field for size, grid, field in ratios)
+
+    @property
     def n_classes(self) -> int:
         """Number of parts, background included."""
         return len(self.classes)
+
+    def on_grid(self, shape: Shape) -> "ModelConfig":
+        """The same network on a grid of another size, with pixels of the same size.
+
+        Raises:
+            ValueError: the size does not shrink to whole numbers as ``grid_shape`` does.
+        """
+
+        def scaled(inner: Shape) -> Shape:
+            whole = [
+                divmod(n * i, g) for n, i, g in zip(shape, inner, self.grid_shape, strict=True)
+            ]
+            if any(rest for _, rest in whole):
+                raise ValueError(f"a model on {self.grid_shape} does not fit {tuple(shape)}")
+            return tuple(n for n, _ in whole)
+
+        return dataclasses.replace(
+            self,
+            grid_shape=tuple(shape),
+            input_shape=scaled(self.input_shape),
+            field_shape=scaled(self.field_shape),
+        )
 
     def to_json(self) -> str:
         """The configuration as JSON, as stored in weights files."""

@@ -21,21 +21,28 @@ class PartNet(nn.Module):
         channels = config.channels
         if len(config.strides) != len(channels) - 1 or len(config.decoder) >= len(channels):
             raise ValueError(f"strides and decoder do not fit the encoder's levels: {config}")
-        self.entry = conv_block(ndim, 1, channels[0])
+        flat = [level < config.flat for level in range(len(channels))]
+        self.entry = conv_block(ndim, 1, channels[0], flat=flat[0])
         self.down = nn.ModuleList(
             nn.Sequential(
-                conv_block(ndim, inputs, outputs, stride), conv_block(ndim, outputs, outputs)
+                conv_block(ndim, channels[level - 1], outputs, stride, flat[level]),
+                conv_block(ndim, outputs, outputs, flat=flat[level]),
             )
-            for inputs, outputs, stride in zip(channels, channels[1:], config.strides, strict=False)
+            for level, (outputs, stride) in enumerate(
+                zip(channels[1:], config.strides, strict=True), start=1
+            )
         )
         width = channels[-1]
         climbs = []
         for level, outputs in enumerate(config.decoder, start=2):
-            climbs.append(conv_block(ndim, width + channels[-level], outputs))
+            climbs.append(conv_block(ndim, width + channels[-level], outputs, flat=flat[-level]))
             width = outputs
         self.up = nn.ModuleList(climbs)
-        self.refine = nn.Sequential(*(conv_block(ndim, width, width) for _ in range(config.refine)))
-        self.classify = conv(ndim, width, n_classes)
+        top = flat[-1 - len(config.decoder)]
+        self.refine = nn.Sequential(
+            *(conv_block(ndim, width, width, flat=top) for _ in range(config.refine))
+        )
+        self.classify = conv(ndim, width, n_classes, flat=top)
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits ``(B, K, *output_shape)`` of a grey image ``(B, 1, *input_shape)`` in [0, 1]."""

@@ -9,21 +9,39 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from facewarp.core.config import Stride
+from facewarp.core.geometry import spatial_shape
 
 SLOPE = 0.1  # leaky ReLU, as in the paper's networks
 
 
-def conv(ndim: int, inputs: int, outputs: int, kernel: int = 3, stride: Stride = 1) -> nn.Module:
-    """A convolution with 'same' padding; ``stride`` one number or one per axis."""
-    layer = nn.Conv2d if ndim == 2 else nn.Conv3d
-    return layer(inputs, outputs, kernel, stride=stride, padding=kernel // 2)  # type: ignore[arg-type]
+def conv(
+    ndim: int, inputs: int, outputs: int, kernel: int = 3, stride: Stride = 1, flat: bool = False
+) -> nn.Module:
+    """A convolution with 'same' padding.
+
+    Args:
+        ndim: 2 or 3.
+        inputs: channels read.
+        outputs: channels written.
+        kernel: width along every axis.
+        stride: one number or one per axis.
+        flat: in 3D, a kernel that stays within its slice.
+    """
+    if ndim == 2:
+        return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2)  # type: ignore[arg-type]
+    size = (1 if flat else kernel, kernel, kernel)
+    return nn.Conv3d(inputs, outputs, size, stride, tuple(k // 2 for k in size))  # type: ignore[arg-type]
 
 
-def conv_block(ndim: int, inputs: int, outputs: int, stride: Stride = 1) -> nn.Sequential:
-    """Convolution, batch norm, leaky ReLU."""
+def conv_block(
+    ndim: int, inputs: int, outputs: int, stride: Stride = 1, flat: bool = False
+) -> nn.Sequential:
+    """Convolution of width 3 (see :func:`conv`), batch norm, leaky ReLU."""
     norm = nn.BatchNorm2d if ndim == 2 else nn.BatchNorm3d
     return nn.Sequential(
-        conv(ndim, inputs, outputs, 3, stride), norm(outputs), nn.LeakyReLU(SLOPE, inplace=True)
+        conv(ndim, inputs, outputs, 3, stride, flat),
+        norm(outputs),
+        nn.LeakyReLU(SLOPE, inplace=True),
     )
 
 
@@ -35,10 +53,11 @@ def max_pool(ndim: int, stride: Stride) -> nn.Module:
 
 def upsample_to(x: Tensor, size: Sequence[int]) -> Tensor:
     """Linear upsampling to a spatial size."""
-    if tuple(x.shape[2:]) == tuple(size):
+    target = [int(n) for n in size]  # plain numbers, also while a graph is traced
+    if list(spatial_shape(x)) == target:
         return x
     mode = "bilinear" if x.ndim == 4 else "trilinear"
-    return F.interpolate(x, size=list(size), mode=mode, align_corners=False)
+    return F.interpolate(x, size=target, mode=mode, align_corners=False)
 
 
 Net = TypeVar("Net", bound=nn.Module)

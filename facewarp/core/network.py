@@ -6,9 +6,16 @@ import torch
 from torch import Tensor, nn
 
 from facewarp.core import fields
-from facewarp.core.config import ModelConfig
+from facewarp.core.config import Box, ModelConfig
 from facewarp.core.features import PartNet
-from facewarp.core.geometry import Shape, axis_scales, resize_field, resize_image
+from facewarp.core.geometry import (
+    Shape,
+    axis_scales,
+    resize_field,
+    resize_image,
+    scale_axes,
+    spatial_shape,
+)
 from facewarp.core.regnet import RegNet
 
 
@@ -42,7 +49,7 @@ class GuidedRegistration(nn.Module):
         self.parts = PartNet(config.features, k, n)
         distinct = config.steps[:1] if config.shared else config.steps
         self.steps = nn.ModuleList(RegNet(step, 2 * k, n) for step in distinct)
-        self._matrices: dict[tuple[Shape, int, torch.device], list[Tensor]] = {}
+        self._matrices: dict[tuple[Shape, Box, torch.device], list[Tensor]] = {}
 
     def features(self, image: Tensor) -> Tensor:
         """Part logits of images ``(B, 1, *shape)``: of the grid's shape or the input's."""
@@ -61,9 +68,8 @@ class GuidedRegistration(nn.Module):
             px of the field's grid.
         """
         config = self.config
-        feature_shape = tuple(fixed.shape[2:])
+        feature_shape = spatial_shape(fixed)
         scales = axis_scales(feature_shape, config.field_shape)
-        scale = fixed.new_tensor(scales).view(1, -1, *[1] * config.ndim)
         total: Tensor | None = None
         totals, controls = [], []
         for index, step in enumerate(config.steps):
@@ -71,7 +77,7 @@ class GuidedRegistration(nn.Module):
             if total is not None:
                 warped = fields.warp(moving, resize_field(total, feature_shape))
             net = self.steps[0 if config.shared else index]
-            control = net(fixed, warped) * scale
+            control = scale_axes(net(fixed, warped), scales)
             found = fields.spline_field(control, self._splines(control, step.box))
             if config.diffeomorphic:
                 found = fields.exponential(found)
@@ -92,12 +98,14 @@ class GuidedRegistration(nn.Module):
         totals, controls = self.register(self.guidance(logits_fixed), self.guidance(logits_moving))
         return Registered(tuple(totals), tuple(controls), logits_fixed, logits_moving)
 
-    def _splines(self, control: Tensor, box: int) -> list[Tensor]:
-        key = (tuple(control.shape[2:]), box, control.device)
+    def _splines(self, control: Tensor, box: Box) -> list[Tensor]:
+        key = (spatial_shape(control), box, control.device)
         if key not in self._matrices:
+            shape, border = self.config.field_shape, self.config.border
+            boxes = (box,) * len(shape) if isinstance(box, int) else box
             with torch.inference_mode(False):  # the matrices outlive this call: training too
                 self._matrices[key] = [
-                    fields.spline_matrix(out, n, box, border=self.config.border).to(control.device)
-                    for out, n in zip(self.config.field_shape, control.shape[2:], strict=True)
+                    fields.spline_matrix(out, n, width, border=border).to(control.device)
+                    for out, n, width in zip(shape, control.shape[2:], boxes, strict=True)
                 ]
         return self._matrices[key]

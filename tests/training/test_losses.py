@@ -166,6 +166,26 @@ def test_smoothness_and_bending_by_hand() -> None:
     assert field_penalty(bent, only(bending=1)).item() == pytest.approx(4)
 
 
+def test_penalties_measure_motion_in_space_where_slices_are_thick() -> None:
+    matrix = [[0.1, 0.0, 0.2], [0.0, 0.3, 0.0], [0.05, 0.0, 0.4]]  # rows x, y, z; voxels a voxel
+    tilted = linear_field((6, 8, 10), matrix)
+    cubes = field_penalty(tilted, only(smoothness=1)).item()
+    thick = field_penalty(tilted, only(smoothness=1), (2.0, 2.0, 10.0)).item()
+    assert cubes == pytest.approx(0.01 + 0.04 + 0.09 + 0.0025 + 0.16, rel=1e-4)
+    # x by slice is a fifth as steep, z by column five times; what stays on one axis is the same
+    assert thick == pytest.approx(0.01 + 0.04 / 25 + 0.09 + 0.0025 * 25 + 0.16, rel=1e-4)
+    bent = torch.zeros(1, 3, 6, 8, 10)
+    bent[:, 2] = (torch.arange(6) ** 2).view(6, 1, 1)  # d2 z / dz2 = 2 voxels a voxel squared
+    assert field_penalty(bent, only(bending=1), (2.0, 2.0, 10.0)).item() == pytest.approx(
+        (2 * 5 / 25) ** 2, rel=1e-5
+    )
+    folds = only(folds=1)
+    flipped = linear_field((6, 8, 10), [[-1.5, 0, 0], [0, 0, 0], [0, 0, 0]])
+    assert field_penalty(flipped, folds).item() == pytest.approx(
+        field_penalty(flipped, folds, (2.0, 2.0, 10.0)).item()
+    )
+
+
 @pytest.mark.parametrize(
     ("stretch", "expected"), [(0.5, 0.0), (-0.89, 0.0), (-0.95, 0.05), (-1.5, 0.6)]
 )

@@ -349,7 +349,8 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     trainer(tmp_path).save_checkpoint()
-    other = replace(CONFIG, model=replace(CONFIG.model, combine="add"))
+    wider = replace(CONFIG.model.features, channels=(6, *CONFIG.model.features.channels[1:]))
+    other = replace(CONFIG, model=replace(CONFIG.model, features=wider))
     with pytest.raises(FacewarpError, match="of another network"):
         resumed(tmp_path, other)
 

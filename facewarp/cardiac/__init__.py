@@ -1,0 +1,1 @@
+"""Volumes to heart: cardiac cine MRI read, carried through its cycle, measured and written."""

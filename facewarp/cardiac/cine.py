@@ -1,0 +1,238 @@
+"""A cine from its file to its numbers: ``analyse_cine``."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.cardiac.indices import Indices, find_ed, find_es, indices, volumes_ml
+from facewarp.cardiac.labels import (
+    Labels,
+    carry_labels,
+    given_labels,
+    heart_box,
+    part_depths,
+    seen_labels,
+)
+from facewarp.cardiac.model_grid import model_input
+from facewarp.cardiac.parts import HeartPart
+from facewarp.cardiac.patient import Cine, open_cine
+from facewarp.cardiac.quality import Quality, measure_quality, quality_warnings
+from facewarp.cardiac.tracking import Floats, Motion, segment, track
+from facewarp.cardiac.window import HeartModel, find_window
+from facewarp.core.geometry import pixel_grid
+from facewarp.core.model import load
+from facewarp.errors import FacewarpError
+
+FloatArray = NDArray[np.float64]
+Progress = Callable[[float], None]
+
+_MARGIN_MM: Final = 15.0  # around the heart, where its labels may be carried
+_MAYBE: Final = 0.3  # probability of heart from which a voxel may be carried to
+
+
+@dataclass(frozen=True, eq=False)
+class CineResult:
+    """A cine, and all that was found in it.
+
+    Attributes:
+        cine: the cine.
+        motion: the fields between end-diastole and every phase.
+        labels: ``(T, D, H, W)`` uint8 part ids of every phase, carried from end-diastole.
+        es: index of end-systole; that of end-diastole is ``motion.ed``.
+        found_by: how ED and ES were told: ``"given"``, ``"Info.cfg"`` or ``"volume curve"``.
+        labels_by: where the labels of end-diastole are from: a file, or ``"model"``.
+        volumes_ml: ``(T, 4)`` volume of each part in each phase, by part id.
+        indices: the heart's indices.
+        quality: how far to trust them.
+        model: name of the model or path of its weights.
+        model_sha256: hash of its weights.
+        warnings: what the user should know, one sentence each.
+    """
+
+    cine: Cine
+    motion: Motion
+    labels: Labels
+    es: int
+    found_by: tuple[str, str]
+    labels_by: str
+    volumes_ml: FloatArray
+    indices: Indices
+    quality: Quality
+    model: str
+    model_sha256: str
+    warnings: tuple[str, ...]
+
+    @property
+    def ed(self) -> int:
+        """Index of end-diastole."""
+        return self.motion.ed
+
+    def field(self, phase: int, *, to_ed: bool = False) -> Floats:
+        """A field on the volume's own grid.
+
+        Args:
+            phase: index of the phase.
+            to_ed: the field that lives on the phase and points into end-diastole; otherwise the
+                one that lives on end-diastole and points into the phase.
+
+        Returns:
+            ``(3, D, H, W)`` voxels of the volume, channels x, y, z.
+        """
+        found = self.motion.to_ed if to_ed else self.motion.from_ed
+        return self.motion.grid.field_to_volume(found[phase])
+
+    @cached_property
+    def jacobian(self) -> Floats:
+        """``(T, D, H, W)``: volume of the tissue of each voxel of ED in each phase against ED."""
+        return self.motion.grid.to_volume_grid(self.motion.jacobian(), outside="edge")
+
+
+def analyse_cine(
+    path: str | os.PathLike[str],
+    model: str | Path | HeartModel = "heart",
+    *,
+    labels: str | os.PathLike[str] | None = None,
+    ed: int | None = None,
+    es: int | None = None,
+    heart_rate_bpm: float | None = None,
+    device: str = "cpu",
+    model_name: str = "",
+    progress: Progress | None = None,
+) -> CineResult:
+    """Follow a heart through its cycle and measure it.
+
+    Args:
+        path: a cine: see :func:`~facewarp.cardiac.patient.open_cine`.
+        model: a heart model, or its shipped name or weights file.
+        labels: part labels of end-diastole made by a reader; the model's own if None.
+        ed: frame of end-diastole, counted from 1; by default what ``Info.cfg`` says, or where the
+            left ventricle is largest.
+        es: frame of end-systole, likewise.
+        heart_rate_bpm: beats a minute; by default from the file's time step, if it has one.
+        device: where the model runs.
+        model_name: what to call a model that was given loaded.
+        progress: told the share of the work done, 0 to 1, as it grows.
+
+    Raises:
+        FacewarpError: the cine or the labels can't be read, or no heart is seen.
+    """
+    return analyse(
+        open_cine(path),
+        load(model, device) if isinstance(model, str | Path) else model,
+        model_name=str(model) if isinstance(model, str | Path) else model_name,
+        labels=labels,
+        ed=ed,
+        es=es,
+        heart_rate_bpm=heart_rate_bpm,
+        progress=progress,
+    )
+
+
+def analyse(
+    cine: Cine,
+    model: HeartModel,
+    *,
+    labels: str | os.PathLike[str] | None = None,
+    ed: int | None = None,
+    es: int | None = None,
+    heart_rate_bpm: float | None = None,
+    model_name: str = "",
+    progress: Progress | None = None,
+) -> CineResult:
+    """What :func:`analyse_cine` does, with a cine that is open and a model that is loaded."""
+    volume = cine.volume
+    work = _Work(progress, 2 * volume.phases)
+    given = _index(cine, ed, "ED"), _index(cine, es, "ES")
+    grid = find_window(model, volume, given[0] or 0)
+    model = model.on_grid(grid.shape)
+    parts = segment(model, model_input(volume.data, grid), work)
+    _, depth, height, width = parts.shape[1:]
+    parts_grid = grid.resized((depth, height, width))
+    lv_seen = parts[:, HeartPart.LV].sum(axis=(1, 2, 3), dtype=np.float64)
+    at_ed, ed_by = _moment(cine, given[0], "ed", find_ed(lv_seen, cine.is_whole))
+    motion = track(model, parts, at_ed, grid, work)
+
+    first = None if labels is None else given_labels(labels, volume, at_ed)
+    ever_heart = (1 - parts[:, HeartPart.BACKGROUND]).max(axis=0) > _MAYBE
+    masks = [parts_grid.to_volume_grid(ever_heart, "nearest") > 0]
+    masks += [] if first is None else [first > 0]
+    box = heart_box(masks, ceil(_MARGIN_MM / min(volume.spacing_mm)))
+    seen_grid, motion_grid = parts_grid.on_part(box), motion.grid.on_part(box)
+    seen = np.stack([seen_labels(phase, seen_grid) for phase in parts])
+    start = seen[at_ed] if first is None else first[box]
+    depths = part_depths(start, volume.spacing_mm)
+    carried = np.zeros(volume.data.shape, dtype=np.uint8)
+    own = pixel_grid(start.shape)[0].numpy()
+    for phase, field in enumerate(motion.to_ed):
+        places = own + motion_grid.field_to_volume(field)
+        carried[phase][box] = carry_labels(depths, places) if phase != at_ed else start
+
+    volumes = volumes_ml(carried, volume.voxel_ml)
+    at_es, es_by = _moment(cine, given[1], "es", find_es(volumes[:, HeartPart.LV], cine.is_whole))
+    quality = measure_quality(motion, carried[at_ed], carried[:, *box], seen)
+    rate = heart_rate_bpm or _heart_rate(cine)
+    said = quality_warnings(quality, cine.frames, carried[at_ed], volumes)
+    if volumes[at_es, HeartPart.LV] >= volumes[at_ed, HeartPart.LV]:
+        said.insert(0, "the left ventricle is not smaller at ES than at ED")
+    return CineResult(
+        cine,
+        motion,
+        carried,
+        at_es,
+        (ed_by, es_by),
+        "model" if labels is None else str(labels),
+        volumes,
+        indices(volumes, at_ed, at_es, rate),
+        quality,
+        model_name,
+        model.sha256,
+        (*volume.warnings, *said),
+    )
+
+
+class _Work:
+    """Counts steps and tells their share of the whole."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+
+    def __call__(self, steps: int) -> None:
+        self._done += steps
+        if self._progress:
+            self._progress(self._done / self._total)
+
+
+def _index(cine: Cine, frame: int | None, moment: str) -> int | None:
+    """Where a frame number the user gave is among the phases."""
+    if frame is None:
+        return None
+    if frame not in cine.frames:
+        known = f"{cine.frames[0]} to {cine.frames[-1]}" if cine.is_whole else str(cine.frames)
+        what = f"{moment} is said to be frame {frame}, but there are frames {known}"
+        raise FacewarpError(what, cine.path, "Frames are counted from 1.")
+    return cine.frames.index(frame)
+
+
+def _moment(
+    cine: Cine, given: int | None, name: Literal["ed", "es"], by_curve: int
+) -> tuple[int, str]:
+    """Index of end-diastole or end-systole, and who says so."""
+    if given is not None:
+        return given, "given"
+    if cine.info is not None:
+        frame = cine.info.ed if name == "ed" else cine.info.es
+        return cine.frames.index(frame), "Info.cfg"
+    return by_curve, "volume curve"
+
+
+def _heart_rate(cine: Cine) -> float | None:
+    """Beats a minute, where the file tells the time between phases that span the whole cycle."""
+    step = cine.volume.time_step_s
+    return 60.0 / (step * cine.volume.phases) if step and cine.is_whole else None

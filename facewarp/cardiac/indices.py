@@ -1,0 +1,107 @@
+"""What cardiologists read: volumes, ejection fraction, stroke volume, output and mass."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.cardiac.parts import HeartPart
+
+FloatArray = NDArray[np.float64]
+
+MYOCARDIUM_G_PER_ML: Final = 1.05
+
+
+@dataclass(frozen=True)
+class Ventricle:
+    """The indices of one ventricle.
+
+    Attributes:
+        edv_ml: volume at end-diastole.
+        esv_ml: volume at end-systole.
+        sv_ml: stroke volume, the difference.
+        ef_percent: ejection fraction, the stroke volume's share of the end-diastolic; None where
+            that is 0.
+        co_l_min: cardiac output, stroke volume times heart rate; None where that isn't known.
+    """
+
+    edv_ml: float
+    esv_ml: float
+    sv_ml: float
+    ef_percent: float | None
+    co_l_min: float | None
+
+
+@dataclass(frozen=True)
+class Indices:
+    """The indices of a heart.
+
+    Attributes:
+        lv: the left ventricle.
+        rv: the right ventricle.
+        lv_mass_g: mass of the left ventricle's wall at end-diastole, at 1.05 g/ml.
+        heart_rate_bpm: beats a minute; None where it isn't known.
+    """
+
+    lv: Ventricle
+    rv: Ventricle
+    lv_mass_g: float
+    heart_rate_bpm: float | None
+
+
+def volumes_ml(labels: NDArray[np.uint8], voxel_ml: float) -> FloatArray:
+    """Volume of every part in every phase, by counting voxels.
+
+    Args:
+        labels: ``(T, D, H, W)`` part ids.
+        voxel_ml: what one voxel holds.
+
+    Returns:
+        ``(T, 4)`` ml, by part id.
+    """
+    count = len(HeartPart)
+    counts = [np.bincount(phase.ravel(), minlength=count)[:count] for phase in labels]
+    return np.stack(counts).astype(np.float64) * voxel_ml
+
+
+def indices(volumes: FloatArray, ed: int, es: int, heart_rate_bpm: float | None = None) -> Indices:
+    """The indices of a heart from its volumes.
+
+    Args:
+        volumes: ``(T, 4)`` ml, by part id.
+        ed: index of end-diastole.
+        es: index of end-systole.
+        heart_rate_bpm: beats a minute, if known.
+    """
+    mass = float(volumes[ed, HeartPart.MYOCARDIUM]) * MYOCARDIUM_G_PER_ML
+    lv, rv = (
+        _ventricle(volumes[:, part], ed, es, heart_rate_bpm)
+        for part in (HeartPart.LV, HeartPart.RV)
+    )
+    return Indices(lv, rv, mass, heart_rate_bpm)
+
+
+def _ventricle(volume: FloatArray, ed: int, es: int, rate: float | None) -> Ventricle:
+    edv, esv = float(volume[ed]), float(volume[es])
+    stroke = edv - esv
+    fraction = 100 * stroke / edv if edv > 0 else None
+    return Ventricle(edv, esv, stroke, fraction, stroke * rate / 1000 if rate else None)
+
+
+def find_ed(lv_ml: FloatArray, cyclic: bool) -> int:
+    """The phase in which the left ventricle is largest, as seen over the phases beside it too."""
+    return int(_smooth(lv_ml, cyclic).argmax())
+
+
+def find_es(lv_ml: FloatArray, cyclic: bool) -> int:
+    """The phase in which the left ventricle is smallest."""
+    return int(_smooth(lv_ml, cyclic).argmin())
+
+
+def _smooth(curve: FloatArray, cyclic: bool) -> FloatArray:
+    """A curve of a whole cycle with its single-phase noise lessened; others as they are."""
+    if not cyclic or len(curve) < 8:
+        return curve
+    smooth: FloatArray = 0.25 * np.roll(curve, 1) + 0.5 * curve + 0.25 * np.roll(curve, -1)
+    return smooth

@@ -1,0 +1,169 @@
+"""ACDC: hearts at end-diastole and end-systole with labels, as files and on a model's grid.
+
+A patient's folder, as the challenge gives it, holds ``Info.cfg``, which tells the frames of ED and
+ES (counted from 1; ED is not always the first), the two frames, and the labels of both.
+O. Bernard et al.: Deep Learning Techniques for Automatic MRI Cardiac Multi-structures
+Segmentation and Diagnosis, IEEE Transactions on Medical Imaging 37(11), 2018.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.cardiac.model_grid import Array3, ModelGrid, model_input
+from facewarp.cardiac.nifti import Volume, read_volume
+from facewarp.cardiac.parts import HeartPart
+from facewarp.cardiac.patient import INFO, Info, frame_files, read_info
+from facewarp.errors import FacewarpError
+
+GROUP_SIZE = 20  # patients 1-20 are one diagnosis, 21-40 the next, and so on
+PHASES = ("ED", "ES")
+
+
+@dataclass(frozen=True, eq=False)
+class AcdcPatient:
+    """One patient at end-diastole and end-systole, as scanned and labelled.
+
+    Attributes:
+        name: the patient's folder.
+        folder: where it is.
+        info: what its ``Info.cfg`` says: the frames of ED and ES, the diagnosis, ...
+        images: the two volumes: ED, ES.
+        labels: their labels, parts as in `HeartPart`.
+    """
+
+    name: str
+    folder: Path
+    info: Info
+    images: tuple[Volume, Volume]
+    labels: tuple[Volume, Volume]
+
+    def stacked(self) -> NDArray[np.float32]:
+        """Both phases' grey values, (2, D, H, W)."""
+        return np.stack([volume.data for volume in self.images])
+
+
+@dataclass(frozen=True, eq=False)
+class HeartCase:
+    """One patient on the grid of a model, or on a larger one around it.
+
+    Attributes:
+        name: the patient's folder.
+        images: (2, D, H, W) float32 0..1: ED, ES.
+        labels: (2, D, H, W) uint8, parts as in `HeartPart`.
+    """
+
+    name: str
+    images: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+
+    @property
+    def centre(self) -> tuple[float, float, float]:
+        """Middle (x, y, z) px of the heart, over both phases."""
+        places = np.nonzero(self.labels.any(axis=0))
+        z, y, x = ((axis.min() + axis.max()) / 2 for axis in places)
+        return float(x), float(y), float(z)
+
+
+def patient_number(name: str) -> int:
+    """The number at the end of a patient's name: ``patient023`` is 23.
+
+    Raises:
+        FacewarpError: there is none.
+    """
+    found = re.search(r"(\d+)$", name)
+    if found is None:
+        what = f"the patient {name!r} has no number, and splits go by numbers"
+        raise FacewarpError(what, fix="Name folders like patient001.")
+    return int(found.group(1))
+
+
+def number_in_group(name: str) -> int:
+    """Place of a patient among the 20 of its diagnosis, from 1: ``patient023`` is the third."""
+    return (patient_number(name) - 1) % GROUP_SIZE + 1
+
+
+def load_patient(folder: Path) -> AcdcPatient:
+    """Read a patient's folder.
+
+    Raises:
+        FacewarpError: a file is missing or damaged, ``Info.cfg`` doesn't tell ED and ES, the
+            volumes don't fit each other, or the labels are no parts of a heart.
+    """
+    info = read_info(folder)
+    files, label_files = frame_files(folder)
+    images, labels = [], []
+    for phase, frame in zip(PHASES, (info.ed, info.es), strict=True):
+        if frame not in files:
+            what = f"there is no file of frame {frame}, which is {phase}"
+            raise FacewarpError(what, folder, f"{INFO} and the files' names must agree.")
+        if frame not in label_files:
+            what = f"frame {frame} ({phase}) has no labels"
+            fix = f"It takes {folder.name}_frame{frame:02d}_gt.nii.gz."
+            raise FacewarpError(what, folder, fix)
+        images.append(_volume(files[frame]))
+        labels.append(_volume(label_files[frame], labels=True))
+        _check_labels(labels[-1])
+    for volume in (images[1], *labels):
+        _check_same_grid(volume, images[0])
+    ed, es = images
+    return AcdcPatient(folder.name, folder, info, (ed, es), (labels[0], labels[1]))
+
+
+def heart_case(patient: AcdcPatient, shape: tuple[int, int, int], spacing_mm: Array3) -> HeartCase:
+    """A patient on a grid around the middle of its stack, as models see it in use.
+
+    Args:
+        patient: the patient.
+        shape: (D, H, W) of the grid.
+        spacing_mm: of the grid, along x, y, z.
+
+    Raises:
+        FacewarpError: nothing of the heart is on the grid.
+    """
+    grid = ModelGrid.around(patient.images[0], shape, spacing_mm)
+    labels = np.stack([labels_on(grid, volume) for volume in patient.labels])
+    if not labels.any():
+        what = "no labelled voxel is near the middle of the stack"
+        raise FacewarpError(what, patient.folder, "Cut the volumes around the heart.")
+    return HeartCase(patient.name, model_input(patient.stacked(), grid), labels)
+
+
+def load_case(folder: Path, shape: tuple[int, int, int], spacing_mm: Array3) -> HeartCase:
+    """Read a patient's folder, onto a grid; see `load_patient` and `heart_case`."""
+    return heart_case(load_patient(folder), shape, spacing_mm)
+
+
+def labels_on(grid: ModelGrid, labels: Volume) -> NDArray[np.uint8]:
+    """Labels on a grid laid into their volume: those of the nearest voxel; (D, H, W) uint8."""
+    return grid.sample(labels.data, "nearest").astype(np.uint8)
+
+
+def _volume(path: Path, *, labels: bool = False) -> Volume:
+    volume = read_volume(path, labels=labels)
+    if volume.data.ndim != 3:
+        what = f"this frame has {volume.phases} phases"
+        raise FacewarpError(what, path, "A frame is one volume.")
+    return volume
+
+
+def _check_labels(labels: Volume) -> None:
+    highest = int(labels.data.max())
+    if highest > max(HeartPart):
+        fix = "Parts are 0 background, 1 RV, 2 myocardium and 3 LV."
+        raise FacewarpError(f"there are labels up to {highest}", labels.path, fix)
+    if not (labels.data == HeartPart.LV).any():
+        raise FacewarpError("no voxel is labelled 3, the left ventricle", labels.path)
+
+
+def _check_same_grid(volume: Volume, first: Volume) -> None:
+    if volume.shape != first.shape:
+        sizes = [" x ".join(str(n) for n in v.shape[::-1]) for v in (volume, first)]
+        what = f"this file has {sizes[0]} voxels, {first.path.name} {sizes[1]}"
+        raise FacewarpError(what, volume.path, "All four volumes need the same voxels.")
+    if not np.allclose(volume.affine, first.affine, rtol=1e-2, atol=0.1):
+        what = f"this file lies elsewhere in the world than {first.path.name}"
+        raise FacewarpError(what, volume.path, "All four volumes need the same place and spacing.")
