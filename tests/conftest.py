@@ -14,6 +14,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
+# What "auto" would choose depends on the machine; tests that are about engines name theirs.
+os.environ.setdefault("FACEWARP_ENGINE", "torch")
+
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:

@@ -168,7 +168,7 @@ def test_masks_are_trained_on_alone_and_with_points(
         (["--set", "nope=1"], "there is no setting 'nope' (--set). Settings here: model, loss"),
         (["--set", "lr"], "'lr' is not a setting (--set). Write it as key=value"),
         (["--set", "batch=0"], "batch is 0. Give at least 1."),
-        (["--preset", "nope"], "there is no training preset 'nope'. Choose one of face, paper."),
+        (["--preset", "nope"], "there is no training preset 'nope'. Choose one of face, paper"),
         (["--resume"], "there is no run to resume"),
         (["--extra", "nowhere"], "there is no such folder (nowhere)"),
         (["--celebamask", "nowhere"], "no images/ and masks/ here (nowhere)"),

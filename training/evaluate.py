@@ -1,6 +1,5 @@
 """Evaluation of face models on pairs of annotated photographs, by the published protocol."""
 
-import csv
 import os
 import platform
 import time
@@ -21,7 +20,7 @@ from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.parts import FacePart
 from facewarp.training.datasets.crops import FaceCrop, evaluation_pairs
-from facewarp.training.files import replacing
+from facewarp.training.files import write_csv
 from facewarp.training.metrics import (
     contour_distance_px,
     dice_per_part,
@@ -247,12 +246,7 @@ def summarise(
 
 def write_pairs_csv(path: Path, scores: Sequence[PairScore]) -> None:
     """Write a row per pair, in the order of the pairs; empty where there is no number."""
-    rows = [score.row() for score in scores]
-    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({key: _cell(value) for key, value in row.items()})
+    write_csv(path, [score.row() for score in scores])
 
 
 def as_input(crop: FaceCrop) -> Tensor:
@@ -276,12 +270,6 @@ def processor() -> str:
         lines = []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.processor() or platform.machine())
-
-
-def _cell(value: str | float) -> str:
-    if isinstance(value, str):
-        return value
-    return "" if np.isnan(value) else f"{value:.6g}"
 
 
 def _columns_mean(rows: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

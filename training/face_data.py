@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
+from facewarp.training.augment import AugmentConfig
+from facewarp.training.batches import FaceBatches
 from facewarp.training.datasets.celebamask import load_celebamask
 from facewarp.training.datasets.helen import list_images, load_helen
 from facewarp.training.datasets.photo import FacePhoto
+from facewarp.training.presets import TrainConfig
 
 HOLD_OUT_EVERY = 24
 FEWEST = 4
@@ -33,6 +36,17 @@ class FaceData:
     def description(self) -> str:
         """One line: every folder by name, with its number of photographs."""
         return ", ".join(f"{name} ({count})" for name, count in self.sources)
+
+    def batches(self, config: TrainConfig, workers: int) -> FaceBatches:
+        """Random pairs of views of the photographs."""
+        return FaceBatches(
+            self.sets,
+            config.batch,
+            AugmentConfig.of_strength(config.augment),
+            weights=self.shares,
+            seed=config.seed,
+            workers=workers,
+        )
 
     def add(self, name: str, photos: list[FacePhoto], *, own_set: bool = False) -> None:
         """Train on these too: as a set of their own, or among those of the first."""

@@ -1,8 +1,9 @@
 """Files that are whole or not there: written beside their target, then renamed."""
 
+import csv
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -53,12 +54,27 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1) + "\n")
 
 
+def write_csv(path: Path, rows: Sequence[Mapping[str, str | float]]) -> None:
+    """Write a table, whole or not at all; a cell is empty where there is no number (NaN)."""
+    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({key: _cell(value) for key, value in row.items()})
+
+
 def write_png(path: Path, image: NDArray[np.uint8]) -> None:
     """Write (H, W, 3) uint8 RGB as PNG, whole or not at all."""
     done, data = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
     assert done
     with replacing(path) as temporary:
         temporary.write_bytes(data.tobytes())
+
+
+def _cell(value: str | float) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if np.isnan(value) else f"{value:.6g}"
 
 
 def _forget(temporary: Path) -> None:

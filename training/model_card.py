@@ -1,31 +1,28 @@
 """Model cards: what a weights file was learnt from, what it is for, and what it does badly."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from facewarp.core.config import ModelConfig
 from facewarp.errors import FacewarpError
 
-LICENCE = (
-    "research use: learnt from photographs released for non-commercial research; the weights are "
-    "passed on for the same"
-)
-
 
 @dataclass(frozen=True)
 class DataSource:
-    """Photographs that weights are learnt from.
+    """What weights are learnt from.
 
     Attributes:
-        title: What they are.
+        title: What it is.
         citation: Whom to cite.
-        terms: What their publishers allow.
+        terms: What its publishers allow.
+        kind: Of the models it is for, ``"face"`` or ``"heart"``.
     """
 
     title: str
     citation: str
     terms: str
+    kind: str = "face"
 
 
 SOURCES = {
@@ -48,33 +45,44 @@ SOURCES = {
         "Manipulation, CVPR 2020",
         "non-commercial research and education",
     ),
+    "acdc": DataSource(
+        "Training patients of the Automated Cardiac Diagnosis Challenge (ACDC)",
+        "O. Bernard, A. Lalande, C. Zotti, F. Cervenansky et al.: Deep Learning Techniques for "
+        "Automatic MRI Cardiac Multi-structures Segmentation and Diagnosis: Is the Problem "
+        "Solved?, IEEE Transactions on Medical Imaging 37(11), 2018, doi 10.1109/TMI.2018.2837502",
+        "CC BY-NC-SA 4.0",
+        "heart",
+    ),
 }
 
-_USE = """\
-Registering upright grey crops of faces, as `facewarp.face.crop` cuts them, to one another or to \
-a template: to carry part labels, landmarks, textures or drawings along, in research, teaching \
-and art with pictures one may use."""
 
-_MISUSE = """\
-- Anyone who wants to tell **who** somebody is, or what they feel, think, suffer from or where \
-they come from. The model was neither made nor tested for it.
-- Anyone who decides about people, watches them without their consent, or makes pictures that \
-pass for real ones of them.
-- Anyone who measures faces for medicine or law: outlines are those of a drawing through 68 \
-points, and errors of several pixels are common.
-- Commercial products: see the licence."""
+@dataclass(frozen=True)
+class CardText:
+    """What a card says of all models of a kind.
 
-_LIMITS = """\
-- It was taught with crops 1.6 to 2.4 times as high as the single, mostly frontal face in them, \
-rolled by up to 40 degrees. Profiles, faces cut off by the picture and very small or blurred ones \
-come out worse.
-- Hands, masks, microphones, hair and sunglasses in front of a face were taught only as drawn \
-patches. Where a part can't be seen the model guesses.
-- "Face" ends a little above the brows, since that is as far as 68 points tell. Against masks \
-that reach the hair its overlap is limited by that.
-- The data sets don't say whom they show. Whether errors differ with skin, age or sex was not \
-measured; expect that they do.
-- Fields may fold where faces differ a lot; the share is stated below."""
+    Attributes:
+        licence: Of weights.
+        about: What such a model is.
+        seen: Of the input, before its size.
+        use: What it is for.
+        misuse: Who should not use it.
+        limits: What it does badly.
+        measuring: How it was measured.
+        rows: The rows of the table of an evaluation.
+        command: The command that printed an evaluation of the model of a name.
+        title: The title of an evaluation.
+    """
+
+    licence: str
+    about: str
+    seen: str
+    use: str
+    misuse: str
+    limits: str
+    measuring: str
+    rows: Callable[[Mapping[str, Any]], dict[str, str]]
+    command: Callable[[Mapping[str, Any], str], str]
+    title: Callable[[Mapping[str, Any]], str]
 
 
 def model_card(
@@ -84,8 +92,9 @@ def model_card(
     n_parameters: int,
     sha256: str,
     evaluations: Sequence[Mapping[str, Any]],
+    text: CardText,
 ) -> str:
-    """Write the Markdown card of shipped face weights.
+    """Write the Markdown card of shipped weights.
 
     Args:
         name: what the weights ship under.
@@ -94,6 +103,7 @@ def model_card(
         n_parameters: of the network.
         sha256: of the weights file.
         evaluations: objects printed by ``facewarp eval ... --json`` for this very file.
+        text: what is said of models of this kind.
 
     Raises:
         FacewarpError: an evaluation is of other weights, or there is none.
@@ -108,39 +118,37 @@ def model_card(
                 f"Run facewarp eval again with --model {name}.",
             )
     grid, seen = ("x".join(map(str, s)) for s in (config.grid_shape, config.input_shape))
+    spacing = " x ".join(f"{size:g}" for size in config.spacing_mm)
     facts = {
         "file": "`model.safetensors`, fp16 kernels",
         "sha256": f"`{sha256}`",
         "parameters": f"{n_parameters:,}",
-        "input": f"grey crops of {grid}, seen at {seen}",
+        "input": f"{text.seen} {grid}{f' of {spacing} mm' if spacing else ''}, seen at {seen}",
         "classes": ", ".join(config.classes),
         "steps of registration": str(len(config.steps)),
         "preset": f"`{metadata.get('preset', '')}`",
         "steps of training": metadata.get("step", ""),
     }
+    sources = [f"- {_source(key)}" for key in metadata["training_data"].split(", ")]
+    if "trained_on" in metadata:
+        sources.append(f"- Of these: {metadata['trained_on']}.")
     sections = [
         f"# {name}",
-        "A semantically guided registration network for faces: a small U-Net finds the parts of "
-        "two faces, and registration networks predict from them, step by step, the displacement "
-        "field between the two (after J. Y. Ha, M. Wilms, M. P. Heinrich, Sensors 20(5):1392, "
-        "2020).",
-        _table(facts),
+        f"{text.about} (after J. Y. Ha, M. Wilms, M. P. Heinrich, Sensors 20(5):1392, 2020).",
+        table(facts),
         "## Learnt from",
-        "\n".join(f"- {_source(key)}" for key in metadata["training_data"].split(", ")),
+        "\n".join(sources),
         "## Licence",
         f"{_sentence(metadata['licence'])} Facewarp's code is under the Apache License 2.0.",
         "## What it is for",
-        _USE,
+        text.use,
         "## Who should not use it",
-        _MISUSE,
+        text.misuse,
         "## Limits",
-        _LIMITS,
+        text.limits,
         "## Measured",
-        "Pairs of photographs that were not trained on, cut at random (seeded) and registered at "
-        "320x260. Dice in percent: of the moving face's true parts, carried onto the fixed face, "
-        "with the fixed face's; the mean over the parts present in a pair, then over pairs. "
-        "Distances in px of the crop.",
-        *(_measured(name, found) for found in evaluations),
+        text.measuring,
+        *(_measured(name, found, text) for found in evaluations),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -154,35 +162,16 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
-def _measured(name: str, found: Mapping[str, Any]) -> str:
-    parts: Mapping[str, float] = found["dice_per_part"]
-    landmarks = {}
-    if found["landmark_px"] is not None:
-        landmarks["landmark distance"] = f"{_number(found['landmark_px'], 2)} px"
-    rows = {
-        "Dice, unregistered": _number(found["dice_initial"], 1),
-        "**Dice**": f"**{_number(found['dice_mean'], 1)}**",
-        **{f"Dice, {n.replace('_', ' ')}": _number(v, 1) for n, v in parts.items()},
-        "Dice of the network's own parts": _number(found["parts_dice"], 1),
-        "contour distance": f"{_number(found['contour_px'], 2)} px",
-        **landmarks,
-        "standard deviation of the Jacobian": _number(found["jacobian_std"], 3),
-        "folds": f"{_number(found['folds_percent'], 3)} % of the pixels",
-        "time of a pair (median)": f"{_number(1000 * found['seconds_per_pair'], 1)} ms",
-    }
-    command = f"facewarp eval {found['dataset']} --data .../{found['split']} --model {name}"
-    return "\n\n".join(
-        [
-            f"### {found['dataset']}, {found['split']}: {found['n_pairs']} pairs",
-            _table(rows),
-            f"Printed by `{command} --seed {found['seed']}` on {found['machine']}.",
-        ]
-    )
+def _measured(name: str, found: Mapping[str, Any], text: CardText) -> str:
+    printed = f"Printed by `{text.command(found, name)}` on {found['machine']}."
+    return "\n\n".join([f"### {text.title(found)}", table(text.rows(found)), printed])
 
 
-def _table(rows: Mapping[str, str]) -> str:
+def table(rows: Mapping[str, str]) -> str:
+    """A Markdown table of two columns without a head."""
     return "\n".join(["| | |", "|---|---|", *(f"| {key} | {rows[key]} |" for key in rows)])
 
 
-def _number(value: float | None, digits: int) -> str:
+def number(value: float | None, digits: int) -> str:
+    """A number of an evaluation, ``-`` where it has none."""
     return "-" if value is None else f"{value:.{digits}f}"

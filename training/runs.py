@@ -1,4 +1,4 @@
-"""A training run of a face model, from its settings and photographs to its weights."""
+"""A training run, from its settings and its data to its weights; of faces and of hearts."""
 
 import json
 import math
@@ -6,15 +6,26 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from facewarp.core.weights import file_sha256
 from facewarp.errors import FacewarpError
 from facewarp.training import checkpoint
-from facewarp.training.augment import AugmentConfig
-from facewarp.training.batches import FaceBatches
-from facewarp.training.face_data import FaceData
-from facewarp.training.presets import TrainConfig, preset, with_settings
-from facewarp.training.trainer import CONFIG, WEIGHTS, Trainer
+from facewarp.training.presets import PRESETS, TrainConfig, preset, with_settings
+from facewarp.training.trainer import CONFIG, WEIGHTS, BatchSource, Trainer
+
+
+class TrainingData(Protocol):
+    """What a model is trained on: photographs of faces, or hearts."""
+
+    @property
+    def description(self) -> str:
+        """One line: what it is, and how many."""
+        ...
+
+    def batches(self, config: TrainConfig, workers: int) -> BatchSource:
+        """Random views, made by so many threads."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -39,19 +50,28 @@ class RunResult:
 
 
 def run_config(
-    folder: Path, preset_name: str | None, settings: Mapping[str, str], *, resume: bool
+    folder: Path,
+    preset_name: str | None,
+    settings: Mapping[str, str],
+    *,
+    resume: bool,
+    kind: str = "face",
+    default: str = "face",
 ) -> TrainConfig:
     """The settings of a run: a preset's, or those the run was begun with when it is resumed.
 
     Args:
         folder: the run's folder.
-        preset_name: the preset; None for ``face``, or for the run's own.
+        preset_name: the preset; None for the default, or for the run's own.
         settings: what to change, see `facewarp.training.presets.with_settings`.
         resume: go on with what is in `folder`.
+        kind: of the model that the data are for, ``"face"`` or ``"heart"``.
+        default: the preset of a new run.
 
     Raises:
         FacewarpError: a run is in the way, or none is there to be resumed; another preset than
-            the run's; a setting that doesn't exist; a folder that can't be written to.
+            the run's, or one for other data; a setting that doesn't exist; a folder that can't
+            be written to.
     """
     _check_writable(folder)
     saved = folder / CONFIG
@@ -60,7 +80,8 @@ def run_config(
             raise FacewarpError(
                 "a run is here already", folder, "Go on with --resume, or choose another --out."
             )
-        return preset(preset_name or "face", settings)
+        start = _of_kind(preset(preset_name or default), kind, "--preset")
+        return with_settings(start, settings)
     if not saved.is_file():
         raise FacewarpError("there is no run to resume", folder, "Train without --resume.")
     config = TrainConfig.from_json(saved.read_text("utf-8"))
@@ -68,29 +89,27 @@ def run_config(
         raise FacewarpError(
             f"the run is of preset {config.preset!r}", folder, "Leave --preset out to go on."
         )
-    return with_settings(config, settings)
+    return _of_kind(with_settings(config, settings), kind, folder)
 
 
 def prepare(
-    config: TrainConfig, data: FaceData, folder: Path, *, resume: bool = False, workers: int = 1
+    config: TrainConfig,
+    data: TrainingData,
+    folder: Path,
+    *,
+    resume: bool = False,
+    workers: int = 1,
 ) -> Trainer:
-    """A trainer for photographs, at the last checkpoint if the run is resumed.
+    """A trainer, at the last checkpoint if the run is resumed.
 
     Args:
         config: the settings.
-        data: the photographs.
+        data: what to train on.
         folder: the run's folder.
         resume: load its checkpoint.
         workers: threads that make batches.
     """
-    batches = FaceBatches(
-        data.sets,
-        config.batch,
-        AugmentConfig.of_strength(config.augment),
-        weights=data.shares,
-        seed=config.seed,
-        workers=workers,
-    )
+    batches = data.batches(config, workers)
     trainer = Trainer(config, batches, folder, {"training_data": data.description})
     if resume:
         trainer.load_checkpoint()
@@ -98,7 +117,7 @@ def prepare(
 
 
 def trained_on(folder: Path) -> str | None:
-    """The description of the photographs a run was begun with, if it is recorded."""
+    """The description of the data a run was begun with, if it is recorded."""
     about = json.loads((folder / CONFIG).read_text("utf-8")).get("about", {})
     return about.get("training_data")
 
@@ -108,6 +127,14 @@ def result_of(trainer: Trainer, seconds: float) -> RunResult:
     weights = trainer.folder / WEIGHTS
     best = trainer.best if math.isfinite(trainer.best) else math.nan
     return RunResult(trainer.folder, trainer.step, best, seconds, weights, file_sha256(weights))
+
+
+def _of_kind(config: TrainConfig, kind: str, where: str | Path) -> TrainConfig:
+    if config.model.kind != kind:
+        what = f"the preset {config.preset!r} is for a {config.model.kind} model, not a {kind}'s"
+        fitting = ", ".join(name for name, p in PRESETS.items() if p.model.kind == kind)
+        raise FacewarpError(what, where, f"Choose one of {fitting}.")
+    return config
 
 
 def _check_writable(folder: Path) -> None:

@@ -2,7 +2,8 @@
 
 ``python -m facewarp.training.ship weights RUN face --data helen afw`` copies the weights of a
 run's folder; then ``facewarp eval helen --data DIR --model face --json > helen.json`` measures
-them, and ``python -m facewarp.training.ship card face helen.json`` writes their card.
+them, and ``python -m facewarp.training.ship card face helen.json`` writes their card. Hearts
+ship likewise: ``ship weights RUN heart --data acdc``, ``facewarp eval acdc``, ``ship card heart``.
 """
 
 import argparse
@@ -15,9 +16,13 @@ from typing import Any
 
 from facewarp.core.weights import file_sha256, find_weights, load_weights, save_weights
 from facewarp.errors import FacewarpError
+from facewarp.training.evaluations import read_evaluation
+from facewarp.training.face_card import FACE_CARD
 from facewarp.training.files import write_json, write_text
-from facewarp.training.model_card import LICENCE, SOURCES, model_card
+from facewarp.training.heart_card import HEART_CARD
+from facewarp.training.model_card import SOURCES, model_card
 
+CARDS = {"face": FACE_CARD, "heart": HEART_CARD}
 FILE_OWN = ("format", "config")  # what every weights file says of itself anyway
 
 
@@ -35,6 +40,9 @@ def ship_weights(run: Path, name: str, data: Sequence[str], folder: Path) -> Pat
 
     Returns:
         The new file.
+
+    Raises:
+        FacewarpError: no such run or data set, or data that such a model can't be learnt from.
     """
     unknown = [key for key in data if key not in SOURCES]
     if unknown or not data:
@@ -44,10 +52,17 @@ def ship_weights(run: Path, name: str, data: Sequence[str], folder: Path) -> Pat
             f"Choose from {', '.join(SOURCES)}.",
         )
     net, metadata = load_weights(find_weights(run))
+    foreign = [key for key in data if SOURCES[key].kind != net.config.kind]
+    if foreign:
+        what = f"a {net.config.kind} model is not learnt from {', '.join(foreign)}"
+        fitting = [key for key, source in SOURCES.items() if source.kind == net.config.kind]
+        raise FacewarpError(what, "--data", f"Choose from {', '.join(fitting)}.")
     about = {key: value for key, value in metadata.items() if key not in FILE_OWN}
     about["classes"] = ", ".join(net.config.classes)
+    if net.config.kind == "heart":  # a part of the patients, and which one matters
+        about["trained_on"] = about.get("trained_on", about.get("training_data", ""))
     about["training_data"] = ", ".join(data)
-    about["licence"] = LICENCE
+    about["licence"] = CARDS[net.config.kind].licence
     target = folder / name / "model.safetensors"
     sha256 = save_weights(net, target, about)
     (folder / name / "README.md").unlink(missing_ok=True)
@@ -74,22 +89,15 @@ def ship_card(name: str, evaluations: Sequence[Path], folder: Path) -> Path:
     """
     path = folder / name / "model.safetensors"
     net, metadata = load_weights(path)
-    found = [_read_evaluation(file) for file in evaluations]
+    found = [read_evaluation(file) for file in evaluations]
     n_parameters = sum(p.numel() for p in net.parameters())
     card = folder / name / "README.md"
-    text = model_card(name, net.config, metadata, n_parameters, file_sha256(path), found)
+    text = model_card(
+        *(name, net.config, metadata, n_parameters, file_sha256(path), found),
+        CARDS[net.config.kind],
+    )
     write_text(card, text)
     return card
-
-
-def _read_evaluation(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise FacewarpError(
-            "this is not an evaluation", path, "Give what facewarp eval ... --json printed."
-        ) from error
-    return dict(found)
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -25,7 +25,7 @@ from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.patient import Cine, open_cine
 from facewarp.cardiac.quality import Quality, measure_quality, quality_warnings
 from facewarp.cardiac.tracking import Floats, Motion, segment, track
-from facewarp.cardiac.window import HeartModel, find_window
+from facewarp.cardiac.window import HeartModel, find_window, is_turned
 from facewarp.core.geometry import pixel_grid
 from facewarp.core.model import load
 from facewarp.errors import FacewarpError
@@ -33,6 +33,9 @@ from facewarp.errors import FacewarpError
 FloatArray = NDArray[np.float64]
 Progress = Callable[[float], None]
 
+TURNED: Final = (
+    "the heart lies mirrored or turned against what the affine says: the picture is believed"
+)
 _MARGIN_MM: Final = 15.0  # around the heart, where its labels may be carried
 _MAYBE: Final = 0.3  # probability of heart from which a voxel may be carried to
 
@@ -178,7 +181,8 @@ def analyse(
     at_es, es_by = _moment(cine, given[1], "es", find_es(volumes[:, HeartPart.LV], cine.is_whole))
     quality = measure_quality(motion, carried[at_ed], carried[:, *box], seen)
     rate = heart_rate_bpm or _heart_rate(cine)
-    said = quality_warnings(quality, cine.frames, carried[at_ed], volumes)
+    said = [TURNED] if is_turned(grid, volume) else []
+    said += quality_warnings(quality, cine.frames, carried[at_ed], volumes)
     if volumes[at_es, HeartPart.LV] >= volumes[at_ed, HeartPart.LV]:
         said.insert(0, "the left ventricle is not smaller at ES than at ED")
     return CineResult(

@@ -29,7 +29,7 @@ def sheet(result: CineResult) -> Picture:
     Returns:
         ``(H, W, 3)`` RGB.
     """
-    view = HeartView(result.cine.volume, result.labels, 190)
+    view = _view(result, 190)
     table = slice_table(view, {"ED": result.ed, "ES": result.es}, result.cine.name)
     total = max(table.shape[1], _MARGIN + _TABLE + 480)
     canvas = Image.new("RGB", (total, table.shape[0] + _CHART), PAPER)
@@ -86,7 +86,7 @@ def volume_chart(result: CineResult) -> Chart:
 
 def film(result: CineResult) -> Iterator[Picture]:
     """One picture a phase: slices from base to apex with outlines, and where on the curve it is."""
-    view = HeartView(result.cine.volume, result.labels, 220)
+    view = _view(result, 220)
     slices = view.heart_slices
     if len(slices) > _FILM_SLICES:
         chosen = np.linspace(0, len(slices) - 1, _FILM_SLICES + 2)[1:-1]
@@ -111,6 +111,10 @@ def film(result: CineResult) -> Iterator[Picture]:
         cv2.line(strip, *line, MARKER, 1, cv2.LINE_AA, 4)
         frame[rows * height :] = strip
         yield frame
+
+
+def _view(result: CineResult, size_px: int) -> HeartView:
+    return HeartView(result.cine.volume, result.labels, result.motion.grid.turn, size_px)
 
 
 def _write_indices(draw: ImageDraw.ImageDraw, result: CineResult, x: int, y: int) -> None:

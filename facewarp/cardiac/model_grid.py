@@ -57,19 +57,22 @@ class ModelGrid:
         shape: tuple[int, int, int] = SHAPE,
         spacing_mm: Array3 = SPACING_MM,
         centre_vox: Array3 | None = None,
+        turn: FloatArray | None = None,
     ) -> "ModelGrid":
         """The grid around a point of a volume.
 
-        Its axes run along the volume's, in the order and direction of :func:`short_axis_order`;
-        its slices are laid onto slices of the volume as far as the spacings allow.
+        Its axes run along the volume's; its slices are laid onto slices of the volume as far as
+        the spacings allow.
 
         Args:
             volume: the volume or cine.
             shape: of the grid.
             spacing_mm: of the grid, along x, y, z.
             centre_vox: the point, in voxels ``(x, y, z)`` of the volume; by default its centre.
+            turn: order and direction of the axes, by default that of :func:`short_axis_order`.
         """
-        turn = short_axis_order(volume.affine)
+        if turn is None:
+            turn = short_axis_order(volume.affine, volume.stack_axis)
         frame = _orthonormal(volume.affine[:3, :3]) @ turn
         step = np.linalg.inv(volume.affine[:3, :3]) @ frame @ np.diag(spacing_mm)
         middle = (np.asarray(volume.shape[::-1]) - 1) / 2
@@ -99,6 +102,15 @@ class ModelGrid:
         shift[:3, 3] = [-start for start, _, _ in reversed(spans)]
         to_part = np.asarray(shift @ self.to_volume, dtype=np.float64)
         return ModelGrid(self.shape, self.spacing_mm, (depth, height, width), to_part)
+
+    @property
+    def turn(self) -> FloatArray:
+        """(3, 3) signed permutation: which of the volume's axes its own are, and which way."""
+        linear = self.to_volume[:3, :3]
+        turn = np.zeros((3, 3))
+        axes = np.abs(linear).argmax(axis=0)
+        turn[axes, range(3)] = np.sign(linear[axes, range(3)])
+        return turn
 
     @cached_property
     def from_volume(self) -> FloatArray:
@@ -178,19 +190,21 @@ def model_input(data: NDArray[np.floating], grid: ModelGrid) -> NDArray[np.float
     return normalise(grid.sample(data), grid.inside)
 
 
-def short_axis_order(affine: FloatArray) -> FloatArray:
+def short_axis_order(affine: FloatArray, stack: int = 2) -> FloatArray:
     """Which of a volume's axes a short-axis stack's x, y and z are, and in which direction.
 
     Of all orders and directions that keep the slices together, the one whose axes in the world
     fit best either the plain order of a file that knows no patient (x to the left, y to the back)
     or the usual place of the short axis in a patient.
 
+    Args:
+        affine: of the volume.
+        stack: the axis along which its slices lie.
+
     Returns:
         (3, 3) signed permutation ``P``: ``volume_direction @ P`` are the stack's axes.
     """
-    sizes = np.linalg.norm(affine[:3, :3], axis=0)
     directions = _orthonormal(affine[:3, :3])
-    stack = int(sizes.argmax()) if sizes.max() > 1.5 * np.median(sizes) else 2
     best, best_fit = np.eye(3), -np.inf
     for order in permutations(range(3)):
         if order[2] != stack:

@@ -9,9 +9,12 @@ Convention
 """
 
 import gzip
+import logging
 import os
 import zlib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +29,7 @@ from facewarp.errors import FacewarpError
 FloatArray = NDArray[np.float64]
 
 SUFFIXES: Final = (".nii", ".nii.gz")
+STACKED: Final = 1.5  # times the usual step that tells the axis of the slices
 AGREE: Final = 0.01  # relative difference up to which two voxel sizes are the same
 MAX_SHEAR_COSINE: Final = 1e-3  # axes closer to a right angle than this count as orthogonal
 _SECONDS: Final = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
@@ -43,6 +47,8 @@ class Volume:
         warnings: what the user should know about the file, one sentence each.
         header: the file's header, which outputs on the same grid take over.
         path: the file.
+        axes: which of the file's axes (0, 1, 2 for its x, y, z) run along the data's x, y, z;
+            others than these in this order after :meth:`slices_first` alone.
     """
 
     data: NDArray[Any]
@@ -51,6 +57,7 @@ class Volume:
     warnings: tuple[str, ...]
     header: nib.Nifti1Header
     path: Path
+    axes: tuple[int, int, int] = (0, 1, 2)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -73,6 +80,33 @@ class Volume:
     def voxel_ml(self) -> float:
         """What one voxel holds: the affine's determinant, which is right with sheared axes too."""
         return abs(float(np.linalg.det(self.affine[:3, :3]))) / 1000.0
+
+    @property
+    def stack_axis(self) -> int:
+        """The axis (0 to 2 for x to z) of the slices: the one of longer steps, or z."""
+        sizes = np.asarray(self.spacing_mm)
+        return int(sizes.argmax()) if sizes.max() > STACKED * np.median(sizes) else 2
+
+    def slices_first(self) -> "Volume":
+        """The same with the slices along z, the first spatial axis of the data."""
+        order = [axis for axis in range(3) if axis != self.stack_axis] + [self.stack_axis]
+        lead = self.data.ndim - 3
+        data = self.data.transpose(*range(lead), *(lead + 2 - axis for axis in order[::-1]))
+        affine = self.affine[:, [*order, 3]]
+        x, y, z = (self.axes[axis] for axis in order)
+        return replace(self, data=np.ascontiguousarray(data), affine=affine, axes=(x, y, z))
+
+    def in_file_order(self, data: NDArray[Any]) -> NDArray[Any]:
+        """An array ``(..., D, H, W)`` like the data with its axes as the file has them."""
+        lead = data.ndim - 3
+        return data.transpose(
+            *range(lead), *(lead + 2 - self.axes.index(axis) for axis in (2, 1, 0))
+        )
+
+    @property
+    def file_affine(self) -> FloatArray:
+        """The affine with its columns as the file has them."""
+        return self.affine[:, [*(self.axes.index(axis) for axis in range(3)), 3]]
 
     @property
     def is_sheared(self) -> bool:
@@ -146,7 +180,7 @@ def _open(path: Path) -> tuple[Any, Any]:
     if path.stat().st_size == 0:
         raise FacewarpError("the file is empty", path, "Copy or download it again.")
     try:
-        with nib.imageglobals.LoggingOutputSuppressor():  # what is wrong is said here, once
+        with _silence():
             image = nib.load(path)
         if not isinstance(image, nib.Nifti1Pair):
             raise FacewarpError("this is not a NIfTI file", path)
@@ -155,6 +189,18 @@ def _open(path: Path) -> tuple[Any, Any]:
     except _DAMAGE as error:
         raise _damaged(path, error) from error
     return image, raw
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Without nibabel's own messages about a header: what is wrong is said here, once."""
+    logger = nib.imageglobals.logger
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _damaged(path: Path, error: Exception) -> FacewarpError:

@@ -32,7 +32,7 @@ def write_labels(
     Raises:
         FacewarpError: it could not be written.
     """
-    _save(path, labels, _header_like(like, labels, "part labels"), inputs)
+    _save_like(path, labels, like, "part labels", inputs)
 
 
 def write_image(
@@ -42,7 +42,7 @@ def write_image(
 
     See :func:`write_labels`.
     """
-    _save(path, image, _header_like(like, image, "image"), inputs)
+    _save_like(path, image, like, "image", inputs)
 
 
 def write_map(
@@ -57,7 +57,7 @@ def write_map(
     They are rounded to 1/1024. See :func:`write_labels`.
     """
     rounded = np.round(values * _STEPS_PER_ONE) / np.float32(_STEPS_PER_ONE)
-    _save(path, rounded.astype(np.float32), _header_like(like, rounded, what), inputs)
+    _save_like(path, rounded.astype(np.float32), like, what, inputs)
 
 
 def write_field(
@@ -79,25 +79,29 @@ def write_field(
         FacewarpError: it could not be written.
     """
     to_mm = (_LPS @ like.affine[:3, :3] * _STEPS_PER_MM).astype(np.float32)
-    steps = np.tensordot(to_mm, field, axes=1)
+    steps = np.ascontiguousarray(like.in_file_order(np.tensordot(to_mm, field, axes=1)))
     np.round(steps, out=steps)
     steps /= np.float32(_STEPS_PER_MM)
     header = nib.Nifti1Header()
-    depth, height, width = field.shape[1:]
+    depth, height, width = steps.shape[1:]
     header.set_data_shape((width, height, depth, 1, 3))
     header.set_data_dtype(np.float32)
     header.set_intent(_VECTOR)
     header.set_xyzt_units("mm")
-    header.set_zooms((*like.spacing_mm, 1.0, 1.0))
     code = max(int(like.header["sform_code"]), int(like.header["qform_code"]), 1)
-    header.set_sform(like.affine, code)
-    header.set_qform(None if like.is_sheared else like.affine, 0 if like.is_sheared else code)
+    affine = like.file_affine
+    header.set_zooms((*np.linalg.norm(affine[:3, :3], axis=0), 1.0, 1.0))
+    header.set_sform(affine, code)
+    header.set_qform(None if like.is_sheared else affine, 0 if like.is_sheared else code)
     header["descrip"] = b"displacement field, LPS mm (facewarp)"
     _save(path, steps[:, None], header, inputs)
 
 
-def _header_like(like: Volume, data: NDArray[Any], what: str) -> nib.Nifti1Header:
-    """The volume's header with another content; where it lies stays bit for bit."""
+def _save_like(
+    path: Path, data: NDArray[Any], like: Volume, what: str, inputs: Iterable[Path]
+) -> None:
+    """Save under a volume's header with another content; where it lies stays bit for bit."""
+    data = like.in_file_order(data)
     header = like.header.copy()
     pixdim = header["pixdim"].copy()
     header.set_data_shape(data.shape[::-1])
@@ -107,7 +111,7 @@ def _header_like(like: Volume, data: NDArray[Any], what: str) -> nib.Nifti1Heade
     header.set_intent("none")
     header["cal_min"] = header["cal_max"] = 0
     header["descrip"] = f"{what} (facewarp)".encode()
-    return header
+    _save(path, data, header, inputs)
 
 
 def _save(path: Path, data: NDArray[Any], header: nib.Nifti1Header, inputs: Iterable[Path]) -> None:

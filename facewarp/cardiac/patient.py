@@ -44,7 +44,7 @@ class Cine:
     Attributes:
         name: the patient's name: that of the folder or the file.
         path: where it came from.
-        volume: the phases, ``(T, D, H, W)``.
+        volume: the phases, ``(T, D, H, W)``, slices along D.
         frames: the number of every phase in the whole cine, counted from 1.
         info: what the patient's ``Info.cfg`` says; None without one.
         labels: known labels, frame -> file.
@@ -126,6 +126,7 @@ def open_cine(path: str | os.PathLike[str]) -> Cine:
     if not place.exists():
         raise FacewarpError("there is no such file or folder", place, "Check the path.")
     cine = _open_folder(place) if place.is_dir() else _from_file(place, _file_name(place), None)
+    cine = replace(cine, volume=cine.volume.slices_first())
     _check_slices(cine)
     return cine
 

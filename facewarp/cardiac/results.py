@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import numpy as np
 from PIL import Image
 
 from facewarp import __version__
@@ -93,10 +94,10 @@ def summary(result: CineResult) -> dict[str, Any]:
         **_rounded(asdict(result.indices)),
         "quality": _rounded(asdict(quality)),
         "geometry": {
-            "voxels": list(volume.shape[::-1]),
-            "spacing_mm": _rounded(list(volume.spacing_mm)),
+            "voxels": list(volume.in_file_order(volume.data[0]).shape[::-1]),
+            "spacing_mm": _rounded(np.linalg.norm(volume.file_affine[:3, :3], axis=0).tolist()),
             "voxel_ml": volume.voxel_ml,
-            "affine": volume.affine.tolist(),
+            "affine": volume.file_affine.tolist(),
             "time_step_s": volume.time_step_s,
         },
         "model": {"name": result.model, "sha256": result.model_sha256},

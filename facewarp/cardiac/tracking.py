@@ -128,7 +128,7 @@ def track(
     return Motion(field_grid, from_ed, to_ed, ed, before)
 
 
-def reconcile(out: Tensor, back: Tensor, rounds: int = 2) -> tuple[Tensor, Tensor]:
+def reconcile(out: Tensor, back: Tensor, rounds: int = 1) -> tuple[Tensor, Tensor]:
     """Make two fields, there and back, each other's inverse: the mean of what both say.
 
     Args:

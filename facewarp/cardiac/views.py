@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.cardiac.labels import Labels
-from facewarp.cardiac.model_grid import normalise, short_axis_order
+from facewarp.cardiac.model_grid import normalise
 from facewarp.cardiac.nifti import Volume
 from facewarp.cardiac.parts import PART_COLORS, HeartPart
 
@@ -33,11 +33,14 @@ class HeartView:
     Attributes:
         volume: the cine.
         labels: ``(T, D, H, W)`` part ids.
+        turn: which of the volume's axes run across, down and along the stack, and which way; see
+            :func:`~facewarp.cardiac.model_grid.short_axis_order`.
         size_px: height of a picture; its width follows from the heart's.
     """
 
     volume: Volume
     labels: Labels
+    turn: NDArray[np.float64]
     size_px: int = 240
 
     @property
@@ -83,13 +86,13 @@ class HeartView:
     @cached_property
     def _stack(self) -> tuple[NDArray[np.float32], Labels]:
         """Grey values 0..1 and labels, ``(T, D, H, W)`` in the usual view."""
-        turn = short_axis_order(self.volume.affine)
-        return normalise(to_view(self.volume.data, turn)), to_view(self.labels, turn)
+        data = to_view(self.volume.data, self.turn)
+        return normalise(data), to_view(self.labels, self.turn)
 
     @cached_property
     def _pixel_mm(self) -> tuple[float, float]:
         """Width and height of a pixel in the usual view."""
-        x, y, _ = (np.abs(short_axis_order(self.volume.affine)).T @ self.volume.spacing_mm).tolist()
+        x, y, _ = (np.abs(self.turn).T @ self.volume.spacing_mm).tolist()
         return x, y
 
     @cached_property

@@ -1,13 +1,21 @@
 """Where the heart is in a stack of slices: the window that a model looks through."""
 
+from itertools import product
 from typing import Final, Protocol, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
-from facewarp.cardiac.model_grid import Array3, ModelGrid, model_input
+from facewarp.cardiac.model_grid import (
+    Array3,
+    FloatArray,
+    ModelGrid,
+    model_input,
+    short_axis_order,
+)
 from facewarp.cardiac.nifti import Volume
 from facewarp.cardiac.parts import HeartPart
 from facewarp.core.config import ModelConfig
@@ -19,6 +27,7 @@ _TILE: Final = 16  # in the slices, windows are whole multiples of this: network
 _LEAST: Final = 96  # px of a window's side
 _SEEN: Final = 0.5  # probability from which a voxel counts as heart
 _LEAST_ML: Final = 10.0  # less than this is no heart
+_CLEARER: Final = 0.03  # by so much surer a model must be to disbelieve the file
 
 
 class HeartModel(Protocol):
@@ -41,7 +50,8 @@ def find_window(model: HeartModel, volume: Volume, phase: int = 0) -> ModelGrid:
     """The window around the heart in a volume or cine: all slices, and a margin around the heart.
 
     The model looks at the middle of the stack through the window it was trained with, and again
-    around what it saw if that is not in the middle.
+    around what it saw if that is not in the middle. What the file says of its axes is believed
+    unless the model sees the heart much more clearly in a mirrored or turned picture.
 
     Args:
         model: a heart model.
@@ -51,8 +61,21 @@ def find_window(model: HeartModel, volume: Volume, phase: int = 0) -> ModelGrid:
     Raises:
         FacewarpError: it sees no heart there.
     """
+    told = short_axis_order(volume.affine, volume.stack_axis)
+    window = _around_heart(model, volume, phase, told)
+    turn = _clearest_turn(model, volume, phase, window)
+    return window if turn is None else _around_heart(model, volume, phase, turn)
+
+
+def is_turned(window: ModelGrid, volume: Volume) -> bool:
+    """Whether a window looks at a volume another way round than its affine says."""
+    told = short_axis_order(volume.affine, volume.stack_axis)
+    return not np.array_equal(window.turn, told)
+
+
+def _around_heart(model: HeartModel, volume: Volume, phase: int, turn: FloatArray) -> ModelGrid:
     full, spacing = _shape3(model.config.grid_shape), _spacing(model.config)
-    grid = ModelGrid.around(volume, full, spacing)
+    grid = ModelGrid.around(volume, full, spacing, turn=turn)
     for _ in range(3):
         low, high = _heart_box(model, volume, grid, phase)
         middle = (low + high) / 2
@@ -61,13 +84,40 @@ def find_window(model: HeartModel, volume: Volume, phase: int = 0) -> ModelGrid:
         centre = (cx, cy, cz)
         if np.abs(away_mm[:2]).max() < _MARGIN_MM / 2:
             break
-        grid = ModelGrid.around(volume, full, spacing, centre)
+        grid = ModelGrid.around(volume, full, spacing, centre, turn)
     wanted = (high - low) + 2 * _MARGIN_MM / np.asarray(spacing)
     width, height = (
         min(max(int(np.ceil(n / _TILE)) * _TILE, _LEAST), most)
         for n, most in zip(wanted[:2].tolist(), full[:0:-1], strict=True)
     )
-    return stack_window(volume, (height, width), spacing, centre)
+    return stack_window(volume, (height, width), spacing, centre, turn=turn)
+
+
+def _clearest_turn(
+    model: HeartModel, volume: Volume, phase: int, window: ModelGrid
+) -> FloatArray | None:
+    """The turn in which the model is surest of the heart; None if that is the window's own."""
+    side = max(window.shape[1:])
+    centre = (np.asarray(window.shape[::-1]) - 1) / 2
+    cx, cy, cz = (window.to_volume @ np.append(centre, 1.0))[:3].tolist()
+    shape = (window.shape[0], side, side)
+    model = model.on_grid(shape)
+
+    def certainty(turn: FloatArray) -> float:
+        grid = stack_window(volume, shape[1:], window.spacing_mm, (cx, cy, cz), shape[0], turn)
+        parts = _parts(model, volume, grid, phase)
+        heart = parts[HeartPart.BACKGROUND] < 1 - _SEEN
+        return float(parts.max(axis=0)[heart].mean()) if heart.any() else 0.0
+
+    own = window.turn
+    best, least = None, certainty(own) + _CLEARER
+    for x, y, swapped in product((1.0, -1.0), (1.0, -1.0), (False, True)):
+        turn = own[:, [1, 0, 2]] * [x, y, 1.0] if swapped else own * [x, y, 1.0]
+        if not np.array_equal(turn, own) and (sure := certainty(turn)) > least:
+            best, least = turn, sure
+    if best is not None and certainty(mirrored := best * [1.0, 1.0, -1.0]) > least:
+        best = mirrored
+    return best
 
 
 def stack_window(
@@ -76,6 +126,7 @@ def stack_window(
     spacing_mm: Array3,
     centre_vox: Array3,
     depth: int | None = None,
+    turn: FloatArray | None = None,
 ) -> ModelGrid:
     """A window of given height and width around a point.
 
@@ -85,8 +136,9 @@ def stack_window(
         spacing_mm: of the window, along x, y, z.
         centre_vox: voxels ``(x, y, z)`` of the volume; along the stack its middle counts.
         depth: slices; by default all of the volume's and one beyond each end.
+        turn: see :meth:`ModelGrid.around`.
     """
-    probe = ModelGrid.around(volume, (2, *size), spacing_mm, centre_vox)
+    probe = ModelGrid.around(volume, (2, *size), spacing_mm, centre_vox, turn)
     along = int(np.abs(probe.to_volume[:3, 2]).argmax())
     slices = volume.shape[::-1][along]
     needed = int(np.ceil(slices / abs(probe.to_volume[along, 2]) - 1e-6)) + 2
@@ -94,16 +146,14 @@ def stack_window(
     centre[along] = (slices - 1) / 2
     cx, cy, cz = centre.tolist()
     depth = depth or needed + needed % 2
-    return ModelGrid.around(volume, (depth, *size), spacing_mm, (cx, cy, cz))
+    return ModelGrid.around(volume, (depth, *size), spacing_mm, (cx, cy, cz), turn)
 
 
 def _heart_box(
     model: HeartModel, volume: Volume, grid: ModelGrid, phase: int
-) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], ...]:
+) -> tuple[FloatArray, FloatArray]:
     """First and last voxel ``(x, y, z)`` of the grid that the largest heart in it reaches."""
-    data = volume.data[phase] if volume.data.ndim == 4 else volume.data
-    image = torch.from_numpy(model_input(data, grid))[None, None]
-    heart = 1 - model.probabilities(image)[0, HeartPart.BACKGROUND].cpu().numpy()
+    heart = 1 - _parts(model, volume, grid, phase)[HeartPart.BACKGROUND]
     seen, count = ndimage.label(heart > _SEEN)
     ratio = np.asarray(grid.shape) / heart.shape
     voxel_ml = float(np.prod(grid.spacing_mm) * np.prod(ratio)) / 1000
@@ -115,6 +165,13 @@ def _heart_box(
     low = [(axis.start + 0.5) * r - 0.5 for axis, r in zip(box, ratio, strict=True)]
     high = [(axis.stop - 0.5) * r - 0.5 for axis, r in zip(box, ratio, strict=True)]
     return np.array(low[::-1]), np.array(high[::-1])
+
+
+def _parts(model: HeartModel, volume: Volume, grid: ModelGrid, phase: int) -> NDArray[np.float32]:
+    """Part probabilities ``(K, d, h, w)`` of one phase."""
+    data = volume.data[phase] if volume.data.ndim == 4 else volume.data
+    image = torch.from_numpy(model_input(data, grid))[None, None]
+    return np.asarray(model.probabilities(image)[0].cpu().numpy())
 
 
 def _shape3(shape: Shape) -> tuple[int, int, int]:

@@ -20,6 +20,7 @@ from facewarp.cli.console import Output, output_of, show_logs
 from facewarp.errors import FacewarpError
 
 FACES = "Faces"
+HEARTS = "Hearts"
 MODELS = "Models"
 MACHINE = "This machine"
 
@@ -51,11 +52,28 @@ COMMANDS = {
         "Carry labels, a mesh or a texture onto every face of videos and pictures.",
         FACES,
     ),
+    "live": Command(
+        "live:live",
+        "Carry labels, a mesh or a texture onto every face of a camera's picture, as it happens.",
+        FACES,
+    ),
     "register": Command(
-        "register:register", "Register the face of one picture with that of another.", FACES
+        "register:register",
+        "Register the face of one picture, or the heart of one volume, with that of another.",
+        FACES,
+    ),
+    "cine": Command(
+        "cine:cine",
+        "Follow hearts through their cycle: labels, volumes, ejection fraction, motion.",
+        HEARTS,
     ),
     "train": Command("train:train", "Train a model on annotated photographs.", MODELS),
     "eval": Command("evaluate:evaluate", "Measure a model on annotated photographs.", MODELS),
+    "cameras": Command(
+        "cameras:cameras",
+        "List the cameras of this machine: index, name, backend and modes.",
+        MACHINE,
+    ),
     "doctor": Command(
         "doctor:doctor", "Tell whether this machine has what facewarp needs.", MACHINE
     ),

@@ -35,6 +35,13 @@ def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")] = Path(
         "facewarp-demo"
     ),
+    engine: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="What runs the model: auto, torch, onnx, openvino, openvino-int8.",
+        ),
+    ] = "auto",
 ) -> None:
     """Track the clip that comes with facewarp, and measure the error against its known motion.
 
@@ -50,14 +57,14 @@ def demo(
     output = output_of(ctx)
     assets = Path(str(resources.files("facewarp.assets"))) / "demo"
     motion = load_motion(assets / "motion.json")
-    with FaceTracker(faces=1) as tracker:
+    with FaceTracker(faces=1, engine=engine) as tracker:
         show = Show(tracker, motion.duration_s)
         source = open_source(assets / "astronaut.mp4")
         sink = open_sink(out / "tracked.mp4", like=source)
         records = open_records(out / "track.jsonl")
         with output.progress("demo", source.frame_count) as advance:
             done = run_pass(source, sink, show.work, records, advance)
-        sha256 = tracker.model.sha256
+        sha256, runs = tracker.model.sha256, tracker.model.engine.summary
     show.write_sheet(out / "sheet.png")
     error = point_error(motion, show.tracks)
     result = {
@@ -70,6 +77,7 @@ def demo(
         "point_error_p95_px": error.p95_px,
         "missed_frames": error.missed_frames,
         "weights_sha256": sha256,
+        "engine": runs,
     }
     output.emit_json(result)
     _tell(output, result)

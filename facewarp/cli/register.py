@@ -1,4 +1,4 @@
-"""``facewarp register``: one pair of pictures."""
+"""``facewarp register``: one pair of pictures, or of volumes."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from facewarp.cli.console import output_of
+from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
     from facewarp.face.pairs import FacePair
@@ -14,24 +15,52 @@ if TYPE_CHECKING:
 
 def register(
     ctx: typer.Context,
-    fixed: Annotated[Path, typer.Argument(help="Picture of the face to register to.")],
-    moving: Annotated[Path, typer.Argument(help="Picture of the face that is carried onto it.")],
+    fixed: Annotated[
+        Path, typer.Argument(help="Picture of the face, or NIfTI of the heart, to register to.")
+    ],
+    moving: Annotated[Path, typer.Argument(help="The one that is carried onto it.")],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder to write.", metavar="DIR")
     ] = Path("facewarp-pair"),
-    model: Annotated[str, typer.Option(help="Model: a shipped name or a weights file.")] = "face",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Model: a shipped name or a weights file.",
+            show_default="face, or heart for volumes",
+        ),
+    ] = None,
+    engine: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="What runs the model: auto, torch, onnx, openvino, openvino-int8.",
+        ),
+    ] = "auto",
     device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, mps.")] = "cpu",
 ) -> None:
-    """Register the face of one picture with that of another.
+    """Register the face of one picture, or the heart of one volume, with that of another.
 
-    Writes warped.png (the moving face on the fixed one), sheet.png (both
-    faces, before and after, and their parts) and field.npz (the displacement
-    field on the fixed crop in px, and where both crops lie in their pictures).
+    Of pictures it writes warped.png (the moving face on the fixed one),
+    sheet.png (both faces, before and after, and their parts) and field.npz
+    (the displacement field on the fixed crop in px, and where both crops lie
+    in their pictures). Of volumes (NIfTI) it writes warped.nii.gz,
+    field.nii.gz (an ITK displacement field), jacobian.nii.gz, labels of both
+    on the fixed grid, and sheet.png.
 
     Examples:
       facewarp register anna.jpg berta.jpg --out pair/
       facewarp register anna.jpg berta.jpg --json
+      facewarp register ed.nii.gz es.nii.gz --out pair/
     """
+    volumes = [path.name.lower().endswith((".nii", ".nii.gz")) for path in (fixed, moving)]
+    if all(volumes):
+        from facewarp.cli.register_volumes import register_hearts
+
+        register_hearts(output_of(ctx), (fixed, moving), out, model or "heart", device)
+        return
+    if any(volumes):
+        what = "one of the two is a volume, the other a picture"
+        raise FacewarpError(what, moving if volumes[1] else fixed, "Give two of a kind.")
     from facewarp.face.pairs import register_faces
     from facewarp.face.tracker import FaceTracker
     from facewarp.media.sinks import check_target
@@ -45,7 +74,7 @@ def register(
     targets = [out / name for name in ("warped.png", "sheet.png", "field.npz")]
     for target in targets:
         check_target(target, [fixed, moving])
-    with FaceTracker(model=model, device=device) as tracker:
+    with FaceTracker(model=model or "face", device=device, engine=engine) as tracker:
         pair = register_faces(tracker, pictures[0], pictures[1], (str(fixed), str(moving)))
         sha256 = tracker.model.sha256
     determinant = pair.registration.jacobian()

@@ -73,6 +73,10 @@ def track(
     faces: Annotated[
         int, typer.Option(min=1, max=64, metavar="COUNT", help="How many faces to follow.")
     ] = 5,
+    smooth: Annotated[
+        bool,
+        typer.Option("--smooth/--no-smooth", help="Take the trembling out of faces in videos."),
+    ] = True,
     tags: Annotated[
         bool, typer.Option("--tags", help="Tag faces with id, state and confidence.")
     ] = False,
@@ -82,6 +86,13 @@ def track(
     end: Annotated[
         float | None, typer.Option(metavar="SECOND", help="Where in a video to stop.")
     ] = None,
+    engine: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="What runs the model: auto, torch, onnx, openvino, openvino-int8.",
+        ),
+    ] = "auto",
     device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, mps.")] = "cpu",
 ) -> None:
     """Carry labels, a mesh or a texture onto every face of videos and pictures.
@@ -103,7 +114,9 @@ def track(
     drawn = make_effect(effect.value, texture=texture, opacity=opacity, annotate=tags)
     jobs = _plan(inputs, out, data, effect, start, end)
     results: list[dict[str, Any]] = []
-    with FaceTracker(template, model, faces=faces, device=device) as tracker:
+    with FaceTracker(
+        template, model, faces=faces, device=device, engine=engine, smooth=smooth
+    ) as tracker:
         for job in jobs:
             try:
                 results.append(_track(output, tracker, drawn, job))

@@ -1,4 +1,4 @@
-"""``facewarp train``: train a face model, watch it, interrupt it and go on."""
+"""``facewarp train``: train a face or heart model, watch it, interrupt it and go on."""
 
 import time
 from collections.abc import Callable
@@ -12,12 +12,20 @@ from facewarp.cli.console import Output, output_of
 if TYPE_CHECKING:
     from facewarp.core.network import GuidedRegistration
     from facewarp.training.face_data import FaceData
+    from facewarp.training.heart_data import HeartData
+    from facewarp.training.presets import TrainConfig
     from facewarp.training.runs import RunResult
-    from facewarp.training.trainer import StepReport, Trainer
+    from facewarp.training.trainer import StepReport, Trainer, Validate
 
-train = typer.Typer(help="Train a model on annotated photographs.", no_args_is_help=True)
+    Read = Callable[[TrainConfig], FaceData | HeartData]
+
+train = typer.Typer(help="Train a model on annotated photographs or scans.", no_args_is_help=True)
 
 Preset = Annotated[str | None, typer.Option(help="face or paper.", show_default="face")]
+HeartPreset = Annotated[str | None, typer.Option(help="acdc or acdc-paper.", show_default="acdc")]
+HeartOut = Annotated[
+    Path | None, typer.Option(help="The run's folder.", show_default="runs/PRESET")
+]
 Out = Annotated[
     Path | None, typer.Option(help="The run's folder.", show_default="runs/DATA-PRESET")
 ]
@@ -39,6 +47,12 @@ Threads = Annotated[
 ]
 Validation = Annotated[
     bool, typer.Option("--validate/--no-validate", help="Keep every 24th photograph to check with.")
+]
+Choosing = Annotated[
+    bool,
+    typer.Option(
+        "--validate/--no-validate", help="Choose the weights with patients 15 to 17 of every 20."
+    ),
 ]
 Seed = Annotated[int | None, typer.Option(min=0, help="Of weights, pairs and augmentation.")]
 
@@ -75,7 +89,7 @@ def helen(
     photograph of the training set is kept for validation; a test set is never read.
     """
 
-    def photographs() -> "FaceData":
+    def photographs(_: "TrainConfig") -> "FaceData":
         from facewarp.training.face_data import helen_training_data
 
         return helen_training_data(
@@ -113,7 +127,7 @@ def celebamask_(
     Every 24th photograph is kept for validation; val/ is never read.
     """
 
-    def photographs() -> "FaceData":
+    def photographs(_: "TrainConfig") -> "FaceData":
         from facewarp.training.face_data import celebamask_training_data
 
         return celebamask_training_data(data, extra=extra or (), hold_out=validate)
@@ -121,6 +135,38 @@ def celebamask_(
     folder = out or Path("runs") / f"celebamask-{preset or 'face'}"
     options = _options(settings, steps, seed)
     _train(output_of(ctx), folder, preset, options, resume, photographs, workers, threads)
+
+
+@train.command()
+def acdc(
+    ctx: typer.Context,
+    data: Annotated[
+        Path, typer.Option(help="The challenge's patients: folders with Info.cfg, at any depth.")
+    ],
+    preset: HeartPreset = None,
+    out: HeartOut = None,
+    settings: Settings = None,
+    resume: Resume = False,
+    steps: Steps = None,
+    workers: Workers = 1,
+    threads: Threads = None,
+    validate: Choosing = True,
+    seed: Seed = None,
+) -> None:
+    """Train on cine MRI of ACDC: end-diastole and end-systole, with their labels.
+
+    Of every 20 patients 1 to 14 are trained on and 15 to 17 choose the weights. 18 to 20 and the
+    challenge's own test patients, 101 to 150, are never read.
+    """
+
+    def patients(config: "TrainConfig") -> "HeartData":
+        from facewarp.training.heart_data import heart_training_data
+
+        return heart_training_data(data, config.model, hold_out=validate)
+
+    folder = out or Path("runs") / (preset or "acdc")
+    options = _options(settings, steps, seed)
+    _train(output_of(ctx), folder, preset, options, resume, patients, workers, threads, "heart")
 
 
 def _options(settings: list[str] | None, steps: int | None, seed: int | None) -> list[str]:
@@ -134,11 +180,12 @@ def _train(
     preset: str | None,
     settings: list[str],
     resume: bool,
-    photographs: Callable[[], "FaceData"],
+    read: "Read",
     workers: int,
     threads: int | None,
+    kind: str = "face",
 ) -> None:
-    """What both commands do: read, train, tell."""
+    """What all commands do: read, train, tell."""
     import torch
 
     from facewarp.core.memory import keep_freed_memory
@@ -148,9 +195,13 @@ def _train(
     keep_freed_memory()
     if threads is not None:
         torch.set_num_threads(threads)
-    config = run_config(folder, preset, parse_settings(settings), resume=resume)
-    output.say("Reading photographs ...")
-    data = photographs()
+    default = "face" if kind == "face" else "acdc"
+    config = run_config(
+        folder, preset, parse_settings(settings), resume=resume, kind=kind, default=default
+    )
+    what = "photographs" if kind == "face" else "patients"
+    output.say(f"Reading {what} ...")
+    data = read(config)
     before = trained_on(folder) if resume else None
     if before not in (None, data.description):
         output.warn(f"the run was begun with {before}; now it is {data.description}")
@@ -161,8 +212,8 @@ def _train(
     )
     if data.held_out:
         output.say(
-            f"Validating on {len(data.held_out)} photographs of the training set that are kept out "
-            "of training; the test set is not touched."
+            f"Validating on {len(data.held_out)} {what} of the training set that are kept out of "
+            "training; the test set is not touched."
         )
     began = time.perf_counter()
     _run(output, trainer, data)
@@ -171,21 +222,33 @@ def _train(
     output.say(_ending(result))
 
 
-def _run(output: Output, trainer: "Trainer", data: "FaceData") -> None:
-    from facewarp.training.validate import Validator
+def _validator(data: "FaceData | HeartData", folder: Path) -> "Validate":
+    from facewarp.training.face_data import FaceData
 
+    if isinstance(data, FaceData):
+        from facewarp.training.validate import Validator
+
+        return Validator(data.held_out, folder)
+    from facewarp.training.heart_validate import HeartValidator
+
+    return HeartValidator(data.held_out, folder)
+
+
+def _run(output: Output, trainer: "Trainer", data: "FaceData | HeartData") -> None:
     config = trainer.config
-    validator = Validator(data.held_out, trainer.folder) if data.held_out else None
+    validator = _validator(data, trainer.folder) if data.held_out else None
 
     def validate(net: "GuidedRegistration", step: int) -> dict[str, float]:
         assert validator is not None
         scores = validator(net, step)
         best = "" if scores["dice_mean"] < trainer.best else ", the best so far"
+        px, mm = scores.get("contour_px"), scores.get("hd95_mm")
+        away = f"contour {px:.2f} px" if px is not None else f"HD95 {mm:.1f} mm"
         _tell(
             output,
             f"step {step}: validation Dice {scores['dice_mean']:.1f} (unregistered "
-            f"{scores['dice_initial']:.1f}, own parts {scores['parts_dice']:.1f}), contour "
-            f"{scores['contour_px']:.2f} px, folds {scores['folds_percent']:.2f} %{best}",
+            f"{scores['dice_initial']:.1f}, own parts {scores['parts_dice']:.1f}), {away}, "
+            f"folds {scores['folds_percent']:.2f} %{best}",
         )
         return scores
 

@@ -7,13 +7,14 @@ Convention
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from facewarp.core.geometry import pixel_grid
+from facewarp.core.geometry import Shape, pixel_grid, spatial_shape
 
 Border = Literal["edge", "zero"]
 
@@ -66,8 +67,9 @@ def spline_field(control: Tensor, matrices: Sequence[Tensor]) -> Tensor:
         control: displacements of the control points, in px of the dense grid.
         matrices: one :func:`spline_matrix` per spatial axis, in the order of the tensor's axes.
     """
-    dense = control
-    for axis, matrix in enumerate(matrices, start=2):
+    *outer, rows, columns = matrices
+    dense = rows @ control @ columns.T
+    for axis, matrix in enumerate(outer, start=2):
         dense = torch.movedim(torch.movedim(dense, axis, -1) @ matrix.T, -1, axis)
     return dense
 
@@ -85,8 +87,7 @@ def warp(image: Tensor, field: Tensor, mode: str = "bilinear", padding: str = "b
     Returns:
         ``(B, C, *fixed_shape)``.
     """
-    shape = tuple(field.shape[2:])
-    target = pixel_grid(shape, field.device, field.dtype) + field
+    target = pixel_grid(spatial_shape(field), field.device, field.dtype) + field
     return sample(image, target, mode, padding)
 
 
@@ -94,11 +95,19 @@ def sample(
     image: Tensor, points: Tensor, mode: str = "bilinear", padding: str = "border"
 ) -> Tensor:
     """Values of ``image`` at pixel coordinates ``points`` ``(B, n, *any)``."""
-    sizes = points.new_tensor(image.shape[:1:-1])
     if points.ndim != image.ndim:
         raise ValueError(f"points {tuple(points.shape)} do not fit image {tuple(image.shape)}")
-    normalised = torch.movedim(points, 1, -1) * (2 / sizes) + (1 / sizes - 1)
+    factor, shift = _normaliser(spatial_shape(image), points.device, points.dtype)
+    normalised = torch.movedim(points, 1, -1) * factor + shift
     return F.grid_sample(image, normalised, mode=mode, padding_mode=padding, align_corners=False)
+
+
+@lru_cache(maxsize=32)
+def _normaliser(shape: Shape, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """From px of a grid to -1..1 over what it covers: a factor and a shift per axis, x first."""
+    with torch.inference_mode(False):  # they outlive this call: training too
+        sizes = torch.tensor(shape[::-1], device=device, dtype=dtype)
+        return 2 / sizes, 1 / sizes - 1
 
 
 def warp_labels(labels: Tensor, field: Tensor, n_classes: int) -> Tensor:

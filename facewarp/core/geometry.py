@@ -12,6 +12,7 @@ Convention
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -81,12 +82,22 @@ class Grid:
         return pixels
 
 
+def spatial_shape(tensor: Tensor) -> Shape:
+    """The spatial part of a tensor's shape as plain numbers, also while a graph is traced."""
+    return tuple(int(size) for size in tensor.shape[2:])
+
+
+@lru_cache(maxsize=32)
 def pixel_grid(
     shape: Shape, device: torch.device | None = None, dtype: torch.dtype = torch.float32
 ) -> Tensor:
-    """Every pixel's own coordinates: ``(1, n, *shape)``, channels ``(x, y[, z])``."""
-    axes = [torch.arange(size, device=device, dtype=dtype) for size in shape]
-    return torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1])[None]
+    """Every pixel's own coordinates: ``(1, n, *shape)``, channels ``(x, y[, z])``.
+
+    The same tensor is handed out again for the same arguments: it is only to be read.
+    """
+    with torch.inference_mode(False):  # it outlives this call: training too
+        axes = [torch.arange(size, device=device, dtype=dtype) for size in shape]
+        return torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1])[None]
 
 
 def axis_scales(source: Shape, target: Shape) -> list[float]:
@@ -99,9 +110,10 @@ def resize_image(image: Tensor, shape: Shape) -> Tensor:
 
     Whole factors use exact averaging (no aliasing); anything else is linear interpolation.
     """
-    if tuple(image.shape[2:]) == tuple(shape):
+    source = spatial_shape(image)
+    if source == tuple(shape):
         return image
-    factors = [s / t for s, t in zip(image.shape[2:], shape, strict=True)]
+    factors = [s / t for s, t in zip(source, shape, strict=True)]
     if all(f.is_integer() and f >= 1 for f in factors):
         kernel = [int(f) for f in factors]
         return F.avg_pool2d(image, kernel) if len(shape) == 2 else F.avg_pool3d(image, kernel)
@@ -111,11 +123,16 @@ def resize_image(image: Tensor, shape: Shape) -> Tensor:
 
 def resize_field(displacement: Tensor, shape: Shape) -> Tensor:
     """Resize a field ``(B, n, *spatial)`` in pixels of its own grid: values scale with the grid."""
-    scales = axis_scales(tuple(displacement.shape[2:]), shape)
-    if all(s == 1.0 for s in scales):
-        return displacement
-    factor = displacement.new_tensor(scales).view(1, -1, *[1] * len(shape))
-    return resize_image(displacement, shape) * factor
+    scales = axis_scales(spatial_shape(displacement), shape)
+    return scale_axes(resize_image(displacement, shape), scales)
+
+
+def scale_axes(displacement: Tensor, scales: Sequence[float]) -> Tensor:
+    """Multiply the channels ``(B, n, ...)`` of a field by a factor each, x first."""
+    if all(scale == scales[0] for scale in scales):
+        return displacement if scales[0] == 1 else displacement * scales[0]
+    channels = zip(displacement.unbind(1), scales, strict=True)
+    return torch.stack([channel * scale for channel, scale in channels], 1)
 
 
 def resize_points(points: FloatArray, source: Sequence[int], target: Sequence[int]) -> FloatArray:

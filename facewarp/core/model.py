@@ -10,16 +10,17 @@ from torch import Tensor
 
 from facewarp.core import fields
 from facewarp.core.config import ModelConfig
+from facewarp.core.engine import Engine, make_engine
 from facewarp.core.geometry import (
     FloatArray,
+    Shape,
     pixel_grid,
     resize_field,
     resize_image,
     resize_points,
 )
-from facewarp.core.layers import fold_batch_norms
 from facewarp.core.network import GuidedRegistration
-from facewarp.core.weights import file_sha256, find_weights, load_weights
+from facewarp.core.weights import file_sha256, find_weights, int8_weights, load_weights
 from facewarp.errors import FacewarpError
 
 Array = npt.NDArray[np.generic]
@@ -94,7 +95,14 @@ class Registration:
 
 
 class Model:
-    """A trained network with its configuration, origin and device.
+    """A trained network with its configuration, its origin, and what runs it.
+
+    Args:
+        net: the network.
+        path: the weights file, if it came from one.
+        metadata: what else that file says of itself.
+        device: where it runs.
+        engine: what runs it, see :func:`facewarp.core.engine.make_engine`.
 
     Attributes:
         net: the network, in evaluation mode; what runs is a copy made for speed.
@@ -102,7 +110,10 @@ class Model:
         path: the weights file, if it came from one.
         sha256: the file's hash, "" without a file.
         metadata: what else the file says of itself.
-        device: where it runs.
+        device: where torch runs it.
+
+    Raises:
+        FacewarpError: no such engine, or it can't run this network here.
     """
 
     def __init__(
@@ -112,21 +123,47 @@ class Model:
         path: Path | None = None,
         metadata: dict[str, str] | None = None,
         device: str | torch.device = "cpu",
+        engine: str = "torch",
     ) -> None:
         self.device = torch.device(device)
-        self.net = net.to(self.device).eval()
-        self._fast = fold_batch_norms(self.net)
-        if net.config.ndim == 2:  # what CPU and GPU convolutions are quickest on
-            self._fast.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = net.eval()
         self.config: ModelConfig = net.config
         self.path = path
         self.sha256 = file_sha256(path) if path else ""
         self.metadata = metadata or {}
+        self.int8 = int8_weights(path, self.sha256) if path else None
+        self.use(engine)
+
+    @property
+    def engine(self) -> Engine:
+        """What runs the network."""
+        return self._engine
+
+    def use(self, engine: str) -> Engine:
+        """Let another engine run the network, by name; returns it."""
+        self._engine = make_engine(
+            engine, self.net, device=self.device, key=self.sha256, int8=self.int8
+        )
+        return self._engine
+
+    def on_grid(self, shape: Shape) -> "Model":
+        """The same model on a grid of another size, with pixels of the same size.
+
+        Raises:
+            ValueError: see :meth:`~facewarp.core.config.ModelConfig.on_grid`.
+        """
+        if tuple(shape) == tuple(self.config.grid_shape):
+            return self
+        net = GuidedRegistration(self.config.on_grid(shape))
+        net.load_state_dict(self.net.state_dict())
+        model = Model(net, metadata=self.metadata, device=self.device)
+        model.path, model.sha256 = self.path, self.sha256
+        return model
 
     @torch.inference_mode()
     def probabilities(self, images: Tensor) -> Tensor:
         """Part probabilities ``(B, K, *feature_shape)`` of grey images ``(B, 1, *grid_shape)``."""
-        return self._fast.features(images.to(self.device)).softmax(1)
+        return self._engine.parts(images)
 
     @torch.inference_mode()
     def fields(self, fixed: Tensor, moving: Tensor) -> Tensor:
@@ -136,10 +173,21 @@ class Model:
             fixed: probabilities of the fixed images ``(B, K, *feature_shape)``.
             moving: probabilities of the moving images.
         """
-        if self.config.guidance == "logits":
-            fixed, moving = fixed.clamp(min=1e-6).log(), moving.clamp(min=1e-6).log()
-        totals, _ = self._fast.register(fixed.to(self.device), moving.to(self.device))
-        return totals[-1]
+        return self._engine.fields(fixed, moving)
+
+    @torch.inference_mode()
+    def both_ways(self, images: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
+        """Parts of images and their fields with a template, in one call of the engine.
+
+        Args:
+            images: ``(B, 1, *grid_shape)`` in [0, 1].
+            template: the template's soft labels ``(1, K, *feature_shape)``.
+
+        Returns:
+            Probabilities ``(B, K, *feature_shape)``, and fields ``(2 B, n, *field_shape)``: B
+            with the image fixed and the template moving, then B of the other direction.
+        """
+        return self._engine.both_ways(images, template)
 
     @torch.inference_mode()
     def register(self, fixed: Array, moving: Array) -> Registration:
@@ -162,28 +210,33 @@ class Model:
         ]
         shapes = [tuple(image.shape[2:]) for image in images]
         grid = torch.cat([resize_image(image, self.config.grid_shape) for image in images])
-        logits = self._fast.features(grid.to(self.device))
-        guidance = self._fast.guidance(logits)
-        totals, _ = self._fast.register(guidance[:1], guidance[1:])
-        u = resize_field(totals[-1].cpu(), shapes[0])
+        parts = self.probabilities(grid)
+        u = resize_field(self.fields(parts[:1], parts[1:]), shapes[0])
         if shapes[0] != shapes[1]:  # from pixels of fixed to pixels of moving
             own = pixel_grid(shapes[0])
             points = (own + u).movedim(1, -1).numpy()
             carried = resize_points(points, shapes[0], shapes[1])
             u = torch.from_numpy(carried).movedim(-1, 1).float() - own
         labels = [
-            resize_image(one.softmax(0)[None].cpu(), shape).argmax(1)[0].numpy().astype(np.uint8)
-            for one, shape in zip(logits, shapes, strict=True)
+            resize_image(one[None], shape).argmax(1)[0].numpy().astype(np.uint8)
+            for one, shape in zip(parts, shapes, strict=True)
         ]
         field = np.ascontiguousarray(u[0].numpy(), dtype=np.float32)
         return Registration(field, labels[0], labels[1], self.config.classes)
 
 
-def load(model: str | Path, device: str | torch.device = "cpu") -> Model:
-    """A model by its shipped name (``"face"``) or from a ``.safetensors`` file."""
+def load(model: str | Path, device: str | torch.device = "cpu", engine: str = "torch") -> Model:
+    """A model by its shipped name (``"face"``) or from a ``.safetensors`` file.
+
+    Args:
+        model: the name or the file.
+        device: where torch runs it.
+        engine: what runs it: ``"torch"``, which every figure is measured with, another of
+            :data:`facewarp.core.engine.ENGINES`, or ``"auto"`` for the quickest here.
+    """
     path = find_weights(model)
     net, metadata = load_weights(path)
-    return Model(net, path=path, metadata=metadata, device=device)
+    return Model(net, path=path, metadata=metadata, device=device, engine=engine)
 
 
 def as_grey(image: Array, ndim: int, name: str = "image") -> Tensor:

@@ -110,6 +110,21 @@ def find_weights(model: str | Path) -> Path:
     return shipped_weights(str(model))
 
 
+def int8_weights(path: Path, sha256: str) -> Path | None:
+    """The folder of 8-bit weights that were made from a weights file, beside it; None without.
+
+    Args:
+        path: the weights file.
+        sha256: its hash: 8-bit weights made from any other version are left alone.
+    """
+    folder = path.with_name("int8")
+    try:
+        about = json.loads((folder / "about.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return folder if about.get("weights_sha256") == sha256 else None
+
+
 def file_sha256(path: Path) -> str:
     """Hex sha256 of a file."""
     with open(path, "rb") as file:

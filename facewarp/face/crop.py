@@ -6,6 +6,7 @@ to the frame through the same 2x3 matrix. Pixel centres are at integer coordinat
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -18,10 +19,11 @@ from facewarp.errors import FacewarpError
 CROP_SHAPE = (320, 260)
 """Height and width of a face crop in px."""
 
+_Window = tuple[int, int, int, int]
+
 FRAME_PER_CROP_ANTIALIAS = 1.5
 """Frame px per crop px above which a crop is averaged instead of sampled."""
 
-_MAX_OVERSAMPLING = 16  # bounds the memory of a crop that is far larger than any frame
 _RIGHT_EYE = slice(36, 42)  # iBUG order: the eye at the image's left
 _LEFT_EYE = slice(42, 48)
 
@@ -123,8 +125,8 @@ class Crop:
         """Cut the crop out of a frame in one resampling.
 
         Outside of the frame the border is replicated. Where the crop shrinks the frame (scale
-        above 1.5) it is sampled finer by a whole factor and averaged over areas, so nothing
-        aliases; with ``cv2.INTER_NEAREST`` (label images) it is only sampled.
+        above 1.5) the frame is first averaged over cells of whole pixels, so nothing aliases;
+        with ``cv2.INTER_NEAREST`` (label images) it is only sampled.
 
         Args:
             image: HxW or HxWxC (C up to 4), uint8, uint16 or float32.
@@ -135,23 +137,61 @@ class Crop:
         """
         if image.ndim not in (2, 3) or 0 in image.shape:
             raise FacewarpError(f"a crop needs a picture HxW or HxWxC, got shape {image.shape}")
-        height, width = self.shape
-        factor = 1
+        return self._sample(image, interpolation, np.asarray)
+
+    def extract_grey(self, image: NDArray[Any]) -> NDArray[np.uint8]:
+        """Cut the crop out of a frame in grey: no more of the frame is made grey than it needs.
+
+        Args:
+            image: anything :func:`to_grey` takes.
+
+        Returns:
+            (height, width) uint8.
+        """
+        if image.ndim not in (2, 3) or 0 in image.shape:
+            raise FacewarpError(f"a crop needs a picture HxW or HxWxC, got shape {image.shape}")
+        return np.asarray(self._sample(image, cv2.INTER_LINEAR, to_grey), np.uint8)
+
+    def _sample(
+        self,
+        image: NDArray[Any],
+        interpolation: int,
+        prepare: Callable[[NDArray[Any]], NDArray[Any]],
+    ) -> NDArray[Any]:
+        """Resample the window of the frame that the crop lies in, after ``prepare`` of it."""
+        cell = 1
         if self.scale > FRAME_PER_CROP_ANTIALIAS and interpolation != cv2.INTER_NEAREST:
-            factor = min(math.ceil(self.scale), _MAX_OVERSAMPLING)
-        # Fine pixel X lies at crop coordinate (X + 0.5) / factor - 0.5.
-        offset = self.to_frame(np.full(2, 0.5 / factor - 0.5))
-        fine = np.column_stack([self.matrix[:, :2] / factor, offset])
+            cell = min(max(2, int(self.scale + 0.25)), *image.shape[:2])
+        x0, y0, x1, y1 = self._window(image.shape, cell)
+        window = prepare(image[y0:y1, x0:x1])
+        if min(window.strides) < 0:
+            window = np.ascontiguousarray(window)
+        if cell > 1:
+            size = ((x1 - x0) // cell, (y1 - y0) // cell)
+            window = cv2.resize(window, size, interpolation=cv2.INTER_AREA)
+        # Pixel x of the frame lies at (x - x0 + 0.5) / cell - 0.5 of the window.
+        matrix = self.matrix / cell
+        matrix[:, 2] += (0.5 - np.array([x0, y0])) / cell - 0.5
         sampled: NDArray[Any] = cv2.warpAffine(
-            np.ascontiguousarray(image),
-            fine,
-            (width * factor, height * factor),
+            window,
+            matrix,
+            self.shape[::-1],
             flags=interpolation | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        if factor > 1:
-            sampled = cv2.resize(sampled, (width, height), interpolation=cv2.INTER_AREA)
         return sampled
+
+    def _window(self, frame_shape: tuple[int, ...], cell: int) -> _Window:
+        """Whole cells of the frame around the crop's outline, at least one, and a margin."""
+        low = self.outline().min(axis=0) - 2 * cell
+        high = self.outline().max(axis=0) + 2 * cell
+        box = []
+        for start, stop, size in zip(low, high, frame_shape[1::-1], strict=True):
+            first = min(max(math.floor(start), 0), size - cell)
+            count = min(max(math.ceil((stop - first) / cell), 1), (size - first) // cell)
+            box.append((first, first + count * cell))
+        (x0, x1), (y0, y1) = box
+        return x0, y0, x1, y1
 
     def outline(self) -> NDArray[np.float64]:
         """(4, 2) frame px of the crop's corners (outer pixel edges), clockwise from top-left."""

@@ -79,25 +79,27 @@ class Light:
         return cls(gain, shading, _power_table(grain_share))
 
     def on(
-        self, overlay: NDArray[np.uint8], region: NDArray[np.uint8], rows: slice
+        self,
+        colour: NDArray[np.uint8],
+        alpha: NDArray[np.uint8],
+        region: NDArray[np.uint8],
+        rows: slice,
     ) -> NDArray[np.uint8]:
-        """An overlay in this light.
+        """The colour of an overlay in this light.
 
-        Its colour times ``exposure * (shading / mean)^a * (grey / shading)^b``.
+        Times ``exposure * (shading / mean)^a * (grey / shading)^b``.
 
         Args:
-            overlay: (n, w, 4) uint8, premultiplied RGBA, of some rows of the region.
+            colour: (n, w, 3) uint8, premultiplied RGB, of some rows of the region.
+            alpha: (n, w, 3) uint8, three times the alpha of each px.
             region: (n, w, 3) uint8, the same rows of the frame.
             rows: which rows these are.
         """
         grey = cv2.cvtColor(region, cv2.COLOR_RGB2GRAY)
         ratio = cv2.divide(grey, self.shading[rows], scale=128)
         gain = cv2.multiply(self.gain[rows], cv2.LUT(ratio, self.grain), scale=1 / 128)
-        gains = cv2.merge([gain, gain, gain, np.full_like(gain, 128)])
-        lit = cv2.multiply(overlay, gains, scale=1 / 128)
-        alpha = cv2.extractChannel(overlay, 3)
-        # Premultiplied colour brighter than its alpha would shine.
-        return np.asarray(cv2.min(lit, cv2.merge([alpha, alpha, alpha, alpha])))
+        lit = cv2.multiply(colour, cv2.cvtColor(gain, cv2.COLOR_GRAY2RGB), scale=1 / 128)
+        return np.asarray(cv2.min(lit, alpha))  # brighter than its alpha, a colour would shine
 
 
 @lru_cache

@@ -2,10 +2,13 @@
 
 A picture is carried by one resampling. The face's field says for every pixel of the crop where it
 lies in the template; the crop's matrix says where it lies in the frame. Both are joined into one
-map (frame px -> picture px) over no more of the frame than the picture covers. What comes out is a
-premultiplied RGBA overlay, which is blended in 8 bit.
+map (frame px -> picture px) over no more of the frame than the picture covers. The map is as smooth
+as the field, so it is worked out about once per px of the crop and interpolated in between. What
+comes out is a premultiplied RGBA overlay, which is blended in 8 bit.
 """
 
+import math
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +27,8 @@ Box = tuple[int, int, int, int]
 
 _PAD: Final = 24  # crop px the field is carried on beyond the crop: nothing ends at its border
 _CELL: Final = 4  # crop px between the samples that find where a picture falls
-_BAND: Final = 64  # rows blended at a time, so that what is passed on stays in the cache
+_BAND: Final = 128  # rows blended at a time, so that what is passed on stays in the cache
+_COARSEST: Final = 4  # frame px between the points at which a map is worked out, at most
 _BORDER_FADE: Final = 6.0  # template px over which pictures fade out towards the template's border
 _BIAS: Final = 0.25  # of a pyramid level, towards sharpness
 
@@ -65,8 +69,7 @@ class TemplatePicture:
             blend: how the picture takes the frame's light.
         """
         height, width = CROP_SHAPE
-        cells = np.mgrid[0:height:_CELL, 0:width:_CELL][::-1]
-        x, y = np.rint(cells + face.field[:, ::_CELL, ::_CELL]).astype(np.int32)
+        x, y = np.rint(_cells() + face.field[:, ::_CELL, ::_CELL]).astype(np.int32)
         inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
         x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
         box = _box_of(face, self._content[y, x] & inside, frame.shape)
@@ -78,21 +81,15 @@ class TemplatePicture:
             weight = _to_region(face, (self._alpha[y, x] * inside).astype(np.float32), box)
             light = Light.of(region, weight, float(frame[::16, ::16].mean()), blend)
         image = self._level(face.crop.scale)
-        picture_px = _picture_map(face.field, image.shape)
+        x_px, y_px = _frame_map(face, box, image.shape)
         for top in range(0, len(region), _BAND):
             rows = slice(top, min(top + _BAND, len(region)))
             band = region[rows]
-            frame_map = cv2.warpAffine(
-                picture_px,
-                _to_crop(face, box[0], box[1] + top, _PAD),
-                band.shape[1::-1],
-                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                borderMode=cv2.BORDER_REPLICATE,
-            )
-            overlay = cv2.remap(image, frame_map, None, cv2.INTER_LINEAR)
+            overlay = cv2.remap(image, x_px[rows], y_px[rows], cv2.INTER_LINEAR)
+            colour, alpha = split_overlay(overlay)
             if light is not None:
-                overlay = light.on(overlay, band, rows)
-            blend_over(band, overlay)
+                colour = light.on(colour, alpha, band, rows)
+            lay_over(band, colour, alpha)
 
     def _level(self, frame_px_per_crop_px: float) -> NDArray[np.uint8]:
         finest = self._levels[0].shape[1] / CROP_SHAPE[1]
@@ -107,9 +104,21 @@ def blend_over(region: NDArray[np.uint8], overlay: NDArray[np.uint8]) -> None:
         region: (h, w, 3) uint8.
         overlay: (h, w, 4) uint8.
     """
-    clear = cv2.cvtColor(cv2.bitwise_not(cv2.extractChannel(overlay, 3)), cv2.COLOR_GRAY2RGB)
-    colour = cv2.cvtColor(overlay, cv2.COLOR_RGBA2RGB)
-    region[:] = cv2.add(cv2.multiply(region, clear, scale=1 / 255), colour)
+    lay_over(region, *split_overlay(overlay))
+
+
+def split_overlay(overlay: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Colour of a premultiplied overlay (h, w, 4), and its alpha three times, both (h, w, 3)."""
+    alpha = cv2.cvtColor(cv2.extractChannel(overlay, 3), cv2.COLOR_GRAY2RGB)
+    return np.asarray(cv2.cvtColor(overlay, cv2.COLOR_RGBA2RGB)), np.asarray(alpha)
+
+
+def lay_over(
+    region: NDArray[np.uint8], colour: NDArray[np.uint8], alpha: NDArray[np.uint8]
+) -> None:
+    """As :func:`blend_over`, with an overlay that is split already."""
+    kept = cv2.multiply(region, cv2.bitwise_not(alpha), scale=1 / 255)
+    region[:] = cv2.add(kept, colour, dst=kept)
 
 
 def clip_box(
@@ -168,16 +177,50 @@ def _to_region(face: "Face", cells: NDArray[np.float32], box: Box) -> NDArray[np
     )
 
 
-def _picture_map(field: NDArray[np.float32], picture_shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Picture px of every crop px, (h + 2 pad, w + 2 pad, 2): the field goes on beyond the crop."""
-    bases = _picture_grid(picture_shape[:2])
+def _frame_map(face: "Face", box: Box, picture_shape: tuple[int, ...]) -> list[NDArray[np.float32]]:
+    """Picture px, x and y, of every px of a box of the frame."""
+    width, height = box[2] - box[0], box[3] - box[1]
+    step = min(max(round(face.crop.scale), 1), _COARSEST)
+    size = (math.ceil(width / step) + 1, math.ceil(height / step) + 1)
+    # Point i of the coarse map is the middle of the step i, as cv2.resize sees it.
+    matrix = _to_crop(face, box[0], box[1], _PAD)
+    matrix[:, 2] += matrix[:, :2].sum(axis=1) * ((step - 1) / 2)
+    matrix[:, :2] *= step
     channels = []
+    for picture_px in _picture_map(face.field, picture_shape):
+        coarse = cv2.warpAffine(
+            picture_px,
+            matrix,
+            size,
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        fine = coarse
+        if step > 1:
+            fine = cv2.resize(coarse, None, fx=step, fy=step, interpolation=cv2.INTER_LINEAR)
+        channels.append(fine[:height, :width])
+    return channels
+
+
+def _picture_map(
+    field: NDArray[np.float32], picture_shape: tuple[int, ...]
+) -> Iterator[NDArray[np.float32]]:
+    """Picture px, x and then y, of every crop px and a margin: the field goes on beyond the crop.
+
+    Each is (h + 2 pad, w + 2 pad); one channel at a time is what OpenCV resamples quickest.
+    """
+    bases = _picture_grid(picture_shape[:2])
     for channel, base, k in zip(field, bases, _picture_scale(picture_shape), strict=True):
         flat = np.ascontiguousarray(channel, dtype=np.float32)
-        channels.append(
-            cv2.scaleAdd(cv2.copyMakeBorder(flat, *(_PAD,) * 4, cv2.BORDER_REPLICATE), k, base)
-        )
-    return np.asarray(cv2.merge(channels))
+        padded = cv2.copyMakeBorder(flat, *(_PAD,) * 4, cv2.BORDER_REPLICATE)
+        yield np.asarray(cv2.scaleAdd(padded, k, base))
+
+
+@lru_cache(maxsize=1)
+def _cells() -> NDArray[np.intp]:
+    """(2, h', w'): x and y of every :data:`_CELL`-th px of the crop."""
+    height, width = CROP_SHAPE
+    return np.mgrid[0:height:_CELL, 0:width:_CELL][::-1]
 
 
 @lru_cache(maxsize=16)

@@ -9,16 +9,21 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import Delaunay
 
 from facewarp.errors import FacewarpError
-from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.crop import CROP_SHAPE, to_grey, to_rgb
+from facewarp.face.overlay import carry_points
 from facewarp.face.parts import LANDMARK_COUNT, MIRROR_LANDMARKS, FacePart
+
+if TYPE_CHECKING:
+    from facewarp.face.fitting import Face
 
 BROW_LINE = tuple(range(17, 27))  # iBUG: along both brows, image-left to image-right
 INNER_LIPS = frozenset(range(60, 68))
@@ -34,6 +39,7 @@ _SHAPES = {
     "probabilities": (len(FacePart), *CROP_SHAPE),
     "landmarks": (LANDMARK_COUNT, 2),
 }
+_MESH = ("mesh_points", "triangles")  # what files written before these were saved lack
 # What numpy raises for files that are no archive of arrays, are cut short, or hold other things.
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error)
 
@@ -76,6 +82,44 @@ class Template:
         points, triangles = face_mesh(landmarks)
         return cls(name, image, probabilities, landmarks, points, triangles, colour, origin)
 
+    @classmethod
+    def from_face(
+        cls, name: str, picture: NDArray[np.generic], face: "Face", registered_with: "Template"
+    ) -> "Template":
+        """A template of one face: what its crop shows, with landmarks and mesh carried over.
+
+        The labels are the parts that the network sees, so that the same picture is registered with
+        it by no displacement at all. The mesh has the triangles of the template that the face was
+        registered with, on the points that these have on the face.
+
+        Args:
+            name: what it is called.
+            picture: the frame, H x W [x 1, 3 or 4], RGB where it has colour.
+            face: a face in it, on the crop that becomes the template's grid.
+            registered_with: the template of the face's fields and landmarks.
+        """
+        crop = face.crop
+        soft = np.stack(
+            [
+                cv2.resize(part, CROP_SHAPE[::-1], interpolation=cv2.INTER_LINEAR)
+                for part in np.asarray(face.probabilities, dtype=np.float32)
+            ]
+        )
+        return cls(
+            name=name,
+            image=crop.extract(to_grey(picture)),
+            probabilities=soft / soft.sum(0, keepdims=True).clip(1e-6),
+            landmarks=crop.to_crop(face.landmarks),
+            mesh_points=crop.to_crop(carry_points(face, registered_with.mesh_points)),
+            triangles=registered_with.triangles,
+            colour=crop.extract(to_rgb(picture)),
+            origin={
+                "method": "one face",
+                "registered_with": registered_with.name,
+                "confidence": round(face.confidence, 4),
+            },
+        )
+
     @cached_property
     def labels(self) -> NDArray[np.uint8]:
         """(320, 260) part ids, the most probable of each pixel."""
@@ -90,6 +134,8 @@ class Template:
             colour=self.colour,
             probabilities=np.rint(self.probabilities * 255).astype(np.uint8),
             landmarks=self.landmarks,
+            mesh_points=self.mesh_points,
+            triangles=self.triangles,
             about=np.array(json.dumps({"name": self.name, "origin": self.origin})),
         )
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,6 +162,7 @@ class Template:
                 about = json.loads(str(data["about"]))
                 name, origin = str(about["name"]), dict(about["origin"])
                 arrays = {key: np.asarray(data[key]) for key in _SHAPES}
+                mesh = [np.asarray(data[key]) for key in _MESH if key in data]
         except _DAMAGE as error:
             raise FacewarpError(
                 "the file is not a facewarp template", path, "Build one anew."
@@ -123,11 +170,13 @@ class Template:
         for key, shape in _SHAPES.items():
             if arrays[key].shape != shape or not np.isfinite(arrays[key]).all():
                 raise FacewarpError(f"the template's {key} are not those of a template", path)
+        points, triangles = mesh if len(mesh) == len(_MESH) else face_mesh(arrays["landmarks"])
+        if not _is_mesh(points, triangles):
+            raise FacewarpError("the template's mesh is none", path)
         soft = arrays["probabilities"].astype(np.float32)
         soft /= soft.sum(0, keepdims=True).clip(1e-6)
-        return cls.of_parts(
-            name, arrays["colour"], arrays["image"], soft, arrays["landmarks"], origin
-        )
+        grey, colour, landmarks = (arrays[key] for key in ("image", "colour", "landmarks"))
+        return cls(name, grey, soft, landmarks, points, triangles, colour, origin)
 
 
 def template_names() -> list[str]:
@@ -224,6 +273,19 @@ def _inside(points: NDArray[np.float64], polygon: NDArray[np.float64]) -> NDArra
     rise = np.where(end[:, 1] == start[:, 1], 1e-12, end[:, 1] - start[:, 1])
     at = start[:, 0] + (y - start[:, 1]) / rise * (end[:, 0] - start[:, 0])
     return (spans & (x < at)).sum(1) % 2 == 1
+
+
+def _is_mesh(points: NDArray[np.float64], triangles: NDArray[np.int32]) -> bool:
+    """Whether arrays of a file are points (M, 2) and triangles (T, 3) of them."""
+    return bool(
+        points.dtype == np.float64
+        and points.shape[1:] == (2,)
+        and np.isfinite(points).all()
+        and triangles.dtype == np.int32
+        and triangles.shape[1:] == (3,)
+        and (triangles >= 0).all()
+        and (triangles < len(points)).all()
+    )
 
 
 def _folder() -> Path:

@@ -6,24 +6,34 @@ does. Only full range becomes limited range, which all players know and the tag 
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import cast
 
 import av
 import cv2
 import numpy as np
+from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+from numpy.typing import NDArray
 
-from facewarp.media.sources import Image
+from facewarp.media.frames import Image
 
 # Without these swscale takes a short cut that darkens every channel by 1 to 1.5 of 255 and
 # repeats chroma instead of interpolating it; planar RGB is its quickest way with them.
 _TO_RGB = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
-_TO_YUV = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
 
 _UNTAGGED = 2
-# Matrix tag (H.273) -> swscale's number for it. Tags that are not here stand for RGB or for
-# matrices swscale can't write.
-_SWSCALE_MATRIX = {1: 1, 2: 5, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}
+# Matrix tag (H.273) -> shares of red and blue in Y; untagged counts as BT.601, as in swscale.
+# Tags that are not here stand for RGB or for matrices that are not written.
+_WEIGHTS = {
+    1: (0.2126, 0.0722),
+    _UNTAGGED: (0.299, 0.114),
+    4: (0.3, 0.11),
+    5: (0.299, 0.114),
+    6: (0.299, 0.114),
+    7: (0.212, 0.087),
+    9: (0.2627, 0.0593),
+}
 
 
 @dataclass(frozen=True)
@@ -37,13 +47,17 @@ class Colour:
     @classmethod
     def of(cls, picture: av.VideoFrame) -> "Colour":
         """The tags of a decoded picture; BT.709 for those that are not YUV."""
-        if picture.format.is_rgb or picture.colorspace not in _SWSCALE_MATRIX:
+        if picture.format.is_rgb or picture.colorspace not in _WEIGHTS:
             return cls()
         return cls(int(picture.colorspace), int(picture.color_primaries), int(picture.color_trc))
 
 
 class RGBReader:
-    """Decoded pictures to RGB of one size; keeps the converter's tables between calls."""
+    """Decoded pictures to RGB of one size.
+
+    8-bit YUV 4:2:0, which nearly all videos are, is converted by OpenCV: as exact as swscale's
+    exact way, and quicker. swscale does the rest, and keeps its tables between calls.
+    """
 
     def __init__(self, size: tuple[int, int]) -> None:
         self._size = size
@@ -51,14 +65,28 @@ class RGBReader:
 
     def __call__(self, picture: av.VideoFrame) -> Image:
         """(H, W, 3) uint8 RGB, contiguous, from a picture of any format."""
+        if (
+            picture.format.name in ("yuv420p", "yuvj420p")
+            and (picture.width, picture.height) == self._size
+            and picture.width % 2 == picture.height % 2 == 0
+            and picture.colorspace in _WEIGHTS
+        ):
+            return self._from_420(picture)
+        return self._by_swscale(picture)
+
+    def _from_420(self, picture: av.VideoFrame) -> Image:
+        is_full = picture.format.name == "yuvj420p" or picture.color_range == ColorRange.JPEG
+        luma, *chroma = (_pixels(plane) for plane in picture.planes)
+        fine = (cv2.resize(c, self._size, interpolation=cv2.INTER_LINEAR) for c in chroma)
+        to_rgb = _to_rgb_matrix(int(picture.colorspace), is_full)
+        return np.asarray(cv2.transform(cv2.merge((luma, *fine)), to_rgb), np.uint8)
+
+    def _by_swscale(self, picture: av.VideoFrame) -> Image:
         width, height = self._size
         planar = self._reformatter.reformat(
             picture, width, height, "gbrp", interpolation=_TO_RGB, threads=1
         )
-        green, blue, red = (
-            np.frombuffer(cast("memoryview[int]", plane), np.uint8).reshape(height, -1)[:, :width]
-            for plane in planar.planes
-        )
+        green, blue, red = (_pixels(plane) for plane in planar.planes)
         return cv2.merge((red, green, blue))
 
 
@@ -67,20 +95,21 @@ class YUVWriter:
 
     def __init__(self, colour: Colour) -> None:
         self._colour = colour
-        self._reformatter = VideoReformatter()
+        self._from_rgb = _from_rgb_matrix(colour.matrix, is_full=False)
 
     def __call__(self, image: Image) -> av.VideoFrame:
-        """From (H, W, 3) uint8 RGB, contiguous, of even size; the image is only read."""
-        packed = av.VideoFrame.from_numpy_buffer(image, format="rgb24")
-        picture = self._reformatter.reformat(
-            packed,
-            format="yuv420p",
-            dst_colorspace=_SWSCALE_MATRIX[self._colour.matrix],
-            dst_color_range=ColorRange.MPEG,
-            interpolation=_TO_YUV,
-            threads=1,
+        """From (H, W, 3) uint8 RGB of even size; the image is only read."""
+        height, width = image.shape[:2]
+        picture = av.VideoFrame(width, height, "yuv420p")
+        half = cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+        values = (
+            cv2.transform(image, self._from_rgb[:1]),
+            *cv2.split(cv2.transform(half, self._from_rgb[1:])),
         )
+        for plane, value in zip(picture.planes, values, strict=True):
+            _pixels(plane)[:] = value
         picture.colorspace = self._colour.matrix
+        picture.color_range = ColorRange.MPEG
         return picture
 
     def tag(self, codec: av.VideoCodecContext) -> None:
@@ -89,3 +118,32 @@ class YUVWriter:
         codec.colorspace = self._colour.matrix
         codec.color_primaries = self._colour.primaries
         codec.color_trc = self._colour.transfer
+
+
+def _pixels(plane: VideoPlane) -> NDArray[np.uint8]:
+    """The (H, W) bytes of a plane themselves, not a copy."""
+    values = np.frombuffer(cast("memoryview[int]", plane), np.uint8)
+    return values.reshape(plane.height, plane.line_size)[:, : plane.width]
+
+
+@cache
+def _from_rgb_matrix(matrix: int, is_full: bool) -> NDArray[np.float64]:
+    """(3, 4): RGB and 1 to Y, Cb, Cr, all of 8 bits (H.273)."""
+    red, blue = _WEIGHTS[matrix]
+    weights = np.array([red, 1 - red - blue, blue])
+    y, cb, cr = (
+        weights,
+        ([0, 0, 1] - weights) / (2 - 2 * blue),
+        ([1, 0, 0] - weights) / (2 - 2 * red),
+    )
+    luma, chroma, black = (1.0, 1.0, 0.0) if is_full else (219 / 255, 224 / 255, 16.0)
+    linear = np.stack([luma * y, chroma * cb, chroma * cr])
+    return np.column_stack([linear, [black, 128.0, 128.0]])
+
+
+@cache
+def _to_rgb_matrix(matrix: int, is_full: bool) -> NDArray[np.float64]:
+    """(3, 4): the inverse of :func:`_from_rgb_matrix`."""
+    forward = _from_rgb_matrix(matrix, is_full)
+    linear = np.linalg.inv(forward[:, :3])
+    return np.column_stack([linear, -linear @ forward[:, 3]])

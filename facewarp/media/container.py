@@ -40,7 +40,7 @@ def open_container(path: Path) -> InputContainer:
     return container
 
 
-def picture_stream(container: InputContainer, path: Path) -> VideoStream:
+def picture_stream(container: InputContainer, path: Path | str) -> VideoStream:
     """The stream of moving pictures, set to decode on all cores.
 
     Raises:
@@ -54,7 +54,7 @@ def picture_stream(container: InputContainer, path: Path) -> VideoStream:
         raise FacewarpError(f"{what} in this file", path, "Give a file with video.")
     if stream.codec_context is None:
         what = "there is no decoder for the video's pictures"
-        raise FacewarpError(what, path, f"Try: ffmpeg -i {path.name} converted.mp4")
+        raise FacewarpError(what, path, f"Try: ffmpeg -i {path} converted.mp4")
     stream.thread_type = "AUTO"
     return stream
 

@@ -24,6 +24,20 @@ CONTAINER_OPTIONS = {"mp4": _MP4, "mov": _MP4}
 """The index goes first, for browsers; the default clock of 1 ms would shift sound that sets in late
 by up to half of that."""
 
+_LIVE_MP4 = {
+    "movflags": "+hybrid_fragmented",
+    "frag_duration": "1000000",
+    "movie_timescale": "90000",
+}
+_LIVE_MATROSKA = {"cluster_time_limit": "1000"}
+LIVE_CONTAINER_OPTIONS = {
+    "mp4": _LIVE_MP4,
+    "mov": _LIVE_MP4,
+    "matroska": _LIVE_MATROSKA,
+    "webm": _LIVE_MATROSKA,
+}
+"""For recordings: pieces of a second that play by themselves, joined when the file is finished."""
+
 
 @dataclass(frozen=True)
 class Encoder:
@@ -34,19 +48,24 @@ class Encoder:
         options: Passed to it as they are.
         bits_per_pixel: Where it has no constant quality, what it may spend; else 0.
         finest_tick: The largest denominator of a time base it takes; 0 where there is no limit.
+        live: What is set otherwise while recording, where speed counts more than size.
     """
 
     name: str
     options: dict[str, str] = field(default_factory=dict)
     bits_per_pixel: float = 0.0
     finest_tick: int = 0
+    live: dict[str, str] = field(default_factory=dict)
 
-    def options_for(self, size: tuple[int, int], rate: Fraction) -> dict[str, str]:
+    def options_for(
+        self, size: tuple[int, int], rate: Fraction, *, live: bool = False
+    ) -> dict[str, str]:
         """The options, with a bit rate for a video of this size and rate where one is needed."""
+        options = {**self.options, **self.live} if live else dict(self.options)
         if not self.bits_per_pixel:
-            return dict(self.options)
+            return options
         bits = self.bits_per_pixel * size[0] * size[1] * float(rate)
-        return {"b": str(max(400_000, round(bits))), **self.options}
+        return {"b": str(max(400_000, round(bits))), **options}
 
     def time_base(self, wanted: Fraction) -> Fraction:
         """The time base wanted, or the finest one possible that 24, 25, 29.97 .. 60 fps divide."""
@@ -72,7 +91,11 @@ class Encoder:
 
 
 H264 = (
-    Encoder("libx264", {"preset": "veryfast", "crf": "18"}),
+    Encoder(
+        "libx264",
+        {"preset": "superfast", "crf": "18", "x264-params": "mbtree=1:rc-lookahead=10:b-adapt=0"},
+        live={"preset": "ultrafast", "tune": "zerolatency"},
+    ),
     Encoder("libopenh264", bits_per_pixel=0.15),
     Encoder("h264_videotoolbox", bits_per_pixel=0.15),
     Encoder("h264_mf", bits_per_pixel=0.15),
@@ -84,6 +107,7 @@ WEBM = (
     Encoder(
         "libvpx-vp9",
         {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"},
+        live={"cpu-used": "8", "lag-in-frames": "0"},
     ),
     Encoder("libvpx", {"deadline": "realtime", "cpu-used": "6"}, bits_per_pixel=0.2),
 )

@@ -3,11 +3,15 @@
 import math
 import struct
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 import cv2
 import numpy as np
 
-from facewarp.media.sources import Image
+from facewarp.media.frames import Image
+
+if TYPE_CHECKING:
+    import av
 
 # EXIF tag 274 -> (quarter turns clockwise, mirrored first)
 _EXIF = {
@@ -85,3 +89,16 @@ class Orientation:
         turn = _TURNS[-self.quarter_turns % 4]
         image = upright if turn is None else cv2.rotate(upright, turn)
         return np.ascontiguousarray(cv2.flip(image, 1) if self.mirrored else image)
+
+
+def orientation_of(picture: "av.VideoFrame") -> Orientation:
+    """How a decoded picture of a video is turned."""
+    try:
+        matrix = picture.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # PyAV refuses pictures that also carry data it has no name for
+        return Orientation(round(-picture.rotation / 90) % 4)
+    return (
+        Orientation()
+        if matrix is None
+        else Orientation.from_display_matrix(bytes(cast(Any, matrix)))
+    )

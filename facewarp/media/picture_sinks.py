@@ -6,9 +6,9 @@ from typing import Any
 import PIL.Image
 
 from facewarp.errors import FacewarpError
+from facewarp.media.frames import Frame, Source
 from facewarp.media.outputs import Output, OutputFile, write_error
 from facewarp.media.pictures import FolderSource, ImageSource
-from facewarp.media.sources import Frame, Source
 
 _SAVE: dict[str, dict[str, Any]] = {
     ".jpg": {"quality": 95, "subsampling": 0},

@@ -1,5 +1,6 @@
 """Still pictures: read as upright 8-bit RGB whatever they are stored as, alone or by the folder."""
 
+import fnmatch
 import logging
 import re
 import struct
@@ -13,8 +14,8 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
+from facewarp.media.frames import IMAGE_SUFFIXES, Frame, Image, Source
 from facewarp.media.orientation import Orientation
-from facewarp.media.sources import IMAGE_SUFFIXES, Frame, Image, Source
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +52,8 @@ class ImageSource(Source):
 class FolderSource(Source):
     """The pictures of a folder in natural order ("2.png" before "10.png"), not of its folders.
 
-    A picture that can't be read is left out with a warning. Its index stays unused.
+    With a pattern in place of the folder, such as ``shots/%04d.png`` or ``shots/*.png``, those
+    that fit. A picture that can't be read is left out with a warning. Its index stays unused.
 
     Attributes:
         paths: The pictures; a frame's index is its place here.
@@ -61,15 +63,15 @@ class FolderSource(Source):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        try:
-            entries = list(path.iterdir())
-        except OSError as error:
-            what = "the folder can't be read"
-            raise FacewarpError(what, path, "Check its permissions.") from error
-        self.paths = sorted((entry for entry in entries if _is_picture(entry)), key=natural_order)
+        self.paths = sorted(self._entries(), key=natural_order)
         if not self.paths:
             kinds = ", ".join(sorted(suffix.lstrip(".") for suffix in IMAGE_SUFFIXES))
-            raise FacewarpError("the folder holds no pictures", path, f"Known kinds: {kinds}.")
+            what = (
+                "no pictures have such names"
+                if is_pattern(path)
+                else "the folder holds no pictures"
+            )
+            raise FacewarpError(what, path, f"Known kinds: {kinds}.")
         self.frame_count = len(self.paths)
         for picture in self.paths:
             try:
@@ -78,6 +80,17 @@ class FolderSource(Source):
                 continue
             return
         raise FacewarpError("none of the folder's pictures can be read", path, _READABLE)
+
+    def _entries(self) -> list[Path]:
+        folder, fits = self.path, re.compile("")
+        if is_pattern(self.path):
+            folder, fits = self.path.parent, _pattern(self.path.name)
+        try:
+            entries = list(folder.iterdir())
+        except OSError as error:
+            what = "the folder can't be read"
+            raise FacewarpError(what, folder, "Check its permissions.") from error
+        return [entry for entry in entries if fits.match(entry.name) and _is_picture(entry)]
 
     def __iter__(self) -> Iterator[Frame]:
         """The pictures, `STILL_RATE` of them a second."""
@@ -109,6 +122,20 @@ def natural_order(path: Path) -> tuple[list[tuple[int, int | str]], str]:
     """A sorting key under which the numbers in names count as numbers."""
     parts = re.split(r"(\d+)", path.stem.casefold())
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts], path.name
+
+
+def is_pattern(path: Path) -> bool:
+    """Whether a path that is not there stands for a sequence: ``%04d``, ``*``, ``?`` or ``[``."""
+    return not path.exists() and re.search(r"%0?\d*d|[*?\[]", path.name) is not None
+
+
+def _pattern(name: str) -> re.Pattern[str]:
+    if "%" not in name:
+        return re.compile(fnmatch.translate(name))
+    before, digits, after = re.split(r"(%0?\d*d)", name, maxsplit=1)
+    width = digits[1:-1].lstrip("0")
+    number = rf"\d{{{width},}}" if width else r"\d+"
+    return re.compile(re.escape(before) + number + re.escape(after) + r"\Z")
 
 
 def _is_picture(path: Path) -> bool:

@@ -7,9 +7,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from facewarp.media.frames import Frame, Image, Source
 from facewarp.media.records import RecordWriter
 from facewarp.media.sinks import Sink
-from facewarp.media.sources import Frame, Image, Source
 
 Record = Mapping[str, Any]
 Work = Callable[[Frame], tuple[Image, Iterable[Record]]]

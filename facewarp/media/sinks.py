@@ -5,11 +5,11 @@ from pathlib import Path
 
 from facewarp.errors import FacewarpError
 from facewarp.media.encoders import FORMATS
+from facewarp.media.frames import IMAGE_SUFFIXES, Source
 from facewarp.media.outputs import Output, check_target
 from facewarp.media.picture_sinks import FolderWriter, ImageWriter
 from facewarp.media.pictures import FolderSource
 from facewarp.media.records import RecordWriter, open_records
-from facewarp.media.sources import IMAGE_SUFFIXES, Source
 from facewarp.media.video_writer import VideoWriter
 
 __all__ = [

@@ -5,118 +5,22 @@ The readers themselves are imported when a file is opened, so that a module whic
 """
 
 import os
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
-
-import numpy as np
-from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
+from facewarp.media.frames import IMAGE_SUFFIXES, STILL_RATE, Frame, Image, Kind, Source
 
-Image = NDArray[np.uint8]
-Kind = Literal["video", "image", "folder"]
-
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-STILL_RATE = Fraction(25)
-"""Frames a second that pictures count as, which have no clock of their own."""
-
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """One picture of a source.
-
-    Attributes:
-        image: (H, W, 3) uint8 RGB, upright: what the file says about turning is already done.
-            Never changed in place: a sink may still be writing it.
-        time: Seconds on the file's own clock, strictly increasing along a source.
-        index: 0-based position among the frames of the source's range.
-        rotation: Degrees, clockwise, by which the stored picture was turned to stand upright:
-            0, 90, 180 or 270.
-    """
-
-    image: Image
-    time: float
-    index: int
-    rotation: int = 0
-
-    def with_image(self, image: Image) -> "Frame":
-        """The same moment with another picture (H, W, 3), which a sink can be given."""
-        return replace(self, image=image)
-
-
-class Source(ABC):
-    """A file or folder as a sequence of `Frame`.
-
-    Iterating reads from the start again each time. As a context manager it closes what reading
-    has left open.
-
-    Attributes:
-        path: The file or folder.
-        kind: "video", "image" or "folder".
-        size: (width, height) px of the upright picture; of the first one for a folder.
-        rate: Average frames a second, exact; `STILL_RATE` for pictures.
-        time_base: Seconds, the smallest step of the timestamps.
-        start: First second read, or None.
-        end: Reading stops before this second, or None.
-        frame_count: Frames expected in the range, an estimate for videos; None if unknown.
-        duration_s: Length of the whole file in seconds; None if unknown.
-        rotation: See `Frame.rotation`.
-        has_audio: Whether there is sound to carry along.
-        is_variable_rate: Whether the frames are unevenly spaced in time.
-        truncated: Whether reading met damage or a premature end; known once it was read.
-        exhausted: Whether the last iteration came to the end of the file.
-    """
-
-    kind: Kind
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.size = (0, 0)
-        self.rate = STILL_RATE
-        self.time_base = Fraction(1, 90_000)
-        self.start: float | None = None
-        self.end: float | None = None
-        self.frame_count: int | None = None
-        self.duration_s: float | None = None
-        self.rotation = 0
-        self.has_audio = False
-        self.is_variable_rate = False
-        self.truncated = False
-        self.exhausted = False
-
-    @property
-    def name(self) -> str:
-        """The last part of the path."""
-        return self.path.name
-
-    @property
-    def fps(self) -> float:
-        """Average frames a second; for times use `Frame.time`, never a count divided by this."""
-        return float(self.rate)
-
-    @abstractmethod
-    def __iter__(self) -> Iterator[Frame]:
-        """The frames of the range in the order they are shown."""
-
-    def close(self) -> None:
-        """Ends any reading that is under way."""
-        return
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "STILL_RATE",
+    "Frame",
+    "Image",
+    "Kind",
+    "Source",
+    "open_source",
+    "read_video",
+]
 
 
 def open_source(
@@ -125,7 +29,8 @@ def open_source(
     """Opens a video, a picture or a folder of pictures and reads what describes it.
 
     Args:
-        path: The file or folder. What a file is, is told by its suffix and then its content.
+        path: The file or folder, or a pattern of pictures such as ``shots/%04d.png``. What a file
+            is, is told by its suffix and then its content.
         start: For videos, the first second wanted; frames before it are skipped.
         end: For videos, the second to stop before.
 
@@ -136,6 +41,11 @@ def open_source(
     place = Path(path)
     _check_range(place, start, end)
     if not place.exists():
+        from facewarp.media.pictures import FolderSource, is_pattern
+
+        if is_pattern(place):
+            _check_no_range(place, start, end)
+            return FolderSource(place)
         raise FacewarpError("there is no such file or folder", place, "Check the path.")
     if place.is_dir():
         from facewarp.media.pictures import FolderSource

@@ -117,6 +117,18 @@ class WriteBehind(Generic[T]):
         if self._error is not None:
             raise self._error
 
+    def offer(self, item: T) -> bool:
+        """Like `put`, but never waits: False where there is no room."""
+        try:
+            self._queue.put_nowait(item)
+        except queue.Full:
+            taken = False
+        else:
+            taken = True
+        if self._error is not None:
+            raise self._error
+        return taken
+
     def finish(self) -> None:
         """Waits until every item is dealt with; raises what the thread has met, if anything.
 

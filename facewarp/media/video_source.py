@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import av
 from av.container import InputContainer
@@ -24,8 +24,8 @@ from facewarp.media.container import (
     picture_stream,
     promised_end,
 )
-from facewarp.media.orientation import Orientation
-from facewarp.media.sources import Frame, Source
+from facewarp.media.frames import Frame, Source
+from facewarp.media.orientation import orientation_of
 from facewarp.media.threads import ReadAhead, queue_depth
 
 _log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class VideoSource(Source):
     def _describe(
         self, container: InputContainer, stream: VideoStream, first: av.VideoFrame
     ) -> None:
-        self.orientation = _orientation(first)
+        self.orientation = orientation_of(first)
         self.rotation = self.orientation.degrees
         self._stored_size = (first.width, first.height)
         self.size = self.orientation.turned_size(self._stored_size)
@@ -201,15 +201,3 @@ class VideoSource(Source):
                 "%s: the file is damaged: %d frames could be read, errors: %d",
                 *(self.path, self._count, self._faults),
             )
-
-
-def _orientation(picture: av.VideoFrame) -> Orientation:
-    try:
-        matrix = picture.side_data.get("DISPLAYMATRIX")
-    except ValueError:  # PyAV refuses pictures that also carry data it has no name for
-        return Orientation(round(-picture.rotation / 90) % 4)
-    return (
-        Orientation()
-        if matrix is None
-        else Orientation.from_display_matrix(bytes(cast(Any, matrix)))
-    )

@@ -13,10 +13,15 @@ from av.video.stream import VideoStream
 from facewarp.errors import FacewarpError
 from facewarp.media.audio_copy import AudioCopy
 from facewarp.media.colour import Colour, YUVWriter
-from facewarp.media.encoders import CONTAINER_OPTIONS, FORMATS, choose_encoder
+from facewarp.media.encoders import (
+    CONTAINER_OPTIONS,
+    FORMATS,
+    LIVE_CONTAINER_OPTIONS,
+    choose_encoder,
+)
+from facewarp.media.frames import Frame, Source
 from facewarp.media.orientation import Orientation
 from facewarp.media.outputs import Output, OutputFile, write_error
-from facewarp.media.sources import Frame, Source
 from facewarp.media.threads import WriteBehind, queue_depth
 from facewarp.media.video_source import VideoSource
 
@@ -35,6 +40,8 @@ class VideoWriter(Output):
         size: (width, height) px of the upright frames; by default the source's.
         fps: Average frames a second where there is no video to take it from.
         audio: Whether to carry the source's sound along.
+        live: Whether it is recorded while it happens: encoded quickly rather than small, and
+            written so that what there is plays even if the process is killed or the disk fills up.
     """
 
     def __init__(
@@ -45,8 +52,10 @@ class VideoWriter(Output):
         size: tuple[int, int] | None = None,
         fps: float | None = None,
         audio: bool = True,
+        live: bool = False,
     ) -> None:
         super().__init__(target)
+        self._live = live
         if size is None and like is None:
             raise ValueError("a video needs a size or a source to take it from")
         self._like = like if isinstance(like, VideoSource) else None
@@ -75,7 +84,7 @@ class VideoWriter(Output):
             str(self._file.temporary),
             "w",
             format=name,
-            container_options=CONTAINER_OPTIONS.get(name, {}),
+            container_options=(LIVE_CONTAINER_OPTIONS if live else CONTAINER_OPTIONS).get(name, {}),
         )
         try:
             self._open(audio)
@@ -92,7 +101,7 @@ class VideoWriter(Output):
         stream = self._container.add_stream(
             self._encoder.name,
             rate=self._rate,
-            options=self._encoder.options_for(self._stored_size, self._rate),
+            options=self._encoder.options_for(self._stored_size, self._rate, live=self._live),
             width=width,
             height=height,
             pix_fmt="yuv420p",
@@ -117,6 +126,13 @@ class VideoWriter(Output):
             FacewarpError: The image has another size than the video, or this frame or one before
                 it could not be written.
         """
+        self._hand_over(frame, wait=True)
+
+    def offer(self, frame: Frame) -> bool:
+        """Like `write`, but never waits: False where the encoder lags behind and has no room."""
+        return self._hand_over(frame, wait=False)
+
+    def _hand_over(self, frame: Frame, *, wait: bool) -> bool:
         height, width, channels = frame.image.shape
         if frame.image.dtype != np.uint8 or channels != 3:
             raise ValueError(f"a frame is (H, W, 3) uint8, not {frame.image.dtype} {channels}")
@@ -128,9 +144,12 @@ class VideoWriter(Output):
             fix = "Make all pictures one size, or write to a folder."
             raise FacewarpError(what, self.target, fix)
         try:
+            if not wait:
+                return self._thread.offer(frame)
             self._thread.put(frame)
         except (av.FFmpegError, OSError) as error:
             raise write_error(error, self.target) from error
+        return True
 
     def close(self, *, keep_partial: bool = False) -> None:
         """See `Output.close`.
@@ -143,6 +162,8 @@ class VideoWriter(Output):
         try:
             self._thread.finish()
         except (av.FFmpegError, OSError) as error:
+            if self._live and self.kept:
+                self._rescue(error)
             self.abort()
             raise write_error(error, self.target) from error
         if self.kept == 0:
@@ -161,6 +182,16 @@ class VideoWriter(Output):
         self.kept = 0
         self._thread.cancel()
         self._drop()
+
+    def _rescue(self, error: Exception) -> None:
+        """Keeps a recording that could not be finished; most of its pieces play."""
+        self._is_over = True
+        with contextlib.suppress(av.FFmpegError, OSError):
+            self._close_files()
+        self._file.commit()
+        told = write_error(error, self.target)
+        what = f"{told.what}; what was recorded before is kept"
+        raise FacewarpError(what, self.target, told.fix) from error
 
     def _write(self, frame: Frame) -> None:
         """Runs in the encoding thread, one frame behind: a frame's end is the next one's time."""

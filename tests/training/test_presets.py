@@ -8,7 +8,9 @@ from facewarp.errors import FacewarpError
 from facewarp.training.presets import PRESETS, TrainConfig, parse_settings, preset, with_settings
 
 
-@pytest.mark.parametrize(("name", "millions"), [("face", 1.94), ("paper", 2.52)])
+@pytest.mark.parametrize(
+    ("name", "millions"), [("face", 1.94), ("paper", 2.52), ("acdc", 3.49), ("acdc-paper", 0.81)]
+)
 def test_presets_build_networks_of_their_size(name: str, millions: float) -> None:
     net = GuidedRegistration(preset(name).model)
     assert sum(p.numel() for p in net.parameters()) / 1e6 == pytest.approx(millions, abs=0.01)
@@ -58,6 +60,7 @@ def test_settings_change_what_they_name_and_nothing_else() -> None:
         ("lr", "nan", "'nan' is no value"),
         ("both_directions", "maybe", "true or false"),
         ("loss.step_weights", "1,", "numbers with commas"),
+        ("view_shape", "a", "numbers with commas between them, like 12,96,96"),
         ("optimizer", "sgd", "one of adamw, adam"),
         ("model.combine", "multiply", "one of compose, add"),
         ("model", "big", "'model' can't be set"),
@@ -72,6 +75,15 @@ def test_wrong_settings_are_refused_in_one_line(key: str, text: str, said: str) 
     with pytest.raises(FacewarpError, match=said) as error:
         preset("face", {key: text})
     assert "\n" not in str(error.value)
+
+
+def test_a_size_that_was_not_set_can_be() -> None:
+    assert preset("acdc-paper").view_shape == ()
+    assert preset("acdc-paper", {"view_shape": "32,64,64"}).trained_model.field_shape == (
+        16,
+        32,
+        32,
+    )
 
 
 def test_settings_are_read_from_words() -> None:

@@ -1,0 +1,25 @@
+// Requests to the program.
+
+export class Refused extends Error {
+  constructor(status, text) {
+    super(text);
+    this.status = status;
+  }
+}
+
+/** What the program answers; throws `Refused` with its reason, status 0 if it is not there. */
+export async function ask(where, options = {}) {
+  let answer;
+  try {
+    answer = await fetch(where, { credentials: "same-origin", ...options });
+  } catch {
+    throw new Refused(0, "The program does not answer.");
+  }
+  if (answer.ok) return answer.json();
+  const body = await answer.json().catch(() => ({}));
+  throw new Refused(answer.status, body.error ?? `The program refused this (${answer.status}).`);
+}
+
+export function send(where, body) {
+  return ask(where, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+}

@@ -1,0 +1,90 @@
+// The measurements, drawn from what the program and the page's own clock say.
+
+const $ = (id) => document.getElementById(id);
+const KEPT = 60;
+const STAGES = [
+  ["wait", "wait"],
+  ["detect", "find"],
+  ["register", "register"],
+  ["render", "draw"],
+  ["present", "hand on"],
+  ["way", "travel"],
+];
+
+export class Meters {
+  #confidences = [];
+  #parts = new Map();
+
+  constructor() {
+    STAGES.forEach(([name, title], i) => {
+      const piece = document.createElement("i");
+      piece.className = `s${i}`;
+      const entry = document.createElement("li");
+      const mark = Object.assign(document.createElement("i"), { className: `s${i}` });
+      const value = document.createElement("b");
+      entry.append(mark, title, value);
+      $("bar").append(piece);
+      $("legend").append(entry);
+      this.#parts.set(name, { piece, value, title });
+    });
+    this.clear();
+  }
+
+  clear() {
+    this.#confidences = [];
+    for (const id of ["fps", "latency", "confidence"]) $(id).textContent = "–";
+    $("size").textContent = $("skipped").textContent = "";
+    $("latency-note").textContent = "camera to screen";
+    this.#drawConfidence();
+    this.#drawStages({});
+  }
+
+  /** Five times a second, while pictures come back. */
+  draw(stats, rate, latency) {
+    $("fps").textContent = rate === null ? "–" : Math.round(rate);
+    const [width, height] = stats.size;
+    $("size").textContent = `${width} × ${height}`;
+    $("skipped").textContent = stats.dropped ? `${stats.dropped} skipped` : "";
+    $("latency").textContent = latency ? Math.round(latency.median) : "–";
+    $("latency-note").textContent = latency ? `95 % within ${Math.round(latency.high)}` : "camera to screen";
+    const followed = stats.faces.filter((face) => face.state !== "lost").map((face) => face.confidence);
+    const best = followed.length ? Math.max(...followed) : null;
+    $("confidence").textContent = best === null ? "–" : Math.round(100 * best);
+    this.#confidences.push(best);
+    if (this.#confidences.length > KEPT) this.#confidences.shift();
+    this.#drawConfidence();
+    const { detect_ms: detect, register_ms: register, render_ms: render, present_ms: present, age_ms: age } = stats;
+    const inside = [detect, register, render, present].reduce((sum, ms) => sum + (ms ?? 0), 0);
+    const wait = age === null ? null : Math.max(0, age - inside);
+    const way = latency && age !== null ? Math.max(0, latency.median - age) : null;
+    this.#drawStages({ wait, detect, register, render, present, way });
+  }
+
+  #drawConfidence() {
+    const [width, height] = [120, 32];
+    const at = (value, i) => `${((KEPT - this.#confidences.length + i) / (KEPT - 1)) * width},${(2 + (1 - value) * (height - 4)).toFixed(1)}`;
+    let [line, area, run] = ["", "", []];
+    const end = () => {
+      if (run.length > 1) {
+        line += `M${run.join("L")}`;
+        area += `M${run[0].split(",")[0]},${height}L${run.join("L")}L${run.at(-1).split(",")[0]},${height}Z`;
+      }
+      run = [];
+    };
+    this.#confidences.forEach((value, i) => (value === null ? end() : run.push(at(value, i))));
+    end();
+    $("spark").querySelector(".line").setAttribute("d", line);
+    $("spark").querySelector(".area").setAttribute("d", area);
+  }
+
+  #drawStages(times) {
+    const said = [];
+    for (const [name, { piece, value, title }] of this.#parts) {
+      const ms = times[name] ?? null;
+      piece.style.flexGrow = ms ?? 0;
+      value.textContent = ms === null ? "–" : `${ms < 9.95 ? ms.toFixed(1) : Math.round(ms)} ms`;
+      if (ms !== null) said.push(`${title} ${Math.round(ms)} ms`);
+    }
+    $("bar").setAttribute("aria-label", said.length ? `Time of each stage: ${said.join(", ")}` : "Time of each stage");
+  }
+}

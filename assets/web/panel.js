@@ -1,0 +1,178 @@
+// The controls: drawn from what the program offers, sent as they are changed.
+
+import { ask, send } from "./api.js";
+
+const $ = (id) => document.getElementById(id);
+const ICONS = ["labels", "mesh", "texture", "canonical", "field"];
+const NO_OPACITY = ["canonical"];
+
+export class Panel {
+  #settings = {};
+  #choices = {};
+  #pending = 0;
+  #maxBytes = 0;
+  #previews = 0;
+
+  constructor(toast) {
+    this.toast = toast;
+    $("opacity").addEventListener("input", () => {
+      $("opacity-value").textContent = `${$("opacity").value} %`;
+      this.#slide();
+    });
+    for (const name of ["smoothing", "mirror"]) {
+      $(name).addEventListener("change", () => this.change({ [name]: $(name).checked }));
+    }
+    $("template").addEventListener("change", () => this.change({ template: $("template").value }));
+    $("snapshot").addEventListener("click", () => this.#do(() => ask("api/template/snapshot", { method: "POST" })));
+    $("from-picture").addEventListener("click", () => $("template-file").click());
+    $("template-file").addEventListener("change", (event) => this.#upload(event.target, "api/template"));
+    $("texture-file").addEventListener("change", (event) => this.#upload(event.target, "api/texture"));
+  }
+
+  get settings() {
+    return this.#settings;
+  }
+
+  get effects() {
+    return this.#choices.effect ?? [];
+  }
+
+  async load() {
+    this.#take(await ask("api/state"));
+  }
+
+  change(settings) {
+    return this.#do(() => send("api/settings", settings));
+  }
+
+  /** Settings as the program has them, unless the page is just changing some. */
+  follow(settings) {
+    const isKnown = ["effect", "texture", "template"].every((name) => this.#choices[name]?.includes(settings[name]) ?? true);
+    if (this.#pending || this.#isSliding) return;
+    if (!isKnown) {
+      this.load().catch(() => {});
+      return;
+    }
+    this.#show(settings);
+  }
+
+  #sliding = null;
+  #isSliding = false;
+
+  #slide() {
+    this.#isSliding = true;
+    if (this.#sliding) return;
+    this.#sliding = setTimeout(async () => {
+      this.#sliding = null;
+      await this.change({ opacity: Number($("opacity").value) / 100 });
+      this.#isSliding = this.#sliding !== null;
+    }, 60);
+  }
+
+  async #do(request) {
+    this.#pending += 1;
+    try {
+      const answer = await request();
+      this.#pending -= 1;
+      this.#take(answer);
+      if (answer.line) this.toast(answer.line);
+      return true;
+    } catch (error) {
+      this.#pending -= 1;
+      this.toast(error.message, true);
+      this.#show(this.#settings);
+      return false;
+    }
+  }
+
+  async #upload(input, where) {
+    const [file] = input.files;
+    input.value = "";
+    if (!file) return;
+    if (file.size > this.#maxBytes) {
+      this.toast(`${file.name} is too large: up to ${this.#maxBytes >> 20} MB are taken.`, true);
+      return;
+    }
+    this.toast("Sending the picture …");
+    await this.#do(() => ask(where, { method: "POST", headers: { "Content-Type": file.type || "application/octet-stream" }, body: file }));
+    if (where.endsWith("texture")) this.#drawTextures();
+  }
+
+  #take({ settings, choices, version, max_bytes: maxBytes }) {
+    const isNew = JSON.stringify(choices) !== JSON.stringify(this.#choices);
+    this.#choices = choices;
+    this.#maxBytes = maxBytes;
+    if (isNew) this.#draw();
+    $("foot").textContent = `facewarp ${version}`;
+    this.#show(settings);
+  }
+
+  #show(settings) {
+    this.#settings = settings;
+    check("effects", settings.effect);
+    check("textures", settings.texture);
+    $("textures").classList.toggle("worn", settings.effect === "texture");
+    const share = Math.round(100 * (settings.opacity ?? 1));
+    if (!this.#isSliding) $("opacity").value = share;
+    $("opacity-value").textContent = `${$("opacity").value} %`;
+    $("opacity").disabled = NO_OPACITY.includes(settings.effect);
+    $("opacity").closest("label").classList.toggle("off", $("opacity").disabled);
+    for (const name of ["smoothing", "mirror"]) $(name).checked = Boolean(settings[name]);
+    $("template").value = settings.template ?? "";
+    document.getElementById("original").classList.toggle("mirrored", Boolean(settings.mirror));
+  }
+
+  #draw() {
+    const effects = (this.#choices.effect ?? []).map((name) =>
+      tile("effect", name, icon(ICONS.includes(name) ? name : "other"), () => this.change({ effect: name })),
+    );
+    $("effects").replaceChildren(...effects);
+    this.#drawTextures();
+    const options = (this.#choices.template ?? []).map((name) => Object.assign(document.createElement("option"), { value: name, textContent: name }));
+    $("template").replaceChildren(...options);
+  }
+
+  #drawTextures() {
+    this.#previews += 1; // an own texture keeps its name when it is replaced
+    const tiles = (this.#choices.texture ?? []).map((name) => {
+      const picture = Object.assign(new Image(), { alt: "", src: `api/texture/${encodeURIComponent(name)}?${this.#previews}` });
+      return tile("texture", name, picture, () => this.change({ effect: "texture", texture: name }));
+    });
+    const add = document.createElement("button");
+    add.type = "button";
+    add.className = "tile";
+    add.id = "add-texture";
+    add.append(icon("plus"), label("Add…"));
+    add.addEventListener("click", () => $("texture-file").click());
+    $("textures").replaceChildren(...tiles, add);
+    check("textures", this.#settings.texture);
+  }
+}
+
+function tile(group, name, picture, choose) {
+  const box = document.createElement("label");
+  box.className = "tile";
+  const input = Object.assign(document.createElement("input"), { type: "radio", name: group, value: name });
+  input.addEventListener("change", choose);
+  if (group === "texture") input.addEventListener("click", choose); // also when it is worn no more
+  box.append(input, picture, label(name));
+  return box;
+}
+
+function label(text) {
+  return Object.assign(document.createElement("span"), { textContent: text });
+}
+
+function icon(name) {
+  const drawing = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  drawing.setAttribute("class", "icon");
+  drawing.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+  use.setAttribute("href", `#i-${name}`);
+  drawing.append(use);
+  return drawing;
+}
+
+function check(id, value) {
+  for (const input of $(id).querySelectorAll("input")) input.checked = input.value === value;
+}

@@ -1,0 +1,61 @@
+"""Draw the picture of the live window: ``python docs/make_live_picture.py``.
+
+The shipped clip goes through the look, the overlay and the card of keys of ``facewarp live``. No
+speed is written on it, since no camera runs: the picture is the same on every machine.
+"""
+
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from facewarp import read_video
+from facewarp.face.look import Look
+from facewarp.media.help_card import fitting_em, help_card
+from facewarp.media.hotkeys import Hotkeys
+from facewarp.media.hud import Hud
+from facewarp.media.lettering import blend, em_of
+from facewarp.media.timing import LiveStats
+
+OUT = Path(__file__).parent / "images" / "live-window.webp"
+FRAMES = 40
+
+
+class NoActions:
+    """Nothing is asked of it."""
+
+    def stop(self) -> None:
+        """See `Actions`."""
+
+    def pause(self) -> str:
+        """See `Actions`."""
+        return ""
+
+    record = screenshot = pause
+
+
+def main() -> None:
+    """Write the picture: the window, and the window with its card, side by side."""
+    with as_file(files("facewarp.assets") / "demo" / "astronaut.mp4") as clip:
+        frames = [frame for frame in read_video(clip) if frame.index < FRAMES]
+    with Look(effect="texture", texture="tiger", engine="torch") as look:
+        for frame in frames:
+            seen = look(frame)
+        keys = Hotkeys(look, NoActions())
+        columns = keys.sections()
+        keys.close()
+    records = [{"state": face.state, "confidence": face.confidence} for face in seen.faces]
+    plain = seen.image.copy()
+    Hud().draw(plain, records, LiveStats(), 0.0)
+    em = fitting_em(columns, plain.shape, em_of(plain.shape))
+    card = help_card(columns, "facewarp", em)
+    carded = plain.copy()
+    blend(carded, card, *((np.array(plain.shape[1::-1]) - card.shape[1::-1]) // 2))
+    gap = np.full((plain.shape[0], 16, 3), 255, np.uint8)
+    picture = Image.fromarray(np.hstack([plain, gap, carded]))
+    picture.save(OUT, quality=84, method=6)
+
+
+if __name__ == "__main__":
+    main()

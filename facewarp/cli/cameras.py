@@ -1,0 +1,63 @@
+"""``facewarp cameras``: the cameras of this machine and what they can do."""
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from facewarp.cli.console import output_of
+
+if TYPE_CHECKING:
+    from facewarp.media.cameras import Camera
+
+
+def cameras(
+    ctx: typer.Context,
+    modes: Annotated[
+        bool, typer.Option("--modes/--no-modes", help="Find out sizes and frames a second.")
+    ] = True,
+) -> None:
+    """List the cameras of this machine: index, name, backend and modes.
+
+    What is in the columns index or name can be given to facewarp live --webcam. On Windows and
+    macOS each camera is opened for a moment to find out its modes.
+
+    Examples:
+      facewarp cameras
+      facewarp cameras --no-modes --json
+    """
+    from facewarp.media.cameras import find_camera, list_cameras
+
+    output = output_of(ctx)
+    found = list_cameras(modes=modes)
+    output.emit_json(found)
+    if not found:
+        find_camera("0", found)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("index", justify="right")
+    for column in ("name", "backend", "modes" if modes else "device"):
+        table.add_column(column)
+    for camera in found:
+        last = _modes(camera) if modes else camera.path or ""
+        table.add_row(str(camera.index), escape(camera.name), camera.backend, escape(last))
+    output.say(table)
+    for camera in found:
+        if camera.problem is not None:
+            output.warn(f"camera {camera} {camera.problem}")
+
+
+def _modes(camera: "Camera") -> str:
+    """A line for every pixel format: its sizes, largest first, with the highest rate of each."""
+    sizes: defaultdict[str, list[tuple[int, int, float]]] = defaultdict(list)
+    for mode in camera.modes:
+        sizes[mode.pixels].append((mode.width, mode.height, max(mode.rates, default=0.0)))
+    lines = []
+    for pixels, listed in sizes.items():
+        texts = [
+            f"{width}x{height}" + (f"@{rate:g}" if rate else "")
+            for width, height, rate in sorted(listed, reverse=True)
+        ]
+        lines.append(" ".join([pixels, *texts]).strip())
+    return "\n".join(lines) or ("-" if camera.problem else "not told")

@@ -1,0 +1,80 @@
+"""``facewarp register`` on volumes."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from facewarp.cli.console import Output
+
+
+def register_hearts(
+    output: Output, paths: tuple[Path, Path], out: Path, model: str, device: str
+) -> None:
+    """Register the heart of one volume with that of another and write what was found.
+
+    Args:
+        output: where to speak.
+        paths: NIfTI of the fixed and the moving volume.
+        out: folder to write.
+        model: a shipped name or a weights file.
+        device: where the model runs.
+    """
+    from PIL import Image
+
+    from facewarp.cardiac.figures import slice_table
+    from facewarp.cardiac.nifti import read_volume
+    from facewarp.cardiac.nifti_writer import write_field, write_image, write_labels, write_map
+    from facewarp.cardiac.output_folder import OutputFolder
+    from facewarp.cardiac.pairs import register_volumes, side_by_side
+    from facewarp.cardiac.views import HeartView
+    from facewarp.core.model import load
+    from facewarp.training.metrics import dice_per_part, jacobian_statistics, mean_over_present
+
+    folder = OutputFolder(out, "field.nii.gz")
+    fixed, moving = (read_volume(path).slices_first() for path in paths)
+    heart = load(model, device)
+    pair = register_volumes(heart, fixed, moving)
+    determinant = pair.jacobian()
+    statistics = jacobian_statistics(determinant)
+    count = len(heart.config.classes)
+    before, after = (
+        mean_over_present(dice_per_part(labels, pair.labels_fixed, count))
+        for labels in (pair.labels_before, pair.labels_warped)
+    )
+    result: dict[str, Any] = {
+        "fixed": paths[0],
+        "moving": paths[1],
+        "output": out,
+        "parts_dice_initial": before,
+        "parts_dice": after,
+        "jacobian_std": statistics.std,
+        "folds_percent": statistics.folds_percent,
+        "weights_sha256": heart.sha256,
+        "warnings": sorted({*fixed.warnings, *moving.warnings}),
+    }
+    with folder as place:
+        write_image(place / "warped.nii.gz", pair.warped, fixed)
+        write_field(place / "field.nii.gz", pair.field, fixed)
+        write_map(place / "jacobian.nii.gz", determinant, fixed, "Jacobian determinant")
+        write_labels(place / "labels_fixed.nii.gz", pair.labels_fixed, fixed)
+        write_labels(place / "labels_warped.nii.gz", pair.labels_warped, fixed)
+        volume, labels = side_by_side(pair)
+        rows = {"fixed": 0, "moving": 1, "moving on fixed": 2}
+        table = slice_table(
+            HeartView(volume, labels, pair.fixed_grid.turn, 190),
+            rows,
+            f"{paths[1].name} on {paths[0].name}",
+        )
+        Image.fromarray(table).save(place / "sheet.png", compress_level=4)
+    for warning in result["warnings"]:
+        output.warn(warning)
+    output.emit_json(result)
+    lines = Table(box=None, show_header=False, pad_edge=False)
+    lines.add_row(
+        "agreement of parts",
+        f"Dice {100 * before:.0f} % before, {100 * after:.0f} % after (as the model sees them)",
+    )
+    lines.add_row("folds", f"{statistics.folds_percent:.3f} % of the voxels")
+    lines.add_row("written", str(out))
+    output.say(lines)

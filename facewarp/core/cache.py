@@ -1,0 +1,58 @@
+"""Where things are kept that can be made again: what was converted, what was measured."""
+
+import json
+import logging
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+_log = logging.getLogger(__name__)
+
+
+def cache_folder() -> Path | None:
+    """The user's cache folder of facewarp, made if need be; None where there can be none.
+
+    ``$XDG_CACHE_HOME/facewarp`` where that is set, else what is the custom of the system.
+    """
+    try:
+        folder = _base() / "facewarp"
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError("not writable")
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
+        _log.debug("nothing is cached: %s", error)
+        return None
+    return folder
+
+
+def _base() -> Path:
+    named = os.environ.get("XDG_CACHE_HOME")
+    if named:
+        return Path(named)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    return Path.home() / ".cache"
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty where there is none that can be read."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Replace a JSON file at once, so that no other process reads half of it."""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(value, file, indent=1)
+        os.replace(temporary, path)
+    except OSError as error:  # a cache that can't be written is no error
+        _log.debug("%s was not written: %s", path, error)

@@ -1,0 +1,190 @@
+"""Engines: what runs a network. One protocol, and one that fits by name, or by measurement.
+
+===============  ==========================================================================
+torch            PyTorch itself: everywhere, on every device, 2D and 3D
+onnx             ONNX Runtime in float: processors, CUDA and Apple's where its build has them
+openvino         OpenVINO in float: Intel, AMD and ARM processors
+openvino-int8    OpenVINO on the 8-bit weights that ship beside some models
+===============  ==========================================================================
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final, Protocol
+
+import torch
+from torch import Tensor
+
+from facewarp.core.network import GuidedRegistration
+from facewarp.errors import FacewarpError
+
+ENGINES: Final = ("torch", "onnx", "openvino", "openvino-int8")
+"""Every engine by name."""
+
+AUTO: Final = "auto"
+
+_PACKAGES: Final = {"onnx": "onnxruntime", "openvino": "openvino", "openvino-int8": "openvino"}
+_EXTRAS: Final = {"onnx": "onnx", "openvino": "openvino", "openvino-int8": "openvino"}
+
+
+class Engine(Protocol):
+    """How a network runs.
+
+    Tensors come and go as float32 on the CPU, whatever the device; results are the caller's own.
+    Calls from several threads wait for each other.
+
+    Attributes:
+        name: one of :data:`ENGINES`.
+        summary: what runs, for people: versions, precision, device.
+    """
+
+    name: str
+    summary: str
+
+    def parts(self, images: Tensor) -> Tensor:
+        """Part probabilities ``(B, K, *feature_shape)`` of images ``(B, 1, *grid_shape)``."""
+
+    def fields(self, fixed: Tensor, moving: Tensor) -> Tensor:
+        """Fields ``(B, n, *field_shape)`` px, from part probabilities of fixed and moving."""
+
+    def both_ways(self, images: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
+        """Parts of images ``(B, K, ...)``, and their fields with a template ``(2 B, n, ...)``.
+
+        The first B fields are those with the image fixed and the template moving, the others
+        those of the other direction.
+
+        Args:
+            images: ``(B, 1, *grid_shape)`` in [0, 1].
+            template: the template's soft labels ``(1, K, *feature_shape)``.
+        """
+
+
+class GraphEngine:
+    """An engine made of graphs that are built when they are first run.
+
+    Args:
+        name: see :class:`Engine`.
+        summary: likewise.
+    """
+
+    def __init__(self, name: str, summary: str) -> None:
+        self.name = name
+        self.summary = summary
+        self._lock = threading.Lock()
+
+    def parts(self, images: Tensor) -> Tensor:
+        """See :class:`Engine`."""
+        with self._lock:
+            return self.run("parts", images)[0]
+
+    def fields(self, fixed: Tensor, moving: Tensor) -> Tensor:
+        """See :class:`Engine`."""
+        with self._lock:
+            return self.run("fields", fixed, moving)[0]
+
+    def both_ways(self, images: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
+        """See :class:`Engine`."""
+        templates = template.expand(len(images), *[-1] * (template.ndim - 1))
+        with self._lock:
+            parts, fields = self.run("both_ways", images, templates)
+        return parts, fields
+
+    def run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
+        """Run a graph of :data:`facewarp.core.graph.GRAPHS` on inputs of one batch size."""
+        raise AssertionError("an engine defines how it runs")
+
+
+def is_installed(name: str) -> bool:
+    """Whether the package that an engine needs is there."""
+    return name == "torch" or find_spec(_PACKAGES[name]) is not None
+
+
+def make_engine(
+    name: str,
+    net: GuidedRegistration,
+    *,
+    device: str | torch.device = "cpu",
+    key: str = "",
+    int8: Path | None = None,
+) -> Engine:
+    """An engine by name.
+
+    Args:
+        name: one of :data:`ENGINES`, or ``"auto"``: torch on every device but the CPU, there the
+            quickest that is installed, which is measured once per machine and remembered. Where
+            ``FACEWARP_ENGINE`` is set, ``"auto"`` stands for what it names.
+        net: the network; it is copied.
+        device: where torch runs it; other engines choose for themselves.
+        key: what the network's weights are known by (their sha256), so that what is converted
+            and measured can be kept for the next time; empty for weights of no file.
+        int8: the network's 8-bit weights, where it has any.
+
+    Raises:
+        FacewarpError: no such engine, or not installed, or it can't run this network.
+    """
+    device = torch.device(device)
+    if name == AUTO:
+        name = os.environ.get("FACEWARP_ENGINE") or AUTO
+    if name == AUTO:
+        from facewarp.core.engine_choice import choose
+
+        return choose(net, device, key, int8)
+    if name not in ENGINES:
+        raise FacewarpError(
+            f"there is no engine {name!r}", fix=f"Engines: {', '.join((AUTO, *ENGINES))}."
+        )
+    if not is_installed(name):
+        raise FacewarpError(
+            f"the engine {name} needs {_PACKAGES[name]}, which is not installed",
+            fix=f'pip install "facewarp[{_EXTRAS[name]}]"',
+        )
+    if name != "torch" and net.config.ndim != 2:
+        raise FacewarpError(
+            f"the engine {name} runs networks of images, not of volumes", fix="Use --engine torch."
+        )
+    if name != "torch" and device.type != "cpu":
+        raise FacewarpError(
+            f"the engine {name} can't be sent to {device}", fix="Leave --device out, or use torch."
+        )
+    return _MAKERS[name](net, device, key, int8)
+
+
+def _torch(net: GuidedRegistration, device: torch.device, key: str, int8: Path | None) -> Engine:
+    from facewarp.core.engine_torch import TorchEngine
+
+    return TorchEngine(net, device)
+
+
+def _onnx(net: GuidedRegistration, device: torch.device, key: str, int8: Path | None) -> Engine:
+    from facewarp.core.engine_onnx import OnnxEngine
+
+    return OnnxEngine(net, key)
+
+
+def _openvino(net: GuidedRegistration, device: torch.device, key: str, int8: Path | None) -> Engine:
+    from facewarp.core.engine_openvino import OpenVinoEngine
+
+    return OpenVinoEngine.of_network(net, key)
+
+
+def _int8(net: GuidedRegistration, device: torch.device, key: str, int8: Path | None) -> Engine:
+    from facewarp.core.engine_openvino import OpenVinoEngine
+
+    if int8 is None:
+        raise FacewarpError(
+            "this model has no 8-bit weights",
+            fix="Use --engine openvino, or make some: facewarp export --int8.",
+        )
+    return OpenVinoEngine.of_int8(net, int8)
+
+
+_Maker = Callable[[GuidedRegistration, torch.device, str, Path | None], Engine]
+_MAKERS: Final[dict[str, _Maker]] = {
+    "torch": _torch,
+    "onnx": _onnx,
+    "openvino": _openvino,
+    "openvino-int8": _int8,
+}

@@ -1,0 +1,42 @@
+"""Similarities between sets of points: how a face as a whole has moved."""
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.float64]
+Affine = NDArray[np.float64]
+"""(2, 3) matrix: a point (x, y) goes to matrix @ (x, y, 1)."""
+
+
+def similarity(start: Points, end: Points) -> Affine:
+    """The similarity (shift, turn, scale) that takes points (N, 2) closest to others.
+
+    Least squares, in complex numbers: with both sets about their means the best turn and scale is
+    ``sum(conj(start) * end) / sum(|start|^2)``.
+    """
+    here, there = ((points - points.mean(0)) @ (1, 1j) for points in (start, end))
+    turn = np.vdot(here, there) / np.vdot(here, here).real
+    return turned_about(start.mean(0), end.mean(0), abs(turn), math.atan2(turn.imag, turn.real))
+
+
+def turned_about(
+    start: NDArray[np.floating], end: NDArray[np.floating], scale: float, angle: float
+) -> Affine:
+    """The similarity that takes one point (2,) to another, scales, and turns from +x to +y."""
+    cos, sin = scale * math.cos(angle), scale * math.sin(angle)
+    linear = np.array([[cos, -sin], [sin, cos]])
+    return np.column_stack([linear, end - linear @ start]).astype(np.float64)
+
+
+def joined(second: Affine, first: Affine) -> Affine:
+    """One affine map in place of two: ``second(first(p))``."""
+    linear = second[:, :2]
+    return np.column_stack([linear @ first[:, :2], linear @ first[:, 2] + second[:, 2]])
+
+
+def inverse(affine: Affine) -> Affine:
+    """The map that undoes an affine one."""
+    return np.asarray(cv2.invertAffineTransform(affine), dtype=np.float64)

@@ -1,0 +1,134 @@
+"""What a look can choose from: settings, and the textures and templates there are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.errors import FacewarpError
+from facewarp.face.effects import DEFAULT_TEXTURE, EFFECTS
+from facewarp.face.light import Blend
+from facewarp.face.own_face import OwnFace
+from facewarp.face.template import Template, template_names
+from facewarp.face.textures import list_textures, load_texture, texture_blend
+
+SNAPSHOT, PICTURE, OWN_TEXTURE = "snapshot", "picture", "own"
+"""What a template taken from a frame, one from an uploaded picture, and an uploaded texture are
+called."""
+
+
+@dataclass(frozen=True)
+class LookSettings:
+    """What can be changed while frames run.
+
+    Attributes:
+        effect: one of :data:`facewarp.face.effects.EFFECTS`.
+        texture: what the effect ``texture`` wears.
+        opacity: of the effect, 0..1; ``canonical`` has none.
+        smoothing: whether faces are held steady.
+        mirror: whether the picture shown is mirrored, like a looking glass; text is not.
+        template: what faces are registered with.
+    """
+
+    effect: str = "labels"
+    texture: str = DEFAULT_TEXTURE
+    opacity: float = 1.0
+    smoothing: bool = True
+    mirror: bool = False
+    template: str = "average"
+
+    def check(self, choices: Mapping[str, Sequence[str]]) -> None:
+        """See that all of it is possible.
+
+        Raises:
+            FacewarpError: something is not; says what would be.
+        """
+        for name, possible in choices.items():
+            value = getattr(self, name)
+            if value not in possible:
+                raise FacewarpError(
+                    f"there is no {name} {value!r}", fix=f"Choose one of {', '.join(possible)}."
+                )
+        for name in ("smoothing", "mirror"):
+            if not isinstance(getattr(self, name), bool):
+                raise FacewarpError(f"{name} is on or off, not {getattr(self, name)!r}")
+        opacity = self.opacity
+        is_number = isinstance(opacity, int | float) and not isinstance(opacity, bool)
+        if not is_number or not 0 <= opacity <= 1:
+            raise FacewarpError(f"an opacity is within 0..1, not {opacity!r}")
+
+
+class Wardrobe:
+    """Textures and templates by name: those that ship, those a look began with, and a user's own.
+
+    Only what was named at the beginning may be a file; later names are among :meth:`choices`, so
+    that nobody reads files by changing settings from afar.
+
+    Args:
+        template: what to begin with: a shipped name, a ``.npz`` file or a :class:`Template`.
+        texture: a shipped name or a file; None for the usual one.
+
+    Attributes:
+        first: the template begun with, for which textures are made.
+        names: of the template and the texture begun with.
+
+    Raises:
+        FacewarpError: there is no such template.
+    """
+
+    def __init__(self, template: str | Path | Template, texture: str | Path | None) -> None:
+        self.first = template if isinstance(template, Template) else Template.load(template)
+        name = self.first.name if isinstance(template, Template) else str(template)
+        self.names = name, DEFAULT_TEXTURE if texture is None else str(texture)
+        self._templates: dict[str, Template | OwnFace] = {name: self.first}
+        self._textures = list_textures()
+        if self.names[1] not in self._textures:
+            self._textures.insert(0, self.names[1])
+        self._own_texture: NDArray[np.uint8] | None = None
+
+    def choices(self) -> dict[str, Sequence[str]]:
+        """What effect, texture and template may be; the template begun with comes first."""
+        own = [] if self._own_texture is None else [OWN_TEXTURE]
+        templates = dict.fromkeys([*self._templates, *template_names()])
+        return {
+            "effect": list(EFFECTS),
+            "texture": [*self._textures, *own],
+            "template": [*(name for name in templates if name not in (SNAPSHOT, PICTURE))]
+            + [name for name in (SNAPSHOT, PICTURE) if name in templates],
+        }
+
+    def template(self, name: str) -> Template:
+        """A template by its name among the choices."""
+        if name not in self._templates:
+            self._templates[name] = Template.load(name)
+        found = self._templates[name]
+        return found.template if isinstance(found, OwnFace) else found
+
+    def texture(self, name: str, template: str) -> tuple[NDArray[np.uint8], Blend]:
+        """The pixels (h, w, 4) of a texture as a template wears it, and its blend.
+
+        Raises:
+            FacewarpError: its file can't be read.
+        """
+        blend: Blend = "paint"
+        if name == OWN_TEXTURE and self._own_texture is not None:
+            rgba = self._own_texture
+        else:
+            rgba, blend = load_texture(name), texture_blend(name)
+        wearer = self._templates.get(template)
+        return (wearer.texture(rgba) if isinstance(wearer, OwnFace) else rgba), blend
+
+    def put_template(self, name: str, face: OwnFace | None) -> OwnFace | None:
+        """Keep a face under a name, or None; the one that was there before."""
+        before = self._templates.pop(name, None)
+        if face is not None:
+            self._templates[name] = face
+        assert before is None or isinstance(before, OwnFace)
+        return before
+
+    def put_texture(self, rgba: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
+        """Keep a texture (h, w, 4) as :data:`OWN_TEXTURE`, or None; the one before."""
+        before, self._own_texture = self._own_texture, rgba
+        return before

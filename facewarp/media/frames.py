@@ -1,0 +1,116 @@
+"""A frame and where frames come from: what every reader and writer speaks of."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+Kind = Literal["video", "image", "folder", "camera", "stream"]
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+STILL_RATE = Fraction(25)
+"""Frames a second that pictures count as, which have no clock of their own."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture of a source.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB, upright: what the file says about turning is already done.
+            Never changed in place: a sink may still be writing it.
+        time: Seconds on the file's own clock, strictly increasing along a source.
+        index: 0-based position among the frames of the source's range.
+        rotation: Degrees, clockwise, by which the stored picture was turned to stand upright:
+            0, 90, 180 or 270.
+    """
+
+    image: Image
+    time: float
+    index: int
+    rotation: int = 0
+
+    def with_image(self, image: Image) -> "Frame":
+        """The same moment with another picture (H, W, 3), which a sink can be given."""
+        return replace(self, image=image)
+
+
+class Source(ABC):
+    """A file, a folder, a camera or a stream as a sequence of `Frame`.
+
+    Iterating reads from the start again each time. As a context manager it closes what reading
+    has left open.
+
+    Attributes:
+        path: The file or folder; the device of a camera, the address of a stream.
+        kind: "video", "image", "folder", "camera" or "stream".
+        size: (width, height) px of the upright picture; of the first one for a folder.
+        rate: Average frames a second, exact; `STILL_RATE` for pictures.
+        time_base: Seconds, the smallest step of the timestamps.
+        start: First second read, or None.
+        end: Reading stops before this second, or None.
+        frame_count: Frames expected in the range, an estimate for videos; None if unknown.
+        duration_s: Length of the whole file in seconds; None if unknown.
+        rotation: See `Frame.rotation`.
+        has_audio: Whether there is sound to carry along.
+        is_variable_rate: Whether the frames are unevenly spaced in time.
+        truncated: Whether reading met damage or a premature end; known once it was read.
+        exhausted: Whether the last iteration came to the end of the file.
+        is_live: Whether its frames come by the clock, wanted or not.
+        notice: Why no frames come just now, such as "camera lost, waiting"; None for files.
+    """
+
+    kind: Kind
+    is_live = False
+    notice: str | None = None
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = (0, 0)
+        self.rate = STILL_RATE
+        self.time_base = Fraction(1, 90_000)
+        self.start: float | None = None
+        self.end: float | None = None
+        self.frame_count: int | None = None
+        self.duration_s: float | None = None
+        self.rotation = 0
+        self.has_audio = False
+        self.is_variable_rate = False
+        self.truncated = False
+        self.exhausted = False
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.name
+
+    @property
+    def fps(self) -> float:
+        """Average frames a second; for times use `Frame.time`, never a count divided by this."""
+        return float(self.rate)
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Frame]:
+        """The frames of the range in the order they are shown."""
+
+    def close(self) -> None:
+        """Ends any reading that is under way."""
+        return
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

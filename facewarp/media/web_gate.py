@@ -1,0 +1,166 @@
+"""Who may use the page: its token, the names it is called by, and where requests come from.
+
+Every answer, errors too, carries headers that let the page load nothing from elsewhere and nobody
+else embed it.
+"""
+
+import hmac
+import ipaddress
+import secrets
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Final
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from facewarp.errors import FacewarpError
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; "
+        "img-src 'self' blob:; media-src 'self' blob:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+_LEAST_TOKEN = 16
+_DENIED = (
+    "<!doctype html><html lang='en'><meta charset='utf-8'><title>facewarp live</title>"
+    "<h1>{title}</h1><p>{text}</p></html>"
+)
+
+
+class Gate:
+    """Lets in who knows the token and comes by a name of this machine.
+
+    The token opens the page once; from then on a cookie with a secret of its own does, which no
+    script can read and no other site's request carries.
+
+    Args:
+        host: The address listened on.
+        token: What the page's address carries; None for a new one.
+        secure: Whether the page is served by HTTPS.
+
+    Raises:
+        FacewarpError: The token is too short to keep anyone out.
+    """
+
+    def __init__(self, host: str, token: str | None, *, secure: bool) -> None:
+        if token is not None and (len(token) < _LEAST_TOKEN or not token.isascii()):
+            raise FacewarpError(
+                f"a token has at least {_LEAST_TOKEN} letters, digits or signs of ASCII",
+                fix="Leave it out: a good one is made.",
+            )
+        self.token = token or secrets.token_urlsafe(24)
+        self.port = 0
+        self._secret = secrets.token_urlsafe(32)
+        self._secure = secure
+        self._is_local = is_loopback(host)
+        self._names = {host.lower(), "localhost", socket.gethostname().lower()}
+
+    @property
+    def scheme(self) -> str:
+        """Of the page's address."""
+        return "https" if self._secure else "http"
+
+    @web.middleware
+    async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answers whoever may come in, and tells the others why not."""
+        try:
+            self._check(request)
+            response = await handler(request)
+        except web.HTTPException as error:
+            response = error
+        except FacewarpError as error:
+            response = web.json_response({"error": str(error)}, status=422)
+        if not response.prepared:
+            self.add_headers(response)
+        if isinstance(response, web.HTTPException):
+            raise response
+        return response
+
+    def add_headers(self, response: web.StreamResponse) -> None:
+        """Puts `HEADERS` on an answer that has not gone out."""
+        response.headers.update(HEADERS)
+
+    def remember(self, response: web.StreamResponse) -> None:
+        """Gives the browser the cookie that lets it in from now on."""
+        response.set_cookie(
+            self._cookie, self._secret, httponly=True, samesite="Strict", secure=self._secure
+        )
+
+    @property
+    def _cookie(self) -> str:
+        return f"facewarp-{self.port}"  # browsers share cookies among the ports of a host
+
+    def _check(self, request: web.Request) -> None:
+        if not self._is_own_name(request.host):
+            raise _denied(web.HTTPForbidden, "Wrong name", "This page does not go by that name.")
+        origin = request.headers.get("Origin")
+        must_tell = request.method != "GET" or "Upgrade" in request.headers
+        if origin is None and must_tell:
+            raise _denied(web.HTTPForbidden, "No origin", "The request does not say its origin.")
+        if origin is not None and not self._is_own_origin(origin, request.host):
+            raise _denied(web.HTTPForbidden, "Wrong origin", "Only the page itself may ask this.")
+        if not self._knows_secret(request):
+            raise _denied(
+                web.HTTPUnauthorized,
+                "This address is not complete",
+                "Open the one that facewarp printed when it started: it ends with a token.",
+            )
+
+    def _knows_secret(self, request: web.Request) -> bool:
+        cookie = request.cookies.get(self._cookie, "")
+        token = request.query.get("token", "") if request.path == "/" else ""
+        return _are_same(cookie, self._secret) or _are_same(token, self.token)
+
+    def _is_own_name(self, host: str) -> bool:
+        """Against DNS rebinding: other sites' names, pointed at this machine, are not served."""
+        try:
+            name = (urlsplit(f"//{host}").hostname or "").lower()
+        except ValueError:
+            return False
+        if self._is_local:
+            return is_loopback(name)
+        return name in self._names or _is_address(name)
+
+    def _is_own_origin(self, origin: str, host: str) -> bool:
+        """Whether a page came from here; a tunnel may have changed the port, but for both."""
+        parts = urlsplit(origin)
+        return parts.scheme == self.scheme and parts.netloc.lower() == host.lower()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is reached from its own machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _are_same(given: str, secret: str) -> bool:
+    """Compares in a time that tells nothing of where they differ."""
+    return hmac.compare_digest(given.encode(errors="backslashreplace"), secret.encode())
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _denied(kind: type[web.HTTPError], title: str, text: str) -> web.HTTPError:
+    body = _DENIED.format(title=title, text=text)
+    return kind(text=body, content_type="text/html")

@@ -1,0 +1,92 @@
+"""Ways to register a heart's two phases: the guided network; rivals have the same face."""
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from facewarp.cardiac.model_grid import ModelGrid, model_input
+from facewarp.cardiac.parts import HeartPart
+from facewarp.cardiac.window import find_window
+from facewarp.core.geometry import resize_field, resize_image
+from facewarp.core.model import Model
+from facewarp.errors import FacewarpError
+from facewarp.training.datasets.acdc import AcdcPatient
+from facewarp.training.heart_data import heart_grid
+from facewarp.training.heart_protocols import carry_field
+
+ED, ES = 0, 1
+_NOTHING = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class RegisteredPair:
+    """What a method makes of a patient's two phases.
+
+    Attributes:
+        fields: (3, D, H, W) voxels of the protocol's grid each: fixed ED, moving ES; and fixed
+            ES, moving ED where both directions were asked for.
+        parts: (2, D, H, W) uint8 parts the method itself sees in ED and ES; None if it sees none.
+        seconds: time of the registration.
+    """
+
+    fields: tuple[NDArray[np.float32], ...]
+    parts: NDArray[np.uint8] | None
+    seconds: float
+
+
+class HeartMethod(Protocol):
+    """A way to register hearts: the model, or a rival of it."""
+
+    name: str
+
+    def register(self, patient: AcdcPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
+        """Register a patient's phases; fields come on the grid given, in both directions or one."""
+        ...
+
+
+class GuidedMethod:
+    """The guided network, in the window around the heart that ``facewarp cine`` looks through.
+
+    Args:
+        model: a heart model.
+
+    Raises:
+        FacewarpError: it is none.
+    """
+
+    name = "facewarp"
+
+    def __init__(self, model: Model) -> None:
+        """See the class."""
+        self.model = model
+        self.shape, self.spacing_mm = heart_grid(model.config)
+
+    def register(self, patient: AcdcPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
+        """See `HeartMethod`; the time is of all from finding the heart to the fields."""
+        began = time.perf_counter()
+        own = self._window(patient)
+        model = self.model.on_grid(own.shape)
+        images = torch.from_numpy(model_input(patient.stacked(), own))[:, None]
+        seen = model.probabilities(images)
+        sides = [ED, ES] if both else [ED]
+        small = model.fields(seen[sides], seen[[1 - side for side in sides]])
+        found = resize_field(small, own.shape).cpu().numpy()
+        seconds = time.perf_counter() - began
+        between = grid.from_volume @ own.to_volume
+        there = ModelGrid(own.shape, own.spacing_mm, grid.shape, between)
+        shares = there.to_volume_grid(resize_image(seen.cpu(), own.shape).numpy())
+        shares[:, HeartPart.BACKGROUND] += _NOTHING  # beyond the window all are 0
+        parts = shares.argmax(axis=1).astype(np.uint8)
+        return RegisteredPair(tuple(carry_field(u, own, grid) for u in found), parts, seconds)
+
+    def _window(self, patient: AcdcPatient) -> ModelGrid:
+        """Where the model sees the heart; the middle of the stack if it doesn't see it yet."""
+        volume = patient.images[ED]
+        try:
+            return find_window(self.model, volume)
+        except FacewarpError:
+            return ModelGrid.around(volume, self.shape, self.spacing_mm)
