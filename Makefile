@@ -87,10 +87,10 @@ clean: ## remove .venv, caches and what was built or written here
 
 $(RUN): pyproject.toml .venv/.installed-torch
 	$(SAY) "Installing facewarp and what it needs into .venv (a minute or two, once) ..."
-	$(PIP) --editable .
+	$(PIP) --editable '.[live]'
 	@touch $@
 
 $(DEV): $(RUN)
 	$(SAY) "Installing the tools for testing and development into .venv ..."
-	$(PIP) --editable '.[train,dev]'
+	$(PIP) --editable '.[live,train,dev]'
 	@touch $@

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
+    from facewarp.cardiac.cine import CineResult, analyse_cine
     from facewarp.core.model import Model, Registration, load
     from facewarp.face.template import Template
     from facewarp.face.tracker import Face, FaceTracker
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "CineResult",
     "Face",
     "FaceTracker",
     "FacewarpError",
@@ -31,16 +33,19 @@ __all__ = [
     "Registration",
     "Template",
     "__version__",
+    "analyse_cine",
     "load",
     "read_video",
 ]
 
 _HOME = {
+    "CineResult": "facewarp.cardiac.cine",
     "Face": "facewarp.face.tracker",
     "FaceTracker": "facewarp.face.tracker",
     "Model": "facewarp.core.model",
     "Registration": "facewarp.core.model",
     "Template": "facewarp.face.template",
+    "analyse_cine": "facewarp.cardiac.cine",
     "load": "facewarp.core.model",
     "read_video": "facewarp.media.sources",
 }

@@ -67,8 +67,8 @@ COMMANDS = {
         "Follow hearts through their cycle: labels, volumes, ejection fraction, motion.",
         HEARTS,
     ),
-    "train": Command("train:train", "Train a model on annotated photographs.", MODELS),
-    "eval": Command("evaluate:evaluate", "Measure a model on annotated photographs.", MODELS),
+    "train": Command("train:train", "Train a model on annotated photographs or scans.", MODELS),
+    "eval": Command("evaluate:evaluate", "Measure a model on annotated photographs or scans.", MODELS),
     "cameras": Command(
         "cameras:cameras",
         "List the cameras of this machine: index, name, backend and modes.",

