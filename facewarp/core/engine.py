@@ -97,6 +97,15 @@ class GraphEngine:
         raise AssertionError("an engine defines how it runs")
 
 
+def share_cores(engine: Engine) -> None:
+    """Let torch wait for work without spinning where another engine runs the network.
+
+    Its threads otherwise take the cores from that engine, and from decoding and encoding.
+    """
+    if engine.name != "torch":
+        torch.set_num_threads(1)
+
+
 def is_installed(name: str) -> bool:
     """Whether the package that an engine needs is there."""
     return name == "torch" or find_spec(_PACKAGES[name]) is not None

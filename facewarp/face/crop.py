@@ -274,11 +274,21 @@ def to_rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
     return colour
 
 
+def check_picture(image: NDArray[Any]) -> None:
+    """Refuse what has not the shape of a picture that :func:`to_grey` takes.
+
+    Raises:
+        FacewarpError: it has not.
+    """
+    has_channels = image.ndim == 3 and 1 <= image.shape[2] <= 4
+    if (image.ndim != 2 and not has_channels) or 0 in image.shape:
+        raise FacewarpError(f"expected a picture HxW or HxWxC with C up to 4, got {image.shape}")
+
+
 def _without_alpha(image: NDArray[Any]) -> NDArray[Any]:
+    check_picture(image)
     if image.ndim == 2:
         image = image[:, :, None]
-    if image.ndim != 3 or not 1 <= image.shape[2] <= 4 or 0 in image.shape:
-        raise FacewarpError(f"expected a picture HxW or HxWxC with C up to 4, got {image.shape}")
     return np.ascontiguousarray(image[:, :, : 3 if image.shape[2] >= 3 else 1])
 
 

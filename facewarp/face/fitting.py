@@ -101,22 +101,25 @@ class Fitter:
         self._guidance = template_guidance(self.model, self.template.probabilities)
         self._landmarks = torch.from_numpy(self.template.landmarks).float()[None]
 
-    def settle(self, grey: NDArray[np.uint8], crops: Sequence[Crop]) -> list[Face]:
+    def settle(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
         """Like :meth:`fit`, and again, on a better crop, where the face lies askew in its own."""
-        faces = self.fit(grey, crops)
+        faces = self.fit(frame, crops)
         askew = [i for i, face in enumerate(faces) if _is_askew(face)]
-        better = self.fit(grey, [crop_of(faces[i].landmarks) for i in askew])
+        better = self.fit(frame, [crop_of(faces[i].landmarks) for i in askew])
         for i, face in zip(askew, better, strict=True):
             if face.confidence > faces[i].confidence:
                 faces[i] = face
         return faces
 
     @torch.inference_mode()
-    def fit(self, grey: NDArray[np.uint8], crops: Sequence[Crop]) -> list[Face]:
-        """Register what each crop of a grey frame H x W shows with the template, as one batch."""
+    def fit(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
+        """Register what each crop of a frame H x W [x 1 to 4] shows with the template, in a batch.
+
+        Colour is made grey no further than the crops reach.
+        """
         if not crops:
             return []
-        shown = np.stack([crop.extract_grey(grey) for crop in crops])
+        shown = np.stack([crop.extract_grey(frame) for crop in crops])
         images = torch.from_numpy(shown).float()[:, None] / 255
         parts, both = self.model.both_ways(images, self._guidance)
         coarse = resize_field(both[: len(crops)], tuple(parts.shape[2:]))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
 from facewarp.face.boxes import Box, centre_of, overlap, side_of, square_at
-from facewarp.face.crop import Crop, to_grey
+from facewarp.face.crop import Crop, check_picture
 from facewarp.face.detector import Detection, FaceDetector
 from facewarp.face.fitting import Face, Fitter, State
 from facewarp.face.search import BackgroundSearch
@@ -112,10 +112,9 @@ class FaceTracker:
             self.reset()
         self._time = time
         self.seconds = {"detect": 0.0, "register": 0.0}
-        with self._timed("register"):
-            grey = to_grey(image)
-        self._follow(image, grey, time)
-        self._search(image, grey, time)
+        check_picture(image)
+        self._follow(image, time)
+        self._search(image, time)
         self._tracks = [t for t in self._tracks if time - t.seen <= self.config.remember_s]
         return sorted((track.face for track in self._tracks), key=lambda face: face.id)
 
@@ -137,7 +136,7 @@ class FaceTracker:
 
     def register(self, image: NDArray[np.generic], crop: Crop) -> Face:
         """Register what a crop shows with the template, without following anything."""
-        return self._fitter.fit(to_grey(image), [crop])[0]
+        return self._fitter.fit(image, [crop])[0]
 
     def close(self) -> None:
         """End the search's thread, and free the detector if it is the tracker's own."""
@@ -159,12 +158,12 @@ class FaceTracker:
         """Close."""
         self.close()
 
-    def _follow(self, image: NDArray[np.generic], grey: NDArray[np.uint8], time: float) -> None:
+    def _follow(self, image: NDArray[np.generic], time: float) -> None:
         """Register the faces followed so far, each where half its last step would bring it."""
         tracks = [track for track in self._tracks if not track.lost]
         doubtful = []
         with self._timed("register"):
-            faces = self._fitter.settle(grey, [track.next_crop() for track in tracks])
+            faces = self._fitter.settle(image, [track.next_crop() for track in tracks])
             for track, face in zip(tracks, faces, strict=True):
                 if face.confidence >= self.config.unsure:
                     track.missed = 0
@@ -172,7 +171,7 @@ class FaceTracker:
                 else:
                     doubtful.append((track, face))
         for track, face in doubtful:
-            self._question(track, face, image, grey, time)
+            self._question(track, face, image, time)
         for one, other in combinations([track for track in tracks if not track.lost], 2):
             if overlap(one.face.box, other.face.box) > SAME_FACE:  # both have come to follow one
                 max(one, other, key=lambda track: track.surprise).lose()
@@ -182,7 +181,6 @@ class FaceTracker:
         track: Track,
         face: Face,
         image: NDArray[np.generic],
-        grey: NDArray[np.uint8],
         time: float,
     ) -> None:
         """Go on with a face that fits badly, where the detector sees it too, or for a while."""
@@ -190,13 +188,13 @@ class FaceTracker:
         seen = self._look_near(image, track.face.box, others)
         track.missed = 0 if seen else track.missed + 1
         if seen:
-            face = max(face, self._approach(grey, seen), key=lambda face: face.confidence)
+            face = max(face, self._approach(image, seen), key=lambda face: face.confidence)
         if face.confidence < self.config.gone or track.missed >= self.config.patience:
             track.lose()
         else:
             track.move(face, time)
 
-    def _search(self, image: NDArray[np.generic], grey: NDArray[np.uint8], time: float) -> None:
+    def _search(self, image: NDArray[np.generic], time: float) -> None:
         """Look for faces that are not followed yet, while there may be more."""
         followed = [track.face.box for track in self._tracks if not track.lost]
         if len(followed) >= self.config.faces:
@@ -204,7 +202,7 @@ class FaceTracker:
         for detection in self._look(image, followed, time):
             if is_among(_square(detection), followed):
                 continue
-            face = self._approach(grey, detection)
+            face = self._approach(image, detection)
             least = self.config.sure if followed else self.config.gone  # a further face is no need
             if face.confidence >= least and not is_among(face.box, followed):
                 self._take(face, time)
@@ -278,12 +276,12 @@ class FaceTracker:
         free = [detection for detection in found if not is_among(_square(detection), others)]
         return min(free, key=lambda d: float(np.linalg.norm(d.center - centre)), default=None)
 
-    def _approach(self, grey: NDArray[np.uint8], detection: Detection) -> Face:
+    def _approach(self, image: NDArray[np.generic], detection: Detection) -> Face:
         """Register the face of a detection."""
         centre, side = detection.square()
         crop = Crop.around(centre, side, roll=detection.roll)
         with self._timed("register"):
-            return self._fitter.settle(grey, [crop])[0]
+            return self._fitter.settle(image, [crop])[0]
 
     def _smoother(self) -> FaceSmoother | None:
         """What smooths one face, if faces are smoothed."""
