@@ -130,7 +130,7 @@ def acdc(
         Path, typer.Option(help="The challenge's patients: folders with Info.cfg, at any depth.")
     ],
     protocol: Annotated[
-        HeartProtocolName, typer.Option(help="Whose measurements to repeat; see below.")
+        HeartProtocolName, typer.Option(help="Whose measurements to repeat.")
     ] = HeartProtocolName.MEMWARP,
     model: Model = "heart",
     patients: Annotated[

@@ -106,6 +106,10 @@ def track(
       facewarp track holiday/ --out overlays/ --data overlays.csv
       facewarp track a.mp4 b.mov --out results/ --data results/
     """
+    import cv2
+
+    from facewarp.core.engine import share_cores
+    from facewarp.core.memory import keep_freed_memory
     from facewarp.face.effects import make_effect
     from facewarp.face.tracker import FaceTracker
 
@@ -114,9 +118,12 @@ def track(
     drawn = make_effect(effect.value, texture=texture, opacity=opacity, annotate=tags)
     jobs = _plan(inputs, out, data, effect, start, end)
     results: list[dict[str, Any]] = []
+    cv2.setNumThreads(1)  # decoding, registering and encoding keep the cores busy
+    keep_freed_memory()
     with FaceTracker(
         template, model, faces=faces, device=device, engine=engine, smooth=smooth
     ) as tracker:
+        share_cores(tracker.model.engine)
         for job in jobs:
             try:
                 results.append(_track(output, tracker, drawn, job))

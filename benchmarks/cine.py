@@ -1,0 +1,69 @@
+"""How long `facewarp cine` takes for a whole cine, from the file to the folder, and its memory.
+
+The cine is a drawn beating heart of known volumes, 30 phases of 10 slices of 256 x 216 unless told
+otherwise. Run: python benchmarks/cine.py [--phases N] [--slices N] [--runs N] [--json]
+"""
+
+import argparse
+import json
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from facewarp.core.weights import file_sha256, find_weights
+from facewarp.training.datasets.beating import beating_cine
+
+
+def main() -> None:
+    """Make the cine, run the command, print what it took."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--phases", type=int, default=30)
+    parser.add_argument("--slices", type=int, default=10)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "beating.nii.gz"
+        made = beating_cine(
+            phases=options.phases, shape=(options.slices, 256, 216), spacing_mm=(1.4, 1.4, 10.0)
+        )
+        image = nib.Nifti1Image(np.rint(made.images.T).astype(np.int16), None)
+        image.header.set_zooms((1.4, 1.4, 10.0, 0.03))
+        image.header.set_xyzt_units("mm", "sec")
+        nib.save(image, file)
+        seconds = []
+        for run in range(options.runs):
+            began = time.perf_counter()
+            out = Path(folder) / f"out{run}"
+            command = [sys.executable, "-m", "facewarp", "--quiet", "cine", str(file)]
+            subprocess.run([*command, "--out", str(out)], check=True)
+            seconds.append(time.perf_counter() - began)
+    result = {
+        "phases": options.phases,
+        "slices": options.slices,
+        "runs": options.runs,
+        "seconds": statistics.median(seconds),
+        "peak_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
+        "weights_sha256": file_sha256(find_weights("heart")),
+        "machine": f"{platform.processor() or platform.machine()}, {platform.system()}",
+    }
+    if options.json:
+        print(json.dumps(result))
+    else:
+        print(
+            f"facewarp cine, {result['phases']} phases of {result['slices']} slices: "
+            f"{result['seconds']:.1f} s (median of {result['runs']}), peak {result['peak_mb']:.0f} "
+            f"MB, weights {result['weights_sha256'][:8]}, {result['machine']}"
+        )
+
+
+if __name__ == "__main__":
+    main()
