@@ -68,7 +68,9 @@ COMMANDS = {
         HEARTS,
     ),
     "train": Command("train:train", "Train a model on annotated photographs or scans.", MODELS),
-    "eval": Command("evaluate:evaluate", "Measure a model on annotated photographs or scans.", MODELS),
+    "eval": Command(
+        "evaluate:evaluate", "Measure a model on annotated photographs or scans.", MODELS
+    ),
     "cameras": Command(
         "cameras:cameras",
         "List the cameras of this machine: index, name, backend and modes.",

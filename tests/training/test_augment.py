@@ -162,5 +162,5 @@ def test_an_error_in_the_background_is_not_lost(photo: FacePhoto) -> None:
     [(0, {}), (1, {"weights": [1, 2]}), (1, {"weights": [0]}), (1, {"workers": 0})],
 )
 def test_batches_refuse_nonsense(sets: int, options: dict[str, object], photo: FacePhoto) -> None:
-    with pytest.raises(ValueError, match="weight|workers"):
+    with pytest.raises(ValueError, match=r"weight|workers"):
         batches([[photo]] * sets, **options)
