@@ -71,9 +71,19 @@ COMMANDS = {
     "eval": Command(
         "evaluate:evaluate", "Measure a model on annotated photographs or scans.", MODELS
     ),
+    "export": Command(
+        "export:export",
+        "Write a model for other programs, with its configuration and the weights' hash inside.",
+        MODELS,
+    ),
     "cameras": Command(
         "cameras:cameras",
         "List the cameras of this machine: index, name, backend and modes.",
+        MACHINE,
+    ),
+    "bench": Command(
+        "bench:bench",
+        "Time every engine and stage on this machine, next to other methods in the same run.",
         MACHINE,
     ),
     "doctor": Command(

@@ -72,11 +72,29 @@ class BothWaysGraph(nn.Module):
         return parts, self.fields(torch.cat([parts, template]), torch.cat([template, parts]))
 
 
-Graph = PartsGraph | FieldsGraph | BothWaysGraph
-GRAPHS: dict[str, type[PartsGraph] | type[FieldsGraph] | type[BothWaysGraph]] = {
+class PairGraph(nn.Module):
+    """Two images to the field from the first into the second, and to the parts of both."""
+
+    inputs = ("fixed", "moving")
+    outputs = ("field", "parts_fixed", "parts_moving")
+
+    def __init__(self, net: GuidedRegistration) -> None:
+        super().__init__()
+        self.parts = PartsGraph(net)
+        self.fields = FieldsGraph(net)
+
+    def forward(self, fixed: Tensor, moving: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Fields ``(B, n, *field_shape)`` and parts, of images ``(B, 1, *grid_shape)``."""
+        parts_fixed, parts_moving = self.parts(fixed), self.parts(moving)
+        return self.fields(parts_fixed, parts_moving), parts_fixed, parts_moving
+
+
+Graph = PartsGraph | FieldsGraph | BothWaysGraph | PairGraph
+GRAPHS: dict[str, type[PartsGraph | FieldsGraph | BothWaysGraph | PairGraph]] = {
     "parts": PartsGraph,
     "fields": FieldsGraph,
     "both_ways": BothWaysGraph,
+    "pair": PairGraph,
 }
 """Every graph by name."""
 
@@ -96,6 +114,8 @@ def example_inputs(net: GuidedRegistration, graph: str, batch: int = 1) -> tuple
     images = torch.full((batch, 1, *config.grid_shape), 0.5)
     if graph == "parts":
         return (images,)
+    if graph == "pair":
+        return images, images / 2
     with torch.no_grad():
         shape = net.features(images[:1]).shape[2:]
     even = torch.full((batch, config.n_classes, *shape), 1 / config.n_classes)

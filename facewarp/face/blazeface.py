@@ -4,6 +4,7 @@ BlazeFace (Bazarevsky et al., 2019, arXiv:1907.05047), the short-range model, se
 128 x 128 px and finds the faces that fill about a sixth of it or more.
 """
 
+import itertools
 import logging
 import os
 import platform
@@ -11,10 +12,11 @@ import re
 import sys
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -112,6 +114,36 @@ def _load_native(min_score: float) -> tuple[Any, Any]:
             where=MODEL,
             fix="Reinstall mediapipe, and any system library the message names.",
         ) from error
+
+
+def load_landmarker(model: Path) -> Callable[[NDArray[np.uint8]], object]:
+    """MediaPipe's own face landmarker, to be compared with: frames of a video, one call each.
+
+    Args:
+        model: its ``face_landmarker.task``.
+
+    Raises:
+        FacewarpError: MediaPipe is missing, or the file is not a landmarker's.
+    """
+    try:
+        from mediapipe import Image, ImageFormat
+        from mediapipe.tasks.python import BaseOptions, vision
+
+        options = vision.FaceLandmarkerOptions(
+            base_options=BaseOptions(model_asset_path=str(model)),
+            running_mode=vision.RunningMode.VIDEO,
+        )
+        with without_native_chatter():
+            landmarker = vision.FaceLandmarker.create_from_options(options)
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
+        raise FacewarpError("MediaPipe's landmarker can't be loaded", model, str(error)) from error
+    clock_ms = itertools.count(0, 33)
+
+    def find(frame: NDArray[np.uint8]) -> object:
+        picture = Image(image_format=ImageFormat.SRGB, data=np.ascontiguousarray(frame))
+        return landmarker.detect_for_video(picture, next(clock_ms))
+
+    return find
 
 
 def _close_native(native: Any) -> None:

@@ -1,0 +1,112 @@
+"""Models written for other programs: ONNX, OpenVINO, TorchScript, and programs of torch.export."""
+
+import json
+import os
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from facewarp.core.engine import is_installed
+from facewarp.core.graph import GRAPHS, example_inputs, lean
+from facewarp.core.model import Model
+from facewarp.core.network import GuidedRegistration
+from facewarp.errors import FacewarpError
+
+SUFFIXES: Final = {"onnx": ".onnx", "openvino": ".xml", "torchscript": ".pt", "pt2": ".pt2"}
+"""Every format, and how its files end."""
+
+
+def export_model(model: Model, path: Path, format: str, graph: str = "pair") -> Path:
+    """Write a graph of a model for another program, with its configuration and its hash inside.
+
+    Args:
+        model: what to export.
+        path: the file to write; the format's suffix is added if it has another.
+        format: one of :data:`SUFFIXES`. ``pt2`` is what ``torch.export`` saves, which ExecuTorch
+            starts from.
+        graph: one of :data:`facewarp.core.graph.GRAPHS`.
+
+    Returns:
+        The file; OpenVINO's weights are beside it, with the suffix ``.bin``.
+
+    Raises:
+        FacewarpError: no such format or graph, a package is missing, or the format can't hold
+            the network.
+    """
+    for what, name, known in (("format", format, SUFFIXES), ("graph", graph, GRAPHS)):
+        if name not in known:
+            raise FacewarpError(f"there is no {what} {name!r}", fix=f"Known: {', '.join(known)}.")
+    if format in ("onnx", "openvino") and model.config.ndim != 2:
+        raise FacewarpError(
+            f"{format} holds networks of images, not of volumes", fix="Use torchscript or pt2."
+        )
+    target = path if path.suffix == SUFFIXES[format] else Path(f"{path}{SUFFIXES[format]}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _WRITERS[format](lean(model.net), graph, target, metadata_of(model, graph))
+    return target
+
+
+def metadata_of(model: Model, graph: str) -> dict[str, str]:
+    """What an exported file says of itself: configuration, classes, weights, licence."""
+    known = {"config": model.config.to_json(), "graph": graph, "weights_sha256": model.sha256}
+    known["classes"] = ", ".join(model.config.classes)
+    known |= {name: model.metadata[name] for name in ("licence",) if name in model.metadata}
+    return {name: text for name, text in known.items() if text}
+
+
+def _onnx(net: GuidedRegistration, graph: str, target: Path, about: dict[str, str]) -> None:
+    from facewarp.core.engine_onnx import to_onnx
+
+    model = to_onnx(net, graph)
+    import onnx
+
+    proto = onnx.load_from_string(model)
+    onnx.helper.set_model_props(proto, about)
+    _replace(target, lambda file: file.write_bytes(proto.SerializeToString()))
+
+
+def _openvino(net: GuidedRegistration, graph: str, target: Path, about: dict[str, str]) -> None:
+    if not is_installed("openvino"):
+        raise FacewarpError(
+            "writing OpenVINO's format needs openvino, which is not installed",
+            fix='pip install "facewarp[openvino]"',
+        )
+    from facewarp.core.engine_openvino import convert, save
+
+    save(convert(net, graph), target, about)
+
+
+def _torchscript(net: GuidedRegistration, graph: str, target: Path, about: dict[str, str]) -> None:
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # shapes become constants; that is meant
+        traced = torch.jit.trace(GRAPHS[graph](net), example_inputs(net, graph), check_trace=False)  # type: ignore[no-untyped-call]
+        text = {"facewarp.json": json.dumps(about)}
+        _replace(target, lambda file: torch.jit.save(traced, str(file), _extra_files=text))
+
+
+def _pt2(net: GuidedRegistration, graph: str, target: Path, about: dict[str, str]) -> None:
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        program = torch.export.export(GRAPHS[graph](net).eval(), example_inputs(net, graph))
+        text = {"facewarp.json": json.dumps(about)}
+        _replace(target, lambda file: torch.export.save(program, str(file), extra_files=text))
+
+
+_WRITERS: Final = {"onnx": _onnx, "openvino": _openvino, "torchscript": _torchscript, "pt2": _pt2}
+
+
+def _replace(target: Path, write: Callable[[Path], object]) -> None:
+    """Write a file beside the target and rename it: no half file under the final name."""
+    handle, name = tempfile.mkstemp(dir=target.parent, suffix=target.suffix)
+    os.close(handle)
+    try:
+        write(Path(name))
+        os.chmod(name, 0o644)
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,183 @@
+"""Exported files find what the model finds, and say what they are."""
+
+import json
+import re
+from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from facewarp.core.config import ModelConfig
+from facewarp.core.export import SUFFIXES, export_model
+from facewarp.core.graph import GRAPHS, example_inputs
+from facewarp.core.model import Model, load
+from facewarp.core.quantise import FEWEST, quantise
+from facewarp.core.weights import file_sha256, int8_weights, shipped_weights
+from facewarp.errors import FacewarpError
+from facewarp.face.groupwise import template_guidance
+from facewarp.face.template import Template
+
+DOCS = Path(__file__).parents[2] / "docs" / "export.md"
+
+
+@pytest.fixture
+def model(small, stirred):
+    return Model(stirred(small()), metadata={"licence": "for tests"})
+
+
+def inputs_of(model, graph):
+    torch.manual_seed(1)
+    return tuple(torch.rand_like(value) for value in example_inputs(model.net, graph))
+
+
+def run_onnx(path, inputs):
+    runtime = pytest.importorskip("onnxruntime")
+    session = runtime.InferenceSession(str(path))
+    named = {port.name: value.numpy() for port, value in zip(session.get_inputs(), inputs)}
+    return session.run(None, named), session.get_modelmeta().custom_metadata_map
+
+
+def run_openvino(path, inputs):
+    pytest.importorskip("openvino")
+    from facewarp.core.engine_openvino import openvino
+
+    core = openvino().Core()
+    read = core.read_model(path)
+    compiled = core.compile_model(read, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    about = read.get_rt_info(["facewarp"]).value
+    about = {name: value.value for name, value in about.items()}
+    return list(compiled([value.numpy() for value in inputs]).values()), about
+
+
+def run_torchscript(path, inputs):
+    extra = {"facewarp.json": ""}
+    module = torch.jit.load(str(path), _extra_files=extra)
+    return module(*inputs), json.loads(extra["facewarp.json"])
+
+
+def run_pt2(path, inputs):
+    extra = {"facewarp.json": ""}
+    program = torch.export.load(str(path), extra_files=extra)
+    return program.module()(*inputs), json.loads(extra["facewarp.json"])
+
+
+RUN = {
+    "onnx": run_onnx,
+    "openvino": run_openvino,
+    "torchscript": run_torchscript,
+    "pt2": run_pt2,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("graph", GRAPHS)
+@pytest.mark.parametrize("format", SUFFIXES)
+def test_a_file_finds_what_the_model_finds(format, graph, model, tmp_path):
+    if format == "onnx":
+        pytest.importorskip("onnx")
+    if format == "openvino":
+        pytest.importorskip("openvino")
+    path = export_model(model, tmp_path / "model", format, graph)
+    assert path.suffix == SUFFIXES[format]
+    inputs = inputs_of(model, graph)
+    with torch.inference_mode():
+        expected = GRAPHS[graph](model.net)(*inputs)
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    found, about = RUN[format](path, inputs)
+    found = found if isinstance(found, tuple | list) else (found,)
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(np.asarray(one), other.numpy(), atol=1e-3)
+    assert ModelConfig.from_json(about["config"]) == model.config
+    assert (about["graph"], about["licence"]) == (graph, "for tests")
+
+
+def test_formats_graphs_and_volumes_are_checked(model, small, stirred, tmp_path):
+    with pytest.raises(FacewarpError, match="torchscript"):
+        export_model(model, tmp_path / "model", "tensorrt")
+    with pytest.raises(FacewarpError, match="both_ways"):
+        export_model(model, tmp_path / "model", "pt2", "steps")
+    with pytest.raises(FacewarpError, match="volumes"):
+        export_model(Model(stirred(small(ndim=3))), tmp_path / "model", "onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_left_of_a_file_that_could_not_be_written(model, tmp_path, monkeypatch):
+    def fail(*args, **options):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(torch.jit, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        export_model(model, tmp_path / "model", "torchscript")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_the_documented_numpy_runs_the_onnx(tmp_path, monkeypatch, capsys):
+    for package in ("onnx", "onnxruntime"):
+        pytest.importorskip(package)
+    monkeypatch.chdir(tmp_path)
+    loaded = load("face")
+    export_model(loaded, tmp_path / "face.onnx", "onnx")
+    image = Template.load("average").image
+    moved = np.roll(image, 6, axis=1)
+    np.save("fixed.npy", image)
+    np.save("moving.npy", moved)
+    (code,) = re.findall(r"```python\n(.*?)```", DOCS.read_text("utf-8"), re.S)
+    scope = {}
+    exec(code, scope)
+    assert capsys.readouterr().out.split() == ["(320,", "260)", "7", "face"]
+    inside = np.s_[100:240, 80:180]
+    before = np.abs(moved / 255.0 - scope["fixed"])[inside].mean()
+    after = np.abs(scope["warped"] - scope["fixed"])[inside].mean()
+    assert after < 0.6 * before
+
+
+def test_quantising_says_what_it_lacks(model, monkeypatch, tmp_path):
+    images, template = example_inputs(model.net, "both_ways", FEWEST - 1)
+    if find_spec("nncf") and find_spec("openvino"):
+        with pytest.raises(FacewarpError, match="too few"):
+            quantise(model.net, images, template[:1], tmp_path, {})
+    monkeypatch.setattr("facewarp.core.quantise.find_spec", lambda name: None)
+    with pytest.raises(FacewarpError, match="nncf"):
+        quantise(model.net, images, template[:1], tmp_path, {})
+
+
+def test_8_bit_weights_hold_for_their_own_float_weights_alone(tmp_path):
+    path = tmp_path / "model.safetensors"
+    folder = tmp_path / "int8"
+    folder.mkdir()
+    assert int8_weights(path, "a") is None
+    (folder / "about.json").write_text('{"weights_sha256": "a"}')
+    assert int8_weights(path, "a") == folder
+    assert int8_weights(path, "b") is None
+
+
+def test_shipped_8_bit_weights_are_whole():
+    folder = Path(str(resources.files("facewarp.assets"))) / "weights" / "face" / "int8"
+    about = json.loads((folder / "about.json").read_text("utf-8"))
+    assert about["files"].keys() == {"parts.xml", "parts.bin", "fields.xml", "fields.bin"}
+    for name, sha256 in about["files"].items():
+        assert file_sha256(folder / name) == sha256
+
+
+@pytest.mark.slow
+def test_shipped_8_bit_weights_find_nearly_what_the_float_ones_do(tmp_path, monkeypatch):
+    pytest.importorskip("openvino")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    model = load("face")
+    if model.int8 is None:
+        pytest.skip(f"no 8-bit weights were made yet of {shipped_weights('face')}")
+    template = Template.load("average")
+    guidance = template_guidance(model, template.probabilities)
+    image = torch.from_numpy(np.roll(template.image, 7, axis=0)).float()[None, None] / 255
+    expected = model.both_ways(image, guidance)
+    model.use("openvino-int8")
+    parts, fields = model.both_ways(image, guidance)
+    agreement = (parts.argmax(1) == expected[0].argmax(1)).float().mean()
+    assert agreement > 0.99
+    assert (fields - expected[1]).norm(dim=1).mean() < 0.3  # px of 160 x 130
+    assert (fields - expected[1]).abs().max() > 1e-4  # other weights did run
