@@ -36,7 +36,9 @@ def inputs_of(model, graph):
 def run_onnx(path, inputs):
     runtime = pytest.importorskip("onnxruntime")
     session = runtime.InferenceSession(str(path))
-    named = {port.name: value.numpy() for port, value in zip(session.get_inputs(), inputs)}
+    named = {
+        port.name: value.numpy() for port, value in zip(session.get_inputs(), inputs, strict=True)
+    }
     return session.run(None, named), session.get_modelmeta().custom_metadata_map
 
 
@@ -48,7 +50,6 @@ def run_openvino(path, inputs):
     read = core.read_model(path)
     compiled = core.compile_model(read, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     about = read.get_rt_info(["facewarp"]).value
-    about = {name: value.value for name, value in about.items()}
     return list(compiled([value.numpy() for value in inputs]).values()), about
 
 
