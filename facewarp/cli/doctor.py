@@ -67,6 +67,7 @@ def examine() -> list[Finding]:
         "facewarp": _facewarp,
         "machine": _machine,
         "torch": _torch,
+        "engines": _engines,
         "tensorboard": _tensorboard,
         "video": _video,
         "face detector": _detector,
@@ -109,6 +110,22 @@ def _torch(name: str) -> Finding:
     facts = {"version": torch.__version__, "threads": torch.get_num_threads(), "devices": devices}
     text = f"{torch.__version__}, {facts['threads']} threads, devices: {', '.join(devices)}"
     return Finding(name, "ok", text, facts)
+
+
+def _engines(name: str) -> Finding:
+    from facewarp.core.cache import cache_folder, read_json
+    from facewarp.core.engine import ENGINES, is_installed
+    from facewarp.core.engine_choice import CHOICES_FILE
+
+    installed = [engine for engine in ENGINES if is_installed(engine)]
+    folder = cache_folder()
+    kept = list(read_json(folder / CHOICES_FILE).values()) if folder else []
+    last = kept[-1] if kept else None
+    text = ", ".join(installed)
+    if last is not None:
+        times = ", ".join(f"{engine} {ms:.1f} ms" for engine, ms in last["ms"].items())
+        text += f"; auto took {last['engine']} when it measured last ({times})"
+    return Finding(name, "ok", text, {"installed": installed, "auto": last})
 
 
 def _tensorboard(name: str) -> Finding:

@@ -292,6 +292,17 @@ def test_a_screenshot_that_cannot_be_written_is_told(picture, tmp_path):
 def test_a_viewer_can_pause_and_stop(picture):
     stats = LiveStats()
     session = Session(stats, 30.0)
-    told = run(picture, session, stats, {3: session.pause, 4: session.pause, 9: session.stop})
-    assert told[0] == "paused"
+    viewer = At({3: session.pause, 9: session.stop})
+    woken = []
+
+    def idle(stats):
+        if stats.paused:
+            woken.append((stats.notice, session.pause()))
+
+    viewer.idle = idle  # once a picture is held, nothing but a key can let the next one come
+    loop = LiveLoop(Frames(picture, 40), show, [session, viewer], stats, newest=False)
+    session.attach(loop)
+    loop.run()
+    assert viewer.told[0] == "paused"
+    assert woken == [("paused", "going on")]
     assert stats.presented == 10
