@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from facewarp.core import fields
-from facewarp.core.geometry import Shape, resize_field, resize_image
+from facewarp.core.geometry import Shape, resize_field, resize_image, spatial_shape
 from facewarp.training.presets import LossConfig
 
 LANDMARK_WEIGHTS = (0.3,) * 17 + (1.0,) * 51  # jaw points slide along the jaw: annotators differ
@@ -22,9 +22,9 @@ class Targets:
     """Ground truth of one side of a pair.
 
     Attributes:
-        onehot: soft labels ``(B, K, *field_shape)``.
+        onehot: soft labels ``(B, K, *label_shape)``.
         onehot_small: the same at the features' shape.
-        landmarks: ``(B, 68, n)`` px of the field's grid, NaN where unknown; None without any.
+        landmarks: ``(B, 68, n)`` px of the labels' grid, NaN where unknown; None without any.
     """
 
     onehot: Tensor
@@ -37,7 +37,7 @@ class Targets:
         labels: Tensor,
         landmarks: Tensor | None,
         n_classes: int,
-        field_shape: Shape,
+        label_shape: Shape,
         feature_shape: Shape,
     ) -> "Targets":
         """Prepare label maps and landmarks.
@@ -46,14 +46,14 @@ class Targets:
             labels: part ids ``(B, *grid_shape)``.
             landmarks: ``(B, 68, n)`` px of that grid, NaN where unknown; None without any.
             n_classes: number of parts, background included.
-            field_shape: grid of the fields.
+            label_shape: grid on which warped labels are compared.
             feature_shape: grid of the features' logits.
         """
         ids = torch.arange(n_classes, dtype=labels.dtype).view(1, -1, *[1] * (labels.ndim - 1))
-        onehot = resize_image((labels[:, None] == ids).float(), field_shape)
+        onehot = resize_image((labels[:, None] == ids).float(), label_shape)
         if landmarks is not None:
             size = torch.tensor(labels.shape[:0:-1], dtype=landmarks.dtype)
-            target = torch.tensor(field_shape[::-1], dtype=landmarks.dtype)
+            target = torch.tensor(label_shape[::-1], dtype=landmarks.dtype)
             landmarks = (landmarks + 0.5) * (target / size) - 0.5
         return cls(onehot, resize_image(onehot, feature_shape), landmarks)
 
@@ -81,9 +81,14 @@ def soft_dice(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def part_loss(logits: Tensor, target: Tensor, weights: Tensor, loss: LossConfig) -> Tensor:
-    """Semantic guidance: weighted cross-entropy against soft labels, and soft Dice."""
+    """Semantic guidance: cross-entropy against soft labels, and soft Dice.
+
+    Logits are resized to the target's shape, as they are when parts are read from them.
+    """
     shape = (1, -1, *[1] * (logits.ndim - 2))
-    entropy = -(weights.view(shape) * target * logits.log_softmax(1)).sum(1).mean()
+    logits = resize_image(logits, spatial_shape(target))
+    wanted = weights.view(shape) * target if loss.part_weighted else target
+    entropy = -(wanted * logits.log_softmax(1)).sum(1).mean()
     total = loss.part_ce * entropy
     if loss.part_dice:
         total = total + loss.part_dice * soft_dice(logits.softmax(1), target)
@@ -157,7 +162,7 @@ def registration_loss(
     """Every term on the fields of all steps; the sum of the values is what is minimised.
 
     Args:
-        totals: total fields after each step, px of the field's grid.
+        totals: total fields after each step, px of their own grid.
         fixed: ground truth of the fixed images.
         moving: ground truth of the moving images.
         weights: of the classes.
@@ -168,7 +173,7 @@ def registration_loss(
     align = totals[0].new_zeros(())
     points = totals[0].new_zeros(())
     penalty = totals[0].new_zeros(())
-    small_shape = tuple(fixed.onehot_small.shape[2:])
+    small_shape, label_shape = (spatial_shape(t) for t in (fixed.onehot_small, fixed.onehot))
     for index, (field, share) in enumerate(zip(totals, shares, strict=True)):
         if share == 0:
             continue
@@ -176,10 +181,11 @@ def registration_loss(
             moved = fields.warp(moving.onehot_small, resize_field(field, small_shape))
             align = align + share * alignment_loss(moved, fixed.onehot_small, weights, loss)
         else:
-            moved = fields.warp(moving.onehot, field)
+            moved = fields.warp(moving.onehot, resize_field(field, label_shape))
             align = align + share * alignment_loss(moved, fixed.onehot, weights, loss)
         penalty = penalty + share * field_penalty(field, loss, spacing)
         if loss.landmarks and fixed.landmarks is not None and moving.landmarks is not None:
-            distance = landmark_loss(field, fixed.landmarks, moving.landmarks)
+            dense = resize_field(field, label_shape)
+            distance = landmark_loss(dense, fixed.landmarks, moving.landmarks)
             points = points + share * loss.landmarks * distance
     return {"align": align, "landmarks": points, "field": penalty}

@@ -22,6 +22,8 @@ class LossConfig:
 
     Attributes:
         part_ce, part_dice: semantic loss on the features' logits.
+        part_weighted: cross-entropy weighs classes by their rareness (the paper); without, edges
+            of small parts stay where they are, rather than a little outside.
         warp_l1, warp_dice: alignment of warped labels.
         step_weights: share of each registration step in the alignment; the last is repeated.
         landmarks: distance of corresponding landmarks, where the data have them.
@@ -33,6 +35,7 @@ class LossConfig:
 
     part_ce: float = 1.0
     part_dice: float = 1.0
+    part_weighted: bool = True
     warp_l1: float = 1.0
     warp_dice: float = 1.0
     step_weights: tuple[float, ...] = (0.3, 0.5, 1.0)
@@ -61,6 +64,7 @@ class TrainConfig:
         augment: strength of augmentation, 0 switches it off.
         view_shape: size of the views trained on, where it is not the model's whole grid: nets of
             convolutions learn as well, and sooner, on what is around the heart.
+        label_shape: grid on which labels are compared; empty for that of the fields.
         validate_every, checkpoint_every: in steps.
         seed: of weights, pairs and augmentation.
     """
@@ -80,6 +84,7 @@ class TrainConfig:
     both_directions: bool = True
     augment: float = 1.0
     view_shape: tuple[int, ...] = ()
+    label_shape: tuple[int, ...] = ()
     validate_every: int = 250
     checkpoint_every: int = 100
     seed: int = 0
@@ -124,7 +129,8 @@ class TrainConfig:
             raw["model"] = ModelConfig.from_json(json.dumps(raw["model"]))
             weights = tuple(raw["loss"]["step_weights"])
             raw["loss"] = LossConfig(**{**raw["loss"], "step_weights": weights})
-            raw["view_shape"] = tuple(raw.get("view_shape", ()))
+            for name in ("view_shape", "label_shape"):
+                raw[name] = tuple(raw.get(name, ()))
             names = {field.name for field in dataclasses.fields(cls)}
             return cls(**{name: value for name, value in raw.items() if name in names})
         except (ValueError, KeyError, TypeError) as error:
@@ -132,15 +138,24 @@ class TrainConfig:
 
 
 def _face_model() -> ModelConfig:
-    step = StepConfig(channels=(32, 48, 64, 96), strides=(2, 2, 2), entry_stride=2, down="stride")
-    grids = ((2, 9), (1, 5), (0, 3))  # control level, box: 10x9, 20x17, 40x33 control points
+    step = StepConfig(
+        channels=(32, 48, 64, 96), strides=(2, 2, 2), entry_stride=2, down="stride", join="add"
+    )
+    grids = ((2, 5), (1, 3), (0, 1))  # control level, box: 10x9, 20x17, 40x33 control points
     return ModelConfig(
         kind="face",
         classes=FACE_CLASSES,
-        input_shape=(160, 130),
-        field_shape=(160, 130),
+        input_shape=(320, 260),
+        field_shape=(80, 65),
         features=FeatureConfig(
-            channels=(12, 32, 64, 96, 128), strides=(2, 2, 2, 2), decoder=(96, 64, 32), refine=0
+            channels=(32, 64, 128, 160, 160),
+            strides=(2, 2, 2, 2),
+            decoder=(128, 128, 64, 32),
+            refine=0,
+            entry_kernel=7,
+            entry_stride=4,
+            classify_kernel=1,
+            join="add",
         ),
         steps=tuple(
             dataclasses.replace(step, control_level=level, box=box) for level, box in grids
@@ -206,7 +221,16 @@ _PAPER_LOSS = LossConfig(
 )
 
 PRESETS: dict[str, TrainConfig] = {
-    "face": TrainConfig(preset="face", model=_face_model()),
+    "face": TrainConfig(
+        preset="face",
+        model=_face_model(),
+        loss=LossConfig(
+            part_weighted=False, smoothness=0.03, bending=0.1, fold_margin=0.2, consistency=0.04
+        ),
+        steps=8000,
+        ema=0.999,
+        label_shape=(160, 130),
+    ),
     "paper": TrainConfig(
         preset="paper",
         model=ModelConfig(kind="face", classes=FACE_CLASSES, border="zero", combine="compose"),

@@ -185,8 +185,9 @@ class Trainer:
             points = torch.cat([batch["fixed_landmarks"], batch["moving_landmarks"]])
         logits = self.net.features(images)
         shape = tuple(logits.shape[2:])
-        truth = Targets.from_labels(labels, points, config.n_classes, config.field_shape, shape)
-        terms = {"parts": part_loss(logits, truth.onehot_small, self.weights, loss)}
+        label_shape = self.config.label_shape or config.field_shape
+        truth = Targets.from_labels(labels, points, config.n_classes, label_shape, shape)
+        terms = {"parts": part_loss(logits, truth.onehot, self.weights, loss)}
 
         half = len(images) // 2
         swap = list(range(half, 2 * half)) + list(range(half))

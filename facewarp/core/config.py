@@ -9,6 +9,7 @@ from facewarp.core.geometry import Shape
 
 Stride = int | tuple[int, ...]
 Box = int | tuple[int, ...]
+Join = Literal["concat", "add"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,11 @@ class FeatureConfig:
         strides: step into each level after the first, one number or one per axis (D, H, W).
         decoder: channels of each decoder level, deepest first; as many as levels are climbed.
         refine: further 3x3 convolutions at the output level.
+        entry_kernel: width of the first convolution.
+        entry_stride: its step, where the image's size is not worth its cost.
+        classify_kernel: width of the last convolution.
+        join: how a level that is climbed to takes up the encoder's: ``"concat"`` (the paper), or
+            ``"add"`` after a 1x1 convolution, for half the multiply-adds.
         flat: in 3D, encoder levels from the first on (and what climbs back to them) whose
             kernels stay within a slice: where slices are thick, the next one says little there.
     """
@@ -29,6 +35,10 @@ class FeatureConfig:
     decoder: tuple[int, ...] = (32, 32)
     refine: int = 1
     flat: int = 0
+    entry_kernel: int = 3
+    entry_stride: Stride = 1
+    classify_kernel: int = 3
+    join: Join = "concat"
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,7 @@ class StepConfig:
         box: width of the spline's mean filters, in px of the field's grid; one number or one
             per axis (D, H, W).
         down: ``"max"`` pools between levels (the paper), ``"stride"`` lets convolutions step.
+        join: see `FeatureConfig`.
     """
 
     channels: tuple[int, ...] = (16, 32, 64, 128, 256)
@@ -52,6 +63,7 @@ class StepConfig:
     control_level: int = 4
     box: Box = 19
     down: Literal["max", "stride"] = "max"
+    join: Join = "concat"
 
 
 @dataclass(frozen=True)

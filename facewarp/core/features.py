@@ -1,10 +1,9 @@
 """PartNet, the semantic U-Net: an image's part logits, which guide the registration."""
 
-import torch
 from torch import Tensor, nn
 
 from facewarp.core.config import FeatureConfig
-from facewarp.core.layers import conv, conv_block, upsample_to
+from facewarp.core.layers import climb, conv, conv_block, decoder
 
 
 class PartNet(nn.Module):
@@ -22,7 +21,9 @@ class PartNet(nn.Module):
         if len(config.strides) != len(channels) - 1 or len(config.decoder) >= len(channels):
             raise ValueError(f"strides and decoder do not fit the encoder's levels: {config}")
         flat = [level < config.flat for level in range(len(channels))]
-        self.entry = conv_block(ndim, 1, channels[0], flat=flat[0])
+        self.entry = conv_block(
+            ndim, 1, channels[0], config.entry_stride, flat[0], config.entry_kernel
+        )
         self.down = nn.ModuleList(
             nn.Sequential(
                 conv_block(ndim, channels[level - 1], outputs, stride, flat[level]),
@@ -32,17 +33,16 @@ class PartNet(nn.Module):
                 zip(channels[1:], config.strides, strict=True), start=1
             )
         )
-        width = channels[-1]
-        climbs = []
-        for level, outputs in enumerate(config.decoder, start=2):
-            climbs.append(conv_block(ndim, width + channels[-level], outputs, flat=flat[-level]))
-            width = outputs
-        self.up = nn.ModuleList(climbs)
+        levels = slice(-2, -2 - len(config.decoder), -1)  # those climbed to, deepest first
+        self.up, self.narrow = decoder(
+            ndim, channels[-1], channels[levels], config.decoder, config.join, flat[levels]
+        )
+        width = (channels[-1], *config.decoder)[-1]
         top = flat[-1 - len(config.decoder)]
         self.refine = nn.Sequential(
             *(conv_block(ndim, width, width, flat=top) for _ in range(config.refine))
         )
-        self.classify = conv(ndim, width, n_classes, flat=top)
+        self.classify = conv(ndim, width, n_classes, config.classify_kernel, flat=top)
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits ``(B, K, *output_shape)`` of a grey image ``(B, 1, *input_shape)`` in [0, 1]."""
@@ -51,9 +51,6 @@ class PartNet(nn.Module):
         for block in self.down:
             x = block(x)
             skips.append(x)
-        skips.pop()
-        for block in self.up:
-            skip = skips.pop()
-            x = block(torch.cat([upsample_to(x, skip.shape[2:]), skip], 1))
-        logits: Tensor = self.classify(self.refine(x))
+        climbed = skips[-2 : -2 - len(self.up) : -1]
+        logits: Tensor = self.classify(self.refine(climb(x, climbed, self.up, self.narrow)))
         return logits

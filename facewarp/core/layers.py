@@ -4,11 +4,12 @@ import copy
 from collections.abc import Sequence
 from typing import TypeVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from facewarp.core.config import Stride
+from facewarp.core.config import Join, Stride
 from facewarp.core.geometry import spatial_shape
 
 SLOPE = 0.1  # leaky ReLU, as in the paper's networks
@@ -34,12 +35,12 @@ def conv(
 
 
 def conv_block(
-    ndim: int, inputs: int, outputs: int, stride: Stride = 1, flat: bool = False
+    ndim: int, inputs: int, outputs: int, stride: Stride = 1, flat: bool = False, kernel: int = 3
 ) -> nn.Sequential:
-    """Convolution of width 3 (see :func:`conv`), batch norm, leaky ReLU."""
+    """Convolution (see :func:`conv`), batch norm, leaky ReLU."""
     norm = nn.BatchNorm2d if ndim == 2 else nn.BatchNorm3d
     return nn.Sequential(
-        conv(ndim, inputs, outputs, 3, stride, flat),
+        conv(ndim, inputs, outputs, kernel, stride, flat),
         norm(outputs),
         nn.LeakyReLU(SLOPE, inplace=True),
     )
@@ -58,6 +59,59 @@ def upsample_to(x: Tensor, size: Sequence[int]) -> Tensor:
         return x
     mode = "bilinear" if x.ndim == 4 else "trilinear"
     return F.interpolate(x, size=target, mode=mode, align_corners=False)
+
+
+def decoder(
+    ndim: int,
+    width: int,
+    skips: Sequence[int],
+    outputs: Sequence[int],
+    join: Join,
+    flat: Sequence[bool] = (),
+) -> tuple[nn.ModuleList, nn.ModuleList]:
+    """What climbs back from an encoder's deepest level, see :func:`climb`.
+
+    Args:
+        ndim: 2 or 3.
+        width: channels of the deepest level.
+        skips: channels of the levels climbed to, deepest first.
+        outputs: channels written at each of them.
+        join: see `FeatureConfig`.
+        flat: whether kernels stay within their slice, per level; empty for none.
+
+    Returns:
+        A block per level, and the 1x1 convolutions before them where features are added.
+    """
+    widths = [width, *outputs][: len(outputs)]
+    levels = list(zip(widths, skips, outputs, flat or [False] * len(skips), strict=True))
+    blocks = nn.ModuleList(
+        conv_block(ndim, skip + (below if join == "concat" else 0), out, flat=within)
+        for below, skip, out, within in levels
+    )
+    narrow = nn.ModuleList(
+        conv(ndim, below, skip, 1) for below, skip, _, _ in levels if join == "add"
+    )
+    return blocks, narrow
+
+
+def climb(
+    x: Tensor, skips: Sequence[Tensor], blocks: nn.ModuleList, narrow: nn.ModuleList
+) -> Tensor:
+    """Features of the last level climbed to, from the deepest level's.
+
+    Args:
+        x: the deepest level's features.
+        skips: the encoder's, of the levels climbed to, deepest first.
+        blocks: see :func:`decoder`.
+        narrow: likewise.
+    """
+    for index, (block, skip) in enumerate(zip(blocks, skips, strict=True)):
+        size = skip.shape[2:]
+        if narrow:
+            x = block(upsample_to(narrow[index](x), size) + skip)
+        else:
+            x = block(torch.cat([upsample_to(x, size), skip], 1))
+    return x
 
 
 Net = TypeVar("Net", bound=nn.Module)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from facewarp.core.config import StepConfig, Stride
-from facewarp.core.layers import conv, conv_block, max_pool, upsample_to
+from facewarp.core.layers import climb, conv, conv_block, decoder, max_pool
 
 
 class RegNet(nn.Module):
@@ -29,10 +29,8 @@ class RegNet(nn.Module):
             else:
                 levels.append(_double(ndim, inputs, outputs, stride))
         self.down = nn.ModuleList(levels)
-        self.up = nn.ModuleList(
-            conv_block(ndim, channels[level + 1] + channels[level], channels[level])
-            for level in reversed(range(config.control_level, depth))
-        )
+        climbed = channels[config.control_level : depth][::-1]
+        self.up, self.narrow = decoder(ndim, channels[-1], climbed, climbed, config.join)
         width = channels[config.control_level]
         hidden = max(width // 4, 16)
         norm = nn.BatchNorm2d if ndim == 2 else nn.BatchNorm3d
@@ -55,11 +53,8 @@ class RegNet(nn.Module):
         for block in self.down:
             x = block(x)
             skips.append(x)
-        skips.pop()
-        for block in self.up:
-            skip = skips.pop()
-            x = block(torch.cat([upsample_to(x, skip.shape[2:]), skip], 1))
-        control: Tensor = self.head(x)
+        climbed = skips[-2 : -2 - len(self.up) : -1]
+        control: Tensor = self.head(climb(x, climbed, self.up, self.narrow))
         return control
 
 
