@@ -21,12 +21,10 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from fractions import Fraction
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import av
 import cv2
 import numpy as np
 import torch
@@ -41,7 +39,8 @@ from facewarp.media.live import LiveLoop, LiveStats, Presenter
 from facewarp.media.played import PlayedSource
 from facewarp.media.process_memory import MemoryWatch
 from facewarp.media.recorder import fitted
-from facewarp.media.sources import open_source
+from facewarp.media.sinks import open_sink
+from facewarp.media.sources import Frame, open_source
 from facewarp.training.evaluate import machine
 
 SIZE, RATE = (1280, 720), 30
@@ -121,14 +120,9 @@ def demo_clip(path: Path) -> str:
     """The clip that ships, fitted into 1280 x 720, forwards and backwards."""
     shipped = resources.files("facewarp.assets") / "demo" / "astronaut.mp4"
     frames = [fitted(frame.image, SIZE) for frame in read_video(str(shipped))]
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=RATE, options={"crf": "18"})
-        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
-        for tick, image in enumerate([*frames, *frames[-2:0:-1]]):
-            picture = av.VideoFrame.from_ndarray(image, format="rgb24")
-            picture.pts, picture.time_base = tick, Fraction(1, RATE)
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode(None))
+    with open_sink(path, size=SIZE, fps=RATE) as sink:
+        for index, image in enumerate([*frames, *frames[-2:0:-1]]):
+            sink.write(Frame(image, index / RATE, index))
     return str(path)
 
 

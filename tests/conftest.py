@@ -8,8 +8,10 @@ from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
 
+import cv2  # before PyAV: its windows hang otherwise, see facewarp.media
+
+# isort: split
 import av
-import cv2
 import numpy as np
 import PIL.Image
 import pytest

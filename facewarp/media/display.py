@@ -45,6 +45,8 @@ def why_no_window() -> str | None:
         return "this build of OpenCV has no windows (opencv-contrib-python has)"
     if not sys.platform.startswith("linux"):
         return None
+    if _came_first("av", "cv2"):
+        return "PyAV was imported before OpenCV, whose windows then hang (import facewarp first)"
     name = os.environ.get("DISPLAY", "")
     if name:
         return _why_not_x(name)
@@ -53,6 +55,12 @@ def why_no_window() -> str | None:
     if _speaks_wayland():
         return None
     return "OpenCV's windows need X, and this Wayland session offers none (DISPLAY is not set)"
+
+
+def _came_first(name: str, other: str) -> bool:
+    """Whether a module was imported before another, which has been imported too."""
+    order = [module for module in sys.modules if module in (name, other)]
+    return order[:2] == [name, other]
 
 
 @lru_cache(maxsize=1)

@@ -260,6 +260,15 @@ def test_without_a_display_it_is_said_what_else_there_is(no_display):
         display.check_display()
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere they get along")
+@pytest.mark.parametrize(("first", "hangs"), [("av", True), ("facewarp.media.sources", False)])
+def test_windows_that_would_hang_are_told(first, hangs):
+    code = f"import {first}, cv2, av; from facewarp.media import display; "
+    code += "print(display.why_no_window())"
+    asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ("PyAV was imported before OpenCV" in asked.stdout) == hangs
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [(":987", "cannot be reached"), ("nonsense", "names no display"), (":", "names no display")],
