@@ -13,6 +13,7 @@ from facewarp.cli.console import Output, output_of
 from facewarp.cli.track import record_of
 
 if TYPE_CHECKING:
+    from facewarp.face.fitting import Face
     from facewarp.face.tracker import FaceTracker
     from facewarp.media.sources import Frame, Image
 
@@ -63,7 +64,7 @@ def demo(
         sink = open_sink(out / "tracked.mp4", like=source)
         records = open_records(out / "track.jsonl")
         with output.progress("demo", source.frame_count) as advance:
-            done = run_pass(source, sink, show.work, records, advance)
+            done = run_pass(source, sink, show.find, show.draw, records, advance)
         sha256, runs = tracker.model.sha256, tracker.model.engine.summary
     show.write_sheet(out / "sheet.png")
     error = point_error(motion, show.tracks)
@@ -105,13 +106,17 @@ class Show:
         self.tracks: list[TrackedPoints] = []
         self.times_ms: list[float] = []
 
-    def work(self, frame: "Frame") -> tuple["Image", list[dict[str, Any]]]:
-        """Register a frame; its picture with the scene's effect, and its records."""
-        from facewarp.training.point_error import TrackedPoints
-
+    def find(self, frame: "Frame") -> list["Face"]:
+        """Register a frame."""
         began = perf_counter()
         faces = self._tracker(frame.image, frame.time)
         self.times_ms.append(1000 * (perf_counter() - began))
+        return faces
+
+    def draw(self, frame: "Frame", faces: list["Face"]) -> tuple["Image", list[dict[str, Any]]]:
+        """A frame's picture with the scene's effect, and its records."""
+        from facewarp.training.point_error import TrackedPoints
+
         seen = next((face for face in faces if face.state != "lost"), None)
         self.tracks.append(
             TrackedPoints(frame.time, seen.landmarks, seen.crop.scale)

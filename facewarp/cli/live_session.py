@@ -106,16 +106,15 @@ def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | Non
 
 def _make_look(options: "LiveOptions") -> "Look":
     import cv2
-    import torch
 
+    from facewarp.core.engine import share_cores
     from facewarp.core.model import load
     from facewarp.face.look import Look
 
     model: Model | str = options.model
     if options.device == "cpu":
         model = load(options.model, engine=options.engine)
-        if model.engine.name != "torch":  # the engine has its own threads, what is left is small
-            torch.set_num_threads(1)
+        share_cores(model.engine)
     cv2.setNumThreads(1)
     mirror = options.source is None if options.mirror is None else options.mirror
     return Look(
@@ -183,6 +182,8 @@ def _presenters(
 ) -> Iterator["Presenter"]:
     """Where results go, what is seen first."""
     if page is not None:
+        if output.quiet:  # nobody could find the page without its token
+            output.line("open", page.address, "bold")
         output.say(f"Open [bold]{escape(page.address)}[/] in a browser. Ctrl-C ends it.")
         yield page
     elif not options.headless:

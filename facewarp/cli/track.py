@@ -123,7 +123,7 @@ def track(
     with FaceTracker(
         template, model, faces=faces, device=device, engine=engine, smooth=smooth
     ) as tracker:
-        share_cores(tracker.model.engine)
+        share_cores(tracker.model.engine, in_pipeline=True)
         for job in jobs:
             try:
                 results.append(_track(output, tracker, drawn, job))
@@ -264,10 +264,12 @@ def _track(output: Output, tracker: "FaceTracker", effect: "Effect", job: _Job) 
     source, tally = job.source, _Tally()
     tracker.reset()
 
-    def work(frame: "Frame") -> tuple["Image", list[dict[str, Any]]]:
+    def find(frame: "Frame") -> list["Face"]:
         if source.kind == "folder":
             tracker.reset()  # pictures of a folder need not show the same people
-        faces = tracker(frame.image, frame.time)
+        return tracker(frame.image, frame.time)
+
+    def draw(frame: "Frame", faces: list["Face"]) -> tuple["Image", list[dict[str, Any]]]:
         tally.add(frame.index if source.kind == "folder" else 0, faces)
         picture = effect(frame.image, faces, tracker.template)
         return picture, [record_of(frame, face) for face in faces]
@@ -279,7 +281,7 @@ def _track(output: Output, tracker: "FaceTracker", effect: "Effect", job: _Job) 
         sink.abort()
         raise
     with output.progress(f"tracking {source.name}", source.frame_count) as advance:
-        done = run_pass(source, sink, work, records, advance)
+        done = run_pass(source, sink, find, draw, records, advance)
     _report(output, done, tally)
     return {
         "input": done.source,

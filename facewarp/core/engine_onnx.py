@@ -50,6 +50,12 @@ class OnnxEngine(GraphEngine):
         self._threads = threads or os.cpu_count() or 1
         self._sessions: dict[str, Any] = {}
 
+    def use_threads(self, count: int) -> None:
+        """See :class:`~facewarp.core.engine.Engine`; sessions begin anew when next run."""
+        with self._lock:
+            self._threads = count
+            self._sessions.clear()
+
     def run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
         """See :class:`~facewarp.core.engine.GraphEngine`."""
         if graph not in self._sessions:

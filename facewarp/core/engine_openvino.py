@@ -79,6 +79,12 @@ class OpenVinoEngine(GraphEngine):
         kept = cache / f"openvino-{_version(ov)}" / "compiled" if cache else None
         return cls("openvino-int8", summary, _Quantised(net, folder), kept)
 
+    def use_threads(self, count: int) -> None:
+        """See :class:`~facewarp.core.engine.Engine`; graphs are compiled again when next run."""
+        with self._lock:
+            self._threads = count
+            self._requests.clear()
+
     def run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
         """See :class:`~facewarp.core.engine.GraphEngine`."""
         left, pieces = [np.ascontiguousarray(value.numpy()) for value in inputs], []

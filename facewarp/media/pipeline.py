@@ -1,18 +1,24 @@
-"""One pass through a source: every frame is worked on, written, and recorded."""
+"""One pass through a source: what is found in every frame is drawn, written and recorded.
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
+decoding -> finding -> drawing (the caller's thread) -> encoding, a thread each
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 from facewarp.media.frames import Frame, Image, Source
 from facewarp.media.records import RecordWriter
 from facewarp.media.sinks import Sink
+from facewarp.media.threads import ReadAhead
 
 Record = Mapping[str, Any]
-Work = Callable[[Frame], tuple[Image, Iterable[Record]]]
+Found = TypeVar("Found")
+
+_AHEAD = 2  # frames in which something was found, and which are not drawn yet
 
 
 @dataclass(frozen=True)
@@ -42,32 +48,43 @@ class Pass:
 def run_pass(
     source: Source,
     sink: Sink,
-    work: Work,
+    find: Callable[[Frame], Found],
+    draw: Callable[[Frame, Found], tuple[Image, Iterable[Record]]],
     records: RecordWriter | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> Pass:
-    """Read ``source`` to its end through ``work`` into ``sink`` and ``records``.
+    """Read ``source`` to its end through ``find`` and ``draw`` into ``sink`` and ``records``.
 
-    Reading and writing run in threads of their own where they are slow; ``work`` runs here. On
-    Ctrl-C both outputs keep what was done, under their final names, and the exception carries a
-    note that says so. On any other error neither output appears, but pictures of a folder that
-    are finished stay.
+    Reading and writing run in threads of their own where they are slow, and so does ``find``,
+    a frame or two ahead of ``draw``, which runs here. On Ctrl-C both outputs keep what was done,
+    under their final names, and the exception carries a note that says so. On any other error
+    neither output appears, but pictures of a folder that are finished stay.
 
     Args:
         source: an open source; closed at the end.
         sink: an open sink; closed at the end.
-        work: from a frame to its new picture and its records.
+        find: what is in a frame; called with one after the other, in a thread of its own.
+        draw: from a frame and what is in it to its new picture and its records.
         records: where records go, closed at the end; dropped without.
         advance: called after each frame.
     """
     began = perf_counter()
+
+    def search() -> Iterator[tuple[Frame, Found]]:
+        return ((frame, find(frame)) for frame in source)
+
     try:
-        with source, records or nullcontext(), sink:  # the sink is the first to close, or to fail
-            for frame in source:
-                image, found = work(frame)
+        with (
+            source,
+            records or nullcontext(),
+            sink,  # closes, or fails, before the records
+            closing(ReadAhead(search, _AHEAD, f"find {source.name}")) as seen,
+        ):
+            for frame, found in seen:
+                image, told = draw(frame, found)
                 sink.write(frame.with_image(image))
                 if records is not None:
-                    for record in found:
+                    for record in told:
                         records.write(record)
                 advance()
     except KeyboardInterrupt as stop:

@@ -1,16 +1,18 @@
 """Every engine finds what torch finds, whatever the batch, and says clearly why it can't."""
 
 import json
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from facewarp.core import engine_choice
 from facewarp.core.cache import cache_folder
-from facewarp.core.engine import ENGINES, is_installed, make_engine
+from facewarp.core.engine import ENGINES, is_installed, make_engine, share_cores
 from facewarp.core.engine_torch import in_half
 from facewarp.core.graph import GRAPHS, example_inputs, lean
 from facewarp.core.layers import fold_batch_norms
@@ -75,6 +77,33 @@ def test_engines_find_what_torch_finds_with_the_shipped_weights(name):
     model.use(name)
     assert model.engine.name == name
     assert px_apart(model.both_ways(images, template)[1], expected) < 0.01
+
+
+@pytest.mark.slow
+def test_an_engine_finds_the_same_on_other_threads(name, small, stirred):
+    net = stirred(small())
+    engine = make_engine(name, net)
+    images, template = inputs_of(net, 1)
+    before = [value.clone() for value in engine.both_ways(images, template)]
+    for count in (2, 1):
+        engine.use_threads(count)
+        for value, expected in zip(engine.both_ways(images, template), before, strict=True):
+            assert px_apart(value, expected) < 1e-3
+
+
+@pytest.mark.parametrize("kind", ["torch", "onnx"])
+def test_in_a_pipeline_an_engine_leaves_half_of_the_cores(kind, monkeypatch):
+    asked, threads = [], torch.get_num_threads()
+    engine = SimpleNamespace(name=kind, use_threads=asked.append)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    try:
+        torch.set_num_threads(2)
+        share_cores(engine)
+        assert (asked, torch.get_num_threads()) == ([], 2 if kind == "torch" else 1)
+        share_cores(engine, in_pipeline=True)
+        assert asked == [4]
+    finally:
+        torch.set_num_threads(threads)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-import dataclasses
+from dataclasses import replace
 
 import pytest
 import torch
@@ -75,7 +75,7 @@ def test_steps_are_composed_by_default_and_added_when_asked(small, stirred):
         first, total = found.fields
         second = fields.spline_field(found.controls[1], net._splines(found.controls[1], 3))
         torch.testing.assert_close(total, fields.compose(first, second))
-        net.config = dataclasses.replace(config, combine="add")
+        net.config = replace(config, combine="add")
         torch.testing.assert_close(net(*image).fields[-1], first + second)
 
 
@@ -108,7 +108,7 @@ def test_fields_come_in_pixels_of_the_field_grid_whatever_the_features_size(smal
     """The same control points in feature pixels move twice as far on a grid twice as fine."""
     config = small()
     coarse = stirred(config)
-    fine = stirred(dataclasses.replace(config, field_shape=(64, 48)))
+    fine = stirred(replace(config, field_shape=(64, 48)))
     image = torch.rand(2, 1, 1, 32, 24)
     with torch.no_grad():
         a, b = coarse(*image).controls[0], fine(*image).controls[0]
@@ -121,6 +121,37 @@ def test_every_weight_is_reached_by_the_gradient(small, stirred):
     found.fields[-1].square().sum().backward()
     missing = [n for n, p in net.named_parameters() if p.grad is None]
     assert not missing
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_skips_are_added_for_fewer_multiply_adds_and_every_weight_still_counts(
+    ndim, small, stirred
+):
+    concat = small(ndim)
+    added = replace(
+        concat,
+        features=replace(concat.features, join="add"),
+        steps=tuple(replace(step, join="add") for step in concat.steps),
+    )
+    net = stirred(added).train()
+    before = GuidedRegistration(concat)
+    assert net.parts.up[0][0].weight.shape[1] < before.parts.up[0][0].weight.shape[1]
+    images = torch.rand(2, 1, *added.input_shape)
+    found = net(images, images.flip(0))
+    assert found.fields[-1].shape == (2, ndim, *added.field_shape)
+    torch.stack([field.square().sum() for field in found.fields]).sum().backward()
+    assert all(p.grad is not None for p in net.parameters())
+    assert net.parts.narrow[0].weight.grad.abs().sum() > 0
+
+
+def test_a_wide_first_step_shrinks_the_features(small, stirred):
+    config = small()
+    features = replace(config.features, entry_kernel=7, entry_stride=4, classify_kernel=1)
+    net = stirred(replace(config, features=features, field_shape=(8, 6)))
+    assert net.features(torch.rand(1, 1, 32, 24)).shape[2:] == (4, 3)
+    assert net.parts.entry[0].weight.shape[2:] == (7, 7)
+    assert net.parts.classify.weight.shape[2:] == (1, 1)
+    assert net(torch.rand(1, 1, 32, 24), torch.rand(1, 1, 32, 24)).fields[-1].shape == (1, 2, 8, 6)
 
 
 def test_config_survives_json(small):

@@ -1,6 +1,8 @@
 """One pass: what comes out has the frames, times and sound of what went in, or is not there."""
 
 import json
+import threading
+import time
 from fractions import Fraction
 
 import numpy as np
@@ -13,7 +15,11 @@ from facewarp.media.sinks import open_records, open_sink
 from facewarp.media.sources import open_source
 
 
-def darker(frame):
+def nothing(frame):
+    """What is found in a frame."""
+
+
+def darker(frame, found=None):
     """The frame at half its brightness, and one record."""
     record = {"frame": frame.index, "time_s": frame.time, "face": 0, "state": "tracking"}
     return frame.image // 2, [record]
@@ -22,7 +28,7 @@ def darker(frame):
 def stopping(index, error):
     """Work that fails at a frame."""
 
-    def work(frame):
+    def work(frame, found):
         if frame.index == index:
             raise error
         return darker(frame)
@@ -33,7 +39,7 @@ def stopping(index, error):
 def passed(clip, out, work=darker, data=None, **options):
     source = open_source(clip)
     records = open_records(data) if data else None
-    return run_pass(source, open_sink(out, like=source), work, records, **options)
+    return run_pass(source, open_sink(out, like=source), nothing, work, records, **options)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +58,7 @@ def test_frames_times_turn_and_sound_are_kept(make_clip, contents, tmp_path, cli
     path = make_clip(**clip)
     seen = []
     out = tmp_path / f"out{path.suffix}"
-    done = passed(path, out, lambda frame: (seen.append(frame.index), darker(frame))[1])
+    done = passed(path, out, lambda frame, _: (seen.append(frame.index), darker(frame))[1])
     before, after = contents(path), contents(out)
     assert done.frames == len(before.times) == len(seen)
     assert seen == list(range(len(seen)))
@@ -128,7 +134,7 @@ def test_data_does_not_appear_without_the_pictures(make_clip, tmp_path, monkeypa
 
     monkeypatch.setattr(sink, "close", fail)
     with pytest.raises(FacewarpError, match="no space"):
-        run_pass(source, sink, darker, open_records(tmp_path / "track.jsonl"))
+        run_pass(source, sink, nothing, darker, open_records(tmp_path / "track.jsonl"))
     assert not (tmp_path / "track.jsonl").exists()
     assert not list(tmp_path.glob(".*"))
 
@@ -153,3 +159,37 @@ def test_a_pass_interrupted_before_its_first_frame_keeps_nothing(make_clip, tmp_
         passed(path, out, stopping(0, KeyboardInterrupt()), tmp_path / "track.jsonl")
     assert stop.value.__notes__ == [f"nothing was written to {out}"]
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_finding_runs_ahead_of_drawing_and_never_out_of_turn(make_clip, tmp_path):
+    found, drawn, ahead = [], [], []
+
+    def find(frame):
+        found.append((frame.index, threading.current_thread().name))
+        return 10 * frame.index
+
+    def draw(frame, ten):
+        drawn.append((frame.index, ten))
+        time.sleep(0.02)
+        ahead.append(len(found) - len(drawn))
+        return darker(frame)
+
+    path = make_clip(frames=12)
+    source = open_source(path)
+    run_pass(source, open_sink(tmp_path / "out.mp4", like=source), find, draw)
+    assert drawn == [(index, 10 * index) for index in range(12)]
+    assert {name for _, name in found} == {f"find {path.name}"}
+    assert 1 <= max(ahead) <= 4
+
+
+def test_what_fails_in_finding_is_raised_and_leaves_nothing(make_clip, tmp_path):
+    def find(frame):
+        if frame.index == 3:
+            raise FacewarpError("the camera is upside down")
+
+    source = open_source(make_clip())
+    before = set(threading.enumerate())
+    with pytest.raises(FacewarpError, match="upside down"):
+        run_pass(source, open_sink(tmp_path / "out.mp4", like=source), find, darker)
+    assert not list(tmp_path.glob("*out*"))
+    assert set(threading.enumerate()) <= before

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from facewarp.core import fields
-from facewarp.core.geometry import pixel_grid
+from facewarp.core.geometry import pixel_grid, resize_image
 from facewarp.training.losses import (
     LANDMARK_WEIGHTS,
     Targets,
@@ -17,6 +17,7 @@ from facewarp.training.losses import (
     part_loss,
     registration_loss,
     soft_dice,
+    soft_labels,
 )
 from facewarp.training.presets import LossConfig
 
@@ -93,6 +94,40 @@ def test_part_loss_by_hand() -> None:
     assert part_loss(undecided, target, weights, only(part_ce=1)).item() == pytest.approx(expected)
     doubled = part_loss(undecided, target, weights, only(part_ce=2))
     assert doubled.item() == pytest.approx(2 * expected)
+
+
+def test_without_class_weights_every_pixel_counts_the_same() -> None:
+    target = square((4, 4), 0, 2)
+    loss = LossConfig(**{**vars(only(part_ce=1)), "part_weighted": False})
+    found = part_loss(torch.zeros_like(target), target, torch.tensor([0.5, 1.5]), loss)
+    assert found.item() == pytest.approx(math.log(2))
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (8, 12), (2, 2), (3, 5)])
+def test_soft_labels_are_shares_of_each_part(shape: tuple[int, int]) -> None:
+    labels = torch.randint(0, 3, (2, 8, 12), generator=torch.Generator().manual_seed(1))
+    found = soft_labels(labels.to(torch.uint8), 3, shape)
+    onehot = torch.nn.functional.one_hot(labels, 3).movedim(-1, 1).float()
+    torch.testing.assert_close(found, resize_image(onehot, shape))
+    torch.testing.assert_close(found.sum(1), torch.ones(2, *shape))
+
+
+def test_labels_may_be_compared_on_a_finer_grid_than_the_fields() -> None:
+    fixed, moving = square((32, 32), 8, 16), square((32, 32), 12, 20)
+    labels = [onehot.argmax(1).to(torch.uint8) for onehot in (fixed, moving)]
+    points = [torch.full((1, 68, 2), at) for at in (11.5, 15.5)]
+    sides = [
+        Targets.from_labels(*side, 2, (16, 16), (8, 8)) for side in zip(labels, points, strict=True)
+    ]
+    terms = {}
+    for name, field in {"right": torch.ones(1, 2, 8, 8), "none": torch.zeros(1, 2, 8, 8)}.items():
+        found = registration_loss(
+            [field], *sides, torch.ones(2), only(warp_l1=1, landmarks=1, step_weights=(1.0,))
+        )
+        terms[name] = {key: value.item() for key, value in found.items()}
+    assert terms["right"]["align"] == pytest.approx(0, abs=1e-5)  # one px of 8 x 8 is four of 32
+    assert terms["right"]["landmarks"] == pytest.approx(0, abs=1e-5)
+    assert min(terms["none"]["align"], terms["none"]["landmarks"]) > 0.01
 
 
 def test_part_loss_of_sure_and_right_logits_is_nothing() -> None:
