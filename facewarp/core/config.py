@@ -106,6 +106,17 @@ class ModelConfig:
         return len(self.grid_shape)
 
     @property
+    def feature_shape(self) -> Shape:
+        """Size of the parts' maps: ``input_shape`` through the strides down to PartNet's output."""
+        features = self.features
+        down = len(features.channels) - 1 - len(features.decoder)
+        shape = self.input_shape
+        for stride in (features.entry_stride, *features.strides[:down]):
+            steps = (stride,) * len(shape) if isinstance(stride, int) else stride
+            shape = tuple(-(-size // step) for size, step in zip(shape, steps, strict=True))
+        return shape
+
+    @property
     def field_spacing(self) -> tuple[float, ...]:
         """Size of the field grid's voxels along x, y, z, mm; empty without ``spacing_mm``."""
         ratios = zip(self.spacing_mm, self.grid_shape[::-1], self.field_shape[::-1], strict=False)

@@ -116,9 +116,7 @@ def example_inputs(net: GuidedRegistration, graph: str, batch: int = 1) -> tuple
         return (images,)
     if graph == "pair":
         return images, images / 2
-    with torch.no_grad():
-        shape = net.features(images[:1]).shape[2:]
-    even = torch.full((batch, config.n_classes, *shape), 1 / config.n_classes)
+    even = torch.full((batch, config.n_classes, *config.feature_shape), 1 / config.n_classes)
     return (images, even) if graph == "both_ways" else (even, even.clone())
 
 

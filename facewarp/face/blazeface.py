@@ -4,6 +4,7 @@ BlazeFace (Bazarevsky et al., 2019, arXiv:1907.05047), the short-range model, se
 128 x 128 px and finds the faces that fill about a sixth of it or more.
 """
 
+import importlib
 import itertools
 import logging
 import os
@@ -17,6 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -91,9 +93,10 @@ class BlazeFace:
 def _load_native(min_score: float) -> tuple[Any, Any]:
     """MediaPipe's image class and a running detector."""
     try:
-        from mediapipe import Image
-        from mediapipe.tasks.python import BaseOptions
-        from mediapipe.tasks.python.vision import FaceDetector, FaceDetectorOptions
+        with _matplotlib_later():
+            from mediapipe import Image
+            from mediapipe.tasks.python import BaseOptions
+            from mediapipe.tasks.python.vision import FaceDetector, FaceDetectorOptions
     except ImportError as error:
         raise FacewarpError(
             f"finding faces needs MediaPipe 0.10.30 to 0.10.32, which can't be imported: {error}",
@@ -114,6 +117,33 @@ def _load_native(min_score: float) -> tuple[Any, Any]:
             where=MODEL,
             fix="Reinstall mediapipe, and any system library the message names.",
         ) from error
+
+
+class _Later(ModuleType):
+    """Stands for a module that is imported when something of it is wanted."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+@contextmanager
+def _matplotlib_later() -> Iterator[None]:
+    """Import without Matplotlib, which MediaPipe would import for drawings nobody asked for.
+
+    That is a quarter of a second of every start. Who uses those drawings still gets them.
+    """
+    if "matplotlib" in sys.modules:
+        yield
+        return
+    names = ("matplotlib", "matplotlib.pyplot")
+    package, pyplot = stand_ins = [_Later(name) for name in names]
+    package.pyplot = pyplot  # type: ignore[attr-defined]
+    sys.modules.update(zip(names, stand_ins, strict=True))
+    try:
+        yield
+    finally:
+        for name in names:
+            del sys.modules[name]
 
 
 def load_landmarker(model: Path) -> Callable[[NDArray[np.uint8]], object]:

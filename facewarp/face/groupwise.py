@@ -158,9 +158,8 @@ class _Sums:
 
 def template_guidance(model: Model, probabilities: FloatArray) -> Tensor:
     """A template's soft labels at the size of the model's features ``(1, 8, h, w)``."""
-    image = torch.zeros(1, 1, *model.config.grid_shape)
-    size = tuple(model.probabilities(image).shape[2:])
-    return resize_image(torch.from_numpy(probabilities)[None].float(), size)
+    soft = torch.from_numpy(probabilities)[None].float()
+    return resize_image(soft, model.config.feature_shape)
 
 
 def _mirror(member: Member) -> Member:

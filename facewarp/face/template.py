@@ -15,7 +15,6 @@ from zipfile import BadZipFile
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import Delaunay
 
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE, to_grey, to_rgb
@@ -246,6 +245,8 @@ def _triangulate(
 
     An edge that triangles would cross is halved by a further point, and again, until none does.
     """
+    from scipy.spatial import Delaunay  # takes as long to import as everything else here
+
     for _ in range(_MAX_HALVINGS):
         triangles = Delaunay(points).simplices.astype(np.int32)
         sides = np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)

@@ -9,6 +9,7 @@ from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
 from facewarp.core.features import PartNet
 from facewarp.core.network import GuidedRegistration
 from facewarp.core.regnet import RegNet
+from facewarp.training.presets import PRESETS
 
 
 def convolutions(net):
@@ -152,6 +153,25 @@ def test_a_wide_first_step_shrinks_the_features(small, stirred):
     assert net.parts.entry[0].weight.shape[2:] == (7, 7)
     assert net.parts.classify.weight.shape[2:] == (1, 1)
     assert net(torch.rand(1, 1, 32, 24), torch.rand(1, 1, 32, 24)).fields[-1].shape == (1, 2, 8, 6)
+
+
+@pytest.mark.parametrize("name", ["face", "paper", "acdc", "acdc-paper"])
+def test_the_size_of_the_features_is_known_beforehand(name):
+    config = PRESETS[name].model
+    with torch.device("meta"):
+        net = GuidedRegistration(config)
+        features = net.features(torch.zeros(1, 1, *config.grid_shape))
+    assert tuple(features.shape[2:]) == config.feature_shape
+
+
+@pytest.mark.parametrize("shape", [(32, 24), (31, 23), (17, 40)])
+def test_odd_sizes_of_features_round_up(small, shape):
+    config = replace(small(), grid_shape=shape, input_shape=shape, field_shape=shape)
+    for strides in ((2, 2), (3, 2), (2, 4)):
+        features = replace(config.features, strides=strides, decoder=(), entry_stride=2)
+        net = GuidedRegistration(replace(config, features=features))
+        found = net.features(torch.rand(1, 1, *shape)).shape[2:]
+        assert tuple(found) == net.config.feature_shape
 
 
 def test_config_survives_json(small):

@@ -221,3 +221,16 @@ def test_errors_of_native_code_still_reach_standard_error(capfd):
     with without_native_chatter():
         os.write(2, b"INFO: Created something\nE0000 00:00:1 graph.cc:1] it broke\n")
     assert capfd.readouterr().err == "E0000 00:00:1 graph.cc:1] it broke\n"
+
+
+def test_matplotlib_is_not_imported_for_finding_faces_and_still_there_for_who_wants_it():
+    code = """
+import sys
+from facewarp.face.detector import FaceDetector
+FaceDetector().close()
+print(sorted(name for name in sys.modules if name.startswith("matplotlib")))
+from mediapipe.tasks.python.vision import drawing_utils
+print(drawing_utils.plt.rcParams["figure.dpi"] > 0, "matplotlib.pyplot" in sys.modules)
+"""
+    asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert asked.stdout.split("\n")[:2] == ["[]", "True True"]
