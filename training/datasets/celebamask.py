@@ -57,6 +57,15 @@ def load_celebamask(folder: str | Path, *, trim_forehead: bool = False) -> list[
     return [_load(*pair, trim_forehead) for pair in zip(images, masks, strict=True)]
 
 
+def read_masks(photo: Path) -> NDArray[np.uint8]:
+    """CelebAMask-HQ's own ids (H, W), 0 to 18, of the photograph ``images/NAME.jpg``.
+
+    Raises:
+        FacewarpError: ``masks/NAME.png`` can't be read.
+    """
+    return _read_ids(photo.parent.parent / "masks" / f"{photo.stem}.png")
+
+
 def _load(image_path: Path, mask_path: Path, trim_forehead: bool) -> FacePhoto:
     image = read_grey(image_path)
     ids = _read_ids(mask_path)
