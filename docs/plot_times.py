@@ -22,7 +22,8 @@ OURS, OTHERS = "#1f78b4", "#b0b0b0"
 def main() -> None:
     """Read the file named on the command line and write the figure."""
     found = json.loads(Path(sys.argv[1]).read_text("utf-8"))
-    rows = [row for row in found["table"] if "direction" in row["name"]]
+    names = ("register by", "reference", "OpenCV DIS", "MediaPipe")
+    rows = [row for row in found["table"] if row["name"].startswith(names)]
     counts: dict[str, float] = {}
     for name, count in multiply_adds(load("face").net).items():
         net, index, *_ = name.split(".")

@@ -61,7 +61,7 @@ def test_bench_prints_one_object_and_a_table(tmp_path, monkeypatch):
     assert found["weights_sha256"] == load("face").sha256
     assert {"register_ms", "reference_ms", "machine", "limit_ms"} <= found.keys()
     names = [row["name"] for row in found["table"]]
-    assert names[0] == "register by torch, both directions"
+    assert names[0] == "register by torch, both ways"
     assert any("reference" in name for name in names)
     assert "reference takes" in done.stderr
 
