@@ -90,11 +90,15 @@ class Encoder:
         return True
 
 
+_X264 = "bframes=3:b-adapt=0:weightb=1:mbtree=1:rc-lookahead=5:cabac=1:deblock=0,0"
+"""What x264's quickest preset leaves out and files profit from most: B-frames, bits for what later
+frames refer to, arithmetic coding. About as small as with "superfast", for six tenths of its time."""
+
 H264 = (
     Encoder(
         "libx264",
-        {"preset": "superfast", "crf": "18", "x264-params": "mbtree=1:rc-lookahead=10:b-adapt=0"},
-        live={"preset": "ultrafast", "tune": "zerolatency"},
+        {"preset": "ultrafast", "crf": "16", "x264-params": _X264},
+        live={"crf": "18", "tune": "zerolatency", "x264-params": "deblock=0,0"},
     ),
     Encoder("libopenh264", bits_per_pixel=0.15),
     Encoder("h264_videotoolbox", bits_per_pixel=0.15),
