@@ -62,6 +62,11 @@ COMMANDS = {
         "Register the face of one picture, or the heart of one volume, with that of another.",
         FACES,
     ),
+    "textures": Command(
+        "textures:textures",
+        "List the textures and looks that come with facewarp, and draw them on a face.",
+        FACES,
+    ),
     "cine": Command(
         "cine:cine",
         "Follow hearts through their cycle: labels, volumes, ejection fraction, motion.",

@@ -1,5 +1,6 @@
 """``facewarp live``: a camera, a file or a stream with a template on every face, as it happens."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
@@ -7,9 +8,11 @@ import typer
 
 from facewarp.cli.console import output_of
 from facewarp.cli.live_options import LiveOptions, check_usage
-from facewarp.cli.track import EffectName
+from facewarp.cli.track import EffectName, with_makeup
 
 PORT = 8765
+
+_NAMES = {field.name for field in fields(LiveOptions)}
 
 SOURCE = "Where frames come from"
 DRAWN = "What is drawn"
@@ -59,6 +62,15 @@ def live(
         typer.Option(
             help="What --effect texture wears: a shipped name or a PNG file.",
             show_default="mask",
+            rich_help_panel=DRAWN,
+        ),
+    ] = None,
+    makeup: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PART=COLOUR:STRENGTH",
+            help="Change a part of a look of make-up: lips=crimson:0.8, blush=0.3, liner=off.",
+            show_default=False,
             rich_help_panel=DRAWN,
         ),
     ] = None,
@@ -238,7 +250,8 @@ def live(
       facewarp live --web --effect texture
       facewarp live --virtual-camera --send osc://127.0.0.1:9000
     """
-    options = LiveOptions(**{name: value for name, value in locals().items() if name != "ctx"})
+    texture = with_makeup(texture, makeup)
+    options = LiveOptions(**{name: value for name, value in locals().items() if name in _NAMES})
     output = output_of(ctx)
     asked = check_usage(options, output)
     from facewarp.cli.live_session import run_live

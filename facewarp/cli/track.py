@@ -56,6 +56,14 @@ def track(
             help="What --effect texture wears: a shipped name or a PNG file.", show_default="mask"
         ),
     ] = None,
+    makeup: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PART=COLOUR:STRENGTH",
+            help="Change a part of a look of make-up: lips=crimson:0.8, blush=0.3, liner=off.",
+            show_default=False,
+        ),
+    ] = None,
     opacity: Annotated[
         float | None,
         typer.Option(min=0.0, max=1.0, metavar="SHARE", help="Strength of the effect."),
@@ -102,6 +110,7 @@ def track(
     Examples:
       facewarp track talk.mp4 --out tracked.mp4
       facewarp track talk.mp4 --out tiger.mp4 --effect texture --texture tiger
+      facewarp track talk.mp4 --out red.mp4 --effect texture --makeup lips=crimson:0.9
       facewarp track photo.jpg --out mesh.png --effect mesh --faces 8
       facewarp track holiday/ --out overlays/ --data overlays.csv
       facewarp track a.mp4 b.mov --out results/ --data results/
@@ -113,6 +122,7 @@ def track(
     from facewarp.face.effects import make_effect
     from facewarp.face.tracker import FaceTracker
 
+    texture = with_makeup(texture, makeup)
     _check_usage(effect, texture, opacity)
     output = output_of(ctx)
     drawn = make_effect(effect.value, texture=texture, opacity=opacity, annotate=tags)
@@ -146,6 +156,20 @@ def record_of(frame: "Frame", face: "Face") -> dict[str, Any]:
         "landmarks": face.landmarks,
         "folds_percent": face.folds_percent,
     }
+
+
+def with_makeup(texture: str | None, makeup: list[str] | None) -> str | None:
+    """A texture's name with the changes asked for by ``--makeup``."""
+    if not makeup:
+        return texture
+    from facewarp.face.makeup import LOOKS, is_look
+
+    if texture is not None and not is_look(texture):
+        raise typer.BadParameter(
+            f"this changes a look of make-up; say --texture {' or '.join(LOOKS)}.",
+            param_hint="--makeup",
+        )
+    return "+".join([texture or "makeup", *makeup])
 
 
 def _check_usage(effect: EffectName, texture: str | None, opacity: float | None) -> None:

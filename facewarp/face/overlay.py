@@ -60,13 +60,21 @@ class TemplatePicture:
         self._alpha = cv2.resize(self._levels[0][..., 3], size, interpolation=cv2.INTER_AREA)
         self._content = cv2.dilate(self._alpha, np.ones((2 * _CELL + 1,) * 2, np.uint8)) > 0
 
-    def lay_on(self, frame: NDArray[np.uint8], face: "Face", blend: Blend = "paint") -> None:
+    def lay_on(
+        self,
+        frame: NDArray[np.uint8],
+        face: "Face",
+        blend: Blend = "paint",
+        seen: NDArray[np.uint8] | None = None,
+    ) -> None:
         """Lay the picture on a face of a frame (HxWx3 uint8 RGB), in place.
 
         Args:
             frame: only the box into which the picture falls is touched.
             face: its ``field`` and ``crop`` are used.
             blend: how the picture takes the frame's light.
+            seen: (320, 260), 0..255, how much of the picture is seen in each px of the crop;
+                None for all of it.
         """
         height, width = CROP_SHAPE
         x, y = np.rint(_cells() + face.field[:, ::_CELL, ::_CELL]).astype(np.int32)
@@ -86,6 +94,15 @@ class TemplatePicture:
             rows = slice(top, min(top + _BAND, len(region)))
             band = region[rows]
             overlay = cv2.remap(image, x_px[rows], y_px[rows], cv2.INTER_LINEAR)
+            if seen is not None:
+                shown = cv2.warpAffine(
+                    seen,
+                    _to_crop(face, box[0], box[1] + top),
+                    band.shape[1::-1],
+                    flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                    borderMode=cv2.BORDER_REPLICATE,
+                )
+                overlay = cv2.multiply(overlay, cv2.merge([shown] * 4), scale=1 / 255)
             colour, alpha = split_overlay(overlay)
             if light is not None:
                 colour = light.on(colour, alpha, band, rows)
