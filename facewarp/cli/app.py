@@ -62,6 +62,11 @@ COMMANDS = {
         "Register the face of one picture, or the heart of one volume, with that of another.",
         FACES,
     ),
+    "template": Command(
+        "template:template",
+        "Build, list and show templates: what faces are registered to.",
+        FACES,
+    ),
     "textures": Command(
         "textures:textures",
         "List the textures and looks that come with facewarp, and draw them on a face.",

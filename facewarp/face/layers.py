@@ -225,6 +225,7 @@ class Texture(FaceEffect):
             face = cv2.GaussianBlur(1 - background, (0, 0), 2.0)
             rgba = rgba.copy()
             rgba[..., 3] = np.rint(255 * cv2.resize(face, rgba.shape[1::-1]).clip(0, 1))
+        rgba = template.wears(rgba)
         self._picture = TemplatePicture(rgba, self.opacity)
         self._seen = Visibility(
             template,

@@ -279,7 +279,7 @@ class Look:
         if settings.effect not in _WITHOUT_OPACITY:
             options["opacity"] = settings.opacity
         if settings.effect == "texture":
-            rgba, options["blend"] = self._wardrobe.texture(settings.texture, settings.template)
+            rgba, options["blend"] = self._wardrobe.texture(settings.texture)
             options["texture"] = rgba[:, ::-1] if settings.mirror else rgba
         effect = make_effect(settings.effect, **options)
         drawn = mirrored_template(tracker.template) if settings.mirror else tracker.template

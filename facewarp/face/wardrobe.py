@@ -106,8 +106,8 @@ class Wardrobe:
         found = self._templates[name]
         return found.template if isinstance(found, OwnFace) else found
 
-    def texture(self, name: str, template: str) -> tuple[NDArray[np.uint8], Blend]:
-        """The pixels (h, w, 4) of a texture as a template wears it, and its blend.
+    def texture(self, name: str) -> tuple[NDArray[np.uint8], Blend]:
+        """The pixels (h, w, 4) of a texture in the space of textures, and its blend.
 
         Raises:
             FacewarpError: its file can't be read.
@@ -117,8 +117,7 @@ class Wardrobe:
             rgba = self._own_texture
         else:
             rgba, blend = load_texture(name), texture_blend(name)
-        wearer = self._templates.get(template)
-        return (wearer.texture(rgba) if isinstance(wearer, OwnFace) else rgba), blend
+        return rgba, blend
 
     def put_template(self, name: str, face: OwnFace | None) -> OwnFace | None:
         """Keep a face under a name, or None; the one that was there before."""
