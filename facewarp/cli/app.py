@@ -49,7 +49,7 @@ COMMANDS = {
     ),
     "track": Command(
         "track:track",
-        "Carry labels, a mesh or a texture onto every face of videos and pictures.",
+        "Carry labels, a mesh, a texture or a style onto every face of videos and pictures.",
         FACES,
     ),
     "live": Command(

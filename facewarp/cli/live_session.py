@@ -71,6 +71,7 @@ def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | Non
             screenshots=options.screenshots,
             wait=not newest,
             inputs=() if options.source is None else (Path(options.source),),
+            comment=look.note,
         )
         timings = TimingWriter(options.stats, perf_counter()) if options.stats else None
         stack.callback(timings.close if timings else lambda: None)
@@ -117,14 +118,19 @@ def _make_look(options: "LiveOptions") -> "Look":
         if model.engine.name != "torch":  # the engine has its own threads, what is left is small
             torch.set_num_threads(1)
     cv2.setNumThreads(1)
+    drawn = options.drawn
+    further = {}
+    if drawn.label in ("style", "each"):
+        further[drawn.label] = drawn.make(model, False)
     mirror = options.source is None if options.mirror is None else options.mirror
     return Look(
         template=options.template,
         model=model,
         faces=options.faces,
-        effect=options.effect.value,
-        texture=options.texture,
-        opacity=options.opacity,
+        effect=drawn.label,
+        texture=drawn.texture,
+        opacity=drawn.opacity,
+        further=further,
         smoothing=options.smooth,
         mirror=mirror,
         engine=options.engine,

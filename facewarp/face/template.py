@@ -141,7 +141,7 @@ class Template:
     def save(self, path: Path) -> None:
         """Write as ``.npz`` (no pickle), atomically."""
         buffer = io.BytesIO()
-        further = {}
+        further: dict[str, Any] = {}
         if self.texture_field is not None:
             further["texture_field"] = self.texture_field.astype(np.float16)
         np.savez_compressed(
