@@ -72,6 +72,11 @@ COMMANDS = {
         "List the textures and looks that come with facewarp, and draw them on a face.",
         FACES,
     ),
+    "gallery": Command(
+        "gallery:gallery",
+        "Render a page of pictures and short clips of every effect, from free faces only.",
+        FACES,
+    ),
     "cine": Command(
         "cine:cine",
         "Follow hearts through their cycle: labels, volumes, ejection fraction, motion.",
