@@ -8,13 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from facewarp import Template, read_video
-from facewarp.face.parts import PART_COLORS
+from facewarp.face.template_sheet import template_sheet
 
 IMAGES = Path(__file__).parent / "images"
 LOOP_WINDOW = (150, 60, 650, 560)  # left, top, right, bottom px of the clip
@@ -30,7 +27,7 @@ def main() -> None:
         sheet = Image.open(Path(folder) / "sheet.png")
         sheet.save(IMAGES / "demo-sheet.webp", quality=82, method=6)
         write_loop(Path(folder) / "tracked.mp4", IMAGES / "demo.webp")
-    Image.fromarray(template_picture(Template.load("average"))).save(
+    Image.fromarray(template_sheet(Template.load("average"))).save(
         IMAGES / "template.png", optimize=True
     )
 
@@ -45,26 +42,6 @@ def write_loop(video: Path, out: Path) -> None:
     frames[0].save(
         out, save_all=True, append_images=frames[1:], duration=67, loop=0, quality=70, method=6
     )
-
-
-def template_picture(template: Template) -> NDArray[np.uint8]:
-    """The template: picture, part labels, landmarks with mesh."""
-    scale = 2
-    size = (template.image.shape[1] * scale, template.image.shape[0] * scale)
-    picture = cv2.resize(template.colour, size, interpolation=cv2.INTER_CUBIC)
-    soft = np.stack([cv2.resize(p, size) for p in template.probabilities])
-    labels = soft.argmax(0)
-    tinted = np.where(
-        (labels > 0)[..., None], (0.45 * picture + 0.55 * PART_COLORS[labels]), picture
-    ).astype(np.uint8)
-    meshed = picture.copy()
-    points = (template.mesh_points + 0.5) * scale - 0.5
-    for triangle in template.triangles:
-        corners = np.rint(points[triangle] * 16).astype(np.int32)
-        cv2.polylines(meshed, [corners], True, (255, 255, 255), 1, cv2.LINE_AA, 4)
-    for x, y in np.rint(points[:68] * 16).astype(int):
-        cv2.circle(meshed, (int(x), int(y)), 40, (230, 60, 40), -1, cv2.LINE_AA, 4)
-    return np.hstack([picture, tinted, meshed])
 
 
 if __name__ == "__main__":

@@ -18,8 +18,10 @@ from facewarp.errors import FacewarpError
 if TYPE_CHECKING:
     from facewarp.cardiac.cine import CineResult, analyse_cine
     from facewarp.core.model import Model, Registration, load
+    from facewarp.face.effects import make_effect
     from facewarp.face.template import Template
     from facewarp.face.tracker import Face, FaceTracker
+    from facewarp.face.user_effects import effect
     from facewarp.media.sources import read_video
 
 __version__ = "0.1.0"
@@ -34,7 +36,9 @@ __all__ = [
     "Template",
     "__version__",
     "analyse_cine",
+    "effect",
     "load",
+    "make_effect",
     "read_video",
 ]
 
@@ -46,7 +50,9 @@ _HOME = {
     "Registration": "facewarp.core.model",
     "Template": "facewarp.face.template",
     "analyse_cine": "facewarp.cardiac.cine",
+    "effect": "facewarp.face.user_effects",
     "load": "facewarp.core.model",
+    "make_effect": "facewarp.face.effects",
     "read_video": "facewarp.media.sources",
 }
 

@@ -3,6 +3,7 @@
 import math
 import os
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from importlib.resources import files
@@ -18,6 +19,8 @@ import pytest
 
 # What "auto" would choose depends on the machine; tests that are about engines name theirs.
 os.environ.setdefault("FACEWARP_ENGINE", "torch")
+# A user's own templates are none of the tests' business, nor theirs the user's.
+os.environ["XDG_DATA_HOME"] = str(Path(tempfile.gettempdir()) / f"facewarp-tests-{os.getpid()}")
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,8 @@ import pytest
 from typer.testing import CliRunner
 
 from facewarp.cli.app import app, load_command
-from facewarp.cli.track import EffectName, track
+from facewarp.cli.drawn import EffectName
+from facewarp.cli.track import track
 from facewarp.face.crop import to_rgb
 from facewarp.face.effects import EFFECTS
 from facewarp.face.views import CANONICAL_SHAPE

@@ -1,7 +1,9 @@
 """Paints the textures that come with facewarp, placed by the template's landmarks.
 
-``python -m facewarp.training.paint_textures OUT`` writes every one as OUT/NAME.png. Nothing but
-code and the template's landmarks goes into them, so they are repainted when the template changes.
+``python -m facewarp.training.paint_textures OUT`` writes every one as OUT/NAME.png, and the masks
+of make-up into OUT/makeup/. Nothing but code and the template's landmarks goes into them, so they
+are repainted when the template changes. Files have palettes of 256 colours, chosen by k-means with
+alpha counted in: a fifth of the size, and nobody sees it on a face.
 """
 
 import argparse
@@ -11,18 +13,26 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, PngImagePlugin
+from scipy.spatial import cKDTree
 
 from facewarp.errors import FacewarpError
+from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.light import Blend
+from facewarp.face.makeup import FOLDER, LOOKS, PARTS, made_up
 from facewarp.face.textures import BLEND_KEY
 from facewarp.training.anatomy import Anatomy
 from facewarp.training.brushes import Painting
 from facewarp.training.paint_butterfly import butterfly
+from facewarp.training.paint_circuit import circuit
+from facewarp.training.paint_makeup import makeup_masks
 from facewarp.training.paint_mask import venetian_mask
+from facewarp.training.paint_outline import checker, outline
 from facewarp.training.paint_skull import skull
+from facewarp.training.paint_sunglasses import sunglasses
 from facewarp.training.paint_tiger import tiger
 from facewarp.training.paint_wireframe import wireframe
 
@@ -40,8 +50,12 @@ class ShippedTexture:
 
 TEXTURES: dict[str, ShippedTexture] = {
     "butterfly": ShippedTexture(butterfly, "Face paint: a butterfly", "paint"),
+    "checker": ShippedTexture(checker, "Coloured squares that show how the skin moves", "paint"),
+    "circuit": ShippedTexture(circuit, "A glowing circuit board with a chip", "glow"),
     "mask": ShippedTexture(venetian_mask, "Venetian half mask with gilded scrolls", "mask"),
+    "outline": ShippedTexture(outline, "The face as a neon sign", "glow"),
     "skull": ShippedTexture(skull, "Face paint: a skull", "paint"),
+    "sunglasses": ShippedTexture(sunglasses, "Sunglasses that mirror a sunset", "mask"),
     "tiger": ShippedTexture(tiger, "Face paint: a tiger", "paint"),
     "wireframe": ShippedTexture(wireframe, "Glowing wireframe", "glow"),
 }
@@ -58,6 +72,56 @@ def paint_texture(name: str, landmarks: ArrayLike) -> NDArray[np.uint8]:
     return TEXTURES[name].paint(Anatomy.of(landmarks)).texture()
 
 
+def with_palette(rgba: NDArray[np.uint8], colours: int = 256) -> Image.Image:
+    """A picture (h, w, 4) with no more than so many colours, the clear one among them.
+
+    The palette is the k-means of the picture's pixels with colour counted by its alpha, so that
+    what is hardly seen does not take up colours.
+    """
+    flat = rgba.reshape(-1, 4).astype(np.float32)
+    counted = np.concatenate([flat[:, :3] * (flat[:, 3:] / 255), flat[:, 3:]], axis=1)
+    painted = counted[flat[:, 3] > 0]
+    rng = np.random.default_rng(0)
+    sample = painted[rng.integers(0, len(painted), min(len(painted), 60_000))]
+    cv2.setRNGSeed(1)
+    stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 30, 0.2)
+    _, _, centres = cv2.kmeans(sample, colours - 1, None, stop, 1, cv2.KMEANS_PP_CENTERS)
+    centres = np.concatenate([np.zeros((1, 4), np.float32), centres])
+    nearest = cKDTree(centres).query(counted)[1].astype(np.uint8)
+    straight = centres.copy()
+    straight[:, :3] *= 255 / np.maximum(straight[:, 3:], 1)
+    table = np.rint(straight.clip(0, 255)).astype(np.uint8)
+    table[0] = 0
+    image = Image.fromarray(nearest.reshape(rgba.shape[:2])).convert("P")
+    image.putpalette(table[:, :3].tobytes())
+    image.info["transparency"] = table[:, 3].tobytes()
+    return image
+
+
+def save_masks(landmarks: ArrayLike, folder: Path) -> list[Path]:
+    """Write the masks of make-up as FOLDER/makeup/PART.png, and thumbnails of the looks."""
+    (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+    masks = makeup_masks(Anatomy.of(landmarks))
+    paths = []
+    for part in PARTS:
+        path = folder / FOLDER / f"{part}.png"
+        unfinished = path.with_suffix(".png.part")
+        # 64 steps of grey are plenty under a colour.
+        steps = np.rint(masks[part] / 255 * 63) * (255 / 63)
+        Image.fromarray(np.rint(steps).astype(np.uint8)).save(unfinished, "PNG", optimize=True)
+        unfinished.replace(path)
+        paths.append(path)
+    for name, look in LOOKS.items():
+        path = folder / FOLDER / f"look-{name}.png"
+        small = cv2.resize(made_up(look, masks), CROP_SHAPE[::-1], interpolation=cv2.INTER_AREA)
+        unfinished = path.with_suffix(".png.part")
+        image = with_palette(np.asarray(small, np.uint8))
+        image.save(unfinished, "PNG", optimize=True, transparency=image.info["transparency"])
+        unfinished.replace(path)
+        paths.append(path)
+    return paths
+
+
 def save_texture(name: str, rgba: NDArray[np.uint8], folder: Path) -> Path:
     """Write a painted texture as FOLDER/NAME.png with its title, licence and blend inside."""
     info = PngImagePlugin.PngInfo()
@@ -66,7 +130,10 @@ def save_texture(name: str, rgba: NDArray[np.uint8], folder: Path) -> Path:
     info.add_text(BLEND_KEY, TEXTURES[name].blend)
     path = folder / f"{name}.png"
     unfinished = path.with_suffix(".png.part")
-    Image.fromarray(rgba).save(unfinished, "PNG", pnginfo=info, optimize=True)
+    image = with_palette(rgba)
+    image.save(
+        unfinished, "PNG", pnginfo=info, optimize=True, transparency=image.info["transparency"]
+    )
     unfinished.replace(path)
     return path
 
@@ -102,6 +169,9 @@ def main() -> None:
     for name in arguments.only or sorted(TEXTURES):
         path = save_texture(name, paint_texture(name, landmarks), arguments.out)
         logger.info("%s: %.0f kB", path, path.stat().st_size / 1000)
+    if not arguments.only:
+        for path in save_masks(landmarks, arguments.out):
+            logger.info("%s: %.0f kB", path, path.stat().st_size / 1000)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ COMMANDS = {
     ),
     "track": Command(
         "track:track",
-        "Carry labels, a mesh or a texture onto every face of videos and pictures.",
+        "Carry labels, a mesh, a texture or a style onto every face of videos and pictures.",
         FACES,
     ),
     "live": Command(
@@ -60,6 +60,21 @@ COMMANDS = {
     "register": Command(
         "register:register",
         "Register the face of one picture, or the heart of one volume, with that of another.",
+        FACES,
+    ),
+    "template": Command(
+        "template:template",
+        "Build, list and show templates: what faces are registered to.",
+        FACES,
+    ),
+    "textures": Command(
+        "textures:textures",
+        "List the textures and looks that come with facewarp, and draw them on a face.",
+        FACES,
+    ),
+    "gallery": Command(
+        "gallery:gallery",
+        "Render a page of pictures and short clips of every effect, from free faces only.",
         FACES,
     ),
     "cine": Command(

@@ -1,15 +1,27 @@
 """``facewarp live``: a camera, a file or a stream with a template on every face, as it happens."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from facewarp.cli.console import output_of
+from facewarp.cli.drawn import (
+    EACH_HELP,
+    MAKEUP_HELP,
+    MODE_HELP,
+    PLUGIN_HELP,
+    STYLE_HELP,
+    Drawn,
+    EffectName,
+    StyleModeName,
+)
 from facewarp.cli.live_options import LiveOptions, check_usage
-from facewarp.cli.track import EffectName
 
 PORT = 8765
+
+_NAMES = {field.name for field in fields(LiveOptions)}
 
 SOURCE = "Where frames come from"
 DRAWN = "What is drawn"
@@ -62,11 +74,40 @@ def live(
             rich_help_panel=DRAWN,
         ),
     ] = None,
+    makeup: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PART=COLOUR:STRENGTH",
+            help=MAKEUP_HELP,
+            show_default=False,
+            rich_help_panel=DRAWN,
+        ),
+    ] = None,
     opacity: Annotated[
         float | None,
         typer.Option(
             min=0.0, max=1.0, metavar="SHARE", help="Strength of the effect.", rich_help_panel=DRAWN
         ),
+    ] = None,
+    style: Annotated[
+        str | None,
+        typer.Option(
+            metavar="IMAGE", help=STYLE_HELP, show_default="painting", rich_help_panel=DRAWN
+        ),
+    ] = None,
+    style_mode: Annotated[
+        StyleModeName | None,
+        typer.Option(help=MODE_HELP, show_default="full", rich_help_panel=DRAWN),
+    ] = None,
+    each: Annotated[
+        str | None,
+        typer.Option(
+            metavar="EFFECT,...", help=EACH_HELP, show_default=False, rich_help_panel=DRAWN
+        ),
+    ] = None,
+    plugin: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help=PLUGIN_HELP, show_default=False, rich_help_panel=DRAWN),
     ] = None,
     template: Annotated[
         str,
@@ -233,12 +274,14 @@ def live(
     Examples:
       facewarp live
       facewarp live --webcam logitech --effect texture --record show.mp4
+      facewarp live --effect style --style painting.jpg
       facewarp live --source rtsp://192.168.1.20/stream --effect mesh
       facewarp live --source talk.mp4 --realtime --headless --stats times.jsonl
       facewarp live --web --effect texture
       facewarp live --virtual-camera --send osc://127.0.0.1:9000
     """
-    options = LiveOptions(**{name: value for name, value in locals().items() if name != "ctx"})
+    drawn = Drawn(effect, texture, makeup, opacity, style, style_mode, each, plugin)
+    options = LiveOptions(**{name: value for name, value in locals().items() if name in _NAMES})
     output = output_of(ctx)
     asked = check_usage(options, output)
     from facewarp.cli.live_session import run_live

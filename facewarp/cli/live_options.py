@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from facewarp.cli.console import Output
-from facewarp.cli.track import EffectName
+from facewarp.cli.drawn import Drawn
 from facewarp.errors import FacewarpError
 
 
@@ -18,9 +18,7 @@ class LiveOptions:
     source: str | None
     realtime: bool
     repeat: bool
-    effect: EffectName
-    texture: str | None
-    opacity: float | None
+    drawn: Drawn
     template: str
     model: str
     faces: int
@@ -76,8 +74,6 @@ def check_usage(options: LiveOptions, output: Output) -> tuple[int, int] | None:
         for name, value in (("--size", options.size), ("--mjpg", options.mjpg)):
             if value is not None:
                 refuse(name, "this is for cameras of this machine.")
-    if options.texture is not None and options.effect is not EffectName.texture:
-        refuse("--texture", f"--effect {options.effect} wears no texture; say --effect texture.")
     if options.send == "-" and output.json:
         refuse("--send", "standard output can carry --json or --send -, not both.")
     if options.size is None:

@@ -71,6 +71,7 @@ def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | Non
             screenshots=options.screenshots,
             wait=not newest,
             inputs=() if options.source is None else (Path(options.source),),
+            comment=look.note,
         )
         timings = TimingWriter(options.stats, perf_counter()) if options.stats else None
         stack.callback(timings.close if timings else lambda: None)
@@ -116,14 +117,19 @@ def _make_look(options: "LiveOptions") -> "Look":
         model = load(options.model, engine=options.engine)
         share_cores(model.engine)
     cv2.setNumThreads(1)
+    drawn = options.drawn
+    further = {}
+    if drawn.label in ("style", "each"):
+        further[drawn.label] = drawn.make(model, False)
     mirror = options.source is None if options.mirror is None else options.mirror
     return Look(
         template=options.template,
         model=model,
         faces=options.faces,
-        effect=options.effect.value,
-        texture=options.texture,
-        opacity=options.opacity,
+        effect=drawn.label,
+        texture=drawn.texture,
+        opacity=drawn.opacity,
+        further=further,
         smoothing=options.smooth,
         mirror=mirror,
         engine=options.engine,

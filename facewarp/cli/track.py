@@ -3,13 +3,22 @@
 import os
 from collections import Counter
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from facewarp.cli.console import Output, output_of
+from facewarp.cli.drawn import (
+    EACH_HELP,
+    MAKEUP_HELP,
+    MODE_HELP,
+    PLUGIN_HELP,
+    STYLE_HELP,
+    Drawn,
+    EffectName,
+    StyleModeName,
+)
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
@@ -18,16 +27,6 @@ if TYPE_CHECKING:
     from facewarp.face.tracker import Face, FaceTracker
     from facewarp.media.pipeline import Pass
     from facewarp.media.sources import Frame, Image, Source
-
-
-class EffectName(StrEnum):
-    """Effects that can be drawn."""
-
-    labels = "labels"
-    mesh = "mesh"
-    texture = "texture"
-    canonical = "canonical"
-    field = "field"
 
 
 def track(
@@ -56,9 +55,29 @@ def track(
             help="What --effect texture wears: a shipped name or a PNG file.", show_default="mask"
         ),
     ] = None,
+    makeup: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PART=COLOUR:STRENGTH",
+            help=MAKEUP_HELP,
+            show_default=False,
+        ),
+    ] = None,
     opacity: Annotated[
         float | None,
         typer.Option(min=0.0, max=1.0, metavar="SHARE", help="Strength of the effect."),
+    ] = None,
+    style: Annotated[
+        str | None, typer.Option(metavar="IMAGE", help=STYLE_HELP, show_default="painting")
+    ] = None,
+    style_mode: Annotated[
+        StyleModeName | None, typer.Option(help=MODE_HELP, show_default="full")
+    ] = None,
+    each: Annotated[
+        str | None, typer.Option(metavar="EFFECT,...", help=EACH_HELP, show_default=False)
+    ] = None,
+    plugin: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help=PLUGIN_HELP, show_default=False)
     ] = None,
     template: Annotated[
         str, typer.Option(help="Template to register to: a shipped name or a .npz file.")
@@ -95,13 +114,16 @@ def track(
     ] = "auto",
     device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, mps.")] = "cpu",
 ) -> None:
-    """Carry labels, a mesh or a texture onto every face of videos and pictures.
+    """Carry labels, a mesh, a texture or a style onto every face of videos and pictures.
 
     The output has the frames, timestamps, rotation and sound of the input.
 
     Examples:
       facewarp track talk.mp4 --out tracked.mp4
       facewarp track talk.mp4 --out tiger.mp4 --effect texture --texture tiger
+      facewarp track talk.mp4 --out red.mp4 --effect texture --makeup lips=crimson:0.9
+      facewarp track talk.mp4 --out bronze.mp4 --effect style --style bronze
+      facewarp track two.mp4 --out two-faces.mp4 --each texture:tiger,texture:skull
       facewarp track photo.jpg --out mesh.png --effect mesh --faces 8
       facewarp track holiday/ --out overlays/ --data overlays.csv
       facewarp track a.mp4 b.mov --out results/ --data results/
@@ -110,13 +132,12 @@ def track(
 
     from facewarp.core.engine import share_cores
     from facewarp.core.memory import keep_freed_memory
-    from facewarp.face.effects import make_effect
     from facewarp.face.tracker import FaceTracker
 
-    _check_usage(effect, texture, opacity)
+    asked = Drawn(effect, texture, makeup, opacity, style, style_mode, each, plugin)
     output = output_of(ctx)
-    drawn = make_effect(effect.value, texture=texture, opacity=opacity, annotate=tags)
-    jobs = _plan(inputs, out, data, effect, start, end)
+    drawn = asked.make(model, tags)
+    jobs = _plan(inputs, out, data, asked.label, start, end)
     results: list[dict[str, Any]] = []
     cv2.setNumThreads(1)  # decoding, registering and encoding keep the cores busy
     keep_freed_memory()
@@ -148,19 +169,6 @@ def record_of(frame: "Frame", face: "Face") -> dict[str, Any]:
     }
 
 
-def _check_usage(effect: EffectName, texture: str | None, opacity: float | None) -> None:
-    if texture is not None and effect is not EffectName.texture:
-        raise typer.BadParameter(
-            f"--effect {effect.value} wears no texture; say --effect texture.",
-            param_hint="--texture",
-        )
-    if opacity is not None and effect is EffectName.canonical:
-        raise typer.BadParameter(
-            "--effect canonical shows the frame itself and has no opacity.",
-            param_hint="--opacity",
-        )
-
-
 @dataclass(frozen=True)
 class _Job:
     """One input with where its picture and its data go."""
@@ -174,7 +182,7 @@ def _plan(
     inputs: list[Path],
     out: str | None,
     data: str | None,
-    effect: EffectName,
+    effect: str,
     start: float | None,
     end: float | None,
 ) -> list[_Job]:
@@ -207,7 +215,7 @@ def _plan(
     return jobs
 
 
-def _target(source: "Source", out: str | None, effect: EffectName, several: bool) -> Path:
+def _target(source: "Source", out: str | None, effect: str, several: bool) -> Path:
     """Where pictures go: what --out says, or INPUT-EFFECT in the working folder."""
     from facewarp.media.encoders import FORMATS
     from facewarp.media.sinks import target_for
@@ -221,9 +229,9 @@ def _target(source: "Source", out: str | None, effect: EffectName, several: bool
         )
     path = source.path.resolve()
     if source.kind == "folder":
-        return Path(f"{path.name}-{effect.value}")
+        return Path(f"{path.name}-{effect}")
     is_written = source.kind == "image" or path.suffix.lower() in FORMATS
-    return Path(f"{path.stem}-{effect.value}{path.suffix if is_written else '.mp4'}")
+    return Path(f"{path.stem}-{effect}{path.suffix if is_written else '.mp4'}")
 
 
 def _data(source: "Source", data: str | None, several: bool) -> Path | None:
@@ -258,6 +266,7 @@ class _Tally:
 
 
 def _track(output: Output, tracker: "FaceTracker", effect: "Effect", job: _Job) -> dict[str, Any]:
+    from facewarp.face.effects import note_of
     from facewarp.media.pipeline import run_pass
     from facewarp.media.sinks import open_records, open_sink
 
@@ -274,7 +283,8 @@ def _track(output: Output, tracker: "FaceTracker", effect: "Effect", job: _Job) 
         picture = effect(frame.image, faces, tracker.template)
         return picture, [record_of(frame, face) for face in faces]
 
-    sink = open_sink(job.target, like=source, size=_size_of(effect, source, tracker.template))
+    size = _size_of(effect, source, tracker.template)
+    sink = open_sink(job.target, like=source, size=size, comment=note_of(effect))
     try:
         records = open_records(job.data, [source.path]) if job.data else None
     except BaseException:

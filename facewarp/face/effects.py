@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 from facewarp.errors import FacewarpError
 from facewarp.face.layers import Labels, Mesh, Texture
 from facewarp.face.light import BLENDS, Blend
+from facewarp.face.style import Style, StyleFace, StyleMode, list_styles, shipped_style
 from facewarp.face.textures import load_texture, texture_blend
+from facewarp.face.user_effects import USER_EFFECTS
 from facewarp.face.views import Canonical, Field
 
 if TYPE_CHECKING:
@@ -34,7 +36,11 @@ Effect = Callable[[NDArray[np.uint8], Sequence["Face"], "Template"], NDArray[np.
 TextureSource = str | PathLike[str] | NDArray[np.uint8]
 """A shipped texture's name, a file, or RGBA pixels."""
 
+StyleSource = str | PathLike[str] | NDArray[np.generic] | StyleFace
+"""A shipped style's name, a picture file, pixels, or a style registered already."""
+
 DEFAULT_TEXTURE: Final = "mask"
+DEFAULT_STYLE: Final = "painting"
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,8 @@ class EffectOptions:
         texture: for ``texture``; None is :data:`DEFAULT_TEXTURE`.
         blend: for ``texture``; None is what the texture asks for.
         inset: for ``canonical``: into the frame's corner instead of replacing the frame.
+        style: for ``style``; None is :data:`DEFAULT_STYLE`.
+        style_mode: for ``style``: what of it, None is "full".
     """
 
     annotate: bool = True
@@ -54,6 +62,8 @@ class EffectOptions:
     texture: TextureSource | None = None
     blend: Blend | None = None
     inset: bool = False
+    style: StyleSource | None = None
+    style_mode: StyleMode | None = None
 
 
 def _labels(options: EffectOptions) -> Effect:
@@ -83,6 +93,15 @@ def _field(options: EffectOptions) -> Effect:
     return Field(_opacity(options), options.annotate)
 
 
+def _style(options: EffectOptions) -> Effect:
+    source = DEFAULT_STYLE if options.style is None else options.style
+    if isinstance(source, str) and source in list_styles():
+        source = shipped_style(source)
+    elif not isinstance(source, StyleFace):
+        source = StyleFace.of(source)
+    return Style(source, options.style_mode or "full", _opacity(options), options.annotate)
+
+
 def _opacity(options: EffectOptions) -> float:
     return 1.0 if options.opacity is None else options.opacity
 
@@ -91,6 +110,7 @@ EFFECTS: Final[dict[str, Callable[[EffectOptions], Effect]]] = {
     "labels": _labels,
     "mesh": _mesh,
     "texture": _texture,
+    "style": _style,
     "canonical": _canonical,
     "field": _field,
 }
@@ -100,7 +120,9 @@ _OPTIONS_OF: Final = {
     "texture": {"texture"},
     "blend": {"texture"},
     "inset": {"canonical"},
-    "opacity": {"labels", "mesh", "texture", "field"},
+    "style": {"style"},
+    "style_mode": {"style"},
+    "opacity": {"labels", "mesh", "texture", "style", "field"},
 }
 
 
@@ -111,35 +133,54 @@ def make_effect(
     opacity: float | None = None,
     blend: Blend | None = None,
     inset: bool = False,
+    style: StyleSource | None = None,
+    style_mode: StyleMode | None = None,
     annotate: bool = True,
 ) -> Effect:
     """An effect by its name.
 
     Args:
-        name: one of :data:`EFFECTS`.
+        name: one of :data:`EFFECTS`, or of those added with
+            :func:`facewarp.face.user_effects.effect`.
         texture: see :class:`EffectOptions`, as the others.
         opacity: 0..1, at 0 the frame stays as it is but for the tags.
         blend: how a texture meets the frame, one of "paint", "mask", "glow".
         inset: the canonical view in the frame's corner.
+        style: whose style.
+        style_mode: what of it, one of "color", "texture", "full".
         annotate: tag faces with id, state and confidence.
 
     Raises:
         FacewarpError: no such effect or texture, or an option that does not fit.
     """
-    if name not in EFFECTS:
-        close = difflib.get_close_matches(name, EFFECTS, n=1)
+    known = [*EFFECTS, *USER_EFFECTS]
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
         hint = f"Did you mean {close[0]}? " if close else ""
         raise FacewarpError(
-            f"there is no effect {name!r}", fix=f"{hint}Effects: {', '.join(EFFECTS)}."
+            f"there is no effect {name!r}", fix=f"{hint}Effects: {', '.join(known)}."
         )
     if blend is not None and blend not in BLENDS:
         raise FacewarpError(f"there is no blend {blend!r}", fix=f"Blends: {', '.join(BLENDS)}.")
-    options = EffectOptions(annotate, opacity, texture, blend, inset)
+    options = EffectOptions(annotate, opacity, texture, blend, inset, style, style_mode)
     for option, effects in _OPTIONS_OF.items():
         value = getattr(options, option)
-        if value is not None and value is not False and name not in effects:
+        if value is not None and value is not False and name not in effects | _free_for(option):
             raise FacewarpError(
                 f"the effect {name!r} takes no {option}",
                 fix=f"Leave it out, or use the effect {' or '.join(sorted(effects))}.",
             )
+    if name in USER_EFFECTS:
+        return USER_EFFECTS[name](_opacity(options), annotate)
     return EFFECTS[name](options)
+
+
+def note_of(effect: Effect) -> str | None:
+    """What pictures made with an effect have to say in their metadata, if anything."""
+    note = getattr(effect, "note", None)
+    return None if note is None else str(note)
+
+
+def _free_for(option: str) -> set[str]:
+    """Added effects that take an option."""
+    return set(USER_EFFECTS) if option == "opacity" else set()

@@ -39,7 +39,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Average:
-    """The group's average, mirror-symmetric.
+    """The group's average; mirror-symmetric where mirror images were averaged too.
 
     Attributes:
         image: (320, 260) uint8 grey.
@@ -64,8 +64,10 @@ def average_face(
     rounds: int = 2,
     batch: int = 16,
     advance: Callable[[], None] = lambda: None,
+    mirror: bool = True,
+    settle_px: float | None = None,
 ) -> Average:
-    """Average faces and their mirror images without leaning towards any one of them.
+    """Average faces, and their mirror images, without leaning towards any one of them.
 
     Each round registers every face with the current template and averages pictures and labels on
     the template's grid. All rounds but the last then move the template by the mean of all fields,
@@ -79,6 +81,10 @@ def average_face(
         rounds: how often to register everything.
         batch: faces registered at once.
         advance: called after each batch of each round.
+        mirror: whether mirror images are averaged too; without them the average is as asymmetric
+            as the faces are.
+        settle_px: a round that brings the drift down by less is the last one, and the round of the
+            least drift counts; None goes through all rounds and takes the last.
 
     Raises:
         ValueError: no member has landmarks.
@@ -87,24 +93,34 @@ def average_face(
     if not known or rounds < 1:
         raise ValueError("a group needs at least one face with landmarks, and one round")
     centre = np.mean(known, axis=0)
-    centre = (centre + mirrored_points(centre, members[0].image.shape[1])) / 2
+    if mirror:
+        centre = (centre + mirrored_points(centre, members[0].image.shape[1])) / 2
     probabilities = start
     drifts: list[float] = []
-    for number in range(rounds):
-        total = _Sums(model, probabilities)
+    is_last = False
+    while not is_last:
+        total = _Sums(model, probabilities, mirror)
         for chunk in _chunks(members, batch):
             total.add(chunk)
             advance()
-        image, colour, probabilities, drift = total.template(move=number + 1 < rounds)
+        drift = total.drift()
+        is_settled = settle_px is not None and bool(drifts) and drifts[-1] - drift < settle_px
+        if settle_px is None or drift <= min(drifts, default=drift):
+            best = total
         drifts.append(drift)
-    return Average(image, colour, probabilities, total.carried_to(centre), drifts)
+        is_last = is_settled or len(drifts) == rounds
+        if not is_last:
+            probabilities = total.template(move=True)[2]
+    image, colour, probabilities = best.template(move=False)
+    return Average(image, colour, probabilities, best.carried_to(centre), drifts)
 
 
 class _Sums:
     """Running sums over a round."""
 
-    def __init__(self, model: Model, probabilities: FloatArray) -> None:
+    def __init__(self, model: Model, probabilities: FloatArray, mirror: bool = True) -> None:
         self.model = model
+        self.mirror = mirror
         self.shape = model.config.grid_shape
         self.guidance = template_guidance(model, probabilities)
         self.count = 0
@@ -113,8 +129,10 @@ class _Sums:
         self.labels = torch.zeros(1, model.config.n_classes, *self.shape)
 
     def add(self, members: Sequence[Member]) -> None:
-        """Register members and their mirror images, and add them up."""
-        both = [view for member in members for view in (member, _mirror(member))]
+        """Register members, and their mirror images if these count, and add them up."""
+        both = list(members)
+        if self.mirror:
+            both = [view for member in members for view in (member, _mirror(member))]
         images = torch.from_numpy(np.stack([m.image for m in both])).float()[:, None] / 255
         parts = self.model.probabilities(images)
         template = self.guidance.expand(len(both), -1, -1, -1)
@@ -127,32 +145,35 @@ class _Sums:
         self.labels += fields.warp(onehot, onto).sum(0, keepdim=True)
         self.count += len(both)
 
-    def template(
-        self, move: bool
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], FloatArray, float]:
-        """Grey and colour picture, labels and drift; mirror-symmetric, moved to the mean shape."""
+    def drift(self) -> float:
+        """Mean length of the mean field over the face, px."""
+        face = (self.labels[0, 0] / self.count) < 0.5
+        return float((self.field / self.count).norm(dim=1)[0][face].mean())
+
+    def template(self, move: bool) -> tuple[NDArray[np.uint8], NDArray[np.uint8], FloatArray]:
+        """Grey and colour picture and labels, moved to the mean shape if they are to be."""
         mean = self.field / self.count
         shape = fields.invert(mean)[0] if move else torch.zeros_like(mean)
         picture = fields.warp(self.picture / self.count, shape)[0].movedim(0, -1).numpy()
         labels = fields.warp(self.labels / self.count, shape)[0].numpy()
-        picture = (picture + picture[:, ::-1]) / 2
-        labels = (labels + labels[MIRROR_PARTS][..., ::-1]) / 2
-        labels /= labels.sum(0, keepdims=True)
+        if self.mirror:
+            picture = (picture + picture[:, ::-1]) / 2
+            labels = (labels + labels[MIRROR_PARTS][..., ::-1]) / 2
+        labels = labels / labels.sum(0, keepdims=True)
         eight_bit = np.asarray(np.rint(picture).clip(0, 255), dtype=np.uint8)
-        face = torch.from_numpy(labels[0] < 0.5)
-        drift = float(mean.norm(dim=1)[0][face].mean())
         return (
             np.ascontiguousarray(eight_bit[..., 0]),
             np.ascontiguousarray(eight_bit[..., 1:]),
             labels.astype(np.float32),
-            drift,
         )
 
     def carried_to(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Points of the template (N, 2), symmetric, that the mean field carries to ``points``."""
+        """Points of the template (N, 2) that the mean field carries to ``points``."""
         inverse, _ = fields.invert(self.field / self.count)
         found = fields.warp_points(torch.from_numpy(points).float()[None], inverse)[0]
         own = found.double().numpy()
+        if not self.mirror:
+            return np.asarray(own)
         return np.asarray((own + mirrored_points(own, self.shape[1])) / 2)
 
 

@@ -14,6 +14,7 @@ from facewarp.face.overlay import TemplatePicture, blend_over, carry_points, cli
 from facewarp.face.parts import PART_COLORS, FacePart
 from facewarp.face.tags import draw_tag
 from facewarp.face.textures import check_texture
+from facewarp.face.visible import Visibility, covers_eyes
 
 if TYPE_CHECKING:
     from facewarp.face.template import Template
@@ -195,6 +196,9 @@ class Mesh(FaceEffect):
 class Texture(FaceEffect):
     """An RGBA picture in template space, worn by the face in the light of the frame.
 
+    Hair or a hand before the face stay before it, and eyes and open mouth are left alone; a texture
+    that is opaque over the template's eyes, glasses for one, covers those of the face too.
+
     Args:
         rgba: (h, w, 3 or 4) uint8 of the template's aspect. A picture that is opaque everywhere
             is cut to the template's face.
@@ -221,10 +225,16 @@ class Texture(FaceEffect):
             face = cv2.GaussianBlur(1 - background, (0, 0), 2.0)
             rgba = rgba.copy()
             rgba[..., 3] = np.rint(255 * cv2.resize(face, rgba.shape[1::-1]).clip(0, 1))
+        rgba = template.wears(rgba)
         self._picture = TemplatePicture(rgba, self.opacity)
+        self._seen = Visibility(
+            template,
+            spare_eyes=not covers_eyes(rgba[..., 3], template),
+            spare_mouth=self.blend != "mask",
+        )
 
     def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
-        self._picture.lay_on(frame, face, self.blend)
+        self._picture.lay_on(frame, face, self.blend, self._seen(face))
 
 
 def part_contours(probabilities: NDArray[np.float32], part: FacePart) -> list[NDArray[np.float64]]:

@@ -8,17 +8,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Blend = Literal["paint", "mask", "glow"]
-"""How a picture meets the frame: paint shows the light and the grain of the skin, mask is a solid
-thing in the same light, glow shines by itself whatever the light."""
+Blend = Literal["paint", "tint", "mask", "glow"]
+"""How a picture meets the frame: paint shows the light and the grain of the skin, tint keeps all of
+them and changes the colour only, mask is a solid thing in the same light, glow shines by itself
+whatever the light."""
 
-BLENDS: Final[tuple[Blend, ...]] = ("paint", "mask", "glow")
+BLENDS: Final[tuple[Blend, ...]] = ("paint", "tint", "mask", "glow")
 
 LIGHT_SIZE_PX: Final = 48
 """Longer side of the small picture in which the shading of a face is measured."""
 
 # Exponents of the large shading and of the fine grain of the frame.
-_SHARES: Final[dict[Blend, tuple[float, float]]] = {"paint": (0.85, 0.65), "mask": (0.9, 0.12)}
+_SHARES: Final[dict[Blend, tuple[float, float]]] = {
+    "paint": (0.85, 0.65),
+    "tint": (1.0, 1.0),
+    "mask": (0.9, 0.12),
+}
 _SIGMA_PX: Final = 3.0  # of the small picture
 _REFERENCE_GREY: Final = 128.0  # mean brightness at which a picture keeps its own colours
 _STEP: Final = 4  # every so many px of the frame are looked at for the shading
@@ -52,7 +57,7 @@ class Light:
             weight: small (h', w') picture of how much each place of the region counts, 0..255.
             room: mean brightness of the whole frame: a dark face in a bright room is not in the
                 dark, so the brighter of both tells the exposure.
-            blend: "paint" or "mask".
+            blend: "paint", "tint" or "mask".
         """
         shading_share, grain_share = _SHARES[blend]
         sparse = cv2.cvtColor(

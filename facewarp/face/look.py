@@ -17,7 +17,7 @@ from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
 from facewarp.face.boxes import side_of
 from facewarp.face.crop import Crop
-from facewarp.face.effects import Effect, make_effect
+from facewarp.face.effects import Effect, make_effect, note_of
 from facewarp.face.fitting import Face, Fitter, crop_of
 from facewarp.face.mirror import mirrored_face, mirrored_template
 from facewarp.face.own_face import OwnFace, find_face
@@ -89,6 +89,8 @@ class Look:
         faces: how many faces to follow; None for the tracker's own number.
         device: where the model runs.
         engine: what runs it.
+        further: effects made already that may be chosen by these names, beside the others; a
+            style is one only if it is among them. The opacity is their own.
         tags: whether each face is tagged with its id, state and confidence.
 
     Raises:
@@ -108,9 +110,10 @@ class Look:
         faces: int | None = None,
         device: str = "cpu",
         engine: str = "auto",
+        further: Mapping[str, Effect] | None = None,
         tags: bool = False,
     ) -> None:
-        self._wardrobe = Wardrobe(template, texture)
+        self._wardrobe = Wardrobe(template, texture, further)
         name, worn = self._wardrobe.names
         strength = 1.0 if opacity is None else opacity
         settings = LookSettings(effect, worn, strength, smoothing, mirror, name)
@@ -146,6 +149,12 @@ class Look:
         seconds = {**plan.tracker.seconds, "render": perf_counter() - began}
         self._remember(frame, faces)
         return Seen(picture, faces, seconds)
+
+    @property
+    def note(self) -> str | None:
+        """What recordings have to say in their metadata, whichever effect is on at the moment."""
+        notes = filter(None, map(note_of, self._wardrobe.further.values()))
+        return " ".join(dict.fromkeys(notes)) or None
 
     def settings(self) -> dict[str, Any]:
         """What is set; the fields of :class:`LookSettings`."""
@@ -275,14 +284,18 @@ class Look:
 
     def _planned(self, settings: LookSettings, tracker: FaceTracker) -> _Plan:
         """The effect, with everything that depends on the template made ready."""
+        drawn = mirrored_template(tracker.template) if settings.mirror else tracker.template
+        made = self._wardrobe.further.get(settings.effect)
+        if made is not None:
+            made(np.zeros((8, 8, 3), np.uint8), [], drawn)
+            return _Plan(settings, tracker, made, drawn)
         options: dict[str, Any] = {"annotate": self._tags}
         if settings.effect not in _WITHOUT_OPACITY:
             options["opacity"] = settings.opacity
         if settings.effect == "texture":
-            rgba, options["blend"] = self._wardrobe.texture(settings.texture, settings.template)
+            rgba, options["blend"] = self._wardrobe.texture(settings.texture)
             options["texture"] = rgba[:, ::-1] if settings.mirror else rgba
         effect = make_effect(settings.effect, **options)
-        drawn = mirrored_template(tracker.template) if settings.mirror else tracker.template
         effect(np.zeros((8, 8, 3), np.uint8), [], drawn)
         return _Plan(settings, tracker, effect, drawn)
 

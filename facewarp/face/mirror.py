@@ -55,6 +55,9 @@ def mirrored_template(template: Template) -> Template:
         landmarks=mirrored_points(template.landmarks, width),
         mesh_points=points[order],
         triangles=np.ascontiguousarray(order.astype(np.int32)[template.triangles][:, ::-1]),
+        texture_field=None
+        if template.texture_field is None
+        else _mirrored_field(template.texture_field),
     )
 
 

@@ -60,13 +60,21 @@ class TemplatePicture:
         self._alpha = cv2.resize(self._levels[0][..., 3], size, interpolation=cv2.INTER_AREA)
         self._content = cv2.dilate(self._alpha, np.ones((2 * _CELL + 1,) * 2, np.uint8)) > 0
 
-    def lay_on(self, frame: NDArray[np.uint8], face: "Face", blend: Blend = "paint") -> None:
+    def lay_on(
+        self,
+        frame: NDArray[np.uint8],
+        face: "Face",
+        blend: Blend = "paint",
+        seen: NDArray[np.uint8] | None = None,
+    ) -> None:
         """Lay the picture on a face of a frame (HxWx3 uint8 RGB), in place.
 
         Args:
             frame: only the box into which the picture falls is touched.
             face: its ``field`` and ``crop`` are used.
             blend: how the picture takes the frame's light.
+            seen: (320, 260), 0..255, how much of the picture is seen in each px of the crop;
+                None for all of it.
         """
         height, width = CROP_SHAPE
         x, y = np.rint(_cells() + face.field[:, ::_CELL, ::_CELL]).astype(np.int32)
@@ -81,11 +89,20 @@ class TemplatePicture:
             weight = _to_region(face, (self._alpha[y, x] * inside).astype(np.float32), box)
             light = Light.of(region, weight, float(frame[::16, ::16].mean()), blend)
         image = self._level(face.crop.scale)
-        x_px, y_px = _frame_map(face, box, image.shape)
+        x_px, y_px = carried_map(face, box, image.shape)
         for top in range(0, len(region), _BAND):
             rows = slice(top, min(top + _BAND, len(region)))
             band = region[rows]
             overlay = cv2.remap(image, x_px[rows], y_px[rows], cv2.INTER_LINEAR)
+            if seen is not None:
+                shown = cv2.warpAffine(
+                    seen,
+                    to_crop_matrix(face, box[0], box[1] + top),
+                    band.shape[1::-1],
+                    flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                    borderMode=cv2.BORDER_REPLICATE,
+                )
+                overlay = cv2.multiply(overlay, cv2.merge([shown] * 4), scale=1 / 255)
             colour, alpha = split_overlay(overlay)
             if light is not None:
                 colour = light.on(colour, alpha, band, rows)
@@ -168,7 +185,7 @@ def _to_region(face: "Face", cells: NDArray[np.float32], box: Box) -> NDArray[np
     width, height = box[2] - box[0], box[3] - box[1]
     shrink = max(1.0, max(width, height) / LIGHT_SIZE_PX)
     size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
-    matrix = _to_crop(face, box[0], box[1]) / _CELL
+    matrix = to_crop_matrix(face, box[0], box[1]) / _CELL
     steps = np.array([width / size[0], height / size[1]])
     matrix[:, 2] += matrix[:, :2] @ (0.5 * steps - 0.5)
     matrix[:, :2] *= steps
@@ -177,13 +194,15 @@ def _to_region(face: "Face", cells: NDArray[np.float32], box: Box) -> NDArray[np
     )
 
 
-def _frame_map(face: "Face", box: Box, picture_shape: tuple[int, ...]) -> list[NDArray[np.float32]]:
+def carried_map(
+    face: "Face", box: Box, picture_shape: tuple[int, ...]
+) -> list[NDArray[np.float32]]:
     """Picture px, x and y, of every px of a box of the frame."""
     width, height = box[2] - box[0], box[3] - box[1]
     step = min(max(round(face.crop.scale), 1), _COARSEST)
     size = (math.ceil(width / step) + 1, math.ceil(height / step) + 1)
     # Point i of the coarse map is the middle of the step i, as cv2.resize sees it.
-    matrix = _to_crop(face, box[0], box[1], _PAD)
+    matrix = to_crop_matrix(face, box[0], box[1], _PAD)
     matrix[:, 2] += matrix[:, :2].sum(axis=1) * ((step - 1) / 2)
     matrix[:, :2] *= step
     channels = []
@@ -237,7 +256,7 @@ def _picture_scale(picture_shape: tuple[int, ...]) -> tuple[float, float]:
     return picture_shape[1] / CROP_SHAPE[1], picture_shape[0] / CROP_SHAPE[0]
 
 
-def _to_crop(face: "Face", x0: int, y0: int, pad: int = 0) -> NDArray[np.float64]:
+def to_crop_matrix(face: "Face", x0: int, y0: int, pad: int = 0) -> NDArray[np.float64]:
     """(2, 3): frame px counted from (x0, y0) -> px of the crop, or of the padded crop."""
     matrix = np.asarray(cv2.invertAffineTransform(face.crop.matrix))
     matrix[:, 2] += matrix[:, :2] @ (x0, y0) + pad

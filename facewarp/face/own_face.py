@@ -1,8 +1,7 @@
-"""One person's face as the template, from a frame or a picture, and textures that fit it."""
+"""One person's face as the template, from a frame or a picture."""
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -64,27 +63,6 @@ class OwnFace:
         template = Template.from_face(name, picture, face, fitter.template)
         return cls(template, face.field, face.confidence)
 
-    def texture(self, rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """A texture made for the template that the face was registered with, as the face wears it.
-
-        Args:
-            rgba: (h, w, 4) uint8, straight alpha, in that template's space.
-
-        Returns:
-            (h, w, 4) uint8 in the space of the face's own template.
-        """
-        height, width = rgba.shape[:2]
-        across, down = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
-        scale = width / self.field.shape[2], height / self.field.shape[1]
-        x, y = (
-            start + k * cv2.resize(np.ascontiguousarray(u), (width, height))
-            for start, k, u in zip((across, down[:, None]), scale, self.field, strict=True)
-        )
-        moved = cv2.remap(_premultiplied(rgba), x, y, cv2.INTER_LINEAR)
-        opaque = np.full_like(moved, 255)
-        opaque[..., :3] = cv2.max(moved[..., 3], 1)[..., None]
-        return np.asarray(cv2.divide(moved, opaque, scale=255), np.uint8)
-
 
 def find_face(picture: NDArray[np.generic]) -> Crop:
     """Where the largest face of a picture is.
@@ -101,9 +79,3 @@ def find_face(picture: NDArray[np.generic]) -> Crop:
     largest = max(found, key=lambda detection: detection.side)
     centre, side = largest.square()
     return Crop.around(centre, side, roll=largest.roll)
-
-
-def _premultiplied(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    factor = np.full_like(rgba, 255)
-    factor[..., :3] = rgba[..., 3:]
-    return np.asarray(cv2.multiply(rgba, factor, scale=1 / 255), np.uint8)

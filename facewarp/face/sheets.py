@@ -55,6 +55,38 @@ def contact_sheet(
     return np.asarray(canvas)
 
 
+def tile_sheet(
+    tiles: Sequence[tuple[str, NDArray[np.uint8]]], columns: int = 4, height_px: int = 300
+) -> NDArray[np.uint8]:
+    """Lay out captioned pictures row by row.
+
+    Args:
+        tiles: caption and picture HxWx3 RGB; pictures are scaled to one height.
+        columns: pictures in a row.
+        height_px: height of each picture.
+
+    Returns:
+        HxWx3 uint8 RGB.
+    """
+    if not tiles or columns < 1:
+        raise ValueError("a sheet needs a picture, and a column to put it in")
+    scaled = [_to_height(picture, height_px) for _, picture in tiles]
+    width = max(picture.shape[1] for picture in scaled)
+    columns = min(columns, len(tiles))
+    rows = -(-len(tiles) // columns)
+    size = _GAP + columns * (width + _GAP), _GAP + rows * (height_px + _CAPTION + _GAP)
+    canvas = Image.new("RGB", size, _PAPER)
+    draw = ImageDraw.Draw(canvas)
+    font = ImageFont.load_default(size=15)
+    for index, ((caption, _), picture) in enumerate(zip(tiles, scaled, strict=True)):
+        x = _GAP + index % columns * (width + _GAP)
+        y = _GAP + index // columns * (height_px + _CAPTION + _GAP)
+        canvas.paste(Image.fromarray(picture), (x + (width - picture.shape[1]) // 2, y))
+        middle = (x + width / 2, y + height_px + _CAPTION / 2)
+        draw.text(middle, caption, _INK, font, anchor="mm")
+    return np.asarray(canvas)
+
+
 def _to_height(picture: NDArray[np.uint8], height_px: int) -> NDArray[np.uint8]:
     scale = height_px / picture.shape[0]
     size = (max(1, round(picture.shape[1] * scale)), height_px)

@@ -7,7 +7,6 @@ import tempfile
 import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -20,9 +19,13 @@ from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE, to_grey, to_rgb
 from facewarp.face.overlay import carry_points
 from facewarp.face.parts import LANDMARK_COUNT, MIRROR_LANDMARKS, FacePart
+from facewarp.face.template_files import find_template, template_names
+from facewarp.face.warps import carried_on, resampled
 
 if TYPE_CHECKING:
     from facewarp.face.fitting import Face
+
+__all__ = ["Template", "face_mesh", "mirrored_points", "template_names"]
 
 BROW_LINE = tuple(range(17, 27))  # iBUG: along both brows, image-left to image-right
 INNER_LIPS = frozenset(range(60, 68))
@@ -56,6 +59,8 @@ class Template:
         triangles: (T, 3) int32 into ``mesh_points``; eyes and mouth are left open.
         colour: (320, 260, 3) uint8 RGB, for pictures of the template.
         origin: how it was made, for the record.
+        texture_field: (2, 320, 260) px, fixed = this template, moving = the space in which textures
+            are drawn, that of ``average``; None for a template that is in that space itself.
     """
 
     name: str
@@ -66,6 +71,7 @@ class Template:
     triangles: NDArray[np.int32]
     colour: NDArray[np.uint8]
     origin: dict[str, Any] = field(default_factory=dict)
+    texture_field: NDArray[np.float32] | None = None
 
     @classmethod
     def of_parts(
@@ -117,6 +123,7 @@ class Template:
                 "registered_with": registered_with.name,
                 "confidence": round(face.confidence, 4),
             },
+            texture_field=carried_on(face.field, registered_with.texture_field),
         )
 
     @cached_property
@@ -124,9 +131,18 @@ class Template:
         """(320, 260) part ids, the most probable of each pixel."""
         return np.asarray(self.probabilities.argmax(0), dtype=np.uint8)
 
+    def wears(self, rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A texture (h, w, 4) uint8, straight alpha, as it lies in this template's own space."""
+        if self.texture_field is None:
+            return rgba
+        return resampled(rgba, self.texture_field)
+
     def save(self, path: Path) -> None:
         """Write as ``.npz`` (no pickle), atomically."""
         buffer = io.BytesIO()
+        further: dict[str, Any] = {}
+        if self.texture_field is not None:
+            further["texture_field"] = self.texture_field.astype(np.float16)
         np.savez_compressed(
             buffer,
             image=self.image,
@@ -135,6 +151,7 @@ class Template:
             landmarks=self.landmarks,
             mesh_points=self.mesh_points,
             triangles=self.triangles,
+            **further,
             about=np.array(json.dumps({"name": self.name, "origin": self.origin})),
         )
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -150,18 +167,19 @@ class Template:
 
     @classmethod
     def load(cls, template: "str | Path" = "average") -> "Template":
-        """A shipped template by name, or one from a ``.npz`` file.
+        """A shipped template, or one of the user's, by name; or one from a ``.npz`` file.
 
         Raises:
             FacewarpError: no such name or file, or not a template.
         """
-        path = _find(template)
+        path = find_template(template)
         try:
             with np.load(path, allow_pickle=False) as data:
                 about = json.loads(str(data["about"]))
                 name, origin = str(about["name"]), dict(about["origin"])
                 arrays = {key: np.asarray(data[key]) for key in _SHAPES}
                 mesh = [np.asarray(data[key]) for key in _MESH if key in data]
+                worn = np.asarray(data["texture_field"]) if "texture_field" in data else None
         except _DAMAGE as error:
             raise FacewarpError(
                 "the file is not a facewarp template", path, "Build one anew."
@@ -172,15 +190,14 @@ class Template:
         points, triangles = mesh if len(mesh) == len(_MESH) else face_mesh(arrays["landmarks"])
         if not _is_mesh(points, triangles):
             raise FacewarpError("the template's mesh is none", path)
+        if worn is not None:
+            worn = worn.astype(np.float32)
+            if worn.shape != (2, *CROP_SHAPE) or not np.isfinite(worn).all():
+                raise FacewarpError("the template's texture field is none", path)
         soft = arrays["probabilities"].astype(np.float32)
         soft /= soft.sum(0, keepdims=True).clip(1e-6)
         grey, colour, landmarks = (arrays[key] for key in ("image", "colour", "landmarks"))
-        return cls(name, grey, soft, landmarks, points, triangles, colour, origin)
-
-
-def template_names() -> list[str]:
-    """Names of the templates that ship with facewarp."""
-    return sorted(path.stem for path in _folder().glob("*.npz"))
+        return cls(name, grey, soft, landmarks, points, triangles, colour, origin, worn)
 
 
 def face_mesh(landmarks: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
@@ -287,22 +304,3 @@ def _is_mesh(points: NDArray[np.float64], triangles: NDArray[np.int32]) -> bool:
         and (triangles >= 0).all()
         and (triangles < len(points)).all()
     )
-
-
-def _folder() -> Path:
-    return Path(str(resources.files("facewarp.assets"))) / "templates"
-
-
-def _find(template: str | Path) -> Path:
-    path = Path(template)
-    if path.suffix == ".npz":
-        if not path.is_file():
-            raise FacewarpError("there is no such template", path, "Check the path.")
-        return path
-    shipped = _folder() / f"{template}.npz"
-    if not shipped.is_file():
-        names = ", ".join(template_names()) or "none"
-        raise FacewarpError(
-            f"no template is called {str(template)!r}", fix=f"Use one of {names}, or a .npz file."
-        )
-    return shipped

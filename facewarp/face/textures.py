@@ -19,6 +19,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.light import BLENDS, Blend
+from facewarp.face.makeup import LOOKS, TITLES, is_look, made_up, parse_look
 
 BLEND_KEY = "Blend"
 """Name of the text chunk of a PNG that says how the texture meets the frame."""
@@ -31,13 +32,8 @@ _EXPECTED = (
 
 
 def list_textures() -> list[str]:
-    """Names of the textures that come with facewarp, sorted."""
-    folder = _folder()
-    if not folder.is_dir():
-        return []
-    return sorted(
-        entry.name.removesuffix(".png") for entry in folder.iterdir() if entry.name.endswith(".png")
-    )
+    """Names of the textures that come with facewarp, looks of make-up included, sorted."""
+    return sorted([*_painted(), *LOOKS])
 
 
 def load_texture(name_or_path: str | PathLike[str]) -> NDArray[np.uint8]:
@@ -45,7 +41,8 @@ def load_texture(name_or_path: str | PathLike[str]) -> NDArray[np.uint8]:
 
     Args:
         name_or_path: one of :func:`list_textures`, or a picture file. A name wins over a file in
-            the working folder that is called the same.
+            the working folder that is called the same. To the name of a look changes may be
+            added, see :func:`facewarp.face.makeup.parse_look`.
 
     Returns:
         (h, w, 4) uint8 RGBA, straight alpha; 255 everywhere for a file without transparency.
@@ -59,6 +56,14 @@ def load_texture(name_or_path: str | PathLike[str]) -> NDArray[np.uint8]:
 def texture_blend(name_or_path: str | PathLike[str]) -> Blend:
     """How a texture wants to be blended: its PNG text chunk "Blend", else "paint"."""
     return _read(name_or_path)[1]
+
+
+def texture_title(name: str) -> str:
+    """What a shipped texture shows, in a line."""
+    if is_look(name):
+        return TITLES[name.partition("+")[0]]
+    with _folder().joinpath(f"{name}.png").open("rb") as file, Image.open(file) as image:
+        return str(image.info.get("Title", ""))
 
 
 def check_texture(rgba: NDArray[np.uint8], where: str | None = None) -> NDArray[np.uint8]:
@@ -90,8 +95,19 @@ def _folder() -> Traversable:
     return files("facewarp.assets").joinpath("textures")
 
 
+def _painted() -> list[str]:
+    """Names of the shipped pictures."""
+    folder = _folder()
+    if not folder.is_dir():
+        return []
+    names = (entry.name for entry in folder.iterdir())
+    return [name.removesuffix(".png") for name in names if name.endswith(".png")]
+
+
 def _read(name_or_path: str | PathLike[str]) -> tuple[NDArray[np.uint8], Blend]:
-    if str(name_or_path) in list_textures():
+    if is_look(str(name_or_path)):
+        return made_up(parse_look(str(name_or_path))), "tint"
+    if str(name_or_path) in _painted():
         with as_file(_folder().joinpath(f"{name_or_path}.png")) as path:
             return _read_file(path)
     path = Path(name_or_path)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
-from facewarp.face.effects import DEFAULT_TEXTURE, EFFECTS
+from facewarp.face.effects import DEFAULT_TEXTURE, EFFECTS, Effect
 from facewarp.face.light import Blend
 from facewarp.face.own_face import OwnFace
 from facewarp.face.template import Template, template_names
@@ -24,7 +24,7 @@ class LookSettings:
     """What can be changed while frames run.
 
     Attributes:
-        effect: one of :data:`facewarp.face.effects.EFFECTS`.
+        effect: one of :data:`facewarp.face.effects.EFFECTS`, or one made already.
         texture: what the effect ``texture`` wears.
         opacity: of the effect, 0..1; ``canonical`` has none.
         smoothing: whether faces are held steady.
@@ -69,8 +69,10 @@ class Wardrobe:
     Args:
         template: what to begin with: a shipped name, a ``.npz`` file or a :class:`Template`.
         texture: a shipped name or a file; None for the usual one.
+        further: effects made already, by name: a style, effects by turns, a user's own.
 
     Attributes:
+        further: those.
         first: the template begun with, for which textures are made.
         names: of the template and the texture begun with.
 
@@ -78,7 +80,13 @@ class Wardrobe:
         FacewarpError: there is no such template.
     """
 
-    def __init__(self, template: str | Path | Template, texture: str | Path | None) -> None:
+    def __init__(
+        self,
+        template: str | Path | Template,
+        texture: str | Path | None,
+        further: Mapping[str, Effect] | None = None,
+    ) -> None:
+        self.further = dict(further or {})
         self.first = template if isinstance(template, Template) else Template.load(template)
         name = self.first.name if isinstance(template, Template) else str(template)
         self.names = name, DEFAULT_TEXTURE if texture is None else str(texture)
@@ -93,7 +101,7 @@ class Wardrobe:
         own = [] if self._own_texture is None else [OWN_TEXTURE]
         templates = dict.fromkeys([*self._templates, *template_names()])
         return {
-            "effect": list(EFFECTS),
+            "effect": [*(name for name in EFFECTS if name != "style"), *self.further],
             "texture": [*self._textures, *own],
             "template": [*(name for name in templates if name not in (SNAPSHOT, PICTURE))]
             + [name for name in (SNAPSHOT, PICTURE) if name in templates],
@@ -106,8 +114,8 @@ class Wardrobe:
         found = self._templates[name]
         return found.template if isinstance(found, OwnFace) else found
 
-    def texture(self, name: str, template: str) -> tuple[NDArray[np.uint8], Blend]:
-        """The pixels (h, w, 4) of a texture as a template wears it, and its blend.
+    def texture(self, name: str) -> tuple[NDArray[np.uint8], Blend]:
+        """The pixels (h, w, 4) of a texture in the space of textures, and its blend.
 
         Raises:
             FacewarpError: its file can't be read.
@@ -117,8 +125,7 @@ class Wardrobe:
             rgba = self._own_texture
         else:
             rgba, blend = load_texture(name), texture_blend(name)
-        wearer = self._templates.get(template)
-        return (wearer.texture(rgba) if isinstance(wearer, OwnFace) else rgba), blend
+        return rgba, blend
 
     def put_template(self, name: str, face: OwnFace | None) -> OwnFace | None:
         """Keep a face under a name, or None; the one that was there before."""

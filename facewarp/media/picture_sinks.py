@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import PIL.ExifTags
 import PIL.Image
+import PIL.PngImagePlugin
 
 from facewarp.errors import FacewarpError
 from facewarp.media.frames import Frame, Source
@@ -26,10 +28,15 @@ class ImageWriter(Output):
     Args:
         target: The file.
         like: The source, which is not overwritten and whose colour profile is carried along.
+        comment: What the file's metadata says of it: a text chunk "Comment" of a PNG, a comment of
+            a JPEG, else the description in its Exif data.
     """
 
-    def __init__(self, target: Path, like: Source | None = None) -> None:
+    def __init__(
+        self, target: Path, like: Source | None = None, comment: str | None = None
+    ) -> None:
         super().__init__(target)
+        self._comment = comment
         self._output = OutputFile(target, [like.path] if like else [])
         self._profile = like.icc_profile if isinstance(like, ImageSource) else None
 
@@ -42,7 +49,8 @@ class ImageWriter(Output):
         if self.kept:
             what = "a picture file holds one picture, and more came"
             raise FacewarpError(what, self.target, "Write to a folder or a video.")
-        options = _SAVE.get(self.target.suffix.lower(), {})
+        suffix = self.target.suffix.lower()
+        options = _SAVE.get(suffix, {}) | _comment_options(suffix, self._comment)
         try:
             PIL.Image.fromarray(frame.image).save(
                 self._output.temporary, icc_profile=self._profile, **options
@@ -74,10 +82,12 @@ class FolderWriter(Output):
     Args:
         target: The folder, made if missing; not the one the pictures come from.
         like: Where the pictures come from.
+        comment: See `ImageWriter`.
     """
 
-    def __init__(self, target: Path, like: FolderSource) -> None:
+    def __init__(self, target: Path, like: FolderSource, comment: str | None = None) -> None:
         super().__init__(target)
+        self._comment = comment
         self._paths = like.paths
         if target.exists() and target.samefile(like.path):
             what = "output and input are the same folder"
@@ -97,7 +107,7 @@ class FolderWriter(Output):
             FacewarpError: It could not be written.
         """
         path = self._paths[frame.index]
-        with ImageWriter(self.target / path.name, ImageSource(path)) as picture:
+        with ImageWriter(self.target / path.name, ImageSource(path), self._comment) as picture:
             picture.write(frame)
         self.kept += 1
 
@@ -108,6 +118,21 @@ class FolderWriter(Output):
 
     def abort(self) -> None:
         """Leaves the pictures that are finished."""
+
+
+def _comment_options(suffix: str, comment: str | None) -> dict[str, Any]:
+    """What Pillow is told to write a comment into a file of this kind."""
+    if comment is None:
+        return {}
+    if suffix == ".png":
+        info = PIL.PngImagePlugin.PngInfo()
+        info.add_text("Comment", comment)
+        return {"pnginfo": info}
+    if suffix in (".jpg", ".jpeg"):
+        return {"comment": comment}
+    exif = PIL.Image.Exif()
+    exif[PIL.ExifTags.Base.ImageDescription] = comment
+    return {"exif": exif}
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -30,6 +30,7 @@ class Recorder:
         fps: Frames a second to be expected.
         wait: Wait for the encoder instead of leaving pictures out.
         inputs: Files that must not be overwritten.
+        comment: What the file's metadata says of it.
 
     Attributes:
         kept: Pictures written, known once it is closed.
@@ -40,7 +41,13 @@ class Recorder:
     """
 
     def __init__(
-        self, target: Path, fps: float, *, wait: bool = False, inputs: tuple[Path, ...] = ()
+        self,
+        target: Path,
+        fps: float,
+        *,
+        wait: bool = False,
+        inputs: tuple[Path, ...] = (),
+        comment: str | None = None,
     ) -> None:
         if target.suffix.lower() not in FORMATS:
             what = f"a recording is written as {', '.join(FORMATS)}"
@@ -48,7 +55,7 @@ class Recorder:
         OutputFile(target, inputs).discard()  # whatever is wrong with it is known before the show
         self.target = target
         self.kept = self.missed = 0
-        self._fps, self._wait = fps, wait
+        self._fps, self._wait, self._comment = fps, wait, comment
         self._writer: VideoWriter | None = None
         self._size, self._zero = (0, 0), 0.0
 
@@ -56,7 +63,9 @@ class Recorder:
         """See `roles.Presenter`."""
         if self._writer is None:
             self._size, self._zero = (made.image.shape[1], made.image.shape[0]), frame.time
-            self._writer = VideoWriter(self.target, size=self._size, fps=self._fps, live=True)
+            self._writer = VideoWriter(
+                self.target, size=self._size, fps=self._fps, live=True, comment=self._comment
+            )
         image = fitted(made.image, self._size)
         shot = Frame(image, frame.time - self._zero, frame.index)
         if self._wait:

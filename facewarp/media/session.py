@@ -4,6 +4,7 @@ import json
 import logging
 import threading
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -29,6 +30,7 @@ class Session:
         screenshots: The folder of screenshots.
         wait: Whether a recording may hold up the session, so that no frame is missing in it.
         inputs: Files that must not be overwritten.
+        comment: What the metadata of recordings and screenshots says of them.
 
     Attributes:
         recordings: Those made, in order.
@@ -47,7 +49,9 @@ class Session:
         screenshots: Path | None = None,
         wait: bool = False,
         inputs: tuple[Path, ...] = (),
+        comment: str | None = None,
     ) -> None:
+        self._comment = comment
         self.recordings: list[Recorder] = []
         self.pictures: list[Path] = []
         self._stats, self._fps, self._wait, self._inputs = stats, fps, wait, inputs
@@ -98,7 +102,9 @@ class Session:
             path = self._new_name(self._screenshots, ".png")
             OutputFile(path).discard()
             if self._camera_roll is None:
-                self._camera_roll = WriteBehind(_write_picture, lambda: None, 4, "screenshots")
+                self._camera_roll = WriteBehind(
+                    partial(_write_picture, self._comment), lambda: None, 4, "screenshots"
+                )
             if not self._camera_roll.offer((path, frame.with_image(made.image))):
                 raise FacewarpError("the pictures before are still being written")
             self.pictures.append(path)
@@ -139,7 +145,9 @@ class Session:
             raise self._error
 
     def _begin(self, target: Path) -> Recorder:
-        self._recorder = Recorder(target, self._fps, wait=self._wait, inputs=self._inputs)
+        self._recorder = Recorder(
+            target, self._fps, wait=self._wait, inputs=self._inputs, comment=self._comment
+        )
         self.recordings.append(self._recorder)
         self._stats.recording = target.name
         return self._recorder
@@ -208,10 +216,10 @@ class TimingWriter:
         self._output.commit()
 
 
-def _write_picture(shot: tuple[Path, Frame]) -> None:
+def _write_picture(comment: str | None, shot: tuple[Path, Frame]) -> None:
     path, frame = shot
     try:
-        with ImageWriter(path) as picture:
+        with ImageWriter(path, comment=comment) as picture:
             picture.write(frame)
     except FacewarpError as error:
         _log.error("%s", error)

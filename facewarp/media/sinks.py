@@ -35,6 +35,7 @@ def open_sink(
     size: tuple[int, int] | None = None,
     fps: float | None = None,
     audio: bool = True,
+    comment: str | None = None,
 ) -> Sink:
     """Opens the file or folder that frames are written to.
 
@@ -45,6 +46,7 @@ def open_sink(
         size: (width, height) px of the frames of a video, if not the source's.
         fps: Average frames a second of a video that comes from no video.
         audio: Whether to carry the sound of a video along.
+        comment: What the metadata of every file says of it.
 
     Raises:
         FacewarpError: The output can't be written, is an input, or does not fit the source.
@@ -58,17 +60,17 @@ def open_sink(
     target = target_for(out_path, like)
     suffix = target.suffix.lower()
     if suffix in FORMATS:
-        return VideoWriter(target, like=like, size=size, fps=fps, audio=audio)
+        return VideoWriter(target, like=like, size=size, fps=fps, audio=audio, comment=comment)
     if isinstance(like, FolderSource):
         if suffix in IMAGE_SUFFIXES:
             what = "a folder of pictures does not fit into one picture"
             raise FacewarpError(what, target, "Give a folder or a video as output.")
-        return FolderWriter(target, like)
+        return FolderWriter(target, like, comment)
     if suffix in IMAGE_SUFFIXES:
         if like is not None and like.kind == "video":
             what = "a video does not fit into a picture"
             raise FacewarpError(what, target, f"Give a video as output: {target.stem}.mp4")
-        return ImageWriter(target, like)
+        return ImageWriter(target, like, comment)
     known = ", ".join([*FORMATS, *sorted(IMAGE_SUFFIXES)])
     what = f"no writer for {suffix!r} files" if suffix else "the output has no suffix"
     raise FacewarpError(what, target, f"Use one of {known}, or a folder: {target}{os.sep}")

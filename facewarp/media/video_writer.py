@@ -42,6 +42,7 @@ class VideoWriter(Output):
         audio: Whether to carry the source's sound along.
         live: Whether it is recorded while it happens: encoded quickly rather than small, and
             written so that what there is plays even if the process is killed or the disk fills up.
+        comment: What the file's metadata says of it.
     """
 
     def __init__(
@@ -53,9 +54,10 @@ class VideoWriter(Output):
         fps: float | None = None,
         audio: bool = True,
         live: bool = False,
+        comment: str | None = None,
     ) -> None:
         super().__init__(target)
-        self._live = live
+        self._live, self._comment = live, comment
         if size is None and like is None:
             raise ValueError("a video needs a size or a source to take it from")
         self._like = like if isinstance(like, VideoSource) else None
@@ -117,6 +119,8 @@ class VideoWriter(Output):
             codec.sample_aspect_ratio = self._like.sample_aspect
         if self._like and self._like.has_audio and audio:
             self._audio = AudioCopy(self._like.path, self._container, self._like.start)
+        if self._comment is not None:
+            self._container.metadata["comment"] = self._comment
         self._container.start_encoding()
 
     def write(self, frame: Frame) -> None:

@@ -198,7 +198,10 @@ def _page_files() -> dict[str, tuple[bytes, str]]:
 
 @lru_cache(maxsize=64)
 def _shipped_thumbnail(name: str) -> bytes | None:
-    entry = files("facewarp.assets").joinpath("textures").joinpath(f"{name}.png")
+    folder = files("facewarp.assets").joinpath("textures")
+    entry = folder.joinpath(f"{name}.png")
+    if not entry.is_file():  # a look of make-up, maybe with changes to it
+        entry = folder.joinpath("makeup", f"look-{name.partition('+')[0]}.png")
     if not entry.is_file():
         return None
     return _thumbnail_of(read_texture(entry.read_bytes()))

@@ -10,6 +10,8 @@ from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.effects import EFFECTS, make_effect
 from facewarp.face.layers import Labels, Texture
+from facewarp.face.style import STYLE_SHAPE, StyleFace
+from facewarp.face.style_colours import PartColours
 from facewarp.face.views import CANONICAL_SHAPE
 
 HEIGHT, WIDTH = CROP_SHAPE
@@ -38,9 +40,20 @@ def solid_texture(colour, k=2):
     return rgba
 
 
+def plain_style():
+    """A green face with stripes."""
+    picture = np.zeros((*STYLE_SHAPE, 3), np.uint8)
+    picture[...] = (60, 190, 90)
+    picture[:, ::8] = (20, 90, 40)
+    mean, spread = np.full((4, 3), (60.0, -40.0, 30.0)), np.full((4, 3), 9.0)
+    return StyleFace("stripes", picture, PartColours(mean, spread, np.full(4, True)), 0.9)
+
+
 def build(name, **options):
     if name == "texture":
         options.setdefault("texture", dot_texture((130, 160), radius=40))
+    if name == "style":
+        options.setdefault("style", plain_style())
     return make_effect(name, **options)
 
 

@@ -1,5 +1,7 @@
 """One's own face as the template, and faces and templates in a mirror."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -164,7 +166,7 @@ def test_a_texture_goes_where_the_same_part_is(own, fitter, landmark):
     distance = np.hypot(x - at[0], y - at[1])
     alpha = np.clip(6 - distance, 0, 1) * 255
     rgba = np.dstack([np.full((*alpha.shape, 3), (200, 90, 20)), alpha]).astype(np.uint8)
-    worn = own.texture(rgba)
+    worn = own.template.wears(rgba)
     expected = (own.template.landmarks[landmark] + 0.5) * k - 0.5
     np.testing.assert_allclose(centroid(worn[..., 3].astype(float)), expected, atol=6)
     solid = worn[..., 3] > 250
@@ -175,13 +177,13 @@ def test_a_texture_goes_where_the_same_part_is(own, fitter, landmark):
 
 
 def test_a_texture_carried_by_nothing_is_the_same(own, rng):
-    still = OwnFace(own.template, np.zeros_like(own.field), 1.0)
+    still = replace(own.template, texture_field=np.zeros_like(own.field))
     rgba = rng.integers(0, 256, (2 * HEIGHT, 2 * WIDTH, 4), dtype=np.uint8)
     rgba[..., 3] |= 128
-    worn = still.texture(rgba)
+    worn = still.wears(rgba)
     np.testing.assert_array_equal(worn[..., 3], rgba[..., 3])
     np.testing.assert_allclose(worn[..., :3].astype(int), rgba[..., :3].astype(int), atol=2)
-    assert (still.texture(np.zeros_like(rgba)) == 0).all()
+    assert (still.wears(np.zeros_like(rgba)) == 0).all()
 
 
 # --- in a mirror

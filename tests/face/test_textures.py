@@ -1,11 +1,15 @@
 """Textures: shipped ones are sound, and a user's file is read or refused in one clear line."""
 
+from importlib import resources
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.makeup import is_look
 from facewarp.face.parts import FacePart
 from facewarp.face.template import Template
 from facewarp.face.textures import (
@@ -14,6 +18,7 @@ from facewarp.face.textures import (
     list_textures,
     load_texture,
     texture_blend,
+    texture_title,
 )
 
 HEIGHT, WIDTH = CROP_SHAPE
@@ -27,8 +32,12 @@ def saved(folder, array, mode, name="own.png", **options):
     return path
 
 
-def test_at_least_three_are_shipped():
-    assert {"mask", "tiger", "wireframe"} <= set(list_textures())
+COVER_EYES = {"sunglasses"}
+
+
+def test_at_least_ten_are_shipped():
+    assert {"mask", "tiger", "wireframe", "sunglasses", "circuit", "makeup"} <= set(list_textures())
+    assert len(list_textures()) >= 10
     assert list_textures() == sorted(list_textures())
 
 
@@ -36,25 +45,38 @@ def test_at_least_three_are_shipped():
 def test_shipped_textures_are_sound(name):
     rgba = load_texture(name)
     assert rgba.dtype == np.uint8
-    assert rgba.shape == (4 * HEIGHT, 4 * WIDTH, 4)
+    k = 2 if is_look(name) else 4
+    assert rgba.shape == (k * HEIGHT, k * WIDTH, 4)
     alpha = rgba[..., 3]
     assert alpha[[0, -1]].max() == alpha[:, [0, -1]].max() == 0  # clear of the border
-    assert 0.05 < (alpha > 128).mean() < 0.6
+    assert 0.002 < (alpha > 64).mean() < 0.6
     np.testing.assert_array_equal(rgba, rgba[:, ::-1])  # mirror-symmetric
 
 
 @pytest.mark.parametrize("name", list_textures())
 def test_shipped_textures_fit_the_template_and_leave_the_eyes_free(name):
     template = Template.load("average")
-    alpha = load_texture(name)[::4, ::4, 3]
+    alpha = load_texture(name)[..., 3]
+    alpha = alpha[:: alpha.shape[0] // HEIGHT, :: alpha.shape[1] // WIDTH]
     face = template.probabilities[FacePart.BACKGROUND] < 0.9
     assert (alpha[~face] > 128).sum() < 0.12 * (alpha > 128).sum()
     for eye in (slice(36, 42), slice(42, 48)):
         x, y = np.rint(template.landmarks[eye].mean(axis=0)).astype(int)
-        assert alpha[y, x] == 0
+        assert (alpha[y, x] > 200) if name in COVER_EYES else (alpha[y, x] == 0)
+
+
+def test_all_of_them_together_are_small():
+    folder = resources.files("facewarp.assets").joinpath("textures")
+    assert sum(path.stat().st_size for path in Path(str(folder)).rglob("*.png")) < 2e6
+
+
+@pytest.mark.parametrize("name", list_textures())
+def test_each_has_a_title(name):
+    assert len(texture_title(name)) > 10
 
 
 def test_their_blends_are_told():
+    assert texture_blend("makeup") == "tint"
     assert texture_blend("mask") == "mask"
     assert texture_blend("wireframe") == "glow"
     assert texture_blend("tiger") == "paint"

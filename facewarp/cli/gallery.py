@@ -1,0 +1,47 @@
+"""``facewarp gallery``: a page of everything that can be drawn."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from facewarp.cli.console import output_of
+
+
+def gallery(
+    ctx: typer.Context,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to write.")
+    ] = Path("facewarp-gallery"),
+    engine: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="What runs the model: auto, torch, onnx, openvino, openvino-int8.",
+        ),
+    ] = "auto",
+) -> None:
+    """Render a page of pictures and short clips of every effect, from free faces only.
+
+    Writes index.html and the pictures it shows. Faces are those of the shipped portrait and clip.
+
+    Examples:
+      facewarp gallery
+      facewarp gallery --out docs/gallery
+    """
+    from facewarp.face.tracker import FaceTracker
+    from facewarp.training.gallery import files_of_gallery, render_gallery
+
+    output = output_of(ctx)
+    with (
+        FaceTracker(faces=4, engine=engine, smooth=True) as tracker,
+        output.progress("gallery", files_of_gallery(), "pictures") as advance,
+    ):
+        entries = render_gallery(out, tracker, advance)
+    files = [out / "index.html", *(out / entry.file for entry in entries)]
+    size = sum(file.stat().st_size for file in files)
+    output.emit_json({"output": out, "files": files, "bytes": size})
+    output.say(
+        f"[green]{escape(str(out / 'index.html'))}[/]: {len(entries)} pictures, {size / 1e6:.1f} MB"
+    )

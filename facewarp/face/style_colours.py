@@ -1,0 +1,127 @@
+"""Colours of a face part by part, in CIE Lab, and the map from one face's to another's."""
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.parts import FacePart
+
+COARSE: Final = (CROP_SHAPE[0] // 2, CROP_SHAPE[1] // 2)
+"""Height and width of the grid on which colours are measured."""
+
+GROUPS: Final = (
+    (FacePart.FACE, FacePart.NOSE),
+    (FacePart.BROW_LEFT, FacePart.BROW_RIGHT),
+    (FacePart.EYE_LEFT, FacePart.EYE_RIGHT),
+    (FacePart.MOUTH,),
+)
+"""Parts that share their colours."""
+
+_LEAST_PX: Final = 12.0  # of a group, or the skin's colours stand in
+_GAIN: Final = (0.55, 1.8)
+_LIGHT_SHARE: Final = 0.75  # of the style's brightness; the rest is the frame's
+
+
+@dataclass(frozen=True, eq=False)
+class PartColours:
+    """Mean and spread of the groups' colours.
+
+    Attributes:
+        mean: (4, 3) Lab.
+        spread: (4, 3) standard deviations.
+        is_seen: (4,) whether a group is large enough to be measured.
+    """
+
+    mean: NDArray[np.float32]
+    spread: NDArray[np.float32]
+    is_seen: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, picture: NDArray[np.float32], parts: NDArray[np.float32]) -> Self:
+        """Measure a picture (h, w, 3) in Lab by its part probabilities (8, h, w)."""
+        weights = np.stack([parts[list(group)].sum(axis=0) for group in GROUPS])
+        weights = np.where(weights > 0.6, weights, 0).reshape(len(GROUPS), -1)
+        pixels = picture.reshape(-1, 3)
+        total = weights.sum(axis=1)
+        safe = np.maximum(total, 1e-6)[:, None]
+        mean = weights @ pixels / safe
+        square = weights @ (pixels * pixels) / safe
+        spread = np.sqrt(np.maximum(square - mean * mean, 0))
+        return cls(
+            mean.astype(np.float32), spread.astype(np.float32), np.asarray(total >= _LEAST_PX)
+        )
+
+
+def colour_map(
+    seen: PartColours, wanted: PartColours, parts: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Gain and offset, (h, w, 3) each, that give each part the wanted colours.
+
+    Args:
+        seen: colours that the face has.
+        wanted: colours that it shall have.
+        parts: (8, h, w) where its parts are.
+
+    Returns:
+        So that ``gain * lab + offset`` has the wanted mean and, within bounds, spread. Where no
+        part is, that of the skin goes on.
+    """
+    gain = np.clip(wanted.spread / np.maximum(seen.spread, 1.0), *_GAIN)
+    mean = seen.mean + np.array([_LIGHT_SHARE, 1, 1]) * (wanted.mean - seen.mean)
+    offset = mean - gain * seen.mean
+    known = seen.is_seen & wanted.is_seen
+    if not known[0]:
+        ones = np.ones((*parts.shape[1:], 3), np.float32)
+        return ones, np.zeros_like(ones)
+    gain[~known], offset[~known] = gain[0], offset[0]
+    weights = np.stack([parts[list(group)].sum(axis=0) for group in GROUPS])
+    weights[0] += np.maximum(1 - weights.sum(axis=0), 0)
+    weights = np.stack([cv2.GaussianBlur(w, (0, 0), 1.2) for w in weights.astype(np.float32)])
+    weights /= np.maximum(weights.sum(axis=0), 1e-6)
+    return (
+        np.einsum("ghw,gc->hwc", weights, gain).astype(np.float32),
+        np.einsum("ghw,gc->hwc", weights, offset).astype(np.float32),
+    )
+
+
+def coarse_map(planes: NDArray[np.float32], field: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Planes (c, h, w) over one crop as they are carried by a field onto another.
+
+    Args:
+        planes: any size over the whole crop, (8, 320, 260) or coarser.
+        field: (2, 320, 260) px: what is at p here is at ``p + field(p)`` there.
+
+    Returns:
+        (c, *COARSE).
+    """
+    (height, width), (rows, columns) = CROP_SHAPE, COARSE
+    k = planes.shape[2] / width
+    x = (np.arange(columns, dtype=np.float32) + 0.5) * (width / columns) - 0.5
+    y = (np.arange(rows, dtype=np.float32) + 0.5) * (height / rows) - 0.5
+    u, v = (cv2.resize(np.ascontiguousarray(c, np.float32), (columns, rows)) for c in field)
+    at_x, at_y = (x[None] + u + 0.5) * k - 0.5, (y[:, None] + v + 0.5) * k - 0.5
+    return np.stack(
+        [
+            cv2.remap(
+                np.ascontiguousarray(p), at_x, at_y, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE
+            )
+            for p in planes
+        ]
+    )
+
+
+def lab(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """RGB (h, w, 3) uint8 as CIE Lab float32: L 0..100."""
+    return np.asarray(
+        cv2.cvtColor(np.ascontiguousarray(picture).astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    )
+
+
+def rgb(picture: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """CIE Lab as RGB uint8."""
+    colour = cv2.cvtColor(picture, cv2.COLOR_LAB2RGB)
+    return np.asarray(cv2.convertScaleAbs(cv2.max(colour, 0.0), alpha=255), np.uint8)
