@@ -185,7 +185,7 @@ def analyse(
 
     volumes = volumes_ml(carried, volume.voxel_ml)
     at_es, es_by = _moment(cine, given[1], "es", find_es(volumes[:, HeartPart.LV], cine.is_whole))
-    quality = measure_quality(motion, carried[at_ed], carried[:, *box], seen)
+    quality = measure_quality(motion, carried[at_ed], carried[:, *box], seen, parts)
     rate = heart_rate_bpm or _heart_rate(cine)
     said = [TURNED] if is_turned(grid, volume) else []
     said += quality_warnings(quality, cine.frames, carried[at_ed], volumes)

@@ -14,10 +14,12 @@ from PIL import Image
 from facewarp import __version__
 from facewarp.cardiac.cine import CineResult
 from facewarp.cardiac.figures import film, sheet
+from facewarp.cardiac.flags import quality_flags
 from facewarp.cardiac.movie import write_movie
 from facewarp.cardiac.nifti_writer import write_field, write_labels, write_map
 from facewarp.cardiac.output_folder import OutputFolder
 from facewarp.cardiac.parts import HeartPart
+from facewarp.cardiac.report import write_report
 from facewarp.cardiac.strain_table import strain_summary, write_strain
 
 Progress = Callable[[float], None]
@@ -33,6 +35,7 @@ def write_result(
     folder: Path,
     *,
     fields: bool = True,
+    report: bool = True,
     movie: Movie = "gif",
     progress: Progress | None = None,
 ) -> None:
@@ -40,19 +43,22 @@ def write_result(
 
     The folder holds ``labels_4d.nii.gz``, ``field_ed_to_NN.nii.gz`` and ``field_NN_to_ed.nii.gz``
     for every phase NN but end-diastole, ``jacobian_4d.nii.gz``, ``curves.csv``, ``strain.csv``,
-    ``indices.json``, ``sheet.png`` and ``cine.gif``. It appears when all of them are there; one that an earlier run
+    ``indices.json``, ``sheet.png``, ``cine.gif`` and
+    ``report.html``. It appears when all of them are there; one that an earlier run
     wrote is replaced.
 
     Args:
         result: what was found.
         folder: the patient's folder.
         fields: whether to write the fields and determinants.
+        report: whether to write the page.
         movie: format of the moving picture.
         progress: told the share of the work done, 0 to 1.
 
     Raises:
         FacewarpError: something else is there already, or it can't be written.
     """
+    _ = result.strain, result.jacobian if fields else None  # once, before threads ask for them
     with OutputFolder(folder, MARK) as place, ThreadPoolExecutor(_WRITERS) as pool:
         jobs: list[Future[None]] = [
             pool.submit(write_labels, place / "labels_4d.nii.gz", result.labels, result.cine.volume)
@@ -66,6 +72,8 @@ def write_result(
             ]
             jobs.append(pool.submit(_write_jacobian, result, place))
         jobs.append(pool.submit(_write_pictures, result, place, movie))
+        if report:
+            jobs.append(pool.submit(write_report, result, place / "report.html"))
         try:
             for done, job in enumerate(jobs, start=1):
                 job.result()
@@ -107,6 +115,7 @@ def summary(result: CineResult) -> dict[str, Any]:
         },
         "model": {"name": result.model, "sha256": result.model_sha256},
         "facewarp": __version__,
+        "flags": [asdict(flag) for flag in quality_flags(result)],
         "warnings": list(result.warnings),
     }
 

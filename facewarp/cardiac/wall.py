@@ -107,7 +107,8 @@ def find_wall(labels: Labels, grid: ModelGrid) -> Wall | None:
     seen = to_view(labels, grid.turn)
     to_mm = view_to_mm(grid)
     cavities = np.array([(s == HeartPart.LV).sum() for s in seen]) * _pixel_mm2(to_mm)
-    found = {z: _Slice.of(seen[z], to_mm, z) for z in np.flatnonzero(cavities > _LEAST_CAVITY_MM2)}
+    wide = np.flatnonzero(cavities > _LEAST_CAVITY_MM2).tolist()
+    found = {z: _Slice.of(seen[z], to_mm, z) for z in wide}
     even = (np.arange(ANGLES) + 0.5) * 2 * np.pi / ANGLES
     rings = [z for z, one in found.items() if one.edges(even)[2].mean() >= _LEAST_RING]
     run = _longest_run(rings)
@@ -169,9 +170,9 @@ class _Slice:
         heart = cavity | (labels == HeartPart.MYOCARDIUM)
         y, x = np.nonzero(cavity)
         centre = to_mm @ np.array([x.mean(), y.mean(), z, 1.0])
-        maps = [_depth(mask, spacing) for mask in (cavity, heart, right)]
+        inside, within, beside = (_depth(mask, spacing) for mask in (cavity, heart, right))
         to_pixel = np.column_stack([np.linalg.inv(plane), [x.mean(), y.mean()]])
-        return cls(*maps, to_pixel, centre[:2], float(centre[2]))
+        return cls(inside, within, beside, to_pixel, centre[:2], float(centre[2]))
 
     def edges(self, angles: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
         """Inner and outer radius, mm, and whether there is wall between, each ``(A,)``."""
