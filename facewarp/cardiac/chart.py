@@ -66,13 +66,13 @@ class Chart:
         draw = ImageDraw.Draw(canvas)
         font = ImageFont.load_default(size=13 * _FINER)
         left, top, right, bottom = self._frame(width, height)
-        y_step = _round_step(self._highest, 4)
+        y_step = round_step(self._highest, 4)
         for tick in np.arange(0, self._highest + 1e-9, y_step):
             y = self._y(float(tick), height) * _FINER
             draw.line([(left * _FINER, y), (right * _FINER, y)], FAINT, _FINER)
             draw.text(((left - 7) * _FINER, y), f"{tick:g}", INK, font, anchor="rm")
         first, last = self.places[0], self.places[-1]
-        x_step = _round_step(last - first, 6)
+        x_step = round_step(last - first, 6)
         for tick in np.arange(np.ceil(first / x_step) * x_step, last + 1e-9, x_step):
             x = self.x(float(tick), width) * _FINER
             draw.text((x, (bottom + 7) * _FINER), f"{tick:g}", INK, font, anchor="mt")
@@ -80,7 +80,7 @@ class Chart:
             x = self.x(place, width) * _FINER
             draw.line([(x, top * _FINER), (x, bottom * _FINER)], INK, _FINER)
             draw.text((x, (top - 4) * _FINER), name, INK, font, anchor="mb")
-        ends = _apart([self._y(line.values[-1], height) for line in self.lines], 15.0)
+        ends = spread([self._y(line.values[-1], height) for line in self.lines], 15.0)
         for line, end in zip(self.lines, ends, strict=True):
             points = [
                 (self.x(place, width) * _FINER, self._y(value, height) * _FINER)
@@ -120,14 +120,14 @@ class Chart:
         return 52, 42, width - 96, height - 44
 
 
-def _round_step(span: float, count: int) -> float:
+def round_step(span: float, count: int) -> float:
     """A step of 1, 2 or 5 times a power of ten that divides a span into about so many."""
     rough = max(span, 1e-9) / count
     power = 10.0 ** np.floor(np.log10(rough))
     return float(power * min((1, 2, 5, 10), key=lambda factor: abs(factor - rough / power)))
 
 
-def _apart(places: Sequence[float], least: float) -> list[float]:
+def spread(places: Sequence[float], least: float) -> list[float]:
     """The same places moved so that none is nearer to another than so much."""
     order = np.argsort(places)
     moved = np.asarray(places, dtype=np.float64).copy()

@@ -24,6 +24,7 @@ from facewarp.cardiac.model_grid import model_input
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.patient import Cine, open_cine
 from facewarp.cardiac.quality import Quality, measure_quality, quality_warnings
+from facewarp.cardiac.strain import Strain, measure_strain
 from facewarp.cardiac.tracking import Floats, Motion, segment, track
 from facewarp.cardiac.window import HeartModel, find_window, is_turned
 from facewarp.core.geometry import pixel_grid
@@ -95,6 +96,11 @@ class CineResult:
     def jacobian(self) -> Floats:
         """``(T, D, H, W)``: volume of the tissue of each voxel of ED in each phase against ED."""
         return self.motion.grid.to_volume_grid(self.motion.jacobian(), outside="edge")
+
+    @cached_property
+    def strain(self) -> Strain | None:
+        """Strain of the left ventricle's wall; None where its labels at ED close around nothing."""
+        return measure_strain(self.motion, self.labels[self.ed])
 
 
 def analyse_cine(
@@ -179,7 +185,7 @@ def analyse(
 
     volumes = volumes_ml(carried, volume.voxel_ml)
     at_es, es_by = _moment(cine, given[1], "es", find_es(volumes[:, HeartPart.LV], cine.is_whole))
-    quality = measure_quality(motion, carried[at_ed], carried[:, *box], seen)
+    quality = measure_quality(motion, carried[at_ed], carried[:, *box], seen, parts)
     rate = heart_rate_bpm or _heart_rate(cine)
     said = [TURNED] if is_turned(grid, volume) else []
     said += quality_warnings(quality, cine.frames, carried[at_ed], volumes)

@@ -29,7 +29,7 @@ def sheet(result: CineResult) -> Picture:
     Returns:
         ``(H, W, 3)`` RGB.
     """
-    view = _view(result, 190)
+    view = heart_view(result, 190)
     table = slice_table(view, {"ED": result.ed, "ES": result.es}, result.cine.name)
     total = max(table.shape[1], _MARGIN + _TABLE + 480)
     canvas = Image.new("RGB", (total, table.shape[0] + _CHART), PAPER)
@@ -86,34 +86,39 @@ def volume_chart(result: CineResult) -> Chart:
 
 def film(result: CineResult) -> Iterator[Picture]:
     """One picture a phase: slices from base to apex with outlines, and where on the curve it is."""
-    view = _view(result, 220)
-    slices = view.heart_slices
-    if len(slices) > _FILM_SLICES:
-        chosen = np.linspace(0, len(slices) - 1, _FILM_SLICES + 2)[1:-1]
-        slices = tuple(slices[round(i)] for i in chosen)
-    columns = -(-len(slices) // 2)
-    rows = -(-len(slices) // columns)
-    height, width = view.picture(0, slices[0]).shape[:2]
-    total = columns * width
+    view = heart_view(result, 220)
     chart = volume_chart(result)
     tall = 2 * (220 // 2)
-    curve = chart.draw(total, tall)
     top, bottom = chart.rows(tall)
+    curve = None
     for phase, place in enumerate(chart.places):
-        frame = np.full((rows * height + tall, total, 3), PAPER, np.uint8)
-        frame[: rows * height] = 0
-        for index, z in enumerate(slices):
-            y, x = index // columns * height, index % columns * width
-            frame[y : y + height, x : x + width] = view.picture(phase, z)
+        slices = mosaic(view, phase)
+        total = slices.shape[1]
+        curve = chart.draw(total, tall) if curve is None else curve
         strip = curve.copy()
         at = round(chart.x(place, total) * 16)
         line = ((at, top * 16), (at, bottom * 16))
         cv2.line(strip, *line, MARKER, 1, cv2.LINE_AA, 4)
-        frame[rows * height :] = strip
-        yield frame
+        yield np.concatenate([slices, strip])
 
 
-def _view(result: CineResult, size_px: int) -> HeartView:
+def mosaic(view: HeartView, phase: int, rows: int = 2) -> Picture:
+    """Some slices of one phase with outlines, from base to apex."""
+    slices = view.heart_slices
+    if len(slices) > _FILM_SLICES:
+        chosen = np.linspace(0, len(slices) - 1, _FILM_SLICES + 2)[1:-1]
+        slices = tuple(slices[round(i)] for i in chosen)
+    columns = -(-len(slices) // rows)
+    height, width = view.picture(phase, slices[0]).shape[:2]
+    frame = np.zeros((rows * height, columns * width, 3), np.uint8)
+    for index, z in enumerate(slices):
+        y, x = index // columns * height, index % columns * width
+        frame[y : y + height, x : x + width] = view.picture(phase, z)
+    return frame
+
+
+def heart_view(result: CineResult, size_px: int) -> HeartView:
+    """The view of a result's heart, with its labels."""
     return HeartView(result.cine.volume, result.labels, result.motion.grid.turn, size_px)
 
 

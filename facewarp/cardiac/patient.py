@@ -8,6 +8,8 @@ from typing import Final
 
 import numpy as np
 
+from facewarp.cardiac.dicom import has_dicom, read_dicom
+from facewarp.cardiac.dicom_images import is_dicom
 from facewarp.cardiac.nifti import Volume, is_nifti, read_volume, stem
 from facewarp.errors import FacewarpError
 
@@ -116,7 +118,8 @@ def open_cine(path: str | os.PathLike[str]) -> Cine:
     Args:
         path: a NIfTI file of four axes; a folder with one file a phase, in the order of the
             numbers in their names; or an ACDC patient's folder, of which the whole cine is read
-            if it is there and the single frames if not.
+            if it is there and the single frames if not; or DICOM, a folder of a short-axis
+            series or one enhanced file.
 
     Raises:
         FacewarpError: nothing there, one phase only, phases that do not fit each other, slices
@@ -125,7 +128,12 @@ def open_cine(path: str | os.PathLike[str]) -> Cine:
     place = Path(path)
     if not place.exists():
         raise FacewarpError("there is no such file or folder", place, "Check the path.")
-    cine = _open_folder(place) if place.is_dir() else _from_file(place, _file_name(place), None)
+    if place.is_dir():
+        cine = _open_folder(place)
+    elif is_dicom(place):
+        cine = _from_dicom(place, place.stem, None)
+    else:
+        cine = _from_file(place, _file_name(place), None)
     cine = replace(cine, volume=cine.volume.slices_first())
     _check_slices(cine)
     return cine
@@ -136,7 +144,9 @@ def _open_folder(folder: Path) -> Cine:
     info = read_info(folder) if (folder / INFO).is_file() else None
     files = sorted(p for p in folder.iterdir() if is_nifti(p) and not _LABELS.search(stem(p)))
     if not files:
-        raise FacewarpError("there is no NIfTI file in the folder", folder)
+        if has_dicom(folder):
+            return _from_dicom(folder, name, info)
+        raise FacewarpError("there is neither NIfTI nor DICOM in the folder", folder)
     images, labels = frame_files(folder)
     whole = [p for p in files if stem(p).lower().endswith("_4d")]
     if len(whole) == 1 or len(files) == 1:
@@ -151,8 +161,15 @@ def _open_folder(folder: Path) -> Cine:
     return _checked_info(cine)
 
 
+def _from_dicom(place: Path, name: str, info: Info | None) -> Cine:
+    return _from_volume(read_dicom(place), place, name, info)
+
+
 def _from_file(path: Path, name: str, info: Info | None) -> Cine:
-    volume = read_volume(path)
+    return _from_volume(read_volume(path), path, name, info)
+
+
+def _from_volume(volume: Volume, path: Path, name: str, info: Info | None) -> Cine:
     if volume.data.ndim == 3:
         what = f"the file is one volume of {volume.shape[0]} slices, not a cine"
         raise FacewarpError(what, path, "Give a file of four axes, or a folder of phases.")

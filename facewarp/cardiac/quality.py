@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from facewarp.cardiac.labels import Labels
 from facewarp.cardiac.parts import HeartPart
-from facewarp.cardiac.tracking import Motion
+from facewarp.cardiac.tracking import Floats, Motion
 
 _PARTS: Final = (HeartPart.RV, HeartPart.MYOCARDIUM, HeartPart.LV)
 _LOW_AGREEMENT: Final = 0.7
@@ -26,6 +26,8 @@ class Quality:
             model sees in it on its own.
         round_trip_mm: ``(T,)`` how far from its start a point ends that goes to a phase and back.
         unreconciled_mm: ``(T,)`` the same of the fields as the model found them.
+        certainty: ``(T,)`` 0..1, mean probability of the part that the model takes each place of
+            the heart for, in each phase on its own.
         loop_mm: how far a point is from its start that goes from phase to phase once around.
         loop_p95_mm: the 95th percentile of that over the heart.
         folds_percent: share of the heart's voxels, over all phases, where the field folds.
@@ -34,12 +36,15 @@ class Quality:
     agreement: tuple[float, ...]
     round_trip_mm: tuple[float, ...]
     unreconciled_mm: tuple[float, ...]
+    certainty: tuple[float, ...]
     loop_mm: float
     loop_p95_mm: float
     folds_percent: float
 
 
-def measure_quality(motion: Motion, labels_ed: Labels, carried: Labels, seen: Labels) -> Quality:
+def measure_quality(
+    motion: Motion, labels_ed: Labels, carried: Labels, seen: Labels, parts: Floats
+) -> Quality:
     """Measure a cine's motion.
 
     Args:
@@ -47,6 +52,7 @@ def measure_quality(motion: Motion, labels_ed: Labels, carried: Labels, seen: La
         labels_ed: ``(D, H, W)`` of the volume.
         carried: ``(T, ...)`` labels carried from end-diastole.
         seen: ``(T, ...)`` labels that the model sees, on the same voxels.
+        parts: ``(T, K, d, h, w)`` probabilities that it gives, on its own grid.
     """
     heart = motion.grid.sample(labels_ed > 0) > 0.5
     heart = heart if heart.any() else np.ones_like(heart)
@@ -56,6 +62,7 @@ def measure_quality(motion: Motion, labels_ed: Labels, carried: Labels, seen: La
         tuple(_mean_dice(a, b) for a, b in zip(carried, seen, strict=True)),
         tuple(motion.round_trip_mm()[:, heart].mean(axis=1).tolist()),
         tuple(motion.unreconciled_mm[:, heart].mean(axis=1).tolist()),
+        tuple(_certainty(phase) for phase in parts),
         float(loop.mean()),
         float(np.percentile(loop, 95)),
         folds,
@@ -94,6 +101,11 @@ def quality_warnings(
     if min(areas[0], areas[-1]) > _CUT_SHARE * areas.max():
         said.append("the left ventricle reaches both ends of the stack: its apex may be missing")
     return said
+
+
+def _certainty(parts: Floats) -> float:
+    heart = parts[HeartPart.BACKGROUND] < 0.5
+    return float(parts.max(axis=0)[heart].mean()) if heart.any() else 0.0
 
 
 def _mean_dice(a: Labels, b: Labels) -> float:

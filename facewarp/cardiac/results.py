@@ -14,10 +14,13 @@ from PIL import Image
 from facewarp import __version__
 from facewarp.cardiac.cine import CineResult
 from facewarp.cardiac.figures import film, sheet
+from facewarp.cardiac.flags import quality_flags
 from facewarp.cardiac.movie import write_movie
 from facewarp.cardiac.nifti_writer import write_field, write_labels, write_map
 from facewarp.cardiac.output_folder import OutputFolder
 from facewarp.cardiac.parts import HeartPart
+from facewarp.cardiac.report import write_report
+from facewarp.cardiac.strain_table import strain_summary, write_strain
 
 Progress = Callable[[float], None]
 Movie = Literal["gif", "webm", "none"]
@@ -32,26 +35,30 @@ def write_result(
     folder: Path,
     *,
     fields: bool = True,
+    report: bool = True,
     movie: Movie = "gif",
     progress: Progress | None = None,
 ) -> None:
     """Write all that was found in a cine.
 
     The folder holds ``labels_4d.nii.gz``, ``field_ed_to_NN.nii.gz`` and ``field_NN_to_ed.nii.gz``
-    for every phase NN but end-diastole, ``jacobian_4d.nii.gz``, ``curves.csv``, ``indices.json``,
-    ``sheet.png`` and ``cine.gif``. It appears when all of them are there; one that an earlier run
+    for every phase NN but end-diastole, ``jacobian_4d.nii.gz``, ``curves.csv``, ``strain.csv``,
+    ``indices.json``, ``sheet.png``, ``cine.gif`` and
+    ``report.html``. It appears when all of them are there; one that an earlier run
     wrote is replaced.
 
     Args:
         result: what was found.
         folder: the patient's folder.
         fields: whether to write the fields and determinants.
+        report: whether to write the page.
         movie: format of the moving picture.
         progress: told the share of the work done, 0 to 1.
 
     Raises:
         FacewarpError: something else is there already, or it can't be written.
     """
+    _ = result.strain, result.jacobian if fields else None  # once, before threads ask for them
     with OutputFolder(folder, MARK) as place, ThreadPoolExecutor(_WRITERS) as pool:
         jobs: list[Future[None]] = [
             pool.submit(write_labels, place / "labels_4d.nii.gz", result.labels, result.cine.volume)
@@ -65,6 +72,8 @@ def write_result(
             ]
             jobs.append(pool.submit(_write_jacobian, result, place))
         jobs.append(pool.submit(_write_pictures, result, place, movie))
+        if report:
+            jobs.append(pool.submit(write_report, result, place / "report.html"))
         try:
             for done, job in enumerate(jobs, start=1):
                 job.result()
@@ -74,6 +83,9 @@ def write_result(
             pool.shutdown(cancel_futures=True)
             raise
         _write_curves(result, place / "curves.csv")
+        if result.strain is not None:
+            frames, ed = result.cine.frames, result.ed
+            write_strain(place / "strain.csv", result.strain, frames, ed, _step_s(result))
         text = json.dumps(summary(result), indent=2, ensure_ascii=False, allow_nan=False)
         (place / MARK).write_text(text + "\n", "utf-8")
 
@@ -92,6 +104,7 @@ def summary(result: CineResult) -> dict[str, Any]:
         "es_found_by": result.found_by[1],
         "ed_labels_by": result.labels_by,
         **_rounded(asdict(result.indices)),
+        "strain": _rounded(_strain(result)),
         "quality": _rounded(asdict(quality)),
         "geometry": {
             "voxels": list(volume.in_file_order(volume.data[0]).shape[::-1]),
@@ -102,6 +115,7 @@ def summary(result: CineResult) -> dict[str, Any]:
         },
         "model": {"name": result.model, "sha256": result.model_sha256},
         "facewarp": __version__,
+        "flags": [asdict(flag) for flag in quality_flags(result)],
         "warnings": list(result.warnings),
     }
 
@@ -125,8 +139,19 @@ def _write_pictures(result: CineResult, place: Path, movie: Movie) -> None:
         write_movie(place / f"cine.{movie}", frames, step)
 
 
+def _strain(result: CineResult) -> dict[str, Any] | None:
+    if result.strain is None:
+        return None
+    return strain_summary(result.strain, result.cine.frames, result.ed, _step_s(result))
+
+
+def _step_s(result: CineResult) -> float | None:
+    """Seconds from phase to phase, where the phases are all there and the file tells it."""
+    return result.cine.volume.time_step_s if result.cine.is_whole else None
+
+
 def _write_curves(result: CineResult, path: Path) -> None:
-    step = result.cine.volume.time_step_s if result.cine.is_whole else None
+    step = _step_s(result)
     with open(path, "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(

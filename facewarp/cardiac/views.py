@@ -65,6 +65,17 @@ class HeartView:
                 self._outline(shown, np.isin(labels, parts), colour)
         return np.ascontiguousarray(shown)
 
+    def places(self, points_vox: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Where points ``(..., 2)`` of the stack as shown, voxels x and y, are in a picture, px.
+
+        A pixel's middle is at halves: 0 is the picture's edge.
+        """
+        rows, columns = self._box
+        shape = self._stack[1][0, 0][self._box].shape
+        scale = np.array([self._size[0] / shape[1], self._size[1] / shape[0]])
+        placed: NDArray[np.float64] = (points_vox - (columns.start, rows.start) + 0.5) * scale
+        return placed
+
     def _outline(self, shown: Picture, mask: NDArray[np.bool_], colour: NDArray[np.uint8]) -> None:
         if not mask.any():
             return

@@ -55,6 +55,7 @@ def cine(
     fields: Annotated[
         bool, typer.Option(help="Write displacement fields and Jacobian maps.")
     ] = True,
+    report: Annotated[bool, typer.Option(help="Write report.html, one page of all.")] = True,
     movie: Annotated[Movie, typer.Option(help="Format of the moving picture.")] = Movie.GIF,
     model: Annotated[str, typer.Option(help="Model: a shipped name or a weights file.")] = "heart",
     device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, mps.")] = "cpu",
@@ -63,7 +64,8 @@ def cine(
 
     Writes into DIR/PATIENT: labels_4d.nii.gz on the cine's own grid,
     field_ed_to_NN.nii.gz and field_NN_to_ed.nii.gz (ITK displacement fields)
-    and jacobian_4d.nii.gz, curves.csv, indices.json, sheet.png and cine.gif.
+    and jacobian_4d.nii.gz, curves.csv, strain.csv, indices.json, sheet.png, cine.gif and
+    report.html, a page to read and to print.
 
     End-diastole and end-systole are those of ACDC's Info.cfg, or where the
     left ventricle is largest and smallest. One patient that cannot be read
@@ -110,6 +112,7 @@ def cine(
                     result,
                     folder,
                     fields=fields,
+                    report=report,
                     movie=movie.value,
                     progress=share.of(0.7, 1.0),
                 )

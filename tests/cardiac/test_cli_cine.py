@@ -69,7 +69,8 @@ def test_one_patient(cine_of, tmp_path, beating):
     assert f"{truth.lv_ml(0.0):.0f} ml" in done.output
     assert "anna" in done.output
     assert sorted(p.name for p in (out / "anna").iterdir()) == [
-        "cine.gif", "curves.csv", "indices.json", "labels_4d.nii.gz", "sheet.png",
+        "cine.gif", "curves.csv", "indices.json", "labels_4d.nii.gz", "report.html",
+        "sheet.png", "strain.csv",
     ]  # fmt: skip
 
 

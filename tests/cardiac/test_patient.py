@@ -110,7 +110,7 @@ def test_three_axes_and_one_phase_are_no_cine(tmp_path, phases):
     refused(save(tmp_path / "still.nii.gz", phases[:1]), "not a cine|one phase")
     folder = tmp_path / "folder"
     folder.mkdir()
-    refused(folder, "no NIfTI")
+    refused(folder, "neither NIfTI nor DICOM")
     save(folder / "a.nii.gz", phases[0])
     refused(folder, "not a cine")
     refused(tmp_path / "none", "no such")

@@ -44,7 +44,7 @@ def test_everything_is_there(result, folder):
     expected = {f"field_ed_to_{n}.nii.gz" for n in others}
     expected |= {f"field_{n}_to_ed.nii.gz" for n in others}
     expected |= {"labels_4d.nii.gz", "jacobian_4d.nii.gz", "curves.csv", "indices.json"}
-    expected |= {"sheet.png", "cine.gif"}
+    expected |= {"sheet.png", "cine.gif", "strain.csv", "report.html"}
     assert {p.name for p in folder.iterdir()} == expected
     assert [p.name for p in folder.parent.iterdir()] == ["anna"]
 
@@ -152,9 +152,16 @@ def test_a_view_is_the_usual_one_however_the_file_lies(result, beating):
 
 @pytest.mark.slow
 def test_fields_and_movie_can_be_left_out_and_webm_is_a_video(result, tmp_path):
-    write_result(result, tmp_path / "a", fields=False, movie="webm")
+    write_result(result, tmp_path / "a", fields=False, report=False, movie="webm")
     names = {p.name for p in (tmp_path / "a").iterdir()}
-    assert names == {"labels_4d.nii.gz", "curves.csv", "indices.json", "sheet.png", "cine.webm"}
+    assert names == {
+        "labels_4d.nii.gz",
+        "curves.csv",
+        "strain.csv",
+        "indices.json",
+        "sheet.png",
+        "cine.webm",
+    }
     import av
 
     with av.open(str(tmp_path / "a/cine.webm")) as video:
