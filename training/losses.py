@@ -49,11 +49,13 @@ class Targets:
             label_shape: grid on which warped labels are compared.
             feature_shape: grid of the features' logits.
         """
-        ids = torch.arange(n_classes, dtype=labels.dtype).view(1, -1, *[1] * (labels.ndim - 1))
+        where = labels.device
+        ids = torch.arange(n_classes, dtype=labels.dtype, device=where)
+        ids = ids.view(1, -1, *[1] * (labels.ndim - 1))
         onehot = resize_image((labels[:, None] == ids).float(), label_shape)
         if landmarks is not None:
-            size = torch.tensor(labels.shape[:0:-1], dtype=landmarks.dtype)
-            target = torch.tensor(label_shape[::-1], dtype=landmarks.dtype)
+            size = torch.tensor(labels.shape[:0:-1], dtype=landmarks.dtype, device=where)
+            target = torch.tensor(label_shape[::-1], dtype=landmarks.dtype, device=where)
             landmarks = (landmarks + 0.5) * (target / size) - 0.5
         return cls(onehot, resize_image(onehot, feature_shape), landmarks)
 
