@@ -153,9 +153,7 @@ def prepare(
     except (RuntimeError, AssertionError) as error:
         what = f"torch can't train there: {str(error).splitlines()[0]}"
         raise FacewarpError(what, f"--device {device}", "Leave --device out.") from error
-    trainer = Trainer(
-        config, data.batches(whole, workers), folder, about, team=team, device=device
-    )
+    trainer = Trainer(config, data.batches(whole, workers), folder, about, team=team, device=device)
     if resume:
         trainer.load_checkpoint()
     return trainer

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facewarp.cli.console import Output, output_of
+from facewarp.cli.train_baseline import baseline
 
 if TYPE_CHECKING:
     from facewarp.core.network import GuidedRegistration
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     Read = Callable[[TrainConfig], FaceData | HeartData]
 
 train = typer.Typer(help="Train a model on annotated photographs or scans.", no_args_is_help=True)
+train.command()(baseline)
 
 Preset = Annotated[
     str | None,
