@@ -1,4 +1,4 @@
-"""Many methods on the same pairs: the paper's table of faces, and what its figures are drawn from."""
+"""Many methods on the same pairs: the paper's table of faces, and what its figures show."""
 
 import time
 from collections.abc import Callable, Sequence

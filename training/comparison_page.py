@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from facewarp.training.compare import Comparison, Measured
-from facewarp.training.comparison_figures import draw_curves, draw_examples, draw_parts, draw_pairs
+from facewarp.training.comparison_figures import draw_curves, draw_examples, draw_pairs, draw_parts
 from facewarp.training.datasets.crops import FaceCrop
 from facewarp.training.evaluate import PARTS
 from facewarp.training.face_methods import FaceMethod

@@ -242,20 +242,20 @@ def pair_means(scores: Sequence[PairScore]) -> dict[str, Any]:
     means = np.array([score.dice_mean for score in scores])
     parts = _columns_mean([score.dice for score in scores])
     contours = _columns_mean([score.contour_px for score in scores])
-    return dict(
-        dice_initial=100 * _mean(score.dice_initial for score in scores),
-        dice_mean=100 * _mean(means),
-        dice_std=100 * float(means[~np.isnan(means)].std()),
-        dice_per_part={n: 100 * float(v) for n, v in zip(PARTS, parts, strict=True)},
-        contour_initial_px=_mean(score.contour_initial_px for score in scores),
-        contour_px=_mean(mean_over_present(score.contour_px) for score in scores),
-        contour_per_part_px={n: float(v) for n, v in zip(PARTS, contours, strict=True)},
-        landmark_px=_mean(score.landmark_px for score in scores),
-        jacobian_std=_mean(score.jacobian_std for score in scores),
-        folds_percent=_mean(score.folds_percent for score in scores),
-        parts_dice=100 * _mean(score.parts_dice for score in scores),
-        seconds_per_pair=float(np.median([score.seconds for score in scores])),
-    )
+    return {
+        "dice_initial": 100 * _mean(score.dice_initial for score in scores),
+        "dice_mean": 100 * _mean(means),
+        "dice_std": 100 * float(means[~np.isnan(means)].std()),
+        "dice_per_part": {n: 100 * float(v) for n, v in zip(PARTS, parts, strict=True)},
+        "contour_initial_px": _mean(score.contour_initial_px for score in scores),
+        "contour_px": _mean(mean_over_present(score.contour_px) for score in scores),
+        "contour_per_part_px": {n: float(v) for n, v in zip(PARTS, contours, strict=True)},
+        "landmark_px": _mean(score.landmark_px for score in scores),
+        "jacobian_std": _mean(score.jacobian_std for score in scores),
+        "folds_percent": _mean(score.folds_percent for score in scores),
+        "parts_dice": 100 * _mean(score.parts_dice for score in scores),
+        "seconds_per_pair": float(np.median([score.seconds for score in scores])),
+    }
 
 
 def write_pairs_csv(path: Path, scores: Sequence[PairScore]) -> None:

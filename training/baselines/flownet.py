@@ -162,7 +162,7 @@ def published_flownet(path: Path) -> FlowNet:
         net.load_state_dict(weights)
     except FileNotFoundError as error:
         raise FacewarpError("there is no such file", path, "Check the path.") from error
-    except Exception as error:  # noqa: BLE001 - what torch's reader raises is not documented
+    except Exception as error:  # what torch's reader raises is not documented
         raise FacewarpError("this is no checkpoint of FlowNet", path, fix) from error
     return net.eval()
 

@@ -77,10 +77,10 @@ class SplineFlowNet(nn.Module):
         """
         objective = replace(PRESETS["paper-unguided"].loss, step_weights=(1.0,))
         n = len(FACE_CLASSES)
-        truth = [
+        fixed, moving = (
             Targets.from_labels(batch[f"{role}_labels"], None, n, FIELD_SHAPE, FIELD_SHAPE)
             for role in ("fixed", "moving")
-        ]
+        )
         found = self.forward(batch["fixed"], batch["moving"])
-        terms = registration_loss([found], *truth, weights, objective)
+        terms = registration_loss([found], fixed, moving, weights, objective)
         return torch.stack(list(terms.values())).sum()
