@@ -184,7 +184,10 @@ def register_crops(model: Model, fixed: FaceCrop, moving: FaceCrop) -> PairResul
     small = model.fields(probabilities[:1], probabilities[1:])
     field = resize_field(small, CROP_SHAPE).cpu()
     seconds = time.perf_counter() - began
-    own = resize_image(probabilities[:1].cpu(), CROP_SHAPE).argmax(1)[0].numpy().astype(np.uint8)
+    own = None
+    if model.config.guided:
+        seen = resize_image(probabilities[:1].cpu(), CROP_SHAPE).argmax(1)
+        own = seen[0].numpy().astype(np.uint8)
     return PairResult(field, carried_labels(moving, field), own, seconds)
 
 

@@ -80,6 +80,8 @@ class GuidedMethod:
         field = self.model.fields(seen[:1], seen[1:])
         if self.polyaffine:
             field = polyaffine_by_parts(field, seen[:1])
+        if not self.model.config.guided:
+            return Found(resize_field(field, CROP_SHAPE).cpu())
         parts = resize_image(seen[:1].cpu(), CROP_SHAPE).argmax(1)[0].numpy().astype(np.uint8)
         return Found(resize_field(field, CROP_SHAPE).cpu(), parts)
 

@@ -20,12 +20,22 @@ SINGLE_CHANNELS = (24, 48, 90, 180, 362)  # of one step, for the parameters that
 SIZES = {"full": 1, "half": 2, "quarter": 4}
 
 
+def unguided(paper: "TrainConfig") -> "TrainConfig":
+    """The same without semantic loss: nobody tells the features what parts are."""
+    return replace(
+        paper,
+        preset=f"{paper.preset}-unguided",
+        model=replace(paper.model, guided=False),
+        loss=replace(paper.loss, part_ce=0.0, part_dice=0.0),
+    )
+
+
 def paper_variants(paper: "TrainConfig") -> dict[str, "TrainConfig"]:
-    """Every variant of the paper's table by name, made from its own preset."""
+    """Every variant of the paper's table of faces by name, made from its own preset."""
     model, loss = paper.model, paper.loss
     wide = StepConfig(channels=SINGLE_CHANNELS, box=model.steps[-1].box)
     variants = {
-        "unguided": replace(paper, loss=replace(loss, part_ce=0.0, part_dice=0.0)),
+        "unguided": unguided(paper),
         "shared": replace(paper, model=replace(model, shared=True)),
         "single": replace(
             paper, model=replace(model, steps=(wide,)), loss=replace(loss, step_weights=(1.0,))

@@ -9,7 +9,7 @@ from typing import Literal
 from facewarp.core.config import Box, FeatureConfig, ModelConfig, StepConfig, Stride
 from facewarp.errors import FacewarpError
 from facewarp.face.parts import FacePart
-from facewarp.training.paper_presets import paper_variants
+from facewarp.training.paper_presets import paper_variants, unguided
 from facewarp.training.settings import with_settings
 
 FACE_CLASSES = tuple(part.name.lower() for part in FacePart)
@@ -291,6 +291,7 @@ PRESETS: dict[str, TrainConfig] = {
     ),
 }
 PRESETS |= paper_variants(PRESETS["paper"])
+PRESETS["acdc-paper-unguided"] = unguided(PRESETS["acdc-paper"])
 
 
 def preset(name: str, settings: Mapping[str, str] | None = None) -> TrainConfig:

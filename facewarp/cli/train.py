@@ -33,7 +33,10 @@ Preset = Annotated[
         show_default="face",
     ),
 ]
-HeartPreset = Annotated[str | None, typer.Option(help="acdc or acdc-paper.", show_default="acdc")]
+HeartPreset = Annotated[
+    str | None,
+    typer.Option(help="acdc, acdc-paper or acdc-paper-unguided.", show_default="acdc"),
+]
 HeartOut = Annotated[
     Path | None, typer.Option(help="The run's folder.", show_default="runs/PRESET")
 ]
@@ -325,11 +328,12 @@ def _run(output: Output, trainer: "Trainer", data: "FaceData | HeartData") -> No
         scores = validator(net, step)
         best = "" if scores["dice_mean"] < trainer.best else ", the best so far"
         px, mm = scores.get("contour_px"), scores.get("hd95_mm")
+        own = f", own parts {scores['parts_dice']:.1f}" if config.model.guided else ""
         away = f"contour {px:.2f} px" if px is not None else f"HD95 {mm:.1f} mm"
         _tell(
             output,
             f"step {step}: validation Dice {scores['dice_mean']:.1f} (unregistered "
-            f"{scores['dice_initial']:.1f}, own parts {scores['parts_dice']:.1f}), {away}, "
+            f"{scores['dice_initial']:.1f}{own}), {away}, "
             f"folds {scores['folds_percent']:.2f} %{best}",
         )
         return scores

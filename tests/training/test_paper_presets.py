@@ -34,7 +34,7 @@ def differences(config: TrainConfig) -> set[str]:
 @pytest.mark.parametrize(
     ("name", "changed"),
     [
-        ("paper-unguided", {"loss.part_ce"}),
+        ("paper-unguided", {"loss.part_ce", "model.guided"}),
         ("paper-shared", {"model.shared"}),
         ("paper-single", {"model.steps", "loss.step_weights"}),
         ("paper-pretrained", {"parts_first", "parts_after"}),
@@ -44,6 +44,11 @@ def differences(config: TrainConfig) -> set[str]:
 def test_a_variant_is_the_paper_but_for_what_its_name_says(name: str, changed: set[str]) -> None:
     assert differences(preset(name)) == changed
     assert preset(name).preset == name
+
+
+def test_hearts_have_an_unguided_variant_too() -> None:
+    config = preset("acdc-paper-unguided")
+    assert (config.loss.part_ce, config.model.guided, config.model.kind) == (0, False, "heart")
 
 
 def test_every_variant_is_tested_here() -> None:

@@ -82,7 +82,8 @@ def test_a_team_of_one_changes_nothing() -> None:
     batch = {"fixed": torch.rand(4, 1)}
     assert torch.equal(team.rows(batch)["fixed"], batch["fixed"])
     assert team.mean(torch.tensor(3.0)) == 3
-    assert team.any(True) and not team.any(False)
+    assert team.any(True)
+    assert not team.any(False)
 
 
 def test_rows_are_dealt_out_once_each() -> None:

@@ -43,7 +43,7 @@ def coherent_drift(
     target: Points,
     *,
     width: float = 1.0,
-    smoothness: float = 0.5,
+    smoothness: float = 2.0,
     outliers: float = 0.1,
     iterations: int = 100,
 ) -> Drift:

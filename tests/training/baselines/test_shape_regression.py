@@ -69,5 +69,5 @@ def test_other_files_are_refused(content: bytes | None, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(FacewarpError, match="no trained shape regression.*train baseline esr"):
+    with pytest.raises(FacewarpError, match=r"no trained shape regression.*train baseline esr"):
         ShapeRegressor.load(path)
