@@ -38,13 +38,13 @@ class PairResult:
     Attributes:
         field: ``(1, 2, 320, 260)`` px, fixed to moving.
         labels: ``(320, 260)`` uint8 true parts of moving, carried onto fixed.
-        own_parts: ``(320, 260)`` uint8 parts the network itself sees in fixed.
+        own_parts: ``(320, 260)`` uint8 parts the method itself sees in fixed; None if it sees none.
         seconds: time of the registration, features of both images included.
     """
 
     field: Tensor
     labels: NDArray[np.uint8]
-    own_parts: NDArray[np.uint8]
+    own_parts: NDArray[np.uint8] | None
     seconds: float
 
 
@@ -184,10 +184,17 @@ def register_crops(model: Model, fixed: FaceCrop, moving: FaceCrop) -> PairResul
     small = model.fields(probabilities[:1], probabilities[1:])
     field = resize_field(small, CROP_SHAPE).cpu()
     seconds = time.perf_counter() - began
+    own = None
+    if model.config.guided:
+        seen = resize_image(probabilities[:1].cpu(), CROP_SHAPE).argmax(1)
+        own = seen[0].numpy().astype(np.uint8)
+    return PairResult(field, carried_labels(moving, field), own, seconds)
+
+
+def carried_labels(moving: FaceCrop, field: Tensor) -> NDArray[np.uint8]:
+    """True parts of a crop, carried onto another by a field ``(1, 2, 320, 260)``."""
     carried = fields.warp_labels(torch.from_numpy(moving.labels)[None], field, len(FacePart))
-    own = resize_image(probabilities[:1].cpu(), CROP_SHAPE).argmax(1)
-    labels, own_parts = (found[0].numpy().astype(np.uint8) for found in (carried, own))
-    return PairResult(field, labels, own_parts, seconds)
+    return np.asarray(carried[0].numpy(), dtype=np.uint8)
 
 
 def score_pair(fixed: FaceCrop, moving: FaceCrop, result: PairResult) -> PairScore:
@@ -198,6 +205,9 @@ def score_pair(fixed: FaceCrop, moving: FaceCrop, result: PairResult) -> PairSco
         points = torch.from_numpy(fixed.landmarks).float()[None]
         carried = fields.warp_points(points, result.field)[0].numpy()
         landmark_px = float(np.linalg.norm(carried - moving.landmarks, axis=1).mean())
+    own = float("nan")
+    if result.own_parts is not None:
+        own = mean_over_present(dice_per_part(result.own_parts, fixed.labels, n))
     jacobian = jacobian_statistics(fields.jacobian_determinant(result.field).numpy())
     return PairScore(
         fixed=fixed.name,
@@ -209,7 +219,7 @@ def score_pair(fixed: FaceCrop, moving: FaceCrop, result: PairResult) -> PairSco
         landmark_px=landmark_px,
         jacobian_std=jacobian.std,
         folds_percent=jacobian.folds_percent,
-        parts_dice=mean_over_present(dice_per_part(result.own_parts, fixed.labels, n)),
+        parts_dice=own,
         seconds=result.seconds,
     )
 
@@ -218,30 +228,37 @@ def summarise(
     model: Model, scores: Sequence[PairScore], dataset: str, seed: int, split: str = ""
 ) -> FaceEvaluation:
     """Average pair scores; what is NaN in a pair counts in no mean."""
-    means = np.array([score.dice_mean for score in scores])
-    parts = _columns_mean([score.dice for score in scores])
-    contours = _columns_mean([score.contour_px for score in scores])
     return FaceEvaluation(
         dataset=dataset,
         split=split,
         n_pairs=len(scores),
         seed=seed,
-        dice_initial=100 * _mean(score.dice_initial for score in scores),
-        dice_mean=100 * _mean(means),
-        dice_std=100 * float(means[~np.isnan(means)].std()),
-        dice_per_part={n: 100 * float(v) for n, v in zip(PARTS, parts, strict=True)},
-        contour_initial_px=_mean(score.contour_initial_px for score in scores),
-        contour_px=_mean(mean_over_present(score.contour_px) for score in scores),
-        contour_per_part_px={n: float(v) for n, v in zip(PARTS, contours, strict=True)},
-        landmark_px=_mean(score.landmark_px for score in scores),
-        jacobian_std=_mean(score.jacobian_std for score in scores),
-        folds_percent=_mean(score.folds_percent for score in scores),
-        parts_dice=100 * _mean(score.parts_dice for score in scores),
-        seconds_per_pair=float(np.median([score.seconds for score in scores])),
+        **pair_means(scores),
         parameters=sum(p.numel() for p in model.net.parameters()),
         weights_sha256=model.sha256,
         machine=machine(),
     )
+
+
+def pair_means(scores: Sequence[PairScore]) -> dict[str, Any]:
+    """What `FaceEvaluation` says of pairs, by the names it has there."""
+    means = np.array([score.dice_mean for score in scores])
+    parts = _columns_mean([score.dice for score in scores])
+    contours = _columns_mean([score.contour_px for score in scores])
+    return {
+        "dice_initial": 100 * _mean(score.dice_initial for score in scores),
+        "dice_mean": 100 * _mean(means),
+        "dice_std": 100 * float(means[~np.isnan(means)].std()),
+        "dice_per_part": {n: 100 * float(v) for n, v in zip(PARTS, parts, strict=True)},
+        "contour_initial_px": _mean(score.contour_initial_px for score in scores),
+        "contour_px": _mean(mean_over_present(score.contour_px) for score in scores),
+        "contour_per_part_px": {n: float(v) for n, v in zip(PARTS, contours, strict=True)},
+        "landmark_px": _mean(score.landmark_px for score in scores),
+        "jacobian_std": _mean(score.jacobian_std for score in scores),
+        "folds_percent": _mean(score.folds_percent for score in scores),
+        "parts_dice": 100 * _mean(score.parts_dice for score in scores),
+        "seconds_per_pair": float(np.median([score.seconds for score in scores])),
+    }
 
 
 def write_pairs_csv(path: Path, scores: Sequence[PairScore]) -> None:

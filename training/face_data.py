@@ -37,6 +37,11 @@ class FaceData:
         """One line: every folder by name, with its number of photographs."""
         return ", ".join(f"{name} ({count})" for name, count in self.sources)
 
+    @property
+    def size(self) -> int:
+        """How many photographs are trained on."""
+        return sum(len(photos) for photos in self.sets)
+
     def batches(self, config: TrainConfig, workers: int) -> FaceBatches:
         """Random pairs of views of the photographs."""
         return FaceBatches(

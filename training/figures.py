@@ -65,7 +65,8 @@ def _row(row: PairPicture) -> NDArray[np.uint8]:
     moving = torch.from_numpy(row.moving.image).float()[None, None]
     warped = fields.warp(moving, row.result.field)[0, 0].round().numpy().astype(np.uint8)
     greys = [row.fixed.image, row.moving.image, warped]
-    parts = [row.fixed.labels, row.result.labels, row.result.own_parts]
+    own = row.result.own_parts
+    parts = [row.fixed.labels, row.result.labels, row.fixed.labels * 0 if own is None else own]
     tiles = [np.repeat(grey[..., None], 3, axis=2) for grey in greys]
     tiles += [coloured(row.fixed.image, labels) for labels in parts]
     strip = np.concatenate(tiles, axis=1)

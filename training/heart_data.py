@@ -60,6 +60,11 @@ class HeartData:
         """The numbers of the patients trained on, e.g. ``1-14, 21-34``."""
         return spans([patient_number(case.name) for case in self.cases])
 
+    @property
+    def size(self) -> int:
+        """How many patients are trained on."""
+        return len(self.cases)
+
     def batches(self, config: TrainConfig, workers: int) -> HeartBatches:
         """Random views of the patients, of the size that the network is trained with."""
         shape = config.trained_model.grid_shape

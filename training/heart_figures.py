@@ -6,7 +6,7 @@ The plots hold numbers alone, no image data, so that they may be shown where the
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ from facewarp.cardiac.parts import PART_COLORS
 from facewarp.errors import FacewarpError
 from facewarp.training.files import replacing
 from facewarp.training.heart_volumes import Agreement, HeartVolumes
+from facewarp.training.plots import matplotlib_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,7 +83,7 @@ def write_volume_plots(
 def _write_plot(
     path: Path, volumes: Sequence[HeartVolumes], side: str, subject: str, origin: str
 ) -> Path:
-    figure_of = _matplotlib_figure()
+    figure_of = matplotlib_figure()
     figure = figure_of(figsize=(10.5, 6.8), dpi=110, layout="constrained")
     axes = figure.subplots(2, len(PLOTTED))
     groups = sorted({one.group for one in volumes})
@@ -148,23 +149,6 @@ def _bland_altman(axes: "Axes", agreement: Agreement, name: str, unit: str) -> N
 def _plain(axes: "Axes") -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
-
-
-def _matplotlib_figure() -> Any:
-    """The class of figures that need no display."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        fix = "pip install 'facewarp[train]'"
-        raise FacewarpError("plots need matplotlib", "--figures", fix) from error
-
-    def figure(**settings: Any) -> Figure:
-        made = Figure(**settings)
-        FigureCanvasAgg(made)
-        return made
-
-    return figure
 
 
 def _row(row: HeartPicture) -> NDArray[np.uint8]:

@@ -76,16 +76,21 @@ class GuidedMethod:
         small = model.fields(seen[sides], seen[[1 - side for side in sides]])
         found = resize_field(small, own.shape).cpu().numpy()
         seconds = time.perf_counter() - began
+        carried = tuple(carry_field(u, own, grid) for u in found)
+        if not model.config.guided:
+            return RegisteredPair(carried, None, seconds)
         between = grid.from_volume @ own.to_volume
         there = ModelGrid(own.shape, own.spacing_mm, grid.shape, between)
         shares = there.to_volume_grid(resize_image(seen.cpu(), own.shape).numpy())
         shares[:, HeartPart.BACKGROUND] += _NOTHING  # beyond the window all are 0
         parts = shares.argmax(axis=1).astype(np.uint8)
-        return RegisteredPair(tuple(carry_field(u, own, grid) for u in found), parts, seconds)
+        return RegisteredPair(carried, parts, seconds)
 
     def _window(self, patient: AcdcPatient) -> ModelGrid:
         """Where the model sees the heart; the middle of the stack if it doesn't see it yet."""
         volume = patient.images[ED]
+        if not self.model.config.guided:
+            return ModelGrid.around(volume, self.shape, self.spacing_mm)
         try:
             return find_window(self.model, volume)
         except FacewarpError:

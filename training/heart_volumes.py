@@ -155,7 +155,9 @@ def true_indices(patient: AcdcPatient) -> Indices:
 
 
 def found_indices(patient: AcdcPatient, model: Model) -> Indices | None:
-    """Indices by the model; None where it sees no heart."""
+    """Indices by the model; None where it sees no heart, or was never taught to."""
+    if not model.config.guided:
+        return None
     try:
         return analyse(two_frames(patient), model).indices
     except FacewarpError as error:

@@ -31,9 +31,13 @@ class DeferredInterrupt:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
 
-    def check(self) -> None:
-        """Raise the ``KeyboardInterrupt`` that was asked for, if one was."""
-        if self._asked:
+    def check(self, anywhere: Callable[[bool], bool] = bool) -> None:
+        """Raise the ``KeyboardInterrupt`` that was asked for, if one was.
+
+        Args:
+            anywhere: from whether it was asked for here, whether it was of any process of a team.
+        """
+        if anywhere(self._asked):
             raise KeyboardInterrupt
 
     @contextmanager

@@ -51,10 +51,11 @@ class Targets:
             label_shape: grid on which warped labels are compared.
             feature_shape: grid of the features' logits.
         """
+where = labels.device
         onehot = soft_labels(labels, n_classes, label_shape)
         if landmarks is not None:
-            size = torch.tensor(labels.shape[:0:-1], dtype=landmarks.dtype)
-            target = torch.tensor(label_shape[::-1], dtype=landmarks.dtype)
+            size = torch.tensor(labels.shape[:0:-1], dtype=landmarks.dtype, device=where)
+            target = torch.tensor(label_shape[::-1], dtype=landmarks.dtype, device=where)
             landmarks = (landmarks + 0.5) * (target / size) - 0.5
         return cls(onehot, resize_image(onehot, feature_shape), landmarks)
 
@@ -72,13 +73,14 @@ def soft_labels(labels: Tensor, n_classes: int, shape: Shape) -> Tensor:
         n_classes: number of parts, background included.
         shape: the grid; where it is a whole fraction of the labels' own, shares are exact.
     """
-    ids = torch.arange(n_classes, dtype=labels.dtype).view(1, -1, *[1] * (labels.ndim - 1))
+    ids = torch.arange(n_classes, dtype=labels.dtype, device=labels.device)
+    ids = ids.view(1, -1, *[1] * (labels.ndim - 1))
     factors = [source // target for source, target in zip(labels.shape[1:], shape, strict=True)]
     is_whole = all(f * t == s for f, t, s in zip(factors, shape, labels.shape[1:], strict=True))
     if not is_whole or math.prod(factors) > 255:
         return resize_image((labels[:, None] == ids).float(), shape)
     # Counting in bytes is seven times as fast as averaging floats.
-    count = torch.zeros(len(labels), n_classes, *shape, dtype=torch.uint8)
+    count = labels.new_zeros((len(labels), n_classes, *shape), dtype=torch.uint8)
     for offsets in itertools.product(*(range(factor) for factor in factors)):
         every = tuple(slice(o, None, f) for o, f in zip(offsets, factors, strict=True))
         count += labels[:, None, *every] == ids

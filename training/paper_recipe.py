@@ -6,6 +6,8 @@ three mean filters; the second step sees the moving features warped by the first
 fields are composed at full size. Plain PyTorch layers, nothing folded, nothing fused.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -15,6 +17,13 @@ from facewarp.core.config import StepConfig
 from facewarp.core.features import PartNet
 from facewarp.core.geometry import Shape, resize_field
 from facewarp.core.regnet import RegNet
+from facewarp.training.losses import (
+    Targets,
+    alignment_loss,
+    class_weights,
+    field_penalty,
+    part_loss,
+)
 from facewarp.training.presets import PRESETS
 
 
@@ -39,6 +48,10 @@ class PaperRecipe(nn.Module):
     @torch.inference_mode()
     def forward(self, fixed: Tensor, moving: Tensor) -> Tensor:
         """Field ``(B, 2, 320, 260)`` px of the crop, from two images' logits."""
+        return self.register(fixed, moving)
+
+    def register(self, fixed: Tensor, moving: Tensor) -> Tensor:
+        """The same, with gradients."""
         shape = (int(fixed.shape[2]), int(fixed.shape[3]))
         first = pooled_spline(self.steps[0](fixed, moving), shape, self.boxes[0])
         warped = fields.warp(moving, first)
@@ -57,3 +70,38 @@ def pooled_spline(control: Tensor, shape: Shape, box: int) -> Tensor:
 def _width(step: StepConfig) -> int:
     assert isinstance(step.box, int)
     return step.box
+
+
+def train_published(batch: dict[str, Tensor]) -> Callable[[dict[str, Tensor]], float]:
+    """The recipe's optimisation step on batches of pairs: for its time, not for its weights.
+
+    Labels are warped at full size by the composed field, and compared there; Adam, one direction.
+
+    Args:
+        batch: a first batch, which tells how rare each part is.
+    """
+    net = PaperRecipe().train()
+    loss = PRESETS["paper"].loss
+    count = PRESETS["paper"].model.n_classes
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
+    whole = net.size
+    weights = class_weights(F.one_hot(batch["fixed_labels"].long(), count).movedim(-1, 1).float())
+
+    def step(batch: dict[str, Tensor]) -> float:
+        fixed, moving = (
+            Targets.from_labels(batch[f"{role}_labels"], None, count, whole, whole)
+            for role in ("fixed", "moving")
+        )
+        logits = net.parts(torch.cat([batch["fixed"], batch["moving"]]))
+        of_fixed, of_moving = logits.chunk(2)
+        field = net.register(of_fixed, of_moving)
+        parts = part_loss(logits, torch.cat([fixed.onehot, moving.onehot]), weights, loss)
+        moved = fields.warp(moving.onehot, field)
+        total = parts + alignment_loss(moved, fixed.onehot, weights, loss)
+        total = total + field_penalty(field, loss)
+        optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        optimizer.step()
+        return float(total.item())
+
+    return step

@@ -2,18 +2,18 @@
 
 import dataclasses
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Literal
 
 from facewarp.core.config import Box, FeatureConfig, ModelConfig, StepConfig, Stride
 from facewarp.errors import FacewarpError
 from facewarp.face.parts import FacePart
+from facewarp.training.paper_presets import paper_variants, unguided
+from facewarp.training.settings import with_settings
 
 FACE_CLASSES = tuple(part.name.lower() for part in FacePart)
 HEART_CLASSES = ("background", "rv", "myocardium", "lv")
-FIXED = ("preset", "kind", "classes")  # what a preset is, rather than how it is trained
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,11 @@ class TrainConfig:
         optimizer: ``"adamw"`` with cosine decay or ``"adam"`` with ``decay`` per epoch (paper).
         batch: pairs per step; both directions of each are trained.
         steps: optimisation steps.
+        epochs: rounds through the data that ``steps`` stand for; ``decay`` is for each.
+        parts_first: share of the steps in which the features learn alone, from the semantic loss.
+        parts_after: what becomes of them then: they go on learning with the rest, or stay.
+        accumulate: parts that a batch is worked through in, where memory is short.
+        precision: of convolutions; weights, fields and losses are float32 anyway.
         lr, warmup, decay, weight_decay, clip: optimiser settings.
         ema: decay of the weights' moving average, which is what is validated and shipped.
         both_directions: train fixed->moving and moving->fixed of each pair.
@@ -75,6 +80,11 @@ class TrainConfig:
     optimizer: Literal["adamw", "adam"] = "adamw"
     batch: int = 12
     steps: int = 4000
+    epochs: float = 300.0
+    parts_first: float = 0.0
+    parts_after: Literal["train", "freeze"] = "train"
+    accumulate: int = 1
+    precision: Literal["float32", "bfloat16"] = "float32"
     lr: float = 2e-3
     warmup: int = 100
     decay: float = 0.97
@@ -91,16 +101,28 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Refuse what can't be trained with."""
-        for name in ("batch", "steps", "validate_every", "checkpoint_every"):
+        for name in ("batch", "steps", "validate_every", "checkpoint_every", "accumulate"):
             if getattr(self, name) < 1:
                 raise FacewarpError(f"{name} is {getattr(self, name)}", fix="Give at least 1.")
-        for name in ("lr", "warmup", "decay", "weight_decay", "clip", "ema", "augment", "seed"):
+        plain = ("lr", "warmup", "decay", "weight_decay", "clip", "ema", "augment", "seed")
+        for name in (*plain, "epochs", "parts_first"):
             if getattr(self, name) < 0:
                 raise FacewarpError(f"{name} is {getattr(self, name)}", fix="Give at least 0.")
         if self.ema >= 1:
             raise FacewarpError(f"ema is {self.ema}", fix="Give less than 1, e.g. 0.998.")
+        if self.parts_first >= 1:
+            what, fix = f"parts_first is {self.parts_first}", "Give less than 1, e.g. 0.3."
+            raise FacewarpError(what, fix=fix)
+        if self.batch % self.accumulate:
+            what = f"a batch of {self.batch} can't be worked through in {self.accumulate} parts"
+            raise FacewarpError(what, "accumulate", "Give a number that divides batch.")
         if not self.loss.step_weights:
             raise FacewarpError("loss.step_weights is empty", fix="Give a number a step.")
+
+    @property
+    def first_steps(self) -> int:
+        """Steps in which the features learn alone."""
+        return round(self.parts_first * self.steps)
 
     @property
     def trained_model(self) -> ModelConfig:
@@ -268,6 +290,8 @@ PRESETS: dict[str, TrainConfig] = {
         both_directions=False,
     ),
 }
+PRESETS |= paper_variants(PRESETS["paper"])
+PRESETS["acdc-paper-unguided"] = unguided(PRESETS["acdc-paper"])
 
 
 def preset(name: str, settings: Mapping[str, str] | None = None) -> TrainConfig:
@@ -275,92 +299,10 @@ def preset(name: str, settings: Mapping[str, str] | None = None) -> TrainConfig:
 
     Args:
         name: one of `PRESETS`.
-        settings: new values by name, as text; see :func:`with_settings`.
+        settings: new values by name, as text; see `facewarp.training.settings`.
     """
     if name not in PRESETS:
         raise FacewarpError(
             f"there is no training preset {name!r}", fix=f"Choose one of {', '.join(PRESETS)}."
         )
     return with_settings(PRESETS[name], settings or {})
-
-
-def with_settings(config: TrainConfig, settings: Mapping[str, str]) -> TrainConfig:
-    """Change a configuration.
-
-    Args:
-        config: what to begin with.
-        settings: new values by name, as text: ``{"steps": "200", "loss.landmarks": "0"}``. A
-            tuple's values stand between commas.
-
-    Raises:
-        FacewarpError: there is no such setting, or this can't be its value.
-    """
-    for key, text in settings.items():
-        config = _replace(config, key.split("."), text, key)
-    return config
-
-
-def parse_settings(items: Sequence[str]) -> dict[str, str]:
-    """The settings of ``--set`` options ``["steps=200", ...]``; the last of a name counts."""
-    settings = {}
-    for item in items:
-        key, equals, text = item.partition("=")
-        if not (key.strip() and equals):
-            raise FacewarpError(
-                f"{item!r} is not a setting", "--set", "Write it as key=value, e.g. lr=1e-3."
-            )
-        settings[key.strip()] = text.strip()
-    return settings
-
-
-def _replace(node: Any, path: list[str], text: str, key: str) -> Any:
-    names = [field.name for field in dataclasses.fields(node) if field.name not in FIXED]
-    if path[0] not in names:
-        raise FacewarpError(
-            f"there is no setting {key!r}", "--set", f"Settings here: {', '.join(names)}."
-        )
-    old = getattr(node, path[0])
-    if len(path) == 1:
-        new = _parse(old, text, key, get_args(get_type_hints(type(node))[path[0]]))
-        return dataclasses.replace(node, **{path[0]: new})
-    if not dataclasses.is_dataclass(old):
-        raise FacewarpError(f"there is no setting {key!r}: {path[0]} has no parts", "--set")
-    return dataclasses.replace(node, **{path[0]: _replace(old, path[1:], text, key)})
-
-
-def _parse(old: Any, text: str, key: str, hints: tuple[Any, ...]) -> Any:
-    """The value that `text` stands for, of the kind that `old` is.
-
-    Args:
-        old: the value before.
-        text: the new one.
-        key: its name, for errors.
-        hints: arguments of its type: the choices of a word, the kind of a tuple's members.
-    """
-    try:
-        if isinstance(old, bool):
-            wanted = "true or false"
-            return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
-        if isinstance(old, int | float):
-            wanted = "a whole number" if isinstance(old, int) else "a number"
-            return _number(old, text)
-        if isinstance(old, tuple) and hints[:1] in ((int,), (float,)):
-            kind = hints[0]
-            like = old or (kind(12), kind(96), kind(96))
-            wanted = f"numbers with commas between them, like {','.join(map(str, like))}"
-            return tuple(_number(kind(0), item) for item in text.split(","))
-        if isinstance(old, str) and hints:
-            wanted = f"one of {', '.join(hints)}"
-            return {choice: choice for choice in hints}[text]
-    except (ValueError, KeyError):
-        raise FacewarpError(
-            f"{text!r} is no value for {key!r}", "--set", f"Give {wanted}."
-        ) from None
-    raise FacewarpError(f"{key!r} can't be set from the command line", "--set")
-
-
-def _number(old: float, text: str) -> float:
-    number = type(old)(text)
-    if not math.isfinite(number):
-        raise ValueError(text)
-    return number

@@ -4,14 +4,19 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
+
+import torch
 
 from facewarp.core.weights import file_sha256
 from facewarp.errors import FacewarpError
 from facewarp.training import checkpoint
-from facewarp.training.presets import PRESETS, TrainConfig, preset, with_settings
+from facewarp.training.paper_presets import at_size
+from facewarp.training.parallel import Team
+from facewarp.training.presets import PRESETS, TrainConfig, preset
+from facewarp.training.settings import with_settings
 from facewarp.training.trainer import CONFIG, WEIGHTS, BatchSource, Trainer
 
 
@@ -21,6 +26,11 @@ class TrainingData(Protocol):
     @property
     def description(self) -> str:
         """One line: what it is, and how many."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many photographs or patients are trained on."""
         ...
 
     def batches(self, config: TrainConfig, workers: int) -> BatchSource:
@@ -57,16 +67,18 @@ def run_config(
     resume: bool,
     kind: str = "face",
     default: str = "face",
+    size: str | None = None,
 ) -> TrainConfig:
     """The settings of a run: a preset's, or those the run was begun with when it is resumed.
 
     Args:
         folder: the run's folder.
         preset_name: the preset; None for the default, or for the run's own.
-        settings: what to change, see `facewarp.training.presets.with_settings`.
+        settings: what to change, see `facewarp.training.settings.with_settings`.
         resume: go on with what is in `folder`.
         kind: of the model that the data are for, ``"face"`` or ``"heart"``.
         default: the preset of a new run.
+        size: of what a new run's network works on, see `facewarp.training.paper_presets.at_size`.
 
     Raises:
         FacewarpError: a run is in the way, or none is there to be resumed; another preset than
@@ -81,7 +93,11 @@ def run_config(
                 "a run is here already", folder, "Go on with --resume, or choose another --out."
             )
         start = _of_kind(preset(preset_name or default), kind, "--preset")
+        if size is not None:
+            start = replace(start, model=at_size(start.model, size))
         return with_settings(start, settings)
+    if size is not None:
+        raise FacewarpError("a run keeps its size", "--size", "Leave it out to go on.")
     if not saved.is_file():
         raise FacewarpError("there is no run to resume", folder, "Train without --resume.")
     config = TrainConfig.from_json(saved.read_text("utf-8"))
@@ -92,6 +108,19 @@ def run_config(
     return _of_kind(with_settings(config, settings), kind, folder)
 
 
+def for_epochs(config: TrainConfig, epochs: float, size: int, processes: int = 1) -> TrainConfig:
+    """The same settings for so many rounds through `size` photographs or patients.
+
+    Args:
+        config: the settings.
+        epochs: rounds; of the optimiser ``"adam"`` the learning rate decays in each.
+        size: how many photographs or patients a round has: as many pairs.
+        processes: that share a step.
+    """
+    steps = max(1, round(epochs * size / (config.batch * processes)))
+    return replace(config, steps=steps, epochs=epochs)
+
+
 def prepare(
     config: TrainConfig,
     data: TrainingData,
@@ -99,6 +128,8 @@ def prepare(
     *,
     resume: bool = False,
     workers: int = 1,
+    team: Team | None = None,
+    device: str = "cpu",
 ) -> Trainer:
     """A trainer, at the last checkpoint if the run is resumed.
 
@@ -108,9 +139,21 @@ def prepare(
         folder: the run's folder.
         resume: load its checkpoint.
         workers: threads that make batches.
+        team: the processes that train together.
+        device: where.
+
+    Raises:
+        FacewarpError: nothing can be trained there; see also `Trainer.load_checkpoint`.
     """
-    batches = data.batches(config, workers)
-    trainer = Trainer(config, batches, folder, {"training_data": data.description})
+    team = team or Team()
+    whole = replace(config, batch=config.batch * team.size)
+    about = {"training_data": data.description}
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        what = f"torch can't train there: {str(error).splitlines()[0]}"
+        raise FacewarpError(what, f"--device {device}", "Leave --device out.") from error
+    trainer = Trainer(config, data.batches(whole, workers), folder, about, team=team, device=device)
     if resume:
         trainer.load_checkpoint()
     return trainer

@@ -5,9 +5,10 @@ import logging
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from safetensors import SafetensorError
@@ -28,6 +29,8 @@ from facewarp.training.losses import (
     part_loss,
     registration_loss,
 )
+from facewarp.training.optimiser import learning_rate, make_optimizer
+from facewarp.training.parallel import Team
 from facewarp.training.presets import TrainConfig
 
 log = logging.getLogger(__name__)
@@ -83,6 +86,9 @@ class Trainer:
         data: where batches come from.
         folder: the run's folder; made by :meth:`run`.
         about: what the weights file says of itself: training data, licence and the like.
+        team: the processes that train together; ``config.batch`` pairs each, rows of the batches
+            of ``data``. The first of them writes the files.
+        device: where it trains.
 
     Attributes:
         step: optimisation steps done.
@@ -90,17 +96,26 @@ class Trainer:
     """
 
     def __init__(
-        self, config: TrainConfig, data: BatchSource, folder: Path, about: Mapping[str, str]
+        self,
+        config: TrainConfig,
+        data: BatchSource,
+        folder: Path,
+        about: Mapping[str, str],
+        *,
+        team: Team | None = None,
+        device: str | torch.device = "cpu",
     ) -> None:
         self.config, self.data, self.folder, self.about = config, data, folder, dict(about)
+        self.team, self.device = team or Team(), torch.device(device)
         torch.manual_seed(config.seed)
-        self.net = _build(config.trained_model)
+        self.net = _build(config.trained_model).to(self.device)
         self._layout = torch.channels_last if config.model.ndim == 2 else torch.channels_last_3d
         self.net.to(memory_format=self._layout)  # type: ignore[call-overload]
-        self.average = _build(config.model)
+        self.average = _build(config.model).to(self.device)
         self.average.load_state_dict(self.net.state_dict())
         self.average.eval()
-        self.optimizer = _optimizer(config, self.net)
+        self.team.share(self.net)
+        self.optimizer = make_optimizer(config, self.net)
         self.step = 0
         self.checked = 0
         self.best = -math.inf
@@ -123,25 +138,28 @@ class Trainer:
             FacewarpError: the loss is not finite, or the folder can't be written to.
         """
         described = {**dataclasses.asdict(self.config), "about": self.about}
-        write_json(self.folder / CONFIG, described)
+        if self.team.leads:
+            write_json(self.folder / CONFIG, described)
         self.data.start = self.step
         batches = iter(self.data)
-        with RunLog(self.folder, self.step) as records, DeferredInterrupt() as interrupt:
+        record = RunLog(self.folder, self.step) if self.team.leads else nullcontext(None)
+        with record as records, DeferredInterrupt() as interrupt:
             try:
                 self._validate_if_due(validate, records, interrupt)  # what Ctrl-C left undone
                 while self.step < self.config.steps:
                     began = time.perf_counter()
-                    terms = self.train_step(next(batches))
+                    terms = self.train_step(self.team.rows(next(batches)))
                     seconds = time.perf_counter() - began
                     report = StepReport(self.step, self.lr(self.step - 1), terms, seconds)
-                    records.train(self.step, {"lr": report.lr, **terms})
+                    if records is not None:
+                        records.train(self.step, {"lr": report.lr, **terms})
                     if watch is not None:
                         watch(report)
                     self._validate_if_due(validate, records, interrupt)
-                    if self._is_due(self.config.checkpoint_every):
+                    if self.team.leads and self._is_due(self.config.checkpoint_every):
                         self.save_checkpoint()
-                    interrupt.check()
-                if validate is None or not (self.folder / WEIGHTS).is_file():
+                    interrupt.check(self.team.any)
+                if self.team.leads and (validate is None or not (self.folder / WEIGHTS).is_file()):
                     self.save_model()
             except KeyboardInterrupt as stop:
                 stop.add_note(self._keep())
@@ -156,26 +174,43 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.lr(self.step)
         self.net.train()
-        terms = self.loss(batch)
-        loss = torch.stack(list(terms.values())).sum()
-        if not torch.isfinite(loss):
-            raise FacewarpError(
-                f"the loss is not finite at step {self.step + 1}",
-                self.folder,
-                "Lower lr (--set lr=...) and --resume from the last checkpoint.",
-            )
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        found = []
+        for part in self._parts(batch):
+            terms = self.loss(part)
+            loss = torch.stack(list(terms.values())).sum()
+            found.append(self.team.mean(torch.stack([loss, *terms.values()]).detach()))
+            if not torch.isfinite(found[-1][0]):  # of all processes; before it reaches a gradient
+                raise FacewarpError(
+                    f"the loss is not finite at step {self.step + 1}",
+                    self.folder,
+                    "Lower lr (--set lr=...) and --resume from the last checkpoint.",
+                )
+            (loss / self.config.accumulate).backward()
+        self.team.average_gradients(self.net)
         if self.config.clip:
             torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.config.clip)
         self.optimizer.step()
         self.step += 1
         self._update_average()
         self._settled = True
-        return {"loss": loss.item(), **{name: value.item() for name, value in terms.items()}}
+        return dict(zip(("loss", *terms), torch.stack(found).mean(0).tolist(), strict=True))
+
+    @property
+    def stage(self) -> Literal["parts", "fields", "all"]:
+        """What learns in the next step: the features alone, the rest alone, or all of it."""
+        if self.step < self.config.first_steps:
+            return "parts"
+        frozen = self.config.first_steps and self.config.parts_after == "freeze"
+        return "fields" if frozen else "all"
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Loss terms of a batch of pairs; both directions share one pass of the features."""
+        half = self.config.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+            return self._loss({name: rows.to(self.device) for name, rows in batch.items()})
+
+    def _loss(self, batch: Batch) -> dict[str, Tensor]:
         config, loss = self.net.config, self.config.loss
         images = torch.cat([batch["fixed"], batch["moving"]])
         images = images.contiguous(memory_format=self._layout)
@@ -183,11 +218,16 @@ class Trainer:
         points = None
         if loss.landmarks and "fixed_landmarks" in batch:
             points = torch.cat([batch["fixed_landmarks"], batch["moving_landmarks"]])
-        logits = self.net.features(images)
+        if self.stage == "fields":
+            self.net.parts.eval()
+        with torch.set_grad_enabled(self.stage != "fields"):
+            logits = self.net.features(images).float()
         shape = tuple(logits.shape[2:])
         label_shape = self.config.label_shape or config.field_shape
         truth = Targets.from_labels(labels, points, config.n_classes, label_shape, shape)
         terms = {"parts": part_loss(logits, truth.onehot, self.weights, loss)}
+        if self.stage == "parts":
+            return {**terms, **dict.fromkeys(("align", "landmarks", "field"), logits.new_zeros(()))}
 
         half = len(images) // 2
         swap = list(range(half, 2 * half)) + list(range(half))
@@ -195,21 +235,24 @@ class Trainer:
         partners = swap[: len(sides)]
         guidance = self.net.guidance(logits)
         totals, _ = self.net.register(guidance[sides], guidance[partners])
+        totals = [total.float() for total in totals]
         fixed, moving = truth.rows(sides), truth.rows(partners)
         terms |= registration_loss(totals, fixed, moving, self.weights, loss, config.field_spacing)
         if loss.consistency and self.config.both_directions:
             terms["consistency"] = loss.consistency * consistency_loss(totals[-1], totals[-1][swap])
         return terms
 
+    def _parts(self, batch: Batch) -> list[Batch]:
+        """A batch in the parts that it is worked through in."""
+        n = self.config.accumulate
+        if n == 1:
+            return [batch]
+        chunks = {name: rows.chunk(n) for name, rows in batch.items()}
+        return [{name: rows[i] for name, rows in chunks.items()} for i in range(n)]
+
     def lr(self, step: int) -> float:
-        """Learning rate: linear warm-up, then cosine decay (AdamW) or decay by epochs (Adam)."""
-        config = self.config
-        if step < config.warmup:
-            return config.lr * (step + 1) / config.warmup
-        if config.optimizer == "adamw":
-            done = (step - config.warmup) / max(config.steps - config.warmup, 1)
-            return config.lr * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
-        return config.lr * config.decay ** (300 * step / config.steps)
+        """Learning rate of a step, see `facewarp.training.optimiser.learning_rate`."""
+        return learning_rate(self.config, step)
 
     def shipped_net(self) -> GuidedRegistration:
         """The network that is validated and saved: the moving average (of weight 1 without EMA)."""
@@ -246,10 +289,10 @@ class Trainer:
         return self.step == self.config.steps or (self.step > 0 and self.step % every == 0)
 
     def _validate_if_due(
-        self, validate: Validate | None, records: RunLog, interrupt: DeferredInterrupt
+        self, validate: Validate | None, records: RunLog | None, interrupt: DeferredInterrupt
     ) -> None:
         due = self.checked != self.step and self._is_due(self.config.validate_every)
-        if validate is None or not due:
+        if validate is None or records is None or not due:
             return
         with interrupt.at_once():  # it takes long and changes nothing
             scores = validate(self.shipped_net(), self.step)
@@ -261,6 +304,8 @@ class Trainer:
 
     def _keep(self) -> str:
         """Leave a checkpoint if the state is that of a whole step; returns what to tell."""
+        if not self.team.leads:
+            return "the first process keeps what there is"
         if self._settled:
             self.save_checkpoint()
             return f"step {self.step} is kept in {self.folder}; --resume goes on from it"
@@ -270,6 +315,7 @@ class Trainer:
 
     def _class_weights(self) -> Tensor:
         labels = torch.cat([self.data.batch(i)["fixed_labels"] for i in range(4)])
+        labels = labels.to(self.device)
         n = self.config.model.n_classes
         return class_weights(
             torch.movedim(torch.nn.functional.one_hot(labels.long(), n), -1, 1).float()
@@ -294,15 +340,3 @@ def _build(config: ModelConfig) -> GuidedRegistration:
         raise FacewarpError(
             f"no network can be built so: {error}", "model", "Change what was set of model."
         ) from error
-
-
-def _optimizer(config: TrainConfig, net: GuidedRegistration) -> torch.optim.Optimizer:
-    """AdamW or Adam; kernels decay, vectors (biases, norms, slopes) don't."""
-    kernels = [p for p in net.parameters() if p.ndim > 1]
-    vectors = [p for p in net.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": kernels, "weight_decay": config.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
-    return kind(groups, lr=config.lr)

@@ -8,6 +8,15 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from facewarp.cli.compare import (
+    Compared,
+    Figures,
+    FlowNet,
+    Landmarker,
+    Methods,
+    Runs,
+    compare_faces,
+)
 from facewarp.cli.console import Output, output_of
 
 if TYPE_CHECKING:
@@ -51,12 +60,18 @@ def helen(
     picture: Picture = None,
     engine: Engine = "torch",
     threads: Threads = None,
+    methods: Methods = None,
+    runs: Runs = Path("runs"),
+    figures: Figures = None,
+    landmarker: Landmarker = None,
+    flownet: FlowNet = None,
 ) -> None:
     """Measure on photographs with 68 points, or with Smith's part labels of Helen.
 
     In name order each photograph is registered to the one before it, the first to the last;
     crops are cut at random, the same for a seed. Dice is the mean over the parts present in a
-    pair, then over pairs.
+    pair, then over pairs. With --methods all, rivals and presets are measured on the same pairs;
+    those not trained yet are named with the command that trains them.
     """
     from facewarp.training.face_data import helen_test_photos
 
@@ -75,6 +90,7 @@ def helen(
         picture,
         engine,
         threads,
+        Compared(methods, runs, figures, landmarker, flownet) if methods else None,
     )
 
 
@@ -91,6 +107,11 @@ def celebamask(
     picture: Picture = None,
     engine: Engine = "torch",
     threads: Threads = None,
+    methods: Methods = None,
+    runs: Runs = Path("runs"),
+    figures: Figures = None,
+    landmarker: Landmarker = None,
+    flownet: FlowNet = None,
 ) -> None:
     """Measure on photographs of CelebAMask-HQ, with their masks made by hand.
 
@@ -113,6 +134,7 @@ def celebamask(
         picture,
         engine,
         threads,
+        Compared(methods, runs, figures, landmarker, flownet) if methods else None,
     )
 
 
@@ -205,6 +227,7 @@ def _evaluate(
     picture: Path | None,
     engine: str,
     threads: int | None,
+    compared: Compared | None,
 ) -> None:
     """What both commands do: register, measure, tell."""
     import torch
@@ -215,8 +238,11 @@ def _evaluate(
 
     if threads is not None:
         torch.set_num_threads(threads)
-    loaded = load(model, engine=engine)
     crops = load_test_crops(photos, seed)
+    if compared is not None:
+        compare_faces(output, compared, crops, model, dataset, split, seed)
+        return
+    loaded = load(model, engine=engine)
     with output.progress(f"evaluating {dataset}", total=len(crops), unit="pairs") as advance:
         found, scores = evaluate_faces(loaded, crops, dataset, seed, split=split, advance=advance)
     if pairs_csv is not None:

@@ -2,17 +2,20 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from facewarp.cli.console import Output, output_of
+from facewarp.cli.train_baseline import baseline
 
 if TYPE_CHECKING:
     from facewarp.core.network import GuidedRegistration
     from facewarp.training.face_data import FaceData
     from facewarp.training.heart_data import HeartData
+    from facewarp.training.parallel import Team
     from facewarp.training.presets import TrainConfig
     from facewarp.training.runs import RunResult
     from facewarp.training.trainer import StepReport, Trainer, Validate
@@ -20,9 +23,20 @@ if TYPE_CHECKING:
     Read = Callable[[TrainConfig], FaceData | HeartData]
 
 train = typer.Typer(help="Train a model on annotated photographs or scans.", no_args_is_help=True)
+train.command()(baseline)
 
-Preset = Annotated[str | None, typer.Option(help="face or paper.", show_default="face")]
-HeartPreset = Annotated[str | None, typer.Option(help="acdc or acdc-paper.", show_default="acdc")]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        help="face; paper, paper-unguided, paper-shared, paper-single, paper-pretrained or "
+        "paper-diffeomorphic.",
+        show_default="face",
+    ),
+]
+HeartPreset = Annotated[
+    str | None,
+    typer.Option(help="acdc, acdc-paper or acdc-paper-unguided.", show_default="acdc"),
+]
 HeartOut = Annotated[
     Path | None, typer.Option(help="The run's folder.", show_default="runs/PRESET")
 ]
@@ -37,6 +51,24 @@ Settings = Annotated[
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Optimisation steps.")]
+Epochs = Annotated[
+    float | None,
+    typer.Option(
+        min=0.001,
+        help="Rounds through the data, in place of --steps; of the paper's presets the learning "
+        "rate falls by 3 % in each.",
+        show_default="300 in the paper's",
+    ),
+]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        metavar="full|half|quarter",
+        help="Work on a coarser picture, for a smaller machine; the paper's presets.",
+        show_default="full",
+    ),
+]
+Device = Annotated[str, typer.Option(help="Where to train: cpu or cuda.")]
 Extra = Annotated[
     list[Path] | None,
     typer.Option(help="Further NAME.jpg with NAME.pts to train on; may be repeated."),
@@ -71,6 +103,8 @@ def helen(
     settings: Settings = None,
     resume: Resume = False,
     steps: Steps = None,
+    epochs: Epochs = None,
+    size: Size = None,
     extra: Extra = None,
     celebamask: Annotated[
         Path | None, typer.Option(help="Train on CelebAMask-HQ's images/ and masks/ too.")
@@ -82,6 +116,7 @@ def helen(
     threads: Threads = None,
     validate: Validation = True,
     seed: Seed = None,
+    device: Device = "cpu",
 ) -> None:
     """Train on photographs with 68 points, or with Smith's part labels of Helen.
 
@@ -101,8 +136,8 @@ def helen(
         )
 
     folder = out or Path("runs") / f"helen-{preset or 'face'}"
-    options = _options(settings, steps, seed)
-    _train(output_of(ctx), folder, preset, options, resume, photographs, workers, threads)
+    choices = Choices(folder, preset, _options(settings, steps, seed), epochs, size, resume)
+    _train(output_of(ctx), choices, photographs, workers, threads, device)
 
 
 @train.command("celebamask")
@@ -116,11 +151,14 @@ def celebamask_(
     settings: Settings = None,
     resume: Resume = False,
     steps: Steps = None,
+    epochs: Epochs = None,
+    size: Size = None,
     extra: Extra = None,
     workers: Workers = 1,
     threads: Threads = None,
     validate: Validation = True,
     seed: Seed = None,
+    device: Device = "cpu",
 ) -> None:
     """Train on photographs of CelebAMask-HQ, with their masks made by hand.
 
@@ -133,8 +171,8 @@ def celebamask_(
         return celebamask_training_data(data, extra=extra or (), hold_out=validate)
 
     folder = out or Path("runs") / f"celebamask-{preset or 'face'}"
-    options = _options(settings, steps, seed)
-    _train(output_of(ctx), folder, preset, options, resume, photographs, workers, threads)
+    choices = Choices(folder, preset, _options(settings, steps, seed), epochs, size, resume)
+    _train(output_of(ctx), choices, photographs, workers, threads, device)
 
 
 @train.command()
@@ -148,10 +186,13 @@ def acdc(
     settings: Settings = None,
     resume: Resume = False,
     steps: Steps = None,
+    epochs: Epochs = None,
+    size: Size = None,
     workers: Workers = 1,
     threads: Threads = None,
     validate: Choosing = True,
     seed: Seed = None,
+    device: Device = "cpu",
 ) -> None:
     """Train on cine MRI of ACDC: end-diastole and end-systole, with their labels.
 
@@ -165,8 +206,8 @@ def acdc(
         return heart_training_data(data, config.model, hold_out=validate)
 
     folder = out or Path("runs") / (preset or "acdc")
-    options = _options(settings, steps, seed)
-    _train(output_of(ctx), folder, preset, options, resume, patients, workers, threads, "heart")
+    choices = Choices(folder, preset, _options(settings, steps, seed), epochs, size, resume)
+    _train(output_of(ctx), choices, patients, workers, threads, device, "heart")
 
 
 def _options(settings: list[str] | None, steps: int | None, seed: int | None) -> list[str]:
@@ -174,30 +215,66 @@ def _options(settings: list[str] | None, steps: int | None, seed: int | None) ->
     return [*(settings or []), *(f"{k}={v}" for k, v in named.items() if v is not None)]
 
 
+@dataclass(frozen=True)
+class Choices:
+    """What the options of a command say of a run."""
+
+    folder: Path
+    preset: str | None
+    settings: list[str]
+    epochs: float | None
+    size: str | None
+    resume: bool
+
+
 def _train(
     output: Output,
-    folder: Path,
-    preset: str | None,
-    settings: list[str],
-    resume: bool,
+    choices: Choices,
     read: "Read",
     workers: int,
     threads: int | None,
+    device: str,
     kind: str = "face",
 ) -> None:
-    """What all commands do: read, train, tell."""
+    """What all commands do: read, train, tell; in each process of a team."""
     import torch
 
     from facewarp.core.memory import keep_freed_memory
-    from facewarp.training.presets import parse_settings
-    from facewarp.training.runs import prepare, result_of, run_config, trained_on
+    from facewarp.training.parallel import Team
 
     keep_freed_memory()
     if threads is not None:
         torch.set_num_threads(threads)
-    default = "face" if kind == "face" else "acdc"
+    team = Team.join(device)
+    if not team.leads:
+        output = Output(quiet=True)
+    try:
+        _train_in(team, output, choices, read, workers, device, kind)
+    finally:
+        team.leave()
+
+
+def _train_in(
+    team: "Team",
+    output: Output,
+    choices: Choices,
+    read: "Read",
+    workers: int,
+    device: str,
+    kind: str,
+) -> None:
+    from facewarp.training.runs import for_epochs, prepare, result_of, run_config, trained_on
+    from facewarp.training.settings import parse_settings
+
+    folder, resume = choices.folder, choices.resume
     config = run_config(
-        folder, preset, parse_settings(settings), resume=resume, kind=kind, default=default
+        folder,
+        choices.preset,
+        parse_settings(choices.settings),
+        resume=resume,
+        kind=kind,
+        default="face" if kind == "face" else "acdc",
+        size=choices.size,
     )
     what = "photographs" if kind == "face" else "patients"
     output.say(f"Reading {what} ...")
@@ -205,10 +282,16 @@ def _train(
     before = trained_on(folder) if resume else None
     if before not in (None, data.description):
         output.warn(f"the run was begun with {before}; now it is {data.description}")
-    trainer = prepare(config, data, folder, resume=resume, workers=workers)
+    if choices.epochs is not None:
+        config = for_epochs(config, choices.epochs, data.size, team.size)
+    trainer = prepare(
+        config, data, folder, resume=resume, workers=workers, team=team, device=device
+    )
+    together = f" in each of {team.size} processes" if team.size > 1 else ""
     output.say(
         f"Training preset [bold]{config.preset}[/] on {data.description}: {config.steps} steps of "
-        f"{config.batch} pairs{f', from step {trainer.step} on' if resume else ''}, into {folder}"
+        f"{config.batch} pairs{together}"
+        f"{f', from step {trainer.step} on' if resume else ''}, into {folder}"
     )
     if data.held_out:
         output.say(
@@ -217,9 +300,10 @@ def _train(
         )
     began = time.perf_counter()
     _run(output, trainer, data)
-    result = result_of(trainer, time.perf_counter() - began)
-    output.emit_json(result)
-    output.say(_ending(result))
+    if team.leads:
+        result = result_of(trainer, time.perf_counter() - began)
+        output.emit_json(result)
+        output.say(_ending(result))
 
 
 def _validator(data: "FaceData | HeartData", folder: Path) -> "Validate":
@@ -236,18 +320,20 @@ def _validator(data: "FaceData | HeartData", folder: Path) -> "Validate":
 
 def _run(output: Output, trainer: "Trainer", data: "FaceData | HeartData") -> None:
     config = trainer.config
-    validator = _validator(data, trainer.folder) if data.held_out else None
+    checks = data.held_out and trainer.team.leads
+    validator = _validator(data, trainer.folder) if checks else None
 
     def validate(net: "GuidedRegistration", step: int) -> dict[str, float]:
         assert validator is not None
         scores = validator(net, step)
         best = "" if scores["dice_mean"] < trainer.best else ", the best so far"
         px, mm = scores.get("contour_px"), scores.get("hd95_mm")
+        own = f", own parts {scores['parts_dice']:.1f}" if config.model.guided else ""
         away = f"contour {px:.2f} px" if px is not None else f"HD95 {mm:.1f} mm"
         _tell(
             output,
             f"step {step}: validation Dice {scores['dice_mean']:.1f} (unregistered "
-            f"{scores['dice_initial']:.1f}, own parts {scores['parts_dice']:.1f}), {away}, "
+            f"{scores['dice_initial']:.1f}{own}), {away}, "
             f"folds {scores['folds_percent']:.2f} %{best}",
         )
         return scores

@@ -84,6 +84,7 @@ class ModelConfig:
         border: how splines end, see ``spline_matrix``.
         shared: all steps share the first step's weights.
         diffeomorphic: steps predict stationary velocities, integrated by scaling and squaring.
+        guided: the logits were taught to be parts; without, they are features of no meaning.
     """
 
     kind: str = "face"
@@ -99,6 +100,7 @@ class ModelConfig:
     border: Literal["edge", "zero"] = "edge"
     shared: bool = False
     diffeomorphic: bool = False
+    guided: bool = True
 
     @property
     def ndim(self) -> int:

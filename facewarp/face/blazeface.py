@@ -155,25 +155,64 @@ def load_landmarker(model: Path) -> Callable[[NDArray[np.uint8]], object]:
     Raises:
         FacewarpError: MediaPipe is missing, or the file is not a landmarker's.
     """
+    image_of, landmarker = _load_landmarker(model, video=True)
+    clock_ms = itertools.count(0, 33)
+
+    def find(frame: NDArray[np.uint8]) -> object:
+        return landmarker.detect_for_video(image_of(frame), next(clock_ms))
+
+    weakref.finalize(find, _close_native, landmarker)
+    return find
+
+
+def find_face_points(
+    model: Path,
+) -> Callable[[NDArray[np.uint8]], NDArray[np.float64] | None]:
+    """MediaPipe's own face landmarker on single pictures, to be compared with.
+
+    Args:
+        model: its ``face_landmarker.task``.
+
+    Returns:
+        A function of an RGB picture to the ``(N, 2)`` (x, y) px of the points of the face in it,
+        or None where there is none.
+
+    Raises:
+        FacewarpError: MediaPipe is missing, or the file is not a landmarker's.
+    """
+    image_of, landmarker = _load_landmarker(model, video=False)
+
+    def find(picture: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+        faces = landmarker.detect(image_of(picture)).face_landmarks
+        if not faces:
+            return None
+        height, width = picture.shape[:2]
+        points = np.array([(point.x, point.y) for point in faces[0]], dtype=np.float64)
+        return points * (width, height) - 0.5
+
+    weakref.finalize(find, _close_native, landmarker)
+    return find
+
+
+def _load_landmarker(model: Path, *, video: bool) -> tuple[Callable[..., Any], Any]:
+    """What makes MediaPipe's images of pictures, and a running landmarker."""
     try:
         from mediapipe import Image, ImageFormat
         from mediapipe.tasks.python import BaseOptions, vision
 
+        mode = vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE
         options = vision.FaceLandmarkerOptions(
-            base_options=BaseOptions(model_asset_path=str(model)),
-            running_mode=vision.RunningMode.VIDEO,
+            base_options=BaseOptions(model_asset_path=str(model)), running_mode=mode
         )
         with without_native_chatter():
             landmarker = vision.FaceLandmarker.create_from_options(options)
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         raise FacewarpError("MediaPipe's landmarker can't be loaded", model, str(error)) from error
-    clock_ms = itertools.count(0, 33)
 
-    def find(frame: NDArray[np.uint8]) -> object:
-        picture = Image(image_format=ImageFormat.SRGB, data=np.ascontiguousarray(frame))
-        return landmarker.detect_for_video(picture, next(clock_ms))
+    def image_of(picture: NDArray[np.uint8]) -> Any:
+        return Image(image_format=ImageFormat.SRGB, data=np.ascontiguousarray(picture))
 
-    return find
+    return image_of, landmarker
 
 
 def _close_native(native: Any) -> None:

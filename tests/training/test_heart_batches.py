@@ -16,7 +16,8 @@ from facewarp.training.datasets.drawn_hearts import write_drawn_patient
 from facewarp.training.heart_batches import HeartBatches
 from facewarp.training.heart_data import HeartData
 from facewarp.training.heart_validate import SHOWN, HeartValidator
-from facewarp.training.presets import PRESETS, TrainConfig, preset, with_settings
+from facewarp.training.presets import PRESETS, TrainConfig, preset
+from facewarp.training.settings import with_settings
 from facewarp.training.trainer import Trainer
 
 SPACING = (6.0, 6.0, 12.0)

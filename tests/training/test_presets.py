@@ -5,7 +5,8 @@ import pytest
 
 from facewarp.core.network import GuidedRegistration
 from facewarp.errors import FacewarpError
-from facewarp.training.presets import PRESETS, TrainConfig, parse_settings, preset, with_settings
+from facewarp.training.presets import PRESETS, TrainConfig, preset
+from facewarp.training.settings import parse_settings, with_settings
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,9 @@ def test_settings_change_what_they_name_and_nothing_else() -> None:
         ("batch", "0", "batch is 0. Give at least 1"),
         ("clip", "-1", "clip is -1.0. Give at least 0"),
         ("ema", "1", "ema is 1.0. Give less than 1"),
+        ("parts_first", "1", "parts_first is 1.0. Give less than 1"),
+        ("accumulate", "5", "a batch of 12 can't be worked through in 5 parts"),
+        ("precision", "float16", "one of float32, bfloat16"),
     ],
 )
 def test_wrong_settings_are_refused_in_one_line(key: str, text: str, said: str) -> None:

@@ -431,3 +431,73 @@ def test_tensorboard_events_are_written(tmp_path: Path) -> None:
     run = trainer(tmp_path, replace(CONFIG, steps=1))
     run.run(lambda net, step: scores(1.0))
     assert list((tmp_path / "tensorboard").glob("events.*"))
+
+
+FIRST = replace(PAPER, parts_first=0.5, parts_after="freeze", steps=8)
+
+
+def test_features_learn_first_and_then_stay(tmp_path: Path) -> None:
+    run = trainer(tmp_path, FIRST)
+    parts, steps = (lambda: clone(run.net.parts)), (lambda: clone(run.net.steps))
+    start_parts, start_steps = parts(), steps()
+    for step in range(4):
+        assert run.stage == "parts"
+        terms = run.train_step(run.data.batch(step))
+        assert terms["align"] == terms["field"] == 0
+    assert not equal(parts(), start_parts)
+    assert equal(steps(), start_steps)
+    middle_parts, middle_steps = parts(), steps()
+    for step in range(4, 8):
+        assert run.stage == "fields"
+        assert run.train_step(run.data.batch(step))["align"] > 0
+    assert equal(parts(), middle_parts), "the statistics of its norms too"
+    assert not equal(steps(), middle_steps)
+
+
+def test_features_may_go_on_learning(tmp_path: Path) -> None:
+    run = trainer(tmp_path, replace(FIRST, parts_after="train"))
+    run.step = 4
+    before = clone(run.net.parts)
+    run.train_step(run.data.batch(4))
+    assert run.stage == "all"
+    assert not equal(clone(run.net.parts), before)
+
+
+def test_each_stage_has_the_whole_learning_rate(tmp_path: Path) -> None:
+    run = trainer(tmp_path, FIRST)
+    assert run.lr(0) == run.lr(4) == FIRST.lr
+    assert run.lr(3) < run.lr(0)
+
+
+def test_the_learning_rate_decays_by_epochs(tmp_path: Path) -> None:
+    run = trainer(tmp_path, replace(PAPER, steps=100, epochs=10))
+    assert run.lr(10) == pytest.approx(0.97 * PAPER.lr)
+    assert run.lr(90) == pytest.approx(0.97**9 * PAPER.lr)
+
+
+def test_a_batch_in_parts_has_the_gradient_of_their_mean(tmp_path: Path) -> None:
+    batch = Discs().batch(0)
+    twice = trainer(tmp_path, replace(PAPER, accumulate=2))
+    whole = twice.train_step(batch)
+    halves = [{name: rows[i : i + 2] for name, rows in batch.items()} for i in (0, 2)]
+    alone = trainer(tmp_path, PAPER)
+    alone.net.train()
+    losses = [torch.stack(list(alone.loss(half).values())).sum() for half in halves]
+    mean = torch.stack([loss.detach() for loss in losses]).mean().item()
+    assert whole["loss"] == pytest.approx(mean, rel=1e-5)
+
+
+def test_half_precision_learns_nearly_the_same(tmp_path: Path) -> None:
+    batch = Discs().batch(0)
+    exact = trainer(tmp_path, PAPER).train_step(batch)["loss"]
+    coarse = trainer(tmp_path, replace(PAPER, precision="bfloat16")).train_step(batch)["loss"]
+    assert coarse != exact
+    assert coarse == pytest.approx(exact, rel=0.02)
+
+
+def clone(module: torch.nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in module.state_dict().items()}
+
+
+def equal(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return all(torch.equal(a[name], b[name]) for name in a)

@@ -1,0 +1,87 @@
+"""Pairs per second of training: ours, and the paper's recipe as it was published.
+
+    python benchmarks/training.py [--threads 2] [--steps 4] [--batch 4] [--json]
+
+The recipe: two steps at the size of the paper, control points interpolated and smoothed by three
+pooling filters, warps, composition and labels at full size, Adam, one direction of each pair. Ours:
+the preset ``face``, which trains both directions of a pair, and ``paper``, the same network as the
+recipe's with splines as small matrices. All take turns in one run, on the same drawn faces; times
+are those of whole optimisation steps, without making the batches.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import torch
+
+from facewarp.training.batches import FaceBatches
+from facewarp.training.datasets.drawn import synthetic_faces
+from facewarp.training.evaluate import machine
+from facewarp.training.paper_recipe import train_published
+from facewarp.training.presets import PRESETS
+from facewarp.training.trainer import Batch, Trainer
+
+RECIPE = "paper's recipe, pooled splines at full size"
+
+
+def steps_of(batches: FaceBatches) -> dict[str, tuple[int, Callable[[Batch], object]]]:
+    """An optimisation step of each, and the directions of a pair that it trains."""
+    found: dict[str, tuple[int, Callable[[Batch], object]]] = {
+        RECIPE: (1, train_published(batches.batch(0)))
+    }
+    for name in ("paper", "face"):
+        config = replace(PRESETS[name], batch=batches.batch_size)
+        trainer = Trainer(config, batches, Path(tempfile.gettempdir()), {})
+        found[f"preset {name}"] = (1 + config.both_directions, trainer.train_step)
+    half = replace(PRESETS["face"], batch=batches.batch_size, precision="bfloat16")
+    trainer = Trainer(half, batches, Path(tempfile.gettempdir()), {})
+    found["preset face, bfloat16"] = (2, trainer.train_step)
+    return found
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--steps", type=int, default=4, help="timed steps of each")
+    parser.add_argument("--batch", type=int, default=4, help="pairs a step")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    batches = FaceBatches([synthetic_faces(np.random.default_rng(0), 8)], given.batch)
+    batch = batches.batch(0)
+    runs = steps_of(batches)
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for round_ in range(given.steps + 1):  # the first warms up
+        for name, (_, step) in runs.items():
+            began = perf_counter()
+            step({key: rows.clone() for key, rows in batch.items()})
+            if round_:
+                times[name].append(perf_counter() - began)
+    rows = []
+    for name, (directions, _) in runs.items():
+        pairs = directions * given.batch / float(np.median(times[name]))
+        rows.append({"method": name, "pairs_per_s": pairs})
+    reference = rows[0]["pairs_per_s"]
+    for row in rows:
+        row["times"] = row["pairs_per_s"] / reference  # type: ignore[operator]
+    if given.json:
+        sys.stdout.write(json.dumps({"machine": machine(), "rows": rows}) + "\n")
+        return
+    print(f"{machine()}; batches of {given.batch}, medians of {given.steps} steps")
+    print("| | directed pairs a second | times the recipe |\n|---|---|---|")
+    for row in rows:
+        print(f"| {row['method']} | {row['pairs_per_s']:.2f} | {row['times']:.2f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""Flow networks: their layers by hand, their sizes by the published ones, what they learn from."""
+
+import pickle
+from itertools import repeat
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from facewarp.core import fields
+from facewarp.errors import FacewarpError
+from facewarp.training.baselines import synthetic_flow
+from facewarp.training.baselines.dis_flow import dis_flow
+from facewarp.training.baselines.flownet import (
+    FlowConfig,
+    FlowNet,
+    correlation,
+    flow_field,
+    published_flownet,
+)
+from facewarp.training.baselines.network_training import (
+    build,
+    load_network,
+    save_network,
+    settings_of,
+    train_network,
+)
+from facewarp.training.baselines.objectives import objective_of
+from facewarp.training.baselines.spline_flownet import SplineFlowNet
+from facewarp.training.baselines.unregistered import rest
+from facewarp.training.batches import FaceBatches
+from facewarp.training.datasets.drawn import synthetic_faces
+
+
+def test_features_are_most_alike_where_they_were_moved_to() -> None:
+    random = torch.Generator().manual_seed(0)
+    fixed = torch.randn(1, 64, 12, 14, generator=random)
+    moving = torch.roll(fixed, (2, -4), dims=(2, 3))
+    alike = correlation(fixed, moving, reach=4, stride=2)
+    assert alike.shape == (1, 25, 12, 14)
+    rows, columns = np.divmod(alike[0, :, 4:8, 5:9].argmax(0).numpy(), 5)
+    np.testing.assert_array_equal(2 * rows - 4, 2)
+    np.testing.assert_array_equal(2 * columns - 4, -4)
+
+
+def test_correlation_by_hand() -> None:
+    fixed, moving = torch.tensor([[[[1.0, 2.0]], [[3.0, 4.0]]]]), torch.ones(1, 2, 1, 2)
+    alike = correlation(fixed, moving, reach=1, stride=1)
+    np.testing.assert_allclose(alike[0, 4, 0], [2, 3])  # in place
+    np.testing.assert_allclose(alike[0, 5, 0], [2, 0])  # one to the right: outside at the edge
+    np.testing.assert_allclose(alike[0, 1, 0], [0, 0])  # one up
+
+
+@pytest.mark.parametrize(("kind", "size"), [("flownets", 38676504), ("flownetc", 39175298)])
+def test_networks_of_full_width_have_the_published_size(kind: str, size: int) -> None:
+    with torch.device("meta"):
+        net = FlowNet(FlowConfig(kind, 64, 3))
+    assert sum(p.numel() for p in net.parameters()) == pytest.approx(size, rel=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["flownets", "flownetc"])
+def test_flows_come_at_five_scales(kind: str) -> None:
+    net = FlowNet(FlowConfig(kind, 2))
+    image = torch.rand(1, 1, 320, 260)
+    with torch.inference_mode():
+        shapes = [tuple(flow.shape[2:]) for flow in net(image, image)]
+        assert shapes == [(80, 65), (40, 33), (20, 17), (10, 9), (5, 5)]
+        assert net.field(image, image).shape == (1, 2, 320, 260)
+
+
+def test_a_published_checkpoint_is_taken(tmp_path: Path) -> None:
+    net = FlowNet(FlowConfig("flownetc", 2, 3)).eval()
+    path = tmp_path / "flownetc.pth.tar"
+    torch.save({"state_dict": net.state_dict(), "arch": "flownetc"}, path)
+    again = published_flownet(path)
+    assert again.config == net.config
+    picture = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    np.testing.assert_array_equal(
+        flow_field(again, picture, picture), flow_field(net, picture, picture)
+    )
+
+
+class Harmful:
+    """What runs code when it is unpickled."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Path.touch, (Path("harm"),))
+
+
+def test_other_checkpoints_are_refused_and_run_no_code(folder: Path) -> None:
+    (folder / "bad.pth").write_bytes(pickle.dumps(Harmful()))
+    (folder / "text.pth").write_text("weights")
+    torch.save({"state_dict": {"conv1.0.weight": torch.zeros(4, 2, 3, 3)}}, folder / "else.pth")
+    for name in ("bad", "text", "else"):
+        with pytest.raises(FacewarpError, match="no checkpoint of FlowNet"):
+            published_flownet(folder / f"{name}.pth")
+    assert not (folder / "harm").exists()
+    with pytest.raises(FacewarpError, match="no such file"):
+        published_flownet(folder / "none.pth")
+
+
+def test_the_flow_of_a_bent_pair_carries_moving_onto_fixed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(synthetic_flow, "_relit", lambda images, random: images)
+    images = torch.rand(2, 1, 64, 52)
+    random = torch.Generator().manual_seed(1)
+    fixed, moving, flow = synthetic_flow.bent_pair(images, random)
+    torch.testing.assert_close(fields.warp(moving, flow), fixed)
+    assert flow.abs().mean() > 3
+
+
+def test_opencvs_flow_follows_a_shift() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (320, 260), dtype=np.uint8)
+    fixed = cv2.GaussianBlur(noise, (0, 0), 4)
+    fixed = cv2.normalize(fixed, None, 0, 255, cv2.NORM_MINMAX)
+    moving = np.roll(fixed, (3, -5), axis=(0, 1))
+    field = dis_flow()(fixed, moving)
+    inner = field[:, 40:280, 40:220]
+    np.testing.assert_allclose(np.median(inner, axis=(1, 2)), [-5, 3], atol=0.3)
+
+
+def test_no_registration_moves_nothing() -> None:
+    picture = np.zeros((320, 260), np.uint8)
+    assert not rest(picture, picture).any()
+    assert rest(picture, picture).shape == (2, 320, 260)
+
+
+def test_a_spline_flownet_begins_at_rest() -> None:
+    net = SplineFlowNet(2).eval()
+    image = torch.rand(2, 1, 320, 260)
+    with torch.inference_mode():
+        field = net.field(image, image.flip(-1))
+    assert field.shape == (2, 2, 320, 260)
+    assert field.abs().max() < 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["spline-flownet", "flownets"])
+def test_networks_learn_and_are_read_back(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    settings = settings_of(name, 4)
+    net = build(name, settings)
+    photos = synthetic_faces(np.random.default_rng(0), 4)
+    batches = FaceBatches([photos], 2)
+    same = repeat(batches.batch(0))
+    losses: list[float] = []
+    train_network(
+        net,
+        lambda batch: objective_of(net, batches, 0)(batch),  # the same flows each time
+        same,
+        tmp_path,
+        steps=12,
+        lr=3e-3,
+        advance=lambda step, loss: losses.append(loss),
+    )
+    assert np.mean(losses[-3:]) < np.mean(losses[:3])
+    save_network(net, name, settings, tmp_path / "model.safetensors", {})
+    again = load_network(tmp_path / "model.safetensors", name)
+    a, b = (np.full((320, 260), value, np.uint8) for value in (30, 90))
+    np.testing.assert_array_equal(flow_field(again, a, b), flow_field(net, a, b))
+    with pytest.raises(FacewarpError, match="no weights of flownetc"):
+        load_network(tmp_path / "model.safetensors", "flownetc")

@@ -1,0 +1,25 @@
+"""Dense inverse search, OpenCV's optical flow: what people use today who have no labels.
+
+Kroeger, Timofte, Dai, Van Gool, Fast Optical Flow using Dense Inverse Search, ECCV 2016.
+"""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+
+
+def dis_flow(
+    preset: int = cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
+) -> Callable[[Picture, Picture], NDArray[np.float32]]:
+    """OpenCV's DIS with one of its presets: fields ``(2, H, W)`` px from fixed into moving."""
+    flow = cv2.DISOpticalFlow.create(preset)
+
+    def find(fixed: Picture, moving: Picture) -> NDArray[np.float32]:
+        found = flow.calc(np.ascontiguousarray(fixed), np.ascontiguousarray(moving), None)
+        return np.ascontiguousarray(np.moveaxis(np.asarray(found, np.float32), -1, 0))
+
+    return find

@@ -1,0 +1,97 @@
+"""Coherent point drift: two sets of points, and a smooth field between them.
+
+Myronenko, Song, Point Set Registration: Coherent Point Drift, IEEE TPAMI 2010, the non-rigid case.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.float64]
+_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True, eq=False)
+class Drift:
+    """A smooth displacement of the plane: Gaussians around the points that moved.
+
+    Attributes:
+        points: ``(N, 2)`` where the Gaussians sit, in the units of `centre` and `scale`.
+        weights: ``(N, 2)`` of the Gaussians.
+        centre: ``(2,)`` px of both sets' common frame.
+        scale: px of its unit.
+        width: standard deviation of the Gaussians, units.
+        start: ``(2,)`` mean displacement, px.
+    """
+
+    points: Points
+    weights: Points
+    centre: Points
+    scale: float
+    width: float
+    start: Points
+
+    def __call__(self, points: Points) -> Points:
+        """Displacements ``(M, 2)`` px of points ``(M, 2)`` px."""
+        units = (points - self.centre) / self.scale
+        return self.start + self.scale * _kernel(units, self.points, self.width) @ self.weights
+
+
+def coherent_drift(
+    source: Points,
+    target: Points,
+    *,
+    width: float = 1.0,
+    smoothness: float = 2.0,
+    outliers: float = 0.1,
+    iterations: int = 100,
+) -> Drift:
+    """Move points of `source` onto those of `target`, none known to belong to any.
+
+    The target is a mixture of Gaussians around the moved source and a uniform share of outliers;
+    expectation and maximisation take turns, and the field that moves the source is smooth.
+
+    Args:
+        source: ``(N, 2)`` px.
+        target: ``(M, 2)`` px.
+        width: of the smoothing Gaussians (beta), in root mean square radii of the source.
+        smoothness: weight of the field's norm (lambda).
+        outliers: expected share of target points that belong to none (w).
+        iterations: at most.
+
+    Returns:
+        The displacement, for any point of the plane.
+    """
+    if min(len(source), len(target)) < 2:
+        raise ValueError("point sets must have two points at least")
+    centre, start = source.mean(0), target.mean(0) - source.mean(0)
+    scale = float(np.sqrt(((source - centre) ** 2).sum(1).mean())) or 1.0
+    y = (source - centre) / scale
+    x = (target - centre - start) / scale
+    n, m = len(x), len(y)
+    gram = _kernel(y, y, width)
+    weights = np.zeros_like(y)
+    moved = y.copy()
+    variance = _distances(x, y).sum() / (2 * n * m)
+    for _ in range(iterations):
+        near = np.exp(-_distances(moved, x) / (2 * variance))
+        noise = 2 * np.pi * variance * outliers / (1 - outliers) * m / n
+        share = near / (near.sum(0) + noise + 1e-300)
+        mass = share.sum(1)
+        system = mass[:, None] * gram + smoothness * variance * np.eye(m)
+        weights = np.linalg.solve(system, share @ x - mass[:, None] * y)
+        before, moved = moved, y + gram @ weights
+        variance = (share * _distances(moved, x)).sum() / (2 * max(mass.sum(), 1e-9))
+        variance = max(float(variance), 1e-6)
+        if np.abs(moved - before).max() < _TOLERANCE:
+            break
+    return Drift(y, weights, centre, scale, width, start)
+
+
+def _distances(a: Points, b: Points) -> Points:
+    return np.asarray(((a[:, None] - b[None]) ** 2).sum(-1))
+
+
+def _kernel(a: Points, b: Points, width: float) -> Points:
+    return np.asarray(np.exp(-_distances(a, b) / (2 * width**2)))

@@ -1,0 +1,11 @@
+"""No registration: what every table begins with."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.face.crop import CROP_SHAPE
+
+
+def rest(fixed: NDArray[np.uint8], moving: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The field that leaves all as it is, ``(2, 320, 260)`` zeros."""
+    return np.zeros((2, *CROP_SHAPE), dtype=np.float32)

@@ -1,0 +1,29 @@
+"""Plots without a display, and none without matplotlib."""
+
+from typing import TYPE_CHECKING, Any
+
+from facewarp.errors import FacewarpError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def matplotlib_figure() -> Any:
+    """The class of figures that need no display.
+
+    Raises:
+        FacewarpError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        fix = "pip install 'facewarp[train]'"
+        raise FacewarpError("plots need matplotlib", "--figures", fix) from error
+
+    def figure(**settings: Any) -> "Figure":
+        made = Figure(**settings)
+        FigureCanvasAgg(made)
+        return made
+
+    return figure
