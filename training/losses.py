@@ -51,7 +51,7 @@ class Targets:
             label_shape: grid on which warped labels are compared.
             feature_shape: grid of the features' logits.
         """
-where = labels.device
+        where = labels.device
         onehot = soft_labels(labels, n_classes, label_shape)
         if landmarks is not None:
             size = torch.tensor(labels.shape[:0:-1], dtype=landmarks.dtype, device=where)
