@@ -64,7 +64,7 @@ def kinds_of(photo: FacePhoto, masks: NDArray[np.uint8] | None = None) -> set[st
         photo: with its parts.
         masks: (H, W) ids of CelebAMask-HQ, where it has them.
     """
-    kinds = set()
+    kinds: set[str] = set()
     if photo.landmarks is not None:
         kinds |= _pose_and_expression(photo.landmarks)
     if masks is not None:
@@ -76,7 +76,7 @@ def kinds_of(photo: FacePhoto, masks: NDArray[np.uint8] | None = None) -> set[st
 
 def _pose_and_expression(points: NDArray[np.float64]) -> set[str]:
     """From the 68 points: turned, tilted, eyes shut, mouth open."""
-    kinds = set()
+    kinds: set[str] = set()
     left, right = np.linalg.norm(points[[0, 16]] - points[30], axis=1)  # nose to jaw, each side
     turn = abs(left - right) / (left + right)  # 0 from the front, 1 in profile
     if turn > 0.35:
@@ -109,7 +109,7 @@ def _light(photo: FacePhoto) -> set[str]:
     picture of light skin counts as dark too. So it is taken only where the skin is well lit, and
     still says no more than how the skin looks in the picture.
     """
-    kinds = set()
+    kinds: set[str] = set()
     skin = photo.labels == FacePart.FACE
     if not skin.any():
         return kinds

@@ -197,12 +197,12 @@ def main(words: Sequence[str] | None = None) -> None:
             plot(bins, given.plot, title)
     except FacewarpError as error:
         parser.exit(1, f"error: {error}\n")
-    error = calibration_error(bins)
+    off = calibration_error(bins)
     if given.json:
-        told = {"bins": [asdict(b) for b in bins], "calibration_error": error}
+        told = {"bins": [asdict(b) for b in bins], "calibration_error": off}
         text = json.dumps({**told, "weights_sha256": model.sha256, "machine": machine()})
     else:
-        lines = [f"{title}; mean |confidence - Dice| {error:.3f}"]
+        lines = [f"{title}; mean |confidence - Dice| {off:.3f}"]
         lines += ["", "| confidence | count | mean | true Dice | landmarks off, % | far off, % |"]
         lines += ["|---|---|---|---|---|---|"]
         lines += [

@@ -92,7 +92,7 @@ class Encoder:
 
 _X264 = "bframes=3:b-adapt=0:weightb=1:mbtree=1:rc-lookahead=5:cabac=1:deblock=0,0"
 """What x264's quickest preset leaves out and files profit from most: B-frames, bits for what later
-frames refer to, arithmetic coding. About as small as with "superfast", for six tenths of its time."""
+frames refer to, arithmetic coding. About as small as with "superfast", in 0.6 of the time."""
 
 H264 = (
     Encoder(
