@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -36,7 +36,7 @@ EVERY: Final = 6  # frames of the clip to one of a short clip's
 CLIP_PX: Final = 208
 FRAME_MS: Final = 120
 
-CLIPS: Final = (
+CLIPS: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
     ("labels", "labels", {}),
     ("mesh", "mesh", {}),
     ("field", "field", {}),
