@@ -5,11 +5,10 @@ face.
 """
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -25,7 +24,6 @@ from facewarp.face.style import STYLE_MODES, list_styles, shipped_style
 from facewarp.face.textures import list_textures
 from facewarp.face.tracker import FaceTracker
 from facewarp.face.user_effects import Turns
-from facewarp.media.sources import read_video
 
 Picture = NDArray[np.uint8]
 
@@ -36,7 +34,7 @@ EVERY: Final = 6  # frames of the clip to one of a short clip's
 CLIP_PX: Final = 208
 FRAME_MS: Final = 120
 
-CLIPS: Final = (
+CLIPS: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
     ("labels", "labels", {}),
     ("mesh", "mesh", {}),
     ("field", "field", {}),
@@ -75,13 +73,19 @@ class Entry:
 
 
 def render_gallery(
-    out: Path, tracker: FaceTracker, advance: Callable[[], None] = lambda: None
+    out: Path,
+    tracker: FaceTracker,
+    portrait: Picture,
+    clip: Iterable[tuple[Picture, float]],
+    advance: Callable[[], None] = lambda: None,
 ) -> list[Entry]:
     """Render every picture and the page ``index.html`` into a folder, each file at once.
 
     Args:
         out: the folder, made if missing.
         tracker: what registers faces.
+        portrait: (H, W, 3) uint8 RGB, the shipped one.
+        clip: frames of the shipped clip, and their times.
         advance: called after each file.
 
     Raises:
@@ -91,8 +95,6 @@ def render_gallery(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FacewarpError(f"the gallery cannot be written: {error}", out) from error
-    demo = Path(str(resources.files("facewarp.assets"))) / "demo"
-    portrait = next(iter(read_video(demo / "portrait.png"))).image
     entries = [
         Entry(
             "textures.webp",
@@ -127,7 +129,7 @@ def render_gallery(
     for entry, make in zip(entries, makers, strict=True):
         _save(out / entry.file, [make()], 78)
         advance()
-    seen = _followed(demo / "astronaut.mp4", tracker)
+    seen = _followed(clip, tracker)
     for caption, name, options in CLIPS:
         effect = make_effect(name, annotate=False, **options)
         frames = [_window(effect(image, faces, tracker.template)) for image, faces in seen]
@@ -178,14 +180,16 @@ def _turns(portrait: Picture, tracker: FaceTracker) -> Picture:
     return Turns(effects)(crowd, shown, tracker.template)
 
 
-def _followed(clip: Path, tracker: FaceTracker) -> list[tuple[Picture, list[Face]]]:
+def _followed(
+    clip: Iterable[tuple[Picture, float]], tracker: FaceTracker
+) -> list[tuple[Picture, list[Face]]]:
     """Some frames of a clip with their faces; all frames are followed."""
     tracker.reset()
     kept = []
-    for frame in read_video(clip):
-        faces = tracker(frame.image, frame.time)
-        if frame.index % EVERY == 0:
-            kept.append((frame.image, faces))
+    for index, (image, time) in enumerate(clip):
+        faces = tracker(image, time)
+        if index % EVERY == 0:
+            kept.append((image, faces))
     tracker.reset()
     return kept
 

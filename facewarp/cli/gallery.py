@@ -1,5 +1,6 @@
 """``facewarp gallery``: a page of everything that can be drawn."""
 
+from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
@@ -31,14 +32,18 @@ def gallery(
       facewarp gallery --out docs/gallery
     """
     from facewarp.face.tracker import FaceTracker
+    from facewarp.media.sources import read_video
     from facewarp.training.gallery import files_of_gallery, render_gallery
 
     output = output_of(ctx)
+    demo = Path(str(resources.files("facewarp.assets"))) / "demo"
+    portrait = next(iter(read_video(demo / "portrait.png"))).image
+    clip = ((frame.image, frame.time) for frame in read_video(demo / "astronaut.mp4"))
     with (
         FaceTracker(faces=4, engine=engine, smooth=True) as tracker,
         output.progress("gallery", files_of_gallery(), "pictures") as advance,
     ):
-        entries = render_gallery(out, tracker, advance)
+        entries = render_gallery(out, tracker, portrait, clip, advance)
     files = [out / "index.html", *(out / entry.file for entry in entries)]
     size = sum(file.stat().st_size for file in files)
     output.emit_json({"output": out, "files": files, "bytes": size})

@@ -83,7 +83,8 @@ def tile_sheet(
         y = _GAP + index // columns * (height_px + _CAPTION + _GAP)
         canvas.paste(Image.fromarray(picture), (x + (width - picture.shape[1]) // 2, y))
         middle = (x + width / 2, y + height_px + _CAPTION / 2)
-        draw.text(middle, caption, _INK, font, anchor="mm")
+        fitting = min(15.0, 15 * (width + _GAP) / max(font.getlength(caption), 1.0))
+        draw.text(middle, caption, _INK, ImageFont.load_default(size=fitting), anchor="mm")
     return np.asarray(canvas)
 
 

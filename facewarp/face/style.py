@@ -151,7 +151,7 @@ class Style(FaceEffect):
         worn = template.wears(np.dstack([self.style.picture, opaque]))[..., :3]
         self._lab = lab(worn)
         self._coarse_lab = cv2.resize(self._lab, COARSE[::-1], interpolation=cv2.INTER_AREA)
-        self._parts = template.probabilities
+        self._parts = _at_coarse(template.probabilities)
         face = np.asarray(1 - template.probabilities[0], np.float32)
         inner = cv2.erode(face, np.ones((_EDGE_PX + 1,) * 2, np.uint8))
         self._mask = smoothstep(0.05, 0.95, cv2.GaussianBlur(inner, (0, 0), 0.5 * _EDGE_PX))

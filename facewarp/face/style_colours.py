@@ -82,10 +82,9 @@ def colour_map(
     weights[0] += np.maximum(1 - weights.sum(axis=0), 0)
     weights = np.stack([cv2.GaussianBlur(w, (0, 0), 1.2) for w in weights.astype(np.float32)])
     weights /= np.maximum(weights.sum(axis=0), 1e-6)
-    return (
-        np.einsum("ghw,gc->hwc", weights, gain).astype(np.float32),
-        np.einsum("ghw,gc->hwc", weights, offset).astype(np.float32),
-    )
+    mixed = weights.reshape(len(GROUPS), -1).T @ np.hstack([gain, offset]).astype(np.float32)
+    maps = mixed.reshape(*parts.shape[1:], 6)
+    return maps[..., :3], maps[..., 3:]
 
 
 def coarse_map(planes: NDArray[np.float32], field: NDArray[np.float32]) -> NDArray[np.float32]:
