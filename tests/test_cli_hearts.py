@@ -176,7 +176,7 @@ def test_hearts_presets_are_not_for_faces(tmp_path: Path) -> None:
     result = invoke("train", "helen", "--data", tmp_path, "--preset", "acdc")
     assert result.exit_code == 1
     assert (
-        "'acdc' is for a heart model, not a face's (--preset). Choose one of face, paper."
+        "'acdc' is for a heart model, not a face's (--preset). Choose one of face, paper, "
         in said(result)
     )
 
