@@ -25,7 +25,9 @@ class Moments:
     """A stand-in for a model: parts are grey values, and faces are similar to each other."""
 
     def __init__(self):
-        self.config = SimpleNamespace(grid_shape=CROP_SHAPE, n_classes=len(FacePart))
+        self.config = SimpleNamespace(
+            grid_shape=CROP_SHAPE, feature_shape=(160, 130), n_classes=len(FacePart)
+        )
 
     def probabilities(self, images):
         ids = torch.round(images * 255 / GREY)
