@@ -54,7 +54,7 @@ def test_a_sheet_shows_them_worn(folder):
         (
             ["track", "x.png", "--effect", "texture", "--texture", "tiger", "--makeup", "lips=red"],
             2,
-            "look of make-up",
+            "changes a look",
         ),
         (["track", "x.png", "--effect", "texture", "--makeup", "lip=red"], 1, "Did you mean lips"),
     ],

@@ -123,7 +123,7 @@ def track(
       facewarp track talk.mp4 --out tiger.mp4 --effect texture --texture tiger
       facewarp track a.mp4 --out red.mp4 --effect texture --makeup lips=crimson
       facewarp track talk.mp4 --out bronze.mp4 --effect style --style bronze
-      facewarp track two.mp4 --out two-faces.mp4 --each texture:tiger,texture:skull
+      facewarp track two.mp4 --out 2.mp4 --each texture:tiger,texture:skull
       facewarp track photo.jpg --out mesh.png --effect mesh --faces 8
       facewarp track holiday/ --out overlays/ --data overlays.csv
       facewarp track a.mp4 b.mov --out results/ --data results/
