@@ -1,4 +1,4 @@
-"""The paper's hearts: its preset, guided and not, trained for a step and measured by its protocol."""
+"""The paper's hearts: its preset, guided and not, trained a step and measured by its protocol."""
 
 import json
 from pathlib import Path

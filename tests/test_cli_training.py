@@ -304,3 +304,22 @@ def test_the_presets_train_as_they_are(helen: Path, tmp_path: Path, preset: str)
     )
     assert result.exit_code == 0, result.stderr
     assert load(tmp_path).config.input_shape in {(160, 130), (320, 260)}
+
+
+def test_training_goes_by_steps_or_epochs(helen: Path, tmp_path: Path) -> None:
+    result = train(helen, tmp_path / "run", "--steps", "2", "--epochs", "1")
+    assert result.exit_code == 1
+    assert "steps and epochs both say how long to train (--epochs). Give one" in said(result)
+
+
+@pytest.mark.slow
+def test_epochs_and_sizes_are_kept(helen: Path, tmp_path: Path) -> None:
+    words = ("--preset", "paper", "--size", "quarter", "--epochs", "1", "--no-validate")
+    result = invoke(
+        *("train", "helen", "--data", helen, "--out", tmp_path / "run", "--json", "-q"),
+        *("--set", "batch=2", *words),
+    )
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["steps"] == 3
+    config = load(tmp_path / "run").config
+    assert (config.input_shape, config.field_shape) == ((80, 65), (40, 33))

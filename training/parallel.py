@@ -7,11 +7,11 @@ parts present (Dice) are averaged process by process.
 """
 
 import os
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn import functional as dist_nn
 
 from facewarp.errors import FacewarpError
 
@@ -105,6 +105,22 @@ class Team:
         return {name: rows[self.rank * n : (self.rank + 1) * n] for name, rows in batch.items()}
 
 
+class _SumOverTeam(torch.autograd.Function):
+    """The sum of a tensor over all processes; what each loss wants of it is summed likewise."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        total = values.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone()
+        dist.all_reduce(total)
+        return total
+
+
 class _SharedBatchNorm(nn.Module):
     """The batch norm of all processes' rows; PyTorch's own SyncBatchNorm works on GPUs alone.
 
@@ -126,7 +142,7 @@ class _SharedBatchNorm(nn.Module):
             axes = [0, *range(2, x.ndim)]
             count = x.new_tensor([x.numel() / x.shape[1]])
             sums = torch.cat([count, x.sum(axes), x.square().sum(axes)])
-            total = dist_nn.all_reduce(sums)
+            total: Tensor = _SumOverTeam.apply(sums)
             n, first, second = total.split([1, x.shape[1], x.shape[1]])
             centre = first / n
             spread = (second / n - centre.square()).clamp(min=0)

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,26 @@ import typer
 
 from facewarp.cli.console import Output, output_of
 from facewarp.cli.train_baseline import baseline
+from facewarp.cli.train_options import (
+    Choices,
+    Choosing,
+    Device,
+    Epochs,
+    Extra,
+    HeartOut,
+    HeartPreset,
+    Out,
+    Preset,
+    Resume,
+    Seed,
+    Settings,
+    Size,
+    Steps,
+    Threads,
+    Validation,
+    Workers,
+)
+from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
     from facewarp.core.network import GuidedRegistration
@@ -24,69 +43,6 @@ if TYPE_CHECKING:
 
 train = typer.Typer(help="Train a model on annotated photographs or scans.", no_args_is_help=True)
 train.command()(baseline)
-
-Preset = Annotated[
-    str | None,
-    typer.Option(
-        help="face; paper, paper-unguided, paper-shared, paper-single, paper-pretrained or "
-        "paper-diffeomorphic.",
-        show_default="face",
-    ),
-]
-HeartPreset = Annotated[
-    str | None,
-    typer.Option(help="acdc, acdc-paper or acdc-paper-unguided.", show_default="acdc"),
-]
-HeartOut = Annotated[
-    Path | None, typer.Option(help="The run's folder.", show_default="runs/PRESET")
-]
-Out = Annotated[
-    Path | None, typer.Option(help="The run's folder.", show_default="runs/DATA-PRESET")
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="Change a setting, e.g. lr=1e-3; may be repeated."
-    ),
-]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]
-Steps = Annotated[int | None, typer.Option(min=1, help="Optimisation steps.")]
-Epochs = Annotated[
-    float | None,
-    typer.Option(
-        min=0.001,
-        help="Rounds through the data, in place of --steps; of the paper's presets the learning "
-        "rate falls by 3 % in each.",
-        show_default="300 in the paper's",
-    ),
-]
-Size = Annotated[
-    str | None,
-    typer.Option(
-        metavar="full|half|quarter",
-        help="Work on a coarser picture, for a smaller machine; the paper's presets.",
-        show_default="full",
-    ),
-]
-Device = Annotated[str, typer.Option(help="Where to train: cpu or cuda.")]
-Extra = Annotated[
-    list[Path] | None,
-    typer.Option(help="Further NAME.jpg with NAME.pts to train on; may be repeated."),
-]
-Workers = Annotated[int, typer.Option(min=1, help="Threads that make batches.")]
-Threads = Annotated[
-    int | None, typer.Option(min=1, help="Threads of torch.", show_default="torch's own")
-]
-Validation = Annotated[
-    bool, typer.Option("--validate/--no-validate", help="Keep every 24th photograph to check with.")
-]
-Choosing = Annotated[
-    bool,
-    typer.Option(
-        "--validate/--no-validate", help="Choose the weights with patients 15 to 17 of every 20."
-    ),
-]
-Seed = Annotated[int | None, typer.Option(min=0, help="Of weights, pairs and augmentation.")]
 
 
 @train.command()
@@ -215,18 +171,6 @@ def _options(settings: list[str] | None, steps: int | None, seed: int | None) ->
     return [*(settings or []), *(f"{k}={v}" for k, v in named.items() if v is not None)]
 
 
-@dataclass(frozen=True)
-class Choices:
-    """What the options of a command say of a run."""
-
-    folder: Path
-    preset: str | None
-    settings: list[str]
-    epochs: float | None
-    size: str | None
-    resume: bool
-
-
 def _train(
     output: Output,
     choices: Choices,
@@ -267,10 +211,14 @@ def _train_in(
     from facewarp.training.settings import parse_settings
 
     folder, resume = choices.folder, choices.resume
+    settings = parse_settings(choices.settings)
+    if choices.epochs is not None and "steps" in settings:
+        what = "steps and epochs both say how long to train"
+        raise FacewarpError(what, "--epochs", "Give one of them.")
     config = run_config(
         folder,
         choices.preset,
-        parse_settings(choices.settings),
+        settings,
         resume=resume,
         kind=kind,
         default="face" if kind == "face" else "acdc",
