@@ -41,8 +41,8 @@ def textures(
     Examples:
       facewarp textures
       facewarp textures --out sheet.png
-      facewarp textures --out mine.png --on photo.jpg tiger skull my-own.png
-      facewarp textures --out lips.png "makeup+lips=crimson:0.9" "makeup+lips=#5a0032+liner=off"
+      facewarp textures tiger my-own.png --on photo.jpg --out mine.png
+      facewarp textures makeup+lips=crimson:0.9+liner=off --out lips.png
     """
     from facewarp.face.makeup import LOOKS, PARTS, is_look
     from facewarp.face.textures import list_textures, texture_blend, texture_title

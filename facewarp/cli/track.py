@@ -121,9 +121,9 @@ def track(
     Examples:
       facewarp track talk.mp4 --out tracked.mp4
       facewarp track talk.mp4 --out tiger.mp4 --effect texture --texture tiger
-      facewarp track a.mp4 --out red.mp4 --effect texture --makeup lips=crimson
-      facewarp track talk.mp4 --out bronze.mp4 --effect style --style bronze
-      facewarp track two.mp4 --out 2.mp4 --each texture:tiger,texture:skull
+      facewarp track talk.mp4 --effect texture --makeup lips=crimson:0.9
+      facewarp track talk.mp4 --effect style --style bronze
+      facewarp track two.mp4 --each texture:tiger,texture:skull
       facewarp track photo.jpg --out mesh.png --effect mesh --faces 8
       facewarp track holiday/ --out overlays/ --data overlays.csv
       facewarp track a.mp4 b.mov --out results/ --data results/

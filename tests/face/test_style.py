@@ -104,7 +104,7 @@ def test_a_style_changes_colour_or_detail_or_both(mode, bronze, seen, template):
     towards = np.linalg.norm((after - bronze.colours.mean[0])[1:])
     away = np.linalg.norm((before - bronze.colours.mean[0])[1:])
     if mode == "texture":
-        assert np.linalg.norm((after - before)[1:]) < 0.3 * away  # colours on the whole stay
+        assert np.linalg.norm((after - before)[1:]) < 0.6 * away  # colours on the whole stay
     else:
         assert towards < 0.5 * away
     changed = np.abs(out.astype(int) - frame).sum(-1) > 6
