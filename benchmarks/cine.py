@@ -39,6 +39,7 @@ def main() -> None:
         image.header.set_zooms((1.4, 1.4, 10.0, 0.03))
         image.header.set_xyzt_units("mm", "sec")
         nib.save(image, file)
+        read = file.stat().st_size
         seconds = []
         for run in range(options.runs):
             began = time.perf_counter()
@@ -46,11 +47,16 @@ def main() -> None:
             command = [sys.executable, "-m", "facewarp", "--quiet", "cine", str(file)]
             subprocess.run([*command, "--out", str(out)], check=True)
             seconds.append(time.perf_counter() - began)
+        written = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     result = {
         "phases": options.phases,
         "slices": options.slices,
         "runs": options.runs,
         "seconds": statistics.median(seconds),
+        "cpu_seconds": (usage.ru_utime + usage.ru_stime) / options.runs,
+        "written_mb": written / 1e6,
+        "read_mb": read / 1e6,
         "peak_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
         "weights_sha256": file_sha256(find_weights("heart")),
         "machine": f"{platform.processor() or platform.machine()}, {platform.system()}",
@@ -60,7 +66,9 @@ def main() -> None:
     else:
         print(
             f"facewarp cine, {result['phases']} phases of {result['slices']} slices: "
-            f"{result['seconds']:.1f} s (median of {result['runs']}), peak {result['peak_mb']:.0f} "
+            f"{result['seconds']:.1f} s (median of {result['runs']}), "
+            f"{result['cpu_seconds']:.1f} s of processor, {result['read_mb']:.0f} MB read, "
+            f"{result['written_mb']:.0f} MB written, peak {result['peak_mb']:.0f} "
             f"MB, weights {result['weights_sha256'][:8]}, {result['machine']}"
         )
 

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +21,7 @@ from facewarp.cardiac.output_folder import OutputFolder
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.report import write_report
 from facewarp.cardiac.strain_table import strain_summary, write_strain
+from facewarp.cardiac.truth import true_indices
 
 Progress = Callable[[float], None]
 Movie = Literal["gif", "webm", "none"]
@@ -37,6 +38,7 @@ def write_result(
     fields: bool = True,
     report: bool = True,
     movie: Movie = "gif",
+    run: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Write all that was found in a cine.
@@ -53,6 +55,7 @@ def write_result(
         fields: whether to write the fields and determinants.
         report: whether to write the page.
         movie: format of the moving picture.
+        run: what ``indices.json`` shall tell of the run besides, under ``"run"``.
         progress: told the share of the work done, 0 to 1.
 
     Raises:
@@ -86,13 +89,16 @@ def write_result(
         if result.strain is not None:
             frames, ed = result.cine.frames, result.ed
             write_strain(place / "strain.csv", result.strain, frames, ed, _step_s(result))
-        text = json.dumps(summary(result), indent=2, ensure_ascii=False, allow_nan=False)
+        files = {p.name: p.stat().st_size for p in sorted(place.iterdir())}
+        told = {**summary(result), "run": {**(run or {}), "files": files}}
+        text = json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False)
         (place / MARK).write_text(text + "\n", "utf-8")
 
 
 def summary(result: CineResult) -> dict[str, Any]:
     """What ``indices.json`` holds: plain values."""
     cine, volume, quality = result.cine, result.cine.volume, result.quality
+    truth = true_indices(result)
     return {
         "patient": cine.name,
         "source": str(cine.path),
@@ -104,6 +110,7 @@ def summary(result: CineResult) -> dict[str, Any]:
         "es_found_by": result.found_by[1],
         "ed_labels_by": result.labels_by,
         **_rounded(asdict(result.indices)),
+        "truth": None if truth is None else _rounded(asdict(truth)),
         "strain": _rounded(_strain(result)),
         "quality": _rounded(asdict(quality)),
         "geometry": {

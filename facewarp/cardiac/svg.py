@@ -65,29 +65,29 @@ def line_chart(
     def y_of(value: float) -> float:
         return bottom - (bottom - _TOP) * (value - low) / max(high - low, 1e-9)
 
-    out = [_open(width, height, f"{y_name} over {x_name}")]
+    out = [svg_open(width, height, f"{y_name} over {x_name}")]
     step = round_step(high - low, 5)
     for tick in np.arange(np.ceil(low / step) * step, high + 1e-9, step):
         y = y_of(float(tick))
         colour = _INK if abs(tick) < step / 1e3 else _GREY
         out.append(f'<path d="M{_LEFT} {y:.1f}H{right}" stroke="{colour}" stroke-width=".7"/>')
-        out.append(_text(_LEFT - 6, y + 4, f"{tick + 0.0:g}", "end"))
+        out.append(svg_text(_LEFT - 6, y + 4, f"{tick + 0.0:g}", "end"))
     step = round_step(last - first, 6)
     for tick in np.arange(np.ceil(first / step) * step, last + 1e-9, step):
-        out.append(_text(x_of(float(tick)), bottom + 15, f"{tick:g}", "middle"))
+        out.append(svg_text(x_of(float(tick)), bottom + 15, f"{tick:g}", "middle"))
     for place, name in marks.items():
         x = x_of(place)
         line = f'stroke="{_INK}" stroke-width=".8" stroke-dasharray="3 3"'
         out.append(f'<path d="M{x:.1f} {_TOP}V{bottom}" {line}/>')
-        out.append(_text(x, _TOP - 5, name, "middle"))
+        out.append(svg_text(x, _TOP - 5, name, "middle"))
     ends = spread([y_of(curve.values[-1]) for curve in curves], 13.0)
     for curve, end in zip(curves, ends, strict=True):
         points = [f"{x_of(p):.1f} {y_of(v):.1f}" for p, v in zip(places, curve.values, strict=True)]
         style = f'fill="none" stroke="{curve.colour}" stroke-width="2" stroke-linejoin="round"'
         out.append(f'<path d="M{"L".join(points)}" {style}/>')
-        out.append(_text(right + 7, end + 4, curve.name, "start", curve.colour))
-    out.append(_text((_LEFT + right) / 2, height - 5, x_name, "middle"))
-    out.append(_text(4, 12, y_name, "start"))
+        out.append(svg_text(right + 7, end + 4, curve.name, "start", curve.colour))
+    out.append(svg_text((_LEFT + right) / 2, height - 5, x_name, "middle"))
+    out.append(svg_text(4, 12, y_name, "start"))
     return "".join([*out, "</svg>"])
 
 
@@ -117,7 +117,7 @@ def bulls_eye(
     height = size + 44
     middle = (size / 2, 22 + size / 2)
     outermost = size / 2 - 3
-    out = [_open(size, height, title), _text(size / 2, 14, title, "middle", weight=600)]
+    out = [svg_open(size, height, title), svg_text(size / 2, 14, title, "middle", weight=600)]
     for number in range(1, 17):
         ring, index, wide = _place(number)
         outer, inner = (outermost * (3.6 - ring - k) / 3.6 for k in (0, 1))
@@ -129,15 +129,15 @@ def bulls_eye(
         x, y = _at(middle, (inner + outer) / 2, centre)
         shown = f"{values[number]:.{digits}f}" if known else "–"
         ink = "#fff" if known and _is_dark(colour) else _INK
-        out.append(_text(x, y + 4, shown, "middle", ink))
+        out.append(svg_text(x, y + 4, shown, "middle", ink))
     low, high = scale
     y = height - 12
     share = 100 / len(colours)
     for index, colour in enumerate(colours):
         x = size / 2 - 50 + share * index
         out.append(f'<rect x="{x:.1f}" y="{y}" width="{share:.1f}" height="8" fill="{colour}"/>')
-    out.append(_text(size / 2 - 55, y + 8, f"{low:g}", "end"))
-    out.append(_text(size / 2 + 55, y + 8, f"{high:g} {unit}", "start"))
+    out.append(svg_text(size / 2 - 55, y + 8, f"{low:g}", "end"))
+    out.append(svg_text(size / 2 + 55, y + 8, f"{high:g} {unit}", "start"))
     return "".join([*out, "</svg>"])
 
 
@@ -176,14 +176,18 @@ def _is_dark(colour: str) -> bool:
     return 0.3 * red + 0.59 * green + 0.11 * blue < 140
 
 
-def _open(width: float, height: float, name: str) -> str:
+def svg_open(width: float, height: float, name: str) -> str:
+    """The beginning of a picture and its name for those who can't see it."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}" role="img" aria-label="{escape(name)}" font-size="12">'
     )
 
 
-def _text(x: float, y: float, text: str, anchor: str, colour: str = _INK, weight: int = 400) -> str:
+def svg_text(
+    x: float, y: float, text: str, anchor: str, colour: str = _INK, weight: int = 400
+) -> str:
+    """Text at a place; ``anchor`` is ``"start"``, ``"middle"`` or ``"end"``."""
     bold = "" if weight == 400 else f' font-weight="{weight}"'
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}"{bold}>'

@@ -1,6 +1,6 @@
 """``facewarp cine``: hearts followed through their cycle and measured."""
 
-from collections.abc import Callable
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from facewarp.cli.cohort_table import COLUMNS, CohortTable, row_of
 from facewarp.cli.console import Output, output_of
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
-    from facewarp.cardiac.cine import CineResult
+    from facewarp.cardiac.cohort import Cohort
 
 
 class Movie(StrEnum):
@@ -28,8 +29,8 @@ def cine(
     patients: Annotated[
         list[Path],
         typer.Argument(
-            help="A 4D NIfTI, a folder of one NIfTI a phase, an ACDC patient's folder, "
-            "or a folder of such.",
+            help="A 4D NIfTI, a folder of one NIfTI a phase or of a DICOM series, an ACDC "
+            "patient's folder, a folder of such, or a list of them (.txt, .csv).",
             metavar="PATIENT...",
         ),
     ],
@@ -57,6 +58,16 @@ def cine(
     ] = True,
     report: Annotated[bool, typer.Option(help="Write report.html, one page of all.")] = True,
     movie: Annotated[Movie, typer.Option(help="Format of the moving picture.")] = Movie.GIF,
+    workers: Annotated[
+        int | None, typer.Option(help="Patients worked on beside each other.", min=1, max=256)
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(help="Work on this Ray cluster: auto or HOST:PORT.", metavar="ADDRESS"),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option(help="Leave finished patients as they are, after a check.")
+    ] = True,
     model: Annotated[str, typer.Option(help="Model: a shipped name or a weights file.")] = "heart",
     device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, mps.")] = "cpu",
 ) -> None:
@@ -71,124 +82,82 @@ def cine(
     left ventricle is largest and smallest. One patient that cannot be read
     does not stop the others.
 
+    Of several patients DIR gets cohort.csv and cohort.html too. Patients whose
+    folder is whole, and made from the same files with the same settings, are
+    not done again (--no-resume does them).
+
     Examples:
       facewarp cine patient090_4d.nii.gz --out hearts/
       facewarp cine training/patient001 training/patient002 --out hearts/
+      facewarp cine dicom/sa_stack/ --out hearts/
       facewarp cine scan.nii.gz --labels ed.nii.gz --ed 1 --json
+      facewarp cine training/ --out hearts/ --workers 4
+      facewarp cine patients.txt --out /shared/hearts --ray auto
     """
-    from facewarp.core.model import load
+    from facewarp.cardiac.cohort import discover, jobs_for, run_cohort
+    from facewarp.cardiac.job import Settings
+    from facewarp.core.weights import find_weights
 
     output = output_of(ctx)
-    chosen = _patients(patients)
+    if ray is not None and workers is not None:
+        raise FacewarpError("--workers and --ray exclude each other", fix="Give one of them.")
+    chosen = discover(patients)
     if len(chosen) > 1 and any(option is not None for option in (labels, ed, es, heart_rate)):
         what = "--labels, --ed, --es and --heart-rate are one patient's"
         raise FacewarpError(what, fix=f"Give one patient with them, not {len(chosen)}.")
-    heart = load(model, device)
-    done: list[dict[str, Any]] = []
-    failed: list[dict[str, str]] = []
-    table = Table(box=None, pad_edge=False)
-    table.add_column("patient")
-    for name in ("LV EDV", "ESV", "EF", "mass", "RV EDV", "ESV", "EF", "agree"):
-        table.add_column(name, justify="right", no_wrap=True)
-    with output.progress(chosen[0].name, total=len(chosen), unit="patients") as advance:
-        for path in chosen:
-            share = _Share(advance, path.name)
-            try:
-                from facewarp.cardiac.cine import analyse_cine
-                from facewarp.cardiac.results import summary, write_result
+    find_weights(model)
+    settings = Settings(
+        model,
+        device,
+        None if labels is None else str(labels),
+        ed,
+        es,
+        heart_rate,
+        fields,
+        report,
+        movie.value,
+    )
+    count = workers or 1
+    threads = max((os.cpu_count() or 1) // count, 1) if count > 1 or ray is not None else None
+    jobs = jobs_for(chosen, out, settings, resume=resume, threads=1 if ray is not None else threads)
+    with CohortTable(output, len(jobs)) as table:
+        cohort = run_cohort(jobs, out, workers=count, ray_address=ray, told=table)
+    _tell(output, cohort, out)
 
-                result = analyse_cine(
-                    path,
-                    heart,
-                    labels=labels,
-                    ed=ed,
-                    es=es,
-                    heart_rate_bpm=heart_rate,
-                    model_name=model,
-                    progress=share.of(0.0, 0.7),
-                )
-                folder = out / result.cine.name
-                write_result(
-                    result,
-                    folder,
-                    fields=fields,
-                    report=report,
-                    movie=movie.value,
-                    progress=share.of(0.7, 1.0),
-                )
-            except Exception as error:  # noqa: BLE001 - the others shall not suffer from it
-                failed.append({"patient": str(path), "error": _said(output, error)})
-                share(1.0)
-                continue
-            done.append({**summary(result), "output": str(folder)})
-            table.add_row(*_row(result))
-            for warning in result.warnings:
-                output.warn(f"{result.cine.name}: {warning}")
-    output.emit_json({"patients": done, "failed": failed})
-    if done:
+
+def _tell(output: Output, cohort: "Cohort", out: Path) -> None:
+    """Say what came out, and end with 1 where a patient failed."""
+    good = [outcome for outcome in cohort.outcomes if outcome.summary is not None]
+    failed = cohort.of("failed")
+    done = [
+        {**_without_files(one.summary), "output": str(one.folder), "status": one.status}
+        for one in good
+    ]
+    told = [{"patient": str(one.source), "error": one.error} for one in failed]
+    output.emit_json({"patients": done, "failed": told})
+    for outcome in cohort.of("done"):
+        for warning in (outcome.summary or {}).get("warnings", ()):
+            output.warn(f"{outcome.name}: {warning}")
+    if good:
+        table = Table(box=None, pad_edge=False)
+        table.add_column("patient")
+        for name in COLUMNS:
+            table.add_column(name, justify="right", no_wrap=True)
+        for outcome in good:
+            table.add_row(outcome.name, *row_of(outcome.summary))
         output.say(table)
-        output.say(f"written to {out}")
-    for failure in failed:
-        output.error(failure["error"])
+        before = len(cohort.of("skipped"))
+        known = f", {before} of them finished before" if before else ""
+        output.say(f"{len(good)} written to {out}{known}")
+    for outcome in failed:
+        if output.verbose and outcome.trace:
+            output.stderr.print(outcome.trace, markup=False, highlight=False, soft_wrap=True)
+        output.error(outcome.error)
     if failed:
-        if len(chosen) > 1:
-            output.error(f"{len(failed)} of {len(chosen)} patients failed")
+        if len(cohort.outcomes) > 1:
+            output.error(f"{len(failed)} of {len(cohort.outcomes)} patients failed")
         raise typer.Exit(1)
 
 
-class _Share:
-    """Moves the bar to where a patient's share of it is."""
-
-    def __init__(self, advance: Any, name: str) -> None:
-        self._advance, self._name, self._told = advance, name, 0.0
-
-    def __call__(self, done: float) -> None:
-        self._advance(done - self._told, self._name)
-        self._told = done
-
-    def of(self, start: float, end: float) -> Callable[[float], None]:
-        """For a piece of the work that takes the bar from one share to another."""
-        return lambda part: self(start + (end - start) * part)
-
-
-def _patients(paths: list[Path]) -> list[Path]:
-    """The paths, folders of patients replaced by the patients in them."""
-    from facewarp.cardiac.nifti import is_nifti, stem
-    from facewarp.cardiac.patient import find_patients
-
-    found: list[Path] = []
-    for path in paths:
-        own = path.is_dir() and not any(is_nifti(p) for p in path.iterdir())
-        found += (find_patients(path) or [path]) if own else [path]
-    names: dict[str, Path] = {}
-    for path in found:
-        name = path.resolve().name if path.is_dir() else stem(path).removesuffix("_4d")
-        if name in names:
-            what = f"two patients are called {name}: {names[name]} and {path}"
-            raise FacewarpError(what, fix="Run them with different --out.")
-        names[name] = path
-    return found
-
-
-def _said(output: Output, error: Exception) -> str:
-    """The line about an error; its traceback too where the user asked for such."""
-    import traceback
-
-    from facewarp.cli.app import describe
-
-    if output.verbose:
-        text = "".join(traceback.format_exception(error))
-        output.stderr.print(text, markup=False, highlight=False, soft_wrap=True)
-    return describe(error, output.verbose)
-
-
-def _row(result: "CineResult") -> list[str]:
-    def shown(value: float | None, unit: str) -> str:
-        return "-" if value is None else f"{value:.0f} {unit}"
-
-    columns = []
-    for side in (result.indices.lv, result.indices.rv):
-        columns += [shown(side.edv_ml, "ml"), shown(side.esv_ml, "ml"), shown(side.ef_percent, "%")]
-    columns.insert(3, shown(result.indices.lv_mass_g, "g"))
-    agreement = shown(100 * min(result.quality.agreement), "%")
-    return [result.cine.name, *columns, agreement]
+def _without_files(summary: dict[str, Any] | None) -> dict[str, Any]:
+    return {name: value for name, value in (summary or {}).items() if name != "run"}
