@@ -40,6 +40,7 @@ class StandIn:
     """A look that finds one face in every frame and draws a darker picture."""
 
     made = ()
+    note = None
 
     def __init__(self, options, pause=0.0):
         self.options, self.pause, self.closed = options, pause, False
