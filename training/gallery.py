@@ -208,8 +208,9 @@ def _save(path: Path, frames: Sequence[Picture], quality: int) -> None:
         first.save(unfinished, "WEBP", quality=quality, method=6, **(options if rest else {}))
         unfinished.replace(path)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
         raise FacewarpError(f"the gallery cannot be written: {error}", path) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 _PAGE: Final = """<!doctype html>
