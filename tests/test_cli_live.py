@@ -461,7 +461,8 @@ def test_ctrl_c_while_it_starts_leaves_nothing(talk, folder):
     started = time.monotonic()
     words = ["--source", str(talk), "--repeat", "--headless", "--record", "out.mp4"]
     code, _, err = interrupted(words, lambda: time.monotonic() - started > 1.0)
-    assert code in (130, -signal.SIGINT), err
+    before_us = "init_import_site" in err  # on a slow machine Python itself is still starting
+    assert code in (130, -signal.SIGINT) or before_us, err
     assert [name for name in os.listdir() if not name.startswith(".")] in ([], ["out.mp4"])
     for path in folder.glob("out.mp4"):
         assert list(read_video(path))
