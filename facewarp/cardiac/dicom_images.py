@@ -1,6 +1,6 @@
 """The single pictures in DICOM files, classic and enhanced alike, and where and when they are.
 
-What identifies the patient is never read: not the name, number, dates, nor the institution.
+What identifies the patient is not read for it: not the name, number, dates, nor the institution.
 """
 
 from collections.abc import Iterator
@@ -17,6 +17,15 @@ FloatArray = NDArray[np.float64]
 
 _SKIPPED: Final = {"DICOMDIR"}
 _CINE_MODALITY: Final = "MR"
+
+_IDENTITY: Final = (
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyInstanceUID",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +113,14 @@ def read_images(files: list[Path]) -> list[DicomImage]:
             raise FacewarpError("the picture is coloured", path, "Give the series of grey values.")
         found += _images_of(data, path)
     return found
+
+
+def identity_of(file: Path) -> dict[str, str]:
+    """Whose picture it is and of which study, as its header tells; read only when asked for."""
+    import pydicom
+
+    data = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(_IDENTITY))
+    return {name: str(data.get(name)) for name in _IDENTITY if data.get(name) not in (None, "")}
 
 
 def read_pixels(path: Path) -> NDArray[np.float32]:

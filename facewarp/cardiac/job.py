@@ -32,6 +32,7 @@ class Settings:
         fields: whether fields are written.
         report: whether the page is written.
         movie: format of the moving picture.
+        identity: whether ``indices.json`` says whose DICOM it was, under ``run``.
     """
 
     model: str = "heart"
@@ -43,6 +44,7 @@ class Settings:
     fields: bool = True
     report: bool = True
     movie: Literal["gif", "webm", "none"] = "gif"
+    identity: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
     import torch
 
     from facewarp.cardiac.cine import analyse_cine
+    from facewarp.cardiac.dicom_images import dicom_files, identity_of
     from facewarp.cardiac.results import write_result
 
     if job.threads is not None:
@@ -169,13 +172,16 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
         model_name=settings.model,
         progress=lambda share: progress(0.7 * share),
     )
+    run: dict[str, Any] = {"about": about}
+    if settings.identity:
+        run["identity"] = next(map(identity_of, dicom_files(job.source)), {})
     write_result(
         result,
         job.folder,
         fields=settings.fields,
         report=settings.report,
         movie=settings.movie,
-        run={"about": about},
+        run=run,
         progress=lambda share: progress(0.7 + 0.3 * share),
     )
 

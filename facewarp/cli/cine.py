@@ -58,6 +58,13 @@ def cine(
     ] = True,
     report: Annotated[bool, typer.Option(help="Write report.html, one page of all.")] = True,
     movie: Annotated[Movie, typer.Option(help="Format of the moving picture.")] = Movie.GIF,
+    identity: Annotated[
+        bool,
+        typer.Option(
+            "--identity",
+            help="Say in indices.json whose it is: number, name, birth, sex, study of the DICOM.",
+        ),
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(help="Patients worked on beside each other.", min=1, max=256)
     ] = None,
@@ -116,6 +123,7 @@ def cine(
         fields,
         report,
         movie.value,
+        identity,
     )
     count = workers or 1
     threads = max((os.cpu_count() or 1) // count, 1) if count > 1 or ray is not None else None

@@ -12,6 +12,7 @@ from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageS
 
 from facewarp.cardiac.cine import analyse_cine
 from facewarp.cardiac.dicom import read_dicom
+from facewarp.cardiac.dicom_images import identity_of
 from facewarp.cardiac.nifti import read_volume
 from facewarp.cardiac.patient import open_cine
 from facewarp.cardiac.results import write_result
@@ -230,6 +231,15 @@ def test_spacing_that_contradicts_itself_is_said(small, affine, tmp_path):
     found = read_dicom(tmp_path / "scan")
     assert found.spacing_mm[2] == pytest.approx(8.0)
     assert "10 mm apart, their positions 8 mm" in found.warnings[0]
+
+
+def test_identity_is_read_when_asked_for(small, affine, tmp_path):
+    (tmp_path / "scan").mkdir()
+    paths = write_series(tmp_path / "scan", small, affine)
+    found = identity_of(paths[0, 0])
+    assert (found["PatientName"], found["PatientID"], found["PatientBirthDate"]) == NAMES[:3]
+    assert "InstitutionName" not in found
+    assert "PatientSex" not in found  # what is not told is not made up
 
 
 @pytest.mark.slow
