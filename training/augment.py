@@ -21,11 +21,12 @@ class AugmentConfig:
     """How far random views go from an upright, well-lit crop.
 
     Attributes:
-        margin: Range of the crop's height in sides of the square that bounds the 68 points.
+        margin: Usual range of the crop's height, in sides of the square that bounds the 68 points.
+        margin_wide: Its range in `wide_share` of the views.
         shift: Largest shift of the centre, sides of that square.
         roll_std: Standard deviation of the usual roll, degrees.
-        roll_wide: Bound of the roll, degrees, of the `roll_wide_share` of views that turn freely.
-        roll_wide_share: Share of views that turn freely.
+        roll_wide: Bound of the roll, degrees, in `wide_share` of the views.
+        wide_share: Share of views that are turned freely, and share of those near or far.
         stretch_std: Standard deviation of log aspect and of shear.
         flip: Probability of a mirrored view.
         elastic: Probability of a smooth random deformation.
@@ -36,10 +37,11 @@ class AugmentConfig:
     """
 
     margin: tuple[float, float] = (1.6, 2.4)
+    margin_wide: tuple[float, float] = (1.25, 3.3)
     shift: float = 0.15
     roll_std: float = 8.0
-    roll_wide: float = 40.0
-    roll_wide_share: float = 0.2
+    roll_wide: float = 45.0
+    wide_share: float = 0.15
     stretch_std: float = 0.05
     flip: float = 0.5
     elastic: float = 0.3
@@ -55,13 +57,12 @@ class AugmentConfig:
         middle = sum(plain.margin) / 2
         share = min(1.0, strength)
         return cls(
-            margin=(
-                middle + strength * (plain.margin[0] - middle),
-                middle + strength * (plain.margin[1] - middle),
-            ),
+            margin=_towards(middle, plain.margin, strength),
+            margin_wide=_towards(middle, plain.margin_wide, strength),
             shift=strength * plain.shift,
             roll_std=strength * plain.roll_std,
             roll_wide=strength * plain.roll_wide,
+            wide_share=share * plain.wide_share,
             stretch_std=strength * plain.stretch_std,
             flip=plain.flip if strength > 0 else 0.0,
             elastic=share * plain.elastic,
@@ -120,6 +121,10 @@ def augment(photo: FacePhoto, rng: np.random.Generator, config: AugmentConfig) -
     return FaceView(relight(image, rng, config), labels, landmarks)
 
 
+def _towards(middle: float, reach: tuple[float, float], strength: float) -> tuple[float, float]:
+    return middle + strength * (reach[0] - middle), middle + strength * (reach[1] - middle)
+
+
 _MIRROR_TABLE = np.concatenate([MIRROR_PARTS, np.zeros(248, dtype=np.uint8)])
 
 
@@ -127,9 +132,11 @@ def _random_matrix(
     photo: FacePhoto, rng: np.random.Generator, config: AugmentConfig, mirrored: bool
 ) -> NDArray[np.float64]:
     """(2, 3) affine map of crop px to photograph px."""
-    scale = rng.uniform(*config.margin) * photo.box_side / _HEIGHT
+    is_wide = rng.random(2) < config.wide_share
+    margin = config.margin_wide if is_wide[0] else config.margin
+    scale = rng.uniform(*margin) * photo.box_side / _HEIGHT
     shift = rng.uniform(-config.shift, config.shift, 2) * photo.box_side
-    if rng.random() < config.roll_wide_share:
+    if is_wide[1]:
         roll = np.deg2rad(rng.uniform(-config.roll_wide, config.roll_wide))
     else:
         roll = np.deg2rad(config.roll_std * rng.standard_normal())

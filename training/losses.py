@@ -140,11 +140,11 @@ def landmark_loss(field: Tensor, fixed: Tensor, moving: Tensor) -> Tensor:
 
 
 def field_penalty(field: Tensor, loss: LossConfig, spacing: Sequence[float] = ()) -> Tensor:
-    """Smoothness, bending energy and folds.
+    """Smoothness, bending energy, folds and uneven changes of volume.
 
     Args:
         field: ``(B, n, *shape)`` px of its own grid.
-        loss: the weights of the three.
+        loss: the weights of the four.
         spacing: size of the grid's voxels along x, y, z; cubes when empty. Derivatives are those
             of the motion in space, with the voxel's x as the unit of length: a step through
             thick slices counts as the long way that it is.
@@ -165,9 +165,12 @@ def field_penalty(field: Tensor, loss: LossConfig, spacing: Sequence[float] = ()
             ]
         )
         total = total + loss.bending * second.sum()
-    if loss.folds:
-        shortfall = F.relu(loss.fold_margin - fields.jacobian_determinant(field))
+    if loss.folds or loss.volume:
+        determinant = fields.jacobian_determinant(field)
+        shortfall = F.relu(loss.fold_margin - determinant)
         total = total + loss.folds * shortfall.mean()
+        if loss.volume:
+            total = total + loss.volume * determinant.flatten(1).var(1, correction=0).mean()
     return total
 
 

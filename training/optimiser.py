@@ -5,11 +5,17 @@ import math
 import torch
 from torch import nn
 
+from facewarp.training.muon import Muon
 from facewarp.training.presets import TrainConfig
+
+_FEWEST = 16  # rows and columns of a kernel that Muon turns
+_ADAM_LR = 5e-3  # of what it doesn't turn, at most
 
 
 def make_optimizer(config: TrainConfig, net: nn.Module) -> torch.optim.Optimizer:
-    """AdamW or Adam; kernels decay, vectors (biases, norms, slopes) don't."""
+    """Muon, AdamW or Adam; kernels decay, vectors (biases, norms, slopes) don't."""
+    if config.optimizer == "muon":
+        return _make_muon(config, net)
     kernels = [p for p in net.parameters() if p.ndim > 1]
     vectors = [p for p in net.parameters() if p.ndim <= 1]
     groups = [
@@ -20,8 +26,22 @@ def make_optimizer(config: TrainConfig, net: nn.Module) -> torch.optim.Optimizer
     return kind(groups, lr=config.lr)
 
 
+def _make_muon(config: TrainConfig, net: nn.Module) -> Muon:
+    """Kernels between layers are turned; the first layers, the last ones and vectors are not.
+
+    What a layer reads from one channel, or tells of few, has no directions to be made equal.
+    """
+    kernels, others = [], []
+    for parameter in net.parameters():
+        is_wide = parameter.ndim > 2 and min(parameter.shape[:2]) > 1
+        is_wide = is_wide and min(len(parameter), parameter[0].numel()) >= _FEWEST
+        (kernels if is_wide else others).append(parameter)
+    scale = min(1.0, _ADAM_LR / config.lr) if config.lr else 1.0
+    return Muon(kernels, others, config.lr, weight_decay=config.weight_decay, others_scale=scale)
+
+
 def learning_rate(config: TrainConfig, step: int) -> float:
-    """Linear warm-up, then cosine decay (AdamW) or decay by epochs (Adam).
+    """Linear warm-up, then cosine decay, or decay by epochs (Adam).
 
     Where the features learn first, both stages have a schedule of their own.
 
@@ -34,7 +54,7 @@ def learning_rate(config: TrainConfig, step: int) -> float:
     step, steps = (step, first) if step < first else (step - first, config.steps - first)
     if step < config.warmup:
         return config.lr * (step + 1) / config.warmup
-    if config.optimizer == "adamw":
+    if config.optimizer != "adam":
         done = (step - config.warmup) / max(steps - config.warmup, 1)
         return config.lr * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
     return config.lr * decay**step

@@ -30,6 +30,7 @@ class LossConfig:
         smoothness: squared first derivatives of the field, in px per px.
         bending: squared second derivatives of the field.
         folds: penalty on Jacobian determinants below ``fold_margin``.
+        volume: variance over an image of the Jacobian determinant: what grows beside what shrinks.
         consistency: residual of composing the fields of both directions, in px.
     """
 
@@ -44,6 +45,7 @@ class LossConfig:
     bending: float = 0.05
     folds: float = 1.0
     fold_margin: float = 0.1
+    volume: float = 0.0
     consistency: float = 0.02
 
 
@@ -55,7 +57,8 @@ class TrainConfig:
         preset: name of the preset this started from.
         model: the network.
         loss: the objective.
-        optimizer: ``"adamw"`` with cosine decay or ``"adam"`` with ``decay`` per epoch (paper).
+        optimizer: ``"muon"`` or ``"adamw"`` with cosine decay, or ``"adam"`` with ``decay`` per
+            epoch (paper).
         batch: pairs per step; both directions of each are trained.
         steps: optimisation steps.
         epochs: rounds through the data that ``steps`` stand for; ``decay`` is for each.
@@ -77,7 +80,7 @@ class TrainConfig:
     preset: str
     model: ModelConfig
     loss: LossConfig = LossConfig()
-    optimizer: Literal["adamw", "adam"] = "adamw"
+    optimizer: Literal["muon", "adamw", "adam"] = "adamw"
     batch: int = 12
     steps: int = 4000
     epochs: float = 300.0
@@ -247,9 +250,19 @@ PRESETS: dict[str, TrainConfig] = {
         preset="face",
         model=_face_model(),
         loss=LossConfig(
-            part_weighted=False, smoothness=0.03, bending=0.1, fold_margin=0.2, consistency=0.04
+            part_weighted=False,
+            smoothness=0.03,
+            bending=0.1,
+            fold_margin=0.2,
+            volume=0.1,
+            consistency=0.04,
         ),
-        steps=8000,
+        optimizer="muon",
+        batch=8,
+        steps=7200,
+        parts_first=0.14,
+        lr=1e-2,
+        weight_decay=1e-2,
         ema=0.999,
         label_shape=(160, 130),
     ),

@@ -29,6 +29,9 @@ _MARGIN = 2.0
 _OFF_CENTRE = 0.12
 _SIZE_RATIO = 1.2
 _TURN = math.radians(15)
+# A better crop may agree this much less: what is left of confidence above that is noise.
+_LESS_SURE = 0.02
+_ROUNDS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,13 +105,17 @@ class Fitter:
         self._landmarks = torch.from_numpy(self.template.landmarks).float()[None]
 
     def settle(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
-        """Like :meth:`fit`, and again, on a better crop, where the face lies askew in its own."""
+        """Like :meth:`fit`, and again, on better crops, where a face lies askew in its own."""
         faces = self.fit(frame, crops)
-        askew = [i for i, face in enumerate(faces) if _is_askew(face)]
-        better = self.fit(frame, [crop_of(faces[i].landmarks) for i in askew])
-        for i, face in zip(askew, better, strict=True):
-            if face.confidence > faces[i].confidence:
-                faces[i] = face
+        turning = list(range(len(faces)))
+        for _ in range(_ROUNDS):
+            turning = [i for i in turning if _is_askew(faces[i])]
+            better = self.fit(frame, [crop_of(faces[i].landmarks) for i in turning])
+            tried, turning = turning, []
+            for i, face in zip(tried, better, strict=True):
+                if face.confidence > faces[i].confidence - _LESS_SURE:
+                    faces[i] = face
+                    turning.append(i)
         return faces
 
     @torch.inference_mode()

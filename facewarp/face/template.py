@@ -234,7 +234,10 @@ def mirrored_points(landmarks: NDArray[np.float64], width: int) -> NDArray[np.fl
 def _skin_points(
     landmarks: NDArray[np.float64], forehead: NDArray[np.float64], border: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """A hexagonal lattice inside the face, away from every landmark, symmetric to its axis."""
+    """A hexagonal lattice inside the face, symmetric to its axis.
+
+    Its points keep away from every landmark, and from the border, lest triangles get slim there.
+    """
     taken = np.concatenate([landmarks, forehead])
     axis_x = float(landmarks[27:31, 0].mean())
     low, high = border.min(0), border.max(0)
@@ -252,7 +255,10 @@ def _skin_points(
     inner = _inside(lattice, border)
     for opening in OPENINGS:
         inner &= ~_inside(lattice, landmarks[sorted(opening)])
-    return lattice[inner & (distance > 0.62 * MESH_SPACING_PX)]
+    clear = (distance > 0.62 * MESH_SPACING_PX) & (
+        _distance(lattice, border) > 0.25 * MESH_SPACING_PX
+    )
+    return lattice[inner & clear]
 
 
 def _triangulate(
@@ -291,6 +297,15 @@ def _inside(points: NDArray[np.float64], polygon: NDArray[np.float64]) -> NDArra
     rise = np.where(end[:, 1] == start[:, 1], 1e-12, end[:, 1] - start[:, 1])
     at = start[:, 0] + (y - start[:, 1]) / rise * (end[:, 0] - start[:, 0])
     return (spans & (x < at)).sum(1) % 2 == 1
+
+
+def _distance(points: NDArray[np.float64], polygon: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far points (N, 2) are from the border of a polygon (K, 2)."""
+    side = np.roll(polygon, -1, axis=0) - polygon
+    offset = points[:, None] - polygon[None]
+    along = (offset * side).sum(-1) / (side**2).sum(-1).clip(1e-12)
+    nearest = polygon + along.clip(0, 1)[..., None] * side
+    return np.asarray(np.linalg.norm(points[:, None] - nearest, axis=-1).min(1))
 
 
 def _is_mesh(points: NDArray[np.float64], triangles: NDArray[np.int32]) -> bool:

@@ -91,7 +91,7 @@ def test_a_face_askew_in_its_crop_is_registered_on_a_better_one(fitter, portrait
     (straight,) = fitter.settle(grey, [Crop.around((160, 118), 77.0)])
     (once,), (face,) = fitter.fit(grey, [crop]), fitter.settle(grey, [crop])
     assert face.crop is not crop
-    assert face.confidence > once.confidence
+    assert face.confidence > max(once.confidence, straight.confidence) - 0.02
     assert abs(face.crop.scale / crop_of(straight.landmarks).scale - 1) < 0.15
     np.testing.assert_allclose(face.landmarks, straight.landmarks, atol=4)
 

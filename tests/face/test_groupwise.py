@@ -83,7 +83,9 @@ def middle(probability):
 
 def test_the_average_has_the_mean_shape(average, shape):
     expected = moved(shape, (0, 4))
-    np.testing.assert_allclose(average.landmarks, expected, atol=1)
+    np.testing.assert_allclose(
+        average.landmarks, expected, atol=1.5
+    )  # a pixel of the parts is 2 px
     still = drawn(expected)
     for part in FacePart:
         want, got = still.labels == part, average.probabilities[part]

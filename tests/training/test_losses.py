@@ -230,6 +230,16 @@ def test_fold_penalty_is_what_the_determinant_lacks(stretch: float, expected: fl
     assert field_penalty(field, loss).item() == pytest.approx(expected, abs=1e-5)
 
 
+def test_volume_penalty_is_the_variance_of_the_determinant() -> None:
+    even = linear_field((12, 10), [[0.5, 0.1], [0, -0.2]])
+    assert field_penalty(even, only(volume=1)).item() == pytest.approx(0, abs=1e-6)
+    uneven = torch.cat([even, linear_field((12, 10), [[0.1, 0], [0, 0]])])
+    uneven[1, 0] *= torch.linspace(0, 3, 10)
+    variance = fields.jacobian_determinant(uneven).var((1, 2), correction=0).mean()
+    assert variance > 0.01
+    assert field_penalty(uneven, only(volume=2)).item() == pytest.approx(2 * variance.item())
+
+
 def test_fold_penalty_of_a_single_fold() -> None:
     field = torch.zeros(1, 2, 12, 10)
     field[0, 0, 6, 5] = 3.0  # overtakes its right neighbour

@@ -62,7 +62,7 @@ def test_settings_change_what_they_name_and_nothing_else() -> None:
         ("both_directions", "maybe", "true or false"),
         ("loss.step_weights", "1,", "numbers with commas"),
         ("view_shape", "a", "numbers with commas between them, like 12,96,96"),
-        ("optimizer", "sgd", "one of adamw, adam"),
+        ("optimizer", "sgd", "one of muon, adamw, adam"),
         ("model.combine", "multiply", "one of compose, add"),
         ("model", "big", "'model' can't be set"),
         ("model.steps", "3", "'model.steps' can't be set"),
@@ -71,7 +71,7 @@ def test_settings_change_what_they_name_and_nothing_else() -> None:
         ("clip", "-1", "clip is -1.0. Give at least 0"),
         ("ema", "1", "ema is 1.0. Give less than 1"),
         ("parts_first", "1", "parts_first is 1.0. Give less than 1"),
-        ("accumulate", "5", "a batch of 12 can't be worked through in 5 parts"),
+        ("accumulate", "5", "a batch of 8 can't be worked through in 5 parts"),
         ("precision", "float16", "one of float32, bfloat16"),
     ],
 )

@@ -47,6 +47,13 @@ CONFIG = TrainConfig(
     validate_every=5,
     checkpoint_every=5,
 )
+MUON = replace(
+    CONFIG,
+    optimizer="muon",
+    model=replace(
+        CONFIG.model, features=FeatureConfig(channels=(16, 24, 24), strides=(2, 2), decoder=(16,))
+    ),
+)
 PAPER = replace(CONFIG, optimizer="adam", ema=0.0, both_directions=False, clip=0.0, warmup=0)
 
 
@@ -146,7 +153,7 @@ def test_the_loss_falls_and_both_networks_learn(tmp_path: Path) -> None:
     assert all(float(row["loss"]) > 0 for row in table)
 
 
-@pytest.mark.parametrize("config", [CONFIG, PAPER], ids=["adamw", "adam"])
+@pytest.mark.parametrize("config", [CONFIG, PAPER, MUON], ids=["adamw", "adam", "muon"])
 def test_a_run_goes_on_exactly_as_if_it_had_not_been_stopped(
     tmp_path: Path, config: TrainConfig
 ) -> None:
