@@ -3,10 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from facewarp.core.model import Model, load
 from facewarp.errors import FacewarpError
 from facewarp.face.boxes import Box, box_around
 from facewarp.face.crop import CROP_SHAPE, Crop, bounding_square, eye_roll
+from facewarp.face.crop_field import dense, sampled
 from facewarp.face.groupwise import template_guidance
 from facewarp.face.template import Template
 
@@ -50,9 +51,10 @@ class Face:
         box: (x0, y0, x1, y1) of the landmarks, frame px.
         landmarks: (68, 2) frame px.
         crop: the window of the frame that was registered.
-        field: (2, 320, 260) crop px; fixed = frame, moving = template: what the crop shows at p
-            the template has at ``p + field(p)``.
-        field_from_template: (2, 320, 260) crop px; fixed = template, moving = frame.
+        grid_field: (2, h, w) crop px on the network's grid (see `facewarp.face.crop_field`);
+            fixed = frame, moving = template: what the crop shows at p the template has at
+            ``p + field(p)``.
+        grid_field_from_template: the same; fixed = template, moving = frame.
         probabilities: (8, h, w) the network's own part probabilities of the crop.
         folds_percent: share of the face's pixels where ``field`` folds.
     """
@@ -63,10 +65,20 @@ class Face:
     box: Box
     landmarks: NDArray[np.float64]
     crop: Crop
-    field: NDArray[np.float32]
-    field_from_template: NDArray[np.float32]
+    grid_field: NDArray[np.float32]
+    grid_field_from_template: NDArray[np.float32]
     probabilities: NDArray[np.float32]
     folds_percent: float
+
+    @cached_property
+    def field(self) -> NDArray[np.float32]:
+        """`grid_field` at every px of the crop, (2, 320, 260) crop px."""
+        return dense(self.grid_field)
+
+    @cached_property
+    def field_from_template(self) -> NDArray[np.float32]:
+        """`grid_field_from_template` at every px of the crop, (2, 320, 260) crop px."""
+        return dense(self.grid_field_from_template)
 
 
 class Fitter:
@@ -102,7 +114,6 @@ class Fitter:
                 "Choose a face model.",
             )
         self._guidance = template_guidance(self.model, self.template.probabilities)
-        self._landmarks = torch.from_numpy(self.template.landmarks).float()[None]
 
     def settle(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
         """Like :meth:`fit`, and again, on better crops, where a face lies askew in its own."""
@@ -133,12 +144,13 @@ class Fitter:
         warped = fields.warp(self._guidance.expand(len(crops), -1, -1, -1), coarse)
         confidences = agreement(warped, parts).tolist()
         folds = folds_percent(coarse, warped).tolist()
-        onto, back = crop_fields(both).chunk(2)
-        points = fields.warp_points(self._landmarks.expand(len(crops), -1, -1), back)
+        in_crop = scale_axes(both, axis_scales(spatial_shape(both), CROP_SHAPE)).numpy()
+        onto, back = in_crop[: len(crops)], in_crop[len(crops) :]
         probabilities = parts.numpy()
         faces = []
         for i, crop in enumerate(crops):
-            landmarks = crop.to_frame(points[i].numpy())
+            points = self.template.landmarks
+            landmarks = crop.to_frame(points + sampled(back[i], points))
             faces.append(
                 Face(
                     id=-1,
@@ -147,26 +159,13 @@ class Fitter:
                     box=box_around(landmarks),
                     landmarks=landmarks,
                     crop=crop,
-                    field=onto[i].numpy(),
-                    field_from_template=back[i].numpy(),
+                    grid_field=onto[i],
+                    grid_field_from_template=back[i],
                     probabilities=probabilities[i],
                     folds_percent=folds[i],
                 )
             )
         return faces
-
-
-def crop_fields(coarse: Tensor) -> Tensor:
-    """Fields ``(B, 2, *field_shape)`` on the crop, ``(B, 2, 320, 260)`` in px of it.
-
-    :func:`facewarp.core.geometry.resize_field` by OpenCV, which takes a third of the time.
-    """
-    height, width = CROP_SHAPE
-    fine = np.empty((*coarse.shape[:2], height, width), np.float32)
-    for channels, resized in zip(coarse.numpy(), fine, strict=True):
-        for channel, target in zip(channels, resized, strict=True):
-            cv2.resize(channel, (width, height), dst=target, interpolation=cv2.INTER_LINEAR)
-    return scale_axes(torch.from_numpy(fine), axis_scales(spatial_shape(coarse), CROP_SHAPE))
 
 
 def crop_of(landmarks: NDArray[np.float64]) -> Crop:

@@ -35,8 +35,8 @@ def mirrored_face(face: Face, frame_width: int) -> Face:
         box=(right - x1, y0, right - x0, y1),
         landmarks=mirrored_points(face.landmarks, frame_width),
         crop=Crop(linear, crop.shape),
-        field=_mirrored_field(face.field),
-        field_from_template=_mirrored_field(face.field_from_template),
+        grid_field=_mirrored_field(face.grid_field),
+        grid_field_from_template=_mirrored_field(face.grid_field_from_template),
         probabilities=np.ascontiguousarray(face.probabilities[MIRROR_PARTS, :, ::-1]),
     )
 

@@ -3,7 +3,7 @@
 A picture is carried by one resampling. The face's field says for every pixel of the crop where it
 lies in the template; the crop's matrix says where it lies in the frame. Both are joined into one
 map (frame px -> picture px) over no more of the frame than the picture covers. The map is as smooth
-as the field, so it is worked out about once per px of the crop and interpolated in between. What
+as the field, so it is worked out on the field's own grid and interpolated in between. What
 comes out is a premultiplied RGBA overlay, which is blended in 8 bit.
 """
 
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.crop_field import cell_px, resized, sampled
 from facewarp.face.light import LIGHT_SIZE_PX, Blend, Light
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ Box = tuple[int, int, int, int]
 
 _PAD: Final = 24  # crop px the field is carried on beyond the crop: nothing ends at its border
 _CELL: Final = 4  # crop px between the samples that find where a picture falls
+_CELLS: Final = (CROP_SHAPE[0] // _CELL, CROP_SHAPE[1] // _CELL)
 _BAND: Final = 128  # rows blended at a time, so that what is passed on stays in the cache
 _COARSEST: Final = 4  # frame px between the points at which a map is worked out, at most
 _BORDER_FADE: Final = 6.0  # template px over which pictures fade out towards the template's border
@@ -71,13 +73,13 @@ class TemplatePicture:
 
         Args:
             frame: only the box into which the picture falls is touched.
-            face: its ``field`` and ``crop`` are used.
+            face: its ``grid_field`` and ``crop`` are used.
             blend: how the picture takes the frame's light.
             seen: (320, 260), 0..255, how much of the picture is seen in each px of the crop;
                 None for all of it.
         """
         height, width = CROP_SHAPE
-        x, y = np.rint(_cells() + face.field[:, ::_CELL, ::_CELL]).astype(np.int32)
+        x, y = np.rint(_cells() + resized(face.grid_field, _CELLS)).astype(np.int32)
         inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
         x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
         box = _box_of(face, self._content[y, x] & inside, frame.shape)
@@ -151,14 +153,7 @@ def clip_box(
 
 def carry_points(face: "Face", points: NDArray[np.floating]) -> NDArray[np.float64]:
     """Template points (N, 2) in px of the frame, by the field from the template to the face."""
-    height, width = face.field_from_template.shape[1:]
-    x = np.clip(points[:, 0], 0, width - 1).astype(np.float32)[None]
-    y = np.clip(points[:, 1], 0, height - 1).astype(np.float32)[None]
-    moved = [
-        cv2.remap(channel, x, y, cv2.INTER_LINEAR)[0]
-        for channel in np.asarray(face.field_from_template, dtype=np.float32)
-    ]
-    return face.crop.to_frame(points + np.stack(moved, axis=-1))
+    return face.crop.to_frame(points + sampled(face.grid_field_from_template, points))
 
 
 def _box_of(face: "Face", cells: NDArray[np.bool_], frame_shape: tuple[int, ...]) -> Box | None:
@@ -186,6 +181,7 @@ def _to_region(face: "Face", cells: NDArray[np.float32], box: Box) -> NDArray[np
     shrink = max(1.0, max(width, height) / LIGHT_SIZE_PX)
     size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
     matrix = to_crop_matrix(face, box[0], box[1]) / _CELL
+    matrix[:, 2] += 0.5 / _CELL - 0.5
     steps = np.array([width / size[0], height / size[1]])
     matrix[:, 2] += matrix[:, :2] @ (0.5 * steps - 0.5)
     matrix[:, :2] *= steps
@@ -202,11 +198,14 @@ def carried_map(
     step = min(max(round(face.crop.scale), 1), _COARSEST)
     size = (math.ceil(width / step) + 1, math.ceil(height / step) + 1)
     # Point i of the coarse map is the middle of the step i, as cv2.resize sees it.
-    matrix = to_crop_matrix(face, box[0], box[1], _PAD)
-    matrix[:, 2] += matrix[:, :2].sum(axis=1) * ((step - 1) / 2)
+    matrix = to_crop_matrix(face, box[0], box[1])
+    matrix[:, 2] += matrix[:, :2].sum(axis=1) * ((step - 1) / 2) + 0.5
     matrix[:, :2] *= step
+    cell = np.array(cell_px(face.grid_field))
+    matrix /= cell[:, None]
+    matrix[:, 2] += np.ceil(_PAD / cell) - 0.5
     channels = []
-    for picture_px in _picture_map(face.field, picture_shape):
+    for picture_px in _picture_map(face.grid_field, picture_shape):
         coarse = cv2.warpAffine(
             picture_px,
             matrix,
@@ -224,31 +223,33 @@ def carried_map(
 def _picture_map(
     field: NDArray[np.float32], picture_shape: tuple[int, ...]
 ) -> Iterator[NDArray[np.float32]]:
-    """Picture px, x and then y, of every crop px and a margin: the field goes on beyond the crop.
+    """Picture px, x and then y, of a field's points and a margin: it goes on beyond the crop.
 
-    Each is (h + 2 pad, w + 2 pad); one channel at a time is what OpenCV resamples quickest.
+    Each is (h + 2 rows, w + 2 columns); one channel at a time is what OpenCV resamples quickest.
     """
-    bases = _picture_grid(picture_shape[:2])
+    bases = _picture_grid(picture_shape[:2], field.shape[1:])
+    columns, rows = (math.ceil(_PAD / size) for size in cell_px(field))
     for channel, base, k in zip(field, bases, _picture_scale(picture_shape), strict=True):
         flat = np.ascontiguousarray(channel, dtype=np.float32)
-        padded = cv2.copyMakeBorder(flat, *(_PAD,) * 4, cv2.BORDER_REPLICATE)
+        padded = cv2.copyMakeBorder(flat, rows, rows, columns, columns, cv2.BORDER_REPLICATE)
         yield np.asarray(cv2.scaleAdd(padded, k, base))
 
 
 @lru_cache(maxsize=1)
-def _cells() -> NDArray[np.intp]:
-    """(2, h', w'): x and y of every :data:`_CELL`-th px of the crop."""
-    height, width = CROP_SHAPE
-    return np.mgrid[0:height:_CELL, 0:width:_CELL][::-1]
+def _cells() -> NDArray[np.float32]:
+    """(2, h', w'): x and y of the middles of the crop's cells, crop px."""
+    return (np.mgrid[: _CELLS[0], : _CELLS[1]][::-1] * _CELL + (_CELL - 1) / 2).astype(np.float32)
 
 
 @lru_cache(maxsize=16)
-def _picture_grid(picture_shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """(2, h + 2 pad, w + 2 pad): the same for a field of zero."""
+def _picture_grid(picture_shape: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """(2, h + 2 rows, w + 2 columns): the same for a field of zero on a grid (h, w)."""
     k = np.array(_picture_scale(picture_shape))[:, None, None]
-    height, width = CROP_SHAPE
-    y, x = np.mgrid[-_PAD : height + _PAD, -_PAD : width + _PAD]
-    return ((np.stack([x, y]) + 0.5) * k - 0.5).astype(np.float32)
+    height, width = shape
+    size = np.array([CROP_SHAPE[1] / width, CROP_SHAPE[0] / height])
+    columns, rows = np.ceil(_PAD / size).astype(int)
+    y, x = np.mgrid[-rows : height + rows, -columns : width + columns]
+    return ((np.stack([x, y]) + 0.5) * size[:, None, None] * k - 0.5).astype(np.float32)
 
 
 def _picture_scale(picture_shape: tuple[int, ...]) -> tuple[float, float]:
@@ -256,10 +257,10 @@ def _picture_scale(picture_shape: tuple[int, ...]) -> tuple[float, float]:
     return picture_shape[1] / CROP_SHAPE[1], picture_shape[0] / CROP_SHAPE[0]
 
 
-def to_crop_matrix(face: "Face", x0: int, y0: int, pad: int = 0) -> NDArray[np.float64]:
-    """(2, 3): frame px counted from (x0, y0) -> px of the crop, or of the padded crop."""
+def to_crop_matrix(face: "Face", x0: int, y0: int) -> NDArray[np.float64]:
+    """(2, 3): frame px counted from (x0, y0) -> px of the crop."""
     matrix = np.asarray(cv2.invertAffineTransform(face.crop.matrix))
-    matrix[:, 2] += matrix[:, :2] @ (x0, y0) + pad
+    matrix[:, 2] += matrix[:, :2] @ (x0, y0)
     return matrix
 
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from facewarp.face.boxes import box_around
 from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.crop_field import resized
 from facewarp.face.fitting import Face
 from facewarp.face.overlay import carry_points
 from facewarp.face.pose import Affine, Points, inverse, joined, similarity, turned_about
@@ -32,7 +33,7 @@ Floats = NDArray[np.floating]
 
 _FRAME_S = 1 / 30  # between the first frames, if their times are equal
 _JUMP = 0.25  # of a face's side, from frame to frame: there is nothing to go on with
-_STEP = 4  # crop px between the points at which k and h are smoothed
+_STEP = 4  # crop px between the points at which k and h are smoothed: the network's own grid
 _SHAPE = (CROP_SHAPE[0] // _STEP, CROP_SHAPE[1] // _STEP)
 _OFFSET = 0.5 * _STEP - 0.5  # crop px of the first of them
 _COLUMNS = np.arange(_OFFSET, CROP_SHAPE[1], _STEP, dtype=np.float32)[None]
@@ -174,10 +175,9 @@ class FaceSmoother:
         is_first = self._last is None
         self._last = time, pose
 
-        back, onto = face.field_from_template, face.field
+        onto, back = (resized(f, _SHAPE) for f in (face.grid_field, face.grid_field_from_template))
         to_crop = joined(inverse(face.crop.matrix), self._matrix(pose))  # S, from template px
-        coarse_back, coarse_onto = (_coarse(field) for field in (back, onto))
-        back_shape = _then(inverse(to_crop), coarse_back)
+        back_shape = _then(inverse(to_crop), back)
         onto_shape = _seen_through(to_crop, onto)
         held_pose = self._pose(pose, self._dt, np.array([1 / side, 1 / side, 0.5, 0.5]))
         back_change = self._back(back_shape, self._dt, 1 / self._side) - back_shape
@@ -186,14 +186,12 @@ class FaceSmoother:
             return face
         held = joined(inverse(face.crop.matrix), self._matrix(held_pose))
         moved = joined(held, inverse(to_crop))  # crop px, by what the pose is held back
-        back_change = _then(moved, coarse_back) - coarse_back + _turned(held, back_change)
-        onto_change = (
-            _seen_through(inverse(moved), onto) - coarse_onto + _sampled(onto_change, inverse(held))
-        )
         smooth = replace(
             face,
-            field=_changed(onto, onto_change),
-            field_from_template=_changed(back, back_change),
+            grid_field=np.float32(
+                _seen_through(inverse(moved), onto) + _sampled(onto_change, inverse(held))
+            ),
+            grid_field_from_template=np.float32(_then(moved, back) + _turned(held, back_change)),
         )
         landmarks = carry_points(smooth, self._landmarks)
         return replace(smooth, landmarks=landmarks, box=box_around(landmarks))
@@ -222,21 +220,6 @@ def _to_points(shares: Floats) -> Floats:
     return cv2.resize(shares.astype(np.float32), _SHAPE[::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def _coarse(field: Floats) -> Floats:
-    """A field (2, 320, 260) at the points of a shape, still in crop px."""
-    size = _SHAPE[::-1]
-    return np.stack([cv2.resize(one, size, interpolation=cv2.INTER_LINEAR) for one in field])
-
-
-def _changed(field: Floats, change: Floats) -> Floats:
-    """A field (2, 320, 260) plus a change known at the points of a shape."""
-    changed = np.empty(field.shape, np.float32)
-    for one, target in zip(change, changed, strict=True):
-        cv2.resize(one, CROP_SHAPE[::-1], dst=target, interpolation=cv2.INTER_LINEAR)
-    changed += field
-    return changed
-
-
 def _then(affine: Affine, field: Floats) -> Floats:
     """Displacements (2, h, w) of points p that go through a field and then an affine map."""
     return _turned(affine, field) + _displacements(affine)
@@ -262,10 +245,9 @@ def _displacements(affine: Affine) -> Floats:
 
 
 def _sampled(field: Floats, affine: Affine) -> Floats:
-    """Values (2, h, w) of a field, dense or coarse, at affine(p)."""
-    step = CROP_SHAPE[0] / field.shape[1]
-    matrix = affine * (_STEP / step)
-    matrix[:, 2] = (affine @ (_OFFSET, _OFFSET, 1) + 0.5) / step - 0.5
+    """Values (2, h, w) of a field at affine(p)."""
+    matrix = affine.copy()
+    matrix[:, 2] = (affine @ (_OFFSET, _OFFSET, 1) + 0.5) / _STEP - 0.5
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     size = _SHAPE[::-1]
     return np.stack(

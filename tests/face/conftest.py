@@ -40,8 +40,8 @@ def face_at(template):
             box=(*landmarks.min(axis=0), *landmarks.max(axis=0)),
             landmarks=landmarks,
             crop=crop,
-            field=zero if field is None else field,
-            field_from_template=zero if back is None else back,
+            grid_field=zero if field is None else field,
+            grid_field_from_template=zero if back is None else back,
             probabilities=np.zeros((8, 80, 65), np.float32),
             folds_percent=0.0,
         )

@@ -7,13 +7,15 @@ import cv2
 import numpy as np
 import pytest
 
-from facewarp.face.crop import CROP_SHAPE, Crop
+from facewarp.face.crop import Crop
+from facewarp.face.crop_field import sampled
 from facewarp.face.fitting import Face
 from facewarp.face.pose import inverse, joined, similarity, turned_about
 from facewarp.face.smoothing import FaceSmoother, OneEuro, OneEuroFilter, SmoothingConfig
 
 PLAIN = OneEuro(min_hz=1.0, beta=0.0)  # without a beta it is a low-pass filter of first order
 FPS = 30
+GRID = (80, 65)  # of the network's fields
 
 
 def filtered(config, values, times, unit=1.0):
@@ -113,7 +115,7 @@ class Head:
 
     def face(self, pose, crop=None, noise=None):
         crop = crop or Crop(pose)
-        y, x = np.indices(CROP_SHAPE, dtype=float)
+        y, x = 4 * np.indices(GRID, dtype=float) + 1.5
         points = np.stack([x, y], -1)
         to_crop = joined(inverse(crop.matrix), pose)
         back = _apply(to_crop, points + self._bump(points, self.bumps[0]))
@@ -123,7 +125,7 @@ class Head:
         if noise is not None:
             fields = [one + _noise(noise) for one in fields]
         landmarks = self.template.landmarks
-        landmarks = landmarks + _at(fields[1], landmarks)
+        landmarks = landmarks + sampled(fields[1], landmarks)
         return Face(
             0, "tracking", 0.9, (0, 0, 1, 1), crop.to_frame(landmarks), crop, *fields,
             np.zeros((8, 80, 65), np.float32), 0.0,
@@ -139,23 +141,16 @@ def _apply(affine, points):
     return points @ affine[:, :2].T + affine[:, 2]
 
 
-def _at(field, points):
-    x, y = (points[:, axis].astype(np.float32)[None] for axis in range(2))
-    return np.stack([cv2.remap(one, x, y, cv2.INTER_LINEAR)[0] for one in field], -1)
-
-
 def _noise(rng):
     """What a network's noise is like: smooth over some pixels."""
     coarse = rng.normal(0, 0.15, (2, 20, 16)).astype(np.float32)
-    return np.stack(
-        [cv2.resize(one, CROP_SHAPE[::-1], interpolation=cv2.INTER_CUBIC) for one in coarse]
-    )
+    return np.stack([cv2.resize(one, GRID[::-1], interpolation=cv2.INTER_CUBIC) for one in coarse])
 
 
 def seen_by_field(face, points):
     """Template px that the field has at points of the frame."""
     here = face.crop.to_crop(points)
-    return here + _at(face.field, here)
+    return here + sampled(face.grid_field, here)
 
 
 def jitter(values):

@@ -95,7 +95,7 @@ def test_smoothing_changes_fields_and_landmarks_together(make_tracker, portrait,
         x, y = tracker.template.landmarks.astype(np.float32).T
         moved = [cv2.remap(one, x[None], y[None], 1)[0] for one in face.field_from_template]
         expected = face.crop.to_frame(tracker.template.landmarks + np.stack(moved, -1))
-        np.testing.assert_allclose(face.landmarks, expected, atol=1e-3)
+        np.testing.assert_allclose(face.landmarks, expected, atol=0.1)  # resampled twice
         assert face.box == (*face.landmarks.min(0), *face.landmarks.max(0))
         assert face.confidence == alone.confidence
 

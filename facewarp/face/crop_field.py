@@ -1,0 +1,46 @@
+"""Displacement fields of a face crop, on the grid that the network gives them on.
+
+A field is (2, h, w), x before y, in px of the crop whatever its grid; the grid divides the crop
+evenly, and its point (i, j) is the middle of the crop's cell (i, j). Between the points a field is
+linear, and beyond the outermost ones it stays as it is there.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.face.crop import CROP_SHAPE
+
+Field = NDArray[np.float32]
+
+
+def cell_px(field: NDArray[np.floating]) -> tuple[float, float]:
+    """Width and height of a field's cells, crop px."""
+    height, width = field.shape[1:]
+    return CROP_SHAPE[1] / width, CROP_SHAPE[0] / height
+
+
+def dense(field: Field) -> Field:
+    """A field at every px of the crop, (2, 320, 260)."""
+    return resized(field, CROP_SHAPE)
+
+
+def resized(field: Field, shape: tuple[int, int]) -> Field:
+    """A field on a grid (h, w); the field itself where that is its own."""
+    if field.shape[1:] == shape:
+        return field
+    fine = np.empty((2, *shape), np.float32)
+    for channel, target in zip(field, fine, strict=True):
+        cv2.resize(channel, shape[::-1], dst=target, interpolation=cv2.INTER_LINEAR)
+    return fine
+
+
+def sampled(field: Field, points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Displacements (N, 2) of points (N, 2), both in px of the crop."""
+    where = ((np.asarray(points) + 0.5) / cell_px(field) - 0.5).astype(np.float32)
+    x, y = (np.ascontiguousarray(axis)[None] for axis in where.T)
+    moved = [
+        cv2.remap(channel, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+        for channel in field
+    ]
+    return np.stack(moved, axis=-1).astype(np.float64)
