@@ -186,12 +186,12 @@ class FaceSmoother:
             return face
         held = joined(inverse(face.crop.matrix), self._matrix(held_pose))
         moved = joined(held, inverse(to_crop))  # crop px, by what the pose is held back
+        held_onto = _seen_through(inverse(moved), onto) + _sampled(onto_change, inverse(held))
+        held_back = _then(moved, back) + _turned(held, back_change)
         smooth = replace(
             face,
-            grid_field=np.float32(
-                _seen_through(inverse(moved), onto) + _sampled(onto_change, inverse(held))
-            ),
-            grid_field_from_template=np.float32(_then(moved, back) + _turned(held, back_change)),
+            grid_field=held_onto.astype(np.float32, copy=False),
+            grid_field_from_template=held_back.astype(np.float32, copy=False),
         )
         landmarks = carry_points(smooth, self._landmarks)
         return replace(smooth, landmarks=landmarks, box=box_around(landmarks))
