@@ -8,7 +8,7 @@ precisely where the face is.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -149,7 +149,13 @@ class FaceDetector:
         self.min_confidence = min_confidence
         self._network = BlazeFace(_CANDIDATE_SCORE)
 
-    def detect(self, image: NDArray[Any], *, thorough: bool | None = False) -> list[Detection]:
+    def detect(
+        self,
+        image: NDArray[Any],
+        *,
+        thorough: bool | None = False,
+        is_known: Callable[[Detection], bool] = lambda candidate: False,
+    ) -> list[Detection]:
         """Find the faces of a frame.
 
         Args:
@@ -158,6 +164,8 @@ class FaceDetector:
                 of its longer side. True also searches overlapping tiles of a half, a quarter and
                 an eighth of it, and the whole frame upside down. None does so step by step, and
                 stops at the first step that finds anything.
+            is_known: tells of a first, rough sight of a face whether it needs no closer looks,
+                for instance since the face is followed already; it is not reported then.
 
         Returns:
             The faces, best score first; empty if there are none.
@@ -168,7 +176,7 @@ class FaceDetector:
             least = self.min_confidence + (_TILES_ASK_MORE if step > 0 else 0.0)
             for window in windows:
                 for candidate in self._look(pyramid, window):
-                    if not any(_same(candidate, face) for face in found):
+                    if not is_known(candidate) and not any(_same(candidate, f) for f in found):
                         found += self._confirm(pyramid, candidate, least)
             if found and thorough is None:
                 break

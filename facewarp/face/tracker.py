@@ -230,7 +230,11 @@ class FaceTracker:
             self._background.begin(image, thorough)
             thorough = False
         with self._timed("detect"):
-            return found + self._detector.detect(image, thorough=thorough)
+            return found + self._detector.detect(
+                image,
+                thorough=thorough,
+                is_known=lambda candidate: is_among(_square(candidate), followed),
+            )
 
     def _sighted(self, image: NDArray[np.generic], followed: Sequence[Box]) -> list[Detection]:
         """One of those faces that the background search saw, where it is by now.

@@ -52,7 +52,7 @@ class TrackerConfig:
     patience: int = 3
     look_every_s: float = 0.5
     search_every_s: float = 1.5
-    search_beside_every_s: float = 5.0
+    search_beside_every_s: float = 8.0
     remember_s: float = 5.0
 
 

@@ -77,9 +77,9 @@ class RGBReader:
     def _from_420(self, picture: av.VideoFrame) -> Image:
         is_full = picture.format.name == "yuvj420p" or picture.color_range == ColorRange.JPEG
         luma, *chroma = (_pixels(plane) for plane in picture.planes)
-        fine = (cv2.resize(c, self._size, interpolation=cv2.INTER_LINEAR) for c in chroma)
+        fine = cv2.resize(cv2.merge(chroma), self._size, interpolation=cv2.INTER_LINEAR)
         to_rgb = _to_rgb_matrix(int(picture.colorspace), is_full)
-        return np.asarray(cv2.transform(cv2.merge((luma, *fine)), to_rgb), np.uint8)
+        return np.asarray(cv2.transform(cv2.merge((luma, fine)), to_rgb), np.uint8)
 
     def _by_swscale(self, picture: av.VideoFrame) -> Image:
         width, height = self._size

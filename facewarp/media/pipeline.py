@@ -18,7 +18,7 @@ from facewarp.media.threads import ReadAhead
 Record = Mapping[str, Any]
 Found = TypeVar("Found")
 
-_AHEAD = 2  # frames in which something was found, and which are not drawn yet
+_AHEAD = 16  # frames found in and not drawn yet: work for the others during a thorough search
 
 
 @dataclass(frozen=True)
