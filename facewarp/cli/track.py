@@ -145,6 +145,7 @@ def track(
         template, model, faces=faces, device=device, engine=engine, smooth=smooth
     ) as tracker:
         share_cores(tracker.model.engine, in_pipeline=True)
+        tracker.warm_up()
         for job in jobs:
             try:
                 results.append(_track(output, tracker, drawn, job))

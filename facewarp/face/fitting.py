@@ -1,6 +1,8 @@
 """Fitting: what crops of a frame show is registered with the template, in both directions."""
 
+import logging
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +23,8 @@ from facewarp.face.crop import CROP_SHAPE, Crop, bounding_square, eye_roll
 from facewarp.face.crop_field import dense, sampled
 from facewarp.face.groupwise import template_guidance
 from facewarp.face.template import Template
+
+log = logging.getLogger(__name__)
 
 State = Literal["tracking", "uncertain", "lost"]
 
@@ -128,6 +132,19 @@ class Fitter:
                     faces[i] = face
                     turning.append(i)
         return faces
+
+    def warm_up(self) -> threading.Thread:
+        """Have the engine get ready in a thread, which is returned; a fit waits for it."""
+        thread = threading.Thread(target=self._run_once, name="facewarp-warm-up")
+        thread.start()
+        return thread
+
+    @torch.inference_mode()
+    def _run_once(self) -> None:
+        try:
+            self.model.both_ways(torch.zeros(1, 1, *CROP_SHAPE), self._guidance)
+        except Exception as error:  # noqa: BLE001 - whoever needs the engine gets it again
+            log.debug("warming up: %s", error)
 
     @torch.inference_mode()
     def fit(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:

@@ -2,8 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.linalg import splu
 
 
 class ScreenedPoisson:
@@ -17,6 +15,10 @@ class ScreenedPoisson:
     """
 
     def __init__(self, mask: NDArray[np.bool_], length_px: float) -> None:
+        # SciPy takes a sixth of a second to import, and few programs that draw ever solve.
+        from scipy.sparse import coo_matrix
+        from scipy.sparse.linalg import splu
+
         inside = mask.copy()
         inside[[0, -1]] = inside[:, [0, -1]] = False
         self._inside = inside

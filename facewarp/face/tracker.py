@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from threading import Thread
 from time import perf_counter
 from types import TracebackType
 from typing import Self
@@ -90,6 +91,7 @@ class FaceTracker:
         self._smooth = smooth
         self._background = BackgroundSearch(self._detector) if threaded_search else None
         self.seconds = {"detect": 0.0, "register": 0.0}
+        self._warming: Thread | None = None
         self._tracks: list[Track] = []
         self._sightings: list[Detection] = []  # of the background search, not looked at yet
         self._time: float | None = None
@@ -134,12 +136,18 @@ class FaceTracker:
         self._next_id, self._time = other._next_id, other._time
         self._last_look, self._last_search = other._last_look, other._last_search
 
+    def warm_up(self) -> None:
+        """Have the engine get ready beside what the caller does before the first frame."""
+        self._warming = self._fitter.warm_up()
+
     def register(self, image: NDArray[np.generic], crop: Crop) -> Face:
         """Register what a crop shows with the template, without following anything."""
         return self._fitter.fit(image, [crop])[0]
 
     def close(self) -> None:
-        """End the search's thread, and free the detector if it is the tracker's own."""
+        """End the tracker's threads, and free the detector if it is the tracker's own."""
+        if self._warming is not None:
+            self._warming.join()
         if self._background is not None:
             self._background.close()
         if self._owns_detector:

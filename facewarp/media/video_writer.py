@@ -78,7 +78,7 @@ class VideoWriter(Output):
         self._held: av.VideoFrame | None = None
         self._last_pts: int | None = None
         self._shift: float | None = None if like and like.start is not None else 0.0
-        self._is_over = False
+        self._is_over = self._is_cut = False
         self._audio: AudioCopy | None = None
         self._file = OutputFile(target, [like.path] if like else [])
         name = FORMATS[target.suffix.lower()]
@@ -158,11 +158,12 @@ class VideoWriter(Output):
     def close(self, *, keep_partial: bool = False) -> None:
         """See `Output.close`.
 
-        The sound goes on to its end if the source was read to its end, and otherwise stops with
-        the last frame.
+        The sound goes on to its end if the source was read to its end and nothing went wrong
+        (``keep_partial``), and otherwise stops with the last frame.
         """
         if self._is_over:
             return
+        self._is_cut = keep_partial
         try:
             self._thread.finish()
         except (av.FFmpegError, OSError) as error:
@@ -227,7 +228,7 @@ class VideoWriter(Output):
     def _finish(self) -> None:
         """Runs in the encoding thread: from the last frame to the end of the file."""
         if self._last_pts is not None and self._shift is not None:
-            is_whole = self._like is not None and self._like.exhausted
+            is_whole = self._like is not None and self._like.exhausted and not self._is_cut
             end = self._last_pts + max(1, round(1 / (self._rate * self._time_base)))
             if self._like and is_whole:
                 source_end = round(Fraction(self._like.end_time - self._shift) / self._time_base)

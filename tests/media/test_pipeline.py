@@ -143,8 +143,14 @@ def test_data_does_not_appear_without_the_pictures(make_clip, tmp_path, monkeypa
 def test_an_interrupted_pass_keeps_what_was_done(make_clip, contents, tmp_path, index, told):
     out, data = tmp_path / "out.mp4", tmp_path / "track.jsonl"
     path = make_clip(sound="aac")
+    stop_there = stopping(index, KeyboardInterrupt())
+
+    def work(frame, found):
+        time.sleep(0.02)  # the source is read to its end long before
+        return stop_there(frame, found)
+
     with pytest.raises(KeyboardInterrupt) as stop:
-        passed(path, out, stopping(index, KeyboardInterrupt()), data)
+        passed(path, out, work, data)
     assert stop.value.__notes__ == [f"kept {told} in {out} and their data in {data}"]
     kept = contents(out)
     np.testing.assert_allclose(kept.times, contents(path).times[:index], atol=1e-5)
