@@ -48,10 +48,10 @@ class TemplatePicture:
     """
 
     def __init__(self, rgba: NDArray[np.uint8], opacity: float = 1.0) -> None:
-        colour = rgba.astype(np.float32)
-        colour[..., 3] *= opacity * _border_window(rgba.shape[:2])
-        colour[..., :3] *= colour[..., 3:] / 255
-        image = np.rint(colour).astype(np.uint8)
+        alpha = np.rint(rgba[..., 3] * (opacity * _border_window(rgba.shape[:2]))).astype(np.uint8)
+        colour = cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB)
+        colour = cv2.multiply(colour, cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB), scale=1 / 255)
+        image = np.asarray(cv2.merge((*cv2.split(colour), alpha)), np.uint8)
         self._levels = [image]
         while min(image.shape[:2]) >= 64:
             image = cv2.resize(
