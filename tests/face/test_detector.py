@@ -234,3 +234,18 @@ print(drawing_utils.plt.rcParams["figure.dpi"] > 0, "matplotlib.pyplot" in sys.m
 """
     asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert asked.stdout.split("\n")[:2] == ["[]", "True True"]
+
+
+def test_what_is_known_is_not_looked_at_again(detector, portrait, monkeypatch):
+    frame = portrait.frame()
+    (face,) = detector.detect(frame)
+    looks, look = [], detector._network.look
+    monkeypatch.setattr(
+        detector._network, "look", lambda picture: (looks.append(1), look(picture))[1]
+    )
+    seen = []
+    assert detector.detect(frame, is_known=lambda face: bool(seen.append(face)) or True) == []
+    assert len(looks) == 1  # a glance at the whole frame, and no closer one
+    assert all(face.overlap(candidate) > 0.4 for candidate in seen)
+    assert seen
+    assert detector.detect(frame, is_known=lambda face: False)[0].box == face.box

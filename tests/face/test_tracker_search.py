@@ -20,7 +20,7 @@ class Slow:
         self.go_on, self.begun = threading.Event(), threading.Event()
         self.error, self.threads, self.seen = None, [], []
 
-    def detect(self, image, *, thorough=False):
+    def detect(self, image, *, thorough=False, is_known=None):
         if thorough is False:
             return self.detector.detect(image)
         self.threads.append(threading.current_thread())
