@@ -1,9 +1,11 @@
 """Many patients: found, worked on beside each other, never twice, and none stops the rest."""
 
 import csv
+import multiprocessing
 import os
 import signal
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,6 +99,68 @@ def test_one_bad_patient_and_what_is_done_once(patients, tmp_path):
     assert work_on(replace(anna, resume=False)).status == "done"
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("_known")
+@pytest.mark.parametrize("share", [0.0, 0.5], ids=["begun", "half done"])
+def test_ctrl_c_keeps_whole_patients_alone_and_goes_on_from_there(patients, tmp_path, share):
+    out = tmp_path / "out"
+    jobs = jobs_for({name: patients[name] for name in ("anna", "berta")}, out, QUICK)
+
+    def stop(event):
+        if event.job.name == "berta" and event.share >= share:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        run_cohort(jobs, out, told=stop)
+    assert stopped.value.__notes__ == [f"kept 1 of 2 patients in {out}; the same command goes on"]
+    assert sorted(p.name for p in out.iterdir()) == ["anna", "cohort.csv", "cohort.html"]
+    again = run_cohort(jobs, out)
+    assert [outcome.status for outcome in again.outcomes] == ["skipped", "done"]
+    assert sorted(p.name for p in out.iterdir()) == ["anna", "berta", "cohort.csv", "cohort.html"]
+
+
+def slow_work(job, progress=None):
+    """Stands for an analysis that takes long and cleans up after itself."""
+    try:
+        (job.folder.parent / f".{job.name}.partial").touch()
+        progress(0.1)
+        time.sleep(60)
+    finally:
+        (job.folder.parent / f".{job.name}.partial").unlink()
+    return Outcome(job.name, job.source, job.folder, "done")
+
+
+def slow_serve(pipe):
+    workers.work_on = slow_work
+    workers._serve(pipe)
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_processes_which_clean_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        workers._Worker,
+        "__init__",
+        lambda self, context: _fake_worker(self, context, slow_serve),
+    )
+    jobs = jobs_for({name: tmp_path / name for name in "ab"}, tmp_path, QUICK)
+    pids, halfway = set(), set()
+
+    def stop(event):
+        pids.update(child.pid for child in multiprocessing.active_children())
+        if event.kind == "progress":
+            halfway.add(event.job.name)
+        if len(halfway) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        workers.run_in_processes(jobs, 2, stop)
+    assert time.monotonic() - began < 45
+    assert list(tmp_path.iterdir()) == []
+    assert len(pids) == 2
+    assert not multiprocessing.active_children()
+
+
 def fake_work(job, progress=None):
     """Stands for an analysis: what a name says becomes of its patient."""
     with open(job.folder.parent / "log.txt", "a", encoding="utf-8") as log:
@@ -131,9 +195,9 @@ def test_a_process_that_dies_takes_nobody_with_it(tmp_path, monkeypatch):
     assert any(e.kind == "progress" and e.share == 0.5 for e in events)
 
 
-def _fake_worker(self, context):
+def _fake_worker(self, context, serve=fake_serve):
     self.pipe, theirs = context.Pipe()
-    self.process = context.Process(target=fake_serve, args=(theirs,), daemon=True)
+    self.process = context.Process(target=serve, args=(theirs,), daemon=True)
     self.process.start()
     theirs.close()
     self.job = None
