@@ -17,7 +17,9 @@ from facewarp.cli.compare import (
     Runs,
     compare_faces,
 )
+from facewarp.cli.compare_hearts import HeartMethods, compare_hearts
 from facewarp.cli.console import Output, output_of
+from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
     from facewarp.training.datasets.photo import FacePhoto
@@ -32,6 +34,7 @@ Model = Annotated[str, typer.Option(help="A shipped name, a weights file or a ru
 Seed = Annotated[int, typer.Option(min=0, help="Of the crops.")]
 Limit = Annotated[int | None, typer.Option(min=2, help="Only the first photographs.")]
 PairsCsv = Annotated[Path | None, typer.Option(help="Write a row per pair to this CSV file.")]
+HeartLimit = Annotated[int | None, typer.Option(min=1, help="Only the first patients.")]
 Picture = Annotated[
     Path | None, typer.Option(help="Draw the best, the median and the worst pair as PNG.")
 ]
@@ -167,18 +170,27 @@ def acdc(
         Path | None, typer.Option(help="Write a row per patient to this CSV file.")
     ] = None,
     figures: Annotated[
-        Path | None, typer.Option(help="Plot found against true volumes into this folder, as PNG.")
+        Path | None,
+        typer.Option(
+            help="Plot found against true volumes into this folder, as PNG; with --methods tables, "
+            "figures and a page."
+        ),
     ] = None,
     picture: Annotated[
         Path | None, typer.Option(help="Draw the best, the median and the worst patient as PNG.")
     ] = None,
     threads: Threads = None,
+    methods: HeartMethods = None,
+    runs: Runs = Path("runs"),
+    limit: HeartLimit = None,
 ) -> None:
     """Measure on cine MRI of ACDC: end-diastole and end-systole, with their labels.
 
     paper: end-systole to end-diastole, cubes of 1.56 mm, patients 15 to 20 of every 20. memwarp:
     both ways, 1.8 x 1.8 x 10 mm, patients 18 to 20 of every 20, or the challenge's own test
-    patients where they are. Volumes and ejection fraction are those of ``facewarp cine``.
+    patients where they are. Volumes and ejection fraction are those of ``facewarp cine``. With
+    --methods all, rivals are measured on the same patients; those not trained yet, or not
+    installed, are named with the command that helps.
     """
     import torch
 
@@ -191,6 +203,14 @@ def acdc(
         torch.set_num_threads(threads)
     way = PROTOCOLS[protocol.value]
     split, folders = way.patients(data, patients)
+    if limit is not None and limit < len(folders):
+        split, folders = f"{split}, the first {limit}", folders[:limit]
+    if methods is not None:
+        if picture is not None:
+            what = "--picture is of one model; --figures draws the methods' slices"
+            raise FacewarpError(what, "--picture", "Leave it out.")
+        compare_hearts(output, methods, runs, model, folders, way, split, out, figures)
+        return
     loaded = load(model)
     with output.progress("evaluating acdc", total=len(folders), unit="patients") as advance:
         found, scores, volumes = evaluate_hearts(loaded, folders, way, split=split, advance=advance)
