@@ -155,7 +155,8 @@ def _tile(image: NDArray[np.float32], parts: NDArray[np.uint8], caption: str) ->
     drawn = cv2.resize(grey, _TILE, interpolation=cv2.INTER_CUBIC)
     drawn = np.repeat(np.asarray(drawn, np.uint8)[..., None], 3, axis=2)
     for part in HeartPart:
-        mask = cv2.resize((parts == part).astype(np.uint8), _TILE, interpolation=cv2.INTER_LINEAR)
+        share = cv2.resize((parts == part).astype(np.float32), _TILE, interpolation=cv2.INTER_CUBIC)
+        mask = (cv2.GaussianBlur(share, (0, 0), 1.5) > 0.5).astype(np.uint8)
         outlines, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         if part:
             cv2.drawContours(drawn, outlines, -1, PART_COLORS[part].tolist(), 1, cv2.LINE_AA)

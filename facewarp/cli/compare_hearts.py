@@ -24,6 +24,8 @@ HeartMethods = Annotated[
     ),
 ]
 
+_LEFT_OUT = ("HD95 mm", "std of J", "SDlogJ", "M parameters")
+
 
 def compare_hearts(
     output: Output,
@@ -77,10 +79,10 @@ def _table(found: "HeartComparison") -> Table:
     from facewarp.training.heart_comparison_page import about, header, line
 
     names = header()
-    shown = [index for index, name in enumerate(names) if name not in ("SDlogJ", "M parameters")]
+    shown = [names.index(name) for name in names if name not in _LEFT_OUT]
     table = Table(caption=escape(about(found)))
     for index in shown:
-        table.add_column(names[index], justify="right" if index else "left")
+        table.add_column(names[index], justify="right" if index else "left", no_wrap=not index)
     for method in found.methods:
         cells = line(method)
         table.add_row(*(cells[index] for index in shown))

@@ -1,4 +1,4 @@
-"""elastix: cubic B-splines by local grey values, what many groups use today.
+"""elastix: cubic B-splines by the correlation of grey values, what many groups use today.
 
 Klein, Staring, Murphy, Viergever, Pluim, elastix: A Toolbox for Intensity-Based Medical Image
 Registration, IEEE Transactions on Medical Imaging 29(1), 2010, through ``itk-elastix``. It runs in
@@ -21,8 +21,9 @@ INSTALL = "pip install 'facewarp[rivals]'"
 CONTROL_MM = 16.0  # between the finest control points
 _PAIR, _FIELD = "pair.npz", "field.npy"
 _SETTINGS = {
-    "Metric": ["AdvancedNormalizedCorrelation", "TransformBendingEnergyPenalty"],
-    "Metric1Weight": ["5.0"],
+    "Registration": ["MultiResolutionRegistration"],
+    "Metric": ["AdvancedNormalizedCorrelation"],
+    "MaximumNumberOfIterations": ["200"],
     "RandomSeed": ["1"],
     "WriteResultImage": ["false"],
 }
