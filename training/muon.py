@@ -56,32 +56,33 @@ class Muon(torch.optim.Optimizer):
         """Change every parameter that has a gradient."""
         for group in self.param_groups:
             for parameter in group["params"]:
-                if parameter.grad is None:
+                gradient = parameter.grad
+                if gradient is None:
                     continue
                 if group["is_kernels"]:
-                    self._turn(parameter, group["lr"], group["weight_decay"])
+                    self._turn(parameter, gradient, group["lr"], group["weight_decay"])
                 else:
-                    self._adapt(parameter, self.others_scale * group["lr"])
+                    self._adapt(parameter, gradient, self.others_scale * group["lr"])
 
-    def _turn(self, kernel: Tensor, lr: float, weight_decay: float) -> None:
+    def _turn(self, kernel: Tensor, gradient: Tensor, lr: float, weight_decay: float) -> None:
         state = self.state[kernel]
         if not state:
             state["momentum"] = torch.zeros_like(kernel)
-        momentum = state["momentum"].lerp_(kernel.grad, 1 - self.momentum)
-        ahead = torch.lerp(kernel.grad, momentum, self.momentum).flatten(1)
+        momentum = state["momentum"].lerp_(gradient, 1 - self.momentum)
+        ahead = torch.lerp(gradient, momentum, self.momentum).flatten(1)
         turned = orthogonalised(ahead)
         size = _SIZE * max(turned.shape) ** 0.5
         kernel.mul_(1 - lr * weight_decay).sub_(turned.reshape(kernel.shape), alpha=lr * size)
 
-    def _adapt(self, parameter: Tensor, lr: float) -> None:
+    def _adapt(self, parameter: Tensor, gradient: Tensor, lr: float) -> None:
         state = self.state[parameter]
         if not state:
             state["step"] = torch.zeros(())
             state["mean"], state["square"] = (torch.zeros_like(parameter) for _ in range(2))
         first, second = self.betas
         state["step"] += 1
-        mean = state["mean"].lerp_(parameter.grad, 1 - first)
-        square = state["square"].lerp_(parameter.grad.square(), 1 - second)
+        mean = state["mean"].lerp_(gradient, 1 - first)
+        square = state["square"].lerp_(gradient.square(), 1 - second)
         step = float(state["step"])
         root = (square / (1 - second**step)).sqrt_().add_(self.eps)
         parameter.addcdiv_(mean, root, value=-lr / (1 - first**step))

@@ -31,7 +31,8 @@ def _make_muon(config: TrainConfig, net: nn.Module) -> Muon:
 
     What a layer reads from one channel, or tells of few, has no directions to be made equal.
     """
-    kernels, others = [], []
+    kernels: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for parameter in net.parameters():
         is_wide = parameter.ndim > 2 and min(parameter.shape[:2]) > 1
         is_wide = is_wide and min(len(parameter), parameter[0].numel()) >= _FEWEST

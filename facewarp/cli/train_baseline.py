@@ -103,8 +103,13 @@ def baseline(
     if name is Baseline.ESR:
         _train_esr(output, photos, path, about, seed)
     else:
-        settings = {"steps": steps or FACE_STEPS, "batch": batch or FACE_BATCH, "width": width}
-        settings |= {"lr": FACE_LR if lr is None else lr, "seed": seed}
+        settings: dict[str, Any] = {
+            "steps": steps or FACE_STEPS,
+            "batch": batch or FACE_BATCH,
+            "width": width,
+            "lr": FACE_LR if lr is None else lr,
+            "seed": seed,
+        }
         write_json(folder / "config.json", {"baseline": name.value, **settings, "about": about})
         _train_network(output, name.value, photos, path, about, workers, settings)
     seconds = time.perf_counter() - began

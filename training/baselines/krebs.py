@@ -63,8 +63,8 @@ class KrebsAutoencoder(nn.Module):
         }
         depth, height, width = shape
         self.shape = (depth, height, width)
-        self.small = (depth // 4, height // 8, width // 8)
-        self.half = (depth, height // 2, width // 2)
+        self.coarse_shape = (depth // 4, height // 8, width // 8)
+        self.velocity_shape = (depth, height // 2, width // 2)
         self.sigma, self.window, self.weight = tuple(sigma), tuple(window), weight
         flat, whole = (1, 2, 2), (2, 2, 2)
         self.encoder = nn.Sequential(
@@ -73,7 +73,7 @@ class KrebsAutoencoder(nn.Module):
             *(nn.Conv3d(32, 32, 3, whole, 1), nn.LeakyReLU(SLOPE)),
             *(nn.Conv3d(32, 4, 3, 1, 1), nn.LeakyReLU(SLOPE), nn.Flatten()),
         )
-        cells = self.small[0] * self.small[1] * self.small[2]
+        cells = self.coarse_shape[0] * self.coarse_shape[1] * self.coarse_shape[2]
         self.mean = nn.Linear(4 * cells, latent)
         self.log_variance = nn.Linear(4 * cells, latent)
         self.unfold = nn.Linear(latent, cells)
@@ -100,12 +100,12 @@ class KrebsAutoencoder(nn.Module):
 
     def decode(self, numbers: Tensor, moving: Tensor) -> Tensor:
         """Smooth velocities ``(B, 3, D, H / 2, W / 2)``, in voxels of that grid."""
-        x = self.unfold(numbers).reshape(-1, 1, *self.small)
+        x = self.unfold(numbers).reshape(-1, 1, *self.coarse_shape)
         for layer in self.up:
             seen = resize_image(moving, tuple(x.shape[2:]))
             x = nn.functional.leaky_relu(layer(torch.cat([x, seen], dim=1)), SLOPE)
-        velocity = self.head(torch.cat([x, resize_image(moving, self.half)], dim=1))
-        return smooth(velocity, gaussian_window(self.half, self.sigma))
+        velocity = self.head(torch.cat([x, resize_image(moving, self.velocity_shape)], dim=1))
+        return smooth(velocity, gaussian_window(self.velocity_shape, self.sigma))
 
     def velocity(self, fixed: Tensor, moving: Tensor) -> Tensor:
         """The likeliest velocities, see `decode`."""
