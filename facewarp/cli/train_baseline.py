@@ -44,7 +44,7 @@ def baseline(
     steps: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Optimisation steps of networks.", show_default="4000; on hearts 700"
+            min=1, help="Optimisation steps of networks.", show_default="4000; on hearts 5000"
         ),
     ] = None,
     batch: Annotated[
@@ -74,7 +74,7 @@ def baseline(
     pictures that are bent at random, without labels. Photographs are those of train helen.
     voxelmorph, krebs: registration of hearts, without labels, on the patients of train acdc.
 
-    Example: facewarp train baseline voxelmorph --data acdc --steps 700
+    Example: facewarp train baseline voxelmorph --data acdc --steps 5000
     """
     import torch
 

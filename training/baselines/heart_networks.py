@@ -41,7 +41,7 @@ class RivalSettings:
         seed: of weights, views, directions and the autoencoder's numbers.
     """
 
-    steps: int = 700
+    steps: int = 5000
     batch: int = 1
     lr: float = 6e-3
     optimizer: str = "muon"
