@@ -7,9 +7,8 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from facewarp.core.network import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.training.files import replacing, unwritable
 
@@ -33,8 +32,8 @@ class Progress:
 
 def save_checkpoint(
     path: Path,
-    net: GuidedRegistration,
-    average: GuidedRegistration,
+    net: nn.Module,
+    average: nn.Module,
     optimizer: torch.optim.Optimizer,
     progress: Progress,
 ) -> None:
@@ -65,8 +64,8 @@ def save_checkpoint(
 
 def load_checkpoint(
     path: Path,
-    net: GuidedRegistration,
-    average: GuidedRegistration,
+    net: nn.Module,
+    average: nn.Module,
     optimizer: torch.optim.Optimizer,
 ) -> Progress:
     """Put networks and optimiser into the state of a checkpoint.

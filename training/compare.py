@@ -17,7 +17,7 @@ from facewarp.training.evaluate import (
     score_pair,
 )
 from facewarp.training.face_methods import FaceMethod
-from facewarp.training.rivals import Skipped
+from facewarp.training.result_table import Skipped
 
 
 @dataclass(frozen=True, eq=False)

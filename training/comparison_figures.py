@@ -4,7 +4,7 @@ import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from facewarp.core import fields
 from facewarp.face.parts import PART_COLORS, FacePart
-from facewarp.training.compare import Comparison, Measured, registered
+from facewarp.training.compare import Comparison, registered
 from facewarp.training.datasets.crops import FaceCrop
 from facewarp.training.evaluate import PARTS
 from facewarp.training.face_methods import FaceMethod
 from facewarp.training.figures import coloured
 from facewarp.training.files import replacing, write_png
+from facewarp.training.metrics import mean_over_present
 from facewarp.training.plots import matplotlib_figure
 
 if TYPE_CHECKING:
@@ -32,35 +33,80 @@ _CAPTION_PX = 34
 _GAP_PX = 26
 
 
-def draw_pairs(path: Path, comparison: Comparison) -> Path:
-    """Dice of every pair, best first, a line a method."""
+class Ranked(Protocol):
+    """A method that was measured, on faces or on hearts."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def scores(self) -> "Sequence[Scored]":
+        """Of its pairs."""
+        ...
+
+
+class Scored(Protocol):
+    """A pair's score."""
+
+    @property
+    def dice(self) -> NDArray[np.float64]:
+        """Of each part, NaN where absent, 0 to 1."""
+        ...
+
+    @property
+    def dice_mean(self) -> float:
+        """Mean over the parts present, 0 to 1."""
+        ...
+
+
+AnyRanked = TypeVar("AnyRanked", bound=Ranked)
+
+
+def draw_pairs(path: Path, methods: Sequence[Ranked], pairs: str = "pairs") -> Path:
+    """Dice of every pair, best first, a line a method; `pairs` is what they are called."""
     figure = matplotlib_figure()(figsize=(9.5, 5.6), dpi=110, layout="constrained")
     axes = figure.subplots()
-    for index, method in enumerate(_by_dice(comparison)):
+    for index, method in enumerate(by_dice(methods)):
         values = np.sort([100 * score.dice_mean for score in method.scores])[::-1]
         colour, style = _COLORS[index % 7], _STYLES[index // 7 % 3]
         label = f"{method.name} ({values.mean():.1f})"
         axes.plot(np.arange(1, len(values) + 1), values, style, color=colour, lw=1.7, label=label)
-    _label(axes, "pairs, each method's best first", "Dice, mean over parts, %")
+    _label(axes, f"{pairs}, each method's best first", "Dice, mean over parts, %")
     _finish(figure, axes, path)
     return path
 
 
-def draw_parts(path: Path, comparison: Comparison) -> Path:
-    """Dice of every pair by part, best first; a panel for each of the two best methods."""
-    best = _by_dice(comparison)[:2]
+def draw_parts(
+    path: Path,
+    methods: Sequence[Ranked],
+    parts: Sequence[str] = PARTS,
+    colours: NDArray[np.uint8] = PART_COLORS,
+    pairs: str = "pairs",
+) -> Path:
+    """Dice of every pair by part, best first; a panel for each of the two best methods.
+
+    Args:
+        path: the file.
+        methods: what was measured.
+        parts: their names.
+        colours: of the background and of each part, (n + 1, 3).
+        pairs: what pairs are called.
+    """
+    best = by_dice(methods)[:2]
     figure = matplotlib_figure()(figsize=(5.3 * len(best), 4.6), dpi=110, layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(best), sharey=True))
     for axes, method in zip(panels, best, strict=True):
-        for index, part in enumerate(PARTS):
+        for index, part in enumerate(parts):
             values = np.array([100 * score.dice[index] for score in method.scores])
             values = np.sort(values[~np.isnan(values)])[::-1]
-            colour = tuple(PART_COLORS[index + 1] / 255 * 0.9)
+            colour = tuple(colours[index + 1] / 255 * 0.9)
             style = "--" if part.endswith("right") else "-"
             name = part.replace("_", " ")
             axes.plot(np.arange(1, len(values) + 1), values, style, color=colour, label=name)
         axes.set_title(method.name, fontsize=11)
-        _label(axes, "pairs, each part's best first", "Dice, %")
+        _label(axes, f"{pairs}, each part's best first", "Dice, %")
     _finish(figure, panels[-1], path)
     return path
 
@@ -95,7 +141,7 @@ def draw_examples(
     Of each pair, the fixed and the moving picture with their true parts, then moving and its
     parts carried onto fixed, with its Dice.
     """
-    best = _by_dice(comparison)[0]
+    best = by_dice(comparison.methods)[0]
     ranked = sorted(range(len(crops)), key=lambda i: best.scores[i].dice_mean, reverse=True)
     chosen = dict.fromkeys((ranked[0], ranked[len(ranked) // 2], ranked[-1]))
     rows = []
@@ -111,7 +157,7 @@ def draw_examples(
             warped = fields.warp(picture, result.field)[0, 0].round().numpy().astype(np.uint8)
             dice = 100 * measured.scores[index].dice_mean
             tiles.append(_tile(warped, result.labels, f"{method.name}: {dice:.1f}"))
-        rows.append(_wrapped(tiles))
+        rows.append(wrapped(tiles))
     gap = np.full((_GAP_PX, rows[0].shape[1], 3), 255, np.uint8)
     write_png(path, np.concatenate([part for row in rows for part in (row, gap)][:-1]))
     return path
@@ -130,7 +176,7 @@ def _tile(image: NDArray[np.uint8], labels: NDArray[np.uint8], caption: str) -> 
     return np.concatenate([head, np.asarray(small, np.uint8)])
 
 
-def _wrapped(tiles: Sequence[NDArray[np.uint8]], most: int = 9) -> NDArray[np.uint8]:
+def wrapped(tiles: Sequence[NDArray[np.uint8]], most: int = 9) -> NDArray[np.uint8]:
     """Tiles in as few lines as hold `most` each, the lines alike in length."""
     blank = np.full_like(tiles[0], 255)
     columns = math.ceil(len(tiles) / math.ceil(len(tiles) / most))
@@ -139,8 +185,13 @@ def _wrapped(tiles: Sequence[NDArray[np.uint8]], most: int = 9) -> NDArray[np.ui
     return np.concatenate([np.concatenate(strip, axis=1) for strip in strips])
 
 
-def _by_dice(comparison: Comparison) -> list[Measured]:
-    return sorted(comparison.methods, key=lambda m: m.means()["dice_mean"], reverse=True)
+def by_dice(methods: Sequence[AnyRanked]) -> list[AnyRanked]:
+    """Methods, that of the best mean Dice first."""
+
+    def mean(method: AnyRanked) -> float:
+        return mean_over_present([score.dice_mean for score in method.scores])
+
+    return sorted(methods, key=mean, reverse=True)
 
 
 def _column(path: Path, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

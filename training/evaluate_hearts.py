@@ -16,7 +16,7 @@ from facewarp.errors import FacewarpError
 from facewarp.training.datasets.acdc import AcdcPatient, labels_on, load_patient
 from facewarp.training.evaluate import machine
 from facewarp.training.files import write_csv
-from facewarp.training.heart_methods import ED, ES, GuidedMethod, HeartMethod
+from facewarp.training.heart_methods import ED, ES, OURS, GuidedMethod, HeartMethod
 from facewarp.training.heart_protocols import SDLOGJ, SDLOGJ_STRICT, HeartProtocol
 from facewarp.training.heart_volumes import HeartVolumes, VolumeErrors, measure_volumes
 from facewarp.training.metrics import dice_per_part, jacobian_statistics, mean_over_present
@@ -254,7 +254,7 @@ def summarise(
         dataset="acdc",
         protocol=protocol.name,
         split=split,
-        method=GuidedMethod.name,
+        method=OURS,
         n_pairs=len(scores),
         directions=2 if protocol.both_directions else 1,
         **means,

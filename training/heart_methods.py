@@ -1,6 +1,7 @@
 """Ways to register a heart's two phases: the guided network; rivals have the same face."""
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from facewarp.cardiac.model_grid import ModelGrid, model_input
+from facewarp.cardiac.model_grid import Array3, ModelGrid, model_input
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.window import find_window
 from facewarp.core.geometry import resize_field, resize_image
@@ -19,6 +20,7 @@ from facewarp.training.heart_data import heart_grid
 from facewarp.training.heart_protocols import carry_field
 
 ED, ES = 0, 1
+OURS = "facewarp"
 _NOTHING = 1e-3
 
 
@@ -42,6 +44,8 @@ class HeartMethod(Protocol):
     """A way to register hearts: the model, or a rival of it."""
 
     name: str
+    parameters: int
+    sha256: str
 
     def register(self, patient: AcdcPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
         """Register a patient's phases; fields come on the grid given, in both directions or one."""
@@ -53,16 +57,17 @@ class GuidedMethod:
 
     Args:
         model: a heart model.
+        name: what to call it.
 
     Raises:
         FacewarpError: it is none.
     """
 
-    name = "facewarp"
-
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, name: str = OURS) -> None:
         """See the class."""
-        self.model = model
+        self.model, self.name = model, name
+        self.parameters = sum(p.numel() for p in model.net.parameters())
+        self.sha256 = model.sha256
         self.shape, self.spacing_mm = heart_grid(model.config)
 
     def register(self, patient: AcdcPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
@@ -95,3 +100,45 @@ class GuidedMethod:
             return find_window(self.model, volume)
         except FacewarpError:
             return ModelGrid.around(volume, self.shape, self.spacing_mm)
+
+
+class RivalMethod:
+    """A rival that is one function of two volumes; it sees no labels.
+
+    Args:
+        name: what to call it.
+        find: gives the fields of ``(D, H, W)`` grey values in [0, 1] on a grid of this spacing
+            (x, y, z): fixed into moving and, where asked for, moving into fixed; ``(3, D, H, W)``
+            voxels each.
+        grid: shape and spacing of the grid it has learnt on; None: the protocol's own.
+        parameters: how many numbers it has learnt.
+        sha256: of the file they are in, "" without.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        find: "FindFields",
+        grid: tuple[tuple[int, int, int], Array3] | None = None,
+        parameters: int = 0,
+        sha256: str = "",
+    ) -> None:
+        """See the class."""
+        self.name, self.parameters, self.sha256 = name, parameters, sha256
+        self._find, self._grid = find, grid
+
+    def register(self, patient: AcdcPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
+        """See `HeartMethod`; the time begins with the resampling of the volumes."""
+        began = time.perf_counter()
+        own = grid
+        if self._grid is not None:
+            own = ModelGrid.around(patient.images[ED], *self._grid)
+        fixed, moving = model_input(patient.stacked(), own)
+        found = self._find(fixed, moving, own.spacing_mm, both)
+        seconds = time.perf_counter() - began
+        return RegisteredPair(tuple(carry_field(u, own, grid) for u in found), None, seconds)
+
+
+FindFields = Callable[
+    [NDArray[np.float32], NDArray[np.float32], Array3, bool], Sequence[NDArray[np.float32]]
+]

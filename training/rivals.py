@@ -20,6 +20,7 @@ from facewarp.training.baselines.thin_plate import dense_field, face_mesh
 from facewarp.training.baselines.unregistered import rest
 from facewarp.training.face_methods import FaceMethod, GuidedMethod, RivalMethod
 from facewarp.training.presets import PRESETS
+from facewarp.training.result_table import Skipped
 
 WEIGHTS = "model.safetensors"
 POSTS = ("polyaffine", "add", "compose")
@@ -46,21 +47,6 @@ class Sources:
     model: str = "face"
     landmarker: Path | None = None
     flownet: Path | None = None
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A method that can't be run yet.
-
-    Attributes:
-        name: of the method.
-        reason: what is missing.
-        fix: the command or option that helps.
-    """
-
-    name: str
-    reason: str
-    fix: str
 
 
 def chosen_methods(words: str) -> list[str]:

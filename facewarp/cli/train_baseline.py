@@ -9,6 +9,8 @@ import typer
 from rich.markup import escape
 
 from facewarp.cli.console import Output, output_of
+from facewarp.cli.train_heart_baseline import train_heart_rival
+from facewarp.errors import FacewarpError
 
 
 class Baseline(StrEnum):
@@ -18,32 +20,61 @@ class Baseline(StrEnum):
     SPLINE_FLOWNET = "spline-flownet"
     FLOWNETS = "flownets"
     FLOWNETC = "flownetc"
+    VOXELMORPH = "voxelmorph"
+    KREBS = "krebs"
+
+
+HEARTS = (Baseline.VOXELMORPH, Baseline.KREBS)
+FACE_STEPS, FACE_BATCH, FACE_LR = 4000, 8, 1e-3
 
 
 def baseline(
     ctx: typer.Context,
     name: Annotated[Baseline, typer.Argument(help="Which rival.")],
     data: Annotated[
-        Path, typer.Option(help="As for train helen: NAME.jpg with NAME.pts, or trainset/.")
+        Path,
+        typer.Option(
+            help="As for train helen: NAME.jpg with NAME.pts, or trainset/; of voxelmorph and "
+            "krebs as for train acdc: patients' folders."
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option(help="The run's folder.", show_default="runs/baseline-NAME")
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Optimisation steps of networks.")] = 4000,
-    batch: Annotated[int, typer.Option(min=1, help="Pairs a step.")] = 8,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Optimisation steps of networks.", show_default="4000; on hearts 5000"
+        ),
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Pairs a step.", show_default="8; on hearts 1")
+    ] = None,
     width: Annotated[
-        int, typer.Option(min=2, help="Channels of a network's first layer; FlowNet's had 64.")
+        int, typer.Option(min=2, help="Channels of a FlowNet's first layer; theirs had 64.")
     ] = 16,
-    lr: Annotated[float, typer.Option(min=0.0, help="First learning rate.")] = 1e-3,
+    lr: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="First learning rate.", show_default="0.001; on hearts 0.006"),
+    ] = None,
+    optimizer: Annotated[
+        str, typer.Option(help="On hearts: muon, adamw or adam; others learn by Adam.")
+    ] = "muon",
     workers: Annotated[int, typer.Option(min=1, help="Threads that make batches.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, views and ferns.")] = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --out, on hearts.")
+    ] = False,
 ) -> None:
-    """Train a rival that `facewarp eval helen --methods` then finds.
+    """Train a rival that `facewarp eval helen|acdc --methods` then finds.
 
     esr: explicit shape regression of the 68 points, minutes. spline-flownet: FlowNet's
     correlation with spline control points, by labels. flownets, flownetc: optical flow on
     pictures that are bent at random, without labels. Photographs are those of train helen.
+    voxelmorph, krebs: registration of hearts, without labels, on the patients of train acdc.
+
+    Example: facewarp train baseline voxelmorph --data acdc --steps 5000
     """
     import torch
 
@@ -54,6 +85,13 @@ def baseline(
     folder = out or Path("runs") / f"baseline-{name.value}"
     if threads is not None:
         torch.set_num_threads(threads)
+    if name in HEARTS:
+        chosen = {"steps": steps, "batch": batch, "lr": lr, "optimizer": optimizer, "seed": seed}
+        train_heart_rival(output, name.value, data, folder, chosen, resume, workers)
+        return
+    if resume:
+        fix = f"--resume is of {' and '.join(HEARTS)}; the others begin anew."
+        raise FacewarpError(f"{name.value} can't be resumed", "--resume", fix)
     output.say("Reading photographs ...")
     found = helen_training_data(data, hold_out=False)
     photos = [photo for some in found.sets for photo in some]
@@ -65,7 +103,13 @@ def baseline(
     if name is Baseline.ESR:
         _train_esr(output, photos, path, about, seed)
     else:
-        settings = {"steps": steps, "batch": batch, "width": width, "lr": lr, "seed": seed}
+        settings: dict[str, Any] = {
+            "steps": steps or FACE_STEPS,
+            "batch": batch or FACE_BATCH,
+            "width": width,
+            "lr": FACE_LR if lr is None else lr,
+            "seed": seed,
+        }
         write_json(folder / "config.json", {"baseline": name.value, **settings, "about": about})
         _train_network(output, name.value, photos, path, about, workers, settings)
     seconds = time.perf_counter() - began
