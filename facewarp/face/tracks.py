@@ -24,13 +24,12 @@ _FACES_PER_S = 4.0  # how many times its own size a face may move in a second un
 class TrackerConfig:
     """When the tracker believes, doubts and gives up.
 
-    The confidences were chosen with weights of 2450 training steps on 70 photographs of Helen's
-    test set, each registered on crops from exact to a whole face aside, up to twice too large
-    or small, and turned, and on crops without a face: 2244 registrations. At 0.9 the landmarks
-    were off by 2.6 % of the face's side in the median, at 0.8 by 4 %, at 0.7 by 6 %; below 0.55
-    most were off by more than 15 %, below 0.5 three of four. Of the faces on good crops 95 %
-    reach 0.89, of the crops without a face 95 % stay below 0.42
-    (docs/decisions/0006-confidence.md).
+    The confidences were chosen for the shipped weights on 70 photographs of Helen's test set,
+    each registered on crops from exact to a whole face aside, up to twice too large or small, and
+    turned: 1721 registrations. Above 0.9 the landmarks were off by 2.5 % of the face's side in
+    the median or less, at 0.8 by 5 %; below 0.7 most were off by more than 15 %, below 0.6 nine
+    of ten. Of the faces on good crops 99 % reach 0.9, of the crops without a face 95 % stay below
+    0.7 (docs/decisions/0006-confidence.md).
 
     Attributes:
         faces: how many faces to follow at most.
@@ -46,9 +45,9 @@ class TrackerConfig:
     """
 
     faces: int = 5
-    sure: float = 0.7
-    unsure: float = 0.6
-    gone: float = 0.45
+    sure: float = 0.8
+    unsure: float = 0.75
+    gone: float = 0.6
     patience: int = 3
     look_every_s: float = 0.5
     search_every_s: float = 1.5

@@ -214,7 +214,7 @@ def test_a_doubtful_face_is_followed_while_the_detector_sees_it(
     tracker = make_tracker(faces=1, detector=asked)
     tracker._fitter = doubting = Doubting(fitter)
     tracker(portrait.frame(), 0.0)
-    doubting.confidence = 0.5
+    doubting.confidence = 0.7
     for step in range(1, 6):
         (face,) = tracker(portrait.frame(), step / 25)
         assert face.state == "uncertain"
@@ -230,7 +230,7 @@ def test_a_doubtful_face_that_the_detector_does_not_see_is_lost(
     tracker = make_tracker(faces=1, detector=asked)
     tracker._fitter = doubting = Doubting(fitter)
     tracker(portrait.frame(), 0.0)
-    doubting.confidence, asked.answer = 0.5, []
+    doubting.confidence, asked.answer = 0.7, []
     states = [tracker(portrait.frame(), step / 25)[0].state for step in range(1, 5)]
     assert states == ["uncertain", "uncertain", "lost", "lost"]
     doubting.confidence, asked.answer = None, None
