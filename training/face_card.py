@@ -20,15 +20,19 @@ points, and errors of several pixels are common.
 - Commercial products: see the licence."""
 
 _LIMITS = """\
-- It was taught with crops 1.6 to 2.4 times as high as the single, mostly frontal face in them, \
-rolled by up to 40 degrees. Profiles, faces cut off by the picture and very small or blurred ones \
+- It was taught with crops 1.6 to 2.4 times as high as the single, mostly frontal face in them \
+(a few 1.25 to 3.3 times), rolled by up to 45 degrees. Profiles and faces cut off by the picture \
 come out worse.
 - Hands, masks, microphones, hair and sunglasses in front of a face were taught only as drawn \
 patches. Where a part can't be seen the model guesses.
 - "Face" ends a little above the brows, since that is as far as 68 points tell. Against masks \
 that reach the hair its overlap is limited by that.
-- The data sets don't say whom they show. Whether errors differ with skin, age or sex was not \
-measured; expect that they do.
+- It sees a face in nearly anything, if less surely: docs/decisions/0006-confidence.md says what \
+its confidence is worth.
+- The data sets don't say whom they show. In the groups that can be told apart, eyes that are \
+shut, glasses, skin that looks dark, dim light and heads on one side come out worse: \
+docs/face-groups.md has the numbers. Whether errors differ with age or sex, for beards, babies or \
+profiles was not measured; expect that they do.
 - Fields may fold where faces differ a lot; the share is stated below."""
 
 
