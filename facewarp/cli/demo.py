@@ -1,5 +1,6 @@
 """``facewarp demo``: the whole program on the clip it ships, with the error it makes there."""
 
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from statistics import median
@@ -61,8 +62,8 @@ def demo(
     with FaceTracker(faces=1, engine=engine) as tracker:
         show = Show(tracker, motion.duration_s)
         source = open_source(assets / "astronaut.mp4")
-        sink = open_sink(out / "tracked.mp4", like=source)
-        records = open_records(out / "track.jsonl")
+        sink = partial(open_sink, out / "tracked.mp4", like=source)
+        records = partial(open_records, out / "track.jsonl")
         with output.progress("demo", source.frame_count) as advance:
             done = run_pass(source, sink, show.find, show.draw, records, advance)
         sha256, runs = tracker.model.sha256, tracker.model.engine.summary

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from facewarp.face.template import Template
     from facewarp.face.tracker import Face, FaceTracker
     from facewarp.media.pipeline import Pass
+    from facewarp.media.sinks import Sink
     from facewarp.media.sources import Frame, Image, Source
 
 
@@ -130,7 +132,6 @@ def track(
     """
     import cv2
 
-    from facewarp.core.engine import share_cores
     from facewarp.core.memory import keep_freed_memory
     from facewarp.face.tracker import FaceTracker
 
@@ -142,10 +143,14 @@ def track(
     cv2.setNumThreads(1)  # decoding, registering and encoding keep the cores busy
     keep_freed_memory()
     with FaceTracker(
-        template, model, faces=faces, device=device, engine=engine, smooth=smooth
+        template,
+        model,
+        faces=faces,
+        device=device,
+        engine=engine,
+        smooth=smooth,
+        in_pipeline=True,
     ) as tracker:
-        share_cores(tracker.model.engine, in_pipeline=True)
-        tracker.warm_up()
         for job in jobs:
             try:
                 results.append(_track(output, tracker, drawn, job))
@@ -284,15 +289,13 @@ def _track(output: Output, tracker: "FaceTracker", effect: "Effect", job: _Job) 
         picture = effect(frame.image, faces, tracker.template)
         return picture, [record_of(frame, face) for face in faces]
 
-    size = _size_of(effect, source, tracker.template)
-    sink = open_sink(job.target, like=source, size=size, comment=note_of(effect))
-    try:
-        records = open_records(job.data, [source.path]) if job.data else None
-    except BaseException:
-        sink.abort()
-        raise
+    def pictures() -> "Sink":
+        size = _size_of(effect, source, tracker.template)
+        return open_sink(job.target, like=source, size=size, comment=note_of(effect))
+
+    records = partial(open_records, job.data, [source.path]) if job.data else None
     with output.progress(f"tracking {source.name}", source.frame_count) as advance:
-        done = run_pass(source, sink, find, draw, records, advance)
+        done = run_pass(source, pictures, find, draw, records, advance)
     _report(output, done, tally)
     return {
         "input": done.source,

@@ -28,6 +28,7 @@ from facewarp.errors import FacewarpError
 
 log = logging.getLogger(__name__)
 
+_UNASKED = ("matplotlib", "matplotlib.pyplot", "sounddevice")
 MODEL = "detector/face_detection_short_range.tflite"
 
 
@@ -93,7 +94,7 @@ class BlazeFace:
 def _load_native(min_score: float) -> tuple[Any, Any]:
     """MediaPipe's image class and a running detector."""
     try:
-        with _matplotlib_later():
+        with _unasked_later():
             from mediapipe import Image
             from mediapipe.tasks.python import BaseOptions
             from mediapipe.tasks.python.vision import FaceDetector, FaceDetectorOptions
@@ -127,18 +128,18 @@ class _Later(ModuleType):
 
 
 @contextmanager
-def _matplotlib_later() -> Iterator[None]:
-    """Import without Matplotlib, which MediaPipe would import for drawings nobody asked for.
+def _unasked_later() -> Iterator[None]:
+    """Import without what MediaPipe would import for drawings and sounds nobody asked for.
 
-    That is a quarter of a second of every start. Who uses those drawings still gets them.
+    Matplotlib and PortAudio are a third of a second of every start. Who uses them still gets them.
     """
-    if "matplotlib" in sys.modules:
-        yield
-        return
-    names = ("matplotlib", "matplotlib.pyplot")
-    package, pyplot = stand_ins = [_Later(name) for name in names]
-    package.pyplot = pyplot  # type: ignore[attr-defined]
-    sys.modules.update(zip(names, stand_ins, strict=True))
+    names = [name for name in _UNASKED if name.partition(".")[0] not in sys.modules]
+    stand_ins = {name: _Later(name) for name in names}
+    for name, module in stand_ins.items():
+        package, _, inner = name.rpartition(".")
+        if package:
+            setattr(stand_ins[package], inner, module)
+    sys.modules.update(stand_ins)
     try:
         yield
     finally:

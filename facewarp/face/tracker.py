@@ -14,6 +14,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.core.engine import share_cores
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
 from facewarp.face.boxes import Box, centre_of, overlap, side_of, square_at
@@ -51,6 +52,8 @@ class FaceTracker:
         threaded_search: search for small faces in a thread of its own, so that no frame waits the
             third of a second that it takes: for cameras. What is found when then depends on the
             machine.
+        in_pipeline: the tracker works beside decoding, drawing and encoding: its engine takes no
+            more than its share of the cores, and gets ready in a thread.
 
     Attributes:
         template: what faces are registered with.
@@ -78,6 +81,7 @@ class FaceTracker:
         detector: FaceDetector | None = None,
         smooth: bool | SmoothingConfig = False,
         threaded_search: bool = False,
+        in_pipeline: bool = False,
     ) -> None:
         config = config or TrackerConfig()
         self.config = config if faces is None else replace(config, faces=faces)
@@ -86,12 +90,15 @@ class FaceTracker:
         self._fitter = Fitter(template, model, device, self.config.sure, engine)
         self.template = self._fitter.template
         self.model = self._fitter.model
+        self._warming: Thread | None = None
+        if in_pipeline:
+            share_cores(self.model.engine, in_pipeline=True)
+            self._warming = self._fitter.warm_up()
         self._detector = detector or FaceDetector()
         self._owns_detector = detector is None
         self._smooth = smooth
         self._background = BackgroundSearch(self._detector) if threaded_search else None
         self.seconds = {"detect": 0.0, "register": 0.0}
-        self._warming: Thread | None = None
         self._tracks: list[Track] = []
         self._sightings: list[Detection] = []  # of the background search, not looked at yet
         self._time: float | None = None
@@ -135,10 +142,6 @@ class FaceTracker:
         self._tracks = [replace(track, smoother=self._smoother()) for track in other._tracks]
         self._next_id, self._time = other._next_id, other._time
         self._last_look, self._last_search = other._last_look, other._last_search
-
-    def warm_up(self) -> None:
-        """Have the engine get ready beside what the caller does before the first frame."""
-        self._warming = self._fitter.warm_up()
 
     def register(self, image: NDArray[np.generic], crop: Crop) -> Face:
         """Register what a crop shows with the template, without following anything."""

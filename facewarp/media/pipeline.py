@@ -4,7 +4,7 @@ decoding -> finding -> drawing (the caller's thread) -> encoding, a thread each
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, nullcontext
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -47,13 +47,13 @@ class Pass:
 
 def run_pass(
     source: Source,
-    sink: Sink,
+    open_sink: Callable[[], Sink],
     find: Callable[[Frame], Found],
     draw: Callable[[Frame, Found], tuple[Image, Iterable[Record]]],
-    records: RecordWriter | None = None,
+    open_records: Callable[[], RecordWriter] | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> Pass:
-    """Read ``source`` to its end through ``find`` and ``draw`` into ``sink`` and ``records``.
+    """Read a source to its end through ``find`` and ``draw`` into a sink and records.
 
     Reading and writing run in threads of their own where they are slow, and so does ``find``,
     a frame or two ahead of ``draw``, which runs here. On Ctrl-C both outputs keep what was done,
@@ -62,10 +62,11 @@ def run_pass(
 
     Args:
         source: an open source; closed at the end.
-        sink: an open sink; closed at the end.
+        open_sink: opens where pictures go, while the first frame is being found; closed at the
+            end.
         find: what is in a frame; called with one after the other, in a thread of its own.
         draw: from a frame and what is in it to its new picture and its records.
-        records: where records go, closed at the end; dropped without.
+        open_records: the same for records, which are dropped without.
         advance: called after each frame.
     """
     began = perf_counter()
@@ -73,13 +74,17 @@ def run_pass(
     def search() -> Iterator[tuple[Frame, Found]]:
         return ((frame, find(frame)) for frame in source)
 
+    sink: Sink | None = None
+    records: RecordWriter | None = None
     try:
-        with (
-            source,
-            records or nullcontext(),
-            sink,  # closes, or fails, before the records
-            closing(ReadAhead(search, _AHEAD, f"find {source.name}")) as seen,
-        ):
+        with ExitStack() as opened:
+            opened.enter_context(source)
+            ahead = ReadAhead(search, _AHEAD, f"find {source.name}")
+            seen = opened.enter_context(closing(ahead))
+            if open_records is not None:
+                records = opened.enter_context(open_records())
+            sink = open_sink()
+            opened.enter_context(sink)  # closes, or fails, before the records
             for frame, found in seen:
                 image, told = draw(frame, found)
                 sink.write(frame.with_image(image))
@@ -90,11 +95,14 @@ def run_pass(
     except KeyboardInterrupt as stop:
         stop.add_note(_kept(sink, records))
         raise
+    assert sink is not None
     return Pass(source.path, sink.target, sink.kept, perf_counter() - began, source.truncated)
 
 
-def _kept(sink: Sink, records: RecordWriter | None) -> str:
+def _kept(sink: Sink | None, records: RecordWriter | None) -> str:
     """What an interrupted pass has left."""
+    if sink is None:
+        return "nothing was written yet"
     if not sink.kept:
         return f"nothing was written to {sink.target}"
     frames = "the first frame" if sink.kept == 1 else f"the first {sink.kept} frames"

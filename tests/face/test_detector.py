@@ -228,7 +228,7 @@ def test_matplotlib_is_not_imported_for_finding_faces_and_still_there_for_who_wa
 import sys
 from facewarp.face.detector import FaceDetector
 FaceDetector().close()
-print(sorted(name for name in sys.modules if name.startswith("matplotlib")))
+print(sorted(n for n in sys.modules if n.startswith(("matplotlib", "sounddevice"))))
 from mediapipe.tasks.python.vision import drawing_utils
 print(drawing_utils.plt.rcParams["figure.dpi"] > 0, "matplotlib.pyplot" in sys.modules)
 """

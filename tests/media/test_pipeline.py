@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import PIL.Image
@@ -38,8 +39,9 @@ def stopping(index, error):
 
 def passed(clip, out, work=darker, data=None, **options):
     source = open_source(clip)
-    records = open_records(data) if data else None
-    return run_pass(source, open_sink(out, like=source), nothing, work, records, **options)
+    records = (lambda: open_records(data)) if data else None
+    sink = partial(open_sink, out, like=source)
+    return run_pass(source, sink, nothing, work, records, **options)
 
 
 @pytest.mark.parametrize(
@@ -133,8 +135,9 @@ def test_data_does_not_appear_without_the_pictures(make_clip, tmp_path, monkeypa
         raise FacewarpError("no space is left to write")
 
     monkeypatch.setattr(sink, "close", fail)
+    records = partial(open_records, tmp_path / "track.jsonl")
     with pytest.raises(FacewarpError, match="no space"):
-        run_pass(source, sink, nothing, darker, open_records(tmp_path / "track.jsonl"))
+        run_pass(source, lambda: sink, nothing, darker, records)
     assert not (tmp_path / "track.jsonl").exists()
     assert not list(tmp_path.glob(".*"))
 
@@ -182,7 +185,7 @@ def test_finding_runs_ahead_of_drawing_and_never_out_of_turn(make_clip, tmp_path
 
     path = make_clip(frames=40)
     source = open_source(path)
-    run_pass(source, open_sink(tmp_path / "out.mp4", like=source), find, draw)
+    run_pass(source, partial(open_sink, tmp_path / "out.mp4", like=source), find, draw)
     assert drawn == [(index, 10 * index) for index in range(40)]
     assert {name for _, name in found} == {f"find {path.name}"}
     assert 4 < max(ahead) <= 18  # a thorough search is bridged, and memory is bounded
@@ -196,6 +199,6 @@ def test_what_fails_in_finding_is_raised_and_leaves_nothing(make_clip, tmp_path)
     source = open_source(make_clip())
     before = set(threading.enumerate())
     with pytest.raises(FacewarpError, match="upside down"):
-        run_pass(source, open_sink(tmp_path / "out.mp4", like=source), find, darker)
+        run_pass(source, partial(open_sink, tmp_path / "out.mp4", like=source), find, darker)
     assert not list(tmp_path.glob("*out*"))
     assert set(threading.enumerate()) <= before
