@@ -61,7 +61,8 @@ format: $(DEV) ## rewrite the code as ruff likes it
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(DEV) ## every script of benchmarks/, each printing its table
+bench: $(DEV) ## facewarp bench, then every script of benchmarks/, each printing its table
+	$(BIN)/facewarp bench
 	@shopt -s nullglob; for script in benchmarks/[!_]*.py; do \
 		printf '\033[1m%s\033[0m\n' "$$script"; $(BIN)/python "$$script"; done
 
