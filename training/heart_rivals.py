@@ -19,7 +19,7 @@ from facewarp.training.baselines.voxelmorph import INSTALL
 from facewarp.training.heart_data import heart_grid
 from facewarp.training.heart_methods import OURS, GuidedMethod, HeartMethod, RivalMethod
 from facewarp.training.presets import PRESETS
-from facewarp.training.result_table import Skipped
+from facewarp.training.result_table import Skipped, sorted_out
 
 WEIGHTS = "model.safetensors"
 VARIANTS = tuple(name for name in PRESETS if name.startswith("acdc-paper"))
@@ -74,15 +74,7 @@ def find_heart_methods(
     Raises:
         FacewarpError: a file that is there can't be used.
     """
-    found: list[HeartMethod] = []
-    skipped: list[Skipped] = []
-    for name in names:
-        method = _method(name, sources)
-        if isinstance(method, Skipped):
-            skipped.append(method)
-        else:
-            found.append(method)
-    return found, skipped
+    return sorted_out(_method(name, sources) for name in names)
 
 
 def _method(name: str, sources: HeartSources) -> HeartMethod | Skipped:

@@ -3,12 +3,14 @@
 import base64
 import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from facewarp.training.files import write_csv, write_json, write_text
+
+Method = TypeVar("Method")
 
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;"
@@ -31,6 +33,18 @@ class Skipped:
     name: str
     reason: str
     fix: str
+
+
+def sorted_out(methods: Iterable[Method | Skipped]) -> tuple[list[Method], list[Skipped]]:
+    """Methods that can be run, and those that can't yet."""
+    found: list[Method] = []
+    skipped: list[Skipped] = []
+    for method in methods:
+        if isinstance(method, Skipped):
+            skipped.append(method)
+        else:
+            found.append(method)
+    return found, skipped
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from facewarp.training.baselines.thin_plate import dense_field, face_mesh
 from facewarp.training.baselines.unregistered import rest
 from facewarp.training.face_methods import FaceMethod, GuidedMethod, RivalMethod
 from facewarp.training.presets import PRESETS
-from facewarp.training.result_table import Skipped
+from facewarp.training.result_table import Skipped, sorted_out
 
 WEIGHTS = "model.safetensors"
 POSTS = ("polyaffine", "add", "compose")
@@ -81,12 +81,7 @@ def find_methods(names: Sequence[str], sources: Sources) -> tuple[list[FaceMetho
     Raises:
         FacewarpError: a file that is there can't be used.
     """
-    found: list[FaceMethod] = []
-    skipped: list[Skipped] = []
-    for name in names:
-        method = _method(name, sources)
-        (skipped if isinstance(method, Skipped) else found).append(method)  # type: ignore[arg-type]
-    return found, skipped
+    return sorted_out(_method(name, sources) for name in names)
 
 
 def _method(name: str, sources: Sources) -> FaceMethod | Skipped:

@@ -14,7 +14,7 @@ from facewarp.cardiac.patient import INFO, find_patients
 from facewarp.cardiac.truth import flat
 from facewarp.cardiac.workers import Event, run_here, run_in_processes
 from facewarp.errors import FacewarpError
-from facewarp.media.outputs import OutputFile, write_error
+from facewarp.media.outputs import written
 
 LISTS: Final = (".txt", ".lst", ".csv")
 #: Columns of ``cohort.csv`` that hold measurements, in their order.
@@ -153,16 +153,16 @@ def write_cohort(cohort: Cohort) -> None:
 
     rows = [row_of(outcome) for outcome in cohort.outcomes]
     names = [*_ABOUT, *MEASURED, *(f"true_{name}" for name in MEASURED if _has(rows, name))]
-
-    def table(path: Path) -> None:
-        with open(path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, names, restval="", extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows(rows)
-
-    _write(cohort.folder / "cohort.csv", table)
+    with (
+        written(cohort.folder / "cohort.csv") as path,
+        open(path, "w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.DictWriter(file, names, restval="", extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
     page = cohort_page(cohort, rows)
-    _write(cohort.folder / "cohort.html", lambda path: path.write_text(page, "utf-8"))
+    with written(cohort.folder / "cohort.html") as path:
+        path.write_text(page, "utf-8")
 
 
 def row_of(outcome: Outcome) -> dict[str, Any]:
@@ -200,19 +200,6 @@ def row_of(outcome: Outcome) -> dict[str, Any]:
 
 def _has(rows: Sequence[dict[str, Any]], name: str) -> bool:
     return any(f"true_{name}" in row for row in rows)
-
-
-def _write(path: Path, write: Callable[[Path], Any]) -> None:
-    output = OutputFile(path)
-    try:
-        write(output.temporary)
-    except OSError as error:
-        output.discard()
-        raise write_error(error, path) from error
-    except BaseException:
-        output.discard()
-        raise
-    output.commit()
 
 
 def _listed(path: Path) -> list[Path]:

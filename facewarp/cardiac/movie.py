@@ -9,7 +9,7 @@ from PIL import Image
 
 from facewarp.cardiac.chart import LINE_COLORS, MARKER, PAPER, Picture
 from facewarp.cardiac.parts import PART_COLORS
-from facewarp.media.outputs import OutputFile, write_error
+from facewarp.media.outputs import written
 from facewarp.media.sinks import open_sink
 from facewarp.media.sources import Frame
 
@@ -44,23 +44,15 @@ def _write_gif(path: Path, frames: Sequence[Picture], step_s: float) -> None:
         Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
         for frame in frames
     ]
-    output = OutputFile(path)
-    try:
+    with written(path) as temporary:
         pictures[0].save(
-            output.temporary,
+            temporary,
             save_all=True,
             append_images=pictures[1:],
             duration=10 * round(100 * step_s),
             loop=0,
             optimize=False,
         )
-    except OSError as error:
-        output.discard()
-        raise write_error(error, path) from error
-    except BaseException:
-        output.discard()
-        raise
-    output.commit()
 
 
 def _palette() -> Image.Image:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.cardiac.nifti import Volume
-from facewarp.media.outputs import OutputFile, write_error
+from facewarp.media.outputs import written
 
 _VECTOR: Final = 1007  # NIFTI_INTENT_VECTOR
 _LPS: Final = np.diag([-1.0, -1.0, 1.0])  # ITK's world against NIfTI's
@@ -118,18 +118,10 @@ def _save(path: Path, data: NDArray[Any], header: nib.Nifti1Header, inputs: Iter
     header["magic"] = header.single_magic
     header["vox_offset"] = header.single_vox_offset
     head = header.binaryblock.ljust(header.single_vox_offset, b"\0")
-    output = OutputFile(path, inputs)
-    try:
-        with (
-            open(output.temporary, "wb") as file,
-            gzip.GzipFile("", "wb", compresslevel=1, fileobj=file, mtime=0) as packed,
-        ):
-            packed.write(head)
-            packed.write(np.ascontiguousarray(data).data)
-    except OSError as error:
-        output.discard()
-        raise write_error(error, path) from error
-    except BaseException:
-        output.discard()
-        raise
-    output.commit()
+    with (
+        written(path, inputs) as temporary,
+        open(temporary, "wb") as file,
+        gzip.GzipFile("", "wb", compresslevel=1, fileobj=file, mtime=0) as packed,
+    ):
+        packed.write(head)
+        packed.write(np.ascontiguousarray(data).data)

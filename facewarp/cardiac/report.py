@@ -19,7 +19,7 @@ from facewarp.cardiac.strain_table import peak
 from facewarp.cardiac.svg import ABOUT_REST, RISING, Curve, bulls_eye, line_chart
 from facewarp.core.weights import find_weights, shipped_weights
 from facewarp.errors import FacewarpError
-from facewarp.media.outputs import OutputFile, write_error
+from facewarp.media.outputs import written
 
 _CYCLE_S: Final = 1.0  # a cycle's length where the file does not tell it
 _LEVEL_COLOURS: Final = ("#7b3294", "#2c8a8f", "#c28a00")
@@ -42,16 +42,8 @@ def write_report(result: CineResult, path: Path) -> None:
         FacewarpError: it could not be written.
     """
     page = report_page(result)
-    output = OutputFile(path)
-    try:
-        output.temporary.write_text(page, "utf-8")
-    except OSError as error:
-        output.discard()
-        raise write_error(error, path) from error
-    except BaseException:
-        output.discard()
-        raise
-    output.commit()
+    with written(path) as temporary:
+        temporary.write_text(page, "utf-8")
 
 
 def report_page(result: CineResult) -> str:

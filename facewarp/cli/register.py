@@ -116,7 +116,7 @@ def _write(pair: "FacePair", targets: list[Path], pictures: tuple[Path, Path]) -
 
     from facewarp.face.parts import PART_COLORS
     from facewarp.face.sheets import contact_sheet
-    from facewarp.media.outputs import OutputFile, write_error
+    from facewarp.media.outputs import written
     from facewarp.media.sinks import ImageWriter
     from facewarp.media.sources import Frame
 
@@ -141,22 +141,13 @@ def _write(pair: "FacePair", targets: list[Path], pictures: tuple[Path, Path]) -
     for target, picture in ((targets[0], pair.warped), (targets[1], sheet)):
         with ImageWriter(target) as writer:
             writer.write(Frame(picture, 0.0, 0))
-    output = OutputFile(targets[2], pictures)
-    try:
-        with output.temporary.open("wb") as file:
-            np.savez_compressed(
-                file,
-                field=found.field,
-                grid=np.array(found.field.shape[1:]),
-                fixed=np.array(str(pictures[0])),
-                moving=np.array(str(pictures[1])),
-                fixed_to_picture=pair.fixed_crop.matrix,
-                moving_to_picture=pair.moving_crop.matrix,
-            )
-    except OSError as error:
-        output.discard()
-        raise write_error(error, targets[2]) from error
-    except BaseException:
-        output.discard()
-        raise
-    output.commit()
+    with written(targets[2], pictures) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(
+            file,
+            field=found.field,
+            grid=np.array(found.field.shape[1:]),
+            fixed=np.array(str(pictures[0])),
+            moving=np.array(str(pictures[1])),
+            fixed_to_picture=pair.fixed_crop.matrix,
+            moving_to_picture=pair.moving_crop.matrix,
+        )

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from facewarp.face.crop import CROP_SHAPE
 
+GRID_PX = 4
+"""Crop px between the points of the shipped network's fields, on which faces are smoothed."""
+GRID_SHAPE = (CROP_SHAPE[0] // GRID_PX, CROP_SHAPE[1] // GRID_PX)
 Field = NDArray[np.float32]
 
 

@@ -125,6 +125,8 @@ class Fitter:
         turning = list(range(len(faces)))
         for _ in range(_ROUNDS):
             turning = [i for i in turning if _is_askew(faces[i])]
+            if not turning:
+                break
             better = self.fit(frame, [crop_of(faces[i].landmarks) for i in turning])
             tried, turning = turning, []
             for i, face in zip(tried, better, strict=True):

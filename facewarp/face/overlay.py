@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.face.crop import CROP_SHAPE
-from facewarp.face.crop_field import cell_px, resized, sampled
+from facewarp.face.crop_field import GRID_PX, GRID_SHAPE, cell_px, resized, sampled
 from facewarp.face.light import LIGHT_SIZE_PX, Blend, Light
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ Box = tuple[int, int, int, int]
 """x0, y0, x1, y1 in whole frame px, x1 and y1 exclusive, inside of the frame."""
 
 _PAD: Final = 24  # crop px the field is carried on beyond the crop: nothing ends at its border
-_CELL: Final = 4  # crop px between the samples that find where a picture falls
-_CELLS: Final = (CROP_SHAPE[0] // _CELL, CROP_SHAPE[1] // _CELL)
 _BAND: Final = 128  # rows blended at a time, so that what is passed on stays in the cache
 _COARSEST: Final = 4  # frame px between the points at which a map is worked out, at most
 _BORDER_FADE: Final = 6.0  # template px over which pictures fade out towards the template's border
@@ -60,7 +58,7 @@ class TemplatePicture:
             self._levels.append(image)
         size = CROP_SHAPE[::-1]
         self._alpha = cv2.resize(self._levels[0][..., 3], size, interpolation=cv2.INTER_AREA)
-        self._content = cv2.dilate(self._alpha, np.ones((2 * _CELL + 1,) * 2, np.uint8)) > 0
+        self._content = cv2.dilate(self._alpha, np.ones((2 * GRID_PX + 1,) * 2, np.uint8)) > 0
 
     def lay_on(
         self,
@@ -79,7 +77,7 @@ class TemplatePicture:
                 None for all of it.
         """
         height, width = CROP_SHAPE
-        x, y = np.rint(_cells() + resized(face.grid_field, _CELLS)).astype(np.int32)
+        x, y = np.rint(_cells() + resized(face.grid_field, GRID_SHAPE)).astype(np.int32)
         inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
         x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
         box = _box_of(face, self._content[y, x] & inside, frame.shape)
@@ -170,8 +168,8 @@ def _reach(cells: NDArray[np.intp], count: int) -> tuple[int, int]:
     """Crop px from the cell before the first to the one after the last; on beyond the crop."""
     first, last = int(cells[0]), int(cells[-1])
     return (
-        (first - 1) * _CELL if first > 0 else -_PAD,
-        (last + 1) * _CELL if last < count - 1 else count * _CELL + _PAD,
+        (first - 1) * GRID_PX if first > 0 else -_PAD,
+        (last + 1) * GRID_PX if last < count - 1 else count * GRID_PX + _PAD,
     )
 
 
@@ -180,8 +178,8 @@ def _to_region(face: "Face", cells: NDArray[np.float32], box: Box) -> NDArray[np
     width, height = box[2] - box[0], box[3] - box[1]
     shrink = max(1.0, max(width, height) / LIGHT_SIZE_PX)
     size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
-    matrix = to_crop_matrix(face, box[0], box[1]) / _CELL
-    matrix[:, 2] += 0.5 / _CELL - 0.5
+    matrix = to_crop_matrix(face, box[0], box[1]) / GRID_PX
+    matrix[:, 2] += 0.5 / GRID_PX - 0.5
     steps = np.array([width / size[0], height / size[1]])
     matrix[:, 2] += matrix[:, :2] @ (0.5 * steps - 0.5)
     matrix[:, :2] *= steps
@@ -238,7 +236,8 @@ def _picture_map(
 @lru_cache(maxsize=1)
 def _cells() -> NDArray[np.float32]:
     """(2, h', w'): x and y of the middles of the crop's cells, crop px."""
-    return (np.mgrid[: _CELLS[0], : _CELLS[1]][::-1] * _CELL + (_CELL - 1) / 2).astype(np.float32)
+    cells = np.mgrid[: GRID_SHAPE[0], : GRID_SHAPE[1]][::-1]
+    return (cells * GRID_PX + (GRID_PX - 1) / 2).astype(np.float32)
 
 
 @lru_cache(maxsize=16)

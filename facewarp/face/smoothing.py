@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from facewarp.face.boxes import box_around
 from facewarp.face.crop import CROP_SHAPE
-from facewarp.face.crop_field import resized
+from facewarp.face.crop_field import GRID_PX, GRID_SHAPE, resized
 from facewarp.face.fitting import Face
 from facewarp.face.overlay import carry_points
 from facewarp.face.pose import Affine, Points, inverse, joined, similarity, turned_about
@@ -33,11 +33,9 @@ Floats = NDArray[np.floating]
 
 _FRAME_S = 1 / 30  # between the first frames, if their times are equal
 _JUMP = 0.25  # of a face's side, from frame to frame: there is nothing to go on with
-_STEP = 4  # crop px between the points at which k and h are smoothed: the network's own grid
-_SHAPE = (CROP_SHAPE[0] // _STEP, CROP_SHAPE[1] // _STEP)
-_OFFSET = 0.5 * _STEP - 0.5  # crop px of the first of them
-_COLUMNS = np.arange(_OFFSET, CROP_SHAPE[1], _STEP, dtype=np.float32)[None]
-_ROWS = np.arange(_OFFSET, CROP_SHAPE[0], _STEP, dtype=np.float32)[:, None]
+_OFFSET = 0.5 * GRID_PX - 0.5  # crop px of the first of them
+_COLUMNS = np.arange(_OFFSET, CROP_SHAPE[1], GRID_PX, dtype=np.float32)[None]
+_ROWS = np.arange(_OFFSET, CROP_SHAPE[0], GRID_PX, dtype=np.float32)[:, None]
 _BLOCKS = (20, 16)  # rows and columns of blocks of these points, each with one speed
 _UPPER = [*range(3), *range(14, 48)]  # iBUG: temples, brows, nose, eyes; a mouth moves too much
 
@@ -175,7 +173,8 @@ class FaceSmoother:
         is_first = self._last is None
         self._last = time, pose
 
-        onto, back = (resized(f, _SHAPE) for f in (face.grid_field, face.grid_field_from_template))
+        onto = resized(face.grid_field, GRID_SHAPE)
+        back = resized(face.grid_field_from_template, GRID_SHAPE)
         to_crop = joined(inverse(face.crop.matrix), self._matrix(pose))  # S, from template px
         back_shape = _then(inverse(to_crop), back)
         onto_shape = _seen_through(to_crop, onto)
@@ -217,7 +216,7 @@ def _by_blocks(rates: Floats) -> Floats:
 
 def _to_points(shares: Floats) -> Floats:
     """(h, w) shares of the points of a shape from those of its blocks."""
-    return cv2.resize(shares.astype(np.float32), _SHAPE[::-1], interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(shares.astype(np.float32), GRID_SHAPE[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def _then(affine: Affine, field: Floats) -> Floats:
@@ -247,9 +246,9 @@ def _displacements(affine: Affine) -> Floats:
 def _sampled(field: Floats, affine: Affine) -> Floats:
     """Values (2, h, w) of a field at affine(p)."""
     matrix = affine.copy()
-    matrix[:, 2] = (affine @ (_OFFSET, _OFFSET, 1) + 0.5) / _STEP - 0.5
+    matrix[:, 2] = (affine @ (_OFFSET, _OFFSET, 1) + 0.5) / GRID_PX - 0.5
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    size = _SHAPE[::-1]
+    size = GRID_SHAPE[::-1]
     return np.stack(
         [
             cv2.warpAffine(one, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)

@@ -301,11 +301,8 @@ def _inside(points: NDArray[np.float64], polygon: NDArray[np.float64]) -> NDArra
 
 def _distance(points: NDArray[np.float64], polygon: NDArray[np.float64]) -> NDArray[np.float64]:
     """How far points (N, 2) are from the border of a polygon (K, 2)."""
-    side = np.roll(polygon, -1, axis=0) - polygon
-    offset = points[:, None] - polygon[None]
-    along = (offset * side).sum(-1) / (side**2).sum(-1).clip(1e-12)
-    nearest = polygon + along.clip(0, 1)[..., None] * side
-    return np.asarray(np.linalg.norm(points[:, None] - nearest, axis=-1).min(1))
+    border = polygon.astype(np.float32)
+    return np.array([abs(cv2.pointPolygonTest(border, point, True)) for point in points.tolist()])
 
 
 def _is_mesh(points: NDArray[np.float64], triangles: NDArray[np.int32]) -> bool:

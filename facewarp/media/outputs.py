@@ -4,7 +4,8 @@ import errno
 import os
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -105,6 +106,29 @@ class OutputFile:
     def discard(self) -> None:
         """Removes the temporary file, if it is still there."""
         self.temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def written(target: Path, inputs: Iterable[Path] = ()) -> Iterator[Path]:
+    """Gives a temporary file that becomes ``target`` at the end, whole or not at all.
+
+    Args:
+        target: See `OutputFile`, as the other.
+        inputs: See there.
+
+    Raises:
+        FacewarpError: See there; or the file could not be written.
+    """
+    output = OutputFile(target, inputs)
+    try:
+        yield output.temporary
+    except OSError as error:
+        output.discard()
+        raise write_error(error, target) from error
+    except BaseException:
+        output.discard()
+        raise
+    output.commit()
 
 
 def check_target(target: Path, inputs: Iterable[Path] = ()) -> None:

@@ -1,20 +1,23 @@
 """Rivals on hearts that are networks: built, trained, saved and read again by one code."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from facewarp.core.geometry import Shape
 from facewarp.errors import FacewarpError
 from facewarp.training import checkpoint
 from facewarp.training.baselines.krebs import KrebsAutoencoder
-from facewarp.training.baselines.network_training import LOG, WEIGHTS, save_network
+from facewarp.training.baselines.network_training import (
+    LOG,
+    WEIGHTS,
+    read_network,
+    save_network,
+)
 from facewarp.training.baselines.voxelmorph import VoxelMorph
 from facewarp.training.files import write_json
 from facewarp.training.heart_data import HeartData
@@ -168,19 +171,7 @@ def load(path: Path, name: str) -> HeartNetwork:
     Raises:
         FacewarpError: no such file, of something else, or MONAI is missing and it needs it.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("baseline") != name:
-                raise KeyError(name)
-            net = build(name, json.loads(metadata["settings"]))
-            net.load_state_dict({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        if isinstance(error, FacewarpError):
-            raise
-        fix = f"Train it: facewarp train baseline {name} --data DIR."
-        raise FacewarpError(f"these are no weights of {name}", path, fix) from error
-    return net.eval()
+    return read_network(path, name, build)
 
 
 def _step(

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -18,6 +18,7 @@ from facewarp.training.files import replacing, unwritable
 from facewarp.training.logs import TableLog
 
 Batch = dict[str, Tensor]
+Net = TypeVar("Net", bound=nn.Module)
 NETWORKS = ("flownets", "flownetc", "spline-flownet")
 WEIGHTS, LOG = "model.safetensors", "log.csv"
 _CLIP = 5.0
@@ -95,18 +96,30 @@ def save_network(
 
 
 def load_network(path: Path, name: str) -> FlowNet | SplineFlowNet:
-    """Read a rival's weights.
+    """Read a rival's weights; raises as `read_network` does."""
+    return read_network(path, name, build)
+
+
+def read_network(path: Path, name: str, make: Callable[[str, dict[str, Any]], Net]) -> Net:
+    """Build a rival's network and put its weights in, ready to be run.
+
+    Args:
+        path: a file of `save_network`.
+        name: the rival it must be of.
+        make: builds the network by name and settings.
 
     Raises:
-        FacewarpError: no such file, or of something else.
+        FacewarpError: no such file, of something else, or what ``make`` raises.
     """
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             if metadata.get("baseline") != name:
                 raise KeyError(name)
-            net = build(name, json.loads(metadata["settings"]))
+            net = make(name, json.loads(metadata["settings"]))
             net.load_state_dict({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
+    except FacewarpError:
+        raise
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
         fix = f"Train it: facewarp train baseline {name} --data DIR."
         raise FacewarpError(f"these are no weights of {name}", path, fix) from error
