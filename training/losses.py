@@ -3,6 +3,7 @@
 Labels come as soft one-hot maps ``(B, K, *shape)``; fields in pixels of their own grid.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -107,13 +108,14 @@ def soft_dice(prediction: Tensor, target: Tensor) -> Tensor:
 def part_loss(logits: Tensor, target: Tensor, weights: Tensor, loss: LossConfig) -> Tensor:
     """Semantic guidance: cross-entropy against soft labels, and soft Dice.
 
-    Logits are resized to the target's shape, as they are when parts are read from them.
+    Logits are resized to the target's shape, as they are when parts are read from them. Where
+    classes are weighted, the cross-entropy is the weighted mean over pixels (the paper).
     """
     shape = (1, -1, *[1] * (logits.ndim - 2))
     logits = resize_image(logits, spatial_shape(target))
     wanted = weights.view(shape) * target if loss.part_weighted else target
     likelihood = logits.log_softmax(1)
-    entropy = -(wanted * likelihood).sum(1).mean()
+    entropy = -(wanted * likelihood).sum() / wanted.sum()
     total = loss.part_ce * entropy
     if loss.part_dice:
         total = total + loss.part_dice * soft_dice(likelihood.exp(), target)
@@ -172,6 +174,36 @@ def field_penalty(field: Tensor, loss: LossConfig, spacing: Sequence[float] = ()
         if loss.volume:
             total = total + loss.volume * determinant.flatten(1).var(1, correction=0).mean()
     return total
+
+
+def roughness(field: Tensor, shape: Shape) -> Tensor:
+    """What two mean filters of width 5 take from a field, mean over the batch (Ha et al. 2020).
+
+    The norm of the difference, of each component, over all pixels: it grows with the grid, so
+    that its weight holds for one size. Filters meet zeros beyond the border, and borders that
+    move are penalised with it.
+
+    Args:
+        field: ``(B, n, *grid)`` px of its own grid; it is counted in half extents of it.
+        shape: the grid that it is enlarged to and smoothed on, that of the images.
+    """
+    grid = spatial_shape(field)
+    extent = field.new_tensor(grid[::-1]).view(1, -1, *[1] * len(grid))
+    whole = smooth = field * (2 / extent)
+    for axis, (n, size) in enumerate(zip(grid, shape, strict=True), start=2):
+        enlarge, blur = (m.to(field) for m in _smoothing(n, size))
+        whole = (whole.movedim(axis, -1) @ enlarge).movedim(-1, axis)
+        smooth = (smooth.movedim(axis, -1) @ blur).movedim(-1, axis)
+    return (whole - smooth).flatten(2).norm(dim=2).sum(1).mean()
+
+
+@functools.cache
+def _smoothing(n: int, size: int) -> tuple[Tensor, Tensor]:
+    """Matrices ``(n, size)`` that enlarge an axis linearly, and enlarge and smooth it."""
+    with torch.inference_mode(False):
+        enlarge = F.interpolate(torch.eye(n)[None], size, mode="linear")
+        blur = F.avg_pool1d(F.avg_pool1d(enlarge, 5, 1, 2), 5, 1, 2)
+        return enlarge[0], blur[0]
 
 
 def consistency_loss(field: Tensor, back: Tensor) -> Tensor:

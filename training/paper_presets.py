@@ -84,6 +84,7 @@ def at_size(model: ModelConfig, size: str) -> ModelConfig:
         model,
         input_shape=shrunk(model.input_shape),
         field_shape=shrunk(model.field_shape),
+        reach=model.reach / factor,
         steps=tuple(steps),
     )
 

@@ -21,8 +21,8 @@ from facewarp.training.losses import (
     Targets,
     alignment_loss,
     class_weights,
-    field_penalty,
     part_loss,
+    roughness,
 )
 from facewarp.training.presets import PRESETS
 
@@ -98,7 +98,7 @@ def train_published(batch: dict[str, Tensor]) -> Callable[[dict[str, Tensor]], f
         parts = part_loss(logits, torch.cat([fixed.onehot, moving.onehot]), weights, loss)
         moved = fields.warp(moving.onehot, field)
         total = parts + alignment_loss(moved, fixed.onehot, weights, loss)
-        total = total + field_penalty(field, loss)
+        total = total + loss.roughness * roughness(field, whole)
         optimizer.zero_grad(set_to_none=True)
         total.backward()
         optimizer.step()

@@ -29,6 +29,8 @@ class LossConfig:
         landmarks: distance of corresponding landmarks, where the data have them.
         smoothness: squared first derivatives of the field, in px per px.
         bending: squared second derivatives of the field.
+        roughness: what smoothing takes from the field, as the paper penalises it; at the size of
+            the images.
         folds: penalty on Jacobian determinants below ``fold_margin``.
         volume: variance over an image of the Jacobian determinant: what grows beside what shrinks.
         consistency: residual of composing the fields of both directions, in px.
@@ -43,6 +45,7 @@ class LossConfig:
     landmarks: float = 0.02
     smoothness: float = 0.02
     bending: float = 0.05
+    roughness: float = 0.0
     folds: float = 1.0
     fold_margin: float = 0.1
     volume: float = 0.0
@@ -234,13 +237,15 @@ def _paper_heart_model() -> ModelConfig:
     )
 
 
+_PAPER_BATCH = 20
 _PAPER_LOSS = LossConfig(
     part_dice=0.0,
     warp_dice=0.0,
     step_weights=(0.0, 1.0),
     landmarks=0.0,
-    smoothness=1e-3,
+    smoothness=0.0,
     bending=0.0,
+    roughness=1e-3 * _PAPER_BATCH**0.5,  # theirs is the norm of a batch, ours an image's
     folds=0.0,
     consistency=0.0,
 )
@@ -268,10 +273,10 @@ PRESETS: dict[str, TrainConfig] = {
     ),
     "paper": TrainConfig(
         preset="paper",
-        model=ModelConfig(kind="face", classes=FACE_CLASSES, border="zero", combine="compose"),
-        loss=_PAPER_LOSS,
+        model=ModelConfig(kind="face", classes=FACE_CLASSES, border="zero", reach=72.0),
+        loss=dataclasses.replace(_PAPER_LOSS, warp_l1=1 / len(FACE_CLASSES)),  # a mean over classes
         optimizer="adam",
-        batch=20,
+        batch=_PAPER_BATCH,
         steps=18000,
         lr=1e-3,
         warmup=0,
@@ -283,7 +288,7 @@ PRESETS: dict[str, TrainConfig] = {
     "acdc": TrainConfig(
         preset="acdc",
         model=_heart_model(),
-        loss=LossConfig(landmarks=0.0, folds=2.0, fold_margin=0.2),
+        loss=LossConfig(part_ce=0.37, landmarks=0.0, folds=2.0, fold_margin=0.2),
         batch=2,
         steps=5000,
         view_shape=(12, 96, 96),
@@ -291,7 +296,7 @@ PRESETS: dict[str, TrainConfig] = {
     "acdc-paper": TrainConfig(
         preset="acdc-paper",
         model=_paper_heart_model(),
-        loss=_PAPER_LOSS,
+        loss=dataclasses.replace(_PAPER_LOSS, warp_l1=1 / len(HEART_CLASSES)),
         optimizer="adam",
         batch=2,
         steps=10500,

@@ -28,6 +28,7 @@ from facewarp.training.losses import (
     consistency_loss,
     part_loss,
     registration_loss,
+    roughness,
 )
 from facewarp.training.optimiser import learning_rate, make_optimizer
 from facewarp.training.parallel import Team
@@ -238,6 +239,10 @@ class Trainer:
         totals = [total.float() for total in totals]
         fixed, moving = truth.rows(sides), truth.rows(partners)
         terms |= registration_loss(totals, fixed, moving, self.weights, loss, config.field_spacing)
+        if loss.roughness:
+            terms["field"] = terms["field"] + loss.roughness * roughness(
+                totals[-1], config.grid_shape
+            )
         if loss.consistency and self.config.both_directions:
             terms["consistency"] = loss.consistency * consistency_loss(totals[-1], totals[-1][swap])
         return terms

@@ -81,6 +81,8 @@ class ModelConfig:
         steps: registration steps, coarse to fine.
         guidance: what the steps read: part probabilities or logits.
         combine: fields of successive steps are composed, or added (the paper also tries it).
+        reach: how far an output of 1 of a registration network moves, px of the features' grid:
+            the greater, the sooner far displacements are learnt at a given learning rate.
         border: how splines end, see ``spline_matrix``.
         shared: all steps share the first step's weights.
         diffeomorphic: steps predict stationary velocities, integrated by scaling and squaring.
@@ -97,6 +99,7 @@ class ModelConfig:
     steps: tuple[StepConfig, ...] = (StepConfig(box=19), StepConfig(box=11))
     guidance: Literal["probabilities", "logits"] = "logits"
     combine: Literal["compose", "add"] = "compose"
+    reach: float = 1.0
     border: Literal["edge", "zero"] = "edge"
     shared: bool = False
     diffeomorphic: bool = False

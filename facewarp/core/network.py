@@ -69,7 +69,7 @@ class GuidedRegistration(nn.Module):
         """
         config = self.config
         feature_shape = spatial_shape(fixed)
-        scales = axis_scales(feature_shape, config.field_shape)
+        scales = [config.reach * s for s in axis_scales(feature_shape, config.field_shape)]
         total: Tensor | None = None
         totals, controls = [], []
         for index, step in enumerate(config.steps):

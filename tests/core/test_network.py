@@ -80,6 +80,15 @@ def test_steps_are_composed_by_default_and_added_when_asked(small, stirred):
         torch.testing.assert_close(net(*image).fields[-1], first + second)
 
 
+def test_outputs_count_what_they_reach(small, stirred):
+    net = stirred(small(2))
+    far = GuidedRegistration(replace(net.config, reach=7.0)).eval()
+    far.load_state_dict(net.state_dict())
+    pair = torch.rand(2, 2, 1, *net.config.grid_shape)
+    with torch.no_grad():
+        torch.testing.assert_close(far(*pair).fields[0], 7 * net(*pair).fields[0])
+
+
 def test_diffeomorphic_steps_do_not_fold(small, stirred):
     config = small(diffeomorphic=True)
     net = stirred(config)

@@ -1,11 +1,13 @@
 import math
 
+import numpy as np
 import pytest
+import scipy.ndimage
 import torch
 from torch import Tensor
 
 from facewarp.core import fields
-from facewarp.core.geometry import pixel_grid, resize_image
+from facewarp.core.geometry import pixel_grid, resize_field, resize_image
 from facewarp.training.losses import (
     LANDMARK_WEIGHTS,
     Targets,
@@ -16,6 +18,7 @@ from facewarp.training.losses import (
     landmark_loss,
     part_loss,
     registration_loss,
+    roughness,
     soft_dice,
     soft_labels,
 )
@@ -89,10 +92,11 @@ def test_soft_dice_leaves_out_parts_that_are_not_there() -> None:
 def test_part_loss_by_hand() -> None:
     target = square((4, 4), 0, 2)  # 4 of 16 pixels
     weights = torch.tensor([0.5, 1.5])
-    undecided = torch.zeros_like(target)
-    expected = math.log(2) * (0.5 * 12 + 1.5 * 4) / 16
-    assert part_loss(undecided, target, weights, only(part_ce=1)).item() == pytest.approx(expected)
-    doubled = part_loss(undecided, target, weights, only(part_ce=2))
+    leaning = torch.tensor([0.0, 1.0]).view(1, 2, 1, 1).expand_as(target)  # to the part, everywhere
+    miss, hit = math.log(1 + math.e), math.log(1 + math.e) - 1
+    expected = (0.5 * 12 * miss + 1.5 * 4 * hit) / (0.5 * 12 + 1.5 * 4)
+    assert part_loss(leaning, target, weights, only(part_ce=1)).item() == pytest.approx(expected)
+    doubled = part_loss(leaning, target, weights, only(part_ce=2))
     assert doubled.item() == pytest.approx(2 * expected)
 
 
@@ -238,6 +242,36 @@ def test_volume_penalty_is_the_variance_of_the_determinant() -> None:
     variance = fields.jacobian_determinant(uneven).var((1, 2), correction=0).mean()
     assert variance > 0.01
     assert field_penalty(uneven, only(volume=2)).item() == pytest.approx(2 * variance.item())
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_roughness_is_the_norm_of_what_mean_filters_take(shape: tuple[int, ...]) -> None:
+    field = 3 * torch.randn(2, len(shape), *shape, generator=torch.Generator().manual_seed(0))
+    whole = tuple(2 * n for n in shape)
+    large = resize_field(field, whole).numpy()  # px of the larger grid
+    for axis, n in enumerate(whole[::-1]):
+        large[:, axis] *= 2 / n  # half extents
+    smooth = large
+    for _ in range(2):
+        smooth = scipy.ndimage.uniform_filter(
+            smooth, 5, mode="constant", axes=tuple(range(2, large.ndim))
+        )
+    rest = (large - smooth).reshape(2, len(shape), -1)
+    expected = np.linalg.norm(rest, axis=2).sum(1).mean()
+    assert roughness(field, whole).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_roughness_penalises_a_border_that_moves_and_bends_and_nothing_at_rest() -> None:
+    rest = torch.zeros(1, 2, 24, 24, requires_grad=True)
+    found = roughness(rest, (24, 24))
+    found.backward()
+    assert found.item() == 0
+    assert rest.grad is not None
+    assert torch.isfinite(rest.grad).all()
+    inner = torch.zeros(1, 2, 48, 48)
+    inner[:, 0, 12:36, 12:36] = 1.0
+    shift = inner.new_ones(inner.shape)
+    assert 0 < roughness(shift, (48, 48)).item() < roughness(inner * 5, (48, 48)).item()
 
 
 def test_fold_penalty_of_a_single_fold() -> None:

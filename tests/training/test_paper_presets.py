@@ -87,6 +87,11 @@ def test_filters_shrink_with_the_picture_and_stay_odd() -> None:
     assert at_size(preset("face").model, "full") == preset("face").model
 
 
+def test_a_smaller_network_moves_as_far() -> None:
+    whole, small = preset("paper").model, at_size(preset("paper").model, "quarter")
+    assert small.reach / small.feature_shape[0] == whole.reach / whole.feature_shape[0]
+
+
 def test_hearts_shrink_too() -> None:
     small = at_size(preset("acdc-paper").model, "half")
     assert (small.input_shape, small.field_shape) == ((32, 64, 64), (16, 32, 32))
