@@ -2,12 +2,14 @@
 
 ``python -m facewarp.training.reliability --data helen/testset [--plot FILE.png] [--json]``
 
-Confidence is the Dice of the template's labels, carried onto a face, with the parts that the
-network sees there. Where annotations are known the same Dice can be had with the truth in place
-of the network's own view. A confidence of 0.8 is to stand for a true Dice of 0.8.
+A confidence of 0.8 is to stand for a Dice of 0.8 of the template's labels, carried onto a face,
+with the true parts. What the network can tell is their Dice with the parts that it sees there
+itself; :func:`calibrated` measures what that is worth, `facewarp.training.ship` puts it into the
+weights, and this command counts on other photographs how well it holds.
 """
 
 import argparse
+import copy
 import itertools
 import json
 import sys
@@ -17,11 +19,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.optimize import isotonic_regression
 
 from facewarp.core import fields
 from facewarp.core.geometry import resize_image
-from facewarp.core.model import load
+from facewarp.core.model import Model, load
 from facewarp.errors import FacewarpError
+from facewarp.face.confidence import KEY, Calibration
 from facewarp.face.crop import CROP_SHAPE, Crop
 from facewarp.face.fitting import Face, Fitter
 from facewarp.training.datasets.crops import cut
@@ -30,9 +34,11 @@ from facewarp.training.evaluate import machine
 from facewarp.training.face_data import helen_test_photos
 from facewarp.training.metrics import dice_per_part, mean_over_present
 
-EDGES = (0.0, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
+EDGES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Confidences between which registrations are counted together."""
 
+_CURVE_EDGES = (0.0, 0.3, 0.45, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 1.0)
+_FEWEST = 8  # registrations, for a point of the curve
 _SHIFTS = (0.0, 0.1, 0.25, 0.5, 1.0)  # of the face's side
 _SIZES = (0.5, 0.75, 1.0, 1.4, 2.0)
 _TURNS_DEG = (0.0, 20.0, 45.0, 90.0, 180.0)
@@ -121,12 +127,12 @@ def measured(face: Face, photo: FacePhoto, fitter: Fitter) -> Registration:
     )
 
 
-def binned(found: Sequence[Registration]) -> list[Bin]:
-    """Registrations counted by confidence, empty bins left out."""
+def binned(found: Sequence[Registration], edges: Sequence[float] = EDGES) -> list[Bin]:
+    """Registrations counted by confidence between edges, empty bins left out."""
     table = np.array([(r.confidence, r.dice, r.error_percent) for r in found])
     bins = []
-    for low, high in itertools.pairwise(EDGES):
-        rows = table[(table[:, 0] >= low) & ((table[:, 0] < high) | (high == EDGES[-1]))]
+    for low, high in itertools.pairwise(edges):
+        rows = table[(table[:, 0] >= low) & ((table[:, 0] < high) | (high == edges[-1]))]
         if len(rows):
             means, off = rows.mean(0), 100 * (rows[:, 2] > _FAR_OFF).mean()
             bins.append(
@@ -136,6 +142,34 @@ def binned(found: Sequence[Registration]) -> list[Bin]:
                 )
             )
     return bins
+
+
+def calibrated(model: Model, photos: Sequence[FacePhoto], template: str = "average") -> Calibration:
+    """The curve from agreement to true Dice, on photographs that the weights were not learnt from.
+
+    Means of agreement and Dice in bins of agreement, made to rise; beyond the highest mean the
+    curve goes on as it did.
+
+    Args:
+        model: whose agreements are measured; nothing of it is changed.
+        photos: with 68 points.
+        template: what they are registered with.
+
+    Raises:
+        FacewarpError: so few registrations that they tell no curve.
+    """
+    plain = copy.copy(model)
+    plain.metadata = {**model.metadata, KEY: Calibration(((0, 0), (1, 1))).to_text()}
+    bins = binned(registrations(Fitter(template, plain, "cpu", sure=0.0), photos), _CURVE_EDGES)
+    bins = [b for b in bins if b.count >= _FEWEST]
+    if len(bins) < 2:
+        what = f"{len(photos)} photographs are too few to tell what a confidence is worth"
+        raise FacewarpError(what, fix="Give some dozens.")
+    at = np.array([b.confidence for b in bins])
+    rising = isotonic_regression([b.dice for b in bins], weights=[b.count for b in bins]).x
+    slope = (rising[-1] - rising[-2]) / (at[-1] - at[-2])
+    last = min(1.0, rising[-1] + slope * (1 - at[-1]))
+    return Calibration(((0.0, 0.0), *zip(at.tolist(), rising.tolist(), strict=True), (1.0, last)))
 
 
 def calibration_error(bins: Sequence[Bin]) -> float:

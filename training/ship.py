@@ -1,9 +1,12 @@
 """Ships a run's weights with facewarp: into the assets, with their licence, hash and model card.
 
 ``python -m facewarp.training.ship weights RUN face --data helen afw`` copies the weights of a
-run's folder; then ``facewarp eval helen --data DIR --model face --json > helen.json`` measures
-them, and ``python -m facewarp.training.ship card face helen.json`` writes their card. Hearts
-ship likewise: ``ship weights RUN heart --data acdc``, ``facewarp eval acdc``, ``ship card heart``.
+run's folder. Once their template is built, ``ship confidence face --data DIR`` measures, on the
+photographs that were kept out of training, what a confidence is worth, and writes it into them.
+``facewarp eval helen --data DIR --model face --json > helen.json`` measures them, and ``python -m
+facewarp.training.ship card face helen.json`` writes their card. Hearts ship likewise, without a
+template and a confidence: ``ship weights RUN heart --data acdc``, ``facewarp eval acdc``, ``ship
+card heart``.
 """
 
 import argparse
@@ -14,13 +17,18 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from facewarp.core.model import Model
+from facewarp.core.network import GuidedRegistration
 from facewarp.core.weights import file_sha256, find_weights, load_weights, save_weights
 from facewarp.errors import FacewarpError
+from facewarp.face.confidence import KEY
 from facewarp.training.evaluations import read_evaluation
 from facewarp.training.face_card import FACE_CARD
+from facewarp.training.face_data import helen_training_data
 from facewarp.training.files import write_json, write_text
 from facewarp.training.heart_card import HEART_CARD
 from facewarp.training.model_card import SOURCES, model_card
+from facewarp.training.reliability import calibrated
 
 CARDS = {"face": FACE_CARD, "heart": HEART_CARD}
 FILE_OWN = ("format", "config")  # what every weights file says of itself anyway
@@ -63,6 +71,35 @@ def ship_weights(run: Path, name: str, data: Sequence[str], folder: Path) -> Pat
         about["trained_on"] = about.get("trained_on", about.get("training_data", ""))
     about["training_data"] = ", ".join(data)
     about["licence"] = CARDS[net.config.kind].licence
+    return _put(net, about, name, folder)
+
+
+def ship_confidence(name: str, data: Path, folder: Path) -> Path:
+    """Write into shipped face weights what their confidence is worth.
+
+    Do so once the template is built, and before anything is made of the file: its hash changes.
+
+    Args:
+        name: what they ship under.
+        data: the folder that they were trained on; its held out photographs are measured.
+        folder: where shipped weights are.
+
+    Returns:
+        The file.
+
+    Raises:
+        FacewarpError: no such weights, or too few photographs.
+    """
+    path = folder / name / "model.safetensors"
+    net, metadata = load_weights(path)
+    held_out = helen_training_data(data).held_out
+    curve = calibrated(Model(net, path=path, metadata=metadata), held_out)
+    about = {key: value for key, value in metadata.items() if key not in FILE_OWN}
+    return _put(net, {**about, KEY: curve.to_text()}, name, folder)
+
+
+def _put(net: GuidedRegistration, about: dict[str, str], name: str, folder: Path) -> Path:
+    """Write shipped weights and their hash; a card that was there tells of others."""
     target = folder / name / "model.safetensors"
     sha256 = save_weights(net, target, about)
     (folder / name / "README.md").unlink(missing_ok=True)
@@ -112,6 +149,9 @@ def main(words: Sequence[str] | None = None) -> None:
     weights.add_argument("run", type=Path, help="the run's folder or a weights file")
     weights.add_argument("name")
     weights.add_argument("--data", nargs="+", required=True, choices=SOURCES)
+    confidence = commands.add_parser("confidence", help="measure what a confidence is worth")
+    confidence.add_argument("name")
+    confidence.add_argument("--data", type=Path, required=True, help="what they were trained on")
     card = commands.add_parser("card", help="write their model card")
     card.add_argument("name")
     card.add_argument("evaluations", nargs="+", type=Path, help="what eval --json printed")
@@ -119,6 +159,8 @@ def main(words: Sequence[str] | None = None) -> None:
     try:
         if given.command == "weights":
             written = ship_weights(given.run, given.name, given.data, given.folder)
+        elif given.command == "confidence":
+            written = ship_confidence(given.name, given.data, given.folder)
         else:
             written = ship_card(given.name, given.evaluations, given.folder)
     except FacewarpError as error:

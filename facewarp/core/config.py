@@ -79,7 +79,8 @@ class ModelConfig:
         field_shape: grid on which steps are composed; results are resized to ``grid_shape``.
         features: the semantic U-Net.
         steps: registration steps, coarse to fine.
-        guidance: what the steps read: part probabilities or logits.
+        guidance: what the steps read: part probabilities, or their logarithms (logits that add
+            up to one).
         combine: fields of successive steps are composed, or added (the paper also tries it).
         reach: how far an output of 1 of a registration network moves, px of the features' grid:
             the greater, the sooner far displacements are learnt at a given learning rate.

@@ -44,9 +44,7 @@ class FieldsGraph(nn.Module):
             fixed: probabilities of the fixed images ``(B, K, *feature_shape)``.
             moving: probabilities of the moving images.
         """
-        if self.net.config.guidance == "logits":
-            fixed, moving = fixed.clamp(min=1e-6).log(), moving.clamp(min=1e-6).log()
-        totals, _ = self.net.register(fixed, moving)
+        totals, _ = self.net.register(*(self.net.guidance_of(p) for p in (fixed, moving)))
         return totals[-1]
 
 

@@ -19,6 +19,9 @@ from facewarp.core.geometry import (
 from facewarp.core.regnet import RegNet
 
 
+_LEAST_PROBABILITY = 1e-6
+
+
 @dataclass(frozen=True)
 class Registered:
     """What one forward pass finds.
@@ -58,7 +61,17 @@ class GuidedRegistration(nn.Module):
 
     def guidance(self, logits: Tensor) -> Tensor:
         """What the steps read of the logits."""
-        return logits.softmax(1) if self.config.guidance == "probabilities" else logits
+        return self.guidance_of(logits.softmax(1))
+
+    def guidance_of(self, probabilities: Tensor) -> Tensor:
+        """What the steps read, of part probabilities: an image's, or a template's labels.
+
+        Logits that add up to one: where a network is taught and where it runs, what one class
+        has over another is all that is known.
+        """
+        if self.config.guidance == "probabilities":
+            return probabilities
+        return probabilities.clamp(min=_LEAST_PROBABILITY).log()
 
     def register(self, fixed: Tensor, moving: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Run the steps on two images' guidance ``(B, K, *feature_shape)``.

@@ -19,6 +19,7 @@ from facewarp.core.geometry import axis_scales, resize_field, scale_axes, spatia
 from facewarp.core.model import Model, load
 from facewarp.errors import FacewarpError
 from facewarp.face.boxes import Box, box_around
+from facewarp.face.confidence import Calibration, agreement
 from facewarp.face.crop import CROP_SHAPE, Crop, bounding_square, eye_roll
 from facewarp.face.crop_field import dense, sampled
 from facewarp.face.groupwise import template_guidance
@@ -34,8 +35,8 @@ _MARGIN = 2.0
 _OFF_CENTRE = 0.12
 _SIZE_RATIO = 1.2
 _TURN = math.radians(15)
-# A better crop may agree this much less: what is left of confidence above that is noise.
-_LESS_SURE = 0.02
+# A better crop may be this much less sure: what is left of confidence above that is noise.
+_LESS_SURE = 0.03
 _ROUNDS = 3
 
 
@@ -50,8 +51,8 @@ class Face:
         id: the same for the same face from frame to frame; -1 for a face that is not followed.
         state: ``"tracking"``; ``"uncertain"`` when the face fits the template badly; ``"lost"``
             when it is not there any more: landmarks and fields are then those last seen.
-        confidence: agreement of the template's warped labels with the parts the network sees in
-            the frame, 0 to 1 (see :func:`agreement`); 0 when lost.
+        confidence: the Dice that the template's warped labels are likely to have with the true
+            parts, 0 to 1 (see `facewarp.face.confidence`); 0 when lost.
         box: (x0, y0, x1, y1) of the landmarks, frame px.
         landmarks: (68, 2) frame px.
         crop: the window of the frame that was registered.
@@ -96,7 +97,8 @@ class Fitter:
         engine: what runs the model, if it is not loaded yet.
 
     Raises:
-        FacewarpError: no such model, template or device, or the model is not one for faces.
+        FacewarpError: no such model, template or device, or the model is not one for faces, or
+            what it says of its confidence is damaged.
     """
 
     def __init__(
@@ -117,6 +119,7 @@ class Fitter:
                 self.model.path,
                 "Choose a face model.",
             )
+        self._calibration = Calibration.of_model(self.model)
         self._guidance = template_guidance(self.model, self.template.probabilities)
 
     def settle(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
@@ -161,7 +164,7 @@ class Fitter:
         parts, both = self.model.both_ways(images, self._guidance)
         coarse = resize_field(both[: len(crops)], tuple(parts.shape[2:]))
         warped = fields.warp(self._guidance.expand(len(crops), -1, -1, -1), coarse)
-        confidences = agreement(warped, parts).tolist()
+        confidences = self._calibration(agreement(warped, parts).numpy()).tolist()
         folds = folds_percent(coarse, warped).tolist()
         in_crop = scale_axes(both, axis_scales(spatial_shape(both), CROP_SHAPE)).numpy()
         onto, back = in_crop[: len(crops)], in_crop[len(crops) :]
@@ -190,28 +193,6 @@ class Fitter:
 def crop_of(landmarks: NDArray[np.float64]) -> Crop:
     """The crop on which a face with these landmarks (68, 2) is best registered."""
     return Crop.around_points(landmarks, margin=_MARGIN)
-
-
-def agreement(warped: Tensor, parts: Tensor) -> Tensor:
-    """Confidence of registrations: the mean Dice of the parts, template's against the frame's.
-
-    Each pixel counts for its most probable part, so that it does not matter how soft or sharp
-    labels and network are. A part that neither has in the crop does not count.
-
-    Args:
-        warped: the template's soft labels carried onto the crop ``(B, 8, h, w)``.
-        parts: the network's part probabilities of the crop, same shape.
-
-    Returns:
-        ``(B,)`` in 0..1.
-    """
-    # Comparing with the maximum is ten times as fast as argmax.
-    ours, theirs = (
-        (soft == soft.amax(1, keepdim=True))[:, 1:].flatten(2).float() for soft in (warped, parts)
-    )
-    total = (ours + theirs).sum(2)
-    dice = 2 * (ours * theirs).sum(2) / total.clamp(min=1)
-    return dice.sum(1) / (total > 0).sum(1).clamp(min=1)
 
 
 def folds_percent(field: Tensor, warped: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ STYLE_MODES: Final[tuple[StyleMode, ...]] = ("color", "texture", "full")
 STYLE_SHAPE: Final = (2 * CROP_SHAPE[0], 2 * CROP_SHAPE[1])
 """Height and width px of a style's picture in template space."""
 
-_LEAST_CONFIDENCE: Final = 0.5  # a drawing is seen worse than a photograph
+_LEAST_CONFIDENCE: Final = 0.15  # a drawing is seen worse than a photograph
 _SCREEN_PX: Final = 12.0  # l above, template px: larger structures are the frame's
 _EDGE_PX: Final = 8  # template px within the face's outline over which a style fades in
 

@@ -24,12 +24,10 @@ _FACES_PER_S = 4.0  # how many times its own size a face may move in a second un
 class TrackerConfig:
     """When the tracker believes, doubts and gives up.
 
-    The confidences were chosen for the shipped weights on 70 photographs of Helen's test set,
-    each registered on crops from exact to a whole face aside, up to twice too large or small, and
-    turned: 1721 registrations. Above 0.9 the landmarks were off by 2.5 % of the face's side in
-    the median or less, at 0.8 by 5 %; below 0.7 most were off by more than 15 %, below 0.6 nine
-    of ten. Of the faces on good crops 99 % reach 0.9, of the crops without a face 95 % stay below
-    0.7 (docs/decisions/0006-confidence.md).
+    A confidence is the Dice that the face's parts are likely to have, whatever the weights
+    (`facewarp.face.confidence`): a face counts as tracked while half of what is drawn is likely
+    to be right, and as gone when a fifth is. What that was measured on, and how often crops
+    without a face reach it: docs/decisions/0006-confidence.md.
 
     Attributes:
         faces: how many faces to follow at most.
@@ -45,9 +43,9 @@ class TrackerConfig:
     """
 
     faces: int = 5
-    sure: float = 0.8
-    unsure: float = 0.75
-    gone: float = 0.6
+    sure: float = 0.5
+    unsure: float = 0.4
+    gone: float = 0.2
     patience: int = 3
     look_every_s: float = 0.5
     search_every_s: float = 1.5

@@ -6,7 +6,7 @@ import torch
 
 from facewarp.core.geometry import pixel_grid
 from facewarp.face.crop import Crop
-from facewarp.face.fitting import agreement, crop_of, folds_percent
+from facewarp.face.fitting import crop_of, folds_percent
 from facewarp.face.parts import FacePart
 
 
@@ -23,35 +23,6 @@ def ids():
     ids[2, 2:4], ids[2, 6:8] = FacePart.EYE_LEFT, FacePart.EYE_RIGHT
     ids[5, 3:7] = FacePart.MOUTH
     return ids
-
-
-def test_agreement_is_one_for_the_same_labels_however_soft(ids):
-    assert agreement(parts(ids), parts(ids)).item() == 1
-    assert agreement(parts(ids, 0.9), parts(ids, 0.3)).item() == 1
-
-
-def test_agreement_is_the_mean_dice_of_the_parts_that_are_there(ids):
-    other = ids.copy()
-    other[5, 3:7], other[5, 4:8] = FacePart.FACE, FacePart.MOUTH  # 3 of 4 pixels shared
-    shared_face = (ids == FacePart.FACE) & (other == FacePart.FACE)
-    face = 2 * shared_face.sum() / ((ids == FacePart.FACE).sum() + (other == FacePart.FACE).sum())
-    expected = (face + 1 + 1 + 0.75) / 4
-    assert agreement(parts(ids), parts(other)).item() == pytest.approx(expected)
-
-
-def test_a_part_that_only_one_side_has_counts_against_it(ids):
-    eyeless = np.where((ids == FacePart.EYE_LEFT) | (ids == FacePart.EYE_RIGHT), 1, ids)
-    assert agreement(parts(ids), parts(eyeless)).item() < 0.6
-
-
-def test_nothing_agrees_with_nothing():
-    background = parts(np.zeros((8, 10), np.int64))
-    assert agreement(background, background).item() == 0
-
-
-def test_agreement_is_told_for_each_of_a_batch(ids):
-    two = torch.cat([parts(ids), parts(np.zeros_like(ids))])
-    assert agreement(parts(ids).expand(2, -1, -1, -1), two).tolist() == [1, 0]
 
 
 def test_folds_are_counted_on_the_face_alone(ids):

@@ -214,7 +214,7 @@ def test_a_doubtful_face_is_followed_while_the_detector_sees_it(
     tracker = make_tracker(faces=1, detector=asked)
     tracker._fitter = doubting = Doubting(fitter)
     tracker(portrait.frame(), 0.0)
-    doubting.confidence = 0.7
+    doubting.confidence = 0.3
     for step in range(1, 6):
         (face,) = tracker(portrait.frame(), step / 25)
         assert face.state == "uncertain"
@@ -230,7 +230,7 @@ def test_a_doubtful_face_that_the_detector_does_not_see_is_lost(
     tracker = make_tracker(faces=1, detector=asked)
     tracker._fitter = doubting = Doubting(fitter)
     tracker(portrait.frame(), 0.0)
-    doubting.confidence, asked.answer = 0.7, []
+    doubting.confidence, asked.answer = 0.3, []
     states = [tracker(portrait.frame(), step / 25)[0].state for step in range(1, 5)]
     assert states == ["uncertain", "uncertain", "lost", "lost"]
     doubting.confidence, asked.answer = None, None
@@ -241,6 +241,6 @@ def test_what_fits_nothing_is_lost_at_once(make_tracker, fitter, portrait):
     tracker = make_tracker(faces=1)
     tracker._fitter = doubting = Doubting(fitter)
     tracker(portrait.frame(), 0.0)
-    doubting.confidence = 0.2
+    doubting.confidence = 0.1
     (face,) = tracker(portrait.frame(), 0.04)
     assert (face.id, face.state, face.confidence) == (0, "lost", 0)

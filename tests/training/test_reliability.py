@@ -8,11 +8,19 @@ import PIL.Image
 import pytest
 
 from facewarp.core.model import load
+from facewarp.errors import FacewarpError
+from facewarp.face.confidence import Calibration
 from facewarp.face.fitting import Fitter
 from facewarp.training import groups, reliability
 from facewarp.training.datasets.helen import write_pts
 from facewarp.training.evaluate import PairScore
-from facewarp.training.reliability import EDGES, Registration, binned, calibration_error
+from facewarp.training.reliability import (
+    EDGES,
+    Registration,
+    binned,
+    calibrated,
+    calibration_error,
+)
 
 
 def test_registrations_are_counted_by_confidence():
@@ -20,10 +28,11 @@ def test_registrations_are_counted_by_confidence():
     found += [Registration(0.1, 0.3, 40.0)]
     bins = binned(found)
     assert sum(b.count for b in bins) == len(found)
-    assert [(b.low, b.high, b.count) for b in bins] == [(0.0, 0.4, 1), (0.9, 0.95, 2), (0.95, 1, 1)]
-    assert bins[1].dice == pytest.approx(0.85)
-    assert bins[1].error_percent == pytest.approx(3.0)
-    assert [b.far_off_percent for b in bins] == [100, 0, 0]
+    assert [(b.low, b.high, b.count) for b in bins] == [(0.1, 0.2, 1), (0.9, 1, 3)]
+    assert bins[1].dice == pytest.approx((0.9 + 0.8 + 0.95) / 3)
+    assert bins[1].error_percent == pytest.approx(2.0)
+    assert [b.far_off_percent for b in bins] == [100, 0]
+    assert [b.count for b in binned(found, (0.0, 0.92, 1.0))] == [2, 2]
     assert (EDGES[0], EDGES[-1]) == (0, 1)
 
 
@@ -47,6 +56,28 @@ def test_bad_crops_have_less_confidence_and_less_truth(photo):
     assert best[2] < worst[2]
     again = reliability.registrations(fitter, [photo])
     assert [r.confidence for r in again] == pytest.approx([r.confidence for r in found])
+
+
+def test_the_curve_is_what_agreement_was_worth(photo, monkeypatch):
+    rng = np.random.default_rng(0)
+    agreements = rng.uniform(0.05, 0.99, 800)
+    truth = 0.9 * agreements**2
+    found = [Registration(a, t, 1.0) for a, t in zip(agreements, truth, strict=True)]
+    monkeypatch.setattr(reliability, "registrations", lambda fitter, photos: found)
+    model = load("face")
+    curve = calibrated(model, [photo])
+    assert np.abs(curve(agreements) - truth).max() < 0.04
+    kept = Calibration.from_text(curve.to_text())
+    assert kept(agreements) == pytest.approx(curve(agreements), abs=2e-3)
+    told = [Registration(c, t, 1.0) for c, t in zip(curve(agreements), truth, strict=True)]
+    assert calibration_error(binned(told)) < 0.01 < calibration_error(binned(found))
+
+
+def test_too_few_photographs_tell_no_curve(photo, monkeypatch):
+    few = [Registration(0.9, 0.8, 1.0)] * 20
+    monkeypatch.setattr(reliability, "registrations", lambda fitter, photos: few)
+    with pytest.raises(FacewarpError, match=r"1 photographs are too few.*Give some dozens"):
+        calibrated(load("face"), [photo])
 
 
 def score(fixed, dice, contour=2.0):

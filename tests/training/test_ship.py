@@ -5,14 +5,21 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import pytest
 import torch
 
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
+from facewarp.core.model import Model
 from facewarp.core.network import GuidedRegistration
 from facewarp.core.weights import file_sha256, load_weights, save_weights
 from facewarp.errors import FacewarpError
+from facewarp.face.confidence import KEY, Calibration
+from facewarp.training import ship
+from facewarp.training.datasets.helen import write_pts
+from facewarp.training.datasets.photo import FacePhoto
 from facewarp.training.evaluate import PARTS
+from facewarp.training.face_data import helen_training_data
 from facewarp.training.presets import FACE_CLASSES
 from facewarp.training.ship import main, ship_card, ship_weights
 
@@ -105,6 +112,39 @@ def test_the_card_says_what_one_must_know(
 
     ship_weights(run, "face", ["helen"], shipped)
     assert not (shipped / "face" / "README.md").exists()  # it told of others
+
+
+def test_what_a_confidence_is_worth_goes_into_the_weights(
+    run: Path, shipped: Path, tmp_path: Path, photo: FacePhoto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The photographs it is measured on are those that training kept out."""
+    folder = tmp_path / "helen" / "trainset"
+    folder.mkdir(parents=True)
+    for index in range(8):
+        PIL.Image.fromarray(photo.image).save(folder / f"{index}.png")
+        write_pts(folder / f"{index}.pts", photo.landmarks)
+    measured: list[str] = []
+
+    def calibrated(model: Model, photos: list[FacePhoto]) -> Calibration:
+        measured.extend(p.path.stem for p in photos)
+        return Calibration(((0, 0), (0.9, 0.8), (1, 0.85)))
+
+    monkeypatch.setattr(ship, "calibrated", calibrated)
+    path = ship_weights(run, "face", ["helen"], shipped)
+    before = load_weights(path)
+    (shipped / "face" / "README.md").write_text("a card")
+    main(["--folder", str(shipped), "confidence", "face", "--data", str(folder.parent)])
+    assert measured == [p.path.stem for p in helen_training_data(folder.parent).held_out]
+    assert 0 < len(measured) < 8
+    net, about = load_weights(path)
+    curve = Calibration.from_text(about.pop(KEY))
+    assert curve.knots == ((0, 0), (0.9, 0.8), (1, 0.85))
+    assert about == before[1]
+    pairs = zip(net.state_dict().values(), before[0].state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    index = json.loads((shipped / "index.json").read_text("utf-8"))
+    assert index["face"]["sha256"] == file_sha256(path)
+    assert not (shipped / "face" / "README.md").exists()
 
 
 def test_an_evaluation_of_other_weights_is_refused(

@@ -21,6 +21,7 @@ from facewarp.training.baselines.local_correlation import (
 SLOPE = 0.1
 SQUARINGS = 5
 LATENT = 32
+_FIRST_LOG_VARIANCE = -4.0
 _DIVISORS = (4, 8, 8)  # of the grid, three halvings, the first within slices
 
 
@@ -87,8 +88,10 @@ class KrebsAutoencoder(nn.Module):
             *(nn.Conv3d(33, 16, 3, 1, 1), nn.LeakyReLU(SLOPE), nn.Conv3d(16, 3, 3, 1, 1))
         )
         last = self.head[-1]
-        nn.init.normal_(last.get_parameter("weight"), std=1e-3)  # it starts as the identity
+        nn.init.normal_(last.get_parameter("weight"), std=1e-2)  # it starts near the identity
         nn.init.zeros_(last.get_parameter("bias"))
+        # The numbers begin as sure ones: drowned in noise they would never come to be used.
+        nn.init.constant_(self.log_variance.bias, _FIRST_LOG_VARIANCE)
 
     def encode(self, fixed: Tensor, moving: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance ``(B, latent)`` of the numbers that tell the deformation."""

@@ -1,0 +1,101 @@
+"""How far a registration can be trusted: the Dice with the true parts that it is likely to have."""
+
+import json
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facewarp.core.model import Model
+from facewarp.errors import FacewarpError
+
+KEY: Final = "confidence"
+"""What the curve is called among the things that a weights file says of itself."""
+
+
+def agreement(warped: Tensor, parts: Tensor) -> Tensor:
+    """The mean Dice of the parts, template's against those that the network sees in the frame.
+
+    Each pixel counts for its most probable part, so that it does not matter how soft or sharp
+    labels and network are. A part that neither has in the crop does not count.
+
+    Args:
+        warped: the template's soft labels carried onto the crop ``(B, 8, h, w)``.
+        parts: the network's part probabilities of the crop, same shape.
+
+    Returns:
+        ``(B,)`` in 0..1.
+    """
+    # Comparing with the maximum is ten times as fast as argmax.
+    ours, theirs = (
+        (soft == soft.amax(1, keepdim=True))[:, 1:].flatten(2).float() for soft in (warped, parts)
+    )
+    total = (ours + theirs).sum(2)
+    dice = 2 * (ours * theirs).sum(2) / total.clamp(min=1)
+    return dice.sum(1) / (total > 0).sum(1).clamp(min=1)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What an agreement is worth: the mean Dice with the true parts, where they were known.
+
+    A network errs by its parts too, and agrees with itself where it is wrong. The curve is
+    measured on photographs with annotations, for each weights file by itself, so that a
+    confidence means the same whatever the weights.
+
+    Attributes:
+        knots: (agreement, Dice), both rising, from 0 to 1; straight lines lie between.
+    """
+
+    knots: tuple[tuple[float, float], ...]
+
+    def __post_init__(self) -> None:
+        at = [x for x, _ in self.knots]
+        within = all(0 <= value <= 1 for knot in self.knots for value in knot)
+        is_rising = all(a < b and y <= z for (a, y), (b, z) in pairwise(self.knots))
+        if not within or not is_rising or len(at) < 2 or (at[0], at[-1]) != (0, 1):
+            raise ValueError(f"no rising curve from 0 to 1: {self.knots}")
+
+    def __call__(self, agreements: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Confidences of agreements, both 0..1."""
+        at, worth = np.array(self.knots, np.float64).T
+        return np.asarray(np.interp(agreements, at, worth), np.float64)
+
+    @classmethod
+    def of_model(cls, model: Model) -> Self:
+        """The curve that a model's weights file holds, or the usual one where it holds none.
+
+        Raises:
+            FacewarpError: what it holds is no curve.
+        """
+        text = model.metadata.get(KEY)
+        return cls(USUAL) if text is None else cls.from_text(text, model.path)
+
+    @classmethod
+    def from_text(cls, text: str, path: Path | None = None) -> Self:
+        """Read what :meth:`to_text` wrote.
+
+        Args:
+            text: JSON, a list of pairs.
+            path: the file it is from, for the error.
+
+        Raises:
+            FacewarpError: it is no curve.
+        """
+        try:
+            return cls(tuple((float(x), float(y)) for x, y in json.loads(text)))
+        except (ValueError, TypeError) as error:
+            what = f"what the weights say of their confidence is no curve: {text[:60]}"
+            raise FacewarpError(what, path, "Take the weights as they were shipped.") from error
+
+    def to_text(self) -> str:
+        """As it is kept in a weights file."""
+        return json.dumps([[round(x, 3), round(y, 3)] for x, y in self.knots])
+
+
+USUAL: Final = ((0.0, 0.0), (0.6, 0.12), (0.7, 0.3), (0.8, 0.52), (0.9, 0.78), (1.0, 0.9))
+"""About what weights have shown so far; for those that don't say."""
