@@ -193,3 +193,8 @@ def svg_text(
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}"{bold}>'
         f"{escape(text)}</text>"
     )
+
+
+def hex_colour(colour: tuple[int, int, int]) -> str:
+    """A colour (r, g, b), 0 to 255, as SVG writes it."""
+    return "#" + "".join(f"{channel:02x}" for channel in colour)

@@ -18,7 +18,6 @@ from facewarp.core.geometry import (
 )
 from facewarp.core.regnet import RegNet
 
-
 _LEAST_PROBABILITY = 1e-6
 
 
