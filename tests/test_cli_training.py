@@ -119,6 +119,22 @@ def test_a_run_goes_on_with_its_own_settings(helen: Path, tmp_path: Path) -> Non
         assert [row["step"] for row in csv.DictReader(file)] == ["1", "2", "3"]
 
 
+def test_a_run_starts_from_a_model_and_says_from_which(
+    helen: Path, weights: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    result = train(helen, out, "--steps", "1", "--no-validate", "--start-from", weights)
+    assert result.exit_code == 0, result.stderr
+    result = train(helen, out, "--steps", "2", "--no-validate", "--resume")
+    assert result.exit_code == 0, result.stderr
+    assert load(out).metadata["started_from"] == file_sha256(weights)
+    result = train(helen, out, "--steps", "3", "--resume", "--start-from", weights)
+    assert "error: a run that is resumed has weights of its own" in result.stderr
+    result = train(helen, tmp_path / "other", "--start-from", "nobody")
+    assert "no model is called 'nobody'" in result.stderr
+    assert not (tmp_path / "other").exists()
+
+
 def test_going_on_with_other_photographs_is_noticed(helen: Path, tmp_path: Path) -> None:
     assert train(helen, tmp_path / "run", "--steps", "1").exit_code == 0
     result = train(helen / "trainset", tmp_path / "run", "--resume", "--steps", "1")

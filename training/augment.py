@@ -72,6 +72,26 @@ class AugmentConfig:
             strength=strength,
         )
 
+    @classmethod
+    def as_tested(cls, strength: float) -> "AugmentConfig":
+        """Crops cut as those of the test are, bent by an affine map; light as it is.
+
+        Args:
+            strength: of the affine map: at 1 its coefficients vary by 0.05 (standard deviation).
+        """
+        return cls(
+            margin=(1.7, 2.3),
+            shift=0.12,
+            roll_std=3.0 * strength,
+            wide_share=0.0,
+            stretch_std=0.05 * strength,
+            flip=0.5 if strength > 0 else 0.0,
+            elastic=0.0,
+            photometric=0.0,
+            occlude=0.0,
+            strength=0.0,
+        )
+
 
 @dataclass(frozen=True)
 class FaceView:

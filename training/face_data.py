@@ -44,10 +44,11 @@ class FaceData:
 
     def batches(self, config: TrainConfig, workers: int) -> FaceBatches:
         """Random pairs of views of the photographs."""
+        draw = AugmentConfig.as_tested if config.views == "tested" else AugmentConfig.of_strength
         return FaceBatches(
             self.sets,
             config.batch,
-            AugmentConfig.of_strength(config.augment),
+            draw(config.augment),
             weights=self.shares,
             seed=config.seed,
             workers=workers,

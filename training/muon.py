@@ -30,6 +30,7 @@ class Muon(torch.optim.Optimizer):
         others_scale: learning rate of the others, in that of the kernels.
         betas: of Adam.
         eps: of Adam.
+        precision: what the iteration computes in.
     """
 
     def __init__(
@@ -42,13 +43,14 @@ class Muon(torch.optim.Optimizer):
         others_scale: float = 0.2,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
+        precision: torch.dtype = torch.float32,
     ) -> None:
         groups: list[dict[str, Any]] = [
             {"params": list(kernels), "is_kernels": True, "weight_decay": weight_decay},
             {"params": list(others), "is_kernels": False, "weight_decay": 0.0},
         ]
         self.others_scale, self.momentum = others_scale, momentum
-        self.betas, self.eps = betas, eps
+        self.betas, self.eps, self.precision = betas, eps, precision
         super().__init__([group for group in groups if group["params"]], {"lr": lr})
 
     @torch.no_grad()
@@ -70,7 +72,7 @@ class Muon(torch.optim.Optimizer):
             state["momentum"] = torch.zeros_like(kernel)
         momentum = state["momentum"].lerp_(gradient, 1 - self.momentum)
         ahead = torch.lerp(gradient, momentum, self.momentum).flatten(1)
-        turned = orthogonalised(ahead)
+        turned = orthogonalised(ahead, self.precision).to(kernel.dtype)
         size = _SIZE * max(turned.shape) ** 0.5
         kernel.mul_(1 - lr * weight_decay).sub_(turned.reshape(kernel.shape), alpha=lr * size)
 
@@ -88,15 +90,15 @@ class Muon(torch.optim.Optimizer):
         parameter.addcdiv_(mean, root, value=-lr / (1 - first**step))
 
 
-def orthogonalised(matrix: Tensor) -> Tensor:
+def orthogonalised(matrix: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
     """Nearly the nearest matrix with orthonormal rows or columns, ``(m, n)``.
 
     With ``matrix = U S V'`` this is about ``U V'``: singular values of 0.7 to 1.2, by five rounds
-    of ``X <- a X + b (X X') X + c (X X')^2 X``.
+    of ``X <- a X + b (X X') X + c (X X')^2 X``, which forgive half precision.
     """
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.mT if tall else matrix
-    x = x / x.norm().clamp(min=1e-12)
+    x = (x / x.norm().clamp(min=1e-12)).to(precision)
     for _ in range(_ITERATIONS):
         gram = x @ x.mT
         x = _A * x + torch.addmm(gram, gram, gram, beta=_B, alpha=_C) @ x

@@ -38,7 +38,14 @@ def _make_muon(config: TrainConfig, net: nn.Module) -> Muon:
         is_wide = is_wide and min(len(parameter), parameter[0].numel()) >= _FEWEST
         (kernels if is_wide else others).append(parameter)
     scale = min(1.0, _ADAM_LR / config.lr) if config.lr else 1.0
-    return Muon(kernels, others, config.lr, weight_decay=config.weight_decay, others_scale=scale)
+    return Muon(
+        kernels,
+        others,
+        config.lr,
+        weight_decay=config.weight_decay,
+        others_scale=scale,
+        precision=getattr(torch, config.precision),
+    )
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:

@@ -68,10 +68,13 @@ class TrainConfig:
         parts_first: share of the steps in which the features learn alone, from the semantic loss.
         parts_after: what becomes of them then: they go on learning with the rest, or stay.
         accumulate: parts that a batch is worked through in, where memory is short.
-        precision: of convolutions; weights, fields and losses are float32 anyway.
+        precision: of convolutions and of Muon's iteration; weights, last layers, fields and losses
+            are float32 anyway.
         lr, warmup, decay, weight_decay, clip: optimiser settings.
         ema: decay of the weights' moving average, which is what is validated and shipped.
         both_directions: train fixed->moving and moving->fixed of each pair.
+        views: of faces: ``"wild"``, near, far, turned, covered and in any light; or ``"tested"``,
+            cut as in the test and bent by an affine map alone (the paper).
         augment: strength of augmentation, 0 switches it off.
         view_shape: size of the views trained on, where it is not the model's whole grid: nets of
             convolutions learn as well, and sooner, on what is around the heart.
@@ -98,6 +101,7 @@ class TrainConfig:
     clip: float = 5.0
     ema: float = 0.998
     both_directions: bool = True
+    views: Literal["wild", "tested"] = "wild"
     augment: float = 1.0
     view_shape: tuple[int, ...] = ()
     label_shape: tuple[int, ...] = ()
@@ -284,6 +288,7 @@ PRESETS: dict[str, TrainConfig] = {
         clip=0.0,
         ema=0.0,
         both_directions=False,
+        views="tested",
     ),
     "acdc": TrainConfig(
         preset="acdc",

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import torch
 
-from facewarp.core.weights import file_sha256
+from facewarp.core.weights import file_sha256, find_weights
 from facewarp.errors import FacewarpError
 from facewarp.training import checkpoint
 from facewarp.training.paper_presets import at_size
@@ -130,6 +130,7 @@ def prepare(
     workers: int = 1,
     team: Team | None = None,
     device: str = "cpu",
+    start_from: str | None = None,
 ) -> Trainer:
     """A trainer, at the last checkpoint if the run is resumed.
 
@@ -141,6 +142,7 @@ def prepare(
         workers: threads that make batches.
         team: the processes that train together.
         device: where.
+        start_from: a trained model to begin a new run with, a shipped one's name or a path.
 
     Raises:
         FacewarpError: nothing can be trained there; see also `Trainer.load_checkpoint`.
@@ -148,6 +150,10 @@ def prepare(
     team = team or Team()
     whole = replace(config, batch=config.batch * team.size)
     about = {"training_data": data.description}
+    if resume:
+        about = {**_about(folder), **about}
+    elif start_from is not None:
+        about["started_from"] = file_sha256(find_weights(start_from))
     try:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
@@ -156,13 +162,14 @@ def prepare(
     trainer = Trainer(config, data.batches(whole, workers), folder, about, team=team, device=device)
     if resume:
         trainer.load_checkpoint()
+    elif start_from is not None:
+        trainer.start_from(find_weights(start_from))
     return trainer
 
 
 def trained_on(folder: Path) -> str | None:
     """The description of the data a run was begun with, if it is recorded."""
-    about = json.loads((folder / CONFIG).read_text("utf-8")).get("about", {})
-    return about.get("training_data")
+    return _about(folder).get("training_data")
 
 
 def result_of(trainer: Trainer, seconds: float) -> RunResult:
@@ -170,6 +177,11 @@ def result_of(trainer: Trainer, seconds: float) -> RunResult:
     weights = trainer.folder / WEIGHTS
     best = trainer.best if math.isfinite(trainer.best) else math.nan
     return RunResult(trainer.folder, trainer.step, best, seconds, weights, file_sha256(weights))
+
+
+def _about(folder: Path) -> dict[str, str]:
+    about: dict[str, str] = json.loads((folder / CONFIG).read_text("utf-8")).get("about", {})
+    return about
 
 
 def _of_kind(config: TrainConfig, kind: str, where: str | Path) -> TrainConfig:

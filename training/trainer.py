@@ -12,11 +12,11 @@ from typing import Literal, Protocol
 
 import torch
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 
 from facewarp.core.config import ModelConfig
 from facewarp.core.network import GuidedRegistration
-from facewarp.core.weights import save_weights
+from facewarp.core.weights import load_weights, save_weights
 from facewarp.errors import FacewarpError
 from facewarp.training import checkpoint
 from facewarp.training.files import unwritable, write_json
@@ -116,6 +116,8 @@ class Trainer:
         self.average.load_state_dict(self.net.state_dict())
         self.average.eval()
         self.team.share(self.net)
+        for last in (self.net.parts.classify, *(step.head for step in self.net.steps)):
+            _keep_precision(last)
         self.optimizer = make_optimizer(config, self.net)
         self.step = 0
         self.checked = 0
@@ -280,6 +282,27 @@ class Trainer:
         path = self.folder / checkpoint.NAME
         checkpoint.save_checkpoint(path, self.net, self.average, self.optimizer, progress)
 
+    def start_from(self, weights: Path) -> None:
+        """Begin with a trained network's weights in place of random ones.
+
+        Args:
+            weights: of a network of the same layers; steps it doesn't have stay random.
+
+        Raises:
+            FacewarpError: no such file, or its layers are others.
+        """
+        trained, _ = load_weights(weights)
+        held, own = trained.state_dict(), self.net.state_dict()
+        strange = [n for n, value in held.items() if n not in own or value.shape != own[n].shape]
+        missing = [n for n in own if n not in held and not n.startswith("steps.")]
+        if strange or missing or trained.config.classes != self.net.config.classes:
+            what = (
+                f"these weights are of another network, e.g. {[*strange, *missing, 'classes'][0]}"
+            )
+            raise FacewarpError(what, weights, "Train with the preset and settings they were.")
+        for net in (self.net, self.average):
+            net.load_state_dict(held, strict=False)
+
     def load_checkpoint(self) -> None:
         """Go on where :meth:`save_checkpoint` stopped: every later step is as it would have been.
 
@@ -336,6 +359,18 @@ class Trainer:
                 mean.lerp_(value, 1 - decay)
             else:
                 mean.copy_(value)
+
+
+def _keep_precision(layer: nn.Module) -> None:
+    """Let a layer compute in float32 whatever the rest does: it tells positions in px."""
+    forward = layer.forward
+
+    def exact(x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            found: Tensor = forward(x.float())
+            return found
+
+    layer.forward = exact  # type: ignore[method-assign]
 
 
 def _build(config: ModelConfig) -> GuidedRegistration:

@@ -23,6 +23,7 @@ from facewarp.cli.train_options import (
     Seed,
     Settings,
     Size,
+    Start,
     Steps,
     Threads,
     Validation,
@@ -58,6 +59,7 @@ def helen(
     out: Out = None,
     settings: Settings = None,
     resume: Resume = False,
+    start: Start = None,
     steps: Steps = None,
     epochs: Epochs = None,
     size: Size = None,
@@ -92,7 +94,7 @@ def helen(
         )
 
     folder = out or Path("runs") / f"helen-{preset or 'face'}"
-    choices = Choices(folder, preset, _options(settings, steps, seed), epochs, size, resume)
+    choices = Choices(folder, preset, _options(settings, steps, seed), epochs, size, resume, start)
     _train(output_of(ctx), choices, photographs, workers, threads, device)
 
 
@@ -106,6 +108,7 @@ def celebamask_(
     out: Out = None,
     settings: Settings = None,
     resume: Resume = False,
+    start: Start = None,
     steps: Steps = None,
     epochs: Epochs = None,
     size: Size = None,
@@ -127,7 +130,7 @@ def celebamask_(
         return celebamask_training_data(data, extra=extra or (), hold_out=validate)
 
     folder = out or Path("runs") / f"celebamask-{preset or 'face'}"
-    choices = Choices(folder, preset, _options(settings, steps, seed), epochs, size, resume)
+    choices = Choices(folder, preset, _options(settings, steps, seed), epochs, size, resume, start)
     _train(output_of(ctx), choices, photographs, workers, threads, device)
 
 
@@ -141,6 +144,7 @@ def acdc(
     out: HeartOut = None,
     settings: Settings = None,
     resume: Resume = False,
+    start: Start = None,
     steps: Steps = None,
     epochs: Epochs = None,
     size: Size = None,
@@ -162,7 +166,7 @@ def acdc(
         return heart_training_data(data, config.model, hold_out=validate)
 
     folder = out or Path("runs") / (preset or "acdc")
-    choices = Choices(folder, preset, _options(settings, steps, seed), epochs, size, resume)
+    choices = Choices(folder, preset, _options(settings, steps, seed), epochs, size, resume, start)
     _train(output_of(ctx), choices, patients, workers, threads, device, "heart")
 
 
@@ -215,6 +219,9 @@ def _train_in(
     if choices.epochs is not None and "steps" in settings:
         what = "steps and epochs both say how long to train"
         raise FacewarpError(what, "--epochs", "Give one of them.")
+    if resume and choices.start_from is not None:
+        what = "a run that is resumed has weights of its own"
+        raise FacewarpError(what, "--start-from", "Give one of the two.")
     config = run_config(
         folder,
         choices.preset,
@@ -233,7 +240,14 @@ def _train_in(
     if choices.epochs is not None:
         config = for_epochs(config, choices.epochs, data.size, team.size)
     trainer = prepare(
-        config, data, folder, resume=resume, workers=workers, team=team, device=device
+        config,
+        data,
+        folder,
+        resume=resume,
+        workers=workers,
+        team=team,
+        device=device,
+        start_from=choices.start_from,
     )
     together = f" in each of {team.size} processes" if team.size > 1 else ""
     output.say(

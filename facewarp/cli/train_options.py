@@ -31,6 +31,15 @@ Settings = Annotated[
     ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        "--start-from",
+        metavar="MODEL",
+        help="Begin with a trained model's weights: a shipped name or a .safetensors file.",
+        show_default="random weights",
+    ),
+]
 Steps = Annotated[int | None, typer.Option(min=1, help="Optimisation steps.")]
 Epochs = Annotated[
     float | None,
@@ -80,3 +89,4 @@ class Choices:
     epochs: float | None
     size: str | None
     resume: bool
+    start_from: str | None = None

@@ -93,6 +93,21 @@ def test_strength_zero_is_one_upright_crop(photo: FacePhoto) -> None:
     assert AugmentConfig.of_strength(1) == AugmentConfig()
 
 
+def test_views_as_tested_are_cut_as_the_test_cuts(photo: FacePhoto) -> None:
+    for seed in range(40):
+        config = replace(AugmentConfig.as_tested(0), flip=0.0)
+        points = augment(photo, rng(seed), config).landmarks
+        assert points is not None
+        low, high = points.min(axis=0), points.max(axis=0)
+        side = (high - low).max()
+        assert 320 / 2.3 - 1e-6 <= side <= 320 / 1.7 + 1e-6
+        away = np.abs((low + high) / 2 - [129.5, 159.5]) / side
+        assert (away <= 0.12 + 1e-6).all()
+    grey = replace(photo, image=np.full_like(photo.image, 128))
+    for seed in range(20):  # bent, and neither relit nor covered
+        assert (augment(grey, rng(seed), AugmentConfig.as_tested(1)).image == 128).all()
+
+
 def test_light_and_occluders_leave_their_input_alone(photo: FacePhoto) -> None:
     image = np.full((320, 260), 128, dtype=np.uint8)
     always = replace(AugmentConfig(), photometric=1.0)

@@ -20,6 +20,17 @@ def test_singular_values_become_about_one_and_directions_stay(shape):
     assert (along - along.diagonal().diag()).abs().max() < 1e-4
 
 
+def test_half_precision_turns_nearly_as_well():
+    torch.manual_seed(0)
+    matrix = torch.randn(24, 60)
+    coarse = orthogonalised(matrix, torch.bfloat16)
+    assert coarse.dtype == torch.bfloat16
+    values = torch.linalg.svdvals(coarse.float())
+    assert (values.min(), values.max()) == (pytest.approx(0.9, abs=0.35),) * 2
+    exact = orthogonalised(matrix)
+    assert torch.nn.functional.cosine_similarity(coarse.flatten(), exact.flatten(), 0) > 0.99
+
+
 def test_steps_are_of_the_size_of_adam_s_whatever_the_gradient_s():
     for size in (1e-6, 1.0, 1e6):
         torch.manual_seed(0)

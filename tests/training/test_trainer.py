@@ -47,6 +47,7 @@ CONFIG = TrainConfig(
     validate_every=5,
     checkpoint_every=5,
 )
+STEP = CONFIG.model.steps[-1]
 MUON = replace(
     CONFIG,
     optimizer="muon",
@@ -500,6 +501,46 @@ def test_half_precision_learns_nearly_the_same(tmp_path: Path) -> None:
     coarse = trainer(tmp_path, replace(PAPER, precision="bfloat16")).train_step(batch)["loss"]
     assert coarse != exact
     assert coarse == pytest.approx(exact, rel=0.02)
+
+
+def test_what_tells_positions_is_never_in_half_precision(tmp_path: Path) -> None:
+    run = trainer(tmp_path, replace(PAPER, precision="bfloat16"))
+    seen = []
+    for layer in (run.net.parts.classify, run.net.steps[0].head, run.net.steps[0].down):
+        layer.register_forward_hook(lambda _layer, _inputs, output: seen.append(output))
+    run.net.steps[0].down[0].register_forward_hook(
+        lambda _layer, _inputs, output: seen.append(output)
+    )
+    run.loss(Discs().batch(0))
+    assert [output.dtype for output in seen] == [torch.float32, torch.bfloat16, torch.float32]
+
+
+def test_a_run_starts_from_trained_weights(tmp_path: Path) -> None:
+    first = trainer(tmp_path / "first", CONFIG)
+    first.train_step(Discs().batch(0))
+    first.save_model()
+    weights = tmp_path / "first" / "model.safetensors"
+    more = replace(CONFIG, model=replace(CONFIG.model, steps=(*CONFIG.model.steps, STEP)))
+    for config in (CONFIG, more):
+        second = trainer(tmp_path / "second", config)
+        fresh = clone(second.net)
+        second.start_from(weights)
+        kept = load_weights(weights)[0].state_dict()
+        for net in (second.net, second.average):
+            assert equal(kept, net.state_dict())
+            rest = {n: v for n, v in net.state_dict().items() if n not in kept}
+            assert equal(rest, fresh)
+        assert second.step == 0
+
+
+def test_weights_of_other_layers_are_no_start(tmp_path: Path) -> None:
+    first = trainer(tmp_path / "first", MUON)
+    first.save_model()
+    second = trainer(tmp_path / "second", CONFIG)
+    fresh = clone(second.net)
+    with pytest.raises(FacewarpError, match="of another network"):
+        second.start_from(tmp_path / "first" / "model.safetensors")
+    assert equal(fresh, second.net.state_dict())
 
 
 def clone(module: torch.nn.Module) -> dict[str, Tensor]:
