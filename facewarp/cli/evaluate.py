@@ -37,6 +37,9 @@ Engine = Annotated[
     str,
     typer.Option(metavar="NAME", help="What runs the model: torch, onnx, openvino, openvino-int8."),
 ]
+Thorough = Annotated[
+    bool, typer.Option("--thorough", help="Look at every face four times, as offline.")
+]
 
 
 @evaluate.command()
@@ -54,6 +57,7 @@ def helen(
     pairs_csv: PairsCsv = None,
     picture: Picture = None,
     engine: Engine = "torch",
+    thorough: Thorough = False,
     threads: Threads = None,
     methods: Methods = None,
     runs: Runs = Path("runs"),
@@ -84,6 +88,7 @@ def helen(
         pairs_csv,
         picture,
         engine,
+        thorough,
         threads,
         Compared(methods, runs, figures, landmarker, flownet) if methods else None,
     )
@@ -101,6 +106,7 @@ def celebamask(
     pairs_csv: PairsCsv = None,
     picture: Picture = None,
     engine: Engine = "torch",
+    thorough: Thorough = False,
     threads: Threads = None,
     methods: Methods = None,
     runs: Runs = Path("runs"),
@@ -128,6 +134,7 @@ def celebamask(
         pairs_csv,
         picture,
         engine,
+        thorough,
         threads,
         Compared(methods, runs, figures, landmarker, flownet) if methods else None,
     )
@@ -147,6 +154,7 @@ def _evaluate(
     pairs_csv: Path | None,
     picture: Path | None,
     engine: str,
+    thorough: bool,
     threads: int | None,
     compared: Compared | None,
 ) -> None:
@@ -164,6 +172,10 @@ def _evaluate(
         compare_faces(output, compared, crops, model, dataset, split, seed)
         return
     loaded = load(model, engine=engine)
+    if thorough:
+        from facewarp.face.four_views import with_four_views
+
+        loaded = with_four_views(loaded)
     with output.progress(f"evaluating {dataset}", total=len(crops), unit="pairs") as advance:
         found, scores = evaluate_faces(loaded, crops, dataset, seed, split=split, advance=advance)
     if pairs_csv is not None:

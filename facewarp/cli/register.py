@@ -37,6 +37,13 @@ def register(
         ),
     ] = "auto",
     device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, mps.")] = "cpu",
+    thorough: Annotated[
+        bool,
+        typer.Option(
+            "--thorough",
+            help="Look at every face four times, mirrored and from nearer: more exact, slower.",
+        ),
+    ] = False,
 ) -> None:
     """Register the face of one picture, or the heart of one volume, with that of another.
 
@@ -56,6 +63,9 @@ def register(
     if all(volumes):
         from facewarp.cli.register_volumes import register_hearts
 
+        if thorough:
+            what = "hearts are looked at once"
+            raise FacewarpError(what, "--thorough", "Leave it out for volumes.")
         register_hearts(output_of(ctx), (fixed, moving), out, model or "heart", device)
         return
     if any(volumes):
@@ -74,7 +84,9 @@ def register(
     targets = [out / name for name in ("warped.png", "sheet.png", "field.npz")]
     for target in targets:
         check_target(target, [fixed, moving])
-    with FaceTracker(model=model or "face", device=device, engine=engine) as tracker:
+    with FaceTracker(
+        model=model or "face", device=device, engine=engine, thorough=thorough
+    ) as tracker:
         pair = register_faces(tracker, pictures[0], pictures[1], (str(fixed), str(moving)))
         sha256 = tracker.model.sha256
     determinant = pair.registration.jacobian()

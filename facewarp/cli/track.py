@@ -115,6 +115,13 @@ def track(
         ),
     ] = "auto",
     device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, mps.")] = "cpu",
+    thorough: Annotated[
+        bool,
+        typer.Option(
+            "--thorough",
+            help="Look at every face four times, mirrored and from nearer: more exact, slower.",
+        ),
+    ] = False,
 ) -> None:
     """Carry labels, a mesh, a texture or a style onto every face of videos and pictures.
 
@@ -150,6 +157,7 @@ def track(
         engine=engine,
         smooth=smooth,
         in_pipeline=True,
+        thorough=thorough,
     ) as tracker:
         for job in jobs:
             try:

@@ -139,6 +139,7 @@ def _train_network(
 ) -> None:
     import torch
 
+    from facewarp.training.augment import AugmentConfig
     from facewarp.training.baselines import network_training as rivals
     from facewarp.training.baselines.objectives import objective_of
     from facewarp.training.batches import FaceBatches
@@ -146,7 +147,10 @@ def _train_network(
     torch.manual_seed(settings["seed"])
     built = rivals.settings_of(name, settings["width"])
     net = rivals.build(name, built)
-    batches = FaceBatches([photos], settings["batch"], seed=settings["seed"], workers=workers)
+    views = AugmentConfig.as_tested(1)
+    batches = FaceBatches(
+        [photos], settings["batch"], views, seed=settings["seed"], workers=workers
+    )
     loss = objective_of(net, batches, settings["seed"])
     steps = settings["steps"]
     with output.progress("training", total=steps * settings["batch"], unit="pairs") as advance:

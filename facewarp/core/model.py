@@ -1,5 +1,6 @@
 """Model: weights ready to register. One pair of arrays, or batches of tensors."""
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,6 +146,12 @@ class Model:
             engine, self.net, device=self.device, key=self.sha256, int8=self.int8
         )
         return self._engine
+
+    def run_by(self, engine: Engine) -> "Model":
+        """The same model, run by an engine that is there already."""
+        model = copy.copy(self)
+        model._engine = engine
+        return model
 
     def on_grid(self, shape: Shape) -> "Model":
         """The same model on a grid of another size, with pixels of the same size.

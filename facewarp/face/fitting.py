@@ -22,6 +22,7 @@ from facewarp.face.boxes import Box, box_around
 from facewarp.face.confidence import Calibration, agreement
 from facewarp.face.crop import CROP_SHAPE, Crop, bounding_square, eye_roll
 from facewarp.face.crop_field import dense, sampled
+from facewarp.face.four_views import with_four_views
 from facewarp.face.groupwise import template_guidance
 from facewarp.face.template import Template
 
@@ -95,6 +96,7 @@ class Fitter:
         device: where the model runs, if it is not loaded yet.
         sure: confidence from which a face's state is ``"tracking"``.
         engine: what runs the model, if it is not loaded yet.
+        thorough: look at every crop four times, see `facewarp.face.four_views`.
 
     Raises:
         FacewarpError: no such model, template or device, or the model is not one for faces, or
@@ -108,9 +110,12 @@ class Fitter:
         device: str,
         sure: float,
         engine: str = "auto",
+        thorough: bool = False,
     ) -> None:
         self.template = template if isinstance(template, Template) else Template.load(template)
         self.model = model if isinstance(model, Model) else load(model, _present(device), engine)
+        if thorough:
+            self.model = with_four_views(self.model)
         self.sure = sure
         config = self.model.config
         if config.kind != "face" or tuple(config.grid_shape) != CROP_SHAPE:

@@ -54,6 +54,8 @@ class FaceTracker:
             machine.
         in_pipeline: the tracker works beside decoding, drawing and encoding: its engine takes no
             more than its share of the cores, and gets ready in a thread.
+        thorough: look at every face four times, mirrored and from nearer, for what need not be
+            quick, see :mod:`facewarp.face.four_views`.
 
     Attributes:
         template: what faces are registered with.
@@ -82,12 +84,13 @@ class FaceTracker:
         smooth: bool | SmoothingConfig = False,
         threaded_search: bool = False,
         in_pipeline: bool = False,
+        thorough: bool = False,
     ) -> None:
         config = config or TrackerConfig()
         self.config = config if faces is None else replace(config, faces=faces)
         if self.config.faces < 1:
             raise FacewarpError(f"a tracker follows at least one face, not {self.config.faces}")
-        self._fitter = Fitter(template, model, device, self.config.sure, engine)
+        self._fitter = Fitter(template, model, device, self.config.sure, engine, thorough)
         self.template = self._fitter.template
         self.model = self._fitter.model
         self._warming: Thread | None = None
