@@ -18,6 +18,7 @@ from facewarp.cli.compare import (
 )
 from facewarp.cli.console import Output, output_of
 from facewarp.cli.evaluate_hearts import Model, Threads, acdc, number
+from facewarp.cli.run_options import Thorough
 
 if TYPE_CHECKING:
     from facewarp.training.datasets.photo import FacePhoto
@@ -36,9 +37,6 @@ Picture = Annotated[
 Engine = Annotated[
     str,
     typer.Option(metavar="NAME", help="What runs the model: torch, onnx, openvino, openvino-int8."),
-]
-Thorough = Annotated[
-    bool, typer.Option("--thorough", help="Look at every face four times, as offline.")
 ]
 
 

@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from facewarp.cli.console import output_of
+from facewarp.cli.run_options import Device, Engine, Thorough
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
@@ -29,21 +30,9 @@ def register(
             show_default="face, or heart for volumes",
         ),
     ] = None,
-    engine: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="What runs the model: auto, torch, onnx, openvino, openvino-int8.",
-        ),
-    ] = "auto",
-    device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, mps.")] = "cpu",
-    thorough: Annotated[
-        bool,
-        typer.Option(
-            "--thorough",
-            help="Look at every face four times, mirrored and from nearer: more exact, slower.",
-        ),
-    ] = False,
+    engine: Engine = "auto",
+    device: Device = "cpu",
+    thorough: Thorough = False,
 ) -> None:
     """Register the face of one picture, or the heart of one volume, with that of another.
 

@@ -20,6 +20,7 @@ from facewarp.cli.drawn import (
     EffectName,
     StyleModeName,
 )
+from facewarp.cli.run_options import Device, Engine, Thorough
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
@@ -107,21 +108,9 @@ def track(
     end: Annotated[
         float | None, typer.Option(metavar="SECOND", help="Where in a video to stop.")
     ] = None,
-    engine: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="What runs the model: auto, torch, onnx, openvino, openvino-int8.",
-        ),
-    ] = "auto",
-    device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, mps.")] = "cpu",
-    thorough: Annotated[
-        bool,
-        typer.Option(
-            "--thorough",
-            help="Look at every face four times, mirrored and from nearer: more exact, slower.",
-        ),
-    ] = False,
+    engine: Engine = "auto",
+    device: Device = "cpu",
+    thorough: Thorough = False,
 ) -> None:
     """Carry labels, a mesh, a texture or a style onto every face of videos and pictures.
 
