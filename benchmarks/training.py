@@ -41,9 +41,10 @@ def steps_of(batches: FaceBatches) -> dict[str, tuple[int, Callable[[Batch], obj
         config = replace(PRESETS[name], batch=batches.batch_size)
         trainer = Trainer(config, batches, Path(tempfile.gettempdir()), {})
         found[f"preset {name}"] = (1 + config.both_directions, trainer.train_step)
-    half = replace(PRESETS["face"], batch=batches.batch_size, precision="bfloat16")
-    trainer = Trainer(half, batches, Path(tempfile.gettempdir()), {})
-    found["preset face, bfloat16"] = (2, trainer.train_step)
+        half = Trainer(
+            replace(config, precision="bfloat16"), batches, Path(tempfile.gettempdir()), {}
+        )
+        found[f"preset {name}, bfloat16"] = (1 + config.both_directions, half.train_step)
     return found
 
 

@@ -116,8 +116,9 @@ class Trainer:
         self.average.load_state_dict(self.net.state_dict())
         self.average.eval()
         self.team.share(self.net)
-        for last in (self.net.parts.classify, *(step.head for step in self.net.steps)):
-            _keep_precision(last)
+        _keep_precision(self.net.parts.classify)
+        for step in self.net.steps:
+            _keep_precision(step.get_submodule("head"))
         self.optimizer = make_optimizer(config, self.net)
         self.step = 0
         self.checked = 0
@@ -370,7 +371,7 @@ def _keep_precision(layer: nn.Module) -> None:
             found: Tensor = forward(x.float())
             return found
 
-    layer.forward = exact  # type: ignore[method-assign]
+    layer.forward = exact
 
 
 def _build(config: ModelConfig) -> GuidedRegistration:

@@ -211,7 +211,14 @@ def _train_in(
     device: str,
     kind: str,
 ) -> None:
-    from facewarp.training.runs import for_epochs, prepare, result_of, run_config, trained_on
+    from facewarp.training.runs import (
+        for_epochs,
+        prepare,
+        result_of,
+        run_config,
+        trained_on,
+        wastes_matrix_units,
+    )
     from facewarp.training.settings import parse_settings
 
     folder, resume = choices.folder, choices.resume
@@ -255,6 +262,8 @@ def _train_in(
         f"{config.batch} pairs{together}"
         f"{f', from step {trainer.step} on' if resume else ''}, into {folder}"
     )
+    if wastes_matrix_units(config, device):
+        output.say("This processor trains about 1.5 times as fast with --set precision=bfloat16.")
     if data.held_out:
         output.say(
             f"Validating on {len(data.held_out)} {what} of the training set that are kept out of "

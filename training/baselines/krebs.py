@@ -22,6 +22,7 @@ SLOPE = 0.1
 SQUARINGS = 5
 LATENT = 32
 _FIRST_LOG_VARIANCE = -4.0
+_FREE = 1.0  # nats that each number may tell for nothing (Kingma et al. 2016): none is given up
 _DIVISORS = (4, 8, 8)  # of the grid, three halvings, the first within slices
 
 
@@ -69,10 +70,7 @@ class KrebsAutoencoder(nn.Module):
         self.sigma, self.window, self.weight = tuple(sigma), tuple(window), weight
         flat, whole = (1, 2, 2), (2, 2, 2)
         self.encoder = nn.Sequential(
-            *(nn.Conv3d(2, 16, 3, flat, 1), nn.LeakyReLU(SLOPE)),
-            *(nn.Conv3d(16, 32, 3, whole, 1), nn.LeakyReLU(SLOPE)),
-            *(nn.Conv3d(32, 32, 3, whole, 1), nn.LeakyReLU(SLOPE)),
-            *(nn.Conv3d(32, 4, 3, 1, 1), nn.LeakyReLU(SLOPE), nn.Flatten()),
+            *_block(2, 16, flat), *_block(16, 32, whole), *_block(32, 32, whole), *_block(32, 4, 1)
         )
         cells = self.coarse_shape[0] * self.coarse_shape[1] * self.coarse_shape[2]
         self.mean = nn.Linear(4 * cells, latent)
@@ -90,7 +88,10 @@ class KrebsAutoencoder(nn.Module):
         last = self.head[-1]
         nn.init.normal_(last.get_parameter("weight"), std=1e-2)  # it starts near the identity
         nn.init.zeros_(last.get_parameter("bias"))
-        # The numbers begin as sure ones: drowned in noise they would never come to be used.
+        # The numbers begin as sure ones, that differ from pair to pair as much as they may:
+        # drowned in noise they would never come to be used.
+        nn.init.normal_(self.mean.weight)
+        nn.init.zeros_(self.log_variance.weight)
         nn.init.constant_(self.log_variance.bias, _FIRST_LOG_VARIANCE)
 
     def encode(self, fixed: Tensor, moving: Tensor) -> tuple[Tensor, Tensor]:
@@ -98,7 +99,8 @@ class KrebsAutoencoder(nn.Module):
         if tuple(fixed.shape[2:]) != self.shape:
             what = f"images of {tuple(fixed.shape[2:])} voxels, where {self.shape} were learnt"
             raise FacewarpError(what, fix="Lay them on the grid of training.")
-        seen = self.encoder(torch.cat([moving, fixed], dim=1))
+        seen = self.encoder(torch.cat([moving, fixed], dim=1)).flatten(1)
+        seen = seen / seen.shape[1] ** 0.5  # of size one, however many cells there are
         return self.mean(seen), self.log_variance(seen).clamp(-10, 10)
 
     def decode(self, numbers: Tensor, moving: Tensor) -> Tensor:
@@ -140,14 +142,19 @@ class KrebsAutoencoder(nn.Module):
         )
         window = gaussian_window(self.shape, self.window)
         alike = squared_correlation(warp(fixed, back), warp(moving, ahead), window)
-        divergence = normal_divergence(mean, log_variance).mean()
+        divergence = normal_divergence(mean, log_variance).clamp(min=_FREE).sum(-1).mean()
         return {"similarity": 1 - alike.mean(), "divergence": divergence / self.weight}
 
 
-def normal_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Kullback-Leibler divergence of normal distributions from the standard one, ``(B,)`` nats.
+def _block(inputs: int, outputs: int, stride: int | tuple[int, int, int]) -> list[nn.Module]:
+    """A convolution, a norm over groups of channels (a batch is one pair), leaky ReLU."""
+    conv = nn.Conv3d(inputs, outputs, 3, stride, 1)
+    return [conv, nn.GroupNorm(min(4, outputs), outputs), nn.LeakyReLU(SLOPE)]
 
-    ``sum (mean^2 + variance - 1 - log variance) / 2`` over the last axis.
+
+def normal_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of normal distributions from the standard one, nats.
+
+    ``(mean^2 + variance - 1 - log variance) / 2``, of each number.
     """
-    terms = mean.square() + log_variance.exp() - 1 - log_variance
-    return 0.5 * terms.sum(-1)
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
