@@ -17,6 +17,7 @@ from facewarp.training.evaluate import (
     score_pair,
 )
 from facewarp.training.face_methods import FaceMethod
+from facewarp.training.orderings import FACES, orderings
 from facewarp.training.result_table import Skipped
 
 
@@ -74,6 +75,7 @@ class Comparison:
             "seed": self.seed,
             "n_pairs": len(self.methods[0].scores),
             "methods": [method.means() for method in self.methods],
+            "orderings": [one.to_dict() for one in orderings(self.methods, FACES)],
             "skipped": [asdict(one) for one in self.skipped],
             "machine": self.machine,
         }

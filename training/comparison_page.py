@@ -9,6 +9,7 @@ from facewarp.training.datasets.crops import FaceCrop
 from facewarp.training.evaluate import PARTS
 from facewarp.training.face_methods import FaceMethod
 from facewarp.training.model_card import number
+from facewarp.training.orderings import FACES, orderings
 from facewarp.training.result_table import ResultTable, write_tables
 
 ABOUT = {
@@ -84,6 +85,7 @@ def table_of(comparison: Comparison) -> ResultTable:
         rows=[line(method) for method in comparison.methods],
         about=about(comparison),
         skipped=comparison.skipped,
+        remarks=[one.sentence() for one in orderings(comparison.methods, FACES)],
     )
 
 

@@ -13,6 +13,7 @@ from facewarp.training.evaluate import machine
 from facewarp.training.evaluate_hearts import PatientScore, score_means, score_patient
 from facewarp.training.heart_methods import ED, HeartMethod
 from facewarp.training.heart_protocols import HeartProtocol
+from facewarp.training.orderings import HEARTS, orderings
 from facewarp.training.result_table import Skipped
 
 
@@ -73,6 +74,7 @@ class HeartComparison:
             "n_pairs": len(self.methods[0].scores),
             "directions": 2 if self.protocol.both_directions else 1,
             "methods": [method.means() for method in self.methods],
+            "orderings": [one.to_dict() for one in orderings(self.methods, HEARTS)],
             "skipped": [asdict(one) for one in self.skipped],
             "machine": self.machine,
         }

@@ -19,6 +19,7 @@ from facewarp.training.heart_compare import HeartComparison, MeasuredOnHearts
 from facewarp.training.heart_methods import ED, ES, HeartMethod
 from facewarp.training.heart_validate import examples
 from facewarp.training.model_card import number
+from facewarp.training.orderings import HEARTS, orderings
 from facewarp.training.result_table import ResultTable, write_tables
 
 ABOUT = {
@@ -100,6 +101,7 @@ def table_of(comparison: HeartComparison) -> ResultTable:
         rows=[line(method) for method in comparison.methods],
         about=about(comparison),
         skipped=comparison.skipped,
+        remarks=[one.sentence() for one in orderings(comparison.methods, HEARTS)],
     )
 
 

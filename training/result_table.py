@@ -57,6 +57,7 @@ class ResultTable:
         rows: a row a method, cells as text.
         about: what it was measured on, in a sentence.
         skipped: methods that were not run.
+        remarks: what the rows tell of one another, a sentence each.
     """
 
     title: str
@@ -64,14 +65,18 @@ class ResultTable:
     rows: Sequence[Sequence[str]]
     about: str
     skipped: Sequence[Skipped]
+    remarks: Sequence[str] = ()
 
     def markdown(self) -> str:
         """As Markdown, with what was not run."""
         lines = [f"| {' | '.join(self.heads)} |", f"|{'---|' * len(self.heads)}"]
         lines += [f"| {' | '.join(row)} |" for row in self.rows]
-        lines += ["", self.about]
+        lines += ["", self.about, *(["", *self._remarks()] if self.remarks else [])]
         lines += [f"- not run: {one.name}, {one.reason}: `{one.fix}`" for one in self.skipped]
         return "\n".join(lines) + "\n"
+
+    def _remarks(self) -> list[str]:
+        return [f"- {remark}" for remark in self.remarks]
 
     def page(self, figures: Sequence[Path], captions: Mapping[str, str]) -> str:
         """One HTML page with the figures in it; captions go by the figures' names."""
@@ -87,12 +92,14 @@ class ResultTable:
         )
         pictures = "".join(_figure(path, captions[path.name]) for path in figures)
         left_out = f"<h2>Not run</h2><ul>{missing}</ul>" if missing else ""
+        remarks = "".join(f"<li>{html.escape(remark)}</li>" for remark in self.remarks)
+        told = f"<h2>The paper's orderings</h2><ul>{remarks}</ul>" if remarks else ""
         title = html.escape(self.title)
         return (
             f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{title}</title>"
             f"<style>{_STYLE}</style><h1>{title}</h1>"
             f"<p>{html.escape(self.about)}</p><table><tr>{heads}</tr>{''.join(cells)}</table>"
-            f"{left_out}{pictures}</html>\n"
+            f"{told}{left_out}{pictures}</html>\n"
         )
 
 
