@@ -1,5 +1,6 @@
 """Where the heart is in a stack of slices: the window that a model looks through."""
 
+import math
 from itertools import product
 from typing import Final, Protocol, Self
 
@@ -90,7 +91,8 @@ def _around_heart(model: HeartModel, volume: Volume, phase: int, turn: FloatArra
         min(max(int(np.ceil(n / _TILE)) * _TILE, _LEAST), most)
         for n, most in zip(wanted[:2].tolist(), full[:0:-1], strict=True)
     )
-    return stack_window(volume, (height, width), spacing, centre, turn=turn)
+    multiple = math.lcm(2, model.config.grain[0])
+    return stack_window(volume, (height, width), spacing, centre, turn=turn, multiple=multiple)
 
 
 def _clearest_turn(
@@ -127,6 +129,7 @@ def stack_window(
     centre_vox: Array3,
     depth: int | None = None,
     turn: FloatArray | None = None,
+    multiple: int = 2,
 ) -> ModelGrid:
     """A window of given height and width around a point.
 
@@ -135,8 +138,9 @@ def stack_window(
         size: ``(H, W)`` px.
         spacing_mm: of the window, along x, y, z.
         centre_vox: voxels ``(x, y, z)`` of the volume; along the stack its middle counts.
-        depth: slices; by default all of the volume's and one beyond each end.
+        depth: slices; by default all of the volume's and one beyond each end, or more.
         turn: see :meth:`ModelGrid.around`.
+        multiple: what the depth that isn't given is a multiple of.
     """
     probe = ModelGrid.around(volume, (2, *size), spacing_mm, centre_vox, turn)
     along = int(np.abs(probe.to_volume[:3, 2]).argmax())
@@ -145,7 +149,7 @@ def stack_window(
     centre = np.asarray(centre_vox, dtype=np.float64)
     centre[along] = (slices - 1) / 2
     cx, cy, cz = centre.tolist()
-    depth = depth or needed + needed % 2
+    depth = depth or needed + -needed % multiple
     return ModelGrid.around(volume, (depth, *size), spacing_mm, (cx, cy, cz), turn)
 
 

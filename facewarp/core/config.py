@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -132,6 +133,12 @@ class ModelConfig:
     def n_classes(self) -> int:
         """Number of parts, background included."""
         return len(self.classes)
+
+    @property
+    def grain(self) -> Shape:
+        """What the sides of a grid have to be multiples of, see :meth:`on_grid`."""
+        inner = zip(self.grid_shape, self.input_shape, self.field_shape, strict=True)
+        return tuple(math.lcm(*(g // math.gcd(g, n) for n in (i, f))) for g, i, f in inner)
 
     def on_grid(self, shape: Shape) -> "ModelConfig":
         """The same network on a grid of another size, with pixels of the same size.

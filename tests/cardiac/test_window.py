@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -73,6 +75,16 @@ def test_thin_slices_are_all_in_the_window():
     grid = find_window(SeesBright(), volume)
     ends = [grid.from_volume @ [50, 50, z, 1] for z in (0, 59)]
     assert all(0 <= end[2] <= grid.shape[0] - 1 for end in ends)
+
+
+def test_a_window_is_one_that_a_coarser_network_can_be_laid_on():
+    model = SeesBright((64, 128, 128))
+    model.config = replace(model.config, field_shape=(16, 32, 32))
+    for slices in (50, 52, 53):
+        volume = chest((slices, 100, 100), (1.8, 1.8, 10.0), (0, 0, 0))
+        shape = find_window(model, volume).shape
+        model.config.on_grid(shape)
+        assert slices + 2 <= shape[0] < slices + 2 + 4
 
 
 def test_without_a_heart_the_file_is_named():

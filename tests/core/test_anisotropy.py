@@ -71,6 +71,21 @@ def test_other_grids_keep_the_proportions_of_the_inner_grids():
     assert config.field_spacing == view.field_spacing == (3.6, 3.6, 10.0)
     with pytest.raises(ValueError, match="does not fit"):
         config.on_grid((12, 95, 80))
+    assert config.grain == (1, 2, 2)
+
+
+@pytest.mark.parametrize("inner", [(64, 128, 128), (32, 64, 64), (16, 96, 64)])
+def test_every_multiple_of_the_grain_is_a_grid(inner):
+    config = ModelConfig(
+        classes=("a", "b"), grid_shape=(64, 128, 128), input_shape=(32, 64, 64), field_shape=inner
+    )
+    shape = tuple(3 * n for n in config.grain)
+    assert config.on_grid(shape).grid_shape == shape
+    for axis, n in enumerate(config.grain):
+        for less in range(1, n):
+            off = tuple(size - less * (axis == i) for i, size in enumerate(shape))
+            with pytest.raises(ValueError, match="does not fit"):
+                config.on_grid(off)
 
 
 def test_spacing_and_widths_survive_the_weights_file():
