@@ -25,7 +25,7 @@ TINY = ModelConfig(
     steps=(StepConfig(channels=(8, 8), strides=(2,), control_level=1, box=3),),
 )
 FILES = {
-    *("table.md", "table.csv", "table.json", "index.html"),
+    *("table.md", "table.csv", "table.json", "index.html", "pairs.csv"),
     *("dice-by-method.png", "dice-by-part.png", "examples.png", "training-curves.png"),
 }
 
@@ -78,6 +78,14 @@ def test_methods_are_compared_and_written_down(
     with open(out / "table.csv", newline="", encoding="utf-8") as file:
         assert [row["method"] for row in csv.DictReader(file)] == names
     assert json.loads((out / "table.json").read_text("utf-8"))["methods"] == told["methods"]
+    with open(out / "pairs.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["method"] for row in rows] == [name for name in names for _ in range(4)]
+    by_pair = [float(row["dice_mean"]) for row in rows]
+    claim = told["orderings"][0]
+    assert (claim["ahead"], claim["behind"]) == ("paper", "dis")
+    assert claim["difference"] == pytest.approx(np.mean(by_pair[8:12]) - np.mean(by_pair[4:8]))
+    assert claim["claim"] in (out / "table.md").read_text("utf-8")
     page = (out / "index.html").read_text("utf-8")
     assert page.count("src='data:image/png") == 4
     assert "http" not in page

@@ -80,6 +80,14 @@ class Comparison:
             "machine": self.machine,
         }
 
+    def pair_rows(self) -> list[dict[str, str | float]]:
+        """A row for every pair of every method, Dice in percent."""
+        return [
+            {"method": method.name, **score.row()}
+            for method in self.methods
+            for score in method.scores
+        ]
+
     def rows(self) -> list[dict[str, str | float]]:
         """A row a method, flat, Dice in percent."""
         rows = []

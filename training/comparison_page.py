@@ -8,6 +8,7 @@ from facewarp.training.comparison_figures import draw_curves, draw_examples, dra
 from facewarp.training.datasets.crops import FaceCrop
 from facewarp.training.evaluate import PARTS
 from facewarp.training.face_methods import FaceMethod
+from facewarp.training.files import write_csv
 from facewarp.training.model_card import number
 from facewarp.training.orderings import FACES, orderings
 from facewarp.training.result_table import ResultTable, write_tables
@@ -49,9 +50,11 @@ def write_comparison(
     curves = draw_curves(folder / "training-curves.png", comparison, runs)
     if curves is not None:
         figures.append(curves)
-    return write_tables(
+    write_csv(folder / "pairs.csv", comparison.pair_rows())
+    written = write_tables(
         folder, table_of(comparison), comparison.rows(), comparison.to_dict(), figures, ABOUT
     )
+    return [folder / "pairs.csv", *written]
 
 
 def header() -> list[str]:
