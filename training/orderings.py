@@ -1,4 +1,4 @@
-"""Which method is ahead of which, pair by pair: whether the paper's orderings hold."""
+"""Which method is ahead of which, pair by pair: the orderings of the paper's tables, and others."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -53,11 +53,11 @@ class DiceScore(Protocol):
 
 @dataclass(frozen=True)
 class Ordering:
-    """One claim of the paper, on the pairs that were measured.
+    """One claim, on the pairs that were measured.
 
     Attributes:
         claim: in words.
-        ahead, behind: the methods, as the paper orders them.
+        ahead, behind: the methods, as the claim orders them.
         difference: of their Dice, points, mean over pairs; positive where the claim holds.
         error: standard error of that mean.
         verdict: ``"holds"`` or ``"does not hold"`` by two standard errors or more, otherwise

@@ -93,7 +93,7 @@ class ResultTable:
         pictures = "".join(_figure(path, captions[path.name]) for path in figures)
         left_out = f"<h2>Not run</h2><ul>{missing}</ul>" if missing else ""
         remarks = "".join(f"<li>{html.escape(remark)}</li>" for remark in self.remarks)
-        told = f"<h2>The paper's orderings</h2><ul>{remarks}</ul>" if remarks else ""
+        told = f"<h2>Who is ahead of whom</h2><ul>{remarks}</ul>" if remarks else ""
         title = html.escape(self.title)
         return (
             f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{title}</title>"

@@ -60,4 +60,4 @@ def test_tables_and_pages_tell_them() -> None:
     table = ResultTable("t", ["method"], [["a"]], "of pairs.", [], told)
     assert "- a over b: +1.0 ± 0.1 points" in table.markdown().splitlines()
     assert "<li>a over b: +1.0 ± 0.1 points</li>" in table.page([], {})
-    assert "orderings" not in ResultTable("t", ["m"], [["a"]], "of pairs.", []).page([], {})
+    assert "ahead" not in ResultTable("t", ["m"], [["a"]], "of pairs.", []).page([], {})
