@@ -204,7 +204,9 @@ def test_smoothing_changes_without_losing_the_face(look, film):
     after = look(film.next())
     assert [face.id for face in after.faces] == [face.id for face in before.faces]
     assert after.faces[0].state == "tracking"
-    np.testing.assert_allclose(after.faces[0].landmarks, before.faces[0].landmarks, atol=1)
+    away = np.linalg.norm(after.faces[0].landmarks - before.faces[0].landmarks, axis=1)
+    assert away.mean() < 1  # px of the frame; single points of the jaw may settle by more
+    assert away.max() < 0.02 * np.ptp(before.faces[0].landmarks, axis=0).max()
 
 
 def test_frames_go_on_while_a_change_is_prepared(look, film, monkeypatch):
