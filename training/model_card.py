@@ -129,6 +129,8 @@ def model_card(
         "preset": f"`{metadata.get('preset', '')}`",
         "steps of training": metadata.get("step", ""),
     }
+    if "started_from" in metadata:
+        facts["started from"] = f"earlier weights, sha256 `{metadata['started_from'][:12]}`"
     sources = [f"- {_source(key)}" for key in metadata["training_data"].split(", ")]
     if "trained_on" in metadata:
         sources.append(f"- Of these: {metadata['trained_on']}.")

@@ -114,6 +114,20 @@ def test_the_card_says_what_one_must_know(
     assert not (shipped / "face" / "README.md").exists()  # it told of others
 
 
+def test_the_card_names_the_weights_that_training_started_from(
+    run: Path, shipped: Path, tmp_path: Path
+) -> None:
+    net, metadata = load_weights(run / "model.safetensors")
+    about = {key: value for key, value in metadata.items() if key not in ("format", "config")}
+    save_weights(net, run / "model.safetensors", {**about, "started_from": "ab" * 32})
+    path = ship_weights(run, "face", ["helen"], shipped)
+    measured = tmp_path / "helen.json"
+    measured.write_text(json.dumps(evaluation(file_sha256(path))))
+    main(["--folder", str(shipped), "card", "face", str(measured)])
+    card = (shipped / "face" / "README.md").read_text("utf-8")
+    assert "| started from | earlier weights, sha256 `abababababab` |" in card
+
+
 def test_what_a_confidence_is_worth_goes_into_the_weights(
     run: Path, shipped: Path, tmp_path: Path, photo: FacePhoto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
