@@ -6,7 +6,7 @@ Labels come as soft one-hot maps ``(B, K, *shape)``; fields in pixels of their o
 import functools
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -105,17 +105,24 @@ def soft_dice(prediction: Tensor, target: Tensor) -> Tensor:
     return 1 - (dice * present).sum() / present.sum().clamp(min=1)
 
 
-def part_loss(logits: Tensor, target: Tensor, weights: Tensor, loss: LossConfig) -> Tensor:
+def part_loss(
+    logits: Tensor,
+    target: Tensor,
+    weights: Tensor,
+    loss: LossConfig,
+    mean: Callable[[Tensor], Tensor] = lambda weight: weight,
+) -> Tensor:
     """Semantic guidance: cross-entropy against soft labels, and soft Dice.
 
     Logits are resized to the target's shape, as they are when parts are read from them. Where
-    classes are weighted, the cross-entropy is the weighted mean over pixels (the paper).
+    classes are weighted, the cross-entropy is the weighted mean over pixels (the paper); of
+    several processes that train together, over the pixels of all: `mean` is theirs.
     """
     shape = (1, -1, *[1] * (logits.ndim - 2))
     logits = resize_image(logits, spatial_shape(target))
     wanted = weights.view(shape) * target if loss.part_weighted else target
     likelihood = logits.log_softmax(1)
-    entropy = -(wanted * likelihood).sum() / wanted.sum()
+    entropy = -(wanted * likelihood).sum() / mean(wanted.sum())
     total = loss.part_ce * entropy
     if loss.part_dice:
         total = total + loss.part_dice * soft_dice(likelihood.exp(), target)

@@ -7,6 +7,8 @@ parts present (Dice) are averaged process by process.
 """
 
 import os
+from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 from facewarp.errors import FacewarpError
 
 Batch = dict[str, Tensor]
+_PARTING = timedelta(seconds=10)
 
 
 class Team:
@@ -56,8 +59,11 @@ class Team:
         return self.rank == 0
 
     def leave(self) -> None:
-        """Part from the other processes."""
+        """Part from the other processes, once they have come as far; some may have failed."""
         if self.size > 1 and dist.is_initialized():
+            if dist.get_backend() == "gloo":  # one that ends while another still talks aborts it
+                with suppress(RuntimeError):
+                    dist.monitored_barrier(timeout=_PARTING)
             dist.destroy_process_group()
 
     def mean(self, values: Tensor) -> Tensor:

@@ -229,7 +229,7 @@ class Trainer:
         shape = tuple(logits.shape[2:])
         label_shape = self.config.label_shape or config.field_shape
         truth = Targets.from_labels(labels, points, config.n_classes, label_shape, shape)
-        terms = {"parts": part_loss(logits, truth.onehot, self.weights, loss)}
+        terms = {"parts": part_loss(logits, truth.onehot, self.weights, loss, self.team.mean)}
         if self.stage == "parts":
             return {**terms, **dict.fromkeys(("align", "landmarks", "field"), logits.new_zeros(()))}
 
