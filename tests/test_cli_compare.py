@@ -92,6 +92,13 @@ def test_methods_are_compared_and_written_down(
     assert (out / "table.md").read_text("utf-8").count("| paper") == 2
 
 
+def test_methods_are_not_compared_by_several_looks(photographs: Path) -> None:
+    words = ("--methods", "dis", "--thorough")
+    result = invoke("eval", "helen", "--data", photographs, *words)
+    assert result.exit_code == 1
+    assert "methods are compared by one look at each face" in " ".join(result.stderr.split())
+
+
 def test_a_method_that_is_not_there_is_refused(photographs: Path) -> None:
     result = invoke("eval", "helen", "--data", photographs, "--methods", "nope")
     assert result.exit_code == 1

@@ -19,6 +19,7 @@ from facewarp.cli.compare import (
 from facewarp.cli.console import Output, output_of
 from facewarp.cli.evaluate_hearts import Model, Threads, acdc, number
 from facewarp.cli.run_options import Thorough
+from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
     from facewarp.training.datasets.photo import FacePhoto
@@ -167,6 +168,9 @@ def _evaluate(
         torch.set_num_threads(threads)
     crops = load_test_crops(photos, seed)
     if compared is not None:
+        if thorough:
+            what, fix = "methods are compared by one look at each face", "Leave one of the two out."
+            raise FacewarpError(what, "--thorough --methods", fix)
         compare_faces(output, compared, crops, model, dataset, split, seed)
         return
     loaded = load(model, engine=engine)

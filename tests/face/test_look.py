@@ -205,7 +205,7 @@ def test_smoothing_changes_without_losing_the_face(look, film):
     assert [face.id for face in after.faces] == [face.id for face in before.faces]
     assert after.faces[0].state == "tracking"
     away = np.linalg.norm(after.faces[0].landmarks - before.faces[0].landmarks, axis=1)
-    assert away.mean() < 1  # px of the frame; single points of the jaw may settle by more
+    assert away.mean() < 0.6  # px of the frame; single points of the jaw settle by more
     assert away.max() < 0.02 * np.ptp(before.faces[0].landmarks, axis=0).max()
 
 
