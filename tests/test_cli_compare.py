@@ -120,8 +120,11 @@ def test_a_rival_is_trained_and_then_found(photographs: Path, tmp_path: Path) ->
     result = invoke("train", "baseline", "flownets", "--data", photographs, *words)
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)["weights"] == str(out / "model.safetensors")
+    words = ("--out", out, "--steps", "3", "--resume", "--json", "-q")
+    result = invoke("train", "baseline", "flownets", "--data", photographs, *words)
+    assert result.exit_code == 0, result.stderr
     with open(out / "log.csv", newline="", encoding="utf-8") as file:
-        assert [row["step"] for row in csv.DictReader(file)] == ["1", "2"]
+        assert [row["step"] for row in csv.DictReader(file)] == ["1", "2", "3"]
     result = invoke(
         *("eval", "helen", "--data", photographs, "--methods", "flownets", "--json", "-q"),
         *("--runs", out.parent, "--limit", "2"),

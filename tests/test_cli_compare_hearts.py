@@ -87,7 +87,10 @@ def test_a_rival_is_trained_goes_on_and_is_found(acdc: Path, tmp_path: Path) -> 
 def test_what_can_not_be_resumed_is_said(acdc: Path, tmp_path: Path) -> None:
     result = invoke("train", "baseline", "esr", "--data", acdc, "--resume", "--out", tmp_path)
     assert result.exit_code == 1
-    assert "esr can't be resumed" in " ".join(result.stderr.split())
+    assert "esr takes no --resume" in " ".join(result.stderr.split())
+    result = invoke("train", "baseline", "esr", "--data", acdc, "--steps", "3", "--out", tmp_path)
+    assert result.exit_code == 1
+    assert "esr takes no --steps" in " ".join(result.stderr.split())
     result = invoke("train", "baseline", "krebs", "--data", acdc, "--resume", "--out", tmp_path)
     assert result.exit_code == 1
     assert "there is no run to resume" in " ".join(result.stderr.split())

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from facewarp.core.model import load
 from facewarp.core.weights import file_sha256
 from facewarp.errors import FacewarpError
+from facewarp.training.baselines import face_networks
 from facewarp.training.baselines.dis_flow import dis_flow
 from facewarp.training.baselines.flownet import flow_field, published_flownet
-from facewarp.training.baselines.network_training import NETWORKS, load_network
 from facewarp.training.baselines.point_drift import coherent_drift
 from facewarp.training.baselines.shape_regression import ShapeRegressor
 from facewarp.training.baselines.thin_plate import dense_field, face_mesh
@@ -119,8 +119,8 @@ def _trained(name: str, sources: Sources) -> FaceMethod | Skipped:
     if not path.is_file():
         command = f"facewarp train baseline {rival} --data DIR --out {path.parent}"
         return Skipped(name, "not trained", command)
-    if name in NETWORKS:
-        net = load_network(path, name)
+    if name in face_networks.NETWORKS:
+        net = face_networks.load(path, name)
         size = sum(p.numel() for p in net.parameters())
         return RivalMethod(name, partial(flow_field, net), size, file_sha256(path))
     regressor = ShapeRegressor.load(path)

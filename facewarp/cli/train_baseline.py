@@ -1,6 +1,7 @@
 """``facewarp train baseline``: train a rival of the paper's table."""
 
 import time
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from facewarp.cli.console import Output, output_of
-from facewarp.cli.train_heart_baseline import train_heart_rival
+from facewarp.cli.train_network import train_network
 from facewarp.errors import FacewarpError
 
 
@@ -24,8 +25,7 @@ class Baseline(StrEnum):
     KREBS = "krebs"
 
 
-HEARTS = (Baseline.VOXELMORPH, Baseline.KREBS)
-FACE_STEPS, FACE_BATCH, FACE_LR = 4000, 8, 1e-3
+FACES = (Baseline.SPLINE_FLOWNET, Baseline.FLOWNETS, Baseline.FLOWNETC)
 
 
 def baseline(
@@ -51,20 +51,32 @@ def baseline(
         int | None, typer.Option(min=1, help="Pairs a step.", show_default="8; on hearts 1")
     ] = None,
     width: Annotated[
-        int, typer.Option(min=2, help="Channels of a FlowNet's first layer; theirs had 64.")
-    ] = 16,
+        int | None,
+        typer.Option(
+            min=2, help="Channels of a FlowNet's first layer; theirs had 64.", show_default="16"
+        ),
+    ] = None,
     lr: Annotated[
         float | None,
         typer.Option(min=0.0, help="First learning rate.", show_default="0.001; on hearts 0.006"),
     ] = None,
     optimizer: Annotated[
-        str, typer.Option(help="On hearts: muon, adamw or adam; others learn by Adam.")
-    ] = "muon",
+        str | None,
+        typer.Option(help="muon, adamw or adam.", show_default="adamw; on hearts muon"),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help="bfloat16: quicker on processors with units for it.", show_default="float32"
+        ),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Threads that make batches.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of weights, views and ferns.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of weights, views and ferns.", show_default="0")
+    ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in --out, on hearts.")
+        bool, typer.Option("--resume", help="Go on with the network in --out.")
     ] = False,
 ) -> None:
     """Train a rival that `facewarp eval helen|acdc --methods` then finds.
@@ -78,87 +90,42 @@ def baseline(
     """
     import torch
 
-    from facewarp.training.face_data import helen_training_data
-    from facewarp.training.files import write_json
-
     output = output_of(ctx)
     folder = out or Path("runs") / f"baseline-{name.value}"
     if threads is not None:
         torch.set_num_threads(threads)
-    if name in HEARTS:
-        chosen = {"steps": steps, "batch": batch, "lr": lr, "optimizer": optimizer, "seed": seed}
-        train_heart_rival(output, name.value, data, folder, chosen, resume, workers)
-        return
-    if resume:
-        fix = f"--resume is of {' and '.join(HEARTS)}; the others begin anew."
-        raise FacewarpError(f"{name.value} can't be resumed", "--resume", fix)
-    output.say("Reading photographs ...")
-    found = helen_training_data(data, hold_out=False)
-    photos = [photo for some in found.sets for photo in some]
-    about = {"training_data": found.description}
-    output.say(f"Training [bold]{name.value}[/] on {found.description}, into {folder}")
     began = time.perf_counter()
-    path = folder / "model.safetensors"
-    folder.mkdir(parents=True, exist_ok=True)
+    chosen = {"steps": steps, "batch": batch, "lr": lr, "optimizer": optimizer}
+    chosen |= {"precision": precision, "seed": seed, "width": width}
+    given = {key: value for key, value in chosen.items() if value is not None}
     if name is Baseline.ESR:
-        _train_esr(output, photos, path, about, seed)
+        path = _train_esr(output, data, folder, given, resume)
     else:
-        settings: dict[str, Any] = {
-            "steps": steps or FACE_STEPS,
-            "batch": batch or FACE_BATCH,
-            "width": width,
-            "lr": FACE_LR if lr is None else lr,
-            "seed": seed,
-        }
-        write_json(folder / "config.json", {"baseline": name.value, **settings, "about": about})
-        _train_network(output, name.value, photos, path, about, workers, settings)
+        of_faces = name in FACES
+        path = train_network(output, name.value, of_faces, data, folder, given, resume, workers)
     seconds = time.perf_counter() - began
     output.emit_json({"baseline": name, "weights": path, "seconds": seconds})
     output.say(f"Trained in {seconds / 60:.1f} min.\nWeights: {escape(str(path))}")
 
 
 def _train_esr(
-    output: Output, photos: list[Any], path: Path, about: dict[str, str], seed: int
-) -> None:
+    output: Output, data: Path, folder: Path, given: Mapping[str, Any], resume: bool
+) -> Path:
     from facewarp.training.baselines.shape_regression import FernSettings, train_shape_regression
+    from facewarp.training.face_data import helen_training_data
 
-    settings = FernSettings(seed=seed)
+    unknown = sorted(given.keys() - {"seed"})
+    if resume or unknown:
+        word = "--resume" if resume else f"--{unknown[0]}"
+        raise FacewarpError(f"esr takes no {word}", word, "It begins anew, in minutes: leave out.")
+    output.say("Reading photographs ...")
+    found = helen_training_data(data, hold_out=False)
+    photos = [photo for some in found.sets for photo in some]
+    output.say(f"Training [bold]esr[/] on {escape(found.description)}, into {escape(str(folder))}")
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = FernSettings(**given)
     with output.progress("training", total=settings.stages, unit="stages") as advance:
         trained = train_shape_regression(photos, settings, lambda said: advance(description=said))
-    trained.save(path, about)
-
-
-def _train_network(
-    output: Output,
-    name: str,
-    photos: list[Any],
-    path: Path,
-    about: dict[str, str],
-    workers: int,
-    settings: dict[str, Any],
-) -> None:
-    import torch
-
-    from facewarp.training.augment import AugmentConfig
-    from facewarp.training.baselines import network_training as rivals
-    from facewarp.training.baselines.objectives import objective_of
-    from facewarp.training.batches import FaceBatches
-
-    torch.manual_seed(settings["seed"])
-    built = rivals.settings_of(name, settings["width"])
-    net = rivals.build(name, built)
-    views = AugmentConfig.as_tested(1)
-    batches = FaceBatches(
-        [photos], settings["batch"], views, seed=settings["seed"], workers=workers
-    )
-    loss = objective_of(net, batches, settings["seed"])
-    steps = settings["steps"]
-    with output.progress("training", total=steps * settings["batch"], unit="pairs") as advance:
-
-        def watch(step: int, value: float) -> None:
-            advance(settings["batch"], description=f"step {step}, loss {value:.3f}")
-
-        rivals.train_network(
-            net, loss, batches, path.parent, steps=steps, lr=settings["lr"], advance=watch
-        )
-    rivals.save_network(net, name, built, path, {**about, "steps": str(steps)})
+    path = folder / "model.safetensors"
+    trained.save(path, {"training_data": found.description})
+    return path

@@ -13,7 +13,8 @@ from facewarp.core.network import GuidedRegistration
 from facewarp.core.weights import save_weights
 from facewarp.errors import FacewarpError
 from facewarp.training.baselines import elastix
-from facewarp.training.baselines.heart_networks import RivalSettings, build, save_network
+from facewarp.training.baselines.heart_networks import build, train_config
+from facewarp.training.baselines.rival_training import RivalSettings, save_network
 from facewarp.training.datasets.acdc import AcdcPatient, load_patient
 from facewarp.training.datasets.drawn_hearts import write_drawn_patient
 from facewarp.training.evaluate_hearts import score_patient
@@ -86,7 +87,7 @@ def test_voxelmorph_without_monai_is_named(tmp_path: Path, monkeypatch: pytest.M
 
 def test_trained_methods_are_found_in_their_folders(tmp_path: Path) -> None:
     net = build("krebs", {"latent": 3})
-    save_network(net, "krebs", net.settings, tmp_path / "baseline-krebs" / "model.safetensors", {})
+    save_network(net, "krebs", tmp_path / "baseline-krebs" / "model.safetensors", {})
     save_weights(GuidedRegistration(TINY), tmp_path / "acdc-paper" / "model.safetensors", {})
     found, skipped = find_heart_methods(["krebs", "acdc-paper"], HeartSources(tmp_path))
     assert not skipped
@@ -176,7 +177,7 @@ def test_nothing_to_measure_is_said(folder: Path, tmp_path: Path) -> None:
 
 
 def test_settings_of_a_rival_are_ours_but_for_what_is_its_own() -> None:
-    config = RivalSettings(steps=9, batch=2, lr=1e-3, seed=5).train_config("voxelmorph")
+    config = train_config("voxelmorph", RivalSettings(steps=9, batch=2, lr=1e-3, seed=5))
     assert (config.steps, config.batch, config.lr, config.seed) == (9, 2, 1e-3, 5)
     assert config.view_shape
-    assert not RivalSettings().train_config("krebs").view_shape
+    assert not train_config("krebs", RivalSettings()).view_shape

@@ -4,7 +4,8 @@ Dosovitskiy et al., FlowNet: Learning Optical Flow with Convolutional Networks, 
 carry the names of the published PyTorch weights, so that such a checkpoint can be loaded.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,7 @@ from torch.nn import functional as F
 
 from facewarp.core.geometry import resize_image
 from facewarp.errors import FacewarpError
+from facewarp.training.baselines.rival_training import RivalNetwork
 
 SLOPE = 0.1
 FLOW_UNIT_PX = 20.0  # what a network's 1 stands for
@@ -40,12 +42,12 @@ class FlowConfig:
     channels: int = 1
 
 
-class FlowNet(nn.Module):
+class FlowNet(RivalNetwork):
     """Both architectures; what is learnt is the flow at five scales, coarse to fine."""
 
     def __init__(self, config: FlowConfig) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.settings = config, asdict(config)
         w = config.width
         correlates = config.kind == "flownetc"
         self.conv1 = _conv((1 if correlates else 2) * config.channels, w, 7, 2)
@@ -72,6 +74,11 @@ class FlowNet(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, SLOPE)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
+
+    @property
+    def for_half_precision(self) -> Sequence[nn.Module]:
+        """All of it."""
+        return (self,)
 
     def forward(self, fixed: Tensor, moving: Tensor) -> list[Tensor]:
         """Flows from fixed into moving, finest first, in units of 20 px of the pictures.
@@ -108,7 +115,7 @@ class FlowNet(nn.Module):
 
     def field(self, fixed: Tensor, moving: Tensor) -> Tensor:
         """Field ``(B, 2, H, W)`` px from fixed into moving, of pictures as `forward` takes them."""
-        flow = self.forward(fixed, moving)[0]
+        flow = self(fixed, moving)[0]
         shape = (int(fixed.shape[2]), int(fixed.shape[3]))
         return FLOW_UNIT_PX * resize_image(flow, shape)
 
@@ -121,24 +128,52 @@ class FlowNet(nn.Module):
 def correlation(fixed: Tensor, moving: Tensor, reach: int = REACH, stride: int = STRIDE) -> Tensor:
     """FlowNet's correlation layer: how alike a place is to every place around it in the other.
 
+    Places that displacements lead to are a multiple of the stride away. So each of the
+    ``stride ** 2`` lattices of such places is compared with itself, whole, by one matrix product,
+    of which the displacements within reach are picked.
+
     Args:
         fixed: features ``(B, C, H, W)``.
         moving: likewise.
-        reach: farthest displacement, px.
+        reach: farthest displacement, px, a multiple of the stride.
         stride: between displacements.
 
     Returns:
         ``(B, D * D, H, W)`` with ``D = 2 * reach / stride + 1``: the mean over channels of the
         product of fixed at p and moving at p + d, for every d, row by row; 0 outside of moving.
+
+    Raises:
+        ValueError: the reach is no multiple of the stride.
     """
-    height, width = fixed.shape[2:]
-    padded = F.pad(moving, [reach] * 4)
-    rows = [
-        (fixed * padded[..., y : y + height, x : x + width]).mean(1)
-        for y in range(0, 2 * reach + 1, stride)
-        for x in range(0, 2 * reach + 1, stride)
-    ]
-    return torch.stack(rows, 1)
+    if reach % stride:
+        raise ValueError(f"a reach of {reach} px is no multiple of the stride {stride}")
+    count, channels, height, width = fixed.shape
+    sides = -(-height // stride), -(-width // stride)
+    first, second = (_lattices(each, sides, stride) for each in (fixed, moving))
+    pairs = F.pad(first @ second.transpose(1, 2) / channels, [0, 1])  # the last place: outside
+    places = _neighbours(sides, reach // stride).expand(len(pairs), -1, -1)
+    found = pairs.gather(2, places).reshape(count, stride, stride, *sides, -1)
+    found = found.permute(0, 5, 3, 1, 4, 2)
+    found = found.reshape(count, -1, sides[0] * stride, sides[1] * stride)
+    return found[..., :height, :width]
+
+
+def _lattices(features: Tensor, sides: tuple[int, int], stride: int) -> Tensor:
+    """``(B * stride ** 2, h * w, C)``: each lattice's places, row by row; 0 beyond the features."""
+    count, channels, height, width = features.shape
+    beyond = [0, sides[1] * stride - width, 0, sides[0] * stride - height]
+    cells = F.pad(features, beyond).reshape(count, channels, sides[0], stride, sides[1], stride)
+    return cells.permute(0, 3, 5, 2, 4, 1).reshape(count * stride**2, -1, channels)
+
+
+def _neighbours(sides: tuple[int, int], reach: int) -> Tensor:
+    """``(1, h * w, D * D)``: index of each place's neighbours, ``h * w`` for those outside."""
+    steps = torch.arange(-reach, reach + 1)
+    y, x = (torch.arange(side)[:, None] + steps for side in sides)
+    y, x = y[:, None, :, None], x[None, :, None, :]
+    inside = (y >= 0) & (y < sides[0]) & (x >= 0) & (x < sides[1])
+    places = torch.where(inside, y * sides[1] + x, sides[0] * sides[1])
+    return places.reshape(1, sides[0] * sides[1], -1)
 
 
 def published_flownet(path: Path) -> FlowNet:

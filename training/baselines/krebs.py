@@ -17,6 +17,7 @@ from facewarp.training.baselines.local_correlation import (
     smooth,
     squared_correlation,
 )
+from facewarp.training.baselines.rival_training import RivalNetwork
 
 SLOPE = 0.1
 SQUARINGS = 5
@@ -26,7 +27,7 @@ _FREE = 1.0  # nats that each number may tell for nothing (Kingma et al. 2016): 
 _DIVISORS = (4, 8, 8)  # of the grid, three halvings, the first within slices
 
 
-class KrebsAutoencoder(nn.Module):
+class KrebsAutoencoder(RivalNetwork):
     """An encoder of both images to a few numbers, and a decoder of these to velocities.
 
     The decoder sees moving at every scale, so that the numbers need only tell the deformation.
@@ -93,6 +94,11 @@ class KrebsAutoencoder(nn.Module):
         nn.init.normal_(self.mean.weight)
         nn.init.zeros_(self.log_variance.weight)
         nn.init.constant_(self.log_variance.bias, _FIRST_LOG_VARIANCE)
+
+    @property
+    def for_half_precision(self) -> Sequence[nn.Module]:
+        """The large layers, but for the last, which tells velocities."""
+        return self.encoder, *self.up, self.head[0]
 
     def encode(self, fixed: Tensor, moving: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance ``(B, latent)`` of the numbers that tell the deformation."""

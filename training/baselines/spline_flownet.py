@@ -4,6 +4,7 @@ Trained as the unguided preset is: by labels carried over, and by nothing that s
 in a picture.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -15,6 +16,7 @@ from facewarp.core.geometry import resize_field, resize_image
 from facewarp.core.layers import conv_block
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.training.baselines.flownet import SLOPE, correlation
+from facewarp.training.baselines.rival_training import RivalNetwork
 from facewarp.training.losses import Targets, registration_loss
 from facewarp.training.presets import FACE_CLASSES, PRESETS
 
@@ -23,7 +25,7 @@ CONTROL_SHAPE = (10, 9)  # what four more halvings of the features' grid leave
 BOX = 11
 
 
-class SplineFlowNet(nn.Module):
+class SplineFlowNet(RivalNetwork):
     """Features of both crops, their correlation, and an encoder down to the control points.
 
     Args:
@@ -33,7 +35,7 @@ class SplineFlowNet(nn.Module):
     def __init__(self, width: int = 16) -> None:
         super().__init__()
         w = width
-        self.width = width
+        self.settings = {"width": width}
         self.features = nn.Sequential(
             conv_block(2, 1, w, 2, kernel=7),
             conv_block(2, w, 2 * w, 2, kernel=5),
@@ -55,6 +57,11 @@ class SplineFlowNet(nn.Module):
             matrix = fields.spline_matrix(FIELD_SHAPE[axis], CONTROL_SHAPE[axis], BOX)
             self.register_buffer(f"spline{axis}", matrix, persistent=False)
 
+    @property
+    def for_half_precision(self) -> Sequence[nn.Module]:
+        """All but the head, which tells positions, and the spline."""
+        return self.features, self.redirect, self.encoder
+
     def forward(self, fixed: Tensor, moving: Tensor) -> Tensor:
         """Field ``(B, 2, 160, 130)`` px of that grid, from crops ``(B, 1, 320, 260)`` in [0, 1]."""
         a, b = self.features(torch.cat([fixed, moving]) - 0.43).chunk(2)
@@ -66,9 +73,9 @@ class SplineFlowNet(nn.Module):
 
     def field(self, fixed: Tensor, moving: Tensor) -> Tensor:
         """Field ``(B, 2, 320, 260)`` px of the crop."""
-        return resize_field(self.forward(fixed, moving), CROP_SHAPE)
+        return resize_field(self(fixed, moving), CROP_SHAPE)
 
-    def loss(self, batch: dict[str, Tensor], weights: Tensor) -> Tensor:
+    def terms(self, batch: dict[str, Tensor], weights: Tensor) -> dict[str, Tensor]:
         """The objective of the preset ``paper-unguided`` on a batch of `FaceBatches`.
 
         Args:
@@ -81,6 +88,5 @@ class SplineFlowNet(nn.Module):
             Targets.from_labels(batch[f"{role}_labels"], None, n, FIELD_SHAPE, FIELD_SHAPE)
             for role in ("fixed", "moving")
         )
-        found = self.forward(batch["fixed"], batch["moving"])
-        terms = registration_loss([found], fixed, moving, weights, objective)
-        return torch.stack(list(terms.values())).sum()
+        found = self(batch["fixed"], batch["moving"])
+        return registration_loss([found], fixed, moving, weights, objective)

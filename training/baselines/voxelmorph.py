@@ -12,13 +12,14 @@ from torch import Tensor, nn
 from facewarp.core.fields import field_gradient, warp
 from facewarp.errors import FacewarpError
 from facewarp.training.baselines.local_correlation import box_window, squared_correlation
+from facewarp.training.baselines.rival_training import RivalNetwork
 
 INSTALL = "pip install 'facewarp[rivals]'"
 CHANNELS = (16, 32, 32, 32, 32, 32)  # downwards and upwards by turns, as the paper's
 _LEVELS = 8  # shapes are multiples: half of CHANNELS are levels, and the last is halved too
 
 
-class VoxelMorph(nn.Module):
+class VoxelMorph(RivalNetwork):
     """Displacements from both images, ``(B, 1, D, H, W)`` each, in voxels.
 
     Args:
@@ -59,6 +60,12 @@ class VoxelMorph(nn.Module):
         nn.init.normal_(last.weight, std=1e-5)  # it starts as the identity, as the paper's does
         if last.bias is not None:
             nn.init.zeros_(last.bias)
+
+    @property
+    def for_half_precision(self) -> Sequence[nn.Module]:
+        """The U-Net's layers, but for the last, which tells displacements."""
+        unet, last_layers = self.unet.net
+        return unet, *list(last_layers)[:-1]
 
     def forward(self, fixed: Tensor, moving: Tensor) -> Tensor:
         """Field ``(B, 3, D, H, W)`` voxels, from fixed into moving.

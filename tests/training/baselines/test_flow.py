@@ -1,7 +1,6 @@
 """Flow networks: their layers by hand, their sizes by the published ones, what they learn from."""
 
 import pickle
-from itertools import repeat
 from pathlib import Path
 
 import cv2
@@ -20,18 +19,8 @@ from facewarp.training.baselines.flownet import (
     flow_field,
     published_flownet,
 )
-from facewarp.training.baselines.network_training import (
-    build,
-    load_network,
-    save_network,
-    settings_of,
-    train_network,
-)
-from facewarp.training.baselines.objectives import objective_of
 from facewarp.training.baselines.spline_flownet import SplineFlowNet
 from facewarp.training.baselines.unregistered import rest
-from facewarp.training.batches import FaceBatches
-from facewarp.training.datasets.drawn import synthetic_faces
 
 
 def test_features_are_most_alike_where_they_were_moved_to() -> None:
@@ -51,6 +40,31 @@ def test_correlation_by_hand() -> None:
     np.testing.assert_allclose(alike[0, 4, 0], [2, 3])  # in place
     np.testing.assert_allclose(alike[0, 5, 0], [2, 0])  # one to the right: outside at the edge
     np.testing.assert_allclose(alike[0, 1, 0], [0, 0])  # one up
+
+
+@pytest.mark.parametrize(("reach", "stride"), [(2, 1), (6, 2), (6, 3)])
+def test_correlation_is_the_sum_over_channels_at_every_displacement(
+    reach: int, stride: int
+) -> None:
+    random = torch.Generator().manual_seed(5)
+    fixed, moving = torch.randn(2, 2, 3, 7, 5, generator=random, dtype=torch.float64)
+    for each in (fixed, moving):
+        each.requires_grad_()
+    padded = torch.nn.functional.pad(moving, [reach] * 4)
+    steps = range(0, 2 * reach + 1, stride)
+    shifted = [padded[..., y : y + 7, x : x + 5] for y in steps for x in steps]
+    expected = torch.stack([(fixed * one).mean(1) for one in shifted], 1)
+    found = correlation(fixed, moving, reach, stride)
+    torch.testing.assert_close(found, expected)
+    weights = torch.randn(expected.shape, generator=random, dtype=torch.float64)
+    ours = torch.autograd.grad((found * weights).sum(), (fixed, moving))
+    theirs = torch.autograd.grad((expected * weights).sum(), (fixed, moving))
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_a_reach_between_displacements_is_refused() -> None:
+    with pytest.raises(ValueError, match="multiple"):
+        correlation(torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4), reach=3, stride=2)
 
 
 @pytest.mark.parametrize(("kind", "size"), [("flownets", 38676504), ("flownetc", 39175298)])
@@ -135,31 +149,3 @@ def test_a_spline_flownet_begins_at_rest() -> None:
         field = net.field(image, image.flip(-1))
     assert field.shape == (2, 2, 320, 260)
     assert field.abs().max() < 0.5
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["spline-flownet", "flownets"])
-def test_networks_learn_and_are_read_back(name: str, tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    settings = settings_of(name, 4)
-    net = build(name, settings)
-    photos = synthetic_faces(np.random.default_rng(0), 4)
-    batches = FaceBatches([photos], 2)
-    same = repeat(batches.batch(0))
-    losses: list[float] = []
-    train_network(
-        net,
-        lambda batch: objective_of(net, batches, 0)(batch),  # the same flows each time
-        same,
-        tmp_path,
-        steps=12,
-        lr=3e-3,
-        advance=lambda step, loss: losses.append(loss),
-    )
-    assert np.mean(losses[-3:]) < np.mean(losses[:3])
-    save_network(net, name, settings, tmp_path / "model.safetensors", {})
-    again = load_network(tmp_path / "model.safetensors", name)
-    a, b = (np.full((320, 260), value, np.uint8) for value in (30, 90))
-    np.testing.assert_array_equal(flow_field(again, a, b), flow_field(net, a, b))
-    with pytest.raises(FacewarpError, match="no weights of flownetc"):
-        load_network(tmp_path / "model.safetensors", "flownetc")

@@ -10,9 +10,10 @@ import torch
 from facewarp.core.fields import compose, exponential, jacobian_determinant
 from facewarp.core.geometry import resize_field
 from facewarp.errors import FacewarpError
-from facewarp.training.baselines import heart_networks
-from facewarp.training.baselines.heart_networks import RivalSettings, load, train
+from facewarp.training.baselines import heart_networks, rival_training
+from facewarp.training.baselines.heart_networks import load, train, train_config
 from facewarp.training.baselines.krebs import SQUARINGS, KrebsAutoencoder, normal_divergence
+from facewarp.training.baselines.rival_training import RivalSettings, save_network
 from facewarp.training.batches import Batch, Batches
 from facewarp.training.datasets.acdc import heart_case, load_patient
 from facewarp.training.datasets.drawn_hearts import write_drawn_patient
@@ -143,7 +144,7 @@ def test_a_run_that_was_stopped_goes_on_as_it_would_have(
 def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
     net = small("krebs")
     path = tmp_path / "model.safetensors"
-    heart_networks.save_network(net, "krebs", net.settings, path, {})
+    save_network(net, "krebs", path, {})
     assert load(path, "krebs").state_dict().keys() == net.state_dict().keys()
     for name, place in (("voxelmorph", path), ("krebs", tmp_path / "none.safetensors")):
         with pytest.raises(FacewarpError, match=f"these are no weights of {name}"):
@@ -165,13 +166,27 @@ def test_voxelmorph_takes_sides_it_can_halve() -> None:
         net(torch.rand(1, 1, 8, 36, 32), torch.rand(1, 1, 8, 36, 32))
 
 
-def test_an_optimiser_that_is_not_there_is_refused() -> None:
-    with pytest.raises(FacewarpError, match="there is no optimiser 'sgd'"):
-        RivalSettings(optimizer="sgd").train_config("krebs")
+def test_a_width_is_refused() -> None:
+    with pytest.raises(FacewarpError, match="krebs takes no --width"):
+        heart_networks.new_network("krebs", RivalSettings(), 8)
+
+
+@pytest.mark.parametrize("name", [SLOW_TO_IMPORT, "krebs"])
+def test_half_precision_changes_little(name: str) -> None:
+    net = small(name).eval()
+    fixed, moving = torch.rand(2, 1, 1, *GRID, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        exact = net.terms(fixed, moving)
+        for layer in net.for_half_precision:
+            rival_training._in_half_precision(layer)
+        found = net.terms(fixed, moving)
+    for key, value in exact.items():
+        assert found[key].dtype == torch.float32
+        torch.testing.assert_close(found[key], value, rtol=0.02, atol=2e-3)
 
 
 def test_batches_are_those_of_our_own_trainer(hearts: FewHearts) -> None:
-    config = RivalSettings(batch=2).train_config("krebs")
+    config = train_config("krebs", RivalSettings(batch=2))
     batches: Batches = hearts.batches(config, 1)
     batch: Batch = batches.batch(3)
     assert batch["fixed"].shape == batch["moving"].shape == (2, 1, *GRID)
