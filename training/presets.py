@@ -64,7 +64,8 @@ class TrainConfig:
             epoch (paper).
         batch: pairs per step; both directions of each are trained.
         steps: optimisation steps.
-        epochs: rounds through the data that ``steps`` stand for; ``decay`` is for each.
+        epochs: rounds that ``steps`` stand for, whatever they come to; ``decay`` is for each, so
+            that a run of fewer steps takes the same course, only faster.
         parts_first: share of the steps in which the features learn alone, from the semantic loss.
         parts_after: what becomes of them then: they go on learning with the rest, or stay.
         accumulate: parts that a batch is worked through in, where memory is short.

@@ -211,6 +211,8 @@ def _train_in(
     device: str,
     kind: str,
 ) -> None:
+    from facewarp.core.weights import find_weights, load_weights
+    from facewarp.training.optimiser import learning_rate
     from facewarp.training.runs import (
         for_epochs,
         prepare,
@@ -238,6 +240,8 @@ def _train_in(
         default="face" if kind == "face" else "acdc",
         size=choices.size,
     )
+    if choices.start_from is not None:  # what can't be read is said before all that is to be read
+        load_weights(find_weights(choices.start_from))
     what = "photographs" if kind == "face" else "patients"
     output.say(f"Reading {what} ...")
     data = read(config)
@@ -261,6 +265,12 @@ def _train_in(
         f"Training preset [bold]{config.preset}[/] on {data.description}: {config.steps} steps of "
         f"{config.batch} pairs{together}"
         f"{f', from step {trainer.step} on' if resume else ''}, into {folder}"
+    )
+    rounds = config.steps * config.batch * team.size / data.size
+    first, last = (learning_rate(config, step) for step in (config.warmup, config.steps - 1))
+    output.say(
+        f"That is {rounds:.3g} rounds through them; the learning rate is {first:.2g} at first and "
+        f"{last:.2g} at last."
     )
     if wastes_matrix_units(config, device):
         output.say("This processor trains about 1.5 times as fast with --set precision=bfloat16.")

@@ -40,7 +40,13 @@ Start = Annotated[
         show_default="random weights",
     ),
 ]
-Steps = Annotated[int | None, typer.Option(min=1, help="Optimisation steps.")]
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Optimisation steps; fewer take the same course of the learning rate, only faster.",
+    ),
+]
 Epochs = Annotated[
     float | None,
     typer.Option(
