@@ -23,6 +23,7 @@ from facewarp.training.presets import FACE_CLASSES, PRESETS
 FIELD_SHAPE = (160, 130)
 CONTROL_SHAPE = (10, 9)  # what four more halvings of the features' grid leave
 BOX = 11
+REACH_PX = 72.0  # of that grid: what the head's 1 stands for, as the paper's networks count
 
 
 class SplineFlowNet(RivalNetwork):
@@ -51,7 +52,7 @@ class SplineFlowNet(RivalNetwork):
         )
         self.head = nn.Sequential(nn.Conv2d(16 * w, 64, 1), nn.PReLU(), nn.Conv2d(64, 2, 1))
         last = self.head[-1]
-        nn.init.normal_(last.get_parameter("weight"), std=1e-3)  # it starts as the identity
+        nn.init.normal_(last.get_parameter("weight"), std=1e-4)  # it starts as the identity
         nn.init.zeros_(last.get_parameter("bias"))
         for axis in (0, 1):
             matrix = fields.spline_matrix(FIELD_SHAPE[axis], CONTROL_SHAPE[axis], BOX)
@@ -67,7 +68,7 @@ class SplineFlowNet(RivalNetwork):
         a, b = self.features(torch.cat([fixed, moving]) - 0.43).chunk(2)
         compared = F.leaky_relu(correlation(a, b), SLOPE)
         control = self.head(self.encoder(torch.cat([self.redirect(a), compared], 1)))
-        control = resize_image(control, CONTROL_SHAPE)
+        control = REACH_PX * resize_image(control, CONTROL_SHAPE)
         matrices = [self.get_buffer("spline0"), self.get_buffer("spline1")]
         return fields.spline_field(control, matrices)
 
