@@ -17,7 +17,7 @@ from facewarp.core.layers import conv_block
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.training.baselines.flownet import SLOPE, correlation
 from facewarp.training.baselines.rival_training import RivalNetwork
-from facewarp.training.losses import Targets, registration_loss
+from facewarp.training.losses import Targets, registration_loss, roughness
 from facewarp.training.presets import FACE_CLASSES, PRESETS
 
 FIELD_SHAPE = (160, 130)
@@ -90,4 +90,6 @@ class SplineFlowNet(RivalNetwork):
             for role in ("fixed", "moving")
         )
         found = self(batch["fixed"], batch["moving"])
-        return registration_loss([found], fixed, moving, weights, objective)
+        terms = registration_loss([found], fixed, moving, weights, objective)
+        rough = objective.roughness * roughness(found, CROP_SHAPE)
+        return {**terms, "field": terms["field"] + rough}

@@ -10,6 +10,7 @@ import torch
 
 from facewarp.core import fields
 from facewarp.errors import FacewarpError
+from facewarp.training import losses
 from facewarp.training.baselines import synthetic_flow
 from facewarp.training.baselines.dis_flow import dis_flow
 from facewarp.training.baselines.flownet import (
@@ -21,6 +22,7 @@ from facewarp.training.baselines.flownet import (
 )
 from facewarp.training.baselines.spline_flownet import SplineFlowNet
 from facewarp.training.baselines.unregistered import rest
+from facewarp.training.presets import PRESETS
 
 
 def test_features_are_most_alike_where_they_were_moved_to() -> None:
@@ -149,3 +151,18 @@ def test_a_spline_flownet_begins_at_rest() -> None:
         field = net.field(image, image.flip(-1))
     assert field.shape == (2, 2, 320, 260)
     assert field.abs().max() < 0.5
+
+
+def test_a_spline_flownet_pays_for_rough_fields_as_the_papers_networks_do() -> None:
+    net = SplineFlowNet(2).eval()
+    labels = torch.zeros(1, 320, 260, dtype=torch.uint8)
+    image = torch.rand(1, 1, 320, 260)
+    batch = {"fixed": image, "moving": image, "fixed_labels": labels, "moving_labels": labels}
+    weights = torch.ones(8)
+    with torch.no_grad():
+        calm = net.terms(batch, weights)["field"]
+        torch.nn.init.normal_(net.head[-1].get_parameter("weight"), std=1.0)
+        rough = net.terms(batch, weights)["field"]
+        found = losses.roughness(net(image, image), (320, 260))
+    torch.testing.assert_close(rough, PRESETS["paper-unguided"].loss.roughness * found)
+    assert rough > 100 * calm
