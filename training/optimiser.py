@@ -26,6 +26,17 @@ def make_optimizer(config: TrainConfig, net: nn.Module) -> torch.optim.Optimizer
     return kind(groups, lr=config.lr)
 
 
+@torch.no_grad()
+def follow(average: nn.Module, net: nn.Module, decay: float) -> None:
+    """Move an average of weights on by one step: towards the network, by ``1 - decay``."""
+    pairs = zip(average.state_dict().values(), net.state_dict().values(), strict=True)
+    for mean, value in pairs:
+        if mean.is_floating_point():
+            mean.lerp_(value, 1 - decay)
+        else:
+            mean.copy_(value)
+
+
 def _make_muon(config: TrainConfig, net: nn.Module) -> Muon:
     """Kernels between layers are turned; the first layers, the last ones and vectors are not.
 

@@ -30,7 +30,7 @@ from facewarp.training.losses import (
     registration_loss,
     roughness,
 )
-from facewarp.training.optimiser import learning_rate, make_optimizer
+from facewarp.training.optimiser import follow, learning_rate, make_optimizer
 from facewarp.training.parallel import Team
 from facewarp.training.presets import TrainConfig
 
@@ -350,16 +350,10 @@ class Trainer:
             torch.movedim(torch.nn.functional.one_hot(labels.long(), n), -1, 1).float()
         )
 
-    @torch.no_grad()
     def _update_average(self) -> None:
         # A short memory at first: the average would otherwise hold on to random weights.
         decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
-        pairs = zip(self.average.state_dict().values(), self.net.state_dict().values(), strict=True)
-        for mean, value in pairs:
-            if mean.is_floating_point():
-                mean.lerp_(value, 1 - decay)
-            else:
-                mean.copy_(value)
+        follow(self.average, self.net, decay)
 
 
 def _keep_precision(layer: nn.Module) -> None:

@@ -18,7 +18,7 @@ from facewarp.training.batches import Batch, Batches
 from facewarp.training.files import replacing, unwritable, write_json
 from facewarp.training.interrupt import DeferredInterrupt
 from facewarp.training.logs import TableLog
-from facewarp.training.optimiser import learning_rate, make_optimizer
+from facewarp.training.optimiser import follow, learning_rate, make_optimizer
 from facewarp.training.presets import TrainConfig
 
 WEIGHTS, LOG, CONFIG = "model.safetensors", "log.csv", "config.json"
@@ -160,7 +160,7 @@ def train_rival(
                     group["lr"] = learning_rate(config, step - 1)
                 random = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
                 found = _step(net, terms(next(pairs), random), optimizer, config.clip, step)
-                _follow(average, net, min(config.ema, step / (10 + step)))
+                follow(average, net, min(config.ema, step / (10 + step)))
                 log.write({"step": step, **found})
                 advance(step, found["loss"])
                 if step % config.checkpoint_every == 0 or step == config.steps:
@@ -267,15 +267,6 @@ def _step(
     torch.nn.utils.clip_grad_norm_(net.parameters(), clip)
     optimizer.step()
     return {"loss": loss.item(), **{name: float(term.detach()) for name, term in terms.items()}}
-
-
-@torch.no_grad()
-def _follow(average: nn.Module, net: nn.Module, decay: float) -> None:
-    for mean, value in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
-        if mean.is_floating_point():
-            mean.lerp_(value, 1 - decay)
-        else:
-            mean.copy_(value)
 
 
 def _in_half_precision(layer: nn.Module) -> None:
