@@ -139,3 +139,15 @@ def test_training_a_rival_without_photographs_says_so(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "there is no such folder" in " ".join(result.stderr.split())
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("word", "kind"), [("precision", "precision"), ("optimizer", "optimiser")])
+def test_settings_that_are_not_there_are_told_before_data_are_read(
+    tmp_path: Path, word: str, kind: str
+) -> None:
+    out = tmp_path / "out"
+    words = ("--data", tmp_path / "none", "--out", out, f"--{word}", "half")
+    result = invoke("train", "baseline", "flownets", *words)
+    assert result.exit_code == 1
+    assert f"there is no {kind} 'half'" in " ".join(result.stderr.split())
+    assert not out.exists()

@@ -186,6 +186,7 @@ def test_masks_are_trained_on_alone_and_with_points(
         (["--set", "batch=0"], "batch is 0. Give at least 1."),
         (["--preset", "nope"], "there is no training preset 'nope'. Choose one of face, paper"),
         (["--resume"], "there is no run to resume"),
+        (["--device", "abacus"], "there is no device 'abacus' here"),
         (["--extra", "nowhere"], "there is no such folder (nowhere)"),
         (["--celebamask", "nowhere"], "no images/ and masks/ here (nowhere)"),
     ],

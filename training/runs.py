@@ -10,6 +10,7 @@ from typing import Protocol
 
 import torch
 
+from facewarp.core.device import present_device
 from facewarp.core.weights import file_sha256, find_weights
 from facewarp.errors import FacewarpError
 from facewarp.training import checkpoint
@@ -145,7 +146,7 @@ def prepare(
         start_from: a trained model to begin a new run with, a shipped one's name or a path.
 
     Raises:
-        FacewarpError: nothing can be trained there; see also `Trainer.load_checkpoint`.
+        FacewarpError: there is no such device; see also `Trainer.load_checkpoint`.
     """
     team = team or Team()
     whole = replace(config, batch=config.batch * team.size)
@@ -154,11 +155,7 @@ def prepare(
         about = {**_about(folder), **about}
     elif start_from is not None:
         about["started_from"] = file_sha256(find_weights(start_from))
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        what = f"torch can't train there: {str(error).splitlines()[0]}"
-        raise FacewarpError(what, f"--device {device}", "Leave --device out.") from error
+    present_device(device)
     trainer = Trainer(config, data.batches(whole, workers), folder, about, team=team, device=device)
     if resume:
         trainer.load_checkpoint()

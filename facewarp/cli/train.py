@@ -211,6 +211,7 @@ def _train_in(
     device: str,
     kind: str,
 ) -> None:
+    from facewarp.core.device import present_device
     from facewarp.core.weights import find_weights, load_weights
     from facewarp.training.optimiser import learning_rate
     from facewarp.training.runs import (
@@ -223,6 +224,7 @@ def _train_in(
     )
     from facewarp.training.settings import parse_settings
 
+    present_device(device)  # what is not there is said before all that is to be read
     folder, resume = choices.folder, choices.resume
     settings = parse_settings(choices.settings)
     if choices.epochs is not None and "steps" in settings:
@@ -240,7 +242,7 @@ def _train_in(
         default="face" if kind == "face" else "acdc",
         size=choices.size,
     )
-    if choices.start_from is not None:  # what can't be read is said before all that is to be read
+    if choices.start_from is not None:
         load_weights(find_weights(choices.start_from))
     what = "photographs" if kind == "face" else "patients"
     output.say(f"Reading {what} ...")

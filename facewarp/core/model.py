@@ -11,6 +11,7 @@ from torch import Tensor
 
 from facewarp.core import fields
 from facewarp.core.config import ModelConfig
+from facewarp.core.device import present_device
 from facewarp.core.engine import Engine, make_engine
 from facewarp.core.geometry import (
     FloatArray,
@@ -240,7 +241,11 @@ def load(model: str | Path, device: str | torch.device = "cpu", engine: str = "t
         device: where torch runs it.
         engine: what runs it: ``"torch"``, which every figure is measured with, another of
             :data:`facewarp.core.engine.ENGINES`, or ``"auto"`` for the quickest here.
+
+    Raises:
+        FacewarpError: there is no such device, model or engine here.
     """
+    device = present_device(device)
     path = find_weights(model)
     net, metadata = load_weights(path)
     return Model(net, path=path, metadata=metadata, device=device, engine=engine)

@@ -113,7 +113,7 @@ class Fitter:
         thorough: bool = False,
     ) -> None:
         self.template = template if isinstance(template, Template) else Template.load(template)
-        self.model = model if isinstance(model, Model) else load(model, _present(device), engine)
+        self.model = model if isinstance(model, Model) else load(model, device, engine)
         if thorough:
             self.model = with_four_views(self.model)
         self.sure = sure
@@ -210,16 +210,6 @@ def folds_percent(field: Tensor, warped: Tensor) -> Tensor:
     inside = warped[:, 0] < 0.5
     folded = (fields.jacobian_determinant(field) <= 0) & inside
     return 100 * folded.sum((1, 2)) / inside.sum((1, 2)).clamp(min=1)
-
-
-def _present(device: str) -> torch.device:
-    """A device by name, tried."""
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch's ways to say no
-        raise FacewarpError(
-            f"there is no device {device!r} here", fix="Use cpu; facewarp doctor lists devices."
-        ) from error
 
 
 def _is_askew(face: Face) -> bool:

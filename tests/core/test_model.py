@@ -35,6 +35,12 @@ def test_register_returns_a_field_on_fixed_that_carries_everything_alike(model, 
     assert warped[16, 12] == pytest.approx(x, abs=1e-3)
 
 
+@pytest.mark.parametrize("device", ["abacus", "hpu"])  # no such word, and none in this build
+def test_a_device_that_is_not_there_is_told(device):
+    with pytest.raises(FacewarpError, match=f"there is no device '{device}' here"):
+        load("face", device)
+
+
 @pytest.mark.parametrize("guidance", ["probabilities", "logits"])
 @pytest.mark.parametrize("ndim", [2, 3])
 def test_the_copy_that_runs_gives_what_the_network_gives(ndim, guidance, small, stirred):

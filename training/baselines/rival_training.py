@@ -56,6 +56,9 @@ class RivalSettings:
         optimizer: ``"muon"``, ``"adamw"`` or ``"adam"``.
         precision: ``"bfloat16"`` for the layers that lose nothing by it, or ``"float32"``.
         seed: of weights, views and whatever a network draws in training.
+
+    Raises:
+        FacewarpError: no such optimiser or precision.
     """
 
     steps: int = 4000
@@ -65,16 +68,8 @@ class RivalSettings:
     precision: str = "float32"
     seed: int = 0
 
-    def train_config(self, name: str, base: TrainConfig) -> TrainConfig:
-        """The same as our own trainer has it.
-
-        Args:
-            name: the rival's.
-            base: a preset whose data, views and weight decay are taken.
-
-        Raises:
-            FacewarpError: no such optimiser or precision.
-        """
+    def __post_init__(self) -> None:
+        """Refuse words that name nothing, before anything is read for them."""
         for kind, word, words in (
             ("optimiser", self.optimizer, OPTIMIZERS),
             ("precision", self.precision, PRECISIONS),
@@ -82,6 +77,14 @@ class RivalSettings:
             if word not in words:
                 what, fix = f"there is no {kind} {word!r}", f"Give one of {', '.join(words)}."
                 raise FacewarpError(what, fix=fix)
+
+    def train_config(self, name: str, base: TrainConfig) -> TrainConfig:
+        """The same as our own trainer has it.
+
+        Args:
+            name: the rival's.
+            base: a preset whose data, views and weight decay are taken.
+        """
         return replace(
             base,
             preset=name,

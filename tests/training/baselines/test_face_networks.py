@@ -107,7 +107,7 @@ def test_weights_are_read_back_and_those_of_others_refused(tmp_path: Path) -> No
 @pytest.mark.parametrize("field", ["optimizer", "precision"])
 def test_words_that_are_not_there_are_refused(field: str) -> None:
     with pytest.raises(FacewarpError, match=r"there is no \w+ 'sgd'"):
-        face_networks.train_config("flownets", RivalSettings(**{field: "sgd"}))  # type: ignore[arg-type]
+        RivalSettings(**{field: "sgd"})  # type: ignore[arg-type]
 
 
 def test_runs_of_others_are_not_gone_on_with(tmp_path: Path) -> None:
