@@ -40,3 +40,11 @@ def test_the_papers_hearts_are_trained_and_measured(
     if not guided:
         assert told["parts_dice"] is None
         assert told["n_volumes"] == 0
+    figures = tmp_path / "figures"
+    words = ["eval", "acdc", "--data", tmp_path / "acdc", "--protocol", "paper", "--limit", "1"]
+    words += ["--methods", f"unregistered,{preset}", "--runs", run.parent, "--figures", figures]
+    result = CliRunner().invoke(app, [str(word) for word in [*words, "-q"]])
+    assert result.exit_code == 0, result.stderr
+    page = (figures / "index.html").read_text("utf-8")
+    assert page.count("src='data:image/png") == 4, "the run's curves are among them"
+    assert (figures / "training-curves.png").stat().st_size > 10_000

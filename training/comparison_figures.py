@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -111,11 +111,18 @@ def draw_parts(
     return path
 
 
-def draw_curves(path: Path, comparison: Comparison, runs: Path) -> Path | None:
-    """Loss and validation Dice of the runs of the presets that were compared; None without any."""
-    names = dict.fromkeys(method.name.split("+")[0] for method in comparison.methods)
-    folders = {name: runs / f"helen-{name}" for name in names}
-    found = {name: one for name, one in folders.items() if (one / "log.csv").is_file()}
+def draw_curves(path: Path, runs: Mapping[str, Path], held_out: str) -> Path | None:
+    """Loss and validation Dice of runs of ``facewarp train``.
+
+    Args:
+        path: of the picture.
+        runs: folders by what each run is called; those without a run are left out.
+        held_out: what was validated on, in the plural.
+
+    Returns:
+        The path; None if there is no run at all.
+    """
+    found = {name: one for name, one in runs.items() if (one / "log.csv").is_file()}
     if not found:
         return None
     figure = matplotlib_figure()(figsize=(10.6, 4.6), dpi=110, layout="constrained")
@@ -128,7 +135,7 @@ def draw_curves(path: Path, comparison: Comparison, runs: Path) -> Path | None:
         steps, dice = _column(folder / "validation.csv", "dice_mean")
         right.plot(steps, dice, marker="o", ms=3.5, **style)
     _label(left, "step", "alignment loss, running mean")
-    _label(right, "step", "Dice of photographs held out, %")
+    _label(right, "step", f"Dice of {held_out} held out, %")
     _finish(figure, right, path)
     return path
 

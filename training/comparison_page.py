@@ -47,7 +47,9 @@ def write_comparison(
         draw_parts(folder / "dice-by-part.png", comparison.methods),
         draw_examples(folder / "examples.png", comparison, methods, crops),
     ]
-    curves = draw_curves(folder / "training-curves.png", comparison, runs)
+    names = dict.fromkeys(method.name.split("+")[0] for method in comparison.methods)
+    trained = {name: runs / f"helen-{name}" for name in names}
+    curves = draw_curves(folder / "training-curves.png", trained, "photographs")
     if curves is not None:
         figures.append(curves)
     write_csv(folder / "pairs.csv", comparison.pair_rows())

@@ -1,4 +1,4 @@
-"""A comparison on hearts as files: tables, sorted Dice, example slices, one HTML page."""
+"""A comparison on hearts as files: tables, sorted Dice, slices, training curves, one page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from facewarp.cardiac.model_grid import model_input
 from facewarp.cardiac.parts import PART_COLORS, HeartPart
 from facewarp.core import fields
-from facewarp.training.comparison_figures import by_dice, draw_pairs, draw_parts, wrapped
+from facewarp.training.comparison_figures import (
+    by_dice,
+    draw_curves,
+    draw_pairs,
+    draw_parts,
+    wrapped,
+)
 from facewarp.training.datasets.acdc import labels_on, load_patient
 from facewarp.training.evaluate_hearts import PARTS
 from facewarp.training.files import write_csv, write_png
@@ -28,6 +34,7 @@ ABOUT = {
     "examples.png": "The best, the median and the worst patient of the best method, middle slice: "
     "ED and ES with their true parts, and ES carried onto ED by each method, with its parts "
     "(as the paper's Figure 8).",
+    "training-curves.png": "Validation Dice and training loss of the runs.",
 }
 _TILE = (192, 192)  # width and height of an example's picture
 _SHOWN_VOX = 96  # of a slice, around the heart
@@ -41,6 +48,7 @@ def write_heart_comparison(
     comparison: HeartComparison,
     methods: Sequence[HeartMethod],
     folders: Sequence[Path],
+    runs: Path,
 ) -> list[Path]:
     """Write all of it into a folder; each file is whole or not there.
 
@@ -49,6 +57,7 @@ def write_heart_comparison(
         comparison: what was measured.
         methods: the same, to draw examples with.
         folders: of the patients.
+        runs: where the training curves are.
 
     Returns:
         The files, ``index.html`` last.
@@ -59,6 +68,10 @@ def write_heart_comparison(
         draw_parts(folder / "dice-by-part.png", measured, PARTS, PART_COLORS, "patients"),
         draw_slices(folder / "examples.png", comparison, methods, folders),
     ]
+    trained = {method.name: runs / method.name for method in measured}
+    curves = draw_curves(folder / "training-curves.png", trained, "patients")
+    if curves is not None:
+        figures.append(curves)
     write_csv(folder / "patients.csv", comparison.patient_rows())
     written = write_tables(
         folder, table_of(comparison), comparison.rows(), comparison.to_dict(), figures, ABOUT

@@ -65,7 +65,7 @@ def compare_hearts(
         write_csv(out, found.patient_rows())
         written.append(out)
     if figures is not None:
-        written += write_heart_comparison(figures, found, methods, folders)[-1:]
+        written += write_heart_comparison(figures, found, methods, folders, runs)[-1:]
     output.emit_json(found.to_dict())
     output.say(_table(found))
     for one in found.skipped:
