@@ -18,6 +18,7 @@ from facewarp.errors import FacewarpError
 from facewarp.training.datasets.acdc import AcdcPatient
 from facewarp.training.heart_data import heart_grid
 from facewarp.training.heart_protocols import carry_field
+from facewarp.training.presets import PRESETS
 
 ED, ES = 0, 1
 OURS = "facewarp"
@@ -53,19 +54,29 @@ class HeartMethod(Protocol):
 
 
 class GuidedMethod:
-    """The guided network, in the window around the heart that ``facewarp cine`` looks through.
+    """The network, given as much of the stack as it was trained on.
+
+    One that was trained on views of its grid looks through the window around the heart that
+    ``facewarp cine`` finds. One that was trained on its whole grid, as the paper's are, has it
+    around the middle of the stack, as the rivals have theirs; so has one that sees no parts to
+    find a heart by.
 
     Args:
         model: a heart model.
         name: what to call it.
+        whole: it was trained on its whole grid; None: as its weights' preset trains.
 
     Raises:
         FacewarpError: it is none.
     """
 
-    def __init__(self, model: Model, name: str = OURS) -> None:
+    def __init__(self, model: Model, name: str = OURS, *, whole: bool | None = None) -> None:
         """See the class."""
         self.model, self.name = model, name
+        if whole is None:
+            preset = PRESETS.get(model.metadata.get("preset", ""))
+            whole = preset is not None and not preset.view_shape
+        self.whole = whole or not model.config.guided
         self.parameters = sum(p.numel() for p in model.net.parameters())
         self.sha256 = model.sha256
         self.shape, self.spacing_mm = heart_grid(model.config)
@@ -92,9 +103,9 @@ class GuidedMethod:
         return RegisteredPair(carried, parts, seconds)
 
     def _window(self, patient: AcdcPatient) -> ModelGrid:
-        """Where the model sees the heart; the middle of the stack if it doesn't see it yet."""
+        """What the model is given; the middle of the stack if it doesn't see a heart yet."""
         volume = patient.images[ED]
-        if not self.model.config.guided:
+        if self.whole:
             return ModelGrid.around(volume, self.shape, self.spacing_mm)
         try:
             return find_window(self.model, volume)

@@ -39,6 +39,7 @@ class HeartValidator:
         patients: patients that are held out of training, one at least.
         folder: where ``validation_STEP.png`` goes: the best, the median and the worst patient.
         protocol: how they are measured.
+        whole: see `GuidedMethod`.
     """
 
     def __init__(
@@ -46,14 +47,17 @@ class HeartValidator:
         patients: Sequence[AcdcPatient],
         folder: Path,
         protocol: HeartProtocol = PROTOCOLS["memwarp"],
+        *,
+        whole: bool = False,
     ) -> None:
+        self.whole = whole
         self.patients = list(patients)
         self.folder = folder
         self.protocol = protocol
 
     def __call__(self, net: GuidedRegistration, step: int) -> dict[str, float]:
         """Scores of `SHOWN` at a step; Dice in percent."""
-        method = GuidedMethod(Model(net))
+        method = GuidedMethod(Model(net), whole=self.whole)
         scores = [score_patient(patient, method, self.protocol) for patient in self.patients]
         rows = [
             picture

@@ -289,7 +289,7 @@ def _train_in(
         output.say(_ending(result))
 
 
-def _validator(data: "FaceData | HeartData", folder: Path) -> "Validate":
+def _validator(data: "FaceData | HeartData", config: "TrainConfig", folder: Path) -> "Validate":
     from facewarp.training.face_data import FaceData
 
     if isinstance(data, FaceData):
@@ -298,13 +298,13 @@ def _validator(data: "FaceData | HeartData", folder: Path) -> "Validate":
         return Validator(data.held_out, folder)
     from facewarp.training.heart_validate import HeartValidator
 
-    return HeartValidator(data.held_out, folder)
+    return HeartValidator(data.held_out, folder, whole=not config.view_shape)
 
 
 def _run(output: Output, trainer: "Trainer", data: "FaceData | HeartData") -> None:
     config = trainer.config
     checks = data.held_out and trainer.team.leads
-    validator = _validator(data, trainer.folder) if checks else None
+    validator = _validator(data, config, trainer.folder) if checks else None
 
     def validate(net: "GuidedRegistration", step: int) -> dict[str, float]:
         assert validator is not None

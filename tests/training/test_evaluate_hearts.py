@@ -218,6 +218,38 @@ def test_a_model_is_measured_on_its_own_grid_and_the_protocols(
         assert pair.seconds > 0
 
 
+@pytest.mark.parametrize(
+    ("trained_as", "whole", "expected"),
+    [
+        ("acdc", None, False),
+        ("acdc-paper", None, True),
+        ("", None, False),
+        ("acdc", True, True),
+        ("acdc-paper", False, False),
+    ],
+)
+def test_a_network_is_given_what_it_was_trained_on(
+    trained_as: str, whole: bool | None, expected: bool, tiny: Model, patient: AcdcPatient
+) -> None:
+    class Sure(Model):
+        def probabilities(self, images: torch.Tensor) -> torch.Tensor:
+            shares = torch.zeros(len(images), 4, *images.shape[2:])
+            middle = [slice(n // 2 - 4, n // 2 + 4) for n in images.shape[2:]]
+            shares[:, 0] = 1
+            shares[:, 0][:, *middle] = 0
+            shares[:, 3][:, *middle] = 1
+            return shares
+
+    model = Sure(tiny.net, metadata={"preset": trained_as})
+    method = GuidedMethod(model, whole=whole)
+    assert (method._window(patient).shape == tiny.config.grid_shape) is expected
+
+
+def test_a_network_that_sees_no_parts_has_the_whole_grid(tiny: Model) -> None:
+    blind = Model(GuidedRegistration(replace(tiny.config, guided=False)))
+    assert GuidedMethod(blind, whole=False).whole
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["memwarp", "paper"])
 def test_an_evaluation_holds_every_number(name: str, tiny: Model, tmp_path: Path) -> None:
