@@ -239,10 +239,12 @@ def _paper_heart_model() -> ModelConfig:
         field_shape=(32, 64, 64),
         steps=tuple(dataclasses.replace(step, box=box) for box in (5, 3)),
         border="zero",
+        reach=26.0,
     )
 
 
-_PAPER_BATCH = 20
+_PAPER_BATCH, _PAPER_HEART_BATCH = 20, 2
+_PAPER_ROUGHNESS = 1e-3  # of a norm that theirs takes of a batch, ours of an image
 _PAPER_LOSS = LossConfig(
     part_dice=0.0,
     warp_dice=0.0,
@@ -250,7 +252,7 @@ _PAPER_LOSS = LossConfig(
     landmarks=0.0,
     smoothness=0.0,
     bending=0.0,
-    roughness=1e-3 * _PAPER_BATCH**0.5,  # theirs is the norm of a batch, ours an image's
+    roughness=_PAPER_ROUGHNESS * _PAPER_BATCH**0.5,
     folds=0.0,
     consistency=0.0,
 )
@@ -304,9 +306,13 @@ PRESETS: dict[str, TrainConfig] = {
     "acdc-paper": TrainConfig(
         preset="acdc-paper",
         model=_paper_heart_model(),
-        loss=dataclasses.replace(_PAPER_LOSS, warp_l1=1 / len(HEART_CLASSES)),
+        loss=dataclasses.replace(
+            _PAPER_LOSS,
+            warp_l1=1 / len(HEART_CLASSES),
+            roughness=_PAPER_ROUGHNESS * _PAPER_HEART_BATCH**0.5,
+        ),
         optimizer="adam",
-        batch=2,
+        batch=_PAPER_HEART_BATCH,
         steps=10500,
         lr=1e-3,
         warmup=0,

@@ -87,9 +87,17 @@ def test_filters_shrink_with_the_picture_and_stay_odd() -> None:
     assert at_size(preset("face").model, "full") == preset("face").model
 
 
-def test_a_smaller_network_moves_as_far() -> None:
-    whole, small = preset("paper").model, at_size(preset("paper").model, "quarter")
+@pytest.mark.parametrize(("name", "size"), [("paper", "quarter"), ("acdc-paper", "half")])
+def test_a_smaller_network_moves_as_far(name: str, size: str) -> None:
+    whole, small = preset(name).model, at_size(preset(name).model, size)
     assert small.reach / small.feature_shape[0] == whole.reach / whole.feature_shape[0]
+
+
+@pytest.mark.parametrize("name", ["paper", "acdc-paper"])
+def test_outputs_count_about_half_extents_of_the_features(name: str) -> None:
+    model = preset(name).model
+    halves = [n / 2 for n in model.feature_shape]
+    assert model.reach == pytest.approx(sum(halves) / len(halves), rel=0.03)
 
 
 def test_hearts_shrink_too() -> None:

@@ -21,6 +21,8 @@ def test_the_papers_settings() -> None:
     paper = preset("paper")
     assert (paper.optimizer, paper.lr, paper.batch, paper.decay) == ("adam", 1e-3, 20, 0.97)
     assert paper.loss.roughness == pytest.approx(1e-3 * 20**0.5)  # of one image, not of 20
+    hearts = preset("acdc-paper")
+    assert hearts.loss.roughness == pytest.approx(1e-3 * hearts.batch**0.5)
     assert (paper.loss.part_ce, paper.loss.warp_l1) == (1.0, 1 / 8)
     assert [step.box for step in paper.model.steps] == [19, 11]
     assert paper.model.border == "zero"
