@@ -10,6 +10,7 @@ from facewarp.cli.app import app
 from facewarp.core.model import load
 from facewarp.training import logs
 from facewarp.training.datasets.drawn_hearts import write_drawn_patient
+from facewarp.training.presets import WHOLE_GRID
 
 SMALL = ("model.grid_shape=16,32,32", "model.spacing_mm=6,6,6", "model.input_shape=16,32,32")
 SMALL += ("model.field_shape=8,16,16", "batch=1")
@@ -31,6 +32,7 @@ def test_the_papers_hearts_are_trained_and_measured(
     assert result.exit_code == 0, result.stderr
     guided = preset == "acdc-paper"
     assert load(run).config.guided == guided
+    assert load(run).metadata["view_shape"] == WHOLE_GRID
     words = ["eval", "acdc", "--data", tmp_path / "acdc", "--protocol", "paper", "--model", run]
     result = CliRunner().invoke(app, [str(word) for word in [*words, "--json", "-q"]])
     assert result.exit_code == 0, result.stderr

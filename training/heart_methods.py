@@ -18,7 +18,7 @@ from facewarp.errors import FacewarpError
 from facewarp.training.datasets.acdc import AcdcPatient
 from facewarp.training.heart_data import heart_grid
 from facewarp.training.heart_protocols import carry_field
-from facewarp.training.presets import PRESETS
+from facewarp.training.presets import WHOLE_GRID
 
 ED, ES = 0, 1
 OURS = "facewarp"
@@ -64,7 +64,7 @@ class GuidedMethod:
     Args:
         model: a heart model.
         name: what to call it.
-        whole: it was trained on its whole grid; None: as its weights' preset trains.
+        whole: it was trained on its whole grid; None: as its weights say.
 
     Raises:
         FacewarpError: it is none.
@@ -74,8 +74,7 @@ class GuidedMethod:
         """See the class."""
         self.model, self.name = model, name
         if whole is None:
-            preset = PRESETS.get(model.metadata.get("preset", ""))
-            whole = preset is not None and not preset.view_shape
+            whole = model.metadata.get("view_shape") == WHOLE_GRID
         self.whole = whole or not model.config.guided
         self.parameters = sum(p.numel() for p in model.net.parameters())
         self.sha256 = model.sha256

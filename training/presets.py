@@ -14,6 +14,7 @@ from facewarp.training.settings import with_settings
 
 FACE_CLASSES = tuple(part.name.lower() for part in FacePart)
 HEART_CLASSES = ("background", "rv", "myocardium", "lv")
+WHOLE_GRID = "whole grid"  # said in weights where no `TrainConfig.view_shape` is
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from facewarp.training.losses import (
 )
 from facewarp.training.optimiser import follow, learning_rate, make_optimizer
 from facewarp.training.parallel import Team
-from facewarp.training.presets import TrainConfig
+from facewarp.training.presets import WHOLE_GRID, TrainConfig
 
 log = logging.getLogger(__name__)
 Batch = dict[str, Tensor]
@@ -269,6 +269,7 @@ class Trainer:
     def save_model(self) -> None:
         """Write ``model.safetensors``: the network that is shipped, and what it says of itself."""
         about = {**self.about, "preset": self.config.preset, "step": str(self.step)}
+        about["view_shape"] = ",".join(map(str, self.config.view_shape)) or WHOLE_GRID
         if math.isfinite(self.best):
             about["validation_dice"] = f"{self.best:.2f}"
         path = self.folder / WEIGHTS

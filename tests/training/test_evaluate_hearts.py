@@ -30,7 +30,7 @@ from facewarp.training.heart_methods import GuidedMethod, RegisteredPair
 from facewarp.training.heart_protocols import PROTOCOLS, carry_field
 from facewarp.training.heart_volumes import HeartVolumes
 from facewarp.training.metrics import dice_per_part
-from facewarp.training.presets import preset
+from facewarp.training.presets import WHOLE_GRID, preset
 
 MEMWARP, PAPER = PROTOCOLS["memwarp"], PROTOCOLS["paper"]
 
@@ -219,17 +219,17 @@ def test_a_model_is_measured_on_its_own_grid_and_the_protocols(
 
 
 @pytest.mark.parametrize(
-    ("trained_as", "whole", "expected"),
+    ("said", "whole", "expected"),
     [
-        ("acdc", None, False),
-        ("acdc-paper", None, True),
-        ("", None, False),
-        ("acdc", True, True),
-        ("acdc-paper", False, False),
+        ({}, None, False),
+        ({"view_shape": "12,96,96"}, None, False),
+        ({"view_shape": WHOLE_GRID}, None, True),
+        ({}, True, True),
+        ({"view_shape": WHOLE_GRID}, False, False),
     ],
 )
 def test_a_network_is_given_what_it_was_trained_on(
-    trained_as: str, whole: bool | None, expected: bool, tiny: Model, patient: AcdcPatient
+    said: dict[str, str], whole: bool | None, expected: bool, tiny: Model, patient: AcdcPatient
 ) -> None:
     class Sure(Model):
         def probabilities(self, images: torch.Tensor) -> torch.Tensor:
@@ -240,7 +240,7 @@ def test_a_network_is_given_what_it_was_trained_on(
             shares[:, 3][:, *middle] = 1
             return shares
 
-    model = Sure(tiny.net, metadata={"preset": trained_as})
+    model = Sure(tiny.net, metadata=said)
     method = GuidedMethod(model, whole=whole)
     assert (method._window(patient).shape == tiny.config.grid_shape) is expected
 
