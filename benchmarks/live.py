@@ -41,7 +41,7 @@ from facewarp.media.process_memory import MemoryWatch
 from facewarp.media.recorder import fitted
 from facewarp.media.sinks import open_sink
 from facewarp.media.sources import Frame, open_source
-from facewarp.training.evaluate import machine
+from facewarp.system.machine import machine
 
 SIZE, RATE = (1280, 720), 30
 WARM_UP = 45  # frames that are not counted

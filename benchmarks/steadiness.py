@@ -31,9 +31,9 @@ from facewarp.face.blazeface import without_native_chatter
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.template import Template
 from facewarp.face.tracker import Face, FaceTracker
+from facewarp.system.machine import machine
 from facewarp.training.datasets.motion import Motion
 from facewarp.training.datasets.synthetic import Scene, demo_motion
-from facewarp.training.evaluate import machine
 
 Points = NDArray[np.float64]
 

@@ -22,9 +22,9 @@ from time import perf_counter, process_time
 import numpy as np
 import torch
 
+from facewarp.system.machine import machine
 from facewarp.training.batches import FaceBatches
 from facewarp.training.datasets.drawn import synthetic_faces
-from facewarp.training.evaluate import machine
 from facewarp.training.paper_recipe import train_published
 from facewarp.training.presets import PRESETS
 from facewarp.training.trainer import Batch, Trainer

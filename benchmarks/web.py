@@ -39,7 +39,7 @@ from facewarp.media import web_peer
 from facewarp.media.live import LiveStats, Made, Work
 from facewarp.media.sources import Frame
 from facewarp.media.web import serve
-from facewarp.training.evaluate import machine
+from facewarp.system.machine import machine
 
 FLAGS = [
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),

@@ -11,11 +11,12 @@ import numpy as np
 from PIL import Image
 
 from facewarp import read_video
+from facewarp.drawing.compositing import blend
+from facewarp.drawing.text import em_of
 from facewarp.face.look import Look
 from facewarp.media.help_card import fitting_em, help_card
 from facewarp.media.hotkeys import Hotkeys
 from facewarp.media.hud import Hud
-from facewarp.media.lettering import blend, em_of
 from facewarp.media.timing import LiveStats
 
 OUT = Path(__file__).parent / "images" / "live-window.webp"

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from facewarp.errors import FacewarpError
+from facewarp.version import __version__
 
 if TYPE_CHECKING:
     from facewarp.cardiac.cine import CineResult, analyse_cine
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from facewarp.face.tracker import Face, FaceTracker
     from facewarp.face.user_effects import effect
     from facewarp.media.sources import read_video
-
-__version__ = "0.1.0"
 
 __all__ = [
     "CineResult",

@@ -14,11 +14,11 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from facewarp import __version__
 from facewarp.cli import app as program
 from facewarp.cli import doctor
 from facewarp.cli.console import Output, output_of
 from facewarp.errors import FacewarpError
+from facewarp.version import __version__
 
 Body = Callable[[Output], None]
 Trial = Callable[..., Result]

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from facewarp.cli.app import app
 from facewarp.face.template import Template
-from facewarp.face.template_files import own_templates
 from facewarp.face.textures import load_texture
+from facewarp.system.user_folders import own_templates
 
 
 def run(*words):

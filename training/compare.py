@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from facewarp.errors import FacewarpError
+from facewarp.system.machine import machine
 from facewarp.training.datasets.crops import FaceCrop, evaluation_pairs
 from facewarp.training.evaluate import (
     PARTS,
     PairResult,
     PairScore,
     carried_labels,
-    machine,
     pair_means,
     score_pair,
 )

@@ -12,13 +12,14 @@ import torch
 from numpy.typing import NDArray
 
 from facewarp.core import fields
+from facewarp.drawing.png import write_png
 from facewarp.face.parts import PART_COLORS, FacePart
+from facewarp.system.atomic_files import written
 from facewarp.training.compare import Comparison, registered
 from facewarp.training.datasets.crops import FaceCrop
 from facewarp.training.evaluate import PARTS
 from facewarp.training.face_methods import FaceMethod
 from facewarp.training.figures import coloured
-from facewarp.training.files import replacing, write_png
 from facewarp.training.metrics import mean_over_present
 from facewarp.training.plots import matplotlib_figure
 
@@ -231,5 +232,5 @@ def _label(axes: "Axes", x: str, y: str) -> None:
 def _finish(figure: "Figure", axes: "Axes", path: Path) -> None:
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right upper", fontsize=8.5, frameon=False)
-    with replacing(path) as temporary:
+    with written(path) as temporary:
         figure.savefig(temporary, format="png", metadata={"Software": None})

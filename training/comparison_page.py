@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from facewarp.system.atomic_files import write_csv
 from facewarp.training.compare import Comparison, Measured
 from facewarp.training.comparison_figures import draw_curves, draw_examples, draw_pairs, draw_parts
 from facewarp.training.datasets.crops import FaceCrop
 from facewarp.training.evaluate import PARTS
 from facewarp.training.face_methods import FaceMethod
-from facewarp.training.files import write_csv
 from facewarp.training.model_card import number
 from facewarp.training.orderings import FACES, orderings
 from facewarp.training.result_table import ResultTable, write_tables

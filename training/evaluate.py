@@ -1,7 +1,5 @@
 """Evaluation of face models on pairs of annotated photographs, by the published protocol."""
 
-import os
-import platform
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -19,8 +17,9 @@ from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.parts import FacePart
+from facewarp.system.atomic_files import write_csv
+from facewarp.system.machine import machine
 from facewarp.training.datasets.crops import FaceCrop, evaluation_pairs
-from facewarp.training.files import write_csv
 from facewarp.training.metrics import (
     contour_distance_px,
     dice_per_part,
@@ -269,24 +268,6 @@ def write_pairs_csv(path: Path, scores: Sequence[PairScore]) -> None:
 def as_input(crop: FaceCrop) -> Tensor:
     """A crop's image as the model takes it, ``(1, 1, 320, 260)`` in [0, 1]."""
     return torch.from_numpy(crop.image).float().div(255)[None, None]
-
-
-def machine() -> str:
-    """Processor, cores, threads used and torch version: what a time was measured on."""
-    return (
-        f"{processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, "
-        f"torch {torch.__version__}"
-    )
-
-
-def processor() -> str:
-    """The processor's name as its maker writes it, or its architecture."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
 
 
 def _columns_mean(rows: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -13,9 +13,9 @@ from facewarp.cardiac.parts import PART_NAMES, HeartPart
 from facewarp.core import fields
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
+from facewarp.system.atomic_files import write_csv
+from facewarp.system.machine import machine
 from facewarp.training.datasets.acdc import AcdcPatient, labels_on, load_patient
-from facewarp.training.evaluate import machine
-from facewarp.training.files import write_csv
 from facewarp.training.heart_methods import ED, ES, OURS, GuidedMethod, HeartMethod
 from facewarp.training.heart_protocols import SDLOGJ, SDLOGJ_STRICT, HeartProtocol
 from facewarp.training.heart_volumes import HeartVolumes, VolumeErrors, measure_volumes

@@ -15,15 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from facewarp.drawing.contact_sheet import tile_sheet
 from facewarp.errors import FacewarpError
 from facewarp.face.effects import Effect, make_effect
 from facewarp.face.fitting import Face
-from facewarp.face.sheets import tile_sheet
 from facewarp.face.showcase import drawn, largest_face, worn
 from facewarp.face.style import STYLE_MODES, list_styles, shipped_style
 from facewarp.face.textures import list_textures
 from facewarp.face.tracker import FaceTracker
 from facewarp.face.user_effects import Turns
+from facewarp.system.atomic_files import write_text, written
 
 Picture = NDArray[np.uint8]
 
@@ -202,15 +203,9 @@ def _window(picture: Picture) -> Picture:
 def _save(path: Path, frames: Sequence[Picture], quality: int) -> None:
     """Write one picture, or several as a loop, as WebP."""
     first, *rest = (Image.fromarray(frame) for frame in frames)
-    unfinished = path.with_name(f".{path.name}.part")
     options = {"save_all": True, "append_images": rest, "duration": FRAME_MS, "loop": 0}
-    try:
-        first.save(unfinished, "WEBP", quality=quality, method=6, **(options if rest else {}))
-        unfinished.replace(path)
-    except OSError as error:
-        raise FacewarpError(f"the gallery cannot be written: {error}", path) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with written(path) as temporary:
+        first.save(temporary, "WEBP", quality=quality, method=6, **(options if rest else {}))
 
 
 _PAGE: Final = """<!doctype html>
@@ -241,8 +236,4 @@ def _write_page(path: Path, entries: Sequence[Entry]) -> None:
             clips.append(f"<figure>{image}<figcaption>{title}</figcaption></figure>")
         else:
             sections.append(f"<h2>{title}</h2>\n<p>{entry.text}</p>\n{image}")
-    unfinished = path.with_name(f".{path.name}.part")
-    unfinished.write_text(
-        _PAGE.format(sections="\n".join(sections), clips="\n".join(clips)), encoding="utf-8"
-    )
-    unfinished.replace(path)
+    write_text(path, _PAGE.format(sections="\n".join(sections), clips="\n".join(clips)))

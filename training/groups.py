@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from facewarp.core.model import load
 from facewarp.errors import FacewarpError
 from facewarp.face.parts import FacePart
+from facewarp.system.machine import machine
 from facewarp.training.datasets.celebamask import read_masks
 from facewarp.training.datasets.crops import evaluation_pairs, load_test_crops
 from facewarp.training.datasets.photo import FacePhoto
-from facewarp.training.evaluate import PairScore, machine, register_crops, score_pair
+from facewarp.training.evaluate import PairScore, register_crops, score_pair
 from facewarp.training.face_data import celebamask_test_photos, helen_test_photos
 
 FEWEST = 5

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from facewarp.errors import FacewarpError
+from facewarp.system.machine import machine
 from facewarp.training.datasets.acdc import load_patient
-from facewarp.training.evaluate import machine
 from facewarp.training.evaluate_hearts import PatientScore, score_means, score_patient
 from facewarp.training.heart_methods import ED, HeartMethod
 from facewarp.training.heart_protocols import HeartProtocol

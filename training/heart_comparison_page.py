@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from facewarp.cardiac.model_grid import model_input
 from facewarp.cardiac.parts import PART_COLORS, HeartPart
 from facewarp.core import fields
+from facewarp.drawing.png import write_png
+from facewarp.system.atomic_files import write_csv
 from facewarp.training.comparison_figures import (
     by_dice,
     draw_curves,
@@ -20,7 +22,6 @@ from facewarp.training.comparison_figures import (
 )
 from facewarp.training.datasets.acdc import labels_on, load_patient
 from facewarp.training.evaluate_hearts import PARTS
-from facewarp.training.files import write_csv, write_png
 from facewarp.training.heart_compare import HeartComparison, MeasuredOnHearts
 from facewarp.training.heart_methods import ED, ES, HeartMethod
 from facewarp.training.heart_validate import examples

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from facewarp.cardiac.parts import PART_COLORS
 from facewarp.errors import FacewarpError
-from facewarp.training.files import replacing
+from facewarp.system.atomic_files import written
 from facewarp.training.heart_volumes import Agreement, HeartVolumes
 from facewarp.training.plots import matplotlib_figure
 
@@ -102,7 +102,7 @@ def _write_plot(
         axes[0, 0].legend(fontsize=8, frameon=False, loc="lower right")
     figure.suptitle(f"{TITLES[side]}, {subject}", fontsize=12)
     figure.supxlabel(origin, fontsize=7, color="#666666")
-    with replacing(path) as temporary:
+    with written(path) as temporary:
         figure.savefig(temporary, format="png", metadata={"Software": None})
     return path
 

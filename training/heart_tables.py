@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from facewarp.errors import FacewarpError
+from facewarp.system.atomic_files import write_text
 from facewarp.training.evaluations import read_evaluation
-from facewarp.training.files import write_text
 from facewarp.training.model_card import number
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from facewarp.training.files import replacing, unwritable
+from facewarp.system.atomic_files import write_error, written
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class TableLog:
         self._path = path
         self._columns: list[str] | None = list(kept[0]) if kept else None
         with (
-            replacing(path) as temporary,
+            written(path) as temporary,
             open(temporary, "w", newline="", encoding="utf-8") as new,
         ):
             if self._columns is not None:
@@ -85,7 +85,7 @@ class TableLog:
             writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
             self._file.flush()
         except OSError as error:
-            raise unwritable(self._path, error) from error
+            raise write_error(error, self._path) from error
 
     def close(self) -> None:
         """Close the file."""

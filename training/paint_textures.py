@@ -24,6 +24,7 @@ from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.light import Blend
 from facewarp.face.makeup import FOLDER, LOOKS, PARTS, made_up
 from facewarp.face.textures import BLEND_KEY
+from facewarp.system.atomic_files import written
 from facewarp.training.anatomy import Anatomy
 from facewarp.training.brushes import Painting
 from facewarp.training.paint_butterfly import butterfly
@@ -105,19 +106,17 @@ def save_masks(landmarks: ArrayLike, folder: Path) -> list[Path]:
     paths = []
     for part in PARTS:
         path = folder / FOLDER / f"{part}.png"
-        unfinished = path.with_suffix(".png.part")
         # 64 steps of grey are plenty under a colour.
         steps = np.rint(masks[part] / 255 * 63) * (255 / 63)
-        Image.fromarray(np.rint(steps).astype(np.uint8)).save(unfinished, "PNG", optimize=True)
-        unfinished.replace(path)
+        with written(path) as temporary:
+            Image.fromarray(np.rint(steps).astype(np.uint8)).save(temporary, "PNG", optimize=True)
         paths.append(path)
     for name, look in LOOKS.items():
         path = folder / FOLDER / f"look-{name}.png"
         small = cv2.resize(made_up(look, masks), CROP_SHAPE[::-1], interpolation=cv2.INTER_AREA)
-        unfinished = path.with_suffix(".png.part")
         image = with_palette(np.asarray(small, np.uint8))
-        image.save(unfinished, "PNG", optimize=True, transparency=image.info["transparency"])
-        unfinished.replace(path)
+        with written(path) as temporary:
+            image.save(temporary, "PNG", optimize=True, transparency=image.info["transparency"])
         paths.append(path)
     return paths
 
@@ -129,12 +128,11 @@ def save_texture(name: str, rgba: NDArray[np.uint8], folder: Path) -> Path:
     info.add_text("Copyright", "The facewarp authors, Apache-2.0")
     info.add_text(BLEND_KEY, TEXTURES[name].blend)
     path = folder / f"{name}.png"
-    unfinished = path.with_suffix(".png.part")
     image = with_palette(rgba)
-    image.save(
-        unfinished, "PNG", pnginfo=info, optimize=True, transparency=image.info["transparency"]
-    )
-    unfinished.replace(path)
+    with written(path) as temporary:
+        image.save(
+            temporary, "PNG", pnginfo=info, optimize=True, transparency=image.info["transparency"]
+        )
     return path
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facewarp.face.template import Template
+from facewarp.system.atomic_files import written
 
 Picture = NDArray[np.uint8]
 
@@ -150,9 +151,8 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     template = Template.load("average")
     for name, paint in FACES.items():
-        unfinished = out / f"{name}.webp.part"
-        Image.fromarray(paint(template)).save(unfinished, "WEBP", quality=72, method=6)
-        unfinished.replace(out / f"{name}.webp")
+        with written(out / f"{name}.webp") as temporary:
+            Image.fromarray(paint(template)).save(temporary, "WEBP", quality=72, method=6)
 
 
 if __name__ == "__main__":

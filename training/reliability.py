@@ -28,9 +28,9 @@ from facewarp.errors import FacewarpError
 from facewarp.face.confidence import KEY, Calibration
 from facewarp.face.crop import CROP_SHAPE, Crop
 from facewarp.face.fitting import Face, Fitter
+from facewarp.system.machine import machine
 from facewarp.training.datasets.crops import cut
 from facewarp.training.datasets.photo import FacePhoto
-from facewarp.training.evaluate import machine
 from facewarp.training.face_data import helen_test_photos
 from facewarp.training.metrics import dice_per_part, mean_over_present
 

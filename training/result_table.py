@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from facewarp.training.files import write_csv, write_json, write_text
+from facewarp.system.atomic_files import write_csv, write_json, write_text
 
 Method = TypeVar("Method")
 

@@ -22,10 +22,10 @@ from facewarp.core.network import GuidedRegistration
 from facewarp.core.weights import file_sha256, find_weights, load_weights, save_weights
 from facewarp.errors import FacewarpError
 from facewarp.face.confidence import KEY
+from facewarp.system.atomic_files import write_json, write_text
 from facewarp.training.evaluations import read_evaluation
 from facewarp.training.face_card import FACE_CARD
 from facewarp.training.face_data import helen_training_data
-from facewarp.training.files import write_json, write_text
 from facewarp.training.heart_card import HEART_CARD
 from facewarp.training.model_card import SOURCES, model_card
 from facewarp.training.reliability import calibrated

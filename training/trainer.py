@@ -18,8 +18,8 @@ from facewarp.core.config import ModelConfig
 from facewarp.core.network import GuidedRegistration
 from facewarp.core.weights import load_weights, save_weights
 from facewarp.errors import FacewarpError
+from facewarp.system.atomic_files import write_error, write_json
 from facewarp.training import checkpoint
-from facewarp.training.files import unwritable, write_json
 from facewarp.training.interrupt import DeferredInterrupt
 from facewarp.training.logs import RunLog
 from facewarp.training.losses import (
@@ -276,7 +276,7 @@ class Trainer:
         try:
             save_weights(self.shipped_net(), path, about)
         except (OSError, SafetensorError) as error:
-            raise unwritable(path, error) from error
+            raise write_error(error, path) from error
 
     def save_checkpoint(self) -> None:
         """Write all that exact resumption needs, atomically and without pickle."""

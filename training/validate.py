@@ -5,11 +5,11 @@ from pathlib import Path
 
 from facewarp.core.model import Model
 from facewarp.core.network import GuidedRegistration
+from facewarp.drawing.png import write_png
 from facewarp.training.datasets.crops import FaceCrop, load_test_crops
 from facewarp.training.datasets.photo import FacePhoto
 from facewarp.training.evaluate import PairScore, evaluate_faces, register_crops
 from facewarp.training.figures import PairPicture, sheet
-from facewarp.training.files import write_png
 
 SHOWN = (
     "dice_mean",

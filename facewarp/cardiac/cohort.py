@@ -14,7 +14,7 @@ from facewarp.cardiac.patient import INFO, find_patients
 from facewarp.cardiac.truth import flat
 from facewarp.cardiac.workers import Event, run_here, run_in_processes
 from facewarp.errors import FacewarpError
-from facewarp.media.outputs import written
+from facewarp.system.atomic_files import written
 
 LISTS: Final = (".txt", ".lst", ".csv")
 #: Columns of ``cohort.csv`` that hold measurements, in their order.

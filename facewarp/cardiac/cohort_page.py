@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import numpy as np
 
-from facewarp import __version__
 from facewarp.cardiac.svg_statistics import bland_altman, histogram, limits_of_agreement, outliers
+from facewarp.version import __version__
 
 if TYPE_CHECKING:
     from facewarp.cardiac.cohort import Cohort

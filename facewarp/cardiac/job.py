@@ -8,8 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from facewarp import __version__
 from facewarp.errors import FacewarpError
+from facewarp.system.memory import peak_mb
+from facewarp.version import __version__
 
 if TYPE_CHECKING:
     from facewarp.cardiac.window import HeartModel
@@ -127,12 +128,12 @@ def work_on(job: Job, progress: Callable[[float], None] | None = None) -> Outcom
             "failed",
             error=line,
             seconds=seconds,
-            peak_mb=_peak_mb(),
+            peak_mb=peak_mb(),
             trace=trace,
         )
     seconds = time.perf_counter() - began
     size = _size(job.folder)
-    return Outcome(job.name, job.source, job.folder, "done", summary, "", seconds, size, _peak_mb())
+    return Outcome(job.name, job.source, job.folder, "done", summary, "", seconds, size, peak_mb())
 
 
 def finished(job: Job) -> dict[str, Any] | None:
@@ -233,14 +234,3 @@ def _unforeseen(error: Exception, source: Path) -> str:
 
 def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir())
-
-
-def _peak_mb() -> float | None:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    import sys
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)

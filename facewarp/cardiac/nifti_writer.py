@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.cardiac.nifti import Volume
-from facewarp.media.outputs import written
+from facewarp.system.atomic_files import written
 
 _VECTOR: Final = 1007  # NIFTI_INTENT_VECTOR
 _LPS: Final = np.diag([-1.0, -1.0, 1.0])  # ITK's world against NIfTI's

@@ -6,7 +6,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from facewarp import __version__
 from facewarp.cardiac.cine import CineResult
 from facewarp.cardiac.figures import volume_chart
 from facewarp.cardiac.flags import quality_flags, worst_verdict
@@ -18,7 +17,8 @@ from facewarp.cardiac.strain import RegionStrain
 from facewarp.cardiac.svg import Curve, hex_colour, line_chart
 from facewarp.core.weights import find_weights, shipped_weights
 from facewarp.errors import FacewarpError
-from facewarp.media.outputs import written
+from facewarp.system.atomic_files import written
+from facewarp.version import __version__
 
 _CYCLE_S: Final = 1.0  # a cycle's length where the file does not tell it
 _RESEARCH: Final = "Research use, not for diagnosis."

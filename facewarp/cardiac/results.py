@@ -11,17 +11,17 @@ from typing import Any, Final, Literal
 import numpy as np
 from PIL import Image
 
-from facewarp import __version__
 from facewarp.cardiac.cine import CineResult
 from facewarp.cardiac.figures import film, sheet
 from facewarp.cardiac.flags import quality_flags
 from facewarp.cardiac.movie import write_movie
 from facewarp.cardiac.nifti_writer import write_field, write_labels, write_map
-from facewarp.cardiac.output_folder import OutputFolder
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.report import write_report
 from facewarp.cardiac.strain_table import strain_summary, write_strain
 from facewarp.cardiac.truth import true_indices
+from facewarp.system.atomic_folder import OutputFolder
+from facewarp.version import __version__
 
 Progress = Callable[[float], None]
 Movie = Literal["gif", "webm", "none"]

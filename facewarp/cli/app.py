@@ -15,9 +15,9 @@ from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 from typer.main import get_command, get_group
 
-from facewarp import __version__
 from facewarp.cli.console import Output, output_of, show_logs
 from facewarp.errors import FacewarpError
+from facewarp.version import __version__
 
 FACES = "Faces"
 HEARTS = "Hearts"

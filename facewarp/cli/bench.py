@@ -49,7 +49,7 @@ def bench(
     """
     from facewarp.core.engine import ENGINES, is_installed
     from facewarp.core.model import load
-    from facewarp.training.evaluate import machine
+    from facewarp.system.machine import machine
     from facewarp.training.timing import matrix_rate, multiply_adds, peak_memory_mb, time_in_turn
 
     output = output_of(ctx)

@@ -39,7 +39,7 @@ def compare_hearts(
     figures: Path | None,
 ) -> None:
     """Measure, write, tell."""
-    from facewarp.training.files import write_csv
+    from facewarp.system.atomic_files import write_csv
     from facewarp.training.heart_compare import compare_on_hearts
     from facewarp.training.heart_comparison_page import write_heart_comparison
     from facewarp.training.heart_rivals import (

@@ -136,7 +136,7 @@ class Show:
 
     def write_sheet(self, path: Path) -> None:
         """Write the frames kept for it, with every effect, as one picture."""
-        from facewarp.face.sheets import contact_sheet
+        from facewarp.drawing.contact_sheet import contact_sheet
         from facewarp.media.sinks import ImageWriter
         from facewarp.media.sources import Frame
 

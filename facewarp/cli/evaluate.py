@@ -183,8 +183,8 @@ def _evaluate(
     if pairs_csv is not None:
         write_pairs_csv(pairs_csv, scores)
     if picture is not None:
+        from facewarp.drawing.png import write_png
         from facewarp.training.figures import sheet
-        from facewarp.training.files import write_png
         from facewarp.training.validate import example_pictures
 
         write_png(picture, sheet(example_pictures(loaded, crops, scores)))

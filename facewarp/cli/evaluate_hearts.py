@@ -99,7 +99,7 @@ def acdc(
     if out is not None:
         write_patients_csv(out, scores, volumes)
     if picture is not None:
-        from facewarp.training.files import write_png
+        from facewarp.drawing.png import write_png
         from facewarp.training.heart_figures import sheet
         from facewarp.training.heart_validate import pictures_of
 

@@ -115,11 +115,11 @@ def _parts_dice(pair: "FacePair", *, warped: bool) -> float:
 def _write(pair: "FacePair", targets: list[Path], pictures: tuple[Path, Path]) -> None:
     import numpy as np
 
+    from facewarp.drawing.contact_sheet import contact_sheet
     from facewarp.face.parts import PART_COLORS
-    from facewarp.face.sheets import contact_sheet
-    from facewarp.media.outputs import written
     from facewarp.media.sinks import ImageWriter
     from facewarp.media.sources import Frame
+    from facewarp.system.atomic_files import written
 
     found = pair.registration
     warped_labels = found.warp_labels(found.labels_moving)

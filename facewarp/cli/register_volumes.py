@@ -25,10 +25,10 @@ def register_hearts(
     from facewarp.cardiac.figures import slice_table
     from facewarp.cardiac.nifti import read_volume
     from facewarp.cardiac.nifti_writer import write_field, write_image, write_labels, write_map
-    from facewarp.cardiac.output_folder import OutputFolder
     from facewarp.cardiac.pairs import register_volumes, side_by_side
     from facewarp.cardiac.views import HeartView
     from facewarp.core.model import load
+    from facewarp.system.atomic_folder import OutputFolder
     from facewarp.training.metrics import dice_per_part, jacobian_statistics, mean_over_present
 
     folder = OutputFolder(out, "field.nii.gz")

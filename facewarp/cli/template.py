@@ -177,7 +177,8 @@ def show(
 
 def _target(name: str | None, out: Path | None) -> Path:
     """The file of a template to be built."""
-    from facewarp.face.template_files import own_templates, shipped_templates
+    from facewarp.face.template_files import shipped_templates
+    from facewarp.system.user_folders import own_templates
 
     if (name is None) is (out is None):
         raise typer.BadParameter("say --name NAME or --out FILE.npz.", param_hint="--name")

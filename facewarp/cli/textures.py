@@ -76,7 +76,7 @@ def textures(
 
 
 def _write_sheet(out: Path, on: Path | None, names: list[str]) -> None:
-    from facewarp.face.sheets import tile_sheet
+    from facewarp.drawing.contact_sheet import tile_sheet
     from facewarp.face.showcase import worn
     from facewarp.face.tracker import FaceTracker
     from facewarp.media.frames import IMAGE_SUFFIXES

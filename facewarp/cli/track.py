@@ -128,8 +128,8 @@ def track(
     """
     import cv2
 
-    from facewarp.core.memory import keep_freed_memory
     from facewarp.face.tracker import FaceTracker
+    from facewarp.system.memory import keep_freed_memory
 
     asked = Drawn(effect, texture, makeup, opacity, style, style_mode, each, plugin)
     output = output_of(ctx)

@@ -187,7 +187,7 @@ def _train(
     """What all commands do: read, train, tell; in each process of a team."""
     import torch
 
-    from facewarp.core.memory import keep_freed_memory
+    from facewarp.system.memory import keep_freed_memory
     from facewarp.training.parallel import Team
 
     keep_freed_memory()

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import platform
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -11,11 +10,12 @@ from typing import Final
 
 import torch
 
-from facewarp.core.cache import cache_folder, read_json, write_json
 from facewarp.core.engine import ENGINES, Engine, is_installed, make_engine
 from facewarp.core.graph import code_version, example_inputs
 from facewarp.core.network import GuidedRegistration
 from facewarp.errors import FacewarpError
+from facewarp.system.machine import processor
+from facewarp.system.user_folders import cache_folder, read_json, write_cached_json
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def choose(net: GuidedRegistration, device: torch.device, key: str, int8: Path |
     _log.info("engine: %s", engine.summary)
     if folder is not None:
         kept[_circumstances(key, candidates)] = {"engine": engine.name, "ms": times_ms}
-        write_json(folder / CHOICES_FILE, kept)
+        write_cached_json(folder / CHOICES_FILE, kept)
     return engine
 
 
@@ -108,13 +108,3 @@ def _circumstances(key: str, candidates: list[str]) -> str:
             continue
     machine = f"{processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
     return "; ".join((key[:16], code_version(), ", ".join(candidates), *versions, machine))
-
-
-def processor() -> str:
-    """The processor's name as its maker writes it, or its architecture."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from facewarp.core.cache import cache_folder
 from facewarp.core.engine import GraphEngine
 from facewarp.core.graph import GRAPHS, code_version, example_inputs, lean
 from facewarp.core.network import GuidedRegistration
 from facewarp.errors import FacewarpError
+from facewarp.system.atomic_files import written
+from facewarp.system.user_folders import cache_folder
 
 _log = logging.getLogger(__name__)
 
@@ -83,10 +84,8 @@ class OnnxEngine(GraphEngine):
             self._lean = lean(self._net)
         model = to_onnx(self._lean, graph)
         if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            partial = file.with_name(f"{os.getpid()}-{file.name}")
-            partial.write_bytes(model)
-            os.replace(partial, file)
+            with written(file) as temporary:
+                temporary.write_bytes(model)
         return model
 
 

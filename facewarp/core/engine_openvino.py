@@ -15,11 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from facewarp.core.cache import cache_folder
 from facewarp.core.engine import GraphEngine
 from facewarp.core.graph import GRAPHS, code_version, example_inputs, lean
 from facewarp.core.network import GuidedRegistration
 from facewarp.errors import FacewarpError
+from facewarp.system.atomic_files import written
+from facewarp.system.user_folders import cache_folder
 
 _log = logging.getLogger(__name__)
 
@@ -232,13 +233,11 @@ def join(parts: Any, fields: Any) -> Any:
 
 def save(model: Any, file: Path, about: Mapping[str, str] | None = None) -> None:
     """Write a model as ``.xml`` and ``.bin`` in float32, with what is to be known about it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
     for name, text in (about or {}).items():
         model.set_rt_info(text, ["facewarp", name])
-    partial = file.with_name(f"{os.getpid()}-{file.name}")
-    openvino().save_model(model, str(partial), compress_to_fp16=False)
-    os.replace(partial.with_suffix(".bin"), file.with_suffix(".bin"))
-    os.replace(partial, file)
+    with written(file) as graph, written(file.with_suffix(".bin")) as kernels:
+        openvino().save_model(model, str(graph), compress_to_fp16=False)
+        graph.with_suffix(".bin").replace(kernels)
 
 
 def _pool_by_convolution(model: Any) -> None:

@@ -1,10 +1,7 @@
 """Models written for other programs: ONNX, OpenVINO, TorchScript, and programs of torch.export."""
 
 import json
-import os
-import tempfile
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +12,7 @@ from facewarp.core.graph import GRAPHS, example_inputs, lean
 from facewarp.core.model import Model
 from facewarp.core.network import GuidedRegistration
 from facewarp.errors import FacewarpError
+from facewarp.system.atomic_files import written
 
 SUFFIXES: Final = {"onnx": ".onnx", "openvino": ".xml", "torchscript": ".pt", "pt2": ".pt2"}
 """Every format, and how its files end."""
@@ -66,7 +64,8 @@ def _onnx(net: GuidedRegistration, graph: str, target: Path, about: dict[str, st
 
     proto = onnx.load_from_string(model)
     onnx.helper.set_model_props(proto, about)
-    _replace(target, lambda file: file.write_bytes(proto.SerializeToString()))
+    with written(target) as file:
+        file.write_bytes(proto.SerializeToString())
 
 
 def _openvino(net: GuidedRegistration, graph: str, target: Path, about: dict[str, str]) -> None:
@@ -85,7 +84,8 @@ def _torchscript(net: GuidedRegistration, graph: str, target: Path, about: dict[
         warnings.simplefilter("ignore")  # shapes become constants; that is meant
         traced = torch.jit.trace(GRAPHS[graph](net), example_inputs(net, graph), check_trace=False)  # type: ignore[no-untyped-call]
         text = {"facewarp.json": json.dumps(about)}
-        _replace(target, lambda file: torch.jit.save(traced, str(file), _extra_files=text))
+        with written(target) as file:
+            torch.jit.save(traced, str(file), _extra_files=text)
 
 
 def _pt2(net: GuidedRegistration, graph: str, target: Path, about: dict[str, str]) -> None:
@@ -93,20 +93,8 @@ def _pt2(net: GuidedRegistration, graph: str, target: Path, about: dict[str, str
         warnings.simplefilter("ignore")
         program = torch.export.export(GRAPHS[graph](net).eval(), example_inputs(net, graph))
         text = {"facewarp.json": json.dumps(about)}
-        _replace(target, lambda file: torch.export.save(program, str(file), extra_files=text))
+        with written(target) as file:
+            torch.export.save(program, str(file), extra_files=text)
 
 
 _WRITERS: Final = {"onnx": _onnx, "openvino": _openvino, "torchscript": _torchscript, "pt2": _pt2}
-
-
-def _replace(target: Path, write: Callable[[Path], object]) -> None:
-    """Write a file beside the target and rename it: no half file under the final name."""
-    handle, name = tempfile.mkstemp(dir=target.parent, suffix=target.suffix)
-    os.close(handle)
-    try:
-        write(Path(name))
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

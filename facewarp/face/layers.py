@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.drawing.compositing import _SHIFT, blend_over, fixed_point, premultiplied
 from facewarp.errors import FacewarpError
 from facewarp.face.light import Blend
-from facewarp.face.overlay import TemplatePicture, blend_over, carry_points, clip_box
+from facewarp.face.overlay import TemplatePicture, carry_points, clip_box
 from facewarp.face.parts import PART_COLORS, FacePart
 from facewarp.face.tags import draw_tag
 from facewarp.face.textures import check_texture
@@ -19,8 +20,6 @@ from facewarp.face.visible import Visibility, covers_eyes
 if TYPE_CHECKING:
     from facewarp.face.template import Template
     from facewarp.face.tracker import Face
-
-_SHIFT: Final = 4  # OpenCV draws at 1/16 px
 
 
 class FaceEffect(ABC):
@@ -267,17 +266,6 @@ def _rim(inside: NDArray[np.float32]) -> NDArray[np.float32]:
     mask = (inside > 0.5).astype(np.uint8)
     distance = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return np.asarray(np.exp(-9 * distance / max(float(mask.sum(axis=1).max()), 1.0)), np.float32)
-
-
-def fixed_point(points: NDArray[np.floating]) -> NDArray[np.int32]:
-    """Points (N, 2) as OpenCV draws them: (N, 1, 2) in 1/16 px, kept within what it can take."""
-    limit = 1 << 20
-    return np.rint(np.clip(points * (1 << _SHIFT), -limit, limit)).astype(np.int32)[:, None]
-
-
-def premultiplied(colour: NDArray[np.floating], alpha: float) -> tuple[float, ...]:
-    """An RGB colour (0..255) at an alpha (0..1) as premultiplied RGBA to draw with."""
-    return (*(float(channel) * alpha for channel in colour), 255 * alpha)
 
 
 def _over(

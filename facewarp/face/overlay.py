@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.drawing.compositing import lay_over, split_overlay
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.crop_field import GRID_PX, GRID_SHAPE, cell_px, resized, sampled
 from facewarp.face.light import LIGHT_SIZE_PX, Blend, Light
@@ -112,30 +113,6 @@ class TemplatePicture:
         finest = self._levels[0].shape[1] / CROP_SHAPE[1]
         shrink = np.log2(max(finest / frame_px_per_crop_px, 1.0))
         return self._levels[min(int(shrink + _BIAS), len(self._levels) - 1)]
-
-
-def blend_over(region: NDArray[np.uint8], overlay: NDArray[np.uint8]) -> None:
-    """Lay a premultiplied RGBA overlay over a region, in place: ``region * (1 - alpha) + overlay``.
-
-    Args:
-        region: (h, w, 3) uint8.
-        overlay: (h, w, 4) uint8.
-    """
-    lay_over(region, *split_overlay(overlay))
-
-
-def split_overlay(overlay: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Colour of a premultiplied overlay (h, w, 4), and its alpha three times, both (h, w, 3)."""
-    alpha = cv2.cvtColor(cv2.extractChannel(overlay, 3), cv2.COLOR_GRAY2RGB)
-    return np.asarray(cv2.cvtColor(overlay, cv2.COLOR_RGBA2RGB)), np.asarray(alpha)
-
-
-def lay_over(
-    region: NDArray[np.uint8], colour: NDArray[np.uint8], alpha: NDArray[np.uint8]
-) -> None:
-    """As :func:`blend_over`, with an overlay that is split already."""
-    kept = cv2.multiply(region, cv2.bitwise_not(alpha), scale=1 / 255)
-    region[:] = cv2.add(kept, colour, dst=kept)
 
 
 def clip_box(

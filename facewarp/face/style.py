@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from facewarp.drawing.compositing import smoothstep
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE, Crop, to_rgb
 from facewarp.face.fitting import Fitter, crop_of
@@ -35,7 +36,7 @@ from facewarp.face.own_face import find_face
 from facewarp.face.poisson import ScreenedPoisson
 from facewarp.face.style_colours import COARSE, PartColours, coarse_map, colour_map, lab, rgb
 from facewarp.face.views import canonical_view
-from facewarp.face.visible import Visibility, smoothstep
+from facewarp.face.visible import Visibility
 
 if TYPE_CHECKING:
     from facewarp.core.model import Model

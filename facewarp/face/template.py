@@ -2,8 +2,6 @@
 
 import io
 import json
-import os
-import tempfile
 import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,6 +19,7 @@ from facewarp.face.overlay import carry_points
 from facewarp.face.parts import LANDMARK_COUNT, MIRROR_LANDMARKS, FacePart
 from facewarp.face.template_files import find_template, template_names
 from facewarp.face.warps import carried_on, resampled
+from facewarp.system.atomic_files import written
 
 if TYPE_CHECKING:
     from facewarp.face.fitting import Face
@@ -154,16 +153,8 @@ class Template:
             **further,
             about=np.array(json.dumps({"name": self.name, "origin": self.origin})),
         )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(buffer.getbuffer())
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with written(path) as temporary:
+            temporary.write_bytes(buffer.getbuffer())
 
     @classmethod
     def load(cls, template: "str | Path" = "average") -> "Template":

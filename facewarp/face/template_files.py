@@ -1,11 +1,10 @@
 """Where templates are: those that ship with facewarp, and the user's own."""
 
-import os
-import sys
 from importlib import resources
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
+from facewarp.system.user_folders import own_templates
 
 
 def shipped_templates() -> list[str]:
@@ -18,23 +17,6 @@ def template_names() -> list[str]:
     shipped = shipped_templates()
     own = sorted(path.stem for path in own_templates().glob("*.npz"))
     return shipped + [name for name in own if name not in shipped]
-
-
-def own_templates() -> Path:
-    """The folder of the user's own templates; it need not exist.
-
-    ``$XDG_DATA_HOME/facewarp/templates`` where that is set, else what is the custom of the system.
-    """
-    named = os.environ.get("XDG_DATA_HOME")
-    if named:
-        base = Path(named)
-    elif sys.platform == "darwin":
-        base = Path("~/Library/Application Support").expanduser()
-    elif sys.platform == "win32":
-        base = Path(os.environ.get("APPDATA") or Path("~/AppData/Roaming").expanduser())
-    else:
-        base = Path("~/.local/share").expanduser()
-    return base / "facewarp" / "templates"
 
 
 def _folder() -> Path:

@@ -10,10 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from facewarp.core.fields import jacobian_determinant
+from facewarp.drawing.compositing import blend_over, fixed_point, place
+from facewarp.drawing.text import text_height_px, text_label
 from facewarp.face.crop import CROP_SHAPE
-from facewarp.face.layers import FaceEffect, fixed_point
-from facewarp.face.overlay import blend_over, carry_points, clip_box
-from facewarp.face.tags import draw_tag, place, tag_label, text_height_px, text_label
+from facewarp.face.layers import FaceEffect
+from facewarp.face.overlay import carry_points, clip_box
+from facewarp.face.tags import draw_tag, tag_label
 
 if TYPE_CHECKING:
     from facewarp.face.template import Template

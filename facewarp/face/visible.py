@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.drawing.compositing import smoothstep
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.parts import FacePart
 
@@ -83,12 +84,6 @@ def covers_eyes(alpha: NDArray[np.uint8], template: "Template") -> bool:
     small = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
     eyes = template.probabilities[list(EYES)].sum(axis=0) > 0.6
     return bool(eyes.any() and small[eyes].mean() > 96)
-
-
-def smoothstep(low: float, high: float, value: NDArray[np.float32]) -> NDArray[np.float32]:
-    """0 below ``low``, 1 above ``high``, smooth between."""
-    t = np.clip((value - low) / (high - low), 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
 def _positions(

@@ -37,7 +37,7 @@ _WEIGHTS = {
 
 
 @dataclass(frozen=True)
-class Colour:
+class Color:
     """A video's colour tags, numbered as in ITU-T H.273 and by FFmpeg; 2 is untagged."""
 
     matrix: int = 1
@@ -45,7 +45,7 @@ class Colour:
     transfer: int = 1
 
     @classmethod
-    def of(cls, picture: av.VideoFrame) -> "Colour":
+    def of(cls, picture: av.VideoFrame) -> "Color":
         """The tags of a decoded picture; BT.709 for those that are not YUV."""
         if picture.format.is_rgb or picture.colorspace not in _WEIGHTS:
             return cls()
@@ -93,7 +93,7 @@ class RGBReader:
 class YUVWriter:
     """RGB to limited-range yuv420p pictures with the tags of `colour`."""
 
-    def __init__(self, colour: Colour) -> None:
+    def __init__(self, colour: Color) -> None:
         self._colour = colour
         self._from_rgb = _from_rgb_matrix(colour.matrix, is_full=False)
 

@@ -5,23 +5,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from facewarp.media.lettering import (
-    DIM,
-    GREEN,
-    INK,
-    LINE_EM,
-    Colour,
-    Overlay,
-    panel,
-    put,
-    rounded,
-    text_width,
-    write,
-)
+from facewarp.drawing.compositing import Overlay, put
+from facewarp.drawing.palette import DIM, GREEN, INK, Color
+from facewarp.drawing.text import LINE_EM, panel, rounded, text_width, write
 
-_CAP: Final[Colour] = (58, 63, 76)
-_CAP_SET: Final[Colour] = (34, 104, 72)
-_LINE: Final[Colour] = (70, 75, 88)
+_CAP: Final[Color] = (58, 63, 76)
+_CAP_SET: Final[Color] = (34, 104, 72)
+_LINE: Final[Color] = (70, 75, 88)
 
 _COLUMN_EM: Final = 14.5
 _ROW_EM: Final = 1.95

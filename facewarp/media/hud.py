@@ -13,28 +13,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.media.lettering import (
-    AMBER,
-    DIM,
-    GREEN,
-    GREY,
-    INK,
-    LINE_EM,
-    RED,
-    Colour,
-    Overlay,
-    blend,
-    disc,
-    em_of,
-    panel,
-    put,
-    text_width,
-    write,
-)
+from facewarp.drawing.compositing import Overlay, blend, put
+from facewarp.drawing.palette import AMBER, DIM, GRAY, GREEN, INK, RED, STATE_COLORS, Color
+from facewarp.drawing.text import LINE_EM, disc, em_of, panel, text_width, write
 from facewarp.media.roles import Record
 from facewarp.media.timing import LiveStats
-
-STATE_COLOURS: Final[Mapping[str, Colour]] = {"tracking": GREEN, "uncertain": AMBER, "lost": GREY}
 
 _NUMBERS_S: Final = 0.25  # how long numbers stay as they are
 _TOAST_S: Final = 2.6
@@ -46,15 +29,15 @@ class Item:
     """A piece of text in a bar, with a dot before it if it has a colour for one."""
 
     text: str
-    colour: Colour = INK
-    dot: Colour | None = None
+    colour: Color = INK
+    dot: Color | None = None
     bold: bool = False
 
 
 @dataclass(frozen=True)
 class _Toast:
     text: str
-    dot: Colour
+    dot: Color
     until: float
 
 
@@ -108,13 +91,13 @@ class Hud:
             blend(image, bar(_fitting(items, em, width - 2 * gap), em), gap, gap)
         recorded = self._recorded(stats, now)
         if recorded is not None:
-            red = RED if recorded % 1.0 < 0.6 else GREY
+            red = RED if recorded % 1.0 < 0.6 else GRAY
             label = bar((Item(f"REC {clock(recorded)}", dot=red, bold=True),), em)
             below = gap if not self.shown or width > 34 * em else 2 * gap + label.shape[0]
             blend(image, label, width - gap - label.shape[1], below)
         if stats.notice:
             large = round(1.25 * em)
-            item = Item(_sentence(stats.notice), dot=GREY if stats.paused else AMBER)
+            item = Item(_sentence(stats.notice), dot=GRAY if stats.paused else AMBER)
             card = bar((_shortened(item, large, width - 2 * gap),), large)
             place = (width - card.shape[1]) // 2, (height - card.shape[0]) // 2
             blend(image, card, *place)
@@ -172,13 +155,13 @@ def _dot_px(em_px: int) -> int:
 def _faces(records: Sequence[Record]) -> tuple[Item, ...]:
     """A dot and the confidence of each face; the state in words where there is one face."""
     if not records:
-        return (Item("no face", DIM, GREY),)
+        return (Item("no face", DIM, GRAY),)
     items = []
     for record in records[:_FACES_SHOWN]:
         state = str(record["state"])
         confidence = "" if state == "lost" else f"{record['confidence']:.0%}"
         words = f"{state} {confidence}".strip() if len(records) == 1 else confidence or state
-        items.append(Item(words, INK, STATE_COLOURS.get(state, GREY)))
+        items.append(Item(words, INK, STATE_COLORS.get(state, GRAY)))
     if len(records) > _FACES_SHOWN:
         items.append(Item(f"+{len(records) - _FACES_SHOWN}", DIM))
     return tuple(items)

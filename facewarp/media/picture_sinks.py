@@ -9,8 +9,9 @@ import PIL.PngImagePlugin
 
 from facewarp.errors import FacewarpError
 from facewarp.media.frames import Frame, Source
-from facewarp.media.outputs import Output, OutputFile, write_error
+from facewarp.media.outputs import Output
 from facewarp.media.pictures import FolderSource, ImageSource
+from facewarp.system.atomic_files import OutputFile, write_error
 
 _SAVE: dict[str, dict[str, Any]] = {
     ".jpg": {"quality": 95, "subsampling": 0},

@@ -1,33 +1,13 @@
 """How much memory the process has, and whether it grows while it runs."""
 
-import ctypes
-import os
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 from facewarp.media.frames import Frame
 from facewarp.media.roles import Made
 from facewarp.media.timing import LiveStats
+from facewarp.system.memory import resident_bytes
 
 _MB = 1e6
-
-
-def resident_bytes() -> int | None:
-    """Memory of this process that lies in RAM (RSS), in bytes; None where that can't be told."""
-    try:
-        if sys.platform == "win32":
-            return _windows()
-        if sys.platform == "linux":
-            pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-            return pages * os.sysconf("SC_PAGE_SIZE")
-        told = subprocess.run(
-            ["ps", "-o", "rss=", "-p", str(os.getpid())], capture_output=True, check=True
-        )
-        return int(told.stdout) * 1024
-    except (OSError, ValueError, IndexError, subprocess.SubprocessError):
-        return None
 
 
 class MemoryWatch:
@@ -79,22 +59,3 @@ class MemoryWatch:
         size = resident_bytes()
         if size is not None:
             self.notes.append((gone_s, size / _MB))
-
-
-def _windows() -> int | None:
-    class Counters(ctypes.Structure):  # PROCESS_MEMORY_COUNTERS of psapi.h
-        _fields_ = (
-            ("cb", ctypes.c_uint32),
-            ("PageFaultCount", ctypes.c_uint32),
-            ("PeakWorkingSetSize", ctypes.c_size_t),
-            ("WorkingSetSize", ctypes.c_size_t),
-            ("others", ctypes.c_size_t * 6),
-        )
-
-    counters = Counters(cb=ctypes.sizeof(Counters))
-    kernel = ctypes.CDLL("kernel32")
-    kernel.GetCurrentProcess.restype = ctypes.c_void_p
-    process = ctypes.c_void_p(kernel.GetCurrentProcess())
-    if not kernel.K32GetProcessMemoryInfo(process, ctypes.byref(counters), counters.cb):
-        return None
-    return int(counters.WorkingSetSize)

@@ -10,8 +10,8 @@ from facewarp.errors import FacewarpError
 from facewarp.media.encoders import FORMATS
 from facewarp.media.frames import Frame, Image
 from facewarp.media.live import LiveStats, Made
-from facewarp.media.outputs import OutputFile
 from facewarp.media.video_writer import VideoWriter
+from facewarp.system.atomic_files import OutputFile
 
 _log = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from typing import Any, TextIO
 import numpy as np
 
 from facewarp.errors import FacewarpError
-from facewarp.media.outputs import Output, OutputFile, write_error
+from facewarp.media.outputs import Output
+from facewarp.system.atomic_files import OutputFile, write_error
 
 LANDMARKS = 68
 FIELDS = (

@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 from facewarp.errors import FacewarpError
 from facewarp.media.frames import Frame
 from facewarp.media.messages import json_datagrams, json_line, osc_datagrams
-from facewarp.media.outputs import check_target, write_error
 from facewarp.media.roles import Made, Record
 from facewarp.media.timing import LiveStats
+from facewarp.system.atomic_files import check_target, write_error
 
 _log = logging.getLogger(__name__)
 

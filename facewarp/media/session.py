@@ -11,10 +11,10 @@ from typing import TextIO
 from facewarp.errors import FacewarpError
 from facewarp.media.frames import Frame
 from facewarp.media.live import LiveLoop, LiveStats, Made, Timing
-from facewarp.media.outputs import OutputFile, write_error
 from facewarp.media.picture_sinks import ImageWriter
 from facewarp.media.recorder import Recorder
 from facewarp.media.threads import WriteBehind
+from facewarp.system.atomic_files import OutputFile, write_error
 
 _log = logging.getLogger(__name__)
 

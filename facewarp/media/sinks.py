@@ -6,11 +6,12 @@ from pathlib import Path
 from facewarp.errors import FacewarpError
 from facewarp.media.encoders import FORMATS
 from facewarp.media.frames import IMAGE_SUFFIXES, Source
-from facewarp.media.outputs import Output, check_target
+from facewarp.media.outputs import Output
 from facewarp.media.picture_sinks import FolderWriter, ImageWriter
 from facewarp.media.pictures import FolderSource
 from facewarp.media.records import RecordWriter, open_records
 from facewarp.media.video_writer import VideoWriter
+from facewarp.system.atomic_files import check_target
 
 __all__ = [
     "FolderWriter",

@@ -14,7 +14,7 @@ from av.format import Flags
 from av.video.stream import VideoStream
 
 from facewarp.errors import FacewarpError
-from facewarp.media.colour import Colour, RGBReader
+from facewarp.media.colour import Color, RGBReader
 from facewarp.media.container import (
     COPY_AGAIN,
     FrameClock,
@@ -69,7 +69,7 @@ class VideoSource(Source):
         self.rotation = self.orientation.degrees
         self._stored_size = (first.width, first.height)
         self.size = self.orientation.turned_size(self._stored_size)
-        self.colour = Colour.of(first)
+        self.colour = Color.of(first)
         self.sample_aspect = stream.sample_aspect_ratio or Fraction(1)
         self.time_base = stream.time_base or self.time_base
         self.rate = stream.average_rate or stream.guessed_rate or stream.base_rate or self.rate

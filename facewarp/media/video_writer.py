@@ -12,7 +12,7 @@ from av.video.stream import VideoStream
 
 from facewarp.errors import FacewarpError
 from facewarp.media.audio_copy import AudioCopy
-from facewarp.media.colour import Colour, YUVWriter
+from facewarp.media.colour import Color, YUVWriter
 from facewarp.media.encoders import (
     CONTAINER_OPTIONS,
     FORMATS,
@@ -21,9 +21,10 @@ from facewarp.media.encoders import (
 )
 from facewarp.media.frames import Frame, Source
 from facewarp.media.orientation import Orientation
-from facewarp.media.outputs import Output, OutputFile, write_error
+from facewarp.media.outputs import Output
 from facewarp.media.threads import WriteBehind, queue_depth
 from facewarp.media.video_source import VideoSource
+from facewarp.system.atomic_files import OutputFile, write_error
 
 
 class VideoWriter(Output):
@@ -64,7 +65,7 @@ class VideoWriter(Output):
         self._size = size or (like.size if like else (0, 0))
         self._rate = Fraction(fps).limit_denominator(1001) if fps else _rate_of(like)
         self._orientation = Orientation()
-        colour = Colour()
+        colour = Color()
         if self._like:
             colour = self._like.colour
             if self._size == self._like.size:

@@ -14,7 +14,7 @@ import numpy as np
 from aiortc.mediastreams import MediaStreamError
 
 from facewarp.errors import FacewarpError
-from facewarp.media.colour import Colour, RGBReader, YUVWriter
+from facewarp.media.colour import Color, RGBReader, YUVWriter
 from facewarp.media.frames import Image
 from facewarp.media.web_links import Arrival, Link
 from facewarp.media.web_tuning import START_BPS, hand_over_at_once
@@ -74,8 +74,8 @@ class PeerLink(Link):
         self._returned = _Returned()
         self._receiving: asyncio.Task[None] | None = None
         self._to_rgb: tuple[tuple[int, int], RGBReader] | None = None
-        self._to_yuv: tuple[Colour, YUVWriter] | None = None
-        self._colour = Colour()
+        self._to_yuv: tuple[Color, YUVWriter] | None = None
+        self._colour = Color()
         self._is_closed = False
         self._peer.on("track", self._begin)
 
@@ -111,7 +111,7 @@ class PeerLink(Link):
         size = (picture.width, picture.height)
         if self._to_rgb is None or self._to_rgb[0] != size:
             self._to_rgb = size, RGBReader(size)
-        self._colour = Colour.of(picture)
+        self._colour = Color.of(picture)
         return self._to_rgb[1](picture)
 
     def deliver(self, image: Image, tick: int) -> None:

@@ -14,11 +14,11 @@ import PIL.Image
 from aiohttp import web
 from numpy.typing import NDArray
 
-from facewarp import __version__
 from facewarp.errors import FacewarpError
 from facewarp.media.roles import Controls
 from facewarp.media.uploads import MAX_BYTES, read_photograph, read_texture
 from facewarp.media.web_gate import Gate
+from facewarp.version import __version__
 
 _TYPES: Final = {
     ".css": "text/css",

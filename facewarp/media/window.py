@@ -12,12 +12,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.drawing.compositing import blend
+from facewarp.drawing.text import em_of
 from facewarp.media.display import check_display
 from facewarp.media.frames import Frame, Image
 from facewarp.media.help_card import fitting_em, help_card
 from facewarp.media.hotkeys import Hotkeys
 from facewarp.media.hud import Hud
-from facewarp.media.lettering import blend, em_of
 from facewarp.media.roles import Actions, Controls, Made, Record
 from facewarp.media.timing import LiveStats
 

@@ -17,7 +17,7 @@ from facewarp.training.datasets.beating import (
     stack_place,
 )
 
-GREY = np.array([0.0, 0.1, 0.2, 1.0], np.float32)  # of the parts, as KnowingModel reads them
+GRAY = np.array([0.0, 0.1, 0.2, 1.0], np.float32)  # of the parts, as KnowingModel reads them
 PLAIN = np.diag([-1.0, -1.0, 1.0, 1.0])  # from the heart's frame to the world: x to L, y to P
 
 
@@ -97,7 +97,7 @@ def beating():
     heart, shape = BeatingHeart(), (10, 120, 130)
     to_heart, contraction = stack_place(shape, (1.5, 1.5, 10.0)), heart.contraction(6)
     labels = beating_labels(heart, contraction, shape, to_heart)
-    images = GREY[labels] + np.random.default_rng(1).uniform(0, 0.01, labels.shape)
+    images = GRAY[labels] + np.random.default_rng(1).uniform(0, 0.01, labels.shape)
     return BeatingCine(images.astype(np.float32), labels, to_heart, contraction, heart)
 
 

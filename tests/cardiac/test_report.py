@@ -9,12 +9,12 @@ import subprocess
 import numpy as np
 import pytest
 
-from facewarp import __version__
 from facewarp.cardiac.cine import analyse_cine
 from facewarp.cardiac.flags import quality_flags, worst_verdict
 from facewarp.cardiac.report import report_page, write_report
 from facewarp.cardiac.svg import Curve, bulls_eye, line_chart
 from facewarp.errors import FacewarpError
+from facewarp.version import __version__
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")

@@ -7,15 +7,15 @@ import pytest
 import torch
 from PIL import Image
 
-from facewarp import __version__
 from facewarp.cardiac.chart import Chart, Line
 from facewarp.cardiac.cine import analyse_cine
-from facewarp.cardiac.output_folder import OutputFolder
 from facewarp.cardiac.parts import PART_COLORS, HeartPart
 from facewarp.cardiac.results import write_result
 from facewarp.cardiac.views import HeartView
 from facewarp.core.fields import warp
 from facewarp.errors import FacewarpError
+from facewarp.system.atomic_folder import OutputFolder
+from facewarp.version import __version__
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from facewarp.core import engine_choice
-from facewarp.core.cache import cache_folder
 from facewarp.core.engine import ENGINES, is_installed, make_engine, share_cores
 from facewarp.core.engine_torch import in_half
 from facewarp.core.graph import GRAPHS, example_inputs, lean
 from facewarp.core.layers import fold_batch_norms
 from facewarp.core.model import load
 from facewarp.errors import FacewarpError
+from facewarp.system.user_folders import cache_folder
 
 NEEDS = {"onnx": ("onnx", "onnxruntime"), "openvino": ("openvino",)}
 

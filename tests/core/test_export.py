@@ -111,7 +111,7 @@ def test_nothing_is_left_of_a_file_that_could_not_be_written(model, tmp_path, mo
         raise OSError("disk full")
 
     monkeypatch.setattr(torch.jit, "save", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(FacewarpError, match="disk full"):
         export_model(model, tmp_path / "model", "torchscript")
     assert not list(tmp_path.iterdir())
 

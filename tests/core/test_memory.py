@@ -7,7 +7,7 @@ import pytest
 COUNT_FAULTS = """
 import resource, sys
 import numpy as np
-from facewarp.core.memory import keep_freed_memory
+from facewarp.system.memory import keep_freed_memory
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
 np.ones(4 << 20)

@@ -17,7 +17,7 @@ from facewarp.training.build_template import first_shape
 from facewarp.training.datasets.masks import part_masks
 
 WIDTH = CROP_SHAPE[1]
-GREY = 30  # of a drawn face, times its part
+GRAY = 30  # of a drawn face, times its part
 MIDDLE = np.array([(WIDTH - 1) / 2, (CROP_SHAPE[0] - 1) / 2])
 
 
@@ -30,7 +30,7 @@ class Moments:
         )
 
     def probabilities(self, images):
-        ids = torch.round(images * 255 / GREY)
+        ids = torch.round(images * 255 / GRAY)
         onehot = (ids == torch.arange(len(FacePart)).view(1, -1, 1, 1)).float()
         return resize_image(onehot, (160, 130))
 
@@ -54,7 +54,7 @@ def shape():
 
 def drawn(landmarks, has_landmarks=True):
     labels = part_masks(landmarks, CROP_SHAPE)
-    grey = (GREY * labels).astype(np.uint8)
+    grey = (GRAY * labels).astype(np.uint8)
     return Member(grey, np.dstack([grey] * 3), labels, landmarks if has_landmarks else None)
 
 
@@ -118,14 +118,14 @@ def test_pictures_of_aligned_faces_stay_sharp(average, shape):
     inside, beside = at.labels == FacePart.MOUTH, at.labels == FacePart.FACE
     contrast = average.image[inside].mean() - average.image[beside].mean()
     lone = at.image[at.labels > 0].std() / 34  # what standardising makes of the contrast
-    assert contrast == pytest.approx((FacePart.MOUTH - FacePart.FACE) * GREY / lone, rel=0.15)
+    assert contrast == pytest.approx((FacePart.MOUTH - FacePart.FACE) * GRAY / lone, rel=0.15)
 
 
 def test_a_bright_face_weighs_no_more_than_a_dark_one(shape):
     labels = part_masks(shape, CROP_SHAPE)
     members = [
         Member(grey, np.dstack([grey] * 3), labels, shape)
-        for grey in ((GREY * labels).astype(np.uint8), (10 + 8 * labels).astype(np.uint8))
+        for grey in ((GRAY * labels).astype(np.uint8), (10 + 8 * labels).astype(np.uint8))
     ]
     start, _ = first_shape(members)
 

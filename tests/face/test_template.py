@@ -84,7 +84,7 @@ def test_a_template_survives_its_file(average, tmp_path):
 
 def test_a_file_that_cannot_be_written_leaves_nothing_behind(average, tmp_path):
     (tmp_path / "taken.npz").mkdir()
-    with pytest.raises(OSError, match=r"taken\.npz"):
+    with pytest.raises(FacewarpError, match=r"taken\.npz"):
         average.save(tmp_path / "taken.npz")
     assert [path.name for path in tmp_path.iterdir()] == ["taken.npz"]
 

@@ -2,7 +2,7 @@ import av
 import numpy as np
 import pytest
 
-from facewarp.media.colour import Colour, RGBReader, YUVWriter
+from facewarp.media.colour import Color, RGBReader, YUVWriter
 from facewarp.media.sinks import open_sink
 from facewarp.media.sources import Frame, open_source, read_video
 
@@ -46,7 +46,7 @@ def planes(picture: av.VideoFrame) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("matrix", [1, 6, 9])
 def test_yuv_is_what_the_matrix_says(colours, matrix):
-    picture = YUVWriter(Colour(matrix, 1, 1))(blocks(colours))
+    picture = YUVWriter(Color(matrix, 1, 1))(blocks(colours))
     assert (picture.format.name, picture.colorspace) == ("yuv420p", matrix)
     luma, *chroma = planes(picture)
     expected = analogue(colours, matrix)

@@ -5,11 +5,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from facewarp.media import lettering
+from facewarp.drawing import text as lettering
+from facewarp.drawing.compositing import blend
+from facewarp.drawing.palette import DIM, INK, PAPER
+from facewarp.drawing.text import em_of, panel, writable
 from facewarp.media.help_card import fitting_em, help_card
 from facewarp.media.hotkeys import Hotkeys
 from facewarp.media.hud import Hud, Item, bar, clock
-from facewarp.media.lettering import DIM, INK, PAPER, blend, em_of, panel, writable
 from facewarp.media.timing import LiveStats, Timing
 
 SIZES = [(1280, 720), (640, 480), (320, 240), (1920, 1080), (3840, 2160), (720, 1280)]
@@ -102,7 +104,7 @@ def test_speed_state_and_what_was_dropped_are_written(stats):
     Hud().draw(image, [record("uncertain", 0.58)], stats, 0.0)
     expected = picture()
     em = em_of(expected.shape)
-    amber = (250, 190, 70)
+    amber = (245, 183, 49)
     items = (
         Item("uncertain 58%", dot=amber),
         Item("30.0 fps"),

@@ -9,8 +9,9 @@ import pytest
 
 from facewarp.errors import FacewarpError
 from facewarp.media.live import STAGES, LiveStats, Timing
-from facewarp.media.process_memory import MemoryWatch, resident_bytes
+from facewarp.media.process_memory import MemoryWatch
 from facewarp.media.session import TimingWriter
+from facewarp.system.memory import resident_bytes
 
 
 def timing(index=0, captured=0.0, age=0.02, dropped=0, **stages):

@@ -9,8 +9,8 @@ from facewarp.errors import FacewarpError
 from facewarp.media.pictures import natural_order, read_image
 from facewarp.media.sources import open_source
 
-GREY = np.linspace(0, 255, 12 * 16).reshape(12, 16)
-RGB = np.stack([GREY, GREY[::-1], GREY[:, ::-1]], axis=2).astype(np.uint8)
+GRAY = np.linspace(0, 255, 12 * 16).reshape(12, 16)
+RGB = np.stack([GRAY, GRAY[::-1], GRAY[:, ::-1]], axis=2).astype(np.uint8)
 
 
 def save(path: Path, array: np.ndarray, mode: str | None = None, **options) -> Path:
@@ -46,7 +46,7 @@ def test_suffix_in_capitals(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "jpg"])
 def test_grey(tmp_path, suffix):
-    grey = np.rint(GREY).astype(np.uint8)
+    grey = np.rint(GRAY).astype(np.uint8)
     image = read(save(tmp_path / f"a.{suffix}", grey))
     assert np.abs(image - grey[..., None]).max() <= (4 if suffix == "jpg" else 0)
 
@@ -66,14 +66,14 @@ def test_alpha_is_dropped_and_what_is_under_it_stays(tmp_path, suffix):
 
 
 def test_grey_with_alpha(tmp_path):
-    grey = np.rint(GREY).astype(np.uint8)
+    grey = np.rint(GRAY).astype(np.uint8)
     path = save(tmp_path / "a.png", np.stack([grey, 255 - grey], axis=2))
     assert np.array_equal(read(path), np.repeat(grey[..., None], 3, 2))
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 def test_16_bit_grey_is_scaled_by_its_type(tmp_path, suffix):
-    deep = np.rint(GREY * 257).astype(np.uint16)
+    deep = np.rint(GRAY * 257).astype(np.uint16)
     image = read(save(tmp_path / f"a.{suffix}", deep))
     assert np.array_equal(image, np.rint(deep / 257)[..., None].repeat(3, 2))
 
@@ -90,9 +90,9 @@ def test_16_bit_rgb(tmp_path, suffix):
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        (GREY / 255, GREY),  # floats from 0 to 1
-        (GREY, GREY),  # floats from 0 to 255
-        (GREY * 2 - 255, GREY),  # negative ones: from the least to the greatest
+        (GRAY / 255, GRAY),  # floats from 0 to 1
+        (GRAY, GRAY),  # floats from 0 to 255
+        (GRAY * 2 - 255, GRAY),  # negative ones: from the least to the greatest
     ],
 )
 def test_float_grey(tmp_path, values, expected):
@@ -101,8 +101,8 @@ def test_float_grey(tmp_path, values, expected):
 
 
 def test_32_bit_grey(tmp_path):
-    image = read(save(tmp_path / "a.tif", (GREY * 257).astype(np.int32)))
-    assert np.abs(image[..., 0] - GREY).max() <= 1
+    image = read(save(tmp_path / "a.tif", (GRAY * 257).astype(np.int32)))
+    assert np.abs(image[..., 0] - GRAY).max() <= 1
 
 
 def test_palette(tmp_path):

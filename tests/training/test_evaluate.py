@@ -17,13 +17,13 @@ from facewarp.core.model import Model
 from facewarp.core.network import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.face.parts import PART_COLORS, FacePart
+from facewarp.system.machine import machine
 from facewarp.training.datasets.crops import FaceCrop, load_test_crops
 from facewarp.training.datasets.drawn import synthetic_faces
 from facewarp.training.evaluate import (
     PARTS,
     PairScore,
     evaluate_faces,
-    machine,
     register_crops,
     score_pair,
     summarise,

@@ -13,9 +13,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from facewarp.errors import FacewarpError
+from facewarp.system.atomic_files import write_error, write_json, written
 from facewarp.training import checkpoint
 from facewarp.training.batches import Batch, Batches
-from facewarp.training.files import replacing, unwritable, write_json
 from facewarp.training.interrupt import DeferredInterrupt
 from facewarp.training.logs import TableLog
 from facewarp.training.optimiser import follow, learning_rate, make_optimizer
@@ -212,11 +212,11 @@ def save_network(net: RivalNetwork, name: str, path: Path, about: Mapping[str, s
     """Write a rival's weights, whole or not at all."""
     tensors = {key: value.contiguous() for key, value in net.state_dict().items()}
     metadata = {"baseline": name, "settings": json.dumps(dict(net.settings)), **about}
-    with replacing(path) as temporary:
+    with written(path) as temporary:
         try:
             save_file(tensors, temporary, metadata)
         except SafetensorError as error:
-            raise unwritable(path, error) from error
+            raise write_error(error, path) from error
 
 
 def read_network(path: Path, name: str, make: Callable[[str, dict[str, Any]], Net]) -> Net:

@@ -18,9 +18,9 @@ from safetensors.numpy import save_file
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.parts import LANDMARK_COUNT
+from facewarp.system.atomic_files import write_error, written
 from facewarp.training.datasets.crops import FaceCrop, protocol_crop
 from facewarp.training.datasets.photo import FacePhoto
-from facewarp.training.files import replacing, unwritable
 
 Floats = NDArray[np.float32]
 Picture = NDArray[np.uint8]
@@ -104,12 +104,12 @@ class ShapeRegressor:
 
     def save(self, path: Path, about: dict[str, str]) -> None:
         """Write it as safetensors, whole or not at all."""
-        with replacing(path) as temporary:
+        with written(path) as temporary:
             try:
                 tensors = {name: np.ascontiguousarray(v) for name, v in vars(self).items()}
                 save_file(tensors, temporary, {"baseline": NAME, **about})
             except SafetensorError as error:
-                raise unwritable(path, error) from error
+                raise write_error(error, path) from error
 
     @classmethod
     def load(cls, path: Path) -> "ShapeRegressor":

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from facewarp.errors import FacewarpError
+from facewarp.system.atomic_files import written
 from facewarp.training.datasets.drawn import synthetic_faces
 from facewarp.training.datasets.motion import Bump, Channel, Motion, load_motion
 
@@ -181,8 +182,7 @@ def render_demo(out_dir: str | Path, *, crf: int = 21) -> Path:
 def _encode(frames: Iterator[NDArray[np.uint8]], path: Path, crf: int) -> None:
     import av
 
-    part = path.with_suffix(".part.mp4")
-    with av.open(str(part), "w") as container:
+    with written(path) as temporary, av.open(str(temporary), "w") as container:
         stream = container.add_stream("libx264", rate=FPS)
         stream.height, stream.width = SHAPE
         stream.pix_fmt = "yuv420p"
@@ -193,7 +193,6 @@ def _encode(frames: Iterator[NDArray[np.uint8]], path: Path, crf: int) -> None:
             picture.pts = index
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
-    part.replace(path)
 
 
 def main() -> None:

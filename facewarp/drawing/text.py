@@ -6,6 +6,7 @@ every frame is put together from ten digits of one width and does not jitter.
 """
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -14,22 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-Overlay = NDArray[np.uint8]
-"""(h, w, 4) uint8 RGBA, premultiplied."""
+from facewarp.drawing.compositing import Overlay, put
+from facewarp.drawing.palette import INK, PAPER, PAPER_ALPHA, Color
 
-Colour = tuple[int, int, int]
-
-INK: Final[Colour] = (255, 255, 255)
-DIM: Final[Colour] = (196, 201, 212)
-GREEN: Final[Colour] = (96, 211, 148)
-AMBER: Final[Colour] = (250, 190, 70)
-RED: Final[Colour] = (255, 86, 86)
-GREY: Final[Colour] = (160, 165, 176)
-PAPER: Final[Colour] = (15, 17, 22)
-"""What panels are made of, at `PAPER_ALPHA`."""
-
-PAPER_ALPHA: Final = 0.74
-"""White letters on it keep a contrast of 7:1 over a white picture."""
+_PILL: Final[Color] = (18, 20, 26)
+_PILL_ALPHA: Final = 150
 
 LINE_EM: Final = 1.3
 """Height of a line of text, in sizes of the font."""
@@ -43,24 +33,13 @@ def em_of(image_shape: tuple[int, ...]) -> int:
     return int(np.clip(min(image_shape[:2]) / 34, 12, 64))
 
 
-def blend(image: NDArray[np.uint8], overlay: Overlay, x: int, y: int) -> None:
-    """Lay an overlay on a picture (H, W, 3) at (x, y), in place, moved and cut to fit in."""
-    height, width = (min(a, b) for a, b in zip(image.shape[:2], overlay.shape[:2], strict=True))
-    x = min(max(x, 0), image.shape[1] - width)
-    y = min(max(y, 0), image.shape[0] - height)
-    region, overlay = image[y : y + height, x : x + width], overlay[:height, :width]
-    clear = cv2.cvtColor(cv2.bitwise_not(cv2.extractChannel(overlay, 3)), cv2.COLOR_GRAY2RGB)
-    colour = cv2.cvtColor(overlay, cv2.COLOR_RGBA2RGB)
-    region[:] = cv2.add(cv2.multiply(region, clear, scale=1 / 255), colour)
-
-
 def text_width(text: str, em_px: int, bold: bool = False) -> int:
     """Width of a line of text in px."""
     return sum(_run(run, em_px, bold).shape[1] for run in _RUNS.findall(writable(text)))
 
 
 def write(
-    overlay: Overlay, text: str, x: int, y: int, em_px: int, colour: Colour, bold: bool = False
+    overlay: Overlay, text: str, x: int, y: int, em_px: int, colour: Color, bold: bool = False
 ) -> None:
     """Write a line of text on an overlay, in place: left edge at x, line from y on; cut to fit."""
     for run in _RUNS.findall(writable(text)):
@@ -69,19 +48,12 @@ def write(
         x += letters.shape[1]
 
 
-def put(overlay: Overlay, mask: NDArray[np.uint8], x: int, y: int, colour: Colour) -> None:
-    """Lay a colour on an overlay through a mask (h, w) of 0..255, in place; cut to fit."""
-    target = overlay[y : y + mask.shape[0], x : x + mask.shape[1]]
-    alpha = mask[: target.shape[0], : target.shape[1], None].astype(np.float32) / 255
-    target[:] = np.rint(target * (1 - alpha) + alpha * (*colour, 255))
-
-
 @lru_cache(maxsize=64)
 def panel(
     width: int,
     height: int,
     radius: int,
-    colour: Colour = PAPER,
+    colour: Color = PAPER,
     alpha: float = PAPER_ALPHA,
     edge: float = 0.0,
 ) -> Overlay:
@@ -174,3 +146,49 @@ def _shrunk(image: Image.Image) -> NDArray[np.uint8]:
 def _kept(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
     array.flags.writeable = False
     return array
+
+
+def text_height_px(frame_shape: tuple[int, ...]) -> int:
+    """Size of text that is readable and unobtrusive on a frame of this shape."""
+    return int(np.clip(min(frame_shape[:2]) / 42, 10, 40))
+
+
+@lru_cache(maxsize=512)
+def text_label(
+    lines: Sequence[str], size_px: int, dot: Color | None = None, opacity: float = 1.0
+) -> NDArray[np.uint8]:
+    """Light text on a dark translucent pill: (h, w, 4) uint8, premultiplied, read-only.
+
+    Args:
+        lines: a tuple of the lines of text.
+        size_px: size of the font.
+        dot: colour of the round mark before the text.
+        opacity: 0..1 of the whole label.
+    """
+    scale = _OVERSAMPLING
+    em = size_px * scale
+    font = _font(em)
+    widths = [font.getlength(line) for line in lines]
+    line_height = em * 1.25
+    inset_x, inset_y = em * 0.55, em * 0.28
+    dot_width = em * 0.75 if dot else 0.0
+    width = int(max(widths) + 2 * inset_x + dot_width)
+    height = int(line_height * len(lines) + 2 * inset_y)
+    width, height = (-(-v // scale) * scale for v in (width, height))
+    image = Image.new("RGBA", (width, height), (*_PILL, 0))
+    draw = ImageDraw.Draw(image)
+    radius = min(height / 2, line_height / 2 + inset_y)
+    draw.rounded_rectangle((0, 0, width - 1, height - 1), radius, fill=(*_PILL, _PILL_ALPHA))
+    middle = inset_y + line_height / 2
+    if dot:
+        x, r = inset_x + em * 0.2, em * 0.22
+        draw.ellipse((x - r, middle - r, x + r, middle + r), fill=(*dot, 255))
+    for index, line in enumerate(lines):
+        at = (inset_x + dot_width, middle + index * line_height)
+        draw.text(at, line, font=font, fill=(*INK, 235), anchor="lm")
+    premultiplied = np.asarray(image, dtype=np.float32) * opacity
+    premultiplied[..., :3] *= premultiplied[..., 3:] / 255 / max(opacity, 1e-6)
+    blocks = premultiplied.reshape(height // scale, scale, width // scale, scale, 4)
+    label = np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8)
+    label.flags.writeable = False
+    return label

@@ -1,12 +1,14 @@
-"""Where things are kept that can be made again: what was converted, what was measured."""
+"""Folders of the user: the cache, which can be made again, and templates of one's own."""
 
 import json
 import logging
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
+
+from facewarp.errors import FacewarpError
+from facewarp.system.atomic_files import write_json
 
 _log = logging.getLogger(__name__)
 
@@ -47,12 +49,26 @@ def read_json(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Replace a JSON file at once, so that no other process reads half of it."""
+def write_cached_json(path: Path, value: dict[str, Any]) -> None:
+    """Replace a JSON file at once; a cache that can't be written is no error."""
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(value, file, indent=1)
-        os.replace(temporary, path)
-    except OSError as error:  # a cache that can't be written is no error
+        write_json(path, value)
+    except FacewarpError as error:
         _log.debug("%s was not written: %s", path, error)
+
+
+def own_templates() -> Path:
+    """The folder of the user's own templates; it need not exist.
+
+    ``$XDG_DATA_HOME/facewarp/templates`` where that is set, else what is the custom of the system.
+    """
+    named = os.environ.get("XDG_DATA_HOME")
+    if named:
+        base = Path(named)
+    elif sys.platform == "darwin":
+        base = Path("~/Library/Application Support").expanduser()
+    elif sys.platform == "win32":
+        base = Path(os.environ.get("APPDATA") or Path("~/AppData/Roaming").expanduser())
+    else:
+        base = Path("~/.local/share").expanduser()
+    return base / "facewarp" / "templates"

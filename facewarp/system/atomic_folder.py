@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 from facewarp.errors import FacewarpError
-from facewarp.media.outputs import write_error
+from facewarp.system.atomic_files import write_error
 
 
 class OutputFolder:
