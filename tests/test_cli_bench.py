@@ -7,11 +7,11 @@ import torch
 from typer.testing import CliRunner
 
 from facewarp.cli.app import app
+from facewarp.core.engines.profiling import matrix_rate, multiply_adds, time_in_turn
 from facewarp.core.model import load
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.training.paper_recipe import PaperRecipe, pooled_spline
 from facewarp.training.presets import PRESETS
-from facewarp.training.timing import matrix_rate, multiply_adds, time_in_turn
 
 
 def test_methods_take_turns_in_blocks():
@@ -52,7 +52,7 @@ def test_pooled_splines_are_smooth_and_fall_to_zero_at_the_border():
 @pytest.mark.slow
 def test_bench_prints_one_object_and_a_table(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("facewarp.core.engine.is_installed", lambda name: name == "torch")
+    monkeypatch.setattr("facewarp.core.engines.base.is_installed", lambda name: name == "torch")
     done = CliRunner().invoke(app, ["bench", "--json", "--no-video", "--calls", "10"])
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from facewarp.cli.app import app
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import save_weights
 from facewarp.training.datasets.drawn import synthetic_faces
 from facewarp.training.datasets.helen import write_pts

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from facewarp.core import fields
+from facewarp.core.metrics import mean_over_present
 from facewarp.drawing.png import write_png
 from facewarp.face.parts import PART_COLORS, FacePart
 from facewarp.system.atomic_files import written
@@ -20,7 +21,6 @@ from facewarp.training.datasets.crops import FaceCrop
 from facewarp.training.evaluate import PARTS
 from facewarp.training.face_methods import FaceMethod
 from facewarp.training.figures import coloured
-from facewarp.training.metrics import mean_over_present
 from facewarp.training.plots import matplotlib_figure
 
 if TYPE_CHECKING:

@@ -13,6 +13,12 @@ from torch import Tensor
 
 from facewarp.core import fields
 from facewarp.core.geometry import resize_field, resize_image
+from facewarp.core.metrics import (
+    contour_distance_px,
+    dice_per_part,
+    jacobian_statistics,
+    mean_over_present,
+)
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
@@ -20,12 +26,6 @@ from facewarp.face.parts import FacePart
 from facewarp.system.atomic_files import write_csv
 from facewarp.system.machine import machine
 from facewarp.training.datasets.crops import FaceCrop, evaluation_pairs
-from facewarp.training.metrics import (
-    contour_distance_px,
-    dice_per_part,
-    jacobian_statistics,
-    mean_over_present,
-)
 
 PARTS = tuple(part.name.lower() for part in FacePart if part)
 

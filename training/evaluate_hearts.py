@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from facewarp.cardiac.parts import PART_NAMES, HeartPart
 from facewarp.core import fields
+from facewarp.core.metrics import dice_per_part, jacobian_statistics, mean_over_present
 from facewarp.core.model import Model
+from facewarp.core.surface_distance import robust_hausdorff_mm
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import write_csv
 from facewarp.system.machine import machine
@@ -19,8 +21,6 @@ from facewarp.training.datasets.acdc import AcdcPatient, labels_on, load_patient
 from facewarp.training.heart_methods import ED, ES, OURS, GuidedMethod, HeartMethod
 from facewarp.training.heart_protocols import SDLOGJ, SDLOGJ_STRICT, HeartProtocol
 from facewarp.training.heart_volumes import HeartVolumes, VolumeErrors, measure_volumes
-from facewarp.training.metrics import dice_per_part, jacobian_statistics, mean_over_present
-from facewarp.training.surface_distance import robust_hausdorff_mm
 
 PARTS = PART_NAMES[1:]
 _INTERIOR = 2  # voxels that MemWarp's code leaves out at each side of a Jacobian

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from facewarp.core import fields
 from facewarp.core.geometry import resize_field, resize_image
 from facewarp.core.model import Model
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.parts import FacePart

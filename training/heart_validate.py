@@ -9,7 +9,7 @@ import torch
 from facewarp.cardiac.model_grid import model_input
 from facewarp.core import fields
 from facewarp.core.model import Model
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.drawing.png import write_png
 from facewarp.training.datasets.acdc import AcdcPatient, labels_on, load_patient
 from facewarp.training.evaluate_hearts import PatientScore, score_means, score_patient

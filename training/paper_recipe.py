@@ -14,9 +14,9 @@ from torch.nn import functional as F
 
 from facewarp.core import fields
 from facewarp.core.config import StepConfig
-from facewarp.core.features import PartNet
 from facewarp.core.geometry import Shape, resize_field
-from facewarp.core.regnet import RegNet
+from facewarp.core.networks.part_net import PartNet
+from facewarp.core.networks.reg_net import RegNet
 from facewarp.training.losses import (
     Targets,
     alignment_loss,

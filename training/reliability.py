@@ -23,6 +23,7 @@ from scipy.optimize import isotonic_regression
 
 from facewarp.core import fields
 from facewarp.core.geometry import resize_image
+from facewarp.core.metrics import dice_per_part, mean_over_present
 from facewarp.core.model import Model, load
 from facewarp.errors import FacewarpError
 from facewarp.face.confidence import KEY, Calibration
@@ -32,7 +33,6 @@ from facewarp.system.machine import machine
 from facewarp.training.datasets.crops import cut
 from facewarp.training.datasets.photo import FacePhoto
 from facewarp.training.face_data import helen_test_photos
-from facewarp.training.metrics import dice_per_part, mean_over_present
 
 EDGES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Confidences between which registrations are counted together."""

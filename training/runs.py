@@ -10,7 +10,7 @@ from typing import Protocol
 
 import torch
 
-from facewarp.core.device import present_device
+from facewarp.core.engines.device import present_device
 from facewarp.core.weights import file_sha256, find_weights
 from facewarp.errors import FacewarpError
 from facewarp.training import checkpoint

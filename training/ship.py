@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from facewarp.core.model import Model
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import file_sha256, find_weights, load_weights, save_weights
 from facewarp.errors import FacewarpError
 from facewarp.face.confidence import KEY

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from facewarp.core.config import ModelConfig
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import load_weights, save_weights
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import write_error, write_json

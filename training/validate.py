@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facewarp.core.model import Model
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.drawing.png import write_png
 from facewarp.training.datasets.crops import FaceCrop, load_test_crops
 from facewarp.training.datasets.photo import FacePhoto

@@ -17,9 +17,9 @@ from facewarp.cli.console import Output, output_of
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
+    from facewarp.core.engines.profiling import Timed
     from facewarp.core.model import Model
     from facewarp.media.frames import Image
-    from facewarp.training.timing import Timed
 
 SIZE = (1280, 720)
 Methods = dict[str, Callable[[], object]]
@@ -47,10 +47,15 @@ def bench(
       facewarp bench
       facewarp bench --json --no-video
     """
-    from facewarp.core.engine import ENGINES, is_installed
+    from facewarp.core.engines.base import ENGINES, is_installed
+    from facewarp.core.engines.profiling import (
+        matrix_rate,
+        multiply_adds,
+        peak_memory_mb,
+        time_in_turn,
+    )
     from facewarp.core.model import load
     from facewarp.system.machine import machine
-    from facewarp.training.timing import matrix_rate, multiply_adds, peak_memory_mb, time_in_turn
 
     output = output_of(ctx)
     if landmarker is not None and not landmarker.is_file():
@@ -108,10 +113,9 @@ def _methods(
     import cv2
     import torch
 
-    from facewarp.core.model import load
+    from facewarp.core.model import load, template_guidance
     from facewarp.face.crop import to_grey
     from facewarp.face.effects import make_effect
-    from facewarp.face.groupwise import template_guidance
     from facewarp.face.template import Template
     from facewarp.face.tracker import FaceTracker
     from facewarp.training.paper_recipe import PaperRecipe

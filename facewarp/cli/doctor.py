@@ -114,8 +114,8 @@ def _torch(name: str) -> Finding:
 
 
 def _engines(name: str) -> Finding:
-    from facewarp.core.engine import ENGINES, is_installed
-    from facewarp.core.engine_choice import CHOICES_FILE
+    from facewarp.core.engines.autotune import CHOICES_FILE
+    from facewarp.core.engines.base import ENGINES, is_installed
     from facewarp.system.user_folders import cache_folder, read_json
 
     installed = [engine for engine in ENGINES if is_installed(engine)]

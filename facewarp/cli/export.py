@@ -95,9 +95,9 @@ def export(
 
 
 def _quantise(output: Output, model: "Model", photographs: Path | None, folder: Path) -> Path:
+    from facewarp.core.engines.quantization import quantise
     from facewarp.core.export import metadata_of
-    from facewarp.core.quantise import quantise
-    from facewarp.face.groupwise import template_guidance
+    from facewarp.core.model import template_guidance
     from facewarp.face.template import Template
 
     if model.config.kind != "face":

@@ -108,7 +108,7 @@ def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | Non
 def _make_look(options: "LiveOptions") -> "Look":
     import cv2
 
-    from facewarp.core.engine import share_cores
+    from facewarp.core.engines.base import share_cores
     from facewarp.core.model import load
     from facewarp.face.look import Look
 

@@ -105,7 +105,7 @@ def register(
 
 def _parts_dice(pair: "FacePair", *, warped: bool) -> float:
     """Mean Dice, 0 to 1, of the parts that the model itself sees in the two crops."""
-    from facewarp.training.metrics import dice_per_part, mean_over_present
+    from facewarp.core.metrics import dice_per_part, mean_over_present
 
     found = pair.registration
     moving = found.warp_labels(found.labels_moving) if warped else found.labels_moving

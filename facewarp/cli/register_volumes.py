@@ -27,9 +27,9 @@ def register_hearts(
     from facewarp.cardiac.nifti_writer import write_field, write_image, write_labels, write_map
     from facewarp.cardiac.pairs import register_volumes, side_by_side
     from facewarp.cardiac.views import HeartView
+    from facewarp.core.metrics import dice_per_part, jacobian_statistics, mean_over_present
     from facewarp.core.model import load
     from facewarp.system.atomic_folder import OutputFolder
-    from facewarp.training.metrics import dice_per_part, jacobian_statistics, mean_over_present
 
     folder = OutputFolder(out, "field.nii.gz")
     fixed, moving = (read_volume(path).slices_first() for path in paths)

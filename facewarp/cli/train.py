@@ -32,7 +32,7 @@ from facewarp.cli.train_options import (
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
-    from facewarp.core.network import GuidedRegistration
+    from facewarp.core.networks.guided_registration import GuidedRegistration
     from facewarp.training.face_data import FaceData
     from facewarp.training.heart_data import HeartData
     from facewarp.training.parallel import Team
@@ -211,7 +211,7 @@ def _train_in(
     device: str,
     kind: str,
 ) -> None:
-    from facewarp.core.device import present_device
+    from facewarp.core.engines.device import present_device
     from facewarp.core.weights import find_weights, load_weights
     from facewarp.training.optimiser import learning_rate
     from facewarp.training.runs import (

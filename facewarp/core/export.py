@@ -7,10 +7,10 @@ from typing import Final
 
 import torch
 
-from facewarp.core.engine import is_installed
-from facewarp.core.graph import GRAPHS, example_inputs, lean
+from facewarp.core.engines.base import is_installed
+from facewarp.core.engines.graphs import GRAPHS, example_inputs, lean
 from facewarp.core.model import Model
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
 
@@ -26,7 +26,7 @@ def export_model(model: Model, path: Path, format: str, graph: str = "pair") -> 
         path: the file to write; the format's suffix is added if it has another.
         format: one of :data:`SUFFIXES`. ``pt2`` is what ``torch.export`` saves, which ExecuTorch
             starts from.
-        graph: one of :data:`facewarp.core.graph.GRAPHS`.
+        graph: one of :data:`facewarp.core.engines.graphs.GRAPHS`.
 
     Returns:
         The file; OpenVINO's weights are beside it, with the suffix ``.bin``.
@@ -57,7 +57,7 @@ def metadata_of(model: Model, graph: str) -> dict[str, str]:
 
 
 def _onnx(net: GuidedRegistration, graph: str, target: Path, about: dict[str, str]) -> None:
-    from facewarp.core.engine_onnx import to_onnx
+    from facewarp.core.engines.onnx_engine import to_onnx
 
     model = to_onnx(net, graph)
     import onnx
@@ -74,7 +74,7 @@ def _openvino(net: GuidedRegistration, graph: str, target: Path, about: dict[str
             "writing OpenVINO's format needs openvino, which is not installed",
             fix='pip install "facewarp[openvino]"',
         )
-    from facewarp.core.engine_openvino import convert, save
+    from facewarp.core.engines.openvino_engine import convert, save
 
     save(convert(net, graph), target, about)
 

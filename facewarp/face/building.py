@@ -9,10 +9,11 @@ import torch
 from numpy.typing import NDArray
 
 from facewarp.core.geometry import resize_field
+from facewarp.core.model import template_guidance
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.fitting import Fitter
-from facewarp.face.groupwise import Member, average_face, template_guidance
+from facewarp.face.groupwise import Member, average_face
 from facewarp.face.own_face import OwnFace, find_face
 from facewarp.face.template import Template
 from facewarp.face.warps import carried_on

@@ -16,14 +16,13 @@ from torch import Tensor
 
 from facewarp.core import fields
 from facewarp.core.geometry import axis_scales, resize_field, scale_axes, spatial_shape
-from facewarp.core.model import Model, load
+from facewarp.core.model import Model, load, template_guidance
 from facewarp.errors import FacewarpError
 from facewarp.face.boxes import Box, box_around
 from facewarp.face.confidence import Calibration, agreement
 from facewarp.face.crop import CROP_SHAPE, Crop, bounding_square, eye_roll
 from facewarp.face.crop_field import dense, sampled
 from facewarp.face.four_views import with_four_views
-from facewarp.face.groupwise import template_guidance
 from facewarp.face.template import Template
 
 log = logging.getLogger(__name__)

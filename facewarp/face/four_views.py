@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from facewarp.core import fields
-from facewarp.core.engine import Engine
+from facewarp.core.engines.base import Engine
 from facewarp.core.geometry import Shape, pixel_grid, spatial_shape
 from facewarp.core.model import Model
 from facewarp.face.parts import MIRROR_PARTS
@@ -35,7 +35,7 @@ class FourViews:
         self.summary = f"{engine.summary}, four views of each face"
 
     def parts(self, images: Tensor) -> Tensor:
-        """See :class:`~facewarp.core.engine.Engine`."""
+        """See :class:`~facewarp.core.engines.base.Engine`."""
         nearer = _zoomed(images, _NEARER)
         views = torch.cat([images, images.flip(-1), nearer, nearer.flip(-1)])
         plain, mirrored, near, near_mirrored = self._engine.parts(views).chunk(VIEWS)
@@ -46,18 +46,18 @@ class FourViews:
         return torch.lerp(both, shown, inside / 2)
 
     def fields(self, fixed: Tensor, moving: Tensor) -> Tensor:
-        """See :class:`~facewarp.core.engine.Engine`."""
+        """See :class:`~facewarp.core.engines.base.Engine`."""
         return self._engine.fields(fixed, moving)
 
     def both_ways(self, images: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
-        """See :class:`~facewarp.core.engine.Engine`."""
+        """See :class:`~facewarp.core.engines.base.Engine`."""
         parts = self.parts(images)
         templates = template.expand(len(images), *[-1] * (template.ndim - 1))
         fixed, moving = torch.cat([parts, templates]), torch.cat([templates, parts])
         return parts, self._engine.fields(fixed, moving)
 
     def use_threads(self, count: int) -> None:
-        """See :class:`~facewarp.core.engine.Engine`."""
+        """See :class:`~facewarp.core.engines.base.Engine`."""
         self._engine.use_threads(count)
 
 

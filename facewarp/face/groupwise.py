@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facewarp.core import fields
-from facewarp.core.geometry import resize_field, resize_image
-from facewarp.core.model import Model
+from facewarp.core.geometry import resize_field
+from facewarp.core.model import Model, template_guidance
 from facewarp.face.parts import MIRROR_PARTS
 from facewarp.face.template import mirrored_points
 
@@ -175,12 +175,6 @@ class _Sums:
         if not self.mirror:
             return np.asarray(own)
         return np.asarray((own + mirrored_points(own, self.shape[1])) / 2)
-
-
-def template_guidance(model: Model, probabilities: FloatArray) -> Tensor:
-    """A template's soft labels at the size of the model's features ``(1, 8, h, w)``."""
-    soft = torch.from_numpy(probabilities)[None].float()
-    return resize_image(soft, model.config.feature_shape)
 
 
 def _mirror(member: Member) -> Member:

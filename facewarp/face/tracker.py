@@ -14,7 +14,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.core.engine import share_cores
+from facewarp.core.engines.base import share_cores
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
 from facewarp.face.boxes import Box, centre_of, overlap, side_of, square_at
@@ -43,7 +43,7 @@ class FaceTracker:
         model: a shipped model's name, a weights file or a :class:`Model`.
         faces: how many faces to follow; None for what ``config`` says.
         device: where the model runs.
-        engine: what runs the model, see :func:`facewarp.core.engine.make_engine`; a model that
+        engine: what runs the model, see `factory.make_engine`; a model that
             is given keeps its own.
         config: further settings.
         detector: a detector to share; otherwise the tracker makes and closes its own.

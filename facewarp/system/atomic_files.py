@@ -5,6 +5,7 @@ import errno
 import json
 import math
 import os
+import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -103,7 +104,7 @@ def write_error(error: Exception, target: str | os.PathLike[str]) -> FacewarpErr
     """What to tell the user about an error met in writing."""
     if isinstance(error, FacewarpError):
         return error
-    number = getattr(error, "errno", None)
+    number = getattr(error, "errno", None) or _number_told(error)
     if number in _FULL:
         return FacewarpError("no space is left to write", target, "Free some, or write elsewhere.")
     if number in (errno.EACCES, errno.EPERM, errno.EROFS):
@@ -114,6 +115,12 @@ def write_error(error: Exception, target: str | os.PathLike[str]) -> FacewarpErr
         )
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return FacewarpError(f"could not write: {reason}", target, "Choose another place or format.")
+
+
+def _number_told(error: Exception) -> int | None:
+    """The system's error number in a message, as libraries written in Rust give it."""
+    found = re.search(r"os error (\d+)", str(error))
+    return int(found[1]) if found else None
 
 
 def write_text(path: Path, text: str) -> None:

@@ -10,7 +10,7 @@ from facewarp.cardiac.parts import PART_NAMES
 from facewarp.cli.app import app
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
 from facewarp.core.model import Model
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import save_weights
 
 

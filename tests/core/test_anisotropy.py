@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
-from facewarp.core.features import PartNet
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.networks.guided_registration import GuidedRegistration
+from facewarp.core.networks.part_net import PartNet
 
 STRIDE = (1, 2, 2)
 

@@ -10,12 +10,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from facewarp.core import engine_choice
-from facewarp.core.engine import ENGINES, is_installed, make_engine, share_cores
-from facewarp.core.engine_torch import in_half
-from facewarp.core.graph import GRAPHS, example_inputs, lean
-from facewarp.core.layers import fold_batch_norms
+from facewarp.core.engines import autotune
+from facewarp.core.engines.base import ENGINES, is_installed, share_cores
+from facewarp.core.engines.factory import make_engine
+from facewarp.core.engines.graphs import GRAPHS, example_inputs, lean
+from facewarp.core.engines.torch_engine import in_half
 from facewarp.core.model import load
+from facewarp.core.networks.layers import fold_batch_norms
 from facewarp.errors import FacewarpError
 from facewarp.system.user_folders import cache_folder
 
@@ -155,7 +156,7 @@ def test_an_unknown_engine_is_refused_with_the_known_ones(name, small, stirred):
 
 
 def test_an_engine_that_is_not_installed_says_what_to_install(monkeypatch, small, stirred):
-    monkeypatch.setattr("facewarp.core.engine.find_spec", lambda package: None)
+    monkeypatch.setattr("facewarp.core.engines.base.find_spec", lambda package: None)
     with pytest.raises(FacewarpError, match=r"pip install .*facewarp\[onnx\]"):
         make_engine("onnx", stirred(small()))
     assert [name for name in ENGINES if is_installed(name)] == ["torch"]
@@ -163,7 +164,7 @@ def test_an_engine_that_is_not_installed_says_what_to_install(monkeypatch, small
 
 @pytest.mark.parametrize("name", ["openvino", "onnx"])
 def test_volumes_and_other_devices_are_torch_s(name, small, stirred, monkeypatch):
-    monkeypatch.setattr("facewarp.core.engine.is_installed", lambda name: True)
+    monkeypatch.setattr("facewarp.core.engines.factory.is_installed", lambda name: True)
     with pytest.raises(FacewarpError, match="volumes"):
         make_engine(name, stirred(small(ndim=3)))
     with pytest.raises(FacewarpError, match="meta"):
@@ -171,37 +172,37 @@ def test_volumes_and_other_devices_are_torch_s(name, small, stirred, monkeypatch
 
 
 def test_int8_without_8_bit_weights_says_how_to_make_them(small, stirred, monkeypatch):
-    monkeypatch.setattr("facewarp.core.engine.is_installed", lambda name: True)
+    monkeypatch.setattr("facewarp.core.engines.factory.is_installed", lambda name: True)
     with pytest.raises(FacewarpError, match="facewarp export --int8"):
         make_engine("openvino-int8", stirred(small()))
 
 
 def test_auto_measures_once_and_remembers(small, stirred, monkeypatch):
     net = stirred(small())
-    monkeypatch.setattr(engine_choice, "is_installed", lambda name: name in ("torch", "onnx"))
+    monkeypatch.setattr(autotune, "is_installed", lambda name: name in ("torch", "onnx"))
     asked = []
 
     def measured(make, candidates, net):
         asked.append(candidates)
         return make("torch"), {"torch": 1.0, "onnx": 2.0}
 
-    monkeypatch.setattr(engine_choice, "quickest", measured)
+    monkeypatch.setattr(autotune, "quickest", measured)
     for _ in range(2):
         assert make_engine("auto", net, key="a" * 64).name == "torch"
     assert asked == [["torch", "onnx"]]
     make_engine("auto", net, key="b" * 64)  # other weights are measured anew
     assert len(asked) == 2
-    kept = json.loads((cache_folder() / engine_choice.CHOICES_FILE).read_text("utf-8"))
+    kept = json.loads((cache_folder() / autotune.CHOICES_FILE).read_text("utf-8"))
     assert [entry["engine"] for entry in kept.values()] == ["torch", "torch"]
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"x": 1}', "{"])
 def test_a_damaged_memory_is_measured_anew(content, small, stirred, monkeypatch):
-    monkeypatch.setattr(engine_choice, "is_installed", lambda name: name in ("torch", "onnx"))
+    monkeypatch.setattr(autotune, "is_installed", lambda name: name in ("torch", "onnx"))
     monkeypatch.setattr(
-        engine_choice, "quickest", lambda make, names, net: (make("torch"), {"torch": 1.0})
+        autotune, "quickest", lambda make, names, net: (make("torch"), {"torch": 1.0})
     )
-    (cache_folder() / engine_choice.CHOICES_FILE).write_text(content, "utf-8")
+    (cache_folder() / autotune.CHOICES_FILE).write_text(content, "utf-8")
     assert make_engine("auto", stirred(small()), key="a" * 64).name == "torch"
 
 
@@ -222,15 +223,15 @@ def test_the_quickest_is_chosen_and_what_fails_is_left_out(small, stirred):
             raise RuntimeError("no such instruction")
         return Slow(name, {"slow": 40, "quick": 1}[name])
 
-    best, times_ms = engine_choice.quickest(make, ["slow", "broken", "quick"], net)
+    best, times_ms = autotune.quickest(make, ["slow", "broken", "quick"], net)
     assert best.name == "quick"
     assert set(times_ms) == {"slow", "quick"}
     with pytest.raises(FacewarpError, match="no engine"):
-        engine_choice.quickest(make, ["broken"], net)
+        autotune.quickest(make, ["broken"], net)
 
 
 def test_auto_is_torch_where_nothing_else_is_there(small, stirred, monkeypatch):
-    monkeypatch.setattr(engine_choice, "is_installed", lambda name: name == "torch")
+    monkeypatch.setattr(autotune, "is_installed", lambda name: name == "torch")
     assert make_engine("auto", stirred(small())).name == "torch"
     assert make_engine("auto", stirred(small(ndim=3))).name == "torch"
 
@@ -264,7 +265,7 @@ class Counted(socket.socket):
 socket.socket = Counted
 import torch
 from facewarp.core.model import load
-from facewarp.core.graph import example_inputs
+from facewarp.core.engines.graphs import example_inputs
 model = load("face", engine={engine!r})
 model.both_ways(*example_inputs(model.net, "both_ways"))
 print(len(opened), sys.modules.get("openvino_telemetry"))

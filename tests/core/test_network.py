@@ -6,9 +6,9 @@ from torch import nn
 
 from facewarp.core import fields
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
-from facewarp.core.features import PartNet
-from facewarp.core.network import GuidedRegistration
-from facewarp.core.regnet import RegNet
+from facewarp.core.networks.guided_registration import GuidedRegistration
+from facewarp.core.networks.part_net import PartNet
+from facewarp.core.networks.reg_net import RegNet
 from facewarp.training.presets import PRESETS
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 import facewarp
-from facewarp.core.engine import Engine
+from facewarp.core.engines.base import Engine
 from facewarp.core.geometry import resize_image
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.four_views import FourViews, with_four_views

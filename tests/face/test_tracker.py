@@ -9,7 +9,7 @@ import torch
 from facewarp.core import fields
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
 from facewarp.core.model import Model
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import eye_roll
 from facewarp.face.parts import FacePart

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from facewarp.core.metrics import dice_per_part, mean_over_present
 from facewarp.errors import FacewarpError
 from facewarp.face.parts import MIRROR_LANDMARKS, MIRROR_PARTS, FacePart
 from facewarp.training.datasets import (
@@ -22,7 +23,6 @@ from facewarp.training.datasets import (
 )
 from facewarp.training.datasets.celebamask import parts_of_ids, trim_above_brows
 from facewarp.training.datasets.photo import assign_sides, box_of_masks, box_of_points
-from facewarp.training.metrics import dice_per_part, mean_over_present
 
 POINTS = "version: 1\nn_points:  68\n{\n" + "10.5 20.25\n" * 68 + "}\n"
 

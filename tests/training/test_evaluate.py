@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
 from facewarp.core.model import Model
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.face.parts import PART_COLORS, FacePart
 from facewarp.system.machine import machine

@@ -12,8 +12,9 @@ from facewarp.cardiac.indices import Indices, Ventricle
 from facewarp.cardiac.model_grid import ModelGrid
 from facewarp.cardiac.parts import PART_NAMES, HeartPart
 from facewarp.core.config import ModelConfig
+from facewarp.core.metrics import dice_per_part
 from facewarp.core.model import Model
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.training.datasets.acdc import AcdcPatient, load_patient
 from facewarp.training.datasets.drawn_hearts import write_drawn_patient
@@ -29,7 +30,6 @@ from facewarp.training.evaluate_hearts import (
 from facewarp.training.heart_methods import GuidedMethod, RegisteredPair
 from facewarp.training.heart_protocols import PROTOCOLS, carry_field
 from facewarp.training.heart_volumes import HeartVolumes
-from facewarp.training.metrics import dice_per_part
 from facewarp.training.presets import WHOLE_GRID, preset
 
 MEMWARP, PAPER = PROTOCOLS["memwarp"], PROTOCOLS["paper"]

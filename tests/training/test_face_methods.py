@@ -9,7 +9,7 @@ import torch
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
 from facewarp.core.geometry import pixel_grid
 from facewarp.core.model import Model
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.training.face_methods import GuidedMethod, RivalMethod, polyaffine_by_parts
 from facewarp.training.presets import FACE_CLASSES

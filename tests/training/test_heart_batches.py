@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.training.augment_hearts import HeartAugment
 from facewarp.training.datasets.acdc import HeartCase, load_case, load_patient

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import file_sha256, load_weights, save_weights
 from facewarp.errors import FacewarpError
 from facewarp.training.heart_tables import main as write_tables

@@ -3,7 +3,7 @@ import pytest
 from scipy import ndimage
 from scipy.spatial.distance import cdist
 
-from facewarp.training.metrics import (
+from facewarp.core.metrics import (
     contour,
     contour_distance_px,
     dice_per_part,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.training.paper_presets import at_size
 from facewarp.training.presets import PRESETS, TrainConfig, preset

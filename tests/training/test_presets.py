@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.training.presets import PRESETS, TrainConfig, preset
 from facewarp.training.settings import parse_settings, with_settings

@@ -11,7 +11,7 @@ import torch
 
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
 from facewarp.core.model import Model
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import file_sha256, load_weights, save_weights
 from facewarp.errors import FacewarpError
 from facewarp.face.confidence import KEY, Calibration

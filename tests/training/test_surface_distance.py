@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from facewarp.training.metrics import contour
-from facewarp.training.surface_distance import robust_hausdorff_mm, surface_area_mm2
+from facewarp.core.metrics import contour
+from facewarp.core.surface_distance import robust_hausdorff_mm, surface_area_mm2
 
 SPACING = (10.0, 1.8, 1.8)
 

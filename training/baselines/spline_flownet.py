@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from facewarp.core import fields
 from facewarp.core.geometry import resize_field, resize_image
-from facewarp.core.layers import conv_block
+from facewarp.core.networks.layers import conv_block
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.training.baselines.flownet import SLOPE, correlation
 from facewarp.training.baselines.rival_training import RivalNetwork

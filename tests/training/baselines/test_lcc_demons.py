@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from facewarp.core import fields
+from facewarp.core.metrics import dice_per_part
 from facewarp.errors import FacewarpError
 from facewarp.training.baselines.lcc_demons import (
     DemonsSettings,
@@ -19,7 +20,6 @@ from facewarp.training.baselines.local_correlation import (
     squared_correlation,
     squarings_for,
 )
-from facewarp.training.metrics import dice_per_part
 
 SHAPE = (12, 40, 40)
 SPACING_MM = (2.0, 2.0, 4.0)

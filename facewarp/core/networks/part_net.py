@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from facewarp.core.config import FeatureConfig
-from facewarp.core.layers import climb, conv, conv_block, decoder
+from facewarp.core.networks.layers import climb, conv, conv_block, decoder
 
 
 class PartNet(nn.Module):

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from facewarp.core.engine_openvino import convert, openvino, save
-from facewarp.core.graph import FieldsGraph, PartsGraph, lean
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.engines.graphs import FieldsGraph, PartsGraph, lean
+from facewarp.core.engines.openvino_engine import convert, openvino, save
+from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import file_sha256
 from facewarp.errors import FacewarpError
 

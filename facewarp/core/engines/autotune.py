@@ -10,9 +10,9 @@ from typing import Final
 
 import torch
 
-from facewarp.core.engine import ENGINES, Engine, is_installed, make_engine
-from facewarp.core.graph import code_version, example_inputs
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.engines.base import ENGINES, Engine, is_installed
+from facewarp.core.engines.graphs import code_version, example_inputs
+from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.system.machine import processor
 from facewarp.system.user_folders import cache_folder, read_json, write_cached_json
@@ -28,8 +28,22 @@ _ENOUGH_S = 1.5  # of measuring an engine
 _PACKAGES = ("torch", "onnxruntime", "openvino")
 
 
-def choose(net: GuidedRegistration, device: torch.device, key: str, int8: Path | None) -> Engine:
-    """The quickest engine for a network; see :func:`facewarp.core.engine.make_engine`."""
+def choose(
+    net: GuidedRegistration,
+    device: torch.device,
+    key: str,
+    int8: Path | None,
+    make_engine: Callable[..., Engine],
+) -> Engine:
+    """Return the quickest engine for a network.
+
+    Args:
+        net: see `factory.make_engine`, which this is called by.
+        device: likewise.
+        key: likewise.
+        int8: likewise.
+        make_engine: `factory.make_engine`, which makes an engine by name.
+    """
     if device.type != "cpu" or net.config.ndim != 2:
         return make_engine("torch", net, device=device)
     candidates = [

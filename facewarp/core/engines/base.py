@@ -1,4 +1,4 @@
-"""Engines: what runs a network. One protocol, and one that fits by name, or by measurement.
+"""The protocol of engines, which run a network.
 
 ===============  ==========================================================================
 torch            PyTorch itself: everywhere, on every device, 2D and 3D
@@ -10,24 +10,19 @@ openvino-int8    OpenVINO on the 8-bit weights that ship beside some models
 
 import os
 import threading
-from collections.abc import Callable
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Final, Protocol
 
 import torch
 from torch import Tensor
-
-from facewarp.core.network import GuidedRegistration
-from facewarp.errors import FacewarpError
 
 ENGINES: Final = ("torch", "onnx", "openvino", "openvino-int8")
 """Every engine by name."""
 
 AUTO: Final = "auto"
 
-_PACKAGES: Final = {"onnx": "onnxruntime", "openvino": "openvino", "openvino-int8": "openvino"}
-_EXTRAS: Final = {"onnx": "onnx", "openvino": "openvino", "openvino-int8": "openvino"}
+PACKAGES: Final = {"onnx": "onnxruntime", "openvino": "openvino", "openvino-int8": "openvino"}
+"""The package that each engine needs."""
 
 
 class Engine(Protocol):
@@ -100,7 +95,7 @@ class GraphEngine:
         torch.set_num_threads(count)
 
     def run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
-        """Run a graph of :data:`facewarp.core.graph.GRAPHS` on inputs of one batch size."""
+        """Run a graph of `graphs.GRAPHS` on inputs of one batch size."""
         raise AssertionError("an engine defines how it runs")
 
 
@@ -119,92 +114,4 @@ def share_cores(engine: Engine, *, in_pipeline: bool = False) -> None:
 
 def is_installed(name: str) -> bool:
     """Whether the package that an engine needs is there."""
-    return name == "torch" or find_spec(_PACKAGES[name]) is not None
-
-
-def make_engine(
-    name: str,
-    net: GuidedRegistration,
-    *,
-    device: str | torch.device = "cpu",
-    key: str = "",
-    int8: Path | None = None,
-) -> Engine:
-    """An engine by name.
-
-    Args:
-        name: one of :data:`ENGINES`, or ``"auto"``: torch on every device but the CPU, there the
-            quickest that is installed, which is measured once per machine and remembered. Where
-            ``FACEWARP_ENGINE`` is set, ``"auto"`` stands for what it names.
-        net: the network; it is copied.
-        device: where torch runs it; other engines choose for themselves.
-        key: what the network's weights are known by (their sha256), so that what is converted
-            and measured can be kept for the next time; empty for weights of no file.
-        int8: the network's 8-bit weights, where it has any.
-
-    Raises:
-        FacewarpError: no such engine, or not installed, or it can't run this network.
-    """
-    device = torch.device(device)
-    if name == AUTO:
-        name = os.environ.get("FACEWARP_ENGINE") or AUTO
-    if name == AUTO:
-        from facewarp.core.engine_choice import choose
-
-        return choose(net, device, key, int8)
-    if name not in ENGINES:
-        raise FacewarpError(
-            f"there is no engine {name!r}", fix=f"Engines: {', '.join((AUTO, *ENGINES))}."
-        )
-    if not is_installed(name):
-        raise FacewarpError(
-            f"the engine {name} needs {_PACKAGES[name]}, which is not installed",
-            fix=f'pip install "facewarp[{_EXTRAS[name]}]"',
-        )
-    if name != "torch" and net.config.ndim != 2:
-        raise FacewarpError(
-            f"the engine {name} runs networks of images, not of volumes", fix="Use --engine torch."
-        )
-    if name != "torch" and device.type != "cpu":
-        raise FacewarpError(
-            f"the engine {name} can't be sent to {device}", fix="Leave --device out, or use torch."
-        )
-    return _MAKERS[name](net, device, key, int8)
-
-
-def _torch(net: GuidedRegistration, device: torch.device, key: str, int8: Path | None) -> Engine:
-    from facewarp.core.engine_torch import TorchEngine
-
-    return TorchEngine(net, device)
-
-
-def _onnx(net: GuidedRegistration, device: torch.device, key: str, int8: Path | None) -> Engine:
-    from facewarp.core.engine_onnx import OnnxEngine
-
-    return OnnxEngine(net, key)
-
-
-def _openvino(net: GuidedRegistration, device: torch.device, key: str, int8: Path | None) -> Engine:
-    from facewarp.core.engine_openvino import OpenVinoEngine
-
-    return OpenVinoEngine.of_network(net, key)
-
-
-def _int8(net: GuidedRegistration, device: torch.device, key: str, int8: Path | None) -> Engine:
-    from facewarp.core.engine_openvino import OpenVinoEngine
-
-    if int8 is None:
-        raise FacewarpError(
-            "this model has no 8-bit weights",
-            fix="Use --engine openvino, or make some: facewarp export --int8.",
-        )
-    return OpenVinoEngine.of_int8(net, int8)
-
-
-_Maker = Callable[[GuidedRegistration, torch.device, str, Path | None], Engine]
-_MAKERS: Final[dict[str, _Maker]] = {
-    "torch": _torch,
-    "onnx": _onnx,
-    "openvino": _openvino,
-    "openvino-int8": _int8,
-}
+    return name == "torch" or find_spec(PACKAGES[name]) is not None

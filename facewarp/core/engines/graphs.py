@@ -7,9 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from facewarp.core import config, features, fields, geometry, layers, network, regnet
-from facewarp.core.layers import fold_batch_norms
-from facewarp.core.network import GuidedRegistration
+from facewarp.core import config, fields, geometry
+from facewarp.core.networks import guided_registration, layers, part_net, reg_net
+from facewarp.core.networks.guided_registration import GuidedRegistration
+from facewarp.core.networks.layers import fold_batch_norms
 
 
 class PartsGraph(nn.Module):
@@ -121,7 +122,7 @@ def example_inputs(net: GuidedRegistration, graph: str, batch: int = 1) -> tuple
 @cache
 def code_version() -> str:
     """What the code that graphs are made from is known by: converted graphs fit no other."""
-    modules = (config, features, fields, geometry, layers, network, regnet)
+    modules = (config, part_net, fields, geometry, layers, guided_registration, reg_net)
     digest = hashlib.sha256()
     for module in modules:
         digest.update(Path(str(module.__file__)).read_bytes())

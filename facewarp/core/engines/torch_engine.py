@@ -6,10 +6,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from facewarp.core.engine import GraphEngine
-from facewarp.core.graph import GRAPHS
-from facewarp.core.layers import fold_batch_norms
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.engines.base import GraphEngine
+from facewarp.core.engines.graphs import GRAPHS
+from facewarp.core.networks.guided_registration import GuidedRegistration
+from facewarp.core.networks.layers import fold_batch_norms
 
 _WARM_UP = 3  # runs before a CUDA graph is recorded: cuDNN has chosen its kernels by then
 
@@ -44,7 +44,7 @@ class TorchEngine(GraphEngine):
 
     @torch.inference_mode()
     def run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
-        """See :class:`~facewarp.core.engine.GraphEngine`."""
+        """See :class:`~facewarp.core.engines.base.GraphEngine`."""
         module = self._graphs[graph]
         if self._device.type == "cuda" and inputs[0].ndim == 4:
             key = graph, tuple(value.shape for value in inputs)

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from facewarp.core.engine import GraphEngine
-from facewarp.core.graph import GRAPHS, code_version, example_inputs, lean
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.engines.base import GraphEngine
+from facewarp.core.engines.graphs import GRAPHS, code_version, example_inputs, lean
+from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
 from facewarp.system.user_folders import cache_folder
@@ -34,7 +34,7 @@ class OpenVinoEngine(GraphEngine):
     """OpenVINO on the CPU, each graph compiled per batch size and kept for the next start.
 
     Args:
-        name: see :class:`~facewarp.core.engine.Engine`.
+        name: see :class:`~facewarp.core.engines.base.Engine`.
         summary: likewise.
         models: where the graphs are read from, by name.
         compiled: a folder for what is compiled; None keeps nothing.
@@ -81,13 +81,13 @@ class OpenVinoEngine(GraphEngine):
         return cls("openvino-int8", summary, _Quantised(net, folder), kept)
 
     def use_threads(self, count: int) -> None:
-        """See :class:`~facewarp.core.engine.Engine`; graphs are compiled again when next run."""
+        """See `base.Engine`; graphs are compiled again when next run."""
         with self._lock:
             self._threads = count
             self._requests.clear()
 
     def run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
-        """See :class:`~facewarp.core.engine.GraphEngine`."""
+        """See :class:`~facewarp.core.engines.base.GraphEngine`."""
         left, pieces = [np.ascontiguousarray(value.numpy()) for value in inputs], []
         while len(left[0]):
             size = next(size for size in BATCHES if size <= len(left[0]))
@@ -138,8 +138,8 @@ def convert(net: GuidedRegistration, graph: str) -> Any:
     """An ``openvino.Model`` of a graph, any batch size, without OpenVINO's own converter program.
 
     Args:
-        net: a network without batch norms, see :func:`facewarp.core.graph.lean`.
-        graph: one of :data:`facewarp.core.graph.GRAPHS`.
+        net: a network without batch norms, see :func:`facewarp.core.engines.graphs.lean`.
+        graph: one of :data:`facewarp.core.engines.graphs.GRAPHS`.
     """
     openvino()
     from openvino.frontend import FrontEndManager

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from facewarp.core.engine import GraphEngine
-from facewarp.core.graph import GRAPHS, code_version, example_inputs, lean
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.engines.base import GraphEngine
+from facewarp.core.engines.graphs import GRAPHS, code_version, example_inputs, lean
+from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
 from facewarp.system.user_folders import cache_folder
@@ -52,13 +52,13 @@ class OnnxEngine(GraphEngine):
         self._sessions: dict[str, Any] = {}
 
     def use_threads(self, count: int) -> None:
-        """See :class:`~facewarp.core.engine.Engine`; sessions begin anew when next run."""
+        """See :class:`~facewarp.core.engines.base.Engine`; sessions begin anew when next run."""
         with self._lock:
             self._threads = count
             self._sessions.clear()
 
     def run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
-        """See :class:`~facewarp.core.engine.GraphEngine`."""
+        """See :class:`~facewarp.core.engines.base.GraphEngine`."""
         if graph not in self._sessions:
             self._sessions[graph] = self._session(graph)
         arrays = [np.ascontiguousarray(value.numpy()) for value in inputs]
@@ -93,8 +93,8 @@ def to_onnx(net: GuidedRegistration, graph: str) -> bytes:
     """A graph as an ONNX model of any batch size.
 
     Args:
-        net: a network without batch norms, see :func:`facewarp.core.graph.lean`.
-        graph: one of :data:`facewarp.core.graph.GRAPHS`.
+        net: a network without batch norms, see :func:`facewarp.core.engines.graphs.lean`.
+        graph: one of :data:`facewarp.core.engines.graphs.GRAPHS`.
 
     Raises:
         FacewarpError: the package ``onnx`` is missing.

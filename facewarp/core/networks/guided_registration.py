@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from facewarp.core import fields
 from facewarp.core.config import Box, ModelConfig
-from facewarp.core.features import PartNet
 from facewarp.core.geometry import (
     Shape,
     axis_scales,
@@ -16,7 +15,8 @@ from facewarp.core.geometry import (
     scale_axes,
     spatial_shape,
 )
-from facewarp.core.regnet import RegNet
+from facewarp.core.networks.part_net import PartNet
+from facewarp.core.networks.reg_net import RegNet
 
 _LEAST_PROBABILITY = 1e-6
 

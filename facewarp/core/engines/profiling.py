@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from facewarp.core.graph import BothWaysGraph, example_inputs
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.engines.graphs import BothWaysGraph, example_inputs
+from facewarp.core.networks.guided_registration import GuidedRegistration
 
 WARM_UP, BLOCK = 2, 10
 
@@ -101,7 +101,7 @@ def peak_memory_mb(model: str, engine: str) -> float | None:
     """Peak memory of a process that loads a model and runs it with an engine; None if unknown."""
     code = f"""
 import sys
-from facewarp.core.graph import example_inputs
+from facewarp.core.engines.graphs import example_inputs
 from facewarp.core.model import load
 model = load({model!r}, engine={engine!r})
 inputs = example_inputs(model.net, "both_ways")

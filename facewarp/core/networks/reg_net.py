@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from facewarp.core.config import StepConfig, Stride
-from facewarp.core.layers import climb, conv, conv_block, decoder, max_pool
+from facewarp.core.networks.layers import climb, conv, conv_block, decoder, max_pool
 
 
 class RegNet(nn.Module):
