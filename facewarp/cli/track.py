@@ -220,8 +220,8 @@ def _plan(
 
 def _target(source: "Source", out: str | None, effect: str, several: bool) -> Path:
     """Where pictures go: what --out says, or INPUT-EFFECT in the working folder."""
-    from facewarp.media.encoders import FORMATS
     from facewarp.media.sinks import target_for
+    from facewarp.media.video.encoders import FORMATS
 
     if out is not None and not several:
         return target_for(out, source)

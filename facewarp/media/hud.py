@@ -77,7 +77,7 @@ class Hud:
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            records: the faces of the frame; see `facewarp.media.records.FIELDS`.
+            records: the faces of the frame; see `facewarp.media.track_records.FIELDS`.
             stats: the session's.
             now: seconds of any one clock.
         """

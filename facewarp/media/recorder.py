@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 
 from facewarp.errors import FacewarpError
-from facewarp.media.encoders import FORMATS
 from facewarp.media.frames import Frame, Image
 from facewarp.media.live import LiveStats, Made
-from facewarp.media.video_writer import VideoWriter
+from facewarp.media.video.encoders import FORMATS
+from facewarp.media.video.writer import VideoWriter
 from facewarp.system.atomic_files import OutputFile
 
 _log = logging.getLogger(__name__)

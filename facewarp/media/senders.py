@@ -48,7 +48,7 @@ class Sender(ABC):
 
         Args:
             frame: its index, time and size are sent, not its picture.
-            records: its faces; see `facewarp.media.records.FIELDS`.
+            records: its faces; see `facewarp.media.track_records.FIELDS`.
         """
 
     @abstractmethod

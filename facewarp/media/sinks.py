@@ -4,13 +4,13 @@ import os
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
-from facewarp.media.encoders import FORMATS
 from facewarp.media.frames import IMAGE_SUFFIXES, Source
+from facewarp.media.image_source import FolderSource
+from facewarp.media.image_writer import FolderWriter, ImageWriter
 from facewarp.media.outputs import Output
-from facewarp.media.picture_sinks import FolderWriter, ImageWriter
-from facewarp.media.pictures import FolderSource
-from facewarp.media.records import RecordWriter, open_records
-from facewarp.media.video_writer import VideoWriter
+from facewarp.media.track_records import RecordWriter, open_records
+from facewarp.media.video.encoders import FORMATS
+from facewarp.media.video.writer import VideoWriter
 from facewarp.system.atomic_files import check_target
 
 __all__ = [

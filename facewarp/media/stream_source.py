@@ -18,11 +18,11 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from facewarp.errors import FacewarpError
-from facewarp.media.colour import RGBReader
-from facewarp.media.container import FrameClock, clock_origin, picture_stream
 from facewarp.media.frames import Frame, Image, Source
 from facewarp.media.orientation import orientation_of
 from facewarp.media.roles import CapturedFrame
+from facewarp.media.video.color_conversion import RGBReader
+from facewarp.media.video.container import FrameClock, clock_origin, picture_stream
 
 _log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ import cv2
 
 from facewarp.errors import FacewarpError
 from facewarp.media.frames import Image
+from facewarp.media.image_decoding import read_frame
 from facewarp.media.roles import CapturedFrame
-from facewarp.media.uploads import read_frame
 
 TICKS_PER_S: Final = 90_000
 _JPEG_QUALITY = 88

@@ -14,8 +14,8 @@ import numpy as np
 from aiortc.mediastreams import MediaStreamError
 
 from facewarp.errors import FacewarpError
-from facewarp.media.colour import Color, RGBReader, YUVWriter
 from facewarp.media.frames import Image
+from facewarp.media.video.color_conversion import Color, RGBReader, YUVWriter
 from facewarp.media.web_links import Arrival, Link
 from facewarp.media.web_tuning import START_BPS, hand_over_at_once
 

@@ -15,8 +15,8 @@ from aiohttp import web
 from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
+from facewarp.media.image_decoding import MAX_BYTES, read_photograph, read_texture
 from facewarp.media.roles import Controls
-from facewarp.media.uploads import MAX_BYTES, read_photograph, read_texture
 from facewarp.media.web_gate import Gate
 from facewarp.version import __version__
 

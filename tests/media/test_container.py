@@ -1,6 +1,6 @@
 from fractions import Fraction
 
-from facewarp.media.container import FrameClock
+from facewarp.media.video.container import FrameClock
 
 
 def ticks(stamps, base=Fraction(1, 1000), rate=Fraction(25)):

@@ -8,7 +8,6 @@ import PIL.Image
 import pytest
 
 from facewarp.errors import FacewarpError
-from facewarp.media.records import FIELDS
 from facewarp.media.sinks import (
     FolderWriter,
     ImageWriter,
@@ -19,6 +18,7 @@ from facewarp.media.sinks import (
     target_for,
 )
 from facewarp.media.sources import Frame, open_source
+from facewarp.media.track_records import FIELDS
 
 RAMP = np.linspace(0, 255, 48 * 64).reshape(48, 64)
 IMAGE = np.stack([RAMP, RAMP[::-1], RAMP[:, ::-1]], axis=2).astype(np.uint8)

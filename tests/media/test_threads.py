@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from facewarp.media.threads import ReadAhead, WriteBehind, queue_depth
+from facewarp.media.prefetch import ReadAhead, WriteBehind, queue_depth
 
 
 def test_depth_follows_the_size():

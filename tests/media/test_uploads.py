@@ -7,8 +7,8 @@ import PIL.Image
 import pytest
 
 from facewarp.errors import FacewarpError
-from facewarp.media import uploads
-from facewarp.media.uploads import MAX_BYTES, read_frame, read_photograph, read_texture
+from facewarp.media import image_decoding
+from facewarp.media.image_decoding import MAX_BYTES, read_frame, read_photograph, read_texture
 
 
 def encoded(image: np.ndarray, kind: str, **options: object) -> bytes:
@@ -121,6 +121,6 @@ def test_frames_are_jpegs_no_larger_than_a_screen(
     assert read_frame(data).shape == image.shape
     with pytest.raises(FacewarpError, match="Give a JPEG file"):
         read_frame(encoded(image, "PNG"))
-    monkeypatch.setattr(uploads, "MAX_FRAME_PIXELS", 64 * 40 - 1)
+    monkeypatch.setattr(image_decoding, "MAX_FRAME_PIXELS", 64 * 40 - 1)
     with pytest.raises(FacewarpError, match="64x40 pixels"):
         read_frame(data)

@@ -6,11 +6,11 @@ import av
 import numpy as np
 import pytest
 
-import facewarp.media.encoders
+import facewarp.media.video.encoders
 from facewarp.errors import FacewarpError
-from facewarp.media.encoders import Encoder
 from facewarp.media.sinks import VideoWriter, open_sink
 from facewarp.media.sources import Frame, open_source, read_video
+from facewarp.media.video.encoders import Encoder
 
 
 def copy(path, out, start=None, end=None, *, fail=None, after=0, opened=None, **options):
@@ -226,8 +226,8 @@ def test_the_index_comes_first(make_clip, tmp_path):
 
 
 def test_mpeg4_for_want_of_h264(make_clip, contents, tmp_path, monkeypatch, caplog):
-    encoders = (Encoder("no_such_encoder"), facewarp.media.encoders.H264[-1])
-    monkeypatch.setattr(facewarp.media.encoders, "H264", encoders)
+    encoders = (Encoder("no_such_encoder"), facewarp.media.video.encoders.H264[-1])
+    monkeypatch.setattr(facewarp.media.video.encoders, "H264", encoders)
     path = make_clip(
         rate=Fraction(30_000, 1001), time_base=Fraction(1, 90_000), ticks=range(0, 30_030, 3003)
     )
@@ -240,7 +240,7 @@ def test_mpeg4_for_want_of_h264(make_clip, contents, tmp_path, monkeypatch, capl
 
 
 def test_no_encoder_at_all(tmp_path, monkeypatch):
-    monkeypatch.setattr(facewarp.media.encoders, "H264", (Encoder("no_such_encoder"),))
+    monkeypatch.setattr(facewarp.media.video.encoders, "H264", (Encoder("no_such_encoder"),))
     with pytest.raises(FacewarpError, match="no encoder"):
         open_sink(tmp_path / "out.mp4", size=(64, 48))
     assert list(tmp_path.iterdir()) == []
@@ -271,7 +271,7 @@ def test_ctrl_c_before_the_first_frame_leaves_nothing(make_clip, tmp_path):
 
 
 def test_ctrl_c_while_the_file_is_completed_does_not_lose_it(make_clip, tmp_path, monkeypatch):
-    finish = facewarp.media.threads.WriteBehind.finish
+    finish = facewarp.media.prefetch.WriteBehind.finish
     calls = []
 
     def interrupted(self):
@@ -280,7 +280,7 @@ def test_ctrl_c_while_the_file_is_completed_does_not_lose_it(make_clip, tmp_path
             raise KeyboardInterrupt
         finish(self)
 
-    monkeypatch.setattr(facewarp.media.threads.WriteBehind, "finish", interrupted)
+    monkeypatch.setattr(facewarp.media.prefetch.WriteBehind, "finish", interrupted)
     with pytest.raises(KeyboardInterrupt):
         copy(make_clip(), tmp_path / "out.mp4")
     assert len(list(read_video(tmp_path / "out.mp4"))) == 12

@@ -23,9 +23,9 @@ import pytest
 from yarl import URL
 
 from facewarp.errors import FacewarpError
+from facewarp.media.image_decoding import MAX_BYTES
 from facewarp.media.roles import Made
 from facewarp.media.timing import LiveStats
-from facewarp.media.uploads import MAX_BYTES
 from facewarp.media.web import Certificate, WebPage, serve
 
 TOKEN = "a-token-for-the-tests"

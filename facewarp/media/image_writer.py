@@ -9,8 +9,8 @@ import PIL.PngImagePlugin
 
 from facewarp.errors import FacewarpError
 from facewarp.media.frames import Frame, Source
+from facewarp.media.image_source import FolderSource, ImageSource
 from facewarp.media.outputs import Output
-from facewarp.media.pictures import FolderSource, ImageSource
 from facewarp.system.atomic_files import OutputFile, write_error
 
 _SAVE: dict[str, dict[str, Any]] = {

@@ -15,7 +15,7 @@ from av.format import Flags
 from av.packet import Packet
 from av.stream import Discard
 
-from facewarp.media.container import clock_origin, open_container
+from facewarp.media.video.container import clock_origin, open_container
 
 _log = logging.getLogger(__name__)
 

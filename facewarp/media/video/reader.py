@@ -14,8 +14,11 @@ from av.format import Flags
 from av.video.stream import VideoStream
 
 from facewarp.errors import FacewarpError
-from facewarp.media.colour import Color, RGBReader
-from facewarp.media.container import (
+from facewarp.media.frames import Frame, Source
+from facewarp.media.orientation import orientation_of
+from facewarp.media.prefetch import ReadAhead, queue_depth
+from facewarp.media.video.color_conversion import Color, RGBReader
+from facewarp.media.video.container import (
     COPY_AGAIN,
     FrameClock,
     clock_origin,
@@ -24,9 +27,6 @@ from facewarp.media.container import (
     picture_stream,
     promised_end,
 )
-from facewarp.media.frames import Frame, Source
-from facewarp.media.orientation import orientation_of
-from facewarp.media.threads import ReadAhead, queue_depth
 
 _log = logging.getLogger(__name__)
 
