@@ -35,12 +35,15 @@ from facewarp import load, read_video
 from facewarp.cli.live_session import work_of
 from facewarp.core.model import Model
 from facewarp.face.look import Look
-from facewarp.media.live import LiveLoop, LiveStats, Presenter
+from facewarp.media.frames import Frame
+from facewarp.media.live import LiveLoop
 from facewarp.media.played import PlayedSource
 from facewarp.media.process_memory import MemoryWatch
 from facewarp.media.recorder import fitted
+from facewarp.media.roles import Presenter
 from facewarp.media.sinks import open_sink
-from facewarp.media.sources import Frame, open_source
+from facewarp.media.sources import open_source
+from facewarp.media.timing import LiveStats
 from facewarp.system.machine import machine
 
 SIZE, RATE = (1280, 720), 30

@@ -36,8 +36,9 @@ from selenium.webdriver.chrome.service import Service
 from facewarp.cli.live_session import work_of
 from facewarp.face.look import Look
 from facewarp.media import web_peer
-from facewarp.media.live import LiveStats, Made, Work
-from facewarp.media.sources import Frame
+from facewarp.media.frames import Frame
+from facewarp.media.roles import Made, Work
+from facewarp.media.timing import LiveStats
 from facewarp.media.web import serve
 from facewarp.system.machine import machine
 

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from facewarp.cli.app import app
-from facewarp.training import gallery
+from facewarp.face.effects import gallery
 
 
 @pytest.mark.slow

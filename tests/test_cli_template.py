@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from facewarp.cli.app import app
-from facewarp.face.template import Template
-from facewarp.face.textures import load_texture
+from facewarp.face.rendering.textures import load_texture
+from facewarp.face.template.template import Template
 from facewarp.system.user_folders import own_templates
 
 

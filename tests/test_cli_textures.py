@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from facewarp.cli.app import app
-from facewarp.face.textures import list_textures
+from facewarp.face.rendering.textures import list_textures
 
 
 def run(*words):

@@ -21,9 +21,9 @@ from typer.testing import CliRunner
 from facewarp.cli.app import app, load_command
 from facewarp.cli.drawn import EffectName
 from facewarp.cli.track import track
-from facewarp.face.crop import to_rgb
-from facewarp.face.effects import EFFECTS
-from facewarp.face.views import CANONICAL_SHAPE
+from facewarp.face.effects.canonical import CANONICAL_SHAPE
+from facewarp.face.effects.factory import EFFECTS
+from facewarp.face.image_formats import to_rgb
 from facewarp.media.sources import read_video
 
 EXAMPLES = [line.strip() for line in (track.__doc__ or "").splitlines() if "facewarp track" in line]

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from facewarp.core.model import load
 from facewarp.face.crop import CROP_SHAPE, Crop
-from facewarp.face.groupwise import Member, average_face
-from facewarp.face.parts import FacePart
-from facewarp.face.template import Template, mirrored_points
+from facewarp.face.parts import FacePart, mirrored_points
+from facewarp.face.template.template import Template
+from facewarp.face.template_building.groupwise import Member, average_face
 from facewarp.training.datasets.helen import load_helen
 from facewarp.training.datasets.masks import part_masks
 from facewarp.training.datasets.photo import FacePhoto

@@ -21,9 +21,9 @@ from scipy.spatial import cKDTree
 
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
-from facewarp.face.light import Blend
-from facewarp.face.makeup import FOLDER, LOOKS, PARTS, made_up
-from facewarp.face.textures import BLEND_KEY
+from facewarp.face.rendering.makeup import FOLDER, LOOKS, PARTS, made_up
+from facewarp.face.rendering.shading import Blend
+from facewarp.face.rendering.textures import BLEND_KEY
 from facewarp.system.atomic_files import written
 from facewarp.training.anatomy import Anatomy
 from facewarp.training.brushes import Painting

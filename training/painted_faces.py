@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facewarp.face.template import Template
+from facewarp.face.template.template import Template
 from facewarp.system.atomic_files import written
 
 Picture = NDArray[np.uint8]

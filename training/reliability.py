@@ -26,9 +26,10 @@ from facewarp.core.geometry import resize_image
 from facewarp.core.metrics import dice_per_part, mean_over_present
 from facewarp.core.model import Model, load
 from facewarp.errors import FacewarpError
-from facewarp.face.confidence import KEY, Calibration
 from facewarp.face.crop import CROP_SHAPE, Crop
-from facewarp.face.fitting import Face, Fitter
+from facewarp.face.face import Face
+from facewarp.face.tracking.confidence import KEY, Calibration
+from facewarp.face.tracking.registration import Fitter
 from facewarp.system.machine import machine
 from facewarp.training.datasets.crops import cut
 from facewarp.training.datasets.photo import FacePhoto

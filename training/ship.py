@@ -21,7 +21,7 @@ from facewarp.core.model import Model
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import file_sha256, find_weights, load_weights, save_weights
 from facewarp.errors import FacewarpError
-from facewarp.face.confidence import KEY
+from facewarp.face.tracking.confidence import KEY
 from facewarp.system.atomic_files import write_json, write_text
 from facewarp.training.evaluations import read_evaluation
 from facewarp.training.face_card import FACE_CARD

@@ -9,8 +9,8 @@ from PIL import Image
 
 from facewarp.cardiac.chart import LINE_COLORS, MARKER, PAPER, Picture
 from facewarp.cardiac.parts import PART_COLORS
+from facewarp.media.frames import Frame
 from facewarp.media.sinks import open_sink
-from facewarp.media.sources import Frame
 from facewarp.system.atomic_files import written
 
 _FASTEST_S: Final = 0.02  # browsers show GIFs no faster

@@ -114,10 +114,10 @@ def _methods(
     import torch
 
     from facewarp.core.model import load, template_guidance
-    from facewarp.face.crop import to_grey
-    from facewarp.face.effects import make_effect
-    from facewarp.face.template import Template
-    from facewarp.face.tracker import FaceTracker
+    from facewarp.face.effects.factory import make_effect
+    from facewarp.face.image_formats import to_grey
+    from facewarp.face.template.template import Template
+    from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.training.paper_recipe import PaperRecipe
 
     template = Template.load("average")

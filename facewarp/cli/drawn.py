@@ -9,8 +9,8 @@ import typer
 
 if TYPE_CHECKING:
     from facewarp.core.model import Model
-    from facewarp.face.effects import Effect
-    from facewarp.face.style import StyleFace
+    from facewarp.face.effects.factory import Effect
+    from facewarp.face.effects.style import StyleFace
 
 
 class EffectName(StrEnum):
@@ -93,7 +93,7 @@ class Drawn:
             model: what registers the face of a style.
             annotate: whether faces are tagged.
         """
-        from facewarp.face.effects import make_effect
+        from facewarp.face.effects.factory import make_effect
 
         if self.each is not None:
             return self._by_turns(model, annotate)
@@ -108,8 +108,8 @@ class Drawn:
         )
 
     def _by_turns(self, model: "str | Path | Model", annotate: bool) -> "Effect":
-        from facewarp.face.effects import make_effect
-        from facewarp.face.user_effects import Turns, load_effects
+        from facewarp.face.effects.factory import make_effect
+        from facewarp.face.effects.plugins import Turns, load_effects
 
         for path in self.plugins or []:
             load_effects(path)
@@ -129,7 +129,7 @@ class Drawn:
 
 def _registered(style: str | None, model: "str | Path | Model") -> "str | StyleFace | None":
     """A style by its shipped name, or registered by the model in use."""
-    from facewarp.face.style import StyleFace, list_styles
+    from facewarp.face.effects.style import StyleFace, list_styles
 
     if style is None or style in list_styles():
         return style
@@ -140,7 +140,7 @@ def with_makeup(texture: str | None, makeup: list[str] | None) -> str | None:
     """A texture's name with the changes asked for by ``--makeup``."""
     if not makeup:
         return texture
-    from facewarp.face.makeup import LOOKS, is_look
+    from facewarp.face.rendering.makeup import LOOKS, is_look
 
     if texture is not None and not is_look(texture):
         _refuse("--makeup", f"this changes a look; say --texture {' or '.join(LOOKS)}.")

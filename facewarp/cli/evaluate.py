@@ -175,7 +175,7 @@ def _evaluate(
         return
     loaded = load(model, engine=engine)
     if thorough:
-        from facewarp.face.four_views import with_four_views
+        from facewarp.face.tracking.augmented_inference import with_four_views
 
         loaded = with_four_views(loaded)
     with output.progress(f"evaluating {dataset}", total=len(crops), unit="pairs") as advance:

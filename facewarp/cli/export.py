@@ -98,7 +98,7 @@ def _quantise(output: Output, model: "Model", photographs: Path | None, folder: 
     from facewarp.core.engines.quantization import quantise
     from facewarp.core.export import metadata_of
     from facewarp.core.model import template_guidance
-    from facewarp.face.template import Template
+    from facewarp.face.template.template import Template
 
     if model.config.kind != "face":
         raise FacewarpError("8-bit weights are made of face models", model.path)
@@ -115,7 +115,7 @@ def _calibration_faces(output: Output, photographs: Path | None) -> "tuple[torch
     import torch
 
     from facewarp.face.crop import Crop
-    from facewarp.face.tracker import FaceTracker
+    from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.media.sources import open_source
 
     path = photographs or Path(str(resources.files("facewarp.assets"))) / "demo" / "astronaut.mp4"

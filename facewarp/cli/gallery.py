@@ -31,9 +31,9 @@ def gallery(
       facewarp gallery
       facewarp gallery --out docs/gallery
     """
-    from facewarp.face.tracker import FaceTracker
+    from facewarp.face.effects.gallery import files_of_gallery, render_gallery
+    from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.media.sources import read_video
-    from facewarp.training.gallery import files_of_gallery, render_gallery
 
     output = output_of(ctx)
     demo = Path(str(resources.files("facewarp.assets"))) / "demo"

@@ -14,14 +14,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from facewarp.cli.console import Output
-from facewarp.cli.track import record_of
 
 if TYPE_CHECKING:
     from facewarp.cli.live_options import LiveOptions
     from facewarp.core.model import Model
     from facewarp.face.look import Look
-    from facewarp.media.live import LiveReport, LiveSource, LiveStats, Presenter, Work
+    from facewarp.media.live import LiveReport
+    from facewarp.media.roles import LiveSource, Presenter, Work
     from facewarp.media.session import Session, TimingWriter
+    from facewarp.media.timing import LiveStats
     from facewarp.media.web import WebPage
 
 _STAGES = {
@@ -47,9 +48,10 @@ def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | Non
         FacewarpError: Something that was asked for can't be had.
         KeyboardInterrupt: It was ended by Ctrl-C; with a note of what is kept.
     """
-    from facewarp.media.live import LiveLoop, LiveStats
+    from facewarp.media.live import LiveLoop
     from facewarp.media.process_memory import MemoryWatch
     from facewarp.media.session import Session, TimingWriter
+    from facewarp.media.timing import LiveStats
 
     if options.send == "-":
         output = replace(output, stdout=output.stderr)
@@ -213,8 +215,9 @@ def _presenters(
 
 def work_of(look: "Look") -> "Work":
     """A look as the work of a `LiveLoop`."""
-    from facewarp.media.live import Made
-    from facewarp.media.sources import Frame
+    from facewarp.face.tracking.record import record_of
+    from facewarp.media.frames import Frame
+    from facewarp.media.roles import Made
 
     def work(frame: Frame) -> Made:
         seen = look(frame)

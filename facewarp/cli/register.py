@@ -11,7 +11,7 @@ from facewarp.cli.run_options import Device, Engine, Thorough
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
-    from facewarp.face.pairs import FacePair
+    from facewarp.face.tracking.pair_registration import FacePair
 
 
 def register(
@@ -60,10 +60,10 @@ def register(
     if any(volumes):
         what = "one of the two is a volume, the other a picture"
         raise FacewarpError(what, moving if volumes[1] else fixed, "Give two of a kind.")
-    from facewarp.face.pairs import register_faces
-    from facewarp.face.tracker import FaceTracker
-    from facewarp.media.sinks import check_target
+    from facewarp.face.tracking.pair_registration import register_faces
+    from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.media.sources import open_source
+    from facewarp.system.atomic_files import check_target
 
     output = output_of(ctx)
     pictures = []
@@ -117,8 +117,8 @@ def _write(pair: "FacePair", targets: list[Path], pictures: tuple[Path, Path]) -
 
     from facewarp.drawing.contact_sheet import contact_sheet
     from facewarp.face.parts import PART_COLORS
-    from facewarp.media.sinks import ImageWriter
-    from facewarp.media.sources import Frame
+    from facewarp.media.frames import Frame
+    from facewarp.media.image_writer import ImageWriter
     from facewarp.system.atomic_files import written
 
     found = pair.registration

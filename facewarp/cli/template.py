@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from facewarp.face.building import Built
+    from facewarp.face.template_building.build import Built
 
 template = typer.Typer(
     help="Build, list and show templates: what faces are registered to.", no_args_is_help=True
@@ -57,9 +57,9 @@ def build(
       facewarp template build team/ --symmetric --out team.npz
     """
     from facewarp.core.model import load
-    from facewarp.face.building import build_template
-    from facewarp.face.fitting import Fitter
-    from facewarp.face.tracker import TrackerConfig
+    from facewarp.face.template_building.build import build_template
+    from facewarp.face.tracking.registration import Fitter
+    from facewarp.face.tracking.track import TrackerConfig
 
     output = output_of(ctx)
     target = _target(name, out)
@@ -93,8 +93,8 @@ def list_(ctx: typer.Context) -> None:
       facewarp template list
       facewarp template list --json
     """
-    from facewarp.face.template import Template, template_names
-    from facewarp.face.template_files import find_template
+    from facewarp.face.template.library import find_template, template_names
+    from facewarp.face.template.template import Template
 
     output = output_of(ctx)
     listed: list[dict[str, Any]] = []
@@ -143,8 +143,8 @@ def show(
       facewarp template show --export-uv guide.png
       facewarp template show me --out me.png --json
     """
-    from facewarp.face.template import Template
-    from facewarp.face.template_sheet import template_sheet, uv_guide
+    from facewarp.face.template.template import Template
+    from facewarp.face.template_building.preview import template_sheet, uv_guide
 
     output = output_of(ctx)
     shown = Template.load(name)
@@ -177,7 +177,7 @@ def show(
 
 def _target(name: str | None, out: Path | None) -> Path:
     """The file of a template to be built."""
-    from facewarp.face.template_files import shipped_templates
+    from facewarp.face.template.library import shipped_templates
     from facewarp.system.user_folders import own_templates
 
     if (name is None) is (out is None):
@@ -212,7 +212,7 @@ def _pictures(photos: list[Path]) -> "list[tuple[str, NDArray[np.uint8]]]":
 
 def _check_picture(path: Path, is_uv: bool) -> None:
     from facewarp.media.frames import IMAGE_SUFFIXES
-    from facewarp.media.sinks import check_target
+    from facewarp.system.atomic_files import check_target
 
     if is_uv and path.suffix.lower() != ".png":
         raise FacewarpError("what is painted over is a PNG", path, f"Call it {path.stem}.png.")
@@ -222,8 +222,8 @@ def _check_picture(path: Path, is_uv: bool) -> None:
 
 
 def _write(path: Path, picture: "NDArray[np.uint8]") -> None:
-    from facewarp.media.sinks import ImageWriter
-    from facewarp.media.sources import Frame
+    from facewarp.media.frames import Frame
+    from facewarp.media.image_writer import ImageWriter
 
     with ImageWriter(path) as writer:
         writer.write(Frame(picture, 0.0, 0))

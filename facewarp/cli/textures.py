@@ -44,8 +44,8 @@ def textures(
       facewarp textures tiger my-own.png --on photo.jpg --out mine.png
       facewarp textures makeup+lips=crimson:0.9+liner=off --out lips.png
     """
-    from facewarp.face.makeup import LOOKS, PARTS, is_look
-    from facewarp.face.textures import list_textures, texture_blend, texture_title
+    from facewarp.face.rendering.makeup import LOOKS, PARTS, is_look
+    from facewarp.face.rendering.textures import list_textures, texture_blend, texture_title
 
     output = output_of(ctx)
     if on is not None and out is None:
@@ -77,11 +77,12 @@ def textures(
 
 def _write_sheet(out: Path, on: Path | None, names: list[str]) -> None:
     from facewarp.drawing.contact_sheet import tile_sheet
-    from facewarp.face.showcase import worn
-    from facewarp.face.tracker import FaceTracker
-    from facewarp.media.frames import IMAGE_SUFFIXES
-    from facewarp.media.sinks import ImageWriter, check_target
-    from facewarp.media.sources import Frame, open_source
+    from facewarp.face.effects.preview import worn
+    from facewarp.face.tracking.tracker import FaceTracker
+    from facewarp.media.frames import IMAGE_SUFFIXES, Frame
+    from facewarp.media.image_writer import ImageWriter
+    from facewarp.media.sources import open_source
+    from facewarp.system.atomic_files import check_target
 
     if out.suffix.lower() not in IMAGE_SUFFIXES:
         raise FacewarpError("a sheet is a picture", out, f"Call it {out.stem}.png.")

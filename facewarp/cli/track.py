@@ -24,12 +24,13 @@ from facewarp.cli.run_options import Device, Engine, Thorough
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
-    from facewarp.face.effects import Effect
-    from facewarp.face.template import Template
-    from facewarp.face.tracker import Face, FaceTracker
+    from facewarp.face.effects.factory import Effect
+    from facewarp.face.face import Face
+    from facewarp.face.template.template import Template
+    from facewarp.face.tracking.tracker import FaceTracker
+    from facewarp.media.frames import Frame, Image, Source
     from facewarp.media.pipeline import Pass
     from facewarp.media.sinks import Sink
-    from facewarp.media.sources import Frame, Image, Source
 
 
 def track(
@@ -128,7 +129,7 @@ def track(
     """
     import cv2
 
-    from facewarp.face.tracker import FaceTracker
+    from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.system.memory import keep_freed_memory
 
     asked = Drawn(effect, texture, makeup, opacity, style, style_mode, each, plugin)
@@ -158,20 +159,6 @@ def track(
     output.emit_json(results if len(jobs) > 1 else results[0])
 
 
-def record_of(frame: "Frame", face: "Face") -> dict[str, Any]:
-    """A face of a frame as one record of track data."""
-    return {
-        "frame": frame.index,
-        "time_s": frame.time,
-        "face": face.id,
-        "state": face.state,
-        "confidence": face.confidence,
-        "box": face.box,
-        "landmarks": face.landmarks,
-        "folds_percent": face.folds_percent,
-    }
-
-
 @dataclass(frozen=True)
 class _Job:
     """One input with where its picture and its data go."""
@@ -190,8 +177,8 @@ def _plan(
     end: float | None,
 ) -> list[_Job]:
     """Open every input, so that a bad one is known before work begins, and name the outputs."""
-    from facewarp.media.sinks import check_target
     from facewarp.media.sources import open_source
+    from facewarp.system.atomic_files import check_target
 
     several = len(inputs) > 1
     if several and out is None:
@@ -269,9 +256,11 @@ class _Tally:
 
 
 def _track(output: Output, tracker: "FaceTracker", effect: "Effect", job: _Job) -> dict[str, Any]:
-    from facewarp.face.effects import note_of
+    from facewarp.face.effects.factory import note_of
+    from facewarp.face.tracking.record import record_of
     from facewarp.media.pipeline import run_pass
-    from facewarp.media.sinks import open_records, open_sink
+    from facewarp.media.sinks import open_sink
+    from facewarp.media.track_records import open_records
 
     source, tally = job.source, _Tally()
     tracker.reset()

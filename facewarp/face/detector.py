@@ -19,7 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from facewarp.errors import FacewarpError
 from facewarp.face.blazeface import BlazeFace
-from facewarp.face.crop import Crop, to_rgb
+from facewarp.face.crop import Crop
+from facewarp.face.image_formats import to_rgb
 
 _WINDOW = (256, 256)  # twice what the network sees: its own halving then averages 2x2 px exactly
 _CANDIDATE_SCORE = 0.35  # what scores less at first is not looked at again

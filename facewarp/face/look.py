@@ -17,17 +17,16 @@ from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
 from facewarp.face.boxes import side_of
 from facewarp.face.crop import Crop
-from facewarp.face.effects import Effect, make_effect, note_of
-from facewarp.face.fitting import Face, Fitter, crop_of
-from facewarp.face.mirror import mirrored_face, mirrored_template
-from facewarp.face.own_face import OwnFace, find_face
-from facewarp.face.template import Template
-from facewarp.face.textures import check_texture
-from facewarp.face.tracker import FaceTracker
+from facewarp.face.effects.factory import Effect, make_effect, note_of
+from facewarp.face.face import Face
+from facewarp.face.rendering.textures import check_texture
+from facewarp.face.template.mirror import mirrored_face, mirrored_template
+from facewarp.face.template.template import Template
+from facewarp.face.template_building.from_photo import OwnFace, find_face
+from facewarp.face.tracking.registration import Fitter, crop_of
+from facewarp.face.tracking.tracker import FaceTracker
 from facewarp.face.wardrobe import OWN_TEXTURE, PICTURE, SNAPSHOT, LookSettings, Wardrobe
-from facewarp.media.sources import Frame
-
-__all__ = ["Look", "LookSettings", "Seen"]
+from facewarp.media.frames import Frame
 
 _REMEMBER_S = 5.0  # how long a face can still be made the template after it was seen
 _WITHOUT_OPACITY = {"canonical"}
@@ -80,7 +79,7 @@ class Look:
 
     Args:
         effect: see :class:`LookSettings`, as those below.
-        texture: a shipped name or a file; None for :data:`~facewarp.face.effects.DEFAULT_TEXTURE`.
+        texture: a shipped name or a file; None for `options.DEFAULT_TEXTURE`.
         opacity: None for 1.
         smoothing: whether faces are held steady.
         mirror: whether the picture shown is mirrored.
@@ -207,7 +206,7 @@ class Look:
 
         Raises:
             FacewarpError: it is of another kind or aspect; see
-                :func:`facewarp.face.textures.check_texture`.
+                :func:`facewarp.face.rendering.textures.check_texture`.
         """
         with self._changing:
             before = self._wardrobe.put_texture(check_texture(rgba))

@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
-from facewarp.face.effects import DEFAULT_TEXTURE, EFFECTS, Effect
-from facewarp.face.light import Blend
-from facewarp.face.own_face import OwnFace
-from facewarp.face.template import Template, template_names
-from facewarp.face.textures import list_textures, load_texture, texture_blend
+from facewarp.face.effects.factory import EFFECTS, Effect
+from facewarp.face.effects.options import DEFAULT_TEXTURE
+from facewarp.face.rendering.shading import Blend
+from facewarp.face.rendering.textures import list_textures, load_texture, texture_blend
+from facewarp.face.template.library import template_names
+from facewarp.face.template.template import Template
+from facewarp.face.template_building.from_photo import OwnFace
 
 SNAPSHOT, PICTURE, OWN_TEXTURE = "snapshot", "picture", "own"
 """What a template taken from a frame, one from an uploaded picture, and an uploaded texture are
@@ -24,7 +26,7 @@ class LookSettings:
     """What can be changed while frames run.
 
     Attributes:
-        effect: one of :data:`facewarp.face.effects.EFFECTS`, or one made already.
+        effect: one of :data:`facewarp.face.effects.factory.EFFECTS`, or one made already.
         texture: what the effect ``texture`` wears.
         opacity: of the effect, 0..1; ``canonical`` has none.
         smoothing: whether faces are held steady.

@@ -19,32 +19,13 @@ from typing import Any
 from facewarp.media.frames import Frame
 from facewarp.media.handover import Handover
 from facewarp.media.roles import (
-    Actions,
     CapturedFrame,
-    Controls,
     LiveSource,
     Made,
     Presenter,
-    Record,
     Work,
 )
-from facewarp.media.timing import STAGES, LiveStats, Timing
-
-__all__ = [
-    "STAGES",
-    "Actions",
-    "CapturedFrame",
-    "Controls",
-    "LiveLoop",
-    "LiveReport",
-    "LiveSource",
-    "LiveStats",
-    "Made",
-    "Presenter",
-    "Record",
-    "Timing",
-    "Work",
-]
+from facewarp.media.timing import LiveStats, Timing
 
 _log = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from facewarp.errors import FacewarpError
 from facewarp.media.frames import Frame, Image
-from facewarp.media.live import LiveStats, Made
+from facewarp.media.roles import Made
+from facewarp.media.timing import LiveStats
 from facewarp.media.video.encoders import FORMATS
 from facewarp.media.video.writer import VideoWriter
 from facewarp.system.atomic_files import OutputFile

@@ -11,9 +11,11 @@ from typing import TextIO
 from facewarp.errors import FacewarpError
 from facewarp.media.frames import Frame
 from facewarp.media.image_writer import ImageWriter
-from facewarp.media.live import LiveLoop, LiveStats, Made, Timing
+from facewarp.media.live import LiveLoop
 from facewarp.media.prefetch import WriteBehind
 from facewarp.media.recorder import Recorder
+from facewarp.media.roles import Made
+from facewarp.media.timing import LiveStats, Timing
 from facewarp.system.atomic_files import OutputFile, write_error
 
 _log = logging.getLogger(__name__)

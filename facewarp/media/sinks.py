@@ -7,24 +7,8 @@ from facewarp.errors import FacewarpError
 from facewarp.media.frames import IMAGE_SUFFIXES, Source
 from facewarp.media.image_source import FolderSource
 from facewarp.media.image_writer import FolderWriter, ImageWriter
-from facewarp.media.outputs import Output
-from facewarp.media.track_records import RecordWriter, open_records
 from facewarp.media.video.encoders import FORMATS
 from facewarp.media.video.writer import VideoWriter
-from facewarp.system.atomic_files import check_target
-
-__all__ = [
-    "FolderWriter",
-    "ImageWriter",
-    "Output",
-    "RecordWriter",
-    "Sink",
-    "VideoWriter",
-    "check_target",
-    "open_records",
-    "open_sink",
-    "target_for",
-]
 
 Sink = VideoWriter | ImageWriter | FolderWriter
 

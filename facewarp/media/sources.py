@@ -9,18 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
-from facewarp.media.frames import IMAGE_SUFFIXES, STILL_RATE, Frame, Image, Kind, Source
-
-__all__ = [
-    "IMAGE_SUFFIXES",
-    "STILL_RATE",
-    "Frame",
-    "Image",
-    "Kind",
-    "Source",
-    "open_source",
-    "read_video",
-]
+from facewarp.media.frames import IMAGE_SUFFIXES, Frame, Source
 
 
 def open_source(

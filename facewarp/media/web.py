@@ -24,8 +24,6 @@ from facewarp.media.roles import Controls, Made, Presenter, Work
 from facewarp.media.timing import LiveStats, Timing
 from facewarp.media.web_links import Arrival, SessionClock
 
-__all__ = ["DEFAULT_PORT", "Certificate", "WebPage", "serve"]
-
 DEFAULT_PORT = 8765
 
 _WAIT_S = 0.2

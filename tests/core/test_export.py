@@ -17,7 +17,7 @@ from facewarp.core.export import SUFFIXES, export_model
 from facewarp.core.model import Model, load, template_guidance
 from facewarp.core.weights import file_sha256, int8_weights, shipped_weights
 from facewarp.errors import FacewarpError
-from facewarp.face.template import Template
+from facewarp.face.template.template import Template
 
 DOCS = Path(__file__).parents[2] / "docs" / "export.md"
 

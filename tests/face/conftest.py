@@ -8,9 +8,11 @@ import pytest
 
 from facewarp.face.crop import CROP_SHAPE, Crop
 from facewarp.face.detector import FaceDetector
-from facewarp.face.fitting import Fitter
-from facewarp.face.template import Template
-from facewarp.face.tracker import Face, FaceTracker, TrackerConfig
+from facewarp.face.face import Face
+from facewarp.face.template.template import Template
+from facewarp.face.tracking.registration import Fitter
+from facewarp.face.tracking.track import TrackerConfig
+from facewarp.face.tracking.tracker import FaceTracker
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from facewarp.errors import FacewarpError
-from facewarp.face.confidence import KEY, USUAL, Calibration, agreement
 from facewarp.face.crop import Crop
-from facewarp.face.fitting import Fitter
 from facewarp.face.parts import FacePart
+from facewarp.face.tracking.confidence import KEY, USUAL, Calibration, agreement
+from facewarp.face.tracking.registration import Fitter
 
 
 def parts(ids, sureness=1.0):

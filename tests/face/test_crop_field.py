@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facewarp.face.crop import CROP_SHAPE
-from facewarp.face.crop_field import cell_px, dense, resized, sampled
+from facewarp.face.crop_fields import cell_px, dense, resized, sampled
 
 HEIGHT, WIDTH = CROP_SHAPE
 

@@ -8,11 +8,12 @@ import pytest
 
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
-from facewarp.face.effects import EFFECTS, make_effect
-from facewarp.face.layers import Labels, Texture
-from facewarp.face.style import STYLE_SHAPE, StyleFace
-from facewarp.face.style_colours import PartColours
-from facewarp.face.views import CANONICAL_SHAPE
+from facewarp.face.effects.canonical import CANONICAL_SHAPE
+from facewarp.face.effects.factory import EFFECTS, make_effect
+from facewarp.face.effects.labels import Labels
+from facewarp.face.effects.style import STYLE_SHAPE, StyleFace
+from facewarp.face.effects.texture import Texture
+from facewarp.face.rendering.color_transfer import PartColours
 
 HEIGHT, WIDTH = CROP_SHAPE
 FRAME = (480, 640)

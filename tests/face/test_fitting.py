@@ -6,8 +6,8 @@ import torch
 
 from facewarp.core.geometry import pixel_grid
 from facewarp.face.crop import Crop
-from facewarp.face.fitting import crop_of, folds_percent
 from facewarp.face.parts import FacePart
+from facewarp.face.tracking.registration import crop_of, folds_percent
 
 
 def parts(ids, sureness=1.0):

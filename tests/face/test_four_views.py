@@ -9,9 +9,9 @@ import facewarp
 from facewarp.core.engines.base import Engine
 from facewarp.core.geometry import resize_image
 from facewarp.face.crop import CROP_SHAPE
-from facewarp.face.four_views import FourViews, with_four_views
 from facewarp.face.parts import MIRROR_PARTS
-from facewarp.face.template import Template
+from facewarp.face.template.template import Template
+from facewarp.face.tracking.augmented_inference import FourViews, with_four_views
 
 
 class Painted:

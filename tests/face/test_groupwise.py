@@ -9,10 +9,10 @@ import torch
 from facewarp.core.geometry import pixel_grid, resize_image
 from facewarp.core.model import load
 from facewarp.face.crop import CROP_SHAPE, Crop
-from facewarp.face.fitting import Fitter
-from facewarp.face.groupwise import Member, average_face
-from facewarp.face.parts import MIRROR_PARTS, FacePart
-from facewarp.face.template import Template, mirrored_points
+from facewarp.face.parts import MIRROR_PARTS, FacePart, mirrored_points
+from facewarp.face.template.template import Template
+from facewarp.face.template_building.groupwise import Member, average_face
+from facewarp.face.tracking.registration import Fitter
 from facewarp.training.build_template import first_shape
 from facewarp.training.datasets.masks import part_masks
 

@@ -11,12 +11,13 @@ import pytest
 from facewarp.core.model import load
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
-from facewarp.face.effects import make_effect
-from facewarp.face.look import Look, LookSettings
-from facewarp.face.template import Template
-from facewarp.face.tracker import FaceTracker
-from facewarp.face.views import CANONICAL_SHAPE
-from facewarp.media.sources import Frame
+from facewarp.face.effects.canonical import CANONICAL_SHAPE
+from facewarp.face.effects.factory import make_effect
+from facewarp.face.look import Look
+from facewarp.face.template.template import Template
+from facewarp.face.tracking.tracker import FaceTracker
+from facewarp.face.wardrobe import LookSettings
+from facewarp.media.frames import Frame
 
 SIZE = (320, 240)
 

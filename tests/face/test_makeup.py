@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from facewarp.errors import FacewarpError
-from facewarp.face.effects import make_effect
-from facewarp.face.makeup import LOOKS, PARTS, Makeup, made_up, parse_look, part_masks
+from facewarp.face.effects.factory import make_effect
 from facewarp.face.parts import FacePart
-from facewarp.face.textures import load_texture, texture_blend
+from facewarp.face.rendering.makeup import LOOKS, PARTS, Makeup, made_up, parse_look, part_masks
+from facewarp.face.rendering.textures import load_texture, texture_blend
 
 
 def test_a_look_may_be_changed_part_by_part():

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from facewarp.face.crop import Crop
-from facewarp.face.crop_field import sampled
-from facewarp.face.fitting import Face
-from facewarp.face.pose import inverse, joined, similarity, turned_about
-from facewarp.face.smoothing import FaceSmoother, OneEuro, OneEuroFilter, SmoothingConfig
+from facewarp.face.crop_fields import sampled
+from facewarp.face.face import Face
+from facewarp.face.similarity import inverse, joined, similarity, turned_about
+from facewarp.face.tracking.smoothing import FaceSmoother, OneEuro, OneEuroFilter, SmoothingConfig
 
 PLAIN = OneEuro(min_hz=1.0, beta=0.0)  # without a beta it is a low-pass filter of first order
 FPS = 30

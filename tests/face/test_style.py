@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from facewarp.errors import FacewarpError
-from facewarp.face.effects import make_effect, note_of
-from facewarp.face.poisson import ScreenedPoisson
-from facewarp.face.style import STYLE_MODES, Style, StyleFace, list_styles, shipped_style
-from facewarp.face.style_colours import PartColours, coarse_map, colour_map, lab, rgb
+from facewarp.face.effects.factory import make_effect, note_of
+from facewarp.face.effects.style import STYLE_MODES, Style, StyleFace, list_styles, shipped_style
+from facewarp.face.rendering.color_transfer import PartColours, coarse_map, colour_map, lab, rgb
+from facewarp.face.rendering.screened_poisson import ScreenedPoisson
 
 
 @pytest.fixture(scope="module")

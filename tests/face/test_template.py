@@ -8,16 +8,10 @@ import pytest
 
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
-from facewarp.face.parts import MIRROR_PARTS, FacePart
-from facewarp.face.template import (
-    INNER_LIPS,
-    LEFT_EYE,
-    RIGHT_EYE,
-    Template,
-    face_mesh,
-    mirrored_points,
-    template_names,
-)
+from facewarp.face.parts import MIRROR_PARTS, FacePart, mirrored_points
+from facewarp.face.template.library import template_names
+from facewarp.face.template.mesh import INNER_LIPS, LEFT_EYE, RIGHT_EYE, face_mesh
+from facewarp.face.template.template import Template
 
 HEIGHT, WIDTH = CROP_SHAPE
 AXIS = (WIDTH - 1) / 2

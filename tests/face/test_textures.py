@@ -9,10 +9,9 @@ from PIL import Image, PngImagePlugin
 
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
-from facewarp.face.makeup import is_look
 from facewarp.face.parts import FacePart
-from facewarp.face.template import Template
-from facewarp.face.textures import (
+from facewarp.face.rendering.makeup import is_look
+from facewarp.face.rendering.textures import (
     BLEND_KEY,
     check_texture,
     list_textures,
@@ -20,6 +19,7 @@ from facewarp.face.textures import (
     texture_blend,
     texture_title,
 )
+from facewarp.face.template.template import Template
 
 HEIGHT, WIDTH = CROP_SHAPE
 

@@ -13,7 +13,8 @@ from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import eye_roll
 from facewarp.face.parts import FacePart
-from facewarp.face.tracker import FaceTracker, TrackerConfig
+from facewarp.face.tracking.track import TrackerConfig
+from facewarp.face.tracking.tracker import FaceTracker
 
 EYES = (slice(36, 42), slice(42, 48))
 MOUTH = slice(48, 60)

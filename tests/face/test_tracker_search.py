@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from facewarp.errors import FacewarpError
-from facewarp.face.tracker import TrackerConfig
+from facewarp.face.tracking.track import TrackerConfig
 
 BLANK = np.full((480, 720, 3), 108, np.uint8)
 

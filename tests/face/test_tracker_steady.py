@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from facewarp.face.crop import to_grey
-from facewarp.face.fitting import crop_of
-from facewarp.face.smoothing import OneEuro, SmoothingConfig
+from facewarp.face.image_formats import to_grey
+from facewarp.face.tracking.registration import crop_of
+from facewarp.face.tracking.smoothing import OneEuro, SmoothingConfig
 
 BLANK = np.full((240, 320, 3), 108, np.uint8)
 FPS = 30

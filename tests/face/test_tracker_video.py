@@ -7,8 +7,8 @@ import pytest
 
 from facewarp.face.boxes import overlap
 from facewarp.face.detector import Detection
-from facewarp.face.fitting import Fitter
-from facewarp.face.tracker import TrackerConfig
+from facewarp.face.tracking.registration import Fitter
+from facewarp.face.tracking.track import TrackerConfig
 
 BLANK = np.full((240, 320, 3), 108, np.uint8)
 

@@ -7,8 +7,8 @@ import pytest
 
 import facewarp
 from facewarp.errors import FacewarpError
-from facewarp.face import user_effects
-from facewarp.face.user_effects import USER_EFFECTS, Turns, load_effects
+from facewarp.face.effects import plugins
+from facewarp.face.effects.plugins import USER_EFFECTS, Turns, load_effects
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def dot():
 
 
 def test_the_example_of_the_module_works(frame, face_at, template):
-    (example,) = [e for e in doctest.DocTestFinder().find(user_effects) if e.examples]
+    (example,) = [e for e in doctest.DocTestFinder().find(plugins) if e.examples]
     assert doctest.DocTestRunner().run(example, clear_globs=False).failed == 0
     face = face_at()
     x, y = face.landmarks[30].astype(int)

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from facewarp.face.crop import CROP_SHAPE
-from facewarp.face.effects import make_effect
-from facewarp.face.views import CANONICAL_SHAPE, Field, canonical_view, displacement_colours
+from facewarp.face.effects.canonical import CANONICAL_SHAPE, canonical_view
+from facewarp.face.effects.displacement_field import Field, displacement_colours
+from facewarp.face.effects.factory import make_effect
 
 FRAME = (480, 640)
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from facewarp.face.effects import make_effect
+from facewarp.face.effects.factory import make_effect
 from facewarp.face.parts import FacePart
-from facewarp.face.visible import Visibility, covers_eyes, open_mouth
+from facewarp.face.rendering.occlusion import Visibility, covers_eyes, open_mouth
 
 ORANGE = (250, 120, 10)
 

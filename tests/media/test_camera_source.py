@@ -12,7 +12,9 @@ import facewarp.media.camera_source as module
 from facewarp.errors import FacewarpError
 from facewarp.media.camera_source import CameraSource, choose_camera, open_camera
 from facewarp.media.cameras import Camera, Mode
-from facewarp.media.live import LiveLoop, LiveStats, Made
+from facewarp.media.live import LiveLoop
+from facewarp.media.roles import Made
+from facewarp.media.timing import LiveStats
 
 CAMERA = Camera(0, "Brio", "V4L2", "/dev/video0")
 

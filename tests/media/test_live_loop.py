@@ -9,9 +9,11 @@ import pytest
 
 import facewarp.media.live
 from facewarp.errors import FacewarpError
+from facewarp.media.frames import Frame
 from facewarp.media.handover import Handover
-from facewarp.media.live import CapturedFrame, LiveLoop, LiveStats, Made
-from facewarp.media.sources import Frame
+from facewarp.media.live import LiveLoop
+from facewarp.media.roles import CapturedFrame, Made
+from facewarp.media.timing import LiveStats
 
 IMAGE = np.zeros((4, 6, 3), np.uint8)
 SECONDS = {"detect": 0.001, "register": 0.002, "render": 0.003}

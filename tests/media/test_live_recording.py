@@ -11,10 +11,13 @@ import PIL.Image
 import pytest
 
 from facewarp.errors import FacewarpError
-from facewarp.media.live import LiveLoop, LiveStats, Made
+from facewarp.media.frames import Frame
+from facewarp.media.live import LiveLoop
 from facewarp.media.recorder import Recorder, fitted
+from facewarp.media.roles import Made
 from facewarp.media.session import Session
-from facewarp.media.sources import Frame, read_video
+from facewarp.media.sources import read_video
+from facewarp.media.timing import LiveStats
 
 STATS = LiveStats()
 

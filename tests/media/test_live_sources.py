@@ -18,11 +18,13 @@ import pytest
 
 import facewarp.media.stream_source as module
 from facewarp.errors import FacewarpError
-from facewarp.media.live import CapturedFrame, LiveLoop, LiveStats, Made
+from facewarp.media.live import LiveLoop
 from facewarp.media.live_sources import find_file_source
 from facewarp.media.played import PlayedSource
+from facewarp.media.roles import CapturedFrame, Made
 from facewarp.media.sources import open_source
 from facewarp.media.stream_source import StreamSource, shown_address
+from facewarp.media.timing import LiveStats
 
 FOR_THE_WEB = {"movflags": "+faststart"}
 

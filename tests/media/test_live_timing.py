@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from facewarp.errors import FacewarpError
-from facewarp.media.live import STAGES, LiveStats, Timing
 from facewarp.media.process_memory import MemoryWatch
 from facewarp.media.session import TimingWriter
+from facewarp.media.timing import STAGES, LiveStats, Timing
 from facewarp.system.memory import resident_bytes
 
 

@@ -8,9 +8,11 @@ import pytest
 
 import facewarp.media.video.encoders
 from facewarp.errors import FacewarpError
-from facewarp.media.sinks import VideoWriter, open_sink
-from facewarp.media.sources import Frame, open_source, read_video
+from facewarp.media.frames import Frame
+from facewarp.media.sinks import open_sink
+from facewarp.media.sources import open_source, read_video
 from facewarp.media.video.encoders import Encoder
+from facewarp.media.video.writer import VideoWriter
 
 
 def copy(path, out, start=None, end=None, *, fail=None, after=0, opened=None, **options):

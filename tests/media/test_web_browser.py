@@ -27,9 +27,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
-from facewarp.face.effects import make_effect
-from facewarp.face.template import Template
-from facewarp.face.tracker import Face, FaceTracker
+from facewarp.face.effects.factory import make_effect
+from facewarp.face.face import Face
+from facewarp.face.template.template import Template
+from facewarp.face.tracking.tracker import FaceTracker
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from facewarp.errors import FacewarpError
-from facewarp.face.template import Template
-from facewarp.face.textures import load_texture, texture_blend
+from facewarp.face.rendering.textures import load_texture, texture_blend
+from facewarp.face.template.template import Template
 from facewarp.training.anatomy import Anatomy
 from facewarp.training.brushes import (
     FINE,

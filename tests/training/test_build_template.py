@@ -8,8 +8,9 @@ import pytest
 
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE, Crop
-from facewarp.face.fitting import Fitter
-from facewarp.face.template import Template, mirrored_points
+from facewarp.face.parts import mirrored_points
+from facewarp.face.template.template import Template
+from facewarp.face.tracking.registration import Fitter
 from facewarp.training.build_template import MARGIN, first_shape, main, member_of
 from facewarp.training.datasets.helen import write_pts
 

@@ -9,8 +9,8 @@ import pytest
 
 from facewarp.core.model import load
 from facewarp.errors import FacewarpError
-from facewarp.face.confidence import Calibration
-from facewarp.face.fitting import Fitter
+from facewarp.face.tracking.confidence import Calibration
+from facewarp.face.tracking.registration import Fitter
 from facewarp.training import groups, reliability
 from facewarp.training.datasets.helen import write_pts
 from facewarp.training.evaluate import PairScore

@@ -14,7 +14,7 @@ from facewarp.core.model import Model
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import file_sha256, load_weights, save_weights
 from facewarp.errors import FacewarpError
-from facewarp.face.confidence import KEY, Calibration
+from facewarp.face.tracking.confidence import KEY, Calibration
 from facewarp.training import ship
 from facewarp.training.datasets.helen import write_pts
 from facewarp.training.datasets.photo import FacePhoto

@@ -20,10 +20,7 @@ from scipy import ndimage
 
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
-from facewarp.training.datasets.drawn import synthetic_faces
-from facewarp.training.datasets.motion import Bump, Channel, Motion, load_motion
-
-__all__ = ["Motion", "Scene", "demo_motion", "load_motion", "render_demo", "synthetic_faces"]
+from facewarp.training.datasets.motion import Bump, Channel, Motion
 
 log = logging.getLogger(__name__)
 
