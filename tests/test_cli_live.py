@@ -17,11 +17,11 @@ import PIL.Image
 import pytest
 from typer.testing import CliRunner
 
-import facewarp.media.camera_source as camera_source
+import facewarp.live.capture.camera_source as camera_source
 from facewarp.cli import live_session
 from facewarp.cli.app import app, load_command
 from facewarp.errors import FacewarpError
-from facewarp.media.cameras import Camera, Mode
+from facewarp.live.capture.camera import Camera, Mode
 from facewarp.media.sources import read_video
 
 
@@ -162,9 +162,9 @@ def test_cameras_are_mirrored_and_files_are_not_if_not_said(talk, monkeypatch):
         seen.append(settings)
         raise FacewarpError("enough")
 
-    import facewarp.face.look
+    import facewarp.live.face_pipeline
 
-    monkeypatch.setattr(facewarp.face.look, "Look", look)
+    monkeypatch.setattr(facewarp.live.face_pipeline, "Look", look)
     assert run("--source", talk, "--headless").exit_code == 1
     assert run("--source", talk, "--headless", "--mirror").exit_code == 1
     assert [settings["mirror"] for settings in seen] == [False, True]
@@ -266,9 +266,9 @@ def listing(monkeypatch):
         Camera(0, "Brio [4K]", "V4L2", "/dev/video0", modes),
         Camera(2, "Barred", "V4L2", "/dev/video2", problem="may not be opened: add yourself"),
     ]
-    import facewarp.media.cameras
+    import facewarp.live.capture.camera_list
 
-    monkeypatch.setattr(facewarp.media.cameras, "list_cameras", lambda **options: found)
+    monkeypatch.setattr(facewarp.live.capture.camera_list, "list_cameras", lambda **options: found)
     return found
 
 

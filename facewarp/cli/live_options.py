@@ -55,7 +55,7 @@ def check_usage(options: LiveOptions, output: Output) -> tuple[int, int] | None:
     Returns:
         (width, height) to ask a camera for; None if none was asked for.
     """
-    from facewarp.media.cameras import parse_size
+    from facewarp.live.capture.camera_list import parse_size
 
     def refuse(option: str, why: str) -> None:
         raise typer.BadParameter(why, param_hint=option)

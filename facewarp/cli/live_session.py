@@ -18,12 +18,13 @@ from facewarp.cli.console import Output
 if TYPE_CHECKING:
     from facewarp.cli.live_options import LiveOptions
     from facewarp.core.model import Model
-    from facewarp.face.look import Look
-    from facewarp.media.live import LiveReport
-    from facewarp.media.roles import LiveSource, Presenter, Work
-    from facewarp.media.session import Session, TimingWriter
-    from facewarp.media.timing import LiveStats
-    from facewarp.media.web import WebPage
+    from facewarp.live.face_pipeline import Look
+    from facewarp.live.interfaces import LiveSource, Presenter, Work
+    from facewarp.live.loop import LiveReport
+    from facewarp.live.outputs.timing_log import TimingWriter
+    from facewarp.live.session import Session
+    from facewarp.live.timing import LiveStats
+    from facewarp.live.web.page import WebPage
 
 _STAGES = {
     "wait": "waiting for work",
@@ -48,15 +49,16 @@ def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | Non
         FacewarpError: Something that was asked for can't be had.
         KeyboardInterrupt: It was ended by Ctrl-C; with a note of what is kept.
     """
-    from facewarp.media.live import LiveLoop
-    from facewarp.media.process_memory import MemoryWatch
-    from facewarp.media.session import Session, TimingWriter
-    from facewarp.media.timing import LiveStats
+    from facewarp.live.loop import LiveLoop
+    from facewarp.live.outputs.memory_watch import MemoryWatch
+    from facewarp.live.outputs.timing_log import TimingWriter
+    from facewarp.live.session import Session
+    from facewarp.live.timing import LiveStats
 
     if options.send == "-":
         output = replace(output, stdout=output.stderr)
     if not options.web and not options.headless:
-        from facewarp.media.display import check_display
+        from facewarp.live.window.display import check_display
 
         check_display()
     stats = LiveStats()
@@ -112,7 +114,7 @@ def _make_look(options: "LiveOptions") -> "Look":
 
     from facewarp.core.engines.base import share_cores
     from facewarp.core.model import load
-    from facewarp.face.look import Look
+    from facewarp.live.face_pipeline import Look
 
     model: Model | str = options.model
     if options.device == "cpu":
@@ -145,7 +147,7 @@ def _find_source(
     """What opens the camera or file; what can be known of it at once is raised at once."""
     if options.web:
         return None
-    from facewarp.media.live_sources import find_camera_source, find_file_source
+    from facewarp.live.capture.open_live_source import find_camera_source, find_file_source
 
     if options.source is None:
         return find_camera_source(options.webcam, size=size, fps=options.fps, mjpg=options.mjpg)
@@ -167,7 +169,7 @@ def _opened(open_source: "Callable[[], LiveSource] | None") -> Iterator["Future[
 
 
 def _make_page(options: "LiveOptions", look: "Look", stats: "LiveStats") -> "WebPage":
-    from facewarp.media.web import Certificate, WebPage
+    from facewarp.live.web.page import Certificate, WebPage
 
     certificate = None if options.certificate is None else Certificate(options.certificate)
     return WebPage(
@@ -195,12 +197,12 @@ def _presenters(
         output.say(f"Open [bold]{escape(page.address)}[/] in a browser. Ctrl-C ends it.")
         yield page
     elif not options.headless:
-        from facewarp.media.window import Window
+        from facewarp.live.window.window import Window
 
         yield Window(look, session, f"facewarp: {source.name}")
     yield session
     if options.virtual_camera:
-        from facewarp.media.virtual_camera import VirtualCamera
+        from facewarp.live.outputs.virtual_camera import VirtualCamera
 
         camera = VirtualCamera(
             getattr(source, "size", (1280, 720)), getattr(source, "fps", options.fps or _FPS)
@@ -208,7 +210,7 @@ def _presenters(
         output.say(f"virtual camera: {escape(camera.device)}")
         yield camera
     if options.send is not None:
-        from facewarp.media.senders import open_sender
+        from facewarp.live.outputs.landmark_sender import open_sender
 
         yield open_sender(options.send)
 
@@ -216,8 +218,8 @@ def _presenters(
 def work_of(look: "Look") -> "Work":
     """A look as the work of a `LiveLoop`."""
     from facewarp.face.tracking.record import record_of
+    from facewarp.live.interfaces import Made
     from facewarp.media.frames import Frame
-    from facewarp.media.roles import Made
 
     def work(frame: Frame) -> Made:
         seen = look(frame)

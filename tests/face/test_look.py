@@ -13,10 +13,10 @@ from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.effects.canonical import CANONICAL_SHAPE
 from facewarp.face.effects.factory import make_effect
-from facewarp.face.look import Look
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.tracker import FaceTracker
-from facewarp.face.wardrobe import LookSettings
+from facewarp.live.face_pipeline import Look
+from facewarp.live.settings import LookSettings
 from facewarp.media.frames import Frame
 
 SIZE = (320, 240)
@@ -221,7 +221,7 @@ def test_frames_go_on_while_a_change_is_prepared(look, film, monkeypatch):
         assert go_on.wait(30)
         return make_effect(*args, **options)
 
-    monkeypatch.setattr("facewarp.face.look.make_effect", slow)
+    monkeypatch.setattr("facewarp.live.face_pipeline.make_effect", slow)
     changing = threading.Thread(target=look.change, kwargs={"effect": "mesh"})
     changing.start()
     assert begun.wait(30)

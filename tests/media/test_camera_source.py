@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
-import facewarp.media.camera_source as module
+import facewarp.live.capture.camera_source as module
 from facewarp.errors import FacewarpError
-from facewarp.media.camera_source import CameraSource, choose_camera, open_camera
-from facewarp.media.cameras import Camera, Mode
-from facewarp.media.live import LiveLoop
-from facewarp.media.roles import Made
-from facewarp.media.timing import LiveStats
+from facewarp.live.capture.camera import Camera, Mode
+from facewarp.live.capture.camera_source import CameraSource, choose_camera, open_camera
+from facewarp.live.interfaces import Made
+from facewarp.live.loop import LiveLoop
+from facewarp.live.timing import LiveStats
 
 CAMERA = Camera(0, "Brio", "V4L2", "/dev/video0")
 

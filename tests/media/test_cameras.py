@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from facewarp.errors import FacewarpError
-from facewarp.media import cameras, v4l2
-from facewarp.media.cameras import (
-    Camera,
-    Mode,
+from facewarp.live.capture import camera_list, v4l2
+from facewarp.live.capture.camera import Camera, Mode
+from facewarp.live.capture.camera_list import (
     choose_pixels,
     find_camera,
     list_cameras,
@@ -287,8 +286,8 @@ class Capture:
 
 @pytest.mark.parametrize("platform", ["win32", "darwin"])
 def test_where_nothing_lists_cameras_each_index_is_tried(monkeypatch, platform):
-    monkeypatch.setattr(cameras.sys, "platform", platform)
-    monkeypatch.setattr(cameras, "_enumerated", lambda backend: None)
+    monkeypatch.setattr(camera_list.sys, "platform", platform)
+    monkeypatch.setattr(camera_list, "_enumerated", lambda backend: None)
     opened = []
 
     def opener(index, backend):
@@ -297,14 +296,14 @@ def test_where_nothing_lists_cameras_each_index_is_tried(monkeypatch, platform):
 
     found = list_cameras(opener=opener)
     assert [str(camera) for camera in found] == ["0: camera 0", "3: camera 3"]
-    assert {backend for _, backend in opened} == {cameras.BACKENDS[platform][0]}
+    assert {backend for _, backend in opened} == {camera_list.BACKENDS[platform][0]}
     assert found[0].backend == {"win32": "DSHOW", "darwin": "AVFOUNDATION"}[platform]
 
 
 def test_sizes_are_probed_where_a_platform_does_not_tell(monkeypatch):
-    monkeypatch.setattr(cameras.sys, "platform", "win32")
+    monkeypatch.setattr(camera_list.sys, "platform", "win32")
     listed = [Camera(1, "Integrated", "DSHOW")]
-    monkeypatch.setattr(cameras, "_enumerated", lambda backend: listed)
+    monkeypatch.setattr(camera_list, "_enumerated", lambda backend: listed)
     (camera,) = list_cameras(modes=True, opener=lambda index, backend: Capture(True))
     sizes = [(mode.width, mode.height) for mode in camera.modes]
     assert (640, 480) in sizes
@@ -317,14 +316,14 @@ def test_sizes_are_probed_where_a_platform_does_not_tell(monkeypatch):
 
 def test_on_windows_the_fast_backend_is_first_and_the_other_has_its_own_index(monkeypatch):
     other = [Camera(0, "Virtual", "MSMF"), Camera(1, "Integrated", "MSMF")]
-    monkeypatch.setattr(cameras, "_enumerated", lambda backend: other)
+    monkeypatch.setattr(camera_list, "_enumerated", lambda backend: other)
     assert ways_to(Camera(0, "Integrated", "DSHOW")) == [(0, "DSHOW"), (1, "MSMF")]
-    monkeypatch.setattr(cameras, "_enumerated", lambda backend: None)
+    monkeypatch.setattr(camera_list, "_enumerated", lambda backend: None)
     assert ways_to(Camera(4, "Integrated", "DSHOW")) == [(4, "DSHOW"), (4, "MSMF")]
     assert ways_to(BRIO) == [(0, "V4L2")]
 
 
 def test_opencv_says_nothing_of_its_own_about_a_camera_that_is_not_there(capfd):
-    backend = cameras.BACKENDS.get(sys.platform, ("ANY",))[0]
-    assert not cameras.open_capture(99, backend).isOpened()
+    backend = camera_list.BACKENDS.get(sys.platform, ("ANY",))[0]
+    assert not camera_list.open_capture(99, backend).isOpened()
     assert capfd.readouterr() == ("", "")

@@ -9,10 +9,10 @@ from facewarp.drawing import text as lettering
 from facewarp.drawing.compositing import blend
 from facewarp.drawing.palette import DIM, INK, PAPER
 from facewarp.drawing.text import em_of, panel, writable
-from facewarp.media.help_card import fitting_em, help_card
-from facewarp.media.hotkeys import Hotkeys
-from facewarp.media.hud import Hud, Item, bar, clock
-from facewarp.media.timing import LiveStats, Timing
+from facewarp.live.timing import LiveStats, Timing
+from facewarp.live.window.help_card import fitting_em, help_card
+from facewarp.live.window.hotkeys import Hotkeys
+from facewarp.live.window.hud import Hud, Item, bar, clock
 
 SIZES = [(1280, 720), (640, 480), (320, 240), (1920, 1080), (3840, 2160), (720, 1280)]
 

@@ -7,13 +7,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-import facewarp.media.live
+import facewarp.live.loop
 from facewarp.errors import FacewarpError
+from facewarp.live.frame_queue import Handover
+from facewarp.live.interfaces import CapturedFrame, Made
+from facewarp.live.loop import LiveLoop
+from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
-from facewarp.media.handover import Handover
-from facewarp.media.live import LiveLoop
-from facewarp.media.roles import CapturedFrame, Made
-from facewarp.media.timing import LiveStats
 
 IMAGE = np.zeros((4, 6, 3), np.uint8)
 SECONDS = {"detect": 0.001, "register": 0.002, "render": 0.003}
@@ -307,7 +307,7 @@ def test_a_source_that_is_lost_says_so_to_presenters():
 
 
 def test_a_source_without_pictures_is_told_after_a_while(monkeypatch):
-    monkeypatch.setattr(facewarp.media.live, "_QUIET_S", 0.2)
+    monkeypatch.setattr(facewarp.live.loop, "_QUIET_S", 0.2)
     shown, _, _ = run(Frames(pause=60), seconds=0.5)
     assert shown.notices[0] is None
     assert shown.notices[-1] == "waiting for pictures from frames"

@@ -11,13 +11,13 @@ import PIL.Image
 import pytest
 
 from facewarp.errors import FacewarpError
+from facewarp.live.interfaces import Made
+from facewarp.live.loop import LiveLoop
+from facewarp.live.outputs.recorder import Recorder, fitted
+from facewarp.live.session import Session
+from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
-from facewarp.media.live import LiveLoop
-from facewarp.media.recorder import Recorder, fitted
-from facewarp.media.roles import Made
-from facewarp.media.session import Session
 from facewarp.media.sources import read_video
-from facewarp.media.timing import LiveStats
 
 STATS = LiveStats()
 
@@ -131,8 +131,8 @@ KILLED = """
 import os, sys, time
 from pathlib import Path
 import numpy as np
-from facewarp.media.live import LiveStats, Made
-from facewarp.media.recorder import Recorder
+from facewarp.live.loop import LiveStats, Made
+from facewarp.live.outputs.recorder import Recorder
 from facewarp.media.sources import Frame
 
 recorder, rng = Recorder(Path(sys.argv[1]), 30.0, wait=True), np.random.default_rng(0)

@@ -16,15 +16,15 @@ import numpy as np
 import PIL.Image
 import pytest
 
-import facewarp.media.stream_source as module
+import facewarp.live.capture.stream_source as module
 from facewarp.errors import FacewarpError
-from facewarp.media.live import LiveLoop
-from facewarp.media.live_sources import find_file_source
-from facewarp.media.played import PlayedSource
-from facewarp.media.roles import CapturedFrame, Made
+from facewarp.live.capture.open_live_source import find_file_source
+from facewarp.live.capture.paced_source import PlayedSource
+from facewarp.live.capture.stream_source import StreamSource, shown_address
+from facewarp.live.interfaces import CapturedFrame, Made
+from facewarp.live.loop import LiveLoop
+from facewarp.live.timing import LiveStats
 from facewarp.media.sources import open_source
-from facewarp.media.stream_source import StreamSource, shown_address
-from facewarp.media.timing import LiveStats
 
 FOR_THE_WEB = {"movflags": "+faststart"}
 

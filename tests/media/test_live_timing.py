@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from facewarp.errors import FacewarpError
-from facewarp.media.process_memory import MemoryWatch
-from facewarp.media.session import TimingWriter
-from facewarp.media.timing import STAGES, LiveStats, Timing
+from facewarp.live.outputs.memory_watch import MemoryWatch
+from facewarp.live.outputs.timing_log import TimingWriter
+from facewarp.live.timing import STAGES, LiveStats, Timing
 from facewarp.system.memory import resident_bytes
 
 

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from facewarp.errors import FacewarpError
+from facewarp.live.interfaces import Made
+from facewarp.live.outputs.landmark_messages import DATAGRAM_BYTES, json_datagrams, osc_datagrams
+from facewarp.live.outputs.landmark_sender import LineSender, open_sender
+from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
-from facewarp.media.messages import DATAGRAM_BYTES, json_datagrams, osc_datagrams
-from facewarp.media.roles import Made
-from facewarp.media.senders import LineSender, open_sender
-from facewarp.media.timing import LiveStats
 
 
 @pytest.fixture

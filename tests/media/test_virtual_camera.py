@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from facewarp.errors import FacewarpError
+from facewarp.live.interfaces import Made
+from facewarp.live.outputs.virtual_camera import VirtualCamera, letterboxed
+from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
-from facewarp.media.roles import Made
-from facewarp.media.timing import LiveStats
-from facewarp.media.virtual_camera import VirtualCamera, letterboxed
 
 STATS = LiveStats()
 

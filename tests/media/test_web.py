@@ -23,10 +23,10 @@ import pytest
 from yarl import URL
 
 from facewarp.errors import FacewarpError
+from facewarp.live.interfaces import Made
+from facewarp.live.timing import LiveStats
+from facewarp.live.web.page import Certificate, WebPage, serve
 from facewarp.media.image_decoding import MAX_BYTES
-from facewarp.media.roles import Made
-from facewarp.media.timing import LiveStats
-from facewarp.media.web import Certificate, WebPage, serve
 
 TOKEN = "a-token-for-the-tests"
 CHOICES = {"effect": ["labels", "mesh"], "texture": ["mask", "own"], "template": ["average"]}
@@ -543,7 +543,7 @@ def test_only_the_pages_files_are_served(page: WebPage, path: str) -> None:
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(sys.modules):
-        if name.startswith("facewarp.media.web_"):
+        if name.startswith("facewarp.live.web."):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "aiortc", None)
     with pytest.raises(FacewarpError, match=r"needs aiortc.*facewarp\[web\]"):
@@ -551,7 +551,7 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_module_needs_none_of_the_extra_libraries() -> None:
-    code = "import sys, facewarp.media.web; print(*sys.modules)"
+    code = "import sys, facewarp.live.web.page; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"aiohttp", "aiortc"} & set(run.stdout.split())
 

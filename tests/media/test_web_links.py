@@ -21,14 +21,14 @@ import pytest
 from aiortc.codecs import h264, vpx
 from aiortc.rtp import RtpPacket
 
-from facewarp.media.live import LiveLoop
-from facewarp.media.roles import Made
-from facewarp.media.timing import LiveStats
-from facewarp.media.web import WebPage
-from facewarp.media.web_links import TICKS_PER_S, SessionClock, WebFrame
-from facewarp.media.web_peer import PeerLink, with_start_bitrate, without_names
-from facewarp.media.web_tuning import MAX_BPS, START_BPS, PromptBuffer, raised_bitrates
-from facewarp.media.web_visits import BUSY, TAKEN
+from facewarp.live.interfaces import Made
+from facewarp.live.loop import LiveLoop
+from facewarp.live.timing import LiveStats
+from facewarp.live.web.aiortc_tuning import MAX_BPS, START_BPS, PromptBuffer, raised_bitrates
+from facewarp.live.web.connections import BUSY, TAKEN
+from facewarp.live.web.frame_link import TICKS_PER_S, SessionClock, WebFrame
+from facewarp.live.web.page import WebPage
+from facewarp.live.web.webrtc import PeerLink, with_start_bitrate, without_names
 
 SIZE = (160, 120)
 CORNERS = np.array([(220, 40, 40), (40, 190, 60), (50, 60, 220), (210, 200, 60)])

@@ -22,15 +22,15 @@ import PIL.ImageGrab
 import pytest
 
 from facewarp.errors import FacewarpError
-from facewarp.media import display
-from facewarp.media.hotkeys import Hotkeys
+from facewarp.live.window import display
+from facewarp.live.window.hotkeys import Hotkeys
 
 CHILD = """
 import json, sys, time
 import numpy as np
 from facewarp.media.frames import Frame
-from facewarp.media.live import LiveLoop, LiveStats, Made
-from facewarp.media.window import Window
+from facewarp.live.loop import LiveLoop, LiveStats, Made
+from facewarp.live.window.window import Window
 
 COLOURS = {"labels": (60, 120, 200), "mesh": (200, 80, 60)}
 
@@ -263,7 +263,7 @@ def test_without_a_display_it_is_said_what_else_there_is(no_display):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere they get along")
 @pytest.mark.parametrize(("first", "hangs"), [("av", True), ("facewarp.media.sources", False)])
 def test_windows_that_would_hang_are_told(first, hangs):
-    code = f"import {first}, cv2, av; from facewarp.media import display; "
+    code = f"import {first}, cv2, av; from facewarp.live.window import display; "
     code += "print(display.why_no_window())"
     asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ("PyAV was imported before OpenCV" in asked.stdout) == hangs
