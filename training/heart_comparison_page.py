@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from facewarp.cardiac.model_grid import model_input
+from facewarp.cardiac.motion.model_grid import model_input
 from facewarp.cardiac.parts import PART_COLORS, HeartPart
 from facewarp.core import fields
 from facewarp.drawing.png import write_png

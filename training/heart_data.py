@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from facewarp.cardiac.model_grid import Array3
+from facewarp.cardiac.io.patient import INFO, find_patients
+from facewarp.cardiac.motion.model_grid import Array3
 from facewarp.cardiac.parts import PART_NAMES
-from facewarp.cardiac.patient import INFO, find_patients
 from facewarp.core.config import ModelConfig
 from facewarp.errors import FacewarpError
 from facewarp.training.augment_hearts import HeartAugment

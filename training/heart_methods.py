@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from facewarp.cardiac.model_grid import Array3, ModelGrid, model_input
+from facewarp.cardiac.motion.heart_roi import find_window
+from facewarp.cardiac.motion.model_grid import Array3, ModelGrid, model_input
 from facewarp.cardiac.parts import HeartPart
-from facewarp.cardiac.window import find_window
 from facewarp.core.geometry import resize_field, resize_image
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError

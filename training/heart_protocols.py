@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from facewarp.cardiac.model_grid import Array3, ModelGrid
-from facewarp.cardiac.nifti import Volume
+from facewarp.cardiac.io.volume import Volume
+from facewarp.cardiac.motion.model_grid import Array3, ModelGrid
 from facewarp.cardiac.parts import HeartPart
 from facewarp.core import fields
 from facewarp.errors import FacewarpError

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from facewarp.cardiac.model_grid import Array3
+from facewarp.cardiac.motion.model_grid import Array3
 from facewarp.core.model import load
 from facewarp.core.weights import file_sha256
 from facewarp.errors import FacewarpError

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from facewarp.cardiac.model_grid import model_input
+from facewarp.cardiac.motion.model_grid import model_input
 from facewarp.core import fields
 from facewarp.core.model import Model
 from facewarp.core.networks.guided_registration import GuidedRegistration

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.cardiac.cine import analyse
-from facewarp.cardiac.indices import Indices, Ventricle, indices, volumes_ml
-from facewarp.cardiac.patient import Cine
+from facewarp.cardiac.io.patient import Cine
+from facewarp.cardiac.quantification.indices import Indices, Ventricle, indices, volumes_ml
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
 from facewarp.training.datasets.acdc import AcdcPatient

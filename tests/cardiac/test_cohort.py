@@ -13,10 +13,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from facewarp.cardiac import workers
-from facewarp.cardiac.cohort import Cohort, discover, jobs_for, run_cohort, write_cohort
-from facewarp.cardiac.job import Outcome, Settings, finished, work_on
-from facewarp.cardiac.svg_statistics import limits_of_agreement, outliers
+from facewarp.cardiac.cohort import worker_pool
+from facewarp.cardiac.cohort.discovery import discover
+from facewarp.cardiac.cohort.job import Settings, finished, work_on
+from facewarp.cardiac.cohort.outcomes import Cohort, Outcome
+from facewarp.cardiac.cohort.runner import jobs_for, run_cohort
+from facewarp.cardiac.cohort.table import write_cohort
+from facewarp.cardiac.plots.svg_statistics import limits_of_agreement, outliers
 from facewarp.errors import FacewarpError
 
 QUICK = Settings(fields=False, report=False, movie="none")
@@ -131,14 +134,14 @@ def slow_work(job, progress=None):
 
 
 def slow_serve(pipe):
-    workers.work_on = slow_work
-    workers._serve(pipe)
+    worker_pool.work_on = slow_work
+    worker_pool._serve(pipe)
 
 
 @pytest.mark.slow
 def test_ctrl_c_stops_processes_which_clean_up(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        workers._Worker,
+        worker_pool._Worker,
         "__init__",
         lambda self, context: _fake_worker(self, context, slow_serve),
     )
@@ -154,7 +157,7 @@ def test_ctrl_c_stops_processes_which_clean_up(tmp_path, monkeypatch):
 
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        workers.run_in_processes(jobs, 2, stop)
+        worker_pool.run_in_processes(jobs, 2, stop)
     assert time.monotonic() - began < 45
     assert list(tmp_path.iterdir()) == []
     assert len(pids) == 2
@@ -173,19 +176,19 @@ def fake_work(job, progress=None):
 
 
 def fake_serve(pipe):
-    workers.work_on = fake_work
-    workers._serve(pipe)
+    worker_pool.work_on = fake_work
+    worker_pool._serve(pipe)
 
 
 @pytest.mark.slow
 def test_a_process_that_dies_takes_nobody_with_it(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        workers._Worker, "__init__", lambda self, context: _fake_worker(self, context)
+        worker_pool._Worker, "__init__", lambda self, context: _fake_worker(self, context)
     )
     names = ["a", "killed", "b", "c", "d"]
     jobs = jobs_for({name: tmp_path / name for name in names}, tmp_path, QUICK)
     events = []
-    workers.run_in_processes(jobs, 2, events.append)
+    worker_pool.run_in_processes(jobs, 2, events.append)
     ended = {e.job.name: e.outcome.status for e in events if e.kind == "ended"}
     assert ended == {"a": "done", "b": "done", "c": "done", "d": "done", "killed": "failed"}
     log = (tmp_path / "log.txt").read_text("utf-8").split()
@@ -240,17 +243,17 @@ def test_statistics():
 @pytest.mark.slow
 def test_on_ray_a_killed_worker_loses_nothing_and_does_nothing_twice(tmp_path):
     ray = pytest.importorskip("ray", reason="Ray is not installed")
-    from facewarp.cardiac import cluster
+    from facewarp.cardiac.cohort import ray_cluster
 
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     try:
-        cluster_work = cluster.work_on
-        cluster.work_on = ray_work
+        cluster_work = ray_cluster.work_on
+        ray_cluster.work_on = ray_work
         jobs = jobs_for({name: tmp_path / name for name in "abcdef"}, tmp_path, QUICK)
         events = []
-        cluster.run_on_ray(jobs, "auto", events.append)
+        ray_cluster.run_on_ray(jobs, "auto", events.append)
     finally:
-        cluster.work_on = cluster_work
+        ray_cluster.work_on = cluster_work
         ray.shutdown()
     ended = {e.job.name: e.outcome.status for e in events if e.kind == "ended"}
     assert ended == dict.fromkeys("abcdef", "done")
@@ -273,7 +276,7 @@ def ray_work(job):
 
 def test_no_cluster_and_no_ray_are_said(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    from facewarp.cardiac.cluster import run_on_ray
+    from facewarp.cardiac.cohort.ray_cluster import run_on_ray
 
     with pytest.raises(FacewarpError, match="not installed"):
         run_on_ray([], "auto", lambda _: None)

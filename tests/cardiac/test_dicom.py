@@ -11,11 +11,11 @@ from pydicom.sequence import Sequence
 from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from facewarp.cardiac.cine import analyse_cine
-from facewarp.cardiac.dicom import read_dicom
-from facewarp.cardiac.dicom_images import identity_of
-from facewarp.cardiac.nifti import read_volume
-from facewarp.cardiac.patient import open_cine
-from facewarp.cardiac.results import write_result
+from facewarp.cardiac.io.dicom_frames import identity_of
+from facewarp.cardiac.io.dicom_series import read_dicom
+from facewarp.cardiac.io.nifti_reader import read_volume
+from facewarp.cardiac.io.patient import open_cine
+from facewarp.cardiac.report.result_folder import write_result
 from facewarp.errors import FacewarpError
 
 LPS = np.diag([-1.0, -1.0, 1.0])

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from facewarp.cardiac.indices import find_ed, find_es, indices, volumes_ml
 from facewarp.cardiac.parts import PART_COLORS, PART_NAMES, HeartPart
+from facewarp.cardiac.quantification.indices import find_ed, find_es, indices, volumes_ml
 
 
 def test_parts_are_acdcs():

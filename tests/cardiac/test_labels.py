@@ -2,9 +2,15 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from facewarp.cardiac.labels import carry_labels, given_labels, heart_box, part_depths, seen_labels
-from facewarp.cardiac.model_grid import ModelGrid
-from facewarp.cardiac.nifti import read_volume
+from facewarp.cardiac.io.nifti_reader import read_volume
+from facewarp.cardiac.motion.labels import (
+    carry_labels,
+    given_labels,
+    heart_box,
+    part_depths,
+    seen_labels,
+)
+from facewarp.cardiac.motion.model_grid import ModelGrid
 from facewarp.cardiac.parts import HeartPart
 from facewarp.errors import FacewarpError
 

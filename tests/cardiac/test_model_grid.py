@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from facewarp.cardiac.model_grid import ModelGrid, model_input, normalise, short_axis_order
-from facewarp.cardiac.nifti import Volume
+from facewarp.cardiac.io.volume import Volume
+from facewarp.cardiac.motion.model_grid import ModelGrid, model_input, normalise, short_axis_order
 
 ISO = (9, 24, 20)  # D, H, W
 

@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from facewarp.cardiac.nifti import is_nifti, read_volume, stem
+from facewarp.cardiac.io.nifti_reader import is_nifti, read_volume, stem
 from facewarp.errors import FacewarpError
 
 SHAPE = (4, 5, 6)  # D, H, W

@@ -4,8 +4,8 @@ import pytest
 import torch
 from scipy import ndimage
 
-from facewarp.cardiac.nifti import read_volume
-from facewarp.cardiac.nifti_writer import write_field, write_image, write_labels, write_map
+from facewarp.cardiac.io.nifti_reader import read_volume
+from facewarp.cardiac.io.nifti_writer import write_field, write_image, write_labels, write_map
 from facewarp.core.fields import warp
 from facewarp.errors import FacewarpError
 

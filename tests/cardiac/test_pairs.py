@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from facewarp.cardiac.nifti import read_volume
-from facewarp.cardiac.pairs import register_volumes, side_by_side
+from facewarp.cardiac.io.nifti_reader import read_volume
+from facewarp.cardiac.pair_registration import register_volumes, side_by_side
 from facewarp.cardiac.parts import HeartPart
 from facewarp.errors import FacewarpError
 

@@ -2,7 +2,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from facewarp.cardiac.patient import find_patients, open_cine, read_info
+from facewarp.cardiac.io.patient import find_patients, open_cine, read_info
 from facewarp.errors import FacewarpError
 
 AFFINE = np.diag([-1.5, -1.5, 8.0, 1.0])

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from facewarp.cardiac.cine import analyse_cine
-from facewarp.cardiac.flags import quality_flags, worst_verdict
-from facewarp.cardiac.report import report_page, write_report
-from facewarp.cardiac.svg import Curve, bulls_eye, line_chart
+from facewarp.cardiac.plots.svg import Curve, bulls_eye, line_chart
+from facewarp.cardiac.report.page import report_page, write_report
+from facewarp.cardiac.report.quality_flags import quality_flags, worst_verdict
 from facewarp.errors import FacewarpError
 from facewarp.version import __version__
 

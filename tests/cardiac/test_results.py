@@ -7,11 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
-from facewarp.cardiac.chart import Chart, Line
 from facewarp.cardiac.cine import analyse_cine
 from facewarp.cardiac.parts import PART_COLORS, HeartPart
-from facewarp.cardiac.results import write_result
-from facewarp.cardiac.views import HeartView
+from facewarp.cardiac.plots.short_axis_view import HeartView
+from facewarp.cardiac.plots.volume_chart import Chart, Line
+from facewarp.cardiac.report.result_folder import write_result
 from facewarp.core.fields import warp
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_folder import OutputFolder
@@ -176,7 +176,7 @@ def test_nothing_is_left_when_writing_fails(result, tmp_path, monkeypatch, error
     def fail(*_args, **_more):
         raise error
 
-    monkeypatch.setattr("facewarp.cardiac.results.write_map", fail)
+    monkeypatch.setattr("facewarp.cardiac.report.result_folder.write_map", fail)
     with pytest.raises((OSError, KeyboardInterrupt)):
         write_result(result, tmp_path / "new" / "anna")
     assert not list(tmp_path.iterdir())

@@ -2,8 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from facewarp.cardiac.model_grid import ModelGrid
-from facewarp.cardiac.tracking import Motion, reconcile, round_trip_mm, segment, track
+from facewarp.cardiac.motion.cycle_registration import (
+    Motion,
+    reconcile,
+    round_trip_mm,
+    segment,
+    track,
+)
+from facewarp.cardiac.motion.model_grid import ModelGrid
 from facewarp.core.fields import invert, warp
 from facewarp.core.geometry import pixel_grid
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from facewarp.cardiac.nifti import Volume
+from facewarp.cardiac.io.volume import Volume
+from facewarp.cardiac.motion.heart_roi import find_window, stack_window
 from facewarp.cardiac.parts import PART_NAMES
-from facewarp.cardiac.window import find_window, stack_window
 from facewarp.core.config import ModelConfig
 from facewarp.errors import FacewarpError
 

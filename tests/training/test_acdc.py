@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from facewarp.cardiac.nifti import read_volume
+from facewarp.cardiac.io.nifti_reader import read_volume
 from facewarp.cardiac.parts import HeartPart
 from facewarp.core.config import ModelConfig
 from facewarp.errors import FacewarpError

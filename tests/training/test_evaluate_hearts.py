@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from facewarp.cardiac.indices import Indices, Ventricle
-from facewarp.cardiac.model_grid import ModelGrid
+from facewarp.cardiac.motion.model_grid import ModelGrid
 from facewarp.cardiac.parts import PART_NAMES, HeartPart
+from facewarp.cardiac.quantification.indices import Indices, Ventricle
 from facewarp.core.config import ModelConfig
 from facewarp.core.metrics import dice_per_part
 from facewarp.core.model import Model

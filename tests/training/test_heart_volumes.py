@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from facewarp.cardiac.indices import Indices, Ventricle
 from facewarp.cardiac.parts import HeartPart
+from facewarp.cardiac.quantification.indices import Indices, Ventricle
 from facewarp.errors import FacewarpError
 from facewarp.training.datasets.acdc import AcdcPatient, load_patient
 from facewarp.training.datasets.drawn_hearts import write_drawn_patient
