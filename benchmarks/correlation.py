@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from facewarp.system.machine import machine
-from facewarp.training.baselines.flownet import REACH, STRIDE, correlation
+from facewarp.training.baselines.faces.flownet import REACH, STRIDE, correlation
 
 PAIRS, HEIGHT, WIDTH = 8, 40, 33
 

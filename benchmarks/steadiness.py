@@ -33,8 +33,8 @@ from facewarp.face.face import Face
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.tracker import FaceTracker
 from facewarp.system.machine import machine
-from facewarp.training.datasets.motion import Motion
-from facewarp.training.datasets.synthetic import Scene, demo_motion
+from facewarp.training.synthetic.demo_clip import Scene, demo_motion
+from facewarp.training.synthetic.known_motion import Motion
 
 Points = NDArray[np.float64]
 

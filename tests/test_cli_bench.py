@@ -10,8 +10,8 @@ from facewarp.cli.app import app
 from facewarp.core.engines.profiling import matrix_rate, multiply_adds, time_in_turn
 from facewarp.core.model import load
 from facewarp.core.networks.guided_registration import GuidedRegistration
-from facewarp.training.paper_recipe import PaperRecipe, pooled_spline
-from facewarp.training.presets import PRESETS
+from facewarp.training.baselines.faces.paper_recipe import PaperRecipe, pooled_spline
+from facewarp.training.config.presets import PRESETS
 
 
 def test_methods_take_turns_in_blocks():

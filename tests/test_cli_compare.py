@@ -13,9 +13,9 @@ from facewarp.cli.app import app
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import save_weights
-from facewarp.training.datasets.drawn import synthetic_faces
+from facewarp.training.config.presets import FACE_CLASSES
 from facewarp.training.datasets.helen import write_pts
-from facewarp.training.presets import FACE_CLASSES
+from facewarp.training.synthetic.drawn_face import synthetic_faces
 
 TINY = ModelConfig(
     classes=FACE_CLASSES,

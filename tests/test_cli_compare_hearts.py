@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from facewarp.cli.app import app
-from facewarp.training.datasets.drawn_hearts import write_drawn_patient
+from facewarp.training.synthetic.acdc_folders import write_drawn_patient
 
 FILES = {
     *("table.md", "table.csv", "table.json", "patients.csv", "index.html"),

@@ -8,9 +8,9 @@ from typer.testing import CliRunner
 
 from facewarp.cli.app import app
 from facewarp.core.model import load
-from facewarp.training import logs
-from facewarp.training.datasets.drawn_hearts import write_drawn_patient
-from facewarp.training.presets import WHOLE_GRID
+from facewarp.training import run_log
+from facewarp.training.config.train_config import WHOLE_GRID
+from facewarp.training.synthetic.acdc_folders import write_drawn_patient
 
 SMALL = ("model.grid_shape=16,32,32", "model.spacing_mm=6,6,6", "model.input_shape=16,32,32")
 SMALL += ("model.field_shape=8,16,16", "batch=1")
@@ -21,7 +21,7 @@ SMALL += ("model.field_shape=8,16,16", "batch=1")
 def test_the_papers_hearts_are_trained_and_measured(
     preset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logs, "open_tensorboard", lambda folder, step: None)
+    monkeypatch.setattr(run_log, "open_tensorboard", lambda folder, step: None)
     for number in (1, 2, 15, 16):
         write_drawn_patient(tmp_path / "acdc", number)
     settings = [word for setting in SMALL for word in ("--set", setting)]

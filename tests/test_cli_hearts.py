@@ -12,8 +12,8 @@ from typer.testing import CliRunner, Result
 from facewarp.cli.app import app
 from facewarp.core.model import load
 from facewarp.core.weights import file_sha256
-from facewarp.training import logs
-from facewarp.training.datasets.drawn_hearts import write_drawn_patient
+from facewarp.training import run_log
+from facewarp.training.synthetic.acdc_folders import write_drawn_patient
 
 SMALL = [
     "model.grid_shape=8,48,48",
@@ -33,7 +33,7 @@ VOLUMES = {"edv_mae_ml", "esv_mae_ml", "ef_mae", "ef_bias", "ef_correlation"}
 
 @pytest.fixture(autouse=True)
 def _without_tensorboard(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "open_tensorboard", lambda folder, step: None)
+    monkeypatch.setattr(run_log, "open_tensorboard", lambda folder, step: None)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def run(acdc: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Res
     """A run of two steps, validated once, and what the command said."""
     out = tmp_path_factory.mktemp("runs") / "short"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(logs, "open_tensorboard", lambda folder, step: None)
+        patch.setattr(run_log, "open_tensorboard", lambda folder, step: None)
         result = train(acdc, out, "--steps", "2", "--seed", "3", "--json")
     assert result.exit_code == 0, result.stderr
     return out, result

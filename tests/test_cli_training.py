@@ -13,9 +13,9 @@ from typer.testing import CliRunner, Result
 from facewarp.cli.app import app
 from facewarp.core.model import load
 from facewarp.core.weights import file_sha256
-from facewarp.training import logs
-from facewarp.training.datasets.drawn import synthetic_faces
+from facewarp.training import run_log
 from facewarp.training.datasets.helen import write_pts
+from facewarp.training.synthetic.drawn_face import synthetic_faces
 from facewarp.training.trainer import Trainer
 
 CELEBAMASK_IDS = np.array([0, 1, 6, 7, 4, 5, 2, 12], dtype=np.uint8)
@@ -53,7 +53,7 @@ def celebamask(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _without_tensorboard(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "open_tensorboard", lambda folder, step: None)
+    monkeypatch.setattr(run_log, "open_tensorboard", lambda folder, step: None)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def weights(helen: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights of a run of one step."""
     out = tmp_path_factory.mktemp("runs") / "short"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(logs, "open_tensorboard", lambda folder, step: None)
+        patch.setattr(run_log, "open_tensorboard", lambda folder, step: None)
         result = train(helen, out, "--steps", "1", "--no-validate")
     assert result.exit_code == 0, result.stderr
     return out / "model.safetensors"
@@ -158,7 +158,7 @@ def test_ctrl_c_keeps_a_checkpoint_and_says_so(
     out = tmp_path / "run"
     assert f"interrupted: step 2 is kept in {out}; --resume goes on from it" in said(result)
     monkeypatch.undo()
-    monkeypatch.setattr(logs, "open_tensorboard", lambda folder, step: None)
+    monkeypatch.setattr(run_log, "open_tensorboard", lambda folder, step: None)
     result = train(helen, out, "--steps", "3", "--no-validate", "--resume")
     assert result.exit_code == 0, result.stderr
     assert "from step 2 on" in " ".join(result.stdout.split())

@@ -118,7 +118,7 @@ def _methods(
     from facewarp.face.image_formats import to_grey
     from facewarp.face.template.template import Template
     from facewarp.face.tracking.tracker import FaceTracker
-    from facewarp.training.paper_recipe import PaperRecipe
+    from facewarp.training.baselines.faces.paper_recipe import PaperRecipe
 
     template = Template.load("average")
     best = load(model, engine=engines[-1])

@@ -12,7 +12,7 @@ from rich.table import Table
 from facewarp.cli.console import Output
 
 if TYPE_CHECKING:
-    from facewarp.training.compare import Comparison
+    from facewarp.training.comparison.faces import Comparison
     from facewarp.training.datasets.crops import FaceCrop
 
 Methods = Annotated[
@@ -59,9 +59,9 @@ def compare_faces(
     seed: int,
 ) -> None:
     """Measure, write, tell."""
-    from facewarp.training.compare import compare
-    from facewarp.training.comparison_page import write_comparison
-    from facewarp.training.rivals import Sources, chosen_methods, find_methods
+    from facewarp.training.comparison.face_page import write_comparison
+    from facewarp.training.comparison.face_registry import Sources, chosen_methods, find_methods
+    from facewarp.training.comparison.faces import compare
 
     names = chosen_methods(options.methods)
     sources = Sources(options.runs, model, options.landmarker, options.flownet)
@@ -90,7 +90,7 @@ def compare_faces(
 
 def _table(found: "Comparison") -> Table:
     """What fits into a terminal; parts are in the files and the JSON."""
-    from facewarp.training.comparison_page import about, header, line
+    from facewarp.training.comparison.face_page import about, header, line
 
     names = header()
     shown = [0, 1, *range(len(names) - 5, len(names) - 1)]

@@ -11,8 +11,8 @@ from rich.table import Table
 from facewarp.cli.console import Output
 
 if TYPE_CHECKING:
-    from facewarp.training.heart_compare import HeartComparison
-    from facewarp.training.heart_protocols import HeartProtocol
+    from facewarp.training.comparison.hearts import HeartComparison
+    from facewarp.training.evaluation.heart_protocols import HeartProtocol
 
 HeartMethods = Annotated[
     str | None,
@@ -40,13 +40,13 @@ def compare_hearts(
 ) -> None:
     """Measure, write, tell."""
     from facewarp.system.atomic_files import write_csv
-    from facewarp.training.heart_compare import compare_on_hearts
-    from facewarp.training.heart_comparison_page import write_heart_comparison
-    from facewarp.training.heart_rivals import (
+    from facewarp.training.comparison.heart_page import write_heart_comparison
+    from facewarp.training.comparison.heart_registry import (
         HeartSources,
         chosen_heart_methods,
         find_heart_methods,
     )
+    from facewarp.training.comparison.hearts import compare_on_hearts
 
     names = chosen_heart_methods(words)
     methods, skipped = find_heart_methods(names, HeartSources(runs, model))
@@ -76,7 +76,7 @@ def compare_hearts(
 
 def _table(found: "HeartComparison") -> Table:
     """What fits into a terminal; the rest is in the files and the JSON."""
-    from facewarp.training.heart_comparison_page import about, header, line
+    from facewarp.training.comparison.heart_page import about, header, line
 
     names = header()
     shown = [names.index(name) for name in names if name not in _LEFT_OUT]

@@ -53,8 +53,8 @@ def demo(
     from facewarp.media.sinks import open_sink
     from facewarp.media.sources import open_source
     from facewarp.media.track_records import open_records
-    from facewarp.training.datasets.motion import load_motion
-    from facewarp.training.point_error import point_error
+    from facewarp.training.synthetic.known_motion import load_motion
+    from facewarp.training.synthetic.tracking_error import point_error
 
     output = output_of(ctx)
     assets = Path(str(resources.files("facewarp.assets"))) / "demo"
@@ -95,7 +95,7 @@ class Show:
 
     def __init__(self, tracker: "FaceTracker", duration_s: float) -> None:
         from facewarp.face.effects.factory import make_effect
-        from facewarp.training.point_error import TrackedPoints
+        from facewarp.training.synthetic.tracking_error import TrackedPoints
 
         self._tracker = tracker
         self._duration_s = duration_s
@@ -117,7 +117,7 @@ class Show:
     def draw(self, frame: "Frame", faces: list["Face"]) -> tuple["Image", list[dict[str, Any]]]:
         """A frame's picture with the scene's effect, and its records."""
         from facewarp.face.tracking.record import record_of
-        from facewarp.training.point_error import TrackedPoints
+        from facewarp.training.synthetic.tracking_error import TrackedPoints
 
         seen = next((face for face in faces if face.state != "lost"), None)
         self.tracks.append(

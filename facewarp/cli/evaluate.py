@@ -23,7 +23,7 @@ from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
     from facewarp.training.datasets.photo import FacePhoto
-    from facewarp.training.evaluate import FaceEvaluation
+    from facewarp.training.evaluation.faces import FaceEvaluation
 
 evaluate = typer.Typer(
     help="Measure a model on annotated photographs or scans.", no_args_is_help=True
@@ -71,7 +71,7 @@ def helen(
     pair, then over pairs. With --methods all, rivals and presets are measured on the same pairs;
     those not trained yet are named with the command that trains them.
     """
-    from facewarp.training.face_data import helen_test_photos
+    from facewarp.training.dataloading.face_data import helen_test_photos
 
     output = output_of(ctx)
     output.say("Reading photographs ...")
@@ -117,7 +117,7 @@ def celebamask(
 
     Pairs and Dice are those of ``facewarp eval helen``.
     """
-    from facewarp.training.face_data import celebamask_test_photos
+    from facewarp.training.dataloading.face_data import celebamask_test_photos
 
     output = output_of(ctx)
     output.say("Reading photographs ...")
@@ -162,7 +162,7 @@ def _evaluate(
 
     from facewarp.core.model import load
     from facewarp.training.datasets.crops import load_test_crops
-    from facewarp.training.evaluate import evaluate_faces, write_pairs_csv
+    from facewarp.training.evaluation.faces import evaluate_faces, write_pairs_csv
 
     if threads is not None:
         torch.set_num_threads(threads)
@@ -184,8 +184,8 @@ def _evaluate(
         write_pairs_csv(pairs_csv, scores)
     if picture is not None:
         from facewarp.drawing.png import write_png
-        from facewarp.training.figures import sheet
-        from facewarp.training.validate import example_pictures
+        from facewarp.training.validation.face_sheets import sheet
+        from facewarp.training.validation.faces import example_pictures
 
         write_png(picture, sheet(example_pictures(loaded, crops, scores)))
     runs = loaded.engine.summary

@@ -14,7 +14,7 @@ from facewarp.cli.console import output_of
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
-    from facewarp.training.evaluate_hearts import HeartEvaluation
+    from facewarp.training.evaluation.hearts import HeartEvaluation
 
 Model = Annotated[str, typer.Option(help="A shipped name, a weights file or a run's folder.")]
 Threads = Annotated[
@@ -76,8 +76,8 @@ def acdc(
     import torch
 
     from facewarp.core.model import load
-    from facewarp.training.evaluate_hearts import evaluate_hearts, write_patients_csv
-    from facewarp.training.heart_protocols import PROTOCOLS
+    from facewarp.training.evaluation.heart_protocols import PROTOCOLS
+    from facewarp.training.evaluation.hearts import evaluate_hearts, write_patients_csv
 
     output = output_of(ctx)
     if threads is not None:
@@ -100,12 +100,12 @@ def acdc(
         write_patients_csv(out, scores, volumes)
     if picture is not None:
         from facewarp.drawing.png import write_png
-        from facewarp.training.heart_figures import sheet
-        from facewarp.training.heart_validate import pictures_of
+        from facewarp.training.validation.heart_sheets import sheet
+        from facewarp.training.validation.hearts import pictures_of
 
         write_png(picture, sheet(pictures_of(loaded, folders, scores, way)))
     if figures is not None:
-        from facewarp.training.heart_figures import write_volume_plots
+        from facewarp.training.validation.heart_sheets import write_volume_plots
 
         origin = f"facewarp eval acdc, {split}; weights {found.weights_sha256[:12]}"
         written += write_volume_plots(figures, volumes, f"{len(folders)} patients of ACDC", origin)

@@ -33,11 +33,11 @@ from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
     from facewarp.core.networks.guided_registration import GuidedRegistration
-    from facewarp.training.face_data import FaceData
-    from facewarp.training.heart_data import HeartData
-    from facewarp.training.parallel import Team
-    from facewarp.training.presets import TrainConfig
-    from facewarp.training.runs import RunResult
+    from facewarp.training.config.train_config import TrainConfig
+    from facewarp.training.dataloading.face_data import FaceData
+    from facewarp.training.dataloading.heart_data import HeartData
+    from facewarp.training.distributed import Team
+    from facewarp.training.run import RunResult
     from facewarp.training.trainer import StepReport, Trainer, Validate
 
     Read = Callable[[TrainConfig], FaceData | HeartData]
@@ -83,7 +83,7 @@ def helen(
     """
 
     def photographs(_: "TrainConfig") -> "FaceData":
-        from facewarp.training.face_data import helen_training_data
+        from facewarp.training.dataloading.face_data import helen_training_data
 
         return helen_training_data(
             data,
@@ -125,7 +125,7 @@ def celebamask_(
     """
 
     def photographs(_: "TrainConfig") -> "FaceData":
-        from facewarp.training.face_data import celebamask_training_data
+        from facewarp.training.dataloading.face_data import celebamask_training_data
 
         return celebamask_training_data(data, extra=extra or (), hold_out=validate)
 
@@ -161,7 +161,7 @@ def acdc(
     """
 
     def patients(config: "TrainConfig") -> "HeartData":
-        from facewarp.training.heart_data import heart_training_data
+        from facewarp.training.dataloading.heart_data import heart_training_data
 
         return heart_training_data(data, config.model, hold_out=validate)
 
@@ -188,7 +188,7 @@ def _train(
     import torch
 
     from facewarp.system.memory import keep_freed_memory
-    from facewarp.training.parallel import Team
+    from facewarp.training.distributed import Team
 
     keep_freed_memory()
     if threads is not None:
@@ -213,8 +213,9 @@ def _train_in(
 ) -> None:
     from facewarp.core.engines.device import present_device
     from facewarp.core.weights import find_weights, load_weights
-    from facewarp.training.optimiser import learning_rate
-    from facewarp.training.runs import (
+    from facewarp.training.config.overrides import parse_settings
+    from facewarp.training.optimizer import learning_rate
+    from facewarp.training.run import (
         for_epochs,
         prepare,
         result_of,
@@ -222,7 +223,6 @@ def _train_in(
         trained_on,
         wastes_matrix_units,
     )
-    from facewarp.training.settings import parse_settings
 
     present_device(device)  # what is not there is said before all that is to be read
     folder, resume = choices.folder, choices.resume
@@ -290,13 +290,13 @@ def _train_in(
 
 
 def _validator(data: "FaceData | HeartData", config: "TrainConfig", folder: Path) -> "Validate":
-    from facewarp.training.face_data import FaceData
+    from facewarp.training.dataloading.face_data import FaceData
 
     if isinstance(data, FaceData):
-        from facewarp.training.validate import Validator
+        from facewarp.training.validation.faces import Validator
 
         return Validator(data.held_out, folder)
-    from facewarp.training.heart_validate import HeartValidator
+    from facewarp.training.validation.hearts import HeartValidator
 
     return HeartValidator(data.held_out, folder, whole=not config.view_shape)
 

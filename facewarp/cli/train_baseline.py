@@ -111,8 +111,11 @@ def baseline(
 def _train_esr(
     output: Output, data: Path, folder: Path, given: Mapping[str, Any], resume: bool
 ) -> Path:
-    from facewarp.training.baselines.shape_regression import FernSettings, train_shape_regression
-    from facewarp.training.face_data import helen_training_data
+    from facewarp.training.baselines.faces.shape_regression import (
+        FernSettings,
+        train_shape_regression,
+    )
+    from facewarp.training.dataloading.face_data import helen_training_data
 
     unknown = sorted(given.keys() - {"seed"})
     if resume or unknown:

@@ -36,8 +36,9 @@ def train_network(
     Returns:
         The weights file.
     """
-    from facewarp.training.baselines import face_networks, heart_networks
-    from facewarp.training.baselines.rival_training import begun_with
+    from facewarp.training.baselines.faces import networks as face_networks
+    from facewarp.training.baselines.hearts import networks as heart_networks
+    from facewarp.training.baselines.network_training import begun_with
 
     kind: ModuleType = face_networks if of_faces else heart_networks
     if resume:

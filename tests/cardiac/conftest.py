@@ -10,7 +10,7 @@ import torch
 
 from facewarp.cardiac.parts import PART_NAMES, HeartPart
 from facewarp.core.config import ModelConfig
-from facewarp.training.datasets.beating import (
+from facewarp.training.synthetic.beating_heart import (
     BeatingCine,
     BeatingHeart,
     beating_labels,

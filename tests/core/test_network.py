@@ -9,7 +9,7 @@ from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.networks.part_net import PartNet
 from facewarp.core.networks.reg_net import RegNet
-from facewarp.training.presets import PRESETS
+from facewarp.training.config.presets import PRESETS
 
 
 def convolutions(net):

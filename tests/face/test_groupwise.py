@@ -13,8 +13,8 @@ from facewarp.face.parts import MIRROR_PARTS, FacePart, mirrored_points
 from facewarp.face.template.template import Template
 from facewarp.face.template_building.groupwise import Member, average_face
 from facewarp.face.tracking.registration import Fitter
-from facewarp.training.build_template import first_shape
-from facewarp.training.datasets.masks import part_masks
+from facewarp.training.datasets.landmark_masks import part_masks
+from facewarp.training.release.build_template import first_shape
 
 WIDTH = CROP_SHAPE[1]
 GRAY = 30  # of a drawn face, times its part

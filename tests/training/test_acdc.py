@@ -11,23 +11,23 @@ from facewarp.cardiac.io.nifti_reader import read_volume
 from facewarp.cardiac.parts import HeartPart
 from facewarp.core.config import ModelConfig
 from facewarp.errors import FacewarpError
-from facewarp.training.datasets.acdc import (
-    load_case,
-    load_patient,
-    number_in_group,
-    patient_number,
-)
-from facewarp.training.datasets.drawn_hearts import write_acdc_file, write_drawn_patient
-from facewarp.training.heart_data import (
+from facewarp.training.config.presets import preset
+from facewarp.training.dataloading.heart_data import (
     chosen_patients,
     heart_grid,
     heart_training_data,
     patient_folders,
     spans,
 )
-from facewarp.training.heart_protocols import PROTOCOLS
-from facewarp.training.heart_volumes import true_indices
-from facewarp.training.presets import preset
+from facewarp.training.datasets.acdc import (
+    load_case,
+    load_patient,
+    number_in_group,
+    patient_number,
+)
+from facewarp.training.evaluation.heart_protocols import PROTOCOLS
+from facewarp.training.evaluation.heart_volumes import true_indices
+from facewarp.training.synthetic.acdc_folders import write_acdc_file, write_drawn_patient
 
 GRID = (8, 32, 32)
 SPACING = (6.0, 6.0, 12.0)

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from facewarp.face.parts import MIRROR_LANDMARKS, MIRROR_PARTS
-from facewarp.training.augment import AugmentConfig, augment, occlude, relight
-from facewarp.training.batches import FaceBatches
+from facewarp.training.dataloading.face_augmentation import AugmentConfig, augment, occlude, relight
+from facewarp.training.dataloading.face_batches import FaceBatches
 from facewarp.training.datasets.photo import FacePhoto
 
 GEOMETRY = replace(AugmentConfig(), photometric=0.0, occlude=0.0)

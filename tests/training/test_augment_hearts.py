@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import maximum_filter as maximum
 from scipy.ndimage import minimum_filter as minimum
 
-from facewarp.training.augment_hearts import HeartAugment, augment_pair
+from facewarp.training.dataloading.heart_augmentation import HeartAugment, augment_pair
 from facewarp.training.datasets.acdc import HeartCase
 
 GREYS = np.array([0.1, 0.4, 0.7, 1.0], np.float32)  # of the parts

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facewarp.cardiac.parts import HeartPart
-from facewarp.training.datasets.beating import (
+from facewarp.training.synthetic.beating_heart import (
     BeatingHeart,
     beating_cine,
     beating_labels,

@@ -6,8 +6,8 @@ import pytest
 from facewarp.errors import FacewarpError
 from facewarp.face.rendering.textures import load_texture, texture_blend
 from facewarp.face.template.template import Template
-from facewarp.training.anatomy import Anatomy
-from facewarp.training.brushes import (
+from facewarp.training.texture_painting.anatomy import Anatomy
+from facewarp.training.texture_painting.brushes import (
     FINE,
     SHAPE,
     Painting,
@@ -20,7 +20,7 @@ from facewarp.training.brushes import (
     spiral,
     stroke,
 )
-from facewarp.training.paint_textures import TEXTURES, read_landmarks, save_texture
+from facewarp.training.texture_painting.paint import TEXTURES, read_landmarks, save_texture
 
 CORNERS = np.array([(20.0, 30.0), (60.0, 40.0), (70.0, 90.0), (25.0, 80.0)])
 

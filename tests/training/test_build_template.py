@@ -11,8 +11,8 @@ from facewarp.face.crop import CROP_SHAPE, Crop
 from facewarp.face.parts import mirrored_points
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.registration import Fitter
-from facewarp.training.build_template import MARGIN, first_shape, main, member_of
 from facewarp.training.datasets.helen import write_pts
+from facewarp.training.release.build_template import MARGIN, first_shape, main, member_of
 
 WIDTH = CROP_SHAPE[1]
 

@@ -13,7 +13,7 @@ from facewarp.face.parts import MIRROR_LANDMARKS, MIRROR_PARTS, FacePart
 from facewarp.training.datasets.celebamask import load_celebamask, parts_of_ids, trim_above_brows
 from facewarp.training.datasets.crops import evaluation_pairs, load_test_crops, protocol_crop
 from facewarp.training.datasets.helen import load_helen, read_pts, write_pts
-from facewarp.training.datasets.masks import part_masks
+from facewarp.training.datasets.landmark_masks import part_masks
 from facewarp.training.datasets.photo import FacePhoto, assign_sides, box_of_masks, box_of_points
 
 POINTS = "version: 1\nn_points:  68\n{\n" + "10.5 20.25\n" * 68 + "}\n"

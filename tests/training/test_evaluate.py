@@ -18,9 +18,9 @@ from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.face.parts import PART_COLORS, FacePart
 from facewarp.system.machine import machine
+from facewarp.training.config.presets import FACE_CLASSES
 from facewarp.training.datasets.crops import FaceCrop, load_test_crops
-from facewarp.training.datasets.drawn import synthetic_faces
-from facewarp.training.evaluate import (
+from facewarp.training.evaluation.faces import (
     PARTS,
     PairScore,
     evaluate_faces,
@@ -29,9 +29,9 @@ from facewarp.training.evaluate import (
     summarise,
     write_pairs_csv,
 )
-from facewarp.training.figures import coloured, sheet
-from facewarp.training.presets import FACE_CLASSES
-from facewarp.training.validate import SHOWN, Validator, example_pictures
+from facewarp.training.synthetic.drawn_face import synthetic_faces
+from facewarp.training.validation.face_sheets import coloured, sheet
+from facewarp.training.validation.faces import SHOWN, Validator, example_pictures
 
 SHAPE = (320, 260)
 TINY = ModelConfig(

@@ -16,9 +16,13 @@ from facewarp.core.metrics import dice_per_part
 from facewarp.core.model import Model
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
+from facewarp.training.config.presets import preset
+from facewarp.training.config.train_config import WHOLE_GRID
 from facewarp.training.datasets.acdc import AcdcPatient, load_patient
-from facewarp.training.datasets.drawn_hearts import write_drawn_patient
-from facewarp.training.evaluate_hearts import (
+from facewarp.training.evaluation.heart_methods import GuidedMethod, RegisteredPair
+from facewarp.training.evaluation.heart_protocols import PROTOCOLS, carry_field
+from facewarp.training.evaluation.heart_volumes import HeartVolumes
+from facewarp.training.evaluation.hearts import (
     HeartEvaluation,
     PatientScore,
     evaluate_hearts,
@@ -27,10 +31,7 @@ from facewarp.training.evaluate_hearts import (
     score_patient,
     write_patients_csv,
 )
-from facewarp.training.heart_methods import GuidedMethod, RegisteredPair
-from facewarp.training.heart_protocols import PROTOCOLS, carry_field
-from facewarp.training.heart_volumes import HeartVolumes
-from facewarp.training.presets import WHOLE_GRID, preset
+from facewarp.training.synthetic.acdc_folders import write_drawn_patient
 
 MEMWARP, PAPER = PROTOCOLS["memwarp"], PROTOCOLS["paper"]
 

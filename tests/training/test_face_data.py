@@ -8,15 +8,15 @@ import pytest
 
 from facewarp.errors import FacewarpError
 from facewarp.face.parts import FacePart
-from facewarp.training.datasets.drawn import synthetic_faces
-from facewarp.training.datasets.helen import write_pts
-from facewarp.training.datasets.photo import FacePhoto
-from facewarp.training.face_data import (
+from facewarp.training.dataloading.face_data import (
     celebamask_test_photos,
     celebamask_training_data,
     helen_test_photos,
     helen_training_data,
 )
+from facewarp.training.datasets.helen import write_pts
+from facewarp.training.datasets.photo import FacePhoto
+from facewarp.training.synthetic.drawn_face import synthetic_faces
 
 FACE = synthetic_faces(np.random.default_rng(3), 1)[0]
 CELEBAMASK_IDS = np.array([0, 1, 6, 7, 4, 5, 2, 12], dtype=np.uint8)

@@ -11,9 +11,9 @@ from facewarp.core.geometry import pixel_grid
 from facewarp.core.model import Model
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
-from facewarp.training.face_methods import GuidedMethod, RivalMethod, polyaffine_by_parts
-from facewarp.training.presets import FACE_CLASSES
-from facewarp.training.rivals import ALL, Sources, chosen_methods, find_methods
+from facewarp.training.comparison.face_registry import ALL, Sources, chosen_methods, find_methods
+from facewarp.training.config.presets import FACE_CLASSES
+from facewarp.training.evaluation.face_methods import GuidedMethod, RivalMethod, polyaffine_by_parts
 
 TINY = ModelConfig(
     classes=FACE_CLASSES,

@@ -10,15 +10,16 @@ import torch
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
-from facewarp.training.augment_hearts import HeartAugment
+from facewarp.training.config.overrides import with_settings
+from facewarp.training.config.presets import PRESETS, preset
+from facewarp.training.config.train_config import TrainConfig
+from facewarp.training.dataloading.heart_augmentation import HeartAugment
+from facewarp.training.dataloading.heart_batches import HeartBatches
+from facewarp.training.dataloading.heart_data import HeartData
 from facewarp.training.datasets.acdc import HeartCase, load_case, load_patient
-from facewarp.training.datasets.drawn_hearts import write_drawn_patient
-from facewarp.training.heart_batches import HeartBatches
-from facewarp.training.heart_data import HeartData
-from facewarp.training.heart_validate import SHOWN, HeartValidator
-from facewarp.training.presets import PRESETS, TrainConfig, preset
-from facewarp.training.settings import with_settings
+from facewarp.training.synthetic.acdc_folders import write_drawn_patient
 from facewarp.training.trainer import Trainer
+from facewarp.training.validation.hearts import SHOWN, HeartValidator
 
 SPACING = (6.0, 6.0, 12.0)
 FLAT = (1, 2, 2)

@@ -10,10 +10,10 @@ from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import file_sha256, load_weights, save_weights
 from facewarp.errors import FacewarpError
-from facewarp.training.heart_tables import main as write_tables
-from facewarp.training.heart_tables import registration_table, volume_table, with_tables
-from facewarp.training.presets import HEART_CLASSES
-from facewarp.training.ship import main, ship_weights
+from facewarp.training.config.presets import HEART_CLASSES
+from facewarp.training.release.heart_tables import main as write_tables
+from facewarp.training.release.heart_tables import registration_table, volume_table, with_tables
+from facewarp.training.release.ship import main, ship_weights
 
 FLAT = (1, 2, 2)
 TINY = ModelConfig(

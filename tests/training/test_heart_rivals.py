@@ -12,22 +12,22 @@ from facewarp.core.model import Model
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import save_weights
 from facewarp.errors import FacewarpError
-from facewarp.training.baselines import elastix
-from facewarp.training.baselines.heart_networks import build, train_config
-from facewarp.training.baselines.rival_training import RivalSettings, save_network
-from facewarp.training.datasets.acdc import AcdcPatient, load_patient
-from facewarp.training.datasets.drawn_hearts import write_drawn_patient
-from facewarp.training.evaluate_hearts import score_patient
-from facewarp.training.heart_compare import compare_on_hearts
-from facewarp.training.heart_methods import GuidedMethod, RivalMethod
-from facewarp.training.heart_protocols import PROTOCOLS
-from facewarp.training.heart_rivals import (
+from facewarp.training.baselines.hearts import elastix
+from facewarp.training.baselines.hearts.networks import build, train_config
+from facewarp.training.baselines.network_training import RivalSettings, save_network
+from facewarp.training.comparison.heart_registry import (
     ALL,
     HeartSources,
     chosen_heart_methods,
     find_heart_methods,
 )
-from facewarp.training.presets import HEART_CLASSES
+from facewarp.training.comparison.hearts import compare_on_hearts
+from facewarp.training.config.presets import HEART_CLASSES
+from facewarp.training.datasets.acdc import AcdcPatient, load_patient
+from facewarp.training.evaluation.heart_methods import GuidedMethod, RivalMethod
+from facewarp.training.evaluation.heart_protocols import PROTOCOLS
+from facewarp.training.evaluation.hearts import score_patient
+from facewarp.training.synthetic.acdc_folders import write_drawn_patient
 
 TINY = ModelConfig(
     kind="heart",
@@ -79,7 +79,7 @@ def test_what_is_missing_is_named_with_what_helps(
 
 
 def test_voxelmorph_without_monai_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("facewarp.training.heart_rivals.find_spec", lambda name: None)
+    monkeypatch.setattr("facewarp.training.comparison.heart_registry.find_spec", lambda name: None)
     found, (skipped,) = find_heart_methods(["voxelmorph"], HeartSources(tmp_path))
     assert not found
     assert "MONAI" in skipped.reason

@@ -12,10 +12,9 @@ import torch
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.quantification.indices import Indices, Ventricle
 from facewarp.errors import FacewarpError
+from facewarp.training.config.presets import preset
 from facewarp.training.datasets.acdc import AcdcPatient, load_patient
-from facewarp.training.datasets.drawn_hearts import write_drawn_patient
-from facewarp.training.heart_figures import HeartPicture, sheet, write_volume_plots
-from facewarp.training.heart_volumes import (
+from facewarp.training.evaluation.heart_volumes import (
     Agreement,
     HeartVolumes,
     VolumeErrors,
@@ -24,7 +23,8 @@ from facewarp.training.heart_volumes import (
     true_indices,
     two_frames,
 )
-from facewarp.training.presets import preset
+from facewarp.training.synthetic.acdc_folders import write_drawn_patient
+from facewarp.training.validation.heart_sheets import HeartPicture, sheet, write_volume_plots
 
 
 @pytest.fixture(scope="module")

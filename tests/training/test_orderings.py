@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from facewarp.training.orderings import orderings
-from facewarp.training.result_table import ResultTable
+from facewarp.training.comparison.orderings import orderings
+from facewarp.training.comparison.result_table import ResultTable
 
 CLAIM = ("guided over unguided", "a", "b")
 

@@ -8,9 +8,10 @@ import torch
 
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
-from facewarp.training.paper_presets import at_size
-from facewarp.training.presets import PRESETS, TrainConfig, preset
-from facewarp.training.runs import for_epochs, run_config
+from facewarp.training.config.paper_variants import at_size
+from facewarp.training.config.presets import PRESETS, preset
+from facewarp.training.config.train_config import TrainConfig
+from facewarp.training.run import for_epochs, run_config
 
 VARIANTS = [name for name in PRESETS if name.startswith("paper-")]
 

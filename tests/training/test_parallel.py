@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from facewarp.training.parallel import Team
+from facewarp.training.distributed import Team
 
 RUN = """
 import sys
@@ -21,12 +21,12 @@ import torch
 
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
 from facewarp.training import logs
-from facewarp.training.batches import FaceBatches
-from facewarp.training.datasets.drawn import synthetic_faces
-from facewarp.training.face_data import FaceData
-from facewarp.training.parallel import Team
-from facewarp.training.presets import FACE_CLASSES, PRESETS
-from facewarp.training.runs import prepare
+from facewarp.training.dataloading.batches import FaceBatches
+from facewarp.training.synthetic.drawn_face import synthetic_faces
+from facewarp.training.dataloading.face_data import FaceData
+from facewarp.training.distributed import Team
+from facewarp.training.config.presets import FACE_CLASSES, PRESETS
+from facewarp.training.run import prepare
 
 logs.open_tensorboard = lambda folder, step: None
 torch.set_num_threads(1)

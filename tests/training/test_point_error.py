@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from facewarp.training.datasets.motion import Channel, Motion
-from facewarp.training.point_error import TrackedPoints, point_error
+from facewarp.training.synthetic.known_motion import Channel, Motion
+from facewarp.training.synthetic.tracking_error import TrackedPoints, point_error
 
 
 @pytest.fixture

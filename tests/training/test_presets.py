@@ -5,8 +5,9 @@ import pytest
 
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
-from facewarp.training.presets import PRESETS, TrainConfig, preset
-from facewarp.training.settings import parse_settings, with_settings
+from facewarp.training.config.overrides import parse_settings, with_settings
+from facewarp.training.config.presets import PRESETS, preset
+from facewarp.training.config.train_config import TrainConfig
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from facewarp.core.model import load
 from facewarp.errors import FacewarpError
 from facewarp.face.tracking.confidence import Calibration
 from facewarp.face.tracking.registration import Fitter
-from facewarp.training import groups, reliability
 from facewarp.training.datasets.helen import write_pts
-from facewarp.training.evaluate import PairScore
-from facewarp.training.reliability import (
+from facewarp.training.evaluation import face_groups, reliability
+from facewarp.training.evaluation.faces import PairScore
+from facewarp.training.evaluation.reliability import (
     EDGES,
     Registration,
     binned,
@@ -95,7 +95,7 @@ def test_groups_are_compared_with_all_the_others_worst_first():
     ]
     kinds = {f"p{i}": {"turned far" if i < 10 else "from the front"} for i in range(40)}
     kinds["p39"].add("rare")
-    found = groups.grouped(scores, kinds)
+    found = face_groups.grouped(scores, kinds)
     assert [(g.name, g.count) for g in found] == [
         ("all", 40), ("turned far", 10), ("from the front", 30),
     ]  # fmt: skip
@@ -119,7 +119,7 @@ def test_pose_and_expression_are_told_from_the_points(photo):
     open_mouth[66] += 0.5 * (open_mouth[66] - open_mouth[33])
     for eye in (slice(36, 42), slice(42, 48)):
         shut[eye, 1] = shut[eye, 1].mean()
-    tell = groups._pose_and_expression
+    tell = face_groups._pose_and_expression
     assert "from the front" in tell(points)
     assert "turned far" in tell(turned(points, 0.8))
     assert "turned a little" in tell(turned(points, 0.25))
@@ -144,13 +144,13 @@ def test_skin_and_light_are_told_from_the_picture(photo, tmp_path, colour, kind)
     shown = dataclasses.replace(
         photo, path=path, image=np.full(shape, int(np.mean(colour)), np.uint8)
     )
-    kinds = groups.kinds_of(shown)
+    kinds = face_groups.kinds_of(shown)
     assert kind in kinds
     assert ("dim light" in kinds) == (np.mean(colour) < 80)
     assert "blurred" in kinds
     masks = np.zeros(shape, np.uint8)
     masks[:60, :60] = 3
-    assert "glasses" in groups.kinds_of(shown, masks)
+    assert "glasses" in face_groups.kinds_of(shown, masks)
     assert "glasses" not in kinds
 
 
@@ -166,10 +166,10 @@ def test_the_commands_print_tables_and_json(photo, tmp_path, capsys):
     )
     assert "| confidence |" in capsys.readouterr().out
     assert PIL.Image.open(tmp_path / "r.png").width > 800
-    groups.main(["--data", str(tmp_path / "set"), "--json"])
+    face_groups.main(["--data", str(tmp_path / "set"), "--json"])
     told = json.loads(capsys.readouterr().out)
     assert told["groups"][0]["name"] == "all"
     assert told["groups"][0]["count"] == 12
     with pytest.raises(SystemExit) as stop:
-        groups.main(["--data", str(tmp_path / "none")])
+        face_groups.main(["--data", str(tmp_path / "none")])
     assert stop.value.code == 1

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from facewarp.training.presets import PRESETS
-from facewarp.training.runs import wastes_matrix_units
+from facewarp.training.config.presets import PRESETS
+from facewarp.training.run import wastes_matrix_units
 
 PLAIN = PRESETS["face"]
 

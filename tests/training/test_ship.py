@@ -15,13 +15,13 @@ from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import file_sha256, load_weights, save_weights
 from facewarp.errors import FacewarpError
 from facewarp.face.tracking.confidence import KEY, Calibration
-from facewarp.training import ship
+from facewarp.training.config.presets import FACE_CLASSES
+from facewarp.training.dataloading.face_data import helen_training_data
 from facewarp.training.datasets.helen import write_pts
 from facewarp.training.datasets.photo import FacePhoto
-from facewarp.training.evaluate import PARTS
-from facewarp.training.face_data import helen_training_data
-from facewarp.training.presets import FACE_CLASSES
-from facewarp.training.ship import main, ship_card, ship_weights
+from facewarp.training.evaluation.faces import PARTS
+from facewarp.training.release import ship
+from facewarp.training.release.ship import main, ship_card, ship_weights
 
 TINY = ModelConfig(
     classes=FACE_CLASSES,

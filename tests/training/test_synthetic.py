@@ -11,9 +11,9 @@ from scipy import ndimage
 
 from facewarp.errors import FacewarpError
 from facewarp.face.parts import FacePart
-from facewarp.training.datasets.drawn import synthetic_faces
-from facewarp.training.datasets.motion import Bump, Channel, Motion, load_motion
-from facewarp.training.datasets.synthetic import FPS, SHAPE, Scene, demo_motion
+from facewarp.training.synthetic.demo_clip import FPS, SHAPE, Scene, demo_motion
+from facewarp.training.synthetic.drawn_face import synthetic_faces
+from facewarp.training.synthetic.known_motion import Bump, Channel, Motion, load_motion
 
 DEMO = files("facewarp.assets").joinpath("demo")
 TIMES = [0.3, 0.95, 1.5, 2.45, 2.9, 3.4, 3.6, 4.6, 5.5]

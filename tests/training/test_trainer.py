@@ -20,8 +20,8 @@ from torch import Tensor
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
 from facewarp.core.weights import load_weights
 from facewarp.errors import FacewarpError
-from facewarp.training import checkpoint, logs
-from facewarp.training.presets import TrainConfig
+from facewarp.training import checkpoint, run_log
+from facewarp.training.config.train_config import TrainConfig
 from facewarp.training.trainer import Batch, StepReport, Trainer, Watch
 
 GRID = (32, 26)
@@ -93,7 +93,7 @@ class Discs:
 @pytest.fixture(autouse=True)
 def _without_tensorboard(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if "tensorboard" not in request.node.name:  # it takes a second to import
-        monkeypatch.setattr(logs, "open_tensorboard", lambda folder, step: None)
+        monkeypatch.setattr(run_log, "open_tensorboard", lambda folder, step: None)
 
 
 def trainer(folder: Path, config: TrainConfig = CONFIG, data: Discs | None = None) -> Trainer:

@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from facewarp.errors import FacewarpError
-from facewarp.training.baselines import face_networks, rival_training
-from facewarp.training.baselines.face_networks import DEFAULTS, build, load, new_network, train
-from facewarp.training.baselines.flownet import flow_field
-from facewarp.training.baselines.rival_training import RivalSettings, begun_with, save_network
-from facewarp.training.datasets.drawn import synthetic_faces
-from facewarp.training.face_data import FaceData
+from facewarp.training.baselines import network_training
+from facewarp.training.baselines.faces import networks
+from facewarp.training.baselines.faces.flownet import flow_field
+from facewarp.training.baselines.faces.networks import DEFAULTS, build, load, new_network, train
+from facewarp.training.baselines.network_training import RivalSettings, begun_with, save_network
+from facewarp.training.dataloading.face_data import FaceData
+from facewarp.training.synthetic.drawn_face import synthetic_faces
 
 WEIGHTS = "model.safetensors"
 
@@ -31,8 +32,8 @@ def faces() -> FaceData:
 def test_its_loss_falls_on_a_batch(name: str, faces: FaceData) -> None:
     settings = RivalSettings(batch=2)
     net = new_network(name, settings, 4)
-    batches = faces.batches(face_networks.train_config(name, settings), 1)
-    terms, batch = face_networks.objective(net, batches), batches.batch(0)
+    batches = faces.batches(networks.train_config(name, settings), 1)
+    terms, batch = networks.objective(net, batches), batches.batch(0)
     optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
     losses = []
     for _ in range(12):
@@ -45,13 +46,13 @@ def test_its_loss_falls_on_a_batch(name: str, faces: FaceData) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", face_networks.NETWORKS)
+@pytest.mark.parametrize("name", networks.NETWORKS)
 def test_a_run_that_was_stopped_goes_on_as_it_would_have(
     name: str, faces: FaceData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Often(RivalSettings):
         def train_config(self, *given):  # type: ignore[no-untyped-def]
-            return rival_training.replace(super().train_config(*given), checkpoint_every=2)
+            return network_training.replace(super().train_config(*given), checkpoint_every=2)
 
     settings = Often(steps=3, batch=1, precision="bfloat16", seed=4)
     whole = train(new_network(name, settings, 2), name, faces, tmp_path / "whole", settings)
@@ -78,7 +79,7 @@ def test_a_run_that_was_stopped_goes_on_as_it_would_have(
         assert [row["step"] for row in csv.DictReader(file)] == ["1", "2", "3"]
 
 
-@pytest.mark.parametrize("name", face_networks.NETWORKS)
+@pytest.mark.parametrize("name", networks.NETWORKS)
 def test_half_precision_changes_little_and_gives_float32(name: str) -> None:
     net = new_network(name, DEFAULTS, 4).eval()
     fixed, moving = torch.rand(2, 1, 1, 320, 260, generator=torch.Generator().manual_seed(1))
@@ -87,7 +88,7 @@ def test_half_precision_changes_little_and_gives_float32(name: str) -> None:
             torch.nn.init.normal_(net.head[-1].weight)  # type: ignore[union-attr]
         exact = net.field(fixed, moving)
         for layer in net.for_half_precision:
-            rival_training._in_half_precision(layer)
+            network_training._in_half_precision(layer)
         found = net.field(fixed, moving)
     assert found.dtype == torch.float32
     assert 0 < (found - exact).abs().max() < 0.05 * exact.abs().max()

@@ -11,18 +11,18 @@ import torch
 from facewarp.core import fields
 from facewarp.errors import FacewarpError
 from facewarp.training import losses
-from facewarp.training.baselines import synthetic_flow
-from facewarp.training.baselines.dis_flow import dis_flow
-from facewarp.training.baselines.flownet import (
+from facewarp.training.baselines.faces import synthetic_flow
+from facewarp.training.baselines.faces.dis_flow import dis_flow
+from facewarp.training.baselines.faces.flownet import (
     FlowConfig,
     FlowNet,
     correlation,
     flow_field,
     published_flownet,
 )
-from facewarp.training.baselines.spline_flownet import SplineFlowNet
-from facewarp.training.baselines.unregistered import rest
-from facewarp.training.presets import PRESETS
+from facewarp.training.baselines.faces.spline_flownet import SplineFlowNet
+from facewarp.training.baselines.faces.unregistered import rest
+from facewarp.training.config.presets import PRESETS
 
 
 def test_features_are_most_alike_where_they_were_moved_to() -> None:

@@ -10,16 +10,17 @@ import torch
 from facewarp.core.fields import compose, exponential, jacobian_determinant
 from facewarp.core.geometry import resize_field
 from facewarp.errors import FacewarpError
-from facewarp.training.baselines import heart_networks, rival_training
-from facewarp.training.baselines.heart_networks import load, train, train_config
-from facewarp.training.baselines.krebs import SQUARINGS, KrebsAutoencoder, normal_divergence
-from facewarp.training.baselines.rival_training import RivalSettings, save_network
-from facewarp.training.batches import Batch, Batches
+from facewarp.training.baselines import network_training
+from facewarp.training.baselines.hearts import networks
+from facewarp.training.baselines.hearts.krebs import SQUARINGS, KrebsAutoencoder, normal_divergence
+from facewarp.training.baselines.hearts.networks import load, train, train_config
+from facewarp.training.baselines.network_training import RivalSettings, save_network
+from facewarp.training.config.train_config import TrainConfig
+from facewarp.training.dataloading.batches import Batch, Batches
+from facewarp.training.dataloading.heart_batches import HeartBatches
+from facewarp.training.dataloading.heart_data import HeartData
 from facewarp.training.datasets.acdc import heart_case, load_patient
-from facewarp.training.datasets.drawn_hearts import write_drawn_patient
-from facewarp.training.heart_batches import HeartBatches
-from facewarp.training.heart_data import HeartData
-from facewarp.training.presets import TrainConfig
+from facewarp.training.synthetic.acdc_folders import write_drawn_patient
 
 GRID = (8, 32, 32)
 
@@ -41,12 +42,12 @@ def hearts(tmp_path_factory: pytest.TempPathFactory) -> FewHearts:
 SLOW_TO_IMPORT = pytest.param("voxelmorph", marks=pytest.mark.slow)  # MONAI takes seconds
 
 
-def small(name: str) -> heart_networks.HeartNetwork:
+def small(name: str) -> networks.HeartNetwork:
     torch.manual_seed(0)
     if name == "voxelmorph":
         pytest.importorskip("monai")
-        return heart_networks.build(name, {"channels": (4, 8, 8, 8, 8, 8), "window": (3, 5, 5)})
-    return heart_networks.build(name, {"shape": GRID, "latent": 4})
+        return networks.build(name, {"channels": (4, 8, 8, 8, 8, 8), "window": (3, 5, 5)})
+    return networks.build(name, {"shape": GRID, "latent": 4})
 
 
 def test_the_divergence_of_equal_normals_is_none() -> None:
@@ -96,7 +97,7 @@ def test_it_begins_as_the_identity(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", heart_networks.NETWORKS)
+@pytest.mark.parametrize("name", networks.NETWORKS)
 def test_its_loss_falls_on_a_pair(name: str, hearts: FewHearts) -> None:
     net = small(name)
     batch = HeartBatches(hearts.cases, 1, GRID).batch(0)
@@ -113,7 +114,7 @@ def test_its_loss_falls_on_a_pair(name: str, hearts: FewHearts) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", heart_networks.NETWORKS)
+@pytest.mark.parametrize("name", networks.NETWORKS)
 def test_a_run_that_was_stopped_goes_on_as_it_would_have(
     name: str, hearts: FewHearts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,7 +169,7 @@ def test_voxelmorph_takes_sides_it_can_halve() -> None:
 
 def test_a_width_is_refused() -> None:
     with pytest.raises(FacewarpError, match="krebs takes no --width"):
-        heart_networks.new_network("krebs", RivalSettings(), 8)
+        networks.new_network("krebs", RivalSettings(), 8)
 
 
 @pytest.mark.parametrize("name", [SLOW_TO_IMPORT, "krebs"])
@@ -178,7 +179,7 @@ def test_half_precision_changes_little(name: str) -> None:
     with torch.inference_mode():
         exact = net.terms(fixed, moving)
         for layer in net.for_half_precision:
-            rival_training._in_half_precision(layer)
+            network_training._in_half_precision(layer)
         found = net.terms(fixed, moving)
     for key, value in exact.items():
         assert found[key].dtype == torch.float32

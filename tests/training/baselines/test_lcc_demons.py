@@ -7,13 +7,13 @@ import torch
 from facewarp.core import fields
 from facewarp.core.metrics import dice_per_part
 from facewarp.errors import FacewarpError
-from facewarp.training.baselines.lcc_demons import (
+from facewarp.training.baselines.hearts.lcc_demons import (
     DemonsSettings,
     correlation_force,
     lcc_demons,
     velocity_field,
 )
-from facewarp.training.baselines.local_correlation import (
+from facewarp.training.baselines.hearts.local_correlation import (
     box_window,
     gaussian_window,
     smooth,

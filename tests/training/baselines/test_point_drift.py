@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from facewarp.training.baselines.point_drift import coherent_drift
-from facewarp.training.baselines.thin_plate import dense_field, spline_field
+from facewarp.training.baselines.faces.point_drift import coherent_drift
+from facewarp.training.baselines.faces.thin_plate import dense_field, spline_field
 
 
 def bend(points: np.ndarray) -> np.ndarray:

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from facewarp.errors import FacewarpError
-from facewarp.training.baselines.shape_regression import (
+from facewarp.training.baselines.faces.shape_regression import (
     FernSettings,
     ShapeRegressor,
     train_shape_regression,
 )
 from facewarp.training.datasets.crops import load_test_crops
-from facewarp.training.datasets.drawn import synthetic_faces
+from facewarp.training.synthetic.drawn_face import synthetic_faces
 
 FEW = FernSettings(stages=6, ferns=20, pixels=80, crops=3, starts=3, tries=5)
 
