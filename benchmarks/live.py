@@ -32,7 +32,7 @@ from rich.console import Console
 from rich.table import Table
 
 from facewarp import load, read_video
-from facewarp.cli.live_session import work_of
+from facewarp.cli.faces.live_session import work_of
 from facewarp.core.model import Model
 from facewarp.live.capture.paced_source import PlayedSource
 from facewarp.live.face_pipeline import Look

@@ -33,7 +33,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
-from facewarp.cli.live_session import work_of
+from facewarp.cli.faces.live_session import work_of
 from facewarp.live.face_pipeline import Look
 from facewarp.live.interfaces import Made, Work
 from facewarp.live.timing import LiveStats

@@ -18,8 +18,8 @@ import pytest
 from typer.testing import CliRunner
 
 import facewarp.live.capture.camera_source as camera_source
-from facewarp.cli import live_session
 from facewarp.cli.app import app, load_command
+from facewarp.cli.faces import live_session
 from facewarp.errors import FacewarpError
 from facewarp.live.capture.camera import Camera, Mode
 from facewarp.media.sources import read_video

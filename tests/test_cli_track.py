@@ -19,8 +19,8 @@ import pytest
 from typer.testing import CliRunner
 
 from facewarp.cli.app import app, load_command
-from facewarp.cli.drawn import EffectName
-from facewarp.cli.track import track
+from facewarp.cli.faces.effect_options import EffectName
+from facewarp.cli.faces.track import track
 from facewarp.face.effects.canonical import CANONICAL_SHAPE
 from facewarp.face.effects.factory import EFFECTS
 from facewarp.face.image_formats import to_rgb

@@ -78,7 +78,7 @@ def test_the_command_line_starts_without_anything_heavy(words: list[str]) -> Non
 
 
 @pytest.mark.parametrize(
-    "path", sorted((ROOT / "facewarp" / "cli").glob("*.py")), ids=lambda p: p.name
+    "path", sorted((ROOT / "facewarp" / "cli").rglob("*.py")), ids=lambda p: p.name
 )
 def test_command_files_import_heavy_things_inside_functions(path: Path) -> None:
     top = imports_of(path, top_level_only=True)

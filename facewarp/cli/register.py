@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from facewarp.cli.console import output_of
-from facewarp.cli.run_options import Device, Engine, Thorough
+from facewarp.cli.model_options import Device, Engine, Thorough
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facewarp.cli.console import Output, output_of
-from facewarp.cli.train_baseline import baseline
-from facewarp.cli.train_options import (
+from facewarp.cli.models.train_baseline import baseline
+from facewarp.cli.models.train_options import (
     Choices,
     Choosing,
     Device,

@@ -16,7 +16,7 @@ from rich.table import Table
 from facewarp.cli.console import Output
 
 if TYPE_CHECKING:
-    from facewarp.cli.live_options import LiveOptions
+    from facewarp.cli.faces.live_options import LiveOptions
     from facewarp.core.model import Model
     from facewarp.live.face_pipeline import Look
     from facewarp.live.interfaces import LiveSource, Presenter, Work

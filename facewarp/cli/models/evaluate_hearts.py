@@ -8,9 +8,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from facewarp.cli.compare import Runs
-from facewarp.cli.compare_hearts import HeartMethods, compare_hearts
 from facewarp.cli.console import output_of
+from facewarp.cli.models.compare import Runs
+from facewarp.cli.models.compare_hearts import HeartMethods, compare_hearts
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:

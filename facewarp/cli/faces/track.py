@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from facewarp.cli.console import Output, output_of
-from facewarp.cli.drawn import (
+from facewarp.cli.faces.effect_options import (
     EACH_HELP,
     MAKEUP_HELP,
     MODE_HELP,
@@ -20,7 +20,7 @@ from facewarp.cli.drawn import (
     EffectName,
     StyleModeName,
 )
-from facewarp.cli.run_options import Device, Engine, Thorough
+from facewarp.cli.model_options import Device, Engine, Thorough
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:

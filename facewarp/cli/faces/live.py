@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from facewarp.cli.console import output_of
-from facewarp.cli.drawn import (
+from facewarp.cli.faces.effect_options import (
     EACH_HELP,
     MAKEUP_HELP,
     MODE_HELP,
@@ -17,7 +17,7 @@ from facewarp.cli.drawn import (
     EffectName,
     StyleModeName,
 )
-from facewarp.cli.live_options import LiveOptions, check_usage
+from facewarp.cli.faces.live_options import LiveOptions, check_usage
 
 PORT = 8765
 
@@ -284,6 +284,6 @@ def live(
     options = LiveOptions(**{name: value for name, value in locals().items() if name in _NAMES})
     output = output_of(ctx)
     asked = check_usage(options, output)
-    from facewarp.cli.live_session import run_live
+    from facewarp.cli.faces.live_session import run_live
 
     run_live(output, options, asked)

@@ -7,7 +7,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from facewarp.cli.compare import (
+from facewarp.cli.console import Output, output_of
+from facewarp.cli.model_options import Thorough
+from facewarp.cli.models.compare import (
     Compared,
     Figures,
     FlowNet,
@@ -16,9 +18,7 @@ from facewarp.cli.compare import (
     Runs,
     compare_faces,
 )
-from facewarp.cli.console import Output, output_of
-from facewarp.cli.evaluate_hearts import Model, Threads, acdc, number
-from facewarp.cli.run_options import Thorough
+from facewarp.cli.models.evaluate_hearts import Model, Threads, acdc, number
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:

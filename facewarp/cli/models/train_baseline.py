@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from facewarp.cli.console import Output, output_of
-from facewarp.cli.train_network import train_network
+from facewarp.cli.models.train_baseline_network import train_network
 from facewarp.errors import FacewarpError
 
 

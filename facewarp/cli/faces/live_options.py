@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from facewarp.cli.console import Output
-from facewarp.cli.drawn import Drawn
+from facewarp.cli.faces.effect_options import Drawn
 from facewarp.errors import FacewarpError
 
 
