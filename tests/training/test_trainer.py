@@ -194,10 +194,10 @@ from pathlib import Path
 import torch
 sys.path.insert(0, sys.argv[1])
 import test_trainer
-from facewarp.training import logs
+from facewarp.training import run_log
 
 torch.set_num_threads(1)
-logs.open_tensorboard = lambda folder, step: None
+run_log.open_tensorboard = lambda folder, step: None
 kill = lambda: os.kill(os.getpid(), signal.SIGKILL)
 test_trainer.trainer(Path(sys.argv[2])).run(None, test_trainer.at(9, kill))
 """

@@ -21,7 +21,7 @@ import torch
 
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
 from facewarp.training import logs
-from facewarp.training.dataloading.batches import FaceBatches
+from facewarp.training.dataloading.face_batches import FaceBatches
 from facewarp.training.synthetic.drawn_face import synthetic_faces
 from facewarp.training.dataloading.face_data import FaceData
 from facewarp.training.distributed import Team

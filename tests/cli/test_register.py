@@ -10,7 +10,7 @@ from facewarp.cli.app import app
 from facewarp.face.crop import Crop
 from facewarp.media.sources import open_source
 
-PORTRAIT = Path(__file__).parents[1] / "assets" / "demo" / "portrait.png"
+PORTRAIT = Path(__file__).parents[2] / "assets" / "demo" / "portrait.png"
 
 
 @pytest.fixture

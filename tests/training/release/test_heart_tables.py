@@ -125,6 +125,6 @@ def test_tables_go_where_the_page_has_marks_for_them(
 
 
 def test_the_docs_have_places_for_every_table() -> None:
-    page = Path(__file__).parents[2] / "docs" / "hearts.md"
+    page = Path(__file__).parents[3] / "docs" / "hearts.md"
     found = [evaluation("0" * 64, protocol=name) for name in ("memwarp", "paper")]
     assert with_tables(page.read_text("utf-8"), found).count("**facewarp**") == 2
