@@ -39,7 +39,7 @@ class VideoSource(Source):
 
     Attributes:
         orientation: How the stored pictures are turned.
-        colour: The colour tags of the stored pictures.
+        color: The colour tags of the stored pictures.
         sample_aspect: Width of a stored pixel over its height; 1 for nearly all videos.
         end_time: Where the last frame that was read ends, in seconds.
     """
@@ -69,7 +69,7 @@ class VideoSource(Source):
         self.rotation = self.orientation.degrees
         self._stored_size = (first.width, first.height)
         self.size = self.orientation.turned_size(self._stored_size)
-        self.colour = Color.of(first)
+        self.color = Color.of(first)
         self.sample_aspect = stream.sample_aspect_ratio or Fraction(1)
         self.time_base = stream.time_base or self.time_base
         self.rate = stream.average_rate or stream.guessed_rate or stream.base_rate or self.rate
