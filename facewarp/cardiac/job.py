@@ -33,6 +33,8 @@ class Settings:
         report: whether the page is written.
         movie: format of the moving picture.
         identity: whether ``indices.json`` says whose DICOM it was, under ``run``.
+        mesh: whether moving surfaces are written.
+        dicom_out: whether DICOM objects are written under the cine's own study.
     """
 
     model: str = "heart"
@@ -45,6 +47,8 @@ class Settings:
     report: bool = True
     movie: Literal["gif", "webm", "none"] = "gif"
     identity: bool = False
+    mesh: bool = False
+    dicom_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,11 +160,14 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
 
     from facewarp.cardiac.cine import analyse_cine
     from facewarp.cardiac.dicom_images import dicom_files, identity_of
+    from facewarp.cardiac.export.dicom_study import check_dicom_out
     from facewarp.cardiac.results import write_result
 
     if job.threads is not None:
         torch.set_num_threads(job.threads)
     settings = job.settings
+    if settings.dicom_out:
+        check_dicom_out(job.source)
     about = _about(job)  # of the files as they are read, not as they may be later
     result = analyse_cine(
         job.source,
@@ -181,6 +188,8 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
         fields=settings.fields,
         report=settings.report,
         movie=settings.movie,
+        mesh=settings.mesh,
+        dicom_out=settings.dicom_out,
         run=run,
         progress=lambda share: progress(0.7 + 0.3 * share),
     )
