@@ -7,7 +7,7 @@ from typing import Any, Final
 from facewarp import __version__
 from facewarp.cardiac.export.dicom_study import MANUFACTURER, MODEL_NAME, STUDY, DicomStudy
 from facewarp.errors import FacewarpError
-from facewarp.media.outputs import written
+from facewarp.system.atomic_files import written
 
 SOP_CLASS: Final = "1.2.840.10008.5.1.4.1.1.104.1"
 

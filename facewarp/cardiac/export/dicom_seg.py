@@ -22,7 +22,7 @@ from facewarp.cardiac.export.dicom_study import (
     frame_position,
 )
 from facewarp.cardiac.parts import PART_COLORS, HeartPart
-from facewarp.media.outputs import written
+from facewarp.system.atomic_files import written
 
 #: Segments, in their order: number from 1, part, label.
 SEGMENTS: Final = (

@@ -14,9 +14,9 @@ from facewarp.cardiac.export.dicom_seg import (
     phase_name,
 )
 from facewarp.cardiac.export.dicom_study import MANUFACTURER, MODEL_NAME, RESEARCH, DicomStudy
-from facewarp.cardiac.indices import Ventricle
 from facewarp.cardiac.parts import HeartPart
-from facewarp.media.outputs import written
+from facewarp.cardiac.quantification.indices import Ventricle
+from facewarp.system.atomic_files import written
 
 _DIGITS: Final = 4
 _NUMBER: Final = {part: number for number, part, _ in SEGMENTS}

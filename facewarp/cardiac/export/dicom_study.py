@@ -11,8 +11,8 @@ import numpy as np
 
 from facewarp import __version__
 from facewarp.cardiac.cine import CineResult
-from facewarp.cardiac.dicom import has_dicom
-from facewarp.cardiac.dicom_images import is_dicom
+from facewarp.cardiac.io.dicom_frames import is_dicom
+from facewarp.cardiac.io.dicom_series import has_dicom
 from facewarp.errors import FacewarpError
 
 MANUFACTURER: Final = "facewarp"

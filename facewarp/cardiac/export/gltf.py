@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from facewarp import __version__
 from facewarp.cardiac.export.surfaces import FloatArray, MovingSurface, Triangles
 from facewarp.cardiac.parts import PART_COLORS, PART_NAMES, HeartPart
-from facewarp.media.outputs import written
+from facewarp.system.atomic_files import written
 
 _FLOAT, _UINT32 = 5126, 5125
 _ARRAY_BUFFER, _ELEMENT_BUFFER = 34962, 34963

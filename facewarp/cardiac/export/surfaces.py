@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from facewarp.cardiac.cine import CineResult
-from facewarp.cardiac.labels import Labels, heart_box, part_depths
+from facewarp.cardiac.motion.labels import Labels, heart_box, part_depths
 from facewarp.cardiac.parts import HeartPart
 
 FloatArray = NDArray[np.float64]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.cardiac.export.surfaces import MovingSurface
-from facewarp.media.outputs import written
+from facewarp.system.atomic_files import written
 
 _TYPES: Final = {"f4": "Float32", "i4": "Int32", "u1": "UInt8"}
 _SPACE: Final = "LPS"  # 3D Slicer reads this field

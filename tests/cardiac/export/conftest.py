@@ -6,7 +6,7 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from facewarp.cardiac.cine import analyse_cine
-from facewarp.cardiac.dicom import read_dicom
+from facewarp.cardiac.io.dicom_series import read_dicom
 
 LPS = np.diag([-1.0, -1.0, 1.0])
 STUDY = {

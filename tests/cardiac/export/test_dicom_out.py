@@ -13,7 +13,7 @@ from facewarp.cardiac.export.dicom_pdf import pdf_of
 from facewarp.cardiac.export.dicom_seg import phase_segmentation
 from facewarp.cardiac.export.dicom_study import check_dicom_out, study_of
 from facewarp.cardiac.parts import HeartPart
-from facewarp.cardiac.results import write_result
+from facewarp.cardiac.report.result_folder import write_result
 from facewarp.errors import FacewarpError
 
 hd = pytest.importorskip("highdicom", reason="highdicom is not installed")

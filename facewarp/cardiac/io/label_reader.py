@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from facewarp.cardiac.label_order import (
+from facewarp.cardiac.io.label_order import (
     ACDC,
     AUTO,
     LabelOrder,
@@ -24,7 +24,8 @@ from facewarp.cardiac.label_order import (
     order_by_file_name,
     order_named,
 )
-from facewarp.cardiac.nifti import FloatArray, Volume, read_volume, stem
+from facewarp.cardiac.io.nifti_reader import read_volume, stem
+from facewarp.cardiac.io.volume import FloatArray, Volume
 from facewarp.cardiac.parts import HeartPart
 from facewarp.errors import FacewarpError
 
