@@ -14,7 +14,6 @@ from av.video.stream import VideoStream
 from facewarp.errors import FacewarpError
 
 
-
 class SupportsRatio(Protocol):
     """A ratio of two integers: a Fraction, or an AVRational of PyAV."""
 
@@ -84,18 +83,33 @@ def clock_origin(container: InputContainer) -> Fraction:
     return start if start > least else Fraction(0)
 
 
+def length_of(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    """Return the length the file tells of its pictures, else of all, in seconds from its origin."""
+    time_base = fraction(stream.time_base)
+    if stream.duration is not None and time_base is not None:
+        return stream.duration * time_base
+    if container.duration is None:
+        return None
+    length = Fraction(container.duration, av.time_base)
+    if "matroska" in container.format.name:  # there it is the last time, not a length
+        length -= clock_origin(container)
+    return length
+
+
 def promised_end(container: InputContainer, stream: VideoStream) -> tuple[float, float] | None:
     """Where the file says its pictures end and how far off that may be, in seconds; or None."""
     margin = max(0.25, 2.0 / float(fraction(stream.average_rate) or 25))
-    time_base = fraction(stream.time_base)
-    if stream.duration is not None and time_base is not None:
-        ticks = (stream.start_time or 0) + stream.duration
-        return float(ticks * time_base - clock_origin(container)), margin
+    origin = clock_origin(container)
+    length = length_of(container, stream)
+    if stream.duration is not None and length is not None:
+        start = (stream.start_time or 0) * (fraction(stream.time_base) or 0)
+        return float(length + start - origin), margin
     if tag := re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", "")):
         hours, minutes, seconds = tag.groups()
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds), margin
-    if container.duration is not None:  # of what lasts longest, which may be the sound
-        return container.duration / av.time_base, max(2.0, margin)
+        end = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        return end - float(origin), margin
+    if length is not None:  # of what lasts longest, which may be the sound
+        return float(length), max(2.0, margin)
     return None
 
 

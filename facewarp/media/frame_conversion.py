@@ -37,7 +37,11 @@ class FrameConverter:
     """
 
     def __init__(
-        self, crop: Crop | None = None, aspect: Fraction = Fraction(1), *, size: tuple[int, int] | None
+        self,
+        crop: Crop | None = None,
+        aspect: Fraction = Fraction(1),
+        *,
+        size: tuple[int, int] | None,
     ) -> None:
         self._crop, self._aspect, self._size = crop or Crop(), aspect, size
         self._readers: dict[tuple[int, int], RGBReader] = {}

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
+from facewarp.media.audio_copy import AudioMode
 from facewarp.media.encoders import FORMATS
 from facewarp.media.frames import IMAGE_SUFFIXES, Source
 from facewarp.media.outputs import Output, check_target
@@ -34,7 +35,7 @@ def open_sink(
     like: Source | None = None,
     size: tuple[int, int] | None = None,
     fps: float | None = None,
-    audio: bool = True,
+    audio: AudioMode | bool = "copy",
     comment: str | None = None,
 ) -> Sink:
     """Opens the file or folder that frames are written to.
@@ -45,7 +46,7 @@ def open_sink(
         like: The source of the frames, which the output resembles and never overwrites.
         size: (width, height) px of the frames of a video, if not the source's.
         fps: Average frames a second of a video that comes from no video.
-        audio: Whether to carry the sound of a video along.
+        audio: What becomes of the sound of a video; see `VideoWriter`.
         comment: What the metadata of every file says of it.
 
     Raises:

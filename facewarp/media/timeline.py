@@ -26,6 +26,7 @@ _BACK_S = 1.0  # as far as this, packets of one stream may lie in disorder
 _FORWARD_S = 10.0  # FFmpeg's own limit for the formats it calls discontinuous
 _PAUSE_S = 600.0  # for a stream alone in a file, which may well pause
 _SAME_S = 1.0  # streams of one clock lie within this at a joint
+_BEFORE_JOINT, _AFTER_JOINT = 3, 16  # packets that may be incomplete there
 
 AnyPacket: TypeAlias = "Packet[Any]"
 
@@ -61,10 +62,10 @@ class _Epoch:
 
 @dataclass
 class _Marks:
-    """Where a stream comes under a new epoch: bytes, and what came just before."""
+    """Where a stream comes under a new epoch: bytes, and those of packets around there."""
 
     positions: list[int] = field(default_factory=list)
-    before: list[int] = field(default_factory=list)
+    around: list[tuple[int, int]] = field(default_factory=list)
     epochs: list[_Epoch] = field(default_factory=list)
 
 
@@ -127,7 +128,7 @@ class Timeline:
         latest = _Epoch(by_video=True)
         current: dict[int, _Epoch] = {}
         ends: dict[int, float] = {}
-        last_position: dict[int, int] = {}
+        places: dict[int, list[int]] = {}
         shown_until = float(self.origin)
         for packet in packets:
             stream = packet.stream
@@ -150,17 +151,18 @@ class Timeline:
                 current[stream] = epoch = latest
                 marks = self._marks.setdefault(stream, _Marks())
                 marks.positions.append(packet.position)
-                marks.before.append(last_position[stream])
                 marks.epochs.append(latest)
                 time = packet.dts + epoch.shift
             ends[stream] = max(time + packet.duration, ends.get(stream, time))
-            last_position[stream] = packet.position
+            places.setdefault(stream, []).append(packet.position)
             if stream == video:
                 shown = packet.pts + epoch.shift
                 shown_until = max(shown_until, shown + packet.duration)
                 if packet.is_key:
                     self._key_times.append(shown - float(self.origin))
                     self._key_positions.append(packet.position)
+        for stream, marks in self._marks.items():
+            marks.around = [_neighbours(places[stream], mark) for mark in marks.positions]
         if video in ends:
             self.duration_s = shown_until - float(self.origin)
 
@@ -190,9 +192,11 @@ class Timeline:
         return correct
 
     def is_joint(self, packet: AnyPacket) -> bool:
-        """Whether a packet is the last of a piece or the first of the next: often incomplete."""
+        """Whether a packet lies where two pieces meet, as incomplete ones often do."""
         marks = self._marks.get(packet.stream_index)
-        return marks is not None and packet.pos in (*marks.positions, *marks.before)
+        if marks is None or packet.pos is None:
+            return False
+        return any(first <= packet.pos <= last for first, last in marks.around)
 
     def key_position(self, time: float) -> int:
         """Return the byte of the last picture up to a second that decoding can begin with."""
@@ -204,6 +208,13 @@ def is_discontinuous(container: InputContainer) -> bool:
     """Whether a format's clock may start anywhere and jump: broadcasts, and dumps of streams."""
     flag = cast(int, Flags.ts_discont.value)
     return bool(container.format.flags & flag) or container.format.name == "flv"
+
+
+def _neighbours(positions: list[int], mark: int) -> tuple[int, int]:
+    """The bytes of the packets around a joint; decoders that work ahead tell errors later."""
+    place = positions.index(mark)
+    first, last = max(0, place - _BEFORE_JOINT), min(len(positions) - 1, place + _AFTER_JOINT)
+    return positions[first], positions[last]
 
 
 def _packet_times(path: Path, streams: set[int]) -> Sequence[PacketTime]:

@@ -3,7 +3,7 @@
 import itertools
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal, cast
@@ -20,6 +20,7 @@ from facewarp.media.container import (
     FrameClock,
     fraction,
     is_variable_rate,
+    length_of,
     open_container,
     promised_end,
 )
@@ -35,6 +36,8 @@ _log = logging.getLogger(__name__)
 
 _SEEK_BACK_S = (0.0, 2.0, 10.0)
 _ROUNDING_S = 1e-6
+_FILE_TAGS = ("title", "creation_time", "date", "artist", "album", "copyright")
+_STREAM_TAGS = ("title", "language")
 
 
 class VideoSource(Source):
@@ -48,6 +51,8 @@ class VideoSource(Source):
         timeline: The clock of pictures and sound.
         sound_indices: The streams of sound that go with the pictures.
         unknown_codecs: Stream index -> name of a codec without a decoder.
+        file_tags: Title, creation time and the like of the file, for a copy.
+        stream_tags: Title and language of the pictures.
     """
 
     kind: Literal["video"] = "video"
@@ -66,6 +71,8 @@ class VideoSource(Source):
             self.sound_indices = tuple(track.index for track in sound)
             self.unknown_codecs = self._info.unknown_codecs
             self.has_audio = bool(sound)
+            self.file_tags = _kept(container.metadata, _FILE_TAGS)
+            self.stream_tags = _kept(stream.metadata, _STREAM_TAGS)
             self.timeline = Timeline.of(container, path, stream.index, self.sound_indices)
             first = next(self._decode(container, stream), None)
             if first is None:
@@ -109,10 +116,9 @@ class VideoSource(Source):
     def _measure_time(self, container: InputContainer, stream: VideoStream) -> None:
         if self.timeline.duration_s is not None:
             self.duration_s = self.timeline.duration_s
-        elif stream.duration is not None:
-            self.duration_s = float(stream.duration * self.time_base)
-        elif container.duration is not None:
-            self.duration_s = container.duration / av.time_base
+        else:
+            length = length_of(container, stream)
+            self.duration_s = None if length is None else float(length)
         self.frame_count = stream.frames or None
         is_part = self.start is not None or self.end is not None
         if self.duration_s is not None and (is_part or not stream.frames):
@@ -286,3 +292,7 @@ class VideoSource(Source):
         if self.timeline.duration_s is not None:  # every packet was seen
             return None
         return promised_end(container, stream)
+
+
+def _kept(tags: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    return {name: tags[name] for name in names if name in tags}
