@@ -19,9 +19,10 @@ from facewarp.media.container import clock_origin, open_container
 
 _log = logging.getLogger(__name__)
 
-# Encoders put silence before the sound. MP4 marks it by negative times; Matroska can't, and moves
-# everything, pictures too, until nothing is negative. So there it is left out, but for codecs
-# whose lead Matroska writes in a field of its own.
+# Encoders put silence before the sound. MP4 marks it by negative times. Matroska has a field for
+# it, which FFmpeg up to 8 fills only for Opus, Vorbis and what comes from Matroska: otherwise it
+# moves everything, pictures too, until no time is negative, so there the silence is left out.
+_WRITES_LEAD = av.library_versions["libavformat"][0] >= 63
 _DELAY_KNOWN = ("opus", "libopus", "vorbis", "libvorbis")
 
 AudioPacket: TypeAlias = "Packet[AudioStream]"  # generic in PyAV's stubs only
@@ -48,13 +49,17 @@ class AudioCopy:
         self._refused = 0
         self._from_zero: set[int] = set()
         self._least_step = 0 if output.format.flags & cast(int, Flags.ts_nonstrict.value) else 1
-        takes_negative = output.format.flags & cast(int, Flags.ts_negative.value)
+        keeps_lead = (
+            _WRITES_LEAD
+            or bool(output.format.flags & cast(int, Flags.ts_negative.value))
+            or "matroska" in self._input.format.name
+        )
         self._next: AudioPacket | None = None
         for stream in self._input.streams.audio:
             copy = self._add(stream, path)
             if copy is not None:
                 self._copies[stream.index] = copy
-                if not takes_negative and stream.name not in _DELAY_KNOWN:
+                if not keeps_lead and stream.name not in _DELAY_KNOWN:
                     self._from_zero.add(stream.index)
         for other in self._input.streams:
             if other.index not in self._copies:

@@ -4,7 +4,7 @@ import itertools
 import re
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import Any, Final, Protocol, cast
 
 import av
 from av.container import InputContainer
@@ -14,7 +14,24 @@ from av.video.stream import VideoStream
 
 from facewarp.errors import FacewarpError
 
+
+
+class SupportsRatio(Protocol):
+    """A ratio of two integers: a Fraction, or an AVRational of PyAV."""
+
+    @property
+    def numerator(self) -> int: ...
+
+    @property
+    def denominator(self) -> int: ...
+
+
 COPY_AGAIN = "Copy, download or record it again."
+READ_TAGS: Final[dict[str, Any]] = (
+    {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+)
+"""For `av.open`: tags that are no UTF-8 don't end reading, as is always so from PyAV 19 on."""
+
 _TEXT_FORMATS = ("tty",)  # FFmpeg plays any .txt as the screen of an old terminal
 
 
@@ -28,7 +45,7 @@ def open_container(path: Path) -> InputContainer:
         container = av.open(
             str(path.absolute()),
             container_options={"protocol_whitelist": "file"},
-            metadata_errors="replace",
+            **READ_TAGS,
         )
     except PermissionError as error:
         raise FacewarpError("the file may not be read", path, "Check its permissions.") from error
@@ -59,6 +76,17 @@ def picture_stream(container: InputContainer, path: Path | str) -> VideoStream:
     return stream
 
 
+def fraction(value: SupportsRatio | None) -> Fraction | None:
+    """Return a rate or time base of PyAV as a Fraction; None where it is unknown or 0.
+
+    Up to PyAV 18 they are Fractions, from 19 on its own AVRational, which prints differently and
+    is 0 over 1 where older releases have None.
+    """
+    if value is None or not value.numerator or not value.denominator:
+        return None
+    return Fraction(value.numerator, value.denominator)
+
+
 def clock_origin(container: InputContainer) -> Fraction:
     """The container's time, in seconds, that counts as 0.
 
@@ -72,10 +100,11 @@ def clock_origin(container: InputContainer) -> Fraction:
 
 def promised_end(container: InputContainer, stream: VideoStream) -> tuple[float, float] | None:
     """Where the file says its pictures end and how far off that may be, in seconds; or None."""
-    margin = max(0.25, 2.0 / float(stream.average_rate or 25))
-    if stream.duration is not None and stream.time_base is not None:
+    margin = max(0.25, 2.0 / float(fraction(stream.average_rate) or 25))
+    time_base = fraction(stream.time_base)
+    if stream.duration is not None and time_base is not None:
         ticks = (stream.start_time or 0) + stream.duration
-        return float(ticks * stream.time_base - clock_origin(container)), margin
+        return float(ticks * time_base - clock_origin(container)), margin
     if tag := re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", "")):
         hours, minutes, seconds = tag.groups()
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds), margin
@@ -134,8 +163,8 @@ def is_variable_rate(stream: VideoStream) -> bool:
         times = [entry.timestamp for entry in entries]
         steps = [later - earlier for earlier, later in itertools.pairwise(times)]
         return max(steps) - min(steps) > max(1, 0.1 * min(steps))
-    average, base = stream.average_rate, stream.base_rate
-    if not average or not base:
+    average, base = fraction(stream.average_rate), fraction(stream.base_rate)
+    if average is None or base is None:
         return False
     # Interlaced formats give the rate of fields as their base.
     return all(abs(base / average - ratio) > 0.01 for ratio in (1, 2))

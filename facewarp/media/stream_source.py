@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 
 from facewarp.errors import FacewarpError
 from facewarp.media.colour import RGBReader
-from facewarp.media.container import FrameClock, clock_origin, picture_stream
+from facewarp.media.container import READ_TAGS, FrameClock, clock_origin, fraction, picture_stream
 from facewarp.media.frames import Frame, Image, Source
 from facewarp.media.orientation import orientation_of
 from facewarp.media.roles import CapturedFrame
@@ -95,8 +95,8 @@ class StreamSource(Source):
 
     def _describe(self, container: InputContainer, stream: VideoStream) -> None:
         self.is_live = stream.duration is None and container.duration is None
-        self.rate = stream.average_rate or stream.guessed_rate or self.rate
-        self.time_base = stream.time_base or self.time_base
+        self.rate = fraction(stream.average_rate) or fraction(stream.guessed_rate) or self.rate
+        self.time_base = fraction(stream.time_base) or self.time_base
         if self.is_live:
             stream.thread_type = "SLICE"  # threads that each take a picture delay them
         else:
@@ -187,7 +187,7 @@ class StreamSource(Source):
                 self._address,
                 timeout=self._timeout_s,
                 container_options={**_LOW_DELAY, "protocol_whitelist": _PROTOCOLS},
-                metadata_errors="replace",
+                **READ_TAGS,
             )
         except (av.FFmpegError, OSError, ValueError) as error:
             raise self._refused(error) from None  # what it says holds the password

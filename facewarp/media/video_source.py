@@ -19,6 +19,7 @@ from facewarp.media.container import (
     COPY_AGAIN,
     FrameClock,
     clock_origin,
+    fraction,
     is_variable_rate,
     open_container,
     picture_stream,
@@ -70,9 +71,10 @@ class VideoSource(Source):
         self._stored_size = (first.width, first.height)
         self.size = self.orientation.turned_size(self._stored_size)
         self.colour = Colour.of(first)
-        self.sample_aspect = stream.sample_aspect_ratio or Fraction(1)
-        self.time_base = stream.time_base or self.time_base
-        self.rate = stream.average_rate or stream.guessed_rate or stream.base_rate or self.rate
+        self.sample_aspect = fraction(stream.sample_aspect_ratio) or Fraction(1)
+        self.time_base = fraction(stream.time_base) or self.time_base
+        rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+        self.rate = next(filter(None, map(fraction, rates)), self.rate)
         self.is_variable_rate = is_variable_rate(stream)
         self.has_audio = bool(container.streams.audio)
         if stream.duration is not None:
