@@ -1,4 +1,4 @@
-"""The sound of a video, carried to another file: packet by packet, or converted where it must be."""
+"""The sound of a video, carried to another file packet by packet, or converted where it must."""
 
 import io
 import itertools
@@ -24,9 +24,10 @@ _log = logging.getLogger(__name__)
 
 AudioMode = Literal["copy", "convert", "none"]
 
-# Encoders put silence before the sound. MP4 marks it by negative times; Matroska can't, and moves
-# everything, pictures too, until nothing is negative. So there it is left out, but for codecs
-# whose lead Matroska writes in a field of its own.
+# Encoders put silence before the sound. MP4 marks it by negative times. Matroska has a field for
+# it, which FFmpeg up to 8 fills only for Opus, Vorbis and what comes from Matroska: otherwise it
+# moves everything, pictures too, until no time is negative, so there the silence is left out.
+_WRITES_LEAD: Final = av.library_versions["libavformat"][0] >= 63
 _DELAY_KNOWN: Final = ("opus", "libopus", "vorbis", "libvorbis")
 _ENCODERS: Final = {"mp4": "aac", "mov": "aac", "matroska": "aac", "webm": "libopus"}
 _CODEC_NAMES: Final = {"aac": "AAC", "libopus": "Opus"}
@@ -89,7 +90,10 @@ class AudioCopy:
         self._packets = self._demux()
 
     def _add_tracks(self, convert: bool) -> None:
-        takes_negative = self._output.format.flags & cast(int, Flags.ts_negative.value)
+        keeps_lead = _WRITES_LEAD or bool(
+            self._output.format.flags & cast(int, Flags.ts_negative.value)
+        )
+        is_matroska = "matroska" in self._input.format.name
         for number, index in enumerate(self._source.sound_indices, 1):
             stream = self._input.streams[index]
             assert isinstance(stream, AudioStream)
@@ -97,7 +101,11 @@ class AudioCopy:
             if added is None:
                 continue
             self._tracks[index] = added
-            added.starts_at_zero = not takes_negative and added.track.name not in _DELAY_KNOWN
+            added.starts_at_zero = not (
+                keeps_lead
+                or added.track.codec_context.name in _DELAY_KNOWN
+                or (is_matroska and added.conversion is None)
+            )
             added.track.disposition = stream.disposition & ~Disposition.attached_pic
             for tag in _KEPT_TAGS:
                 if tag in stream.metadata:
@@ -251,7 +259,7 @@ def _way(source: VideoSource, stream: AudioStream, name: str, convert: bool) -> 
 
 
 def _is_hardly_played(container: str, stream: AudioStream) -> bool:
-    """Whether a container may hold a track but its players don't know it: MP4 has PCM since 2018."""
+    """Whether a container may hold a track that its players don't know: PCM is new in MP4."""
     return container == "mp4" and stream.codec_context.name.startswith("pcm_")
 
 

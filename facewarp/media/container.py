@@ -18,10 +18,12 @@ class SupportsRatio(Protocol):
     """A ratio of two integers: a Fraction, or an AVRational of PyAV."""
 
     @property
-    def numerator(self) -> int: ...
+    def numerator(self) -> int:
+        """What stands above the line."""
 
     @property
-    def denominator(self) -> int: ...
+    def denominator(self) -> int:
+        """What stands below it."""
 
 
 COPY_AGAIN = "Copy, download or record it again."

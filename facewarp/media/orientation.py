@@ -105,7 +105,7 @@ def orientation_of(picture: "av.VideoFrame") -> Orientation:
 
 
 def fit_within(image: Image, size: tuple[int, int]) -> Image:
-    """A picture (H, W, 3) or (H, W) within one of size (width, height): whole, centered, on black."""
+    """A picture (H, W[, 3]) within one of size (width, height): whole, centered, on black."""
     width, height = size
     rows, columns = image.shape[:2]
     if (columns, rows) == size:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import av.logging
 from av.audio.stream import AudioStream
@@ -65,7 +66,7 @@ class StreamInfo:
     def of(cls, container: InputContainer) -> "StreamInfo":
         """Read the description of an open file."""
         with _described():
-            return cls.parse(container.dumps_format())
+            return cls.parse(cast(Any, container).dumps_format())  # its stubs leave it out
 
     @classmethod
     def parse(cls, description: str) -> "StreamInfo":

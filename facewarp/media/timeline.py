@@ -243,8 +243,9 @@ def _packet_times(path: Path, streams: set[int]) -> Sequence[PacketTime]:
             pts = packet.pts if packet.pts is not None else dts
             position = packet.pos if packet.pos is not None else last.get(packet.stream_index, 0)
             last[packet.stream_index] = position
-            seconds = (float(ticks * base) for ticks in (dts, pts, packet.duration or 0))
-            times = tuple(seconds)
-            is_key = packet.is_keyframe
-            found.append(PacketTime(position, packet.stream_index, *times, is_key=is_key))
+            decoded, shown, lasts = (float(t * base) for t in (dts, pts, packet.duration or 0))
+            entry = PacketTime(
+                position, packet.stream_index, decoded, shown, lasts, packet.is_keyframe
+            )
+            found.append(entry)
     return sorted(found, key=lambda entry: entry.position)

@@ -61,6 +61,7 @@ class VideoSource(Source):
         super().__init__(path)
         self.start, self.end = start, end
         self.end_time = 0.0
+        self.sample_aspect = self._aspect = Fraction(1)
         self._faults, self._count, self._reached_end = 0, 0, False
         self._readers: list[ReadAhead[Frame]] = []
         with open_container(path) as container:
@@ -95,7 +96,7 @@ class VideoSource(Source):
         self.orientation = orientation_of(first)
         self.rotation = self.orientation.degrees
         self.colour = Colour.of(first)
-        self.sample_aspect, self._aspect = pixel_aspect(stream), Fraction(1)
+        self.sample_aspect = pixel_aspect(stream)
         stored = (first.width, first.height), self.orientation
         self._stored = [stored, *sizes_in(self.path, container, stream)]
         self._measure()

@@ -92,7 +92,7 @@ class VideoWriter(Output):
             container_options=(LIVE_CONTAINER_OPTIONS if live else CONTAINER_OPTIONS).get(name, {}),
         )
         try:
-            self._open({True: "copy", False: "none"}[audio] if isinstance(audio, bool) else audio)
+            self._open("none" if audio is False else "copy" if audio is True else audio)
         except BaseException as error:
             self._drop()
             if isinstance(error, av.FFmpegError | OSError):

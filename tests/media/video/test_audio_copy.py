@@ -9,7 +9,7 @@ STEREO_PCM = ({"codec": "pcm_s16le"},)
 
 
 def unknown_second_track(path):
-    """The second sound track of an MP4 gets a code no decoder is known for, as spatial audio has."""
+    """The second sound track of an MP4 gets a code no decoder is known for."""
     data = bytearray(path.read_bytes())
     place = data.rfind(b"mp4a")
     data[place : place + 4] = b"apac"
