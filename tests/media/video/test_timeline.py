@@ -6,7 +6,7 @@ import av
 import pytest
 
 from facewarp.media.sources import open_source, read_video
-from facewarp.media.timeline import PacketTime, Timeline
+from facewarp.media.video.timeline import PacketTime, Timeline
 
 VIDEO, SOUND = 0, 1
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from facewarp.media.sources import Frame, open_source, read_video
-from facewarp.media.tone_mapping import (
+from facewarp.media.video.tone_mapping import (
     HLG,
     PQ,
     WHITE_CD_M2,
