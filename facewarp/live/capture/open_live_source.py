@@ -59,7 +59,7 @@ def find_file_source(
             raise FacewarpError(what, Path(name), "Leave --fps out.")
         source.rate = Fraction(fps).limit_denominator(1001)
     if source.kind == "video":
-        from facewarp.media.video_source import VideoSource
+        from facewarp.media.video.reader import VideoSource
 
         assert isinstance(source, VideoSource)
         source.use_square_pixels()

@@ -18,12 +18,18 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from facewarp.errors import FacewarpError
-from facewarp.media.colour import description_of
-from facewarp.media.container import READ_TAGS, FrameClock, clock_origin, fraction, promised_end
+from facewarp.live.interfaces import CapturedFrame
+from facewarp.media.frames import Frame, Image, Source
+from facewarp.media.video.color_conversion import description_of
+from facewarp.media.video.container import (
+    READ_TAGS,
+    FrameClock,
+    clock_origin,
+    fraction,
+    promised_end,
+)
 from facewarp.media.video.deinterlace import Deinterlacer
 from facewarp.media.video.frame_conversion import FrameConverter, pixel_aspect
-from facewarp.media.frames import Frame, Image, Source
-from facewarp.media.roles import CapturedFrame
 from facewarp.media.video.stream_info import StreamInfo, choose_video_stream
 
 _log = logging.getLogger(__name__)

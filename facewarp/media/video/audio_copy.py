@@ -17,8 +17,8 @@ from av.packet import Packet
 from av.stream import Discard, Disposition
 
 from facewarp.media.video.audio_conversion import AudioConversion
-from facewarp.media.container import fraction, open_container
-from facewarp.media.video_source import VideoSource
+from facewarp.media.video.container import fraction, open_container
+from facewarp.media.video.reader import VideoSource
 
 _log = logging.getLogger(__name__)
 

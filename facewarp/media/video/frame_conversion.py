@@ -12,10 +12,10 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from facewarp.media.colour import RGBReader
-from facewarp.media.container import fraction, open_container
 from facewarp.media.frames import Image
 from facewarp.media.orientation import Orientation, fit_within, orientation_of
+from facewarp.media.video.color_conversion import RGBReader
+from facewarp.media.video.container import fraction, open_container
 from facewarp.media.video.stream_info import Crop
 
 _log = logging.getLogger(__name__)

@@ -14,8 +14,11 @@ from av.format import Flags
 from av.video.stream import VideoStream
 
 from facewarp.errors import FacewarpError
-from facewarp.media.colour import Color, description_of
-from facewarp.media.container import (
+from facewarp.media.frames import Frame, Source
+from facewarp.media.orientation import orientation_of
+from facewarp.media.prefetch import ReadAhead, queue_depth
+from facewarp.media.video.color_conversion import Color, description_of
+from facewarp.media.video.container import (
     COPY_AGAIN,
     FrameClock,
     fraction,
@@ -26,10 +29,7 @@ from facewarp.media.container import (
 )
 from facewarp.media.video.deinterlace import Deinterlacer
 from facewarp.media.video.frame_conversion import FrameConverter, pixel_aspect, sizes_in
-from facewarp.media.frames import Frame, Source
-from facewarp.media.orientation import orientation_of
 from facewarp.media.video.stream_info import StreamInfo, choose_video_stream, other_video_streams
-from facewarp.media.threads import ReadAhead, queue_depth
 from facewarp.media.video.timeline import Timeline
 
 _log = logging.getLogger(__name__)

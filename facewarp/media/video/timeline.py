@@ -18,7 +18,7 @@ from av.container import InputContainer
 from av.format import Flags
 from av.packet import Packet
 
-from facewarp.media.container import clock_origin, fraction, open_container
+from facewarp.media.video.container import clock_origin, fraction, open_container
 
 _log = logging.getLogger(__name__)
 

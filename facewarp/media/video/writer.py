@@ -12,19 +12,20 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from facewarp.errors import FacewarpError
-from facewarp.media.audio_copy import AudioCopy, AudioMode
-from facewarp.media.colour import Color, YUVWriter
-from facewarp.media.encoders import (
+from facewarp.media.frames import Frame, Source
+from facewarp.media.orientation import Orientation
+from facewarp.media.outputs import Output
+from facewarp.media.prefetch import WriteBehind, queue_depth
+from facewarp.media.video.audio_copy import AudioCopy, AudioMode
+from facewarp.media.video.color_conversion import Color, YUVWriter
+from facewarp.media.video.encoders import (
     CONTAINER_OPTIONS,
     FORMATS,
     LIVE_CONTAINER_OPTIONS,
     choose_encoder,
 )
-from facewarp.media.frames import Frame, Source
-from facewarp.media.orientation import Orientation
-from facewarp.media.outputs import Output, OutputFile, write_error
-from facewarp.media.threads import WriteBehind, queue_depth
-from facewarp.media.video_source import VideoSource
+from facewarp.media.video.reader import VideoSource
+from facewarp.system.atomic_files import OutputFile, write_error
 
 
 class VideoWriter(Output):

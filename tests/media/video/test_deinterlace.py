@@ -108,4 +108,3 @@ def test_a_part_is_deinterlaced_like_the_whole(make_interlaced, start, end):
 def test_progressive_video_is_left_alone(make_clip, contents, copied):
     path = make_clip()
     assert copied(path).notes == []
-

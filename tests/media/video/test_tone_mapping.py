@@ -4,7 +4,8 @@ import av
 import numpy as np
 import pytest
 
-from facewarp.media.sources import Frame, open_source, read_video
+from facewarp.media.frames import Frame
+from facewarp.media.sources import open_source, read_video
 from facewarp.media.video.tone_mapping import (
     HLG,
     PQ,
@@ -75,7 +76,7 @@ def make_hdr(tmp_path):
     return make
 
 
-def stripe_colours(image, count=len(COLOURS)):
+def stripe_colours(image, count=5):
     width = image.shape[1] // count
     return np.array([image[image.shape[0] // 2, width // 2 + width * k] for k in range(count)])
 
@@ -155,9 +156,11 @@ def test_paint_has_its_own_colours_and_tags_say_what_the_pixels_are(
 
 
 def test_a_live_recording_is_not_grey(make_hdr, contents, tmp_path):
-    from facewarp.media.live import LiveLoop, LiveStats, Made
-    from facewarp.media.live_sources import find_file_source
-    from facewarp.media.recorder import Recorder
+    from facewarp.live.capture.open_live_source import find_file_source
+    from facewarp.live.interfaces import Made
+    from facewarp.live.loop import LiveLoop
+    from facewarp.live.outputs.recorder import Recorder
+    from facewarp.live.timing import LiveStats
 
     source = find_file_source(str(make_hdr(HLG)))()
     recorder = Recorder(tmp_path / "live.mp4", 25, wait=True)

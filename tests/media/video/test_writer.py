@@ -6,12 +6,14 @@ import av
 import numpy as np
 import pytest
 
-import facewarp.media.audio_copy
-import facewarp.media.encoders
+import facewarp.media.video.audio_copy
+import facewarp.media.video.encoders
 from facewarp.errors import FacewarpError
-from facewarp.media.encoders import Encoder
-from facewarp.media.sinks import VideoWriter, open_sink
-from facewarp.media.sources import Frame, open_source, read_video
+from facewarp.media.frames import Frame
+from facewarp.media.sinks import open_sink
+from facewarp.media.sources import open_source, read_video
+from facewarp.media.video.encoders import Encoder
+from facewarp.media.video.writer import VideoWriter
 
 
 def copy(path, out, start=None, end=None, *, fail=None, after=0, opened=None, **options):
@@ -228,7 +230,7 @@ def test_sound_a_container_refuses_late_is_converted_too(make_clip, contents, tm
 def test_sound_that_no_one_can_write_is_left_out_with_a_warning(
     make_clip, contents, tmp_path, monkeypatch, caplog
 ):
-    monkeypatch.setattr(facewarp.media.audio_copy, "_works", lambda *_: False)
+    monkeypatch.setattr(facewarp.media.video.audio_copy, "_works", lambda *_: False)
     copy(make_clip(sound="aac"), tmp_path / "out.webm")
     assert contents(tmp_path / "out.webm").sound == []
     assert "left out sound track 1 (aac)" in caplog.text
@@ -249,8 +251,8 @@ def test_the_index_comes_first(make_clip, tmp_path):
 
 
 def test_mpeg4_for_want_of_h264(make_clip, contents, tmp_path, monkeypatch, caplog):
-    encoders = (Encoder("no_such_encoder"), facewarp.media.encoders.H264[-1])
-    monkeypatch.setattr(facewarp.media.encoders, "H264", encoders)
+    encoders = (Encoder("no_such_encoder"), facewarp.media.video.encoders.H264[-1])
+    monkeypatch.setattr(facewarp.media.video.encoders, "H264", encoders)
     path = make_clip(
         rate=Fraction(30_000, 1001), time_base=Fraction(1, 90_000), ticks=range(0, 30_030, 3003)
     )
@@ -263,7 +265,7 @@ def test_mpeg4_for_want_of_h264(make_clip, contents, tmp_path, monkeypatch, capl
 
 
 def test_no_encoder_at_all(tmp_path, monkeypatch):
-    monkeypatch.setattr(facewarp.media.encoders, "H264", (Encoder("no_such_encoder"),))
+    monkeypatch.setattr(facewarp.media.video.encoders, "H264", (Encoder("no_such_encoder"),))
     with pytest.raises(FacewarpError, match="no encoder"):
         open_sink(tmp_path / "out.mp4", size=(64, 48))
     assert list(tmp_path.iterdir()) == []
@@ -294,7 +296,7 @@ def test_ctrl_c_before_the_first_frame_leaves_nothing(make_clip, tmp_path):
 
 
 def test_ctrl_c_while_the_file_is_completed_does_not_lose_it(make_clip, tmp_path, monkeypatch):
-    finish = facewarp.media.threads.WriteBehind.finish
+    finish = facewarp.media.prefetch.WriteBehind.finish
     calls = []
 
     def interrupted(self):
@@ -303,7 +305,7 @@ def test_ctrl_c_while_the_file_is_completed_does_not_lose_it(make_clip, tmp_path
             raise KeyboardInterrupt
         finish(self)
 
-    monkeypatch.setattr(facewarp.media.threads.WriteBehind, "finish", interrupted)
+    monkeypatch.setattr(facewarp.media.prefetch.WriteBehind, "finish", interrupted)
     with pytest.raises(KeyboardInterrupt):
         copy(make_clip(), tmp_path / "out.mp4")
     assert len(list(read_video(tmp_path / "out.mp4"))) == 12
