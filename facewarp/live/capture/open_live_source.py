@@ -9,6 +9,7 @@ from facewarp.live.capture.paced_source import PlayedSource
 from facewarp.live.capture.stream_source import StreamSource, is_address, shown_address
 from facewarp.media.frames import Source
 from facewarp.media.sources import open_source
+from facewarp.media.video.reader import VideoSource
 
 
 def find_camera_source(
@@ -58,10 +59,7 @@ def find_file_source(
             what = "a video has its own frames a second, and can't be given others"
             raise FacewarpError(what, Path(name), "Leave --fps out.")
         source.rate = Fraction(fps).limit_denominator(1001)
-    if source.kind == "video":
-        from facewarp.media.video.reader import VideoSource
-
-        assert isinstance(source, VideoSource)
+    if isinstance(source, VideoSource):
         source.use_square_pixels()
     return lambda: _played(source, realtime, repeat)
 
