@@ -29,7 +29,7 @@ Input #0, mpegts, from '':
 def test_a_description_tells_programs_codecs_and_cropping():
     info = StreamInfo.parse(DESCRIPTION)
     assert info.programs == (frozenset({0, 1}), frozenset({2, 3}))
-    assert info.unknown_codecs == {3: "apac"}
+    assert info.codecs == {0: "h264", 1: "aac", 2: "h264", 3: "apac", 4: "mp2"}
     assert info.crops == {0: Crop(4, 12, 3, 5)}
     assert info.crops[0].cropped_size((64, 48)) == (48, 40)
 
