@@ -146,7 +146,8 @@ def exported_program(
 def decomposed(program: ExportedProgram) -> ExportedProgram:
     """Rewrite an exported program in the core operators of PyTorch, which converters know."""
     with without_copy_warning():
-        return program.run_decompositions()
+        core: ExportedProgram = program.run_decompositions()
+    return core
 
 
 @contextmanager

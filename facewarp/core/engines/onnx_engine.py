@@ -3,7 +3,6 @@
 import logging
 import os
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -122,4 +121,5 @@ def to_onnx(net: GuidedRegistration, graph: str) -> bytes:
             verbose=False,
         )
     assert converted is not None
-    return converted.model_proto.SerializeToString()
+    model: bytes = converted.model_proto.SerializeToString()
+    return model

@@ -15,15 +15,16 @@ from av.video.stream import VideoStream
 from facewarp.errors import FacewarpError
 
 
-
 class SupportsRatio(Protocol):
     """A ratio of two integers: a Fraction, or an AVRational of PyAV."""
 
     @property
-    def numerator(self) -> int: ...
+    def numerator(self) -> int:
+        """Of any sign."""
 
     @property
-    def denominator(self) -> int: ...
+    def denominator(self) -> int:
+        """Positive, or 0 for what is unknown."""
 
 
 COPY_AGAIN = "Copy, download or record it again."
