@@ -35,7 +35,7 @@ from facewarp import load, read_video
 from facewarp.cli.faces.live_session import work_of
 from facewarp.core.model import Model
 from facewarp.live.capture.paced_source import PlayedSource
-from facewarp.live.face_pipeline import FacePipeline
+from facewarp.live.face_pipeline import Look
 from facewarp.live.interfaces import Presenter
 from facewarp.live.loop import LiveLoop
 from facewarp.live.outputs.memory_watch import MemoryWatch
@@ -92,7 +92,7 @@ def measure(
 ) -> dict[str, Any]:
     """Plays a clip for so long, after a warm-up; the loop's summary."""
     before = set(threading.enumerate())
-    with FacePipeline(effect=effect, model=model, faces=1, smoothing=options.smooth) as look:
+    with Look(effect=effect, model=model, faces=1, smoothing=options.smooth) as look:
         work, stats = work_of(look), LiveStats()
         LiveLoop(
             PlayedSource(open_source(clip), paced=False, repeat=True),

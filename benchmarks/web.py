@@ -34,8 +34,8 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
 from facewarp.cli.faces.live_session import work_of
-from facewarp.live.face_pipeline import FacePipeline
-from facewarp.live.interfaces import FrameProcessor, ProcessedFrame
+from facewarp.live.face_pipeline import Look
+from facewarp.live.interfaces import Made, Work
 from facewarp.live.timing import LiveStats
 from facewarp.live.web import webrtc
 from facewarp.live.web.page import serve
@@ -64,7 +64,7 @@ def main() -> None:
         Console(stderr=True).print("skipped: needs chromium and chromedriver")
         return
     size = tuple(map(int, options.size.split("x")))
-    look = FacePipeline()
+    look = Look()
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         clip = camera_clip(Path(folder) / "camera.mjpeg", size)
@@ -87,17 +87,17 @@ def main() -> None:
     Console().print(table)
 
 
-def hand_back(frame: Frame) -> ProcessedFrame:
+def hand_back(frame: Frame) -> Made:
     """The picture as it came."""
-    return ProcessedFrame(frame.image, [], {})
+    return Made(frame.image, [], {})
 
 
 def measure(
     clip: Path,
     size: str,
     seconds: float,
-    work: FrameProcessor,
-    look: FacePipeline,
+    work: Work,
+    look: Look,
     way: str,
     picture: Path | None = None,
 ) -> dict[str, float]:

@@ -23,7 +23,7 @@ def cell_px(field: NDArray[np.floating]) -> tuple[float, float]:
     return CROP_SHAPE[1] / width, CROP_SHAPE[0] / height
 
 
-def upsample_field(field: Field) -> Field:
+def dense(field: Field) -> Field:
     """A field at every px of the crop, (2, 320, 260)."""
     return resized(field, CROP_SHAPE)
 
@@ -38,7 +38,7 @@ def resized(field: Field, shape: tuple[int, int]) -> Field:
     return fine
 
 
-def sample_field(field: Field, points: NDArray[np.floating]) -> NDArray[np.float64]:
+def sampled(field: Field, points: NDArray[np.floating]) -> NDArray[np.float64]:
     """Displacements (N, 2) of points (N, 2), both in px of the crop."""
     where = ((np.asarray(points) + 0.5) / cell_px(field) - 0.5).astype(np.float32)
     x, y = (np.ascontiguousarray(axis)[None] for axis in where.T)

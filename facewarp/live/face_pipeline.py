@@ -23,10 +23,10 @@ from facewarp.face.rendering.textures import check_texture
 from facewarp.face.template.mirror import mirrored_face, mirrored_template
 from facewarp.face.template.template import Template
 from facewarp.face.template_building.from_photo import OwnFace, find_face
-from facewarp.face.tracking.registration import FaceRegistrar, crop_around
+from facewarp.face.tracking.registration import Fitter, crop_of
 from facewarp.face.tracking.tracker import FaceTracker
-from facewarp.live.catalog import OWN_TEXTURE, PICTURE, SNAPSHOT, Catalog
-from facewarp.live.settings import LiveSettings
+from facewarp.live.catalog import OWN_TEXTURE, PICTURE, SNAPSHOT, Wardrobe
+from facewarp.live.settings import LookSettings
 from facewarp.media.frames import Frame
 
 _REMEMBER_S = 5.0  # how long a face can still be made the template after it was seen
@@ -50,20 +50,20 @@ class Seen:
 
 
 @dataclass(frozen=True, eq=False)
-class _Config:
+class _Plan:
     """How frames are dealt with from now on; replaced as a whole.
 
     ``drawn`` is the template as the effect sees it: mirrored, if the picture is.
     """
 
-    settings: LiveSettings
+    settings: LookSettings
     tracker: FaceTracker
     effect: Effect
     drawn: Template
 
 
 @dataclass(frozen=True, eq=False)
-class _LastGoodFrame:
+class _Glimpse:
     """The frame in which a face was last seen well."""
 
     image: NDArray[np.uint8]
@@ -71,7 +71,7 @@ class _LastGoodFrame:
     face: Face
 
 
-class FacePipeline:
+class Look:
     """A tracker and an effect for live frames; the ``Controls`` of windows and pages.
 
     Frames come from one thread. Everything else may be called from any thread meanwhile: a change
@@ -79,7 +79,7 @@ class FacePipeline:
     next frame. What cannot be changed raises FacewarpError and leaves all as it was.
 
     Args:
-        effect: see :class:`LiveSettings`, as those below.
+        effect: see :class:`LookSettings`, as those below.
         texture: a shipped name or a file; None for `options.DEFAULT_TEXTURE`.
         opacity: None for 1.
         smoothing: whether faces are held steady.
@@ -113,23 +113,23 @@ class FacePipeline:
         further: Mapping[str, Effect] | None = None,
         tags: bool = False,
     ) -> None:
-        self._catalog = Catalog(template, texture, further)
-        name, worn = self._catalog.names
+        self._wardrobe = Wardrobe(template, texture, further)
+        name, worn = self._wardrobe.names
         strength = 1.0 if opacity is None else opacity
-        settings = LiveSettings(effect, worn, strength, smoothing, mirror, name)
+        settings = LookSettings(effect, worn, strength, smoothing, mirror, name)
         settings.check(self.choices())
         self._options: dict[str, Any] = {"faces": faces, "device": device, "engine": engine}
         self._tags = tags
         self._model = model
         tracker = self._make_tracker(settings)
         self._model = tracker.model
-        self._fitter: FaceRegistrar | None = None
+        self._fitter: Fitter | None = None
         self._changing = threading.RLock()
         self._plan = self._planned(settings, tracker)
         self._following = tracker
         self._retired: list[FaceTracker] = []
         self._closing = ThreadPoolExecutor(1, "facewarp-retire")  # it may wait for a search to end
-        self._last_good: _LastGoodFrame | None = None
+        self._glimpse: _Glimpse | None = None
         self._is_closed = False
 
     def __call__(self, frame: Frame) -> Seen:
@@ -153,16 +153,16 @@ class FacePipeline:
     @property
     def note(self) -> str | None:
         """What recordings have to say in their metadata, whichever effect is on at the moment."""
-        notes = filter(None, map(note_of, self._catalog.further.values()))
+        notes = filter(None, map(note_of, self._wardrobe.further.values()))
         return " ".join(dict.fromkeys(notes)) or None
 
     def settings(self) -> dict[str, Any]:
-        """What is set; the fields of :class:`LiveSettings`."""
+        """What is set; the fields of :class:`LookSettings`."""
         return asdict(self._plan.settings)
 
     def choices(self) -> dict[str, Sequence[str]]:
-        """What may be chosen; see :meth:`~facewarp.live.catalog.Catalog.choices`."""
-        return self._catalog.choices()
+        """What may be chosen; see :meth:`~facewarp.live.catalog.Wardrobe.choices`."""
+        return self._wardrobe.choices()
 
     def change(self, **settings: Any) -> None:
         """Change some settings, from the next frame on.
@@ -171,7 +171,7 @@ class FacePipeline:
             FacewarpError: there is no such setting, or it can't be that; nothing is changed.
         """
         with self._changing:
-            known = {field.name for field in fields(LiveSettings)}
+            known = {field.name for field in fields(LookSettings)}
             if unknown := set(settings) - known:
                 raise FacewarpError(
                     f"there is no setting {min(unknown)!r}", fix=f"Settings: {', '.join(known)}."
@@ -189,10 +189,10 @@ class FacePipeline:
         Raises:
             FacewarpError: no face was seen in the last seconds, or none well enough.
         """
-        glimpse = self._last_good
+        glimpse = self._glimpse
         if glimpse is None:
             raise FacewarpError("no face is seen", fix="Look into the camera.")
-        return self._take(SNAPSHOT, glimpse.image, crop_around(glimpse.face.landmarks))
+        return self._take(SNAPSHOT, glimpse.image, crop_of(glimpse.face.landmarks))
 
     def upload_template(self, image: NDArray[np.uint8]) -> str:
         """Make the largest face of a picture (H, W, 3) the template; returns a line to show.
@@ -210,11 +210,11 @@ class FacePipeline:
                 :func:`facewarp.face.rendering.textures.check_texture`.
         """
         with self._changing:
-            before = self._catalog.put_texture(check_texture(rgba))
+            before = self._wardrobe.put_texture(check_texture(rgba))
             try:
                 self._follow(replace(self._plan.settings, effect="texture", texture=OWN_TEXTURE))
             except BaseException:
-                self._catalog.put_texture(before)
+                self._wardrobe.put_texture(before)
                 raise
         return "wearing your texture"
 
@@ -247,17 +247,17 @@ class FacePipeline:
             tracker = self._plan.tracker
             if self._fitter is None:
                 sure = tracker.config.sure
-                self._fitter = FaceRegistrar(self._catalog.first, tracker.model, "cpu", sure)
+                self._fitter = Fitter(self._wardrobe.first, tracker.model, "cpu", sure)
             face = OwnFace.taken(name, picture, near, self._fitter)
-            before = self._catalog.put_template(name, face)
+            before = self._wardrobe.put_template(name, face)
             try:
                 self._follow(replace(self._plan.settings, template=name), anew=True)
             except BaseException:
-                self._catalog.put_template(name, before)
+                self._wardrobe.put_template(name, before)
                 raise
         return f"template taken, {face.confidence:.0%} sure"
 
-    def _follow(self, settings: LiveSettings, anew: bool = False) -> None:
+    def _follow(self, settings: LookSettings, anew: bool = False) -> None:
         """Deal with frames from now on as these settings say."""
         plan = self._plan
         if anew or settings.template != plan.settings.template:
@@ -273,40 +273,40 @@ class FacePipeline:
         if self._plan.tracker is not plan.tracker:
             self._retired.append(plan.tracker)
 
-    def _make_tracker(self, settings: LiveSettings) -> FaceTracker:
+    def _make_tracker(self, settings: LookSettings) -> FaceTracker:
         return FaceTracker(
-            self._catalog.template(settings.template),
+            self._wardrobe.template(settings.template),
             self._model,
             smooth=settings.smoothing,
             threaded_search=True,
             **self._options,
         )
 
-    def _planned(self, settings: LiveSettings, tracker: FaceTracker) -> _Config:
+    def _planned(self, settings: LookSettings, tracker: FaceTracker) -> _Plan:
         """The effect, with everything that depends on the template made ready."""
         drawn = mirrored_template(tracker.template) if settings.mirror else tracker.template
-        made = self._catalog.further.get(settings.effect)
+        made = self._wardrobe.further.get(settings.effect)
         if made is not None:
             made(np.zeros((8, 8, 3), np.uint8), [], drawn)
-            return _Config(settings, tracker, made, drawn)
+            return _Plan(settings, tracker, made, drawn)
         options: dict[str, Any] = {"annotate": self._tags}
         if settings.effect not in _WITHOUT_OPACITY:
             options["opacity"] = settings.opacity
         if settings.effect == "texture":
-            rgba, options["blend"] = self._catalog.texture(settings.texture)
+            rgba, options["blend"] = self._wardrobe.texture(settings.texture)
             options["texture"] = rgba[:, ::-1] if settings.mirror else rgba
         effect = make_effect(settings.effect, **options)
         effect(np.zeros((8, 8, 3), np.uint8), [], drawn)
-        return _Config(settings, tracker, effect, drawn)
+        return _Plan(settings, tracker, effect, drawn)
 
     def _remember(self, frame: Frame, faces: Sequence[Face]) -> None:
         """Keep the largest face that is seen well, for a moment."""
         good = [face for face in faces if face.state == "tracking"]
         if good:
             largest = max(good, key=lambda face: side_of(face.box))
-            self._last_good = _LastGoodFrame(frame.image, frame.time, largest)
-        elif self._last_good and not 0 <= frame.time - self._last_good.time <= _REMEMBER_S:
-            self._last_good = None
+            self._glimpse = _Glimpse(frame.image, frame.time, largest)
+        elif self._glimpse and not 0 <= frame.time - self._glimpse.time <= _REMEMBER_S:
+            self._glimpse = None
 
     def _close_retired(self, but: FaceTracker | None = None) -> None:
         for tracker in [one for one in self._retired if one is not but]:

@@ -9,7 +9,7 @@ T = TypeVar("T")
 _WAIT_S = 0.1
 
 
-class FrameQueue(Generic[T]):
+class Handover(Generic[T]):
     """A bounded place between the thread that puts items and the one that takes them.
 
     Each item is taken once, in the order put.

@@ -25,7 +25,7 @@ class CapturedFrame(Frame):
 
 
 @dataclass(frozen=True, eq=False)
-class ProcessedFrame:
+class Made:
     """What was made of a frame.
 
     Attributes:
@@ -39,7 +39,7 @@ class ProcessedFrame:
     seconds: Mapping[str, float]
 
 
-FrameProcessor = Callable[[Frame], ProcessedFrame]
+Work = Callable[[Frame], Made]
 
 
 class LiveSource(Protocol):
@@ -66,7 +66,7 @@ class LiveSource(Protocol):
 class Presenter(Protocol):
     """Where results go: a window, a page, a file, a network. Called in the thread of the loop."""
 
-    def present(self, frame: Frame, made: ProcessedFrame, stats: LiveStats) -> None:
+    def present(self, frame: Frame, made: Made, stats: LiveStats) -> None:
         """Takes a result, each once, in order; ``stats`` are those up to the frame before."""
 
     def idle(self, stats: LiveStats) -> None:

@@ -8,7 +8,7 @@ from facewarp.face.effects.options import DEFAULT_TEXTURE
 
 
 @dataclass(frozen=True)
-class LiveSettings:
+class LookSettings:
     """What can be changed while frames run.
 
     Attributes:

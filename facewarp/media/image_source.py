@@ -179,8 +179,8 @@ def _icc_profile(picture: PIL.Image.Image) -> bytes | None:
 
 def _rgb(picture: PIL.Image.Image) -> Image:
     if picture.mode.startswith("I") or picture.mode == "F":
-        gray = _eight_bits(np.asarray(picture))
-        return np.repeat(gray[..., None], 3, axis=2)
+        grey = _eight_bits(np.asarray(picture))
+        return np.repeat(grey[..., None], 3, axis=2)
     if picture.mode in ("P", "PA", "La", "RGBa"):
         picture = picture.convert("RGBA")  # else transparent colours are mixed or lost
     return np.array(picture.convert("RGB"))

@@ -9,8 +9,8 @@ import pytest
 
 import facewarp.live.loop
 from facewarp.errors import FacewarpError
-from facewarp.live.frame_queue import FrameQueue
-from facewarp.live.interfaces import CapturedFrame, ProcessedFrame
+from facewarp.live.frame_queue import Handover
+from facewarp.live.interfaces import CapturedFrame, Made
 from facewarp.live.loop import LiveLoop
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
@@ -66,7 +66,7 @@ class Shown:
 
 
 def work(frame):
-    return ProcessedFrame(frame.image, [], SECONDS)
+    return Made(frame.image, [], SECONDS)
 
 
 def working(pause):
@@ -100,7 +100,7 @@ def indices(shown):
 
 
 def test_the_newest_item_replaces_the_one_before():
-    place = FrameQueue(newest=True)
+    place = Handover(newest=True)
     assert place.put(1)
     assert place.put(2)
     assert place.take(0) == 2
@@ -109,7 +109,7 @@ def test_the_newest_item_replaces_the_one_before():
 
 
 def test_without_newest_the_putter_waits_for_room():
-    place, put = FrameQueue(newest=False, depth=2), []
+    place, put = Handover(newest=False, depth=2), []
 
     def putting():
         for number in range(10):
@@ -130,7 +130,7 @@ def test_without_newest_the_putter_waits_for_room():
 
 
 def test_what_lies_there_at_the_end_is_still_taken():
-    place = FrameQueue(newest=True)
+    place = Handover(newest=True)
     place.put("last")
     place.end()
     assert not place.ended
@@ -140,7 +140,7 @@ def test_what_lies_there_at_the_end_is_still_taken():
 
 
 def test_closing_frees_whoever_waits_to_put():
-    place = FrameQueue(newest=False)
+    place = Handover(newest=False)
     place.put(1)
     threading.Timer(0.1, place.close).start()
     assert place.put(2) is False

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from facewarp.training.distributed import ProcessGroup
+from facewarp.training.distributed import Team
 
 RUN = """
 import sys
@@ -77,7 +77,7 @@ def test_two_processes_are_one_with_the_double_batch(tmp_path: Path) -> None:
 
 
 def test_a_team_of_one_changes_nothing() -> None:
-    team = ProcessGroup.join()
+    team = Team.join()
     assert (team.rank, team.size, team.leads) == (0, 1, True)
     batch = {"fixed": torch.rand(4, 1)}
     assert torch.equal(team.rows(batch)["fixed"], batch["fixed"])
@@ -88,5 +88,5 @@ def test_a_team_of_one_changes_nothing() -> None:
 
 def test_rows_are_dealt_out_once_each() -> None:
     batch = {"fixed": torch.arange(6)}
-    dealt = torch.cat([ProcessGroup(rank, 3).rows(batch)["fixed"] for rank in range(3)])
+    dealt = torch.cat([Team(rank, 3).rows(batch)["fixed"] for rank in range(3)])
     assert torch.equal(dealt, batch["fixed"])

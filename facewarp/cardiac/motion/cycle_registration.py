@@ -48,13 +48,13 @@ class Motion:
         found = [jacobian_determinant(_tensor(u))[0].numpy() for u in self.from_ed]
         return np.stack(found).astype(np.float32)
 
-    def inverse_consistency_mm(self) -> Floats:
+    def round_trip_mm(self) -> Floats:
         """How far from its start a point of ED ends that goes to a phase and back.
 
         Returns:
             ``(T, d, h, w)``.
         """
-        return inverse_consistency_mm(self.from_ed, self.to_ed, self.grid)
+        return round_trip_mm(self.from_ed, self.to_ed, self.grid)
 
     def loop_mm(self) -> Floats:
         """How far from its start a point of ED is after one cycle, ``(d, h, w)``.
@@ -120,15 +120,15 @@ def track(
         still = at_ed.expand_as(phases)
         u = model.fields(torch.cat([still, phases]), torch.cat([phases, still])).cpu()
         out, back = u.chunk(2)
-        before[batch] = inverse_consistency_mm(out.numpy(), back.numpy(), field_grid)
-        out, back = make_inverse_consistent(out, back)
+        before[batch] = round_trip_mm(out.numpy(), back.numpy(), field_grid)
+        out, back = reconcile(out, back)
         from_ed[batch], to_ed[batch] = out.numpy(), back.numpy()
         if step:
             step(len(batch))
     return Motion(field_grid, from_ed, to_ed, ed, before)
 
 
-def make_inverse_consistent(out: Tensor, back: Tensor, rounds: int = 1) -> tuple[Tensor, Tensor]:
+def reconcile(out: Tensor, back: Tensor, rounds: int = 1) -> tuple[Tensor, Tensor]:
     """Make two fields, there and back, each other's inverse: the mean of what both say.
 
     Args:
@@ -144,7 +144,7 @@ def make_inverse_consistent(out: Tensor, back: Tensor, rounds: int = 1) -> tuple
     return out, back
 
 
-def inverse_consistency_mm(out: Floats, back: Floats, grid: ModelGrid) -> Floats:
+def round_trip_mm(out: Floats, back: Floats, grid: ModelGrid) -> Floats:
     """Length of the way there and back from where it began, ``(T, d, h, w)``.
 
     Args:

@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from facewarp.cli.console import Output
-from facewarp.cli.faces.effect_options import EffectSelection
+from facewarp.cli.faces.effect_options import Drawn
 from facewarp.errors import FacewarpError
 
 
@@ -18,7 +18,7 @@ class LiveOptions:
     source: str | None
     realtime: bool
     repeat: bool
-    drawn: EffectSelection
+    drawn: Drawn
     template: str
     model: str
     faces: int

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from facewarp.core.engines.base import share_cores
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
-from facewarp.face.boxes import Box, center_of, overlap, side_of, square_at
+from facewarp.face.boxes import Box, centre_of, overlap, side_of, square_at
 from facewarp.face.crop import Crop
 from facewarp.face.detector import Detection, FaceDetector
 from facewarp.face.face import Face
 from facewarp.face.image_formats import check_picture
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.background_search import BackgroundSearch
-from facewarp.face.tracking.registration import FaceRegistrar
+from facewarp.face.tracking.registration import Fitter
 from facewarp.face.tracking.smoothing import FaceSmoother, SmoothingConfig
 from facewarp.face.tracking.track import SAME_FACE, Track, TrackerConfig, is_among
 
@@ -90,7 +90,7 @@ class FaceTracker:
         self.config = config if faces is None else replace(config, faces=faces)
         if self.config.faces < 1:
             raise FacewarpError(f"a tracker follows at least one face, not {self.config.faces}")
-        self._fitter = FaceRegistrar(template, model, device, self.config.sure, engine, thorough)
+        self._fitter = Fitter(template, model, device, self.config.sure, engine, thorough)
         self.template = self._fitter.template
         self.model = self._fitter.model
         self._warming: Thread | None = None
@@ -148,7 +148,7 @@ class FaceTracker:
 
     def register(self, image: NDArray[np.generic], crop: Crop) -> Face:
         """Register what a crop shows with the template, without following anything."""
-        return self._fitter.register(image, [crop])[0]
+        return self._fitter.fit(image, [crop])[0]
 
     def close(self) -> None:
         """End the tracker's threads, and free the detector if it is the tracker's own."""
@@ -177,7 +177,7 @@ class FaceTracker:
         tracks = [track for track in self._tracks if not track.lost]
         doubtful = []
         with self._timed("register"):
-            faces = self._fitter.register_refined(image, [track.next_crop() for track in tracks])
+            faces = self._fitter.settle(image, [track.next_crop() for track in tracks])
             for track, face in zip(tracks, faces, strict=True):
                 if face.confidence >= self.config.unsure:
                     track.missed = 0
@@ -283,23 +283,23 @@ class FaceTracker:
         self, image: NDArray[np.generic], box: Box, others: Sequence[Box]
     ) -> Detection | None:
         """The detection closest to where a face was last, if it is no other face's."""
-        center, reach = center_of(box), 0.5 * _NEAR * side_of(box)
-        low = np.floor(center - reach).clip(0).astype(int)
-        high = np.ceil(center + reach).clip(0).astype(int)
+        centre, reach = centre_of(box), 0.5 * _NEAR * side_of(box)
+        low = np.floor(centre - reach).clip(0).astype(int)
+        high = np.ceil(centre + reach).clip(0).astype(int)
         window = image[low[1] : high[1], low[0] : high[0]]
         if window.size == 0:
             return None
         with self._timed("detect"):
             found = [_moved(detection, low) for detection in self._detector.detect(window)]
         free = [detection for detection in found if not is_among(_square(detection), others)]
-        return min(free, key=lambda d: float(np.linalg.norm(d.center - center)), default=None)
+        return min(free, key=lambda d: float(np.linalg.norm(d.center - centre)), default=None)
 
     def _approach(self, image: NDArray[np.generic], detection: Detection) -> Face:
         """Register the face of a detection."""
-        center, side = detection.square()
-        crop = Crop.around(center, side, roll=detection.roll)
+        centre, side = detection.square()
+        crop = Crop.around(centre, side, roll=detection.roll)
         with self._timed("register"):
-            return self._fitter.register_refined(image, [crop])[0]
+            return self._fitter.settle(image, [crop])[0]
 
     def _smoother(self) -> FaceSmoother | None:
         """What smooths one face, if faces are smoothed."""

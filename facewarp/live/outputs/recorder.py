@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from facewarp.errors import FacewarpError
-from facewarp.live.interfaces import ProcessedFrame
+from facewarp.live.interfaces import Made
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame, Image
 from facewarp.media.video.encoders import FORMATS
@@ -60,7 +60,7 @@ class Recorder:
         self._writer: VideoWriter | None = None
         self._size, self._zero = (0, 0), 0.0
 
-    def present(self, frame: Frame, made: ProcessedFrame, stats: LiveStats) -> None:
+    def present(self, frame: Frame, made: Made, stats: LiveStats) -> None:
         """See `roles.Presenter`."""
         if self._writer is None:
             self._size, self._zero = (made.image.shape[1], made.image.shape[0]), frame.time

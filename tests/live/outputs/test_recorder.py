@@ -53,11 +53,11 @@ def test_a_recording_has_the_times_of_the_frames_from_0_on(picture, contents, tm
     assert os.listdir(tmp_path) == [name]
 
 
-def test_its_pictures_are_those_shown(picture, contents, colors_of, tmp_path):
+def test_its_pictures_are_those_shown(picture, contents, colours_of, tmp_path):
     record(Recorder(tmp_path / "out.mp4", 25.0, wait=True), shots(picture, [0.0, 0.04]))
     for index, image in enumerate(contents(tmp_path / "out.mp4").images):
-        expected = colors_of(picture((64, 48), 2 * index))
-        assert np.abs(colors_of(image) - expected).max() <= 8
+        expected = colours_of(picture((64, 48), 2 * index))
+        assert np.abs(colours_of(image) - expected).max() <= 8
 
 
 def test_pictures_of_another_size_are_fitted_in(picture, contents, tmp_path):

@@ -480,8 +480,8 @@ def screen(start_x):
     screen.program.wait(10)
 
 
-def is_near(color):
-    return lambda pixels: np.abs(np.asarray(pixels).astype(int) - color).max(-1) <= 2
+def is_near(colour):
+    return lambda pixels: np.abs(np.asarray(pixels).astype(int) - colour).max(-1) <= 2
 
 
 BLUE, RED_BROWN = is_near((60, 120, 200)), is_near((200, 80, 60))
