@@ -17,7 +17,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-pytest_plugins = ["fixtures.clips", "fixtures.faces", "fixtures.hearts"]
+pytest_plugins = ["fixtures.clips", "fixtures.flashes", "fixtures.faces", "fixtures.hearts"]
 
 # What "auto" would choose depends on the machine; tests that are about engines name theirs.
 os.environ.setdefault("FACEWARP_ENGINE", "torch")

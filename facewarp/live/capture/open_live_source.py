@@ -58,6 +58,11 @@ def find_file_source(
             what = "a video has its own frames a second, and can't be given others"
             raise FacewarpError(what, Path(name), "Leave --fps out.")
         source.rate = Fraction(fps).limit_denominator(1001)
+    if source.kind == "video":
+        from facewarp.media.video.reader import VideoSource
+
+        assert isinstance(source, VideoSource)
+        source.use_square_pixels()
     return lambda: _played(source, realtime, repeat)
 
 
