@@ -1,4 +1,4 @@
-"""How a stored picture is turned to stand upright: display matrices of videos, EXIF of pictures."""
+"""How a stored picture comes to stand upright, and to fit: display matrices, EXIF, borders."""
 
 import math
 import struct
@@ -102,3 +102,20 @@ def orientation_of(picture: "av.VideoFrame") -> Orientation:
         if matrix is None
         else Orientation.from_display_matrix(bytes(cast(Any, matrix)))
     )
+
+
+def fit_within(image: Image, size: tuple[int, int]) -> Image:
+    """A picture (H, W, 3) or (H, W) within one of size (width, height): whole, centered, on black."""
+    width, height = size
+    rows, columns = image.shape[:2]
+    if (columns, rows) == size:
+        return image
+    scale = min(width / columns, height / rows)
+    inner = max(1, round(columns * scale)), max(1, round(rows * scale))
+    small = cv2.resize(
+        image, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    )
+    canvas = np.zeros((height, width, *image.shape[2:]), np.uint8)
+    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+    canvas[top : top + inner[1], left : left + inner[0]] = small
+    return canvas
