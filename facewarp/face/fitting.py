@@ -163,7 +163,7 @@ class Fitter:
 
         Colour is made grey no further than the crops reach.
         """
-        if len(crops) > _BATCH:  # engines prepare for every size of batch anew
+        if len(crops) > _BATCH:  # a crowd does not take the memory of all at once
             return self.fit(frame, crops[:_BATCH]) + self.fit(frame, crops[_BATCH:])
         if not crops:
             return []

@@ -134,6 +134,27 @@ class FaceTracker:
         self._tracks = [t for t in self._tracks if time - t.seen <= self.config.remember_s]
         return sorted((track.face for track in self._tracks), key=lambda face: face.id)
 
+    def warm_up(self, size: tuple[int, int]) -> Face:
+        """Get detector, engine and smoothing ready, so that no frame has to wait for that.
+
+        Args:
+            size: (width, height) px of the frames to come.
+
+        Returns:
+            A face of a black frame: what a renderer is got ready with.
+        """
+        blank = np.zeros((size[1], size[0], 3), np.uint8)
+        self._detector.detect(blank)
+        crop = Crop.around((size[0] / 2, size[1] / 2), min(size) / 2)
+        for count in (1, 2, 4):  # what engines prepare apart, see `openvino_engine.BATCHES`
+            if count == 1 or count <= self.config.faces:
+                face = self._fitter.settle(blank, [crop] * count)[0]
+        smoother = self._smoother()
+        if smoother is not None:
+            smoother(face, 0.0)
+            smoother(face, _FRAME_S)
+        return face
+
     def reset(self) -> None:
         """Forget every face; ids start from 0 again."""
         self._tracks, self._sightings = [], []

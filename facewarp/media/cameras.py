@@ -1,12 +1,14 @@
 """The cameras of this machine: which there are, what they can do, and which one is meant."""
 
 import logging
+import math
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from facewarp.core.cache import cache_folder, read_json, write_json
 from facewarp.errors import FacewarpError
 
 _log = logging.getLogger(__name__)
@@ -20,6 +22,7 @@ BACKENDS: dict[str, tuple[str, ...]] = {
 within a second where Media Foundation may take half a minute."""
 
 COMMON_SIZES = ((640, 480), (800, 600), (1280, 720), (1920, 1080), (3840, 2160))
+_GIVEN_FILE = "cameras.json"
 _PROBED = 5  # cameras, where a platform does not list them
 
 Opener = Callable[[int, str], Any]
@@ -70,6 +73,53 @@ class Camera:
 
     def __str__(self) -> str:
         return f"{self.index}: {self.name}"
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a camera gave when it was opened, whatever it was asked for.
+
+    Attributes:
+        width: px.
+        height: px.
+        pixels: The format as its four letters; None where the camera does not tell.
+        fps: Frames a second; None where it does not tell.
+    """
+
+    width: int
+    height: int
+    pixels: str | None = None
+    fps: float | None = None
+
+    def __str__(self) -> str:
+        rate = None if self.fps is None else f"@{self.fps:g}"
+        return " ".join(filter(None, [f"{self.width}x{self.height}{rate or ''}", self.pixels]))
+
+
+def four_letters(code: float) -> str | None:
+    """The letters of a FOURCC as OpenCV tells it, None where it tells none."""
+    if not math.isfinite(code) or not 0 < code < 1 << 32:
+        return None
+    letters = int(code).to_bytes(4, "little")
+    return letters.decode("ascii") if letters.isalnum() else None
+
+
+def remember_given(camera: Camera, given: Given) -> None:
+    """Keep what a camera gave, for ``facewarp cameras`` and ``facewarp doctor`` to tell."""
+    folder = cache_folder()
+    if folder is not None:
+        kept = read_json(folder / _GIVEN_FILE)
+        write_json(folder / _GIVEN_FILE, kept | {camera.name: asdict(given)})
+
+
+def given_before(camera: Camera) -> Given | None:
+    """What a camera of this name gave when it was last opened; None if that is not known."""
+    folder = cache_folder()
+    kept = read_json(folder / _GIVEN_FILE).get(camera.name) if folder else None
+    try:
+        return None if kept is None else Given(**kept)
+    except TypeError:  # of another version
+        return None
 
 
 def list_cameras(*, modes: bool = False, opener: Opener | None = None) -> list[Camera]:
