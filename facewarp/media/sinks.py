@@ -4,11 +4,9 @@ import os
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
-from facewarp.media.encoders import FORMATS
 from facewarp.media.frames import IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, Frame, Source
-from facewarp.media.orientation import fit_within
-from facewarp.media.outputs import Output, check_target
-from facewarp.media.picture_sinks import (
+from facewarp.media.image_source import FolderSource
+from facewarp.media.image_writer import (
     ANIMATION_SUFFIXES,
     AnimationWriter,
     FolderWriter,
@@ -16,24 +14,9 @@ from facewarp.media.picture_sinks import (
     tell_lost_alpha,
     written_name,
 )
-from facewarp.media.pictures import FolderSource
-from facewarp.media.records import RecordWriter, open_records
-from facewarp.media.video_writer import VideoWriter
-
-__all__ = [
-    "AnimationWriter",
-    "ClipWriter",
-    "FolderWriter",
-    "ImageWriter",
-    "Output",
-    "RecordWriter",
-    "Sink",
-    "VideoWriter",
-    "check_target",
-    "open_records",
-    "open_sink",
-    "target_for",
-]
+from facewarp.media.orientation import fit_within
+from facewarp.media.video.encoders import FORMATS
+from facewarp.media.video.writer import VideoWriter
 
 Sink = VideoWriter | ImageWriter | AnimationWriter | FolderWriter
 

@@ -11,18 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
-from facewarp.media.frames import IMAGE_SUFFIXES, STILL_RATE, Frame, Image, Kind, Source
-
-__all__ = [
-    "IMAGE_SUFFIXES",
-    "STILL_RATE",
-    "Frame",
-    "Image",
-    "Kind",
-    "Source",
-    "open_source",
-    "read_video",
-]
+from facewarp.media.frames import Frame, Source
 
 MIN_FPS, MAX_FPS = 0.01, 1000.0
 
@@ -55,7 +44,7 @@ def open_source(
     except (OSError, ValueError) as error:  # a NUL in the name, or one that is too long
         raise FacewarpError("no file has such a name", repr(str(place)[:80])) from error
     if not is_there or place.is_dir():
-        from facewarp.media.pictures import FolderSource, is_pattern
+        from facewarp.media.image_source import FolderSource, is_pattern
 
         if is_there or is_pattern(place):
             return FolderSource(place, rate, start, end)
@@ -71,7 +60,7 @@ def open_source(
     if fps is not None:
         what = "a video has its own frames a second, and can't be given others"
         raise FacewarpError(what, place, "Leave --fps out.")
-    from facewarp.media.video_source import VideoSource
+    from facewarp.media.video.reader import VideoSource
 
     return VideoSource(place, start, end)
 
@@ -117,7 +106,7 @@ def _open_image(
         from facewarp.media.image_sequence import AnimationSource
 
         return AnimationSource(place, rate, start, end)
-    from facewarp.media.pictures import ImageSource
+    from facewarp.media.image_source import ImageSource
 
     if start is not None or end is not None:
         what = "start and end are for videos, this is one picture"

@@ -1,0 +1,101 @@
+"""A scan: voxels, geometry in mm, and time."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+STACKED: Final = 1.5  # times the usual step that tells the axis of the slices
+
+AGREE: Final = 0.01  # relative difference up to which two voxel sizes are the same
+
+MAX_SHEAR_COSINE: Final = 1e-3  # axes closer to a right angle than this count as orthogonal
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """A volume or a cine of volumes, and where it lies.
+
+    Attributes:
+        data: ``([T,] D, H, W)``: float32 after the file's scaling, or uint8 part ids.
+        affine: (4, 4) from voxels ``(x, y, z, 1)`` to RAS+ mm, after the rule above.
+        time_step_s: seconds between two phases; None if the file does not tell.
+        warnings: what the user should know about the file, one sentence each.
+        header: the file's header, which outputs on the same grid take over.
+        path: the file.
+        axes: which of the file's axes (0, 1, 2 for its x, y, z) run along the data's x, y, z;
+            others than these in this order after :meth:`slices_first` alone.
+    """
+
+    data: NDArray[Any]
+    affine: FloatArray
+    time_step_s: float | None
+    warnings: tuple[str, ...]
+    header: nib.Nifti1Header
+    path: Path
+    axes: tuple[int, int, int] = (0, 1, 2)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(D, H, W)``."""
+        depth, height, width = self.data.shape[-3:]
+        return depth, height, width
+
+    @property
+    def phases(self) -> int:
+        """Number of phases; 1 for a single volume."""
+        return self.data.shape[0] if self.data.ndim == 4 else 1
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Length of a step along x, y, z."""
+        x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0).tolist()
+        return x, y, z
+
+    @property
+    def voxel_ml(self) -> float:
+        """What one voxel holds: the affine's determinant, which is right with sheared axes too."""
+        return abs(float(np.linalg.det(self.affine[:3, :3]))) / 1000.0
+
+    @property
+    def stack_axis(self) -> int:
+        """The axis (0 to 2 for x to z) of the slices: the one of longer steps, or z."""
+        sizes = np.asarray(self.spacing_mm)
+        return int(sizes.argmax()) if sizes.max() > STACKED * np.median(sizes) else 2
+
+    def slices_first(self) -> "Volume":
+        """The same with the slices along z, the first spatial axis of the data."""
+        order = [axis for axis in range(3) if axis != self.stack_axis] + [self.stack_axis]
+        lead = self.data.ndim - 3
+        data = self.data.transpose(*range(lead), *(lead + 2 - axis for axis in order[::-1]))
+        affine = self.affine[:, [*order, 3]]
+        x, y, z = (self.axes[axis] for axis in order)
+        return replace(self, data=np.ascontiguousarray(data), affine=affine, axes=(x, y, z))
+
+    def in_file_order(self, data: NDArray[Any]) -> NDArray[Any]:
+        """An array ``(..., D, H, W)`` like the data with its axes as the file has them."""
+        lead = data.ndim - 3
+        return data.transpose(
+            *range(lead), *(lead + 2 - self.axes.index(axis) for axis in (2, 1, 0))
+        )
+
+    @property
+    def file_affine(self) -> FloatArray:
+        """The affine with its columns as the file has them."""
+        return self.affine[:, [*(self.axes.index(axis) for axis in range(3)), 3]]
+
+    @property
+    def is_sheared(self) -> bool:
+        """Whether the axes are not at right angles."""
+        return shear_cosine(self.affine) > MAX_SHEAR_COSINE
+
+
+def shear_cosine(affine: FloatArray) -> float:
+    """Largest cosine between two axes of an affine; 0 where all are at right angles."""
+    axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    return float(np.abs(axes.T @ axes - np.eye(3)).max())
