@@ -222,9 +222,7 @@ def _write_tiled(path: Path, image: np.ndarray, kind: str, side: int = 128, turn
     codec, brand = {"AVIF": (b"av01", b"avif"), "HEIF": (b"hvc1", b"heic")}[kind]
 
     def entry(item: int, kind: bytes, hidden: int) -> bytes:
-        return _full_box(
-            b"infe", pack(">HH4s", item, 0, kind) + b"\0", version=2, flags=hidden
-        )
+        return _full_box(b"infe", pack(">HH4s", item, 0, kind) + b"\0", version=2, flags=hidden)
 
     shape = pack(">BBBBHH", 0, 0, rows - 1, columns - 1, width, height)
     properties = _box(
@@ -253,9 +251,7 @@ def _write_tiled(path: Path, image: np.ndarray, kind: str, side: int = 128, turn
             _full_box(b"iloc", b"\x44\0", pack(">H", grid), places, version=1),
             _full_box(b"iinf", pack(">H", grid), *names, entry(grid, b"grid", 0)),
             _full_box(b"iref", _box(b"dimg", parts)),
-            _box(
-                b"iprp", properties, _full_box(b"ipma", pack(">I", grid), *of_tiles, of_grid)
-            ),
+            _box(b"iprp", properties, _full_box(b"ipma", pack(">I", grid), *of_tiles, of_grid)),
             _box(b"idat", shape),
         )
 

@@ -268,7 +268,7 @@ _limit_users, _limit_before = 0, PIL.Image.MAX_IMAGE_PIXELS
 @contextlib.contextmanager
 def _without_pillow_limit() -> Iterator[None]:
     """Lift Pillow's limit of pixels, which is the process's, while a file of ours is read."""
-    global _limit_users, _limit_before  # noqa: PLW0603 - as Pillow's own setting is
+    global _limit_users, _limit_before
     with _limit_lock:
         if _limit_users == 0:
             _limit_before, PIL.Image.MAX_IMAGE_PIXELS = PIL.Image.MAX_IMAGE_PIXELS, None

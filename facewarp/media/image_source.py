@@ -221,7 +221,9 @@ def _pattern(name: str) -> re.Pattern[str]:
 
 def _is_picture(path: Path) -> bool:
     is_shown = not path.name.startswith(".")
-    return is_shown and path.suffix.lower() in IMAGE_SUFFIXES | READ_ONLY_SUFFIXES and path.is_file()
+    return (
+        is_shown and path.suffix.lower() in IMAGE_SUFFIXES | READ_ONLY_SUFFIXES and path.is_file()
+    )
 
 
 def _frame(path: Path, time: float, index: int) -> Frame:

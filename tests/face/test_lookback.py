@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facewarp.face.lookback import Lookback
-from facewarp.face.tracks import ALL_FACES, OFFLINE
+from facewarp.face.tracking.track import ALL_FACES, OFFLINE
 from facewarp.media.frames import Frame
 
 RATE = 20

@@ -67,7 +67,9 @@ def test_alpha_is_kept_and_what_it_hides_is_black(tmp_path, suffix):
     alpha[:6], alpha[6] = 255, 100
     options = {"lossless": True, "exact": True} if suffix == "webp" else {}
     options |= {"quality": 100, "subsampling": "4:4:4"} if suffix == "avif" else {}
-    image, read = read_with_alpha(save(tmp_path / f"a.{suffix}", np.dstack([RGB, alpha]), **options))
+    image, read = read_with_alpha(
+        save(tmp_path / f"a.{suffix}", np.dstack([RGB, alpha]), **options)
+    )
     assert np.abs(image[:7].astype(int) - RGB[:7]).max() <= (8 if suffix == "avif" else 0)
     assert not image[7:].any()
     assert read is not None

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from facewarp.face.fitting import Face
-from facewarp.face.tracker import FaceTracker
+from facewarp.face.face import Face
+from facewarp.face.tracking.tracker import FaceTracker
 from facewarp.media.frames import Frame
 
 _MAX_BYTES: Final = 384 << 20  # of frames held back: half a second up to 4K at 30 a second
@@ -29,7 +29,7 @@ class Lookback:
     newest to the oldest, for as long as it is there.
 
     Args:
-        tracker: with the configuration `facewarp.face.tracks.OFFLINE`; nobody else uses it.
+        tracker: with the configuration `facewarp.face.tracking.track.OFFLINE`; nobody else uses it.
         max_bytes: of the frames held back. Where they are so large that fewer are held than lie
             between two searches, searches come sooner.
 

@@ -205,7 +205,9 @@ class FaceTracker:
             return None
         return replace(found, id=face.id)
 
-    def smooth_from(self, before: Sequence[tuple[Face, float]], face: Face, time: float) -> list[Face]:
+    def smooth_from(
+        self, before: Sequence[tuple[Face, float]], face: Face, time: float
+    ) -> list[Face]:
         """Smooth a face that is followed from earlier frames on, and go on from there.
 
         Args:

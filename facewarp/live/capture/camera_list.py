@@ -9,7 +9,8 @@ from typing import Any
 
 from facewarp.errors import FacewarpError
 from facewarp.live.capture.camera import BACKENDS, Camera, Given, Mode
-from facewarp.system.user_folders import cache_folder, read_json, write_json
+from facewarp.system.atomic_files import write_json
+from facewarp.system.user_folders import cache_folder, read_json
 
 _log = logging.getLogger(__name__)
 
