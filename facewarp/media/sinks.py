@@ -5,8 +5,8 @@ from pathlib import Path
 
 from facewarp.errors import FacewarpError
 from facewarp.media.frames import IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, Frame, Source
-from facewarp.media.image_source import FolderSource
-from facewarp.media.image_writer import (
+from facewarp.media.images.source import FolderSource
+from facewarp.media.images.writer import (
     ANIMATION_SUFFIXES,
     AnimationWriter,
     FolderWriter,

@@ -44,7 +44,7 @@ def open_source(
     except (OSError, ValueError) as error:  # a NUL in the name, or one that is too long
         raise FacewarpError("no file has such a name", repr(str(place)[:80])) from error
     if not is_there or place.is_dir():
-        from facewarp.media.image_source import FolderSource, is_pattern
+        from facewarp.media.images.source import FolderSource, is_pattern
 
         if is_there or is_pattern(place):
             return FolderSource(place, rate, start, end)
@@ -53,7 +53,7 @@ def open_source(
         raise FacewarpError("this is not a file", place, "Give a video, a picture or a folder.")
     if place.stat().st_size == 0:
         raise FacewarpError("the file is empty", place, "Copy or download it again.")
-    from facewarp.media.image_files import is_image_file
+    from facewarp.media.images.files import is_image_file
 
     if is_image_file(place):
         return _open_image(place, rate, start, end)
@@ -98,15 +98,15 @@ def _frames_of(source: Source) -> Iterator[Frame]:
 def _open_image(
     place: Path, rate: Fraction | None, start: float | None, end: float | None
 ) -> Source:
-    from facewarp.media.image_files import open_picture, pages_of
+    from facewarp.media.images.files import open_picture, pages_of
 
     with open_picture(place) as picture:
         is_sequence = len(pages_of(picture)) > 1
     if is_sequence:
-        from facewarp.media.image_sequence import AnimationSource
+        from facewarp.media.images.animation import AnimationSource
 
         return AnimationSource(place, rate, start, end)
-    from facewarp.media.image_source import ImageSource
+    from facewarp.media.images.source import ImageSource
 
     if start is not None or end is not None:
         what = "start and end are for videos, this is one picture"

@@ -60,8 +60,8 @@ class TrackerConfig:
 OFFLINE = TrackerConfig(
     look_every_s=0.2, search_every_s=0.5, search_beside_every_s=0.5, offline=True
 )
-"""For files: with `facewarp.face.lookback`, which holds as many frames back, nobody is unseen who
-is there for half a second (a small face) or for a fifth of one (a face wider than a sixth)."""
+"""For files, with `facewarp.face.tracking.lookback`, which holds as many frames back: nobody is
+unseen who is there for half a second, or with a face wider than a sixth for a fifth of one."""
 ALL_FACES = 10_000
 """What ``--faces all`` asks for."""
 

@@ -108,6 +108,8 @@ class FaceTracker:
         self._tracks: list[Track] = []
         self._sightings: list[Detection] = []  # of the background search, not looked at yet
         self._time: float | None = None
+        self.entered: list[int] = []
+        self.most_seen = 0
         self.reset()
 
     def __call__(self, image: NDArray[np.generic], time: float | None = None) -> list[Face]:
@@ -158,7 +160,7 @@ class FaceTracker:
     def reset(self) -> None:
         """Forget every face; ids start from 0 again."""
         self._tracks, self._sightings = [], []
-        self.entered: list[int] = []
+        self.entered = []
         self._next_id = self.most_seen = 0
         self._time = None
         self._last_look = self._last_search = -math.inf

@@ -1,5 +1,6 @@
 """A camera: its name, backend and modes."""
 
+import math
 from dataclasses import dataclass
 
 BACKENDS: dict[str, tuple[str, ...]] = {

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from facewarp.face.lookback import Lookback
+from facewarp.face.tracking.lookback import Lookback
 from facewarp.face.tracking.track import ALL_FACES, OFFLINE
 from facewarp.media.frames import Frame
 

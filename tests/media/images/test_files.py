@@ -11,8 +11,8 @@ import pytest
 from PIL.TiffImagePlugin import AppendingTiffWriter, ImageFileDirectory_v2
 
 from facewarp.errors import FacewarpError
-from facewarp.media import image_files
-from facewarp.media.image_files import format_of, read_picture
+from facewarp.media.images import files as image_files
+from facewarp.media.images.files import format_of, read_picture
 from facewarp.media.sources import open_source
 
 RGB = np.add.outer(np.arange(12) * 20, np.arange(16))[..., None].repeat(3, 2).astype(np.uint8)

@@ -10,7 +10,7 @@ import PIL.Image
 
 from facewarp.errors import FacewarpError
 from facewarp.media.frames import STILL_RATE, Frame, Source
-from facewarp.media.image_files import (
+from facewarp.media.images.files import (
     DAMAGE,
     decode,
     open_picture,

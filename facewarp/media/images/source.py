@@ -14,7 +14,7 @@ import PIL.Image
 
 from facewarp.errors import FacewarpError
 from facewarp.media.frames import IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, Frame, Image, Source
-from facewarp.media.image_files import (
+from facewarp.media.images.files import (
     UNREAD_KINDS,
     open_picture,
     orientation_after_loading,
@@ -165,7 +165,7 @@ class FolderSource(Source):
     def _number(self) -> None:
         """Take the numbers in the names as indices, and tell which are missing."""
         pattern = _pattern(self.path.name)
-        numbers = {}
+        numbers: dict[int, Path] = {}
         for path in self.paths:
             found = pattern.match(path.name)
             assert found is not None

@@ -6,7 +6,7 @@ import PIL.Image
 import pytest
 
 from facewarp.errors import FacewarpError
-from facewarp.media.image_source import natural_order, read_image
+from facewarp.media.images.source import natural_order, read_image
 from facewarp.media.sources import open_source
 
 GRAY = np.linspace(0, 255, 12 * 16).reshape(12, 16)

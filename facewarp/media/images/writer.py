@@ -13,7 +13,7 @@ from PIL.TiffImagePlugin import AppendingTiffWriter
 
 from facewarp.errors import FacewarpError
 from facewarp.media.frames import IMAGE_SUFFIXES, Frame, Source
-from facewarp.media.image_source import FolderSource, ImageSource
+from facewarp.media.images.source import FolderSource, ImageSource
 from facewarp.media.orientation import fit_within
 from facewarp.media.outputs import Output
 from facewarp.system.atomic_files import OutputFile, write_error
@@ -26,10 +26,12 @@ ALPHA_SUFFIXES: Final = ANIMATION_SUFFIXES | {".avif"}
 """Pictures that hold alpha."""
 
 _JPEG: dict[str, Any] = {"quality": 95, "subsampling": 0}
+_PNG: dict[str, Any] = {"compress_level": 4}
+_TIFF: dict[str, Any] = {"compression": "tiff_lzw"}
 _SAVE: dict[str, dict[str, Any]] = {
     **dict.fromkeys((".jfif", ".jpe", ".jpeg", ".jpg"), _JPEG),
-    **dict.fromkeys((".apng", ".png"), {"compress_level": 4}),
-    **dict.fromkeys((".tif", ".tiff"), {"compression": "tiff_lzw"}),
+    **dict.fromkeys((".apng", ".png"), _PNG),
+    **dict.fromkeys((".tif", ".tiff"), _TIFF),
     ".avif": {"quality": 90, "subsampling": "4:4:4", "speed": 8},
     ".webp": {"quality": 95},
 }
@@ -246,7 +248,7 @@ def written_name(path: Path) -> str:
     """The name under which a picture's output is written: with .jpg, if its kind is read only."""
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return path.name
-    from facewarp.media.image_files import has_alpha
+    from facewarp.media.images.files import has_alpha
 
     return f"{path.stem}.png" if has_alpha(path) else f"{path.stem}.jpg"
 
