@@ -1,10 +1,8 @@
 """Fixtures that every test may use."""
 
-import io
 import math
 import os
 import signal
-import struct
 import tempfile
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -19,7 +17,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-pytest_plugins = ["fixtures.clips", "fixtures.faces", "fixtures.hearts"]
+pytest_plugins = ["fixtures.clips", "fixtures.faces", "fixtures.hearts", "fixtures.pictures"]
 
 # What "auto" would choose depends on the machine; tests that are about engines name theirs.
 os.environ.setdefault("FACEWARP_ENGINE", "torch")
@@ -177,97 +175,3 @@ def _ctrl_c_interrupts() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
-
-
-def _box(kind: bytes, *parts: bytes) -> bytes:
-    """A box of ISO 14496-12."""
-    data = b"".join(parts)
-    return struct.pack(">I4s", 8 + len(data), kind) + data
-
-
-def _full_box(kind: bytes, *parts: bytes, version: int = 0, flags: int = 0) -> bytes:
-    return _box(kind, struct.pack(">I", version << 24 | flags), *parts)
-
-
-def _coded(tile: np.ndarray, kind: str) -> tuple[bytes, bytes]:
-    """The decoder's configuration box and the coded data of one picture, encoded by Pillow."""
-    buffer = io.BytesIO()
-    PIL.Image.fromarray(tile).save(buffer, kind, quality=95)
-    data = buffer.getvalue()
-    at = data.index({"AVIF": b"av1C", "HEIF": b"hvcC"}[kind]) - 4
-    size = struct.unpack(">I", data[at : at + 4])[0]
-    return data[at : at + size], data[data.index(b"mdat") + 4 :]
-
-
-def _write_tiled(path: Path, image: np.ndarray, kind: str, side: int = 128, turns: int = 0) -> Path:
-    """A picture (H, W, 3) as phones write it (ISO 23008-12): a grid of tiles, turned by a property.
-
-    Args:
-        path: The file.
-        image: As stored.
-        kind: "AVIF" or "HEIF".
-        side: Of a tile, px.
-        turns: Quarter turns anticlockwise by which it is shown.
-    """
-    pack, (height, width) = struct.pack, image.shape[:2]
-    rows, columns = -(-height // side), -(-width // side)
-    edges = ((0, rows * side - height), (0, columns * side - width), (0, 0))
-    padded = np.pad(image, edges, mode="edge")
-    tiles = [
-        _coded(np.ascontiguousarray(padded[y : y + side, x : x + side]), kind)
-        for y in range(0, rows * side, side)
-        for x in range(0, columns * side, side)
-    ]
-    count, grid = len(tiles), len(tiles) + 1
-    codec, brand = {"AVIF": (b"av01", b"avif"), "HEIF": (b"hvc1", b"heic")}[kind]
-
-    def entry(item: int, kind: bytes, hidden: int) -> bytes:
-        return _full_box(b"infe", pack(">HH4s", item, 0, kind) + b"\0", version=2, flags=hidden)
-
-    shape = pack(">BBBBHH", 0, 0, rows - 1, columns - 1, width, height)
-    properties = _box(
-        b"ipco",
-        tiles[0][0],
-        _full_box(b"ispe", pack(">II", side, side)),
-        _full_box(b"ispe", pack(">II", width, height)),
-        _full_box(b"pixi", bytes([3, 8, 8, 8])),
-        _box(b"irot", bytes([turns])),
-    )
-    of_tiles = [pack(">HB", item, 3) + bytes([129, 2, 4]) for item in range(1, grid)]
-    of_grid = pack(">HB", grid, 3) + bytes([3, 4, 0x85])
-
-    def meta(base: int) -> bytes:
-        places, at = b"", base
-        for item, (_, data) in enumerate(tiles, start=1):
-            places += pack(">HHHHII", item, 0, 0, 1, at, len(data))
-            at += len(data)
-        places += pack(">HHHHII", grid, 1, 0, 1, 0, len(shape))
-        names = [entry(item, codec, 1) for item in range(1, grid)]
-        parts = pack(">HH", grid, count) + b"".join(pack(">H", i) for i in range(1, grid))
-        return _full_box(
-            b"meta",
-            _full_box(b"hdlr", pack(">I4s12s", 0, b"pict", b"\0" * 12) + b"\0"),
-            _full_box(b"pitm", pack(">H", grid)),
-            _full_box(b"iloc", b"\x44\0", pack(">H", grid), places, version=1),
-            _full_box(b"iinf", pack(">H", grid), *names, entry(grid, b"grid", 0)),
-            _full_box(b"iref", _box(b"dimg", parts)),
-            _box(b"iprp", properties, _full_box(b"ipma", pack(">I", grid), *of_tiles, of_grid)),
-            _box(b"idat", shape),
-        )
-
-    head = _box(b"ftyp", brand, pack(">I", 0), b"mif1", brand, b"miaf")
-    start = len(head) + len(meta(0)) + 8
-    path.write_bytes(head + meta(start) + _box(b"mdat", *[data for _, data in tiles]))
-    return path
-
-
-@pytest.fixture(scope="session")
-def write_tiled() -> Callable[..., Path]:
-    """See `_write_tiled`; skips where the package that writes HEIC is missing."""
-
-    def write(path: Path, image: np.ndarray, kind: str, **options: int) -> Path:
-        if kind == "HEIF":
-            pytest.importorskip("pillow_heif").register_heif_opener()
-        return _write_tiled(path, image, kind, **options)
-
-    return write
