@@ -1,5 +1,6 @@
 """A frame and where frames come from: what every reader and writer speaks of."""
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,8 @@ from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+_log = logging.getLogger(__name__)
 
 Image = NDArray[np.uint8]
 Kind = Literal["video", "image", "animation", "folder", "camera", "stream"]
@@ -89,6 +92,7 @@ class Source(ABC):
         exhausted: Whether the last iteration came to the end of the file.
         is_live: Whether its frames come by the clock, wanted or not.
         notice: Why no frames come just now, such as "camera lost, waiting"; None for files.
+        notes: What a user should know of how it is read, each once.
     """
 
     kind: Kind
@@ -109,6 +113,13 @@ class Source(ABC):
         self.is_variable_rate = False
         self.truncated = False
         self.exhausted = False
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        """Tell the user, once, something about how this is read."""
+        if text not in self.notes:
+            self.notes.append(text)
+            _log.warning("%s: %s", self.path, text)
 
     @property
     def name(self) -> str:

@@ -15,6 +15,7 @@ from facewarp.media.images.writer import (
     written_name,
 )
 from facewarp.media.orientation import fit_within
+from facewarp.media.video.audio_copy import AudioMode
 from facewarp.media.video.encoders import FORMATS
 from facewarp.media.video.writer import VideoWriter
 
@@ -65,7 +66,7 @@ def open_sink(
     like: Source | None = None,
     size: tuple[int, int] | None = None,
     fps: float | None = None,
-    audio: bool = True,
+    audio: AudioMode | bool = "copy",
     comment: str | None = None,
 ) -> Sink:
     """Opens the file or folder that frames are written to.
@@ -76,7 +77,7 @@ def open_sink(
         like: The source of the frames, which the output resembles and never overwrites.
         size: (width, height) px of the frames of a video, if not the source's.
         fps: Average frames a second of a video that comes from no video.
-        audio: Whether to carry the sound of a video along.
+        audio: What becomes of the sound of a video; see `VideoWriter`.
         comment: What the metadata of every file says of it.
 
     Raises:

@@ -50,6 +50,11 @@ def find_file_source(
         shown_address(name)
         return lambda: _played(StreamSource(name), realtime, repeat)
     source = open_source(name, fps=fps)
+    if source.kind == "video":
+        from facewarp.media.video.reader import VideoSource
+
+        assert isinstance(source, VideoSource)
+        source.use_square_pixels()
     return lambda: _played(source, realtime, repeat)
 
 

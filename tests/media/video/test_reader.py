@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-import facewarp.media.video.reader
+import facewarp.media.video.color_conversion
 from facewarp.errors import FacewarpError
 from facewarp.media.sources import open_source, read_video
 
@@ -150,7 +150,7 @@ def test_an_error_in_the_thread_comes_out_where_frames_are_read(make_clip, monke
     def broken(*_):
         raise RuntimeError("met in the thread")
 
-    monkeypatch.setattr(facewarp.media.video.reader.RGBReader, "__call__", broken)
+    monkeypatch.setattr(facewarp.media.video.color_conversion.RGBReader, "__call__", broken)
     with pytest.raises(RuntimeError, match="met in the thread"):
         list(read_video(make_clip()))
     assert not _threads()
