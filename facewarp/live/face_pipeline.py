@@ -150,6 +150,16 @@ class Look:
         self._remember(frame, faces)
         return Seen(picture, faces, seconds)
 
+    def warm_up(self, size: tuple[int, int] = (1280, 720)) -> None:
+        """Get everything ready that the first frame would wait for; before frames come.
+
+        Args:
+            size: (width, height) px of the frames to come.
+        """
+        plan = self._plan
+        face = plan.tracker.warm_up(size)
+        plan.effect(np.zeros((size[1], size[0], 3), np.uint8), [face], plan.drawn)
+
     @property
     def note(self) -> str | None:
         """What recordings have to say in their metadata, whichever effect is on at the moment."""

@@ -81,7 +81,8 @@ def read_dicom(place: Path) -> Volume:
     header.set_zooms((*np.linalg.norm(affine[:3, :3], axis=0), step or 1.0))
     header.set_sform(affine, 1)
     header.set_qform(affine, 1)
-    return Volume(data, affine, step, tuple(warnings), header, place)
+    sources = tuple(tuple((m[t].file, m[t].frame) for m in slices) for t in range(count))
+    return Volume(data, affine, step, tuple(warnings), header, place, sources=sources)
 
 
 def _checked(pixels: NDArray[np.float32], image: DicomImage) -> NDArray[np.float32]:

@@ -30,6 +30,8 @@ class Volume:
         path: the file.
         axes: which of the file's axes (0, 1, 2 for its x, y, z) run along the data's x, y, z;
             others than these in this order after :meth:`slices_first` alone.
+        sources: file and number (from 0) of the DICOM frame of every slice of every phase,
+            ``[phase][slice]``; empty where the volume is from elsewhere.
     """
 
     data: NDArray[Any]
@@ -39,6 +41,7 @@ class Volume:
     header: nib.Nifti1Header
     path: Path
     axes: tuple[int, int, int] = (0, 1, 2)
+    sources: tuple[tuple[tuple[Path, int], ...], ...] = ()
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -75,7 +78,9 @@ class Volume:
         data = self.data.transpose(*range(lead), *(lead + 2 - axis for axis in order[::-1]))
         affine = self.affine[:, [*order, 3]]
         x, y, z = (self.axes[axis] for axis in order)
-        return replace(self, data=np.ascontiguousarray(data), affine=affine, axes=(x, y, z))
+        sources = self.sources if order == [0, 1, 2] else ()
+        data = np.ascontiguousarray(data)
+        return replace(self, data=data, affine=affine, axes=(x, y, z), sources=sources)
 
     def in_file_order(self, data: NDArray[Any]) -> NDArray[Any]:
         """An array ``(..., D, H, W)`` like the data with its axes as the file has them."""

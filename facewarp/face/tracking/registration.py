@@ -35,6 +35,7 @@ _TURN = math.radians(15)
 # A better crop may be this much less sure: what is left of confidence above that is noise.
 _LESS_SURE = 0.03
 _ROUNDS = 3
+_BATCH = 8
 
 
 class Fitter:
@@ -112,6 +113,8 @@ class Fitter:
 
         Colour is made grey no further than the crops reach.
         """
+        if len(crops) > _BATCH:  # a crowd does not take the memory of all at once
+            return self.fit(frame, crops[:_BATCH]) + self.fit(frame, crops[_BATCH:])
         if not crops:
             return []
         shown = np.stack([crop.extract_grey(frame) for crop in crops])
