@@ -48,7 +48,9 @@ class PlayedSource(Source):
             if self._closed.wait(max(0.0, zero + frame.time - now)):
                 return
             stamp = time.perf_counter()
-            yield CapturedFrame(frame.image, frame.time, frame.index, frame.rotation, stamp)
+            yield CapturedFrame(
+                frame.image, frame.time, frame.index, frame.rotation, stamp, alpha=frame.alpha
+            )
 
     def close(self) -> None:
         """Ends the iteration at once, even between two frames."""

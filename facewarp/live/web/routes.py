@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from facewarp.errors import FacewarpError
 from facewarp.live.interfaces import Controls
 from facewarp.live.web.access import AccessPolicy
-from facewarp.media.image_decoding import MAX_BYTES, read_photograph, read_texture
+from facewarp.media.images.decoding import MAX_BYTES, read_photograph, read_texture
 from facewarp.version import __version__
 
 _TYPES: Final = {

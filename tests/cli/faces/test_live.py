@@ -185,6 +185,9 @@ class Capture:
     def set(self, what, value):
         return True
 
+    def get(self, what):
+        return 0.0
+
     def grab(self):
         time.sleep(0.01)
         return True
@@ -200,7 +203,8 @@ class Capture:
 
 
 @pytest.fixture
-def two_cameras(monkeypatch):
+def two_cameras(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     listed = [Camera(0, "Logitech BRIO", "V4L2"), Camera(2, "Logitech C920", "V4L2")]
     monkeypatch.setattr(camera_source, "list_cameras", lambda **options: listed)
     monkeypatch.setitem(camera_source.CameraSource.__init__.__kwdefaults__, "opener", Capture)
