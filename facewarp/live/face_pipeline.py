@@ -137,6 +137,16 @@ class FacePipeline:
         records = [record_of(frame, face) for face in faces]
         return ProcessedFrame(picture, records, seconds, faces)
 
+    def warm_up(self, size: tuple[int, int] = (1280, 720)) -> None:
+        """Get everything ready that the first frame would wait for; before frames come.
+
+        Args:
+            size: (width, height) px of the frames to come.
+        """
+        plan = self._plan
+        face = plan.tracker.warm_up(size)
+        plan.effect(np.zeros((size[1], size[0], 3), np.uint8), [face], plan.drawn)
+
     @property
     def note(self) -> str | None:
         """What recordings have to say in their metadata, whichever effect is on at the moment."""

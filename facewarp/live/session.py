@@ -12,7 +12,7 @@ from facewarp.live.loop import LiveLoop
 from facewarp.live.outputs.recorder import Recorder
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
-from facewarp.media.image_writer import ImageWriter
+from facewarp.media.images.writer import ImageWriter
 from facewarp.media.prefetch import WriteBehind
 from facewarp.system.atomic_files import OutputFile
 

@@ -9,7 +9,7 @@ import pytest
 
 from facewarp.errors import FacewarpError
 from facewarp.media.frames import Frame
-from facewarp.media.image_writer import FolderWriter, ImageWriter
+from facewarp.media.images.writer import FolderWriter, ImageWriter
 from facewarp.media.sinks import open_sink, target_for
 from facewarp.media.sources import open_source
 from facewarp.media.track_records import FIELDS, open_records

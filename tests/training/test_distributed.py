@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
-from facewarp.training import logs
+from facewarp.training import run_log
 from facewarp.training.dataloading.face_batches import FaceBatches
 from facewarp.training.synthetic.drawn_face import synthetic_faces
 from facewarp.training.dataloading.face_data import FaceData
@@ -28,7 +28,7 @@ from facewarp.training.distributed import Team
 from facewarp.training.config.presets import FACE_CLASSES, PRESETS
 from facewarp.training.run import prepare
 
-logs.open_tensorboard = lambda folder, step: None
+run_log.open_tensorboard = lambda folder, step: None
 torch.set_num_threads(1)
 model = ModelConfig(
     classes=FACE_CLASSES,

@@ -223,7 +223,7 @@ def _check_picture(path: Path, is_uv: bool) -> None:
 
 def _write(path: Path, picture: "NDArray[np.uint8]") -> None:
     from facewarp.media.frames import Frame
-    from facewarp.media.image_writer import ImageWriter
+    from facewarp.media.images.writer import ImageWriter
 
     with ImageWriter(path) as writer:
         writer.write(Frame(picture, 0.0, 0))

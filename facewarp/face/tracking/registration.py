@@ -35,6 +35,7 @@ _TURN = math.radians(15)
 # A better crop may be this much less sure: what is left of confidence above that is noise.
 _LESS_SURE = 0.03
 _ROUNDS = 3
+_BATCH = 8
 
 
 class FaceRegistrar:
@@ -112,6 +113,8 @@ class FaceRegistrar:
 
         Colour is made grey no further than the crops reach.
         """
+        if len(crops) > _BATCH:  # a crowd does not take the memory of all at once
+            return self.register(frame, crops[:_BATCH]) + self.register(frame, crops[_BATCH:])
         if not crops:
             return []
         shown = np.stack([crop.extract_gray(frame) for crop in crops])

@@ -41,6 +41,8 @@ class TrackerConfig:
         search_every_s: how often to search it for small faces while there is none.
         search_beside_every_s: how often to search it for small faces beside those followed.
         remember_s: how long a lost face keeps its id.
+        offline: nothing waits for a frame: searches are exhaustive, and go on for as many faces as
+            there are when no more are followed, so that it is known how many were left out.
     """
 
     faces: int = 5
@@ -52,6 +54,16 @@ class TrackerConfig:
     search_every_s: float = 1.5
     search_beside_every_s: float = 8.0
     remember_s: float = 5.0
+    offline: bool = False
+
+
+OFFLINE = TrackerConfig(
+    look_every_s=0.2, search_every_s=0.5, search_beside_every_s=0.5, offline=True
+)
+"""For files, with `facewarp.face.tracking.lookback`, which holds as many frames back: nobody is
+unseen who is there for half a second, or with a face wider than a sixth for a fifth of one."""
+ALL_FACES = 10_000
+"""What ``--faces all`` asks for."""
 
 
 @dataclass

@@ -18,7 +18,7 @@ from facewarp.errors import FacewarpError
 from facewarp.face.effects.options import options_of
 from facewarp.live.interfaces import Controls
 from facewarp.live.web.access import AccessPolicy
-from facewarp.media.image_decoding import MAX_BYTES, read_photograph, read_texture
+from facewarp.media.images.decoding import MAX_BYTES, read_photograph, read_texture
 from facewarp.version import __version__
 
 _TYPES: Final = {

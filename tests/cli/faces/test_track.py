@@ -127,6 +127,7 @@ def test_what_is_said_as_json_is_one_value(talk, folder):
         "faces": 1,
         "states": {"tracking": 10, "uncertain": 0, "lost": 0},
         "truncated": False,
+        "notes": [],
     }
     assert "out.mp4" in result.stderr
     rows = list(csv.DictReader(io.StringIO(Path("out.csv").read_text())))

@@ -13,10 +13,11 @@ import pytest
 from facewarp.errors import FacewarpError
 from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.loop import LiveLoop
-from facewarp.live.outputs.recorder import Recorder, fitted
+from facewarp.live.outputs.recorder import Recorder
 from facewarp.live.session import Session
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
+from facewarp.media.orientation import fit_within
 from facewarp.media.sources import read_video
 
 STATS = LiveStats()
@@ -73,7 +74,7 @@ def test_pictures_of_another_size_are_fitted_in(picture, contents, tmp_path):
 @pytest.mark.parametrize("size", [(10, 10), (64, 48), (200, 3), (7, 300)])
 def test_fitting_keeps_proportions_and_touches_two_edges(size):
     image = np.full((size[1], size[0], 3), 255, np.uint8)
-    whole = fitted(image, (64, 48))
+    whole = fit_within(image, (64, 48))
     rows, columns = np.nonzero(whole.max(2))[0], np.nonzero(whole.max(2))[1]
     height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
     assert (width, height) == (64, 48) or width == 64 or height == 48

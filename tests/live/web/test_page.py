@@ -26,7 +26,7 @@ from facewarp.errors import FacewarpError
 from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.timing import LiveStats
 from facewarp.live.web.page import Certificate, WebPage, serve
-from facewarp.media.image_decoding import MAX_BYTES
+from facewarp.media.images.decoding import MAX_BYTES
 
 TOKEN = "a-token-for-the-tests"
 CHOICES = {"effect": ["labels", "mesh"], "texture": ["mask", "own"], "template": ["average"]}

@@ -6,7 +6,7 @@ import PIL.Image
 import pytest
 
 from facewarp.errors import FacewarpError
-from facewarp.media.image_source import natural_order, read_image
+from facewarp.media.images.source import natural_order, read_image
 from facewarp.media.sources import open_source
 
 GRAY = np.linspace(0, 255, 12 * 16).reshape(12, 16)
@@ -56,19 +56,37 @@ def test_two_levels(tmp_path):
     assert set(np.unique(image)) == {0, 255}
 
 
-@pytest.mark.parametrize("suffix", ["png", "tif", "webp"])
-def test_alpha_is_dropped_and_what_is_under_it_stays(tmp_path, suffix):
-    alpha = np.zeros((12, 16, 1), np.uint8)
-    alpha[:6] = 255
+def read_with_alpha(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    (frame,) = open_source(path)
+    return frame.image, frame.alpha
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "webp", "avif"])
+def test_alpha_is_kept_and_what_it_hides_is_black(tmp_path, suffix):
+    alpha = np.zeros((12, 16), np.uint8)
+    alpha[:6], alpha[6] = 255, 100
     options = {"lossless": True, "exact": True} if suffix == "webp" else {}
-    image = read(save(tmp_path / f"a.{suffix}", np.concatenate([RGB, alpha], 2), **options))
-    assert np.array_equal(image, RGB)
+    options |= {"quality": 100, "subsampling": "4:4:4"} if suffix == "avif" else {}
+    image, read = read_with_alpha(
+        save(tmp_path / f"a.{suffix}", np.dstack([RGB, alpha]), **options)
+    )
+    assert np.abs(image[:7].astype(int) - RGB[:7]).max() <= (8 if suffix == "avif" else 0)
+    assert not image[7:].any()
+    assert read is not None
+    assert np.abs(read.astype(int) - alpha).max() <= (2 if suffix == "avif" else 0)
+
+
+def test_alpha_that_is_opaque_counts_as_none(tmp_path):
+    opaque = np.dstack([RGB, np.full((12, 16), 255, np.uint8)])
+    assert read_with_alpha(save(tmp_path / "a.png", opaque))[1] is None
 
 
 def test_gray_with_alpha(tmp_path):
     gray = np.rint(GRAY).astype(np.uint8)
     path = save(tmp_path / "a.png", np.stack([gray, 255 - gray], axis=2))
-    assert np.array_equal(read(path), np.repeat(gray[..., None], 3, 2))
+    image, alpha = read_with_alpha(path)
+    assert np.array_equal(alpha, 255 - gray)
+    assert np.array_equal(image, np.where(gray == 255, 0, gray)[..., None].repeat(3, 2))
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
@@ -114,7 +132,10 @@ def test_palette(tmp_path):
 def test_palette_with_a_transparent_color(tmp_path):
     picture = PIL.Image.fromarray(RGB).quantize(16)
     picture.save(tmp_path / "a.png", transparency=3)
-    assert np.array_equal(read(tmp_path / "a.png"), np.asarray(picture.convert("RGB")))
+    hidden = np.asarray(picture) == 3
+    image, alpha = read_with_alpha(tmp_path / "a.png")
+    assert np.array_equal(alpha == 0, hidden)
+    assert np.array_equal(image[~hidden], np.asarray(picture.convert("RGB"))[~hidden])
 
 
 def test_cmyk(tmp_path):
