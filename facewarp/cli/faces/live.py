@@ -19,6 +19,7 @@ from facewarp.face.effects.options import (
     DEFAULT_TEXTURE,
     EFFECT_NAMES,
     EFFECT_OPTIONS,
+    EffectName,
     StyleMode,
 )
 
