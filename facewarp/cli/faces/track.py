@@ -12,8 +12,8 @@ from facewarp.cli.faces.effect_options import (
     MODE_HELP,
     PLUGIN_HELP,
     STYLE_HELP,
-    Drawn,
     EffectName,
+    EffectSelection,
     StyleModeName,
 )
 from facewarp.cli.model_options import Device, Engine, Thorough
@@ -159,7 +159,7 @@ def track(
     from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.system.memory import keep_freed_memory
 
-    asked = Drawn(effect, texture, makeup, opacity, style, style_mode, each, plugin)
+    asked = EffectSelection(effect, texture, makeup, opacity, style, style_mode, each, plugin)
     output = output_of(ctx)
     drawn = asked.make(model, tags)
     part, mixed = Part(start, end, fps), is_mixed(inputs)

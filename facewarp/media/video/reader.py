@@ -45,7 +45,7 @@ class VideoSource(Source):
 
     Attributes:
         orientation: How the stored pictures are turned.
-        colour: The colour tags of the images, with which a copy is written.
+        color: The colour tags of the images, with which a copy is written.
         sample_aspect: Width of a stored pixel over its height; 1 for nearly all videos.
         end_time: Where the last frame that was read ends, in seconds.
         timeline: The clock of pictures and sound.
@@ -95,7 +95,7 @@ class VideoSource(Source):
     ) -> None:
         self.orientation = orientation_of(first)
         self.rotation = self.orientation.degrees
-        self.colour = Color.of(first)
+        self.color = Color.of(first)
         self.sample_aspect = pixel_aspect(stream)
         stored = (first.width, first.height), self.orientation
         self._stored = [stored, *sizes_in(self.path, container, stream)]

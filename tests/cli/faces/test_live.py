@@ -164,7 +164,7 @@ def test_cameras_are_mirrored_and_files_are_not_if_not_said(talk, monkeypatch):
 
     import facewarp.live.face_pipeline
 
-    monkeypatch.setattr(facewarp.live.face_pipeline, "Look", look)
+    monkeypatch.setattr(facewarp.live.face_pipeline, "FacePipeline", look)
     assert run("--source", talk, "--headless").exit_code == 1
     assert run("--source", talk, "--headless", "--mirror").exit_code == 1
     assert [settings["mirror"] for settings in seen] == [False, True]

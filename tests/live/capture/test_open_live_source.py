@@ -21,7 +21,7 @@ from facewarp.errors import FacewarpError
 from facewarp.live.capture.open_live_source import find_file_source
 from facewarp.live.capture.paced_source import PlayedSource
 from facewarp.live.capture.stream_source import StreamSource, shown_address
-from facewarp.live.interfaces import CapturedFrame, Made
+from facewarp.live.interfaces import CapturedFrame, ProcessedFrame
 from facewarp.live.loop import LiveLoop
 from facewarp.live.timing import LiveStats
 from facewarp.media.sources import open_source
@@ -85,7 +85,7 @@ def test_a_slow_viewer_of_a_file_at_camera_pace_drops_frames(make_clip):
 
     def slow(frame):
         time.sleep(0.1)
-        return Made(frame.image, [], {})
+        return ProcessedFrame(frame.image, [], {})
 
     source = PlayedSource(open_source(make_clip(frames=25)))
     report = LiveLoop(source, slow, [], stats).run().summary
@@ -269,7 +269,7 @@ def test_a_video_on_a_server_can_be_played_at_camera_pace(server, make_clip):
     source.close()
 
 
-def test_pictures_of_a_network_camera_have_the_times_they_came(camera, colours_of, picture):
+def test_pictures_of_a_network_camera_have_the_times_they_came(camera, colors_of, picture):
     source = StreamSource(camera)
     assert source.is_live
     frames = []
@@ -282,8 +282,8 @@ def test_pictures_of_a_network_camera_have_the_times_they_came(camera, colours_o
     for earlier, later in pairwise(frames):
         assert later.time - earlier.time == pytest.approx(later.captured - earlier.captured)
     for number, frame in enumerate(frames):
-        expected = colours_of(picture((64, 48), number))
-        assert np.abs(colours_of(frame.image) - expected).max() < 12
+        expected = colors_of(picture((64, 48), number))
+        assert np.abs(colors_of(frame.image) - expected).max() < 12
 
 
 def test_a_stream_that_breaks_off_is_connected_anew(camera, server, monkeypatch, caplog):
@@ -318,7 +318,7 @@ def test_viewers_are_told_while_a_stream_is_away(camera, server, monkeypatch):
             pass
 
     source = StreamSource(camera)
-    loop = LiveLoop(source, lambda frame: Made(frame.image, [], {}), [Viewer()], stats)
+    loop = LiveLoop(source, lambda frame: ProcessedFrame(frame.image, [], {}), [Viewer()], stats)
     assert loop.run().stopped
     assert notices - {None} == {"stream lost, connecting again"}
 
@@ -488,7 +488,7 @@ class RTSPServer:
         self.thread.join()
 
 
-def test_an_rtsp_camera_is_read(make_clip, colours_of, picture, monkeypatch):
+def test_an_rtsp_camera_is_read(make_clip, colors_of, picture, monkeypatch):
     clip = make_clip(
         "clip.ts", frames=40, container_format="mpegts", options={"tune": "zerolatency"}
     )
@@ -502,5 +502,5 @@ def test_an_rtsp_camera_is_read(make_clip, colours_of, picture, monkeypatch):
             source.close()
     camera.close()
     assert camera.asked[:4] == ["OPTIONS", "DESCRIBE", "SETUP", "PLAY"]
-    assert np.abs(colours_of(frames[0].image) - colours_of(picture((64, 48), 0))).max() < 12
+    assert np.abs(colors_of(frames[0].image) - colors_of(picture((64, 48), 0))).max() < 12
     assert frames[0].image.shape == (48, 64, 3)
