@@ -1,5 +1,7 @@
 """``facewarp track``: carry a template onto every face of videos, pictures and folders."""
 
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,13 +22,17 @@ from facewarp.cli.model_options import Device, Engine, Thorough
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from facewarp.cli.faces.track_jobs import LeftOut
     from facewarp.face.effects.factory import Effect
     from facewarp.face.track_video import Tally, TrackJob
     from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.media.pipeline import Pass
+
+
+Result = dict[str, Any]
+"""What is told of an input, for programs."""
 
 
 def parse_faces(text: str | int) -> int:
@@ -42,6 +48,14 @@ def parse_faces(text: str | int) -> int:
     if not 1 <= count <= ALL_FACES:
         raise typer.BadParameter(f"{count} is not in the range 1<=x<={ALL_FACES}")
     return count
+
+
+class AudioName(StrEnum):
+    """What becomes of the sound of a video."""
+
+    copy = "copy"
+    convert = "convert"
+    none = "none"
 
 
 def track(
@@ -131,6 +145,13 @@ def track(
             show_default="25 for numbered ones",
         ),
     ] = None,
+    audio: Annotated[
+        AudioName,
+        typer.Option(
+            help="Sound of videos: copy (converted only where the file's kind needs it), convert "
+            "to AAC or Opus, or none."
+        ),
+    ] = AudioName.copy,
     engine: Engine = "auto",
     device: Device = "cpu",
     thorough: Thorough = False,
@@ -177,22 +198,23 @@ def track(
         in_pipeline=True,
         thorough=thorough,
     ) as tracker:
+        track_one = partial(_track, output, tracker, drawn, audio=audio)
         if jobs is not None:
-            results = _track_all(output, tracker, drawn, jobs)
+            results = _track_all(jobs, track_one)
             output.emit_json(results if len(jobs) > 1 else results[0])
         else:
             files = plan_mixed(inputs[0], out, data, asked.label, part)
-            _track_each(output, tracker, drawn, files)
+            _track_each(output, files, track_one)
 
 
 def _track_all(
-    output: Output, tracker: "FaceTracker", effect: "Effect", jobs: "list[TrackJob]"
-) -> list[dict[str, Any]]:
+    jobs: "list[TrackJob]", track_one: "Callable[[TrackJob], Result]"
+) -> list[Result]:
     """Track inputs one after the other; the first that fails ends the command."""
-    results: list[dict[str, Any]] = []
+    results: list[Result] = []
     for job in jobs:
         try:
-            results.append(_track(output, tracker, effect, job))
+            results.append(track_one(job))
         except KeyboardInterrupt as stop:
             if results:
                 stop.add_note(f"finished before: {len(results)} of {len(jobs)} inputs")
@@ -202,9 +224,8 @@ def _track_all(
 
 def _track_each(
     output: Output,
-    tracker: "FaceTracker",
-    effect: "Effect",
     files: "Iterator[TrackJob | LeftOut]",
+    track_one: "Callable[[TrackJob], Result]",
 ) -> None:
     """Track the files of a mixed folder; one that fails is told, and the others are tracked."""
     from facewarp.cli.faces.track_jobs import LeftOut
@@ -219,7 +240,7 @@ def _track_each(
                 if one.is_error:
                     output.error(one.why)
             else:
-                result = _track(output, tracker, effect, one)
+                result = track_one(one)
                 tracked += 1
         except FacewarpError as error:
             output.error(str(error))
@@ -234,13 +255,18 @@ def _track_each(
 
 
 def _track(
-    output: Output, tracker: "FaceTracker", effect: "Effect", job: "TrackJob"
-) -> dict[str, Any]:
+    output: Output,
+    tracker: "FaceTracker",
+    effect: "Effect",
+    job: "TrackJob",
+    *,
+    audio: AudioName,
+) -> Result:
     from facewarp.face.track_video import track_video
 
     source = job.source
     with output.progress(f"tracking {source.name}", source.frame_count) as advance:
-        done, tally = track_video(tracker, effect, job, advance=advance)
+        done, tally = track_video(tracker, effect, job, audio=audio.value, advance=advance)
     left_out = max(0, tally.most_seen - tracker.config.faces)
     _report(output, done, tally)
     if left_out:
@@ -262,6 +288,7 @@ def _track(
         "seconds": done.seconds,
         "fps": done.fps,
         "truncated": done.truncated,
+        "notes": source.notes,
     }
 
 

@@ -130,6 +130,7 @@ def test_what_is_said_as_json_is_one_value(talk, folder):
         "faces_left_out": 0,
         "states": {"tracking": 10, "uncertain": 0, "lost": 0},
         "truncated": False,
+        "notes": [],
     }
     assert "out.mp4" in result.stderr
     rows = list(csv.DictReader(io.StringIO(Path("out.csv").read_text())))
