@@ -207,9 +207,7 @@ def track(
             _track_each(output, files, track_one)
 
 
-def _track_all(
-    jobs: "list[TrackJob]", track_one: "Callable[[TrackJob], Result]"
-) -> list[Result]:
+def _track_all(jobs: "list[TrackJob]", track_one: "Callable[[TrackJob], Result]") -> list[Result]:
     """Track inputs one after the other; the first that fails ends the command."""
     results: list[Result] = []
     for job in jobs:
