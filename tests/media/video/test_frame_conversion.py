@@ -175,7 +175,7 @@ def changing(tmp_path, picture):
     return make
 
 
-def within(image, size, colours_of, picture):
+def within(image, size, colors_of, picture):
     """Whether an image is a whole picture of a size, scaled to fit, between black borders."""
     height, width = image.shape[:2]
     scale = min(width / size[0], height / size[1])
@@ -184,7 +184,7 @@ def within(image, size, colours_of, picture):
     part = image[top : top + inner[1], left : left + inner[0]]
     border = image.copy()
     border[top : top + inner[1], left : left + inner[0]] = 0
-    is_same = np.abs(colours_of(part) - colours_of(picture(size))).max() < 16
+    is_same = np.abs(colors_of(part) - colors_of(picture(size))).max() < 16
     return is_same and border.mean() < 3
 
 
@@ -193,7 +193,7 @@ def within(image, size, colours_of, picture):
     [("turn.webm", "libvpx"), ("turn.mkv", "libvpx"), ("turn.ts", "libx264")],
 )
 def test_a_size_that_changes_gets_borders_within_the_largest(
-    changing, contents, copied, colours_of, picture, name, codec
+    changing, contents, copied, colors_of, picture, name, codec
 ):
     sizes = [(64, 36), (128, 72), (72, 128), (64, 36)]
     path = changing(name, sizes, codec)
@@ -203,7 +203,7 @@ def test_a_size_that_changes_gets_borders_within_the_largest(
     assert {image.shape for image in images} == {(72, 128, 3)}
     assert len(images) == 20
     for part, size in enumerate(sizes):
-        assert within(images[5 * part + 2], size, colours_of, picture)
+        assert within(images[5 * part + 2], size, colors_of, picture)
     assert source.notes == ["the pictures change size: all are shown within 128x72"]
     copied(path)
     assert contents(path.parent / "out.mp4").size == (128, 72)
