@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from facewarp.cardiac.cluster import run_on_ray
-from facewarp.cardiac.dicom_images import dicom_files
+from facewarp.cardiac.dicom_files import dicom_files
 from facewarp.cardiac.job import Job, Outcome, Settings
 from facewarp.cardiac.nifti import is_nifti, stem
 from facewarp.cardiac.patient import INFO, find_patients

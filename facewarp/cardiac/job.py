@@ -155,7 +155,8 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
     import torch
 
     from facewarp.cardiac.cine import analyse_cine
-    from facewarp.cardiac.dicom_images import dicom_files, identity_of
+    from facewarp.cardiac.dicom_files import dicom_files
+    from facewarp.cardiac.dicom_images import identity_of
     from facewarp.cardiac.results import write_result
 
     if job.threads is not None:

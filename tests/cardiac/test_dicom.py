@@ -47,13 +47,12 @@ def dataset(path, storage, series, title):
 def write_series(folder, images, affine, *, step_ms=150.0, timed=True, per_slice=False, **more):
     """(T, D, H, W) as one file a picture, named in no order; their paths by (t, z)."""
     folder.mkdir(exist_ok=True)
-    series, paths = generate_uid(), {}
+    series, paths = [generate_uid() for _ in range(images.shape[1])], {}
     names = np.random.default_rng(3).permutation(images.shape[0] * images.shape[1])
     for t, z in np.ndindex(images.shape[:2]):
-        if t == 0 and per_slice:
-            series = generate_uid()
         path = folder / f"IM{names[t * images.shape[1] + z]:04}"
-        data = dataset(path, MRImageStorage, series, more.get("title", "cine_sa"))
+        uid = series[z if per_slice else 0]
+        data = dataset(path, MRImageStorage, uid, more.get("title", "cine_sa"))
         axes, place, spacing = geometry(affine, z)
         data.ImageOrientationPatient, data.ImagePositionPatient = axes, place
         data.PixelSpacing, data.SliceThickness = spacing, 8.0
