@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.training.datasets.motion import Bump, Channel, Motion
-from facewarp.training.datasets.synthetic import demo_motion
+from facewarp.training.synthetic.demo_clip import demo_motion
+from facewarp.training.synthetic.known_motion import Bump, Channel, Motion
 
 Image = NDArray[np.uint8]
 

@@ -19,7 +19,7 @@ import nibabel as nib
 import numpy as np
 
 from facewarp.core.weights import file_sha256, find_weights
-from facewarp.training.datasets.beating import beating_cine
+from facewarp.training.synthetic.beating_heart import beating_cine
 
 
 def main() -> None:

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from facewarp.training.baselines.flownet import REACH, STRIDE, correlation
-from facewarp.training.evaluate import machine
+from facewarp.system.machine import machine
+from facewarp.training.baselines.faces.flownet import REACH, STRIDE, correlation
 
 PAIRS, HEIGHT, WIDTH = 8, 40, 33
 

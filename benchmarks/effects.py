@@ -12,7 +12,7 @@ from time import perf_counter
 import cv2
 
 from facewarp import FaceTracker, make_effect, read_video
-from facewarp.face.textures import list_textures
+from facewarp.face.rendering.textures import list_textures
 
 EVERY = 4
 

@@ -32,16 +32,19 @@ from rich.console import Console
 from rich.table import Table
 
 from facewarp import load, read_video
-from facewarp.cli.live_session import work_of
+from facewarp.cli.faces.live_session import work_of
 from facewarp.core.model import Model
-from facewarp.face.look import Look
-from facewarp.media.live import LiveLoop, LiveStats, Presenter
-from facewarp.media.played import PlayedSource
-from facewarp.media.process_memory import MemoryWatch
-from facewarp.media.recorder import fitted
+from facewarp.live.capture.paced_source import PlayedSource
+from facewarp.live.face_pipeline import Look
+from facewarp.live.interfaces import Presenter
+from facewarp.live.loop import LiveLoop
+from facewarp.live.outputs.memory_watch import MemoryWatch
+from facewarp.live.outputs.recorder import fitted
+from facewarp.live.timing import LiveStats
+from facewarp.media.frames import Frame
 from facewarp.media.sinks import open_sink
-from facewarp.media.sources import Frame, open_source
-from facewarp.training.evaluate import machine
+from facewarp.media.sources import open_source
+from facewarp.system.machine import machine
 
 SIZE, RATE = (1280, 720), 30
 WARM_UP = 45  # frames that are not counted
@@ -98,8 +101,8 @@ def measure(
         memory = MemoryWatch()
         presenters: list[Presenter] = [memory]
         if options.window:
-            from facewarp.media.session import Session
-            from facewarp.media.window import Window
+            from facewarp.live.session import Session
+            from facewarp.live.window.window import Window
 
             presenters.insert(0, Window(look, Session(stats, RATE)))
         source = PlayedSource(open_source(clip), paced=paced, repeat=True)

@@ -29,11 +29,12 @@ from rich.table import Table
 from facewarp.core.model import load
 from facewarp.face.blazeface import without_native_chatter
 from facewarp.face.crop import CROP_SHAPE
-from facewarp.face.template import Template
-from facewarp.face.tracker import Face, FaceTracker
-from facewarp.training.datasets.motion import Motion
-from facewarp.training.datasets.synthetic import Scene, demo_motion
-from facewarp.training.evaluate import machine
+from facewarp.face.face import Face
+from facewarp.face.template.template import Template
+from facewarp.face.tracking.tracker import FaceTracker
+from facewarp.system.machine import machine
+from facewarp.training.synthetic.demo_clip import Scene, demo_motion
+from facewarp.training.synthetic.known_motion import Motion
 
 Points = NDArray[np.float64]
 

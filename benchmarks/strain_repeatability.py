@@ -19,7 +19,7 @@ import numpy as np
 from scipy import ndimage
 
 from facewarp.cardiac.cine import CineResult, analyse
-from facewarp.cardiac.patient import Cine, find_patients, open_cine
+from facewarp.cardiac.io.patient import Cine, find_patients, open_cine
 from facewarp.core.model import load
 
 KINDS = {

@@ -18,11 +18,11 @@ import numpy as np
 from facewarp import FaceTracker, Template, load, read_video
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
-from facewarp.face.fitting import Fitter, crop_of
-from facewarp.face.own_face import OwnFace, find_face
-from facewarp.face.tracker import TrackerConfig
-from facewarp.training.datasets.motion import load_motion
-from facewarp.training.point_error import TrackedPoints, point_error
+from facewarp.face.template_building.from_photo import OwnFace, find_face
+from facewarp.face.tracking.registration import Fitter, crop_of
+from facewarp.face.tracking.track import TrackerConfig
+from facewarp.training.synthetic.known_motion import load_motion
+from facewarp.training.synthetic.tracking_error import TrackedPoints, point_error
 
 DEMO = Path(str(resources.files("facewarp.assets"))) / "demo"
 LIMIT = 200

@@ -22,11 +22,11 @@ from time import perf_counter, process_time
 import numpy as np
 import torch
 
-from facewarp.training.batches import FaceBatches
-from facewarp.training.datasets.drawn import synthetic_faces
-from facewarp.training.evaluate import machine
-from facewarp.training.paper_recipe import train_published
-from facewarp.training.presets import PRESETS
+from facewarp.system.machine import machine
+from facewarp.training.baselines.faces.paper_recipe import train_published
+from facewarp.training.config.presets import PRESETS
+from facewarp.training.dataloading.face_batches import FaceBatches
+from facewarp.training.synthetic.drawn_face import synthetic_faces
 from facewarp.training.trainer import Batch, Trainer
 
 RECIPE = "paper's recipe, pooled splines at full size"

@@ -33,13 +33,14 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
-from facewarp.cli.live_session import work_of
-from facewarp.face.look import Look
-from facewarp.media import web_peer
-from facewarp.media.live import LiveStats, Made, Work
-from facewarp.media.sources import Frame
-from facewarp.media.web import serve
-from facewarp.training.evaluate import machine
+from facewarp.cli.faces.live_session import work_of
+from facewarp.live.face_pipeline import Look
+from facewarp.live.interfaces import Made, Work
+from facewarp.live.timing import LiveStats
+from facewarp.live.web import webrtc
+from facewarp.live.web.page import serve
+from facewarp.media.frames import Frame
+from facewarp.system.machine import machine
 
 FLAGS = [
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -112,7 +113,7 @@ def measure(
         serve(work, look, port=0, stats=stats, stop=stop, on_ready=on_ready)
 
     is_plain = "aiortc" in way
-    with mock.patch.object(web_peer, "hand_over_at_once") if is_plain else nullcontext():
+    with mock.patch.object(webrtc, "hand_over_at_once") if is_plain else nullcontext():
         program = threading.Thread(target=run)
         program.start()
         ready.wait()

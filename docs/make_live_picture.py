@@ -11,12 +11,13 @@ import numpy as np
 from PIL import Image
 
 from facewarp import read_video
-from facewarp.face.look import Look
-from facewarp.media.help_card import fitting_em, help_card
-from facewarp.media.hotkeys import Hotkeys
-from facewarp.media.hud import Hud
-from facewarp.media.lettering import blend, em_of
-from facewarp.media.timing import LiveStats
+from facewarp.drawing.compositing import blend
+from facewarp.drawing.text import em_of
+from facewarp.live.face_pipeline import Look
+from facewarp.live.timing import LiveStats
+from facewarp.live.window.help_card import fitting_em, help_card
+from facewarp.live.window.hotkeys import Hotkeys
+from facewarp.live.window.hud import Hud
 
 OUT = Path(__file__).parent / "images" / "live-window.webp"
 FRAMES = 40

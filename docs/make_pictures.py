@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from facewarp import Template, read_video
-from facewarp.face.template_sheet import template_sheet
+from facewarp.face.template_building.preview import template_sheet
 
 IMAGES = Path(__file__).parent / "images"
 LOOP_WINDOW = (150, 60, 650, 560)  # left, top, right, bottom px of the clip

@@ -12,8 +12,8 @@ import matplotlib as mpl
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
+from facewarp.core.engines.profiling import multiply_adds
 from facewarp.core.model import load
-from facewarp.training.timing import multiply_adds
 
 FIGURE = Path(__file__).parent / "images" / "performance.png"
 OURS, OTHERS = "#1f78b4", "#b0b0b0"

@@ -14,17 +14,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from facewarp.errors import FacewarpError
+from facewarp.version import __version__
 
 if TYPE_CHECKING:
     from facewarp.cardiac.cine import CineResult, analyse_cine
     from facewarp.core.model import Model, Registration, load
-    from facewarp.face.effects import make_effect
-    from facewarp.face.template import Template
-    from facewarp.face.tracker import Face, FaceTracker
-    from facewarp.face.user_effects import effect
+    from facewarp.face.effects.factory import make_effect
+    from facewarp.face.effects.plugins import effect
+    from facewarp.face.face import Face
+    from facewarp.face.template.template import Template
+    from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.media.sources import read_video
-
-__version__ = "0.1.0"
 
 __all__ = [
     "CineResult",
@@ -44,15 +44,15 @@ __all__ = [
 
 _HOME = {
     "CineResult": "facewarp.cardiac.cine",
-    "Face": "facewarp.face.tracker",
-    "FaceTracker": "facewarp.face.tracker",
+    "Face": "facewarp.face.tracking.tracker",
+    "FaceTracker": "facewarp.face.tracking.tracker",
     "Model": "facewarp.core.model",
     "Registration": "facewarp.core.model",
-    "Template": "facewarp.face.template",
+    "Template": "facewarp.face.template.template",
     "analyse_cine": "facewarp.cardiac.cine",
-    "effect": "facewarp.face.user_effects",
+    "effect": "facewarp.face.effects.plugins",
     "load": "facewarp.core.model",
-    "make_effect": "facewarp.face.effects",
+    "make_effect": "facewarp.face.effects.factory",
     "read_video": "facewarp.media.sources",
 }
 

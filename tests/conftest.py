@@ -17,6 +17,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
+pytest_plugins = ["fixtures.clips", "fixtures.faces", "fixtures.hearts"]
+
 # What "auto" would choose depends on the machine; tests that are about engines name theirs.
 os.environ.setdefault("FACEWARP_ENGINE", "torch")
 # A user's own templates are none of the tests' business, nor theirs the user's.

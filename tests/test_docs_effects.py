@@ -10,7 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from facewarp.cli.app import app, load_command
-from facewarp.face.user_effects import USER_EFFECTS
+from facewarp.face.effects.plugins import USER_EFFECTS
 
 DOCS = Path(__file__).parents[1] / "docs"
 TEXT = (DOCS / "effects.md").read_text("utf-8")

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from facewarp.errors import FacewarpError
-from facewarp.training.files import replacing, unwritable
+from facewarp.system.atomic_files import write_error, written
 
 NAME = "checkpoint.safetensors"
 
@@ -55,11 +55,11 @@ def save_checkpoint(
         tensors |= {f"optimizer.{index}.{n}": torch.as_tensor(v) for n, v in state.items()}
     plain = {n: t.clone(memory_format=torch.contiguous_format) for n, t in tensors.items()}
     state = asdict(progress)
-    with replacing(path) as temporary:
+    with written(path) as temporary:
         try:
             save_file(plain, temporary, {"state": json.dumps(state)})
         except SafetensorError as error:  # also what it makes of a full disk
-            raise unwritable(path, error) from error
+            raise write_error(error, path) from error
 
 
 def load_checkpoint(

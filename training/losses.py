@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from facewarp.core import fields
 from facewarp.core.geometry import Shape, resize_field, resize_image, spatial_shape
-from facewarp.training.presets import LossConfig
+from facewarp.training.config.train_config import LossConfig
 
 LANDMARK_WEIGHTS = (0.3,) * 17 + (1.0,) * 51  # jaw points slide along the jaw: annotators differ
 

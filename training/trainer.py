@@ -15,13 +15,14 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from facewarp.core.config import ModelConfig
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import load_weights, save_weights
 from facewarp.errors import FacewarpError
+from facewarp.system.atomic_files import write_error, write_json
 from facewarp.training import checkpoint
-from facewarp.training.files import unwritable, write_json
+from facewarp.training.config.train_config import WHOLE_GRID, TrainConfig
+from facewarp.training.distributed import Team
 from facewarp.training.interrupt import DeferredInterrupt
-from facewarp.training.logs import RunLog
 from facewarp.training.losses import (
     Targets,
     class_weights,
@@ -30,9 +31,8 @@ from facewarp.training.losses import (
     registration_loss,
     roughness,
 )
-from facewarp.training.optimiser import follow, learning_rate, make_optimizer
-from facewarp.training.parallel import Team
-from facewarp.training.presets import WHOLE_GRID, TrainConfig
+from facewarp.training.optimizer import follow, learning_rate, make_optimizer
+from facewarp.training.run_log import RunLog
 
 log = logging.getLogger(__name__)
 Batch = dict[str, Tensor]
@@ -259,7 +259,7 @@ class Trainer:
         return [{name: rows[i] for name, rows in chunks.items()} for i in range(n)]
 
     def lr(self, step: int) -> float:
-        """Learning rate of a step, see `facewarp.training.optimiser.learning_rate`."""
+        """Learning rate of a step, see `facewarp.training.optimizer.learning_rate`."""
         return learning_rate(self.config, step)
 
     def shipped_net(self) -> GuidedRegistration:
@@ -276,7 +276,7 @@ class Trainer:
         try:
             save_weights(self.shipped_net(), path, about)
         except (OSError, SafetensorError) as error:
-            raise unwritable(path, error) from error
+            raise write_error(error, path) from error
 
     def save_checkpoint(self) -> None:
         """Write all that exact resumption needs, atomically and without pickle."""

@@ -1,8 +1,8 @@
 // The page: what state it is in, and what its buttons do.
 
-import { Link } from "./link.js";
-import { Meters } from "./meters.js";
-import { Panel } from "./panel.js";
+import { Link } from "./connection.js";
+import { Meters } from "./status.js";
+import { Panel } from "./controls.js";
 import { SourceError, listCameras, openCamera, openFile } from "./source.js";
 
 history.replaceState(null, "", location.pathname + location.hash); // the token leaves the address

@@ -11,8 +11,10 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.cardiac.indices import Indices, find_ed, find_es, indices, volumes_ml
-from facewarp.cardiac.labels import (
+from facewarp.cardiac.io.patient import Cine, open_cine
+from facewarp.cardiac.motion.cycle_registration import Floats, Motion, segment, track
+from facewarp.cardiac.motion.heart_roi import HeartModel, find_window, is_turned
+from facewarp.cardiac.motion.labels import (
     Labels,
     carry_labels,
     given_labels,
@@ -20,15 +22,20 @@ from facewarp.cardiac.labels import (
     part_depths,
     seen_labels,
 )
-from facewarp.cardiac.model_grid import model_input
-from facewarp.cardiac.orientation import find_orientation, with_slices_seen
+from facewarp.cardiac.motion.model_grid import model_input
+from facewarp.cardiac.motion.orientation import find_orientation, with_slices_seen
 from facewarp.cardiac.parts import HeartPart
-from facewarp.cardiac.patient import Cine, open_cine
-from facewarp.cardiac.quality import Quality, measure_quality, quality_warnings
-from facewarp.cardiac.strain import Strain, measure_strain
-from facewarp.cardiac.timing import GRAVE, ReadOptions, is_cycle
-from facewarp.cardiac.tracking import Floats, Motion, segment, track
-from facewarp.cardiac.window import HeartModel, around_heart
+from facewarp.cardiac.io.patient import Cine, open_cine
+from facewarp.cardiac.motion.quality import Quality, measure_quality, quality_warnings
+from facewarp.cardiac.quantification.strain import Strain, measure_strain
+from facewarp.cardiac.io.timing import GRAVE, ReadOptions, is_cycle
+from facewarp.cardiac.motion.cycle_registration import Floats, Motion, segment, track
+from facewarp.cardiac.motion.heart_roi import HeartModel, around_heart
+from facewarp.cardiac.motion.model_grid import model_input
+from facewarp.cardiac.motion.quality import Quality, measure_quality, quality_warnings
+from facewarp.cardiac.parts import HeartPart
+from facewarp.cardiac.quantification.indices import Indices, find_ed, find_es, indices, volumes_ml
+from facewarp.cardiac.quantification.strain import Strain, measure_strain
 from facewarp.core.geometry import pixel_grid
 from facewarp.core.model import load
 from facewarp.errors import FacewarpError
@@ -121,7 +128,7 @@ def analyse_cine(
     """Follow a heart through its cycle and measure it.
 
     Args:
-        path: a cine: see :func:`~facewarp.cardiac.patient.open_cine`.
+        path: a cine: see :func:`~facewarp.cardiac.io.patient.open_cine`.
         model: a heart model, or its shipped name or weights file.
         labels: part labels of end-diastole made by a reader; the model's own if None.
         ed: frame of end-diastole, counted from 1; by default what ``Info.cfg`` says, or where the

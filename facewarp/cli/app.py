@@ -15,9 +15,9 @@ from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 from typer.main import get_command, get_group
 
-from facewarp import __version__
 from facewarp.cli.console import Output, output_of, show_logs
 from facewarp.errors import FacewarpError
+from facewarp.version import __version__
 
 FACES = "Faces"
 HEARTS = "Hearts"
@@ -48,12 +48,12 @@ COMMANDS = {
         FACES,
     ),
     "track": Command(
-        "track:track",
+        "faces.track:track",
         "Carry labels, a mesh, a texture or a style onto every face of videos and pictures.",
         FACES,
     ),
     "live": Command(
-        "live:live",
+        "faces.live:live",
         "Carry labels, a mesh or a texture onto every face of a camera's picture, as it happens.",
         FACES,
     ),
@@ -63,17 +63,17 @@ COMMANDS = {
         FACES,
     ),
     "template": Command(
-        "template:template",
+        "faces.template:template",
         "Build, list and show templates: what faces are registered to.",
         FACES,
     ),
     "textures": Command(
-        "textures:textures",
+        "faces.textures:textures",
         "List the textures and looks that come with facewarp, and draw them on a face.",
         FACES,
     ),
     "gallery": Command(
-        "gallery:gallery",
+        "faces.gallery:gallery",
         "Render a page of pictures and short clips of every effect, from free faces only.",
         FACES,
     ),
@@ -82,12 +82,14 @@ COMMANDS = {
         "Follow hearts through their cycle: labels, volumes, ejection fraction, motion.",
         HEARTS,
     ),
-    "train": Command("train:train", "Train a model on annotated photographs or scans.", MODELS),
+    "train": Command(
+        "models.train:train", "Train a model on annotated photographs or scans.", MODELS
+    ),
     "eval": Command(
-        "evaluate:evaluate", "Measure a model on annotated photographs or scans.", MODELS
+        "models.evaluate:evaluate", "Measure a model on annotated photographs or scans.", MODELS
     ),
     "export": Command(
-        "export:export",
+        "models.export:export",
         "Write a model for other programs, with its configuration and the weights' hash inside.",
         MODELS,
     ),
@@ -97,7 +99,7 @@ COMMANDS = {
         MACHINE,
     ),
     "bench": Command(
-        "bench:bench",
+        "models.bench:bench",
         "Time every engine and stage on this machine, next to other methods in the same run.",
         MACHINE,
     ),

@@ -10,7 +10,7 @@ from rich.table import Table
 from facewarp.cli.console import output_of
 
 if TYPE_CHECKING:
-    from facewarp.media.cameras import Camera
+    from facewarp.live.capture.camera import Camera
 
 
 def cameras(
@@ -28,7 +28,7 @@ def cameras(
       facewarp cameras
       facewarp cameras --no-modes --json
     """
-    from facewarp.media.cameras import find_camera, list_cameras
+    from facewarp.live.capture.camera_list import find_camera, list_cameras
 
     output = output_of(ctx)
     found = list_cameras(modes=modes)

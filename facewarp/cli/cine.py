@@ -13,7 +13,7 @@ from facewarp.cli.console import Output, output_of
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
-    from facewarp.cardiac.cohort import Cohort
+    from facewarp.cardiac.cohort.outcomes import Cohort
 
 
 class Movie(StrEnum):
@@ -101,8 +101,9 @@ def cine(
       facewarp cine training/ --out hearts/ --workers 4
       facewarp cine patients.txt --out /shared/hearts --ray auto
     """
-    from facewarp.cardiac.cohort import discover, jobs_for, run_cohort
-    from facewarp.cardiac.job import Settings
+    from facewarp.cardiac.cohort.discovery import discover
+    from facewarp.cardiac.cohort.job import Settings
+    from facewarp.cardiac.cohort.runner import jobs_for, run_cohort
     from facewarp.core.weights import find_weights
 
     output = output_of(ctx)

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from facewarp.cardiac.workers import Event
+    from facewarp.cardiac.cohort.worker_pool import Event
     from facewarp.cli.console import Output
 
 _LAST: Final = 6

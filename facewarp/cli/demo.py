@@ -11,12 +11,11 @@ import typer
 from rich.table import Table
 
 from facewarp.cli.console import Output, output_of
-from facewarp.cli.track import record_of
 
 if TYPE_CHECKING:
-    from facewarp.face.fitting import Face
-    from facewarp.face.tracker import FaceTracker
-    from facewarp.media.sources import Frame, Image
+    from facewarp.face.face import Face
+    from facewarp.face.tracking.tracker import FaceTracker
+    from facewarp.media.frames import Frame, Image
 
 SCENES: tuple[tuple[str, str, str | None], ...] = (
     ("parts", "labels", None),
@@ -49,12 +48,13 @@ def demo(
 
     Writes tracked.mp4, sheet.png and track.jsonl. Needs no network, no camera and no other data.
     """
-    from facewarp.face.tracker import FaceTracker
+    from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.media.pipeline import run_pass
-    from facewarp.media.sinks import open_records, open_sink
+    from facewarp.media.sinks import open_sink
     from facewarp.media.sources import open_source
-    from facewarp.training.datasets.motion import load_motion
-    from facewarp.training.point_error import point_error
+    from facewarp.media.track_records import open_records
+    from facewarp.training.synthetic.known_motion import load_motion
+    from facewarp.training.synthetic.tracking_error import point_error
 
     output = output_of(ctx)
     assets = Path(str(resources.files("facewarp.assets"))) / "demo"
@@ -94,8 +94,8 @@ class Show:
     """
 
     def __init__(self, tracker: "FaceTracker", duration_s: float) -> None:
-        from facewarp.face.effects import make_effect
-        from facewarp.training.point_error import TrackedPoints
+        from facewarp.face.effects.factory import make_effect
+        from facewarp.training.synthetic.tracking_error import TrackedPoints
 
         self._tracker = tracker
         self._duration_s = duration_s
@@ -116,7 +116,8 @@ class Show:
 
     def draw(self, frame: "Frame", faces: list["Face"]) -> tuple["Image", list[dict[str, Any]]]:
         """A frame's picture with the scene's effect, and its records."""
-        from facewarp.training.point_error import TrackedPoints
+        from facewarp.face.tracking.record import record_of
+        from facewarp.training.synthetic.tracking_error import TrackedPoints
 
         seen = next((face for face in faces if face.state != "lost"), None)
         self.tracks.append(
@@ -136,9 +137,9 @@ class Show:
 
     def write_sheet(self, path: Path) -> None:
         """Write the frames kept for it, with every effect, as one picture."""
-        from facewarp.face.sheets import contact_sheet
-        from facewarp.media.sinks import ImageWriter
-        from facewarp.media.sources import Frame
+        from facewarp.drawing.contact_sheet import contact_sheet
+        from facewarp.media.frames import Frame
+        from facewarp.media.image_writer import ImageWriter
 
         columns = ["frame", *(caption for caption, _, _ in SCENES), "canonical"]
         rows = [f"{time:.1f} s" for time in SHEET_TIMES_S[: len(self._rows)]]

@@ -14,9 +14,10 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from facewarp import __version__
 from facewarp.cli.console import output_of
 from facewarp.errors import FacewarpError
+from facewarp.system.machine import processor
+from facewarp.version import __version__
 
 ENCODERS = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf")
 
@@ -113,9 +114,9 @@ def _torch(name: str) -> Finding:
 
 
 def _engines(name: str) -> Finding:
-    from facewarp.core.cache import cache_folder, read_json
-    from facewarp.core.engine import ENGINES, is_installed
-    from facewarp.core.engine_choice import CHOICES_FILE
+    from facewarp.core.engines.autotune import CHOICES_FILE
+    from facewarp.core.engines.base import ENGINES, is_installed
+    from facewarp.system.user_folders import cache_folder, read_json
 
     installed = [engine for engine in ENGINES if is_installed(engine)]
     folder = cache_folder()
@@ -182,13 +183,3 @@ def has_display() -> bool:
     if sys.platform in ("win32", "darwin"):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-def processor() -> str:
-    """The name of the processor as its maker writes it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())

@@ -7,11 +7,11 @@ import typer
 from rich.table import Table
 
 from facewarp.cli.console import output_of
-from facewarp.cli.run_options import Device, Engine, Thorough
+from facewarp.cli.model_options import Device, Engine, Thorough
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
-    from facewarp.face.pairs import FacePair
+    from facewarp.face.tracking.pair_registration import FacePair
 
 
 def register(
@@ -60,10 +60,10 @@ def register(
     if any(volumes):
         what = "one of the two is a volume, the other a picture"
         raise FacewarpError(what, moving if volumes[1] else fixed, "Give two of a kind.")
-    from facewarp.face.pairs import register_faces
-    from facewarp.face.tracker import FaceTracker
-    from facewarp.media.sinks import check_target
+    from facewarp.face.tracking.pair_registration import register_faces
+    from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.media.sources import open_source
+    from facewarp.system.atomic_files import check_target
 
     output = output_of(ctx)
     pictures = []
@@ -105,7 +105,7 @@ def register(
 
 def _parts_dice(pair: "FacePair", *, warped: bool) -> float:
     """Mean Dice, 0 to 1, of the parts that the model itself sees in the two crops."""
-    from facewarp.training.metrics import dice_per_part, mean_over_present
+    from facewarp.core.metrics import dice_per_part, mean_over_present
 
     found = pair.registration
     moving = found.warp_labels(found.labels_moving) if warped else found.labels_moving
@@ -115,11 +115,11 @@ def _parts_dice(pair: "FacePair", *, warped: bool) -> float:
 def _write(pair: "FacePair", targets: list[Path], pictures: tuple[Path, Path]) -> None:
     import numpy as np
 
+    from facewarp.drawing.contact_sheet import contact_sheet
     from facewarp.face.parts import PART_COLORS
-    from facewarp.face.sheets import contact_sheet
-    from facewarp.media.outputs import written
-    from facewarp.media.sinks import ImageWriter
-    from facewarp.media.sources import Frame
+    from facewarp.media.frames import Frame
+    from facewarp.media.image_writer import ImageWriter
+    from facewarp.system.atomic_files import written
 
     found = pair.registration
     warped_labels = found.warp_labels(found.labels_moving)

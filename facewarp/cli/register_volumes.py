@@ -22,14 +22,14 @@ def register_hearts(
     """
     from PIL import Image
 
-    from facewarp.cardiac.figures import slice_table
-    from facewarp.cardiac.nifti import read_volume
-    from facewarp.cardiac.nifti_writer import write_field, write_image, write_labels, write_map
-    from facewarp.cardiac.output_folder import OutputFolder
-    from facewarp.cardiac.pairs import register_volumes, side_by_side
-    from facewarp.cardiac.views import HeartView
+    from facewarp.cardiac.io.nifti_reader import read_volume
+    from facewarp.cardiac.io.nifti_writer import write_field, write_image, write_labels, write_map
+    from facewarp.cardiac.pair_registration import register_volumes, side_by_side
+    from facewarp.cardiac.plots.figures import slice_table
+    from facewarp.cardiac.plots.short_axis_view import HeartView
+    from facewarp.core.metrics import dice_per_part, jacobian_statistics, mean_over_present
     from facewarp.core.model import load
-    from facewarp.training.metrics import dice_per_part, jacobian_statistics, mean_over_present
+    from facewarp.system.atomic_folder import OutputFolder
 
     folder = OutputFolder(out, "field.nii.gz")
     fixed, moving = (read_volume(path).slices_first() for path in paths)

@@ -1,20 +1,18 @@
 """Models written for other programs: ONNX, OpenVINO, TorchScript, and programs of torch.export."""
 
 import json
-import os
-import tempfile
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import torch
 
-from facewarp.core.engine import is_installed
-from facewarp.core.graph import GRAPHS, example_inputs, lean
+from facewarp.core.engines.base import is_installed
+from facewarp.core.engines.graphs import GRAPHS, example_inputs, lean
 from facewarp.core.model import Model
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
+from facewarp.system.atomic_files import written
 
 SUFFIXES: Final = {"onnx": ".onnx", "openvino": ".xml", "torchscript": ".pt", "pt2": ".pt2"}
 """Every format, and how its files end."""
@@ -28,7 +26,7 @@ def export_model(model: Model, path: Path, format: str, graph: str = "pair") -> 
         path: the file to write; the format's suffix is added if it has another.
         format: one of :data:`SUFFIXES`. ``pt2`` is what ``torch.export`` saves, which ExecuTorch
             starts from.
-        graph: one of :data:`facewarp.core.graph.GRAPHS`.
+        graph: one of :data:`facewarp.core.engines.graphs.GRAPHS`.
 
     Returns:
         The file; OpenVINO's weights are beside it, with the suffix ``.bin``.
@@ -59,14 +57,15 @@ def metadata_of(model: Model, graph: str) -> dict[str, str]:
 
 
 def _onnx(net: GuidedRegistration, graph: str, target: Path, about: dict[str, str]) -> None:
-    from facewarp.core.engine_onnx import to_onnx
+    from facewarp.core.engines.onnx_engine import to_onnx
 
     model = to_onnx(net, graph)
     import onnx
 
     proto = onnx.load_from_string(model)
     onnx.helper.set_model_props(proto, about)
-    _replace(target, lambda file: file.write_bytes(proto.SerializeToString()))
+    with written(target) as file:
+        file.write_bytes(proto.SerializeToString())
 
 
 def _openvino(net: GuidedRegistration, graph: str, target: Path, about: dict[str, str]) -> None:
@@ -75,7 +74,7 @@ def _openvino(net: GuidedRegistration, graph: str, target: Path, about: dict[str
             "writing OpenVINO's format needs openvino, which is not installed",
             fix='pip install "facewarp[openvino]"',
         )
-    from facewarp.core.engine_openvino import convert, save
+    from facewarp.core.engines.openvino_engine import convert, save
 
     save(convert(net, graph), target, about)
 
@@ -85,7 +84,8 @@ def _torchscript(net: GuidedRegistration, graph: str, target: Path, about: dict[
         warnings.simplefilter("ignore")  # shapes become constants; that is meant
         traced = torch.jit.trace(GRAPHS[graph](net), example_inputs(net, graph), check_trace=False)  # type: ignore[no-untyped-call]
         text = {"facewarp.json": json.dumps(about)}
-        _replace(target, lambda file: torch.jit.save(traced, str(file), _extra_files=text))
+        with written(target) as file:
+            torch.jit.save(traced, str(file), _extra_files=text)
 
 
 def _pt2(net: GuidedRegistration, graph: str, target: Path, about: dict[str, str]) -> None:
@@ -93,20 +93,8 @@ def _pt2(net: GuidedRegistration, graph: str, target: Path, about: dict[str, str
         warnings.simplefilter("ignore")
         program = torch.export.export(GRAPHS[graph](net).eval(), example_inputs(net, graph))
         text = {"facewarp.json": json.dumps(about)}
-        _replace(target, lambda file: torch.export.save(program, str(file), extra_files=text))
+        with written(target) as file:
+            torch.export.save(program, str(file), extra_files=text)
 
 
 _WRITERS: Final = {"onnx": _onnx, "openvino": _openvino, "torchscript": _torchscript, "pt2": _pt2}
-
-
-def _replace(target: Path, write: Callable[[Path], object]) -> None:
-    """Write a file beside the target and rename it: no half file under the final name."""
-    handle, name = tempfile.mkstemp(dir=target.parent, suffix=target.suffix)
-    os.close(handle)
-    try:
-        write(Path(name))
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

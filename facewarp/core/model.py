@@ -11,8 +11,9 @@ from torch import Tensor
 
 from facewarp.core import fields
 from facewarp.core.config import ModelConfig
-from facewarp.core.device import present_device
-from facewarp.core.engine import Engine, make_engine
+from facewarp.core.engines.base import Engine
+from facewarp.core.engines.device import present_device
+from facewarp.core.engines.factory import make_engine
 from facewarp.core.geometry import (
     FloatArray,
     Shape,
@@ -21,7 +22,7 @@ from facewarp.core.geometry import (
     resize_image,
     resize_points,
 )
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import file_sha256, find_weights, int8_weights, load_weights
 from facewarp.errors import FacewarpError
 
@@ -104,7 +105,7 @@ class Model:
         path: the weights file, if it came from one.
         metadata: what else that file says of itself.
         device: where it runs.
-        engine: what runs it, see :func:`facewarp.core.engine.make_engine`.
+        engine: what runs it, see :func:`facewarp.core.engines.factory.make_engine`.
 
     Attributes:
         net: the network, in evaluation mode; what runs is a copy made for speed.
@@ -240,7 +241,7 @@ def load(model: str | Path, device: str | torch.device = "cpu", engine: str = "t
         model: the name or the file.
         device: where torch runs it.
         engine: what runs it: ``"torch"``, which every figure is measured with, another of
-            :data:`facewarp.core.engine.ENGINES`, or ``"auto"`` for the quickest here.
+            :data:`facewarp.core.engines.base.ENGINES`, or ``"auto"`` for the quickest here.
 
     Raises:
         FacewarpError: there is no such device, model or engine here.
@@ -280,3 +281,9 @@ def as_grey(image: Array, ndim: int, name: str = "image") -> Tensor:
             fix="scale floating-point images to 0..1",
         )
     return torch.from_numpy(np.ascontiguousarray(grey))[None, None]
+
+
+def template_guidance(model: Model, probabilities: FloatArray) -> Tensor:
+    """A template's soft labels at the size of the model's features ``(1, 8, h, w)``."""
+    soft = torch.from_numpy(probabilities)[None].float()
+    return resize_image(soft, model.config.feature_shape)

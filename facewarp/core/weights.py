@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -13,8 +11,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from facewarp.core.config import ModelConfig
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
+from facewarp.system.atomic_files import written
 
 
 def save_weights(net: GuidedRegistration, path: Path, about: Mapping[str, str]) -> str:
@@ -33,16 +32,8 @@ def save_weights(net: GuidedRegistration, path: Path, about: Mapping[str, str]) 
         tensors[name] = value.detach().cpu().to(torch.float16 if kernel else value.dtype)
         tensors[name] = tensors[name].contiguous(memory_format=torch.contiguous_format)
     metadata = {"format": "facewarp-1", "config": net.config.to_json(), **about}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    os.close(handle)
-    try:
+    with written(path) as temporary:
         save_file(tensors, temporary, metadata)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
     return file_sha256(path)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facewarp.errors import FacewarpError
+from facewarp.face.image_formats import to_grey
 
 CROP_SHAPE = (320, 260)
 """Height and width of a face crop in px."""
@@ -246,64 +247,3 @@ def bounding_square(points: ArrayLike, roll: float = 0.0) -> tuple[NDArray[np.fl
     rolled = points @ rotation
     low, high = rolled.min(axis=0), rolled.max(axis=0)
     return rotation @ ((low + high) / 2), float((high - low).max())
-
-
-def to_grey(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Grey picture of anything a file or a camera delivers.
-
-    Colour is weighted 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601); alpha is ignored.
-
-    Args:
-        image: HxW, or HxWxC with C = 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA; bool, uint8, uint16
-            (full range 0..65535) or float (range 0..1, slight overshoot is clipped).
-
-    Returns:
-        HxW uint8.
-    """
-    colour = _to_uint8(_without_alpha(image))
-    if colour.shape[2] == 1:
-        return colour[:, :, 0]
-    return np.asarray(cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY), np.uint8)
-
-
-def to_rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Colour picture HxWx3 uint8 of whatever :func:`to_grey` takes; a copy only if it must be."""
-    colour = _to_uint8(_without_alpha(image))
-    if colour.shape[2] == 1:
-        return np.repeat(colour, 3, axis=2)
-    return colour
-
-
-def check_picture(image: NDArray[Any]) -> None:
-    """Refuse what has not the shape of a picture that :func:`to_grey` takes.
-
-    Raises:
-        FacewarpError: it has not.
-    """
-    has_channels = image.ndim == 3 and 1 <= image.shape[2] <= 4
-    if (image.ndim != 2 and not has_channels) or 0 in image.shape:
-        raise FacewarpError(f"expected a picture HxW or HxWxC with C up to 4, got {image.shape}")
-
-
-def _without_alpha(image: NDArray[Any]) -> NDArray[Any]:
-    check_picture(image)
-    if image.ndim == 2:
-        image = image[:, :, None]
-    return np.ascontiguousarray(image[:, :, : 3 if image.shape[2] >= 3 else 1])
-
-
-def _to_uint8(image: NDArray[Any]) -> NDArray[np.uint8]:
-    if image.dtype == np.uint8:
-        return image
-    if image.dtype == np.bool_:
-        return image.astype(np.uint8) * np.uint8(255)
-    if image.dtype == np.uint16:
-        return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if not np.issubdtype(image.dtype, np.floating):
-        raise FacewarpError(f"pictures of {image.dtype} are not read", fix="Convert it to uint8.")
-    if not np.isfinite(image).all() or image.min() < -0.5 or image.max() > 1.5:
-        raise FacewarpError(
-            "a picture of floats must be finite and within 0..1",
-            fix="Divide by its maximum, or convert it to uint8.",
-        )
-    return (image.clip(0, 1) * 255 + 0.5).astype(np.uint8)

@@ -19,7 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from facewarp.errors import FacewarpError
 from facewarp.face.blazeface import BlazeFace
-from facewarp.face.crop import Crop, to_rgb
+from facewarp.face.crop import Crop
+from facewarp.face.image_formats import to_rgb
 
 _WINDOW = (256, 256)  # twice what the network sees: its own halving then averages 2x2 px exactly
 _CANDIDATE_SCORE = 0.35  # what scores less at first is not looked at again
@@ -34,9 +35,9 @@ _UNSURE = 0.8  # upright faces of Helen score less in one case of fifty
 _SAME_FACE_IOU = 0.4
 
 # The square that bounds the 68 landmarks, from the features of Detection.square_features(). Least
-# squares on the photographs of Helen's training set and AFW, by training/calibrate_detector.py. On
-# 229 other photographs of Helen the centre is off by 2.6 % of the side (95th percentile 5.8), the
-# side by 2.8 % (8.8).
+# squares on the photographs of Helen's training set and AFW, by
+# training/release/calibrate_detector.py. On 229 other photographs of Helen the centre is off by 2.6
+# % of the side (95th percentile 5.8), the side by 2.8 % (8.8).
 _SQUARE_X = (0.1485, -0.2183, 0.1822, 0.0597, 0.2558)
 _SQUARE_Y = (-0.0962, -0.0516, -0.2086, 0.2043, 0.6366, -0.0577, 0.0474)
 _SQUARE_SIDE = (0.596, -2.1115, 0.7578, -1.3081, 0.6369, 1.7319, 0.1231)

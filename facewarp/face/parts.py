@@ -94,3 +94,10 @@ LANDMARK_CONTOURS: Final[dict[str, tuple[int, ...]]] = {
     "lip_outer": (*range(48, 60), 48),
     "lip_inner": (*range(60, 68), 60),
 }
+
+
+def mirrored_points(landmarks: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """Landmarks (68, 2) as the mirror image of a picture ``width`` px wide has them."""
+    flipped = landmarks[MIRROR_LANDMARKS].copy()
+    flipped[:, 0] = width - 1 - flipped[:, 0]
+    return flipped

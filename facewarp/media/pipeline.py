@@ -11,9 +11,9 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 from facewarp.media.frames import Frame, Image, Source
-from facewarp.media.records import RecordWriter
+from facewarp.media.prefetch import ReadAhead
 from facewarp.media.sinks import Sink
-from facewarp.media.threads import ReadAhead
+from facewarp.media.track_records import RecordWriter
 
 Record = Mapping[str, Any]
 Found = TypeVar("Found")

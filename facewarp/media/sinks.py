@@ -4,26 +4,11 @@ import os
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
-from facewarp.media.encoders import FORMATS
 from facewarp.media.frames import IMAGE_SUFFIXES, Source
-from facewarp.media.outputs import Output, check_target
-from facewarp.media.picture_sinks import FolderWriter, ImageWriter
-from facewarp.media.pictures import FolderSource
-from facewarp.media.records import RecordWriter, open_records
-from facewarp.media.video_writer import VideoWriter
-
-__all__ = [
-    "FolderWriter",
-    "ImageWriter",
-    "Output",
-    "RecordWriter",
-    "Sink",
-    "VideoWriter",
-    "check_target",
-    "open_records",
-    "open_sink",
-    "target_for",
-]
+from facewarp.media.image_source import FolderSource
+from facewarp.media.image_writer import FolderWriter, ImageWriter
+from facewarp.media.video.encoders import FORMATS
+from facewarp.media.video.writer import VideoWriter
 
 Sink = VideoWriter | ImageWriter | FolderWriter
 

@@ -9,18 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
-from facewarp.media.frames import IMAGE_SUFFIXES, STILL_RATE, Frame, Image, Kind, Source
-
-__all__ = [
-    "IMAGE_SUFFIXES",
-    "STILL_RATE",
-    "Frame",
-    "Image",
-    "Kind",
-    "Source",
-    "open_source",
-    "read_video",
-]
+from facewarp.media.frames import IMAGE_SUFFIXES, Frame, Source
 
 
 def open_source(
@@ -41,14 +30,14 @@ def open_source(
     place = Path(path)
     _check_range(place, start, end)
     if not place.exists():
-        from facewarp.media.pictures import FolderSource, is_pattern
+        from facewarp.media.image_source import FolderSource, is_pattern
 
         if is_pattern(place):
             _check_no_range(place, start, end)
             return FolderSource(place)
         raise FacewarpError("there is no such file or folder", place, "Check the path.")
     if place.is_dir():
-        from facewarp.media.pictures import FolderSource
+        from facewarp.media.image_source import FolderSource
 
         _check_no_range(place, start, end)
         return FolderSource(place)
@@ -57,11 +46,11 @@ def open_source(
     if place.stat().st_size == 0:
         raise FacewarpError("the file is empty", place, "Copy or download it again.")
     if place.suffix.lower() in IMAGE_SUFFIXES:
-        from facewarp.media.pictures import ImageSource
+        from facewarp.media.image_source import ImageSource
 
         _check_no_range(place, start, end)
         return ImageSource(place)
-    from facewarp.media.video_source import VideoSource
+    from facewarp.media.video.reader import VideoSource
 
     return VideoSource(place, start, end)
 

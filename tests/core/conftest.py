@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
-from facewarp.core.network import GuidedRegistration
+from facewarp.core.networks.guided_registration import GuidedRegistration
 
 CLASSES = ("background", "a", "b")
 

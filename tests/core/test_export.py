@@ -11,14 +11,13 @@ import pytest
 import torch
 
 from facewarp.core.config import ModelConfig
+from facewarp.core.engines.graphs import GRAPHS, example_inputs
+from facewarp.core.engines.quantization import FEWEST, quantise
 from facewarp.core.export import SUFFIXES, export_model
-from facewarp.core.graph import GRAPHS, example_inputs
-from facewarp.core.model import Model, load
-from facewarp.core.quantise import FEWEST, quantise
+from facewarp.core.model import Model, load, template_guidance
 from facewarp.core.weights import file_sha256, int8_weights, shipped_weights
 from facewarp.errors import FacewarpError
-from facewarp.face.groupwise import template_guidance
-from facewarp.face.template import Template
+from facewarp.face.template.template import Template
 
 DOCS = Path(__file__).parents[2] / "docs" / "export.md"
 
@@ -44,7 +43,7 @@ def run_onnx(path, inputs):
 
 def run_openvino(path, inputs):
     pytest.importorskip("openvino")
-    from facewarp.core.engine_openvino import openvino
+    from facewarp.core.engines.openvino_engine import openvino
 
     core = openvino().Core()
     read = core.read_model(path)
@@ -111,7 +110,7 @@ def test_nothing_is_left_of_a_file_that_could_not_be_written(model, tmp_path, mo
         raise OSError("disk full")
 
     monkeypatch.setattr(torch.jit, "save", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(FacewarpError, match="disk full"):
         export_model(model, tmp_path / "model", "torchscript")
     assert not list(tmp_path.iterdir())
 
@@ -142,7 +141,7 @@ def test_quantising_says_what_it_lacks(model, monkeypatch, tmp_path):
     if find_spec("nncf") and find_spec("openvino"):
         with pytest.raises(FacewarpError, match="too few"):
             quantise(model.net, images, template[:1], tmp_path, {})
-    monkeypatch.setattr("facewarp.core.quantise.find_spec", lambda name: None)
+    monkeypatch.setattr("facewarp.core.engines.quantization.find_spec", lambda name: None)
     with pytest.raises(FacewarpError, match="nncf"):
         quantise(model.net, images, template[:1], tmp_path, {})
 

@@ -147,7 +147,7 @@ def test_saving_that_fails_leaves_nothing(tmp_path, model, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(weights, "save_file", full_disk)
-    with pytest.raises(OSError, match="space"):
+    with pytest.raises(FacewarpError, match="space"):
         weights.save_weights(model.net, tmp_path / "model.safetensors", {})
     assert not list(tmp_path.iterdir())
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from facewarp.errors import FacewarpError
-from facewarp.face.crop import CROP_SHAPE, Crop, bounding_square, eye_roll, to_grey, to_rgb
+from facewarp.face.crop import CROP_SHAPE, Crop, bounding_square, eye_roll
+from facewarp.face.image_formats import to_grey, to_rgb
 
 
 def blobs(shape, centers, sigma):

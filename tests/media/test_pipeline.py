@@ -12,8 +12,9 @@ import pytest
 
 from facewarp.errors import FacewarpError
 from facewarp.media.pipeline import Pass, run_pass
-from facewarp.media.sinks import open_records, open_sink
+from facewarp.media.sinks import open_sink
 from facewarp.media.sources import open_source
+from facewarp.media.track_records import open_records
 
 
 def nothing(frame):

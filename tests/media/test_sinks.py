@@ -8,17 +8,13 @@ import PIL.Image
 import pytest
 
 from facewarp.errors import FacewarpError
-from facewarp.media.records import FIELDS
-from facewarp.media.sinks import (
-    FolderWriter,
-    ImageWriter,
-    VideoWriter,
-    check_target,
-    open_records,
-    open_sink,
-    target_for,
-)
-from facewarp.media.sources import Frame, open_source
+from facewarp.media.frames import Frame
+from facewarp.media.image_writer import FolderWriter, ImageWriter
+from facewarp.media.sinks import open_sink, target_for
+from facewarp.media.sources import open_source
+from facewarp.media.track_records import FIELDS, open_records
+from facewarp.media.video.writer import VideoWriter
+from facewarp.system.atomic_files import check_target
 
 RAMP = np.linspace(0, 255, 48 * 64).reshape(48, 64)
 IMAGE = np.stack([RAMP, RAMP[::-1], RAMP[:, ::-1]], axis=2).astype(np.uint8)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from facewarp.face.parts import FacePart
-from facewarp.training.datasets.masks import part_masks
+from facewarp.training.datasets.landmark_masks import part_masks
 from facewarp.training.datasets.photo import FacePhoto, box_of_masks, box_of_points
 
 # Half a face around (0, 0), 180 px wide and 160 high; the other half mirrors it.

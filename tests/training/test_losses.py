@@ -8,6 +8,7 @@ from torch import Tensor
 
 from facewarp.core import fields
 from facewarp.core.geometry import pixel_grid, resize_field, resize_image
+from facewarp.training.config.train_config import LossConfig
 from facewarp.training.losses import (
     LANDMARK_WEIGHTS,
     Targets,
@@ -22,7 +23,6 @@ from facewarp.training.losses import (
     soft_dice,
     soft_labels,
 )
-from facewarp.training.presets import LossConfig
 
 NOTHING = LossConfig(
     part_ce=0,

@@ -20,8 +20,8 @@ from torch import Tensor
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
 from facewarp.core.weights import load_weights
 from facewarp.errors import FacewarpError
-from facewarp.training import checkpoint, logs
-from facewarp.training.presets import TrainConfig
+from facewarp.training import checkpoint, run_log
+from facewarp.training.config.train_config import TrainConfig
 from facewarp.training.trainer import Batch, StepReport, Trainer, Watch
 
 GRID = (32, 26)
@@ -93,7 +93,7 @@ class Discs:
 @pytest.fixture(autouse=True)
 def _without_tensorboard(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if "tensorboard" not in request.node.name:  # it takes a second to import
-        monkeypatch.setattr(logs, "open_tensorboard", lambda folder, step: None)
+        monkeypatch.setattr(run_log, "open_tensorboard", lambda folder, step: None)
 
 
 def trainer(folder: Path, config: TrainConfig = CONFIG, data: Discs | None = None) -> Trainer:
@@ -194,10 +194,10 @@ from pathlib import Path
 import torch
 sys.path.insert(0, sys.argv[1])
 import test_trainer
-from facewarp.training import logs
+from facewarp.training import run_log
 
 torch.set_num_threads(1)
-logs.open_tensorboard = lambda folder, step: None
+run_log.open_tensorboard = lambda folder, step: None
 kill = lambda: os.kill(os.getpid(), signal.SIGKILL)
 test_trainer.trainer(Path(sys.argv[2])).run(None, test_trainer.at(9, kill))
 """
@@ -386,7 +386,7 @@ def test_a_full_disk_is_told_and_leaves_the_last_checkpoint(tmp_path: Path) -> N
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))  # what a write beyond it fails with
     try:
         for save in (run.save_checkpoint, run.save_model):
-            with pytest.raises(FacewarpError, match=r"can't write.*Make room") as error:
+            with pytest.raises(FacewarpError, match=r"no space is left.*Free some") as error:
                 save()
             assert "\n" not in str(error.value)
     finally:
@@ -398,7 +398,7 @@ def test_a_full_disk_is_told_and_leaves_the_last_checkpoint(tmp_path: Path) -> N
 
 def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("")
-    with pytest.raises(FacewarpError, match=r"can't write.*run"):
+    with pytest.raises(FacewarpError, match=r"is a file, not a folder.*run"):
         trainer(tmp_path / "run").run()
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.cardiac.model_grid import Array3, ModelGrid, model_input
-from facewarp.cardiac.nifti import Volume, read_volume
+from facewarp.cardiac.io.nifti_reader import read_volume
+from facewarp.cardiac.io.patient import INFO, Info, frame_files, read_info
+from facewarp.cardiac.io.volume import Volume
+from facewarp.cardiac.motion.model_grid import Array3, ModelGrid, model_input
 from facewarp.cardiac.parts import HeartPart
-from facewarp.cardiac.patient import INFO, Info, frame_files, read_info
 from facewarp.errors import FacewarpError
 
 GROUP_SIZE = 20  # patients 1-20 are one diagnosis, 21-40 the next, and so on

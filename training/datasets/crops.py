@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.face.crop import CROP_SHAPE, Crop
-from facewarp.training.datasets.masks import part_masks
+from facewarp.training.datasets.landmark_masks import part_masks
 from facewarp.training.datasets.photo import FacePhoto
 
 MARGIN_RANGE = (1.7, 2.3)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
 from facewarp.face.parts import FacePart
-from facewarp.training.datasets.masks import part_masks
+from facewarp.training.datasets.landmark_masks import part_masks
 
 #: Faces larger than this are shrunk on loading: a crop shows them at 140 to 190 px.
 MAX_SIDE_PX = 240.0

@@ -1,0 +1,209 @@
+"""One patient's work from its files to its folder: done once, checked, and never done again."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from facewarp.cardiac.cohort.outcomes import Outcome
+from facewarp.errors import FacewarpError
+from facewarp.system.memory import peak_mb
+from facewarp.version import __version__
+
+if TYPE_CHECKING:
+    from facewarp.cardiac.motion.heart_roi import HeartModel
+
+MARK = "indices.json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How patients are worked on.
+
+    Attributes:
+        model: shipped name or weights file.
+        device: where the model runs.
+        labels: a reader's labels of end-diastole.
+        ed: frame of end-diastole, counted from 1.
+        es: frame of end-systole.
+        heart_rate_bpm: beats a minute.
+        fields: whether fields are written.
+        report: whether the page is written.
+        movie: format of the moving picture.
+        identity: whether ``indices.json`` says whose DICOM it was, under ``run``.
+    """
+
+    model: str = "heart"
+    device: str = "cpu"
+    labels: str | None = None
+    ed: int | None = None
+    es: int | None = None
+    heart_rate_bpm: float | None = None
+    fields: bool = True
+    report: bool = True
+    movie: Literal["gif", "webm", "none"] = "gif"
+    identity: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """A patient to be worked on.
+
+    Attributes:
+        name: of the patient, and of its folder.
+        source: the cine: see :func:`~facewarp.cardiac.io.patient.open_cine`.
+        folder: gets the results.
+        settings: how.
+        resume: whether a finished folder is left as it is.
+        threads: that computing may use; None for as many as there are.
+    """
+
+    name: str
+    source: Path
+    folder: Path
+    settings: Settings
+    resume: bool = True
+    threads: int | None = None
+
+
+def work_on(job: Job, progress: Callable[[float], None] | None = None) -> Outcome:
+    """Analyse a patient and write its folder, unless it is there already.
+
+    What goes wrong is told by the outcome; nothing but Ctrl-C is raised.
+
+    Args:
+        job: what is to be done.
+        progress: told the share of the work done, 0 to 1.
+    """
+    began = time.perf_counter()
+    told = progress or (lambda _: None)
+    try:
+        if job.resume and (found := finished(job)) is not None:
+            size = _size(job.folder)
+            return Outcome(job.name, job.source, job.folder, "skipped", found, bytes=size)
+        _analyse(job, told)
+        summary = json.loads((job.folder / MARK).read_text("utf-8"))
+    except Exception as error:  # noqa: BLE001 - the other patients shall not suffer from it
+        import traceback
+
+        seconds = time.perf_counter() - began
+        trace = "".join(traceback.format_exception(error))
+        line = str(error) if isinstance(error, FacewarpError) else _unforeseen(error, job.source)
+        return Outcome(
+            job.name,
+            job.source,
+            job.folder,
+            "failed",
+            error=line,
+            seconds=seconds,
+            peak_mb=peak_mb(),
+            trace=trace,
+        )
+    seconds = time.perf_counter() - began
+    size = _size(job.folder)
+    return Outcome(job.name, job.source, job.folder, "done", summary, "", seconds, size, peak_mb())
+
+
+def finished(job: Job) -> dict[str, Any] | None:
+    """What a finished folder's ``indices.json`` holds; None if it has to be done (again).
+
+    It is finished if it was made from the same files by the same program, weights and settings,
+    and every file it wrote is there with the size it had.
+    """
+    try:
+        found = json.loads((job.folder / MARK).read_text("utf-8"))
+        run = found["run"]
+        same = run["about"] == _about(job)
+        whole = all((job.folder / n).stat().st_size == size for n, size in run["files"].items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return found if same and whole else None
+
+
+def _analyse(job: Job, progress: Callable[[float], None]) -> None:
+    import torch
+
+    from facewarp.cardiac.cine import analyse_cine
+    from facewarp.cardiac.io.dicom_files import dicom_files
+    from facewarp.cardiac.io.dicom_frames import identity_of
+    from facewarp.cardiac.report.result_folder import write_result
+    from facewarp.cardiac.report.result_folder import write_result
+
+    if job.threads is not None:
+        torch.set_num_threads(job.threads)
+    settings = job.settings
+    about = _about(job)  # of the files as they are read, not as they may be later
+    result = analyse_cine(
+        job.source,
+        _model(settings.model, settings.device),
+        labels=settings.labels,
+        ed=settings.ed,
+        es=settings.es,
+        heart_rate_bpm=settings.heart_rate_bpm,
+        model_name=settings.model,
+        progress=lambda share: progress(0.7 * share),
+    )
+    run: dict[str, Any] = {"about": about}
+    if settings.identity:
+        run["identity"] = next(map(identity_of, dicom_files(job.source)), {})
+    write_result(
+        result,
+        job.folder,
+        fields=settings.fields,
+        report=settings.report,
+        movie=settings.movie,
+        run=run,
+        progress=lambda share: progress(0.7 + 0.3 * share),
+    )
+
+
+def _about(job: Job) -> dict[str, Any]:
+    """What a folder was made from and how: the same again makes the same folder."""
+    from facewarp.core.weights import file_sha256, find_weights
+
+    settings = asdict(job.settings)
+    settings.pop("device")
+    settings["model"] = file_sha256(find_weights(job.settings.model))
+    labels = job.settings.labels
+    return {
+        "facewarp": __version__,
+        "settings": settings,
+        "source": _fingerprint(job.source),
+        "labels": None if labels is None else _fingerprint(Path(labels)),
+    }
+
+
+def _fingerprint(place: Path) -> list[Any]:
+    """Number, bytes and newest change of a patient's files."""
+    files = [place] if place.is_file() else [p for p in place.rglob("*") if p.is_file()]
+    stats = [path.stat() for path in files]
+    return [
+        len(stats),
+        sum(stat.st_size for stat in stats),
+        max((stat.st_mtime_ns for stat in stats), default=0),
+    ]
+
+
+def _model(name: str, device: str) -> "HeartModel":
+    """The model, loaded once a process."""
+    from facewarp.core import model
+
+    return _loaded(model.load, name, device)
+
+
+@lru_cache(maxsize=1)
+def _loaded(load: Callable[..., Any], name: str, device: str) -> Any:
+    return load(name, device)
+
+
+def _unforeseen(error: Exception, source: Path) -> str:
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory ({source}). Use fewer --workers, or a larger machine."
+    return f"{type(error).__name__}: {' '.join(str(error).split())} ({source})"
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())

@@ -1,0 +1,92 @@
+"""The cohort table, one row per patient (`cohort.csv`)."""
+
+import csv
+from collections.abc import Sequence
+from typing import Any, Final
+
+from facewarp.cardiac.cohort.outcomes import Cohort, Outcome
+from facewarp.cardiac.report.reference_indices import flat
+from facewarp.system.atomic_files import written
+
+#: Columns of ``cohort.csv`` that hold measurements, in their order.
+MEASURED: Final = (
+    "lv_edv_ml",
+    "lv_esv_ml",
+    "lv_sv_ml",
+    "lv_ef_percent",
+    "lv_mass_g",
+    "rv_edv_ml",
+    "rv_esv_ml",
+    "rv_sv_ml",
+    "rv_ef_percent",
+    "peak_circumferential_engineering_percent",
+    "peak_radial_engineering_percent",
+    "peak_thickening_percent",
+    "lowest_agreement_percent",
+    "loop_p95_mm",
+    "folds_percent",
+)
+
+_ABOUT: Final = (
+    "patient", "status", "error", "source", "seconds", "bytes", "peak_mb", "phases", "quality",
+    "odd",
+)  # fmt: skip
+
+
+def write_cohort(cohort: Cohort) -> None:
+    """Write the table and the page of a cohort into its folder.
+
+    Raises:
+        FacewarpError: they could not be written.
+    """
+    from facewarp.cardiac.cohort.page import cohort_page
+
+    rows = [row_of(outcome) for outcome in cohort.outcomes]
+    names = [*_ABOUT, *MEASURED, *(f"true_{name}" for name in MEASURED if _has(rows, name))]
+    with (
+        written(cohort.folder / "cohort.csv") as path,
+        open(path, "w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.DictWriter(file, names, restval="", extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+    page = cohort_page(cohort, rows)
+    with written(cohort.folder / "cohort.html") as path:
+        path.write_text(page, "utf-8")
+
+
+def row_of(outcome: Outcome) -> dict[str, Any]:
+    """A patient's row of ``cohort.csv``."""
+    row: dict[str, Any] = {
+        "patient": outcome.name,
+        "status": outcome.status,
+        "error": outcome.error,
+        "source": str(outcome.source),
+        "seconds": round(outcome.seconds, 2),
+        "bytes": outcome.bytes,
+        "peak_mb": "" if outcome.peak_mb is None else round(outcome.peak_mb),
+    }
+    found = outcome.summary
+    if found is None:
+        return row
+    odd = [flag["name"] for flag in found["flags"] if flag["verdict"] != "ok"]
+    verdicts = {flag["verdict"] for flag in found["flags"]}
+    row |= {
+        "phases": found["phases"],
+        "quality": next(verdict for verdict in ("bad", "look", "ok") if verdict in verdicts),
+        "odd": "; ".join(odd),
+        **flat(found),
+        "lowest_agreement_percent": round(100 * min(found["quality"]["agreement"]), 2),
+        "loop_p95_mm": found["quality"]["loop_p95_mm"],
+        "folds_percent": found["quality"]["folds_percent"],
+    }
+    if found["strain"] is not None:
+        whole = found["strain"]["regions"][0]
+        row |= {name: whole[name] for name in MEASURED if name in whole}
+    if found["truth"] is not None:
+        row |= {f"true_{name}": value for name, value in flat(found["truth"]).items()}
+    return {name: "" if value is None else value for name, value in row.items()}
+
+
+def _has(rows: Sequence[dict[str, Any]], name: str) -> bool:
+    return any(f"true_{name}" in row for row in rows)

@@ -1,0 +1,146 @@
+"""NIfTI out: what was found on a volume's own grid, and fields as ITK reads them."""
+
+import gzip
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.cardiac.io.volume import Volume
+from facewarp.cardiac.io.placement import FloatArray, straightened
+from facewarp.system.atomic_files import written
+from facewarp.cardiac.io.volume import Volume
+from facewarp.system.atomic_files import written
+
+_DISPLACEMENT: Final = 1006  # NIFTI_INTENT_DISPVECT
+_STEPS_PER_MM: Final = 128  # fields are rounded to this, which halves the time to compress them
+_STEPS_PER_ONE: Final = 1024  # likewise determinants
+
+
+def write_labels(
+    path: Path, labels: NDArray[np.uint8], like: Volume, inputs: Iterable[Path] = ()
+) -> None:
+    """Write part ids on a volume's grid, with its affine, spacing, units and time.
+
+    Args:
+        path: a ``.nii.gz`` file.
+        labels: ``([T,] D, H, W)``.
+        like: the volume, whose header is taken over as it is.
+        inputs: files that must not be overwritten.
+
+    Raises:
+        FacewarpError: it could not be written.
+    """
+    _save_like(path, labels, like, "part labels", inputs)
+
+
+def write_image(
+    path: Path, image: NDArray[np.float32], like: Volume, inputs: Iterable[Path] = ()
+) -> None:
+    """Write grey values ``([T,] D, H, W)`` on a volume's grid, as float32.
+
+    See :func:`write_labels`.
+    """
+    _save_like(path, image, like, "image", inputs)
+
+
+def write_map(
+    path: Path,
+    values: NDArray[np.float32],
+    like: Volume,
+    what: str,
+    inputs: Iterable[Path] = (),
+) -> None:
+    """Write numbers ``([T,] D, H, W)`` near 1, such as determinants, on a volume's grid.
+
+    They are rounded to 1/1024. See :func:`write_labels`.
+    """
+    rounded = np.round(values * _STEPS_PER_ONE) / np.float32(_STEPS_PER_ONE)
+    _save_like(path, rounded.astype(np.float32), like, what, inputs)
+
+
+def write_field(
+    path: Path, field: NDArray[np.float32], like: Volume, inputs: Iterable[Path] = ()
+) -> None:
+    """Write a displacement field as ITK, SimpleITK and 3D Slicer read it.
+
+    Five axes ``(X, Y, Z, 1, 3)``, intent displacement (1006), RAS mm, rounded to 1/128 mm. ITK
+    turns x and y of this intent round as it reads, so that there the vectors are LPS; 3D Slicer
+    warns of any other intent. Resampling with it gives each voxel ``p`` what the moving volume has
+    at ``p + u(p)``.
+
+    Args:
+        path: a ``.nii.gz`` file.
+        field: ``(3, D, H, W)`` in voxels of the volume, channels x, y, z.
+        like: the volume whose grid the field lives on. Its affine is written in true mm even if
+            the volume's own header held a placeholder.
+        inputs: files that must not be overwritten.
+
+    Raises:
+        FacewarpError: it could not be written.
+    """
+    to_mm = (like.affine[:3, :3] * _STEPS_PER_MM).astype(np.float32)
+    steps = np.ascontiguousarray(like.in_file_order(np.tensordot(to_mm, field, axes=1)))
+    np.round(steps, out=steps)
+    steps /= np.float32(_STEPS_PER_MM)
+    header = nib.Nifti1Header()
+    depth, height, width = steps.shape[1:]
+    header.set_data_shape((width, height, depth, 1, 3))
+    header.set_data_dtype(np.float32)
+    header.set_intent(_DISPLACEMENT)
+    header.set_xyzt_units("mm")
+    code = max(int(like.header["sform_code"]), int(like.header["qform_code"]), 1)
+    affine = like.file_affine
+    header.set_zooms((*np.linalg.norm(affine[:3, :3], axis=0), 1.0, 1.0))
+    _set_place(header, affine, code)
+    header["descrip"] = b"displacement field, RAS mm (facewarp)"
+    _save(path, steps[:, None], header, inputs)
+
+
+def _save_like(
+    path: Path, data: NDArray[Any], like: Volume, what: str, inputs: Iterable[Path]
+) -> None:
+    """Save under a volume's header with another content.
+
+    Where it lies stays bit for bit, unless the file contradicted itself or has no place for it.
+    """
+    data = like.in_file_order(data)
+    header = like.header.copy()
+    pixdim = header["pixdim"].copy()
+    header.set_data_shape(data.shape[::-1])
+    header["pixdim"] = pixdim
+    if like.conflicting or like.is_sheared or like.sources.get("spacing") == "--spacing":
+        code = max(int(header["sform_code"]), int(header["qform_code"]), 1)
+        header["pixdim"][1:4] = np.linalg.norm(like.file_affine[:3, :3], axis=0)
+        _set_place(header, like.file_affine, code)
+    header.set_data_dtype(data.dtype)
+    header.set_slope_inter(1.0, 0.0)
+    header.set_intent("none")
+    header["cal_min"] = header["cal_max"] = 0
+    header["descrip"] = f"{what} (facewarp)".encode()
+    _save(path, data, header, inputs)
+
+
+def _set_place(header: nib.Nifti1Header, affine: FloatArray, code: int) -> None:
+    """Write sform and qform alike; a qform cannot hold shear, and gets the axes straightened.
+
+    Programs built on ITK take the qform unless sform_code is 1: the two must not differ.
+    """
+    header.set_sform(affine, code)
+    header.set_qform(straightened(affine), code)
+
+
+def _save(path: Path, data: NDArray[Any], header: nib.Nifti1Header, inputs: Iterable[Path]) -> None:
+    header["magic"] = header.single_magic
+    header["vox_offset"] = header.single_vox_offset
+    head = header.binaryblock.ljust(header.single_vox_offset, b"\0")
+    with (
+        written(path, inputs) as temporary,
+        open(temporary, "wb") as file,
+        gzip.GzipFile("", "wb", compresslevel=1, fileobj=file, mtime=0) as packed,
+    ):
+        packed.write(head)
+        packed.write(np.ascontiguousarray(data).data)

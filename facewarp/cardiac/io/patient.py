@@ -1,0 +1,270 @@
+"""A patient's files: a cine as one file, as a folder of phases, or as ACDC stores it."""
+
+import os
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from facewarp.cardiac.io.dicom_series import read_dicom
+from facewarp.cardiac.io.dicom_files import has_dicom, is_dicom
+from facewarp.cardiac.io.nifti_reader import is_nifti, read_volume, stem
+from facewarp.cardiac.io.volume import Volume
+from facewarp.cardiac.io.nifti_folder import (
+    cines_apart,
+    is_label_file,
+    picture_files,
+    read_phases,
+)
+from facewarp.cardiac.io.slice_stack import mixed_up
+from facewarp.cardiac.io.timing import ReadOptions
+from facewarp.errors import FacewarpError
+
+INFO: Final = "Info.cfg"
+_FRAME: Final = re.compile(r"_frame(\d+)$")
+_MOMENT: Final = re.compile(r"[_-](ed|es)$", re.IGNORECASE)
+_LABEL_SUFFIX: Final = re.compile(r"(_gt|_seg|_label|_labels|_mask)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Info:
+    """What ACDC's ``Info.cfg`` says of a patient.
+
+    Attributes:
+        ed: the frame of end-diastole, counted from 1.
+        es: the frame of end-systole, counted from 1.
+        group: the diagnosis, e.g. ``"DCM"``; "" where it is not told.
+        height_cm: body height; None where it is not told.
+        weight_kg: body weight; None where it is not told.
+        n_frames: number of phases in the cine; None where it is not told.
+    """
+
+    ed: int
+    es: int
+    group: str = ""
+    height_cm: float | None = None
+    weight_kg: float | None = None
+    n_frames: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Cine:
+    """The phases of a heart beat.
+
+    Attributes:
+        name: the patient's name: that of the folder or the file.
+        path: where it came from.
+        volume: the phases, ``(T, D, H, W)``, slices along D.
+        frames: the number of every phase in the whole cine, counted from 1.
+        info: what the patient's ``Info.cfg`` says; None without one.
+        labels: known labels, frame -> file.
+    """
+
+    name: str
+    path: Path
+    volume: Volume
+    frames: tuple[int, ...]
+    info: Info | None
+    labels: dict[int, Path]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every phase of the cine is there, so that it makes a curve and a cycle."""
+        whole = self.info.n_frames if self.info else None
+        count = max(whole or 0, self.frames[-1])
+        return len(self.frames) > 2 and self.frames == tuple(range(1, count + 1))
+
+    @property
+    def closes(self) -> bool:
+        """Whether the phases are a whole heartbeat, so that the last is followed by the first."""
+        return self.is_whole and self.volume.covers_cycle
+
+
+def read_info(folder: str | os.PathLike[str]) -> Info:
+    """Read the ``Info.cfg`` of a patient's folder.
+
+    Raises:
+        FacewarpError: it is missing, or does not tell ED and ES.
+    """
+    path = Path(folder) / INFO
+    try:
+        text = path.read_text("utf-8", errors="replace")
+    except OSError as error:
+        raise FacewarpError(error.strerror or "the file cannot be read", path) from error
+    pairs = (line.partition(":")[::2] for line in text.splitlines() if ":" in line)
+    said = {key.strip().lower(): value.strip() for key, value in pairs}
+    ed, es = _whole(said.get("ed")), _whole(said.get("es"))
+    if not ed or not es or ed == es:
+        what = "the file does not tell the frames of ED and ES"
+        raise FacewarpError(what, path, "It needs lines like 'ED: 1' and 'ES: 12'.")
+    return Info(
+        ed,
+        es,
+        said.get("group", ""),
+        _number(said.get("height")),
+        _number(said.get("weight")),
+        _whole(said.get("nbframe")),
+    )
+
+
+def find_patients(folder: str | os.PathLike[str]) -> list[Path]:
+    """The patients' folders, those with an ``Info.cfg``, in a folder at any depth, by name."""
+    return sorted((path.parent for path in Path(folder).rglob(INFO)), key=lambda p: p.name)
+
+
+def frame_files(folder: Path) -> tuple[dict[int, Path], dict[int, Path]]:
+    """The single frames of an ACDC folder, and the labels of frames, each by frame number."""
+    images: dict[int, Path] = {}
+    labels: dict[int, Path] = {}
+    for path in sorted(p for p in folder.iterdir() if is_nifti(p)):
+        name = stem(path)
+        images_or_labels = labels if is_label_file(path) else images
+        found = _FRAME.search(_LABEL_SUFFIX.sub("", name))
+        if found:
+            images_or_labels[int(found.group(1))] = path
+    return images, labels
+
+
+def open_cine(
+    path: str | os.PathLike[str],
+    options: ReadOptions = ReadOptions(),  # noqa: B008 - frozen
+) -> Cine:
+    """Read a cine.
+
+    Args:
+        path: a NIfTI file of four axes; a folder with one file a phase, in the order of the
+            numbers in their names; or an ACDC patient's folder, of which the whole cine is read
+            if it is there and the single frames if not; or files of one slice each; or DICOM, a
+            folder of a short-axis series or one enhanced file.
+        options: what the user knows better than the files.
+
+    Raises:
+        FacewarpError: nothing there, one phase only, phases that do not fit each other, slices
+            without a picture, slices and phases mixed up, several cines, or what
+            :func:`~facewarp.cardiac.io.nifti_reader.read_volume` refuses.
+    """
+    place = Path(path)
+    if not place.exists():
+        raise FacewarpError("there is no such file or folder", place, "Check the path.")
+    if place.is_dir():
+        cine = _open_folder(place, options)
+    elif not is_nifti(place) and is_dicom(place):
+        cine = _from_volume(read_dicom(place, options), place, place.stem, None)
+    else:
+        cine = _from_file(place, _file_name(place), None, options)
+    cine = replace(cine, volume=cine.volume.slices_first())
+    _check_slices(cine)
+    if cine.is_whole and mixed_up(cine.volume.data):
+        what = "slices and phases are mixed up: neighbouring slices look alike, phases do not"
+        fix = "A converter did it. Give the DICOM folder that it was converted from."
+        raise FacewarpError(what, place, fix)
+    return cine
+
+
+def _open_folder(folder: Path, options: ReadOptions) -> Cine:
+    name = folder.resolve().name
+    info = read_info(folder) if (folder / INFO).is_file() else None
+    files = picture_files(folder)
+    if not files:
+        if has_dicom(folder):
+            return _from_volume(read_dicom(folder, options), folder, name, info)
+        raise FacewarpError("there is neither NIfTI nor DICOM in the folder", folder)
+    files, said = cines_apart(files, options.series)
+    images, labels = frame_files(folder)
+    whole = [p for p in files if _is_whole_cine(p, files)]
+    if len(whole) == 1 or len(files) == 1:
+        cine = _from_file((whole or files)[0], name, info, options)
+        return _saying(replace(cine, path=folder, labels=labels), said)
+    if images and set(images.values()) == set(files):
+        numbered = images
+    else:
+        numbered = dict(enumerate(sorted(files, key=lambda p: _natural(p.name)), start=1))
+        labels = {}
+    if 0 in numbered:
+        numbered = {frame + 1: path for frame, path in numbered.items()}
+        labels = {frame + 1: path for frame, path in labels.items()}
+        said.append("the files number their phases from 0; here they are counted from 1")
+    volume = read_phases([numbered[frame] for frame in sorted(numbered)], folder, options)
+    frames = tuple(sorted(numbered)) if volume.phases == len(numbered) else None
+    frames = frames or tuple(range(1, volume.phases + 1))
+    if volume.phases < 2:
+        raise FacewarpError("the cine has one phase", folder, "Give at least two.")
+    return _saying(_checked_info(Cine(name, folder, volume, frames, info, labels)), said)
+
+
+def _is_whole_cine(path: Path, files: list[Path]) -> bool:
+    """Whether a file among several is the whole cine: by its name, or as the only one over time."""
+    name = stem(path).lower()
+    if name.endswith(("_4d", "_cine")) or name in ("sa", "sax", "cine", "4d"):
+        return True
+    alone = [p for p in files if _FRAME.search(stem(p)) or _MOMENT.search(stem(p))]
+    return len(alone) == len(files) - 1 and path not in alone
+
+
+def _saying(cine: Cine, said: list[str]) -> Cine:
+    volume = replace(cine.volume, warnings=(*cine.volume.warnings, *said))
+    return replace(cine, volume=volume)
+
+
+def _from_file(path: Path, name: str, info: Info | None, options: ReadOptions) -> Cine:
+    return _from_volume(read_volume(path, options=options), path, name, info)
+
+
+def _from_volume(volume: Volume, path: Path, name: str, info: Info | None) -> Cine:
+    if volume.data.ndim == 3:
+        what = f"the file is one volume of {volume.shape[0]} slices, not a cine"
+        raise FacewarpError(what, path, "Give a file of four axes, or a folder of phases.")
+    if volume.phases < 2:
+        raise FacewarpError("the cine has one phase", path, "Give at least two.")
+    frames = tuple(range(1, volume.phases + 1))
+    return _checked_info(Cine(name, path, volume, frames, info, {}))
+
+
+def _checked_info(cine: Cine) -> Cine:
+    if cine.info:
+        for moment, frame in (("ED", cine.info.ed), ("ES", cine.info.es)):
+            if frame not in cine.frames:
+                what = f"{moment} is frame {frame}, which is not among the {len(cine.frames)} found"
+                raise FacewarpError(what, cine.path / INFO, "Correct it, or add the frame.")
+    return cine
+
+
+def _check_slices(cine: Cine) -> None:
+    """Every slice that has a picture in one phase must have it in all, and none lack it between."""
+    data = cine.volume.data
+    if data.shape[1] < 3:
+        what = f"the stack has {data.shape[1]} slices"
+        fix = "A ventricle's volume needs three at least; long-axis cines are not measured."
+        raise FacewarpError(what, cine.path, fix)
+    empty = data.max(axis=(2, 3)) == data.min(axis=(2, 3))  # (T, D)
+    if empty.all():
+        raise FacewarpError("there is nothing in the picture: all voxels are alike", cine.path)
+    present = np.flatnonzero(~empty.all(axis=0))
+    for phase, z in np.argwhere(empty):
+        if present[0] <= z <= present[-1]:
+            what = f"slice {z + 1} of phase {cine.frames[phase]} has no picture"
+            raise FacewarpError(what, cine.path, "Export the cine again, with all slices.")
+
+
+def _file_name(path: Path) -> str:
+    name = stem(path)
+    return name[:-3] if name.lower().endswith("_4d") and len(name) > 3 else name
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """A key that sorts 2 before 10."""
+    parts = re.findall(r"\d+|\D+", name)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isdigit() else None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None

@@ -1,0 +1,124 @@
+"""A scan: voxels, geometry in mm, and time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.cardiac.io.placement import MAX_SHEAR_COSINE, FloatArray, shear_cosine
+from facewarp.cardiac.io.timing import covers_cycle
+
+STACKED: Final = 1.5  # times the usual step that tells the axis of the slices
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """A volume or a cine of volumes, and where it lies.
+
+    Attributes:
+        data: ``([T,] D, H, W)``: float32 after the file's scaling, or uint8 part ids.
+        affine: (4, 4) from voxels ``(x, y, z, 1)`` to RAS+ mm, after the rule above.
+        time_step_s: seconds between two phases; None if the file does not tell.
+        warnings: what the user should know about the file, one sentence each.
+        header: the file's header, which outputs on the same grid take over.
+        path: the file.
+        axes: which of the file's axes (0, 1, 2 for its x, y, z) run along the data's x, y, z;
+            others than these in this order after :meth:`slices_first` and the like alone.
+        oriented: whether the file tells how the scan lay in the patient.
+        cycle_s: seconds from R wave to R wave, where something other than the phases tells it.
+        conflicting: whether sform and qform of the file differ: outputs get the affine in both.
+        sources: what spacing, orientation, time step and RR interval are from, by their names.
+    """
+
+    data: NDArray[Any]
+    affine: FloatArray
+    time_step_s: float | None
+    warnings: tuple[str, ...]
+    header: nib.Nifti1Header
+    path: Path
+    axes: tuple[int, int, int] = (0, 1, 2)
+    oriented: bool = True
+    cycle_s: float | None = None
+    conflicting: bool = False
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(D, H, W)``."""
+        depth, height, width = self.data.shape[-3:]
+        return depth, height, width
+
+    @property
+    def phases(self) -> int:
+        """Number of phases; 1 for a single volume."""
+        return self.data.shape[0] if self.data.ndim == 4 else 1
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Length of a step along x, y, z."""
+        x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0).tolist()
+        return x, y, z
+
+    @property
+    def voxel_ml(self) -> float:
+        """What one voxel holds: the affine's determinant, which is right with sheared axes too."""
+        return abs(float(np.linalg.det(self.affine[:3, :3]))) / 1000.0
+
+    @property
+    def stack_axis(self) -> int:
+        """The axis (0 to 2 for x to z) of the slices: the one of longer steps, or z."""
+        sizes = np.asarray(self.spacing_mm)
+        return int(sizes.argmax()) if sizes.max() > STACKED * np.median(sizes) else 2
+
+    @property
+    def has_stack(self) -> bool:
+        """Whether the voxels tell the axis of the slices: one is longer than the others."""
+        sizes = np.asarray(self.spacing_mm)
+        return bool(sizes.max() > STACKED * np.median(sizes))
+
+    @property
+    def covers_cycle(self) -> bool:
+        """Whether the phases cover the whole heartbeat, as far as is told."""
+        return covers_cycle(self.time_step_s, self.phases, self.cycle_s)
+
+    def slices_first(self) -> "Volume":
+        """The same with the slices along z, the first spatial axis of the data."""
+        return self.stacked_along(self.stack_axis)
+
+    def stacked_along(self, stack: int) -> "Volume":
+        """The same with one of its axes (0 to 2 for x to z) as z, the others in their order."""
+        order = [axis for axis in range(3) if axis != stack] + [stack]
+        lead = self.data.ndim - 3
+        data = self.data.transpose(*range(lead), *(lead + 2 - axis for axis in order[::-1]))
+        affine = self.affine[:, [*order, 3]]
+        x, y, z = (self.axes[axis] for axis in order)
+        return replace(self, data=np.ascontiguousarray(data), affine=affine, axes=(x, y, z))
+
+    def with_axes_of(self, other: "Volume") -> "Volume":
+        """The same with its axes in the order that another volume's have."""
+        x, y, z = (self.axes.index(axis) for axis in other.axes)
+        lead = self.data.ndim - 3
+        data = self.data.transpose(*range(lead), *(lead + 2 - axis for axis in (z, y, x)))
+        affine = self.affine[:, [x, y, z, 3]]
+        return replace(self, data=np.ascontiguousarray(data), affine=affine, axes=other.axes)
+
+    def in_file_order(self, data: NDArray[Any]) -> NDArray[Any]:
+        """An array ``(..., D, H, W)`` like the data with its axes as the file has them."""
+        lead = data.ndim - 3
+        return data.transpose(
+            *range(lead), *(lead + 2 - self.axes.index(axis) for axis in (2, 1, 0))
+        )
+
+    @property
+    def file_affine(self) -> FloatArray:
+        """The affine with its columns as the file has them."""
+        return self.affine[:, [*(self.axes.index(axis) for axis in range(3)), 3]]
+
+    @property
+    def is_sheared(self) -> bool:
+        """Whether the axes are not at right angles."""
+        return shear_cosine(self.affine) > MAX_SHEAR_COSINE

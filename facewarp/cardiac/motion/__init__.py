@@ -1,0 +1,1 @@
+"""Register the phases: heart_roi -> model_grid -> cycle_registration -> labels -> quality."""

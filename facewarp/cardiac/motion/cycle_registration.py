@@ -1,0 +1,165 @@
+"""Every phase of a cine registered with end-diastole, both ways, and how well the ways agree."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facewarp.cardiac.motion.heart_roi import HeartModel
+from facewarp.cardiac.motion.model_grid import ModelGrid
+from facewarp.core.fields import compose, invert, jacobian_determinant
+
+Floats = NDArray[np.float32]
+Step = Callable[[int], None]
+
+_BATCH: Final = 2  # phases at a time
+_SETTLED_VOX: Final = 0.25  # an inverse with a larger residual than this is not trusted
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """How the heart moves between end-diastole and every phase.
+
+    Attributes:
+        grid: the fields' grid, in the volume.
+        from_ed: ``(T, 3, d, h, w)`` voxels of the grid: lives on end-diastole and points into the
+            phase; carries points of end-diastole along, and the phase's image back onto it.
+        to_ed: ``(T, 3, d, h, w)``: lives on the phase and points into end-diastole; carries the
+            labels and the image of end-diastole onto the phase.
+        ed: index of end-diastole, where both are 0.
+        unreconciled_mm: ``(T, d, h, w)`` round trip of the fields as the model found them.
+    """
+
+    grid: ModelGrid
+    from_ed: Floats
+    to_ed: Floats
+    ed: int
+    unreconciled_mm: Floats
+
+    def jacobian(self) -> Floats:
+        """Determinant of ``I + grad u`` of every ``from_ed``, ``(T, d, h, w)``.
+
+        The volume of tissue against its volume at end-diastole: the same on any grid.
+        """
+        found = [jacobian_determinant(_tensor(u))[0].numpy() for u in self.from_ed]
+        return np.stack(found).astype(np.float32)
+
+    def round_trip_mm(self) -> Floats:
+        """How far from its start a point of ED ends that goes to a phase and back.
+
+        Returns:
+            ``(T, d, h, w)``.
+        """
+        return round_trip_mm(self.from_ed, self.to_ed, self.grid)
+
+    def loop_mm(self) -> Floats:
+        """How far from its start a point of ED is after one cycle, ``(d, h, w)``.
+
+        It goes from phase to phase in their order, once around, each time by the phase's own
+        field back to end-diastole and on to the next: errors that pile up show.
+        """
+        total = torch.zeros_like(_tensor(self.from_ed[0]))
+        count = len(self.from_ed)
+        for phase in ((self.ed + step) % count for step in range(1, count)):
+            trip = compose(_tensor(self.to_ed[phase]), _tensor(self.from_ed[phase]))
+            total = compose(trip, total)
+        return _length_mm(total, self.grid)
+
+
+def segment(model: HeartModel, images: Floats, step: Step | None = None) -> Floats:
+    """Part probabilities of every phase, ``(T, K, d, h, w)``.
+
+    Args:
+        model: a heart model on the images' grid.
+        images: ``(T, *grid_shape)`` in 0..1.
+        step: told how many phases are done, as they are.
+    """
+    found = []
+    for start in range(0, len(images), _BATCH):
+        batch = torch.from_numpy(images[start : start + _BATCH])[:, None]
+        found.append(model.probabilities(batch).cpu().numpy())
+        if step:
+            step(len(batch))
+    return np.concatenate(found)
+
+
+def track(
+    model: HeartModel,
+    parts: Floats,
+    ed: int,
+    grid: ModelGrid,
+    step: Step | None = None,
+) -> Motion:
+    """Register every phase with end-diastole in both directions.
+
+    Each pair is registered on its own, so that no error is handed on from phase to phase. The two
+    fields of a pair are found independently; each then becomes the mean of itself and the other's
+    inverse, so that they are one motion seen from both ends.
+
+    Args:
+        model: a heart model on a grid.
+        parts: ``(T, K, d, h, w)`` from :func:`segment`.
+        ed: index of end-diastole.
+        grid: the model's grid in the volume.
+        step: told how many phases are done, as they are.
+    """
+    d, h, w = model.config.field_shape
+    field_grid = grid.resized((d, h, w))
+    from_ed = np.zeros((len(parts), 3, d, h, w), dtype=np.float32)
+    to_ed = np.zeros_like(from_ed)
+    others = [phase for phase in range(len(parts)) if phase != ed]
+    before = np.zeros((len(parts), d, h, w), dtype=np.float32)
+    at_ed = torch.from_numpy(parts[ed])[None]
+    for start in range(0, len(others), _BATCH):
+        batch = others[start : start + _BATCH]
+        phases = torch.from_numpy(parts[batch])
+        still = at_ed.expand_as(phases)
+        u = model.fields(torch.cat([still, phases]), torch.cat([phases, still])).cpu()
+        out, back = u.chunk(2)
+        before[batch] = round_trip_mm(out.numpy(), back.numpy(), field_grid)
+        out, back = reconcile(out, back)
+        from_ed[batch], to_ed[batch] = out.numpy(), back.numpy()
+        if step:
+            step(len(batch))
+    return Motion(field_grid, from_ed, to_ed, ed, before)
+
+
+def reconcile(out: Tensor, back: Tensor, rounds: int = 1) -> tuple[Tensor, Tensor]:
+    """Make two fields, there and back, each other's inverse: the mean of what both say.
+
+    Args:
+        out: ``(B, n, *shape)`` px, from one image into the other.
+        back: ``(B, n, *shape)`` px, from the other into the first.
+        rounds: how often each becomes the mean of itself and the other's inverse.
+    """
+    for _ in range(rounds):
+        inverse_of_back, residual_back = invert(back, iterations=6)
+        inverse_of_out, residual_out = invert(out, iterations=6)
+        out = torch.where(residual_back < _SETTLED_VOX, (out + inverse_of_back) / 2, out)
+        back = torch.where(residual_out < _SETTLED_VOX, (back + inverse_of_out) / 2, back)
+    return out, back
+
+
+def round_trip_mm(out: Floats, back: Floats, grid: ModelGrid) -> Floats:
+    """Length of the way there and back from where it began, ``(T, d, h, w)``.
+
+    Args:
+        out: ``(T, 3, d, h, w)`` voxels of the grid.
+        back: ``(T, 3, d, h, w)``.
+        grid: the fields' grid.
+    """
+    return _length_mm(compose(torch.from_numpy(back), torch.from_numpy(out)), grid, squeeze=False)
+
+
+def _tensor(field: Floats) -> Tensor:
+    return torch.from_numpy(field)[None]
+
+
+def _length_mm(field: Tensor, grid: ModelGrid, squeeze: bool = True) -> Floats:
+    scale = torch.tensor(grid.spacing_mm, dtype=torch.float32).view(1, 3, 1, 1, 1)
+    length = (field * scale).norm(dim=1)
+    return np.asarray((length[0] if squeeze else length).numpy(), dtype=np.float32)

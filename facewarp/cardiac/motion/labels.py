@@ -1,0 +1,153 @@
+"""Part labels on a volume's own grid: seen by a model, given by a reader, carried by a field."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.interpolate import CubicSpline
+
+from facewarp.cardiac.io.nifti_reader import read_volume
+from facewarp.cardiac.io.volume import Volume
+from facewarp.cardiac.motion.model_grid import ModelGrid
+from facewarp.cardiac.parts import HeartPart
+from facewarp.core.fields import sample
+from facewarp.errors import FacewarpError
+
+Labels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+Part = tuple[slice, slice, slice]
+
+_FAR_MM = 1e3  # how far outside of a part that is not there
+_SMOOTH_VOX = 0.7  # within slices: takes the stairs of voxels out of the surfaces
+_TOUCHING = np.ones((3, 3, 3), dtype=bool)
+
+
+def seen_labels(parts: Floats, parts_grid: ModelGrid) -> Labels:
+    """What a model sees in one phase: the likeliest part of every voxel, without crumbs.
+
+    Args:
+        parts: probabilities ``(K, d, h, w)``.
+        parts_grid: their grid, laid into the volume or a part of it.
+
+    Returns:
+        ``(D, H, W)`` of the volume or part; background outside of the grid.
+    """
+    here = parts_grid.to_volume_grid(parts)
+    here[HeartPart.BACKGROUND] += 1e-3  # where the grid ends, all are 0
+    ids = here.argmax(axis=0).astype(np.uint8)
+    for part in (HeartPart.RV, HeartPart.MYOCARDIUM, HeartPart.LV):
+        pieces, count = ndimage.label(ids == part, _TOUCHING)
+        if count > 1:
+            largest = np.bincount(pieces.ravel())[1:].argmax() + 1
+            ids[(pieces > 0) & (pieces != largest)] = HeartPart.BACKGROUND
+    return ids
+
+
+@dataclass(frozen=True, eq=False)
+class Depths:
+    """How deep every place lies in each part.
+
+    Attributes:
+        values: ``(4, ...)`` mm by part id, positive inside; in a frame of background one voxel
+            wide, with further slices between the volume's own.
+        finer: how many slices there are for each of the volume's.
+    """
+
+    values: Floats
+    finer: int
+
+
+def part_depths(labels: Labels, spacing_mm: tuple[float, float, float], finer: int = 3) -> Depths:
+    """Signed distances to the parts' surfaces.
+
+    Between slices they follow a cubic spline, because outlines that narrow to the apex do so along
+    a curve.
+
+    Args:
+        labels: ``(D, H, W)`` part ids.
+        spacing_mm: along x, y, z.
+        finer: slices made of each.
+    """
+    framed = np.pad(labels, 1, constant_values=HeartPart.BACKGROUND)
+    sampling = spacing_mm[::-1]
+    depths = []
+    for part in HeartPart:
+        inside = framed == part
+        if inside.any():
+            edt = ndimage.distance_transform_edt
+            stairs = edt(inside, sampling=sampling) - edt(~inside, sampling=sampling)
+            depth = ndimage.gaussian_filter(stairs, (0, _SMOOTH_VOX, _SMOOTH_VOX))
+        else:
+            depth = np.full(framed.shape, -_FAR_MM)
+        depths.append(depth)
+    count = framed.shape[0]
+    between = np.arange((count - 1) * finer + 1) / finer
+    spline = CubicSpline(np.arange(count), np.eye(count))(between)
+    stacked = np.tensordot(np.stack(depths), spline.T, axes=((1,), (0,)))
+    return Depths(np.ascontiguousarray(np.moveaxis(stacked, -1, 1), dtype=np.float32), finer)
+
+
+def carry_labels(depths: Depths, places: Floats) -> Labels:
+    """Carry labels: every voxel gets the part in which the place it comes from lies deepest.
+
+    Depths rather than one-hot labels are interpolated, because slices are thick: between two
+    outlines of different size they have one of the size between, where one-hot labels jump from
+    the one to the other. Ids are never interpolated.
+
+    Args:
+        depths: from :func:`part_depths`, of the volume that has labels.
+        places: ``(3, ...)`` where in that volume the voxels that get labels come from, voxels.
+
+    Returns:
+        Part ids of the shape of the places.
+    """
+    where = torch.from_numpy(places)[None] + 1.0  # the frame
+    where[:, 2] *= depths.finer
+    values = torch.from_numpy(depths.values)[None]
+    return sample(values, where).argmax(1)[0].numpy().astype(np.uint8)
+
+
+def given_labels(path: str | os.PathLike[str], volume: Volume, phase: int) -> Labels:
+    """Read labels of end-diastole made by a reader.
+
+    Args:
+        path: NIfTI of one volume, or of as many phases as the cine has.
+        volume: the cine they belong to.
+        phase: index of end-diastole.
+
+    Raises:
+        FacewarpError: another grid than the cine's, or other ids than those of `HeartPart`.
+    """
+    found = read_volume(path, labels=True).with_axes_of(volume)
+    if found.shape != volume.shape or found.phases not in (1, volume.phases):
+        sizes = [" x ".join(str(n) for n in v.data.shape[::-1]) for v in (found, volume)]
+        what = f"the labels have {sizes[0]} voxels, the cine {sizes[1]}"
+        raise FacewarpError(what, path, "Give labels on the cine's own grid.")
+    if not np.allclose(found.affine, volume.affine, rtol=1e-2, atol=0.1):
+        what = "the labels lie elsewhere in the world than the cine"
+        raise FacewarpError(what, path, "Give labels with the cine's affine.")
+    labels: Labels = found.data[phase] if found.data.ndim == 4 else found.data
+    if labels.max() > max(HeartPart):
+        what = f"there are labels up to {labels.max()}"
+        fix = "Parts are 0 background, 1 RV, 2 myocardium and 3 LV."
+        raise FacewarpError(what, path, fix)
+    if not (labels == HeartPart.LV).any():
+        raise FacewarpError("no voxel is labelled 3, the left ventricle", path)
+    return labels
+
+
+def heart_box(masks: Sequence[NDArray[np.bool_]], margin: int) -> Part:
+    """The part of a volume that holds the masks ``(D, H, W)`` and a margin, all slices of it."""
+    held = np.logical_or.reduce(masks)
+    spans = [slice(None)]
+    for axis, others in ((1, (0, 2)), (2, (0, 1))):
+        places = np.flatnonzero(held.any(axis=others))
+        low, high = (places[0], places[-1]) if places.size else (0, held.shape[axis])
+        spans.append(
+            slice(max(int(low) - margin, 0), min(int(high) + margin + 1, held.shape[axis]))
+        )
+    return spans[0], spans[1], spans[2]

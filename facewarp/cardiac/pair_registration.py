@@ -1,0 +1,153 @@
+"""Two hearts, or two phases of one, registered with one another."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from facewarp.cardiac.io.volume import Volume
+from facewarp.cardiac.motion.cycle_registration import Floats, reconcile
+from facewarp.cardiac.motion.heart_roi import HeartModel, find_window, stack_window
+from facewarp.cardiac.motion.labels import Labels, carry_labels, part_depths, seen_labels
+from facewarp.cardiac.motion.model_grid import ModelGrid, model_input
+from facewarp.core.fields import jacobian_determinant, sample
+from facewarp.core.geometry import pixel_grid
+from facewarp.errors import FacewarpError
+
+
+@dataclass(frozen=True, eq=False)
+class VolumePair:
+    """A moving volume registered with a fixed one.
+
+    Attributes:
+        fixed, moving: the volumes, each on its own grid.
+        labels_fixed, labels_moving: part ids that the model sees in them.
+        fixed_grid, moving_grid: the field's grid, laid into each of them.
+        found: ``(3, d, h, w)`` voxels of the field's grid, from fixed into moving.
+    """
+
+    fixed: Volume
+    moving: Volume
+    labels_fixed: Labels
+    labels_moving: Labels
+    fixed_grid: ModelGrid
+    moving_grid: ModelGrid
+    found: Floats
+
+    @cached_property
+    def field(self) -> Floats:
+        """``(3, D, H, W)`` voxels of the fixed volume.
+
+        What is at a voxel ``p`` of fixed lies in moving at the world point of ``p + u(p)``: where
+        the two lie apart in the world, that is part of the field.
+        """
+        to_fixed = np.linalg.inv(self.fixed.affine) @ self.moving.affine
+        return _through(to_fixed, self._places(self.found)) - _own(self.fixed)
+
+    @cached_property
+    def warped(self) -> NDArray[np.float32]:
+        """The moving volume carried onto the fixed one, ``(D, H, W)``."""
+        return _values(self.moving.data, self._places(self.found))
+
+    @cached_property
+    def before(self) -> NDArray[np.float32]:
+        """The moving volume on the fixed one's grid, heart on heart, not registered."""
+        return _values(self.moving.data, self._places(np.zeros_like(self.found)))
+
+    @cached_property
+    def labels_warped(self) -> Labels:
+        """The moving volume's labels carried onto the fixed one."""
+        return self._carried(self._places(self.found))
+
+    @cached_property
+    def labels_before(self) -> Labels:
+        """The moving volume's labels on the fixed one's grid, not registered."""
+        return self._carried(self._places(np.zeros_like(self.found)))
+
+    def jacobian(self) -> Floats:
+        """Determinant of ``I + grad u`` in the window, ``(D, H, W)`` of the fixed volume."""
+        determinant = jacobian_determinant(torch.from_numpy(self.found)[None])[0].numpy()
+        return self.fixed_grid.to_volume_grid(determinant, outside="edge")
+
+    def _carried(self, places: Floats) -> Labels:
+        return carry_labels(part_depths(self.labels_moving, self.moving.spacing_mm), places)
+
+    def _places(self, found: Floats) -> Floats:
+        """Where in the moving volume the fixed one's voxels come from, ``(3, D, H, W)`` voxels."""
+        moved = _own(self.fixed) + self.fixed_grid.field_to_volume(found)
+        return _through(self.moving_grid.to_volume @ self.fixed_grid.from_volume, moved)
+
+
+def register_volumes(model: HeartModel, fixed: Volume, moving: Volume) -> VolumePair:
+    """Register two volumes.
+
+    Volumes on one grid, such as phases of a cine, are looked at through one window; others each
+    through a window around its heart.
+
+    Args:
+        model: a heart model.
+        fixed: one volume, ``(D, H, W)``.
+        moving: another; its grid may differ.
+
+    Raises:
+        FacewarpError: one of them is a cine, or the model sees no heart in it.
+    """
+    for volume in (fixed, moving):
+        if volume.data.ndim != 3:
+            what = f"the file is a cine of {volume.phases} phases"
+            raise FacewarpError(what, volume.path, "Give one volume, or use facewarp cine.")
+    windows = [find_window(model, fixed)]
+    together = fixed.shape == moving.shape and np.allclose(fixed.affine, moving.affine, atol=1e-2)
+    windows.append(windows[0] if together else find_window(model, moving))
+    shape = tuple(max(sizes) for sizes in zip(*(w.shape for w in windows), strict=True))
+    depth, height, width = shape
+    grids = [
+        window
+        if window.shape == shape
+        else stack_window(volume, (height, width), window.spacing_mm, _middle(window), depth)
+        for window, volume in zip(windows, (fixed, moving), strict=True)
+    ]
+    images = np.stack(
+        [model_input(v.data, grid) for v, grid in zip((fixed, moving), grids, strict=True)]
+    )
+    model = model.on_grid(shape)
+    parts = model.probabilities(torch.from_numpy(images)[:, None]).cpu()
+    there = model.fields(parts, parts.flip(0)).cpu()
+    out, _ = reconcile(there[:1], there[1:])
+    labels = []
+    for grid, seen in zip(grids, parts.numpy(), strict=True):
+        d, h, w = seen.shape[1:]
+        labels.append(seen_labels(seen, grid.resized((d, h, w))))
+    d, h, w = out.shape[2:]
+    at_fixed, at_moving = (grid.resized((d, h, w)) for grid in grids)
+    return VolumePair(fixed, moving, labels[0], labels[1], at_fixed, at_moving, out[0].numpy())
+
+
+def side_by_side(pair: VolumePair) -> tuple[Volume, Labels]:
+    """Fixed, moving and moving on fixed as three phases of one volume, to be drawn."""
+    data = np.stack([pair.fixed.data, pair.before, pair.warped])
+    labels = np.stack([pair.labels_fixed, pair.labels_before, pair.labels_warped])
+    return replace(pair.fixed, data=data), labels
+
+
+def _middle(grid: ModelGrid) -> tuple[float, float, float]:
+    centre = (np.asarray(grid.shape[::-1]) - 1) / 2
+    x, y, z = (grid.to_volume @ np.append(centre, 1.0))[:3].tolist()
+    return x, y, z
+
+
+def _own(volume: Volume) -> Floats:
+    return np.asarray(pixel_grid(volume.shape)[0].numpy(), dtype=np.float32)
+
+
+def _through(matrix: NDArray[np.float64], points: Floats) -> Floats:
+    """Points ``(3, ...)`` through a (4, 4) matrix."""
+    moved = np.tensordot(matrix[:3, :3], points, axes=1) + matrix[:3, 3].reshape(3, 1, 1, 1)
+    return np.asarray(moved, dtype=np.float32)
+
+
+def _values(data: NDArray[np.float32], places: Floats) -> NDArray[np.float32]:
+    image, where = torch.from_numpy(data)[None, None], torch.from_numpy(places)[None]
+    return np.asarray(sample(image, where, padding="zeros")[0, 0].numpy(), dtype=np.float32)

@@ -1,0 +1,161 @@
+"""A cine's result as pictures: a sheet for the eye and the frames of a moving picture."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from facewarp.cardiac.cine import CineResult
+from facewarp.cardiac.parts import HeartPart
+from facewarp.cardiac.plots.short_axis_view import HeartView
+from facewarp.cardiac.plots.volume_chart import (
+    INK,
+    LINE_COLORS,
+    MARKER,
+    PAPER,
+    Chart,
+    Colour,
+    Line,
+    Picture,
+)
+
+_GAP: Final = 6
+_MARGIN: Final = 46
+_CAPTION: Final = 24
+_HEAD: Final = 44
+_CHART: Final = 300
+_TABLE: Final = 330
+_WIDEST: Final = 10  # slices beside each other
+_FILM_SLICES: Final = 6
+_NAMES: Final = {HeartPart.LV: "LV", HeartPart.RV: "RV", HeartPart.MYOCARDIUM: "myocardium"}
+
+
+def sheet(result: CineResult) -> Picture:
+    """Every slice at end-diastole and end-systole with outlines, the volume curve, the indices.
+
+    Returns:
+        ``(H, W, 3)`` RGB.
+    """
+    view = heart_view(result, 190)
+    table = slice_table(view, {"ED": result.ed, "ES": result.es}, result.cine.name)
+    total = max(table.shape[1], _MARGIN + _TABLE + 480)
+    canvas = Image.new("RGB", (total, table.shape[0] + _CHART), PAPER)
+    canvas.paste(Image.fromarray(table), (0, 0))
+    curve = volume_chart(result).draw(total - _TABLE - _MARGIN, _CHART - 10)
+    canvas.paste(Image.fromarray(curve), (_GAP, table.shape[0]))
+    _write_indices(ImageDraw.Draw(canvas), result, total - _TABLE, table.shape[0] + 22)
+    return np.asarray(canvas)
+
+
+def slice_table(view: HeartView, rows: Mapping[str, int], title: str) -> Picture:
+    """Every slice of some phases with outlines, one row a phase.
+
+    Args:
+        view: what is drawn.
+        rows: the name of each row and its phase.
+        title: written above.
+    """
+    pictures = [[view.picture(phase, z) for phase in rows.values()] for z in range(view.slices)]
+    height, width = pictures[0][0].shape[:2]
+    columns = min(len(pictures), _WIDEST)
+    blocks = -(-len(pictures) // columns)
+    block = _CAPTION + len(rows) * (height + _GAP)
+    margin = _MARGIN + max(0, *(9 * (len(name) - 2) for name in rows))
+    total = margin + columns * (width + _GAP) + _GAP
+    canvas = Image.new("RGB", (total, _HEAD + blocks * block), PAPER)
+    draw = ImageDraw.Draw(canvas)
+    draw.text((_GAP + 4, _HEAD / 2), title, INK, _font(22), anchor="lm")
+    for z, column in enumerate(pictures):
+        x = margin + (z % columns) * (width + _GAP)
+        top = _HEAD + (z // columns) * block
+        draw.text((x + width / 2, top + _CAPTION / 2), f"slice {z + 1}", INK, _font(13), "mm")
+        for row, (name, picture) in enumerate(zip(rows, column, strict=True)):
+            y = top + _CAPTION + row * (height + _GAP)
+            canvas.paste(Image.fromarray(picture), (x, y))
+            if z % columns == 0:
+                draw.text((margin - 10, y + height / 2), name, INK, _font(15), anchor="rm")
+    return np.asarray(canvas)
+
+
+def volume_chart(result: CineResult) -> Chart:
+    """Volumes of all parts over the phases, or over time where the file tells it."""
+    step = result.cine.volume.time_step_s
+    known = step is not None and result.cine.is_whole
+    frames = result.cine.frames
+    places = [1000 * (f - 1) * step if known and step else float(f) for f in frames]
+    lines = [
+        Line(name, result.volumes_ml[:, part].tolist(), LINE_COLORS[part])
+        for part, name in _NAMES.items()
+    ]
+    marks = {places[result.ed]: "ED", places[result.es]: "ES"}
+    return Chart(places, lines, "time, ms" if known else "phase", "ml", marks)
+
+
+def film(result: CineResult) -> Iterator[Picture]:
+    """One picture a phase: slices from base to apex with outlines, and where on the curve it is."""
+    view = heart_view(result, 220)
+    chart = volume_chart(result)
+    tall = 2 * (220 // 2)
+    top, bottom = chart.rows(tall)
+    curve = None
+    for phase, place in enumerate(chart.places):
+        slices = mosaic(view, phase)
+        total = slices.shape[1]
+        curve = chart.draw(total, tall) if curve is None else curve
+        strip = curve.copy()
+        at = round(chart.x(place, total) * 16)
+        line = ((at, top * 16), (at, bottom * 16))
+        cv2.line(strip, *line, MARKER, 1, cv2.LINE_AA, 4)
+        yield np.concatenate([slices, strip])
+
+
+def mosaic(view: HeartView, phase: int, rows: int = 2) -> Picture:
+    """Some slices of one phase with outlines, from base to apex."""
+    slices = view.heart_slices
+    if len(slices) > _FILM_SLICES:
+        chosen = np.linspace(0, len(slices) - 1, _FILM_SLICES + 2)[1:-1]
+        slices = tuple(slices[round(i)] for i in chosen)
+    columns = -(-len(slices) // rows)
+    height, width = view.picture(phase, slices[0]).shape[:2]
+    frame = np.zeros((rows * height, columns * width, 3), np.uint8)
+    for index, z in enumerate(slices):
+        y, x = index // columns * height, index % columns * width
+        frame[y : y + height, x : x + width] = view.picture(phase, z)
+    return frame
+
+
+def heart_view(result: CineResult, size_px: int) -> HeartView:
+    """The view of a result's heart, with its labels."""
+    return HeartView(result.cine.volume, result.labels, result.motion.grid.turn, size_px)
+
+
+def _write_indices(draw: ImageDraw.ImageDraw, result: CineResult, x: int, y: int) -> None:
+    found = result.indices
+    rows: list[Sequence[str]] = [("", "LV", "RV")]
+    for name, unit, digits in (
+        ("edv", "ml", 1), ("esv", "ml", 1), ("sv", "ml", 1), ("ef", "percent", 1),
+        ("co", "l_min", 2),
+    ):  # fmt: skip
+        values = [getattr(side, f"{name}_{unit}") for side in (found.lv, found.rv)]
+        shown = ["-" if value is None else f"{value:.{digits}f}" for value in values]
+        label = {"percent": "%", "l_min": "l/min"}.get(unit, unit)
+        rows.append((f"{name.upper()}, {label}", *shown))
+    rows.append(("LV mass, g", f"{found.lv_mass_g:.1f}", ""))
+    if found.heart_rate_bpm is not None:
+        rows.append(("heart rate, bpm", f"{found.heart_rate_bpm:.0f}", ""))
+    rows.append(("agreement at ES, %", f"{100 * result.quality.agreement[result.es]:.0f}", ""))
+    for index, (name, left, right) in enumerate(rows):
+        middle = y + 26 * index
+        draw.text((x, middle), name, INK, _font(15), anchor="lm")
+        draw.text((x + 225, middle), left, _shade(index, HeartPart.LV), _font(15), anchor="rm")
+        draw.text((x + 300, middle), right, _shade(index, HeartPart.RV), _font(15), anchor="rm")
+
+
+def _shade(row: int, part: HeartPart) -> Colour:
+    return LINE_COLORS[part] if row == 0 else INK
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size=size)

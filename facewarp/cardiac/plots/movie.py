@@ -1,0 +1,75 @@
+"""A cine's moving picture as GIF or WebM."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from facewarp.cardiac.parts import PART_COLORS
+from facewarp.cardiac.plots.volume_chart import LINE_COLORS, MARKER, PAPER, Picture
+from facewarp.media.frames import Frame
+from facewarp.media.sinks import open_sink
+from facewarp.system.atomic_files import written
+
+_FASTEST_S: Final = 0.02  # browsers show GIFs no faster
+_GREYS: Final = 160
+_BLENDS: Final = (0.35, 0.7, 1.0)
+
+
+def write_movie(path: Path, frames: Sequence[Picture], step_s: float) -> None:
+    """Write pictures one after the other; a GIF begins again at its end.
+
+    Args:
+        path: a ``.gif`` or ``.webm`` file.
+        frames: ``(H, W, 3)`` RGB, even in height and width.
+        step_s: seconds from one to the next.
+
+    Raises:
+        FacewarpError: it could not be written.
+    """
+    if path.suffix.lower() == ".gif":
+        _write_gif(path, frames, max(step_s, _FASTEST_S))
+        return
+    height, width = frames[0].shape[:2]
+    with open_sink(path, size=(width, height), fps=1 / step_s) as sink:
+        for index, frame in enumerate(frames):
+            sink.write(Frame(frame, index * step_s, index))
+
+
+def _write_gif(path: Path, frames: Sequence[Picture], step_s: float) -> None:
+    palette = _palette()
+    pictures = [
+        Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
+        for frame in frames
+    ]
+    with written(path) as temporary:
+        pictures[0].save(
+            temporary,
+            save_all=True,
+            append_images=pictures[1:],
+            duration=10 * round(100 * step_s),
+            loop=0,
+            optimize=False,
+        )
+
+
+def _palette() -> Image.Image:
+    """Many greys, and the outlines' colours blended with dark, middling and light ones."""
+    colours = [(level, level, level) for level in np.linspace(0, 255, _GREYS).round()]
+    for colour in PART_COLORS[1:].tolist():
+        for ground in (20, 80, 150, 220):
+            colours += [_blend(colour, (ground,) * 3, share) for share in _BLENDS]
+    for curve in (*LINE_COLORS.values(), MARKER):
+        colours += [_blend(curve, PAPER, share) for share in _BLENDS]
+    image = Image.new("P", (1, 1))
+    image.putpalette([int(value) for colour in colours for value in colour])
+    return image
+
+
+def _blend(
+    colour: Sequence[float], ground: Sequence[float], share: float
+) -> tuple[float, float, float]:
+    red, green, blue = (share * c + (1 - share) * g for c, g in zip(colour, ground, strict=True))
+    return red, green, blue

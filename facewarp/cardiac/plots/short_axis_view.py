@@ -1,0 +1,135 @@
+"""Slices as pictures: the usual short-axis view, grey levels, and outlines as smooth curves."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.cardiac.io.volume import Volume
+from facewarp.cardiac.motion.labels import Labels
+from facewarp.cardiac.motion.model_grid import normalise, to_view
+from facewarp.cardiac.parts import PART_COLORS, HeartPart
+
+Picture = NDArray[np.uint8]
+
+_MARGIN_MM: Final = 18.0
+_SMOOTH_MM: Final = 1.1  # takes the stairs of voxels out of outlines
+_SUBPIXEL: Final = 4  # bits of the fractions that cv2 draws with
+#: What is outlined, and its colour: the wall's outer edge, both cavities.
+_OUTLINES: Final = (
+    ((HeartPart.LV, HeartPart.MYOCARDIUM), PART_COLORS[HeartPart.MYOCARDIUM]),
+    ((HeartPart.RV,), PART_COLORS[HeartPart.RV]),
+    ((HeartPart.LV,), PART_COLORS[HeartPart.LV]),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class HeartView:
+    """The part of a cine's slices that shows the heart, drawn with outlines.
+
+    Attributes:
+        volume: the cine.
+        labels: ``(T, D, H, W)`` part ids.
+        turn: which of the volume's axes run across, down and along the stack, and which way; see
+            :func:`~facewarp.cardiac.motion.model_grid.short_axis_order`.
+        size_px: height of a picture; its width follows from the heart's.
+    """
+
+    volume: Volume
+    labels: Labels
+    turn: NDArray[np.float64]
+    size_px: int = 240
+
+    @property
+    def slices(self) -> int:
+        """How many slices there are."""
+        return int(self._stack[0].shape[1])
+
+    @cached_property
+    def heart_slices(self) -> tuple[int, ...]:
+        """The slices that show some of the heart in some phase."""
+        used = (self._stack[1] > 0).any(axis=(0, 2, 3))
+        return tuple(int(z) for z in np.flatnonzero(used)) or tuple(range(self.slices))
+
+    def picture(self, phase: int, z: int, *, outlines: bool = True) -> Picture:
+        """One slice of one phase, ``(size_px, w, 3)`` RGB."""
+        grey, labels = (array[phase, z][self._box] for array in self._stack)
+        width, height = self._size
+        big = cv2.resize(grey, (width, height), interpolation=cv2.INTER_CUBIC)
+        shown = np.repeat((255 * big.clip(0, 1)).astype(np.uint8)[..., None], 3, axis=-1)
+        if outlines:
+            for parts, colour in _OUTLINES:
+                self._outline(shown, np.isin(labels, parts), colour)
+        return np.ascontiguousarray(shown)
+
+    def places(self, points_vox: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Where points ``(..., 2)`` of the stack as shown, voxels x and y, are in a picture, px.
+
+        A pixel's middle is at halves: 0 is the picture's edge.
+        """
+        rows, columns = self._box
+        shape = self._stack[1][0, 0][self._box].shape
+        scale = np.array([self._size[0] / shape[1], self._size[1] / shape[0]])
+        placed: NDArray[np.float64] = (points_vox - (columns.start, rows.start) + 0.5) * scale
+        return placed
+
+    def _outline(self, shown: Picture, mask: NDArray[np.bool_], colour: NDArray[np.uint8]) -> None:
+        if not mask.any():
+            return
+        scale = shown.shape[0] / mask.shape[0]
+        big = cv2.resize(
+            mask.astype(np.float32), shown.shape[1::-1], interpolation=cv2.INTER_LINEAR
+        )
+        sigma = _SMOOTH_MM / self._pixel_mm[1] * scale
+        smooth = cv2.GaussianBlur(big, (0, 0), sigma)
+        found, _ = cv2.findContours(
+            (smooth > 0.5).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+        )
+        for contour in found:
+            curve = _rounded(contour[:, 0].astype(np.float64)) * 2**_SUBPIXEL
+            rgb = tuple(int(c) for c in colour)
+            points = [np.rint(curve).astype(np.int32)]
+            cv2.polylines(shown, points, True, rgb, 2, cv2.LINE_AA, _SUBPIXEL)
+
+    @cached_property
+    def _stack(self) -> tuple[NDArray[np.float32], Labels]:
+        """Grey values 0..1 and labels, ``(T, D, H, W)`` in the usual view."""
+        data = to_view(self.volume.data, self.turn)
+        return normalise(data), to_view(self.labels, self.turn)
+
+    @cached_property
+    def _pixel_mm(self) -> tuple[float, float]:
+        """Width and height of a pixel in the usual view."""
+        x, y, _ = (np.abs(self.turn).T @ self.volume.spacing_mm).tolist()
+        return x, y
+
+    @cached_property
+    def _box(self) -> tuple[slice, slice]:
+        """Rows and columns that show the heart."""
+        used = np.asarray((self._stack[1] > 0).any(axis=(0, 1)))
+        spans = []
+        for axis, mm in ((1, self._pixel_mm[1]), (0, self._pixel_mm[0])):
+            places = np.flatnonzero(used.any(axis=axis))
+            low, high = (places[0], places[-1]) if places.size else (0, used.shape[1 - axis])
+            margin = round(_MARGIN_MM / mm)
+            spans.append(slice(max(int(low) - margin, 0), int(high) + margin + 1))
+        return spans[0], spans[1]
+
+    @cached_property
+    def _size(self) -> tuple[int, int]:
+        """Width and height of a picture; the width is even, as videos want it."""
+        rows, columns = self._stack[1][0, 0][self._box].shape
+        aspect = columns * self._pixel_mm[0] / (rows * self._pixel_mm[1])
+        return 2 * max(round(self.size_px * aspect / 2), 8), self.size_px
+
+
+def _rounded(points: NDArray[np.float64], window: int = 5) -> NDArray[np.float64]:
+    """A closed curve without the steps of pixels: a running mean along it."""
+    if len(points) < 2 * window:
+        return points
+    padded = np.concatenate([points[-(window // 2) :], points, points[: window // 2]])
+    kernel = np.full(window, 1 / window)
+    return np.stack([np.convolve(axis, kernel, "valid") for axis in padded.T], axis=-1)

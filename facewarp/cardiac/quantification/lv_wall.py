@@ -1,0 +1,271 @@
+"""The left ventricle's wall at end-diastole: a polar lattice in every slice, and who is where.
+
+Convention
+    Places are in mm of the *heart's frame*: the axes of the fields' grid, x from the right
+    ventricle to the left, y down in the usual view, z along the stack. Angles are those of
+    ``atan2(y, x)``, which grow clockwise on the screen: from the septum (180 degrees) over the
+    anterior wall (270) to the lateral one (0) and the inferior one (90).
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from facewarp.cardiac.motion.labels import Labels
+from facewarp.cardiac.motion.model_grid import ModelGrid, to_view
+from facewarp.cardiac.parts import HeartPart
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+ANGLES: Final = 120
+LAYERS: Final = 5
+_RAY_STEP_MM: Final = 0.25
+_RAY_MM: Final = 90.0
+_SMOOTH_VOX: Final = 0.7  # takes the stairs of voxels out of the outlines
+_THINNEST_MM: Final = 1.5  # less is no wall
+_LEAST_RING: Final = 0.5  # share of the angles that show a wall in a slice that counts
+_LEAST_CAVITY_MM2: Final = 30.0
+_BESIDE_MM: Final = (1.0, 5.0)  # so near to the wall the right ventricle makes it septum
+_GAP: Final = 8  # angles without right ventricle that do not end the septum
+_LEAST_SEPTUM: Final = 10  # angles
+
+
+@dataclass(frozen=True, eq=False)
+class Wall:
+    """The wall of the left ventricle at end-diastole, slices ``S`` from base to apex.
+
+    Attributes:
+        slices: ``(S,)`` index of each slice along the stack as pictures show it.
+        z_mm: ``(S,)`` where it lies along the stack.
+        centres_mm: ``(S, 2)`` middle of the cavity.
+        angles: ``(A,)`` rad; the first bin begins at ``septum``.
+        inner_mm: ``(S, A)`` distance of the cavity's edge from the middle.
+        outer_mm: ``(S, A)`` that of the wall's outer edge.
+        valid: ``(S, A)`` whether there is a wall.
+        septum: the angle of the septum's middle, rad.
+        insertions: ``(S, 2)`` angles at which the right ventricle joins the wall, the inferior
+            one first; NaN in slices without it.
+        apex_missing: the stack ends where the cavity is still wide.
+        base_cut: the stack begins with the ventricle: what lies above it is unknown.
+    """
+
+    slices: NDArray[np.int64]
+    z_mm: FloatArray
+    centres_mm: FloatArray
+    angles: FloatArray
+    inner_mm: FloatArray
+    outer_mm: FloatArray
+    valid: BoolArray
+    septum: float
+    insertions: FloatArray
+    apex_missing: bool
+    base_cut: bool
+
+    @property
+    def radii_mm(self) -> FloatArray:
+        """``(S, A, L)`` of places evenly through the wall, from inside to outside."""
+        share = (np.arange(LAYERS) + 0.5) / LAYERS
+        thickness = self.outer_mm - self.inner_mm
+        radii: FloatArray = self.inner_mm[..., None] + thickness[..., None] * share
+        return radii
+
+    @property
+    def weights(self) -> FloatArray:
+        """``(S, A, L)`` mm: area of the wall around each place for a radian; 0 where none is."""
+        area = self.radii_mm * ((self.outer_mm - self.inner_mm) / LAYERS)[..., None]
+        weights: FloatArray = np.where(self.valid[..., None], area, 0.0)
+        return weights
+
+    def points_mm(self, radii_mm: FloatArray) -> FloatArray:
+        """``(S, A, ..., 3)``: places at distances ``(S, A, ...)`` from the middles."""
+        extra = radii_mm.ndim - 2
+        cos, sin = (f(self.angles).reshape(1, -1, *[1] * extra) for f in (np.cos, np.sin))
+        lead = (len(self.slices), *[1] * (extra + 1))
+        x = self.centres_mm[:, 0].reshape(lead) + radii_mm * cos
+        y = self.centres_mm[:, 1].reshape(lead) + radii_mm * sin
+        return np.stack([x, y, np.broadcast_to(self.z_mm.reshape(lead), x.shape)], axis=-1)
+
+
+def find_wall(labels: Labels, grid: ModelGrid) -> Wall | None:
+    """Find the wall in the labels of end-diastole.
+
+    Slices count in which the wall goes around half of the cavity at least; of several runs of
+    such slices the longest does.
+
+    Args:
+        labels: ``(D, H, W)`` of the volume.
+        grid: the fields' grid in it, which lays down the heart's frame.
+
+    Returns:
+        None where no slice shows a wall around a cavity.
+    """
+    seen = to_view(labels, grid.turn)
+    to_mm = view_to_mm(grid)
+    cavities = np.array([(s == HeartPart.LV).sum() for s in seen]) * _pixel_mm2(to_mm)
+    wide = np.flatnonzero(cavities > _LEAST_CAVITY_MM2).tolist()
+    found = {z: _Slice.of(seen[z], to_mm, z) for z in wide}
+    even = (np.arange(ANGLES) + 0.5) * 2 * np.pi / ANGLES
+    rings = [z for z, one in found.items() if one.edges(even)[2].mean() >= _LEAST_RING]
+    run = _longest_run(rings)
+    if not run:
+        return None
+    order = run if _points_to_apex(seen, run) else run[::-1]
+    septum_arcs = [found[z].septum(even) for z in order]
+    septum = _mean_angle([middle for middle, _, _ in septum_arcs])
+    angles = septum + even
+    edges = [found[z].edges(angles) for z in order]
+    step = 1 if order == run else -1
+    below, above = order[-1] + step, order[0] - step
+    wall_below = 0 <= below < len(seen) and bool((seen[below] == HeartPart.MYOCARDIUM).any())
+    return Wall(
+        np.array(order),
+        np.array([found[z].z_mm for z in order]),
+        np.stack([found[z].centre_mm for z in order]),
+        angles,
+        np.stack([inner for inner, _, _ in edges]),
+        np.stack([outer for _, outer, _ in edges]),
+        np.stack([valid for _, _, valid in edges]),
+        septum,
+        np.array([(first, last) for _, first, last in septum_arcs]),
+        cavities[order[-1]] > 0.4 * cavities[order].max() and not wall_below,
+        not 0 <= above < len(seen),
+    )
+
+
+def view_to_mm(grid: ModelGrid) -> FloatArray:
+    """(4, 4) from voxels ``(x, y, z, 1)`` of the stack as pictures show it to the heart's frame."""
+    to_volume = np.eye(4)
+    to_volume[:3, :3] = grid.turn
+    sizes = np.asarray(grid.volume_shape[::-1], dtype=np.float64)
+    backwards = grid.turn.sum(axis=1) < 0  # by the volume's axis
+    to_volume[:3, 3] = np.where(backwards, sizes - 1, 0.0)
+    mm = np.diag([*grid.spacing_mm, 1.0])
+    return np.asarray(mm @ grid.from_volume @ to_volume, dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class _Slice:
+    """One slice's outlines, as depths in mm below them, and its place.
+
+    ``to_pixel`` ``(2, 3)`` takes mm from the middle to pixels; its last column is the middle.
+    """
+
+    inside: FloatArray
+    within: FloatArray
+    right: FloatArray
+    to_pixel: FloatArray
+    centre_mm: FloatArray
+    z_mm: float
+
+    @classmethod
+    def of(cls, labels: Labels, to_mm: FloatArray, z: int) -> "_Slice":
+        plane = to_mm[:2, :2]
+        spacing = np.linalg.norm(plane, axis=0)[::-1]
+        cavity, right = labels == HeartPart.LV, labels == HeartPart.RV
+        heart = cavity | (labels == HeartPart.MYOCARDIUM)
+        y, x = np.nonzero(cavity)
+        centre = to_mm @ np.array([x.mean(), y.mean(), z, 1.0])
+        inside, within, beside = (_depth(mask, spacing) for mask in (cavity, heart, right))
+        to_pixel = np.column_stack([np.linalg.inv(plane), [x.mean(), y.mean()]])
+        return cls(inside, within, beside, to_pixel, centre[:2], float(centre[2]))
+
+    def edges(self, angles: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
+        """Inner and outer radius, mm, and whether there is wall between, each ``(A,)``."""
+        radii = np.arange(0.0, _RAY_MM, _RAY_STEP_MM)
+        inner = _crossing(self._along(self.inside, angles, radii), radii, np.zeros(len(angles)))
+        outer = _crossing(self._along(self.within, angles, radii), radii, inner)
+        return inner, outer, outer - inner >= _THINNEST_MM
+
+    def septum(self, angles: FloatArray) -> tuple[float, float, float]:
+        """Angles of the septum's middle and its two ends; NaN where no right ventricle is."""
+        _, outer, valid = self.edges(angles)
+        offsets = np.arange(*_BESIDE_MM, 0.5)
+        radii = outer[:, None] + offsets
+        beside = (self._at(self.right, angles[:, None], radii) > 0).any(axis=1) & valid
+        count = len(angles)
+        tiled = ndimage.binary_closing(np.tile(beside, 3), np.ones(_GAP + 1))[count : 2 * count]
+        arc = _longest_arc(tiled)
+        if arc is None or arc[1] < _LEAST_SEPTUM:
+            return np.nan, np.nan, np.nan
+        bin_width = 2 * np.pi / count
+        first = angles[0] + (arc[0] - 0.5) * bin_width
+        last = first + arc[1] * bin_width
+        return (first + last) / 2, first % (2 * np.pi), last % (2 * np.pi)
+
+    def _along(self, depth: FloatArray, angles: FloatArray, radii: FloatArray) -> FloatArray:
+        return self._at(depth, angles[:, None], radii[None])
+
+    def _at(self, depth: FloatArray, angles: FloatArray, radii: FloatArray) -> FloatArray:
+        away = np.stack([radii * np.cos(angles), radii * np.sin(angles)])
+        x, y = np.tensordot(self.to_pixel[:, :2], away, axes=1)
+        where = np.stack([y + self.to_pixel[1, 2], x + self.to_pixel[0, 2]])
+        values: FloatArray = ndimage.map_coordinates(depth, where, order=1, mode="nearest")
+        return values
+
+
+def _depth(mask: BoolArray, spacing: FloatArray) -> FloatArray:
+    """Signed distance to a mask's edge, positive inside, without the stairs of pixels."""
+    if not mask.any():
+        return np.full(mask.shape, -1e3)
+    edt = ndimage.distance_transform_edt
+    stairs = edt(mask, sampling=spacing) - edt(~mask, sampling=spacing)
+    return np.asarray(ndimage.gaussian_filter(stairs, _SMOOTH_VOX), dtype=np.float64)
+
+
+def _crossing(depth: FloatArray, radii: FloatArray, least: FloatArray) -> FloatArray:
+    """Where ``(A, R)`` depths first fall below 0 at or beyond some radii; these if at once."""
+    outside = (depth < 0) & (radii >= least[:, None])
+    first = np.where(outside.any(axis=1), outside.argmax(axis=1), len(radii) - 1)
+    rows = np.arange(len(depth))
+    after, before = depth[rows, first], depth[rows, np.maximum(first - 1, 0)]
+    share = np.where(before > 0, before / np.maximum(before - after, 1e-9), 1.0)
+    return np.maximum(radii[np.maximum(first - 1, 0)] + share * _RAY_STEP_MM, least)
+
+
+def _longest_run(places: list[int]) -> list[int]:
+    runs: list[list[int]] = []
+    for place in places:
+        if runs and place == runs[-1][-1] + 1:
+            runs[-1].append(place)
+        else:
+            runs.append([place])
+    return max(runs, key=len, default=[])
+
+
+def _longest_arc(on: BoolArray) -> tuple[int, int] | None:
+    """Start and length of the longest run on a circle."""
+    if not on.any():
+        return None
+    if on.all():
+        return 0, len(on)
+    off = int(np.flatnonzero(~on)[0])
+    rolled = np.roll(on, -off)
+    pieces, count = ndimage.label(rolled)
+    lengths = np.bincount(pieces, minlength=count + 1)[1:]
+    best = int(lengths.argmax()) + 1
+    return (int(np.flatnonzero(pieces == best)[0]) + off) % len(on), int(lengths.max())
+
+
+def _points_to_apex(seen: Labels, run: list[int]) -> bool:
+    """Whether the cavities' cross-sections become smaller along the stack."""
+    if len(run) < 2:
+        return True
+    cavities = (HeartPart.LV, HeartPart.RV)
+    area = np.array([np.isin(seen[z], cavities).sum() for z in run], dtype=np.float64)
+    return bool(np.polyfit(np.arange(len(run)), area, 1)[0] <= 0)
+
+
+def _mean_angle(angles: list[float]) -> float:
+    """Of those that are numbers; that of the usual view if none is."""
+    known = np.asarray(angles)[np.isfinite(angles)]
+    if not known.size:
+        return float(np.pi)
+    return float(np.arctan2(np.sin(known).mean(), np.cos(known).mean())) % (2 * np.pi)
+
+
+def _pixel_mm2(to_mm: FloatArray) -> float:
+    return abs(float(np.linalg.det(to_mm[:2, :2])))

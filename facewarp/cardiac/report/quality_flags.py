@@ -1,0 +1,164 @@
+"""What to look at before a result is believed: each check with its value and its verdict."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from facewarp.cardiac.cine import CineResult
+from facewarp.cardiac.motion.orientation import TURNED
+from facewarp.cardiac.parts import HeartPart
+
+Verdict = Literal["ok", "look", "bad"]
+
+#: Limits between fine, worth a look, and not to be trusted.
+AGREEMENT_PERCENT: Final = (80.0, 70.0)
+CERTAINTY_PERCENT: Final = (90.0, 80.0)
+LOOP_P95_MM: Final = (3.0, 6.0)
+FOLDS_PERCENT: Final = (0.1, 1.0)
+WALL_CHANGE_PERCENT: Final = (15.0, 30.0)
+STROKE_DIFFERENCE_PERCENT: Final = (25.0, 50.0)
+#: What hearts of adults can have, the very ill ones too.
+PLAUSIBLE: Final[dict[str, tuple[float, float]]] = {
+    "LV EDV, ml": (40, 500),
+    "RV EDV, ml": (40, 500),
+    "LV EF, %": (8, 85),
+    "RV EF, %": (8, 85),
+    "LV mass, g": (40, 400),
+}
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One check of a result.
+
+    Attributes:
+        name: what was checked.
+        verdict: ``"ok"``, ``"look"`` (worth a look) or ``"bad"``.
+        value: what was found, with its unit.
+        meaning: what that says, in a sentence.
+    """
+
+    name: str
+    verdict: Verdict
+    value: str
+    meaning: str
+
+
+def quality_flags(result: CineResult) -> tuple[Flag, ...]:
+    """All checks of a cine's result, in the order in which a reader needs them."""
+    quality = result.quality
+    worst = int(np.argmin(quality.agreement))
+    agreement, certainty = 100 * quality.agreement[worst], 100 * min(quality.certainty)
+    frame = result.cine.frames[worst]
+    return (
+        _coverage(result),
+        Flag(
+            "agreement",
+            _above(agreement, AGREEMENT_PERCENT),
+            f"{agreement:.0f} % in phase {frame}",
+            "lowest Dice between the labels carried from ED and those seen in a phase alone",
+        ),
+        Flag(
+            "confidence",
+            _above(certainty, CERTAINTY_PERCENT),
+            f"{certainty:.0f} %",
+            "mean probability of the parts the model sees, in the phase where it is lowest",
+        ),
+        _loop_closure(result),
+        Flag(
+            "folds",
+            _below(quality.folds_percent, FOLDS_PERCENT),
+            f"{quality.folds_percent:.2f} %",
+            "share of the heart, over all phases, where the field turns inside out",
+        ),
+        *_plausibility(result),
+        _geometry(result),
+    )
+
+
+def worst_verdict(flags: tuple[Flag, ...]) -> Verdict:
+    """The gravest of all verdicts."""
+    order: tuple[Verdict, ...] = ("ok", "look", "bad")
+    return order[max(order.index(flag.verdict) for flag in flags)]
+
+
+def _loop_closure(result: CineResult) -> Flag:
+    quality = result.quality
+    meaning = "how far points of the heart are from their start after one cycle, phase by phase"
+    if not result.cine.volume.covers_cycle:
+        return Flag("loop closure", "ok", "not judged: the phases are no whole cycle", meaning)
+    value = f"{quality.loop_mm:.1f} mm, 95 % within {quality.loop_p95_mm:.1f} mm"
+    return Flag("loop closure", _below(quality.loop_p95_mm, LOOP_P95_MM), value, meaning)
+
+
+def _coverage(result: CineResult) -> Flag:
+    meaning = "whether the stack shows the left ventricle from base to apex"
+    if result.strain is None:
+        return Flag("coverage", "bad", "no closed wall", meaning)
+    wall = result.strain.wall
+    if wall.apex_missing:
+        return Flag("coverage", "bad", "apex missing", meaning)
+    value = f"{len(wall.slices)} slices show the wall"
+    if wall.base_cut:
+        value += ", the first one is the stack's end"
+    return Flag("coverage", "ok" if len(wall.slices) >= 3 else "look", value, meaning)
+
+
+def _plausibility(result: CineResult) -> tuple[Flag, ...]:
+    lv, rv = result.indices.lv, result.indices.rv
+    values = {
+        "LV EDV, ml": lv.edv_ml,
+        "RV EDV, ml": rv.edv_ml,
+        "LV EF, %": lv.ef_percent,
+        "RV EF, %": rv.ef_percent,
+        "LV mass, g": result.indices.lv_mass_g,
+    }
+    odd = [
+        f"{name.replace(',', f' {value:.0f}')}"
+        for name, value in values.items()
+        if value is not None and not PLAUSIBLE[name][0] <= value <= PLAUSIBLE[name][1]
+    ]
+    if lv.sv_ml <= 0:
+        odd.append("the left ventricle is not smaller at ES")
+    wall = result.volumes_ml[:, HeartPart.MYOCARDIUM]
+    change = 100 * abs(wall[result.es] / wall[result.ed] - 1) if wall[result.ed] else 100.0
+    strokes = lv.sv_ml, rv.sv_ml
+    apart = 100 * abs(strokes[0] - strokes[1]) / max(*strokes, 1e-9)
+    return (
+        Flag(
+            "plausible values",
+            "bad" if odd else "ok",
+            "; ".join(odd) or "all",
+            "volumes, EF and mass against what adults' hearts can have",
+        ),
+        Flag(
+            "volume of the wall",
+            _below(change, WALL_CHANGE_PERCENT),
+            f"{change:.0f} % apart",
+            "between ED and ES; muscle keeps its volume but for the blood in it",
+        ),
+        Flag(
+            "stroke volumes",
+            _below(apart, STROKE_DIFFERENCE_PERCENT),
+            f"{apart:.0f} % apart",
+            "left against right; they differ with leaking valves and shunts, and with errors",
+        ),
+    )
+
+
+def _geometry(result: CineResult) -> Flag:
+    of_place = ("pixdim", "axes", "sform", "spacing", "base", "beside the others", "apart")
+    said = [text for text in result.warnings if any(word in text for word in of_place)]
+    said += [text for text in result.warnings if text == TURNED]
+    value = "; ".join(said) or "consistent"
+    meaning = "whether the file contradicts itself about spacing and orientation"
+    return Flag("geometry", "look" if said else "ok", value, meaning)
+
+
+def _above(value: float, limits: tuple[float, float]) -> Verdict:
+    return "ok" if value >= limits[0] else "look" if value >= limits[1] else "bad"
+
+
+def _below(value: float, limits: tuple[float, float]) -> Verdict:
+    return "ok" if value <= limits[0] else "look" if value <= limits[1] else "bad"

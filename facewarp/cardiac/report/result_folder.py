@@ -1,0 +1,184 @@
+"""A cine's result as a folder of files."""
+
+import csv
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+from PIL import Image
+
+from facewarp.cardiac.cine import CineResult
+from facewarp.cardiac.io.nifti_writer import write_field, write_labels, write_map
+from facewarp.cardiac.parts import HeartPart
+from facewarp.cardiac.plots.figures import film, sheet
+from facewarp.cardiac.plots.movie import write_movie
+from facewarp.cardiac.report.page import write_report
+from facewarp.cardiac.report.quality_flags import quality_flags
+from facewarp.cardiac.report.reference_indices import true_indices
+from facewarp.cardiac.report.strain_table import strain_summary, write_strain
+from facewarp.system.atomic_folder import OutputFolder
+from facewarp.version import __version__
+
+Progress = Callable[[float], None]
+Movie = Literal["gif", "webm", "none"]
+
+MARK: Final = "indices.json"
+_WRITERS: Final = 2  # threads; compressing runs beside the rest
+_CYCLE_S: Final = 1.0  # a cycle's length in the movie, where the file does not tell it
+
+
+def write_result(
+    result: CineResult,
+    folder: Path,
+    *,
+    fields: bool = True,
+    report: bool = True,
+    movie: Movie = "gif",
+    run: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Write all that was found in a cine.
+
+    The folder holds ``labels_4d.nii.gz``, ``field_ed_to_NN.nii.gz`` and ``field_NN_to_ed.nii.gz``
+    for every phase NN but end-diastole, ``jacobian_4d.nii.gz``, ``curves.csv``, ``strain.csv``,
+    ``indices.json``, ``sheet.png``, ``cine.gif`` and
+    ``report.html``. It appears when all of them are there; one that an earlier run
+    wrote is replaced.
+
+    Args:
+        result: what was found.
+        folder: the patient's folder.
+        fields: whether to write the fields and determinants.
+        report: whether to write the page.
+        movie: format of the moving picture.
+        run: what ``indices.json`` shall tell of the run besides, under ``"run"``.
+        progress: told the share of the work done, 0 to 1.
+
+    Raises:
+        FacewarpError: something else is there already, or it can't be written.
+    """
+    _ = result.strain, result.jacobian if fields else None  # once, before threads ask for them
+    with OutputFolder(folder, MARK) as place, ThreadPoolExecutor(_WRITERS) as pool:
+        jobs: list[Future[None]] = [
+            pool.submit(write_labels, place / "labels_4d.nii.gz", result.labels, result.cine.volume)
+        ]
+        if fields:
+            jobs += [
+                pool.submit(_write_field, result, place, phase, to_ed)
+                for phase in range(len(result.cine.frames))
+                for to_ed in (False, True)
+                if phase != result.ed
+            ]
+            jobs.append(pool.submit(_write_jacobian, result, place))
+        jobs.append(pool.submit(_write_pictures, result, place, movie))
+        if report:
+            jobs.append(pool.submit(write_report, result, place / "report.html"))
+        try:
+            for done, job in enumerate(jobs, start=1):
+                job.result()
+                if progress:
+                    progress(done / len(jobs))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+        _write_curves(result, place / "curves.csv")
+        if result.strain is not None:
+            frames, ed = result.cine.frames, result.ed
+            write_strain(place / "strain.csv", result.strain, frames, ed, _step_s(result))
+        files = {p.name: p.stat().st_size for p in sorted(place.iterdir())}
+        told = {**summary(result), "run": {**(run or {}), "files": files}}
+        text = json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False)
+        (place / MARK).write_text(text + "\n", "utf-8")
+
+
+def summary(result: CineResult) -> dict[str, Any]:
+    """What ``indices.json`` holds: plain values."""
+    cine, volume, quality = result.cine, result.cine.volume, result.quality
+    truth = true_indices(result)
+    return {
+        "patient": cine.name,
+        "source": str(cine.path),
+        "group": cine.info.group if cine.info else "",
+        "phases": len(cine.frames),
+        "ed_frame": cine.frames[result.ed],
+        "ed_found_by": result.found_by[0],
+        "es_frame": cine.frames[result.es],
+        "es_found_by": result.found_by[1],
+        "ed_labels_by": result.labels_by,
+        **_rounded(asdict(result.indices)),
+        "truth": None if truth is None else _rounded(asdict(truth)),
+        "strain": _rounded(_strain(result)),
+        "quality": _rounded(asdict(quality)),
+        "geometry": {
+            "voxels": list(volume.in_file_order(volume.data[0]).shape[::-1]),
+            "spacing_mm": _rounded(np.linalg.norm(volume.file_affine[:3, :3], axis=0).tolist()),
+            "voxel_ml": volume.voxel_ml,
+            "affine": volume.file_affine.tolist(),
+            "time_step_s": volume.time_step_s,
+        },
+        "model": {"name": result.model, "sha256": result.model_sha256},
+        "facewarp": __version__,
+        "flags": [asdict(flag) for flag in quality_flags(result)],
+        "warnings": list(result.warnings),
+    }
+
+
+def _write_field(result: CineResult, place: Path, phase: int, to_ed: bool) -> None:
+    frame = f"{result.cine.frames[phase]:02d}"
+    name = f"field_{frame}_to_ed.nii.gz" if to_ed else f"field_ed_to_{frame}.nii.gz"
+    write_field(place / name, result.field(phase, to_ed=to_ed), result.cine.volume)
+
+
+def _write_jacobian(result: CineResult, place: Path) -> None:
+    path = place / "jacobian_4d.nii.gz"
+    write_map(path, result.jacobian, result.cine.volume, "volume of tissue against ED")
+
+
+def _write_pictures(result: CineResult, place: Path, movie: Movie) -> None:
+    Image.fromarray(sheet(result)).save(place / "sheet.png", compress_level=4)
+    if movie != "none" and len(result.cine.frames) > 2:
+        frames = list(film(result))
+        step = result.cine.volume.time_step_s or _CYCLE_S / len(frames)
+        write_movie(place / f"cine.{movie}", frames, step)
+
+
+def _strain(result: CineResult) -> dict[str, Any] | None:
+    if result.strain is None:
+        return None
+    return strain_summary(result.strain, result.cine.frames, result.ed, _step_s(result))
+
+
+def _step_s(result: CineResult) -> float | None:
+    """Seconds from phase to phase, where the phases are all there and the file tells it."""
+    return result.cine.volume.time_step_s if result.cine.is_whole else None
+
+
+def _write_curves(result: CineResult, path: Path) -> None:
+    step = _step_s(result)
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(
+            ["phase", "time_s", "lv_ml", "rv_ml", "myocardium_ml", "moment", "agreement"]
+        )
+        for index, frame in enumerate(result.cine.frames):
+            parts = (HeartPart.LV, HeartPart.RV, HeartPart.MYOCARDIUM)
+            volumes = [f"{result.volumes_ml[index, part]:.3f}" for part in parts]
+            moment = {result.ed: "ED", result.es: "ES"}.get(index, "")
+            time = f"{(frame - 1) * step:.4f}" if step else ""
+            agreement = f"{result.quality.agreement[index]:.4f}"
+            table.writerow([frame, time, *volumes, moment, agreement])
+
+
+def _rounded(value: Any) -> Any:
+    """The same with no more digits than mean something."""
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return value

@@ -1,0 +1,231 @@
+"""``facewarp eval``: measure a face model on photographs; hearts are in `evaluate_hearts`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from facewarp.cli.console import Output, output_of
+from facewarp.cli.model_options import Thorough
+from facewarp.cli.models.compare import (
+    Compared,
+    Figures,
+    FlowNet,
+    Landmarker,
+    Methods,
+    Runs,
+    compare_faces,
+)
+from facewarp.cli.models.evaluate_hearts import Model, Threads, acdc, number
+from facewarp.errors import FacewarpError
+
+if TYPE_CHECKING:
+    from facewarp.training.datasets.photo import FacePhoto
+    from facewarp.training.evaluation.faces import FaceEvaluation
+
+evaluate = typer.Typer(
+    help="Measure a model on annotated photographs or scans.", no_args_is_help=True
+)
+
+Seed = Annotated[int, typer.Option(min=0, help="Of the crops.")]
+Limit = Annotated[int | None, typer.Option(min=2, help="Only the first photographs.")]
+PairsCsv = Annotated[Path | None, typer.Option(help="Write a row per pair to this CSV file.")]
+Picture = Annotated[
+    Path | None, typer.Option(help="Draw the best, the median and the worst pair as PNG.")
+]
+Engine = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="What runs the model: torch, onnx, openvino, openvino-int8."),
+]
+
+
+@evaluate.command()
+def helen(
+    ctx: typer.Context,
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="NAME.jpg with NAME.pts, a folder with such a testset/, or Smith's layout."
+        ),
+    ],
+    model: Model = "face",
+    seed: Seed = 0,
+    limit: Limit = None,
+    pairs_csv: PairsCsv = None,
+    picture: Picture = None,
+    engine: Engine = "torch",
+    thorough: Thorough = False,
+    threads: Threads = None,
+    methods: Methods = None,
+    runs: Runs = Path("runs"),
+    figures: Figures = None,
+    landmarker: Landmarker = None,
+    flownet: FlowNet = None,
+) -> None:
+    """Measure on photographs with 68 points, or with Smith's part labels of Helen.
+
+    In name order each photograph is registered to the one before it, the first to the last;
+    crops are cut at random, the same for a seed. Dice is the mean over the parts present in a
+    pair, then over pairs. With --methods all, rivals and presets are measured on the same pairs;
+    those not trained yet are named with the command that trains them.
+    """
+    from facewarp.training.dataloading.face_data import helen_test_photos
+
+    output = output_of(ctx)
+    output.say("Reading photographs ...")
+    split, photos = helen_test_photos(data)
+    _evaluate(
+        output,
+        "helen",
+        data,
+        split,
+        photos[:limit],
+        model,
+        seed,
+        pairs_csv,
+        picture,
+        engine,
+        thorough,
+        threads,
+        Compared(methods, runs, figures, landmarker, flownet) if methods else None,
+    )
+
+
+@evaluate.command()
+def celebamask(
+    ctx: typer.Context,
+    data: Annotated[
+        Path, typer.Option(help="A folder with images/ and masks/, or with such a val/ in it.")
+    ],
+    model: Model = "face",
+    seed: Seed = 0,
+    limit: Limit = None,
+    pairs_csv: PairsCsv = None,
+    picture: Picture = None,
+    engine: Engine = "torch",
+    thorough: Thorough = False,
+    threads: Threads = None,
+    methods: Methods = None,
+    runs: Runs = Path("runs"),
+    figures: Figures = None,
+    landmarker: Landmarker = None,
+    flownet: FlowNet = None,
+) -> None:
+    """Measure on photographs of CelebAMask-HQ, with their masks made by hand.
+
+    Pairs and Dice are those of ``facewarp eval helen``.
+    """
+    from facewarp.training.dataloading.face_data import celebamask_test_photos
+
+    output = output_of(ctx)
+    output.say("Reading photographs ...")
+    split, photos = celebamask_test_photos(data)
+    _evaluate(
+        output,
+        "celebamask",
+        data,
+        split,
+        photos[:limit],
+        model,
+        seed,
+        pairs_csv,
+        picture,
+        engine,
+        thorough,
+        threads,
+        Compared(methods, runs, figures, landmarker, flownet) if methods else None,
+    )
+
+
+evaluate.command()(acdc)
+
+
+def _evaluate(
+    output: Output,
+    dataset: str,
+    data: Path,
+    split: str,
+    photos: "list[FacePhoto]",
+    model: str,
+    seed: int,
+    pairs_csv: Path | None,
+    picture: Path | None,
+    engine: str,
+    thorough: bool,
+    threads: int | None,
+    compared: Compared | None,
+) -> None:
+    """What both commands do: register, measure, tell."""
+    import torch
+
+    from facewarp.core.model import load
+    from facewarp.training.datasets.crops import load_test_crops
+    from facewarp.training.evaluation.faces import evaluate_faces, write_pairs_csv
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    crops = load_test_crops(photos, seed)
+    if compared is not None:
+        if thorough:
+            what, fix = "methods are compared by one look at each face", "Leave one of the two out."
+            raise FacewarpError(what, "--thorough --methods", fix)
+        compare_faces(output, compared, crops, model, dataset, split, seed)
+        return
+    loaded = load(model, engine=engine)
+    if thorough:
+        from facewarp.face.tracking.augmented_inference import with_four_views
+
+        loaded = with_four_views(loaded)
+    with output.progress(f"evaluating {dataset}", total=len(crops), unit="pairs") as advance:
+        found, scores = evaluate_faces(loaded, crops, dataset, seed, split=split, advance=advance)
+    if pairs_csv is not None:
+        write_pairs_csv(pairs_csv, scores)
+    if picture is not None:
+        from facewarp.drawing.png import write_png
+        from facewarp.training.validation.face_sheets import sheet
+        from facewarp.training.validation.faces import example_pictures
+
+        write_png(picture, sheet(example_pictures(loaded, crops, scores)))
+    runs = loaded.engine.summary
+    output.emit_json({**found.to_dict(), "model": model, "data": data, "engine": runs})
+    output.say(_table(found))
+    output.say(_facts(found, model, runs))
+    for written in (pairs_csv, picture):
+        if written is not None:
+            output.say(f"Written: {escape(str(written))}")
+
+
+def _table(found: "FaceEvaluation") -> Table:
+    table = Table(title=f"{found.dataset} {found.split}: {found.n_pairs} pairs")
+    table.add_column("part")
+    table.add_column("Dice %", justify="right")
+    table.add_column("contour px", justify="right")
+    for part, dice in found.dice_per_part.items():
+        distance = found.contour_per_part_px[part]
+        table.add_row(part.replace("_", " "), number(dice, 1), number(distance, 2))
+    table.add_section()
+    table.add_row("[bold]mean[/]", f"[bold]{found.dice_mean:.1f}[/]", number(found.contour_px, 2))
+    before = (number(found.dice_initial, 1), number(found.contour_initial_px, 2))
+    table.add_row("unregistered", *before, style="dim")
+    return table
+
+
+def _facts(found: "FaceEvaluation", model: str, engine: str) -> str:
+    facts = {
+        "Dice": f"{found.dice_mean:.1f} %, standard deviation over pairs {found.dice_std:.1f}",
+        "landmarks": f"{number(found.landmark_px, 2)} px of the crop off"
+        if found.landmark_px == found.landmark_px
+        else "none in this data set",
+        "Jacobian": f"standard deviation {found.jacobian_std:.3f}",
+        "folds": f"{found.folds_percent:.3f} % of the pixels",
+        "own parts": f"Dice {number(found.parts_dice, 1)} %, the network's without registration",
+        "time": f"{1000 * found.seconds_per_pair:.1f} ms a pair (median)",
+        "crops": f"seed {found.seed}",
+        "model": f"{escape(model)}, {found.parameters / 1e6:.2f} M parameters",
+        "sha256": found.weights_sha256,
+        "engine": engine,
+        "machine": escape(found.machine),
+    }
+    return "\n".join(f"[bold]{name:<10}[/] {text}" for name, text in facts.items())

@@ -1,0 +1,176 @@
+"""``facewarp eval acdc``: measure a heart model, or many methods, on cine MRI."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from facewarp.cli.console import output_of
+from facewarp.cli.models.compare import Runs
+from facewarp.cli.models.compare_hearts import HeartMethods, compare_hearts
+from facewarp.errors import FacewarpError
+
+if TYPE_CHECKING:
+    from facewarp.training.evaluation.hearts import HeartEvaluation
+
+Model = Annotated[str, typer.Option(help="A shipped name, a weights file or a run's folder.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Threads of torch.", show_default="torch's own")
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only the first patients.")]
+
+
+class HeartProtocolName(StrEnum):
+    """The protocols of ``facewarp eval acdc``."""
+
+    PAPER = "paper"
+    MEMWARP = "memwarp"
+
+
+def acdc(
+    ctx: typer.Context,
+    data: Annotated[
+        Path, typer.Option(help="The challenge's patients: folders with Info.cfg, at any depth.")
+    ],
+    protocol: Annotated[
+        HeartProtocolName, typer.Option(help="Whose measurements to repeat.")
+    ] = HeartProtocolName.MEMWARP,
+    model: Model = "heart",
+    patients: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST|all",
+            help="Numbers, e.g. 18-20,38.",
+            show_default="the protocol's",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write a row per patient to this CSV file.")
+    ] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option(
+            help="Plot found against true volumes into this folder, as PNG; with --methods tables, "
+            "figures and a page."
+        ),
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw the best, the median and the worst patient as PNG.")
+    ] = None,
+    threads: Threads = None,
+    methods: HeartMethods = None,
+    runs: Runs = Path("runs"),
+    limit: Limit = None,
+) -> None:
+    """Measure on cine MRI of ACDC: end-diastole and end-systole, with their labels.
+
+    paper: end-systole to end-diastole, cubes of 1.56 mm, patients 15 to 20 of every 20. memwarp:
+    both ways, 1.8 x 1.8 x 10 mm, patients 18 to 20 of every 20, or the challenge's own test
+    patients where they are. Volumes and ejection fraction are those of ``facewarp cine``. With
+    --methods all, rivals are measured on the same patients; those not trained yet, or not
+    installed, are named with the command that helps.
+    """
+    import torch
+
+    from facewarp.core.model import load
+    from facewarp.training.evaluation.heart_protocols import PROTOCOLS
+    from facewarp.training.evaluation.hearts import evaluate_hearts, write_patients_csv
+
+    output = output_of(ctx)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    way = PROTOCOLS[protocol.value]
+    split, folders = way.patients(data, patients)
+    if limit is not None and limit < len(folders):
+        split, folders = f"{split}, the first {limit}", folders[:limit]
+    if methods is not None:
+        if picture is not None:
+            what = "--picture is of one model; --figures draws the methods' slices"
+            raise FacewarpError(what, "--picture", "Leave it out.")
+        compare_hearts(output, methods, runs, model, folders, way, split, out, figures)
+        return
+    loaded = load(model)
+    with output.progress("evaluating acdc", total=len(folders), unit="patients") as advance:
+        found, scores, volumes = evaluate_hearts(loaded, folders, way, split=split, advance=advance)
+    written = [path for path in (out, picture) if path is not None]
+    if out is not None:
+        write_patients_csv(out, scores, volumes)
+    if picture is not None:
+        from facewarp.drawing.png import write_png
+        from facewarp.training.validation.heart_sheets import sheet
+        from facewarp.training.validation.hearts import pictures_of
+
+        write_png(picture, sheet(pictures_of(loaded, folders, scores, way)))
+    if figures is not None:
+        from facewarp.training.validation.heart_sheets import write_volume_plots
+
+        origin = f"facewarp eval acdc, {split}; weights {found.weights_sha256[:12]}"
+        written += write_volume_plots(figures, volumes, f"{len(folders)} patients of ACDC", origin)
+    output.emit_json({**found.to_dict(), "model": model, "data": data})
+    output.say(_heart_table(found))
+    output.say(_heart_facts(found, model))
+    for path in written:
+        output.say(f"Written: {escape(str(path))}")
+
+
+def number(value: float, digits: int) -> str:
+    """A number as text, a dash where there is none."""
+    return "-" if value != value else f"{value:.{digits}f}"
+
+
+def _heart_table(found: "HeartEvaluation") -> Table:
+    table = Table(title=f"acdc, {found.protocol}: {found.n_pairs} patients")
+    for name in ("", "RV", "myocardium", "LV", "mean", "HD95 mm"):
+        table.add_column(name, justify="right" if name else "left")
+    parts = (found.dice_rv, found.dice_myo, found.dice_lv)
+    mean = f"[bold]{found.dice_mean:.1f}[/]"
+    table.add_row("Dice %", *(number(n, 1) for n in parts), mean, number(found.hd95_mm, 2))
+    initial = (number(found.dice_initial, 1), number(found.hd95_initial_mm, 2))
+    table.add_row("unregistered", "", "", "", *initial, style="dim")
+    return table
+
+
+def _heart_facts(found: "HeartEvaluation", model: str) -> str:
+    v = found.volumes
+    ways = "both directions" if found.directions == 2 else "end-systole to end-diastole"
+    facts = {
+        "patients": f"{found.split}; {ways}",
+        "Dice": f"{found.dice_mean:.1f} %, standard deviation over patients {found.dice_std:.1f}",
+        "Jacobian": f"standard deviation {found.jacobian_std:.3f}",
+        "SDlogJ": f"{found.sdlogj:.3f} of J + 3; {found.sdlogj_strict:.3f} of J itself",
+        "folds": f"{found.folds_percent:.3f} % of the voxels",
+        "own parts": f"Dice {number(found.parts_dice, 1)} %, the network's without registration",
+        "LV": _ventricle(
+            (v.edv_mae_ml, v.edv_bias_ml),
+            (v.esv_mae_ml, v.esv_bias_ml),
+            (v.ef_mae, v.ef_bias, v.ef_correlation),
+        ),
+        "RV": _ventricle(
+            (v.rv_edv_mae_ml, v.rv_edv_bias_ml),
+            (v.rv_esv_mae_ml, v.rv_esv_bias_ml),
+            (v.rv_ef_mae, v.rv_ef_bias, v.rv_ef_correlation),
+        ),
+        "time": f"{1000 * found.seconds_per_pair:.0f} ms a patient (median)",
+        "model": f"{escape(model)}, {found.parameters / 1e6:.2f} M parameters",
+        "sha256": found.weights_sha256,
+        "machine": escape(found.machine),
+    }
+    return "\n".join(f"[bold]{name:<10}[/] {text}" for name, text in facts.items())
+
+
+def _ventricle(
+    edv: tuple[float, float], esv: tuple[float, float], ef: tuple[float, float, float]
+) -> str:
+    """Mean absolute errors of volumes and ejection fraction, and their biases."""
+    return (
+        f"EDV {number(edv[0], 1)} ml off (bias {_signed(edv[1])}), ESV {number(esv[0], 1)} ml "
+        f"({_signed(esv[1])}), EF {number(ef[0], 1)} points ({_signed(ef[1])}), "
+        f"r = {number(ef[2], 3)}"
+    )
+
+
+def _signed(value: float) -> str:
+    return "-" if value != value else f"{value:+.1f}"

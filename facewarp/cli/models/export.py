@@ -1,0 +1,136 @@
+"""``facewarp export``: models for other programs, and 8-bit weights."""
+
+from enum import StrEnum
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from facewarp.cli.console import Output, output_of
+from facewarp.errors import FacewarpError
+
+if TYPE_CHECKING:
+    import torch
+
+    from facewarp.core.model import Model
+
+MOST_FACES = 300
+MARGINS = (1.7, 2.0, 2.3)
+
+
+class Format(StrEnum):
+    """What can be written."""
+
+    onnx = "onnx"
+    openvino = "openvino"
+    torchscript = "torchscript"
+    pt2 = "pt2"
+
+
+class GraphName(StrEnum):
+    """Which part of the method a file holds."""
+
+    pair = "pair"
+    both_ways = "both_ways"
+    parts = "parts"
+    fields = "fields"
+
+
+def export(
+    ctx: typer.Context,
+    model: Annotated[str, typer.Argument(help="A shipped name or a weights file.")] = "face",
+    format: Annotated[
+        Format, typer.Option(metavar="NAME", help="onnx, openvino, torchscript or pt2.")
+    ] = Format.onnx,
+    graph: Annotated[
+        GraphName,
+        typer.Option(
+            metavar="NAME",
+            help="pair: two images to a field; both_ways: an image and a template to two fields; "
+            "parts: an image to its parts; fields: parts of two to a field.",
+        ),
+    ] = GraphName.pair,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="PATH", show_default="MODEL-GRAPH", help="To write."),
+    ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="A folder of 8-bit weights for OpenVINO instead.")
+    ] = False,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Photographs whose faces the 8-bit ranges are learnt from.",
+            show_default="the demo clip",
+        ),
+    ] = None,
+) -> None:
+    """Write a model for other programs, with its configuration and the weights' hash inside.
+
+    pt2 is what torch.export saves; ExecuTorch starts from it. --int8 writes a folder named int8:
+    put it beside the weights file, and --engine openvino-int8 runs it.
+
+    Examples:
+      facewarp export face --format onnx --out face.onnx
+      facewarp export face --format openvino --graph both_ways
+      facewarp export runs/mine/model.safetensors --int8 --calibrate photos/ --out runs/mine/int8
+    """
+    from facewarp.core.export import export_model
+    from facewarp.core.model import load
+
+    if calibrate is not None and not int8:
+        raise typer.BadParameter("only --int8 is calibrated.", param_hint="--calibrate")
+    output = output_of(ctx)
+    loaded = load(model)
+    if int8:
+        target = _quantise(output, loaded, calibrate, out or Path("int8"))
+    else:
+        name = Path(model).stem if loaded.path is None else Path(model).name.split(".")[0]
+        target = export_model(loaded, out or Path(f"{name}-{graph}"), format.value, graph.value)
+    result = {"output": target, "format": "int8" if int8 else format, "graph": graph}
+    output.emit_json({**result, "weights_sha256": loaded.sha256})
+    output.say(f"Written: {target}")
+
+
+def _quantise(output: Output, model: "Model", photographs: Path | None, folder: Path) -> Path:
+    from facewarp.core.engines.quantization import quantise
+    from facewarp.core.export import metadata_of
+    from facewarp.core.model import template_guidance
+    from facewarp.face.template.template import Template
+
+    if model.config.kind != "face":
+        raise FacewarpError("8-bit weights are made of face models", model.path)
+    images, origin = _calibration_faces(output, photographs)
+    template = template_guidance(model, Template.load("average").probabilities)
+    about = {**metadata_of(model, "parts, fields"), "calibration": f"{len(images)} {origin}"}
+    output.say(f"Learning ranges from {len(images)} crops; this takes some minutes ...")
+    return quantise(model.net, images, template, folder, about)
+
+
+def _calibration_faces(output: Output, photographs: Path | None) -> "tuple[torch.Tensor, str]":
+    """Crops (N, 1, 320, 260) of every face in a folder's pictures, or of the demo clip's."""
+    import numpy as np
+    import torch
+
+    from facewarp.face.crop import Crop
+    from facewarp.face.tracking.tracker import FaceTracker
+    from facewarp.media.sources import open_source
+
+    path = photographs or Path(str(resources.files("facewarp.assets"))) / "demo" / "astronaut.mp4"
+    crops: list[Any] = []
+    with FaceTracker(engine="torch") as tracker, open_source(path) as source:
+        every = 1 if photographs else 8
+        for frame in source:
+            if frame.index % every or len(crops) >= MOST_FACES:
+                continue
+            tracker.reset()
+            for face in tracker(frame.image):
+                margin = MARGINS[len(crops) % len(MARGINS)]
+                crop = Crop.around_points(face.landmarks, margin=margin)
+                crops.append(crop.extract_grey(frame.image))
+    if not crops:
+        raise FacewarpError("no face was found to learn ranges from", path, "Give photographs.")
+    name = f"faces of {path.resolve().name}"
+    return torch.from_numpy(np.stack(crops)).float()[:, None] / 255, name

@@ -1,0 +1,1 @@
+"""Engines run the networks: base (the protocol), graphs, a module each, autotune, factory."""

@@ -1,0 +1,117 @@
+"""The protocol of engines, which run a network.
+
+===============  ==========================================================================
+torch            PyTorch itself: everywhere, on every device, 2D and 3D
+onnx             ONNX Runtime in float: processors, CUDA and Apple's where its build has them
+openvino         OpenVINO in float: Intel, AMD and ARM processors
+openvino-int8    OpenVINO on the 8-bit weights that ship beside some models
+===============  ==========================================================================
+"""
+
+import os
+import threading
+from importlib.util import find_spec
+from typing import Final, Protocol
+
+import torch
+from torch import Tensor
+
+ENGINES: Final = ("torch", "onnx", "openvino", "openvino-int8")
+"""Every engine by name."""
+
+AUTO: Final = "auto"
+
+PACKAGES: Final = {"onnx": "onnxruntime", "openvino": "openvino", "openvino-int8": "openvino"}
+"""The package that each engine needs."""
+
+
+class Engine(Protocol):
+    """How a network runs.
+
+    Tensors come and go as float32 on the CPU, whatever the device; results are the caller's own.
+    Calls from several threads wait for each other.
+
+    Attributes:
+        name: one of :data:`ENGINES`.
+        summary: what runs, for people: versions, precision, device.
+    """
+
+    name: str
+    summary: str
+
+    def parts(self, images: Tensor) -> Tensor:
+        """Part probabilities ``(B, K, *feature_shape)`` of images ``(B, 1, *grid_shape)``."""
+
+    def fields(self, fixed: Tensor, moving: Tensor) -> Tensor:
+        """Fields ``(B, n, *field_shape)`` px, from part probabilities of fixed and moving."""
+
+    def both_ways(self, images: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
+        """Parts of images ``(B, K, ...)``, and their fields with a template ``(2 B, n, ...)``.
+
+        The first B fields are those with the image fixed and the template moving, the others
+        those of the other direction.
+
+        Args:
+            images: ``(B, 1, *grid_shape)`` in [0, 1].
+            template: the template's soft labels ``(1, K, *feature_shape)``.
+        """
+
+    def use_threads(self, count: int) -> None:
+        """Run on so many of the processor's threads from now on."""
+
+
+class GraphEngine:
+    """An engine made of graphs that are built when they are first run.
+
+    Args:
+        name: see :class:`Engine`.
+        summary: likewise.
+    """
+
+    def __init__(self, name: str, summary: str) -> None:
+        self.name = name
+        self.summary = summary
+        self._lock = threading.Lock()
+
+    def parts(self, images: Tensor) -> Tensor:
+        """See :class:`Engine`."""
+        with self._lock:
+            return self.run("parts", images)[0]
+
+    def fields(self, fixed: Tensor, moving: Tensor) -> Tensor:
+        """See :class:`Engine`."""
+        with self._lock:
+            return self.run("fields", fixed, moving)[0]
+
+    def both_ways(self, images: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
+        """See :class:`Engine`."""
+        templates = template.expand(len(images), *[-1] * (template.ndim - 1))
+        with self._lock:
+            parts, fields = self.run("both_ways", images, templates)
+        return parts, fields
+
+    def use_threads(self, count: int) -> None:
+        """See :class:`Engine`; torch's own threads are the whole process's."""
+        torch.set_num_threads(count)
+
+    def run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
+        """Run a graph of `graphs.GRAPHS` on inputs of one batch size."""
+        raise AssertionError("an engine defines how it runs")
+
+
+def share_cores(engine: Engine, *, in_pipeline: bool = False) -> None:
+    """Choose threads that don't fight.
+
+    Where another engine runs the network torch keeps to one thread: what is left to it is small,
+    and its others would spin. In a pipeline, where decoding, drawing and encoding go on beside
+    it, an engine takes half of the cores: more of them answer sooner but get less done.
+    """
+    if in_pipeline:
+        engine.use_threads(max(1, (os.cpu_count() or 2) // 2))
+    if engine.name != "torch":
+        torch.set_num_threads(1)
+
+
+def is_installed(name: str) -> bool:
+    """Whether the package that an engine needs is there."""
+    return name == "torch" or find_spec(PACKAGES[name]) is not None

@@ -1,0 +1,102 @@
+"""Make an engine by name, or the quickest one here."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from facewarp.core.engines.autotune import choose
+from facewarp.core.engines.base import AUTO, ENGINES, PACKAGES, Engine, is_installed
+from facewarp.core.networks.guided_registration import GuidedRegistration
+from facewarp.errors import FacewarpError
+
+_EXTRAS: Final = {"onnx": "onnx", "openvino": "openvino", "openvino-int8": "openvino"}
+
+_Maker = Callable[[GuidedRegistration, torch.device, str, Path | None], Engine]
+
+
+def make_engine(
+    name: str,
+    net: GuidedRegistration,
+    *,
+    device: str | torch.device = "cpu",
+    key: str = "",
+    int8: Path | None = None,
+) -> Engine:
+    """An engine by name.
+
+    Args:
+        name: one of :data:`ENGINES`, or ``"auto"``: torch on every device but the CPU, there the
+            quickest that is installed, which is measured once per machine and remembered. Where
+            ``FACEWARP_ENGINE`` is set, ``"auto"`` stands for what it names.
+        net: the network; it is copied.
+        device: where torch runs it; other engines choose for themselves.
+        key: what the network's weights are known by (their sha256), so that what is converted
+            and measured can be kept for the next time; empty for weights of no file.
+        int8: the network's 8-bit weights, where it has any.
+
+    Raises:
+        FacewarpError: no such engine, or not installed, or it can't run this network.
+    """
+    device = torch.device(device)
+    if name == AUTO:
+        name = os.environ.get("FACEWARP_ENGINE") or AUTO
+    if name == AUTO:
+        return choose(net, device, key, int8, make_engine)
+    if name not in ENGINES:
+        raise FacewarpError(
+            f"there is no engine {name!r}", fix=f"Engines: {', '.join((AUTO, *ENGINES))}."
+        )
+    if not is_installed(name):
+        raise FacewarpError(
+            f"the engine {name} needs {PACKAGES[name]}, which is not installed",
+            fix=f'pip install "facewarp[{_EXTRAS[name]}]"',
+        )
+    if name != "torch" and net.config.ndim != 2:
+        raise FacewarpError(
+            f"the engine {name} runs networks of images, not of volumes", fix="Use --engine torch."
+        )
+    if name != "torch" and device.type != "cpu":
+        raise FacewarpError(
+            f"the engine {name} can't be sent to {device}", fix="Leave --device out, or use torch."
+        )
+    return _MAKERS[name](net, device, key, int8)
+
+
+def _torch(net: GuidedRegistration, device: torch.device, key: str, int8: Path | None) -> Engine:
+    from facewarp.core.engines.torch_engine import TorchEngine
+
+    return TorchEngine(net, device)
+
+
+def _onnx(net: GuidedRegistration, device: torch.device, key: str, int8: Path | None) -> Engine:
+    from facewarp.core.engines.onnx_engine import OnnxEngine
+
+    return OnnxEngine(net, key)
+
+
+def _openvino(net: GuidedRegistration, device: torch.device, key: str, int8: Path | None) -> Engine:
+    from facewarp.core.engines.openvino_engine import OpenVinoEngine
+
+    return OpenVinoEngine.of_network(net, key)
+
+
+def _int8(net: GuidedRegistration, device: torch.device, key: str, int8: Path | None) -> Engine:
+    from facewarp.core.engines.openvino_engine import OpenVinoEngine
+
+    if int8 is None:
+        raise FacewarpError(
+            "this model has no 8-bit weights",
+            fix="Use --engine openvino, or make some: facewarp export --int8.",
+        )
+    return OpenVinoEngine.of_int8(net, int8)
+
+
+_MAKERS: Final[dict[str, _Maker]] = {
+    "torch": _torch,
+    "onnx": _onnx,
+    "openvino": _openvino,
+    "openvino-int8": _int8,
+}

@@ -1,0 +1,130 @@
+"""What engines run: the network as graphs with fixed shapes, part probabilities in between."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from facewarp.core import config, fields, geometry
+from facewarp.core.networks import guided_registration, layers, part_net, reg_net
+from facewarp.core.networks.guided_registration import GuidedRegistration
+from facewarp.core.networks.layers import fold_batch_norms
+
+
+class PartsGraph(nn.Module):
+    """Images to part probabilities."""
+
+    inputs = ("images",)
+    outputs = ("parts",)
+
+    def __init__(self, net: GuidedRegistration) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Part probabilities ``(B, K, *feature_shape)`` of images ``(B, 1, *grid_shape)``."""
+        return self.net.features(images).softmax(1)
+
+
+class FieldsGraph(nn.Module):
+    """Part probabilities of pairs to their fields."""
+
+    inputs = ("fixed", "moving")
+    outputs = ("fields",)
+
+    def __init__(self, net: GuidedRegistration) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, fixed: Tensor, moving: Tensor) -> Tensor:
+        """Fields ``(B, n, *field_shape)`` in px of that grid, from fixed into moving.
+
+        Args:
+            fixed: probabilities of the fixed images ``(B, K, *feature_shape)``.
+            moving: probabilities of the moving images.
+        """
+        totals, _ = self.net.register(*(self.net.guidance_of(p) for p in (fixed, moving)))
+        return totals[-1]
+
+
+class BothWaysGraph(nn.Module):
+    """Images and a template to parts, and to the fields of both directions: a tracker's frame."""
+
+    inputs = ("images", "template")
+    outputs = ("parts", "fields")
+
+    def __init__(self, net: GuidedRegistration) -> None:
+        super().__init__()
+        self.parts = PartsGraph(net)
+        self.fields = FieldsGraph(net)
+
+    def forward(self, images: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
+        """Parts ``(B, K, ...)`` and fields ``(2 B, n, ...)``: images fixed, then template fixed.
+
+        Args:
+            images: ``(B, 1, *grid_shape)`` in [0, 1].
+            template: the template's soft labels ``(B, K, *feature_shape)``.
+        """
+        parts = self.parts(images)
+        return parts, self.fields(torch.cat([parts, template]), torch.cat([template, parts]))
+
+
+class PairGraph(nn.Module):
+    """Two images to the field from the first into the second, and to the parts of both."""
+
+    inputs = ("fixed", "moving")
+    outputs = ("field", "parts_fixed", "parts_moving")
+
+    def __init__(self, net: GuidedRegistration) -> None:
+        super().__init__()
+        self.parts = PartsGraph(net)
+        self.fields = FieldsGraph(net)
+
+    def forward(self, fixed: Tensor, moving: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Fields ``(B, n, *field_shape)`` and parts, of images ``(B, 1, *grid_shape)``."""
+        parts_fixed, parts_moving = self.parts(fixed), self.parts(moving)
+        return self.fields(parts_fixed, parts_moving), parts_fixed, parts_moving
+
+
+Graph = PartsGraph | FieldsGraph | BothWaysGraph | PairGraph
+GRAPHS: dict[str, type[PartsGraph | FieldsGraph | BothWaysGraph | PairGraph]] = {
+    "parts": PartsGraph,
+    "fields": FieldsGraph,
+    "both_ways": BothWaysGraph,
+    "pair": PairGraph,
+}
+"""Every graph by name."""
+
+
+def lean(net: GuidedRegistration) -> GuidedRegistration:
+    """A copy of a network for inference alone, on the CPU, that graphs are made of."""
+    folded = fold_batch_norms(net).cpu()
+    folded.requires_grad_(False)
+    with torch.no_grad():  # builds the splines' matrices: a trace would record how
+        FieldsGraph(folded)(*example_inputs(folded, "fields"))
+    return folded
+
+
+def example_inputs(net: GuidedRegistration, graph: str, batch: int = 1) -> tuple[Tensor, ...]:
+    """Inputs of a graph's shapes: a grey picture, and parts that are equally likely."""
+    config = net.config
+    images = torch.full((batch, 1, *config.grid_shape), 0.5)
+    if graph == "parts":
+        return (images,)
+    if graph == "pair":
+        return images, images / 2
+    even = torch.full((batch, config.n_classes, *config.feature_shape), 1 / config.n_classes)
+    return (images, even) if graph == "both_ways" else (even, even.clone())
+
+
+@cache
+def code_version() -> str:
+    """What the code that graphs are made from is known by: converted graphs fit no other."""
+    modules = (config, part_net, fields, geometry, layers, guided_registration, reg_net)
+    digest = hashlib.sha256()
+    for module in modules:
+        digest.update(Path(str(module.__file__)).read_bytes())
+    digest.update(Path(__file__).read_bytes())
+    return digest.hexdigest()[:12]

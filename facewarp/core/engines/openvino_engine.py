@@ -1,0 +1,267 @@
+"""OpenVINO: the quickest way on most processors, in float or on 8-bit weights.
+
+It is imported without its telemetry, which would send an event on import and on conversion.
+"""
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from facewarp.core.engines.base import GraphEngine
+from facewarp.core.engines.graphs import GRAPHS, code_version, example_inputs, lean
+from facewarp.core.networks.guided_registration import GuidedRegistration
+from facewarp.errors import FacewarpError
+from facewarp.system.atomic_files import written
+from facewarp.system.user_folders import cache_folder
+
+_log = logging.getLogger(__name__)
+
+BATCHES: Final = (4, 2, 1)
+"""Batch sizes that are compiled; others are run in parts."""
+
+_FEW_CHANNELS = 4  # up to which OpenVINO's pooling spends most of its time on changing layouts
+
+
+class OpenVinoEngine(GraphEngine):
+    """OpenVINO on the CPU, each graph compiled per batch size and kept for the next start.
+
+    Args:
+        name: see :class:`~facewarp.core.engines.base.Engine`.
+        summary: likewise.
+        models: where the graphs are read from, by name.
+        compiled: a folder for what is compiled; None keeps nothing.
+        threads: how many to use; None for OpenVINO's choice.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        summary: str,
+        models: Mapping[str, Any],
+        compiled: Path | None,
+        threads: int | None = None,
+    ) -> None:
+        super().__init__(name, summary)
+        self._models = models
+        self._threads = threads
+        self._core = openvino().Core()
+        if compiled is not None:
+            self._core.set_property({"CACHE_DIR": str(compiled)})
+        self._requests: dict[tuple[str, int], Any] = {}
+
+    @classmethod
+    def of_network(cls, net: GuidedRegistration, key: str) -> "OpenVinoEngine":
+        """In float; what is converted is kept under ``key`` unless that is empty."""
+        ov, folder = openvino(), cache_folder() if key else None
+        summary = f"OpenVINO {_version(ov)}, fp32, {os.cpu_count()} cores"
+        if folder is None:
+            return cls("openvino", summary, _Converted(net, None), None)
+        kept = folder / f"openvino-{_version(ov)}"
+        models = _Converted(net, kept / f"{key[:16]}-{code_version()}")
+        return cls("openvino", summary, models, kept / "compiled")
+
+    @classmethod
+    def of_int8(cls, net: GuidedRegistration, folder: Path) -> "OpenVinoEngine":
+        """On the 8-bit weights in a folder: ``parts.xml`` and ``fields.xml`` with their ``.bin``.
+
+        Raises:
+            FacewarpError: they can't be read.
+        """
+        ov, cache = openvino(), cache_folder()
+        summary = f"OpenVINO {_version(ov)}, int8, {os.cpu_count()} cores"
+        kept = cache / f"openvino-{_version(ov)}" / "compiled" if cache else None
+        return cls("openvino-int8", summary, _Quantised(net, folder), kept)
+
+    def use_threads(self, count: int) -> None:
+        """See `base.Engine`; graphs are compiled again when next run."""
+        with self._lock:
+            self._threads = count
+            self._requests.clear()
+
+    def run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
+        """See :class:`~facewarp.core.engines.base.GraphEngine`."""
+        left, pieces = [np.ascontiguousarray(value.numpy()) for value in inputs], []
+        while len(left[0]):
+            size = next(size for size in BATCHES if size <= len(left[0]))
+            request = self._request(graph, size)
+            request.infer([value[:size] for value in left], share_inputs=True, share_outputs=True)
+            pieces.append(
+                [request.get_output_tensor(i).data for i in range(len(request.model_outputs))]
+            )
+            if len(left[0]) > size:
+                pieces[-1] = [value.copy() for value in pieces[-1]]
+            left = [value[size:] for value in left]
+        if graph == "both_ways" and len(pieces) > 1:  # each piece has both directions
+            halves = [np.split(fields, 2) for _, fields in pieces]
+            parts = np.concatenate([piece[0] for piece in pieces])
+            fields = np.concatenate([half[way] for way in (0, 1) for half in halves])
+            return [torch.from_numpy(parts), torch.from_numpy(fields)]
+        return [torch.from_numpy(np.concatenate(values)) for values in zip(*pieces, strict=True)]
+
+    def _request(self, graph: str, batch: int) -> Any:
+        if (graph, batch) not in self._requests:
+            model = self._models[graph].clone()
+            model.reshape(
+                {port: [batch, *list(port.get_partial_shape())[1:]] for port in model.inputs}
+            )
+            _pool_by_convolution(model)
+            settings: dict[str, Any] = {
+                "PERFORMANCE_HINT": "LATENCY",
+                "INFERENCE_PRECISION_HINT": "f32",  # left alone it takes bf16: slower, and coarse
+                "ENABLE_CPU_PINNING": False,  # other threads of a video's way need the cores too
+            }
+            if self._threads is not None:
+                settings["INFERENCE_NUM_THREADS"] = self._threads
+            compiled = self._core.compile_model(model, "CPU", settings)
+            self._requests[graph, batch] = compiled.create_infer_request()
+        return self._requests[graph, batch]
+
+
+def openvino() -> Any:
+    """The package, imported so that its telemetry is never loaded."""
+    if "openvino" not in sys.modules:
+        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
+
+
+def convert(net: GuidedRegistration, graph: str) -> Any:
+    """An ``openvino.Model`` of a graph, any batch size, without OpenVINO's own converter program.
+
+    Args:
+        net: a network without batch norms, see :func:`facewarp.core.engines.graphs.lean`.
+        graph: one of :data:`facewarp.core.engines.graphs.GRAPHS`.
+    """
+    openvino()
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    inputs = example_inputs(net, graph)
+    module = GRAPHS[graph](net)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # shapes become constants; that is meant
+        traced = torch.jit.trace(module, inputs, check_trace=False)  # type: ignore[no-untyped-call]
+        decoder = TorchScriptPythonDecoder(traced, example_input=inputs)
+        frontend = FrontEndManager().load_by_framework("pytorch")
+        model = frontend.convert(frontend.load(decoder))
+    for port, name, value in zip(model.inputs, module.inputs, inputs, strict=True):
+        port.get_tensor().set_names({name})
+        port.get_node().set_friendly_name(name)
+        port.get_node().set_partial_shape(openvino().PartialShape([-1, *value.shape[1:]]))
+        port.get_node().set_element_type(openvino().Type.f32)
+    for port, name in zip(model.outputs, module.outputs, strict=True):
+        port.get_tensor().set_names({name})
+    model.validate_nodes_and_infer_types()
+    return model
+
+
+class _Converted(dict[str, Any]):
+    """The graphs of a network, converted when asked for, and kept in a folder."""
+
+    def __init__(self, net: GuidedRegistration, folder: Path | None) -> None:
+        super().__init__()
+        self._net, self._folder = net, folder
+        self._lean: GuidedRegistration | None = None
+
+    def __missing__(self, graph: str) -> Any:
+        file = self._folder / f"{graph}.xml" if self._folder else None
+        if file is not None and file.is_file():
+            try:
+                self[graph] = openvino().Core().read_model(file)
+                return self[graph]
+            except RuntimeError as error:  # damaged: made anew
+                _log.debug("%s: %s", file, error)
+        if self._lean is None:
+            self._lean = lean(self._net)
+        self[graph] = convert(self._lean, graph)
+        if file is not None:
+            save(self[graph], file)
+        return self[graph]
+
+
+class _Quantised(dict[str, Any]):
+    """The graphs of 8-bit weights: two that are read, and the one that joins them."""
+
+    def __init__(self, net: GuidedRegistration, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def __missing__(self, graph: str) -> Any:
+        if graph == "both_ways":
+            self[graph] = join(self["parts"].clone(), self["fields"].clone())
+        else:
+            file = self._folder / f"{graph}.xml"
+            try:
+                self[graph] = openvino().Core().read_model(file)
+            except RuntimeError as error:
+                raise FacewarpError(
+                    "the 8-bit weights can't be read", file, "Make them anew: facewarp export."
+                ) from error
+        return self[graph]
+
+
+def join(parts: Any, fields: Any) -> Any:
+    """One model of both: images and a template to parts and to the fields of both directions.
+
+    Args:
+        parts: the model of ``images`` to ``parts``; it is used up.
+        fields: the model of ``fixed`` and ``moving`` to ``fields``; likewise.
+    """
+    ov = openvino()
+    from openvino import opset13 as ops
+
+    found = parts.output("parts").get_node().input_value(0)
+    shape = [-1, *list(fields.input("fixed").get_partial_shape())[1:]]
+    template = ops.parameter(ov.PartialShape(shape), np.float32, name="template")
+    template.output(0).get_tensor().set_names({"template"})
+    pairs = {"fixed": [found, template], "moving": [template, found]}
+    for name, pair in pairs.items():
+        fields.input(name).get_node().output(0).replace(ops.concat(pair, 0).output(0))
+    end = fields.output("fields").get_node().input_value(0)
+    results = [ops.result(found), ops.result(end)]
+    return ov.Model(results, [parts.input("images").get_node(), template], "both_ways")
+
+
+def save(model: Any, file: Path, about: Mapping[str, str] | None = None) -> None:
+    """Write a model as ``.xml`` and ``.bin`` in float32, with what is to be known about it."""
+    for name, text in (about or {}).items():
+        model.set_rt_info(text, ["facewarp", name])
+    with written(file) as graph, written(file.with_suffix(".bin")) as kernels:
+        openvino().save_model(model, str(graph), compress_to_fp16=False)
+        graph.with_suffix(".bin").replace(kernels)
+
+
+def _pool_by_convolution(model: Any) -> None:
+    """Replace means over cells of few channels by convolutions, which do it in place.
+
+    OpenVINO pools in blocks of 16 channels: a field's two are spread out for it, which takes six
+    times as long as the mean.
+    """
+    from openvino import opset13 as ops
+
+    for node in model.get_ops():
+        if node.get_type_name() != "AvgPool":
+            continue
+        kernel: Sequence[int] = node.get_attributes()["kernel"]
+        channels = node.get_input_partial_shape(0)[1].get_length()
+        if channels > _FEW_CHANNELS:
+            continue
+        mean = np.full((channels, 1, 1, *kernel), 1 / np.prod(kernel), np.float32)
+        zero = [0] * len(kernel)
+        pooled = ops.group_convolution(
+            node.input_value(0), ops.constant(mean), kernel, zero, zero, [1] * len(kernel)
+        )
+        node.output(0).replace(pooled.output(0))
+
+
+def _version(ov: Any) -> str:
+    return str(ov.__version__).split("-")[0]

@@ -1,0 +1,105 @@
+"""8-bit weights of a network, for OpenVINO: convolutions in int8, everything in px in float."""
+
+import json
+import logging
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from facewarp.core.engines.graphs import FieldsGraph, PartsGraph, lean
+from facewarp.core.engines.openvino_engine import convert, openvino, save
+from facewarp.core.networks.guided_registration import GuidedRegistration
+from facewarp.core.weights import file_sha256
+from facewarp.errors import FacewarpError
+
+FEWEST: Final = 8
+"""Pictures below which ranges can't be told."""
+
+_FLOAT_OUTPUTS: Final = 16  # convolutions of fewer channels are the networks' last: they stay float
+
+
+def quantise(
+    net: GuidedRegistration,
+    images: Tensor,
+    template: Tensor,
+    folder: Path,
+    about: Mapping[str, str],
+) -> Path:
+    """Write a network's 8-bit weights, their ranges learnt from pictures.
+
+    Args:
+        net: the network.
+        images: what it will see ``(N, 1, *grid_shape)`` in [0, 1], of many kinds.
+        template: the soft labels ``(1, K, *feature_shape)`` that they will be registered with.
+        folder: where ``parts``, ``fields`` (``.xml`` and ``.bin``) and ``about.json`` are written.
+        about: what is to be known of them; ``weights_sha256`` binds them to the float weights.
+
+    Raises:
+        FacewarpError: NNCF or OpenVINO is missing, the network is one of volumes, or there are
+            fewer than :data:`FEWEST` images.
+    """
+    if find_spec("nncf") is None or find_spec("openvino") is None:
+        raise FacewarpError(
+            "8-bit weights are made with OpenVINO and NNCF, which are not both installed",
+            fix='pip install "facewarp[openvino]" nncf',
+        )
+    if net.config.ndim != 2:
+        raise FacewarpError("8-bit weights are for networks of images, not of volumes")
+    if len(images) < FEWEST:
+        raise FacewarpError(
+            f"{len(images)} faces are too few to learn ranges from",
+            fix=f"Give {FEWEST} or more; 100 to 300 are good.",
+        )
+    folded = lean(net)
+    with torch.inference_mode():
+        parts = torch.cat([PartsGraph(folded)(image[None]) for image in images])
+        FieldsGraph(folded)(parts[:1], template)
+    pairs = [pair for part in parts for pair in _both(part[None], template)]
+    pairs += [_arrays(parts[i : i + 1], parts[i - 1 : i]) for i in range(len(parts))][1:]
+    samples = {"parts": [_arrays(image[None]) for image in images], "fields": pairs}
+    folder.mkdir(parents=True, exist_ok=True)
+    for graph, inputs in samples.items():
+        save(_quantised(convert(folded, graph), inputs), folder / f"{graph}.xml", about)
+    files = {file.name: file_sha256(file) for file in sorted(folder.glob("*.[xb]*"))}
+    text = json.dumps({**about, "files": files}, indent=1) + "\n"
+    (folder / "about.json").write_text(text, "utf-8")
+    return folder
+
+
+def _quantised(model: Any, inputs: list[list[npt.NDArray[np.float32]]]) -> Any:
+    """A converted graph with 8-bit convolutions."""
+    openvino()  # first, so that NNCF finds no telemetry either
+    import nncf
+
+    logging.getLogger("nncf").setLevel(logging.ERROR)
+    nodes = model.get_ops()
+    kinds = {node.get_type_name() for node in nodes} - {"Convolution"}
+    last = [
+        node.get_friendly_name()
+        for node in nodes
+        if node.get_type_name() == "Convolution"
+        and node.get_output_partial_shape(0)[1].get_length() < _FLOAT_OUTPUTS
+        and node.get_input_partial_shape(0)[1].get_length() > 1
+    ]
+    return nncf.quantize(
+        model,
+        nncf.Dataset(inputs),
+        preset=nncf.QuantizationPreset.MIXED,
+        subset_size=len(inputs),
+        fast_bias_correction=False,
+        ignored_scope=nncf.IgnoredScope(types=sorted(kinds), names=last, validate=False),
+    )
+
+
+def _both(parts: Tensor, template: Tensor) -> list[list[npt.NDArray[np.float32]]]:
+    return [_arrays(parts, template), _arrays(template, parts)]
+
+
+def _arrays(*tensors: Tensor) -> list[npt.NDArray[np.float32]]:
+    return [np.ascontiguousarray(tensor.numpy(), np.float32) for tensor in tensors]

@@ -1,0 +1,1 @@
+"""The networks: layers -> part_net -> reg_net -> guided_registration."""

@@ -1,0 +1,1 @@
+"""Draw on images: compositing -> text -> palette -> contact_sheet, png."""

@@ -1,0 +1,83 @@
+"""Displacement fields of a face crop, on the grid that the network gives them on.
+
+A field is (2, h, w), x before y, in px of the crop whatever its grid; the grid divides the crop
+evenly, and its point (i, j) is the middle of the crop's cell (i, j). Between the points a field is
+linear, and beyond the outermost ones it stays as it is there.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.face.crop import CROP_SHAPE
+
+GRID_PX = 4
+"""Crop px between the points of the shipped network's fields, on which faces are smoothed."""
+GRID_SHAPE = (CROP_SHAPE[0] // GRID_PX, CROP_SHAPE[1] // GRID_PX)
+Field = NDArray[np.float32]
+
+
+def cell_px(field: NDArray[np.floating]) -> tuple[float, float]:
+    """Width and height of a field's cells, crop px."""
+    height, width = field.shape[1:]
+    return CROP_SHAPE[1] / width, CROP_SHAPE[0] / height
+
+
+def dense(field: Field) -> Field:
+    """A field at every px of the crop, (2, 320, 260)."""
+    return resized(field, CROP_SHAPE)
+
+
+def resized(field: Field, shape: tuple[int, int]) -> Field:
+    """A field on a grid (h, w); the field itself where that is its own."""
+    if field.shape[1:] == shape:
+        return field
+    fine = np.empty((2, *shape), np.float32)
+    for channel, target in zip(field, fine, strict=True):
+        cv2.resize(channel, shape[::-1], dst=target, interpolation=cv2.INTER_LINEAR)
+    return fine
+
+
+def sampled(field: Field, points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Displacements (N, 2) of points (N, 2), both in px of the crop."""
+    where = ((np.asarray(points) + 0.5) / cell_px(field) - 0.5).astype(np.float32)
+    x, y = (np.ascontiguousarray(axis)[None] for axis in where.T)
+    moved = [
+        cv2.remap(channel, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+        for channel in field
+    ]
+    return np.stack(moved, axis=-1).astype(np.float64)
+
+
+def carried_on(
+    first: NDArray[np.float32], second: NDArray[np.float32] | None
+) -> NDArray[np.float32]:
+    """One field (2, h, w) px in place of two, ``first(p) + second(p + first(p))``; None is zero."""
+    if second is None:
+        return first
+    height, width = first.shape[1:]
+    x = np.arange(width, dtype=np.float32)[None] + first[0]
+    y = np.arange(height, dtype=np.float32)[:, None] + first[1]
+    return np.stack(
+        [
+            own + cv2.remap(c, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
+            for own, c in zip(first, np.ascontiguousarray(second), strict=True)
+        ]
+    )
+
+
+def resampled(rgba: NDArray[np.uint8], field_px: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """A picture (h, w, 4) of any size, straight alpha, warped by a field (2, 320, 260)."""
+    height, width = rgba.shape[:2]
+    across, down = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
+    scale = width / field_px.shape[2], height / field_px.shape[1]
+    x, y = (
+        start + k * cv2.resize(np.ascontiguousarray(u), (width, height))
+        for start, k, u in zip((across, down[:, None]), scale, field_px, strict=True)
+    )
+    factor = np.full_like(rgba, 255)
+    factor[..., :3] = rgba[..., 3:]
+    moved = cv2.remap(cv2.multiply(rgba, factor, scale=1 / 255), x, y, cv2.INTER_LINEAR)
+    opaque = np.full_like(moved, 255)
+    opaque[..., :3] = cv2.max(moved[..., 3], 1)[..., None]
+    return np.asarray(cv2.divide(moved, opaque, scale=255), np.uint8)

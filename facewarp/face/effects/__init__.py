@@ -1,0 +1,1 @@
+"""Effects: options -> base -> one module an effect -> plugins -> factory; gallery and preview."""

@@ -1,0 +1,65 @@
+"""Layers drawn on the faces of a frame: part labels, the mesh, and textures."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.errors import FacewarpError
+from facewarp.face.rendering.face_tags import draw_tag
+
+if TYPE_CHECKING:
+    from facewarp.face.face import Face
+    from facewarp.face.template.template import Template
+
+
+class FaceEffect(ABC):
+    """An effect that draws on each face in turn, then tags them.
+
+    Args:
+        opacity: 0..1; at 0 nothing is drawn.
+        annotate: whether each face gets a tag with its id, state and confidence.
+    """
+
+    def __init__(self, opacity: float, annotate: bool) -> None:
+        if not 0 <= opacity <= 1:
+            raise FacewarpError(f"an opacity is within 0..1, not {opacity}")
+        self.opacity = opacity
+        self.annotate = annotate
+        self._template: Template | None = None
+
+    def __call__(
+        self, frame: NDArray[np.uint8], faces: Sequence["Face"], template: "Template"
+    ) -> NDArray[np.uint8]:
+        """A copy of the frame, HxWx3 uint8 RGB, with the effect on its faces."""
+        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+            raise FacewarpError(
+                f"effects take frames HxWx3 uint8, got {frame.dtype} of shape {frame.shape}",
+                fix="Convert it with facewarp.face.image_formats.to_rgb.",
+            )
+        if template is not self._template:
+            self._prepare(template)
+            self._template = template
+        out = np.array(frame, order="C")
+        if self.opacity > 0:
+            for face in faces:
+                if face.state != "lost":
+                    self._draw(out, face, template)
+        if self.annotate:
+            self._annotate(out, faces)
+        return out
+
+    def _annotate(self, frame: NDArray[np.uint8], faces: Sequence["Face"]) -> None:
+        """Tag every face, in place."""
+        for face in faces:
+            draw_tag(frame, face)
+
+    @abstractmethod
+    def _prepare(self, template: "Template") -> None:
+        """Whatever depends on the template alone; called once for each template."""
+
+    @abstractmethod
+    def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
+        """Draw on one face, in place."""

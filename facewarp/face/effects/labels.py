@@ -1,0 +1,98 @@
+"""Effect `labels`: tint and outline the template's parts on each face."""
+
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.drawing.compositing import _SHIFT, fixed_point
+from facewarp.face.effects.base import FaceEffect
+from facewarp.face.parts import PART_COLORS, FacePart
+from facewarp.face.rendering.template_overlay import TemplatePicture
+from facewarp.face.template.contours import part_contours
+
+if TYPE_CHECKING:
+    from facewarp.face.face import Face
+    from facewarp.face.template.template import Template
+
+
+class Labels(FaceEffect):
+    """The template's parts on the face: soft tints in the skin's own light, thin contours.
+
+    Args:
+        opacity: 0..1 of the tints and contours.
+        annotate: see :class:`FaceEffect`.
+    """
+
+    TINT: Final = {
+        FacePart.FACE: 0.5,
+        FacePart.BROW_LEFT: 0.62,
+        FacePart.BROW_RIGHT: 0.62,
+        FacePart.EYE_LEFT: 0.5,
+        FacePart.EYE_RIGHT: 0.5,
+        FacePart.NOSE: 0.42,
+        FacePart.MOUTH: 0.55,
+    }
+    """Opacity of each part's tint."""
+
+    _RIM: Final = 0.18  # tint of the middle of the face, as a share of that at its outline
+    _LINE_ALPHA: Final = 0.9
+    _LINE_WIDTH: Final = 3  # quarters of a template px
+    _LINE_WHITE: Final = 0.45  # how far a contour is from its part's colour towards white
+
+    def __init__(self, opacity: float = 1.0, annotate: bool = True) -> None:
+        super().__init__(opacity, annotate)
+
+    def _prepare(self, template: "Template") -> None:
+        probabilities = np.asarray(template.probabilities, dtype=np.float32)
+        fine = [
+            cv2.resize(part, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
+            for part in probabilities
+        ]
+        # Squared and normalised again: edges stay soft, but no part bleeds far into the next.
+        sharp = np.stack(fine) ** 2
+        sharp /= np.maximum(sharp.sum(axis=0), 1e-6)
+        tint = np.zeros(len(PART_COLORS), np.float32)
+        tint[list(self.TINT)] = list(self.TINT.values())
+        weighted = sharp * tint[:, None, None]
+        # The skin is tinted most along the outline, where the tint tells the face from the rest.
+        inside = 1 - sharp[FacePart.BACKGROUND]
+        weighted[FacePart.FACE] *= self._RIM + (1 - self._RIM) * _rim(inside)
+        alpha = weighted.sum(axis=0)
+        colour = np.einsum("chw,ck->hwk", weighted, PART_COLORS.astype(np.float32))
+        colour /= np.maximum(alpha, 1e-6)[..., None]
+        rgba = np.rint(np.dstack([colour, alpha * 255])).astype(np.uint8)
+        rgba = cv2.resize(rgba, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
+        for part in self.TINT:
+            line = np.zeros(rgba.shape[:2], np.uint8)
+            contours = [
+                fixed_point((c + 0.5) * 4 - 0.5) for c in part_contours(probabilities, part)
+            ]
+            cv2.polylines(line, contours, True, 255, self._LINE_WIDTH, cv2.LINE_AA, _SHIFT)
+            colour = self._LINE_WHITE * 255 + (1 - self._LINE_WHITE) * PART_COLORS[part]
+            drawn = line > 0
+            rgba[drawn] = _over(
+                rgba[drawn], colour, line[drawn] * np.float32(self._LINE_ALPHA / 255)
+            )
+        self._picture = TemplatePicture(rgba, self.opacity)
+
+    def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
+        self._picture.lay_on(frame, face)
+
+
+def _rim(inside: NDArray[np.float32]) -> NDArray[np.float32]:
+    """1 at the outline of a soft mask, falling towards its middle over a ninth of its width."""
+    mask = (inside > 0.5).astype(np.uint8)
+    distance = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(np.exp(-9 * distance / max(float(mask.sum(axis=1).max()), 1.0)), np.float32)
+
+
+def _over(
+    rgba: NDArray[np.uint8], colour: NDArray[np.floating], alpha: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """A colour with its alpha (...) laid over RGBA pixels (..., 4), all with straight alpha."""
+    below = rgba[..., 3] / np.float32(255) * (1 - alpha)
+    total = np.maximum(alpha + below, 1e-6)
+    mixed = (colour * alpha[..., None] + rgba[..., :3] * below[..., None]) / total[..., None]
+    return np.rint(np.concatenate([mixed, 255 * total[..., None]], -1)).astype(np.uint8)

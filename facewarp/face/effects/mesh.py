@@ -1,0 +1,72 @@
+"""Effect `mesh`: draw the template's triangle mesh on each face."""
+
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.drawing.compositing import _SHIFT, blend_over, fixed_point, premultiplied
+from facewarp.face.effects.base import FaceEffect
+from facewarp.face.face import carry_points
+from facewarp.face.rendering.template_overlay import clip_box
+
+if TYPE_CHECKING:
+    from facewarp.face.face import Face
+    from facewarp.face.template.template import Template
+
+
+class Mesh(FaceEffect):
+    """The template's triangulation on the face: thin lines that fade towards its outline.
+
+    Args:
+        opacity: 0..1 of the lines.
+        annotate: see :class:`FaceEffect`.
+    """
+
+    _NEAR: Final = np.array([225.0, 255.0, 250.0])  # RGB of the lines at the tip of the nose
+    _FAR: Final = np.array([90.0, 200.0, 255.0])  # and at the outline
+    _LEVELS: Final = 6  # steps of fading
+
+    def __init__(self, opacity: float = 1.0, annotate: bool = True) -> None:
+        super().__init__(opacity, annotate)
+
+    def _prepare(self, template: "Template") -> None:
+        points = np.asarray(template.mesh_points, dtype=np.float64)
+        sides = np.asarray(template.triangles)[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
+        edges = np.unique(np.sort(sides, axis=1), axis=0)
+        middle = points[30] if len(points) > 30 else points.mean(axis=0)
+        distance = np.linalg.norm(points - middle, axis=1)
+        depth = (distance / max(float(distance.max()), 1e-6)) ** 1.5
+        step = np.minimum((depth[edges].mean(axis=1) * self._LEVELS).astype(int), self._LEVELS - 1)
+        self._edges = [edges[step == level] for level in range(self._LEVELS)]
+        self._vertex_step = np.minimum((depth * self._LEVELS).astype(int), self._LEVELS - 1)
+
+    def _rgba(self, level: int, alpha: float) -> tuple[float, ...]:
+        far = level / (self._LEVELS - 1)
+        alpha *= (1 - 0.4 * far) * self.opacity
+        return premultiplied((1 - far) * self._NEAR + far * self._FAR, alpha)
+
+    def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
+        points = carry_points(face, np.asarray(template.mesh_points, dtype=np.float64))
+        count = min(len(points), len(face.landmarks))
+        points[:count] = face.landmarks[:count]
+        thickness = max(1, round(face.crop.scale / 2.5))
+        radius = max(1.2, 0.9 * face.crop.scale)
+        box = clip_box(points, frame.shape, margin=2 * radius + thickness)
+        if box is None:
+            return
+        x0, y0, x1, y1 = box
+        canvas = np.zeros((y1 - y0, x1 - x0, 4), np.uint8)
+        at = fixed_point(points - (x0, y0))
+        shade = premultiplied(np.zeros(3), 0.16 * self.opacity)
+        lines = [list(at[edges]) for edges in self._edges]
+        for group in lines:  # a dark seam below keeps the lines visible on bright skin
+            cv2.polylines(canvas, group, False, shade, thickness + 2, cv2.LINE_AA, _SHIFT)
+        for level, group in enumerate(lines):
+            rgba = self._rgba(level, 0.85)
+            cv2.polylines(canvas, group, False, rgba, thickness, cv2.LINE_AA, _SHIFT)
+        for center, level in zip(at[:, 0].tolist(), self._vertex_step.tolist(), strict=True):
+            rgba = self._rgba(level, 0.95)
+            cv2.circle(canvas, center, round(radius * 16), rgba, -1, cv2.LINE_AA, _SHIFT)
+        blend_over(frame[y0:y1, x0:x1], canvas)

@@ -1,0 +1,281 @@
+"""Another face's style: a photograph, painting, drawing or statue, registered to the template.
+
+Three modes, each pixel in CIE Lab:
+
+- ``color``: the frame's colours get the mean and spread of the style's, part by part (Reinhard et
+  al. 2001, per part and blended by the parts' probabilities). Detail stays the frame's.
+- ``texture``: the style's detail with the frame's colours and light. In template space it is the f
+  that minimises ``|grad f - grad s|^2 + |f - I|^2 / l^2`` for style s and frame I, with f = I along
+  the outline: a screened Poisson equation (Bhat et al. 2008). With f = s + v it reads
+  ``v - l^2 lap v = I - s``; v is smooth, so it is solved on a coarse grid, where the mask and so
+  the factorised matrix are the same for every frame.
+- ``full``: the same detail on the frame's colours after ``color``.
+
+Eyes and the open mouth keep the frame's detail; hair and hands before the face stay before it.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from facewarp.drawing.compositing import smoothstep
+from facewarp.errors import FacewarpError
+from facewarp.face.crop import CROP_SHAPE, Crop
+from facewarp.face.effects.base import FaceEffect
+from facewarp.face.effects.canonical import canonical_view
+from facewarp.face.image_formats import to_rgb
+from facewarp.face.rendering.color_transfer import (
+    COARSE,
+    PartColours,
+    coarse_map,
+    colour_map,
+    lab,
+    rgb,
+)
+from facewarp.face.rendering.occlusion import Visibility
+from facewarp.face.rendering.screened_poisson import ScreenedPoisson
+from facewarp.face.rendering.template_overlay import carried_map, clip_box, to_crop_matrix
+from facewarp.face.template_building.from_photo import find_face
+from facewarp.face.tracking.registration import Fitter, crop_of
+
+if TYPE_CHECKING:
+    from facewarp.core.model import Model
+    from facewarp.face.face import Face
+    from facewarp.face.template.template import Template
+
+StyleMode = Literal["color", "texture", "full"]
+"""What of a style is carried over: see the module."""
+
+STYLE_MODES: Final[tuple[StyleMode, ...]] = ("color", "texture", "full")
+
+STYLE_SHAPE: Final = (2 * CROP_SHAPE[0], 2 * CROP_SHAPE[1])
+"""Height and width px of a style's picture in template space."""
+
+_LEAST_CONFIDENCE: Final = 0.15  # a drawing is seen worse than a photograph
+_SCREEN_PX: Final = 12.0  # l above, template px: larger structures are the frame's
+_EDGE_PX: Final = 8  # template px within the face's outline over which a style fades in
+
+
+@dataclass(frozen=True, eq=False)
+class StyleFace:
+    """The face of a style picture in the space of textures.
+
+    Attributes:
+        name: of the picture, for the record.
+        picture: (640, 520, 3) uint8 RGB.
+        colours: of its parts.
+        confidence: of its registration, 0..1.
+    """
+
+    name: str
+    picture: NDArray[np.uint8]
+    colours: PartColours
+    confidence: float
+
+    @classmethod
+    def of(
+        cls, source: str | PathLike[str] | NDArray[np.generic], model: "str | Path | Model" = "face"
+    ) -> Self:
+        """Register the largest face of a picture.
+
+        Args:
+            source: a name of :func:`list_styles`, a picture file, or pixels
+                H x W [x 1, 3 or 4], RGB where they have colour.
+            model: a shipped model's name, a weights file or a model.
+
+        Raises:
+            FacewarpError: it can't be read, or no face is seen in it well enough.
+        """
+        name, picture = ("a picture", source) if isinstance(source, np.ndarray) else _read(source)
+        fitter = Fitter("average", model, "cpu", _LEAST_CONFIDENCE)
+        try:
+            near = find_face(picture)
+        except FacewarpError as error:
+            raise FacewarpError(
+                f"{error.what}: it gives no style", name, "Take one of a face from the front."
+            ) from error
+        face = fitter.settle(picture, [near])[0]
+        face = max(
+            face, fitter.fit(picture, [crop_of(face.landmarks)])[0], key=lambda f: f.confidence
+        )
+        if face.confidence < _LEAST_CONFIDENCE:
+            raise FacewarpError(
+                f"the face is not seen well enough to give its style: {face.confidence:.0%}",
+                name,
+                "Take a picture of a face from the front, with eyes, nose and mouth to be seen.",
+            )
+        canonical = canonical_view(to_rgb(picture), face, STYLE_SHAPE)
+        small = cv2.resize(canonical, COARSE[::-1], interpolation=cv2.INTER_AREA)
+        weights = np.stack([cv2.resize(p, COARSE[::-1]) for p in fitter.template.probabilities])
+        return cls(name, canonical, PartColours.of(lab(small), weights), face.confidence)
+
+
+@lru_cache(maxsize=4)
+def shipped_style(name: str) -> StyleFace:
+    """One of :func:`list_styles`, registered with the shipped model."""
+    return StyleFace.of(name)
+
+
+class Style(FaceEffect):
+    """A style carried onto faces.
+
+    Args:
+        style: whose.
+        mode: what of it, one of :data:`STYLE_MODES`.
+        opacity: 0..1.
+        annotate: see :class:`facewarp.face.effects.base.FaceEffect`.
+
+    Attributes:
+        note: what pictures made with it say in their metadata.
+    """
+
+    def __init__(
+        self,
+        style: StyleFace,
+        mode: StyleMode = "full",
+        opacity: float = 1.0,
+        annotate: bool = True,
+    ) -> None:
+        super().__init__(opacity, annotate)
+        if mode not in STYLE_MODES:
+            raise FacewarpError(
+                f"there is no style mode {mode!r}", fix=f"Modes: {', '.join(STYLE_MODES)}."
+            )
+        self.style, self.mode = style, mode
+        self.note = (
+            "Altered by facewarp style transfer: faces here show the style "
+            f"({mode}) of {style.name} and are not as the camera saw them."
+        )
+
+    def _prepare(self, template: "Template") -> None:
+        opaque = np.full(self.style.picture.shape[:2], 255, np.uint8)
+        worn = template.wears(np.dstack([self.style.picture, opaque]))[..., :3]
+        self._lab = lab(worn)
+        self._coarse_lab = cv2.resize(self._lab, COARSE[::-1], interpolation=cv2.INTER_AREA)
+        self._parts = _at_coarse(template.probabilities)
+        face = np.asarray(1 - template.probabilities[0], np.float32)
+        inner = cv2.erode(face, np.ones((_EDGE_PX + 1,) * 2, np.uint8))
+        self._mask = smoothstep(0.05, 0.95, cv2.GaussianBlur(inner, (0, 0), 0.5 * _EDGE_PX))
+        coarse = cv2.resize(self._mask, COARSE[::-1], interpolation=cv2.INTER_AREA) > 0.02
+        self._poisson = ScreenedPoisson(coarse, _SCREEN_PX * COARSE[0] / CROP_SHAPE[0])
+        self._skin = Visibility(template, spare_eyes=False)
+        self._detail = Visibility(template)
+
+    def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
+        mask = cv2.resize(coarse_map(self._mask[None], face.field)[0], CROP_SHAPE[::-1])
+        rows, columns = (np.flatnonzero((mask > 1 / 512).any(axis=axis)) for axis in (1, 0))
+        if not len(rows):
+            return
+        x0, x1, y0, y1 = columns[0] - 1, columns[-1] + 1, rows[0] - 1, rows[-1] + 1
+        corners = face.crop.to_frame([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
+        box = clip_box(corners, frame.shape)
+        if box is None:
+            return
+        region = frame[box[1] : box[3], box[0] : box[2]]
+        before = lab(region)
+        parts = coarse_map(self._parts, face.field)
+        gain, offset = np.ones((*COARSE, 3), np.float32), np.zeros((*COARSE, 3), np.float32)
+        small = lab(_coarse_crop(frame, face.crop))
+        if self.mode != "texture":
+            seen = PartColours.of(small, _at_coarse(face.probabilities))
+            gain, offset = colour_map(seen, self.style.colours, parts)
+        skin = self._spread(mask * self._skin(face) * (self.opacity / 255), face, box)
+        now = before + skin[..., None] * (
+            before * (self._spread(gain, face, box) - 1) + self._spread(offset, face, box)
+        )
+        if self.mode != "color":
+            detail = self._spread(mask * self._detail(face) * (self.opacity / 255), face, box)
+            styled = self._with_detail(small * gain + offset, face, box)
+            now += detail[..., None] * (styled - now)
+        np.copyto(region, rgb(now), where=(skin > 1 / 512)[..., None])
+
+    def _with_detail(
+        self, coarse: NDArray[np.float32], face: "Face", box: tuple[int, int, int, int]
+    ) -> NDArray[np.float32]:
+        """The style's detail on the frame's large structures, for a box of the frame.
+
+        Args:
+            coarse: (160, 130, 3) Lab, the frame's crop.
+            face: of the frame.
+            box: of the frame.
+        """
+        there = coarse_map(
+            np.ascontiguousarray(coarse.transpose(2, 0, 1)), face.field_from_template
+        )
+        smooth = self._poisson(there.transpose(1, 2, 0) - self._coarse_lab)
+        size = self._lab.shape[1::-1]
+        styled = self._lab + cv2.resize(smooth, size, interpolation=cv2.INTER_LINEAR)
+        x, y = carried_map(face, box, styled.shape)
+        return np.asarray(
+            cv2.remap(styled, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE), np.float32
+        )
+
+    @staticmethod
+    def _spread(
+        picture: NDArray[np.float32], face: "Face", box: tuple[int, int, int, int]
+    ) -> NDArray[np.float32]:
+        """A picture of the crop, at any size, as a picture of a box of the frame."""
+        k = picture.shape[1] / CROP_SHAPE[1]
+        matrix = k * to_crop_matrix(face, box[0], box[1])
+        matrix[:, 2] += 0.5 * (k - 1)
+        return np.asarray(
+            cv2.warpAffine(
+                np.ascontiguousarray(picture, np.float32),
+                matrix,
+                (box[2] - box[0], box[3] - box[1]),
+                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                borderMode=cv2.BORDER_REPLICATE,
+            ),
+            np.float32,
+        )
+
+
+def _coarse_crop(frame: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:
+    """What a crop shows, at the coarse size."""
+    step = CROP_SHAPE[0] / COARSE[0]
+    matrix = crop.matrix.copy()
+    matrix[:, 2] += matrix[:, :2].sum(axis=1) * (0.5 * step - 0.5)
+    matrix[:, :2] *= step
+    return np.asarray(Crop(matrix, COARSE).extract(frame), np.uint8)
+
+
+def _at_coarse(parts: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.stack([cv2.resize(part, COARSE[::-1]) for part in np.asarray(parts, np.float32)])
+
+
+def list_styles() -> list[str]:
+    """Names of the style pictures that come with facewarp: painted by code, of nobody."""
+    return sorted(path.stem for path in _folder().glob("*.webp"))
+
+
+def _folder() -> Path:
+    return Path(str(resources.files("facewarp.assets"))) / "styles"
+
+
+def _read(source: str | PathLike[str]) -> tuple[str, NDArray[np.uint8]]:
+    shipped = str(source) in list_styles()
+    path = _folder() / f"{source}.webp" if shipped else Path(source)
+    if not path.is_file():
+        raise FacewarpError(
+            "there is no style of this name and no such file",
+            str(source),
+            f"Shipped styles: {', '.join(list_styles())}; or give a picture of a face.",
+        )
+    try:
+        with Image.open(path) as image:
+            upright = ImageOps.exif_transpose(image).convert("RGB")
+    except UnidentifiedImageError as error:
+        raise FacewarpError(
+            "the style is not a picture that can be read", path, "Save it as PNG or JPEG."
+        ) from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise FacewarpError(f"the style cannot be read: {error}", path) from error
+    return path.stem if shipped else path.name, np.array(upright)

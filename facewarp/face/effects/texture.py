@@ -1,0 +1,62 @@
+"""Effect `texture`: paint an RGBA image in template space onto each face."""
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.face.effects.base import FaceEffect
+from facewarp.face.parts import FacePart
+from facewarp.face.rendering.occlusion import Visibility, covers_eyes
+from facewarp.face.rendering.shading import Blend
+from facewarp.face.rendering.template_overlay import TemplatePicture
+from facewarp.face.rendering.textures import check_texture
+
+if TYPE_CHECKING:
+    from facewarp.face.face import Face
+    from facewarp.face.template.template import Template
+
+
+class Texture(FaceEffect):
+    """An RGBA picture in template space, worn by the face in the light of the frame.
+
+    Hair or a hand before the face stay before it, and eyes and open mouth are left alone; a texture
+    that is opaque over the template's eyes, glasses for one, covers those of the face too.
+
+    Args:
+        rgba: (h, w, 3 or 4) uint8 of the template's aspect. A picture that is opaque everywhere
+            is cut to the template's face.
+        opacity: 0..1, multiplies the picture's alpha.
+        blend: see :data:`facewarp.face.rendering.shading.Blend`.
+        annotate: see :class:`FaceEffect`.
+    """
+
+    def __init__(
+        self,
+        rgba: NDArray[np.uint8],
+        opacity: float = 1.0,
+        blend: Blend = "paint",
+        annotate: bool = True,
+    ) -> None:
+        super().__init__(opacity, annotate)
+        self.rgba = check_texture(rgba)
+        self.blend = blend
+
+    def _prepare(self, template: "Template") -> None:
+        rgba = self.rgba
+        if (rgba[..., 3] == 255).all():
+            background = np.asarray(template.probabilities[FacePart.BACKGROUND], np.float32)
+            face = cv2.GaussianBlur(1 - background, (0, 0), 2.0)
+            rgba = rgba.copy()
+            rgba[..., 3] = np.rint(255 * cv2.resize(face, rgba.shape[1::-1]).clip(0, 1))
+        rgba = template.wears(rgba)
+        self._picture = TemplatePicture(rgba, self.opacity)
+        self._seen = Visibility(
+            template,
+            spare_eyes=not covers_eyes(rgba[..., 3], template),
+            spare_mouth=self.blend != "mask",
+        )
+
+    def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
+        self._picture.lay_on(frame, face, self.blend, self._seen(face))

@@ -1,0 +1,65 @@
+"""A tracked face: its registration with the template in one frame."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.face.boxes import Box
+from facewarp.face.crop import Crop
+from facewarp.face.crop_fields import dense, sampled
+
+State = Literal["tracking", "uncertain", "lost"]
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One face in one frame.
+
+    Where a tracker smooths, box, landmarks and both fields are smoothed; confidence, probabilities
+    and folds are those of this frame's registration.
+
+    Attributes:
+        id: the same for the same face from frame to frame; -1 for a face that is not followed.
+        state: ``"tracking"``; ``"uncertain"`` when the face fits the template badly; ``"lost"``
+            when it is not there any more: landmarks and fields are then those last seen.
+        confidence: the Dice that the template's warped labels are likely to have with the true
+            parts, 0 to 1 (see `facewarp.face.tracking.confidence`); 0 when lost.
+        box: (x0, y0, x1, y1) of the landmarks, frame px.
+        landmarks: (68, 2) frame px.
+        crop: the window of the frame that was registered.
+        grid_field: (2, h, w) crop px on the network's grid (see `facewarp.face.crop_fields`);
+            fixed = frame, moving = template: what the crop shows at p the template has at
+            ``p + field(p)``.
+        grid_field_from_template: the same; fixed = template, moving = frame.
+        probabilities: (8, h, w) the network's own part probabilities of the crop.
+        folds_percent: share of the face's pixels where ``field`` folds.
+    """
+
+    id: int
+    state: State
+    confidence: float
+    box: Box
+    landmarks: NDArray[np.float64]
+    crop: Crop
+    grid_field: NDArray[np.float32]
+    grid_field_from_template: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    folds_percent: float
+
+    @cached_property
+    def field(self) -> NDArray[np.float32]:
+        """`grid_field` at every px of the crop, (2, 320, 260) crop px."""
+        return dense(self.grid_field)
+
+    @cached_property
+    def field_from_template(self) -> NDArray[np.float32]:
+        """`grid_field_from_template` at every px of the crop, (2, 320, 260) crop px."""
+        return dense(self.grid_field_from_template)
+
+
+def carry_points(face: "Face", points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Template points (N, 2) in px of the frame, by the field from the template to the face."""
+    return face.crop.to_frame(points + sampled(face.grid_field_from_template, points))

@@ -1,0 +1,1 @@
+"""Render template images onto faces: textures, makeup -> shading, occlusion -> template_overlay."""

@@ -1,0 +1,40 @@
+"""Small labels written on a frame: a face's id, state and confidence, and legends."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.drawing.compositing import place
+from facewarp.drawing.palette import INK, STATE_COLORS
+from facewarp.drawing.text import text_height_px, text_label
+
+if TYPE_CHECKING:
+    from facewarp.face.face import Face
+
+
+_DIM = 0.6  # opacity of the tag of a face that is not followed well
+_FOREHEAD = 0.3  # of the height of the landmarks' box, by which the tag stays clear of the brows
+
+
+def draw_tag(frame: NDArray[np.uint8], face: "Face") -> None:
+    """Write a face's tag above its box, in place, kept inside of the frame."""
+    tag = tag_label(face, frame.shape)
+    top = face.box[1] - _FOREHEAD * (face.box[3] - face.box[1])
+    place(frame, tag, round(face.box[0]), round(top) - tag.shape[0])
+
+
+def tag_label(face: "Face", frame_shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Id, state and confidence of a face as a small label, dim unless the face is followed well."""
+    if face.state == "tracking":
+        words = f"{face.confidence:.0%}"
+    elif face.state == "lost":
+        words = "lost"
+    else:
+        words = f"{face.state} {face.confidence:.0%}"
+    return text_label(
+        (f"#{face.id}  {words}",),
+        text_height_px(frame_shape),
+        dot=STATE_COLORS.get(face.state, INK),
+        opacity=1.0 if face.state == "tracking" else _DIM,
+    )

@@ -1,0 +1,97 @@
+"""Where a face can be painted: not over its eyes and teeth, nor over what hides it.
+
+The template says where a face would be, the network's own parts of the frame say what is there.
+Where the template has skin and the frame has background, hair or a hand lies in between; where the
+frame has an eye, the eye is left alone however wide it opens. There is no part for teeth: the open
+mouth is the outline of the inner lips.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.drawing.compositing import smoothstep
+from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.parts import FacePart
+
+if TYPE_CHECKING:
+    from facewarp.face.face import Face
+    from facewarp.face.template.template import Template
+
+EYES: Final = (FacePart.EYE_LEFT, FacePart.EYE_RIGHT)
+
+_INNER_LIPS: Final = slice(60, 68)
+_EDGE_PX: Final = 9  # template px along its outline where neither a face nor background is sure
+_HIDDEN: Final = (0.5, 0.9)  # background probability at which paint begins to go, and is gone
+_EYE: Final = (0.3, 0.75)
+_OPEN_PX: Final = (2.0, 5.0)  # height of the mouth's opening, crop px, closed and open
+_SOFT_PX: Final = 1.2  # crop px over which the edge of an opening is soft
+
+
+class Visibility:
+    """What of a template's paint is seen on faces.
+
+    Args:
+        template: what faces are registered with.
+        spare_eyes: whether eyes are left alone; not so for glasses, which cover them.
+        spare_mouth: whether the open mouth is.
+    """
+
+    def __init__(
+        self, template: "Template", *, spare_eyes: bool = True, spare_mouth: bool = True
+    ) -> None:
+        face = 1 - np.asarray(template.probabilities[FacePart.BACKGROUND], np.float32)
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _EDGE_PX + 1,) * 2)
+        self._skin = cv2.GaussianBlur(cv2.erode(face, kernel), (0, 0), 3.0)
+        self._spare_eyes, self._spare_mouth = spare_eyes, spare_mouth
+
+    def __call__(self, face: "Face") -> NDArray[np.uint8]:
+        """How much of paint is seen in each px of a face's crop, (320, 260), 0..255."""
+        height, width = CROP_SHAPE
+        parts = np.asarray(face.probabilities, np.float32)
+        rows, columns = parts.shape[1:]
+        x, y = _positions(face.field, (rows, columns))
+        skin = cv2.remap(self._skin, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_CONSTANT, 0)
+        seen = 1 - smoothstep(*_HIDDEN, skin * parts[FacePart.BACKGROUND])
+        if self._spare_eyes:
+            seen *= 1 - smoothstep(*_EYE, parts[list(EYES)].sum(axis=0))
+        seen = cv2.GaussianBlur(seen, (0, 0), 0.7 * columns / 130)
+        fine = cv2.resize(seen, (width, height), interpolation=cv2.INTER_LINEAR)
+        if self._spare_mouth:
+            fine *= 1 - open_mouth(face)
+        return np.rint(255 * fine.clip(0, 1)).astype(np.uint8)
+
+
+def open_mouth(face: "Face") -> NDArray[np.float32]:
+    """Soft mask (320, 260) of the crop between the lips; empty while they are closed."""
+    mask = np.zeros(CROP_SHAPE, np.uint8)
+    lips = face.crop.to_crop(face.landmarks[_INNER_LIPS])
+    opening = float(np.linalg.norm(lips[[1, 2, 3]] - lips[[7, 6, 5]], axis=1).mean())
+    share = float(smoothstep(*_OPEN_PX, np.array(opening, np.float32)))
+    if share > 0 and np.isfinite(lips).all():
+        limit = 1 << 14
+        corners = np.rint(lips.clip(-limit, limit) * 16).astype(np.int32)
+        cv2.fillPoly(mask, [corners], 255, cv2.LINE_AA, 4)
+    soft = cv2.GaussianBlur(mask, (0, 0), _SOFT_PX).astype(np.float32)
+    return soft * np.float32(share / 255)
+
+
+def covers_eyes(alpha: NDArray[np.uint8], template: "Template") -> bool:
+    """Whether a texture with this alpha, in the template's space, is meant to lie over the eyes."""
+    size = CROP_SHAPE[::-1]
+    small = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
+    eyes = template.probabilities[list(EYES)].sum(axis=0) > 0.6
+    return bool(eyes.any() and small[eyes].mean() > 96)
+
+
+def _positions(
+    field: NDArray[np.float32], shape: tuple[int, int]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Template px (x, y) that a coarser grid over the crop is carried to."""
+    (height, width), (rows, columns) = CROP_SHAPE, shape
+    x = (np.arange(columns, dtype=np.float32) + 0.5) * (width / columns) - 0.5
+    y = (np.arange(rows, dtype=np.float32) + 0.5) * (height / rows) - 0.5
+    u, v = (cv2.resize(np.ascontiguousarray(c, np.float32), (columns, rows)) for c in field)
+    return x[None] + u, y[:, None] + v

@@ -1,0 +1,245 @@
+"""Pictures of template space laid on a frame.
+
+A picture is carried by one resampling. The face's field says for every pixel of the crop where it
+lies in the template; the crop's matrix says where it lies in the frame. Both are joined into one
+map (frame px -> picture px) over no more of the frame than the picture covers. The map is as smooth
+as the field, so it is worked out on the field's own grid and interpolated in between. What
+comes out is a premultiplied RGBA overlay, which is blended in 8 bit.
+"""
+
+import math
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.drawing.compositing import lay_over, split_overlay
+from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.crop_fields import GRID_PX, GRID_SHAPE, cell_px, resized
+from facewarp.face.rendering.shading import LIGHT_SIZE_PX, Blend, Light
+
+if TYPE_CHECKING:
+    from facewarp.face.face import Face
+
+Box = tuple[int, int, int, int]
+"""x0, y0, x1, y1 in whole frame px, x1 and y1 exclusive, inside of the frame."""
+
+_PAD: Final = 24  # crop px the field is carried on beyond the crop: nothing ends at its border
+_BAND: Final = 128  # rows blended at a time, so that what is passed on stays in the cache
+_COARSEST: Final = 4  # frame px between the points at which a map is worked out, at most
+_BORDER_FADE: Final = 6.0  # template px over which pictures fade out towards the template's border
+_BIAS: Final = 0.25  # of a pyramid level, towards sharpness
+
+
+class TemplatePicture:
+    """An RGBA picture in template space, ready to be laid on faces of any size.
+
+    Kept premultiplied and in halving sizes, of which the one nearest to the frame's resolution is
+    sampled, so that a large picture on a small face does not shimmer. Picture px and template px
+    are related by ``picture = (template + 0.5) * k - 0.5`` with ``k = width / 260``.
+
+    Args:
+        rgba: (h, w, 4) uint8, straight alpha, of the template's aspect 320:260.
+        opacity: 0..1, multiplies alpha.
+    """
+
+    def __init__(self, rgba: NDArray[np.uint8], opacity: float = 1.0) -> None:
+        alpha = np.rint(rgba[..., 3] * (opacity * _border_window(rgba.shape[:2]))).astype(np.uint8)
+        colour = cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB)
+        colour = cv2.multiply(colour, cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB), scale=1 / 255)
+        image = np.asarray(cv2.merge((*cv2.split(colour), alpha)), np.uint8)
+        self._levels = [image]
+        while min(image.shape[:2]) >= 64:
+            image = cv2.resize(
+                image, (image.shape[1] // 2, image.shape[0] // 2), interpolation=cv2.INTER_AREA
+            )
+            self._levels.append(image)
+        size = CROP_SHAPE[::-1]
+        self._alpha = cv2.resize(self._levels[0][..., 3], size, interpolation=cv2.INTER_AREA)
+        self._content = cv2.dilate(self._alpha, np.ones((2 * GRID_PX + 1,) * 2, np.uint8)) > 0
+
+    def lay_on(
+        self,
+        frame: NDArray[np.uint8],
+        face: "Face",
+        blend: Blend = "paint",
+        seen: NDArray[np.uint8] | None = None,
+    ) -> None:
+        """Lay the picture on a face of a frame (HxWx3 uint8 RGB), in place.
+
+        Args:
+            frame: only the box into which the picture falls is touched.
+            face: its ``grid_field`` and ``crop`` are used.
+            blend: how the picture takes the frame's light.
+            seen: (320, 260), 0..255, how much of the picture is seen in each px of the crop;
+                None for all of it.
+        """
+        height, width = CROP_SHAPE
+        x, y = np.rint(_cells() + resized(face.grid_field, GRID_SHAPE)).astype(np.int32)
+        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+        x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
+        box = _box_of(face, self._content[y, x] & inside, frame.shape)
+        if box is None:
+            return
+        region = frame[box[1] : box[3], box[0] : box[2]]
+        light = None
+        if blend != "glow":
+            weight = _to_region(face, (self._alpha[y, x] * inside).astype(np.float32), box)
+            light = Light.of(region, weight, float(frame[::16, ::16].mean()), blend)
+        image = self._level(face.crop.scale)
+        x_px, y_px = carried_map(face, box, image.shape)
+        for top in range(0, len(region), _BAND):
+            rows = slice(top, min(top + _BAND, len(region)))
+            band = region[rows]
+            overlay = cv2.remap(image, x_px[rows], y_px[rows], cv2.INTER_LINEAR)
+            if seen is not None:
+                shown = cv2.warpAffine(
+                    seen,
+                    to_crop_matrix(face, box[0], box[1] + top),
+                    band.shape[1::-1],
+                    flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                    borderMode=cv2.BORDER_REPLICATE,
+                )
+                overlay = cv2.multiply(overlay, cv2.merge([shown] * 4), scale=1 / 255)
+            colour, alpha = split_overlay(overlay)
+            if light is not None:
+                colour = light.on(colour, alpha, band, rows)
+            lay_over(band, colour, alpha)
+
+    def _level(self, frame_px_per_crop_px: float) -> NDArray[np.uint8]:
+        finest = self._levels[0].shape[1] / CROP_SHAPE[1]
+        shrink = np.log2(max(finest / frame_px_per_crop_px, 1.0))
+        return self._levels[min(int(shrink + _BIAS), len(self._levels) - 1)]
+
+
+def clip_box(
+    points: NDArray[np.floating], frame_shape: tuple[int, ...], margin: float = 0.0
+) -> Box | None:
+    """Box of whole pixels around frame points (N, 2) and a margin in px; None if out of frame."""
+    height, width = frame_shape[:2]
+    x0, y0 = np.floor(points.min(axis=0) - margin).astype(int)
+    x1, y1 = np.ceil(points.max(axis=0) + margin).astype(int) + 1
+    box = (max(int(x0), 0), max(int(y0), 0), min(int(x1), width), min(int(y1), height))
+    return box if box[0] < box[2] and box[1] < box[3] else None
+
+
+def _box_of(face: "Face", cells: NDArray[np.bool_], frame_shape: tuple[int, ...]) -> Box | None:
+    """Box of the frame around those cells of the crop."""
+    rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
+    if not len(rows):
+        return None
+    x0, x1 = _reach(columns, cells.shape[1])
+    y0, y1 = _reach(rows, cells.shape[0])
+    return clip_box(face.crop.to_frame([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]), frame_shape)
+
+
+def _reach(cells: NDArray[np.intp], count: int) -> tuple[int, int]:
+    """Crop px from the cell before the first to the one after the last; on beyond the crop."""
+    first, last = int(cells[0]), int(cells[-1])
+    return (
+        (first - 1) * GRID_PX if first > 0 else -_PAD,
+        (last + 1) * GRID_PX if last < count - 1 else count * GRID_PX + _PAD,
+    )
+
+
+def _to_region(face: "Face", cells: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
+    """A picture by cells of the crop as a small picture of a box of the frame."""
+    width, height = box[2] - box[0], box[3] - box[1]
+    shrink = max(1.0, max(width, height) / LIGHT_SIZE_PX)
+    size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
+    matrix = to_crop_matrix(face, box[0], box[1]) / GRID_PX
+    matrix[:, 2] += 0.5 / GRID_PX - 0.5
+    steps = np.array([width / size[0], height / size[1]])
+    matrix[:, 2] += matrix[:, :2] @ (0.5 * steps - 0.5)
+    matrix[:, :2] *= steps
+    return np.asarray(
+        cv2.warpAffine(cells, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    )
+
+
+def carried_map(
+    face: "Face", box: Box, picture_shape: tuple[int, ...]
+) -> list[NDArray[np.float32]]:
+    """Picture px, x and y, of every px of a box of the frame."""
+    width, height = box[2] - box[0], box[3] - box[1]
+    step = min(max(round(face.crop.scale), 1), _COARSEST)
+    size = (math.ceil(width / step) + 1, math.ceil(height / step) + 1)
+    # Point i of the coarse map is the middle of the step i, as cv2.resize sees it.
+    matrix = to_crop_matrix(face, box[0], box[1])
+    matrix[:, 2] += matrix[:, :2].sum(axis=1) * ((step - 1) / 2) + 0.5
+    matrix[:, :2] *= step
+    cell = np.array(cell_px(face.grid_field))
+    matrix /= cell[:, None]
+    matrix[:, 2] += np.ceil(_PAD / cell) - 0.5
+    channels = []
+    for picture_px in _picture_map(face.grid_field, picture_shape):
+        coarse = cv2.warpAffine(
+            picture_px,
+            matrix,
+            size,
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        fine = coarse
+        if step > 1:
+            fine = cv2.resize(coarse, None, fx=step, fy=step, interpolation=cv2.INTER_LINEAR)
+        channels.append(fine[:height, :width])
+    return channels
+
+
+def _picture_map(
+    field: NDArray[np.float32], picture_shape: tuple[int, ...]
+) -> Iterator[NDArray[np.float32]]:
+    """Picture px, x and then y, of a field's points and a margin: it goes on beyond the crop.
+
+    Each is (h + 2 rows, w + 2 columns); one channel at a time is what OpenCV resamples quickest.
+    """
+    bases = _picture_grid(picture_shape[:2], field.shape[1:])
+    columns, rows = (math.ceil(_PAD / size) for size in cell_px(field))
+    for channel, base, k in zip(field, bases, _picture_scale(picture_shape), strict=True):
+        flat = np.ascontiguousarray(channel, dtype=np.float32)
+        padded = cv2.copyMakeBorder(flat, rows, rows, columns, columns, cv2.BORDER_REPLICATE)
+        yield np.asarray(cv2.scaleAdd(padded, k, base))
+
+
+@lru_cache(maxsize=1)
+def _cells() -> NDArray[np.float32]:
+    """(2, h', w'): x and y of the middles of the crop's cells, crop px."""
+    cells = np.mgrid[: GRID_SHAPE[0], : GRID_SHAPE[1]][::-1]
+    return (cells * GRID_PX + (GRID_PX - 1) / 2).astype(np.float32)
+
+
+@lru_cache(maxsize=16)
+def _picture_grid(picture_shape: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """(2, h + 2 rows, w + 2 columns): the same for a field of zero on a grid (h, w)."""
+    k = np.array(_picture_scale(picture_shape))[:, None, None]
+    height, width = shape
+    size = np.array([CROP_SHAPE[1] / width, CROP_SHAPE[0] / height])
+    columns, rows = np.ceil(_PAD / size).astype(int)
+    y, x = np.mgrid[-rows : height + rows, -columns : width + columns]
+    return ((np.stack([x, y]) + 0.5) * size[:, None, None] * k - 0.5).astype(np.float32)
+
+
+def _picture_scale(picture_shape: tuple[int, ...]) -> tuple[float, float]:
+    """Picture px per template px along x and y."""
+    return picture_shape[1] / CROP_SHAPE[1], picture_shape[0] / CROP_SHAPE[0]
+
+
+def to_crop_matrix(face: "Face", x0: int, y0: int) -> NDArray[np.float64]:
+    """(2, 3): frame px counted from (x0, y0) -> px of the crop."""
+    matrix = np.asarray(cv2.invertAffineTransform(face.crop.matrix))
+    matrix[:, 2] += matrix[:, :2] @ (x0, y0)
+    return matrix
+
+
+def _border_window(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """1 inside, falling smoothly to 0 at the picture's border."""
+    ramps = []
+    for size, template_size in zip(shape, CROP_SHAPE, strict=True):
+        distance = np.minimum(np.arange(size) + 0.5, size - np.arange(size) - 0.5)
+        t = np.clip(distance / (_BORDER_FADE * size / template_size), 0, 1)
+        ramps.append((t * t * (3 - 2 * t)).astype(np.float32))
+    return np.outer(*ramps)

@@ -1,0 +1,161 @@
+"""Textures: RGBA pictures in template space, shipped with facewarp or brought by the user.
+
+A texture covers the template's crop, 320x260 px (H x W), at any size of that aspect:
+``texture = (template + 0.5) * k - 0.5`` with ``k = width / 260``. 1280x1040 is a good one. Where it
+is transparent the frame stays as it is.
+"""
+
+import difflib
+import warnings
+from importlib.resources import as_file, files
+from importlib.resources.abc import Traversable
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from facewarp.errors import FacewarpError
+from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.rendering.makeup import LOOKS, TITLES, is_look, made_up, parse_look
+from facewarp.face.rendering.shading import BLENDS, Blend
+
+BLEND_KEY = "Blend"
+"""Name of the text chunk of a PNG that says how the texture meets the frame."""
+
+_ASPECT_TOLERANCE = 0.01
+_EXPECTED = (
+    f"Save it as {4 * CROP_SHAPE[1]}x{4 * CROP_SHAPE[0]} px (width x height), "
+    f"or any size with that aspect; {CROP_SHAPE[1]}x{CROP_SHAPE[0]} at least makes sense."
+)
+
+
+def list_textures() -> list[str]:
+    """Names of the textures that come with facewarp, looks of make-up included, sorted."""
+    return sorted([*_painted(), *LOOKS])
+
+
+def load_texture(name_or_path: str | PathLike[str]) -> NDArray[np.uint8]:
+    """Read a texture.
+
+    Args:
+        name_or_path: one of :func:`list_textures`, or a picture file. A name wins over a file in
+            the working folder that is called the same. To the name of a look changes may be
+            added, see :func:`facewarp.face.rendering.makeup.parse_look`.
+
+    Returns:
+        (h, w, 4) uint8 RGBA, straight alpha; 255 everywhere for a file without transparency.
+
+    Raises:
+        FacewarpError: no such texture, not readable, not in colour, or of another aspect.
+    """
+    return _read(name_or_path)[0]
+
+
+def texture_blend(name_or_path: str | PathLike[str]) -> Blend:
+    """How a texture wants to be blended: its PNG text chunk "Blend", else "paint"."""
+    return _read(name_or_path)[1]
+
+
+def texture_title(name: str) -> str:
+    """What a shipped texture shows, in a line."""
+    if is_look(name):
+        return TITLES[name.partition("+")[0]]
+    with _folder().joinpath(f"{name}.png").open("rb") as file, Image.open(file) as image:
+        return str(image.info.get("Title", ""))
+
+
+def check_texture(rgba: NDArray[np.uint8], where: str | None = None) -> NDArray[np.uint8]:
+    """A texture array as (h, w, 4) uint8; RGB becomes opaque RGBA.
+
+    Raises:
+        FacewarpError: anything but RGB or RGBA uint8 of the template's aspect.
+    """
+    if rgba.dtype != np.uint8 or rgba.ndim != 3 or rgba.shape[2] not in (3, 4):
+        raise FacewarpError(
+            f"a texture has to be RGBA or RGB of 8 bit, this is {rgba.dtype} of shape {rgba.shape}",
+            where,
+        )
+    height, width = rgba.shape[:2]
+    aspect = CROP_SHAPE[0] / CROP_SHAPE[1]
+    if abs(height / width / aspect - 1) > _ASPECT_TOLERANCE:
+        raise FacewarpError(
+            f"a texture has the template's aspect, {CROP_SHAPE[1]}:{CROP_SHAPE[0]}, "
+            f"but this picture is {width}x{height} px",
+            where,
+            _EXPECTED,
+        )
+    if rgba.shape[2] == 3:
+        rgba = np.dstack([rgba, np.full(rgba.shape[:2], 255, np.uint8)])
+    return rgba
+
+
+def _folder() -> Traversable:
+    return files("facewarp.assets").joinpath("textures")
+
+
+def _painted() -> list[str]:
+    """Names of the shipped pictures."""
+    folder = _folder()
+    if not folder.is_dir():
+        return []
+    names = (entry.name for entry in folder.iterdir())
+    return [name.removesuffix(".png") for name in names if name.endswith(".png")]
+
+
+def _read(name_or_path: str | PathLike[str]) -> tuple[NDArray[np.uint8], Blend]:
+    if is_look(str(name_or_path)):
+        return made_up(parse_look(str(name_or_path))), "tint"
+    if str(name_or_path) in _painted():
+        with as_file(_folder().joinpath(f"{name_or_path}.png")) as path:
+            return _read_file(path)
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise _not_found(name_or_path)
+    return _read_file(path)
+
+
+def _read_file(path: Path) -> tuple[NDArray[np.uint8], Blend]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                image.load()
+                blend = image.info.get(BLEND_KEY)
+                upright = ImageOps.exif_transpose(image)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise FacewarpError("the texture is too large", path, _EXPECTED) from error
+    except UnidentifiedImageError as error:
+        raise FacewarpError(
+            "the texture is not a picture that can be read", path, "Save it as a PNG."
+        ) from error
+    except (OSError, SyntaxError, ValueError) as error:  # Pillow's for damaged files
+        raise FacewarpError(f"the texture cannot be read: {error}", path) from error
+    if upright.mode == "P":
+        upright = upright.convert("RGBA")
+    if upright.mode not in ("RGB", "RGBA"):
+        raise FacewarpError(
+            f"a texture has to be in colour, RGBA or RGB of 8 bit, this is {_mode_name(upright)}",
+            path,
+            "Save it as an RGBA PNG.",
+        )
+    texture = check_texture(np.array(upright), str(path))
+    return texture, blend if blend in BLENDS else "paint"
+
+
+def _mode_name(image: Image.Image) -> str:
+    grey = {"1": "black and white", "L": "grey", "LA": "grey with alpha", "F": "grey"}
+    return "grey" if image.mode.startswith("I") else grey.get(image.mode, image.mode)
+
+
+def _not_found(name_or_path: str | PathLike[str]) -> FacewarpError:
+    name, known = str(name_or_path), list_textures()
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {close[0]}? " if close else ""
+    shipped = ", ".join(known) or "none"
+    return FacewarpError(
+        "there is no texture of this name and no such file",
+        name,
+        f"{hint}Shipped textures: {shipped}; or give the path of an RGBA PNG.",
+    )

@@ -1,0 +1,1 @@
+"""Templates: template -> library (files by name), mesh, contours, mirror."""

@@ -1,0 +1,1 @@
+"""Build templates: groupwise -> build, from_photo -> preview."""

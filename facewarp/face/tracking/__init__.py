@@ -1,0 +1,1 @@
+"""Track faces: registration -> confidence -> smoothing -> track -> tracker -> record."""

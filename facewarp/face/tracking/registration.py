@@ -1,0 +1,175 @@
+"""Fitting: what crops of a frame show is registered with the template, in both directions."""
+
+import logging
+import math
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facewarp.core import fields
+from facewarp.core.geometry import axis_scales, resize_field, scale_axes, spatial_shape
+from facewarp.core.model import Model, load, template_guidance
+from facewarp.errors import FacewarpError
+from facewarp.face.boxes import box_around
+from facewarp.face.crop import CROP_SHAPE, Crop, bounding_square, eye_roll
+from facewarp.face.crop_fields import sampled
+from facewarp.face.face import Face
+from facewarp.face.template.template import Template
+from facewarp.face.tracking.augmented_inference import with_four_views
+from facewarp.face.tracking.confidence import Calibration, agreement
+
+log = logging.getLogger(__name__)
+
+
+# How a face may lie in its crop before it is registered again on a better one. Training shows
+# faces off the crop's middle by up to 0.12 of their side and at margins of 1.6 to 2.4.
+_MARGIN = 2.0
+_OFF_CENTRE = 0.12
+_SIZE_RATIO = 1.2
+_TURN = math.radians(15)
+# A better crop may be this much less sure: what is left of confidence above that is noise.
+_LESS_SURE = 0.03
+_ROUNDS = 3
+
+
+class Fitter:
+    """A model and a template, ready for crops.
+
+    Args:
+        template: a shipped template's name, a ``.npz`` file or a :class:`Template`.
+        model: a shipped model's name, a weights file or a :class:`Model`.
+        device: where the model runs, if it is not loaded yet.
+        sure: confidence from which a face's state is ``"tracking"``.
+        engine: what runs the model, if it is not loaded yet.
+        thorough: look at every crop four times, see `facewarp.face.tracking.augmented_inference`.
+
+    Raises:
+        FacewarpError: no such model, template or device, or the model is not one for faces, or
+            what it says of its confidence is damaged.
+    """
+
+    def __init__(
+        self,
+        template: str | Path | Template,
+        model: str | Path | Model,
+        device: str,
+        sure: float,
+        engine: str = "auto",
+        thorough: bool = False,
+    ) -> None:
+        self.template = template if isinstance(template, Template) else Template.load(template)
+        self.model = model if isinstance(model, Model) else load(model, device, engine)
+        if thorough:
+            self.model = with_four_views(self.model)
+        self.sure = sure
+        config = self.model.config
+        if config.kind != "face" or tuple(config.grid_shape) != CROP_SHAPE:
+            raise FacewarpError(
+                f"the model registers {config.kind}s of {config.grid_shape}, not face crops",
+                self.model.path,
+                "Choose a face model.",
+            )
+        self._calibration = Calibration.of_model(self.model)
+        self._guidance = template_guidance(self.model, self.template.probabilities)
+
+    def settle(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
+        """Like :meth:`fit`, and again, on better crops, where a face lies askew in its own."""
+        faces = self.fit(frame, crops)
+        turning = list(range(len(faces)))
+        for _ in range(_ROUNDS):
+            turning = [i for i in turning if _is_askew(faces[i])]
+            if not turning:
+                break
+            better = self.fit(frame, [crop_of(faces[i].landmarks) for i in turning])
+            tried, turning = turning, []
+            for i, face in zip(tried, better, strict=True):
+                if face.confidence > faces[i].confidence - _LESS_SURE:
+                    faces[i] = face
+                    turning.append(i)
+        return faces
+
+    def warm_up(self) -> threading.Thread:
+        """Have the engine get ready in a thread, which is returned; a fit waits for it."""
+        thread = threading.Thread(target=self._run_once, name="facewarp-warm-up")
+        thread.start()
+        return thread
+
+    @torch.inference_mode()
+    def _run_once(self) -> None:
+        try:
+            self.model.both_ways(torch.zeros(1, 1, *CROP_SHAPE), self._guidance)
+        except Exception as error:  # noqa: BLE001 - whoever needs the engine gets it again
+            log.debug("warming up: %s", error)
+
+    @torch.inference_mode()
+    def fit(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
+        """Register what each crop of a frame H x W [x 1 to 4] shows with the template, in a batch.
+
+        Colour is made grey no further than the crops reach.
+        """
+        if not crops:
+            return []
+        shown = np.stack([crop.extract_grey(frame) for crop in crops])
+        images = torch.from_numpy(shown).float()[:, None] / 255
+        parts, both = self.model.both_ways(images, self._guidance)
+        coarse = resize_field(both[: len(crops)], tuple(parts.shape[2:]))
+        warped = fields.warp(self._guidance.expand(len(crops), -1, -1, -1), coarse)
+        confidences = self._calibration(agreement(warped, parts).numpy()).tolist()
+        folds = folds_percent(coarse, warped).tolist()
+        in_crop = scale_axes(both, axis_scales(spatial_shape(both), CROP_SHAPE)).numpy()
+        onto, back = in_crop[: len(crops)], in_crop[len(crops) :]
+        probabilities = parts.numpy()
+        faces = []
+        for i, crop in enumerate(crops):
+            points = self.template.landmarks
+            landmarks = crop.to_frame(points + sampled(back[i], points))
+            faces.append(
+                Face(
+                    id=-1,
+                    state="tracking" if confidences[i] >= self.sure else "uncertain",
+                    confidence=confidences[i],
+                    box=box_around(landmarks),
+                    landmarks=landmarks,
+                    crop=crop,
+                    grid_field=onto[i],
+                    grid_field_from_template=back[i],
+                    probabilities=probabilities[i],
+                    folds_percent=folds[i],
+                )
+            )
+        return faces
+
+
+def crop_of(landmarks: NDArray[np.float64]) -> Crop:
+    """The crop on which a face with these landmarks (68, 2) is best registered."""
+    return Crop.around_points(landmarks, margin=_MARGIN)
+
+
+def folds_percent(field: Tensor, warped: Tensor) -> Tensor:
+    """Percent ``(B,)`` of the face's pixels whose Jacobian determinant is not positive.
+
+    Args:
+        field: ``(B, 2, h, w)`` px of that grid, from the crop to the template.
+        warped: the template's soft labels carried onto the crop ``(B, 8, h, w)``.
+    """
+    inside = warped[:, 0] < 0.5
+    folded = (fields.jacobian_determinant(field) <= 0) & inside
+    return 100 * folded.sum((1, 2)) / inside.sum((1, 2)).clamp(min=1)
+
+
+def _is_askew(face: Face) -> bool:
+    """Whether a face lies in its crop as training has hardly shown any."""
+    crop = face.crop
+    centre, side = bounding_square(crop.to_crop(face.landmarks))
+    height, width = crop.shape
+    off = np.linalg.norm(centre - ((width - 1) / 2, (height - 1) / 2))
+    turn = math.remainder(eye_roll(face.landmarks) - crop.roll, math.tau)
+    ratio = _MARGIN * side / height
+    return bool(
+        off > _OFF_CENTRE * side or abs(turn) > _TURN or not 1 / _SIZE_RATIO < ratio < _SIZE_RATIO
+    )

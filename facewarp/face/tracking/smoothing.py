@@ -1,0 +1,256 @@
+"""Smoothing: a face held steady over time, with hardly any lag.
+
+A registration takes template points q to F(q) in the frame, and frame points x to G(x) in the
+template. Neither can be smoothed as it is: F mixes the motion of the head with that of the face,
+and G is known on a crop that moves. Both are therefore seen through the face's pose, the
+similarity S from template to frame that fits the upper face best:
+
+    F(q) = S(q + k(q)),    G(S(r)) = r + h(r)
+
+Pose, k and h are smoothed, each at rest while only the others change, and put together again on
+the crop as it is. Landmarks, labels and textures follow from the same smoothed pose, so that they
+stay together. The filter is the One-Euro filter of Casiez, Roussel and Vogel (CHI 2012): the
+faster something moves, the less it is held back.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.face.boxes import box_around
+from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.crop_fields import GRID_PX, GRID_SHAPE, resized
+from facewarp.face.face import Face, carry_points
+from facewarp.face.similarity import Affine, Points, inverse, joined, similarity, turned_about
+from facewarp.face.template.template import Template
+
+Floats = NDArray[np.floating]
+
+_FRAME_S = 1 / 30  # between the first frames, if their times are equal
+_JUMP = 0.25  # of a face's side, from frame to frame: there is nothing to go on with
+_OFFSET = 0.5 * GRID_PX - 0.5  # crop px of the first of them
+_COLUMNS = np.arange(_OFFSET, CROP_SHAPE[1], GRID_PX, dtype=np.float32)[None]
+_ROWS = np.arange(_OFFSET, CROP_SHAPE[0], GRID_PX, dtype=np.float32)[:, None]
+_BLOCKS = (20, 16)  # rows and columns of blocks of these points, each with one speed
+_UPPER = [*range(3), *range(14, 48)]  # iBUG: temples, brows, nose, eyes; a mouth moves too much
+
+
+@dataclass(frozen=True)
+class OneEuro:
+    """Parameters of a One-Euro filter: its cutoff is ``min_hz + beta * v**2 / (v + noise)``.
+
+    Speeds v count in sides of the face a second, so that its size does not matter.
+
+    Attributes:
+        min_hz: cutoff for what is at rest; less is steadier.
+        beta: how fast the cutoff rises with the speed; more lags less.
+        noise: speed up to which motion may be nothing but noise: it raises the cutoff less. With
+            0 this is the filter as published.
+        speed_hz: cutoff of the speed.
+    """
+
+    min_hz: float
+    beta: float
+    noise: float = 0.0
+    speed_hz: float = 1.0
+
+
+@dataclass(frozen=True)
+class SmoothingConfig:
+    """How a face is smoothed, chosen with ``benchmarks/steadiness.py`` (docs/decisions/0040).
+
+    Attributes:
+        pose: for the head's motion.
+        shape: for that of the face itself.
+    """
+
+    pose: OneEuro = OneEuro(min_hz=0.7, beta=100.0, noise=0.02, speed_hz=2.0)
+    shape: OneEuro = OneEuro(min_hz=0.7, beta=200.0, noise=0.02, speed_hz=1.0)
+
+
+class OneEuroFilter:
+    """A One-Euro filter for many values at once, at any spacing in time.
+
+    The speed is that of the values before they are filtered, and a filter goes the share
+    ``1 - exp(-2 pi cutoff dt)`` of the way in ``dt`` seconds: the same in one step as in two.
+
+    Args:
+        config: its parameters.
+        pool: rates of change of the value as velocities (..., n), one for each of the places that
+            are smoothed alike; left alone, the value is (..., n) points.
+        spread: the places' shares (...) as factors of the value.
+    """
+
+    def __init__(
+        self,
+        config: OneEuro,
+        pool: Callable[[Floats], Floats] = lambda rates: rates,
+        spread: Callable[[Floats], Floats] = lambda shares: shares[..., None],
+    ) -> None:
+        self.config = config
+        self._pool, self._spread = pool, spread
+        self._state: tuple[Floats, Floats, Floats | float] | None = None
+
+    def __call__(self, value: Floats, dt: float, unit: Floats | float = 1.0) -> Floats:
+        """Filter the next value; the first is returned as it is.
+
+        Args:
+            value: of any shape, the same each time.
+            dt: seconds since the last one, > 0.
+            unit: sides of the face per unit of the value.
+        """
+        if self._state is None:
+            self._state = value, value, 0.0
+            return value
+        before, filtered, velocity = self._state
+        config = self.config
+        now = self._pool((value - before) * (unit / dt))
+        velocity = velocity + smoothing_share(config.speed_hz, dt) * (now - velocity)
+        speed = np.sqrt(np.square(velocity).sum(axis=-1))
+        cutoff = config.min_hz + config.beta * speed * speed / (speed + config.noise + 1e-12)
+        filtered = filtered + self._spread(smoothing_share(cutoff, dt)) * (value - filtered)
+        self._state = value, filtered, velocity
+        return filtered
+
+
+def smoothing_share(cutoff_hz: Floats | float, dt: float) -> Floats:
+    """Share of the way to a new value that a low-pass filter of first order goes in ``dt`` s."""
+    return np.asarray(-np.expm1(np.multiply(cutoff_hz, -2 * math.pi * dt)))
+
+
+class FaceSmoother:
+    """Smooths one face from frame to frame.
+
+    The first face, and one that has jumped, stays exactly as it is.
+
+    Args:
+        template: what the face is registered with.
+        config: how much is smoothed.
+    """
+
+    def __init__(self, template: Template, config: SmoothingConfig | None = None) -> None:
+        self._config = config or SmoothingConfig()
+        self._landmarks = template.landmarks
+        self._side = float(np.ptp(template.landmarks, axis=0).max())
+        self._center = template.landmarks[_UPPER].mean(0)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was."""
+        self._pose = OneEuroFilter(self._config.pose)
+        self._back, self._onto = (
+            OneEuroFilter(self._config.shape, _by_blocks, _to_points) for _ in range(2)
+        )
+        self._last: tuple[float, Points] | None = None  # time and pose
+        self._dt = _FRAME_S
+
+    def __call__(self, face: Face, time: float) -> Face:
+        """Smooth the face of the next frame.
+
+        Args:
+            face: as registered, on any crop.
+            time: the frame's, s. Where it is no later than the last one, frames count as far
+                apart as those before.
+
+        Returns:
+            The face with other fields, landmarks and box, on the same crop. Confidence, folds and
+            probabilities stay those of the registration.
+        """
+        pose = self._pose_of(face)
+        side = self._side * math.exp(pose[2])
+        if self._last is not None:
+            before, last = self._last
+            pose[3] = last[3] + math.remainder(pose[3] - last[3], math.tau)
+            if math.hypot(*(pose[:2] - last[:2])) > _JUMP * side:
+                self.reset()
+            elif time > before:
+                self._dt = time - before
+        is_first = self._last is None
+        self._last = time, pose
+
+        onto = resized(face.grid_field, GRID_SHAPE)
+        back = resized(face.grid_field_from_template, GRID_SHAPE)
+        to_crop = joined(inverse(face.crop.matrix), self._matrix(pose))  # S, from template px
+        back_shape = _then(inverse(to_crop), back)
+        onto_shape = _seen_through(to_crop, onto)
+        held_pose = self._pose(pose, self._dt, np.array([1 / side, 1 / side, 0.5, 0.5]))
+        back_change = self._back(back_shape, self._dt, 1 / self._side) - back_shape
+        onto_change = self._onto(onto_shape, self._dt, 1 / self._side) - onto_shape
+        if is_first:
+            return face
+        held = joined(inverse(face.crop.matrix), self._matrix(held_pose))
+        moved = joined(held, inverse(to_crop))  # crop px, by what the pose is held back
+        held_onto = _seen_through(inverse(moved), onto) + _sampled(onto_change, inverse(held))
+        held_back = _then(moved, back) + _turned(held, back_change)
+        smooth = replace(
+            face,
+            grid_field=held_onto.astype(np.float32, copy=False),
+            grid_field_from_template=held_back.astype(np.float32, copy=False),
+        )
+        landmarks = carry_points(smooth, self._landmarks)
+        return replace(smooth, landmarks=landmarks, box=box_around(landmarks))
+
+    def _pose_of(self, face: Face) -> Points:
+        """Where the template's upper face is: x, y of its middle, log of its scale, its angle."""
+        matrix = similarity(self._landmarks[_UPPER], face.landmarks[_UPPER])
+        (cos, _, _), (sin, _, _) = matrix
+        middle = matrix @ (*self._center, 1)
+        return np.array([*middle, math.log(math.hypot(cos, sin)), math.atan2(sin, cos)])
+
+    def _matrix(self, pose: Floats) -> Affine:
+        """The similarity from template px to frame px that a pose stands for."""
+        return turned_about(self._center, pose[:2], math.exp(pose[2]), float(pose[3]))
+
+
+def _by_blocks(rates: Floats) -> Floats:
+    """(20, 16, 2) mean rates of blocks of a shape (2, h, w)."""
+    rows, columns = _BLOCKS
+    size = (columns, rows)
+    return np.dstack([cv2.resize(rate, size, interpolation=cv2.INTER_AREA) for rate in rates])
+
+
+def _to_points(shares: Floats) -> Floats:
+    """(h, w) shares of the points of a shape from those of its blocks."""
+    return cv2.resize(shares.astype(np.float32), GRID_SHAPE[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _then(affine: Affine, field: Floats) -> Floats:
+    """Displacements (2, h, w) of points p that go through a field and then an affine map."""
+    return _turned(affine, field) + _displacements(affine)
+
+
+def _seen_through(affine: Affine, field: Floats) -> Floats:
+    """Displacements (2, h, w) of points p that go through an affine map and then a field."""
+    return _sampled(field, affine) + _displacements(affine)
+
+
+def _turned(affine: Affine, vectors: Floats) -> Floats:
+    """Vectors (2, h, w) through the linear part of an affine map."""
+    (a, b), (c, d) = affine[:, :2].tolist()
+    x, y = vectors
+    return np.stack([a * x + b * y, c * x + d * y])
+
+
+def _displacements(affine: Affine) -> Floats:
+    """(2, h, w) crop px, by an affine map alone."""
+    (a, b, x0), (c, d, y0) = affine.tolist()
+    x, y = _COLUMNS, _ROWS
+    return np.stack([((a - 1) * x + x0) + b * y, (c * x + y0) + (d - 1) * y])
+
+
+def _sampled(field: Floats, affine: Affine) -> Floats:
+    """Values (2, h, w) of a field at affine(p)."""
+    matrix = affine.copy()
+    matrix[:, 2] = (affine @ (_OFFSET, _OFFSET, 1) + 0.5) / GRID_PX - 0.5
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    size = GRID_SHAPE[::-1]
+    return np.stack(
+        [
+            cv2.warpAffine(one, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+            for one in field
+        ]
+    )

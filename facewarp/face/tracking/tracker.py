@@ -1,0 +1,328 @@
+"""FaceTracker: follows faces through frames and registers each with the template, both ways."""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from threading import Thread
+from time import perf_counter
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.core.engines.base import share_cores
+from facewarp.core.model import Model
+from facewarp.errors import FacewarpError
+from facewarp.face.boxes import Box, centre_of, overlap, side_of, square_at
+from facewarp.face.crop import Crop
+from facewarp.face.detector import Detection, FaceDetector
+from facewarp.face.face import Face
+from facewarp.face.image_formats import check_picture
+from facewarp.face.template.template import Template
+from facewarp.face.tracking.background_search import BackgroundSearch
+from facewarp.face.tracking.registration import Fitter
+from facewarp.face.tracking.smoothing import FaceSmoother, SmoothingConfig
+from facewarp.face.tracking.track import SAME_FACE, Track, TrackerConfig, is_among
+
+_FRAME_S = 1 / 25  # between frames that come without a time
+_NEAR = 3.0  # side of the window, in faces, in which a doubtful face is looked for
+
+
+class FaceTracker:
+    """One engine for live, video and pictures.
+
+    A face is followed from frame to frame by its own landmarks. The detector is asked only for
+    faces not followed yet, and about those that have come to fit the template badly.
+
+    Args:
+        template: a shipped template's name, a ``.npz`` file or a :class:`Template`.
+        model: a shipped model's name, a weights file or a :class:`Model`.
+        faces: how many faces to follow; None for what ``config`` says.
+        device: where the model runs.
+        engine: what runs the model, see `factory.make_engine`; a model that
+            is given keeps its own.
+        config: further settings.
+        detector: a detector to share; otherwise the tracker makes and closes its own.
+        smooth: whether, or how, faces are held steady from frame to frame; pictures that belong
+            to no video come out best without.
+        threaded_search: search for small faces in a thread of its own, so that no frame waits the
+            third of a second that it takes: for cameras. What is found when then depends on the
+            machine.
+        in_pipeline: the tracker works beside decoding, drawing and encoding: its engine takes no
+            more than its share of the cores, and gets ready in a thread.
+        thorough: look at every face four times, mirrored and from nearer, for what need not be
+            quick, see :mod:`facewarp.face.tracking.augmented_inference`.
+
+    Attributes:
+        template: what faces are registered with.
+        model: what registers them.
+        config: the settings.
+        seconds: how long the last call took to ``"detect"`` and to ``"register"``.
+
+    Raises:
+        FacewarpError: no such template or model, or no face to follow.
+
+    Example:
+        >>> tracker = FaceTracker(template="average")
+        >>> faces = tracker(image, time=0.0)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        template: str | Path | Template = "average",
+        model: str | Path | Model = "face",
+        *,
+        faces: int | None = None,
+        device: str = "cpu",
+        engine: str = "auto",
+        config: TrackerConfig | None = None,
+        detector: FaceDetector | None = None,
+        smooth: bool | SmoothingConfig = False,
+        threaded_search: bool = False,
+        in_pipeline: bool = False,
+        thorough: bool = False,
+    ) -> None:
+        config = config or TrackerConfig()
+        self.config = config if faces is None else replace(config, faces=faces)
+        if self.config.faces < 1:
+            raise FacewarpError(f"a tracker follows at least one face, not {self.config.faces}")
+        self._fitter = Fitter(template, model, device, self.config.sure, engine, thorough)
+        self.template = self._fitter.template
+        self.model = self._fitter.model
+        self._warming: Thread | None = None
+        if in_pipeline:
+            share_cores(self.model.engine, in_pipeline=True)
+            self._warming = self._fitter.warm_up()
+        self._detector = detector or FaceDetector()
+        self._owns_detector = detector is None
+        self._smooth = smooth
+        self._background = BackgroundSearch(self._detector) if threaded_search else None
+        self.seconds = {"detect": 0.0, "register": 0.0}
+        self._tracks: list[Track] = []
+        self._sightings: list[Detection] = []  # of the background search, not looked at yet
+        self._time: float | None = None
+        self.reset()
+
+    def __call__(self, image: NDArray[np.generic], time: float | None = None) -> list[Face]:
+        """Find and register the faces of the next frame.
+
+        Args:
+            image: H x W [x 1, 3 or 4] frame, RGB where it has colour.
+            time: the frame's time in seconds; a step back starts anew. Without it, frames count
+                as 1/25 s apart.
+
+        Returns:
+            The faces followed, lost ones included, by id; at most ``config.faces``.
+        """
+        if time is None:
+            time = 0.0 if self._time is None else self._time + _FRAME_S
+        if self._time is not None and time < self._time:
+            self.reset()
+        self._time = time
+        self.seconds = {"detect": 0.0, "register": 0.0}
+        check_picture(image)
+        self._follow(image, time)
+        self._search(image, time)
+        self._tracks = [t for t in self._tracks if time - t.seen <= self.config.remember_s]
+        return sorted((track.face for track in self._tracks), key=lambda face: face.id)
+
+    def reset(self) -> None:
+        """Forget every face; ids start from 0 again."""
+        self._tracks, self._sightings = [], []
+        self._next_id = 0
+        self._time = None
+        self._last_look = self._last_search = -math.inf
+        if self._background is not None:
+            self._background.forget()
+
+    def take_over(self, other: "FaceTracker") -> None:
+        """Go on with the faces that another tracker follows; smoothing begins anew."""
+        self.reset()
+        self._tracks = [replace(track, smoother=self._smoother()) for track in other._tracks]
+        self._next_id, self._time = other._next_id, other._time
+        self._last_look, self._last_search = other._last_look, other._last_search
+
+    def register(self, image: NDArray[np.generic], crop: Crop) -> Face:
+        """Register what a crop shows with the template, without following anything."""
+        return self._fitter.fit(image, [crop])[0]
+
+    def close(self) -> None:
+        """End the tracker's threads, and free the detector if it is the tracker's own."""
+        if self._warming is not None:
+            self._warming.join()
+        if self._background is not None:
+            self._background.close()
+        if self._owns_detector:
+            self._detector.close()
+
+    def __enter__(self) -> Self:
+        """Return the tracker itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def _follow(self, image: NDArray[np.generic], time: float) -> None:
+        """Register the faces followed so far, each where half its last step would bring it."""
+        tracks = [track for track in self._tracks if not track.lost]
+        doubtful = []
+        with self._timed("register"):
+            faces = self._fitter.settle(image, [track.next_crop() for track in tracks])
+            for track, face in zip(tracks, faces, strict=True):
+                if face.confidence >= self.config.unsure:
+                    track.missed = 0
+                    track.move(face, time)
+                else:
+                    doubtful.append((track, face))
+        for track, face in doubtful:
+            self._question(track, face, image, time)
+        for one, other in combinations([track for track in tracks if not track.lost], 2):
+            if overlap(one.face.box, other.face.box) > SAME_FACE:  # both have come to follow one
+                max(one, other, key=lambda track: track.surprise).lose()
+
+    def _question(
+        self,
+        track: Track,
+        face: Face,
+        image: NDArray[np.generic],
+        time: float,
+    ) -> None:
+        """Go on with a face that fits badly, where the detector sees it too, or for a while."""
+        others = [t.face.box for t in self._tracks if t is not track and not t.lost]
+        seen = self._look_near(image, track.face.box, others)
+        track.missed = 0 if seen else track.missed + 1
+        if seen:
+            face = max(face, self._approach(image, seen), key=lambda face: face.confidence)
+        if face.confidence < self.config.gone or track.missed >= self.config.patience:
+            track.lose()
+        else:
+            track.move(face, time)
+
+    def _search(self, image: NDArray[np.generic], time: float) -> None:
+        """Look for faces that are not followed yet, while there may be more."""
+        followed = [track.face.box for track in self._tracks if not track.lost]
+        if len(followed) >= self.config.faces:
+            return
+        for detection in self._look(image, followed, time):
+            if is_among(_square(detection), followed):
+                continue
+            face = self._approach(image, detection)
+            least = self.config.sure if followed else self.config.gone  # a further face is no need
+            if face.confidence >= least and not is_among(face.box, followed):
+                self._take(face, time)
+                followed.append(face.box)
+                if len(followed) >= self.config.faces:
+                    return
+
+    def _look(
+        self, image: NDArray[np.generic], followed: Sequence[Box], time: float
+    ) -> list[Detection]:
+        """What is seen of faces, at a glance or thoroughly, as it is time for."""
+        config = self.config
+        found = self._sighted(image, followed)
+        every_s = config.search_beside_every_s if followed else config.search_every_s
+        is_search = time - self._last_search >= every_s
+        if followed and not is_search and time - self._last_look < config.look_every_s:
+            return found
+        self._last_look = time
+        thorough: bool | None = False
+        if is_search:
+            is_first = self._last_search == -math.inf
+            thorough = True if followed or (is_first and config.faces > 1) else None
+            self._last_search = time
+        if self._background is not None and thorough is not False:
+            self._background.begin(image, thorough)
+            thorough = False
+        with self._timed("detect"):
+            return found + self._detector.detect(
+                image,
+                thorough=thorough,
+                is_known=lambda candidate: is_among(_square(candidate), followed),
+            )
+
+    def _sighted(self, image: NDArray[np.generic], followed: Sequence[Box]) -> list[Detection]:
+        """One of those faces that the background search saw, where it is by now.
+
+        One in each frame, since it takes a further look and a registration.
+        """
+        if self._background is not None:
+            self._sightings += self._background.take()
+        while self._sightings:
+            square = _square(self._sightings.pop(0))
+            if not is_among(square, followed):
+                seen = self._look_near(image, square, followed)
+                return [] if seen is None else [seen]
+        return []
+
+    def _take(self, face: Face, time: float) -> None:
+        """Follow a face: the nearest of the lost ones it can be, or a new one."""
+        lost = [track for track in self._tracks if track.lost]
+        known = [track for track in lost if track.can_be(face, time)]
+        if known:
+            min(known, key=lambda track: track.distance(face)).find_again(face, time)
+            return
+        if len(self._tracks) >= self.config.faces:
+            self._tracks.remove(min(lost, key=lambda track: track.seen))
+        track = Track(replace(face, id=self._next_id), time, self._smoother())
+        if track.smoother is not None:
+            track.smoother(face, time)
+        self._tracks.append(track)
+        self._next_id += 1
+
+    def _look_near(
+        self, image: NDArray[np.generic], box: Box, others: Sequence[Box]
+    ) -> Detection | None:
+        """The detection closest to where a face was last, if it is no other face's."""
+        centre, reach = centre_of(box), 0.5 * _NEAR * side_of(box)
+        low = np.floor(centre - reach).clip(0).astype(int)
+        high = np.ceil(centre + reach).clip(0).astype(int)
+        window = image[low[1] : high[1], low[0] : high[0]]
+        if window.size == 0:
+            return None
+        with self._timed("detect"):
+            found = [_moved(detection, low) for detection in self._detector.detect(window)]
+        free = [detection for detection in found if not is_among(_square(detection), others)]
+        return min(free, key=lambda d: float(np.linalg.norm(d.center - centre)), default=None)
+
+    def _approach(self, image: NDArray[np.generic], detection: Detection) -> Face:
+        """Register the face of a detection."""
+        centre, side = detection.square()
+        crop = Crop.around(centre, side, roll=detection.roll)
+        with self._timed("register"):
+            return self._fitter.settle(image, [crop])[0]
+
+    def _smoother(self) -> FaceSmoother | None:
+        """What smooths one face, if faces are smoothed."""
+        if self._smooth is False:
+            return None
+        config = self._smooth if isinstance(self._smooth, SmoothingConfig) else None
+        return FaceSmoother(self.template, config)
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        """Count what is done within as time of a stage."""
+        began = perf_counter()
+        yield
+        self.seconds[stage] += perf_counter() - began
+
+
+def _square(detection: Detection) -> Box:
+    """Where the detector expects the landmarks."""
+    return square_at(*detection.square())
+
+
+def _moved(detection: Detection, by: NDArray[np.integer]) -> Detection:
+    """A detection in a window, in px of the frame that the window begins at (x, y) of."""
+    return Detection.around(
+        detection.center + by, detection.side, detection.score, detection.keypoints + by
+    )

@@ -1,0 +1,1 @@
+"""Live sessions: capture -> loop -> face_pipeline -> window, web and outputs."""

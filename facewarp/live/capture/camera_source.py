@@ -1,0 +1,225 @@
+"""A camera as a source of frames, which outlives its being unplugged."""
+
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+
+from facewarp.errors import FacewarpError
+from facewarp.live.capture.camera import Camera
+from facewarp.live.capture.camera_list import (
+    Opener,
+    choose_pixels,
+    find_camera,
+    list_cameras,
+    open_capture,
+    ways_to,
+)
+from facewarp.live.interfaces import CapturedFrame
+from facewarp.media.frames import Frame, Source
+
+_log = logging.getLogger(__name__)
+
+_TRIES, _BETWEEN_S = 5, 0.05  # pictures that may be missing in a row before a camera counts as lost
+_AGAIN_S = 1.0  # between two attempts to find it again
+
+Lister = Callable[[], Sequence[Camera]]
+
+
+class CameraSource(Source):
+    """A camera, open and giving pictures once this is made.
+
+    A frame's time is when it was captured, in seconds after the first one, by this machine's clock.
+    While the camera is lost, iterating waits for it to come back, under whatever index, and
+    `notice` says so.
+
+    Args:
+        camera: As listed.
+        size: (width, height) px to ask for.
+        fps: Frames a second to ask for.
+        mjpg: Whether to ask for compressed pictures; None for as fits size and rate.
+        opener: Opens a camera; OpenCV's by default.
+        lister: Lists the cameras when it is lost.
+
+    Attributes:
+        camera: The one that is open.
+        asked: The size asked for; `size` is what is given.
+
+    Raises:
+        FacewarpError: It can't be opened, or gives no picture.
+    """
+
+    kind: Literal["camera"] = "camera"
+    is_live = True
+
+    def __init__(
+        self,
+        camera: Camera,
+        *,
+        size: tuple[int, int] = (1280, 720),
+        fps: float = 30.0,
+        mjpg: bool | None = None,
+        opener: Opener = open_capture,
+        lister: Lister = list_cameras,
+    ) -> None:
+        super().__init__(Path(camera.path or camera.name))
+        self.camera, self.asked = camera, size
+        self.rate = Fraction(fps).limit_denominator(1001)
+        self._mjpg, self._opener, self._lister = mjpg, opener, lister
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._is_read = False
+        self._capture, self.size = self._open()
+
+    @property
+    def name(self) -> str:
+        """The camera's."""
+        return self.camera.name
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The pictures as they come, until it is closed."""
+        with self._lock:
+            if self._closed.is_set():
+                return
+            self._is_read = True
+        zero: float | None = None
+        index = failed = 0
+        try:
+            while not self._closed.is_set():
+                taken = self._capture.grab()
+                stamp = time.perf_counter()
+                good, picture = self._capture.retrieve() if taken else (False, None)
+                if not good or picture is None:
+                    failed += 1
+                    if failed < _TRIES and self._capture.isOpened():
+                        self._closed.wait(_BETWEEN_S)
+                    else:
+                        self._wait_for_it()
+                        failed = 0
+                    continue
+                failed = 0
+                zero = stamp if zero is None else zero
+                image = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+                yield CapturedFrame(image, stamp - zero, index, 0, stamp)
+                index += 1
+        finally:
+            self._capture.release()
+
+    def close(self) -> None:
+        """Ends reading after the picture that is being taken; frees the camera."""
+        with self._lock:
+            self._closed.set()
+            if not self._is_read:
+                self._capture.release()
+
+    def _open(self) -> tuple[Any, tuple[int, int]]:
+        """The camera by the first backend that gives a picture, and the size of that."""
+        if self.camera.problem is not None:
+            raise FacewarpError(f"camera {self.camera} {self.camera.problem}")
+        was_open = False
+        for index, backend in ways_to(self.camera):
+            capture = self._opener(index, backend)
+            if capture.isOpened():
+                was_open = True
+                self._set_up(capture)
+                good, picture = self._first(capture)
+                if good:
+                    return capture, (picture.shape[1], picture.shape[0])
+            capture.release()
+        if was_open:
+            what = f"camera {self.camera} gives no picture"
+            fix = "Close programs that use it, or ask for another --size (see facewarp cameras)."
+            raise FacewarpError(what, self.camera.path, fix)
+        what = f"camera {self.camera} can't be opened"
+        fix = "Close programs that use it, unplug it and plug it in again."
+        raise FacewarpError(what, self.camera.path, fix)
+
+    def _set_up(self, capture: Any) -> None:
+        """Asks for format, size and rate; a camera gives what it has."""
+        fps = float(self.rate)
+        pixels = choose_pixels(self.camera, self.asked, fps)
+        if self._mjpg is not None:
+            pixels = "MJPG" if self._mjpg else None
+        if pixels is not None:  # first: with another format a size or rate may not be had
+            capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*pixels))
+        capture.set(cv2.CAP_PROP_FRAME_WIDTH, self.asked[0])
+        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self.asked[1])
+        capture.set(cv2.CAP_PROP_FPS, fps)
+
+    def _first(self, capture: Any) -> tuple[bool, Any]:
+        for _ in range(_TRIES):
+            good, picture = capture.read()
+            if good and picture is not None:
+                return True, picture
+            time.sleep(_BETWEEN_S)
+        return False, None
+
+    def _wait_for_it(self) -> None:
+        """Comes back with the camera open again, or closed."""
+        self._capture.release()
+        self.notice = "camera lost, waiting"
+        _log.warning("camera %s is lost; waiting for it to be plugged in again", self.camera)
+        began = time.perf_counter()
+        while not self._closed.wait(_AGAIN_S):
+            try:
+                self.camera = self._found_again()
+                self._capture, self.size = self._open()
+            except FacewarpError as error:
+                _log.debug("%s", error)
+                continue
+            gone_s = time.perf_counter() - began
+            _log.warning("camera %s is back after %.0f s", self.camera, gone_s)
+            self.notice = None
+            return
+
+    def _found_again(self) -> Camera:
+        """The camera in today's list: by name, and by index where several have it."""
+        cameras = self._lister()
+        same = [camera for camera in cameras if camera.name == self.camera.name]
+        here = [camera for camera in same if camera.index == self.camera.index]
+        if not same:
+            raise FacewarpError(f"camera {self.camera} is not there")
+        return (here or same)[0]
+
+
+def choose_camera(wanted: str | None = None) -> Camera:
+    """The camera meant, see `cameras.find_camera`; without a wish the first that can be used.
+
+    Raises:
+        FacewarpError: There is none, or not just one.
+    """
+    cameras = list_cameras(modes=sys.platform == "linux")  # elsewhere that opens them
+    if wanted is None and cameras:
+        return next((camera for camera in cameras if camera.problem is None), cameras[0])
+    return find_camera(wanted or "0", cameras)
+
+
+def open_camera(
+    camera: Camera,
+    *,
+    size: tuple[int, int] | None = None,
+    fps: float | None = None,
+    mjpg: bool | None = None,
+) -> CameraSource:
+    """A camera, open.
+
+    Args:
+        camera: As listed.
+        size: (width, height) px; 1280 x 720 without it. Another size than asked for is warned of.
+        fps: Frames a second; 30 without it.
+        mjpg: See `CameraSource`.
+
+    Raises:
+        FacewarpError: It can't be used.
+    """
+    source = CameraSource(camera, size=size or (1280, 720), fps=fps or 30.0, mjpg=mjpg)
+    if size is not None and source.size != size:
+        given = "x".join(str(side) for side in source.size)
+        _log.warning("camera %s gives %s, not %dx%d", camera, given, *size)
+    return source

@@ -1,0 +1,67 @@
+"""From what a user names to a source for `LiveLoop`: a camera, a file, pictures, or an address."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+from facewarp.errors import FacewarpError
+from facewarp.live.capture.paced_source import PlayedSource
+from facewarp.live.capture.stream_source import StreamSource, is_address, shown_address
+from facewarp.media.frames import Source
+from facewarp.media.sources import open_source
+
+
+def find_camera_source(
+    wanted: str | None,
+    *,
+    size: tuple[int, int] | None = None,
+    fps: float | None = None,
+    mjpg: bool | None = None,
+) -> Callable[[], Source]:
+    """Finds a camera, and returns what opens it, which may take seconds.
+
+    Args:
+        wanted: Its index or a part of its name; None for the first.
+        size: See `camera_source.open_camera`, as the others.
+        fps: Frames a second.
+        mjpg: Whether to ask for compressed pictures.
+
+    Raises:
+        FacewarpError: There is none, or not just one.
+    """
+    from facewarp.live.capture.camera_source import choose_camera, open_camera
+
+    camera = choose_camera(wanted)
+    return lambda: open_camera(camera, size=size, fps=fps, mjpg=mjpg)
+
+
+def find_file_source(
+    name: str, *, realtime: bool = False, repeat: bool = False, fps: float | None = None
+) -> Callable[[], Source]:
+    """Sees that a file is there or an address is one, and returns what opens it.
+
+    Args:
+        name: A video, a picture, a folder, a pattern of pictures, or an address.
+        realtime: Whether a file is played at camera pace.
+        repeat: Whether a file begins anew at its end.
+        fps: Frames a second that pictures are played at.
+
+    Raises:
+        FacewarpError: There is nothing there, or nothing that can be read.
+    """
+    if is_address(name):
+        shown_address(name)
+        return lambda: _played(StreamSource(name), realtime, repeat)
+    source = open_source(name)
+    if fps is not None:
+        if source.kind == "video":
+            what = "a video has its own frames a second, and can't be given others"
+            raise FacewarpError(what, Path(name), "Leave --fps out.")
+        source.rate = Fraction(fps).limit_denominator(1001)
+    return lambda: _played(source, realtime, repeat)
+
+
+def _played(source: Source, realtime: bool, repeat: bool) -> Source:
+    if source.is_live:
+        return source
+    return PlayedSource(source, paced=realtime, repeat=repeat)

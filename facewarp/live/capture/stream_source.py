@@ -1,0 +1,251 @@
+"""Videos from the network: RTSP cameras, and streams and files over HTTP.
+
+Pictures come with as little delay as the stream allows, and what breaks off is connected anew.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from facewarp.errors import FacewarpError
+from facewarp.live.interfaces import CapturedFrame
+from facewarp.media.frames import Frame, Image, Source
+from facewarp.media.orientation import orientation_of
+from facewarp.media.video.color_conversion import RGBReader
+from facewarp.media.video.container import FrameClock, clock_origin, picture_stream
+
+_log = logging.getLogger(__name__)
+
+SCHEMES = ("http", "https", "rtmp", "rtmps", "rtp", "rtsp", "rtsps", "srt", "tcp", "udp")
+"""What an address may begin with."""
+
+_PROTOCOLS = ",".join((*SCHEMES, "crypto", "httpproxy", "tls"))  # a playlist can't name local files
+_TIMEOUT_S = (10.0, 5.0)  # to connect, and for each picture
+_AGAIN_S = 1.0  # between two attempts to connect
+_MOST_FAULTS = 100  # damaged packets in a row
+_LOW_DELAY = {
+    "flags": "low_delay",
+    "analyzeduration": "1000000",  # us; fflags=nobuffer would lose what was read meanwhile
+    "rtsp_transport": "tcp",
+}
+
+
+class StreamSource(Source):
+    """An address as a source of frames, connected once this is made.
+
+    A file, which has a length, is read to its end, its frames at its own times. Anything else is
+    live: a frame's time is when it came, in seconds after the first, and where the stream breaks
+    off, iterating connects anew until it is closed, while `notice` says so.
+
+    Args:
+        address: Beginning with one of `SCHEMES`. Name and password in it are never shown.
+        timeout_s: Seconds to wait for a connection and for a picture.
+
+    Raises:
+        FacewarpError: It can't be reached or holds no video.
+    """
+
+    kind: Literal["stream"] = "stream"
+
+    def __init__(self, address: str, *, timeout_s: tuple[float, float] = _TIMEOUT_S) -> None:
+        self._shown = shown_address(address)
+        super().__init__(Path(self._shown))
+        self._address, self._timeout_s = address, timeout_s
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._container, stream = self._connect()
+        try:
+            self._describe(self._container, stream)
+            self._pictures = self._decoded(self._container, stream)
+            self._first = next(self._pictures, None)
+        except BaseException:
+            self._container.close()
+            raise
+        if self._first is None:
+            self._container.close()
+            raise FacewarpError("no picture came", self._shown, "See that it plays elsewhere.")
+        height, width = self._first[0].shape[:2]
+        self.size = (width, height)
+
+    @property
+    def name(self) -> str:
+        """The address without name and password."""
+        return self._shown
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The frames as they come, until the end of a file or until it is closed."""
+        return self._live() if self.is_live else self._file()
+
+    def close(self) -> None:
+        """Ends reading after the picture that is waited for, at most after the time limit."""
+        with self._lock:
+            self._closed.set()
+            if self._first is not None:  # nobody reads
+                self._container.close()
+
+    def _describe(self, container: InputContainer, stream: VideoStream) -> None:
+        self.is_live = stream.duration is None and container.duration is None
+        self.rate = stream.average_rate or stream.guessed_rate or self.rate
+        self.time_base = stream.time_base or self.time_base
+        if self.is_live:
+            stream.thread_type = "SLICE"  # threads that each take a picture delay them
+        else:
+            ticks = stream.duration
+            length = ticks * self.time_base if ticks else Fraction(container.duration or 0, 10**6)
+            self.duration_s, self.frame_count = float(length), stream.frames or None
+
+    def _file(self) -> Iterator[Frame]:
+        self.exhausted = False
+        for index, (image, seconds, turn) in enumerate(self._read()):
+            yield Frame(image, seconds, index, turn)
+        self.exhausted = not self._closed.is_set()
+
+    def _live(self) -> Iterator[Frame]:
+        index = 0
+        zero: float | None = None
+        while not self._closed.is_set():
+            try:
+                for image, _, turn in self._read():
+                    if self.notice is not None:
+                        _log.warning("%s: pictures come again", self._shown)
+                        self.notice = None
+                    stamp = time.perf_counter()
+                    zero = stamp if zero is None else zero
+                    yield CapturedFrame(image, stamp - zero, index, turn, stamp)
+                    index += 1
+            except FacewarpError as error:
+                _log.debug("%s", error)
+            if self._closed.is_set():
+                return
+            if self.notice is None:
+                self.notice = "stream lost, connecting again"
+                _log.warning("%s: the stream broke off; connecting again", self._shown)
+            self._closed.wait(_AGAIN_S)
+
+    def _read(self) -> Iterator[tuple[Image, float, int]]:
+        """The pictures of one connection: the one that is open, or a new one."""
+        with self._lock:
+            if self._closed.is_set():
+                return
+            first, self._first = self._first, None
+        if first is None:
+            self._container, stream = self._connect()
+            self._pictures = self._decoded(self._container, stream)
+        with closing(self._container):
+            if first is not None:
+                yield first
+            for picture in self._pictures:
+                if self._closed.is_set():
+                    return
+                yield picture
+
+    def _decoded(
+        self, container: InputContainer, stream: VideoStream
+    ) -> Iterator[tuple[Image, float, int]]:
+        """Each picture upright, with its time and turn; damaged ones are left out."""
+        origin = clock_origin(container)
+        clock = FrameClock(self.time_base, self.rate)
+        to_rgb: RGBReader | None = None
+        size, faults = (0, 0), 0
+        packets = container.demux(stream)
+        while faults < _MOST_FAULTS:
+            try:
+                packet = next(packets, None)
+            except (av.FFmpegError, OSError) as error:
+                _log.debug("%s: %s", self._shown, error)
+                packet = None
+            try:
+                pictures = stream.decode(packet)
+                faults = 0
+            except (av.FFmpegError, OSError) as error:
+                _log.debug("%s: %s", self._shown, error)
+                pictures, faults = [], faults + 1
+            for picture in pictures:
+                if to_rgb is None or size != (picture.width, picture.height):
+                    size = (picture.width, picture.height)
+                    to_rgb = RGBReader(size)
+                turn = orientation_of(picture)
+                ticks = clock.ticks(picture.pts, picture.dts)
+                seconds = float(ticks * self.time_base - origin)
+                yield turn.upright(to_rgb(picture)), seconds, turn.degrees
+            if packet is None or packet.size == 0:
+                return
+
+    def _connect(self) -> tuple[InputContainer, VideoStream]:
+        try:
+            container = av.open(
+                self._address,
+                timeout=self._timeout_s,
+                container_options={**_LOW_DELAY, "protocol_whitelist": _PROTOCOLS},
+                metadata_errors="replace",
+            )
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise self._refused(error) from None  # what it says holds the password
+        try:
+            return container, picture_stream(container, self._shown)
+        except BaseException:
+            container.close()
+            raise
+
+    def _refused(self, error: Exception) -> FacewarpError:
+        reasons: dict[type[Exception], tuple[str, str]] = {
+            av.error.HTTPUnauthorizedError: (
+                "the stream wants a name and a password",
+                "Write them into the address: rtsp://NAME:PASSWORD@HOST/PATH.",
+            ),
+            av.error.HTTPForbiddenError: ("the server forbids it", "Check name and password."),
+            av.error.HTTPNotFoundError: ("there is nothing at this address", "Check its path."),
+            av.error.ConnectionRefusedError: (
+                "nothing answers there: connection refused",
+                "Check host and port, and that the camera or server is on.",
+            ),
+            av.error.ExitError: (
+                f"there was no answer within {self._timeout_s[0]:g} s",
+                "Check host and port, and that the camera or server is on.",
+            ),
+            av.error.InvalidDataError: (
+                "what comes is not a video",
+                "See that it plays elsewhere.",
+            ),
+        }
+        for kind, (what, fix) in reasons.items():
+            if isinstance(error, kind):
+                return FacewarpError(what, self._shown, fix)
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        what = f"the stream can't be opened: {reason}"
+        return FacewarpError(what, self._shown, "Check the address and the network.")
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an address of the network rather than a path."""
+    return "://" in text
+
+
+def shown_address(address: str) -> str:
+    """An address as it may be shown: without name, password and query.
+
+    Raises:
+        FacewarpError: It does not begin with one of `SCHEMES`, or names no host.
+    """
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise FacewarpError("this is not an address", fix="Check host and port.") from error
+    if parts.scheme.lower() not in SCHEMES:
+        what = f"there is no way to open {parts.scheme}:// addresses"
+        raise FacewarpError(what, fix=f"Known are: {', '.join(SCHEMES)}.")
+    if not host and parts.scheme.lower() not in ("udp", "rtp", "tcp"):
+        raise FacewarpError("the address names no host", f"{parts.scheme}://")
+    at = f"[{host}]" if host and ":" in host else host or ""
+    return f"{parts.scheme}://{at}{f':{port}' if port else ''}{parts.path}"

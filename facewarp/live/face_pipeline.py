@@ -1,0 +1,314 @@
+"""What is made of live frames: faces followed and an effect drawn, changeable while they run."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from time import perf_counter
+from types import TracebackType
+from typing import Any, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.core.model import Model
+from facewarp.errors import FacewarpError
+from facewarp.face.boxes import side_of
+from facewarp.face.crop import Crop
+from facewarp.face.effects.factory import Effect, make_effect, note_of
+from facewarp.face.face import Face
+from facewarp.face.rendering.textures import check_texture
+from facewarp.face.template.mirror import mirrored_face, mirrored_template
+from facewarp.face.template.template import Template
+from facewarp.face.template_building.from_photo import OwnFace, find_face
+from facewarp.face.tracking.registration import Fitter, crop_of
+from facewarp.face.tracking.tracker import FaceTracker
+from facewarp.live.catalog import OWN_TEXTURE, PICTURE, SNAPSHOT, Wardrobe
+from facewarp.live.settings import LookSettings
+from facewarp.media.frames import Frame
+
+_REMEMBER_S = 5.0  # how long a face can still be made the template after it was seen
+_WITHOUT_OPACITY = {"canonical"}
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What was seen in a frame, and what is shown of it.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB, the picture with the effect; mirrored if that is set, and of
+            another size than the frame for the effect ``canonical``.
+        faces: the faces followed, in px of the camera's frame, never mirrored.
+        seconds: of ``detect``, ``register`` and ``render``.
+    """
+
+    image: NDArray[np.uint8]
+    faces: Sequence[Face]
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """How frames are dealt with from now on; replaced as a whole.
+
+    ``drawn`` is the template as the effect sees it: mirrored, if the picture is.
+    """
+
+    settings: LookSettings
+    tracker: FaceTracker
+    effect: Effect
+    drawn: Template
+
+
+@dataclass(frozen=True, eq=False)
+class _Glimpse:
+    """The frame in which a face was last seen well."""
+
+    image: NDArray[np.uint8]
+    time: float
+    face: Face
+
+
+class Look:
+    """A tracker and an effect for live frames; the ``Controls`` of windows and pages.
+
+    Frames come from one thread. Everything else may be called from any thread meanwhile: a change
+    is prepared where it is asked for, so that no frame waits for it, and takes effect with the
+    next frame. What cannot be changed raises FacewarpError and leaves all as it was.
+
+    Args:
+        effect: see :class:`LookSettings`, as those below.
+        texture: a shipped name or a file; None for `options.DEFAULT_TEXTURE`.
+        opacity: None for 1.
+        smoothing: whether faces are held steady.
+        mirror: whether the picture shown is mirrored.
+        template: a shipped name, a ``.npz`` file or a :class:`Template`.
+        model: a shipped name, a weights file or a :class:`Model`.
+        faces: how many faces to follow; None for the tracker's own number.
+        device: where the model runs.
+        engine: what runs it.
+        further: effects made already that may be chosen by these names, beside the others; a
+            style is one only if it is among them. The opacity is their own.
+        tags: whether each face is tagged with its id, state and confidence.
+
+    Raises:
+        FacewarpError: no such effect, texture, template or model.
+    """
+
+    def __init__(
+        self,
+        *,
+        effect: str = "labels",
+        texture: str | Path | None = None,
+        opacity: float | None = None,
+        smoothing: bool = True,
+        mirror: bool = False,
+        template: str | Path | Template = "average",
+        model: str | Path | Model = "face",
+        faces: int | None = None,
+        device: str = "cpu",
+        engine: str = "auto",
+        further: Mapping[str, Effect] | None = None,
+        tags: bool = False,
+    ) -> None:
+        self._wardrobe = Wardrobe(template, texture, further)
+        name, worn = self._wardrobe.names
+        strength = 1.0 if opacity is None else opacity
+        settings = LookSettings(effect, worn, strength, smoothing, mirror, name)
+        settings.check(self.choices())
+        self._options: dict[str, Any] = {"faces": faces, "device": device, "engine": engine}
+        self._tags = tags
+        self._model = model
+        tracker = self._make_tracker(settings)
+        self._model = tracker.model
+        self._fitter: Fitter | None = None
+        self._changing = threading.RLock()
+        self._plan = self._planned(settings, tracker)
+        self._following = tracker
+        self._retired: list[FaceTracker] = []
+        self._closing = ThreadPoolExecutor(1, "facewarp-retire")  # it may wait for a search to end
+        self._glimpse: _Glimpse | None = None
+        self._is_closed = False
+
+    def __call__(self, frame: Frame) -> Seen:
+        """Follow the faces of the next frame and draw the effect."""
+        plan = self._plan
+        if plan.tracker is not self._following:
+            plan.tracker.take_over(self._following)
+            self._following = plan.tracker
+            self._close_retired(but=plan.tracker)
+        faces = plan.tracker(frame.image, frame.time)
+        began = perf_counter()
+        image, shown = frame.image, faces
+        if plan.settings.mirror:
+            image = np.asarray(cv2.flip(image, 1), np.uint8)
+            shown = [mirrored_face(face, image.shape[1]) for face in faces]
+        picture = plan.effect(image, shown, plan.drawn)
+        seconds = {**plan.tracker.seconds, "render": perf_counter() - began}
+        self._remember(frame, faces)
+        return Seen(picture, faces, seconds)
+
+    @property
+    def note(self) -> str | None:
+        """What recordings have to say in their metadata, whichever effect is on at the moment."""
+        notes = filter(None, map(note_of, self._wardrobe.further.values()))
+        return " ".join(dict.fromkeys(notes)) or None
+
+    def settings(self) -> dict[str, Any]:
+        """What is set; the fields of :class:`LookSettings`."""
+        return asdict(self._plan.settings)
+
+    def choices(self) -> dict[str, Sequence[str]]:
+        """What may be chosen; see :meth:`~facewarp.live.catalog.Wardrobe.choices`."""
+        return self._wardrobe.choices()
+
+    def change(self, **settings: Any) -> None:
+        """Change some settings, from the next frame on.
+
+        Raises:
+            FacewarpError: there is no such setting, or it can't be that; nothing is changed.
+        """
+        with self._changing:
+            known = {field.name for field in fields(LookSettings)}
+            if unknown := set(settings) - known:
+                raise FacewarpError(
+                    f"there is no setting {min(unknown)!r}", fix=f"Settings: {', '.join(known)}."
+                )
+            wanted = replace(self._plan.settings, **settings)
+            wanted.check(self.choices())
+            if wanted != self._plan.settings:
+                self._follow(wanted)
+
+    def snapshot_template(self) -> str:
+        """Make the face seen last the template; returns a line to show.
+
+        The landmarks stay where they are: they are carried over from the first template.
+
+        Raises:
+            FacewarpError: no face was seen in the last seconds, or none well enough.
+        """
+        glimpse = self._glimpse
+        if glimpse is None:
+            raise FacewarpError("no face is seen", fix="Look into the camera.")
+        return self._take(SNAPSHOT, glimpse.image, crop_of(glimpse.face.landmarks))
+
+    def upload_template(self, image: NDArray[np.uint8]) -> str:
+        """Make the largest face of a picture (H, W, 3) the template; returns a line to show.
+
+        Raises:
+            FacewarpError: there is none, or it is not seen well enough.
+        """
+        return self._take(PICTURE, image, find_face(image))
+
+    def upload_texture(self, rgba: NDArray[np.uint8]) -> str:
+        """Wear a texture (h, w, 3 or 4) uint8, made for the first template; returns a line to show.
+
+        Raises:
+            FacewarpError: it is of another kind or aspect; see
+                :func:`facewarp.face.rendering.textures.check_texture`.
+        """
+        with self._changing:
+            before = self._wardrobe.put_texture(check_texture(rgba))
+            try:
+                self._follow(replace(self._plan.settings, effect="texture", texture=OWN_TEXTURE))
+            except BaseException:
+                self._wardrobe.put_texture(before)
+                raise
+        return "wearing your texture"
+
+    def close(self) -> None:
+        """Free the trackers; no frame may be under way. Twice is harmless."""
+        with self._changing:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            self._retired += {self._plan.tracker, self._following}
+            self._close_retired()
+            self._closing.shutdown()
+
+    def __enter__(self) -> Self:
+        """Return the look itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def _take(self, name: str, picture: NDArray[np.uint8], near: Crop) -> str:
+        """Make the face near a crop of a picture the template."""
+        with self._changing:
+            tracker = self._plan.tracker
+            if self._fitter is None:
+                sure = tracker.config.sure
+                self._fitter = Fitter(self._wardrobe.first, tracker.model, "cpu", sure)
+            face = OwnFace.taken(name, picture, near, self._fitter)
+            before = self._wardrobe.put_template(name, face)
+            try:
+                self._follow(replace(self._plan.settings, template=name), anew=True)
+            except BaseException:
+                self._wardrobe.put_template(name, before)
+                raise
+        return f"template taken, {face.confidence:.0%} sure"
+
+    def _follow(self, settings: LookSettings, anew: bool = False) -> None:
+        """Deal with frames from now on as these settings say."""
+        plan = self._plan
+        if anew or settings.template != plan.settings.template:
+            self._plan = self._planned(settings, self._make_tracker(settings))
+        elif settings.smoothing != plan.settings.smoothing:
+            tracker = self._make_tracker(settings)
+            if replace(settings, smoothing=plan.settings.smoothing) == plan.settings:
+                self._plan = replace(plan, settings=settings, tracker=tracker)
+            else:
+                self._plan = self._planned(settings, tracker)
+        else:
+            self._plan = self._planned(settings, plan.tracker)
+        if self._plan.tracker is not plan.tracker:
+            self._retired.append(plan.tracker)
+
+    def _make_tracker(self, settings: LookSettings) -> FaceTracker:
+        return FaceTracker(
+            self._wardrobe.template(settings.template),
+            self._model,
+            smooth=settings.smoothing,
+            threaded_search=True,
+            **self._options,
+        )
+
+    def _planned(self, settings: LookSettings, tracker: FaceTracker) -> _Plan:
+        """The effect, with everything that depends on the template made ready."""
+        drawn = mirrored_template(tracker.template) if settings.mirror else tracker.template
+        made = self._wardrobe.further.get(settings.effect)
+        if made is not None:
+            made(np.zeros((8, 8, 3), np.uint8), [], drawn)
+            return _Plan(settings, tracker, made, drawn)
+        options: dict[str, Any] = {"annotate": self._tags}
+        if settings.effect not in _WITHOUT_OPACITY:
+            options["opacity"] = settings.opacity
+        if settings.effect == "texture":
+            rgba, options["blend"] = self._wardrobe.texture(settings.texture)
+            options["texture"] = rgba[:, ::-1] if settings.mirror else rgba
+        effect = make_effect(settings.effect, **options)
+        effect(np.zeros((8, 8, 3), np.uint8), [], drawn)
+        return _Plan(settings, tracker, effect, drawn)
+
+    def _remember(self, frame: Frame, faces: Sequence[Face]) -> None:
+        """Keep the largest face that is seen well, for a moment."""
+        good = [face for face in faces if face.state == "tracking"]
+        if good:
+            largest = max(good, key=lambda face: side_of(face.box))
+            self._glimpse = _Glimpse(frame.image, frame.time, largest)
+        elif self._glimpse and not 0 <= frame.time - self._glimpse.time <= _REMEMBER_S:
+            self._glimpse = None
+
+    def _close_retired(self, but: FaceTracker | None = None) -> None:
+        for tracker in [one for one in self._retired if one is not but]:
+            self._retired.remove(tracker)
+            self._closing.submit(tracker.close)

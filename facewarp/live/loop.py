@@ -1,0 +1,246 @@
+"""The real-time loop: frames are captured, worked on and presented in three threads.
+
+    capture thread -> newest frame -> processing thread -> newest result -> the caller's thread
+
+A live source hands on its newest frame only, so that what is shown is never older than the work on
+it takes; what a newer frame replaced is counted. A file that is not played at camera pace waits
+instead, and every frame is worked on. Windows demand the main thread, so presenting runs in the
+thread that called `LiveLoop.run`.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from facewarp.live.frame_queue import Handover
+from facewarp.live.interfaces import CapturedFrame, LiveSource, Made, Presenter, Work
+from facewarp.live.timing import LiveStats, Timing
+from facewarp.media.frames import Frame
+
+_log = logging.getLogger(__name__)
+
+_IDLE_S = 0.05  # how often presenters are woken while nothing new comes
+_QUIET_S = 2.0  # without a frame, after which a viewer is told
+_JOIN_S = 12.0  # OpenCV waits up to 10 s for a picture of a camera that hangs
+
+
+@dataclass(frozen=True)
+class LiveReport:
+    """How a session went.
+
+    Attributes:
+        source: Its name.
+        summary: See `LiveStats.summary`.
+        stopped: Whether it was stopped, by a limit or a viewer, before the source ended.
+        seconds: From the start of the loop to its end.
+    """
+
+    source: str
+    summary: Mapping[str, Any]
+    stopped: bool
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Captured:
+    frame: Frame
+    number: int
+    stamp: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Finished:
+    taken: _Captured
+    made: Made
+    started: float
+    finished: float
+
+
+class LiveLoop:
+    """Runs frames of a source through work to presenters.
+
+    Args:
+        source: Where frames come from; closed at the end.
+        work: From a frame to what is shown; runs in a thread of its own.
+        presenters: In the order they are called; closed at the end.
+        stats: Where times are counted.
+        newest: Whether a newer frame replaces one that nobody has taken yet. Without it the
+            source waits, and every frame is presented.
+        seconds: When to stop; None for at the end.
+        frames: After how many presented frames to stop; None for at the end.
+        on_timing: Called with every frame's stamps once it is presented.
+    """
+
+    def __init__(
+        self,
+        source: LiveSource,
+        work: Work,
+        presenters: Sequence[Presenter],
+        stats: LiveStats,
+        *,
+        newest: bool = True,
+        seconds: float | None = None,
+        frames: int | None = None,
+        on_timing: Callable[[Timing], None] | None = None,
+    ) -> None:
+        self._source = source
+        self._work = work
+        self._presenters = presenters
+        self._stats = stats
+        self._newest = newest
+        self._seconds, self._frames = seconds, frames
+        self._on_timing = on_timing
+        depth = 1 if newest else 2
+        self._captured: Handover[_Captured] = Handover(newest=newest, depth=depth)
+        self._finished: Handover[_Finished] = Handover(newest=newest, depth=depth)
+        self._stop, self._resumed = threading.Event(), threading.Event()
+        self._resumed.set()
+        self._error: BaseException | None = None
+        self._last_number = -1
+        self._last_arrival = 0.0
+
+    def run(self) -> LiveReport:
+        """Runs until the source ends, a limit is reached or `stop` is called.
+
+        Whatever happens, the threads have ended and source and presenters are closed when it
+        returns or raises.
+
+        Raises:
+            FacewarpError: Capture, work or a presenter met an error; raised here.
+        """
+        began = self._last_arrival = time.perf_counter()
+        threads = [
+            threading.Thread(target=self._guard, args=(part, after), name=name, daemon=True)
+            for name, part, after in (
+                ("capture", self._capture, self._captured),
+                ("process", self._process, self._finished),
+            )
+        ]
+        has_ended = False
+        try:
+            for thread in threads:
+                thread.start()
+            while not self._stop.is_set() and not self._is_over(began):
+                finished = self._finished.take(_IDLE_S)
+                if finished is not None:
+                    self._present(finished)
+                elif self._finished.ended:
+                    has_ended = not self._stop.is_set()
+                    break
+                else:
+                    self._idle()
+        finally:
+            self._shut(threads)
+        if self._error is not None:
+            raise self._error
+        seconds = time.perf_counter() - began
+        return LiveReport(self._source.name, self._stats.summary(), not has_ended, seconds)
+
+    def stop(self) -> None:
+        """Ends `run` after the frame it is at; from any thread, any number of times."""
+        self._stop.set()
+        self._resumed.set()
+
+    def pause(self, paused: bool) -> None:
+        """Holds the picture as it is, or goes on.
+
+        Meanwhile a file waits, and the frames of a camera do not count.
+        """
+        self._stats.paused = paused
+        if paused:
+            self._resumed.clear()
+        else:
+            self._resumed.set()
+
+    def _is_over(self, began: float) -> bool:
+        in_time = self._seconds is None or time.perf_counter() - began < self._seconds
+        return not in_time or (self._frames is not None and self._stats.presented >= self._frames)
+
+    def _guard(self, part: Callable[[], None], after: Handover[Any]) -> None:
+        """Runs in a thread: its part, then the end or the error for the thread after it."""
+        try:
+            part()
+        except BaseException as error:  # noqa: BLE001 - raised again by run
+            self._error = self._error or error
+            self.stop()
+        finally:
+            after.end()
+
+    def _capture(self) -> None:
+        number = 0
+        for frame in self._source:
+            stamp = time.perf_counter()
+            if isinstance(frame, CapturedFrame):
+                stamp = frame.captured
+            self._last_arrival = stamp
+            if not self._resumed.is_set():
+                if self._newest:
+                    continue
+                self._resumed.wait()
+            self._stats.arrive(stamp)
+            if self._stop.is_set() or not self._captured.put(_Captured(frame, number, stamp)):
+                return
+            number += 1
+
+    def _process(self) -> None:
+        while not self._captured.ended:
+            taken = self._captured.take(1.0)
+            if taken is None:
+                continue
+            started = time.perf_counter()
+            made = self._work(taken.frame)
+            result = _Finished(taken, made, started, time.perf_counter())
+            if not self._finished.put(result):
+                return
+
+    def _present(self, result: _Finished) -> None:
+        self._stats.notice = None
+        taken, made = result.taken, result.made
+        for presenter in self._presenters:
+            presenter.present(taken.frame, made, self._stats)
+        timing = Timing(
+            index=taken.frame.index,
+            time_s=taken.frame.time,
+            captured=taken.stamp,
+            started=result.started,
+            detect_s=made.seconds.get("detect", 0.0),
+            register_s=made.seconds.get("register", 0.0),
+            render_s=made.seconds.get("render", 0.0),
+            finished=result.finished,
+            presented=time.perf_counter(),
+            dropped=taken.number - self._last_number - 1,
+        )
+        self._last_number = taken.number
+        self._stats.add(timing)
+        if self._on_timing is not None:
+            self._on_timing(timing)
+
+    def _idle(self) -> None:
+        quiet = time.perf_counter() - self._last_arrival > _QUIET_S
+        waiting = f"waiting for pictures from {self._source.name}" if quiet else None
+        self._stats.notice = "paused" if self._stats.paused else self._source.notice or waiting
+        for presenter in self._presenters:
+            presenter.idle(self._stats)
+
+    def _shut(self, threads: Sequence[threading.Thread]) -> None:
+        """Ends the threads and closes source and presenters, come what may."""
+        self.stop()
+        self._captured.close()
+        self._finished.close()
+        steps = [self._source.close]
+        steps += [partial(self._join, thread) for thread in threads]
+        steps += [presenter.close for presenter in self._presenters]
+        for step in steps:
+            try:
+                step()
+            except BaseException as error:  # noqa: BLE001 - raised again by run
+                self._error = self._error or error
+
+    def _join(self, thread: threading.Thread) -> None:
+        thread.join(_JOIN_S)
+        if thread.is_alive():
+            _log.warning("%s: the %s thread hangs", self._source.name, thread.name)

@@ -1,0 +1,128 @@
+"""A frame's faces as messages to other programs: JSON, and Open Sound Control.
+
+JSON is one object a frame::
+
+    {"frame": 12, "time_s": 0.4, "width": 1280, "height": 720, "faces": [
+      {"face": 0, "state": "tracking", "confidence": 0.97, "box": [x0, y0, x1, y1],
+       "landmarks": [[x, y], ... 68], "folds_percent": 0.0}]}
+
+OSC is one bundle a frame, with the time of sending as its time tag::
+
+    /facewarp/frame      INDEX TIME_S WIDTH HEIGHT FACES        i f i i i
+    /facewarp/face       ID STATE CONFIDENCE X0 Y0 X1 Y1        i s f f f f f
+    /facewarp/landmarks  ID X0 Y0 X1 Y1 ... X67 Y67             i and 136 f
+
+Coordinates are px of the camera's picture, whether or not the picture shown is mirrored; a frame
+without a face is a message too. A datagram holds no more than a network takes in one piece, so a
+frame's faces may come in several, each complete in itself; JSON then numbers them, ``"part": 1,
+"parts": 2``.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, TypeVar
+
+import numpy as np
+
+from facewarp.live.interfaces import Record
+from facewarp.live.outputs import osc
+from facewarp.media.frames import Frame
+
+DATAGRAM_BYTES: Final = 1400
+"""What a datagram holds at most, if one face does not need more: Ethernet's 1500 less what IPv6,
+tunnels and VPNs put before it."""
+
+_HEAD_BYTES: Final = 140  # of a JSON object around its faces, at most
+_DECIMALS: Final = {"confidence": 4, "box": 1, "landmarks": 1, "folds_percent": 3}
+
+T = TypeVar("T")
+
+
+def json_line(frame: Frame, records: Sequence[Record]) -> str:
+    """A frame's faces as one JSON object on one line, without its end."""
+    return _json({**_head(frame), "faces": [_face(record) for record in records]})
+
+
+def json_datagrams(frame: Frame, records: Sequence[Record]) -> list[bytes]:
+    """A frame's faces as UTF-8 JSON objects, in as many datagrams as they need."""
+    faces = [_json(_face(record)) for record in records]
+    parts = list(_packed(faces, DATAGRAM_BYTES - _HEAD_BYTES, len)) or [[]]
+    datagrams = []
+    for number, part in enumerate(parts, start=1):
+        head = _json({**_head(frame), "part": number, "parts": len(parts)})
+        datagrams.append(f'{head[:-1]},"faces":[{",".join(part)}]}}'.encode())
+    return datagrams
+
+
+def osc_datagrams(frame: Frame, records: Sequence[Record]) -> list[bytes]:
+    """A frame's faces as OSC bundles with the time of sending, in as many as they need."""
+    height, width = frame.image.shape[:2]
+    start = osc.message(
+        "/facewarp/frame", frame.index, float(frame.time), width, height, len(records)
+    )
+    faces = []
+    for record in records:
+        number, points = int(record["face"]), np.asarray(record["landmarks"], float).ravel()
+        box = [float(value) for value in record["box"]]
+        confidence = float(record["confidence"])
+        faces.append(
+            (
+                osc.message("/facewarp/face", number, str(record["state"]), confidence, *box),
+                osc.message("/facewarp/landmarks", number, *points.tolist()),
+            )
+        )
+    room = DATAGRAM_BYTES - len(start) - 20
+    now = time.time()
+    parts = list(_packed(faces, room, lambda face: sum(len(one) + 4 for one in face))) or [[]]
+    return [osc.bundle([start, *(one for face in part for one in face)], now) for part in parts]
+
+
+def _packed(items: Sequence[T], room: int, size_of: Callable[[T], int]) -> Iterator[list[T]]:
+    """Items in order, in groups of no more than ``room``, or of one item that needs more."""
+    group: list[T] = []
+    used = 0
+    for item in items:
+        size = size_of(item) + 1
+        if group and used + size > room:
+            yield group
+            group, used = [], 0
+        group.append(item)
+        used += size
+    if group:
+        yield group
+
+
+def _head(frame: Frame) -> dict[str, Any]:
+    height, width = frame.image.shape[:2]
+    return {
+        "frame": frame.index,
+        "time_s": round(float(frame.time), 4),
+        "width": width,
+        "height": height,
+    }
+
+
+def _face(record: Record) -> dict[str, Any]:
+    """What is sent of a face: its record without frame and time, numbers rounded."""
+    return {
+        name: _plain(value, _DECIMALS.get(name, 4))
+        for name, value in record.items()
+        if name not in ("frame", "time_s")
+    }
+
+
+def _plain(value: Any, decimals: int) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        if np.isfinite(value).all():
+            return np.round(value, decimals).tolist()
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(item, decimals) for item in value]
+    if isinstance(value, float):
+        return round(value, decimals) if np.isfinite(value) else None
+    return value
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))

@@ -1,0 +1,213 @@
+"""Faces sent on as they are found: JSON or OSC by UDP, JSON lines to a file or standard output.
+
+What is sent is told in `landmark_messages`. Nothing here waits: what can't be sent at once is
+dropped, and what keeps it from being sent is said once. No socket is opened but for an address that
+was asked for.
+"""
+
+import errno
+import logging
+import queue
+import socket
+import sys
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Literal, TextIO
+from urllib.parse import urlsplit
+
+from facewarp.errors import FacewarpError
+from facewarp.live.interfaces import Made, Record
+from facewarp.live.outputs.landmark_messages import json_datagrams, json_line, osc_datagrams
+from facewarp.live.timing import LiveStats
+from facewarp.media.frames import Frame
+from facewarp.system.atomic_files import check_target, write_error
+
+_log = logging.getLogger(__name__)
+
+_WAITING: Final = 256  # lines that may wait for a slow reader
+_JOIN_S: Final = 2.0
+_FORMS: Final = "Give udp://HOST:PORT, osc://HOST:PORT, FILE.jsonl or - for standard output."
+
+
+class Sender(ABC):
+    """Sends every frame's faces on; a `Presenter`.
+
+    Attributes:
+        target: where to, as given.
+    """
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self._said: set[str] = set()
+
+    @abstractmethod
+    def send(self, frame: Frame, records: Sequence[Record]) -> None:
+        """Sends a frame's faces; returns at once.
+
+        Args:
+            frame: its index, time and size are sent, not its picture.
+            records: its faces; see `facewarp.media.track_records.FIELDS`.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """See `Presenter.close`."""
+
+    def present(self, frame: Frame, made: Made, stats: LiveStats) -> None:
+        """See `Presenter.present`."""
+        self.send(frame, made.records)
+
+    def idle(self, stats: LiveStats) -> None:
+        """See `Presenter.idle`: nothing is sent while nothing comes."""
+        return
+
+    def _say_once(self, what: str) -> None:
+        if what not in self._said:
+            self._said.add(what)
+            _log.warning("%s: %s", self.target, what)
+
+
+def open_sender(target: str) -> Sender:
+    """Opens where faces are sent to.
+
+    Args:
+        target: ``udp://HOST:PORT``, ``osc://HOST:PORT`` (an IPv6 address in brackets),
+            ``FILE.jsonl``, or ``-`` for standard output.
+
+    Raises:
+        FacewarpError: It is none of these, the host is not known, or the file can't be written.
+    """
+    scheme = target.partition("://")[0] if "://" in target else ""
+    if scheme == "udp":
+        return DatagramSender(target, "json")
+    if scheme == "osc":
+        return DatagramSender(target, "osc")
+    if target == "-":
+        return LineSender(target, sys.stdout)
+    if scheme or Path(target).suffix.lower() != ".jsonl":
+        raise FacewarpError("faces cannot be sent there", target, _FORMS)
+    return LineSender(target)
+
+
+class DatagramSender(Sender):
+    """Sends datagrams to one address; no connection, and nobody need listen.
+
+    Args:
+        target: a URL with host and port.
+        form: what the datagrams hold.
+
+    Raises:
+        FacewarpError: There is no host or port in it, or the host is not known.
+    """
+
+    def __init__(self, target: str, form: Literal["json", "osc"]) -> None:
+        super().__init__(target)
+        self._datagrams = json_datagrams if form == "json" else osc_datagrams
+        self._socket = _connected(target)
+
+    def send(self, frame: Frame, records: Sequence[Record]) -> None:
+        """See `Sender.send`."""
+        for datagram in self._datagrams(frame, records):
+            try:
+                self._socket.send(datagram)
+            except BlockingIOError:
+                self._say_once("the network is slower than the frames; some are not sent")
+            except (ConnectionRefusedError, ConnectionResetError):  # an answer to an earlier one
+                self._say_once("nobody listens there yet; sending goes on")
+            except OSError as error:
+                if error.errno == errno.EMSGSIZE:
+                    self._say_once(f"a face of {len(datagram)} bytes does not fit in a datagram")
+                else:
+                    self._say_once(f"cannot be reached: {error.strerror or error}")
+
+    def close(self) -> None:
+        """See `Presenter.close`."""
+        self._socket.close()
+
+
+class LineSender(Sender):
+    """Writes a line a frame, each as it comes, so that another program can follow the file.
+
+    Args:
+        target: the file, begun anew; or what ``stream`` is called.
+        stream: written to instead of a file, and left open.
+
+    Raises:
+        FacewarpError: The file can't be written.
+    """
+
+    def __init__(self, target: str, stream: TextIO | None = None) -> None:
+        super().__init__(target)
+        self._owned: TextIO | None = None
+        if stream is None:
+            check_target(Path(target))
+            try:
+                stream = Path(target).open("w", encoding="utf-8")  # noqa: SIM115 - closed by _run
+            except OSError as error:
+                raise write_error(error, target) from error
+            self._owned = stream
+        self._stream = stream
+        self._lines: queue.Queue[str | None] = queue.Queue(_WAITING)
+        self._thread = threading.Thread(target=self._run, name="send lines", daemon=True)
+        self._thread.start()
+
+    def send(self, frame: Frame, records: Sequence[Record]) -> None:
+        """See `Sender.send`."""
+        try:
+            self._lines.put_nowait(json_line(frame, records) + "\n")
+        except queue.Full:
+            self._say_once("its reader is slower than the frames; some are not sent")
+
+    def close(self) -> None:
+        """See `Presenter.close`; waits a moment for what is still to be written."""
+        try:
+            self._lines.put(None, timeout=_JOIN_S)
+        except queue.Full:
+            return
+        self._thread.join(_JOIN_S)
+
+    def _run(self) -> None:
+        works = True
+        while (line := self._lines.get()) is not None:
+            if not works:
+                continue
+            try:
+                self._stream.write(line)
+                self._stream.flush()
+            except (OSError, ValueError) as error:  # a closed stream raises ValueError
+                works = False
+                self._say_once(f"nothing more is sent: {error}")
+        if self._owned is not None:
+            try:
+                self._owned.close()
+            except OSError as error:
+                self._say_once(f"its end is missing: {error}")
+
+
+def _connected(target: str) -> socket.socket:
+    """A socket that never waits, set to send to a URL's host and port."""
+    try:
+        parts = urlsplit(target)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:  # a port that is none, a bracket that is not closed
+        raise FacewarpError(f"this is no address: {error}", target, _FORMS) from error
+    if not host or not port or parts.path.strip("/") or parts.query:
+        raise FacewarpError("an address is a host and a port", target, _FORMS)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        family, kind, protocol, _, address = found[0]
+        connection = socket.socket(family, kind, protocol)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise FacewarpError(f"the host is not known: {reason}", target, _FORMS) from error
+    try:
+        connection.setblocking(False)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        connection.connect(address)
+    except OSError as error:
+        connection.close()
+        reason = error.strerror or str(error)
+        raise FacewarpError(f"the host cannot be reached: {reason}", target) from error
+    return connection

@@ -1,0 +1,61 @@
+"""How much memory the process has, and whether it grows while it runs."""
+
+import time
+
+from facewarp.live.interfaces import Made
+from facewarp.live.timing import LiveStats
+from facewarp.media.frames import Frame
+from facewarp.system.memory import resident_bytes
+
+_MB = 1e6
+
+
+class MemoryWatch:
+    """A presenter that notes the memory now and then, from its construction to its closing.
+
+    Models, decoders and encoders take theirs in the first seconds; what comes after that should
+    stay.
+
+    Args:
+        every_s: Seconds between two notes.
+        settled_s: Seconds after which the first seconds are over.
+
+    Attributes:
+        notes: (seconds since the beginning, MB), in order.
+    """
+
+    def __init__(self, every_s: float = 60.0, settled_s: float = 10.0) -> None:
+        self.notes: list[tuple[float, float]] = []
+        self._every_s, self._settled_s = every_s, settled_s
+        self._began = time.perf_counter()
+        self._next_s = 0.0
+        self.idle()
+
+    def present(self, frame: Frame, made: Made, stats: LiveStats) -> None:
+        """See `roles.Presenter`."""
+        self.idle()
+
+    def idle(self, stats: LiveStats | None = None) -> None:
+        """See `roles.Presenter`."""
+        gone_s = time.perf_counter() - self._began
+        if gone_s >= self._next_s:
+            self._next_s = gone_s + (self._every_s if self.notes else self._settled_s)
+            self._note(gone_s)
+
+    def close(self) -> None:
+        """See `roles.Presenter`."""
+        self._note(time.perf_counter() - self._began)
+
+    def summary(self) -> dict[str, float | None]:
+        """MB at the ``start``, once ``settled`` (None if it was over before) and at the ``end``."""
+        sizes = [round(size, 1) for _, size in self.notes]
+        return {
+            "start": sizes[0] if sizes else None,
+            "settled": sizes[1] if len(sizes) > 2 else None,
+            "end": sizes[-1] if sizes else None,
+        }
+
+    def _note(self, gone_s: float) -> None:
+        size = resident_bytes()
+        if size is not None:
+            self.notes.append((gone_s, size / _MB))

@@ -1,0 +1,113 @@
+"""Recording what is shown, without holding it up."""
+
+import logging
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from facewarp.errors import FacewarpError
+from facewarp.live.interfaces import Made
+from facewarp.live.timing import LiveStats
+from facewarp.media.frames import Frame, Image
+from facewarp.media.video.encoders import FORMATS
+from facewarp.media.video.writer import VideoWriter
+from facewarp.system.atomic_files import OutputFile
+
+_log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """A presenter that writes a video: no sound, every picture at its own time from 0 on.
+
+    Pictures of another size than the first are fitted into it with black borders. Where the
+    encoder lags behind, pictures are left out of the recording rather than shown late.
+
+    A recording that is ended in any way plays. Should the process be killed, its pictures up to
+    about the last second are in the hidden file beside the target, ``.NAME.*.partial.SUFFIX``.
+
+    Args:
+        target: The file, of a suffix in `encoders.FORMATS`.
+        fps: Frames a second to be expected.
+        wait: Wait for the encoder instead of leaving pictures out.
+        inputs: Files that must not be overwritten.
+        comment: What the file's metadata says of it.
+
+    Attributes:
+        kept: Pictures written, known once it is closed.
+        missed: Pictures left out.
+
+    Raises:
+        FacewarpError: The file can't be written, or its suffix is no video's.
+    """
+
+    def __init__(
+        self,
+        target: Path,
+        fps: float,
+        *,
+        wait: bool = False,
+        inputs: tuple[Path, ...] = (),
+        comment: str | None = None,
+    ) -> None:
+        if target.suffix.lower() not in FORMATS:
+            what = f"a recording is written as {', '.join(FORMATS)}"
+            raise FacewarpError(what, target, "Give the file one of these suffixes.")
+        OutputFile(target, inputs).discard()  # whatever is wrong with it is known before the show
+        self.target = target
+        self.kept = self.missed = 0
+        self._fps, self._wait, self._comment = fps, wait, comment
+        self._writer: VideoWriter | None = None
+        self._size, self._zero = (0, 0), 0.0
+
+    def present(self, frame: Frame, made: Made, stats: LiveStats) -> None:
+        """See `roles.Presenter`."""
+        if self._writer is None:
+            self._size, self._zero = (made.image.shape[1], made.image.shape[0]), frame.time
+            self._writer = VideoWriter(
+                self.target, size=self._size, fps=self._fps, live=True, comment=self._comment
+            )
+        image = fitted(made.image, self._size)
+        shot = Frame(image, frame.time - self._zero, frame.index)
+        if self._wait:
+            self._writer.write(shot)
+        elif not self._writer.offer(shot):
+            self.missed += 1
+
+    def idle(self, stats: LiveStats) -> None:
+        """See `roles.Presenter`."""
+
+    def close(self) -> None:
+        """Finishes the file, and again where Ctrl-C came between; a second one gives up."""
+        if self._writer is None:
+            return
+        writer, self._writer = self._writer, None
+        try:
+            writer.close(keep_partial=True)
+        except KeyboardInterrupt:
+            writer.close(keep_partial=True)
+            raise
+        finally:
+            self.kept = writer.kept
+            if self.missed:
+                _log.warning(
+                    "%s: %d of %d pictures were left out, the encoder was too slow",
+                    *(self.target, self.missed, self.missed + self.kept),
+                )
+
+
+def fitted(image: Image, size: tuple[int, int]) -> Image:
+    """A picture (H, W, 3) within one of size (width, height): whole, centred, on black."""
+    width, height = size
+    rows, columns = image.shape[:2]
+    if (columns, rows) == size:
+        return image
+    scale = min(width / columns, height / rows)
+    inner = max(1, round(columns * scale)), max(1, round(rows * scale))
+    small = cv2.resize(
+        image, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    )
+    canvas = np.zeros((height, width, 3), np.uint8)
+    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+    canvas[top : top + inner[1], left : left + inner[0]] = small
+    return canvas

@@ -1,0 +1,1 @@
+"""The live page: server -> access -> routes -> connections -> webrtc, frame_link -> page."""

@@ -1,0 +1,247 @@
+"""A visit: one browser page, from the opening of its WebSocket to its end.
+
+The page opens ``/api/live?page=ID`` and keeps it open. JSON goes both ways, each object with a
+``type``:
+
+    page     offer {sdp}     asks for WebRTC, any number of times; answered by `answer {sdp}`
+             pictures {}     asks to send JPEGs over this connection; answered by `pictures {}`
+             ping {id}       answered by `pong {id}`
+    program  stats {...}     five times a second: `LiveStats.snapshot`, `settings`, `faces`, `size`
+             refused {text}  what was asked for could not be done
+
+Binary messages are JPEGs, see `web_links.PictureLink`. When the connection ends, so does all that
+belongs to the visit. It is closed with a code of its own where another page's pictures are being
+worked on (`BUSY`) or another page has taken over (`TAKEN`), and 1001 when the program ends.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from facewarp.errors import FacewarpError
+from facewarp.live.frame_queue import Handover
+from facewarp.live.interfaces import Controls, Made
+from facewarp.live.timing import LiveStats
+from facewarp.live.web.frame_link import Arrival, Link, PictureLink, WebFrame
+from facewarp.live.web.webrtc import PeerLink
+
+_log = logging.getLogger(__name__)
+
+BUSY: Final = 4001
+TAKEN: Final = 4002
+
+_TELL_S = 0.2
+_HEARTBEAT_S = 10.0
+_CLOSE_S = 1.0
+_MAX_MESSAGE = 4 << 20
+
+
+class Visits:
+    """The visits of a session, one at a time.
+
+    Args:
+        arrivals: Where frames of the visit go.
+        controls: Whose settings the page is told.
+        stats: What the page is told of the session.
+    """
+
+    def __init__(self, arrivals: Handover[Arrival], controls: Controls, stats: LiveStats) -> None:
+        self._arrivals = arrivals
+        self._controls = controls
+        self._stats = stats
+        self._current: _Visit | None = None
+        self._changing = asyncio.Lock()
+        self._faces: Sequence[Mapping[str, Any]] = ()
+        self._size = (0, 0)
+
+    @property
+    def notice(self) -> str | None:
+        """Why no frames come; None while they should."""
+        visit = self._current
+        if visit is None:
+            return "waiting for a browser to open the page"
+        return None if visit.link is not None else "waiting for the page to start its camera"
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """One visit, from its beginning to its end."""
+        page = request.query.get("page", "")
+        socket = web.WebSocketResponse(
+            heartbeat=_HEARTBEAT_S, max_msg_size=_MAX_MESSAGE, compress=False, timeout=_CLOSE_S
+        )
+        await socket.prepare(request)
+        visit = _Visit(page, socket, self._arrivals)
+        async with self._changing:
+            before = self._current
+            if before is not None:
+                is_other = before.page != page and before.link is not None
+                if is_other and request.query.get("take_over") != "1":
+                    await socket.close(code=BUSY, message=b"another page is being served")
+                    return socket
+                await before.end(TAKEN, b"another page has taken over")
+            self._current = visit
+        telling = asyncio.create_task(self._tell(visit))
+        try:
+            with suppress(ConnectionError):  # the page has gone in the middle of an answer
+                await visit.listen()
+        finally:
+            await _ended(telling)
+            await visit.close()
+            if self._current is visit:
+                self._current = None
+        return socket
+
+    def note(self, frame: WebFrame, made: Made) -> None:
+        """Keeps what the page is told of the newest result; from any thread."""
+        self._size = (made.image.shape[1], made.image.shape[0])
+        self._faces = [
+            {name: record.get(name) for name in ("face", "state", "confidence")}
+            for record in made.records
+        ]
+
+    async def close(self) -> None:
+        """Ends the visit because the program ends."""
+        if self._current is not None:
+            await self._current.end(WSCloseCode.GOING_AWAY, b"the program has ended")
+
+    async def _tell(self, visit: "_Visit") -> None:
+        """Keeps the page informed; waits for a slow one instead of piling up."""
+        while True:
+            stats = self._stats.snapshot()
+            notice = stats.get("notice") or (self.notice if visit.link is None else None)
+            told = {
+                **stats,
+                "type": "stats",
+                "notice": notice,
+                "settings": dict(self._controls.settings()),
+                "faces": [_plain_face(face) for face in self._faces],
+                "size": self._size,
+            }
+            await visit.socket.send_json(told, dumps=partial(json.dumps, default=str))
+            await asyncio.sleep(_TELL_S)
+
+
+class _Visit:
+    """One page and what it has asked for.
+
+    Attributes:
+        page: What it calls itself; the same after a reload.
+        socket: Its WebSocket.
+        link: How its frames come; None before it has asked.
+    """
+
+    def __init__(
+        self, page: str, socket: web.WebSocketResponse, arrivals: Handover[Arrival]
+    ) -> None:
+        self.page = page
+        self.socket = socket
+        self.link: Link | None = None
+        self._arrivals = arrivals
+        self._over = asyncio.Event()
+        self._jpeg: bytes | None = None
+        self._jpeg_ready = asyncio.Event()
+        self._sending: asyncio.Task[None] | None = None
+
+    async def listen(self) -> None:
+        """Deals with messages until the connection ends."""
+        async for message in self.socket:
+            if message.type == WSMsgType.BINARY:
+                self._take_jpeg(message.data)
+            elif message.type == WSMsgType.TEXT:
+                try:
+                    await self._answer(_parsed(message.data))
+                except FacewarpError as error:
+                    await self.socket.send_json({"type": "refused", "text": str(error)})
+
+    async def end(self, code: int, reason: bytes) -> None:
+        """Closes the connection and waits until all that belongs to the visit is gone."""
+        await self.socket.close(code=code, message=reason)
+        await self._over.wait()
+
+    async def close(self) -> None:
+        """Frees what belongs to the visit."""
+        await self._change_link(None)
+        self._over.set()
+
+    async def _answer(self, message: Mapping[str, Any]) -> None:
+        kind = message.get("type")
+        if kind == "ping":
+            await self.socket.send_json({"type": "pong", "id": message.get("id")})
+        elif kind == "offer" and isinstance(message.get("sdp"), str):
+            await self._call(message["sdp"])
+        elif kind == "pictures":
+            await self._change_link(PictureLink(asyncio.get_running_loop(), self._put_jpeg))
+            self._sending = asyncio.create_task(self._send_jpegs())
+            await self.socket.send_json({"type": "pictures"})
+        else:
+            raise FacewarpError("this message is not understood")
+
+    async def _call(self, offer: str) -> None:
+        peer = PeerLink(self._arrivals.put)
+        await self._change_link(peer)
+        try:
+            answer = await peer.answer(offer)
+        except FacewarpError:
+            await self._change_link(None)
+            raise
+        await self.socket.send_json({"type": "answer", "sdp": answer})
+
+    async def _change_link(self, link: Link | None) -> None:
+        before, self.link = self.link, link
+        if self._sending is not None:
+            await _ended(self._sending)
+            self._sending = None
+        if before is not None:
+            await before.close()
+
+    def _take_jpeg(self, message: bytes) -> None:
+        if isinstance(self.link, PictureLink):
+            arrival = self.link.arrival(message)
+            if arrival is not None:
+                self._arrivals.put(arrival)
+
+    def _put_jpeg(self, jpeg: bytes) -> None:
+        self._jpeg = jpeg
+        self._jpeg_ready.set()
+
+    async def _send_jpegs(self) -> None:
+        """Sends the newest picture, and the next only when that one has gone."""
+        while True:
+            await self._jpeg_ready.wait()
+            self._jpeg_ready.clear()
+            jpeg, self._jpeg = self._jpeg, None
+            if jpeg is not None:
+                await self.socket.send_bytes(jpeg)
+
+
+async def _ended(task: "asyncio.Task[None]") -> None:
+    """Ends a task of a visit; it may have ended because the page has gone."""
+    task.cancel()
+    (result,) = await asyncio.gather(task, return_exceptions=True)
+    if not isinstance(result, asyncio.CancelledError | ConnectionError):
+        _log.error("a part of the web page has failed: %s", result)
+
+
+def _parsed(text: str) -> Mapping[str, Any]:
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        message = None
+    if not isinstance(message, dict):
+        raise FacewarpError("this message is not understood")
+    return message
+
+
+def _plain_face(face: Mapping[str, Any]) -> dict[str, Any]:
+    """A face as JSON takes it: numpy's numbers are not."""
+    confidence = face.get("confidence")
+    return {
+        "id": None if face.get("face") is None else int(face["face"]),
+        "state": str(face.get("state")),
+        "confidence": None if confidence is None else round(float(confidence), 3),
+    }

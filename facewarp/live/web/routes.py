@@ -1,0 +1,215 @@
+"""What the page asks for by HTTP: its files, its settings, and pictures it sends."""
+
+import asyncio
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, Final
+
+import numpy as np
+import PIL.Image
+from aiohttp import web
+from numpy.typing import NDArray
+
+from facewarp.errors import FacewarpError
+from facewarp.live.interfaces import Controls
+from facewarp.live.web.access import Gate
+from facewarp.media.image_decoding import MAX_BYTES, read_photograph, read_texture
+from facewarp.version import __version__
+
+_TYPES: Final = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
+_MAX_JSON = 4 << 10
+_THUMBNAIL_PX = (104, 128)
+
+_CHOICES = ("effect", "texture", "template")
+_SWITCHES = ("smoothing", "mirror")
+
+
+class Routes:
+    """Handlers of the page's requests; whoever comes here was let in by the `Gate`.
+
+    Args:
+        gate: For the page itself, which gets the cookie.
+        controls: What requests change.
+    """
+
+    def __init__(self, gate: Gate, controls: Controls) -> None:
+        self._gate = gate
+        self._controls = controls
+        self._files = _page_files()
+        self._own_textures: dict[str, bytes] = {}
+        self._one_upload = asyncio.Lock()
+
+    def add_to(self, app: web.Application) -> None:
+        """Registers every address but that of the visits."""
+        app.router.add_get("/", self._index)
+        app.router.add_get("/api/state", self._state)
+        app.router.add_post("/api/settings", self._change)
+        app.router.add_post("/api/template", self._upload_template)
+        app.router.add_post("/api/template/snapshot", self._snapshot_template)
+        app.router.add_post("/api/texture", self._upload_texture)
+        app.router.add_get("/api/texture/{name}", self._thumbnail)
+        app.router.add_get("/{name}", self._file)
+
+    async def _index(self, request: web.Request) -> web.Response:
+        response = self._page_file("index.html")
+        self._gate.remember(response)
+        return response
+
+    async def _file(self, request: web.Request) -> web.Response:
+        return self._page_file(request.match_info["name"])
+
+    def _page_file(self, name: str) -> web.Response:
+        if name not in self._files:
+            raise web.HTTPNotFound
+        body, kind = self._files[name]
+        return web.Response(body=body, content_type=kind, charset="utf-8")
+
+    async def _state(self, request: web.Request) -> web.Response:
+        return self._answer()
+
+    async def _change(self, request: web.Request) -> web.Response:
+        if request.content_type != "application/json":
+            raise _refused(415, "settings are sent as JSON")
+        body = await _body(request, _MAX_JSON)
+        try:
+            wanted = json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise _refused(400, "this is not JSON") from error
+        try:
+            changes = checked_settings(wanted, self._controls.choices())
+        except ValueError as error:
+            raise _refused(400, str(error)) from error
+        await asyncio.to_thread(self._controls.change, **changes)
+        return self._answer()
+
+    async def _snapshot_template(self, request: web.Request) -> web.Response:
+        async with self._one_upload:
+            line = await asyncio.to_thread(self._controls.snapshot_template)
+        return self._answer(line)
+
+    async def _upload_template(self, request: web.Request) -> web.Response:
+        data = await _body(request, MAX_BYTES)
+        async with self._one_upload:
+            image = await asyncio.to_thread(read_photograph, data)
+            line = await asyncio.to_thread(self._controls.upload_template, image)
+        return self._answer(line)
+
+    async def _upload_texture(self, request: web.Request) -> web.Response:
+        data = await _body(request, MAX_BYTES)
+        async with self._one_upload:
+            rgba = await asyncio.to_thread(read_texture, data)
+            line = await asyncio.to_thread(self._controls.upload_texture, rgba)
+            thumbnail = await asyncio.to_thread(_thumbnail_of, rgba)
+        self._own_textures[str(self._controls.settings().get("texture"))] = thumbnail
+        return self._answer(line)
+
+    async def _thumbnail(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        if name not in self._controls.choices().get("texture", ()):
+            raise web.HTTPNotFound
+        picture = self._own_textures.get(name)
+        if picture is None:
+            picture = await asyncio.to_thread(_shipped_thumbnail, name)
+        if picture is None:
+            raise web.HTTPNotFound
+        return web.Response(body=picture, content_type="image/png")
+
+    def _answer(self, line: str | None = None) -> web.Response:
+        """What the page shows, after any change."""
+        return web.json_response(
+            {
+                "version": __version__,
+                "settings": dict(self._controls.settings()),
+                "choices": {name: list(of) for name, of in self._controls.choices().items()},
+                "max_bytes": MAX_BYTES,
+                "line": line,
+            }
+        )
+
+
+def checked_settings(wanted: Any, choices: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """The settings of a request, each of its type and range.
+
+    Raises:
+        ValueError: Anything else; says what.
+    """
+    if not isinstance(wanted, dict) or not wanted:
+        raise ValueError('settings are an object, such as {"effect": "mesh"}')
+    for name, value in wanted.items():
+        if name in _CHOICES:
+            if not isinstance(value, str) or value not in choices.get(name, ()):
+                raise ValueError(f"{name} is one of {', '.join(choices.get(name, ()))}")
+        elif name in _SWITCHES:
+            if not isinstance(value, bool):
+                raise ValueError(f"{name} is true or false")
+        elif name == "opacity":
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number or not math.isfinite(value) or not 0 <= value <= 1:
+                raise ValueError("opacity is a number from 0 to 1")
+        else:
+            raise ValueError("there is no such setting")
+    return wanted
+
+
+async def _body(request: web.Request, limit: int) -> bytes:
+    """What a request carries, read no further than its limit."""
+    if (request.content_length or 0) > limit:
+        raise _refused(413, f"more than {limit >> 10} KB are not taken")
+    body = bytearray()
+    async for piece in request.content.iter_chunked(64 << 10):
+        body += piece
+        if len(body) > limit:
+            raise _refused(413, f"more than {limit >> 10} KB are not taken")
+    return bytes(body)
+
+
+def _refused(status: int, what: str) -> web.HTTPException:
+    body = json.dumps({"error": what})
+    kinds: dict[int, type[web.HTTPException]] = {
+        400: web.HTTPBadRequest,
+        415: web.HTTPUnsupportedMediaType,
+    }
+    if status == 413:
+        return web.HTTPRequestEntityTooLarge(0, 0, text=body, content_type="application/json")
+    return kinds[status](text=body, content_type="application/json")
+
+
+def _page_files() -> dict[str, tuple[bytes, str]]:
+    """The page's files by name, with their types: nothing else can be asked for."""
+    folder = files("facewarp.assets").joinpath("web")
+    found = {}
+    for entry in folder.iterdir():
+        kind = _TYPES.get(entry.name[entry.name.rfind(".") :])
+        if kind is not None:
+            found[entry.name] = entry.read_bytes(), kind
+    if "index.html" not in found:
+        raise FacewarpError("the page's files are missing", "assets/web", "Install facewarp anew.")
+    return found
+
+
+@lru_cache(maxsize=64)
+def _shipped_thumbnail(name: str) -> bytes | None:
+    folder = files("facewarp.assets").joinpath("textures")
+    entry = folder.joinpath(f"{name}.png")
+    if not entry.is_file():  # a look of make-up, maybe with changes to it
+        entry = folder.joinpath("makeup", f"look-{name.partition('+')[0]}.png")
+    if not entry.is_file():
+        return None
+    return _thumbnail_of(read_texture(entry.read_bytes()))
+
+
+def _thumbnail_of(rgba: NDArray[np.uint8]) -> bytes:
+    picture = PIL.Image.fromarray(rgba)
+    picture.thumbnail(_THUMBNAIL_PX)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()

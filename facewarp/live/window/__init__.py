@@ -1,0 +1,1 @@
+"""The live window: display -> window -> hud, hotkeys, help_card."""

@@ -1,0 +1,121 @@
+"""Track data as JSON lines or CSV, one record a face and frame."""
+
+import contextlib
+import csv
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from facewarp.errors import FacewarpError
+from facewarp.media.outputs import Output
+from facewarp.system.atomic_files import OutputFile, write_error
+
+LANDMARKS = 68
+FIELDS = (
+    "frame", "time_s", "face", "state", "confidence", "box", "landmarks", "folds_percent",
+)  # fmt: skip
+"""A record: frame index, seconds, face id, tracking/uncertain/lost, 0 to 1, the box (x0, y0, x1,
+y1) px, the landmarks (68, 2) px, and the share of folded points in percent."""
+
+_DECIMALS = {"time_s": 6, "box": 2, "landmarks": 2}
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    "box": ("box_x0", "box_y0", "box_x1", "box_y1"),
+    "landmarks": tuple(f"{axis}{point}" for point in range(LANDMARKS) for axis in "xy"),
+}
+
+
+class RecordWriter(Output):
+    """Writes records to `.jsonl` or `.csv`; whole or interrupted, the file holds whole records.
+
+    In CSV the box becomes box_x0 .. box_y1, the landmarks x0, y0 .. x67, y67. What a record does
+    not have is null, or an empty cell.
+
+    Args:
+        target: The file, its kind told by the suffix.
+        inputs: Files that must not be overwritten.
+    """
+
+    def __init__(self, target: Path, inputs: Iterable[Path] = ()) -> None:
+        super().__init__(target)
+        self._is_csv = target.suffix.lower() == ".csv"
+        if not self._is_csv and target.suffix.lower() != ".jsonl":
+            what = "data is written as .jsonl or .csv"
+            raise FacewarpError(what, target, "Give the file one of these suffixes.")
+        self._output = OutputFile(target, inputs)
+        self._file: TextIO = self._output.temporary.open("w", encoding="utf-8", newline="")
+        if self._is_csv:
+            names = [column for field in FIELDS for column in _COLUMNS.get(field, (field,))]
+            self._rows = csv.writer(self._file, lineterminator="\n")
+            self._rows.writerow(names)
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Writes one record; its keys are among `FIELDS`, arrays may be numpy's.
+
+        Raises:
+            FacewarpError: It could not be written.
+        """
+        unknown = set(record) - set(FIELDS)
+        if unknown:
+            raise ValueError(f"a record has no {sorted(unknown)}, only {FIELDS}")
+        plain = {field: _plain(record.get(field), _DECIMALS.get(field, 4)) for field in FIELDS}
+        try:
+            if self._is_csv:
+                self._rows.writerow([cell for field in FIELDS for cell in _cells(plain, field)])
+            else:
+                self._file.write(json.dumps(plain, separators=(",", ":")) + "\n")
+        except OSError as error:
+            raise write_error(error, self.target) from error
+        self.kept += 1
+
+    def close(self, *, keep_partial: bool = False) -> None:
+        """See `Output.close`. A file without records is written too: no face is a result."""
+        if self._file.closed:
+            return
+        try:
+            self._file.close()
+        except OSError as error:
+            self.abort()
+            raise write_error(error, self.target) from error
+        if keep_partial and self.kept == 0:
+            self._output.discard()
+        else:
+            self._output.commit()
+
+    def abort(self) -> None:
+        """See `Output.abort`."""
+        self.kept = 0
+        with contextlib.suppress(OSError):  # what can't be flushed is not wanted any more
+            self._file.close()
+        self._output.discard()
+
+
+def open_records(path: str | os.PathLike[str], inputs: Iterable[Path] = ()) -> RecordWriter:
+    """Opens a file for track data; see `RecordWriter`."""
+    return RecordWriter(Path(path), inputs)
+
+
+def _plain(value: Any, decimals: int) -> Any:
+    """Numbers as Python's own, rounded, in nested lists; what is not finite as None."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(item, decimals) for item in value]
+    if isinstance(value, float):
+        return round(value, decimals) if np.isfinite(value) else None
+    return value
+
+
+def _cells(record: Mapping[str, Any], field: str) -> list[Any]:
+    if field not in _COLUMNS:
+        return [record[field]]
+    columns, value = _COLUMNS[field], record[field]
+    if value is None:
+        return [None] * len(columns)
+    cells = [cell for item in value for cell in (item if isinstance(item, list) else [item])]
+    if len(cells) != len(columns):
+        raise ValueError(f"{field} has {len(cells)} numbers, not {len(columns)}")
+    return cells

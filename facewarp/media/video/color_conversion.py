@@ -1,0 +1,147 @@
+"""RGB from and to the YUV of videos, without a shift.
+
+What a video's tags leave open, players guess differently. So nothing is guessed here: a copy is
+written with the matrix and the tags it was read with, and looks in every player as its original
+does. Only full range becomes limited range, which all players know and the tag says.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import cast
+
+import av
+import cv2
+import numpy as np
+from av.video.plane import VideoPlane
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from facewarp.media.frames import Image
+
+# Without these swscale takes a short cut that darkens every channel by 1 to 1.5 of 255 and
+# repeats chroma instead of interpolating it; planar RGB is its quickest way with them.
+_TO_RGB = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+
+_UNTAGGED = 2
+# Matrix tag (H.273) -> shares of red and blue in Y; untagged counts as BT.601, as in swscale.
+# Tags that are not here stand for RGB or for matrices that are not written.
+_WEIGHTS = {
+    1: (0.2126, 0.0722),
+    _UNTAGGED: (0.299, 0.114),
+    4: (0.3, 0.11),
+    5: (0.299, 0.114),
+    6: (0.299, 0.114),
+    7: (0.212, 0.087),
+    9: (0.2627, 0.0593),
+}
+
+
+@dataclass(frozen=True)
+class Color:
+    """A video's colour tags, numbered as in ITU-T H.273 and by FFmpeg; 2 is untagged."""
+
+    matrix: int = 1
+    primaries: int = 1
+    transfer: int = 1
+
+    @classmethod
+    def of(cls, picture: av.VideoFrame) -> "Color":
+        """The tags of a decoded picture; BT.709 for those that are not YUV."""
+        if picture.format.is_rgb or picture.colorspace not in _WEIGHTS:
+            return cls()
+        return cls(int(picture.colorspace), int(picture.color_primaries), int(picture.color_trc))
+
+
+class RGBReader:
+    """Decoded pictures to RGB of one size.
+
+    8-bit YUV 4:2:0, which nearly all videos are, is converted by OpenCV: as exact as swscale's
+    exact way, and quicker. swscale does the rest, and keeps its tables between calls.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._size = size
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, picture: av.VideoFrame) -> Image:
+        """(H, W, 3) uint8 RGB, contiguous, from a picture of any format."""
+        if (
+            picture.format.name in ("yuv420p", "yuvj420p")
+            and (picture.width, picture.height) == self._size
+            and picture.width % 2 == picture.height % 2 == 0
+            and picture.colorspace in _WEIGHTS
+        ):
+            return self._from_420(picture)
+        return self._by_swscale(picture)
+
+    def _from_420(self, picture: av.VideoFrame) -> Image:
+        is_full = picture.format.name == "yuvj420p" or picture.color_range == ColorRange.JPEG
+        luma, *chroma = (_pixels(plane) for plane in picture.planes)
+        fine = cv2.resize(cv2.merge(chroma), self._size, interpolation=cv2.INTER_LINEAR)
+        to_rgb = _to_rgb_matrix(int(picture.colorspace), is_full)
+        return np.asarray(cv2.transform(cv2.merge((luma, fine)), to_rgb), np.uint8)
+
+    def _by_swscale(self, picture: av.VideoFrame) -> Image:
+        width, height = self._size
+        planar = self._reformatter.reformat(
+            picture, width, height, "gbrp", interpolation=_TO_RGB, threads=1
+        )
+        green, blue, red = (_pixels(plane) for plane in planar.planes)
+        return cv2.merge((red, green, blue))
+
+
+class YUVWriter:
+    """RGB to limited-range yuv420p pictures with the tags of `colour`."""
+
+    def __init__(self, colour: Color) -> None:
+        self._colour = colour
+        self._from_rgb = _from_rgb_matrix(colour.matrix, is_full=False)
+
+    def __call__(self, image: Image) -> av.VideoFrame:
+        """From (H, W, 3) uint8 RGB of even size; the image is only read."""
+        height, width = image.shape[:2]
+        picture = av.VideoFrame(width, height, "yuv420p")
+        half = cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+        # OpenCV is quicker at all three channels than at some of them.
+        fine, coarse = (cv2.transform(rgb, self._from_rgb) for rgb in (image, half))
+        for channel, plane in enumerate(picture.planes):
+            _pixels(plane)[:] = cv2.extractChannel(coarse if channel else fine, channel)
+        picture.colorspace = self._colour.matrix
+        picture.color_range = ColorRange.MPEG
+        return picture
+
+    def tag(self, codec: av.VideoCodecContext) -> None:
+        """Writes the tags into an encoder that is not open yet."""
+        codec.color_range = ColorRange.MPEG
+        codec.colorspace = self._colour.matrix
+        codec.color_primaries = self._colour.primaries
+        codec.color_trc = self._colour.transfer
+
+
+def _pixels(plane: VideoPlane) -> NDArray[np.uint8]:
+    """The (H, W) bytes of a plane themselves, not a copy."""
+    values = np.frombuffer(cast("memoryview[int]", plane), np.uint8)
+    return values.reshape(plane.height, plane.line_size)[:, : plane.width]
+
+
+@cache
+def _from_rgb_matrix(matrix: int, is_full: bool) -> NDArray[np.float64]:
+    """(3, 4): RGB and 1 to Y, Cb, Cr, all of 8 bits (H.273)."""
+    red, blue = _WEIGHTS[matrix]
+    weights = np.array([red, 1 - red - blue, blue])
+    y, cb, cr = (
+        weights,
+        ([0, 0, 1] - weights) / (2 - 2 * blue),
+        ([1, 0, 0] - weights) / (2 - 2 * red),
+    )
+    luma, chroma, black = (1.0, 1.0, 0.0) if is_full else (219 / 255, 224 / 255, 16.0)
+    linear = np.stack([luma * y, chroma * cb, chroma * cr])
+    return np.column_stack([linear, [black, 128.0, 128.0]])
+
+
+@cache
+def _to_rgb_matrix(matrix: int, is_full: bool) -> NDArray[np.float64]:
+    """(3, 4): the inverse of :func:`_from_rgb_matrix`."""
+    forward = _from_rgb_matrix(matrix, is_full)
+    linear = np.linalg.inv(forward[:, :3])
+    return np.column_stack([linear, -linear @ forward[:, 3]])

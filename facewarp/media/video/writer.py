@@ -1,0 +1,256 @@
+"""Videos written by PyAV: the frames' own timestamps, the original's turn, colours and sound."""
+
+import contextlib
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from av.codec.context import Flags
+from av.video.stream import VideoStream
+
+from facewarp.errors import FacewarpError
+from facewarp.media.frames import Frame, Source
+from facewarp.media.orientation import Orientation
+from facewarp.media.outputs import Output
+from facewarp.media.prefetch import WriteBehind, queue_depth
+from facewarp.media.video.audio_copy import AudioCopy
+from facewarp.media.video.color_conversion import Color, YUVWriter
+from facewarp.media.video.encoders import (
+    CONTAINER_OPTIONS,
+    FORMATS,
+    LIVE_CONTAINER_OPTIONS,
+    choose_encoder,
+)
+from facewarp.media.video.reader import VideoSource
+from facewarp.system.atomic_files import OutputFile, write_error
+
+
+class VideoWriter(Output):
+    """A video file, encoded in a thread of its own.
+
+    Every frame keeps its time. Where the source is read from a start on, frame and sound times
+    are moved together so that the first frame is at 0. The pictures are stored turned as the
+    source's are, with the same display matrix, if they have the source's size; else upright.
+    An odd width or height grows by one pixel that repeats the right or lower edge.
+
+    Args:
+        target: The file; its suffix (`encoders.FORMATS`) tells the container and the encoder.
+        like: The source whose timestamps, turn, colours and sound are taken over.
+        size: (width, height) px of the upright frames; by default the source's.
+        fps: Average frames a second where there is no video to take it from.
+        audio: Whether to carry the source's sound along.
+        live: Whether it is recorded while it happens: encoded quickly rather than small, and
+            written so that what there is plays even if the process is killed or the disk fills up.
+        comment: What the file's metadata says of it.
+    """
+
+    def __init__(
+        self,
+        target: Path,
+        *,
+        like: Source | None = None,
+        size: tuple[int, int] | None = None,
+        fps: float | None = None,
+        audio: bool = True,
+        live: bool = False,
+        comment: str | None = None,
+    ) -> None:
+        super().__init__(target)
+        self._live, self._comment = live, comment
+        if size is None and like is None:
+            raise ValueError("a video needs a size or a source to take it from")
+        self._like = like if isinstance(like, VideoSource) else None
+        self._size = size or (like.size if like else (0, 0))
+        self._rate = Fraction(fps).limit_denominator(1001) if fps else _rate_of(like)
+        self._orientation = Orientation()
+        colour = Color()
+        if self._like:
+            colour = self._like.colour
+            if self._size == self._like.size:
+                self._orientation = self._like.orientation
+        width, height = self._size
+        self._pad = (height % 2, width % 2)
+        self._stored_size = self._orientation.turned_size((width + width % 2, height + height % 2))
+        self._encoder = choose_encoder(target.suffix.lower(), self._stored_size, self._rate)
+        self._time_base = self._encoder.time_base(like.time_base if like else Fraction(1, 90_000))
+        self._to_yuv = YUVWriter(colour)
+        self._held: av.VideoFrame | None = None
+        self._last_pts: int | None = None
+        self._shift: float | None = None if like and like.start is not None else 0.0
+        self._is_over = self._is_cut = False
+        self._audio: AudioCopy | None = None
+        self._file = OutputFile(target, [like.path] if like else [])
+        name = FORMATS[target.suffix.lower()]
+        self._container = av.open(
+            str(self._file.temporary),
+            "w",
+            format=name,
+            container_options=(LIVE_CONTAINER_OPTIONS if live else CONTAINER_OPTIONS).get(name, {}),
+        )
+        try:
+            self._open(audio)
+        except BaseException as error:
+            self._drop()
+            if isinstance(error, av.FFmpegError | OSError):
+                raise write_error(error, target) from error
+            raise
+        depth = queue_depth(3 * width * height)
+        self._thread = WriteBehind(self._write, self._finish, depth, f"encode {target.name}")
+
+    def _open(self, audio: bool) -> None:
+        width, height = self._stored_size
+        stream = self._container.add_stream(
+            self._encoder.name,
+            rate=self._rate,
+            options=self._encoder.options_for(self._stored_size, self._rate, live=self._live),
+            width=width,
+            height=height,
+            pix_fmt="yuv420p",
+            time_base=self._time_base,
+        )
+        assert isinstance(stream, VideoStream)
+        self._stream, codec = stream, stream.codec_context
+        codec.flags |= Flags.frame_duration
+        self._to_yuv.tag(codec)
+        if self._orientation != Orientation():
+            stream.set_display_matrix(self._orientation.display_matrix(self._stored_size))
+        if self._like and self._size == self._like.size and self._like.sample_aspect != 1:
+            codec.sample_aspect_ratio = self._like.sample_aspect
+        if self._like and self._like.has_audio and audio:
+            self._audio = AudioCopy(self._like.path, self._container, self._like.start)
+        if self._comment is not None:
+            self._container.metadata["comment"] = self._comment
+        self._container.start_encoding()
+
+    def write(self, frame: Frame) -> None:
+        """Hands a frame over to be encoded; its image, (H, W, 3) uint8 RGB, must not be changed.
+
+        Raises:
+            FacewarpError: The image has another size than the video, or this frame or one before
+                it could not be written.
+        """
+        self._hand_over(frame, wait=True)
+
+    def offer(self, frame: Frame) -> bool:
+        """Like `write`, but never waits: False where the encoder lags behind and has no room."""
+        return self._hand_over(frame, wait=False)
+
+    def _hand_over(self, frame: Frame, *, wait: bool) -> bool:
+        height, width, channels = frame.image.shape
+        if frame.image.dtype != np.uint8 or channels != 3:
+            raise ValueError(f"a frame is (H, W, 3) uint8, not {frame.image.dtype} {channels}")
+        if (width, height) != self._size:
+            what = (
+                f"picture {frame.index} has {width}x{height} pixels, "
+                f"the video {self._size[0]}x{self._size[1]}"
+            )
+            fix = "Make all pictures one size, or write to a folder."
+            raise FacewarpError(what, self.target, fix)
+        try:
+            if not wait:
+                return self._thread.offer(frame)
+            self._thread.put(frame)
+        except (av.FFmpegError, OSError) as error:
+            raise write_error(error, self.target) from error
+        return True
+
+    def close(self, *, keep_partial: bool = False) -> None:
+        """See `Output.close`.
+
+        The sound goes on to its end if the source was read to its end and nothing went wrong
+        (``keep_partial``), and otherwise stops with the last frame.
+        """
+        if self._is_over:
+            return
+        self._is_cut = keep_partial
+        try:
+            self._thread.finish()
+        except (av.FFmpegError, OSError) as error:
+            if self._live and self.kept:
+                self._rescue(error)
+            self.abort()
+            raise write_error(error, self.target) from error
+        if self.kept == 0:
+            self.abort()
+            if keep_partial:
+                return
+            raise FacewarpError("no frame was written", self.target)
+        self._is_over = True
+        self._file.commit()
+
+    def abort(self) -> None:
+        """See `Output.abort`."""
+        if self._is_over:
+            return
+        self._is_over = True
+        self.kept = 0
+        self._thread.cancel()
+        self._drop()
+
+    def _rescue(self, error: Exception) -> None:
+        """Keeps a recording that could not be finished; most of its pieces play."""
+        self._is_over = True
+        with contextlib.suppress(av.FFmpegError, OSError):
+            self._close_files()
+        self._file.commit()
+        told = write_error(error, self.target)
+        what = f"{told.what}; what was recorded before is kept"
+        raise FacewarpError(what, self.target, told.fix) from error
+
+    def _write(self, frame: Frame) -> None:
+        """Runs in the encoding thread, one frame behind: a frame's end is the next one's time."""
+        if self._shift is None:
+            self._shift = frame.time
+        image = np.ascontiguousarray(frame.image)
+        if any(self._pad):
+            bottom, right = self._pad
+            image = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+        picture = self._to_yuv(self._orientation.stored(image))
+        pts = round(Fraction(frame.time - self._shift) / self._time_base)
+        if self._last_pts is not None:
+            pts = max(pts, self._last_pts + 1)
+        picture.pts, picture.time_base = pts, self._time_base
+        self._encode_held(pts)
+        self._held, self._last_pts = picture, pts
+        if self._audio:
+            self._audio.copy_until(frame.time, self._shift)
+
+    def _encode_held(self, end: int) -> None:
+        """Encodes the frame held back, now that its end (in ticks) is known."""
+        if self._held is None or self._last_pts is None:
+            return
+        self._held.duration = end - self._last_pts
+        self._container.mux(self._stream.encode(self._held))
+        self._held = None
+        self.kept += 1
+
+    def _finish(self) -> None:
+        """Runs in the encoding thread: from the last frame to the end of the file."""
+        if self._last_pts is not None and self._shift is not None:
+            is_whole = self._like is not None and self._like.exhausted and not self._is_cut
+            end = self._last_pts + max(1, round(1 / (self._rate * self._time_base)))
+            if self._like and is_whole:
+                source_end = round(Fraction(self._like.end_time - self._shift) / self._time_base)
+                end = max(self._last_pts + 1, source_end)
+            self._encode_held(end)
+            self._container.mux(self._stream.encode(None))
+            if self._audio:
+                until = None if is_whole else float(end * self._time_base) + self._shift
+                self._audio.copy_until(until, self._shift)
+        self._close_files()
+
+    def _close_files(self) -> None:
+        if self._audio:
+            self._audio.close()
+        self._container.close()
+
+    def _drop(self) -> None:
+        with contextlib.suppress(av.FFmpegError, OSError):  # what is removed need not be whole
+            self._close_files()
+        self._file.discard()
+
+
+def _rate_of(like: Source | None) -> Fraction:
+    return like.rate if like else Fraction(25)

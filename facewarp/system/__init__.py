@@ -1,0 +1,1 @@
+"""The operating system: machine, memory, user folders, and files that appear only whole."""

@@ -1,0 +1,263 @@
+"""DICOM series written from a known cine, in every shape they come in, and broken ones."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom.data import get_testdata_file
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.sequence import Sequence
+from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
+
+from facewarp.cardiac.cine import analyse_cine
+from facewarp.cardiac.io.dicom_frames import identity_of
+from facewarp.cardiac.io.dicom_series import read_dicom
+from facewarp.cardiac.io.nifti_reader import read_volume
+from facewarp.cardiac.io.patient import open_cine
+from facewarp.cardiac.report.result_folder import write_result
+from facewarp.errors import FacewarpError
+
+LPS = np.diag([-1.0, -1.0, 1.0])
+NAMES = ("Doe^Jane", "ID-4711", "19700101", "St. Nowhere")
+
+
+def geometry(affine, z):
+    """Orientation, position and pixel spacing of one slice as DICOM tells them."""
+    x, y = (LPS @ affine[:3, axis] for axis in (0, 1))
+    place = LPS @ (affine[:3, 3] + affine[:3, 2] * z)
+    spacing = [float(np.linalg.norm(axis)) for axis in (y, x)]
+    axes = [*(x / np.linalg.norm(x)), *(y / np.linalg.norm(y))]
+    return [float(f"{n:.9g}") for n in axes], [float(f"{n:.9g}") for n in place], spacing
+
+
+def dataset(path, storage, series, title):
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = storage, generate_uid()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data = FileDataset(path, {}, file_meta=meta, preamble=b"\0" * 128)
+    data.SOPClassUID, data.SOPInstanceUID = storage, meta.MediaStorageSOPInstanceUID
+    data.PatientName, data.PatientID, data.PatientBirthDate, data.InstitutionName = NAMES
+    data.Modality, data.SeriesInstanceUID, data.SeriesDescription = "MR", series, title
+    data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
+    data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 16, 16, 15, 0
+    return data
+
+
+def write_series(folder, images, affine, *, step_ms=150.0, timed=True, per_slice=False, **more):
+    """(T, D, H, W) as one file a picture, named in no order; their paths by (t, z)."""
+    folder.mkdir(exist_ok=True)
+    series, paths = [generate_uid() for _ in range(images.shape[1])], {}
+    names = np.random.default_rng(3).permutation(images.shape[0] * images.shape[1])
+    for t, z in np.ndindex(images.shape[:2]):
+        path = folder / f"IM{names[t * images.shape[1] + z]:04}"
+        uid = series[z if per_slice else 0]
+        data = dataset(path, MRImageStorage, uid, more.get("title", "cine_sa"))
+        axes, place, spacing = geometry(affine, z)
+        data.ImageOrientationPatient, data.ImagePositionPatient = axes, place
+        data.PixelSpacing, data.SliceThickness = spacing, 8.0
+        data.InstanceNumber = z * images.shape[0] + t + 1
+        if timed:
+            data.TriggerTime = step_ms * t
+        data.RescaleSlope, data.RescaleIntercept = 0.5, -10
+        stored = np.rint((images[t, z] + 10) * 2).astype(np.uint16)
+        data.Rows, data.Columns = stored.shape
+        data.PixelData = stored.tobytes()
+        data.save_as(path, enforce_file_format=True)
+        paths[t, z] = path
+    return paths
+
+
+def write_enhanced(path, images, affine, step_ms=150.0):
+    """(T, D, H, W) as one enhanced file, its frames shuffled."""
+    data = dataset(path, EnhancedMRImageStorage, generate_uid(), "cine_sa")
+    order = np.random.default_rng(4).permutation(images.shape[0] * images.shape[1])
+    frames, stored = [], []
+    for index in order:
+        t, z = divmod(int(index), images.shape[1])
+        axes, place, spacing = geometry(affine, z)
+        frame = Dataset()
+        position, time, value = Dataset(), Dataset(), Dataset()
+        position.ImagePositionPatient = place
+        time.NominalCardiacTriggerDelayTime = step_ms * t
+        value.RescaleSlope, value.RescaleIntercept = 0.5, -10
+        frame.PlanePositionSequence = Sequence([position])
+        frame.CardiacSynchronizationSequence = Sequence([time])
+        frame.PixelValueTransformationSequence = Sequence([value])
+        frames.append(frame)
+        stored.append(np.rint((images[t, z] + 10) * 2).astype(np.uint16))
+    shared, plane, measures = Dataset(), Dataset(), Dataset()
+    plane.ImageOrientationPatient = axes
+    measures.PixelSpacing, measures.SliceThickness = spacing, 8.0
+    shared.PlaneOrientationSequence = Sequence([plane])
+    shared.PixelMeasuresSequence = Sequence([measures])
+    data.SharedFunctionalGroupsSequence = Sequence([shared])
+    data.PerFrameFunctionalGroupsSequence = Sequence(frames)
+    data.NumberOfFrames = len(frames)
+    data.Rows, data.Columns = images.shape[2:]
+    data.PixelData = np.stack(stored).tobytes()
+    data.save_as(path, enforce_file_format=True)
+    return path
+
+
+@pytest.fixture
+def small(rng):
+    """Four phases of five slices of 12 x 14."""
+    return np.rint(rng.uniform(0, 900, (4, 5, 12, 14))).astype(np.float32)
+
+
+@pytest.fixture
+def affine(oblique):
+    return oblique(25.0) @ np.diag([-1.4, -1.6, 8.0, 1.0])
+
+
+@pytest.mark.parametrize("per_slice", [False, True])
+@pytest.mark.parametrize("timed", [True, False])
+def test_a_series_is_the_nifti_it_was_written_from(
+    small, affine, nifti_of, tmp_path, timed, per_slice
+):
+    write_series(tmp_path / "scan", small, affine, timed=timed, per_slice=per_slice)
+    found = read_dicom(tmp_path / "scan")
+    truth = read_volume(nifti_of("truth.nii.gz", small, affine))
+    np.testing.assert_allclose(found.affine, truth.affine, atol=1e-5)
+    np.testing.assert_allclose(found.data, truth.data, atol=0.3)
+    assert found.time_step_s == (pytest.approx(0.15) if timed else None)
+    assert found.warnings == ()
+    cine = open_cine(tmp_path / "scan")
+    assert (cine.name, cine.frames) == ("scan", (1, 2, 3, 4))
+
+
+def test_an_enhanced_file_is_the_same(small, affine, tmp_path):
+    (tmp_path / "scan").mkdir()
+    path = write_enhanced(tmp_path / "scan" / "all.dcm", small, affine)
+    for place in (path, path.parent):
+        found = read_dicom(place)
+        np.testing.assert_allclose(found.data, small, atol=0.3)
+        np.testing.assert_allclose(found.affine, affine, atol=1e-5)
+        assert found.time_step_s == pytest.approx(0.15)
+    assert open_cine(path).name == "all"
+
+
+def test_slices_the_other_way_round_lie_where_they_lay(small, affine, tmp_path):
+    backwards = affine.copy()
+    backwards[:3, 3] += affine[:3, 2] * 4
+    backwards[:3, 2] *= -1
+    write_series(tmp_path / "scan", small[:, ::-1], backwards)
+    found = read_dicom(tmp_path / "scan")
+    np.testing.assert_allclose(found.data, small, atol=0.3)
+    np.testing.assert_allclose(found.affine, affine, atol=1e-5)
+
+
+def broken(kind, folder, small, affine):
+    """A series that cannot be a cine, and what is to be said of it."""
+    paths = write_series(folder, small, affine)
+    if kind == "picture missing":
+        paths[2, 1].unlink()
+        return "most slices have 4 phases, but slice 2 has 3"
+    if kind == "slice missing":
+        for t in range(4):
+            paths[t, 2].unlink()
+        return "a slice is missing between slices 2 and 3"
+    if kind == "twice":
+        again = folder / "again"
+        write_series(again, small[:, :1], affine)
+        return "slice 1 is there twice at 0 ms"
+    if kind == "mixed":
+        other = affine[:, [1, 2, 0, 3]]
+        write_series(folder / "lax", small[:, :1], other, title="cine_4ch")
+        return "mixed: 20 of 14 x 12 (cine_sa); 4 of 14 x 12 (cine_4ch)"
+    if kind == "cut":
+        paths[1, 1].write_bytes(paths[1, 1].read_bytes()[:-100])
+        return "cut short"
+    if kind == "one phase":
+        for (t, _), path in paths.items():
+            if t:
+                path.unlink()
+        return "one phase"
+    for path in paths.values():
+        path.unlink()
+    (folder / "notes.txt").write_text("nothing here")
+    return "neither NIfTI nor DICOM"
+
+
+KINDS = ["picture missing", "slice missing", "twice", "mixed", "cut", "one phase", "nothing"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_wrong_is_named(kind, small, affine, tmp_path):
+    said = broken(kind, tmp_path / "scan", small, affine)
+    with pytest.raises(FacewarpError) as error:
+        open_cine(tmp_path / "scan")
+    assert said in error.value.what
+    assert error.value.where is not None
+    assert "Jane" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("MR_small.dcm", "one phase"),
+        ("CT_small.dcm", "modality CT"),
+        ("examples_ybr_color.dcm", "modality US"),
+        ("rtplan.dcm", "no DICOM picture among 1 files"),
+        ("MR_truncated.dcm", "cut short"),
+    ],
+)
+def test_files_of_other_kinds(name, said):
+    """pydicom's own samples, those that come with it."""
+    path = get_testdata_file(name, download=False)
+    if path is None:
+        pytest.skip("this sample does not come with pydicom")
+    with pytest.raises(FacewarpError, match=said):
+        open_cine(path)
+
+
+def test_a_real_scanners_picture_lies_where_it_says():
+    path = get_testdata_file("MR_small.dcm", download=False)
+    found = read_dicom(Path(path))
+    assert found.data.shape == (1, 1, 64, 64)
+    assert found.affine[:3, 3] == pytest.approx([83.9063, 91.2, 6.6406])
+    assert found.spacing_mm[:2] == pytest.approx((0.3125, 0.3125), rel=1e-3)
+
+
+def test_spacing_that_contradicts_itself_is_said(small, affine, tmp_path):
+    import pydicom
+
+    for path in write_series(tmp_path / "scan", small, affine).values():
+        data = pydicom.dcmread(path)
+        data.SpacingBetweenSlices = 10.0
+        data.save_as(path)
+    found = read_dicom(tmp_path / "scan")
+    assert found.spacing_mm[2] == pytest.approx(8.0)
+    assert "10 mm apart, their positions 8 mm" in found.warnings[0]
+
+
+def test_identity_is_read_when_asked_for(small, affine, tmp_path):
+    (tmp_path / "scan").mkdir()
+    paths = write_series(tmp_path / "scan", small, affine)
+    found = identity_of(paths[0, 0])
+    assert (found["PatientName"], found["PatientID"], found["PatientBirthDate"]) == NAMES[:3]
+    assert "InstitutionName" not in found
+    assert "PatientSex" not in found  # what is not told is not made up
+
+
+@pytest.mark.slow
+def test_a_cine_in_dicom_is_measured_and_nobody_is_named(beating, knowing, plain, tmp_path):
+    affine = plain @ beating.to_heart
+    write_series(tmp_path / "scan", 100 * beating.images, affine)
+    result = analyse_cine(tmp_path / "scan", knowing)
+    truth = beating.heart
+    assert result.indices.lv.edv_ml == pytest.approx(truth.lv_ml(0.0), rel=0.03)
+    assert result.indices.heart_rate_bpm == pytest.approx(60 / 0.9)
+    write_result(result, tmp_path / "out", movie="none")
+    import gzip
+
+    for path in (tmp_path / "out").iterdir():
+        content = path.read_bytes()
+        content = gzip.decompress(content) if path.suffix == ".gz" else content
+        for name in NAMES:
+            assert name.encode() not in content, path.name
+    told = json.loads((tmp_path / "out" / "indices.json").read_text("utf-8"))
+    assert told["patient"] == "scan"
+    labels = read_volume(tmp_path / "out" / "labels_4d.nii.gz")
+    np.testing.assert_allclose(labels.affine, affine, atol=1e-4)

@@ -1,0 +1,216 @@
+import gzip
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from facewarp.cardiac.io.nifti_reader import is_nifti, read_volume, stem
+from facewarp.errors import FacewarpError
+
+SHAPE = (4, 5, 6)  # D, H, W
+
+
+@pytest.fixture
+def data(rng):
+    return rng.integers(0, 200, SHAPE).astype(np.int16)
+
+
+def affine(x=1.5, y=1.5, z=8.0):
+    return np.diag([-x, -y, z, 1.0])
+
+
+def save(path, data, matrix, **header):
+    made = nib.Nifti1Image(data.T, matrix).header
+    for key, value in header.items():
+        made[key] = value
+    nib.save(nib.Nifti1Image(data.T, None, made), path)  # the header as it is
+    return path
+
+
+def pixdim(*spacing):
+    return np.array([1.0, *spacing, 0, 0, 0, 0])
+
+
+def test_axes_are_reversed_and_nothing_is_flipped(tmp_path, data):
+    volume = read_volume(save(tmp_path / "v.nii.gz", data, affine()))
+    assert volume.data.dtype == np.float32
+    np.testing.assert_array_equal(volume.data, data)
+    assert volume.shape == SHAPE
+    assert volume.spacing_mm == (1.5, 1.5, 8.0)
+    assert volume.voxel_ml == pytest.approx(0.018)
+    assert volume.warnings == ()
+    assert volume.phases == 1
+    assert volume.time_step_s is None
+
+
+def test_the_files_scaling_is_applied(tmp_path, data):
+    path = tmp_path / "v.nii"
+    image = nib.Nifti1Image(data.T, affine())
+    image.header.set_slope_inter(0.5, 10.0)
+    image.to_filename(path)
+    with open(path, "r+b") as file:  # nibabel would scale the data back
+        file.seek(112)
+        file.write(np.array([0.5, 10.0], "<f4").tobytes())
+    stored = nib.load(path).dataobj.get_unscaled()
+    np.testing.assert_allclose(read_volume(path).data, 0.5 * np.asarray(stored).T + 10.0)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64])
+def test_every_number_type_is_read(tmp_path, data, dtype):
+    volume = read_volume(save(tmp_path / "v.nii.gz", data.astype(dtype), affine()))
+    np.testing.assert_array_equal(volume.data, data)
+
+
+def test_unit_affine_against_pixdim_means_pixdim_is_right(tmp_path, data):
+    unit = np.diag([-1.0, -1.0, 1.0, 1.0])
+    path = save(tmp_path / "v.nii.gz", data, unit, pixdim=pixdim(1.5625, 1.5625, 10.0))
+    volume = read_volume(path)
+    assert volume.spacing_mm == (1.5625, 1.5625, 10.0)
+    np.testing.assert_allclose(volume.affine, np.diag([-1.5625, -1.5625, 10.0, 1.0]))
+    assert volume.voxel_ml == pytest.approx(1.5625**2 * 10 / 1000)
+    (said,) = volume.warnings
+    assert "1 x 1 x 1 mm" in said
+    assert "pixdim is used" in said
+
+
+def test_a_real_affine_against_pixdim_is_right(tmp_path, data):
+    path = save(tmp_path / "v.nii.gz", data, affine(), pixdim=pixdim(1.0, 1.0, 1.0))
+    volume = read_volume(path)
+    assert volume.spacing_mm == (1.5, 1.5, 8.0)
+    assert "the affine is used" in volume.warnings[0]
+
+
+def test_without_orientation_axes_run_to_left_back_and_up(tmp_path, data):
+    path = save(tmp_path / "v.nii.gz", data, affine(), sform_code=0, qform_code=0)
+    volume = read_volume(path)
+    np.testing.assert_allclose(volume.affine, affine())
+    assert "no orientation" in volume.warnings[0]
+
+
+def test_shear_counts_in_volume_and_is_told(tmp_path, data):
+    sheared = affine(1.5, 1.5, 8.0)
+    sheared[0, 2] = 3.0
+    volume = read_volume(save(tmp_path / "v.nii.gz", data, sheared))
+    assert volume.is_sheared
+    assert volume.voxel_ml == pytest.approx(0.018)  # not the product of the lengths
+    assert "sheared by 20.6 degrees" in " ".join(volume.warnings)
+
+
+@pytest.mark.parametrize(
+    ("unit", "step", "phases", "seconds"),
+    [
+        ("sec", 0.04, 25, 0.04),
+        ("msec", 40.0, 25, 0.04),
+        ("usec", 40_000.0, 25, 0.04),
+        ("unknown", 0.04, 25, None),  # nothing is guessed
+        ("sec", 1.0, 25, None),  # no heart takes 25 s
+        ("sec", 0.0, 25, None),
+    ],
+)
+def test_the_time_step_is_known_only_with_a_unit_that_makes_sense(
+    tmp_path, unit, step, phases, seconds
+):
+    image = nib.Nifti1Image(np.zeros((3, 3, 3, phases), np.int16), affine())
+    image.header.set_xyzt_units("mm", unit)
+    image.header["pixdim"][4] = step
+    nib.save(image, tmp_path / "v.nii.gz")
+    volume = read_volume(tmp_path / "v.nii.gz")
+    assert volume.phases == phases
+    assert volume.time_step_s == (None if seconds is None else pytest.approx(seconds))
+
+
+def test_nifti_2_and_trailing_axes_of_one_are_read(tmp_path, data):
+    path = tmp_path / "v.nii"
+    nib.save(nib.Nifti2Image(data.T[..., None, None], affine()), path)
+    volume = read_volume(path)
+    np.testing.assert_array_equal(volume.data, data)
+    np.testing.assert_allclose(volume.header.get_best_affine(), affine())
+
+
+def test_labels_are_ids(tmp_path, data):
+    ids = (data % 4).astype(np.float32)
+    volume = read_volume(save(tmp_path / "v.nii.gz", ids, affine()), labels=True)
+    assert volume.data.dtype == np.uint8
+    np.testing.assert_array_equal(volume.data, ids)
+    for wrong in (ids + 0.5, ids - 1, ids + 300, np.where(ids == 3, np.nan, ids)):
+        path = save(tmp_path / "wrong.nii.gz", wrong, affine())
+        with pytest.raises(FacewarpError, match="labels"):
+            read_volume(path, labels=True)
+
+
+def refused(path):
+    with pytest.raises(FacewarpError) as caught:
+        read_volume(path)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert path.name in text
+    return text
+
+
+@pytest.mark.parametrize("size", [0.0, np.nan, np.inf])
+def test_voxels_need_a_size(tmp_path, data, size):
+    path = save(tmp_path / "v.nii", data, affine())
+    with open(path, "r+b") as file:
+        file.seek(76 + 4 * 3)
+        file.write(np.array([size], "<f4").tobytes())
+    assert "pixdim" in refused(path)
+
+
+def test_axes_in_one_plane_are_refused(tmp_path, data):
+    flat = affine()
+    flat[:3, 2] = flat[:3, 1]
+    rows = {f"srow_{axis}": flat[row] for row, axis in enumerate("xyz")}
+    path = save(tmp_path / "v.nii.gz", data, affine(), pixdim=pixdim(1.5, 1.5, 1.5), **rows)
+    assert "plane" in refused(path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_counted_and_placed(tmp_path, data, value):
+    bad = data.astype(np.float32)
+    bad[2, 1, 1] = bad[3, 0, 0] = value
+    text = refused(save(tmp_path / "v.nii.gz", bad, affine()))
+    assert "2 voxels" in text
+    assert "slice 3" in text
+
+
+@pytest.mark.parametrize("keep", [0.5, 0.9])
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_a_cut_file_is_refused(tmp_path, rng, suffix, keep):
+    path = save(
+        tmp_path / f"v{suffix}", rng.integers(0, 999, (9, 40, 40)).astype(np.int16), affine()
+    )
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(keep * len(whole))])
+    assert "cut short" in refused(path)
+
+
+def test_what_is_no_volume_is_refused(tmp_path, data):
+    text = tmp_path / "text.nii"
+    text.write_text("not an image" * 100)
+    packed = tmp_path / "text.nii.gz"
+    packed.write_bytes(gzip.compress(b"not an image" * 100))
+    fake = tmp_path / "fake.nii.gz"
+    fake.write_bytes(b"not gzip at all" * 50)
+    empty = tmp_path / "empty.nii.gz"
+    empty.touch()
+    picture = tmp_path / "picture.png"
+    picture.touch()
+    for path in (text, packed, fake, empty, picture, tmp_path / "none.nii", tmp_path):
+        refused(path)
+    flat = tmp_path / "flat.nii"
+    nib.save(nib.Nifti1Image(data.T[..., 0], affine()), flat)
+    assert "2 axes" in refused(flat)
+    many = tmp_path / "many.nii"
+    nib.save(nib.Nifti1Image(np.zeros((3, 3, 3, 2, 2), np.int16), affine()), many)
+    assert "5 axes" in refused(many)
+    waves = tmp_path / "waves.nii"
+    nib.save(nib.Nifti1Image(data.T.astype(np.complex64), affine()), waves)
+    assert "complex" in refused(waves)
+
+
+def test_names(tmp_path):
+    assert stem(tmp_path / "a.b.nii.gz") == "a.b"
+    assert stem(tmp_path / "A.NII") == "A"
+    assert is_nifti(tmp_path / "a.nii.gz")
+    assert not is_nifti(tmp_path / ".hidden.nii.gz")
+    assert not is_nifti(tmp_path / "a.gz")

@@ -1,0 +1,164 @@
+import nibabel as nib
+import numpy as np
+import pytest
+
+from facewarp.cardiac.io.patient import find_patients, open_cine, read_info
+from facewarp.errors import FacewarpError
+
+AFFINE = np.diag([-1.5, -1.5, 8.0, 1.0])
+
+
+@pytest.fixture
+def phases(rng):
+    """Twelve phases that differ."""
+    return (rng.integers(1, 99, (12, 5, 8, 7)) + 100 * np.arange(12).reshape(-1, 1, 1, 1)).astype(
+        np.int16
+    )
+
+
+def save(path, data, affine=AFFINE):
+    nib.save(nib.Nifti1Image(data.T, affine), path)
+    return path
+
+
+def info(folder, ed=1, es=5, frames=12):
+    folder.mkdir(parents=True, exist_ok=True)
+    text = f"ED: {ed}\nES: {es}\nGroup: DCM\nHeight: 184.0\nNbFrame: {frames}\nWeight: 95.0 \n"
+    (folder / "Info.cfg").write_text(text)
+    return folder
+
+
+def refused(path, match):
+    with pytest.raises(FacewarpError, match=match) as caught:
+        open_cine(path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_info_is_read(tmp_path):
+    found = read_info(info(tmp_path, ed=4, es=11))
+    assert (found.ed, found.es, found.group, found.n_frames) == (4, 11, "DCM", 12)
+    assert (found.height_cm, found.weight_kg) == (184.0, 95.0)
+
+
+def test_info_must_tell_ed_and_es(tmp_path):
+    for text in ("ED: 1\n", "ED: x\nES: 2", "ED: 3\nES: 3", "", "ED: 0\nES: 4"):
+        (tmp_path / "Info.cfg").write_text(text)
+        with pytest.raises(FacewarpError, match="ED and ES"):
+            read_info(tmp_path)
+    (tmp_path / "Info.cfg").write_text("ED: 1\nES: 7\nHeight: tall")
+    assert read_info(tmp_path).height_cm is None
+    with pytest.raises(FacewarpError, match=r"Info\.cfg"):
+        read_info(tmp_path / "nowhere")
+
+
+def test_patients_are_found_at_any_depth_by_name(tmp_path):
+    for name in ("testing/patient101", "training/patient002", "training/patient001"):
+        info(tmp_path / name)
+    assert [p.name for p in find_patients(tmp_path)] == ["patient001", "patient002", "patient101"]
+
+
+def test_one_file_of_four_axes(tmp_path, phases):
+    cine = open_cine(save(tmp_path / "anna_4d.nii.gz", phases))
+    assert cine.name == "anna"
+    assert cine.frames == tuple(range(1, 13))
+    assert cine.is_whole
+    assert cine.info is None
+    np.testing.assert_array_equal(cine.volume.data, phases)
+
+
+@pytest.mark.parametrize("name", ["phase{}.nii.gz", "img_{:03}.nii", "t{}_series2.nii.gz"])
+def test_a_folder_of_phases_in_the_order_of_their_numbers(tmp_path, phases, name):
+    folder = tmp_path / "berta"
+    folder.mkdir()
+    for number, phase in enumerate(phases, start=1):
+        save(folder / name.format(number), phase)
+    cine = open_cine(folder)
+    assert cine.name == "berta"
+    assert cine.is_whole
+    np.testing.assert_array_equal(cine.volume.data, phases)
+
+
+def test_a_patients_folder_with_the_whole_cine(tmp_path, phases):
+    folder = info(tmp_path / "patient007")
+    save(folder / "patient007_4d.nii.gz", phases)
+    for frame in (1, 5):
+        save(folder / f"patient007_frame{frame:02}.nii.gz", phases[frame - 1])
+        save(folder / f"patient007_frame{frame:02}_gt.nii.gz", phases[frame - 1] % 4)
+    cine = open_cine(folder)
+    assert (cine.name, cine.volume.phases, cine.is_whole) == ("patient007", 12, True)
+    assert {frame: path.name for frame, path in cine.labels.items()} == {
+        1: "patient007_frame01_gt.nii.gz",
+        5: "patient007_frame05_gt.nii.gz",
+    }
+
+
+def test_a_patients_folder_with_single_frames(tmp_path, phases):
+    folder = info(tmp_path / "patient007", ed=2, es=9)
+    for frame in (2, 9):
+        save(folder / f"patient007_frame{frame:02}.nii.gz", phases[frame - 1])
+        save(folder / f"patient007_frame{frame:02}_gt.nii.gz", phases[frame - 1] % 4)
+    cine = open_cine(folder)
+    assert cine.frames == (2, 9)
+    assert not cine.is_whole
+    assert set(cine.labels) == {2, 9}
+    np.testing.assert_array_equal(cine.volume.data, phases[[1, 8]])
+
+
+def test_three_axes_and_one_phase_are_no_cine(tmp_path, phases):
+    refused(save(tmp_path / "one.nii.gz", phases[0]), "one volume of 5 slices, not a cine")
+    refused(save(tmp_path / "still.nii.gz", phases[:1]), "not a cine|one phase")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    refused(folder, "neither NIfTI nor DICOM")
+    save(folder / "a.nii.gz", phases[0])
+    refused(folder, "not a cine")
+    refused(tmp_path / "none", "no such")
+
+
+def test_phases_must_fit_each_other(tmp_path, phases):
+    folder = tmp_path / "berta"
+    folder.mkdir()
+    for number in range(3):
+        save(folder / f"{number}.nii.gz", phases[number])
+    save(folder / "1.nii.gz", phases[1][:4])
+    assert "1.nii.gz" in refused(folder, "7 x 8 x 4 voxels, the first one 7 x 8 x 5")
+    save(folder / "1.nii.gz", phases[1], np.diag([-1.5, -1.5, 9.0, 1.0]))
+    refused(folder, "elsewhere")
+    save(folder / "1.nii.gz", phases[:2])
+    refused(folder, "has 2 phases")
+
+
+def test_missing_slices_are_told(tmp_path, phases):
+    lost = phases.copy()
+    lost[3, 2] = 0
+    refused(save(tmp_path / "a.nii.gz", lost), "slice 3 of phase 4 has no picture")
+    lost = phases.copy()
+    lost[:, 2] = 7
+    refused(save(tmp_path / "b.nii.gz", lost), "slice 3 of phase 1 has no picture")
+    lost = phases.copy()
+    lost[5, 0] = 0
+    refused(save(tmp_path / "c.nii.gz", lost), "slice 1 of phase 6")
+    refused(save(tmp_path / "d.nii.gz", np.zeros_like(phases)), "all voxels are alike")
+    refused(save(tmp_path / "e.nii.gz", phases[:, :2]), "2 slices")
+
+
+def test_empty_slices_at_the_ends_are_padding(tmp_path, phases):
+    padded = phases.copy()
+    padded[:, [0, 4]] = 0
+    assert open_cine(save(tmp_path / "a.nii.gz", padded)).volume.phases == 12
+
+
+def test_info_that_names_a_frame_that_is_not_there(tmp_path, phases):
+    folder = info(tmp_path / "patient007", ed=1, es=30)
+    save(folder / "patient007_4d.nii.gz", phases)
+    assert "ES is frame 30" in refused(folder, r"Info\.cfg")
+
+
+def test_the_one_real_cine(data_dir):
+    cine = open_cine(data_dir / "acdc/training/patient090")
+    assert cine.volume.data.shape == (12, 7, 224, 154)
+    assert (cine.info.ed, cine.info.es) == (4, 11)
+    assert cine.volume.spacing_mm == pytest.approx((1.78571, 1.78571, 10.0))
+    assert cine.volume.time_step_s is None
+    assert "pixdim is used" in cine.volume.warnings[0]

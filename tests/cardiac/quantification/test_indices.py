@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from facewarp.cardiac.parts import PART_COLORS, PART_NAMES, HeartPart
+from facewarp.cardiac.quantification.indices import find_ed, find_es, indices, volumes_ml
+
+
+def test_parts_are_acdcs():
+    assert [part.name for part in HeartPart] == ["BACKGROUND", "RV", "MYOCARDIUM", "LV"]
+    assert [part.name.lower() for part in HeartPart] == list(PART_NAMES)
+    assert PART_COLORS.shape == (4, 3)
+
+
+def test_volumes_are_counted():
+    labels = np.zeros((2, 3, 4, 5), np.uint8)
+    labels[1, :, :2] = HeartPart.LV
+    np.testing.assert_allclose(volumes_ml(labels, 0.5), [[30, 0, 0, 0], [15, 0, 0, 15]])
+
+
+def test_indices_of_a_heart():
+    volumes = np.array([[0, 160, 100, 150], [0, 100, 110, 90], [0, 80, 111, 60.0]])
+    found = indices(volumes, 0, 2, heart_rate_bpm=60)
+    assert (found.lv.edv_ml, found.lv.esv_ml, found.lv.sv_ml) == (150, 60, 90)
+    assert found.lv.ef_percent == pytest.approx(60)
+    assert found.lv.co_l_min == pytest.approx(5.4)
+    assert found.rv.ef_percent == pytest.approx(50)
+    assert found.lv_mass_g == pytest.approx(105)
+    unknown = indices(volumes, 0, 2)
+    assert unknown.lv.co_l_min is None
+    assert unknown.heart_rate_bpm is None
+
+
+def test_an_empty_ventricle_has_no_ejection_fraction():
+    assert indices(np.zeros((2, 4)), 0, 1).lv.ef_percent is None
+
+
+def test_end_diastole_and_systole_of_a_curve():
+    curve = 100 + 40 * np.cos(2 * np.pi * (np.arange(20) - 18) / 20)
+    assert (find_ed(curve, cyclic=True), find_es(curve, cyclic=True)) == (18, 8)
+    spiky = curve.copy()
+    spiky[11] = 55.0  # one phase that the model got wrong
+    assert find_es(spiky, cyclic=True) == 8
+    assert find_es(spiky, cyclic=False) == 11
+    assert find_ed(np.array([70.0, 120.0]), cyclic=False) == 1

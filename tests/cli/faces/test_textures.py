@@ -1,0 +1,77 @@
+"""``facewarp textures`` and ``--makeup``, from their arguments to what lies in the folder."""
+
+import json
+import os
+
+import numpy as np
+import PIL.Image
+import pytest
+from typer.testing import CliRunner
+
+from facewarp.cli.app import app
+from facewarp.face.rendering.textures import list_textures
+
+
+def run(*words):
+    return CliRunner().invoke(app, list(map(str, words)))
+
+
+def test_the_list_names_every_texture(folder):
+    result = run("textures")
+    assert result.exit_code == 0, result.output
+    for name in list_textures():
+        assert name in result.stdout
+    assert os.listdir(folder) == []
+
+
+def test_json_holds_names_blends_and_parts(folder):
+    result = run("textures", "--json")
+    listed = {entry["name"]: entry for entry in json.loads(result.stdout)["textures"]}
+    assert sorted(listed) == list_textures()
+    assert listed["wireframe"]["blend"] == "glow"
+    assert "lips" in listed["makeup"]["parts"]
+
+
+@pytest.mark.slow
+def test_a_sheet_shows_them_worn(folder):
+    result = run("textures", "tiger", "makeup+lips=black:1", "--out", "sheet.png", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["sheet"] == "sheet.png"
+    sheet = np.array(PIL.Image.open("sheet.png"))
+    half = sheet.shape[1] // 2
+    assert np.abs(sheet[:, :half].astype(int) - sheet[:, half : 2 * half]).mean() > 5
+    assert os.listdir(folder) == ["sheet.png"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["textures", "tigre"], 1, "Did you mean tiger"),
+        (["textures", "--out", "sheet.mp4"], 1, "a sheet is a picture"),
+        (["textures", "--on", "x.png"], 2, "--out"),
+        (["textures", "tiger", "--out", "s.png", "--on", "none.png"], 1, "none.png"),
+        (["track", "x.png", "--makeup", "lips=red"], 2, "wears no texture"),
+        (
+            ["track", "x.png", "--effect", "texture", "--texture", "tiger", "--makeup", "lips=red"],
+            2,
+            "changes a look",
+        ),
+        (["track", "x.png", "--effect", "texture", "--makeup", "lip=red"], 1, "Did you mean lips"),
+    ],
+)
+def test_what_does_not_go_together_is_told(folder, words, code, says):
+    result = run(*words)
+    assert result.exit_code == code
+    assert says in " ".join(result.output.split())
+    assert os.listdir(folder) == []
+
+
+def test_makeup_goes_onto_the_photo(photo):
+    words = ("track", photo, "--out", "red.png", "--effect", "texture", "--makeup", "lips=red:1")
+    assert run(*words).exit_code == 0
+    before, after = (
+        np.array(PIL.Image.open(p).convert("RGB")).astype(int) for p in (photo, "red.png")
+    )
+    change = after - before
+    y, x = np.unravel_index(np.argmax(change[..., 0] - change[..., 1]), change.shape[:2])
+    assert change[y, x, 0] - change[y, x, 1] > 40

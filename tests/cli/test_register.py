@@ -1,0 +1,80 @@
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from facewarp.cli.app import app
+from facewarp.face.crop import Crop
+from facewarp.media.sources import open_source
+
+PORTRAIT = Path(__file__).parents[2] / "assets" / "demo" / "portrait.png"
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """The portrait, and the portrait half as large again, moved."""
+    with open_source(PORTRAIT) as source:
+        image = next(iter(source)).image[..., ::-1]
+    matrix = np.array([[1.5, 0.0, -60.0], [0.0, 1.5, -30.0]])
+    moved = cv2.warpAffine(image, matrix, (640, 560), flags=cv2.INTER_CUBIC)
+    paths = tmp_path / "still.png", tmp_path / "moved.jpg"
+    for path, picture in zip(paths, (image, moved), strict=True):
+        cv2.imwrite(str(path), picture)
+    return *paths, matrix
+
+
+def run(*words):
+    return CliRunner().invoke(app, ["register", *map(str, words)])
+
+
+def test_a_face_is_registered_with_itself_moved(pictures, tmp_path):
+    """The field and the crops' places together must say where the picture was moved."""
+    fixed, moving, matrix = pictures
+    out = tmp_path / "pair"
+    done = run(fixed, moving, "--out", out, "--json")
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    assert result["parts_dice"] > 0.9
+    assert result["folds_percent"] < 0.1
+    assert sorted(p.name for p in out.iterdir()) == ["field.npz", "sheet.png", "warped.png"]
+    with np.load(out / "field.npz", allow_pickle=False) as data:
+        assert data["field"].shape == (2, *data["grid"])
+        at_fixed, at_moving = Crop(data["fixed_to_picture"]), Crop(data["moving_to_picture"])
+        x, y = np.meshgrid(np.arange(80, 180, 10), np.arange(90, 230, 10))  # on the face
+        points = np.stack([x.ravel(), y.ravel()], -1)
+        carried = points + data["field"][:, points[:, 1], points[:, 0]].T
+    expected = at_fixed.to_frame(points) @ matrix[:, :2].T + matrix[:, 2]
+    error = np.linalg.norm(at_moving.to_frame(carried) - expected, axis=1) / at_moving.scale
+    assert np.median(error) < 2.0  # px of the crop
+    with open_source(out / "warped.png") as source:
+        assert next(iter(source)).image.shape == (320, 260, 3)
+
+
+def test_what_cannot_be_registered_is_named_and_nothing_is_written(pictures, tmp_path):
+    fixed, moving, _ = pictures
+    blank = tmp_path / "blank.png"
+    cv2.imwrite(str(blank), np.full((200, 200, 3), 128, np.uint8))
+    text = tmp_path / "text.png"
+    text.write_text("no picture")
+    out = tmp_path / "out"
+    for words, name in (
+        ((fixed, blank), "blank.png"),
+        ((blank, moving), "blank.png"),
+        ((fixed, text), "text.png"),
+        ((fixed, tmp_path / "none.png"), "none.png"),
+    ):
+        done = run(*words, "--out", out)
+        assert done.exit_code == 1
+        assert name in done.output
+        assert not out.exists()
+
+
+def test_the_folder_is_not_an_existing_file(pictures, tmp_path):
+    fixed, moving, _ = pictures
+    (tmp_path / "file").write_text("in the way")
+    done = run(fixed, moving, "--out", tmp_path / "file")
+    assert done.exit_code == 1
+    assert "error:" in done.output

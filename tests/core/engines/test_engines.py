@@ -1,0 +1,276 @@
+"""Every engine finds what torch finds, whatever the batch, and says clearly why it can't."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from facewarp.core.engines import autotune
+from facewarp.core.engines.base import ENGINES, is_installed, share_cores
+from facewarp.core.engines.factory import make_engine
+from facewarp.core.engines.graphs import GRAPHS, example_inputs, lean
+from facewarp.core.engines.torch_engine import in_half
+from facewarp.core.model import load
+from facewarp.core.networks.layers import fold_batch_norms
+from facewarp.errors import FacewarpError
+from facewarp.system.user_folders import cache_folder
+
+NEEDS = {"onnx": ("onnx", "onnxruntime"), "openvino": ("openvino",)}
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("FACEWARP_ENGINE", raising=False)
+
+
+@pytest.fixture(params=["onnx", "openvino"])
+def name(request):
+    for package in NEEDS[request.param]:
+        if find_spec(package) is None:
+            pytest.skip(f"needs {package}")
+    return request.param
+
+
+def inputs_of(net, batch):
+    torch.manual_seed(batch)
+    images, template = example_inputs(net, "both_ways", batch)
+    return torch.rand_like(images), torch.rand_like(template).softmax(1)[:1]
+
+
+def px_apart(one, other):
+    return float((one - other).abs().max())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", [1, 2, 7])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"guidance": "logits"}, {"combine": "add", "border": "zero"}, {"diffeomorphic": True}],
+    ids=["plain", "logits", "paper", "diffeomorphic"],
+)
+def test_engines_find_what_torch_finds(name, batch, changes, small, stirred):
+    net = stirred(small(**changes))
+    reference, engine = make_engine("torch", net), make_engine(name, net)
+    images, template = inputs_of(net, batch)
+    expected = reference.both_ways(images, template)
+    found = engine.both_ways(images, template)
+    assert [tuple(x.shape) for x in found] == [tuple(x.shape) for x in expected]
+    assert px_apart(found[0], expected[0]) < 1e-4
+    assert px_apart(found[1], expected[1]) < 0.01
+    assert expected[1].abs().max() > 0.05  # there is something to find
+    assert px_apart(engine.parts(images), expected[0]) < 1e-4
+    moving = expected[0].flip(0).contiguous()
+    again = reference.fields(expected[0], moving)
+    assert px_apart(engine.fields(expected[0], moving), again) < 0.01
+
+
+@pytest.mark.slow
+def test_engines_find_what_torch_finds_with_the_shipped_weights(name):
+    model = load("face")
+    images, template = inputs_of(model.net, 1)
+    expected = model.both_ways(images, template)[1]
+    model.use(name)
+    assert model.engine.name == name
+    assert px_apart(model.both_ways(images, template)[1], expected) < 0.01
+
+
+@pytest.mark.slow
+def test_an_engine_finds_the_same_on_other_threads(name, small, stirred):
+    net = stirred(small())
+    engine = make_engine(name, net)
+    images, template = inputs_of(net, 1)
+    before = [value.clone() for value in engine.both_ways(images, template)]
+    for count in (2, 1):
+        engine.use_threads(count)
+        for value, expected in zip(engine.both_ways(images, template), before, strict=True):
+            assert px_apart(value, expected) < 1e-3
+
+
+@pytest.mark.parametrize("kind", ["torch", "onnx"])
+def test_in_a_pipeline_an_engine_leaves_half_of_the_cores(kind, monkeypatch):
+    asked, threads = [], torch.get_num_threads()
+    engine = SimpleNamespace(name=kind, use_threads=asked.append)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    try:
+        torch.set_num_threads(2)
+        share_cores(engine)
+        assert (asked, torch.get_num_threads()) == ([], 2 if kind == "torch" else 1)
+        share_cores(engine, in_pipeline=True)
+        assert asked == [4]
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.slow
+def test_results_outlive_the_next_call(name, small, stirred):
+    net = stirred(small())
+    engine = make_engine(name, net)
+    images, template = inputs_of(net, 1)
+    first = engine.both_ways(images, template)
+    kept = [value.clone() for value in first]
+    engine.both_ways(1 - images, template)
+    for value, before in zip(first, kept, strict=True):
+        torch.testing.assert_close(value, before, rtol=0, atol=0)
+
+
+def test_two_directions_are_those_of_single_calls(small, stirred):
+    net = stirred(small())
+    engine = make_engine("torch", net)
+    images, template = inputs_of(net, 3)
+    parts, fields = engine.both_ways(images, template)
+    templates = template.expand_as(parts)
+    torch.testing.assert_close(engine.parts(images), parts)
+    torch.testing.assert_close(engine.fields(parts, templates), fields[:3], atol=1e-5, rtol=0)
+    torch.testing.assert_close(engine.fields(templates, parts), fields[3:], atol=1e-5, rtol=0)
+
+
+def test_half_precision_keeps_pixels_in_single(small, stirred):
+    net = fold_batch_norms(stirred(small()))
+    images, template = inputs_of(net, 1)
+    with torch.inference_mode():
+        expected = GRAPHS["both_ways"](net)(images, template)
+        found = GRAPHS["both_ways"](in_half(net))(images, template)
+    assert all(value.dtype == torch.float32 for value in found)
+    assert px_apart(found[1], expected[1]) < 0.1
+    assert net.parts.entry[0].weight.dtype == torch.float32  # the original is left alone
+
+
+def test_graphs_are_made_of_a_copy(small, stirred):
+    net = stirred(small())
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    lean(net)
+    for name, value in net.state_dict().items():
+        torch.testing.assert_close(value, before[name])
+
+
+@pytest.mark.parametrize("name", ["", "tensorrt", "Torch"])
+def test_an_unknown_engine_is_refused_with_the_known_ones(name, small, stirred):
+    with pytest.raises(FacewarpError, match="openvino-int8"):
+        make_engine(name, stirred(small()))
+
+
+def test_an_engine_that_is_not_installed_says_what_to_install(monkeypatch, small, stirred):
+    monkeypatch.setattr("facewarp.core.engines.base.find_spec", lambda package: None)
+    with pytest.raises(FacewarpError, match=r"pip install .*facewarp\[onnx\]"):
+        make_engine("onnx", stirred(small()))
+    assert [name for name in ENGINES if is_installed(name)] == ["torch"]
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnx"])
+def test_volumes_and_other_devices_are_torch_s(name, small, stirred, monkeypatch):
+    monkeypatch.setattr("facewarp.core.engines.factory.is_installed", lambda name: True)
+    with pytest.raises(FacewarpError, match="volumes"):
+        make_engine(name, stirred(small(ndim=3)))
+    with pytest.raises(FacewarpError, match="meta"):
+        make_engine(name, stirred(small()), device="meta")
+
+
+def test_int8_without_8_bit_weights_says_how_to_make_them(small, stirred, monkeypatch):
+    monkeypatch.setattr("facewarp.core.engines.factory.is_installed", lambda name: True)
+    with pytest.raises(FacewarpError, match="facewarp export --int8"):
+        make_engine("openvino-int8", stirred(small()))
+
+
+def test_auto_measures_once_and_remembers(small, stirred, monkeypatch):
+    net = stirred(small())
+    monkeypatch.setattr(autotune, "is_installed", lambda name: name in ("torch", "onnx"))
+    asked = []
+
+    def measured(make, candidates, net):
+        asked.append(candidates)
+        return make("torch"), {"torch": 1.0, "onnx": 2.0}
+
+    monkeypatch.setattr(autotune, "quickest", measured)
+    for _ in range(2):
+        assert make_engine("auto", net, key="a" * 64).name == "torch"
+    assert asked == [["torch", "onnx"]]
+    make_engine("auto", net, key="b" * 64)  # other weights are measured anew
+    assert len(asked) == 2
+    kept = json.loads((cache_folder() / autotune.CHOICES_FILE).read_text("utf-8"))
+    assert [entry["engine"] for entry in kept.values()] == ["torch", "torch"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"x": 1}', "{"])
+def test_a_damaged_memory_is_measured_anew(content, small, stirred, monkeypatch):
+    monkeypatch.setattr(autotune, "is_installed", lambda name: name in ("torch", "onnx"))
+    monkeypatch.setattr(
+        autotune, "quickest", lambda make, names, net: (make("torch"), {"torch": 1.0})
+    )
+    (cache_folder() / autotune.CHOICES_FILE).write_text(content, "utf-8")
+    assert make_engine("auto", stirred(small()), key="a" * 64).name == "torch"
+
+
+def test_the_quickest_is_chosen_and_what_fails_is_left_out(small, stirred):
+    net = stirred(small())
+
+    class Slow:
+        def __init__(self, name, repeat):
+            self.name, self.repeat = name, repeat
+            self.engine = make_engine("torch", net)
+
+        def both_ways(self, images, template):
+            for _ in range(self.repeat):
+                self.engine.both_ways(images, template)
+
+    def make(name):
+        if name == "broken":
+            raise RuntimeError("no such instruction")
+        return Slow(name, {"slow": 40, "quick": 1}[name])
+
+    best, times_ms = autotune.quickest(make, ["slow", "broken", "quick"], net)
+    assert best.name == "quick"
+    assert set(times_ms) == {"slow", "quick"}
+    with pytest.raises(FacewarpError, match="no engine"):
+        autotune.quickest(make, ["broken"], net)
+
+
+def test_auto_is_torch_where_nothing_else_is_there(small, stirred, monkeypatch):
+    monkeypatch.setattr(autotune, "is_installed", lambda name: name == "torch")
+    assert make_engine("auto", stirred(small())).name == "torch"
+    assert make_engine("auto", stirred(small(ndim=3))).name == "torch"
+
+
+def test_the_environment_says_what_auto_is(monkeypatch, small, stirred):
+    monkeypatch.setenv("FACEWARP_ENGINE", "nonsense")
+    with pytest.raises(FacewarpError, match="nonsense"):
+        make_engine("auto", stirred(small()))
+
+
+def test_without_a_writable_cache_everything_still_works(monkeypatch, tmp_path, small, stirred):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert cache_folder() is None
+    assert make_engine("auto", stirred(small()), key="a" * 64)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["openvino", "onnx"])
+def test_no_engine_opens_a_socket_or_loads_telemetry(engine, tmp_path):
+    for package in NEEDS[engine]:
+        if find_spec(package) is None:
+            pytest.skip(f"needs {package}")
+    code = f"""
+import socket, sys
+opened = []
+class Counted(socket.socket):
+    def __init__(self, *args, **kwargs):
+        opened.append(args)
+        super().__init__(*args, **kwargs)
+socket.socket = Counted
+import torch
+from facewarp.core.model import load
+from facewarp.core.engines.graphs import example_inputs
+model = load("face", engine={engine!r})
+model.both_ways(*example_inputs(model.net, "both_ways"))
+print(len(opened), sys.modules.get("openvino_telemetry"))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True
+    )
+    assert done.stdout.split() == ["0", "None"]

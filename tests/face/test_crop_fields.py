@@ -1,0 +1,41 @@
+"""Fields on the network's grid."""
+
+import numpy as np
+import pytest
+
+from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.crop_fields import cell_px, dense, resized, sampled
+
+HEIGHT, WIDTH = CROP_SHAPE
+
+
+def linear(shape):
+    """u(p) = (0.1 x + 3, 0.2 y - 1) on a grid."""
+    sx, sy = WIDTH / shape[1], HEIGHT / shape[0]
+    y, x = np.indices(shape)
+    x, y = (x + 0.5) * sx - 0.5, (y + 0.5) * sy - 0.5
+    return np.stack([0.1 * x + 3, 0.2 * y - 1]).astype(np.float32)
+
+
+@pytest.mark.parametrize("shape", [(80, 65), (160, 130), CROP_SHAPE])
+def test_the_grid_does_not_matter(shape, rng):
+    field = linear(shape)
+    inside = rng.uniform((3, 3), (WIDTH - 4, HEIGHT - 4), (50, 2))
+    expected = inside * (0.1, 0.2) + (3, -1)
+    np.testing.assert_allclose(sampled(field, inside), expected, atol=0.01)
+    np.testing.assert_allclose(
+        dense(field)[:, 5:-5, 5:-5], linear(CROP_SHAPE)[:, 5:-5, 5:-5], atol=1e-3
+    )
+    assert cell_px(field) == (WIDTH / shape[1], HEIGHT / shape[0])
+
+
+def test_beyond_the_outermost_points_it_stays_as_it_is(rng):
+    field = rng.normal(size=(2, 80, 65)).astype(np.float32)
+    corners = np.array([(-50.0, -50.0), (WIDTH + 50.0, HEIGHT + 50.0)])
+    np.testing.assert_allclose(sampled(field, corners), [field[:, 0, 0], field[:, -1, -1]])
+
+
+def test_its_own_grid_costs_nothing():
+    field = linear((80, 65))
+    assert resized(field, (80, 65)) is field
+    assert dense(field).shape == (2, *CROP_SHAPE)

@@ -1,0 +1,110 @@
+"""What a registration's confidence is, and where its curve comes from."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from facewarp.errors import FacewarpError
+from facewarp.face.crop import Crop
+from facewarp.face.parts import FacePart
+from facewarp.face.tracking.confidence import KEY, USUAL, Calibration, agreement
+from facewarp.face.tracking.registration import Fitter
+
+
+def parts(ids, sureness=1.0):
+    """Part ids (h, w) as probabilities (1, 8, h, w), more or less sure."""
+    onehot = torch.nn.functional.one_hot(torch.as_tensor(ids), len(FacePart)).movedim(-1, 0)
+    return (sureness * onehot + (1 - sureness) / len(FacePart))[None].float()
+
+
+@pytest.fixture
+def ids():
+    ids = np.zeros((8, 10), np.int64)
+    ids[1:7, 1:9] = FacePart.FACE
+    ids[2, 2:4], ids[2, 6:8] = FacePart.EYE_LEFT, FacePart.EYE_RIGHT
+    ids[5, 3:7] = FacePart.MOUTH
+    return ids
+
+
+def test_agreement_is_one_for_the_same_labels_however_soft(ids):
+    assert agreement(parts(ids), parts(ids)).item() == 1
+    assert agreement(parts(ids, 0.9), parts(ids, 0.3)).item() == 1
+
+
+def test_agreement_is_the_mean_dice_of_the_parts_that_are_there(ids):
+    other = ids.copy()
+    other[5, 3:7], other[5, 4:8] = FacePart.FACE, FacePart.MOUTH  # 3 of 4 pixels shared
+    shared_face = (ids == FacePart.FACE) & (other == FacePart.FACE)
+    face = 2 * shared_face.sum() / ((ids == FacePart.FACE).sum() + (other == FacePart.FACE).sum())
+    expected = (face + 1 + 1 + 0.75) / 4
+    assert agreement(parts(ids), parts(other)).item() == pytest.approx(expected)
+
+
+def test_a_part_that_only_one_side_has_counts_against_it(ids):
+    eyeless = np.where((ids == FacePart.EYE_LEFT) | (ids == FacePart.EYE_RIGHT), 1, ids)
+    assert agreement(parts(ids), parts(eyeless)).item() < 0.6
+
+
+def test_nothing_agrees_with_nothing():
+    background = parts(np.zeros((8, 10), np.int64))
+    assert agreement(background, background).item() == 0
+
+
+def test_agreement_is_told_for_each_of_a_batch(ids):
+    two = torch.cat([parts(ids), parts(np.zeros_like(ids))])
+    assert agreement(parts(ids).expand(2, -1, -1, -1), two).tolist() == [1, 0]
+
+
+def test_between_knots_lie_straight_lines():
+    curve = Calibration(((0, 0), (0.5, 0.2), (1, 0.9)))
+    assert curve(np.array([0, 0.25, 0.5, 0.75, 1])) == pytest.approx([0, 0.1, 0.2, 0.55, 0.9])
+
+
+@pytest.mark.parametrize(
+    "knots",
+    [
+        (),
+        ((0, 0),),
+        ((0, 0), (0.9, 1)),
+        ((0.1, 0), (1, 1)),
+        ((0, 0), (0.6, 0.5), (0.4, 0.6), (1, 1)),
+        ((0, 0.3), (0.5, 0.2), (1, 1)),
+        ((0, 0), (1, 1.2)),
+        ((0, 0), (0.5, float("nan")), (1, 1)),
+    ],
+)
+def test_what_is_no_rising_curve_from_0_to_1_is_refused(knots):
+    with pytest.raises(ValueError, match="no rising curve"):
+        Calibration(knots)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1, 2]", "[[0, 0]]", '[["a", 1], [1, 1]]', "null"])
+def test_a_damaged_curve_is_named(text, tmp_path):
+    with pytest.raises(FacewarpError, match=r"no curve: .*face\.safetensors"):
+        Calibration.from_text(text, tmp_path / "face.safetensors")
+
+
+def test_weights_that_do_not_say_get_the_usual_curve(fitter):
+    silent = copy.copy(fitter.model)
+    silent.metadata = {k: v for k, v in fitter.model.metadata.items() if k != KEY}
+    assert Calibration.of_model(silent).knots == USUAL
+
+
+def test_the_shipped_weights_say_what_a_confidence_is_worth(fitter):
+    curve = Calibration.of_model(fitter.model)
+    assert curve.knots != USUAL
+    assert curve(np.array([0.5, 0.95]))[0] < 0.2 < 0.75 < curve(np.array([0.5, 0.95]))[1]
+
+
+def test_a_face_is_as_sure_as_its_model_says(fitter, portrait):
+    frame, crop = portrait.frame(), Crop.around((160.0, 120.0), 90.0)
+    model = copy.copy(fitter.model)
+    fitters = []
+    for top in (0.25, 1.0):
+        model.metadata = {KEY: f"[[0, 0], [1, {top}]]"}
+        fitters.append(Fitter(fitter.template, model, "cpu", fitter.sure))
+    found, same = (f.fit(frame, [crop])[0] for f in fitters)
+    assert found.confidence == pytest.approx(same.confidence / 4)
+    assert (found.state, same.state) == ("uncertain", "tracking")

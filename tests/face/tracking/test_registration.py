@@ -1,0 +1,74 @@
+"""Fitting crops, and how far a fit can be trusted."""
+
+import numpy as np
+import pytest
+import torch
+
+from facewarp.core.geometry import pixel_grid
+from facewarp.face.crop import Crop
+from facewarp.face.parts import FacePart
+from facewarp.face.tracking.registration import crop_of, folds_percent
+
+
+def parts(ids, sureness=1.0):
+    """Part ids (h, w) as probabilities (1, 8, h, w), more or less sure."""
+    onehot = torch.nn.functional.one_hot(torch.as_tensor(ids), len(FacePart)).movedim(-1, 0)
+    return (sureness * onehot + (1 - sureness) / len(FacePart))[None].float()
+
+
+@pytest.fixture
+def ids():
+    ids = np.zeros((8, 10), np.int64)
+    ids[1:7, 1:9] = FacePart.FACE
+    ids[2, 2:4], ids[2, 6:8] = FacePart.EYE_LEFT, FacePart.EYE_RIGHT
+    ids[5, 3:7] = FacePart.MOUTH
+    return ids
+
+
+def test_folds_are_counted_on_the_face_alone(ids):
+    still = torch.zeros(1, 2, *ids.shape)
+    assert folds_percent(still, parts(ids)).item() == 0
+    mirrored = still.clone()
+    mirrored[:, 0] = (ids.shape[1] - 1) - 2 * pixel_grid(ids.shape)[:, 0]
+    assert folds_percent(mirrored, parts(ids)).item() == 100
+    assert folds_percent(mirrored, parts(np.zeros_like(ids))).item() == 0
+
+
+def test_a_batch_is_what_each_crop_is_alone(fitter, portrait):
+    grey = portrait.frame()[..., 1].copy()
+    crops = [Crop.around(at, 80.0, roll=roll) for at, roll in [((160, 118), 0), ((150, 125), 0.2)]]
+    assert fitter.fit(grey, []) == []
+    for face, crop in zip(fitter.fit(grey, crops), crops, strict=True):
+        (alone,) = fitter.fit(grey, [crop])
+        np.testing.assert_allclose(face.landmarks, alone.landmarks, atol=0.01)
+        np.testing.assert_allclose(face.field, alone.field, atol=0.01)
+        assert face.crop is crop
+        assert face.field.shape == face.field_from_template.shape == (2, 320, 260)
+        assert face.field.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "crop",
+    [
+        Crop.around((160 + 30, 118 - 20), 80.0),
+        Crop.around((160, 118), 125.0),
+        Crop.around((160, 118), 52.0),
+        Crop.around((160, 118), 80.0, roll=0.7),
+    ],
+    ids=["aside", "far", "near", "turned"],
+)
+def test_a_face_askew_in_its_crop_is_registered_on_a_better_one(fitter, portrait, crop):
+    grey = portrait.frame()[..., 1].copy()
+    (straight,) = fitter.settle(grey, [Crop.around((160, 118), 77.0)])
+    (once,), (face,) = fitter.fit(grey, [crop]), fitter.settle(grey, [crop])
+    assert face.crop is not crop
+    assert face.confidence > max(once.confidence, straight.confidence) - 0.02
+    assert abs(face.crop.scale / crop_of(straight.landmarks).scale - 1) < 0.15
+    np.testing.assert_allclose(face.landmarks, straight.landmarks, atol=4)
+
+
+def test_a_face_that_sits_well_is_registered_once(fitter, portrait):
+    grey = portrait.frame()[..., 1].copy()
+    (face,) = fitter.settle(grey, [Crop.around((160, 118), 77.0)])
+    best = crop_of(face.landmarks)
+    assert fitter.settle(grey, [best])[0].crop is best

@@ -1,0 +1,413 @@
+"""The loop: newest first, nothing twice, every stage stamped, every thread ended."""
+
+import threading
+import time
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import facewarp.live.loop
+from facewarp.errors import FacewarpError
+from facewarp.live.frame_queue import Handover
+from facewarp.live.interfaces import CapturedFrame, Made
+from facewarp.live.loop import LiveLoop
+from facewarp.live.timing import LiveStats
+from facewarp.media.frames import Frame
+
+IMAGE = np.zeros((4, 6, 3), np.uint8)
+SECONDS = {"detect": 0.001, "register": 0.002, "render": 0.003}
+
+
+class Frames:
+    """A source of so many frames, a pause before each; None for ever."""
+
+    name = "frames"
+    notice = None
+
+    def __init__(self, count=None, pause=0.0, error=None):
+        self.count, self.pause, self.error = count, pause, error
+        self.made = 0
+        self.closed = threading.Event()
+
+    def __iter__(self):
+        while self.made != self.count:
+            if self.closed.wait(self.pause):
+                return
+            yield Frame(IMAGE, self.made / 30, self.made)
+            self.made += 1
+        if self.error is not None:
+            raise self.error
+
+    def close(self):
+        self.closed.set()
+
+
+class Shown:
+    """A presenter that notes what it is given; slow if it is told so."""
+
+    def __init__(self, pause=0.0):
+        self.frames, self.notices, self.idled, self.closed = [], [], 0, 0
+        self.threads = set()
+        self.pause = pause
+
+    def present(self, frame, made, stats):
+        self.threads.add(threading.current_thread())
+        self.frames.append(frame)
+        time.sleep(self.pause)
+
+    def idle(self, stats):
+        self.threads.add(threading.current_thread())
+        self.idled += 1
+        self.notices.append(stats.notice)
+
+    def close(self):
+        self.closed += 1
+
+
+def work(frame):
+    return Made(frame.image, [], SECONDS)
+
+
+def working(pause):
+    def slowly(frame):
+        time.sleep(pause)
+        return work(frame)
+
+    return slowly
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left():
+    before = set(threading.enumerate())
+    yield
+    assert set(threading.enumerate()) <= before
+
+
+def run(source, work=work, shown=None, **options):
+    shown, stats, timings = shown or Shown(), LiveStats(), []
+    options.setdefault("on_timing", timings.append)
+    report = LiveLoop(source, work, [shown], stats, **options).run()
+    assert shown.closed == 1
+    return shown, timings, report
+
+
+def indices(shown):
+    return [frame.index for frame in shown.frames]
+
+
+# --- handing over
+
+
+def test_the_newest_item_replaces_the_one_before():
+    place = Handover(newest=True)
+    assert place.put(1)
+    assert place.put(2)
+    assert place.take(0) == 2
+    assert place.replaced == 1
+    assert place.take(0) is None
+
+
+def test_without_newest_the_putter_waits_for_room():
+    place, put = Handover(newest=False, depth=2), []
+
+    def putting():
+        for number in range(10):
+            place.put(number)
+            put.append(number)
+        place.end()
+
+    thread = threading.Thread(target=putting)
+    thread.start()
+    time.sleep(0.2)
+    assert len(put) == 2
+    taken = []
+    while not place.ended:
+        taken.append(place.take(1.0))
+    thread.join()
+    assert taken == list(range(10))
+    assert place.replaced == 0
+
+
+def test_what_lies_there_at_the_end_is_still_taken():
+    place = Handover(newest=True)
+    place.put("last")
+    place.end()
+    assert not place.ended
+    assert place.take(0) == "last"
+    assert place.ended
+    assert place.take(10) is None
+
+
+def test_closing_frees_whoever_waits_to_put():
+    place = Handover(newest=False)
+    place.put(1)
+    threading.Timer(0.1, place.close).start()
+    assert place.put(2) is False
+    assert place.take(10) is None
+
+
+# --- order and freshness
+
+
+def test_unpaced_every_frame_is_presented_in_order():
+    shown, timings, report = run(Frames(50), working(0.002), newest=False)
+    assert indices(shown) == list(range(50))
+    assert [timing.index for timing in timings] == list(range(50))
+    assert all(timing.dropped == 0 for timing in timings)
+    assert not report.stopped
+    assert report.summary["captured"] == report.summary["presented"] == 50
+
+
+@pytest.mark.parametrize(("work_s", "show_s"), [(0.03, 0.0), (0.0, 0.03), (0.02, 0.02)])
+def test_live_frames_are_new_each_time_and_what_was_replaced_is_counted(work_s, show_s):
+    source = Frames(60, pause=0.005)
+    shown, timings, report = run(source, working(work_s), Shown(show_s))
+    seen = indices(shown)
+    assert all(earlier < later for earlier, later in pairwise(seen))
+    assert len(seen) < 50
+    steps = [later - earlier - 1 for earlier, later in pairwise([-1, *seen])]
+    assert [timing.dropped for timing in timings] == steps
+    assert report.summary["dropped"] == sum(steps) > 10
+    assert report.summary["captured"] == 60
+    assert seen[-1] == 59  # the last one was not replaced by any
+
+
+def test_a_fast_consumer_drops_nothing():
+    ready = threading.Semaphore(1)
+
+    class Patient(Frames):
+        def __iter__(self):
+            for frame in super().__iter__():
+                ready.acquire()
+                yield frame
+
+    shown, _, report = run(Patient(30), on_timing=lambda timing: ready.release())
+    assert indices(shown) == list(range(30))
+    assert report.summary["dropped"] == 0
+
+
+def test_work_begins_on_the_newest_frame_there_is():
+    source, lags = Frames(60, pause=0.004), []
+
+    def slow(frame):
+        lags.append(source.made - frame.index)  # 0 or 1 when it is the newest
+        time.sleep(0.03)
+        return work(frame)
+
+    run(source, slow)
+    assert np.median(lags) <= 1
+
+
+# --- stamps
+
+
+def test_stamps_are_in_order_and_stages_are_those_of_the_work():
+    _, timings, report = run(Frames(10, pause=0.005), working(0.01), newest=False)
+    for timing in timings:
+        assert timing.captured <= timing.started <= timing.finished <= timing.presented
+        assert timing.age_s == pytest.approx(timing.presented - timing.captured)
+        assert timing.finished - timing.started >= 0.01
+        assert (timing.detect_s, timing.register_s, timing.render_s) == (0.001, 0.002, 0.003)
+    assert report.summary["p50_ms"]["register"] == pytest.approx(2.0, rel=0.006)
+
+
+def test_a_frame_that_knows_when_it_was_captured_is_believed():
+    class Camera(Frames):
+        def __iter__(self):
+            for index in range(3):
+                stamp = time.perf_counter() - 0.5
+                yield CapturedFrame(IMAGE, index / 30, index, 0, stamp)
+
+    _, timings, _ = run(Camera(), newest=False)
+    assert all(0.5 <= timing.age_s < 1.5 for timing in timings)
+
+
+# --- limits, stopping and pausing
+
+
+def test_a_limit_of_frames_is_kept():
+    source = Frames(pause=0.001)
+    shown, _, report = run(source, frames=7)
+    assert len(shown.frames) == 7
+    assert report.stopped
+    assert source.closed.is_set()
+
+
+def test_a_limit_of_seconds_is_kept_also_without_frames():
+    _, _, report = run(Frames(pause=60), seconds=0.3)
+    assert report.stopped
+    assert 0.3 <= report.seconds < 5
+    assert report.summary["presented"] == 0
+    assert report.summary["fps"] is None
+
+
+def test_stopping_from_another_thread_ends_an_unpaced_source_too():
+    shown = Shown()
+    loop = LiveLoop(Frames(), working(0.001), [shown], LiveStats(), newest=False)
+    threading.Timer(0.2, loop.stop).start()
+    assert loop.run().stopped
+    assert indices(shown) == list(range(len(shown.frames)))
+    loop.stop()
+
+
+def test_a_paused_file_goes_on_where_it_was():
+    shown, stats = Shown(), LiveStats()
+    loop = LiveLoop(Frames(200, pause=0.001), work, [shown], stats, newest=False)
+    counts = []
+
+    def pausing():
+        time.sleep(0.05)
+        loop.pause(True)
+        time.sleep(0.2)
+        counts.append(len(shown.frames))
+        time.sleep(0.2)
+        counts.append(len(shown.frames))
+        loop.pause(False)
+
+    thread = threading.Thread(target=pausing)
+    thread.start()
+    loop.run()
+    thread.join()
+    assert counts[0] == counts[1] < 200
+    assert "paused" in shown.notices
+    assert indices(shown) == list(range(200))
+
+
+def test_what_a_camera_gives_while_paused_was_not_dropped():
+    shown, stats = Shown(), LiveStats()
+    source = Frames(150, pause=0.004)
+    loop = LiveLoop(source, work, [shown], stats)
+    threading.Timer(0.1, loop.pause, [True]).start()
+    threading.Timer(0.4, loop.pause, [False]).start()
+    report = loop.run()
+    assert np.diff(indices(shown)).max() > 20
+    counted = report.summary["presented"] + report.summary["dropped"]
+    assert counted == report.summary["captured"] < 130
+    assert indices(shown)[-1] == 149
+
+
+def test_a_paused_loop_can_be_stopped():
+    loop = LiveLoop(Frames(), work, [Shown()], LiveStats(), newest=False)
+    threading.Timer(0.05, loop.pause, [True]).start()
+    threading.Timer(0.2, loop.stop).start()
+    assert loop.run().stopped
+
+
+# --- notices
+
+
+def test_a_source_that_is_lost_says_so_to_presenters():
+    class Lost(Frames):
+        notice = "camera lost, waiting"
+
+    shown, _, _ = run(Lost(pause=60), seconds=0.3)
+    assert set(shown.notices) == {"camera lost, waiting"}
+    assert 2 <= shown.idled < 20
+
+
+def test_a_source_without_pictures_is_told_after_a_while(monkeypatch):
+    monkeypatch.setattr(facewarp.live.loop, "_QUIET_S", 0.2)
+    shown, _, _ = run(Frames(pause=60), seconds=0.5)
+    assert shown.notices[0] is None
+    assert shown.notices[-1] == "waiting for pictures from frames"
+
+
+def test_presenters_are_called_in_the_thread_that_runs_the_loop():
+    shown, _, _ = run(Frames(20, pause=0.06), frames=3)
+    assert shown.threads == {threading.current_thread()}
+    assert shown.idled > 0
+
+
+# --- errors
+
+
+@pytest.mark.parametrize("newest", [True, False])
+def test_an_error_of_the_source_surfaces_after_what_came_before_it(newest):
+    shown = Shown()
+    source = Frames(3, pause=0.05, error=FacewarpError("the file is damaged"))
+    with pytest.raises(FacewarpError, match="damaged"):
+        LiveLoop(source, work, [shown], LiveStats(), newest=newest).run()
+    assert shown.closed == 1
+    assert len(shown.frames) >= 2
+
+
+def test_an_error_of_the_work_surfaces_and_everything_is_closed():
+    def failing(frame):
+        raise ValueError("no such effect")
+
+    shown, source = Shown(), Frames()
+    with pytest.raises(ValueError, match="no such effect"):
+        LiveLoop(source, failing, [shown], LiveStats()).run()
+    assert shown.closed == 1
+    assert source.closed.is_set()
+
+
+def test_an_error_of_a_presenter_surfaces_and_the_others_are_closed():
+    class Broken(Shown):
+        def present(self, frame, made, stats):
+            raise OSError("gone")
+
+        def close(self):
+            super().close()
+            raise RuntimeError("gone too")
+
+    broken, sound = Broken(), Shown()
+    with pytest.raises(OSError, match="gone"):
+        LiveLoop(Frames(), work, [broken, sound], LiveStats()).run()
+    assert (broken.closed, sound.closed) == (1, 1)
+
+
+def test_an_error_in_closing_surfaces():
+    class Broken(Shown):
+        def close(self):
+            raise FacewarpError("the disk is full")
+
+    sound = Shown()
+    with pytest.raises(FacewarpError, match="disk is full"):
+        LiveLoop(Frames(3), work, [Broken(), sound], LiveStats()).run()
+    assert sound.closed == 1
+
+
+def test_ctrl_c_while_presenting_ends_everything():
+    class Interrupted(Shown):
+        def present(self, frame, made, stats):
+            super().present(frame, made, stats)
+            if len(self.frames) == 3:
+                raise KeyboardInterrupt
+
+    shown, source = Interrupted(), Frames()
+    with pytest.raises(KeyboardInterrupt):
+        LiveLoop(source, work, [shown], LiveStats()).run()
+    assert (len(shown.frames), shown.closed) == (3, 1)
+
+
+def test_what_is_held_does_not_grow_with_a_slow_consumer():
+    alive = []
+
+    class Counted(Frames):
+        def __iter__(self):
+            import weakref
+
+            for frame in super().__iter__():
+                own = Frame(np.zeros((2, 2, 3), np.uint8), frame.time, frame.index)
+                alive.append(weakref.ref(own))
+                yield own
+
+    most = []
+
+    def slow(frame):
+        time.sleep(0.01)
+        most.append(sum(1 for reference in alive if reference() is not None))
+        return work(frame)
+
+    for newest in (True, False):
+        alive.clear()
+        most.clear()
+
+        class Forgetful(Shown):
+            def present(self, frame, made, stats):
+                time.sleep(0.01)
+
+        run(Counted(60, pause=0.001), slow, Forgetful(), newest=newest)
+        assert max(most) <= 9

@@ -1,0 +1,94 @@
+import threading
+import time
+
+import pytest
+
+from facewarp.media.prefetch import ReadAhead, WriteBehind, queue_depth
+
+
+def test_depth_follows_the_size():
+    assert [queue_depth(size) for size in (0, 1 << 10, 8 << 20, 1 << 30)] == [16, 16, 8, 2]
+
+
+def test_reads_in_order_and_no_further_ahead_than_asked():
+    made = []
+
+    def items():
+        for number in range(20):
+            made.append(number)
+            yield number
+
+    reader = ReadAhead(items, 3, "reader")
+    assert next(reader) == 0
+    time.sleep(0.3)
+    assert len(made) <= 6
+    assert list(reader) == list(range(1, 20))
+    assert list(reader) == []
+
+
+def test_error_of_the_items_comes_after_them():
+    def items():
+        yield 1
+        raise KeyError("made in the thread")
+
+    reader = ReadAhead(items, 2, "reader")
+    assert next(reader) == 1
+    with pytest.raises(KeyError, match="made in the thread"):
+        next(reader)
+
+
+def test_closing_ends_the_items_in_their_thread():
+    ended_in = []
+
+    def items():
+        try:
+            while True:
+                yield 0
+        finally:
+            ended_in.append(threading.current_thread().name)
+
+    reader = ReadAhead(items, 2, "reader")
+    next(reader)
+    reader.close()
+    assert ended_in == ["reader"]
+    assert list(reader) == []
+
+
+def test_writes_in_order_then_wraps_up():
+    dealt = []
+    writer = WriteBehind(dealt.append, lambda: dealt.append("end"), 2, "writer")
+    for number in range(10):
+        writer.put(number)
+    writer.finish()
+    writer.finish()
+    assert dealt == [*range(10), "end"]
+
+
+def test_error_of_the_thread_surfaces():
+    def deal(number):
+        if number == 2:
+            raise OSError("dealt in the thread")
+
+    writer = WriteBehind(deal, lambda: None, 2, "writer")
+    with pytest.raises(OSError, match="dealt in the thread"):
+        all(writer.put(number) is None for number in range(100))
+    with pytest.raises(OSError, match="dealt in the thread"):
+        writer.finish()
+    writer.cancel()
+
+
+def test_cancelling_drops_what_waits():
+    dealt, busy, gate = [], threading.Event(), threading.Event()
+
+    def deal(number):
+        busy.set()
+        gate.wait(5)
+        dealt.append(number)
+
+    writer = WriteBehind(deal, lambda: dealt.append("end"), 4, "writer")
+    for number in range(4):
+        writer.put(number)
+    busy.wait(5)
+    threading.Timer(0.1, gate.set).start()
+    writer.cancel()
+    assert dealt == [0]

@@ -1,0 +1,258 @@
+import logging
+import threading
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+import facewarp.media.video.reader
+from facewarp.errors import FacewarpError
+from facewarp.media.sources import open_source, read_video
+
+
+def test_constant_rate(make_clip):
+    with open_source(make_clip(frames=12)) as source:
+        frames = list(source)
+    assert (source.kind, source.name, source.size) == ("video", "clip.mp4", (64, 48))
+    assert (source.fps, source.frame_count, source.rotation) == (25.0, 12, 0)
+    assert source.duration_s == pytest.approx(0.48)
+    assert not source.has_audio
+    assert not source.is_variable_rate
+    assert source.exhausted
+    assert not source.truncated
+    assert [frame.index for frame in frames] == list(range(12))
+    assert [frame.time for frame in frames] == pytest.approx([k / 25 for k in range(12)], abs=1e-9)
+    image = frames[0].image
+    assert (image.shape, image.dtype) == ((48, 64, 3), np.uint8)
+    assert image.flags.c_contiguous
+
+
+def test_ntsc_times_do_not_drift(make_clip):
+    rate = Fraction(30_000, 1001)
+    source = open_source(make_clip(frames=90, rate=rate, size=(32, 32)))
+    times = [frame.time for frame in source]
+    assert times == pytest.approx([k * 1001 / 30_000 for k in range(90)], abs=1e-9)
+    assert source.rate == rate
+
+
+def test_variable_rate(make_clip):
+    ticks = [0, 3000, 6000, 13_500, 14_400, 30_000]
+    source = open_source(make_clip(ticks=ticks, time_base=Fraction(1, 90_000), rate=30))
+    assert [frame.time for frame in source] == pytest.approx([t / 90_000 for t in ticks], abs=1e-9)
+    assert source.is_variable_rate
+
+
+def test_b_frames_come_in_the_order_shown(make_clip, colours_of):
+    frames = list(read_video(make_clip(frames=20, options={"bf": "3", "crf": "10"})))
+    reds = [colours_of(frame.image)[0, 0] for frame in frames]
+    assert reds == sorted(reds, reverse=True)
+    assert len(set(reds)) > 15
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_upright(make_clip, picture, colours_of, turn, mirrored):
+    path = make_clip(turn=turn, mirrored=mirrored, frames=2, shades=False)
+    source = open_source(path)
+    frame = next(iter(source))
+    stored = picture((64, 48))
+    turned = np.rot90(stored, -turn // 90)
+    expected = turned[:, ::-1] if mirrored else turned
+    assert source.size == (expected.shape[1], expected.shape[0])
+    assert frame.image.shape == expected.shape
+    assert np.abs(colours_of(frame.image) - colours_of(expected)).max() <= 6
+    if not mirrored:
+        assert frame.rotation == source.rotation == turn
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.ts", "clip.avi"])
+@pytest.mark.parametrize(("start", "end"), [(0.5, 1.0), (1.32, None), (None, 0.2), (0.0, 9.0)])
+def test_range_is_cut_out_of_the_whole(make_clip, name, start, end):
+    path = make_clip(name, frames=50, size=(32, 32), options={"g": "12", "bf": "0", "crf": "10"})
+    whole = list(read_video(path))
+    expected = [
+        frame for frame in whole
+        if frame.time >= (start or 0) - 1e-6 and (end is None or frame.time < end)
+    ]  # fmt: skip
+    source = open_source(path, start, end)
+    part = list(source)
+    assert [frame.time for frame in part] == [frame.time for frame in expected]
+    assert [frame.index for frame in part] == list(range(len(expected)))
+    assert all(np.array_equal(a.image, b.image) for a, b in zip(part, expected, strict=True))
+    assert source.frame_count == pytest.approx(len(part), abs=1)
+    assert source.exhausted == (end is None or end == 9.0)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "says"),
+    [
+        (9.0, None, "start is 9 s, but the video ends at 0.48 s"),
+        (-1.0, None, "before the video begins"),
+        (0.3, 0.3, "not after the start"),
+    ],
+)
+def test_range_errors(make_clip, start, end, says):
+    with pytest.raises(FacewarpError, match=says):
+        open_source(make_clip(), start, end)
+
+
+def test_one_frame(make_clip):
+    source = open_source(make_clip(frames=1))
+    assert len(list(source)) == source.frame_count == 1
+    assert not source.truncated
+
+
+def test_odd_size_and_rgb(make_clip):
+    source = open_source(make_clip("clip.mkv", codec="ffv1", size=(65, 49), pix_fmt="bgr0"))
+    assert source.size == (65, 49)
+    assert next(iter(source)).image.shape == (49, 65, 3)
+
+
+def test_transport_stream_starts_at_zero(make_clip):
+    path = make_clip("clip.ts", ticks=range(25_000, 25_012))
+    with av.open(str(path)) as container:
+        assert container.start_time > 900 * av.time_base
+    frames = list(read_video(path))
+    assert [f.time for f in frames] == pytest.approx([k / 25 for k in range(12)], abs=1e-4)
+
+
+def test_pictures_without_timestamps_get_some(make_clip):
+    frames = list(read_video(make_clip("clip.h264", container_format="h264")))
+    assert [f.time for f in frames] == pytest.approx([k / 25 for k in range(12)], abs=1e-4)
+
+
+def test_a_source_can_be_read_twice(make_clip):
+    source = open_source(make_clip())
+    first, second = list(source), list(source)
+    assert [a.time for a in first] == [b.time for b in second]
+
+
+def _threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("decode")]
+
+
+def test_leaving_early_ends_the_thread(make_clip):
+    with open_source(make_clip(frames=60)) as source:
+        for frame in source:
+            if frame.index == 3:
+                break
+    assert not _threads()
+    assert not source.exhausted
+    frames = read_video(source.path)
+    next(frames)
+    assert _threads()
+    frames.close()
+    assert not _threads()
+
+
+def test_an_error_in_the_thread_comes_out_where_frames_are_read(make_clip, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("met in the thread")
+
+    monkeypatch.setattr(facewarp.media.video.reader.RGBReader, "__call__", broken)
+    with pytest.raises(RuntimeError, match="met in the thread"):
+        list(read_video(make_clip()))
+    assert not _threads()
+
+
+def test_foreign_text_in_metadata(make_clip):
+    path = make_clip("clip.mkv")
+    data = path.read_bytes()
+    assert data.count(b"Lavf") > 0
+    path.write_bytes(data.replace(b"Lavf", b"\xff\xfe\xfa\xf0"))
+    assert len(list(read_video(path))) == 12
+
+
+# Bad input: one clear line, naming the file
+
+
+def _message(path, **options) -> str:
+    with pytest.raises(FacewarpError) as caught:
+        list(open_source(path, **options))
+    text = str(caught.value)
+    assert str(path) in text
+    assert "\n" not in text
+    assert caught.value.fix
+    return text
+
+
+def test_missing_file(tmp_path):
+    assert "no such file" in _message(tmp_path / "nothing.mp4")
+
+
+def test_empty_file(tmp_path):
+    path = tmp_path / "empty.mp4"
+    path.touch()
+    assert "empty" in _message(path)
+
+
+@pytest.mark.parametrize("name", ["text.mp4", "text.txt", "text.avi", "text"])
+def test_text(tmp_path, name):
+    path = tmp_path / name
+    path.write_text("These are words and not pictures.\n" * 50)
+    assert "not a video" in _message(path)
+
+
+def test_sound_alone(tmp_path, make_clip):
+    path = tmp_path / "sound.m4a"
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("aac", rate=44_100, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        frame.sample_rate = 44_100
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    assert "only sound" in _message(path)
+
+
+def test_index_at_the_end_missing(make_clip):
+    path = make_clip(frames=30)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert "cut short" in _message(path)
+
+
+def test_no_frames(tmp_path):
+    path = tmp_path / "none.mp4"
+    with av.open(str(path), "w") as container:
+        container.add_stream("libx264", rate=25, width=32, height=32, pix_fmt="yuv420p")
+        container.start_encoding()
+    assert "no pictures" in _message(path)
+
+
+def test_folder_where_a_file_is_due(tmp_path):
+    with pytest.raises(FacewarpError, match="this is a folder"):
+        read_video(tmp_path)
+
+
+def test_errors_come_when_the_video_is_opened(tmp_path):
+    with pytest.raises(FacewarpError):
+        read_video(tmp_path / "nothing.mp4")
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])
+def test_cut_in_the_middle_gives_what_there_is(make_clip, caplog, name):
+    path = make_clip(
+        name, frames=100, options={"g": "10"}, container_options={"movflags": "+faststart"}
+    )
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * 0.6)])
+    source = open_source(path)
+    with caplog.at_level(logging.WARNING):
+        frames = list(source)
+    assert 10 < len(frames) < 95
+    assert source.truncated
+    assert str(path) in caplog.text
+    assert f"{len(frames)} frames could be read" in caplog.text
+
+
+def test_damage_in_the_middle_is_stepped_over(make_clip, caplog):
+    path = make_clip("clip.mp4", frames=100, options={"g": "5", "bf": "0"})
+    data = bytearray(path.read_bytes())
+    start = data.index(b"mdat") + len(data) // 2
+    data[start : start + 300] = bytes(range(0, 250, 1))[:300].ljust(300, b"\xab")
+    path.write_bytes(data)
+    source = open_source(path)
+    with caplog.at_level(logging.WARNING):
+        frames = list(source)
+    assert len(frames) > 80
+    assert frames[-1].time > 3.8

@@ -1,0 +1,130 @@
+"""What ships with heart weights: their card, their licence, and the tables of docs/hearts.md."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
+from facewarp.core.networks.guided_registration import GuidedRegistration
+from facewarp.core.weights import file_sha256, load_weights, save_weights
+from facewarp.errors import FacewarpError
+from facewarp.training.config.presets import HEART_CLASSES
+from facewarp.training.release.heart_tables import main as write_tables
+from facewarp.training.release.heart_tables import registration_table, volume_table, with_tables
+from facewarp.training.release.ship import main, ship_weights
+
+FLAT = (1, 2, 2)
+TINY = ModelConfig(
+    kind="heart",
+    classes=HEART_CLASSES,
+    grid_shape=(16, 128, 128),
+    spacing_mm=(1.8, 1.8, 10.0),
+    input_shape=(16, 128, 128),
+    field_shape=(16, 64, 64),
+    features=FeatureConfig(channels=(2, 4), strides=(FLAT,), decoder=()),
+    steps=(StepConfig(channels=(4, 4), strides=(FLAT,), control_level=1, box=3),),
+)
+PAGE = "".join(f"<!-- {n} -->\nold\n<!-- end of {n} -->\n" for n in ("memwarp", "paper", "volumes"))
+
+
+def evaluation(sha256: str, **changes: Any) -> dict[str, Any]:
+    return {
+        **{"dataset": "acdc", "protocol": "memwarp", "split": "validation patients 18-20"},
+        **{"n_pairs": 15, "n_volumes": 14, "dice_initial": 62.46, "dice_mean": 88.123},
+        **{"dice_rv": 87.0, "dice_myo": 85.0, "dice_lv": 92.3, "parts_dice": 89.9},
+        **{"hd95_initial_mm": 10.24, "hd95_mm": 4.4, "sdlogj": 0.051, "sdlogj_strict": 0.21},
+        **{"jacobian_std": 0.17, "folds_percent": 0.004, "seconds_per_pair": 1.234},
+        **{"edv_mae_ml": 5.1, "edv_bias_ml": -4.6, "esv_mae_ml": 4.2, "esv_bias_ml": 2.1},
+        **{"ef_mae": 2.34, "ef_bias": -0.3, "ef_correlation": 0.983},
+        **{"rv_edv_mae_ml": 9.0, "rv_edv_bias_ml": 1.0, "rv_esv_mae_ml": 8.0},
+        **{"rv_esv_bias_ml": None, "rv_ef_mae": 6.0, "rv_ef_bias": -3.0},
+        **{"rv_ef_correlation": 0.9, "weights_sha256": sha256, "machine": "some processor"},
+    } | changes
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    folder = tmp_path / "run"
+    about = {"preset": "acdc", "step": "5000", "training_data": "acdc: 1-14, 21-34 (28 patients)"}
+    save_weights(GuidedRegistration(TINY), folder / "model.safetensors", about)
+    return folder
+
+
+def test_hearts_ship_with_their_licence_and_card(run: Path, tmp_path: Path) -> None:
+    shipped = tmp_path / "weights"
+    main(["--folder", str(shipped), "weights", str(run), "heart", "--data", "acdc"])
+    path = shipped / "heart" / "model.safetensors"
+    about = load_weights(path)[1]
+    assert about["training_data"] == "acdc"
+    assert about["trained_on"] == "acdc: 1-14, 21-34 (28 patients)"
+    assert "CC BY-NC-SA 4.0" in about["licence"]
+    files = []
+    for protocol in ("memwarp", "paper"):
+        files.append(tmp_path / f"{protocol}.json")
+        found = evaluation(file_sha256(path), protocol=protocol)
+        files[-1].write_text(json.dumps(found))
+    main(["--folder", str(shipped), "card", "heart", *map(str, files)])
+    card = (path.parent / "README.md").read_text("utf-8")
+    wanted = [
+        *("# heart\n", "registration network for hearts", "Bernard", "CC BY-NC-SA 4.0"),
+        *("16x128x128 of 1.8 x 1.8 x 10 mm", "Of these: acdc: 1-14, 21-34 (28 patients)."),
+        *("no medical device", "## Limits", "| **Dice** | **88.1** |", "4.40 mm"),
+        *("5.1 ml, bias -4.6", "2.3 points, bias -0.3, r = 0.983", "| RV ESV | 8.0 ml |"),
+        "`facewarp eval acdc --data ... --protocol paper --model heart`",
+    ]
+    assert not [text for text in wanted if text not in card]
+    assert card.count("### Protocol") == 2
+
+
+def test_weights_and_data_must_fit(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(FacewarpError, match=r"a heart model is not learnt from helen.*from acdc"):
+        ship_weights(run, "heart", ["acdc", "helen"], tmp_path / "weights")
+    assert not (tmp_path / "weights").exists()
+
+
+def test_tables_hold_ours_beside_the_published() -> None:
+    table = registration_table(evaluation("ab" * 32))
+    rows = [line for line in table.splitlines() if line.startswith("|")]
+    assert len({row.count("|") for row in rows}) == 1
+    assert "| unregistered | 58.1 | 64.5 | 48.3 | 61.6 | 11.95 | - | - |" in rows
+    assert "| MemWarp, labels in training | 89.6 | 89.3 | 86.5 | 93.0 | 3.93 | 0.149 | - |" in rows
+    ours = "| **facewarp** | **88.1** | **87.0** | **85.0** | **92.3** | 4.40 | 0.051 | 0.004 |"
+    assert rows[-1] == ours
+    assert "15 patients, validation patients 18-20" in table
+    assert "`abababab`" in table
+    paper = registration_table(evaluation("ab" * 32, protocol="paper"))
+    assert "| Ha et al. | 77.8 | 77.4 | 73.4 | 82.5 | - | 0.300 | - |" in paper
+    assert "| 4.40 | 0.170 | 0.004 |" in paper  # the Jacobian's deviation there
+    volumes = volume_table(evaluation("ab" * 32))
+    assert "| LV | 5.1 | -4.6 | 4.2 | 2.1 | 2.34 | -0.30 | 0.983 |" in volumes
+    assert "| RV | 9.0 | 1.0 | 8.0 | - | 6.00 | -3.00 | 0.900 |" in volumes
+    assert "over 14 patients" in volumes
+
+
+def test_tables_go_where_the_page_has_marks_for_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page, found = tmp_path / "hearts.md", tmp_path / "memwarp.json"
+    page.write_text(f"before\n{PAGE}after\n")
+    found.write_text(json.dumps(evaluation("0" * 64)))
+    for _ in range(2):  # again takes the place of before
+        write_tables([str(page), str(found)])
+    text = page.read_text("utf-8")
+    assert text.startswith("before\n<!-- memwarp -->\n| | Dice")
+    assert text.endswith("after\n")
+    assert text.count("**facewarp**") == 1
+    assert "<!-- paper -->\nold" in text
+    with pytest.raises(FacewarpError, match="no place for paper"):
+        with_tables("nothing", [evaluation("0" * 64, protocol="paper")])
+    found.write_text("nonsense")
+    with pytest.raises(SystemExit):
+        write_tables([str(page), str(found)])
+    assert "this is not an evaluation" in capsys.readouterr().err
+
+
+def test_the_docs_have_places_for_every_table() -> None:
+    page = Path(__file__).parents[3] / "docs" / "hearts.md"
+    found = [evaluation("0" * 64, protocol=name) for name in ("memwarp", "paper")]
+    assert with_tables(page.read_text("utf-8"), found).count("**facewarp**") == 2

@@ -1,0 +1,283 @@
+"""Training of the rivals that are networks, of faces and hearts: one loop, one file of weights."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from facewarp.errors import FacewarpError
+from facewarp.system.atomic_files import write_error, write_json, written
+from facewarp.training import checkpoint
+from facewarp.training.config.train_config import TrainConfig
+from facewarp.training.dataloading.batches import Batch, Batches
+from facewarp.training.interrupt import DeferredInterrupt
+from facewarp.training.optimizer import follow, learning_rate, make_optimizer
+from facewarp.training.run_log import TableLog
+
+WEIGHTS, LOG, CONFIG = "model.safetensors", "log.csv", "config.json"
+OPTIMIZERS, PRECISIONS = ("muon", "adamw", "adam"), ("float32", "bfloat16")
+_WARM_UP = 50  # steps, at most
+
+
+class RivalNetwork(nn.Module):
+    """A network to be compared with.
+
+    Attributes:
+        settings: what it was built with, as JSON has it.
+    """
+
+    settings: Mapping[str, Any]
+
+    @property
+    def for_half_precision(self) -> Sequence[nn.Module]:
+        """Its layers that lose nothing by it; what they give is float32 again."""
+        return ()
+
+
+Net = TypeVar("Net", bound=RivalNetwork)
+Terms = Callable[[Batch, torch.Generator], dict[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class RivalSettings:
+    """A rival's training.
+
+    Attributes:
+        steps: optimisation steps.
+        batch: pairs a step.
+        lr: first learning rate, which falls along a cosine (by adam: stays).
+        optimizer: ``"muon"``, ``"adamw"`` or ``"adam"``.
+        precision: ``"bfloat16"`` for the layers that lose nothing by it, or ``"float32"``.
+        seed: of weights, views and whatever a network draws in training.
+
+    Raises:
+        FacewarpError: no such optimiser or precision.
+    """
+
+    steps: int = 4000
+    batch: int = 8
+    lr: float = 1e-3
+    optimizer: str = "adamw"
+    precision: str = "float32"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse words that name nothing, before anything is read for them."""
+        for kind, word, words in (
+            ("optimiser", self.optimizer, OPTIMIZERS),
+            ("precision", self.precision, PRECISIONS),
+        ):
+            if word not in words:
+                what, fix = f"there is no {kind} {word!r}", f"Give one of {', '.join(words)}."
+                raise FacewarpError(what, fix=fix)
+
+    def train_config(self, name: str, base: TrainConfig) -> TrainConfig:
+        """The same as our own trainer has it.
+
+        Args:
+            name: the rival's.
+            base: a preset whose data, views and weight decay are taken.
+        """
+        return replace(
+            base,
+            preset=name,
+            optimizer=self.optimizer,  # type: ignore[arg-type]
+            precision=self.precision,  # type: ignore[arg-type]
+            batch=self.batch,
+            steps=self.steps,
+            lr=self.lr,
+            decay=1.0,
+            seed=self.seed,
+            warmup=min(_WARM_UP, self.steps // 10),
+            ema=0.99,
+            checkpoint_every=50,
+        )
+
+
+def train_rival(
+    net: RivalNetwork,
+    terms: Terms,
+    batches: Batches,
+    folder: Path,
+    config: TrainConfig,
+    about: Mapping[str, str],
+    *,
+    resume: bool = False,
+    advance: Callable[[int, float], None] = lambda step, loss: None,
+) -> Path:
+    """Train a rival, from the first step or where its checkpoint left off.
+
+    Every step draws from its own number, so that a run that was stopped goes on as it would have.
+    ``folder`` receives ``config.json``, ``log.csv``, ``checkpoint.safetensors`` and, after the
+    last step, ``model.safetensors``: the moving average of the weights.
+
+    Args:
+        net: a new network, or one with the same settings.
+        terms: of its objective, on a batch, with a source of randomness; their sum is minimised.
+        batches: what it is trained on.
+        folder: made where it is not there.
+        config: of the training; ``preset`` is the rival's name.
+        about: goes into ``config.json`` and the weights.
+        resume: go on from the checkpoint.
+        advance: called after each step with its number and loss.
+
+    Returns:
+        The weights file.
+
+    Raises:
+        FacewarpError: a run is in the way or none is there, the loss is not finite, or the folder
+            can't be written to.
+        KeyboardInterrupt: by Ctrl-C, after the step that is running, with a checkpoint left.
+    """
+    average = deepcopy(net).eval()
+    optimizer = make_optimizer(config, net)
+    path, done = folder / checkpoint.NAME, 0
+    if resume:
+        done = checkpoint.load_checkpoint(path, net, average, optimizer).step
+    elif path.exists():
+        fix = "Go on with --resume, or choose another --out."
+        raise FacewarpError("a run is here already", folder, fix)
+    write_json(folder / CONFIG, _told(config, net, about))
+    batches.start = done
+    log, pairs = TableLog(folder / LOG, done), iter(batches)
+    net.train()
+    if config.precision == "bfloat16":
+        for layer in net.for_half_precision:
+            _in_half_precision(layer)
+
+    def keep(step: int) -> None:
+        progress = checkpoint.Progress(step, step, 0.0)
+        checkpoint.save_checkpoint(path, net, average, optimizer, progress)
+
+    try:
+        with DeferredInterrupt() as interrupt:
+            for step in range(done + 1, config.steps + 1):
+                for group in optimizer.param_groups:
+                    group["lr"] = learning_rate(config, step - 1)
+                random = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
+                found = _step(net, terms(next(pairs), random), optimizer, config.clip, step)
+                follow(average, net, min(config.ema, step / (10 + step)))
+                log.write({"step": step, **found})
+                advance(step, found["loss"])
+                if step % config.checkpoint_every == 0 or step == config.steps:
+                    keep(step)
+                try:
+                    interrupt.check()
+                except KeyboardInterrupt as stop:
+                    keep(step)
+                    stop.add_note(f"step {step} is kept in {folder}; --resume goes on from it")
+                    raise
+    finally:
+        log.close()
+        pairs.close()  # type: ignore[attr-defined]
+    said = {**about, "steps": str(config.steps), "optimizer": config.optimizer}
+    save_network(average, config.preset, folder / WEIGHTS, said)
+    return folder / WEIGHTS
+
+
+def begun_with(
+    folder: Path, name: str, steps: int | None = None
+) -> tuple[RivalSettings, dict[str, Any]]:
+    """The settings of a run that was begun, and those of its network.
+
+    Args:
+        folder: the run's.
+        name: the rival it must be of.
+        steps: in place of what it was begun with; all else stays.
+
+    Raises:
+        FacewarpError: there is no run, or it is another rival's.
+    """
+    try:
+        said = json.loads((folder / CONFIG).read_text("utf-8"))
+        kept = {key: said[key] for key in asdict(RivalSettings())}
+        of, network = said["baseline"], dict(said["network"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FacewarpError(
+            "there is no run to resume", folder, "Train without --resume."
+        ) from error
+    if of != name:
+        raise FacewarpError(f"the run is of {of}", folder, "Name that rival.")
+    return RivalSettings(**{**kept, "steps": steps or kept["steps"]}), network
+
+
+def save_network(net: RivalNetwork, name: str, path: Path, about: Mapping[str, str]) -> None:
+    """Write a rival's weights, whole or not at all."""
+    tensors = {key: value.contiguous() for key, value in net.state_dict().items()}
+    metadata = {"baseline": name, "settings": json.dumps(dict(net.settings)), **about}
+    with written(path) as temporary:
+        try:
+            save_file(tensors, temporary, metadata)
+        except SafetensorError as error:
+            raise write_error(error, path) from error
+
+
+def read_network(path: Path, name: str, make: Callable[[str, dict[str, Any]], Net]) -> Net:
+    """Build a rival's network and put its weights in, ready to be run.
+
+    Args:
+        path: a file of `save_network`.
+        name: the rival it must be of.
+        make: builds the network by name and settings.
+
+    Raises:
+        FacewarpError: no such file, of something else, or what ``make`` raises.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("baseline") != name:
+                raise KeyError(name)
+            net = make(name, json.loads(metadata["settings"]))
+            net.load_state_dict({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
+    except FacewarpError:
+        raise
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        fix = f"Train it: facewarp train baseline {name} --data DIR."
+        raise FacewarpError(f"these are no weights of {name}", path, fix) from error
+    return net.eval()
+
+
+def _told(config: TrainConfig, net: RivalNetwork, about: Mapping[str, str]) -> dict[str, Any]:
+    settings = {key: getattr(config, key) for key in asdict(RivalSettings())}
+    return {
+        "baseline": config.preset,
+        **settings,
+        "network": dict(net.settings),
+        "about": dict(about),
+    }
+
+
+def _step(
+    net: nn.Module,
+    terms: dict[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+    clip: float,
+    step: int,
+) -> dict[str, float]:
+    loss = torch.stack(list(terms.values())).sum()
+    if not torch.isfinite(loss):
+        raise FacewarpError(f"the loss is not finite at step {step}", fix="Lower --lr.")
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(net.parameters(), clip)
+    optimizer.step()
+    return {"loss": loss.item(), **{name: float(term.detach()) for name, term in terms.items()}}
+
+
+def _in_half_precision(layer: nn.Module) -> None:
+    forward = layer.forward
+
+    def half(*inputs: Tensor) -> Tensor | list[Tensor]:
+        with torch.autocast(inputs[0].device.type, torch.bfloat16):
+            found: Tensor | list[Tensor] = forward(*inputs)
+        return found.float() if isinstance(found, Tensor) else [one.float() for one in found]
+
+    layer.forward = half

@@ -1,0 +1,1 @@
+"""Compare methods: registries -> faces, hearts -> orderings -> result_table, figures, pages."""

@@ -1,0 +1,144 @@
+"""Every method of the paper's table on faces: what it is called, and what it needs to run."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.core.model import load
+from facewarp.core.weights import file_sha256
+from facewarp.errors import FacewarpError
+from facewarp.training.baselines.faces import networks
+from facewarp.training.baselines.faces.dis_flow import dis_flow
+from facewarp.training.baselines.faces.flownet import flow_field, published_flownet
+from facewarp.training.baselines.faces.point_drift import coherent_drift
+from facewarp.training.baselines.faces.shape_regression import ShapeRegressor
+from facewarp.training.baselines.faces.thin_plate import dense_field, face_mesh
+from facewarp.training.baselines.faces.unregistered import rest
+from facewarp.training.comparison.result_table import Skipped, sorted_out
+from facewarp.training.config.presets import PRESETS
+from facewarp.training.evaluation.face_methods import FaceMethod, GuidedMethod, RivalMethod
+
+WEIGHTS = "model.safetensors"
+POSTS = ("polyaffine", "add", "compose")
+OURS = "facewarp"
+VARIANTS = tuple(name for name in PRESETS if name.startswith("paper-"))
+ALL = (
+    *("unregistered", "esr-cpd", "spline-flownet", "flownets", "flownetc", "dis"),
+    *("facemesh-tps", *VARIANTS, "paper", "paper+add", "paper+polyaffine", OURS),
+)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where methods find what they have learnt.
+
+    Attributes:
+        runs: holds the folders of ``facewarp train``: ``helen-PRESET`` and ``baseline-NAME``.
+        model: of the method ``facewarp``.
+        landmarker: MediaPipe's ``face_landmarker.task``.
+        flownet: a published checkpoint of FlowNetS or FlowNetC.
+    """
+
+    runs: Path = Path("runs")
+    model: str = "face"
+    landmarker: Path | None = None
+    flownet: Path | None = None
+
+
+def chosen_methods(words: str) -> list[str]:
+    """The names in ``"all"`` or ``"dis,paper+add"``.
+
+    Raises:
+        FacewarpError: one of them is not known.
+    """
+    if words.strip().lower() == "all":
+        return list(ALL)
+    names = list(dict.fromkeys(word.strip() for word in words.split(",") if word.strip()))
+    known = {*ALL, *PRESETS} - {name for name, p in PRESETS.items() if p.model.kind != "face"}
+    for name in names:
+        base, *posts = name.split("+")
+        guided = base == OURS or base in PRESETS
+        if base not in known or not set(posts) <= set(POSTS) or (posts and not guided):
+            fix = f"Give all, or some of {', '.join(ALL)}; presets and {OURS} take "
+            fix += f"{', '.join(f'+{post}' for post in POSTS)}."
+            raise FacewarpError(f"there is no method {name!r}", "--methods", fix)
+    if not names:
+        raise FacewarpError("no method is named", "--methods", f"Give all, or {ALL[0]}, ...")
+    return names
+
+
+def find_methods(names: Sequence[str], sources: Sources) -> tuple[list[FaceMethod], list[Skipped]]:
+    """The methods that can be run, and those that lack something.
+
+    Args:
+        names: see `chosen_methods`.
+        sources: where they find what they have learnt.
+
+    Raises:
+        FacewarpError: a file that is there can't be used.
+    """
+    return sorted_out(_method(name, sources) for name in names)
+
+
+def _method(name: str, sources: Sources) -> FaceMethod | Skipped:
+    base, *posts = name.split("+")
+    if base == OURS:
+        return _guided(name, sources.model, posts)
+    if base in PRESETS:
+        path = sources.runs / f"helen-{base}" / WEIGHTS
+        if not path.is_file():
+            command = f"facewarp train helen --data DIR --preset {base} --out {path.parent}"
+            return Skipped(name, "not trained", command)
+        return _guided(name, path, posts)
+    if name == "unregistered":
+        return RivalMethod(name, rest)
+    if name == "dis":
+        return RivalMethod(name, dis_flow())
+    if name == "facemesh-tps":
+        if sources.landmarker is None:
+            return Skipped(name, "no landmark model", "--landmarker face_landmarker.task")
+        return RivalMethod(
+            name, face_mesh(sources.landmarker), sha256=file_sha256(sources.landmarker)
+        )
+    if name in ("flownets", "flownetc") and sources.flownet is not None:
+        published = published_flownet(sources.flownet)
+        if published.config.kind == name:
+            size = sum(p.numel() for p in published.parameters())
+            flow = partial(flow_field, published)
+            return RivalMethod(f"{name} (published)", flow, size, file_sha256(sources.flownet))
+    return _trained(name, sources)
+
+
+def _trained(name: str, sources: Sources) -> FaceMethod | Skipped:
+    rival = "esr" if name == "esr-cpd" else name
+    path = sources.runs / f"baseline-{rival}" / WEIGHTS
+    if not path.is_file():
+        command = f"facewarp train baseline {rival} --data DIR --out {path.parent}"
+        return Skipped(name, "not trained", command)
+    if name in networks.NETWORKS:
+        net = networks.load(path, name)
+        size = sum(p.numel() for p in net.parameters())
+        return RivalMethod(name, partial(flow_field, net), size, file_sha256(path))
+    regressor = ShapeRegressor.load(path)
+    return RivalMethod(name, regress_and_drift(regressor), regressor.parameters, file_sha256(path))
+
+
+def regress_and_drift(
+    regressor: ShapeRegressor,
+) -> Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]:
+    """Fields by points of both crops, found by regression, and coherent point drift between."""
+
+    def find(fixed: NDArray[np.uint8], moving: NDArray[np.uint8]) -> NDArray[np.float32]:
+        drift = coherent_drift(regressor.points(fixed), regressor.points(moving))
+        return dense_field(drift)
+
+    return find
+
+
+def _guided(name: str, model: str | Path, posts: Sequence[str]) -> GuidedMethod:
+    combine = next((post for post in posts if post != "polyaffine"), None)
+    return GuidedMethod(load(model), name, combine=combine, polyaffine="polyaffine" in posts)

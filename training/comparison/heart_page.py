@@ -1,0 +1,183 @@
+"""A comparison on hearts as files: tables, sorted Dice, slices, training curves, one page."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from facewarp.cardiac.motion.model_grid import model_input
+from facewarp.cardiac.parts import PART_COLORS, HeartPart
+from facewarp.core import fields
+from facewarp.drawing.png import write_png
+from facewarp.system.atomic_files import write_csv
+from facewarp.training.comparison.figures import (
+    by_dice,
+    draw_curves,
+    draw_pairs,
+    draw_parts,
+    wrapped,
+)
+from facewarp.training.comparison.hearts import HeartComparison, MeasuredOnHearts
+from facewarp.training.comparison.orderings import HEARTS, orderings
+from facewarp.training.comparison.result_table import ResultTable, write_tables
+from facewarp.training.datasets.acdc import labels_on, load_patient
+from facewarp.training.evaluation.evaluation_json import number
+from facewarp.training.evaluation.heart_methods import ED, ES, HeartMethod
+from facewarp.training.evaluation.hearts import PARTS
+from facewarp.training.validation.hearts import examples
+
+ABOUT = {
+    "dice-by-method.png": "Dice of every patient, from the best to the worst, method by method.",
+    "dice-by-part.png": "Dice of every patient, part by part, of the two best methods.",
+    "examples.png": "The best, the median and the worst patient of the best method, middle slice: "
+    "ED and ES with their true parts, and ES carried onto ED by each method, with its parts "
+    "(as the paper's Figure 8).",
+    "training-curves.png": "Validation Dice and training loss of the runs.",
+}
+_TILE = (192, 192)  # width and height of an example's picture
+_SHOWN_VOX = 96  # of a slice, around the heart
+_CAPTION_PX = 26
+_GAP_PX = 20
+_INK = (40, 40, 40)
+
+
+def write_heart_comparison(
+    folder: Path,
+    comparison: HeartComparison,
+    methods: Sequence[HeartMethod],
+    folders: Sequence[Path],
+    runs: Path,
+) -> list[Path]:
+    """Write all of it into a folder; each file is whole or not there.
+
+    Args:
+        folder: made where it is not there.
+        comparison: what was measured.
+        methods: the same, to draw examples with.
+        folders: of the patients.
+        runs: where the training curves are.
+
+    Returns:
+        The files, ``index.html`` last.
+    """
+    measured = comparison.methods
+    figures = [
+        draw_pairs(folder / "dice-by-method.png", measured, "patients"),
+        draw_parts(folder / "dice-by-part.png", measured, PARTS, PART_COLORS, "patients"),
+        draw_slices(folder / "examples.png", comparison, methods, folders),
+    ]
+    trained = {method.name: runs / method.name for method in measured}
+    curves = draw_curves(folder / "training-curves.png", trained, "patients")
+    if curves is not None:
+        figures.append(curves)
+    write_csv(folder / "patients.csv", comparison.patient_rows())
+    written = write_tables(
+        folder, table_of(comparison), comparison.rows(), comparison.to_dict(), figures, ABOUT
+    )
+    return [folder / "patients.csv", *written]
+
+
+def header() -> list[str]:
+    """The columns of the table."""
+    ends = ["HD95 mm", "std of J", "SDlogJ", "folds %", "s a patient", "M parameters"]
+    return ["method", "Dice %", "RV", "myocardium", "LV", *ends]
+
+
+def line(method: MeasuredOnHearts) -> list[str]:
+    """A method's row of the table."""
+    means = method.means()
+    columns = (
+        *(("dice_mean", 1), ("dice_rv", 1), ("dice_myo", 1), ("dice_lv", 1), ("hd95_mm", 2)),
+        *(("jacobian_std", 3), ("sdlogj", 3), ("folds_percent", 3), ("seconds_per_pair", 2)),
+    )
+    cells = [number(float(means[key]), digits) for key, digits in columns]
+    size = number(method.parameters / 1e6, 2) if method.parameters else "-"
+    return [method.name, *cells, size]
+
+
+def about(comparison: HeartComparison) -> str:
+    """What the table was measured on, in a sentence."""
+    ways = "both directions" if comparison.protocol.both_directions else "ES registered to ED"
+    return (
+        f"{len(comparison.methods[0].scores)} patients of ACDC, {comparison.split}; "
+        f"protocol {comparison.protocol.name}, {ways}; {comparison.machine}."
+    )
+
+
+def table_of(comparison: HeartComparison) -> ResultTable:
+    """The table, with what it was measured on and what was not run."""
+    return ResultTable(
+        title=f"Hearts, registered by {len(comparison.methods)} methods",
+        heads=header(),
+        rows=[line(method) for method in comparison.methods],
+        about=about(comparison),
+        skipped=comparison.skipped,
+        remarks=[one.sentence() for one in orderings(comparison.methods, HEARTS)],
+    )
+
+
+def draw_slices(
+    path: Path,
+    comparison: HeartComparison,
+    methods: Sequence[HeartMethod],
+    folders: Sequence[Path],
+) -> Path:
+    """The best, the median and the worst patient of the best method, by every method."""
+    best = by_dice(comparison.methods)[0]
+    rows = []
+    for index, rank in examples(best.scores).items():
+        patient = load_patient(folders[index])
+        grid = comparison.protocol.grid(patient.images[ED])
+        truth = [labels_on(grid, volume) for volume in patient.labels]
+        images = model_input(patient.stacked(), grid)
+        z, view = _middle(truth[ED])
+        shown = [(images[phase][z], truth[phase][z]) for phase in (ED, ES)]
+        tiles = [
+            _tile(image[view], parts[view], f"{patient.name} {name}")
+            for (image, parts), name in zip(shown, ("ED", f"ES ({rank})"), strict=True)
+        ]
+        for method, measured in zip(methods, comparison.methods, strict=True):
+            field = method.register(patient, grid, both=False).fields[0]
+            moving = torch.from_numpy(images[ES])[None, None]
+            warped = fields.warp(moving, torch.from_numpy(field)[None])[0, 0, z].numpy()
+            parts = comparison.protocol.carry(truth[ES], field)[z]
+            dice = 100 * measured.scores[index].dice_mean
+            tiles.append(_tile(warped[view], parts[view], f"{method.name}: {dice:.1f}"))
+        rows.append(wrapped(tiles, most=5))
+    gap = np.full((_GAP_PX, rows[0].shape[1], 3), 255, np.uint8)
+    write_png(path, np.concatenate([part for row in rows for part in (row, gap)][:-1]))
+    return path
+
+
+def _middle(parts: NDArray[np.uint8]) -> tuple[int, tuple[slice, slice]]:
+    """The middle slice of a heart, and the square of it that is shown."""
+    slices = np.flatnonzero(parts.any(axis=(1, 2)))
+    z = int(slices[len(slices) // 2]) if len(slices) else len(parts) // 2
+    places = np.nonzero(parts[z])
+    view = []
+    for axis, n in zip(places, parts.shape[1:], strict=True):
+        middle = (axis.min() + axis.max()) // 2 if len(axis) else n // 2
+        first = int(np.clip(middle - _SHOWN_VOX // 2, 0, max(0, n - _SHOWN_VOX)))
+        view.append(slice(first, first + _SHOWN_VOX))
+    return z, (view[0], view[1])
+
+
+def _tile(image: NDArray[np.float32], parts: NDArray[np.uint8], caption: str) -> NDArray[np.uint8]:
+    """A slice with the outlines of its parts, under a caption."""
+    grey = (np.clip(image, 0, 1) * 255).astype(np.uint8)
+    drawn = cv2.resize(grey, _TILE, interpolation=cv2.INTER_CUBIC)
+    drawn = np.repeat(np.asarray(drawn, np.uint8)[..., None], 3, axis=2)
+    for part in HeartPart:
+        share = cv2.resize((parts == part).astype(np.float32), _TILE, interpolation=cv2.INTER_CUBIC)
+        mask = (cv2.GaussianBlur(share, (0, 0), 1.5) > 0.5).astype(np.uint8)
+        outlines, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        if part:
+            cv2.drawContours(drawn, outlines, -1, PART_COLORS[part].tolist(), 1, cv2.LINE_AA)
+    head = np.full((_CAPTION_PX, _TILE[0], 3), 255, np.uint8)
+    place = (3, _CAPTION_PX - 8)
+    cv2.putText(head, caption, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, _INK, 1, cv2.LINE_AA)
+    tile = np.concatenate([head, drawn])
+    return np.pad(tile, ((0, 4), (0, 4), (0, 0)), constant_values=255)

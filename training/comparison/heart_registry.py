@@ -1,0 +1,131 @@
+"""Every method of the paper's table on hearts: what it is called, and what it needs to run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from facewarp.cardiac.motion.model_grid import Array3
+from facewarp.core.model import load
+from facewarp.core.weights import file_sha256
+from facewarp.errors import FacewarpError
+from facewarp.training.baselines.hearts import elastix, networks
+from facewarp.training.baselines.hearts.lcc_demons import lcc_demons, velocity_field
+from facewarp.training.baselines.hearts.voxelmorph import INSTALL
+from facewarp.training.comparison.result_table import Skipped, sorted_out
+from facewarp.training.config.presets import PRESETS
+from facewarp.training.dataloading.heart_data import heart_grid
+from facewarp.training.evaluation.heart_methods import OURS, GuidedMethod, HeartMethod, RivalMethod
+
+WEIGHTS = "model.safetensors"
+VARIANTS = tuple(name for name in PRESETS if name.startswith("acdc-paper"))
+ALL = (
+    *("unregistered", "lcc-demons", "elastix"),
+    *(*networks.NETWORKS, *sorted(VARIANTS, reverse=True), OURS),
+)
+Volume = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class HeartSources:
+    """Where methods find what they have learnt.
+
+    Attributes:
+        runs: holds the folders of ``facewarp train``: a preset's by its name, ``baseline-NAME``.
+        model: of the method ``facewarp``.
+    """
+
+    runs: Path = Path("runs")
+    model: str = "heart"
+
+
+def chosen_heart_methods(words: str) -> list[str]:
+    """The names in ``"all"`` or ``"lcc-demons,krebs"``.
+
+    Raises:
+        FacewarpError: one of them is not known.
+    """
+    if words.strip().lower() == "all":
+        return list(ALL)
+    names = list(dict.fromkeys(word.strip() for word in words.split(",") if word.strip()))
+    known = {*ALL, *(name for name, p in PRESETS.items() if p.model.kind == "heart")}
+    for name in names:
+        if name not in known:
+            fix = f"Give all, or some of {', '.join(ALL)}."
+            raise FacewarpError(f"there is no method {name!r} on hearts", "--methods", fix)
+    if not names:
+        raise FacewarpError("no method is named", "--methods", f"Give all, or {ALL[0]}, ...")
+    return names
+
+
+def find_heart_methods(
+    names: Sequence[str], sources: HeartSources
+) -> tuple[list[HeartMethod], list[Skipped]]:
+    """The methods that can be run, and those that lack something.
+
+    Args:
+        names: see `chosen_heart_methods`.
+        sources: where they find what they have learnt.
+
+    Raises:
+        FacewarpError: a file that is there can't be used.
+    """
+    return sorted_out(_method(name, sources) for name in names)
+
+
+def _method(name: str, sources: HeartSources) -> HeartMethod | Skipped:
+    if name == OURS:
+        return GuidedMethod(load(sources.model))
+    if name in PRESETS:
+        path = sources.runs / name / WEIGHTS
+        if not path.is_file():
+            command = f"facewarp train acdc --data DIR --preset {name} --out {path.parent}"
+            return Skipped(name, "not trained", command)
+        return GuidedMethod(load(path), name)
+    if name == "unregistered":
+        return RivalMethod(name, _rest)
+    if name == "lcc-demons":
+        return RivalMethod(name, _demons)
+    if name == "elastix":
+        if not elastix.is_installed():
+            return Skipped(name, "itk-elastix is not installed", elastix.INSTALL)
+        return RivalMethod(name, _elastix)
+    return _trained(name, sources)
+
+
+def _trained(name: str, sources: HeartSources) -> HeartMethod | Skipped:
+    path = sources.runs / f"baseline-{name}" / WEIGHTS
+    if name == "voxelmorph" and find_spec("monai") is None:
+        return Skipped(name, "MONAI is not installed", INSTALL)
+    if not path.is_file():
+        command = f"facewarp train baseline {name} --data DIR --out {path.parent}"
+        return Skipped(name, "not trained", command)
+    net = networks.load(path, name)
+
+    @torch.inference_mode()
+    def find(fixed: Volume, moving: Volume, spacing_mm: Array3, both: bool) -> list[Volume]:
+        first, second = (torch.from_numpy(one)[None, None] for one in (fixed, moving))
+        pairs = [(first, second), (second, first)][: 1 + both]
+        return [net(*pair)[0].numpy() for pair in pairs]
+
+    size = sum(p.numel() for p in net.parameters())
+    return RivalMethod(name, find, heart_grid(PRESETS["acdc"].model), size, file_sha256(path))
+
+
+def _rest(fixed: Volume, moving: Volume, spacing_mm: Array3, both: bool) -> list[Volume]:
+    return [np.zeros((3, *fixed.shape), np.float32)] * (1 + both)
+
+
+def _demons(fixed: Volume, moving: Volume, spacing_mm: Array3, both: bool) -> list[Volume]:
+    velocity = lcc_demons(fixed, moving, spacing_mm)
+    signs = (1, -1)[: 1 + both]
+    return [velocity_field(sign * velocity)[0].numpy() for sign in signs]
+
+
+def _elastix(fixed: Volume, moving: Volume, spacing_mm: Array3, both: bool) -> list[Volume]:
+    pairs = [(fixed, moving), (moving, fixed)][: 1 + both]
+    return [elastix.elastix_field(*pair, spacing_mm) for pair in pairs]

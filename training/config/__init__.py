@@ -1,0 +1,1 @@
+"""Training settings: train_config -> presets, paper_variants -> overrides."""

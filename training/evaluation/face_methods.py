@@ -1,0 +1,135 @@
+"""Ways to register two faces: the guided network and its variants; rivals have the same face."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from facewarp.core import fields
+from facewarp.core.geometry import resize_field, resize_image
+from facewarp.core.model import Model
+from facewarp.core.networks.guided_registration import GuidedRegistration
+from facewarp.errors import FacewarpError
+from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.parts import FacePart
+
+Picture = NDArray[np.uint8]
+SMOOTHING_PX = 5  # of the parts that poly-affine maps are blended with, on the field's grid
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a method makes of two crops.
+
+    Attributes:
+        field: ``(1, 2, 320, 260)`` float32 px of the crop, fixed to moving.
+        parts: ``(320, 260)`` uint8 parts that the method itself sees in fixed; None without.
+    """
+
+    field: Tensor
+    parts: NDArray[np.uint8] | None = None
+
+
+class FaceMethod(Protocol):
+    """A way to register faces: it sees two grey crops, and no labels."""
+
+    name: str
+    parameters: int
+    sha256: str
+
+    def register(self, fixed: Picture, moving: Picture) -> Found:
+        """Register ``(320, 260)`` uint8 crops."""
+        ...
+
+
+class GuidedMethod:
+    """The guided network, of any preset.
+
+    Args:
+        model: a face model.
+        name: what to call it.
+        combine: how fields of successive steps are put together, where not as in training.
+        polyaffine: replace each field by the nearest poly-affine one, a map a part.
+
+    Raises:
+        FacewarpError: the model is not of faces.
+    """
+
+    def __init__(
+        self, model: Model, name: str, *, combine: str | None = None, polyaffine: bool = False
+    ) -> None:
+        """See the class."""
+        if model.config.n_classes != len(FacePart) or model.config.ndim != 2:
+            kind = f"{model.config.kind!r} with {model.config.n_classes} classes"
+            raise FacewarpError(f"this is no face model: {kind}", model.path, "Give a face model.")
+        self.model = model if combine is None else _combining(model, combine)
+        self.name = name
+        self.polyaffine = polyaffine
+        self.parameters = sum(p.numel() for p in model.net.parameters())
+        self.sha256 = model.sha256
+
+    def register(self, fixed: Picture, moving: Picture) -> Found:
+        """See `FaceMethod`."""
+        images = torch.from_numpy(np.stack([fixed, moving])).float().div(255)[:, None]
+        seen = self.model.probabilities(images)
+        field = self.model.fields(seen[:1], seen[1:])
+        if self.polyaffine:
+            field = polyaffine_by_parts(field, seen[:1])
+        if not self.model.config.guided:
+            return Found(resize_field(field, CROP_SHAPE).cpu())
+        parts = resize_image(seen[:1].cpu(), CROP_SHAPE).argmax(1)[0].numpy().astype(np.uint8)
+        return Found(resize_field(field, CROP_SHAPE).cpu(), parts)
+
+
+class RivalMethod:
+    """A rival that is one function of two pictures.
+
+    Args:
+        name: what to call it.
+        find: gives the field ``(2, 320, 260)`` px from fixed into moving.
+        parameters: how many numbers it has learnt.
+        sha256: of the file they are in, "" without.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        find: Callable[[Picture, Picture], NDArray[np.float32]],
+        parameters: int = 0,
+        sha256: str = "",
+    ) -> None:
+        """See the class."""
+        self.name, self.parameters, self.sha256 = name, parameters, sha256
+        self._find = find
+
+    def register(self, fixed: Picture, moving: Picture) -> Found:
+        """See `FaceMethod`."""
+        return Found(torch.from_numpy(self._find(fixed, moving).astype(np.float32))[None])
+
+
+def polyaffine_by_parts(field: Tensor, parts: Tensor) -> Tensor:
+    """The nearest poly-affine field, with a map for each part that the network sees.
+
+    Args:
+        field: ``(B, 2, *shape)`` px.
+        parts: probabilities of the fixed image's parts ``(B, K, *any)``; smoothed by a mean over
+            5 x 5 px, three times, they say where each map counts.
+    """
+    weights = resize_image(parts, (int(field.shape[2]), int(field.shape[3])))
+    for _ in range(3):
+        weights = F.avg_pool2d(weights, SMOOTHING_PX, 1, SMOOTHING_PX // 2, count_include_pad=False)
+    return fields.polyaffine(field, weights)
+
+
+def _combining(model: Model, combine: str) -> Model:
+    if combine not in ("compose", "add"):
+        raise FacewarpError(f"fields can't be put together by {combine!r}", fix="compose or add.")
+    how = "compose" if combine == "compose" else "add"
+    net = GuidedRegistration(replace(model.config, combine=how))  # type: ignore[arg-type]
+    net.load_state_dict(model.net.state_dict())
+    return Model(net, metadata=model.metadata, device=model.device)

@@ -1,0 +1,154 @@
+"""Ways to register a heart's two phases: the guided network; rivals have the same face."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from facewarp.cardiac.motion.heart_roi import find_window
+from facewarp.cardiac.motion.model_grid import Array3, ModelGrid, model_input
+from facewarp.cardiac.parts import HeartPart
+from facewarp.core.geometry import resize_field, resize_image
+from facewarp.core.model import Model
+from facewarp.errors import FacewarpError
+from facewarp.training.config.train_config import WHOLE_GRID
+from facewarp.training.dataloading.heart_data import heart_grid
+from facewarp.training.datasets.acdc import AcdcPatient
+from facewarp.training.evaluation.heart_protocols import carry_field
+
+ED, ES = 0, 1
+OURS = "facewarp"
+_NOTHING = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class RegisteredPair:
+    """What a method makes of a patient's two phases.
+
+    Attributes:
+        fields: (3, D, H, W) voxels of the protocol's grid each: fixed ED, moving ES; and fixed
+            ES, moving ED where both directions were asked for.
+        parts: (2, D, H, W) uint8 parts the method itself sees in ED and ES; None if it sees none.
+        seconds: time of the registration.
+    """
+
+    fields: tuple[NDArray[np.float32], ...]
+    parts: NDArray[np.uint8] | None
+    seconds: float
+
+
+class HeartMethod(Protocol):
+    """A way to register hearts: the model, or a rival of it."""
+
+    name: str
+    parameters: int
+    sha256: str
+
+    def register(self, patient: AcdcPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
+        """Register a patient's phases; fields come on the grid given, in both directions or one."""
+        ...
+
+
+class GuidedMethod:
+    """The network, given as much of the stack as it was trained on.
+
+    One that was trained on views of its grid looks through the window around the heart that
+    ``facewarp cine`` finds. One that was trained on its whole grid, as the paper's are, has it
+    around the middle of the stack, as the rivals have theirs; so has one that sees no parts to
+    find a heart by.
+
+    Args:
+        model: a heart model.
+        name: what to call it.
+        whole: it was trained on its whole grid; None: as its weights say.
+
+    Raises:
+        FacewarpError: it is none.
+    """
+
+    def __init__(self, model: Model, name: str = OURS, *, whole: bool | None = None) -> None:
+        """See the class."""
+        self.model, self.name = model, name
+        if whole is None:
+            whole = model.metadata.get("view_shape") == WHOLE_GRID
+        self.whole = whole or not model.config.guided
+        self.parameters = sum(p.numel() for p in model.net.parameters())
+        self.sha256 = model.sha256
+        self.shape, self.spacing_mm = heart_grid(model.config)
+
+    def register(self, patient: AcdcPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
+        """See `HeartMethod`; the time is of all from finding the heart to the fields."""
+        began = time.perf_counter()
+        own = self._window(patient)
+        model = self.model.on_grid(own.shape)
+        images = torch.from_numpy(model_input(patient.stacked(), own))[:, None]
+        seen = model.probabilities(images)
+        sides = [ED, ES] if both else [ED]
+        small = model.fields(seen[sides], seen[[1 - side for side in sides]])
+        found = resize_field(small, own.shape).cpu().numpy()
+        seconds = time.perf_counter() - began
+        carried = tuple(carry_field(u, own, grid) for u in found)
+        if not model.config.guided:
+            return RegisteredPair(carried, None, seconds)
+        between = grid.from_volume @ own.to_volume
+        there = ModelGrid(own.shape, own.spacing_mm, grid.shape, between)
+        shares = there.to_volume_grid(resize_image(seen.cpu(), own.shape).numpy())
+        shares[:, HeartPart.BACKGROUND] += _NOTHING  # beyond the window all are 0
+        parts = shares.argmax(axis=1).astype(np.uint8)
+        return RegisteredPair(carried, parts, seconds)
+
+    def _window(self, patient: AcdcPatient) -> ModelGrid:
+        """What the model is given; the middle of the stack if it doesn't see a heart yet."""
+        volume = patient.images[ED]
+        if self.whole:
+            return ModelGrid.around(volume, self.shape, self.spacing_mm)
+        try:
+            return find_window(self.model, volume)
+        except FacewarpError:
+            return ModelGrid.around(volume, self.shape, self.spacing_mm)
+
+
+class RivalMethod:
+    """A rival that is one function of two volumes; it sees no labels.
+
+    Args:
+        name: what to call it.
+        find: gives the fields of ``(D, H, W)`` grey values in [0, 1] on a grid of this spacing
+            (x, y, z): fixed into moving and, where asked for, moving into fixed; ``(3, D, H, W)``
+            voxels each.
+        grid: shape and spacing of the grid it has learnt on; None: the protocol's own.
+        parameters: how many numbers it has learnt.
+        sha256: of the file they are in, "" without.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        find: "FindFields",
+        grid: tuple[tuple[int, int, int], Array3] | None = None,
+        parameters: int = 0,
+        sha256: str = "",
+    ) -> None:
+        """See the class."""
+        self.name, self.parameters, self.sha256 = name, parameters, sha256
+        self._find, self._grid = find, grid
+
+    def register(self, patient: AcdcPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
+        """See `HeartMethod`; the time begins with the resampling of the volumes."""
+        began = time.perf_counter()
+        own = grid
+        if self._grid is not None:
+            own = ModelGrid.around(patient.images[ED], *self._grid)
+        fixed, moving = model_input(patient.stacked(), own)
+        found = self._find(fixed, moving, own.spacing_mm, both)
+        seconds = time.perf_counter() - began
+        return RegisteredPair(tuple(carry_field(u, own, grid) for u in found), None, seconds)
+
+
+FindFields = Callable[
+    [NDArray[np.float32], NDArray[np.float32], Array3, bool], Sequence[NDArray[np.float32]]
+]

@@ -1,0 +1,182 @@
+"""The volumes that ``facewarp cine`` reports, against those of the true labels."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.cardiac.cine import analyse
+from facewarp.cardiac.io.patient import Cine
+from facewarp.cardiac.quantification.indices import Indices, Ventricle, indices, volumes_ml
+from facewarp.core.model import Model
+from facewarp.errors import FacewarpError
+from facewarp.training.datasets.acdc import AcdcPatient
+
+log = logging.getLogger(__name__)
+
+FEWEST_CORRELATED = 3
+MEASURES = ("edv_ml", "esv_ml", "ef_percent")
+
+
+@dataclass(frozen=True)
+class HeartVolumes:
+    """A patient's indices, true and found.
+
+    Attributes:
+        name: the patient's folder.
+        group: the diagnosis.
+        true: of the labels, at the volumes' own resolution.
+        found: by the model, without labels; None where it saw no heart.
+    """
+
+    name: str
+    group: str
+    true: Indices
+    found: Indices | None
+
+    def row(self) -> dict[str, float]:
+        """As columns of a table."""
+        columns: dict[str, float] = {}
+        for side in ("lv", "rv"):
+            for measure in MEASURES:
+                true, found = (of(one, side, measure) for one in (self.true, self.found))
+                columns |= {f"{side}_{measure}_true": true, f"{side}_{measure}": found}
+        return columns
+
+
+@dataclass(frozen=True)
+class VolumeErrors:
+    """Errors of volumes (ml) and of the ejection fraction (percentage points) over patients.
+
+    Those without a prefix are of the left ventricle. A bias is the mean of found minus true; an
+    error (``mae``) the mean of its size; the correlation is Pearson's.
+
+    Attributes:
+        n_volumes: patients in whom the model saw a heart; the others count nowhere here.
+    """
+
+    n_volumes: int
+    edv_mae_ml: float
+    edv_bias_ml: float
+    edv_correlation: float
+    esv_mae_ml: float
+    esv_bias_ml: float
+    esv_correlation: float
+    ef_mae: float
+    ef_bias: float
+    ef_correlation: float
+    rv_edv_mae_ml: float
+    rv_edv_bias_ml: float
+    rv_esv_mae_ml: float
+    rv_esv_bias_ml: float
+    rv_ef_mae: float
+    rv_ef_bias: float
+    rv_ef_correlation: float
+
+    @classmethod
+    def of(cls, volumes: Sequence[HeartVolumes]) -> "VolumeErrors":
+        """Summarise patients; NaN where there is nothing to summarise."""
+        edv, esv, ef = (Agreement.of(volumes, "lv", measure) for measure in MEASURES)
+        rv_edv, rv_esv, rv_ef = (Agreement.of(volumes, "rv", measure) for measure in MEASURES)
+        return cls(
+            sum(one.found is not None for one in volumes),
+            *(edv.mae, edv.bias, edv.correlation),
+            *(esv.mae, esv.bias, esv.correlation),
+            *(ef.mae, ef.bias, ef.correlation),
+            *(rv_edv.mae, rv_edv.bias, rv_esv.mae, rv_esv.bias),
+            *(rv_ef.mae, rv_ef.bias, rv_ef.correlation),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Agreement:
+    """How one measure agrees with the truth, over patients.
+
+    Attributes:
+        true: (N,) of the labels, of the patients where both numbers are known.
+        found: (N,) by the model.
+    """
+
+    true: NDArray[np.float64]
+    found: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, volumes: Sequence[HeartVolumes], side: str, measure: str) -> "Agreement":
+        """Of a ventricle (``"lv"`` or ``"rv"``) and one of `MEASURES`."""
+        pairs = [(of(one.true, side, measure), of(one.found, side, measure)) for one in volumes]
+        table = np.array(pairs, dtype=np.float64).reshape(-1, 2)
+        true, found = table[np.isfinite(table).all(axis=1)].T
+        return cls(true, found)
+
+    @property
+    def mae(self) -> float:
+        """Mean absolute error."""
+        return float(np.abs(self.found - self.true).mean()) if self.true.size else float("nan")
+
+    @property
+    def bias(self) -> float:
+        """Mean of found minus true."""
+        return float((self.found - self.true).mean()) if self.true.size else float("nan")
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Bland and Altman's 95 % limits of agreement: bias plus and minus 1.96 deviations."""
+        if self.true.size < 2:
+            return float("nan"), float("nan")
+        reach = 1.96 * float((self.found - self.true).std(ddof=1))
+        return self.bias - reach, self.bias + reach
+
+    @property
+    def correlation(self) -> float:
+        """Pearson's; NaN for fewer than three patients, or where a side does not vary."""
+        if self.true.size < FEWEST_CORRELATED or not self.true.std() or not self.found.std():
+            return float("nan")
+        return float(np.corrcoef(self.true, self.found)[0, 1])
+
+
+def measure_volumes(patient: AcdcPatient, model: Model) -> HeartVolumes:
+    """Measure a patient as ``facewarp cine`` does, and by the true labels.
+
+    The model gets the two labelled frames as a cine, and nothing else: it finds the heart, its
+    parts at end-diastole and the motion itself, and the volumes come out of the function that
+    the command calls.
+    """
+    return HeartVolumes(
+        patient.name, patient.info.group, true_indices(patient), found_indices(patient, model)
+    )
+
+
+def true_indices(patient: AcdcPatient) -> Indices:
+    """Indices by the true labels, voxels counted."""
+    labels = np.stack([volume.data for volume in patient.labels])
+    return indices(volumes_ml(labels, patient.labels[0].voxel_ml), 0, 1)
+
+
+def found_indices(patient: AcdcPatient, model: Model) -> Indices | None:
+    """Indices by the model; None where it sees no heart, or was never taught to."""
+    if not model.config.guided:
+        return None
+    try:
+        return analyse(two_frames(patient), model).indices
+    except FacewarpError as error:
+        log.warning("no volumes of %s: %s", patient.name, error)
+        return None
+
+
+def two_frames(patient: AcdcPatient) -> Cine:
+    """End-diastole and end-systole as a cine of two phases, in their order."""
+    order = np.argsort([patient.info.ed, patient.info.es])
+    frames = sorted((patient.info.ed, patient.info.es))
+    volume = replace(patient.images[0], data=patient.stacked()[order])
+    return Cine(patient.name, patient.folder, volume, tuple(frames), patient.info, {})
+
+
+def of(found: Indices | None, side: str, measure: str) -> float:
+    """One number of a patient's indices, NaN where it isn't known."""
+    if found is None:
+        return float("nan")
+    ventricle: Ventricle = getattr(found, side)
+    value = getattr(ventricle, measure)
+    return float("nan") if value is None else float(value)

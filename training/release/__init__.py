@@ -1,0 +1,1 @@
+"""Release models: ship, cards and tables; build the template, calibrate the detector."""

@@ -1,0 +1,174 @@
+"""Model cards: what a weights file was learnt from, what it is for, and what it does badly."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from facewarp.core.config import ModelConfig
+from facewarp.errors import FacewarpError
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """What weights are learnt from.
+
+    Attributes:
+        title: What it is.
+        citation: Whom to cite.
+        terms: What its publishers allow.
+        kind: Of the models it is for, ``"face"`` or ``"heart"``.
+    """
+
+    title: str
+    citation: str
+    terms: str
+    kind: str = "face"
+
+
+SOURCES = {
+    "helen": DataSource(
+        "Training photographs of Helen with the 68 points of iBUG",
+        "V. Le, J. Brandt, Z. Lin, L. Bourdev, T. S. Huang: Interactive Facial Feature "
+        "Localization, ECCV 2012; points: C. Sagonas et al.: 300 Faces In-The-Wild Challenge, "
+        "Image and Vision Computing 47, 2016",
+        "non-commercial research",
+    ),
+    "afw": DataSource(
+        "AFW with the 68 points of iBUG",
+        "X. Zhu, D. Ramanan: Face Detection, Pose Estimation, and Landmark Localization in the "
+        "Wild, CVPR 2012; points: as for Helen",
+        "non-commercial research",
+    ),
+    "celebamask": DataSource(
+        "Training photographs of CelebAMask-HQ with masks made by hand",
+        "C.-H. Lee, Z. Liu, L. Wu, P. Luo: MaskGAN: Towards Diverse and Interactive Facial Image "
+        "Manipulation, CVPR 2020",
+        "non-commercial research and education",
+    ),
+    "acdc": DataSource(
+        "Training patients of the Automated Cardiac Diagnosis Challenge (ACDC)",
+        "O. Bernard, A. Lalande, C. Zotti, F. Cervenansky et al.: Deep Learning Techniques for "
+        "Automatic MRI Cardiac Multi-structures Segmentation and Diagnosis: Is the Problem "
+        "Solved?, IEEE Transactions on Medical Imaging 37(11), 2018, doi 10.1109/TMI.2018.2837502",
+        "CC BY-NC-SA 4.0",
+        "heart",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class CardText:
+    """What a card says of all models of a kind.
+
+    Attributes:
+        licence: Of weights.
+        about: What such a model is.
+        seen: Of the input, before its size.
+        use: What it is for.
+        misuse: Who should not use it.
+        limits: What it does badly.
+        measuring: How it was measured.
+        rows: The rows of the table of an evaluation.
+        command: The command that printed an evaluation of the model of a name.
+        title: The title of an evaluation.
+    """
+
+    licence: str
+    about: str
+    seen: str
+    use: str
+    misuse: str
+    limits: str
+    measuring: str
+    rows: Callable[[Mapping[str, Any]], dict[str, str]]
+    command: Callable[[Mapping[str, Any], str], str]
+    title: Callable[[Mapping[str, Any]], str]
+
+
+def model_card(
+    name: str,
+    config: ModelConfig,
+    metadata: Mapping[str, str],
+    n_parameters: int,
+    sha256: str,
+    evaluations: Sequence[Mapping[str, Any]],
+    text: CardText,
+) -> str:
+    """Write the Markdown card of shipped weights.
+
+    Args:
+        name: what the weights ship under.
+        config: the network.
+        metadata: of the weights file: preset, step, training_data (keys of `SOURCES`), licence.
+        n_parameters: of the network.
+        sha256: of the weights file.
+        evaluations: objects printed by ``facewarp eval ... --json`` for this very file.
+        text: what is said of models of this kind.
+
+    Raises:
+        FacewarpError: an evaluation is of other weights, or there is none.
+    """
+    if not evaluations:
+        raise FacewarpError("a model card needs an evaluation", fix="Give what eval --json prints.")
+    for found in evaluations:
+        if found.get("weights_sha256") != sha256:
+            raise FacewarpError(
+                f"an evaluation is of other weights ({found.get('weights_sha256')})",
+                found.get("dataset"),
+                f"Run facewarp eval again with --model {name}.",
+            )
+    grid, seen = ("x".join(map(str, s)) for s in (config.grid_shape, config.input_shape))
+    spacing = " x ".join(f"{size:g}" for size in config.spacing_mm)
+    facts = {
+        "file": "`model.safetensors`, fp16 kernels",
+        "sha256": f"`{sha256}`",
+        "parameters": f"{n_parameters:,}",
+        "input": f"{text.seen} {grid}{f' of {spacing} mm' if spacing else ''}, seen at {seen}",
+        "classes": ", ".join(config.classes),
+        "steps of registration": str(len(config.steps)),
+        "preset": f"`{metadata.get('preset', '')}`",
+        "steps of training": metadata.get("step", ""),
+    }
+    if "started_from" in metadata:
+        facts["started from"] = f"earlier weights, sha256 `{metadata['started_from'][:12]}`"
+    sources = [f"- {_source(key)}" for key in metadata["training_data"].split(", ")]
+    if "trained_on" in metadata:
+        sources.append(f"- Of these: {metadata['trained_on']}.")
+    sections = [
+        f"# {name}",
+        f"{text.about} (after J. Y. Ha, M. Wilms, M. P. Heinrich, Sensors 20(5):1392, 2020).",
+        table(facts),
+        "## Learnt from",
+        "\n".join(sources),
+        "## Licence",
+        f"{_sentence(metadata['licence'])} Facewarp's code is under the Apache License 2.0.",
+        "## What it is for",
+        text.use,
+        "## Who should not use it",
+        text.misuse,
+        "## Limits",
+        text.limits,
+        "## Measured",
+        text.measuring,
+        *(_measured(name, found, text) for found in evaluations),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _source(key: str) -> str:
+    source = SOURCES[key]
+    return f"**{source.title}.** {source.citation}. Terms: {source.terms}."
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def _measured(name: str, found: Mapping[str, Any], text: CardText) -> str:
+    printed = f"Printed by `{text.command(found, name)}` on {found['machine']}."
+    return "\n\n".join([f"### {text.title(found)}", table(text.rows(found)), printed])
+
+
+def table(rows: Mapping[str, str]) -> str:
+    """A Markdown table of two columns without a head."""
+    return "\n".join(["| | |", "|---|---|", *(f"| {key} | {rows[key]} |" for key in rows)])

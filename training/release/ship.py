@@ -1,0 +1,172 @@
+"""Ships a run's weights with facewarp: into the assets, with their licence, hash and model card.
+
+``python -m facewarp.training.release.ship weights RUN face --data helen afw`` copies the weights of
+a run's folder. Once their template is built, ``ship confidence face --data DIR`` measures, on the
+photographs that were kept out of training, what a confidence is worth, and writes it into them.
+``facewarp eval helen --data DIR --model face --json > helen.json`` measures them, and ``python -m
+facewarp.training.release.ship card face helen.json`` writes their card. Hearts ship likewise,
+without a template and a confidence: ``ship weights RUN heart --data acdc``, ``facewarp eval acdc``,
+``ship card heart``.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from facewarp.core.model import Model
+from facewarp.core.networks.guided_registration import GuidedRegistration
+from facewarp.core.weights import file_sha256, find_weights, load_weights, save_weights
+from facewarp.errors import FacewarpError
+from facewarp.face.tracking.confidence import KEY
+from facewarp.system.atomic_files import write_json, write_text
+from facewarp.training.dataloading.face_data import helen_training_data
+from facewarp.training.evaluation.evaluation_json import read_evaluation
+from facewarp.training.evaluation.reliability import calibrated
+from facewarp.training.release.face_card import FACE_CARD
+from facewarp.training.release.heart_card import HEART_CARD
+from facewarp.training.release.model_card import SOURCES, model_card
+
+CARDS = {"face": FACE_CARD, "heart": HEART_CARD}
+FILE_OWN = ("format", "config")  # what every weights file says of itself anyway
+
+
+def ship_weights(run: Path, name: str, data: Sequence[str], folder: Path) -> Path:
+    """Put the weights of a run among the shipped ones, and record their hash.
+
+    The tensors stay as they are; metadata name the classes, the data and the licence. A card of
+    weights shipped before under this name is removed, since it would tell of others.
+
+    Args:
+        run: the run's folder, or a weights file.
+        name: what they ship under.
+        data: what they were learnt from, keys of `SOURCES`.
+        folder: where shipped weights are.
+
+    Returns:
+        The new file.
+
+    Raises:
+        FacewarpError: no such run or data set, or data that such a model can't be learnt from.
+    """
+    unknown = [key for key in data if key not in SOURCES]
+    if unknown or not data:
+        raise FacewarpError(
+            f"no data set is called {', '.join(unknown) or 'nothing'}",
+            "--data",
+            f"Choose from {', '.join(SOURCES)}.",
+        )
+    net, metadata = load_weights(find_weights(run))
+    foreign = [key for key in data if SOURCES[key].kind != net.config.kind]
+    if foreign:
+        what = f"a {net.config.kind} model is not learnt from {', '.join(foreign)}"
+        fitting = [key for key, source in SOURCES.items() if source.kind == net.config.kind]
+        raise FacewarpError(what, "--data", f"Choose from {', '.join(fitting)}.")
+    about = {key: value for key, value in metadata.items() if key not in FILE_OWN}
+    about["classes"] = ", ".join(net.config.classes)
+    if net.config.kind == "heart":  # a part of the patients, and which one matters
+        about["trained_on"] = about.get("trained_on", about.get("training_data", ""))
+    about["training_data"] = ", ".join(data)
+    about["licence"] = CARDS[net.config.kind].licence
+    return _put(net, about, name, folder)
+
+
+def ship_confidence(name: str, data: Path, folder: Path) -> Path:
+    """Write into shipped face weights what their confidence is worth.
+
+    Do so once the template is built, and before anything is made of the file: its hash changes.
+
+    Args:
+        name: what they ship under.
+        data: the folder that they were trained on; its held out photographs are measured.
+        folder: where shipped weights are.
+
+    Returns:
+        The file.
+
+    Raises:
+        FacewarpError: no such weights, or too few photographs.
+    """
+    path = folder / name / "model.safetensors"
+    net, metadata = load_weights(path)
+    held_out = helen_training_data(data).held_out
+    curve = calibrated(Model(net, path=path, metadata=metadata), held_out)
+    about = {key: value for key, value in metadata.items() if key not in FILE_OWN}
+    return _put(net, {**about, KEY: curve.to_text()}, name, folder)
+
+
+def _put(net: GuidedRegistration, about: dict[str, str], name: str, folder: Path) -> Path:
+    """Write shipped weights and their hash; a card that was there tells of others."""
+    target = folder / name / "model.safetensors"
+    sha256 = save_weights(net, target, about)
+    (folder / name / "README.md").unlink(missing_ok=True)
+    index = folder / "index.json"
+    known: dict[str, Any] = json.loads(index.read_text("utf-8")) if index.is_file() else {}
+    known[name] = {"file": f"{name}/{target.name}", "sha256": sha256}
+    write_json(index, dict(sorted(known.items())))
+    return target
+
+
+def ship_card(name: str, evaluations: Sequence[Path], folder: Path) -> Path:
+    """Write the card of shipped weights.
+
+    Args:
+        name: what they ship under.
+        evaluations: files with what ``facewarp eval ... --json`` printed of them.
+        folder: where shipped weights are.
+
+    Returns:
+        The card's file.
+
+    Raises:
+        FacewarpError: no such weights, or an evaluation is of others.
+    """
+    path = folder / name / "model.safetensors"
+    net, metadata = load_weights(path)
+    found = [read_evaluation(file) for file in evaluations]
+    n_parameters = sum(p.numel() for p in net.parameters())
+    card = folder / name / "README.md"
+    text = model_card(
+        *(name, net.config, metadata, n_parameters, file_sha256(path), found),
+        CARDS[net.config.kind],
+    )
+    write_text(card, text)
+    return card
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Command line of this module."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    shipped = Path(str(resources.files("facewarp.assets"))) / "weights"
+    parser.add_argument("--folder", type=Path, default=shipped, help="where shipped weights are")
+    commands = parser.add_subparsers(dest="command", required=True)
+    weights = commands.add_parser("weights", help="copy a run's weights into the assets")
+    weights.add_argument("run", type=Path, help="the run's folder or a weights file")
+    weights.add_argument("name")
+    weights.add_argument("--data", nargs="+", required=True, choices=SOURCES)
+    confidence = commands.add_parser("confidence", help="measure what a confidence is worth")
+    confidence.add_argument("name")
+    confidence.add_argument("--data", type=Path, required=True, help="what they were trained on")
+    card = commands.add_parser("card", help="write their model card")
+    card.add_argument("name")
+    card.add_argument("evaluations", nargs="+", type=Path, help="what eval --json printed")
+    given = parser.parse_args(words)
+    try:
+        if given.command == "weights":
+            written = ship_weights(given.run, given.name, given.data, given.folder)
+        elif given.command == "confidence":
+            written = ship_confidence(given.name, given.data, given.folder)
+        else:
+            written = ship_card(given.name, given.evaluations, given.folder)
+    except FacewarpError as error:
+        parser.exit(1, f"error: {error}\n")
+    sys.stdout.write(f"{written} (sha256 {file_sha256(written)})\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Paint the shipped textures: brushes -> anatomy -> one module a texture -> paint."""

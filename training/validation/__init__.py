@@ -1,0 +1,1 @@
+"""Validate during training: faces, hearts -> contact sheets -> plots."""

@@ -1,0 +1,81 @@
+"""Pictures of registered pairs, for looking at what a model does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from facewarp.core import fields
+from facewarp.face.parts import PART_COLORS
+from facewarp.training.datasets.crops import FaceCrop
+from facewarp.training.evaluation.faces import PairResult
+
+COLUMNS = ("fixed", "moving", "moving, warped", "true parts", "moving's parts, warped", "own parts")
+_CAPTION_PX = 22
+_INK, _PAPER = (40, 40, 40), 255
+
+
+@dataclass(frozen=True)
+class PairPicture:
+    """One row of a sheet.
+
+    Attributes:
+        caption: What is written above it.
+        fixed: The fixed crop.
+        moving: The moving crop.
+        result: What the model made of them.
+    """
+
+    caption: str
+    fixed: FaceCrop
+    moving: FaceCrop
+    result: PairResult
+
+
+def sheet(rows: Sequence[PairPicture]) -> NDArray[np.uint8]:
+    """Draw pairs one below the other.
+
+    Each row shows, in grey, the fixed image, the moving one and the moving one warped; then the
+    fixed image in the colours of its true parts, of the moving image's true parts carried onto
+    it, and of the parts the network itself sees.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    blocks = [_row(row) for row in rows]
+    width = blocks[0].shape[1]
+    tile = width // len(COLUMNS)
+    header = np.full((_CAPTION_PX, width, 3), _PAPER, dtype=np.uint8)
+    for index, name in enumerate(COLUMNS):
+        _write(header, name, index * tile + 4)
+    return np.concatenate([header, *blocks])
+
+
+def coloured(grey: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A grey image (H, W) with its parts (ids) in their colours: (H, W, 3) uint8 RGB."""
+    image = np.repeat(grey[..., None], 3, axis=2)
+    tinted = cv2.addWeighted(image, 0.5, PART_COLORS[labels], 0.5, 0)
+    return np.where(labels[..., None] > 0, tinted, image).astype(np.uint8)
+
+
+def _row(row: PairPicture) -> NDArray[np.uint8]:
+    moving = torch.from_numpy(row.moving.image).float()[None, None]
+    warped = fields.warp(moving, row.result.field)[0, 0].round().numpy().astype(np.uint8)
+    greys = [row.fixed.image, row.moving.image, warped]
+    own = row.result.own_parts
+    parts = [row.fixed.labels, row.result.labels, row.fixed.labels * 0 if own is None else own]
+    tiles = [np.repeat(grey[..., None], 3, axis=2) for grey in greys]
+    tiles += [coloured(row.fixed.image, labels) for labels in parts]
+    strip = np.concatenate(tiles, axis=1)
+    caption = np.full((_CAPTION_PX, strip.shape[1], 3), _PAPER, dtype=np.uint8)
+    _write(caption, row.caption, 4)
+    return np.concatenate([caption, strip])
+
+
+def _write(canvas: NDArray[np.uint8], text: str, x: int) -> None:
+    plain = text.encode("ascii", "replace").decode()  # all that OpenCV's strokes can draw
+    where = (x, canvas.shape[0] - 6)
+    cv2.putText(canvas, plain, where, cv2.FONT_HERSHEY_SIMPLEX, 0.45, _INK, 1, cv2.LINE_AA)
