@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.cardiac.io.patient import Cine, open_cine
+from facewarp.cardiac.io.timing import GRAVE, ReadOptions, is_cycle
 from facewarp.cardiac.motion.cycle_registration import Floats, Motion, segment, track
-from facewarp.cardiac.motion.heart_roi import HeartModel, find_window, is_turned
+from facewarp.cardiac.motion.heart_roi import HeartModel, around_heart
 from facewarp.cardiac.motion.labels import (
     Labels,
     carry_labels,
@@ -24,14 +25,6 @@ from facewarp.cardiac.motion.labels import (
 )
 from facewarp.cardiac.motion.model_grid import model_input
 from facewarp.cardiac.motion.orientation import find_orientation, with_slices_seen
-from facewarp.cardiac.parts import HeartPart
-from facewarp.cardiac.io.patient import Cine, open_cine
-from facewarp.cardiac.motion.quality import Quality, measure_quality, quality_warnings
-from facewarp.cardiac.quantification.strain import Strain, measure_strain
-from facewarp.cardiac.io.timing import GRAVE, ReadOptions, is_cycle
-from facewarp.cardiac.motion.cycle_registration import Floats, Motion, segment, track
-from facewarp.cardiac.motion.heart_roi import HeartModel, around_heart
-from facewarp.cardiac.motion.model_grid import model_input
 from facewarp.cardiac.motion.quality import Quality, measure_quality, quality_warnings
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.quantification.indices import Indices, find_ed, find_es, indices, volumes_ml
@@ -84,6 +77,20 @@ class CineResult:
     def ed(self) -> int:
         """Index of end-diastole."""
         return self.motion.ed
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """What each input that a number depends on is from; "" where nothing tells it."""
+        told = dict(self.cine.volume.sources)
+        known = self.indices.heart_rate_bpm is not None
+        told["heart rate"] = told.pop("RR interval", "") or ("span of phases" if known else "")
+        return {
+            **told,
+            "base and apex": "picture and orientation" if told.get("orientation") else "picture",
+            "ED": self.found_by[0],
+            "ES": self.found_by[1],
+            "labels of ED": self.labels_by,
+        }
 
     def field(self, phase: int, *, to_ed: bool = False) -> Floats:
         """A field on the volume's own grid.
@@ -211,9 +218,7 @@ def analyse(
     quality = measure_quality(motion, carried[at_ed], carried[:, *box], seen, parts)
     rate = heart_rate_bpm or heart_rate(cine)
     said = [*lies.warnings(volume), *_other_moments(cine, volumes, (at_ed, at_es), (ed_by, es_by))]
-    said += quality_warnings(
-        quality, cine.frames, carried[at_ed], volumes, volume.covers_cycle
-    )
+    said += quality_warnings(quality, cine.frames, carried[at_ed], volumes, volume.covers_cycle)
     if volumes[at_es, HeartPart.LV] >= volumes[at_ed, HeartPart.LV]:
         said.insert(0, "the left ventricle is not smaller at ES than at ED")
     return CineResult(

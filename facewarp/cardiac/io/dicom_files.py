@@ -53,7 +53,8 @@ def find_dicom(place: Path) -> DicomFiles:
     """The DICOM files of a folder at any depth, or the file itself."""
     if place.is_file():
         return DicomFiles((place,) if is_dicom(place) else (), ())
-    files, others = [], []
+    files: list[Path] = []
+    others: list[Path] = []
     for path in sorted(p for p in place.rglob("*") if p.is_file()):
         if path.name not in _SKIPPED and not path.name.startswith("."):
             (files if is_dicom(path) else others).append(path)

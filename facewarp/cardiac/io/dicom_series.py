@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from facewarp.cardiac.io.acquisitions import choose_cine
 from facewarp.cardiac.io.dicom_files import find_dicom
 from facewarp.cardiac.io.dicom_frames import read_images, read_pixels
-from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.io.slice_stack import SliceImage, assemble
 from facewarp.cardiac.io.timing import ReadOptions
+from facewarp.cardiac.io.volume import Volume
 from facewarp.errors import FacewarpError
 
 

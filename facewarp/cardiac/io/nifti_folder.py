@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from facewarp.cardiac.io.acquisitions import choose_cine
 from facewarp.cardiac.io.nifti_reader import is_nifti, read_volume, sidecar, stem
-from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.io.slice_stack import SliceImage, assemble
 from facewarp.cardiac.io.timing import ReadOptions, settle_timing
+from facewarp.cardiac.io.volume import Volume
 from facewarp.errors import FacewarpError
 
 _LABELS: Final = re.compile(
@@ -151,7 +151,9 @@ def _in_time(volumes: list[Volume]) -> tuple[list[Volume], list[str], list[float
     if numbers is not None:
         return [volumes[i] for i in np.argsort(numbers)], [], None
     if any(not _NUMBER.search(name) for name in names):
-        said = "no file tells the time of its phase: the phases are in the order of the files' names"
+        said = (
+            "no file tells the time of its phase: the phases are in the order of the files' names"
+        )
         return volumes, [said], None
     return volumes, [], None
 

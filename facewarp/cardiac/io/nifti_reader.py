@@ -131,7 +131,9 @@ def _open(path: Path) -> tuple[Any, ArrayProxy]:
             head = file.read(_HEAD)
             kind = _kind(head)
             if kind is None:
-                raise FacewarpError("this is not a NIfTI file", path, "Give a .nii or .nii.gz file.")
+                raise FacewarpError(
+                    "this is not a NIfTI file", path, "Give a .nii or .nii.gz file."
+                )
             misnamed = packed != path.name.lower().endswith(".gz")
             content = head + file.read() if misnamed else head
         raw = kind.from_fileobj(BytesIO(head[: kind.sizeof_hdr]), check=False)
@@ -189,9 +191,7 @@ def _damaged(path: Path, error: Exception) -> FacewarpError:
     )
 
 
-def _values(
-    raw: Any, proxy: ArrayProxy, shape: tuple[int, ...], path: Path
-) -> NDArray[np.float32]:
+def _values(raw: Any, proxy: ArrayProxy, shape: tuple[int, ...], path: Path) -> NDArray[np.float32]:
     dtype = raw.get_data_dtype()
     if dtype.names is not None or dtype.kind == "c":
         raise FacewarpError("the voxels are colours or complex numbers", path, "Give grey values.")

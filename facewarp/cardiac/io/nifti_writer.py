@@ -9,9 +9,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.io.placement import FloatArray, straightened
-from facewarp.system.atomic_files import written
 from facewarp.cardiac.io.volume import Volume
 from facewarp.system.atomic_files import written
 

@@ -88,9 +88,7 @@ def place_volume(
         )
     if shear_cosine(affine) > MAX_SHEAR_COSINE:
         warnings.append(shear_warning(affine, int(header["qform_code"])))
-    return Placement(
-        affine, oriented, conflicting, spacing_from, orientation_from, tuple(warnings)
-    )
+    return Placement(affine, oriented, conflicting, spacing_from, orientation_from, tuple(warnings))
 
 
 def shear_cosine(affine: FloatArray) -> float:
@@ -107,9 +105,10 @@ def shear_warning(affine: FloatArray, qform_code: int) -> str:
         if qform_code > 0
         else "cannot read such files without a qform"
     )
+    digits = 1 if degrees >= 1 else 3
     return (
-        f"the axes are sheared by {degrees:.{1 if degrees >= 1 else 3}f} degrees: world coordinates are followed, but "
-        f"programs built on ITK {itk}"
+        f"the axes are sheared by {degrees:.{digits}f} degrees: world coordinates are followed, "
+        f"but programs built on ITK {itk}"
     )
 
 
@@ -228,7 +227,9 @@ def _qform(header: Any, path: Path, pixdim: FloatArray) -> FloatArray:
     return affine
 
 
-def _apart(one: FloatArray, other: FloatArray, shape: tuple[int, ...]) -> tuple[float, float] | None:
+def _apart(
+    one: FloatArray, other: FloatArray, shape: tuple[int, ...]
+) -> tuple[float, float] | None:
     """Degrees and mm by which two affines differ over a volume; None where they agree."""
     a, b = (m[:3, :3] / np.linalg.norm(m[:3, :3], axis=0) for m in (one, other))
     angle = float(np.degrees(np.arccos(np.clip((np.trace(a.T @ b) - 1) / 2, -1, 1))))

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.io.placement import (
     MAX_SHEAR_COSINE,
     SPACING_FIX,
@@ -29,6 +28,7 @@ from facewarp.cardiac.io.placement import (
     times,
 )
 from facewarp.cardiac.io.timing import GRAVE, ReadOptions, is_cycle, settle_timing
+from facewarp.cardiac.io.volume import Volume
 from facewarp.errors import FacewarpError
 
 FloatArray = NDArray[np.float64]
@@ -255,9 +255,7 @@ def _sort_phases(slices: list[list[SliceImage]], place: Path, said: list[str]) -
     raise FacewarpError(what, place, "Keep one acquisition of each slice.")
 
 
-def _refuse_twice(
-    slices: list[list[SliceImage]], name: str, key: _Key, place: Path
-) -> None:
+def _refuse_twice(slices: list[list[SliceImage]], name: str, key: _Key, place: Path) -> None:
     for z, members in enumerate(slices):
         usual = (float(key(members[-1]) or 0) - float(key(members[0]) or 0)) / len(members)
         for one, other in pairwise(members):
@@ -396,8 +394,8 @@ def _step_s(slices: list[list[SliceImage]], said: list[str]) -> float | None:
         steps, step = steps * 1000, step * 1000
     if steps.max() / max(steps.min(), 1e-9) - 1 > _SPREAD:
         said.append(
-            f"phases are {1000 * steps.min():.1f} to {1000 * steps.max():.1f} ms apart, differently "
-            f"from slice to slice: {1000 * step:.1f} ms is used"
+            f"phases are {1000 * steps.min():.1f} to {1000 * steps.max():.1f} ms apart, not the "
+            f"same in every slice: {1000 * step:.1f} ms is used"
         )
     return step
 

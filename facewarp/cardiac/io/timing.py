@@ -116,8 +116,8 @@ def settle_timing(
     span = None if step is None else step * phases
     if span is not None and span / cycle - 1 > GRAVE:
         what = (
-            f"{phases} phases of {1000 * (step or 0):.1f} ms take {1000 * span:.0f} ms, longer than "
-            f"the heartbeat of {1000 * cycle:.0f} ms that {cycle_from} tells"
+            f"{phases} phases of {1000 * (step or 0):.1f} ms take {1000 * span:.0f} ms, longer "
+            f"than the heartbeat of {1000 * cycle:.0f} ms that {cycle_from} tells"
         )
         raise FacewarpError(what, place, RATE_FIX)
     return Timing(step, step_from, cycle, cycle_from, (*warnings, *_gap(step, phases, cycle)))

@@ -44,9 +44,7 @@ class HeartModel(Protocol):
         """Fields ``(B, 3, *field_shape)`` from part probabilities."""
 
 
-def find_window(
-    model: HeartModel, volume: Volume, phase: int = 0, turn: FloatArray | None = None
-) -> ModelGrid:
+def around_heart(model: HeartModel, volume: Volume, phase: int, turn: FloatArray) -> ModelGrid:
     """The window around the heart in a volume or cine: all slices, and a margin around the heart.
 
     The model looks at the middle of the stack through the window it was trained with, and again
@@ -56,21 +54,7 @@ def find_window(
         model: a heart model.
         volume: the volume or cine.
         phase: which phase to look at.
-        turn: order and direction of the axes; by default what the picture and the file tell, see
-            :func:`~facewarp.cardiac.motion.orientation.find_orientation`.
-
-    Raises:
-        FacewarpError: it sees no heart there.
-    """
-    if turn is None:
-        from facewarp.cardiac.motion.orientation import find_orientation
-
-        turn = find_orientation(model, volume, phase).turn
-    return around_heart(model, volume, phase, turn)
-
-
-def around_heart(model: HeartModel, volume: Volume, phase: int, turn: FloatArray) -> ModelGrid:
-    """The window around the heart with the axes in a given order and direction.
+        turn: order and direction of the axes; see `ModelGrid.around`.
 
     Raises:
         FacewarpError: the model sees no heart there.

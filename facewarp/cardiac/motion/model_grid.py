@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.io.placement import orthonormal
 from facewarp.cardiac.io.volume import Volume
 from facewarp.core.fields import sample
@@ -113,8 +112,10 @@ class ModelGrid:
         linear = self.to_volume[:3, :3]
         turn = np.zeros((3, 3))
         # of all ways to pair the axes the one with the largest product: the same for any spacing
-        axes = list(max(permutations(range(3)), key=lambda p: np.abs(linear[p, range(3)]).prod()))
-        turn[axes, range(3)] = np.sign(linear[axes, range(3)])
+        ways = [np.array(way) for way in permutations(range(3))]
+        columns = np.arange(3)
+        axes = max(ways, key=lambda way: float(np.abs(linear[way, columns]).prod()))
+        turn[axes, columns] = np.sign(linear[axes, columns])
         return turn
 
     @cached_property

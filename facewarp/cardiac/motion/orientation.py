@@ -12,10 +12,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.cardiac.motion.model_grid import ModelGrid, short_axis_order, stack_turns, told_fit
 from facewarp.cardiac.io.volume import Volume
+from facewarp.cardiac.motion.heart_roi import (
+    SEEN,
+    HeartModel,
+    around_heart,
+    stack_window,
+    window_parts,
+)
+from facewarp.cardiac.motion.model_grid import ModelGrid, short_axis_order, stack_turns, told_fit
 from facewarp.cardiac.parts import HeartPart
-from facewarp.cardiac.motion.heart_roi import SEEN, HeartModel, around_heart, stack_window, window_parts
 from facewarp.errors import FacewarpError
 
 FloatArray = NDArray[np.float64]
@@ -88,6 +94,20 @@ def find_orientation(model: HeartModel, volume: Volume, phase: int = 0) -> Orien
     return Orientation(turns[best], scores[best], scores[best] - max(others), bool(against))
 
 
+def find_window(model: HeartModel, volume: Volume, phase: int = 0) -> ModelGrid:
+    """The window around the heart, lying as the picture and the file tell.
+
+    Args:
+        model: a heart model.
+        volume: the volume or cine.
+        phase: which phase to look at.
+
+    Raises:
+        FacewarpError: the model sees no heart there.
+    """
+    return around_heart(model, volume, phase, find_orientation(model, volume, phase).turn)
+
+
 def with_slices_seen(model: HeartModel, volume: Volume, phase: int = 0) -> Volume:
     """The volume with the heart's slices along z, where the voxels do not tell their axis.
 
@@ -114,7 +134,7 @@ def with_slices_seen(model: HeartModel, volume: Volume, phase: int = 0) -> Volum
 def _scores(
     model: HeartModel, volume: Volume, phase: int, turns: Sequence[FloatArray]
 ) -> list[float]:
-    """How sure the model is of the heart in each direction of the axes, with what the file tells."""
+    """How sure the model is in each direction of the axes, with what the file tells added."""
     told = short_axis_order(volume.affine, volume.stack_axis)
     window = _first_seen(model, volume, phase, told)
     centre = (np.asarray(window.shape[::-1]) - 1) / 2
