@@ -149,8 +149,8 @@ def _plausibility(result: CineResult) -> tuple[Flag, ...]:
 
 def _geometry(result: CineResult) -> Flag:
     of_place = ("pixdim", "axes", "sform", "spacing", "base", "beside the others", "apart")
-    said = [text for text in result.warnings if any(word in text for word in of_place)]
-    said += [text for text in result.warnings if text == TURNED]
+    texts = dict.fromkeys((*result.cine.volume.warnings, *result.warnings))
+    said = [text for text in texts if text == TURNED or any(word in text for word in of_place)]
     value = "; ".join(said) or "consistent"
     meaning = "whether the file contradicts itself about spacing and orientation"
     return Flag("geometry", "look" if said else "ok", value, meaning)
