@@ -81,7 +81,7 @@ class CineResult:
     @property
     def inputs(self) -> dict[str, str]:
         """What each input that a number depends on is from; "" where nothing tells it."""
-        told = dict(self.cine.volume.sources)
+        told = dict(self.cine.volume.origins)
         known = self.indices.heart_rate_bpm is not None
         told["heart rate"] = told.pop("RR interval", "") or ("span of phases" if known else "")
         return {

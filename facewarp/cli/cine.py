@@ -77,6 +77,19 @@ def cine(
             help="Say in indices.json whose it is: number, name, birth, sex, study of the DICOM.",
         ),
     ] = False,
+    mesh: Annotated[
+        bool,
+        typer.Option(
+            "--mesh", help="Write moving surfaces in mm: mesh_NN.vtp, mesh.pvd, mesh.glb."
+        ),
+    ] = False,
+    dicom_out: Annotated[
+        bool,
+        typer.Option(
+            "--dicom-out",
+            help="Write DICOM SEG, SR and PDF under the study and patient of the DICOM read.",
+        ),
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(help="Patients worked on beside each other.", min=1, max=256)
     ] = None,
@@ -95,7 +108,8 @@ def cine(
     Writes into DIR/PATIENT: labels_4d.nii.gz on the cine's own grid,
     field_ed_to_NN.nii.gz and field_NN_to_ed.nii.gz (ITK displacement fields)
     and jacobian_4d.nii.gz, curves.csv, strain.csv, indices.json, sheet.png, cine.gif and
-    report.html, a page to read and to print.
+    report.html, a page to read and to print. --dicom-out adds seg_NN.dcm, measurements.dcm
+    and report.dcm, which hold the patient's name and number as the scan does.
 
     End-diastole and end-systole are those of ACDC's Info.cfg, or where the
     left ventricle is largest and smallest. One patient that cannot be read
@@ -108,8 +122,8 @@ def cine(
     Examples:
       facewarp cine patient090_4d.nii.gz --out hearts/
       facewarp cine training/patient001 training/patient002 --out hearts/
-      facewarp cine dicom/sa_stack/ --out hearts/
       facewarp cine study/ --series "SAX stress" --out hearts/
+      facewarp cine dicom/sa_stack/ --out hearts/ --dicom-out --mesh
       facewarp cine scan.nii.gz --labels ed.nii.gz --ed 1 --json
       facewarp cine training/ --out hearts/ --workers 4
       facewarp cine patients.txt --out /shared/hearts --ray auto
@@ -142,6 +156,8 @@ def cine(
         report,
         movie.value,
         identity,
+        mesh,
+        dicom_out,
     )
     count = workers or 1
     threads = max((os.cpu_count() or 1) // count, 1) if count > 1 or ray is not None else None

@@ -139,7 +139,7 @@ class Show:
         """Write the frames kept for it, with every effect, as one picture."""
         from facewarp.drawing.contact_sheet import contact_sheet
         from facewarp.media.frames import Frame
-        from facewarp.media.image_writer import ImageWriter
+        from facewarp.media.images.writer import ImageWriter
 
         columns = ["frame", *(caption for caption, _, _ in SCENES), "canonical"]
         rows = [f"{time:.1f} s" for time in SHEET_TIMES_S[: len(self._rows)]]

@@ -1,8 +1,9 @@
 """A frame and where frames come from: what every reader and writer speaks of."""
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -11,10 +12,20 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
-Kind = Literal["video", "image", "folder", "camera", "stream"]
+_log = logging.getLogger(__name__)
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+Image = NDArray[np.uint8]
+Kind = Literal["video", "image", "animation", "folder", "camera", "stream"]
+
+IMAGE_SUFFIXES = frozenset(
+    {
+        ".apng", ".avif", ".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".tif",
+        ".tiff", ".webp",
+    }
+)  # fmt: skip
+"""Pictures that are read and written."""
+READ_ONLY_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+"""Pictures that are read only; what is drawn on them is written as JPEG, or PNG with alpha."""
 STILL_RATE = Fraction(25)
 """Frames a second that pictures count as, which have no clock of their own."""
 
@@ -30,16 +41,31 @@ class Frame:
         index: 0-based position among the frames of the source's range.
         rotation: Degrees, clockwise, by which the stored picture was turned to stand upright:
             0, 90, 180 or 270.
+        alpha: (H, W) uint8, 255 = opaque, of pictures that have it; None where all is opaque.
+        path: The file it was read from, where a source has one for each frame; else None.
     """
 
     image: Image
     time: float
     index: int
     rotation: int = 0
+    alpha: Image | None = field(default=None, kw_only=True)
+    path: Path | None = field(default=None, kw_only=True)
 
     def with_image(self, image: Image) -> "Frame":
-        """The same moment with another picture (H, W, 3), which a sink can be given."""
-        return replace(self, image=image)
+        """The same moment with another picture (H, W, 3), which a sink can be given.
+
+        The alpha goes along where the sizes agree.
+        """
+        fits = self.alpha is not None and self.alpha.shape == image.shape[:2]
+        return replace(self, image=image, alpha=self.alpha if fits else None)
+
+    def flattened(self) -> Image:
+        """The image (H, W, 3) as it looks on black, for what holds no alpha."""
+        if self.alpha is None:
+            return self.image
+        opaque = (self.image.astype(np.uint16) * self.alpha[..., None] + 127) // 255
+        return opaque.astype(np.uint8)
 
 
 class Source(ABC):
@@ -50,7 +76,8 @@ class Source(ABC):
 
     Attributes:
         path: The file or folder; the device of a camera, the address of a stream.
-        kind: "video", "image", "folder", "camera" or "stream".
+        kind: "video", "image", "animation" (a file of several pictures), "folder", "camera" or
+            "stream".
         size: (width, height) px of the upright picture; of the first one for a folder.
         rate: Average frames a second, exact; `STILL_RATE` for pictures.
         time_base: Seconds, the smallest step of the timestamps.
@@ -65,6 +92,7 @@ class Source(ABC):
         exhausted: Whether the last iteration came to the end of the file.
         is_live: Whether its frames come by the clock, wanted or not.
         notice: Why no frames come just now, such as "camera lost, waiting"; None for files.
+        notes: What a user should know of how it is read, each once.
     """
 
     kind: Kind
@@ -85,6 +113,13 @@ class Source(ABC):
         self.is_variable_rate = False
         self.truncated = False
         self.exhausted = False
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        """Tell the user, once, something about how this is read."""
+        if text not in self.notes:
+            self.notes.append(text)
+            _log.warning("%s: %s", self.path, text)
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""How a stored picture is turned to stand upright: display matrices of videos, EXIF of pictures."""
+"""How a stored picture comes to stand upright, and to fit: display matrices, EXIF, borders."""
 
 import math
 import struct
@@ -102,3 +102,25 @@ def orientation_of(picture: "av.VideoFrame") -> Orientation:
         if matrix is None
         else Orientation.from_display_matrix(bytes(cast(Any, matrix)))
     )
+
+
+def fit_within(image: Image, size: tuple[int, int]) -> Image:
+    """Letterbox a picture (H, W, 3) or (H, W): whole, centered, on black.
+
+    Args:
+        image: uint8.
+        size: (width, height) px of the result.
+    """
+    width, height = size
+    rows, columns = image.shape[:2]
+    if (columns, rows) == size:
+        return image
+    scale = min(width / columns, height / rows)
+    inner = max(1, round(columns * scale)), max(1, round(rows * scale))
+    small = cv2.resize(
+        image, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    )
+    canvas = np.zeros((height, width, *image.shape[2:]), np.uint8)
+    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+    canvas[top : top + inner[1], left : left + inner[0]] = small
+    return canvas

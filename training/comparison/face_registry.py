@@ -20,7 +20,7 @@ from facewarp.training.baselines.faces.thin_plate import dense_field, face_mesh
 from facewarp.training.baselines.faces.unregistered import rest
 from facewarp.training.comparison.result_table import Skipped, sorted_out
 from facewarp.training.config.presets import PRESETS
-from facewarp.training.evaluation.face_methods import FaceMethod, GuidedMethod, RivalMethod
+from facewarp.training.evaluation.face_methods import BaselineMethod, FaceMethod, GuidedMethod
 
 WEIGHTS = "model.safetensors"
 POSTS = ("polyaffine", "add", "compose")
@@ -95,13 +95,13 @@ def _method(name: str, sources: Sources) -> FaceMethod | Skipped:
             return Skipped(name, "not trained", command)
         return _guided(name, path, posts)
     if name == "unregistered":
-        return RivalMethod(name, rest)
+        return BaselineMethod(name, rest)
     if name == "dis":
-        return RivalMethod(name, dis_flow())
+        return BaselineMethod(name, dis_flow())
     if name == "facemesh-tps":
         if sources.landmarker is None:
             return Skipped(name, "no landmark model", "--landmarker face_landmarker.task")
-        return RivalMethod(
+        return BaselineMethod(
             name, face_mesh(sources.landmarker), sha256=file_sha256(sources.landmarker)
         )
     if name in ("flownets", "flownetc") and sources.flownet is not None:
@@ -109,7 +109,7 @@ def _method(name: str, sources: Sources) -> FaceMethod | Skipped:
         if published.config.kind == name:
             size = sum(p.numel() for p in published.parameters())
             flow = partial(flow_field, published)
-            return RivalMethod(f"{name} (published)", flow, size, file_sha256(sources.flownet))
+            return BaselineMethod(f"{name} (published)", flow, size, file_sha256(sources.flownet))
     return _trained(name, sources)
 
 
@@ -122,9 +122,11 @@ def _trained(name: str, sources: Sources) -> FaceMethod | Skipped:
     if name in networks.NETWORKS:
         net = networks.load(path, name)
         size = sum(p.numel() for p in net.parameters())
-        return RivalMethod(name, partial(flow_field, net), size, file_sha256(path))
+        return BaselineMethod(name, partial(flow_field, net), size, file_sha256(path))
     regressor = ShapeRegressor.load(path)
-    return RivalMethod(name, regress_and_drift(regressor), regressor.parameters, file_sha256(path))
+    return BaselineMethod(
+        name, regress_and_drift(regressor), regressor.parameters, file_sha256(path)
+    )
 
 
 def regress_and_drift(

@@ -167,8 +167,8 @@ def _middle(parts: NDArray[np.uint8]) -> tuple[int, tuple[slice, slice]]:
 
 def _tile(image: NDArray[np.float32], parts: NDArray[np.uint8], caption: str) -> NDArray[np.uint8]:
     """A slice with the outlines of its parts, under a caption."""
-    grey = (np.clip(image, 0, 1) * 255).astype(np.uint8)
-    drawn = cv2.resize(grey, _TILE, interpolation=cv2.INTER_CUBIC)
+    gray = (np.clip(image, 0, 1) * 255).astype(np.uint8)
+    drawn = cv2.resize(gray, _TILE, interpolation=cv2.INTER_CUBIC)
     drawn = np.repeat(np.asarray(drawn, np.uint8)[..., None], 3, axis=2)
     for part in HeartPart:
         share = cv2.resize((parts == part).astype(np.float32), _TILE, interpolation=cv2.INTER_CUBIC)

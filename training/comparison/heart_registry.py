@@ -19,7 +19,12 @@ from facewarp.training.baselines.hearts.voxelmorph import INSTALL
 from facewarp.training.comparison.result_table import Skipped, sorted_out
 from facewarp.training.config.presets import PRESETS
 from facewarp.training.dataloading.heart_data import heart_grid
-from facewarp.training.evaluation.heart_methods import OURS, GuidedMethod, HeartMethod, RivalMethod
+from facewarp.training.evaluation.heart_methods import (
+    OURS,
+    BaselineMethod,
+    GuidedMethod,
+    HeartMethod,
+)
 
 WEIGHTS = "model.safetensors"
 VARIANTS = tuple(name for name in PRESETS if name.startswith("acdc-paper"))
@@ -87,13 +92,13 @@ def _method(name: str, sources: HeartSources) -> HeartMethod | Skipped:
             return Skipped(name, "not trained", command)
         return GuidedMethod(load(path), name)
     if name == "unregistered":
-        return RivalMethod(name, _rest)
+        return BaselineMethod(name, _rest)
     if name == "lcc-demons":
-        return RivalMethod(name, _demons)
+        return BaselineMethod(name, _demons)
     if name == "elastix":
         if not elastix.is_installed():
             return Skipped(name, "itk-elastix is not installed", elastix.INSTALL)
-        return RivalMethod(name, _elastix)
+        return BaselineMethod(name, _elastix)
     return _trained(name, sources)
 
 
@@ -113,7 +118,7 @@ def _trained(name: str, sources: HeartSources) -> HeartMethod | Skipped:
         return [net(*pair)[0].numpy() for pair in pairs]
 
     size = sum(p.numel() for p in net.parameters())
-    return RivalMethod(name, find, heart_grid(PRESETS["acdc"].model), size, file_sha256(path))
+    return BaselineMethod(name, find, heart_grid(PRESETS["acdc"].model), size, file_sha256(path))
 
 
 def _rest(fixed: Volume, moving: Volume, spacing_mm: Array3, both: bool) -> list[Volume]:

@@ -37,6 +37,8 @@ class Settings:
         report: whether the page is written.
         movie: format of the moving picture.
         identity: whether ``indices.json`` says whose DICOM it was, under ``run``.
+        mesh: whether moving surfaces are written.
+        dicom_out: whether DICOM objects are written under the cine's own study.
     """
 
     model: str = "heart"
@@ -52,6 +54,8 @@ class Settings:
     report: bool = True
     movie: Literal["gif", "webm", "none"] = "gif"
     identity: bool = False
+    mesh: bool = False
+    dicom_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,11 +139,14 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
     from facewarp.cardiac.cine import analyse_cine
     from facewarp.cardiac.io.dicom_files import dicom_files
     from facewarp.cardiac.io.dicom_frames import identity_of
+    from facewarp.cardiac.export.dicom_study import check_dicom_out
     from facewarp.cardiac.report.result_folder import write_result
 
     if job.threads is not None:
         torch.set_num_threads(job.threads)
     settings = job.settings
+    if settings.dicom_out:
+        check_dicom_out(job.source)
     about = _about(job)  # of the files as they are read, not as they may be later
     result = analyse_cine(
         job.source,
@@ -163,6 +170,8 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
         fields=settings.fields,
         report=settings.report,
         movie=settings.movie,
+        mesh=settings.mesh,
+        dicom_out=settings.dicom_out,
         run=run,
         progress=lambda share: progress(0.7 + 0.3 * share),
     )

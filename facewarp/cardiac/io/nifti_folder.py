@@ -130,8 +130,8 @@ def _phases(volumes: list[Volume], folder: Path, options: ReadOptions) -> Volume
         time_step_s=timing.step_s,
         cycle_s=timing.cycle_s,
         warnings=(*first.warnings, *said, *timing.warnings),
-        sources={
-            **first.sources,
+        origins={
+            **first.origins,
             "time step": timing.step_from,
             "RR interval": timing.cycle_from,
             "phase order": "trigger times" if triggers is not None else "names of the files",
@@ -181,7 +181,7 @@ def _slices(volumes: list[Volume], folder: Path, options: ReadOptions) -> Volume
         replace(options, spacing_mm=None),
         [*known, *said],
     )
-    return replace(found, oriented=volumes[0].oriented)
+    return replace(found, oriented=volumes[0].oriented, sources=())
 
 
 def _images_of(

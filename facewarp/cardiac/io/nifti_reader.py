@@ -88,11 +88,11 @@ def read_volume(
         phase = f" of phase {bad[0][0] + 1}" if values.ndim == 4 else ""
         what = f"{len(bad)} voxels are NaN or infinite, the first in slice {bad[0][1] + 1}{phase}"
         raise FacewarpError(what, place, "Replace them, or export the file again.")
-    timing, sources = Timing(), {"spacing": where.spacing_from}
-    sources["orientation"] = where.orientation_from
+    timing, origins = Timing(), {"spacing": where.spacing_from}
+    origins["orientation"] = where.orientation_from
     if len(shape) == 4 and not labels:
         timing = _timing(raw, shape[3], place, options)
-        sources |= {"time step": timing.step_from, "RR interval": timing.cycle_from}
+        origins |= {"time step": timing.step_from, "RR interval": timing.cycle_from}
     return Volume(
         data,
         where.affine,
@@ -103,7 +103,7 @@ def read_volume(
         oriented=where.oriented,
         cycle_s=timing.cycle_s,
         conflicting=where.conflicting,
-        sources=sources,
+        origins=origins,
     )
 
 

@@ -110,7 +110,7 @@ def _save_like(
     pixdim = header["pixdim"].copy()
     header.set_data_shape(data.shape[::-1])
     header["pixdim"] = pixdim
-    if like.conflicting or like.is_sheared or like.sources.get("spacing") == "--spacing":
+    if like.conflicting or like.is_sheared or like.origins.get("spacing") == "--spacing":
         code = max(int(header["sform_code"]), int(header["qform_code"]), 1)
         header["pixdim"][1:4] = np.linalg.norm(like.file_affine[:3, :3], axis=0)
         _set_place(header, like.file_affine, code)

@@ -152,7 +152,8 @@ def assemble(
     header.set_zooms((*np.linalg.norm(affine[:3, :3], axis=0), timing.step_s or 1.0))
     header.set_sform(affine, 1)
     header.set_qform(straightened(affine), 1)
-    sources = {
+    frames = tuple(tuple((m[t].file, m[t].frame) for m in slices) for t in range(count))
+    origins = {
         "spacing": "--spacing" if options.spacing_mm else "pixel spacing and slice positions",
         "orientation": "positions and directions of the slices",
         "phase order": order,
@@ -167,7 +168,8 @@ def assemble(
         header,
         place,
         cycle_s=timing.cycle_s,
-        sources=sources,
+        origins=origins,
+        sources=() if aside_px.any() else frames,
     )
 
 

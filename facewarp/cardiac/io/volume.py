@@ -31,7 +31,9 @@ class Volume:
         oriented: whether the file tells how the scan lay in the patient.
         cycle_s: seconds from R wave to R wave, where something other than the phases tells it.
         conflicting: whether sform and qform of the file differ: outputs get the affine in both.
-        sources: what spacing, orientation, time step and RR interval are from, by their names.
+        origins: what spacing, orientation, time step and RR interval are from, by their names.
+        sources: file and number (from 0) of the DICOM frame of every slice of every phase,
+            ``[phase][slice]``; empty where the volume is from elsewhere.
     """
 
     data: NDArray[Any]
@@ -44,7 +46,8 @@ class Volume:
     oriented: bool = True
     cycle_s: float | None = None
     conflicting: bool = False
-    sources: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
+    sources: tuple[tuple[tuple[Path, int], ...], ...] = ()
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -96,7 +99,9 @@ class Volume:
         data = self.data.transpose(*range(lead), *(lead + 2 - axis for axis in order[::-1]))
         affine = self.affine[:, [*order, 3]]
         x, y, z = (self.axes[axis] for axis in order)
-        return replace(self, data=np.ascontiguousarray(data), affine=affine, axes=(x, y, z))
+        sources = self.sources if order == [0, 1, 2] else ()
+        data = np.ascontiguousarray(data)
+        return replace(self, data=data, affine=affine, axes=(x, y, z), sources=sources)
 
     def with_axes_of(self, other: "Volume") -> "Volume":
         """The same with its axes in the order that another volume's have."""

@@ -66,24 +66,24 @@ def around_heart(model: HeartModel, volume: Volume, phase: int, turn: FloatArray
         middle = (low + high) / 2
         away_mm = (middle - (np.asarray(full[::-1]) - 1) / 2) * spacing
         cx, cy, cz = (grid.to_volume @ np.append(middle, 1.0))[:3].tolist()
-        centre = (cx, cy, cz)
+        center = (cx, cy, cz)
         if np.abs(away_mm[:2]).max() < _MARGIN_MM / 2:
             break
-        grid = ModelGrid.around(volume, full, spacing, centre, turn)
+        grid = ModelGrid.around(volume, full, spacing, center, turn)
     wanted = (high - low) + 2 * _MARGIN_MM / np.asarray(spacing)
     width, height = (
         min(max(int(np.ceil(n / _TILE)) * _TILE, _LEAST), most)
         for n, most in zip(wanted[:2].tolist(), full[:0:-1], strict=True)
     )
     multiple = math.lcm(2, model.config.grain[0])
-    return stack_window(volume, (height, width), spacing, centre, turn=turn, multiple=multiple)
+    return stack_roi(volume, (height, width), spacing, center, turn=turn, multiple=multiple)
 
 
-def stack_window(
+def stack_roi(
     volume: Volume,
     size: tuple[int, int],
     spacing_mm: Array3,
-    centre_vox: Array3,
+    center_vox: Array3,
     depth: int | None = None,
     turn: FloatArray | None = None,
     multiple: int = 2,
@@ -94,18 +94,18 @@ def stack_window(
         volume: the volume or cine.
         size: ``(H, W)`` px.
         spacing_mm: of the window, along x, y, z.
-        centre_vox: voxels ``(x, y, z)`` of the volume; along the stack its middle counts.
+        center_vox: voxels ``(x, y, z)`` of the volume; along the stack its middle counts.
         depth: slices; by default all of the volume's and one beyond each end, or more.
         turn: see :meth:`ModelGrid.around`.
         multiple: what the depth that isn't given is a multiple of.
     """
-    probe = ModelGrid.around(volume, (2, *size), spacing_mm, centre_vox, turn)
+    probe = ModelGrid.around(volume, (2, *size), spacing_mm, center_vox, turn)
     along = int(np.abs(probe.to_volume[:3, 2]).argmax())
     slices = volume.shape[::-1][along]
     needed = int(np.ceil(slices / abs(probe.to_volume[along, 2]) - 1e-6)) + 2
-    centre = np.asarray(centre_vox, dtype=np.float64)
-    centre[along] = (slices - 1) / 2
-    cx, cy, cz = centre.tolist()
+    center = np.asarray(center_vox, dtype=np.float64)
+    center[along] = (slices - 1) / 2
+    cx, cy, cz = center.tolist()
     depth = depth or needed + -needed % multiple
     return ModelGrid.around(volume, (depth, *size), spacing_mm, (cx, cy, cz), turn)
 

@@ -17,7 +17,7 @@ from facewarp.cardiac.motion.heart_roi import (
     SEEN,
     HeartModel,
     around_heart,
-    stack_window,
+    stack_roi,
     window_parts,
 )
 from facewarp.cardiac.motion.model_grid import ModelGrid, short_axis_order, stack_turns, told_fit
@@ -94,7 +94,7 @@ def find_orientation(model: HeartModel, volume: Volume, phase: int = 0) -> Orien
     return Orientation(turns[best], scores[best], scores[best] - max(others), bool(against))
 
 
-def find_window(model: HeartModel, volume: Volume, phase: int = 0) -> ModelGrid:
+def find_heart_roi(model: HeartModel, volume: Volume, phase: int = 0) -> ModelGrid:
     """The window around the heart, lying as the picture and the file tell.
 
     Args:
@@ -144,7 +144,7 @@ def _scores(
     model = model.on_grid((depth, side, side))
     scores = []
     for turn in turns:
-        grid = stack_window(volume, (side, side), window.spacing_mm, (cx, cy, cz), depth, turn)
+        grid = stack_roi(volume, (side, side), window.spacing_mm, (cx, cy, cz), depth, turn)
         sure = _certainty(model, volume, grid, phase)
         scores.append(sure + _WORTH * told_fit(volume.affine, turn))
     return scores

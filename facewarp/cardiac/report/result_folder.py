@@ -12,11 +12,18 @@ import numpy as np
 from PIL import Image
 
 from facewarp.cardiac.cine import CineResult
+from facewarp.cardiac.export.dicom_pdf import write_report_pdf
+from facewarp.cardiac.export.dicom_seg import write_segmentations
+from facewarp.cardiac.export.dicom_sr import write_measurements
+from facewarp.cardiac.export.dicom_study import study_of
+from facewarp.cardiac.export.gltf import write_gltf
+from facewarp.cardiac.export.surfaces import moving_surfaces
+from facewarp.cardiac.export.vtk_series import write_vtk_series
 from facewarp.cardiac.io.nifti_writer import write_field, write_labels, write_map
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.plots.figures import film, sheet
 from facewarp.cardiac.plots.movie import write_movie
-from facewarp.cardiac.report.page import write_report
+from facewarp.cardiac.report.page import report_page, write_report
 from facewarp.cardiac.report.quality_flags import quality_flags
 from facewarp.cardiac.report.reference_indices import true_indices
 from facewarp.cardiac.report.strain_table import strain_summary, write_strain
@@ -38,6 +45,8 @@ def write_result(
     fields: bool = True,
     report: bool = True,
     movie: Movie = "gif",
+    mesh: bool = False,
+    dicom_out: bool = False,
     run: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> None:
@@ -55,6 +64,10 @@ def write_result(
         fields: whether to write the fields and determinants.
         report: whether to write the page.
         movie: format of the moving picture.
+        mesh: whether to write the parts' moving surfaces, as ``mesh_NN.vtp``, ``mesh.pvd`` and
+            ``mesh.glb``.
+        dicom_out: whether to write ``seg_NN.dcm``, ``measurements.dcm`` and ``report.dcm`` under
+            the study that the cine was read from; they hold the patient's name.
         run: what ``indices.json`` shall tell of the run besides, under ``"run"``.
         progress: told the share of the work done, 0 to 1.
 
@@ -77,6 +90,10 @@ def write_result(
         jobs.append(pool.submit(_write_pictures, result, place, movie))
         if report:
             jobs.append(pool.submit(write_report, result, place / "report.html"))
+        if mesh:
+            jobs.append(pool.submit(_write_mesh, result, place))
+        if dicom_out:
+            jobs.append(pool.submit(_write_dicom, result, place))
         try:
             for done, job in enumerate(jobs, start=1):
                 job.result()
@@ -138,6 +155,25 @@ def _write_field(result: CineResult, place: Path, phase: int, to_ed: bool) -> No
 def _write_jacobian(result: CineResult, place: Path) -> None:
     path = place / "jacobian_4d.nii.gz"
     write_map(path, result.jacobian, result.cine.volume, "volume of tissue against ED")
+
+
+def _write_mesh(result: CineResult, place: Path) -> None:
+    frames, step = result.cine.frames, _step_s(result)
+    surfaces = moving_surfaces(result)
+    if not surfaces:
+        return
+    write_vtk_series(place, surfaces, frames, step)
+    shown = step or _CYCLE_S / len(frames)
+    times = [shown * phase for phase in range(len(frames))]
+    write_gltf(place / "mesh.glb", surfaces, result.ed, times, shown * len(frames))
+
+
+def _write_dicom(result: CineResult, place: Path) -> None:
+    study = study_of(result)
+    segmentations = write_segmentations(result, study, place)
+    said = result.warnings
+    write_measurements(result, study, segmentations, said, place / "measurements.dcm")
+    write_report_pdf(report_page(result), study, place / "report.dcm")
 
 
 def _write_pictures(result: CineResult, place: Path, movie: Movie) -> None:

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,8 +17,8 @@ from facewarp.cli.faces.effect_options import (
     MODE_HELP,
     PLUGIN_HELP,
     STYLE_HELP,
-    Drawn,
     EffectName,
+    EffectSelection,
     StyleModeName,
 )
 from facewarp.cli.model_options import Device, Engine, Thorough
@@ -31,6 +32,14 @@ if TYPE_CHECKING:
     from facewarp.media.frames import Frame, Image, Source
     from facewarp.media.pipeline import Pass
     from facewarp.media.sinks import Sink
+
+
+class AudioName(StrEnum):
+    """What becomes of the sound of a video."""
+
+    copy = "copy"
+    convert = "convert"
+    none = "none"
 
 
 def track(
@@ -109,6 +118,13 @@ def track(
     end: Annotated[
         float | None, typer.Option(metavar="SECOND", help="Where in a video to stop.")
     ] = None,
+    audio: Annotated[
+        AudioName,
+        typer.Option(
+            help="Sound of videos: copy (converted only where the file's kind needs it), convert "
+            "to AAC or Opus, or none."
+        ),
+    ] = AudioName.copy,
     engine: Engine = "auto",
     device: Device = "cpu",
     thorough: Thorough = False,
@@ -132,7 +148,7 @@ def track(
     from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.system.memory import keep_freed_memory
 
-    asked = Drawn(effect, texture, makeup, opacity, style, style_mode, each, plugin)
+    asked = EffectSelection(effect, texture, makeup, opacity, style, style_mode, each, plugin)
     output = output_of(ctx)
     drawn = asked.make(model, tags)
     jobs = _plan(inputs, out, data, asked.label, start, end)
@@ -151,7 +167,7 @@ def track(
     ) as tracker:
         for job in jobs:
             try:
-                results.append(_track(output, tracker, drawn, job))
+                results.append(_track(output, tracker, drawn, job, audio))
             except KeyboardInterrupt as stop:
                 if results:
                     stop.add_note(f"finished before: {len(results)} of {len(jobs)} inputs")
@@ -255,7 +271,9 @@ class _Tally:
         return sum(self.confidences) / len(self.confidences) if self.confidences else None
 
 
-def _track(output: Output, tracker: "FaceTracker", effect: "Effect", job: _Job) -> dict[str, Any]:
+def _track(
+    output: Output, tracker: "FaceTracker", effect: "Effect", job: _Job, audio: AudioName
+) -> dict[str, Any]:
     from facewarp.face.effects.factory import note_of
     from facewarp.face.tracking.record import record_of
     from facewarp.media.pipeline import run_pass
@@ -277,7 +295,9 @@ def _track(output: Output, tracker: "FaceTracker", effect: "Effect", job: _Job) 
 
     def pictures() -> "Sink":
         size = _size_of(effect, source, tracker.template)
-        return open_sink(job.target, like=source, size=size, comment=note_of(effect))
+        return open_sink(
+            job.target, like=source, size=size, audio=audio.value, comment=note_of(effect)
+        )
 
     records = partial(open_records, job.data, [source.path]) if job.data else None
     with output.progress(f"tracking {source.name}", source.frame_count) as advance:
@@ -295,6 +315,7 @@ def _track(output: Output, tracker: "FaceTracker", effect: "Effect", job: _Job) 
         "seconds": done.seconds,
         "fps": done.fps,
         "truncated": done.truncated,
+        "notes": source.notes,
     }
 
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from facewarp.face.boxes import Box, overlap, side_of
 from facewarp.face.crop import Crop
 from facewarp.face.face import Face
-from facewarp.face.similarity import joined, similarity
-from facewarp.face.tracking.registration import crop_of
+from facewarp.face.similarity import compose_affine, fit_similarity
+from facewarp.face.tracking.registration import crop_around
 from facewarp.face.tracking.smoothing import FaceSmoother
 
 SAME_FACE = 0.35
@@ -41,6 +41,8 @@ class TrackerConfig:
         search_every_s: how often to search it for small faces while there is none.
         search_beside_every_s: how often to search it for small faces beside those followed.
         remember_s: how long a lost face keeps its id.
+        offline: nothing waits for a frame: searches are exhaustive, and go on for as many faces as
+            there are when no more are followed, so that it is known how many were left out.
     """
 
     faces: int = 5
@@ -52,6 +54,16 @@ class TrackerConfig:
     search_every_s: float = 1.5
     search_beside_every_s: float = 8.0
     remember_s: float = 5.0
+    offline: bool = False
+
+
+OFFLINE = TrackerConfig(
+    look_every_s=0.2, search_every_s=0.5, search_beside_every_s=0.5, offline=True
+)
+"""For files, with `facewarp.face.tracking.lookback`, which holds as many frames back: nobody is
+unseen who is there for half a second, or with a face wider than a sixth for a fifth of one."""
+ALL_FACES = 10_000
+"""What ``--faces all`` asks for."""
 
 
 @dataclass
@@ -87,10 +99,10 @@ class Track:
         The crop, once chosen, goes along with eyes and nose: a mouth that opens does not move it.
         """
         if self._chosen is None:
-            self._chosen = self.face.landmarks, crop_of(self.face.landmarks)
+            self._chosen = self.face.landmarks, crop_around(self.face.landmarks)
         landmarks, crop = self._chosen
-        moved = similarity(landmarks[_RIGID], self.face.landmarks[_RIGID] + 0.5 * self.step)
-        self._asked = Crop(joined(moved, crop.matrix), crop.shape)
+        moved = fit_similarity(landmarks[_RIGID], self.face.landmarks[_RIGID] + 0.5 * self.step)
+        self._asked = Crop(compose_affine(moved, crop.matrix), crop.shape)
         return self._asked
 
     def move(self, face: Face, time: float) -> None:

@@ -20,14 +20,24 @@ from av.video.stream import VideoStream
 from facewarp.errors import FacewarpError
 from facewarp.live.interfaces import CapturedFrame
 from facewarp.media.frames import Frame, Image, Source
-from facewarp.media.orientation import orientation_of
-from facewarp.media.video.color_conversion import RGBReader
-from facewarp.media.video.container import FrameClock, clock_origin, picture_stream
+from facewarp.media.video.color_conversion import description_of
+from facewarp.media.video.container import (
+    READ_TAGS,
+    FrameClock,
+    clock_origin,
+    fraction,
+    promised_end,
+)
+from facewarp.media.video.deinterlace import Deinterlacer
+from facewarp.media.video.frame_conversion import FrameConverter, pixel_aspect
+from facewarp.media.video.stream_info import StreamInfo, choose_video_stream
 
 _log = logging.getLogger(__name__)
 
 SCHEMES = ("http", "https", "rtmp", "rtmps", "rtp", "rtsp", "rtsps", "srt", "tcp", "udp")
 """What an address may begin with."""
+_LIVE_SCHEMES = ("rtmp", "rtmps", "rtp", "rtsp", "rtsps", "srt", "tcp", "udp")
+"""Servers that send at the pace of a camera, also what has a length, such as a recorder's files."""
 
 _PROTOCOLS = ",".join((*SCHEMES, "crypto", "httpproxy", "tls"))  # a playlist can't name local files
 _TIMEOUT_S = (10.0, 5.0)  # to connect, and for each picture
@@ -43,9 +53,12 @@ _LOW_DELAY = {
 class StreamSource(Source):
     """An address as a source of frames, connected once this is made.
 
-    A file, which has a length, is read to its end, its frames at its own times. Anything else is
-    live: a frame's time is when it came, in seconds after the first, and where the stream breaks
-    off, iterating connects anew until it is closed, while `notice` says so.
+    A file over HTTP, which has a length, is read to its end, its frames at its own times; where it
+    breaks off before, that is told, and it is `truncated`. Anything else is live: a frame's time is
+    when it came, in seconds after the first, and where the stream breaks off, iterating connects
+    anew until it is closed or the length it promised is reached, while `notice` says so.
+
+    Images have square pixels.
 
     Args:
         address: Beginning with one of `SCHEMES`. Name and password in it are never shown.
@@ -61,6 +74,8 @@ class StreamSource(Source):
         self._shown = shown_address(address)
         super().__init__(Path(self._shown))
         self._address, self._timeout_s = address, timeout_s
+        self._promised: tuple[float, float] | None = None
+        self._end_s = 0.0
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._container, stream = self._connect()
@@ -94,9 +109,12 @@ class StreamSource(Source):
                 self._container.close()
 
     def _describe(self, container: InputContainer, stream: VideoStream) -> None:
-        self.is_live = stream.duration is None and container.duration is None
-        self.rate = stream.average_rate or stream.guessed_rate or self.rate
-        self.time_base = stream.time_base or self.time_base
+        has_length = stream.duration is not None or container.duration is not None
+        scheme = self._shown.partition("://")[0].lower()
+        self.is_live = not has_length or scheme in _LIVE_SCHEMES
+        self._promised = promised_end(container, stream) if has_length else None
+        self.rate = fraction(stream.average_rate) or fraction(stream.guessed_rate) or self.rate
+        self.time_base = fraction(stream.time_base) or self.time_base
         if self.is_live:
             stream.thread_type = "SLICE"  # threads that each take a picture delay them
         else:
@@ -105,10 +123,28 @@ class StreamSource(Source):
             self.duration_s, self.frame_count = float(length), stream.frames or None
 
     def _file(self) -> Iterator[Frame]:
-        self.exhausted = False
-        for index, (image, seconds, turn) in enumerate(self._read()):
-            yield Frame(image, seconds, index, turn)
-        self.exhausted = not self._closed.is_set()
+        self.exhausted = self.truncated = False
+        count = 0
+        for image, seconds, turn in self._read():
+            yield Frame(image, seconds, count, turn)
+            count += 1
+        if self._closed.is_set():
+            return
+        self.exhausted = True
+        if self._is_short():
+            self.truncated = True
+            promised = self._promised[0] if self._promised else 0.0
+            self.note(
+                f"the stream broke off: {count} frames came, up to {self._end_s:.1f} s "
+                f"of {promised:.1f} s"
+            )
+
+    def _is_short(self) -> bool:
+        """Whether less came than was promised."""
+        if self._promised is None:
+            return False
+        promised_s, margin_s = self._promised
+        return promised_s - self._end_s > margin_s
 
     def _live(self) -> Iterator[Frame]:
         index = 0
@@ -123,6 +159,9 @@ class StreamSource(Source):
                     zero = stamp if zero is None else zero
                     yield CapturedFrame(image, stamp - zero, index, turn, stamp)
                     index += 1
+                if self._promised is not None and not self._is_short():
+                    self.exhausted = not self._closed.is_set()
+                    return
             except FacewarpError as error:
                 _log.debug("%s", error)
             if self._closed.is_set():
@@ -153,11 +192,25 @@ class StreamSource(Source):
         self, container: InputContainer, stream: VideoStream
     ) -> Iterator[tuple[Image, float, int]]:
         """Each picture upright, with its time and turn; damaged ones are left out."""
+        crop = StreamInfo.of(container).crops.get(stream.index)
+        convert = FrameConverter(crop, pixel_aspect(stream), size=None)
         origin = clock_origin(container)
+        for picture in self._timed(container, stream):
+            if told := description_of(picture):
+                self.note(told)
+            image, turn = convert(picture)
+            yield image, float((picture.pts or 0) * self.time_base - origin), turn.degrees
+
+    def _timed(self, container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
+        """Progressive pictures with strictly increasing timestamps."""
         clock = FrameClock(self.time_base, self.rate)
-        to_rgb: RGBReader | None = None
-        size, faults = (0, 0), 0
-        packets = container.demux(stream)
+        origin = clock_origin(container)
+        progressive = Deinterlacer(
+            self.time_base,
+            lambda: self.note("the video is interlaced: deinterlaced, one picture a frame"),
+        )
+        self._end_s = 0.0
+        packets, faults = container.demux(stream), 0
         while faults < _MOST_FAULTS:
             try:
                 packet = next(packets, None)
@@ -171,15 +224,13 @@ class StreamSource(Source):
                 _log.debug("%s: %s", self._shown, error)
                 pictures, faults = [], faults + 1
             for picture in pictures:
-                if to_rgb is None or size != (picture.width, picture.height):
-                    size = (picture.width, picture.height)
-                    to_rgb = RGBReader(size)
-                turn = orientation_of(picture)
-                ticks = clock.ticks(picture.pts, picture.dts)
-                seconds = float(ticks * self.time_base - origin)
-                yield turn.upright(to_rgb(picture)), seconds, turn.degrees
+                picture.pts = clock.ticks(picture.pts, picture.dts)
+                end = picture.pts + (picture.duration or clock.period)
+                self._end_s = float(end * self.time_base - origin)
+                yield from progressive(picture)
             if packet is None or packet.size == 0:
-                return
+                break
+        yield from progressive.flush()
 
     def _connect(self) -> tuple[InputContainer, VideoStream]:
         try:
@@ -187,12 +238,12 @@ class StreamSource(Source):
                 self._address,
                 timeout=self._timeout_s,
                 container_options={**_LOW_DELAY, "protocol_whitelist": _PROTOCOLS},
-                metadata_errors="replace",
+                **READ_TAGS,
             )
         except (av.FFmpegError, OSError, ValueError) as error:
             raise self._refused(error) from None  # what it says holds the password
         try:
-            return container, picture_stream(container, self._shown)
+            return container, choose_video_stream(container, self._shown)
         except BaseException:
             container.close()
             raise

@@ -2,7 +2,8 @@
 
 What a video's tags leave open, players guess differently. So nothing is guessed here: a copy is
 written with the matrix and the tags it was read with, and looks in every player as its original
-does. Only full range becomes limited range, which all players know and the tag says.
+does. Full range becomes limited range, which all players know and the tag says. HDR and wide gamut
+become BT.709 (see `tone_mapping`), in which effects are painted.
 """
 
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from facewarp.media.frames import Image
+from facewarp.media.video.tone_mapping import ToneMapper, describe, key_of, needs_mapping
 
 # Without these swscale takes a short cut that darkens every channel by 1 to 1.5 of 255 and
 # repeats chroma instead of interpolating it; planar RGB is its quickest way with them.
@@ -46,8 +48,8 @@ class Color:
 
     @classmethod
     def of(cls, picture: av.VideoFrame) -> "Color":
-        """The tags of a decoded picture; BT.709 for those that are not YUV."""
-        if picture.format.is_rgb or picture.colorspace not in _WEIGHTS:
+        """The tags of what is read from a picture; BT.709 for those that are not YUV, or HDR."""
+        if picture.format.is_rgb or picture.colorspace not in _WEIGHTS or _is_mapped(picture):
             return cls()
         return cls(int(picture.colorspace), int(picture.color_primaries), int(picture.color_trc))
 
@@ -62,9 +64,14 @@ class RGBReader:
     def __init__(self, size: tuple[int, int]) -> None:
         self._size = size
         self._reformatter = VideoReformatter()
+        self._mapper: ToneMapper | None = None
 
     def __call__(self, picture: av.VideoFrame) -> Image:
         """(H, W, 3) uint8 RGB, contiguous, from a picture of any format."""
+        if _is_mapped(picture):
+            if self._mapper is None or self._mapper.key != key_of(picture):
+                self._mapper = ToneMapper(picture)
+            return _merged(self._mapper(picture))
         if (
             picture.format.name in ("yuv420p", "yuvj420p")
             and (picture.width, picture.height) == self._size
@@ -86,16 +93,15 @@ class RGBReader:
         planar = self._reformatter.reformat(
             picture, width, height, "gbrp", interpolation=_TO_RGB, threads=1
         )
-        green, blue, red = (_pixels(plane) for plane in planar.planes)
-        return cv2.merge((red, green, blue))
+        return _merged(planar)
 
 
 class YUVWriter:
-    """RGB to limited-range yuv420p pictures with the tags of `colour`."""
+    """RGB to limited-range yuv420p pictures with the tags of `color`."""
 
-    def __init__(self, colour: Color) -> None:
-        self._colour = colour
-        self._from_rgb = _from_rgb_matrix(colour.matrix, is_full=False)
+    def __init__(self, color: Color) -> None:
+        self._color = color
+        self._from_rgb = _from_rgb_matrix(color.matrix, is_full=False)
 
     def __call__(self, image: Image) -> av.VideoFrame:
         """From (H, W, 3) uint8 RGB of even size; the image is only read."""
@@ -106,16 +112,37 @@ class YUVWriter:
         fine, coarse = (cv2.transform(rgb, self._from_rgb) for rgb in (image, half))
         for channel, plane in enumerate(picture.planes):
             _pixels(plane)[:] = cv2.extractChannel(coarse if channel else fine, channel)
-        picture.colorspace = self._colour.matrix
+        picture.colorspace = self._color.matrix
         picture.color_range = ColorRange.MPEG
         return picture
 
     def tag(self, codec: av.VideoCodecContext) -> None:
         """Writes the tags into an encoder that is not open yet."""
         codec.color_range = ColorRange.MPEG
-        codec.colorspace = self._colour.matrix
-        codec.color_primaries = self._colour.primaries
-        codec.color_trc = self._colour.transfer
+        codec.colorspace = self._color.matrix
+        codec.color_primaries = self._color.primaries
+        codec.color_trc = self._color.transfer
+
+
+def description_of(picture: av.VideoFrame) -> str | None:
+    """Return how the colours of a picture are changed by reading it; None where they are not."""
+    bits = max(component.bits for component in picture.format.components)
+    if _is_mapped(picture):
+        name = describe(int(picture.color_primaries), int(picture.color_trc))
+        return f"the video is {name}: read as BT.709, tone-mapped, with 8 bits a channel"
+    if bits > 8:
+        return f"the video has {bits} bits a channel: read and written with 8"
+    return None
+
+
+def _is_mapped(picture: av.VideoFrame) -> bool:
+    return needs_mapping(int(picture.color_primaries), int(picture.color_trc))
+
+
+def _merged(planar: av.VideoFrame) -> Image:
+    """(H, W, 3) from a picture of the format "gbrp"."""
+    green, blue, red = (_pixels(plane) for plane in planar.planes)
+    return cv2.merge((red, green, blue))
 
 
 def _pixels(plane: VideoPlane) -> NDArray[np.uint8]:

@@ -4,17 +4,35 @@ import itertools
 import re
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import Any, Final, Protocol, cast
 
 import av
 from av.container import InputContainer
 from av.format import Flags
-from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from facewarp.errors import FacewarpError
 
+
+class SupportsRatio(Protocol):
+    """A ratio of two integers: a Fraction, or an AVRational of PyAV."""
+
+    @property
+    def numerator(self) -> int:
+        """What stands above the line."""
+
+    @property
+    def denominator(self) -> int:
+        """What stands below it."""
+
+
 COPY_AGAIN = "Copy, download or record it again."
+READ_TAGS: Final[dict[str, Any]] = (
+    {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+)
+"""For `av.open`: tags that are no UTF-8 don't end reading, as is always so from PyAV 19 on."""
+
+_MOST_WAIT_S = 10  # before the first picture of an MP4; what is more is a clock that started before
 _TEXT_FORMATS = ("tty",)  # FFmpeg plays any .txt as the screen of an old terminal
 
 
@@ -28,7 +46,7 @@ def open_container(path: Path) -> InputContainer:
         container = av.open(
             str(path.absolute()),
             container_options={"protocol_whitelist": "file"},
-            metadata_errors="replace",
+            **READ_TAGS,
         )
     except PermissionError as error:
         raise FacewarpError("the file may not be read", path, "Check its permissions.") from error
@@ -40,47 +58,60 @@ def open_container(path: Path) -> InputContainer:
     return container
 
 
-def picture_stream(container: InputContainer, path: Path | str) -> VideoStream:
-    """The stream of moving pictures, set to decode on all cores.
+def fraction(value: SupportsRatio | None) -> Fraction | None:
+    """Return a rate or time base of PyAV as a Fraction; None where it is unknown or 0.
 
-    Raises:
-        FacewarpError: There is only sound, or no decoder for the pictures.
+    Up to PyAV 18 they are Fractions, from 19 on its own AVRational, which prints differently and
+    is 0 over 1 where older releases have None.
     """
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            break
-    else:
-        what = "there is only sound" if container.streams.audio else "there are no pictures"
-        raise FacewarpError(f"{what} in this file", path, "Give a file with video.")
-    if stream.codec_context is None:
-        what = "there is no decoder for the video's pictures"
-        raise FacewarpError(what, path, f"Try: ffmpeg -i {path} converted.mp4")
-    stream.thread_type = "AUTO"
-    return stream
+    if value is None or not value.numerator or not value.denominator:
+        return None
+    return Fraction(value.numerator, value.denominator)
 
 
 def clock_origin(container: InputContainer) -> Fraction:
-    """The container's time, in seconds, that counts as 0.
+    """Return the container's time, in seconds, that counts as 0.
 
-    0, except in formats whose clock starts anywhere, such as MPEG-TS: there the first timestamp.
+    Broadcasts start anywhere, and a dump of a stream or a part cut out of a longer recording begins
+    where it was cut: there the first timestamp. In MP4 and MOV a short wait before the first
+    picture is meant, and kept.
     """
-    starts_anywhere = container.format.flags & cast(int, Flags.ts_discont.value)
-    if starts_anywhere and container.start_time is not None:
-        return Fraction(container.start_time, av.time_base)
-    return Fraction(0)
+    if container.start_time is None:
+        return Fraction(0)
+    start = Fraction(container.start_time, av.time_base)
+    if container.format.flags & cast(int, Flags.ts_discont.value):
+        return start
+    least = _MOST_WAIT_S if "mp4" in container.format.name else 0
+    return start if start > least else Fraction(0)
+
+
+def length_of(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    """Return the length the file tells of its pictures, else of all, in seconds from its origin."""
+    time_base = fraction(stream.time_base)
+    if stream.duration is not None and time_base is not None:
+        return stream.duration * time_base
+    if container.duration is None:
+        return None
+    length = Fraction(container.duration, av.time_base)
+    if "matroska" in container.format.name:  # there it is the last time, not a length
+        length -= clock_origin(container)
+    return length
 
 
 def promised_end(container: InputContainer, stream: VideoStream) -> tuple[float, float] | None:
     """Where the file says its pictures end and how far off that may be, in seconds; or None."""
-    margin = max(0.25, 2.0 / float(stream.average_rate or 25))
-    if stream.duration is not None and stream.time_base is not None:
-        ticks = (stream.start_time or 0) + stream.duration
-        return float(ticks * stream.time_base - clock_origin(container)), margin
+    margin = max(0.25, 2.0 / float(fraction(stream.average_rate) or 25))
+    origin = clock_origin(container)
+    length = length_of(container, stream)
+    if stream.duration is not None and length is not None:
+        start = (stream.start_time or 0) * (fraction(stream.time_base) or 0)
+        return float(length + start - origin), margin
     if tag := re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", "")):
         hours, minutes, seconds = tag.groups()
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds), margin
-    if container.duration is not None:  # of what lasts longest, which may be the sound
-        return container.duration / av.time_base, max(2.0, margin)
+        end = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        return end - float(origin), margin
+    if length is not None:  # of what lasts longest, which may be the sound
+        return float(length), max(2.0, margin)
     return None
 
 
@@ -134,8 +165,8 @@ def is_variable_rate(stream: VideoStream) -> bool:
         times = [entry.timestamp for entry in entries]
         steps = [later - earlier for earlier, later in itertools.pairwise(times)]
         return max(steps) - min(steps) > max(1, 0.1 * min(steps))
-    average, base = stream.average_rate, stream.base_rate
-    if not average or not base:
+    average, base = fraction(stream.average_rate), fraction(stream.base_rate)
+    if average is None or base is None:
         return False
     # Interlaced formats give the rate of fields as their base.
     return all(abs(base / average - ratio) > 0.01 for ratio in (1, 2))

@@ -97,7 +97,7 @@ frames refer to, arithmetic coding. About as small as with "superfast", in 0.6 o
 H264 = (
     Encoder(
         "libx264",
-        {"preset": "ultrafast", "crf": "16", "x264-params": _X264},
+        {"preset": "ultrafast", "crf": "16", "forced-idr": "1", "x264-params": _X264},
         live={"crf": "18", "tune": "zerolatency", "x264-params": "deblock=0,0"},
     ),
     Encoder("libopenh264", bits_per_pixel=0.15),

@@ -3,7 +3,7 @@
 import itertools
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal, cast
@@ -17,21 +17,27 @@ from facewarp.errors import FacewarpError
 from facewarp.media.frames import Frame, Source
 from facewarp.media.orientation import orientation_of
 from facewarp.media.prefetch import ReadAhead, queue_depth
-from facewarp.media.video.color_conversion import Color, RGBReader
+from facewarp.media.video.color_conversion import Color, description_of
 from facewarp.media.video.container import (
     COPY_AGAIN,
     FrameClock,
-    clock_origin,
+    fraction,
     is_variable_rate,
+    length_of,
     open_container,
-    picture_stream,
     promised_end,
 )
+from facewarp.media.video.deinterlace import Deinterlacer
+from facewarp.media.video.frame_conversion import FrameConverter, pixel_aspect, sizes_in
+from facewarp.media.video.stream_info import StreamInfo, choose_video_stream, other_video_streams
+from facewarp.media.video.timeline import Timeline
 
 _log = logging.getLogger(__name__)
 
 _SEEK_BACK_S = (0.0, 2.0, 10.0)
 _ROUNDING_S = 1e-6
+_FILE_TAGS = ("title", "creation_time", "date", "artist", "album", "copyright")
+_STREAM_TAGS = ("title", "language")
 
 
 class VideoSource(Source):
@@ -39,9 +45,14 @@ class VideoSource(Source):
 
     Attributes:
         orientation: How the stored pictures are turned.
-        colour: The colour tags of the stored pictures.
+        color: The colour tags of the images, with which a copy is written.
         sample_aspect: Width of a stored pixel over its height; 1 for nearly all videos.
         end_time: Where the last frame that was read ends, in seconds.
+        timeline: The clock of pictures and sound.
+        sound_indices: The streams of sound that go with the pictures.
+        codecs: Stream index -> name of its codec, with a decoder or without.
+        file_tags: Title, creation time and the like of the file, for a copy.
+        stream_tags: Title and language of the pictures.
     """
 
     kind: Literal["video"] = "video"
@@ -50,35 +61,65 @@ class VideoSource(Source):
         super().__init__(path)
         self.start, self.end = start, end
         self.end_time = 0.0
+        self.sample_aspect = self._aspect = Fraction(1)
         self._faults, self._count, self._reached_end = 0, 0, False
         self._readers: list[ReadAhead[Frame]] = []
         with open_container(path) as container:
-            stream = picture_stream(container, path)
+            stream = choose_video_stream(container, path)
+            self._info = StreamInfo.of(container)
+            self._index = stream.index
+            sound = self._info.sound_of(container, stream)
+            self.sound_indices = tuple(track.index for track in sound)
+            self.codecs = self._info.codecs
+            self.has_audio = bool(sound)
+            self.file_tags = _kept(container.metadata, _FILE_TAGS)
+            self.stream_tags = _kept(stream.metadata, _STREAM_TAGS)
+            self.timeline = Timeline.of(container, path, stream.index, self.sound_indices)
             first = next(self._decode(container, stream), None)
             if first is None:
                 raise FacewarpError("no picture could be decoded", path, COPY_AGAIN)
             self._describe(container, stream, first)
+            self._tell_of_streams(container, stream)
         if start is not None and self.duration_s is not None and start >= self.duration_s:
             what = f"start is {start:g} s, but the video ends at {self.duration_s:.2f} s"
             raise FacewarpError(what, path, "Start earlier.")
+
+    def use_square_pixels(self) -> None:
+        """Scale images so that their pixels are square, as what is shown live has to be."""
+        if self.sample_aspect != 1:
+            self._aspect, self.sample_aspect = self.sample_aspect, Fraction(1)
+            self._measure()
 
     def _describe(
         self, container: InputContainer, stream: VideoStream, first: av.VideoFrame
     ) -> None:
         self.orientation = orientation_of(first)
         self.rotation = self.orientation.degrees
-        self._stored_size = (first.width, first.height)
-        self.size = self.orientation.turned_size(self._stored_size)
-        self.colour = Color.of(first)
-        self.sample_aspect = stream.sample_aspect_ratio or Fraction(1)
-        self.time_base = stream.time_base or self.time_base
-        self.rate = stream.average_rate or stream.guessed_rate or stream.base_rate or self.rate
+        self.color = Color.of(first)
+        self.sample_aspect = pixel_aspect(stream)
+        stored = (first.width, first.height), self.orientation
+        self._stored = [stored, *sizes_in(self.path, container, stream)]
+        self._measure()
+        self.time_base = fraction(stream.time_base) or self.time_base
+        rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+        self.rate = next(filter(None, map(fraction, rates)), self.rate)
         self.is_variable_rate = is_variable_rate(stream)
-        self.has_audio = bool(container.streams.audio)
-        if stream.duration is not None:
-            self.duration_s = float(stream.duration * self.time_base)
-        elif container.duration is not None:
-            self.duration_s = container.duration / av.time_base
+        self._measure_time(container, stream)
+        if converted := description_of(first):
+            self.note(converted)
+
+    def _measure(self) -> None:
+        """Find the size of the images: that of the largest pictures of the file."""
+        converter = self._converter()
+        sizes = [converter.size_of(size, turn) for size, turn in self._stored]
+        self.size = max(sizes, key=lambda size: size[0] * size[1])
+
+    def _measure_time(self, container: InputContainer, stream: VideoStream) -> None:
+        if self.timeline.duration_s is not None:
+            self.duration_s = self.timeline.duration_s
+        else:
+            length = length_of(container, stream)
+            self.duration_s = None if length is None else float(length)
         self.frame_count = stream.frames or None
         is_part = self.start is not None or self.end is not None
         if self.duration_s is not None and (is_part or not stream.frames):
@@ -112,10 +153,10 @@ class VideoSource(Source):
         for back in (*_SEEK_BACK_S, None) if start else (None,):
             self._faults = 0
             with open_container(self.path) as container:
-                stream = picture_stream(container, self.path)
+                stream = self._stream(container)
                 if back is not None and not self._seek(container, stream, start - back):
                     continue
-                timed = self._timed(container, stream)
+                timed = self._timed(container, stream, start - (back or 0.0))
                 first = next(timed, None)
                 if back is None or (first is not None and first[1] <= start):
                     pictures = itertools.chain([] if first is None else [first], timed)
@@ -124,16 +165,23 @@ class VideoSource(Source):
                         self._report_faults(container, stream)
                     return
 
+    def _stream(self, container: InputContainer) -> VideoStream:
+        stream = container.streams[self._index]
+        assert isinstance(stream, VideoStream)
+        stream.thread_type = "AUTO"
+        return stream
+
     def _in_range(self, pictures: Iterator[tuple[av.VideoFrame, float]]) -> Iterator[Frame]:
-        to_rgb = RGBReader(self._stored_size)
+        convert = self._converter(self.size)
         earliest = self.start - _ROUNDING_S if self.start else -math.inf
         count = 0
         for picture, time in pictures:
             if self.end is not None and time >= self.end:
                 break
             if time >= earliest:
-                image = self.orientation.upright(to_rgb(picture))
-                yield Frame(image, time, count, self.rotation)
+                image, turn = convert(picture)
+                self._tell_of_size(convert.size_of((picture.width, picture.height), turn))
+                yield Frame(image, time, count, turn.degrees)
                 count += 1
         else:
             self._reached_end = True
@@ -141,10 +189,31 @@ class VideoSource(Source):
             raise FacewarpError("the video has no frames in the range asked for", self.path)
         self._count = count
 
+    def _converter(self, size: tuple[int, int] | None = None) -> FrameConverter:
+        return FrameConverter(self._info.crops.get(self._index), self._aspect, size=size)
+
+    def _tell_of_size(self, size: tuple[int, int]) -> None:
+        if size != self.size:
+            width, height = self.size
+            self.note(f"the pictures change size: all are shown within {width}x{height}")
+
+    def _tell_of_streams(self, container: InputContainer, stream: VideoStream) -> None:
+        others = other_video_streams(container, stream)
+        if others:
+            sizes = ", ".join(f"{other.width}x{other.height}" for other in others)
+            self.note(
+                f"of {len(others) + 1} video streams number {stream.index} is read "
+                f"({stream.width}x{stream.height}); left out: {sizes}"
+            )
+        for second, step in self.timeline.jumps:
+            self.note(f"the clock jumps by {step:+.1f} s at {second:.2f} s; time goes on there")
+
     def _seek(self, container: InputContainer, stream: VideoStream, time: float) -> bool:
+        if self.timeline.is_joined:
+            return True  # read from the start, decoded from the last key picture before
         if container.format.flags & cast(int, Flags.no_timestamps.value):
             return False
-        target = (clock_origin(container) + Fraction(max(time, 0.0))) / self.time_base
+        target = (self.timeline.origin + Fraction(max(time, 0.0))) / self.time_base
         try:
             container.seek(int(target), stream=stream)
         except (av.FFmpegError, OSError) as error:
@@ -153,20 +222,32 @@ class VideoSource(Source):
         return True
 
     def _timed(
-        self, container: InputContainer, stream: VideoStream
+        self, container: InputContainer, stream: VideoStream, start: float
     ) -> Iterator[tuple[av.VideoFrame, float]]:
-        """Pictures with strictly increasing times."""
-        origin = clock_origin(container)
+        """Progressive pictures with strictly increasing times."""
+        origin = self.timeline.origin
         clock = FrameClock(self.time_base, self.rate)
-        for picture in self._decode(container, stream):
+        progressive = Deinterlacer(
+            self.time_base,
+            lambda: self.note("the video is interlaced: deinterlaced, one picture a frame"),
+        )
+        first_byte = self.timeline.key_position(start) if self.timeline.is_joined else 0
+        for picture in self._decode(container, stream, first_byte):
             ticks = clock.ticks(picture.pts, picture.dts)
             end = ticks + (picture.duration or clock.period)
             self.end_time = float(end * self.time_base - origin)
-            yield picture, float(ticks * self.time_base - origin)
+            picture.pts = ticks
+            for whole in progressive(picture):
+                yield whole, float((whole.pts or 0) * self.time_base - origin)
+        for whole in progressive.flush():
+            yield whole, float((whole.pts or 0) * self.time_base - origin)
 
-    def _decode(self, container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
+    def _decode(
+        self, container: InputContainer, stream: VideoStream, first_byte: int = 0
+    ) -> Iterator[av.VideoFrame]:
         """Every picture that can be had, in the order shown; counts what could not."""
         packets = container.demux(stream)
+        on_clock = self.timeline.corrector()
         was_flushed = False
         while not was_flushed:
             try:
@@ -176,19 +257,23 @@ class VideoSource(Source):
                 self._faults += 1
                 packet = None  # no more will come, but the decoder still holds pictures
             was_flushed = packet is None or packet.size == 0
+            at_joint = packet is not None and self.timeline.is_joint(packet)
             try:
-                if packet is not None:
-                    self._faults += packet.is_corrupt
+                if packet is not None and packet.size:
+                    if (packet.pos or 0) < first_byte:
+                        continue
+                    self._faults += packet.is_corrupt and not at_joint
+                    on_clock(packet)
                 pictures = stream.decode(packet)
             except (av.FFmpegError, OSError) as error:
                 _log.debug("%s: decoding: %s", self.path, error)
-                self._faults += 1
+                self._faults += not at_joint
                 continue
             yield from pictures
 
     def _report_faults(self, container: InputContainer, stream: VideoStream) -> None:
         """Warns where the file promised more than it held."""
-        promised_s, margin_s = promised_end(container, stream) or (0.0, 0.0)
+        promised_s, margin_s = self._promised_end(container, stream) or (0.0, 0.0)
         is_short = promised_s - self.end_time > margin_s
         self.truncated = is_short or self._faults > 0
         if is_short:
@@ -201,3 +286,14 @@ class VideoSource(Source):
                 "%s: the file is damaged: %d frames could be read, errors: %d",
                 *(self.path, self._count, self._faults),
             )
+
+    def _promised_end(
+        self, container: InputContainer, stream: VideoStream
+    ) -> tuple[float, float] | None:
+        if self.timeline.duration_s is not None:  # every packet was seen
+            return None
+        return promised_end(container, stream)
+
+
+def _kept(tags: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    return {name: tags[name] for name in names if name in tags}

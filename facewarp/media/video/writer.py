@@ -8,6 +8,7 @@ import av
 import cv2
 import numpy as np
 from av.codec.context import Flags
+from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from facewarp.errors import FacewarpError
@@ -15,7 +16,7 @@ from facewarp.media.frames import Frame, Source
 from facewarp.media.orientation import Orientation
 from facewarp.media.outputs import Output
 from facewarp.media.prefetch import WriteBehind, queue_depth
-from facewarp.media.video.audio_copy import AudioCopy
+from facewarp.media.video.audio_copy import AudioCopy, AudioMode
 from facewarp.media.video.color_conversion import Color, YUVWriter
 from facewarp.media.video.encoders import (
     CONTAINER_OPTIONS,
@@ -40,7 +41,9 @@ class VideoWriter(Output):
         like: The source whose timestamps, turn, colours and sound are taken over.
         size: (width, height) px of the upright frames; by default the source's.
         fps: Average frames a second where there is no video to take it from.
-        audio: Whether to carry the source's sound along.
+        audio: What becomes of the source's sound: "copy" carries it along, converting only what the
+            container can't hold; "convert" converts to what the container is made for; "none"
+            leaves it out. True and False stand for the first and the last.
         live: Whether it is recorded while it happens: encoded quickly rather than small, and
             written so that what there is plays even if the process is killed or the disk fills up.
         comment: What the file's metadata says of it.
@@ -53,7 +56,7 @@ class VideoWriter(Output):
         like: Source | None = None,
         size: tuple[int, int] | None = None,
         fps: float | None = None,
-        audio: bool = True,
+        audio: AudioMode | bool = "copy",
         live: bool = False,
         comment: str | None = None,
     ) -> None:
@@ -65,9 +68,9 @@ class VideoWriter(Output):
         self._size = size or (like.size if like else (0, 0))
         self._rate = Fraction(fps).limit_denominator(1001) if fps else _rate_of(like)
         self._orientation = Orientation()
-        colour = Color()
+        color = Color()
         if self._like:
-            colour = self._like.colour
+            color = self._like.color
             if self._size == self._like.size:
                 self._orientation = self._like.orientation
         width, height = self._size
@@ -75,7 +78,7 @@ class VideoWriter(Output):
         self._stored_size = self._orientation.turned_size((width + width % 2, height + height % 2))
         self._encoder = choose_encoder(target.suffix.lower(), self._stored_size, self._rate)
         self._time_base = self._encoder.time_base(like.time_base if like else Fraction(1, 90_000))
-        self._to_yuv = YUVWriter(colour)
+        self._to_yuv = YUVWriter(color)
         self._held: av.VideoFrame | None = None
         self._last_pts: int | None = None
         self._shift: float | None = None if like and like.start is not None else 0.0
@@ -90,7 +93,7 @@ class VideoWriter(Output):
             container_options=(LIVE_CONTAINER_OPTIONS if live else CONTAINER_OPTIONS).get(name, {}),
         )
         try:
-            self._open(audio)
+            self._open("none" if audio is False else "copy" if audio is True else audio)
         except BaseException as error:
             self._drop()
             if isinstance(error, av.FFmpegError | OSError):
@@ -99,7 +102,7 @@ class VideoWriter(Output):
         depth = queue_depth(3 * width * height)
         self._thread = WriteBehind(self._write, self._finish, depth, f"encode {target.name}")
 
-    def _open(self, audio: bool) -> None:
+    def _open(self, audio: AudioMode) -> None:
         width, height = self._stored_size
         stream = self._container.add_stream(
             self._encoder.name,
@@ -118,8 +121,12 @@ class VideoWriter(Output):
             stream.set_display_matrix(self._orientation.display_matrix(self._stored_size))
         if self._like and self._size == self._like.size and self._like.sample_aspect != 1:
             codec.sample_aspect_ratio = self._like.sample_aspect
-        if self._like and self._like.has_audio and audio:
-            self._audio = AudioCopy(self._like.path, self._container, self._like.start)
+        if self._like:
+            self._container.metadata.update(self._like.file_tags)
+            stream.metadata.update(self._like.stream_tags)
+            if self._like.has_audio and audio != "none":
+                convert = audio == "convert"
+                self._audio = AudioCopy(self._like, self._container, convert=convert)
         if self._comment is not None:
             self._container.metadata["comment"] = self._comment
         self._container.start_encoding()
@@ -226,6 +233,17 @@ class VideoWriter(Output):
         self._held = None
         self.kept += 1
 
+    def _encode_last(self, end: int) -> None:
+        """Encodes the last frame; one that is held long as a key frame.
+
+        In MP4 a picture lasts until the one decoded after it begins: were B-frames decoded last,
+        their times would end the file.
+        """
+        period = 1 / (self._rate * self._time_base)
+        if self._held and self._last_pts is not None and end - self._last_pts > 1.5 * period:
+            self._held.pict_type = PictureType.I
+        self._encode_held(end)
+
     def _finish(self) -> None:
         """Runs in the encoding thread: from the last frame to the end of the file."""
         if self._last_pts is not None and self._shift is not None:
@@ -234,11 +252,12 @@ class VideoWriter(Output):
             if self._like and is_whole:
                 source_end = round(Fraction(self._like.end_time - self._shift) / self._time_base)
                 end = max(self._last_pts + 1, source_end)
-            self._encode_held(end)
+            self._encode_last(end)
             self._container.mux(self._stream.encode(None))
             if self._audio:
                 until = None if is_whole else float(end * self._time_base) + self._shift
                 self._audio.copy_until(until, self._shift)
+                self._audio.finish(self._shift)
         self._close_files()
 
     def _close_files(self) -> None:

@@ -13,7 +13,11 @@ from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.training.comparison.face_registry import ALL, Sources, chosen_methods, find_methods
 from facewarp.training.config.presets import FACE_CLASSES
-from facewarp.training.evaluation.face_methods import GuidedMethod, RivalMethod, polyaffine_by_parts
+from facewarp.training.evaluation.face_methods import (
+    BaselineMethod,
+    GuidedMethod,
+    polyaffine_by_parts,
+)
 
 TINY = ModelConfig(
     classes=FACE_CLASSES,
@@ -80,7 +84,7 @@ def test_a_model_of_something_else_is_refused() -> None:
 
 
 def test_a_rival_is_a_function() -> None:
-    method = RivalMethod("still", lambda fixed, moving: np.ones((2, *fixed.shape), np.float64))
+    method = BaselineMethod("still", lambda fixed, moving: np.ones((2, *fixed.shape), np.float64))
     found = method.register(*crops())
     assert found.field.dtype == torch.float32
     assert found.parts is None

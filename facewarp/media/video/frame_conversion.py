@@ -1,0 +1,140 @@
+"""From a decoded picture to the upright RGB image that is shown: cropped, turned, in proportion."""
+
+import logging
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from facewarp.media.frames import Image
+from facewarp.media.orientation import Orientation, fit_within, orientation_of
+from facewarp.media.video.color_conversion import RGBReader
+from facewarp.media.video.container import fraction, open_container
+from facewarp.media.video.stream_info import Crop
+
+_log = logging.getLogger(__name__)
+
+_SIZES_MAY_CHANGE = ("matroska,webm", "mpegts", "mpeg", "flv")
+_CHANGING_CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "libdav1d", "mpeg2video", "mpeg4")
+_LOOK_S = 3.0  # as long as it is looked for larger pictures in a file
+
+
+class FrameConverter:
+    """Decoded pictures of one stream to upright RGB images of one size, never out of proportion.
+
+    Args:
+        crop: What the container cuts off the stored pictures.
+        aspect: Width of a stored pixel over its height, which images are scaled by; 1 to leave
+            them as they are stored.
+        size: (width, height) px of all images; pictures of other sizes get black borders. None
+            for each its own.
+    """
+
+    def __init__(
+        self,
+        crop: Crop | None = None,
+        aspect: Fraction = Fraction(1),
+        *,
+        size: tuple[int, int] | None,
+    ) -> None:
+        self._crop, self._aspect, self._size = crop or Crop(), aspect, size
+        self._readers: dict[tuple[int, int], RGBReader] = {}
+
+    def __call__(self, picture: av.VideoFrame) -> tuple[Image, Orientation]:
+        """Return the image (H, W, 3) uint8 RGB, contiguous, and how it was stored."""
+        stored_size = (picture.width, picture.height)
+        if stored_size not in self._readers:
+            self._readers = {stored_size: RGBReader(stored_size)}
+        stored = self._readers[stored_size](picture)
+        orientation = orientation_of(picture)
+        image = orientation.upright(self._cropped(stored))
+        aspect = 1 / self._aspect if orientation.quarter_turns % 2 else self._aspect
+        image = resized(image, square_size((image.shape[1], image.shape[0]), aspect))
+        return (image if self._size is None else fit_within(image, self._size)), orientation
+
+    def size_of(self, stored_size: tuple[int, int], turn: Orientation) -> tuple[int, int]:
+        """Return (width, height) of the image of a stored picture, before it is given borders."""
+        size = self._crop.cropped_size(stored_size)
+        aspect = 1 / self._aspect if turn.quarter_turns % 2 else self._aspect
+        return square_size(turn.turned_size(size), aspect)
+
+    def _cropped(self, stored: Image) -> Image:
+        height, width = stored.shape[:2]
+        size = self._crop.cropped_size((width, height))
+        if size == (width, height):
+            return stored
+        left, top = self._crop.left, self._crop.top
+        return np.ascontiguousarray(stored[top : top + size[1], left : left + size[0]])
+
+
+def square_size(size: tuple[int, int], aspect: Fraction) -> tuple[int, int]:
+    """Return (width, height) for square pixels: the side that is too short grows, to be even.
+
+    Args:
+        size: (width, height) px as stored.
+        aspect: Width of a stored pixel over its height.
+    """
+    if aspect == 1 or aspect <= 0:
+        return size
+    width, height = size
+    if aspect > 1:
+        return 2 * round(width * aspect / 2), height
+    return width, 2 * round(height / aspect / 2)
+
+
+def resized(image: Image, size: tuple[int, int]) -> Image:
+    """Return an image scaled to (width, height), the same one where it has that size."""
+    height, width = image.shape[:2]
+    if (width, height) == size:
+        return image
+    shrinks = size[0] < width or size[1] < height
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, size, interpolation=method), np.uint8)
+
+
+def sizes_in(
+    path: Path, container: InputContainer, stream: VideoStream
+) -> list[tuple[tuple[int, int], Orientation]]:
+    """Return the (width, height) stored in a file, with their turns, by a look at its key pictures.
+
+    Empty for formats whose pictures all have one size. Looking ends after three seconds.
+    """
+    format_name, codec = container.format.name, stream.codec_context.name
+    if format_name not in _SIZES_MAY_CHANGE or codec not in _CHANGING_CODECS:
+        return []
+    sizes: dict[tuple[tuple[int, int], Orientation], None] = {}
+    until = time.monotonic() + _LOOK_S
+    for picture in _key_pictures(path, stream.index):
+        sizes[(picture.width, picture.height), orientation_of(picture)] = None
+        if time.monotonic() > until:
+            break
+    return list(sizes)
+
+
+def _key_pictures(path: Path, index: int) -> Iterator[av.VideoFrame]:
+    with open_container(path) as container:
+        stream = container.streams[index]
+        assert isinstance(stream, VideoStream)
+        stream.codec_context.skip_frame = "NONKEY"
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets)
+                if packet.is_keyframe or packet.size == 0:
+                    yield from stream.decode(packet)
+            except StopIteration:
+                return
+            except (av.FFmpegError, OSError) as error:
+                _log.debug("%s: looking for sizes: %s", path, error)
+                return
+
+
+def pixel_aspect(stream: VideoStream) -> Fraction:
+    """Return the width of a stored pixel over its height; 1 where nothing is said."""
+    return fraction(stream.sample_aspect_ratio) or Fraction(1)

@@ -1,0 +1,161 @@
+"""Which streams of a file belong together: the video stream to read, and the sound to go with it.
+
+PyAV tells neither programs, nor the cropping a container asks for, nor the name of a codec that has
+no decoder. FFmpeg's own description of a file, `av_dump_format`, tells all three.
+"""
+
+import logging
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import av.logging
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from facewarp.errors import FacewarpError
+
+_CODEC = re.compile(r"Stream #\d+:\d+\S*: \w+: (\w+)(?: \((\w+) / )?")
+_INDEX = re.compile(r"Stream #\d+:(\d+)")
+_CROP = re.compile(r"Frame Cropping: (\d+)/(\d+)/(\d+)/(\d+)")
+_NO_PICTURES = (
+    Disposition.attached_pic
+    | Disposition.timed_thumbnails
+    | Disposition.still_image
+    | Disposition.dependent
+)
+_log_level = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Crop:
+    """How much of each edge of the stored picture is not to be shown, in pixels."""
+
+    left: int = 0
+    right: int = 0
+    top: int = 0
+    bottom: int = 0
+
+    def cropped_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return (width, height) of what is left; of all where nothing would be."""
+        width, height = size[0] - self.left - self.right, size[1] - self.top - self.bottom
+        return (width, height) if width > 0 and height > 0 else size
+
+
+@dataclass(frozen=True)
+class StreamInfo:
+    """What FFmpeg's description of a file says beyond PyAV's attributes.
+
+    Attributes:
+        programs: Indices of the streams of each program; empty for files without programs.
+        codecs: Stream index -> name of its codec, or its four-character code if it has none.
+        crops: Stream index -> cropping asked for by the container.
+    """
+
+    programs: Sequence[frozenset[int]] = ()
+    codecs: Mapping[int, str] = field(default_factory=dict)
+    crops: Mapping[int, Crop] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, container: InputContainer) -> "StreamInfo":
+        """Read the description of an open file."""
+        with _described():
+            return cls.parse(cast(Any, container).dumps_format())  # its stubs leave it out
+
+    @classmethod
+    def parse(cls, description: str) -> "StreamInfo":
+        """Read a description as `av_dump_format` prints it."""
+        programs: list[set[int]] = []
+        codecs: dict[int, str] = {}
+        crops: dict[int, Crop] = {}
+        index = -1
+        is_in_program = False
+        for line in description.splitlines():
+            if re.match(r"\s+Program \d+", line):
+                programs.append(set())
+                is_in_program = True
+            elif re.match(r"\s+No Program", line):
+                is_in_program = False
+            elif found := _INDEX.search(line):
+                index = int(found[1])
+                if is_in_program:
+                    programs[-1].add(index)
+                if named := _CODEC.search(line):
+                    is_known = named[1] not in ("none", "unknown")
+                    codecs[index] = named[1] if is_known else named[2] or "unknown"
+            elif found := _CROP.search(line):
+                left, right, top, bottom = map(int, found.groups())
+                crops[index] = Crop(left, right, top, bottom)
+        return cls(tuple(map(frozenset, programs)), codecs, crops)
+
+    def codec_name(self, stream: av.stream.Stream) -> str:
+        """Return a name to show for the codec of a stream that may have no decoder."""
+        if stream.codec_context is not None:
+            return str(stream.codec_context.name)
+        return self.codecs.get(stream.index, "unknown")
+
+    def sound_of(self, container: InputContainer, video: VideoStream) -> list[AudioStream]:
+        """Return the sound tracks of the program of a video stream, in the order of the file."""
+        tracks = list(container.streams.audio)
+        for program in self.programs:
+            if video.index in program:
+                return [track for track in tracks if track.index in program]
+        return tracks
+
+
+def choose_video_stream(container: InputContainer, path: Path | str) -> VideoStream:
+    """Return the stream of moving pictures to read: the default one, else the largest.
+
+    Cover pictures, thumbnails and streams that only complete another one never count. It decodes
+    on all cores.
+
+    Raises:
+        FacewarpError: There is only sound, or no decoder for the pictures.
+    """
+    streams = [s for s in container.streams.video if not s.disposition & _NO_PICTURES]
+    if not streams:  # a file of one still picture
+        streams = [
+            s for s in container.streams.video if not s.disposition & Disposition.attached_pic
+        ]
+    if not streams:
+        what = "there is only sound" if container.streams.audio else "there are no pictures"
+        raise FacewarpError(f"{what} in this file", path, "Give a file with video.")
+    known = [stream for stream in streams if stream.codec_context is not None]
+    if not known:
+        name = StreamInfo.of(container).codec_name(streams[0])
+        what = f"there is no decoder for the video's pictures ({name})"
+        raise FacewarpError(what, path, f"Try: ffmpeg -i {path} converted.mp4")
+    marked = [stream for stream in known if stream.disposition & Disposition.default]
+    chosen = max(marked or known, key=lambda stream: (stream.width * stream.height, -stream.index))
+    chosen.thread_type = "AUTO"
+    return chosen
+
+
+def other_video_streams(container: InputContainer, chosen: VideoStream) -> list[VideoStream]:
+    """Return the streams of moving pictures that are left out when one is read."""
+    return [
+        stream
+        for stream in container.streams.video
+        if stream.index != chosen.index and not stream.disposition & _NO_PICTURES
+    ]
+
+
+@contextmanager
+def _described() -> Iterator[None]:
+    """Let FFmpeg describe files: it writes descriptions to its log, at the level "info"."""
+    quiet = logging.getLogger("libav")
+    with _log_level:
+        before, handlers = av.logging.get_level(), list(quiet.handlers)
+        quiet.addHandler(logging.NullHandler())
+        av.logging.set_level(av.logging.INFO)
+        try:
+            yield
+        finally:
+            av.logging.set_level(before)
+            quiet.handlers = handlers

@@ -1,0 +1,200 @@
+"""HDR and wide-gamut video as BT.709: what its transfer and primaries say, seen on a usual screen.
+
+Light is computed as ITU-R BT.2100 defines it for HLG and PQ, with diffuse white at 203 cd/m2 as
+BT.2408 recommends. What is dimmer than about half of that keeps its light; brighter light, up to
+1000 cd/m2, is rolled off by the curve of BT.2390 (EETF) into what BT.709 can show. The result is a
+table over three dimensions that FFmpeg's `lut3d` looks up.
+"""
+
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import av
+import numpy as np
+from av.filter import Graph
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+PQ: Final = 16
+HLG: Final = 18
+_BT709, _UNTAGGED, _BT2020 = 1, 2, 9
+_NAMES: Final = {PQ: "PQ", HLG: "HLG"}
+
+WHITE_CD_M2: Final = 203.0
+PEAK_CD_M2: Final = 1000.0
+_DISPLAY_GAMMA: Final = 2.4  # BT.1886
+_HLG_SYSTEM_GAMMA: Final = 1.2  # at 1000 cd/m2
+_STEPS: Final = 65
+
+# x, y of red, green and blue by H.273's number of the primaries; all with white D65.
+_PRIMARIES: Final = {
+    1: ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060)),
+    9: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)),
+    12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
+}
+_D65: Final = (0.3127, 0.3290)
+_LUMA_2020: Final = np.array([0.2627, 0.6780, 0.0593])
+_LUMA_709: Final = np.array([0.2126, 0.7152, 0.0722])
+
+
+def needs_mapping(primaries: int, transfer: int) -> bool:
+    """Whether RGB of these H.273 tags is not what BT.709 would show."""
+    return transfer in _NAMES or primaries in (9, 12)
+
+
+def describe(primaries: int, transfer: int) -> str:
+    """Return what to call video of these tags."""
+    name = _NAMES.get(transfer, "wide gamut")
+    return f"{name} (HDR)" if transfer in _NAMES else f"{name} (BT.2020 or P3)"
+
+
+def pq_to_light(code: FloatArray) -> FloatArray:
+    """Return cd/m2 from PQ codes of 0 to 1 (BT.2100, table 4)."""
+    m1, m2 = 2610 / 16384, 2523 / 4096 * 128
+    c1, c2, c3 = 3424 / 4096, 2413 / 4096 * 32, 2392 / 4096 * 32
+    power = np.clip(code, 0, 1) ** (1 / m2)
+    return np.asarray(10_000 * (np.maximum(power - c1, 0) / (c2 - c3 * power)) ** (1 / m1))
+
+
+def light_to_pq(light: FloatArray) -> FloatArray:
+    """Return PQ codes of 0 to 1 from cd/m2; the inverse of `pq_to_light`."""
+    m1, m2 = 2610 / 16384, 2523 / 4096 * 128
+    c1, c2, c3 = 3424 / 4096, 2413 / 4096 * 32, 2392 / 4096 * 32
+    power = np.clip(light / 10_000, 0, 1) ** m1
+    return np.asarray(((c1 + c2 * power) / (1 + c3 * power)) ** m2)
+
+
+def hlg_to_light(code: FloatArray) -> FloatArray:
+    """Return cd/m2 of a display of 1000 cd/m2 from HLG codes (..., 3) of BT.2020 (BT.2100)."""
+    a, b, c = 0.178_832_77, 0.284_668_92, 0.559_910_73
+    code = np.clip(code, 0, 1)
+    scene = np.where(code <= 0.5, code**2 / 3, (np.exp((code - c) / a) + b) / 12)
+    luma = scene @ _LUMA_2020
+    return np.asarray(PEAK_CD_M2 * scene * luma[..., None] ** (_HLG_SYSTEM_GAMMA - 1))
+
+
+def light_to_hlg(light: FloatArray) -> FloatArray:
+    """Return HLG codes (..., 3) from cd/m2; the inverse of `hlg_to_light`."""
+    a, b, c = 0.178_832_77, 0.284_668_92, 0.559_910_73
+    light = np.clip(light / PEAK_CD_M2, 0, 1)
+    luma = np.maximum(light @ _LUMA_2020, 1e-9)
+    scene = light * luma[..., None] ** ((1 - _HLG_SYSTEM_GAMMA) / _HLG_SYSTEM_GAMMA)
+    low = np.sqrt(3 * np.clip(scene, 0, 1 / 12))
+    return np.asarray(
+        np.where(scene <= 1 / 12, low, a * np.log(np.maximum(12 * scene - b, 1e-9)) + c)
+    )
+
+
+def roll_off(light: FloatArray) -> FloatArray:
+    """Return light (cd/m2, to 1000) as a display of 203 cd/m2 shows it (BT.2390, EETF)."""
+    peak = float(light_to_pq(np.array(PEAK_CD_M2)))
+    top = float(light_to_pq(np.array(WHITE_CD_M2))) / peak
+    knee = 1.5 * top - 0.5
+    level = np.clip(light_to_pq(light) / peak, 0, 1)
+    t = np.clip((level - knee) / (1 - knee), 0, 1)
+    curve = (
+        (2 * t**3 - 3 * t**2 + 1) * knee
+        + (t**3 - 2 * t**2 + t) * (1 - knee)
+        + (-2 * t**3 + 3 * t**2) * top
+    )
+    return pq_to_light(np.where(level < knee, level, curve) * peak)
+
+
+def to_bt709(code: FloatArray, primaries: int, transfer: int) -> FloatArray:
+    """Return BT.709 codes of 0 to 1 as a display shows them, from R'G'B' codes of these tags.
+
+    Args:
+        code: (..., 3), 0 to 1.
+        primaries: As H.273 numbers them.
+        transfer: The same.
+    """
+    if transfer in _NAMES:
+        light = pq_to_light(code) if transfer == PQ else hlg_to_light(code)
+        strongest = np.maximum(light.max(-1, keepdims=True), 1e-6)
+        linear = light * (roll_off(strongest) / strongest) / WHITE_CD_M2
+    else:
+        linear = np.clip(code, 0, 1) ** _DISPLAY_GAMMA
+    wide = primaries if primaries in _PRIMARIES else (_BT2020 if transfer in _NAMES else _BT709)
+    linear = linear @ gamut_matrix(wide, _BT709).T
+    return np.asarray(_within_gamut(linear) ** (1 / _DISPLAY_GAMMA))
+
+
+@cache
+def gamut_matrix(source: int, target: int) -> FloatArray:
+    """Return (3, 3): linear RGB of one set of primaries to that of another."""
+    return np.asarray(np.linalg.inv(_to_xyz(target)) @ _to_xyz(source))
+
+
+def _to_xyz(primaries: int) -> FloatArray:
+    columns = np.array([(x / y, 1.0, (1 - x - y) / y) for x, y in _PRIMARIES[primaries]]).T
+    white = np.array([_D65[0] / _D65[1], 1.0, (1 - sum(_D65)) / _D65[1]])
+    return np.asarray(columns * np.linalg.solve(columns, white))
+
+
+def _within_gamut(linear: FloatArray) -> FloatArray:
+    """Colours out of range move towards grey of their luminance, just as far as needed."""
+    luma = np.clip(linear @ _LUMA_709, 0, 1)[..., None]
+    away = linear - luma
+    limit = np.where(away > 0, 1 - luma, -luma)
+    share = np.where(np.abs(away) > 1e-9, limit / np.where(away == 0, 1, away), 1.0)
+    return np.clip(luma + away * np.clip(share.min(-1, keepdims=True), 0, 1), 0, 1)
+
+
+class ToneMapper:
+    """Decoded pictures of one format and one set of tags to 8-bit planar RGB of BT.709."""
+
+    def __init__(self, picture: av.VideoFrame) -> None:
+        self.key = key_of(picture)
+        primaries, transfer = int(picture.color_primaries), int(picture.color_trc)
+        with tempfile.TemporaryDirectory() as folder:
+            table = Path(folder) / "table.cube"
+            table.write_text(_cube(primaries, transfer))
+            self._graph = _graph(picture, table)
+
+    def __call__(self, picture: av.VideoFrame) -> av.VideoFrame:
+        """Return the picture in the format "gbrp"."""
+        self._graph.vpush(picture)
+        return self._graph.vpull()
+
+
+def key_of(picture: av.VideoFrame) -> tuple[object, ...]:
+    """Return what must stay for a `ToneMapper` to fit."""
+    return (
+        *(picture.format.name, picture.width, picture.height, int(picture.colorspace)),
+        *(int(picture.color_range), int(picture.color_primaries), int(picture.color_trc)),
+    )
+
+
+@cache
+def _cube(primaries: int, transfer: int) -> str:
+    axis = np.linspace(0, 1, _STEPS)
+    blue, green, red = np.meshgrid(axis, axis, axis, indexing="ij")  # red changes fastest
+    mapped = to_bt709(np.stack([red, green, blue], -1), primaries, transfer).reshape(-1, 3)
+    rows = "\n".join(f"{r:.5f} {g:.5f} {b:.5f}" for r, g, b in mapped.tolist())
+    return f"LUT_3D_SIZE {_STEPS}\n{rows}\n"
+
+
+def _graph(picture: av.VideoFrame, table: Path) -> Graph:
+    graph = Graph()
+    graph.threads = 1
+    matrix = int(picture.colorspace)
+    given = (
+        f"video_size={picture.width}x{picture.height}:pix_fmt={picture.format.name}"
+        f":time_base=1/90000:colorspace={_BT2020 if matrix == _UNTAGGED else matrix}"
+        f":range={int(picture.color_range) or 1}"
+    )
+    wide = "gbrp" if picture.format.components[0].bits == 8 else "gbrp12le"
+    steps = [
+        graph.add("buffer", given),
+        graph.add("scale", flags="bilinear+accurate_rnd+full_chroma_int"),
+        graph.add("format", wide),
+        graph.add("lut3d", file=str(table), interp="tetrahedral"),
+        graph.add("format", "gbrp"),
+        graph.add("buffersink"),
+    ]
+    graph.link_nodes(*steps)
+    graph.configure()
+    return graph
