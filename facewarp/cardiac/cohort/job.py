@@ -137,9 +137,9 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
     import torch
 
     from facewarp.cardiac.cine import analyse_cine
-    from facewarp.cardiac.io.dicom_files import dicom_files
-    from facewarp.cardiac.io.dicom_frames import identity_of
     from facewarp.cardiac.export.dicom_study import check_dicom_out
+    from facewarp.cardiac.io.dicom_frames import identity_of
+    from facewarp.cardiac.io.dicom_series import dicom_files
     from facewarp.cardiac.report.result_folder import write_result
 
     if job.threads is not None:

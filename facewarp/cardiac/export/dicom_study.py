@@ -11,7 +11,8 @@ import numpy as np
 
 from facewarp import __version__
 from facewarp.cardiac.cine import CineResult
-from facewarp.cardiac.io.dicom_files import has_dicom, is_dicom, read_header
+from facewarp.cardiac.io.dicom_frames import read_header
+from facewarp.cardiac.io.dicom_series import has_dicom, is_dicom
 from facewarp.errors import FacewarpError
 
 MANUFACTURER: Final = "facewarp"

@@ -11,8 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.cardiac.io.dicom_files import read_header, read_whole
-from facewarp.cardiac.io.slice_stack import SliceImage
+from facewarp.cardiac.io.slices.slice_image import SliceImage
 from facewarp.errors import FacewarpError
 
 FloatArray = NDArray[np.float64]
@@ -99,6 +98,44 @@ def identity_of(file: Path) -> dict[str, str]:
     """Whose picture it is and of which study, as its header tells; read only when asked for."""
     data = read_header(file, specific_tags=list(_IDENTITY))
     return {name: str(data.get(name)) for name in _IDENTITY if data.get(name) not in (None, "")}
+
+
+def read_header(path: Path, **options: Any) -> Any:
+    """A file's data set without its pixels.
+
+    Raises:
+        FacewarpError: it is damaged, or no DICOM.
+    """
+    return _read(path, stop_before_pixels=True, **options)
+
+
+def read_whole(path: Path) -> Any:
+    """A file's data set with its pixels, and a transfer syntax where the file tells none.
+
+    Raises:
+        FacewarpError: it is damaged, or no DICOM.
+    """
+    return _read(path)
+
+
+def _read(path: Path, **options: Any) -> Any:
+    import pydicom
+    from pydicom.errors import InvalidDicomError
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    try:
+        data = pydicom.dcmread(path, force=True, **options)
+        known = "Rows" in data or "SOPClassUID" in data or "StudyInstanceUID" in data
+    except (InvalidDicomError, OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        what = "the file is damaged or not DICOM"
+        raise FacewarpError(what, path, "Copy or export it again.") from error
+    if not known and not options.get("specific_tags"):
+        raise FacewarpError("the file is damaged or not DICOM", path, "Copy or export it again.")
+    if "TransferSyntaxUID" not in data.file_meta:
+        implicit, little = data.original_encoding
+        explicit = ExplicitVRLittleEndian if little is not False else ExplicitVRBigEndian
+        data.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+    return data
 
 
 def read_pixels(path: Path) -> NDArray[np.float32]:

@@ -15,9 +15,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.cardiac.io.acquisitions import choose_cine
 from facewarp.cardiac.io.nifti_reader import is_nifti, read_volume, sidecar, stem
-from facewarp.cardiac.io.slice_stack import SliceImage, assemble
+from facewarp.cardiac.io.slices.acquisitions import choose_cine
+from facewarp.cardiac.io.slices.slice_image import SliceImage
+from facewarp.cardiac.io.slices.stack import assemble
 from facewarp.cardiac.io.timing import ReadOptions, settle_timing
 from facewarp.cardiac.io.volume import Volume
 from facewarp.errors import FacewarpError

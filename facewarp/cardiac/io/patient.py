@@ -8,8 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from facewarp.cardiac.io.dicom_files import has_dicom, is_dicom
-from facewarp.cardiac.io.dicom_series import read_dicom
+from facewarp.cardiac.io.dicom_series import has_dicom, is_dicom, read_dicom
 from facewarp.cardiac.io.nifti_folder import (
     cines_apart,
     is_label_file,
@@ -17,7 +16,7 @@ from facewarp.cardiac.io.nifti_folder import (
     read_phases,
 )
 from facewarp.cardiac.io.nifti_reader import is_nifti, read_volume, stem
-from facewarp.cardiac.io.slice_stack import mixed_up
+from facewarp.cardiac.io.slices.phase_order import mixed_up
 from facewarp.cardiac.io.timing import ReadOptions
 from facewarp.cardiac.io.volume import Volume
 from facewarp.errors import FacewarpError

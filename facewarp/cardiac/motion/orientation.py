@@ -137,8 +137,8 @@ def _scores(
     """How sure the model is in each direction of the axes, with what the file tells added."""
     told = short_axis_order(volume.affine, volume.stack_axis)
     window = _first_seen(model, volume, phase, told)
-    centre = (np.asarray(window.shape[::-1]) - 1) / 2
-    cx, cy, cz = (window.to_volume @ np.append(centre, 1.0))[:3].tolist()
+    center = (np.asarray(window.shape[::-1]) - 1) / 2
+    cx, cy, cz = (window.to_volume @ np.append(center, 1.0))[:3].tolist()
     side = max(window.shape[1:])
     depth = window.shape[0]
     model = model.on_grid((depth, side, side))

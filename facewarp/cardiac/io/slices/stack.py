@@ -1,15 +1,9 @@
 """Slices of a cine, from whatever files, laid together as one volume over time.
 
-Order of trust
-    Phases: trigger times; temporal positions; acquisition times; numbers, with a sentence. A value
-    that is the same in all pictures of a slice tells nothing; one that comes twice while others
-    differ means that pictures of two acquisitions are mixed.
-    Slices: their own positions.
+Slices lie where their own positions say; the order of the phases is that of `phase_order`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +21,8 @@ from facewarp.cardiac.io.placement import (
     straightened,
     times,
 )
+from facewarp.cardiac.io.slices.phase_order import sort_phases
+from facewarp.cardiac.io.slices.slice_image import SliceImage, by_position, without_copies
 from facewarp.cardiac.io.timing import GRAVE, ReadOptions, is_cycle, settle_timing
 from facewarp.cardiac.io.volume import Volume
 from facewarp.errors import FacewarpError
@@ -34,76 +30,10 @@ from facewarp.errors import FacewarpError
 FloatArray = NDArray[np.float64]
 Pixels = NDArray[np.float32]
 
-SAME_MM: Final = 0.2  # slices nearer than this are the same one
 _EVEN: Final = 0.1  # relative difference up to which steps between slices are the same
 _SIDEWAYS_PX: Final = 0.1  # slices farther aside than this are moved to their place
-_SHORT_STEP: Final = 0.4  # of the usual step: shorter ones mean two acquisitions
-_MIXED_SHARE: Final = 0.3  # of steps that are short
 _SPREAD: Final = 0.1  # relative difference of slices' times from which it is said
 _RAS: Final = np.diag([-1.0, -1.0, 1.0])
-
-
-@dataclass(frozen=True, eq=False)
-class SliceImage:
-    """One picture of one slice.
-
-    Attributes:
-        file: where it is.
-        frame: which of the file's pictures, from 0.
-        shape: ``(H, W)``.
-        spacing_mm: from column to column and from row to row.
-        axes: ``(2, 3)`` directions of rows and of columns, in DICOM's world (LPS).
-        place_mm: ``(3,)`` middle of its first pixel, LPS.
-        series: what its series is told apart by.
-        series_number: of its series; 0 where it is not told.
-        title: what its series is called; "" where it is not told.
-        study: what its examination is told apart by.
-        component: ``"magnitude"``, or another one of a complex picture.
-        acquisition: number of its acquisition; 0 where it is not told.
-        uid: of the picture itself.
-        trigger_ms: after the R wave; None where it is not told.
-        temporal: its temporal position; None where it is not told.
-        acquired_s: time of day; None where it is not told.
-        number: what it is sorted by where nothing else is told.
-        thickness_mm: of the slice; None where it is not told.
-        gap_mm: from slice to slice, as told; None where it is not told.
-        cycles_s: RR interval as told, by what tells it.
-    """
-
-    file: Path
-    frame: int
-    shape: tuple[int, int]
-    spacing_mm: tuple[float, float]
-    axes: FloatArray
-    place_mm: FloatArray
-    series: str = ""
-    series_number: int = 0
-    title: str = ""
-    study: str = ""
-    component: str = "magnitude"
-    acquisition: int = 0
-    uid: str = ""
-    trigger_ms: float | None = None
-    temporal: float | None = None
-    acquired_s: float | None = None
-    number: float = 0.0
-    thickness_mm: float | None = None
-    gap_mm: float | None = None
-    cycles_s: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def normal(self) -> FloatArray:
-        """Direction at right angles to the picture, LPS."""
-        return np.asarray(np.cross(self.axes[0], self.axes[1]), dtype=np.float64)
-
-
-_Key = Callable[[SliceImage], float | None]
-_KEYS: Final[tuple[tuple[str, _Key], ...]] = (
-    ("trigger times", lambda image: image.trigger_ms),
-    ("temporal positions", lambda image: image.temporal),
-    ("acquisition times", lambda image: image.acquired_s),
-    ("instance numbers", lambda image: image.number),
-)
 
 
 def assemble(
@@ -132,7 +62,7 @@ def assemble(
     """
     said = list(warnings)
     slices = by_position(without_copies(images, said))
-    order = _sort_phases(slices, place, said)
+    order = sort_phases(slices, place, said)
     _same_count(slices, place)
     affine, aside_px = _affine(slices, place, options, said)
     depth, count = len(slices), len(slices[0])
@@ -173,113 +103,10 @@ def assemble(
     )
 
 
-def without_copies(images: Sequence[SliceImage], said: list[str]) -> list[SliceImage]:
-    """The pictures, each once, where copies of one file lie side by side."""
-    kept: dict[tuple[str, int], SliceImage] = {}
-    for image in images:
-        kept.setdefault((image.uid or str(image.file), image.frame), image)
-    copies = len(images) - len(kept)
-    if copies:
-        said.append(f"{copies} pictures are copies of others: each is taken once")
-    return list(kept.values())
-
-
-def by_position(images: Sequence[SliceImage]) -> list[list[SliceImage]]:
-    """The pictures by slice, in the order along the normal."""
-    normal = images[0].normal
-    slices: list[list[SliceImage]] = []
-    for image in sorted(images, key=lambda image: float(image.place_mm @ normal)):
-        at = float(image.place_mm @ normal)
-        if slices and abs(at - float(slices[-1][0].place_mm @ normal)) < SAME_MM:
-            slices[-1].append(image)
-        else:
-            slices.append([image])
-    return slices
-
-
-def mixed_up(data: NDArray[np.float32]) -> bool:
-    """Whether slices and phases of a cine were mixed up by whatever wrote it.
-
-    Neighbouring phases of one slice look alike, neighbouring slices less so. A stack of which the
-    contrary is true, and which looks as it should once the pictures are dealt out phase by phase
-    instead of slice by slice, was dealt out wrongly.
-
-    Args:
-        data: ``(T, D, H, W)``.
-    """
-    phases, depth = data.shape[:2]
-    if phases < 4 or depth < 3:
-        return False
-    step = max(1, min(data.shape[2:]) // 64)
-    small = data[..., ::step, ::step].reshape(phases * depth, -1)
-    small = small - small.mean(axis=1, keepdims=True)
-    small /= np.maximum(np.linalg.norm(small, axis=1, keepdims=True), 1e-9)
-    as_stored = small.reshape(phases, depth, -1)
-    dealt = small.reshape(depth, phases, -1).transpose(1, 0, 2)
-    return _unlike(as_stored) > 1.0 and _unlike(dealt) < 0.5
-
-
-def _unlike(stack: NDArray[np.float32]) -> float:
-    """How unlike neighbouring phases are, against neighbouring slices."""
-    over_time = 1 - float((stack[1:] * stack[:-1]).sum(-1).mean())
-    along = 1 - float((stack[:, 1:] * stack[:, :-1]).sum(-1).mean())
-    return over_time / max(along, 1e-6)
-
-
 def _checked(pixels: Pixels, image: SliceImage) -> Pixels:
     if pixels.shape != image.shape or not np.isfinite(pixels).all():
         raise FacewarpError("the pixels do not fit the header", image.file, "Export it again.")
     return pixels
-
-
-def _sort_phases(slices: list[list[SliceImage]], place: Path, said: list[str]) -> str:
-    """Sort each slice's pictures by time, and tell by what."""
-    for name, key in _KEYS:
-        values = [[key(image) for image in members] for members in slices]
-        if any(value is None for row in values for value in row):
-            continue
-        rows = [[float(v) for v in row if v is not None] for row in values]
-        if max(len(row) for row in rows) > 1 and all(max(r) == min(r) for r in rows):
-            continue
-        for members in slices:
-            members.sort(key=lambda image: (key(image) or 0.0, image.number))
-        _refuse_twice(slices, name, key, place)
-        if name == "trigger times":
-            _refuse_two_acquisitions(slices, place)
-        elif name == "instance numbers" and len(slices[0]) > 1:
-            said.append(
-                "no picture tells its time: the phases are in the order of their numbers, and the "
-                "heart rate is unknown unless the header tells it"
-            )
-        return name
-    one, other = slices[0][:2]
-    what = f"slice 1 is there twice at number {one.number:g}: {one.file.name}, {other.file.name}"
-    raise FacewarpError(what, place, "Keep one acquisition of each slice.")
-
-
-def _refuse_twice(slices: list[list[SliceImage]], name: str, key: _Key, place: Path) -> None:
-    for z, members in enumerate(slices):
-        usual = (float(key(members[-1]) or 0) - float(key(members[0]) or 0)) / len(members)
-        for one, other in pairwise(members):
-            if float(key(other) or 0) - float(key(one) or 0) <= 1e-3 * usual:
-                unit = {"trigger times": " ms", "acquisition times": " s"}.get(name, "")
-                at = f"{'number ' if name == 'instance numbers' else ''}{key(one):g}{unit}"
-                what = f"slice {z + 1} is there twice at {at}: {one.file.name}, {other.file.name}"
-                raise FacewarpError(what, place, "Keep one acquisition of each slice.")
-
-
-def _refuse_two_acquisitions(slices: list[list[SliceImage]], place: Path) -> None:
-    """Refuse phases that come in pairs, as where a second acquisition lies between the first's."""
-    for z, members in enumerate(slices):
-        steps = np.diff([image.trigger_ms or 0.0 for image in members])
-        if len(steps) < 5:
-            continue
-        long = float(np.median(np.sort(steps)[len(steps) // 2 :]))
-        if (steps < _SHORT_STEP * long).mean() > _MIXED_SHARE:
-            first = ", ".join(f"{image.trigger_ms:g}" for image in members[:4])
-            what = f"slice {z + 1} has phases at {first} ... ms: pictures of several acquisitions"
-            fix = "Give one acquisition alone (of several series, choose with --series)."
-            raise FacewarpError(what, place, fix)
 
 
 def _same_count(slices: list[list[SliceImage]], place: Path) -> None:

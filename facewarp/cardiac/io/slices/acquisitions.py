@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from facewarp.cardiac.io.slice_stack import SAME_MM, SliceImage, by_position
+from facewarp.cardiac.io.slices.slice_image import SAME_MM, SliceImage, by_position
 from facewarp.errors import FacewarpError
 
 _PARALLEL: Final = 1e-3
