@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from facewarp.cli.console import Output
+from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
     from facewarp.cli.faces.live_options import LiveOptions
@@ -100,6 +101,8 @@ def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | Non
         with _ended_by_signals(session) as signals:
             report = loop.run()
     account = _account(report, session, timings, memory.summary())
+    account["truncated"] = getattr(source, "truncated", False)
+    account["notes"] = getattr(source, "notes", [])
     output.emit_json(account)
     _tell(output, account)
     if signals:
@@ -107,6 +110,9 @@ def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | Non
         for file in (*account["recordings"], *filter(None, [account["stats"]])):
             stop.add_note(f"kept {file['frames']} frames in {file['file']}")
         raise stop
+    if account["truncated"] and getattr(source, "kind", None) == "stream":
+        what = "the stream broke off before its end; what came until then is kept"
+        raise FacewarpError(what, source.name, "Look to the network, or download the file first.")
 
 
 def _make_look(options: "LiveOptions") -> "FacePipeline":

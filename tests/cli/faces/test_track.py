@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from facewarp.cli.app import app, load_command
 from facewarp.cli.faces.effect_options import EffectName
 from facewarp.cli.faces.track import track
+from facewarp.face import track_video
 from facewarp.face.effects.canonical import CANONICAL_SHAPE
 from facewarp.face.effects.factory import EFFECTS
 from facewarp.face.image_formats import to_rgb
@@ -126,8 +127,10 @@ def test_what_is_said_as_json_is_one_value(talk, folder):
         "frames": 10,
         "frames_without_face": 0,
         "faces": 1,
+        "faces_left_out": 0,
         "states": {"tracking": 10, "uncertain": 0, "lost": 0},
         "truncated": False,
+        "notes": [],
     }
     assert "out.mp4" in result.stderr
     rows = list(csv.DictReader(io.StringIO(Path("out.csv").read_text())))
@@ -340,9 +343,7 @@ def test_ctrl_c_leaves_a_video_that_plays_and_whole_records(write_clip, moving, 
 
 def test_ctrl_c_between_inputs_tells_what_is_finished(photo, folder, monkeypatch):
     PIL.Image.fromarray(picture_of(photo)).save("second.png")
-    from facewarp.media import pipeline
-
-    run_pass, calls = pipeline.run_pass, []
+    run_pass, calls = track_video.run_pass, []
 
     def once(*arguments):
         calls.append(1)
@@ -350,7 +351,7 @@ def test_ctrl_c_between_inputs_tells_what_is_finished(photo, folder, monkeypatch
             raise KeyboardInterrupt
         return run_pass(*arguments)
 
-    monkeypatch.setattr(pipeline, "run_pass", once)
+    monkeypatch.setattr(track_video, "run_pass", once)
     result = run("photo.png", "second.png", "--out", "new")
     assert result.exit_code == 130
     assert result.stderr == "interrupted: finished before: 1 of 2 inputs\n"
