@@ -108,9 +108,9 @@ def make_effect(
     """An effect by its name.
 
     Args:
-        name: one of :data:`EFFECTS`, or of those added with
-            :func:`facewarp.face.effects.plugins.effect`.
-        texture: see :class:`EffectOptions`, as the others.
+        name: one of `EFFECTS`, or of those added with
+            `plugins.effect`.
+        texture: see `EffectOptions`, as the others.
         opacity: 0..1, at 0 the frame stays as it is but for the tags.
         blend: how a texture meets the frame, one of "paint", "mask", "glow".
         inset: the canonical view in the frame's corner.

@@ -37,10 +37,10 @@ class EffectOptions:
     Attributes:
         annotate: tag faces with id, state and confidence.
         opacity: 0..1; None is the effect's own.
-        texture: for ``texture``; None is :data:`DEFAULT_TEXTURE`.
+        texture: for ``texture``; None is `DEFAULT_TEXTURE`.
         blend: for ``texture``; None is what the texture asks for.
         inset: for ``canonical``: into the frame's corner instead of replacing the frame.
-        style: for ``style``; None is :data:`DEFAULT_STYLE`.
+        style: for ``style``; None is `DEFAULT_STYLE`.
         style_mode: for ``style``: what of it, None is "full".
     """
 
