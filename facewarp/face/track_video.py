@@ -17,8 +17,9 @@ from facewarp.face.tracking.record import record_of
 from facewarp.face.tracking.tracker import FaceTracker
 from facewarp.media.frames import Frame, Image, Source
 from facewarp.media.pipeline import Pass, run_pass
-from facewarp.media.sinks import AudioMode, Sink, is_video, largest_size, open_sink
+from facewarp.media.sinks import Sink, is_video, largest_size, open_sink
 from facewarp.media.track_records import open_records
+from facewarp.media.video.audio_copy import AudioMode
 
 _PROBE = (48, 32)  # (width, height) px of a frame that shows whether an effect changes the size
 

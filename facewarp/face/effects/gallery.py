@@ -18,9 +18,10 @@ from PIL import Image
 from facewarp.drawing.contact_sheet import tile_sheet
 from facewarp.errors import FacewarpError
 from facewarp.face.effects.factory import Effect, make_effect
+from facewarp.face.effects.options import STYLE_MODES
 from facewarp.face.effects.plugins import Turns
 from facewarp.face.effects.preview import drawn, largest_face, worn
-from facewarp.face.effects.style import STYLE_MODES, list_styles, shipped_style
+from facewarp.face.effects.style import list_styles, shipped_style
 from facewarp.face.face import Face
 from facewarp.face.rendering.textures import list_textures
 from facewarp.face.tracking.tracker import FaceTracker

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
 from facewarp.face.effects.base import FaceEffect
+from facewarp.face.effects.options import EFFECT_NAMES
 
 if TYPE_CHECKING:
     from facewarp.face.face import Face
@@ -98,10 +99,8 @@ def effect(
     """
 
     def add(function: Painter) -> Painter:
-        from facewarp.face.effects.factory import EFFECTS
-
         called = name or str(getattr(function, "__name__", "effect"))
-        if called in EFFECTS:
+        if called in EFFECT_NAMES:
             raise FacewarpError(
                 f"there is an effect {called!r} already", fix="Call yours something else."
             )

@@ -19,7 +19,7 @@ from functools import lru_cache
 from importlib import resources
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import cv2
 import numpy as np
@@ -31,6 +31,7 @@ from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE, Crop
 from facewarp.face.effects.base import FaceEffect
 from facewarp.face.effects.canonical import canonical_view
+from facewarp.face.effects.options import STYLE_MODES, StyleMode
 from facewarp.face.image_formats import to_rgb
 from facewarp.face.rendering.color_transfer import (
     COARSE,
@@ -50,11 +51,6 @@ if TYPE_CHECKING:
     from facewarp.core.model import Model
     from facewarp.face.face import Face
     from facewarp.face.template.template import Template
-
-StyleMode = Literal["color", "texture", "full"]
-"""What of a style is carried over: see the module."""
-
-STYLE_MODES: Final[tuple[StyleMode, ...]] = ("color", "texture", "full")
 
 STYLE_SHAPE: Final = (2 * CROP_SHAPE[0], 2 * CROP_SHAPE[1])
 """Height and width px of a style's picture in template space."""

@@ -24,8 +24,10 @@ from facewarp.cli import doctor
 from facewarp.cli.app import app, load_command
 from facewarp.cli.faces import live_session
 from facewarp.errors import FacewarpError
+from facewarp.face.tracking.record import record_of
 from facewarp.live.capture.camera import Camera, Given, Mode
 from facewarp.live.capture.camera_list import all_given, remember_given
+from facewarp.live.interfaces import ProcessedFrame
 from facewarp.media.sources import read_video
 
 
@@ -60,7 +62,7 @@ class StandIn:
             landmarks=np.full((68, 2), 7.0), folds_percent=0.0,
         )  # fmt: skip
         seconds = {"detect": 0.001, "register": 0.002, "render": 0.003}
-        return SimpleNamespace(image=frame.image // 2, faces=[face], seconds=seconds)
+        return ProcessedFrame(frame.image // 2, [record_of(frame, face)], seconds, [face])
 
     def __enter__(self):
         return self
