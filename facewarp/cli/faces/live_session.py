@@ -1,7 +1,6 @@
 """Run `facewarp live`: put source, pipeline and presenters together, and print the result."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +31,7 @@ _STAGES = {
     "age": "capture to present",
 }
 _FPS = 30.0  # of a page, which does not say
+_SIZE = (1280, 720)  # of frames, where no size is asked for
 
 
 def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | None) -> None:
@@ -58,11 +58,16 @@ def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | Non
         check_display()
     stats = LiveStats()
     with ExitStack() as stack:
-        opened = stack.enter_context(_opened(_find_source(options, size)))
+        open_source = _find_source(options, size)
         pipeline = stack.enter_context(_make_pipeline(options))
-        page = _make_page(options, pipeline, stats) if outputs.web else None
-        source: LiveSource = page or opened.result()
-        file = options.source.source
+        pipeline.warm_up(size or _SIZE)  # before a camera counts frames, or a page lets anybody in
+        source: LiveSource
+        page: WebPage | None = None
+        if open_source is None:
+            source = page = _make_page(options, pipeline, stats)
+        else:
+            source = open_source()
+            stack.callback(source.close)
         session = Session(
             stats,
             getattr(source, "fps", options.source.fps or _FPS),
@@ -142,19 +147,9 @@ def _find_source(
     )
 
 
-@contextmanager
-def _opened(open_source: "Callable[[], LiveSource] | None") -> Iterator["Future[LiveSource]"]:
-    """Open a source in a thread, as the model is loaded meanwhile; close it at the end."""
-    with ThreadPoolExecutor(1, "open the source") as pool:
-        future: Future[LiveSource] = pool.submit(open_source) if open_source else Future()
-        try:
-            yield future
-        finally:
-            if open_source and future.exception() is None:
-                future.result().close()
-
-
-def _make_page(options: "LiveOptions", pipeline: "FacePipeline", stats: "LiveStats") -> "WebPage":
+def _make_page(
+    options: "LiveOptions", pipeline: "FacePipeline", stats: "LiveStats"
+) -> "WebPage":
     from facewarp.live.web.page import Certificate, WebPage
 
     outputs = options.outputs

@@ -1,4 +1,4 @@
-"""A page of pictures and short clips of every effect, rendered from free and generated faces only.
+"""Render the gallery: images and short clips of every effect, from free faces only.
 
 The faces are the shipped clip's and portrait's; the styles are painted by code, of the average
 face.
@@ -81,7 +81,7 @@ def render_gallery(
     clip: Iterable[tuple[Picture, float]],
     advance: Callable[[], None] = lambda: None,
 ) -> list[Entry]:
-    """Render every picture and the page ``index.html`` into a folder, each file at once.
+    """Render every image and the page ``index.html`` into a folder, each file atomically.
 
     Args:
         out: the folder, made if missing.

@@ -1,4 +1,4 @@
-"""Another face's style: a photograph, painting, drawing or statue, registered to the template.
+"""Effect `style`: transfer color and detail of another face, registered to the template.
 
 Three modes, each pixel in CIE Lab:
 
@@ -62,7 +62,7 @@ _EDGE_PX: Final = 8  # template px within the face's outline over which a style 
 
 @dataclass(frozen=True, eq=False)
 class StyleFace:
-    """The face of a style picture in the space of textures.
+    """The face of a style image in texture space.
 
     Attributes:
         name: of the picture, for the record.
@@ -83,7 +83,7 @@ class StyleFace:
         """Register the largest face of a picture.
 
         Args:
-            source: a name of :func:`list_styles`, a picture file, or pixels
+            source: a name of `list_styles`, a picture file, or pixels
                 H x W [x 1, 3 or 4], RGB where they have colour.
             model: a shipped model's name, a weights file or a model.
 
@@ -118,18 +118,18 @@ class StyleFace:
 
 @lru_cache(maxsize=4)
 def shipped_style(name: str) -> StyleFace:
-    """One of :func:`list_styles`, registered with the shipped model."""
+    """Return one of `list_styles`, registered with the shipped model."""
     return StyleFace.of(name)
 
 
 class Style(FaceEffect):
-    """A style carried onto faces.
+    """Transfers a style onto faces.
 
     Args:
         style: whose.
-        mode: what of it, one of :data:`STYLE_MODES`.
+        mode: what of it, one of `STYLE_MODES`.
         opacity: 0..1.
-        annotate: see :class:`facewarp.face.effects.base.FaceEffect`.
+        annotate: see `base.FaceEffect`.
 
     Attributes:
         note: what pictures made with it say in their metadata.
@@ -250,7 +250,7 @@ def _at_coarse(parts: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def list_styles() -> list[str]:
-    """Names of the style pictures that come with facewarp: painted by code, of nobody."""
+    """Return the names of the shipped style images, which code painted."""
     return sorted(path.stem for path in _folder().glob("*.webp"))
 
 
