@@ -1,7 +1,7 @@
 """Run `facewarp live`: put source, pipeline and presenters together, and print the result."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,7 +74,7 @@ def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | Non
             record=outputs.record,
             screenshots=outputs.screenshots,
             wait=not getattr(source, "is_live", True),
-            inputs=() if file is None else (Path(file),),
+            inputs=() if options.source.source is None else (Path(options.source.source),),
             comment=pipeline.note,
         )
         result = run_session(
@@ -147,9 +147,7 @@ def _find_source(
     )
 
 
-def _make_page(
-    options: "LiveOptions", pipeline: "FacePipeline", stats: "LiveStats"
-) -> "WebPage":
+def _make_page(options: "LiveOptions", pipeline: "FacePipeline", stats: "LiveStats") -> "WebPage":
     from facewarp.live.web.page import Certificate, WebPage
 
     outputs = options.outputs
