@@ -23,6 +23,7 @@ from facewarp.live.loop import LiveLoop, LiveReport
 from facewarp.live.timing import LiveStats, Timing
 from facewarp.live.web.frame_link import Arrival, SessionClock
 from facewarp.media.frames import Frame
+from facewarp.system.installation import install_command
 
 DEFAULT_PORT = 8765
 
@@ -84,7 +85,7 @@ class WebPage:
                 raise
             raise FacewarpError(
                 f"the web page needs {error.name}, which is not installed",
-                fix="Install it with: pip install 'facewarp[web]'",
+                fix=f"Install it with: {install_command('web')}",
             ) from error
         self._arrivals: Handover[Arrival] = Handover(newest=True)
         self._clock = SessionClock()
