@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from facewarp.cardiac.io.patient import Cine, open_cine
 from facewarp.cardiac.motion.cycle_registration import Floats, Motion, segment, track
-from facewarp.cardiac.motion.heart_roi import HeartModel, find_window, is_turned
+from facewarp.cardiac.motion.heart_roi import HeartModel, find_heart_roi, is_rotated
 from facewarp.cardiac.motion.labels import (
     Labels,
     carry_labels,
@@ -159,7 +159,7 @@ def analyse(
     volume = cine.volume
     work = _Work(progress, 2 * volume.phases)
     given = _index(cine, ed, "ED"), _index(cine, es, "ES")
-    grid = find_window(model, volume, given[0] or 0)
+    grid = find_heart_roi(model, volume, given[0] or 0)
     model = model.on_grid(grid.shape)
     parts = segment(model, model_input(volume.data, grid), work)
     _, depth, height, width = parts.shape[1:]
@@ -187,7 +187,7 @@ def analyse(
     at_es, es_by = _moment(cine, given[1], "es", find_es(volumes[:, HeartPart.LV], cine.is_whole))
     quality = measure_quality(motion, carried[at_ed], carried[:, *box], seen, parts)
     rate = heart_rate_bpm or _heart_rate(cine)
-    said = [TURNED] if is_turned(grid, volume) else []
+    said = [TURNED] if is_rotated(grid, volume) else []
     said += quality_warnings(quality, cine.frames, carried[at_ed], volumes)
     if volumes[at_es, HeartPart.LV] >= volumes[at_ed, HeartPart.LV]:
         said.insert(0, "the left ventricle is not smaller at ES than at ED")

@@ -13,13 +13,13 @@ def box_around(points: NDArray[np.float64]) -> Box:
     return x0, y0, x1, y1
 
 
-def square_at(centre: NDArray[np.float64], side: float) -> Box:
+def square_at(center: NDArray[np.float64], side: float) -> Box:
     """The square of a side in px about a centre (x, y)."""
-    x, y = centre.tolist()
+    x, y = center.tolist()
     return x - side / 2, y - side / 2, x + side / 2, y + side / 2
 
 
-def centre_of(box: Box) -> NDArray[np.float64]:
+def center_of(box: Box) -> NDArray[np.float64]:
     """(x, y) of a box's middle."""
     return np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2])
 

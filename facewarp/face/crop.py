@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facewarp.errors import FacewarpError
-from facewarp.face.image_formats import to_grey
+from facewarp.face.image_formats import to_gray
 
 CROP_SHAPE = (320, 260)
 """Height and width of a face crop in px."""
@@ -140,18 +140,18 @@ class Crop:
             raise FacewarpError(f"a crop needs a picture HxW or HxWxC, got shape {image.shape}")
         return self._sample(image, interpolation, np.asarray)
 
-    def extract_grey(self, image: NDArray[Any]) -> NDArray[np.uint8]:
+    def extract_gray(self, image: NDArray[Any]) -> NDArray[np.uint8]:
         """Cut the crop out of a frame in grey: no more of the frame is made grey than it needs.
 
         Args:
-            image: anything :func:`to_grey` takes.
+            image: anything :func:`to_gray` takes.
 
         Returns:
             (height, width) uint8.
         """
         if image.ndim not in (2, 3) or 0 in image.shape:
             raise FacewarpError(f"a crop needs a picture HxW or HxWxC, got shape {image.shape}")
-        return np.asarray(self._sample(image, cv2.INTER_LINEAR, to_grey), np.uint8)
+        return np.asarray(self._sample(image, cv2.INTER_LINEAR, to_gray), np.uint8)
 
     def _sample(
         self,

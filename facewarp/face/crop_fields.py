@@ -23,7 +23,7 @@ def cell_px(field: NDArray[np.floating]) -> tuple[float, float]:
     return CROP_SHAPE[1] / width, CROP_SHAPE[0] / height
 
 
-def dense(field: Field) -> Field:
+def upsample_field(field: Field) -> Field:
     """A field at every px of the crop, (2, 320, 260)."""
     return resized(field, CROP_SHAPE)
 
@@ -38,7 +38,7 @@ def resized(field: Field, shape: tuple[int, int]) -> Field:
     return fine
 
 
-def sampled(field: Field, points: NDArray[np.floating]) -> NDArray[np.float64]:
+def sample_field(field: Field, points: NDArray[np.floating]) -> NDArray[np.float64]:
     """Displacements (N, 2) of points (N, 2), both in px of the crop."""
     where = ((np.asarray(points) + 0.5) / cell_px(field) - 0.5).astype(np.float32)
     x, y = (np.ascontiguousarray(axis)[None] for axis in where.T)
@@ -49,19 +49,29 @@ def sampled(field: Field, points: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.stack(moved, axis=-1).astype(np.float64)
 
 
-def carried_on(
-    first: NDArray[np.float32], second: NDArray[np.float32] | None
+def compose_fields(
+    outer: NDArray[np.float32] | None, inner: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """One field (2, h, w) px in place of two, ``first(p) + second(p + first(p))``; None is zero."""
-    if second is None:
-        return first
-    height, width = first.shape[1:]
-    x = np.arange(width, dtype=np.float32)[None] + first[0]
-    y = np.arange(height, dtype=np.float32)[:, None] + first[1]
+    """Compose two displacement fields, ``u(p) = inner(p) + outer(p + inner(p))``.
+
+    The same as `facewarp.core.fields.compose`, in numpy.
+
+    Args:
+        outer: (2, h, w) px; None is the zero field.
+        inner: (2, h, w) px.
+
+    Returns:
+        (2, h, w) px.
+    """
+    if outer is None:
+        return inner
+    height, width = inner.shape[1:]
+    x = np.arange(width, dtype=np.float32)[None] + inner[0]
+    y = np.arange(height, dtype=np.float32)[:, None] + inner[1]
     return np.stack(
         [
             own + cv2.remap(c, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
-            for own, c in zip(first, np.ascontiguousarray(second), strict=True)
+            for own, c in zip(inner, np.ascontiguousarray(outer), strict=True)
         ]
     )
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facewarp.face.boxes import Box
 from facewarp.face.crop import Crop
-from facewarp.face.crop_fields import dense, sampled
+from facewarp.face.crop_fields import sample_field, upsample_field
 
 State = Literal["tracking", "uncertain", "lost"]
 
@@ -52,14 +52,14 @@ class Face:
     @cached_property
     def field(self) -> NDArray[np.float32]:
         """`grid_field` at every px of the crop, (2, 320, 260) crop px."""
-        return dense(self.grid_field)
+        return upsample_field(self.grid_field)
 
     @cached_property
     def field_from_template(self) -> NDArray[np.float32]:
         """`grid_field_from_template` at every px of the crop, (2, 320, 260) crop px."""
-        return dense(self.grid_field_from_template)
+        return upsample_field(self.grid_field_from_template)
 
 
-def carry_points(face: "Face", points: NDArray[np.floating]) -> NDArray[np.float64]:
+def template_to_frame(face: "Face", points: NDArray[np.floating]) -> NDArray[np.float64]:
     """Template points (N, 2) in px of the frame, by the field from the template to the face."""
-    return face.crop.to_frame(points + sampled(face.grid_field_from_template, points))
+    return face.crop.to_frame(points + sample_field(face.grid_field_from_template, points))

@@ -11,7 +11,7 @@ Affine = NDArray[np.float64]
 """(2, 3) matrix: a point (x, y) goes to matrix @ (x, y, 1)."""
 
 
-def similarity(start: Points, end: Points) -> Affine:
+def fit_similarity(start: Points, end: Points) -> Affine:
     """The similarity (shift, turn, scale) that takes points (N, 2) closest to others.
 
     Least squares, in complex numbers: with both sets about their means the best turn and scale is
@@ -31,10 +31,10 @@ def turned_about(
     return np.column_stack([linear, end - linear @ start]).astype(np.float64)
 
 
-def joined(second: Affine, first: Affine) -> Affine:
-    """One affine map in place of two: ``second(first(p))``."""
-    linear = second[:, :2]
-    return np.column_stack([linear @ first[:, :2], linear @ first[:, 2] + second[:, 2]])
+def compose_affine(outer: Affine, inner: Affine) -> Affine:
+    """Compose two affine maps: ``outer(inner(p))``."""
+    linear = outer[:, :2]
+    return np.column_stack([linear @ inner[:, :2], linear @ inner[:, 2] + outer[:, 2]])
 
 
 def inverse(affine: Affine) -> Affine:

@@ -19,7 +19,7 @@ SNAPSHOT, PICTURE, OWN_TEXTURE = "snapshot", "picture", "own"
 called."""
 
 
-class Wardrobe:
+class Catalog:
     """Textures and templates by name: those that ship, those a look began with, and a user's own.
 
     Only what was named at the beginning may be a file; later names are among :meth:`choices`, so

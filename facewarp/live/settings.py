@@ -8,7 +8,7 @@ from facewarp.face.effects.options import DEFAULT_TEXTURE
 
 
 @dataclass(frozen=True)
-class LookSettings:
+class LiveSettings:
     """What can be changed while frames run.
 
     Attributes:

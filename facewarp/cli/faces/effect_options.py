@@ -40,7 +40,7 @@ MAKEUP_HELP = "Change a part of a look of make-up: lips=crimson:0.8, blush=0.3, 
 
 
 @dataclass(frozen=True)
-class Drawn:
+class EffectSelection:
     """The options, checked.
 
     Attributes:

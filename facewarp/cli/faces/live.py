@@ -13,8 +13,8 @@ from facewarp.cli.faces.effect_options import (
     MODE_HELP,
     PLUGIN_HELP,
     STYLE_HELP,
-    Drawn,
     EffectName,
+    EffectSelection,
     StyleModeName,
 )
 from facewarp.cli.faces.live_options import LiveOptions, check_usage
@@ -280,7 +280,7 @@ def live(
       facewarp live --web --effect texture
       facewarp live --virtual-camera --send osc://127.0.0.1:9000
     """
-    drawn = Drawn(effect, texture, makeup, opacity, style, style_mode, each, plugin)
+    drawn = EffectSelection(effect, texture, makeup, opacity, style, style_mode, each, plugin)
     options = LiveOptions(**{name: value for name, value in locals().items() if name in _NAMES})
     output = output_of(ctx)
     asked = check_usage(options, output)

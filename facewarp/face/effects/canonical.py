@@ -96,7 +96,7 @@ class Canonical:
         followed = [face for face in faces if face.state != "lost"]
         if self.inset:
             return self._with_insets(frame, faces, followed)
-        out = canonical_view(frame, followed[0]) if followed else _ghost(template.colour)
+        out = canonical_view(frame, followed[0]) if followed else _ghost(template.color)
         if self.annotate and (shown := (followed or faces)[:1]):
             margin = text_height_px(out.shape)
             label = tag_label(shown[0], out.shape)

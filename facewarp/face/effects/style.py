@@ -34,9 +34,9 @@ from facewarp.face.effects.canonical import canonical_view
 from facewarp.face.image_formats import to_rgb
 from facewarp.face.rendering.color_transfer import (
     COARSE,
-    PartColours,
+    PartColors,
     coarse_map,
-    colour_map,
+    color_map,
     lab,
     rgb,
 )
@@ -44,7 +44,7 @@ from facewarp.face.rendering.occlusion import Visibility
 from facewarp.face.rendering.screened_poisson import ScreenedPoisson
 from facewarp.face.rendering.template_overlay import carried_map, clip_box, to_crop_matrix
 from facewarp.face.template_building.from_photo import find_face
-from facewarp.face.tracking.registration import Fitter, crop_of
+from facewarp.face.tracking.registration import FaceRegistrar, crop_around
 
 if TYPE_CHECKING:
     from facewarp.core.model import Model
@@ -71,13 +71,13 @@ class StyleFace:
     Attributes:
         name: of the picture, for the record.
         picture: (640, 520, 3) uint8 RGB.
-        colours: of its parts.
+        colors: of its parts.
         confidence: of its registration, 0..1.
     """
 
     name: str
     picture: NDArray[np.uint8]
-    colours: PartColours
+    colors: PartColors
     confidence: float
 
     @classmethod
@@ -95,16 +95,18 @@ class StyleFace:
             FacewarpError: it can't be read, or no face is seen in it well enough.
         """
         name, picture = ("a picture", source) if isinstance(source, np.ndarray) else _read(source)
-        fitter = Fitter("average", model, "cpu", _LEAST_CONFIDENCE)
+        fitter = FaceRegistrar("average", model, "cpu", _LEAST_CONFIDENCE)
         try:
             near = find_face(picture)
         except FacewarpError as error:
             raise FacewarpError(
                 f"{error.what}: it gives no style", name, "Take one of a face from the front."
             ) from error
-        face = fitter.settle(picture, [near])[0]
+        face = fitter.register_refined(picture, [near])[0]
         face = max(
-            face, fitter.fit(picture, [crop_of(face.landmarks)])[0], key=lambda f: f.confidence
+            face,
+            fitter.register(picture, [crop_around(face.landmarks)])[0],
+            key=lambda f: f.confidence,
         )
         if face.confidence < _LEAST_CONFIDENCE:
             raise FacewarpError(
@@ -115,7 +117,7 @@ class StyleFace:
         canonical = canonical_view(to_rgb(picture), face, STYLE_SHAPE)
         small = cv2.resize(canonical, COARSE[::-1], interpolation=cv2.INTER_AREA)
         weights = np.stack([cv2.resize(p, COARSE[::-1]) for p in fitter.template.probabilities])
-        return cls(name, canonical, PartColours.of(lab(small), weights), face.confidence)
+        return cls(name, canonical, PartColors.of(lab(small), weights), face.confidence)
 
 
 @lru_cache(maxsize=4)
@@ -185,8 +187,8 @@ class Style(FaceEffect):
         gain, offset = np.ones((*COARSE, 3), np.float32), np.zeros((*COARSE, 3), np.float32)
         small = lab(_coarse_crop(frame, face.crop))
         if self.mode != "texture":
-            seen = PartColours.of(small, _at_coarse(face.probabilities))
-            gain, offset = colour_map(seen, self.style.colours, parts)
+            seen = PartColors.of(small, _at_coarse(face.probabilities))
+            gain, offset = color_map(seen, self.style.colors, parts)
         skin = self._spread(mask * self._skin(face) * (self.opacity / 255), face, box)
         now = before + skin[..., None] * (
             before * (self._spread(gain, face, box) - 1) + self._spread(offset, face, box)

@@ -48,9 +48,9 @@ class TemplatePicture:
 
     def __init__(self, rgba: NDArray[np.uint8], opacity: float = 1.0) -> None:
         alpha = np.rint(rgba[..., 3] * (opacity * _border_window(rgba.shape[:2]))).astype(np.uint8)
-        colour = cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB)
-        colour = cv2.multiply(colour, cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB), scale=1 / 255)
-        image = np.asarray(cv2.merge((*cv2.split(colour), alpha)), np.uint8)
+        color = cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB)
+        color = cv2.multiply(color, cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB), scale=1 / 255)
+        image = np.asarray(cv2.merge((*cv2.split(color), alpha)), np.uint8)
         self._levels = [image]
         while min(image.shape[:2]) >= 64:
             image = cv2.resize(
@@ -104,10 +104,10 @@ class TemplatePicture:
                     borderMode=cv2.BORDER_REPLICATE,
                 )
                 overlay = cv2.multiply(overlay, cv2.merge([shown] * 4), scale=1 / 255)
-            colour, alpha = split_overlay(overlay)
+            color, alpha = split_overlay(overlay)
             if light is not None:
-                colour = light.on(colour, alpha, band, rows)
-            lay_over(band, colour, alpha)
+                color = light.on(color, alpha, band, rows)
+            lay_over(band, color, alpha)
 
     def _level(self, frame_px_per_crop_px: float) -> NDArray[np.uint8]:
         finest = self._levels[0].shape[1] / CROP_SHAPE[1]

@@ -145,8 +145,8 @@ def _read_file(path: Path) -> tuple[NDArray[np.uint8], Blend]:
 
 
 def _mode_name(image: Image.Image) -> str:
-    grey = {"1": "black and white", "L": "grey", "LA": "grey with alpha", "F": "grey"}
-    return "grey" if image.mode.startswith("I") else grey.get(image.mode, image.mode)
+    gray = {"1": "black and white", "L": "grey", "LA": "grey with alpha", "F": "grey"}
+    return "grey" if image.mode.startswith("I") else gray.get(image.mode, image.mode)
 
 
 def _not_found(name_or_path: str | PathLike[str]) -> FacewarpError:

@@ -36,10 +36,10 @@ def face_mesh(landmarks: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDAr
     count, brows = len(landmarks), len(forehead)
     rings = [[*range(17), *reversed(range(count, count + brows))], *map(sorted, OPENINGS)]
     points, triangles = _triangulate(points, rings)
-    centres = points[triangles].mean(1)
-    inside = _inside(centres, outline)
+    centers = points[triangles].mean(1)
+    inside = _inside(centers, outline)
     for opening in OPENINGS:
-        inside &= ~_inside(centres, landmarks[sorted(opening)])
+        inside &= ~_inside(centers, landmarks[sorted(opening)])
     return points, triangles[inside]
 
 

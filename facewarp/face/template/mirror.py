@@ -50,7 +50,7 @@ def mirrored_template(template: Template) -> Template:
     return replace(
         template,
         image=np.ascontiguousarray(template.image[:, ::-1]),
-        colour=np.ascontiguousarray(template.colour[:, ::-1]),
+        color=np.ascontiguousarray(template.color[:, ::-1]),
         probabilities=np.ascontiguousarray(template.probabilities[MIRROR_PARTS, :, ::-1]),
         landmarks=mirrored_points(template.landmarks, width),
         mesh_points=points[order],

@@ -15,7 +15,7 @@ VIEWS = 4
 _NEARER = 0.93  # the second pair of views shows so much of the crop
 
 
-class FourViews:
+class AugmentedEngine:
     """An engine whose parts are the mean over a crop, a nearer view of it, and both mirrored.
 
     Fields are found once, from these parts. Errors that differ between views average out; it
@@ -61,9 +61,9 @@ class FourViews:
         self._engine.use_threads(count)
 
 
-def with_four_views(model: Model) -> Model:
+def with_augmentation(model: Model) -> Model:
     """The same face model, looking at every crop four times."""
-    return model.run_by(FourViews(model.engine))
+    return model.run_by(AugmentedEngine(model.engine))
 
 
 def _mirror(parts: Tensor) -> Tensor:
@@ -80,8 +80,8 @@ def _zoom(shape: Shape, factor: float) -> Tensor:
     """Field ``(1, n, *shape)`` px that shows so much of a picture, about its centre."""
     with torch.inference_mode(False):
         points = pixel_grid(shape)
-        centre = torch.tensor([(size - 1) / 2 for size in shape[::-1]])
-        return (factor - 1) * (points - centre.view(1, -1, *[1] * len(shape)))
+        center = torch.tensor([(size - 1) / 2 for size in shape[::-1]])
+        return (factor - 1) * (points - center.view(1, -1, *[1] * len(shape)))
 
 
 @lru_cache(maxsize=8)

@@ -17,7 +17,7 @@ KEY: Final = "confidence"
 """What the curve is called among the things that a weights file says of itself."""
 
 
-def agreement(warped: Tensor, parts: Tensor) -> Tensor:
+def part_dice(warped: Tensor, parts: Tensor) -> Tensor:
     """The mean Dice of the parts, template's against those that the network sees in the frame.
 
     Each pixel counts for its most probable part, so that it does not matter how soft or sharp

@@ -17,11 +17,11 @@ from facewarp.core.model import Model, load, template_guidance
 from facewarp.errors import FacewarpError
 from facewarp.face.boxes import box_around
 from facewarp.face.crop import CROP_SHAPE, Crop, bounding_square, eye_roll
-from facewarp.face.crop_fields import sampled
+from facewarp.face.crop_fields import sample_field
 from facewarp.face.face import Face
 from facewarp.face.template.template import Template
-from facewarp.face.tracking.augmented_inference import with_four_views
-from facewarp.face.tracking.confidence import Calibration, agreement
+from facewarp.face.tracking.augmented_inference import with_augmentation
+from facewarp.face.tracking.confidence import Calibration, part_dice
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ _ROUNDS = 3
 _BATCH = 8
 
 
-class Fitter:
+class FaceRegistrar:
     """A model and a template, ready for crops.
 
     Args:
@@ -66,7 +66,7 @@ class Fitter:
         self.template = template if isinstance(template, Template) else Template.load(template)
         self.model = model if isinstance(model, Model) else load(model, device, engine)
         if thorough:
-            self.model = with_four_views(self.model)
+            self.model = with_augmentation(self.model)
         self.sure = sure
         config = self.model.config
         if config.kind != "face" or tuple(config.grid_shape) != CROP_SHAPE:
@@ -78,15 +78,15 @@ class Fitter:
         self._calibration = Calibration.of_model(self.model)
         self._guidance = template_guidance(self.model, self.template.probabilities)
 
-    def settle(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
+    def register_refined(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
         """Like :meth:`fit`, and again, on better crops, where a face lies askew in its own."""
-        faces = self.fit(frame, crops)
+        faces = self.register(frame, crops)
         turning = list(range(len(faces)))
         for _ in range(_ROUNDS):
             turning = [i for i in turning if _is_askew(faces[i])]
             if not turning:
                 break
-            better = self.fit(frame, [crop_of(faces[i].landmarks) for i in turning])
+            better = self.register(frame, [crop_around(faces[i].landmarks) for i in turning])
             tried, turning = turning, []
             for i, face in zip(tried, better, strict=True):
                 if face.confidence > faces[i].confidence - _LESS_SURE:
@@ -108,21 +108,21 @@ class Fitter:
             log.debug("warming up: %s", error)
 
     @torch.inference_mode()
-    def fit(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
+    def register(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
         """Register what each crop of a frame H x W [x 1 to 4] shows with the template, in a batch.
 
         Colour is made grey no further than the crops reach.
         """
         if len(crops) > _BATCH:  # a crowd does not take the memory of all at once
-            return self.fit(frame, crops[:_BATCH]) + self.fit(frame, crops[_BATCH:])
+            return self.register(frame, crops[:_BATCH]) + self.register(frame, crops[_BATCH:])
         if not crops:
             return []
-        shown = np.stack([crop.extract_grey(frame) for crop in crops])
+        shown = np.stack([crop.extract_gray(frame) for crop in crops])
         images = torch.from_numpy(shown).float()[:, None] / 255
         parts, both = self.model.both_ways(images, self._guidance)
         coarse = resize_field(both[: len(crops)], tuple(parts.shape[2:]))
         warped = fields.warp(self._guidance.expand(len(crops), -1, -1, -1), coarse)
-        confidences = self._calibration(agreement(warped, parts).numpy()).tolist()
+        confidences = self._calibration(part_dice(warped, parts).numpy()).tolist()
         folds = folds_percent(coarse, warped).tolist()
         in_crop = scale_axes(both, axis_scales(spatial_shape(both), CROP_SHAPE)).numpy()
         onto, back = in_crop[: len(crops)], in_crop[len(crops) :]
@@ -130,7 +130,7 @@ class Fitter:
         faces = []
         for i, crop in enumerate(crops):
             points = self.template.landmarks
-            landmarks = crop.to_frame(points + sampled(back[i], points))
+            landmarks = crop.to_frame(points + sample_field(back[i], points))
             faces.append(
                 Face(
                     id=-1,
@@ -148,7 +148,7 @@ class Fitter:
         return faces
 
 
-def crop_of(landmarks: NDArray[np.float64]) -> Crop:
+def crop_around(landmarks: NDArray[np.float64]) -> Crop:
     """The crop on which a face with these landmarks (68, 2) is best registered."""
     return Crop.around_points(landmarks, margin=_MARGIN)
 
@@ -168,9 +168,9 @@ def folds_percent(field: Tensor, warped: Tensor) -> Tensor:
 def _is_askew(face: Face) -> bool:
     """Whether a face lies in its crop as training has hardly shown any."""
     crop = face.crop
-    centre, side = bounding_square(crop.to_crop(face.landmarks))
+    center, side = bounding_square(crop.to_crop(face.landmarks))
     height, width = crop.shape
-    off = np.linalg.norm(centre - ((width - 1) / 2, (height - 1) / 2))
+    off = np.linalg.norm(center - ((width - 1) / 2, (height - 1) / 2))
     turn = math.remainder(eye_roll(face.landmarks) - crop.roll, math.tau)
     ratio = _MARGIN * side / height
     return bool(

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from facewarp.face.boxes import Box, overlap, side_of
 from facewarp.face.crop import Crop
 from facewarp.face.face import Face
-from facewarp.face.similarity import joined, similarity
-from facewarp.face.tracking.registration import crop_of
+from facewarp.face.similarity import compose_affine, fit_similarity
+from facewarp.face.tracking.registration import crop_around
 from facewarp.face.tracking.smoothing import FaceSmoother
 
 SAME_FACE = 0.35
@@ -99,10 +99,10 @@ class Track:
         The crop, once chosen, goes along with eyes and nose: a mouth that opens does not move it.
         """
         if self._chosen is None:
-            self._chosen = self.face.landmarks, crop_of(self.face.landmarks)
+            self._chosen = self.face.landmarks, crop_around(self.face.landmarks)
         landmarks, crop = self._chosen
-        moved = similarity(landmarks[_RIGID], self.face.landmarks[_RIGID] + 0.5 * self.step)
-        self._asked = Crop(joined(moved, crop.matrix), crop.shape)
+        moved = fit_similarity(landmarks[_RIGID], self.face.landmarks[_RIGID] + 0.5 * self.step)
+        self._asked = Crop(compose_affine(moved, crop.matrix), crop.shape)
         return self._asked
 
     def move(self, face: Face, time: float) -> None:

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from facewarp.core.engines.base import share_cores
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
-from facewarp.face.boxes import Box, centre_of, overlap, side_of, square_at
+from facewarp.face.boxes import Box, center_of, overlap, side_of, square_at
 from facewarp.face.crop import Crop
 from facewarp.face.detector import Detection, FaceDetector
 from facewarp.face.face import Face
 from facewarp.face.image_formats import check_picture
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.background_search import BackgroundSearch
-from facewarp.face.tracking.registration import Fitter, crop_of
+from facewarp.face.tracking.registration import FaceRegistrar, crop_around
 from facewarp.face.tracking.smoothing import FaceSmoother, SmoothingConfig
 from facewarp.face.tracking.track import SAME_FACE, Track, TrackerConfig, is_among
 
@@ -93,7 +93,7 @@ class FaceTracker:
         self.config = config if faces is None else replace(config, faces=faces)
         if self.config.faces < 1:
             raise FacewarpError(f"a tracker follows at least one face, not {self.config.faces}")
-        self._fitter = Fitter(template, model, device, self.config.sure, engine, thorough)
+        self._fitter = FaceRegistrar(template, model, device, self.config.sure, engine, thorough)
         self.template = self._fitter.template
         self.model = self._fitter.model
         self._warming: Thread | None = None
@@ -150,7 +150,7 @@ class FaceTracker:
         crop = Crop.around((size[0] / 2, size[1] / 2), min(size) / 2)
         for count in (1, 2, 4):  # what engines prepare apart, see `openvino_engine.BATCHES`
             if count == 1 or count <= self.config.faces:
-                face = self._fitter.settle(blank, [crop] * count)[0]
+                face = self._fitter.register_refined(blank, [crop] * count)[0]
         smoother = self._smoother()
         if smoother is not None:
             smoother(face, 0.0)
@@ -176,7 +176,7 @@ class FaceTracker:
 
     def register(self, image: NDArray[np.generic], crop: Crop) -> Face:
         """Register what a crop shows with the template, without following anything."""
-        return self._fitter.fit(image, [crop])[0]
+        return self._fitter.register(image, [crop])[0]
 
     def search_soon(self) -> None:
         """Search the next frame for small faces, whatever the time since the last search."""
@@ -195,13 +195,13 @@ class FaceTracker:
         Returns:
             The face, with the same id; None where it is not there, or is one of the others.
         """
-        found = self._fitter.settle(image, [crop_of(face.landmarks)])[0]
+        found = self._fitter.register_refined(image, [crop_around(face.landmarks)])[0]
         if found.confidence < self.config.unsure:
             seen = self._look_near(image, face.box, others)
             if seen is None:
                 return None
             found = max(found, self._approach(image, seen), key=lambda face: face.confidence)
-        apart = np.linalg.norm(centre_of(found.box) - centre_of(face.box))
+        apart = np.linalg.norm(center_of(found.box) - center_of(face.box))
         is_same = overlap(found.box, face.box) > 0 and apart < side_of(face.box)
         if found.confidence < self.config.gone or not is_same or is_among(found.box, others):
             return None
@@ -255,7 +255,7 @@ class FaceTracker:
         tracks = [track for track in self._tracks if not track.lost]
         doubtful = []
         with self._timed("register"):
-            faces = self._fitter.settle(image, [track.next_crop() for track in tracks])
+            faces = self._fitter.register_refined(image, [track.next_crop() for track in tracks])
             for track, face in zip(tracks, faces, strict=True):
                 if face.confidence >= self.config.unsure:
                     track.missed = 0
@@ -367,23 +367,23 @@ class FaceTracker:
         self, image: NDArray[np.generic], box: Box, others: Sequence[Box]
     ) -> Detection | None:
         """The detection closest to where a face was last, if it is no other face's."""
-        centre, reach = centre_of(box), 0.5 * _NEAR * side_of(box)
-        low = np.floor(centre - reach).clip(0).astype(int)
-        high = np.ceil(centre + reach).clip(0).astype(int)
+        center, reach = center_of(box), 0.5 * _NEAR * side_of(box)
+        low = np.floor(center - reach).clip(0).astype(int)
+        high = np.ceil(center + reach).clip(0).astype(int)
         window = image[low[1] : high[1], low[0] : high[0]]
         if window.size == 0:
             return None
         with self._timed("detect"):
             found = [_moved(detection, low) for detection in self._detector.detect(window)]
         free = [detection for detection in found if not is_among(_square(detection), others)]
-        return min(free, key=lambda d: float(np.linalg.norm(d.center - centre)), default=None)
+        return min(free, key=lambda d: float(np.linalg.norm(d.center - center)), default=None)
 
     def _approach(self, image: NDArray[np.generic], detection: Detection) -> Face:
         """Register the face of a detection."""
-        centre, side = detection.square()
-        crop = Crop.around(centre, side, roll=detection.roll)
+        center, side = detection.square()
+        crop = Crop.around(center, side, roll=detection.roll)
         with self._timed("register"):
-            return self._fitter.settle(image, [crop])[0]
+            return self._fitter.register_refined(image, [crop])[0]
 
     def _smoother(self) -> FaceSmoother | None:
         """What smooths one face, if faces are smoothed."""

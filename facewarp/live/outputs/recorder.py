@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
-from facewarp.live.interfaces import Made
+from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
 from facewarp.media.orientation import fit_within
@@ -58,7 +58,7 @@ class Recorder:
         self._writer: VideoWriter | None = None
         self._size, self._zero = (0, 0), 0.0
 
-    def present(self, frame: Frame, made: Made, stats: LiveStats) -> None:
+    def present(self, frame: Frame, made: ProcessedFrame, stats: LiveStats) -> None:
         """See `roles.Presenter`."""
         if self._writer is None:
             self._size, self._zero = (made.image.shape[1], made.image.shape[0]), frame.time

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
 from facewarp.live.interfaces import Controls
-from facewarp.live.web.access import Gate
+from facewarp.live.web.access import AccessPolicy
 from facewarp.media.images.decoding import MAX_BYTES, read_photograph, read_texture
 from facewarp.version import __version__
 
@@ -41,7 +41,7 @@ class Routes:
         controls: What requests change.
     """
 
-    def __init__(self, gate: Gate, controls: Controls) -> None:
+    def __init__(self, gate: AccessPolicy, controls: Controls) -> None:
         self._gate = gate
         self._controls = controls
         self._files = _page_files()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -112,6 +113,42 @@ def test_every_frame_of_a_file_is_worked_on_and_accounted_for(talk, looks, folde
     assert sorted(os.listdir()) == ["out.mp4", "times.jsonl"]
 
 
+@pytest.fixture
+def half_a_clip(make_clip, folder):
+    """The address of a video of which the server sends a part, under the length of the whole."""
+    content = make_clip(
+        frames=50, options={"g": "5", "crf": "5"}, container_options={"movflags": "+faststart"}
+    ).read_bytes()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[: len(content) // 2])
+
+        def log_message(self, *arguments):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/clip.mp4"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_stream_that_breaks_off_fails_the_command_and_keeps_the_recording(half_a_clip, looks):
+    result = run("--source", half_a_clip, "--headless", "--record", "out.mp4", "--json")
+    account = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert "the stream broke off before its end" in f"{result.exception} {result.stderr}"
+    assert account["truncated"]
+    assert not account["stopped"]
+    assert "broke off" in account["notes"][0]
+    assert len(list(read_video("out.mp4"))) == account["presented"] > 3
+
+
 def test_people_read_speed_delays_and_files(talk, looks, folder):
     result = run("--source", talk, "--headless", "--realtime", "--record", "out.mp4")
     assert result.exit_code == 0
@@ -164,7 +201,7 @@ def test_cameras_are_mirrored_and_files_are_not_if_not_said(talk, monkeypatch):
 
     import facewarp.live.face_pipeline
 
-    monkeypatch.setattr(facewarp.live.face_pipeline, "Look", look)
+    monkeypatch.setattr(facewarp.live.face_pipeline, "FacePipeline", look)
     assert run("--source", talk, "--headless").exit_code == 1
     assert run("--source", talk, "--headless", "--mirror").exit_code == 1
     assert [settings["mirror"] for settings in seen] == [False, True]

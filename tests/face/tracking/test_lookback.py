@@ -107,7 +107,7 @@ def test_more_faces_than_a_batch_are_registered_alike(make_tracker, portrait):
     with make_tracker() as tracker:
         image = crowd(portrait)
         crops = [face.crop for face in (tracker(image, 0.0))] * 2
-        together = tracker._fitter.fit(image, crops)
+        together = tracker._fitter.register(image, crops)
     assert len(together) == 10
     for one, again in zip(together[:5], together[5:], strict=True):
         np.testing.assert_allclose(one.landmarks, again.landmarks, atol=0.05)

@@ -13,7 +13,7 @@ from facewarp.errors import FacewarpError
 from facewarp.live.capture.camera import Camera, Given, Mode
 from facewarp.live.capture.camera_list import given_before
 from facewarp.live.capture.camera_source import CameraSource, choose_camera, open_camera
-from facewarp.live.interfaces import Made
+from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.loop import LiveLoop
 from facewarp.live.timing import LiveStats
 
@@ -267,7 +267,9 @@ def test_the_loop_tells_viewers_of_a_lost_camera_and_ends_while_it_is_lost():
         def close(self):
             pass
 
-    loop = LiveLoop(source_of(device), lambda frame: Made(frame.image, [], {}), [Viewer()], stats)
+    loop = LiveLoop(
+        source_of(device), lambda frame: ProcessedFrame(frame.image, [], {}), [Viewer()], stats
+    )
     assert loop.run().stopped
     assert len(shown) == len(set(shown))
 

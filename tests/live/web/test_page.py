@@ -23,7 +23,7 @@ import pytest
 from yarl import URL
 
 from facewarp.errors import FacewarpError
-from facewarp.live.interfaces import Made
+from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.timing import LiveStats
 from facewarp.live.web.page import Certificate, WebPage, serve
 from facewarp.media.images.decoding import MAX_BYTES
@@ -577,7 +577,11 @@ def test_serving_ends_with_its_event(controls: Controls) -> None:
         stop.set()
 
     report = serve(
-        lambda frame: Made(frame.image, [], {}), controls, port=0, on_ready=ready, stop=stop
+        lambda frame: ProcessedFrame(frame.image, [], {}),
+        controls,
+        port=0,
+        on_ready=ready,
+        stop=stop,
     )
     assert report.stopped
     assert len(addresses) == 1

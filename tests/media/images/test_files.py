@@ -32,7 +32,7 @@ def exif(tag):
 @pytest.mark.parametrize("kind", ["AVIF", "HEIF"])
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
 def test_a_picture_in_tiles_is_read_whole_and_upright(
-    tmp_path, write_tiled, picture, colours_of, kind, turns
+    tmp_path, write_tiled, picture, colors_of, kind, turns
 ):
     stored = picture((300, 200))
     path = write_tiled(tmp_path / "photo.heic", stored, kind, turns=turns)
@@ -42,7 +42,7 @@ def test_a_picture_in_tiles_is_read_whole_and_upright(
     assert source.kind == "image"
     assert frame.image.shape == shown.shape
     assert source.size == (shown.shape[1], shown.shape[0])
-    np.testing.assert_allclose(colours_of(frame.image), colours_of(shown), atol=8)
+    np.testing.assert_allclose(colors_of(frame.image), colors_of(shown), atol=8)
 
 
 @pytest.mark.parametrize("name", ["IMG_1.jpg", "IMG_1.mp4", "IMG_1"])
@@ -77,7 +77,7 @@ def test_kinds_that_are_not_read_are_named(tmp_path, name, data, says):
 
 @pytest.mark.parametrize("tag", range(1, 9))
 @pytest.mark.parametrize("suffix", ["tif", "png", "webp", "avif", "jpg"])
-def test_every_format_is_turned_upright_once(tmp_path, picture, colours_of, suffix, tag):
+def test_every_format_is_turned_upright_once(tmp_path, picture, colors_of, suffix, tag):
     stored = picture((64, 32))
     path = save(tmp_path / f"a.{suffix}", stored, exif=exif(tag), quality=95)
     turns = {1: 0, 2: 0, 3: 2, 4: 2, 5: 1, 6: -1, 7: -1, 8: 1}[tag]
@@ -87,7 +87,7 @@ def test_every_format_is_turned_upright_once(tmp_path, picture, colours_of, suff
     (frame,) = source
     assert source.size == (frame.image.shape[1], frame.image.shape[0])
     assert frame.image.shape == shown.shape
-    np.testing.assert_allclose(colours_of(frame.image), colours_of(shown), atol=40)
+    np.testing.assert_allclose(colors_of(frame.image), colors_of(shown), atol=40)
 
 
 def test_a_thumbnail_in_a_tiff_is_no_page(tmp_path):
