@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import sys
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -70,8 +71,8 @@ def install_command(*extras: str, packages: Sequence[str] = ()) -> str:
 
 def install_origin() -> Origin:
     """Return what this copy of facewarp was installed from."""
-    checkout = Path(__file__).resolve().parents[2]
-    if (checkout / "pyproject.toml").is_file():
+    checkout = _checkout()
+    if checkout is not None:
         return Origin(str(checkout), editable=True)
     try:
         text = metadata.distribution("facewarp").read_text("direct_url.json")
@@ -93,16 +94,10 @@ def install_origin() -> Origin:
 
 def packages_of(*extras: str) -> list[str]:
     """Return the requirements that extras bring, without their markers."""
-    try:
-        lines = metadata.requires("facewarp") or []
-    except metadata.PackageNotFoundError:
-        return []
     found: list[str] = []
-    for line in lines:
-        requirement, _, marker = line.partition(";")
-        if set(_OF_EXTRA.findall(marker)) & set(extras):
-            inner = re.fullmatch(r"facewarp\[([^\]]+)\]", requirement.strip())
-            found += packages_of(*inner[1].split(",")) if inner else [requirement.strip()]
+    for requirement in _requirements(extras):
+        inner = re.fullmatch(r"facewarp\[([^\]]+)\]", requirement)
+        found += packages_of(*inner[1].split(",")) if inner else [requirement]
     return list(dict.fromkeys(found))
 
 
@@ -115,6 +110,27 @@ def missing_extras() -> dict[str, list[str]]:
             if name and not _is_installed(name[0]):
                 lacking.setdefault(extra, []).append(name[0])
     return lacking
+
+
+def _checkout() -> Path | None:
+    """The checkout whose own files run; None for a copy that was installed."""
+    folder = Path(__file__).resolve().parents[2]
+    return folder if (folder / "pyproject.toml").is_file() else None
+
+
+def _requirements(extras: Sequence[str]) -> list[str]:
+    """What pyproject.toml lists for extras; what an editable install noted of it may be older."""
+    checkout = _checkout()
+    if checkout is not None:
+        project = tomllib.loads((checkout / "pyproject.toml").read_text("utf-8"))["project"]
+        listed = [line for extra in extras for line in project["optional-dependencies"][extra]]
+        return [line.partition(";")[0].strip() for line in listed]
+    try:
+        lines = metadata.requires("facewarp") or []
+    except metadata.PackageNotFoundError:
+        return []
+    parts = [line.partition(";") for line in lines]
+    return [line.strip() for line, _, mark in parts if set(_OF_EXTRA.findall(mark)) & set(extras)]
 
 
 def _is_installed(distribution: str) -> bool:
