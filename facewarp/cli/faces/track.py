@@ -11,15 +11,19 @@ from facewarp.cli.console import Output, output_of
 from facewarp.cli.faces.effect_options import (
     EACH_HELP,
     MAKEUP_HELP,
-    MODE_HELP,
     PLUGIN_HELP,
-    STYLE_HELP,
-    EffectName,
     EffectSelection,
-    StyleModeName,
 )
 from facewarp.cli.model_options import Device, Engine, Thorough
 from facewarp.errors import FacewarpError
+from facewarp.face.effects.options import (
+    DEFAULT_STYLE,
+    DEFAULT_TEXTURE,
+    EFFECT_NAMES,
+    EFFECT_OPTIONS,
+    EffectName,
+    StyleMode,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,13 +80,11 @@ def track(
     ] = None,
     effect: Annotated[
         EffectName,
-        typer.Option(metavar="NAME", help=f"What to draw: {', '.join(EffectName)}."),
-    ] = EffectName.labels,
+        typer.Option(metavar="NAME", help=f"What to draw: {', '.join(EFFECT_NAMES)}."),
+    ] = EFFECT_NAMES[0],
     texture: Annotated[
         str | None,
-        typer.Option(
-            help="What --effect texture wears: a shipped name or a PNG file.", show_default="mask"
-        ),
+        typer.Option(help=EFFECT_OPTIONS["texture"].help, show_default=DEFAULT_TEXTURE),
     ] = None,
     makeup: Annotated[
         list[str] | None,
@@ -94,13 +96,16 @@ def track(
     ] = None,
     opacity: Annotated[
         float | None,
-        typer.Option(min=0.0, max=1.0, metavar="SHARE", help="Strength of the effect."),
+        typer.Option(min=0.0, max=1.0, metavar="SHARE", help=EFFECT_OPTIONS["opacity"].help),
     ] = None,
     style: Annotated[
-        str | None, typer.Option(metavar="IMAGE", help=STYLE_HELP, show_default="painting")
+        str | None,
+        typer.Option(
+            metavar="IMAGE", help=EFFECT_OPTIONS["style"].help, show_default=DEFAULT_STYLE
+        ),
     ] = None,
     style_mode: Annotated[
-        StyleModeName | None, typer.Option(help=MODE_HELP, show_default="full")
+        StyleMode | None, typer.Option(help=EFFECT_OPTIONS["style_mode"].help, show_default="full")
     ] = None,
     each: Annotated[
         str | None, typer.Option(metavar="EFFECT,...", help=EACH_HELP, show_default=False)
