@@ -173,14 +173,11 @@ def _torch(name: str) -> Finding:
 
 
 def _engines(name: str) -> Finding:
-    from facewarp.core.engines.autotune import CHOICES_FILE
+    from facewarp.core.engines.autotune import last_choice
     from facewarp.core.engines.base import ENGINES, is_installed
-    from facewarp.system.user_folders import cache_folder, read_json
 
     installed = [engine for engine in ENGINES if is_installed(engine)]
-    folder = cache_folder()
-    kept = list(read_json(folder / CHOICES_FILE).values()) if folder else []
-    last = kept[-1] if kept else None
+    last = last_choice()
     text = ", ".join(installed)
     if last is not None:
         times = ", ".join(f"{engine} {ms:.1f} ms" for engine, ms in last["ms"].items())
@@ -215,9 +212,7 @@ def _video(name: str) -> Finding:
 
     found = [encoder for encoder in ENCODERS if encoder in av.codecs_available]
     version = metadata.version("av")
-    facts = {"av": version, "h264_encoders": found}
-    frames = _copied_clip()
-    facts["frames_copied"] = frames
+    facts = {"av": version, "h264_encoders": found, "frames_copied": _copied_clip()}
     if not found:
         return Finding(name, "absent", f"PyAV {version}, without an H.264 encoder", facts)
     return Finding(name, "ok", f"PyAV {version}, H.264 by {', '.join(found)}", facts)

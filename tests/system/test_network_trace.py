@@ -22,9 +22,7 @@ def run(code: str, tmp_path: Path, most_s: float = 60) -> Trace:
     out.mkdir()
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-I", "-c", code]
-    return trace_command(
-        command, folder=out, allowed=[out], environment=environment, most_s=most_s
-    )
+    return trace_command(command, folder=out, allowed=[out], environment=environment, most_s=most_s)
 
 
 def test_sockets_of_the_internet_are_counted() -> None:
