@@ -125,6 +125,12 @@ def track(
             "to AAC or Opus, or none."
         ),
     ] = AudioName.copy,
+    keep_hdr: Annotated[
+        bool,
+        typer.Option(
+            "--keep-hdr", help="Write HLG and PQ video as HDR, 10 bits a channel, not as BT.709."
+        ),
+    ] = False,
     engine: Engine = "auto",
     device: Device = "cpu",
     thorough: Thorough = False,
@@ -152,6 +158,8 @@ def track(
     output = output_of(ctx)
     drawn = asked.make(model, tags)
     jobs = _plan(inputs, out, data, asked.label, start, end)
+    if keep_hdr:
+        _keep_hdr(jobs)
     results: list[dict[str, Any]] = []
     cv2.setNumThreads(1)  # decoding, registering and encoding keep the cores busy
     keep_freed_memory()
@@ -219,6 +227,14 @@ def _plan(
         if job.data is not None:
             check_target(job.data, inputs)
     return jobs
+
+
+def _keep_hdr(jobs: list[_Job]) -> None:
+    from facewarp.media.video.reader import VideoSource
+
+    for job in jobs:
+        if isinstance(job.source, VideoSource):
+            job.source.keep_hdr()
 
 
 def _target(source: "Source", out: str | None, effect: str, several: bool) -> Path:
