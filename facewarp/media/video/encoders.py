@@ -1,6 +1,7 @@
 """Which encoder a video file gets, and with what settings."""
 
 import logging
+import os
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -123,7 +124,7 @@ WEBM = (
 HDR = (
     Encoder(
         "libx265",
-        {"preset": "superfast", "crf": "17", "forced-idr": "1"},
+        {"preset": "superfast", "crf": "17", "forced-idr": "1", "x265-params": "log-level=none"},
         pix_fmt="yuv420p10le",
     ),
 )
@@ -132,7 +133,7 @@ HDR = (
 HDR_WEBM = (
     Encoder(
         "libsvtav1",
-        {"preset": "10", "crf": "22", "svtav1-params": "lookahead=0"},
+        {"preset": "9", "crf": "22", "svtav1-params": "lookahead=0"},
         pix_fmt="yuv420p10le",
     ),
     Encoder(
@@ -160,6 +161,7 @@ def choose_encoder(
     """
     candidates: tuple[Encoder, ...]
     if hdr:
+        os.environ.setdefault("SVT_LOG", "1")  # or it reports to standard error
         candidates = HDR_WEBM if suffix == ".webm" else HDR
     else:
         candidates = WEBM if suffix == ".webm" else H264

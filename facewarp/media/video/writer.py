@@ -145,7 +145,7 @@ class VideoWriter(Output):
         if self._hdr is not None and self._encoder.name == "libx265":
             told = {"master-display": self._hdr.mastering, "max-cll": self._hdr.light_level}
             params = [f"{name}={value}" for name, value in told.items() if value is not None]
-            options["x265-params"] = ":".join(["log-level=none", *params])
+            options["x265-params"] = ":".join([options["x265-params"], *params])
         return options
 
     def write(self, frame: Frame) -> None:
