@@ -8,6 +8,7 @@ from fractions import Fraction
 import av
 
 from facewarp.errors import FacewarpError
+from facewarp.system.installation import install_command
 
 _log = logging.getLogger(__name__)
 
@@ -172,4 +173,6 @@ def choose_encoder(
             return encoder
     names = ", ".join(encoder.name for encoder in candidates)
     what = f"no encoder for {suffix} takes {size[0]}x{size[1]} pictures here, of {names}"
-    raise FacewarpError(what, fix="Reinstall PyAV: pip install --force-reinstall av")
+    raise FacewarpError(
+        what, fix=f"Reinstall PyAV: {install_command(packages=['--force-reinstall', 'av'])}"
+    )
