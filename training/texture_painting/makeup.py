@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.drawing.compositing import smoothstep
 from facewarp.training.texture_painting.anatomy import Anatomy
 from facewarp.training.texture_painting.brushes import (
     FINE,
@@ -16,7 +17,6 @@ from facewarp.training.texture_painting.brushes import (
     fill,
     grid,
     noise,
-    smoothstep,
     soften,
     stroke,
 )

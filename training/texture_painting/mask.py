@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from facewarp.drawing.compositing import smoothstep
 from facewarp.training.texture_painting.anatomy import Anatomy
 from facewarp.training.texture_painting.brushes import (
     Painting,
@@ -17,7 +18,6 @@ from facewarp.training.texture_painting.brushes import (
     noise,
     rounded,
     slopes,
-    smoothstep,
     soften,
     spiral,
     strokes,

@@ -4,6 +4,7 @@ import colorsys
 
 import numpy as np
 
+from facewarp.drawing.compositing import smoothstep
 from facewarp.training.texture_painting.anatomy import Anatomy
 from facewarp.training.texture_painting.brushes import (
     Painting,
@@ -13,7 +14,6 @@ from facewarp.training.texture_painting.brushes import (
     fill,
     grid,
     mix,
-    smoothstep,
     soften,
     strokes,
 )

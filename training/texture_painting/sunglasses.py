@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from facewarp.drawing.compositing import smoothstep
 from facewarp.training.texture_painting.anatomy import Anatomy
 from facewarp.training.texture_painting.brushes import (
     Painting,
@@ -11,7 +12,6 @@ from facewarp.training.texture_painting.brushes import (
     distance,
     fill,
     grid,
-    smoothstep,
     soften,
     stroke,
     tones,

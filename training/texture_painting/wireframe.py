@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import Delaunay
 
+from facewarp.drawing.compositing import smoothstep
 from facewarp.training.texture_painting.anatomy import Anatomy
 from facewarp.training.texture_painting.brushes import (
     Painting,
@@ -14,7 +15,6 @@ from facewarp.training.texture_painting.brushes import (
     fill,
     grid,
     mix,
-    smoothstep,
     soften,
     strokes,
 )
