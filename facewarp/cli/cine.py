@@ -10,6 +10,7 @@ from rich.table import Table
 
 from facewarp.cli.cohort_table import COLUMNS, CohortTable, row_of
 from facewarp.cli.console import Output, output_of
+from facewarp.cli.model_options import Device, ModelName
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
@@ -100,8 +101,8 @@ def cine(
     resume: Annotated[
         bool, typer.Option(help="Leave finished patients as they are, after a check.")
     ] = True,
-    model: Annotated[str, typer.Option(help="Model: a shipped name or a weights file.")] = "heart",
-    device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, mps.")] = "cpu",
+    model: ModelName = "heart",
+    device: Device = "cpu",
 ) -> None:
     """Follow hearts through their cycle: labels, volumes, ejection fraction, motion.
 
