@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from facewarp.system.closing import Closing
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ class HDRImage:
     shown: Image
 
 
-class Source(ABC):
+class Source(Closing, ABC):
     """A file, a folder, a camera or a stream as a sequence of `Frame`.
 
     Iterating reads from the start again each time. As a context manager it closes what reading
@@ -159,14 +160,3 @@ class Source(ABC):
     def close(self) -> None:
         """Ends any reading that is under way."""
         return
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
