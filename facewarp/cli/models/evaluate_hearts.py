@@ -1,4 +1,4 @@
-"""``facewarp eval acdc``: measure a heart model, or many methods, on cine MRI."""
+"""`facewarp eval acdc`: measure a heart model, or many methods, on cine MRI."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -22,7 +22,7 @@ Limit = Annotated[int | None, typer.Option(min=1, help="Only the first patients.
 
 
 class HeartProtocolName(StrEnum):
-    """The protocols of ``facewarp eval acdc``."""
+    """Protocols of `facewarp eval acdc`."""
 
     PAPER = "paper"
     MEMWARP = "memwarp"
@@ -56,7 +56,7 @@ def acdc(
         ),
     ] = None,
     picture: Annotated[
-        Path | None, typer.Option(help="Draw the best, the median and the worst patient as PNG.")
+        Path | None, typer.Option(help="Write the best, the median and the worst patient as PNG.")
     ] = None,
     threads: Threads = None,
     methods: HeartMethods = None,
@@ -67,8 +67,8 @@ def acdc(
 
     paper: end-systole to end-diastole, cubes of 1.56 mm, patients 15 to 20 of every 20. memwarp:
     both ways, 1.8 x 1.8 x 10 mm, patients 18 to 20 of every 20, or the challenge's own test
-    patients where they are. Volumes and ejection fraction are those of ``facewarp cine``. With
-    --methods all, rivals are measured on the same patients; those not trained yet, or not
+    patients where they are. Volumes and ejection fraction are those of `facewarp cine`. With
+    --methods all, baselines are measured on the same patients; those not trained yet, or not
     installed, are named with the command that helps.
     """
     import torch
@@ -115,7 +115,7 @@ def acdc(
 
 
 def number(value: float, digits: int) -> str:
-    """A number as text, a dash where there is none."""
+    """Format a number; a dash for NaN."""
     return "-" if value != value else f"{value:.{digits}f}"
 
 
@@ -162,7 +162,7 @@ def _heart_facts(found: "HeartEvaluation", model: str) -> str:
 def _ventricle(
     edv: tuple[float, float], esv: tuple[float, float], ef: tuple[float, float, float]
 ) -> str:
-    """Mean absolute errors of volumes and ejection fraction, and their biases."""
+    """Return mean absolute errors of volumes and ejection fraction, and their biases."""
     return (
         f"EDV {number(edv[0], 1)} ml off (bias {_signed(edv[1])}), ESV {number(esv[0], 1)} ml "
         f"({_signed(esv[1])}), EF {number(ef[0], 1)} points ({_signed(ef[1])}), "
