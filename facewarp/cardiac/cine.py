@@ -6,30 +6,37 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.cardiac.io.label_order import AUTO
+from facewarp.cardiac.io.label_reader import GivenLabels, read_labels
 from facewarp.cardiac.io.patient import Cine, open_cine
 from facewarp.cardiac.motion.cycle_registration import Floats, Motion, segment, track
 from facewarp.cardiac.motion.heart_roi import HeartModel, find_window, is_turned
 from facewarp.cardiac.motion.labels import (
     Labels,
+    Part,
     carry_labels,
-    given_labels,
     heart_box,
     part_depths,
     seen_labels,
 )
 from facewarp.cardiac.motion.model_grid import model_input
-from facewarp.cardiac.motion.quality import Quality, measure_quality, quality_warnings
+from facewarp.cardiac.motion.quality import (
+    Quality,
+    mean_dice,
+    measure_quality,
+    quality_warnings,
+)
 from facewarp.cardiac.parts import HeartPart
-from facewarp.cardiac.quantification.indices import Indices, find_ed, find_es, indices, volumes_ml
+from facewarp.cardiac.quantification.indices import Indices, find_es, indices, volumes_ml
+from facewarp.cardiac.quantification.moments import find_moments, phase_index
 from facewarp.cardiac.quantification.strain import Strain, measure_strain
 from facewarp.core.geometry import pixel_grid
 from facewarp.core.model import load
-from facewarp.errors import FacewarpError
 
 FloatArray = NDArray[np.float64]
 Progress = Callable[[float], None]
@@ -50,7 +57,8 @@ class CineResult:
         motion: the fields between end-diastole and every phase.
         labels: ``(T, D, H, W)`` uint8 part ids of every phase, carried from end-diastole.
         es: index of end-systole; that of end-diastole is ``motion.ed``.
-        found_by: how ED and ES were told: ``"given"``, ``"Info.cfg"`` or ``"volume curve"``.
+        found_by: how ED and ES were told: ``"given"``, ``"Info.cfg"``, ``"labels"`` or
+            ``"volume curve"``.
         labels_by: where the labels of end-diastole are from: a file, or ``"model"``.
         volumes_ml: ``(T, 4)`` volume of each part in each phase, by part id.
         indices: the heart's indices.
@@ -58,6 +66,9 @@ class CineResult:
         model: name of the model or path of its weights.
         model_sha256: hash of its weights.
         warnings: what the user should know, one sentence each.
+        label_order: convention of the ids in a reader's labels: see
+            :mod:`~facewarp.cardiac.io.label_order`; "" for the model's own, and for one of no name.
+        label_order_by: who says so: ``"given"``, ``"anatomy"`` or ``"file name"``; "" likewise.
     """
 
     cine: Cine
@@ -72,6 +83,8 @@ class CineResult:
     model: str
     model_sha256: str
     warnings: tuple[str, ...]
+    label_order: str = ""
+    label_order_by: str = ""
 
     @property
     def ed(self) -> int:
@@ -108,6 +121,7 @@ def analyse_cine(
     model: str | Path | HeartModel = "heart",
     *,
     labels: str | os.PathLike[str] | None = None,
+    label_order: str = AUTO,
     ed: int | None = None,
     es: int | None = None,
     heart_rate_bpm: float | None = None,
@@ -121,8 +135,10 @@ def analyse_cine(
         path: a cine: see :func:`~facewarp.cardiac.io.patient.open_cine`.
         model: a heart model, or its shipped name or weights file.
         labels: part labels of end-diastole made by a reader; the model's own if None.
-        ed: frame of end-diastole, counted from 1; by default what ``Info.cfg`` says, or where the
-            left ventricle is largest.
+        label_order: the convention of their ids, such as ``"acdc"`` or ``"mnms"``; by default what
+            anatomy says.
+        ed: frame of end-diastole, counted from 1; by default what ``Info.cfg`` or the labels say,
+            or where the left ventricle is largest.
         es: frame of end-systole, likewise.
         heart_rate_bpm: beats a minute; by default from the file's time step, if it has one.
         device: where the model runs.
@@ -137,6 +153,7 @@ def analyse_cine(
         load(model, device) if isinstance(model, str | Path) else model,
         model_name=str(model) if isinstance(model, str | Path) else model_name,
         labels=labels,
+        label_order=label_order,
         ed=ed,
         es=es,
         heart_rate_bpm=heart_rate_bpm,
@@ -149,6 +166,7 @@ def analyse(
     model: HeartModel,
     *,
     labels: str | os.PathLike[str] | None = None,
+    label_order: str = AUTO,
     ed: int | None = None,
     es: int | None = None,
     heart_rate_bpm: float | None = None,
@@ -158,24 +176,25 @@ def analyse(
     """What :func:`analyse_cine` does, with a cine that is open and a model that is loaded."""
     volume = cine.volume
     work = _Work(progress, 2 * volume.phases)
-    given = _index(cine, ed, "ED"), _index(cine, es, "ES")
+    given = phase_index(cine, ed, "ED"), phase_index(cine, es, "ES")
+    reader = None if labels is None else read_labels(labels, volume, label_order)
     grid = find_window(model, volume, given[0] or 0)
     model = model.on_grid(grid.shape)
     parts = segment(model, model_input(volume.data, grid), work)
     _, depth, height, width = parts.shape[1:]
     parts_grid = grid.resized((depth, height, width))
     lv_seen = parts[:, HeartPart.LV].sum(axis=(1, 2, 3), dtype=np.float64)
-    at_ed, ed_by = _moment(cine, given[0], "ed", find_ed(lv_seen, cine.is_whole))
-    motion = track(model, parts, at_ed, grid, work)
-
-    first = None if labels is None else given_labels(labels, volume, at_ed)
     ever_heart = (1 - parts[:, HeartPart.BACKGROUND]).max(axis=0) > _MAYBE
     masks = [parts_grid.to_volume_grid(ever_heart, "nearest") > 0]
-    masks += [] if first is None else [first > 0]
+    masks += [] if reader is None else [np.asarray(reader.data.any(axis=0))]
     box = heart_box(masks, ceil(_MARGIN_MM / min(volume.spacing_mm)))
-    seen_grid, motion_grid = parts_grid.on_part(box), motion.grid.on_part(box)
+    seen_grid = parts_grid.on_part(box)
     seen = np.stack([seen_labels(phase, seen_grid) for phase in parts])
-    start = seen[at_ed] if first is None else first[box]
+    moments = find_moments(cine, *given, reader, lv_seen, lambda: _fit(reader, seen, box))
+    at_ed = moments.ed
+    motion = track(model, parts, at_ed, grid, work)
+    motion_grid = motion.grid.on_part(box)
+    start = seen[at_ed] if reader is None else reader.of_phase(at_ed)[box]
     depths = part_depths(start, volume.spacing_mm)
     carried = np.zeros(volume.data.shape, dtype=np.uint8)
     own = pixel_grid(start.shape)[0].numpy()
@@ -184,10 +203,13 @@ def analyse(
         carried[phase][box] = carry_labels(depths, places) if phase != at_ed else start
 
     volumes = volumes_ml(carried, volume.voxel_ml)
-    at_es, es_by = _moment(cine, given[1], "es", find_es(volumes[:, HeartPart.LV], cine.is_whole))
+    at_es = moments.es
+    if at_es is None:
+        at_es = find_es(volumes[:, HeartPart.LV], cine.is_whole)
     quality = measure_quality(motion, carried[at_ed], carried[:, *box], seen, parts)
     rate = heart_rate_bpm or _heart_rate(cine)
-    said = [TURNED] if is_turned(grid, volume) else []
+    said = [*(() if reader is None else reader.warnings), *moments.warnings]
+    said += [TURNED] if is_turned(grid, volume) else []
     said += quality_warnings(quality, cine.frames, carried[at_ed], volumes)
     if volumes[at_es, HeartPart.LV] >= volumes[at_ed, HeartPart.LV]:
         said.insert(0, "the left ventricle is not smaller at ES than at ED")
@@ -196,7 +218,7 @@ def analyse(
         motion,
         carried,
         at_es,
-        (ed_by, es_by),
+        (moments.ed_by, moments.es_by),
         "model" if labels is None else str(labels),
         volumes,
         indices(volumes, at_ed, at_es, rate),
@@ -204,6 +226,7 @@ def analyse(
         model_name,
         model.sha256,
         (*volume.warnings, *said),
+        *(("", "") if reader is None else (reader.order.name, reader.order_by)),
     )
 
 
@@ -219,27 +242,12 @@ class _Work:
             self._progress(self._done / self._total)
 
 
-def _index(cine: Cine, frame: int | None, moment: str) -> int | None:
-    """Where a frame number the user gave is among the phases."""
-    if frame is None:
-        return None
-    if frame not in cine.frames:
-        known = f"{cine.frames[0]} to {cine.frames[-1]}" if cine.is_whole else str(cine.frames)
-        what = f"{moment} is said to be frame {frame}, but there are frames {known}"
-        raise FacewarpError(what, cine.path, "Frames are counted from 1.")
-    return cine.frames.index(frame)
-
-
-def _moment(
-    cine: Cine, given: int | None, name: Literal["ed", "es"], by_curve: int
-) -> tuple[int, str]:
-    """Index of end-diastole or end-systole, and who says so."""
-    if given is not None:
-        return given, "given"
-    if cine.info is not None:
-        frame = cine.info.ed if name == "ed" else cine.info.es
-        return cine.frames.index(frame), "Info.cfg"
-    return by_curve, "volume curve"
+def _fit(reader: GivenLabels | None, seen: Labels, box: Part) -> FloatArray:
+    """Dice of a reader's labels of one volume with what is seen in each phase, ``(T,)``."""
+    if reader is None:
+        return np.zeros(len(seen))
+    drawn = reader.data[0][box]
+    return np.array([mean_dice(drawn, phase) for phase in seen])
 
 
 def _heart_rate(cine: Cine) -> float | None:
