@@ -32,10 +32,9 @@ from rich.console import Console
 from rich.table import Table
 
 from facewarp import load, read_video
-from facewarp.cli.faces.live_session import work_of
 from facewarp.core.model import Model
 from facewarp.live.capture.paced_source import PlayedSource
-from facewarp.live.face_pipeline import Look
+from facewarp.live.face_pipeline import FacePipeline
 from facewarp.live.interfaces import Presenter
 from facewarp.live.loop import LiveLoop
 from facewarp.live.outputs.memory_watch import MemoryWatch
@@ -92,8 +91,8 @@ def measure(
 ) -> dict[str, Any]:
     """Plays a clip for so long, after a warm-up; the loop's summary."""
     before = set(threading.enumerate())
-    with Look(effect=effect, model=model, faces=1, smoothing=options.smooth) as look:
-        work, stats = work_of(look), LiveStats()
+    with FacePipeline(effect=effect, model=model, faces=1, smoothing=options.smooth) as look:
+        work, stats = look, LiveStats()
         LiveLoop(
             PlayedSource(open_source(clip), paced=False, repeat=True),
             work, [], LiveStats(), newest=False, frames=WARM_UP,

@@ -146,10 +146,10 @@ def lag(points: Points, motion: Motion) -> float:
     """
     reach = np.ptp(known_points(points, motion), axis=0).max(-1)
     moving = reach > reach.max() / 3
-    found = centred(points[:, moving])
+    found = centered(points[:, moving])
     likeness = []
     for late in LAGS:
-        known = centred(known_points(points, motion, late / FPS)[:, moving])
+        known = centered(known_points(points, motion, late / FPS)[:, moving])
         norms = np.linalg.norm(found) * np.linalg.norm(known)
         likeness.append(float((found * known).sum()) / float(norms))
     best = min(max(int(np.argmax(likeness)), 1), len(LAGS) - 2)
@@ -158,7 +158,7 @@ def lag(points: Points, motion: Motion) -> float:
     return float(LAGS[best] + step * 0.5 * (before - after) / (before - 2 * top + after))
 
 
-def centred(points: Points) -> Points:
+def centered(points: Points) -> Points:
     """Points (T, N, 2) about where each is on average."""
     return points - points.mean(0)
 

@@ -19,7 +19,7 @@ from facewarp import FaceTracker, Template, load, read_video
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
 from facewarp.face.template_building.from_photo import OwnFace, find_face
-from facewarp.face.tracking.registration import Fitter, crop_of
+from facewarp.face.tracking.registration import FaceRegistrar, crop_around
 from facewarp.face.tracking.track import TrackerConfig
 from facewarp.training.synthetic.known_motion import load_motion
 from facewarp.training.synthetic.tracking_error import TrackedPoints, point_error
@@ -64,7 +64,7 @@ def first_frames(path: Path) -> list[np.ndarray]:
 
 def own_template(model: Model, pictures: list[np.ndarray]) -> Template:
     """A template of the face in the picture that is seen best."""
-    fitter = Fitter("average", model, "cpu", TrackerConfig().sure)
+    fitter = FaceRegistrar("average", model, "cpu", TrackerConfig().sure)
     best: OwnFace | None = None
     for picture in pictures:
         try:
@@ -93,7 +93,7 @@ def follow(model: Model, template: Template, path: Path, is_demo: bool) -> dict[
                 continue
             face = faces[0]
             points.append(face.landmarks)
-            crops.append(crop_of(face.landmarks).scale)
+            crops.append(crop_around(face.landmarks).scale)
             confidences.append(face.confidence)
             tracked.append(TrackedPoints(frame.time, face.landmarks, face.crop.scale))
     triples = [

@@ -33,9 +33,8 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
-from facewarp.cli.faces.live_session import work_of
-from facewarp.live.face_pipeline import Look
-from facewarp.live.interfaces import Made, Work
+from facewarp.live.face_pipeline import FacePipeline
+from facewarp.live.interfaces import FrameProcessor, ProcessedFrame
 from facewarp.live.timing import LiveStats
 from facewarp.live.web import webrtc
 from facewarp.live.web.page import serve
@@ -64,14 +63,14 @@ def main() -> None:
         Console(stderr=True).print("skipped: needs chromium and chromedriver")
         return
     size = tuple(map(int, options.size.split("x")))
-    look = Look()
+    look = FacePipeline()
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         clip = camera_clip(Path(folder) / "camera.mjpeg", size)
         if options.picture:
-            measure(clip, options.size, 20, work_of(look), look, "WebRTC", options.picture)
+            measure(clip, options.size, 20, look, look, "WebRTC", options.picture)
             return
-        for work, of in (("handed back", hand_back), ("labels", work_of(look))):
+        for work, of in (("handed back", hand_back), ("labels", look)):
             for way in ("WebRTC", "WebRTC, aiortc's buffer", "JPEGs"):
                 measured = measure(clip, options.size, options.seconds, of, look, way)
                 rows.append({"work": work, "way": way, **measured})
@@ -87,17 +86,17 @@ def main() -> None:
     Console().print(table)
 
 
-def hand_back(frame: Frame) -> Made:
+def hand_back(frame: Frame) -> ProcessedFrame:
     """The picture as it came."""
-    return Made(frame.image, [], {})
+    return ProcessedFrame(frame.image, [], {})
 
 
 def measure(
     clip: Path,
     size: str,
     seconds: float,
-    work: Work,
-    look: Look,
+    work: FrameProcessor,
+    look: FacePipeline,
     way: str,
     picture: Path | None = None,
 ) -> dict[str, float]:

@@ -13,7 +13,7 @@ from PIL import Image
 from facewarp import read_video
 from facewarp.drawing.compositing import blend
 from facewarp.drawing.text import em_of
-from facewarp.live.face_pipeline import Look
+from facewarp.live.face_pipeline import FacePipeline
 from facewarp.live.timing import LiveStats
 from facewarp.live.window.help_card import fitting_em, help_card
 from facewarp.live.window.hotkeys import Hotkeys
@@ -40,7 +40,7 @@ def main() -> None:
     """Write the picture: the window, and the window with its card, side by side."""
     with as_file(files("facewarp.assets") / "demo" / "astronaut.mp4") as clip:
         frames = [frame for frame in read_video(clip) if frame.index < FRAMES]
-    with Look(effect="texture", texture="tiger", engine="torch") as look:
+    with FacePipeline(effect="texture", texture="tiger", engine="torch") as look:
         for frame in frames:
             seen = look(frame)
         keys = Hotkeys(look, NoActions())

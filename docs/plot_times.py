@@ -34,8 +34,8 @@ def main() -> None:
     )
     names = [row["name"].removeprefix("register by ") for row in rows]
     times = [row["median_ms"] for row in rows]
-    colours = [OURS if row["name"].startswith("register") else OTHERS for row in rows]
-    left.barh(names, times, color=colours)
+    colors = [OURS if row["name"].startswith("register") else OTHERS for row in rows]
+    left.barh(names, times, color=colors)
     left.axvline(found["limit_ms"], color="k", lw=1, ls=":")
     for index, time in enumerate(times):
         white = {"facecolor": "white", "edgecolor": "none", "pad": 1}

@@ -17,7 +17,13 @@ import numpy as np
 import PIL.Image
 import pytest
 
-pytest_plugins = ["fixtures.clips", "fixtures.flashes", "fixtures.faces", "fixtures.hearts"]
+pytest_plugins = [
+    "fixtures.clips",
+    "fixtures.faces",
+    "fixtures.flashes",
+    "fixtures.hearts",
+    "fixtures.pictures",
+]
 
 # What "auto" would choose depends on the machine; tests that are about engines name theirs.
 os.environ.setdefault("FACEWARP_ENGINE", "torch")

@@ -21,7 +21,7 @@ Batch = dict[str, Tensor]
 _PARTING = timedelta(seconds=10)
 
 
-class Team:
+class ProcessGroup:
     """The processes of a run: one, unless ``torchrun`` started more.
 
     Attributes:
@@ -33,7 +33,7 @@ class Team:
         self.rank, self.size = rank, size
 
     @classmethod
-    def join(cls, device: str = "cpu") -> "Team":
+    def join(cls, device: str = "cpu") -> "ProcessGroup":
         """Find the other processes by the variables that ``torchrun`` sets.
 
         Args:
@@ -150,12 +150,12 @@ class _SharedBatchNorm(nn.Module):
             sums = torch.cat([count, x.sum(axes), x.square().sum(axes)])
             total: Tensor = _SumOverTeam.apply(sums)
             n, first, second = total.split([1, x.shape[1], x.shape[1]])
-            centre = first / n
-            spread = (second / n - centre.square()).clamp(min=0)
+            center = first / n
+            spread = (second / n - center.square()).clamp(min=0)
             with torch.no_grad():
-                mean.lerp_(centre, self.momentum)
+                mean.lerp_(center, self.momentum)
                 variance.lerp_(spread * n / (n - 1), self.momentum)
                 self.get_buffer("num_batches_tracked").add_(1)
-            mean, variance = centre, spread
+            mean, variance = center, spread
         scale = self.weight * (variance + self.eps).rsqrt()
         return x * scale.view(shape) + (self.bias - mean * scale).view(shape)

@@ -27,7 +27,7 @@ def make_optimizer(config: TrainConfig, net: nn.Module) -> torch.optim.Optimizer
 
 
 @torch.no_grad()
-def follow(average: nn.Module, net: nn.Module, decay: float) -> None:
+def update_ema(average: nn.Module, net: nn.Module, decay: float) -> None:
     """Move an average of weights on by one step: towards the network, by ``1 - decay``."""
     pairs = zip(average.state_dict().values(), net.state_dict().values(), strict=True)
     for mean, value in pairs:

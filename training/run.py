@@ -14,11 +14,11 @@ from facewarp.core.engines.device import present_device
 from facewarp.core.weights import file_sha256, find_weights
 from facewarp.errors import FacewarpError
 from facewarp.training import checkpoint
-from facewarp.training.config.overrides import with_settings
+from facewarp.training.config.overrides import with_overrides
 from facewarp.training.config.paper_variants import at_size
 from facewarp.training.config.presets import PRESETS, preset
 from facewarp.training.config.train_config import TrainConfig
-from facewarp.training.distributed import Team
+from facewarp.training.distributed import ProcessGroup
 from facewarp.training.trainer import CONFIG, WEIGHTS, BatchSource, Trainer
 
 
@@ -76,7 +76,7 @@ def run_config(
     Args:
         folder: the run's folder.
         preset_name: the preset; None for the default, or for the run's own.
-        settings: what to change, see `facewarp.training.config.overrides.with_settings`.
+        settings: what to change, see `facewarp.training.config.overrides.with_overrides`.
         resume: go on with what is in `folder`.
         kind: of the model that the data are for, ``"face"`` or ``"heart"``.
         default: the preset of a new run.
@@ -97,7 +97,7 @@ def run_config(
         start = _of_kind(preset(preset_name or default), kind, "--preset")
         if size is not None:
             start = replace(start, model=at_size(start.model, size))
-        return with_settings(start, settings)
+        return with_overrides(start, settings)
     if size is not None:
         raise FacewarpError("a run keeps its size", "--size", "Leave it out to go on.")
     if not saved.is_file():
@@ -107,7 +107,7 @@ def run_config(
         raise FacewarpError(
             f"the run is of preset {config.preset!r}", folder, "Leave --preset out to go on."
         )
-    return _of_kind(with_settings(config, settings), kind, folder)
+    return _of_kind(with_overrides(config, settings), kind, folder)
 
 
 def for_epochs(config: TrainConfig, epochs: float, size: int, processes: int = 1) -> TrainConfig:
@@ -130,7 +130,7 @@ def prepare(
     *,
     resume: bool = False,
     workers: int = 1,
-    team: Team | None = None,
+    team: ProcessGroup | None = None,
     device: str = "cpu",
     start_from: str | None = None,
 ) -> Trainer:
@@ -149,7 +149,7 @@ def prepare(
     Raises:
         FacewarpError: there is no such device; see also `Trainer.load_checkpoint`.
     """
-    team = team or Team()
+    team = team or ProcessGroup()
     whole = replace(config, batch=config.batch * team.size)
     about = {"training_data": data.description}
     if resume:

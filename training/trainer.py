@@ -21,7 +21,7 @@ from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import write_error, write_json
 from facewarp.training import checkpoint
 from facewarp.training.config.train_config import WHOLE_GRID, TrainConfig
-from facewarp.training.distributed import Team
+from facewarp.training.distributed import ProcessGroup
 from facewarp.training.interrupt import DeferredInterrupt
 from facewarp.training.losses import (
     Targets,
@@ -31,7 +31,7 @@ from facewarp.training.losses import (
     registration_loss,
     roughness,
 )
-from facewarp.training.optimizer import follow, learning_rate, make_optimizer
+from facewarp.training.optimizer import learning_rate, make_optimizer, update_ema
 from facewarp.training.run_log import RunLog
 
 log = logging.getLogger(__name__)
@@ -103,11 +103,11 @@ class Trainer:
         folder: Path,
         about: Mapping[str, str],
         *,
-        team: Team | None = None,
+        team: ProcessGroup | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
         self.config, self.data, self.folder, self.about = config, data, folder, dict(about)
-        self.team, self.device = team or Team(), torch.device(device)
+        self.team, self.device = team or ProcessGroup(), torch.device(device)
         torch.manual_seed(config.seed)
         self.net = _build(config.trained_model).to(self.device)
         self._layout = torch.channels_last if config.model.ndim == 2 else torch.channels_last_3d
@@ -354,7 +354,7 @@ class Trainer:
     def _update_average(self) -> None:
         # A short memory at first: the average would otherwise hold on to random weights.
         decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
-        follow(self.average, self.net, decay)
+        update_ema(self.average, self.net, decay)
 
 
 def _keep_precision(layer: nn.Module) -> None:

@@ -15,7 +15,7 @@ from facewarp.cardiac.io.label_order import AUTO
 from facewarp.cardiac.io.label_reader import GivenLabels, read_labels
 from facewarp.cardiac.io.patient import Cine, open_cine
 from facewarp.cardiac.motion.cycle_registration import Floats, Motion, segment, track
-from facewarp.cardiac.motion.heart_roi import HeartModel, find_window, is_turned
+from facewarp.cardiac.motion.heart_roi import HeartModel, find_heart_roi, is_rotated
 from facewarp.cardiac.motion.labels import (
     Labels,
     Part,
@@ -178,7 +178,7 @@ def analyse(
     work = _Work(progress, 2 * volume.phases)
     given = phase_index(cine, ed, "ED"), phase_index(cine, es, "ES")
     reader = None if labels is None else read_labels(labels, volume, label_order)
-    grid = find_window(model, volume, given[0] or 0)
+    grid = find_heart_roi(model, volume, given[0] or 0)
     model = model.on_grid(grid.shape)
     parts = segment(model, model_input(volume.data, grid), work)
     _, depth, height, width = parts.shape[1:]
@@ -209,7 +209,7 @@ def analyse(
     quality = measure_quality(motion, carried[at_ed], carried[:, *box], seen, parts)
     rate = heart_rate_bpm or _heart_rate(cine)
     said = [*(() if reader is None else reader.warnings), *moments.warnings]
-    said += [TURNED] if is_turned(grid, volume) else []
+    said += [TURNED] if is_rotated(grid, volume) else []
     said += quality_warnings(quality, cine.frames, carried[at_ed], volumes)
     if volumes[at_es, HeartPart.LV] >= volumes[at_ed, HeartPart.LV]:
         said.insert(0, "the left ventricle is not smaller at ES than at ED")

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from facewarp.cardiac.io.volume import Volume
-from facewarp.cardiac.motion.cycle_registration import Floats, reconcile
-from facewarp.cardiac.motion.heart_roi import HeartModel, find_window, stack_window
+from facewarp.cardiac.motion.cycle_registration import Floats, make_inverse_consistent
+from facewarp.cardiac.motion.heart_roi import HeartModel, find_heart_roi, stack_roi
 from facewarp.cardiac.motion.labels import Labels, carry_labels, part_depths, seen_labels
 from facewarp.cardiac.motion.model_grid import ModelGrid, model_input
 from facewarp.core.fields import jacobian_determinant, sample
@@ -98,15 +98,15 @@ def register_volumes(model: HeartModel, fixed: Volume, moving: Volume) -> Volume
         if volume.data.ndim != 3:
             what = f"the file is a cine of {volume.phases} phases"
             raise FacewarpError(what, volume.path, "Give one volume, or use facewarp cine.")
-    windows = [find_window(model, fixed)]
+    windows = [find_heart_roi(model, fixed)]
     together = fixed.shape == moving.shape and np.allclose(fixed.affine, moving.affine, atol=1e-2)
-    windows.append(windows[0] if together else find_window(model, moving))
+    windows.append(windows[0] if together else find_heart_roi(model, moving))
     shape = tuple(max(sizes) for sizes in zip(*(w.shape for w in windows), strict=True))
     depth, height, width = shape
     grids = [
         window
         if window.shape == shape
-        else stack_window(volume, (height, width), window.spacing_mm, _middle(window), depth)
+        else stack_roi(volume, (height, width), window.spacing_mm, _middle(window), depth)
         for window, volume in zip(windows, (fixed, moving), strict=True)
     ]
     images = np.stack(
@@ -115,7 +115,7 @@ def register_volumes(model: HeartModel, fixed: Volume, moving: Volume) -> Volume
     model = model.on_grid(shape)
     parts = model.probabilities(torch.from_numpy(images)[:, None]).cpu()
     there = model.fields(parts, parts.flip(0)).cpu()
-    out, _ = reconcile(there[:1], there[1:])
+    out, _ = make_inverse_consistent(there[:1], there[1:])
     labels = []
     for grid, seen in zip(grids, parts.numpy(), strict=True):
         d, h, w = seen.shape[1:]
@@ -133,8 +133,8 @@ def side_by_side(pair: VolumePair) -> tuple[Volume, Labels]:
 
 
 def _middle(grid: ModelGrid) -> tuple[float, float, float]:
-    centre = (np.asarray(grid.shape[::-1]) - 1) / 2
-    x, y, z = (grid.to_volume @ np.append(centre, 1.0))[:3].tolist()
+    center = (np.asarray(grid.shape[::-1]) - 1) / 2
+    x, y, z = (grid.to_volume @ np.append(center, 1.0))[:3].tolist()
     return x, y, z
 
 

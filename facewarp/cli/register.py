@@ -118,7 +118,7 @@ def _write(pair: "FacePair", targets: list[Path], pictures: tuple[Path, Path]) -
     from facewarp.drawing.contact_sheet import contact_sheet
     from facewarp.face.parts import PART_COLORS
     from facewarp.media.frames import Frame
-    from facewarp.media.image_writer import ImageWriter
+    from facewarp.media.images.writer import ImageWriter
     from facewarp.system.atomic_files import written
 
     found = pair.registration

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from facewarp.core.geometry import Shape
 
 Stride = int | tuple[int, ...]
-Box = int | tuple[int, ...]
+BoxFilterWidths = int | tuple[int, ...]
 Join = Literal["concat", "add"]
 
 
@@ -62,7 +62,7 @@ class StepConfig:
     strides: tuple[Stride, ...] = (2, 2, 2, 2)
     entry_stride: Stride = 1
     control_level: int = 4
-    box: Box = 19
+    box: BoxFilterWidths = 19
     down: Literal["max", "stride"] = "max"
     join: Join = "concat"
 

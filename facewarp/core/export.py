@@ -1,6 +1,7 @@
 """Models written for other programs: ONNX, OpenVINO, TorchScript, and programs of torch.export."""
 
 import json
+import sys
 import warnings
 from pathlib import Path
 from typing import Final
@@ -8,7 +9,7 @@ from typing import Final
 import torch
 
 from facewarp.core.engines.base import is_installed
-from facewarp.core.engines.graphs import GRAPHS, example_inputs, lean
+from facewarp.core.engines.graphs import GRAPHS, example_inputs, exported_program, lean
 from facewarp.core.model import Model
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
@@ -80,8 +81,13 @@ def _openvino(net: GuidedRegistration, graph: str, target: Path, about: dict[str
 
 
 def _torchscript(net: GuidedRegistration, graph: str, target: Path, about: dict[str, str]) -> None:
+    if sys.version_info >= (3, 14):
+        raise FacewarpError(
+            "PyTorch can't write TorchScript on Python 3.14 and later",
+            fix="Use --format pt2, or an older Python.",
+        )
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # shapes become constants; that is meant
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # shapes are meant as constants
         traced = torch.jit.trace(GRAPHS[graph](net), example_inputs(net, graph), check_trace=False)  # type: ignore[no-untyped-call]
         text = {"facewarp.json": json.dumps(about)}
         with written(target) as file:
@@ -89,12 +95,10 @@ def _torchscript(net: GuidedRegistration, graph: str, target: Path, about: dict[
 
 
 def _pt2(net: GuidedRegistration, graph: str, target: Path, about: dict[str, str]) -> None:
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
-        program = torch.export.export(GRAPHS[graph](net).eval(), example_inputs(net, graph))
-        text = {"facewarp.json": json.dumps(about)}
-        with written(target) as file:
-            torch.export.save(program, str(file), extra_files=text)
+    program = exported_program(net, graph, any_batch=False)
+    text = {"facewarp.json": json.dumps(about)}
+    with written(target) as file:
+        torch.export.save(program, str(file), extra_files=text)
 
 
 _WRITERS: Final = {"onnx": _onnx, "openvino": _openvino, "torchscript": _torchscript, "pt2": _pt2}

@@ -97,13 +97,13 @@ def sample(
     """Values of ``image`` at pixel coordinates ``points`` ``(B, n, *any)``."""
     if points.ndim != image.ndim:
         raise ValueError(f"points {tuple(points.shape)} do not fit image {tuple(image.shape)}")
-    factor, shift = _normaliser(spatial_shape(image), points.device, points.dtype)
-    normalised = torch.movedim(points, 1, -1) * factor + shift
-    return F.grid_sample(image, normalised, mode=mode, padding_mode=padding, align_corners=False)
+    factor, shift = _normalizer(spatial_shape(image), points.device, points.dtype)
+    normalized = torch.movedim(points, 1, -1) * factor + shift
+    return F.grid_sample(image, normalized, mode=mode, padding_mode=padding, align_corners=False)
 
 
 @lru_cache(maxsize=32)
-def _normaliser(shape: Shape, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def _normalizer(shape: Shape, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """From px of a grid to -1..1 over what it covers: a factor and a shift per axis, x first."""
     with torch.inference_mode(False):  # they outlive this call: training too
         sizes = torch.tensor(shape[::-1], device=device, dtype=dtype)
@@ -128,12 +128,12 @@ def warp_points(points: Tensor, field: Tensor) -> Tensor:
     return points + torch.movedim(moved.reshape(points.shape[0], n, -1), 1, -1)
 
 
-def compose(first: Tensor, second: Tensor) -> Tensor:
-    """One field in place of two warps, ``u(p) = second(p) + first(p + second(p))``.
+def compose(outer: Tensor, inner: Tensor) -> Tensor:
+    """Compose two displacement fields, ``u(p) = inner(p) + outer(p + inner(p))``.
 
-    ``warp(m, u) == warp(warp(m, first), second)``: ``first`` is the earlier registration step.
+    ``warp(m, u) == warp(warp(m, outer), inner)``: ``outer`` is the earlier registration step.
     """
-    return second + warp(first, second)
+    return inner + warp(outer, inner)
 
 
 def invert(field: Tensor, iterations: int = 20) -> tuple[Tensor, Tensor]:
@@ -171,9 +171,9 @@ def polyaffine(field: Tensor, weights: Tensor) -> Tensor:
     batch, n = field.shape[:2]
     shape = field.shape[2:]
     coordinates = pixel_grid(tuple(shape), field.device, field.dtype).reshape(n, -1)
-    centre = coordinates.mean(1, keepdim=True)
-    scale = (coordinates - centre).abs().max().clamp(min=1.0)
-    design = torch.cat([(coordinates - centre) / scale, torch.ones_like(coordinates[:1])])  # n+1,P
+    center = coordinates.mean(1, keepdim=True)
+    scale = (coordinates - center).abs().max().clamp(min=1.0)
+    design = torch.cat([(coordinates - center) / scale, torch.ones_like(coordinates[:1])])  # n+1,P
     share = weights.reshape(batch, weights.shape[1], -1)
     target = field.reshape(batch, n, -1)
     gram = torch.einsum("bkp,ip,jp->bkij", share, design, design)

@@ -215,7 +215,7 @@ class Model:
         """
         ndim = self.config.ndim
         images = [
-            as_grey(image, ndim, name) for image, name in ((fixed, "fixed"), (moving, "moving"))
+            as_gray(image, ndim, name) for image, name in ((fixed, "fixed"), (moving, "moving"))
         ]
         shapes = [tuple(image.shape[2:]) for image in images]
         grid = torch.cat([resize_image(image, self.config.grid_shape) for image in images])
@@ -252,35 +252,35 @@ def load(model: str | Path, device: str | torch.device = "cpu", engine: str = "t
     return Model(net, path=path, metadata=metadata, device=device, engine=engine)
 
 
-def as_grey(image: Array, ndim: int, name: str = "image") -> Tensor:
+def as_gray(image: Array, ndim: int, name: str = "image") -> Tensor:
     """An image or volume as a grey tensor ``(1, 1, *shape)`` in [0, 1]."""
     array = np.asarray(image)
     if ndim == 2 and array.ndim == 3 and array.shape[-1] in (1, 3, 4):
-        colour = array[..., :3].astype(np.float32)
-        weights = np.asarray(LUMA if colour.shape[-1] == 3 else (1.0,), dtype=np.float32)
-        grey = colour @ weights
+        color = array[..., :3].astype(np.float32)
+        weights = np.asarray(LUMA if color.shape[-1] == 3 else (1.0,), dtype=np.float32)
+        gray = color @ weights
     else:
-        grey = array.astype(np.float32)
-    if grey.ndim != ndim or grey.size == 0:
+        gray = array.astype(np.float32)
+    if gray.ndim != ndim or gray.size == 0:
         raise FacewarpError(
             f"{name} has shape {array.shape}",
             fix="this model takes "
             + ("images H x W or H x W x 1, 3 or 4" if ndim == 2 else "volumes D x H x W"),
         )
-    if not np.isfinite(grey).all():
+    if not np.isfinite(gray).all():
         raise FacewarpError(
             f"{name} has values that are not finite", fix="replace NaN and infinity"
         )
     if np.issubdtype(array.dtype, np.integer):
-        grey = grey / np.iinfo(array.dtype.str).max
+        gray = gray / np.iinfo(array.dtype.str).max
     elif array.dtype == bool:
-        grey = grey.astype(np.float32)
-    elif grey.min() < 0 or grey.max() > 1:
+        gray = gray.astype(np.float32)
+    elif gray.min() < 0 or gray.max() > 1:
         raise FacewarpError(
-            f"{name} has values from {grey.min():g} to {grey.max():g}",
+            f"{name} has values from {gray.min():g} to {gray.max():g}",
             fix="scale floating-point images to 0..1",
         )
-    return torch.from_numpy(np.ascontiguousarray(grey))[None, None]
+    return torch.from_numpy(np.ascontiguousarray(gray))[None, None]
 
 
 def template_guidance(model: Model, probabilities: FloatArray) -> Tensor:

@@ -30,12 +30,10 @@ def split_overlay(overlay: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArra
     return np.asarray(cv2.cvtColor(overlay, cv2.COLOR_RGBA2RGB)), np.asarray(alpha)
 
 
-def lay_over(
-    region: NDArray[np.uint8], colour: NDArray[np.uint8], alpha: NDArray[np.uint8]
-) -> None:
+def lay_over(region: NDArray[np.uint8], color: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> None:
     """As :func:`blend_over`, with an overlay that is split already."""
     kept = cv2.multiply(region, cv2.bitwise_not(alpha), scale=1 / 255)
-    region[:] = cv2.add(kept, colour, dst=kept)
+    region[:] = cv2.add(kept, color, dst=kept)
 
 
 def place(frame: NDArray[np.uint8], image: NDArray[np.uint8], x: int, y: int) -> None:
@@ -54,15 +52,15 @@ def blend(image: NDArray[np.uint8], overlay: Overlay, x: int, y: int) -> None:
     y = min(max(y, 0), image.shape[0] - height)
     region, overlay = image[y : y + height, x : x + width], overlay[:height, :width]
     clear = cv2.cvtColor(cv2.bitwise_not(cv2.extractChannel(overlay, 3)), cv2.COLOR_GRAY2RGB)
-    colour = cv2.cvtColor(overlay, cv2.COLOR_RGBA2RGB)
-    region[:] = cv2.add(cv2.multiply(region, clear, scale=1 / 255), colour)
+    color = cv2.cvtColor(overlay, cv2.COLOR_RGBA2RGB)
+    region[:] = cv2.add(cv2.multiply(region, clear, scale=1 / 255), color)
 
 
-def put(overlay: Overlay, mask: NDArray[np.uint8], x: int, y: int, colour: Color) -> None:
+def put(overlay: Overlay, mask: NDArray[np.uint8], x: int, y: int, color: Color) -> None:
     """Lay a colour on an overlay through a mask (h, w) of 0..255, in place; cut to fit."""
     target = overlay[y : y + mask.shape[0], x : x + mask.shape[1]]
     alpha = mask[: target.shape[0], : target.shape[1], None].astype(np.float32) / 255
-    target[:] = np.rint(target * (1 - alpha) + alpha * (*colour, 255))
+    target[:] = np.rint(target * (1 - alpha) + alpha * (*color, 255))
 
 
 def fixed_point(points: NDArray[np.floating]) -> NDArray[np.int32]:
@@ -71,9 +69,9 @@ def fixed_point(points: NDArray[np.floating]) -> NDArray[np.int32]:
     return np.rint(np.clip(points * (1 << _SHIFT), -limit, limit)).astype(np.int32)[:, None]
 
 
-def premultiplied(colour: NDArray[np.floating], alpha: float) -> tuple[float, ...]:
+def premultiplied(color: NDArray[np.floating], alpha: float) -> tuple[float, ...]:
     """An RGB colour (0..255) at an alpha (0..1) as premultiplied RGBA to draw with."""
-    return (*(float(channel) * alpha for channel in colour), 255 * alpha)
+    return (*(float(channel) * alpha for channel in color), 255 * alpha)
 
 
 def smoothstep(low: float, high: float, value: NDArray[np.float32]) -> NDArray[np.float32]:

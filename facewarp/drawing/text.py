@@ -39,12 +39,12 @@ def text_width(text: str, em_px: int, bold: bool = False) -> int:
 
 
 def write(
-    overlay: Overlay, text: str, x: int, y: int, em_px: int, colour: Color, bold: bool = False
+    overlay: Overlay, text: str, x: int, y: int, em_px: int, color: Color, bold: bool = False
 ) -> None:
     """Write a line of text on an overlay, in place: left edge at x, line from y on; cut to fit."""
     for run in _RUNS.findall(writable(text)):
         letters = _run(run, em_px, bold)
-        put(overlay, letters, x, y, colour)
+        put(overlay, letters, x, y, color)
         x += letters.shape[1]
 
 
@@ -53,7 +53,7 @@ def panel(
     width: int,
     height: int,
     radius: int,
-    colour: Color = PAPER,
+    color: Color = PAPER,
     alpha: float = PAPER_ALPHA,
     edge: float = 0.0,
 ) -> Overlay:
@@ -63,12 +63,12 @@ def panel(
         width: px.
         height: px.
         radius: of the corners, px.
-        colour: RGB.
+        color: RGB.
         alpha: 0..1.
         edge: 0..1, opacity of a thin light line along its rim.
     """
     mask = rounded(width, height, radius).astype(np.float32) / 255
-    rgba = mask[..., None] * np.array([*colour, 255], np.float32) * alpha
+    rgba = mask[..., None] * np.array([*color, 255], np.float32) * alpha
     if edge:
         inner = np.zeros_like(mask)
         inner[1:-1, 1:-1] = rounded(width - 2, height - 2, max(radius - 1, 0)) / np.float32(255)

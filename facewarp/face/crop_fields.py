@@ -1,4 +1,4 @@
-"""Displacement fields of a face crop, on the grid that the network gives them on.
+"""Displacement fields of a face crop, on the network's grid.
 
 A field is (2, h, w), x before y, in px of the crop whatever its grid; the grid divides the crop
 evenly, and its point (i, j) is the middle of the crop's cell (i, j). Between the points a field is
@@ -18,18 +18,18 @@ Field = NDArray[np.float32]
 
 
 def cell_px(field: NDArray[np.floating]) -> tuple[float, float]:
-    """Width and height of a field's cells, crop px."""
+    """Return width and height of a field's cells, crop px."""
     height, width = field.shape[1:]
     return CROP_SHAPE[1] / width, CROP_SHAPE[0] / height
 
 
-def dense(field: Field) -> Field:
-    """A field at every px of the crop, (2, 320, 260)."""
+def upsample_field(field: Field) -> Field:
+    """Upsample a field to every px of the crop, (2, 320, 260)."""
     return resized(field, CROP_SHAPE)
 
 
 def resized(field: Field, shape: tuple[int, int]) -> Field:
-    """A field on a grid (h, w); the field itself where that is its own."""
+    """Resize a field to a grid (h, w), values unchanged; no copy where it has that grid."""
     if field.shape[1:] == shape:
         return field
     fine = np.empty((2, *shape), np.float32)
@@ -38,8 +38,8 @@ def resized(field: Field, shape: tuple[int, int]) -> Field:
     return fine
 
 
-def sampled(field: Field, points: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Displacements (N, 2) of points (N, 2), both in px of the crop."""
+def sample_field(field: Field, points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Sample a field at points (N, 2), bilinear; returns displacements (N, 2), both in crop px."""
     where = ((np.asarray(points) + 0.5) / cell_px(field) - 0.5).astype(np.float32)
     x, y = (np.ascontiguousarray(axis)[None] for axis in where.T)
     moved = [
@@ -49,25 +49,35 @@ def sampled(field: Field, points: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.stack(moved, axis=-1).astype(np.float64)
 
 
-def carried_on(
-    first: NDArray[np.float32], second: NDArray[np.float32] | None
+def compose_fields(
+    outer: NDArray[np.float32] | None, inner: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """One field (2, h, w) px in place of two, ``first(p) + second(p + first(p))``; None is zero."""
-    if second is None:
-        return first
-    height, width = first.shape[1:]
-    x = np.arange(width, dtype=np.float32)[None] + first[0]
-    y = np.arange(height, dtype=np.float32)[:, None] + first[1]
+    """Compose two displacement fields, ``u(p) = inner(p) + outer(p + inner(p))``.
+
+    The same as `facewarp.core.fields.compose`, in numpy.
+
+    Args:
+        outer: (2, h, w) px; None is the zero field.
+        inner: (2, h, w) px.
+
+    Returns:
+        (2, h, w) px.
+    """
+    if outer is None:
+        return inner
+    height, width = inner.shape[1:]
+    x = np.arange(width, dtype=np.float32)[None] + inner[0]
+    y = np.arange(height, dtype=np.float32)[:, None] + inner[1]
     return np.stack(
         [
             own + cv2.remap(c, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
-            for own, c in zip(first, np.ascontiguousarray(second), strict=True)
+            for own, c in zip(inner, np.ascontiguousarray(outer), strict=True)
         ]
     )
 
 
 def resampled(rgba: NDArray[np.uint8], field_px: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """A picture (h, w, 4) of any size, straight alpha, warped by a field (2, 320, 260)."""
+    """Warp an RGBA image (h, w, 4) of any size, straight alpha, by a field (2, 320, 260)."""
     height, width = rgba.shape[:2]
     across, down = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
     scale = width / field_px.shape[2], height / field_px.shape[1]

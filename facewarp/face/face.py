@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from facewarp.face.boxes import Box
 from facewarp.face.crop import Crop
-from facewarp.face.crop_fields import dense, sampled
+from facewarp.face.crop_fields import sample_field, upsample_field
 
 State = Literal["tracking", "uncertain", "lost"]
 
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """One face in one frame.
+    """One tracked face in one frame.
 
     Where a tracker smooths, box, landmarks and both fields are smoothed; confidence, probabilities
     and folds are those of this frame's registration.
@@ -52,14 +52,14 @@ class Face:
     @cached_property
     def field(self) -> NDArray[np.float32]:
         """`grid_field` at every px of the crop, (2, 320, 260) crop px."""
-        return dense(self.grid_field)
+        return upsample_field(self.grid_field)
 
     @cached_property
     def field_from_template(self) -> NDArray[np.float32]:
         """`grid_field_from_template` at every px of the crop, (2, 320, 260) crop px."""
-        return dense(self.grid_field_from_template)
+        return upsample_field(self.grid_field_from_template)
 
 
-def carry_points(face: "Face", points: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Template points (N, 2) in px of the frame, by the field from the template to the face."""
-    return face.crop.to_frame(points + sampled(face.grid_field_from_template, points))
+def template_to_frame(face: "Face", points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Map template points (N, 2) to frame px, by the field from the template to the face."""
+    return face.crop.to_frame(points + sample_field(face.grid_field_from_template, points))

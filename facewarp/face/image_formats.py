@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from facewarp.errors import FacewarpError
 
 
-def to_grey(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Grey picture of anything a file or a camera delivers.
+def to_gray(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Convert any image that a file or a camera delivers to gray.
 
     Colour is weighted 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601); alpha is ignored.
 
@@ -21,22 +21,22 @@ def to_grey(image: NDArray[Any]) -> NDArray[np.uint8]:
     Returns:
         HxW uint8.
     """
-    colour = _to_uint8(_without_alpha(image))
-    if colour.shape[2] == 1:
-        return colour[:, :, 0]
-    return np.asarray(cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY), np.uint8)
+    color = _to_uint8(_without_alpha(image))
+    if color.shape[2] == 1:
+        return color[:, :, 0]
+    return np.asarray(cv2.cvtColor(color, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def to_rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Colour picture HxWx3 uint8 of whatever :func:`to_grey` takes; a copy only if it must be."""
-    colour = _to_uint8(_without_alpha(image))
-    if colour.shape[2] == 1:
-        return np.repeat(colour, 3, axis=2)
-    return colour
+    """Convert whatever `to_gray` takes to RGB, HxWx3 uint8; a copy only where necessary."""
+    color = _to_uint8(_without_alpha(image))
+    if color.shape[2] == 1:
+        return np.repeat(color, 3, axis=2)
+    return color
 
 
 def check_picture(image: NDArray[Any]) -> None:
-    """Refuse what has not the shape of a picture that :func:`to_grey` takes.
+    """Check that an array has a shape that `to_gray` takes.
 
     Raises:
         FacewarpError: it has not.

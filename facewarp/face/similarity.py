@@ -1,4 +1,4 @@
-"""Similarities between sets of points: how a face as a whole has moved."""
+"""Similarity and affine transforms of points: the rigid motion of a face."""
 
 import math
 
@@ -11,8 +11,8 @@ Affine = NDArray[np.float64]
 """(2, 3) matrix: a point (x, y) goes to matrix @ (x, y, 1)."""
 
 
-def similarity(start: Points, end: Points) -> Affine:
-    """The similarity (shift, turn, scale) that takes points (N, 2) closest to others.
+def fit_similarity(start: Points, end: Points) -> Affine:
+    """Fit the similarity (shift, rotation, scale) that maps points (N, 2) closest to others.
 
     Least squares, in complex numbers: with both sets about their means the best turn and scale is
     ``sum(conj(start) * end) / sum(|start|^2)``.
@@ -25,18 +25,18 @@ def similarity(start: Points, end: Points) -> Affine:
 def turned_about(
     start: NDArray[np.floating], end: NDArray[np.floating], scale: float, angle: float
 ) -> Affine:
-    """The similarity that takes one point (2,) to another, scales, and turns from +x to +y."""
+    """Return the similarity that maps one point (2,) to another, scales and rotates (+x to +y)."""
     cos, sin = scale * math.cos(angle), scale * math.sin(angle)
     linear = np.array([[cos, -sin], [sin, cos]])
     return np.column_stack([linear, end - linear @ start]).astype(np.float64)
 
 
-def joined(second: Affine, first: Affine) -> Affine:
-    """One affine map in place of two: ``second(first(p))``."""
-    linear = second[:, :2]
-    return np.column_stack([linear @ first[:, :2], linear @ first[:, 2] + second[:, 2]])
+def compose_affine(outer: Affine, inner: Affine) -> Affine:
+    """Compose two affine maps: ``outer(inner(p))``."""
+    linear = outer[:, :2]
+    return np.column_stack([linear @ inner[:, :2], linear @ inner[:, 2] + outer[:, 2]])
 
 
 def inverse(affine: Affine) -> Affine:
-    """The map that undoes an affine one."""
+    """Invert an affine transform."""
     return np.asarray(cv2.invertAffineTransform(affine), dtype=np.float64)

@@ -18,52 +18,38 @@ from facewarp.errors import FacewarpError
 from facewarp.face.boxes import side_of
 from facewarp.face.crop import Crop
 from facewarp.face.effects.factory import Effect, make_effect, note_of
+from facewarp.face.effects.options import takes
 from facewarp.face.face import Face
 from facewarp.face.rendering.textures import check_texture
 from facewarp.face.template.mirror import mirrored_face, mirrored_template
 from facewarp.face.template.template import Template
 from facewarp.face.template_building.from_photo import OwnFace, find_face
-from facewarp.face.tracking.registration import Fitter, crop_of
+from facewarp.face.tracking.record import record_of
+from facewarp.face.tracking.registration import FaceRegistrar, crop_around
 from facewarp.face.tracking.tracker import FaceTracker
-from facewarp.live.catalog import OWN_TEXTURE, PICTURE, SNAPSHOT, Wardrobe
-from facewarp.live.settings import LookSettings
+from facewarp.live.catalog import OWN_TEXTURE, PICTURE, SNAPSHOT, Catalog
+from facewarp.live.interfaces import ProcessedFrame
+from facewarp.live.settings import LiveSettings
 from facewarp.media.frames import Frame
 
 _REMEMBER_S = 5.0  # how long a face can still be made the template after it was seen
-_WITHOUT_OPACITY = {"canonical"}
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """What was seen in a frame, and what is shown of it.
-
-    Attributes:
-        image: (H, W, 3) uint8 RGB, the picture with the effect; mirrored if that is set, and of
-            another size than the frame for the effect ``canonical``.
-        faces: the faces followed, in px of the camera's frame, never mirrored.
-        seconds: of ``detect``, ``register`` and ``render``.
-    """
-
-    image: NDArray[np.uint8]
-    faces: Sequence[Face]
-    seconds: Mapping[str, float]
-
-
-@dataclass(frozen=True, eq=False)
-class _Plan:
+class _Config:
     """How frames are dealt with from now on; replaced as a whole.
 
     ``drawn`` is the template as the effect sees it: mirrored, if the picture is.
     """
 
-    settings: LookSettings
+    settings: LiveSettings
     tracker: FaceTracker
     effect: Effect
     drawn: Template
 
 
 @dataclass(frozen=True, eq=False)
-class _Glimpse:
+class _LastGoodFrame:
     """The frame in which a face was last seen well."""
 
     image: NDArray[np.uint8]
@@ -71,7 +57,7 @@ class _Glimpse:
     face: Face
 
 
-class Look:
+class FacePipeline:
     """A tracker and an effect for live frames; the ``Controls`` of windows and pages.
 
     Frames come from one thread. Everything else may be called from any thread meanwhile: a change
@@ -79,7 +65,7 @@ class Look:
     next frame. What cannot be changed raises FacewarpError and leaves all as it was.
 
     Args:
-        effect: see :class:`LookSettings`, as those below.
+        effect: see :class:`LiveSettings`, as those below.
         texture: a shipped name or a file; None for `options.DEFAULT_TEXTURE`.
         opacity: None for 1.
         smoothing: whether faces are held steady.
@@ -113,26 +99,26 @@ class Look:
         further: Mapping[str, Effect] | None = None,
         tags: bool = False,
     ) -> None:
-        self._wardrobe = Wardrobe(template, texture, further)
-        name, worn = self._wardrobe.names
+        self._catalog = Catalog(template, texture, further)
+        name, worn = self._catalog.names
         strength = 1.0 if opacity is None else opacity
-        settings = LookSettings(effect, worn, strength, smoothing, mirror, name)
+        settings = LiveSettings(effect, worn, strength, smoothing, mirror, name)
         settings.check(self.choices())
         self._options: dict[str, Any] = {"faces": faces, "device": device, "engine": engine}
         self._tags = tags
         self._model = model
         tracker = self._make_tracker(settings)
         self._model = tracker.model
-        self._fitter: Fitter | None = None
+        self._fitter: FaceRegistrar | None = None
         self._changing = threading.RLock()
         self._plan = self._planned(settings, tracker)
         self._following = tracker
         self._retired: list[FaceTracker] = []
         self._closing = ThreadPoolExecutor(1, "facewarp-retire")  # it may wait for a search to end
-        self._glimpse: _Glimpse | None = None
+        self._last_good: _LastGoodFrame | None = None
         self._is_closed = False
 
-    def __call__(self, frame: Frame) -> Seen:
+    def __call__(self, frame: Frame) -> ProcessedFrame:
         """Follow the faces of the next frame and draw the effect."""
         plan = self._plan
         if plan.tracker is not self._following:
@@ -148,21 +134,32 @@ class Look:
         picture = plan.effect(image, shown, plan.drawn)
         seconds = {**plan.tracker.seconds, "render": perf_counter() - began}
         self._remember(frame, faces)
-        return Seen(picture, faces, seconds)
+        records = [record_of(frame, face) for face in faces]
+        return ProcessedFrame(picture, records, seconds, faces)
+
+    def warm_up(self, size: tuple[int, int] = (1280, 720)) -> None:
+        """Get everything ready that the first frame would wait for; before frames come.
+
+        Args:
+            size: (width, height) px of the frames to come.
+        """
+        plan = self._plan
+        face = plan.tracker.warm_up(size)
+        plan.effect(np.zeros((size[1], size[0], 3), np.uint8), [face], plan.drawn)
 
     @property
     def note(self) -> str | None:
         """What recordings have to say in their metadata, whichever effect is on at the moment."""
-        notes = filter(None, map(note_of, self._wardrobe.further.values()))
+        notes = filter(None, map(note_of, self._catalog.further.values()))
         return " ".join(dict.fromkeys(notes)) or None
 
     def settings(self) -> dict[str, Any]:
-        """What is set; the fields of :class:`LookSettings`."""
+        """What is set; the fields of :class:`LiveSettings`."""
         return asdict(self._plan.settings)
 
     def choices(self) -> dict[str, Sequence[str]]:
-        """What may be chosen; see :meth:`~facewarp.live.catalog.Wardrobe.choices`."""
-        return self._wardrobe.choices()
+        """What may be chosen; see :meth:`~facewarp.live.catalog.Catalog.choices`."""
+        return self._catalog.choices()
 
     def change(self, **settings: Any) -> None:
         """Change some settings, from the next frame on.
@@ -171,7 +168,7 @@ class Look:
             FacewarpError: there is no such setting, or it can't be that; nothing is changed.
         """
         with self._changing:
-            known = {field.name for field in fields(LookSettings)}
+            known = {field.name for field in fields(LiveSettings)}
             if unknown := set(settings) - known:
                 raise FacewarpError(
                     f"there is no setting {min(unknown)!r}", fix=f"Settings: {', '.join(known)}."
@@ -189,10 +186,10 @@ class Look:
         Raises:
             FacewarpError: no face was seen in the last seconds, or none well enough.
         """
-        glimpse = self._glimpse
+        glimpse = self._last_good
         if glimpse is None:
             raise FacewarpError("no face is seen", fix="Look into the camera.")
-        return self._take(SNAPSHOT, glimpse.image, crop_of(glimpse.face.landmarks))
+        return self._take(SNAPSHOT, glimpse.image, crop_around(glimpse.face.landmarks))
 
     def upload_template(self, image: NDArray[np.uint8]) -> str:
         """Make the largest face of a picture (H, W, 3) the template; returns a line to show.
@@ -210,11 +207,11 @@ class Look:
                 :func:`facewarp.face.rendering.textures.check_texture`.
         """
         with self._changing:
-            before = self._wardrobe.put_texture(check_texture(rgba))
+            before = self._catalog.put_texture(check_texture(rgba))
             try:
                 self._follow(replace(self._plan.settings, effect="texture", texture=OWN_TEXTURE))
             except BaseException:
-                self._wardrobe.put_texture(before)
+                self._catalog.put_texture(before)
                 raise
         return "wearing your texture"
 
@@ -247,17 +244,17 @@ class Look:
             tracker = self._plan.tracker
             if self._fitter is None:
                 sure = tracker.config.sure
-                self._fitter = Fitter(self._wardrobe.first, tracker.model, "cpu", sure)
+                self._fitter = FaceRegistrar(self._catalog.first, tracker.model, "cpu", sure)
             face = OwnFace.taken(name, picture, near, self._fitter)
-            before = self._wardrobe.put_template(name, face)
+            before = self._catalog.put_template(name, face)
             try:
                 self._follow(replace(self._plan.settings, template=name), anew=True)
             except BaseException:
-                self._wardrobe.put_template(name, before)
+                self._catalog.put_template(name, before)
                 raise
         return f"template taken, {face.confidence:.0%} sure"
 
-    def _follow(self, settings: LookSettings, anew: bool = False) -> None:
+    def _follow(self, settings: LiveSettings, anew: bool = False) -> None:
         """Deal with frames from now on as these settings say."""
         plan = self._plan
         if anew or settings.template != plan.settings.template:
@@ -273,40 +270,40 @@ class Look:
         if self._plan.tracker is not plan.tracker:
             self._retired.append(plan.tracker)
 
-    def _make_tracker(self, settings: LookSettings) -> FaceTracker:
+    def _make_tracker(self, settings: LiveSettings) -> FaceTracker:
         return FaceTracker(
-            self._wardrobe.template(settings.template),
+            self._catalog.template(settings.template),
             self._model,
             smooth=settings.smoothing,
             threaded_search=True,
             **self._options,
         )
 
-    def _planned(self, settings: LookSettings, tracker: FaceTracker) -> _Plan:
+    def _planned(self, settings: LiveSettings, tracker: FaceTracker) -> _Config:
         """The effect, with everything that depends on the template made ready."""
         drawn = mirrored_template(tracker.template) if settings.mirror else tracker.template
-        made = self._wardrobe.further.get(settings.effect)
+        made = self._catalog.further.get(settings.effect)
         if made is not None:
             made(np.zeros((8, 8, 3), np.uint8), [], drawn)
-            return _Plan(settings, tracker, made, drawn)
+            return _Config(settings, tracker, made, drawn)
         options: dict[str, Any] = {"annotate": self._tags}
-        if settings.effect not in _WITHOUT_OPACITY:
+        if takes(settings.effect, "opacity"):
             options["opacity"] = settings.opacity
         if settings.effect == "texture":
-            rgba, options["blend"] = self._wardrobe.texture(settings.texture)
+            rgba, options["blend"] = self._catalog.texture(settings.texture)
             options["texture"] = rgba[:, ::-1] if settings.mirror else rgba
         effect = make_effect(settings.effect, **options)
         effect(np.zeros((8, 8, 3), np.uint8), [], drawn)
-        return _Plan(settings, tracker, effect, drawn)
+        return _Config(settings, tracker, effect, drawn)
 
     def _remember(self, frame: Frame, faces: Sequence[Face]) -> None:
         """Keep the largest face that is seen well, for a moment."""
         good = [face for face in faces if face.state == "tracking"]
         if good:
             largest = max(good, key=lambda face: side_of(face.box))
-            self._glimpse = _Glimpse(frame.image, frame.time, largest)
-        elif self._glimpse and not 0 <= frame.time - self._glimpse.time <= _REMEMBER_S:
-            self._glimpse = None
+            self._last_good = _LastGoodFrame(frame.image, frame.time, largest)
+        elif self._last_good and not 0 <= frame.time - self._last_good.time <= _REMEMBER_S:
+            self._last_good = None
 
     def _close_retired(self, but: FaceTracker | None = None) -> None:
         for tracker in [one for one in self._retired if one is not but]:

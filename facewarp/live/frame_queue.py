@@ -1,4 +1,4 @@
-"""What one thread hands to the next: the newest only, or everything in turn, and never a heap."""
+"""A bounded queue between two threads."""
 
 import threading
 from collections import deque
@@ -9,38 +9,39 @@ T = TypeVar("T")
 _WAIT_S = 0.1
 
 
-class Handover(Generic[T]):
-    """A bounded place between the thread that puts items and the one that takes them.
+class FrameQueue(Generic[T]):
+    """A bounded queue between the thread that puts items and the one that takes them.
 
     Each item is taken once, in the order put.
 
     Args:
-        newest: When full, the oldest item gives way to the new one; else `put` waits for room.
-        depth: How many items may lie there.
+        drop_oldest: when the queue is full, drop the oldest item; else `put` waits until there is
+            room (backpressure).
+        depth: the most items that the queue holds.
 
     Attributes:
-        replaced: How many items have given way.
+        dropped: how many items were dropped because the queue was full.
     """
 
-    def __init__(self, *, newest: bool, depth: int = 1) -> None:
-        self._newest = newest
+    def __init__(self, *, drop_oldest: bool, depth: int = 1) -> None:
+        self._drop_oldest = drop_oldest
         self._depth = depth
         self._items: deque[T] = deque()
         self._changed = threading.Condition()
         self._no_more = False
         self._closed = False
-        self.replaced = 0
+        self.dropped = 0
 
     def put(self, item: T) -> bool:
         """Hands an item over; False, and it is dropped, once closed."""
         with self._changed:
-            while len(self._items) >= self._depth and not self._newest and not self._closed:
+            while len(self._items) >= self._depth and not self._drop_oldest and not self._closed:
                 self._changed.wait(_WAIT_S)
             if self._closed:
                 return False
             if len(self._items) >= self._depth:
                 self._items.popleft()
-                self.replaced += 1
+                self.dropped += 1
             self._items.append(item)
             self._changed.notify_all()
             return True

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.face.face import Face
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame, Image
 
@@ -25,21 +26,24 @@ class CapturedFrame(Frame):
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
-    """What was made of a frame.
+class ProcessedFrame:
+    """A processed frame: the image to display, and what was found in it.
 
     Attributes:
-        image: (H, W, 3) uint8 RGB to be shown; never changed in place.
-        records: One per face, with the fields of `records.FIELDS`.
-        seconds: Of ``detect``, ``register`` and ``render``; what is missing counts as 0.
+        image: (H, W, 3) uint8 RGB to display, mirrored if that is set, and of another size than
+            the frame for the effect ``canonical``; never changed in place.
+        records: one per face, with the fields of `track_records.FIELDS`.
+        seconds: of ``detect``, ``register`` and ``render``; what is missing counts as 0.
+        faces: the faces tracked, in px of the camera's frame, never mirrored.
     """
 
     image: Image
     records: Sequence[Record]
     seconds: Mapping[str, float]
+    faces: Sequence[Face] = ()
 
 
-Work = Callable[[Frame], Made]
+FrameProcessor = Callable[[Frame], ProcessedFrame]
 
 
 class LiveSource(Protocol):
@@ -66,7 +70,7 @@ class LiveSource(Protocol):
 class Presenter(Protocol):
     """Where results go: a window, a page, a file, a network. Called in the thread of the loop."""
 
-    def present(self, frame: Frame, made: Made, stats: LiveStats) -> None:
+    def present(self, frame: Frame, made: ProcessedFrame, stats: LiveStats) -> None:
         """Takes a result, each once, in order; ``stats`` are those up to the frame before."""
 
     def idle(self, stats: LiveStats) -> None:

@@ -16,8 +16,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from facewarp.live.frame_queue import Handover
-from facewarp.live.interfaces import CapturedFrame, LiveSource, Made, Presenter, Work
+from facewarp.live.frame_queue import FrameQueue
+from facewarp.live.interfaces import (
+    CapturedFrame,
+    FrameProcessor,
+    LiveSource,
+    Presenter,
+    ProcessedFrame,
+)
 from facewarp.live.timing import LiveStats, Timing
 from facewarp.media.frames import Frame
 
@@ -55,7 +61,7 @@ class _Captured:
 @dataclass(frozen=True, eq=False)
 class _Finished:
     taken: _Captured
-    made: Made
+    made: ProcessedFrame
     started: float
     finished: float
 
@@ -78,7 +84,7 @@ class LiveLoop:
     def __init__(
         self,
         source: LiveSource,
-        work: Work,
+        work: FrameProcessor,
         presenters: Sequence[Presenter],
         stats: LiveStats,
         *,
@@ -95,8 +101,8 @@ class LiveLoop:
         self._seconds, self._frames = seconds, frames
         self._on_timing = on_timing
         depth = 1 if newest else 2
-        self._captured: Handover[_Captured] = Handover(newest=newest, depth=depth)
-        self._finished: Handover[_Finished] = Handover(newest=newest, depth=depth)
+        self._captured: FrameQueue[_Captured] = FrameQueue(drop_oldest=newest, depth=depth)
+        self._finished: FrameQueue[_Finished] = FrameQueue(drop_oldest=newest, depth=depth)
         self._stop, self._resumed = threading.Event(), threading.Event()
         self._resumed.set()
         self._error: BaseException | None = None
@@ -160,7 +166,7 @@ class LiveLoop:
         in_time = self._seconds is None or time.perf_counter() - began < self._seconds
         return not in_time or (self._frames is not None and self._stats.presented >= self._frames)
 
-    def _guard(self, part: Callable[[], None], after: Handover[Any]) -> None:
+    def _guard(self, part: Callable[[], None], after: FrameQueue[Any]) -> None:
         """Runs in a thread: its part, then the end or the error for the thread after it."""
         try:
             part()

@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
-from facewarp.live.interfaces import Made
+from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.loop import LiveLoop
 from facewarp.live.outputs.recorder import Recorder
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
-from facewarp.media.image_writer import ImageWriter
+from facewarp.media.images.writer import ImageWriter
 from facewarp.media.prefetch import WriteBehind
 from facewarp.system.atomic_files import OutputFile
 
@@ -60,7 +60,7 @@ class Session:
         self._lock = threading.RLock()
         self._recorder: Recorder | None = None
         self._ending: list[threading.Thread] = []
-        self._shown: tuple[Frame, Made] | None = None
+        self._shown: tuple[Frame, ProcessedFrame] | None = None
         self._camera_roll: WriteBehind[tuple[Path, Frame]] | None = None
         self._error: FacewarpError | None = None
         if record is not None:
@@ -110,7 +110,7 @@ class Session:
             self.pictures.append(path)
             return f"screenshot {path.name}"
 
-    def present(self, frame: Frame, made: Made, stats: LiveStats) -> None:
+    def present(self, frame: Frame, made: ProcessedFrame, stats: LiveStats) -> None:
         """See `roles.Presenter`."""
         with self._lock:
             self._shown = frame, made

@@ -3,7 +3,7 @@
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -15,9 +15,17 @@ from numpy.typing import NDArray
 _log = logging.getLogger(__name__)
 
 Image = NDArray[np.uint8]
-Kind = Literal["video", "image", "folder", "camera", "stream"]
+Kind = Literal["video", "image", "animation", "folder", "camera", "stream"]
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = frozenset(
+    {
+        ".apng", ".avif", ".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".tif",
+        ".tiff", ".webp",
+    }
+)  # fmt: skip
+"""Pictures that are read and written."""
+READ_ONLY_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+"""Pictures that are read only; what is drawn on them is written as JPEG, or PNG with alpha."""
 STILL_RATE = Fraction(25)
 """Frames a second that pictures count as, which have no clock of their own."""
 
@@ -33,16 +41,31 @@ class Frame:
         index: 0-based position among the frames of the source's range.
         rotation: Degrees, clockwise, by which the stored picture was turned to stand upright:
             0, 90, 180 or 270.
+        alpha: (H, W) uint8, 255 = opaque, of pictures that have it; None where all is opaque.
+        path: The file it was read from, where a source has one for each frame; else None.
     """
 
     image: Image
     time: float
     index: int
     rotation: int = 0
+    alpha: Image | None = field(default=None, kw_only=True)
+    path: Path | None = field(default=None, kw_only=True)
 
     def with_image(self, image: Image) -> "Frame":
-        """The same moment with another picture (H, W, 3), which a sink can be given."""
-        return replace(self, image=image)
+        """The same moment with another picture (H, W, 3), which a sink can be given.
+
+        The alpha goes along where the sizes agree.
+        """
+        fits = self.alpha is not None and self.alpha.shape == image.shape[:2]
+        return replace(self, image=image, alpha=self.alpha if fits else None)
+
+    def flattened(self) -> Image:
+        """The image (H, W, 3) as it looks on black, for what holds no alpha."""
+        if self.alpha is None:
+            return self.image
+        opaque = (self.image.astype(np.uint16) * self.alpha[..., None] + 127) // 255
+        return opaque.astype(np.uint8)
 
 
 class Source(ABC):
@@ -53,7 +76,8 @@ class Source(ABC):
 
     Attributes:
         path: The file or folder; the device of a camera, the address of a stream.
-        kind: "video", "image", "folder", "camera" or "stream".
+        kind: "video", "image", "animation" (a file of several pictures), "folder", "camera" or
+            "stream".
         size: (width, height) px of the upright picture; of the first one for a folder.
         rate: Average frames a second, exact; `STILL_RATE` for pictures.
         time_base: Seconds, the smallest step of the timestamps.

@@ -105,7 +105,12 @@ def orientation_of(picture: "av.VideoFrame") -> Orientation:
 
 
 def fit_within(image: Image, size: tuple[int, int]) -> Image:
-    """A picture (H, W[, 3]) within one of size (width, height): whole, centered, on black."""
+    """Letterbox a picture (H, W, 3) or (H, W): whole, centered, on black.
+
+    Args:
+        image: uint8.
+        size: (width, height) px of the result.
+    """
     width, height = size
     rows, columns = image.shape[:2]
     if (columns, rows) == size:

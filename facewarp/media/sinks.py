@@ -4,14 +4,76 @@ import os
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
-from facewarp.media.frames import IMAGE_SUFFIXES, Source
-from facewarp.media.image_source import FolderSource
-from facewarp.media.image_writer import FolderWriter, ImageWriter
+from facewarp.media.frames import IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, Frame, Source
+from facewarp.media.images.source import FolderSource
+from facewarp.media.images.writer import (
+    ANIMATION_SUFFIXES,
+    AnimationWriter,
+    FolderWriter,
+    ImageWriter,
+    tell_lost_alpha,
+    written_name,
+)
+from facewarp.media.orientation import fit_within
 from facewarp.media.video.audio_copy import AudioMode
 from facewarp.media.video.encoders import FORMATS
 from facewarp.media.video.writer import VideoWriter
 
-Sink = VideoWriter | ImageWriter | FolderWriter
+__all__ = [
+    "AudioMode",
+    "ClipWriter",
+    "Sink",
+    "is_video",
+    "largest_size",
+    "name_of_output",
+    "open_sink",
+    "target_for",
+]
+
+Sink = VideoWriter | ImageWriter | AnimationWriter | FolderWriter
+
+
+class ClipWriter(VideoWriter):
+    """A video made of pictures: of any sizes, with borders; on black where they have alpha.
+
+    Args:
+        target: See `VideoWriter`, as the others.
+        like: Where the pictures come from.
+        size: (width, height) px of the video; by default that in which all of them fit.
+        fps: Frames a second.
+        comment: What the metadata says.
+    """
+
+    def __init__(
+        self,
+        target: Path,
+        like: Source,
+        *,
+        size: tuple[int, int] | None = None,
+        fps: float | None = None,
+        comment: str | None = None,
+    ) -> None:
+        self._canvas = size or largest_size(like)
+        self._told_alpha = False
+        super().__init__(target, like=like, size=self._canvas, fps=fps, comment=comment)
+
+    def write(self, frame: Frame) -> None:
+        """Fits a picture (H, W, 3) uint8 RGB into the video; see `VideoWriter.write`."""
+        if frame.alpha is not None and not self._told_alpha:
+            self._told_alpha = True
+            tell_lost_alpha(self.target)
+        image = fit_within(frame.flattened(), self._canvas)
+        super().write(Frame(image, frame.time, frame.index, frame.rotation))
+
+
+def is_video(target: Path) -> bool:
+    """Whether a file is written as a video, by its suffix."""
+    return target.suffix.lower() in FORMATS
+
+
+def largest_size(source: Source) -> tuple[int, int]:
+    """(width, height) px in which every frame of a source fits."""
+    return source.largest_size if isinstance(source, FolderSource) else source.size
 
 
 def open_sink(
@@ -46,17 +108,28 @@ def open_sink(
     target = target_for(out_path, like)
     suffix = target.suffix.lower()
     if suffix in FORMATS:
-        return VideoWriter(target, like=like, size=size, fps=fps, audio=audio, comment=comment)
+        if like is None or like.kind == "video":
+            return VideoWriter(target, like=like, size=size, fps=fps, audio=audio, comment=comment)
+        return ClipWriter(target, like, size=size, fps=fps, comment=comment)
+    if like is not None and like.kind == "animation" and suffix in ANIMATION_SUFFIXES:
+        return AnimationWriter(target, like, comment)
     if isinstance(like, FolderSource):
         if suffix in IMAGE_SUFFIXES:
             what = "a folder of pictures does not fit into one picture"
             raise FacewarpError(what, target, "Give a folder or a video as output.")
         return FolderWriter(target, like, comment)
     if suffix in IMAGE_SUFFIXES:
-        if like is not None and like.kind == "video":
-            what = "a video does not fit into a picture"
-            raise FacewarpError(what, target, f"Give a video as output: {target.stem}.mp4")
+        if like is not None and like.kind in ("video", "animation"):
+            name = {"video": "a video", "animation": "an animation"}[like.kind]
+            what = f"{name} does not fit into a picture"
+            fix = f"Give a video as output: {target.stem}.mp4"
+            if like.kind == "animation":
+                fix += f"; or one of {', '.join(sorted(ANIMATION_SUFFIXES))}"
+            raise FacewarpError(what, target, fix)
         return ImageWriter(target, like, comment)
+    if suffix in READ_ONLY_SUFFIXES:
+        what = f"{suffix} is read, but not written"
+        raise FacewarpError(what, target, f"Call it {target.stem}.jpg or .avif.")
     known = ", ".join([*FORMATS, *sorted(IMAGE_SUFFIXES)])
     what = f"no writer for {suffix!r} files" if suffix else "the output has no suffix"
     raise FacewarpError(what, target, f"Use one of {known}, or a folder: {target}{os.sep}")
@@ -66,13 +139,29 @@ def target_for(out_path: str | os.PathLike[str], like: Source | None = None) -> 
     """The file or folder that `open_sink` will write to.
 
     A path that is a folder, or ends like one, holds a video or picture under the source's name
-    (as .mp4 if a video has a suffix that is not written). For a folder of pictures it is the
-    folder itself.
+    (as .mp4, or .jpg, if that has a suffix that is not written). For a folder of pictures it is
+    the folder itself.
     """
     target = Path(out_path)
     is_folder = os.fspath(out_path).endswith(("/", os.sep)) or target.is_dir()
     if not is_folder or like is None or like.kind == "folder":
         return target
-    if like.kind == "image" or like.path.suffix.lower() in FORMATS:
-        return target / like.name
-    return target / f"{like.path.stem}.mp4"
+    return target / name_of_output(like)
+
+
+def name_of_output(like: Source, mark: str = "") -> str:
+    """The name of a file made from a source: its own, with a suffix that can be written.
+
+    Args:
+        like: A video or picture.
+        mark: What the name gets before its suffix.
+    """
+    path = like.path.resolve()
+    suffix = path.suffix.lower()
+    if like.kind == "image":
+        name = written_name(path)
+    elif suffix in FORMATS or (like.kind == "animation" and suffix in ANIMATION_SUFFIXES):
+        name = path.name
+    else:
+        name = f"{path.stem}.mp4"
+    return f"{Path(name).stem}{mark}{Path(name).suffix}"

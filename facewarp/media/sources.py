@@ -4,52 +4,62 @@ The readers themselves are imported when a file is opened, so that a module whic
 `Frame` loads neither PyAV nor Pillow.
 """
 
+import math
 import os
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
-from facewarp.media.frames import IMAGE_SUFFIXES, Frame, Source
+from facewarp.media.frames import Frame, Source
+
+MIN_FPS, MAX_FPS = 0.01, 1000.0
 
 
 def open_source(
-    path: str | os.PathLike[str], start: float | None = None, end: float | None = None
+    path: str | os.PathLike[str],
+    start: float | None = None,
+    end: float | None = None,
+    fps: float | None = None,
 ) -> Source:
     """Opens a video, a picture or a folder of pictures and reads what describes it.
 
     Args:
         path: The file or folder, or a pattern of pictures such as ``shots/%04d.png``. What a file
             is, is told by its suffix and then its content.
-        start: For videos, the first second wanted; frames before it are skipped.
-        end: For videos, the second to stop before.
+        start: For videos and clips of pictures, the first second wanted; frames before it are
+            skipped.
+        end: For those, the second to stop before.
+        fps: Frames a second of pictures: those of a folder then follow one another in time.
 
     Raises:
         FacewarpError: There is nothing there, or it holds no picture that can be read, or the
-            range is empty.
+            range is empty, or a video is given another rate.
     """
     place = Path(path)
     _check_range(place, start, end)
-    if not place.exists():
-        from facewarp.media.image_source import FolderSource, is_pattern
+    rate = _rate(fps)
+    try:
+        is_there = place.exists()
+    except (OSError, ValueError) as error:  # a NUL in the name, or one that is too long
+        raise FacewarpError("no file has such a name", repr(str(place)[:80])) from error
+    if not is_there or place.is_dir():
+        from facewarp.media.images.source import FolderSource, is_pattern
 
-        if is_pattern(place):
-            _check_no_range(place, start, end)
-            return FolderSource(place)
+        if is_there or is_pattern(place):
+            return FolderSource(place, rate, start, end)
         raise FacewarpError("there is no such file or folder", place, "Check the path.")
-    if place.is_dir():
-        from facewarp.media.image_source import FolderSource
-
-        _check_no_range(place, start, end)
-        return FolderSource(place)
     if not place.is_file():
         raise FacewarpError("this is not a file", place, "Give a video, a picture or a folder.")
     if place.stat().st_size == 0:
         raise FacewarpError("the file is empty", place, "Copy or download it again.")
-    if place.suffix.lower() in IMAGE_SUFFIXES:
-        from facewarp.media.image_source import ImageSource
+    from facewarp.media.images.files import is_image_file
 
-        _check_no_range(place, start, end)
-        return ImageSource(place)
+    if is_image_file(place):
+        return _open_image(place, rate, start, end)
+    if fps is not None:
+        what = "a video has its own frames a second, and can't be given others"
+        raise FacewarpError(what, place, "Leave --fps out.")
     from facewarp.media.video.reader import VideoSource
 
     return VideoSource(place, start, end)
@@ -85,7 +95,31 @@ def _frames_of(source: Source) -> Iterator[Frame]:
         yield from source
 
 
+def _open_image(
+    place: Path, rate: Fraction | None, start: float | None, end: float | None
+) -> Source:
+    from facewarp.media.images.files import open_picture, pages_of
+
+    with open_picture(place) as picture:
+        is_sequence = len(pages_of(picture)) > 1
+    if is_sequence:
+        from facewarp.media.images.animation import AnimationSource
+
+        return AnimationSource(place, rate, start, end)
+    from facewarp.media.images.source import ImageSource
+
+    if start is not None or end is not None:
+        what = "start and end are for videos, this is one picture"
+        raise FacewarpError(what, place, "Omit them.")
+    source = ImageSource(place)
+    source.rate = rate or source.rate
+    return source
+
+
 def _check_range(path: Path, start: float | None, end: float | None) -> None:
+    for name, value in (("start", start), ("end", end)):
+        if value is not None and not math.isfinite(value):
+            raise FacewarpError(f"{name} is {value}, which is no time", path, "Give seconds.")
     if start is not None and start < 0:
         raise FacewarpError(f"start is {start:g} s, before the video begins", path)
     if end is not None and end <= (start or 0):
@@ -94,6 +128,10 @@ def _check_range(path: Path, start: float | None, end: float | None) -> None:
         )
 
 
-def _check_no_range(path: Path, start: float | None, end: float | None) -> None:
-    if start is not None or end is not None:
-        raise FacewarpError("start and end are for videos, this is pictures", path, "Omit them.")
+def _rate(fps: float | None) -> Fraction | None:
+    if fps is None:
+        return None
+    if not (math.isfinite(fps) and MIN_FPS <= fps <= MAX_FPS):
+        what = f"{fps:g} frames a second can't be played"
+        raise FacewarpError(what, "--fps", f"Give {MIN_FPS:g} to {MAX_FPS:g}.")
+    return Fraction(fps).limit_denominator(1001)

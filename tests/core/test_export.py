@@ -12,7 +12,7 @@ import torch
 
 from facewarp.core.config import ModelConfig
 from facewarp.core.engines.graphs import GRAPHS, example_inputs
-from facewarp.core.engines.quantization import FEWEST, quantise
+from facewarp.core.engines.quantization import FEWEST, quantize
 from facewarp.core.export import SUFFIXES, export_model
 from facewarp.core.model import Model, load, template_guidance
 from facewarp.core.weights import file_sha256, int8_weights, shipped_weights
@@ -136,14 +136,14 @@ def test_the_documented_numpy_runs_the_onnx(tmp_path, monkeypatch, capsys):
     assert after < 0.6 * before
 
 
-def test_quantising_says_what_it_lacks(model, monkeypatch, tmp_path):
+def test_quantizing_says_what_it_lacks(model, monkeypatch, tmp_path):
     images, template = example_inputs(model.net, "both_ways", FEWEST - 1)
     if find_spec("nncf") and find_spec("openvino"):
         with pytest.raises(FacewarpError, match="too few"):
-            quantise(model.net, images, template[:1], tmp_path, {})
+            quantize(model.net, images, template[:1], tmp_path, {})
     monkeypatch.setattr("facewarp.core.engines.quantization.find_spec", lambda name: None)
     with pytest.raises(FacewarpError, match="nncf"):
-        quantise(model.net, images, template[:1], tmp_path, {})
+        quantize(model.net, images, template[:1], tmp_path, {})
 
 
 def test_8_bit_weights_hold_for_their_own_float_weights_alone(tmp_path):

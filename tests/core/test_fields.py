@@ -165,9 +165,9 @@ def test_exponential_of_a_linear_velocity_is_the_matrix_exponential():
     turned = torch.stack(
         [math.cos(angle) * x - math.sin(angle) * y, math.sin(angle) * x + math.cos(angle) * y], 1
     )
-    centre = (..., slice(12, 29), slice(12, 29))
+    center = (..., slice(12, 29), slice(12, 29))
     torch.testing.assert_close(
-        flow[centre], (turned - torch.stack([x, y], 1))[centre], atol=0.01, rtol=0
+        flow[center], (turned - torch.stack([x, y], 1))[center], atol=0.01, rtol=0
     )
 
 

@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 
 import facewarp
 from facewarp.core import weights
-from facewarp.core.model import Model, as_grey, load
+from facewarp.core.model import Model, as_gray, load
 from facewarp.errors import FacewarpError
 
 
@@ -114,18 +114,18 @@ def test_bad_images_are_refused_with_a_next_step(model, image, words):
         model.register(image, np.zeros((32, 24)))
 
 
-def test_grey_is_the_same_from_every_type():
-    grey = np.array([[0, 51, 255]], np.uint8)
+def test_gray_is_the_same_from_every_type():
+    gray = np.array([[0, 51, 255]], np.uint8)
     expected = torch.tensor([[[[0.0, 0.2, 1.0]]]])
     for image in (
-        grey,
-        grey.astype(np.uint16) * 257,
-        grey / 255,
-        np.repeat(grey[..., None], 3, -1),
-        np.dstack([grey, grey, grey, np.zeros_like(grey)]),
-        grey[..., None],
+        gray,
+        gray.astype(np.uint16) * 257,
+        gray / 255,
+        np.repeat(gray[..., None], 3, -1),
+        np.dstack([gray, gray, gray, np.zeros_like(gray)]),
+        gray[..., None],
     ):
-        torch.testing.assert_close(as_grey(image, 2), expected)
+        torch.testing.assert_close(as_gray(image, 2), expected)
 
 
 def test_weights_round_trip(tmp_path, model, rng):

@@ -1,20 +1,20 @@
 import numpy as np
 import pytest
 
-from facewarp.face.boxes import box_around, centre_of, overlap, side_of, square_at
+from facewarp.face.boxes import box_around, center_of, overlap, side_of, square_at
 
 
 def test_a_box_holds_its_points():
     box = box_around(np.array([(3.0, 9.0), (7.0, 2.0), (5.0, 5.0)]))
     assert box == (3, 2, 7, 9)
-    np.testing.assert_allclose(centre_of(box), (5, 5.5))
+    np.testing.assert_allclose(center_of(box), (5, 5.5))
     assert side_of(box) == 7
 
 
-def test_a_square_is_about_its_centre():
+def test_a_square_is_about_its_center():
     box = square_at(np.array([10.0, 20.0]), 6)
     assert box == (7, 17, 13, 23)
-    np.testing.assert_allclose(centre_of(box), (10, 20))
+    np.testing.assert_allclose(center_of(box), (10, 20))
 
 
 @pytest.mark.parametrize(

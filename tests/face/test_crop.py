@@ -8,7 +8,7 @@ import pytest
 
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE, Crop, bounding_square, eye_roll
-from facewarp.face.image_formats import to_grey, to_rgb
+from facewarp.face.image_formats import to_gray, to_rgb
 
 
 def blobs(shape, centers, sigma):
@@ -171,24 +171,24 @@ def test_matrix_cannot_be_changed_by_accident():
         crop.matrix[0, 0] = 3
 
 
-def test_to_grey_reads_every_kind_of_picture():
+def test_to_gray_reads_every_kind_of_picture():
     rgb = np.random.default_rng(4).integers(0, 256, (20, 30, 3), dtype=np.uint8)
-    grey = to_grey(rgb)
+    gray = to_gray(rgb)
     weights = rgb @ np.array([0.299, 0.587, 0.114])
-    assert grey.shape == (20, 30)
-    assert grey.dtype == np.uint8
-    np.testing.assert_allclose(grey, weights, atol=1)
+    assert gray.shape == (20, 30)
+    assert gray.dtype == np.uint8
+    np.testing.assert_allclose(gray, weights, atol=1)
     alpha = np.full((20, 30, 1), 3, np.uint8)
-    np.testing.assert_array_equal(to_grey(np.dstack([rgb, alpha])), grey)
-    np.testing.assert_array_equal(to_grey(grey), grey)
-    np.testing.assert_array_equal(to_grey(grey[:, :, None]), grey)
-    np.testing.assert_array_equal(to_grey(np.dstack([grey, alpha])), grey)
-    np.testing.assert_array_equal(to_grey(rgb.astype(np.uint16) * 257), grey)
-    np.testing.assert_array_equal(to_grey(rgb / 255.0), grey)
-    np.testing.assert_array_equal(to_grey(grey > 127), (grey > 127) * 255)
+    np.testing.assert_array_equal(to_gray(np.dstack([rgb, alpha])), gray)
+    np.testing.assert_array_equal(to_gray(gray), gray)
+    np.testing.assert_array_equal(to_gray(gray[:, :, None]), gray)
+    np.testing.assert_array_equal(to_gray(np.dstack([gray, alpha])), gray)
+    np.testing.assert_array_equal(to_gray(rgb.astype(np.uint16) * 257), gray)
+    np.testing.assert_array_equal(to_gray(rgb / 255.0), gray)
+    np.testing.assert_array_equal(to_gray(gray > 127), (gray > 127) * 255)
 
 
-def test_to_rgb_keeps_colour_and_repeats_grey():
+def test_to_rgb_keeps_color_and_repeats_gray():
     rgb = np.random.default_rng(5).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     np.testing.assert_array_equal(to_rgb(rgb), rgb)
     np.testing.assert_array_equal(to_rgb(np.dstack([rgb, rgb[:, :, 0]])), rgb)
@@ -206,6 +206,6 @@ def test_to_rgb_keeps_colour_and_repeats_grey():
         np.full((4, 4), np.nan),
     ],
 )
-def test_to_grey_refuses_what_it_would_have_to_guess(image):
+def test_to_gray_refuses_what_it_would_have_to_guess(image):
     with pytest.raises(FacewarpError):
-        to_grey(image)
+        to_gray(image)

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
+from facewarp.core import fields
 from facewarp.face.crop import CROP_SHAPE
-from facewarp.face.crop_fields import cell_px, dense, resized, sampled
+from facewarp.face.crop_fields import cell_px, compose_fields, resized, sample_field, upsample_field
 
 HEIGHT, WIDTH = CROP_SHAPE
 
@@ -22,9 +24,9 @@ def test_the_grid_does_not_matter(shape, rng):
     field = linear(shape)
     inside = rng.uniform((3, 3), (WIDTH - 4, HEIGHT - 4), (50, 2))
     expected = inside * (0.1, 0.2) + (3, -1)
-    np.testing.assert_allclose(sampled(field, inside), expected, atol=0.01)
+    np.testing.assert_allclose(sample_field(field, inside), expected, atol=0.01)
     np.testing.assert_allclose(
-        dense(field)[:, 5:-5, 5:-5], linear(CROP_SHAPE)[:, 5:-5, 5:-5], atol=1e-3
+        upsample_field(field)[:, 5:-5, 5:-5], linear(CROP_SHAPE)[:, 5:-5, 5:-5], atol=1e-3
     )
     assert cell_px(field) == (WIDTH / shape[1], HEIGHT / shape[0])
 
@@ -32,10 +34,18 @@ def test_the_grid_does_not_matter(shape, rng):
 def test_beyond_the_outermost_points_it_stays_as_it_is(rng):
     field = rng.normal(size=(2, 80, 65)).astype(np.float32)
     corners = np.array([(-50.0, -50.0), (WIDTH + 50.0, HEIGHT + 50.0)])
-    np.testing.assert_allclose(sampled(field, corners), [field[:, 0, 0], field[:, -1, -1]])
+    np.testing.assert_allclose(sample_field(field, corners), [field[:, 0, 0], field[:, -1, -1]])
 
 
 def test_its_own_grid_costs_nothing():
     field = linear((80, 65))
     assert resized(field, (80, 65)) is field
-    assert dense(field).shape == (2, *CROP_SHAPE)
+    assert upsample_field(field).shape == (2, *CROP_SHAPE)
+
+
+def test_composing_in_numpy_is_composing_in_torch(rng):
+    outer, inner = rng.normal(0, 2, (2, 2, 40, 30)).astype(np.float32)
+    inner[:, :6], inner[:, -6:], inner[..., :6], inner[..., -6:] = 0, 0, 0, 0
+    expected = fields.compose(torch.from_numpy(outer)[None], torch.from_numpy(inner)[None])[0]
+    np.testing.assert_allclose(compose_fields(outer, inner), expected, atol=1e-4)
+    assert compose_fields(None, inner) is inner

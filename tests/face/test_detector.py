@@ -144,10 +144,10 @@ def test_size_of_the_picture_does_not_matter(detector, size):
     )
 
 
-def test_reads_grey_alpha_and_16_bit_pictures(detector):
-    grey = PORTRAIT.mean(axis=2).astype(np.uint8)
+def test_reads_gray_alpha_and_16_bit_pictures(detector):
+    gray = PORTRAIT.mean(axis=2).astype(np.uint8)
     opaque = np.full((512, 512, 1), 255, np.uint8)
-    for picture in (grey, np.dstack([PORTRAIT, opaque]), PORTRAIT.astype(np.uint16) * 257):
+    for picture in (gray, np.dstack([PORTRAIT, opaque]), PORTRAIT.astype(np.uint16) * 257):
         (face,) = detector.detect(picture)
         np.testing.assert_allclose(face.keypoints[:2], EYES, atol=4)
 

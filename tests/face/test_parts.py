@@ -49,7 +49,7 @@ def test_contours_cover_every_landmark() -> None:
     assert {i for contour in LANDMARK_CONTOURS.values() for i in contour} == set(range(68))
 
 
-def test_colours_differ_and_tables_are_read_only() -> None:
+def test_colors_differ_and_tables_are_read_only() -> None:
     assert PART_COLORS.shape == (8, 3)
     assert PART_COLORS.dtype == np.uint8
     assert len({tuple(color) for color in PART_COLORS}) == 8

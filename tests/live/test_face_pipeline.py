@@ -15,8 +15,8 @@ from facewarp.face.effects.canonical import CANONICAL_SHAPE
 from facewarp.face.effects.factory import make_effect
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.tracker import FaceTracker
-from facewarp.live.face_pipeline import Look
-from facewarp.live.settings import LookSettings
+from facewarp.live.face_pipeline import FacePipeline
+from facewarp.live.settings import LiveSettings
 from facewarp.media.frames import Frame
 
 SIZE = (320, 240)
@@ -34,7 +34,7 @@ def make_look(model):
     def make(**options):
         options.setdefault("model", model)
         options.setdefault("smoothing", False)
-        look = Look(**options)
+        look = FacePipeline(**options)
         looks.append(look)
         return look
 
@@ -81,9 +81,9 @@ def settled(look, film, tries=200, **where):
     pytest.fail("no face is seen")
 
 
-def texture(colour=(230, 40, 160)):
+def texture(color=(230, 40, 160)):
     rgba = np.zeros((*CROP_SHAPE, 4), np.uint8)
-    rgba[...] = (*colour, 255)
+    rgba[...] = (*color, 255)
     return rgba
 
 
@@ -110,7 +110,7 @@ def test_settings_are_those_asked_for(make_look):
     look = make_look(**asked)
     assert look.settings() == asked
     assert make_look().settings() == {
-        **LookSettings(smoothing=False).__dict__, "texture": "mask", "opacity": 1.0,
+        **LiveSettings(smoothing=False).__dict__, "texture": "mask", "opacity": 1.0,
     }  # fmt: skip
 
 
@@ -429,7 +429,7 @@ def test_closing_frees_what_was_opened(model, film, monkeypatch):
 
     monkeypatch.setattr(FaceTracker, "__init__", opened)
     monkeypatch.setattr(FaceTracker, "close", closed)
-    with Look(model=model, smoothing=False) as look:
+    with FacePipeline(model=model, smoothing=False) as look:
         settled(look, film)
         for smoothing in (True, False, True):
             look.change(smoothing=smoothing)  # two of these are never used

@@ -9,8 +9,8 @@ import pytest
 
 import facewarp.live.loop
 from facewarp.errors import FacewarpError
-from facewarp.live.frame_queue import Handover
-from facewarp.live.interfaces import CapturedFrame, Made
+from facewarp.live.frame_queue import FrameQueue
+from facewarp.live.interfaces import CapturedFrame, ProcessedFrame
 from facewarp.live.loop import LiveLoop
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
@@ -66,7 +66,7 @@ class Shown:
 
 
 def work(frame):
-    return Made(frame.image, [], SECONDS)
+    return ProcessedFrame(frame.image, [], SECONDS)
 
 
 def working(pause):
@@ -100,16 +100,16 @@ def indices(shown):
 
 
 def test_the_newest_item_replaces_the_one_before():
-    place = Handover(newest=True)
+    place = FrameQueue(drop_oldest=True)
     assert place.put(1)
     assert place.put(2)
     assert place.take(0) == 2
-    assert place.replaced == 1
+    assert place.dropped == 1
     assert place.take(0) is None
 
 
 def test_without_newest_the_putter_waits_for_room():
-    place, put = Handover(newest=False, depth=2), []
+    place, put = FrameQueue(drop_oldest=False, depth=2), []
 
     def putting():
         for number in range(10):
@@ -126,11 +126,11 @@ def test_without_newest_the_putter_waits_for_room():
         taken.append(place.take(1.0))
     thread.join()
     assert taken == list(range(10))
-    assert place.replaced == 0
+    assert place.dropped == 0
 
 
 def test_what_lies_there_at_the_end_is_still_taken():
-    place = Handover(newest=True)
+    place = FrameQueue(drop_oldest=True)
     place.put("last")
     place.end()
     assert not place.ended
@@ -140,7 +140,7 @@ def test_what_lies_there_at_the_end_is_still_taken():
 
 
 def test_closing_frees_whoever_waits_to_put():
-    place = Handover(newest=False)
+    place = FrameQueue(drop_oldest=False)
     place.put(1)
     threading.Timer(0.1, place.close).start()
     assert place.put(2) is False

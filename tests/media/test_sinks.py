@@ -9,7 +9,7 @@ import pytest
 
 from facewarp.errors import FacewarpError
 from facewarp.media.frames import Frame
-from facewarp.media.image_writer import FolderWriter, ImageWriter
+from facewarp.media.images.writer import FolderWriter, ImageWriter
 from facewarp.media.sinks import open_sink, target_for
 from facewarp.media.sources import open_source
 from facewarp.media.track_records import FIELDS, open_records
@@ -186,7 +186,7 @@ def test_picture(photo, tmp_path, suffix):
     assert [left.name for left in tmp_path.iterdir() if "partial" in left.name] == []
 
 
-def test_picture_carries_its_colour_profile(tmp_path):
+def test_picture_carries_its_color_profile(tmp_path):
     PIL.Image.fromarray(IMAGE).save(tmp_path / "a.png", icc_profile=b"a profile")
     run(tmp_path / "a.png", tmp_path / "b.png")
     assert PIL.Image.open(tmp_path / "b.png").info["icc_profile"] == b"a profile"

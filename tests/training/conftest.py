@@ -20,7 +20,7 @@ _LIP += [(18, 70), (7, 74), (0, 75), (-7, 74), (-18, 70)]
 _INSIDE = [(-24, 62), (-8, 59), (0, 60), (8, 59), (24, 62), (8, 66), (0, 67), (-8, 66)]
 
 # Grey of every part, the same for left and right, so that a mirror keeps it.
-GREYS = np.array([20, 80, 140, 140, 200, 200, 110, 240], dtype=np.uint8)
+GRAYS = np.array([20, 80, 140, 140, 200, 200, 110, 240], dtype=np.uint8)
 
 
 def drawn_points() -> np.ndarray:
@@ -41,7 +41,7 @@ def drawn_photo(*, with_points: bool = True, scale: float = 1.0) -> FacePhoto:
     return FacePhoto(
         name="drawn",
         path=Path("drawn.png"),
-        image=np.asarray(cv2.GaussianBlur(GREYS[labels], (0, 0), 0.7), dtype=np.uint8),
+        image=np.asarray(cv2.GaussianBlur(GRAYS[labels], (0, 0), 0.7), dtype=np.uint8),
         masks=None if with_points else labels,
         landmarks=points if with_points else None,
         box_center=box[0],
@@ -65,8 +65,8 @@ def mask_photo() -> FacePhoto:
 
 
 @pytest.fixture
-def greys() -> np.ndarray:
-    return GREYS
+def grays() -> np.ndarray:
+    return GRAYS
 
 
 @pytest.fixture

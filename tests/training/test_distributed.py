@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from facewarp.training.distributed import Team
+from facewarp.training.distributed import ProcessGroup
 
 RUN = """
 import sys
@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
-from facewarp.training import logs
+from facewarp.training import run_log
 from facewarp.training.dataloading.face_batches import FaceBatches
 from facewarp.training.synthetic.drawn_face import synthetic_faces
 from facewarp.training.dataloading.face_data import FaceData
@@ -28,7 +28,7 @@ from facewarp.training.distributed import Team
 from facewarp.training.config.presets import FACE_CLASSES, PRESETS
 from facewarp.training.run import prepare
 
-logs.open_tensorboard = lambda folder, step: None
+run_log.open_tensorboard = lambda folder, step: None
 torch.set_num_threads(1)
 model = ModelConfig(
     classes=FACE_CLASSES,
@@ -77,7 +77,7 @@ def test_two_processes_are_one_with_the_double_batch(tmp_path: Path) -> None:
 
 
 def test_a_team_of_one_changes_nothing() -> None:
-    team = Team.join()
+    team = ProcessGroup.join()
     assert (team.rank, team.size, team.leads) == (0, 1, True)
     batch = {"fixed": torch.rand(4, 1)}
     assert torch.equal(team.rows(batch)["fixed"], batch["fixed"])
@@ -88,5 +88,5 @@ def test_a_team_of_one_changes_nothing() -> None:
 
 def test_rows_are_dealt_out_once_each() -> None:
     batch = {"fixed": torch.arange(6)}
-    dealt = torch.cat([Team(rank, 3).rows(batch)["fixed"] for rank in range(3)])
+    dealt = torch.cat([ProcessGroup(rank, 3).rows(batch)["fixed"] for rank in range(3)])
     assert torch.equal(dealt, batch["fixed"])

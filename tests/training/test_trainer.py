@@ -74,11 +74,11 @@ class Discs:
         )
         away = ((x - center[:, 0]) ** 2 + (y - center[:, 1]) ** 2).sqrt()
         labels = (away < 7).to(torch.uint8) + (away < 3)
-        grey = torch.tensor([0.1, 0.9, 0.4])[labels.long()]
-        noise = 0.05 * torch.randn(grey.shape, generator=random)
+        gray = torch.tensor([0.1, 0.9, 0.4])[labels.long()]
+        noise = 0.05 * torch.randn(gray.shape, generator=random)
         points = center.flatten(1)[:, None].expand(4, 68, 2).clone()
         return {
-            role: (grey + noise)[:, None],
+            role: (gray + noise)[:, None],
             f"{role}_labels": labels,
             f"{role}_landmarks": points,
         }

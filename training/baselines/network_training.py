@@ -18,7 +18,7 @@ from facewarp.training import checkpoint
 from facewarp.training.config.train_config import TrainConfig
 from facewarp.training.dataloading.batches import Batch, Batches
 from facewarp.training.interrupt import DeferredInterrupt
-from facewarp.training.optimizer import follow, learning_rate, make_optimizer
+from facewarp.training.optimizer import learning_rate, make_optimizer, update_ema
 from facewarp.training.run_log import TableLog
 
 WEIGHTS, LOG, CONFIG = "model.safetensors", "log.csv", "config.json"
@@ -26,7 +26,7 @@ OPTIMIZERS, PRECISIONS = ("muon", "adamw", "adam"), ("float32", "bfloat16")
 _WARM_UP = 50  # steps, at most
 
 
-class RivalNetwork(nn.Module):
+class BaselineNetwork(nn.Module):
     """A network to be compared with.
 
     Attributes:
@@ -41,12 +41,12 @@ class RivalNetwork(nn.Module):
         return ()
 
 
-Net = TypeVar("Net", bound=RivalNetwork)
+Net = TypeVar("Net", bound=BaselineNetwork)
 Terms = Callable[[Batch, torch.Generator], dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
-class RivalSettings:
+class BaselineSettings:
     """A rival's training.
 
     Attributes:
@@ -101,8 +101,8 @@ class RivalSettings:
         )
 
 
-def train_rival(
-    net: RivalNetwork,
+def train_baseline_network(
+    net: BaselineNetwork,
     terms: Terms,
     batches: Batches,
     folder: Path,
@@ -163,7 +163,7 @@ def train_rival(
                     group["lr"] = learning_rate(config, step - 1)
                 random = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
                 found = _step(net, terms(next(pairs), random), optimizer, config.clip, step)
-                follow(average, net, min(config.ema, step / (10 + step)))
+                update_ema(average, net, min(config.ema, step / (10 + step)))
                 log.write({"step": step, **found})
                 advance(step, found["loss"])
                 if step % config.checkpoint_every == 0 or step == config.steps:
@@ -184,7 +184,7 @@ def train_rival(
 
 def begun_with(
     folder: Path, name: str, steps: int | None = None
-) -> tuple[RivalSettings, dict[str, Any]]:
+) -> tuple[BaselineSettings, dict[str, Any]]:
     """The settings of a run that was begun, and those of its network.
 
     Args:
@@ -197,7 +197,7 @@ def begun_with(
     """
     try:
         said = json.loads((folder / CONFIG).read_text("utf-8"))
-        kept = {key: said[key] for key in asdict(RivalSettings())}
+        kept = {key: said[key] for key in asdict(BaselineSettings())}
         of, network = said["baseline"], dict(said["network"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FacewarpError(
@@ -205,10 +205,10 @@ def begun_with(
         ) from error
     if of != name:
         raise FacewarpError(f"the run is of {of}", folder, "Name that rival.")
-    return RivalSettings(**{**kept, "steps": steps or kept["steps"]}), network
+    return BaselineSettings(**{**kept, "steps": steps or kept["steps"]}), network
 
 
-def save_network(net: RivalNetwork, name: str, path: Path, about: Mapping[str, str]) -> None:
+def save_network(net: BaselineNetwork, name: str, path: Path, about: Mapping[str, str]) -> None:
     """Write a rival's weights, whole or not at all."""
     tensors = {key: value.contiguous() for key, value in net.state_dict().items()}
     metadata = {"baseline": name, "settings": json.dumps(dict(net.settings)), **about}
@@ -245,8 +245,8 @@ def read_network(path: Path, name: str, make: Callable[[str, dict[str, Any]], Ne
     return net.eval()
 
 
-def _told(config: TrainConfig, net: RivalNetwork, about: Mapping[str, str]) -> dict[str, Any]:
-    settings = {key: getattr(config, key) for key in asdict(RivalSettings())}
+def _told(config: TrainConfig, net: BaselineNetwork, about: Mapping[str, str]) -> dict[str, Any]:
+    settings = {key: getattr(config, key) for key in asdict(BaselineSettings())}
     return {
         "baseline": config.preset,
         **settings,

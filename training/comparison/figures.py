@@ -16,11 +16,11 @@ from facewarp.core.metrics import mean_over_present
 from facewarp.drawing.png import write_png
 from facewarp.face.parts import PART_COLORS, FacePart
 from facewarp.system.atomic_files import written
-from facewarp.training.comparison.faces import Comparison, registered
+from facewarp.training.comparison.faces import FaceComparison, register_pair
 from facewarp.training.datasets.crops import FaceCrop
 from facewarp.training.evaluation.face_methods import FaceMethod
 from facewarp.training.evaluation.faces import PARTS
-from facewarp.training.validation.face_sheets import coloured
+from facewarp.training.validation.face_sheets import colored
 from facewarp.training.validation.plots import matplotlib_figure
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ def draw_pairs(path: Path, methods: Sequence[Ranked], pairs: str = "pairs") -> P
     axes = figure.subplots()
     for index, method in enumerate(by_dice(methods)):
         values = np.sort([100 * score.dice_mean for score in method.scores])[::-1]
-        colour, style = _COLORS[index % 7], _STYLES[index // 7 % 3]
+        color, style = _COLORS[index % 7], _STYLES[index // 7 % 3]
         label = f"{method.name} ({values.mean():.1f})"
-        axes.plot(np.arange(1, len(values) + 1), values, style, color=colour, lw=1.7, label=label)
+        axes.plot(np.arange(1, len(values) + 1), values, style, color=color, lw=1.7, label=label)
     _label(axes, f"{pairs}, each method's best first", "Dice, mean over parts, %")
     _finish(figure, axes, path)
     return path
@@ -83,7 +83,7 @@ def draw_parts(
     path: Path,
     methods: Sequence[Ranked],
     parts: Sequence[str] = PARTS,
-    colours: NDArray[np.uint8] = PART_COLORS,
+    colors: NDArray[np.uint8] = PART_COLORS,
     pairs: str = "pairs",
 ) -> Path:
     """Dice of every pair by part, best first; a panel for each of the two best methods.
@@ -92,7 +92,7 @@ def draw_parts(
         path: the file.
         methods: what was measured.
         parts: their names.
-        colours: of the background and of each part, (n + 1, 3).
+        colors: of the background and of each part, (n + 1, 3).
         pairs: what pairs are called.
     """
     best = by_dice(methods)[:2]
@@ -102,10 +102,10 @@ def draw_parts(
         for index, part in enumerate(parts):
             values = np.array([100 * score.dice[index] for score in method.scores])
             values = np.sort(values[~np.isnan(values)])[::-1]
-            colour = tuple(colours[index + 1] / 255 * 0.9)
+            color = tuple(colors[index + 1] / 255 * 0.9)
             style = "--" if part.endswith("right") else "-"
             name = part.replace("_", " ")
-            axes.plot(np.arange(1, len(values) + 1), values, style, color=colour, label=name)
+            axes.plot(np.arange(1, len(values) + 1), values, style, color=color, label=name)
         axes.set_title(method.name, fontsize=11)
         _label(axes, f"{pairs}, each part's best first", "Dice, %")
     _finish(figure, panels[-1], path)
@@ -142,7 +142,7 @@ def draw_curves(path: Path, runs: Mapping[str, Path], held_out: str) -> Path | N
 
 
 def draw_examples(
-    path: Path, comparison: Comparison, methods: Sequence[FaceMethod], crops: Sequence[FaceCrop]
+    path: Path, comparison: FaceComparison, methods: Sequence[FaceMethod], crops: Sequence[FaceCrop]
 ) -> Path:
     """The best, the median and the worst pair of the best method, by every method.
 
@@ -160,20 +160,19 @@ def draw_examples(
             _tile(moving.image, moving.labels, "moving"),
         ]
         for method, measured in zip(methods, comparison.methods, strict=True):
-            result = registered(method, fixed, moving)
+            result = register_pair(method, fixed, moving)
             picture = torch.from_numpy(moving.image).float()[None, None]
             warped = fields.warp(picture, result.field)[0, 0].round().numpy().astype(np.uint8)
             dice = 100 * measured.scores[index].dice_mean
             tiles.append(_tile(warped, result.labels, f"{method.name}: {dice:.1f}"))
         rows.append(wrapped(tiles))
-    gap = np.full((_GAP_PX, rows[0].shape[1], 3), 255, np.uint8)
-    write_png(path, np.concatenate([part for row in rows for part in (row, gap)][:-1]))
+    write_png(path, stacked(rows, _GAP_PX))
     return path
 
 
 def _tile(image: NDArray[np.uint8], labels: NDArray[np.uint8], caption: str) -> NDArray[np.uint8]:
     """A picture, and an outline of its parts over it, under a caption."""
-    tinted = coloured(image, np.where(labels == FacePart.FACE, 0, labels).astype(np.uint8))
+    tinted = colored(image, np.where(labels == FacePart.FACE, 0, labels).astype(np.uint8))
     face = np.ascontiguousarray((labels == FacePart.FACE).astype(np.uint8))
     outlines, _ = cv2.findContours(face, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(tinted, outlines, -1, PART_COLORS[FacePart.FACE].tolist(), 2)
@@ -191,6 +190,12 @@ def wrapped(tiles: Sequence[NDArray[np.uint8]], most: int = 9) -> NDArray[np.uin
     padded = [*tiles, *[blank] * (-len(tiles) % columns)]
     strips = [padded[i : i + columns] for i in range(0, len(padded), columns)]
     return np.concatenate([np.concatenate(strip, axis=1) for strip in strips])
+
+
+def stacked(rows: Sequence[NDArray[np.uint8]], gap_px: int) -> NDArray[np.uint8]:
+    """Stack images of one width (h, w, 3) with white gaps between."""
+    gap = np.full((gap_px, rows[0].shape[1], 3), 255, np.uint8)
+    return np.concatenate([part for row in rows for part in (row, gap)][:-1])
 
 
 def by_dice(methods: Sequence[AnyRanked]) -> list[AnyRanked]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 FIXED = ("preset", "kind", "classes")  # what a preset is, rather than how it is trained
 
 
-def with_settings(config: "TrainConfig", settings: Mapping[str, str]) -> "TrainConfig":
+def with_overrides(config: "TrainConfig", settings: Mapping[str, str]) -> "TrainConfig":
     """Change a configuration.
 
     Args:

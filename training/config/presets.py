@@ -3,10 +3,10 @@
 import dataclasses
 from collections.abc import Mapping
 
-from facewarp.core.config import Box, FeatureConfig, ModelConfig, StepConfig, Stride
+from facewarp.core.config import BoxFilterWidths, FeatureConfig, ModelConfig, StepConfig, Stride
 from facewarp.errors import FacewarpError
 from facewarp.face.parts import FacePart
-from facewarp.training.config.overrides import with_settings
+from facewarp.training.config.overrides import with_overrides
 from facewarp.training.config.paper_variants import paper_variants, unguided
 from facewarp.training.config.train_config import LossConfig, TrainConfig
 
@@ -49,7 +49,7 @@ def _heart_model() -> ModelConfig:
         entry_stride=flat,
         down="stride",
     )
-    grids: tuple[tuple[int, Box], ...] = ((2, (3, 5, 5)), (1, 3), (0, (1, 3, 3)))
+    grids: tuple[tuple[int, BoxFilterWidths], ...] = ((2, (3, 5, 5)), (1, 3), (0, (1, 3, 3)))
     return ModelConfig(
         kind="heart",
         classes=HEART_CLASSES,
@@ -181,4 +181,4 @@ def preset(name: str, settings: Mapping[str, str] | None = None) -> TrainConfig:
         raise FacewarpError(
             f"there is no training preset {name!r}", fix=f"Choose one of {', '.join(PRESETS)}."
         )
-    return with_settings(PRESETS[name], settings or {})
+    return with_overrides(PRESETS[name], settings or {})

@@ -60,7 +60,7 @@ def augment_pair(
     shape: Sequence[int],
     rng: np.random.Generator,
     config: HeartAugment,
-    centre: Sequence[float] | None = None,
+    center: Sequence[float] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """A random view of a heart at end-diastole and end-systole.
 
@@ -70,14 +70,14 @@ def augment_pair(
         shape: (d, h, w) of the view.
         rng: Source of randomness.
         config: How far to go.
-        centre: (x, y, z) px around which views are taken; the images' own when None.
+        center: (x, y, z) px around which views are taken; the images' own when None.
 
     Returns:
         Images (2, d, h, w) 0..1 and labels (2, d, h, w).
     """
     depth, height, width = shape
     middle = np.array(images.shape[:0:-1], dtype=np.float64) / 2 - 0.5
-    middle = middle if centre is None else np.array(centre, dtype=np.float64)
+    middle = middle if center is None else np.array(center, dtype=np.float64)
     half = (np.array([width, height]) - 1) / 2
     middle[:2] = np.round(middle[:2] - half) + half  # whole pixels: what isn't moved isn't blurred
     first = round(middle[2] - (depth - 1) / 2)
@@ -138,9 +138,9 @@ def _deformation(
     matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     matrix = matrix @ np.diag([size * stretch, size / stretch])
     grid = np.stack(np.meshgrid(np.arange(shape[1]), np.arange(shape[0])), -1).astype(np.float64)
-    centre = (np.array(shape[::-1]) - 1) / 2
+    center = (np.array(shape[::-1]) - 1) / 2
     target = middle + rng.normal(0, config.shift_px, 2)
-    place = (grid - centre) @ matrix.T + target
+    place = (grid - center) @ matrix.T + target
     elastic = np.stack([_smooth(rng, shape, config.elastic_px) for _ in range(2)], -1)
     return (place + elastic).astype(np.float32)
 

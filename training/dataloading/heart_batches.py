@@ -56,7 +56,7 @@ class HeartBatches(Batches):
         for _ in range(self.batch_size):
             case = self.cases[int(rng.integers(len(self.cases)))]
             pairs.append(
-                augment_pair(case.images, case.labels, self.shape, rng, self.config, case.centre)
+                augment_pair(case.images, case.labels, self.shape, rng, self.config, case.center)
             )
         images = torch.from_numpy(np.stack([images for images, _ in pairs]))
         labels = torch.from_numpy(np.stack([labels for _, labels in pairs]))

@@ -62,7 +62,7 @@ class HeartCase:
     labels: NDArray[np.uint8]
 
     @property
-    def centre(self) -> tuple[float, float, float]:
+    def center(self) -> tuple[float, float, float]:
         """Middle (x, y, z) px of the heart, over both phases."""
         places = np.nonzero(self.labels.any(axis=0))
         z, y, x = ((axis.min() + axis.max()) / 2 for axis in places)

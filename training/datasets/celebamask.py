@@ -14,7 +14,7 @@ from facewarp.training.datasets.photo import (
     assign_sides,
     box_of_masks,
     face_axis_x,
-    read_grey,
+    read_gray,
 )
 
 _SKIN, _NOSE, _GLASSES = 1, 2, 3
@@ -67,7 +67,7 @@ def read_masks(photo: Path) -> NDArray[np.uint8]:
 
 
 def _load(image_path: Path, mask_path: Path, trim_forehead: bool) -> FacePhoto:
-    image = read_grey(image_path)
+    image = read_gray(image_path)
     ids = _read_ids(mask_path)
     if ids.shape != image.shape:
         raise FacewarpError(

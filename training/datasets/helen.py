@@ -13,7 +13,7 @@ from facewarp.training.datasets.photo import (
     box_of_masks,
     box_of_points,
     face_axis_x,
-    read_grey,
+    read_gray,
 )
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -137,7 +137,7 @@ def name_some(names: list[str], most: int = 5) -> str:
 
 def _load_with_points(path: Path) -> FacePhoto:
     landmarks = read_pts(path.with_suffix(".pts"))
-    image = read_grey(path)
+    image = read_gray(path)
     center, side = box_of_points(landmarks)
     height, width = image.shape
     if side <= 1 or not (0 <= center[0] < width and 0 <= center[1] < height):
@@ -186,10 +186,10 @@ def _smith_names(folder: Path, split: str) -> set[str]:
 
 
 def _load_with_labels(folder: Path, path: Path) -> FacePhoto:
-    image = read_grey(path)
+    image = read_gray(path)
     layers = []
     for file in _smith_files(folder, path.stem):
-        layer = read_grey(file)
+        layer = read_gray(file)
         if layer.shape != image.shape:
             raise FacewarpError(
                 f"the label is {layer.shape} px and its photograph {image.shape}",

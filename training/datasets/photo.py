@@ -50,13 +50,13 @@ class FacePhoto:
         assert self.landmarks is not None
         return part_masks(self.landmarks, self.image.shape)
 
-    def colour(self) -> NDArray[np.uint8]:
+    def color(self) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 RGB photograph on the grid of `image`, read from its file each time."""
-        colour = cv2.cvtColor(_decode(self.path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+        color = cv2.cvtColor(_decode(self.path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
         height, width = self.image.shape
-        if colour.shape[:2] != (height, width):
-            colour = cv2.resize(colour, (width, height), interpolation=cv2.INTER_AREA)
-        return np.asarray(colour, dtype=np.uint8)
+        if color.shape[:2] != (height, width):
+            color = cv2.resize(color, (width, height), interpolation=cv2.INTER_AREA)
+        return np.asarray(color, dtype=np.uint8)
 
     def limited(self, max_side: float = MAX_SIDE_PX) -> "FacePhoto":
         """The same photograph, shrunk if its face is larger than `max_side` px."""
@@ -82,7 +82,7 @@ class FacePhoto:
         )
 
 
-def read_grey(path: Path) -> NDArray[np.uint8]:
+def read_gray(path: Path) -> NDArray[np.uint8]:
     """Read a photograph as (H, W) uint8 grey, its pixels as stored (no EXIF turn)."""
     return _decode(path, cv2.IMREAD_GRAYSCALE)
 

@@ -118,7 +118,7 @@ def _light(photo: FacePhoto) -> set[str]:
     level = float(photo.image[skin].mean())
     if level < 80:
         kinds.add("dim light")
-    lab = cv2.cvtColor(photo.colour().astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[skin]
+    lab = cv2.cvtColor(photo.color().astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[skin]
     bright = lab[:, 0] >= np.percentile(lab[:, 0], 50)  # the half that is not in shadow
     lightness, _, yellow = lab[bright].mean(0)
     angle = float(np.degrees(np.arctan2(lightness - 50, max(float(yellow), 1e-3))))

@@ -86,7 +86,7 @@ class GuidedMethod:
         return Found(resize_field(field, CROP_SHAPE).cpu(), parts)
 
 
-class RivalMethod:
+class BaselineMethod:
     """A rival that is one function of two pictures.
 
     Args:

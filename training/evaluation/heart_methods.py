@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from facewarp.cardiac.motion.heart_roi import find_window
+from facewarp.cardiac.motion.heart_roi import find_heart_roi
 from facewarp.cardiac.motion.model_grid import Array3, ModelGrid, model_input
 from facewarp.cardiac.parts import HeartPart
 from facewarp.core.geometry import resize_field, resize_image
@@ -107,12 +107,12 @@ class GuidedMethod:
         if self.whole:
             return ModelGrid.around(volume, self.shape, self.spacing_mm)
         try:
-            return find_window(self.model, volume)
+            return find_heart_roi(self.model, volume)
         except FacewarpError:
             return ModelGrid.around(volume, self.shape, self.spacing_mm)
 
 
-class RivalMethod:
+class BaselineMethod:
     """A rival that is one function of two volumes; it sees no labels.
 
     Args:

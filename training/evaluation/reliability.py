@@ -30,7 +30,7 @@ from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE, Crop
 from facewarp.face.face import Face
 from facewarp.face.tracking.confidence import KEY, Calibration
-from facewarp.face.tracking.registration import Fitter
+from facewarp.face.tracking.registration import FaceRegistrar
 from facewarp.system.machine import machine
 from facewarp.training.dataloading.face_data import helen_test_photos
 from facewarp.training.datasets.crops import cut
@@ -83,7 +83,9 @@ class Bin:
     far_off_percent: float
 
 
-def registrations(fitter: Fitter, photos: Sequence[FacePhoto], seed: int = 0) -> list[Registration]:
+def registrations(
+    fitter: FaceRegistrar, photos: Sequence[FacePhoto], seed: int = 0
+) -> list[Registration]:
     """Register each photograph on crops from exact to hopeless, and again on better ones.
 
     Args:
@@ -95,9 +97,9 @@ def registrations(fitter: Fitter, photos: Sequence[FacePhoto], seed: int = 0) ->
     found = []
     for photo in photos:
         for crop in crops_of(photo, rng):
-            face = fitter.fit(photo.image, [crop])[0]
+            face = fitter.register(photo.image, [crop])[0]
             found.append(measured(face, photo, fitter))
-            better = fitter.settle(photo.image, [crop])[0]
+            better = fitter.register_refined(photo.image, [crop])[0]
             if better.crop is not crop:
                 found.append(measured(better, photo, fitter))
     return found
@@ -105,17 +107,17 @@ def registrations(fitter: Fitter, photos: Sequence[FacePhoto], seed: int = 0) ->
 
 def crops_of(photo: FacePhoto, rng: np.random.Generator) -> Iterator[Crop]:
     """Crops of a face: exact, and off in place, size or turn."""
-    centre, side = np.array(photo.box_center), photo.box_side
+    center, side = np.array(photo.box_center), photo.box_side
     for shift in _SHIFTS:
         angle = rng.uniform(0, 2 * np.pi)
-        yield Crop.around(centre + shift * side * np.array([np.cos(angle), np.sin(angle)]), side)
+        yield Crop.around(center + shift * side * np.array([np.cos(angle), np.sin(angle)]), side)
     for size in _SIZES:
-        yield Crop.around(centre, side, margin=2 * size)
+        yield Crop.around(center, side, margin=2 * size)
     for turn in _TURNS_DEG:
-        yield Crop.around(centre, side, roll=np.deg2rad(turn) * rng.choice((-1, 1)))
+        yield Crop.around(center, side, roll=np.deg2rad(turn) * rng.choice((-1, 1)))
 
 
-def measured(face: Face, photo: FacePhoto, fitter: Fitter) -> Registration:
+def measured(face: Face, photo: FacePhoto, fitter: FaceRegistrar) -> Registration:
     """How far a registration is from the truth."""
     assert photo.landmarks is not None
     truth = cut(photo, face.crop.matrix).labels
@@ -162,7 +164,9 @@ def calibrated(model: Model, photos: Sequence[FacePhoto], template: str = "avera
     """
     plain = copy.copy(model)
     plain.metadata = {**model.metadata, KEY: Calibration(((0, 0), (1, 1))).to_text()}
-    bins = binned(registrations(Fitter(template, plain, "cpu", sure=0.0), photos), _CURVE_EDGES)
+    bins = binned(
+        registrations(FaceRegistrar(template, plain, "cpu", sure=0.0), photos), _CURVE_EDGES
+    )
     bins = [b for b in bins if b.count >= _FEWEST]
     if len(bins) < 2:
         what = f"{len(photos)} photographs are too few to tell what a confidence is worth"
@@ -224,7 +228,7 @@ def main(words: Sequence[str] | None = None) -> None:
     try:
         _, photos = helen_test_photos(given.data)
         model = load(given.model, engine=given.engine)
-        fitter = Fitter(given.template, model, "cpu", sure=0.7)
+        fitter = FaceRegistrar(given.template, model, "cpu", sure=0.7)
         found = registrations(fitter, photos[: given.limit])
         bins = binned(found)
         title = f"{len(found)} registrations of {min(given.limit, len(photos))} photographs"

@@ -36,7 +36,7 @@ def member_of(photo: FacePhoto) -> Member:
     landmarks = crop.to_crop(photo.landmarks)
     return Member(
         image=crop.extract(photo.image),
-        colour=crop.extract(photo.colour()),
+        color=crop.extract(photo.color()),
         labels=part_masks(landmarks, CROP_SHAPE),
         landmarks=landmarks,
     )
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     template = Template.of_parts(
         options.out.stem,
-        average.colour,
+        average.color,
         average.image,
         average.probabilities,
         average.landmarks,

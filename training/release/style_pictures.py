@@ -91,7 +91,7 @@ FACES: Final[dict[str, Callable[[Template], Picture]]] = {
 
 def _large(template: Template) -> NDArray[np.float32]:
     big = cv2.resize(
-        template.colour, None, fx=_SCALE, fy=_SCALE, interpolation=cv2.INTER_CUBIC
+        template.color, None, fx=_SCALE, fy=_SCALE, interpolation=cv2.INTER_CUBIC
     ).astype(np.float32)
     sharp = big + 1.6 * (big - cv2.GaussianBlur(big, (0, 0), 2.5 * _SCALE))
     return np.asarray(sharp.clip(0, 255), np.float32)
@@ -99,9 +99,9 @@ def _large(template: Template) -> NDArray[np.float32]:
 
 def _tone(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     """Brightness 0..1, stretched over what there is."""
-    grey = picture @ np.array([0.299, 0.587, 0.114], np.float32)
-    low, high = np.percentile(grey, (1, 99.5))
-    return np.asarray(((grey - low) / (high - low)).clip(0, 1), np.float32)
+    gray = picture @ np.array([0.299, 0.587, 0.114], np.float32)
+    low, high = np.percentile(gray, (1, 99.5))
+    return np.asarray(((gray - low) / (high - low)).clip(0, 1), np.float32)
 
 
 def _toned(value: NDArray[np.float32], table: tuple[tuple[float, ...], ...]) -> NDArray[np.float32]:
@@ -135,11 +135,11 @@ def _strokes(
     for x, y in rng.permutation(places):
         if not (0 <= x < width and 0 <= y < height) or wrong[y, x] < 36:
             continue
-        colour = reference[y, x] + rng.normal(0, 9, 3)
+        color = reference[y, x] + rng.normal(0, 9, 3)
         along = np.degrees(np.arctan2(dx[y, x], -dy[y, x])) + rng.normal(0, 12)
         size = (round(radius * rng.uniform(1.3, 2.4)), max(1, round(0.5 * radius)))
         cv2.ellipse(
-            canvas, (int(x), int(y)), size, float(along), 0, 360, colour.tolist(), -1, cv2.LINE_AA
+            canvas, (int(x), int(y)), size, float(along), 0, 360, color.tolist(), -1, cv2.LINE_AA
         )
 
 

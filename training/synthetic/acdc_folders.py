@@ -51,8 +51,8 @@ def write_drawn_patient(
     (place / "Info.cfg").write_text("".join(f"{key}: {value}\n" for key, value in said), "utf-8")
     for phase, frame in enumerate(frames):
         stem = f"{place.name}_frame{frame:02d}"
-        grey = np.rint(600 * cine.images[phase]).astype(np.int16)
-        write_acdc_file(place / f"{stem}.nii.gz", grey, spacing_mm)
+        gray = np.rint(600 * cine.images[phase]).astype(np.int16)
+        write_acdc_file(place / f"{stem}.nii.gz", gray, spacing_mm)
         write_acdc_file(place / f"{stem}_gt.nii.gz", cine.labels[phase], spacing_mm)
     return place
 

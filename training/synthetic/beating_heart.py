@@ -25,7 +25,7 @@ _SQUEEZE_MM: Final = 45.0  # how far the right ventricle's squeeze reaches
 _RV_CENTRE: Final = (-24.0, 4.0)
 _RV_AXES: Final = (34.0, 42.0)
 _RV_LENGTH: Final = 68.0
-_GREY: Final = {"blood": 0.82, "wall": 0.27, "lung": 0.05, "flesh": 0.38, "fat": 0.95, "air": 0.01}
+_GRAY: Final = {"blood": 0.82, "wall": 0.27, "lung": 0.05, "flesh": 0.38, "fat": 0.95, "air": 0.01}
 
 
 @dataclass(frozen=True)
@@ -137,21 +137,21 @@ class BeatingHeart:
         torso = np.hypot((x - 5) / 128, (y - 12) / 108)
         lung = np.hypot((x - 28) / 72, (y + 42) / 58)
         stomach = np.hypot((x - 68) / 34, (y - 74) / 26)
-        grey = np.where(y > 34 + 0.1 * x, 0.34, _GREY["flesh"])
-        grey = np.where((torso > 0.86) | (abs(_right_ventricle(x, y, z) - 1.25) < 0.1),
-                        _GREY["fat"], grey)  # fmt: skip
-        grey = np.where((lung < 1) & (torso < 0.82), _GREY["lung"], grey)
-        grey = np.where(stomach < 1, 0.62, grey)
-        grey = np.where(torso > 1, _GREY["air"], grey)
-        grey = np.where(_right_ventricle(x, y, z) < 1.16, _GREY["wall"], grey)
-        grey = np.where((ids == HeartPart.RV) | (ids == HeartPart.LV), _GREY["blood"], grey)
-        grey = np.where(ids == HeartPart.MYOCARDIUM, _GREY["wall"], grey)
+        gray = np.where(y > 34 + 0.1 * x, 0.34, _GRAY["flesh"])
+        gray = np.where((torso > 0.86) | (abs(_right_ventricle(x, y, z) - 1.25) < 0.1),
+                        _GRAY["fat"], gray)  # fmt: skip
+        gray = np.where((lung < 1) & (torso < 0.82), _GRAY["lung"], gray)
+        gray = np.where(stomach < 1, 0.62, gray)
+        gray = np.where(torso > 1, _GRAY["air"], gray)
+        gray = np.where(_right_ventricle(x, y, z) < 1.16, _GRAY["wall"], gray)
+        gray = np.where((ids == HeartPart.RV) | (ids == HeartPart.LV), _GRAY["blood"], gray)
+        gray = np.where(ids == HeartPart.MYOCARDIUM, _GRAY["wall"], gray)
         for angle, level in ((0.9, 46.0), (2.6, 42.0)):  # papillary muscles
             radius = 0.66 * self._endocardium(z)
             off = np.hypot(x - radius * np.cos(angle), y - radius * np.sin(angle))
             inside = (off < 4.2) & (abs(z - level) < 18) & (ids == HeartPart.LV)
-            grey = np.where(inside, 0.36, grey)
-        return np.asarray(grey * (1 + 0.16 * self._texture(points_mm)), dtype=np.float64)
+            gray = np.where(inside, 0.36, gray)
+        return np.asarray(gray * (1 + 0.16 * self._texture(points_mm)), dtype=np.float64)
 
     def _endocardium(self, z: FloatArray) -> FloatArray:
         share = np.where(z < 0, 0, z / self.length_mm)

@@ -146,8 +146,8 @@ def _fixed(points: Points) -> NDArray[np.int32]:
     return np.rint(points * (1 << _SUBPIXEL_BITS)).astype(np.int32)
 
 
-def _polygon(canvas: NDArray[np.float32], points: Points, grey: float) -> None:
-    cv2.fillPoly(canvas, [_fixed(points)], grey, cv2.LINE_AA, _SUBPIXEL_BITS)
+def _polygon(canvas: NDArray[np.float32], points: Points, gray: float) -> None:
+    cv2.fillPoly(canvas, [_fixed(points)], gray, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
 def _ellipse(
@@ -155,10 +155,10 @@ def _ellipse(
     center: Points,
     radii: tuple[float, float],
     roll_deg: float,
-    grey: float,
+    gray: float,
 ) -> None:
     angles = np.linspace(0, 2 * np.pi, _RIM, endpoint=False)
     roll = np.radians(roll_deg)
     turn = np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]])
     rim = np.stack([radii[0] * np.cos(angles), radii[1] * np.sin(angles)], axis=1)
-    _polygon(canvas, center + rim @ turn, grey)
+    _polygon(canvas, center + rim @ turn, gray)

@@ -35,33 +35,33 @@ class Painting:
     """Layers of paint on the transparent half of a template.
 
     Attributes:
-        colour: (h, w, 3) float32, 0..255, premultiplied by alpha.
+        color: (h, w, 3) float32, 0..255, premultiplied by alpha.
         alpha: (h, w) float32, 0..1.
     """
 
-    colour: Plane = field(default_factory=lambda: np.zeros((*SHAPE, 3), np.float32))
+    color: Plane = field(default_factory=lambda: np.zeros((*SHAPE, 3), np.float32))
     alpha: Plane = field(default_factory=lambda: np.zeros(SHAPE, np.float32))
 
-    def paint(self, colour: ArrayLike, mask: NDArray[np.floating]) -> None:
+    def paint(self, color: ArrayLike, mask: NDArray[np.floating]) -> None:
         """Lay a colour, or an (h, w, 3) picture, over what is there, where the mask is not 0."""
         cover = np.clip(mask, 0, 1)[..., None]
-        self.colour += cover * (np.asarray(colour, np.float32) - self.colour)
+        self.color += cover * (np.asarray(color, np.float32) - self.color)
         self.alpha += cover[..., 0] * (1 - self.alpha)
 
     def shade(self, mask: Plane, strength: float) -> None:
         """Darken what is painted (and only that) by ``strength`` where the mask is 1."""
-        self.colour *= 1 - strength * np.clip(mask, 0, 1)[..., None]
+        self.color *= 1 - strength * np.clip(mask, 0, 1)[..., None]
 
     def erase(self, mask: Plane) -> None:
         """Take all paint away where the mask is 1."""
         keep = 1 - np.clip(mask, 0, 1)
-        self.colour *= keep[..., None]
+        self.color *= keep[..., None]
         self.alpha *= keep
 
     def texture(self, pixels_per_px: int = 4) -> NDArray[np.uint8]:
         """The finished texture with both halves, (320 k, 260 k, 4) uint8 RGBA, straight alpha."""
         size = (SHAPE[1] * pixels_per_px // FINE, SHAPE[0] * pixels_per_px // FINE)
-        rgba = cv2.resize(np.dstack([self.colour, self.alpha]), size, interpolation=cv2.INTER_AREA)
+        rgba = cv2.resize(np.dstack([self.color, self.alpha]), size, interpolation=cv2.INTER_AREA)
         rgba[..., :3] /= np.maximum(rgba[..., 3:], 1e-4)
         rgba[..., 3] *= 255
         half = np.rint(np.clip(rgba, 0, 255)).astype(np.uint8)

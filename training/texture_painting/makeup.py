@@ -138,12 +138,12 @@ def _freckles(face: Anatomy) -> Plane:
         (face.at(3, 24, -2), (28, 22), 20),
     ):
         spots.append(np.array(at) + rng.normal(0, 0.5, (count, 2)) * np.array(size) * u)
-    centres = np.concatenate(spots)
+    centers = np.concatenate(spots)
     total = np.zeros(SHAPE, np.float32)
     for share in (0.9, 0.6, 0.35):
-        chosen = rng.random(len(centres)) < 0.45
+        chosen = rng.random(len(centers)) < 0.45
         radii = rng.gamma(5, 0.12, int(chosen.sum())).clip(0.3, 1.3) * u
-        total = np.maximum(total, share * soften(dots(centres[chosen], radii), 0.3 * u))
+        total = np.maximum(total, share * soften(dots(centers[chosen], radii), 0.3 * u))
     inside = smoothstep(2 * u, 8 * u, distance(fill(face.face())))
     near_eye = smoothstep(1.5 * u, -1.5 * u, distance(fill(face.eye(3.0))))
     lips = smoothstep(1.0 * u, -2.0 * u, distance(fill(face.lips())))

@@ -73,7 +73,7 @@ def paint_texture(name: str, landmarks: ArrayLike) -> NDArray[np.uint8]:
     return TEXTURES[name].paint(Anatomy.of(landmarks)).texture()
 
 
-def with_palette(rgba: NDArray[np.uint8], colours: int = 256) -> Image.Image:
+def with_palette(rgba: NDArray[np.uint8], colors: int = 256) -> Image.Image:
     """A picture (h, w, 4) with no more than so many colours, the clear one among them.
 
     The palette is the k-means of the picture's pixels with colour counted by its alpha, so that
@@ -86,10 +86,10 @@ def with_palette(rgba: NDArray[np.uint8], colours: int = 256) -> Image.Image:
     sample = painted[rng.integers(0, len(painted), min(len(painted), 60_000))]
     cv2.setRNGSeed(1)
     stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 30, 0.2)
-    _, _, centres = cv2.kmeans(sample, colours - 1, None, stop, 1, cv2.KMEANS_PP_CENTERS)
-    centres = np.concatenate([np.zeros((1, 4), np.float32), centres])
-    nearest = cKDTree(centres).query(counted)[1].astype(np.uint8)
-    straight = centres.copy()
+    _, _, centers = cv2.kmeans(sample, colors - 1, None, stop, 1, cv2.KMEANS_PP_CENTERS)
+    centers = np.concatenate([np.zeros((1, 4), np.float32), centers])
+    nearest = cKDTree(centers).query(counted)[1].astype(np.uint8)
+    straight = centers.copy()
     straight[:, :3] *= 255 / np.maximum(straight[:, 3:], 1)
     table = np.rint(straight.clip(0, 255)).astype(np.uint8)
     table[0] = 0

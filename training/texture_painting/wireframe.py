@@ -79,10 +79,10 @@ def _points(face: Anatomy) -> Points:
     free = _between(face, fixed)
     for _ in range(12):  # each free point to the mean of its neighbours
         points = np.concatenate([fixed, free])
-        pointers, neighbours = Delaunay(points).vertex_neighbor_vertices
+        pointers, neighbors = Delaunay(points).vertex_neighbor_vertices
         free = np.array(
             [
-                points[neighbours[pointers[i] : pointers[i + 1]]].mean(axis=0)
+                points[neighbors[pointers[i] : pointers[i + 1]]].mean(axis=0)
                 for i in range(len(fixed), len(points))
             ]
         )

@@ -54,9 +54,9 @@ def sheet(rows: Sequence[PairPicture]) -> NDArray[np.uint8]:
     return np.concatenate([header, *blocks])
 
 
-def coloured(grey: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def colored(gray: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A grey image (H, W) with its parts (ids) in their colours: (H, W, 3) uint8 RGB."""
-    image = np.repeat(grey[..., None], 3, axis=2)
+    image = np.repeat(gray[..., None], 3, axis=2)
     tinted = cv2.addWeighted(image, 0.5, PART_COLORS[labels], 0.5, 0)
     return np.where(labels[..., None] > 0, tinted, image).astype(np.uint8)
 
@@ -64,11 +64,11 @@ def coloured(grey: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.u
 def _row(row: PairPicture) -> NDArray[np.uint8]:
     moving = torch.from_numpy(row.moving.image).float()[None, None]
     warped = fields.warp(moving, row.result.field)[0, 0].round().numpy().astype(np.uint8)
-    greys = [row.fixed.image, row.moving.image, warped]
+    grays = [row.fixed.image, row.moving.image, warped]
     own = row.result.own_parts
     parts = [row.fixed.labels, row.result.labels, row.fixed.labels * 0 if own is None else own]
-    tiles = [np.repeat(grey[..., None], 3, axis=2) for grey in greys]
-    tiles += [coloured(row.fixed.image, labels) for labels in parts]
+    tiles = [np.repeat(gray[..., None], 3, axis=2) for gray in grays]
+    tiles += [colored(row.fixed.image, labels) for labels in parts]
     strip = np.concatenate(tiles, axis=1)
     caption = np.full((_CAPTION_PX, strip.shape[1], 3), _PAPER, dtype=np.uint8)
     _write(caption, row.caption, 4)

@@ -87,7 +87,7 @@ def _write_plot(
     figure = figure_of(figsize=(10.5, 6.8), dpi=110, layout="constrained")
     axes = figure.subplots(2, len(PLOTTED))
     groups = sorted({one.group for one in volumes})
-    colours = {group: _GROUP_COLORS[i % len(_GROUP_COLORS)] for i, group in enumerate(groups)}
+    colors = {group: _GROUP_COLORS[i % len(_GROUP_COLORS)] for i, group in enumerate(groups)}
     for column, (measure, name, unit) in enumerate(PLOTTED):
         top, bottom = axes[0, column], axes[1, column]
         together = Agreement.of(volumes, side, measure)
@@ -95,7 +95,7 @@ def _write_plot(
         _bland_altman(bottom, together, name, unit)
         for group in groups:
             part = Agreement.of([one for one in volumes if one.group == group], side, measure)
-            style = {"s": 22, "color": colours[group], "label": group or "patients", "zorder": 3}
+            style = {"s": 22, "color": colors[group], "label": group or "patients", "zorder": 3}
             top.scatter(part.true, part.found, **style)
             bottom.scatter((part.true + part.found) / 2, part.found - part.true, **style)
     if len(groups) > 1:
@@ -152,8 +152,8 @@ def _plain(axes: "Axes") -> None:
 
 
 def _row(row: HeartPicture) -> NDArray[np.uint8]:
-    greys = [(np.clip(image, 0, 1) * 255).astype(np.uint8) for image in row.images]
-    tiles = [np.repeat(grey[..., None], 3, axis=2) for grey in greys]
+    grays = [(np.clip(image, 0, 1) * 255).astype(np.uint8) for image in row.images]
+    tiles = [np.repeat(gray[..., None], 3, axis=2) for gray in grays]
     for labels in row.parts:
         tinted = cv2.addWeighted(tiles[0], 0.55, PART_COLORS[labels], 0.45, 0)
         tiles.append(np.where(labels[..., None] > 0, tinted, tiles[0]).astype(np.uint8))

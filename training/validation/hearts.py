@@ -116,10 +116,10 @@ def pictures(
     field = pair.fields[0]
     moving = torch.from_numpy(images[ES])[None, None]
     warped = fields.warp(moving, torch.from_numpy(field)[None])[0, 0].numpy()
-    greys = np.stack([images[ED], images[ES], warped])
+    grays = np.stack([images[ED], images[ES], warped])
     own = truth[ED] * 0 if pair.parts is None else pair.parts[ED]
     parts = np.stack([truth[ED], protocol.carry(truth[ES], field), own])
     heart = np.flatnonzero(truth[ED].any(axis=(1, 2)))
     shown = np.unique(np.quantile(heart, (0.15, 0.5, 0.85)).round().astype(int)).tolist()
     captions = [caption, *[""] * len(shown)]
-    return [HeartPicture(captions[i], greys[:, z], parts[:, z]) for i, z in enumerate(shown)]
+    return [HeartPicture(captions[i], grays[:, z], parts[:, z]) for i, z in enumerate(shown)]

@@ -31,14 +31,15 @@ class Motion:
         to_ed: ``(T, 3, d, h, w)``: lives on the phase and points into end-diastole; carries the
             labels and the image of end-diastole onto the phase.
         ed: index of end-diastole, where both are 0.
-        unreconciled_mm: ``(T, d, h, w)`` round trip of the fields as the model found them.
+        inverse_consistency_raw_mm: ``(T, d, h, w)`` inverse-consistency error before
+            `make_inverse_consistent`.
     """
 
     grid: ModelGrid
     from_ed: Floats
     to_ed: Floats
     ed: int
-    unreconciled_mm: Floats
+    inverse_consistency_raw_mm: Floats
 
     def jacobian(self) -> Floats:
         """Determinant of ``I + grad u`` of every ``from_ed``, ``(T, d, h, w)``.
@@ -48,15 +49,11 @@ class Motion:
         found = [jacobian_determinant(_tensor(u))[0].numpy() for u in self.from_ed]
         return np.stack(found).astype(np.float32)
 
-    def round_trip_mm(self) -> Floats:
-        """How far from its start a point of ED ends that goes to a phase and back.
+    def inverse_consistency_mm(self) -> Floats:
+        """Inverse-consistency error ``|u(p) + v(p + u(p))|`` of every phase, ``(T, d, h, w)``."""
+        return inverse_consistency_mm(self.from_ed, self.to_ed, self.grid)
 
-        Returns:
-            ``(T, d, h, w)``.
-        """
-        return round_trip_mm(self.from_ed, self.to_ed, self.grid)
-
-    def loop_mm(self) -> Floats:
+    def cycle_drift_mm(self) -> Floats:
         """How far from its start a point of ED is after one cycle, ``(d, h, w)``.
 
         It goes from phase to phase in their order, once around, each time by the phase's own
@@ -120,15 +117,15 @@ def track(
         still = at_ed.expand_as(phases)
         u = model.fields(torch.cat([still, phases]), torch.cat([phases, still])).cpu()
         out, back = u.chunk(2)
-        before[batch] = round_trip_mm(out.numpy(), back.numpy(), field_grid)
-        out, back = reconcile(out, back)
+        before[batch] = inverse_consistency_mm(out.numpy(), back.numpy(), field_grid)
+        out, back = make_inverse_consistent(out, back)
         from_ed[batch], to_ed[batch] = out.numpy(), back.numpy()
         if step:
             step(len(batch))
     return Motion(field_grid, from_ed, to_ed, ed, before)
 
 
-def reconcile(out: Tensor, back: Tensor, rounds: int = 1) -> tuple[Tensor, Tensor]:
+def make_inverse_consistent(out: Tensor, back: Tensor, rounds: int = 1) -> tuple[Tensor, Tensor]:
     """Make two fields, there and back, each other's inverse: the mean of what both say.
 
     Args:
@@ -144,7 +141,7 @@ def reconcile(out: Tensor, back: Tensor, rounds: int = 1) -> tuple[Tensor, Tenso
     return out, back
 
 
-def round_trip_mm(out: Floats, back: Floats, grid: ModelGrid) -> Floats:
+def inverse_consistency_mm(out: Floats, back: Floats, grid: ModelGrid) -> Floats:
     """Length of the way there and back from where it began, ``(T, d, h, w)``.
 
     Args:

@@ -47,7 +47,7 @@ class HeartModel(Protocol):
         """Fields ``(B, 3, *field_shape)`` from part probabilities."""
 
 
-def find_window(model: HeartModel, volume: Volume, phase: int = 0) -> ModelGrid:
+def find_heart_roi(model: HeartModel, volume: Volume, phase: int = 0) -> ModelGrid:
     """The window around the heart in a volume or cine: all slices, and a margin around the heart.
 
     The model looks at the middle of the stack through the window it was trained with, and again
@@ -68,7 +68,7 @@ def find_window(model: HeartModel, volume: Volume, phase: int = 0) -> ModelGrid:
     return window if turn is None else _around_heart(model, volume, phase, turn)
 
 
-def is_turned(window: ModelGrid, volume: Volume) -> bool:
+def is_rotated(window: ModelGrid, volume: Volume) -> bool:
     """Whether a window looks at a volume another way round than its affine says."""
     told = short_axis_order(volume.affine, volume.stack_axis)
     return not np.array_equal(window.turn, told)
@@ -82,17 +82,17 @@ def _around_heart(model: HeartModel, volume: Volume, phase: int, turn: FloatArra
         middle = (low + high) / 2
         away_mm = (middle - (np.asarray(full[::-1]) - 1) / 2) * spacing
         cx, cy, cz = (grid.to_volume @ np.append(middle, 1.0))[:3].tolist()
-        centre = (cx, cy, cz)
+        center = (cx, cy, cz)
         if np.abs(away_mm[:2]).max() < _MARGIN_MM / 2:
             break
-        grid = ModelGrid.around(volume, full, spacing, centre, turn)
+        grid = ModelGrid.around(volume, full, spacing, center, turn)
     wanted = (high - low) + 2 * _MARGIN_MM / np.asarray(spacing)
     width, height = (
         min(max(int(np.ceil(n / _TILE)) * _TILE, _LEAST), most)
         for n, most in zip(wanted[:2].tolist(), full[:0:-1], strict=True)
     )
     multiple = math.lcm(2, model.config.grain[0])
-    return stack_window(volume, (height, width), spacing, centre, turn=turn, multiple=multiple)
+    return stack_roi(volume, (height, width), spacing, center, turn=turn, multiple=multiple)
 
 
 def _clearest_turn(
@@ -100,13 +100,13 @@ def _clearest_turn(
 ) -> FloatArray | None:
     """The turn in which the model is surest of the heart; None if that is the window's own."""
     side = max(window.shape[1:])
-    centre = (np.asarray(window.shape[::-1]) - 1) / 2
-    cx, cy, cz = (window.to_volume @ np.append(centre, 1.0))[:3].tolist()
+    center = (np.asarray(window.shape[::-1]) - 1) / 2
+    cx, cy, cz = (window.to_volume @ np.append(center, 1.0))[:3].tolist()
     shape = (window.shape[0], side, side)
     model = model.on_grid(shape)
 
     def certainty(turn: FloatArray) -> float:
-        grid = stack_window(volume, shape[1:], window.spacing_mm, (cx, cy, cz), shape[0], turn)
+        grid = stack_roi(volume, shape[1:], window.spacing_mm, (cx, cy, cz), shape[0], turn)
         parts = _parts(model, volume, grid, phase)
         heart = parts[HeartPart.BACKGROUND] < 1 - _SEEN
         return float(parts.max(axis=0)[heart].mean()) if heart.any() else 0.0
@@ -122,11 +122,11 @@ def _clearest_turn(
     return best
 
 
-def stack_window(
+def stack_roi(
     volume: Volume,
     size: tuple[int, int],
     spacing_mm: Array3,
-    centre_vox: Array3,
+    center_vox: Array3,
     depth: int | None = None,
     turn: FloatArray | None = None,
     multiple: int = 2,
@@ -137,18 +137,18 @@ def stack_window(
         volume: the volume or cine.
         size: ``(H, W)`` px.
         spacing_mm: of the window, along x, y, z.
-        centre_vox: voxels ``(x, y, z)`` of the volume; along the stack its middle counts.
+        center_vox: voxels ``(x, y, z)`` of the volume; along the stack its middle counts.
         depth: slices; by default all of the volume's and one beyond each end, or more.
         turn: see :meth:`ModelGrid.around`.
         multiple: what the depth that isn't given is a multiple of.
     """
-    probe = ModelGrid.around(volume, (2, *size), spacing_mm, centre_vox, turn)
+    probe = ModelGrid.around(volume, (2, *size), spacing_mm, center_vox, turn)
     along = int(np.abs(probe.to_volume[:3, 2]).argmax())
     slices = volume.shape[::-1][along]
     needed = int(np.ceil(slices / abs(probe.to_volume[along, 2]) - 1e-6)) + 2
-    centre = np.asarray(centre_vox, dtype=np.float64)
-    centre[along] = (slices - 1) / 2
-    cx, cy, cz = centre.tolist()
+    center = np.asarray(center_vox, dtype=np.float64)
+    center[along] = (slices - 1) / 2
+    cx, cy, cz = center.tolist()
     depth = depth or needed + -needed % multiple
     return ModelGrid.around(volume, (depth, *size), spacing_mm, (cx, cy, cz), turn)
 

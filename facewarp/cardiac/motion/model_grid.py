@@ -56,7 +56,7 @@ class ModelGrid:
         volume: Volume,
         shape: tuple[int, int, int] = SHAPE,
         spacing_mm: Array3 = SPACING_MM,
-        centre_vox: Array3 | None = None,
+        center_vox: Array3 | None = None,
         turn: FloatArray | None = None,
     ) -> "ModelGrid":
         """The grid around a point of a volume.
@@ -68,7 +68,7 @@ class ModelGrid:
             volume: the volume or cine.
             shape: of the grid.
             spacing_mm: of the grid, along x, y, z.
-            centre_vox: the point, in voxels ``(x, y, z)`` of the volume; by default its centre.
+            center_vox: the point, in voxels ``(x, y, z)`` of the volume; by default its centre.
             turn: order and direction of the axes, by default that of :func:`short_axis_order`.
         """
         if turn is None:
@@ -76,12 +76,12 @@ class ModelGrid:
         frame = _orthonormal(volume.affine[:3, :3]) @ turn
         step = np.linalg.inv(volume.affine[:3, :3]) @ frame @ np.diag(spacing_mm)
         middle = (np.asarray(volume.shape[::-1]) - 1) / 2
-        centre = middle if centre_vox is None else np.asarray(centre_vox, dtype=np.float64)
+        center = middle if center_vox is None else np.asarray(center_vox, dtype=np.float64)
         stack = int(np.abs(turn[:, 2]).argmax())  # the volume's axis that the grid's z runs along
-        centre = centre.copy()
-        centre[stack] = round(float(centre[stack] - 1e-6 * turn[stack, 2]))
+        center = center.copy()
+        center[stack] = round(float(center[stack] - 1e-6 * turn[stack, 2]))
         middle_vox = [(shape[2] - 1) / 2, (shape[1] - 1) / 2, (shape[0] - 1) // 2]
-        first = centre - step @ np.array(middle_vox)
+        first = center - step @ np.array(middle_vox)
         matrix = np.eye(4)
         matrix[:3, :3], matrix[:3, 3] = step, first
         return cls(shape, spacing_mm, volume.shape, matrix)
@@ -159,7 +159,7 @@ class ModelGrid:
         return np.ascontiguousarray(turned, dtype=np.float32)
 
 
-def normalise(
+def normalize(
     data: NDArray[np.floating], inside: NDArray[np.bool_] | None = None
 ) -> NDArray[np.float32]:
     """Grey values as models see them: the 1st to the 99th percentile becomes 0 to 1.
@@ -187,7 +187,7 @@ def model_input(data: NDArray[np.floating], grid: ModelGrid) -> NDArray[np.float
     Returns:
         float32 ``([T,] *grid.shape)`` in 0..1; 0 outside of the volume.
     """
-    return normalise(grid.sample(data), grid.inside)
+    return normalize(grid.sample(data), grid.inside)
 
 
 def short_axis_order(affine: FloatArray, stack: int = 2) -> FloatArray:

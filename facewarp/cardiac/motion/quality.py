@@ -56,12 +56,12 @@ def measure_quality(
     """
     heart = motion.grid.sample(labels_ed > 0) > 0.5
     heart = heart if heart.any() else np.ones_like(heart)
-    loop = motion.loop_mm()[heart]
+    loop = motion.cycle_drift_mm()[heart]
     folds = 100 * float((motion.jacobian()[:, heart] <= 0).mean())
     return Quality(
         tuple(mean_dice(a, b) for a, b in zip(carried, seen, strict=True)),
-        tuple(motion.round_trip_mm()[:, heart].mean(axis=1).tolist()),
-        tuple(motion.unreconciled_mm[:, heart].mean(axis=1).tolist()),
+        tuple(motion.inverse_consistency_mm()[:, heart].mean(axis=1).tolist()),
+        tuple(motion.inverse_consistency_raw_mm[:, heart].mean(axis=1).tolist()),
         tuple(_certainty(phase) for phase in parts),
         float(loop.mean()),
         float(np.percentile(loop, 95)),

@@ -16,7 +16,7 @@ from facewarp.cardiac.plots.volume_chart import (
     MARKER,
     PAPER,
     Chart,
-    Colour,
+    Color,
     Line,
     Picture,
 )
@@ -153,7 +153,7 @@ def _write_indices(draw: ImageDraw.ImageDraw, result: CineResult, x: int, y: int
         draw.text((x + 300, middle), right, _shade(index, HeartPart.RV), _font(15), anchor="rm")
 
 
-def _shade(row: int, part: HeartPart) -> Colour:
+def _shade(row: int, part: HeartPart) -> Color:
     return LINE_COLORS[part] if row == 0 else INK
 
 

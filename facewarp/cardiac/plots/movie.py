@@ -14,7 +14,7 @@ from facewarp.media.sinks import open_sink
 from facewarp.system.atomic_files import written
 
 _FASTEST_S: Final = 0.02  # browsers show GIFs no faster
-_GREYS: Final = 160
+_GRAYS: Final = 160
 _BLENDS: Final = (0.35, 0.7, 1.0)
 
 
@@ -57,19 +57,19 @@ def _write_gif(path: Path, frames: Sequence[Picture], step_s: float) -> None:
 
 def _palette() -> Image.Image:
     """Many greys, and the outlines' colours blended with dark, middling and light ones."""
-    colours = [(level, level, level) for level in np.linspace(0, 255, _GREYS).round()]
-    for colour in PART_COLORS[1:].tolist():
+    colors = [(level, level, level) for level in np.linspace(0, 255, _GRAYS).round()]
+    for color in PART_COLORS[1:].tolist():
         for ground in (20, 80, 150, 220):
-            colours += [_blend(colour, (ground,) * 3, share) for share in _BLENDS]
+            colors += [_blend(color, (ground,) * 3, share) for share in _BLENDS]
     for curve in (*LINE_COLORS.values(), MARKER):
-        colours += [_blend(curve, PAPER, share) for share in _BLENDS]
+        colors += [_blend(curve, PAPER, share) for share in _BLENDS]
     image = Image.new("P", (1, 1))
-    image.putpalette([int(value) for colour in colours for value in colour])
+    image.putpalette([int(value) for color in colors for value in color])
     return image
 
 
 def _blend(
-    colour: Sequence[float], ground: Sequence[float], share: float
+    color: Sequence[float], ground: Sequence[float], share: float
 ) -> tuple[float, float, float]:
-    red, green, blue = (share * c + (1 - share) * g for c, g in zip(colour, ground, strict=True))
+    red, green, blue = (share * c + (1 - share) * g for c, g in zip(color, ground, strict=True))
     return red, green, blue

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.labels import Labels
-from facewarp.cardiac.motion.model_grid import normalise, to_view
+from facewarp.cardiac.motion.model_grid import normalize, to_view
 from facewarp.cardiac.parts import PART_COLORS, HeartPart
 
 Picture = NDArray[np.uint8]
@@ -56,13 +56,13 @@ class HeartView:
 
     def picture(self, phase: int, z: int, *, outlines: bool = True) -> Picture:
         """One slice of one phase, ``(size_px, w, 3)`` RGB."""
-        grey, labels = (array[phase, z][self._box] for array in self._stack)
+        gray, labels = (array[phase, z][self._box] for array in self._stack)
         width, height = self._size
-        big = cv2.resize(grey, (width, height), interpolation=cv2.INTER_CUBIC)
+        big = cv2.resize(gray, (width, height), interpolation=cv2.INTER_CUBIC)
         shown = np.repeat((255 * big.clip(0, 1)).astype(np.uint8)[..., None], 3, axis=-1)
         if outlines:
-            for parts, colour in _OUTLINES:
-                self._outline(shown, np.isin(labels, parts), colour)
+            for parts, color in _OUTLINES:
+                self._outline(shown, np.isin(labels, parts), color)
         return np.ascontiguousarray(shown)
 
     def places(self, points_vox: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -76,7 +76,7 @@ class HeartView:
         placed: NDArray[np.float64] = (points_vox - (columns.start, rows.start) + 0.5) * scale
         return placed
 
-    def _outline(self, shown: Picture, mask: NDArray[np.bool_], colour: NDArray[np.uint8]) -> None:
+    def _outline(self, shown: Picture, mask: NDArray[np.bool_], color: NDArray[np.uint8]) -> None:
         if not mask.any():
             return
         scale = shown.shape[0] / mask.shape[0]
@@ -90,7 +90,7 @@ class HeartView:
         )
         for contour in found:
             curve = _rounded(contour[:, 0].astype(np.float64)) * 2**_SUBPIXEL
-            rgb = tuple(int(c) for c in colour)
+            rgb = tuple(int(c) for c in color)
             points = [np.rint(curve).astype(np.int32)]
             cv2.polylines(shown, points, True, rgb, 2, cv2.LINE_AA, _SUBPIXEL)
 
@@ -98,7 +98,7 @@ class HeartView:
     def _stack(self) -> tuple[NDArray[np.float32], Labels]:
         """Grey values 0..1 and labels, ``(T, D, H, W)`` in the usual view."""
         data = to_view(self.volume.data, self.turn)
-        return normalise(data), to_view(self.labels, self.turn)
+        return normalize(data), to_view(self.labels, self.turn)
 
     @cached_property
     def _pixel_mm(self) -> tuple[float, float]:

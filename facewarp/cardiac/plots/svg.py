@@ -13,7 +13,7 @@ _LEFT: Final = 46
 _TOP: Final = 38
 _RIGHT: Final = 96
 _BOTTOM: Final = 38
-_GREY: Final = "#cdcfd4"
+_GRAY: Final = "#cdcfd4"
 _INK: Final = "#23262e"
 #: From below to above, for values that have no middle (after viridis, lightened).
 RISING: Final = ("#f4f1de", "#b7dcb0", "#5fb89b", "#2c8a8f", "#2b5b84", "#3a2a63")
@@ -27,7 +27,7 @@ class Curve:
 
     name: str
     values: Sequence[float]
-    colour: str
+    color: str
 
 
 def line_chart(
@@ -69,8 +69,8 @@ def line_chart(
     step = round_step(high - low, 5)
     for tick in np.arange(np.ceil(low / step) * step, high + 1e-9, step):
         y = y_of(float(tick))
-        colour = _INK if abs(tick) < step / 1e3 else _GREY
-        out.append(f'<path d="M{_LEFT} {y:.1f}H{right}" stroke="{colour}" stroke-width=".7"/>')
+        color = _INK if abs(tick) < step / 1e3 else _GRAY
+        out.append(f'<path d="M{_LEFT} {y:.1f}H{right}" stroke="{color}" stroke-width=".7"/>')
         out.append(svg_text(_LEFT - 6, y + 4, f"{tick + 0.0:g}", "end"))
     step = round_step(last - first, 6)
     for tick in np.arange(np.ceil(first / step) * step, last + 1e-9, step):
@@ -83,9 +83,9 @@ def line_chart(
     ends = spread([y_of(curve.values[-1]) for curve in curves], 13.0)
     for curve, end in zip(curves, ends, strict=True):
         points = [f"{x_of(p):.1f} {y_of(v):.1f}" for p, v in zip(places, curve.values, strict=True)]
-        style = f'fill="none" stroke="{curve.colour}" stroke-width="2" stroke-linejoin="round"'
+        style = f'fill="none" stroke="{curve.color}" stroke-width="2" stroke-linejoin="round"'
         out.append(f'<path d="M{"L".join(points)}" {style}/>')
-        out.append(svg_text(right + 7, end + 4, curve.name, "start", curve.colour))
+        out.append(svg_text(right + 7, end + 4, curve.name, "start", curve.color))
     out.append(svg_text((_LEFT + right) / 2, height - 5, x_name, "middle"))
     out.append(svg_text(4, 12, y_name, "start"))
     return "".join([*out, "</svg>"])
@@ -96,7 +96,7 @@ def bulls_eye(
     title: str,
     unit: str,
     scale: tuple[float, float],
-    colours: Sequence[str] = RISING,
+    colors: Sequence[str] = RISING,
     digits: int = 0,
     size: int = 210,
 ) -> str:
@@ -107,7 +107,7 @@ def bulls_eye(
         title: written above.
         unit: of the values.
         scale: what the first and the last colour stand for.
-        colours: ``#rrggbb``, evenly over the scale.
+        colors: ``#rrggbb``, evenly over the scale.
         digits: behind the point.
         size: width, px.
 
@@ -121,21 +121,21 @@ def bulls_eye(
     for number in range(1, 17):
         ring, index, wide = _place(number)
         outer, inner = (outermost * (3.6 - ring - k) / 3.6 for k in (0, 1))
-        centre = (90.0 + 60 * index) if wide == 60 else (90.0 + 90 * index)
+        center = (90.0 + 60 * index) if wide == 60 else (90.0 + 90 * index)
         known = number in values and np.isfinite(values[number])
-        colour = _shade(values[number], scale, colours) if known else "#e6e6e6"
-        path = _sector(middle, inner, outer, centre - wide / 2, centre + wide / 2)
-        out.append(f'<path d="{path}" fill="{colour}" stroke="#fff" stroke-width="1.5"/>')
-        x, y = _at(middle, (inner + outer) / 2, centre)
+        color = _shade(values[number], scale, colors) if known else "#e6e6e6"
+        path = _sector(middle, inner, outer, center - wide / 2, center + wide / 2)
+        out.append(f'<path d="{path}" fill="{color}" stroke="#fff" stroke-width="1.5"/>')
+        x, y = _at(middle, (inner + outer) / 2, center)
         shown = f"{values[number]:.{digits}f}" if known else "–"
-        ink = "#fff" if known and _is_dark(colour) else _INK
+        ink = "#fff" if known and _is_dark(color) else _INK
         out.append(svg_text(x, y + 4, shown, "middle", ink))
     low, high = scale
     y = height - 12
-    share = 100 / len(colours)
-    for index, colour in enumerate(colours):
+    share = 100 / len(colors)
+    for index, color in enumerate(colors):
         x = size / 2 - 50 + share * index
-        out.append(f'<rect x="{x:.1f}" y="{y}" width="{share:.1f}" height="8" fill="{colour}"/>')
+        out.append(f'<rect x="{x:.1f}" y="{y}" width="{share:.1f}" height="8" fill="{color}"/>')
     out.append(svg_text(size / 2 - 55, y + 8, f"{low:g}", "end"))
     out.append(svg_text(size / 2 + 55, y + 8, f"{high:g} {unit}", "start"))
     return "".join([*out, "</svg>"])
@@ -164,15 +164,15 @@ def _sector(
     )
 
 
-def _shade(value: float, scale: tuple[float, float], colours: Sequence[str]) -> str:
-    stops = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in colours])
-    place = np.clip((value - scale[0]) / (scale[1] - scale[0]), 0, 1) * (len(colours) - 1)
-    rgb = [np.interp(place, np.arange(len(colours)), stops[:, channel]) for channel in range(3)]
+def _shade(value: float, scale: tuple[float, float], colors: Sequence[str]) -> str:
+    stops = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in colors])
+    place = np.clip((value - scale[0]) / (scale[1] - scale[0]), 0, 1) * (len(colors) - 1)
+    rgb = [np.interp(place, np.arange(len(colors)), stops[:, channel]) for channel in range(3)]
     return "#" + "".join(f"{round(float(channel)):02x}" for channel in rgb)
 
 
-def _is_dark(colour: str) -> bool:
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+def _is_dark(color: str) -> bool:
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return 0.3 * red + 0.59 * green + 0.11 * blue < 140
 
 
@@ -185,16 +185,16 @@ def svg_open(width: float, height: float, name: str) -> str:
 
 
 def svg_text(
-    x: float, y: float, text: str, anchor: str, colour: str = _INK, weight: int = 400
+    x: float, y: float, text: str, anchor: str, color: str = _INK, weight: int = 400
 ) -> str:
     """Text at a place; ``anchor`` is ``"start"``, ``"middle"`` or ``"end"``."""
     bold = "" if weight == 400 else f' font-weight="{weight}"'
     return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}"{bold}>'
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{color}"{bold}>'
         f"{escape(text)}</text>"
     )
 
 
-def hex_colour(colour: tuple[int, int, int]) -> str:
+def hex_color(color: tuple[int, int, int]) -> str:
     """A colour (r, g, b), 0 to 255, as SVG writes it."""
-    return "#" + "".join(f"{channel:02x}" for channel in colour)
+    return "#" + "".join(f"{channel:02x}" for channel in color)

@@ -11,7 +11,7 @@ from facewarp.cardiac.plots.volume_chart import round_step
 
 FloatArray = NDArray[np.float64]
 
-_GREY: Final = "#cdcfd4"
+_GRAY: Final = "#cdcfd4"
 _BAR: Final = "#2c8a8f"
 _ODD: Final = "#b33a2b"
 _LIMIT: Final = 3.5  # robust standard deviations from the median
@@ -66,13 +66,13 @@ def histogram(values: FloatArray, title: str, size: tuple[int, int] = (300, 170)
     bar = (right - left) / len(counts)
     for tick in sorted({0, most}):
         y = bottom - (bottom - top) * tick / most
-        out.append(f'<path d="M{left} {y:.1f}H{right}" stroke="{_GREY}" stroke-width=".7"/>')
+        out.append(f'<path d="M{left} {y:.1f}H{right}" stroke="{_GRAY}" stroke-width=".7"/>')
         out.append(svg_text(left - 4, y + 4, str(tick), "end"))
     for index, (count, strange) in enumerate(zip(counts, of_odd, strict=True)):
-        for number, colour in ((count, _BAR), (strange, _ODD)):
+        for number, color in ((count, _BAR), (strange, _ODD)):
             tall = (bottom - top) * number / most
             place = f'x="{left + bar * index + 0.5:.1f}" y="{bottom - tall:.1f}"'
-            out.append(f'<rect {place} width="{bar - 1:.1f}" height="{tall:.1f}" fill="{colour}"/>')
+            out.append(f'<rect {place} width="{bar - 1:.1f}" height="{tall:.1f}" fill="{color}"/>')
     every = -(-len(edges) // 6)
     for index in range(0, len(edges), every):
         out.append(svg_text(left + bar * index, bottom + 15, f"{edges[index]:g}", "middle"))
@@ -118,10 +118,10 @@ def bland_altman(
     for tick in np.arange(np.ceil(low / step) * step, high + 1e-9, step):
         out.append(svg_text(x_of(float(tick)), bottom + 14, f"{tick:g}", "middle"))
     for value, dash in ((0.0, ""), (bias, ""), (bias - limit, "4 3"), (bias + limit, "4 3")):
-        colour = _GREY if value == 0.0 and dash == "" and bias != 0.0 else _ODD
-        style = f'stroke="{colour}" stroke-width="1" stroke-dasharray="{dash}"'
+        color = _GRAY if value == 0.0 and dash == "" and bias != 0.0 else _ODD
+        style = f'stroke="{color}" stroke-width="1" stroke-dasharray="{dash}"'
         out.append(f'<path d="M{left} {y_of(value):.1f}H{right}" {style}/>')
-        if colour == _ODD:
+        if color == _ODD:
             out.append(svg_text(right + 4, y_of(value) + 4, f"{value:+.1f}", "start", _ODD))
     for x, y, name in zip(mean, apart, names, strict=True):
         place = f'cx="{x_of(float(x)):.1f}" cy="{y_of(float(y)):.1f}"'

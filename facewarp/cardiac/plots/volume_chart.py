@@ -12,14 +12,14 @@ from PIL import Image, ImageDraw, ImageFont
 from facewarp.cardiac.parts import HeartPart
 
 Picture = NDArray[np.uint8]
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
-PAPER: Final[Colour] = (250, 250, 248)
-INK: Final[Colour] = (35, 38, 46)
-MARKER: Final[Colour] = (210, 30, 60)
-FAINT: Final[Colour] = (205, 207, 212)
+PAPER: Final[Color] = (250, 250, 248)
+INK: Final[Color] = (35, 38, 46)
+MARKER: Final[Color] = (210, 30, 60)
+FAINT: Final[Color] = (205, 207, 212)
 #: The parts' colours, dark enough for lines on white paper.
-LINE_COLORS: Final[dict[HeartPart, Colour]] = {
+LINE_COLORS: Final[dict[HeartPart, Color]] = {
     HeartPart.RV: (40, 125, 190),
     HeartPart.MYOCARDIUM: (160, 130, 0),
     HeartPart.LV: (205, 85, 10),
@@ -34,12 +34,12 @@ class Line:
     Attributes:
         name: written at its end.
         values: one for each place along x.
-        colour: RGB.
+        color: RGB.
     """
 
     name: str
     values: Sequence[float]
-    colour: Colour
+    color: Color
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,11 @@ class Chart:
                 (self.x(place, width) * _FINER, self._y(value, height) * _FINER)
                 for place, value in zip(self.places, line.values, strict=True)
             ]
-            draw.line(points, line.colour, round(2.4 * _FINER), joint="curve")
+            draw.line(points, line.color, round(2.4 * _FINER), joint="curve")
             for x, y in points:
                 radius = 2.6 * _FINER
-                draw.ellipse([x - radius, y - radius, x + radius, y + radius], line.colour)
-            draw.text(((right + 8) * _FINER, end * _FINER), line.name, line.colour, font, "lm")
+                draw.ellipse([x - radius, y - radius, x + radius, y + radius], line.color)
+            draw.text(((right + 8) * _FINER, end * _FINER), line.name, line.color, font, "lm")
         middle = (left + right) / 2 * _FINER
         draw.text((middle, (height - 3) * _FINER), self.x_name, INK, font, anchor="mb")
         draw.text((6 * _FINER, 4 * _FINER), self.y_name, INK, font, anchor="lt")

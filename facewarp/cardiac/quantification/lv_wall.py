@@ -41,7 +41,7 @@ class Wall:
     Attributes:
         slices: ``(S,)`` index of each slice along the stack as pictures show it.
         z_mm: ``(S,)`` where it lies along the stack.
-        centres_mm: ``(S, 2)`` middle of the cavity.
+        centers_mm: ``(S, 2)`` middle of the cavity.
         angles: ``(A,)`` rad; the first bin begins at ``septum``.
         inner_mm: ``(S, A)`` distance of the cavity's edge from the middle.
         outer_mm: ``(S, A)`` that of the wall's outer edge.
@@ -55,7 +55,7 @@ class Wall:
 
     slices: NDArray[np.int64]
     z_mm: FloatArray
-    centres_mm: FloatArray
+    centers_mm: FloatArray
     angles: FloatArray
     inner_mm: FloatArray
     outer_mm: FloatArray
@@ -85,8 +85,8 @@ class Wall:
         extra = radii_mm.ndim - 2
         cos, sin = (f(self.angles).reshape(1, -1, *[1] * extra) for f in (np.cos, np.sin))
         lead = (len(self.slices), *[1] * (extra + 1))
-        x = self.centres_mm[:, 0].reshape(lead) + radii_mm * cos
-        y = self.centres_mm[:, 1].reshape(lead) + radii_mm * sin
+        x = self.centers_mm[:, 0].reshape(lead) + radii_mm * cos
+        y = self.centers_mm[:, 1].reshape(lead) + radii_mm * sin
         return np.stack([x, y, np.broadcast_to(self.z_mm.reshape(lead), x.shape)], axis=-1)
 
 
@@ -124,7 +124,7 @@ def find_wall(labels: Labels, grid: ModelGrid) -> Wall | None:
     return Wall(
         np.array(order),
         np.array([found[z].z_mm for z in order]),
-        np.stack([found[z].centre_mm for z in order]),
+        np.stack([found[z].center_mm for z in order]),
         angles,
         np.stack([inner for inner, _, _ in edges]),
         np.stack([outer for _, outer, _ in edges]),
@@ -158,7 +158,7 @@ class _Slice:
     within: FloatArray
     right: FloatArray
     to_pixel: FloatArray
-    centre_mm: FloatArray
+    center_mm: FloatArray
     z_mm: float
 
     @classmethod
@@ -168,10 +168,10 @@ class _Slice:
         cavity, right = labels == HeartPart.LV, labels == HeartPart.RV
         heart = cavity | (labels == HeartPart.MYOCARDIUM)
         y, x = np.nonzero(cavity)
-        centre = to_mm @ np.array([x.mean(), y.mean(), z, 1.0])
+        center = to_mm @ np.array([x.mean(), y.mean(), z, 1.0])
         inside, within, beside = (_depth(mask, spacing) for mask in (cavity, heart, right))
         to_pixel = np.column_stack([np.linalg.inv(plane), [x.mean(), y.mean()]])
-        return cls(inside, within, beside, to_pixel, centre[:2], float(centre[2]))
+        return cls(inside, within, beside, to_pixel, center[:2], float(center[2]))
 
     def edges(self, angles: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
         """Inner and outer radius, mm, and whether there is wall between, each ``(A,)``."""

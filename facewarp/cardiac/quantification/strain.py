@@ -215,11 +215,11 @@ def _thickness(inner: FloatArray, outer: FloatArray, valid: NDArray[np.bool_]) -
     The edges of a phase are read at the angle to which the middle of the wall has come, so that
     a wall whose layers turn against one another is not measured askew.
     """
-    centre = inner.mean(axis=2, keepdims=True)
+    center = inner.mean(axis=2, keepdims=True)
     found = np.full(inner.shape[:3], np.nan)
     for phase, z in np.ndindex(inner.shape[:2]):
         here = valid[z]
-        rays = [(edge[phase, z] - centre[phase, z])[..., :2] for edge in (inner, outer)]
+        rays = [(edge[phase, z] - center[phase, z])[..., :2] for edge in (inner, outer)]
         middle = (rays[0] + rays[1]) / 2
         wanted = np.arctan2(middle[here, 1], middle[here, 0])
         radii = [

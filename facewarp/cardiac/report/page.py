@@ -9,7 +9,7 @@ from typing import Final
 from facewarp.cardiac.cine import CineResult
 from facewarp.cardiac.io.label_order import ORDERS
 from facewarp.cardiac.plots.figures import volume_chart
-from facewarp.cardiac.plots.svg import Curve, hex_colour, line_chart
+from facewarp.cardiac.plots.svg import Curve, hex_color, line_chart
 from facewarp.cardiac.quantification.indices import Ventricle
 from facewarp.cardiac.quantification.normal_values import NORMAL_VALUES, SOURCES
 from facewarp.cardiac.quantification.strain import RegionStrain
@@ -164,7 +164,7 @@ def _index_table(result: CineResult) -> str:
 
 def _volume_curve(result: CineResult) -> str:
     chart = volume_chart(result)
-    curves = [Curve(line.name, line.values, hex_colour(line.colour)) for line in chart.lines]
+    curves = [Curve(line.name, line.values, hex_color(line.color)) for line in chart.lines]
     drawn = line_chart(chart.places, curves, chart.x_name, chart.y_name, chart.marks, (480, 270))
     return f"<section><h2>Volumes</h2>{drawn}</section>"
 

@@ -61,7 +61,7 @@ def motion_arrows(result: CineResult, strain: Strain) -> Iterator[tuple[str, str
         picture = view.picture(result.ed, z, outlines=False)
         height, width = picture.shape[:2]
         lines, reached = [], []
-        for edge, colour in ((strain.inner_mm, "#ff9d5c"), (strain.outer_mm, "#ffd23e")):
+        for edge, color in ((strain.inner_mm, "#ff9d5c"), (strain.outer_mm, "#ffd23e")):
             ends = []
             for phase in (result.ed, result.es):
                 points = edge[phase, index, ::step]
@@ -69,7 +69,7 @@ def motion_arrows(result: CineResult, strain: Strain) -> Iterator[tuple[str, str
                 ends.append(view.places(voxels[:, :2]))
             reached += ends
             lines += [
-                _arrow(start, end, colour)
+                _arrow(start, end, color)
                 for start, end, valid in zip(*ends, strain.wall.valid[index, ::step], strict=True)
                 if valid
             ]
@@ -88,7 +88,7 @@ def motion_arrows(result: CineResult, strain: Strain) -> Iterator[tuple[str, str
         )
 
 
-def _arrow(start: Points, end: Points, colour: str) -> str:
+def _arrow(start: Points, end: Points, color: str) -> str:
     (ax, ay), (bx, by) = start.tolist(), end.tolist()
     length = float(np.hypot(bx - ax, by - ay))
     line = f"M{ax:.1f} {ay:.1f}L{bx:.1f} {by:.1f}"
@@ -98,4 +98,4 @@ def _arrow(start: Points, end: Points, colour: str) -> str:
         for side in (0.5, -0.5):
             x, y = bx - head * (ux - side * uy), by - head * (uy + side * ux)
             line += f"M{bx:.1f} {by:.1f}L{x:.1f} {y:.1f}"
-    return f'<path d="{line}" fill="none" stroke="{colour}" stroke-linecap="round"/>'
+    return f'<path d="{line}" fill="none" stroke="{color}" stroke-linecap="round"/>'

@@ -5,13 +5,13 @@ from typing import Final
 
 from facewarp.cardiac.cine import CineResult
 from facewarp.cardiac.plots.figures import volume_chart
-from facewarp.cardiac.plots.svg import ABOUT_REST, RISING, Curve, bulls_eye, hex_colour, line_chart
+from facewarp.cardiac.plots.svg import ABOUT_REST, RISING, Curve, bulls_eye, hex_color, line_chart
 from facewarp.cardiac.plots.volume_chart import LINE_COLORS
 from facewarp.cardiac.quantification.strain import Strain
 from facewarp.cardiac.report.page_images import motion_arrows
 from facewarp.cardiac.report.strain_table import peak
 
-_LEVEL_COLOURS: Final = ("#7b3294", "#2c8a8f", "#c28a00")
+_LEVEL_COLORS: Final = ("#7b3294", "#2c8a8f", "#c28a00")
 
 
 def strain_section(result: CineResult) -> str:
@@ -89,10 +89,10 @@ def strain_by_region(result: CineResult) -> str:
 def _strain_curve(result: CineResult, strain: Strain, name: str, title: str) -> str:
     chart = volume_chart(result)
     found = [strain.region("global"), *(strain.region("level", n) for n in (1, 2, 3))]
-    colours = [hex_colour(LINE_COLORS[3]), *_LEVEL_COLOURS]  # type: ignore[index]
+    colors = [hex_color(LINE_COLORS[3]), *_LEVEL_COLORS]  # type: ignore[index]
     curves = [
-        Curve("all" if region.kind == "global" else region.name, getattr(region, name), colour)
-        for region, colour in zip(found, colours, strict=True)
+        Curve("all" if region.kind == "global" else region.name, getattr(region, name), color)
+        for region, color in zip(found, colors, strict=True)
         if region is not None
     ]
     return line_chart(chart.places, curves, chart.x_name, title, chart.marks, (480, 240))

@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from facewarp.cli.console import Output
-from facewarp.cli.faces.effect_options import Drawn
+from facewarp.cli.faces.effect_options import EffectSelection
 from facewarp.errors import FacewarpError
 
 
@@ -18,7 +18,7 @@ class LiveOptions:
     source: str | None
     realtime: bool
     repeat: bool
-    drawn: Drawn
+    drawn: EffectSelection
     template: str
     model: str
     faces: int

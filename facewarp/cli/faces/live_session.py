@@ -14,12 +14,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from facewarp.cli.console import Output
+from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
     from facewarp.cli.faces.live_options import LiveOptions
     from facewarp.core.model import Model
-    from facewarp.live.face_pipeline import Look
-    from facewarp.live.interfaces import LiveSource, Presenter, Work
+    from facewarp.live.face_pipeline import FacePipeline
+    from facewarp.live.interfaces import LiveSource, Presenter
     from facewarp.live.loop import LiveReport
     from facewarp.live.outputs.timing_log import TimingWriter
     from facewarp.live.session import Session
@@ -87,7 +88,7 @@ def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | Non
             memory = MemoryWatch()
             loop = LiveLoop(
                 source,
-                work_of(look),
+                look,
                 [*presenters, memory],
                 stats,
                 newest=newest,
@@ -100,6 +101,8 @@ def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | Non
         with _ended_by_signals(session) as signals:
             report = loop.run()
     account = _account(report, session, timings, memory.summary())
+    account["truncated"] = getattr(source, "truncated", False)
+    account["notes"] = getattr(source, "notes", [])
     output.emit_json(account)
     _tell(output, account)
     if signals:
@@ -107,14 +110,17 @@ def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | Non
         for file in (*account["recordings"], *filter(None, [account["stats"]])):
             stop.add_note(f"kept {file['frames']} frames in {file['file']}")
         raise stop
+    if account["truncated"] and getattr(source, "kind", None) == "stream":
+        what = "the stream broke off before its end; what came until then is kept"
+        raise FacewarpError(what, source.name, "Look to the network, or download the file first.")
 
 
-def _make_look(options: "LiveOptions") -> "Look":
+def _make_look(options: "LiveOptions") -> "FacePipeline":
     import cv2
 
     from facewarp.core.engines.base import share_cores
     from facewarp.core.model import load
-    from facewarp.live.face_pipeline import Look
+    from facewarp.live.face_pipeline import FacePipeline
 
     model: Model | str = options.model
     if options.device == "cpu":
@@ -126,7 +132,7 @@ def _make_look(options: "LiveOptions") -> "Look":
     if drawn.label in ("style", "each"):
         further[drawn.label] = drawn.make(model, False)
     mirror = options.source is None if options.mirror is None else options.mirror
-    return Look(
+    return FacePipeline(
         template=options.template,
         model=model,
         faces=options.faces,
@@ -168,7 +174,7 @@ def _opened(open_source: "Callable[[], LiveSource] | None") -> Iterator["Future[
                 future.result().close()
 
 
-def _make_page(options: "LiveOptions", look: "Look", stats: "LiveStats") -> "WebPage":
+def _make_page(options: "LiveOptions", look: "FacePipeline", stats: "LiveStats") -> "WebPage":
     from facewarp.live.web.page import Certificate, WebPage
 
     certificate = None if options.certificate is None else Certificate(options.certificate)
@@ -186,7 +192,7 @@ def _presenters(
     options: "LiveOptions",
     output: Output,
     source: "LiveSource",
-    look: "Look",
+    look: "FacePipeline",
     session: "Session",
     page: "WebPage | None",
 ) -> Iterator["Presenter"]:
@@ -213,19 +219,6 @@ def _presenters(
         from facewarp.live.outputs.landmark_sender import open_sender
 
         yield open_sender(options.send)
-
-
-def work_of(look: "Look") -> "Work":
-    """A look as the work of a `LiveLoop`."""
-    from facewarp.face.tracking.record import record_of
-    from facewarp.live.interfaces import Made
-    from facewarp.media.frames import Frame
-
-    def work(frame: Frame) -> Made:
-        seen = look(frame)
-        return Made(seen.image, [record_of(frame, face) for face in seen.faces], seen.seconds)
-
-    return work
 
 
 @contextmanager

@@ -58,13 +58,13 @@ def build(
     """
     from facewarp.core.model import load
     from facewarp.face.template_building.build import build_template
-    from facewarp.face.tracking.registration import Fitter
+    from facewarp.face.tracking.registration import FaceRegistrar
     from facewarp.face.tracking.track import TrackerConfig
 
     output = output_of(ctx)
     target = _target(name, out)
     pictures = _pictures(photos)
-    fitter = Fitter(base, load(model), "cpu", TrackerConfig().sure)
+    fitter = FaceRegistrar(base, load(model), "cpu", TrackerConfig().sure)
     with output.progress("reading faces", len(pictures), "photographs") as advance:
         built = build_template(
             target.stem, pictures, fitter, symmetric=symmetric, rounds=rounds, advance=advance
@@ -223,7 +223,7 @@ def _check_picture(path: Path, is_uv: bool) -> None:
 
 def _write(path: Path, picture: "NDArray[np.uint8]") -> None:
     from facewarp.media.frames import Frame
-    from facewarp.media.image_writer import ImageWriter
+    from facewarp.media.images.writer import ImageWriter
 
     with ImageWriter(path) as writer:
         writer.write(Frame(picture, 0.0, 0))

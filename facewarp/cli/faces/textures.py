@@ -80,7 +80,7 @@ def _write_sheet(out: Path, on: Path | None, names: list[str]) -> None:
     from facewarp.face.effects.preview import worn
     from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.media.frames import IMAGE_SUFFIXES, Frame
-    from facewarp.media.image_writer import ImageWriter
+    from facewarp.media.images.writer import ImageWriter
     from facewarp.media.sources import open_source
     from facewarp.system.atomic_files import check_target
 

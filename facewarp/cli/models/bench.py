@@ -115,7 +115,7 @@ def _methods(
 
     from facewarp.core.model import load, template_guidance
     from facewarp.face.effects.factory import make_effect
-    from facewarp.face.image_formats import to_grey
+    from facewarp.face.image_formats import to_gray
     from facewarp.face.template.template import Template
     from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.training.baselines.faces.paper_recipe import PaperRecipe
@@ -124,8 +124,8 @@ def _methods(
     best = load(model, engine=engines[-1])
     follower = FaceTracker(template, best, faces=1)
     face = follower(frames[0], 0.0)[0]
-    grey = face.crop.extract_grey(frames[0])
-    image = torch.from_numpy(grey).float()[None, None] / 255
+    gray = face.crop.extract_gray(frames[0])
+    image = torch.from_numpy(gray).float()[None, None] / 255
     guidance = template_guidance(best, template.probabilities)
     registered: Methods = {}
     for name in engines:
@@ -145,9 +145,9 @@ def _methods(
     labels, texture = (make_effect(name, annotate=False) for name in ("labels", "texture"))
     others: Methods = {
         REFERENCE: lambda: paper(paper.features(image), kept),
-        "OpenCV DIS (medium)": lambda: dis.calc(template.image, grey, None),
-        "crop of a 1280x720 frame": lambda: face.crop.extract_grey(frames[0]),
-        "grey of a 1280x720 frame": lambda: to_grey(frames[0]),
+        "OpenCV DIS (medium)": lambda: dis.calc(template.image, gray, None),
+        "crop of a 1280x720 frame": lambda: face.crop.extract_gray(frames[0]),
+        "grey of a 1280x720 frame": lambda: to_gray(frames[0]),
         f"tracker by {engines[-1]}, per frame": lambda: follower(frames[next(followed) % 8]),
         "effect labels": lambda: labels(frames[0], [face], template),
         "effect texture": lambda: texture(frames[0], [face], template),

@@ -175,9 +175,9 @@ def _evaluate(
         return
     loaded = load(model, engine=engine)
     if thorough:
-        from facewarp.face.tracking.augmented_inference import with_four_views
+        from facewarp.face.tracking.augmented_inference import with_augmentation
 
-        loaded = with_four_views(loaded)
+        loaded = with_augmentation(loaded)
     with output.progress(f"evaluating {dataset}", total=len(crops), unit="pairs") as advance:
         found, scores = evaluate_faces(loaded, crops, dataset, seed, split=split, advance=advance)
     if pairs_csv is not None:

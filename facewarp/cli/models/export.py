@@ -85,7 +85,7 @@ def export(
     output = output_of(ctx)
     loaded = load(model)
     if int8:
-        target = _quantise(output, loaded, calibrate, out or Path("int8"))
+        target = _quantize(output, loaded, calibrate, out or Path("int8"))
     else:
         name = Path(model).stem if loaded.path is None else Path(model).name.split(".")[0]
         target = export_model(loaded, out or Path(f"{name}-{graph}"), format.value, graph.value)
@@ -94,8 +94,8 @@ def export(
     output.say(f"Written: {target}")
 
 
-def _quantise(output: Output, model: "Model", photographs: Path | None, folder: Path) -> Path:
-    from facewarp.core.engines.quantization import quantise
+def _quantize(output: Output, model: "Model", photographs: Path | None, folder: Path) -> Path:
+    from facewarp.core.engines.quantization import quantize
     from facewarp.core.export import metadata_of
     from facewarp.core.model import template_guidance
     from facewarp.face.template.template import Template
@@ -106,7 +106,7 @@ def _quantise(output: Output, model: "Model", photographs: Path | None, folder: 
     template = template_guidance(model, Template.load("average").probabilities)
     about = {**metadata_of(model, "parts, fields"), "calibration": f"{len(images)} {origin}"}
     output.say(f"Learning ranges from {len(images)} crops; this takes some minutes ...")
-    return quantise(model.net, images, template, folder, about)
+    return quantize(model.net, images, template, folder, about)
 
 
 def _calibration_faces(output: Output, photographs: Path | None) -> "tuple[torch.Tensor, str]":
@@ -129,7 +129,7 @@ def _calibration_faces(output: Output, photographs: Path | None) -> "tuple[torch
             for face in tracker(frame.image):
                 margin = MARGINS[len(crops) % len(MARGINS)]
                 crop = Crop.around_points(face.landmarks, margin=margin)
-                crops.append(crop.extract_grey(frame.image))
+                crops.append(crop.extract_gray(frame.image))
     if not crops:
         raise FacewarpError("no face was found to learn ranges from", path, "Give photographs.")
     name = f"faces of {path.resolve().name}"

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from facewarp.training.config.train_config import TrainConfig
     from facewarp.training.dataloading.face_data import FaceData
     from facewarp.training.dataloading.heart_data import HeartData
-    from facewarp.training.distributed import Team
+    from facewarp.training.distributed import ProcessGroup
     from facewarp.training.run import RunResult
     from facewarp.training.trainer import StepReport, Trainer, Validate
 
@@ -188,12 +188,12 @@ def _train(
     import torch
 
     from facewarp.system.memory import keep_freed_memory
-    from facewarp.training.distributed import Team
+    from facewarp.training.distributed import ProcessGroup
 
     keep_freed_memory()
     if threads is not None:
         torch.set_num_threads(threads)
-    team = Team.join(device)
+    team = ProcessGroup.join(device)
     if not team.leads:
         output = Output(quiet=True)
     try:
@@ -203,7 +203,7 @@ def _train(
 
 
 def _train_in(
-    team: "Team",
+    team: "ProcessGroup",
     output: Output,
     choices: Choices,
     read: "Read",

@@ -1,11 +1,15 @@
 """What engines run: the network as graphs with fixed shapes, part probabilities in between."""
 
 import hashlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
 
 from facewarp.core import config, fields, geometry
 from facewarp.core.networks import guided_registration, layers, part_net, reg_net
@@ -88,6 +92,8 @@ class PairGraph(nn.Module):
         return self.fields(parts_fixed, parts_moving), parts_fixed, parts_moving
 
 
+_MOST_AT_ONCE = 4096  # images; torch.export wants an upper bound
+
 Graph = PartsGraph | FieldsGraph | BothWaysGraph | PairGraph
 GRAPHS: dict[str, type[PartsGraph | FieldsGraph | BothWaysGraph | PairGraph]] = {
     "parts": PartsGraph,
@@ -117,6 +123,40 @@ def example_inputs(net: GuidedRegistration, graph: str, batch: int = 1) -> tuple
         return images, images / 2
     even = torch.full((batch, config.n_classes, *config.feature_shape), 1 / config.n_classes)
     return (images, even) if graph == "both_ways" else (even, even.clone())
+
+
+def exported_program(
+    net: GuidedRegistration, graph: str, *, any_batch: bool = True
+) -> ExportedProgram:
+    """Export a graph with torch.export, the form that converters to other runtimes start from.
+
+    Args:
+        net: a network without batch norms, see :func:`lean`.
+        graph: one of :data:`GRAPHS`.
+        any_batch: leave the batch size open; else it is 1.
+    """
+    inputs = example_inputs(net, graph, batch=2 if any_batch else 1)  # 1 would become a constant
+    batch = Dim("batch", min=1, max=_MOST_AT_ONCE)
+    shapes = tuple({0: batch} for _ in inputs) if any_batch else None
+    with torch.no_grad(), without_copy_warning():
+        module = GRAPHS[graph](net).eval()
+        return torch.export.export(module, inputs, dynamic_shapes=shapes)
+
+
+def decomposed(program: ExportedProgram) -> ExportedProgram:
+    """Rewrite an exported program in the core operators of PyTorch, which converters know."""
+    with without_copy_warning():
+        core: ExportedProgram = program.run_decompositions()
+    return core
+
+
+@contextmanager
+def without_copy_warning() -> Iterator[None]:
+    """Hide the one warning that torch 2.13 raises at itself whenever it copies a program."""
+    with warnings.catch_warnings():
+        about = r".isinstance\(treespec, LeafSpec\). is deprecated"
+        warnings.filterwarnings("ignore", about, FutureWarning)
+        yield
 
 
 @cache

@@ -2,10 +2,7 @@
 
 import logging
 import os
-import tempfile
-import warnings
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -13,7 +10,13 @@ import torch
 from torch import Tensor
 
 from facewarp.core.engines.base import GraphEngine
-from facewarp.core.engines.graphs import GRAPHS, code_version, example_inputs, lean
+from facewarp.core.engines.graphs import (
+    GRAPHS,
+    code_version,
+    exported_program,
+    lean,
+    without_copy_warning,
+)
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
@@ -97,30 +100,26 @@ def to_onnx(net: GuidedRegistration, graph: str) -> bytes:
         graph: one of :data:`facewarp.core.engines.graphs.GRAPHS`.
 
     Raises:
-        FacewarpError: the package ``onnx`` is missing.
+        FacewarpError: the package ``onnx`` or ``onnxscript`` is missing.
     """
-    if find_spec("onnx") is None:
+    missing = [name for name in ("onnx", "onnxscript") if find_spec(name) is None]
+    if missing:
         raise FacewarpError(
-            "writing ONNX needs the package onnx, which is not installed",
+            f"writing ONNX needs {' and '.join(missing)}, which is not installed",
             fix='pip install "facewarp[onnx]"',
         )
-    module = GRAPHS[graph](net)
-    names = [*module.inputs, *module.outputs]
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        warnings.catch_warnings(),
-        torch.no_grad(),
-    ):
-        warnings.simplefilter("ignore")  # shapes become constants; that is meant
-        file = Path(folder) / "graph.onnx"
-        torch.onnx.export(
-            module,
-            example_inputs(net, graph),
-            str(file),
-            dynamo=False,  # the other exporter needs one more package and three times as long
+    # It names every operator of torchvision that is not there to be converted.
+    logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
+    kind, program = GRAPHS[graph], exported_program(net, graph)
+    with without_copy_warning():
+        converted = torch.onnx.export(
+            program,
+            dynamo=True,
             opset_version=OPSET,
-            input_names=list(module.inputs),
-            output_names=list(module.outputs),
-            dynamic_axes={name: {0: "batch"} for name in names},
+            input_names=list(kind.inputs),
+            output_names=list(kind.outputs),
+            verbose=False,
         )
-        return file.read_bytes()
+    assert converted is not None
+    model: bytes = converted.model_proto.SerializeToString()
+    return model

@@ -6,7 +6,6 @@ It is imported without its telemetry, which would send an event on import and on
 import logging
 import os
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +15,14 @@ import torch
 from torch import Tensor
 
 from facewarp.core.engines.base import GraphEngine
-from facewarp.core.engines.graphs import GRAPHS, code_version, example_inputs, lean
+from facewarp.core.engines.graphs import (
+    GRAPHS,
+    code_version,
+    decomposed,
+    example_inputs,
+    exported_program,
+    lean,
+)
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
@@ -143,22 +149,19 @@ def convert(net: GuidedRegistration, graph: str) -> Any:
     """
     openvino()
     from openvino.frontend import FrontEndManager
-    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+    from openvino.frontend.pytorch.fx_decoder import TorchFXPythonDecoder
 
-    inputs = example_inputs(net, graph)
-    module = GRAPHS[graph](net)
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # shapes become constants; that is meant
-        traced = torch.jit.trace(module, inputs, check_trace=False)  # type: ignore[no-untyped-call]
-        decoder = TorchScriptPythonDecoder(traced, example_input=inputs)
-        frontend = FrontEndManager().load_by_framework("pytorch")
-        model = frontend.convert(frontend.load(decoder))
-    for port, name, value in zip(model.inputs, module.inputs, inputs, strict=True):
+    inputs, kind = example_inputs(net, graph), GRAPHS[graph]
+    program = decomposed(exported_program(net, graph))
+    decoder = TorchFXPythonDecoder(program.module(), dynamic_shapes=True)
+    frontend = FrontEndManager().load_by_framework("pytorch")
+    model = frontend.convert(frontend.load(decoder))
+    for port, name, value in zip(model.inputs, kind.inputs, inputs, strict=True):
         port.get_tensor().set_names({name})
         port.get_node().set_friendly_name(name)
         port.get_node().set_partial_shape(openvino().PartialShape([-1, *value.shape[1:]]))
         port.get_node().set_element_type(openvino().Type.f32)
-    for port, name in zip(model.outputs, module.outputs, strict=True):
+    for port, name in zip(model.outputs, kind.outputs, strict=True):
         port.get_tensor().set_names({name})
     model.validate_nodes_and_infer_types()
     return model

@@ -24,7 +24,7 @@ FEWEST: Final = 8
 _FLOAT_OUTPUTS: Final = 16  # convolutions of fewer channels are the networks' last: they stay float
 
 
-def quantise(
+def quantize(
     net: GuidedRegistration,
     images: Tensor,
     template: Tensor,
@@ -65,14 +65,14 @@ def quantise(
     samples = {"parts": [_arrays(image[None]) for image in images], "fields": pairs}
     folder.mkdir(parents=True, exist_ok=True)
     for graph, inputs in samples.items():
-        save(_quantised(convert(folded, graph), inputs), folder / f"{graph}.xml", about)
+        save(_quantized(convert(folded, graph), inputs), folder / f"{graph}.xml", about)
     files = {file.name: file_sha256(file) for file in sorted(folder.glob("*.[xb]*"))}
     text = json.dumps({**about, "files": files}, indent=1) + "\n"
     (folder / "about.json").write_text(text, "utf-8")
     return folder
 
 
-def _quantised(model: Any, inputs: list[list[npt.NDArray[np.float32]]]) -> Any:
+def _quantized(model: Any, inputs: list[list[npt.NDArray[np.float32]]]) -> Any:
     """A converted graph with 8-bit convolutions."""
     openvino()  # first, so that NNCF finds no telemetry either
     import nncf

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from facewarp.core import fields
-from facewarp.core.config import Box, ModelConfig
+from facewarp.core.config import BoxFilterWidths, ModelConfig
 from facewarp.core.geometry import (
     Shape,
     axis_scales,
@@ -51,7 +51,7 @@ class GuidedRegistration(nn.Module):
         self.parts = PartNet(config.features, k, n)
         distinct = config.steps[:1] if config.shared else config.steps
         self.steps = nn.ModuleList(RegNet(step, 2 * k, n) for step in distinct)
-        self._matrices: dict[tuple[Shape, Box, torch.device], list[Tensor]] = {}
+        self._matrices: dict[tuple[Shape, BoxFilterWidths, torch.device], list[Tensor]] = {}
 
     def features(self, image: Tensor) -> Tensor:
         """Part logits of images ``(B, 1, *shape)``: of the grid's shape or the input's."""
@@ -110,7 +110,7 @@ class GuidedRegistration(nn.Module):
         totals, controls = self.register(self.guidance(logits_fixed), self.guidance(logits_moving))
         return Registered(tuple(totals), tuple(controls), logits_fixed, logits_moving)
 
-    def _splines(self, control: Tensor, box: Box) -> list[Tensor]:
+    def _splines(self, control: Tensor, box: BoxFilterWidths) -> list[Tensor]:
         key = (spatial_shape(control), box, control.device)
         if key not in self._matrices:
             shape, border = self.config.field_shape, self.config.border

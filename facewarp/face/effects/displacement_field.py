@@ -14,7 +14,7 @@ from facewarp.drawing.compositing import blend_over, fixed_point, place
 from facewarp.drawing.text import text_height_px, text_label
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.effects.base import FaceEffect
-from facewarp.face.face import carry_points
+from facewarp.face.face import template_to_frame
 
 if TYPE_CHECKING:
     from facewarp.face.face import Face
@@ -24,16 +24,16 @@ _BAND = 64  # rows blended at a time
 
 
 class Field(FaceEffect):
-    """The field itself: displacements as colours, the template's grid on the face, folds in red.
+    """Shows the displacement field: colors, the template's grid on the face, folds in red.
 
     Hue is the direction from a point of the face towards its place in the template, saturation and
-    opacity its length, full at :attr:`FULL_PX`; a wheel in the corner is the legend. The lines are
+    opacity its length, full at `FULL_PX`; a wheel in the corner is the legend. The lines are
     the template's regular grid carried onto the face. Where the field folds (the determinant of
     ``I + grad u`` is not positive) the face is red.
 
     Args:
         opacity: 0..1 of all of it.
-        annotate: see :class:`FaceEffect`; the legend goes with it.
+        annotate: see `FaceEffect`; the legend goes with it.
     """
 
     FULL_PX: Final = 24.0
@@ -70,10 +70,10 @@ class Field(FaceEffect):
         before = region.copy() if self.opacity < 1 else region
         field = np.ascontiguousarray(face.field, dtype=np.float32)
         folds = jacobian_determinant(torch.from_numpy(field)[None])[0].numpy() <= 0
-        colours = displacement_colours(field, self.FULL_PX)
-        colours = cv2.multiply(colours, self._window, scale=1 / 255)
-        colours[folds] = (*self.FOLD_COLOR, 255)
-        points = carry_points(face, np.concatenate(self._lines)) - (x0, y0)
+        colors = displacement_colors(field, self.FULL_PX)
+        colors = cv2.multiply(colors, self._window, scale=1 / 255)
+        colors[folds] = (*self.FOLD_COLOR, 255)
+        points = template_to_frame(face, np.concatenate(self._lines)) - (x0, y0)
         lines = np.split(fixed_point(points), np.cumsum([len(line) for line in self._lines])[:-1])
         grid = np.zeros(region.shape[:2], np.uint8)
         cv2.polylines(grid, lines, False, self._LINE, 1, cv2.LINE_AA, 4)
@@ -82,7 +82,7 @@ class Field(FaceEffect):
         for top in range(0, len(region), _BAND):
             band, white = region[top : top + _BAND], grid[top : top + _BAND]
             flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-            overlay = cv2.warpAffine(colours, matrix, band.shape[1::-1], flags=flags)
+            overlay = cv2.warpAffine(colors, matrix, band.shape[1::-1], flags=flags)
             blend_over(band, cv2.max(overlay, cv2.merge([white] * 4)))
             matrix[:, 2] += matrix[:, 1] * _BAND
         if self.opacity < 1:
@@ -95,8 +95,8 @@ class Field(FaceEffect):
         super()._annotate(frame, faces)
 
 
-def displacement_colours(field: NDArray[np.float32], full_px: float) -> NDArray[np.uint8]:
-    """Colour a displacement field (2, h, w) in px by the HSV wheel.
+def displacement_colors(field: NDArray[np.float32], full_px: float) -> NDArray[np.uint8]:
+    """Color a displacement field (2, h, w) in px by the HSV wheel.
 
     Hue is the direction (red to the right, green down on the left), saturation and alpha grow with
     the root of the length and are full at ``full_px``.
@@ -113,27 +113,27 @@ def displacement_colours(field: NDArray[np.float32], full_px: float) -> NDArray[
 
 @lru_cache(maxsize=1)
 def _wheel() -> NDArray[np.uint8]:
-    """The colours of displacements up to twice the full length, which is at half of the radius."""
+    """Render the HSV wheel up to twice the full length."""
     half = 256
     y, x = (np.mgrid[-half : half + 1, -half : half + 1] * (2 / half)).astype(np.float32)
     length, degrees = cv2.cartToPolar(x, y, angleInDegrees=True)
     strength = np.sqrt(np.minimum(length, 1))
     full = np.full_like(strength, 255)
     hsv = np.dstack([degrees / 2 % 180, 255 * strength, full]).astype(np.uint8)
-    colour = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB) * strength[..., None]
-    return np.rint(np.dstack([colour, 255 * strength])).astype(np.uint8)
+    color = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB) * strength[..., None]
+    return np.rint(np.dstack([color, 255 * strength])).astype(np.uint8)
 
 
 @lru_cache(maxsize=8)
 def _wheel_legend(text_px: int, full_px: float) -> NDArray[np.uint8]:
-    """The wheel of directions on a dark label with its scale beside it."""
+    """Render the legend: the wheel on a dark label with its scale."""
     radius = 1.6 * text_px
     size = 2 * round(radius) + 1
     axis = (np.arange(size, dtype=np.float32) - size // 2) / radius
     unit = np.stack(np.broadcast_arrays(axis[None], axis[:, None])).astype(np.float32)
     distance = np.hypot(*unit)
     inside = np.clip((1 - distance) * radius + 0.5, 0, 1)
-    wheel = displacement_colours(unit * np.float32(full_px), full_px)
+    wheel = displacement_colors(unit * np.float32(full_px), full_px)
     wheel = np.rint(wheel * inside[..., None]).astype(np.uint8)
     label = text_label((f"{full_px:g} px of the crop", "towards the template"), text_px).copy()
     height = max(label.shape[0], size + text_px // 2)

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class Labels(FaceEffect):
-    """The template's parts on the face: soft tints in the skin's own light, thin contours.
+    """Tints the template's parts on the face and draws thin contours.
 
     Args:
         opacity: 0..1 of the tints and contours.
-        annotate: see :class:`FaceEffect`.
+        annotate: see `FaceEffect`.
     """
 
     TINT: Final = {
@@ -60,9 +60,9 @@ class Labels(FaceEffect):
         inside = 1 - sharp[FacePart.BACKGROUND]
         weighted[FacePart.FACE] *= self._RIM + (1 - self._RIM) * _rim(inside)
         alpha = weighted.sum(axis=0)
-        colour = np.einsum("chw,ck->hwk", weighted, PART_COLORS.astype(np.float32))
-        colour /= np.maximum(alpha, 1e-6)[..., None]
-        rgba = np.rint(np.dstack([colour, alpha * 255])).astype(np.uint8)
+        color = np.einsum("chw,ck->hwk", weighted, PART_COLORS.astype(np.float32))
+        color /= np.maximum(alpha, 1e-6)[..., None]
+        rgba = np.rint(np.dstack([color, alpha * 255])).astype(np.uint8)
         rgba = cv2.resize(rgba, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
         for part in self.TINT:
             line = np.zeros(rgba.shape[:2], np.uint8)
@@ -70,10 +70,10 @@ class Labels(FaceEffect):
                 fixed_point((c + 0.5) * 4 - 0.5) for c in part_contours(probabilities, part)
             ]
             cv2.polylines(line, contours, True, 255, self._LINE_WIDTH, cv2.LINE_AA, _SHIFT)
-            colour = self._LINE_WHITE * 255 + (1 - self._LINE_WHITE) * PART_COLORS[part]
+            color = self._LINE_WHITE * 255 + (1 - self._LINE_WHITE) * PART_COLORS[part]
             drawn = line > 0
             rgba[drawn] = _over(
-                rgba[drawn], colour, line[drawn] * np.float32(self._LINE_ALPHA / 255)
+                rgba[drawn], color, line[drawn] * np.float32(self._LINE_ALPHA / 255)
             )
         self._picture = TemplatePicture(rgba, self.opacity)
 
@@ -89,10 +89,10 @@ def _rim(inside: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _over(
-    rgba: NDArray[np.uint8], colour: NDArray[np.floating], alpha: NDArray[np.float32]
+    rgba: NDArray[np.uint8], color: NDArray[np.floating], alpha: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
     """A colour with its alpha (...) laid over RGBA pixels (..., 4), all with straight alpha."""
     below = rgba[..., 3] / np.float32(255) * (1 - alpha)
     total = np.maximum(alpha + below, 1e-6)
-    mixed = (colour * alpha[..., None] + rgba[..., :3] * below[..., None]) / total[..., None]
+    mixed = (color * alpha[..., None] + rgba[..., :3] * below[..., None]) / total[..., None]
     return np.rint(np.concatenate([mixed, 255 * total[..., None]], -1)).astype(np.uint8)

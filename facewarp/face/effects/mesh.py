@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from facewarp.drawing.compositing import _SHIFT, blend_over, fixed_point, premultiplied
 from facewarp.face.effects.base import FaceEffect
-from facewarp.face.face import carry_points
+from facewarp.face.face import template_to_frame
 from facewarp.face.rendering.template_overlay import clip_box
 
 if TYPE_CHECKING:
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class Mesh(FaceEffect):
-    """The template's triangulation on the face: thin lines that fade towards its outline.
+    """Draws the template's triangle mesh on the face; lines fade towards the outline.
 
     Args:
         opacity: 0..1 of the lines.
-        annotate: see :class:`FaceEffect`.
+        annotate: see `FaceEffect`.
     """
 
     _NEAR: Final = np.array([225.0, 255.0, 250.0])  # RGB of the lines at the tip of the nose
@@ -48,7 +48,7 @@ class Mesh(FaceEffect):
         return premultiplied((1 - far) * self._NEAR + far * self._FAR, alpha)
 
     def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
-        points = carry_points(face, np.asarray(template.mesh_points, dtype=np.float64))
+        points = template_to_frame(face, np.asarray(template.mesh_points, dtype=np.float64))
         count = min(len(points), len(face.landmarks))
         points[:count] = face.landmarks[:count]
         thickness = max(1, round(face.crop.scale / 2.5))

@@ -1,4 +1,4 @@
-"""Another face's style: a photograph, painting, drawing or statue, registered to the template.
+"""Effect `style`: transfer color and detail of another face, registered to the template.
 
 Three modes, each pixel in CIE Lab:
 
@@ -19,7 +19,7 @@ from functools import lru_cache
 from importlib import resources
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import cv2
 import numpy as np
@@ -31,12 +31,13 @@ from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE, Crop
 from facewarp.face.effects.base import FaceEffect
 from facewarp.face.effects.canonical import canonical_view
+from facewarp.face.effects.options import STYLE_MODES, StyleMode
 from facewarp.face.image_formats import to_rgb
 from facewarp.face.rendering.color_transfer import (
     COARSE,
-    PartColours,
+    PartColors,
     coarse_map,
-    colour_map,
+    color_map,
     lab,
     rgb,
 )
@@ -44,17 +45,12 @@ from facewarp.face.rendering.occlusion import Visibility
 from facewarp.face.rendering.screened_poisson import ScreenedPoisson
 from facewarp.face.rendering.template_overlay import carried_map, clip_box, to_crop_matrix
 from facewarp.face.template_building.from_photo import find_face
-from facewarp.face.tracking.registration import Fitter, crop_of
+from facewarp.face.tracking.registration import FaceRegistrar, crop_around
 
 if TYPE_CHECKING:
     from facewarp.core.model import Model
     from facewarp.face.face import Face
     from facewarp.face.template.template import Template
-
-StyleMode = Literal["color", "texture", "full"]
-"""What of a style is carried over: see the module."""
-
-STYLE_MODES: Final[tuple[StyleMode, ...]] = ("color", "texture", "full")
 
 STYLE_SHAPE: Final = (2 * CROP_SHAPE[0], 2 * CROP_SHAPE[1])
 """Height and width px of a style's picture in template space."""
@@ -66,18 +62,18 @@ _EDGE_PX: Final = 8  # template px within the face's outline over which a style 
 
 @dataclass(frozen=True, eq=False)
 class StyleFace:
-    """The face of a style picture in the space of textures.
+    """The face of a style image in texture space.
 
     Attributes:
         name: of the picture, for the record.
         picture: (640, 520, 3) uint8 RGB.
-        colours: of its parts.
+        colors: of its parts.
         confidence: of its registration, 0..1.
     """
 
     name: str
     picture: NDArray[np.uint8]
-    colours: PartColours
+    colors: PartColors
     confidence: float
 
     @classmethod
@@ -87,7 +83,7 @@ class StyleFace:
         """Register the largest face of a picture.
 
         Args:
-            source: a name of :func:`list_styles`, a picture file, or pixels
+            source: a name of `list_styles`, a picture file, or pixels
                 H x W [x 1, 3 or 4], RGB where they have colour.
             model: a shipped model's name, a weights file or a model.
 
@@ -95,16 +91,18 @@ class StyleFace:
             FacewarpError: it can't be read, or no face is seen in it well enough.
         """
         name, picture = ("a picture", source) if isinstance(source, np.ndarray) else _read(source)
-        fitter = Fitter("average", model, "cpu", _LEAST_CONFIDENCE)
+        fitter = FaceRegistrar("average", model, "cpu", _LEAST_CONFIDENCE)
         try:
             near = find_face(picture)
         except FacewarpError as error:
             raise FacewarpError(
                 f"{error.what}: it gives no style", name, "Take one of a face from the front."
             ) from error
-        face = fitter.settle(picture, [near])[0]
+        face = fitter.register_refined(picture, [near])[0]
         face = max(
-            face, fitter.fit(picture, [crop_of(face.landmarks)])[0], key=lambda f: f.confidence
+            face,
+            fitter.register(picture, [crop_around(face.landmarks)])[0],
+            key=lambda f: f.confidence,
         )
         if face.confidence < _LEAST_CONFIDENCE:
             raise FacewarpError(
@@ -115,23 +113,23 @@ class StyleFace:
         canonical = canonical_view(to_rgb(picture), face, STYLE_SHAPE)
         small = cv2.resize(canonical, COARSE[::-1], interpolation=cv2.INTER_AREA)
         weights = np.stack([cv2.resize(p, COARSE[::-1]) for p in fitter.template.probabilities])
-        return cls(name, canonical, PartColours.of(lab(small), weights), face.confidence)
+        return cls(name, canonical, PartColors.of(lab(small), weights), face.confidence)
 
 
 @lru_cache(maxsize=4)
 def shipped_style(name: str) -> StyleFace:
-    """One of :func:`list_styles`, registered with the shipped model."""
+    """Return one of `list_styles`, registered with the shipped model."""
     return StyleFace.of(name)
 
 
 class Style(FaceEffect):
-    """A style carried onto faces.
+    """Transfers a style onto faces.
 
     Args:
         style: whose.
-        mode: what of it, one of :data:`STYLE_MODES`.
+        mode: what of it, one of `STYLE_MODES`.
         opacity: 0..1.
-        annotate: see :class:`facewarp.face.effects.base.FaceEffect`.
+        annotate: see `base.FaceEffect`.
 
     Attributes:
         note: what pictures made with it say in their metadata.
@@ -185,8 +183,8 @@ class Style(FaceEffect):
         gain, offset = np.ones((*COARSE, 3), np.float32), np.zeros((*COARSE, 3), np.float32)
         small = lab(_coarse_crop(frame, face.crop))
         if self.mode != "texture":
-            seen = PartColours.of(small, _at_coarse(face.probabilities))
-            gain, offset = colour_map(seen, self.style.colours, parts)
+            seen = PartColors.of(small, _at_coarse(face.probabilities))
+            gain, offset = color_map(seen, self.style.colors, parts)
         skin = self._spread(mask * self._skin(face) * (self.opacity / 255), face, box)
         now = before + skin[..., None] * (
             before * (self._spread(gain, face, box) - 1) + self._spread(offset, face, box)
@@ -252,7 +250,7 @@ def _at_coarse(parts: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def list_styles() -> list[str]:
-    """Names of the style pictures that come with facewarp: painted by code, of nobody."""
+    """Return the names of the shipped style images, which code painted."""
     return sorted(path.stem for path in _folder().glob("*.webp"))
 
 

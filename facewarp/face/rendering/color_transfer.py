@@ -1,4 +1,4 @@
-"""Colours of a face part by part, in CIE Lab, and the map from one face's to another's."""
+"""Color transfer part by part: statistics in CIE Lab and the map between two faces."""
 
 from dataclasses import dataclass
 from typing import Final, Self
@@ -27,8 +27,8 @@ _LIGHT_SHARE: Final = 0.75  # of the style's brightness; the rest is the frame's
 
 
 @dataclass(frozen=True, eq=False)
-class PartColours:
-    """Mean and spread of the groups' colours.
+class PartColors:
+    """Mean and standard deviation of the parts' colors in Lab.
 
     Attributes:
         mean: (4, 3) Lab.
@@ -56,8 +56,8 @@ class PartColours:
         )
 
 
-def colour_map(
-    seen: PartColours, wanted: PartColours, parts: NDArray[np.float32]
+def color_map(
+    seen: PartColors, wanted: PartColors, parts: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Gain and offset, (h, w, 3) each, that give each part the wanted colours.
 
@@ -122,5 +122,5 @@ def lab(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def rgb(picture: NDArray[np.float32]) -> NDArray[np.uint8]:
     """CIE Lab as RGB uint8."""
-    colour = cv2.cvtColor(picture, cv2.COLOR_LAB2RGB)
-    return np.asarray(cv2.convertScaleAbs(cv2.max(colour, 0.0), alpha=255), np.uint8)
+    color = cv2.cvtColor(picture, cv2.COLOR_LAB2RGB)
+    return np.asarray(cv2.convertScaleAbs(cv2.max(color, 0.0), alpha=255), np.uint8)

@@ -1,4 +1,4 @@
-"""Make-up: parts of a face coloured one by one, each in a colour and strength of its own.
+"""Make-up textures: each part has a color and a strength of its own.
 
 A look is asked for like a texture, by its name and what differs from it:
 ``makeup``, ``makeup+lips=crimson:0.8``, ``evening+blush=off+liner=0.4``.
@@ -27,14 +27,14 @@ FOLDER: Final = "makeup"
 
 @dataclass(frozen=True)
 class Makeup:
-    """How one part is made up.
+    """Color and strength of one part.
 
     Attributes:
-        colour: RGB, 0..255.
+        color: RGB, 0..255.
         strength: 0..1 of the part's mask; 0 leaves the part as it is.
     """
 
-    colour: tuple[int, int, int]
+    color: tuple[int, int, int]
     strength: float
 
 
@@ -79,7 +79,7 @@ def is_look(name: str) -> bool:
 
 
 def parse_look(spec: str) -> dict[str, Makeup]:
-    """What a name like ``makeup+lips=crimson:0.8`` asks for, part by part.
+    """Parse a name like ``makeup+lips=crimson:0.8`` into settings of parts.
 
     After the look's name any number of ``+PART=COLOUR``, ``+PART=STRENGTH``,
     ``+PART=COLOUR:STRENGTH`` or ``+PART=off``; colours are CSS names or ``#rrggbb``.
@@ -115,16 +115,16 @@ def made_up(
     """
     masks = masks or part_masks()
     shape = next(iter(masks.values())).shape
-    colour = np.zeros((*shape, 3), np.float32)
+    color = np.zeros((*shape, 3), np.float32)
     alpha = np.zeros(shape, np.float32)
     for part in PARTS:
         if part not in look:
             continue
         cover = masks[part].astype(np.float32) * np.float32(look[part].strength / 255)
-        colour += cover[..., None] * (np.array(look[part].colour, np.float32) - colour)
+        color += cover[..., None] * (np.array(look[part].color, np.float32) - color)
         alpha += cover * (1 - alpha)
-    colour /= np.maximum(alpha, 1e-4)[..., None]
-    rgba = np.dstack([colour, 255 * alpha])
+    color /= np.maximum(alpha, 1e-4)[..., None]
+    rgba = np.dstack([color, 255 * alpha])
     return np.rint(rgba.clip(0, 255)).astype(np.uint8)
 
 
@@ -140,17 +140,17 @@ def part_masks() -> dict[str, NDArray[np.uint8]]:
 
 
 def _changed(before: Makeup, part: str, value: str) -> Makeup:
-    """One part's make-up after what was asked for."""
+    """Return a part's settings with the requested changes."""
     if value == "off":
         return replace(before, strength=0.0)
-    colour, has_both, strength = value.rpartition(":")
+    color, has_both, strength = value.rpartition(":")
     if not has_both:
         is_number = re.fullmatch(r"[-+.\d]+", value) is not None
-        colour, strength = ("", value) if is_number else (value, "")
+        color, strength = ("", value) if is_number else (value, "")
     made = before
     try:
-        if colour:
-            made = replace(made, colour=ImageColor.getrgb(colour)[:3])
+        if color:
+            made = replace(made, color=ImageColor.getrgb(color)[:3])
         if strength:
             made = replace(made, strength=float(strength))
     except ValueError:

@@ -1,4 +1,4 @@
-"""The frame's light, taken from the frame and put on what is laid over it."""
+"""Shading: estimate the light of a frame region and apply it to an overlay."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,13 +25,13 @@ _SHARES: Final[dict[Blend, tuple[float, float]]] = {
     "mask": (0.9, 0.12),
 }
 _SIGMA_PX: Final = 3.0  # of the small picture
-_REFERENCE_GREY: Final = 128.0  # mean brightness at which a picture keeps its own colours
+_REFERENCE_GRAY: Final = 128.0  # mean brightness at which a picture keeps its own colours
 _STEP: Final = 4  # every so many px of the frame are looked at for the shading
 
 
 @dataclass(frozen=True)
 class Light:
-    """Shading of a region of the frame.
+    """Shading of a frame region.
 
     Attributes:
         gain: (h, w) uint8, the factor of the large shading times 128.
@@ -47,7 +47,7 @@ class Light:
     def of(
         cls, region: NDArray[np.uint8], weight: NDArray[np.float32], room: float, blend: Blend
     ) -> "Light":
-        """Measure the light of a region.
+        """Estimate the shading of a region.
 
         The shading is a Gaussian mean of the brightness, weighted so that background and eyes do
         not count.
@@ -74,7 +74,7 @@ class Light:
             cv2.GaussianBlur(part, (0, 0), _SIGMA_PX) for part in (small * weight, weight)
         )
         shading = np.maximum(top / bottom, 1.0)
-        exposure = np.clip((max(mean, room) / _REFERENCE_GREY) ** 0.5, 0.35, 1.0)
+        exposure = np.clip((max(mean, room) / _REFERENCE_GRAY) ** 0.5, 0.35, 1.0)
         relative = np.clip((shading / max(mean, 1.0)) ** shading_share, 0.4, 1.6)
         size = region.shape[1::-1]
         gain, shading = (
@@ -85,25 +85,25 @@ class Light:
 
     def on(
         self,
-        colour: NDArray[np.uint8],
+        color: NDArray[np.uint8],
         alpha: NDArray[np.uint8],
         region: NDArray[np.uint8],
         rows: slice,
     ) -> NDArray[np.uint8]:
-        """The colour of an overlay in this light.
+        """Apply the shading to the color of an overlay.
 
         Times ``exposure * (shading / mean)^a * (grey / shading)^b``.
 
         Args:
-            colour: (n, w, 3) uint8, premultiplied RGB, of some rows of the region.
+            color: (n, w, 3) uint8, premultiplied RGB, of some rows of the region.
             alpha: (n, w, 3) uint8, three times the alpha of each px.
             region: (n, w, 3) uint8, the same rows of the frame.
             rows: which rows these are.
         """
-        grey = cv2.cvtColor(region, cv2.COLOR_RGB2GRAY)
-        ratio = cv2.divide(grey, self.shading[rows], scale=128)
+        gray = cv2.cvtColor(region, cv2.COLOR_RGB2GRAY)
+        ratio = cv2.divide(gray, self.shading[rows], scale=128)
         gain = cv2.multiply(self.gain[rows], cv2.LUT(ratio, self.grain), scale=1 / 128)
-        lit = cv2.multiply(colour, cv2.cvtColor(gain, cv2.COLOR_GRAY2RGB), scale=1 / 128)
+        lit = cv2.multiply(color, cv2.cvtColor(gain, cv2.COLOR_GRAY2RGB), scale=1 / 128)
         return np.asarray(cv2.min(lit, alpha))  # brighter than its alpha, a colour would shine
 
 

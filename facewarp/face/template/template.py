@@ -1,4 +1,4 @@
-"""The reference every face is registered to: picture, part labels, landmarks and a mesh."""
+"""The template that faces are registered to: image, part labels, landmarks and mesh."""
 
 import io
 import json
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
-from facewarp.face.crop_fields import carried_on, resampled
-from facewarp.face.face import carry_points
-from facewarp.face.image_formats import to_grey, to_rgb
+from facewarp.face.crop_fields import compose_fields, resampled
+from facewarp.face.face import template_to_frame
+from facewarp.face.image_formats import to_gray, to_rgb
 from facewarp.face.parts import LANDMARK_COUNT, FacePart
 from facewarp.face.template.library import find_template
 from facewarp.face.template.mesh import _is_mesh, face_mesh
@@ -39,7 +39,7 @@ _DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """A face to register to, on the grid of the face crop.
+    """A template on the grid of the face crop.
 
     Attributes:
         name: what it is called.
@@ -48,7 +48,7 @@ class Template:
         landmarks: (68, 2) float64 (x, y) crop px, iBUG order.
         mesh_points: (M, 2) float64 crop px: the landmarks, then points of forehead and cheeks.
         triangles: (T, 3) int32 into ``mesh_points``; eyes and mouth are left open.
-        colour: (320, 260, 3) uint8 RGB, for pictures of the template.
+        color: (320, 260, 3) uint8 RGB, for pictures of the template.
         origin: how it was made, for the record.
         texture_field: (2, 320, 260) px, fixed = this template, moving = the space in which textures
             are drawn, that of ``average``; None for a template that is in that space itself.
@@ -60,7 +60,7 @@ class Template:
     landmarks: NDArray[np.float64]
     mesh_points: NDArray[np.float64]
     triangles: NDArray[np.int32]
-    colour: NDArray[np.uint8]
+    color: NDArray[np.uint8]
     origin: dict[str, Any] = field(default_factory=dict)
     texture_field: NDArray[np.float32] | None = None
 
@@ -68,21 +68,21 @@ class Template:
     def of_parts(
         cls,
         name: str,
-        colour: NDArray[np.uint8],
+        color: NDArray[np.uint8],
         image: NDArray[np.uint8],
         probabilities: NDArray[np.float32],
         landmarks: NDArray[np.float64],
         origin: dict[str, Any],
     ) -> "Template":
-        """A template with the mesh that follows from its landmarks."""
+        """Make a template; its mesh follows from its landmarks."""
         points, triangles = face_mesh(landmarks)
-        return cls(name, image, probabilities, landmarks, points, triangles, colour, origin)
+        return cls(name, image, probabilities, landmarks, points, triangles, color, origin)
 
     @classmethod
     def from_face(
         cls, name: str, picture: NDArray[np.generic], face: "Face", registered_with: "Template"
     ) -> "Template":
-        """A template of one face: what its crop shows, with landmarks and mesh carried over.
+        """Make a template of one face: its crop, with landmarks and mesh carried over.
 
         The labels are the parts that the network sees, so that the same picture is registered with
         it by no displacement at all. The mesh has the triangles of the template that the face was
@@ -103,18 +103,18 @@ class Template:
         )
         return cls(
             name=name,
-            image=crop.extract(to_grey(picture)),
+            image=crop.extract(to_gray(picture)),
             probabilities=soft / soft.sum(0, keepdims=True).clip(1e-6),
             landmarks=crop.to_crop(face.landmarks),
-            mesh_points=crop.to_crop(carry_points(face, registered_with.mesh_points)),
+            mesh_points=crop.to_crop(template_to_frame(face, registered_with.mesh_points)),
             triangles=registered_with.triangles,
-            colour=crop.extract(to_rgb(picture)),
+            color=crop.extract(to_rgb(picture)),
             origin={
                 "method": "one face",
                 "registered_with": registered_with.name,
                 "confidence": round(face.confidence, 4),
             },
-            texture_field=carried_on(face.field, registered_with.texture_field),
+            texture_field=compose_fields(registered_with.texture_field, face.field),
         )
 
     @cached_property
@@ -123,7 +123,7 @@ class Template:
         return np.asarray(self.probabilities.argmax(0), dtype=np.uint8)
 
     def wears(self, rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """A texture (h, w, 4) uint8, straight alpha, as it lies in this template's own space."""
+        """Warp a texture (h, w, 4) uint8, straight alpha, into this template's own space."""
         if self.texture_field is None:
             return rgba
         return resampled(rgba, self.texture_field)
@@ -137,7 +137,7 @@ class Template:
         np.savez_compressed(
             buffer,
             image=self.image,
-            colour=self.colour,
+            colour=self.color,
             probabilities=np.rint(self.probabilities * 255).astype(np.uint8),
             landmarks=self.landmarks,
             mesh_points=self.mesh_points,
@@ -150,7 +150,7 @@ class Template:
 
     @classmethod
     def load(cls, template: "str | Path" = "average") -> "Template":
-        """A shipped template, or one of the user's, by name; or one from a ``.npz`` file.
+        """Load a shipped template or one of the user's by name, or a ``.npz`` file.
 
         Raises:
             FacewarpError: no such name or file, or not a template.
@@ -179,5 +179,5 @@ class Template:
                 raise FacewarpError("the template's texture field is none", path)
         soft = arrays["probabilities"].astype(np.float32)
         soft /= soft.sum(0, keepdims=True).clip(1e-6)
-        grey, colour, landmarks = (arrays[key] for key in ("image", "colour", "landmarks"))
-        return cls(name, grey, soft, landmarks, points, triangles, colour, origin, worn)
+        gray, color, landmarks = (arrays[key] for key in ("image", "colour", "landmarks"))
+        return cls(name, gray, soft, landmarks, points, triangles, color, origin, worn)

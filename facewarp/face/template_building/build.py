@@ -1,4 +1,4 @@
-"""Templates built of photographs: one face as it is, or the average of several."""
+"""Build a template from photographs: one face, or the average of several."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,18 +12,18 @@ from facewarp.core.geometry import resize_field
 from facewarp.core.model import template_guidance
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
-from facewarp.face.crop_fields import carried_on
+from facewarp.face.crop_fields import compose_fields
 from facewarp.face.template.template import Template
 from facewarp.face.template_building.from_photo import OwnFace, find_face
 from facewarp.face.template_building.groupwise import Member, average_face
-from facewarp.face.tracking.registration import Fitter
+from facewarp.face.tracking.registration import FaceRegistrar
 
 _BATCH = 4
 
 
 @dataclass(frozen=True, eq=False)
 class Built:
-    """A template, and how it came about.
+    """A built template with its statistics.
 
     Attributes:
         template: the template.
@@ -42,14 +42,14 @@ class Built:
 def build_template(
     name: str,
     photographs: Sequence[tuple[str, NDArray[np.generic]]],
-    fitter: Fitter,
+    fitter: FaceRegistrar,
     *,
     symmetric: bool = False,
     rounds: int = 6,
     settle_px: float = 0.02,
     advance: Callable[[], None] = lambda: None,
 ) -> Built:
-    """A template of the largest face in each of some photographs.
+    """Build a template of the largest face of each photograph.
 
     Labels are the parts that the model sees. One face keeps the mesh of the template it was
     registered with. Several are averaged by groupwise registration, from the mean of their own
@@ -87,7 +87,7 @@ def build_template(
         )
     if len(faces) == 1 and not symmetric:
         return Built(faces[0], used, left_out, [])
-    members = [Member(f.image, f.colour, f.labels, f.landmarks) for f in faces]
+    members = [Member(f.image, f.color, f.labels, f.landmarks) for f in faces]
     start = np.mean([f.probabilities for f in faces], axis=0)
     start = np.stack([cv2.GaussianBlur(part, (0, 0), 1.0) for part in start]).astype(np.float32)
     with torch.inference_mode():
@@ -97,7 +97,7 @@ def build_template(
         field = _between(fitter, average.probabilities)
     template = Template.of_parts(
         name,
-        average.colour,
+        average.color,
         average.image,
         average.probabilities,
         average.landmarks,
@@ -110,12 +110,12 @@ def build_template(
             "weights_sha256": fitter.model.sha256,
         },
     )
-    worn = carried_on(field, fitter.template.texture_field)
+    worn = compose_fields(fitter.template.texture_field, field)
     template = replace(template, texture_field=worn)
     return Built(template, used, left_out, average.drift_px)
 
 
-def _between(fitter: Fitter, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+def _between(fitter: FaceRegistrar, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
     """The field (2, 320, 260) from labels to the fitter's template."""
     own, theirs = (
         template_guidance(fitter.model, labels)

@@ -1,4 +1,4 @@
-"""One person's face as the template, from a frame or a picture."""
+"""Make a template of one face, from a frame or an image."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import Crop
 from facewarp.face.detector import FaceDetector
-from facewarp.face.image_formats import to_grey
+from facewarp.face.image_formats import to_gray
 from facewarp.face.template.template import Template
-from facewarp.face.tracking.registration import Fitter, crop_of
+from facewarp.face.tracking.registration import FaceRegistrar, crop_around
 
 _LEAST_SIDE_PX = 48  # of a face: what is smaller has no parts to see
 _ROUNDS = 2  # in which the crop settles on the landmarks found in it
@@ -18,7 +18,7 @@ _ROUNDS = 2  # in which the crop settles on the landmarks found in it
 
 @dataclass(frozen=True, eq=False)
 class OwnFace:
-    """A face that serves as template, and where it has come from.
+    """A template made of one face, and its source.
 
     Attributes:
         template: the face itself.
@@ -33,7 +33,7 @@ class OwnFace:
 
     @classmethod
     def taken(
-        cls, name: str, picture: NDArray[np.generic], near: Crop, fitter: Fitter
+        cls, name: str, picture: NDArray[np.generic], near: Crop, fitter: FaceRegistrar
     ) -> "OwnFace":
         """The face that a crop shows, on the crop that its own landmarks ask for.
 
@@ -46,10 +46,10 @@ class OwnFace:
         Raises:
             FacewarpError: there is no face, or it is too small or seen too badly.
         """
-        grey = to_grey(picture)
-        face = fitter.settle(grey, [near])[0]
+        gray = to_gray(picture)
+        face = fitter.register_refined(gray, [near])[0]
         for _ in range(_ROUNDS):
-            face = fitter.fit(grey, [crop_of(face.landmarks)])[0]
+            face = fitter.register(gray, [crop_around(face.landmarks)])[0]
         if face.confidence < fitter.sure:
             raise FacewarpError(
                 f"the face is not seen well enough to be a template: {face.confidence:.0%}",
@@ -66,7 +66,7 @@ class OwnFace:
 
 
 def find_face(picture: NDArray[np.generic]) -> Crop:
-    """Where the largest face of a picture is.
+    """Return the crop of the largest face of an image.
 
     Raises:
         FacewarpError: no face is found.
@@ -78,5 +78,5 @@ def find_face(picture: NDArray[np.generic]) -> Crop:
             "no face is found in the picture", fix="Take one of a face from the front."
         )
     largest = max(found, key=lambda detection: detection.side)
-    centre, side = largest.square()
-    return Crop.around(centre, side, roll=largest.roll)
+    center, side = largest.square()
+    return Crop.around(center, side, roll=largest.roll)

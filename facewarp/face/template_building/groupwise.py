@@ -25,13 +25,13 @@ class Member:
 
     Attributes:
         image: (320, 260) uint8 grey.
-        colour: (320, 260, 3) uint8 RGB.
+        color: (320, 260, 3) uint8 RGB.
         labels: (320, 260) uint8 part ids.
         landmarks: (68, 2) crop px, or None.
     """
 
     image: NDArray[np.uint8]
-    colour: NDArray[np.uint8]
+    color: NDArray[np.uint8]
     labels: NDArray[np.uint8]
     landmarks: NDArray[np.float64] | None
 
@@ -42,7 +42,7 @@ class Average:
 
     Attributes:
         image: (320, 260) uint8 grey.
-        colour: (320, 260, 3) uint8 RGB.
+        color: (320, 260, 3) uint8 RGB.
         probabilities: (8, 320, 260) float32.
         landmarks: (68, 2) crop px.
         drift_px: mean length of the mean field over the face in each round: how far the shape
@@ -50,7 +50,7 @@ class Average:
     """
 
     image: NDArray[np.uint8]
-    colour: NDArray[np.uint8]
+    color: NDArray[np.uint8]
     probabilities: FloatArray
     landmarks: NDArray[np.float64]
     drift_px: list[float]
@@ -91,9 +91,9 @@ def average_face(
     known = [member.landmarks for member in members if member.landmarks is not None]
     if not known or rounds < 1:
         raise ValueError("a group needs at least one face with landmarks, and one round")
-    centre = np.mean(known, axis=0)
+    center = np.mean(known, axis=0)
     if mirror:
-        centre = (centre + mirrored_points(centre, members[0].image.shape[1])) / 2
+        center = (center + mirrored_points(center, members[0].image.shape[1])) / 2
     probabilities = start
     drifts: list[float] = []
     is_last = False
@@ -110,8 +110,8 @@ def average_face(
         is_last = is_settled or len(drifts) == rounds
         if not is_last:
             probabilities = total.template(move=True)[2]
-    image, colour, probabilities = best.template(move=False)
-    return Average(image, colour, probabilities, best.carried_to(centre), drifts)
+    image, color, probabilities = best.template(move=False)
+    return Average(image, color, probabilities, best.carried_to(center), drifts)
 
 
 class _Sums:
@@ -180,7 +180,7 @@ def _mirror(member: Member) -> Member:
     width = member.image.shape[1]
     return Member(
         np.ascontiguousarray(member.image[:, ::-1]),
-        np.ascontiguousarray(member.colour[:, ::-1]),
+        np.ascontiguousarray(member.color[:, ::-1]),
         np.ascontiguousarray(MIRROR_PARTS[member.labels[:, ::-1]]),
         None if member.landmarks is None else mirrored_points(member.landmarks, width),
     )
@@ -190,7 +190,7 @@ def _standardised(members: Sequence[Member]) -> Tensor:
     """Grey and colour with the skin's mean and spread made alike: no face outshines the others."""
     stack = []
     for member in members:
-        picture = np.dstack([member.image, member.colour]).astype(np.float32)
+        picture = np.dstack([member.image, member.color]).astype(np.float32)
         skin = member.labels > 0
         mean, spread = picture[skin].mean(0), picture[skin, 0].std()
         stack.append((picture - mean) / max(float(spread), 8.0) * SPREAD + SKIN)

@@ -1,4 +1,4 @@
-"""Pictures of templates: to look at one, and to paint a texture on it."""
+"""Preview a template, and render a guide to paint textures on."""
 
 import cv2
 import numpy as np
@@ -16,9 +16,9 @@ UV_SCALE = 4
 
 
 def template_sheet(template: Template, scale: int = 2) -> NDArray[np.uint8]:
-    """A template beside itself: picture, part labels, landmarks with mesh; (320 k, 780 k, 3)."""
+    """Render image, part labels and mesh of a template side by side; (320 k, 780 k, 3)."""
     size = (CROP_SHAPE[1] * scale, CROP_SHAPE[0] * scale)
-    picture = cv2.resize(template.colour, size, interpolation=cv2.INTER_CUBIC)
+    picture = cv2.resize(template.color, size, interpolation=cv2.INTER_CUBIC)
     soft = np.stack([cv2.resize(part, size) for part in template.probabilities])
     labels = soft.argmax(0)
     tinted = np.where(
@@ -40,15 +40,15 @@ def uv_guide(template: Template) -> NDArray[np.uint8]:
     The template's picture, pale, with the contours of its parts; clear beyond the face. One's own
     template is carried to the space that all textures share, so what is painted on it fits others.
     """
-    colour, labels = template.colour, template.probabilities
+    color, labels = template.color, template.probabilities
     if template.texture_field is not None:
         back, _ = fields.invert(torch.from_numpy(template.texture_field)[None])
-        stacked = np.concatenate([labels, colour.astype(np.float32).transpose(2, 0, 1)])
+        stacked = np.concatenate([labels, color.astype(np.float32).transpose(2, 0, 1)])
         warped = fields.warp(torch.from_numpy(stacked)[None], back)[0].numpy()
         labels = warped[: len(labels)]
-        colour = np.rint(warped[len(labels) :].transpose(1, 2, 0)).clip(0, 255).astype(np.uint8)
+        color = np.rint(warped[len(labels) :].transpose(1, 2, 0)).clip(0, 255).astype(np.uint8)
     size = (CROP_SHAPE[1] * UV_SCALE, CROP_SHAPE[0] * UV_SCALE)
-    pale = cv2.resize(colour, size, interpolation=cv2.INTER_CUBIC) // 2 + 112
+    pale = cv2.resize(color, size, interpolation=cv2.INTER_CUBIC) // 2 + 112
     for part in list(FacePart)[1:]:
         contours = [
             np.rint(((points + 0.5) * UV_SCALE - 0.5) * 16).astype(np.int32)[:, None]

@@ -1,4 +1,4 @@
-"""Offline, a face may be looked at more than once: parts are the mean of four views of a crop."""
+"""Test-time augmentation of the part network, for `--thorough`."""
 
 from functools import lru_cache
 
@@ -15,8 +15,10 @@ VIEWS = 4
 _NEARER = 0.93  # the second pair of views shows so much of the crop
 
 
-class FourViews:
-    """An engine whose parts are the mean over a crop, a nearer view of it, and both mirrored.
+class AugmentedEngine:
+    """Test-time augmentation: average part probabilities over four versions of the crop.
+
+    The versions are the crop, the crop zoomed to 0.93, and both mirrored.
 
     Fields are found once, from these parts. Errors that differ between views average out; it
     takes about four times PartNet's time.
@@ -35,7 +37,7 @@ class FourViews:
         self.summary = f"{engine.summary}, four views of each face"
 
     def parts(self, images: Tensor) -> Tensor:
-        """See :class:`~facewarp.core.engines.base.Engine`."""
+        """See `Engine`."""
         nearer = _zoomed(images, _NEARER)
         views = torch.cat([images, images.flip(-1), nearer, nearer.flip(-1)])
         plain, mirrored, near, near_mirrored = self._engine.parts(views).chunk(VIEWS)
@@ -46,28 +48,28 @@ class FourViews:
         return torch.lerp(both, shown, inside / 2)
 
     def fields(self, fixed: Tensor, moving: Tensor) -> Tensor:
-        """See :class:`~facewarp.core.engines.base.Engine`."""
+        """See `Engine`."""
         return self._engine.fields(fixed, moving)
 
     def both_ways(self, images: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
-        """See :class:`~facewarp.core.engines.base.Engine`."""
+        """See `Engine`."""
         parts = self.parts(images)
         templates = template.expand(len(images), *[-1] * (template.ndim - 1))
         fixed, moving = torch.cat([parts, templates]), torch.cat([templates, parts])
         return parts, self._engine.fields(fixed, moving)
 
     def use_threads(self, count: int) -> None:
-        """See :class:`~facewarp.core.engines.base.Engine`."""
+        """See `Engine`."""
         self._engine.use_threads(count)
 
 
-def with_four_views(model: Model) -> Model:
-    """The same face model, looking at every crop four times."""
-    return model.run_by(FourViews(model.engine))
+def with_augmentation(model: Model) -> Model:
+    """Return the same face model with test-time augmentation of its part network."""
+    return model.run_by(AugmentedEngine(model.engine))
 
 
 def _mirror(parts: Tensor) -> Tensor:
-    """Parts of a mirrored crop as they lie in the crop itself, sides named anew."""
+    """Mirror part probabilities back, and swap the parts' sides."""
     return parts.flip(-1)[:, MIRROR_PARTS.tolist()]
 
 
@@ -80,8 +82,8 @@ def _zoom(shape: Shape, factor: float) -> Tensor:
     """Field ``(1, n, *shape)`` px that shows so much of a picture, about its centre."""
     with torch.inference_mode(False):
         points = pixel_grid(shape)
-        centre = torch.tensor([(size - 1) / 2 for size in shape[::-1]])
-        return (factor - 1) * (points - centre.view(1, -1, *[1] * len(shape)))
+        center = torch.tensor([(size - 1) / 2 for size in shape[::-1]])
+        return (factor - 1) * (points - center.view(1, -1, *[1] * len(shape)))
 
 
 @lru_cache(maxsize=8)

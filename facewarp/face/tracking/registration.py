@@ -1,4 +1,4 @@
-"""Fitting: what crops of a frame show is registered with the template, in both directions."""
+"""Register face crops to the template, in both directions."""
 
 import logging
 import math
@@ -17,11 +17,11 @@ from facewarp.core.model import Model, load, template_guidance
 from facewarp.errors import FacewarpError
 from facewarp.face.boxes import box_around
 from facewarp.face.crop import CROP_SHAPE, Crop, bounding_square, eye_roll
-from facewarp.face.crop_fields import sampled
+from facewarp.face.crop_fields import sample_field
 from facewarp.face.face import Face
 from facewarp.face.template.template import Template
-from facewarp.face.tracking.augmented_inference import with_four_views
-from facewarp.face.tracking.confidence import Calibration, agreement
+from facewarp.face.tracking.augmented_inference import with_augmentation
+from facewarp.face.tracking.confidence import Calibration, part_dice
 
 log = logging.getLogger(__name__)
 
@@ -35,14 +35,15 @@ _TURN = math.radians(15)
 # A better crop may be this much less sure: what is left of confidence above that is noise.
 _LESS_SURE = 0.03
 _ROUNDS = 3
+_BATCH = 8
 
 
-class Fitter:
-    """A model and a template, ready for crops.
+class FaceRegistrar:
+    """Registers face crops to a template: a model, an engine and a template.
 
     Args:
-        template: a shipped template's name, a ``.npz`` file or a :class:`Template`.
-        model: a shipped model's name, a weights file or a :class:`Model`.
+        template: a shipped template's name, a ``.npz`` file or a `Template`.
+        model: a shipped model's name, a weights file or a `Model`.
         device: where the model runs, if it is not loaded yet.
         sure: confidence from which a face's state is ``"tracking"``.
         engine: what runs the model, if it is not loaded yet.
@@ -65,7 +66,7 @@ class Fitter:
         self.template = template if isinstance(template, Template) else Template.load(template)
         self.model = model if isinstance(model, Model) else load(model, device, engine)
         if thorough:
-            self.model = with_four_views(self.model)
+            self.model = with_augmentation(self.model)
         self.sure = sure
         config = self.model.config
         if config.kind != "face" or tuple(config.grid_shape) != CROP_SHAPE:
@@ -77,15 +78,19 @@ class Fitter:
         self._calibration = Calibration.of_model(self.model)
         self._guidance = template_guidance(self.model, self.template.probabilities)
 
-    def settle(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
-        """Like :meth:`fit`, and again, on better crops, where a face lies askew in its own."""
-        faces = self.fit(frame, crops)
+    def register_refined(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
+        """Register crops, and register again where a face is off-center, rotated or mis-sized.
+
+        The new crop is cut around the landmarks found, at most three times; the new registration
+        is kept unless its confidence fell by more than 0.03.
+        """
+        faces = self.register(frame, crops)
         turning = list(range(len(faces)))
         for _ in range(_ROUNDS):
             turning = [i for i in turning if _is_askew(faces[i])]
             if not turning:
                 break
-            better = self.fit(frame, [crop_of(faces[i].landmarks) for i in turning])
+            better = self.register(frame, [crop_around(faces[i].landmarks) for i in turning])
             tried, turning = turning, []
             for i, face in zip(tried, better, strict=True):
                 if face.confidence > faces[i].confidence - _LESS_SURE:
@@ -94,7 +99,7 @@ class Fitter:
         return faces
 
     def warm_up(self) -> threading.Thread:
-        """Have the engine get ready in a thread, which is returned; a fit waits for it."""
+        """Warm up the engine in a thread, which is returned; `register` waits for it."""
         thread = threading.Thread(target=self._run_once, name="facewarp-warm-up")
         thread.start()
         return thread
@@ -107,19 +112,21 @@ class Fitter:
             log.debug("warming up: %s", error)
 
     @torch.inference_mode()
-    def fit(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
-        """Register what each crop of a frame H x W [x 1 to 4] shows with the template, in a batch.
+    def register(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
+        """Register crops of a frame H x W [x 1 to 4] to the template, as one batch.
 
         Colour is made grey no further than the crops reach.
         """
+        if len(crops) > _BATCH:  # a crowd does not take the memory of all at once
+            return self.register(frame, crops[:_BATCH]) + self.register(frame, crops[_BATCH:])
         if not crops:
             return []
-        shown = np.stack([crop.extract_grey(frame) for crop in crops])
+        shown = np.stack([crop.extract_gray(frame) for crop in crops])
         images = torch.from_numpy(shown).float()[:, None] / 255
         parts, both = self.model.both_ways(images, self._guidance)
         coarse = resize_field(both[: len(crops)], tuple(parts.shape[2:]))
         warped = fields.warp(self._guidance.expand(len(crops), -1, -1, -1), coarse)
-        confidences = self._calibration(agreement(warped, parts).numpy()).tolist()
+        confidences = self._calibration(part_dice(warped, parts).numpy()).tolist()
         folds = folds_percent(coarse, warped).tolist()
         in_crop = scale_axes(both, axis_scales(spatial_shape(both), CROP_SHAPE)).numpy()
         onto, back = in_crop[: len(crops)], in_crop[len(crops) :]
@@ -127,7 +134,7 @@ class Fitter:
         faces = []
         for i, crop in enumerate(crops):
             points = self.template.landmarks
-            landmarks = crop.to_frame(points + sampled(back[i], points))
+            landmarks = crop.to_frame(points + sample_field(back[i], points))
             faces.append(
                 Face(
                     id=-1,
@@ -145,13 +152,13 @@ class Fitter:
         return faces
 
 
-def crop_of(landmarks: NDArray[np.float64]) -> Crop:
-    """The crop on which a face with these landmarks (68, 2) is best registered."""
+def crop_around(landmarks: NDArray[np.float64]) -> Crop:
+    """Return the crop on which a face with these landmarks (68, 2) is best registered."""
     return Crop.around_points(landmarks, margin=_MARGIN)
 
 
 def folds_percent(field: Tensor, warped: Tensor) -> Tensor:
-    """Percent ``(B,)`` of the face's pixels whose Jacobian determinant is not positive.
+    """Return the percentage ``(B,)`` of the face's pixels whose Jacobian determinant is <= 0.
 
     Args:
         field: ``(B, 2, h, w)`` px of that grid, from the crop to the template.
@@ -163,11 +170,11 @@ def folds_percent(field: Tensor, warped: Tensor) -> Tensor:
 
 
 def _is_askew(face: Face) -> bool:
-    """Whether a face lies in its crop as training has hardly shown any."""
+    """Return whether a face is off-center, rotated or mis-sized in its crop, unlike in training."""
     crop = face.crop
-    centre, side = bounding_square(crop.to_crop(face.landmarks))
+    center, side = bounding_square(crop.to_crop(face.landmarks))
     height, width = crop.shape
-    off = np.linalg.norm(centre - ((width - 1) / 2, (height - 1) / 2))
+    off = np.linalg.norm(center - ((width - 1) / 2, (height - 1) / 2))
     turn = math.remainder(eye_roll(face.landmarks) - crop.roll, math.tau)
     ratio = _MARGIN * side / height
     return bool(

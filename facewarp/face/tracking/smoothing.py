@@ -1,4 +1,4 @@
-"""Smoothing: a face held steady over time, with hardly any lag.
+"""Temporal smoothing of a registered face, with a One-Euro filter.
 
 A registration takes template points q to F(q) in the frame, and frame points x to G(x) in the
 template. Neither can be smoothed as it is: F mixes the motion of the head with that of the face,
@@ -24,8 +24,15 @@ from numpy.typing import NDArray
 from facewarp.face.boxes import box_around
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.crop_fields import GRID_PX, GRID_SHAPE, resized
-from facewarp.face.face import Face, carry_points
-from facewarp.face.similarity import Affine, Points, inverse, joined, similarity, turned_about
+from facewarp.face.face import Face, template_to_frame
+from facewarp.face.similarity import (
+    Affine,
+    Points,
+    compose_affine,
+    fit_similarity,
+    inverse,
+    turned_about,
+)
 from facewarp.face.template.template import Template
 
 Floats = NDArray[np.floating]
@@ -61,7 +68,7 @@ class OneEuro:
 
 @dataclass(frozen=True)
 class SmoothingConfig:
-    """How a face is smoothed, chosen with ``benchmarks/steadiness.py`` (docs/decisions/0040).
+    """Parameters of smoothing, chosen with ``benchmarks/steadiness.py`` (docs/decisions/0040).
 
     Attributes:
         pose: for the head's motion.
@@ -118,12 +125,12 @@ class OneEuroFilter:
 
 
 def smoothing_share(cutoff_hz: Floats | float, dt: float) -> Floats:
-    """Share of the way to a new value that a low-pass filter of first order goes in ``dt`` s."""
+    """Return the share of a step that a first-order low-pass filter goes in ``dt`` s."""
     return np.asarray(-np.expm1(np.multiply(cutoff_hz, -2 * math.pi * dt)))
 
 
 class FaceSmoother:
-    """Smooths one face from frame to frame.
+    """Smooth one face from frame to frame.
 
     The first face, and one that has jumped, stays exactly as it is.
 
@@ -140,7 +147,7 @@ class FaceSmoother:
         self.reset()
 
     def reset(self) -> None:
-        """Forget what was."""
+        """Forget the past."""
         self._pose = OneEuroFilter(self._config.pose)
         self._back, self._onto = (
             OneEuroFilter(self._config.shape, _by_blocks, _to_points) for _ in range(2)
@@ -174,35 +181,39 @@ class FaceSmoother:
 
         onto = resized(face.grid_field, GRID_SHAPE)
         back = resized(face.grid_field_from_template, GRID_SHAPE)
-        to_crop = joined(inverse(face.crop.matrix), self._matrix(pose))  # S, from template px
-        back_shape = _then(inverse(to_crop), back)
-        onto_shape = _seen_through(to_crop, onto)
-        held_pose = self._pose(pose, self._dt, np.array([1 / side, 1 / side, 0.5, 0.5]))
+        to_crop = compose_affine(
+            inverse(face.crop.matrix), self._matrix(pose)
+        )  # S, from template px
+        back_shape = _affine_after_field(inverse(to_crop), back)
+        onto_shape = _field_after_affine(to_crop, onto)
+        smoothed_pose = self._pose(pose, self._dt, np.array([1 / side, 1 / side, 0.5, 0.5]))
         back_change = self._back(back_shape, self._dt, 1 / self._side) - back_shape
         onto_change = self._onto(onto_shape, self._dt, 1 / self._side) - onto_shape
         if is_first:
             return face
-        held = joined(inverse(face.crop.matrix), self._matrix(held_pose))
-        moved = joined(held, inverse(to_crop))  # crop px, by what the pose is held back
-        held_onto = _seen_through(inverse(moved), onto) + _sampled(onto_change, inverse(held))
-        held_back = _then(moved, back) + _turned(held, back_change)
+        held = compose_affine(inverse(face.crop.matrix), self._matrix(smoothed_pose))
+        moved = compose_affine(held, inverse(to_crop))  # crop px, by what the pose is held back
+        smoothed_onto = _field_after_affine(inverse(moved), onto) + _sampled(
+            onto_change, inverse(held)
+        )
+        smoothed_back = _affine_after_field(moved, back) + _turned(held, back_change)
         smooth = replace(
             face,
-            grid_field=held_onto.astype(np.float32, copy=False),
-            grid_field_from_template=held_back.astype(np.float32, copy=False),
+            grid_field=smoothed_onto.astype(np.float32, copy=False),
+            grid_field_from_template=smoothed_back.astype(np.float32, copy=False),
         )
-        landmarks = carry_points(smooth, self._landmarks)
+        landmarks = template_to_frame(smooth, self._landmarks)
         return replace(smooth, landmarks=landmarks, box=box_around(landmarks))
 
     def _pose_of(self, face: Face) -> Points:
-        """Where the template's upper face is: x, y of its middle, log of its scale, its angle."""
-        matrix = similarity(self._landmarks[_UPPER], face.landmarks[_UPPER])
+        """Return the pose of the upper face: x, y of its center, log of its scale, its angle."""
+        matrix = fit_similarity(self._landmarks[_UPPER], face.landmarks[_UPPER])
         (cos, _, _), (sin, _, _) = matrix
         middle = matrix @ (*self._center, 1)
         return np.array([*middle, math.log(math.hypot(cos, sin)), math.atan2(sin, cos)])
 
     def _matrix(self, pose: Floats) -> Affine:
-        """The similarity from template px to frame px that a pose stands for."""
+        """Return a pose's similarity from template px to frame px."""
         return turned_about(self._center, pose[:2], math.exp(pose[2]), float(pose[3]))
 
 
@@ -218,12 +229,12 @@ def _to_points(shares: Floats) -> Floats:
     return cv2.resize(shares.astype(np.float32), GRID_SHAPE[::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def _then(affine: Affine, field: Floats) -> Floats:
+def _affine_after_field(affine: Affine, field: Floats) -> Floats:
     """Displacements (2, h, w) of points p that go through a field and then an affine map."""
     return _turned(affine, field) + _displacements(affine)
 
 
-def _seen_through(affine: Affine, field: Floats) -> Floats:
+def _field_after_affine(affine: Affine, field: Floats) -> Floats:
     """Displacements (2, h, w) of points p that go through an affine map and then a field."""
     return _sampled(field, affine) + _displacements(affine)
 

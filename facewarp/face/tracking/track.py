@@ -1,4 +1,4 @@
-"""Tracks: what is remembered of each face from frame to frame, and when it is believed."""
+"""Per-face track: its state over frames, and when a track is confirmed or dropped."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from facewarp.face.boxes import Box, overlap, side_of
 from facewarp.face.crop import Crop
 from facewarp.face.face import Face
-from facewarp.face.similarity import joined, similarity
-from facewarp.face.tracking.registration import crop_of
+from facewarp.face.similarity import compose_affine, fit_similarity
+from facewarp.face.tracking.registration import crop_around
 from facewarp.face.tracking.smoothing import FaceSmoother
 
 SAME_FACE = 0.35
@@ -23,7 +23,7 @@ _FACES_PER_S = 4.0  # how many times its own size a face may move in a second un
 
 @dataclass(frozen=True)
 class TrackerConfig:
-    """When the tracker believes, doubts and gives up.
+    """Thresholds of the tracker: when a track is confirmed, uncertain or lost.
 
     A confidence is the Dice that the face's parts are likely to have, whatever the weights
     (`tracking.confidence`): a face counts as tracked while half of what is drawn is likely
@@ -41,6 +41,8 @@ class TrackerConfig:
         search_every_s: how often to search it for small faces while there is none.
         search_beside_every_s: how often to search it for small faces beside those followed.
         remember_s: how long a lost face keeps its id.
+        offline: nothing waits for a frame: searches are exhaustive, and go on for as many faces as
+            there are when no more are followed, so that it is known how many were left out.
     """
 
     faces: int = 5
@@ -52,11 +54,21 @@ class TrackerConfig:
     search_every_s: float = 1.5
     search_beside_every_s: float = 8.0
     remember_s: float = 5.0
+    offline: bool = False
+
+
+OFFLINE = TrackerConfig(
+    look_every_s=0.2, search_every_s=0.5, search_beside_every_s=0.5, offline=True
+)
+"""For files, with `facewarp.face.tracking.lookback`, which holds as many frames back: nobody is
+unseen who is there for half a second, or with a face wider than a sixth for a fifth of one."""
+ALL_FACES = 10_000
+"""What ``--faces all`` asks for."""
 
 
 @dataclass
 class Track:
-    """One face over time.
+    """The track of one face.
 
     Attributes:
         face: as last seen; smoothed, if it is.
@@ -82,19 +94,19 @@ class Track:
         return self.face.state == "lost"
 
     def next_crop(self) -> Crop:
-        """Where to register the face in the next frame: where half its last step brings it.
+        """Return the crop for the next frame, predicted by half the last step.
 
         The crop, once chosen, goes along with eyes and nose: a mouth that opens does not move it.
         """
         if self._chosen is None:
-            self._chosen = self.face.landmarks, crop_of(self.face.landmarks)
+            self._chosen = self.face.landmarks, crop_around(self.face.landmarks)
         landmarks, crop = self._chosen
-        moved = similarity(landmarks[_RIGID], self.face.landmarks[_RIGID] + 0.5 * self.step)
-        self._asked = Crop(joined(moved, crop.matrix), crop.shape)
+        moved = fit_similarity(landmarks[_RIGID], self.face.landmarks[_RIGID] + 0.5 * self.step)
+        self._asked = Crop(compose_affine(moved, crop.matrix), crop.shape)
         return self._asked
 
     def move(self, face: Face, time: float) -> None:
-        """Go on to where the face is by now, as registered."""
+        """Update the track with a new registration."""
         if face.crop is not self._asked:
             self._chosen = None
         face = replace(face, id=self.face.id)
@@ -107,19 +119,19 @@ class Track:
         self.face, self.seen = face, time
 
     def lose(self) -> None:
-        """Keep the face as last seen, for when it comes back."""
+        """Mark the track as lost; its last registration is kept."""
         self.face = replace(self.face, state="lost", confidence=0.0)
         self.step, self.missed = np.zeros(2), 0
         if self.smoother is not None:
             self.smoother.reset()
 
     def find_again(self, face: Face, time: float) -> None:
-        """Go on with a lost face that was found."""
+        """Resume a lost track."""
         self.move(face, time)
         self.step = np.zeros(2)
 
     def can_be(self, face: Face, time: float) -> bool:
-        """Whether this lost face may be one found now: near enough, and of a like size."""
+        """Return whether a lost track may be a face found now: near enough, of similar size."""
         sides = side_of(self.face.box), side_of(face.box)
         reach = max(sides) * (1 + _FACES_PER_S * (time - self.seen))
         return max(sides) < 2 * min(sides) and self.distance(face) < reach
@@ -130,5 +142,5 @@ class Track:
 
 
 def is_among(box: Box, boxes: Iterable[Box]) -> bool:
-    """Whether a box is that of a face whose box is among others."""
+    """Return whether a box overlaps one of others enough to be the same face."""
     return any(overlap(box, other) > SAME_FACE for other in boxes)

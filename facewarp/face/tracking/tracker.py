@@ -1,4 +1,4 @@
-"""FaceTracker: follows faces through frames and registers each with the template, both ways."""
+"""FaceTracker: detect, register and track the faces of successive frames."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -17,30 +17,31 @@ from numpy.typing import NDArray
 from facewarp.core.engines.base import share_cores
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
-from facewarp.face.boxes import Box, centre_of, overlap, side_of, square_at
+from facewarp.face.boxes import Box, center_of, overlap, side_of, square_at
 from facewarp.face.crop import Crop
 from facewarp.face.detector import Detection, FaceDetector
 from facewarp.face.face import Face
 from facewarp.face.image_formats import check_picture
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.background_search import BackgroundSearch
-from facewarp.face.tracking.registration import Fitter
+from facewarp.face.tracking.registration import FaceRegistrar, crop_around
 from facewarp.face.tracking.smoothing import FaceSmoother, SmoothingConfig
 from facewarp.face.tracking.track import SAME_FACE, Track, TrackerConfig, is_among
 
 _FRAME_S = 1 / 25  # between frames that come without a time
+_COUNT_EVERY_S = 2.0  # how often faces are counted that can't be followed any more
 _NEAR = 3.0  # side of the window, in faces, in which a doubtful face is looked for
 
 
 class FaceTracker:
-    """One engine for live, video and pictures.
+    """Tracks faces in live frames, videos and images.
 
     A face is followed from frame to frame by its own landmarks. The detector is asked only for
     faces not followed yet, and about those that have come to fit the template badly.
 
     Args:
-        template: a shipped template's name, a ``.npz`` file or a :class:`Template`.
-        model: a shipped model's name, a weights file or a :class:`Model`.
+        template: a shipped template's name, a ``.npz`` file or a `Template`.
+        model: a shipped model's name, a weights file or a `Model`.
         faces: how many faces to follow; None for what ``config`` says.
         device: where the model runs.
         engine: what runs the model, see `factory.make_engine`; a model that
@@ -55,13 +56,15 @@ class FaceTracker:
         in_pipeline: the tracker works beside decoding, drawing and encoding: its engine takes no
             more than its share of the cores, and gets ready in a thread.
         thorough: look at every face four times, mirrored and from nearer, for what need not be
-            quick, see :mod:`facewarp.face.tracking.augmented_inference`.
+            quick, see `tracking.augmented_inference`.
 
     Attributes:
         template: what faces are registered with.
         model: what registers them.
         config: the settings.
         seconds: how long the last call took to ``"detect"`` and to ``"register"``.
+        entered: ids of the faces that the last frame found, anew or again.
+        most_seen: how many faces were seen at once since the last `reset`, followed or not.
 
     Raises:
         FacewarpError: no such template or model, or no face to follow.
@@ -90,7 +93,7 @@ class FaceTracker:
         self.config = config if faces is None else replace(config, faces=faces)
         if self.config.faces < 1:
             raise FacewarpError(f"a tracker follows at least one face, not {self.config.faces}")
-        self._fitter = Fitter(template, model, device, self.config.sure, engine, thorough)
+        self._fitter = FaceRegistrar(template, model, device, self.config.sure, engine, thorough)
         self.template = self._fitter.template
         self.model = self._fitter.model
         self._warming: Thread | None = None
@@ -105,6 +108,8 @@ class FaceTracker:
         self._tracks: list[Track] = []
         self._sightings: list[Detection] = []  # of the background search, not looked at yet
         self._time: float | None = None
+        self.entered: list[int] = []
+        self.most_seen = 0
         self.reset()
 
     def __call__(self, image: NDArray[np.generic], time: float | None = None) -> list[Face]:
@@ -124,31 +129,104 @@ class FaceTracker:
             self.reset()
         self._time = time
         self.seconds = {"detect": 0.0, "register": 0.0}
+        self.entered = []
         check_picture(image)
         self._follow(image, time)
         self._search(image, time)
         self._tracks = [t for t in self._tracks if time - t.seen <= self.config.remember_s]
         return sorted((track.face for track in self._tracks), key=lambda face: face.id)
 
+    def warm_up(self, size: tuple[int, int]) -> Face:
+        """Get detector, engine and smoothing ready, so that no frame has to wait for that.
+
+        Args:
+            size: (width, height) px of the frames to come.
+
+        Returns:
+            A face of a black frame: what a renderer is got ready with.
+        """
+        blank = np.zeros((size[1], size[0], 3), np.uint8)
+        self._detector.detect(blank)
+        crop = Crop.around((size[0] / 2, size[1] / 2), min(size) / 2)
+        for count in (1, 2, 4):  # what engines prepare apart, see `openvino_engine.BATCHES`
+            if count == 1 or count <= self.config.faces:
+                face = self._fitter.register_refined(blank, [crop] * count)[0]
+        smoother = self._smoother()
+        if smoother is not None:
+            smoother(face, 0.0)
+            smoother(face, _FRAME_S)
+        return face
+
     def reset(self) -> None:
         """Forget every face; ids start from 0 again."""
         self._tracks, self._sightings = [], []
-        self._next_id = 0
+        self.entered = []
+        self._next_id = self.most_seen = 0
         self._time = None
         self._last_look = self._last_search = -math.inf
         if self._background is not None:
             self._background.forget()
 
     def take_over(self, other: "FaceTracker") -> None:
-        """Go on with the faces that another tracker follows; smoothing begins anew."""
+        """Take over another tracker's tracks; smoothing starts anew."""
         self.reset()
         self._tracks = [replace(track, smoother=self._smoother()) for track in other._tracks]
         self._next_id, self._time = other._next_id, other._time
         self._last_look, self._last_search = other._last_look, other._last_search
 
     def register(self, image: NDArray[np.generic], crop: Crop) -> Face:
-        """Register what a crop shows with the template, without following anything."""
-        return self._fitter.fit(image, [crop])[0]
+        """Register a crop to the template without tracking."""
+        return self._fitter.register(image, [crop])[0]
+
+    def search_soon(self) -> None:
+        """Search the next frame for small faces, whatever the time since the last search."""
+        self._last_search = -math.inf
+
+    def register_before(
+        self, image: NDArray[np.generic], face: Face, others: Sequence[Box]
+    ) -> Face | None:
+        """Register a face in the frame before the one it is known from.
+
+        Args:
+            image: that frame.
+            face: as registered in the frame after it.
+            others: boxes of the faces that are followed in that frame already.
+
+        Returns:
+            The face, with the same id; None where it is not there, or is one of the others.
+        """
+        found = self._fitter.register_refined(image, [crop_around(face.landmarks)])[0]
+        if found.confidence < self.config.unsure:
+            seen = self._look_near(image, face.box, others)
+            if seen is None:
+                return None
+            found = max(found, self._approach(image, seen), key=lambda face: face.confidence)
+        apart = np.linalg.norm(center_of(found.box) - center_of(face.box))
+        is_same = overlap(found.box, face.box) > 0 and apart < side_of(face.box)
+        if found.confidence < self.config.gone or not is_same or is_among(found.box, others):
+            return None
+        return replace(found, id=face.id)
+
+    def smooth_from(
+        self, before: Sequence[tuple[Face, float]], face: Face, time: float
+    ) -> list[Face]:
+        """Smooth a face that is followed from earlier frames on, and go on from there.
+
+        Args:
+            before: the face as registered in earlier frames, and their times, in order.
+            face: as registered in the last frame.
+            time: of that frame.
+
+        Returns:
+            The faces smoothed, the last one among them.
+        """
+        track = next(track for track in self._tracks if track.face.id == face.id)
+        track.smoother = self._smoother()
+        if track.smoother is None:
+            return [*(old for old, _ in before), face]
+        smoothed = [track.smoother(one, at) for one, at in (*before, (face, time))]
+        track.face = smoothed[-1]
+        return smoothed
 
     def close(self) -> None:
         """End the tracker's threads, and free the detector if it is the tracker's own."""
@@ -173,11 +251,11 @@ class FaceTracker:
         self.close()
 
     def _follow(self, image: NDArray[np.generic], time: float) -> None:
-        """Register the faces followed so far, each where half its last step would bring it."""
+        """Register the tracked faces, each at its predicted position."""
         tracks = [track for track in self._tracks if not track.lost]
         doubtful = []
         with self._timed("register"):
-            faces = self._fitter.settle(image, [track.next_crop() for track in tracks])
+            faces = self._fitter.register_refined(image, [track.next_crop() for track in tracks])
             for track, face in zip(tracks, faces, strict=True):
                 if face.confidence >= self.config.unsure:
                     track.missed = 0
@@ -197,7 +275,7 @@ class FaceTracker:
         image: NDArray[np.generic],
         time: float,
     ) -> None:
-        """Go on with a face that fits badly, where the detector sees it too, or for a while."""
+        """Keep an uncertain track where the detector confirms it, or for a while."""
         others = [t.face.box for t in self._tracks if t is not track and not t.lost]
         seen = self._look_near(image, track.face.box, others)
         track.missed = 0 if seen else track.missed + 1
@@ -209,25 +287,27 @@ class FaceTracker:
             track.move(face, time)
 
     def _search(self, image: NDArray[np.generic], time: float) -> None:
-        """Look for faces that are not followed yet, while there may be more."""
+        """Detect faces that are not tracked yet, while more may be."""
         followed = [track.face.box for track in self._tracks if not track.lost]
-        if len(followed) >= self.config.faces:
-            return
-        for detection in self._look(image, followed, time):
+        is_full, left_out = len(followed) >= self.config.faces, 0
+        counts = self.config.offline and time - self._last_search >= _COUNT_EVERY_S
+        for detection in self._look(image, followed, time) if not is_full or counts else ():
             if is_among(_square(detection), followed):
+                continue
+            if len(followed) >= self.config.faces:
+                left_out += 1
                 continue
             face = self._approach(image, detection)
             least = self.config.sure if followed else self.config.gone  # a further face is no need
             if face.confidence >= least and not is_among(face.box, followed):
                 self._take(face, time)
                 followed.append(face.box)
-                if len(followed) >= self.config.faces:
-                    return
+        self.most_seen = max(self.most_seen, len(followed) + left_out)
 
     def _look(
         self, image: NDArray[np.generic], followed: Sequence[Box], time: float
     ) -> list[Detection]:
-        """What is seen of faces, at a glance or thoroughly, as it is time for."""
+        """Run the quick or the thorough detection, whichever is due."""
         config = self.config
         found = self._sighted(image, followed)
         every_s = config.search_beside_every_s if followed else config.search_every_s
@@ -238,7 +318,8 @@ class FaceTracker:
         thorough: bool | None = False
         if is_search:
             is_first = self._last_search == -math.inf
-            thorough = True if followed or (is_first and config.faces > 1) else None
+            is_exhaustive = config.offline or (is_first and config.faces > 1)
+            thorough = True if followed or is_exhaustive else None
             self._last_search = time
         if self._background is not None and thorough is not False:
             self._background.begin(image, thorough)
@@ -265,11 +346,13 @@ class FaceTracker:
         return []
 
     def _take(self, face: Face, time: float) -> None:
-        """Follow a face: the nearest of the lost ones it can be, or a new one."""
+        """Start tracking a face: resume the nearest lost track that it can be, or begin one."""
         lost = [track for track in self._tracks if track.lost]
         known = [track for track in lost if track.can_be(face, time)]
         if known:
-            min(known, key=lambda track: track.distance(face)).find_again(face, time)
+            nearest = min(known, key=lambda track: track.distance(face))
+            nearest.find_again(face, time)
+            self.entered.append(nearest.face.id)
             return
         if len(self._tracks) >= self.config.faces:
             self._tracks.remove(min(lost, key=lambda track: track.seen))
@@ -277,32 +360,33 @@ class FaceTracker:
         if track.smoother is not None:
             track.smoother(face, time)
         self._tracks.append(track)
+        self.entered.append(self._next_id)
         self._next_id += 1
 
     def _look_near(
         self, image: NDArray[np.generic], box: Box, others: Sequence[Box]
     ) -> Detection | None:
         """The detection closest to where a face was last, if it is no other face's."""
-        centre, reach = centre_of(box), 0.5 * _NEAR * side_of(box)
-        low = np.floor(centre - reach).clip(0).astype(int)
-        high = np.ceil(centre + reach).clip(0).astype(int)
+        center, reach = center_of(box), 0.5 * _NEAR * side_of(box)
+        low = np.floor(center - reach).clip(0).astype(int)
+        high = np.ceil(center + reach).clip(0).astype(int)
         window = image[low[1] : high[1], low[0] : high[0]]
         if window.size == 0:
             return None
         with self._timed("detect"):
             found = [_moved(detection, low) for detection in self._detector.detect(window)]
         free = [detection for detection in found if not is_among(_square(detection), others)]
-        return min(free, key=lambda d: float(np.linalg.norm(d.center - centre)), default=None)
+        return min(free, key=lambda d: float(np.linalg.norm(d.center - center)), default=None)
 
     def _approach(self, image: NDArray[np.generic], detection: Detection) -> Face:
         """Register the face of a detection."""
-        centre, side = detection.square()
-        crop = Crop.around(centre, side, roll=detection.roll)
+        center, side = detection.square()
+        crop = Crop.around(center, side, roll=detection.roll)
         with self._timed("register"):
-            return self._fitter.settle(image, [crop])[0]
+            return self._fitter.register_refined(image, [crop])[0]
 
     def _smoother(self) -> FaceSmoother | None:
-        """What smooths one face, if faces are smoothed."""
+        """Return a smoother for one face, if faces are smoothed."""
         if self._smooth is False:
             return None
         config = self._smooth if isinstance(self._smooth, SmoothingConfig) else None
@@ -310,7 +394,7 @@ class FaceTracker:
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
-        """Count what is done within as time of a stage."""
+        """Measure the time of a stage."""
         began = perf_counter()
         yield
         self.seconds[stage] += perf_counter() - began

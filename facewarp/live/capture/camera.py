@@ -1,5 +1,6 @@
 """A camera: its name, backend and modes."""
 
+import math
 from dataclasses import dataclass
 
 BACKENDS: dict[str, tuple[str, ...]] = {
@@ -55,3 +56,32 @@ class Camera:
 
     def __str__(self) -> str:
         return f"{self.index}: {self.name}"
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a camera gave when it was opened, whatever it was asked for.
+
+    Attributes:
+        width: px.
+        height: px.
+        pixels: The format as its four letters; None where the camera does not tell.
+        fps: Frames a second; None where it does not tell.
+    """
+
+    width: int
+    height: int
+    pixels: str | None = None
+    fps: float | None = None
+
+    def __str__(self) -> str:
+        rate = None if self.fps is None else f"@{self.fps:g}"
+        return " ".join(filter(None, [f"{self.width}x{self.height}{rate or ''}", self.pixels]))
+
+
+def four_letters(code: float) -> str | None:
+    """The letters of a FOURCC as OpenCV tells it, None where it tells none."""
+    if not math.isfinite(code) or not 0 < code < 1 << 32:
+        return None
+    letters = int(code).to_bytes(4, "little")
+    return letters.decode("ascii") if letters.isalnum() else None

@@ -4,20 +4,41 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from facewarp.errors import FacewarpError
-from facewarp.live.capture.camera import BACKENDS, Camera, Mode
+from facewarp.live.capture.camera import BACKENDS, Camera, Given, Mode
+from facewarp.system.atomic_files import write_json
+from facewarp.system.user_folders import cache_folder, read_json
 
 _log = logging.getLogger(__name__)
 
 
 COMMON_SIZES = ((640, 480), (800, 600), (1280, 720), (1920, 1080), (3840, 2160))
+_GIVEN_FILE = "cameras.json"
 _PROBED = 5  # cameras, where a platform does not list them
 
 Opener = Callable[[int, str], Any]
 """(index, backend) -> what has the interface of `cv2.VideoCapture`."""
+
+
+def remember_given(camera: Camera, given: Given) -> None:
+    """Keep what a camera gave, for ``facewarp cameras`` and ``facewarp doctor`` to tell."""
+    folder = cache_folder()
+    if folder is not None:
+        kept = read_json(folder / _GIVEN_FILE)
+        write_json(folder / _GIVEN_FILE, kept | {camera.name: asdict(given)})
+
+
+def given_before(camera: Camera) -> Given | None:
+    """What a camera of this name gave when it was last opened; None if that is not known."""
+    folder = cache_folder()
+    kept = read_json(folder / _GIVEN_FILE).get(camera.name) if folder else None
+    try:
+        return None if kept is None else Given(**kept)
+    except TypeError:  # of another version
+        return None
 
 
 def list_cameras(*, modes: bool = False, opener: Opener | None = None) -> list[Camera]:

@@ -1,6 +1,7 @@
 """A camera as a source of frames, which outlives its being unplugged."""
 
 import logging
+import math
 import sys
 import threading
 import time
@@ -12,13 +13,14 @@ from typing import Any, Literal
 import cv2
 
 from facewarp.errors import FacewarpError
-from facewarp.live.capture.camera import Camera
+from facewarp.live.capture.camera import Camera, Given, four_letters
 from facewarp.live.capture.camera_list import (
     Opener,
     choose_pixels,
     find_camera,
     list_cameras,
     open_capture,
+    remember_given,
     ways_to,
 )
 from facewarp.live.interfaces import CapturedFrame
@@ -27,6 +29,7 @@ from facewarp.media.frames import Frame, Source
 _log = logging.getLogger(__name__)
 
 _TRIES, _BETWEEN_S = 5, 0.05  # pictures that may be missing in a row before a camera counts as lost
+_MOST_FPS = 1000.0
 _AGAIN_S = 1.0  # between two attempts to find it again
 
 Lister = Callable[[], Sequence[Camera]]
@@ -50,6 +53,7 @@ class CameraSource(Source):
     Attributes:
         camera: The one that is open.
         asked: The size asked for; `size` is what is given.
+        given: Size, format and rate that came.
 
     Raises:
         FacewarpError: It can't be opened, or gives no picture.
@@ -75,7 +79,9 @@ class CameraSource(Source):
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._is_read = False
+        self._pixels_asked: str | None = None
         self._capture, self.size = self._open()
+        self._tell_what_came()
 
     @property
     def name(self) -> str:
@@ -130,7 +136,8 @@ class CameraSource(Source):
                 self._set_up(capture)
                 good, picture = self._first(capture)
                 if good:
-                    return capture, (picture.shape[1], picture.shape[0])
+                    self.given = self._look_at(capture, picture)
+                    return capture, (self.given.width, self.given.height)
             capture.release()
         if was_open:
             what = f"camera {self.camera} gives no picture"
@@ -141,16 +148,51 @@ class CameraSource(Source):
         raise FacewarpError(what, self.camera.path, fix)
 
     def _set_up(self, capture: Any) -> None:
-        """Asks for format, size and rate; a camera gives what it has."""
+        """Asks for format, size and rate; a camera gives what it has.
+
+        The format is asked for first, since with another one a size or rate may not be had, and
+        again after the size where that has changed it: DirectShow takes the first format that
+        has the size.
+        """
         fps = float(self.rate)
         pixels = choose_pixels(self.camera, self.asked, fps)
         if self._mjpg is not None:
             pixels = "MJPG" if self._mjpg else None
-        if pixels is not None:  # first: with another format a size or rate may not be had
-            capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*pixels))
+        self._pixels_asked = pixels
+        code = None if pixels is None else cv2.VideoWriter.fourcc(*pixels)
+        if code is not None:
+            capture.set(cv2.CAP_PROP_FOURCC, code)
         capture.set(cv2.CAP_PROP_FRAME_WIDTH, self.asked[0])
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self.asked[1])
+        if code is not None and four_letters(capture.get(cv2.CAP_PROP_FOURCC)) != pixels:
+            capture.set(cv2.CAP_PROP_FOURCC, code)
+            sides = [capture.get(p) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
+            if sides != list(self.asked):  # the backend knows only one of the two
+                capture.set(cv2.CAP_PROP_FRAME_WIDTH, self.asked[0])
+                capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self.asked[1])
         capture.set(cv2.CAP_PROP_FPS, fps)
+
+    def _look_at(self, capture: Any, picture: Any) -> Given:
+        """What came, whatever was asked for; what the camera does not tell is None."""
+        rate = capture.get(cv2.CAP_PROP_FPS)
+        return Given(
+            picture.shape[1],
+            picture.shape[0],
+            four_letters(capture.get(cv2.CAP_PROP_FOURCC)),
+            rate if math.isfinite(rate) and 0 < rate < _MOST_FPS else None,
+        )
+
+    def _tell_what_came(self) -> None:
+        """Warns where format or rate are others than asked for, and keeps what came."""
+        given, wanted = self.given, self._pixels_asked
+        if wanted is not None and given.pixels not in (None, wanted):
+            _log.warning("camera %s gives %s, not %s", self.camera, given.pixels, wanted)
+        if given.fps is not None and given.fps < float(self.rate) - 0.5:
+            _log.warning(
+                "camera %s gives %g frames a second, not %g",
+                *(self.camera, given.fps, float(self.rate)),
+            )
+        remember_given(self.camera, given)
 
     def _first(self, capture: Any) -> tuple[bool, Any]:
         for _ in range(_TRIES):
@@ -218,6 +260,8 @@ def open_camera(
     Raises:
         FacewarpError: It can't be used.
     """
+    if fps is not None and not (math.isfinite(fps) and 0 < fps <= _MOST_FPS):
+        raise FacewarpError(f"no camera gives {fps:g} frames a second", "--fps", "Give 30 or 60.")
     source = CameraSource(camera, size=size or (1280, 720), fps=fps or 30.0, mjpg=mjpg)
     if size is not None and source.size != size:
         given = "x".join(str(side) for side in source.size)

@@ -1,14 +1,12 @@
 """From what a user names to a source for `LiveLoop`: a camera, a file, pictures, or an address."""
 
 from collections.abc import Callable
-from fractions import Fraction
-from pathlib import Path
 
-from facewarp.errors import FacewarpError
 from facewarp.live.capture.paced_source import PlayedSource
 from facewarp.live.capture.stream_source import StreamSource, is_address, shown_address
 from facewarp.media.frames import Source
 from facewarp.media.sources import open_source
+from facewarp.media.video.reader import VideoSource
 
 
 def find_camera_source(
@@ -52,16 +50,8 @@ def find_file_source(
     if is_address(name):
         shown_address(name)
         return lambda: _played(StreamSource(name), realtime, repeat)
-    source = open_source(name)
-    if fps is not None:
-        if source.kind == "video":
-            what = "a video has its own frames a second, and can't be given others"
-            raise FacewarpError(what, Path(name), "Leave --fps out.")
-        source.rate = Fraction(fps).limit_denominator(1001)
-    if source.kind == "video":
-        from facewarp.media.video.reader import VideoSource
-
-        assert isinstance(source, VideoSource)
+    source = open_source(name, fps=fps)
+    if isinstance(source, VideoSource):
         source.use_square_pixels()
     return lambda: _played(source, realtime, repeat)
 

@@ -28,6 +28,7 @@ class PlayedSource(Source):
         self.duration_s = None if repeat else source.duration_s
         self.frame_count = None if repeat else source.frame_count
         self.is_live = paced
+        self.notes = source.notes
         self._source, self._paced, self._repeat = source, paced, repeat
         self._closed = threading.Event()
 
@@ -48,7 +49,9 @@ class PlayedSource(Source):
             if self._closed.wait(max(0.0, zero + frame.time - now)):
                 return
             stamp = time.perf_counter()
-            yield CapturedFrame(frame.image, frame.time, frame.index, frame.rotation, stamp)
+            yield CapturedFrame(
+                frame.image, frame.time, frame.index, frame.rotation, stamp, alpha=frame.alpha
+            )
 
     def close(self) -> None:
         """Ends the iteration at once, even between two frames."""

@@ -18,7 +18,7 @@ from typing import Final, Literal, TextIO
 from urllib.parse import urlsplit
 
 from facewarp.errors import FacewarpError
-from facewarp.live.interfaces import Made, Record
+from facewarp.live.interfaces import ProcessedFrame, Record
 from facewarp.live.outputs.landmark_messages import json_datagrams, json_line, osc_datagrams
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
@@ -55,7 +55,7 @@ class Sender(ABC):
     def close(self) -> None:
         """See `Presenter.close`."""
 
-    def present(self, frame: Frame, made: Made, stats: LiveStats) -> None:
+    def present(self, frame: Frame, made: ProcessedFrame, stats: LiveStats) -> None:
         """See `Presenter.present`."""
         self.send(frame, made.records)
 

@@ -2,7 +2,7 @@
 
 import time
 
-from facewarp.live.interfaces import Made
+from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
 from facewarp.system.memory import resident_bytes
@@ -31,7 +31,7 @@ class MemoryWatch:
         self._next_s = 0.0
         self.idle()
 
-    def present(self, frame: Frame, made: Made, stats: LiveStats) -> None:
+    def present(self, frame: Frame, made: ProcessedFrame, stats: LiveStats) -> None:
         """See `roles.Presenter`."""
         self.idle()
 

@@ -3,13 +3,11 @@
 import logging
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from facewarp.errors import FacewarpError
-from facewarp.live.interfaces import Made
+from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.timing import LiveStats
-from facewarp.media.frames import Frame, Image
+from facewarp.media.frames import Frame
+from facewarp.media.orientation import fit_within
 from facewarp.media.video.encoders import FORMATS
 from facewarp.media.video.writer import VideoWriter
 from facewarp.system.atomic_files import OutputFile
@@ -60,14 +58,14 @@ class Recorder:
         self._writer: VideoWriter | None = None
         self._size, self._zero = (0, 0), 0.0
 
-    def present(self, frame: Frame, made: Made, stats: LiveStats) -> None:
+    def present(self, frame: Frame, made: ProcessedFrame, stats: LiveStats) -> None:
         """See `roles.Presenter`."""
         if self._writer is None:
             self._size, self._zero = (made.image.shape[1], made.image.shape[0]), frame.time
             self._writer = VideoWriter(
                 self.target, size=self._size, fps=self._fps, live=True, comment=self._comment
             )
-        image = fitted(made.image, self._size)
+        image = fit_within(made.image, self._size)
         shot = Frame(image, frame.time - self._zero, frame.index)
         if self._wait:
             self._writer.write(shot)
@@ -94,20 +92,3 @@ class Recorder:
                     "%s: %d of %d pictures were left out, the encoder was too slow",
                     *(self.target, self.missed, self.missed + self.kept),
                 )
-
-
-def fitted(image: Image, size: tuple[int, int]) -> Image:
-    """A picture (H, W, 3) within one of size (width, height): whole, centred, on black."""
-    width, height = size
-    rows, columns = image.shape[:2]
-    if (columns, rows) == size:
-        return image
-    scale = min(width / columns, height / rows)
-    inner = max(1, round(columns * scale)), max(1, round(rows * scale))
-    small = cv2.resize(
-        image, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    )
-    canvas = np.zeros((height, width, 3), np.uint8)
-    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
-    canvas[top : top + inner[1], left : left + inner[0]] = small
-    return canvas

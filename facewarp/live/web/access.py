@@ -40,7 +40,7 @@ _DENIED = (
 )
 
 
-class Gate:
+class AccessPolicy:
     """Lets in who knows the token and comes by a name of this machine.
 
     The token opens the page once; from then on a cookie with a secret of its own does, which no

@@ -25,8 +25,8 @@ from typing import Any, Final
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from facewarp.errors import FacewarpError
-from facewarp.live.frame_queue import Handover
-from facewarp.live.interfaces import Controls, Made
+from facewarp.live.frame_queue import FrameQueue
+from facewarp.live.interfaces import Controls, ProcessedFrame
 from facewarp.live.timing import LiveStats
 from facewarp.live.web.frame_link import Arrival, Link, PictureLink, WebFrame
 from facewarp.live.web.webrtc import PeerLink
@@ -51,7 +51,7 @@ class Visits:
         stats: What the page is told of the session.
     """
 
-    def __init__(self, arrivals: Handover[Arrival], controls: Controls, stats: LiveStats) -> None:
+    def __init__(self, arrivals: FrameQueue[Arrival], controls: Controls, stats: LiveStats) -> None:
         self._arrivals = arrivals
         self._controls = controls
         self._stats = stats
@@ -96,7 +96,7 @@ class Visits:
                 self._current = None
         return socket
 
-    def note(self, frame: WebFrame, made: Made) -> None:
+    def note(self, frame: WebFrame, made: ProcessedFrame) -> None:
         """Keeps what the page is told of the newest result; from any thread."""
         self._size = (made.image.shape[1], made.image.shape[0])
         self._faces = [
@@ -136,7 +136,7 @@ class _Visit:
     """
 
     def __init__(
-        self, page: str, socket: web.WebSocketResponse, arrivals: Handover[Arrival]
+        self, page: str, socket: web.WebSocketResponse, arrivals: FrameQueue[Arrival]
     ) -> None:
         self.page = page
         self.socket = socket

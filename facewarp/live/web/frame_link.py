@@ -19,7 +19,7 @@ import cv2
 from facewarp.errors import FacewarpError
 from facewarp.live.interfaces import CapturedFrame
 from facewarp.media.frames import Image
-from facewarp.media.image_decoding import read_frame
+from facewarp.media.images.decoding import read_frame
 
 TICKS_PER_S: Final = 90_000
 _JPEG_QUALITY = 88

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
-from facewarp.live.frame_queue import Handover
-from facewarp.live.interfaces import Controls, Made, Presenter, Work
+from facewarp.live.frame_queue import FrameQueue
+from facewarp.live.interfaces import Controls, FrameProcessor, Presenter, ProcessedFrame
 from facewarp.live.loop import LiveLoop, LiveReport
 from facewarp.live.timing import LiveStats, Timing
 from facewarp.live.web.frame_link import Arrival, SessionClock
@@ -86,7 +86,7 @@ class WebPage:
                 f"the web page needs {error.name}, which is not installed",
                 fix="Install it with: pip install 'facewarp[web]'",
             ) from error
-        self._arrivals: Handover[Arrival] = Handover(newest=True)
+        self._arrivals: FrameQueue[Arrival] = FrameQueue(drop_oldest=True)
         self._clock = SessionClock()
         self._server = WebServer(
             self._arrivals,
@@ -113,7 +113,7 @@ class WebPage:
             if frame is not None:
                 yield frame
 
-    def present(self, frame: Frame, made: Made, stats: LiveStats) -> None:
+    def present(self, frame: Frame, made: ProcessedFrame, stats: LiveStats) -> None:
         """Sends a result to the page that the frame came from, if it is still there."""
         self._server.present(frame, made)
 
@@ -133,7 +133,7 @@ class _StopOn:
         self._event = event
         self.loop: LiveLoop | None = None
 
-    def present(self, frame: Frame, made: Made, stats: LiveStats) -> None:
+    def present(self, frame: Frame, made: ProcessedFrame, stats: LiveStats) -> None:
         self.idle(stats)
 
     def idle(self, stats: LiveStats) -> None:
@@ -145,7 +145,7 @@ class _StopOn:
 
 
 def serve(
-    work: Work,
+    work: FrameProcessor,
     controls: Controls,
     *,
     host: str = "127.0.0.1",

@@ -15,9 +15,10 @@ from aiohttp import web
 from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
+from facewarp.face.effects.options import options_of
 from facewarp.live.interfaces import Controls
-from facewarp.live.web.access import Gate
-from facewarp.media.image_decoding import MAX_BYTES, read_photograph, read_texture
+from facewarp.live.web.access import AccessPolicy
+from facewarp.media.images.decoding import MAX_BYTES, read_photograph, read_texture
 from facewarp.version import __version__
 
 _TYPES: Final = {
@@ -41,7 +42,7 @@ class Routes:
         controls: What requests change.
     """
 
-    def __init__(self, gate: Gate, controls: Controls) -> None:
+    def __init__(self, gate: AccessPolicy, controls: Controls) -> None:
         self._gate = gate
         self._controls = controls
         self._files = _page_files()
@@ -124,12 +125,14 @@ class Routes:
         return web.Response(body=picture, content_type="image/png")
 
     def _answer(self, line: str | None = None) -> web.Response:
-        """What the page shows, after any change."""
+        """Answer with all that the page shows, after any change."""
+        choices = {name: list(of) for name, of in self._controls.choices().items()}
         return web.json_response(
             {
                 "version": __version__,
                 "settings": dict(self._controls.settings()),
-                "choices": {name: list(of) for name, of in self._controls.choices().items()},
+                "choices": choices,
+                "options": {effect: options_of(effect) for effect in choices.get("effect", ())},
                 "max_bytes": MAX_BYTES,
                 "line": line,
             }

@@ -12,10 +12,10 @@ from typing import Any
 from aiohttp import web
 
 from facewarp.errors import FacewarpError
-from facewarp.live.frame_queue import Handover
-from facewarp.live.interfaces import Controls, Made
+from facewarp.live.frame_queue import FrameQueue
+from facewarp.live.interfaces import Controls, ProcessedFrame
 from facewarp.live.timing import LiveStats
-from facewarp.live.web.access import Gate, is_loopback
+from facewarp.live.web.access import AccessPolicy, is_loopback
 from facewarp.live.web.aiortc_tuning import raised_bitrates
 from facewarp.live.web.connections import Visits
 from facewarp.live.web.frame_link import Arrival, WebFrame
@@ -45,7 +45,7 @@ class WebServer:
 
     def __init__(
         self,
-        arrivals: Handover[Arrival],
+        arrivals: FrameQueue[Arrival],
         controls: Controls,
         stats: LiveStats,
         *,
@@ -66,7 +66,7 @@ class WebServer:
         self._stats = stats
         self._host, self._port = host, port
         self._tls = None if certificate is None else _tls(*certificate)
-        self._gate = Gate(host, token, secure=certificate is not None)
+        self._gate = AccessPolicy(host, token, secure=certificate is not None)
         self._visits: Visits | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
@@ -102,7 +102,7 @@ class WebServer:
         """See `Visits.notice`."""
         return None if self._visits is None else self._visits.notice
 
-    def present(self, frame: Frame, made: Made) -> None:
+    def present(self, frame: Frame, made: ProcessedFrame) -> None:
         """Sends a result back to where its frame came from."""
         if isinstance(frame, WebFrame) and self._visits is not None:
             self._visits.note(frame, made)

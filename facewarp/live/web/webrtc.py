@@ -75,7 +75,7 @@ class PeerLink(Link):
         self._receiving: asyncio.Task[None] | None = None
         self._to_rgb: tuple[tuple[int, int], RGBReader] | None = None
         self._to_yuv: tuple[Color, YUVWriter] | None = None
-        self._colour = Color()
+        self._color = Color()
         self._is_closed = False
         self._peer.on("track", self._begin)
 
@@ -111,16 +111,16 @@ class PeerLink(Link):
         size = (picture.width, picture.height)
         if self._to_rgb is None or self._to_rgb[0] != size:
             self._to_rgb = size, RGBReader(size)
-        self._colour = Color.of(picture)
+        self._color = Color.of(picture)
         return self._to_rgb[1](picture)
 
     def deliver(self, image: Image, tick: int) -> None:
         """See `Link.deliver`."""
         if self._is_closed:
             return
-        colour = self._colour
-        if self._to_yuv is None or self._to_yuv[0] != colour:
-            self._to_yuv = colour, YUVWriter(colour)
+        color = self._color
+        if self._to_yuv is None or self._to_yuv[0] != color:
+            self._to_yuv = color, YUVWriter(color)
         height, width = image.shape[:2]
         if height % 2 or width % 2:
             image = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)

@@ -29,7 +29,7 @@ class Item:
     """A piece of text in a bar, with a dot before it if it has a colour for one."""
 
     text: str
-    colour: Color = INK
+    color: Color = INK
     dot: Color | None = None
     bold: bool = False
 
@@ -138,7 +138,7 @@ def bar(items: tuple[Item, ...], em_px: int) -> Overlay:
             mark = disc(_dot_px(em_px))
             put(overlay, mark, x, (height - mark.shape[0] + em_px // 10) // 2, item.dot)
             x += round(0.95 * em_px)
-        write(overlay, item.text, x, y, em_px, item.colour, item.bold)
+        write(overlay, item.text, x, y, em_px, item.color, item.bold)
         x = start + _width(item, em_px) + between
     overlay.flags.writeable = False
     return overlay
@@ -190,7 +190,7 @@ def _shortened(item: Item, em_px: int, width: int) -> Item:
     text, keep = item.text, len(item.text)
     while keep > 8 and bar((item,), em_px).shape[1] > width:
         keep -= 4
-        item = Item(f"{text[: keep // 2]} ... {text[-(keep // 2) :]}", item.colour, item.dot)
+        item = Item(f"{text[: keep // 2]} ... {text[-(keep // 2) :]}", item.color, item.dot)
     return item
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from facewarp.drawing.compositing import blend
 from facewarp.drawing.text import em_of
-from facewarp.live.interfaces import Actions, Controls, Made, Record
+from facewarp.live.interfaces import Actions, Controls, ProcessedFrame, Record
 from facewarp.live.timing import LiveStats
 from facewarp.live.window.display import check_display
 from facewarp.live.window.help_card import fitting_em, help_card
@@ -51,7 +51,7 @@ class Window:
         self._is_open = self._was_closed = False
         self._fullscreen = False
 
-    def present(self, frame: Frame, made: Made, stats: LiveStats) -> None:
+    def present(self, frame: Frame, made: ProcessedFrame, stats: LiveStats) -> None:
         """See `Presenter.present`."""
         self._image, self._records = made.image, tuple(made.records)
         self._update(stats)

@@ -97,11 +97,11 @@ class RGBReader:
 
 
 class YUVWriter:
-    """RGB to limited-range yuv420p pictures with the tags of `colour`."""
+    """RGB to limited-range yuv420p pictures with the tags of `color`."""
 
-    def __init__(self, colour: Color) -> None:
-        self._colour = colour
-        self._from_rgb = _from_rgb_matrix(colour.matrix, is_full=False)
+    def __init__(self, color: Color) -> None:
+        self._color = color
+        self._from_rgb = _from_rgb_matrix(color.matrix, is_full=False)
 
     def __call__(self, image: Image) -> av.VideoFrame:
         """From (H, W, 3) uint8 RGB of even size; the image is only read."""
@@ -112,16 +112,16 @@ class YUVWriter:
         fine, coarse = (cv2.transform(rgb, self._from_rgb) for rgb in (image, half))
         for channel, plane in enumerate(picture.planes):
             _pixels(plane)[:] = cv2.extractChannel(coarse if channel else fine, channel)
-        picture.colorspace = self._colour.matrix
+        picture.colorspace = self._color.matrix
         picture.color_range = ColorRange.MPEG
         return picture
 
     def tag(self, codec: av.VideoCodecContext) -> None:
         """Writes the tags into an encoder that is not open yet."""
         codec.color_range = ColorRange.MPEG
-        codec.colorspace = self._colour.matrix
-        codec.color_primaries = self._colour.primaries
-        codec.color_trc = self._colour.transfer
+        codec.colorspace = self._color.matrix
+        codec.color_primaries = self._color.primaries
+        codec.color_trc = self._color.transfer
 
 
 def description_of(picture: av.VideoFrame) -> str | None:

@@ -54,13 +54,13 @@ class Deinterlacer:
 
     def _new_graph(self, picture: av.VideoFrame) -> Graph:
         base = f"{self._time_base.numerator}/{self._time_base.denominator}"
-        colours = f"colorspace={int(picture.colorspace)}:range={int(picture.color_range)}"
+        colors = f"colorspace={int(picture.colorspace)}:range={int(picture.color_range)}"
         size = f"{picture.width}x{picture.height}"
         graph = Graph()
         steps = [
             graph.add(
                 "buffer",
-                f"video_size={size}:pix_fmt={picture.format.name}:time_base={base}:{colours}",
+                f"video_size={size}:pix_fmt={picture.format.name}:time_base={base}:{colors}",
             ),
             graph.add("bwdif", mode="send_frame", parity="auto", deint="interlaced"),
             graph.add("settb", base),

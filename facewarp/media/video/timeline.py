@@ -162,7 +162,7 @@ class Timeline:
                     self._key_times.append(shown - float(self.origin))
                     self._key_positions.append(packet.position)
         for stream, marks in self._marks.items():
-            marks.around = [_neighbours(places[stream], mark) for mark in marks.positions]
+            marks.around = [_neighbors(places[stream], mark) for mark in marks.positions]
         if video in ends:
             self.duration_s = shown_until - float(self.origin)
 
@@ -210,7 +210,7 @@ def is_discontinuous(container: InputContainer) -> bool:
     return bool(container.format.flags & flag) or container.format.name == "flv"
 
 
-def _neighbours(positions: list[int], mark: int) -> tuple[int, int]:
+def _neighbors(positions: list[int], mark: int) -> tuple[int, int]:
     """The bytes of the packets around a joint; decoders that work ahead tell errors later."""
     place = positions.index(mark)
     first, last = max(0, place - _BEFORE_JOINT), min(len(positions) - 1, place + _AFTER_JOINT)

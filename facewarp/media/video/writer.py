@@ -68,9 +68,9 @@ class VideoWriter(Output):
         self._size = size or (like.size if like else (0, 0))
         self._rate = Fraction(fps).limit_denominator(1001) if fps else _rate_of(like)
         self._orientation = Orientation()
-        colour = Color()
+        color = Color()
         if self._like:
-            colour = self._like.colour
+            color = self._like.color
             if self._size == self._like.size:
                 self._orientation = self._like.orientation
         width, height = self._size
@@ -78,7 +78,7 @@ class VideoWriter(Output):
         self._stored_size = self._orientation.turned_size((width + width % 2, height + height % 2))
         self._encoder = choose_encoder(target.suffix.lower(), self._stored_size, self._rate)
         self._time_base = self._encoder.time_base(like.time_base if like else Fraction(1, 90_000))
-        self._to_yuv = YUVWriter(colour)
+        self._to_yuv = YUVWriter(color)
         self._held: av.VideoFrame | None = None
         self._last_pts: int | None = None
         self._shift: float | None = None if like and like.start is not None else 0.0

@@ -4,8 +4,8 @@ import torch
 
 from facewarp.cardiac.motion.cycle_registration import (
     Motion,
-    reconcile,
-    round_trip_mm,
+    inverse_consistency_mm,
+    make_inverse_consistent,
     segment,
     track,
 )
@@ -22,15 +22,15 @@ MIDDLE = (slice(3, -3), slice(8, -8), slice(8, -8))
 def swell(amount):
     """A smooth field that draws things to the middle, voxels ``(1, 3, ...)``."""
     where = pixel_grid(SHAPE)
-    centre = torch.tensor([12.5, 13.5, 4.5]).view(1, 3, 1, 1, 1)
+    center = torch.tensor([12.5, 13.5, 4.5]).view(1, 3, 1, 1, 1)
     scale = torch.tensor([7.0, 7.0, 5.0]).view(1, 3, 1, 1, 1)
-    away = where - centre
+    away = where - center
     return amount * away * torch.exp(-((away / scale) ** 2).sum(1, keepdim=True))
 
 
 def motion_of(outs, backs, ed=0):
     outs, backs = (np.concatenate([f.numpy() for f in fields]) for fields in (outs, backs))
-    return Motion(GRID, outs, backs, ed, round_trip_mm(outs, backs, GRID))
+    return Motion(GRID, outs, backs, ed, inverse_consistency_mm(outs, backs, GRID))
 
 
 def test_a_constant_error_of_the_model_cancels():
@@ -38,9 +38,9 @@ def test_a_constant_error_of_the_model_cancels():
     out = swell(-0.3)
     back = invert(out)[0]
     bias = torch.tensor([1.0, -0.5, 0.0]).view(1, 3, 1, 1, 1)
-    before = round_trip_mm((out + bias).numpy(), (back + bias).numpy(), GRID)
-    found_out, found_back = reconcile(out + bias, back + bias)
-    after = round_trip_mm(found_out.numpy(), found_back.numpy(), GRID)
+    before = inverse_consistency_mm((out + bias).numpy(), (back + bias).numpy(), GRID)
+    found_out, found_back = make_inverse_consistent(out + bias, back + bias)
+    after = inverse_consistency_mm(found_out.numpy(), found_back.numpy(), GRID)
     assert before[0][MIDDLE].mean() > 5
     assert after[0][MIDDLE].mean() < 0.1
     error = (found_out - out).norm(dim=1)[0].numpy()
@@ -50,37 +50,37 @@ def test_a_constant_error_of_the_model_cancels():
 def test_fields_that_agree_stay_as_they_are():
     out = swell(-0.3)
     back = invert(out)[0]
-    found = reconcile(out, back)
+    found = make_inverse_consistent(out, back)
     assert (found[0] - out).abs().max() < 0.1
     assert (found[1] - back).abs().max() < 0.1
 
 
 def test_where_a_field_folds_it_is_left_alone():
     out = swell(-2.5)
-    assert torch.isfinite(reconcile(out, swell(0.5))[0]).all()
+    assert torch.isfinite(make_inverse_consistent(out, swell(0.5))[0]).all()
 
 
 def test_a_loop_of_exact_fields_closes_and_errors_pile_up():
     outs = [swell(a) for a in (0.0, -0.1, -0.3, -0.2)]
     backs = [invert(out)[0] for out in outs]
-    assert motion_of(outs, backs).loop_mm()[MIDDLE].mean() < 0.4  # a tenth of a voxel
+    assert motion_of(outs, backs).cycle_drift_mm()[MIDDLE].mean() < 0.4  # a tenth of a voxel
     bias = torch.tensor([0.1, 0.0, 0.0]).view(1, 3, 1, 1, 1)
     wrong = motion_of(outs, [backs[0], *(back + bias for back in backs[1:])])
-    assert wrong.loop_mm()[MIDDLE].mean() == pytest.approx(3 * 0.1 * 3.6, rel=0.05)
-    assert wrong.round_trip_mm()[1][MIDDLE].mean() == pytest.approx(0.1 * 3.6, rel=0.05)
+    assert wrong.cycle_drift_mm()[MIDDLE].mean() == pytest.approx(3 * 0.1 * 3.6, rel=0.05)
+    assert wrong.inverse_consistency_mm()[1][MIDDLE].mean() == pytest.approx(0.1 * 3.6, rel=0.05)
 
 
 def test_the_loop_starts_and_ends_at_end_diastole_wherever_that_is():
     outs = [swell(a) for a in (-0.2, 0.0, -0.1)]
     backs = [invert(out)[0] for out in outs]
-    assert motion_of(outs, backs, ed=1).loop_mm()[MIDDLE].mean() < 0.4
+    assert motion_of(outs, backs, ed=1).cycle_drift_mm()[MIDDLE].mean() < 0.4
 
 
 def test_the_jacobian_tells_the_change_of_volume():
     still, shrunk = motion_of([swell(0.0), swell(-0.3)], [swell(0.0)] * 2).jacobian()
     np.testing.assert_allclose(still, 1.0, atol=1e-6)
-    centre = shrunk[4, 13, 12]
-    assert centre == pytest.approx(0.7**3, rel=0.1)
+    center = shrunk[4, 13, 12]
+    assert center == pytest.approx(0.7**3, rel=0.1)
 
 
 class Shifting:
@@ -115,7 +115,7 @@ def test_every_phase_is_registered_with_end_diastole_both_ways():
     assert not motion.to_ed[2].any()
     inner = motion.from_ed[:, 0][(slice(None), *MIDDLE)]
     np.testing.assert_allclose(inner.mean(axis=(1, 2, 3)), [2, -2, 0, 2], atol=0.05)
-    np.testing.assert_allclose(motion.unreconciled_mm[0][MIDDLE], 0.8 * 3.6, rtol=1e-3)
+    np.testing.assert_allclose(motion.inverse_consistency_raw_mm[0][MIDDLE], 0.8 * 3.6, rtol=1e-3)
 
 
 def test_fields_carry_images_between_phases():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from facewarp.cardiac.io.volume import Volume
-from facewarp.cardiac.motion.heart_roi import find_window, stack_window
+from facewarp.cardiac.motion.heart_roi import find_heart_roi, stack_roi
 from facewarp.cardiac.parts import PART_NAMES
 from facewarp.core.config import ModelConfig
 from facewarp.errors import FacewarpError
@@ -31,26 +31,26 @@ class SeesBright:
         return torch.cat([1 - heart, heart * 0.2, heart * 0.3, heart * 0.5], 1)
 
 
-def chest(shape, spacing, centre_mm, radius_mm=40.0, affine=None):
+def chest(shape, spacing, center_mm, radius_mm=40.0, affine=None):
     """A bright ball in a dim chest; the centre in mm from the stack's middle."""
     z, y, x = np.indices(shape)
     middle = (np.array(shape[::-1]) - 1) / 2
     away = [
         (axis - m) * s - c
-        for axis, m, s, c in zip((x, y, z), middle, spacing, centre_mm, strict=True)
+        for axis, m, s, c in zip((x, y, z), middle, spacing, center_mm, strict=True)
     ]
     data = np.where(sum(a**2 for a in away) < radius_mm**2, 1.0, 0.2).astype(np.float32)
     matrix = np.diag([-spacing[0], -spacing[1], spacing[2], 1.0]) if affine is None else affine
     return Volume(data[None], matrix, None, (), nib.Nifti1Header(), "chest.nii.gz")
 
 
-@pytest.mark.parametrize("centre_mm", [(0, 0), (55, -40), (-90, 80), (130, 0)])
-def test_a_heart_is_found_off_the_middle(centre_mm):
-    volume = chest((10, 230, 240), (1.5, 1.5, 10.0), (*centre_mm, 0.0))
-    grid = find_window(SeesBright(), volume)
+@pytest.mark.parametrize("center_mm", [(0, 0), (55, -40), (-90, 80), (130, 0)])
+def test_a_heart_is_found_off_the_middle(center_mm):
+    volume = chest((10, 230, 240), (1.5, 1.5, 10.0), (*center_mm, 0.0))
+    grid = find_heart_roi(SeesBright(), volume)
     middle = grid.to_volume @ [(grid.shape[2] - 1) / 2, (grid.shape[1] - 1) / 2, 0, 1]
     found = (middle[:2] - (np.array([240, 230]) - 1) / 2) * 1.5
-    np.testing.assert_allclose(found, centre_mm, atol=4.0)
+    np.testing.assert_allclose(found, center_mm, atol=4.0)
     assert grid.shape[0] == 12  # ten slices and one beyond each end
     assert grid.shape[1:] == (96, 96)  # 80 mm and a margin
     assert grid.inside.any(axis=(1, 2)).sum() == 10
@@ -59,20 +59,20 @@ def test_a_heart_is_found_off_the_middle(centre_mm):
 def test_a_large_heart_gets_a_larger_window_up_to_the_models():
     for radius, size in ((70, 112), (95, 128)):
         volume = chest((12, 200, 200), (1.8, 1.8, 10.0), (0, 0, 0), radius)
-        assert find_window(SeesBright(), volume).shape[1:] == (size, size)
+        assert find_heart_roi(SeesBright(), volume).shape[1:] == (size, size)
 
 
 def test_the_largest_of_several_bright_things_is_the_heart():
     volume = chest((10, 200, 200), (1.5, 1.5, 10.0), (-30, 10, 0), 35)
     volume.data[:, 3:6, 5:15, 5:15] = 1.0
-    grid = find_window(SeesBright(), volume)
+    grid = find_heart_roi(SeesBright(), volume)
     middle = grid.to_volume @ [(grid.shape[2] - 1) / 2, (grid.shape[1] - 1) / 2, 0, 1]
     np.testing.assert_allclose((middle[:2] - 99.5) * 1.5, (-30, 10), atol=4.0)
 
 
 def test_thin_slices_are_all_in_the_window():
     volume = chest((60, 100, 100), (1.8, 1.8, 2.0), (0, 0, 0))
-    grid = find_window(SeesBright(), volume)
+    grid = find_heart_roi(SeesBright(), volume)
     ends = [grid.from_volume @ [50, 50, z, 1] for z in (0, 59)]
     assert all(0 <= end[2] <= grid.shape[0] - 1 for end in ends)
 
@@ -82,7 +82,7 @@ def test_a_window_is_one_that_a_coarser_network_can_be_laid_on():
     model.config = replace(model.config, field_shape=(16, 32, 32))
     for slices in (50, 52, 53):
         volume = chest((slices, 100, 100), (1.8, 1.8, 10.0), (0, 0, 0))
-        shape = find_window(model, volume).shape
+        shape = find_heart_roi(model, volume).shape
         model.config.on_grid(shape)
         assert slices + 2 <= shape[0] < slices + 2 + 4
 
@@ -90,17 +90,17 @@ def test_a_window_is_one_that_a_coarser_network_can_be_laid_on():
 def test_without_a_heart_the_file_is_named():
     volume = chest((10, 100, 100), (1.8, 1.8, 10.0), (0, 0, 0), radius_mm=8.0)
     with pytest.raises(FacewarpError, match=r"no heart here \(chest"):
-        find_window(SeesBright(), volume)
+        find_heart_roi(SeesBright(), volume)
 
 
 def test_a_face_model_is_refused():
     volume = chest((10, 100, 100), (1.8, 1.8, 10.0), (0, 0, 0))
     with pytest.raises(FacewarpError, match="kind 'face'"):
-        find_window(SeesBright(kind="face"), volume)
+        find_heart_roi(SeesBright(kind="face"), volume)
 
 
 def test_a_window_of_given_depth():
     volume = chest((10, 100, 100), (1.8, 1.8, 10.0), (0, 0, 0))
-    grid = stack_window(volume, (96, 96), (1.8, 1.8, 10.0), (40.0, 50.0, 0.0), depth=16)
+    grid = stack_roi(volume, (96, 96), (1.8, 1.8, 10.0), (40.0, 50.0, 0.0), depth=16)
     assert grid.shape == (16, 96, 96)
     assert grid.inside.any(axis=(1, 2)).sum() == 10

@@ -13,10 +13,10 @@ from facewarp.cardiac.parts import HeartPart
 SPACING = (1.5, 1.5, 10.0)
 
 
-def tube(radii, size=60, centre=(29.3, 30.1)):
+def tube(radii, size=60, center=(29.3, 30.1)):
     """Discs of a cavity and its wall, one radius (px) a slice."""
     y, x = np.indices((size, size))
-    distance = np.hypot(x - centre[0], y - centre[1])
+    distance = np.hypot(x - center[0], y - center[1])
     labels = np.zeros((len(radii), size, size), np.uint8)
     for z, radius in enumerate(radii):
         labels[z][distance <= radius + 6] = HeartPart.MYOCARDIUM
@@ -62,8 +62,8 @@ def test_small_motions_move_outlines_by_less_than_a_voxel():
     areas = []
     for shrink in (1.0, 1.01, 1.02, 1.03, 1.04):
         where = places(labels.shape)
-        for axis, centre in ((0, 29.3), (1, 30.1)):
-            where[axis] = centre + (where[axis] - centre) * shrink
+        for axis, center in ((0, 29.3), (1, 30.1)):
+            where[axis] = center + (where[axis] - center) * shrink
         areas.append((carry_labels(depths, where)[1] == HeartPart.LV).sum())
     expected = np.pi * 14.0**2 / np.array([1.0, 1.01, 1.02, 1.03, 1.04]) ** 2
     np.testing.assert_allclose(areas, expected, rtol=0.03)

@@ -6,7 +6,7 @@ import pytest
 from scipy import ndimage
 
 from facewarp.cardiac.io.volume import Volume
-from facewarp.cardiac.motion.model_grid import ModelGrid, model_input, normalise, short_axis_order
+from facewarp.cardiac.motion.model_grid import ModelGrid, model_input, normalize, short_axis_order
 
 ISO = (9, 24, 20)  # D, H, W
 
@@ -138,9 +138,9 @@ def test_resized_and_part_grids_are_the_same_place(rng, tmp_path):
     grid = ModelGrid.around(volume, (8, 32, 32))
     half = grid.resized((8, 16, 16))
     assert half.spacing_mm == (3.6, 3.6, 10.0)
-    centre = np.array([15.5, 15.5, 3.5, 1.0])
+    center = np.array([15.5, 15.5, 3.5, 1.0])
     np.testing.assert_allclose(
-        half.to_volume @ [7.5, 7.5, 3.5, 1.0], grid.to_volume @ centre, atol=1e-9
+        half.to_volume @ [7.5, 7.5, 3.5, 1.0], grid.to_volume @ center, atol=1e-9
     )
     box = (slice(None), slice(5, 30), slice(11, 37))
     values = rng.standard_normal(half.shape)
@@ -149,14 +149,14 @@ def test_resized_and_part_grids_are_the_same_place(rng, tmp_path):
     )
 
 
-def test_grey_values_become_0_to_1_of_what_is_inside(rng):
+def test_gray_values_become_0_to_1_of_what_is_inside(rng):
     data = rng.uniform(50, 150, (3, 4, 30, 30)).astype(np.float32)
     inside = np.ones((4, 30, 30), bool)
     inside[0] = False
-    scaled = normalise(np.where(inside, data, 0), inside)
+    scaled = normalize(np.where(inside, data, 0), inside)
     assert scaled.min() == 0
     assert scaled.max() == 1
     assert not scaled[:, 0].any()
     assert abs(np.median(scaled[:, 1:]) - 0.5) < 0.05
-    np.testing.assert_allclose(normalise(3 * data + 7), normalise(data), atol=1e-5)
-    assert not normalise(np.full((2, 3, 3), 7.0, np.float32)).any()
+    np.testing.assert_allclose(normalize(3 * data + 7), normalize(data), atol=1e-5)
+    assert not normalize(np.full((2, 3, 3), 7.0, np.float32)).any()

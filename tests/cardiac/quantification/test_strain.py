@@ -173,7 +173,7 @@ def test_segments_are_where_their_names_say(turn):
     wall = find_wall(annulus(grid), grid)
     segments = aha_segments(wall)
     assert segments.model == "16 of AHA's 17 segments"
-    middle = wall.points_mm((wall.inner_mm + wall.outer_mm) / 2)[..., :2] - wall.centres_mm[:, None]
+    middle = wall.points_mm((wall.inner_mm + wall.outer_mm) / 2)[..., :2] - wall.centers_mm[:, None]
     for number, name in SEGMENT_NAMES.items():
         x, y = middle[segments.ids == number].mean(axis=0)
         assert ("anter" in name) == (y < -5), name

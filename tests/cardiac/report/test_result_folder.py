@@ -131,9 +131,9 @@ def test_pictures_show_outlines(result, folder):
     assert movie.info["loop"] == 0
     frame = np.asarray(movie.convert("RGB")).astype(int)
     for picture in (sheet, frame):
-        for colour in PART_COLORS[1:].astype(int):
-            near = (np.abs(picture - colour).max(axis=-1) < 25).sum()
-            assert near > 100, colour
+        for color in PART_COLORS[1:].astype(int):
+            near = (np.abs(picture - color).max(axis=-1) < 25).sum()
+            assert near > 100, color
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,7 +22,9 @@ import facewarp.live.capture.camera_source as camera_source
 from facewarp.cli.app import app, load_command
 from facewarp.cli.faces import live_session
 from facewarp.errors import FacewarpError
+from facewarp.face.tracking.record import record_of
 from facewarp.live.capture.camera import Camera, Mode
+from facewarp.live.interfaces import ProcessedFrame
 from facewarp.media.sources import read_video
 
 
@@ -53,7 +56,7 @@ class StandIn:
             landmarks=np.full((68, 2), 7.0), folds_percent=0.0,
         )  # fmt: skip
         seconds = {"detect": 0.001, "register": 0.002, "render": 0.003}
-        return SimpleNamespace(image=frame.image // 2, faces=[face], seconds=seconds)
+        return ProcessedFrame(frame.image // 2, [record_of(frame, face)], seconds, [face])
 
     def __enter__(self):
         return self
@@ -112,6 +115,42 @@ def test_every_frame_of_a_file_is_worked_on_and_accounted_for(talk, looks, folde
     assert sorted(os.listdir()) == ["out.mp4", "times.jsonl"]
 
 
+@pytest.fixture
+def half_a_clip(make_clip, folder):
+    """The address of a video of which the server sends a part, under the length of the whole."""
+    content = make_clip(
+        frames=50, options={"g": "5", "crf": "5"}, container_options={"movflags": "+faststart"}
+    ).read_bytes()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[: len(content) // 2])
+
+        def log_message(self, *arguments):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/clip.mp4"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_stream_that_breaks_off_fails_the_command_and_keeps_the_recording(half_a_clip, looks):
+    result = run("--source", half_a_clip, "--headless", "--record", "out.mp4", "--json")
+    account = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert "the stream broke off before its end" in f"{result.exception} {result.stderr}"
+    assert account["truncated"]
+    assert not account["stopped"]
+    assert "broke off" in account["notes"][0]
+    assert len(list(read_video("out.mp4"))) == account["presented"] > 3
+
+
 def test_people_read_speed_delays_and_files(talk, looks, folder):
     result = run("--source", talk, "--headless", "--realtime", "--record", "out.mp4")
     assert result.exit_code == 0
@@ -164,7 +203,7 @@ def test_cameras_are_mirrored_and_files_are_not_if_not_said(talk, monkeypatch):
 
     import facewarp.live.face_pipeline
 
-    monkeypatch.setattr(facewarp.live.face_pipeline, "Look", look)
+    monkeypatch.setattr(facewarp.live.face_pipeline, "FacePipeline", look)
     assert run("--source", talk, "--headless").exit_code == 1
     assert run("--source", talk, "--headless", "--mirror").exit_code == 1
     assert [settings["mirror"] for settings in seen] == [False, True]
@@ -185,6 +224,9 @@ class Capture:
     def set(self, what, value):
         return True
 
+    def get(self, what):
+        return 0.0
+
     def grab(self):
         time.sleep(0.01)
         return True
@@ -200,7 +242,8 @@ class Capture:
 
 
 @pytest.fixture
-def two_cameras(monkeypatch):
+def two_cameras(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     listed = [Camera(0, "Logitech BRIO", "V4L2"), Camera(2, "Logitech C920", "V4L2")]
     monkeypatch.setattr(camera_source, "list_cameras", lambda **options: listed)
     monkeypatch.setitem(camera_source.CameraSource.__init__.__kwdefaults__, "opener", Capture)

@@ -6,7 +6,7 @@ import pytest
 
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.effects.canonical import CANONICAL_SHAPE, canonical_view
-from facewarp.face.effects.displacement_field import Field, displacement_colours
+from facewarp.face.effects.displacement_field import Field, displacement_colors
 from facewarp.face.effects.factory import make_effect
 
 FRAME = (480, 640)
@@ -28,10 +28,10 @@ def test_folds_are_red_and_only_there(template, face_at):
     assert 38 * 59 <= red.sum() <= 43 * 61
 
 
-def test_displacement_colours_tell_direction_and_length():
+def test_displacement_colors_tell_direction_and_length():
     field = np.zeros((2, 1, 4), np.float32)
     field[:, 0] = np.array([[24, 0], [-24, 0], [6, 0], [0, 0]]).T
-    right, left, short, none = displacement_colours(field, 24.0)[0].astype(int)
+    right, left, short, none = displacement_colors(field, 24.0)[0].astype(int)
     assert right[0] > 200 > 60 > right[1]  # red
     assert left[1] > 200
     assert left[2] > 200  # cyan

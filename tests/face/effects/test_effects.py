@@ -13,7 +13,7 @@ from facewarp.face.effects.factory import EFFECTS, make_effect
 from facewarp.face.effects.labels import Labels
 from facewarp.face.effects.style import STYLE_SHAPE, StyleFace
 from facewarp.face.effects.texture import Texture
-from facewarp.face.rendering.color_transfer import PartColours
+from facewarp.face.rendering.color_transfer import PartColors
 
 HEIGHT, WIDTH = CROP_SHAPE
 FRAME = (480, 640)
@@ -34,9 +34,9 @@ def centroid(image):
     return np.array([(x * weight).sum(), (y * weight).sum()]) / weight.sum()
 
 
-def solid_texture(colour, k=2):
+def solid_texture(color, k=2):
     rgba = np.zeros((HEIGHT * k, WIDTH * k, 4), np.uint8)
-    rgba[...] = (*colour, 255)
+    rgba[...] = (*color, 255)
     rgba[0, 0, 3] = 254  # not opaque everywhere: stays uncut
     return rgba
 
@@ -47,7 +47,7 @@ def plain_style():
     picture[...] = (60, 190, 90)
     picture[:, ::8] = (20, 90, 40)
     mean, spread = np.full((4, 3), (60.0, -40.0, 30.0)), np.full((4, 3), 9.0)
-    return StyleFace("stripes", picture, PartColours(mean, spread, np.full(4, True)), 0.9)
+    return StyleFace("stripes", picture, PartColors(mean, spread, np.full(4, True)), 0.9)
 
 
 def build(name, **options):
@@ -199,7 +199,7 @@ def test_an_opaque_picture_is_cut_to_the_face(template, face_at):
     np.testing.assert_array_equal(out[corner[1], corner[0]], 100)
 
 
-def test_labels_have_their_parts_colours(template, face_at):
+def test_labels_have_their_parts_colors(template, face_at):
     face = face_at(side=200)
     frame = np.full((*FRAME, 3), 128, np.uint8)
     out = Labels(annotate=False)(frame, [face], template).astype(int)

@@ -73,9 +73,7 @@ def test_an_effect_that_fails_says_where(frame, face_at, template):
     def failing(picture, face, template):
         raise KeyError("nose")
 
-    with pytest.raises(
-        FacewarpError, match=r"'failing' failed: KeyError.*test_user_effects\.py:\d"
-    ):
+    with pytest.raises(FacewarpError, match=r"'failing' failed: KeyError.*test_plugins\.py:\d"):
         facewarp.make_effect("failing")(frame, [face_at()], template)
 
 

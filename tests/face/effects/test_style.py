@@ -7,8 +7,9 @@ import pytest
 
 from facewarp.errors import FacewarpError
 from facewarp.face.effects.factory import make_effect, note_of
-from facewarp.face.effects.style import STYLE_MODES, Style, StyleFace, list_styles, shipped_style
-from facewarp.face.rendering.color_transfer import PartColours, coarse_map, colour_map, lab, rgb
+from facewarp.face.effects.options import STYLE_MODES
+from facewarp.face.effects.style import Style, StyleFace, list_styles, shipped_style
+from facewarp.face.rendering.color_transfer import PartColors, coarse_map, color_map, lab, rgb
 from facewarp.face.rendering.screened_poisson import ScreenedPoisson
 
 
@@ -24,7 +25,7 @@ def seen(template, face_at):
     import cv2
 
     matrix = face.crop.matrix
-    frame = cv2.warpAffine(template.colour, matrix, (640, 480), borderMode=cv2.BORDER_REPLICATE)
+    frame = cv2.warpAffine(template.color, matrix, (640, 480), borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(frame, np.uint8), face
 
 
@@ -63,16 +64,16 @@ def test_the_solution_solves_it(rng):
     np.testing.assert_allclose((v - 9 * lap)[mask], d[mask], atol=1e-3)
 
 
-def test_colours_get_the_mean_and_spread_that_are_wanted(template, rng):
+def test_colors_get_the_mean_and_spread_that_are_wanted(template, rng):
     parts = template.probabilities[:, ::2, ::2]
     picture = np.asarray(rng.normal((60, 5, 5), (8, 4, 4), (160, 130, 3)), np.float32)
-    before = PartColours.of(picture, parts)
-    wanted = PartColours(before.mean + (0, 20, -10), 1.3 * before.spread, before.is_seen)
-    gain, offset = colour_map(before, wanted, parts)
-    after = PartColours.of(gain * picture + offset, parts)
+    before = PartColors.of(picture, parts)
+    wanted = PartColors(before.mean + (0, 20, -10), 1.3 * before.spread, before.is_seen)
+    gain, offset = color_map(before, wanted, parts)
+    after = PartColors.of(gain * picture + offset, parts)
     np.testing.assert_allclose(after.mean[:, 1:], wanted.mean[:, 1:], atol=2.0)
     np.testing.assert_allclose(after.spread[0], wanted.spread[0], rtol=0.1)
-    same = colour_map(before, before, parts)
+    same = color_map(before, before, parts)
     np.testing.assert_allclose(same[0], 1, atol=1e-4)
     np.testing.assert_allclose(same[1], 0, atol=1e-3)
 
@@ -97,12 +98,12 @@ def test_a_map_by_no_field_is_the_plane_itself(template):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", STYLE_MODES)
-def test_a_style_changes_colour_or_detail_or_both(mode, bronze, seen, template):
+def test_a_style_changes_color_or_detail_or_both(mode, bronze, seen, template):
     frame, face = seen
     out = Style(bronze, mode, annotate=False)(frame, [face], template)
     before, after = (on_skin(p, face, template).mean(0) for p in (frame, out))
-    towards = np.linalg.norm((after - bronze.colours.mean[0])[1:])
-    away = np.linalg.norm((before - bronze.colours.mean[0])[1:])
+    towards = np.linalg.norm((after - bronze.colors.mean[0])[1:])
+    away = np.linalg.norm((before - bronze.colors.mean[0])[1:])
     if mode == "texture":
         assert np.linalg.norm((after - before)[1:]) < 0.6 * away  # colours on the whole stay
     else:
@@ -145,6 +146,6 @@ def test_what_gives_no_style_is_told(tmp_path, template):
 
 
 def replace_nothing(template):
-    colours = PartColours(np.zeros((4, 3)), np.ones((4, 3)), np.full(4, True))
-    style = StyleFace("nothing", np.zeros((640, 520, 3), np.uint8), colours, 1.0)
+    colors = PartColors(np.zeros((4, 3)), np.ones((4, 3)), np.full(4, True))
+    style = StyleFace("nothing", np.zeros((640, 520, 3), np.uint8), colors, 1.0)
     return replace(style, name="something")

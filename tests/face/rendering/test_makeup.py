@@ -14,8 +14,8 @@ def test_a_look_may_be_changed_part_by_part():
     look = parse_look("makeup+lips=#102030:0.25+blush=off+liner=0.5+freckles=black")
     assert look["lips"] == Makeup((16, 32, 48), 0.25)
     assert look["blush"].strength == 0
-    assert look["liner"] == Makeup(LOOKS["makeup"]["liner"].colour, 0.5)
-    assert look["freckles"].colour == (0, 0, 0)
+    assert look["liner"] == Makeup(LOOKS["makeup"]["liner"].color, 0.5)
+    assert look["freckles"].color == (0, 0, 0)
     assert look["shadow"] == LOOKS["makeup"]["shadow"]
     assert "contour" not in look
 
@@ -37,7 +37,7 @@ def test_what_is_no_makeup_is_refused(spec, says):
         parse_look(spec)
 
 
-def test_strength_and_colour_are_those_asked_for():
+def test_strength_and_color_are_those_asked_for():
     mask = part_masks()["lips"]
     rgba = made_up({"lips": Makeup((200, 10, 20), 0.5)})
     full = mask == mask.max()
@@ -71,5 +71,5 @@ def test_looks_are_textures_that_keep_the_light(template, frame, face_at):
     assert redder[y, x, 0] - redder[y, x, 1] > 15
     # Light and dark of the frame stay: what was brighter is brighter.
     ys, xs = np.nonzero(np.abs(redder).sum(-1) > 20)
-    grey = frame[ys, xs].mean(1), out[ys, xs].mean(1)
-    assert np.corrcoef(*grey)[0, 1] > 0.3
+    gray = frame[ys, xs].mean(1), out[ys, xs].mean(1)
+    assert np.corrcoef(*gray)[0, 1] > 0.3

@@ -120,7 +120,7 @@ def test_palettes_and_their_transparency_are_read(tmp_path):
         (np.zeros((HEIGHT, WIDTH), np.uint16), "I;16"),
     ],
 )
-def test_grey_files_are_refused(tmp_path, array, mode):
+def test_gray_files_are_refused(tmp_path, array, mode):
     path = saved(tmp_path, array, mode)
     with pytest.raises(FacewarpError, match=r"RGBA or RGB.*grey.*own\.png"):
         load_texture(path)

@@ -68,7 +68,7 @@ def test_a_template_survives_its_file(average, tmp_path):
     loaded = Template.load(path)
     assert (loaded.name, loaded.origin) == (average.name, average.origin)
     np.testing.assert_array_equal(loaded.image, average.image)
-    np.testing.assert_array_equal(loaded.colour, average.colour)
+    np.testing.assert_array_equal(loaded.color, average.color)
     np.testing.assert_array_equal(loaded.landmarks, average.landmarks)
     np.testing.assert_array_equal(loaded.labels, average.labels)
     np.testing.assert_array_equal(loaded.triangles, average.triangles)
@@ -227,7 +227,7 @@ def test_the_average_mesh_is_symmetric(average):
 
 def test_the_average_is_its_own_mirror_image(average):
     assert np.abs(average.image.astype(int) - average.image[:, ::-1]).max() <= 1
-    assert np.abs(average.colour.astype(int) - average.colour[:, ::-1]).max() <= 1
+    assert np.abs(average.color.astype(int) - average.color[:, ::-1]).max() <= 1
     mirrored = average.probabilities[MIRROR_PARTS][..., ::-1]
     np.testing.assert_allclose(average.probabilities, mirrored, atol=0.005)
     labels = MIRROR_PARTS[average.labels[:, ::-1]]

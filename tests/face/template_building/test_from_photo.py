@@ -14,7 +14,7 @@ from facewarp.face.template.mesh import face_mesh
 from facewarp.face.template.mirror import mirrored_face, mirrored_template
 from facewarp.face.template.template import Template
 from facewarp.face.template_building.from_photo import OwnFace, find_face
-from facewarp.face.tracking.registration import Fitter
+from facewarp.face.tracking.registration import FaceRegistrar
 
 HEIGHT, WIDTH = CROP_SHAPE
 
@@ -32,7 +32,7 @@ def own(portrait, near, fitter):
 
 @pytest.fixture(scope="module")
 def own_fitter(own, fitter):
-    return Fitter(own.template, fitter.model, "cpu", fitter.sure)
+    return FaceRegistrar(own.template, fitter.model, "cpu", fitter.sure)
 
 
 # --- the template of one face
@@ -40,8 +40,8 @@ def own_fitter(own, fitter):
 
 def test_landmarks_stay_meaningful(own, own_fitter, fitter, portrait, near):
     """With the own template they lie where they lay with the average."""
-    grey = cv2.cvtColor(portrait.image, cv2.COLOR_RGB2GRAY)
-    average, mine = (one.settle(grey, [near])[0] for one in (fitter, own_fitter))
+    gray = cv2.cvtColor(portrait.image, cv2.COLOR_RGB2GRAY)
+    average, mine = (one.register_refined(gray, [near])[0] for one in (fitter, own_fitter))
     assert mine.confidence > 0.78
     assert mine.folds_percent == 0
     distance = np.linalg.norm(mine.landmarks - average.landmarks, axis=1)
@@ -60,7 +60,7 @@ def test_landmarks_stay_meaningful(own, own_fitter, fitter, portrait, near):
 
 def test_the_picture_it_was_taken_from_hardly_moves(own, own_fitter):
     crop = Crop(np.eye(2, 3), CROP_SHAPE)
-    face = own_fitter.fit(own.template.image, [crop])[0]
+    face = own_fitter.register(own.template.image, [crop])[0]
     inside = own.template.labels > 0
     moved, before = (np.linalg.norm(u, axis=0)[inside].mean() for u in (face.field, own.field))
     assert moved < 2.5  # what the network errs by, px of the crop
@@ -85,11 +85,11 @@ def test_the_mesh_is_the_template_s_own_on_the_face(own, fitter):
     assert (areas < 0).all() or (areas > 0).all()
 
 
-def test_it_has_the_picture_s_colours_and_probabilities(own):
+def test_it_has_the_picture_s_colors_and_probabilities(own):
     template = own.template
-    assert template.colour.shape == (*CROP_SHAPE, 3)
+    assert template.color.shape == (*CROP_SHAPE, 3)
     assert template.image.shape == CROP_SHAPE
-    assert np.ptp(template.colour.astype(int).mean((0, 1))) > 3
+    assert np.ptp(template.color.astype(int).mean((0, 1))) > 3
     np.testing.assert_allclose(template.probabilities.sum(0), 1, atol=1e-5)
     assert template.origin["registered_with"] == "average"
 
@@ -196,8 +196,8 @@ def in_frame(portrait, own_fitter):
     frame = np.full((240, 320, 3), 108, np.uint8)
     frame[:, :150] = 60
     portrait.draw(frame, (140, 120), 0.9, degrees=12)
-    grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-    return frame, own_fitter.settle(grey, [Crop.around((140, 120), 86, roll=0.2)])[0]
+    gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    return frame, own_fitter.register_refined(gray, [Crop.around((140, 120), 86, roll=0.2)])[0]
 
 
 @pytest.mark.parametrize("effect", ["labels", "mesh", "texture", "canonical"])
@@ -230,7 +230,7 @@ def test_a_mirror_twice_is_none(in_frame, own):
         np.testing.assert_allclose(getattr(again, name), getattr(face, name), atol=1e-9)
     np.testing.assert_allclose(again.crop.matrix, face.crop.matrix, atol=1e-9)
     template, back = own.template, mirrored_template(mirrored_template(own.template))
-    for name in ("image", "colour", "probabilities", "landmarks", "mesh_points"):
+    for name in ("image", "color", "probabilities", "landmarks", "mesh_points"):
         np.testing.assert_allclose(getattr(back, name), getattr(template, name), atol=1e-9)
     assert {frozenset(t) for t in back.triangles.tolist()} == {
         frozenset(t) for t in template.triangles.tolist()

@@ -12,7 +12,7 @@ from facewarp.face.crop import CROP_SHAPE, Crop
 from facewarp.face.parts import MIRROR_PARTS, FacePart, mirrored_points
 from facewarp.face.template.template import Template
 from facewarp.face.template_building.groupwise import Member, average_face
-from facewarp.face.tracking.registration import Fitter
+from facewarp.face.tracking.registration import FaceRegistrar
 from facewarp.training.datasets.landmark_masks import part_masks
 from facewarp.training.release.build_template import first_shape
 
@@ -43,8 +43,8 @@ class Moments:
         """Centre and size of the faces, px of the parts."""
         weight = 1 - parts[:, :1]
         grid, mass = pixel_grid(tuple(parts.shape[2:])), weight.sum((2, 3), keepdim=True)
-        centre = (weight * grid).sum((2, 3), keepdim=True) / mass
-        return centre, mass.sqrt()
+        center = (weight * grid).sum((2, 3), keepdim=True) / mass
+        return center, mass.sqrt()
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +54,8 @@ def shape():
 
 def drawn(landmarks, has_landmarks=True):
     labels = part_masks(landmarks, CROP_SHAPE)
-    grey = (GRAY * labels).astype(np.uint8)
-    return Member(grey, np.dstack([grey] * 3), labels, landmarks if has_landmarks else None)
+    gray = (GRAY * labels).astype(np.uint8)
+    return Member(gray, np.dstack([gray] * 3), labels, landmarks if has_landmarks else None)
 
 
 def moved(landmarks, shift=(0, 0), scale=1.0):
@@ -100,7 +100,7 @@ def test_the_shape_has_settled_after_the_first_round(average):
 
 def test_the_average_is_mirror_symmetric_to_the_last_bit(average):
     np.testing.assert_array_equal(average.image, average.image[:, ::-1])
-    np.testing.assert_array_equal(average.colour, average.colour[:, ::-1])
+    np.testing.assert_array_equal(average.color, average.color[:, ::-1])
     mirrored = average.probabilities[MIRROR_PARTS][..., ::-1]
     np.testing.assert_allclose(average.probabilities, mirrored, atol=1e-6)
     np.testing.assert_allclose(
@@ -124,8 +124,8 @@ def test_pictures_of_aligned_faces_stay_sharp(average, shape):
 def test_a_bright_face_weighs_no_more_than_a_dark_one(shape):
     labels = part_masks(shape, CROP_SHAPE)
     members = [
-        Member(grey, np.dstack([grey] * 3), labels, shape)
-        for grey in ((GRAY * labels).astype(np.uint8), (10 + 8 * labels).astype(np.uint8))
+        Member(gray, np.dstack([gray] * 3), labels, shape)
+        for gray in ((GRAY * labels).astype(np.uint8), (10 + 8 * labels).astype(np.uint8))
     ]
     start, _ = first_shape(members)
 
@@ -160,15 +160,15 @@ def test_a_group_without_landmarks_is_refused(shape):
 
 @pytest.mark.slow
 def test_copies_of_the_portrait_average_to_their_mean_shape(portrait):
-    fitter = Fitter("average", load("face"), "cpu", sure=0.7)
-    grey = portrait.image[..., 1].copy()
-    (face,) = fitter.settle(grey, [Crop.around(portrait.MIDDLE, portrait.SIDE)])
+    fitter = FaceRegistrar("average", load("face"), "cpu", sure=0.7)
+    gray = portrait.image[..., 1].copy()
+    (face,) = fitter.register_refined(gray, [Crop.around(portrait.MIDDLE, portrait.SIDE)])
     members = []
     for shift, margin in [((6, -4), 2.0), ((-5, 3), 1.9), ((0, 6), 2.1), ((-2, -5), 2.0)]:
         crop = Crop.around(portrait.MIDDLE + shift, portrait.SIDE, margin=margin)
         landmarks = crop.to_crop(face.landmarks)
         labels = part_masks(landmarks, CROP_SHAPE)
-        members.append(Member(crop.extract(grey), crop.extract(portrait.image), labels, landmarks))
+        members.append(Member(crop.extract(gray), crop.extract(portrait.image), labels, landmarks))
     start, mean = first_shape(members)
     average = average_face(fitter.model, members, start, rounds=2)
     error = np.linalg.norm(average.landmarks - mean, axis=1)

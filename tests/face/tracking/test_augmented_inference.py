@@ -11,7 +11,7 @@ from facewarp.core.geometry import resize_image
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.parts import MIRROR_PARTS
 from facewarp.face.template.template import Template
-from facewarp.face.tracking.augmented_inference import FourViews, with_four_views
+from facewarp.face.tracking.augmented_inference import AugmentedEngine, with_augmentation
 
 
 class Painted:
@@ -44,7 +44,7 @@ def crop() -> Tensor:
 def test_what_moves_with_the_picture_is_seen_where_it_is(crop: Tensor) -> None:
     engine: Engine = Painted()
     smooth = resize_image(resize_image(crop, (40, 26)), CROP_SHAPE)
-    once, four_times = engine.parts(smooth), FourViews(engine).parts(smooth)
+    once, four_times = engine.parts(smooth), AugmentedEngine(engine).parts(smooth)
     assert four_times.shape == once.shape
     assert (four_times - once).abs().max() < 0.02
     torch.testing.assert_close(four_times.sum(1), torch.ones(1, 80, 65))
@@ -52,12 +52,12 @@ def test_what_moves_with_the_picture_is_seen_where_it_is(crop: Tensor) -> None:
 
 def test_every_picture_is_looked_at_four_times() -> None:
     engine = Painted()
-    FourViews(engine).parts(torch.rand(3, 1, *CROP_SHAPE))
+    AugmentedEngine(engine).parts(torch.rand(3, 1, *CROP_SHAPE))
     assert engine.seen == 12
 
 
 def test_both_ways_are_those_of_parts_and_fields() -> None:
-    views = FourViews(Painted())
+    views = AugmentedEngine(Painted())
     images, template = torch.rand(2, 1, *CROP_SHAPE), torch.rand(1, 8, 80, 65)
     parts, found = views.both_ways(images, template)
     torch.testing.assert_close(parts, views.parts(images))
@@ -67,7 +67,7 @@ def test_both_ways_are_those_of_parts_and_fields() -> None:
 
 
 def test_a_mirrored_face_has_mirrored_parts(crop: Tensor) -> None:
-    model = with_four_views(facewarp.load("face"))
+    model = with_augmentation(facewarp.load("face"))
     crop = crop.clone()
     crop[..., :100] *= 0.6  # light from one side
     ahead = model.probabilities(crop)
@@ -81,7 +81,7 @@ def test_a_mirrored_face_has_mirrored_parts(crop: Tensor) -> None:
 def test_the_model_itself_stays_as_it_was(crop: Tensor) -> None:
     model = facewarp.load("face")
     before = model.probabilities(crop)
-    thorough = with_four_views(model)
+    thorough = with_augmentation(model)
     assert "four views" in thorough.engine.summary
     assert not torch.equal(thorough.probabilities(crop), before)
     torch.testing.assert_close(model.probabilities(crop), before)

@@ -9,8 +9,8 @@ import torch
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import Crop
 from facewarp.face.parts import FacePart
-from facewarp.face.tracking.confidence import KEY, USUAL, Calibration, agreement
-from facewarp.face.tracking.registration import Fitter
+from facewarp.face.tracking.confidence import KEY, USUAL, Calibration, part_dice
+from facewarp.face.tracking.registration import FaceRegistrar
 
 
 def parts(ids, sureness=1.0):
@@ -29,8 +29,8 @@ def ids():
 
 
 def test_agreement_is_one_for_the_same_labels_however_soft(ids):
-    assert agreement(parts(ids), parts(ids)).item() == 1
-    assert agreement(parts(ids, 0.9), parts(ids, 0.3)).item() == 1
+    assert part_dice(parts(ids), parts(ids)).item() == 1
+    assert part_dice(parts(ids, 0.9), parts(ids, 0.3)).item() == 1
 
 
 def test_agreement_is_the_mean_dice_of_the_parts_that_are_there(ids):
@@ -39,22 +39,22 @@ def test_agreement_is_the_mean_dice_of_the_parts_that_are_there(ids):
     shared_face = (ids == FacePart.FACE) & (other == FacePart.FACE)
     face = 2 * shared_face.sum() / ((ids == FacePart.FACE).sum() + (other == FacePart.FACE).sum())
     expected = (face + 1 + 1 + 0.75) / 4
-    assert agreement(parts(ids), parts(other)).item() == pytest.approx(expected)
+    assert part_dice(parts(ids), parts(other)).item() == pytest.approx(expected)
 
 
 def test_a_part_that_only_one_side_has_counts_against_it(ids):
     eyeless = np.where((ids == FacePart.EYE_LEFT) | (ids == FacePart.EYE_RIGHT), 1, ids)
-    assert agreement(parts(ids), parts(eyeless)).item() < 0.6
+    assert part_dice(parts(ids), parts(eyeless)).item() < 0.6
 
 
 def test_nothing_agrees_with_nothing():
     background = parts(np.zeros((8, 10), np.int64))
-    assert agreement(background, background).item() == 0
+    assert part_dice(background, background).item() == 0
 
 
 def test_agreement_is_told_for_each_of_a_batch(ids):
     two = torch.cat([parts(ids), parts(np.zeros_like(ids))])
-    assert agreement(parts(ids).expand(2, -1, -1, -1), two).tolist() == [1, 0]
+    assert part_dice(parts(ids).expand(2, -1, -1, -1), two).tolist() == [1, 0]
 
 
 def test_between_knots_lie_straight_lines():
@@ -104,7 +104,7 @@ def test_a_face_is_as_sure_as_its_model_says(fitter, portrait):
     fitters = []
     for top in (0.25, 1.0):
         model.metadata = {KEY: f"[[0, 0], [1, {top}]]"}
-        fitters.append(Fitter(fitter.template, model, "cpu", fitter.sure))
-    found, same = (f.fit(frame, [crop])[0] for f in fitters)
+        fitters.append(FaceRegistrar(fitter.template, model, "cpu", fitter.sure))
+    found, same = (f.register(frame, [crop])[0] for f in fitters)
     assert found.confidence == pytest.approx(same.confidence / 4)
     assert (found.state, same.state) == ("uncertain", "tracking")

@@ -7,7 +7,7 @@ import torch
 from facewarp.core.geometry import pixel_grid
 from facewarp.face.crop import Crop
 from facewarp.face.parts import FacePart
-from facewarp.face.tracking.registration import crop_of, folds_percent
+from facewarp.face.tracking.registration import crop_around, folds_percent
 
 
 def parts(ids, sureness=1.0):
@@ -35,11 +35,11 @@ def test_folds_are_counted_on_the_face_alone(ids):
 
 
 def test_a_batch_is_what_each_crop_is_alone(fitter, portrait):
-    grey = portrait.frame()[..., 1].copy()
+    gray = portrait.frame()[..., 1].copy()
     crops = [Crop.around(at, 80.0, roll=roll) for at, roll in [((160, 118), 0), ((150, 125), 0.2)]]
-    assert fitter.fit(grey, []) == []
-    for face, crop in zip(fitter.fit(grey, crops), crops, strict=True):
-        (alone,) = fitter.fit(grey, [crop])
+    assert fitter.register(gray, []) == []
+    for face, crop in zip(fitter.register(gray, crops), crops, strict=True):
+        (alone,) = fitter.register(gray, [crop])
         np.testing.assert_allclose(face.landmarks, alone.landmarks, atol=0.01)
         np.testing.assert_allclose(face.field, alone.field, atol=0.01)
         assert face.crop is crop
@@ -58,17 +58,17 @@ def test_a_batch_is_what_each_crop_is_alone(fitter, portrait):
     ids=["aside", "far", "near", "turned"],
 )
 def test_a_face_askew_in_its_crop_is_registered_on_a_better_one(fitter, portrait, crop):
-    grey = portrait.frame()[..., 1].copy()
-    (straight,) = fitter.settle(grey, [Crop.around((160, 118), 77.0)])
-    (once,), (face,) = fitter.fit(grey, [crop]), fitter.settle(grey, [crop])
+    gray = portrait.frame()[..., 1].copy()
+    (straight,) = fitter.register_refined(gray, [Crop.around((160, 118), 77.0)])
+    (once,), (face,) = fitter.register(gray, [crop]), fitter.register_refined(gray, [crop])
     assert face.crop is not crop
     assert face.confidence > max(once.confidence, straight.confidence) - 0.02
-    assert abs(face.crop.scale / crop_of(straight.landmarks).scale - 1) < 0.15
+    assert abs(face.crop.scale / crop_around(straight.landmarks).scale - 1) < 0.15
     np.testing.assert_allclose(face.landmarks, straight.landmarks, atol=4)
 
 
 def test_a_face_that_sits_well_is_registered_once(fitter, portrait):
-    grey = portrait.frame()[..., 1].copy()
-    (face,) = fitter.settle(grey, [Crop.around((160, 118), 77.0)])
-    best = crop_of(face.landmarks)
-    assert fitter.settle(grey, [best])[0].crop is best
+    gray = portrait.frame()[..., 1].copy()
+    (face,) = fitter.register_refined(gray, [Crop.around((160, 118), 77.0)])
+    best = crop_around(face.landmarks)
+    assert fitter.register_refined(gray, [best])[0].crop is best

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from facewarp.face.crop import Crop
-from facewarp.face.crop_fields import sampled
+from facewarp.face.crop_fields import sample_field
 from facewarp.face.face import Face
-from facewarp.face.similarity import inverse, joined, similarity, turned_about
+from facewarp.face.similarity import compose_affine, fit_similarity, inverse, turned_about
 from facewarp.face.tracking.smoothing import FaceSmoother, OneEuro, OneEuroFilter, SmoothingConfig
 
 PLAIN = OneEuro(min_hz=1.0, beta=0.0)  # without a beta it is a low-pass filter of first order
@@ -95,8 +95,8 @@ def test_a_similarity_is_found_and_undone(rng):
     points = rng.uniform(0, 300, (30, 2))
     matrix = turned_about(np.array([10.0, 20.0]), np.array([200.0, 50.0]), 1.7, 2.5)
     moved = points @ matrix[:, :2].T + matrix[:, 2]
-    np.testing.assert_allclose(similarity(points, moved), matrix, atol=1e-9)
-    np.testing.assert_allclose(joined(inverse(matrix), matrix), np.eye(2, 3), atol=1e-9)
+    np.testing.assert_allclose(fit_similarity(points, moved), matrix, atol=1e-9)
+    np.testing.assert_allclose(compose_affine(inverse(matrix), matrix), np.eye(2, 3), atol=1e-9)
     assert np.linalg.norm(matrix @ (10, 20, 1) - (200, 50)) < 1e-9
 
 
@@ -117,7 +117,7 @@ class Head:
         crop = crop or Crop(pose)
         y, x = 4 * np.indices(GRID, dtype=float) + 1.5
         points = np.stack([x, y], -1)
-        to_crop = joined(inverse(crop.matrix), pose)
+        to_crop = compose_affine(inverse(crop.matrix), pose)
         back = _apply(to_crop, points + self._bump(points, self.bumps[0]))
         in_template = _apply(inverse(to_crop), points)
         onto = in_template + self._bump(in_template, self.bumps[1])
@@ -125,7 +125,7 @@ class Head:
         if noise is not None:
             fields = [one + _noise(noise) for one in fields]
         landmarks = self.template.landmarks
-        landmarks = landmarks + sampled(fields[1], landmarks)
+        landmarks = landmarks + sample_field(fields[1], landmarks)
         return Face(
             0, "tracking", 0.9, (0, 0, 1, 1), crop.to_frame(landmarks), crop, *fields,
             np.zeros((8, 80, 65), np.float32), 0.0,
@@ -150,7 +150,7 @@ def _noise(rng):
 def seen_by_field(face, points):
     """Template px that the field has at points of the frame."""
     here = face.crop.to_crop(points)
-    return here + sampled(face.grid_field, here)
+    return here + sample_field(face.grid_field, here)
 
 
 def jitter(values):

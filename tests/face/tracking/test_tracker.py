@@ -51,9 +51,9 @@ def test_the_detector_and_the_landmarks_mean_the_same_face(tracker, detector, po
     frame = portrait.frame()
     (detection,) = detector.detect(frame)
     (face,) = tracker(frame)
-    centre, side = detection.square()
+    center, side = detection.square()
     x0, y0, x1, y1 = face.box
-    assert np.linalg.norm(centre - ((x0 + x1) / 2, (y0 + y1) / 2)) < 0.12 * side
+    assert np.linalg.norm(center - ((x0 + x1) / 2, (y0 + y1) / 2)) < 0.12 * side
     assert max(x1 - x0, y1 - y0) == pytest.approx(side, rel=0.2)
 
 
@@ -87,13 +87,13 @@ def test_a_rolled_face_is_followed_as_well_as_an_upright_one(tracker, portrait, 
 def test_the_kind_of_picture_does_not_matter(tracker, portrait, kind):
     frame = portrait.frame()
     expected = tracker(frame)[0].landmarks
-    grey = np.rint(frame @ (0.299, 0.587, 0.114)).astype(np.uint8)
+    gray = np.rint(frame @ (0.299, 0.587, 0.114)).astype(np.uint8)
     same = {
         "rgba": np.dstack([frame, np.full(frame.shape[:2], 7, np.uint8)]),
         "16 bit": frame.astype(np.uint16) * 257,
         "float": frame / 255.0,
-        "grey": grey,
-        "grey with a channel": grey[..., None],
+        "grey": gray,
+        "grey with a channel": gray[..., None],
     }[kind]
     tracker.reset()
     (face,) = tracker(same)

@@ -7,7 +7,7 @@ import pytest
 
 from facewarp.face.boxes import overlap
 from facewarp.face.detector import Detection
-from facewarp.face.tracking.registration import Fitter
+from facewarp.face.tracking.registration import FaceRegistrar
 from facewarp.face.tracking.track import TrackerConfig
 
 BLANK = np.full((240, 320, 3), 108, np.uint8)
@@ -26,7 +26,7 @@ class Asked:
         return self.detector.detect(image, thorough=thorough)
 
 
-class Doubting(Fitter):
+class Doubting(FaceRegistrar):
     """Fits as well as ever, but is not as sure of it."""
 
     confidence = None
@@ -34,8 +34,8 @@ class Doubting(Fitter):
     def __init__(self, fitter):
         vars(self).update(vars(fitter))
 
-    def settle(self, grey, crops):
-        faces = super().settle(grey, crops)
+    def register_refined(self, gray, crops):
+        faces = super().register_refined(gray, crops)
         if self.confidence is None:
             return faces
         return [replace(face, confidence=self.confidence, state="uncertain") for face in faces]
@@ -199,9 +199,9 @@ def test_an_empty_frame_is_searched_thoroughly_now_and_then(make_tracker, detect
 
 
 def test_no_detection_is_taken_for_a_face_unseen(make_tracker, detector, rng):
-    centre, keypoints = np.array([160.0, 120.0]), rng.uniform(100, 140, (6, 2))
+    center, keypoints = np.array([160.0, 120.0]), rng.uniform(100, 140, (6, 2))
     keypoints[:2] = [(140, 110), (180, 110)]
-    false = Detection.around(centre, 90.0, 0.9, keypoints)
+    false = Detection.around(center, 90.0, 0.9, keypoints)
     tracker = make_tracker(detector=Asked(detector, answer=[false]))
     assert tracker(BLANK) == []
     assert tracker(rng.integers(0, 256, BLANK.shape, dtype=np.uint8)) == []

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from facewarp.face.image_formats import to_grey
-from facewarp.face.tracking.registration import crop_of
+from facewarp.face.image_formats import to_gray
+from facewarp.face.tracking.registration import crop_around
 from facewarp.face.tracking.smoothing import OneEuro, SmoothingConfig
 
 BLANK = np.full((240, 320, 3), 108, np.uint8)
@@ -132,7 +132,7 @@ def test_the_crop_does_not_follow_the_mouth(tracker, portrait):
     np.testing.assert_allclose(track.next_crop().matrix, before.matrix, atol=1e-9)
     track.move(replace(face, landmarks=wide), 0.08)  # registered on a crop of its own: chosen anew
     track.step[:] = 0
-    np.testing.assert_allclose(track.next_crop().matrix, crop_of(wide).matrix, atol=1e-9)
+    np.testing.assert_allclose(track.next_crop().matrix, crop_around(wide).matrix, atol=1e-9)
 
 
 def test_another_tracker_goes_on_with_the_same_faces(make_tracker, portrait):
@@ -166,12 +166,12 @@ def test_what_the_last_call_took_is_known(make_tracker, portrait):
 def test_smoothing_costs_no_more_than_one_registration_a_frame(make_tracker, portrait):
     tracker = make_tracker(faces=1, smooth=True)
     calls = []
-    fit = tracker._fitter.fit
-    tracker._fitter.fit = lambda grey, crops: calls.append(len(crops)) or fit(grey, crops)
+    fit = tracker._fitter.register
+    tracker._fitter.register = lambda gray, crops: calls.append(len(crops)) or fit(gray, crops)
     try:
         for index in range(6):
             tracker(portrait.frame((150 + 2 * index, 120)), index / FPS)
     finally:
-        del tracker._fitter.fit
+        del tracker._fitter.register
     assert sum(calls[2:]) <= 6
-    assert to_grey(BLANK).shape == (240, 320)
+    assert to_gray(BLANK).shape == (240, 320)

@@ -10,9 +10,10 @@ import pytest
 
 import facewarp.live.capture.camera_source as module
 from facewarp.errors import FacewarpError
-from facewarp.live.capture.camera import Camera, Mode
+from facewarp.live.capture.camera import Camera, Given, Mode
+from facewarp.live.capture.camera_list import given_before
 from facewarp.live.capture.camera_source import CameraSource, choose_camera, open_camera
-from facewarp.live.interfaces import Made
+from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.loop import LiveLoop
 from facewarp.live.timing import LiveStats
 
@@ -29,6 +30,14 @@ class Device:
         self.fail_at = set()
         self.captures = []
         self.backends = {"V4L2"}
+        self.told, self.size_resets_format = {}, False
+
+    def change(self, what, value):
+        """Take a setting over, as drivers do."""
+        self.told[what] = value
+        if self.size_resets_format and what == cv2.CAP_PROP_FRAME_HEIGHT:
+            self.told[cv2.CAP_PROP_FOURCC] = cv2.VideoWriter.fourcc(*"YUY2")
+            self.size_resets_format = False
 
     def open(self, index, backend):
         there = self.present and index == self.index and backend in self.backends
@@ -56,7 +65,11 @@ class Capture:
 
     def set(self, what, value):
         self.asked.append((what, value))
+        self.device.change(what, value)
         return True
+
+    def get(self, what):
+        return self.device.told.get(what, 0.0)
 
     def grab(self):
         time.sleep(1 / self.device.rate)
@@ -76,9 +89,10 @@ class Capture:
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch):
+def _quick(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "_AGAIN_S", 0.05)
     monkeypatch.setattr(module, "_BETWEEN_S", 0.002)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     before = set(threading.enumerate())
     yield
     assert set(threading.enumerate()) <= before
@@ -126,6 +140,40 @@ def test_it_is_asked_for_format_size_and_rate_and_says_what_it_gives():
     assert source.size == (640, 360)
     assert source.fps == 60
     assert (source.name, source.is_live) == ("Brio", True)
+    source.close()
+
+
+def test_the_format_is_asked_for_again_where_the_size_has_changed_it(caplog):
+    device = Device(size=(1280, 720))
+    device.size_resets_format = True
+    source = source_of(device, size=(1280, 720))
+    formats = [value for what, value in device.captures[0].asked if what == cv2.CAP_PROP_FOURCC]
+    assert formats == [cv2.VideoWriter.fourcc(*"MJPG")] * 2
+    assert (source.given.pixels, source.given.fps) == ("MJPG", 30.0)
+    assert caplog.text == ""
+    source.close()
+
+
+def test_what_a_camera_gives_instead_is_told_and_kept(caplog):
+    device = Device(size=(1280, 720))
+    device.change = lambda what, value: None
+    device.told = {cv2.CAP_PROP_FOURCC: cv2.VideoWriter.fourcc(*"YUYV"), cv2.CAP_PROP_FPS: 10.0}
+    source = source_of(device, size=(1280, 720))
+    assert "gives YUYV, not MJPG" in caplog.text
+    assert "gives 10 frames a second, not 30" in caplog.text
+    assert source.given == Given(1280, 720, "YUYV", 10.0) == given_before(CAMERA)
+    assert str(source.given) == "1280x720@10 YUYV"
+    source.close()
+
+
+@pytest.mark.parametrize("rate", [float("nan"), float("inf"), 0.0, -1.0])
+def test_a_camera_that_tells_nothing_sensible_is_used_without_a_word(caplog, rate):
+    device = Device(size=(1280, 720))
+    device.change = lambda what, value: None
+    device.told = {cv2.CAP_PROP_FOURCC: rate, cv2.CAP_PROP_FPS: rate}
+    source = source_of(device, size=(1280, 720))
+    assert source.given == Given(1280, 720)
+    assert caplog.text == ""
     source.close()
 
 
@@ -219,7 +267,9 @@ def test_the_loop_tells_viewers_of_a_lost_camera_and_ends_while_it_is_lost():
         def close(self):
             pass
 
-    loop = LiveLoop(source_of(device), lambda frame: Made(frame.image, [], {}), [Viewer()], stats)
+    loop = LiveLoop(
+        source_of(device), lambda frame: ProcessedFrame(frame.image, [], {}), [Viewer()], stats
+    )
     assert loop.run().stopped
     assert len(shown) == len(set(shown))
 

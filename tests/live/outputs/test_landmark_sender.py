@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from facewarp.errors import FacewarpError
-from facewarp.live.interfaces import Made
+from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.outputs.landmark_messages import DATAGRAM_BYTES, json_datagrams, osc_datagrams
 from facewarp.live.outputs.landmark_sender import LineSender, open_sender
 from facewarp.live.timing import LiveStats
@@ -96,7 +96,7 @@ def read_osc(packet):
 def test_json_arrives(listener, frame, face):
     receiver, place = listener
     sender, sent = open_sender(f"udp://{place}"), face()
-    sender.present(frame, Made(frame.image, [sent], {}), LiveStats())
+    sender.present(frame, ProcessedFrame(frame.image, [sent], {}), LiveStats())
     packet = receiver.recv(65536)
     sender.close()
     assert len(packet) <= DATAGRAM_BYTES

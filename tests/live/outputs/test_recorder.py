@@ -11,12 +11,13 @@ import PIL.Image
 import pytest
 
 from facewarp.errors import FacewarpError
-from facewarp.live.interfaces import Made
+from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.loop import LiveLoop
-from facewarp.live.outputs.recorder import Recorder, fitted
+from facewarp.live.outputs.recorder import Recorder
 from facewarp.live.session import Session
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
+from facewarp.media.orientation import fit_within
 from facewarp.media.sources import read_video
 
 STATS = LiveStats()
@@ -32,7 +33,7 @@ def _no_thread_is_left():
 def shots(picture, times, size=(64, 48), first=0):
     for index, moment in enumerate(times, first):
         image = picture(size, 2 * (index % 60))
-        yield Frame(image, moment, index), Made(image, [], {})
+        yield Frame(image, moment, index), ProcessedFrame(image, [], {})
 
 
 def record(recorder, pictures):
@@ -53,11 +54,11 @@ def test_a_recording_has_the_times_of_the_frames_from_0_on(picture, contents, tm
     assert os.listdir(tmp_path) == [name]
 
 
-def test_its_pictures_are_those_shown(picture, contents, colours_of, tmp_path):
+def test_its_pictures_are_those_shown(picture, contents, colors_of, tmp_path):
     record(Recorder(tmp_path / "out.mp4", 25.0, wait=True), shots(picture, [0.0, 0.04]))
     for index, image in enumerate(contents(tmp_path / "out.mp4").images):
-        expected = colours_of(picture((64, 48), 2 * index))
-        assert np.abs(colours_of(image) - expected).max() <= 8
+        expected = colors_of(picture((64, 48), 2 * index))
+        assert np.abs(colors_of(image) - expected).max() <= 8
 
 
 def test_pictures_of_another_size_are_fitted_in(picture, contents, tmp_path):
@@ -73,7 +74,7 @@ def test_pictures_of_another_size_are_fitted_in(picture, contents, tmp_path):
 @pytest.mark.parametrize("size", [(10, 10), (64, 48), (200, 3), (7, 300)])
 def test_fitting_keeps_proportions_and_touches_two_edges(size):
     image = np.full((size[1], size[0], 3), 255, np.uint8)
-    whole = fitted(image, (64, 48))
+    whole = fit_within(image, (64, 48))
     rows, columns = np.nonzero(whole.max(2))[0], np.nonzero(whole.max(2))[1]
     height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
     assert (width, height) == (64, 48) or width == 64 or height == 48
@@ -131,7 +132,8 @@ KILLED = """
 import os, sys, time
 from pathlib import Path
 import numpy as np
-from facewarp.live.loop import LiveStats, Made
+from facewarp.live.interfaces import ProcessedFrame
+from facewarp.live.timing import LiveStats
 from facewarp.live.outputs.recorder import Recorder
 from facewarp.media.sources import Frame
 
@@ -139,7 +141,7 @@ recorder, rng = Recorder(Path(sys.argv[1]), 30.0, wait=True), np.random.default_
 image = rng.integers(0, 255, (240, 320, 3), np.uint8)
 for index in range(150):
     image = np.roll(image, 3, axis=1)
-    recorder.present(Frame(image, index / 30, index), Made(image, [], {}), LiveStats())
+    recorder.present(Frame(image, index / 30, index), ProcessedFrame(image, [], {}), LiveStats())
 time.sleep(3)
 os.kill(os.getpid(), 9)
 """
@@ -195,7 +197,7 @@ class Frames:
 
 
 def show(frame):
-    return Made(frame.image, [], {})
+    return ProcessedFrame(frame.image, [], {})
 
 
 class At:

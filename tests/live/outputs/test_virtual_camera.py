@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from facewarp.errors import FacewarpError
-from facewarp.live.interfaces import Made
+from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.outputs.virtual_camera import VirtualCamera, letterboxed
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
@@ -48,7 +48,7 @@ def camera_on(device, size=(64, 48), fps=100.0):
 
 
 def show(camera, image):
-    camera.present(Frame(image, 0.0, 0), Made(image, [], {}), STATS)
+    camera.present(Frame(image, 0.0, 0), ProcessedFrame(image, [], {}), STATS)
 
 
 def flat(value, size=(64, 48)):

@@ -21,7 +21,7 @@ import pytest
 from aiortc.codecs import h264, vpx
 from aiortc.rtp import RtpPacket
 
-from facewarp.live.interfaces import Made
+from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.loop import LiveLoop
 from facewarp.live.timing import LiveStats
 from facewarp.live.web.aiortc_tuning import MAX_BPS, START_BPS, PromptBuffer, raised_bitrates
@@ -78,12 +78,12 @@ class Program:
         self.thread = threading.Thread(target=self.loop.run)
         self.thread.start()
 
-    def work(self, frame: WebFrame) -> Made:
+    def work(self, frame: WebFrame) -> ProcessedFrame:
         self.seen.append(frame)
         self.wait.wait(30)
         image = 255 - frame.image
         record = {"face": np.int64(3), "state": "tracking", "confidence": np.float32(0.875)}
-        return Made(image[: image.shape[0] - self.crop], [record], {"register": 0.01})
+        return ProcessedFrame(image[: image.shape[0] - self.crop], [record], {"register": 0.01})
 
     def close(self) -> None:
         self.wait.set()

@@ -23,10 +23,10 @@ import pytest
 from yarl import URL
 
 from facewarp.errors import FacewarpError
-from facewarp.live.interfaces import Made
+from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.timing import LiveStats
 from facewarp.live.web.page import Certificate, WebPage, serve
-from facewarp.media.image_decoding import MAX_BYTES
+from facewarp.media.images.decoding import MAX_BYTES
 
 TOKEN = "a-token-for-the-tests"
 CHOICES = {"effect": ["labels", "mesh"], "texture": ["mask", "own"], "template": ["average"]}
@@ -408,6 +408,7 @@ def test_settings_are_changed_and_told(page: WebPage, controls: Controls) -> Non
         assert status == 200
         assert answer["settings"] == controls.now
         assert answer["choices"] == CHOICES
+        assert answer["options"] == {"labels": ["opacity"], "mesh": ["opacity"]}
         assert controls.now["effect"] == "mesh"
         assert controls.now["opacity"] == 0.25
         assert controls.now["mirror"] is True
@@ -577,7 +578,11 @@ def test_serving_ends_with_its_event(controls: Controls) -> None:
         stop.set()
 
     report = serve(
-        lambda frame: Made(frame.image, [], {}), controls, port=0, on_ready=ready, stop=stop
+        lambda frame: ProcessedFrame(frame.image, [], {}),
+        controls,
+        port=0,
+        on_ready=ready,
+        stop=stop,
     )
     assert report.stopped
     assert len(addresses) == 1

@@ -29,7 +29,9 @@ CHILD = """
 import json, sys, time
 import numpy as np
 from facewarp.media.frames import Frame
-from facewarp.live.loop import LiveLoop, LiveStats, Made
+from facewarp.live.interfaces import ProcessedFrame
+from facewarp.live.loop import LiveLoop
+from facewarp.live.timing import LiveStats
 from facewarp.live.window.window import Window
 
 COLOURS = {"labels": (60, 120, 200), "mesh": (200, 80, 60)}
@@ -76,7 +78,7 @@ def work(frame):
     image = np.full_like(frame.image, COLOURS[controls.now["effect"]])
     image.setflags(write=False)  # what is written over it must not be in the recording
     record = dict(frame=frame.index, time_s=frame.time, face=0, state="tracking", confidence=0.97)
-    return Made(image, [record], {})
+    return ProcessedFrame(image, [record], {})
 
 window = Window(controls, Actions())
 loop = LiveLoop(Source(), work, [window], stats, seconds=60)
@@ -480,8 +482,8 @@ def screen(start_x):
     screen.program.wait(10)
 
 
-def is_near(colour):
-    return lambda pixels: np.abs(np.asarray(pixels).astype(int) - colour).max(-1) <= 2
+def is_near(color):
+    return lambda pixels: np.abs(np.asarray(pixels).astype(int) - color).max(-1) <= 2
 
 
 BLUE, RED_BROWN = is_near((60, 120, 200)), is_near((200, 80, 60))

@@ -12,15 +12,15 @@ BLOCK = 16
 
 
 @pytest.fixture
-def colours():
+def colors():
     """(6, 8, 3) colours of all kinds, black and white among them."""
     table = np.random.default_rng(1).integers(0, 256, (6, 8, 3), dtype=np.uint8)
     table[0, :4] = [(0, 0, 0), (255, 255, 255), (128, 128, 128), (224, 172, 140)]
     return table
 
 
-def blocks(colours: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(colours.repeat(BLOCK, 0).repeat(BLOCK, 1))
+def blocks(colors: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(colors.repeat(BLOCK, 0).repeat(BLOCK, 1))
 
 
 def middles(image: np.ndarray) -> np.ndarray:
@@ -46,11 +46,11 @@ def planes(picture: av.VideoFrame) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("matrix", [1, 6, 9])
-def test_yuv_is_what_the_matrix_says(colours, matrix):
-    picture = YUVWriter(Color(matrix, 1, 1))(blocks(colours))
+def test_yuv_is_what_the_matrix_says(colors, matrix):
+    picture = YUVWriter(Color(matrix, 1, 1))(blocks(colors))
     assert (picture.format.name, picture.colorspace) == ("yuv420p", matrix)
     luma, *chroma = planes(picture)
-    expected = analogue(colours, matrix)
+    expected = analogue(colors, matrix)
     assert np.abs(middles(luma) - expected[0]).max() <= 1
     for plane, values in zip(chroma, expected[1:], strict=True):
         inside = plane[BLOCK // 4 :: BLOCK // 2, BLOCK // 4 :: BLOCK // 2]
@@ -59,8 +59,8 @@ def test_yuv_is_what_the_matrix_says(colours, matrix):
 
 @pytest.mark.parametrize("matrix", [1, 6, 9])
 @pytest.mark.parametrize("full", [False, True])
-def test_rgb_is_what_the_matrix_says(colours, matrix, full):
-    values = [np.clip(np.rint(plane), 0, 255) for plane in analogue(blocks(colours), matrix, full)]
+def test_rgb_is_what_the_matrix_says(colors, matrix, full):
+    values = [np.clip(np.rint(plane), 0, 255) for plane in analogue(blocks(colors), matrix, full)]
     stacked = np.concatenate(
         [plane[::s, ::s].ravel() for plane, s in zip(values, (1, 2, 2), strict=True)]
     )
@@ -69,14 +69,14 @@ def test_rgb_is_what_the_matrix_says(colours, matrix, full):
         stacked.astype(np.uint8).reshape(height * 3 // 2, width), format="yuv420p"
     )
     picture.colorspace, picture.color_range = matrix, 2 if full else 1
-    error = middles(RGBReader((width, height))(picture)) - colours
+    error = middles(RGBReader((width, height))(picture)) - colors
     assert np.abs(error).max() <= 2.5
     assert np.abs(error.mean((0, 1))).max() < 0.3  # no shift: the quick way of swscale has -1.3
 
 
 @pytest.mark.parametrize("tags", [(1, 1, 1), (6, 6, 6), (2, 2, 2)])
-def test_tags_and_colours_of_a_copy_are_the_original_s(
-    make_clip, contents, tmp_path, colours_of, tags
+def test_tags_and_colors_of_a_copy_are_the_original_s(
+    make_clip, contents, tmp_path, colors_of, tags
 ):
     path = make_clip(tags=None if tags == (2, 2, 2) else tags, size=(64, 64), frames=4)
     with open_source(path) as source, open_sink(tmp_path / "copy.mp4", like=source) as sink:
@@ -85,28 +85,28 @@ def test_tags_and_colours_of_a_copy_are_the_original_s(
     before, after = contents(path), contents(tmp_path / "copy.mp4")
     assert before.tags == after.tags == tags
     for a, b in zip(before.images, after.images, strict=True):
-        error = colours_of(a) - colours_of(b)
+        error = colors_of(a) - colors_of(b)
         assert np.abs(error).max() <= 4
         assert abs(error.mean()) < 0.7
 
 
-def test_full_range_becomes_limited_and_looks_the_same(make_clip, contents, tmp_path, colours_of):
+def test_full_range_becomes_limited_and_looks_the_same(make_clip, contents, tmp_path, colors_of):
     path = make_clip("clip.mkv", codec="mjpeg", pix_fmt="yuvj420p", frames=3)
     with open_source(path) as source, open_sink(tmp_path / "copy.mp4", like=source) as sink:
         frames = list(source)
         for frame in frames:
             sink.write(frame)
     for before, after in zip(frames, read_video(tmp_path / "copy.mp4"), strict=True):
-        assert np.abs(colours_of(before.image) - colours_of(after.image)).max() <= 3
+        assert np.abs(colors_of(before.image) - colors_of(after.image)).max() <= 3
 
 
-def test_pictures_of_our_own_are_tagged(colours, contents, tmp_path):
-    image = blocks(colours)
+def test_pictures_of_our_own_are_tagged(colors, contents, tmp_path):
+    image = blocks(colors)
     with open_sink(tmp_path / "own.mp4", size=(8 * BLOCK, 6 * BLOCK), fps=10) as sink:
         for index in range(3):
             sink.write(Frame(image, index / 10, index))
     assert contents(tmp_path / "own.mp4").tags == (1, 1, 1)
     (shown, *_) = read_video(tmp_path / "own.mp4")
-    error = middles(shown.image) - colours
+    error = middles(shown.image) - colors
     assert np.abs(error.mean((0, 1))).max() < 0.5
     assert np.abs(error).max() <= 6

@@ -43,16 +43,16 @@ def test_variable_rate(make_clip):
     assert source.is_variable_rate
 
 
-def test_b_frames_come_in_the_order_shown(make_clip, colours_of):
+def test_b_frames_come_in_the_order_shown(make_clip, colors_of):
     frames = list(read_video(make_clip(frames=20, options={"bf": "3", "crf": "10"})))
-    reds = [colours_of(frame.image)[0, 0] for frame in frames]
+    reds = [colors_of(frame.image)[0, 0] for frame in frames]
     assert reds == sorted(reds, reverse=True)
     assert len(set(reds)) > 15
 
 
 @pytest.mark.parametrize("turn", [0, 90, 180, 270])
 @pytest.mark.parametrize("mirrored", [False, True])
-def test_upright(make_clip, picture, colours_of, turn, mirrored):
+def test_upright(make_clip, picture, colors_of, turn, mirrored):
     path = make_clip(turn=turn, mirrored=mirrored, frames=2, shades=False)
     source = open_source(path)
     frame = next(iter(source))
@@ -61,7 +61,7 @@ def test_upright(make_clip, picture, colours_of, turn, mirrored):
     expected = turned[:, ::-1] if mirrored else turned
     assert source.size == (expected.shape[1], expected.shape[0])
     assert frame.image.shape == expected.shape
-    assert np.abs(colours_of(frame.image) - colours_of(expected)).max() <= 6
+    assert np.abs(colors_of(frame.image) - colors_of(expected)).max() <= 6
     if not mirrored:
         assert frame.rotation == source.rotation == turn
 

@@ -20,14 +20,14 @@ from facewarp.media.video.tone_mapping import (
 )
 
 # sRGB-like colours of faces and things, dimmer than half of diffuse white
-COLOURS = np.array([[60, 60, 60], [150, 110, 90], [40, 90, 140], [120, 40, 40], [90, 150, 60]])
+COLORS = np.array([[60, 60, 60], [150, 110, 90], [40, 90, 140], [120, 40, 40], [90, 150, 60]])
 TIGER = (235, 140, 30)
 SIZE = (160, 96)
 
 
-def codes_of(colours, transfer):
+def codes_of(colors, transfer):
     """(..., 3) HDR codes of BT.2020 that show what 8-bit BT.709 colours show."""
-    light = WHITE_CD_M2 * (np.asarray(colours) / 255) ** 2.4 @ gamut_matrix(1, 9).T
+    light = WHITE_CD_M2 * (np.asarray(colors) / 255) ** 2.4 @ gamut_matrix(1, 9).T
     return light_to_pq(light) if transfer == PQ else light_to_hlg(light)
 
 
@@ -50,9 +50,9 @@ def ten_bits(codes):
 
 @pytest.fixture
 def make_hdr(tmp_path):
-    def make(transfer=HLG, name="hdr.mov", primaries=9, matrix=9, frames=4, colours=COLOURS):
+    def make(transfer=HLG, name="hdr.mov", primaries=9, matrix=9, frames=4, colors=COLORS):
         path = tmp_path / name
-        stripes = np.repeat(colours, SIZE[0] // len(colours), axis=0)
+        stripes = np.repeat(colors, SIZE[0] // len(colors), axis=0)
         if transfer in (PQ, HLG):
             codes = codes_of(stripes, transfer)
         else:
@@ -76,7 +76,7 @@ def make_hdr(tmp_path):
     return make
 
 
-def stripe_colours(image, count=5):
+def stripe_colors(image, count=5):
     width = image.shape[1] // count
     return np.array([image[image.shape[0] // 2, width // 2 + width * k] for k in range(count)])
 
@@ -90,8 +90,8 @@ def test_pq_is_as_bt2100_says():
 
 
 def test_hlg_is_as_bt2100_says():
-    grey = hlg_to_light(np.array([[0.75] * 3, [1.0] * 3, [0.5] * 3]))[:, 0]
-    assert grey == pytest.approx([203, 1000, 50.7], rel=0.01)
+    gray = hlg_to_light(np.array([[0.75] * 3, [1.0] * 3, [0.5] * 3]))[:, 0]
+    assert gray == pytest.approx([203, 1000, 50.7], rel=0.01)
     codes = np.random.default_rng(0).uniform(0.1, 0.95, (50, 3))
     assert light_to_hlg(hlg_to_light(codes)) == pytest.approx(codes, abs=1e-3)
 
@@ -106,20 +106,20 @@ def test_dim_light_stays_and_bright_light_is_rolled_off():
 
 
 @pytest.mark.parametrize("transfer", [PQ, HLG])
-def test_grey_stays_grey_and_in_range(transfer):
+def test_gray_stays_gray_and_in_range(transfer):
     codes = np.random.default_rng(1).uniform(0, 1, (500, 3))
     shown = to_bt709(codes, 9, transfer)
     assert np.all((shown >= 0) & (shown <= 1))
-    greys = to_bt709(np.repeat(np.linspace(0, 1, 30)[:, None], 3, 1), 9, transfer)
-    assert np.ptp(greys, axis=1).max() < 1e-3
-    assert np.all(np.diff(greys[:, 0]) >= 0)
+    grays = to_bt709(np.repeat(np.linspace(0, 1, 30)[:, None], 3, 1), 9, transfer)
+    assert np.ptp(grays, axis=1).max() < 1e-3
+    assert np.all(np.diff(grays[:, 0]) >= 0)
 
 
 @pytest.mark.parametrize("transfer", [PQ, HLG])
 def test_hdr_is_read_as_what_it_shows(make_hdr, transfer, caplog):
     source = open_source(make_hdr(transfer))
     frames = list(source)
-    error = stripe_colours(frames[0].image) - COLOURS
+    error = stripe_colors(frames[0].image) - COLORS
     assert np.abs(error).max() <= 4
     name = {PQ: "PQ", HLG: "HLG"}[transfer]
     assert source.notes == [
@@ -131,13 +131,13 @@ def test_hdr_is_read_as_what_it_shows(make_hdr, transfer, caplog):
 @pytest.mark.parametrize(("primaries", "transfer"), [(9, 14), (9, 1), (12, 1)])
 def test_wide_gamut_is_read_as_what_it_shows(make_hdr, primaries, transfer):
     source = open_source(make_hdr(transfer, primaries=primaries))
-    assert np.abs(stripe_colours(next(iter(source)).image) - COLOURS).max() <= 4
+    assert np.abs(stripe_colors(next(iter(source)).image) - COLORS).max() <= 4
     assert "wide gamut" in source.notes[0]
 
 
 @pytest.mark.parametrize("transfer", [PQ, HLG])
 @pytest.mark.parametrize("out", ["out.mp4", "out.mkv", "out.webm"])
-def test_paint_has_its_own_colours_and_tags_say_what_the_pixels_are(
+def test_paint_has_its_own_colors_and_tags_say_what_the_pixels_are(
     make_hdr, contents, transfer, out
 ):
     path = make_hdr(transfer)
@@ -152,12 +152,12 @@ def test_paint_has_its_own_colours_and_tags_say_what_the_pixels_are(
     assert after.tags == (1, 1, 1)
     (shown, *_) = read_video(path.parent / out)
     assert np.abs(shown.image[16, ::10].astype(int) - TIGER).max() <= 8
-    assert np.abs(stripe_colours(shown.image) - COLOURS).max() <= 8
+    assert np.abs(stripe_colors(shown.image) - COLORS).max() <= 8
 
 
-def test_a_live_recording_is_not_grey(make_hdr, contents, tmp_path):
+def test_a_live_recording_is_not_gray(make_hdr, contents, tmp_path):
     from facewarp.live.capture.open_live_source import find_file_source
-    from facewarp.live.interfaces import Made
+    from facewarp.live.interfaces import ProcessedFrame
     from facewarp.live.loop import LiveLoop
     from facewarp.live.outputs.recorder import Recorder
     from facewarp.live.timing import LiveStats
@@ -165,11 +165,15 @@ def test_a_live_recording_is_not_grey(make_hdr, contents, tmp_path):
     source = find_file_source(str(make_hdr(HLG)))()
     recorder = Recorder(tmp_path / "live.mp4", 25, wait=True)
     LiveLoop(
-        source, lambda frame: Made(frame.image, [], {}), [recorder], LiveStats(), newest=False
+        source,
+        lambda frame: ProcessedFrame(frame.image, [], {}),
+        [recorder],
+        LiveStats(),
+        newest=False,
     ).run()
     after = contents(tmp_path / "live.mp4")
     assert after.tags == (1, 1, 1)
-    assert np.abs(stripe_colours(after.images[0]) - COLOURS).max() <= 8
+    assert np.abs(stripe_colors(after.images[0]) - COLORS).max() <= 8
 
 
 def test_ten_bits_of_bt709_are_said_to_become_eight(make_clip, copied):

@@ -75,21 +75,21 @@ def test_times_stay_across_containers(make_clip, contents, tmp_path, name):
 
 @pytest.mark.parametrize("turn", [90, 180, 270])
 @pytest.mark.parametrize("out", ["out.mp4", "out.mkv", "out.webm"])
-def test_turn_stays_as_it_is_stored(make_clip, contents, tmp_path, colours_of, turn, out):
+def test_turn_stays_as_it_is_stored(make_clip, contents, tmp_path, colors_of, turn, out):
     path = make_clip(turn=turn, frames=3, shades=False)
     copy(path, tmp_path / out)
     before, after = contents(path), contents(tmp_path / out)
     assert (after.rotation, after.size) == (before.rotation, before.size)
     for a, b in zip(read_video(path), read_video(tmp_path / out), strict=True):
         assert a.image.shape == b.image.shape
-        assert np.abs(colours_of(a.image) - colours_of(b.image)).max() <= 8
+        assert np.abs(colors_of(a.image) - colors_of(b.image)).max() <= 8
 
 
-def test_mirrored_turn_stays(make_clip, tmp_path, colours_of):
+def test_mirrored_turn_stays(make_clip, tmp_path, colors_of):
     path = make_clip(turn=90, mirrored=True, frames=2, shades=False)
     copy(path, tmp_path / "out.mp4")
     (a, *_), (b, *_) = read_video(path), read_video(tmp_path / "out.mp4")
-    assert np.abs(colours_of(a.image) - colours_of(b.image)).max() <= 8
+    assert np.abs(colors_of(a.image) - colors_of(b.image)).max() <= 8
 
 
 def test_another_size_is_stored_upright(make_clip, contents, tmp_path):
@@ -104,7 +104,7 @@ def test_another_size_is_stored_upright(make_clip, contents, tmp_path):
     assert (after.size, after.rotation) == ((32, 40), 0)
 
 
-def test_odd_sizes_grow_by_their_edge(make_clip, contents, tmp_path, colours_of):
+def test_odd_sizes_grow_by_their_edge(make_clip, contents, tmp_path, colors_of):
     path = make_clip("clip.mkv", codec="ffv1", size=(65, 49), pix_fmt="bgr0", frames=3)
     copy(path, tmp_path / "out.mp4")
     after = contents(tmp_path / "out.mp4")

@@ -14,7 +14,7 @@ from facewarp.core.weights import save_weights
 from facewarp.errors import FacewarpError
 from facewarp.training.baselines.hearts import elastix
 from facewarp.training.baselines.hearts.networks import build, train_config
-from facewarp.training.baselines.network_training import RivalSettings, save_network
+from facewarp.training.baselines.network_training import BaselineSettings, save_network
 from facewarp.training.comparison.heart_registry import (
     ALL,
     HeartSources,
@@ -24,7 +24,7 @@ from facewarp.training.comparison.heart_registry import (
 from facewarp.training.comparison.hearts import compare_on_hearts
 from facewarp.training.config.presets import HEART_CLASSES
 from facewarp.training.datasets.acdc import AcdcPatient, load_patient
-from facewarp.training.evaluation.heart_methods import GuidedMethod, RivalMethod
+from facewarp.training.evaluation.heart_methods import BaselineMethod, GuidedMethod
 from facewarp.training.evaluation.heart_protocols import PROTOCOLS
 from facewarp.training.evaluation.hearts import score_patient
 from facewarp.training.synthetic.acdc_folders import write_drawn_patient
@@ -139,7 +139,7 @@ def test_fields_of_a_rivals_own_grid_are_carried_over(patient: AcdcPatient) -> N
     """A shift of one voxel of 3.6 mm is a shift of two of 1.8 mm."""
     shift = np.zeros((3, 12, 48, 48), np.float32)
     shift[0] = 1.0
-    method = RivalMethod("shift", lambda *_: [shift], ((12, 48, 48), (3.6, 3.6, 10.0)))
+    method = BaselineMethod("shift", lambda *_: [shift], ((12, 48, 48), (3.6, 3.6, 10.0)))
     grid = PROTOCOLS["memwarp"].grid(patient.images[0])
     (field,) = method.register(patient, grid, both=False).fields
     assert field.shape == (3, *grid.shape)
@@ -163,7 +163,7 @@ def test_every_method_is_scored_on_every_patient(folder: Path) -> None:
     assert first["folds_percent"] == first["jacobian_std"] == 0
     assert second["dice_initial"] == first["dice_initial"]
     assert second["parameters"] > 0
-    assert [row["method"] for row in found.patient_rows()] == ["unregistered", "facewarp"]
+    assert [row["method"] for row in found.score_rows()] == ["unregistered", "facewarp"]
 
 
 def test_nothing_to_measure_is_said(folder: Path, tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_nothing_to_measure_is_said(folder: Path, tmp_path: Path) -> None:
 
 
 def test_settings_of_a_rival_are_ours_but_for_what_is_its_own() -> None:
-    config = train_config("voxelmorph", RivalSettings(steps=9, batch=2, lr=1e-3, seed=5))
+    config = train_config("voxelmorph", BaselineSettings(steps=9, batch=2, lr=1e-3, seed=5))
     assert (config.steps, config.batch, config.lr, config.seed) == (9, 2, 1e-3, 5)
     assert config.view_shape
-    assert not train_config("krebs", RivalSettings()).view_shape
+    assert not train_config("krebs", BaselineSettings()).view_shape

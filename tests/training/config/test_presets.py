@@ -5,7 +5,7 @@ import pytest
 
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
-from facewarp.training.config.overrides import parse_settings, with_settings
+from facewarp.training.config.overrides import parse_settings, with_overrides
 from facewarp.training.config.presets import PRESETS, preset
 from facewarp.training.config.train_config import TrainConfig
 
@@ -108,7 +108,7 @@ def test_a_word_that_is_no_setting_is_refused(word: str) -> None:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_runs_configuration_is_read_back(name: str) -> None:
-    config = with_settings(PRESETS[name], {"loss.step_weights": "1", "seed": "7"})
+    config = with_overrides(PRESETS[name], {"loss.step_weights": "1", "seed": "7"})
     written = json.dumps({**dataclasses.asdict(config), "about": {"data": "helen"}})
     assert TrainConfig.from_json(written) == config
 

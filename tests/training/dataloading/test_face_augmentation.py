@@ -25,14 +25,14 @@ def either(kind: str, photo: FacePhoto, mask_photo: FacePhoto) -> FacePhoto:
 @pytest.mark.parametrize("kind", ["points", "masks"])
 @pytest.mark.parametrize("elastic", [0.0, 1.0])
 def test_labels_move_as_the_image_does(
-    kind: str, elastic: float, photo: FacePhoto, mask_photo: FacePhoto, greys: np.ndarray
+    kind: str, elastic: float, photo: FacePhoto, mask_photo: FacePhoto, grays: np.ndarray
 ) -> None:
     config = replace(GEOMETRY, elastic=elastic)
     for seed in range(12):
         view = augment(either(kind, photo, mask_photo), rng(seed), config)
         assert view.image.shape == view.labels.shape == (320, 260)
         assert view.image.dtype == view.labels.dtype == np.uint8
-        differs = np.abs(view.image.astype(int) - greys[view.labels]) > 60
+        differs = np.abs(view.image.astype(int) - grays[view.labels]) > 60
         assert differs.mean() < 0.01  # at the parts' edges only
 
 
@@ -103,9 +103,9 @@ def test_views_as_tested_are_cut_as_the_test_cuts(photo: FacePhoto) -> None:
         assert 320 / 2.3 - 1e-6 <= side <= 320 / 1.7 + 1e-6
         away = np.abs((low + high) / 2 - [129.5, 159.5]) / side
         assert (away <= 0.12 + 1e-6).all()
-    grey = replace(photo, image=np.full_like(photo.image, 128))
+    gray = replace(photo, image=np.full_like(photo.image, 128))
     for seed in range(20):  # bent, and neither relit nor covered
-        assert (augment(grey, rng(seed), AugmentConfig.as_tested(1)).image == 128).all()
+        assert (augment(gray, rng(seed), AugmentConfig.as_tested(1)).image == 128).all()
 
 
 def test_light_and_occluders_leave_their_input_alone(photo: FacePhoto) -> None:

@@ -10,7 +10,7 @@ from scipy.ndimage import minimum_filter as minimum
 from facewarp.training.dataloading.heart_augmentation import HeartAugment, augment_pair
 from facewarp.training.datasets.acdc import HeartCase
 
-GREYS = np.array([0.1, 0.4, 0.7, 1.0], np.float32)  # of the parts
+GRAYS = np.array([0.1, 0.4, 0.7, 1.0], np.float32)  # of the parts
 GEOMETRY = replace(HeartAugment(), gamma=0.0, bias=0.0, noise=0.0, blur_px=0.0)
 STILL = replace(GEOMETRY, breath_px=0.0, wobble_px=0.0, cut=0.0, slices=0)
 SHAPE = (6, 40, 36)
@@ -27,20 +27,20 @@ def case() -> HeartCase:
         ids = np.select([away < 8, away < 13, left], [3, 2, 1], 0).astype(np.uint8)
         ids[[0, 9]] = 0
         labels.append(ids)
-    images = GREYS[np.stack(labels)]
+    images = GRAYS[np.stack(labels)]
     images[:, [0, 9]] = 0
     return HeartCase("rings", images, np.stack(labels))
 
 
-def view(case: HeartCase, config: HeartAugment, seed: int = 0, shape=SHAPE, centre=None):
+def view(case: HeartCase, config: HeartAugment, seed: int = 0, shape=SHAPE, center=None):
     rng = np.random.default_rng(seed)
-    return augment_pair(case.images, case.labels, shape, rng, config, centre)
+    return augment_pair(case.images, case.labels, shape, rng, config, center)
 
 
 def test_no_augmentation_is_a_crop(case: HeartCase) -> None:
     config = HeartAugment.of_strength(0)
-    for seed, centre in ((0, None), (1, case.centre), (2, (20.25, 30.5, 4.0))):
-        images, labels = view(case, config, seed, centre=centre)
+    for seed, center in ((0, None), (1, case.center), (2, (20.25, 30.5, 4.0))):
+        images, labels = view(case, config, seed, center=center)
         found = [
             (y, x)
             for y in range(25)
@@ -49,19 +49,19 @@ def test_no_augmentation_is_a_crop(case: HeartCase) -> None:
             and np.array_equal(images, case.images[:, 2:8, y : y + 40, x : x + 36])
         ]
         assert len(found) == 1
-        wanted = case.images.shape[:1:-1] if centre is None else 2 * np.array(centre[:2]) + 1
+        wanted = case.images.shape[:1:-1] if center is None else 2 * np.array(center[:2]) + 1
         middle = 2 * np.array(found[0][::-1]) + (36, 40)
         assert np.abs(middle - wanted).max() <= 1  # half a pixel
 
 
 def test_views_keep_labels_on_what_they_label(case: HeartCase) -> None:
     for seed in range(6):
-        images, labels = view(case, GEOMETRY, seed, centre=case.centre)
+        images, labels = view(case, GEOMETRY, seed, center=case.center)
         low, high = (extreme(labels, size=(1, 1, 5, 5)) for extreme in (minimum, maximum))
         scanned = minimum(images, size=(1, 1, 5, 5), mode="constant") > 0
         within = scanned & (low == high)  # not at an outline, where greys mix
         assert {1, 2, 3} <= set(labels[within].tolist())
-        off = np.abs(images - GREYS[labels])[within]
+        off = np.abs(images - GRAYS[labels])[within]
         assert (off < 0.01).mean() > 0.98  # all but tips too thin for labels
 
 
@@ -76,14 +76,14 @@ def test_both_phases_get_one_deformation(case: HeartCase) -> None:
 
 def test_slices_move_each_on_its_own_with_breath(case: HeartCase) -> None:
     flat = np.repeat(case.labels[:, 5:6], 10, axis=1)
-    column = HeartCase("column", GREYS[flat], flat)
+    column = HeartCase("column", GRAYS[flat], flat)
     _, stiff = view(column, STILL, 4)
     assert (stiff == stiff[:, :1]).all()
     _, breathing = view(column, replace(STILL, breath_px=2.0), 4)
     assert not (breathing == breathing[:, :1]).all()
 
 
-def test_looks_change_greys_alone(case: HeartCase) -> None:
+def test_looks_change_grays_alone(case: HeartCase) -> None:
     config = HeartAugment.of_strength(0)
     looks = replace(config, gamma=0.4, bias=0.3, noise=0.1, blur_px=1.0)
     images, labels = view(case, looks, 5)

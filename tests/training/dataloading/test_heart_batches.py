@@ -10,7 +10,7 @@ import torch
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
-from facewarp.training.config.overrides import with_settings
+from facewarp.training.config.overrides import with_overrides
 from facewarp.training.config.presets import PRESETS, preset
 from facewarp.training.config.train_config import TrainConfig
 from facewarp.training.dataloading.heart_augmentation import HeartAugment
@@ -133,7 +133,7 @@ def test_a_network_is_the_same_on_a_grid_of_another_size() -> None:
 
 def test_views_that_do_not_fit_the_network_are_refused() -> None:
     for size in ("6,33,32", "6,32"):
-        config = with_settings(CONFIG, {"view_shape": size})
+        config = with_overrides(CONFIG, {"view_shape": size})
         with pytest.raises(FacewarpError, match="views can't be so large"):
             _ = config.trained_model
 

@@ -81,7 +81,7 @@ def test_a_case_is_the_patient_on_a_grid(drawn: Path) -> None:
             there = (found.labels[phase].data == part).sum() * found.labels[phase].voxel_ml
             here = (case.labels[phase] == part).sum() * np.prod(SPACING) / 1000
             assert here == pytest.approx(there, rel=0.25, abs=3)
-    x, y, z = case.centre
+    x, y, z = case.center
     inside = np.argwhere(case.labels.any(axis=0))
     assert np.allclose((z, y, x), (inside.min(axis=0) + inside.max(axis=0)) / 2)
 

@@ -170,7 +170,7 @@ def test_helen_is_read_in_name_order(tmp_path: Path, photo: FacePhoto, points: n
     assert [p.name for p in loaded] == ["a", "b", "c"]
     np.testing.assert_array_equal(loaded[0].image, photo.image)
     np.testing.assert_array_equal(loaded[0].labels, photo.labels)
-    assert loaded[0].colour().shape == (420, 400, 3)
+    assert loaded[0].color().shape == (420, 400, 3)
     assert loaded[0].box_side == pytest.approx(photo.box_side, abs=0.01)
 
 
@@ -309,7 +309,7 @@ def test_a_forehead_is_cut_where_points_would_end_it(labels: np.ndarray) -> None
 # --- crops ------------------------------------------------------------------------------------
 
 
-def test_the_crop_is_the_protocols(photo: FacePhoto, greys: np.ndarray) -> None:
+def test_the_crop_is_the_protocols(photo: FacePhoto, grays: np.ndarray) -> None:
     for seed in range(20):
         crop = protocol_crop(photo, np.random.default_rng(seed))
         margin, x, y = np.random.default_rng(seed).uniform([1.7, -0.12, -0.12], [2.3, 0.12, 0.12])
@@ -322,7 +322,7 @@ def test_the_crop_is_the_protocols(photo: FacePhoto, greys: np.ndarray) -> None:
         back = crop.landmarks @ crop.matrix[:, :2].T + crop.matrix[:, 2]
         assert photo.landmarks is not None
         np.testing.assert_allclose(back, photo.landmarks)
-        differs = np.abs(crop.image.astype(int) - greys[crop.labels]) > 60
+        differs = np.abs(crop.image.astype(int) - grays[crop.labels]) > 60
         assert differs.mean() < 0.01
 
 

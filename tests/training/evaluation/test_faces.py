@@ -30,7 +30,7 @@ from facewarp.training.evaluation.faces import (
     write_pairs_csv,
 )
 from facewarp.training.synthetic.drawn_face import synthetic_faces
-from facewarp.training.validation.face_sheets import coloured, sheet
+from facewarp.training.validation.face_sheets import colored, sheet
 from facewarp.training.validation.faces import SHOWN, Validator, example_pictures
 
 SHAPE = (320, 260)
@@ -207,11 +207,11 @@ def test_the_machine_is_named() -> None:
     assert not machine().startswith(",")
 
 
-def test_parts_are_shown_in_their_colours_over_the_picture() -> None:
-    grey = np.full((4, 4), 100, dtype=np.uint8)
+def test_parts_are_shown_in_their_colors_over_the_picture() -> None:
+    gray = np.full((4, 4), 100, dtype=np.uint8)
     labels = np.zeros((4, 4), dtype=np.uint8)
     labels[1, 2] = FacePart.NOSE
-    shown = coloured(grey, labels)
+    shown = colored(gray, labels)
     np.testing.assert_array_equal(shown[0, 0], [100, 100, 100])
     np.testing.assert_allclose(shown[1, 2], 50 + PART_COLORS[FacePart.NOSE] / 2, atol=1)
 

@@ -35,7 +35,7 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> AcdcPatient:
     )
 
 
-class GreyModel:
+class GrayModel:
     """Stands in for a network: it tells the ventricle by its grey, and sees no motion."""
 
     sha256 = "0" * 64
@@ -44,7 +44,7 @@ class GreyModel:
         self.config = replace(preset("acdc").model, field_shape=(16, 128, 128)).on_grid(shape)
 
     def on_grid(self, shape):
-        return GreyModel(shape)
+        return GrayModel(shape)
 
     def probabilities(self, images):
         ventricle = (images > 0.5).float()
@@ -56,7 +56,7 @@ class GreyModel:
 
 
 @pytest.fixture
-def grey(patient: AcdcPatient) -> AcdcPatient:
+def gray(patient: AcdcPatient) -> AcdcPatient:
     """The patient with pictures in which nothing but the left ventricle is bright."""
     rng = np.random.default_rng(2)
 
@@ -67,25 +67,25 @@ def grey(patient: AcdcPatient) -> AcdcPatient:
     return replace(patient, images=(bright(patient.labels[0]), bright(patient.labels[1])))
 
 
-def test_volumes_are_those_that_cine_reports(grey: AcdcPatient) -> None:
-    found = measure_volumes(grey, GreyModel())  # type: ignore[arg-type]
+def test_volumes_are_those_that_cine_reports(gray: AcdcPatient) -> None:
+    found = measure_volumes(gray, GrayModel())  # type: ignore[arg-type]
     assert found.found is not None
-    assert found.true == true_indices(grey)
+    assert found.true == true_indices(gray)
     assert found.found.lv.edv_ml == pytest.approx(found.true.lv.edv_ml, rel=0.05)
     assert found.found.lv.ef_percent == pytest.approx(0, abs=1)  # it sees no motion
     assert found.row()["lv_edv_ml"] == found.found.lv.edv_ml
-    backwards = replace(grey, info=replace(grey.info, ed=12, es=3))
+    backwards = replace(gray, info=replace(gray.info, ed=12, es=3))
     cine = two_frames(backwards)
     assert cine.frames == (3, 12)
-    assert np.array_equal(cine.volume.data[1], grey.images[0].data)
-    again = found_indices(backwards, GreyModel())  # type: ignore[arg-type]
+    assert np.array_equal(cine.volume.data[1], gray.images[0].data)
+    again = found_indices(backwards, GrayModel())  # type: ignore[arg-type]
     assert again is not None
     assert again.lv.edv_ml == pytest.approx(found.found.lv.edv_ml, rel=0.01)
 
 
 def test_a_heart_that_is_not_seen_counts_in_no_volume(patient: AcdcPatient) -> None:
     dark = replace(patient, images=tuple(replace(v, data=0 * v.data) for v in patient.images))
-    unseen = measure_volumes(dark, GreyModel())  # type: ignore[arg-type]
+    unseen = measure_volumes(dark, GrayModel())  # type: ignore[arg-type]
     assert unseen.found is None
     assert np.isnan(unseen.row()["lv_ef_percent"])
     errors = VolumeErrors.of([unseen])

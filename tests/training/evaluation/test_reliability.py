@@ -10,7 +10,7 @@ import pytest
 from facewarp.core.model import load
 from facewarp.errors import FacewarpError
 from facewarp.face.tracking.confidence import Calibration
-from facewarp.face.tracking.registration import Fitter
+from facewarp.face.tracking.registration import FaceRegistrar
 from facewarp.training.datasets.helen import write_pts
 from facewarp.training.evaluation import face_groups, reliability
 from facewarp.training.evaluation.faces import PairScore
@@ -45,7 +45,7 @@ def test_the_calibration_error_is_nothing_where_confidence_is_the_truth():
 
 @pytest.mark.slow
 def test_bad_crops_have_less_confidence_and_less_truth(photo):
-    fitter = Fitter("average", load("face"), "cpu", 0.7)
+    fitter = FaceRegistrar("average", load("face"), "cpu", 0.7)
     found = reliability.registrations(fitter, [photo])
     assert len(found) >= 15
     table = np.array([dataclasses.astuple(r) for r in found])
@@ -131,22 +131,22 @@ def test_pose_and_expression_are_told_from_the_points(photo):
 
 
 @pytest.mark.parametrize(
-    ("colour", "kind"),
+    ("color", "kind"),
     [
         ((225, 190, 170), "skin looks light (ITA above 41 degrees)"),
         ((90, 55, 40), "skin looks dark (ITA below 10 degrees)"),
     ],
 )
-def test_skin_and_light_are_told_from_the_picture(photo, tmp_path, colour, kind):
+def test_skin_and_light_are_told_from_the_picture(photo, tmp_path, color, kind):
     shape = photo.image.shape
     path = tmp_path / "photo.png"
-    PIL.Image.fromarray(np.full((*shape, 3), colour, np.uint8)).save(path)
+    PIL.Image.fromarray(np.full((*shape, 3), color, np.uint8)).save(path)
     shown = dataclasses.replace(
-        photo, path=path, image=np.full(shape, int(np.mean(colour)), np.uint8)
+        photo, path=path, image=np.full(shape, int(np.mean(color)), np.uint8)
     )
     kinds = face_groups.kinds_of(shown)
     assert kind in kinds
-    assert ("dim light" in kinds) == (np.mean(colour) < 80)
+    assert ("dim light" in kinds) == (np.mean(color) < 80)
     assert "blurred" in kinds
     masks = np.zeros(shape, np.uint8)
     masks[:60, :60] = 3

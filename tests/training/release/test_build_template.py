@@ -10,7 +10,7 @@ from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE, Crop
 from facewarp.face.parts import mirrored_points
 from facewarp.face.template.template import Template
-from facewarp.face.tracking.registration import Fitter
+from facewarp.face.tracking.registration import FaceRegistrar
 from facewarp.training.datasets.helen import write_pts
 from facewarp.training.release.build_template import MARGIN, first_shape, main, member_of
 
@@ -31,7 +31,7 @@ def test_faces_are_levelled_and_fill_the_crop(member):
     eyes = member.landmarks[36:42].mean(0), member.landmarks[42:48].mean(0)
     assert eyes[0][1] == pytest.approx(eyes[1][1])
     assert member.image.shape == member.labels.shape == CROP_SHAPE
-    assert member.colour.shape == (*CROP_SHAPE, 3)
+    assert member.color.shape == (*CROP_SHAPE, 3)
 
 
 def test_the_first_shape_is_the_symmetric_mean(member):
@@ -43,7 +43,7 @@ def test_the_first_shape_is_the_symmetric_mean(member):
 
 @pytest.mark.slow
 def test_the_command_writes_a_template_and_how_it_was_made(portrait, tmp_path):
-    (face,) = Fitter("average", "face", "cpu", 0.7).settle(
+    (face,) = FaceRegistrar("average", "face", "cpu", 0.7).register_refined(
         portrait.image[..., 1].copy(), [Crop.around(portrait.MIDDLE, portrait.SIDE)]
     )
     for part, names in (("trainset", "ab"), ("afw", "c")):

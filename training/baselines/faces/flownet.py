@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from facewarp.core.geometry import resize_image
 from facewarp.errors import FacewarpError
-from facewarp.training.baselines.network_training import RivalNetwork
+from facewarp.training.baselines.network_training import BaselineNetwork
 
 SLOPE = 0.1
 FLOW_UNIT_PX = 20.0  # what a network's 1 stands for
@@ -42,7 +42,7 @@ class FlowConfig:
     channels: int = 1
 
 
-class FlowNet(RivalNetwork):
+class FlowNet(BaselineNetwork):
     """Both architectures; what is learnt is the flow at five scales, coarse to fine."""
 
     def __init__(self, config: FlowConfig) -> None:
@@ -151,7 +151,7 @@ def correlation(fixed: Tensor, moving: Tensor, reach: int = REACH, stride: int =
     sides = -(-height // stride), -(-width // stride)
     first, second = (_lattices(each, sides, stride) for each in (fixed, moving))
     pairs = F.pad(first @ second.transpose(1, 2) / channels, [0, 1])  # the last place: outside
-    places = _neighbours(sides, reach // stride).expand(len(pairs), -1, -1)
+    places = _neighbors(sides, reach // stride).expand(len(pairs), -1, -1)
     found = pairs.gather(2, places).reshape(count, stride, stride, *sides, -1)
     found = found.permute(0, 5, 3, 1, 4, 2)
     found = found.reshape(count, -1, sides[0] * stride, sides[1] * stride)
@@ -166,7 +166,7 @@ def _lattices(features: Tensor, sides: tuple[int, int], stride: int) -> Tensor:
     return cells.permute(0, 3, 5, 2, 4, 1).reshape(count * stride**2, -1, channels)
 
 
-def _neighbours(sides: tuple[int, int], reach: int) -> Tensor:
+def _neighbors(sides: tuple[int, int], reach: int) -> Tensor:
     """``(1, h * w, D * D)``: index of each place's neighbours, ``h * w`` for those outside."""
     steps = torch.arange(-reach, reach + 1)
     y, x = (torch.arange(side)[:, None] + steps for side in sides)

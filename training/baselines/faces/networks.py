@@ -12,10 +12,10 @@ from facewarp.training.baselines.faces.flownet import FlowConfig, FlowNet
 from facewarp.training.baselines.faces.spline_flownet import SplineFlowNet
 from facewarp.training.baselines.faces.synthetic_flow import flow_loss
 from facewarp.training.baselines.network_training import (
-    RivalSettings,
+    BaselineSettings,
     Terms,
     read_network,
-    train_rival,
+    train_baseline_network,
 )
 from facewarp.training.config.presets import FACE_CLASSES, PRESETS
 from facewarp.training.config.train_config import TrainConfig
@@ -27,7 +27,7 @@ from facewarp.training.losses import class_weights
 FaceNetwork = FlowNet | SplineFlowNet
 NETWORKS = ("spline-flownet", "flownets", "flownetc")
 PAPER = PRESETS["paper-unguided"]
-DEFAULTS = RivalSettings()
+DEFAULTS = BaselineSettings()
 WIDTH = 16
 
 
@@ -38,7 +38,7 @@ def build(name: str, settings: Mapping[str, Any]) -> FaceNetwork:
     return FlowNet(FlowConfig(**{"kind": name, **settings}))
 
 
-def new_network(name: str, settings: RivalSettings, width: int | None = None) -> FaceNetwork:
+def new_network(name: str, settings: BaselineSettings, width: int | None = None) -> FaceNetwork:
     """A network to be trained; ``width`` channels are its first layer's, the seed draws weights."""
     torch.manual_seed(settings.seed)
     return build(name, {"width": width or WIDTH})
@@ -49,7 +49,7 @@ def read_data(folder: Path) -> FaceData:
     return helen_training_data(folder, hold_out=False)
 
 
-def train_config(name: str, settings: RivalSettings) -> TrainConfig:
+def train_config(name: str, settings: BaselineSettings) -> TrainConfig:
     """The training as our own trainer has it, with the views that the paper's variants see."""
     return settings.train_config(name, TrainConfig(name, PAPER.model, views="tested"))
 
@@ -59,16 +59,18 @@ def train(
     name: str,
     data: FaceData,
     folder: Path,
-    settings: RivalSettings,
+    settings: BaselineSettings,
     *,
     workers: int = 1,
     **options: Any,
 ) -> Path:
-    """Train a rival; see `train_rival`, which takes the ``options``."""
+    """Train a rival; see `train_baseline_network`, which takes the ``options``."""
     config = train_config(name, settings)
     batches = data.batches(config, workers)
     about = {"training_data": data.description}
-    return train_rival(net, objective(net, batches), batches, folder, config, about, **options)
+    return train_baseline_network(
+        net, objective(net, batches), batches, folder, config, about, **options
+    )
 
 
 def objective(net: FaceNetwork, batches: FaceBatches) -> Terms:

@@ -17,9 +17,9 @@ class Drift:
     """A smooth displacement of the plane: Gaussians around the points that moved.
 
     Attributes:
-        points: ``(N, 2)`` where the Gaussians sit, in the units of `centre` and `scale`.
+        points: ``(N, 2)`` where the Gaussians sit, in the units of `center` and `scale`.
         weights: ``(N, 2)`` of the Gaussians.
-        centre: ``(2,)`` px of both sets' common frame.
+        center: ``(2,)`` px of both sets' common frame.
         scale: px of its unit.
         width: standard deviation of the Gaussians, units.
         start: ``(2,)`` mean displacement, px.
@@ -27,14 +27,14 @@ class Drift:
 
     points: Points
     weights: Points
-    centre: Points
+    center: Points
     scale: float
     width: float
     start: Points
 
     def __call__(self, points: Points) -> Points:
         """Displacements ``(M, 2)`` px of points ``(M, 2)`` px."""
-        units = (points - self.centre) / self.scale
+        units = (points - self.center) / self.scale
         return self.start + self.scale * _kernel(units, self.points, self.width) @ self.weights
 
 
@@ -65,10 +65,10 @@ def coherent_drift(
     """
     if min(len(source), len(target)) < 2:
         raise ValueError("point sets must have two points at least")
-    centre, start = source.mean(0), target.mean(0) - source.mean(0)
-    scale = float(np.sqrt(((source - centre) ** 2).sum(1).mean())) or 1.0
-    y = (source - centre) / scale
-    x = (target - centre - start) / scale
+    center, start = source.mean(0), target.mean(0) - source.mean(0)
+    scale = float(np.sqrt(((source - center) ** 2).sum(1).mean())) or 1.0
+    y = (source - center) / scale
+    x = (target - center - start) / scale
     n, m = len(x), len(y)
     gram = _kernel(y, y, width)
     weights = np.zeros_like(y)
@@ -86,7 +86,7 @@ def coherent_drift(
         variance = max(float(variance), 1e-6)
         if np.abs(moved - before).max() < _TOLERANCE:
             break
-    return Drift(y, weights, centre, scale, width, start)
+    return Drift(y, weights, center, scale, width, start)
 
 
 def _distances(a: Points, b: Points) -> Points:

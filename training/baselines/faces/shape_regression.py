@@ -92,15 +92,15 @@ class ShapeRegressor:
         which = np.zeros(len(shapes), dtype=np.intp)
         for stage in range(len(self.anchors)):
             turns = _turns(self.mean, shapes)
-            grey = _look_up(image, which, shapes, turns, self.anchors[stage], self.offsets[stage])
+            gray = _look_up(image, which, shapes, turns, self.anchors[stage], self.offsets[stage])
             added = np.zeros_like(shapes)
             for fern in range(self.pairs.shape[1]):
-                added += self.leaves[stage, fern][self._leaf(grey, stage, fern)]
+                added += self.leaves[stage, fern][self._leaf(gray, stage, fern)]
             shapes = shapes + added @ turns
         return np.asarray(np.median(shapes, axis=0), dtype=np.float64)
 
-    def _leaf(self, grey: Floats, stage: int, fern: int) -> NDArray[np.intp]:
-        return _leaf_of(grey, self.pairs[stage, fern], self.thresholds[stage, fern])
+    def _leaf(self, gray: Floats, stage: int, fern: int) -> NDArray[np.intp]:
+        return _leaf_of(gray, self.pairs[stage, fern], self.thresholds[stage, fern])
 
     def save(self, path: Path, about: dict[str, str]) -> None:
         """Write it as safetensors, whole or not at all."""
@@ -161,9 +161,9 @@ def train_shape_regression(
     for stage in range(settings.stages):
         turns = _turns(mean, shapes)
         anchors, offsets = _draw_pixels(mean, rng, settings)
-        grey = _look_up(images, which, shapes, turns, anchors, offsets)
+        gray = _look_up(images, which, shapes, turns, anchors, offsets)
         wrong = (goal - shapes) @ np.linalg.inv(turns)
-        ferns = _boost(grey, wrong.reshape(len(wrong), -1), rng, settings)
+        ferns = _boost(gray, wrong.reshape(len(wrong), -1), rng, settings)
         shapes = shapes + (wrong - ferns[3].reshape(wrong.shape)) @ turns
         learnt.append((anchors, offsets, *ferns[:3]))
         off = float(np.linalg.norm(goal - shapes, axis=-1).mean())
@@ -184,12 +184,12 @@ def train_shape_regression(
 
 
 def _boost(
-    grey: Floats, wrong: Floats, rng: np.random.Generator, settings: FernSettings
+    gray: Floats, wrong: Floats, rng: np.random.Generator, settings: FernSettings
 ) -> tuple[NDArray[np.int16], Floats, Floats, Floats]:
     """Ferns of one stage: pairs, thresholds, leaves, and what is still wrong after them."""
     left = wrong.astype(np.float32).copy()
-    centred = grey - grey.mean(0)
-    covariance = centred.T @ centred / len(grey)
+    centered = gray - gray.mean(0)
+    covariance = centered.T @ centered / len(gray)
     variance = covariance.diagonal()
     spread = np.sqrt(np.maximum(variance[:, None] + variance - 2 * covariance, 1e-3))
     leaves = 2**settings.depth
@@ -200,17 +200,17 @@ def _boost(
     for fern in range(settings.ferns):
         directions = rng.standard_normal((left.shape[1], settings.depth)).astype(np.float32)
         along = left @ directions
-        match = centred.T @ (along - along.mean(0)) / len(grey)  # (P, D)
+        match = centered.T @ (along - along.mean(0)) / len(gray)  # (P, D)
         for level in range(settings.depth):
             score = (match[:, level, None] - match[None, :, level]) / spread
             best = int(score.argmax())
-            pairs[fern, level] = divmod(best, grey.shape[1])
-        difference = grey[:, pairs[fern, :, 0]] - grey[:, pairs[fern, :, 1]]
+            pairs[fern, level] = divmod(best, gray.shape[1])
+        difference = gray[:, pairs[fern, :, 0]] - gray[:, pairs[fern, :, 1]]
         share = rng.uniform(0.2, 0.8, settings.depth)
         thresholds[fern] = [
             np.quantile(column, q) for column, q in zip(difference.T, share, strict=True)
         ]
-        leaf = _leaf_of(grey, pairs[fern], thresholds[fern])
+        leaf = _leaf_of(gray, pairs[fern], thresholds[fern])
         order = np.argsort(leaf, kind="stable")
         counts = np.bincount(leaf, minlength=leaves)
         filled = counts > 0
@@ -221,8 +221,8 @@ def _boost(
     return pairs, thresholds, values, left
 
 
-def _leaf_of(grey: Floats, pairs: NDArray[np.int16], thresholds: Floats) -> NDArray[np.intp]:
-    bits = grey[:, pairs[:, 0]] - grey[:, pairs[:, 1]] > thresholds
+def _leaf_of(gray: Floats, pairs: NDArray[np.int16], thresholds: Floats) -> NDArray[np.intp]:
+    bits = gray[:, pairs[:, 0]] - gray[:, pairs[:, 1]] > thresholds
     return np.asarray(bits @ (1 << np.arange(len(pairs))), dtype=np.intp)
 
 

@@ -16,7 +16,7 @@ from facewarp.core.geometry import resize_field, resize_image
 from facewarp.core.networks.layers import conv_block
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.training.baselines.faces.flownet import SLOPE, correlation
-from facewarp.training.baselines.network_training import RivalNetwork
+from facewarp.training.baselines.network_training import BaselineNetwork
 from facewarp.training.config.presets import FACE_CLASSES, PRESETS
 from facewarp.training.losses import Targets, registration_loss, roughness
 
@@ -26,7 +26,7 @@ BOX = 11
 REACH_PX = 72.0  # of that grid: what the head's 1 stands for, as the paper's networks count
 
 
-class SplineFlowNet(RivalNetwork):
+class SplineFlowNet(BaselineNetwork):
     """Features of both crops, their correlation, and an encoder down to the control points.
 
     Args:

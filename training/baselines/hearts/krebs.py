@@ -17,7 +17,7 @@ from facewarp.training.baselines.hearts.local_correlation import (
     smooth,
     squared_correlation,
 )
-from facewarp.training.baselines.network_training import RivalNetwork
+from facewarp.training.baselines.network_training import BaselineNetwork
 
 SLOPE = 0.1
 SQUARINGS = 5
@@ -27,7 +27,7 @@ _FREE = 1.0  # nats that each number may tell for nothing (Kingma et al. 2016): 
 _DIVISORS = (4, 8, 8)  # of the grid, three halvings, the first within slices
 
 
-class KrebsAutoencoder(RivalNetwork):
+class KrebsAutoencoder(BaselineNetwork):
     """An encoder of both images to a few numbers, and a decoder of these to velocities.
 
     The decoder sees moving at every scale, so that the numbers need only tell the deformation.

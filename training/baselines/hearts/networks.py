@@ -13,10 +13,10 @@ from facewarp.errors import FacewarpError
 from facewarp.training.baselines.hearts.krebs import KrebsAutoencoder
 from facewarp.training.baselines.hearts.voxelmorph import VoxelMorph
 from facewarp.training.baselines.network_training import (
-    RivalSettings,
+    BaselineSettings,
     Terms,
     read_network,
-    train_rival,
+    train_baseline_network,
 )
 from facewarp.training.config.presets import PRESETS
 from facewarp.training.config.train_config import TrainConfig
@@ -26,7 +26,7 @@ from facewarp.training.dataloading.heart_data import HeartData, heart_training_d
 HeartNetwork = VoxelMorph | KrebsAutoencoder
 NETWORKS = ("voxelmorph", "krebs")
 VIEW = (16, 96, 96)  # what VoxelMorph, all convolutions, is trained on; Krebs sees the whole grid
-DEFAULTS = RivalSettings(steps=5000, batch=1, lr=6e-3, optimizer="muon")
+DEFAULTS = BaselineSettings(steps=5000, batch=1, lr=6e-3, optimizer="muon")
 
 
 def build(name: str, settings: Mapping[str, Any]) -> HeartNetwork:
@@ -34,7 +34,7 @@ def build(name: str, settings: Mapping[str, Any]) -> HeartNetwork:
     return VoxelMorph(**settings) if name == "voxelmorph" else KrebsAutoencoder(**settings)
 
 
-def new_network(name: str, settings: RivalSettings, width: int | None = None) -> HeartNetwork:
+def new_network(name: str, settings: BaselineSettings, width: int | None = None) -> HeartNetwork:
     """A network to be trained, on the grid of the preset ``acdc``; the seed draws its weights.
 
     Raises:
@@ -52,7 +52,7 @@ def read_data(folder: Path) -> HeartData:
     return heart_training_data(folder, PRESETS["acdc"].model, hold_out=False)
 
 
-def train_config(name: str, settings: RivalSettings) -> TrainConfig:
+def train_config(name: str, settings: BaselineSettings) -> TrainConfig:
     """The training as our own trainer has it: patients and views are those of ours."""
     view = VIEW if name == "voxelmorph" else ()
     # Images alone teach them: noise of its own in each phase is no help.
@@ -64,16 +64,16 @@ def train(
     name: str,
     data: HeartData,
     folder: Path,
-    settings: RivalSettings,
+    settings: BaselineSettings,
     *,
     workers: int = 1,
     **options: Any,
 ) -> Path:
-    """Train a rival; see `train_rival`, which takes the ``options``."""
+    """Train a rival; see `train_baseline_network`, which takes the ``options``."""
     config = train_config(name, settings)
     about = {"training_data": data.description}
     batches = data.batches(config, workers)
-    return train_rival(net, objective(net), batches, folder, config, about, **options)
+    return train_baseline_network(net, objective(net), batches, folder, config, about, **options)
 
 
 def objective(net: HeartNetwork) -> Terms:

@@ -13,7 +13,7 @@ from facewarp.training.baselines import network_training
 from facewarp.training.baselines.faces import networks
 from facewarp.training.baselines.faces.flownet import flow_field
 from facewarp.training.baselines.faces.networks import DEFAULTS, build, load, new_network, train
-from facewarp.training.baselines.network_training import RivalSettings, begun_with, save_network
+from facewarp.training.baselines.network_training import BaselineSettings, begun_with, save_network
 from facewarp.training.dataloading.face_data import FaceData
 from facewarp.training.synthetic.drawn_face import synthetic_faces
 
@@ -30,7 +30,7 @@ def faces() -> FaceData:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["spline-flownet", "flownets"])
 def test_its_loss_falls_on_a_batch(name: str, faces: FaceData) -> None:
-    settings = RivalSettings(batch=2)
+    settings = BaselineSettings(batch=2)
     net = new_network(name, settings, 4)
     batches = faces.batches(networks.train_config(name, settings), 1)
     terms, batch = networks.objective(net, batches), batches.batch(0)
@@ -50,7 +50,7 @@ def test_its_loss_falls_on_a_batch(name: str, faces: FaceData) -> None:
 def test_a_run_that_was_stopped_goes_on_as_it_would_have(
     name: str, faces: FaceData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Often(RivalSettings):
+    class Often(BaselineSettings):
         def train_config(self, *given):  # type: ignore[no-untyped-def]
             return network_training.replace(super().train_config(*given), checkpoint_every=2)
 
@@ -108,7 +108,7 @@ def test_weights_are_read_back_and_those_of_others_refused(tmp_path: Path) -> No
 @pytest.mark.parametrize("field", ["optimizer", "precision"])
 def test_words_that_are_not_there_are_refused(field: str) -> None:
     with pytest.raises(FacewarpError, match=r"there is no \w+ 'sgd'"):
-        RivalSettings(**{field: "sgd"})  # type: ignore[arg-type]
+        BaselineSettings(**{field: "sgd"})  # type: ignore[arg-type]
 
 
 def test_runs_of_others_are_not_gone_on_with(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_drift_leaves_equal_sets_alone(rng: np.random.Generator) -> None:
     assert np.abs(drift(points)).max() < 0.05
 
 
-def test_drift_carries_outliers_with_their_neighbours(rng: np.random.Generator) -> None:
+def test_drift_carries_outliers_with_their_neighbors(rng: np.random.Generator) -> None:
     source = rng.uniform(50, 250, (60, 2))
     target = source + bend(source)
     target[:5] += rng.uniform(40, 80, (5, 2))

@@ -34,10 +34,10 @@ def ball(radius: float = 9.0) -> np.ndarray:
 
 
 def picture(labels: np.ndarray) -> np.ndarray:
-    grey = np.array([0.1, 0.45, 0.9], np.float32)[labels]
+    gray = np.array([0.1, 0.45, 0.9], np.float32)[labels]
     wave = 0.05 * np.sin(np.indices(SHAPE).sum(0) / 2.5)
     window = gaussian_window(SHAPE, (0.5, 1, 1))
-    smoothed = smooth(torch.from_numpy((grey + wave).astype(np.float32))[None, None], window)
+    smoothed = smooth(torch.from_numpy((gray + wave).astype(np.float32))[None, None], window)
     return smoothed[0, 0].numpy().clip(0, 1)
 
 

@@ -14,7 +14,7 @@ from facewarp.training.baselines import network_training
 from facewarp.training.baselines.hearts import networks
 from facewarp.training.baselines.hearts.krebs import SQUARINGS, KrebsAutoencoder, normal_divergence
 from facewarp.training.baselines.hearts.networks import load, train, train_config
-from facewarp.training.baselines.network_training import RivalSettings, save_network
+from facewarp.training.baselines.network_training import BaselineSettings, save_network
 from facewarp.training.config.train_config import TrainConfig
 from facewarp.training.dataloading.batches import Batch, Batches
 from facewarp.training.dataloading.heart_batches import HeartBatches
@@ -118,7 +118,7 @@ def test_its_loss_falls_on_a_pair(name: str, hearts: FewHearts) -> None:
 def test_a_run_that_was_stopped_goes_on_as_it_would_have(
     name: str, hearts: FewHearts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = RivalSettings(steps=52, lr=1e-3, seed=4)
+    settings = BaselineSettings(steps=52, lr=1e-3, seed=4)
     whole = train(small(name), name, hearts, tmp_path / "whole", settings)
 
     class Killed(Exception):
@@ -169,7 +169,7 @@ def test_voxelmorph_takes_sides_it_can_halve() -> None:
 
 def test_a_width_is_refused() -> None:
     with pytest.raises(FacewarpError, match="krebs takes no --width"):
-        networks.new_network("krebs", RivalSettings(), 8)
+        networks.new_network("krebs", BaselineSettings(), 8)
 
 
 @pytest.mark.parametrize("name", [SLOW_TO_IMPORT, "krebs"])
@@ -187,7 +187,7 @@ def test_half_precision_changes_little(name: str) -> None:
 
 
 def test_batches_are_those_of_our_own_trainer(hearts: FewHearts) -> None:
-    config = train_config("krebs", RivalSettings(batch=2))
+    config = train_config("krebs", BaselineSettings(batch=2))
     batches: Batches = hearts.batches(config, 1)
     batch: Batch = batches.batch(3)
     assert batch["fixed"].shape == batch["moving"].shape == (2, 1, *GRID)

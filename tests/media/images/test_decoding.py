@@ -7,8 +7,8 @@ import PIL.Image
 import pytest
 
 from facewarp.errors import FacewarpError
-from facewarp.media import image_decoding
-from facewarp.media.image_decoding import MAX_BYTES, read_frame, read_photograph, read_texture
+from facewarp.media.images import decoding as image_decoding
+from facewarp.media.images.decoding import MAX_BYTES, read_frame, read_photograph, read_texture
 
 
 def encoded(image: np.ndarray, kind: str, **options: object) -> bytes:

@@ -6,7 +6,7 @@ import PIL.Image
 import pytest
 
 from facewarp.errors import FacewarpError
-from facewarp.media.image_source import natural_order, read_image
+from facewarp.media.images.source import natural_order, read_image
 from facewarp.media.sources import open_source
 
 GRAY = np.linspace(0, 255, 12 * 16).reshape(12, 16)
@@ -45,10 +45,10 @@ def test_suffix_in_capitals(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "jpg"])
-def test_grey(tmp_path, suffix):
-    grey = np.rint(GRAY).astype(np.uint8)
-    image = read(save(tmp_path / f"a.{suffix}", grey))
-    assert np.abs(image - grey[..., None]).max() <= (4 if suffix == "jpg" else 0)
+def test_gray(tmp_path, suffix):
+    gray = np.rint(GRAY).astype(np.uint8)
+    image = read(save(tmp_path / f"a.{suffix}", gray))
+    assert np.abs(image - gray[..., None]).max() <= (4 if suffix == "jpg" else 0)
 
 
 def test_two_levels(tmp_path):
@@ -56,23 +56,41 @@ def test_two_levels(tmp_path):
     assert set(np.unique(image)) == {0, 255}
 
 
-@pytest.mark.parametrize("suffix", ["png", "tif", "webp"])
-def test_alpha_is_dropped_and_what_is_under_it_stays(tmp_path, suffix):
-    alpha = np.zeros((12, 16, 1), np.uint8)
-    alpha[:6] = 255
+def read_with_alpha(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    (frame,) = open_source(path)
+    return frame.image, frame.alpha
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "webp", "avif"])
+def test_alpha_is_kept_and_what_it_hides_is_black(tmp_path, suffix):
+    alpha = np.zeros((12, 16), np.uint8)
+    alpha[:6], alpha[6] = 255, 100
     options = {"lossless": True, "exact": True} if suffix == "webp" else {}
-    image = read(save(tmp_path / f"a.{suffix}", np.concatenate([RGB, alpha], 2), **options))
-    assert np.array_equal(image, RGB)
+    options |= {"quality": 100, "subsampling": "4:4:4"} if suffix == "avif" else {}
+    image, read = read_with_alpha(
+        save(tmp_path / f"a.{suffix}", np.dstack([RGB, alpha]), **options)
+    )
+    assert np.abs(image[:7].astype(int) - RGB[:7]).max() <= (8 if suffix == "avif" else 0)
+    assert not image[7:].any()
+    assert read is not None
+    assert np.abs(read.astype(int) - alpha).max() <= (2 if suffix == "avif" else 0)
 
 
-def test_grey_with_alpha(tmp_path):
-    grey = np.rint(GRAY).astype(np.uint8)
-    path = save(tmp_path / "a.png", np.stack([grey, 255 - grey], axis=2))
-    assert np.array_equal(read(path), np.repeat(grey[..., None], 3, 2))
+def test_alpha_that_is_opaque_counts_as_none(tmp_path):
+    opaque = np.dstack([RGB, np.full((12, 16), 255, np.uint8)])
+    assert read_with_alpha(save(tmp_path / "a.png", opaque))[1] is None
+
+
+def test_gray_with_alpha(tmp_path):
+    gray = np.rint(GRAY).astype(np.uint8)
+    path = save(tmp_path / "a.png", np.stack([gray, 255 - gray], axis=2))
+    image, alpha = read_with_alpha(path)
+    assert np.array_equal(alpha, 255 - gray)
+    assert np.array_equal(image, np.where(gray == 255, 0, gray)[..., None].repeat(3, 2))
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_16_bit_grey_is_scaled_by_its_type(tmp_path, suffix):
+def test_16_bit_gray_is_scaled_by_its_type(tmp_path, suffix):
     deep = np.rint(GRAY * 257).astype(np.uint16)
     image = read(save(tmp_path / f"a.{suffix}", deep))
     assert np.array_equal(image, np.rint(deep / 257)[..., None].repeat(3, 2))
@@ -95,12 +113,12 @@ def test_16_bit_rgb(tmp_path, suffix):
         (GRAY * 2 - 255, GRAY),  # negative ones: from the least to the greatest
     ],
 )
-def test_float_grey(tmp_path, values, expected):
+def test_float_gray(tmp_path, values, expected):
     image = read(save(tmp_path / "a.tif", values.astype(np.float32)))
     assert np.abs(image[..., 0] - expected).max() <= 1
 
 
-def test_32_bit_grey(tmp_path):
+def test_32_bit_gray(tmp_path):
     image = read(save(tmp_path / "a.tif", (GRAY * 257).astype(np.int32)))
     assert np.abs(image[..., 0] - GRAY).max() <= 1
 
@@ -111,10 +129,13 @@ def test_palette(tmp_path):
     assert np.array_equal(read(tmp_path / "a.png"), np.asarray(picture.convert("RGB")))
 
 
-def test_palette_with_a_transparent_colour(tmp_path):
+def test_palette_with_a_transparent_color(tmp_path):
     picture = PIL.Image.fromarray(RGB).quantize(16)
     picture.save(tmp_path / "a.png", transparency=3)
-    assert np.array_equal(read(tmp_path / "a.png"), np.asarray(picture.convert("RGB")))
+    hidden = np.asarray(picture) == 3
+    image, alpha = read_with_alpha(tmp_path / "a.png")
+    assert np.array_equal(alpha == 0, hidden)
+    assert np.array_equal(image[~hidden], np.asarray(picture.convert("RGB"))[~hidden])
 
 
 def test_cmyk(tmp_path):

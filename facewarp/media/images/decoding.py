@@ -26,7 +26,7 @@ MAX_FRAME_PIXELS: Final = 1920 * 1200
 
 _PHOTOGRAPHS = ("JPEG", "PNG", "WEBP")
 _TEXTURES = ("PNG", "WEBP")
-_COLOUR = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"}
+_COLOR = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"}
 _SMALLEST_PX = 16
 _DAMAGE = (
     OSError, SyntaxError, ValueError, EOFError, MemoryError, struct.error, zlib.error,
@@ -80,7 +80,7 @@ def _read(data: bytes, formats: tuple[str, ...], max_pixels: int) -> PIL.Image.I
             f"the picture has {width}x{height} pixels",
             fix=f"From {_SMALLEST_PX}x{_SMALLEST_PX} to {max_pixels / 1e6:.3g} million are taken.",
         )
-    if picture.mode not in _COLOUR:
+    if picture.mode not in _COLOR:
         raise FacewarpError(
             f"the picture's pixels are of the kind {picture.mode}",
             fix="Save it with 8 bits a channel.",

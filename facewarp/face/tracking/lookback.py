@@ -1,0 +1,87 @@
+"""Lookback: a face found by a search is followed back over the frames before it, for files."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from facewarp.face.face import Face
+from facewarp.face.tracking.tracker import FaceTracker
+from facewarp.media.frames import Frame
+
+_MAX_BYTES: Final = 384 << 20  # of frames held back: half a second up to 4K at 30 a second
+_AT_LEAST = 2
+
+
+@dataclass
+class _Held:
+    """A frame held back, with the faces known in it so far."""
+
+    frame: Frame
+    faces: list[Face]
+
+
+class Lookback:
+    """A tracker over the frames of a file in which nobody enters unseen.
+
+    The tracker searches for small faces twice a second only. As many frames as lie between two
+    searches are held back, and a face that a search finds is registered in them too, from the
+    newest to the oldest, for as long as it is there.
+
+    Args:
+        tracker: with the configuration `facewarp.face.tracking.track.OFFLINE`; nobody else uses it.
+        max_bytes: of the frames held back. Where they are so large that fewer are held than lie
+            between two searches, searches come sooner.
+
+    Example:
+        >>> for frame, faces in Lookback(tracker)(source):  # doctest: +SKIP
+        ...     print(frame.time, len(faces))
+    """
+
+    def __init__(self, tracker: FaceTracker, max_bytes: int = _MAX_BYTES) -> None:
+        self._tracker, self._max_bytes = tracker, max_bytes
+        config = tracker.config
+        self._span_s = max(config.search_every_s, config.search_beside_every_s)
+
+    def __call__(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, list[Face]]]:
+        """Yield every frame, in order, with its faces by id, as soon as they are final."""
+        held: deque[_Held] = deque()
+        since_search = 0
+        for frame in frames:
+            room = max(_AT_LEAST, self._max_bytes // max(frame.image.nbytes, 1))
+            since_search += 1
+            if since_search >= room - 1:
+                self._tracker.search_soon()
+                since_search = 0
+            held.append(_Held(frame, self._tracker(frame.image, frame.time)))
+            for entered in self._tracker.entered:
+                self._go_back(entered, held)
+            oldest = frame.time - self._span_s
+            while len(held) > room or (len(held) > _AT_LEAST and held[1].frame.time < oldest):
+                done = held.popleft()
+                yield done.frame, done.faces
+        yield from ((one.frame, one.faces) for one in held)
+
+    def _go_back(self, entered: int, held: deque[_Held]) -> None:
+        """Follow a face found in the newest frame back, and smooth it from its first one on."""
+        newest = held[-1]
+        face = next(face for face in newest.faces if face.id == entered)
+        before: list[tuple[Face, _Held]] = []
+        later = face
+        for one in list(held)[-2::-1]:
+            there = [other for other in one.faces if other.state != "lost"]
+            if any(other.id == entered for other in there):
+                break
+            boxes = [other.box for other in there]
+            earlier = self._tracker.register_before(one.frame.image, later, boxes)
+            if earlier is None:
+                break
+            before.insert(0, (earlier, one))
+            later = earlier
+        if not before:
+            return
+        times = [(earlier, one.frame.time) for earlier, one in before]
+        smoothed = self._tracker.smooth_from(times, face, newest.frame.time)
+        for one, found in zip([one for _, one in before] + [newest], smoothed, strict=True):
+            others = [other for other in one.faces if other.id != entered]
+            one.faces = sorted([*others, found], key=lambda face: face.id)

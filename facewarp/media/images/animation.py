@@ -1,0 +1,128 @@
+"""Files of several pictures (animated WebP, APNG, AVIF, pages of TIFF) as the clips they are."""
+
+import logging
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import PIL.Image
+
+from facewarp.errors import FacewarpError
+from facewarp.media.frames import STILL_RATE, Frame, Source
+from facewarp.media.images.files import (
+    DAMAGE,
+    decode,
+    open_picture,
+    orientation_after_loading,
+    pages_of,
+    upright_size,
+)
+from facewarp.media.orientation import fit_within
+
+_log = logging.getLogger(__name__)
+
+_MAX_DURATION_MS = 3_600_000
+_TRIED = 8  # pictures whose durations tell the average rate
+_NO_DURATION_S = Fraction(1, 10)  # what browsers take for none
+
+
+class AnimationSource(Source):
+    """The pictures of one file, each for as long as the file says.
+
+    Pages of TIFF have no durations; `rate` of them are shown a second, and pages of several sizes
+    with borders at the largest.
+
+    Args:
+        path: The file.
+        rate: Frames a second, in place of the file's own; None for those.
+        start: The first second wanted.
+        end: The second to stop before.
+
+    Attributes:
+        end_time: Where the last picture that was read ends, s.
+    """
+
+    kind: Literal["animation"] = "animation"
+
+    def __init__(
+        self,
+        path: Path,
+        rate: Fraction | None = None,
+        start: float | None = None,
+        end: float | None = None,
+    ) -> None:
+        super().__init__(path)
+        self.start, self.end, self.end_time = start, end, 0.0
+        self.time_base = Fraction(1, 1000)
+        with open_picture(path) as picture:
+            self._pages = pages_of(picture)
+            self._is_timed = picture.format != "TIFF" and rate is None
+            self.rotation = orientation_after_loading(picture).degrees
+            self.size = self._largest(picture)
+            self.rate = rate or (self._average(picture) if self._is_timed else STILL_RATE)
+        if not self._is_timed:
+            self.time_base = Fraction(1, 90_000)
+        self.frame_count = len(self._pages)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The pictures of the range; they end early where the file is damaged."""
+        self.exhausted = self.truncated = False
+        time, count, is_cut = Fraction(0), 0, False
+        with open_picture(self.path) as picture:
+            for place, page in enumerate(self._pages):
+                try:
+                    picture.seek(page)
+                    shown = decode(picture, self.path)
+                except (FacewarpError, *DAMAGE) as error:
+                    _log.warning(
+                        "%s: damaged, %d of %d pictures could be read (%s)",
+                        *(self.path, place, len(self._pages), error),
+                    )
+                    self.truncated = True
+                    break
+                is_cut = self.end is not None and float(time) >= self.end
+                if is_cut:
+                    break
+                if self.start is None or float(time) >= self.start:
+                    alpha = None if shown.alpha is None else fit_within(shown.alpha, self.size)
+                    image = fit_within(shown.image, self.size)
+                    yield Frame(image, float(time), count, shown.rotation, alpha=alpha)
+                    count += 1
+                time += self._duration(picture) if self._is_timed else 1 / self.rate
+                self.end_time = float(time)
+        if not count:
+            raise FacewarpError("there are no pictures in the range asked for", self.path)
+        self.exhausted = not is_cut
+
+    def _largest(self, picture: PIL.Image.Image) -> tuple[int, int]:
+        """(width, height) px in which every page of a TIFF fits; the canvas of other formats."""
+        if picture.format != "TIFF":
+            return upright_size(picture)
+        sizes = set()
+        for page in self._pages:
+            picture.seek(page)
+            sizes.add(upright_size(picture))
+        if len(sizes) > 1:
+            _log.warning("%s: pages of %d sizes are shown with borders", self.path, len(sizes))
+        return max(size[0] for size in sizes), max(size[1] for size in sizes)
+
+    def _average(self, picture: PIL.Image.Image) -> Fraction:
+        """Frames a second, by the durations of the first pictures."""
+        durations = []
+        for page in self._pages[:_TRIED]:
+            try:
+                picture.seek(page)
+                picture.load()
+            except DAMAGE:
+                break
+            durations.append(self._duration(picture))
+        mean = sum(durations, Fraction(0)) / len(durations) if durations else _NO_DURATION_S
+        return (1 / mean).limit_denominator(1001)
+
+    def _duration(self, picture: PIL.Image.Image) -> Fraction:
+        """Seconds that the picture just decoded is shown."""
+        told = picture.info.get("duration", 0)
+        if not isinstance(told, int | float) or not 0 < told < _MAX_DURATION_MS:
+            return _NO_DURATION_S
+        return Fraction(told).limit_denominator(1000) / 1000

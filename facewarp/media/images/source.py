@@ -1,0 +1,260 @@
+"""Still pictures as sources: one file, or the files of a folder or of a numbered sequence."""
+
+import fnmatch
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import PIL.Image
+
+from facewarp.errors import FacewarpError
+from facewarp.media.frames import IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, Frame, Image, Source
+from facewarp.media.images.files import (
+    UNREAD_KINDS,
+    open_picture,
+    orientation_after_loading,
+    pages_of,
+    read_picture,
+    upright_size,
+)
+
+_log = logging.getLogger(__name__)
+
+_READABLE = "Save it again as PNG or JPEG."
+_NUMBER = r"%0?\d*d"
+_SHOWN = 3  # of what is missing or left out, named one by one
+
+
+class ImageSource(Source):
+    """One picture as a source of one frame at time 0.
+
+    Attributes:
+        icc_profile: The color profile of an RGB picture, for a copy to carry; else None.
+    """
+
+    kind: Literal["image"] = "image"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        with open_picture(path) as picture:
+            self.size = upright_size(picture)
+            self.rotation = orientation_after_loading(picture).degrees
+            self.icc_profile = _icc_profile(picture)
+        self.frame_count = 1
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The one frame."""
+        self.exhausted = False
+        yield _frame(self.path, 0.0, 0)
+        self.exhausted = True
+
+
+class FolderSource(Source):
+    """The pictures of a folder in natural order ("2.png" before "10.png"), not of its folders.
+
+    With a pattern in place of the folder, such as ``shots/%04d.png`` or ``shots/*.png``, those
+    that fit. A picture that can't be read is left out with a warning. Its index stays unused.
+
+    A numbered pattern (``%04d``) is a clip: the pictures follow one another in time, their
+    indices are the numbers in their names, and a number that is missing is time in which the
+    picture before stays. A folder becomes a clip where a rate is given.
+
+    Args:
+        path: The folder or pattern.
+        rate: Frames a second of a clip; None for `STILL_RATE` and what the path says.
+        start: Where in a clip to begin, s.
+        end: Where in it to stop, s.
+
+    Attributes:
+        paths: The pictures.
+        indices: Of their frames: numbers of a numbered sequence, else their places in ``paths``.
+        is_clip: Whether the pictures follow one another in time.
+    """
+
+    kind: Literal["folder"] = "folder"
+
+    def __init__(
+        self,
+        path: Path,
+        rate: Fraction | None = None,
+        start: float | None = None,
+        end: float | None = None,
+    ) -> None:
+        super().__init__(path)
+        self.paths = sorted(self._entries(), key=natural_order)
+        if not self.paths:
+            raise FacewarpError(*_nothing_in(path))
+        self.indices = list(range(len(self.paths)))
+        is_numbered = is_pattern(path) and re.search(_NUMBER, path.name) is not None
+        self.is_clip = is_numbered or rate is not None
+        self.rate = rate or self.rate
+        if is_numbered:
+            self._number()
+        self.start, self.end = start, end
+        if not self.is_clip and (start is not None or end is not None):
+            what = "start and end are for videos, this is pictures"
+            raise FacewarpError(what, path, "Omit them, or give --fps if the pictures are a clip.")
+        self.frame_count = len(self.paths)
+        for picture in self.paths:
+            try:
+                self.size = ImageSource(picture).size
+            except FacewarpError as error:
+                problem = error
+                continue
+            return
+        what = f"none of the folder's pictures can be read; the last: {problem.what}"
+        raise FacewarpError(what, path, problem.fix)
+
+    @property
+    def folder(self) -> Path:
+        """Where the pictures are."""
+        return self.path.parent if is_pattern(self.path) else self.path
+
+    @cached_property
+    def largest_size(self) -> tuple[int, int]:
+        """(width, height) px in which every picture fits, for a video of them all."""
+        sizes = Counter(filter(None, map(_size_of, self.paths)))
+        if len(sizes) > 1:
+            width, height = (max(size[axis] for size in sizes) for axis in (0, 1))
+            _log.warning(
+                "%s: pictures of %d sizes; they are shown with borders in %dx%d",
+                *(self.path, len(sizes), width, height),
+            )
+            return width, height
+        return self.size
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The pictures, `rate` of them a second."""
+        self.exhausted, self.truncated = False, False
+        first = self.indices[0]
+        for index, path in zip(self.indices, self.paths, strict=True):
+            time = float((index - first) / self.rate)
+            if self.start is not None and time < self.start:
+                continue
+            if self.end is not None and time >= self.end:
+                break
+            try:
+                frame = _frame(path, time, index)
+            except FacewarpError as error:
+                _log.warning("left out: %s", error)
+                self.truncated = True
+                continue
+            yield frame
+        self.exhausted = True
+
+    def _entries(self) -> list[Path]:
+        folder, fits = self.folder, re.compile("")
+        if folder != self.path:
+            fits = _pattern(self.path.name)
+        try:
+            entries = [entry for entry in folder.iterdir() if fits.match(entry.name)]
+        except OSError as error:
+            what = "the folder can't be read"
+            raise FacewarpError(what, folder, "Check its permissions.") from error
+        unread = [e for e in entries if e.suffix.lower() in UNREAD_KINDS and e.is_file()]
+        if unread:
+            names = _some(sorted(entry.name for entry in unread))
+            _log.warning("%s: left out, pictures of kinds that are not read: %s", folder, names)
+        return [entry for entry in entries if _is_picture(entry)]
+
+    def _number(self) -> None:
+        """Take the numbers in the names as indices, and tell which are missing."""
+        pattern = _pattern(self.path.name)
+        numbers: dict[int, Path] = {}
+        for path in self.paths:
+            found = pattern.match(path.name)
+            assert found is not None
+            numbers.setdefault(int(found[1]), path)
+        self.indices = sorted(numbers)
+        self.paths = [numbers[number] for number in self.indices]
+        missing = [
+            (before + 1, after - 1)
+            for before, after in zip(self.indices, self.indices[1:], strict=False)
+            if after - before > 1
+        ]
+        if missing:
+            count = sum(last - first + 1 for first, last in missing)
+            spans = [str(a) if a == b else f"{a} to {b}" for a, b in missing]
+            _log.warning(
+                "%s: %d number%s missing (%s); the picture before stays for as long",
+                *(self.path, count, "s are" if count > 1 else " is", _some(spans)),
+            )
+
+
+def read_image(path: Path) -> Image:
+    """A picture file as (H, W, 3) uint8 RGB, upright by its orientation tag.
+
+    16-bit values are scaled by the range of their type. Where alpha is 0 it is black. Of several
+    pictures in the file the first is read.
+
+    Raises:
+        FacewarpError: It is damaged or not a picture.
+    """
+    return read_picture(path).image
+
+
+def natural_order(path: Path) -> tuple[list[tuple[int, int | str]], str]:
+    """A sorting key under which the numbers in names count as numbers."""
+    parts = re.split(r"(\d+)", path.stem.casefold())
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts], path.name
+
+
+def is_pattern(path: Path) -> bool:
+    """Whether a path that is not there stands for a sequence: ``%04d``, ``*``, ``?`` or ``[``."""
+    return not path.exists() and re.search(rf"{_NUMBER}|[*?\[]", path.name) is not None
+
+
+def _pattern(name: str) -> re.Pattern[str]:
+    """What fits a pattern; the number of a numbered one is its first group."""
+    if "%" not in name:
+        return re.compile(fnmatch.translate(name))
+    before, digits, after = re.split(rf"({_NUMBER})", name, maxsplit=1)
+    width = digits[1:-1].lstrip("0")
+    number = rf"(\d{{{width},}})" if width else r"(\d+)"
+    return re.compile(re.escape(before) + number + re.escape(after) + r"\Z")
+
+
+def _is_picture(path: Path) -> bool:
+    is_shown = not path.name.startswith(".")
+    return (
+        is_shown and path.suffix.lower() in IMAGE_SUFFIXES | READ_ONLY_SUFFIXES and path.is_file()
+    )
+
+
+def _frame(path: Path, time: float, index: int) -> Frame:
+    """A picture file as a frame; tells of pictures in the file that are left out."""
+    with open_picture(path) as opened:
+        pages = pages_of(opened)
+    if len(pages) > 1:
+        _log.warning("%s holds %d pictures; the first is taken", path, len(pages))
+    picture = read_picture(path, pages[0])
+    return Frame(picture.image, time, index, picture.rotation, alpha=picture.alpha, path=path)
+
+
+def _size_of(path: Path) -> tuple[int, int] | None:
+    try:
+        return ImageSource(path).size
+    except FacewarpError:
+        return None
+
+
+def _icc_profile(picture: PIL.Image.Image) -> bytes | None:
+    return picture.info.get("icc_profile") if picture.mode in ("RGB", "RGBA") else None
+
+
+def _nothing_in(path: Path) -> tuple[str, Path, str]:
+    kinds = ", ".join(sorted(s.lstrip(".") for s in IMAGE_SUFFIXES | READ_ONLY_SUFFIXES))
+    pattern = is_pattern(path)
+    what = "no pictures have such names" if pattern else "the folder holds no pictures"
+    return what, path, f"Known kinds: {kinds}."
+
+
+def _some(names: list[str]) -> str:
+    """The first few of some names, and how many more there are."""
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,113 @@
+"""Nobody enters unseen: faces are labelled from their first frame on, and surplus ones counted."""
+
+import numpy as np
+import pytest
+
+from facewarp.face.tracking.lookback import Lookback
+from facewarp.face.tracking.track import ALL_FACES, OFFLINE
+from facewarp.media.frames import Frame
+
+RATE = 20
+FIRST = 12  # the frame in which the second face enters
+
+
+def clip(portrait, px, count=24, first=FIRST, size=(1280, 480)):
+    """Frames of a large face, and from one frame on a small one of so many px beside it."""
+    still = np.full((size[1], size[0], 3), 108, np.uint8)
+    portrait.draw(still, (260, 240), 2.0)
+    both = still.copy()
+    portrait.draw(both, (900, 200), px / portrait.SIDE)
+    return [Frame(both if i >= first else still, i / RATE, i) for i in range(count)]
+
+
+def followed(tracker, frames, **options):
+    """Ids of the faces there, frame by frame."""
+    found = list(Lookback(tracker, **options)(frames))
+    assert [frame.index for frame, _ in found] == [frame.index for frame in frames]
+    return [[face.id for face in faces if face.state != "lost"] for _, faces in found]
+
+
+@pytest.fixture
+def offline(make_tracker):
+    with make_tracker(config=OFFLINE, smooth=True) as tracker:
+        yield tracker
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("px", [24, 57, 96])
+def test_a_face_entering_beside_another_is_there_from_its_first_frame(offline, portrait, px):
+    ids = followed(offline, clip(portrait, px))
+    assert ids == [[0]] * FIRST + [[0, 1]] * (24 - FIRST)
+
+
+@pytest.mark.slow
+def test_a_lone_small_face_is_there_from_its_first_frame(offline, portrait):
+    blank = np.full((480, 1280, 3), 108, np.uint8)
+    shown = blank.copy()
+    portrait.draw(shown, (900, 200), 57 / portrait.SIDE)
+    frames = [Frame(shown if i >= 5 else blank, i / RATE, i) for i in range(18)]
+    assert followed(offline, frames) == [[]] * 5 + [[0]] * 13
+
+
+@pytest.mark.slow
+def test_a_face_that_slides_in_keeps_its_track_and_is_smooth(offline, portrait):
+    frames = []
+    for i in range(24):
+        image = np.full((480, 1280, 3), 108, np.uint8)
+        portrait.draw(image, (260, 240), 2.0)
+        portrait.draw(image, (1330 - 12 * i, 200), 0.6)
+        frames.append(Frame(image, i / RATE, i))
+    found = list(Lookback(offline)(frames))
+    places = {
+        frame.index: face.landmarks.mean(0)
+        for frame, faces in found
+        for face in faces
+        if face.id == 1 and face.state != "lost"
+    }
+    assert min(places) <= 8  # half of it is in the picture from frame 5 on
+    assert sorted(places) == list(range(min(places), 24))
+    steps = np.diff([places[i] for i in sorted(places)], axis=0)
+    np.testing.assert_allclose(steps[2:], np.tile((-12, 0), (len(steps) - 2, 1)), atol=3)
+
+
+@pytest.mark.slow
+def test_large_frames_are_searched_as_often_as_few_are_held(offline, portrait):
+    frames = clip(portrait, 57, count=18, first=7)
+    held = 4 * frames[0].image.nbytes
+    assert followed(offline, frames, max_bytes=held) == [[0]] * 7 + [[0, 1]] * 11
+
+
+def crowd(portrait, columns=4, rows=2):
+    image = np.full((rows * 160, columns * 180, 3), 108, np.uint8)
+    for row in range(rows):
+        for column in range(columns):
+            portrait.draw(image, (90 + 180 * column, 80 + 160 * row), 0.8)
+    return image
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("faces", "expected"), [(5, 5), (8, 8), (ALL_FACES, 8)])
+def test_surplus_faces_are_counted(make_tracker, portrait, faces, expected):
+    with make_tracker(config=OFFLINE, faces=faces) as tracker:
+        assert len(tracker(crowd(portrait), 0.0)) == expected
+        assert tracker.most_seen == 8
+
+
+@pytest.mark.slow
+def test_surplus_faces_that_come_later_are_counted_too(make_tracker, portrait):
+    one = np.full((320, 720, 3), 108, np.uint8)
+    portrait.draw(one, (90, 80), 0.8)
+    with make_tracker(config=OFFLINE, faces=1) as tracker:
+        for number in range(4):
+            tracker(one if number < 2 else crowd(portrait), number * 1.0)
+        assert tracker.most_seen == 8
+
+
+def test_more_faces_than_a_batch_are_registered_alike(make_tracker, portrait):
+    with make_tracker() as tracker:
+        image = crowd(portrait)
+        crops = [face.crop for face in (tracker(image, 0.0))] * 2
+        together = tracker._fitter.register(image, crops)
+    assert len(together) == 10
+    for one, again in zip(together[:5], together[5:], strict=True):
+        np.testing.assert_allclose(one.landmarks, again.landmarks, atol=0.05)
