@@ -25,7 +25,7 @@ PHASES = ("ED", "ES")
 
 
 @dataclass(frozen=True, eq=False)
-class AcdcPatient:
+class HeartPatient:
     """One patient at end-diastole and end-systole, as scanned and labelled.
 
     Attributes:
@@ -34,6 +34,7 @@ class AcdcPatient:
         info: what its ``Info.cfg`` says: the frames of ED and ES, the diagnosis, ...
         images: the two volumes: ED, ES.
         labels: their labels, parts as in `HeartPart`.
+        dataset: where the patient is from, as ``facewarp eval`` names it.
     """
 
     name: str
@@ -41,6 +42,7 @@ class AcdcPatient:
     info: Info
     images: tuple[Volume, Volume]
     labels: tuple[Volume, Volume]
+    dataset: str = "acdc"
 
     def stacked(self) -> NDArray[np.float32]:
         """Both phases' grey values, (2, D, H, W)."""
@@ -87,7 +89,7 @@ def number_in_group(name: str) -> int:
     return (patient_number(name) - 1) % GROUP_SIZE + 1
 
 
-def load_patient(folder: Path) -> AcdcPatient:
+def load_acdc_patient(folder: Path) -> HeartPatient:
     """Read a patient's folder.
 
     Raises:
@@ -111,10 +113,10 @@ def load_patient(folder: Path) -> AcdcPatient:
     for volume in (images[1], *labels):
         _check_same_grid(volume, images[0])
     ed, es = images
-    return AcdcPatient(folder.name, folder, info, (ed, es), (labels[0], labels[1]))
+    return HeartPatient(folder.name, folder, info, (ed, es), (labels[0], labels[1]))
 
 
-def heart_case(patient: AcdcPatient, shape: tuple[int, int, int], spacing_mm: Array3) -> HeartCase:
+def heart_case(patient: HeartPatient, shape: tuple[int, int, int], spacing_mm: Array3) -> HeartCase:
     """A patient on a grid around the middle of its stack, as models see it in use.
 
     Args:
@@ -134,8 +136,8 @@ def heart_case(patient: AcdcPatient, shape: tuple[int, int, int], spacing_mm: Ar
 
 
 def load_case(folder: Path, shape: tuple[int, int, int], spacing_mm: Array3) -> HeartCase:
-    """Read a patient's folder, onto a grid; see `load_patient` and `heart_case`."""
-    return heart_case(load_patient(folder), shape, spacing_mm)
+    """Read a patient's folder, onto a grid; see `load_acdc_patient` and `heart_case`."""
+    return heart_case(load_acdc_patient(folder), shape, spacing_mm)
 
 
 def labels_on(grid: ModelGrid, labels: Volume) -> NDArray[np.uint8]:
