@@ -6,19 +6,23 @@ O. Bernard et al.: Deep Learning Techniques for Automatic MRI Cardiac Multi-stru
 Segmentation and Diagnosis, IEEE Transactions on Medical Imaging 37(11), 2018.
 """
 
+import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.cardiac.io.label_order import ACDC, order_by_anatomy
 from facewarp.cardiac.io.nifti_reader import read_volume
 from facewarp.cardiac.io.patient import INFO, Info, frame_files, read_info
 from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.model_grid import Array3, ModelGrid, model_input
 from facewarp.cardiac.parts import HeartPart
 from facewarp.errors import FacewarpError
+
+log = logging.getLogger(__name__)
 
 GROUP_SIZE = 20  # patients 1-20 are one diagnosis, 21-40 the next, and so on
 PHASES = ("ED", "ES")
@@ -108,7 +112,7 @@ def load_acdc_patient(folder: Path) -> HeartPatient:
             fix = f"It takes {folder.name}_frame{frame:02d}_gt.nii.gz."
             raise FacewarpError(what, folder, fix)
         images.append(_volume(files[frame]))
-        labels.append(_volume(label_files[frame], labels=True))
+        labels.append(_in_acdc_order(_volume(label_files[frame], labels=True)))
         _check_labels(labels[-1])
     for volume in (images[1], *labels):
         _check_same_grid(volume, images[0])
@@ -151,6 +155,15 @@ def _volume(path: Path, *, labels: bool = False) -> Volume:
         what = f"this frame has {volume.phases} phases"
         raise FacewarpError(what, path, "A frame is one volume.")
     return volume
+
+
+def _in_acdc_order(labels: Volume) -> Volume:
+    """Labels whose ids another convention has, as converters write them, in ACDC's order."""
+    seen = order_by_anatomy(labels.data)
+    if seen is None or seen == ACDC:
+        return labels
+    log.warning("%s: labels lie as %s would: they are turned", labels.path.name, seen.text)
+    return replace(labels, data=seen.apply(labels.data))
 
 
 def _check_labels(labels: Volume) -> None:

@@ -35,7 +35,8 @@ def lay_labels(ids: Ids, found: Volume, volume: Volume) -> tuple[Ids, list[str]]
         FacewarpError: they lie elsewhere, or no file says where.
     """
     between = np.linalg.inv(found.affine) @ volume.affine  # from the cine's voxels to the labels'
-    same_count = found.shape == volume.in_file_order(volume.data[0]).shape
+    in_file = tuple(volume.shape[2 - volume.axes.index(axis)] for axis in (2, 1, 0))
+    same_count = found.shape == in_file
     if same_count and np.allclose(found.affine, volume.file_affine, rtol=1e-2, atol=_SAME_MM):
         return _voxel_by_voxel(ids, volume), []
     if same_count and (reason := _place_untold(found, volume)):

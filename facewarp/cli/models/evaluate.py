@@ -18,7 +18,7 @@ from facewarp.cli.models.compare import (
     Runs,
     compare_faces,
 )
-from facewarp.cli.models.evaluate_hearts import Model, Threads, acdc, number
+from facewarp.cli.models.evaluate_hearts import Model, Threads, acdc, mnms, mnms2, number
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
@@ -139,7 +139,8 @@ def celebamask(
     )
 
 
-evaluate.command()(acdc)
+for _command in (acdc, mnms, mnms2):
+    evaluate.command()(_command)
 
 
 def _evaluate(
