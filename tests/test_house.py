@@ -31,6 +31,7 @@ HEAVY = {
     "scipy",
     "torch",
 }
+LIGHT_MODULES = ("facewarp.face.effects.options", "facewarp.live.settings")
 NETWORK = {"aiohttp", "http", "httpx", "requests", "smtplib", "socket", "ssl", "urllib3"}
 
 
@@ -85,11 +86,12 @@ def test_command_files_import_heavy_things_inside_functions(path: Path) -> None:
     assert not {name.partition(".")[0] for name in top} & HEAVY
     own = {name for name in top if name.startswith("facewarp.")}
     light = ("facewarp.cli", "facewarp.errors", "facewarp.system", "facewarp.version")
-    assert all(name.startswith((*light, "facewarp.face.effects.options")) for name in own)
+    assert all(name.startswith((*light, *LIGHT_MODULES)) for name in own)
 
 
-def test_the_table_of_effects_loads_nothing_heavy() -> None:
-    assert not modules_after("import facewarp.face.effects.options") & HEAVY
+@pytest.mark.parametrize("module", LIGHT_MODULES)
+def test_tables_that_commands_read_load_nothing_heavy(module: str) -> None:
+    assert not modules_after(f"import {module}") & HEAVY
 
 
 def test_nothing_speaks_to_the_network() -> None:

@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from facewarp.cli.console import Output, output_of
+from facewarp.cli.model_options import Engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,13 +39,7 @@ def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")] = Path(
         "facewarp-demo"
     ),
-    engine: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="What runs the model: auto, torch, onnx, openvino, openvino-int8.",
-        ),
-    ] = "auto",
+    engine: Engine = "auto",
 ) -> None:
     """Track the clip that comes with facewarp, and measure the error against its known motion.
 

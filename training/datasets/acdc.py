@@ -160,7 +160,7 @@ def _volume(path: Path, *, labels: bool = False) -> Volume:
 def _in_acdc_order(labels: Volume) -> Volume:
     """Labels whose ids another convention has, as converters write them, in ACDC's order."""
     seen = order_by_anatomy(labels.data)
-    if seen is None or seen == ACDC:
+    if seen is None or seen == ACDC or not seen.name:  # other ids are refused
         return labels
     log.warning("%s: labels lie as %s would: they are turned", labels.path.name, seen.text)
     return replace(labels, data=seen.apply(labels.data))

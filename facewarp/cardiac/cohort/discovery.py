@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from facewarp.cardiac.io.dicom_frames import dicom_files
+from facewarp.cardiac.io.dicom_series import dicom_files
 from facewarp.cardiac.io.nifti_reader import is_nifti, stem
 from facewarp.cardiac.io.patient import INFO, find_patients
 from facewarp.errors import FacewarpError

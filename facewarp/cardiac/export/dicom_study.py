@@ -11,8 +11,8 @@ import numpy as np
 
 from facewarp import __version__
 from facewarp.cardiac.cine import CineResult
-from facewarp.cardiac.io.dicom_frames import is_dicom
-from facewarp.cardiac.io.dicom_series import has_dicom
+from facewarp.cardiac.io.dicom_frames import read_header
+from facewarp.cardiac.io.dicom_series import has_dicom, is_dicom
 from facewarp.errors import FacewarpError
 
 MANUFACTURER: Final = "facewarp"
@@ -96,14 +96,12 @@ def study_of(result: CineResult) -> DicomStudy:
         FacewarpError: it was not read from DICOM, its frames are of several studies or patients,
             lack what results are filed by, or do not lie where the cine lies.
     """
-    import pydicom
-
     place, sources = result.cine.path, result.cine.volume.sources
     if not sources:
         raise _no_study(place)
     read: dict[Path, Any] = {}
     for path in {path for row in sources for path, _ in row}:
-        header = pydicom.dcmread(path, stop_before_pixels=True)
+        header = read_header(path)
         absent = [name for name in _REQUIRED if not header.get(name)]
         if absent:
             what = f"the file tells no {', '.join(absent)}: results can't be filed with it"

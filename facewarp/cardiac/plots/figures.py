@@ -70,13 +70,21 @@ def slice_table(view: HeartView, rows: Mapping[str, int], title: str) -> Picture
     for z, column in enumerate(pictures):
         x = margin + (z % columns) * (width + _GAP)
         top = _HEAD + (z // columns) * block
-        draw.text((x + width / 2, top + _CAPTION / 2), f"slice {z + 1}", INK, _font(13), "mm")
+        draw.text(
+            (x + width / 2, top + _CAPTION / 2), _caption(z, len(pictures)), INK, _font(13), "mm"
+        )
         for row, (name, picture) in enumerate(zip(rows, column, strict=True)):
             y = top + _CAPTION + row * (height + _GAP)
             canvas.paste(Image.fromarray(picture), (x, y))
             if z % columns == 0:
                 draw.text((margin - 10, y + height / 2), name, INK, _font(15), anchor="rm")
     return np.asarray(canvas)
+
+
+def _caption(z: int, count: int) -> str:
+    """A slice's number, and which end of the stack it is."""
+    end = ", base" if z == 0 else ", apex" if z == count - 1 else ""
+    return f"slice {z + 1}{end}"
 
 
 def volume_chart(result: CineResult) -> Chart:

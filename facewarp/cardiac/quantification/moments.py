@@ -1,7 +1,7 @@
 """Which phases are end-diastole and end-systole, and who says so."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from facewarp.cardiac.io.label_reader import GivenLabels
 from facewarp.cardiac.io.patient import Cine
 from facewarp.cardiac.parts import HeartPart
-from facewarp.cardiac.quantification.indices import find_ed, find_es
+from facewarp.cardiac.quantification.indices import find_es
 from facewarp.errors import FacewarpError
 
 FloatArray = NDArray[np.float64]
@@ -24,21 +24,21 @@ _REFUSED: Final = 0.05  # relative change of the ejection fraction that a doubt 
 
 @dataclass(frozen=True)
 class Moments:
-    """End-diastole and end-systole.
+    """End-diastole and end-systole, as far as they are told.
 
     Attributes:
-        ed: index of end-diastole.
+        ed: index of end-diastole; None where the curve is to tell it.
         ed_by: who says so: ``"given"``, ``"Info.cfg"``, ``"labels"`` or ``"volume curve"``.
-        es: index of end-systole; None where the curve is to tell it.
+        es: index of end-systole; None likewise.
         es_by: likewise.
         warnings: what the user should know, one sentence each.
     """
 
-    ed: int
+    ed: int | None
     ed_by: str
     es: int | None
     es_by: str
-    warnings: list[str] = field(default_factory=list)
+    warnings: tuple[str, ...] = ()
 
 
 def phase_index(cine: Cine, frame: int | None, moment: str) -> int | None:
@@ -56,35 +56,26 @@ def phase_index(cine: Cine, frame: int | None, moment: str) -> int | None:
     return cine.frames.index(frame)
 
 
-def find_moments(
-    cine: Cine,
-    ed: int | None,
-    es: int | None,
-    labels: GivenLabels | None,
-    lv_seen: FloatArray,
-    agreement: Callable[[], FloatArray],
+def told_moments(
+    cine: Cine, ed: int | None, es: int | None, labels: GivenLabels | None = None
 ) -> Moments:
-    """Tell end-diastole and end-systole by what is trusted most.
+    """Tell end-diastole and end-systole by what is trusted more than the volume curve.
 
     First what the user says, then ``Info.cfg``, then the phases in which a reader's labels are
-    filled or the frame in their file's name, then the volume curve. Labels of one volume that do
-    not tell their phase are laid where they fit best.
+    filled or the frame in their file's name.
 
     Args:
         cine: the cine.
         ed: index of end-diastole that the user gave.
         es: index of end-systole that the user gave.
         labels: a reader's labels.
-        lv_seen: ``(T,)`` size of the left ventricle as the model sees it, in any unit.
-        agreement: ``(T,)`` Dice of the labels with what the model sees in each phase, when asked.
 
     Raises:
-        FacewarpError: two sources contradict each other by what would change the result.
+        FacewarpError: the labels are of another phase than ``Info.cfg`` says.
     """
     info = (None, None) if cine.info is None else (cine.info.ed, cine.info.es)
     ed_info, es_info = (None if n is None else cine.frames.index(n) for n in info)
     ed_told, es_told, said = _told_by_labels(cine, labels)
-    curve = find_ed(lv_seen, cine.is_whole)
     if ed is not None:
         at_ed, ed_by = ed, BY_USER
         said += _against(cine, labels, ed, ed_told)
@@ -93,15 +84,57 @@ def find_moments(
         _refuse_other_phase(cine, labels, ed_info, ed_told)
     elif ed_told is not None:
         at_ed, ed_by = ed_told, BY_LABELS
-    elif labels is not None and not labels.filled:
-        at_ed, ed_by, doubt = _best_fitting(cine, labels, lv_seen, agreement(), curve)
-        said += doubt
     else:
-        at_ed, ed_by = curve, BY_CURVE
+        return Moments(None, BY_CURVE, es, BY_CURVE if es is None else BY_USER, tuple(said))
     for index, by in ((es, BY_USER), (es_info, BY_INFO), (es_told, BY_LABELS)):
-        if index is not None and index != at_ed:
-            return Moments(at_ed, ed_by, index, by, said)
-    return Moments(at_ed, ed_by, None, BY_CURVE, said)
+        if index is not None and (index != at_ed or by != BY_LABELS):
+            return Moments(at_ed, ed_by, index, by, tuple(said))
+    return Moments(at_ed, ed_by, None, BY_CURVE, tuple(said))
+
+
+def settle_end_diastole(
+    told: Moments,
+    cine: Cine,
+    labels: GivenLabels | None,
+    lv_seen: FloatArray,
+    curve: int,
+    dice: Sequence[float] | None,
+) -> Moments:
+    """Lay labels that do not tell their phase where they fit best, if that changes little.
+
+    Args:
+        told: what is told, which is not end-diastole.
+        cine: the cine.
+        labels: a reader's labels of one volume.
+        lv_seen: ``(T,)`` size of the left ventricle as the model sees it, in any unit.
+        curve: the phase in which it is largest.
+        dice: ``(T,)`` Dice of the labels with what the model sees in each phase.
+
+    Raises:
+        FacewarpError: they fit another phase, and the ejection fraction depends on which it is;
+            or their name says end-systole.
+    """
+    if labels is None or dice is None:
+        return told
+    if labels.moment == "ES":
+        what = "the labels' name says end-systole, and labels are carried from end-diastole"
+        fix = "Give labels of end-diastole, or the frame they are of by --ed."
+        raise FacewarpError(what, labels.path, fix)
+    fits = int(np.argmax(dice))
+    if fits == curve:
+        return told
+    smallest = lv_seen[find_es(lv_seen, cine.closes)]
+    by_fit, by_curve = (1 - smallest / max(float(lv_seen[one]), 1e-9) for one in (fits, curve))
+    fit, largest = cine.frames[fits], cine.frames[curve]
+    text = (
+        f"the labels fit frame {fit} best (Dice {100 * dice[fits]:.1f} %), the left ventricle is "
+        f"largest in frame {largest} (Dice {100 * dice[curve]:.1f} %)"
+    )
+    if abs(by_fit - by_curve) > _REFUSED * max(by_fit, by_curve):
+        what = f"{text}: EF would be about {100 * by_fit:.1f} or {100 * by_curve:.1f} %"
+        raise FacewarpError(what, labels.path, f"Say which it is: --ed {fit} or --ed {largest}.")
+    said = f"{text}: they are laid on frame {fit}; --ed says otherwise"
+    return replace(told, ed=fits, ed_by=BY_LABELS, warnings=(*told.warnings, said))
 
 
 def _told_by_labels(
@@ -141,27 +174,3 @@ def _refuse_other_phase(cine: Cine, labels: GivenLabels | None, ed: int, told: i
         return
     what = f"ED is frame {cine.frames[ed]} by Info.cfg, the labels are of {cine.frames[told]}"
     raise FacewarpError(what, labels.path, f"Give --ed {cine.frames[told]}, or labels of ED.")
-
-
-def _best_fitting(
-    cine: Cine, labels: GivenLabels, lv_seen: FloatArray, dice: FloatArray, curve: int
-) -> tuple[int, str, list[str]]:
-    """The phase of labels that do not tell it: where they fit best, if that changes little."""
-    if labels.moment == "ES":
-        what = "the labels' name says end-systole, and labels are carried from end-diastole"
-        fix = "Give labels of end-diastole, or the frame they are of by --ed."
-        raise FacewarpError(what, labels.path, fix)
-    fits = int(dice.argmax())
-    if fits == curve:
-        return curve, BY_CURVE, []
-    smallest = lv_seen[find_es(lv_seen, cine.is_whole)]
-    by_fit, by_curve = (1 - smallest / max(float(lv_seen[one]), 1e-9) for one in (fits, curve))
-    fit, largest = cine.frames[fits], cine.frames[curve]
-    told = (
-        f"the labels fit frame {fit} best (Dice {100 * dice[fits]:.1f} %), the left ventricle is "
-        f"largest in frame {largest} (Dice {100 * dice[curve]:.1f} %)"
-    )
-    if abs(by_fit - by_curve) > _REFUSED * max(by_fit, by_curve):
-        what = f"{told}: EF would be about {100 * by_fit:.1f} or {100 * by_curve:.1f} %"
-        raise FacewarpError(what, labels.path, f"Say which it is: --ed {fit} or --ed {largest}.")
-    return fits, BY_LABELS, [f"{told}: they are laid on frame {fit}; --ed says otherwise"]

@@ -202,10 +202,12 @@ def _quality(result: CineResult) -> str:
         f"<td>{escape(flag.meaning)}</td></tr>"
         for flag in quality_flags(result)
     )
-    told = [*result.warnings, *reference_of(result).warnings]
-    said = "".join(f"<li>{escape(text)}</li>" for text in told)
+    every = [*result.warnings, *reference_of(result).warnings]
+    said = "".join(f"<li>{escape(text)}</li>" for text in every)
     warnings = f"<ul>{said}</ul>" if said else ""
-    return f"<section><h2>Quality</h2><table>{rows}</table>{warnings}</section>"
+    told = "; ".join(f"{name}: {source or 'not told'}" for name, source in result.inputs.items())
+    inputs = f"<p class='small'>Where the inputs are from. {escape(told)}.</p>"
+    return f"<section><h2>Quality</h2><table>{rows}</table>{warnings}{inputs}</section>"
 
 
 def _sources() -> str:

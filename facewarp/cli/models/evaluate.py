@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from facewarp.cli.console import Output, output_of
-from facewarp.cli.model_options import Thorough
+from facewarp.cli.model_options import ENGINE_NAMES, Thorough
 from facewarp.cli.models.compare import (
     Compared,
     Figures,
@@ -37,7 +37,7 @@ Picture = Annotated[
 ]
 Engine = Annotated[
     str,
-    typer.Option(metavar="NAME", help="What runs the model: torch, onnx, openvino, openvino-int8."),
+    typer.Option(metavar="NAME", help=f"What runs the model: {ENGINE_NAMES}."),
 ]
 
 

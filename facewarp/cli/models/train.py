@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from facewarp.cli.console import Output, output_of
 from facewarp.cli.models.train_baseline import baseline
@@ -29,7 +30,6 @@ from facewarp.cli.models.train_options import (
     Validation,
     Workers,
 )
-from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
     from facewarp.core.networks.guided_registration import GuidedRegistration
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from facewarp.training.dataloading.face_data import FaceData
     from facewarp.training.dataloading.heart_data import HeartData
     from facewarp.training.distributed import ProcessGroup
-    from facewarp.training.run import RunResult
+    from facewarp.training.run import Kind, RunOptions, RunResult
     from facewarp.training.trainer import StepReport, Trainer, Validate
 
     Read = Callable[[TrainConfig], FaceData | HeartData]
@@ -94,7 +94,7 @@ def helen(
         )
 
     folder = out or Path("runs") / f"helen-{preset or 'face'}"
-    choices = Choices(folder, preset, _options(settings, steps, seed), epochs, size, resume, start)
+    choices = Choices(folder, preset, _settings(settings, steps, seed), epochs, size, resume, start)
     _train(output_of(ctx), choices, photographs, workers, threads, device)
 
 
@@ -130,7 +130,7 @@ def celebamask_(
         return celebamask_training_data(data, extra=extra or (), hold_out=validate)
 
     folder = out or Path("runs") / f"celebamask-{preset or 'face'}"
-    choices = Choices(folder, preset, _options(settings, steps, seed), epochs, size, resume, start)
+    choices = Choices(folder, preset, _settings(settings, steps, seed), epochs, size, resume, start)
     _train(output_of(ctx), choices, photographs, workers, threads, device)
 
 
@@ -166,11 +166,11 @@ def acdc(
         return heart_training_data(data, config.model, hold_out=validate)
 
     folder = out or Path("runs") / (preset or "acdc")
-    choices = Choices(folder, preset, _options(settings, steps, seed), epochs, size, resume, start)
+    choices = Choices(folder, preset, _settings(settings, steps, seed), epochs, size, resume, start)
     _train(output_of(ctx), choices, patients, workers, threads, device, "heart")
 
 
-def _options(settings: list[str] | None, steps: int | None, seed: int | None) -> list[str]:
+def _settings(settings: list[str] | None, steps: int | None, seed: int | None) -> list[str]:
     named = {"steps": steps, "seed": seed}
     return [*(settings or []), *(f"{k}={v}" for k, v in named.items() if v is not None)]
 
@@ -182,108 +182,61 @@ def _train(
     workers: int,
     threads: int | None,
     device: str,
-    kind: str = "face",
+    kind: "Kind" = "face",
 ) -> None:
-    """What all commands do: read, train, tell; in each process of a team."""
+    """Train in each process of a group; only the first prints."""
     import torch
 
     from facewarp.system.memory import keep_freed_memory
+    from facewarp.training.config.overrides import parse_settings
     from facewarp.training.distributed import ProcessGroup
+    from facewarp.training.run import RunOptions
 
     keep_freed_memory()
     if threads is not None:
         torch.set_num_threads(threads)
-    team = ProcessGroup.join(device)
-    if not team.leads:
+    group = ProcessGroup.join(device)
+    if not group.leads:
         output = Output(quiet=True)
     try:
-        _train_in(team, output, choices, read, workers, device, kind)
-    finally:
-        team.leave()
-
-
-def _train_in(
-    team: "ProcessGroup",
-    output: Output,
-    choices: Choices,
-    read: "Read",
-    workers: int,
-    device: str,
-    kind: str,
-) -> None:
-    from facewarp.core.engines.device import present_device
-    from facewarp.core.weights import find_weights, load_weights
-    from facewarp.training.config.overrides import parse_settings
-    from facewarp.training.optimizer import learning_rate
-    from facewarp.training.run import (
-        for_epochs,
-        prepare,
-        result_of,
-        run_config,
-        trained_on,
-        wastes_matrix_units,
-    )
-
-    present_device(device)  # what is not there is said before all that is to be read
-    folder, resume = choices.folder, choices.resume
-    settings = parse_settings(choices.settings)
-    if choices.epochs is not None and "steps" in settings:
-        what = "steps and epochs both say how long to train"
-        raise FacewarpError(what, "--epochs", "Give one of them.")
-    if resume and choices.start_from is not None:
-        what = "a run that is resumed has weights of its own"
-        raise FacewarpError(what, "--start-from", "Give one of the two.")
-    config = run_config(
-        folder,
-        choices.preset,
-        settings,
-        resume=resume,
-        kind=kind,
-        default="face" if kind == "face" else "acdc",
-        size=choices.size,
-    )
-    if choices.start_from is not None:
-        load_weights(find_weights(choices.start_from))
-    what = "photographs" if kind == "face" else "patients"
-    output.say(f"Reading {what} ...")
-    data = read(config)
-    before = trained_on(folder) if resume else None
-    if before not in (None, data.description):
-        output.warn(f"the run was begun with {before}; now it is {data.description}")
-    if choices.epochs is not None:
-        config = for_epochs(config, choices.epochs, data.size, team.size)
-    trainer = prepare(
-        config,
-        data,
-        folder,
-        resume=resume,
-        workers=workers,
-        team=team,
-        device=device,
-        start_from=choices.start_from,
-    )
-    together = f" in each of {team.size} processes" if team.size > 1 else ""
-    output.say(
-        f"Training preset [bold]{config.preset}[/] on {data.description}: {config.steps} steps of "
-        f"{config.batch} pairs{together}"
-        f"{f', from step {trainer.step} on' if resume else ''}, into {folder}"
-    )
-    rounds = config.steps * config.batch * team.size / data.size
-    first, last = (learning_rate(config, step) for step in (config.warmup, config.steps - 1))
-    output.say(
-        f"That is {rounds:.3g} rounds through them; the learning rate is {first:.2g} at first and "
-        f"{last:.2g} at last."
-    )
-    if wastes_matrix_units(config, device):
-        output.say("This processor trains about 1.5 times as fast with --set precision=bfloat16.")
-    if data.held_out:
-        output.say(
-            f"Validating on {len(data.held_out)} {what} of the training set that are kept out of "
-            "training; the test set is not touched."
+        options = RunOptions(
+            choices.folder,
+            kind,
+            choices.preset,
+            parse_settings(choices.settings),
+            choices.epochs,
+            choices.size,
+            choices.resume,
+            choices.start_from,
+            workers,
+            device,
         )
+        _train_in(group, output, options, read)
+    finally:
+        group.leave()
+
+
+def _train_in(group: "ProcessGroup", output: Output, options: "RunOptions", read: "Read") -> None:
+    from facewarp.training.run import (
+        UNITS,
+        changed_data,
+        describe_run,
+        plan_run,
+        result_of,
+        start_run,
+    )
+
+    config = plan_run(options)
+    output.say(f"Reading {UNITS[options.kind]} ...")
+    data = read(config)
+    if before := changed_data(options, data):
+        output.warn(f"the run was begun with {before}; now it is {data.description}")
+    trainer = start_run(options, config, data, group)
+    for sentence in describe_run(options, trainer, data):
+        output.say(escape(sentence))
     began = time.perf_counter()
     _run(output, trainer, data)
-    if team.leads:
+    if group.leads:
         result = result_of(trainer, time.perf_counter() - began)
         output.emit_json(result)
         output.say(_ending(result))

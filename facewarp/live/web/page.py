@@ -20,11 +20,10 @@ from facewarp.errors import FacewarpError
 from facewarp.live.frame_queue import FrameQueue
 from facewarp.live.interfaces import Controls, FrameProcessor, Presenter, ProcessedFrame
 from facewarp.live.loop import LiveLoop, LiveReport
+from facewarp.live.settings import DEFAULT_PORT
 from facewarp.live.timing import LiveStats, Timing
 from facewarp.live.web.frame_link import Arrival, SessionClock
 from facewarp.media.frames import Frame
-
-DEFAULT_PORT = 8765
 
 _WAIT_S = 0.2
 

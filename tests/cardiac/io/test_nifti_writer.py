@@ -77,13 +77,13 @@ def test_a_field_file_is_what_the_format_says(tmp_path, scene):
     write_field(tmp_path / "field.nii.gz", shift.astype(np.float32), volume)
     image = nib.load(tmp_path / "field.nii.gz")
     assert image.shape == (*SHAPE[::-1], 1, 3)
-    assert image.header["intent_code"] == 1007
+    assert image.header["intent_code"] == 1006
     assert image.get_data_dtype() == np.float32
     assert image.header.get_xyzt_units()[0] == "mm"
     np.testing.assert_allclose(image.affine, volume.affine)
     np.testing.assert_allclose(image.header.get_qform(), image.header.get_sform(), atol=1e-5)
-    lps = np.asarray(image.dataobj)[3, 4, 5, 0]
-    np.testing.assert_allclose(lps, [-1.4, -2.4, 4.0], atol=1 / 128)
+    ras = np.asarray(image.dataobj)[3, 4, 5, 0]
+    np.testing.assert_allclose(ras, [1.4, 2.4, 4.0], atol=1 / 128)
 
 
 @pytest.mark.parametrize("name", AFFINES)

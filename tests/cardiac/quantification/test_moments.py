@@ -9,7 +9,7 @@ from facewarp.cardiac.io.label_order import ACDC
 from facewarp.cardiac.io.label_reader import GivenLabels
 from facewarp.cardiac.io.patient import Info
 from facewarp.cardiac.parts import HeartPart
-from facewarp.cardiac.quantification.moments import find_moments, phase_index
+from facewarp.cardiac.quantification.moments import phase_index, settle_end_diastole, told_moments
 from facewarp.errors import FacewarpError
 
 CURVE = np.array([100.0, 98.0, 60.0, 40.0, 70.0, 90.0])
@@ -20,6 +20,7 @@ class FakeCine:
     frames: tuple = (1, 2, 3, 4, 5, 6)
     info: Info | None = None
     is_whole: bool = True
+    closes: bool = True
     path: str = "cine"
     labels: dict = field(default_factory=dict)
 
@@ -32,14 +33,19 @@ def labelled(sizes, filled=(), frame=None, moment=""):
     return GivenLabels("labels", data, filled, frame, moment, ACDC, "anatomy", ())
 
 
-def moments(labels=None, ed=None, es=None, info=None, dice=(0, 0, 0, 0, 0, 0)):
+def moments(labels=None, ed=None, es=None, info=None, dice=None):
     cine = FakeCine(info=info)
-    return find_moments(cine, ed, es, labels, CURVE, lambda: np.array(dice, dtype=float))
+    told = told_moments(cine, ed, es, labels)
+    if told.ed is not None:
+        return told
+    return settle_end_diastole(told, cine, labels, CURVE, 0, dice)
 
 
 def test_the_curve_speaks_where_nobody_else_does():
     found = moments()
-    assert (found.ed, found.ed_by, found.es) == (0, "volume curve", None)
+    assert (found.ed, found.ed_by, found.es) == (None, "volume curve", None)
+    fitting = moments(labelled([80]), dice=(0.9, 0.8, 0.5, 0.4, 0.5, 0.8))
+    assert (fitting.ed, fitting.ed_by) == (None, "volume curve")
 
 
 def test_the_user_is_believed_first_then_info():
@@ -68,7 +74,7 @@ def test_the_frame_in_a_name_is_end_diastole():
 def test_a_name_against_the_user_is_told_with_both():
     found = moments(labelled([80], frame=2), ed=0)
     assert found.ed == 0
-    assert found.warnings == ["the labels' name says frame 2, --ed frame 1: --ed is followed"]
+    assert found.warnings == ("the labels' name says frame 2, --ed frame 1: --ed is followed",)
     assert "end-systole" in moments(labelled([80], moment="ES"), ed=0).warnings[0]
 
 

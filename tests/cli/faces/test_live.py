@@ -19,11 +19,14 @@ import pytest
 from typer.testing import CliRunner
 
 import facewarp.live.capture.camera_source as camera_source
+import facewarp.live.capture.open_live_source as open_live_source
+from facewarp.cli import doctor
 from facewarp.cli.app import app, load_command
 from facewarp.cli.faces import live_session
 from facewarp.errors import FacewarpError
 from facewarp.face.tracking.record import record_of
-from facewarp.live.capture.camera import Camera, Mode
+from facewarp.live.capture.camera import Camera, Given, Mode
+from facewarp.live.capture.camera_list import all_given, remember_given
 from facewarp.live.interfaces import ProcessedFrame
 from facewarp.media.sources import read_video
 
@@ -44,6 +47,9 @@ class StandIn:
 
     made = ()
     note = None
+
+    def warm_up(self, size):
+        self.warm = size
 
     def __init__(self, options, pause=0.0):
         self.options, self.pause, self.closed = options, pause, False
@@ -74,7 +80,7 @@ def looks(monkeypatch):
         made.append(StandIn(options))
         return made[-1]
 
-    monkeypatch.setattr(live_session, "_make_look", make)
+    monkeypatch.setattr(live_session, "_make_pipeline", make)
     return made
 
 
@@ -149,6 +155,20 @@ def test_a_stream_that_breaks_off_fails_the_command_and_keeps_the_recording(half
     assert not account["stopped"]
     assert "broke off" in account["notes"][0]
     assert len(list(read_video("out.mp4"))) == account["presented"] > 3
+
+
+def test_everything_is_warm_before_the_source_is_opened(talk, looks, folder, monkeypatch):
+    order = []
+    monkeypatch.setattr(StandIn, "warm_up", lambda self, size: order.append(("warm", size)))
+    opened = open_live_source.find_file_source
+
+    def find(name, **options):
+        opener = opened(name, **options)
+        return lambda: order.append(("open", name)) or opener()
+
+    monkeypatch.setattr(open_live_source, "find_file_source", find)
+    assert run("--source", talk, "--headless").exit_code == 0
+    assert order == [("warm", (1280, 720)), ("open", str(talk))]
 
 
 def test_people_read_speed_delays_and_files(talk, looks, folder):
@@ -264,6 +284,7 @@ def test_a_camera_is_chosen_by_index_or_name(two_cameras, looks, folder, words, 
     account = json.loads(result.stdout)
     assert account["source"] == name
     assert account["presented"] == 3
+    assert all_given()[name] == Given(320, 240)
 
 
 @pytest.mark.parametrize(
@@ -319,11 +340,23 @@ def test_cameras_are_listed_with_modes_and_problems(listing):
     result = cameras()
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert lines[0].split() == ["index", "name", "backend", "modes"]
+    assert lines[0].split() == ["index", "name", "backend", "gave", "modes"]
     assert "Brio [4K]" in lines[1]
     assert "YUYV 640x480@30" in result.stdout
     assert "MJPG 1280x720@60" in result.stdout
     assert "camera 2: Barred may not be opened" in result.stderr
+
+
+def test_what_a_camera_gave_last_is_told_by_cameras_and_doctor(listing, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    remember_given(Camera(0, "Brio [4K]", "V4L2"), Given(640, 360, "YUYV", 15.0))
+    assert "640x360@15 YUYV" in cameras().stdout
+    listed = json.loads(cameras("--json").stdout)
+    assert listed[0]["given"] == {"width": 640, "height": 360, "pixels": "YUYV", "fps": 15.0}
+    assert listed[1]["given"] is None
+    (finding,) = [one for one in doctor.examine() if one.name == "cameras"]
+    assert "Brio [4K] (640x360@15 YUYV)" in finding.text
+    assert finding.facts["gave_last"] == {"Brio [4K]": "640x360@15 YUYV"}
 
 
 def test_cameras_are_listed_for_programs(listing):
@@ -407,7 +440,7 @@ def test_an_error_while_it_runs_keeps_what_was_recorded(talk, folder, monkeypatc
                 raise FacewarpError("the model is gone")
             return super().__call__(frame)
 
-    monkeypatch.setattr(live_session, "_make_look", Failing)
+    monkeypatch.setattr(live_session, "_make_pipeline", Failing)
     result = run("--source", talk, "--headless", "--record", "out.mp4", "--stats", "t.jsonl")
     assert result.exit_code == 1
     assert "the model is gone" in result.stderr
