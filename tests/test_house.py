@@ -138,16 +138,27 @@ def test_assets_are_found_as_resources() -> None:
     assert resources.files("facewarp").joinpath("py.typed").is_file()
 
 
-def test_every_dependency_is_pinned_within_its_range() -> None:
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
+def test_every_dependency_is_pinned_within_its_range(python: str) -> None:
     lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
-    pins = [Requirement(line) for line in lines if line and not line.startswith("#")]
-    versions = {pin.name.lower(): next(iter(pin.specifier)).version for pin in pins}
+    pins = [Requirement(line.partition(" #")[0]) for line in lines if line and line[0] != "#"]
+    holding = [
+        pin for pin in pins if not pin.marker or pin.marker.evaluate({"python_version": python})
+    ]
+    versions = {pin.name.lower(): next(iter(pin.specifier)).version for pin in holding}
+    assert len(versions) == len(holding)  # no package twice
     extras = PROJECT["project"]["optional-dependencies"].values()
     for line in PROJECT["project"]["dependencies"] + [line for extra in extras for line in extra]:
         wanted = Requirement(line)
         if wanted.name != "facewarp":
             assert versions[wanted.name.lower()] in wanted.specifier, line
     assert "+" not in versions["torch"]
+
+
+def test_every_python_allowed_is_listed_and_no_upper_bound_set() -> None:
+    assert PROJECT["project"]["requires-python"] == ">=3.11"
+    listed = {line.rpartition(" ")[2] for line in PROJECT["project"]["classifiers"]}
+    assert {"3.11", "3.12", "3.13", "3.14"} <= listed
 
 
 @pytest.mark.slow

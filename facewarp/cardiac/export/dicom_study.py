@@ -14,6 +14,7 @@ from facewarp.cardiac.cine import CineResult
 from facewarp.cardiac.io.dicom_frames import read_header
 from facewarp.cardiac.io.dicom_series import has_dicom, is_dicom
 from facewarp.errors import FacewarpError
+from facewarp.system.installation import install_command
 
 MANUFACTURER: Final = "facewarp"
 MODEL_NAME: Final = "facewarp cine"
@@ -83,7 +84,7 @@ def check_dicom_out(source: Path) -> None:
     missing = [name for name in _NEEDS if find_spec(name) is None]
     if missing:
         what = f"writing DICOM needs {' and '.join(missing)}"
-        fix = "Install what is missing: pip install 'facewarp[dicom-out]'."
+        fix = f"Install what is missing: {install_command('dicom-out')}"
         raise FacewarpError(what, "--dicom-out", fix)
     if source.exists() and not (has_dicom(source) if source.is_dir() else is_dicom(source)):
         raise _no_study(source)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from facewarp.cardiac.io.slices.slice_image import SliceImage
 from facewarp.errors import FacewarpError
+from facewarp.system.installation import install_command
 
 FloatArray = NDArray[np.float64]
 
@@ -159,7 +160,7 @@ def read_pixels(path: Path) -> NDArray[np.float32]:
         if not syntax.is_compressed:
             raise _cut(path) from error
         what = f"the pixels are compressed ({syntax.name}), which nothing installed can read"
-        fix = "Install pylibjpeg and its plugins (pip install 'pylibjpeg[all]')."
+        fix = f"Install decoders: {install_command(packages=['pylibjpeg[all]'])}"
         raise FacewarpError(what, path, fix) from error
     except (ValueError, EOFError, OSError) as error:
         raise _cut(path) from error

@@ -7,6 +7,7 @@ from fractions import Fraction
 import av
 
 from facewarp.errors import FacewarpError
+from facewarp.system.installation import install_command
 
 _log = logging.getLogger(__name__)
 
@@ -137,4 +138,6 @@ def choose_encoder(suffix: str, size: tuple[int, int], rate: Fraction) -> Encode
             return encoder
     names = ", ".join(encoder.name for encoder in candidates)
     what = f"no encoder for {suffix} takes {size[0]}x{size[1]} pictures here, of {names}"
-    raise FacewarpError(what, fix="Reinstall PyAV: pip install --force-reinstall av")
+    raise FacewarpError(
+        what, fix=f"Reinstall PyAV: {install_command(packages=['--force-reinstall', 'av'])}"
+    )
