@@ -100,6 +100,8 @@ class CineResult:
         told = dict(self.cine.volume.origins)
         known = self.indices.heart_rate_bpm is not None
         told["heart rate"] = told.pop("RR interval", "") or ("span of phases" if known else "")
+        if self.label_order_by:
+            told["label order"] = f"{self.label_order or 'of no name'} by {self.label_order_by}"
         return {
             **told,
             "base and apex": "picture and orientation" if told.get("orientation") else "picture",
