@@ -10,8 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from facewarp.cli.console import Output, output_of
+from facewarp.cli.model_options import Threads
 from facewarp.cli.models.compare import Runs
 from facewarp.cli.models.compare_hearts import HeartMethods, compare_hearts
+from facewarp.cli.option_groups import option_groups
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
@@ -20,9 +22,6 @@ if TYPE_CHECKING:
 _TITLES: Final = {"acdc": "ACDC", "mnms": "M&Ms", "mnms2": "M&Ms-2"}
 
 Model = Annotated[str, typer.Option(help="A shipped name, a weights file or a run's folder.")]
-Threads = Annotated[
-    int | None, typer.Option(min=1, help="Threads of torch.", show_default="torch's own")
-]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first patients.")]
 
 
@@ -33,31 +32,46 @@ class HeartProtocolName(StrEnum):
     MEMWARP = "memwarp"
 
 
-Protocol = Annotated[HeartProtocolName, typer.Option(help="Whose measurements to repeat.")]
-Out = Annotated[Path | None, typer.Option(help="Write a row per patient to this CSV file.")]
-Plots = Annotated[
-    Path | None,
-    typer.Option(
-        help="Plot found against true volumes into this folder, as PNG; with --methods tables, "
-        "figures and a page."
-    ),
-]
-Picture = Annotated[
-    Path | None, typer.Option(help="Draw the best, the median and the worst patient as PNG.")
-]
+@dataclass(frozen=True)
+class HeartEvaluationOptions:
+    """The model that is measured, how, and what is written."""
+
+    protocol: Annotated[HeartProtocolName, typer.Option(help="Whose measurements to repeat.")] = (
+        HeartProtocolName.MEMWARP
+    )
+    model: Model = "heart"
+    out: Annotated[Path | None, typer.Option(help="Write a row per patient to this CSV file.")] = (
+        None
+    )
+    figures: Annotated[
+        Path | None,
+        typer.Option(
+            help="Plot found against true volumes into this folder, as PNG; with --methods tables, "
+            "figures and a page."
+        ),
+    ] = None
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw the best, the median and the worst patient as PNG.")
+    ] = None
+    threads: Threads = None
+    methods: HeartMethods = None
+    runs: Runs = Path("runs")
+    limit: Limit = None
+
+
 Named = Annotated[
     str | None,
     typer.Option(metavar="LIST|all", help="Names, e.g. A0S9V9,A1D9Z7.", show_default="test set"),
 ]
 
 
+@option_groups
 def acdc(
     ctx: typer.Context,
     data: Annotated[
         Path, typer.Option(help="The challenge's patients: folders with Info.cfg, at any depth.")
     ],
-    protocol: Protocol = HeartProtocolName.MEMWARP,
-    model: Model = "heart",
+    *,
     patients: Annotated[
         str | None,
         typer.Option(
@@ -66,13 +80,7 @@ def acdc(
             show_default="the protocol's",
         ),
     ] = None,
-    out: Out = None,
-    figures: Plots = None,
-    picture: Picture = None,
-    threads: Threads = None,
-    methods: HeartMethods = None,
-    runs: Runs = Path("runs"),
-    limit: Limit = None,
+    options: HeartEvaluationOptions,
 ) -> None:
     """Measure on cine MRI of ACDC: end-diastole and end-systole, with their labels.
 
@@ -84,26 +92,19 @@ def acdc(
     """
     from facewarp.training.evaluation.heart_protocols import PROTOCOLS
 
-    chosen = PROTOCOLS[protocol.value].patients(data, patients)
-    asked = _Asked("acdc", data, protocol.value, model, out, figures, picture, methods, runs)
-    _measure(output_of(ctx), asked, chosen, threads, limit)
+    chosen = PROTOCOLS[options.protocol.value].patients(data, patients)
+    _measure(output_of(ctx), "acdc", data, chosen, options)
 
 
+@option_groups
 def mnms(
     ctx: typer.Context,
     data: Annotated[
         Path, typer.Option(help="M&Ms as distributed: NAME/NAME_sa_gt.nii.gz, at any depth.")
     ],
-    protocol: Protocol = HeartProtocolName.MEMWARP,
-    model: Model = "heart",
+    *,
     patients: Named = None,
-    out: Out = None,
-    figures: Plots = None,
-    picture: Picture = None,
-    threads: Threads = None,
-    methods: HeartMethods = None,
-    runs: Runs = Path("runs"),
-    limit: Limit = None,
+    options: HeartEvaluationOptions,
 ) -> None:
     """Measure on M&Ms: the two labelled phases of each cine, of several vendors.
 
@@ -113,26 +114,18 @@ def mnms(
     """
     from facewarp.training.datasets.mnms import mnms_patients
 
-    chosen = mnms_patients(data, patients)
-    asked = _Asked("mnms", data, protocol.value, model, out, figures, picture, methods, runs)
-    _measure(output_of(ctx), asked, chosen, threads, limit)
+    _measure(output_of(ctx), "mnms", data, mnms_patients(data, patients), options)
 
 
+@option_groups
 def mnms2(
     ctx: typer.Context,
     data: Annotated[
         Path, typer.Option(help="M&Ms-2 as distributed: NNN/NNN_SA_ED_gt.nii.gz, at any depth.")
     ],
-    protocol: Protocol = HeartProtocolName.MEMWARP,
-    model: Model = "heart",
+    *,
     patients: Named = None,
-    out: Out = None,
-    figures: Plots = None,
-    picture: Picture = None,
-    threads: Threads = None,
-    methods: HeartMethods = None,
-    runs: Runs = Path("runs"),
-    limit: Limit = None,
+    options: HeartEvaluationOptions,
 ) -> None:
     """Measure on M&Ms-2: end-diastole and end-systole of the short axis.
 
@@ -141,44 +134,15 @@ def mnms2(
     """
     from facewarp.training.datasets.mnms import mnms2_patients
 
-    chosen = mnms2_patients(data, patients)
-    asked = _Asked("mnms2", data, protocol.value, model, out, figures, picture, methods, runs)
-    _measure(output_of(ctx), asked, chosen, threads, limit)
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What was asked of a command.
-
-    Attributes:
-        dataset: name of the data set.
-        data: where it is.
-        protocol: name of the protocol.
-        model: name of the model or path of its weights.
-        out: table of the patients.
-        figures: folder of plots.
-        picture: sheet of three patients.
-        methods: to compare.
-        runs: where trained methods are.
-    """
-
-    dataset: str
-    data: Path
-    protocol: str
-    model: str
-    out: Path | None
-    figures: Path | None
-    picture: Path | None
-    methods: str | None
-    runs: Path
+    _measure(output_of(ctx), "mnms2", data, mnms2_patients(data, patients), options)
 
 
 def _measure(
     output: Output,
-    asked: _Asked,
+    dataset: str,
+    data: Path,
     chosen: tuple[str, list[Path]],
-    threads: int | None,
-    limit: int | None,
+    options: HeartEvaluationOptions,
 ) -> None:
     """What all commands do: register, measure, tell."""
     import torch
@@ -187,22 +151,23 @@ def _measure(
     from facewarp.training.evaluation.heart_protocols import PROTOCOLS
     from facewarp.training.evaluation.hearts import evaluate_hearts, write_patients_csv
 
-    if threads is not None:
-        torch.set_num_threads(threads)
-    way, (split, folders) = PROTOCOLS[asked.protocol], chosen
-    out, picture, figures, model = asked.out, asked.picture, asked.figures, asked.model
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    way, (split, folders) = PROTOCOLS[options.protocol.value], chosen
+    out, picture, figures = options.out, options.picture, options.figures
+    model, limit = options.model, options.limit
     if limit is not None and limit < len(folders):
         split, folders = f"{split}, the first {limit}", folders[:limit]
-    if asked.methods is not None:
+    if options.methods is not None:
         if picture is not None:
             what = "--picture is of one model; --figures draws the methods' slices"
             raise FacewarpError(what, "--picture", "Leave it out.")
-        compare_hearts(output, asked.methods, asked.runs, model, folders, way, split, out, figures)
+        compare_hearts(
+            output, options.methods, options.runs, model, folders, way, split, out, figures
+        )
         return
     loaded = load(model)
-    with output.progress(
-        f"evaluating {asked.dataset}", total=len(folders), unit="patients"
-    ) as advance:
+    with output.progress(f"evaluating {dataset}", total=len(folders), unit="patients") as advance:
         found, scores, volumes = evaluate_hearts(loaded, folders, way, split=split, advance=advance)
     written = [path for path in (out, picture) if path is not None]
     if out is not None:
@@ -216,10 +181,10 @@ def _measure(
     if figures is not None:
         from facewarp.training.validation.heart_sheets import write_volume_plots
 
-        origin = f"facewarp eval {asked.dataset}, {split}; weights {found.weights_sha256[:12]}"
-        whose = f"{len(folders)} patients of {_TITLES[asked.dataset]}"
+        origin = f"facewarp eval {dataset}, {split}; weights {found.weights_sha256[:12]}"
+        whose = f"{len(folders)} patients of {_TITLES[dataset]}"
         written += write_volume_plots(figures, volumes, whose, origin)
-    output.emit_json({**found.to_dict(), "model": model, "data": asked.data})
+    output.emit_json({**found.to_dict(), "model": model, "data": data})
     output.say(_heart_table(found))
     output.say(_heart_facts(found, model))
     for path in written:
