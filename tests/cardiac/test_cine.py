@@ -4,10 +4,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from facewarp.cardiac.cine import analyse_cine
+from facewarp.cardiac.cine import analyse_cine, heart_rate
+from facewarp.cardiac.io.patient import open_cine
+from facewarp.cardiac.motion.orientation import find_orientation
 from facewarp.cardiac.parts import HeartPart
-from facewarp.cardiac.report.page import report_page
-from facewarp.cardiac.report.result_folder import summary
+from facewarp.cardiac.report.quality_flags import quality_flags
+from facewarp.core.model import load
 from facewarp.errors import FacewarpError
 
 PARTS = {HeartPart.LV: "lv_ml", HeartPart.RV: "rv_ml", HeartPart.MYOCARDIUM: "myocardium_ml"}
@@ -164,51 +166,49 @@ def test_a_patient_of_two_frames(beating, knowing, nifti_of, plain, tmp_path):
 
 
 @pytest.mark.slow
-def test_labels_of_mnms_with_two_phases_filled(beating, knowing, nifti_of, plain, true_ml):
-    """Another order of ids, no --ed: the filled phases tell ED and ES, anatomy the ids."""
-    affine, es = plain @ beating.to_heart, int(beating.contraction.argmax())
-    drawn = np.zeros_like(beating.labels)
-    swapped = np.array([0, 3, 2, 1], np.uint8)[beating.labels]
-    drawn[[1, es]] = swapped[[1, es]]
-    path = nifti_of("cine.nii.gz", beating.images, affine, time_step=0.15)
-    result = analyse_cine(path, knowing, labels=nifti_of("gt.nii.gz", drawn, affine, dtype="u1"))
-    assert (result.ed, result.es) == (1, es)
-    assert result.found_by == ("labels", "labels")
-    assert (result.label_order, result.label_order_by) == ("mnms", "anatomy")
-    assert result.indices.lv.edv_ml == pytest.approx(true_ml[1, 3], rel=0.02)
-    assert result.indices.rv.edv_ml == pytest.approx(true_ml[1, 1], rel=0.02)
-    assert any("in the order of M&Ms" in text for text in result.warnings)
-    assert summary(result)["ed_labels_order"] == {"name": "mnms", "found_by": "anatomy"}
-    assert "M&amp;Ms" in report_page(result)
+def test_which_phase_is_stored_first_does_not_matter(beating, knowing, nifti_of, plain):
+    affine = plain @ beating.to_heart
+    first, other = (
+        analyse_cine(nifti_of(f"{n}.nii.gz", np.roll(beating.images, n, 0), affine), knowing)
+        for n in (0, 4)
+    )
+    assert (other.ed - first.ed) % 6 == 4
+    assert other.indices == first.indices
+    np.testing.assert_array_equal(np.roll(first.volumes_ml, 4, 0), other.volumes_ml)
 
 
 @pytest.mark.slow
-def test_a_readers_labels_beside_the_cine_are_told_by_anatomy_too(
-    beating, knowing, nifti_of, plain, true_ml, tmp_path
-):
-    """An ACDC folder whose labels came in M&Ms' order: the truth is true, and it is said."""
-    es, affine = int(beating.contraction.argmax()), plain @ beating.to_heart
-    (tmp_path / "patient007").mkdir()
-    (tmp_path / "patient007" / "Info.cfg").write_text(f"ED: 1\nES: {es + 1}\nNbFrame: 6\n")
-    swapped = np.array([0, 3, 2, 1], np.uint8)[beating.labels]
-    for phase in (0, es):
-        name = f"patient007/patient007_frame{phase + 1:02}"
-        nifti_of(f"{name}.nii.gz", beating.images[phase], affine)
-        nifti_of(f"{name}_gt.nii.gz", swapped[phase], affine, dtype="u1")
-    told = summary(analyse_cine(tmp_path / "patient007", knowing))
-    assert told["truth"]["lv"]["edv_ml"] == pytest.approx(true_ml[0, 3], rel=0.02)
-    assert told["truth"]["rv"]["esv_ml"] == pytest.approx(true_ml[es, 1], rel=0.02)
-    assert any("anatomy is followed" in text for text in told["warnings"])
+def test_phases_that_cover_a_part_of_the_beat(beating, knowing, nifti_of, plain):
+    """The heart rate is the one told, and the end of the cycle is not judged."""
+    path = nifti_of("a.nii.gz", beating.images, plain @ beating.to_heart, time_step=0.1)
+    path.with_name("a.json").write_text('{"HeartRate": 60}')
+    result = analyse_cine(path, knowing)
+    assert result.indices.heart_rate_bpm == pytest.approx(60)
+    assert any("cover 60 % of the heartbeat" in text for text in result.warnings)
+    flags = {flag.name: flag for flag in quality_flags(result)}
+    assert flags["loop closure"].value.startswith("not judged")
+    assert result.inputs["heart rate"] == "HeartRate"
 
 
 @pytest.mark.slow
-def test_labels_of_mnms_beside_the_cine_are_the_truth(
-    beating, knowing, nifti_of, plain, true_ml, tmp_path
-):
-    es, affine = int(beating.contraction.argmax()), plain @ beating.to_heart
-    drawn = np.zeros_like(beating.labels)
-    drawn[[0, es]] = np.array([0, 3, 2, 1], np.uint8)[beating.labels[[0, es]]]
-    path = nifti_of("A0S9V9_sa.nii.gz", beating.images, affine)
-    nifti_of("A0S9V9_sa_gt.nii.gz", drawn, affine, dtype="u1")
-    told = summary(analyse_cine(path, knowing))
-    assert told["truth"]["lv"]["esv_ml"] == pytest.approx(true_ml[es, 3], rel=0.02)
+def test_ed_and_es_given_against_the_curve_are_said(beating, knowing, nifti_of, plain):
+    path = nifti_of("a.nii.gz", beating.images, plain @ beating.to_heart)
+    said = " ".join(analyse_cine(path, knowing, ed=2, es=5).warnings)
+    assert "ED is phase 2 by given" in said
+    assert "by the volume curve phase 1" in said
+    assert "ES is phase 5 by given" in said
+
+
+@pytest.mark.slow
+def test_a_real_scan_from_ge_is_read_upright_with_its_heart_rate(data_dir, tmp_path):
+    """A pig's heart, its short axis nearly axial; the base is where the atrium and valves are."""
+    folder = data_dir / "ep" / "E774S5-shortAxis"
+    if not folder.is_dir():
+        pytest.skip("the free GE scan is not there")
+    cine = open_cine(folder)
+    assert cine.volume.data.shape == (20, 20, 256, 256)
+    assert heart_rate(cine) == pytest.approx(95.1, abs=0.1)
+    assert cine.volume.warnings == ()
+    found = find_orientation(load("heart"), cine.volume)
+    assert not found.against_file
+    assert found.lead > 0.01
