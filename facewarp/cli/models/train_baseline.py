@@ -1,4 +1,4 @@
-"""`facewarp train baseline`: train a baseline of the paper's table."""
+"""`facewarp train baseline`: train a baseline of the paper's tables."""
 
 import time
 from collections.abc import Mapping
@@ -83,7 +83,7 @@ def baseline(
 
     esr: explicit shape regression of the 68 points, minutes. spline-flownet: FlowNet's
     correlation with spline control points, by labels. flownets, flownetc: optical flow on
-    images that are warped at random, without labels. Photographs are those of train helen.
+    randomly warped images, without labels. Photographs are those of train helen.
     voxelmorph, krebs: registration of hearts, without labels, on the patients of train acdc.
 
     Example: facewarp train baseline voxelmorph --data acdc --steps 5000
