@@ -51,7 +51,7 @@ class HeartEvaluationOptions:
         ),
     ] = None
     picture: Annotated[
-        Path | None, typer.Option(help="Draw the best, the median and the worst patient as PNG.")
+        Path | None, typer.Option(help="Write the best, the median and the worst patient as PNG.")
     ] = None
     threads: Threads = None
     methods: HeartMethods = None
