@@ -126,7 +126,7 @@ def _methods(
     face = follower(frames[0], 0.0)[0]
     gray = face.crop.extract_gray(frames[0])
     image = torch.from_numpy(gray).float()[None, None] / 255
-    guidance = template_guidance(best, template.probabilities)
+    guidance = torch.from_numpy(template_guidance(best, template.probabilities))
     registered: Methods = {}
     for name in engines:
         loaded = load(model, engine=name)
