@@ -84,10 +84,12 @@ def test_command_files_import_heavy_things_inside_functions(path: Path) -> None:
     top = imports_of(path, top_level_only=True)
     assert not {name.partition(".")[0] for name in top} & HEAVY
     own = {name for name in top if name.startswith("facewarp.")}
-    assert all(
-        name.startswith(("facewarp.cli", "facewarp.errors", "facewarp.system", "facewarp.version"))
-        for name in own
-    )
+    light = ("facewarp.cli", "facewarp.errors", "facewarp.system", "facewarp.version")
+    assert all(name.startswith((*light, "facewarp.face.effects.options")) for name in own)
+
+
+def test_the_table_of_effects_loads_nothing_heavy() -> None:
+    assert not modules_after("import facewarp.face.effects.options") & HEAVY
 
 
 def test_nothing_speaks_to_the_network() -> None:

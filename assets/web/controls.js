@@ -3,12 +3,11 @@
 import { ask, send } from "./api.js";
 
 const $ = (id) => document.getElementById(id);
-const ICONS = ["labels", "mesh", "texture", "canonical", "field"];
-const NO_OPACITY = ["canonical"];
 
 export class Panel {
   #settings = {};
   #choices = {};
+  #options = {}; // of each effect, by its name
   #pending = 0;
   #maxBytes = 0;
   #previews = 0;
@@ -98,9 +97,10 @@ export class Panel {
     if (where.endsWith("texture")) this.#drawTextures();
   }
 
-  #take({ settings, choices, version, max_bytes: maxBytes }) {
+  #take({ settings, choices, options, version, max_bytes: maxBytes }) {
     const isNew = JSON.stringify(choices) !== JSON.stringify(this.#choices);
     this.#choices = choices;
+    this.#options = options;
     this.#maxBytes = maxBytes;
     if (isNew) this.#draw();
     $("foot").textContent = `facewarp ${version}`;
@@ -115,7 +115,7 @@ export class Panel {
     const share = Math.round(100 * (settings.opacity ?? 1));
     if (!this.#isSliding) $("opacity").value = share;
     $("opacity-value").textContent = `${$("opacity").value} %`;
-    $("opacity").disabled = NO_OPACITY.includes(settings.effect);
+    $("opacity").disabled = !(this.#options[settings.effect]?.includes("opacity") ?? true);
     $("opacity").closest("label").classList.toggle("off", $("opacity").disabled);
     for (const name of ["smoothing", "mirror"]) $(name).checked = Boolean(settings[name]);
     $("template").value = settings.template ?? "";
@@ -124,7 +124,7 @@ export class Panel {
 
   #draw() {
     const effects = (this.#choices.effect ?? []).map((name) =>
-      tile("effect", name, icon(ICONS.includes(name) ? name : "other"), () => this.change({ effect: name })),
+      tile("effect", name, icon(document.getElementById(`i-${name}`) ? name : "other"), () => this.change({ effect: name })),
     );
     $("effects").replaceChildren(...effects);
     this.#drawTextures();

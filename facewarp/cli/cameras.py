@@ -1,6 +1,7 @@
 """``facewarp cameras``: the cameras of this machine and what they can do."""
 
 from collections import defaultdict
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,29 +20,34 @@ def cameras(
         bool, typer.Option("--modes/--no-modes", help="Find out sizes and frames a second.")
     ] = True,
 ) -> None:
-    """List the cameras of this machine: index, name, backend and modes.
+    """List the cameras of this machine: index, name, backend, modes, and what each gave last.
 
-    What is in the columns index or name can be given to facewarp live --webcam. On Windows and
+    What is in the columns index or name can be given to facewarp live --webcam. What a camera gave
+    is size, rate and format as it was last opened, whatever it was asked for. On Windows and
     macOS each camera is opened for a moment to find out its modes.
 
     Examples:
       facewarp cameras
       facewarp cameras --no-modes --json
     """
-    from facewarp.live.capture.camera_list import find_camera, list_cameras
+    from facewarp.live.capture.camera_list import find_camera, given_before, list_cameras
 
     output = output_of(ctx)
     found = list_cameras(modes=modes)
-    output.emit_json(found)
+    given = [given_before(camera) for camera in found]
+    output.emit_json(
+        [asdict(camera) | {"given": last} for camera, last in zip(found, given, strict=True)]
+    )
     if not found:
         find_camera("0", found)
     table = Table(box=None, pad_edge=False)
     table.add_column("index", justify="right")
-    for column in ("name", "backend", "modes" if modes else "device"):
+    for column in ("name", "backend", "gave", "modes" if modes else "device"):
         table.add_column(column)
-    for camera in found:
-        last = _modes(camera) if modes else camera.path or ""
-        table.add_row(str(camera.index), escape(camera.name), camera.backend, escape(last))
+    for camera, last in zip(found, given, strict=True):
+        about = _modes(camera) if modes else camera.path or ""
+        gave = "-" if last is None else str(last)
+        table.add_row(str(camera.index), escape(camera.name), camera.backend, gave, escape(about))
     output.say(table)
     for camera in found:
         if camera.problem is not None:

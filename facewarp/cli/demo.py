@@ -13,6 +13,8 @@ from rich.table import Table
 from facewarp.cli.console import Output, output_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from facewarp.face.face import Face
     from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.media.frames import Frame, Image
@@ -65,7 +67,7 @@ def demo(
         sink = partial(open_sink, out / "tracked.mp4", like=source)
         records = partial(open_records, out / "track.jsonl")
         with output.progress("demo", source.frame_count) as advance:
-            done = run_pass(source, sink, show.find, show.draw, records, advance)
+            done = run_pass(source, sink, show.follow, show.draw, records, advance)
         sha256, runs = tracker.model.sha256, tracker.model.engine.summary
     show.write_sheet(out / "sheet.png")
     error = point_error(motion, show.tracks)
@@ -107,12 +109,13 @@ class Show:
         self.tracks: list[TrackedPoints] = []
         self.times_ms: list[float] = []
 
-    def find(self, frame: "Frame") -> list["Face"]:
-        """Register a frame."""
-        began = perf_counter()
-        faces = self._tracker(frame.image, frame.time)
-        self.times_ms.append(1000 * (perf_counter() - began))
-        return faces
+    def follow(self, frames: "Iterable[Frame]") -> "Iterator[tuple[Frame, list[Face]]]":
+        """Register frame after frame."""
+        for frame in frames:
+            began = perf_counter()
+            faces = self._tracker(frame.image, frame.time)
+            self.times_ms.append(1000 * (perf_counter() - began))
+            yield frame, faces
 
     def draw(self, frame: "Frame", faces: list["Face"]) -> tuple["Image", list[dict[str, Any]]]:
         """A frame's picture with the scene's effect, and its records."""

@@ -74,6 +74,7 @@ def examine() -> list[Finding]:
         "face detector": _detector,
         "weights": _weights,
         "display": _display,
+        "cameras": _cameras,
     }
     findings = []
     for name, check in checks.items():
@@ -176,6 +177,20 @@ def _display(name: str) -> Finding:
     present = has_display()
     text = "present" if present else "none, so nothing can be shown in a window"
     return Finding(name, "ok" if present else "absent", text, {"present": present})
+
+
+def _cameras(name: str) -> Finding:
+    """Cameras as far as they are known without opening one, and what each gave last."""
+    from facewarp.live.capture.camera_list import all_given, list_cameras
+
+    given = {camera: str(last) for camera, last in all_given().items()}
+    found = list_cameras() if sys.platform == "linux" else []  # elsewhere that may open them
+    listed = {camera.name: camera.problem or given.get(camera.name) for camera in found}
+    told = listed | {camera: last for camera, last in given.items() if not found}
+    texts = [f"{camera} ({last})" if last else camera for camera, last in told.items()]
+    facts = {"found": [camera.name for camera in found], "gave_last": given}
+    text = ", ".join(texts) or "none found"
+    return Finding(name, "ok" if told else "absent", text, facts)
 
 
 def has_display() -> bool:

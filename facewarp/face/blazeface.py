@@ -34,7 +34,7 @@ MODEL = "detector/face_detection_short_range.tflite"
 
 @dataclass(frozen=True, eq=False)
 class Sighting:
-    """What the network reports of one face, in px of the picture it was shown.
+    """A raw detection, in px of the network's input image.
 
     Attributes:
         center: (2,) centre of the square from brows to chin.
@@ -51,7 +51,7 @@ class Sighting:
 
 
 class BlazeFace:
-    """A running MediaPipe graph; :meth:`look` may be called from any thread.
+    """A running MediaPipe graph; `look` may be called from any thread.
 
     Args:
         min_score: sightings that score less are not reported.

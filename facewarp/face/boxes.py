@@ -1,4 +1,4 @@
-"""Upright boxes in a frame: what faces, seen by detector or landmarks, are compared by."""
+"""Axis-aligned boxes (x0, y0, x1, y1) in frame px."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,29 +8,29 @@ Box = tuple[float, float, float, float]
 
 
 def box_around(points: NDArray[np.float64]) -> Box:
-    """The smallest box that holds points (N, 2)."""
+    """Return the smallest box that holds points (N, 2)."""
     (x0, y0), (x1, y1) = points.min(0).tolist(), points.max(0).tolist()
     return x0, y0, x1, y1
 
 
 def square_at(center: NDArray[np.float64], side: float) -> Box:
-    """The square of a side in px about a centre (x, y)."""
+    """Return the square box of a side in px around a center (x, y)."""
     x, y = center.tolist()
     return x - side / 2, y - side / 2, x + side / 2, y + side / 2
 
 
 def center_of(box: Box) -> NDArray[np.float64]:
-    """(x, y) of a box's middle."""
+    """Return the center (x, y) of a box."""
     return np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2])
 
 
 def side_of(box: Box) -> float:
-    """The longer side of a box, px."""
+    """Return the longer side of a box, px."""
     return max(box[2] - box[0], box[3] - box[1])
 
 
 def overlap(one: Box, other: Box) -> float:
-    """Intersection over union of two boxes, 0 to 1."""
+    """Return the intersection over union (IoU) of two boxes, 0 to 1."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
     if width <= 0 or height <= 0:

@@ -1,4 +1,4 @@
-"""The crop: the upright grey window around a face that the network works on, and the way back.
+"""The face crop: the upright gray window that the network works on, and its transform.
 
 A crop is a similarity (scale, roll, shift) between the pixels of a small upright picture and the
 pixels of the frame. Everything that is found inside of the crop (points, fields, labels) goes back
@@ -116,7 +116,7 @@ class Crop:
         return points @ self.matrix[:, :2].T + self.matrix[:, 2]
 
     def to_crop(self, points_frame: ArrayLike) -> NDArray[np.float64]:
-        """Points (..., 2) of the frame in crop px; the inverse of :meth:`to_frame`."""
+        """Points (..., 2) of the frame in crop px; the inverse of `to_frame`."""
         points = np.asarray(points_frame, dtype=np.float64)
         return (points - self.matrix[:, 2]) @ np.linalg.inv(self.matrix[:, :2]).T
 
@@ -141,10 +141,10 @@ class Crop:
         return self._sample(image, interpolation, np.asarray)
 
     def extract_gray(self, image: NDArray[Any]) -> NDArray[np.uint8]:
-        """Cut the crop out of a frame in grey: no more of the frame is made grey than it needs.
+        """Cut the crop out of a frame as gray; only the pixels it needs are converted.
 
         Args:
-            image: anything :func:`to_gray` takes.
+            image: anything `to_gray` takes.
 
         Returns:
             (height, width) uint8.
@@ -159,7 +159,7 @@ class Crop:
         interpolation: int,
         prepare: Callable[[NDArray[Any]], NDArray[Any]],
     ) -> NDArray[Any]:
-        """Resample the window of the frame that the crop lies in, after ``prepare`` of it."""
+        """Apply ``prepare`` to the window of the frame that the crop covers, and resample it."""
         cell = 1
         if self.scale > FRAME_PER_CROP_ANTIALIAS and interpolation != cv2.INTER_NEAREST:
             cell = min(max(2, int(self.scale + 0.25)), *image.shape[:2])

@@ -1,4 +1,4 @@
-"""Displacement fields of a face crop, on the grid that the network gives them on.
+"""Displacement fields of a face crop, on the network's grid.
 
 A field is (2, h, w), x before y, in px of the crop whatever its grid; the grid divides the crop
 evenly, and its point (i, j) is the middle of the crop's cell (i, j). Between the points a field is
@@ -18,18 +18,18 @@ Field = NDArray[np.float32]
 
 
 def cell_px(field: NDArray[np.floating]) -> tuple[float, float]:
-    """Width and height of a field's cells, crop px."""
+    """Return width and height of a field's cells, crop px."""
     height, width = field.shape[1:]
     return CROP_SHAPE[1] / width, CROP_SHAPE[0] / height
 
 
 def upsample_field(field: Field) -> Field:
-    """A field at every px of the crop, (2, 320, 260)."""
+    """Upsample a field to every px of the crop, (2, 320, 260)."""
     return resized(field, CROP_SHAPE)
 
 
 def resized(field: Field, shape: tuple[int, int]) -> Field:
-    """A field on a grid (h, w); the field itself where that is its own."""
+    """Resize a field to a grid (h, w), values unchanged; no copy where it has that grid."""
     if field.shape[1:] == shape:
         return field
     fine = np.empty((2, *shape), np.float32)
@@ -39,7 +39,7 @@ def resized(field: Field, shape: tuple[int, int]) -> Field:
 
 
 def sample_field(field: Field, points: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Displacements (N, 2) of points (N, 2), both in px of the crop."""
+    """Sample a field at points (N, 2), bilinear; returns displacements (N, 2), both in crop px."""
     where = ((np.asarray(points) + 0.5) / cell_px(field) - 0.5).astype(np.float32)
     x, y = (np.ascontiguousarray(axis)[None] for axis in where.T)
     moved = [
@@ -95,7 +95,7 @@ def compose_fields(
 
 
 def resampled(rgba: NDArray[np.uint8], field_px: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """A picture (h, w, 4) of any size, straight alpha, warped by a field (2, 320, 260)."""
+    """Warp an RGBA image (h, w, 4) of any size, straight alpha, by a field (2, 320, 260)."""
     height, width = rgba.shape[:2]
     across, down = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
     scale = width / field_px.shape[2], height / field_px.shape[1]

@@ -1,4 +1,4 @@
-"""Where the faces of a frame are.
+"""Face detection at several scales.
 
 BlazeFace sees only small squares, so it looks through windows of the frame: first one that holds
 all of it, then, if asked, overlapping smaller ones. What it finds is a candidate only: each is

@@ -16,7 +16,7 @@ State = Literal["tracking", "uncertain", "lost"]
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """One face in one frame.
+    """One tracked face in one frame.
 
     Where a tracker smooths, box, landmarks and both fields are smoothed; confidence, probabilities
     and folds are those of this frame's registration.
@@ -61,5 +61,5 @@ class Face:
 
 
 def template_to_frame(face: "Face", points: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Template points (N, 2) in px of the frame, by the field from the template to the face."""
+    """Map template points (N, 2) to frame px, by the field from the template to the face."""
     return face.crop.to_frame(points + sample_field(face.grid_field_from_template, points))

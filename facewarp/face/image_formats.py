@@ -10,7 +10,7 @@ from facewarp.errors import FacewarpError
 
 
 def to_gray(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Grey picture of anything a file or a camera delivers.
+    """Convert any image that a file or a camera delivers to gray.
 
     Colour is weighted 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601); alpha is ignored.
 
@@ -28,7 +28,7 @@ def to_gray(image: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def to_rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Colour picture HxWx3 uint8 of whatever :func:`to_gray` takes; a copy only if it must be."""
+    """Convert whatever `to_gray` takes to RGB, HxWx3 uint8; a copy only where necessary."""
     color = _to_uint8(_without_alpha(image))
     if color.shape[2] == 1:
         return np.repeat(color, 3, axis=2)
@@ -36,7 +36,7 @@ def to_rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def check_picture(image: NDArray[Any]) -> None:
-    """Refuse what has not the shape of a picture that :func:`to_gray` takes.
+    """Check that an array has a shape that `to_gray` takes.
 
     Raises:
         FacewarpError: it has not.

@@ -1,4 +1,4 @@
-"""Parts and landmarks of a face: ids, colours, and what a mirror does to them."""
+"""Face parts and landmarks: ids, colors, and their permutation under mirroring."""
 
 from enum import IntEnum
 from typing import Final, TypeVar
@@ -97,7 +97,7 @@ LANDMARK_CONTOURS: Final[dict[str, tuple[int, ...]]] = {
 
 
 def mirrored_points(landmarks: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """Landmarks (68, 2) as the mirror image of a picture ``width`` px wide has them."""
+    """Mirror landmarks (68, 2) of an image ``width`` px wide, and reorder them."""
     flipped = landmarks[MIRROR_LANDMARKS].copy()
     flipped[:, 0] = width - 1 - flipped[:, 0]
     return flipped

@@ -1,4 +1,4 @@
-"""Similarities between sets of points: how a face as a whole has moved."""
+"""Similarity and affine transforms of points: the rigid motion of a face."""
 
 import math
 
@@ -12,7 +12,7 @@ Affine = NDArray[np.float64]
 
 
 def fit_similarity(start: Points, end: Points) -> Affine:
-    """The similarity (shift, turn, scale) that takes points (N, 2) closest to others.
+    """Fit the similarity (shift, rotation, scale) that maps points (N, 2) closest to others.
 
     Least squares, in complex numbers: with both sets about their means the best turn and scale is
     ``sum(conj(start) * end) / sum(|start|^2)``.
@@ -25,7 +25,7 @@ def fit_similarity(start: Points, end: Points) -> Affine:
 def turned_about(
     start: NDArray[np.floating], end: NDArray[np.floating], scale: float, angle: float
 ) -> Affine:
-    """The similarity that takes one point (2,) to another, scales, and turns from +x to +y."""
+    """Return the similarity that maps one point (2,) to another, scales and rotates (+x to +y)."""
     cos, sin = scale * math.cos(angle), scale * math.sin(angle)
     linear = np.array([[cos, -sin], [sin, cos]])
     return np.column_stack([linear, end - linear @ start]).astype(np.float64)
@@ -38,5 +38,5 @@ def compose_affine(outer: Affine, inner: Affine) -> Affine:
 
 
 def inverse(affine: Affine) -> Affine:
-    """The map that undoes an affine one."""
+    """Invert an affine transform."""
     return np.asarray(cv2.invertAffineTransform(affine), dtype=np.float64)

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.face.effects.factory import EFFECTS, Effect
-from facewarp.face.effects.options import DEFAULT_TEXTURE
+from facewarp.face.effects.factory import Effect
+from facewarp.face.effects.options import DEFAULT_TEXTURE, EFFECT_NAMES, PREPARED_EFFECTS
 from facewarp.face.rendering.shading import Blend
 from facewarp.face.rendering.textures import list_textures, load_texture, texture_blend
 from facewarp.face.template.library import template_names
@@ -59,8 +59,9 @@ class Catalog:
         """What effect, texture and template may be; the template begun with comes first."""
         own = [] if self._own_texture is None else [OWN_TEXTURE]
         templates = dict.fromkeys([*self._templates, *template_names()])
+        effects = [name for name in EFFECT_NAMES if name not in PREPARED_EFFECTS]
         return {
-            "effect": [*(name for name in EFFECTS if name != "style"), *self.further],
+            "effect": [*effects, *self.further],
             "texture": [*self._textures, *own],
             "template": [*(name for name in templates if name not in (SNAPSHOT, PICTURE))]
             + [name for name in (SNAPSHOT, PICTURE) if name in templates],

@@ -18,6 +18,7 @@ from facewarp.errors import FacewarpError
 from facewarp.face.boxes import side_of
 from facewarp.face.crop import Crop
 from facewarp.face.effects.factory import Effect, make_effect, note_of
+from facewarp.face.effects.options import takes
 from facewarp.face.face import Face
 from facewarp.face.rendering.textures import check_texture
 from facewarp.face.template.mirror import mirrored_face, mirrored_template
@@ -32,7 +33,6 @@ from facewarp.live.settings import LiveSettings
 from facewarp.media.frames import Frame
 
 _REMEMBER_S = 5.0  # how long a face can still be made the template after it was seen
-_WITHOUT_OPACITY = {"canonical"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -287,7 +287,7 @@ class FacePipeline:
             made(np.zeros((8, 8, 3), np.uint8), [], drawn)
             return _Config(settings, tracker, made, drawn)
         options: dict[str, Any] = {"annotate": self._tags}
-        if settings.effect not in _WITHOUT_OPACITY:
+        if takes(settings.effect, "opacity"):
             options["opacity"] = settings.opacity
         if settings.effect == "texture":
             rgba, options["blend"] = self._catalog.texture(settings.texture)

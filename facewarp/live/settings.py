@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from facewarp.errors import FacewarpError
-from facewarp.face.effects.options import DEFAULT_TEXTURE
+from facewarp.face.effects.options import DEFAULT_TEXTURE, check_opacity
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,4 @@ class LiveSettings:
         for name in ("smoothing", "mirror"):
             if not isinstance(getattr(self, name), bool):
                 raise FacewarpError(f"{name} is on or off, not {getattr(self, name)!r}")
-        opacity = self.opacity
-        is_number = isinstance(opacity, int | float) and not isinstance(opacity, bool)
-        if not is_number or not 0 <= opacity <= 1:
-            raise FacewarpError(f"an opacity is within 0..1, not {opacity!r}")
+        check_opacity(self.opacity)

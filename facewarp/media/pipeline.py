@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 from facewarp.media.frames import Frame, Image, Source
-from facewarp.media.prefetch import ReadAhead
+from facewarp.media.prefetch import ReadAhead, queue_depth
 from facewarp.media.sinks import Sink
 from facewarp.media.track_records import RecordWriter
 
@@ -48,15 +48,15 @@ class Pass:
 def run_pass(
     source: Source,
     open_sink: Callable[[], Sink],
-    find: Callable[[Frame], Found],
+    follow: Callable[[Iterable[Frame]], Iterator[tuple[Frame, Found]]],
     draw: Callable[[Frame, Found], tuple[Image, Iterable[Record]]],
     open_records: Callable[[], RecordWriter] | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> Pass:
-    """Read a source to its end through ``find`` and ``draw`` into a sink and records.
+    """Read a source to its end through ``follow`` and ``draw`` into a sink and records.
 
-    Reading and writing run in threads of their own where they are slow, and so does ``find``,
-    a frame or two ahead of ``draw``, which runs here. On Ctrl-C both outputs keep what was done,
+    Reading and writing run in threads of their own where they are slow, and so does ``follow``,
+    a few frames ahead of ``draw``, which runs here. On Ctrl-C both outputs keep what was done,
     under their final names, and the exception carries a note that says so. On any other error
     neither output appears, but pictures of a folder that are finished stay.
 
@@ -64,22 +64,21 @@ def run_pass(
         source: an open source; closed at the end.
         open_sink: opens where pictures go, while the first frame is being found; closed at the
             end.
-        find: what is in a frame; called with one after the other, in a thread of its own.
+        follow: from the source's frames to the same frames, in order, with what is in each; it may
+            hold some back. Runs in a thread of its own.
         draw: from a frame and what is in it to its new picture and its records.
         open_records: the same for records, which are dropped without.
         advance: called after each frame.
     """
     began = perf_counter()
 
-    def search() -> Iterator[tuple[Frame, Found]]:
-        return ((frame, find(frame)) for frame in source)
-
     sink: Sink | None = None
     records: RecordWriter | None = None
     try:
         with ExitStack() as opened:
             opened.enter_context(source)
-            ahead = ReadAhead(search, _AHEAD, f"find {source.name}")
+            depth = min(_AHEAD, queue_depth(3 * source.size[0] * source.size[1]))
+            ahead = ReadAhead(lambda: follow(source), depth, f"find {source.name}")
             seen = opened.enter_context(closing(ahead))
             if open_records is not None:
                 records = opened.enter_context(open_records())

@@ -19,6 +19,17 @@ from facewarp.media.video.audio_copy import AudioMode
 from facewarp.media.video.encoders import FORMATS
 from facewarp.media.video.writer import VideoWriter
 
+__all__ = [
+    "AudioMode",
+    "ClipWriter",
+    "Sink",
+    "is_video",
+    "largest_size",
+    "name_of_output",
+    "open_sink",
+    "target_for",
+]
+
 Sink = VideoWriter | ImageWriter | AnimationWriter | FolderWriter
 
 
@@ -53,6 +64,11 @@ class ClipWriter(VideoWriter):
             tell_lost_alpha(self.target)
         image = fit_within(frame.flattened(), self._canvas)
         super().write(Frame(image, frame.time, frame.index, frame.rotation))
+
+
+def is_video(target: Path) -> bool:
+    """Whether a file is written as a video, by its suffix."""
+    return target.suffix.lower() in FORMATS
 
 
 def largest_size(source: Source) -> tuple[int, int]:

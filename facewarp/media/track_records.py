@@ -20,6 +20,8 @@ FIELDS = (
 )  # fmt: skip
 """A record: frame index, seconds, face id, tracking/uncertain/lost, 0 to 1, the box (x0, y0, x1,
 y1) px, the landmarks (68, 2) px, and the share of folded points in percent."""
+FILE = "file"
+"""The name of the frame's own file: a further field of records of a folder's pictures."""
 
 _DECIMALS = {"time_s": 6, "box": 2, "landmarks": 2}
 _COLUMNS: dict[str, tuple[str, ...]] = {
@@ -37,10 +39,12 @@ class RecordWriter(Output):
     Args:
         target: The file, its kind told by the suffix.
         inputs: Files that must not be overwritten.
+        files: Whether records have the field `FILE`.
     """
 
-    def __init__(self, target: Path, inputs: Iterable[Path] = ()) -> None:
+    def __init__(self, target: Path, inputs: Iterable[Path] = (), *, files: bool = False) -> None:
         super().__init__(target)
+        self._fields = (*FIELDS, FILE) if files else FIELDS
         self._is_csv = target.suffix.lower() == ".csv"
         if not self._is_csv and target.suffix.lower() != ".jsonl":
             what = "data is written as .jsonl or .csv"
@@ -48,7 +52,7 @@ class RecordWriter(Output):
         self._output = OutputFile(target, inputs)
         self._file: TextIO = self._output.temporary.open("w", encoding="utf-8", newline="")
         if self._is_csv:
-            names = [column for field in FIELDS for column in _COLUMNS.get(field, (field,))]
+            names = [column for name in self._fields for column in _COLUMNS.get(name, (name,))]
             self._rows = csv.writer(self._file, lineterminator="\n")
             self._rows.writerow(names)
 
@@ -58,13 +62,13 @@ class RecordWriter(Output):
         Raises:
             FacewarpError: It could not be written.
         """
-        unknown = set(record) - set(FIELDS)
+        unknown = set(record) - {*FIELDS, FILE}
         if unknown:
-            raise ValueError(f"a record has no {sorted(unknown)}, only {FIELDS}")
-        plain = {field: _plain(record.get(field), _DECIMALS.get(field, 4)) for field in FIELDS}
+            raise ValueError(f"a record has no {sorted(unknown)}, only {self._fields}")
+        plain = {name: _plain(record.get(name), _DECIMALS.get(name, 4)) for name in self._fields}
         try:
             if self._is_csv:
-                self._rows.writerow([cell for field in FIELDS for cell in _cells(plain, field)])
+                self._rows.writerow([cell for name in self._fields for cell in _cells(plain, name)])
             else:
                 self._file.write(json.dumps(plain, separators=(",", ":")) + "\n")
         except OSError as error:
@@ -93,9 +97,11 @@ class RecordWriter(Output):
         self._output.discard()
 
 
-def open_records(path: str | os.PathLike[str], inputs: Iterable[Path] = ()) -> RecordWriter:
+def open_records(
+    path: str | os.PathLike[str], inputs: Iterable[Path] = (), *, files: bool = False
+) -> RecordWriter:
     """Opens a file for track data; see `RecordWriter`."""
-    return RecordWriter(Path(path), inputs)
+    return RecordWriter(Path(path), inputs, files=files)
 
 
 def _plain(value: Any, decimals: int) -> Any:

@@ -437,3 +437,20 @@ def test_closing_frees_what_was_opened(model, film, monkeypatch):
         look.change(smoothing=False)
     assert open_ones == []
     look.close()
+
+
+def test_after_warming_up_no_frame_prepares_anything(make_look, film, monkeypatch):
+    pytest.importorskip("openvino")
+    look = make_look(model="face", engine="openvino", effect="mesh")
+    look.warm_up(SIZE)
+    engine = look._plan.tracker.model.engine
+    prepared = set(engine._requests)
+    assert {batch for _, batch in prepared} == {1, 2, 4}
+    settled(look, film)
+    assert set(engine._requests) == prepared
+
+
+def test_warming_up_follows_nobody(look, film):
+    look.warm_up(SIZE)
+    assert not look(film.blank()).faces
+    assert settled(look, film).faces[0].id == 0

@@ -17,6 +17,12 @@ from facewarp.media.sources import open_source
 from facewarp.media.track_records import open_records
 
 
+def following(find):
+    """What finds something in one frame after the other, as `run_pass` wants it."""
+    return lambda frames: ((frame, find(frame)) for frame in frames)
+
+
+@following
 def nothing(frame):
     """What is found in a frame."""
 
@@ -186,7 +192,7 @@ def test_finding_runs_ahead_of_drawing_and_never_out_of_turn(make_clip, tmp_path
 
     path = make_clip(frames=40)
     source = open_source(path)
-    run_pass(source, partial(open_sink, tmp_path / "out.mp4", like=source), find, draw)
+    run_pass(source, partial(open_sink, tmp_path / "out.mp4", like=source), following(find), draw)
     assert drawn == [(index, 10 * index) for index in range(40)]
     assert {name for _, name in found} == {f"find {path.name}"}
     assert 4 < max(ahead) <= 18  # a thorough search is bridged, and memory is bounded
@@ -199,7 +205,8 @@ def test_what_fails_in_finding_is_raised_and_leaves_nothing(make_clip, tmp_path)
 
     source = open_source(make_clip())
     before = set(threading.enumerate())
+    sink = partial(open_sink, tmp_path / "out.mp4", like=source)
     with pytest.raises(FacewarpError, match="upside down"):
-        run_pass(source, partial(open_sink, tmp_path / "out.mp4", like=source), find, darker)
+        run_pass(source, sink, following(find), darker)
     assert not list(tmp_path.glob("*out*"))
     assert set(threading.enumerate()) <= before

@@ -1,1 +1,1 @@
-"""Compare methods: registries -> faces, hearts -> orderings -> result_table, figures, pages."""
+"""Compare methods: registries -> faces, hearts -> base, orderings -> tables, figures, pages."""

@@ -1,19 +1,17 @@
-"""A comparison as files: tables in Markdown, CSV and JSON, the paper's figures, one HTML page."""
+"""Write a comparison on faces: tables, the paper's figures, one HTML page."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from facewarp.system.atomic_files import write_csv
-from facewarp.training.comparison.faces import Comparison, Measured
+from facewarp.training.comparison.faces import FaceComparison, MeasuredOnFaces
 from facewarp.training.comparison.figures import draw_curves, draw_examples, draw_pairs, draw_parts
-from facewarp.training.comparison.orderings import FACES, orderings
-from facewarp.training.comparison.result_table import ResultTable, write_tables
+from facewarp.training.comparison.result_table import TableLayout, write_comparison
 from facewarp.training.datasets.crops import FaceCrop
 from facewarp.training.evaluation.evaluation_json import number
 from facewarp.training.evaluation.face_methods import FaceMethod
 from facewarp.training.evaluation.faces import PARTS
 
-ABOUT = {
+CAPTIONS = {
     "dice-by-method.png": "Dice of every pair, from the best to the worst, method by method "
     "(as the paper's Figure 4 shows its variants).",
     "dice-by-part.png": "Dice of every pair, part by part (as its Figure 5).",
@@ -23,21 +21,21 @@ ABOUT = {
 }
 
 
-def write_comparison(
+def write_face_comparison(
     folder: Path,
-    comparison: Comparison,
+    comparison: FaceComparison,
     methods: Sequence[FaceMethod],
     crops: Sequence[FaceCrop],
     runs: Path,
 ) -> list[Path]:
-    """Write all of it into a folder; each file is whole or not there.
+    """Write tables, figures and page into a folder; each file is whole or not there.
 
     Args:
         folder: made where it is not there.
         comparison: what was measured.
-        methods: the same, to draw examples with.
-        crops: the pairs' crops.
-        runs: where the training curves are.
+        methods: the same methods, to draw the examples with.
+        crops: the crops of the pairs.
+        runs: the folder of the training runs, for their curves.
 
     Returns:
         The files, ``index.html`` last.
@@ -52,22 +50,10 @@ def write_comparison(
     curves = draw_curves(folder / "training-curves.png", trained, "photographs")
     if curves is not None:
         figures.append(curves)
-    write_csv(folder / "pairs.csv", comparison.pair_rows())
-    written = write_tables(
-        folder, table_of(comparison), comparison.rows(), comparison.to_dict(), figures, ABOUT
-    )
-    return [folder / "pairs.csv", *written]
+    return write_comparison(folder, comparison, FACE_TABLE, "pairs.csv", figures, CAPTIONS)
 
 
-def header() -> list[str]:
-    """The columns of the table."""
-    parts = [part.replace("_", " ") for part in PARTS]
-    ends = ["contour px", "std of J", "folds %", "ms a pair", "M parameters"]
-    return ["method", "Dice %", *parts, *ends]
-
-
-def line(method: Measured) -> list[str]:
-    """A method's row of the table."""
+def _cells(method: MeasuredOnFaces) -> list[str]:
     means = method.means()
     size = number(method.parameters / 1e6, 2) if method.parameters else "-"
     return [
@@ -82,21 +68,19 @@ def line(method: Measured) -> list[str]:
     ]
 
 
-def table_of(comparison: Comparison) -> ResultTable:
-    """The table, with what it was measured on and what was not run."""
-    return ResultTable(
-        title=f"Faces, registered by {len(comparison.methods)} methods",
-        heads=header(),
-        rows=[line(method) for method in comparison.methods],
-        about=about(comparison),
-        skipped=comparison.skipped,
-        remarks=[one.sentence() for one in orderings(comparison.methods, FACES)],
-    )
-
-
-def about(comparison: Comparison) -> str:
-    """What the table was measured on, in a sentence."""
+def _about(comparison: FaceComparison) -> str:
     return (
-        f"{len(comparison.methods[0].scores)} pairs of {comparison.dataset} {comparison.split}, "
+        f"{comparison.pair_count} pairs of {comparison.dataset} {comparison.split}, "
         f"crops of seed {comparison.seed}; {comparison.machine}."
     )
+
+
+FACE_TABLE = TableLayout(
+    subject="Faces",
+    heads=[
+        *("method", "Dice %", *(part.replace("_", " ") for part in PARTS)),
+        *("contour px", "std of J", "folds %", "ms a pair", "M parameters"),
+    ],
+    cells=_cells,
+    about=_about,
+)

@@ -18,7 +18,7 @@ from facewarp.training.baselines.faces.point_drift import coherent_drift
 from facewarp.training.baselines.faces.shape_regression import ShapeRegressor
 from facewarp.training.baselines.faces.thin_plate import dense_field, face_mesh
 from facewarp.training.baselines.faces.unregistered import rest
-from facewarp.training.comparison.result_table import Skipped, sorted_out
+from facewarp.training.comparison.base import SkippedMethod, parse_method_names, split_skipped
 from facewarp.training.config.presets import PRESETS
 from facewarp.training.evaluation.face_methods import BaselineMethod, FaceMethod, GuidedMethod
 
@@ -33,7 +33,7 @@ ALL = (
 
 
 @dataclass(frozen=True)
-class Sources:
+class FaceSources:
     """Where methods find what they have learnt.
 
     Attributes:
@@ -49,42 +49,41 @@ class Sources:
     flownet: Path | None = None
 
 
-def chosen_methods(words: str) -> list[str]:
+def chosen_face_methods(words: str) -> list[str]:
     """The names in ``"all"`` or ``"dis,paper+add"``.
 
     Raises:
         FacewarpError: one of them is not known.
     """
-    if words.strip().lower() == "all":
-        return list(ALL)
-    names = list(dict.fromkeys(word.strip() for word in words.split(",") if word.strip()))
+    return parse_method_names(words, ALL, _check_name)
+
+
+def _check_name(name: str) -> None:
     known = {*ALL, *PRESETS} - {name for name, p in PRESETS.items() if p.model.kind != "face"}
-    for name in names:
-        base, *posts = name.split("+")
-        guided = base == OURS or base in PRESETS
-        if base not in known or not set(posts) <= set(POSTS) or (posts and not guided):
-            fix = f"Give all, or some of {', '.join(ALL)}; presets and {OURS} take "
-            fix += f"{', '.join(f'+{post}' for post in POSTS)}."
-            raise FacewarpError(f"there is no method {name!r}", "--methods", fix)
-    if not names:
-        raise FacewarpError("no method is named", "--methods", f"Give all, or {ALL[0]}, ...")
-    return names
+    base, *posts = name.split("+")
+    guided = base == OURS or base in PRESETS
+    if base not in known or not set(posts) <= set(POSTS) or (posts and not guided):
+        fix = f"Give all, or some of {', '.join(ALL)}; presets and {OURS} take "
+        fix += f"{', '.join(f'+{post}' for post in POSTS)}."
+        raise FacewarpError(f"there is no method {name!r}", "--methods", fix)
 
 
-def find_methods(names: Sequence[str], sources: Sources) -> tuple[list[FaceMethod], list[Skipped]]:
+def find_face_methods(
+    names: Sequence[str], sources: FaceSources
+) -> tuple[list[FaceMethod], list[SkippedMethod]]:
     """The methods that can be run, and those that lack something.
 
     Args:
-        names: see `chosen_methods`.
+        names: see `chosen_face_methods`.
         sources: where they find what they have learnt.
 
     Raises:
         FacewarpError: a file that is there can't be used.
     """
-    return sorted_out(_method(name, sources) for name in names)
+    return split_skipped(_method(name, sources) for name in names)
 
 
-def _method(name: str, sources: Sources) -> FaceMethod | Skipped:
+def _method(name: str, sources: FaceSources) -> FaceMethod | SkippedMethod:
     base, *posts = name.split("+")
     if base == OURS:
         return _guided(name, sources.model, posts)
@@ -92,7 +91,7 @@ def _method(name: str, sources: Sources) -> FaceMethod | Skipped:
         path = sources.runs / f"helen-{base}" / WEIGHTS
         if not path.is_file():
             command = f"facewarp train helen --data DIR --preset {base} --out {path.parent}"
-            return Skipped(name, "not trained", command)
+            return SkippedMethod.untrained(name, command)
         return _guided(name, path, posts)
     if name == "unregistered":
         return BaselineMethod(name, rest)
@@ -100,7 +99,7 @@ def _method(name: str, sources: Sources) -> FaceMethod | Skipped:
         return BaselineMethod(name, dis_flow())
     if name == "facemesh-tps":
         if sources.landmarker is None:
-            return Skipped(name, "no landmark model", "--landmarker face_landmarker.task")
+            return SkippedMethod(name, "no landmark model", "--landmarker face_landmarker.task")
         return BaselineMethod(
             name, face_mesh(sources.landmarker), sha256=file_sha256(sources.landmarker)
         )
@@ -113,12 +112,12 @@ def _method(name: str, sources: Sources) -> FaceMethod | Skipped:
     return _trained(name, sources)
 
 
-def _trained(name: str, sources: Sources) -> FaceMethod | Skipped:
+def _trained(name: str, sources: FaceSources) -> FaceMethod | SkippedMethod:
     rival = "esr" if name == "esr-cpd" else name
     path = sources.runs / f"baseline-{rival}" / WEIGHTS
     if not path.is_file():
         command = f"facewarp train baseline {rival} --data DIR --out {path.parent}"
-        return Skipped(name, "not trained", command)
+        return SkippedMethod.untrained(name, command)
     if name in networks.NETWORKS:
         net = networks.load(path, name)
         size = sum(p.numel() for p in net.parameters())

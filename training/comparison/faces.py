@@ -1,14 +1,19 @@
-"""Many methods on the same pairs: the paper's table of faces, and what its figures show."""
+"""Compare methods on the same pairs of faces: the paper's table of faces."""
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from facewarp.errors import FacewarpError
 from facewarp.system.machine import machine
-from facewarp.training.comparison.orderings import FACES, orderings
-from facewarp.training.comparison.result_table import Skipped
+from facewarp.training.comparison.base import (
+    MeasuredMethod,
+    MethodComparison,
+    SkippedMethod,
+    require_methods,
+)
+from facewarp.training.comparison.orderings import FACES
 from facewarp.training.datasets.crops import FaceCrop, evaluation_pairs
 from facewarp.training.evaluation.face_methods import FaceMethod
 from facewarp.training.evaluation.faces import (
@@ -22,74 +27,38 @@ from facewarp.training.evaluation.faces import (
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
-    """A method and its pairs.
+class MeasuredOnFaces(MeasuredMethod[PairScore]):
+    """A method and its scores on pairs of faces."""
 
-    Attributes:
-        name: of the method.
-        scores: of the pairs, in their order.
-        parameters: that it has learnt.
-        weights_sha256: of the file they are in.
-    """
-
-    name: str
-    scores: list[PairScore]
-    parameters: int
-    weights_sha256: str
-
-    def means(self) -> dict[str, Any]:
-        """What ``facewarp eval`` tells of one model, by the same names."""
-        return {
-            "method": self.name,
-            **pair_means(self.scores),
-            "parameters": self.parameters,
-            "weights_sha256": self.weights_sha256,
-        }
+    def score_means(self) -> dict[str, Any]:
+        """Return the means over the pairs, see `pair_means`."""
+        return pair_means(self.scores)
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
-    """A table of methods on one data set.
+class FaceComparison(MethodComparison[MeasuredOnFaces]):
+    """Methods, compared on pairs of a dataset of faces.
 
     Attributes:
-        dataset: what it is called.
-        split: which of its photographs these are.
+        dataset: its name.
         seed: of the crops.
-        methods: in the table's order.
-        skipped: those that could not be run.
-        machine: what the times were measured on.
     """
 
     dataset: str
-    split: str
     seed: int
-    methods: list[Measured]
-    skipped: list[Skipped]
-    machine: str
+    claims = FACES
 
-    def to_dict(self) -> dict[str, Any]:
-        """As one JSON-ready object."""
+    def protocol_record(self) -> dict[str, Any]:
+        """Return dataset, split, seed and number of pairs."""
         return {
             "dataset": self.dataset,
             "split": self.split,
             "seed": self.seed,
-            "n_pairs": len(self.methods[0].scores),
-            "methods": [method.means() for method in self.methods],
-            "orderings": [one.to_dict() for one in orderings(self.methods, FACES)],
-            "skipped": [asdict(one) for one in self.skipped],
-            "machine": self.machine,
+            "n_pairs": self.pair_count,
         }
 
-    def pair_rows(self) -> list[dict[str, str | float]]:
-        """A row for every pair of every method, Dice in percent."""
-        return [
-            {"method": method.name, **score.row()}
-            for method in self.methods
-            for score in method.scores
-        ]
-
     def rows(self) -> list[dict[str, str | float]]:
-        """A row a method, flat, Dice in percent."""
+        """Return a flat row for each method, Dice in percent, a column a part."""
         rows = []
         for method in self.methods:
             means = method.means()
@@ -99,23 +68,23 @@ class Comparison:
         return rows
 
 
-def compare(
+def compare_on_faces(
     methods: Sequence[FaceMethod],
-    skipped: Sequence[Skipped],
+    skipped: Sequence[SkippedMethod],
     crops: Sequence[FaceCrop],
     dataset: str,
     *,
     split: str = "",
     seed: int = 0,
     advance: Callable[[str], None] = lambda name: None,
-) -> Comparison:
-    """Register every pair by every method and score it.
+) -> FaceComparison:
+    """Register every pair of crops by every method and score it.
 
     Args:
         methods: at least one.
-        skipped: those that are to be named as not run.
-        crops: annotated crops, in the data set's order.
-        dataset: what to call it.
+        skipped: methods to record as not run.
+        crops: annotated crops, in the order of the dataset.
+        dataset: its name.
         split: which of its photographs these are.
         seed: of the crops, for the record.
         advance: called with the method's name after each pair.
@@ -123,25 +92,23 @@ def compare(
     Raises:
         FacewarpError: nothing can be run, or there are fewer than two crops.
     """
-    if not methods:
-        fixes = "; ".join(one.fix for one in skipped)
-        raise FacewarpError("none of these methods can be run yet", "--methods", f"First: {fixes}")
+    require_methods(methods, skipped)
     if len(crops) < 2:
         raise FacewarpError(f"pairs need 2 photographs, and there are {len(crops)}", split)
     measured = []
     for method in methods:
-        method.register(crops[0].image, crops[1].image)  # pays for what the others reuse
+        method.register(crops[0].image, crops[1].image)  # warm up: not part of the times
         scores = []
         for fixed, moving in evaluation_pairs(len(crops)):
-            result = registered(method, crops[fixed], crops[moving])
+            result = register_pair(method, crops[fixed], crops[moving])
             scores.append(score_pair(crops[fixed], crops[moving], result))
             advance(method.name)
-        measured.append(Measured(method.name, scores, method.parameters, method.sha256))
-    return Comparison(dataset, split, seed, measured, list(skipped), machine())
+        measured.append(MeasuredOnFaces(method.name, scores, method.parameters, method.sha256))
+    return FaceComparison(split, measured, list(skipped), machine(), dataset, seed)
 
 
-def registered(method: FaceMethod, fixed: FaceCrop, moving: FaceCrop) -> PairResult:
-    """What a method makes of a pair; it sees no labels."""
+def register_pair(method: FaceMethod, fixed: FaceCrop, moving: FaceCrop) -> PairResult:
+    """Register a pair by a method, which sees no labels, and warp the labels of moving."""
     began = time.perf_counter()
     found = method.register(fixed.image, moving.image)
     seconds = time.perf_counter() - began

@@ -16,7 +16,7 @@ from facewarp.core.metrics import mean_over_present
 from facewarp.drawing.png import write_png
 from facewarp.face.parts import PART_COLORS, FacePart
 from facewarp.system.atomic_files import written
-from facewarp.training.comparison.faces import Comparison, registered
+from facewarp.training.comparison.faces import FaceComparison, register_pair
 from facewarp.training.datasets.crops import FaceCrop
 from facewarp.training.evaluation.face_methods import FaceMethod
 from facewarp.training.evaluation.faces import PARTS
@@ -142,7 +142,7 @@ def draw_curves(path: Path, runs: Mapping[str, Path], held_out: str) -> Path | N
 
 
 def draw_examples(
-    path: Path, comparison: Comparison, methods: Sequence[FaceMethod], crops: Sequence[FaceCrop]
+    path: Path, comparison: FaceComparison, methods: Sequence[FaceMethod], crops: Sequence[FaceCrop]
 ) -> Path:
     """The best, the median and the worst pair of the best method, by every method.
 
@@ -160,14 +160,13 @@ def draw_examples(
             _tile(moving.image, moving.labels, "moving"),
         ]
         for method, measured in zip(methods, comparison.methods, strict=True):
-            result = registered(method, fixed, moving)
+            result = register_pair(method, fixed, moving)
             picture = torch.from_numpy(moving.image).float()[None, None]
             warped = fields.warp(picture, result.field)[0, 0].round().numpy().astype(np.uint8)
             dice = 100 * measured.scores[index].dice_mean
             tiles.append(_tile(warped, result.labels, f"{method.name}: {dice:.1f}"))
         rows.append(wrapped(tiles))
-    gap = np.full((_GAP_PX, rows[0].shape[1], 3), 255, np.uint8)
-    write_png(path, np.concatenate([part for row in rows for part in (row, gap)][:-1]))
+    write_png(path, stacked(rows, _GAP_PX))
     return path
 
 
@@ -191,6 +190,12 @@ def wrapped(tiles: Sequence[NDArray[np.uint8]], most: int = 9) -> NDArray[np.uin
     padded = [*tiles, *[blank] * (-len(tiles) % columns)]
     strips = [padded[i : i + columns] for i in range(0, len(padded), columns)]
     return np.concatenate([np.concatenate(strip, axis=1) for strip in strips])
+
+
+def stacked(rows: Sequence[NDArray[np.uint8]], gap_px: int) -> NDArray[np.uint8]:
+    """Stack images of one width (h, w, 3) with white gaps between."""
+    gap = np.full((gap_px, rows[0].shape[1], 3), 255, np.uint8)
+    return np.concatenate([part for row in rows for part in (row, gap)][:-1])
 
 
 def by_dice(methods: Sequence[AnyRanked]) -> list[AnyRanked]:

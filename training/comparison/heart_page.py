@@ -1,4 +1,4 @@
-"""A comparison on hearts as files: tables, sorted Dice, slices, training curves, one page."""
+"""Write a comparison on hearts: tables, sorted Dice, slices, training curves, one HTML page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,24 +12,23 @@ from facewarp.cardiac.motion.model_grid import model_input
 from facewarp.cardiac.parts import PART_COLORS, HeartPart
 from facewarp.core import fields
 from facewarp.drawing.png import write_png
-from facewarp.system.atomic_files import write_csv
 from facewarp.training.comparison.figures import (
     by_dice,
     draw_curves,
     draw_pairs,
     draw_parts,
+    stacked,
     wrapped,
 )
 from facewarp.training.comparison.hearts import HeartComparison, MeasuredOnHearts
-from facewarp.training.comparison.orderings import HEARTS, orderings
-from facewarp.training.comparison.result_table import ResultTable, write_tables
+from facewarp.training.comparison.result_table import TableLayout, write_comparison
 from facewarp.training.datasets.acdc import labels_on, load_patient
 from facewarp.training.evaluation.evaluation_json import number
 from facewarp.training.evaluation.heart_methods import ED, ES, HeartMethod
 from facewarp.training.evaluation.hearts import PARTS
 from facewarp.training.validation.hearts import examples
 
-ABOUT = {
+CAPTIONS = {
     "dice-by-method.png": "Dice of every patient, from the best to the worst, method by method.",
     "dice-by-part.png": "Dice of every patient, part by part, of the two best methods.",
     "examples.png": "The best, the median and the worst patient of the best method, middle slice: "
@@ -51,14 +50,14 @@ def write_heart_comparison(
     folders: Sequence[Path],
     runs: Path,
 ) -> list[Path]:
-    """Write all of it into a folder; each file is whole or not there.
+    """Write tables, figures and page into a folder; each file is whole or not there.
 
     Args:
         folder: made where it is not there.
         comparison: what was measured.
-        methods: the same, to draw examples with.
+        methods: the same methods, to draw the examples with.
         folders: of the patients.
-        runs: where the training curves are.
+        runs: the folder of the training runs, for their curves.
 
     Returns:
         The files, ``index.html`` last.
@@ -73,21 +72,10 @@ def write_heart_comparison(
     curves = draw_curves(folder / "training-curves.png", trained, "patients")
     if curves is not None:
         figures.append(curves)
-    write_csv(folder / "patients.csv", comparison.patient_rows())
-    written = write_tables(
-        folder, table_of(comparison), comparison.rows(), comparison.to_dict(), figures, ABOUT
-    )
-    return [folder / "patients.csv", *written]
+    return write_comparison(folder, comparison, HEART_TABLE, "patients.csv", figures, CAPTIONS)
 
 
-def header() -> list[str]:
-    """The columns of the table."""
-    ends = ["HD95 mm", "std of J", "SDlogJ", "folds %", "s a patient", "M parameters"]
-    return ["method", "Dice %", "RV", "myocardium", "LV", *ends]
-
-
-def line(method: MeasuredOnHearts) -> list[str]:
-    """A method's row of the table."""
+def _cells(method: MeasuredOnHearts) -> list[str]:
     means = method.means()
     columns = (
         *(("dice_mean", 1), ("dice_rv", 1), ("dice_myo", 1), ("dice_lv", 1), ("hd95_mm", 2)),
@@ -98,25 +86,23 @@ def line(method: MeasuredOnHearts) -> list[str]:
     return [method.name, *cells, size]
 
 
-def about(comparison: HeartComparison) -> str:
-    """What the table was measured on, in a sentence."""
+def _about(comparison: HeartComparison) -> str:
     ways = "both directions" if comparison.protocol.both_directions else "ES registered to ED"
     return (
-        f"{len(comparison.methods[0].scores)} patients of ACDC, {comparison.split}; "
+        f"{comparison.pair_count} patients of ACDC, {comparison.split}; "
         f"protocol {comparison.protocol.name}, {ways}; {comparison.machine}."
     )
 
 
-def table_of(comparison: HeartComparison) -> ResultTable:
-    """The table, with what it was measured on and what was not run."""
-    return ResultTable(
-        title=f"Hearts, registered by {len(comparison.methods)} methods",
-        heads=header(),
-        rows=[line(method) for method in comparison.methods],
-        about=about(comparison),
-        skipped=comparison.skipped,
-        remarks=[one.sentence() for one in orderings(comparison.methods, HEARTS)],
-    )
+HEART_TABLE = TableLayout(
+    subject="Hearts",
+    heads=[
+        *("method", "Dice %", "RV", "myocardium", "LV", "HD95 mm", "std of J", "SDlogJ"),
+        *("folds %", "s a patient", "M parameters"),
+    ],
+    cells=_cells,
+    about=_about,
+)
 
 
 def draw_slices(
@@ -147,8 +133,7 @@ def draw_slices(
             dice = 100 * measured.scores[index].dice_mean
             tiles.append(_tile(warped[view], parts[view], f"{method.name}: {dice:.1f}"))
         rows.append(wrapped(tiles, most=5))
-    gap = np.full((_GAP_PX, rows[0].shape[1], 3), 255, np.uint8)
-    write_png(path, np.concatenate([part for row in rows for part in (row, gap)][:-1]))
+    write_png(path, stacked(rows, _GAP_PX))
     return path
 
 

@@ -16,7 +16,7 @@ from facewarp.errors import FacewarpError
 from facewarp.training.baselines.hearts import elastix, networks
 from facewarp.training.baselines.hearts.lcc_demons import lcc_demons, velocity_field
 from facewarp.training.baselines.hearts.voxelmorph import INSTALL
-from facewarp.training.comparison.result_table import Skipped, sorted_out
+from facewarp.training.comparison.base import SkippedMethod, parse_method_names, split_skipped
 from facewarp.training.config.presets import PRESETS
 from facewarp.training.dataloading.heart_data import heart_grid
 from facewarp.training.evaluation.heart_methods import (
@@ -54,22 +54,19 @@ def chosen_heart_methods(words: str) -> list[str]:
     Raises:
         FacewarpError: one of them is not known.
     """
-    if words.strip().lower() == "all":
-        return list(ALL)
-    names = list(dict.fromkeys(word.strip() for word in words.split(",") if word.strip()))
+    return parse_method_names(words, ALL, _check_name)
+
+
+def _check_name(name: str) -> None:
     known = {*ALL, *(name for name, p in PRESETS.items() if p.model.kind == "heart")}
-    for name in names:
-        if name not in known:
-            fix = f"Give all, or some of {', '.join(ALL)}."
-            raise FacewarpError(f"there is no method {name!r} on hearts", "--methods", fix)
-    if not names:
-        raise FacewarpError("no method is named", "--methods", f"Give all, or {ALL[0]}, ...")
-    return names
+    if name not in known:
+        fix = f"Give all, or some of {', '.join(ALL)}."
+        raise FacewarpError(f"there is no method {name!r} on hearts", "--methods", fix)
 
 
 def find_heart_methods(
     names: Sequence[str], sources: HeartSources
-) -> tuple[list[HeartMethod], list[Skipped]]:
+) -> tuple[list[HeartMethod], list[SkippedMethod]]:
     """The methods that can be run, and those that lack something.
 
     Args:
@@ -79,17 +76,17 @@ def find_heart_methods(
     Raises:
         FacewarpError: a file that is there can't be used.
     """
-    return sorted_out(_method(name, sources) for name in names)
+    return split_skipped(_method(name, sources) for name in names)
 
 
-def _method(name: str, sources: HeartSources) -> HeartMethod | Skipped:
+def _method(name: str, sources: HeartSources) -> HeartMethod | SkippedMethod:
     if name == OURS:
         return GuidedMethod(load(sources.model))
     if name in PRESETS:
         path = sources.runs / name / WEIGHTS
         if not path.is_file():
             command = f"facewarp train acdc --data DIR --preset {name} --out {path.parent}"
-            return Skipped(name, "not trained", command)
+            return SkippedMethod.untrained(name, command)
         return GuidedMethod(load(path), name)
     if name == "unregistered":
         return BaselineMethod(name, _rest)
@@ -97,18 +94,18 @@ def _method(name: str, sources: HeartSources) -> HeartMethod | Skipped:
         return BaselineMethod(name, _demons)
     if name == "elastix":
         if not elastix.is_installed():
-            return Skipped(name, "itk-elastix is not installed", elastix.INSTALL)
+            return SkippedMethod(name, "itk-elastix is not installed", elastix.INSTALL)
         return BaselineMethod(name, _elastix)
     return _trained(name, sources)
 
 
-def _trained(name: str, sources: HeartSources) -> HeartMethod | Skipped:
+def _trained(name: str, sources: HeartSources) -> HeartMethod | SkippedMethod:
     path = sources.runs / f"baseline-{name}" / WEIGHTS
     if name == "voxelmorph" and find_spec("monai") is None:
-        return Skipped(name, "MONAI is not installed", INSTALL)
+        return SkippedMethod(name, "MONAI is not installed", INSTALL)
     if not path.is_file():
         command = f"facewarp train baseline {name} --data DIR --out {path.parent}"
-        return Skipped(name, "not trained", command)
+        return SkippedMethod.untrained(name, command)
     net = networks.load(path, name)
 
     @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""Which method is ahead of which, pair by pair: the orderings of the paper's tables, and others."""
+"""Order methods by paired differences of Dice: the claims of the paper's tables and others."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-FACES = (
+Claim = tuple[str, str, str]  # in words, the method said to be ahead, the other
+FACES: tuple[Claim, ...] = (
     ("guided over unguided", "paper", "paper-unguided"),
     ("two steps over one", "paper", "paper-single"),
     ("separate over shared weights", "paper", "paper-shared"),
@@ -19,7 +20,7 @@ FACES = (
     ("ours over flow without labels", "paper", "flownetc"),
     ("ours over flow without labels", "paper", "dis"),
 )
-HEARTS = (
+HEARTS: tuple[Claim, ...] = (
     ("guided over unguided", "acdc-paper", "acdc-paper-unguided"),
     ("ours over LCC-demons", "acdc-paper", "lcc-demons"),
     ("ours over VoxelMorph", "acdc-paper", "voxelmorph"),
@@ -43,7 +44,7 @@ class Scored(Protocol):
 
 
 class DiceScore(Protocol):
-    """What a pair reached."""
+    """The score of a pair."""
 
     @property
     def dice_mean(self) -> float:
@@ -53,7 +54,7 @@ class DiceScore(Protocol):
 
 @dataclass(frozen=True)
 class Ordering:
-    """One claim, on the pairs that were measured.
+    """One claim, tested on the pairs that were measured.
 
     Attributes:
         claim: in words.
@@ -72,19 +73,19 @@ class Ordering:
     verdict: str
 
     def sentence(self) -> str:
-        """As a line of text."""
+        """Return the ordering as a line of text."""
         return (
             f"{self.claim} ({self.ahead}, {self.behind}): {self.difference:+.1f} ± "
             f"{self.error:.1f} points of Dice, {self.verdict}"
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """As one JSON-ready object."""
+        """Return the ordering as one JSON-ready object."""
         return asdict(self)
 
 
-def orderings(methods: Sequence[Scored], claims: Sequence[tuple[str, str, str]]) -> list[Ordering]:
-    """The claims of which both methods were measured.
+def orderings(methods: Sequence[Scored], claims: Sequence[Claim]) -> list[Ordering]:
+    """Decide the claims whose methods were both measured.
 
     Args:
         methods: all on the same pairs.

@@ -1,16 +1,15 @@
-"""A table of methods as files: Markdown, CSV, JSON, and a page that needs no other file."""
+"""Write a comparison of methods: tables as Markdown, CSV and JSON, and one HTML page."""
 
 import base64
 import html
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from facewarp.system.atomic_files import write_csv, write_json, write_text
-
-Method = TypeVar("Method")
+from facewarp.training.comparison.base import MeasuredMethod, MethodComparison, SkippedMethod
 
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;"
@@ -20,55 +19,60 @@ _STYLE = (
 )
 
 
+Comparison = TypeVar("Comparison", bound=MethodComparison[Any])
+Measured = TypeVar("Measured", bound=MeasuredMethod[Any])
+
+
 @dataclass(frozen=True)
-class Skipped:
-    """A method that can't be run yet.
+class TableLayout(Generic[Comparison, Measured]):
+    """How the table of a comparison is laid out.
 
     Attributes:
-        name: of the method.
-        reason: what is missing.
-        fix: the command or option that helps.
+        subject: of the title: "Faces" or "Hearts".
+        heads: names of the columns.
+        cells: gives a method's cells as text, one a column.
+        about: tells in a sentence what a comparison was measured on.
     """
 
-    name: str
-    reason: str
-    fix: str
+    subject: str
+    heads: Sequence[str]
+    cells: Callable[[Measured], list[str]]
+    about: Callable[[Comparison], str]
 
-
-def sorted_out(methods: Iterable[Method | Skipped]) -> tuple[list[Method], list[Skipped]]:
-    """Methods that can be run, and those that can't yet."""
-    found: list[Method] = []
-    skipped: list[Skipped] = []
-    for method in methods:
-        if isinstance(method, Skipped):
-            skipped.append(method)
-        else:
-            found.append(method)
-    return found, skipped
+    def table(self, comparison: Comparison) -> "ResultTable":
+        """Return the table of a comparison, with its orderings and what was not run."""
+        return ResultTable(
+            title=f"{self.subject}, registered by {len(comparison.methods)} methods",
+            heads=self.heads,
+            rows=[self.cells(method) for method in comparison.methods],
+            about=self.about(comparison),
+            skipped=comparison.skipped,
+            remarks=[ordering.sentence() for ordering in comparison.orderings()],
+        )
 
 
 @dataclass(frozen=True)
 class ResultTable:
-    """What is shown of a comparison.
+    """The table of a comparison, as text.
 
     Attributes:
         title: of the page.
         heads: names of the columns.
-        rows: a row a method, cells as text.
-        about: what it was measured on, in a sentence.
+        rows: a row a method.
+        about: what was measured on, in a sentence.
         skipped: methods that were not run.
-        remarks: what the rows tell of one another, a sentence each.
+        remarks: orderings of the methods, a sentence each.
     """
 
     title: str
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
     about: str
-    skipped: Sequence[Skipped]
+    skipped: Sequence[SkippedMethod]
     remarks: Sequence[str] = ()
 
     def markdown(self) -> str:
-        """As Markdown, with what was not run."""
+        """Return the table as Markdown, with what was not run."""
         lines = [f"| {' | '.join(self.heads)} |", f"|{'---|' * len(self.heads)}"]
         lines += [f"| {' | '.join(row)} |" for row in self.rows]
         lines += ["", self.about, *(["", *self._remarks()] if self.remarks else [])]
@@ -79,7 +83,12 @@ class ResultTable:
         return [f"- {remark}" for remark in self.remarks]
 
     def page(self, figures: Sequence[Path], captions: Mapping[str, str]) -> str:
-        """One HTML page with the figures in it; captions go by the figures' names."""
+        """Return one HTML page that holds the figures.
+
+        Args:
+            figures: PNG files.
+            captions: of the figures, by file name.
+        """
         cells = [
             "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
             for row in self.rows
@@ -90,50 +99,54 @@ class ResultTable:
             f"<code>{html.escape(one.fix)}</code></li>"
             for one in self.skipped
         )
-        pictures = "".join(_figure(path, captions[path.name]) for path in figures)
-        left_out = f"<h2>Not run</h2><ul>{missing}</ul>" if missing else ""
+        images = "".join(_figure(path, captions[path.name]) for path in figures)
+        not_run = f"<h2>Not run</h2><ul>{missing}</ul>" if missing else ""
         remarks = "".join(f"<li>{html.escape(remark)}</li>" for remark in self.remarks)
-        told = f"<h2>Who is ahead of whom</h2><ul>{remarks}</ul>" if remarks else ""
+        orderings = f"<h2>Who is ahead of whom</h2><ul>{remarks}</ul>" if remarks else ""
         title = html.escape(self.title)
         return (
             f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{title}</title>"
             f"<style>{_STYLE}</style><h1>{title}</h1>"
             f"<p>{html.escape(self.about)}</p><table><tr>{heads}</tr>{''.join(cells)}</table>"
-            f"{told}{left_out}{pictures}</html>\n"
+            f"{orderings}{not_run}{images}</html>\n"
         )
 
 
-def write_tables(
+def write_comparison(
     folder: Path,
-    table: ResultTable,
-    rows: Sequence[Mapping[str, str | float]],
-    found: Mapping[str, Any],
+    comparison: Comparison,
+    layout: TableLayout[Comparison, Any],
+    scores: str,
     figures: Sequence[Path],
     captions: Mapping[str, str],
 ) -> list[Path]:
-    """Write ``table.md``, ``.csv``, ``.json`` and ``index.html``, each whole or not there.
+    """Write the scores as CSV, ``table.md``, ``.csv``, ``.json`` and ``index.html``.
+
+    Each file is written whole or not at all.
 
     Args:
         folder: made where it is not there.
-        table: what is shown.
-        rows: of the CSV file.
-        found: of the JSON file.
+        comparison: what was measured.
+        layout: of the table.
+        scores: name of the CSV file that holds every score.
         figures: PNG files that the page holds.
-        captions: of the figures, by name.
+        captions: of the figures, by file name.
 
     Returns:
         All the files, figures among them, ``index.html`` last.
     """
+    table = layout.table(comparison)
+    write_csv(folder / scores, comparison.score_rows())
     write_text(folder / "table.md", table.markdown())
-    write_csv(folder / "table.csv", rows)
-    write_json(folder / "table.json", finite(found))
+    write_csv(folder / "table.csv", comparison.rows())
+    write_json(folder / "table.json", finite(comparison.to_dict()))
     write_text(folder / "index.html", table.page(figures, captions))
-    tables = [folder / f"table.{kind}" for kind in ("md", "csv", "json")]
-    return [*tables, *figures, folder / "index.html"]
+    names = (scores, "table.md", "table.csv", "table.json")
+    return [*(folder / name for name in names), *figures, folder / "index.html"]
 
 
 def finite(value: Any) -> Any:
-    """The same with null in place of numbers that JSON can't hold."""
+    """Return a value with null in place of numbers that JSON can't hold (NaN, infinity)."""
     if isinstance(value, Mapping):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -142,9 +155,9 @@ def finite(value: Any) -> Any:
 
 
 def _figure(path: Path, caption: str) -> str:
-    said = html.escape(caption)
-    picture = base64.b64encode(path.read_bytes()).decode()
+    text = html.escape(caption)
+    image = base64.b64encode(path.read_bytes()).decode()
     return (
-        f"<figure><img alt='{said}' src='data:image/png;base64,{picture}'>"
-        f"<figcaption>{said}</figcaption></figure>"
+        f"<figure><img alt='{text}' src='data:image/png;base64,{image}'>"
+        f"<figcaption>{text}</figcaption></figure>"
     )

@@ -1,11 +1,19 @@
 """What is drawn on faces: options that ``facewarp track`` and ``facewarp live`` share."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
+
+from facewarp.face.effects.options import (
+    EFFECT_NAMES,
+    EFFECT_OPTIONS,
+    EffectName,
+    StyleMode,
+    takes,
+    unfit_option,
+)
 
 if TYPE_CHECKING:
     from facewarp.core.model import Model
@@ -13,29 +21,8 @@ if TYPE_CHECKING:
     from facewarp.face.effects.style import StyleFace
 
 
-class EffectName(StrEnum):
-    """Effects that can be drawn."""
-
-    labels = "labels"
-    mesh = "mesh"
-    texture = "texture"
-    style = "style"
-    canonical = "canonical"
-    field = "field"
-
-
-class StyleModeName(StrEnum):
-    """What of a style is carried over."""
-
-    color = "color"
-    texture = "texture"
-    full = "full"
-
-
 EACH_HELP = "Effects by turns, the first face's first: texture:tiger,style:bronze,labels."
 PLUGIN_HELP = "Python file with effects of your own, for --each; it is run."
-STYLE_HELP = "What --effect style takes over: a picture of a face, or a shipped style."
-MODE_HELP = "Colours, detail (texture), or both of the style."
 MAKEUP_HELP = "Change a part of a look of make-up: lips=crimson:0.8, blush=0.3, liner=off."
 
 
@@ -59,24 +46,23 @@ class EffectSelection:
     makeup: list[str] | None
     opacity: float | None
     style: str | None
-    style_mode: StyleModeName | None
+    style_mode: StyleMode | None
     each: str | None
     plugins: list[Path] | None
 
     def __post_init__(self) -> None:
         """See that the options go together."""
-        name = self.effect.value
-        texture = with_makeup(self.texture, self.makeup)
-        object.__setattr__(self, "texture", texture)
+        object.__setattr__(self, "texture", with_makeup(self.texture, self.makeup))
         object.__setattr__(self, "makeup", None)
-        if texture is not None and name != "texture":
-            _refuse("--texture", f"--effect {name} wears no texture; say --effect texture.")
-        for option, value in (("--style", self.style), ("--style-mode", self.style_mode)):
-            if value is not None and name != "style":
-                _refuse(option, f"--effect {name} has no style; say --effect style.")
-        if self.opacity is not None and name == "canonical":
-            _refuse("--opacity", "--effect canonical shows the frame itself and has no opacity.")
-        if self.each is not None and self.effect is not EffectName.labels:
+        unfit = unfit_option(self.effect, vars(self))
+        if unfit is not None:
+            entry = EFFECT_OPTIONS[unfit]
+            _refuse(
+                f"--{unfit.replace('_', '-')}",
+                f"--effect {self.effect} {entry.missing}; "
+                f"say --effect {' or '.join(entry.effects)}.",
+            )
+        if self.each is not None and self.effect != EFFECT_NAMES[0]:
             _refuse("--each", "it names every effect itself; leave --effect out.")
         if self.plugins and self.each is None:
             _refuse("--plugin", "say which of its effects are drawn with --each.")
@@ -84,7 +70,7 @@ class EffectSelection:
     @property
     def label(self) -> str:
         """A word for the names of outputs."""
-        return self.effect.value if self.each is None else "each"
+        return self.effect if self.each is None else "each"
 
     def make(self, model: "str | Path | Model", annotate: bool) -> "Effect":
         """The effect.
@@ -97,13 +83,12 @@ class EffectSelection:
 
         if self.each is not None:
             return self._by_turns(model, annotate)
-        mode: Any = None if self.style_mode is None else self.style_mode.value
         return make_effect(
-            self.effect.value,
+            self.effect,
             texture=self.texture,
             opacity=self.opacity,
             style=_registered(self.style, model),
-            style_mode=mode,
+            style_mode=self.style_mode,
             annotate=annotate,
         )
 
@@ -116,11 +101,11 @@ class EffectSelection:
         effects = []
         for word in (self.each or "").split(","):
             name, _, of = word.strip().partition(":")
-            if of and name not in ("texture", "style"):
+            if of and not (name in EFFECT_NAMES and name in EFFECT_OPTIONS):
                 _refuse("--each", f"{name!r} takes nothing after a colon.")
             texture = of or None if name == "texture" else None
             style = _registered(of or None if name == "style" else None, model)
-            opacity = None if name == "canonical" else self.opacity
+            opacity = self.opacity if takes(name, "opacity") else None
             effects.append(
                 make_effect(name, texture=texture, style=style, opacity=opacity, annotate=annotate)
             )

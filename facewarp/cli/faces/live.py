@@ -10,14 +10,18 @@ from facewarp.cli.console import output_of
 from facewarp.cli.faces.effect_options import (
     EACH_HELP,
     MAKEUP_HELP,
-    MODE_HELP,
     PLUGIN_HELP,
-    STYLE_HELP,
-    EffectName,
     EffectSelection,
-    StyleModeName,
 )
 from facewarp.cli.faces.live_options import LiveOptions, check_usage
+from facewarp.face.effects.options import (
+    DEFAULT_STYLE,
+    DEFAULT_TEXTURE,
+    EFFECT_NAMES,
+    EFFECT_OPTIONS,
+    EffectName,
+    StyleMode,
+)
 
 PORT = 8765
 
@@ -63,14 +67,14 @@ def live(
     effect: Annotated[
         EffectName,
         typer.Option(
-            metavar="NAME", help=f"What to draw: {', '.join(EffectName)}.", rich_help_panel=DRAWN
+            metavar="NAME", help=f"What to draw: {', '.join(EFFECT_NAMES)}.", rich_help_panel=DRAWN
         ),
-    ] = EffectName.labels,
+    ] = EFFECT_NAMES[0],
     texture: Annotated[
         str | None,
         typer.Option(
-            help="What --effect texture wears: a shipped name or a PNG file.",
-            show_default="mask",
+            help=EFFECT_OPTIONS["texture"].help,
+            show_default=DEFAULT_TEXTURE,
             rich_help_panel=DRAWN,
         ),
     ] = None,
@@ -86,18 +90,27 @@ def live(
     opacity: Annotated[
         float | None,
         typer.Option(
-            min=0.0, max=1.0, metavar="SHARE", help="Strength of the effect.", rich_help_panel=DRAWN
+            min=0.0,
+            max=1.0,
+            metavar="SHARE",
+            help=EFFECT_OPTIONS["opacity"].help,
+            rich_help_panel=DRAWN,
         ),
     ] = None,
     style: Annotated[
         str | None,
         typer.Option(
-            metavar="IMAGE", help=STYLE_HELP, show_default="painting", rich_help_panel=DRAWN
+            metavar="IMAGE",
+            help=EFFECT_OPTIONS["style"].help,
+            show_default=DEFAULT_STYLE,
+            rich_help_panel=DRAWN,
         ),
     ] = None,
     style_mode: Annotated[
-        StyleModeName | None,
-        typer.Option(help=MODE_HELP, show_default="full", rich_help_panel=DRAWN),
+        StyleMode | None,
+        typer.Option(
+            help=EFFECT_OPTIONS["style_mode"].help, show_default="full", rich_help_panel=DRAWN
+        ),
     ] = None,
     each: Annotated[
         str | None,

@@ -2,7 +2,6 @@
 
 import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from facewarp.cli.console import Output
+from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
     from facewarp.cli.faces.live_options import LiveOptions
@@ -35,6 +35,7 @@ _STAGES = {
     "age": "capture to present",
 }
 _FPS = 30.0  # of a page, which does not say
+_SIZE = (1280, 720)  # of frames, where no size is asked for
 
 
 def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | None) -> None:
@@ -63,10 +64,16 @@ def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | Non
         check_display()
     stats = LiveStats()
     with ExitStack() as stack:
-        opened = stack.enter_context(_opened(_find_source(options, size)))
+        open_source = _find_source(options, size)
         look = stack.enter_context(_make_look(options))
-        page = _make_page(options, look, stats) if options.web else None
-        source: LiveSource = page or opened.result()
+        look.warm_up(size or _SIZE)  # before a camera counts frames, or a page lets anybody in
+        source: LiveSource
+        page: WebPage | None = None
+        if open_source is None:
+            source = page = _make_page(options, look, stats)
+        else:
+            source = open_source()
+            stack.callback(source.close)
         newest = getattr(source, "is_live", True)
         session = Session(
             stats,
@@ -100,6 +107,8 @@ def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | Non
         with _ended_by_signals(session) as signals:
             report = loop.run()
     account = _account(report, session, timings, memory.summary())
+    account["truncated"] = getattr(source, "truncated", False)
+    account["notes"] = getattr(source, "notes", [])
     output.emit_json(account)
     _tell(output, account)
     if signals:
@@ -107,6 +116,9 @@ def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | Non
         for file in (*account["recordings"], *filter(None, [account["stats"]])):
             stop.add_note(f"kept {file['frames']} frames in {file['file']}")
         raise stop
+    if account["truncated"] and getattr(source, "kind", None) == "stream":
+        what = "the stream broke off before its end; what came until then is kept"
+        raise FacewarpError(what, source.name, "Look to the network, or download the file first.")
 
 
 def _make_look(options: "LiveOptions") -> "FacePipeline":
@@ -154,18 +166,6 @@ def _find_source(
     return find_file_source(
         options.source, realtime=options.realtime, repeat=options.repeat, fps=options.fps
     )
-
-
-@contextmanager
-def _opened(open_source: "Callable[[], LiveSource] | None") -> Iterator["Future[LiveSource]"]:
-    """Open a source in a thread, as the model is loaded meanwhile; close it at the end."""
-    with ThreadPoolExecutor(1, "open the source") as pool:
-        future: Future[LiveSource] = pool.submit(open_source) if open_source else Future()
-        try:
-            yield future
-        finally:
-            if open_source and future.exception() is None:
-                future.result().close()
 
 
 def _make_page(options: "LiveOptions", look: "FacePipeline", stats: "LiveStats") -> "WebPage":

@@ -1,8 +1,6 @@
 """``facewarp track``: carry a template onto every face of videos, pictures and folders."""
 
-import os
-from collections import Counter
-from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,24 +11,55 @@ from facewarp.cli.console import Output, output_of
 from facewarp.cli.faces.effect_options import (
     EACH_HELP,
     MAKEUP_HELP,
-    MODE_HELP,
     PLUGIN_HELP,
-    STYLE_HELP,
-    EffectName,
     EffectSelection,
-    StyleModeName,
 )
 from facewarp.cli.model_options import Device, Engine, Thorough
 from facewarp.errors import FacewarpError
+from facewarp.face.effects.options import (
+    DEFAULT_STYLE,
+    DEFAULT_TEXTURE,
+    EFFECT_NAMES,
+    EFFECT_OPTIONS,
+    EffectName,
+    StyleMode,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from facewarp.cli.faces.track_jobs import LeftOut
     from facewarp.face.effects.factory import Effect
-    from facewarp.face.face import Face
-    from facewarp.face.template.template import Template
+    from facewarp.face.track_video import Tally, TrackJob
     from facewarp.face.tracking.tracker import FaceTracker
-    from facewarp.media.frames import Frame, Image, Source
     from facewarp.media.pipeline import Pass
-    from facewarp.media.sinks import Sink
+
+
+Result = dict[str, Any]
+"""What is told of an input, for programs."""
+
+
+def parse_faces(text: str | int) -> int:
+    """How many faces to follow: a number, or "all"."""
+    from facewarp.face.tracking.track import ALL_FACES
+
+    if str(text).strip().lower() == "all":
+        return ALL_FACES
+    try:
+        count = int(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is neither a number nor all") from None
+    if not 1 <= count <= ALL_FACES:
+        raise typer.BadParameter(f"{count} is not in the range 1<=x<={ALL_FACES}")
+    return count
+
+
+class AudioName(StrEnum):
+    """What becomes of the sound of a video."""
+
+    copy = "copy"
+    convert = "convert"
+    none = "none"
 
 
 def track(
@@ -51,13 +80,11 @@ def track(
     ] = None,
     effect: Annotated[
         EffectName,
-        typer.Option(metavar="NAME", help=f"What to draw: {', '.join(EffectName)}."),
-    ] = EffectName.labels,
+        typer.Option(metavar="NAME", help=f"What to draw: {', '.join(EFFECT_NAMES)}."),
+    ] = EFFECT_NAMES[0],
     texture: Annotated[
         str | None,
-        typer.Option(
-            help="What --effect texture wears: a shipped name or a PNG file.", show_default="mask"
-        ),
+        typer.Option(help=EFFECT_OPTIONS["texture"].help, show_default=DEFAULT_TEXTURE),
     ] = None,
     makeup: Annotated[
         list[str] | None,
@@ -69,13 +96,16 @@ def track(
     ] = None,
     opacity: Annotated[
         float | None,
-        typer.Option(min=0.0, max=1.0, metavar="SHARE", help="Strength of the effect."),
+        typer.Option(min=0.0, max=1.0, metavar="SHARE", help=EFFECT_OPTIONS["opacity"].help),
     ] = None,
     style: Annotated[
-        str | None, typer.Option(metavar="IMAGE", help=STYLE_HELP, show_default="painting")
+        str | None,
+        typer.Option(
+            metavar="IMAGE", help=EFFECT_OPTIONS["style"].help, show_default=DEFAULT_STYLE
+        ),
     ] = None,
     style_mode: Annotated[
-        StyleModeName | None, typer.Option(help=MODE_HELP, show_default="full")
+        StyleMode | None, typer.Option(help=EFFECT_OPTIONS["style_mode"].help, show_default="full")
     ] = None,
     each: Annotated[
         str | None, typer.Option(metavar="EFFECT,...", help=EACH_HELP, show_default=False)
@@ -94,7 +124,10 @@ def track(
         ),
     ] = None,
     faces: Annotated[
-        int, typer.Option(min=1, max=64, metavar="COUNT", help="How many faces to follow.")
+        int,
+        typer.Option(
+            parser=parse_faces, metavar="COUNT|all", help="How many faces to follow at once."
+        ),
     ] = 5,
     smooth: Annotated[
         bool,
@@ -109,13 +142,30 @@ def track(
     end: Annotated[
         float | None, typer.Option(metavar="SECOND", help="Where in a video to stop.")
     ] = None,
+    fps: Annotated[
+        float | None,
+        typer.Option(
+            metavar="RATE",
+            help="Frames a second of pictures; those of a folder are then one clip.",
+            show_default="25 for numbered ones",
+        ),
+    ] = None,
+    audio: Annotated[
+        AudioName,
+        typer.Option(
+            help="Sound of videos: copy (converted only where the file's kind needs it), convert "
+            "to AAC or Opus, or none."
+        ),
+    ] = AudioName.copy,
     engine: Engine = "auto",
     device: Device = "cpu",
     thorough: Thorough = False,
 ) -> None:
     """Carry labels, a mesh, a texture or a style onto every face of videos and pictures.
 
-    The output has the frames, timestamps, rotation and sound of the input.
+    The output has the frames, timestamps, rotation and sound of the input. Numbered pictures
+    (f_%04d.png) are one clip. Of a folder that holds videos every file is tracked, and --json
+    prints a line for each.
 
     Examples:
       facewarp track talk.mp4 --out tracked.mp4
@@ -125,18 +175,21 @@ def track(
       facewarp track two.mp4 --each texture:tiger,texture:skull
       facewarp track photo.jpg --out mesh.png --effect mesh --faces 8
       facewarp track holiday/ --out overlays/ --data overlays.csv
+      facewarp track shots/f_%04d.png --fps 30 --out shots.mp4
       facewarp track a.mp4 b.mov --out results/ --data results/
     """
     import cv2
 
+    from facewarp.cli.faces.track_jobs import Part, is_mixed, plan, plan_mixed
+    from facewarp.face.tracking.track import OFFLINE
     from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.system.memory import keep_freed_memory
 
     asked = EffectSelection(effect, texture, makeup, opacity, style, style_mode, each, plugin)
     output = output_of(ctx)
     drawn = asked.make(model, tags)
-    jobs = _plan(inputs, out, data, asked.label, start, end)
-    results: list[dict[str, Any]] = []
+    part, mixed = Part(start, end, fps), is_mixed(inputs)
+    jobs = None if mixed else plan(inputs, out, data, asked.label, part)
     cv2.setNumThreads(1)  # decoding, registering and encoding keep the cores busy
     keep_freed_memory()
     with FaceTracker(
@@ -145,144 +198,86 @@ def track(
         faces=faces,
         device=device,
         engine=engine,
+        config=OFFLINE,
         smooth=smooth,
         in_pipeline=True,
         thorough=thorough,
     ) as tracker:
-        for job in jobs:
-            try:
-                results.append(_track(output, tracker, drawn, job))
-            except KeyboardInterrupt as stop:
-                if results:
-                    stop.add_note(f"finished before: {len(results)} of {len(jobs)} inputs")
-                raise
-    output.emit_json(results if len(jobs) > 1 else results[0])
+        track_one = partial(_track, output, tracker, drawn, audio=audio)
+        if jobs is not None:
+            results = _track_all(jobs, track_one)
+            output.emit_json(results if len(jobs) > 1 else results[0])
+        else:
+            files = plan_mixed(inputs[0], out, data, asked.label, part)
+            _track_each(output, files, track_one)
 
 
-@dataclass(frozen=True)
-class _Job:
-    """One input with where its picture and its data go."""
-
-    source: "Source"
-    target: Path
-    data: Path | None
-
-
-def _plan(
-    inputs: list[Path],
-    out: str | None,
-    data: str | None,
-    effect: str,
-    start: float | None,
-    end: float | None,
-) -> list[_Job]:
-    """Open every input, so that a bad one is known before work begins, and name the outputs."""
-    from facewarp.media.sources import open_source
-    from facewarp.system.atomic_files import check_target
-
-    several = len(inputs) > 1
-    if several and out is None:
-        raise FacewarpError("several inputs need a folder to write to", fix="Give --out FOLDER.")
-    if several and data is not None and Path(data).suffix in {".jsonl", ".csv"}:
-        raise FacewarpError(
-            "several inputs need a folder for their data", data, "Give --data FOLDER."
-        )
-    sources = [open_source(path, start, end) for path in inputs]
-    jobs = [
-        _Job(source, _target(source, out, effect, several), _data(source, data, several))
-        for source in sources
-    ]
-    names = Counter(path for job in jobs for path in (job.target, job.data) if path is not None)
-    for path, count in names.items():
-        if count > 1:
-            what = f"{count} outputs would have the same name"
-            raise FacewarpError(what, path, "Track these inputs one by one, or rename one.")
+def _track_all(jobs: "list[TrackJob]", track_one: "Callable[[TrackJob], Result]") -> list[Result]:
+    """Track inputs one after the other; the first that fails ends the command."""
+    results: list[Result] = []
     for job in jobs:
-        if job.source.kind != "folder":
-            check_target(job.target, inputs)
-        if job.data is not None:
-            check_target(job.data, inputs)
-    return jobs
+        try:
+            results.append(track_one(job))
+        except KeyboardInterrupt as stop:
+            if results:
+                stop.add_note(f"finished before: {len(results)} of {len(jobs)} inputs")
+            raise
+    return results
 
 
-def _target(source: "Source", out: str | None, effect: str, several: bool) -> Path:
-    """Where pictures go: what --out says, or INPUT-EFFECT in the working folder."""
-    from facewarp.media.sinks import target_for
-    from facewarp.media.video.encoders import FORMATS
+def _track_each(
+    output: Output,
+    files: "Iterator[TrackJob | LeftOut]",
+    track_one: "Callable[[TrackJob], Result]",
+) -> None:
+    """Track the files of a mixed folder; one that fails is told, and the others are tracked."""
+    from facewarp.cli.faces.track_jobs import LeftOut
 
-    if out is not None and not several:
-        return target_for(out, source)
-    if out is not None:
-        is_folder = source.kind == "folder"
-        return (
-            Path(out) / source.path.resolve().name if is_folder else target_for(f"{out}/", source)
-        )
-    path = source.path.resolve()
-    if source.kind == "folder":
-        return Path(f"{path.name}-{effect}")
-    is_written = source.kind == "image" or path.suffix.lower() in FORMATS
-    return Path(f"{path.stem}-{effect}{path.suffix if is_written else '.mp4'}")
-
-
-def _data(source: "Source", data: str | None, several: bool) -> Path | None:
-    if data is None:
-        return None
-    path = Path(data)
-    if several or path.is_dir() or data.endswith(("/", os.sep)):
-        return path / f"{source.path.resolve().stem}.jsonl"
-    return path
-
-
-@dataclass
-class _Tally:
-    """What was found, counted while it is found."""
-
-    states: Counter[str] = field(default_factory=Counter)
-    faces: set[tuple[int, int]] = field(default_factory=set)
-    confidences: list[float] = field(default_factory=list)
-    frames_without: int = 0
-
-    def add(self, scene: int, faces: list["Face"]) -> None:
-        """Count a frame's faces; ids belong to a scene."""
-        there = [face for face in faces if face.state != "lost"]
-        self.states.update(face.state for face in faces)
-        self.faces.update((scene, face.id) for face in there)
-        self.confidences.extend(face.confidence for face in there)
-        self.frames_without += not there
-
-    @property
-    def mean_confidence(self) -> float | None:
-        return sum(self.confidences) / len(self.confidences) if self.confidences else None
+    tracked = failed = 0
+    for one in files:
+        path = one.path if isinstance(one, LeftOut) else one.source.path
+        try:
+            if isinstance(one, LeftOut):
+                result = {"input": path, "error" if one.is_error else "skipped": one.why}
+                failed += one.is_error
+                if one.is_error:
+                    output.error(one.why)
+            else:
+                result = track_one(one)
+                tracked += 1
+        except FacewarpError as error:
+            output.error(str(error))
+            result, failed = {"input": path, "error": str(error)}, failed + 1
+        except KeyboardInterrupt as stop:
+            stop.add_note(f"finished before: {tracked} files")
+            raise
+        output.emit_json(result)
+    if failed:
+        what = f"{failed} of {failed + tracked} files could not be tracked"
+        raise FacewarpError(what, fix="The lines above say why.")
 
 
-def _track(output: Output, tracker: "FaceTracker", effect: "Effect", job: _Job) -> dict[str, Any]:
-    from facewarp.face.effects.factory import note_of
-    from facewarp.face.tracking.record import record_of
-    from facewarp.media.pipeline import run_pass
-    from facewarp.media.sinks import open_sink
-    from facewarp.media.track_records import open_records
+def _track(
+    output: Output,
+    tracker: "FaceTracker",
+    effect: "Effect",
+    job: "TrackJob",
+    *,
+    audio: AudioName,
+) -> Result:
+    from facewarp.face.track_video import track_video
 
-    source, tally = job.source, _Tally()
-    tracker.reset()
-
-    def find(frame: "Frame") -> list["Face"]:
-        if source.kind == "folder":
-            tracker.reset()  # pictures of a folder need not show the same people
-        return tracker(frame.image, frame.time)
-
-    def draw(frame: "Frame", faces: list["Face"]) -> tuple["Image", list[dict[str, Any]]]:
-        tally.add(frame.index if source.kind == "folder" else 0, faces)
-        picture = effect(frame.image, faces, tracker.template)
-        return picture, [record_of(frame, face) for face in faces]
-
-    def pictures() -> "Sink":
-        size = _size_of(effect, source, tracker.template)
-        return open_sink(job.target, like=source, size=size, comment=note_of(effect))
-
-    records = partial(open_records, job.data, [source.path]) if job.data else None
+    source = job.source
     with output.progress(f"tracking {source.name}", source.frame_count) as advance:
-        done = run_pass(source, pictures, find, draw, records, advance)
+        done, tally = track_video(tracker, effect, job, audio=audio.value, advance=advance)
+    left_out = max(0, tally.most_seen - tracker.config.faces)
     _report(output, done, tally)
+    if left_out:
+        output.warn(
+            f"{tally.most_seen} faces were seen at once in {done.source}, "
+            f"{tracker.config.faces} of them were followed; "
+            f"give --faces {tally.most_seen} or --faces all"
+        )
     return {
         "input": done.source,
         "output": done.output,
@@ -290,24 +285,17 @@ def _track(output: Output, tracker: "FaceTracker", effect: "Effect", job: _Job) 
         "frames": done.frames,
         "frames_without_face": tally.frames_without,
         "faces": len(tally.faces),
+        "faces_left_out": left_out,
         "states": {name: tally.states[name] for name in ("tracking", "uncertain", "lost")},
         "mean_confidence": tally.mean_confidence,
         "seconds": done.seconds,
         "fps": done.fps,
         "truncated": done.truncated,
+        "notes": source.notes,
     }
 
 
-def _size_of(effect: "Effect", source: "Source", template: "Template") -> tuple[int, int]:
-    """(width, height) of an effect's pictures: not all are of the size of the source's frames."""
-    import numpy as np
-
-    width, height = source.size
-    picture = effect(np.zeros((height, width, 3), np.uint8), [], template)
-    return picture.shape[1], picture.shape[0]
-
-
-def _report(output: Output, done: "Pass", tally: _Tally) -> None:
+def _report(output: Output, done: "Pass", tally: "Tally") -> None:
     from rich.markup import escape
 
     count, mean = len(tally.faces), tally.mean_confidence

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -12,7 +12,10 @@ from rich.table import Table
 from facewarp.cli.console import Output
 
 if TYPE_CHECKING:
-    from facewarp.training.comparison.faces import Comparison
+    from rich.console import JustifyMethod
+
+    from facewarp.training.comparison.base import MethodComparison
+    from facewarp.training.comparison.result_table import TableLayout
     from facewarp.training.datasets.crops import FaceCrop
 
 Methods = Annotated[
@@ -24,7 +27,7 @@ Methods = Annotated[
     ),
 ]
 Runs = Annotated[
-    Path, typer.Option(help="With --methods: the folder of trained presets and rivals.")
+    Path, typer.Option(help="With --methods: the folder of trained presets and baselines.")
 ]
 Figures = Annotated[
     Path | None,
@@ -40,7 +43,7 @@ FlowNet = Annotated[
 
 @dataclass(frozen=True)
 class Compared:
-    """What the options say of a comparison."""
+    """Options of a comparison."""
 
     methods: str
     runs: Path
@@ -58,17 +61,21 @@ def compare_faces(
     split: str,
     seed: int,
 ) -> None:
-    """Measure, write, tell."""
-    from facewarp.training.comparison.face_page import write_comparison
-    from facewarp.training.comparison.face_registry import Sources, chosen_methods, find_methods
-    from facewarp.training.comparison.faces import compare
+    """Measure all methods on the same pairs, write and show the comparison."""
+    from facewarp.training.comparison.face_page import FACE_TABLE, write_face_comparison
+    from facewarp.training.comparison.face_registry import (
+        FaceSources,
+        chosen_face_methods,
+        find_face_methods,
+    )
+    from facewarp.training.comparison.faces import compare_on_faces
 
-    names = chosen_methods(options.methods)
-    sources = Sources(options.runs, model, options.landmarker, options.flownet)
-    methods, skipped = find_methods(names, sources)
+    names = chosen_face_methods(options.methods)
+    sources = FaceSources(options.runs, model, options.landmarker, options.flownet)
+    methods, skipped = find_face_methods(names, sources)
     total = len(methods) * len(crops)
     with output.progress(f"comparing on {dataset}", total=total, unit="pairs") as advance:
-        found = compare(
+        found = compare_on_faces(
             methods,
             skipped,
             crops,
@@ -79,25 +86,38 @@ def compare_faces(
         )
     written = []
     if options.figures is not None:
-        written = write_comparison(options.figures, found, methods, crops, options.runs)
+        written = write_face_comparison(options.figures, found, methods, crops, options.runs)
+    parts = FACE_TABLE.heads[2:-5]  # they would not fit into a terminal
+    show_comparison(output, found, FACE_TABLE, [*parts, "M parameters"], written[-1:])
+
+
+def show_comparison(
+    output: Output,
+    found: "MethodComparison[Any]",
+    layout: "TableLayout[Any, Any]",
+    hidden: Sequence[str],
+    written: Sequence[Path],
+) -> None:
+    """Print a comparison: as JSON or as a table, what was not run, and what was written.
+
+    Args:
+        output: where to.
+        found: what was measured.
+        layout: of its table.
+        hidden: columns that are in the files and the JSON only.
+        written: files to name.
+    """
+    shown = [index for index, head in enumerate(layout.heads) if head not in hidden]
+    table = Table(caption=escape(layout.about(found)))
+    for index in shown:
+        justify: JustifyMethod = "right" if index else "left"
+        table.add_column(layout.heads[index], justify=justify, no_wrap=not index)
+    for method in found.methods:
+        cells = layout.cells(method)
+        table.add_row(*(cells[index] for index in shown))
     output.emit_json(found.to_dict())
-    output.say(_table(found))
+    output.say(table)
     for one in found.skipped:
         output.warn(f"{one.name} was not run, {one.reason}: {one.fix}")
-    for path in written[-1:]:
+    for path in written:
         output.say(f"Written: {escape(str(path))}")
-
-
-def _table(found: "Comparison") -> Table:
-    """What fits into a terminal; parts are in the files and the JSON."""
-    from facewarp.training.comparison.face_page import about, header, line
-
-    names = header()
-    shown = [0, 1, *range(len(names) - 5, len(names) - 1)]
-    table = Table(caption=escape(about(found)))
-    for index in shown:
-        table.add_column(names[index], justify="right" if index else "left")
-    for method in found.methods:
-        cells = line(method)
-        table.add_row(*(cells[index] for index in shown))
-    return table

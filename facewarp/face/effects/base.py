@@ -1,4 +1,4 @@
-"""Layers drawn on the faces of a frame: part labels, the mesh, and textures."""
+"""Base class of the effects that draw on each face."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class FaceEffect(ABC):
-    """An effect that draws on each face in turn, then tags them.
+    """Draws on each face in turn, then tags them.
 
     Args:
         opacity: 0..1; at 0 nothing is drawn.
@@ -33,7 +33,7 @@ class FaceEffect(ABC):
     def __call__(
         self, frame: NDArray[np.uint8], faces: Sequence["Face"], template: "Template"
     ) -> NDArray[np.uint8]:
-        """A copy of the frame, HxWx3 uint8 RGB, with the effect on its faces."""
+        """Return a copy of the frame, HxWx3 uint8 RGB, with the effect on its faces."""
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
             raise FacewarpError(
                 f"effects take frames HxWx3 uint8, got {frame.dtype} of shape {frame.shape}",
@@ -58,7 +58,7 @@ class FaceEffect(ABC):
 
     @abstractmethod
     def _prepare(self, template: "Template") -> None:
-        """Whatever depends on the template alone; called once for each template."""
+        """Prepare what depends on the template alone; called once per template."""
 
     @abstractmethod
     def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:

@@ -1,4 +1,4 @@
-"""Views of a registration itself: the face carried to the template, and the field that does it."""
+"""Effect `canonical`: warp the face to the template."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -28,7 +28,7 @@ _ANTIALIAS = 1.5  # frame px per px of the view above which the frame is average
 def canonical_view(
     frame: NDArray[np.uint8], face: "Face", shape: tuple[int, int] = CANONICAL_SHAPE
 ) -> NDArray[np.uint8]:
-    """The face of a frame carried to the template, in one resampling of the frame.
+    """Warp the face of a frame to the template, in one resampling.
 
     Args:
         frame: HxWx3 uint8.
@@ -71,15 +71,15 @@ def _averaged(
 
 
 class Canonical:
-    """The face carried to the template: as the whole picture, or as insets in the frame's corner.
+    """Shows the face warped to the template: as the whole image, or as insets in a corner.
 
-    The whole picture has the same size for every frame, :data:`CANONICAL_SHAPE`, and shows the
+    The whole picture has the same size for every frame, `CANONICAL_SHAPE`, and shows the
     first face that is followed; with none it is the template's own, dim. Insets show every
     followed face in a row that ends in the top right corner, as many as fit.
 
     Args:
         inset: draw into the frame instead of replacing it.
-        annotate: see :class:`facewarp.face.effects.base.FaceEffect`.
+        annotate: see `base.FaceEffect`.
     """
 
     _INSET_SHARE: Final = 0.3  # of the frame's height
@@ -92,7 +92,7 @@ class Canonical:
     def __call__(
         self, frame: NDArray[np.uint8], faces: Sequence["Face"], template: "Template"
     ) -> NDArray[np.uint8]:
-        """A new picture; the frame with insets, or of :data:`CANONICAL_SHAPE`."""
+        """A new picture; the frame with insets, or of `CANONICAL_SHAPE`."""
         followed = [face for face in faces if face.state != "lost"]
         if self.inset:
             return self._with_insets(frame, faces, followed)

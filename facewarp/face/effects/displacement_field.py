@@ -23,16 +23,16 @@ _BAND = 64  # rows blended at a time
 
 
 class Field(FaceEffect):
-    """The field itself: displacements as colours, the template's grid on the face, folds in red.
+    """Shows the displacement field: colors, the template's grid on the face, folds in red.
 
     Hue is the direction from a point of the face towards its place in the template, saturation and
-    opacity its length, full at :attr:`FULL_PX`; a wheel in the corner is the legend. The lines are
+    opacity its length, full at `FULL_PX`; a wheel in the corner is the legend. The lines are
     the template's regular grid carried onto the face. Where the field folds (the determinant of
     ``I + grad u`` is not positive) the face is red.
 
     Args:
         opacity: 0..1 of all of it.
-        annotate: see :class:`FaceEffect`; the legend goes with it.
+        annotate: see `FaceEffect`; the legend goes with it.
     """
 
     FULL_PX: Final = 24.0
@@ -95,7 +95,7 @@ class Field(FaceEffect):
 
 
 def displacement_colors(field: NDArray[np.float32], full_px: float) -> NDArray[np.uint8]:
-    """Colour a displacement field (2, h, w) in px by the HSV wheel.
+    """Color a displacement field (2, h, w) in px by the HSV wheel.
 
     Hue is the direction (red to the right, green down on the left), saturation and alpha grow with
     the root of the length and are full at ``full_px``.
@@ -112,7 +112,7 @@ def displacement_colors(field: NDArray[np.float32], full_px: float) -> NDArray[n
 
 @lru_cache(maxsize=1)
 def _wheel() -> NDArray[np.uint8]:
-    """The colours of displacements up to twice the full length, which is at half of the radius."""
+    """Render the HSV wheel up to twice the full length."""
     half = 256
     y, x = (np.mgrid[-half : half + 1, -half : half + 1] * (2 / half)).astype(np.float32)
     length, degrees = cv2.cartToPolar(x, y, angleInDegrees=True)
@@ -125,7 +125,7 @@ def _wheel() -> NDArray[np.uint8]:
 
 @lru_cache(maxsize=8)
 def _wheel_legend(text_px: int, full_px: float) -> NDArray[np.uint8]:
-    """The wheel of directions on a dark label with its scale beside it."""
+    """Render the legend: the wheel on a dark label with its scale."""
     radius = 1.6 * text_px
     size = 2 * round(radius) + 1
     axis = (np.arange(size, dtype=np.float32) - size // 2) / radius

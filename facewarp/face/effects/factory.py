@@ -1,8 +1,8 @@
-"""Effects: what is made of a frame once its faces are registered to the template.
+"""Make effects by name: functions that render onto the registered faces of a frame.
 
-An effect takes an RGB frame, the faces found in it and the template, and returns a new frame; the
-one it was given is never modified, and only the box of each face is touched (``canonical`` returns
-a picture of its own). A face whose state is "lost" gets its tag and nothing else.
+An effect takes an RGB frame, the faces found in it and the template, and returns a new frame. It
+never modifies the frame it was given and touches only the box of each face (`canonical` returns an
+image of its own). A face whose state is "lost" gets its tag and nothing else.
 
 Example:
     >>> effect = make_effect("texture", texture="tiger", opacity=0.9)  # doctest: +SKIP
@@ -11,6 +11,8 @@ Example:
 
 import difflib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from os import PathLike
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -22,15 +24,14 @@ from facewarp.face.effects.displacement_field import Field
 from facewarp.face.effects.labels import Labels
 from facewarp.face.effects.mesh import Mesh
 from facewarp.face.effects.options import (
-    _OPTIONS_OF,
     DEFAULT_STYLE,
     DEFAULT_TEXTURE,
-    EffectOptions,
-    StyleSource,
-    TextureSource,
+    EFFECT_OPTIONS,
+    StyleMode,
+    unfit_option,
 )
 from facewarp.face.effects.plugins import USER_EFFECTS
-from facewarp.face.effects.style import Style, StyleFace, StyleMode, list_styles, shipped_style
+from facewarp.face.effects.style import Style, StyleFace, list_styles, shipped_style
 from facewarp.face.effects.texture import Texture
 from facewarp.face.rendering.shading import BLENDS, Blend
 from facewarp.face.rendering.textures import load_texture, texture_blend
@@ -40,7 +41,36 @@ if TYPE_CHECKING:
     from facewarp.face.template.template import Template
 
 Effect = Callable[[NDArray[np.uint8], Sequence["Face"], "Template"], NDArray[np.uint8]]
-"""(frame HxWx3 uint8 RGB, faces, template) -> a new HxWx3 uint8 RGB."""
+"""(frame (H, W, 3) uint8 RGB, faces, template) -> a new (H, W, 3) uint8 RGB."""
+
+TextureSource = str | PathLike[str] | NDArray[np.uint8]
+"""A shipped texture's name, a file, or RGBA pixels."""
+
+StyleSource = str | PathLike[str] | NDArray[np.generic] | StyleFace
+"""A shipped style's name, an image file, pixels, or a style registered already."""
+
+
+@dataclass(frozen=True)
+class EffectOptions:
+    """Options of effects; which effect takes which is in `options.EFFECT_OPTIONS`.
+
+    Attributes:
+        annotate: tag faces with id, state and confidence.
+        opacity: 0..1; None is the effect's own.
+        texture: for `texture`; None is the default.
+        blend: for `texture`; None is what the texture asks for.
+        inset: for `canonical`: into the frame's corner instead of replacing the frame.
+        style: for `style`; None is the default.
+        style_mode: for `style`: what of it is transferred, None is "full".
+    """
+
+    annotate: bool = True
+    opacity: float | None = None
+    texture: TextureSource | None = None
+    blend: Blend | None = None
+    inset: bool = False
+    style: StyleSource | None = None
+    style_mode: StyleMode | None = None
 
 
 def _labels(options: EffectOptions) -> Effect:
@@ -91,7 +121,7 @@ EFFECTS: Final[dict[str, Callable[[EffectOptions], Effect]]] = {
     "canonical": _canonical,
     "field": _field,
 }
-"""Every effect by name."""
+"""What makes each effect of `options.EFFECT_NAMES`."""
 
 
 def make_effect(
@@ -105,18 +135,20 @@ def make_effect(
     style_mode: StyleMode | None = None,
     annotate: bool = True,
 ) -> Effect:
-    """An effect by its name.
+    """Make an effect by its name.
 
     Args:
-        name: one of :data:`EFFECTS`, or of those added with
-            :func:`facewarp.face.effects.plugins.effect`.
-        texture: see :class:`EffectOptions`, as the others.
-        opacity: 0..1, at 0 the frame stays as it is but for the tags.
-        blend: how a texture meets the frame, one of "paint", "mask", "glow".
-        inset: the canonical view in the frame's corner.
-        style: whose style.
-        style_mode: what of it, one of "color", "texture", "full".
+        name: one of `EFFECTS`, or an effect added with `facewarp.effect`.
+        texture: of the effect `texture`: a shipped name, a file, or RGBA pixels (h, w, 4) uint8.
+        opacity: 0..1; at 0 the frame stays as it is but for the tags.
+        blend: how the texture meets the frame: "paint", "tint", "mask" or "glow".
+        inset: show the canonical view in the frame's corner.
+        style: of the effect `style`: a shipped name, an image file, pixels or a `StyleFace`.
+        style_mode: what of the style is transferred: "color", "texture" or "full".
         annotate: tag faces with id, state and confidence.
+
+    Returns:
+        The effect, a function of (frame (H, W, 3) uint8 RGB, faces, template).
 
     Raises:
         FacewarpError: no such effect or texture, or an option that does not fit.
@@ -131,24 +163,19 @@ def make_effect(
     if blend is not None and blend not in BLENDS:
         raise FacewarpError(f"there is no blend {blend!r}", fix=f"Blends: {', '.join(BLENDS)}.")
     options = EffectOptions(annotate, opacity, texture, blend, inset, style, style_mode)
-    for option, effects in _OPTIONS_OF.items():
-        value = getattr(options, option)
-        if value is not None and value is not False and name not in effects | _free_for(option):
-            raise FacewarpError(
-                f"the effect {name!r} takes no {option}",
-                fix=f"Leave it out, or use the effect {' or '.join(sorted(effects))}.",
-            )
+    unfit = unfit_option(name, vars(options))
+    if unfit is not None:
+        raise FacewarpError(
+            f"the effect {name!r} takes no {unfit}",
+            fix=f"Leave it out, or use the effect "
+            f"{' or '.join(sorted(EFFECT_OPTIONS[unfit].effects))}.",
+        )
     if name in USER_EFFECTS:
         return USER_EFFECTS[name](_opacity(options), annotate)
     return EFFECTS[name](options)
 
 
 def note_of(effect: Effect) -> str | None:
-    """What pictures made with an effect have to say in their metadata, if anything."""
+    """Return what the metadata of images made with an effect must say, if anything."""
     note = getattr(effect, "note", None)
     return None if note is None else str(note)
-
-
-def _free_for(option: str) -> set[str]:
-    """Added effects that take an option."""
-    return set(USER_EFFECTS) if option == "opacity" else set()

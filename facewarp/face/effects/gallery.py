@@ -1,4 +1,4 @@
-"""A page of pictures and short clips of every effect, rendered from free and generated faces only.
+"""Render the gallery: images and short clips of every effect, from free faces only.
 
 The faces are the shipped clip's and portrait's; the styles are painted by code, of the average
 face.
@@ -18,9 +18,10 @@ from PIL import Image
 from facewarp.drawing.contact_sheet import tile_sheet
 from facewarp.errors import FacewarpError
 from facewarp.face.effects.factory import Effect, make_effect
+from facewarp.face.effects.options import STYLE_MODES
 from facewarp.face.effects.plugins import Turns
 from facewarp.face.effects.preview import drawn, largest_face, worn
-from facewarp.face.effects.style import STYLE_MODES, list_styles, shipped_style
+from facewarp.face.effects.style import list_styles, shipped_style
 from facewarp.face.face import Face
 from facewarp.face.rendering.textures import list_textures
 from facewarp.face.tracking.tracker import FaceTracker
@@ -80,7 +81,7 @@ def render_gallery(
     clip: Iterable[tuple[Picture, float]],
     advance: Callable[[], None] = lambda: None,
 ) -> list[Entry]:
-    """Render every picture and the page ``index.html`` into a folder, each file at once.
+    """Render every image and the page ``index.html`` into a folder, each file atomically.
 
     Args:
         out: the folder, made if missing.

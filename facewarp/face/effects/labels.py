@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class Labels(FaceEffect):
-    """The template's parts on the face: soft tints in the skin's own light, thin contours.
+    """Tints the template's parts on the face and draws thin contours.
 
     Args:
         opacity: 0..1 of the tints and contours.
-        annotate: see :class:`FaceEffect`.
+        annotate: see `FaceEffect`.
     """
 
     TINT: Final = {

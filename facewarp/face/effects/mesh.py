@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class Mesh(FaceEffect):
-    """The template's triangulation on the face: thin lines that fade towards its outline.
+    """Draws the template's triangle mesh on the face; lines fade towards the outline.
 
     Args:
         opacity: 0..1 of the lines.
-        annotate: see :class:`FaceEffect`.
+        annotate: see `FaceEffect`.
     """
 
     _NEAR: Final = np.array([225.0, 255.0, 250.0])  # RGB of the lines at the tip of the nose

@@ -1,53 +1,118 @@
-"""Names and options of the effects: one table for library, command line and live page."""
+"""The table of effects and their options, which library, commands and live page read.
 
+Imports neither numpy nor torch, so that commands can show their help at once.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
-from os import PathLike
-from typing import Final
+from typing import Any, Final, Literal, get_args
 
-import numpy as np
-from numpy.typing import NDArray
+from facewarp.errors import FacewarpError
 
-from facewarp.face.effects.style import StyleFace, StyleMode
-from facewarp.face.rendering.shading import Blend
+EffectName = Literal["labels", "mesh", "texture", "style", "canonical", "field"]
+"""Effects that facewarp has itself."""
 
-TextureSource = str | PathLike[str] | NDArray[np.uint8]
-"""A shipped texture's name, a file, or RGBA pixels."""
+StyleMode = Literal["color", "texture", "full"]
+"""What of a style is transferred: its colors, its detail, or both."""
 
-StyleSource = str | PathLike[str] | NDArray[np.generic] | StyleFace
-"""A shipped style's name, a picture file, pixels, or a style registered already."""
+EFFECT_NAMES: Final[tuple[EffectName, ...]] = get_args(EffectName)
+
+STYLE_MODES: Final[tuple[StyleMode, ...]] = get_args(StyleMode)
+
+PREPARED_EFFECTS: Final = frozenset({"style"})
+"""Effects with a picture that has to be registered: live, they are made before frames come."""
 
 DEFAULT_TEXTURE: Final = "mask"
 
 DEFAULT_STYLE: Final = "painting"
 
-_OPTIONS_OF: Final = {
-    "texture": {"texture"},
-    "blend": {"texture"},
-    "inset": {"canonical"},
-    "style": {"style"},
-    "style_mode": {"style"},
-    "opacity": {"labels", "mesh", "texture", "style", "field"},
-}
-
 
 @dataclass(frozen=True)
-class EffectOptions:
-    """What effects can be asked for; an effect refuses an option that it has no use for.
+class EffectOption:
+    """An option of effects.
 
     Attributes:
-        annotate: tag faces with id, state and confidence.
-        opacity: 0..1; None is the effect's own.
-        texture: for ``texture``; None is :data:`DEFAULT_TEXTURE`.
-        blend: for ``texture``; None is what the texture asks for.
-        inset: for ``canonical``: into the frame's corner instead of replacing the frame.
-        style: for ``style``; None is :data:`DEFAULT_STYLE`.
-        style_mode: for ``style``: what of it, None is "full".
+        effects: effects that take it.
+        help: what it is, for `--help`.
+        default: what an effect uses where the option is not given; None if that depends on others.
+        missing: what an effect that does not take it has not, for errors: "has no style".
+        for_added: effects added by users take it too.
     """
 
-    annotate: bool = True
-    opacity: float | None = None
-    texture: TextureSource | None = None
-    blend: Blend | None = None
-    inset: bool = False
-    style: StyleSource | None = None
-    style_mode: StyleMode | None = None
+    effects: tuple[EffectName, ...]
+    help: str
+    default: str | float | bool | None
+    missing: str
+    for_added: bool = False
+
+
+EFFECT_OPTIONS: Final[Mapping[str, EffectOption]] = {
+    "texture": EffectOption(
+        ("texture",),
+        "Texture to apply: a shipped name or a PNG file.",
+        DEFAULT_TEXTURE,
+        "wears no texture",
+    ),
+    "blend": EffectOption(
+        ("texture",),
+        "How the texture meets the frame: paint, tint, mask, glow.",
+        None,
+        "has no blend",
+    ),
+    "inset": EffectOption(
+        ("canonical",), "Show the view in the frame's corner.", False, "has no inset"
+    ),
+    "style": EffectOption(
+        ("style",),
+        "Style to transfer: a shipped name or a picture of a face.",
+        DEFAULT_STYLE,
+        "has no style",
+    ),
+    "style_mode": EffectOption(
+        ("style",), "Colours, detail (texture), or both of the style.", "full", "has no style"
+    ),
+    "opacity": EffectOption(
+        ("labels", "mesh", "texture", "style", "field"),
+        "Strength of the effect.",
+        1.0,
+        "has no opacity",
+        for_added=True,
+    ),
+}
+"""Every option of `make_effect` that not all effects take, by name."""
+
+
+def takes(effect: str, option: str) -> bool:
+    """Return whether an effect takes an option; a name not in the table is an added effect."""
+    entry = EFFECT_OPTIONS[option]
+    return effect in entry.effects if effect in EFFECT_NAMES else entry.for_added
+
+
+def options_of(effect: str) -> list[str]:
+    """Return the options that an effect takes."""
+    return [option for option in EFFECT_OPTIONS if takes(effect, option)]
+
+
+def unfit_option(effect: str, given: Mapping[str, Any]) -> str | None:
+    """Return the first option that is given to an effect that does not take it.
+
+    Args:
+        effect: name of an effect.
+        given: options by name; None and False count as not given, other names are left alone.
+    """
+    for option in EFFECT_OPTIONS:
+        value = given.get(option)
+        if value is not None and value is not False and not takes(effect, option):
+            return option
+    return None
+
+
+def check_opacity(opacity: object) -> None:
+    """Check that an opacity is a number within 0..1.
+
+    Raises:
+        FacewarpError: it is not.
+    """
+    is_number = isinstance(opacity, int | float) and not isinstance(opacity, bool)
+    if not is_number or not 0 <= opacity <= 1:  # type: ignore[operator]
+        raise FacewarpError(f"an opacity is within 0..1, not {opacity!r}")

@@ -1,4 +1,4 @@
-"""Effects of one's own: a function that draws on one face becomes an effect by a decorator.
+"""User effects: a decorator makes an effect of a function that draws on one face.
 
 Example:
     >>> import cv2, facewarp
@@ -22,13 +22,14 @@ from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
 from facewarp.face.effects.base import FaceEffect
+from facewarp.face.effects.options import EFFECT_NAMES
 
 if TYPE_CHECKING:
     from facewarp.face.face import Face
     from facewarp.face.template.template import Template
 
 Painter = Callable[[NDArray[np.uint8], Any, Any], NDArray[np.uint8] | None]
-"""(picture HxWx3 uint8 RGB, :class:`~facewarp.face.tracking.tracker.Face`,
+"""(picture HxWx3 uint8 RGB, `tracker.Face`,
 `template.Template`): draws into the picture, or returns a new one."""
 
 USER_EFFECTS: dict[str, Callable[[float, bool], "UserEffect"]] = {}
@@ -44,7 +45,7 @@ class UserEffect(FaceEffect):
         name: of the effect, for errors.
         painter: what draws.
         opacity: 0..1.
-        annotate: see :class:`facewarp.face.effects.base.FaceEffect`.
+        annotate: see `base.FaceEffect`.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ def effect(
     """Add a function to the effects, by its own name or another; a later one replaces it.
 
     Args:
-        painter: the function; see :data:`Painter`.
+        painter: the function; see `Painter`.
         name: what the effect is called, if not like the function.
 
     Raises:
@@ -98,10 +99,8 @@ def effect(
     """
 
     def add(function: Painter) -> Painter:
-        from facewarp.face.effects.factory import EFFECTS
-
         called = name or str(getattr(function, "__name__", "effect"))
-        if called in EFFECTS:
+        if called in EFFECT_NAMES:
             raise FacewarpError(
                 f"there is an effect {called!r} already", fix="Call yours something else."
             )
@@ -114,7 +113,7 @@ def effect(
 
 
 def load_effects(path: str | Path) -> list[str]:
-    """Run a Python file that adds effects; their names.
+    """Run a Python file that adds effects, and return their names.
 
     Raises:
         FacewarpError: there is no such file, it fails, or it adds none.

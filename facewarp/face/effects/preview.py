@@ -1,4 +1,4 @@
-"""What effects look like, side by side: each put on the same face."""
+"""Previews: render several effects on the same face, side by side."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ def worn(
     textures: Sequence[str],
     height_px: int = 400,
 ) -> dict[str, NDArray[np.uint8]]:
-    """Textures on the largest face of a picture.
+    """Render textures on the largest face of an image.
 
     Args:
         picture: H x W [x 1, 3 or 4], RGB where it has colour.

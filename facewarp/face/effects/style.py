@@ -1,4 +1,4 @@
-"""Another face's style: a photograph, painting, drawing or statue, registered to the template.
+"""Effect `style`: transfer color and detail of another face, registered to the template.
 
 Three modes, each pixel in CIE Lab:
 
@@ -19,7 +19,7 @@ from functools import lru_cache
 from importlib import resources
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import cv2
 import numpy as np
@@ -31,6 +31,7 @@ from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE, Crop
 from facewarp.face.effects.base import FaceEffect
 from facewarp.face.effects.canonical import canonical_view
+from facewarp.face.effects.options import STYLE_MODES, StyleMode
 from facewarp.face.image_formats import to_rgb
 from facewarp.face.rendering.color_transfer import (
     COARSE,
@@ -51,11 +52,6 @@ if TYPE_CHECKING:
     from facewarp.face.face import Face
     from facewarp.face.template.template import Template
 
-StyleMode = Literal["color", "texture", "full"]
-"""What of a style is carried over: see the module."""
-
-STYLE_MODES: Final[tuple[StyleMode, ...]] = ("color", "texture", "full")
-
 STYLE_SHAPE: Final = (2 * CROP_SHAPE[0], 2 * CROP_SHAPE[1])
 """Height and width px of a style's picture in template space."""
 
@@ -66,7 +62,7 @@ _EDGE_PX: Final = 8  # template px within the face's outline over which a style 
 
 @dataclass(frozen=True, eq=False)
 class StyleFace:
-    """The face of a style picture in the space of textures.
+    """The face of a style image in texture space.
 
     Attributes:
         name: of the picture, for the record.
@@ -87,7 +83,7 @@ class StyleFace:
         """Register the largest face of a picture.
 
         Args:
-            source: a name of :func:`list_styles`, a picture file, or pixels
+            source: a name of `list_styles`, a picture file, or pixels
                 H x W [x 1, 3 or 4], RGB where they have colour.
             model: a shipped model's name, a weights file or a model.
 
@@ -122,18 +118,18 @@ class StyleFace:
 
 @lru_cache(maxsize=4)
 def shipped_style(name: str) -> StyleFace:
-    """One of :func:`list_styles`, registered with the shipped model."""
+    """Return one of `list_styles`, registered with the shipped model."""
     return StyleFace.of(name)
 
 
 class Style(FaceEffect):
-    """A style carried onto faces.
+    """Transfers a style onto faces.
 
     Args:
         style: whose.
-        mode: what of it, one of :data:`STYLE_MODES`.
+        mode: what of it, one of `STYLE_MODES`.
         opacity: 0..1.
-        annotate: see :class:`facewarp.face.effects.base.FaceEffect`.
+        annotate: see `base.FaceEffect`.
 
     Attributes:
         note: what pictures made with it say in their metadata.
@@ -254,7 +250,7 @@ def _at_coarse(parts: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def list_styles() -> list[str]:
-    """Names of the style pictures that come with facewarp: painted by code, of nobody."""
+    """Return the names of the shipped style images, which code painted."""
     return sorted(path.stem for path in _folder().glob("*.webp"))
 
 

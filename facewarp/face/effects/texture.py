@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Texture(FaceEffect):
-    """An RGBA picture in template space, worn by the face in the light of the frame.
+    """Paints an RGBA image in template space onto the face, shaded like the frame.
 
     Hair or a hand before the face stay before it, and eyes and open mouth are left alone; a texture
     that is opaque over the template's eyes, glasses for one, covers those of the face too.
@@ -28,8 +28,8 @@ class Texture(FaceEffect):
         rgba: (h, w, 3 or 4) uint8 of the template's aspect. A picture that is opaque everywhere
             is cut to the template's face.
         opacity: 0..1, multiplies the picture's alpha.
-        blend: see :data:`facewarp.face.rendering.shading.Blend`.
-        annotate: see :class:`FaceEffect`.
+        blend: see `shading.Blend`.
+        annotate: see `FaceEffect`.
     """
 
     def __init__(

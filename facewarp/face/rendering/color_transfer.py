@@ -1,4 +1,4 @@
-"""Colours of a face part by part, in CIE Lab, and the map from one face's to another's."""
+"""Color transfer part by part: statistics in CIE Lab and the map between two faces."""
 
 from dataclasses import dataclass
 from typing import Final, Self
@@ -28,7 +28,7 @@ _LIGHT_SHARE: Final = 0.75  # of the style's brightness; the rest is the frame's
 
 @dataclass(frozen=True, eq=False)
 class PartColors:
-    """Mean and spread of the groups' colours.
+    """Mean and standard deviation of the parts' colors in Lab.
 
     Attributes:
         mean: (4, 3) Lab.

@@ -1,4 +1,4 @@
-"""Small labels written on a frame: a face's id, state and confidence, and legends."""
+"""Tags of faces: id, state and confidence."""
 
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ def draw_tag(frame: NDArray[np.uint8], face: "Face") -> None:
 
 
 def tag_label(face: "Face", frame_shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Id, state and confidence of a face as a small label, dim unless the face is followed well."""
+    """Render id, state and confidence of a face as a label, dim unless its state is tracking."""
     if face.state == "tracking":
         words = f"{face.confidence:.0%}"
     elif face.state == "lost":

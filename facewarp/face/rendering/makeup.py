@@ -1,4 +1,4 @@
-"""Make-up: parts of a face coloured one by one, each in a colour and strength of its own.
+"""Make-up textures: each part has a color and a strength of its own.
 
 A look is asked for like a texture, by its name and what differs from it:
 ``makeup``, ``makeup+lips=crimson:0.8``, ``evening+blush=off+liner=0.4``.
@@ -27,7 +27,7 @@ FOLDER: Final = "makeup"
 
 @dataclass(frozen=True)
 class Makeup:
-    """How one part is made up.
+    """Color and strength of one part.
 
     Attributes:
         color: RGB, 0..255.
@@ -79,7 +79,7 @@ def is_look(name: str) -> bool:
 
 
 def parse_look(spec: str) -> dict[str, Makeup]:
-    """What a name like ``makeup+lips=crimson:0.8`` asks for, part by part.
+    """Parse a name like ``makeup+lips=crimson:0.8`` into settings of parts.
 
     After the look's name any number of ``+PART=COLOUR``, ``+PART=STRENGTH``,
     ``+PART=COLOUR:STRENGTH`` or ``+PART=off``; colours are CSS names or ``#rrggbb``.
@@ -140,7 +140,7 @@ def part_masks() -> dict[str, NDArray[np.uint8]]:
 
 
 def _changed(before: Makeup, part: str, value: str) -> Makeup:
-    """One part's make-up after what was asked for."""
+    """Return a part's settings with the requested changes."""
     if value == "off":
         return replace(before, strength=0.0)
     color, has_both, strength = value.rpartition(":")

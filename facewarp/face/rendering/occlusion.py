@@ -1,4 +1,4 @@
-"""Where a face can be painted: not over its eyes and teeth, nor over what hides it.
+"""Occlusion mask: exclude eyes, teeth and occluders (hair, hands).
 
 The template says where a face would be, the network's own parts of the frame say what is there.
 Where the template has skin and the frame has background, hair or a hand lies in between; where the
@@ -31,7 +31,7 @@ _SOFT_PX: Final = 1.2  # crop px over which the edge of an opening is soft
 
 
 class Visibility:
-    """What of a template's paint is seen on faces.
+    """Computes the occlusion mask of a template's paint on faces.
 
     Args:
         template: what faces are registered with.
@@ -48,7 +48,7 @@ class Visibility:
         self._spare_eyes, self._spare_mouth = spare_eyes, spare_mouth
 
     def __call__(self, face: "Face") -> NDArray[np.uint8]:
-        """How much of paint is seen in each px of a face's crop, (320, 260), 0..255."""
+        """Return the visibility of paint in each px of a face's crop, (320, 260), 0..255."""
         height, width = CROP_SHAPE
         parts = np.asarray(face.probabilities, np.float32)
         rows, columns = parts.shape[1:]
@@ -65,7 +65,7 @@ class Visibility:
 
 
 def open_mouth(face: "Face") -> NDArray[np.float32]:
-    """Soft mask (320, 260) of the crop between the lips; empty while they are closed."""
+    """Return a soft mask (320, 260) of the open mouth; empty while it is closed."""
     mask = np.zeros(CROP_SHAPE, np.uint8)
     lips = face.crop.to_crop(face.landmarks[_INNER_LIPS])
     opening = float(np.linalg.norm(lips[[1, 2, 3]] - lips[[7, 6, 5]], axis=1).mean())
@@ -79,7 +79,7 @@ def open_mouth(face: "Face") -> NDArray[np.float32]:
 
 
 def covers_eyes(alpha: NDArray[np.uint8], template: "Template") -> bool:
-    """Whether a texture with this alpha, in the template's space, is meant to lie over the eyes."""
+    """Return whether a texture with this alpha, in template space, covers the eyes on purpose."""
     size = CROP_SHAPE[::-1]
     small = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
     eyes = template.probabilities[list(EYES)].sum(axis=0) > 0.6
@@ -89,7 +89,7 @@ def covers_eyes(alpha: NDArray[np.uint8], template: "Template") -> bool:
 def _positions(
     field: NDArray[np.float32], shape: tuple[int, int]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Template px (x, y) that a coarser grid over the crop is carried to."""
+    """Return template px (x, y) of the points of a coarser grid over the crop."""
     (height, width), (rows, columns) = CROP_SHAPE, shape
     x = (np.arange(columns, dtype=np.float32) + 0.5) * (width / columns) - 0.5
     y = (np.arange(rows, dtype=np.float32) + 0.5) * (height / rows) - 0.5

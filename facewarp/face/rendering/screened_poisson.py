@@ -1,4 +1,4 @@
-"""A screened Poisson equation on a mask that stays the same: factorised once, solved often."""
+"""Screened Poisson equation on a fixed mask: factorized once, solved often."""
 
 import numpy as np
 from numpy.typing import NDArray

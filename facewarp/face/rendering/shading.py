@@ -1,4 +1,4 @@
-"""The frame's light, taken from the frame and put on what is laid over it."""
+"""Shading: estimate the light of a frame region and apply it to an overlay."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,7 +31,7 @@ _STEP: Final = 4  # every so many px of the frame are looked at for the shading
 
 @dataclass(frozen=True)
 class Light:
-    """Shading of a region of the frame.
+    """Shading of a frame region.
 
     Attributes:
         gain: (h, w) uint8, the factor of the large shading times 128.
@@ -47,7 +47,7 @@ class Light:
     def of(
         cls, region: NDArray[np.uint8], weight: NDArray[np.float32], room: float, blend: Blend
     ) -> "Light":
-        """Measure the light of a region.
+        """Estimate the shading of a region.
 
         The shading is a Gaussian mean of the brightness, weighted so that background and eyes do
         not count.
@@ -90,7 +90,7 @@ class Light:
         region: NDArray[np.uint8],
         rows: slice,
     ) -> NDArray[np.uint8]:
-        """The colour of an overlay in this light.
+        """Apply the shading to the color of an overlay.
 
         Times ``exposure * (shading / mean)^a * (grey / shading)^b``.
 

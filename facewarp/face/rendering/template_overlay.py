@@ -1,4 +1,4 @@
-"""Pictures of template space laid on a frame.
+"""Overlays: warp images in template space onto faces and blend them.
 
 A picture is carried by one resampling. The face's field says for every pixel of the crop where it
 lies in the template; the crop's matrix says where it lies in the frame. Both are joined into one
@@ -35,7 +35,7 @@ _BIAS: Final = 0.25  # of a pyramid level, towards sharpness
 
 
 class TemplatePicture:
-    """An RGBA picture in template space, ready to be laid on faces of any size.
+    """An RGBA image in template space, prepared for blending onto faces of any size.
 
     Kept premultiplied and in halving sizes, of which the one nearest to the frame's resolution is
     sampled, so that a large picture on a small face does not shimmer. Picture px and template px
@@ -68,7 +68,7 @@ class TemplatePicture:
         blend: Blend = "paint",
         seen: NDArray[np.uint8] | None = None,
     ) -> None:
-        """Lay the picture on a face of a frame (HxWx3 uint8 RGB), in place.
+        """Warp the image onto a face of a frame (HxWx3 uint8 RGB) and blend it, in place.
 
         Args:
             frame: only the box into which the picture falls is touched.
@@ -146,7 +146,7 @@ def _reach(cells: NDArray[np.intp], count: int) -> tuple[int, int]:
 
 
 def _to_region(face: "Face", cells: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
-    """A picture by cells of the crop as a small picture of a box of the frame."""
+    """Resample an image on the crop's cells to a small image of a box of the frame."""
     width, height = box[2] - box[0], box[3] - box[1]
     shrink = max(1.0, max(width, height) / LIGHT_SIZE_PX)
     size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
@@ -163,7 +163,7 @@ def _to_region(face: "Face", cells: NDArray[np.float32], box: Box) -> NDArray[np
 def carried_map(
     face: "Face", box: Box, picture_shape: tuple[int, ...]
 ) -> list[NDArray[np.float32]]:
-    """Picture px, x and y, of every px of a box of the frame."""
+    """Return image px, x and y, of every px of a box of the frame."""
     width, height = box[2] - box[0], box[3] - box[1]
     step = min(max(round(face.crop.scale), 1), _COARSEST)
     size = (math.ceil(width / step) + 1, math.ceil(height / step) + 1)

@@ -1,4 +1,4 @@
-"""Textures: RGBA pictures in template space, shipped with facewarp or brought by the user.
+"""Textures: RGBA images in template space, shipped or the user's own.
 
 A texture covers the template's crop, 320x260 px (H x W), at any size of that aspect:
 ``texture = (template + 0.5) * k - 0.5`` with ``k = width / 260``. 1280x1040 is a good one. Where it
@@ -32,7 +32,7 @@ _EXPECTED = (
 
 
 def list_textures() -> list[str]:
-    """Names of the textures that come with facewarp, looks of make-up included, sorted."""
+    """Return the names of the shipped textures, make-up included, sorted."""
     return sorted([*_painted(), *LOOKS])
 
 
@@ -40,9 +40,9 @@ def load_texture(name_or_path: str | PathLike[str]) -> NDArray[np.uint8]:
     """Read a texture.
 
     Args:
-        name_or_path: one of :func:`list_textures`, or a picture file. A name wins over a file in
+        name_or_path: one of `list_textures`, or a picture file. A name wins over a file in
             the working folder that is called the same. To the name of a look changes may be
-            added, see :func:`facewarp.face.rendering.makeup.parse_look`.
+            added, see `makeup.parse_look`.
 
     Returns:
         (h, w, 4) uint8 RGBA, straight alpha; 255 everywhere for a file without transparency.
@@ -54,12 +54,12 @@ def load_texture(name_or_path: str | PathLike[str]) -> NDArray[np.uint8]:
 
 
 def texture_blend(name_or_path: str | PathLike[str]) -> Blend:
-    """How a texture wants to be blended: its PNG text chunk "Blend", else "paint"."""
+    """Return a texture's blend mode: its PNG text chunk "Blend", else "paint"."""
     return _read(name_or_path)[1]
 
 
 def texture_title(name: str) -> str:
-    """What a shipped texture shows, in a line."""
+    """Return the title of a shipped texture."""
     if is_look(name):
         return TITLES[name.partition("+")[0]]
     with _folder().joinpath(f"{name}.png").open("rb") as file, Image.open(file) as image:
@@ -67,7 +67,7 @@ def texture_title(name: str) -> str:
 
 
 def check_texture(rgba: NDArray[np.uint8], where: str | None = None) -> NDArray[np.uint8]:
-    """A texture array as (h, w, 4) uint8; RGB becomes opaque RGBA.
+    """Check a texture array and return it as (h, w, 4) uint8; RGB becomes opaque RGBA.
 
     Raises:
         FacewarpError: anything but RGB or RGBA uint8 of the template's aspect.

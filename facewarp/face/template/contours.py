@@ -8,7 +8,7 @@ from facewarp.face.parts import FacePart
 
 
 def part_contours(probabilities: NDArray[np.float32], part: FacePart) -> list[NDArray[np.float64]]:
-    """Closed contours (N, 2) in template px around a part; for FACE around all parts together.
+    """Extract closed contours (N, 2) in template px around a part; for FACE around all parts.
 
     Found at four times the resolution where the part is likelier than every other, smoothed, with
     a point about every 1.5 px; islands below 12 px of length are left out.

@@ -1,4 +1,4 @@
-"""Where templates are: those that ship with facewarp, and the user's own."""
+"""Find templates by name or file: shipped ones and the user's own."""
 
 from importlib import resources
 from pathlib import Path
@@ -8,12 +8,12 @@ from facewarp.system.user_folders import own_templates
 
 
 def shipped_templates() -> list[str]:
-    """Names of the templates that ship with facewarp."""
+    """Return the names of the shipped templates."""
     return sorted(path.stem for path in _folder().glob("*.npz"))
 
 
 def template_names() -> list[str]:
-    """Names of the templates that ship with facewarp and, after them, of the user's own."""
+    """Return the names of the shipped templates, then of the user's own."""
     shipped = shipped_templates()
     own = sorted(path.stem for path in own_templates().glob("*.npz"))
     return shipped + [name for name in own if name not in shipped]
@@ -24,7 +24,7 @@ def _folder() -> Path:
 
 
 def find_template(template: str | Path) -> Path:
-    """The file of a template: shipped, the user's own by name, or a ``.npz`` file.
+    """Return the file of a template: shipped, the user's own by name, or a ``.npz`` file.
 
     Raises:
         FacewarpError: there is none.

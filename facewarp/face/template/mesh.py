@@ -46,7 +46,7 @@ def face_mesh(landmarks: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDAr
 def _skin_points(
     landmarks: NDArray[np.float64], forehead: NDArray[np.float64], border: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """A hexagonal lattice inside the face, symmetric to its axis.
+    """Place a hexagonal lattice inside the face, symmetric about its axis.
 
     Its points keep away from every landmark, and from the border, lest triangles get slim there.
     """
@@ -102,7 +102,7 @@ def _triangulate(
 
 
 def _inside(points: NDArray[np.float64], polygon: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which points (N, 2) lie in a polygon (K, 2): crossings of a ray, even or odd."""
+    """Return which points (N, 2) lie in a polygon (K, 2): even-odd rule."""
     x, y = points[:, :1], points[:, 1:]
     start, end = polygon, np.roll(polygon, -1, axis=0)
     spans = (start[:, 1] > y) != (end[:, 1] > y)
@@ -112,13 +112,13 @@ def _inside(points: NDArray[np.float64], polygon: NDArray[np.float64]) -> NDArra
 
 
 def _distance(points: NDArray[np.float64], polygon: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far points (N, 2) are from the border of a polygon (K, 2)."""
+    """Return distances of points (N, 2) from the border of a polygon (K, 2)."""
     border = polygon.astype(np.float32)
     return np.array([abs(cv2.pointPolygonTest(border, point, True)) for point in points.tolist()])
 
 
 def _is_mesh(points: NDArray[np.float64], triangles: NDArray[np.int32]) -> bool:
-    """Whether arrays of a file are points (M, 2) and triangles (T, 3) of them."""
+    """Return whether arrays are points (M, 2) and triangles (T, 3) of their indices."""
     return bool(
         points.dtype == np.float64
         and points.shape[1:] == (2,)

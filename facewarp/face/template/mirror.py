@@ -1,4 +1,4 @@
-"""Faces and templates as a mirror shows them."""
+"""Mirror faces and templates."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from facewarp.face.template.template import Template
 
 
 def mirrored_face(face: Face, frame_width: int) -> Face:
-    """A face as it is in the mirrored frame, registered with the mirrored template.
+    """Mirror a face: as in the mirrored frame, registered to the mirrored template.
 
     Args:
         face: of the frame.
@@ -42,7 +42,7 @@ def mirrored_face(face: Face, frame_width: int) -> Face:
 
 
 def mirrored_template(template: Template) -> Template:
-    """A template's mirror image, its parts and landmarks named anew."""
+    """Mirror a template; its parts and landmarks swap sides."""
     width = template.image.shape[1]
     points = template.mesh_points * (-1, 1) + (width - 1, 0)
     order = np.arange(len(points))

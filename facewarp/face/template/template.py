@@ -1,4 +1,4 @@
-"""The reference every face is registered to: picture, part labels, landmarks and a mesh."""
+"""The template that faces are registered to: image, part labels, landmarks and mesh."""
 
 import io
 import json
@@ -39,7 +39,7 @@ _DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """A face to register to, on the grid of the face crop.
+    """A template on the grid of the face crop.
 
     Attributes:
         name: what it is called.
@@ -74,7 +74,7 @@ class Template:
         landmarks: NDArray[np.float64],
         origin: dict[str, Any],
     ) -> "Template":
-        """A template with the mesh that follows from its landmarks."""
+        """Make a template; its mesh follows from its landmarks."""
         points, triangles = face_mesh(landmarks)
         return cls(name, image, probabilities, landmarks, points, triangles, color, origin)
 
@@ -82,7 +82,7 @@ class Template:
     def from_face(
         cls, name: str, picture: NDArray[np.generic], face: "Face", registered_with: "Template"
     ) -> "Template":
-        """A template of one face: what its crop shows, with landmarks and mesh carried over.
+        """Make a template of one face: its crop, with landmarks and mesh carried over.
 
         The labels are the parts that the network sees, so that the same picture is registered with
         it by no displacement at all. The mesh has the triangles of the template that the face was
@@ -123,7 +123,7 @@ class Template:
         return np.asarray(self.probabilities.argmax(0), dtype=np.uint8)
 
     def wears(self, rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """A texture (h, w, 4) uint8, straight alpha, as it lies in this template's own space."""
+        """Warp a texture (h, w, 4) uint8, straight alpha, into this template's own space."""
         if self.texture_field is None:
             return rgba
         return resampled(rgba, self.texture_field)
@@ -150,7 +150,7 @@ class Template:
 
     @classmethod
     def load(cls, template: "str | Path" = "average") -> "Template":
-        """A shipped template, or one of the user's, by name; or one from a ``.npz`` file.
+        """Load a shipped template or one of the user's by name, or a ``.npz`` file.
 
         Raises:
             FacewarpError: no such name or file, or not a template.

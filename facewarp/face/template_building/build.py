@@ -1,4 +1,4 @@
-"""Templates built of photographs: one face as it is, or the average of several."""
+"""Build a template from photographs: one face, or the average of several."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ _BATCH = 4
 
 @dataclass(frozen=True, eq=False)
 class Built:
-    """A template, and how it came about.
+    """A built template with its statistics.
 
     Attributes:
         template: the template.
@@ -49,7 +49,7 @@ def build_template(
     settle_px: float = 0.02,
     advance: Callable[[], None] = lambda: None,
 ) -> Built:
-    """A template of the largest face in each of some photographs.
+    """Build a template of the largest face of each photograph.
 
     Labels are the parts that the model sees. One face keeps the mesh of the template it was
     registered with. Several are averaged by groupwise registration, from the mean of their own

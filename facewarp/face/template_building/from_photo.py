@@ -1,4 +1,4 @@
-"""One person's face as the template, from a frame or a picture."""
+"""Make a template of one face, from a frame or an image."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ _ROUNDS = 2  # in which the crop settles on the landmarks found in it
 
 @dataclass(frozen=True, eq=False)
 class OwnFace:
-    """A face that serves as template, and where it has come from.
+    """A template made of one face, and its source.
 
     Attributes:
         template: the face itself.
@@ -66,7 +66,7 @@ class OwnFace:
 
 
 def find_face(picture: NDArray[np.generic]) -> Crop:
-    """Where the largest face of a picture is.
+    """Return the crop of the largest face of an image.
 
     Raises:
         FacewarpError: no face is found.

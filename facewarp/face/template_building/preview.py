@@ -1,4 +1,4 @@
-"""Pictures of templates: to look at one, and to paint a texture on it."""
+"""Preview a template, and render a guide to paint textures on."""
 
 import cv2
 import numpy as np
@@ -16,7 +16,7 @@ UV_SCALE = 4
 
 
 def template_sheet(template: Template, scale: int = 2) -> NDArray[np.uint8]:
-    """A template beside itself: picture, part labels, landmarks with mesh; (320 k, 780 k, 3)."""
+    """Render image, part labels and mesh of a template side by side; (320 k, 780 k, 3)."""
     size = (CROP_SHAPE[1] * scale, CROP_SHAPE[0] * scale)
     picture = cv2.resize(template.color, size, interpolation=cv2.INTER_CUBIC)
     soft = np.stack([cv2.resize(part, size) for part in template.probabilities])

@@ -1,4 +1,4 @@
-"""Offline, a face may be looked at more than once: parts are the mean of four views of a crop."""
+"""Test-time augmentation of the part network, for `--thorough`."""
 
 from functools import lru_cache
 
@@ -16,7 +16,9 @@ _NEARER = 0.93  # the second pair of views shows so much of the crop
 
 
 class AugmentedEngine:
-    """An engine whose parts are the mean over a crop, a nearer view of it, and both mirrored.
+    """Test-time augmentation: average part probabilities over four versions of the crop.
+
+    The versions are the crop, the crop zoomed to 0.93, and both mirrored.
 
     Fields are found once, from these parts. Errors that differ between views average out; it
     takes about four times PartNet's time.
@@ -35,7 +37,7 @@ class AugmentedEngine:
         self.summary = f"{engine.summary}, four views of each face"
 
     def parts(self, images: Floats) -> Floats:
-        """See :class:`~facewarp.core.engines.base.Engine`."""
+        """See `Engine`."""
         nearer = _zoomed(images, _NEARER)
         views = np.concatenate([images, images[..., ::-1], nearer, nearer[..., ::-1]])
         plain, mirrored, near, near_mirrored = np.split(self._engine.parts(views), VIEWS)
@@ -45,28 +47,28 @@ class AugmentedEngine:
         return np.where(_inside(*near.shape[2:]), _HALF * (both + shown), both)
 
     def fields(self, fixed: Floats, moving: Floats) -> Floats:
-        """See :class:`~facewarp.core.engines.base.Engine`."""
+        """See `Engine`."""
         return self._engine.fields(fixed, moving)
 
     def both_ways(self, images: Floats, template: Floats) -> tuple[Floats, Floats]:
-        """See :class:`~facewarp.core.engines.base.Engine`."""
+        """See `Engine`."""
         parts = self.parts(images)
         templates = np.repeat(template, len(images), axis=0)
         fixed, moving = np.concatenate([parts, templates]), np.concatenate([templates, parts])
         return parts, self._engine.fields(fixed, moving)
 
     def use_threads(self, count: int) -> None:
-        """See :class:`~facewarp.core.engines.base.Engine`."""
+        """See `Engine`."""
         self._engine.use_threads(count)
 
 
 def with_augmentation(model: Model) -> Model:
-    """The same face model, looking at every crop four times."""
+    """Return the same face model with test-time augmentation of its part network."""
     return model.run_by(AugmentedEngine(model.engine))
 
 
 def _mirror(parts: Floats) -> Floats:
-    """Parts of a mirrored crop as they lie in the crop itself, sides named anew."""
+    """Mirror part probabilities back, and swap the parts' sides."""
     return parts[..., ::-1][:, MIRROR_PARTS]
 
 

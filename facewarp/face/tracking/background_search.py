@@ -1,4 +1,4 @@
-"""Thorough searches for faces while frames go on."""
+"""Thorough face detection in a background thread."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -10,7 +10,7 @@ from facewarp.face.detector import Detection, FaceDetector
 
 
 class BackgroundSearch:
-    """Searches one copy of a frame at a time, in a thread of its own.
+    """Detect faces in one copy of a frame at a time, in a thread of its own.
 
     Args:
         detector: what searches; its owner goes on using it, and closes it after this.
@@ -27,7 +27,7 @@ class BackgroundSearch:
         return self._search is not None
 
     def begin(self, image: NDArray[Any], thorough: bool | None) -> None:
-        """Search a frame, as :meth:`FaceDetector.detect` does, unless a search is running."""
+        """Search a frame, as `FaceDetector.detect` does, unless a search is running."""
         if self._search is None:
             copy = np.array(image)
             self._search = self._thread.submit(self._detector.detect, copy, thorough=thorough)
@@ -44,7 +44,7 @@ class BackgroundSearch:
         return search.result()
 
     def forget(self) -> None:
-        """Take no interest in what is being searched for."""
+        """Discard the result of the search under way."""
         if self._search is not None:
             self._search.cancel()
             self._search = None

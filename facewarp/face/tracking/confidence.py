@@ -1,4 +1,4 @@
-"""How far a registration can be trusted: the Dice with the true parts that it is likely to have."""
+"""Confidence of a registration: its expected Dice with the true parts."""
 
 import json
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ KEY: Final = "confidence"
 
 
 def part_dice(warped: NDArray[np.float32], parts: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The mean Dice of the parts, template's against those that the network sees in the frame.
+    """Mean Dice over parts: the template's warped labels against the network's segmentation.
 
-    Each pixel counts for its most probable part, so that it does not matter how soft or sharp
-    labels and network are. A part that neither has in the crop does not count.
+    Both are reduced to hard labels (argmax), so that their sharpness does not matter. A part
+    absent from both is skipped.
 
     Args:
         warped: the template's soft labels carried onto the crop ``(B, 8, h, w)``.
@@ -41,14 +41,14 @@ def part_dice(warped: NDArray[np.float32], parts: NDArray[np.float32]) -> NDArra
 
 @dataclass(frozen=True)
 class Calibration:
-    """What an agreement is worth: the mean Dice with the true parts, where they were known.
+    """Calibration curve from part Dice to the expected Dice with the true parts.
 
     A network errs by its parts too, and agrees with itself where it is wrong. The curve is
     measured on photographs with annotations, for each weights file by itself, so that a
     confidence means the same whatever the weights.
 
     Attributes:
-        knots: (agreement, Dice), both rising, from 0 to 1; straight lines lie between.
+        knots: (part Dice, expected Dice), both rising, from 0 to 1; straight lines lie between.
     """
 
     knots: tuple[tuple[float, float], ...]
@@ -61,13 +61,13 @@ class Calibration:
             raise ValueError(f"no rising curve from 0 to 1: {self.knots}")
 
     def __call__(self, agreements: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """Confidences of agreements, both 0..1."""
+        """Map part Dice to confidence, both 0..1."""
         at, worth = np.array(self.knots, np.float64).T
         return np.asarray(np.interp(agreements, at, worth), np.float64)
 
     @classmethod
     def of_model(cls, model: Model) -> Self:
-        """The curve that a model's weights file holds, or the usual one where it holds none.
+        """Return the curve stored in a model's weights, or the default one.
 
         Raises:
             FacewarpError: what it holds is no curve.
@@ -77,7 +77,7 @@ class Calibration:
 
     @classmethod
     def from_text(cls, text: str, path: Path | None = None) -> Self:
-        """Read what :meth:`to_text` wrote.
+        """Parse what `to_text` wrote.
 
         Args:
             text: JSON, a list of pairs.
@@ -93,7 +93,7 @@ class Calibration:
             raise FacewarpError(what, path, "Take the weights as they were shipped.") from error
 
     def to_text(self) -> str:
-        """As it is kept in a weights file."""
+        """Serialize for the metadata of a weights file."""
         return json.dumps([[round(x, 3), round(y, 3)] for x, y in self.knots])
 
 

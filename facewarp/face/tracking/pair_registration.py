@@ -1,4 +1,4 @@
-"""Two pictures of faces, found, cut and registered with one another."""
+"""Register the faces of two images with one another."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class FacePair:
-    """A moving face registered with a fixed one, both on the grid of the face crop.
+    """A moving face registered to a fixed one, both on the grid of the face crop.
 
     Attributes:
         fixed, moving: (320, 260, 3) uint8 RGB, the crops.
@@ -43,7 +43,7 @@ def register_faces(
     moving: NDArray[np.generic],
     names: tuple[str, str] = ("fixed", "moving"),
 ) -> FacePair:
-    """Find the most certain face of each of two pictures and register one with the other.
+    """Find the most confident face of each of two images and register one to the other.
 
     Args:
         tracker: finds the faces; its model registers them. It is reset.

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 def record_of(frame: "Frame", face: "Face") -> dict[str, Any]:
     """A face of a frame as one record of track data."""
+    named = {} if frame.path is None else {"file": frame.path.name}
     return {
         "frame": frame.index,
         "time_s": frame.time,
@@ -18,4 +19,5 @@ def record_of(frame: "Frame", face: "Face") -> dict[str, Any]:
         "box": face.box,
         "landmarks": face.landmarks,
         "folds_percent": face.folds_percent,
+        **named,
     }

@@ -1,4 +1,4 @@
-"""Fitting: what crops of a frame show is registered with the template, in both directions."""
+"""Register face crops to the template, in both directions."""
 
 import logging
 import math
@@ -35,11 +35,11 @@ _BATCH = 8
 
 
 class FaceRegistrar:
-    """A model and a template, ready for crops.
+    """Registers face crops to a template: a model, an engine and a template.
 
     Args:
-        template: a shipped template's name, a ``.npz`` file or a :class:`Template`.
-        model: a shipped model's name, a weights file or a :class:`Model`.
+        template: a shipped template's name, a ``.npz`` file or a `Template`.
+        model: a shipped model's name, a weights file or a `Model`.
         device: where the model runs, if it is not loaded yet.
         sure: confidence from which a face's state is ``"tracking"``.
         engine: what runs the model, if it is not loaded yet.
@@ -75,7 +75,11 @@ class FaceRegistrar:
         self._guidance = template_guidance(self.model, self.template.probabilities)
 
     def register_refined(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
-        """Like :meth:`fit`, and again, on better crops, where a face lies askew in its own."""
+        """Register crops, and register again where a face is off-center, rotated or mis-sized.
+
+        The new crop is cut around the landmarks found, at most three times; the new registration
+        is kept unless its confidence fell by more than 0.03.
+        """
         faces = self.register(frame, crops)
         turning = list(range(len(faces)))
         for _ in range(_ROUNDS):
@@ -91,7 +95,7 @@ class FaceRegistrar:
         return faces
 
     def warm_up(self) -> threading.Thread:
-        """Have the engine get ready in a thread, which is returned; a fit waits for it."""
+        """Warm up the engine in a thread, which is returned; `register` waits for it."""
         thread = threading.Thread(target=self._run_once, name="facewarp-warm-up")
         thread.start()
         return thread
@@ -104,7 +108,7 @@ class FaceRegistrar:
             log.debug("warming up: %s", error)
 
     def register(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
-        """Register what each crop of a frame H x W [x 1 to 4] shows with the template, in a batch.
+        """Register crops of a frame H x W [x 1 to 4] to the template, as one batch.
 
         Colour is made grey no further than the crops reach.
         """
@@ -143,12 +147,12 @@ class FaceRegistrar:
 
 
 def crop_around(landmarks: NDArray[np.float64]) -> Crop:
-    """The crop on which a face with these landmarks (68, 2) is best registered."""
+    """Return the crop on which a face with these landmarks (68, 2) is best registered."""
     return Crop.around_points(landmarks, margin=_MARGIN)
 
 
 def folds_percent(field: NDArray[np.float32], warped: NDArray[np.float32]) -> float:
-    """Percent of the face's pixels whose Jacobian determinant is not positive.
+    """Return the percentage of the face's pixels whose Jacobian determinant is <= 0.
 
     Args:
         field: (2, h, w) px of that grid, from the crop to the template.
@@ -172,7 +176,7 @@ def _scale(source: tuple[int, ...], target: tuple[int, ...]) -> NDArray[np.float
 
 
 def _is_askew(face: Face) -> bool:
-    """Whether a face lies in its crop as training has hardly shown any."""
+    """Return whether a face is off-center, rotated or mis-sized in its crop, unlike in training."""
     crop = face.crop
     center, side = bounding_square(crop.to_crop(face.landmarks))
     height, width = crop.shape

@@ -1,4 +1,4 @@
-"""Smoothing: a face held steady over time, with hardly any lag.
+"""Temporal smoothing of a registered face, with a One-Euro filter.
 
 A registration takes template points q to F(q) in the frame, and frame points x to G(x) in the
 template. Neither can be smoothed as it is: F mixes the motion of the head with that of the face,
@@ -68,7 +68,7 @@ class OneEuro:
 
 @dataclass(frozen=True)
 class SmoothingConfig:
-    """How a face is smoothed, chosen with ``benchmarks/steadiness.py`` (docs/decisions/0040).
+    """Parameters of smoothing, chosen with ``benchmarks/steadiness.py`` (docs/decisions/0040).
 
     Attributes:
         pose: for the head's motion.
@@ -125,12 +125,12 @@ class OneEuroFilter:
 
 
 def smoothing_share(cutoff_hz: Floats | float, dt: float) -> Floats:
-    """Share of the way to a new value that a low-pass filter of first order goes in ``dt`` s."""
+    """Return the share of a step that a first-order low-pass filter goes in ``dt`` s."""
     return np.asarray(-np.expm1(np.multiply(cutoff_hz, -2 * math.pi * dt)))
 
 
 class FaceSmoother:
-    """Smooths one face from frame to frame.
+    """Smooth one face from frame to frame.
 
     The first face, and one that has jumped, stays exactly as it is.
 
@@ -147,7 +147,7 @@ class FaceSmoother:
         self.reset()
 
     def reset(self) -> None:
-        """Forget what was."""
+        """Forget the past."""
         self._pose = OneEuroFilter(self._config.pose)
         self._back, self._onto = (
             OneEuroFilter(self._config.shape, _by_blocks, _to_points) for _ in range(2)
@@ -206,14 +206,14 @@ class FaceSmoother:
         return replace(smooth, landmarks=landmarks, box=box_around(landmarks))
 
     def _pose_of(self, face: Face) -> Points:
-        """Where the template's upper face is: x, y of its middle, log of its scale, its angle."""
+        """Return the pose of the upper face: x, y of its center, log of its scale, its angle."""
         matrix = fit_similarity(self._landmarks[_UPPER], face.landmarks[_UPPER])
         (cos, _, _), (sin, _, _) = matrix
         middle = matrix @ (*self._center, 1)
         return np.array([*middle, math.log(math.hypot(cos, sin)), math.atan2(sin, cos)])
 
     def _matrix(self, pose: Floats) -> Affine:
-        """The similarity from template px to frame px that a pose stands for."""
+        """Return a pose's similarity from template px to frame px."""
         return turned_about(self._center, pose[:2], math.exp(pose[2]), float(pose[3]))
 
 

@@ -1,4 +1,4 @@
-"""Tracks: what is remembered of each face from frame to frame, and when it is believed."""
+"""Per-face track: its state over frames, and when a track is confirmed or dropped."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -23,7 +23,7 @@ _FACES_PER_S = 4.0  # how many times its own size a face may move in a second un
 
 @dataclass(frozen=True)
 class TrackerConfig:
-    """When the tracker believes, doubts and gives up.
+    """Thresholds of the tracker: when a track is confirmed, uncertain or lost.
 
     A confidence is the Dice that the face's parts are likely to have, whatever the weights
     (`tracking.confidence`): a face counts as tracked while half of what is drawn is likely
@@ -68,7 +68,7 @@ ALL_FACES = 10_000
 
 @dataclass
 class Track:
-    """One face over time.
+    """The track of one face.
 
     Attributes:
         face: as last seen; smoothed, if it is.
@@ -94,7 +94,7 @@ class Track:
         return self.face.state == "lost"
 
     def next_crop(self) -> Crop:
-        """Where to register the face in the next frame: where half its last step brings it.
+        """Return the crop for the next frame, predicted by half the last step.
 
         The crop, once chosen, goes along with eyes and nose: a mouth that opens does not move it.
         """
@@ -106,7 +106,7 @@ class Track:
         return self._asked
 
     def move(self, face: Face, time: float) -> None:
-        """Go on to where the face is by now, as registered."""
+        """Update the track with a new registration."""
         if face.crop is not self._asked:
             self._chosen = None
         face = replace(face, id=self.face.id)
@@ -119,19 +119,19 @@ class Track:
         self.face, self.seen = face, time
 
     def lose(self) -> None:
-        """Keep the face as last seen, for when it comes back."""
+        """Mark the track as lost; its last registration is kept."""
         self.face = replace(self.face, state="lost", confidence=0.0)
         self.step, self.missed = np.zeros(2), 0
         if self.smoother is not None:
             self.smoother.reset()
 
     def find_again(self, face: Face, time: float) -> None:
-        """Go on with a lost face that was found."""
+        """Resume a lost track."""
         self.move(face, time)
         self.step = np.zeros(2)
 
     def can_be(self, face: Face, time: float) -> bool:
-        """Whether this lost face may be one found now: near enough, and of a like size."""
+        """Return whether a lost track may be a face found now: near enough, of similar size."""
         sides = side_of(self.face.box), side_of(face.box)
         reach = max(sides) * (1 + _FACES_PER_S * (time - self.seen))
         return max(sides) < 2 * min(sides) and self.distance(face) < reach
@@ -142,5 +142,5 @@ class Track:
 
 
 def is_among(box: Box, boxes: Iterable[Box]) -> bool:
-    """Whether a box is that of a face whose box is among others."""
+    """Return whether a box overlaps one of others enough to be the same face."""
     return any(overlap(box, other) > SAME_FACE for other in boxes)

@@ -1,4 +1,4 @@
-"""FaceTracker: follows faces through frames and registers each with the template, both ways."""
+"""FaceTracker: detect, register and track the faces of successive frames."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -34,14 +34,14 @@ _NEAR = 3.0  # side of the window, in faces, in which a doubtful face is looked 
 
 
 class FaceTracker:
-    """One engine for live, video and pictures.
+    """Tracks faces in live frames, videos and images.
 
     A face is followed from frame to frame by its own landmarks. The detector is asked only for
     faces not followed yet, and about those that have come to fit the template badly.
 
     Args:
-        template: a shipped template's name, a ``.npz`` file or a :class:`Template`.
-        model: a shipped model's name, a weights file or a :class:`Model`.
+        template: a shipped template's name, a ``.npz`` file or a `Template`.
+        model: a shipped model's name, a weights file or a `Model`.
         faces: how many faces to follow; None for what ``config`` says.
         device: where the model runs.
         engine: what runs the model, see `factory.make_engine`; a model that
@@ -56,7 +56,7 @@ class FaceTracker:
         in_pipeline: the tracker works beside decoding, drawing and encoding: its engine takes no
             more than its share of the cores, and gets ready in a thread.
         thorough: look at every face four times, mirrored and from nearer, for what need not be
-            quick, see :mod:`facewarp.face.tracking.augmented_inference`.
+            quick, see `tracking.augmented_inference`.
 
     Attributes:
         template: what faces are registered with.
@@ -168,14 +168,14 @@ class FaceTracker:
             self._background.forget()
 
     def take_over(self, other: "FaceTracker") -> None:
-        """Go on with the faces that another tracker follows; smoothing begins anew."""
+        """Take over another tracker's tracks; smoothing starts anew."""
         self.reset()
         self._tracks = [replace(track, smoother=self._smoother()) for track in other._tracks]
         self._next_id, self._time = other._next_id, other._time
         self._last_look, self._last_search = other._last_look, other._last_search
 
     def register(self, image: NDArray[np.generic], crop: Crop) -> Face:
-        """Register what a crop shows with the template, without following anything."""
+        """Register a crop to the template without tracking."""
         return self._fitter.register(image, [crop])[0]
 
     def search_soon(self) -> None:
@@ -251,7 +251,7 @@ class FaceTracker:
         self.close()
 
     def _follow(self, image: NDArray[np.generic], time: float) -> None:
-        """Register the faces followed so far, each where half its last step would bring it."""
+        """Register the tracked faces, each at its predicted position."""
         tracks = [track for track in self._tracks if not track.lost]
         doubtful = []
         with self._timed("register"):
@@ -275,7 +275,7 @@ class FaceTracker:
         image: NDArray[np.generic],
         time: float,
     ) -> None:
-        """Go on with a face that fits badly, where the detector sees it too, or for a while."""
+        """Keep an uncertain track where the detector confirms it, or for a while."""
         others = [t.face.box for t in self._tracks if t is not track and not t.lost]
         seen = self._look_near(image, track.face.box, others)
         track.missed = 0 if seen else track.missed + 1
@@ -287,7 +287,7 @@ class FaceTracker:
             track.move(face, time)
 
     def _search(self, image: NDArray[np.generic], time: float) -> None:
-        """Look for faces that are not followed yet, while there may be more."""
+        """Detect faces that are not tracked yet, while more may be."""
         followed = [track.face.box for track in self._tracks if not track.lost]
         is_full, left_out = len(followed) >= self.config.faces, 0
         counts = self.config.offline and time - self._last_search >= _COUNT_EVERY_S
@@ -307,7 +307,7 @@ class FaceTracker:
     def _look(
         self, image: NDArray[np.generic], followed: Sequence[Box], time: float
     ) -> list[Detection]:
-        """What is seen of faces, at a glance or thoroughly, as it is time for."""
+        """Run the quick or the thorough detection, whichever is due."""
         config = self.config
         found = self._sighted(image, followed)
         every_s = config.search_beside_every_s if followed else config.search_every_s
@@ -346,7 +346,7 @@ class FaceTracker:
         return []
 
     def _take(self, face: Face, time: float) -> None:
-        """Follow a face: the nearest of the lost ones it can be, or a new one."""
+        """Start tracking a face: resume the nearest lost track that it can be, or begin one."""
         lost = [track for track in self._tracks if track.lost]
         known = [track for track in lost if track.can_be(face, time)]
         if known:
@@ -386,7 +386,7 @@ class FaceTracker:
             return self._fitter.register_refined(image, [crop])[0]
 
     def _smoother(self) -> FaceSmoother | None:
-        """What smooths one face, if faces are smoothed."""
+        """Return a smoother for one face, if faces are smoothed."""
         if self._smooth is False:
             return None
         config = self._smooth if isinstance(self._smooth, SmoothingConfig) else None
@@ -394,7 +394,7 @@ class FaceTracker:
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
-        """Count what is done within as time of a stage."""
+        """Measure the time of a stage."""
         began = perf_counter()
         yield
         self.seconds[stage] += perf_counter() - began

@@ -33,12 +33,18 @@ def remember_given(camera: Camera, given: Given) -> None:
 
 def given_before(camera: Camera) -> Given | None:
     """What a camera of this name gave when it was last opened; None if that is not known."""
-    folder = cache_folder()
-    kept = read_json(folder / _GIVEN_FILE).get(camera.name) if folder else None
-    try:
-        return None if kept is None else Given(**kept)
-    except TypeError:  # of another version
-        return None
+    return all_given().get(camera.name)
+
+
+def all_given() -> dict[str, Given]:
+    """What every camera gave when it was last opened, by its name."""
+    folder, found = cache_folder(), {}
+    for name, kept in (read_json(folder / _GIVEN_FILE) if folder else {}).items():
+        try:
+            found[name] = Given(**kept)
+        except TypeError:  # of another version
+            continue
+    return found
 
 
 def list_cameras(*, modes: bool = False, opener: Opener | None = None) -> list[Camera]:

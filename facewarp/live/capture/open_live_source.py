@@ -6,6 +6,7 @@ from facewarp.live.capture.paced_source import PlayedSource
 from facewarp.live.capture.stream_source import StreamSource, is_address, shown_address
 from facewarp.media.frames import Source
 from facewarp.media.sources import open_source
+from facewarp.media.video.reader import VideoSource
 
 
 def find_camera_source(
@@ -50,10 +51,7 @@ def find_file_source(
         shown_address(name)
         return lambda: _played(StreamSource(name), realtime, repeat)
     source = open_source(name, fps=fps)
-    if source.kind == "video":
-        from facewarp.media.video.reader import VideoSource
-
-        assert isinstance(source, VideoSource)
+    if isinstance(source, VideoSource):
         source.use_square_pixels()
     return lambda: _played(source, realtime, repeat)
 

@@ -28,6 +28,7 @@ class PlayedSource(Source):
         self.duration_s = None if repeat else source.duration_s
         self.frame_count = None if repeat else source.frame_count
         self.is_live = paced
+        self.notes = source.notes
         self._source, self._paced, self._repeat = source, paced, repeat
         self._closed = threading.Event()
 

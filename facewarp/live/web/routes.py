@@ -15,6 +15,7 @@ from aiohttp import web
 from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
+from facewarp.face.effects.options import options_of
 from facewarp.live.interfaces import Controls
 from facewarp.live.web.access import AccessPolicy
 from facewarp.media.images.decoding import MAX_BYTES, read_photograph, read_texture
@@ -124,12 +125,14 @@ class Routes:
         return web.Response(body=picture, content_type="image/png")
 
     def _answer(self, line: str | None = None) -> web.Response:
-        """What the page shows, after any change."""
+        """Answer with all that the page shows, after any change."""
+        choices = {name: list(of) for name, of in self._controls.choices().items()}
         return web.json_response(
             {
                 "version": __version__,
                 "settings": dict(self._controls.settings()),
-                "choices": {name: list(of) for name, of in self._controls.choices().items()},
+                "choices": choices,
+                "options": {effect: options_of(effect) for effect in choices.get("effect", ())},
                 "max_bytes": MAX_BYTES,
                 "line": line,
             }

@@ -120,7 +120,7 @@ class AudioCopy:
     def _add(self, stream: AudioStream, number: int, convert: bool) -> _Track | None:
         container = self._output.format.name
         if stream.codec_context is None:
-            name = self._source.unknown_codecs.get(stream.index, "unknown")
+            name = self._source.codecs.get(stream.index, "unknown")
             self._source.note(f"left out sound track {number}: there is no decoder for {name}")
             return None
         name, encoder = stream.codec_context.name, _ENCODERS[container]

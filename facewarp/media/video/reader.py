@@ -50,7 +50,7 @@ class VideoSource(Source):
         end_time: Where the last frame that was read ends, in seconds.
         timeline: The clock of pictures and sound.
         sound_indices: The streams of sound that go with the pictures.
-        unknown_codecs: Stream index -> name of a codec without a decoder.
+        codecs: Stream index -> name of its codec, with a decoder or without.
         file_tags: Title, creation time and the like of the file, for a copy.
         stream_tags: Title and language of the pictures.
     """
@@ -70,7 +70,7 @@ class VideoSource(Source):
             self._index = stream.index
             sound = self._info.sound_of(container, stream)
             self.sound_indices = tuple(track.index for track in sound)
-            self.unknown_codecs = self._info.unknown_codecs
+            self.codecs = self._info.codecs
             self.has_audio = bool(sound)
             self.file_tags = _kept(container.metadata, _FILE_TAGS)
             self.stream_tags = _kept(stream.metadata, _STREAM_TAGS)

@@ -21,7 +21,7 @@ from av.video.stream import VideoStream
 
 from facewarp.errors import FacewarpError
 
-_STREAM = re.compile(r"Stream #\d+:(\d+)\S*: \w+: (?:none|unknown)(?: \((.+?) / )?")
+_CODEC = re.compile(r"Stream #\d+:\d+\S*: \w+: (\w+)(?: \((\w+) / )?")
 _INDEX = re.compile(r"Stream #\d+:(\d+)")
 _CROP = re.compile(r"Frame Cropping: (\d+)/(\d+)/(\d+)/(\d+)")
 _NO_PICTURES = (
@@ -54,12 +54,12 @@ class StreamInfo:
 
     Attributes:
         programs: Indices of the streams of each program; empty for files without programs.
-        unknown_codecs: Stream index -> four-character code of a codec without a decoder.
+        codecs: Stream index -> name of its codec, or its four-character code if it has none.
         crops: Stream index -> cropping asked for by the container.
     """
 
     programs: Sequence[frozenset[int]] = ()
-    unknown_codecs: Mapping[int, str] = field(default_factory=dict)
+    codecs: Mapping[int, str] = field(default_factory=dict)
     crops: Mapping[int, Crop] = field(default_factory=dict)
 
     @classmethod
@@ -72,7 +72,7 @@ class StreamInfo:
     def parse(cls, description: str) -> "StreamInfo":
         """Read a description as `av_dump_format` prints it."""
         programs: list[set[int]] = []
-        unknown: dict[int, str] = {}
+        codecs: dict[int, str] = {}
         crops: dict[int, Crop] = {}
         index = -1
         is_in_program = False
@@ -86,18 +86,19 @@ class StreamInfo:
                 index = int(found[1])
                 if is_in_program:
                     programs[-1].add(index)
-                if named := _STREAM.search(line):
-                    unknown[index] = named[2] or "unknown"
+                if named := _CODEC.search(line):
+                    is_known = named[1] not in ("none", "unknown")
+                    codecs[index] = named[1] if is_known else named[2] or "unknown"
             elif found := _CROP.search(line):
                 left, right, top, bottom = map(int, found.groups())
                 crops[index] = Crop(left, right, top, bottom)
-        return cls(tuple(map(frozenset, programs)), unknown, crops)
+        return cls(tuple(map(frozenset, programs)), codecs, crops)
 
     def codec_name(self, stream: av.stream.Stream) -> str:
         """Return a name to show for the codec of a stream that may have no decoder."""
         if stream.codec_context is not None:
             return str(stream.codec_context.name)
-        return self.unknown_codecs.get(stream.index, "unknown")
+        return self.codecs.get(stream.index, "unknown")
 
     def sound_of(self, container: InputContainer, video: VideoStream) -> list[AudioStream]:
         """Return the sound tracks of the program of a video stream, in the order of the file."""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,10 +19,15 @@ import pytest
 from typer.testing import CliRunner
 
 import facewarp.live.capture.camera_source as camera_source
+import facewarp.live.capture.open_live_source as open_live_source
+from facewarp.cli import doctor
 from facewarp.cli.app import app, load_command
 from facewarp.cli.faces import live_session
 from facewarp.errors import FacewarpError
-from facewarp.live.capture.camera import Camera, Mode
+from facewarp.face.tracking.record import record_of
+from facewarp.live.capture.camera import Camera, Given, Mode
+from facewarp.live.capture.camera_list import all_given, remember_given
+from facewarp.live.interfaces import ProcessedFrame
 from facewarp.media.sources import read_video
 
 
@@ -42,6 +48,9 @@ class StandIn:
     made = ()
     note = None
 
+    def warm_up(self, size):
+        self.warm = size
+
     def __init__(self, options, pause=0.0):
         self.options, self.pause, self.closed = options, pause, False
 
@@ -53,7 +62,7 @@ class StandIn:
             landmarks=np.full((68, 2), 7.0), folds_percent=0.0,
         )  # fmt: skip
         seconds = {"detect": 0.001, "register": 0.002, "render": 0.003}
-        return SimpleNamespace(image=frame.image // 2, faces=[face], seconds=seconds)
+        return ProcessedFrame(frame.image // 2, [record_of(frame, face)], seconds, [face])
 
     def __enter__(self):
         return self
@@ -110,6 +119,56 @@ def test_every_frame_of_a_file_is_worked_on_and_accounted_for(talk, looks, folde
     assert abs(after[3].image.mean() - before[3].image.mean() / 2) < 2
     assert looks[0].closed
     assert sorted(os.listdir()) == ["out.mp4", "times.jsonl"]
+
+
+@pytest.fixture
+def half_a_clip(make_clip, folder):
+    """The address of a video of which the server sends a part, under the length of the whole."""
+    content = make_clip(
+        frames=50, options={"g": "5", "crf": "5"}, container_options={"movflags": "+faststart"}
+    ).read_bytes()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[: len(content) // 2])
+
+        def log_message(self, *arguments):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/clip.mp4"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_stream_that_breaks_off_fails_the_command_and_keeps_the_recording(half_a_clip, looks):
+    result = run("--source", half_a_clip, "--headless", "--record", "out.mp4", "--json")
+    account = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert "the stream broke off before its end" in f"{result.exception} {result.stderr}"
+    assert account["truncated"]
+    assert not account["stopped"]
+    assert "broke off" in account["notes"][0]
+    assert len(list(read_video("out.mp4"))) == account["presented"] > 3
+
+
+def test_everything_is_warm_before_the_source_is_opened(talk, looks, folder, monkeypatch):
+    order = []
+    monkeypatch.setattr(StandIn, "warm_up", lambda self, size: order.append(("warm", size)))
+    opened = open_live_source.find_file_source
+
+    def find(name, **options):
+        opener = opened(name, **options)
+        return lambda: order.append(("open", name)) or opener()
+
+    monkeypatch.setattr(open_live_source, "find_file_source", find)
+    assert run("--source", talk, "--headless").exit_code == 0
+    assert order == [("warm", (1280, 720)), ("open", str(talk))]
 
 
 def test_people_read_speed_delays_and_files(talk, looks, folder):
@@ -225,6 +284,7 @@ def test_a_camera_is_chosen_by_index_or_name(two_cameras, looks, folder, words, 
     account = json.loads(result.stdout)
     assert account["source"] == name
     assert account["presented"] == 3
+    assert all_given()[name] == Given(320, 240)
 
 
 @pytest.mark.parametrize(
@@ -280,11 +340,23 @@ def test_cameras_are_listed_with_modes_and_problems(listing):
     result = cameras()
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert lines[0].split() == ["index", "name", "backend", "modes"]
+    assert lines[0].split() == ["index", "name", "backend", "gave", "modes"]
     assert "Brio [4K]" in lines[1]
     assert "YUYV 640x480@30" in result.stdout
     assert "MJPG 1280x720@60" in result.stdout
     assert "camera 2: Barred may not be opened" in result.stderr
+
+
+def test_what_a_camera_gave_last_is_told_by_cameras_and_doctor(listing, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    remember_given(Camera(0, "Brio [4K]", "V4L2"), Given(640, 360, "YUYV", 15.0))
+    assert "640x360@15 YUYV" in cameras().stdout
+    listed = json.loads(cameras("--json").stdout)
+    assert listed[0]["given"] == {"width": 640, "height": 360, "pixels": "YUYV", "fps": 15.0}
+    assert listed[1]["given"] is None
+    (finding,) = [one for one in doctor.examine() if one.name == "cameras"]
+    assert "Brio [4K] (640x360@15 YUYV)" in finding.text
+    assert finding.facts["gave_last"] == {"Brio [4K]": "640x360@15 YUYV"}
 
 
 def test_cameras_are_listed_for_programs(listing):

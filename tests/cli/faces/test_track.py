@@ -19,10 +19,10 @@ import pytest
 from typer.testing import CliRunner
 
 from facewarp.cli.app import app, load_command
-from facewarp.cli.faces.effect_options import EffectName
 from facewarp.cli.faces.track import track
+from facewarp.face import track_video
 from facewarp.face.effects.canonical import CANONICAL_SHAPE
-from facewarp.face.effects.factory import EFFECTS
+from facewarp.face.effects.options import EFFECT_NAMES
 from facewarp.face.image_formats import to_rgb
 from facewarp.media.sources import read_video
 
@@ -126,8 +126,10 @@ def test_what_is_said_as_json_is_one_value(talk, folder):
         "frames": 10,
         "frames_without_face": 0,
         "faces": 1,
+        "faces_left_out": 0,
         "states": {"tracking": 10, "uncertain": 0, "lost": 0},
         "truncated": False,
+        "notes": [],
     }
     assert "out.mp4" in result.stderr
     rows = list(csv.DictReader(io.StringIO(Path("out.csv").read_text())))
@@ -160,13 +162,9 @@ def test_the_canonical_view_has_a_size_of_its_own(talk, photo, folder):
 # --- pictures
 
 
-def test_effects_are_those_there_are():
-    assert [effect.value for effect in EffectName] == list(EFFECTS)
-
-
-@pytest.mark.parametrize("effect", EffectName)
+@pytest.mark.parametrize("effect", EFFECT_NAMES)
 def test_every_effect_draws_something(photo, folder, effect):
-    well(photo, "--out", "out.png", "--effect", effect.value)
+    well(photo, "--out", "out.png", "--effect", effect)
     after = picture_of("out.png")
     before = picture_of(photo)
     assert after.shape != before.shape or difference(before, after)[90:160, 130:190].mean() > 3
@@ -340,9 +338,7 @@ def test_ctrl_c_leaves_a_video_that_plays_and_whole_records(write_clip, moving, 
 
 def test_ctrl_c_between_inputs_tells_what_is_finished(photo, folder, monkeypatch):
     PIL.Image.fromarray(picture_of(photo)).save("second.png")
-    from facewarp.media import pipeline
-
-    run_pass, calls = pipeline.run_pass, []
+    run_pass, calls = track_video.run_pass, []
 
     def once(*arguments):
         calls.append(1)
@@ -350,7 +346,7 @@ def test_ctrl_c_between_inputs_tells_what_is_finished(photo, folder, monkeypatch
             raise KeyboardInterrupt
         return run_pass(*arguments)
 
-    monkeypatch.setattr(pipeline, "run_pass", once)
+    monkeypatch.setattr(track_video, "run_pass", once)
     result = run("photo.png", "second.png", "--out", "new")
     assert result.exit_code == 130
     assert result.stderr == "interrupted: finished before: 1 of 2 inputs\n"

@@ -7,7 +7,8 @@ import pytest
 
 from facewarp.errors import FacewarpError
 from facewarp.face.effects.factory import make_effect, note_of
-from facewarp.face.effects.style import STYLE_MODES, Style, StyleFace, list_styles, shipped_style
+from facewarp.face.effects.options import STYLE_MODES
+from facewarp.face.effects.style import Style, StyleFace, list_styles, shipped_style
 from facewarp.face.rendering.color_transfer import PartColors, coarse_map, color_map, lab, rgb
 from facewarp.face.rendering.screened_poisson import ScreenedPoisson
 

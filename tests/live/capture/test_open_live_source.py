@@ -260,6 +260,55 @@ def test_a_video_on_a_server_is_read_like_a_file(server, make_clip):
     source.close()
 
 
+@pytest.fixture
+def half_a_file(server, make_clip):
+    """An address whose file breaks off half way: its server closes, or sends nothing more."""
+
+    def serve(*, stalls):
+        content = make_clip(
+            frames=100, size=(320, 240), container_options=FOR_THE_WEB, options={"crf": "1"}
+        ).read_bytes()
+
+        def answer(handler):
+            handler.send_response(200)
+            handler.send_header("Content-Length", str(len(content)))
+            handler.end_headers()
+            handler.wfile.write(content[: len(content) // 2])
+            if stalls:
+                server.over.wait(20)
+
+        server.paths["/half.mp4"] = answer
+        return server.url("/half.mp4")
+
+    return serve
+
+
+@pytest.mark.parametrize("stalls", [False, True])
+def test_a_file_that_breaks_off_on_its_way_is_told(half_a_file, stalls, caplog):
+    source = StreamSource(half_a_file(stalls=stalls), timeout_s=(3.0, 0.5))
+    count = len(list(source))
+    assert 20 < count < 80
+    assert source.truncated
+    assert source.notes == [caplog.messages[0].partition(": ")[2]]
+    assert f"broke off: {count} frames came" in caplog.text
+    assert "of 4.0 s" in caplog.text
+
+
+def test_a_file_played_at_camera_pace_tells_that_it_broke_off(half_a_file):
+    source = find_file_source(half_a_file(stalls=False), realtime=True)()
+    assert 20 < len(list(source)) < 80
+    assert source.truncated
+    assert "broke off" in source.notes[0]
+
+
+def test_a_whole_file_is_not_called_broken(server, make_clip):
+    path = make_clip(frames=10, container_options=FOR_THE_WEB)
+    server.paths["/clip.mp4"] = path.read_bytes()
+    source = StreamSource(server.url("/clip.mp4"))
+    list(source)
+    assert (source.truncated, source.notes) == (False, [])
+
+
 def test_a_video_on_a_server_can_be_played_at_camera_pace(server, make_clip):
     server.paths["/clip.mp4"] = make_clip(frames=10, container_options=FOR_THE_WEB).read_bytes()
     source = find_file_source(server.url("/clip.mp4"), realtime=True)()
@@ -435,23 +484,30 @@ def test_a_bad_address_is_told_before_anything_is_connected(address, told):
 class RTSPServer:
     """One visitor of an RTSP camera: MPEG-TS over RTP, interleaved in the same connection."""
 
-    SDP = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=camera\r\nt=0 0\r\nm=video 0 RTP/AVP 33\r\n"
-
-    def __init__(self, stream):
-        self.stream, self.asked = stream, []
+    def __init__(self, stream, seconds=None, visits=1):
+        self.stream, self.asked, self.visits = stream, [], visits
+        length = "" if seconds is None else f"a=range:npt=0-{seconds}\r\n"
+        self.sdp = (
+            "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=camera\r\nt=0 0\r\n"
+            f"{length}m=video 0 RTP/AVP 33\r\n"
+        )
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.thread = threading.Thread(target=self.serve)
         self.thread.start()
 
     def serve(self):
-        connection, _ = self.listener.accept()
-        with connection, connection.makefile("rwb") as lines:
+        for _ in range(self.visits):
             try:
-                while self.answer(lines):
-                    pass
+                connection, _ = self.listener.accept()
             except OSError:
-                pass
+                return
+            with connection, connection.makefile("rwb") as lines:
+                try:
+                    while self.answer(lines):
+                        pass
+                except OSError:
+                    pass
 
     def answer(self, lines):
         words = lines.readline().decode().split()
@@ -464,7 +520,7 @@ class RTSPServer:
         self.asked.append(words[0])
         more, body = "", ""
         if words[0] == "DESCRIBE":
-            body = self.SDP
+            body = self.sdp
             more = f"Content-Type: application/sdp\r\nContent-Length: {len(body)}\r\n"
         elif words[0] == "SETUP":
             more = f"Transport: {head['transport']}\r\n"
@@ -504,3 +560,41 @@ def test_an_rtsp_camera_is_read(make_clip, colors_of, picture, monkeypatch):
     assert camera.asked[:4] == ["OPTIONS", "DESCRIBE", "SETUP", "PLAY"]
     assert np.abs(colors_of(frames[0].image) - colors_of(picture((64, 48), 0))).max() < 12
     assert frames[0].image.shape == (48, 64, 3)
+
+
+@pytest.fixture
+def recorder(make_clip):
+    """A network recorder that plays a file of 1.6 s, which it says lasts longer or not."""
+    made = []
+
+    def make(seconds, visits):
+        clip = make_clip(
+            "clip.ts", frames=40, container_format="mpegts", options={"tune": "zerolatency"}
+        )
+        made.append(RTSPServer(clip.read_bytes(), seconds, visits))
+        return made[-1], f"rtsp://127.0.0.1:{made[-1].port}/playback"
+
+    yield make
+    for server in made:
+        server.close()
+
+
+def test_a_recorder_that_breaks_off_is_connected_anew(recorder, monkeypatch, caplog):
+    monkeypatch.setattr(module, "_AGAIN_S", 0.05)
+    server, address = recorder(60, visits=2)
+    source = StreamSource(address)
+    assert source.is_live
+    for count, _ in enumerate(source, 1):
+        if count == 50:  # more than one visit brings
+            source.close()
+    assert server.asked.count("PLAY") == 2
+    assert "connecting again" in caplog.text
+
+
+def test_a_recording_played_to_its_end_is_over(recorder, caplog):
+    server, address = recorder(1.6, visits=1)
+    source = StreamSource(address)
+    assert 30 < len(list(source)) <= 40
+    assert server.asked.count("PLAY") == 1
+    assert source.exhausted
+    assert "connecting again" not in caplog.text

@@ -408,6 +408,7 @@ def test_settings_are_changed_and_told(page: WebPage, controls: Controls) -> Non
         assert status == 200
         assert answer["settings"] == controls.now
         assert answer["choices"] == CHOICES
+        assert answer["options"] == {"labels": ["opacity"], "mesh": ["opacity"]}
         assert controls.now["effect"] == "mesh"
         assert controls.now["opacity"] == 0.25
         assert controls.now["mirror"] is True

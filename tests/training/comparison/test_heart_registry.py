@@ -163,7 +163,7 @@ def test_every_method_is_scored_on_every_patient(folder: Path) -> None:
     assert first["folds_percent"] == first["jacobian_std"] == 0
     assert second["dice_initial"] == first["dice_initial"]
     assert second["parameters"] > 0
-    assert [row["method"] for row in found.patient_rows()] == ["unregistered", "facewarp"]
+    assert [row["method"] for row in found.score_rows()] == ["unregistered", "facewarp"]
 
 
 def test_nothing_to_measure_is_said(folder: Path, tmp_path: Path) -> None:

@@ -11,7 +11,12 @@ from facewarp.core.geometry import pixel_grid
 from facewarp.core.model import Model
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
-from facewarp.training.comparison.face_registry import ALL, Sources, chosen_methods, find_methods
+from facewarp.training.comparison.face_registry import (
+    ALL,
+    FaceSources,
+    chosen_face_methods,
+    find_face_methods,
+)
 from facewarp.training.config.presets import FACE_CLASSES
 from facewarp.training.evaluation.face_methods import (
     BaselineMethod,
@@ -91,19 +96,19 @@ def test_a_rival_is_a_function() -> None:
 
 
 def test_all_methods_are_meant_by_all() -> None:
-    assert chosen_methods(" All ") == list(ALL)
-    assert chosen_methods("dis, paper+add,dis") == ["dis", "paper+add"]
+    assert chosen_face_methods(" All ") == list(ALL)
+    assert chosen_face_methods("dis, paper+add,dis") == ["dis", "paper+add"]
 
 
 @pytest.mark.parametrize("words", ["nope", "dis+add", "paper+blur", "acdc", "", " , "])
 def test_methods_that_are_not_there_are_refused(words: str) -> None:
     with pytest.raises(FacewarpError, match=r"no method.*--methods"):
-        chosen_methods(words)
+        chosen_face_methods(words)
 
 
 def test_what_is_not_trained_is_named_with_the_command_that_trains_it(tmp_path: Path) -> None:
     names = [name for name in ALL if name != "facewarp"]
-    found, skipped = find_methods(names, Sources(tmp_path))
+    found, skipped = find_face_methods(names, FaceSources(tmp_path))
     assert [method.name for method in found] == ["unregistered", "dis"]
     fixes = {one.name: one.fix for one in skipped}
     assert fixes["esr-cpd"].startswith("facewarp train baseline esr --data DIR --out")
@@ -114,4 +119,6 @@ def test_what_is_not_trained_is_named_with_the_command_that_trains_it(tmp_path: 
 def test_a_landmark_model_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "face.task").write_bytes(b"nothing")
     with pytest.raises(FacewarpError, match="landmarker can't be loaded"):
-        find_methods(["facemesh-tps"], Sources(tmp_path, landmarker=tmp_path / "face.task"))
+        find_face_methods(
+            ["facemesh-tps"], FaceSources(tmp_path, landmarker=tmp_path / "face.task")
+        )

@@ -1,0 +1,201 @@
+"""What ``facewarp track`` is given: inputs opened, mixed folders listed, outputs named."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facewarp.errors import FacewarpError
+
+if TYPE_CHECKING:
+    from facewarp.face.track_video import TrackJob
+    from facewarp.media.frames import Source
+
+VIDEO_SUFFIXES = frozenset(
+    {
+        ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov",
+        ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogv", ".ts", ".vob", ".webm", ".wmv",
+    }
+)  # fmt: skip
+"""Files of a folder that are tried as videos."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a clip is of.
+
+    Attributes:
+        start: where to begin, s; None for at the beginning.
+        end: where to stop, s; None for at the end.
+        fps: frames a second of pictures; None for their own.
+    """
+
+    start: float | None = None
+    end: float | None = None
+    fps: float | None = None
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A file of a mixed folder that can't be tracked, and why; an error unless it is no picture."""
+
+    path: Path
+    why: str
+    is_error: bool
+
+
+def is_mixed(inputs: list[Path]) -> bool:
+    """Whether the only input is a folder that holds videos: each file is then an input."""
+    if len(inputs) != 1 or not inputs[0].is_dir():
+        return False
+    return any(path.suffix.lower() in VIDEO_SUFFIXES for path in _files_of(inputs[0]))
+
+
+def plan(
+    inputs: list[Path], out: str | None, data: str | None, effect: str, part: Part
+) -> "list[TrackJob]":
+    """Open every input, so that a bad one is known before work begins, and name the outputs.
+
+    Args:
+        inputs: files, folders and patterns.
+        out: what ``--out`` says.
+        data: what ``--data`` says.
+        effect: the effect's name, for outputs that are not named.
+        part: what of the inputs is wanted.
+
+    Raises:
+        FacewarpError: an input can't be read, or an output not be written.
+    """
+    from facewarp.face.track_video import TrackJob
+    from facewarp.media.sources import open_source
+    from facewarp.system.atomic_files import check_target
+
+    several = len(inputs) > 1
+    if several and out is None:
+        raise FacewarpError("several inputs need a folder to write to", fix="Give --out FOLDER.")
+    if several and data is not None and Path(data).suffix in {".jsonl", ".csv"}:
+        raise FacewarpError(
+            "several inputs need a folder for their data", data, "Give --data FOLDER."
+        )
+    _check_names(out, data)
+    sources = [open_source(path, part.start, part.end, part.fps) for path in inputs]
+    jobs = [
+        TrackJob(source, _target(source, out, effect, several), _data(source, data, several))
+        for source in sources
+    ]
+    names = Counter(path for job in jobs for path in (job.target, job.data) if path is not None)
+    for path, count in names.items():
+        if count > 1:
+            what = f"{count} outputs would have the same name"
+            raise FacewarpError(what, path, "Track these inputs one by one, or rename one.")
+    for job in jobs:
+        if job.source.kind != "folder":
+            check_target(job.target, inputs)
+        if job.data is not None:
+            check_target(job.data, inputs)
+    return jobs
+
+
+def plan_mixed(
+    folder: Path, out: str | None, data: str | None, effect: str, part: Part
+) -> "Iterator[TrackJob | LeftOut]":
+    """Open the files of a folder of videos and pictures one after the other.
+
+    What can't be opened is told and left out. Files of which the outputs would have the same name
+    get their old suffix into it.
+
+    Raises:
+        FacewarpError: ``--out`` or ``--data`` is a file, or the folder itself.
+    """
+    from facewarp.face.track_video import TrackJob
+    from facewarp.media.images.files import is_image_file
+    from facewarp.media.sinks import name_of_output
+    from facewarp.media.sources import open_source
+
+    _check_names(out, data)
+    target = Path(out if out is not None else f"{folder.resolve().name}-{effect}")
+    places = [target] if data is None else [target, Path(data)]
+    for place in places:
+        if place.suffix or (place.exists() and not place.is_dir()):
+            what = "a folder of videos and pictures needs a folder to write to"
+            raise FacewarpError(what, place, "Give --out FOLDER (and --data FOLDER).")
+        if place.exists() and place.samefile(folder):
+            what = "output and input are the same folder"
+            raise FacewarpError(what, place, "Give the output another name.")
+    paths = _files_of(folder)
+    names, stems = {path.name for path in paths}, Counter(path.stem for path in paths)
+    for path in paths:
+        is_image = is_image_file(path)
+        if not is_image and path.suffix.lower() not in VIDEO_SUFFIXES:
+            yield LeftOut(path, "no picture or video", is_error=False)
+            continue
+        try:
+            source = open_source(path, *_part_of(part, is_image=is_image))
+        except FacewarpError as error:
+            yield LeftOut(path, str(error), is_error=True)
+            continue
+        name = name_of_output(source)
+        if name != path.name and name in names:
+            name = f"{path.name}{Path(name).suffix}"
+        names.add(name)
+        stem = path.stem if stems[path.stem] == 1 else path.name
+        record = None if data is None else Path(data) / f"{stem}.jsonl"
+        yield TrackJob(source, target / name, record)
+
+
+def _part_of(part: Part, *, is_image: bool) -> tuple[float | None, float | None, float | None]:
+    """Start and end for what is a clip, the rate for pictures."""
+    return (None, None, part.fps) if is_image else (part.start, part.end, None)
+
+
+def _files_of(folder: Path) -> list[Path]:
+    """The files of a folder, not of its folders, in natural order; hidden ones are none."""
+    from facewarp.media.images.source import natural_order
+
+    try:
+        entries = [entry for entry in folder.iterdir() if entry.is_file()]
+    except OSError as error:
+        what = "the folder can't be read"
+        raise FacewarpError(what, folder, "Check its permissions.") from error
+    return sorted((one for one in entries if not one.name.startswith(".")), key=natural_order)
+
+
+def _check_names(out: str | None, data: str | None) -> None:
+    for name in (out, data):
+        if name is not None and "\0" in name:
+            raise FacewarpError("no file has such a name", repr(name), "Give another one.")
+
+
+def _target(source: "Source", out: str | None, effect: str, several: bool) -> Path:
+    """Where pictures go: what --out says, or INPUT-EFFECT in the working folder."""
+    from facewarp.media.sinks import name_of_output, target_for
+
+    if out is not None and not several:
+        return target_for(out, source)
+    if out is not None:
+        is_folder = source.kind == "folder"
+        return (
+            Path(out) / source.path.resolve().name if is_folder else target_for(f"{out}/", source)
+        )
+    if source.kind == "folder":
+        return Path(f"{_name_of_folder(source)}-{effect}")
+    return Path(name_of_output(source, f"-{effect}"))
+
+
+def _name_of_folder(source: "Source") -> str:
+    """What a folder's, or a pattern's, output is called after."""
+    from facewarp.media.images.source import is_pattern
+
+    path = source.path.resolve()
+    return path.parent.name if is_pattern(source.path) else path.name
+
+
+def _data(source: "Source", data: str | None, several: bool) -> Path | None:
+    if data is None:
+        return None
+    path = Path(data)
+    if several or path.is_dir() or data.endswith(("/", os.sep)):
+        return path / f"{source.path.resolve().stem}.jsonl"
+    return path

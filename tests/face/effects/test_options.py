@@ -1,0 +1,75 @@
+"""The table of effects: makers, commands and the live page go by it."""
+
+import pytest
+import typer
+
+from facewarp.cli.faces.effect_options import EffectSelection
+from facewarp.errors import FacewarpError
+from facewarp.face.effects.factory import EFFECTS, make_effect
+from facewarp.face.effects.options import (
+    EFFECT_NAMES,
+    EFFECT_OPTIONS,
+    PREPARED_EFFECTS,
+    check_opacity,
+    options_of,
+    takes,
+    unfit_option,
+)
+
+VALUES = {
+    "texture": "tiger", "blend": "glow", "inset": True, "style": "bronze", "style_mode": "color",
+    "opacity": 0.5,
+}  # fmt: skip
+PAIRS = [(effect, option) for effect in EFFECT_NAMES for option in EFFECT_OPTIONS]
+
+
+def test_every_effect_has_a_maker():
+    assert list(EFFECTS) == list(EFFECT_NAMES)
+    assert set(EFFECT_NAMES) >= PREPARED_EFFECTS
+
+
+def test_every_option_is_tested():
+    assert list(VALUES) == list(EFFECT_OPTIONS)
+
+
+@pytest.mark.parametrize(("effect", "option"), PAIRS)
+def test_make_effect_takes_what_the_table_says(effect, option):
+    if takes(effect, option):
+        make_effect(effect, **{option: VALUES[option]})
+    else:
+        with pytest.raises(FacewarpError, match=f"'{effect}' takes no {option}"):
+            make_effect(effect, **{option: VALUES[option]})
+
+
+@pytest.mark.parametrize(
+    ("effect", "option"), [pair for pair in PAIRS if pair[1] not in ("blend", "inset")]
+)
+def test_commands_take_what_the_table_says(effect, option):
+    given = dict.fromkeys(["texture", "makeup", "opacity", "style", "style_mode", "each"])
+    given = {**given, "plugins": None, option: VALUES[option]}
+    if takes(effect, option):
+        assert EffectSelection(effect=effect, **given).label == effect
+    else:
+        with pytest.raises(typer.BadParameter, match=f"--effect {effect} .*say --effect"):
+            EffectSelection(effect=effect, **given)
+
+
+def test_added_effects_take_an_opacity_alone():
+    assert options_of("an effect of one's own") == ["opacity"]
+
+
+def test_what_is_none_or_off_is_not_given():
+    assert unfit_option("labels", {"texture": None, "inset": False, "annotate": True}) is None
+    assert unfit_option("labels", {"inset": True}) == "inset"
+    assert unfit_option("canonical", {"opacity": 0.0}) == "opacity"
+
+
+@pytest.mark.parametrize("opacity", [0, 1, 0.5])
+def test_opacities_within_zero_and_one(opacity):
+    check_opacity(opacity)
+
+
+@pytest.mark.parametrize("opacity", [-0.1, 1.1, float("nan"), float("inf"), "1", True, None])
+def test_other_opacities_are_refused(opacity):
+    with pytest.raises(FacewarpError, match=r"within 0\.\.1"):
+        check_opacity(opacity)
