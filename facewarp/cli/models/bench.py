@@ -153,7 +153,7 @@ def _methods(
         "effect texture": lambda: texture(frames[0], [face], template),
     }
     if landmarker is not None:
-        from facewarp.face.blazeface import load_landmarker
+        from facewarp.face.mediapipe_blazeface import load_landmarker
 
         find = load_landmarker(landmarker)
         others["MediaPipe landmarker, 478 points"] = lambda: find(frames[0])

@@ -79,10 +79,8 @@ class OpenVinoEngine(GraphEngine):
         Raises:
             FacewarpError: they can't be read.
         """
-        ov, cache = openvino(), cache_folder()
-        summary = f"OpenVINO {_version(ov)}, int8, {os.cpu_count()} cores"
-        kept = cache / f"openvino-{_version(ov)}" / "compiled" if cache else None
-        return cls("openvino-int8", summary, _Quantised(folder), kept)
+        summary = f"OpenVINO {_version(openvino())}, int8, {os.cpu_count()} cores"
+        return cls("openvino-int8", summary, _Quantised(folder), compiled_folder())
 
     def use_threads(self, count: int) -> None:
         """See `base.Engine`; graphs are compiled again when next run."""
@@ -136,6 +134,12 @@ def openvino() -> Any:
     import openvino
 
     return openvino
+
+
+def compiled_folder() -> Path | None:
+    """Where OpenVINO keeps what it has compiled for the next start; None where nothing can be."""
+    cache = cache_folder()
+    return cache / f"openvino-{_version(openvino())}" / "compiled" if cache else None
 
 
 def convert(net: "GuidedRegistration", graph: str) -> Any:

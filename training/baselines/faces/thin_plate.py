@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 
-from facewarp.face.blazeface import find_face_points
 from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.mediapipe_blazeface import find_face_points
 
 log = logging.getLogger(__name__)
 Picture = NDArray[np.uint8]
@@ -64,7 +64,7 @@ def face_mesh(model: Path) -> Callable[[Picture, Picture], NDArray[np.float32]]:
         model: ``face_landmarker.task``.
 
     Raises:
-        FacewarpError: see `facewarp.face.blazeface.find_face_points`.
+        FacewarpError: see `facewarp.face.mediapipe_blazeface.find_face_points`.
     """
     points_of = find_face_points(model)
 
