@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
 from pathlib import Path
@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.cardiac.io.patient import Cine, open_cine
+from facewarp.cardiac.io.timing import GRAVE, ReadOptions, is_cycle
 from facewarp.cardiac.motion.cycle_registration import Floats, Motion, segment, track
-from facewarp.cardiac.motion.heart_roi import HeartModel, find_heart_roi, is_rotated
+from facewarp.cardiac.motion.heart_roi import HeartModel, around_heart
 from facewarp.cardiac.motion.labels import (
     Labels,
     carry_labels,
@@ -23,6 +24,7 @@ from facewarp.cardiac.motion.labels import (
     seen_labels,
 )
 from facewarp.cardiac.motion.model_grid import model_input
+from facewarp.cardiac.motion.orientation import find_orientation, with_slices_seen
 from facewarp.cardiac.motion.quality import Quality, measure_quality, quality_warnings
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.quantification.indices import Indices, find_ed, find_es, indices, volumes_ml
@@ -34,9 +36,7 @@ from facewarp.errors import FacewarpError
 FloatArray = NDArray[np.float64]
 Progress = Callable[[float], None]
 
-TURNED: Final = (
-    "the heart lies mirrored or turned against what the affine says: the picture is believed"
-)
+BY_CURVE: Final = "volume curve"
 _MARGIN_MM: Final = 15.0  # around the heart, where its labels may be carried
 _MAYBE: Final = 0.3  # probability of heart from which a voxel may be carried to
 
@@ -78,6 +78,20 @@ class CineResult:
         """Index of end-diastole."""
         return self.motion.ed
 
+    @property
+    def inputs(self) -> dict[str, str]:
+        """What each input that a number depends on is from; "" where nothing tells it."""
+        told = dict(self.cine.volume.origins)
+        known = self.indices.heart_rate_bpm is not None
+        told["heart rate"] = told.pop("RR interval", "") or ("span of phases" if known else "")
+        return {
+            **told,
+            "base and apex": "picture and orientation" if told.get("orientation") else "picture",
+            "ED": self.found_by[0],
+            "ES": self.found_by[1],
+            "labels of ED": self.labels_by,
+        }
+
     def field(self, phase: int, *, to_ed: bool = False) -> Floats:
         """A field on the volume's own grid.
 
@@ -111,6 +125,9 @@ def analyse_cine(
     ed: int | None = None,
     es: int | None = None,
     heart_rate_bpm: float | None = None,
+    time_step_s: float | None = None,
+    spacing_mm: tuple[float, float, float] | None = None,
+    series: str | None = None,
     device: str = "cpu",
     model_name: str = "",
     progress: Progress | None = None,
@@ -124,16 +141,21 @@ def analyse_cine(
         ed: frame of end-diastole, counted from 1; by default what ``Info.cfg`` says, or where the
             left ventricle is largest.
         es: frame of end-systole, likewise.
-        heart_rate_bpm: beats a minute; by default from the file's time step, if it has one.
+        heart_rate_bpm: beats a minute; by default what the files tell.
+        time_step_s: seconds from phase to phase; by default what the files tell.
+        spacing_mm: of the voxels along the file's x, y, z; by default what the files tell.
+        series: name or number of the one cine meant, where a folder holds several.
         device: where the model runs.
         model_name: what to call a model that was given loaded.
         progress: told the share of the work done, 0 to 1, as it grows.
 
     Raises:
-        FacewarpError: the cine or the labels can't be read, or no heart is seen.
+        FacewarpError: the cine or the labels can't be read, what the files tell contradicts itself,
+            or no heart is seen.
     """
+    options = ReadOptions(spacing_mm, time_step_s, heart_rate_bpm, series)
     return analyse(
-        open_cine(path),
+        open_cine(path, options),
         load(model, device) if isinstance(model, str | Path) else model,
         model_name=str(model) if isinstance(model, str | Path) else model_name,
         labels=labels,
@@ -156,16 +178,24 @@ def analyse(
     progress: Progress | None = None,
 ) -> CineResult:
     """What :func:`analyse_cine` does, with a cine that is open and a model that is loaded."""
-    volume = cine.volume
-    work = _Work(progress, 2 * volume.phases)
+    work = _Work(progress, 2 * cine.volume.phases)
     given = _index(cine, ed, "ED"), _index(cine, es, "ES")
-    grid = find_heart_roi(model, volume, given[0] or 0)
+    looked_at, ed_by = _moment(cine, given[0], "ed", 0)
+    volume = with_slices_seen(model, cine.volume, looked_at)
+    cine = replace(cine, volume=volume)
+    lies = find_orientation(model, volume, looked_at)
+    grid = around_heart(model, volume, looked_at, lies.turn)
+    parts = segment(model.on_grid(grid.shape), model_input(volume.data, grid), work)
+    at_ed = looked_at if ed_by != BY_CURVE else _largest(parts, cine)
+    if at_ed != looked_at:  # which phase is stored first must not matter
+        again = around_heart(model, volume, at_ed, lies.turn)
+        if again.shape != grid.shape or not np.allclose(again.to_volume, grid.to_volume):
+            grid = again
+            parts = segment(model.on_grid(grid.shape), model_input(volume.data, grid))
+            at_ed = _largest(parts, cine)
     model = model.on_grid(grid.shape)
-    parts = segment(model, model_input(volume.data, grid), work)
     _, depth, height, width = parts.shape[1:]
     parts_grid = grid.resized((depth, height, width))
-    lv_seen = parts[:, HeartPart.LV].sum(axis=(1, 2, 3), dtype=np.float64)
-    at_ed, ed_by = _moment(cine, given[0], "ed", find_ed(lv_seen, cine.is_whole))
     motion = track(model, parts, at_ed, grid, work)
 
     first = None if labels is None else given_labels(labels, volume, at_ed)
@@ -184,11 +214,11 @@ def analyse(
         carried[phase][box] = carry_labels(depths, places) if phase != at_ed else start
 
     volumes = volumes_ml(carried, volume.voxel_ml)
-    at_es, es_by = _moment(cine, given[1], "es", find_es(volumes[:, HeartPart.LV], cine.is_whole))
+    at_es, es_by = _moment(cine, given[1], "es", find_es(volumes[:, HeartPart.LV], cine.closes))
     quality = measure_quality(motion, carried[at_ed], carried[:, *box], seen, parts)
-    rate = heart_rate_bpm or _heart_rate(cine)
-    said = [TURNED] if is_rotated(grid, volume) else []
-    said += quality_warnings(quality, cine.frames, carried[at_ed], volumes)
+    rate = heart_rate_bpm or heart_rate(cine)
+    said = [*lies.warnings(volume), *_other_moments(cine, volumes, (at_ed, at_es), (ed_by, es_by))]
+    said += quality_warnings(quality, cine.frames, carried[at_ed], volumes, volume.covers_cycle)
     if volumes[at_es, HeartPart.LV] >= volumes[at_ed, HeartPart.LV]:
         said.insert(0, "the left ventricle is not smaller at ES than at ED")
     return CineResult(
@@ -239,10 +269,36 @@ def _moment(
     if cine.info is not None:
         frame = cine.info.ed if name == "ed" else cine.info.es
         return cine.frames.index(frame), "Info.cfg"
-    return by_curve, "volume curve"
+    return by_curve, BY_CURVE
 
 
-def _heart_rate(cine: Cine) -> float | None:
-    """Beats a minute, where the file tells the time between phases that span the whole cycle."""
-    step = cine.volume.time_step_s
-    return 60.0 / (step * cine.volume.phases) if step and cine.is_whole else None
+def _largest(parts: Floats, cine: Cine) -> int:
+    """The phase in which the model sees the largest left ventricle."""
+    return find_ed(parts[:, HeartPart.LV].sum(axis=(1, 2, 3), dtype=np.float64), cine.closes)
+
+
+def _other_moments(
+    cine: Cine, volumes: FloatArray, moments: tuple[int, int], told_by: tuple[str, str]
+) -> list[str]:
+    """What is to be said of an ED or ES that is told where the volume curve tells another."""
+    if not cine.is_whole:
+        return []
+    lv = volumes[:, HeartPart.LV]
+    by_curve = find_ed(lv, cine.closes), find_es(lv, cine.closes)
+    said = []
+    for name, told, seen, by in zip(("ED", "ES"), moments, by_curve, told_by, strict=True):
+        if by != BY_CURVE and abs(lv[seen] - lv[told]) > GRAVE * max(lv[told], lv[seen]):
+            said.append(
+                f"{name} is phase {cine.frames[told]} by {by} ({lv[told]:.0f} ml), by the volume "
+                f"curve phase {cine.frames[seen]} ({lv[seen]:.0f} ml): the first is used"
+            )
+    return said
+
+
+def heart_rate(cine: Cine) -> float | None:
+    """Beats a minute: by the RR interval told, else by the span of phases that cover the cycle."""
+    volume = cine.volume
+    if volume.cycle_s:
+        return 60.0 / volume.cycle_s
+    span = (volume.time_step_s or 0.0) * volume.phases
+    return 60.0 / span if cine.is_whole and is_cycle(span) else None

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
+from facewarp.system.installation import install_command
 
 Floats = NDArray[np.float32]
 
@@ -135,7 +136,7 @@ def make_network(backend: str, min_score: float) -> FaceNetwork:
     if backend == "openvino" and not has_openvino:
         raise FacewarpError(
             "the detector openvino needs the package openvino, which is not installed",
-            fix="Use --detector auto, or install openvino.",
+            fix=f"Use --detector auto, or {install_command(packages=['openvino'])}.",
         )
     return BlazeFace(min_score, "openvino" if has_openvino and backend != "opencv" else "opencv")
 

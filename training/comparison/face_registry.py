@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.core.model import load
-from facewarp.core.weights import file_sha256
+from facewarp.core.weights import WEIGHTS, file_sha256
 from facewarp.errors import FacewarpError
-from facewarp.training.baselines.faces import networks
 from facewarp.training.baselines.faces.dis_flow import dis_flow
 from facewarp.training.baselines.faces.flownet import flow_field, published_flownet
+from facewarp.training.baselines.faces.networks import FACE_NETWORKS
 from facewarp.training.baselines.faces.point_drift import coherent_drift
 from facewarp.training.baselines.faces.shape_regression import ShapeRegressor
 from facewarp.training.baselines.faces.thin_plate import dense_field, face_mesh
@@ -22,7 +22,6 @@ from facewarp.training.comparison.base import SkippedMethod, parse_method_names,
 from facewarp.training.config.presets import PRESETS
 from facewarp.training.evaluation.face_methods import BaselineMethod, FaceMethod, GuidedMethod
 
-WEIGHTS = "model.safetensors"
 POSTS = ("polyaffine", "add", "compose")
 OURS = "facewarp"
 VARIANTS = tuple(name for name in PRESETS if name.startswith("paper-"))
@@ -118,8 +117,8 @@ def _trained(name: str, sources: FaceSources) -> FaceMethod | SkippedMethod:
     if not path.is_file():
         command = f"facewarp train baseline {rival} --data DIR --out {path.parent}"
         return SkippedMethod.untrained(name, command)
-    if name in networks.NETWORKS:
-        net = networks.load(path, name)
+    if name in FACE_NETWORKS.names:
+        net = FACE_NETWORKS.load(path, name)
         size = sum(p.numel() for p in net.parameters())
         return BaselineMethod(name, partial(flow_field, net), size, file_sha256(path))
     regressor = ShapeRegressor.load(path)

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from facewarp.cardiac.motion.model_grid import Array3
 from facewarp.core.model import load
-from facewarp.core.weights import file_sha256
+from facewarp.core.weights import WEIGHTS, file_sha256
 from facewarp.errors import FacewarpError
-from facewarp.training.baselines.hearts import elastix, networks
+from facewarp.training.baselines.hearts import elastix
 from facewarp.training.baselines.hearts.lcc_demons import lcc_demons, velocity_field
+from facewarp.training.baselines.hearts.networks import HEART_NETWORKS
 from facewarp.training.baselines.hearts.voxelmorph import INSTALL
 from facewarp.training.comparison.base import SkippedMethod, parse_method_names, split_skipped
 from facewarp.training.config.presets import PRESETS
@@ -26,11 +27,10 @@ from facewarp.training.evaluation.heart_methods import (
     HeartMethod,
 )
 
-WEIGHTS = "model.safetensors"
 VARIANTS = tuple(name for name in PRESETS if name.startswith("acdc-paper"))
 ALL = (
     *("unregistered", "lcc-demons", "elastix"),
-    *(*networks.NETWORKS, *sorted(VARIANTS, reverse=True), OURS),
+    *(*HEART_NETWORKS.names, *sorted(VARIANTS, reverse=True), OURS),
 )
 Volume = NDArray[np.float32]
 
@@ -106,7 +106,7 @@ def _trained(name: str, sources: HeartSources) -> HeartMethod | SkippedMethod:
     if not path.is_file():
         command = f"facewarp train baseline {name} --data DIR --out {path.parent}"
         return SkippedMethod.untrained(name, command)
-    net = networks.load(path, name)
+    net = HEART_NETWORKS.load(path, name)
 
     @torch.inference_mode()
     def find(fixed: Volume, moving: Volume, spacing_mm: Array3, both: bool) -> list[Volume]:

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from facewarp.cardiac.motion.heart_roi import find_heart_roi
 from facewarp.cardiac.motion.model_grid import Array3, ModelGrid, model_input
+from facewarp.cardiac.motion.orientation import find_heart_roi
 from facewarp.cardiac.parts import HeartPart
 from facewarp.core.geometry import resize_field, resize_image
 from facewarp.core.model import Model

@@ -30,6 +30,9 @@ class Settings:
         ed: frame of end-diastole, counted from 1.
         es: frame of end-systole.
         heart_rate_bpm: beats a minute.
+        time_step_s: seconds from phase to phase.
+        spacing_mm: of the voxels along the file's x, y, z.
+        series: name or number of the cine meant, where a folder holds several.
         fields: whether fields are written.
         report: whether the page is written.
         movie: format of the moving picture.
@@ -44,6 +47,9 @@ class Settings:
     ed: int | None = None
     es: int | None = None
     heart_rate_bpm: float | None = None
+    time_step_s: float | None = None
+    spacing_mm: tuple[float, float, float] | None = None
+    series: str | None = None
     fields: bool = True
     report: bool = True
     movie: Literal["gif", "webm", "none"] = "gif"
@@ -132,7 +138,8 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
 
     from facewarp.cardiac.cine import analyse_cine
     from facewarp.cardiac.export.dicom_study import check_dicom_out
-    from facewarp.cardiac.io.dicom_frames import dicom_files, identity_of
+    from facewarp.cardiac.io.dicom_frames import identity_of
+    from facewarp.cardiac.io.dicom_series import dicom_files
     from facewarp.cardiac.report.result_folder import write_result
 
     if job.threads is not None:
@@ -148,6 +155,9 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
         ed=settings.ed,
         es=settings.es,
         heart_rate_bpm=settings.heart_rate_bpm,
+        time_step_s=settings.time_step_s,
+        spacing_mm=settings.spacing_mm,
+        series=settings.series,
         model_name=settings.model,
         progress=lambda share: progress(0.7 * share),
     )
@@ -171,7 +181,7 @@ def _about(job: Job) -> dict[str, Any]:
     """What a folder was made from and how: the same again makes the same folder."""
     from facewarp.core.weights import file_sha256, find_weights
 
-    settings = asdict(job.settings)
+    settings = json.loads(json.dumps(asdict(job.settings)))  # as it is when it is read again
     settings.pop("device")
     settings["model"] = file_sha256(find_weights(job.settings.model))
     labels = job.settings.labels
@@ -207,7 +217,7 @@ def _loaded(load: Callable[..., Any], name: str, device: str) -> Any:
 
 
 def _unforeseen(error: Exception, source: Path) -> str:
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or "allocate" in str(error):
         return f"there is not enough memory ({source}). Use fewer --workers, or a larger machine."
     return f"{type(error).__name__}: {' '.join(str(error).split())} ({source})"
 

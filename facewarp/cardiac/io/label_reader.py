@@ -25,7 +25,8 @@ from facewarp.cardiac.io.label_order import (
     order_named,
 )
 from facewarp.cardiac.io.nifti_reader import read_volume, stem
-from facewarp.cardiac.io.volume import FloatArray, Volume
+from facewarp.cardiac.io.placement import FloatArray
+from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.parts import HeartPart
 from facewarp.errors import FacewarpError
 

@@ -122,7 +122,7 @@ def given_labels(path: str | os.PathLike[str], volume: Volume, phase: int) -> La
     Raises:
         FacewarpError: another grid than the cine's, or other ids than those of `HeartPart`.
     """
-    found = read_volume(path, labels=True).slices_first()
+    found = read_volume(path, labels=True).with_axes_of(volume)
     if found.shape != volume.shape or found.phases not in (1, volume.phases):
         sizes = [" x ".join(str(n) for n in v.data.shape[::-1]) for v in (found, volume)]
         what = f"the labels have {sizes[0]} voxels, the cine {sizes[1]}"

@@ -202,7 +202,9 @@ def _quality(result: CineResult) -> str:
     )
     said = "".join(f"<li>{escape(text)}</li>" for text in result.warnings)
     warnings = f"<ul>{said}</ul>" if said else ""
-    return f"<section><h2>Quality</h2><table>{rows}</table>{warnings}</section>"
+    told = "; ".join(f"{name}: {source or 'not told'}" for name, source in result.inputs.items())
+    inputs = f"<p class='small'>Where the inputs are from. {escape(told)}.</p>"
+    return f"<section><h2>Quality</h2><table>{rows}</table>{warnings}{inputs}</section>"
 
 
 def _sources() -> str:

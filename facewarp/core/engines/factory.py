@@ -9,6 +9,7 @@ from facewarp.core.engines.autotune import choose
 from facewarp.core.engines.base import AUTO, ENGINES, PACKAGES, Engine, is_installed
 from facewarp.core.weights import Network, network_of
 from facewarp.errors import FacewarpError
+from facewarp.system.installation import install_command
 
 if TYPE_CHECKING:
     import torch
@@ -53,7 +54,7 @@ def make_engine(
     if not is_installed(name):
         raise FacewarpError(
             f"the engine {name} needs {PACKAGES[name]}, which is not installed",
-            fix=f'pip install "facewarp[{_EXTRAS[name]}]"',
+            fix=install_command(_EXTRAS[name]),
         )
     if name != "torch" and net.config.ndim != 2:
         raise FacewarpError(

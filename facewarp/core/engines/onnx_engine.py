@@ -12,6 +12,7 @@ from facewarp.core.engines.base import Floats, GraphEngine
 from facewarp.core.engines.cache_keys import code_version
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
+from facewarp.system.installation import install_command
 from facewarp.system.user_folders import cache_folder
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def to_onnx(net: "GuidedRegistration", graph: str) -> bytes:
     if missing:
         raise FacewarpError(
             f"writing ONNX needs {' and '.join(missing)}, which is not installed",
-            fix='pip install "facewarp[onnx]"',
+            fix=install_command("onnx"),
         )
     import torch
 
