@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
-from facewarp.system.installation import install_command
 from facewarp.face.blazeface import MODEL, SIZE, Sighting
+from facewarp.system.installation import install_command
 
 log = logging.getLogger(__name__)
 

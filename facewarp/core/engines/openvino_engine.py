@@ -5,7 +5,6 @@ Its telemetry, which sends an event on import and on conversion, is off: see sys
 
 import logging
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
