@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -22,16 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
-from facewarp.system.installation import install_command
 
 Floats = NDArray[np.float32]
 
 MODEL: Final = "detector/face_detection_short_range.tflite"
 SIZE: Final = 128
 """Side of the pictures that the network sees, px."""
-BACKENDS: Final = ("auto", "openvino", "opencv", "mediapipe")
-"""What can run the network; auto is OpenVINO where that is installed, else OpenCV."""
-
 WINDOW: Final = 2 * SIZE
 """Side of the windows that sightings count in, px: the network sees every other one of these."""
 
@@ -112,33 +107,6 @@ class BlazeFace:
 
     def close(self) -> None:
         """Nothing is held that others don't use."""
-
-
-def make_network(backend: str, min_score: float) -> FaceNetwork:
-    """Make what runs the network.
-
-    Args:
-        backend: one of `BACKENDS`.
-        min_score: sightings that score less are not reported.
-
-    Raises:
-        FacewarpError: no such backend, or it is not installed.
-    """
-    if backend not in BACKENDS:
-        raise FacewarpError(
-            f"there is no detector {backend!r}", fix=f"Detectors: {', '.join(BACKENDS)}."
-        )
-    if backend == "mediapipe":
-        from facewarp.face.mediapipe_blazeface import MediaPipeBlazeFace
-
-        return MediaPipeBlazeFace(min_score)
-    has_openvino = find_spec("openvino") is not None
-    if backend == "openvino" and not has_openvino:
-        raise FacewarpError(
-            "the detector openvino needs the package openvino, which is not installed",
-            fix=f"Use --detector auto, or {install_command(packages=['openvino'])}.",
-        )
-    return BlazeFace(min_score, "openvino" if has_openvino and backend != "opencv" else "opencv")
 
 
 def decode(regressors: Floats, logits: Floats, min_score: float) -> list[list[Sighting]]:

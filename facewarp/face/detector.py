@@ -10,19 +10,24 @@ precisely where the face is.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from importlib.util import find_spec
+from typing import Any, Final, Self
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facewarp.errors import FacewarpError
-from facewarp.face.blazeface import SIZE, WINDOW, make_network
+from facewarp.face.blazeface import SIZE, WINDOW, BlazeFace, FaceNetwork
 from facewarp.face.boxes import overlap
 from facewarp.face.crop import Crop
 from facewarp.face.image_formats import to_rgb
 from facewarp.face.similarity import rotation
 from facewarp.system.closing import Closing
+from facewarp.system.installation import install_command
+
+BACKENDS: Final = ("auto", "openvino", "opencv", "mediapipe")
+"""What can run the network; auto is OpenVINO where that is installed, else OpenCV."""
 
 _CANDIDATE_SCORE = 0.35  # what scores less at first is not looked at again
 # Window per face box, and how far the box must stay where it was (the box of a candidate that fills
@@ -132,7 +137,7 @@ class FaceDetector(Closing):
         min_confidence: faces that score less are not reported; those that only the search of
             tiles finds need 0.1 more. 0.6 keeps 99 of 100 portraits of Helen at any size from
             24 px, and lets none of 95 frames of a cartoon without faces pass.
-        backend: what runs the network, one of `blazeface.BACKENDS`.
+        backend: what runs the network, one of `BACKENDS`.
 
     Raises:
         FacewarpError: no such backend, or it is missing or does not load on this machine.
@@ -220,6 +225,33 @@ class FaceDetector(Closing):
             if score < least:
                 return None
         return Detection(face.box, score, face.keypoints)
+
+
+def make_network(backend: str, min_score: float) -> FaceNetwork:
+    """Make what runs the network.
+
+    Args:
+        backend: one of `BACKENDS`.
+        min_score: sightings that score less are not reported.
+
+    Raises:
+        FacewarpError: no such backend, or it is not installed.
+    """
+    if backend not in BACKENDS:
+        raise FacewarpError(
+            f"there is no detector {backend!r}", fix=f"Detectors: {', '.join(BACKENDS)}."
+        )
+    if backend == "mediapipe":
+        from facewarp.face.mediapipe_blazeface import MediaPipeBlazeFace
+
+        return MediaPipeBlazeFace(min_score)
+    has_openvino = find_spec("openvino") is not None
+    if backend == "openvino" and not has_openvino:
+        raise FacewarpError(
+            "the detector openvino needs the package openvino, which is not installed",
+            fix=f"Use --detector auto, or {install_command(packages=['openvino'])}.",
+        )
+    return BlazeFace(min_score, "openvino" if has_openvino and backend != "opencv" else "opencv")
 
 
 class Pyramid:

@@ -6,9 +6,9 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from facewarp.face.blazeface import SIZE, WINDOW, BlazeFace, decode, make_network
+from facewarp.face.blazeface import SIZE, WINDOW, BlazeFace, decode
 from facewarp.face.crop import Crop
-from facewarp.face.detector import FaceDetector
+from facewarp.face.detector import FaceDetector, make_network
 from facewarp.media.sources import open_source
 
 LEAST = 0.35

@@ -193,7 +193,7 @@ def test_an_unknown_detector_is_refused_with_the_known_ones():
 
 
 def test_without_openvino_faces_are_found_by_opencv(monkeypatch):
-    monkeypatch.setattr("facewarp.face.blazeface.find_spec", lambda name: None)
+    monkeypatch.setattr("facewarp.face.detector.find_spec", lambda name: None)
     with FaceDetector() as alone, FaceDetector(backend="opencv") as opencv:
         assert alone._network._run is opencv._network._run
         assert len(alone.detect(PORTRAIT)) == 1
