@@ -12,7 +12,7 @@ from rich.table import Table
 from facewarp.cli.console import Output, output_of
 from facewarp.cli.model_options import ENGINE_NAMES, Thorough, Threads
 from facewarp.cli.models.compare import ComparisonOptions, compare_faces
-from facewarp.cli.models.evaluate_hearts import Model, acdc, number
+from facewarp.cli.models.evaluate_hearts import Model, acdc, mnms, mnms2, number
 from facewarp.cli.option_groups import option_groups
 from facewarp.errors import FacewarpError
 
@@ -63,7 +63,7 @@ def helen(
 
     In name order each photograph is registered to the one before it, the first to the last;
     crops are cut at random, the same for a seed. Dice is the mean over the parts present in a
-    pair, then over pairs. With --methods all, rivals and presets are measured on the same pairs;
+    pair, then over pairs. With --methods all, baselines and presets are measured on the same pairs;
     those not trained yet are named with the command that trains them.
     """
     from facewarp.training.dataloading.face_data import helen_test_photos
@@ -91,7 +91,8 @@ def celebamask(
     _evaluate(output_of(ctx), "celebamask", data, celebamask_test_photos, options, compared)
 
 
-evaluate.command()(acdc)
+for _command in (acdc, mnms, mnms2):
+    evaluate.command()(_command)
 
 
 def _evaluate(
