@@ -1,4 +1,4 @@
-"""Model: weights ready to register. One pair of arrays, or batches of tensors."""
+"""Model: weights ready for registration, of a pair of arrays or of batches of tensors."""
 
 import copy
 from dataclasses import dataclass
@@ -37,8 +37,8 @@ class Registration:
     Attributes:
         field: ``(n, *fixed_shape)`` float32, channels ``(x, y[, z])``: a pixel ``p`` of fixed
             corresponds to ``p + field(p)`` in pixels of moving.
-        labels_fixed: part ids the model sees in fixed, uint8 ``fixed_shape``.
-        labels_moving: part ids it sees in moving, uint8 ``moving_shape``.
+        labels_fixed: segmentation of fixed, part ids uint8 ``fixed_shape``.
+        labels_moving: segmentation of moving, uint8 ``moving_shape``.
         classes: names of the part ids.
     """
 
@@ -48,7 +48,7 @@ class Registration:
     classes: tuple[str, ...]
 
     def warp(self, image: Array) -> Array:
-        """Carry an image of moving's size onto fixed: ``moving(p + u(p))``, linear.
+        """Warp an image of moving's size to fixed: ``moving(p + u(p))``, linear.
 
         Args:
             image: ``moving_shape``, in 2D also with channels last. Integer types come back
@@ -63,7 +63,7 @@ class Registration:
         return np.asarray(warped, dtype=image.dtype)
 
     def warp_labels(self, labels: Array) -> npt.NDArray[np.uint8]:
-        """Carry part ids (0..255) of moving's size onto fixed: one-hot, then argmax."""
+        """Warp part ids (0..255) of moving's size to fixed: one-hot, then argmax."""
         values, channels_last = self._as_moving(labels)
         if channels_last or values.min() < 0 or values.max() > 255:
             raise FacewarpError("labels must be ids from 0 to 255 without channels")
@@ -73,13 +73,13 @@ class Registration:
         return np.asarray(ids[warped], dtype=np.uint8)
 
     def warp_points(self, points: FloatArray) -> FloatArray:
-        """Carry points ``(N, n)`` (x, y[, z]) of fixed into moving, px."""
+        """Map points ``(N, n)`` (x, y[, z]) of fixed to moving, px."""
         where = torch.as_tensor(np.asarray(points, dtype=np.float32))[None]
         moved: FloatArray = fields.warp_points(where, self._field())[0].numpy().astype(np.float64)
         return moved
 
     def jacobian(self) -> npt.NDArray[np.float32]:
-        """Determinant of ``I + grad u`` on fixed; values <= 0 are folds."""
+        """Return the Jacobian determinant of ``I + grad u`` on fixed; values <= 0 are folds."""
         return np.asarray(fields.jacobian_determinant(self._field())[0].numpy(), np.float32)
 
     def _field(self) -> Tensor:
@@ -98,21 +98,21 @@ class Registration:
 
 
 class Model:
-    """A trained network with its configuration, its origin, and what runs it.
+    """A trained network with its configuration, its origin and its inference engine.
 
     Args:
         net: the network.
         path: the weights file, if it came from one.
-        metadata: what else that file says of itself.
-        device: where it runs.
-        engine: what runs it, see :func:`facewarp.core.engines.factory.make_engine`.
+        metadata: of the weights file.
+        device: of torch.
+        engine: of the inference, see `make_engine`.
 
     Attributes:
-        net: the network, in evaluation mode; what runs is a copy made for speed.
+        net: the network, in evaluation mode; engines run an optimised copy.
         config: its configuration.
         path: the weights file, if it came from one.
         sha256: the file's hash, "" without a file.
-        metadata: what else the file says of itself.
+        metadata: of the weights file.
         device: where torch runs it.
 
     Raises:
@@ -139,27 +139,27 @@ class Model:
 
     @property
     def engine(self) -> Engine:
-        """What runs the network."""
+        """The inference engine."""
         return self._engine
 
     def use(self, engine: str) -> Engine:
-        """Let another engine run the network, by name; returns it."""
+        """Switch to another engine, by name, and return it."""
         self._engine = make_engine(
             engine, self.net, device=self.device, key=self.sha256, int8=self.int8
         )
         return self._engine
 
     def run_by(self, engine: Engine) -> "Model":
-        """The same model, run by an engine that is there already."""
+        """Return the same model with an engine that exists already."""
         model = copy.copy(self)
         model._engine = engine
         return model
 
     def on_grid(self, shape: Shape) -> "Model":
-        """The same model on a grid of another size, with pixels of the same size.
+        """Return the model on a grid of another size, with pixels of the same size.
 
         Raises:
-            ValueError: see :meth:`~facewarp.core.config.ModelConfig.on_grid`.
+            ValueError: see `on_grid`.
         """
         if tuple(shape) == tuple(self.config.grid_shape):
             return self
@@ -171,12 +171,12 @@ class Model:
 
     @torch.inference_mode()
     def probabilities(self, images: Tensor) -> Tensor:
-        """Part probabilities ``(B, K, *feature_shape)`` of grey images ``(B, 1, *grid_shape)``."""
+        """Segment gray images ``(B, 1, *grid_shape)``: probabilities ``(B, K, *feature_shape)``."""
         return self._engine.parts(images)
 
     @torch.inference_mode()
     def fields(self, fixed: Tensor, moving: Tensor) -> Tensor:
-        """Fields ``(B, n, *field_shape)``, px of the field's grid, from part probabilities.
+        """Predict fields ``(B, n, *field_shape)``, px of the field's grid, from part probabilities.
 
         Args:
             fixed: probabilities of the fixed images ``(B, K, *feature_shape)``.
@@ -186,7 +186,7 @@ class Model:
 
     @torch.inference_mode()
     def both_ways(self, images: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
-        """Parts of images and their fields with a template, in one call of the engine.
+        """Segment images and register them to a template in both directions, in one call.
 
         Args:
             images: ``(B, 1, *grid_shape)`` in [0, 1].
@@ -202,8 +202,8 @@ class Model:
     def register(self, fixed: Array, moving: Array) -> Registration:
         """Register a pair of images or volumes.
 
-        Both are stretched to the model's own grid: for faces give crops of the face in the
-        proportions of ``config.grid_shape``.
+        Both are resized to the model's grid: for faces give crops with the aspect ratio of
+        ``config.grid_shape``.
 
         Args:
             fixed: ``H x W [x 1|3|4]`` or ``D x H x W``; integers count from 0 to their type's
@@ -235,13 +235,13 @@ class Model:
 
 
 def load(model: str | Path, device: str | torch.device = "cpu", engine: str = "torch") -> Model:
-    """A model by its shipped name (``"face"``) or from a ``.safetensors`` file.
+    """Load a model by its shipped name (``"face"``) or from a ``.safetensors`` file.
 
     Args:
         model: the name or the file.
         device: where torch runs it.
         engine: what runs it: ``"torch"``, which every figure is measured with, another of
-            :data:`facewarp.core.engines.base.ENGINES`, or ``"auto"`` for the quickest here.
+            `ENGINES`, or ``"auto"`` for the quickest here.
 
     Raises:
         FacewarpError: there is no such device, model or engine here.
@@ -253,7 +253,7 @@ def load(model: str | Path, device: str | torch.device = "cpu", engine: str = "t
 
 
 def as_gray(image: Array, ndim: int, name: str = "image") -> Tensor:
-    """An image or volume as a grey tensor ``(1, 1, *shape)`` in [0, 1]."""
+    """Convert an image or volume to a gray tensor ``(1, 1, *shape)`` in [0, 1]."""
     array = np.asarray(image)
     if ndim == 2 and array.ndim == 3 and array.shape[-1] in (1, 3, 4):
         color = array[..., :3].astype(np.float32)
@@ -284,6 +284,6 @@ def as_gray(image: Array, ndim: int, name: str = "image") -> Tensor:
 
 
 def template_guidance(model: Model, probabilities: FloatArray) -> Tensor:
-    """A template's soft labels at the size of the model's features ``(1, 8, h, w)``."""
+    """Resize a template's soft labels to the size of the model's features ``(1, 8, h, w)``."""
     soft = torch.from_numpy(probabilities)[None].float()
     return resize_image(soft, model.config.feature_shape)

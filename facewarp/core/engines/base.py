@@ -32,7 +32,7 @@ class Engine(Protocol):
     Calls from several threads wait for each other.
 
     Attributes:
-        name: one of :data:`ENGINES`.
+        name: one of `ENGINES`.
         summary: what runs, for people: versions, precision, device.
     """
 
@@ -64,7 +64,7 @@ class GraphEngine:
     """An engine made of graphs that are built when they are first run.
 
     Args:
-        name: see :class:`Engine`.
+        name: see `Engine`.
         summary: likewise.
     """
 
@@ -74,24 +74,24 @@ class GraphEngine:
         self._lock = threading.Lock()
 
     def parts(self, images: Tensor) -> Tensor:
-        """See :class:`Engine`."""
+        """See `Engine`."""
         with self._lock:
             return self.run("parts", images)[0]
 
     def fields(self, fixed: Tensor, moving: Tensor) -> Tensor:
-        """See :class:`Engine`."""
+        """See `Engine`."""
         with self._lock:
             return self.run("fields", fixed, moving)[0]
 
     def both_ways(self, images: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
-        """See :class:`Engine`."""
+        """See `Engine`."""
         templates = template.expand(len(images), *[-1] * (template.ndim - 1))
         with self._lock:
             parts, fields = self.run("both_ways", images, templates)
         return parts, fields
 
     def use_threads(self, count: int) -> None:
-        """See :class:`Engine`; torch's own threads are the whole process's."""
+        """See `Engine`; torch's own threads are the whole process's."""
         torch.set_num_threads(count)
 
     def run(self, graph: str, *inputs: Tensor) -> list[Tensor]:

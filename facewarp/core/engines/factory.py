@@ -29,7 +29,7 @@ def make_engine(
     """An engine by name.
 
     Args:
-        name: one of :data:`ENGINES`, or ``"auto"``: torch on every device but the CPU, there the
+        name: one of `ENGINES`, or ``"auto"``: torch on every device but the CPU, there the
             quickest that is installed, which is measured once per machine and remembered. Where
             ``FACEWARP_ENGINE`` is set, ``"auto"`` stands for what it names.
         net: the network; it is copied.

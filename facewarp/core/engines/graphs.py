@@ -131,8 +131,8 @@ def exported_program(
     """Export a graph with torch.export, the form that converters to other runtimes start from.
 
     Args:
-        net: a network without batch norms, see :func:`lean`.
-        graph: one of :data:`GRAPHS`.
+        net: a network without batch norms, see `lean`.
+        graph: one of `GRAPHS`.
         any_batch: leave the batch size open; else it is 1.
     """
     inputs = example_inputs(net, graph, batch=2 if any_batch else 1)  # 1 would become a constant

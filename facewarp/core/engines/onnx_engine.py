@@ -56,13 +56,13 @@ class OnnxEngine(GraphEngine):
         self._sessions: dict[str, Any] = {}
 
     def use_threads(self, count: int) -> None:
-        """See :class:`~facewarp.core.engines.base.Engine`; sessions begin anew when next run."""
+        """See `Engine`; sessions begin anew when next run."""
         with self._lock:
             self._threads = count
             self._sessions.clear()
 
     def run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
-        """See :class:`~facewarp.core.engines.base.GraphEngine`."""
+        """See `GraphEngine`."""
         if graph not in self._sessions:
             self._sessions[graph] = self._session(graph)
         arrays = [np.ascontiguousarray(value.numpy()) for value in inputs]
@@ -97,8 +97,8 @@ def to_onnx(net: GuidedRegistration, graph: str) -> bytes:
     """A graph as an ONNX model of any batch size.
 
     Args:
-        net: a network without batch norms, see :func:`facewarp.core.engines.graphs.lean`.
-        graph: one of :data:`facewarp.core.engines.graphs.GRAPHS`.
+        net: a network without batch norms, see `lean`.
+        graph: one of `GRAPHS`.
 
     Raises:
         FacewarpError: the package ``onnx`` or ``onnxscript`` is missing.

@@ -39,7 +39,7 @@ class OpenVinoEngine(GraphEngine):
     """OpenVINO on the CPU, each graph compiled per batch size and kept for the next start.
 
     Args:
-        name: see :class:`~facewarp.core.engines.base.Engine`.
+        name: see `Engine`.
         summary: likewise.
         models: where the graphs are read from, by name.
         compiled: a folder for what is compiled; None keeps nothing.
@@ -92,7 +92,7 @@ class OpenVinoEngine(GraphEngine):
             self._requests.clear()
 
     def run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
-        """See :class:`~facewarp.core.engines.base.GraphEngine`."""
+        """See `GraphEngine`."""
         left, pieces = [np.ascontiguousarray(value.numpy()) for value in inputs], []
         while len(left[0]):
             size = next(size for size in BATCHES if size <= len(left[0]))
@@ -141,8 +141,8 @@ def convert(net: GuidedRegistration, graph: str) -> Any:
     """An ``openvino.Model`` of a graph, any batch size, without OpenVINO's own converter program.
 
     Args:
-        net: a network without batch norms, see :func:`facewarp.core.engines.graphs.lean`.
-        graph: one of :data:`facewarp.core.engines.graphs.GRAPHS`.
+        net: a network without batch norms, see `lean`.
+        graph: one of `GRAPHS`.
     """
     openvino()
     from openvino.frontend import FrontEndManager

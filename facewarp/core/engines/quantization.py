@@ -43,7 +43,7 @@ def quantize(
 
     Raises:
         FacewarpError: NNCF or OpenVINO is missing, the network is one of volumes, or there are
-            fewer than :data:`FEWEST` images.
+            fewer than `FEWEST` images.
     """
     if find_spec("nncf") is None or find_spec("openvino") is None:
         raise FacewarpError(

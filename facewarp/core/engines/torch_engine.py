@@ -44,7 +44,7 @@ class TorchEngine(GraphEngine):
 
     @torch.inference_mode()
     def run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
-        """See :class:`~facewarp.core.engines.base.GraphEngine`."""
+        """See `GraphEngine`."""
         module = self._graphs[graph]
         if self._device.type == "cuda" and inputs[0].ndim == 4:
             key = graph, tuple(value.shape for value in inputs)
