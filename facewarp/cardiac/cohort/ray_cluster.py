@@ -54,8 +54,8 @@ def run_on_ray(jobs: Sequence[Job], address: str, told: Told) -> None:
 def token_file() -> Path:
     """Return where Ray looks for the token that a cluster may want.
 
-    It is what `RAY_AUTH_TOKEN_PATH` names, or ``~/.ray/auth_token``. A local ``ray.init()`` leaves one there, and a head that is started
-    later wants it of everybody.
+    It is what `RAY_AUTH_TOKEN_PATH` names, or ``~/.ray/auth_token``. A local ``ray.init()`` leaves
+    one there, and a head that is started later wants it of everybody.
     """
     named = os.environ.get("RAY_AUTH_TOKEN_PATH")
     return Path(named) if named else Path.home() / ".ray" / "auth_token"
