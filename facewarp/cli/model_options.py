@@ -25,6 +25,9 @@ Thorough = Annotated[
         help="Look at every face four times, mirrored and from nearer: more exact, slower.",
     ),
 ]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Threads of torch.", show_default="torch's own")
+]
 
 
 @dataclass(frozen=True)

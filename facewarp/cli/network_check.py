@@ -189,8 +189,8 @@ def _drawn_patients(folder: Path) -> tuple[Path, Path]:
         write_drawn_patient(folder / "acdc", number)
     spacing = (4.0, 4.0, 12.0)
     cine = beating_cine(BeatingHeart(), 6, (7, 64, 64), spacing, seed=1)
-    grey = np.rint(600 * cine.images).astype(np.int16).T  # (X, Y, Z, T)
-    image = nib.Nifti1Image(grey, np.diag([-spacing[0], -spacing[1], spacing[2], 1.0]))
+    gray = np.rint(600 * cine.images).astype(np.int16).T  # (X, Y, Z, T)
+    image = nib.Nifti1Image(gray, np.diag([-spacing[0], -spacing[1], spacing[2], 1.0]))
     image.header["pixdim"][1:5] = (*spacing, 0.1)
     nib.save(image, folder / "cine.nii.gz")
     return folder / "cine.nii.gz", folder / "acdc"

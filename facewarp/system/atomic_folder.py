@@ -3,7 +3,6 @@
 import secrets
 import shutil
 from pathlib import Path
-from types import TracebackType
 
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import write_error
@@ -44,12 +43,7 @@ class OutputFolder:
             raise write_error(error, self._target) from error
         return self._temporary
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is not None:
             self._remove()
             return

@@ -273,6 +273,8 @@ def _trigger_ms(data: Any, frame: int) -> float | None:
 
 def _temporal(data: Any, frame: int) -> float | None:
     """Which phase a picture is, by its temporal position or the index of a dimension of time."""
+    if _PHASE_NUMBER in data and (number := _float(data[_PHASE_NUMBER].value)) is not None:
+        return number
     found = _value(data, frame, "FrameContentSequence", "TemporalPositionIndex")
     found = found or data.get("TemporalPositionIdentifier")
     if (number := _float(found)) is not None and _number_of_positions(data) != 1:
@@ -282,7 +284,7 @@ def _temporal(data: Any, frame: int) -> float | None:
         for place, one in enumerate(data.get("DimensionIndexSequence", ()) or ()):
             if int(one.get("DimensionIndexPointer", 0)) in _TEMPORAL_POINTERS:
                 return float(np.atleast_1d(values)[place])
-    return _float(data[_PHASE_NUMBER].value) if _PHASE_NUMBER in data else None
+    return None
 
 
 def _number_of_positions(data: Any) -> int:

@@ -155,7 +155,7 @@ def open_cine(
         cine = _from_file(place, _file_name(place), None, options)
     cine = replace(cine, volume=cine.volume.slices_first())
     _check_slices(cine)
-    if cine.is_whole and mixed_up(cine.volume.data):
+    if cine.is_whole and mixed_up(cine.volume.data, cine.volume.spacing_mm[2]):
         what = "slices and phases are mixed up: neighbouring slices look alike, phases do not"
         fix = "A converter did it. Give the DICOM folder that it was converted from."
         raise FacewarpError(what, place, fix)

@@ -107,6 +107,12 @@ def track(
             "to AAC or Opus, or none."
         ),
     ] = AudioName.copy,
+    keep_hdr: Annotated[
+        bool,
+        typer.Option(
+            "--keep-hdr", help="Write HLG and PQ video as HDR, 10 bits a channel, not as BT.709."
+        ),
+    ] = False,
     run: EngineOptions,
     thorough: Thorough = False,
 ) -> None:
@@ -151,7 +157,7 @@ def track(
         in_pipeline=True,
         thorough=thorough,
     ) as tracker:
-        track_one = partial(_track, output, tracker, effect, audio=audio)
+        track_one = partial(_track, output, tracker, effect, audio=audio, keep_hdr=keep_hdr)
         if jobs is not None:
             results = _track_all(jobs, track_one)
             output.emit_json(results if len(jobs) > 1 else results[0])
@@ -212,10 +218,14 @@ def _track(
     job: "TrackJob",
     *,
     audio: AudioName,
+    keep_hdr: bool,
 ) -> Result:
     from facewarp.face.track_video import track_video
+    from facewarp.media.video.reader import VideoSource
 
     source = job.source
+    if keep_hdr and isinstance(source, VideoSource):
+        source.keep_hdr()
     with output.progress(f"tracking {source.name}", source.frame_count) as advance:
         done, tally = track_video(tracker, effect, job, audio=audio.value, advance=advance)
     left_out = max(0, tally.most_seen - tracker.config.faces)

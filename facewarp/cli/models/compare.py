@@ -18,43 +18,39 @@ if TYPE_CHECKING:
     from facewarp.training.comparison.result_table import TableLayout
     from facewarp.training.datasets.crops import FaceCrop
 
-Methods = Annotated[
-    str | None,
-    typer.Option(
-        metavar="all|NAME,...",
-        help="Compare methods: unregistered, esr-cpd, spline-flownet, flownets, flownetc, dis, "
-        "facemesh-tps, facewarp, the paper's presets (also with +add or +polyaffine).",
-    ),
-]
 Runs = Annotated[
     Path, typer.Option(help="With --methods: the folder of trained presets and baselines.")
-]
-Figures = Annotated[
-    Path | None,
-    typer.Option(help="With --methods: write tables, figures and a page into this folder."),
-]
-Landmarker = Annotated[
-    Path | None, typer.Option(help="MediaPipe's face_landmarker.task, for facemesh-tps.")
-]
-FlowNet = Annotated[
-    Path | None, typer.Option(help="A published checkpoint, for flownets or flownetc.")
 ]
 
 
 @dataclass(frozen=True)
-class Compared:
-    """Options of a comparison."""
+class ComparisonOptions:
+    """Options of a comparison of methods; without `methods` there is none."""
 
-    methods: str
-    runs: Path
-    figures: Path | None
-    landmarker: Path | None
-    flownet: Path | None
+    methods: Annotated[
+        str | None,
+        typer.Option(
+            metavar="all|NAME,...",
+            help="Compare methods: unregistered, esr-cpd, spline-flownet, flownets, flownetc, dis, "
+            "facemesh-tps, facewarp, the paper's presets (also with +add or +polyaffine).",
+        ),
+    ] = None
+    runs: Runs = Path("runs")
+    figures: Annotated[
+        Path | None,
+        typer.Option(help="With --methods: write tables, figures and a page into this folder."),
+    ] = None
+    landmarker: Annotated[
+        Path | None, typer.Option(help="MediaPipe's face_landmarker.task, for facemesh-tps.")
+    ] = None
+    flownet: Annotated[
+        Path | None, typer.Option(help="A published checkpoint, for flownets or flownetc.")
+    ] = None
 
 
 def compare_faces(
     output: Output,
-    options: Compared,
+    options: ComparisonOptions,
     crops: "Sequence[FaceCrop]",
     model: str,
     dataset: str,
@@ -70,6 +66,7 @@ def compare_faces(
     )
     from facewarp.training.comparison.faces import compare_on_faces
 
+    assert options.methods is not None
     names = chosen_face_methods(options.methods)
     sources = FaceSources(options.runs, model, options.landmarker, options.flownet)
     methods, skipped = find_face_methods(names, sources)

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from facewarp.cli.console import output_of
+from facewarp.cli.model_options import Threads
 from facewarp.cli.models.compare import Runs
 from facewarp.cli.models.compare_hearts import HeartMethods, compare_hearts
 from facewarp.errors import FacewarpError
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from facewarp.training.evaluation.hearts import HeartEvaluation
 
 Model = Annotated[str, typer.Option(help="A shipped name, a weights file or a run's folder.")]
-Threads = Annotated[
-    int | None, typer.Option(min=1, help="Threads of torch.", show_default="torch's own")
-]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first patients.")]
 
 

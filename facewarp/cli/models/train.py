@@ -11,25 +11,13 @@ from rich.markup import escape
 from facewarp.cli.console import Output, output_of
 from facewarp.cli.models.train_baseline import baseline
 from facewarp.cli.models.train_options import (
-    Choices,
-    Choosing,
-    Device,
-    Epochs,
     Extra,
-    HeartOut,
-    HeartPreset,
-    Out,
-    Preset,
-    Resume,
-    Seed,
-    Settings,
-    Size,
-    Start,
-    Steps,
-    Threads,
-    Validation,
-    Workers,
+    HeartProcessChoice,
+    HeartRunChoice,
+    ProcessChoice,
+    RunChoice,
 )
+from facewarp.cli.option_groups import option_groups
 
 if TYPE_CHECKING:
     from facewarp.core.networks.guided_registration import GuidedRegistration
@@ -47,6 +35,7 @@ train.command()(baseline)
 
 
 @train.command()
+@option_groups
 def helen(
     ctx: typer.Context,
     data: Annotated[
@@ -55,14 +44,8 @@ def helen(
             help="NAME.jpg with NAME.pts, Smith's layout, or a folder with trainset/ and afw/."
         ),
     ],
-    preset: Preset = None,
-    out: Out = None,
-    settings: Settings = None,
-    resume: Resume = False,
-    start: Start = None,
-    steps: Steps = None,
-    epochs: Epochs = None,
-    size: Size = None,
+    *,
+    run: RunChoice,
     extra: Extra = None,
     celebamask: Annotated[
         Path | None, typer.Option(help="Train on CelebAMask-HQ's images/ and masks/ too.")
@@ -70,11 +53,7 @@ def helen(
     celebamask_share: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of the views from --celebamask.")
     ] = 0.3,
-    workers: Workers = 1,
-    threads: Threads = None,
-    validate: Validation = True,
-    seed: Seed = None,
-    device: Device = "cpu",
+    process: ProcessChoice,
 ) -> None:
     """Train on photographs with 68 points, or with Smith's part labels of Helen.
 
@@ -90,34 +69,23 @@ def helen(
             extra=extra or (),
             celebamask=celebamask,
             celebamask_share=celebamask_share,
-            hold_out=validate,
+            hold_out=process.validate,
         )
 
-    folder = out or Path("runs") / f"helen-{preset or 'face'}"
-    choices = Choices(folder, preset, _settings(settings, steps, seed), epochs, size, resume, start)
-    _train(output_of(ctx), choices, photographs, workers, threads, device)
+    _train(output_of(ctx), run, process, "face", "helen", photographs)
 
 
 @train.command("celebamask")
+@option_groups
 def celebamask_(
     ctx: typer.Context,
     data: Annotated[
         Path, typer.Option(help="A folder with images/ and masks/, or with such a train/ in it.")
     ],
-    preset: Preset = None,
-    out: Out = None,
-    settings: Settings = None,
-    resume: Resume = False,
-    start: Start = None,
-    steps: Steps = None,
-    epochs: Epochs = None,
-    size: Size = None,
+    *,
+    run: RunChoice,
     extra: Extra = None,
-    workers: Workers = 1,
-    threads: Threads = None,
-    validate: Validation = True,
-    seed: Seed = None,
-    device: Device = "cpu",
+    process: ProcessChoice,
 ) -> None:
     """Train on photographs of CelebAMask-HQ, with their masks made by hand.
 
@@ -127,32 +95,21 @@ def celebamask_(
     def photographs(_: "TrainConfig") -> "FaceData":
         from facewarp.training.dataloading.face_data import celebamask_training_data
 
-        return celebamask_training_data(data, extra=extra or (), hold_out=validate)
+        return celebamask_training_data(data, extra=extra or (), hold_out=process.validate)
 
-    folder = out or Path("runs") / f"celebamask-{preset or 'face'}"
-    choices = Choices(folder, preset, _settings(settings, steps, seed), epochs, size, resume, start)
-    _train(output_of(ctx), choices, photographs, workers, threads, device)
+    _train(output_of(ctx), run, process, "face", "celebamask", photographs)
 
 
 @train.command()
+@option_groups
 def acdc(
     ctx: typer.Context,
     data: Annotated[
         Path, typer.Option(help="The challenge's patients: folders with Info.cfg, at any depth.")
     ],
-    preset: HeartPreset = None,
-    out: HeartOut = None,
-    settings: Settings = None,
-    resume: Resume = False,
-    start: Start = None,
-    steps: Steps = None,
-    epochs: Epochs = None,
-    size: Size = None,
-    workers: Workers = 1,
-    threads: Threads = None,
-    validate: Choosing = True,
-    seed: Seed = None,
-    device: Device = "cpu",
+    *,
+    run: HeartRunChoice,
+    process: HeartProcessChoice,
 ) -> None:
     """Train on cine MRI of ACDC: end-diastole and end-systole, with their labels.
 
@@ -163,55 +120,33 @@ def acdc(
     def patients(config: "TrainConfig") -> "HeartData":
         from facewarp.training.dataloading.heart_data import heart_training_data
 
-        return heart_training_data(data, config.model, hold_out=validate)
+        return heart_training_data(data, config.model, hold_out=process.validate)
 
-    folder = out or Path("runs") / (preset or "acdc")
-    choices = Choices(folder, preset, _settings(settings, steps, seed), epochs, size, resume, start)
-    _train(output_of(ctx), choices, patients, workers, threads, device, "heart")
-
-
-def _settings(settings: list[str] | None, steps: int | None, seed: int | None) -> list[str]:
-    named = {"steps": steps, "seed": seed}
-    return [*(settings or []), *(f"{k}={v}" for k, v in named.items() if v is not None)]
+    _train(output_of(ctx), run, process, "heart", "acdc", patients)
 
 
 def _train(
     output: Output,
-    choices: Choices,
+    run: RunChoice,
+    process: ProcessChoice,
+    kind: "Kind",
+    dataset: str,
     read: "Read",
-    workers: int,
-    threads: int | None,
-    device: str,
-    kind: "Kind" = "face",
 ) -> None:
     """Train in each process of a group; only the first prints."""
     import torch
 
     from facewarp.system.memory import keep_freed_memory
-    from facewarp.training.config.overrides import parse_settings
     from facewarp.training.distributed import ProcessGroup
-    from facewarp.training.run import RunOptions
 
     keep_freed_memory()
-    if threads is not None:
-        torch.set_num_threads(threads)
-    group = ProcessGroup.join(device)
+    if process.threads is not None:
+        torch.set_num_threads(process.threads)
+    group = ProcessGroup.join(process.device)
     if not group.leads:
         output = Output(quiet=True)
     try:
-        options = RunOptions(
-            choices.folder,
-            kind,
-            choices.preset,
-            parse_settings(choices.settings),
-            choices.epochs,
-            choices.size,
-            choices.resume,
-            choices.start_from,
-            workers,
-            device,
-        )
-        _train_in(group, output, options, read)
+        _train_in(group, output, run.options(kind, dataset, process), read)
     finally:
         group.leave()
 

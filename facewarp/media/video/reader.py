@@ -31,6 +31,7 @@ from facewarp.media.video.deinterlace import Deinterlacer
 from facewarp.media.video.frame_conversion import FrameConverter, pixel_aspect, sizes_in
 from facewarp.media.video.stream_info import StreamInfo, choose_video_stream, other_video_streams
 from facewarp.media.video.timeline import Timeline
+from facewarp.media.video.tone_mapping import HDRFormat
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class VideoSource(Source):
     Attributes:
         orientation: How the stored pictures are turned.
         color: The colour tags of the images, with which a copy is written.
+        hdr_format: How frames carry HDR, once `keep_hdr` was called for a video that has it.
         sample_aspect: Width of a stored pixel over its height; 1 for nearly all videos.
         end_time: Where the last frame that was read ends, in seconds.
         timeline: The clock of pictures and sound.
@@ -62,6 +64,7 @@ class VideoSource(Source):
         self.start, self.end = start, end
         self.end_time = 0.0
         self.sample_aspect = self._aspect = Fraction(1)
+        self.hdr_format: HDRFormat | None = None
         self._faults, self._count, self._reached_end = 0, 0, False
         self._readers: list[ReadAhead[Frame]] = []
         with open_container(path) as container:
@@ -84,6 +87,10 @@ class VideoSource(Source):
             what = f"start is {start:g} s, but the video ends at {self.duration_s:.2f} s"
             raise FacewarpError(what, path, "Start earlier.")
 
+    def keep_hdr(self) -> None:
+        """Let frames of HLG and PQ carry the HDR picture too, for a copy that is HDR."""
+        self.hdr_format = self._own_hdr
+
     def use_square_pixels(self) -> None:
         """Scale images so that their pixels are square, as what is shown live has to be."""
         if self.sample_aspect != 1:
@@ -96,6 +103,8 @@ class VideoSource(Source):
         self.orientation = orientation_of(first)
         self.rotation = self.orientation.degrees
         self.color = Color.of(first)
+        self._own_hdr = HDRFormat.of(first)
+        self._told = description_of(first), description_of(first, keeps_hdr=True)
         self.sample_aspect = pixel_aspect(stream)
         stored = (first.width, first.height), self.orientation
         self._stored = [stored, *sizes_in(self.path, container, stream)]
@@ -105,8 +114,6 @@ class VideoSource(Source):
         self.rate = next(filter(None, map(fraction, rates)), self.rate)
         self.is_variable_rate = is_variable_rate(stream)
         self._measure_time(container, stream)
-        if converted := description_of(first):
-            self.note(converted)
 
     def _measure(self) -> None:
         """Find the size of the images: that of the largest pictures of the file."""
@@ -130,7 +137,9 @@ class VideoSource(Source):
         """The frames, decoded ahead while the last one is being worked on."""
         self.exhausted, self.truncated, self.end_time = False, False, 0.0
         self._faults, self._count, self._reached_end = 0, 0, False
-        depth = queue_depth(3 * self.size[0] * self.size[1])
+        if told := self._told[self.hdr_format is not None]:
+            self.note(told)
+        depth = queue_depth((3 if self.hdr_format is None else 9) * self.size[0] * self.size[1])
         reader = ReadAhead(self._read, depth, f"decode {self.name}")
         self._readers.append(reader)
         try:
@@ -181,7 +190,8 @@ class VideoSource(Source):
             if time >= earliest:
                 image, turn = convert(picture)
                 self._tell_of_size(convert.size_of((picture.width, picture.height), turn))
-                yield Frame(image, time, count, turn.degrees)
+                hdr = convert.hdr(picture, image) if self.hdr_format else None
+                yield Frame(image, time, count, turn.degrees, hdr=hdr)
                 count += 1
         else:
             self._reached_end = True

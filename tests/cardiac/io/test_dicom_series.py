@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from fixtures.dicom_scans import NAMES, change, write_enhanced, write_series
 from pydicom.data import get_testdata_file
-from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.sequence import Sequence
-from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pydicom.uid import generate_uid
 
 from facewarp.cardiac.cine import analyse_cine
 from facewarp.cardiac.io.dicom_frames import identity_of
@@ -19,96 +18,6 @@ from facewarp.cardiac.io.patient import open_cine
 from facewarp.cardiac.io.timing import ReadOptions
 from facewarp.cardiac.report.result_folder import write_result
 from facewarp.errors import FacewarpError
-
-LPS = np.diag([-1.0, -1.0, 1.0])
-NAMES = ("Doe^Jane", "ID-4711", "19700101", "St. Nowhere")
-
-
-def geometry(affine, z):
-    """Orientation, position and pixel spacing of one slice as DICOM tells them."""
-    x, y = (LPS @ affine[:3, axis] for axis in (0, 1))
-    place = LPS @ (affine[:3, 3] + affine[:3, 2] * z)
-    spacing = [float(np.linalg.norm(axis)) for axis in (y, x)]
-    axes = [*(x / np.linalg.norm(x)), *(y / np.linalg.norm(y))]
-    return [float(f"{n:.9g}") for n in axes], [float(f"{n:.9g}") for n in place], spacing
-
-
-def dataset(path, storage, series, title):
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = storage, generate_uid()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    data = FileDataset(path, {}, file_meta=meta, preamble=b"\0" * 128)
-    data.SOPClassUID, data.SOPInstanceUID = storage, meta.MediaStorageSOPInstanceUID
-    data.PatientName, data.PatientID, data.PatientBirthDate, data.InstitutionName = NAMES
-    data.Modality, data.SeriesInstanceUID, data.SeriesDescription = "MR", series, title
-    data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
-    data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 16, 16, 15, 0
-    return data
-
-
-def write_series(folder, images, affine, *, step_ms=150.0, timed=True, per_slice=False, **more):
-    """(T, D, H, W) as one file a picture, named in no order; their paths by (t, z)."""
-    folder.mkdir(exist_ok=True)
-    series, paths = [generate_uid() for _ in range(images.shape[1])], {}
-    names = np.random.default_rng(3).permutation(images.shape[0] * images.shape[1])
-    for t, z in np.ndindex(images.shape[:2]):
-        path = folder / f"IM{names[t * images.shape[1] + z]:04}"
-        uid = series[z if per_slice else 0]
-        data = dataset(path, MRImageStorage, uid, more.get("title", "cine_sa"))
-        axes, place, spacing = geometry(affine, z)
-        data.ImageOrientationPatient, data.ImagePositionPatient = axes, place
-        data.PixelSpacing, data.SliceThickness = spacing, 8.0
-        data.InstanceNumber = z * images.shape[0] + t + 1
-        if timed:
-            data.TriggerTime = step_ms * t
-        data.RescaleSlope, data.RescaleIntercept = 0.5, -10
-        stored = np.rint((images[t, z] + 10) * 2).astype(np.uint16)
-        data.Rows, data.Columns = stored.shape
-        data.PixelData = stored.tobytes()
-        data.save_as(path, enforce_file_format=True)
-        paths[t, z] = path
-    return paths
-
-
-def change(paths, **values):
-    """Write other values into the files of a series."""
-    for path in paths.values():
-        data = pydicom.dcmread(path)
-        for name, value in values.items():
-            setattr(data, name, value(path) if callable(value) else value)
-        data.save_as(path)
-
-
-def write_enhanced(path, images, affine, step_ms=150.0):
-    """(T, D, H, W) as one enhanced file, its frames shuffled."""
-    data = dataset(path, EnhancedMRImageStorage, generate_uid(), "cine_sa")
-    order = np.random.default_rng(4).permutation(images.shape[0] * images.shape[1])
-    frames, stored = [], []
-    for index in order:
-        t, z = divmod(int(index), images.shape[1])
-        axes, place, spacing = geometry(affine, z)
-        frame = Dataset()
-        position, time, value = Dataset(), Dataset(), Dataset()
-        position.ImagePositionPatient = place
-        time.NominalCardiacTriggerDelayTime = step_ms * t
-        value.RescaleSlope, value.RescaleIntercept = 0.5, -10
-        frame.PlanePositionSequence = Sequence([position])
-        frame.CardiacSynchronizationSequence = Sequence([time])
-        frame.PixelValueTransformationSequence = Sequence([value])
-        frames.append(frame)
-        stored.append(np.rint((images[t, z] + 10) * 2).astype(np.uint16))
-    shared, plane, measures = Dataset(), Dataset(), Dataset()
-    plane.ImageOrientationPatient = axes
-    measures.PixelSpacing, measures.SliceThickness = spacing, 8.0
-    shared.PlaneOrientationSequence = Sequence([plane])
-    shared.PixelMeasuresSequence = Sequence([measures])
-    data.SharedFunctionalGroupsSequence = Sequence([shared])
-    data.PerFrameFunctionalGroupsSequence = Sequence(frames)
-    data.NumberOfFrames = len(frames)
-    data.Rows, data.Columns = images.shape[2:]
-    data.PixelData = np.stack(stored).tobytes()
-    data.save_as(path, enforce_file_format=True)
-    return path
 
 
 @pytest.fixture

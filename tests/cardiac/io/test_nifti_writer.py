@@ -142,3 +142,16 @@ def test_inputs_are_not_overwritten_and_nothing_is_left_half(tmp_path, scene, mo
     with pytest.raises(FacewarpError, match="no space"):
         write_field(tmp_path / "field.nii.gz", scene[1], volume)
     assert [p.name for p in tmp_path.iterdir()] == ["v.nii.gz"]
+
+
+def test_numbers_of_a_big_endian_scan_are_written_as_they_are(tmp_path, scene):
+    header = nib.Nifti1Image(scene[0].T, AFFINES["lps"]).header.as_byteswapped(">")
+    image = nib.Nifti1Image(scene[0].T.astype(">f4"), AFFINES["lps"], header)
+    nib.save(image, tmp_path / "v.nii.gz")
+    volume = read_volume(tmp_path / "v.nii.gz")
+    write_map(tmp_path / "map.nii.gz", 1 + scene[0], volume, "map")
+    write_image(tmp_path / "image.nii.gz", scene[0], volume)
+    found = np.asarray(nib.load(tmp_path / "map.nii.gz").dataobj).T
+    np.testing.assert_allclose(found, 1 + scene[0], atol=0.5 / 1024 + 1e-6)
+    found = np.asarray(nib.load(tmp_path / "image.nii.gz").dataobj).T
+    np.testing.assert_allclose(found, scene[0], atol=1e-6)

@@ -19,6 +19,7 @@ from facewarp.errors import FacewarpError
 
 _SHORT_STEP: Final = 0.4  # of the usual step: shorter ones mean two acquisitions
 _MIXED_SHARE: Final = 0.3  # of steps that are short
+_THIN_MM: Final = 4.0
 
 _Key = Callable[[SliceImage], float | None]
 _KEYS: Final[tuple[tuple[str, _Key], ...]] = (
@@ -79,7 +80,7 @@ def _refuse_two_acquisitions(slices: list[list[SliceImage]], place: Path) -> Non
             raise FacewarpError(what, place, fix)
 
 
-def mixed_up(data: NDArray[np.float32]) -> bool:
+def mixed_up(data: NDArray[np.float32], slice_mm: float) -> bool:
     """Whether slices and phases of a cine were mixed up by whatever wrote it.
 
     Neighbouring phases of one slice look alike, neighbouring slices less so. A stack of which the
@@ -88,9 +89,10 @@ def mixed_up(data: NDArray[np.float32]) -> bool:
 
     Args:
         data: ``(T, D, H, W)``.
+        slice_mm: from slice to slice; thin ones, which come from resampling, look alike anyhow.
     """
     phases, depth = data.shape[:2]
-    if phases < 4 or depth < 3:
+    if phases < 4 or depth < 3 or slice_mm < _THIN_MM:
         return False
     step = max(1, min(data.shape[2:]) // 64)
     small = data[..., ::step, ::step].reshape(phases * depth, -1)
