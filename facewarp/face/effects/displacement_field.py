@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from facewarp.core.fields import jacobian_determinant
 from facewarp.drawing.compositing import blend_over, fixed_point, place
 from facewarp.drawing.text import text_height_px, text_label
 from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.crop_fields import jacobian_determinant
 from facewarp.face.effects.base import FaceEffect
 from facewarp.face.face import template_to_frame
 
@@ -69,7 +68,7 @@ class Field(FaceEffect):
         region = frame[y0:y1, x0:x1]
         before = region.copy() if self.opacity < 1 else region
         field = np.ascontiguousarray(face.field, dtype=np.float32)
-        folds = jacobian_determinant(torch.from_numpy(field)[None])[0].numpy() <= 0
+        folds = jacobian_determinant(field) <= 0
         colors = displacement_colors(field, self.FULL_PX)
         colors = cv2.multiply(colors, self._window, scale=1 / 255)
         colors[folds] = (*self.FOLD_COLOR, 255)
