@@ -1,4 +1,4 @@
-"""`facewarp doctor --network`: run every command under strace, and list its network access."""
+"""``facewarp doctor --network``: every command run under strace, and what it did on the network."""
 
 import os
 import sys
@@ -28,14 +28,14 @@ time.sleep(float(sys.argv[2]))
 
 @dataclass(frozen=True)
 class Probe:
-    """A command that is run under strace.
+    """A command to be watched.
 
     Attributes:
-        name: for people.
-        command: program and arguments.
-        most_s: seconds after which it is told to stop.
-        loopback: whether it has to serve this machine.
-        ends_itself: whether it has to end with exit code 0 before that.
+        name: For people.
+        command: Program and arguments.
+        most_s: Seconds after which it is told to stop.
+        loopback: Whether it has to serve this machine.
+        ends_itself: Whether it has to end with exit code 0 before that.
     """
 
     name: str
@@ -47,19 +47,19 @@ class Probe:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A probe, and its network access and files written."""
+    """A probe, and what it did."""
 
     probe: Probe
     trace: Trace
 
     @property
     def is_silent(self) -> bool:
-        """Whether it used no network and wrote nothing elsewhere."""
+        """Whether it spoke to nobody and wrote nothing elsewhere."""
         return self.trace.is_silent
 
     @property
     def fault(self) -> str | None:
-        """Why the probe shows nothing: it failed; None where it ran as it should."""
+        """Why the probe says nothing: it failed; None where it ran as it should."""
         if self.probe.loopback and self.trace.loopback == 0:
             return f"it did not serve within {self.probe.most_s:g} s"
         if not self.probe.ends_itself or self.trace.code == 0:
@@ -78,12 +78,12 @@ def check_network(
     """Run every command on small inputs and count its system calls.
 
     Args:
-        seconds: how long live sessions and loaded engines are watched.
-        names: which probes to run, by name.
-        told: called with the name of each probe before it runs.
+        seconds: How long live sessions and loaded engines are watched.
+        names: Which probes to run, by name.
+        told: Called with the name of each probe before it runs.
 
     Raises:
-        FacewarpError: system calls can't be counted here.
+        FacewarpError: System calls can't be counted here.
     """
     find_strace()
     verdicts = []
@@ -92,7 +92,7 @@ def check_network(
         home, out, scratch = folder / "home", folder / "out", folder / "tmp"
         for each in (home, out, scratch):
             each.mkdir()
-        patients = _drawn_patients(folder / "data")
+        patients = drawn_patients(folder / "data")
         for probe in probes(out, patients, seconds):
             if not names(probe.name):
                 continue
@@ -110,12 +110,12 @@ def check_network(
 
 
 def probes(out: Path, patients: tuple[Path, Path], seconds: float) -> Iterator[Probe]:
-    """Return every command that works with data, and every engine that is installed.
+    """Every command that works with data, and every engine that is installed.
 
     Args:
-        out: where the commands write.
-        patients: a cine as NIfTI, and a folder of annotated patients.
-        seconds: how long what goes on by itself is watched.
+        out: Where the commands write.
+        patients: A cine as NIfTI, and a folder of annotated patients.
+        seconds: How long what goes on by itself is watched.
     """
     from facewarp.core.engines.base import ENGINES, is_installed
 
@@ -157,14 +157,14 @@ _TINY: Final = (
 
 
 def is_present(package: str) -> bool:
-    """Return whether a package is installed."""
+    """Whether a package is installed."""
     from importlib.util import find_spec
 
     return find_spec(package) is not None
 
 
 def _environment(home: Path, scratch: Path) -> Mapping[str, str]:
-    """Return a new user's environment, without `CI`, where packages hold telemetry back."""
+    """A new user's environment; ``CI``, where packages hold their telemetry back, is not set."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -177,8 +177,8 @@ def _environment(home: Path, scratch: Path) -> Mapping[str, str]:
     }
 
 
-def _drawn_patients(folder: Path) -> tuple[Path, Path]:
-    """Write a cine of a synthetic heart as NIfTI, and annotated patients in ACDC's layout."""
+def drawn_patients(folder: Path) -> tuple[Path, Path]:
+    """A cine of a drawn heart as NIfTI, and annotated patients in ACDC's layout."""
     import nibabel as nib
     import numpy as np
 
@@ -197,7 +197,7 @@ def _drawn_patients(folder: Path) -> tuple[Path, Path]:
 
 
 def first_fault(verdicts: list[Verdict]) -> FacewarpError | None:
-    """Return the error of a check: a probe that was not silent, or that failed."""
+    """What is to be raised of a check: a probe that was not silent, or that failed."""
     loud = [verdict.probe.name for verdict in verdicts if not verdict.is_silent]
     if loud:
         return FacewarpError(
