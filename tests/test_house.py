@@ -20,6 +20,10 @@ import facewarp
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 SOURCES = sorted((ROOT / "facewarp").rglob("*.py")) + sorted((ROOT / "training").rglob("*.py"))
+PACKAGES = sorted(
+    init.parent for top in ("facewarp", "training") for init in (ROOT / top).rglob("__init__.py")
+)
+MOST_MODULES = 12
 HEAVY = {
     "av",
     "cv2",
@@ -121,6 +125,20 @@ def test_every_package_is_listed() -> None:
         for init in (ROOT / folder).rglob("__init__.py"):
             found.add(".".join([name, *init.parent.relative_to(ROOT / folder).parts]))
     assert found == set(PROJECT["tool"]["setuptools"]["packages"])
+
+
+@pytest.mark.parametrize("folder", PACKAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_package_has_more_than_twelve_modules(folder: Path) -> None:
+    modules = [path for path in folder.glob("*.py") if not path.name.startswith("__")]
+    assert len(modules) <= MOST_MODULES, [path.name for path in modules]
+
+
+def test_tests_mirror_the_tree() -> None:
+    packages = {path.relative_to(ROOT) for path in PACKAGES}
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        folder = path.parent.relative_to(ROOT / "tests")
+        top = ROOT if folder.parts[:1] == ("training",) else ROOT / "facewarp"
+        assert (top / folder).relative_to(ROOT) in {*packages, Path("facewarp")}, path
 
 
 def test_every_asset_is_packaged() -> None:

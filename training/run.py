@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 import torch
 
 from facewarp.core.engines.device import present_device
-from facewarp.core.weights import file_sha256, find_weights, load_weights
+from facewarp.core.weights import WEIGHTS, file_sha256, find_weights, load_weights
 from facewarp.errors import FacewarpError
 from facewarp.training import checkpoint
 from facewarp.training.config.overrides import with_overrides
@@ -24,7 +24,7 @@ from facewarp.training.config.presets import PRESETS, preset
 from facewarp.training.config.train_config import TrainConfig
 from facewarp.training.distributed import ProcessGroup
 from facewarp.training.optimizer import learning_rate
-from facewarp.training.trainer import CONFIG, WEIGHTS, BatchSource, Trainer
+from facewarp.training.trainer import BatchSource, Trainer
 
 Kind = Literal["face", "heart"]
 DEFAULT_PRESETS: Mapping[Kind, str] = {"face": "face", "heart": "acdc"}
@@ -210,7 +210,7 @@ def run_config(
             be written to.
     """
     _check_writable(folder)
-    saved = folder / CONFIG
+    saved = folder / checkpoint.CONFIG
     if not resume:
         if (folder / checkpoint.NAME).exists():
             raise FacewarpError(
@@ -307,7 +307,9 @@ def result_of(trainer: Trainer, seconds: float) -> RunResult:
 
 
 def _about(folder: Path) -> dict[str, str]:
-    about: dict[str, str] = json.loads((folder / CONFIG).read_text("utf-8")).get("about", {})
+    about: dict[str, str] = json.loads((folder / checkpoint.CONFIG).read_text("utf-8")).get(
+        "about", {}
+    )
     return about
 
 

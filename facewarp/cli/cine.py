@@ -25,6 +25,18 @@ class Movie(StrEnum):
     NONE = "none"
 
 
+class LabelOrderName(StrEnum):
+    """Conventions of label ids, those of :mod:`facewarp.cardiac.io.label_order`."""
+
+    AUTO = "auto"
+    ACDC = "acdc"
+    MNMS = "mnms"
+    TOTALSEGMENTATOR = "totalsegmentator"
+    TOTALSEGMENTATOR_1 = "totalsegmentator-v1"
+    MMWHS = "mmwhs"
+    MSCMR = "mscmr"
+
+
 def cine(
     ctx: typer.Context,
     patients: Annotated[
@@ -42,6 +54,10 @@ def cine(
         Path | None,
         typer.Option(help="Labels of end-diastole to carry, instead of the model's own."),
     ] = None,
+    label_order: Annotated[
+        LabelOrderName,
+        typer.Option(help="Whose order the ids of --labels are in; auto: as anatomy says."),
+    ] = LabelOrderName.AUTO,
     ed: Annotated[
         int | None,
         typer.Option(help="Frame of end-diastole, counted from 1.", min=1),
@@ -112,9 +128,9 @@ def cine(
     report.html, a page to read and to print. --dicom-out adds seg_NN.dcm, measurements.dcm
     and report.dcm, which hold the patient's name and number as the scan does.
 
-    End-diastole and end-systole are those of ACDC's Info.cfg, or where the
-    left ventricle is largest and smallest. One patient that cannot be read
-    does not stop the others.
+    End-diastole and end-systole are those of ACDC's Info.cfg, the phases that
+    --labels has filled, or where the left ventricle is largest and smallest.
+    One patient that cannot be read does not stop the others.
 
     Of several patients DIR gets cohort.csv and cohort.html too. Patients whose
     folder is whole, and made from the same files with the same settings, are
@@ -126,6 +142,7 @@ def cine(
       facewarp cine study/ --series "SAX stress" --out hearts/
       facewarp cine dicom/sa_stack/ --out hearts/ --dicom-out --mesh
       facewarp cine scan.nii.gz --labels ed.nii.gz --ed 1 --json
+      facewarp cine A0S9V9_sa.nii.gz --labels A0S9V9_sa_gt.nii.gz --label-order mnms
       facewarp cine training/ --out hearts/ --workers 4
       facewarp cine patients.txt --out /shared/hearts --ray auto
     """
@@ -159,6 +176,7 @@ def cine(
         identity,
         mesh,
         dicom_out,
+        label_order.value,
     )
     count = workers or 1
     threads = max((os.cpu_count() or 1) // count, 1) if count > 1 or ray is not None else None

@@ -15,6 +15,8 @@ from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
 
+WEIGHTS = "model.safetensors"  # in the folder of a training run
+
 
 def save_weights(net: GuidedRegistration, path: Path, about: Mapping[str, str]) -> str:
     """Write a network to ``path`` (atomically) and return the file's sha256.
@@ -94,10 +96,10 @@ def shipped_weights(name: str) -> Path:
 
 
 def find_weights(model: str | Path) -> Path:
-    """The weights file meant by a shipped name or a path."""
+    """Return the weights file of a shipped model's name, a run's folder or a path."""
     path = Path(model)
     if path.suffix == ".safetensors" or path.exists():
-        return path / "model.safetensors" if path.is_dir() else path
+        return path / WEIGHTS if path.is_dir() else path
     return shipped_weights(str(model))
 
 

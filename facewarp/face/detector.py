@@ -18,8 +18,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from facewarp.errors import FacewarpError
 from facewarp.face.blazeface import BlazeFace
+from facewarp.face.boxes import overlap
 from facewarp.face.crop import Crop
 from facewarp.face.image_formats import to_rgb
+from facewarp.face.similarity import rotation
 from facewarp.system.closing import Closing
 
 _WINDOW = (256, 256)  # twice what the network sees: its own halving then averages 2x2 px exactly
@@ -116,15 +118,7 @@ class Detection:
 
     def overlap(self, other: "Detection") -> float:
         """Intersection over union of the two boxes, 0..1."""
-        a, b = np.array(self.box), np.array(other.box)
-        shared = np.prod(np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None))
-        return float(shared / (self.side**2 + other.side**2 - shared))
-
-
-def rotation(angle: float) -> NDArray[np.float64]:
-    """(2, 2) matrix that turns from +x towards +y by ``angle`` radians; its columns are axes."""
-    cos, sin = math.cos(angle), math.sin(angle)
-    return np.array([[cos, -sin], [sin, cos]])
+        return overlap(self.box, other.box)
 
 
 class FaceDetector(Closing):

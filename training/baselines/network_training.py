@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from facewarp.core.weights import WEIGHTS
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import write_error, write_json, written
 from facewarp.training import checkpoint
@@ -21,7 +22,6 @@ from facewarp.training.interrupt import DeferredInterrupt
 from facewarp.training.optimizer import learning_rate, make_optimizer, update_ema
 from facewarp.training.run_log import TableLog
 
-WEIGHTS, LOG, CONFIG = "model.safetensors", "log.csv", "config.json"
 OPTIMIZERS, PRECISIONS = ("muon", "adamw", "adam"), ("float32", "bfloat16")
 _WARM_UP = 50  # steps, at most
 
@@ -144,9 +144,9 @@ def train_baseline_network(
     elif path.exists():
         fix = "Go on with --resume, or choose another --out."
         raise FacewarpError("a run is here already", folder, fix)
-    write_json(folder / CONFIG, _told(config, net, about))
+    write_json(folder / checkpoint.CONFIG, _told(config, net, about))
     batches.start = done
-    log, pairs = TableLog(folder / LOG, done), iter(batches)
+    log, pairs = TableLog(folder / checkpoint.LOG, done), iter(batches)
     net.train()
     if config.precision == "bfloat16":
         for layer in net.for_half_precision:
@@ -196,7 +196,7 @@ def begun_with(
         FacewarpError: there is no run, or it is another rival's.
     """
     try:
-        said = json.loads((folder / CONFIG).read_text("utf-8"))
+        said = json.loads((folder / checkpoint.CONFIG).read_text("utf-8"))
         kept = {key: said[key] for key in asdict(BaselineSettings())}
         of, network = said["baseline"], dict(said["network"])
     except (OSError, ValueError, KeyError, TypeError) as error:

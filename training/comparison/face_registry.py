@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.core.model import load
-from facewarp.core.weights import file_sha256
+from facewarp.core.weights import WEIGHTS, file_sha256
 from facewarp.errors import FacewarpError
 from facewarp.training.baselines.faces.dis_flow import dis_flow
 from facewarp.training.baselines.faces.flownet import flow_field, published_flownet
@@ -22,7 +22,6 @@ from facewarp.training.comparison.base import SkippedMethod, parse_method_names,
 from facewarp.training.config.presets import PRESETS
 from facewarp.training.evaluation.face_methods import BaselineMethod, FaceMethod, GuidedMethod
 
-WEIGHTS = "model.safetensors"
 POSTS = ("polyaffine", "add", "compose")
 OURS = "facewarp"
 VARIANTS = tuple(name for name in PRESETS if name.startswith("paper-"))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facewarp.cardiac.motion.model_grid import Array3
 from facewarp.core.model import load
-from facewarp.core.weights import file_sha256
+from facewarp.core.weights import WEIGHTS, file_sha256
 from facewarp.errors import FacewarpError
 from facewarp.training.baselines.hearts import elastix
 from facewarp.training.baselines.hearts.lcc_demons import lcc_demons, velocity_field
@@ -27,7 +27,6 @@ from facewarp.training.evaluation.heart_methods import (
     HeartMethod,
 )
 
-WEIGHTS = "model.safetensors"
 VARIANTS = tuple(name for name in PRESETS if name.startswith("acdc-paper"))
 ALL = (
     *("unregistered", "lcc-demons", "elastix"),

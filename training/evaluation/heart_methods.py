@@ -17,7 +17,7 @@ from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
 from facewarp.training.config.train_config import WHOLE_GRID
 from facewarp.training.dataloading.heart_data import heart_grid
-from facewarp.training.datasets.acdc import AcdcPatient
+from facewarp.training.datasets.acdc import HeartPatient
 from facewarp.training.evaluation.heart_protocols import carry_field
 
 ED, ES = 0, 1
@@ -48,7 +48,7 @@ class HeartMethod(Protocol):
     parameters: int
     sha256: str
 
-    def register(self, patient: AcdcPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
+    def register(self, patient: HeartPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
         """Register a patient's phases; fields come on the grid given, in both directions or one."""
         ...
 
@@ -80,7 +80,7 @@ class GuidedMethod:
         self.sha256 = model.sha256
         self.shape, self.spacing_mm = heart_grid(model.config)
 
-    def register(self, patient: AcdcPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
+    def register(self, patient: HeartPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
         """See `HeartMethod`; the time is of all from finding the heart to the fields."""
         began = time.perf_counter()
         own = self._window(patient)
@@ -101,7 +101,7 @@ class GuidedMethod:
         parts = shares.argmax(axis=1).astype(np.uint8)
         return RegisteredPair(carried, parts, seconds)
 
-    def _window(self, patient: AcdcPatient) -> ModelGrid:
+    def _window(self, patient: HeartPatient) -> ModelGrid:
         """What the model is given; the middle of the stack if it doesn't see a heart yet."""
         volume = patient.images[ED]
         if self.whole:
@@ -137,7 +137,7 @@ class BaselineMethod:
         self.name, self.parameters, self.sha256 = name, parameters, sha256
         self._find, self._grid = find, grid
 
-    def register(self, patient: AcdcPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
+    def register(self, patient: HeartPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
         """See `HeartMethod`; the time begins with the resampling of the volumes."""
         began = time.perf_counter()
         own = grid

@@ -17,7 +17,8 @@ from facewarp.core.surface_distance import robust_hausdorff_mm
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import write_csv
 from facewarp.system.machine import machine
-from facewarp.training.datasets.acdc import AcdcPatient, labels_on, load_patient
+from facewarp.training.datasets.acdc import HeartPatient, labels_on
+from facewarp.training.datasets.hearts import load_patient
 from facewarp.training.evaluation.heart_methods import ED, ES, OURS, GuidedMethod, HeartMethod
 from facewarp.training.evaluation.heart_protocols import SDLOGJ, SDLOGJ_STRICT, HeartProtocol
 from facewarp.training.evaluation.heart_volumes import HeartVolumes, VolumeErrors, measure_volumes
@@ -89,7 +90,7 @@ def short(part: str) -> str:
 
 
 def score_patient(
-    patient: AcdcPatient, method: HeartMethod, protocol: HeartProtocol
+    patient: HeartPatient, method: HeartMethod, protocol: HeartProtocol
 ) -> PatientScore:
     """Register one patient's phases and measure the result on the protocol's grid."""
     grid = protocol.grid(patient.images[ED])
@@ -230,7 +231,8 @@ def evaluate_hearts(
         scores.append(score_patient(patient, method, protocol))
         volumes.append(measure_volumes(patient, model))
         advance()
-    return summarise(model, scores, volumes, protocol, split), scores, volumes
+    found = summarise(model, scores, volumes, protocol, split, first.dataset)
+    return found, scores, volumes
 
 
 def score_means(scores: Sequence[PatientScore]) -> dict[str, float]:
@@ -246,12 +248,13 @@ def summarise(
     volumes: Sequence[HeartVolumes],
     protocol: HeartProtocol,
     split: str = "",
+    dataset: str = "acdc",
 ) -> HeartEvaluation:
     """Average patients' scores; what is NaN in a patient counts in no mean."""
     means = score_means(scores)
     del means["seconds"]
     return HeartEvaluation(
-        dataset="acdc",
+        dataset=dataset,
         protocol=protocol.name,
         split=split,
         method=OURS,

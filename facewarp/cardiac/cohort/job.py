@@ -39,6 +39,7 @@ class Settings:
         identity: whether ``indices.json`` says whose DICOM it was, under ``run``.
         mesh: whether moving surfaces are written.
         dicom_out: whether DICOM objects are written under the cine's own study.
+        label_order: convention of the labels' ids.
     """
 
     model: str = "heart"
@@ -56,6 +57,7 @@ class Settings:
     identity: bool = False
     mesh: bool = False
     dicom_out: bool = False
+    label_order: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,7 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
         job.source,
         _model(settings.model, settings.device),
         labels=settings.labels,
+        label_order=settings.label_order,
         ed=settings.ed,
         es=settings.es,
         heart_rate_bpm=settings.heart_rate_bpm,

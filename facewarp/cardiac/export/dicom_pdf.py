@@ -4,11 +4,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from facewarp import __version__
 from facewarp.cardiac.export.dicom_study import MANUFACTURER, MODEL_NAME, STUDY, DicomStudy
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
 from facewarp.system.installation import install_command
+from facewarp.version import __version__
 
 SOP_CLASS: Final = "1.2.840.10008.5.1.4.1.1.104.1"
 

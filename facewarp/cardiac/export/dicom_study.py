@@ -9,12 +9,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from facewarp import __version__
 from facewarp.cardiac.cine import CineResult
 from facewarp.cardiac.io.dicom_frames import read_header
 from facewarp.cardiac.io.dicom_series import has_dicom, is_dicom
 from facewarp.errors import FacewarpError
 from facewarp.system.installation import install_command
+from facewarp.version import __version__
 
 MANUFACTURER: Final = "facewarp"
 MODEL_NAME: Final = "facewarp cine"

@@ -59,7 +59,7 @@ def measure_quality(
     loop = motion.cycle_drift_mm()[heart]
     folds = 100 * float((motion.jacobian()[:, heart] <= 0).mean())
     return Quality(
-        tuple(_mean_dice(a, b) for a, b in zip(carried, seen, strict=True)),
+        tuple(mean_dice(a, b) for a, b in zip(carried, seen, strict=True)),
         tuple(motion.inverse_consistency_mm()[:, heart].mean(axis=1).tolist()),
         tuple(motion.inverse_consistency_raw_mm[:, heart].mean(axis=1).tolist()),
         tuple(_certainty(phase) for phase in parts),
@@ -113,8 +113,8 @@ def _certainty(parts: Floats) -> float:
     return float(parts.max(axis=0)[heart].mean()) if heart.any() else 0.0
 
 
-def _mean_dice(a: Labels, b: Labels) -> float:
-    """Over the parts that are in either."""
+def mean_dice(a: Labels, b: Labels) -> float:
+    """Mean Dice of two labelings over the parts that are in either, 0 to 1."""
     overlaps = []
     for part in _PARTS:
         one, other = a == part, b == part

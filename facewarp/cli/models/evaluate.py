@@ -12,7 +12,7 @@ from rich.table import Table
 from facewarp.cli.console import Output, output_of
 from facewarp.cli.model_options import ENGINE_NAMES, Thorough, Threads
 from facewarp.cli.models.compare import ComparisonOptions, compare_faces
-from facewarp.cli.models.evaluate_hearts import Model, acdc, number
+from facewarp.cli.models.evaluate_hearts import Model, acdc, mnms, mnms2, number
 from facewarp.cli.option_groups import option_groups
 from facewarp.errors import FacewarpError
 
@@ -91,7 +91,8 @@ def celebamask(
     _evaluate(output_of(ctx), "celebamask", data, celebamask_test_photos, options, compared)
 
 
-evaluate.command()(acdc)
+for _command in (acdc, mnms, mnms2):
+    evaluate.command()(_command)
 
 
 def _evaluate(

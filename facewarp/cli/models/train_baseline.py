@@ -111,6 +111,7 @@ def baseline(
 def _train_esr(
     output: Output, data: Path, folder: Path, given: Mapping[str, Any], resume: bool
 ) -> Path:
+    from facewarp.core.weights import WEIGHTS
     from facewarp.training.baselines.faces.shape_regression import (
         FernSettings,
         train_shape_regression,
@@ -129,6 +130,6 @@ def _train_esr(
     settings = FernSettings(**given)
     with output.progress("training", total=settings.stages, unit="stages") as advance:
         trained = train_shape_regression(photos, settings, lambda said: advance(description=said))
-    path = folder / "model.safetensors"
+    path = folder / WEIGHTS
     trained.save(path, {"training_data": found.description})
     return path

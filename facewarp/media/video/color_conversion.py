@@ -53,6 +53,13 @@ class Color:
             return cls()
         return cls(int(picture.colorspace), int(picture.color_primaries), int(picture.color_trc))
 
+    def tag(self, codec: av.VideoCodecContext) -> None:
+        """Writes these and limited range into an encoder that is not open yet."""
+        codec.color_range = ColorRange.MPEG
+        codec.colorspace = self.matrix
+        codec.color_primaries = self.primaries
+        codec.color_trc = self.transfer
+
 
 class RGBReader:
     """Decoded pictures to RGB of one size.
@@ -65,7 +72,7 @@ class RGBReader:
         self._size = size
         self._reformatter = VideoReformatter()
         self._mapper: ToneMapper | None = None
-        self._deep_reformatter = VideoReformatter()
+        self._deep_reformatter, self._alpha_reformatter = VideoReformatter(), VideoReformatter()
 
     def __call__(self, picture: av.VideoFrame) -> Image:
         """(H, W, 3) uint8 RGB, contiguous, from a picture of any format."""
@@ -81,6 +88,15 @@ class RGBReader:
         ):
             return self._from_420(picture)
         return self._by_swscale(picture)
+
+    def alpha(self, picture: av.VideoFrame) -> Image | None:
+        """(H, W) uint8, 255 = opaque; None where a picture has none or is opaque all over."""
+        if not any(component.is_alpha for component in picture.format.components):
+            return None
+        width, height = self._size
+        planar = self._alpha_reformatter.reformat(picture, width, height, "gbrap", threads=1)
+        alpha = _pixels(planar.planes[3])
+        return None if alpha.min() == 255 else alpha.copy()
 
     def deep(self, picture: av.VideoFrame) -> NDArray[np.uint16]:
         """(H, W, 3) R'G'B' codes of the picture's own transfer and primaries, full range."""
@@ -128,10 +144,34 @@ class YUVWriter:
 
     def tag(self, codec: av.VideoCodecContext) -> None:
         """Writes the tags into an encoder that is not open yet."""
-        codec.color_range = ColorRange.MPEG
-        codec.colorspace = self._color.matrix
-        codec.color_primaries = self._color.primaries
-        codec.color_trc = self._color.transfer
+        self._color.tag(codec)
+
+
+class AlphaWriter:
+    """RGB with alpha to pictures of a format that holds both, with the tags of `color`."""
+
+    def __init__(self, color: Color, pix_fmt: str) -> None:
+        self._color, self._pix_fmt = color, pix_fmt
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, rgba: Image) -> av.VideoFrame:
+        """From (H, W, 4) uint8 RGB and straight alpha, of even size."""
+        height, width = rgba.shape[:2]
+        planar = av.VideoFrame(width, height, "gbrap")
+        for plane, channel in zip(planar.planes, (1, 2, 0, 3), strict=True):
+            _pixels(plane)[:] = rgba[..., channel]
+        return self._reformatter.reformat(
+            planar,
+            format=self._pix_fmt,
+            dst_colorspace=self._color.matrix,
+            dst_color_range=ColorRange.MPEG,
+            interpolation=_TO_RGB,
+            threads=1,
+        )
+
+    def tag(self, codec: av.VideoCodecContext) -> None:
+        """Writes the tags into an encoder that is not open yet."""
+        self._color.tag(codec)
 
 
 class DeepYUVWriter:
@@ -161,10 +201,7 @@ class DeepYUVWriter:
 
     def tag(self, codec: av.VideoCodecContext) -> None:
         """Writes the tags into an encoder that is not open yet."""
-        codec.color_range = ColorRange.MPEG
-        codec.colorspace = self._coded.matrix
-        codec.color_primaries = self._coded.primaries
-        codec.color_trc = self._coded.transfer
+        Color(self._coded.matrix, self._coded.primaries, self._coded.transfer).tag(codec)
 
 
 def description_of(picture: av.VideoFrame, *, keeps_hdr: bool = False) -> str | None:

@@ -146,8 +146,26 @@ HDR_WEBM = (
 """For HDR in .webm: AV1, or VP9 profile 2, which many builds of libvpx lack."""
 
 
+_ALPHA_VP9 = Encoder(
+    "libvpx-vp9",
+    {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "6", "auto-alt-ref": "0"},
+    pix_fmt="yuva420p",
+)
+ALPHA = {
+    ".mkv": (_ALPHA_VP9,),
+    ".mov": (Encoder("prores_ks", {"profile": "4444"}, pix_fmt="yuva444p10le"),),
+    ".webm": (_ALPHA_VP9,),
+}
+"""For video with transparent parts, by suffix: VP9, or ProRes 4444."""
+
+
 def choose_encoder(
-    suffix: str, size: tuple[int, int], rate: Fraction, *, hdr: bool = False
+    suffix: str,
+    size: tuple[int, int],
+    rate: Fraction,
+    *,
+    hdr: bool = False,
+    alpha: bool = False,
 ) -> Encoder:
     """The first encoder for a container that works here.
 
@@ -156,12 +174,15 @@ def choose_encoder(
         size: (width, height) px, even.
         rate: Average frames a second.
         hdr: Whether pictures have 10 bits a channel.
+        alpha: Whether they have transparent parts; for a suffix in `ALPHA`.
 
     Raises:
         FacewarpError: None works.
     """
     candidates: tuple[Encoder, ...]
-    if hdr:
+    if alpha:
+        candidates = ALPHA[suffix]
+    elif hdr:
         os.environ.setdefault("SVT_LOG", "1")  # or it reports to standard error
         candidates = HDR_WEBM if suffix == ".webm" else HDR
     else:

@@ -58,6 +58,16 @@ class FrameConverter:
         image = resized(image, square_size((image.shape[1], image.shape[0]), aspect))
         return (image if self._size is None else fit_within(image, self._size)), orientation
 
+    def alpha(self, picture: av.VideoFrame) -> Image | None:
+        """Return a picture's alpha as its image is, (H, W) uint8; None where it is opaque."""
+        stored = self._reader(picture).alpha(picture)
+        if stored is None:
+            return None
+        upright = orientation_of(picture).upright(self._cropped(stored))
+        size = self.size_of((picture.width, picture.height), orientation_of(picture))
+        upright = resized(upright, size)
+        return upright if self._size is None else fit_within(upright, self._size)
+
     def hdr(self, picture: av.VideoFrame, shown: Image) -> HDRImage | None:
         """Return an HDR picture before tone mapping; None where its size is not that shown."""
         codes = self._reader(picture).deep(picture)

@@ -4,6 +4,7 @@ import itertools
 import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal, cast
@@ -47,6 +48,7 @@ class VideoSource(Source):
     Attributes:
         orientation: How the stored pictures are turned.
         color: The colour tags of the images, with which a copy is written.
+        has_alpha: Whether pictures have transparent parts, as far as is known beforehand.
         hdr_format: How frames carry HDR, once `keep_hdr` was called for a video that has it.
         sample_aspect: Width of a stored pixel over its height; 1 for nearly all videos.
         end_time: Where the last frame that was read ends, in seconds.
@@ -65,6 +67,7 @@ class VideoSource(Source):
         self.end_time = 0.0
         self.sample_aspect = self._aspect = Fraction(1)
         self.hdr_format: HDRFormat | None = None
+        self.has_alpha = self._flattens = False
         self._faults, self._count, self._reached_end = 0, 0, False
         self._readers: list[ReadAhead[Frame]] = []
         with open_container(path) as container:
@@ -91,8 +94,9 @@ class VideoSource(Source):
         """Let frames of HLG and PQ carry the HDR picture too, for a copy that is HDR."""
         self.hdr_format = self._own_hdr
 
-    def use_square_pixels(self) -> None:
-        """Scale images so that their pixels are square, as what is shown live has to be."""
+    def for_display(self) -> None:
+        """Make images as a screen shows them: pixels square, what is transparent black."""
+        self._flattens = True
         if self.sample_aspect != 1:
             self._aspect, self.sample_aspect = self.sample_aspect, Fraction(1)
             self._measure()
@@ -104,6 +108,8 @@ class VideoSource(Source):
         self.rotation = self.orientation.degrees
         self.color = Color.of(first)
         self._own_hdr = HDRFormat.of(first)
+        has_alpha = self._converter().alpha(first) is not None
+        self.has_alpha = has_alpha or _alpha_decoder(stream) is not None
         self._told = description_of(first), description_of(first, keeps_hdr=True)
         self.sample_aspect = pixel_aspect(stream)
         stored = (first.width, first.height), self.orientation
@@ -191,7 +197,12 @@ class VideoSource(Source):
                 image, turn = convert(picture)
                 self._tell_of_size(convert.size_of((picture.width, picture.height), turn))
                 hdr = convert.hdr(picture, image) if self.hdr_format else None
-                yield Frame(image, time, count, turn.degrees, hdr=hdr)
+                frame = Frame(
+                    image, time, count, turn.degrees, alpha=convert.alpha(picture), hdr=hdr
+                )
+                if self._flattens and frame.alpha is not None:
+                    frame = replace(frame, image=frame.flattened(), alpha=None)
+                yield frame
                 count += 1
         else:
             self._reached_end = True
@@ -256,7 +267,7 @@ class VideoSource(Source):
         self, container: InputContainer, stream: VideoStream, first_byte: int = 0
     ) -> Iterator[av.VideoFrame]:
         """Every picture that can be had, in the order shown; counts what could not."""
-        packets = container.demux(stream)
+        packets, decoder = container.demux(stream), _alpha_decoder(stream) or stream
         on_clock = self.timeline.corrector()
         was_flushed = False
         while not was_flushed:
@@ -274,7 +285,7 @@ class VideoSource(Source):
                         continue
                     self._faults += packet.is_corrupt and not at_joint
                     on_clock(packet)
-                pictures = stream.decode(packet)
+                pictures = decoder.decode(packet)
             except (av.FFmpegError, OSError) as error:
                 _log.debug("%s: decoding: %s", self.path, error)
                 self._faults += not at_joint
@@ -303,6 +314,17 @@ class VideoSource(Source):
         if self.timeline.duration_s is not None:  # every packet was seen
             return None
         return promised_end(container, stream)
+
+
+def _alpha_decoder(stream: VideoStream) -> av.VideoCodecContext | None:
+    """The decoder of a VP8 or VP9 stream with alpha, which FFmpeg's own decoders leave out."""
+    has_alpha = stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) == "1"
+    name = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(stream.codec_context.name)
+    if not has_alpha or name not in av.codecs_available:
+        return None
+    decoder = av.CodecContext.create(name, "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    return decoder
 
 
 def _kept(tags: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:

@@ -18,8 +18,9 @@ from facewarp.media.orientation import Orientation, Pixels
 from facewarp.media.outputs import Output
 from facewarp.media.prefetch import WriteBehind, queue_depth
 from facewarp.media.video.audio_copy import AudioCopy, AudioMode
-from facewarp.media.video.color_conversion import Color, DeepYUVWriter, YUVWriter
+from facewarp.media.video.color_conversion import AlphaWriter, Color, DeepYUVWriter, YUVWriter
 from facewarp.media.video.encoders import (
+    ALPHA,
     CONTAINER_OPTIONS,
     FORMATS,
     LIVE_CONTAINER_OPTIONS,
@@ -71,21 +72,28 @@ class VideoWriter(Output):
         self._rate = Fraction(fps).limit_denominator(1001) if fps else _rate_of(like)
         self._orientation = Orientation()
         self._hdr: HDRFormat | None = None
+        self._has_alpha = self._told_alpha = False
         color = Color()
         if self._like:
             color = self._like.color
             if self._size == self._like.size:
                 self._orientation = self._like.orientation
                 self._hdr = self._like.hdr_format
+                self._has_alpha = self._like.has_alpha and target.suffix.lower() in ALPHA
         width, height = self._size
         self._pad = (height % 2, width % 2)
         self._stored_size = self._orientation.turned_size((width + width % 2, height + height % 2))
         self._encoder = choose_encoder(
-            target.suffix.lower(), self._stored_size, self._rate, hdr=self._hdr is not None
+            target.suffix.lower(),
+            self._stored_size,
+            self._rate,
+            hdr=self._hdr is not None,
+            alpha=self._has_alpha,
         )
         self._time_base = self._encoder.time_base(like.time_base if like else Fraction(1, 90_000))
         self._to_yuv = YUVWriter(color)
         self._to_deep = None if self._hdr is None else DeepYUVWriter(self._hdr)
+        self._to_alpha = AlphaWriter(color, self._encoder.pix_fmt) if self._has_alpha else None
         self._held: av.VideoFrame | None = None
         self._last_pts: int | None = None
         self._shift: float | None = None if like and like.start is not None else 0.0
@@ -123,7 +131,9 @@ class VideoWriter(Output):
         assert isinstance(stream, VideoStream)
         self._stream, codec = stream, stream.codec_context
         codec.flags |= Flags.frame_duration
-        (self._to_deep or self._to_yuv).tag(codec)
+        (self._to_alpha or self._to_deep or self._to_yuv).tag(codec)
+        if self._to_alpha and self._container.format.name in ("matroska", "webm"):
+            stream.metadata["alpha_mode"] = "1"
         if self._encoder.name == "libx265" and self._container.format.name in ("mp4", "mov"):
             codec.codec_tag = "hvc1"  # what Apple's players ask for
         if self._orientation != Orientation():
@@ -239,6 +249,14 @@ class VideoWriter(Output):
 
     def _coded(self, frame: Frame) -> av.VideoFrame:
         """The frame's picture as it is stored, in the encoder's pixel format."""
+        if self._to_alpha is not None:
+            alpha = frame.alpha
+            if alpha is None:
+                alpha = np.full(frame.image.shape[:2], 255, np.uint8)
+            return self._to_alpha(self._stored(np.dstack([frame.image, alpha])))
+        if frame.alpha is not None:
+            self._tell_of_alpha()
+            return self._to_yuv(self._stored(frame.flattened()))
         if self._hdr is None or self._to_deep is None:
             return self._to_yuv(self._stored(frame.image))
         tags = self._hdr.primaries, self._hdr.transfer
@@ -247,6 +265,15 @@ class VideoWriter(Output):
         else:
             codes = painted_hdr(frame.image, frame.hdr, *tags)
         return self._to_deep(self._stored(codes))
+
+    def _tell_of_alpha(self) -> None:
+        if not self._told_alpha and self._like is not None:
+            self._told_alpha = True
+            kinds = ", ".join(ALPHA)
+            self._like.note(
+                f"transparent parts are written black: {self.target.suffix} does not keep them "
+                f"here; {kinds} keep them where the video begins with some"
+            )
 
     def _stored(self, image: Pixels) -> Pixels:
         """A picture turned as it is stored, of even size."""

@@ -23,7 +23,7 @@ from facewarp.training.comparison.heart_registry import (
 )
 from facewarp.training.comparison.hearts import compare_on_hearts
 from facewarp.training.config.presets import HEART_CLASSES
-from facewarp.training.datasets.acdc import AcdcPatient, load_patient
+from facewarp.training.datasets.acdc import HeartPatient, load_acdc_patient
 from facewarp.training.evaluation.heart_methods import BaselineMethod, GuidedMethod
 from facewarp.training.evaluation.heart_protocols import PROTOCOLS
 from facewarp.training.evaluation.hearts import score_patient
@@ -48,8 +48,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def patient(folder: Path) -> AcdcPatient:
-    return load_patient(folder)
+def patient(folder: Path) -> HeartPatient:
+    return load_acdc_patient(folder)
 
 
 def test_all_names_every_method_of_the_table() -> None:
@@ -98,7 +98,7 @@ def test_trained_methods_are_found_in_their_folders(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=list(PROTOCOLS))
-def test_demons_bring_a_beating_heart_together(patient: AcdcPatient, protocol) -> None:
+def test_demons_bring_a_beating_heart_together(patient: HeartPatient, protocol) -> None:
     (demons,), _ = find_heart_methods(["lcc-demons"], HeartSources())
     score = score_patient(patient, demons, protocol)
     assert score.dice_mean > score.dice_initial + 0.1
@@ -107,7 +107,7 @@ def test_demons_bring_a_beating_heart_together(patient: AcdcPatient, protocol) -
 
 @pytest.mark.slow
 @pytest.mark.skipif(not elastix.is_installed(), reason="itk-elastix is not installed")
-def test_elastix_brings_a_beating_heart_together(patient: AcdcPatient) -> None:
+def test_elastix_brings_a_beating_heart_together(patient: HeartPatient) -> None:
     (method,), _ = find_heart_methods(["elastix"], HeartSources())
     score = score_patient(patient, method, PROTOCOLS["paper"])
     assert score.dice_mean > score.dice_initial + 0.1
@@ -135,7 +135,7 @@ def test_elastix_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> N
     assert "facewarp[rivals]" in str(error.value)
 
 
-def test_fields_of_a_rivals_own_grid_are_carried_over(patient: AcdcPatient) -> None:
+def test_fields_of_a_rivals_own_grid_are_carried_over(patient: HeartPatient) -> None:
     """A shift of one voxel of 3.6 mm is a shift of two of 1.8 mm."""
     shift = np.zeros((3, 12, 48, 48), np.float32)
     shift[0] = 1.0

@@ -19,7 +19,7 @@ from facewarp.training.config.train_config import TrainConfig
 from facewarp.training.dataloading.batches import Batch, Batches
 from facewarp.training.dataloading.heart_batches import HeartBatches
 from facewarp.training.dataloading.heart_data import HeartData
-from facewarp.training.datasets.acdc import heart_case, load_patient
+from facewarp.training.datasets.acdc import heart_case, load_acdc_patient
 from facewarp.training.synthetic.acdc_folders import write_drawn_patient
 
 GRID = (8, 32, 32)
@@ -35,7 +35,7 @@ class FewHearts(HeartData):
 @pytest.fixture(scope="module")
 def hearts(tmp_path_factory: pytest.TempPathFactory) -> FewHearts:
     place = tmp_path_factory.mktemp("acdc")
-    patients = [load_patient(write_drawn_patient(place, number)) for number in (1, 2)]
+    patients = [load_acdc_patient(write_drawn_patient(place, number)) for number in (1, 2)]
     return FewHearts([heart_case(p, (10, 40, 40), (4.0, 4.0, 12.0)) for p in patients])
 
 
