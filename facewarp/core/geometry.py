@@ -13,12 +13,14 @@ Convention
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+
+if TYPE_CHECKING:  # functions of tensors import torch themselves: faces are followed without it
+    import torch
+    from torch import Tensor
 
 Shape = tuple[int, ...]
 FloatArray = npt.NDArray[np.floating]
@@ -82,21 +84,29 @@ class Grid:
         return pixels
 
 
-def spatial_shape(tensor: Tensor) -> Shape:
+def spatial_shape(tensor: "Tensor") -> Shape:
     """The spatial part of a tensor's shape as plain numbers, also while a graph is traced."""
     return tuple(int(size) for size in tensor.shape[2:])
 
 
 @lru_cache(maxsize=32)
 def pixel_grid(
-    shape: Shape, device: torch.device | None = None, dtype: torch.dtype = torch.float32
-) -> Tensor:
+    shape: Shape, device: "torch.device | None" = None, dtype: "torch.dtype | None" = None
+) -> "Tensor":
     """Every pixel's own coordinates: ``(1, n, *shape)``, channels ``(x, y[, z])``.
 
     The same tensor is handed out again for the same arguments: it is only to be read.
+
+    Args:
+        shape: of the grid.
+        device: where the tensor lies; None for the CPU.
+        dtype: its type; None for float32.
     """
+    import torch
+
     with torch.inference_mode(False):  # it outlives this call: training too
-        axes = [torch.arange(size, device=device, dtype=dtype) for size in shape]
+        kind = dtype or torch.float32
+        axes = [torch.arange(size, device=device, dtype=kind) for size in shape]
         return torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1])[None]
 
 
@@ -105,11 +115,13 @@ def axis_scales(source: Shape, target: Shape) -> list[float]:
     return [t / s for s, t in zip(source[::-1], target[::-1], strict=True)]
 
 
-def resize_image(image: Tensor, shape: Shape) -> Tensor:
+def resize_image(image: "Tensor", shape: Shape) -> "Tensor":
     """Resize ``(B, C, *spatial)`` to ``shape``; means over pixels when shrinking by whole factors.
 
     Whole factors use exact averaging (no aliasing); anything else is linear interpolation.
     """
+    from torch.nn import functional as F
+
     source = spatial_shape(image)
     if source == tuple(shape):
         return image
@@ -121,16 +133,18 @@ def resize_image(image: Tensor, shape: Shape) -> Tensor:
     return F.interpolate(image, size=list(shape), mode=mode, align_corners=False)
 
 
-def resize_field(displacement: Tensor, shape: Shape) -> Tensor:
+def resize_field(displacement: "Tensor", shape: Shape) -> "Tensor":
     """Resize a field ``(B, n, *spatial)`` in pixels of its own grid: values scale with the grid."""
     scales = axis_scales(spatial_shape(displacement), shape)
     return scale_axes(resize_image(displacement, shape), scales)
 
 
-def scale_axes(displacement: Tensor, scales: Sequence[float]) -> Tensor:
+def scale_axes(displacement: "Tensor", scales: Sequence[float]) -> "Tensor":
     """Multiply the channels ``(B, n, ...)`` of a field by a factor each, x first."""
     if all(scale == scales[0] for scale in scales):
         return displacement if scales[0] == 1 else displacement * scales[0]
+    import torch
+
     channels = zip(displacement.unbind(1), scales, strict=True)
     return torch.stack([channel * scale for channel, scale in channels], 1)
 

@@ -2,23 +2,26 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from facewarp.core.config import ModelConfig
-from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
+
+if TYPE_CHECKING:  # torch is imported where a network is built or written, and only there
+    from facewarp.core.networks.guided_registration import GuidedRegistration
 
 WEIGHTS = "model.safetensors"  # in the folder of a training run
 
 
-def save_weights(net: GuidedRegistration, path: Path, about: Mapping[str, str]) -> str:
+def save_weights(net: "GuidedRegistration", path: Path, about: Mapping[str, str]) -> str:
     """Write a network to ``path`` (atomically) and return the file's sha256.
 
     Kernels are stored as fp16, vectors (biases, batch-norm statistics) as fp32.
@@ -28,6 +31,9 @@ def save_weights(net: GuidedRegistration, path: Path, about: Mapping[str, str]) 
         path: a ``.safetensors`` file.
         about: further metadata: preset, training data, licence and the like.
     """
+    import torch
+    from safetensors.torch import save_file
+
     tensors = {}
     for name, value in net.state_dict().items():
         kernel = value.is_floating_point() and value.ndim > 1
@@ -39,37 +45,97 @@ def save_weights(net: GuidedRegistration, path: Path, about: Mapping[str, str]) 
     return file_sha256(path)
 
 
-def load_weights(path: Path) -> tuple[GuidedRegistration, dict[str, str]]:
+class StoredNetwork:
+    """A weights file whose network is built when it is first asked for.
+
+    An engine that runs converted graphs never asks, and so never imports torch.
+
+    Args:
+        path: the weights file.
+
+    Attributes:
+        path: likewise.
+        config: the network's configuration.
+        metadata: what the file says of itself.
+
+    Raises:
+        FacewarpError: no such file, or not one of facewarp's.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise FacewarpError("there is no such weights file", path, "check the path")
+        with _readable(path), safe_open(path, framework="np") as file:
+            self.metadata = dict(file.metadata() or {})
+        if "config" not in self.metadata:
+            raise FacewarpError(
+                "the weights carry no facewarp configuration",
+                path,
+                "train or export it with facewarp",
+            )
+        with _fitting(path):
+            self.config = ModelConfig.from_json(self.metadata["config"])
+        self.path = path
+
+    @cached_property
+    def net(self) -> "GuidedRegistration":
+        """The network, in evaluation mode.
+
+        Raises:
+            FacewarpError: the file is damaged.
+        """
+        from facewarp.core.networks.guided_registration import GuidedRegistration
+
+        with _readable(self.path), safe_open(self.path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        with _fitting(self.path):
+            net = GuidedRegistration(self.config)
+            wanted = net.state_dict()
+            net.load_state_dict(
+                {n: t.to(wanted[n].dtype) for n, t in tensors.items() if n in wanted}
+            )
+        return net.eval()
+
+
+Network: TypeAlias = "GuidedRegistration | StoredNetwork"
+"""A network, or the weights file that it is built from when something needs it."""
+
+
+def network_of(net: Network) -> "GuidedRegistration":
+    """The network itself, built from its file if need be."""
+    return net.net if isinstance(net, StoredNetwork) else net
+
+
+def load_weights(path: Path) -> tuple["GuidedRegistration", dict[str, str]]:
     """Read a network, in evaluation mode, and its metadata.
 
     Raises:
         FacewarpError: no such file, not a facewarp weights file, or damaged.
     """
-    if not path.is_file():
-        raise FacewarpError("there is no such weights file", path, "check the path")
+    stored = StoredNetwork(path)
+    return stored.net, stored.metadata
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = dict(file.metadata() or {})
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        yield
     except (SafetensorError, OSError) as error:
         raise FacewarpError(
             "the file is not readable as safetensors weights", path, f"{error}"
         ) from error
-    if "config" not in metadata:
-        raise FacewarpError(
-            "the weights carry no facewarp configuration", path, "train or export it with facewarp"
-        )
+
+
+@contextmanager
+def _fitting(path: Path) -> Iterator[None]:
     try:
-        net = GuidedRegistration(ModelConfig.from_json(metadata["config"]))
-        wanted = net.state_dict()
-        net.load_state_dict({n: t.to(wanted[n].dtype) for n, t in tensors.items() if n in wanted})
+        yield
     except (RuntimeError, TypeError, ValueError, KeyError) as error:
         raise FacewarpError(
             "the weights do not fit their own configuration",
             path,
             "the file is damaged or from another version of facewarp",
         ) from error
-    return net.eval(), metadata
 
 
 def shipped_weights(name: str) -> Path:

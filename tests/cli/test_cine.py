@@ -306,3 +306,40 @@ def test_register_refuses_what_does_not_go_together(beating, nifti_of, plain, tm
         assert done.exit_code == 1
         assert match in done.output
         assert not out.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_known")
+def test_dicom_out_of_a_nifti_is_refused_before_the_work(cine_of, tmp_path):
+    done = run("cine", cine_of("anna.nii.gz"), "--out", tmp_path / "out", "--dicom-out")
+    assert done.exit_code == 1
+    assert "no study to file results under" in " ".join(done.stderr.split())
+    assert not (tmp_path / "out" / "anna").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_known")
+def test_a_mesh_is_written_when_asked(cine_of, tmp_path):
+    words = ("--mesh", "--no-fields", "--no-report", "--movie", "none", "--json")
+    done = run("cine", cine_of("anna.nii.gz"), "--out", tmp_path / "out", *words)
+    assert done.exit_code == 0, done.stderr
+    found = {path.name for path in (tmp_path / "out" / "anna").iterdir()}
+    assert {"mesh.pvd", "mesh.glb", *(f"mesh_{n:02d}.vtp" for n in range(1, 7))} <= found
+    assert not any(name.endswith(".dcm") for name in found)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_known")
+def test_labels_in_mnms_order_are_told_of_in_json(cine_of, nifti_of, beating, plain, tmp_path):
+    drawn = np.array([0, 3, 2, 1], np.uint8)[beating.labels[0]]
+    labels = nifti_of("gt.nii.gz", drawn, plain @ beating.to_heart, dtype=np.uint8)
+    words = ("--labels", labels, "--ed", 1, "--json", "--no-fields", "--movie", "none")
+    done = run("cine", cine_of("anna.nii.gz"), "--out", tmp_path / "out", *words)
+    (found,) = json.loads(done.stdout)["patients"]
+    assert found["ed_labels_order"] == {"name": "mnms", "found_by": "anatomy"}
+    assert found["lv"]["edv_ml"] == pytest.approx(beating.heart.lv_ml(), rel=0.02)
+    assert any("in the order of M&Ms" in text for text in found["warnings"])
+    words = ("--label-order", "acdc", *words)
+    done = run("cine", cine_of("anna.nii.gz"), "--out", tmp_path / "other", *words)
+    (found,) = json.loads(done.stdout)["patients"]
+    assert any("--label-order is followed" in text for text in found["warnings"])

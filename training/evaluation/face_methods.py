@@ -1,4 +1,4 @@
-"""Ways to register two faces: the guided network and its variants; rivals have the same face."""
+"""Registration methods for two faces: the guided network and its variants, and baselines."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -87,7 +87,7 @@ class GuidedMethod:
 
 
 class BaselineMethod:
-    """A rival that is one function of two pictures.
+    """A baseline: one function of two images.
 
     Args:
         name: what to call it.

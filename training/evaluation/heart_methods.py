@@ -1,4 +1,4 @@
-"""Ways to register a heart's two phases: the guided network; rivals have the same face."""
+"""Registration methods for two phases of a heart: the guided network, and baselines."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -42,7 +42,7 @@ class RegisteredPair:
 
 
 class HeartMethod(Protocol):
-    """A way to register hearts: the model, or a rival of it."""
+    """A registration method for hearts: the model, or a baseline."""
 
     name: str
     parameters: int
@@ -56,10 +56,10 @@ class HeartMethod(Protocol):
 class GuidedMethod:
     """The network, given as much of the stack as it was trained on.
 
-    One that was trained on views of its grid looks through the window around the heart that
-    ``facewarp cine`` finds. One that was trained on its whole grid, as the paper's are, has it
-    around the middle of the stack, as the rivals have theirs; so has one that sees no parts to
-    find a heart by.
+    A model that was trained on views of its grid is given the ROI of the heart that
+    ``facewarp cine`` finds. One that was trained on its whole grid, as the paper's are, is given
+    that grid around the middle of the stack, as the baselines are; so is one without segmentation,
+    which can't find a heart.
 
     Args:
         model: a heart model.
@@ -113,7 +113,7 @@ class GuidedMethod:
 
 
 class BaselineMethod:
-    """A rival that is one function of two volumes; it sees no labels.
+    """A baseline: one function of two volumes, without labels.
 
     Args:
         name: what to call it.

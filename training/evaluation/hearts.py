@@ -22,6 +22,7 @@ from facewarp.training.datasets.hearts import load_patient
 from facewarp.training.evaluation.heart_methods import ED, ES, OURS, GuidedMethod, HeartMethod
 from facewarp.training.evaluation.heart_protocols import SDLOGJ, SDLOGJ_STRICT, HeartProtocol
 from facewarp.training.evaluation.heart_volumes import HeartVolumes, VolumeErrors, measure_volumes
+from facewarp.training.evaluation.part_score import PartScore
 
 PARTS = PART_NAMES[1:]
 _INTERIOR = 2  # voxels that MemWarp's code leaves out at each side of a Jacobian
@@ -29,7 +30,7 @@ _LOG_SHIFT = 3.0
 
 
 @dataclass(frozen=True)
-class PatientScore:
+class PatientScore(PartScore):
     """One registered patient: the mean over the protocol's directions.
 
     Attributes:
@@ -60,19 +61,12 @@ class PatientScore:
     parts_dice: float
     seconds: float
 
-    @property
-    def dice_mean(self) -> float:
-        """Mean Dice over the parts present, 0 to 1."""
-        return mean_over_present(self.dice)
-
     def row(self) -> dict[str, str | float]:
-        """As a row of a table, Dice in percent."""
+        """Return the score as a row of a table, Dice in percent."""
         return {
             "patient": self.name,
             "group": self.group,
-            "dice_initial": 100 * self.dice_initial,
-            "dice_mean": 100 * self.dice_mean,
-            **{f"dice_{short(n)}": 100 * float(v) for n, v in zip(PARTS, self.dice, strict=True)},
+            **self.dice_columns([short(part) for part in PARTS]),
             "hd95_initial_mm": self.hd95_initial_mm,
             "hd95_mm": self.hd95_mm,
             "jacobian_std": self.jacobian_std,

@@ -127,7 +127,7 @@ def _methods(
     face = follower(frames[0], 0.0)[0]
     gray = face.crop.extract_gray(frames[0])
     image = torch.from_numpy(gray).float()[None, None] / 255
-    guidance = template_guidance(best, template.probabilities)
+    guidance = torch.from_numpy(template_guidance(best, template.probabilities))
     registered: Methods = {}
     for name in engines:
         loaded = load(model, engine=name)
@@ -154,7 +154,7 @@ def _methods(
         "effect texture": lambda: texture(frames[0], [face], template),
     }
     if landmarker is not None:
-        from facewarp.face.blazeface import load_landmarker
+        from facewarp.face.mediapipe_blazeface import load_landmarker
 
         find = load_landmarker(landmarker)
         others["MediaPipe landmarker, 478 points"] = lambda: find(frames[0])

@@ -60,16 +60,15 @@ def compare_faces(
     """Measure all methods on the same pairs, write and show the comparison."""
     from facewarp.training.comparison.face_page import FACE_TABLE, write_face_comparison
     from facewarp.training.comparison.face_registry import (
+        FACE_METHODS,
         FaceSources,
-        chosen_face_methods,
-        find_face_methods,
     )
     from facewarp.training.comparison.faces import compare_on_faces
 
     assert options.methods is not None
-    names = chosen_face_methods(options.methods)
+    names = FACE_METHODS.parse(options.methods)
     sources = FaceSources(options.runs, model, options.landmarker, options.flownet)
-    methods, skipped = find_face_methods(names, sources)
+    methods, skipped = FACE_METHODS.find(names, sources)
     total = len(methods) * len(crops)
     with output.progress(f"comparing on {dataset}", total=total, unit="pairs") as advance:
         found = compare_on_faces(

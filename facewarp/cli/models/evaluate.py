@@ -63,7 +63,7 @@ def helen(
 
     In name order each photograph is registered to the one before it, the first to the last;
     crops are cut at random, the same for a seed. Dice is the mean over the parts present in a
-    pair, then over pairs. With --methods all, rivals and presets are measured on the same pairs;
+    pair, then over pairs. With --methods all, baselines and presets are measured on the same pairs;
     those not trained yet are named with the command that trains them.
     """
     from facewarp.training.dataloading.face_data import helen_test_photos

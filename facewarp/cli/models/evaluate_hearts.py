@@ -87,7 +87,7 @@ def acdc(
     paper: end-systole to end-diastole, cubes of 1.56 mm, patients 15 to 20 of every 20. memwarp:
     both ways, 1.8 x 1.8 x 10 mm, patients 18 to 20 of every 20, or the challenge's own test
     patients where they are. Volumes and ejection fraction are those of ``facewarp cine``. With
-    --methods all, rivals are measured on the same patients; those not trained yet, or not
+    --methods all, baselines are measured on the same patients; those not trained yet, or not
     installed, are named with the command that helps.
     """
     from facewarp.training.evaluation.heart_protocols import PROTOCOLS

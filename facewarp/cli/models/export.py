@@ -95,6 +95,8 @@ def export(
 
 
 def _quantize(output: Output, model: "Model", photographs: Path | None, folder: Path) -> Path:
+    import torch
+
     from facewarp.core.engines.quantization import quantize
     from facewarp.core.export import metadata_of
     from facewarp.core.model import template_guidance
@@ -103,7 +105,8 @@ def _quantize(output: Output, model: "Model", photographs: Path | None, folder: 
     if model.config.kind != "face":
         raise FacewarpError("8-bit weights are made of face models", model.path)
     images, origin = _calibration_faces(output, photographs)
-    template = template_guidance(model, Template.load("average").probabilities)
+    guidance = template_guidance(model, Template.load("average").probabilities)
+    template = torch.from_numpy(guidance)
     about = {**metadata_of(model, "parts, fields"), "calibration": f"{len(images)} {origin}"}
     output.say(f"Learning ranges from {len(images)} crops; this takes some minutes ...")
     return quantize(model.net, images, template, folder, about)

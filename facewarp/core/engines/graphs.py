@@ -1,18 +1,13 @@
 """What engines run: the network as graphs with fixed shapes, part probabilities in between."""
 
-import hashlib
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from facewarp.core import config, fields, geometry
-from facewarp.core.networks import guided_registration, layers, part_net, reg_net
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.networks.layers import fold_batch_norms
 
@@ -157,14 +152,3 @@ def without_copy_warning() -> Iterator[None]:
         about = r".isinstance\(treespec, LeafSpec\). is deprecated"
         warnings.filterwarnings("ignore", about, FutureWarning)
         yield
-
-
-@cache
-def code_version() -> str:
-    """What the code that graphs are made from is known by: converted graphs fit no other."""
-    modules = (config, part_net, fields, geometry, layers, guided_registration, reg_net)
-    digest = hashlib.sha256()
-    for module in modules:
-        digest.update(Path(str(module.__file__)).read_bytes())
-    digest.update(Path(__file__).read_bytes())
-    return digest.hexdigest()[:12]

@@ -2,26 +2,21 @@
 
 import logging
 import os
+from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from facewarp.core.engines.base import GraphEngine
-from facewarp.core.engines.graphs import (
-    GRAPHS,
-    code_version,
-    exported_program,
-    lean,
-    without_copy_warning,
-)
-from facewarp.core.networks.guided_registration import GuidedRegistration
+from facewarp.core.engines.base import Floats, GraphEngine
+from facewarp.core.engines.cache_keys import code_version
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
 from facewarp.system.installation import install_command
 from facewarp.system.user_folders import cache_folder
+
+if TYPE_CHECKING:
+    from facewarp.core.networks.guided_registration import GuidedRegistration
 
 _log = logging.getLogger(__name__)
 
@@ -34,12 +29,14 @@ class OnnxEngine(GraphEngine):
     """ONNX Runtime with its telemetry off; any batch size by one session per graph.
 
     Args:
-        net: the network.
+        net: gives the network; it is not called where all that is run was converted before.
         key: what it is known by, so that what is converted can be kept; empty keeps nothing.
         threads: how many to use; None for as many as there are cores.
     """
 
-    def __init__(self, net: GuidedRegistration, key: str, threads: int | None = None) -> None:
+    def __init__(
+        self, net: "Callable[[], GuidedRegistration]", key: str, threads: int | None = None
+    ) -> None:
         import onnxruntime
 
         onnxruntime.disable_telemetry_events()
@@ -51,6 +48,8 @@ class OnnxEngine(GraphEngine):
         folder = cache_folder() if key else None
         self._folder = folder / "onnx" / f"{key[:16]}-{code_version()}" if folder else None
         self._net = net
+        if self._folder is None or not (self._folder / "both_ways.onnx").is_file():
+            net()  # weights that are damaged are told of now, not in the middle of a video
         self._lean: GuidedRegistration | None = None
         self._threads = threads or os.cpu_count() or 1
         self._sessions: dict[str, Any] = {}
@@ -61,13 +60,15 @@ class OnnxEngine(GraphEngine):
             self._threads = count
             self._sessions.clear()
 
-    def run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
+    def run(self, graph: str, *inputs: Floats) -> list[Floats]:
         """See :class:`~facewarp.core.engines.base.GraphEngine`."""
         if graph not in self._sessions:
             self._sessions[graph] = self._session(graph)
-        arrays = [np.ascontiguousarray(value.numpy()) for value in inputs]
-        named = dict(zip(GRAPHS[graph].inputs, arrays, strict=True))
-        return [torch.from_numpy(found) for found in self._sessions[graph].run(None, named)]
+        session = self._sessions[graph]
+        names = [port.name for port in session.get_inputs()]
+        arrays = [np.ascontiguousarray(value, np.float32) for value in inputs]
+        found: list[Floats] = session.run(None, dict(zip(names, arrays, strict=True)))
+        return found
 
     def _session(self, graph: str) -> Any:
         options = self._runtime.SessionOptions()
@@ -85,7 +86,9 @@ class OnnxEngine(GraphEngine):
         if file is not None and file.is_file():
             return file.read_bytes()
         if self._lean is None:
-            self._lean = lean(self._net)
+            from facewarp.core.engines.graphs import lean
+
+            self._lean = lean(self._net())
         model = to_onnx(self._lean, graph)
         if file is not None:
             with written(file) as temporary:
@@ -93,7 +96,7 @@ class OnnxEngine(GraphEngine):
         return model
 
 
-def to_onnx(net: GuidedRegistration, graph: str) -> bytes:
+def to_onnx(net: "GuidedRegistration", graph: str) -> bytes:
     """A graph as an ONNX model of any batch size.
 
     Args:
@@ -109,6 +112,10 @@ def to_onnx(net: GuidedRegistration, graph: str) -> bytes:
             f"writing ONNX needs {' and '.join(missing)}, which is not installed",
             fix=install_command("onnx"),
         )
+    import torch
+
+    from facewarp.core.engines.graphs import GRAPHS, exported_program, without_copy_warning
+
     # It names every operator of torchvision that is not there to be converted.
     logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
     kind, program = GRAPHS[graph], exported_program(net, graph)

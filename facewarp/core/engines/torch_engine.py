@@ -3,10 +3,11 @@
 import copy
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from facewarp.core.engines.base import GraphEngine
+from facewarp.core.engines.base import Floats, GraphEngine
 from facewarp.core.engines.graphs import GRAPHS
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.networks.layers import fold_batch_norms
@@ -27,7 +28,8 @@ class TorchEngine(GraphEngine):
         device: where.
     """
 
-    def __init__(self, net: GuidedRegistration, device: torch.device) -> None:
+    def __init__(self, net: GuidedRegistration, device: str | torch.device) -> None:
+        device = torch.device(device)
         lean = fold_batch_norms(net)
         lean.requires_grad_(False)
         precision = "fp32"
@@ -42,9 +44,17 @@ class TorchEngine(GraphEngine):
         self._graphs = {name: graph(lean) for name, graph in GRAPHS.items()}
         self._recorded: dict[tuple[str, tuple[torch.Size, ...]], _Recorded] = {}
 
+    def use_threads(self, count: int) -> None:
+        """See :class:`~facewarp.core.engines.base.Engine`; they are the whole process's."""
+        torch.set_num_threads(count)
+
     @torch.inference_mode()
-    def run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
+    def run(self, graph: str, *inputs: Floats) -> list[Floats]:
         """See :class:`~facewarp.core.engines.base.GraphEngine`."""
+        tensors = [torch.from_numpy(np.require(value, np.float32, ["C", "W"])) for value in inputs]
+        return [found.numpy() for found in self._run(graph, *tensors)]
+
+    def _run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
         module = self._graphs[graph]
         if self._device.type == "cuda" and inputs[0].ndim == 4:
             key = graph, tuple(value.shape for value in inputs)
@@ -53,7 +63,7 @@ class TorchEngine(GraphEngine):
             return self._recorded[key](inputs)
         found = module(*(value.to(self._device) for value in inputs))
         results = found if isinstance(found, tuple) else (found,)
-        return [result.cpu() for result in results]
+        return [result.cpu().contiguous() for result in results]
 
 
 def in_half(net: GuidedRegistration) -> GuidedRegistration:
@@ -96,4 +106,4 @@ class _Recorded:
         for buffer, value in zip(self._inputs, inputs, strict=True):
             buffer.copy_(value, non_blocking=True)
         self._graph.replay()
-        return [output.cpu() for output in self._outputs]
+        return [output.cpu().contiguous() for output in self._outputs]

@@ -30,7 +30,12 @@ from facewarp.media.video.container import (
 )
 from facewarp.media.video.deinterlace import Deinterlacer
 from facewarp.media.video.frame_conversion import FrameConverter, pixel_aspect, sizes_in
-from facewarp.media.video.stream_info import StreamInfo, choose_video_stream, other_video_streams
+from facewarp.media.video.stream_info import (
+    StreamInfo,
+    choose_video_stream,
+    other_video_streams,
+    stream_tags,
+)
 from facewarp.media.video.timeline import Timeline
 from facewarp.media.video.tone_mapping import HDRFormat
 
@@ -39,7 +44,6 @@ _log = logging.getLogger(__name__)
 _SEEK_BACK_S = (0.0, 2.0, 10.0)
 _ROUNDING_S = 1e-6
 _FILE_TAGS = ("title", "creation_time", "date", "artist", "album", "copyright")
-_STREAM_TAGS = ("title", "language")
 
 
 class VideoSource(Source):
@@ -79,7 +83,7 @@ class VideoSource(Source):
             self.codecs = self._info.codecs
             self.has_audio = bool(sound)
             self.file_tags = _kept(container.metadata, _FILE_TAGS)
-            self.stream_tags = _kept(stream.metadata, _STREAM_TAGS)
+            self.stream_tags = stream_tags(stream)
             self.timeline = Timeline.of(container, path, stream.index, self.sound_indices)
             first = next(self._decode(container, stream), None)
             if first is None:
