@@ -1,4 +1,4 @@
-"""The same jobs as tasks on a Ray cluster that runs already."""
+"""Run jobs as tasks on an existing Ray cluster."""
 
 import logging
 import os
@@ -16,17 +16,17 @@ _RETRIES = 3  # of a task whose worker or node is lost
 
 
 def run_on_ray(jobs: Sequence[Job], address: str, told: Told) -> None:
-    """Do jobs on a cluster.
+    """Run jobs on a cluster.
 
-    A task whose worker dies is given to another one; a folder that is finished by then is found so
-    and not made again. Sources and folders are paths that every node has to see, and facewarp has
-    to be installed there. Never more tasks are waiting than the cluster has processors.
+    A task whose worker dies is given to another one; a folder that is finished by then is skipped.
+    Every node must see the paths of sources and folders, and have facewarp installed. Never more
+    tasks are waiting than the cluster has processors.
 
     Args:
-        jobs: what is to be done.
+        jobs: the patients.
         address: of the cluster, ``"auto"`` or ``"host:port"``; a cluster that this process is
             connected to already is used as it is.
-        told: of every event, as it happens.
+        told: called with every event, as it happens.
 
     Raises:
         FacewarpError: Ray is not installed, or there is no cluster, or it wants a token.
@@ -104,7 +104,7 @@ def _run(jobs: Sequence[Job], told: Told) -> None:
 
 
 def _absolute(job: Job) -> Job:
-    """The job with paths that mean the same on every node."""
+    """Return the job with paths that are the same on every node."""
     labels = job.settings.labels
     model = job.settings.model
     settings = replace(
