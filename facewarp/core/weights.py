@@ -2,18 +2,24 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from facewarp.core.config import ModelConfig
+from facewarp.core.config_checks import estimate_parameters
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
+
+_MOST_EXPECTED = 6  # times the parameters stored: the estimate is up to 4 times too high
+_SMALL = 100_000
 
 
 def save_weights(net: GuidedRegistration, path: Path, about: Mapping[str, str]) -> str:
@@ -48,35 +54,52 @@ def load_weights(path: Path) -> tuple[GuidedRegistration, dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = dict(file.metadata() or {})
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if "config" not in metadata:
+                raise FacewarpError(
+                    "the weights carry no facewarp configuration",
+                    path,
+                    "train or export it with facewarp",
+                )
+            net = _network_for(file, metadata["config"])
+            wanted = net.state_dict()
+            names = [name for name in file.keys() if name in wanted]  # noqa: SIM118
+            tensors = {name: file.get_tensor(name).to(wanted[name].dtype) for name in names}
+            net.load_state_dict(tensors)
     except (SafetensorError, OSError) as error:
         raise FacewarpError(
             "the file is not readable as safetensors weights", path, f"{error}"
         ) from error
-    if "config" not in metadata:
-        raise FacewarpError(
-            "the weights carry no facewarp configuration", path, "train or export it with facewarp"
-        )
-    try:
-        net = GuidedRegistration(ModelConfig.from_json(metadata["config"]))
-        wanted = net.state_dict()
-        net.load_state_dict({n: t.to(wanted[n].dtype) for n, t in tensors.items() if n in wanted})
     except (RuntimeError, TypeError, ValueError, KeyError) as error:
         raise FacewarpError(
             "the weights do not fit their own configuration",
             path,
             "the file is damaged or from another version of facewarp",
         ) from error
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            what = f"the weights hold values that are not finite: {name}"
+            raise FacewarpError(what, path, "Take an earlier checkpoint, or copy the file again.")
     return net.eval(), metadata
+
+
+def _network_for(file: Any, config: str) -> GuidedRegistration:
+    """The network of a configuration, built only if the file is large enough to hold it.
+
+    Raises:
+        ValueError: it is not, or the configuration is none of ours; so KeyError and TypeError.
+    """
+    parsed = ModelConfig.from_json(config)
+    names = file.keys()
+    stored = sum(math.prod(file.get_slice(name).get_shape()) for name in names)
+    expected = estimate_parameters(parsed)
+    if expected > _MOST_EXPECTED * stored + _SMALL:
+        raise ValueError(f"about {expected} parameters are configured, {stored} are stored")
+    return GuidedRegistration(parsed)
 
 
 def shipped_weights(name: str) -> Path:
     """Path of the weights that ship under ``name``, checked against their recorded hash."""
-    folder = Path(str(resources.files("facewarp.assets"))) / "weights"
-    index = folder / "index.json"
-    known: dict[str, dict[str, str]] = {}
-    if index.is_file():
-        known = json.loads(index.read_text("utf-8"))
+    folder, known = _weights_folder(), _shipped()
     if name not in known:
         shipped = ", ".join(sorted(known)) or "none"
         raise FacewarpError(
@@ -93,9 +116,28 @@ def shipped_weights(name: str) -> Path:
     return path
 
 
+def _weights_folder() -> Path:
+    return Path(str(resources.files("facewarp.assets"))) / "weights"
+
+
+def _shipped() -> dict[str, dict[str, str]]:
+    """File and hash of the weights that ship, by name."""
+    index = _weights_folder() / "index.json"
+    known: dict[str, dict[str, str]] = {}
+    if index.is_file():
+        known = json.loads(index.read_text("utf-8"))
+    return known
+
+
 def find_weights(model: str | Path) -> Path:
-    """The weights file meant by a shipped name or a path."""
+    """The weights file meant by a shipped name or a path.
+
+    A shipped name means the shipped weights, whatever lies under that name in the working folder:
+    ``./face`` means what lies there.
+    """
     path = Path(model)
+    if isinstance(model, str) and model in _shipped():
+        return shipped_weights(model)
     if path.suffix == ".safetensors" or path.exists():
         return path / "model.safetensors" if path.is_dir() else path
     return shipped_weights(str(model))
@@ -107,13 +149,26 @@ def int8_weights(path: Path, sha256: str) -> Path | None:
     Args:
         path: the weights file.
         sha256: its hash: 8-bit weights made from any other version are left alone.
+
+    Raises:
+        FacewarpError: they are damaged.
     """
     folder = path.with_name("int8")
     try:
         about = json.loads((folder / "about.json").read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
-    return folder if about.get("weights_sha256") == sha256 else None
+    if not isinstance(about, dict) or about.get("weights_sha256") != sha256:
+        return None
+    files = about.get("files")
+    if not isinstance(files, dict) or not files:
+        return None
+    for name, recorded in files.items():
+        file = folder / Path(str(name)).name
+        if not file.is_file() or file_sha256(file) != recorded:
+            what = "the 8-bit weights do not match their recorded hash"
+            raise FacewarpError(what, file, "reinstall facewarp, or use --engine openvino")
+    return folder
 
 
 def file_sha256(path: Path) -> str:
