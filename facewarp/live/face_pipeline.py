@@ -55,6 +55,7 @@ class _LastGoodFrame:
     image: NDArray[np.uint8]
     time: float
     face: Face
+    clock: float
 
 
 class FacePipeline:
@@ -187,9 +188,15 @@ class FacePipeline:
             FacewarpError: no face was seen in the last seconds, or none well enough.
         """
         glimpse = self._last_good
+        if glimpse is not None and perf_counter() - glimpse.clock > _REMEMBER_S:
+            glimpse = self._last_good = None  # no frame has come since
         if glimpse is None:
             raise FacewarpError("no face is seen", fix="Look into the camera.")
         return self._take(SNAPSHOT, glimpse.image, crop_around(glimpse.face.landmarks))
+
+    def forget(self) -> None:
+        """Forget the face seen last: whoever it was has left."""
+        self._last_good = None
 
     def upload_template(self, image: NDArray[np.uint8]) -> str:
         """Make the largest face of a picture (H, W, 3) the template; returns a line to show.
@@ -301,7 +308,7 @@ class FacePipeline:
         good = [face for face in faces if face.state == "tracking"]
         if good:
             largest = max(good, key=lambda face: side_of(face.box))
-            self._last_good = _LastGoodFrame(frame.image, frame.time, largest)
+            self._last_good = _LastGoodFrame(frame.image, frame.time, largest, perf_counter())
         elif self._last_good and not 0 <= frame.time - self._last_good.time <= _REMEMBER_S:
             self._last_good = None
 

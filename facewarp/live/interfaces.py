@@ -102,6 +102,9 @@ class Controls(Protocol):
             FacewarpError: No face was seen.
         """
 
+    def forget(self) -> None:
+        """Forgets the face seen last: whoever it was has left."""
+
     def upload_template(self, image: Image) -> str:
         """Makes the face in a picture (H, W, 3) RGB the template; returns a line to show."""
 

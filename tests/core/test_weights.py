@@ -131,7 +131,7 @@ def test_a_shipped_name_means_what_ships_whatever_lies_here(folder, weights, nam
     shutil.copy(weights, folder / name / "model.safetensors")
     assert find_weights(name) == shipped_weights(name)
     assert find_weights(f"./{name}/model.safetensors").resolve().parent == folder / name
-    assert find_weights((folder / name)).parent == folder / name
+    assert find_weights(folder / name).parent == folder / name
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from facewarp.cardiac.cohort.outcomes import Outcome
 from facewarp.errors import FacewarpError
+from facewarp.system.atomic_folder import restore_folder
 from facewarp.system.memory import peak_mb
 from facewarp.version import __version__
 
@@ -118,11 +119,12 @@ def finished(job: Job) -> dict[str, Any] | None:
     and every file it wrote is there with the size it had.
     """
     try:
+        restore_folder(job.folder)
         found = json.loads((job.folder / MARK).read_text("utf-8"))
         run = found["run"]
         same = run["about"] == _about(job)
         whole = all((job.folder / n).stat().st_size == size for n, size in run["files"].items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return found if same and whole else None
 
@@ -143,7 +145,7 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
     about = _about(job)  # of the files as they are read, not as they may be later
     result = analyse_cine(
         job.source,
-        _model(settings.model, settings.device),
+        _model(settings.model, settings.device, about["settings"]["model"]),
         labels=settings.labels,
         ed=settings.ed,
         es=settings.es,
@@ -194,15 +196,20 @@ def _fingerprint(place: Path) -> list[Any]:
     ]
 
 
-def _model(name: str, device: str) -> "HeartModel":
-    """The model, loaded once a process."""
+def _model(name: str, device: str, sha256: str) -> "HeartModel":
+    """The model of these weights, loaded once a process and again where the file has changed."""
     from facewarp.core import model
 
-    return _loaded(model.load, name, device)
+    found = _loaded(model.load, name, device, sha256)
+    if getattr(found, "sha256", sha256) != sha256:
+        _loaded.cache_clear()
+        what = "the weights were replaced while they were being read"
+        raise FacewarpError(what, name, "Run again with weights that nobody writes.")
+    return found
 
 
 @lru_cache(maxsize=1)
-def _loaded(load: Callable[..., Any], name: str, device: str) -> Any:
+def _loaded(load: Callable[..., Any], name: str, device: str, sha256: str) -> Any:
     return load(name, device)
 
 

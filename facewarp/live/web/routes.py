@@ -3,7 +3,6 @@
 import asyncio
 import io
 import json
-import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
@@ -156,7 +155,7 @@ def checked_settings(wanted: Any, choices: Mapping[str, Sequence[str]]) -> dict[
                 raise ValueError(f"{name} is true or false")
         elif name == "opacity":
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not is_number or not math.isfinite(value) or not 0 <= value <= 1:
+            if not is_number or not 0 <= value <= 1:  # nor NaN; whole ones may be of any size
                 raise ValueError("opacity is a number from 0 to 1")
         else:
             raise ValueError("there is no such setting")

@@ -84,7 +84,7 @@ class VideoWriter(Output):
         self._shift: float | None = None if like and like.start is not None else 0.0
         self._is_over = self._is_cut = False
         self._audio: AudioCopy | None = None
-        self._file = OutputFile(target, [like.path] if like else [])
+        self._file = OutputFile(target, [like.path] if like else [], sweeps=not live)
         name = FORMATS[target.suffix.lower()]
         self._container = av.open(
             str(self._file.temporary),
