@@ -1,6 +1,6 @@
 """``python -m facewarp``: the same as the ``facewarp`` command."""
 
-from facewarp.cli.app import main
+from facewarp.cli.start import main
 
 if __name__ == "__main__":
     main()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from facewarp.cli.console import Output, output_of
+from facewarp.cli.console import Output, cell, output_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -163,5 +163,5 @@ def _tell(output: Output, result: dict[str, Any]) -> None:
         f"{result['point_error_median_px']:.2f}, 95 % below {result['point_error_p95_px']:.2f})",
     )
     for name in ("tracked.mp4", "sheet.png", "track.jsonl"):
-        table.add_row("written", str(out / name))
+        table.add_row("written", cell(out / name))
     output.say(table)

@@ -139,8 +139,8 @@ def estimate_parameters(config: "ModelConfig") -> int:
     where kernels of volumes stay within a slice.
     """
     ndim, features = config.ndim, config.features
-    kernel = 3**ndim
-    total = features.entry_kernel**ndim * features.channels[0]
+    kernel: int = 3**ndim
+    total: int = features.entry_kernel**ndim * features.channels[0]
     total += _chain(features.channels, 1, kernel)
     climbed, below = features.channels[-2::-1], features.channels[-1]
     for width, skip in zip(features.decoder, climbed, strict=False):

@@ -190,7 +190,7 @@ def _number_told(error: Exception) -> int | None:
 def write_text(path: Path, text: str) -> None:
     """Write a text file (UTF-8), whole or not at all."""
     with written(path) as temporary:
-        temporary.write_text(text, "utf-8")
+        temporary.write_text(text, "utf-8", errors="backslashreplace")  # names may be no UTF-8
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -207,7 +207,13 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, str | float]]) -> None:
             writer.writerow({key: _cell(value) for key, value in row.items()})
 
 
+def plain_cell(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    is_formula = text[:1] in ("=", "+", "@", "\t", "\r") or (text[:1] == "-" and len(text) > 1)
+    return f"'{text}" if is_formula else text
+
+
 def _cell(value: str | float) -> str:
     if isinstance(value, str):
-        return value
+        return plain_cell(value)
     return "" if math.isnan(value) else f"{value:.6g}"

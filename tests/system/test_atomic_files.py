@@ -114,3 +114,14 @@ def test_folders_of_killed_runs_are_swept_and_finished_ones_restored(tmp_path, d
     assert (folder / "mark").read_text() == "finished"
     remade(folder)
     assert names(tmp_path) == ["patient"]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "@x", "\tx", "-x"])
+def test_no_text_of_a_table_is_a_formula(tmp_path, text):
+    atomic_files.write_csv(tmp_path / "t.csv", [{"name": text, "value": -1.5}])
+    assert (tmp_path / "t.csv").read_text().splitlines()[1] == f"'{text},-1.5"
+
+
+def test_names_that_are_no_utf_8_are_written_by_their_codes(tmp_path):
+    atomic_files.write_text(tmp_path / "t.txt", "a\udc80b")
+    assert (tmp_path / "t.txt").read_text() == "a\\udc80b"

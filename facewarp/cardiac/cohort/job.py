@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from facewarp.cardiac.cohort.outcomes import Outcome
+from facewarp.cardiac.cohort.table import NOT_AS_WRITTEN, row_of
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_folder import restore_folder
 from facewarp.system.memory import peak_mb
@@ -123,8 +124,9 @@ def finished(job: Job) -> dict[str, Any] | None:
         found = json.loads((job.folder / MARK).read_text("utf-8"))
         run = found["run"]
         same = run["about"] == _about(job)
+        row_of(Outcome(job.name, job.source, job.folder, "done", found))
         whole = all((job.folder / n).stat().st_size == size for n, size in run["files"].items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, RecursionError, *NOT_AS_WRITTEN):
         return None
     return found if same and whole else None
 

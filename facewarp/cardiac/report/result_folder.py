@@ -109,7 +109,7 @@ def write_result(
         files = {p.name: p.stat().st_size for p in sorted(place.iterdir())}
         told = {**summary(result), "run": {**(run or {}), "files": files}}
         text = json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False)
-        (place / MARK).write_text(text + "\n", "utf-8")
+        (place / MARK).write_text(text + "\n", "utf-8", errors="backslashreplace")
 
 
 def _files_of(folder: Path) -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facewarp.cli.console import Output, output_of
+from facewarp.cli.console import Output, cell, output_of
 from facewarp.cli.models.train_baseline import baseline
 from facewarp.cli.models.train_options import (
     Choices,
@@ -266,7 +266,7 @@ def _train_in(
     output.say(
         f"Training preset [bold]{config.preset}[/] on {data.description}: {config.steps} steps of "
         f"{config.batch} pairs{together}"
-        f"{f', from step {trainer.step} on' if resume else ''}, into {folder}"
+        f"{f', from step {trainer.step} on' if resume else ''}, into {cell(folder)}"
     )
     rounds = config.steps * config.batch * team.size / data.size
     first, last = (learning_rate(config, step) for step in (config.warmup, config.steps - 1))
