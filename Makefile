@@ -1,6 +1,7 @@
-# `make help` lists what can be made. Nothing but Python 3.11-3.13 and make is needed.
+# `make help` lists what can be made. Nothing but Python 3.11 or later and make is needed.
 #
-#   PYTHON       the Python to build .venv with (default: the newest one found that fits)
+#   PYTHON       the Python to build .venv with (default: the newest one found that fits); a .venv
+#                of another Python is built anew
 #   TORCH_INDEX  a further index to look for torch in, e.g. PyTorch's own of CPU builds: what
 #                Linux gets otherwise brings 3 GB of CUDA libraries (default: none)
 #   PYTEST_ARGS  passed on to pytest
@@ -23,10 +24,15 @@ SAY := @printf '\033[1m%s\033[0m\n'
 # facewarp.training and facewarp.assets only when installed: they are shown the installed shape.
 TREE := .cache/tree
 
-.PHONY: help demo test check lint tree fast bench format clean
+# Environments of `make test-newest` and `make test-oldest`
+MATRIX := .cache/matrix
+TORCH := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(shell grep '^torch==' constraints.txt)
+NEW_PIP = $(MATRIX)/$(1)/bin/python -m pip --disable-pip-version-check install -qq
+
+.PHONY: help demo test test-newest test-oldest check lint tree fast bench format clean other-python
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 demo: $(RUN) ## track the clip that comes with facewarp; writes facewarp-demo/
 	$(SAY) "Tracking the demo clip ..."
@@ -35,6 +41,26 @@ demo: $(RUN) ## track the clip that comes with facewarp; writes facewarp-demo/
 test: $(DEV) ## every test
 	$(SAY) "Running all tests ..."
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-newest: ## the fast tests and every command, on the newest releases that pyproject.toml allows
+	$(SAY) "Building $(MATRIX)/newest without pins ..."
+	@rm -rf $(MATRIX)/newest && mkdir -p $(MATRIX)
+	@$(call FIND_PYTHON,$(MATRIX)/newest,$(if $(PYTHON),"$(PYTHON)",$(PYTHONS)))
+	$(call NEW_PIP,newest) $(TORCH)
+	$(call NEW_PIP,newest) --editable '.[live,train,test]'
+	$(call RUN_MATRIX,newest)
+
+test-oldest: ## the same on the oldest releases that it allows, with Python 3.11
+	$(SAY) "Building $(MATRIX)/oldest ..."
+	@rm -rf $(MATRIX)/oldest && mkdir -p $(MATRIX)
+	@$(call FIND_PYTHON,$(MATRIX)/oldest,$(if $(PYTHON),"$(PYTHON)",python3.11))
+	$(call NEW_PIP,oldest) $(TORCH) uv
+	$(MATRIX)/oldest/bin/uv pip compile pyproject.toml --quiet --resolution lowest-direct \
+		--python $(MATRIX)/oldest/bin/python --extra live --extra train --extra test \
+		--no-annotate --no-header --output-file $(MATRIX)/oldest.txt
+	grep -vE '^(torch|triton|nvidia|cuda)' $(MATRIX)/oldest.txt > $(MATRIX)/oldest-pins.txt
+	$(call NEW_PIP,oldest) --constraint $(MATRIX)/oldest-pins.txt --editable '.[live,train,test]'
+	$(call RUN_MATRIX,oldest)
 
 check: lint fast ## formatting, lint, types, import rules and the fast tests
 
@@ -70,16 +96,37 @@ clean: ## remove .venv, caches and what was built or written here
 	rm -rf .venv .cache build dist facewarp-demo .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} + -o -name '*.egg-info' -prune -exec rm -rf {} +
 
-.venv/bin/python:
-	@for python in $(if $(PYTHON),"$(PYTHON)",python3.13 python3.12 python3.11 python3 python); do \
-		if "$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then \
-			printf '\033[1mMaking .venv with %s (%s) ...\033[0m\n' "$$python" "$$("$$python" -V)"; \
-			exec "$$python" -m venv .venv; \
-		fi; \
-	done; \
-	echo "facewarp needs Python 3.11, 3.12 or 3.13 with venv (on Debian and Ubuntu: apt install python3-venv)." >&2; \
-	echo "None was found$(if $(PYTHON), at $(PYTHON)). Say which one to take with: make PYTHON=/path/to/python ..." >&2; \
-	exit 1
+PYTHONS := python3.14 python3.13 python3.12 python3.11 python3 python
+
+# $(1): the environment to make, $(2): the Pythons to try
+define FIND_PYTHON
+for python in $(2); do \
+	if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+		printf '\033[1mMaking $(1) with %s (%s) ...\033[0m\n' "$$python" "$$("$$python" -V)"; \
+		exec "$$python" -m venv $(1); \
+	fi; \
+done; \
+echo "facewarp needs Python 3.11 or later with venv (on Debian and Ubuntu: apt install python3-venv)." >&2; \
+echo "None was found among: $(2). Say which one to take with: make PYTHON=/path/to/python ..." >&2; \
+exit 1
+endef
+
+# $(1): the environment
+define RUN_MATRIX
+	$(SAY) "Running the fast tests and every command ..."
+	$(MATRIX)/$(1)/bin/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	$(MATRIX)/$(1)/bin/python -m pytest tests/cli/test_every_command.py $(PYTEST_ARGS)
+endef
+
+.venv/bin/python: | other-python
+	@$(call FIND_PYTHON,.venv,$(if $(PYTHON),"$(PYTHON)",$(PYTHONS)))
+
+other-python:
+	@if [[ -n "$(PYTHON)" && -x .venv/bin/python ]] && \
+		[[ "$$($(PYTHON) -V 2>&1)" != "$$(.venv/bin/python -V 2>&1)" ]]; then \
+		printf '\033[1mRemoving .venv, which was built with %s ...\033[0m\n' "$$(.venv/bin/python -V)"; \
+		rm -rf .venv; \
+	fi
 
 .venv/.installed-torch: constraints.txt | .venv/bin/python
 	$(SAY) "Installing torch into .venv (about 200 MB, once) ..."

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from facewarp.core.arrays import Points
 from facewarp.core.model import load
 from facewarp.face.blazeface import without_native_chatter
 from facewarp.face.crop import CROP_SHAPE
@@ -35,8 +36,6 @@ from facewarp.face.tracking.tracker import FaceTracker
 from facewarp.system.machine import machine
 from facewarp.training.synthetic.demo_clip import Scene, demo_motion
 from facewarp.training.synthetic.known_motion import Motion
-
-Points = NDArray[np.float64]
 
 SETTLED = 10  # frames after which a still clip counts
 FACE_SIDE_PX = 160.0  # of the 320 px high crop: what "px of the crop" means for any tracker

@@ -25,9 +25,10 @@ import torch
 from facewarp.system.machine import machine
 from facewarp.training.baselines.faces.paper_recipe import train_published
 from facewarp.training.config.presets import PRESETS
+from facewarp.training.dataloading.batches import Batch
 from facewarp.training.dataloading.face_batches import FaceBatches
 from facewarp.training.synthetic.drawn_face import synthetic_faces
-from facewarp.training.trainer import Batch, Trainer
+from facewarp.training.trainer import Trainer
 
 RECIPE = "paper's recipe, pooled splines at full size"
 

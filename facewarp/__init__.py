@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from facewarp.errors import FacewarpError
+from facewarp.system.privacy import silence_telemetry
 from facewarp.version import __version__
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from facewarp.face.template.template import Template
     from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.media.sources import read_video
+
+silence_telemetry()  # before anything that reports is imported
 
 __all__ = [
     "CineResult",

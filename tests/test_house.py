@@ -20,6 +20,10 @@ import facewarp
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 SOURCES = sorted((ROOT / "facewarp").rglob("*.py")) + sorted((ROOT / "training").rglob("*.py"))
+PACKAGES = sorted(
+    init.parent for top in ("facewarp", "training") for init in (ROOT / top).rglob("__init__.py")
+)
+MOST_MODULES = 12
 HEAVY = {
     "av",
     "cv2",
@@ -31,6 +35,7 @@ HEAVY = {
     "scipy",
     "torch",
 }
+LIGHT_MODULES = ("facewarp.face.effects.options", "facewarp.live.settings")
 NETWORK = {"aiohttp", "http", "httpx", "requests", "smtplib", "socket", "ssl", "urllib3"}
 
 
@@ -85,11 +90,12 @@ def test_command_files_import_heavy_things_inside_functions(path: Path) -> None:
     assert not {name.partition(".")[0] for name in top} & HEAVY
     own = {name for name in top if name.startswith("facewarp.")}
     light = ("facewarp.cli", "facewarp.errors", "facewarp.system", "facewarp.version")
-    assert all(name.startswith((*light, "facewarp.face.effects.options")) for name in own)
+    assert all(name.startswith((*light, *LIGHT_MODULES)) for name in own)
 
 
-def test_the_table_of_effects_loads_nothing_heavy() -> None:
-    assert not modules_after("import facewarp.face.effects.options") & HEAVY
+@pytest.mark.parametrize("module", LIGHT_MODULES)
+def test_tables_that_commands_read_load_nothing_heavy(module: str) -> None:
+    assert not modules_after(f"import {module}") & HEAVY
 
 
 def test_nothing_speaks_to_the_network() -> None:
@@ -121,6 +127,20 @@ def test_every_package_is_listed() -> None:
     assert found == set(PROJECT["tool"]["setuptools"]["packages"])
 
 
+@pytest.mark.parametrize("folder", PACKAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_package_has_more_than_twelve_modules(folder: Path) -> None:
+    modules = [path for path in folder.glob("*.py") if not path.name.startswith("__")]
+    assert len(modules) <= MOST_MODULES, [path.name for path in modules]
+
+
+def test_tests_mirror_the_tree() -> None:
+    packages = {path.relative_to(ROOT) for path in PACKAGES}
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        folder = path.parent.relative_to(ROOT / "tests")
+        top = ROOT if folder.parts[:1] == ("training",) else ROOT / "facewarp"
+        assert (top / folder).relative_to(ROOT) in {*packages, Path("facewarp")}, path
+
+
 def test_every_asset_is_packaged() -> None:
     patterns = PROJECT["tool"]["setuptools"]["package-data"]["facewarp.assets"]
     for path in (ROOT / "assets").rglob("*"):
@@ -136,16 +156,27 @@ def test_assets_are_found_as_resources() -> None:
     assert resources.files("facewarp").joinpath("py.typed").is_file()
 
 
-def test_every_dependency_is_pinned_within_its_range() -> None:
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
+def test_every_dependency_is_pinned_within_its_range(python: str) -> None:
     lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
-    pins = [Requirement(line) for line in lines if line and not line.startswith("#")]
-    versions = {pin.name.lower(): next(iter(pin.specifier)).version for pin in pins}
+    pins = [Requirement(line.partition(" #")[0]) for line in lines if line and line[0] != "#"]
+    holding = [
+        pin for pin in pins if not pin.marker or pin.marker.evaluate({"python_version": python})
+    ]
+    versions = {pin.name.lower(): next(iter(pin.specifier)).version for pin in holding}
+    assert len(versions) == len(holding)  # no package twice
     extras = PROJECT["project"]["optional-dependencies"].values()
     for line in PROJECT["project"]["dependencies"] + [line for extra in extras for line in extra]:
         wanted = Requirement(line)
         if wanted.name != "facewarp":
             assert versions[wanted.name.lower()] in wanted.specifier, line
     assert "+" not in versions["torch"]
+
+
+def test_every_python_allowed_is_listed_and_no_upper_bound_set() -> None:
+    assert PROJECT["project"]["requires-python"] == ">=3.11"
+    listed = {line.rpartition(" ")[2] for line in PROJECT["project"]["classifiers"]}
+    assert {"3.11", "3.12", "3.13", "3.14"} <= listed
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import write_error, written
 
-NAME = "checkpoint.safetensors"
+NAME, CONFIG, LOG = "checkpoint.safetensors", "config.json", "log.csv"  # files of a run
 
 
 @dataclass(frozen=True)

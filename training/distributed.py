@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from facewarp.errors import FacewarpError
 
-Batch = dict[str, Tensor]
 _PARTING = timedelta(seconds=10)
 
 
@@ -105,7 +104,7 @@ class ProcessGroup:
                     if isinstance(child, nn.BatchNorm2d | nn.BatchNorm3d):
                         setattr(module, name, _SharedBatchNorm(child))
 
-    def rows(self, batch: Batch) -> Batch:
+    def rows(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """This process's rows of a batch."""
         n = len(next(iter(batch.values()))) // self.size
         return {name: rows[self.rank * n : (self.rank + 1) * n] for name, rows in batch.items()}

@@ -1,17 +1,21 @@
-"""A training run, from its settings and its data to its weights; of faces and of hearts."""
+"""Run a training, from options and data to weights; of faces and of hearts.
+
+`plan_run` checks the options before any data are read, `start_run` makes the trainer,
+`describe_run` says what it will do, `result_of` what it left.
+"""
 
 import json
 import math
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sized
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 
 from facewarp.core.engines.device import present_device
-from facewarp.core.weights import file_sha256, find_weights
+from facewarp.core.weights import WEIGHTS, file_sha256, find_weights, load_weights
 from facewarp.errors import FacewarpError
 from facewarp.training import checkpoint
 from facewarp.training.config.overrides import with_overrides
@@ -19,11 +23,16 @@ from facewarp.training.config.paper_variants import at_size
 from facewarp.training.config.presets import PRESETS, preset
 from facewarp.training.config.train_config import TrainConfig
 from facewarp.training.distributed import ProcessGroup
-from facewarp.training.trainer import CONFIG, WEIGHTS, BatchSource, Trainer
+from facewarp.training.optimizer import learning_rate
+from facewarp.training.trainer import BatchSource, Trainer
+
+Kind = Literal["face", "heart"]
+DEFAULT_PRESETS: Mapping[Kind, str] = {"face": "face", "heart": "acdc"}
+UNITS: Mapping[Kind, str] = {"face": "photographs", "heart": "patients"}
 
 
 class TrainingData(Protocol):
-    """What a model is trained on: photographs of faces, or hearts."""
+    """A training set: photographs of faces, or hearts."""
 
     @property
     def description(self) -> str:
@@ -35,9 +44,43 @@ class TrainingData(Protocol):
         """How many photographs or patients are trained on."""
         ...
 
-    def batches(self, config: TrainConfig, workers: int) -> BatchSource:
-        """Random views, made by so many threads."""
+    @property
+    def held_out(self) -> Sized:
+        """The photographs or patients kept out of training, for validation."""
         ...
+
+    def batches(self, config: TrainConfig, workers: int) -> BatchSource:
+        """Return augmented views, made by `workers` threads."""
+        ...
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Options of a training run.
+
+    Attributes:
+        folder: of the run.
+        kind: of the model that the data are for.
+        preset: its name; None for the default, or for the run's own when it is resumed.
+        settings: of the preset to change, see `overrides.with_overrides`.
+        epochs: length of the training, in place of the setting ``steps``.
+        size: of what a new run's network works on, see `paper_variants.at_size`.
+        resume: continue the run in `folder` from its checkpoint.
+        start_from: a trained model to begin a new run with, a shipped one's name or a path.
+        workers: threads that make batches.
+        device: ``"cpu"`` or ``"cuda"``.
+    """
+
+    folder: Path
+    kind: Kind = "face"
+    preset: str | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    epochs: float | None = None
+    size: str | None = None
+    resume: bool = False
+    start_from: str | None = None
+    workers: int = 1
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -61,23 +104,102 @@ class RunResult:
     weights_sha256: str
 
 
+def plan_run(options: RunOptions) -> TrainConfig:
+    """Check the options of a run, and return its configuration; no data are read for it.
+
+    Raises:
+        FacewarpError: there is no such device or model, two options contradict one another, or
+            as `run_config` does.
+    """
+    present_device(options.device)
+    if options.epochs is not None and "steps" in options.settings:
+        what = "steps and epochs both say how long to train"
+        raise FacewarpError(what, "--epochs", "Give one of them.")
+    if options.resume and options.start_from is not None:
+        what = "a run that is resumed has weights of its own"
+        raise FacewarpError(what, "--start-from", "Give one of the two.")
+    config = run_config(
+        options.folder,
+        options.preset,
+        options.settings,
+        resume=options.resume,
+        kind=options.kind,
+        default=DEFAULT_PRESETS[options.kind],
+        size=options.size,
+    )
+    if options.start_from is not None:
+        load_weights(find_weights(options.start_from))
+    return config
+
+
+def start_run(
+    options: RunOptions, config: TrainConfig, data: TrainingData, group: ProcessGroup
+) -> Trainer:
+    """Return the trainer of a planned run.
+
+    Args:
+        options: of the run.
+        config: by `plan_run`.
+        data: to train on.
+        group: the processes that train together.
+
+    Raises:
+        FacewarpError: as `prepare` does.
+    """
+    if options.epochs is not None:
+        config = for_epochs(config, options.epochs, data.size, group.size)
+    return prepare(
+        config,
+        data,
+        options.folder,
+        resume=options.resume,
+        workers=options.workers,
+        team=group,
+        device=options.device,
+        start_from=options.start_from,
+    )
+
+
+def describe_run(options: RunOptions, trainer: Trainer, data: TrainingData) -> list[str]:
+    """Describe a run that is about to start, in sentences: length, learning rate, validation."""
+    config, processes = trainer.config, trainer.team.size
+    together = f" in each of {processes} processes" if processes > 1 else ""
+    resumed = f", from step {trainer.step} on" if options.resume else ""
+    epochs = config.steps * config.batch * processes / data.size
+    first, last = (learning_rate(config, step) for step in (config.warmup, config.steps - 1))
+    lines = [
+        f"Training preset {config.preset} on {data.description}: {config.steps} steps of "
+        f"{config.batch} pairs{together}{resumed}, into {options.folder}",
+        f"That is {epochs:.3g} rounds through them; the learning rate is {first:.2g} at first and "
+        f"{last:.2g} at last.",
+    ]
+    if wastes_matrix_units(config, options.device):
+        lines.append("This processor trains about 1.5 times as fast with --set precision=bfloat16.")
+    if held_out := len(data.held_out):
+        lines.append(
+            f"Validating on {held_out} {UNITS[options.kind]} of the training set that are kept "
+            "out of training; the test set is not touched."
+        )
+    return lines
+
+
 def run_config(
     folder: Path,
     preset_name: str | None,
     settings: Mapping[str, str],
     *,
     resume: bool,
-    kind: str = "face",
+    kind: Kind = "face",
     default: str = "face",
     size: str | None = None,
 ) -> TrainConfig:
-    """The settings of a run: a preset's, or those the run was begun with when it is resumed.
+    """Return the configuration of a run: a preset's, or its own when the run is resumed.
 
     Args:
         folder: the run's folder.
         preset_name: the preset; None for the default, or for the run's own.
-        settings: what to change, see `facewarp.training.config.overrides.with_overrides`.
-        resume: go on with what is in `folder`.
+        settings: what to change, see `overrides.with_overrides`.
+        resume: continue the run in `folder`.
         kind: of the model that the data are for, ``"face"`` or ``"heart"``.
         default: the preset of a new run.
         size: of what a new run's network works on, see `paper_variants.at_size`.
@@ -88,7 +210,7 @@ def run_config(
             be written to.
     """
     _check_writable(folder)
-    saved = folder / CONFIG
+    saved = folder / checkpoint.CONFIG
     if not resume:
         if (folder / checkpoint.NAME).exists():
             raise FacewarpError(
@@ -111,7 +233,7 @@ def run_config(
 
 
 def for_epochs(config: TrainConfig, epochs: float, size: int, processes: int = 1) -> TrainConfig:
-    """The same settings for so many rounds through `size` photographs or patients.
+    """Return the configuration for a training of `epochs` rounds through the data.
 
     Args:
         config: the settings.
@@ -134,7 +256,7 @@ def prepare(
     device: str = "cpu",
     start_from: str | None = None,
 ) -> Trainer:
-    """A trainer, at the last checkpoint if the run is resumed.
+    """Make the trainer of a run, at its last checkpoint if it is resumed.
 
     Args:
         config: the settings.
@@ -166,25 +288,28 @@ def prepare(
 
 
 def wastes_matrix_units(config: TrainConfig, device: str) -> bool:
-    """Whether half precision would be quicker: the processor has units for it that lie idle."""
-    told: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    return device == "cpu" and config.precision == "float32" and bool(told.get("amx_bf16"))
+    """Whether bfloat16 would train faster: the processor has matrix units for it that lie idle."""
+    units: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    return device == "cpu" and config.precision == "float32" and bool(units.get("amx_bf16"))
 
 
-def trained_on(folder: Path) -> str | None:
-    """The description of the data a run was begun with, if it is recorded."""
-    return _about(folder).get("training_data")
+def changed_data(options: RunOptions, data: TrainingData) -> str | None:
+    """Return the description of the data a resumed run was begun with, where they have changed."""
+    before = _about(options.folder).get("training_data") if options.resume else None
+    return None if before == data.description else before
 
 
 def result_of(trainer: Trainer, seconds: float) -> RunResult:
-    """What a trainer that has run left behind, having taken `seconds`."""
+    """Return what a trainer that has run for `seconds` left."""
     weights = trainer.folder / WEIGHTS
     best = trainer.best if math.isfinite(trainer.best) else math.nan
     return RunResult(trainer.folder, trainer.step, best, seconds, weights, file_sha256(weights))
 
 
 def _about(folder: Path) -> dict[str, str]:
-    about: dict[str, str] = json.loads((folder / CONFIG).read_text("utf-8")).get("about", {})
+    about: dict[str, str] = json.loads((folder / checkpoint.CONFIG).read_text("utf-8")).get(
+        "about", {}
+    )
     return about
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from facewarp.system.atomic_files import write_error, written
+from facewarp.training.checkpoint import LOG
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ class RunLog:
     """
 
     def __init__(self, folder: Path, step: int) -> None:
-        self._train = TableLog(folder / "log.csv", step)
+        self._train = TableLog(folder / LOG, step)
         self._validation = TableLog(folder / "validation.csv", step)
         self._board = open_tensorboard(folder, step)
 

@@ -16,11 +16,12 @@ from torch import Tensor, nn
 
 from facewarp.core.config import ModelConfig
 from facewarp.core.networks.guided_registration import GuidedRegistration
-from facewarp.core.weights import load_weights, save_weights
+from facewarp.core.weights import WEIGHTS, load_weights, save_weights
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import write_error, write_json
 from facewarp.training import checkpoint
 from facewarp.training.config.train_config import WHOLE_GRID, TrainConfig
+from facewarp.training.dataloading.batches import Batch
 from facewarp.training.distributed import ProcessGroup
 from facewarp.training.interrupt import DeferredInterrupt
 from facewarp.training.losses import (
@@ -35,9 +36,6 @@ from facewarp.training.optimizer import learning_rate, make_optimizer, update_em
 from facewarp.training.run_log import RunLog
 
 log = logging.getLogger(__name__)
-Batch = dict[str, Tensor]
-WEIGHTS = "model.safetensors"
-CONFIG = "config.json"
 
 
 class BatchSource(Protocol):
@@ -143,7 +141,7 @@ class Trainer:
         """
         described = {**dataclasses.asdict(self.config), "about": self.about}
         if self.team.leads:
-            write_json(self.folder / CONFIG, described)
+            write_json(self.folder / checkpoint.CONFIG, described)
         self.data.start = self.step
         batches = iter(self.data)
         record = RunLog(self.folder, self.step) if self.team.leads else nullcontext(None)

@@ -2,41 +2,51 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.cardiac.io.label_order import AUTO
+from facewarp.cardiac.io.label_reader import read_labels
 from facewarp.cardiac.io.patient import Cine, open_cine
+from facewarp.cardiac.io.timing import GRAVE, ReadOptions, is_cycle
 from facewarp.cardiac.motion.cycle_registration import Floats, Motion, segment, track
-from facewarp.cardiac.motion.heart_roi import HeartModel, find_heart_roi, is_rotated
+from facewarp.cardiac.motion.heart_roi import HeartModel, around_heart
 from facewarp.cardiac.motion.labels import (
     Labels,
     carry_labels,
-    given_labels,
     heart_box,
     part_depths,
     seen_labels,
 )
 from facewarp.cardiac.motion.model_grid import model_input
-from facewarp.cardiac.motion.quality import Quality, measure_quality, quality_warnings
+from facewarp.cardiac.motion.orientation import find_orientation, with_slices_seen
+from facewarp.cardiac.motion.quality import (
+    Quality,
+    mean_dice,
+    measure_quality,
+    quality_warnings,
+)
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.quantification.indices import Indices, find_ed, find_es, indices, volumes_ml
+from facewarp.cardiac.quantification.moments import (
+    BY_CURVE,
+    phase_index,
+    settle_end_diastole,
+    told_moments,
+)
 from facewarp.cardiac.quantification.strain import Strain, measure_strain
 from facewarp.core.geometry import pixel_grid
 from facewarp.core.model import load
-from facewarp.errors import FacewarpError
 
 FloatArray = NDArray[np.float64]
 Progress = Callable[[float], None]
 
-TURNED: Final = (
-    "the heart lies mirrored or turned against what the affine says: the picture is believed"
-)
 _MARGIN_MM: Final = 15.0  # around the heart, where its labels may be carried
 _MAYBE: Final = 0.3  # probability of heart from which a voxel may be carried to
 
@@ -50,7 +60,8 @@ class CineResult:
         motion: the fields between end-diastole and every phase.
         labels: ``(T, D, H, W)`` uint8 part ids of every phase, carried from end-diastole.
         es: index of end-systole; that of end-diastole is ``motion.ed``.
-        found_by: how ED and ES were told: ``"given"``, ``"Info.cfg"`` or ``"volume curve"``.
+        found_by: how ED and ES were told: ``"given"``, ``"Info.cfg"``, ``"labels"`` or
+            ``"volume curve"``.
         labels_by: where the labels of end-diastole are from: a file, or ``"model"``.
         volumes_ml: ``(T, 4)`` volume of each part in each phase, by part id.
         indices: the heart's indices.
@@ -58,6 +69,9 @@ class CineResult:
         model: name of the model or path of its weights.
         model_sha256: hash of its weights.
         warnings: what the user should know, one sentence each.
+        label_order: convention of the ids in a reader's labels: see
+            :mod:`~facewarp.cardiac.io.label_order`; "" for the model's own, and for one of no name.
+        label_order_by: who says so: ``"given"``, ``"anatomy"`` or ``"file name"``; "" likewise.
     """
 
     cine: Cine
@@ -72,11 +86,29 @@ class CineResult:
     model: str
     model_sha256: str
     warnings: tuple[str, ...]
+    label_order: str = ""
+    label_order_by: str = ""
 
     @property
     def ed(self) -> int:
         """Index of end-diastole."""
         return self.motion.ed
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """What each input that a number depends on is from; "" where nothing tells it."""
+        told = dict(self.cine.volume.origins)
+        known = self.indices.heart_rate_bpm is not None
+        told["heart rate"] = told.pop("RR interval", "") or ("span of phases" if known else "")
+        if self.label_order_by:
+            told["label order"] = f"{self.label_order or 'of no name'} by {self.label_order_by}"
+        return {
+            **told,
+            "base and apex": "picture and orientation" if told.get("orientation") else "picture",
+            "ED": self.found_by[0],
+            "ES": self.found_by[1],
+            "labels of ED": self.labels_by,
+        }
 
     def field(self, phase: int, *, to_ed: bool = False) -> Floats:
         """A field on the volume's own grid.
@@ -108,9 +140,13 @@ def analyse_cine(
     model: str | Path | HeartModel = "heart",
     *,
     labels: str | os.PathLike[str] | None = None,
+    label_order: str = AUTO,
     ed: int | None = None,
     es: int | None = None,
     heart_rate_bpm: float | None = None,
+    time_step_s: float | None = None,
+    spacing_mm: tuple[float, float, float] | None = None,
+    series: str | None = None,
     device: str = "cpu",
     model_name: str = "",
     progress: Progress | None = None,
@@ -121,22 +157,30 @@ def analyse_cine(
         path: a cine: see :func:`~facewarp.cardiac.io.patient.open_cine`.
         model: a heart model, or its shipped name or weights file.
         labels: part labels of end-diastole made by a reader; the model's own if None.
-        ed: frame of end-diastole, counted from 1; by default what ``Info.cfg`` says, or where the
-            left ventricle is largest.
+        label_order: the convention of their ids, such as ``"acdc"`` or ``"mnms"``; by default what
+            anatomy says.
+        ed: frame of end-diastole, counted from 1; by default what ``Info.cfg`` or the labels say,
+            or where the left ventricle is largest.
         es: frame of end-systole, likewise.
-        heart_rate_bpm: beats a minute; by default from the file's time step, if it has one.
+        heart_rate_bpm: beats a minute; by default what the files tell.
+        time_step_s: seconds from phase to phase; by default what the files tell.
+        spacing_mm: of the voxels along the file's x, y, z; by default what the files tell.
+        series: name or number of the one cine meant, where a folder holds several.
         device: where the model runs.
         model_name: what to call a model that was given loaded.
         progress: told the share of the work done, 0 to 1, as it grows.
 
     Raises:
-        FacewarpError: the cine or the labels can't be read, or no heart is seen.
+        FacewarpError: the cine or the labels can't be read, what the files tell contradicts itself,
+            or no heart is seen.
     """
+    options = ReadOptions(spacing_mm, time_step_s, heart_rate_bpm, series)
     return analyse(
-        open_cine(path),
+        open_cine(path, options),
         load(model, device) if isinstance(model, str | Path) else model,
         model_name=str(model) if isinstance(model, str | Path) else model_name,
         labels=labels,
+        label_order=label_order,
         ed=ed,
         es=es,
         heart_rate_bpm=heart_rate_bpm,
@@ -149,6 +193,7 @@ def analyse(
     model: HeartModel,
     *,
     labels: str | os.PathLike[str] | None = None,
+    label_order: str = AUTO,
     ed: int | None = None,
     es: int | None = None,
     heart_rate_bpm: float | None = None,
@@ -156,26 +201,40 @@ def analyse(
     progress: Progress | None = None,
 ) -> CineResult:
     """What :func:`analyse_cine` does, with a cine that is open and a model that is loaded."""
-    volume = cine.volume
-    work = _Work(progress, 2 * volume.phases)
-    given = _index(cine, ed, "ED"), _index(cine, es, "ES")
-    grid = find_heart_roi(model, volume, given[0] or 0)
+    work = _Work(progress, 2 * cine.volume.phases)
+    given = phase_index(cine, ed, "ED"), phase_index(cine, es, "ES")
+    volume = with_slices_seen(model, cine.volume, told_moments(cine, *given).ed or 0)
+    cine = replace(cine, volume=volume)
+    reader = None if labels is None else read_labels(labels, volume, label_order)
+    told = told_moments(cine, *given, reader)
+    looked_at = told.ed or 0
+    lies = find_orientation(model, volume, looked_at)
+    grid = around_heart(model, volume, looked_at, lies.turn)
+    parts = segment(model.on_grid(grid.shape), model_input(volume.data, grid), work)
+    at_ed = _largest(parts, cine) if told.ed is None else told.ed
+    if at_ed != looked_at:  # which phase is stored first must not matter
+        again = around_heart(model, volume, at_ed, lies.turn)
+        if again.shape != grid.shape or not np.allclose(again.to_volume, grid.to_volume):
+            grid = again
+            parts = segment(model.on_grid(grid.shape), model_input(volume.data, grid))
+            at_ed = _largest(parts, cine)
     model = model.on_grid(grid.shape)
-    parts = segment(model, model_input(volume.data, grid), work)
     _, depth, height, width = parts.shape[1:]
     parts_grid = grid.resized((depth, height, width))
-    lv_seen = parts[:, HeartPart.LV].sum(axis=(1, 2, 3), dtype=np.float64)
-    at_ed, ed_by = _moment(cine, given[0], "ed", find_ed(lv_seen, cine.is_whole))
-    motion = track(model, parts, at_ed, grid, work)
-
-    first = None if labels is None else given_labels(labels, volume, at_ed)
     ever_heart = (1 - parts[:, HeartPart.BACKGROUND]).max(axis=0) > _MAYBE
     masks = [parts_grid.to_volume_grid(ever_heart, "nearest") > 0]
-    masks += [] if first is None else [first > 0]
+    masks += [] if reader is None else [np.asarray(reader.data.any(axis=0))]
     box = heart_box(masks, ceil(_MARGIN_MM / min(volume.spacing_mm)))
-    seen_grid, motion_grid = parts_grid.on_part(box), motion.grid.on_part(box)
+    seen_grid = parts_grid.on_part(box)
     seen = np.stack([seen_labels(phase, seen_grid) for phase in parts])
-    start = seen[at_ed] if first is None else first[box]
+    moments = told
+    if told.ed is None:
+        dice = None if reader is None else [mean_dice(reader.data[0][box], one) for one in seen]
+        moments = settle_end_diastole(told, cine, reader, _lv_seen(parts), at_ed, dice)
+        at_ed = at_ed if moments.ed is None else moments.ed
+    motion = track(model, parts, at_ed, grid, work)
+    motion_grid = motion.grid.on_part(box)
+    start = seen[at_ed] if reader is None else reader.of_phase(at_ed)[box]
     depths = part_depths(start, volume.spacing_mm)
     carried = np.zeros(volume.data.shape, dtype=np.uint8)
     own = pixel_grid(start.shape)[0].numpy()
@@ -184,11 +243,15 @@ def analyse(
         carried[phase][box] = carry_labels(depths, places) if phase != at_ed else start
 
     volumes = volumes_ml(carried, volume.voxel_ml)
-    at_es, es_by = _moment(cine, given[1], "es", find_es(volumes[:, HeartPart.LV], cine.is_whole))
+    at_es = moments.es
+    if at_es is None:
+        at_es = find_es(volumes[:, HeartPart.LV], cine.closes)
+    told_by = moments.ed_by, moments.es_by
     quality = measure_quality(motion, carried[at_ed], carried[:, *box], seen, parts)
-    rate = heart_rate_bpm or _heart_rate(cine)
-    said = [TURNED] if is_rotated(grid, volume) else []
-    said += quality_warnings(quality, cine.frames, carried[at_ed], volumes)
+    rate = heart_rate_bpm or heart_rate(cine)
+    said = [*(() if reader is None else reader.warnings), *moments.warnings]
+    said += [*lies.warnings(volume), *_other_moments(cine, volumes, (at_ed, at_es), told_by)]
+    said += quality_warnings(quality, cine.frames, carried[at_ed], volumes, volume.covers_cycle)
     if volumes[at_es, HeartPart.LV] >= volumes[at_ed, HeartPart.LV]:
         said.insert(0, "the left ventricle is not smaller at ES than at ED")
     return CineResult(
@@ -196,7 +259,7 @@ def analyse(
         motion,
         carried,
         at_es,
-        (ed_by, es_by),
+        told_by,
         "model" if labels is None else str(labels),
         volumes,
         indices(volumes, at_ed, at_es, rate),
@@ -204,6 +267,7 @@ def analyse(
         model_name,
         model.sha256,
         (*volume.warnings, *said),
+        *(("", "") if reader is None else (reader.order.name, reader.order_by)),
     )
 
 
@@ -219,30 +283,38 @@ class _Work:
             self._progress(self._done / self._total)
 
 
-def _index(cine: Cine, frame: int | None, moment: str) -> int | None:
-    """Where a frame number the user gave is among the phases."""
-    if frame is None:
-        return None
-    if frame not in cine.frames:
-        known = f"{cine.frames[0]} to {cine.frames[-1]}" if cine.is_whole else str(cine.frames)
-        what = f"{moment} is said to be frame {frame}, but there are frames {known}"
-        raise FacewarpError(what, cine.path, "Frames are counted from 1.")
-    return cine.frames.index(frame)
+def _largest(parts: Floats, cine: Cine) -> int:
+    """The phase in which the model sees the largest left ventricle."""
+    return find_ed(_lv_seen(parts), cine.closes)
 
 
-def _moment(
-    cine: Cine, given: int | None, name: Literal["ed", "es"], by_curve: int
-) -> tuple[int, str]:
-    """Index of end-diastole or end-systole, and who says so."""
-    if given is not None:
-        return given, "given"
-    if cine.info is not None:
-        frame = cine.info.ed if name == "ed" else cine.info.es
-        return cine.frames.index(frame), "Info.cfg"
-    return by_curve, "volume curve"
+def _lv_seen(parts: Floats) -> FloatArray:
+    """Size of the left ventricle as the model sees it in each phase, ``(T,)`` voxels."""
+    return np.asarray(parts[:, HeartPart.LV].sum(axis=(1, 2, 3), dtype=np.float64))
 
 
-def _heart_rate(cine: Cine) -> float | None:
-    """Beats a minute, where the file tells the time between phases that span the whole cycle."""
-    step = cine.volume.time_step_s
-    return 60.0 / (step * cine.volume.phases) if step and cine.is_whole else None
+def _other_moments(
+    cine: Cine, volumes: FloatArray, moments: tuple[int, int], told_by: tuple[str, str]
+) -> list[str]:
+    """What is to be said of an ED or ES that is told where the volume curve tells another."""
+    if not cine.is_whole:
+        return []
+    lv = volumes[:, HeartPart.LV]
+    by_curve = find_ed(lv, cine.closes), find_es(lv, cine.closes)
+    said = []
+    for name, told, seen, by in zip(("ED", "ES"), moments, by_curve, told_by, strict=True):
+        if by != BY_CURVE and abs(lv[seen] - lv[told]) > GRAVE * max(lv[told], lv[seen]):
+            said.append(
+                f"{name} is phase {cine.frames[told]} by {by} ({lv[told]:.0f} ml), by the volume "
+                f"curve phase {cine.frames[seen]} ({lv[seen]:.0f} ml): the first is used"
+            )
+    return said
+
+
+def heart_rate(cine: Cine) -> float | None:
+    """Beats a minute: by the RR interval told, else by the span of phases that cover the cycle."""
+    volume = cine.volume
+    if volume.cycle_s:
+        return 60.0 / volume.cycle_s
+    span = (volume.time_step_s or 0.0) * volume.phases
+    return 60.0 / span if cine.is_whole and is_cycle(span) else None

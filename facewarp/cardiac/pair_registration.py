@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.cycle_registration import Floats, make_inverse_consistent
-from facewarp.cardiac.motion.heart_roi import HeartModel, find_heart_roi, stack_roi
+from facewarp.cardiac.motion.heart_roi import HeartModel, stack_roi
 from facewarp.cardiac.motion.labels import Labels, carry_labels, part_depths, seen_labels
 from facewarp.cardiac.motion.model_grid import ModelGrid, model_input
+from facewarp.cardiac.motion.orientation import find_heart_roi
 from facewarp.core.fields import jacobian_determinant, sample
 from facewarp.core.geometry import pixel_grid
 from facewarp.errors import FacewarpError

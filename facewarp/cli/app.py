@@ -96,7 +96,7 @@ COMMANDS = {
     ),
     "cameras": Command(
         "cameras:cameras",
-        "List the cameras of this machine: index, name, backend and modes.",
+        "List the cameras of this machine: index, name, backend, modes, and what each gave last.",
         MACHINE,
     ),
     "bench": Command(

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from facewarp.cli.cohort_table import COLUMNS, CohortTable, row_of
 from facewarp.cli.console import Output, cell, output_of
+from facewarp.cli.model_options import Device, ModelName
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
@@ -22,6 +23,18 @@ class Movie(StrEnum):
     GIF = "gif"
     WEBM = "webm"
     NONE = "none"
+
+
+class LabelOrderName(StrEnum):
+    """Conventions of label ids, those of :mod:`facewarp.cardiac.io.label_order`."""
+
+    AUTO = "auto"
+    ACDC = "acdc"
+    MNMS = "mnms"
+    TOTALSEGMENTATOR = "totalsegmentator"
+    TOTALSEGMENTATOR_1 = "totalsegmentator-v1"
+    MMWHS = "mmwhs"
+    MSCMR = "mscmr"
 
 
 def cine(
@@ -41,6 +54,10 @@ def cine(
         Path | None,
         typer.Option(help="Labels of end-diastole to carry, instead of the model's own."),
     ] = None,
+    label_order: Annotated[
+        LabelOrderName,
+        typer.Option(help="Whose order the ids of --labels are in; auto: as anatomy says."),
+    ] = LabelOrderName.AUTO,
     ed: Annotated[
         int | None,
         typer.Option(help="Frame of end-diastole, counted from 1.", min=1),
@@ -51,7 +68,19 @@ def cine(
     ] = None,
     heart_rate: Annotated[
         float | None,
-        typer.Option(help="Beats a minute, where the file does not tell.", min=10, max=300),
+        typer.Option(help="Beats a minute, where the files do not tell.", min=10, max=300),
+    ] = None,
+    time_step: Annotated[
+        float | None,
+        typer.Option(help="Milliseconds from phase to phase.", min=5, max=500, metavar="MS"),
+    ] = None,
+    spacing: Annotated[
+        str | None,
+        typer.Option(help="Voxels of the file, mm, where it is wrong.", metavar="X,Y,Z"),
+    ] = None,
+    series: Annotated[
+        str | None,
+        typer.Option(help="Which cine of a folder: name or number of its series.", metavar="NAME"),
     ] = None,
     fields: Annotated[
         bool, typer.Option(help="Write displacement fields and Jacobian maps.")
@@ -88,8 +117,8 @@ def cine(
     resume: Annotated[
         bool, typer.Option(help="Leave finished patients as they are, after a check.")
     ] = True,
-    model: Annotated[str, typer.Option(help="Model: a shipped name or a weights file.")] = "heart",
-    device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, mps.")] = "cpu",
+    model: ModelName = "heart",
+    device: Device = "cpu",
 ) -> None:
     """Follow hearts through their cycle: labels, volumes, ejection fraction, motion.
 
@@ -99,9 +128,9 @@ def cine(
     report.html, a page to read and to print. --dicom-out adds seg_NN.dcm, measurements.dcm
     and report.dcm, which hold the patient's name and number as the scan does.
 
-    End-diastole and end-systole are those of ACDC's Info.cfg, or where the
-    left ventricle is largest and smallest. One patient that cannot be read
-    does not stop the others.
+    End-diastole and end-systole are those of ACDC's Info.cfg, the phases that
+    --labels has filled, or where the left ventricle is largest and smallest.
+    One patient that cannot be read does not stop the others.
 
     Of several patients DIR gets cohort.csv and cohort.html too. Patients whose
     folder is whole, and made from the same files with the same settings, are
@@ -110,8 +139,10 @@ def cine(
     Examples:
       facewarp cine patient090_4d.nii.gz --out hearts/
       facewarp cine training/patient001 training/patient002 --out hearts/
+      facewarp cine study/ --series "SAX stress" --out hearts/
       facewarp cine dicom/sa_stack/ --out hearts/ --dicom-out --mesh
       facewarp cine scan.nii.gz --labels ed.nii.gz --ed 1 --json
+      facewarp cine A0S9V9_sa.nii.gz --labels A0S9V9_sa_gt.nii.gz --label-order mnms
       facewarp cine training/ --out hearts/ --workers 4
       facewarp cine patients.txt --out /shared/hearts --ray auto
     """
@@ -124,8 +155,9 @@ def cine(
     if ray is not None and workers is not None:
         raise FacewarpError("--workers and --ray exclude each other", fix="Give one of them.")
     chosen = discover(patients)
-    if len(chosen) > 1 and any(option is not None for option in (labels, ed, es, heart_rate)):
-        what = "--labels, --ed, --es and --heart-rate are one patient's"
+    own = (labels, ed, es, heart_rate, time_step, spacing)
+    if len(chosen) > 1 and any(option is not None for option in own):
+        what = "--labels, --ed, --es, --heart-rate, --time-step and --spacing are one patient's"
         raise FacewarpError(what, fix=f"Give one patient with them, not {len(chosen)}.")
     find_weights(model)
     settings = Settings(
@@ -135,12 +167,16 @@ def cine(
         ed,
         es,
         heart_rate,
+        None if time_step is None else time_step / 1000,
+        None if spacing is None else _spacing(spacing),
+        series,
         fields,
         report,
         movie.value,
         identity,
         mesh,
         dicom_out,
+        label_order.value,
     )
     count = workers or 1
     threads = max((os.cpu_count() or 1) // count, 1) if count > 1 or ray is not None else None
@@ -148,6 +184,16 @@ def cine(
     with CohortTable(output, len(jobs)) as table:
         cohort = run_cohort(jobs, out, workers=count, ray_address=ray, told=table)
     _tell(output, cohort, out)
+
+
+def _spacing(text: str) -> tuple[float, float, float]:
+    """Three sizes in mm, divided by commas."""
+    try:
+        x, y, z = (float(part) for part in text.replace("x", ",").split(","))
+    except ValueError as error:
+        what = f"--spacing {text} is not three sizes"
+        raise FacewarpError(what, fix="Give them like --spacing 1.8,1.8,10.") from error
+    return x, y, z
 
 
 def _tell(output: Output, cohort: "Cohort", out: Path) -> None:

@@ -4,18 +4,21 @@ import json
 import os
 import platform
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata, resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from facewarp.cli.console import output_of
+from facewarp.cli.console import Output, output_of
+from facewarp.cli.network_check import check_network, first_fault
 from facewarp.errors import FacewarpError
+from facewarp.system.installation import EXTRAS, install_command, missing_extras
 from facewarp.system.machine import processor
 from facewarp.version import __version__
 
@@ -39,13 +42,30 @@ class Finding:
     facts: dict[str, Any]
 
 
-def doctor(ctx: typer.Context) -> None:
+def doctor(
+    ctx: typer.Context,
+    network: Annotated[
+        bool,
+        typer.Option("--network", help="Prove that no command uses the network (Linux, strace)."),
+    ] = False,
+    seconds: Annotated[
+        float,
+        typer.Option(min=1.0, help="With --network: how long live sessions are watched."),
+    ] = 30.0,
+) -> None:
     """Tell whether this machine has what facewarp needs.
 
-    Looks at versions, processor, devices, video encoders, display and the files facewarp came
-    with. Opens no camera and no connection. Exit code 1 if something facewarp needs is broken.
+    Looks at versions, processor, devices, display, what is not installed, and the files facewarp
+    came with; reads a clip and writes one. Opens no camera and no connection. Exit code 1 if
+    something facewarp needs is broken.
+
+    --network runs every command on small inputs, cut off from all networks where the system
+    allows that, and counts in its system calls what it tried to reach and where it wrote.
     """
     output = output_of(ctx)
+    if network:
+        _prove_silence(output, seconds)
+        return
     findings = examine()
     broken = [finding.name for finding in findings if finding.state == "broken"]
     facts = {finding.name: {"state": finding.state, **finding.facts} for finding in findings}
@@ -62,6 +82,43 @@ def doctor(ctx: typer.Context) -> None:
         )
 
 
+def _prove_silence(output: Output, seconds: float) -> None:
+    """Run every command under strace and print what it did on the network and on disk."""
+    verdicts = check_network(seconds, told=lambda name: output.say(f"Watching {name} ..."))
+    output.emit_json(
+        {
+            "silent": all(verdict.is_silent for verdict in verdicts),
+            "commands": {
+                verdict.probe.name: {
+                    "silent": verdict.is_silent,
+                    "failed": verdict.fault,
+                    "internet_sockets": verdict.trace.sockets,
+                    "loopback_sockets": verdict.trace.loopback,
+                    "other_machines": list(verdict.trace.remote),
+                    "lookups": verdict.trace.lookups,
+                    "files_elsewhere": list(verdict.trace.files),
+                    "isolated": verdict.trace.isolated,
+                }
+                for verdict in verdicts
+            },
+        }
+    )
+    table = Table(
+        "command", "internet sockets", "look-ups", "files elsewhere", "this machine's own"
+    )
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for verdict in verdicts:
+        trace = verdict.trace
+        counts = (trace.sockets, trace.lookups, len(trace.files), trace.loopback)
+        table.add_row(escape(verdict.probe.name), *map(str, counts))
+    output.say(table)
+    if verdicts and not verdicts[0].trace.isolated:
+        output.say("This system allows no empty network: what was counted was not stopped.")
+    if fault := first_fault(verdicts):
+        raise fault
+
+
 def examine() -> list[Finding]:
     """Look at everything; what cannot be looked at is a finding itself, never an exception."""
     checks: dict[str, Callable[[str], Finding]] = {
@@ -70,6 +127,7 @@ def examine() -> list[Finding]:
         "torch": _torch,
         "engines": _engines,
         "tensorboard": _tensorboard,
+        "extras": _extras,
         "video": _video,
         "face detector": _detector,
         "weights": _weights,
@@ -115,14 +173,11 @@ def _torch(name: str) -> Finding:
 
 
 def _engines(name: str) -> Finding:
-    from facewarp.core.engines.autotune import CHOICES_FILE
+    from facewarp.core.engines.autotune import last_choice
     from facewarp.core.engines.base import ENGINES, is_installed
-    from facewarp.system.user_folders import cache_folder, read_json
 
     installed = [engine for engine in ENGINES if is_installed(engine)]
-    folder = cache_folder()
-    kept = list(read_json(folder / CHOICES_FILE).values()) if folder else []
-    last = kept[-1] if kept else None
+    last = last_choice()
     text = ", ".join(installed)
     if last is not None:
         times = ", ".join(f"{engine} {ms:.1f} ms" for engine, ms in last["ms"].items())
@@ -134,9 +189,22 @@ def _tensorboard(name: str) -> Finding:
     try:
         version = metadata.version(name)
     except metadata.PackageNotFoundError:
-        text = 'not installed; pip install "facewarp[train]" brings it'
+        text = f"not installed; {install_command('train')} brings it"
         return Finding(name, "absent", text, {"version": None})
     return Finding(name, "ok", version, {"version": version})
+
+
+def _extras(name: str) -> Finding:
+    lacking = missing_extras()
+    facts = {
+        extra: {"for": EXTRAS[extra], "lacks": packages, "install": install_command(extra)}
+        for extra, packages in lacking.items()
+    }
+    if not lacking:
+        return Finding(name, "ok", "all there", {"missing": facts})
+    lines = [f"{extra}: {EXTRAS[extra]} ({fact['install']})" for extra, fact in facts.items()]
+    text = "not installed, and what each would bring:\n" + "\n".join(lines)
+    return Finding(name, "absent", text, {"missing": facts})
 
 
 def _video(name: str) -> Finding:
@@ -144,10 +212,28 @@ def _video(name: str) -> Finding:
 
     found = [encoder for encoder in ENCODERS if encoder in av.codecs_available]
     version = metadata.version("av")
-    facts = {"av": version, "h264_encoders": found}
+    facts = {"av": version, "h264_encoders": found, "frames_copied": _copied_clip()}
     if not found:
         return Finding(name, "absent", f"PyAV {version}, without an H.264 encoder", facts)
     return Finding(name, "ok", f"PyAV {version}, H.264 by {', '.join(found)}", facts)
+
+
+def _copied_clip() -> int:
+    """Read the start of the demo clip and write it anew; the frames that the copy has.
+
+    Raises:
+        FacewarpError: Reading or writing fails.
+    """
+    from facewarp.media.sinks import open_sink
+    from facewarp.media.sources import open_source, read_video
+
+    clip = Path(str(resources.files("facewarp.assets"))) / "demo" / "astronaut.mp4"
+    with tempfile.TemporaryDirectory(prefix="facewarp-") as folder:
+        copy = Path(folder) / "copy.mp4"
+        with open_source(clip, None, 0.2) as source, open_sink(copy, like=source) as sink:
+            for frame in source:
+                sink.write(frame)
+        return sum(1 for _ in read_video(copy))
 
 
 def _detector(name: str) -> Finding:

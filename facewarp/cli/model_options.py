@@ -1,16 +1,23 @@
-"""Options of commands that run a model on faces: by what, where and how thoroughly."""
+"""Options of commands that run a model: which, by what, where and how thoroughly."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
+ENGINE_NAMES = "torch, onnx, openvino, openvino-int8"
+
 Engine = Annotated[
     str,
-    typer.Option(
-        metavar="NAME", help="What runs the model: auto, torch, onnx, openvino, openvino-int8."
-    ),
+    typer.Option(metavar="NAME", help=f"What runs the model: auto, {ENGINE_NAMES}."),
 ]
 Device = Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, mps.")]
+MODEL_HELP = "Model: a shipped name or a weights file."
+
+ModelName = Annotated[str, typer.Option(help=MODEL_HELP)]
+Smooth = Annotated[
+    bool, typer.Option("--smooth/--no-smooth", help="Smooth landmarks of videos over time.")
+]
 Thorough = Annotated[
     bool,
     typer.Option(
@@ -18,3 +25,24 @@ Thorough = Annotated[
         help="Look at every face four times, mirrored and from nearer: more exact, slower.",
     ),
 ]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Threads of torch.", show_default="torch's own")
+]
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """What runs the model, and where."""
+
+    engine: Engine = "auto"
+    device: Device = "cpu"
+
+
+@dataclass(frozen=True)
+class FaceModelOptions:
+    """Template and model of a face tracker."""
+
+    template: Annotated[
+        str, typer.Option(help="Template to register to: a shipped name or a .npz file.")
+    ] = "average"
+    model: ModelName = "face"

@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from facewarp.cli.console import cell, output_of
-from facewarp.cli.model_options import Device, Engine, Thorough
+from facewarp.cli.model_options import MODEL_HELP, Device, Engine, Thorough
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
@@ -25,10 +25,7 @@ def register(
     ] = Path("facewarp-pair"),
     model: Annotated[
         str | None,
-        typer.Option(
-            help="Model: a shipped name or a weights file.",
-            show_default="face, or heart for volumes",
-        ),
+        typer.Option(help=MODEL_HELP, show_default="face, or heart for volumes"),
     ] = None,
     engine: Engine = "auto",
     device: Device = "cpu",

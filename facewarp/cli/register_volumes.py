@@ -24,6 +24,7 @@ def register_hearts(
 
     from facewarp.cardiac.io.nifti_reader import read_volume
     from facewarp.cardiac.io.nifti_writer import write_field, write_image, write_labels, write_map
+    from facewarp.cardiac.motion.orientation import with_slices_seen
     from facewarp.cardiac.pair_registration import register_volumes, side_by_side
     from facewarp.cardiac.plots.figures import slice_table
     from facewarp.cardiac.plots.short_axis_view import HeartView
@@ -32,8 +33,8 @@ def register_hearts(
     from facewarp.system.atomic_folder import OutputFolder
 
     folder = OutputFolder(out, "field.nii.gz")
-    fixed, moving = (read_volume(path).slices_first() for path in paths)
     heart = load(model, device)
+    fixed, moving = (with_slices_seen(heart, read_volume(path).slices_first()) for path in paths)
     pair = register_volumes(heart, fixed, moving)
     determinant = pair.jacobian()
     statistics = jacobian_statistics(determinant)

@@ -14,6 +14,7 @@ from facewarp.core.model import Model
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
+from facewarp.system.installation import install_command
 
 SUFFIXES: Final = {"onnx": ".onnx", "openvino": ".xml", "torchscript": ".pt", "pt2": ".pt2"}
 """Every format, and how its files end."""
@@ -73,7 +74,7 @@ def _openvino(net: GuidedRegistration, graph: str, target: Path, about: dict[str
     if not is_installed("openvino"):
         raise FacewarpError(
             "writing OpenVINO's format needs openvino, which is not installed",
-            fix='pip install "facewarp[openvino]"',
+            fix=install_command("openvino"),
         )
     from facewarp.core.engines.openvino_engine import convert, save
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-FloatArray = NDArray[np.float64]
+from facewarp.core.arrays import FloatArray
 
 
 def dice_per_part(a: ArrayLike, b: ArrayLike, n_classes: int) -> FloatArray:

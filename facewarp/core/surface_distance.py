@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-FloatArray = NDArray[np.float64]
+from facewarp.core.arrays import FloatArray
 
 _CORNERS = np.array(list(product((0, 1), repeat=3)))  # z, y, x of the eight voxels at a corner
 _AREA_OF_FACE = {0: 0.0, 1: 1 / 8, 3: 7 / 8, 4: 1.0}  # by the number of voxels; see `_inside_area`

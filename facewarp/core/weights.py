@@ -20,6 +20,7 @@ from facewarp.system.atomic_files import written
 
 _MOST_EXPECTED = 6  # times the parameters stored: the estimate is up to 4 times too high
 _SMALL = 100_000
+WEIGHTS = "model.safetensors"  # in the folder of a training run
 
 
 def save_weights(net: GuidedRegistration, path: Path, about: Mapping[str, str]) -> str:
@@ -130,7 +131,7 @@ def _shipped() -> dict[str, dict[str, str]]:
 
 
 def find_weights(model: str | Path) -> Path:
-    """The weights file meant by a shipped name or a path.
+    """Return the weights file of a shipped model's name, a run's folder or a path.
 
     A shipped name means the shipped weights, whatever lies under that name in the working folder:
     ``./face`` means what lies there.
@@ -139,7 +140,7 @@ def find_weights(model: str | Path) -> Path:
     if isinstance(model, str) and model in _shipped():
         return shipped_weights(model)
     if path.suffix == ".safetensors" or path.exists():
-        return path / "model.safetensors" if path.is_dir() else path
+        return path / WEIGHTS if path.is_dir() else path
     return shipped_weights(str(model))
 
 

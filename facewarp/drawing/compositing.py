@@ -74,7 +74,7 @@ def premultiplied(color: NDArray[np.floating], alpha: float) -> tuple[float, ...
     return (*(float(channel) * alpha for channel in color), 255 * alpha)
 
 
-def smoothstep(low: float, high: float, value: NDArray[np.float32]) -> NDArray[np.float32]:
-    """0 below ``low``, 1 above ``high``, smooth between."""
+def smoothstep(low: float, high: float, value: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return 0 below `low`, 1 above `high`, smooth between; `low` may be the larger one."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)

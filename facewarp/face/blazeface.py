@@ -25,10 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
+from facewarp.system.installation import install_command
 
 log = logging.getLogger(__name__)
 
 _UNASKED = ("matplotlib", "matplotlib.pyplot", "sounddevice")
+_PACKAGE = "mediapipe>=0.10.30,<0.10.33"
 MODEL = "detector/face_detection_short_range.tflite"
 
 
@@ -102,7 +104,7 @@ def _load_native(min_score: float) -> tuple[Any, Any]:
         raise FacewarpError(
             f"finding faces needs MediaPipe 0.10.30 to 0.10.32, which can't be imported: {error}",
             where=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-            fix="Install it with: pip install 'mediapipe>=0.10.30,<0.10.33'; its wheels are for "
+            fix=f"Install it with: {install_command(packages=[_PACKAGE])}; its wheels are for "
             "Linux x86-64, Windows x86-64 and macOS arm64.",
         ) from error
     model = files("facewarp.assets").joinpath(MODEL)

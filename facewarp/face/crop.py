@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from facewarp.errors import FacewarpError
 from facewarp.face.image_formats import to_gray
+from facewarp.face.similarity import rotation
 
 CROP_SHAPE = (320, 260)
 """Height and width of a face crop in px."""
@@ -71,8 +72,7 @@ class Crop:
         """
         height, width = shape
         scale = margin * float(side_px) / height
-        cos, sin = scale * math.cos(roll), scale * math.sin(roll)
-        linear = np.array([[cos, -sin], [sin, cos]])
+        linear = scale * rotation(roll)
         middle = np.array([(width - 1) / 2, (height - 1) / 2])
         shift = np.asarray(center_xy, dtype=np.float64) - linear @ middle
         return cls(np.column_stack([linear, shift]), shape)
@@ -242,8 +242,7 @@ def bounding_square(points: ArrayLike, roll: float = 0.0) -> tuple[NDArray[np.fl
         sides in px.
     """
     points = np.asarray(points, dtype=np.float64)
-    cos, sin = math.cos(roll), math.sin(roll)
-    rotation = np.array([[cos, -sin], [sin, cos]])  # columns: the rolled axes
-    rolled = points @ rotation
+    axes = rotation(roll)
+    rolled = points @ axes
     low, high = rolled.min(axis=0), rolled.max(axis=0)
-    return rotation @ ((low + high) / 2), float((high - low).max())
+    return axes @ ((low + high) / 2), float((high - low).max())

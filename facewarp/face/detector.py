@@ -10,7 +10,6 @@ precisely where the face is.
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self
 
 import cv2
@@ -19,8 +18,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from facewarp.errors import FacewarpError
 from facewarp.face.blazeface import BlazeFace
+from facewarp.face.boxes import overlap
 from facewarp.face.crop import Crop
 from facewarp.face.image_formats import to_rgb
+from facewarp.face.similarity import rotation
+from facewarp.system.closing import Closing
 
 _WINDOW = (256, 256)  # twice what the network sees: its own halving then averages 2x2 px exactly
 _CANDIDATE_SCORE = 0.35  # what scores less at first is not looked at again
@@ -116,18 +118,10 @@ class Detection:
 
     def overlap(self, other: "Detection") -> float:
         """Intersection over union of the two boxes, 0..1."""
-        a, b = np.array(self.box), np.array(other.box)
-        shared = np.prod(np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None))
-        return float(shared / (self.side**2 + other.side**2 - shared))
+        return overlap(self.box, other.box)
 
 
-def rotation(angle: float) -> NDArray[np.float64]:
-    """(2, 2) matrix that turns from +x towards +y by ``angle`` radians; its columns are axes."""
-    cos, sin = math.cos(angle), math.sin(angle)
-    return np.array([[cos, -sin], [sin, cos]])
-
-
-class FaceDetector:
+class FaceDetector(Closing):
     """Finds faces in frames; holds a native MediaPipe graph, so close it or use ``with``.
 
     Example:
@@ -186,19 +180,6 @@ class FaceDetector:
     def close(self) -> None:
         """Free the native graph; the detector can't be used afterwards. Twice is harmless."""
         self._network.close()
-
-    def __enter__(self) -> Self:
-        """Return the detector itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close the detector."""
-        self.close()
 
     def _look(self, pyramid: "Pyramid", window: Crop) -> list[Detection]:
         """Run the network once, on what a square window shows."""

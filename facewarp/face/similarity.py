@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Points = NDArray[np.float64]
+from facewarp.core.arrays import Points
+
 Affine = NDArray[np.float64]
 """(2, 3) matrix: a point (x, y) goes to matrix @ (x, y, 1)."""
 
@@ -22,12 +23,20 @@ def fit_similarity(start: Points, end: Points) -> Affine:
     return turned_about(start.mean(0), end.mean(0), abs(turn), math.atan2(turn.imag, turn.real))
 
 
+def rotation(angle: float) -> NDArray[np.float64]:
+    """Return the (2, 2) matrix of a rotation from +x towards +y, angle in radians.
+
+    Its columns are the rotated axes: ``points @ rotation(angle)`` gives coordinates along them.
+    """
+    cos, sin = math.cos(angle), math.sin(angle)
+    return np.array([[cos, -sin], [sin, cos]])
+
+
 def turned_about(
     start: NDArray[np.floating], end: NDArray[np.floating], scale: float, angle: float
 ) -> Affine:
     """Return the similarity that maps one point (2,) to another, scales and rotates (+x to +y)."""
-    cos, sin = scale * math.cos(angle), scale * math.sin(angle)
-    linear = np.array([[cos, -sin], [sin, cos]])
+    linear = scale * rotation(angle)
     return np.column_stack([linear, end - linear @ start]).astype(np.float64)
 
 

@@ -6,8 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from time import perf_counter
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import cv2
 import numpy as np
@@ -31,6 +30,7 @@ from facewarp.live.catalog import OWN_TEXTURE, PICTURE, SNAPSHOT, Catalog
 from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.settings import LiveSettings
 from facewarp.media.frames import Frame
+from facewarp.system.closing import Closing
 
 _REMEMBER_S = 5.0  # how long a face can still be made the template after it was seen
 
@@ -58,7 +58,7 @@ class _LastGoodFrame:
     clock: float
 
 
-class FacePipeline:
+class FacePipeline(Closing):
     """A tracker and an effect for live frames; the ``Controls`` of windows and pages.
 
     Frames come from one thread. Everything else may be called from any thread meanwhile: a change
@@ -231,19 +231,6 @@ class FacePipeline:
             self._retired += {self._plan.tracker, self._following}
             self._close_retired()
             self._closing.shutdown()
-
-    def __enter__(self) -> Self:
-        """Return the look itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
 
     def _take(self, name: str, picture: NDArray[np.uint8], near: Crop) -> str:
         """Make the face near a crop of a picture the template."""

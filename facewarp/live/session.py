@@ -1,15 +1,24 @@
-"""What a viewer keeps of a live session: recordings, pictures, times; and how it is ended."""
+"""A live session: run it to its end, and keep recordings, screenshots and times of it."""
 
 import logging
+import signal
 import threading
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from time import perf_counter
+from types import FrameType
+from typing import Any
 
 from facewarp.errors import FacewarpError
-from facewarp.live.interfaces import ProcessedFrame
-from facewarp.live.loop import LiveLoop
+from facewarp.live.interfaces import FrameProcessor, LiveSource, Presenter, ProcessedFrame
+from facewarp.live.loop import LiveLoop, LiveReport
+from facewarp.live.outputs.memory_watch import MemoryWatch
 from facewarp.live.outputs.recorder import Recorder
+from facewarp.live.outputs.timing_log import TimingWriter
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
 from facewarp.media.images.writer import ImageWriter
@@ -188,3 +197,128 @@ def _write_picture(comment: str | None, shot: tuple[Path, Frame]) -> None:
             picture.write(frame)
     except FacewarpError as error:
         _log.error("%s", error)
+
+
+@dataclass(frozen=True)
+class SessionResult:
+    """What came of a session.
+
+    Attributes:
+        report: of the loop.
+        session: recordings and screenshots.
+        timings: the file of times; None if none was asked for.
+        memory_mb: of the process at the start, settled and at the end.
+        signals: numbers of the signals that ended it.
+        truncated: the source was damaged or ended early.
+        notes: what a user should know of how the source was read.
+    """
+
+    report: LiveReport
+    session: Session
+    timings: TimingWriter | None
+    memory_mb: dict[str, float | None]
+    signals: list[int]
+    truncated: bool
+    notes: list[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain values, for JSON."""
+        timings = self.timings
+        return {
+            "source": self.report.source,
+            **self.report.summary,
+            "stopped": self.report.stopped,
+            "recordings": [
+                {"file": recorder.target, "frames": recorder.kept, "missed": recorder.missed}
+                for recorder in self.session.recordings
+                if recorder.kept
+            ],
+            "screenshots": self.session.pictures,
+            "stats": None if timings is None else {"file": timings.target, "frames": timings.kept},
+            "memory_mb": self.memory_mb,
+            "truncated": self.truncated,
+            "notes": self.notes,
+        }
+
+
+def run_session(
+    session: Session,
+    source: LiveSource,
+    process: FrameProcessor,
+    presenters: Iterable[Presenter],
+    stats: LiveStats,
+    *,
+    seconds: float | None = None,
+    frames: int | None = None,
+    timings: Path | None = None,
+) -> SessionResult:
+    """Run frames of a source through a processor to presenters until the session ends.
+
+    It ends with the source, at a limit, by `Session.stop`, or by the first signal that ends
+    programs; a second Ctrl-C raises KeyboardInterrupt.
+
+    Args:
+        session: what windows and pages act on; one of the presenters.
+        source: closed at the end.
+        process: from a frame to what is displayed.
+        presenters: where results go; each is made as it is asked for, and closed at the end.
+        stats: where times are counted.
+        seconds: limit of time; None for none.
+        frames: limit of frames presented; None for none.
+        timings: write the times of every frame to this `.jsonl` file.
+
+    Raises:
+        FacewarpError: the source, the processor or a presenter met an error.
+    """
+    writer = TimingWriter(timings, perf_counter()) if timings is not None else None
+    with ExitStack() as stack:
+        if writer is not None:
+            stack.callback(writer.close)
+        with ExitStack() as early:  # what the loop closes once it runs
+            made: list[Presenter] = []
+            for presenter in presenters:
+                made.append(presenter)
+                early.callback(presenter.close)
+            memory = MemoryWatch()
+            loop = LiveLoop(
+                source,
+                process,
+                [*made, memory],
+                stats,
+                newest=getattr(source, "is_live", True),
+                seconds=seconds,
+                frames=frames,
+                on_timing=writer,
+            )
+            session.attach(loop)
+            early.pop_all()
+        with _ended_by_signals(session) as signals:
+            report = loop.run()
+    is_short = getattr(source, "truncated", False)
+    notes = getattr(source, "notes", [])
+    return SessionResult(report, session, writer, memory.summary(), signals, is_short, notes)
+
+
+@contextmanager
+def _ended_by_signals(session: Session) -> Iterator[list[int]]:
+    """End the session at the first signal that ends programs; raise at a second Ctrl-C.
+
+    Yields:
+        The numbers of the signals that came.
+    """
+    met: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if met and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        met.append(number)
+        session.stop()
+
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # the last two are of one system each
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.signal(number, end) for number in numbers}
+    try:
+        yield met
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -2,22 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 from facewarp.errors import FacewarpError
-from facewarp.face.effects.options import DEFAULT_TEXTURE, check_opacity
+from facewarp.face.effects.options import DEFAULT_TEXTURE, is_opacity
+
+CHOICES: Final = ("effect", "texture", "template")
+"""Settings that are one of some names."""
+
+SWITCHES: Final = ("smoothing", "mirror")
+"""Settings that are on or off."""
+
+DEFAULT_PORT: Final = 8765
+"""Port of the live page."""
 
 
 @dataclass(frozen=True)
 class LiveSettings:
-    """What can be changed while frames run.
+    """Settings that can be changed while frames run.
 
     Attributes:
-        effect: one of :data:`facewarp.face.effects.factory.EFFECTS`, or one made already.
-        texture: what the effect ``texture`` wears.
-        opacity: of the effect, 0..1; ``canonical`` has none.
-        smoothing: whether faces are held steady.
-        mirror: whether the picture shown is mirrored, like a looking glass; text is not.
-        template: what faces are registered with.
+        effect: one of `options.EFFECT_NAMES`, or the name of an effect made already.
+        texture: name of the texture, for the effect `texture`.
+        opacity: of the effect, 0..1, where it takes one.
+        smoothing: smooth landmarks over time.
+        mirror: mirror the image displayed; text in it is not mirrored.
+        template: name of the template that faces are registered to.
     """
 
     effect: str = "labels"
@@ -28,10 +38,13 @@ class LiveSettings:
     template: str = "average"
 
     def check(self, choices: Mapping[str, Sequence[str]]) -> None:
-        """See that all of it is possible.
+        """Check that the settings are possible.
+
+        Args:
+            choices: what effect, texture and template may be.
 
         Raises:
-            FacewarpError: something is not; says what would be.
+            FacewarpError: one is not; says what it can be.
         """
         for name, possible in choices.items():
             value = getattr(self, name)
@@ -39,7 +52,35 @@ class LiveSettings:
                 raise FacewarpError(
                     f"there is no {name} {value!r}", fix=f"Choose one of {', '.join(possible)}."
                 )
-        for name in ("smoothing", "mirror"):
+        for name in SWITCHES:
             if not isinstance(getattr(self, name), bool):
                 raise FacewarpError(f"{name} is on or off, not {getattr(self, name)!r}")
-        check_opacity(self.opacity)
+        if not is_opacity(self.opacity):
+            raise FacewarpError(f"an opacity is within 0..1, not {self.opacity!r}")
+
+
+def checked_settings(wanted: Any, choices: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Return the settings of a request, each of its type and range.
+
+    Args:
+        wanted: JSON value of the request: some of the fields of `LiveSettings` by name.
+        choices: what effect, texture and template may be.
+
+    Raises:
+        ValueError: anything else; says what.
+    """
+    if not isinstance(wanted, dict) or not wanted:
+        raise ValueError('settings are an object, such as {"effect": "mesh"}')
+    for name, value in wanted.items():
+        if name in CHOICES:
+            if not isinstance(value, str) or value not in choices.get(name, ()):
+                raise ValueError(f"{name} is one of {', '.join(choices.get(name, ()))}")
+        elif name in SWITCHES:
+            if not isinstance(value, bool):
+                raise ValueError(f"{name} is true or false")
+        elif name == "opacity":
+            if not is_opacity(value):
+                raise ValueError("opacity is a number from 0 to 1")
+        else:
+            raise ValueError("there is no such setting")
+    return wanted

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from facewarp.system.closing import Closing
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class Frame:
             0, 90, 180 or 270.
         alpha: (H, W) uint8, 255 = opaque, of pictures that have it; None where all is opaque.
         path: The file it was read from, where a source has one for each frame; else None.
+        hdr: The picture before it was brought to what `image` can show; only if it was asked for.
     """
 
     image: Image
@@ -51,6 +53,7 @@ class Frame:
     rotation: int = 0
     alpha: Image | None = field(default=None, kw_only=True)
     path: Path | None = field(default=None, kw_only=True)
+    hdr: "HDRImage | None" = field(default=None, kw_only=True)
 
     def with_image(self, image: Image) -> "Frame":
         """The same moment with another picture (H, W, 3), which a sink can be given.
@@ -58,7 +61,13 @@ class Frame:
         The alpha goes along where the sizes agree.
         """
         fits = self.alpha is not None and self.alpha.shape == image.shape[:2]
-        return replace(self, image=image, alpha=self.alpha if fits else None)
+        keeps_hdr = self.hdr is not None and self.hdr.codes.shape == image.shape
+        return replace(
+            self,
+            image=image,
+            alpha=self.alpha if fits else None,
+            hdr=self.hdr if keeps_hdr else None,
+        )
 
     def flattened(self) -> Image:
         """The image (H, W, 3) as it looks on black, for what holds no alpha."""
@@ -68,7 +77,20 @@ class Frame:
         return opaque.astype(np.uint8)
 
 
-class Source(ABC):
+@dataclass(frozen=True, eq=False)
+class HDRImage:
+    """A picture of high dynamic range, and what it was shown as.
+
+    Attributes:
+        codes: (H, W, 3) uint16, R'G'B' codes of the video's own transfer and primaries, full range.
+        shown: (H, W, 3) uint8, the same as BT.709: where a painted image differs, it was painted.
+    """
+
+    codes: NDArray[np.uint16]
+    shown: Image
+
+
+class Source(Closing, ABC):
     """A file, a folder, a camera or a stream as a sequence of `Frame`.
 
     Iterating reads from the start again each time. As a context manager it closes what reading
@@ -138,14 +160,3 @@ class Source(ABC):
     def close(self) -> None:
         """Ends any reading that is under way."""
         return
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

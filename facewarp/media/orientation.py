@@ -3,15 +3,18 @@
 import math
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from facewarp.media.frames import Image
 
 if TYPE_CHECKING:
     import av
+
+Pixels = TypeVar("Pixels", bound=NDArray[Any])
 
 # EXIF tag 274 -> (quarter turns clockwise, mirrored first)
 _EXIF = {
@@ -78,17 +81,19 @@ class Orientation:
         """(width, height) on the other side of the turn, upright from stored or back."""
         return size[::-1] if self.quarter_turns % 2 else size
 
-    def upright(self, stored: Image) -> Image:
-        """The picture as it is to be seen, (H, W, 3), contiguous."""
+    def upright(self, stored: Pixels) -> Pixels:
+        """The picture as it is to be seen, (H, W[, 3]), contiguous."""
         image = cv2.flip(stored, 1) if self.mirrored else stored
         turn = _TURNS[self.quarter_turns]
-        return np.ascontiguousarray(image if turn is None else cv2.rotate(image, turn))
+        turned = np.ascontiguousarray(image if turn is None else cv2.rotate(image, turn))
+        return cast(Pixels, turned)
 
-    def stored(self, upright: Image) -> Image:
+    def stored(self, upright: Pixels) -> Pixels:
         """The inverse of `upright`."""
         turn = _TURNS[-self.quarter_turns % 4]
         image = upright if turn is None else cv2.rotate(upright, turn)
-        return np.ascontiguousarray(cv2.flip(image, 1) if self.mirrored else image)
+        stored = np.ascontiguousarray(cv2.flip(image, 1) if self.mirrored else image)
+        return cast(Pixels, stored)
 
 
 def orientation_of(picture: "av.VideoFrame") -> Orientation:

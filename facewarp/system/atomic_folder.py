@@ -6,7 +6,6 @@ import secrets
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import process_mark, sweep, write_error
@@ -72,12 +71,7 @@ class OutputFolder:
             raise write_error(error, self._target) from error
         return self._temporary
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is not None:
             self._remove()
             return

@@ -4,8 +4,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from facewarp.cardiac.cine import analyse_cine
+from facewarp.cardiac.cine import analyse_cine, heart_rate
+from facewarp.cardiac.io.patient import open_cine
+from facewarp.cardiac.motion.orientation import find_orientation
 from facewarp.cardiac.parts import HeartPart
+from facewarp.cardiac.report.quality_flags import quality_flags
+from facewarp.core.model import load
 from facewarp.errors import FacewarpError
 
 PARTS = {HeartPart.LV: "lv_ml", HeartPart.RV: "rv_ml", HeartPart.MYOCARDIUM: "myocardium_ml"}
@@ -159,3 +163,52 @@ def test_a_patient_of_two_frames(beating, knowing, nifti_of, plain, tmp_path):
     assert result.found_by == ("Info.cfg", "Info.cfg")
     truth = 100 * (1 - beating.heart.lv_ml(beating.contraction[es]) / beating.heart.lv_ml(0.0))
     assert result.indices.lv.ef_percent == pytest.approx(truth, abs=1.5)
+
+
+@pytest.mark.slow
+def test_which_phase_is_stored_first_does_not_matter(beating, knowing, nifti_of, plain):
+    affine = plain @ beating.to_heart
+    first, other = (
+        analyse_cine(nifti_of(f"{n}.nii.gz", np.roll(beating.images, n, 0), affine), knowing)
+        for n in (0, 4)
+    )
+    assert (other.ed - first.ed) % 6 == 4
+    assert other.indices == first.indices
+    np.testing.assert_array_equal(np.roll(first.volumes_ml, 4, 0), other.volumes_ml)
+
+
+@pytest.mark.slow
+def test_phases_that_cover_a_part_of_the_beat(beating, knowing, nifti_of, plain):
+    """The heart rate is the one told, and the end of the cycle is not judged."""
+    path = nifti_of("a.nii.gz", beating.images, plain @ beating.to_heart, time_step=0.1)
+    path.with_name("a.json").write_text('{"HeartRate": 60}')
+    result = analyse_cine(path, knowing)
+    assert result.indices.heart_rate_bpm == pytest.approx(60)
+    assert any("cover 60 % of the heartbeat" in text for text in result.warnings)
+    flags = {flag.name: flag for flag in quality_flags(result)}
+    assert flags["loop closure"].value.startswith("not judged")
+    assert result.inputs["heart rate"] == "HeartRate"
+
+
+@pytest.mark.slow
+def test_ed_and_es_given_against_the_curve_are_said(beating, knowing, nifti_of, plain):
+    path = nifti_of("a.nii.gz", beating.images, plain @ beating.to_heart)
+    said = " ".join(analyse_cine(path, knowing, ed=2, es=5).warnings)
+    assert "ED is phase 2 by given" in said
+    assert "by the volume curve phase 1" in said
+    assert "ES is phase 5 by given" in said
+
+
+@pytest.mark.slow
+def test_a_real_scan_from_ge_is_read_upright_with_its_heart_rate(data_dir, tmp_path):
+    """A pig's heart, its short axis nearly axial; the base is where the atrium and valves are."""
+    folder = data_dir / "ep" / "E774S5-shortAxis"
+    if not folder.is_dir():
+        pytest.skip("the free GE scan is not there")
+    cine = open_cine(folder)
+    assert cine.volume.data.shape == (20, 20, 256, 256)
+    assert heart_rate(cine) == pytest.approx(95.1, abs=0.1)
+    assert cine.volume.warnings == ()
+    found = find_orientation(load("heart"), cine.volume)
+    assert not found.against_file
+    assert found.lead > 0.01

@@ -4,6 +4,8 @@ import pytest
 from typer.testing import CliRunner
 
 from facewarp.cli.app import app
+from facewarp.cli.demo import why_engine
+from facewarp.core.engines.autotune import CHOICES_FILE
 from facewarp.media.sources import open_source
 
 
@@ -17,6 +19,9 @@ def test_the_demo_tracks_its_clip_within_two_pixels(tmp_path):
     assert result["point_error_px"] <= 2.0
     assert result["missed_frames"] == 0
     assert result["frames"] == 210
+    assert result["register_ms"] > 0
+    assert result["register_cpu_ms"] > 0
+    assert result["engine_choice"] == "named by FACEWARP_ENGINE"
     assert sorted(p.name for p in out.iterdir()) == ["sheet.png", "track.jsonl", "tracked.mp4"]
     with open_source(out / "tracked.mp4") as clip:
         assert sum(1 for _ in clip) == 210
@@ -34,3 +39,14 @@ def test_the_demo_says_where_it_cannot_write(tmp_path):
     assert run.exit_code == 1
     assert "demo" in run.output
     assert "error:" in run.output
+
+
+def test_the_demo_says_why_its_engine_runs(monkeypatch, tmp_path):
+    assert why_engine("onnx") == "asked for with --engine"
+    monkeypatch.setenv("FACEWARP_ENGINE", "auto")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert why_engine("auto") == "the only one here"
+    choice = {"key": {"engine": "openvino", "ms": {"torch": 30.0, "openvino": 4.0}}}
+    (tmp_path / "facewarp").mkdir(exist_ok=True)
+    (tmp_path / "facewarp" / CHOICES_FILE).write_text(json.dumps(choice))
+    assert why_engine("auto").endswith("ms a frame: torch 30.0, openvino 4.0")

@@ -13,7 +13,8 @@ import pytest
 from facewarp.errors import FacewarpError
 from facewarp.face.blazeface import MODEL
 from facewarp.face.crop import Crop
-from facewarp.face.detector import Detection, FaceDetector, Pyramid, rotation
+from facewarp.face.detector import Detection, FaceDetector, Pyramid
+from facewarp.face.similarity import rotation
 
 PORTRAIT = np.ascontiguousarray(
     cv2.imread(str(files("facewarp.assets").joinpath("demo/portrait.png")))[:, :, ::-1]

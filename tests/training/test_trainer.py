@@ -22,7 +22,8 @@ from facewarp.core.weights import load_weights
 from facewarp.errors import FacewarpError
 from facewarp.training import checkpoint, run_log
 from facewarp.training.config.train_config import TrainConfig
-from facewarp.training.trainer import Batch, StepReport, Trainer, Watch
+from facewarp.training.dataloading.batches import Batch
+from facewarp.training.trainer import StepReport, Trainer, Watch
 
 GRID = (32, 26)
 CONFIG = TrainConfig(

@@ -1,1 +1,1 @@
-"""The rivals of the paper's tables, one file each."""
+"""Baselines of the paper's tables, one file each."""

@@ -1,4 +1,4 @@
-"""Training of the rivals that are networks, of faces and hearts: one loop, one file of weights."""
+"""Train baseline networks of faces and hearts: one training loop, one format of weights."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from facewarp.core.weights import WEIGHTS
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import write_error, write_json, written
 from facewarp.training import checkpoint
@@ -21,13 +22,12 @@ from facewarp.training.interrupt import DeferredInterrupt
 from facewarp.training.optimizer import learning_rate, make_optimizer, update_ema
 from facewarp.training.run_log import TableLog
 
-WEIGHTS, LOG, CONFIG = "model.safetensors", "log.csv", "config.json"
 OPTIMIZERS, PRECISIONS = ("muon", "adamw", "adam"), ("float32", "bfloat16")
 _WARM_UP = 50  # steps, at most
 
 
 class BaselineNetwork(nn.Module):
-    """A network to be compared with.
+    """A network to compare with.
 
     Attributes:
         settings: what it was built with, as JSON has it.
@@ -37,7 +37,7 @@ class BaselineNetwork(nn.Module):
 
     @property
     def for_half_precision(self) -> Sequence[nn.Module]:
-        """Its layers that lose nothing by it; what they give is float32 again."""
+        """Layers that lose nothing in bfloat16; their outputs are float32 again."""
         return ()
 
 
@@ -47,7 +47,7 @@ Terms = Callable[[Batch, torch.Generator], dict[str, Tensor]]
 
 @dataclass(frozen=True)
 class BaselineSettings:
-    """A rival's training.
+    """Settings of a baseline's training.
 
     Attributes:
         steps: optimisation steps.
@@ -55,7 +55,7 @@ class BaselineSettings:
         lr: first learning rate, which falls along a cosine (by adam: stays).
         optimizer: ``"muon"``, ``"adamw"`` or ``"adam"``.
         precision: ``"bfloat16"`` for the layers that lose nothing by it, or ``"float32"``.
-        seed: of weights, views and whatever a network draws in training.
+        seed: of weights, views and random numbers of the training.
 
     Raises:
         FacewarpError: no such optimiser or precision.
@@ -69,7 +69,7 @@ class BaselineSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse words that name nothing, before anything is read for them."""
+        """Refuse unknown names before any data are read."""
         for kind, word, words in (
             ("optimiser", self.optimizer, OPTIMIZERS),
             ("precision", self.precision, PRECISIONS),
@@ -79,10 +79,10 @@ class BaselineSettings:
                 raise FacewarpError(what, fix=fix)
 
     def train_config(self, name: str, base: TrainConfig) -> TrainConfig:
-        """The same as our own trainer has it.
+        """Return the configuration that our own trainer would have.
 
         Args:
-            name: the rival's.
+            name: of the baseline.
             base: a preset whose data, views and weight decay are taken.
         """
         return replace(
@@ -112,18 +112,18 @@ def train_baseline_network(
     resume: bool = False,
     advance: Callable[[int, float], None] = lambda step, loss: None,
 ) -> Path:
-    """Train a rival, from the first step or where its checkpoint left off.
+    """Train a baseline network, from the first step or from its checkpoint.
 
-    Every step draws from its own number, so that a run that was stopped goes on as it would have.
+    Each step seeds its own random numbers, so that a resumed run equals an uninterrupted one.
     ``folder`` receives ``config.json``, ``log.csv``, ``checkpoint.safetensors`` and, after the
     last step, ``model.safetensors``: the moving average of the weights.
 
     Args:
         net: a new network, or one with the same settings.
-        terms: of its objective, on a batch, with a source of randomness; their sum is minimised.
-        batches: what it is trained on.
+        terms: gives the loss terms of a batch, with a random generator; their sum is minimised.
+        batches: of the training set.
         folder: made where it is not there.
-        config: of the training; ``preset`` is the rival's name.
+        config: of the training; ``preset`` is the baseline's name.
         about: goes into ``config.json`` and the weights.
         resume: go on from the checkpoint.
         advance: called after each step with its number and loss.
@@ -144,9 +144,9 @@ def train_baseline_network(
     elif path.exists():
         fix = "Go on with --resume, or choose another --out."
         raise FacewarpError("a run is here already", folder, fix)
-    write_json(folder / CONFIG, _told(config, net, about))
+    write_json(folder / checkpoint.CONFIG, _record(config, net, about))
     batches.start = done
-    log, pairs = TableLog(folder / LOG, done), iter(batches)
+    log, pairs = TableLog(folder / checkpoint.LOG, done), iter(batches)
     net.train()
     if config.precision == "bfloat16":
         for layer in net.for_half_precision:
@@ -177,39 +177,39 @@ def train_baseline_network(
     finally:
         log.close()
         pairs.close()  # type: ignore[attr-defined]
-    said = {**about, "steps": str(config.steps), "optimizer": config.optimizer}
-    save_network(average, config.preset, folder / WEIGHTS, said)
+    about = {**about, "steps": str(config.steps), "optimizer": config.optimizer}
+    save_network(average, config.preset, folder / WEIGHTS, about)
     return folder / WEIGHTS
 
 
 def begun_with(
     folder: Path, name: str, steps: int | None = None
 ) -> tuple[BaselineSettings, dict[str, Any]]:
-    """The settings of a run that was begun, and those of its network.
+    """Read the settings of a run that was begun, and those of its network.
 
     Args:
-        folder: the run's.
-        name: the rival it must be of.
+        folder: of the run.
+        name: of the baseline it must belong to.
         steps: in place of what it was begun with; all else stays.
 
     Raises:
-        FacewarpError: there is no run, or it is another rival's.
+        FacewarpError: there is no run, or it is another baseline's.
     """
     try:
-        said = json.loads((folder / CONFIG).read_text("utf-8"))
-        kept = {key: said[key] for key in asdict(BaselineSettings())}
-        of, network = said["baseline"], dict(said["network"])
+        record = json.loads((folder / checkpoint.CONFIG).read_text("utf-8"))
+        kept = {key: record[key] for key in asdict(BaselineSettings())}
+        of, network = record["baseline"], dict(record["network"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FacewarpError(
             "there is no run to resume", folder, "Train without --resume."
         ) from error
     if of != name:
-        raise FacewarpError(f"the run is of {of}", folder, "Name that rival.")
+        raise FacewarpError(f"the run is of {of}", folder, "Name that baseline.")
     return BaselineSettings(**{**kept, "steps": steps or kept["steps"]}), network
 
 
 def save_network(net: BaselineNetwork, name: str, path: Path, about: Mapping[str, str]) -> None:
-    """Write a rival's weights, whole or not at all."""
+    """Write a baseline's weights, whole or not at all."""
     tensors = {key: value.contiguous() for key, value in net.state_dict().items()}
     metadata = {"baseline": name, "settings": json.dumps(dict(net.settings)), **about}
     with written(path) as temporary:
@@ -220,12 +220,12 @@ def save_network(net: BaselineNetwork, name: str, path: Path, about: Mapping[str
 
 
 def read_network(path: Path, name: str, make: Callable[[str, dict[str, Any]], Net]) -> Net:
-    """Build a rival's network and put its weights in, ready to be run.
+    """Build a baseline's network with its weights, ready for inference.
 
     Args:
         path: a file of `save_network`.
-        name: the rival it must be of.
-        make: builds the network by name and settings.
+        name: of the baseline it must belong to.
+        make: builds the network from name and settings.
 
     Raises:
         FacewarpError: no such file, of something else, or what ``make`` raises.
@@ -245,7 +245,7 @@ def read_network(path: Path, name: str, make: Callable[[str, dict[str, Any]], Ne
     return net.eval()
 
 
-def _told(config: TrainConfig, net: BaselineNetwork, about: Mapping[str, str]) -> dict[str, Any]:
+def _record(config: TrainConfig, net: BaselineNetwork, about: Mapping[str, str]) -> dict[str, Any]:
     settings = {key: getattr(config, key) for key in asdict(BaselineSettings())}
     return {
         "baseline": config.preset,

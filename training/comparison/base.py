@@ -1,7 +1,7 @@
 """Comparisons of methods, of faces and of hearts: names, skipped methods, scores, claims."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
@@ -18,6 +18,7 @@ class Score(DiceScore, Protocol):
 
 
 Method = TypeVar("Method")
+Sources = TypeVar("Sources")
 AnyScore = TypeVar("AnyScore", bound=Score)
 
 
@@ -128,45 +129,60 @@ class MethodComparison(ABC, Generic[AnyMeasured]):
         ]
 
 
-def parse_method_names(
-    words: str, everything: Sequence[str], check: Callable[[str], None]
-) -> list[str]:
-    """Parse the option ``--methods``: ``"all"``, or names separated by commas.
+@dataclass(frozen=True)
+class MethodRegistry(Generic[Method, Sources]):
+    """The methods that can be compared on one kind of data.
 
-    Args:
-        words: the option's value.
-        everything: the names that "all" stands for.
+    Attributes:
+        names: of the methods that "all" stands for.
         check: raises FacewarpError for a name that is not known.
-
-    Returns:
-        The names, each once, in the order given.
-
-    Raises:
-        FacewarpError: a name is not known, or there is none.
+        make: makes a method from its name and the sources of learnt parameters, or says what it
+            lacks; raises FacewarpError for a file that can't be used.
     """
-    if words.strip().lower() == "all":
-        return list(everything)
-    names = list(dict.fromkeys(word.strip() for word in words.split(",") if word.strip()))
-    for name in names:
-        check(name)
-    if not names:
-        fix = f"Give all, or {everything[0]}, ..."
-        raise FacewarpError("no method is named", "--methods", fix)
-    return names
 
+    names: tuple[str, ...]
+    check: Callable[[str], None]
+    make: Callable[[str, Sources], Method | SkippedMethod]
 
-def split_skipped(
-    methods: Iterable[Method | SkippedMethod],
-) -> tuple[list[Method], list[SkippedMethod]]:
-    """Separate the methods that can be run from those that can't."""
-    runnable: list[Method] = []
-    skipped: list[SkippedMethod] = []
-    for method in methods:
-        if isinstance(method, SkippedMethod):
-            skipped.append(method)
-        else:
-            runnable.append(method)
-    return runnable, skipped
+    def parse(self, words: str) -> list[str]:
+        """Parse the option ``--methods``: ``"all"``, or names separated by commas.
+
+        Returns:
+            The names, each once, in the order given.
+
+        Raises:
+            FacewarpError: a name is not known, or there is none.
+        """
+        if words.strip().lower() == "all":
+            return list(self.names)
+        names = list(dict.fromkeys(word.strip() for word in words.split(",") if word.strip()))
+        for name in names:
+            self.check(name)
+        if not names:
+            fix = f"Give all, or {self.names[0]}, ..."
+            raise FacewarpError("no method is named", "--methods", fix)
+        return names
+
+    def find(
+        self, names: Sequence[str], sources: Sources
+    ) -> tuple[list[Method], list[SkippedMethod]]:
+        """Make the methods that can be run, and list those that lack something.
+
+        Args:
+            names: see `parse`.
+            sources: where methods find their learnt parameters.
+
+        Raises:
+            FacewarpError: a file that is there can't be used.
+        """
+        runnable: list[Method] = []
+        skipped: list[SkippedMethod] = []
+        for method in (self.make(name, sources) for name in names):
+            if isinstance(method, SkippedMethod):
+                skipped.append(method)
+            else:
+                runnable.append(method)
+        return runnable, skipped
 
 
 def require_methods(methods: Sequence[object], skipped: Sequence[SkippedMethod]) -> None:

@@ -9,20 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.core.model import load
-from facewarp.core.weights import file_sha256
+from facewarp.core.weights import WEIGHTS, file_sha256
 from facewarp.errors import FacewarpError
-from facewarp.training.baselines.faces import networks
 from facewarp.training.baselines.faces.dis_flow import dis_flow
 from facewarp.training.baselines.faces.flownet import flow_field, published_flownet
+from facewarp.training.baselines.faces.networks import FACE_NETWORKS
 from facewarp.training.baselines.faces.point_drift import coherent_drift
 from facewarp.training.baselines.faces.shape_regression import ShapeRegressor
 from facewarp.training.baselines.faces.thin_plate import dense_field, face_mesh
 from facewarp.training.baselines.faces.unregistered import rest
-from facewarp.training.comparison.base import SkippedMethod, parse_method_names, split_skipped
+from facewarp.training.comparison.base import MethodRegistry, SkippedMethod
 from facewarp.training.config.presets import PRESETS
 from facewarp.training.evaluation.face_methods import BaselineMethod, FaceMethod, GuidedMethod
 
-WEIGHTS = "model.safetensors"
 POSTS = ("polyaffine", "add", "compose")
 OURS = "facewarp"
 VARIANTS = tuple(name for name in PRESETS if name.startswith("paper-"))
@@ -49,15 +48,6 @@ class FaceSources:
     flownet: Path | None = None
 
 
-def chosen_face_methods(words: str) -> list[str]:
-    """The names in ``"all"`` or ``"dis,paper+add"``.
-
-    Raises:
-        FacewarpError: one of them is not known.
-    """
-    return parse_method_names(words, ALL, _check_name)
-
-
 def _check_name(name: str) -> None:
     known = {*ALL, *PRESETS} - {name for name, p in PRESETS.items() if p.model.kind != "face"}
     base, *posts = name.split("+")
@@ -66,21 +56,6 @@ def _check_name(name: str) -> None:
         fix = f"Give all, or some of {', '.join(ALL)}; presets and {OURS} take "
         fix += f"{', '.join(f'+{post}' for post in POSTS)}."
         raise FacewarpError(f"there is no method {name!r}", "--methods", fix)
-
-
-def find_face_methods(
-    names: Sequence[str], sources: FaceSources
-) -> tuple[list[FaceMethod], list[SkippedMethod]]:
-    """The methods that can be run, and those that lack something.
-
-    Args:
-        names: see `chosen_face_methods`.
-        sources: where they find what they have learnt.
-
-    Raises:
-        FacewarpError: a file that is there can't be used.
-    """
-    return split_skipped(_method(name, sources) for name in names)
 
 
 def _method(name: str, sources: FaceSources) -> FaceMethod | SkippedMethod:
@@ -113,13 +88,13 @@ def _method(name: str, sources: FaceSources) -> FaceMethod | SkippedMethod:
 
 
 def _trained(name: str, sources: FaceSources) -> FaceMethod | SkippedMethod:
-    rival = "esr" if name == "esr-cpd" else name
-    path = sources.runs / f"baseline-{rival}" / WEIGHTS
+    trained = "esr" if name == "esr-cpd" else name
+    path = sources.runs / f"baseline-{trained}" / WEIGHTS
     if not path.is_file():
-        command = f"facewarp train baseline {rival} --data DIR --out {path.parent}"
+        command = f"facewarp train baseline {trained} --data DIR --out {path.parent}"
         return SkippedMethod.untrained(name, command)
-    if name in networks.NETWORKS:
-        net = networks.load(path, name)
+    if name in FACE_NETWORKS.names:
+        net = FACE_NETWORKS.load(path, name)
         size = sum(p.numel() for p in net.parameters())
         return BaselineMethod(name, partial(flow_field, net), size, file_sha256(path))
     regressor = ShapeRegressor.load(path)
@@ -143,3 +118,6 @@ def regress_and_drift(
 def _guided(name: str, model: str | Path, posts: Sequence[str]) -> GuidedMethod:
     combine = next((post for post in posts if post != "polyaffine"), None)
     return GuidedMethod(load(model), name, combine=combine, polyaffine="polyaffine" in posts)
+
+
+FACE_METHODS = MethodRegistry(ALL, _check_name, _method)

@@ -16,6 +16,7 @@ from facewarp.core.metrics import mean_over_present
 from facewarp.drawing.png import write_png
 from facewarp.face.parts import PART_COLORS, FacePart
 from facewarp.system.atomic_files import written
+from facewarp.training.checkpoint import LOG
 from facewarp.training.comparison.faces import FaceComparison, register_pair
 from facewarp.training.datasets.crops import FaceCrop
 from facewarp.training.evaluation.face_methods import FaceMethod
@@ -123,14 +124,14 @@ def draw_curves(path: Path, runs: Mapping[str, Path], held_out: str) -> Path | N
     Returns:
         The path; None if there is no run at all.
     """
-    found = {name: one for name, one in runs.items() if (one / "log.csv").is_file()}
+    found = {name: one for name, one in runs.items() if (one / LOG).is_file()}
     if not found:
         return None
     figure = matplotlib_figure()(figsize=(10.6, 4.6), dpi=110, layout="constrained")
     left, right = figure.subplots(1, 2)
     for index, (name, folder) in enumerate(found.items()):
         style = {"color": _COLORS[index % 7], "label": name, "lw": 1.5}
-        steps, align = _column(folder / "log.csv", "align")
+        steps, align = _column(folder / LOG, "align")
         shown = align > 0  # while parts learn alone there is none
         left.plot(steps[shown], _smoothed(align[shown]), **style)
         steps, dice = _column(folder / "validation.csv", "dice_mean")

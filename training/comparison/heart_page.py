@@ -22,7 +22,8 @@ from facewarp.training.comparison.figures import (
 )
 from facewarp.training.comparison.hearts import HeartComparison, MeasuredOnHearts
 from facewarp.training.comparison.result_table import TableLayout, write_comparison
-from facewarp.training.datasets.acdc import labels_on, load_patient
+from facewarp.training.datasets.acdc import labels_on
+from facewarp.training.datasets.hearts import load_patient
 from facewarp.training.evaluation.evaluation_json import number
 from facewarp.training.evaluation.heart_methods import ED, ES, HeartMethod
 from facewarp.training.evaluation.hearts import PARTS

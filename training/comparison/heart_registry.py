@@ -1,6 +1,5 @@
 """Every method of the paper's table on hearts: what it is called, and what it needs to run."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,12 +10,13 @@ from numpy.typing import NDArray
 
 from facewarp.cardiac.motion.model_grid import Array3
 from facewarp.core.model import load
-from facewarp.core.weights import file_sha256
+from facewarp.core.weights import WEIGHTS, file_sha256
 from facewarp.errors import FacewarpError
-from facewarp.training.baselines.hearts import elastix, networks
+from facewarp.training.baselines.hearts import elastix
 from facewarp.training.baselines.hearts.lcc_demons import lcc_demons, velocity_field
+from facewarp.training.baselines.hearts.networks import HEART_NETWORKS
 from facewarp.training.baselines.hearts.voxelmorph import INSTALL
-from facewarp.training.comparison.base import SkippedMethod, parse_method_names, split_skipped
+from facewarp.training.comparison.base import MethodRegistry, SkippedMethod
 from facewarp.training.config.presets import PRESETS
 from facewarp.training.dataloading.heart_data import heart_grid
 from facewarp.training.evaluation.heart_methods import (
@@ -26,11 +26,10 @@ from facewarp.training.evaluation.heart_methods import (
     HeartMethod,
 )
 
-WEIGHTS = "model.safetensors"
 VARIANTS = tuple(name for name in PRESETS if name.startswith("acdc-paper"))
 ALL = (
     *("unregistered", "lcc-demons", "elastix"),
-    *(*networks.NETWORKS, *sorted(VARIANTS, reverse=True), OURS),
+    *(*HEART_NETWORKS.names, *sorted(VARIANTS, reverse=True), OURS),
 )
 Volume = NDArray[np.float32]
 
@@ -48,35 +47,11 @@ class HeartSources:
     model: str = "heart"
 
 
-def chosen_heart_methods(words: str) -> list[str]:
-    """The names in ``"all"`` or ``"lcc-demons,krebs"``.
-
-    Raises:
-        FacewarpError: one of them is not known.
-    """
-    return parse_method_names(words, ALL, _check_name)
-
-
 def _check_name(name: str) -> None:
     known = {*ALL, *(name for name, p in PRESETS.items() if p.model.kind == "heart")}
     if name not in known:
         fix = f"Give all, or some of {', '.join(ALL)}."
         raise FacewarpError(f"there is no method {name!r} on hearts", "--methods", fix)
-
-
-def find_heart_methods(
-    names: Sequence[str], sources: HeartSources
-) -> tuple[list[HeartMethod], list[SkippedMethod]]:
-    """The methods that can be run, and those that lack something.
-
-    Args:
-        names: see `chosen_heart_methods`.
-        sources: where they find what they have learnt.
-
-    Raises:
-        FacewarpError: a file that is there can't be used.
-    """
-    return split_skipped(_method(name, sources) for name in names)
 
 
 def _method(name: str, sources: HeartSources) -> HeartMethod | SkippedMethod:
@@ -106,7 +81,7 @@ def _trained(name: str, sources: HeartSources) -> HeartMethod | SkippedMethod:
     if not path.is_file():
         command = f"facewarp train baseline {name} --data DIR --out {path.parent}"
         return SkippedMethod.untrained(name, command)
-    net = networks.load(path, name)
+    net = HEART_NETWORKS.load(path, name)
 
     @torch.inference_mode()
     def find(fixed: Volume, moving: Volume, spacing_mm: Array3, both: bool) -> list[Volume]:
@@ -131,3 +106,6 @@ def _demons(fixed: Volume, moving: Volume, spacing_mm: Array3, both: bool) -> li
 def _elastix(fixed: Volume, moving: Volume, spacing_mm: Array3, both: bool) -> list[Volume]:
     pairs = [(fixed, moving), (moving, fixed)][: 1 + both]
     return [elastix.elastix_field(*pair, spacing_mm) for pair in pairs]
+
+
+HEART_METHODS = MethodRegistry(ALL, _check_name, _method)

@@ -16,7 +16,7 @@ from facewarp.training.comparison.base import (
     require_methods,
 )
 from facewarp.training.comparison.orderings import HEARTS
-from facewarp.training.datasets.acdc import load_patient
+from facewarp.training.datasets.hearts import load_patient
 from facewarp.training.evaluation.heart_methods import ED, HeartMethod
 from facewarp.training.evaluation.heart_protocols import HeartProtocol
 from facewarp.training.evaluation.hearts import PatientScore, score_means, score_patient
@@ -43,15 +43,17 @@ class HeartComparison(MethodComparison[MeasuredOnHearts]):
 
     Attributes:
         protocol: how it was measured.
+        dataset: whose patients they are.
     """
 
     protocol: HeartProtocol
+    dataset: str = "acdc"
     claims = HEARTS
 
     def protocol_record(self) -> dict[str, Any]:
         """Return dataset, protocol, split, number of patients and of directions."""
         return {
-            "dataset": "acdc",
+            "dataset": self.dataset,
             "protocol": self.protocol.name,
             "split": self.split,
             "n_pairs": self.pair_count,
@@ -96,4 +98,5 @@ def compare_on_hearts(
         MeasuredOnHearts(method.name, found, method.parameters, method.sha256)
         for method, found in zip(methods, scores, strict=True)
     ]
-    return HeartComparison(split, measured, list(skipped), machine(), protocol)
+    dataset = patient.dataset
+    return HeartComparison(split, measured, list(skipped), machine(), protocol, dataset)

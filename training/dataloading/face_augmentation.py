@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.parts import MIRROR_LANDMARKS, MIRROR_PARTS
+from facewarp.face.similarity import rotation
 from facewarp.training.datasets.crops import to_crop
 from facewarp.training.datasets.landmark_masks import part_masks
 from facewarp.training.datasets.photo import FacePhoto
@@ -161,9 +162,8 @@ def _random_matrix(
     else:
         roll = np.deg2rad(config.roll_std * rng.standard_normal())
     aspect, shear = config.stretch_std * rng.standard_normal(2)
-    cos, sin = np.cos(roll), np.sin(roll)
     stretch = np.array([[np.exp(aspect), shear], [0.0, np.exp(-aspect)]])
-    linear = scale * np.array([[cos, -sin], [sin, cos]]) @ stretch
+    linear = scale * rotation(roll) @ stretch
     if mirrored:
         linear[:, 0] *= -1
     middle = np.array([(_WIDTH - 1) / 2, (_HEIGHT - 1) / 2])

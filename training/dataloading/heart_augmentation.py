@@ -8,8 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.core.arrays import FloatArray
+from facewarp.face.similarity import rotation
+
 Slices = NDArray[np.float32]
-FloatArray = NDArray[np.float64]
 Kind = TypeVar("Kind", np.float32, np.uint8)
 
 
@@ -135,8 +137,7 @@ def _deformation(
     turn = np.radians(rng.normal(0, config.turn_deg))
     size = np.exp(rng.normal(0, config.scale))
     stretch = np.exp(rng.normal(0, config.stretch))
-    matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    matrix = matrix @ np.diag([size * stretch, size / stretch])
+    matrix = rotation(turn) @ np.diag([size * stretch, size / stretch])
     grid = np.stack(np.meshgrid(np.arange(shape[1]), np.arange(shape[0])), -1).astype(np.float64)
     center = (np.array(shape[::-1]) - 1) / 2
     target = middle + rng.normal(0, config.shift_px, 2)

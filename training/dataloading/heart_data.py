@@ -19,13 +19,13 @@ from facewarp.training.config.train_config import TrainConfig
 from facewarp.training.dataloading.heart_augmentation import HeartAugment
 from facewarp.training.dataloading.heart_batches import HeartBatches
 from facewarp.training.datasets.acdc import (
-    AcdcPatient,
     HeartCase,
+    HeartPatient,
     heart_case,
-    load_patient,
     number_in_group,
     patient_number,
 )
+from facewarp.training.datasets.hearts import load_patient
 
 LAST_OF_TRAINING_SET = 100
 TRAINED = range(1, 15)
@@ -46,7 +46,7 @@ class HeartData:
     """
 
     cases: list[HeartCase]
-    held_out: list[AcdcPatient] = field(default_factory=list)
+    held_out: list[HeartPatient] = field(default_factory=list)
     name: str = ""
     spacing_mm: Array3 = (1.0, 1.0, 1.0)
 

@@ -6,13 +6,15 @@ O. Bernard et al.: Deep Learning Techniques for Automatic MRI Cardiac Multi-stru
 Segmentation and Diagnosis, IEEE Transactions on Medical Imaging 37(11), 2018.
 """
 
+import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.cardiac.io.label_order import ACDC, order_by_anatomy
 from facewarp.cardiac.io.nifti_reader import read_volume
 from facewarp.cardiac.io.patient import INFO, Info, frame_files, read_info
 from facewarp.cardiac.io.volume import Volume
@@ -20,12 +22,14 @@ from facewarp.cardiac.motion.model_grid import Array3, ModelGrid, model_input
 from facewarp.cardiac.parts import HeartPart
 from facewarp.errors import FacewarpError
 
+log = logging.getLogger(__name__)
+
 GROUP_SIZE = 20  # patients 1-20 are one diagnosis, 21-40 the next, and so on
 PHASES = ("ED", "ES")
 
 
 @dataclass(frozen=True, eq=False)
-class AcdcPatient:
+class HeartPatient:
     """One patient at end-diastole and end-systole, as scanned and labelled.
 
     Attributes:
@@ -34,6 +38,7 @@ class AcdcPatient:
         info: what its ``Info.cfg`` says: the frames of ED and ES, the diagnosis, ...
         images: the two volumes: ED, ES.
         labels: their labels, parts as in `HeartPart`.
+        dataset: where the patient is from, as ``facewarp eval`` names it.
     """
 
     name: str
@@ -41,6 +46,7 @@ class AcdcPatient:
     info: Info
     images: tuple[Volume, Volume]
     labels: tuple[Volume, Volume]
+    dataset: str = "acdc"
 
     def stacked(self) -> NDArray[np.float32]:
         """Both phases' grey values, (2, D, H, W)."""
@@ -87,7 +93,7 @@ def number_in_group(name: str) -> int:
     return (patient_number(name) - 1) % GROUP_SIZE + 1
 
 
-def load_patient(folder: Path) -> AcdcPatient:
+def load_acdc_patient(folder: Path) -> HeartPatient:
     """Read a patient's folder.
 
     Raises:
@@ -106,15 +112,15 @@ def load_patient(folder: Path) -> AcdcPatient:
             fix = f"It takes {folder.name}_frame{frame:02d}_gt.nii.gz."
             raise FacewarpError(what, folder, fix)
         images.append(_volume(files[frame]))
-        labels.append(_volume(label_files[frame], labels=True))
+        labels.append(_in_acdc_order(_volume(label_files[frame], labels=True)))
         _check_labels(labels[-1])
     for volume in (images[1], *labels):
         _check_same_grid(volume, images[0])
     ed, es = images
-    return AcdcPatient(folder.name, folder, info, (ed, es), (labels[0], labels[1]))
+    return HeartPatient(folder.name, folder, info, (ed, es), (labels[0], labels[1]))
 
 
-def heart_case(patient: AcdcPatient, shape: tuple[int, int, int], spacing_mm: Array3) -> HeartCase:
+def heart_case(patient: HeartPatient, shape: tuple[int, int, int], spacing_mm: Array3) -> HeartCase:
     """A patient on a grid around the middle of its stack, as models see it in use.
 
     Args:
@@ -134,8 +140,8 @@ def heart_case(patient: AcdcPatient, shape: tuple[int, int, int], spacing_mm: Ar
 
 
 def load_case(folder: Path, shape: tuple[int, int, int], spacing_mm: Array3) -> HeartCase:
-    """Read a patient's folder, onto a grid; see `load_patient` and `heart_case`."""
-    return heart_case(load_patient(folder), shape, spacing_mm)
+    """Read a patient's folder, onto a grid; see `load_acdc_patient` and `heart_case`."""
+    return heart_case(load_acdc_patient(folder), shape, spacing_mm)
 
 
 def labels_on(grid: ModelGrid, labels: Volume) -> NDArray[np.uint8]:
@@ -149,6 +155,15 @@ def _volume(path: Path, *, labels: bool = False) -> Volume:
         what = f"this frame has {volume.phases} phases"
         raise FacewarpError(what, path, "A frame is one volume.")
     return volume
+
+
+def _in_acdc_order(labels: Volume) -> Volume:
+    """Labels whose ids another convention has, as converters write them, in ACDC's order."""
+    seen = order_by_anatomy(labels.data)
+    if seen is None or seen == ACDC or not seen.name:  # other ids are refused
+        return labels
+    log.warning("%s: labels lie as %s would: they are turned", labels.path.name, seen.text)
+    return replace(labels, data=seen.apply(labels.data))
 
 
 def _check_labels(labels: Volume) -> None:

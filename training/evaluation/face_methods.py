@@ -1,4 +1,4 @@
-"""Ways to register two faces: the guided network and its variants; rivals have the same face."""
+"""Registration methods for two faces: the guided network and its variants, and baselines."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from facewarp.core import fields
+from facewarp.core.arrays import ImageArray
 from facewarp.core.geometry import resize_field, resize_image
 from facewarp.core.model import Model
 from facewarp.core.networks.guided_registration import GuidedRegistration
@@ -18,7 +19,6 @@ from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.parts import FacePart
 
-Picture = NDArray[np.uint8]
 SMOOTHING_PX = 5  # of the parts that poly-affine maps are blended with, on the field's grid
 
 
@@ -42,7 +42,7 @@ class FaceMethod(Protocol):
     parameters: int
     sha256: str
 
-    def register(self, fixed: Picture, moving: Picture) -> Found:
+    def register(self, fixed: ImageArray, moving: ImageArray) -> Found:
         """Register ``(320, 260)`` uint8 crops."""
         ...
 
@@ -73,7 +73,7 @@ class GuidedMethod:
         self.parameters = sum(p.numel() for p in model.net.parameters())
         self.sha256 = model.sha256
 
-    def register(self, fixed: Picture, moving: Picture) -> Found:
+    def register(self, fixed: ImageArray, moving: ImageArray) -> Found:
         """See `FaceMethod`."""
         images = torch.from_numpy(np.stack([fixed, moving])).float().div(255)[:, None]
         seen = self.model.probabilities(images)
@@ -87,7 +87,7 @@ class GuidedMethod:
 
 
 class BaselineMethod:
-    """A rival that is one function of two pictures.
+    """A baseline: one function of two images.
 
     Args:
         name: what to call it.
@@ -99,7 +99,7 @@ class BaselineMethod:
     def __init__(
         self,
         name: str,
-        find: Callable[[Picture, Picture], NDArray[np.float32]],
+        find: Callable[[ImageArray, ImageArray], NDArray[np.float32]],
         parameters: int = 0,
         sha256: str = "",
     ) -> None:
@@ -107,7 +107,7 @@ class BaselineMethod:
         self.name, self.parameters, self.sha256 = name, parameters, sha256
         self._find = find
 
-    def register(self, fixed: Picture, moving: Picture) -> Found:
+    def register(self, fixed: ImageArray, moving: ImageArray) -> Found:
         """See `FaceMethod`."""
         return Found(torch.from_numpy(self._find(fixed, moving).astype(np.float32))[None])
 

@@ -26,6 +26,7 @@ from facewarp.face.parts import FacePart
 from facewarp.system.atomic_files import write_csv
 from facewarp.system.machine import machine
 from facewarp.training.datasets.crops import FaceCrop, evaluation_pairs
+from facewarp.training.evaluation.part_score import PartScore
 
 PARTS = tuple(part.name.lower() for part in FacePart if part)
 
@@ -48,7 +49,7 @@ class PairResult:
 
 
 @dataclass(frozen=True)
-class PairScore:
+class PairScore(PartScore):
     """One registered pair: everything that is averaged over pairs.
 
     Attributes:
@@ -76,19 +77,12 @@ class PairScore:
     parts_dice: float
     seconds: float
 
-    @property
-    def dice_mean(self) -> float:
-        """Mean Dice over the parts present, 0 to 1."""
-        return mean_over_present(self.dice)
-
     def row(self) -> dict[str, str | float]:
-        """As a row of a table, Dice in percent."""
+        """Return the score as a row of a table, Dice in percent."""
         return {
             "fixed": self.fixed,
             "moving": self.moving,
-            "dice_initial": 100 * self.dice_initial,
-            "dice_mean": 100 * self.dice_mean,
-            **{f"dice_{n}": 100 * float(v) for n, v in zip(PARTS, self.dice, strict=True)},
+            **self.dice_columns(PARTS),
             "contour_initial_px": self.contour_initial_px,
             "contour_px": mean_over_present(self.contour_px),
             **{f"contour_{n}_px": float(v) for n, v in zip(PARTS, self.contour_px, strict=True)},

@@ -1,4 +1,4 @@
-"""Ways to register a heart's two phases: the guided network; rivals have the same face."""
+"""Registration methods for two phases of a heart: the guided network, and baselines."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from facewarp.cardiac.motion.heart_roi import find_heart_roi
 from facewarp.cardiac.motion.model_grid import Array3, ModelGrid, model_input
+from facewarp.cardiac.motion.orientation import find_heart_roi
 from facewarp.cardiac.parts import HeartPart
 from facewarp.core.geometry import resize_field, resize_image
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
 from facewarp.training.config.train_config import WHOLE_GRID
 from facewarp.training.dataloading.heart_data import heart_grid
-from facewarp.training.datasets.acdc import AcdcPatient
+from facewarp.training.datasets.acdc import HeartPatient
 from facewarp.training.evaluation.heart_protocols import carry_field
 
 ED, ES = 0, 1
@@ -42,13 +42,13 @@ class RegisteredPair:
 
 
 class HeartMethod(Protocol):
-    """A way to register hearts: the model, or a rival of it."""
+    """A registration method for hearts: the model, or a baseline."""
 
     name: str
     parameters: int
     sha256: str
 
-    def register(self, patient: AcdcPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
+    def register(self, patient: HeartPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
         """Register a patient's phases; fields come on the grid given, in both directions or one."""
         ...
 
@@ -56,10 +56,10 @@ class HeartMethod(Protocol):
 class GuidedMethod:
     """The network, given as much of the stack as it was trained on.
 
-    One that was trained on views of its grid looks through the window around the heart that
-    ``facewarp cine`` finds. One that was trained on its whole grid, as the paper's are, has it
-    around the middle of the stack, as the rivals have theirs; so has one that sees no parts to
-    find a heart by.
+    A model that was trained on views of its grid is given the ROI of the heart that
+    ``facewarp cine`` finds. One that was trained on its whole grid, as the paper's are, is given
+    that grid around the middle of the stack, as the baselines are; so is one without segmentation,
+    which can't find a heart.
 
     Args:
         model: a heart model.
@@ -80,7 +80,7 @@ class GuidedMethod:
         self.sha256 = model.sha256
         self.shape, self.spacing_mm = heart_grid(model.config)
 
-    def register(self, patient: AcdcPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
+    def register(self, patient: HeartPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
         """See `HeartMethod`; the time is of all from finding the heart to the fields."""
         began = time.perf_counter()
         own = self._window(patient)
@@ -101,7 +101,7 @@ class GuidedMethod:
         parts = shares.argmax(axis=1).astype(np.uint8)
         return RegisteredPair(carried, parts, seconds)
 
-    def _window(self, patient: AcdcPatient) -> ModelGrid:
+    def _window(self, patient: HeartPatient) -> ModelGrid:
         """What the model is given; the middle of the stack if it doesn't see a heart yet."""
         volume = patient.images[ED]
         if self.whole:
@@ -113,7 +113,7 @@ class GuidedMethod:
 
 
 class BaselineMethod:
-    """A rival that is one function of two volumes; it sees no labels.
+    """A baseline: one function of two volumes, without labels.
 
     Args:
         name: what to call it.
@@ -137,7 +137,7 @@ class BaselineMethod:
         self.name, self.parameters, self.sha256 = name, parameters, sha256
         self._find, self._grid = find, grid
 
-    def register(self, patient: AcdcPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
+    def register(self, patient: HeartPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
         """See `HeartMethod`; the time begins with the resampling of the volumes."""
         began = time.perf_counter()
         own = grid

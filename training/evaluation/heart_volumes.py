@@ -12,7 +12,7 @@ from facewarp.cardiac.io.patient import Cine
 from facewarp.cardiac.quantification.indices import Indices, Ventricle, indices, volumes_ml
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
-from facewarp.training.datasets.acdc import AcdcPatient
+from facewarp.training.datasets.acdc import HeartPatient
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ class Agreement:
         return float(np.corrcoef(self.true, self.found)[0, 1])
 
 
-def measure_volumes(patient: AcdcPatient, model: Model) -> HeartVolumes:
+def measure_volumes(patient: HeartPatient, model: Model) -> HeartVolumes:
     """Measure a patient as ``facewarp cine`` does, and by the true labels.
 
     The model gets the two labelled frames as a cine, and nothing else: it finds the heart, its
@@ -148,13 +148,13 @@ def measure_volumes(patient: AcdcPatient, model: Model) -> HeartVolumes:
     )
 
 
-def true_indices(patient: AcdcPatient) -> Indices:
+def true_indices(patient: HeartPatient) -> Indices:
     """Indices by the true labels, voxels counted."""
     labels = np.stack([volume.data for volume in patient.labels])
     return indices(volumes_ml(labels, patient.labels[0].voxel_ml), 0, 1)
 
 
-def found_indices(patient: AcdcPatient, model: Model) -> Indices | None:
+def found_indices(patient: HeartPatient, model: Model) -> Indices | None:
     """Indices by the model; None where it sees no heart, or was never taught to."""
     if not model.config.guided:
         return None
@@ -165,7 +165,7 @@ def found_indices(patient: AcdcPatient, model: Model) -> Indices | None:
         return None
 
 
-def two_frames(patient: AcdcPatient) -> Cine:
+def two_frames(patient: HeartPatient) -> Cine:
     """End-diastole and end-systole as a cine of two phases, in their order."""
     order = np.argsort([patient.info.ed, patient.info.es])
     frames = sorted((patient.info.ed, patient.info.es))

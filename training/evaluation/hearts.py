@@ -17,10 +17,12 @@ from facewarp.core.surface_distance import robust_hausdorff_mm
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import write_csv
 from facewarp.system.machine import machine
-from facewarp.training.datasets.acdc import AcdcPatient, labels_on, load_patient
+from facewarp.training.datasets.acdc import HeartPatient, labels_on
+from facewarp.training.datasets.hearts import load_patient
 from facewarp.training.evaluation.heart_methods import ED, ES, OURS, GuidedMethod, HeartMethod
 from facewarp.training.evaluation.heart_protocols import SDLOGJ, SDLOGJ_STRICT, HeartProtocol
 from facewarp.training.evaluation.heart_volumes import HeartVolumes, VolumeErrors, measure_volumes
+from facewarp.training.evaluation.part_score import PartScore
 
 PARTS = PART_NAMES[1:]
 _INTERIOR = 2  # voxels that MemWarp's code leaves out at each side of a Jacobian
@@ -28,7 +30,7 @@ _LOG_SHIFT = 3.0
 
 
 @dataclass(frozen=True)
-class PatientScore:
+class PatientScore(PartScore):
     """One registered patient: the mean over the protocol's directions.
 
     Attributes:
@@ -59,19 +61,12 @@ class PatientScore:
     parts_dice: float
     seconds: float
 
-    @property
-    def dice_mean(self) -> float:
-        """Mean Dice over the parts present, 0 to 1."""
-        return mean_over_present(self.dice)
-
     def row(self) -> dict[str, str | float]:
-        """As a row of a table, Dice in percent."""
+        """Return the score as a row of a table, Dice in percent."""
         return {
             "patient": self.name,
             "group": self.group,
-            "dice_initial": 100 * self.dice_initial,
-            "dice_mean": 100 * self.dice_mean,
-            **{f"dice_{short(n)}": 100 * float(v) for n, v in zip(PARTS, self.dice, strict=True)},
+            **self.dice_columns([short(part) for part in PARTS]),
             "hd95_initial_mm": self.hd95_initial_mm,
             "hd95_mm": self.hd95_mm,
             "jacobian_std": self.jacobian_std,
@@ -89,7 +84,7 @@ def short(part: str) -> str:
 
 
 def score_patient(
-    patient: AcdcPatient, method: HeartMethod, protocol: HeartProtocol
+    patient: HeartPatient, method: HeartMethod, protocol: HeartProtocol
 ) -> PatientScore:
     """Register one patient's phases and measure the result on the protocol's grid."""
     grid = protocol.grid(patient.images[ED])
@@ -230,7 +225,8 @@ def evaluate_hearts(
         scores.append(score_patient(patient, method, protocol))
         volumes.append(measure_volumes(patient, model))
         advance()
-    return summarise(model, scores, volumes, protocol, split), scores, volumes
+    found = summarise(model, scores, volumes, protocol, split, first.dataset)
+    return found, scores, volumes
 
 
 def score_means(scores: Sequence[PatientScore]) -> dict[str, float]:
@@ -246,12 +242,13 @@ def summarise(
     volumes: Sequence[HeartVolumes],
     protocol: HeartProtocol,
     split: str = "",
+    dataset: str = "acdc",
 ) -> HeartEvaluation:
     """Average patients' scores; what is NaN in a patient counts in no mean."""
     means = score_means(scores)
     del means["seconds"]
     return HeartEvaluation(
-        dataset="acdc",
+        dataset=dataset,
         protocol=protocol.name,
         split=split,
         method=OURS,

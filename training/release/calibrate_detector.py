@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.face.crop import bounding_square
-from facewarp.face.detector import Detection, FaceDetector, rotation
+from facewarp.face.detector import Detection, FaceDetector
+from facewarp.face.similarity import rotation
 from facewarp.training.datasets.helen import list_images, read_pts
 
 

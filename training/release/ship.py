@@ -19,7 +19,7 @@ from typing import Any
 
 from facewarp.core.model import Model
 from facewarp.core.networks.guided_registration import GuidedRegistration
-from facewarp.core.weights import file_sha256, find_weights, load_weights, save_weights
+from facewarp.core.weights import WEIGHTS, file_sha256, find_weights, load_weights, save_weights
 from facewarp.errors import FacewarpError
 from facewarp.face.tracking.confidence import KEY
 from facewarp.system.atomic_files import write_json, write_text
@@ -90,7 +90,7 @@ def ship_confidence(name: str, data: Path, folder: Path) -> Path:
     Raises:
         FacewarpError: no such weights, or too few photographs.
     """
-    path = folder / name / "model.safetensors"
+    path = folder / name / WEIGHTS
     net, metadata = load_weights(path)
     held_out = helen_training_data(data).held_out
     curve = calibrated(Model(net, path=path, metadata=metadata), held_out)
@@ -100,7 +100,7 @@ def ship_confidence(name: str, data: Path, folder: Path) -> Path:
 
 def _put(net: GuidedRegistration, about: dict[str, str], name: str, folder: Path) -> Path:
     """Write shipped weights and their hash; a card that was there tells of others."""
-    target = folder / name / "model.safetensors"
+    target = folder / name / WEIGHTS
     sha256 = save_weights(net, target, about)
     (folder / name / "README.md").unlink(missing_ok=True)
     index = folder / "index.json"
@@ -124,7 +124,7 @@ def ship_card(name: str, evaluations: Sequence[Path], folder: Path) -> Path:
     Raises:
         FacewarpError: no such weights, or an evaluation is of others.
     """
-    path = folder / name / "model.safetensors"
+    path = folder / name / WEIGHTS
     net, metadata = load_weights(path)
     found = [read_evaluation(file) for file in evaluations]
     n_parameters = sum(p.numel() for p in net.parameters())

@@ -16,10 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from facewarp.core.arrays import ImageArray
 from facewarp.face.template.template import Template
 from facewarp.system.atomic_files import written
-
-Picture = NDArray[np.uint8]
 
 _SCALE: Final = 3
 _FAUVE: Final = (  # brightness, red, green, blue
@@ -32,7 +31,7 @@ _METAL: Final = (
 )  # fmt: skip
 
 
-def painting(template: Template, seed: int = 3) -> Picture:
+def painting(template: Template, seed: int = 3) -> ImageArray:
     """The template's face in oil, in the colours of the Fauves; (960, 780, 3) RGB."""
     base = _large(template)
     tone = _tone(base)
@@ -50,7 +49,7 @@ def painting(template: Template, seed: int = 3) -> Picture:
     return np.rint((canvas + 9 * bristles[..., None]).clip(0, 255)).astype(np.uint8)
 
 
-def drawing(template: Template, seed: int = 5) -> Picture:
+def drawing(template: Template, seed: int = 5) -> ImageArray:
     """The template's face in red chalk on paper; (960, 780, 3) RGB."""
     base = _large(template)
     tone = cv2.GaussianBlur(_tone(base), (0, 0), 2.0)
@@ -71,7 +70,7 @@ def drawing(template: Template, seed: int = 5) -> Picture:
     return np.rint((paper + ink[..., None] * (chalk - paper)).clip(0, 255)).astype(np.uint8)
 
 
-def bronze(template: Template, seed: int = 7) -> Picture:
+def bronze(template: Template, seed: int = 7) -> ImageArray:
     """The template's face as a bronze; (960, 780, 3) RGB."""
     tone = cv2.GaussianBlur(_tone(_large(template)), (0, 0), 1.2)
     relief = cv2.GaussianBlur(tone, (0, 0), 3) - cv2.GaussianBlur(tone, (0, 0), 14)
@@ -81,7 +80,7 @@ def bronze(template: Template, seed: int = 7) -> Picture:
     return np.rint(_toned(shine + grain, _METAL).clip(0, 255)).astype(np.uint8)
 
 
-FACES: Final[dict[str, Callable[[Template], Picture]]] = {
+FACES: Final[dict[str, Callable[[Template], ImageArray]]] = {
     "painting": painting,
     "drawing": drawing,
     "bronze": bronze,

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from facewarp.cardiac.parts import HeartPart
-
-FloatArray = NDArray[np.float64]
+from facewarp.core.arrays import FloatArray
 
 _FADE_MM: Final = 60.0  # beyond the apex, motion has died away after this
 _SQUEEZE_MM: Final = 45.0  # how far the right ventricle's squeeze reaches

@@ -10,13 +10,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.core.arrays import Points
 from facewarp.face.parts import MIRROR_LANDMARKS
+from facewarp.face.similarity import rotation
 from facewarp.training.datasets.photo import FacePhoto, box_of_points
 
 SHAPE = (400, 380)
 """Height and width of a drawing in px; the face measures about 190."""
 
-Points = NDArray[np.float64]
 
 _FINE = 2  # drawn this much larger, then averaged
 _SUBPIXEL_BITS = 4
@@ -85,9 +86,8 @@ def _landmarks(rng: np.random.Generator) -> Points:
 def _place(points: Points, rng: np.random.Generator) -> Points:
     """Points in px of the drawing: scaled, rolled and shifted."""
     roll, scale = rng.normal(0, 0.12), rng.uniform(86, 100)
-    cos, sin = scale * np.cos(roll), scale * np.sin(roll)
     middle = np.array([SHAPE[1], SHAPE[0]]) / 2 + rng.uniform(-15, 15, 2)
-    return np.asarray(points @ np.array([[cos, sin], [-sin, cos]]) + middle, dtype=np.float64)
+    return np.asarray(points @ (scale * rotation(roll)).T + middle, dtype=np.float64)
 
 
 def _paint(landmarks: Points, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -158,7 +158,5 @@ def _ellipse(
     gray: float,
 ) -> None:
     angles = np.linspace(0, 2 * np.pi, _RIM, endpoint=False)
-    roll = np.radians(roll_deg)
-    turn = np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]])
     rim = np.stack([radii[0] * np.cos(angles), radii[1] * np.sin(angles)], axis=1)
-    _polygon(canvas, center + rim @ turn, gray)
+    _polygon(canvas, center + rim @ rotation(np.radians(roll_deg)).T, gray)

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from facewarp.core.arrays import Points
 from facewarp.errors import FacewarpError
-
-Points = NDArray[np.float64]
+from facewarp.face.similarity import rotation
 
 GLOBAL_CHANNELS = ("shift_x_px", "shift_y_px", "roll_deg", "zoom", "shear", "tilt_x", "tilt_y")
 """What moves the whole picture; tilts are in 1/1000 px."""
@@ -177,9 +177,7 @@ class Motion:
         shift_x, shift_y, roll, zoom, shear, tilt_x, tilt_y = (
             self.value(name, time_s) for name in GLOBAL_CHANNELS
         )
-        cos, sin = math.cos(math.radians(roll)), math.sin(math.radians(roll))
-        turn = np.array([[cos, -sin], [sin, cos]])
-        matrix = zoom * turn @ np.array([[1.0, shear], [0.0, 1.0]])
+        matrix = zoom * rotation(math.radians(roll)) @ np.array([[1.0, shear], [0.0, 1.0]])
         return matrix, np.array([tilt_x, tilt_y]) / 1000, np.array([shift_x, shift_y])
 
     def _reach(self, time_s: float) -> tuple[Points, Points]:

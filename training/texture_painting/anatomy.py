@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from facewarp.core.arrays import Points
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.parts import LANDMARK_COUNT, MIRROR_LANDMARKS
-from facewarp.training.texture_painting.brushes import Plane, Points, curve, fill, soften
+from facewarp.training.texture_painting.brushes import Plane, curve, fill, soften
 
 
 @dataclass(frozen=True)

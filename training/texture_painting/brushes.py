@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter
 
+from facewarp.core.arrays import Points
+from facewarp.drawing.compositing import smoothstep
 from facewarp.face.crop import CROP_SHAPE
 
 FINE = 8
@@ -23,7 +25,6 @@ SHAPE = (CROP_SHAPE[0] * FINE, CROP_SHAPE[1] // 2 * FINE)
 """Height and width of the painted half."""
 
 Plane = NDArray[np.float32]
-Points = NDArray[np.float64]
 Color = Sequence[float]
 """RGB, 0..255."""
 
@@ -171,12 +172,6 @@ def soften(mask: Plane, sigma: float) -> Plane:
     return np.asarray(
         cv2.GaussianBlur(mask, (0, 0), sigma * FINE, borderType=cv2.BORDER_REFLECT), np.float32
     )
-
-
-def smoothstep(low: float, high: float, value: NDArray[np.floating]) -> Plane:
-    """0 below ``low``, 1 above ``high``, smooth between; ``low`` may be the larger one."""
-    t = np.clip((value - low) / (high - low), 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
 def mix(first: ArrayLike, second: ArrayLike, share: Plane) -> Plane:

@@ -2,17 +2,17 @@
 
 import numpy as np
 
+from facewarp.core.arrays import Points
+from facewarp.drawing.compositing import smoothstep
 from facewarp.training.texture_painting.anatomy import Anatomy
 from facewarp.training.texture_painting.brushes import (
     Painting,
-    Points,
     curve,
     distance,
     dots,
     fill,
     grid,
     noise,
-    smoothstep,
     soften,
     streaks,
     strokes,

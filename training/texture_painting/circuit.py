@@ -2,17 +2,17 @@
 
 import numpy as np
 
+from facewarp.core.arrays import Points
+from facewarp.drawing.compositing import smoothstep
 from facewarp.training.texture_painting.anatomy import Anatomy
 from facewarp.training.texture_painting.brushes import (
     Painting,
     Plane,
-    Points,
     distance,
     dots,
     fill,
     grid,
     mix,
-    smoothstep,
     soften,
     strokes,
 )

@@ -4,19 +4,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.core.arrays import Points
+from facewarp.drawing.compositing import smoothstep
 from facewarp.training.texture_painting.anatomy import Anatomy
 from facewarp.training.texture_painting.brushes import (
     FINE,
     SHAPE,
     Plane,
-    Points,
     curve,
     distance,
     dots,
     fill,
     grid,
     noise,
-    smoothstep,
     soften,
     stroke,
 )

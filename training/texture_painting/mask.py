@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from facewarp.core.arrays import Points
+from facewarp.drawing.compositing import smoothstep
 from facewarp.training.texture_painting.anatomy import Anatomy
 from facewarp.training.texture_painting.brushes import (
     Painting,
     Plane,
-    Points,
     curve,
     distance,
     dots,
@@ -17,7 +18,6 @@ from facewarp.training.texture_painting.brushes import (
     noise,
     rounded,
     slopes,
-    smoothstep,
     soften,
     spiral,
     strokes,

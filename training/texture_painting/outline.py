@@ -4,16 +4,16 @@ import colorsys
 
 import numpy as np
 
+from facewarp.core.arrays import Points
+from facewarp.drawing.compositing import smoothstep
 from facewarp.training.texture_painting.anatomy import Anatomy
 from facewarp.training.texture_painting.brushes import (
     Painting,
-    Points,
     curve,
     distance,
     fill,
     grid,
     mix,
-    smoothstep,
     soften,
     strokes,
 )

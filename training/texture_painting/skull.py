@@ -2,18 +2,18 @@
 
 import numpy as np
 
+from facewarp.core.arrays import Points
+from facewarp.drawing.compositing import smoothstep
 from facewarp.training.texture_painting.anatomy import Anatomy
 from facewarp.training.texture_painting.brushes import (
     Painting,
     Plane,
-    Points,
     curve,
     distance,
     fill,
     grid,
     mix,
     noise,
-    smoothstep,
     soften,
     stroke,
     strokes,

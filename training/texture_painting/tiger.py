@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from facewarp.drawing.compositing import smoothstep
 from facewarp.training.texture_painting.anatomy import Anatomy
 from facewarp.training.texture_painting.brushes import (
     Painting,
@@ -15,7 +16,6 @@ from facewarp.training.texture_painting.brushes import (
     grid,
     mix,
     noise,
-    smoothstep,
     soften,
     streaks,
     stroke,

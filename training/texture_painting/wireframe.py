@@ -5,16 +5,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import Delaunay
 
+from facewarp.core.arrays import Points
+from facewarp.drawing.compositing import smoothstep
 from facewarp.training.texture_painting.anatomy import Anatomy
 from facewarp.training.texture_painting.brushes import (
     Painting,
-    Points,
     distance,
     dots,
     fill,
     grid,
     mix,
-    smoothstep,
     soften,
     strokes,
 )

@@ -11,7 +11,8 @@ from facewarp.core import fields
 from facewarp.core.model import Model
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.drawing.png import write_png
-from facewarp.training.datasets.acdc import AcdcPatient, labels_on, load_patient
+from facewarp.training.datasets.acdc import HeartPatient, labels_on
+from facewarp.training.datasets.hearts import load_patient
 from facewarp.training.evaluation.heart_methods import ED, ES, GuidedMethod
 from facewarp.training.evaluation.heart_protocols import PROTOCOLS, HeartProtocol
 from facewarp.training.evaluation.hearts import PatientScore, score_means, score_patient
@@ -44,7 +45,7 @@ class HeartValidator:
 
     def __init__(
         self,
-        patients: Sequence[AcdcPatient],
+        patients: Sequence[HeartPatient],
         folder: Path,
         protocol: HeartProtocol = PROTOCOLS["memwarp"],
         *,
@@ -98,7 +99,7 @@ def pictures_of(
 
 def pictures(
     method: GuidedMethod,
-    patient: AcdcPatient,
+    patient: HeartPatient,
     score: PatientScore,
     rank: str,
     protocol: HeartProtocol,

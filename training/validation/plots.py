@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from facewarp.errors import FacewarpError
+from facewarp.system.installation import install_command
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,7 +19,7 @@ def matplotlib_figure() -> Any:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        fix = "pip install 'facewarp[train]'"
+        fix = install_command("train")
         raise FacewarpError("plots need matplotlib", "--figures", fix) from error
 
     def figure(**settings: Any) -> "Figure":

@@ -1,14 +1,22 @@
 """Find the patients that a command line names: files, folders, lists."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from facewarp.cardiac.io.dicom_frames import dicom_files
+from facewarp.cardiac.io.dicom_frames import read_header
+from facewarp.cardiac.io.dicom_series import dicom_files, is_dicom
+from facewarp.cardiac.io.nifti_folder import cines_apart, is_label_file
 from facewarp.cardiac.io.nifti_reader import is_nifti, stem
 from facewarp.cardiac.io.patient import INFO, find_patients
 from facewarp.errors import FacewarpError
 
+#: What files and folders are called in which every patient has the same.
+_PLAIN_NAMES: Final = {
+    "sa", "sax", "short_axis", "cine", "cine_sa", "sa_cine", "4d", "dicom", "study", "image",
+    "images",
+}  # fmt: skip
 LISTS: Final = (".txt", ".lst", ".csv")
 
 
@@ -16,9 +24,10 @@ def discover(paths: Sequence[Path]) -> dict[str, Path]:
     """The patients meant by some paths, by name.
 
     A path is a cine as :func:`~facewarp.cardiac.io.patient.open_cine` reads it; a folder of such:
-    patients' folders with an ``Info.cfg`` at any depth, NIfTI files of four axes, or folders that
-    hold NIfTI or DICOM; or a list, a ``.txt`` or ``.csv`` file with one path a line (its first
-    column), relative to itself, ``#`` beginning a comment.
+    patients' folders with an ``Info.cfg`` at any depth, NIfTI files of four axes, folders at any
+    depth that hold NIfTI, or DICOM examinations, told apart by their UIDs; or a list, a ``.txt``
+    or ``.csv`` file with one path a line (its first column), relative to itself, ``#`` beginning a
+    comment.
 
     Raises:
         FacewarpError: two patients of one name, or a list that names nothing.
@@ -51,36 +60,59 @@ def _below(path: Path) -> list[Path]:
     """The patients in a folder; the path itself where it is one."""
     if not path.is_dir() or (path / INFO).is_file():
         return [path]
-    files = sorted(p for p in path.iterdir() if is_nifti(p))
-    if files:
-        axes = {p: _axes(p) for p in files}
-        cines = [p for p in files if axes[p] in (4, 0)]  # what can't be read shall be told of
-        return cines if list(axes.values()).count(4) > 1 else [path]
+    if found := _in_files(path):
+        return found
     if found := find_patients(path):
         return found
-    folders = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
-    held = [p for p in folders if any(is_nifti(f) for f in p.iterdir() if f.is_file())]
-    held += [p for p in folders if p not in held and dicom_files(p)]
-    return sorted(held) if held and not _one_study(held) else [path]
+    return sorted({*_nifti_below(path), *_dicom_below(path)}) or [path]
 
 
-def _one_study(folders: Sequence[Path]) -> bool:
-    """Whether several folders are the series of one examination rather than patients."""
-    import pydicom
+def _in_files(folder: Path) -> list[Path]:
+    """The patients in a folder's own NIfTI files: several cines, or the folder as one patient."""
+    files = sorted(p for p in folder.iterdir() if is_nifti(p))
+    if not files:
+        return []
+    axes = {p: _axes(p) for p in files}
+    pictures, _ = cines_apart([p for p in files if not is_label_file(p)], None)
+    cines = [p for p in pictures if axes[p] in (4, 0)]  # what can't be read shall be told of
+    whole = sum(axes[p] == 4 for p in pictures)
+    slices = any(axes[p] == 4 and _is_one_slice(p) for p in pictures)
+    return cines if whole > 1 and not slices else [folder]
 
-    if len(folders) < 2:
-        return False
-    studies = set()
-    for folder in folders:
-        files = dicom_files(folder)
-        if not files:
-            return False
-        try:
-            data = pydicom.dcmread(files[0], stop_before_pixels=True)
-        except (OSError, ValueError, EOFError, KeyError):
-            return False
-        studies.add(str(data.get("StudyInstanceUID", folder.name)))
-    return len(studies) == 1
+
+def _nifti_below(folder: Path) -> list[Path]:
+    """Folders at any depth that hold NIfTI, or the cines in them."""
+    found = []
+    for sub in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
+        found += _in_files(sub) or _nifti_below(sub)
+    return found
+
+
+def _dicom_below(folder: Path) -> list[Path]:
+    """Folders of DICOM examinations, each as high up as it holds no other; [] for one alone."""
+    studies: dict[Path, str] = {}
+    for place in sorted({path.parent for path in dicom_files(folder)}):
+        studies[place] = _study(next(p for p in sorted(place.iterdir()) if is_dicom(p)))
+    if len(set(studies.values())) < 2:
+        return []
+    found = set()
+    for study in set(studies.values()):
+        own = [place for place, name in studies.items() if name == study]
+        others = [place for place, name in studies.items() if name != study]
+        top = Path(os.path.commonpath(own))
+        while top != folder and not any(o.is_relative_to(top.parent) for o in others):
+            top = top.parent
+        found.add(top)
+    return sorted(found)
+
+
+def _study(path: Path) -> str:
+    """What tells an examination from others; that of a file which tells none is its folder's."""
+    try:
+        data = read_header(path, specific_tags=["StudyInstanceUID"])
+    except FacewarpError:
+        return str(path.parent)
+    return str(data.get("StudyInstanceUID") or path.parent)
 
 
 def _axes(path: Path) -> int:
@@ -94,7 +126,18 @@ def _axes(path: Path) -> int:
         return 0
 
 
+def _is_one_slice(path: Path) -> bool:
+    """Whether a NIfTI file of four axes holds one slice alone, as converters write series."""
+    import nibabel as nib
+
+    return int(nib.load(path).shape[2]) == 1  # type: ignore[attr-defined]
+
+
 def _name(path: Path) -> str:
+    """A patient's name; files and folders called by what they hold have that of their folder."""
     if path.is_dir():
-        return path.resolve().name
-    return stem(path).removesuffix("_4d") if is_nifti(path) else path.stem
+        name = path.resolve().name
+    else:
+        name = stem(path).removesuffix("_4d") if is_nifti(path) else path.stem
+    above = path.resolve().parent
+    return above.name if name.lower() in _PLAIN_NAMES and above.name else name

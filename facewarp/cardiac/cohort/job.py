@@ -32,12 +32,16 @@ class Settings:
         ed: frame of end-diastole, counted from 1.
         es: frame of end-systole.
         heart_rate_bpm: beats a minute.
+        time_step_s: seconds from phase to phase.
+        spacing_mm: of the voxels along the file's x, y, z.
+        series: name or number of the cine meant, where a folder holds several.
         fields: whether fields are written.
         report: whether the page is written.
         movie: format of the moving picture.
         identity: whether ``indices.json`` says whose DICOM it was, under ``run``.
         mesh: whether moving surfaces are written.
         dicom_out: whether DICOM objects are written under the cine's own study.
+        label_order: convention of the labels' ids.
     """
 
     model: str = "heart"
@@ -46,12 +50,16 @@ class Settings:
     ed: int | None = None
     es: int | None = None
     heart_rate_bpm: float | None = None
+    time_step_s: float | None = None
+    spacing_mm: tuple[float, float, float] | None = None
+    series: str | None = None
     fields: bool = True
     report: bool = True
     movie: Literal["gif", "webm", "none"] = "gif"
     identity: bool = False
     mesh: bool = False
     dicom_out: bool = False
+    label_order: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -136,7 +144,8 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
 
     from facewarp.cardiac.cine import analyse_cine
     from facewarp.cardiac.export.dicom_study import check_dicom_out
-    from facewarp.cardiac.io.dicom_frames import dicom_files, identity_of
+    from facewarp.cardiac.io.dicom_frames import identity_of
+    from facewarp.cardiac.io.dicom_series import dicom_files
     from facewarp.cardiac.report.result_folder import write_result
 
     if job.threads is not None:
@@ -149,9 +158,13 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
         job.source,
         _model(settings.model, settings.device, about["settings"]["model"]),
         labels=settings.labels,
+        label_order=settings.label_order,
         ed=settings.ed,
         es=settings.es,
         heart_rate_bpm=settings.heart_rate_bpm,
+        time_step_s=settings.time_step_s,
+        spacing_mm=settings.spacing_mm,
+        series=settings.series,
         model_name=settings.model,
         progress=lambda share: progress(0.7 * share),
     )
@@ -175,7 +188,7 @@ def _about(job: Job) -> dict[str, Any]:
     """What a folder was made from and how: the same again makes the same folder."""
     from facewarp.core.weights import file_sha256, find_weights
 
-    settings = asdict(job.settings)
+    settings = json.loads(json.dumps(asdict(job.settings)))  # as it is when it is read again
     settings.pop("device")
     settings["model"] = file_sha256(find_weights(job.settings.model))
     labels = job.settings.labels
@@ -216,7 +229,7 @@ def _loaded(load: Callable[..., Any], name: str, device: str, sha256: str) -> An
 
 
 def _unforeseen(error: Exception, source: Path) -> str:
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or "allocate" in str(error):
         return f"there is not enough memory ({source}). Use fewer --workers, or a larger machine."
     return f"{type(error).__name__}: {' '.join(str(error).split())} ({source})"
 

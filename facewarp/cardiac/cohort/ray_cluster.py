@@ -1,7 +1,6 @@
 """The same jobs as tasks on a Ray cluster that runs already."""
 
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from facewarp.cardiac.cohort.job import Job, work_on
 from facewarp.cardiac.cohort.outcomes import Outcome
 from facewarp.cardiac.cohort.worker_pool import Event, Told
 from facewarp.errors import FacewarpError
+from facewarp.system.installation import install_command
 
 _RETRIES = 3  # of a task whose worker or node is lost
 
@@ -30,11 +30,10 @@ def run_on_ray(jobs: Sequence[Job], address: str, told: Told) -> None:
     Raises:
         FacewarpError: Ray is not installed, or there is no cluster.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
     except ImportError as error:
-        fix = "Install it with: pip install 'facewarp[cluster]'"
+        fix = f"Install it with: {install_command('cluster')}"
         raise FacewarpError("--ray needs Ray, which is not installed", fix=fix) from error
     ours = not ray.is_initialized()
     if ours:

@@ -4,10 +4,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from facewarp import __version__
 from facewarp.cardiac.export.dicom_study import MANUFACTURER, MODEL_NAME, STUDY, DicomStudy
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
+from facewarp.system.installation import install_command
+from facewarp.version import __version__
 
 SOP_CLASS: Final = "1.2.840.10008.5.1.4.1.1.104.1"
 
@@ -23,7 +24,7 @@ def pdf_of(html: str) -> bytes:
         from weasyprint.urls import URLFetcher
     except (ImportError, OSError) as error:  # OSError: a shared library is not there
         what = "writing the report as PDF needs WeasyPrint, and Pango below it"
-        fix = "pip install 'facewarp[dicom-out]'; on Debian: apt install libpangoft2-1.0-0."
+        fix = f"{install_command('dicom-out')}; on Debian: apt install libpangoft2-1.0-0"
         raise FacewarpError(what, "--dicom-out", fix) from error
     only_its_own = URLFetcher(allowed_protocols=["data"])  # nothing is fetched from elsewhere
     return bytes(HTML(string=html, url_fetcher=only_its_own).write_pdf())

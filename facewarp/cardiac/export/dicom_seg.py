@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from facewarp import __version__
 from facewarp.cardiac.cine import CineResult
 from facewarp.cardiac.export.dicom_study import (
     MANUFACTURER,
@@ -23,6 +22,7 @@ from facewarp.cardiac.export.dicom_study import (
 )
 from facewarp.cardiac.parts import PART_COLORS, HeartPart
 from facewarp.system.atomic_files import written
+from facewarp.version import __version__
 
 #: Segments, in their order: number from 1, part, label.
 SEGMENTS: Final = (

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from facewarp import __version__
 from facewarp.cardiac.cine import CineResult
 from facewarp.cardiac.export.dicom_seg import (
     SEGMENTS,
@@ -17,6 +16,7 @@ from facewarp.cardiac.export.dicom_study import MANUFACTURER, MODEL_NAME, RESEAR
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.quantification.indices import Ventricle
 from facewarp.system.atomic_files import written
+from facewarp.version import __version__
 
 _DIGITS: Final = 4
 _NUMBER: Final = {part: number for number, part, _ in SEGMENTS}

@@ -9,11 +9,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from facewarp import __version__
 from facewarp.cardiac.cine import CineResult
-from facewarp.cardiac.io.dicom_frames import is_dicom
-from facewarp.cardiac.io.dicom_series import has_dicom
+from facewarp.cardiac.io.dicom_frames import read_header
+from facewarp.cardiac.io.dicom_series import has_dicom, is_dicom
 from facewarp.errors import FacewarpError
+from facewarp.system.installation import install_command
+from facewarp.version import __version__
 
 MANUFACTURER: Final = "facewarp"
 MODEL_NAME: Final = "facewarp cine"
@@ -83,7 +84,7 @@ def check_dicom_out(source: Path) -> None:
     missing = [name for name in _NEEDS if find_spec(name) is None]
     if missing:
         what = f"writing DICOM needs {' and '.join(missing)}"
-        fix = "Install what is missing: pip install 'facewarp[dicom-out]'."
+        fix = f"Install what is missing: {install_command('dicom-out')}"
         raise FacewarpError(what, "--dicom-out", fix)
     if source.exists() and not (has_dicom(source) if source.is_dir() else is_dicom(source)):
         raise _no_study(source)
@@ -96,14 +97,12 @@ def study_of(result: CineResult) -> DicomStudy:
         FacewarpError: it was not read from DICOM, its frames are of several studies or patients,
             lack what results are filed by, or do not lie where the cine lies.
     """
-    import pydicom
-
     place, sources = result.cine.path, result.cine.volume.sources
     if not sources:
         raise _no_study(place)
     read: dict[Path, Any] = {}
     for path in {path for row in sources for path, _ in row}:
-        header = pydicom.dcmread(path, stop_before_pixels=True)
+        header = read_header(path)
         absent = [name for name in _REQUIRED if not header.get(name)]
         if absent:
             what = f"the file tells no {', '.join(absent)}: results can't be filed with it"

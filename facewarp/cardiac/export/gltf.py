@@ -9,10 +9,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp import __version__
 from facewarp.cardiac.export.surfaces import FloatArray, MovingSurface, Triangles
 from facewarp.cardiac.parts import PART_COLORS, PART_NAMES, HeartPart
 from facewarp.system.atomic_files import written
+from facewarp.version import __version__
 
 _FLOAT, _UINT32 = 5126, 5125
 _ARRAY_BUFFER, _ELEMENT_BUFFER = 34962, 34963

@@ -3,7 +3,7 @@
 What identifies the patient is not read for it: not the name, number, dates, nor the institution.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,12 +11,30 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.cardiac.io.slices.slice_image import SliceImage
 from facewarp.errors import FacewarpError
+from facewarp.system.installation import install_command
 
 FloatArray = NDArray[np.float64]
 
-_SKIPPED: Final = {"DICOMDIR"}
 _CINE_MODALITY: Final = "MR"
+_SECONDARY_CAPTURE: Final = "1.2.840.10008.5.1.4.1.1.7"
+_PHASE_NUMBER: Final = (0x2001, 0x1008)  # Philips, private
+_COMPLEX_PART: Final = (0x0043, 0x102F)  # GE, private: 0 magnitude, 1 phase, 2 real, 3 imaginary
+_COMPONENTS: Final = {
+    "P": "phase",
+    "PHASE": "phase",
+    "PHASE MAP": "phase",
+    "PHASE_MAP": "phase",
+    "VELOCITY": "phase",
+    "VELOCITY MAP": "phase",
+    "VELOCITY_MAP": "phase",
+    "R": "real",
+    "REAL": "real",
+    "I": "imaginary",
+    "IMAGINARY": "imaginary",
+}
+_TEMPORAL_POINTERS: Final = (0x00209128, 0x00200100, 0x00209153, 0x00181060)
 
 _IDENTITY: Final = (
     "PatientID",
@@ -28,99 +46,97 @@ _IDENTITY: Final = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class DicomImage:
-    """One picture.
+@dataclass(frozen=True)
+class FoundImages:
+    """The pictures of some files.
 
     Attributes:
-        file: where it is.
-        frame: which of the file's pictures, from 0.
-        series: what its series is told apart by.
-        title: what its series is called; "" where it is not told.
-        shape: ``(H, W)``.
-        spacing_mm: from column to column and from row to row.
-        axes: ``(2, 3)`` directions of rows and of columns, in DICOM's world (LPS).
-        place_mm: ``(3,)`` middle of its first pixel, LPS.
-        time_ms: after the R wave; None where it is not told.
-        order: what it is sorted by where no time is told.
-        thickness_mm: of the slice; None where it is not told.
-        gap_mm: from slice to slice, as told; None where it is not told.
-        cycle_ms: length of a heartbeat, as told; None where it is not.
+        images: those that may belong to a cine.
+        left_out: how many others there are, by what they are.
     """
 
-    file: Path
-    frame: int
-    series: str
-    title: str
-    shape: tuple[int, int]
-    spacing_mm: tuple[float, float]
-    axes: FloatArray
-    place_mm: FloatArray
-    time_ms: float | None
-    order: float
-    thickness_mm: float | None
-    gap_mm: float | None
-    cycle_ms: float | None
+    images: tuple[SliceImage, ...]
+    left_out: Mapping[str, int]
 
     @property
-    def normal(self) -> FloatArray:
-        """Direction at right angles to the picture, LPS."""
-        return np.asarray(np.cross(self.axes[0], self.axes[1]), dtype=np.float64)
+    def warnings(self) -> list[str]:
+        """A sentence about what was left out."""
+        if not self.left_out:
+            return []
+        said = "; ".join(f"{count} {what}" for what, count in self.left_out.items())
+        return [f"pictures that are no MR slices are left out: {said}"]
 
 
-def is_dicom(path: Path) -> bool:
-    """Whether a file begins as DICOM files do."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(132)[128:] == b"DICM"
-    except OSError:
-        return False
-
-
-def dicom_files(place: Path) -> list[Path]:
-    """The DICOM files of a folder at any depth, or the file itself, by name."""
-    if place.is_file():
-        return [place] if is_dicom(place) else []
-    found = sorted(path for path in place.rglob("*") if path.is_file())
-    return [path for path in found if path.name not in _SKIPPED and is_dicom(path)]
-
-
-def read_images(files: list[Path]) -> list[DicomImage]:
+def read_images(files: Sequence[Path]) -> FoundImages:
     """Find the pictures of some files, without reading their pixels.
 
-    Files that hold no picture (reports, plans, presentation states) are passed over.
+    Files that hold no picture (reports, plans, presentation states) are passed over; pictures of
+    another modality, coloured ones and screenshots are left out, and counted.
 
     Raises:
-        FacewarpError: a file is damaged, of another modality, or does not say where it lies.
+        FacewarpError: a file is damaged, does not say where its pictures lie, or all pictures are
+            of another kind.
     """
-    import pydicom
-    from pydicom.errors import InvalidDicomError
-
-    found: list[DicomImage] = []
+    found: list[SliceImage] = []
+    left_out: dict[str, int] = {}
+    refused: FacewarpError | None = None
     for path in files:
-        try:
-            data = pydicom.dcmread(path, stop_before_pixels=True)
-        except (InvalidDicomError, OSError, EOFError, ValueError, KeyError) as error:
-            what = "the file is damaged or not DICOM"
-            raise FacewarpError(what, path, "Copy or export it again.") from error
+        data = read_header(path)
         if "Rows" not in data or "Columns" not in data:
             continue
-        modality = str(data.get("Modality", ""))
-        if modality != _CINE_MODALITY:
-            what = f"this is a picture of modality {modality or 'unknown'}"
-            raise FacewarpError(what, path, "Give a folder of one MR cine series.")
-        if int(data.get("SamplesPerPixel", 1)) != 1:
-            raise FacewarpError("the picture is coloured", path, "Give the series of grey values.")
+        if (kind := _foreign(data)) is not None:
+            what, fix = kind
+            left_out[what] = left_out.get(what, 0) + 1
+            refused = refused or FacewarpError(f"this is {what}", path, fix)
+            continue
         found += _images_of(data, path)
-    return found
+    if not found and refused is not None:
+        raise refused
+    return FoundImages(tuple(found), left_out)
 
 
 def identity_of(file: Path) -> dict[str, str]:
     """Whose picture it is and of which study, as its header tells; read only when asked for."""
-    import pydicom
-
-    data = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(_IDENTITY))
+    data = read_header(file, specific_tags=list(_IDENTITY))
     return {name: str(data.get(name)) for name in _IDENTITY if data.get(name) not in (None, "")}
+
+
+def read_header(path: Path, **options: Any) -> Any:
+    """A file's data set without its pixels.
+
+    Raises:
+        FacewarpError: it is damaged, or no DICOM.
+    """
+    return _read(path, stop_before_pixels=True, **options)
+
+
+def read_whole(path: Path) -> Any:
+    """A file's data set with its pixels, and a transfer syntax where the file tells none.
+
+    Raises:
+        FacewarpError: it is damaged, or no DICOM.
+    """
+    return _read(path)
+
+
+def _read(path: Path, **options: Any) -> Any:
+    import pydicom
+    from pydicom.errors import InvalidDicomError
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    try:
+        data = pydicom.dcmread(path, force=True, **options)
+        known = "Rows" in data or "SOPClassUID" in data or "StudyInstanceUID" in data
+    except (InvalidDicomError, OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        what = "the file is damaged or not DICOM"
+        raise FacewarpError(what, path, "Copy or export it again.") from error
+    if not known and not options.get("specific_tags"):
+        raise FacewarpError("the file is damaged or not DICOM", path, "Copy or export it again.")
+    if "TransferSyntaxUID" not in data.file_meta:
+        implicit, little = data.original_encoding
+        explicit = ExplicitVRLittleEndian if little is not False else ExplicitVRBigEndian
+        data.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+    return data
 
 
 def read_pixels(path: Path) -> NDArray[np.float32]:
@@ -129,21 +145,22 @@ def read_pixels(path: Path) -> NDArray[np.float32]:
     Raises:
         FacewarpError: they are compressed in a way that nothing here can read, or are cut short.
     """
-    import pydicom
     from pydicom.pixels import apply_rescale
 
-    data = pydicom.dcmread(path)
+    data = read_whole(path)
     count = int(data.get("NumberOfFrames", 1) or 1)
     syntax = data.file_meta.TransferSyntaxUID
     try:
         stored = data.pixel_array
+        if data.get("PhotometricInterpretation") == "MONOCHROME1":
+            stored = _inverted(stored, data)
         if "PerFrameFunctionalGroupsSequence" not in data:
             stored = apply_rescale(stored, data)
     except (RuntimeError, NotImplementedError, AttributeError) as error:
         if not syntax.is_compressed:
             raise _cut(path) from error
         what = f"the pixels are compressed ({syntax.name}), which nothing installed can read"
-        fix = "Install pylibjpeg and its plugins (pip install 'pylibjpeg[all]')."
+        fix = f"Install decoders: {install_command(packages=['pylibjpeg[all]'])}"
         raise FacewarpError(what, path, fix) from error
     except (ValueError, EOFError, OSError) as error:
         raise _cut(path) from error
@@ -152,16 +169,34 @@ def read_pixels(path: Path) -> NDArray[np.float32]:
         for frame in range(count):
             slope, intercept = _rescale(data, frame)
             values[frame] = values[frame] * slope + intercept
-    if data.get("PhotometricInterpretation") == "MONOCHROME1":
-        values = values.max() + values.min() - values
     return values
+
+
+def _inverted(stored: NDArray[Any], data: Any) -> NDArray[Any]:
+    """White on black, by the range that the bits can hold: the same in all phases."""
+    bits = int(data.get("BitsStored", 16))
+    total = 2**bits - 1 if not int(data.get("PixelRepresentation", 0)) else -1
+    return np.asarray(total - stored.astype(np.int64))
 
 
 def _cut(path: Path) -> FacewarpError:
     return FacewarpError("the pixels are cut short or damaged", path, "Copy or export it again.")
 
 
-def _images_of(data: Any, path: Path) -> Iterator[DicomImage]:
+def _foreign(data: Any) -> tuple[str, str] | None:
+    """What a file's picture is if it can be no slice of a cine, and what to do."""
+    modality = str(data.get("Modality", ""))
+    if modality != _CINE_MODALITY:
+        what = f"a picture of modality {modality or 'unknown'}"
+        return what, "Give a folder of one MR cine series."
+    if int(data.get("SamplesPerPixel", 1) or 1) != 1:
+        return "a picture in colour", "Give the series of grey values."
+    if str(data.get("SOPClassUID", "")).startswith(_SECONDARY_CAPTURE):
+        return "a secondary capture", "Give the series that the scanner made."
+    return None
+
+
+def _images_of(data: Any, path: Path) -> Iterator[SliceImage]:
     """The pictures of one file."""
     frames = int(data.get("NumberOfFrames", 1) or 1)
     if frames > 1 and "PerFrameFunctionalGroupsSequence" not in data:
@@ -171,7 +206,7 @@ def _images_of(data: Any, path: Path) -> Iterator[DicomImage]:
         yield _image(data, path, frame)
 
 
-def _image(data: Any, path: Path, frame: int) -> DicomImage:
+def _image(data: Any, path: Path, frame: int) -> SliceImage:
     spacing = _value(data, frame, "PixelMeasuresSequence", "PixelSpacing")
     axes = _value(data, frame, "PlaneOrientationSequence", "ImageOrientationPatient")
     place = _value(data, frame, "PlanePositionSequence", "ImagePositionPatient")
@@ -191,41 +226,114 @@ def _image(data: Any, path: Path, frame: int) -> DicomImage:
         raise FacewarpError(what, path, "Export the series again.")
     thickness = _value(data, frame, "PixelMeasuresSequence", "SliceThickness")
     gap = _value(data, frame, "PixelMeasuresSequence", "SpacingBetweenSlices")
-    return DicomImage(
+    return SliceImage(
         path,
         frame,
-        str(data.get("SeriesInstanceUID", "")),
-        str(data.get("SeriesDescription", "") or data.get("ProtocolName", "")),
         (int(data.Rows), int(data.Columns)),
         (between_columns, between_rows),
         directions,
         np.array([float(n) for n in place]),
-        _time_ms(data, frame),
-        float(data.get("InstanceNumber") or 0) + frame / 1e5,
-        _float(thickness),
-        _float(gap),
-        _float(data.get("NominalInterval")),
+        series=str(data.get("SeriesInstanceUID", "")),
+        series_number=int(_float(data.get("SeriesNumber")) or 0),
+        title=str(data.get("SeriesDescription", "") or data.get("ProtocolName", "") or ""),
+        study=str(data.get("StudyInstanceUID", "")),
+        component=_component(data, frame),
+        acquisition=int(_float(data.get("AcquisitionNumber")) or 0),
+        uid=str(data.get("SOPInstanceUID", "")),
+        trigger_ms=_trigger_ms(data, frame),
+        temporal=_temporal(data, frame),
+        acquired_s=_acquired_s(data, frame),
+        number=float(_float(data.get("InstanceNumber")) or 0) + frame / 1e5,
+        thickness_mm=_float(thickness),
+        gap_mm=_float(gap),
+        cycles_s=_cycles_s(data, frame),
     )
 
 
-def _time_ms(data: Any, frame: int) -> float | None:
-    for name in ("NominalCardiacTriggerDelayTime", "CardiacTriggerDelayTime", "TriggerDelayTime"):
-        found = _value(data, frame, "CardiacSynchronizationSequence", name, "TriggerTime")
-        if found is not None:
-            return float(found)
+def _component(data: Any, frame: int) -> str:
+    told = _value(data, frame, "MRImageFrameTypeSequence", "ComplexImageComponent")
+    if told:
+        return str(told).lower()
+    private = _float(data[_COMPLEX_PART].value) if _COMPLEX_PART in data else None
+    if private:
+        return {1: "phase", 2: "real", 3: "imaginary"}.get(int(private), "magnitude")
+    kinds = [str(kind).upper() for kind in data.get("ImageType", ()) or ()][2:]
+    return next((_COMPONENTS[kind] for kind in kinds if kind in _COMPONENTS), "magnitude")
+
+
+def _trigger_ms(data: Any, frame: int) -> float | None:
+    """Time after the R wave; legacy-converted files keep it among the unassigned attributes."""
+    for name in ("NominalCardiacTriggerDelayTime", "ActualCardiacTriggerDelayTime"):
+        found = _value(data, frame, "CardiacSynchronizationSequence", name)
+        if (number := _float(found)) is not None:
+            return number
+    group = "UnassignedPerFrameConvertedAttributesSequence"
+    return _float(_value(data, frame, group, "TriggerTime"))
+
+
+def _temporal(data: Any, frame: int) -> float | None:
+    """Which phase a picture is, by its temporal position or the index of a dimension of time."""
+    if _PHASE_NUMBER in data and (number := _float(data[_PHASE_NUMBER].value)) is not None:
+        return number
+    found = _value(data, frame, "FrameContentSequence", "TemporalPositionIndex")
+    found = found or data.get("TemporalPositionIdentifier")
+    if (number := _float(found)) is not None and _number_of_positions(data) != 1:
+        return number
+    values = _value(data, frame, "FrameContentSequence", "DimensionIndexValues")
+    if values is not None:
+        for place, one in enumerate(data.get("DimensionIndexSequence", ()) or ()):
+            if int(one.get("DimensionIndexPointer", 0)) in _TEMPORAL_POINTERS:
+                return float(np.atleast_1d(values)[place])
     return None
 
 
-def _value(data: Any, frame: int, group: str, name: str, classic: str = "") -> Any:
+def _number_of_positions(data: Any) -> int:
+    return int(_float(data.get("NumberOfTemporalPositions")) or 0)
+
+
+def _acquired_s(data: Any, frame: int) -> float | None:
+    """Second of the day in which a picture was acquired; its date is not looked at."""
+    for name in ("FrameAcquisitionDateTime", "FrameReferenceDateTime"):
+        found = _value(data, frame, "FrameContentSequence", name)
+        if found:
+            return _seconds(str(found)[8:])
+    told = data.get("AcquisitionDateTime")
+    return _seconds(str(told)[8:]) if told else _seconds(str(data.get("AcquisitionTime", "")))
+
+
+def _seconds(text: str) -> float | None:
+    """Seconds of ``HHMMSS.ffffff``."""
+    digits = text.partition("+")[0].partition("-")[0].replace(":", "")
+    try:
+        return int(digits[:2]) * 3600 + int(digits[2:4]) * 60 + float(digits[4:])
+    except ValueError:
+        return None
+
+
+def _cycles_s(data: Any, frame: int) -> dict[str, float]:
+    """The RR interval told, by what tells it, the most trusted first."""
+    sequence = "CardiacSynchronizationSequence"
+    converted = "UnassignedPerFrameConvertedAttributesSequence"
+    told = {
+        "NominalInterval": _float(_value(data, frame, converted, "NominalInterval")),
+        "RRIntervalTimeNominal": _float(_value(data, frame, sequence, "RRIntervalTimeNominal")),
+    }
+    found = {name: value / 1000 for name, value in told.items() if value and value > 0}
+    rate = _float(_value(data, frame, converted, "HeartRate"))
+    return found | ({"HeartRate": 60 / rate} if rate and rate > 0 else {})
+
+
+def _value(data: Any, frame: int, group: str, name: str) -> Any:
     """A value of one picture: its own, that of all pictures, or that of the file."""
     groups = []
     if "PerFrameFunctionalGroupsSequence" in data:
         groups.append(data.PerFrameFunctionalGroupsSequence[frame])
     groups += list(data.get("SharedFunctionalGroupsSequence", ()) or ())
     for one in groups:
-        if group in one and getattr(one, group) and name in getattr(one, group)[0]:
-            return getattr(getattr(one, group)[0], name)
-    return data.get(classic or name)
+        for held in (group, group.replace("PerFrame", "Shared")):
+            if held in one and getattr(one, held) and name in getattr(one, held)[0]:
+                return getattr(getattr(one, held)[0], name)
+    return data.get(name)
 
 
 def _rescale(data: Any, frame: int) -> tuple[float, float]:

@@ -2,31 +2,37 @@
 
 Convention
     Arrays are ``([T,] D, H, W)``: the file's axes reversed, nothing flipped. World coordinates are
-    NIfTI's, RAS+ in mm. A file gives its voxel size twice, as ``pixdim`` and as the lengths of its
-    affine's columns. Where the two disagree, an affine of unit voxels is a placeholder and pixdim
-    is right (the files of the ACDC challenge are so); any other affine is right. Either way the
-    volume carries a warning that says so.
+    NIfTI's, RAS+ in mm; `placement` says which of a file's affines and spacings are believed.
 """
 
 import gzip
+import json
 import logging
 import os
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
 import nibabel as nib
 import numpy as np
+from nibabel.arrayproxy import ArrayProxy
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from facewarp.cardiac.io.volume import AGREE, MAX_SHEAR_COSINE, FloatArray, Volume, shear_cosine
+from facewarp.cardiac.io.placement import place_volume, times
+from facewarp.cardiac.io.timing import ReadOptions, Timing, settle_timing
+from facewarp.cardiac.io.volume import Volume
 from facewarp.errors import FacewarpError
 
 SUFFIXES: Final = (".nii", ".nii.gz")
+_HEAD: Final = 540  # bytes of the longer one of both headers
+_SAME: Final = 1e-3
 _SECONDS: Final = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 _DAMAGE: Final = (EOFError, OSError, zlib.error, gzip.BadGzipFile, ImageFileError, HeaderDataError)
 
@@ -44,46 +50,74 @@ def stem(path: Path) -> str:
     return name
 
 
-def read_volume(path: str | os.PathLike[str], *, labels: bool = False) -> Volume:
+def read_volume(
+    path: str | os.PathLike[str],
+    *,
+    labels: bool = False,
+    options: ReadOptions = ReadOptions(),  # noqa: B008 - frozen
+) -> Volume:
     """Read a NIfTI file of three or four axes.
 
     Args:
-        path: a ``.nii`` or ``.nii.gz`` file.
+        path: a ``.nii`` or ``.nii.gz`` file, packed or not whatever its name says.
         labels: the file holds part ids, whole numbers from 0 to 255, which come as uint8.
+        options: what the user knows better than the file.
 
     Raises:
-        FacewarpError: nothing there, not NIfTI, cut short, not a volume, voxels without a size,
-            axes that lie in one plane, values that are not finite, or labels that are no ids.
+        FacewarpError: nothing there, not NIfTI, cut short, not a volume, voxels without a size or
+            with one that cannot be, axes that lie in one plane, values that are not finite, labels
+            that are no ids, or a contradiction that
+            :func:`~facewarp.cardiac.io.placement.place_volume` or
+            :func:`~facewarp.cardiac.io.timing.settle_timing` refuses.
     """
     place = Path(path)
-    image, raw = _open(place)
-    header = nib.Nifti1Header() if isinstance(image, nib.Nifti2Image) else image.header.copy()
-    if isinstance(image, nib.Nifti2Image):
-        _copy_header(image.header, header)
-    shape = tuple(int(n) for n in image.shape)
+    raw, stored = _open(place)
+    shape = tuple(int(n) for n in raw.get_data_shape())
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
     if len(shape) not in (3, 4):
-        what = f"the file has {len(shape)} axes ({_times(shape)})"
+        what = f"the file has {len(shape)} axes ({times(shape)})"
         raise FacewarpError(what, place, "Give a volume of 3 axes or a cine of 4.")
     if min(shape) < 1:
-        raise FacewarpError(f"the volume is empty ({_times(shape)})", place)
-    affine, warnings = _place(image, raw, place)
-    values = _values(image, shape, place)
+        raise FacewarpError(f"the volume is empty ({times(shape)})", place)
+    where = place_volume(raw, shape, place, options)
+    values = _values(raw, stored, shape, place)
     data: NDArray[Any] = _ids(values, place) if labels else values
     if not np.isfinite(values).all():
         bad = np.argwhere(~np.isfinite(values.reshape(-1, *values.shape[-3:])))
         phase = f" of phase {bad[0][0] + 1}" if values.ndim == 4 else ""
         what = f"{len(bad)} voxels are NaN or infinite, the first in slice {bad[0][1] + 1}{phase}"
         raise FacewarpError(what, place, "Replace them, or export the file again.")
-    step = None
-    if len(shape) == 4:
-        step = _time_step(raw, shape[3])
-    return Volume(data, affine, step, tuple(warnings), header, place)
+    timing, origins = Timing(), {"spacing": where.spacing_from}
+    origins["orientation"] = where.orientation_from
+    if len(shape) == 4 and not labels:
+        timing = _timing(raw, shape[3], place, options)
+        origins |= {"time step": timing.step_from, "RR interval": timing.cycle_from}
+    return Volume(
+        data,
+        where.affine,
+        timing.step_s,
+        (*where.warnings, *timing.warnings),
+        _output_header(raw),
+        place,
+        oriented=where.oriented,
+        cycle_s=timing.cycle_s,
+        conflicting=where.conflicting,
+        origins=origins,
+    )
 
 
-def _open(path: Path) -> tuple[Any, Any]:
-    """The image, its data not yet read, and its header as it stands in the file."""
+def sidecar(path: Path) -> dict[str, Any]:
+    """What the JSON file beside a NIfTI file says, as dcm2niix writes it; {} without one."""
+    try:
+        found = json.loads((path.parent / f"{stem(path)}.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _open(path: Path) -> tuple[Any, ArrayProxy]:
+    """The header as it stands in the file, and its data, not yet read."""
     if not path.exists():
         raise FacewarpError("there is no such file", path, "Check the path.")
     if not path.is_file() or not is_nifti(path):
@@ -91,15 +125,50 @@ def _open(path: Path) -> tuple[Any, Any]:
     if path.stat().st_size == 0:
         raise FacewarpError("the file is empty", path, "Copy or download it again.")
     try:
+        with open(path, "rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if packed else open(path, "rb") as file:
+            head = file.read(_HEAD)
+            kind = _kind(head)
+            if kind is None:
+                raise FacewarpError(
+                    "this is not a NIfTI file", path, "Give a .nii or .nii.gz file."
+                )
+            misnamed = packed != path.name.lower().endswith(".gz")
+            content = head + file.read() if misnamed else head
+        raw = kind.from_fileobj(BytesIO(head[: kind.sizeof_hdr]), check=False)
+        _check_scaling(raw, path)
         with _silence():
-            image = nib.load(path)
-        if not isinstance(image, nib.Nifti1Pair):
-            raise FacewarpError("this is not a NIfTI file", path)
-        with image.file_map["image"].get_prepare_fileobj(mode="rb") as file:
-            raw = type(image.header).from_fileobj(file, check=False)
+            kind.from_fileobj(BytesIO(head[: kind.sizeof_hdr]))  # its checks
+        stored = ArrayProxy(BytesIO(content) if misnamed else path, raw)
     except _DAMAGE as error:
         raise _damaged(path, error) from error
-    return image, raw
+    return raw, stored
+
+
+def _kind(head: bytes) -> type[nib.Nifti1Header] | None:
+    """NIfTI-1 or NIfTI-2, by the first bytes; None for anything else."""
+    if head[344:347] == b"n+1":
+        return nib.Nifti1Header
+    return nib.Nifti2Header if head[4:7] == b"n+2" else None
+
+
+def _check_scaling(raw: Any, path: Path) -> None:
+    """Refuse a slope without an intercept, and what is not finite."""
+    slope, inter = float(raw["scl_slope"]), float(raw["scl_inter"])
+    if np.isinf(slope) or (np.isfinite(slope) and slope != 0 and not np.isfinite(inter)):
+        what = f"the header's scaling is not finite: slope {slope:g}, intercept {inter:g}"
+        raise FacewarpError(what, path, "Correct scl_slope and scl_inter.")
+
+
+def _output_header(raw: Any) -> nib.Nifti1Header:
+    """A header that outputs on the same grid take over: NIfTI-1, in this machine's byte order."""
+    if isinstance(raw, nib.Nifti2Header):
+        header = nib.Nifti1Header()
+        _copy_header(raw, header)
+        return header
+    native: nib.Nifti1Header = raw.as_byteswapped(sys.byteorder)
+    return native
 
 
 @contextmanager
@@ -122,51 +191,16 @@ def _damaged(path: Path, error: Exception) -> FacewarpError:
     )
 
 
-def _place(image: Any, raw: Any, path: Path) -> tuple[FloatArray, list[str]]:
-    """The affine by the rule of this module, and what is to be said of it."""
-    pixdim = np.asarray(raw["pixdim"][1:4], dtype=np.float64)
-    if not np.isfinite(pixdim).all() or (pixdim == 0).any():
-        what = f"the header gives voxels of {_times(pixdim)} mm"
-        raise FacewarpError(what, path, "Put the true spacing into pixdim.")
-    pixdim = np.abs(pixdim)
-    codes = int(raw["sform_code"]), int(raw["qform_code"])
-    if codes == (0, 0):
-        affine = np.diag([-pixdim[0], -pixdim[1], pixdim[2], 1.0])
-        return affine, ["the file gives no orientation: its axes are taken to run to L, P and S"]
-    affine = np.asarray(image.affine, dtype=np.float64)
-    sizes = np.linalg.norm(affine[:3, :3], axis=0) if np.isfinite(affine).all() else np.zeros(3)
-    if (sizes <= 0).any() or abs(np.linalg.det(affine[:3, :3] / sizes)) < 1e-3:
-        what = "the affine is not finite, or its axes lie in one plane"
-        raise FacewarpError(what, path, "Write the true sform, or set sform_code to 0.")
-    warnings = []
-    if not np.allclose(sizes, pixdim, rtol=AGREE):
-        said = f"the affine says voxels of {_times(sizes)} mm, pixdim {_times(pixdim)} mm"
-        if np.allclose(sizes, 1.0, rtol=AGREE):
-            affine[:3, :3] *= pixdim / sizes
-            warnings.append(f"{said}: pixdim is used, unit voxels being a placeholder")
-        else:
-            warnings.append(f"{said}: the affine is used")
-    if shear_cosine(affine) > MAX_SHEAR_COSINE:
-        degrees = np.degrees(np.arcsin(min(shear_cosine(affine), 1.0)))
-        warnings.append(
-            f"the axes are sheared by {degrees:.1f} degrees: world coordinates are followed, "
-            "but programs built on ITK cannot read such files"
-        )
-    return affine, warnings
-
-
-def _values(image: Any, shape: tuple[int, ...], path: Path) -> NDArray[np.float32]:
-    dtype = image.get_data_dtype()
+def _values(raw: Any, proxy: ArrayProxy, shape: tuple[int, ...], path: Path) -> NDArray[np.float32]:
+    dtype = raw.get_data_dtype()
     if dtype.names is not None or dtype.kind == "c":
         raise FacewarpError("the voxels are colours or complex numbers", path, "Give grey values.")
-    slope, inter = image.dataobj.slope, image.dataobj.inter
-    if not np.isfinite([slope, inter]).all():
-        raise FacewarpError("the header's scaling is not finite", path, "Correct scl_slope.")
+    slope, inter = proxy.slope, proxy.inter
     try:
-        stored = np.asanyarray(image.dataobj.get_unscaled()).reshape(shape, order="F").T
+        stored = np.asanyarray(proxy.get_unscaled()).reshape(shape, order="F").T
     except MemoryError as error:
         fix = "Give fewer phases, or a crop."
-        raise FacewarpError(f"the volume is too big ({_times(shape)})", path, fix) from error
+        raise FacewarpError(f"the volume is too big ({times(shape)})", path, fix) from error
     except (*_DAMAGE, ValueError) as error:
         raise _damaged(path, error) from error
     data = np.ascontiguousarray(stored, dtype=np.float32)
@@ -188,14 +222,47 @@ def _ids(data: NDArray[np.float32], path: Path) -> NDArray[np.uint8]:
     return ids.astype(np.uint8)
 
 
-def _time_step(raw: Any, phases: int) -> float | None:
-    """Seconds a phase, where the unit is given and makes a cycle that a heart can have."""
-    unit = raw.get_xyzt_units()[1]
+def _timing(raw: Any, phases: int, path: Path, options: ReadOptions) -> Timing:
+    """Time of a cine: the header's step, unless a converter put the repetition time there."""
+    said = []
+    beside = sidecar(path)
+    step = _time_step(raw)
+    repetition = _number(beside.get("RepetitionTime"))
+    written = bytes(np.asarray(raw["descrip"]).tobytes()).startswith(b"TE=")
+    if step is not None and repetition is not None and abs(step / repetition - 1) < _SAME:
+        said.append(
+            f"the header's time step of {1000 * step:.4g} ms is the repetition time that "
+            f"{stem(path)}.json tells: it is not believed"
+        )
+        step = None
+    elif step is not None and written:
+        said.append(
+            f"the file was written by dcm2niix, which puts the repetition time into the header: "
+            f"its time step of {1000 * step:.4g} ms is not believed"
+        )
+        step = None
+    told = {
+        "NominalInterval": (_number(beside.get("NominalInterval")) or 0.0) / 1000,
+        "HeartRate": 60 / rate if (rate := _number(beside.get("HeartRate"))) else 0.0,
+    }
+    found = settle_timing(step, "pixdim[4]", phases, told, path, options)
+    return replace(found, warnings=(*said, *found.warnings))
+
+
+def _time_step(raw: Any) -> float | None:
+    """Seconds a phase, where the unit is given."""
+    try:
+        unit = raw.get_xyzt_units()[1]
+    except KeyError:
+        return None
     step = float(raw["pixdim"][4])
     if unit not in _SECONDS or not np.isfinite(step) or step <= 0:
         return None
-    seconds = step * _SECONDS[unit]
-    return seconds if 0.2 <= seconds * phases <= 4.0 else None
+    return step * _SECONDS[unit]
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and value > 0 else None
 
 
 def _copy_header(source: Any, target: nib.Nifti1Header) -> None:
@@ -206,7 +273,3 @@ def _copy_header(source: Any, target: nib.Nifti1Header) -> None:
         target[key] = source[key]
     for key in ("qoffset_x", "qoffset_y", "qoffset_z", "intent_code", "cal_min", "cal_max"):
         target[key] = source[key]
-
-
-def _times(numbers: Any) -> str:
-    return " x ".join(f"{number:g}" for number in np.asarray(numbers).tolist())

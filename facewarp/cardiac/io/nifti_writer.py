@@ -9,11 +9,11 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.cardiac.io.placement import FloatArray, straightened
 from facewarp.cardiac.io.volume import Volume
 from facewarp.system.atomic_files import written
 
-_VECTOR: Final = 1007  # NIFTI_INTENT_VECTOR
-_LPS: Final = np.diag([-1.0, -1.0, 1.0])  # ITK's world against NIfTI's
+_DISPLACEMENT: Final = 1006  # NIFTI_INTENT_DISPVECT
 _STEPS_PER_MM: Final = 128  # fields are rounded to this, which halves the time to compress them
 _STEPS_PER_ONE: Final = 1024  # likewise determinants
 
@@ -65,8 +65,10 @@ def write_field(
 ) -> None:
     """Write a displacement field as ITK, SimpleITK and 3D Slicer read it.
 
-    Five axes ``(X, Y, Z, 1, 3)``, intent vector, LPS mm, rounded to 1/128 mm. Resampling with it
-    gives each voxel ``p`` what the moving volume has at ``p + u(p)``.
+    Five axes ``(X, Y, Z, 1, 3)``, intent displacement (1006), RAS mm, rounded to 1/128 mm. ITK
+    turns x and y of this intent round as it reads, so that there the vectors are LPS; 3D Slicer
+    warns of any other intent. Resampling with it gives each voxel ``p`` what the moving volume has
+    at ``p + u(p)``.
 
     Args:
         path: a ``.nii.gz`` file.
@@ -78,7 +80,7 @@ def write_field(
     Raises:
         FacewarpError: it could not be written.
     """
-    to_mm = (_LPS @ like.affine[:3, :3] * _STEPS_PER_MM).astype(np.float32)
+    to_mm = (like.affine[:3, :3] * _STEPS_PER_MM).astype(np.float32)
     steps = np.ascontiguousarray(like.in_file_order(np.tensordot(to_mm, field, axes=1)))
     np.round(steps, out=steps)
     steps /= np.float32(_STEPS_PER_MM)
@@ -86,32 +88,47 @@ def write_field(
     depth, height, width = steps.shape[1:]
     header.set_data_shape((width, height, depth, 1, 3))
     header.set_data_dtype(np.float32)
-    header.set_intent(_VECTOR)
+    header.set_intent(_DISPLACEMENT)
     header.set_xyzt_units("mm")
     code = max(int(like.header["sform_code"]), int(like.header["qform_code"]), 1)
     affine = like.file_affine
     header.set_zooms((*np.linalg.norm(affine[:3, :3], axis=0), 1.0, 1.0))
-    header.set_sform(affine, code)
-    header.set_qform(None if like.is_sheared else affine, 0 if like.is_sheared else code)
-    header["descrip"] = b"displacement field, LPS mm (facewarp)"
+    _set_place(header, affine, code)
+    header["descrip"] = b"displacement field, RAS mm (facewarp)"
     _save(path, steps[:, None], header, inputs)
 
 
 def _save_like(
     path: Path, data: NDArray[Any], like: Volume, what: str, inputs: Iterable[Path]
 ) -> None:
-    """Save under a volume's header with another content; where it lies stays bit for bit."""
+    """Save under a volume's header with another content.
+
+    Where it lies stays bit for bit, unless the file contradicted itself or has no place for it.
+    """
     data = like.in_file_order(data)
     header = like.header.copy()
     pixdim = header["pixdim"].copy()
     header.set_data_shape(data.shape[::-1])
     header["pixdim"] = pixdim
+    if like.conflicting or like.is_sheared or like.origins.get("spacing") == "--spacing":
+        code = max(int(header["sform_code"]), int(header["qform_code"]), 1)
+        header["pixdim"][1:4] = np.linalg.norm(like.file_affine[:3, :3], axis=0)
+        _set_place(header, like.file_affine, code)
     header.set_data_dtype(data.dtype)
     header.set_slope_inter(1.0, 0.0)
     header.set_intent("none")
     header["cal_min"] = header["cal_max"] = 0
     header["descrip"] = f"{what} (facewarp)".encode()
     _save(path, data, header, inputs)
+
+
+def _set_place(header: nib.Nifti1Header, affine: FloatArray, code: int) -> None:
+    """Write sform and qform alike; a qform cannot hold shear, and gets the axes straightened.
+
+    Programs built on ITK take the qform unless sform_code is 1: the two must not differ.
+    """
+    header.set_sform(affine, code)
+    header.set_qform(straightened(affine), code)
 
 
 def _save(path: Path, data: NDArray[Any], header: nib.Nifti1Header, inputs: Iterable[Path]) -> None:

@@ -8,15 +8,23 @@ from typing import Final
 
 import numpy as np
 
-from facewarp.cardiac.io.dicom_frames import is_dicom
-from facewarp.cardiac.io.dicom_series import has_dicom, read_dicom
+from facewarp.cardiac.io.dicom_series import has_dicom, is_dicom, read_dicom
+from facewarp.cardiac.io.nifti_folder import (
+    cines_apart,
+    is_label_file,
+    picture_files,
+    read_phases,
+)
 from facewarp.cardiac.io.nifti_reader import is_nifti, read_volume, stem
+from facewarp.cardiac.io.slices.phase_order import mixed_up
+from facewarp.cardiac.io.timing import ReadOptions
 from facewarp.cardiac.io.volume import Volume
 from facewarp.errors import FacewarpError
 
 INFO: Final = "Info.cfg"
 _FRAME: Final = re.compile(r"_frame(\d+)$")
-_LABELS: Final = re.compile(r"(_gt|_seg|_label|_labels|_mask)$", re.IGNORECASE)
+_MOMENT: Final = re.compile(r"[_-](ed|es)$", re.IGNORECASE)
+_LABEL_SUFFIX: Final = re.compile(r"(_gt|_seg|_label|_labels|_mask)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,11 @@ class Cine:
         count = max(whole or 0, self.frames[-1])
         return len(self.frames) > 2 and self.frames == tuple(range(1, count + 1))
 
+    @property
+    def closes(self) -> bool:
+        """Whether the phases are a whole heartbeat, so that the last is followed by the first."""
+        return self.is_whole and self.volume.covers_cycle
+
 
 def read_info(folder: str | os.PathLike[str]) -> Info:
     """Read the ``Info.cfg`` of a patient's folder.
@@ -106,68 +119,96 @@ def frame_files(folder: Path) -> tuple[dict[int, Path], dict[int, Path]]:
     labels: dict[int, Path] = {}
     for path in sorted(p for p in folder.iterdir() if is_nifti(p)):
         name = stem(path)
-        images_or_labels = labels if _LABELS.search(name) else images
-        found = _FRAME.search(_LABELS.sub("", name))
+        images_or_labels = labels if is_label_file(path) else images
+        found = _FRAME.search(_LABEL_SUFFIX.sub("", name))
         if found:
             images_or_labels[int(found.group(1))] = path
     return images, labels
 
 
-def open_cine(path: str | os.PathLike[str]) -> Cine:
+def open_cine(
+    path: str | os.PathLike[str],
+    options: ReadOptions = ReadOptions(),  # noqa: B008 - frozen
+) -> Cine:
     """Read a cine.
 
     Args:
         path: a NIfTI file of four axes; a folder with one file a phase, in the order of the
             numbers in their names; or an ACDC patient's folder, of which the whole cine is read
-            if it is there and the single frames if not; or DICOM, a folder of a short-axis
-            series or one enhanced file.
+            if it is there and the single frames if not; or files of one slice each; or DICOM, a
+            folder of a short-axis series or one enhanced file.
+        options: what the user knows better than the files.
 
     Raises:
         FacewarpError: nothing there, one phase only, phases that do not fit each other, slices
-            without a picture, or what `nifti_reader.read_volume` refuses.
+            without a picture, slices and phases mixed up, several cines, or what
+            :func:`~facewarp.cardiac.io.nifti_reader.read_volume` refuses.
     """
     place = Path(path)
     if not place.exists():
         raise FacewarpError("there is no such file or folder", place, "Check the path.")
     if place.is_dir():
-        cine = _open_folder(place)
-    elif is_dicom(place):
-        cine = _from_dicom(place, place.stem, None)
+        cine = _open_folder(place, options)
+    elif not is_nifti(place) and is_dicom(place):
+        cine = _from_volume(read_dicom(place, options), place, place.stem, None)
     else:
-        cine = _from_file(place, _file_name(place), None)
+        cine = _from_file(place, _file_name(place), None, options)
     cine = replace(cine, volume=cine.volume.slices_first())
     _check_slices(cine)
+    if cine.is_whole and mixed_up(cine.volume.data, cine.volume.spacing_mm[2]):
+        what = "slices and phases are mixed up: neighbouring slices look alike, phases do not"
+        fix = "A converter did it. Give the DICOM folder that it was converted from."
+        raise FacewarpError(what, place, fix)
     return cine
 
 
-def _open_folder(folder: Path) -> Cine:
+def _open_folder(folder: Path, options: ReadOptions) -> Cine:
     name = folder.resolve().name
     info = read_info(folder) if (folder / INFO).is_file() else None
-    files = sorted(p for p in folder.iterdir() if is_nifti(p) and not _LABELS.search(stem(p)))
+    files = picture_files(folder)
     if not files:
         if has_dicom(folder):
-            return _from_dicom(folder, name, info)
+            return _from_volume(read_dicom(folder, options), folder, name, info)
         raise FacewarpError("there is neither NIfTI nor DICOM in the folder", folder)
+    files, said = cines_apart(files, options.series)
     images, labels = frame_files(folder)
-    whole = [p for p in files if stem(p).lower().endswith("_4d")]
+    whole = [p for p in files if _is_whole_cine(p, files)]
     if len(whole) == 1 or len(files) == 1:
-        return replace(_from_file((whole or files)[0], name, info), path=folder, labels=labels)
-    if images and len(images) == len(files):
+        cine = _from_file((whole or files)[0], name, info, options)
+        return _saying(replace(cine, path=folder, labels=labels), said)
+    if images and set(images.values()) == set(files):
         numbered = images
     else:
         numbered = dict(enumerate(sorted(files, key=lambda p: _natural(p.name)), start=1))
         labels = {}
-    volume = _stack([numbered[frame] for frame in sorted(numbered)])
-    cine = Cine(name, folder, volume, tuple(sorted(numbered)), info, labels)
-    return _checked_info(cine)
+    if 0 in numbered:
+        numbered = {frame + 1: path for frame, path in numbered.items()}
+        labels = {frame + 1: path for frame, path in labels.items()}
+        said.append("the files number their phases from 0; here they are counted from 1")
+    volume = read_phases([numbered[frame] for frame in sorted(numbered)], folder, options)
+    frames = tuple(sorted(numbered)) if volume.phases == len(numbered) else None
+    frames = frames or tuple(range(1, volume.phases + 1))
+    if volume.phases < 2:
+        raise FacewarpError("the cine has one phase", folder, "Give at least two.")
+    return _saying(_checked_info(Cine(name, folder, volume, frames, info, labels)), said)
 
 
-def _from_dicom(place: Path, name: str, info: Info | None) -> Cine:
-    return _from_volume(read_dicom(place), place, name, info)
+def _is_whole_cine(path: Path, files: list[Path]) -> bool:
+    """Whether a file among several is the whole cine: by its name, or as the only one over time."""
+    name = stem(path).lower()
+    if name.endswith(("_4d", "_cine")) or name in ("sa", "sax", "cine", "4d"):
+        return True
+    alone = [p for p in files if _FRAME.search(stem(p)) or _MOMENT.search(stem(p))]
+    return len(alone) == len(files) - 1 and path not in alone
 
 
-def _from_file(path: Path, name: str, info: Info | None) -> Cine:
-    return _from_volume(read_volume(path), path, name, info)
+def _saying(cine: Cine, said: list[str]) -> Cine:
+    volume = replace(cine.volume, warnings=(*cine.volume.warnings, *said))
+    return replace(cine, volume=volume)
+
+
+def _from_file(path: Path, name: str, info: Info | None, options: ReadOptions) -> Cine:
+    return _from_volume(read_volume(path, options=options), path, name, info)
 
 
 def _from_volume(volume: Volume, path: Path, name: str, info: Info | None) -> Cine:
@@ -189,31 +230,13 @@ def _checked_info(cine: Cine) -> Cine:
     return cine
 
 
-def _stack(paths: list[Path]) -> Volume:
-    """Volumes of one grid as the phases of one cine."""
-    volumes = [read_volume(path) for path in paths]
-    first = volumes[0]
-    for path, volume in zip(paths, volumes, strict=True):
-        if volume.data.ndim != 3:
-            what = f"among several files this one has {volume.phases} phases"
-            raise FacewarpError(what, path, "Give the cine alone, or one volume a file.")
-        if volume.shape != first.shape:
-            sizes = [" x ".join(str(n) for n in v.shape[::-1]) for v in (volume, first)]
-            what = f"this phase has {sizes[0]} voxels, the first one {sizes[1]}"
-            raise FacewarpError(what, path, "All phases need the same slices.")
-        if not np.allclose(volume.affine, first.affine, rtol=1e-3, atol=1e-2):
-            what = "this phase lies elsewhere in the world than the first one"
-            raise FacewarpError(what, path, "All phases need the same affine.")
-    data = np.stack([volume.data for volume in volumes])
-    return replace(first, data=data)
-
-
 def _check_slices(cine: Cine) -> None:
     """Every slice that has a picture in one phase must have it in all, and none lack it between."""
     data = cine.volume.data
     if data.shape[1] < 3:
         what = f"the stack has {data.shape[1]} slices"
-        raise FacewarpError(what, cine.path, "A ventricle's volume needs three at least.")
+        fix = "A ventricle's volume needs three at least; long-axis cines are not measured."
+        raise FacewarpError(what, cine.path, fix)
     empty = data.max(axis=(2, 3)) == data.min(axis=(2, 3))  # (T, D)
     if empty.all():
         raise FacewarpError("there is nothing in the picture: all voxels are alike", cine.path)

@@ -1,6 +1,7 @@
 """A scan: voxels, geometry in mm, and time."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,13 +9,10 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from facewarp.cardiac.io.placement import MAX_SHEAR_COSINE, FloatArray, shear_cosine
+from facewarp.cardiac.io.timing import covers_cycle
 
 STACKED: Final = 1.5  # times the usual step that tells the axis of the slices
-
-AGREE: Final = 0.01  # relative difference up to which two voxel sizes are the same
-
-MAX_SHEAR_COSINE: Final = 1e-3  # axes closer to a right angle than this count as orthogonal
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +27,11 @@ class Volume:
         header: the file's header, which outputs on the same grid take over.
         path: the file.
         axes: which of the file's axes (0, 1, 2 for its x, y, z) run along the data's x, y, z;
-            others than these in this order after :meth:`slices_first` alone.
+            others than these in this order after :meth:`slices_first` and the like alone.
+        oriented: whether the file tells how the scan lay in the patient.
+        cycle_s: seconds from R wave to R wave, where something other than the phases tells it.
+        conflicting: whether sform and qform of the file differ: outputs get the affine in both.
+        origins: what spacing, orientation, time step and RR interval are from, by their names.
         sources: file and number (from 0) of the DICOM frame of every slice of every phase,
             ``[phase][slice]``; empty where the volume is from elsewhere.
     """
@@ -41,6 +43,10 @@ class Volume:
     header: nib.Nifti1Header
     path: Path
     axes: tuple[int, int, int] = (0, 1, 2)
+    oriented: bool = True
+    cycle_s: float | None = None
+    conflicting: bool = False
+    origins: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[tuple[tuple[Path, int], ...], ...] = ()
 
     @property
@@ -71,9 +77,24 @@ class Volume:
         sizes = np.asarray(self.spacing_mm)
         return int(sizes.argmax()) if sizes.max() > STACKED * np.median(sizes) else 2
 
+    @property
+    def has_stack(self) -> bool:
+        """Whether the voxels tell the axis of the slices: one is longer than the others."""
+        sizes = np.asarray(self.spacing_mm)
+        return bool(sizes.max() > STACKED * np.median(sizes))
+
+    @property
+    def covers_cycle(self) -> bool:
+        """Whether the phases cover the whole heartbeat, as far as is told."""
+        return covers_cycle(self.time_step_s, self.phases, self.cycle_s)
+
     def slices_first(self) -> "Volume":
         """The same with the slices along z, the first spatial axis of the data."""
-        order = [axis for axis in range(3) if axis != self.stack_axis] + [self.stack_axis]
+        return self.stacked_along(self.stack_axis)
+
+    def stacked_along(self, stack: int) -> "Volume":
+        """The same with one of its axes (0 to 2 for x to z) as z, the others in their order."""
+        order = [axis for axis in range(3) if axis != stack] + [stack]
         lead = self.data.ndim - 3
         data = self.data.transpose(*range(lead), *(lead + 2 - axis for axis in order[::-1]))
         affine = self.affine[:, [*order, 3]]
@@ -81,6 +102,14 @@ class Volume:
         sources = self.sources if order == [0, 1, 2] else ()
         data = np.ascontiguousarray(data)
         return replace(self, data=data, affine=affine, axes=(x, y, z), sources=sources)
+
+    def with_axes_of(self, other: "Volume") -> "Volume":
+        """The same with its axes in the order that another volume's have."""
+        x, y, z = (self.axes.index(axis) for axis in other.axes)
+        lead = self.data.ndim - 3
+        data = self.data.transpose(*range(lead), *(lead + 2 - axis for axis in (z, y, x)))
+        affine = self.affine[:, [x, y, z, 3]]
+        return replace(self, data=np.ascontiguousarray(data), affine=affine, axes=other.axes)
 
     def in_file_order(self, data: NDArray[Any]) -> NDArray[Any]:
         """An array ``(..., D, H, W)`` like the data with its axes as the file has them."""
@@ -98,9 +127,3 @@ class Volume:
     def is_sheared(self) -> bool:
         """Whether the axes are not at right angles."""
         return shear_cosine(self.affine) > MAX_SHEAR_COSINE
-
-
-def shear_cosine(affine: FloatArray) -> float:
-    """Largest cosine between two axes of an affine; 0 where all are at right angles."""
-    axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
-    return float(np.abs(axes.T @ axes - np.eye(3)).max())

@@ -1,7 +1,6 @@
 """Where the heart is in a stack of slices: the window that a model looks through."""
 
 import math
-from itertools import product
 from typing import Final, Protocol, Self
 
 import numpy as np
@@ -16,7 +15,6 @@ from facewarp.cardiac.motion.model_grid import (
     FloatArray,
     ModelGrid,
     model_input,
-    short_axis_order,
 )
 from facewarp.cardiac.parts import HeartPart
 from facewarp.core.config import ModelConfig
@@ -26,9 +24,8 @@ from facewarp.errors import FacewarpError
 _MARGIN_MM: Final = 25.0  # around the heart; what surrounds it helps to see it
 _TILE: Final = 16  # in the slices, windows are whole multiples of this: networks halve them
 _LEAST: Final = 96  # px of a window's side
-_SEEN: Final = 0.5  # probability from which a voxel counts as heart
+SEEN: Final = 0.5  # probability from which a voxel counts as heart
 _LEAST_ML: Final = 10.0  # less than this is no heart
-_CLEARER: Final = 0.03  # by so much surer a model must be to disbelieve the file
 
 
 class HeartModel(Protocol):
@@ -47,34 +44,21 @@ class HeartModel(Protocol):
         """Fields ``(B, 3, *field_shape)`` from part probabilities."""
 
 
-def find_heart_roi(model: HeartModel, volume: Volume, phase: int = 0) -> ModelGrid:
+def around_heart(model: HeartModel, volume: Volume, phase: int, turn: FloatArray) -> ModelGrid:
     """The window around the heart in a volume or cine: all slices, and a margin around the heart.
 
     The model looks at the middle of the stack through the window it was trained with, and again
-    around what it saw if that is not in the middle. What the file says of its axes is believed
-    unless the model sees the heart much more clearly in a mirrored or turned picture.
+    around what it saw if that is not in the middle.
 
     Args:
         model: a heart model.
         volume: the volume or cine.
         phase: which phase to look at.
+        turn: order and direction of the axes; see `ModelGrid.around`.
 
     Raises:
-        FacewarpError: it sees no heart there.
+        FacewarpError: the model sees no heart there.
     """
-    told = short_axis_order(volume.affine, volume.stack_axis)
-    window = _around_heart(model, volume, phase, told)
-    turn = _clearest_turn(model, volume, phase, window)
-    return window if turn is None else _around_heart(model, volume, phase, turn)
-
-
-def is_rotated(window: ModelGrid, volume: Volume) -> bool:
-    """Whether a window looks at a volume another way round than its affine says."""
-    told = short_axis_order(volume.affine, volume.stack_axis)
-    return not np.array_equal(window.turn, told)
-
-
-def _around_heart(model: HeartModel, volume: Volume, phase: int, turn: FloatArray) -> ModelGrid:
     full, spacing = _shape3(model.config.grid_shape), _spacing(model.config)
     grid = ModelGrid.around(volume, full, spacing, turn=turn)
     for _ in range(3):
@@ -93,33 +77,6 @@ def _around_heart(model: HeartModel, volume: Volume, phase: int, turn: FloatArra
     )
     multiple = math.lcm(2, model.config.grain[0])
     return stack_roi(volume, (height, width), spacing, center, turn=turn, multiple=multiple)
-
-
-def _clearest_turn(
-    model: HeartModel, volume: Volume, phase: int, window: ModelGrid
-) -> FloatArray | None:
-    """The turn in which the model is surest of the heart; None if that is the window's own."""
-    side = max(window.shape[1:])
-    center = (np.asarray(window.shape[::-1]) - 1) / 2
-    cx, cy, cz = (window.to_volume @ np.append(center, 1.0))[:3].tolist()
-    shape = (window.shape[0], side, side)
-    model = model.on_grid(shape)
-
-    def certainty(turn: FloatArray) -> float:
-        grid = stack_roi(volume, shape[1:], window.spacing_mm, (cx, cy, cz), shape[0], turn)
-        parts = _parts(model, volume, grid, phase)
-        heart = parts[HeartPart.BACKGROUND] < 1 - _SEEN
-        return float(parts.max(axis=0)[heart].mean()) if heart.any() else 0.0
-
-    own = window.turn
-    best, least = None, certainty(own) + _CLEARER
-    for x, y, swapped in product((1.0, -1.0), (1.0, -1.0), (False, True)):
-        turn = own[:, [1, 0, 2]] * [x, y, 1.0] if swapped else own * [x, y, 1.0]
-        if not np.array_equal(turn, own) and (sure := certainty(turn)) > least:
-            best, least = turn, sure
-    if best is not None and certainty(mirrored := best * [1.0, 1.0, -1.0]) > least:
-        best = mirrored
-    return best
 
 
 def stack_roi(
@@ -157,8 +114,8 @@ def _heart_box(
     model: HeartModel, volume: Volume, grid: ModelGrid, phase: int
 ) -> tuple[FloatArray, FloatArray]:
     """First and last voxel ``(x, y, z)`` of the grid that the largest heart in it reaches."""
-    heart = 1 - _parts(model, volume, grid, phase)[HeartPart.BACKGROUND]
-    seen, count = ndimage.label(heart > _SEEN)
+    heart = 1 - window_parts(model, volume, grid, phase)[HeartPart.BACKGROUND]
+    seen, count = ndimage.label(heart > SEEN)
     ratio = np.asarray(grid.shape) / heart.shape
     voxel_ml = float(np.prod(grid.spacing_mm) * np.prod(ratio)) / 1000
     sizes_ml = np.bincount(seen.ravel(), minlength=2)[1:] * voxel_ml
@@ -171,7 +128,9 @@ def _heart_box(
     return np.array(low[::-1]), np.array(high[::-1])
 
 
-def _parts(model: HeartModel, volume: Volume, grid: ModelGrid, phase: int) -> NDArray[np.float32]:
+def window_parts(
+    model: HeartModel, volume: Volume, grid: ModelGrid, phase: int
+) -> NDArray[np.float32]:
     """Part probabilities ``(K, d, h, w)`` of one phase."""
     data = volume.data[phase] if volume.data.ndim == 4 else volume.data
     image = torch.from_numpy(model_input(data, grid))[None, None]

@@ -1,6 +1,5 @@
-"""Part labels on a volume's own grid: seen by a model, given by a reader, carried by a field."""
+"""Part labels on a volume's own grid: seen by a model, carried by a field."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,12 +9,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.interpolate import CubicSpline
 
-from facewarp.cardiac.io.nifti_reader import read_volume
-from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.model_grid import ModelGrid
 from facewarp.cardiac.parts import HeartPart
 from facewarp.core.fields import sample
-from facewarp.errors import FacewarpError
 
 Labels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -109,35 +105,6 @@ def carry_labels(depths: Depths, places: Floats) -> Labels:
     where[:, 2] *= depths.finer
     values = torch.from_numpy(depths.values)[None]
     return sample(values, where).argmax(1)[0].numpy().astype(np.uint8)
-
-
-def given_labels(path: str | os.PathLike[str], volume: Volume, phase: int) -> Labels:
-    """Read labels of end-diastole made by a reader.
-
-    Args:
-        path: NIfTI of one volume, or of as many phases as the cine has.
-        volume: the cine they belong to.
-        phase: index of end-diastole.
-
-    Raises:
-        FacewarpError: another grid than the cine's, or other ids than those of `HeartPart`.
-    """
-    found = read_volume(path, labels=True).slices_first()
-    if found.shape != volume.shape or found.phases not in (1, volume.phases):
-        sizes = [" x ".join(str(n) for n in v.data.shape[::-1]) for v in (found, volume)]
-        what = f"the labels have {sizes[0]} voxels, the cine {sizes[1]}"
-        raise FacewarpError(what, path, "Give labels on the cine's own grid.")
-    if not np.allclose(found.affine, volume.affine, rtol=1e-2, atol=0.1):
-        what = "the labels lie elsewhere in the world than the cine"
-        raise FacewarpError(what, path, "Give labels with the cine's affine.")
-    labels: Labels = found.data[phase] if found.data.ndim == 4 else found.data
-    if labels.max() > max(HeartPart):
-        what = f"there are labels up to {labels.max()}"
-        fix = "Parts are 0 background, 1 RV, 2 myocardium and 3 LV."
-        raise FacewarpError(what, path, fix)
-    if not (labels == HeartPart.LV).any():
-        raise FacewarpError("no voxel is labelled 3, the left ventricle", path)
-    return labels
 
 
 def heart_box(masks: Sequence[NDArray[np.bool_]], margin: int) -> Part:

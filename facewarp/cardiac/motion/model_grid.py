@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from facewarp.cardiac.io.placement import orthonormal
 from facewarp.cardiac.io.volume import Volume
 from facewarp.core.fields import sample
 from facewarp.core.geometry import Grid
@@ -32,6 +33,8 @@ _PLAIN: Final = np.diag([-1.0, -1.0, 1.0])
 _SHORT_AXIS: Final = np.array([[-0.71, 0.29, -0.64], [-0.70, -0.41, 0.58], [0.07, -0.86, -0.50]])
 """The same in a patient: x from right to left ventricle, y down in the usual view, z to the apex;
 the usual angulation of the long axis, 45 degrees to the left and 30 degrees down."""
+_PLAIN_WEIGHTS: Final = np.array([1.0, 1.0, 0.1])  # such files run from base to apex or back
+_ALIGNED: Final = 1e-3  # directions nearer to one of the world's axes than this run along it
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +76,7 @@ class ModelGrid:
         """
         if turn is None:
             turn = short_axis_order(volume.affine, volume.stack_axis)
-        frame = _orthonormal(volume.affine[:3, :3]) @ turn
+        frame = orthonormal(volume.affine[:3, :3]) @ turn
         step = np.linalg.inv(volume.affine[:3, :3]) @ frame @ np.diag(spacing_mm)
         middle = (np.asarray(volume.shape[::-1]) - 1) / 2
         center = middle if center_vox is None else np.asarray(center_vox, dtype=np.float64)
@@ -108,8 +111,11 @@ class ModelGrid:
         """(3, 3) signed permutation: which of the volume's axes its own are, and which way."""
         linear = self.to_volume[:3, :3]
         turn = np.zeros((3, 3))
-        axes = np.abs(linear).argmax(axis=0)
-        turn[axes, range(3)] = np.sign(linear[axes, range(3)])
+        # of all ways to pair the axes the one with the largest product: the same for any spacing
+        ways = [np.array(way) for way in permutations(range(3))]
+        columns = np.arange(3)
+        axes = max(ways, key=lambda way: float(np.abs(linear[way, columns]).prod()))
+        turn[axes, columns] = np.sign(linear[axes, columns])
         return turn
 
     @cached_property
@@ -191,11 +197,10 @@ def model_input(data: NDArray[np.floating], grid: ModelGrid) -> NDArray[np.float
 
 
 def short_axis_order(affine: FloatArray, stack: int = 2) -> FloatArray:
-    """Which of a volume's axes a short-axis stack's x, y and z are, and in which direction.
+    """Which of a volume's axes a short-axis stack's x, y and z are, by its affine alone.
 
-    Of all orders and directions that keep the slices together, the one whose axes in the world
-    fit best either the plain order of a file that knows no patient (x to the left, y to the back)
-    or the usual place of the short axis in a patient.
+    Of all orders and directions that keep the slices together, the one that fits the affine best;
+    see :func:`told_fit`.
 
     Args:
         affine: of the volume.
@@ -204,26 +209,38 @@ def short_axis_order(affine: FloatArray, stack: int = 2) -> FloatArray:
     Returns:
         (3, 3) signed permutation ``P``: ``volume_direction @ P`` are the stack's axes.
     """
-    directions = _orthonormal(affine[:3, :3])
-    best, best_fit = np.eye(3), -np.inf
+    turns = stack_turns(stack)
+    fits = [told_fit(affine, turn) for turn in turns]
+    return turns[int(np.argmax(np.round(fits, 6)))]
+
+
+def stack_turns(stack: int = 2) -> list[FloatArray]:
+    """All 16 orders and directions of axes with the slices along one of them."""
+    turns = []
     for order in permutations(range(3)):
         if order[2] != stack:
             continue
         for signs in product((1.0, -1.0), repeat=3):
             turn = np.zeros((3, 3))
             turn[list(order), range(3)] = signs
-            for reference in (_PLAIN, _SHORT_AXIS):
-                fit = float(np.sum(directions @ turn * reference))
-                if fit > best_fit + 1e-6:
-                    best, best_fit = turn, fit
-    return best
+            turns.append(turn)
+    return turns
 
 
-def _orthonormal(matrix: FloatArray) -> FloatArray:
-    """The closest matrix with columns of length 1 at right angles (polar decomposition)."""
-    left, _, right = np.linalg.svd(matrix / np.linalg.norm(matrix, axis=0))
-    closest: FloatArray = left @ right
-    return closest
+def told_fit(affine: FloatArray, turn: FloatArray) -> float:
+    """How well an order and direction of axes fits what an affine tells of the patient.
+
+    An affine that runs along the world's axes is that of a file which knows no patient: it is held
+    against the plain order, x to the left and y to the back, and tells next to nothing of z. Any
+    other is a scanner's, and held against the usual place of the short axis in a patient.
+
+    Returns:
+        -3 to 3, the sum of the cosines of the three axes.
+    """
+    directions = orthonormal(affine[:3, :3])
+    aligned = bool((np.sort(np.abs(directions), axis=0)[1] < _ALIGNED).all())
+    cosines = np.sum(directions @ turn * (_PLAIN if aligned else _SHORT_AXIS), axis=0)
+    return float(cosines @ (_PLAIN_WEIGHTS if aligned else np.ones(3)))
 
 
 def _resample(

@@ -59,7 +59,7 @@ def measure_quality(
     loop = motion.cycle_drift_mm()[heart]
     folds = 100 * float((motion.jacobian()[:, heart] <= 0).mean())
     return Quality(
-        tuple(_mean_dice(a, b) for a, b in zip(carried, seen, strict=True)),
+        tuple(mean_dice(a, b) for a, b in zip(carried, seen, strict=True)),
         tuple(motion.inverse_consistency_mm()[:, heart].mean(axis=1).tolist()),
         tuple(motion.inverse_consistency_raw_mm[:, heart].mean(axis=1).tolist()),
         tuple(_certainty(phase) for phase in parts),
@@ -70,7 +70,11 @@ def measure_quality(
 
 
 def quality_warnings(
-    quality: Quality, frames: tuple[int, ...], labels_ed: Labels, volumes_ml: NDArray[np.float64]
+    quality: Quality,
+    frames: tuple[int, ...],
+    labels_ed: Labels,
+    volumes_ml: NDArray[np.float64],
+    closes: bool = True,
 ) -> list[str]:
     """Sentences about what is out of the ordinary.
 
@@ -79,6 +83,7 @@ def quality_warnings(
         frames: number of every phase.
         labels_ed: ``(D, H, W)``.
         volumes_ml: ``(T, 4)``.
+        closes: whether the phases cover a whole heartbeat, so that points must come home.
     """
     said = []
     worst = int(np.argmin(quality.agreement))
@@ -87,7 +92,7 @@ def quality_warnings(
             f"in phase {frames[worst]} carried and seen labels agree to a Dice of only "
             f"{100 * quality.agreement[worst]:.0f} %: look at the picture"
         )
-    if quality.loop_p95_mm > _LONG_LOOP_MM:
+    if closes and quality.loop_p95_mm > _LONG_LOOP_MM:
         said.append(
             f"after a cycle one point of the heart in 20 is more than {quality.loop_p95_mm:.0f} mm "
             "off its start: trust the labels, not the motion of single points"
@@ -108,8 +113,8 @@ def _certainty(parts: Floats) -> float:
     return float(parts.max(axis=0)[heart].mean()) if heart.any() else 0.0
 
 
-def _mean_dice(a: Labels, b: Labels) -> float:
-    """Over the parts that are in either."""
+def mean_dice(a: Labels, b: Labels) -> float:
+    """Mean Dice of two labelings over the parts that are in either, 0 to 1."""
     overlaps = []
     for part in _PARTS:
         one, other = a == part, b == part

@@ -18,8 +18,8 @@ from facewarp.cardiac.plots.volume_chart import (
     Chart,
     Color,
     Line,
-    Picture,
 )
+from facewarp.core.arrays import ImageArray
 
 _GAP: Final = 6
 _MARGIN: Final = 46
@@ -32,7 +32,7 @@ _FILM_SLICES: Final = 6
 _NAMES: Final = {HeartPart.LV: "LV", HeartPart.RV: "RV", HeartPart.MYOCARDIUM: "myocardium"}
 
 
-def sheet(result: CineResult) -> Picture:
+def sheet(result: CineResult) -> ImageArray:
     """Every slice at end-diastole and end-systole with outlines, the volume curve, the indices.
 
     Returns:
@@ -49,7 +49,7 @@ def sheet(result: CineResult) -> Picture:
     return np.asarray(canvas)
 
 
-def slice_table(view: HeartView, rows: Mapping[str, int], title: str) -> Picture:
+def slice_table(view: HeartView, rows: Mapping[str, int], title: str) -> ImageArray:
     """Every slice of some phases with outlines, one row a phase.
 
     Args:
@@ -70,13 +70,21 @@ def slice_table(view: HeartView, rows: Mapping[str, int], title: str) -> Picture
     for z, column in enumerate(pictures):
         x = margin + (z % columns) * (width + _GAP)
         top = _HEAD + (z // columns) * block
-        draw.text((x + width / 2, top + _CAPTION / 2), f"slice {z + 1}", INK, _font(13), "mm")
+        draw.text(
+            (x + width / 2, top + _CAPTION / 2), _caption(z, len(pictures)), INK, _font(13), "mm"
+        )
         for row, (name, picture) in enumerate(zip(rows, column, strict=True)):
             y = top + _CAPTION + row * (height + _GAP)
             canvas.paste(Image.fromarray(picture), (x, y))
             if z % columns == 0:
                 draw.text((margin - 10, y + height / 2), name, INK, _font(15), anchor="rm")
     return np.asarray(canvas)
+
+
+def _caption(z: int, count: int) -> str:
+    """A slice's number, and which end of the stack it is."""
+    end = ", base" if z == 0 else ", apex" if z == count - 1 else ""
+    return f"slice {z + 1}{end}"
 
 
 def volume_chart(result: CineResult) -> Chart:
@@ -93,7 +101,7 @@ def volume_chart(result: CineResult) -> Chart:
     return Chart(places, lines, "time, ms" if known else "phase", "ml", marks)
 
 
-def film(result: CineResult) -> Iterator[Picture]:
+def film(result: CineResult) -> Iterator[ImageArray]:
     """One picture a phase: slices from base to apex with outlines, and where on the curve it is."""
     view = heart_view(result, 220)
     chart = volume_chart(result)
@@ -111,7 +119,7 @@ def film(result: CineResult) -> Iterator[Picture]:
         yield np.concatenate([slices, strip])
 
 
-def mosaic(view: HeartView, phase: int, rows: int = 2) -> Picture:
+def mosaic(view: HeartView, phase: int, rows: int = 2) -> ImageArray:
     """Some slices of one phase with outlines, from base to apex."""
     slices = view.heart_slices
     if len(slices) > _FILM_SLICES:

@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image
 
 from facewarp.cardiac.parts import PART_COLORS
-from facewarp.cardiac.plots.volume_chart import LINE_COLORS, MARKER, PAPER, Picture
+from facewarp.cardiac.plots.volume_chart import LINE_COLORS, MARKER, PAPER
+from facewarp.core.arrays import ImageArray
 from facewarp.media.frames import Frame
 from facewarp.media.sinks import open_sink
 from facewarp.system.atomic_files import written
@@ -18,7 +19,7 @@ _GRAYS: Final = 160
 _BLENDS: Final = (0.35, 0.7, 1.0)
 
 
-def write_movie(path: Path, frames: Sequence[Picture], step_s: float) -> None:
+def write_movie(path: Path, frames: Sequence[ImageArray], step_s: float) -> None:
     """Write pictures one after the other; a GIF begins again at its end.
 
     Args:
@@ -38,7 +39,7 @@ def write_movie(path: Path, frames: Sequence[Picture], step_s: float) -> None:
             sink.write(Frame(frame, index * step_s, index))
 
 
-def _write_gif(path: Path, frames: Sequence[Picture], step_s: float) -> None:
+def _write_gif(path: Path, frames: Sequence[ImageArray], step_s: float) -> None:
     palette = _palette()
     pictures = [
         Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)

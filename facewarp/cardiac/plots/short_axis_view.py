@@ -12,8 +12,7 @@ from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.labels import Labels
 from facewarp.cardiac.motion.model_grid import normalize, to_view
 from facewarp.cardiac.parts import PART_COLORS, HeartPart
-
-Picture = NDArray[np.uint8]
+from facewarp.core.arrays import ImageArray
 
 _MARGIN_MM: Final = 18.0
 _SMOOTH_MM: Final = 1.1  # takes the stairs of voxels out of outlines
@@ -54,7 +53,7 @@ class HeartView:
         used = (self._stack[1] > 0).any(axis=(0, 2, 3))
         return tuple(int(z) for z in np.flatnonzero(used)) or tuple(range(self.slices))
 
-    def picture(self, phase: int, z: int, *, outlines: bool = True) -> Picture:
+    def picture(self, phase: int, z: int, *, outlines: bool = True) -> ImageArray:
         """One slice of one phase, ``(size_px, w, 3)`` RGB."""
         gray, labels = (array[phase, z][self._box] for array in self._stack)
         width, height = self._size
@@ -76,7 +75,9 @@ class HeartView:
         placed: NDArray[np.float64] = (points_vox - (columns.start, rows.start) + 0.5) * scale
         return placed
 
-    def _outline(self, shown: Picture, mask: NDArray[np.bool_], color: NDArray[np.uint8]) -> None:
+    def _outline(
+        self, shown: ImageArray, mask: NDArray[np.bool_], color: NDArray[np.uint8]
+    ) -> None:
         if not mask.any():
             return
         scale = shown.shape[0] / mask.shape[0]

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from facewarp.cardiac.plots.svg import svg_open, svg_text
 from facewarp.cardiac.plots.volume_chart import round_step
-
-FloatArray = NDArray[np.float64]
+from facewarp.core.arrays import FloatArray
 
 _GRAY: Final = "#cdcfd4"
 _BAR: Final = "#2c8a8f"

@@ -6,12 +6,11 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from facewarp.cardiac.parts import HeartPart
+from facewarp.core.arrays import ImageArray
 
-Picture = NDArray[np.uint8]
 Color = tuple[int, int, int]
 
 PAPER: Final[Color] = (250, 250, 248)
@@ -60,7 +59,7 @@ class Chart:
     y_name: str
     marks: dict[float, str]
 
-    def draw(self, width: int, height: int) -> Picture:
+    def draw(self, width: int, height: int) -> ImageArray:
         """The chart as ``(height, width, 3)`` RGB."""
         canvas = Image.new("RGB", (width * _FINER, height * _FINER), PAPER)
         draw = ImageDraw.Draw(canvas)

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.cardiac.parts import HeartPart
-
-FloatArray = NDArray[np.float64]
+from facewarp.core.arrays import FloatArray
 
 MYOCARDIUM_G_PER_ML: Final = 1.05
 

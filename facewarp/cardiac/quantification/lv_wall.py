@@ -17,8 +17,8 @@ from scipy import ndimage
 from facewarp.cardiac.motion.labels import Labels
 from facewarp.cardiac.motion.model_grid import ModelGrid, to_view
 from facewarp.cardiac.parts import HeartPart
+from facewarp.core.arrays import FloatArray
 
-FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 ANGLES: Final = 120

@@ -27,8 +27,8 @@ from facewarp.cardiac.quantification.aha_segments import (
     aha_segments,
 )
 from facewarp.cardiac.quantification.lv_wall import Wall, find_wall
+from facewarp.core.arrays import FloatArray
 
-FloatArray = NDArray[np.float64]
 RegionKind = Literal["global", "level", "segment", "slice"]
 
 _LEAST_SHOWN: Final = 0.25  # share of a region's angles that must show wall

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from facewarp.cardiac.cine import CineResult
+from facewarp.cardiac.io.label_order import ORDERS
 from facewarp.cardiac.plots.figures import volume_chart
 from facewarp.cardiac.plots.svg import Curve, hex_color, line_chart
 from facewarp.cardiac.quantification.indices import Ventricle
@@ -14,6 +15,7 @@ from facewarp.cardiac.quantification.normal_values import NORMAL_VALUES, SOURCES
 from facewarp.cardiac.quantification.strain import RegionStrain
 from facewarp.cardiac.report.page_images import cine_frames, contour_table, data_uri
 from facewarp.cardiac.report.quality_flags import quality_flags, worst_verdict
+from facewarp.cardiac.report.reference_indices import reference_of
 from facewarp.cardiac.report.strain_sections import motion_section, strain_by_region, strain_section
 from facewarp.core.weights import find_weights, shipped_weights
 from facewarp.errors import FacewarpError
@@ -200,9 +202,12 @@ def _quality(result: CineResult) -> str:
         f"<td>{escape(flag.meaning)}</td></tr>"
         for flag in quality_flags(result)
     )
-    said = "".join(f"<li>{escape(text)}</li>" for text in result.warnings)
+    every = [*result.warnings, *reference_of(result).warnings]
+    said = "".join(f"<li>{escape(text)}</li>" for text in every)
     warnings = f"<ul>{said}</ul>" if said else ""
-    return f"<section><h2>Quality</h2><table>{rows}</table>{warnings}</section>"
+    told = "; ".join(f"{name}: {source or 'not told'}" for name, source in result.inputs.items())
+    inputs = f"<p class='small'>Where the inputs are from. {escape(told)}.</p>"
+    return f"<section><h2>Quality</h2><table>{rows}</table>{warnings}{inputs}</section>"
 
 
 def _sources() -> str:
@@ -224,6 +229,8 @@ def _model(result: CineResult) -> str:
     )
     source = escape(str(result.cine.path.name))
     labels = "the model" if result.labels_by == "model" else "a reader's file"
+    if result.label_order:
+        labels += f" in the order of {escape(ORDERS[result.label_order].title)}"
     return (
         f"{held}<footer>facewarp {__version__} · model {escape(result.model or 'given')} "
         f"({result.model_sha256[:16]}) · {link} · {source} · labels of end-diastole by {labels} · "

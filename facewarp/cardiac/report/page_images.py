@@ -11,10 +11,10 @@ from PIL import Image
 
 from facewarp.cardiac.cine import CineResult
 from facewarp.cardiac.plots.figures import heart_view, mosaic, slice_table
-from facewarp.cardiac.plots.volume_chart import Picture
 from facewarp.cardiac.quantification.aha_segments import LEVEL_NAMES
 from facewarp.cardiac.quantification.lv_wall import view_to_mm
 from facewarp.cardiac.quantification.strain import Strain
+from facewarp.core.arrays import ImageArray
 
 _SLICE_PX: Final = 190
 _FILM_PX: Final = 230
@@ -26,14 +26,14 @@ _QUALITY: Final = 82
 Points = NDArray[np.float64]
 
 
-def data_uri(picture: Picture) -> str:
+def data_uri(picture: ImageArray) -> str:
     """A picture ``(H, W, 3)`` as the address that holds it."""
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "WEBP", quality=_QUALITY)
     return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def contour_table(result: CineResult) -> Picture:
+def contour_table(result: CineResult) -> ImageArray:
     """Every slice at ED and ES with outlines."""
     rows = {"ED": result.ed, "ES": result.es}
     return slice_table(heart_view(result, _SLICE_PX), rows, "")

@@ -5,7 +5,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from facewarp.cardiac.cine import TURNED, CineResult
+from facewarp.cardiac.cine import CineResult
+from facewarp.cardiac.motion.orientation import TURNED
 from facewarp.cardiac.parts import HeartPart
 
 Verdict = Literal["ok", "look", "bad"]
@@ -64,12 +65,7 @@ def quality_flags(result: CineResult) -> tuple[Flag, ...]:
             f"{certainty:.0f} %",
             "mean probability of the parts the model sees, in the phase where it is lowest",
         ),
-        Flag(
-            "loop closure",
-            _below(quality.loop_p95_mm, LOOP_P95_MM),
-            f"{quality.loop_mm:.1f} mm, 95 % within {quality.loop_p95_mm:.1f} mm",
-            "how far points of the heart are from their start after one cycle, phase by phase",
-        ),
+        _loop_closure(result),
         Flag(
             "folds",
             _below(quality.folds_percent, FOLDS_PERCENT),
@@ -85,6 +81,15 @@ def worst_verdict(flags: tuple[Flag, ...]) -> Verdict:
     """The gravest of all verdicts."""
     order: tuple[Verdict, ...] = ("ok", "look", "bad")
     return order[max(order.index(flag.verdict) for flag in flags)]
+
+
+def _loop_closure(result: CineResult) -> Flag:
+    quality = result.quality
+    meaning = "how far points of the heart are from their start after one cycle, phase by phase"
+    if not result.cine.volume.covers_cycle:
+        return Flag("loop closure", "ok", "not judged: the phases are no whole cycle", meaning)
+    value = f"{quality.loop_mm:.1f} mm, 95 % within {quality.loop_p95_mm:.1f} mm"
+    return Flag("loop closure", _below(quality.loop_p95_mm, LOOP_P95_MM), value, meaning)
 
 
 def _coverage(result: CineResult) -> Flag:
@@ -143,8 +148,9 @@ def _plausibility(result: CineResult) -> tuple[Flag, ...]:
 
 
 def _geometry(result: CineResult) -> Flag:
-    said = [text for text in result.cine.volume.warnings if "pixdim" in text or "axes" in text]
-    said += [text for text in result.warnings if text == TURNED]
+    of_place = ("pixdim", "axes", "sform", "spacing", "base", "beside the others", "apart")
+    texts = dict.fromkeys((*result.cine.volume.warnings, *result.warnings))
+    said = [text for text in texts if text == TURNED or any(word in text for word in of_place)]
     value = "; ".join(said) or "consistent"
     meaning = "whether the file contradicts itself about spacing and orientation"
     return Flag("geometry", "look" if said else "ok", value, meaning)

@@ -25,7 +25,7 @@ from facewarp.cardiac.plots.figures import film, sheet
 from facewarp.cardiac.plots.movie import write_movie
 from facewarp.cardiac.report.page import report_page, write_report
 from facewarp.cardiac.report.quality_flags import quality_flags
-from facewarp.cardiac.report.reference_indices import true_indices
+from facewarp.cardiac.report.reference_indices import reference_of
 from facewarp.cardiac.report.strain_table import strain_summary, write_strain
 from facewarp.system.atomic_folder import OutputFolder
 from facewarp.version import __version__
@@ -125,7 +125,8 @@ def _files_of(folder: Path) -> dict[str, int]:
 def summary(result: CineResult) -> dict[str, Any]:
     """What ``indices.json`` holds: plain values."""
     cine, volume, quality = result.cine, result.cine.volume, result.quality
-    truth = true_indices(result)
+    reference = reference_of(result)
+    truth = reference.indices
     return {
         "patient": cine.name,
         "source": str(cine.path),
@@ -136,6 +137,7 @@ def summary(result: CineResult) -> dict[str, Any]:
         "es_frame": cine.frames[result.es],
         "es_found_by": result.found_by[1],
         "ed_labels_by": result.labels_by,
+        "ed_labels_order": _label_order(result),
         **_rounded(asdict(result.indices)),
         "truth": None if truth is None else _rounded(asdict(truth)),
         "strain": _rounded(_strain(result)),
@@ -146,12 +148,20 @@ def summary(result: CineResult) -> dict[str, Any]:
             "voxel_ml": volume.voxel_ml,
             "affine": volume.file_affine.tolist(),
             "time_step_s": volume.time_step_s,
+            "rr_interval_s": volume.cycle_s,
         },
+        "inputs": result.inputs,
         "model": {"name": result.model, "sha256": result.model_sha256},
         "facewarp": __version__,
         "flags": [asdict(flag) for flag in quality_flags(result)],
-        "warnings": list(result.warnings),
+        "warnings": [*result.warnings, *reference.warnings],
     }
+
+
+def _label_order(result: CineResult) -> dict[str, str] | None:
+    if not result.label_order_by:
+        return None
+    return {"name": result.label_order or "unnamed", "found_by": result.label_order_by}
 
 
 def _write_field(result: CineResult, place: Path, phase: int, to_ed: bool) -> None:
@@ -179,7 +189,7 @@ def _write_mesh(result: CineResult, place: Path) -> None:
 def _write_dicom(result: CineResult, place: Path) -> None:
     study = study_of(result)
     segmentations = write_segmentations(result, study, place)
-    said = result.warnings
+    said = [*result.warnings, *reference_of(result).warnings]
     write_measurements(result, study, segmentations, said, place / "measurements.dcm")
     write_report_pdf(report_page(result), study, place / "report.dcm")
 

@@ -1,12 +1,14 @@
-"""What is drawn on faces: options that ``facewarp track`` and ``facewarp live`` share."""
+"""Options of the effects, which `facewarp track` and `facewarp live` share."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from facewarp.face.effects.options import (
+    DEFAULT_STYLE,
+    DEFAULT_TEXTURE,
     EFFECT_NAMES,
     EFFECT_OPTIONS,
     EffectName,
@@ -21,42 +23,77 @@ if TYPE_CHECKING:
     from facewarp.face.effects.style import StyleFace
 
 
-EACH_HELP = "Effects by turns, the first face's first: texture:tiger,style:bronze,labels."
-PLUGIN_HELP = "Python file with effects of your own, for --each; it is run."
-MAKEUP_HELP = "Change a part of a look of make-up: lips=crimson:0.8, blush=0.3, liner=off."
+_TABLE = EFFECT_OPTIONS
 
 
 @dataclass(frozen=True)
 class EffectSelection:
-    """The options, checked.
+    """What is rendered on faces; options that go together.
 
     Attributes:
-        effect: what every face gets, unless ``each`` says otherwise.
-        texture: of the effect ``texture``.
-        makeup: changes to a look of make-up.
-        opacity: of the effects.
-        style: of the effect ``style``.
-        style_mode: of the effect ``style``.
+        effect: what every face gets, unless `each` says otherwise.
+        texture: of the effect `texture`, with the changes of `makeup`.
+        makeup: changes to a look of make-up; None once they are in `texture`.
+        opacity: of the effects, 0..1.
+        style: of the effect `style`.
+        style_mode: of the effect `style`.
         each: effects by turns.
-        plugins: Python files that add effects.
+        plugin: Python files that add effects.
     """
 
-    effect: EffectName
-    texture: str | None
-    makeup: list[str] | None
-    opacity: float | None
-    style: str | None
-    style_mode: StyleMode | None
-    each: str | None
-    plugins: list[Path] | None
+    effect: Annotated[
+        EffectName, typer.Option(metavar="NAME", help=f"What to draw: {', '.join(EFFECT_NAMES)}.")
+    ] = EFFECT_NAMES[0]
+    texture: Annotated[
+        str | None, typer.Option(help=_TABLE["texture"].help, show_default=DEFAULT_TEXTURE)
+    ] = None
+    makeup: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PART=COLOUR:STRENGTH",
+            help="Change a part of a look of make-up: lips=crimson:0.8, blush=0.3, liner=off.",
+            show_default=False,
+        ),
+    ] = None
+    opacity: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, metavar="SHARE", help=_TABLE["opacity"].help),
+    ] = None
+    style: Annotated[
+        str | None,
+        typer.Option(metavar="IMAGE", help=_TABLE["style"].help, show_default=DEFAULT_STYLE),
+    ] = None
+    style_mode: Annotated[
+        StyleMode | None, typer.Option(help=_TABLE["style_mode"].help, show_default="full")
+    ] = None
+    each: Annotated[
+        str | None,
+        typer.Option(
+            metavar="EFFECT,...",
+            help="Effects by turns, the first face's first: texture:tiger,style:bronze,labels.",
+            show_default=False,
+        ),
+    ] = None
+    plugin: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Python file with effects of your own, for --each; it is run.",
+            show_default=False,
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
-        """See that the options go together."""
+        """Check that the options go together.
+
+        Raises:
+            typer.BadParameter: they do not.
+        """
         object.__setattr__(self, "texture", with_makeup(self.texture, self.makeup))
         object.__setattr__(self, "makeup", None)
         unfit = unfit_option(self.effect, vars(self))
         if unfit is not None:
-            entry = EFFECT_OPTIONS[unfit]
+            entry = _TABLE[unfit]
             _refuse(
                 f"--{unfit.replace('_', '-')}",
                 f"--effect {self.effect} {entry.missing}; "
@@ -64,7 +101,7 @@ class EffectSelection:
             )
         if self.each is not None and self.effect != EFFECT_NAMES[0]:
             _refuse("--each", "it names every effect itself; leave --effect out.")
-        if self.plugins and self.each is None:
+        if self.plugin and self.each is None:
             _refuse("--plugin", "say which of its effects are drawn with --each.")
 
     @property
@@ -96,7 +133,7 @@ class EffectSelection:
         from facewarp.face.effects.factory import make_effect
         from facewarp.face.effects.plugins import Turns, load_effects
 
-        for path in self.plugins or []:
+        for path in self.plugin or []:
             load_effects(path)
         effects = []
         for word in (self.each or "").split(","):

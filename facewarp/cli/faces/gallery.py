@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 
 from facewarp.cli.console import output_of
+from facewarp.cli.model_options import Engine
 
 
 def gallery(
@@ -15,13 +16,7 @@ def gallery(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to write.")
     ] = Path("facewarp-gallery"),
-    engine: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="What runs the model: auto, torch, onnx, openvino, openvino-int8.",
-        ),
-    ] = "auto",
+    engine: Engine = "auto",
 ) -> None:
     """Render a page of pictures and short clips of every effect, from free faces only.
 

@@ -1,52 +1,151 @@
-"""What ``facewarp live`` can be asked for, and what of it does not go together."""
+"""Options of `facewarp live`, and which of them do not go together."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from facewarp.cli.console import Output
 from facewarp.cli.faces.effect_options import EffectSelection
+from facewarp.cli.model_options import EngineOptions, FaceModelOptions
 from facewarp.errors import FacewarpError
+from facewarp.live.settings import DEFAULT_PORT
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """Where frames come from."""
+
+    webcam: Annotated[
+        str | None,
+        typer.Option(
+            metavar="INDEX|NAME",
+            help="Camera: its index, or part of its name (see facewarp cameras).",
+            show_default="the first",
+        ),
+    ] = None
+    source: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|URL",
+            help="Instead of a camera: a video, pictures (a folder, shots/%04d.png), or a stream "
+            "(rtsp://, http://).",
+        ),
+    ] = None
+    realtime: Annotated[
+        bool,
+        typer.Option("--realtime", help="Play a file at camera pace; late frames drop out."),
+    ] = False
+    repeat: Annotated[bool, typer.Option("--repeat", help="Begin a file anew at its end.")] = False
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="WxH", help="Size to ask the camera for.", show_default="1280x720"),
+    ] = None
+    fps: Annotated[
+        float | None,
+        typer.Option(
+            min=1.0,
+            max=1000.0,
+            metavar="RATE",
+            help="Frames a second to ask the camera for, or to play pictures at.",
+            show_default="30",
+        ),
+    ] = None
+    mjpg: Annotated[
+        bool | None,
+        typer.Option(
+            "--mjpg/--no-mjpg",
+            help="Ask the camera for compressed pictures.",
+            show_default="as size and rate need",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """Where results go."""
+
+    record: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Record what is shown: .mp4, .mkv, .webm."),
+    ] = None
+    screenshots: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Folder of screenshots.", show_default="the working folder"
+        ),
+    ] = None
+    virtual_camera: Annotated[
+        bool,
+        typer.Option("--virtual-camera", help="Be a camera that other programs can choose."),
+    ] = False
+    send: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TARGET",
+            help="Send landmarks to udp://HOST:PORT, osc://HOST:PORT, FILE.jsonl or - (output).",
+        ),
+    ] = None
+    web: Annotated[
+        bool,
+        typer.Option("--web", help="Serve a page that uses the browser's camera."),
+    ] = False
+    port: Annotated[
+        int,
+        typer.Option(min=0, max=65535, help="Port of the page; 0 for any that is free."),
+    ] = DEFAULT_PORT
+    host: Annotated[str, typer.Option(help="Address the page is served on.")] = "127.0.0.1"
+    allow_remote: Annotated[
+        bool,
+        typer.Option("--allow-remote", help="Let --host be reached from other machines."),
+    ] = False
+    certificate: Annotated[
+        Path | None,
+        typer.Option(metavar="PEM", help="Serve the page by HTTPS, with this certificate and key."),
+    ] = None
+    headless: Annotated[
+        bool,
+        typer.Option("--headless", help="Show nothing; record, send or count."),
+    ] = False
+    stats: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write every frame's times as JSON lines."),
+    ] = None
+
+
+@dataclass(frozen=True)
+class LimitOptions:
+    """When the session ends by itself."""
+
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=0.0, metavar="SECONDS", help="Stop after so long."),
+    ] = None
+    frames: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="COUNT", help="Stop after so many frames."),
+    ] = None
 
 
 @dataclass(frozen=True)
 class LiveOptions:
-    """The options of ``facewarp live``, as `live` takes them."""
+    """All options of `facewarp live`."""
 
-    webcam: str | None
-    source: str | None
-    realtime: bool
-    repeat: bool
-    drawn: EffectSelection
-    template: str
-    model: str
+    source: SourceOptions
+    effects: EffectSelection
+    models: FaceModelOptions
     faces: int
     smooth: bool
     mirror: bool | None
-    size: str | None
-    fps: float | None
-    mjpg: bool | None
-    record: Path | None
-    screenshots: Path | None
-    virtual_camera: bool
-    send: str | None
-    web: bool
-    port: int
-    host: str
-    allow_remote: bool
-    certificate: Path | None
-    headless: bool
-    stats: Path | None
-    seconds: float | None
-    frames: int | None
-    engine: str
-    device: str
+    outputs: OutputOptions
+    limits: LimitOptions
+    run: EngineOptions
 
     @property
     def uses_camera(self) -> bool:
         """Whether frames come from a camera of this machine."""
-        return self.source is None and not self.web
+        return self.source.source is None and not self.outputs.web
 
 
 def check_usage(options: LiveOptions, output: Output) -> tuple[int, int] | None:
@@ -60,25 +159,26 @@ def check_usage(options: LiveOptions, output: Output) -> tuple[int, int] | None:
     def refuse(option: str, why: str) -> None:
         raise typer.BadParameter(why, param_hint=option)
 
-    if options.source is not None and options.webcam is not None:
+    source, outputs = options.source, options.outputs
+    if source.source is not None and source.webcam is not None:
         refuse("--source", "frames come from --webcam or from --source, not from both.")
-    if options.web and (options.source is not None or options.webcam is not None):
+    if outputs.web and (source.source is not None or source.webcam is not None):
         refuse("--web", "the page brings the browser's camera; leave --webcam and --source out.")
-    if options.web and options.headless:
+    if outputs.web and outputs.headless:
         refuse("--web", "--headless shows nothing, also on no page.")
-    if options.source is None:
+    if source.source is None:
         for name in ("realtime", "repeat"):
-            if getattr(options, name):
+            if getattr(source, name):
                 refuse(f"--{name}", "this is for files; give --source FILE.")
     if not options.uses_camera:
-        for name, value in (("--size", options.size), ("--mjpg", options.mjpg)):
+        for name, value in (("--size", source.size), ("--mjpg", source.mjpg)):
             if value is not None:
                 refuse(name, "this is for cameras of this machine.")
-    if options.send == "-" and output.json:
+    if outputs.send == "-" and output.json:
         refuse("--send", "standard output can carry --json or --send -, not both.")
-    if options.size is None:
+    if source.size is None:
         return None
     try:
-        return parse_size(options.size)
+        return parse_size(source.size)
     except FacewarpError as error:
         raise typer.BadParameter(str(error), param_hint="--size") from None

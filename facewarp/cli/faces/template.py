@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from facewarp.cli.console import Output, output_of
+from facewarp.cli.model_options import ModelName
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def build(
     base: Annotated[
         str, typer.Option(help="Template whose landmarks the new one gets.")
     ] = "average",
-    model: Annotated[str, typer.Option(help="Model: a shipped name or a weights file.")] = "face",
+    model: ModelName = "face",
 ) -> None:
     """Build a template of the largest face in each of some photographs.
 

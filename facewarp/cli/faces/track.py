@@ -8,22 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from facewarp.cli.console import Output, output_of
-from facewarp.cli.faces.effect_options import (
-    EACH_HELP,
-    MAKEUP_HELP,
-    PLUGIN_HELP,
-    EffectSelection,
-)
-from facewarp.cli.model_options import Device, Engine, Thorough
+from facewarp.cli.faces.effect_options import EffectSelection
+from facewarp.cli.model_options import EngineOptions, FaceModelOptions, Smooth, Thorough
+from facewarp.cli.option_groups import option_groups
 from facewarp.errors import FacewarpError
-from facewarp.face.effects.options import (
-    DEFAULT_STYLE,
-    DEFAULT_TEXTURE,
-    EFFECT_NAMES,
-    EFFECT_OPTIONS,
-    EffectName,
-    StyleMode,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,6 +50,7 @@ class AudioName(StrEnum):
     none = "none"
 
 
+@option_groups
 def track(
     ctx: typer.Context,
     inputs: Annotated[
@@ -78,45 +67,9 @@ def track(
             show_default="INPUT-EFFECT",
         ),
     ] = None,
-    effect: Annotated[
-        EffectName,
-        typer.Option(metavar="NAME", help=f"What to draw: {', '.join(EFFECT_NAMES)}."),
-    ] = EFFECT_NAMES[0],
-    texture: Annotated[
-        str | None,
-        typer.Option(help=EFFECT_OPTIONS["texture"].help, show_default=DEFAULT_TEXTURE),
-    ] = None,
-    makeup: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PART=COLOUR:STRENGTH",
-            help=MAKEUP_HELP,
-            show_default=False,
-        ),
-    ] = None,
-    opacity: Annotated[
-        float | None,
-        typer.Option(min=0.0, max=1.0, metavar="SHARE", help=EFFECT_OPTIONS["opacity"].help),
-    ] = None,
-    style: Annotated[
-        str | None,
-        typer.Option(
-            metavar="IMAGE", help=EFFECT_OPTIONS["style"].help, show_default=DEFAULT_STYLE
-        ),
-    ] = None,
-    style_mode: Annotated[
-        StyleMode | None, typer.Option(help=EFFECT_OPTIONS["style_mode"].help, show_default="full")
-    ] = None,
-    each: Annotated[
-        str | None, typer.Option(metavar="EFFECT,...", help=EACH_HELP, show_default=False)
-    ] = None,
-    plugin: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help=PLUGIN_HELP, show_default=False)
-    ] = None,
-    template: Annotated[
-        str, typer.Option(help="Template to register to: a shipped name or a .npz file.")
-    ] = "average",
-    model: Annotated[str, typer.Option(help="Model: a shipped name or a weights file.")] = "face",
+    *,
+    effects: EffectSelection,
+    models: FaceModelOptions,
     data: Annotated[
         str | None,
         typer.Option(
@@ -129,10 +82,7 @@ def track(
             parser=parse_faces, metavar="COUNT|all", help="How many faces to follow at once."
         ),
     ] = 5,
-    smooth: Annotated[
-        bool,
-        typer.Option("--smooth/--no-smooth", help="Take the trembling out of faces in videos."),
-    ] = True,
+    smooth: Smooth = True,
     tags: Annotated[
         bool, typer.Option("--tags", help="Tag faces with id, state and confidence.")
     ] = False,
@@ -157,8 +107,13 @@ def track(
             "to AAC or Opus, or none."
         ),
     ] = AudioName.copy,
-    engine: Engine = "auto",
-    device: Device = "cpu",
+    keep_hdr: Annotated[
+        bool,
+        typer.Option(
+            "--keep-hdr", help="Write HLG and PQ video as HDR, 10 bits a channel, not as BT.709."
+        ),
+    ] = False,
+    run: EngineOptions,
     thorough: Thorough = False,
 ) -> None:
     """Carry labels, a mesh, a texture or a style onto every face of videos and pictures.
@@ -185,30 +140,29 @@ def track(
     from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.system.memory import keep_freed_memory
 
-    asked = EffectSelection(effect, texture, makeup, opacity, style, style_mode, each, plugin)
     output = output_of(ctx)
-    drawn = asked.make(model, tags)
+    effect = effects.make(models.model, tags)
     part, mixed = Part(start, end, fps), is_mixed(inputs)
-    jobs = None if mixed else plan(inputs, out, data, asked.label, part)
+    jobs = None if mixed else plan(inputs, out, data, effects.label, part)
     cv2.setNumThreads(1)  # decoding, registering and encoding keep the cores busy
     keep_freed_memory()
     with FaceTracker(
-        template,
-        model,
+        models.template,
+        models.model,
         faces=faces,
-        device=device,
-        engine=engine,
+        device=run.device,
+        engine=run.engine,
         config=OFFLINE,
         smooth=smooth,
         in_pipeline=True,
         thorough=thorough,
     ) as tracker:
-        track_one = partial(_track, output, tracker, drawn, audio=audio)
+        track_one = partial(_track, output, tracker, effect, audio=audio, keep_hdr=keep_hdr)
         if jobs is not None:
             results = _track_all(jobs, track_one)
             output.emit_json(results if len(jobs) > 1 else results[0])
         else:
-            files = plan_mixed(inputs[0], out, data, asked.label, part)
+            files = plan_mixed(inputs[0], out, data, effects.label, part)
             _track_each(output, files, track_one)
 
 
@@ -264,10 +218,14 @@ def _track(
     job: "TrackJob",
     *,
     audio: AudioName,
+    keep_hdr: bool,
 ) -> Result:
     from facewarp.face.track_video import track_video
+    from facewarp.media.video.reader import VideoSource
 
     source = job.source
+    if keep_hdr and isinstance(source, VideoSource):
+        source.keep_hdr()
     with output.progress(f"tracking {source.name}", source.frame_count) as advance:
         done, tally = track_video(tracker, effect, job, audio=audio.value, advance=advance)
     left_out = max(0, tally.most_seen - tracker.config.faces)

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from facewarp.cli.console import Output, output_of
+from facewarp.cli.model_options import ModelName
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ Methods = dict[str, Callable[[], object]]
 
 def bench(
     ctx: typer.Context,
-    model: Annotated[str, typer.Option(help="Model: a shipped name or a weights file.")] = "face",
+    model: ModelName = "face",
     calls: Annotated[int, typer.Option(min=10, help="Timed calls of each.")] = 60,
     landmarker: Annotated[
         Path | None,

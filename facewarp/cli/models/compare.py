@@ -18,43 +18,39 @@ if TYPE_CHECKING:
     from facewarp.training.comparison.result_table import TableLayout
     from facewarp.training.datasets.crops import FaceCrop
 
-Methods = Annotated[
-    str | None,
-    typer.Option(
-        metavar="all|NAME,...",
-        help="Compare methods: unregistered, esr-cpd, spline-flownet, flownets, flownetc, dis, "
-        "facemesh-tps, facewarp, the paper's presets (also with +add or +polyaffine).",
-    ),
-]
 Runs = Annotated[
     Path, typer.Option(help="With --methods: the folder of trained presets and baselines.")
-]
-Figures = Annotated[
-    Path | None,
-    typer.Option(help="With --methods: write tables, figures and a page into this folder."),
-]
-Landmarker = Annotated[
-    Path | None, typer.Option(help="MediaPipe's face_landmarker.task, for facemesh-tps.")
-]
-FlowNet = Annotated[
-    Path | None, typer.Option(help="A published checkpoint, for flownets or flownetc.")
 ]
 
 
 @dataclass(frozen=True)
-class Compared:
-    """Options of a comparison."""
+class ComparisonOptions:
+    """Options of a comparison of methods; without `methods` there is none."""
 
-    methods: str
-    runs: Path
-    figures: Path | None
-    landmarker: Path | None
-    flownet: Path | None
+    methods: Annotated[
+        str | None,
+        typer.Option(
+            metavar="all|NAME,...",
+            help="Compare methods: unregistered, esr-cpd, spline-flownet, flownets, flownetc, dis, "
+            "facemesh-tps, facewarp, the paper's presets (also with +add or +polyaffine).",
+        ),
+    ] = None
+    runs: Runs = Path("runs")
+    figures: Annotated[
+        Path | None,
+        typer.Option(help="With --methods: write tables, figures and a page into this folder."),
+    ] = None
+    landmarker: Annotated[
+        Path | None, typer.Option(help="MediaPipe's face_landmarker.task, for facemesh-tps.")
+    ] = None
+    flownet: Annotated[
+        Path | None, typer.Option(help="A published checkpoint, for flownets or flownetc.")
+    ] = None
 
 
 def compare_faces(
     output: Output,
-    options: Compared,
+    options: ComparisonOptions,
     crops: "Sequence[FaceCrop]",
     model: str,
     dataset: str,
@@ -64,15 +60,15 @@ def compare_faces(
     """Measure all methods on the same pairs, write and show the comparison."""
     from facewarp.training.comparison.face_page import FACE_TABLE, write_face_comparison
     from facewarp.training.comparison.face_registry import (
+        FACE_METHODS,
         FaceSources,
-        chosen_face_methods,
-        find_face_methods,
     )
     from facewarp.training.comparison.faces import compare_on_faces
 
-    names = chosen_face_methods(options.methods)
+    assert options.methods is not None
+    names = FACE_METHODS.parse(options.methods)
     sources = FaceSources(options.runs, model, options.landmarker, options.flownet)
-    methods, skipped = find_face_methods(names, sources)
+    methods, skipped = FACE_METHODS.find(names, sources)
     total = len(methods) * len(crops)
     with output.progress(f"comparing on {dataset}", total=total, unit="pairs") as advance:
         found = compare_on_faces(

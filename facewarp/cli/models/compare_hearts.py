@@ -40,14 +40,13 @@ def compare_hearts(
     from facewarp.system.atomic_files import write_csv
     from facewarp.training.comparison.heart_page import HEART_TABLE, write_heart_comparison
     from facewarp.training.comparison.heart_registry import (
+        HEART_METHODS,
         HeartSources,
-        chosen_heart_methods,
-        find_heart_methods,
     )
     from facewarp.training.comparison.hearts import compare_on_hearts
 
-    names = chosen_heart_methods(words)
-    methods, skipped = find_heart_methods(names, HeartSources(runs, model))
+    names = HEART_METHODS.parse(words)
+    methods, skipped = HEART_METHODS.find(names, HeartSources(runs, model))
     total = len(methods) * len(folders)
     with output.progress("comparing on acdc", total=total, unit="pairs") as advance:
         found = compare_on_hearts(

@@ -1,5 +1,7 @@
 """``facewarp eval``: measure a face model on photographs; hearts are in `evaluate_hearts`."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,17 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from facewarp.cli.console import Output, output_of
-from facewarp.cli.model_options import Thorough
-from facewarp.cli.models.compare import (
-    Compared,
-    Figures,
-    FlowNet,
-    Landmarker,
-    Methods,
-    Runs,
-    compare_faces,
-)
-from facewarp.cli.models.evaluate_hearts import Model, Threads, acdc, number
+from facewarp.cli.model_options import ENGINE_NAMES, Thorough, Threads
+from facewarp.cli.models.compare import ComparisonOptions, compare_faces
+from facewarp.cli.models.evaluate_hearts import Model, acdc, mnms, mnms2, number
+from facewarp.cli.option_groups import option_groups
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
@@ -29,19 +24,29 @@ evaluate = typer.Typer(
     help="Measure a model on annotated photographs or scans.", no_args_is_help=True
 )
 
-Seed = Annotated[int, typer.Option(min=0, help="Of the crops.")]
-Limit = Annotated[int | None, typer.Option(min=2, help="Only the first photographs.")]
-PairsCsv = Annotated[Path | None, typer.Option(help="Write a row per pair to this CSV file.")]
-Picture = Annotated[
-    Path | None, typer.Option(help="Draw the best, the median and the worst pair as PNG.")
-]
-Engine = Annotated[
-    str,
-    typer.Option(metavar="NAME", help="What runs the model: torch, onnx, openvino, openvino-int8."),
-]
+
+@dataclass(frozen=True)
+class FaceEvaluationOptions:
+    """The model that is measured, and how."""
+
+    model: Model = "face"
+    seed: Annotated[int, typer.Option(min=0, help="Of the crops.")] = 0
+    limit: Annotated[int | None, typer.Option(min=2, help="Only the first photographs.")] = None
+    pairs_csv: Annotated[
+        Path | None, typer.Option(help="Write a row per pair to this CSV file.")
+    ] = None
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw the best, the median and the worst pair as PNG.")
+    ] = None
+    engine: Annotated[
+        str, typer.Option(metavar="NAME", help=f"What runs the model: {ENGINE_NAMES}.")
+    ] = "torch"
+    thorough: Thorough = False
+    threads: Threads = None
 
 
 @evaluate.command()
+@option_groups
 def helen(
     ctx: typer.Context,
     data: Annotated[
@@ -50,68 +55,32 @@ def helen(
             help="NAME.jpg with NAME.pts, a folder with such a testset/, or Smith's layout."
         ),
     ],
-    model: Model = "face",
-    seed: Seed = 0,
-    limit: Limit = None,
-    pairs_csv: PairsCsv = None,
-    picture: Picture = None,
-    engine: Engine = "torch",
-    thorough: Thorough = False,
-    threads: Threads = None,
-    methods: Methods = None,
-    runs: Runs = Path("runs"),
-    figures: Figures = None,
-    landmarker: Landmarker = None,
-    flownet: FlowNet = None,
+    *,
+    options: FaceEvaluationOptions,
+    compared: ComparisonOptions,
 ) -> None:
     """Measure on photographs with 68 points, or with Smith's part labels of Helen.
 
     In name order each photograph is registered to the one before it, the first to the last;
     crops are cut at random, the same for a seed. Dice is the mean over the parts present in a
-    pair, then over pairs. With --methods all, rivals and presets are measured on the same pairs;
+    pair, then over pairs. With --methods all, baselines and presets are measured on the same pairs;
     those not trained yet are named with the command that trains them.
     """
     from facewarp.training.dataloading.face_data import helen_test_photos
 
-    output = output_of(ctx)
-    output.say("Reading photographs ...")
-    split, photos = helen_test_photos(data)
-    _evaluate(
-        output,
-        "helen",
-        data,
-        split,
-        photos[:limit],
-        model,
-        seed,
-        pairs_csv,
-        picture,
-        engine,
-        thorough,
-        threads,
-        Compared(methods, runs, figures, landmarker, flownet) if methods else None,
-    )
+    _evaluate(output_of(ctx), "helen", data, helen_test_photos, options, compared)
 
 
 @evaluate.command()
+@option_groups
 def celebamask(
     ctx: typer.Context,
     data: Annotated[
         Path, typer.Option(help="A folder with images/ and masks/, or with such a val/ in it.")
     ],
-    model: Model = "face",
-    seed: Seed = 0,
-    limit: Limit = None,
-    pairs_csv: PairsCsv = None,
-    picture: Picture = None,
-    engine: Engine = "torch",
-    thorough: Thorough = False,
-    threads: Threads = None,
-    methods: Methods = None,
-    runs: Runs = Path("runs"),
-    figures: Figures = None,
-    landmarker: Landmarker = None,
-    flownet: FlowNet = None,
+    *,
+    options: FaceEvaluationOptions,
+    compared: ComparisonOptions,
 ) -> None:
     """Measure on photographs of CelebAMask-HQ, with their masks made by hand.
 
@@ -119,80 +88,61 @@ def celebamask(
     """
     from facewarp.training.dataloading.face_data import celebamask_test_photos
 
-    output = output_of(ctx)
-    output.say("Reading photographs ...")
-    split, photos = celebamask_test_photos(data)
-    _evaluate(
-        output,
-        "celebamask",
-        data,
-        split,
-        photos[:limit],
-        model,
-        seed,
-        pairs_csv,
-        picture,
-        engine,
-        thorough,
-        threads,
-        Compared(methods, runs, figures, landmarker, flownet) if methods else None,
-    )
+    _evaluate(output_of(ctx), "celebamask", data, celebamask_test_photos, options, compared)
 
 
-evaluate.command()(acdc)
+for _command in (acdc, mnms, mnms2):
+    evaluate.command()(_command)
 
 
 def _evaluate(
     output: Output,
     dataset: str,
     data: Path,
-    split: str,
-    photos: "list[FacePhoto]",
-    model: str,
-    seed: int,
-    pairs_csv: Path | None,
-    picture: Path | None,
-    engine: str,
-    thorough: bool,
-    threads: int | None,
-    compared: Compared | None,
+    read: "Callable[[Path], tuple[str, list[FacePhoto]]]",
+    options: FaceEvaluationOptions,
+    compared: ComparisonOptions,
 ) -> None:
-    """What both commands do: register, measure, tell."""
+    """Register the pairs of a dataset, measure, and print the result."""
     import torch
 
     from facewarp.core.model import load
     from facewarp.training.datasets.crops import load_test_crops
     from facewarp.training.evaluation.faces import evaluate_faces, write_pairs_csv
 
-    if threads is not None:
-        torch.set_num_threads(threads)
-    crops = load_test_crops(photos, seed)
-    if compared is not None:
-        if thorough:
+    output.say("Reading photographs ...")
+    split, photos = read(data)
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    crops = load_test_crops(photos[: options.limit], options.seed)
+    if compared.methods is not None:
+        if options.thorough:
             what, fix = "methods are compared by one look at each face", "Leave one of the two out."
             raise FacewarpError(what, "--thorough --methods", fix)
-        compare_faces(output, compared, crops, model, dataset, split, seed)
+        compare_faces(output, compared, crops, options.model, dataset, split, options.seed)
         return
-    loaded = load(model, engine=engine)
-    if thorough:
+    loaded = load(options.model, engine=options.engine)
+    if options.thorough:
         from facewarp.face.tracking.augmented_inference import with_augmentation
 
         loaded = with_augmentation(loaded)
     with output.progress(f"evaluating {dataset}", total=len(crops), unit="pairs") as advance:
-        found, scores = evaluate_faces(loaded, crops, dataset, seed, split=split, advance=advance)
-    if pairs_csv is not None:
-        write_pairs_csv(pairs_csv, scores)
-    if picture is not None:
+        found, scores = evaluate_faces(
+            loaded, crops, dataset, options.seed, split=split, advance=advance
+        )
+    if options.pairs_csv is not None:
+        write_pairs_csv(options.pairs_csv, scores)
+    if options.picture is not None:
         from facewarp.drawing.png import write_png
         from facewarp.training.validation.face_sheets import sheet
         from facewarp.training.validation.faces import example_pictures
 
-        write_png(picture, sheet(example_pictures(loaded, crops, scores)))
+        write_png(options.picture, sheet(example_pictures(loaded, crops, scores)))
     runs = loaded.engine.summary
-    output.emit_json({**found.to_dict(), "model": model, "data": data, "engine": runs})
+    output.emit_json({**found.to_dict(), "model": options.model, "data": data, "engine": runs})
     output.say(_table(found))
-    output.say(_facts(found, model, runs))
-    for written in (pairs_csv, picture):
+    output.say(_facts(found, options.model, runs))
+    for written in (options.pairs_csv, options.picture):
         if written is not None:
             output.say(f"Written: {escape(str(written))}")
 

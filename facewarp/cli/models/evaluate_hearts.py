@@ -1,25 +1,27 @@
-"""``facewarp eval acdc``: measure a heart model, or many methods, on cine MRI."""
+"""``facewarp eval acdc|mnms|mnms2``: measure a heart model, or many methods, on cine MRI."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from facewarp.cli.console import output_of
+from facewarp.cli.console import Output, output_of
+from facewarp.cli.model_options import Threads
 from facewarp.cli.models.compare import Runs
 from facewarp.cli.models.compare_hearts import HeartMethods, compare_hearts
+from facewarp.cli.option_groups import option_groups
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
     from facewarp.training.evaluation.hearts import HeartEvaluation
 
+_TITLES: Final = {"acdc": "ACDC", "mnms": "M&Ms", "mnms2": "M&Ms-2"}
+
 Model = Annotated[str, typer.Option(help="A shipped name, a weights file or a run's folder.")]
-Threads = Annotated[
-    int | None, typer.Option(min=1, help="Threads of torch.", show_default="torch's own")
-]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first patients.")]
 
 
@@ -30,15 +32,46 @@ class HeartProtocolName(StrEnum):
     MEMWARP = "memwarp"
 
 
+@dataclass(frozen=True)
+class HeartEvaluationOptions:
+    """The model that is measured, how, and what is written."""
+
+    protocol: Annotated[HeartProtocolName, typer.Option(help="Whose measurements to repeat.")] = (
+        HeartProtocolName.MEMWARP
+    )
+    model: Model = "heart"
+    out: Annotated[Path | None, typer.Option(help="Write a row per patient to this CSV file.")] = (
+        None
+    )
+    figures: Annotated[
+        Path | None,
+        typer.Option(
+            help="Plot found against true volumes into this folder, as PNG; with --methods tables, "
+            "figures and a page."
+        ),
+    ] = None
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw the best, the median and the worst patient as PNG.")
+    ] = None
+    threads: Threads = None
+    methods: HeartMethods = None
+    runs: Runs = Path("runs")
+    limit: Limit = None
+
+
+Named = Annotated[
+    str | None,
+    typer.Option(metavar="LIST|all", help="Names, e.g. A0S9V9,A1D9Z7.", show_default="test set"),
+]
+
+
+@option_groups
 def acdc(
     ctx: typer.Context,
     data: Annotated[
         Path, typer.Option(help="The challenge's patients: folders with Info.cfg, at any depth.")
     ],
-    protocol: Annotated[
-        HeartProtocolName, typer.Option(help="Whose measurements to repeat.")
-    ] = HeartProtocolName.MEMWARP,
-    model: Model = "heart",
+    *,
     patients: Annotated[
         str | None,
         typer.Option(
@@ -47,53 +80,94 @@ def acdc(
             show_default="the protocol's",
         ),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Write a row per patient to this CSV file.")
-    ] = None,
-    figures: Annotated[
-        Path | None,
-        typer.Option(
-            help="Plot found against true volumes into this folder, as PNG; with --methods tables, "
-            "figures and a page."
-        ),
-    ] = None,
-    picture: Annotated[
-        Path | None, typer.Option(help="Draw the best, the median and the worst patient as PNG.")
-    ] = None,
-    threads: Threads = None,
-    methods: HeartMethods = None,
-    runs: Runs = Path("runs"),
-    limit: Limit = None,
+    options: HeartEvaluationOptions,
 ) -> None:
     """Measure on cine MRI of ACDC: end-diastole and end-systole, with their labels.
 
     paper: end-systole to end-diastole, cubes of 1.56 mm, patients 15 to 20 of every 20. memwarp:
     both ways, 1.8 x 1.8 x 10 mm, patients 18 to 20 of every 20, or the challenge's own test
     patients where they are. Volumes and ejection fraction are those of ``facewarp cine``. With
-    --methods all, rivals are measured on the same patients; those not trained yet, or not
+    --methods all, baselines are measured on the same patients; those not trained yet, or not
     installed, are named with the command that helps.
     """
+    from facewarp.training.evaluation.heart_protocols import PROTOCOLS
+
+    chosen = PROTOCOLS[options.protocol.value].patients(data, patients)
+    _measure(output_of(ctx), "acdc", data, chosen, options)
+
+
+@option_groups
+def mnms(
+    ctx: typer.Context,
+    data: Annotated[
+        Path, typer.Option(help="M&Ms as distributed: NAME/NAME_sa_gt.nii.gz, at any depth.")
+    ],
+    *,
+    patients: Named = None,
+    options: HeartEvaluationOptions,
+) -> None:
+    """Measure on M&Ms: the two labelled phases of each cine, of several vendors.
+
+    Patients are those of the folder Testing where there is one, else all. ED and ES are those of
+    the table beside the folders, or the phases that are labelled; ids are read in the challenge's
+    order, or in what anatomy says. Grids and measures are those of ``facewarp eval acdc``.
+    """
+    from facewarp.training.datasets.mnms import mnms_patients
+
+    _measure(output_of(ctx), "mnms", data, mnms_patients(data, patients), options)
+
+
+@option_groups
+def mnms2(
+    ctx: typer.Context,
+    data: Annotated[
+        Path, typer.Option(help="M&Ms-2 as distributed: NNN/NNN_SA_ED_gt.nii.gz, at any depth.")
+    ],
+    *,
+    patients: Named = None,
+    options: HeartEvaluationOptions,
+) -> None:
+    """Measure on M&Ms-2: end-diastole and end-systole of the short axis.
+
+    Patients are 201 to 360, the challenge's test patients, where they are, else all. Grids and
+    measures are those of ``facewarp eval acdc``.
+    """
+    from facewarp.training.datasets.mnms import mnms2_patients
+
+    _measure(output_of(ctx), "mnms2", data, mnms2_patients(data, patients), options)
+
+
+def _measure(
+    output: Output,
+    dataset: str,
+    data: Path,
+    chosen: tuple[str, list[Path]],
+    options: HeartEvaluationOptions,
+) -> None:
+    """What all commands do: register, measure, tell."""
     import torch
 
     from facewarp.core.model import load
     from facewarp.training.evaluation.heart_protocols import PROTOCOLS
     from facewarp.training.evaluation.hearts import evaluate_hearts, write_patients_csv
 
-    output = output_of(ctx)
-    if threads is not None:
-        torch.set_num_threads(threads)
-    way = PROTOCOLS[protocol.value]
-    split, folders = way.patients(data, patients)
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    way, (split, folders) = PROTOCOLS[options.protocol.value], chosen
+    out, picture, figures = options.out, options.picture, options.figures
+    model, limit = options.model, options.limit
     if limit is not None and limit < len(folders):
         split, folders = f"{split}, the first {limit}", folders[:limit]
-    if methods is not None:
+    if options.methods is not None:
         if picture is not None:
             what = "--picture is of one model; --figures draws the methods' slices"
             raise FacewarpError(what, "--picture", "Leave it out.")
-        compare_hearts(output, methods, runs, model, folders, way, split, out, figures)
+        compare_hearts(
+            output, options.methods, options.runs, model, folders, way, split, out, figures
+        )
         return
     loaded = load(model)
-    with output.progress("evaluating acdc", total=len(folders), unit="patients") as advance:
+    with output.progress(f"evaluating {dataset}", total=len(folders), unit="patients") as advance:
         found, scores, volumes = evaluate_hearts(loaded, folders, way, split=split, advance=advance)
     written = [path for path in (out, picture) if path is not None]
     if out is not None:
@@ -107,8 +181,9 @@ def acdc(
     if figures is not None:
         from facewarp.training.validation.heart_sheets import write_volume_plots
 
-        origin = f"facewarp eval acdc, {split}; weights {found.weights_sha256[:12]}"
-        written += write_volume_plots(figures, volumes, f"{len(folders)} patients of ACDC", origin)
+        origin = f"facewarp eval {dataset}, {split}; weights {found.weights_sha256[:12]}"
+        whose = f"{len(folders)} patients of {_TITLES[dataset]}"
+        written += write_volume_plots(figures, volumes, whose, origin)
     output.emit_json({**found.to_dict(), "model": model, "data": data})
     output.say(_heart_table(found))
     output.say(_heart_facts(found, model))
@@ -122,7 +197,7 @@ def number(value: float, digits: int) -> str:
 
 
 def _heart_table(found: "HeartEvaluation") -> Table:
-    table = Table(title=f"acdc, {found.protocol}: {found.n_pairs} patients")
+    table = Table(title=f"{found.dataset}, {found.protocol}: {found.n_pairs} patients")
     for name in ("", "RV", "myocardium", "LV", "mean", "HD95 mm"):
         table.add_column(name, justify="right" if name else "left")
     parts = (found.dice_rv, found.dice_myo, found.dice_lv)

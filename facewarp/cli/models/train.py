@@ -6,30 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
-from facewarp.cli.console import Output, cell, output_of
+from facewarp.cli.console import Output, output_of
 from facewarp.cli.models.train_baseline import baseline
 from facewarp.cli.models.train_options import (
-    Choices,
-    Choosing,
-    Device,
-    Epochs,
     Extra,
-    HeartOut,
-    HeartPreset,
-    Out,
-    Preset,
-    Resume,
-    Seed,
-    Settings,
-    Size,
-    Start,
-    Steps,
-    Threads,
-    Validation,
-    Workers,
+    HeartProcessChoice,
+    HeartRunChoice,
+    ProcessChoice,
+    RunChoice,
 )
-from facewarp.errors import FacewarpError
+from facewarp.cli.option_groups import option_groups
 
 if TYPE_CHECKING:
     from facewarp.core.networks.guided_registration import GuidedRegistration
@@ -37,7 +25,7 @@ if TYPE_CHECKING:
     from facewarp.training.dataloading.face_data import FaceData
     from facewarp.training.dataloading.heart_data import HeartData
     from facewarp.training.distributed import ProcessGroup
-    from facewarp.training.run import RunResult
+    from facewarp.training.run import Kind, RunOptions, RunResult
     from facewarp.training.trainer import StepReport, Trainer, Validate
 
     Read = Callable[[TrainConfig], FaceData | HeartData]
@@ -47,6 +35,7 @@ train.command()(baseline)
 
 
 @train.command()
+@option_groups
 def helen(
     ctx: typer.Context,
     data: Annotated[
@@ -55,14 +44,8 @@ def helen(
             help="NAME.jpg with NAME.pts, Smith's layout, or a folder with trainset/ and afw/."
         ),
     ],
-    preset: Preset = None,
-    out: Out = None,
-    settings: Settings = None,
-    resume: Resume = False,
-    start: Start = None,
-    steps: Steps = None,
-    epochs: Epochs = None,
-    size: Size = None,
+    *,
+    run: RunChoice,
     extra: Extra = None,
     celebamask: Annotated[
         Path | None, typer.Option(help="Train on CelebAMask-HQ's images/ and masks/ too.")
@@ -70,11 +53,7 @@ def helen(
     celebamask_share: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of the views from --celebamask.")
     ] = 0.3,
-    workers: Workers = 1,
-    threads: Threads = None,
-    validate: Validation = True,
-    seed: Seed = None,
-    device: Device = "cpu",
+    process: ProcessChoice,
 ) -> None:
     """Train on photographs with 68 points, or with Smith's part labels of Helen.
 
@@ -90,34 +69,23 @@ def helen(
             extra=extra or (),
             celebamask=celebamask,
             celebamask_share=celebamask_share,
-            hold_out=validate,
+            hold_out=process.validate,
         )
 
-    folder = out or Path("runs") / f"helen-{preset or 'face'}"
-    choices = Choices(folder, preset, _options(settings, steps, seed), epochs, size, resume, start)
-    _train(output_of(ctx), choices, photographs, workers, threads, device)
+    _train(output_of(ctx), run, process, "face", "helen", photographs)
 
 
 @train.command("celebamask")
+@option_groups
 def celebamask_(
     ctx: typer.Context,
     data: Annotated[
         Path, typer.Option(help="A folder with images/ and masks/, or with such a train/ in it.")
     ],
-    preset: Preset = None,
-    out: Out = None,
-    settings: Settings = None,
-    resume: Resume = False,
-    start: Start = None,
-    steps: Steps = None,
-    epochs: Epochs = None,
-    size: Size = None,
+    *,
+    run: RunChoice,
     extra: Extra = None,
-    workers: Workers = 1,
-    threads: Threads = None,
-    validate: Validation = True,
-    seed: Seed = None,
-    device: Device = "cpu",
+    process: ProcessChoice,
 ) -> None:
     """Train on photographs of CelebAMask-HQ, with their masks made by hand.
 
@@ -127,32 +95,21 @@ def celebamask_(
     def photographs(_: "TrainConfig") -> "FaceData":
         from facewarp.training.dataloading.face_data import celebamask_training_data
 
-        return celebamask_training_data(data, extra=extra or (), hold_out=validate)
+        return celebamask_training_data(data, extra=extra or (), hold_out=process.validate)
 
-    folder = out or Path("runs") / f"celebamask-{preset or 'face'}"
-    choices = Choices(folder, preset, _options(settings, steps, seed), epochs, size, resume, start)
-    _train(output_of(ctx), choices, photographs, workers, threads, device)
+    _train(output_of(ctx), run, process, "face", "celebamask", photographs)
 
 
 @train.command()
+@option_groups
 def acdc(
     ctx: typer.Context,
     data: Annotated[
         Path, typer.Option(help="The challenge's patients: folders with Info.cfg, at any depth.")
     ],
-    preset: HeartPreset = None,
-    out: HeartOut = None,
-    settings: Settings = None,
-    resume: Resume = False,
-    start: Start = None,
-    steps: Steps = None,
-    epochs: Epochs = None,
-    size: Size = None,
-    workers: Workers = 1,
-    threads: Threads = None,
-    validate: Choosing = True,
-    seed: Seed = None,
-    device: Device = "cpu",
+    *,
+    run: HeartRunChoice,
+    process: HeartProcessChoice,
 ) -> None:
     """Train on cine MRI of ACDC: end-diastole and end-systole, with their labels.
 
@@ -163,127 +120,58 @@ def acdc(
     def patients(config: "TrainConfig") -> "HeartData":
         from facewarp.training.dataloading.heart_data import heart_training_data
 
-        return heart_training_data(data, config.model, hold_out=validate)
+        return heart_training_data(data, config.model, hold_out=process.validate)
 
-    folder = out or Path("runs") / (preset or "acdc")
-    choices = Choices(folder, preset, _options(settings, steps, seed), epochs, size, resume, start)
-    _train(output_of(ctx), choices, patients, workers, threads, device, "heart")
-
-
-def _options(settings: list[str] | None, steps: int | None, seed: int | None) -> list[str]:
-    named = {"steps": steps, "seed": seed}
-    return [*(settings or []), *(f"{k}={v}" for k, v in named.items() if v is not None)]
+    _train(output_of(ctx), run, process, "heart", "acdc", patients)
 
 
 def _train(
     output: Output,
-    choices: Choices,
+    run: RunChoice,
+    process: ProcessChoice,
+    kind: "Kind",
+    dataset: str,
     read: "Read",
-    workers: int,
-    threads: int | None,
-    device: str,
-    kind: str = "face",
 ) -> None:
-    """What all commands do: read, train, tell; in each process of a team."""
+    """Train in each process of a group; only the first prints."""
     import torch
 
     from facewarp.system.memory import keep_freed_memory
     from facewarp.training.distributed import ProcessGroup
 
     keep_freed_memory()
-    if threads is not None:
-        torch.set_num_threads(threads)
-    team = ProcessGroup.join(device)
-    if not team.leads:
+    if process.threads is not None:
+        torch.set_num_threads(process.threads)
+    group = ProcessGroup.join(process.device)
+    if not group.leads:
         output = Output(quiet=True)
     try:
-        _train_in(team, output, choices, read, workers, device, kind)
+        _train_in(group, output, run.options(kind, dataset, process), read)
     finally:
-        team.leave()
+        group.leave()
 
 
-def _train_in(
-    team: "ProcessGroup",
-    output: Output,
-    choices: Choices,
-    read: "Read",
-    workers: int,
-    device: str,
-    kind: str,
-) -> None:
-    from facewarp.core.engines.device import present_device
-    from facewarp.core.weights import find_weights, load_weights
-    from facewarp.training.config.overrides import parse_settings
-    from facewarp.training.optimizer import learning_rate
+def _train_in(group: "ProcessGroup", output: Output, options: "RunOptions", read: "Read") -> None:
     from facewarp.training.run import (
-        for_epochs,
-        prepare,
+        UNITS,
+        changed_data,
+        describe_run,
+        plan_run,
         result_of,
-        run_config,
-        trained_on,
-        wastes_matrix_units,
+        start_run,
     )
 
-    present_device(device)  # what is not there is said before all that is to be read
-    folder, resume = choices.folder, choices.resume
-    settings = parse_settings(choices.settings)
-    if choices.epochs is not None and "steps" in settings:
-        what = "steps and epochs both say how long to train"
-        raise FacewarpError(what, "--epochs", "Give one of them.")
-    if resume and choices.start_from is not None:
-        what = "a run that is resumed has weights of its own"
-        raise FacewarpError(what, "--start-from", "Give one of the two.")
-    config = run_config(
-        folder,
-        choices.preset,
-        settings,
-        resume=resume,
-        kind=kind,
-        default="face" if kind == "face" else "acdc",
-        size=choices.size,
-    )
-    if choices.start_from is not None:
-        load_weights(find_weights(choices.start_from))
-    what = "photographs" if kind == "face" else "patients"
-    output.say(f"Reading {what} ...")
+    config = plan_run(options)
+    output.say(f"Reading {UNITS[options.kind]} ...")
     data = read(config)
-    before = trained_on(folder) if resume else None
-    if before not in (None, data.description):
+    if before := changed_data(options, data):
         output.warn(f"the run was begun with {before}; now it is {data.description}")
-    if choices.epochs is not None:
-        config = for_epochs(config, choices.epochs, data.size, team.size)
-    trainer = prepare(
-        config,
-        data,
-        folder,
-        resume=resume,
-        workers=workers,
-        team=team,
-        device=device,
-        start_from=choices.start_from,
-    )
-    together = f" in each of {team.size} processes" if team.size > 1 else ""
-    output.say(
-        f"Training preset [bold]{config.preset}[/] on {data.description}: {config.steps} steps of "
-        f"{config.batch} pairs{together}"
-        f"{f', from step {trainer.step} on' if resume else ''}, into {cell(folder)}"
-    )
-    rounds = config.steps * config.batch * team.size / data.size
-    first, last = (learning_rate(config, step) for step in (config.warmup, config.steps - 1))
-    output.say(
-        f"That is {rounds:.3g} rounds through them; the learning rate is {first:.2g} at first and "
-        f"{last:.2g} at last."
-    )
-    if wastes_matrix_units(config, device):
-        output.say("This processor trains about 1.5 times as fast with --set precision=bfloat16.")
-    if data.held_out:
-        output.say(
-            f"Validating on {len(data.held_out)} {what} of the training set that are kept out of "
-            "training; the test set is not touched."
-        )
+    trainer = start_run(options, config, data, group)
+    for sentence in describe_run(options, trainer, data):
+        output.say(escape(sentence))
     began = time.perf_counter()
     _run(output, trainer, data)
-    if team.leads:
+    if group.leads:
         result = result_of(trainer, time.perf_counter() - began)
         output.emit_json(result)
         output.say(_ending(result))

@@ -1,4 +1,4 @@
-"""``facewarp train baseline``: train a rival of the paper's table."""
+"""``facewarp train baseline``: train a baseline of the paper's tables."""
 
 import time
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from facewarp.errors import FacewarpError
 
 
 class Baseline(StrEnum):
-    """Rivals that learn."""
+    """Baselines that are trained."""
 
     ESR = "esr"
     SPLINE_FLOWNET = "spline-flownet"
@@ -30,7 +30,7 @@ FACES = (Baseline.SPLINE_FLOWNET, Baseline.FLOWNETS, Baseline.FLOWNETC)
 
 def baseline(
     ctx: typer.Context,
-    name: Annotated[Baseline, typer.Argument(help="Which rival.")],
+    name: Annotated[Baseline, typer.Argument(help="Which baseline.")],
     data: Annotated[
         Path,
         typer.Option(
@@ -79,11 +79,11 @@ def baseline(
         bool, typer.Option("--resume", help="Go on with the network in --out.")
     ] = False,
 ) -> None:
-    """Train a rival that `facewarp eval helen|acdc --methods` then finds.
+    """Train a baseline that `facewarp eval helen|acdc --methods` then finds.
 
     esr: explicit shape regression of the 68 points, minutes. spline-flownet: FlowNet's
     correlation with spline control points, by labels. flownets, flownetc: optical flow on
-    pictures that are bent at random, without labels. Photographs are those of train helen.
+    randomly warped images, without labels. Photographs are those of train helen.
     voxelmorph, krebs: registration of hearts, without labels, on the patients of train acdc.
 
     Example: facewarp train baseline voxelmorph --data acdc --steps 5000
@@ -111,6 +111,7 @@ def baseline(
 def _train_esr(
     output: Output, data: Path, folder: Path, given: Mapping[str, Any], resume: bool
 ) -> Path:
+    from facewarp.core.weights import WEIGHTS
     from facewarp.training.baselines.faces.shape_regression import (
         FernSettings,
         train_shape_regression,
@@ -129,6 +130,6 @@ def _train_esr(
     settings = FernSettings(**given)
     with output.progress("training", total=settings.stages, unit="stages") as advance:
         trained = train_shape_regression(photos, settings, lambda said: advance(description=said))
-    path = folder / "model.safetensors"
+    path = folder / WEIGHTS
     trained.save(path, {"training_data": found.description})
     return path

@@ -1,14 +1,16 @@
-"""``facewarp train baseline`` of the rivals that are networks, on faces and hearts."""
+"""``facewarp train baseline`` of the baselines that are networks, on faces and hearts."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
 from facewarp.cli.console import Output
+
+if TYPE_CHECKING:
+    from facewarp.training.baselines.network_family import NetworkFamily
 
 
 def train_network(
@@ -21,40 +23,40 @@ def train_network(
     resume: bool,
     workers: int,
 ) -> Path:
-    """Train, or go on training, and tell.
+    """Train a network, or resume its training, and print what is done.
 
     Args:
-        output: what is told, where.
-        name: the rival.
-        of_faces: it is of faces; of hearts otherwise.
+        output: where to print.
+        name: of the baseline.
+        of_faces: it registers faces; hearts otherwise.
         data: photographs or patients.
         folder: of the run.
-        given: settings that are not to be the rival's own; with ``resume`` only steps count.
+        given: settings to change; with ``resume`` only steps count.
         resume: go on with the run in ``folder``.
         workers: threads that make batches.
 
     Returns:
         The weights file.
     """
-    from facewarp.training.baselines.faces import networks as face_networks
-    from facewarp.training.baselines.hearts import networks as heart_networks
+    from facewarp.training.baselines.faces.networks import FACE_NETWORKS
+    from facewarp.training.baselines.hearts.networks import HEART_NETWORKS
     from facewarp.training.baselines.network_training import begun_with
 
-    kind: ModuleType = face_networks if of_faces else heart_networks
+    family: NetworkFamily[Any, Any] = FACE_NETWORKS if of_faces else HEART_NETWORKS
     if resume:
         settings, built_with = begun_with(folder, name, given.get("steps"))
-        net = kind.build(name, built_with)
+        net = family.build(name, built_with)
     else:
         own = {key: value for key, value in given.items() if key != "width"}
-        settings = replace(kind.DEFAULTS, **own)
-        net = kind.new_network(name, settings, given.get("width"))
+        settings = replace(family.defaults, **own)
+        net = family.new_network(name, settings, given.get("width"))
     output.say("Reading photographs ..." if of_faces else "Reading patients ...")
-    found = kind.read_data(data)
+    found = family.read_data(data)
     output.say(
         f"Training [bold]{name}[/] on {escape(found.description)}, into {escape(str(folder))}"
     )
     with output.progress("training", total=settings.steps, unit="steps") as advance:
-        path: Path = kind.train(
+        path = family.train(
             net,
             name,
             found,

@@ -1,98 +1,154 @@
-"""Options of ``facewarp train``, which its commands share."""
+"""Options of `facewarp train`, in groups that its commands share."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-Preset = Annotated[
-    str | None,
-    typer.Option(
-        help="face; paper, paper-unguided, paper-shared, paper-single, paper-pretrained or "
-        "paper-diffeomorphic.",
-        show_default="face",
-    ),
-]
-HeartPreset = Annotated[
-    str | None,
-    typer.Option(help="acdc, acdc-paper or acdc-paper-unguided.", show_default="acdc"),
-]
-HeartOut = Annotated[
-    Path | None, typer.Option(help="The run's folder.", show_default="runs/PRESET")
-]
-Out = Annotated[
-    Path | None, typer.Option(help="The run's folder.", show_default="runs/DATA-PRESET")
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="Change a setting, e.g. lr=1e-3; may be repeated."
-    ),
-]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]
-Start = Annotated[
-    str | None,
-    typer.Option(
-        "--start-from",
-        metavar="MODEL",
-        help="Begin with a trained model's weights: a shipped name or a .safetensors file.",
-        show_default="random weights",
-    ),
-]
-Steps = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        help="Optimisation steps; fewer take the same course of the learning rate, only faster.",
-    ),
-]
-Epochs = Annotated[
-    float | None,
-    typer.Option(
-        min=0.001,
-        help="Rounds through the data, in place of --steps; of the paper's presets the learning "
-        "rate falls by 3 % in each.",
-        show_default="300 in the paper's",
-    ),
-]
-Size = Annotated[
-    str | None,
-    typer.Option(
-        metavar="full|half|quarter",
-        help="Work on a coarser picture, for a smaller machine; the paper's presets.",
-        show_default="full",
-    ),
-]
-Device = Annotated[str, typer.Option(help="Where to train: cpu or cuda.")]
+from facewarp.cli.model_options import Threads
+
+if TYPE_CHECKING:
+    from facewarp.training.run import Kind, RunOptions
+
 Extra = Annotated[
     list[Path] | None,
     typer.Option(help="Further NAME.jpg with NAME.pts to train on; may be repeated."),
 ]
-Workers = Annotated[int, typer.Option(min=1, help="Threads that make batches.")]
-Threads = Annotated[
-    int | None, typer.Option(min=1, help="Threads of torch.", show_default="torch's own")
-]
-Validation = Annotated[
-    bool, typer.Option("--validate/--no-validate", help="Keep every 24th photograph to check with.")
-]
-Choosing = Annotated[
-    bool,
-    typer.Option(
-        "--validate/--no-validate", help="Choose the weights with patients 15 to 17 of every 20."
-    ),
-]
-Seed = Annotated[int | None, typer.Option(min=0, help="Of weights, pairs and augmentation.")]
 
 
 @dataclass(frozen=True)
-class Choices:
-    """What the options of a command say of a run."""
+class RunChoice:
+    """The run: its preset, its folder, and how it starts and ends."""
 
-    folder: Path
-    preset: str | None
-    settings: list[str]
-    epochs: float | None
-    size: str | None
-    resume: bool
-    start_from: str | None = None
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="face; paper, paper-unguided, paper-shared, paper-single, paper-pretrained or "
+            "paper-diffeomorphic.",
+            show_default="face",
+        ),
+    ] = None
+    out: Annotated[
+        Path | None, typer.Option(help="The run's folder.", show_default="runs/DATA-PRESET")
+    ] = None
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change a setting, e.g. lr=1e-3; may be repeated."
+        ),
+    ] = None
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--start-from",
+            metavar="MODEL",
+            help="Begin with a trained model's weights: a shipped name or a .safetensors file.",
+            show_default="random weights",
+        ),
+    ] = None
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Optimisation steps; fewer take the same course of the learning rate, only "
+            "faster.",
+        ),
+    ] = None
+    epochs: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001,
+            help="Rounds through the data, in place of --steps; of the paper's presets the "
+            "learning rate falls by 3 % in each.",
+            show_default="300 in the paper's",
+        ),
+    ] = None
+    size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="full|half|quarter",
+            help="Work on a coarser picture, for a smaller machine; the paper's presets.",
+            show_default="full",
+        ),
+    ] = None
+
+    def options(self, kind: "Kind", data: str, process: "ProcessChoice") -> "RunOptions":
+        """Return the options of a run.
+
+        Args:
+            kind: of the model.
+            data: name of the dataset, for the folder of a run that has none.
+            process: how the run is computed.
+
+        Raises:
+            FacewarpError: a setting is not of the form KEY=VALUE.
+        """
+        from facewarp.training.config.overrides import parse_settings
+        from facewarp.training.run import RunOptions
+
+        named = {"steps": self.steps, "seed": process.seed}
+        given = [f"{key}={value}" for key, value in named.items() if value is not None]
+        return RunOptions(
+            folder=self.out or self.folder(data),
+            kind=kind,
+            preset=self.preset,
+            settings=parse_settings([*(self.settings or []), *given]),
+            epochs=self.epochs,
+            size=self.size,
+            resume=self.resume,
+            start_from=self.start,
+            workers=process.workers,
+            device=process.device,
+        )
+
+    def folder(self, data: str) -> Path:
+        """Return the folder of a run for which none is given."""
+        return Path("runs") / f"{data}-{self.preset or 'face'}"
+
+
+@dataclass(frozen=True)
+class HeartRunChoice(RunChoice):
+    """The run of a heart model."""
+
+    preset: Annotated[
+        str | None,
+        typer.Option(help="acdc, acdc-paper or acdc-paper-unguided.", show_default="acdc"),
+    ] = None
+    out: Annotated[
+        Path | None, typer.Option(help="The run's folder.", show_default="runs/PRESET")
+    ] = None
+
+    def folder(self, data: str) -> Path:
+        """See `RunChoice`."""
+        return Path("runs") / (self.preset or data)
+
+
+@dataclass(frozen=True)
+class ProcessChoice:
+    """How the run is computed, and whether it is validated."""
+
+    workers: Annotated[int, typer.Option(min=1, help="Threads that make batches.")] = 1
+    threads: Threads = None
+    validate: Annotated[
+        bool,
+        typer.Option("--validate/--no-validate", help="Keep every 24th photograph to check with."),
+    ] = True
+    seed: Annotated[int | None, typer.Option(min=0, help="Of weights, pairs and augmentation.")] = (
+        None
+    )
+    device: Annotated[str, typer.Option(help="Where to train: cpu or cuda.")] = "cpu"
+
+
+@dataclass(frozen=True)
+class HeartProcessChoice(ProcessChoice):
+    """How the run of a heart model is computed, and whether it is validated."""
+
+    validate: Annotated[
+        bool,
+        typer.Option(
+            "--validate/--no-validate",
+            help="Choose the weights with patients 15 to 17 of every 20.",
+        ),
+    ] = True

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from time import perf_counter
-from typing import Final
+from typing import Any, Final
 
 import torch
 
@@ -76,6 +76,13 @@ def choose(
         kept[_circumstances(key, candidates)] = {"engine": engine.name, "ms": times_ms}
         write_cached_json(folder / CHOICES_FILE, kept)
     return engine
+
+
+def last_choice() -> dict[str, Any] | None:
+    """Return what was measured last: the engine taken, and the ms of each; None if never."""
+    folder = cache_folder()
+    kept = list(read_json(folder / CHOICES_FILE).values()) if folder else []
+    return kept[-1] if kept else None
 
 
 def quickest(

@@ -11,6 +11,7 @@ from facewarp.core.engines.autotune import choose
 from facewarp.core.engines.base import AUTO, ENGINES, PACKAGES, Engine, is_installed
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
+from facewarp.system.installation import install_command
 
 _EXTRAS: Final = {"onnx": "onnx", "openvino": "openvino", "openvino-int8": "openvino"}
 
@@ -52,7 +53,7 @@ def make_engine(
     if not is_installed(name):
         raise FacewarpError(
             f"the engine {name} needs {PACKAGES[name]}, which is not installed",
-            fix=f'pip install "facewarp[{_EXTRAS[name]}]"',
+            fix=install_command(_EXTRAS[name]),
         )
     if name != "torch" and net.config.ndim != 2:
         raise FacewarpError(

@@ -20,6 +20,7 @@ from facewarp.core.engines.graphs import (
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
+from facewarp.system.installation import install_command
 from facewarp.system.user_folders import cache_folder
 
 _log = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ def to_onnx(net: GuidedRegistration, graph: str) -> bytes:
     if missing:
         raise FacewarpError(
             f"writing ONNX needs {' and '.join(missing)}, which is not installed",
-            fix='pip install "facewarp[onnx]"',
+            fix=install_command("onnx"),
         )
     # It names every operator of torchvision that is not there to be converted.
     logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)

@@ -1,11 +1,10 @@
 """OpenVINO: the quickest way on most processors, in float or on 8-bit weights.
 
-It is imported without its telemetry, which would send an event on import and on conversion.
+Its telemetry, which sends an event on import and on conversion, is off: see system/privacy.py.
 """
 
 import logging
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -132,9 +131,7 @@ class OpenVinoEngine(GraphEngine):
 
 
 def openvino() -> Any:
-    """The package, imported so that its telemetry is never loaded."""
-    if "openvino" not in sys.modules:
-        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    """The package OpenVINO, its telemetry switched off by facewarp.system.privacy."""
     import openvino
 
     return openvino

@@ -17,6 +17,7 @@ from facewarp.core.engines.openvino_engine import convert, openvino, save
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import file_sha256
 from facewarp.errors import FacewarpError
+from facewarp.system.installation import install_command
 
 FEWEST: Final = 8
 """Pictures below which ranges can't be told."""
@@ -47,7 +48,7 @@ def quantize(
     if find_spec("nncf") is None or find_spec("openvino") is None:
         raise FacewarpError(
             "8-bit weights are made with OpenVINO and NNCF, which are not both installed",
-            fix='pip install "facewarp[openvino]" nncf',
+            fix=install_command("openvino", packages=["nncf"]),
         )
     if net.config.ndim != 2:
         raise FacewarpError("8-bit weights are for networks of images, not of volumes")

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from facewarp.core.arrays import ImageArray
 from facewarp.drawing.contact_sheet import tile_sheet
 from facewarp.errors import FacewarpError
 from facewarp.face.effects.factory import Effect, make_effect
@@ -26,8 +26,6 @@ from facewarp.face.face import Face
 from facewarp.face.rendering.textures import list_textures
 from facewarp.face.tracking.tracker import FaceTracker
 from facewarp.system.atomic_files import write_text, written
-
-Picture = NDArray[np.uint8]
 
 WINDOW: Final = (slice(70, 530), slice(170, 630))
 """Rows and columns of the shipped clip in which its face stays."""
@@ -77,8 +75,8 @@ class Entry:
 def render_gallery(
     out: Path,
     tracker: FaceTracker,
-    portrait: Picture,
-    clip: Iterable[tuple[Picture, float]],
+    portrait: ImageArray,
+    clip: Iterable[tuple[ImageArray, float]],
     advance: Callable[[], None] = lambda: None,
 ) -> list[Entry]:
     """Render every image and the page ``index.html`` into a folder, each file atomically.
@@ -122,7 +120,7 @@ def render_gallery(
             "Effects by turns. <code>--each texture:butterfly,style:bronze</code>",
         ),
     ]
-    makers: list[Callable[[], Picture]] = [
+    makers: list[Callable[[], ImageArray]] = [
         lambda: tile_sheet(list(worn(portrait, tracker, list_textures()).items()), 4, 260),
         lambda: tile_sheet(list(worn(portrait, tracker, LOOKS).items()), 3, 320),
         lambda: _styles(portrait, tracker),
@@ -148,10 +146,10 @@ def files_of_gallery() -> int:
     return 4 + len(CLIPS)
 
 
-def _styles(portrait: Picture, tracker: FaceTracker) -> Picture:
+def _styles(portrait: ImageArray, tracker: FaceTracker) -> ImageArray:
     """Each style beside the portrait in its three modes."""
     frame, face = largest_face(portrait, tracker, 400)
-    tiles: list[tuple[str, Picture]] = []
+    tiles: list[tuple[str, ImageArray]] = []
     for name in list_styles():
         style = shipped_style(name)
         effects: dict[str, Effect] = {
@@ -164,7 +162,7 @@ def _styles(portrait: Picture, tracker: FaceTracker) -> Picture:
     return tile_sheet(tiles, 4, 260)
 
 
-def _turns(portrait: Picture, tracker: FaceTracker) -> Picture:
+def _turns(portrait: ImageArray, tracker: FaceTracker) -> ImageArray:
     """Three faces in one picture, each with an effect of its own."""
     heads = [portrait[8:232, 116:330], portrait[8:232, 116:330][:, ::-1]] * 2
     large = [cv2.resize(h, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC) for h in heads[:3]]
@@ -183,8 +181,8 @@ def _turns(portrait: Picture, tracker: FaceTracker) -> Picture:
 
 
 def _followed(
-    clip: Iterable[tuple[Picture, float]], tracker: FaceTracker
-) -> list[tuple[Picture, list[Face]]]:
+    clip: Iterable[tuple[ImageArray, float]], tracker: FaceTracker
+) -> list[tuple[ImageArray, list[Face]]]:
     """Some frames of a clip with their faces; all frames are followed."""
     tracker.reset()
     kept = []
@@ -196,12 +194,12 @@ def _followed(
     return kept
 
 
-def _window(picture: Picture) -> Picture:
+def _window(picture: ImageArray) -> ImageArray:
     size = (CLIP_PX, CLIP_PX)
     return np.asarray(cv2.resize(picture[WINDOW], size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _save(path: Path, frames: Sequence[Picture], quality: int) -> None:
+def _save(path: Path, frames: Sequence[ImageArray], quality: int) -> None:
     """Write one picture, or several as a loop, as WebP."""
     first, *rest = (Image.fromarray(frame) for frame in frames)
     options = {"save_all": True, "append_images": rest, "duration": FRAME_MS, "loop": 0}

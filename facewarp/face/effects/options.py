@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
-from facewarp.errors import FacewarpError
-
 EffectName = Literal["labels", "mesh", "texture", "style", "canonical", "field"]
 """Effects that facewarp has itself."""
 
@@ -107,12 +105,6 @@ def unfit_option(effect: str, given: Mapping[str, Any]) -> str | None:
     return None
 
 
-def check_opacity(opacity: object) -> None:
-    """Check that an opacity is a number within 0..1.
-
-    Raises:
-        FacewarpError: it is not.
-    """
-    is_number = isinstance(opacity, int | float) and not isinstance(opacity, bool)
-    if not is_number or not 0 <= opacity <= 1:  # type: ignore[operator]
-        raise FacewarpError(f"an opacity is within 0..1, not {opacity!r}")
+def is_opacity(value: object) -> bool:
+    """Return whether a value is an opacity: a number within 0..1."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

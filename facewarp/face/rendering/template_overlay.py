@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.drawing.compositing import lay_over, split_overlay
+from facewarp.drawing.compositing import lay_over, smoothstep, split_overlay
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.crop_fields import GRID_PX, GRID_SHAPE, cell_px, resized
 from facewarp.face.rendering.shading import LIGHT_SIZE_PX, Blend, Light
@@ -240,6 +240,5 @@ def _border_window(shape: tuple[int, ...]) -> NDArray[np.float32]:
     ramps = []
     for size, template_size in zip(shape, CROP_SHAPE, strict=True):
         distance = np.minimum(np.arange(size) + 0.5, size - np.arange(size) - 0.5)
-        t = np.clip(distance / (_BORDER_FADE * size / template_size), 0, 1)
-        ramps.append((t * t * (3 - 2 * t)).astype(np.float32))
+        ramps.append(smoothstep(0, _BORDER_FADE * size / template_size, distance))
     return np.outer(*ramps)

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.core.arrays import ImageArray
 from facewarp.core.model import Registration
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import Crop
 from facewarp.face.face import Face
 from facewarp.face.image_formats import to_rgb
 from facewarp.face.tracking.tracker import FaceTracker
-
-Picture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,14 +24,14 @@ class FacePair:
         registration: from the fixed crop into the moving one, px of the crop.
     """
 
-    fixed: Picture
-    moving: Picture
+    fixed: ImageArray
+    moving: ImageArray
     fixed_crop: Crop
     moving_crop: Crop
     registration: Registration
 
     @property
-    def warped(self) -> Picture:
+    def warped(self) -> ImageArray:
         """(320, 260, 3) uint8 RGB: the moving face carried onto the fixed one."""
         return np.asarray(self.registration.warp(self.moving), dtype=np.uint8)
 

@@ -21,18 +21,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.core.arrays import Points
 from facewarp.face.boxes import box_around
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.crop_fields import GRID_PX, GRID_SHAPE, resized
 from facewarp.face.face import Face, template_to_frame
-from facewarp.face.similarity import (
-    Affine,
-    Points,
-    compose_affine,
-    fit_similarity,
-    inverse,
-    turned_about,
-)
+from facewarp.face.similarity import Affine, compose_affine, fit_similarity, inverse, turned_about
 from facewarp.face.template.template import Template
 
 Floats = NDArray[np.floating]

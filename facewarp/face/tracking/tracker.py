@@ -8,8 +8,6 @@ from itertools import combinations
 from pathlib import Path
 from threading import Thread
 from time import perf_counter
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +25,14 @@ from facewarp.face.tracking.background_search import BackgroundSearch
 from facewarp.face.tracking.registration import FaceRegistrar, crop_around
 from facewarp.face.tracking.smoothing import FaceSmoother, SmoothingConfig
 from facewarp.face.tracking.track import SAME_FACE, Track, TrackerConfig, is_among
+from facewarp.system.closing import Closing
 
 _FRAME_S = 1 / 25  # between frames that come without a time
 _COUNT_EVERY_S = 2.0  # how often faces are counted that can't be followed any more
 _NEAR = 3.0  # side of the window, in faces, in which a doubtful face is looked for
 
 
-class FaceTracker:
+class FaceTracker(Closing):
     """Tracks faces in live frames, videos and images.
 
     A face is followed from frame to frame by its own landmarks. The detector is asked only for
@@ -236,19 +235,6 @@ class FaceTracker:
             self._background.close()
         if self._owns_detector:
             self._detector.close()
-
-    def __enter__(self) -> Self:
-        """Return the tracker itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
 
     def _follow(self, image: NDArray[np.generic], time: float) -> None:
         """Register the tracked faces, each at its predicted position."""

@@ -52,7 +52,7 @@ def find_file_source(
         return lambda: _played(StreamSource(name), realtime, repeat)
     source = open_source(name, fps=fps)
     if isinstance(source, VideoSource):
-        source.use_square_pixels()
+        source.for_display()
     return lambda: _played(source, realtime, repeat)
 
 

@@ -21,6 +21,7 @@ from facewarp.errors import FacewarpError
 from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame, Image
+from facewarp.system.installation import install_command
 
 _log = logging.getLogger(__name__)
 
@@ -152,7 +153,7 @@ def _open_device(size: tuple[int, int], fps: float, name: str | None) -> Device:
     except ImportError as error:
         raise FacewarpError(
             "the virtual camera needs the package pyvirtualcam",
-            fix="Install it: pip install 'facewarp[virtual-camera]'",
+            fix=f"Install it: {install_command('virtual-camera')}",
         ) from error
     try:
         camera: Device = library.Camera(*size, fps, fmt=library.PixelFormat.RGB, device=name)

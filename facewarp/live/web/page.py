@@ -20,11 +20,11 @@ from facewarp.errors import FacewarpError
 from facewarp.live.frame_queue import FrameQueue
 from facewarp.live.interfaces import Controls, FrameProcessor, Presenter, ProcessedFrame
 from facewarp.live.loop import LiveLoop, LiveReport
+from facewarp.live.settings import DEFAULT_PORT
 from facewarp.live.timing import LiveStats, Timing
 from facewarp.live.web.frame_link import Arrival, SessionClock
 from facewarp.media.frames import Frame
-
-DEFAULT_PORT = 8765
+from facewarp.system.installation import install_command
 
 _WAIT_S = 0.2
 
@@ -84,7 +84,7 @@ class WebPage:
                 raise
             raise FacewarpError(
                 f"the web page needs {error.name}, which is not installed",
-                fix="Install it with: pip install 'facewarp[web]'",
+                fix=f"Install it with: {install_command('web')}",
             ) from error
         self._arrivals: FrameQueue[Arrival] = FrameQueue(drop_oldest=True)
         self._clock = SessionClock()

@@ -3,10 +3,9 @@
 import asyncio
 import io
 import json
-from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import PIL.Image
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from facewarp.errors import FacewarpError
 from facewarp.face.effects.options import options_of
 from facewarp.live.interfaces import Controls
+from facewarp.live.settings import checked_settings
 from facewarp.live.web.access import AccessPolicy
 from facewarp.media.images.decoding import MAX_BYTES, read_photograph, read_texture
 from facewarp.version import __version__
@@ -28,9 +28,6 @@ _TYPES: Final = {
 }
 _MAX_JSON = 4 << 10
 _THUMBNAIL_PX = (104, 128)
-
-_CHOICES = ("effect", "texture", "template")
-_SWITCHES = ("smoothing", "mirror")
 
 
 class Routes:
@@ -136,30 +133,6 @@ class Routes:
                 "line": line,
             }
         )
-
-
-def checked_settings(wanted: Any, choices: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """The settings of a request, each of its type and range.
-
-    Raises:
-        ValueError: Anything else; says what.
-    """
-    if not isinstance(wanted, dict) or not wanted:
-        raise ValueError('settings are an object, such as {"effect": "mesh"}')
-    for name, value in wanted.items():
-        if name in _CHOICES:
-            if not isinstance(value, str) or value not in choices.get(name, ()):
-                raise ValueError(f"{name} is one of {', '.join(choices.get(name, ()))}")
-        elif name in _SWITCHES:
-            if not isinstance(value, bool):
-                raise ValueError(f"{name} is true or false")
-        elif name == "opacity":
-            is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not is_number or not 0 <= value <= 1:  # nor NaN; whole ones may be of any size
-                raise ValueError("opacity is a number from 0 to 1")
-        else:
-            raise ValueError("there is no such setting")
-    return wanted
 
 
 async def _body(request: web.Request, limit: int) -> bytes:

@@ -2,7 +2,6 @@
 
 import contextlib
 import struct
-import sys
 import threading
 import warnings
 import zlib
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from facewarp.errors import FacewarpError
 from facewarp.media.frames import IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, Image
 from facewarp.media.orientation import Orientation
+from facewarp.system.installation import install_command
 
 MAX_PIXELS: Final = 300_000_000
 """Pixels of the largest picture that is read: half as many again as the largest of phones."""
@@ -238,7 +238,7 @@ def _check_kind(path: Path) -> None:
     stored = format_of(path)
     if stored == "HEIF" and not has_heif_reader():
         what = "this is a HEIC picture, and the package that reads them is not installed"
-        raise FacewarpError(what, path, f"Install it: {sys.executable} -m pip install pillow-heif")
+        raise FacewarpError(what, path, f"Install it: {install_command('heic')}")
     kind = "JPEG XL picture" if stored == "JXL" else UNREAD_KINDS.get(path.suffix.lower())
     if kind is not None and stored not in ("JPEG", "PNG", "WEBP", "AVIF", "HEIF"):
         raise FacewarpError(f"this is a {kind}, which is not read", path, _READABLE)

@@ -19,6 +19,7 @@ from av.stream import Discard, Disposition
 from facewarp.media.video.audio_conversion import AudioConversion
 from facewarp.media.video.container import fraction, open_container
 from facewarp.media.video.reader import VideoSource
+from facewarp.media.video.stream_info import stream_tags
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +35,6 @@ _CODEC_NAMES: Final = {"aac": "AAC", "libopus": "Opus"}
 _TRIED_PACKETS: Final = 8
 _PACKETS_LOOKED_AT: Final = 4000  # of all streams, for the first of one of them
 _LAYOUTS: Final = {1: "mono", 2: "stereo", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
-_KEPT_TAGS: Final = ("language", "title")
 # QuickTime knows these languages by the bibliographic code of ISO 639-2 only.
 _QUICKTIME_LANGUAGES: Final = {
     "bod": "tib", "ces": "cze", "cym": "wel", "deu": "ger", "ell": "gre", "eus": "baq",
@@ -107,12 +107,10 @@ class AudioCopy:
                 or (is_matroska and added.conversion is None)
             )
             added.track.disposition = stream.disposition & ~Disposition.attached_pic
-            for tag in _KEPT_TAGS:
-                if tag in stream.metadata:
-                    added.track.metadata[tag] = stream.metadata[tag]
-            if self._output.format.name == "mov" and "language" in stream.metadata:
-                language = stream.metadata["language"]
-                added.track.metadata["language"] = _QUICKTIME_LANGUAGES.get(language, language)
+            tags = stream_tags(stream)
+            if self._output.format.name == "mov" and "language" in tags:
+                tags["language"] = _QUICKTIME_LANGUAGES.get(tags["language"], tags["language"])
+            added.track.metadata.update(tags)
         for other in self._input.streams:
             if other.index not in self._tracks:
                 other.discard = Discard.all

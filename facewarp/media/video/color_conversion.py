@@ -18,13 +18,13 @@ from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from facewarp.media.frames import Image
-from facewarp.media.video.tone_mapping import ToneMapper, describe, key_of, needs_mapping
+from facewarp.media.video.tone_mapping import HDRFormat, ToneMapper, describe, key_of, needs_mapping
 
 # Without these swscale takes a short cut that darkens every channel by 1 to 1.5 of 255 and
 # repeats chroma instead of interpolating it; planar RGB is its quickest way with them.
 _TO_RGB = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
-_UNTAGGED = 2
+_UNTAGGED, _BT2020 = 2, 9
 # Matrix tag (H.273) -> shares of red and blue in Y; untagged counts as BT.601, as in swscale.
 # Tags that are not here stand for RGB or for matrices that are not written.
 _WEIGHTS = {
@@ -53,6 +53,13 @@ class Color:
             return cls()
         return cls(int(picture.colorspace), int(picture.color_primaries), int(picture.color_trc))
 
+    def tag(self, codec: av.VideoCodecContext) -> None:
+        """Writes these and limited range into an encoder that is not open yet."""
+        codec.color_range = ColorRange.MPEG
+        codec.colorspace = self.matrix
+        codec.color_primaries = self.primaries
+        codec.color_trc = self.transfer
+
 
 class RGBReader:
     """Decoded pictures to RGB of one size.
@@ -65,6 +72,7 @@ class RGBReader:
         self._size = size
         self._reformatter = VideoReformatter()
         self._mapper: ToneMapper | None = None
+        self._deep_reformatter, self._alpha_reformatter = VideoReformatter(), VideoReformatter()
 
     def __call__(self, picture: av.VideoFrame) -> Image:
         """(H, W, 3) uint8 RGB, contiguous, from a picture of any format."""
@@ -80,6 +88,24 @@ class RGBReader:
         ):
             return self._from_420(picture)
         return self._by_swscale(picture)
+
+    def alpha(self, picture: av.VideoFrame) -> Image | None:
+        """(H, W) uint8, 255 = opaque; None where a picture has none or is opaque all over."""
+        if not any(component.is_alpha for component in picture.format.components):
+            return None
+        width, height = self._size
+        planar = self._alpha_reformatter.reformat(picture, width, height, "gbrap", threads=1)
+        alpha = _pixels(planar.planes[3])
+        return None if alpha.min() == 255 else alpha.copy()
+
+    def deep(self, picture: av.VideoFrame) -> NDArray[np.uint16]:
+        """(H, W, 3) R'G'B' codes of the picture's own transfer and primaries, full range."""
+        width, height = self._size
+        planar = self._deep_reformatter.reformat(
+            picture, width, height, "gbrp16le", interpolation=_TO_RGB, threads=1
+        )
+        green, blue, red = (_deep_pixels(plane) for plane in planar.planes)
+        return cast(NDArray[np.uint16], cv2.merge((red, green, blue)))
 
     def _from_420(self, picture: av.VideoFrame) -> Image:
         is_full = picture.format.name == "yuvj420p" or picture.color_range == ColorRange.JPEG
@@ -118,17 +144,73 @@ class YUVWriter:
 
     def tag(self, codec: av.VideoCodecContext) -> None:
         """Writes the tags into an encoder that is not open yet."""
-        codec.color_range = ColorRange.MPEG
-        codec.colorspace = self._color.matrix
-        codec.color_primaries = self._color.primaries
-        codec.color_trc = self._color.transfer
+        self._color.tag(codec)
 
 
-def description_of(picture: av.VideoFrame) -> str | None:
+class AlphaWriter:
+    """RGB with alpha to pictures of a format that holds both, with the tags of `color`."""
+
+    def __init__(self, color: Color, pix_fmt: str) -> None:
+        self._color, self._pix_fmt = color, pix_fmt
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, rgba: Image) -> av.VideoFrame:
+        """From (H, W, 4) uint8 RGB and straight alpha, of even size."""
+        height, width = rgba.shape[:2]
+        planar = av.VideoFrame(width, height, "gbrap")
+        for plane, channel in zip(planar.planes, (1, 2, 0, 3), strict=True):
+            _pixels(plane)[:] = rgba[..., channel]
+        return self._reformatter.reformat(
+            planar,
+            format=self._pix_fmt,
+            dst_colorspace=self._color.matrix,
+            dst_color_range=ColorRange.MPEG,
+            interpolation=_TO_RGB,
+            threads=1,
+        )
+
+    def tag(self, codec: av.VideoCodecContext) -> None:
+        """Writes the tags into an encoder that is not open yet."""
+        self._color.tag(codec)
+
+
+class DeepYUVWriter:
+    """HDR codes to limited-range yuv420p10le pictures with the tags of `coded`."""
+
+    def __init__(self, coded: HDRFormat) -> None:
+        self._coded = coded
+        matrix = coded.matrix if coded.matrix in _WEIGHTS else _BT2020
+        eight_bits = _from_rgb_matrix(matrix, is_full=False)
+        self._from_rgb = 4 * eight_bits * [255 / 65_535, 255 / 65_535, 255 / 65_535, 1]
+
+    def __call__(self, codes: NDArray[np.uint16]) -> av.VideoFrame:
+        """From (H, W, 3) R'G'B' codes of even size, full range."""
+        height, width = codes.shape[:2]
+        picture = av.VideoFrame(width, height, "yuv420p10le")
+        values = codes.astype(np.float32)
+        half = cv2.resize(values, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+        fine, coarse = (cv2.transform(rgb, self._from_rgb) for rgb in (values, half))
+        for channel, plane in enumerate(picture.planes):
+            rounded = np.rint((coarse if channel else fine)[..., channel])
+            _deep_pixels(plane)[:] = np.clip(rounded, 4, 1019)
+        picture.colorspace = self._coded.matrix
+        picture.color_range = ColorRange.MPEG
+        picture.color_primaries = self._coded.primaries
+        picture.color_trc = self._coded.transfer
+        return picture
+
+    def tag(self, codec: av.VideoCodecContext) -> None:
+        """Writes the tags into an encoder that is not open yet."""
+        Color(self._coded.matrix, self._coded.primaries, self._coded.transfer).tag(codec)
+
+
+def description_of(picture: av.VideoFrame, *, keeps_hdr: bool = False) -> str | None:
     """Return how the colours of a picture are changed by reading it; None where they are not."""
     bits = max(component.bits for component in picture.format.components)
     if _is_mapped(picture):
         name = describe(int(picture.color_primaries), int(picture.color_trc))
+        if keeps_hdr:
+            return f"the video is {name}: found in as BT.709, painted and written in its own colors"
         return f"the video is {name}: read as BT.709, tone-mapped, with 8 bits a channel"
     if bits > 8:
         return f"the video has {bits} bits a channel: read and written with 8"
@@ -149,6 +231,12 @@ def _pixels(plane: VideoPlane) -> NDArray[np.uint8]:
     """The (H, W) bytes of a plane themselves, not a copy."""
     values = np.frombuffer(cast("memoryview[int]", plane), np.uint8)
     return values.reshape(plane.height, plane.line_size)[:, : plane.width]
+
+
+def _deep_pixels(plane: VideoPlane) -> NDArray[np.uint16]:
+    """The same for planes of 16-bit values."""
+    values = np.frombuffer(cast("memoryview[int]", plane), np.uint16)
+    return values.reshape(plane.height, plane.line_size // 2)[:, : plane.width]
 
 
 @cache

@@ -1,12 +1,14 @@
 """Which encoder a video file gets, and with what settings."""
 
 import logging
+import os
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 import av
 
 from facewarp.errors import FacewarpError
+from facewarp.system.installation import install_command
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +51,7 @@ class Encoder:
         bits_per_pixel: Where it has no constant quality, what it may spend; else 0.
         finest_tick: The largest denominator of a time base it takes; 0 where there is no limit.
         live: What is set otherwise while recording, where speed counts more than size.
+        pix_fmt: The pixel format it is given.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Encoder:
     bits_per_pixel: float = 0.0
     finest_tick: int = 0
     live: dict[str, str] = field(default_factory=dict)
+    pix_fmt: str = "yuv420p"
 
     def options_for(
         self, size: tuple[int, int], rate: Fraction, *, live: bool = False
@@ -79,7 +83,7 @@ class Encoder:
             codec = av.CodecContext.create(self.name, "w")
             assert isinstance(codec, av.VideoCodecContext)
             codec.width, codec.height = size
-            codec.pix_fmt = "yuv420p"
+            codec.pix_fmt = self.pix_fmt
             codec.framerate = rate
             codec.time_base = self.time_base(Fraction(1, 90_000))
             codec.options = self.options_for(size, rate)
@@ -118,18 +122,71 @@ WEBM = (
 """For .webm, the first that works: VP9, or VP8."""
 
 
-def choose_encoder(suffix: str, size: tuple[int, int], rate: Fraction) -> Encoder:
+HDR = (
+    Encoder(
+        "libx265",
+        {"preset": "superfast", "crf": "17", "forced-idr": "1", "x265-params": "log-level=none"},
+        pix_fmt="yuv420p10le",
+    ),
+)
+"""For HDR in .mp4, .m4v, .mov and .mkv: HEVC Main 10."""
+
+HDR_WEBM = (
+    Encoder(
+        "libsvtav1",
+        {"preset": "9", "crf": "22", "svtav1-params": "lookahead=0"},
+        pix_fmt="yuv420p10le",
+    ),
+    Encoder(
+        "libvpx-vp9",
+        {"crf": "22", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"},
+        pix_fmt="yuv420p10le",
+    ),
+)
+"""For HDR in .webm: AV1, or VP9 profile 2, which many builds of libvpx lack."""
+
+
+_ALPHA_VP9 = Encoder(
+    "libvpx-vp9",
+    {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "6", "auto-alt-ref": "0"},
+    pix_fmt="yuva420p",
+)
+ALPHA = {
+    ".mkv": (_ALPHA_VP9,),
+    ".mov": (Encoder("prores_ks", {"profile": "4444"}, pix_fmt="yuva444p10le"),),
+    ".webm": (_ALPHA_VP9,),
+}
+"""For video with transparent parts, by suffix: VP9, or ProRes 4444."""
+
+
+def choose_encoder(
+    suffix: str,
+    size: tuple[int, int],
+    rate: Fraction,
+    *,
+    hdr: bool = False,
+    alpha: bool = False,
+) -> Encoder:
     """The first encoder for a container that works here.
 
     Args:
         suffix: Of the file, one of `FORMATS`.
         size: (width, height) px, even.
         rate: Average frames a second.
+        hdr: Whether pictures have 10 bits a channel.
+        alpha: Whether they have transparent parts; for a suffix in `ALPHA`.
 
     Raises:
         FacewarpError: None works.
     """
-    candidates = WEBM if suffix == ".webm" else H264
+    candidates: tuple[Encoder, ...]
+    if alpha:
+        candidates = ALPHA[suffix]
+    elif hdr:
+        os.environ.setdefault("SVT_LOG", "1")  # or it reports to standard error
+        candidates = HDR_WEBM if suffix == ".webm" else HDR
+    else:
+        candidates = WEBM if suffix == ".webm" else H264
     for encoder in candidates:
         if encoder.opens(size, rate):
             if encoder is not candidates[0]:
@@ -137,4 +194,6 @@ def choose_encoder(suffix: str, size: tuple[int, int], rate: Fraction) -> Encode
             return encoder
     names = ", ".join(encoder.name for encoder in candidates)
     what = f"no encoder for {suffix} takes {size[0]}x{size[1]} pictures here, of {names}"
-    raise FacewarpError(what, fix="Reinstall PyAV: pip install --force-reinstall av")
+    raise FacewarpError(
+        what, fix=f"Reinstall PyAV: {install_command(packages=['--force-reinstall', 'av'])}"
+    )

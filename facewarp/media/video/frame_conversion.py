@@ -5,19 +5,22 @@ import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import av
 import cv2
 import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
-from facewarp.media.frames import Image
+from facewarp.media.frames import HDRImage, Image
 from facewarp.media.orientation import Orientation, fit_within, orientation_of
 from facewarp.media.video.color_conversion import RGBReader
 from facewarp.media.video.container import fraction, open_container
 from facewarp.media.video.stream_info import Crop
 
+Stored = TypeVar("Stored", bound=NDArray[Any])
 _log = logging.getLogger(__name__)
 
 _SIZES_MAY_CHANGE = ("matroska,webm", "mpegts", "mpeg", "flv")
@@ -48,15 +51,34 @@ class FrameConverter:
 
     def __call__(self, picture: av.VideoFrame) -> tuple[Image, Orientation]:
         """Return the image (H, W, 3) uint8 RGB, contiguous, and how it was stored."""
-        stored_size = (picture.width, picture.height)
-        if stored_size not in self._readers:
-            self._readers = {stored_size: RGBReader(stored_size)}
-        stored = self._readers[stored_size](picture)
+        stored = self._reader(picture)(picture)
         orientation = orientation_of(picture)
         image = orientation.upright(self._cropped(stored))
         aspect = 1 / self._aspect if orientation.quarter_turns % 2 else self._aspect
         image = resized(image, square_size((image.shape[1], image.shape[0]), aspect))
         return (image if self._size is None else fit_within(image, self._size)), orientation
+
+    def alpha(self, picture: av.VideoFrame) -> Image | None:
+        """Return a picture's alpha as its image is, (H, W) uint8; None where it is opaque."""
+        stored = self._reader(picture).alpha(picture)
+        if stored is None:
+            return None
+        upright = orientation_of(picture).upright(self._cropped(stored))
+        size = self.size_of((picture.width, picture.height), orientation_of(picture))
+        upright = resized(upright, size)
+        return upright if self._size is None else fit_within(upright, self._size)
+
+    def hdr(self, picture: av.VideoFrame, shown: Image) -> HDRImage | None:
+        """Return an HDR picture before tone mapping; None where its size is not that shown."""
+        codes = self._reader(picture).deep(picture)
+        upright = orientation_of(picture).upright(self._cropped(codes))
+        return HDRImage(upright, shown) if upright.shape == shown.shape else None
+
+    def _reader(self, picture: av.VideoFrame) -> RGBReader:
+        size = (picture.width, picture.height)
+        if size not in self._readers:
+            self._readers = {size: RGBReader(size)}
+        return self._readers[size]
 
     def size_of(self, stored_size: tuple[int, int], turn: Orientation) -> tuple[int, int]:
         """Return (width, height) of the image of a stored picture, before it is given borders."""
@@ -64,13 +86,14 @@ class FrameConverter:
         aspect = 1 / self._aspect if turn.quarter_turns % 2 else self._aspect
         return square_size(turn.turned_size(size), aspect)
 
-    def _cropped(self, stored: Image) -> Image:
+    def _cropped(self, stored: Stored) -> Stored:
         height, width = stored.shape[:2]
         size = self._crop.cropped_size((width, height))
         if size == (width, height):
             return stored
         left, top = self._crop.left, self._crop.top
-        return np.ascontiguousarray(stored[top : top + size[1], left : left + size[0]])
+        inner = np.ascontiguousarray(stored[top : top + size[1], left : left + size[0]])
+        return cast(Stored, inner)
 
 
 def square_size(size: tuple[int, int], aspect: Fraction) -> tuple[int, int]:

@@ -4,6 +4,7 @@ import itertools
 import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal, cast
@@ -29,15 +30,20 @@ from facewarp.media.video.container import (
 )
 from facewarp.media.video.deinterlace import Deinterlacer
 from facewarp.media.video.frame_conversion import FrameConverter, pixel_aspect, sizes_in
-from facewarp.media.video.stream_info import StreamInfo, choose_video_stream, other_video_streams
+from facewarp.media.video.stream_info import (
+    StreamInfo,
+    choose_video_stream,
+    other_video_streams,
+    stream_tags,
+)
 from facewarp.media.video.timeline import Timeline
+from facewarp.media.video.tone_mapping import HDRFormat
 
 _log = logging.getLogger(__name__)
 
 _SEEK_BACK_S = (0.0, 2.0, 10.0)
 _ROUNDING_S = 1e-6
 _FILE_TAGS = ("title", "creation_time", "date", "artist", "album", "copyright")
-_STREAM_TAGS = ("title", "language")
 
 
 class VideoSource(Source):
@@ -46,6 +52,8 @@ class VideoSource(Source):
     Attributes:
         orientation: How the stored pictures are turned.
         color: The colour tags of the images, with which a copy is written.
+        has_alpha: Whether pictures have transparent parts, as far as is known beforehand.
+        hdr_format: How frames carry HDR, once `keep_hdr` was called for a video that has it.
         sample_aspect: Width of a stored pixel over its height; 1 for nearly all videos.
         end_time: Where the last frame that was read ends, in seconds.
         timeline: The clock of pictures and sound.
@@ -62,6 +70,8 @@ class VideoSource(Source):
         self.start, self.end = start, end
         self.end_time = 0.0
         self.sample_aspect = self._aspect = Fraction(1)
+        self.hdr_format: HDRFormat | None = None
+        self.has_alpha = self._flattens = False
         self._faults, self._count, self._reached_end = 0, 0, False
         self._readers: list[ReadAhead[Frame]] = []
         with open_container(path) as container:
@@ -73,7 +83,7 @@ class VideoSource(Source):
             self.codecs = self._info.codecs
             self.has_audio = bool(sound)
             self.file_tags = _kept(container.metadata, _FILE_TAGS)
-            self.stream_tags = _kept(stream.metadata, _STREAM_TAGS)
+            self.stream_tags = stream_tags(stream)
             self.timeline = Timeline.of(container, path, stream.index, self.sound_indices)
             first = next(self._decode(container, stream), None)
             if first is None:
@@ -84,8 +94,13 @@ class VideoSource(Source):
             what = f"start is {start:g} s, but the video ends at {self.duration_s:.2f} s"
             raise FacewarpError(what, path, "Start earlier.")
 
-    def use_square_pixels(self) -> None:
-        """Scale images so that their pixels are square, as what is shown live has to be."""
+    def keep_hdr(self) -> None:
+        """Let frames of HLG and PQ carry the HDR picture too, for a copy that is HDR."""
+        self.hdr_format = self._own_hdr
+
+    def for_display(self) -> None:
+        """Make images as a screen shows them: pixels square, what is transparent black."""
+        self._flattens = True
         if self.sample_aspect != 1:
             self._aspect, self.sample_aspect = self.sample_aspect, Fraction(1)
             self._measure()
@@ -96,6 +111,10 @@ class VideoSource(Source):
         self.orientation = orientation_of(first)
         self.rotation = self.orientation.degrees
         self.color = Color.of(first)
+        self._own_hdr = HDRFormat.of(first)
+        has_alpha = self._converter().alpha(first) is not None
+        self.has_alpha = has_alpha or _alpha_decoder(stream) is not None
+        self._told = description_of(first), description_of(first, keeps_hdr=True)
         self.sample_aspect = pixel_aspect(stream)
         stored = (first.width, first.height), self.orientation
         self._stored = [stored, *sizes_in(self.path, container, stream)]
@@ -105,8 +124,6 @@ class VideoSource(Source):
         self.rate = next(filter(None, map(fraction, rates)), self.rate)
         self.is_variable_rate = is_variable_rate(stream)
         self._measure_time(container, stream)
-        if converted := description_of(first):
-            self.note(converted)
 
     def _measure(self) -> None:
         """Find the size of the images: that of the largest pictures of the file."""
@@ -130,7 +147,9 @@ class VideoSource(Source):
         """The frames, decoded ahead while the last one is being worked on."""
         self.exhausted, self.truncated, self.end_time = False, False, 0.0
         self._faults, self._count, self._reached_end = 0, 0, False
-        depth = queue_depth(3 * self.size[0] * self.size[1])
+        if told := self._told[self.hdr_format is not None]:
+            self.note(told)
+        depth = queue_depth((3 if self.hdr_format is None else 9) * self.size[0] * self.size[1])
         reader = ReadAhead(self._read, depth, f"decode {self.name}")
         self._readers.append(reader)
         try:
@@ -181,7 +200,13 @@ class VideoSource(Source):
             if time >= earliest:
                 image, turn = convert(picture)
                 self._tell_of_size(convert.size_of((picture.width, picture.height), turn))
-                yield Frame(image, time, count, turn.degrees)
+                hdr = convert.hdr(picture, image) if self.hdr_format else None
+                frame = Frame(
+                    image, time, count, turn.degrees, alpha=convert.alpha(picture), hdr=hdr
+                )
+                if self._flattens and frame.alpha is not None:
+                    frame = replace(frame, image=frame.flattened(), alpha=None)
+                yield frame
                 count += 1
         else:
             self._reached_end = True
@@ -246,7 +271,7 @@ class VideoSource(Source):
         self, container: InputContainer, stream: VideoStream, first_byte: int = 0
     ) -> Iterator[av.VideoFrame]:
         """Every picture that can be had, in the order shown; counts what could not."""
-        packets = container.demux(stream)
+        packets, decoder = container.demux(stream), _alpha_decoder(stream) or stream
         on_clock = self.timeline.corrector()
         was_flushed = False
         while not was_flushed:
@@ -264,7 +289,7 @@ class VideoSource(Source):
                         continue
                     self._faults += packet.is_corrupt and not at_joint
                     on_clock(packet)
-                pictures = stream.decode(packet)
+                pictures = decoder.decode(packet)
             except (av.FFmpegError, OSError) as error:
                 _log.debug("%s: decoding: %s", self.path, error)
                 self._faults += not at_joint
@@ -293,6 +318,17 @@ class VideoSource(Source):
         if self.timeline.duration_s is not None:  # every packet was seen
             return None
         return promised_end(container, stream)
+
+
+def _alpha_decoder(stream: VideoStream) -> av.VideoCodecContext | None:
+    """The decoder of a VP8 or VP9 stream with alpha, which FFmpeg's own decoders leave out."""
+    has_alpha = stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) == "1"
+    name = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(stream.codec_context.name)
+    if not has_alpha or name not in av.codecs_available:
+        return None
+    decoder = av.CodecContext.create(name, "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    return decoder
 
 
 def _kept(tags: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:

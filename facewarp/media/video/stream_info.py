@@ -137,6 +137,13 @@ def choose_video_stream(container: InputContainer, path: Path | str) -> VideoStr
     return chosen
 
 
+def stream_tags(stream: av.stream.Stream) -> dict[str, str]:
+    """Return title and language of a stream, by the names under which FFmpeg writes them."""
+    told = {"language": stream.metadata.get("language"), "title": stream.metadata.get("title")}
+    told["title"] = told["title"] or stream.metadata.get("name")  # as MP4 and MOV are read
+    return {name: text for name, text in told.items() if text}
+
+
 def other_video_streams(container: InputContainer, chosen: VideoStream) -> list[VideoStream]:
     """Return the streams of moving pictures that are left out when one is read."""
     return [

@@ -6,15 +6,19 @@ BT.2408 recommends. What is dimmer than about half of that keeps its light; brig
 table over three dimensions that FFmpeg's `lut3d` looks up.
 """
 
+import struct
 import tempfile
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 import av
 import numpy as np
 from av.filter import Graph
 from numpy.typing import NDArray
+
+from facewarp.media.frames import HDRImage
 
 FloatArray = NDArray[np.float64]
 
@@ -28,6 +32,8 @@ PEAK_CD_M2: Final = 1000.0
 _DISPLAY_GAMMA: Final = 2.4  # BT.1886
 _HLG_SYSTEM_GAMMA: Final = 1.2  # at 1000 cd/m2
 _STEPS: Final = 65
+_PAINT_STEPS: Final = 64  # of 255, from which on paint hides all of a picture's own light
+_FULL: Final = 65_535
 
 # x, y of red, green and blue by H.273's number of the primaries; all with white D65.
 _PRIMARIES: Final = {
@@ -141,6 +147,103 @@ def _within_gamut(linear: FloatArray) -> FloatArray:
     limit = np.where(away > 0, 1 - luma, -luma)
     share = np.where(np.abs(away) > 1e-9, limit / np.where(away == 0, 1, away), 1.0)
     return np.clip(luma + away * np.clip(share.min(-1, keepdims=True), 0, 1), 0, 1)
+
+
+def paint_codes(rgb: NDArray[np.uint8], primaries: int, transfer: int) -> FloatArray:
+    """Return HDR codes (..., 3) of 0 to 1 for painted BT.709 colours, their white at 203 cd/m2."""
+    linear = (rgb.astype(np.float64) / 255) ** _DISPLAY_GAMMA
+    wide = primaries if primaries in _PRIMARIES else _BT2020
+    light = WHITE_CD_M2 * np.clip(linear @ gamut_matrix(_BT709, wide).T, 0, 1)
+    return light_to_pq(light) if transfer == PQ else light_to_hlg(light)
+
+
+def painted_hdr(
+    image: NDArray[np.uint8], hdr: HDRImage, primaries: int, transfer: int
+) -> NDArray[np.uint16]:
+    """Return HDR codes of a painted picture: those it had where nothing was painted.
+
+    Paint takes the place of the picture as it differs from what was shown, so that its soft edges
+    stay soft on light brighter than BT.709 can show.
+
+    Args:
+        image: (H, W, 3), painted.
+        hdr: The picture before.
+        primaries: Of the HDR codes, as H.273 numbers them.
+        transfer: The same.
+
+    Returns:
+        (H, W, 3), full range.
+    """
+    codes = hdr.codes.copy()
+    rows, columns = np.nonzero((image != hdr.shown).any(-1))
+    painted, shown = image[rows, columns], hdr.shown[rows, columns]
+    apart = np.abs(painted.astype(np.int16) - shown).max(-1, keepdims=True)
+    stays = np.clip(1 - apart / _PAINT_STEPS, 0, 1)
+    beyond = codes[rows, columns] / _FULL - paint_codes(shown, primaries, transfer)
+    mixed = paint_codes(painted, primaries, transfer) + stays * beyond
+    codes[rows, columns] = np.rint(np.clip(mixed, 0, 1) * _FULL)
+    return codes
+
+
+@dataclass(frozen=True)
+class HDRFormat:
+    """How an HDR video is coded, for a copy to be coded alike.
+
+    Attributes:
+        matrix: As H.273 numbers it, as the next two.
+        primaries: 9 for BT.2020.
+        transfer: `PQ` or `HLG`.
+        mastering: The display it was mastered on, as x265 writes it; None if that is not told.
+        light_level: "brightest picture element,brightest picture", cd/m2; None likewise.
+    """
+
+    matrix: int
+    primaries: int
+    transfer: int
+    mastering: str | None = None
+    light_level: str | None = None
+
+    @classmethod
+    def of(cls, picture: av.VideoFrame) -> "HDRFormat | None":
+        """Return the format of a decoded picture; None where it is no HDR."""
+        transfer = int(picture.color_trc)
+        if transfer not in _NAMES:
+            return None
+        data: dict[str, bytes] = {}
+        try:
+            for name in ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"):
+                found = picture.side_data.get(name)
+                if found is not None:
+                    data[name] = bytes(cast(Any, found))
+        except ValueError:  # PyAV refuses pictures that also carry data it has no name for
+            pass
+        return cls(
+            int(picture.colorspace),
+            int(picture.color_primaries),
+            transfer,
+            _mastering(data.get("MASTERING_DISPLAY_METADATA", b"")),
+            _light_level(data.get("CONTENT_LIGHT_LEVEL", b"")),
+        )
+
+
+def _mastering(data: bytes) -> str | None:
+    """AVMasteringDisplayMetadata: ten ratios (red, green, blue, white, least, most), two flags."""
+    if len(data) < 88:
+        return None
+    numbers = struct.unpack("=22i", data[:88])
+    values = [n / d if d else 0.0 for n, d in zip(numbers[:20:2], numbers[1:20:2], strict=True)]
+    if not (numbers[20] and numbers[21]):
+        return None
+    red, green, blue, white = (values[k : k + 2] for k in (0, 2, 4, 6))
+    points = "".join(
+        f"{name}({round(x * 50_000)},{round(y * 50_000)})"
+        for name, (x, y) in (("G", green), ("B", blue), ("R", red), ("WP", white))
+    )
+    return f"{points}L({round(values[9] * 10_000)},{round(values[8] * 10_000)})"
+
+
+def _light_level(data: bytes) -> str | None:
+    return "{},{}".format(*struct.unpack("=2I", data[:8])) if len(data) >= 8 else None
 
 
 class ToneMapper:

@@ -3,6 +3,7 @@
 import contextlib
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import cv2
@@ -13,18 +14,20 @@ from av.video.stream import VideoStream
 
 from facewarp.errors import FacewarpError
 from facewarp.media.frames import Frame, Source
-from facewarp.media.orientation import Orientation
+from facewarp.media.orientation import Orientation, Pixels
 from facewarp.media.outputs import Output
 from facewarp.media.prefetch import WriteBehind, queue_depth
 from facewarp.media.video.audio_copy import AudioCopy, AudioMode
-from facewarp.media.video.color_conversion import Color, YUVWriter
+from facewarp.media.video.color_conversion import AlphaWriter, Color, DeepYUVWriter, YUVWriter
 from facewarp.media.video.encoders import (
+    ALPHA,
     CONTAINER_OPTIONS,
     FORMATS,
     LIVE_CONTAINER_OPTIONS,
     choose_encoder,
 )
 from facewarp.media.video.reader import VideoSource
+from facewarp.media.video.tone_mapping import HDRFormat, paint_codes, painted_hdr
 from facewarp.system.atomic_files import OutputFile, write_error
 
 
@@ -68,17 +71,29 @@ class VideoWriter(Output):
         self._size = size or (like.size if like else (0, 0))
         self._rate = Fraction(fps).limit_denominator(1001) if fps else _rate_of(like)
         self._orientation = Orientation()
+        self._hdr: HDRFormat | None = None
+        self._has_alpha = self._told_alpha = False
         color = Color()
         if self._like:
             color = self._like.color
             if self._size == self._like.size:
                 self._orientation = self._like.orientation
+                self._hdr = self._like.hdr_format
+                self._has_alpha = self._like.has_alpha and target.suffix.lower() in ALPHA
         width, height = self._size
         self._pad = (height % 2, width % 2)
         self._stored_size = self._orientation.turned_size((width + width % 2, height + height % 2))
-        self._encoder = choose_encoder(target.suffix.lower(), self._stored_size, self._rate)
+        self._encoder = choose_encoder(
+            target.suffix.lower(),
+            self._stored_size,
+            self._rate,
+            hdr=self._hdr is not None,
+            alpha=self._has_alpha,
+        )
         self._time_base = self._encoder.time_base(like.time_base if like else Fraction(1, 90_000))
         self._to_yuv = YUVWriter(color)
+        self._to_deep = None if self._hdr is None else DeepYUVWriter(self._hdr)
+        self._to_alpha = AlphaWriter(color, self._encoder.pix_fmt) if self._has_alpha else None
         self._held: av.VideoFrame | None = None
         self._last_pts: int | None = None
         self._shift: float | None = None if like and like.start is not None else 0.0
@@ -107,16 +122,20 @@ class VideoWriter(Output):
         stream = self._container.add_stream(
             self._encoder.name,
             rate=self._rate,
-            options=self._encoder.options_for(self._stored_size, self._rate, live=self._live),
+            options=self._options(),
             width=width,
             height=height,
-            pix_fmt="yuv420p",
+            pix_fmt=self._encoder.pix_fmt,
             time_base=self._time_base,
         )
         assert isinstance(stream, VideoStream)
         self._stream, codec = stream, stream.codec_context
         codec.flags |= Flags.frame_duration
-        self._to_yuv.tag(codec)
+        (self._to_alpha or self._to_deep or self._to_yuv).tag(codec)
+        if self._to_alpha and self._container.format.name in ("matroska", "webm"):
+            stream.metadata["alpha_mode"] = "1"
+        if self._encoder.name == "libx265" and self._container.format.name in ("mp4", "mov"):
+            codec.codec_tag = "hvc1"  # what Apple's players ask for
         if self._orientation != Orientation():
             stream.set_display_matrix(self._orientation.display_matrix(self._stored_size))
         if self._like and self._size == self._like.size and self._like.sample_aspect != 1:
@@ -130,6 +149,14 @@ class VideoWriter(Output):
         if self._comment is not None:
             self._container.metadata["comment"] = self._comment
         self._container.start_encoding()
+
+    def _options(self) -> dict[str, str]:
+        options = self._encoder.options_for(self._stored_size, self._rate, live=self._live)
+        if self._hdr is not None and self._encoder.name == "libx265":
+            told = {"master-display": self._hdr.mastering, "max-cll": self._hdr.light_level}
+            params = [f"{name}={value}" for name, value in told.items() if value is not None]
+            options["x265-params"] = ":".join([options["x265-params"], *params])
+        return options
 
     def write(self, frame: Frame) -> None:
         """Hands a frame over to be encoded; its image, (H, W, 3) uint8 RGB, must not be changed.
@@ -210,11 +237,7 @@ class VideoWriter(Output):
         """Runs in the encoding thread, one frame behind: a frame's end is the next one's time."""
         if self._shift is None:
             self._shift = frame.time
-        image = np.ascontiguousarray(frame.image)
-        if any(self._pad):
-            bottom, right = self._pad
-            image = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
-        picture = self._to_yuv(self._orientation.stored(image))
+        picture = self._coded(frame)
         pts = round(Fraction(frame.time - self._shift) / self._time_base)
         if self._last_pts is not None:
             pts = max(pts, self._last_pts + 1)
@@ -223,6 +246,43 @@ class VideoWriter(Output):
         self._held, self._last_pts = picture, pts
         if self._audio:
             self._audio.copy_until(frame.time, self._shift)
+
+    def _coded(self, frame: Frame) -> av.VideoFrame:
+        """The frame's picture as it is stored, in the encoder's pixel format."""
+        if self._to_alpha is not None:
+            alpha = frame.alpha
+            if alpha is None:
+                alpha = np.full(frame.image.shape[:2], 255, np.uint8)
+            return self._to_alpha(self._stored(np.dstack([frame.image, alpha])))
+        if frame.alpha is not None:
+            self._tell_of_alpha()
+            return self._to_yuv(self._stored(frame.flattened()))
+        if self._hdr is None or self._to_deep is None:
+            return self._to_yuv(self._stored(frame.image))
+        tags = self._hdr.primaries, self._hdr.transfer
+        if frame.hdr is None:
+            codes = np.rint(65_535 * paint_codes(frame.image, *tags)).astype(np.uint16)
+        else:
+            codes = painted_hdr(frame.image, frame.hdr, *tags)
+        return self._to_deep(self._stored(codes))
+
+    def _tell_of_alpha(self) -> None:
+        if not self._told_alpha and self._like is not None:
+            self._told_alpha = True
+            kinds = ", ".join(ALPHA)
+            self._like.note(
+                f"transparent parts are written black: {self.target.suffix} does not keep them "
+                f"here; {kinds} keep them where the video begins with some"
+            )
+
+    def _stored(self, image: Pixels) -> Pixels:
+        """A picture turned as it is stored, of even size."""
+        image = cast(Pixels, np.ascontiguousarray(image))
+        if any(self._pad):
+            bottom, right = self._pad
+            grown = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+            image = cast(Pixels, grown)
+        return self._orientation.stored(image)
 
     def _encode_held(self, end: int) -> None:
         """Encodes the frame held back, now that its end (in ticks) is known."""

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from facewarp.cardiac.io.nifti_reader import is_nifti, read_volume, stem
+from facewarp.cardiac.io.timing import ReadOptions
 from facewarp.errors import FacewarpError
 
 SHAPE = (4, 5, 6)  # D, H, W
@@ -214,3 +215,61 @@ def test_names(tmp_path):
     assert is_nifti(tmp_path / "a.nii.gz")
     assert not is_nifti(tmp_path / ".hidden.nii.gz")
     assert not is_nifti(tmp_path / "a.gz")
+
+
+def timed(path, step, descrip=b"", phases=12):
+    image = nib.Nifti1Image(np.zeros((3, 3, 3, phases), np.int16), affine())
+    image.header.set_xyzt_units("mm", "sec")
+    image.header["pixdim"][4] = step
+    image.header["descrip"] = descrip
+    nib.save(image, path)
+    return path
+
+
+def test_a_step_that_is_the_repetition_time_is_not_believed(tmp_path):
+    path = timed(tmp_path / "5_cine.nii.gz", 0.06416)
+    assert read_volume(path).time_step_s == pytest.approx(0.06416)
+    (tmp_path / "5_cine.json").write_text('{"RepetitionTime": 0.06416}')
+    volume = read_volume(path)
+    assert volume.time_step_s is None
+    assert "repetition time that 5_cine.json tells" in volume.warnings[-1]
+
+
+def test_a_step_that_dcm2niix_wrote_is_not_believed(tmp_path):
+    volume = read_volume(timed(tmp_path / "a.nii.gz", 0.06416, b"TE=1.2;Time=101112.0"))
+    assert volume.time_step_s is None
+    assert "dcm2niix" in volume.warnings[-1]
+    given = read_volume(volume.path, options=ReadOptions(time_step_s=0.07))
+    assert given.time_step_s == 0.07
+
+
+def test_an_rr_interval_beside_the_file_is_read(tmp_path):
+    path = timed(tmp_path / "a.nii.gz", 0.07)
+    (tmp_path / "a.json").write_text('{"HeartRate": 50}')
+    volume = read_volume(path)
+    assert volume.cycle_s == pytest.approx(1.2)
+    assert not volume.covers_cycle
+
+
+def test_packing_is_told_by_the_content_not_by_the_name(tmp_path, data):
+    plain = save(tmp_path / "a.nii", data, affine()).read_bytes()
+    (tmp_path / "b.nii.gz").write_bytes(plain)
+    (tmp_path / "c.nii").write_bytes(gzip.compress(plain))
+    for name in ("a.nii", "b.nii.gz", "c.nii"):
+        np.testing.assert_array_equal(read_volume(tmp_path / name).data, data)
+
+
+def test_a_scaling_that_is_not_finite_is_named(tmp_path, data):
+    path = save(tmp_path / "v.nii", data, affine())
+    with open(path, "r+b") as file:
+        file.seek(112)
+        file.write(np.array([2.0, np.nan], "<f4").tobytes())
+    assert "slope 2, intercept nan" in refused(path)
+
+
+def test_a_header_of_another_byte_order_is_turned(tmp_path, data):
+    made = nib.Nifti1Image(data.T, affine()).header.as_byteswapped(">")
+    nib.save(nib.Nifti1Image(data.T.astype(">i2"), affine(), made), tmp_path / "v.nii.gz")
+    volume = read_volume(tmp_path / "v.nii.gz")
+    np.testing.assert_array_equal(volume.data, data)
+    assert volume.header.endianness == nib.Nifti1Header().endianness

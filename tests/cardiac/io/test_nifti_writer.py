@@ -77,13 +77,13 @@ def test_a_field_file_is_what_the_format_says(tmp_path, scene):
     write_field(tmp_path / "field.nii.gz", shift.astype(np.float32), volume)
     image = nib.load(tmp_path / "field.nii.gz")
     assert image.shape == (*SHAPE[::-1], 1, 3)
-    assert image.header["intent_code"] == 1007
+    assert image.header["intent_code"] == 1006
     assert image.get_data_dtype() == np.float32
     assert image.header.get_xyzt_units()[0] == "mm"
     np.testing.assert_allclose(image.affine, volume.affine)
     np.testing.assert_allclose(image.header.get_qform(), image.header.get_sform(), atol=1e-5)
-    lps = np.asarray(image.dataobj)[3, 4, 5, 0]
-    np.testing.assert_allclose(lps, [-1.4, -2.4, 4.0], atol=1 / 128)
+    ras = np.asarray(image.dataobj)[3, 4, 5, 0]
+    np.testing.assert_allclose(ras, [1.4, 2.4, 4.0], atol=1 / 128)
 
 
 @pytest.mark.parametrize("name", AFFINES)
@@ -142,3 +142,16 @@ def test_inputs_are_not_overwritten_and_nothing_is_left_half(tmp_path, scene, mo
     with pytest.raises(FacewarpError, match="no space"):
         write_field(tmp_path / "field.nii.gz", scene[1], volume)
     assert [p.name for p in tmp_path.iterdir()] == ["v.nii.gz"]
+
+
+def test_numbers_of_a_big_endian_scan_are_written_as_they_are(tmp_path, scene):
+    header = nib.Nifti1Image(scene[0].T, AFFINES["lps"]).header.as_byteswapped(">")
+    image = nib.Nifti1Image(scene[0].T.astype(">f4"), AFFINES["lps"], header)
+    nib.save(image, tmp_path / "v.nii.gz")
+    volume = read_volume(tmp_path / "v.nii.gz")
+    write_map(tmp_path / "map.nii.gz", 1 + scene[0], volume, "map")
+    write_image(tmp_path / "image.nii.gz", scene[0], volume)
+    found = np.asarray(nib.load(tmp_path / "map.nii.gz").dataobj).T
+    np.testing.assert_allclose(found, 1 + scene[0], atol=0.5 / 1024 + 1e-6)
+    found = np.asarray(nib.load(tmp_path / "image.nii.gz").dataobj).T
+    np.testing.assert_allclose(found, scene[0], atol=1e-6)

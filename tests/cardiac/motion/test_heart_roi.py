@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from facewarp.cardiac.io.volume import Volume
-from facewarp.cardiac.motion.heart_roi import find_heart_roi, stack_roi
+from facewarp.cardiac.motion.heart_roi import stack_roi
+from facewarp.cardiac.motion.orientation import find_heart_roi
 from facewarp.cardiac.parts import PART_NAMES
 from facewarp.core.config import ModelConfig
 from facewarp.errors import FacewarpError

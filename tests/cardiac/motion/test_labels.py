@@ -1,18 +1,14 @@
-import nibabel as nib
 import numpy as np
 import pytest
 
-from facewarp.cardiac.io.nifti_reader import read_volume
 from facewarp.cardiac.motion.labels import (
     carry_labels,
-    given_labels,
     heart_box,
     part_depths,
     seen_labels,
 )
 from facewarp.cardiac.motion.model_grid import ModelGrid
 from facewarp.cardiac.parts import HeartPart
-from facewarp.errors import FacewarpError
 
 SPACING = (1.5, 1.5, 10.0)
 
@@ -104,36 +100,3 @@ def test_the_box_holds_the_masks_with_a_margin():
     assert heart_box(masks, 4) == (slice(None), slice(6, 20), slice(16, 35))
     whole = heart_box([np.zeros((5, 40, 50), bool)], 4)
     assert np.zeros((5, 40, 50))[whole].shape == (5, 40, 50)
-
-
-@pytest.fixture
-def cine(tmp_path):
-    affine = np.diag([-1.5, -1.5, 10.0, 1.0])
-    nib.save(nib.Nifti1Image(np.ones((8, 7, 4, 3), np.int16), affine), tmp_path / "c.nii.gz")
-    return read_volume(tmp_path / "c.nii.gz")
-
-
-def save_labels(tmp_path, data, affine):
-    nib.save(nib.Nifti1Image(data.T.astype(np.uint8), affine), tmp_path / "l.nii.gz")
-    return tmp_path / "l.nii.gz"
-
-
-def test_given_labels_are_of_one_phase_or_of_all(tmp_path, cine, rng):
-    every = rng.integers(0, 4, (3, 4, 7, 8))
-    path = save_labels(tmp_path, every, cine.affine)
-    np.testing.assert_array_equal(given_labels(path, cine, 2), every[2])
-    path = save_labels(tmp_path, every[1], cine.affine)
-    np.testing.assert_array_equal(given_labels(path, cine, 2), every[1])
-
-
-def test_given_labels_must_fit(tmp_path, cine, rng):
-    data = rng.integers(0, 4, (4, 7, 8))
-    for wrong, affine, match in (
-        (data[:3], cine.affine, "8 x 7 x 3 voxels"),
-        (np.stack([data, data]), cine.affine, "8 x 7 x 4 x 2 voxels"),
-        (data, cine.affine + np.eye(4, k=3) * 5, "elsewhere"),
-        (data + 1, cine.affine, "labels up to 4"),
-        (data * 0 + 1, cine.affine, "left ventricle"),
-    ):
-        with pytest.raises(FacewarpError, match=match):
-            given_labels(save_labels(tmp_path, wrong, affine), cine, 0)

@@ -80,7 +80,7 @@ def looks(monkeypatch):
         made.append(StandIn(options))
         return made[-1]
 
-    monkeypatch.setattr(live_session, "_make_look", make)
+    monkeypatch.setattr(live_session, "_make_pipeline", make)
     return made
 
 
@@ -440,7 +440,7 @@ def test_an_error_while_it_runs_keeps_what_was_recorded(talk, folder, monkeypatc
                 raise FacewarpError("the model is gone")
             return super().__call__(frame)
 
-    monkeypatch.setattr(live_session, "_make_look", Failing)
+    monkeypatch.setattr(live_session, "_make_pipeline", Failing)
     result = run("--source", talk, "--headless", "--record", "out.mp4", "--stats", "t.jsonl")
     assert result.exit_code == 1
     assert "the model is gone" in result.stderr

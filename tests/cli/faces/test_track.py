@@ -352,3 +352,40 @@ def test_ctrl_c_between_inputs_tells_what_is_finished(photo, folder, monkeypatch
     assert result.exit_code == 130
     assert result.stderr == "interrupted: finished before: 1 of 2 inputs\n"
     assert Path("new/photo.png").exists()
+
+
+# --- what becomes of sound and of HDR
+
+
+def test_sound_can_be_left_out_or_converted(talk, folder):
+    well(talk, "--out", "silent.mp4", "--audio", "none")
+    with av.open("silent.mp4") as container:
+        assert len(container.streams.audio) == 0
+    well(talk, "--out", "opus.webm", "--audio", "convert")
+    with av.open("opus.webm") as container:
+        assert container.streams.audio[0].codec_context.name == "opus"
+    assert run(talk, "--out", "out.mp4", "--audio", "loud").exit_code == 2
+
+
+def test_hdr_can_be_kept_and_what_was_done_is_told(write_clip, moving, folder):
+    write_clip("sdr.mp4", moving[:3])
+    with av.open("sdr.mp4") as before, av.open("hlg.mov", "w") as container:
+        stream = container.add_stream(
+            "libx265", rate=25, width=320, height=240, pix_fmt="yuv420p10le",
+            options={"x265-params": "log-level=none"},
+        )  # fmt: skip
+        codec = stream.codec_context
+        codec.colorspace, codec.color_primaries, codec.color_trc = 9, 9, 18
+        for number, picture in enumerate(before.decode(video=0)):
+            picture = picture.reformat(format="yuv420p10le")
+            picture.pts = number
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    told = json.loads(well("--json", "hlg.mov", "--out", "sdr.mov").stdout)
+    assert "tone-mapped" in told["notes"][0]
+    told = json.loads(well("--json", "hlg.mov", "--out", "hdr.mov", "--keep-hdr").stdout)
+    assert "in its own colors" in told["notes"][0]
+    for name, tags in (("sdr.mov", (1, 1, 1)), ("hdr.mov", (9, 9, 18))):
+        with av.open(name) as container:
+            picture = next(container.decode(video=0))
+        assert (picture.colorspace, picture.color_primaries, picture.color_trc) == tags

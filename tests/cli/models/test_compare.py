@@ -1,4 +1,4 @@
-"""``facewarp eval helen --methods`` and ``facewarp train baseline``, on faces that are drawn."""
+"""``facewarp eval helen --methods`` and ``facewarp train baseline``, on synthetic faces."""
 
 import csv
 import json
@@ -54,35 +54,33 @@ def invoke(*words: str | Path) -> Result:
 
 
 @pytest.mark.slow
-def test_methods_are_compared_and_written_down(
-    photographs: Path, runs: Path, tmp_path: Path
-) -> None:
+def test_methods_are_compared_and_written(photographs: Path, runs: Path, tmp_path: Path) -> None:
     out = tmp_path / "figures"
     result = invoke(
         *("eval", "helen", "--data", photographs, "--runs", runs, "--figures", out, "--json"),
         *("--methods", "unregistered,dis,esr-cpd,paper,paper+polyaffine"),
     )
     assert result.exit_code == 0, result.stderr
-    told = json.loads(result.stdout)
-    assert told["n_pairs"] == 4
-    names = [method["method"] for method in told["methods"]]
+    record = json.loads(result.stdout)
+    assert record["n_pairs"] == 4
+    names = [method["method"] for method in record["methods"]]
     assert names == ["unregistered", "dis", "paper", "paper+polyaffine"]
-    still = told["methods"][0]
+    still = record["methods"][0]
     assert still["dice_mean"] == pytest.approx(still["dice_initial"])
     assert still["jacobian_std"] == still["folds_percent"] == 0
-    assert len({method["dice_initial"] for method in told["methods"]}) == 1
-    assert told["methods"][2]["weights_sha256"]
-    assert [one["name"] for one in told["skipped"]] == ["esr-cpd"]
+    assert len({method["dice_initial"] for method in record["methods"]}) == 1
+    assert record["methods"][2]["weights_sha256"]
+    assert [one["name"] for one in record["skipped"]] == ["esr-cpd"]
     assert "facewarp train baseline esr" in " ".join(result.stderr.split())
     assert {path.name for path in out.iterdir()} == FILES
     with open(out / "table.csv", newline="", encoding="utf-8") as file:
         assert [row["method"] for row in csv.DictReader(file)] == names
-    assert json.loads((out / "table.json").read_text("utf-8"))["methods"] == told["methods"]
+    assert json.loads((out / "table.json").read_text("utf-8"))["methods"] == record["methods"]
     with open(out / "pairs.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["method"] for row in rows] == [name for name in names for _ in range(4)]
     by_pair = [float(row["dice_mean"]) for row in rows]
-    claim = told["orderings"][0]
+    claim = record["orderings"][0]
     assert (claim["ahead"], claim["behind"]) == ("paper", "dis")
     assert claim["difference"] == pytest.approx(np.mean(by_pair[8:12]) - np.mean(by_pair[4:8]))
     assert claim["claim"] in (out / "table.md").read_text("utf-8")
@@ -92,7 +90,7 @@ def test_methods_are_compared_and_written_down(
     assert (out / "table.md").read_text("utf-8").count("| paper") == 2
 
 
-def test_methods_are_not_compared_by_several_looks(photographs: Path) -> None:
+def test_thorough_is_refused_for_a_comparison(photographs: Path) -> None:
     words = ("--methods", "dis", "--thorough")
     result = invoke("eval", "helen", "--data", photographs, *words)
     assert result.exit_code == 1
@@ -105,7 +103,7 @@ def test_a_method_that_is_not_there_is_refused(photographs: Path) -> None:
     assert "there is no method 'nope'" in " ".join(result.stderr.split())
 
 
-def test_nothing_to_compare_is_said_with_what_helps(photographs: Path, tmp_path: Path) -> None:
+def test_nothing_to_compare_is_an_error_with_a_fix(photographs: Path, tmp_path: Path) -> None:
     result = invoke(
         *("eval", "helen", "--data", photographs, "--methods", "paper", "--runs", tmp_path)
     )
@@ -114,7 +112,7 @@ def test_nothing_to_compare_is_said_with_what_helps(photographs: Path, tmp_path:
 
 
 @pytest.mark.slow
-def test_a_rival_is_trained_and_then_found(photographs: Path, tmp_path: Path) -> None:
+def test_a_baseline_is_trained_and_then_compared(photographs: Path, tmp_path: Path) -> None:
     out = tmp_path / "runs" / "baseline-flownets"
     words = ("--out", out, "--steps", "2", "--batch", "2", "--width", "2", "--json", "-q")
     result = invoke("train", "baseline", "flownets", "--data", photographs, *words)
@@ -133,7 +131,7 @@ def test_a_rival_is_trained_and_then_found(photographs: Path, tmp_path: Path) ->
     assert json.loads(result.stdout)["methods"][0]["method"] == "flownets"
 
 
-def test_training_a_rival_without_photographs_says_so(tmp_path: Path) -> None:
+def test_training_a_baseline_without_photographs_is_an_error(tmp_path: Path) -> None:
     words = ("--data", tmp_path / "none", "--out", tmp_path / "out")
     result = invoke("train", "baseline", "esr", *words)
     assert result.exit_code == 1
@@ -142,7 +140,7 @@ def test_training_a_rival_without_photographs_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("word", "kind"), [("precision", "precision"), ("optimizer", "optimiser")])
-def test_settings_that_are_not_there_are_told_before_data_are_read(
+def test_unknown_settings_are_refused_before_data_are_read(
     tmp_path: Path, word: str, kind: str
 ) -> None:
     out = tmp_path / "out"

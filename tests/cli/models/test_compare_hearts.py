@@ -1,4 +1,4 @@
-"""``facewarp eval acdc --methods`` and ``train baseline`` of hearts, on hearts that are drawn."""
+"""``facewarp eval acdc --methods`` and ``train baseline`` of hearts, on synthetic hearts."""
 
 import csv
 import json
@@ -29,7 +29,7 @@ def invoke(*words: str | Path) -> Result:
 
 
 @pytest.mark.slow
-def test_methods_are_compared_and_written_down(acdc: Path, tmp_path: Path) -> None:
+def test_methods_are_compared_and_written(acdc: Path, tmp_path: Path) -> None:
     out = tmp_path / "figures"
     result = invoke(
         *("eval", "acdc", "--data", acdc, "--protocol", "memwarp", "--limit", "2", "--json"),
@@ -37,13 +37,13 @@ def test_methods_are_compared_and_written_down(acdc: Path, tmp_path: Path) -> No
         *("--out", tmp_path / "rows.csv"),
     )
     assert result.exit_code == 0, result.stderr
-    told = json.loads(result.stdout)
-    assert (told["n_pairs"], told["protocol"], told["directions"]) == (2, "memwarp", 2)
-    assert "the first 2" in told["split"]
-    still, demons = told["methods"]
+    record = json.loads(result.stdout)
+    assert (record["n_pairs"], record["protocol"], record["directions"]) == (2, "memwarp", 2)
+    assert "the first 2" in record["split"]
+    still, demons = record["methods"]
     assert still["dice_mean"] == pytest.approx(still["dice_initial"])
     assert demons["dice_mean"] > still["dice_mean"]
-    assert [one["name"] for one in told["skipped"]] == ["krebs"]
+    assert [one["name"] for one in record["skipped"]] == ["krebs"]
     assert "facewarp train baseline krebs" in " ".join(result.stderr.split())
     assert {path.name for path in out.iterdir()} == FILES
     with open(tmp_path / "rows.csv", newline="", encoding="utf-8") as file:
@@ -61,7 +61,7 @@ def test_a_method_that_is_not_there_is_refused(acdc: Path) -> None:
     assert "there is no method 'dis' on hearts" in " ".join(result.stderr.split())
 
 
-def test_a_picture_of_one_model_is_none_of_many(acdc: Path, tmp_path: Path) -> None:
+def test_picture_is_refused_for_a_comparison(acdc: Path, tmp_path: Path) -> None:
     words = ("--methods", "unregistered", "--picture", tmp_path / "sheet.png")
     result = invoke("eval", "acdc", "--data", acdc, *words)
     assert result.exit_code == 1
@@ -70,7 +70,7 @@ def test_a_picture_of_one_model_is_none_of_many(acdc: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_a_rival_is_trained_goes_on_and_is_found(acdc: Path, tmp_path: Path) -> None:
+def test_a_baseline_is_trained_and_then_compared(acdc: Path, tmp_path: Path) -> None:
     out = tmp_path / "runs" / "baseline-krebs"
     words = ("train", "baseline", "krebs", "--data", acdc, "--out", out, "--json", "-q")
     result = invoke(*words, "--steps", "1")
@@ -84,7 +84,7 @@ def test_a_rival_is_trained_goes_on_and_is_found(acdc: Path, tmp_path: Path) -> 
     assert json.loads(result.stdout)["methods"][0]["method"] == "krebs"
 
 
-def test_what_can_not_be_resumed_is_said(acdc: Path, tmp_path: Path) -> None:
+def test_a_run_that_can_not_be_resumed_is_an_error(acdc: Path, tmp_path: Path) -> None:
     result = invoke("train", "baseline", "esr", "--data", acdc, "--resume", "--out", tmp_path)
     assert result.exit_code == 1
     assert "esr takes no --resume" in " ".join(result.stderr.split())
@@ -96,7 +96,7 @@ def test_what_can_not_be_resumed_is_said(acdc: Path, tmp_path: Path) -> None:
     assert "there is no run to resume" in " ".join(result.stderr.split())
 
 
-def test_training_a_rival_without_patients_says_so(tmp_path: Path) -> None:
+def test_training_a_baseline_without_patients_is_an_error(tmp_path: Path) -> None:
     words = ("--data", tmp_path / "none", "--out", tmp_path / "out")
     result = invoke("train", "baseline", "krebs", *words)
     assert result.exit_code == 1

@@ -143,15 +143,16 @@ def test_six_channels_stay_six(make_flashes, copied):
         assert container.streams.audio[0].layout.nb_channels == 6
 
 
+@pytest.mark.parametrize("name", ["two.mkv", "two.mp4"])
 @pytest.mark.parametrize("out", ["out.mp4", "out.mov", "out.mkv"])
-def test_default_titles_languages_and_file_tags_stay(make_flashes, measured, copied, out):
+def test_default_titles_languages_and_file_tags_stay(make_flashes, measured, copied, name, out):
     told = {"title": "Holiday", "creation_time": "2020-01-02T03:04:05.000000Z"}
     sounds = (
         {"codec": "aac", "title": "Game", "language": "eng"},
         {"codec": "aac", "title": "Mic", "language": "deu", "disposition": 1},
         {"codec": "aac", "title": "Director", "disposition": 8},
     )
-    path = make_flashes("two.mkv", sounds=sounds, metadata=told)
+    path = make_flashes(name, sounds=sounds, metadata=told)
     copied(path, out)
     after = measured(path.parent / out)
     assert after.defaults == [False, True, False]

@@ -4,16 +4,20 @@ import av
 import numpy as np
 import pytest
 
-from facewarp.media.frames import Frame
+from facewarp.media.frames import Frame, HDRImage
+from facewarp.media.sinks import open_sink
 from facewarp.media.sources import open_source, read_video
+from facewarp.media.video.color_conversion import RGBReader
 from facewarp.media.video.tone_mapping import (
     HLG,
     PQ,
     WHITE_CD_M2,
+    HDRFormat,
     gamut_matrix,
     hlg_to_light,
     light_to_hlg,
     light_to_pq,
+    painted_hdr,
     pq_to_light,
     roll_off,
     to_bt709,
@@ -50,9 +54,9 @@ def ten_bits(codes):
 
 @pytest.fixture
 def make_hdr(tmp_path):
-    def make(transfer=HLG, name="hdr.mov", primaries=9, matrix=9, frames=4, colors=COLORS):
+    def make(transfer=HLG, name="hdr.mov", primaries=9, matrix=9, frames=4, params=""):
         path = tmp_path / name
-        stripes = np.repeat(colors, SIZE[0] // len(colors), axis=0)
+        stripes = np.repeat(COLORS, SIZE[0] // len(COLORS), axis=0)
         if transfer in (PQ, HLG):
             codes = codes_of(stripes, transfer)
         else:
@@ -61,7 +65,7 @@ def make_hdr(tmp_path):
         with av.open(str(path), "w") as container:
             stream = container.add_stream(
                 "libx265", rate=25, width=SIZE[0], height=SIZE[1], pix_fmt="yuv420p10le",
-                options={"x265-params": "log-level=none:lossless=1"},
+                options={"x265-params": f"log-level=none:lossless=1{params}"},
             )  # fmt: skip
             codec = stream.codec_context
             codec.colorspace, codec.color_primaries, codec.color_trc = matrix, primaries, transfer
@@ -141,8 +145,6 @@ def test_paint_has_its_own_colors_and_tags_say_what_the_pixels_are(
     make_hdr, contents, transfer, out
 ):
     path = make_hdr(transfer)
-    from facewarp.media.sinks import open_sink
-
     with open_source(path) as source, open_sink(path.parent / out, like=source) as sink:
         for frame in source:
             image = frame.image.copy()
@@ -153,6 +155,93 @@ def test_paint_has_its_own_colors_and_tags_say_what_the_pixels_are(
     (shown, *_) = read_video(path.parent / out)
     assert np.abs(shown.image[16, ::10].astype(int) - TIGER).max() <= 8
     assert np.abs(stripe_colors(shown.image) - COLORS).max() <= 8
+
+
+# HDR that stays HDR
+
+
+def kept(path, out, paint=None, **options):
+    """Copies HDR as HDR, painted; returns the source."""
+    with open_source(path) as source:
+        source.keep_hdr()
+        with open_sink(path.parent / out, like=source, **options) as sink:
+            for frame in source:
+                image = frame.image.copy()
+                if paint is not None:
+                    image[:32] = paint
+                sink.write(frame.with_image(image))
+    return source
+
+
+def codes_in(path):
+    """The first picture's (H, W, 3) HDR codes of 0 to 1, its format, its tags and its codec."""
+    with av.open(str(path)) as container:
+        picture = next(container.decode(video=0))
+        codec = container.streams.video[0].codec_context.name
+        codes = RGBReader((picture.width, picture.height)).deep(picture) / 65_535
+        tags = (picture.colorspace, picture.color_primaries, picture.color_trc)
+        return codes, picture.format.name, tags, codec
+
+
+@pytest.mark.parametrize("transfer", [PQ, HLG])
+@pytest.mark.parametrize(
+    ("out", "codec"), [("out.mp4", "hevc"), ("out.mkv", "hevc"), ("out.webm", "libdav1d")]
+)
+def test_hdr_can_be_kept_in_ten_bits(make_hdr, transfer, out, codec):
+    path = make_hdr(transfer)
+    source = kept(path, out)
+    before, after = codes_in(path), codes_in(path.parent / out)
+    assert after[1:] == ("yuv420p10le", (9, 9, transfer), codec)
+    assert np.abs(after[0] - before[0]).mean() < 0.01
+    assert "painted and written in its own colors" in source.notes[0]
+
+
+@pytest.mark.parametrize("transfer", [PQ, HLG])
+def test_paint_on_kept_hdr_shows_its_own_colors(make_hdr, transfer):
+    path = make_hdr(transfer)
+    kept(path, "out.mp4", TIGER)
+    codes = codes_in(path.parent / "out.mp4")[0]
+    expected = np.repeat(codes_of([TIGER], transfer), 10, axis=0)
+    assert codes[16, ::16] == pytest.approx(expected, abs=0.03)
+    assert np.abs(codes[64:] - codes_in(path)[0][64:]).mean() < 0.01
+
+
+def test_soft_edges_of_paint_are_soft_on_bright_light():
+    light = np.full((1, 100, 3), 800.0)
+    codes = np.rint(65_535 * light_to_pq(light)).astype(np.uint16)
+    shown = np.rint(255 * to_bt709(codes / 65_535, 9, PQ)).astype(np.uint8)
+    opacity = np.linspace(0, 1, 100)[None, :, None]
+    painted = np.rint(shown * (1 - opacity) + np.array(TIGER) * opacity).astype(np.uint8)
+    result = painted_hdr(painted, HDRImage(codes, shown), 9, PQ) / 65_535
+    assert result[0, 0] == pytest.approx(codes[0, 0] / 65_535)
+    assert result[0, -1] == pytest.approx(codes_of([TIGER], PQ)[0], abs=1e-3)
+    assert np.abs(np.diff(result[0], axis=0)).max() < 0.02
+
+
+def test_the_mastering_display_that_was_told_stays(tmp_path, make_hdr):
+    told = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
+    path = make_hdr(PQ, params=f":master-display={told}:max-cll=1000,400")
+    kept(path, "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        coded = HDRFormat.of(next(container.decode(video=0)))
+    assert (coded.mastering, coded.light_level) == (told, "1000,400")
+
+
+def test_an_effect_of_another_size_is_hdr_no_more(make_hdr, contents):
+    path = make_hdr(HLG)
+    with open_source(path) as source:
+        source.keep_hdr()
+        with open_sink(path.parent / "out.mp4", like=source, size=(64, 64)) as sink:
+            for frame in source:
+                sink.write(frame.with_image(np.full((64, 64, 3), 90, np.uint8)))
+    assert contents(path.parent / "out.mp4").tags == (1, 1, 1)
+
+
+def test_what_is_no_hdr_is_written_as_ever(make_clip, contents):
+    path = make_clip()
+    source = kept(path, "out.mkv")
+    assert source.hdr_format is None
+    assert contents(path.parent / "out.mkv").codec == "h264"
 
 
 def test_a_live_recording_is_not_gray(make_hdr, contents, tmp_path):

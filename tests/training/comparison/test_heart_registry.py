@@ -1,4 +1,4 @@
-"""Methods on hearts side by side: who is measured, on what, and what is written down."""
+"""Comparison of methods on hearts: which can run, their scores and their errors."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,18 +12,18 @@ from facewarp.core.model import Model
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import save_weights
 from facewarp.errors import FacewarpError
+from facewarp.system.installation import install_command
 from facewarp.training.baselines.hearts import elastix
 from facewarp.training.baselines.hearts.networks import build, train_config
 from facewarp.training.baselines.network_training import BaselineSettings, save_network
 from facewarp.training.comparison.heart_registry import (
     ALL,
+    HEART_METHODS,
     HeartSources,
-    chosen_heart_methods,
-    find_heart_methods,
 )
 from facewarp.training.comparison.hearts import compare_on_hearts
 from facewarp.training.config.presets import HEART_CLASSES
-from facewarp.training.datasets.acdc import AcdcPatient, load_patient
+from facewarp.training.datasets.acdc import HeartPatient, load_acdc_patient
 from facewarp.training.evaluation.heart_methods import BaselineMethod, GuidedMethod
 from facewarp.training.evaluation.heart_protocols import PROTOCOLS
 from facewarp.training.evaluation.hearts import score_patient
@@ -48,39 +48,39 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def patient(folder: Path) -> AcdcPatient:
-    return load_patient(folder)
+def patient(folder: Path) -> HeartPatient:
+    return load_acdc_patient(folder)
 
 
 def test_all_names_every_method_of_the_table() -> None:
-    assert chosen_heart_methods("all") == list(ALL)
+    assert HEART_METHODS.parse("all") == list(ALL)
     assert {"unregistered", "lcc-demons", "elastix", "voxelmorph", "krebs"} < set(ALL)
     assert {"acdc-paper", "acdc-paper-unguided", "facewarp"} < set(ALL)
-    assert chosen_heart_methods("krebs, facewarp,krebs") == ["krebs", "facewarp"]
+    assert HEART_METHODS.parse("krebs, facewarp,krebs") == ["krebs", "facewarp"]
 
 
 @pytest.mark.parametrize("words", ["dis", "paper", "krebs+add", "", ","])
 def test_names_of_no_heart_method_are_refused(words: str) -> None:
     with pytest.raises(FacewarpError, match="no method"):
-        chosen_heart_methods(words)
+        HEART_METHODS.parse(words)
 
 
-def test_what_is_missing_is_named_with_what_helps(
+def test_missing_methods_are_named_with_a_fix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(elastix, "is_installed", lambda: False)
     names = ["unregistered", "elastix", "krebs", "acdc-paper"]
-    found, skipped = find_heart_methods(names, HeartSources(tmp_path))
+    found, skipped = HEART_METHODS.find(names, HeartSources(tmp_path))
     assert [method.name for method in found] == ["unregistered"]
     fixes = {one.name: one.fix for one in skipped}
-    assert fixes["elastix"] == "pip install 'facewarp[rivals]'"
+    assert fixes["elastix"] == install_command("rivals")
     assert fixes["krebs"].startswith("facewarp train baseline krebs --data DIR --out ")
     assert "--preset acdc-paper --out" in fixes["acdc-paper"]
 
 
 def test_voxelmorph_without_monai_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("facewarp.training.comparison.heart_registry.find_spec", lambda name: None)
-    found, (skipped,) = find_heart_methods(["voxelmorph"], HeartSources(tmp_path))
+    found, (skipped,) = HEART_METHODS.find(["voxelmorph"], HeartSources(tmp_path))
     assert not found
     assert "MONAI" in skipped.reason
 
@@ -89,7 +89,7 @@ def test_trained_methods_are_found_in_their_folders(tmp_path: Path) -> None:
     net = build("krebs", {"latent": 3})
     save_network(net, "krebs", tmp_path / "baseline-krebs" / "model.safetensors", {})
     save_weights(GuidedRegistration(TINY), tmp_path / "acdc-paper" / "model.safetensors", {})
-    found, skipped = find_heart_methods(["krebs", "acdc-paper"], HeartSources(tmp_path))
+    found, skipped = HEART_METHODS.find(["krebs", "acdc-paper"], HeartSources(tmp_path))
     assert not skipped
     assert [method.name for method in found] == ["krebs", "acdc-paper"]
     assert found[0].parameters == sum(p.numel() for p in net.parameters())
@@ -98,8 +98,8 @@ def test_trained_methods_are_found_in_their_folders(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=list(PROTOCOLS))
-def test_demons_bring_a_beating_heart_together(patient: AcdcPatient, protocol) -> None:
-    (demons,), _ = find_heart_methods(["lcc-demons"], HeartSources())
+def test_demons_bring_a_beating_heart_together(patient: HeartPatient, protocol) -> None:
+    (demons,), _ = HEART_METHODS.find(["lcc-demons"], HeartSources())
     score = score_patient(patient, demons, protocol)
     assert score.dice_mean > score.dice_initial + 0.1
     assert score.folds_percent < 0.05
@@ -107,8 +107,8 @@ def test_demons_bring_a_beating_heart_together(patient: AcdcPatient, protocol) -
 
 @pytest.mark.slow
 @pytest.mark.skipif(not elastix.is_installed(), reason="itk-elastix is not installed")
-def test_elastix_brings_a_beating_heart_together(patient: AcdcPatient) -> None:
-    (method,), _ = find_heart_methods(["elastix"], HeartSources())
+def test_elastix_brings_a_beating_heart_together(patient: HeartPatient) -> None:
+    (method,), _ = HEART_METHODS.find(["elastix"], HeartSources())
     score = score_patient(patient, method, PROTOCOLS["paper"])
     assert score.dice_mean > score.dice_initial + 0.1
 
@@ -127,15 +127,15 @@ def test_elastix_finds_a_shift_and_says_when_it_fails(monkeypatch: pytest.Monkey
         elastix.elastix_field(fixed, fixed, (2.0, 2.0, 4.0))
 
 
-def test_elastix_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_elastix_gives_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(elastix, "is_installed", lambda: False)
     volume = np.zeros((4, 4, 4), np.float32)
     with pytest.raises(FacewarpError, match="elastix") as error:
         elastix.elastix_field(volume, volume, (1.0, 1.0, 1.0))
-    assert "facewarp[rivals]" in str(error.value)
+    assert install_command("rivals") in str(error.value)
 
 
-def test_fields_of_a_rivals_own_grid_are_carried_over(patient: AcdcPatient) -> None:
+def test_fields_are_resampled_from_the_grid_of_a_baseline(patient: HeartPatient) -> None:
     """A shift of one voxel of 3.6 mm is a shift of two of 1.8 mm."""
     shift = np.zeros((3, 12, 48, 48), np.float32)
     shift[0] = 1.0
@@ -149,16 +149,16 @@ def test_fields_of_a_rivals_own_grid_are_carried_over(patient: AcdcPatient) -> N
 
 
 def test_every_method_is_scored_on_every_patient(folder: Path) -> None:
-    (still,), skipped = find_heart_methods(["unregistered"], HeartSources())
+    (still,), skipped = HEART_METHODS.find(["unregistered"], HeartSources())
     ours = GuidedMethod(Model(GuidedRegistration(TINY)))
     seen: list[str] = []
     found = compare_on_hearts(
         [still, ours], skipped, [folder], PROTOCOLS["memwarp"], split="drawn", advance=seen.append
     )
     assert seen == ["unregistered", "facewarp"]
-    told = found.to_dict()
-    assert (told["n_pairs"], told["directions"], told["split"]) == (1, 2, "drawn")
-    first, second = told["methods"]
+    record = found.to_dict()
+    assert (record["n_pairs"], record["directions"], record["split"]) == (1, 2, "drawn")
+    first, second = record["methods"]
     assert first["dice_mean"] == pytest.approx(first["dice_initial"])
     assert first["folds_percent"] == first["jacobian_std"] == 0
     assert second["dice_initial"] == first["dice_initial"]
@@ -166,17 +166,17 @@ def test_every_method_is_scored_on_every_patient(folder: Path) -> None:
     assert [row["method"] for row in found.score_rows()] == ["unregistered", "facewarp"]
 
 
-def test_nothing_to_measure_is_said(folder: Path, tmp_path: Path) -> None:
-    found, skipped = find_heart_methods(["krebs"], HeartSources(tmp_path))
+def test_nothing_to_measure_is_an_error(folder: Path, tmp_path: Path) -> None:
+    found, skipped = HEART_METHODS.find(["krebs"], HeartSources(tmp_path))
     with pytest.raises(FacewarpError, match="none of these methods") as error:
         compare_on_hearts(found, skipped, [folder], PROTOCOLS["paper"])
     assert "facewarp train baseline krebs" in str(error.value)
-    (still,), _ = find_heart_methods(["unregistered"], HeartSources())
+    (still,), _ = HEART_METHODS.find(["unregistered"], HeartSources())
     with pytest.raises(FacewarpError, match="no patient"):
         compare_on_hearts([still], [], [], PROTOCOLS["paper"])
 
 
-def test_settings_of_a_rival_are_ours_but_for_what_is_its_own() -> None:
+def test_baselines_train_with_our_settings_but_their_own_views() -> None:
     config = train_config("voxelmorph", BaselineSettings(steps=9, batch=2, lr=1e-3, seed=5))
     assert (config.steps, config.batch, config.lr, config.seed) == (9, 2, 1e-3, 5)
     assert config.view_shape

@@ -16,7 +16,7 @@ from facewarp.training.config.train_config import TrainConfig
 from facewarp.training.dataloading.heart_augmentation import HeartAugment
 from facewarp.training.dataloading.heart_batches import HeartBatches
 from facewarp.training.dataloading.heart_data import HeartData
-from facewarp.training.datasets.acdc import HeartCase, load_case, load_patient
+from facewarp.training.datasets.acdc import HeartCase, load_acdc_patient, load_case
 from facewarp.training.synthetic.acdc_folders import write_drawn_patient
 from facewarp.training.trainer import Trainer
 from facewarp.training.validation.hearts import SHOWN, HeartValidator
@@ -142,7 +142,7 @@ def test_views_that_do_not_fit_the_network_are_refused() -> None:
 def test_a_few_steps_lower_the_loss(
     cases: list[HeartCase], folders: list[Path], tmp_path: Path
 ) -> None:
-    data = HeartData(cases, [load_patient(folders[2])], "drawn", SPACING)
+    data = HeartData(cases, [load_acdc_patient(folders[2])], "drawn", SPACING)
     trainer = Trainer(CONFIG, data.batches(CONFIG, 1), tmp_path, {})
     losses = []
     validate = HeartValidator(data.held_out, tmp_path)

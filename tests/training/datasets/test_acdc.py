@@ -20,8 +20,8 @@ from facewarp.training.dataloading.heart_data import (
     spans,
 )
 from facewarp.training.datasets.acdc import (
+    load_acdc_patient,
     load_case,
-    load_patient,
     number_in_group,
     patient_number,
 )
@@ -55,7 +55,7 @@ def folders_of(place: Path, *numbers: int) -> Path:
 
 
 def test_a_patient_is_read_with_its_true_spacing_and_its_own_ed(drawn: Path) -> None:
-    found = load_patient(drawn)
+    found = load_acdc_patient(drawn)
     assert (found.name, found.info.group, found.info.ed, found.info.es) == (
         *("patient023", "HCM", 4, 11),
     )
@@ -71,7 +71,7 @@ def test_a_patient_is_read_with_its_true_spacing_and_its_own_ed(drawn: Path) -> 
 
 
 def test_a_case_is_the_patient_on_a_grid(drawn: Path) -> None:
-    found, case = load_patient(drawn), load_case(drawn, GRID, SPACING)
+    found, case = load_acdc_patient(drawn), load_case(drawn, GRID, SPACING)
     assert case.images.shape == case.labels.shape == (2, *GRID)
     assert (case.images.dtype, case.labels.dtype) == (np.float32, np.uint8)
     assert case.images.min() == 0
@@ -90,7 +90,7 @@ def test_a_case_is_the_patient_on_a_grid(drawn: Path) -> None:
 def test_slices_of_a_grid_are_slices_that_were_scanned(slices: int, tmp_path: Path) -> None:
     folder = write_drawn_patient(tmp_path, 1, shape=(slices, 40, 40))
     case = load_case(folder, (10, 40, 40), (4.0, 4.0, 12.0))
-    found = load_patient(folder)
+    found = load_acdc_patient(folder)
     labelled = [labels.any(axis=(1, 2)).sum() for labels in case.labels]
     assert labelled == [labels.data.any(axis=(1, 2)).sum() for labels in found.labels]
     low, high = np.percentile(found.stacked(), (1, 99))
@@ -178,7 +178,7 @@ def spoil_file(folder: Path) -> None:
 def test_a_spoilt_patient_is_refused_in_one_line(spoil, said: str, patient: Path) -> None:
     spoil(patient)
     with pytest.raises(FacewarpError, match=said) as error:
-        load_patient(patient)
+        load_acdc_patient(patient)
     assert "\n" not in str(error.value)
     assert "patient023" in str(error.value)
 
@@ -284,7 +284,7 @@ def test_the_published_numbers_of_patients(data_dir: Path) -> None:
 @pytest.mark.slow
 def test_real_patients_are_read_in_millilitres(data_dir: Path) -> None:
     for folder in PROTOCOLS["memwarp"].patients(data_dir / "acdc", "1,90")[1]:
-        patient = load_patient(folder)
+        patient = load_acdc_patient(folder)
         assert patient.images[0].spacing_mm[2] >= 5
         true = true_indices(patient)
         assert 60 < true.lv.edv_ml < 400

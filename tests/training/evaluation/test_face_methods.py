@@ -13,9 +13,8 @@ from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.training.comparison.face_registry import (
     ALL,
+    FACE_METHODS,
     FaceSources,
-    chosen_face_methods,
-    find_face_methods,
 )
 from facewarp.training.config.presets import FACE_CLASSES
 from facewarp.training.evaluation.face_methods import (
@@ -88,7 +87,7 @@ def test_a_model_of_something_else_is_refused() -> None:
         GuidedMethod(other, "heart")
 
 
-def test_a_rival_is_a_function() -> None:
+def test_a_baseline_is_a_function() -> None:
     method = BaselineMethod("still", lambda fixed, moving: np.ones((2, *fixed.shape), np.float64))
     found = method.register(*crops())
     assert found.field.dtype == torch.float32
@@ -96,19 +95,19 @@ def test_a_rival_is_a_function() -> None:
 
 
 def test_all_methods_are_meant_by_all() -> None:
-    assert chosen_face_methods(" All ") == list(ALL)
-    assert chosen_face_methods("dis, paper+add,dis") == ["dis", "paper+add"]
+    assert FACE_METHODS.parse(" All ") == list(ALL)
+    assert FACE_METHODS.parse("dis, paper+add,dis") == ["dis", "paper+add"]
 
 
 @pytest.mark.parametrize("words", ["nope", "dis+add", "paper+blur", "acdc", "", " , "])
 def test_methods_that_are_not_there_are_refused(words: str) -> None:
     with pytest.raises(FacewarpError, match=r"no method.*--methods"):
-        chosen_face_methods(words)
+        FACE_METHODS.parse(words)
 
 
 def test_what_is_not_trained_is_named_with_the_command_that_trains_it(tmp_path: Path) -> None:
     names = [name for name in ALL if name != "facewarp"]
-    found, skipped = find_face_methods(names, FaceSources(tmp_path))
+    found, skipped = FACE_METHODS.find(names, FaceSources(tmp_path))
     assert [method.name for method in found] == ["unregistered", "dis"]
     fixes = {one.name: one.fix for one in skipped}
     assert fixes["esr-cpd"].startswith("facewarp train baseline esr --data DIR --out")
@@ -119,6 +118,6 @@ def test_what_is_not_trained_is_named_with_the_command_that_trains_it(tmp_path: 
 def test_a_landmark_model_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "face.task").write_bytes(b"nothing")
     with pytest.raises(FacewarpError, match="landmarker can't be loaded"):
-        find_face_methods(
+        FACE_METHODS.find(
             ["facemesh-tps"], FaceSources(tmp_path, landmarker=tmp_path / "face.task")
         )

@@ -13,7 +13,7 @@ from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.quantification.indices import Indices, Ventricle
 from facewarp.errors import FacewarpError
 from facewarp.training.config.presets import preset
-from facewarp.training.datasets.acdc import AcdcPatient, load_patient
+from facewarp.training.datasets.acdc import HeartPatient, load_acdc_patient
 from facewarp.training.evaluation.heart_volumes import (
     Agreement,
     HeartVolumes,
@@ -28,9 +28,9 @@ from facewarp.training.validation.heart_sheets import HeartPicture, sheet, write
 
 
 @pytest.fixture(scope="module")
-def patient(tmp_path_factory: pytest.TempPathFactory) -> AcdcPatient:
+def patient(tmp_path_factory: pytest.TempPathFactory) -> HeartPatient:
     place = tmp_path_factory.mktemp("acdc")
-    return load_patient(
+    return load_acdc_patient(
         write_drawn_patient(place, 18, shape=(9, 110, 116), spacing_mm=(1.8, 1.8, 10.0))
     )
 
@@ -56,7 +56,7 @@ class GrayModel:
 
 
 @pytest.fixture
-def gray(patient: AcdcPatient) -> AcdcPatient:
+def gray(patient: HeartPatient) -> HeartPatient:
     """The patient with pictures in which nothing but the left ventricle is bright."""
     rng = np.random.default_rng(2)
 
@@ -67,7 +67,7 @@ def gray(patient: AcdcPatient) -> AcdcPatient:
     return replace(patient, images=(bright(patient.labels[0]), bright(patient.labels[1])))
 
 
-def test_volumes_are_those_that_cine_reports(gray: AcdcPatient) -> None:
+def test_volumes_are_those_that_cine_reports(gray: HeartPatient) -> None:
     found = measure_volumes(gray, GrayModel())  # type: ignore[arg-type]
     assert found.found is not None
     assert found.true == true_indices(gray)
@@ -83,7 +83,7 @@ def test_volumes_are_those_that_cine_reports(gray: AcdcPatient) -> None:
     assert again.lv.edv_ml == pytest.approx(found.found.lv.edv_ml, rel=0.01)
 
 
-def test_a_heart_that_is_not_seen_counts_in_no_volume(patient: AcdcPatient) -> None:
+def test_a_heart_that_is_not_seen_counts_in_no_volume(patient: HeartPatient) -> None:
     dark = replace(patient, images=tuple(replace(v, data=0 * v.data) for v in patient.images))
     unseen = measure_volumes(dark, GrayModel())  # type: ignore[arg-type]
     assert unseen.found is None

@@ -18,7 +18,7 @@ from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.training.config.presets import preset
 from facewarp.training.config.train_config import WHOLE_GRID
-from facewarp.training.datasets.acdc import AcdcPatient, load_patient
+from facewarp.training.datasets.acdc import HeartPatient, load_acdc_patient
 from facewarp.training.evaluation.heart_methods import GuidedMethod, RegisteredPair
 from facewarp.training.evaluation.heart_protocols import PROTOCOLS, carry_field
 from facewarp.training.evaluation.heart_volumes import HeartVolumes
@@ -37,11 +37,11 @@ MEMWARP, PAPER = PROTOCOLS["memwarp"], PROTOCOLS["paper"]
 
 
 @pytest.fixture(scope="module")
-def patient(tmp_path_factory: pytest.TempPathFactory) -> AcdcPatient:
+def patient(tmp_path_factory: pytest.TempPathFactory) -> HeartPatient:
     """A drawn patient whose ES is its ED, moved three voxels to the right."""
     place = tmp_path_factory.mktemp("acdc")
     folder = write_drawn_patient(place, 18, shape=(9, 110, 116), spacing_mm=(1.8, 1.8, 10.0))
-    read = load_patient(folder)
+    read = load_acdc_patient(folder)
 
     def moved(volume):
         return replace(volume, data=np.roll(volume.data, 3, axis=2))
@@ -61,7 +61,7 @@ class Says:
     def __init__(self, *shift: float, parts: bool = False) -> None:
         self.shift, self.parts = np.array(shift, np.float32), parts
 
-    def register(self, patient: AcdcPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
+    def register(self, patient: HeartPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
         scale = np.array([1.8, 1.8, 10.0]) / grid.spacing_mm
         there = (self.shift * scale)[:, None, None, None] * np.ones(grid.shape)
         fields = [there.astype(np.float32), -there.astype(np.float32)]
@@ -70,7 +70,7 @@ class Says:
 
 
 @pytest.mark.parametrize("protocol", [MEMWARP, PAPER])
-def test_no_motion_scores_as_unregistered(patient: AcdcPatient, protocol) -> None:
+def test_no_motion_scores_as_unregistered(patient: HeartPatient, protocol) -> None:
     score = score_patient(patient, Says(0, 0, 0, parts=True), protocol)
     assert score.dice_mean == pytest.approx(score.dice_initial)
     assert score.hd95_mm == score.hd95_initial_mm > 0
@@ -81,7 +81,7 @@ def test_no_motion_scores_as_unregistered(patient: AcdcPatient, protocol) -> Non
 
 
 @pytest.mark.parametrize("protocol", [MEMWARP, PAPER])
-def test_the_true_motion_scores_full_marks(patient: AcdcPatient, protocol) -> None:
+def test_the_true_motion_scores_full_marks(patient: HeartPatient, protocol) -> None:
     score = score_patient(patient, Says(3, 0, 0), protocol)
     assert score.dice_mean > 0.95  # cubes of 1.56 mm cut voxels of 1.8
     assert score.hd95_mm <= 1.6
@@ -93,9 +93,9 @@ def test_the_true_motion_scores_full_marks(patient: AcdcPatient, protocol) -> No
     assert wrong.dice_mean < score.dice_initial  # the direction matters
 
 
-def test_directions_are_averaged(patient: AcdcPatient) -> None:
+def test_directions_are_averaged(patient: HeartPatient) -> None:
     class OneWay(Says):
-        def register(self, patient: AcdcPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
+        def register(self, patient: HeartPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
             pair = super().register(patient, grid, both)
             return replace(pair, fields=(pair.fields[0], 0 * pair.fields[1]))
 
@@ -104,12 +104,12 @@ def test_directions_are_averaged(patient: AcdcPatient) -> None:
     assert score.hd95_mm == pytest.approx(score.hd95_initial_mm / 2)
 
 
-def test_jacobian_numbers_are_those_of_memwarps_code(patient: AcdcPatient) -> None:
+def test_jacobian_numbers_are_those_of_memwarps_code(patient: HeartPatient) -> None:
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 0.35, (3, *MEMWARP.shape)).astype(np.float32)
 
     class Noise(Says):
-        def register(self, patient: AcdcPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
+        def register(self, patient: HeartPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
             return RegisteredPair((noise, noise), None, 1.0)
 
     score = score_patient(patient, Noise(0, 0, 0), MEMWARP)
@@ -150,7 +150,7 @@ def test_labels_are_carried_as_the_protocols_say() -> None:
     assert MEMWARP.carry(labels, field).dtype == np.uint8
 
 
-def test_fields_are_carried_between_grids_in_millimetres(patient: AcdcPatient) -> None:
+def test_fields_are_carried_between_grids_in_millimetres(patient: HeartPatient) -> None:
     own, other = MEMWARP.grid(patient.images[0]), PAPER.grid(patient.images[0])
     z, y, x = np.indices(own.shape)
     field = np.stack([0.02 * (x - 60), -0.03 * (y - 50), 0.1 * (z - 8)]).astype(np.float32)
@@ -206,7 +206,7 @@ def tiny() -> Model:
 
 
 def test_a_model_is_measured_on_its_own_grid_and_the_protocols(
-    tiny: Model, patient: AcdcPatient
+    tiny: Model, patient: HeartPatient
 ) -> None:
     method = GuidedMethod(tiny)
     for protocol in (MEMWARP, PAPER):
@@ -230,7 +230,7 @@ def test_a_model_is_measured_on_its_own_grid_and_the_protocols(
     ],
 )
 def test_a_network_is_given_what_it_was_trained_on(
-    said: dict[str, str], whole: bool | None, expected: bool, tiny: Model, patient: AcdcPatient
+    said: dict[str, str], whole: bool | None, expected: bool, tiny: Model, patient: HeartPatient
 ) -> None:
     class Sure(Model):
         def probabilities(self, images: torch.Tensor) -> torch.Tensor:
@@ -267,7 +267,7 @@ def test_an_evaluation_holds_every_number(name: str, tiny: Model, tmp_path: Path
     assert "volumes" not in told
     assert {"edv_mae_ml", "esv_mae_ml", "ef_mae", "ef_bias", "weights_sha256"} <= told.keys()
     assert found.directions == (2 if name == "memwarp" else 1)
-    truth = [load_patient(folder).labels for folder in folders]
+    truth = [load_acdc_patient(folder).labels for folder in folders]
     native = [np.mean(dice_per_part(ed.data, es.data, 4)) for ed, es in truth]
     assert found.dice_initial == pytest.approx(100 * np.mean(native), abs=3)
     assert "J + 3" in found.sdlogj_definition

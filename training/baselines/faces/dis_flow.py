@@ -9,16 +9,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.uint8]
+from facewarp.core.arrays import ImageArray
 
 
 def dis_flow(
     preset: int = cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
-) -> Callable[[Picture, Picture], NDArray[np.float32]]:
+) -> Callable[[ImageArray, ImageArray], NDArray[np.float32]]:
     """OpenCV's DIS with one of its presets: fields ``(2, H, W)`` px from fixed into moving."""
     flow = cv2.DISOpticalFlow.create(preset)
 
-    def find(fixed: Picture, moving: Picture) -> NDArray[np.float32]:
+    def find(fixed: ImageArray, moving: ImageArray) -> NDArray[np.float32]:
         found = flow.calc(np.ascontiguousarray(fixed), np.ascontiguousarray(moving), None)
         return np.ascontiguousarray(np.moveaxis(np.asarray(found, np.float32), -1, 0))
 

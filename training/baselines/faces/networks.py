@@ -1,4 +1,4 @@
-"""Rivals on faces that are networks: B-spline FlowNet by labels, FlowNets by known flows."""
+"""Baseline networks on faces: B-spline FlowNet by labels, FlowNets by known flows."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,75 +11,49 @@ from torch.nn import functional as F
 from facewarp.training.baselines.faces.flownet import FlowConfig, FlowNet
 from facewarp.training.baselines.faces.spline_flownet import SplineFlowNet
 from facewarp.training.baselines.faces.synthetic_flow import flow_loss
-from facewarp.training.baselines.network_training import (
-    BaselineSettings,
-    Terms,
-    read_network,
-    train_baseline_network,
-)
+from facewarp.training.baselines.network_family import NetworkFamily
+from facewarp.training.baselines.network_training import BaselineSettings, Terms
 from facewarp.training.config.presets import FACE_CLASSES, PRESETS
 from facewarp.training.config.train_config import TrainConfig
-from facewarp.training.dataloading.batches import Batch
-from facewarp.training.dataloading.face_batches import FaceBatches
+from facewarp.training.dataloading.batches import Batch, Batches
 from facewarp.training.dataloading.face_data import FaceData, helen_training_data
 from facewarp.training.losses import class_weights
 
 FaceNetwork = FlowNet | SplineFlowNet
-NETWORKS = ("spline-flownet", "flownets", "flownetc")
 PAPER = PRESETS["paper-unguided"]
-DEFAULTS = BaselineSettings()
 WIDTH = 16
 
 
 def build(name: str, settings: Mapping[str, Any]) -> FaceNetwork:
-    """A rival's network by its name, and the settings its weights were saved with."""
+    """Build a network from its name and the settings that its weights were saved with."""
     if name == "spline-flownet":
         return SplineFlowNet(**settings)
     return FlowNet(FlowConfig(**{"kind": name, **settings}))
 
 
 def new_network(name: str, settings: BaselineSettings, width: int | None = None) -> FaceNetwork:
-    """A network to be trained; ``width`` channels are its first layer's, the seed draws weights."""
+    """Build a network to be trained, with `width` channels in its first layer."""
     torch.manual_seed(settings.seed)
     return build(name, {"width": width or WIDTH})
 
 
 def read_data(folder: Path) -> FaceData:
-    """The photographs that `helen_training_data` finds, without any held out."""
+    """Read the photographs that `helen_training_data` finds, without any held out."""
     return helen_training_data(folder, hold_out=False)
 
 
 def train_config(name: str, settings: BaselineSettings) -> TrainConfig:
-    """The training as our own trainer has it, with the views that the paper's variants see."""
+    """Return the configuration of a training, on the views of the paper's variants."""
     return settings.train_config(name, TrainConfig(name, PAPER.model, views="tested"))
 
 
-def train(
-    net: FaceNetwork,
-    name: str,
-    data: FaceData,
-    folder: Path,
-    settings: BaselineSettings,
-    *,
-    workers: int = 1,
-    **options: Any,
-) -> Path:
-    """Train a rival; see `train_baseline_network`, which takes the ``options``."""
-    config = train_config(name, settings)
-    batches = data.batches(config, workers)
-    about = {"training_data": data.description}
-    return train_baseline_network(
-        net, objective(net, batches), batches, folder, config, about, **options
-    )
-
-
-def objective(net: FaceNetwork, batches: FaceBatches) -> Terms:
-    """What a network learns on a batch.
+def objective(net: FaceNetwork, batches: Batches) -> Terms:
+    """Return the loss terms of a network.
 
     Args:
-        net: a FlowNet sees the fixed pictures of a batch alone, bent by flows drawn at random; a
-            B-spline FlowNet its pairs and their labels.
-        batches: whose first labels tell how rare each part is.
+        net: a FlowNet is trained on the fixed images of a batch alone, warped by random flows; a
+            B-spline FlowNet on its pairs and their labels.
+        batches: the labels of the first give the class weights.
     """
     if isinstance(net, FlowNet):
 
@@ -97,6 +71,12 @@ def objective(net: FaceNetwork, batches: FaceBatches) -> Terms:
     return by_labels
 
 
-def load(path: Path, name: str) -> FaceNetwork:
-    """Read a rival's weights; raises as `read_network` does."""
-    return read_network(path, name, build)
+FACE_NETWORKS = NetworkFamily(
+    names=("spline-flownet", "flownets", "flownetc"),
+    defaults=BaselineSettings(),
+    build=build,
+    new_network=new_network,
+    read_data=read_data,
+    train_config=train_config,
+    objective=objective,
+)

@@ -6,9 +6,9 @@ Myronenko, Song, Point Set Registration: Coherent Point Drift, IEEE TPAMI 2010, 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Points = NDArray[np.float64]
+from facewarp.core.arrays import Points
+
 _TOLERANCE = 1e-5
 
 

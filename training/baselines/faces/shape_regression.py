@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from facewarp.core.arrays import ImageArray
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.parts import LANDMARK_COUNT
@@ -23,7 +24,6 @@ from facewarp.training.datasets.crops import FaceCrop, protocol_crop
 from facewarp.training.datasets.photo import FacePhoto
 
 Floats = NDArray[np.float32]
-Picture = NDArray[np.uint8]
 NAME = "esr"
 _SHRINK = 2  # pixels are looked up in pictures of half the crop's size
 _FACE_PX = CROP_SHAPE[0] / 2.0  # what a crop says of a face before it is looked at
@@ -85,7 +85,7 @@ class ShapeRegressor:
         """How many numbers were learnt."""
         return int(self.leaves.size + self.thresholds.size + self.pairs.size + self.offsets.size)
 
-    def points(self, crop: Picture) -> NDArray[np.float64]:
+    def points(self, crop: ImageArray) -> NDArray[np.float64]:
         """The 68 points ``(68, 2)`` px of a grey crop ``(320, 260)``."""
         image = _small(crop)[None]
         shapes = self.starts * _FACE_PX + _middle()
@@ -247,7 +247,7 @@ def _turns(mean: Floats, shapes: Floats) -> Floats:
 
 
 def _look_up(
-    images: Picture,
+    images: ImageArray,
     which: NDArray[np.intp],
     shapes: Floats,
     turns: Floats,
@@ -262,7 +262,7 @@ def _look_up(
     return images[which[:, None], y, x].astype(np.float32)
 
 
-def _small(crop: Picture) -> Picture:
+def _small(crop: ImageArray) -> ImageArray:
     size = (crop.shape[1] // _SHRINK, crop.shape[0] // _SHRINK)
     return np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), np.uint8)
 

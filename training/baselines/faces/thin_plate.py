@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 
+from facewarp.core.arrays import ImageArray, Points
 from facewarp.face.blazeface import find_face_points
 from facewarp.face.crop import CROP_SHAPE
 
 log = logging.getLogger(__name__)
-Picture = NDArray[np.uint8]
-Points = NDArray[np.float64]
 GRID = (80, 65)  # where splines are evaluated; between them the field is interpolated
 
 
@@ -55,7 +54,7 @@ def dense_field(
     return np.ascontiguousarray(np.moveaxis(np.asarray(fine, np.float32), -1, 0))
 
 
-def face_mesh(model: Path) -> Callable[[Picture, Picture], NDArray[np.float32]]:
+def face_mesh(model: Path) -> Callable[[ImageArray, ImageArray], NDArray[np.float32]]:
     """Fields by MediaPipe's landmarker and a thin-plate spline through its points.
 
     Where it finds no face, nothing is moved.
@@ -68,7 +67,7 @@ def face_mesh(model: Path) -> Callable[[Picture, Picture], NDArray[np.float32]]:
     """
     points_of = find_face_points(model)
 
-    def find(fixed: Picture, moving: Picture) -> NDArray[np.float32]:
+    def find(fixed: ImageArray, moving: ImageArray) -> NDArray[np.float32]:
         here, there = (points_of(np.repeat(crop[..., None], 3, 2)) for crop in (fixed, moving))
         if here is None or there is None:
             log.info("MediaPipe finds no face in one of two crops")

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
+from facewarp.system.installation import install_command
 
-INSTALL = "pip install 'facewarp[rivals]'"
+INSTALL = install_command("rivals")
 CONTROL_MM = 16.0  # between the finest control points
 _PAIR, _FIELD = "pair.npz", "field.npy"
 _SETTINGS = {

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from facewarp.core.fields import field_gradient, warp
 from facewarp.errors import FacewarpError
+from facewarp.system.installation import install_command
 from facewarp.training.baselines.hearts.local_correlation import box_window, squared_correlation
 from facewarp.training.baselines.network_training import BaselineNetwork
 
-INSTALL = "pip install 'facewarp[rivals]'"
+INSTALL = install_command("rivals")
 CHANNELS = (16, 32, 32, 32, 32, 32)  # downwards and upwards by turns, as the paper's
 _LEVELS = 8  # shapes are multiples: half of CHANNELS are levels, and the last is halved too
 

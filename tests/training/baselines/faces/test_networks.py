@@ -12,7 +12,7 @@ from facewarp.errors import FacewarpError
 from facewarp.training.baselines import network_training
 from facewarp.training.baselines.faces import networks
 from facewarp.training.baselines.faces.flownet import flow_field
-from facewarp.training.baselines.faces.networks import DEFAULTS, build, load, new_network, train
+from facewarp.training.baselines.faces.networks import FACE_NETWORKS, build, new_network
 from facewarp.training.baselines.network_training import BaselineSettings, begun_with, save_network
 from facewarp.training.dataloading.face_data import FaceData
 from facewarp.training.synthetic.drawn_face import synthetic_faces
@@ -46,7 +46,7 @@ def test_its_loss_falls_on_a_batch(name: str, faces: FaceData) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", networks.NETWORKS)
+@pytest.mark.parametrize("name", FACE_NETWORKS.names)
 def test_a_run_that_was_stopped_goes_on_as_it_would_have(
     name: str, faces: FaceData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -55,7 +55,9 @@ def test_a_run_that_was_stopped_goes_on_as_it_would_have(
             return network_training.replace(super().train_config(*given), checkpoint_every=2)
 
     settings = Often(steps=3, batch=1, precision="bfloat16", seed=4)
-    whole = train(new_network(name, settings, 2), name, faces, tmp_path / "whole", settings)
+    whole = FACE_NETWORKS.train(
+        new_network(name, settings, 2), name, faces, tmp_path / "whole", settings
+    )
 
     class Killed(Exception):
         pass
@@ -66,22 +68,24 @@ def test_a_run_that_was_stopped_goes_on_as_it_would_have(
 
     parts, options = tmp_path / "parts", {"advance": die}
     with pytest.raises(Killed):
-        train(new_network(name, settings, 2), name, faces, parts, settings, **options)
+        FACE_NETWORKS.train(new_network(name, settings, 2), name, faces, parts, settings, **options)
     assert not (parts / WEIGHTS).exists()
     with pytest.raises(FacewarpError, match="a run is here already"):
-        train(new_network(name, settings, 2), name, faces, parts, settings)
+        FACE_NETWORKS.train(new_network(name, settings, 2), name, faces, parts, settings)
     kept, network = begun_with(parts, name)
     assert (kept.steps, kept.batch, kept.precision, kept.seed) == (3, 1, "bfloat16", 4)
-    train(build(name, network), name, faces, parts, settings, resume=True)
-    first, second = (load(folder / WEIGHTS, name).state_dict() for folder in (whole.parent, parts))
+    FACE_NETWORKS.train(build(name, network), name, faces, parts, settings, resume=True)
+    first, second = (
+        FACE_NETWORKS.load(folder / WEIGHTS, name).state_dict() for folder in (whole.parent, parts)
+    )
     assert all(torch.equal(first[key], second[key]) for key in first)
     with open(parts / "log.csv", newline="", encoding="utf-8") as file:
         assert [row["step"] for row in csv.DictReader(file)] == ["1", "2", "3"]
 
 
-@pytest.mark.parametrize("name", networks.NETWORKS)
+@pytest.mark.parametrize("name", FACE_NETWORKS.names)
 def test_half_precision_changes_little_and_gives_float32(name: str) -> None:
-    net = new_network(name, DEFAULTS, 4).eval()
+    net = new_network(name, FACE_NETWORKS.defaults, 4).eval()
     fixed, moving = torch.rand(2, 1, 1, 320, 260, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         if name == "spline-flownet":  # begins at rest: there would be nothing to compare
@@ -96,13 +100,13 @@ def test_half_precision_changes_little_and_gives_float32(name: str) -> None:
 
 def test_weights_are_read_back_and_those_of_others_refused(tmp_path: Path) -> None:
     path = tmp_path / WEIGHTS
-    net = new_network("flownets", DEFAULTS, 2).eval()
+    net = new_network("flownets", FACE_NETWORKS.defaults, 2).eval()
     save_network(net, "flownets", path, {})
     a, b = (np.full((320, 260), value, np.uint8) for value in (30, 90))
-    again = load(path, "flownets")
+    again = FACE_NETWORKS.load(path, "flownets")
     np.testing.assert_array_equal(flow_field(again, a, b), flow_field(net, a, b))
     with pytest.raises(FacewarpError, match="no weights of flownetc"):
-        load(path, "flownetc")
+        FACE_NETWORKS.load(path, "flownetc")
 
 
 @pytest.mark.parametrize("field", ["optimizer", "precision"])
@@ -114,9 +118,13 @@ def test_words_that_are_not_there_are_refused(field: str) -> None:
 def test_runs_of_others_are_not_gone_on_with(tmp_path: Path) -> None:
     with pytest.raises(FacewarpError, match="there is no run to resume"):
         begun_with(tmp_path, "flownets")
-    said = {**DEFAULTS.__dict__, "baseline": "flownetc", "network": {"width": 2}}
+    said = {**FACE_NETWORKS.defaults.__dict__, "baseline": "flownetc", "network": {"width": 2}}
     (tmp_path / "config.json").write_text(json.dumps(said), "utf-8")
     with pytest.raises(FacewarpError, match="the run is of flownetc"):
         begun_with(tmp_path, "flownets")
     settings, network = begun_with(tmp_path, "flownetc", steps=9)
-    assert (settings.steps, settings.batch, network) == (9, DEFAULTS.batch, {"width": 2})
+    assert (settings.steps, settings.batch, network) == (
+        9,
+        FACE_NETWORKS.defaults.batch,
+        {"width": 2},
+    )

@@ -13,13 +13,13 @@ from facewarp.errors import FacewarpError
 from facewarp.training.baselines import network_training
 from facewarp.training.baselines.hearts import networks
 from facewarp.training.baselines.hearts.krebs import SQUARINGS, KrebsAutoencoder, normal_divergence
-from facewarp.training.baselines.hearts.networks import load, train, train_config
+from facewarp.training.baselines.hearts.networks import HEART_NETWORKS, train_config
 from facewarp.training.baselines.network_training import BaselineSettings, save_network
 from facewarp.training.config.train_config import TrainConfig
 from facewarp.training.dataloading.batches import Batch, Batches
 from facewarp.training.dataloading.heart_batches import HeartBatches
 from facewarp.training.dataloading.heart_data import HeartData
-from facewarp.training.datasets.acdc import heart_case, load_patient
+from facewarp.training.datasets.acdc import heart_case, load_acdc_patient
 from facewarp.training.synthetic.acdc_folders import write_drawn_patient
 
 GRID = (8, 32, 32)
@@ -35,7 +35,7 @@ class FewHearts(HeartData):
 @pytest.fixture(scope="module")
 def hearts(tmp_path_factory: pytest.TempPathFactory) -> FewHearts:
     place = tmp_path_factory.mktemp("acdc")
-    patients = [load_patient(write_drawn_patient(place, number)) for number in (1, 2)]
+    patients = [load_acdc_patient(write_drawn_patient(place, number)) for number in (1, 2)]
     return FewHearts([heart_case(p, (10, 40, 40), (4.0, 4.0, 12.0)) for p in patients])
 
 
@@ -97,7 +97,7 @@ def test_it_begins_as_the_identity(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", networks.NETWORKS)
+@pytest.mark.parametrize("name", HEART_NETWORKS.names)
 def test_its_loss_falls_on_a_pair(name: str, hearts: FewHearts) -> None:
     net = small(name)
     batch = HeartBatches(hearts.cases, 1, GRID).batch(0)
@@ -114,12 +114,12 @@ def test_its_loss_falls_on_a_pair(name: str, hearts: FewHearts) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", networks.NETWORKS)
+@pytest.mark.parametrize("name", HEART_NETWORKS.names)
 def test_a_run_that_was_stopped_goes_on_as_it_would_have(
     name: str, hearts: FewHearts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = BaselineSettings(steps=52, lr=1e-3, seed=4)
-    whole = train(small(name), name, hearts, tmp_path / "whole", settings)
+    whole = HEART_NETWORKS.train(small(name), name, hearts, tmp_path / "whole", settings)
 
     class Killed(Exception):
         pass
@@ -129,12 +129,17 @@ def test_a_run_that_was_stopped_goes_on_as_it_would_have(
             raise Killed
 
     with pytest.raises(Killed):
-        train(small(name), name, hearts, tmp_path / "parts", settings, advance=die)
+        HEART_NETWORKS.train(small(name), name, hearts, tmp_path / "parts", settings, advance=die)
     assert not (tmp_path / "parts" / "model.safetensors").exists()
     with pytest.raises(FacewarpError, match="a run is here already"):
-        train(small(name), name, hearts, tmp_path / "parts", settings)
-    parts = train(small(name), name, hearts, tmp_path / "parts", settings, resume=True)
-    first, second = load(whole, name).state_dict(), load(parts, name).state_dict()
+        HEART_NETWORKS.train(small(name), name, hearts, tmp_path / "parts", settings)
+    parts = HEART_NETWORKS.train(
+        small(name), name, hearts, tmp_path / "parts", settings, resume=True
+    )
+    first, second = (
+        HEART_NETWORKS.load(whole, name).state_dict(),
+        HEART_NETWORKS.load(parts, name).state_dict(),
+    )
     assert all(torch.equal(first[key], second[key]) for key in first)
     with open(parts.parent / "log.csv", newline="", encoding="utf-8") as file:
         assert [row["step"] for row in csv.DictReader(file)] == [str(n) for n in range(1, 53)]
@@ -146,10 +151,10 @@ def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
     net = small("krebs")
     path = tmp_path / "model.safetensors"
     save_network(net, "krebs", path, {})
-    assert load(path, "krebs").state_dict().keys() == net.state_dict().keys()
+    assert HEART_NETWORKS.load(path, "krebs").state_dict().keys() == net.state_dict().keys()
     for name, place in (("voxelmorph", path), ("krebs", tmp_path / "none.safetensors")):
         with pytest.raises(FacewarpError, match=f"these are no weights of {name}"):
-            load(place, name)
+            HEART_NETWORKS.load(place, name)
 
 
 def test_grids_that_do_not_fit_are_refused() -> None:

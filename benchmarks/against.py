@@ -1,0 +1,297 @@
+"""This checkout against another revision of it, side by side in one run.
+
+    python benchmarks/against.py REV [--runs 10] [--only track,tracker] [--python PYTHON] [--json]
+
+REV is checked out into the user's cache folder and installed there in an environment of its own,
+with its own constraints (once: a minute or two and 2 GB); this checkout runs in the environment
+that this script runs in. Both take turns, A B A B, in fresh processes, so that a machine whose
+speed drifts does so for both. Printed are medians with minimum and maximum, and the ratio of each
+pair of runs. Everything is measured through what both revisions have: the command line and the
+public names of `facewarp`.
+
+Workloads: `register` (a crop, both ways, in a tracker that neither detects nor smooths), `tracker`
+(a frame, all in), `track` (1280x720 with labels, file to file), `track-1080p` (with a texture, and
+its peak memory), `live` (unpaced, with labels), `style` (a frame, style `full` at 640x480), `four`
+(a frame with four faces) and `import` (`import facewarp`).
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from facewarp.system.machine import machine
+from facewarp.system.user_folders import cache_folder
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+
+_FRAMES: Final = """
+import sys, json, time, itertools
+from statistics import median
+import numpy as np, cv2, facewarp
+def clip(width, height, count):
+    frames = itertools.islice((f.image for f in facewarp.read_video(sys.argv[1])), count)
+    return [np.ascontiguousarray(cv2.resize(f, (width, height))) for f in frames]
+def timed(call, items):
+    times = []
+    for item in items:
+        began = time.perf_counter(); call(item); times.append(time.perf_counter() - began)
+    print(json.dumps(1000 * median(times[len(times) // 4:])))
+"""
+
+_COMMAND: Final = """
+import sys, json, time, subprocess, resource, tempfile, os
+def run(*words):
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "facewarp", *words], check=True, capture_output=True)
+    return time.perf_counter() - began
+out = tempfile.mkdtemp()
+"""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What is measured: Python that prints one number as JSON.
+
+    Attributes:
+        code: run with the clip's file as its argument.
+        unit: of the number.
+        size: (width, height) of the clip that it gets.
+    """
+
+    code: str
+    unit: str
+    size: tuple[int, int] = (1280, 720)
+
+
+WORKLOADS: Final = {
+    "import": Workload(
+        "import time, json; b = time.perf_counter(); import facewarp; "
+        "print(json.dumps(1000 * (time.perf_counter() - b)))",
+        "ms",
+    ),
+    "register": Workload(
+        _FRAMES
+        + """
+frames = clip(640, 480, 60)
+with facewarp.FaceTracker(smooth=False, faces=1) as tracker:
+    face = next(f for frame in frames for f in tracker(frame, 0.0))
+    timed(lambda frame: tracker.register(frame, face.crop), frames * 2)
+""",
+        "ms",
+    ),
+    "tracker": Workload(
+        _FRAMES
+        + """
+clock = itertools.count()
+with facewarp.FaceTracker(faces=1) as tracker:
+    timed(lambda frame: tracker(frame, next(clock) / 30), clip(1280, 720, 120))
+""",
+        "ms",
+    ),
+    "four": Workload(
+        _FRAMES
+        + """
+frames = [np.tile(f, (2, 2, 1)) for f in clip(640, 360, 90)]
+clock = itertools.count()
+with facewarp.FaceTracker(faces=4) as tracker:
+    timed(lambda frame: tracker(frame, next(clock) / 30), frames)
+""",
+        "ms",
+    ),
+    "style": Workload(
+        _FRAMES
+        + """
+frames = clip(640, 480, 24)
+effect = facewarp.make_effect("style")
+with facewarp.FaceTracker(faces=1) as tracker:
+    faces = next(found for frame in frames if (found := tracker(frame, 0.0)))
+    timed(lambda frame: effect(frame, faces, tracker.template), frames)
+""",
+        "ms",
+    ),
+    "track": Workload(
+        _COMMAND + "print(json.dumps(run('track', sys.argv[1], '--out', out + '/o.mp4', '-q')))",
+        "s",
+    ),
+    "track-1080p": Workload(
+        _COMMAND
+        + "print(json.dumps(run('track', sys.argv[1], '--out', out + '/o.mp4', '--effect', "
+        "'texture', '-q')))",
+        "s",
+        (1920, 1080),
+    ),
+    "track-1080p-memory": Workload(
+        _COMMAND
+        + "run('track', sys.argv[1], '--out', out + '/o.mp4', '--effect', 'texture', '-q')\n"
+        "print(json.dumps(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024))",
+        "MB",
+        (1920, 1080),
+    ),
+    "live": Workload(
+        _COMMAND + "print(json.dumps(run('live', '--source', sys.argv[1], '--headless', '-q')))",
+        "s",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One workload's numbers, pair by pair.
+
+    Attributes:
+        name: of the workload.
+        unit: of the numbers.
+        here: this checkout's.
+        there: the other revision's.
+    """
+
+    name: str
+    unit: str
+    here: list[float]
+    there: list[float]
+
+    @property
+    def ratios(self) -> list[float]:
+        """Here over there, of each pair of runs."""
+        return [a / b for a, b in zip(self.here, self.there, strict=True)]
+
+
+def environment_of(revision: str, python: str) -> tuple[str, Path]:
+    """Check a revision out and install it once; returns its hash and its Python."""
+    command = ["git", "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if found.returncode:
+        sys.exit(f"error: git knows no revision {revision!r} here. Name a commit or a tag.")
+    commit = found.stdout.strip()
+    cache = cache_folder()
+    if cache is None:
+        sys.exit("error: there is no cache folder to install in. Set XDG_CACHE_HOME.")
+    place = cache / "against" / commit[:12]
+    interpreter = place / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
+    if (place / "installed").is_file():
+        return commit, interpreter
+    shutil.rmtree(place, ignore_errors=True)
+    (place / "source").mkdir(parents=True)
+    print(f"installing {commit[:12]} into {place} (once) ...", file=sys.stderr)
+    archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=True)
+    subprocess.run(["tar", "-x"], cwd=place / "source", input=archive.stdout, check=True)
+    subprocess.run([python, "-m", "venv", str(place / "venv")], check=True)
+    install = [str(interpreter), "-m", "pip", "install", "-q", "-c", "constraints.txt"]
+    subprocess.run([*install, "torch"], cwd=place / "source", check=True)
+    subprocess.run([*install, ".[live]"], cwd=place / "source", check=True)
+    (place / "installed").touch()
+    return commit, interpreter
+
+
+def measured(interpreter: Path | str, workload: Workload, clip: Path) -> float:
+    """Run a workload in a fresh process of an environment, and return its number."""
+    environment = dict(os.environ)
+    if str(interpreter) != sys.executable:
+        environment.pop("PYTHONPATH", None)  # it may lead to this checkout
+    run = subprocess.run(
+        [str(interpreter), "-c", workload.code, str(clip)],
+        env=environment,
+        cwd=clip.parent,  # not the checkout, whose folder would shadow what is installed
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if run.returncode:
+        last = (run.stderr.strip() or "no message").splitlines()[-1]
+        sys.exit(f"error: a run of {interpreter} failed: {last}")
+    return float(json.loads(run.stdout.splitlines()[-1]))
+
+
+def clip_of(size: tuple[int, int], folder: Path) -> Path:
+    """The demo clip, played to and fro for ten seconds, at a size."""
+    import av
+    import cv2
+
+    import facewarp
+
+    path = folder / f"{size[0]}x{size[1]}.mp4"
+    if path.is_file():
+        return path
+    frames = [frame.image for frame in facewarp.read_video(ROOT / "assets/demo/astronaut.mp4")]
+    frames = (frames + frames[::-1])[:300]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30, options={"preset": "veryfast"})
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        for frame in frames:
+            side = min(size)
+            canvas = cv2.copyMakeBorder(
+                cv2.resize(frame, (side, side)),
+                0, 0, (size[0] - side) // 2, size[0] - side - (size[0] - side) // 2,
+                cv2.BORDER_REPLICATE,
+            )  # fmt: skip
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(canvas, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def compare(there: Path, names: Sequence[str], runs: int, folder: Path) -> list[Compared]:
+    """Measure workloads in turns, after one run of each that warms caches up."""
+    found = []
+    for name in names:
+        workload = WORKLOADS[name]
+        clip = clip_of(workload.size, folder)
+        pairs = [
+            (measured(sys.executable, workload, clip), measured(there, workload, clip))
+            for _ in range(runs + 1)
+        ][1:]
+        here, other = ([pair[side] for pair in pairs] for side in (0, 1))
+        found.append(Compared(name, workload.unit, here, other))
+        print(row_of(found[-1]), file=sys.stderr)
+    return found
+
+
+def row_of(compared: Compared) -> str:
+    """A line of the table."""
+    cells = [
+        f"{median(values):.4g} ({min(values):.4g} to {max(values):.4g})"
+        for values in (compared.here, compared.there)
+    ]
+    ratios = compared.ratios
+    cells.append(f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    return f"| {compared.name}, {compared.unit} | {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("revision", metavar="REV", help="a commit or tag of this repository")
+    parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--only", default=",".join(WORKLOADS), help="workloads, comma-separated")
+    parser.add_argument("--python", default=sys.executable, help="to build REV's environment with")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    names = given.only.split(",")
+    if unknown := set(names) - set(WORKLOADS):
+        parser.error(f"no workload {min(unknown)!r}; there are {', '.join(WORKLOADS)}")
+    if given.runs < 1:
+        parser.error("--runs is at least 1")
+    commit, there = environment_of(given.revision, given.python)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = compare(there, names, given.runs, Path(folder))
+    if given.json:
+        values = [{"name": r.name, "unit": r.unit, "here": r.here, "there": r.there} for r in rows]
+        print(json.dumps({"machine": machine(), "revision": commit, "rows": values}))
+        return
+    print(f"{machine()}; {given.runs} runs in turns, medians (minimum to maximum)\n")
+    print(f"| | here | {commit[:12]} | here / there |\n|---|---|---|---|")
+    print("\n".join(map(row_of, rows)))
+
+
+if __name__ == "__main__":
+    main()

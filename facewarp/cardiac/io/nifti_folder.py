@@ -1,0 +1,219 @@
+"""A folder of NIfTI files as one cine: a file a phase, a file a slice, or one among others.
+
+Order of trust
+    Phases: TriggerDelayTime of the JSON files beside them; the trigger time that dcm2niix puts at
+    the end of a name (``_t40``); the one number in which the names differ; the names, with a
+    sentence.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.cardiac.io.nifti_reader import is_nifti, read_volume, sidecar, stem
+from facewarp.cardiac.io.slices.acquisitions import choose_cine
+from facewarp.cardiac.io.slices.slice_image import SliceImage
+from facewarp.cardiac.io.slices.stack import assemble
+from facewarp.cardiac.io.timing import ReadOptions, settle_timing
+from facewarp.cardiac.io.volume import Volume
+from facewarp.errors import FacewarpError
+
+_LABELS: Final = re.compile(
+    r"((^|[_.-])(gt|seg|label|labels|mask|segmentation)$|^(label|labels|seg|mask|gt)[_.-])",
+    re.IGNORECASE,
+)
+_LONG_AXIS: Final = re.compile(
+    r"(?<![a-z])(la|lax|[234] ?ch|[234]c|hla|vla)(?![a-z])", re.IGNORECASE
+)
+_SHORT_AXIS: Final = re.compile(r"(?<![a-z])(sa|sax|short)(?![a-z])", re.IGNORECASE)
+_TRIGGER: Final = re.compile(r"_t(\d+)[a-z]?$")
+_NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
+_LPS: Final = np.diag([-1.0, -1.0, 1.0])
+_FEW_VALUES: Final = 8  # labels have no more, pictures do
+
+
+def is_label_file(path: Path) -> bool:
+    """Whether a NIfTI file is named like one of labels."""
+    return bool(_LABELS.search(stem(path)))
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """The NIfTI files of a folder that are not labels by name, by name."""
+    return sorted(p for p in folder.iterdir() if is_nifti(p) and not is_label_file(p))
+
+
+def read_phases(paths: Sequence[Path], folder: Path, options: ReadOptions) -> Volume:
+    """Read single volumes as the phases of one cine, in their order, or slices as a stack.
+
+    Args:
+        paths: the files, in the order in which they are meant if nothing tells another.
+        folder: that they are in, for messages.
+        options: what the user knows better.
+
+    Raises:
+        FacewarpError: they do not fit each other, or one cannot be read.
+    """
+    volumes = [read_volume(path, options=options) for path in paths]
+    volumes = _without_labels(volumes)
+    if any(volume.shape[0] == 1 for volume in volumes) or (
+        len(volumes) > 1 and all(volume.phases > 1 for volume in volumes)
+    ):
+        return _slices(volumes, folder, options)
+    return _phases(volumes, folder, options)
+
+
+def cines_apart(files: Sequence[Path], series: str | None) -> tuple[list[Path], list[str]]:
+    """The files of the short-axis cine by their names, and what is said of those left out.
+
+    Args:
+        files: of a folder.
+        series: a part of the name meant by the user.
+    """
+    if series is not None:
+        named = [path for path in files if series.lower() in stem(path).lower()]
+        return (named or list(files)), []
+    long = [path for path in files if _LONG_AXIS.search(stem(path))]
+    kept = [path for path in files if path not in long]
+    if not kept or not long:
+        return list(files), []
+    short = [path for path in kept if _SHORT_AXIS.search(stem(path))]
+    names = ", ".join(path.name for path in long[:4])
+    return short or kept, [f"left out, long-axis pictures by their names: {names}"]
+
+
+def numbers_in(names: Sequence[str]) -> list[float] | None:
+    """The one number in which names differ, decimals too; None where there is no such number."""
+    parts = [_NUMBER.split(name) for name in names]
+    found = [[float(number) for number in _NUMBER.findall(name)] for name in names]
+    if any(part != parts[0] for part in parts) or not found[0]:
+        return None
+    columns = [column for column in zip(*found, strict=True) if len(set(column)) > 1]
+    if len(columns) != 1 or len(set(columns[0])) != len(names):
+        return None
+    return list(columns[0])
+
+
+def _without_labels(volumes: list[Volume]) -> list[Volume]:
+    """Without volumes that hold a few whole numbers where the others hold grey values."""
+    few = [len(np.unique(volume.data)) <= _FEW_VALUES for volume in volumes]
+    if all(few):
+        return volumes
+    return [volume for volume, labels in zip(volumes, few, strict=True) if not labels]
+
+
+def _phases(volumes: list[Volume], folder: Path, options: ReadOptions) -> Volume:
+    volumes, said, triggers = _in_time(volumes)
+    first = volumes[0]
+    for volume in volumes:
+        if volume.data.ndim != 3:
+            what = f"among several files this one has {volume.phases} phases"
+            raise FacewarpError(what, volume.path, "Give the cine alone, or one volume a file.")
+        if volume.shape != first.shape:
+            sizes = [" x ".join(str(n) for n in v.shape[::-1]) for v in (volume, first)]
+            what = f"this phase has {sizes[0]} voxels, the first one {sizes[1]}"
+            raise FacewarpError(what, volume.path, "All phases need the same slices.")
+        if not np.allclose(volume.affine, first.affine, rtol=1e-3, atol=1e-2):
+            what = "this phase lies elsewhere in the world than the first one"
+            raise FacewarpError(what, volume.path, "All phases need the same affine.")
+    data = np.stack([volume.data for volume in volumes])
+    step = None
+    if triggers is not None and len(triggers) > 1:
+        step = (triggers[-1] - triggers[0]) / (len(triggers) - 1) / 1000
+    timing = settle_timing(step, "TriggerDelayTime", len(volumes), {}, folder, options)
+    return replace(
+        first,
+        data=data,
+        time_step_s=timing.step_s,
+        cycle_s=timing.cycle_s,
+        warnings=(*first.warnings, *said, *timing.warnings),
+        origins={
+            **first.origins,
+            "time step": timing.step_from,
+            "RR interval": timing.cycle_from,
+            "phase order": "trigger times" if triggers is not None else "names of the files",
+        },
+    )
+
+
+def _in_time(volumes: list[Volume]) -> tuple[list[Volume], list[str], list[float] | None]:
+    """The volumes in the order of time, what is to be said, and their trigger times, ms."""
+    triggers = [_trigger_ms(volume.path) for volume in volumes]
+    told = [time for time in triggers if time is not None]
+    if len(told) == len(volumes) and len(set(told)) == len(told):
+        order = np.argsort(told)
+        return [volumes[i] for i in order], [], [told[i] for i in order]
+    names = [stem(volume.path) for volume in volumes]
+    numbers = numbers_in(names)
+    if numbers is not None:
+        return [volumes[i] for i in np.argsort(numbers)], [], None
+    if any(not _NUMBER.search(name) for name in names):
+        said = (
+            "no file tells the time of its phase: the phases are in the order of the files' names"
+        )
+        return volumes, [said], None
+    return volumes, [], None
+
+
+def _trigger_ms(path: Path) -> float | None:
+    told = sidecar(path).get("TriggerDelayTime")
+    if isinstance(told, int | float):
+        return float(told)
+    found = _TRIGGER.search(stem(path))
+    return float(found.group(1)) if found else None
+
+
+def _slices(volumes: list[Volume], folder: Path, options: ReadOptions) -> Volume:
+    """Files of one slice or a few each as one stack."""
+    images: list[SliceImage] = []
+    pixels: dict[tuple[Path, int], NDArray[np.float32]] = {}
+    for volume in volumes:
+        images += _images_of(volume, pixels)
+    chosen, said = choose_cine(images, folder, options.series)
+    known = {text: None for volume in volumes for text in volume.warnings}
+    found = assemble(
+        chosen,
+        lambda image: pixels[image.file, image.frame],
+        folder,
+        replace(options, spacing_mm=None),
+        [*known, *said],
+    )
+    return replace(found, oriented=volumes[0].oriented, sources=())
+
+
+def _images_of(
+    volume: Volume, pixels: dict[tuple[Path, int], NDArray[np.float32]]
+) -> list[SliceImage]:
+    """The slices of a volume or cine, each with its place and what tells its phase."""
+    data = volume.data if volume.data.ndim == 4 else volume.data[None]
+    x, y, _ = volume.spacing_mm
+    axes = np.stack([_LPS @ volume.affine[:3, axis] for axis in (0, 1)])
+    axes /= np.linalg.norm(axes, axis=1, keepdims=True)
+    trigger = _trigger_ms(volume.path) if len(data) == 1 else None
+    number = _NUMBER.findall(stem(volume.path))
+    step_ms = None if volume.time_step_s is None else 1000 * volume.time_step_s
+    found = []
+    for t, z in np.ndindex(data.shape[:2]):
+        frame = t * data.shape[1] + z
+        pixels[volume.path, frame] = data[t, z]
+        place = _LPS @ (volume.affine @ [0, 0, z, 1])[:3]
+        found.append(
+            SliceImage(
+                volume.path,
+                frame,
+                (data.shape[2], data.shape[3]),
+                (x, y),
+                axes,
+                place,
+                series=str(volume.path) if len(data) > 1 else "",
+                title=str(sidecar(volume.path).get("SeriesDescription", "")),
+                trigger_ms=t * step_ms if step_ms is not None and len(data) > 1 else trigger,
+                temporal=float(t + 1) if len(data) > 1 else None,
+                number=float(number[-1]) if number and len(data) == 1 else float(t),
+            )
+        )
+    return found

@@ -1,0 +1,1 @@
+"""Slices of files as one stack: slice_image -> acquisitions -> phase_order -> stack."""

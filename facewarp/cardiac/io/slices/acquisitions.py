@@ -1,0 +1,226 @@
+"""Which of the pictures in a folder are the short-axis cine, and which are something else.
+
+Pictures are told apart by examination, series, description, image type and place. Series of one
+slice each make one stack; series that lie on the same slices are several cines, of which the user
+chooses one. Stills, long-axis cines and phase pictures are left out, and it is said.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from facewarp.cardiac.io.slices.slice_image import SAME_MM, SliceImage, by_position
+from facewarp.errors import FacewarpError
+
+_PARALLEL: Final = 1e-3
+_SAME_SIZE: Final = 1e-3  # relative difference up to which two pixel spacings are the same
+_LEAST_SLICES: Final = 3
+_SHORT: Final = re.compile(r"(?<![a-z])(sax?|sas|ksa|short|shax|kurz\w*)(?![a-z])", re.IGNORECASE)
+_LONG: Final = re.compile(
+    r"([2-4]\s*-?_?(ch|chamber|kammer|cv)\b|(?<![a-z])(la|lax|long|hla|vla|4c|2c|3c|lvot|rvot)"
+    r"(?![a-z])|axial|transvers|coronal|sagittal|aort)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(eq=False)
+class Acquisition:
+    """Pictures that may make one stack: of one size, direction and kind.
+
+    Attributes:
+        images: the pictures.
+        titles: what their series are called.
+    """
+
+    images: list[SliceImage] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """What its series are called."""
+        names = sorted({image.title for image in self.images if image.title})
+        return ", ".join(names[:3]) or "unnamed"
+
+    @property
+    def numbers(self) -> list[int]:
+        """Numbers of its series."""
+        return sorted({image.series_number for image in self.images if image.series_number})
+
+    @property
+    def slices(self) -> int:
+        """How many slices it has."""
+        return len(by_position(self.images))
+
+    @property
+    def phases(self) -> int:
+        """How many phases most of its slices have."""
+        counts = [len(members) for members in by_position(self.images)]
+        return max(set(counts), key=counts.count)
+
+    @property
+    def places(self) -> list[float]:
+        """Where its slices lie along their normal, mm."""
+        normal = self.images[0].normal
+        return [float(members[0].place_mm @ normal) for members in by_position(self.images)]
+
+    def described(self) -> str:
+        """The acquisition in words, to be told apart from others."""
+        number = ", ".join(str(n) for n in self.numbers[:3])
+        height, width = self.images[0].shape
+        series = f"series {number}, " if number else ""
+        size = f"{self.slices} slices x {self.phases} phases of {width} x {height}"
+        return f"{self.title} ({series}{size})"
+
+
+def choose_cine(
+    images: Sequence[SliceImage], place: Path, series: str | None = None
+) -> tuple[list[SliceImage], list[str]]:
+    """The pictures of the short-axis cine among those of a folder.
+
+    Args:
+        images: all pictures.
+        place: where they are from, for messages.
+        series: name, number or end of the UID of the series meant; None to choose.
+
+    Returns:
+        The pictures, and what is to be said of those left out.
+
+    Raises:
+        FacewarpError: several examinations or cines, or none of the name given.
+    """
+    _one_study(images, place)
+    acquisitions = _stacked(_pieces(images))
+    said: list[str] = []
+    acquisitions = _magnitude(acquisitions, said)
+    if series is not None:
+        acquisitions = _named(acquisitions, series, place)
+    cines = [one for one in acquisitions if one.phases > 1] or acquisitions
+    stills = [one for one in acquisitions if one not in cines]
+    if stills:
+        said.append("left out, one phase alone: " + "; ".join(s.described() for s in stills))
+    chosen = _short_axis(cines, place, said)
+    return chosen.images, said
+
+
+def _one_study(images: Sequence[SliceImage], place: Path) -> None:
+    studies: dict[str, list[SliceImage]] = {}
+    for image in images:
+        studies.setdefault(image.study, []).append(image)
+    if len(studies) > 1:
+        some = "; ".join(
+            f"{len(members)} pictures in {members[0].file.parent.name}"
+            for members in list(studies.values())[:4]
+        )
+        what = f"pictures of {len(studies)} examinations are mixed: {some}"
+        raise FacewarpError(what, place, "Give a folder for each.")
+
+
+def _pieces(images: Sequence[SliceImage]) -> list[Acquisition]:
+    """The pictures by series, size, direction, component, and by repeats within a series."""
+    pieces: dict[tuple[object, ...], list[Acquisition]] = {}
+    for image in images:
+        alike = pieces.setdefault((image.series, image.shape, image.component), [])
+        for one in alike:
+            if _parallel(one.images[0], image):
+                one.images.append(image)
+                break
+        else:
+            alike.append(Acquisition([image]))
+    return [part for alike in pieces.values() for one in alike for part in _repeats(one)]
+
+
+def _parallel(one: SliceImage, other: SliceImage) -> bool:
+    same = np.allclose(one.spacing_mm, other.spacing_mm, rtol=_SAME_SIZE)
+    return bool(same and np.allclose(one.axes, other.axes, atol=_PARALLEL))
+
+
+def _repeats(one: Acquisition) -> list[Acquisition]:
+    """Acquisitions within one series that each show several phases of every slice."""
+    by_number: dict[int, list[SliceImage]] = {}
+    for image in one.images:
+        by_number.setdefault(image.acquisition, []).append(image)
+    parts = [Acquisition(members) for members in by_number.values()]
+    depth = one.slices
+    if len(parts) > 1 and all(part.slices == depth and part.phases > 1 for part in parts):
+        return parts
+    return [one]
+
+
+def _stacked(pieces: list[Acquisition]) -> list[Acquisition]:
+    """Series of one slice each as stacks: a piece joins the stack whose slices it does not hold."""
+    ordered = sorted(pieces, key=lambda p: (p.numbers or [0], p.images[0].series))
+    stacks: list[Acquisition] = []
+    for piece in ordered:
+        fits = [stack for stack in stacks if _beside(stack, piece)]
+        fits.sort(key=lambda stack: stack.title != piece.title)
+        if fits:
+            fits[0].images.extend(piece.images)
+        else:
+            stacks.append(Acquisition(list(piece.images)))
+    return stacks
+
+
+def _beside(stack: Acquisition, piece: Acquisition) -> bool:
+    """Whether a piece holds other slices of what a stack shows."""
+    one, other = stack.images[0], piece.images[0]
+    alike = one.shape == other.shape and one.component == other.component
+    if not alike or not _parallel(one, other) or (stack.phases > 1) != (piece.phases > 1):
+        return False
+    apart = np.abs(np.subtract.outer(stack.places, piece.places))
+    return bool(apart.min() > SAME_MM)
+
+
+def _magnitude(acquisitions: list[Acquisition], said: list[str]) -> list[Acquisition]:
+    """Those of magnitude where there are such; phase, real and imaginary pictures are named."""
+    kept = [one for one in acquisitions if one.images[0].component == "magnitude"]
+    if not kept or len(kept) == len(acquisitions):
+        return acquisitions
+    others = [one for one in acquisitions if one not in kept]
+    names = "; ".join(f"{one.images[0].component} pictures of {one.described()}" for one in others)
+    said.append(f"left out: {names}")
+    return kept
+
+
+def _named(acquisitions: list[Acquisition], series: str, place: Path) -> list[Acquisition]:
+    """Those that a user means: by the number of the series, its whole name, or a part of either."""
+    wanted = series.strip().lower()
+    tests = (
+        lambda image: str(image.series_number) == wanted,
+        lambda image: image.title.lower() == wanted,
+        lambda image: wanted in image.title.lower() or image.series.endswith(wanted),
+    )
+    for test in tests:
+        found = [one for one in acquisitions if any(test(image) for image in one.images)]
+        if found:
+            return found
+    what = f"no series is called {series}: there are {_listed(acquisitions)}"
+    raise FacewarpError(what, place, "Give the name or the number of one of them.")
+
+
+def _short_axis(cines: list[Acquisition], place: Path, said: list[str]) -> Acquisition:
+    """The one cine that is a short-axis stack."""
+    if len(cines) == 1:
+        return cines[0]
+    stacks = [one for one in cines if one.slices >= _LEAST_SLICES]
+    if len(stacks) > 1:
+        short = [one for one in stacks if _SHORT.search(one.title)]
+        stacks = short or [one for one in stacks if not _LONG.search(one.title)] or stacks
+    if len(stacks) != 1:
+        many = stacks or cines
+        what = f"there are {len(many)} cines: {_listed(many)}"
+        fix = "Choose one with --series NAME or NUMBER, or give its folder alone."
+        raise FacewarpError(what, place, fix)
+    others = [one for one in cines if one is not stacks[0]]
+    said.append(
+        f"read: {stacks[0].described()}; left out, as long-axis or other cines: {_listed(others)}"
+    )
+    return stacks[0]
+
+
+def _listed(acquisitions: Sequence[Acquisition], most: int = 6) -> str:
+    named = "; ".join(one.described() for one in acquisitions[:most])
+    more = len(acquisitions) - most
+    return f"{named}; and {more} more" if more > 0 else named

@@ -1,0 +1,91 @@
+"""One picture of one slice, from whatever file, and what tells its place and time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+SAME_MM: Final = 0.2  # slices nearer than this are the same one
+
+
+@dataclass(frozen=True, eq=False)
+class SliceImage:
+    """One picture of one slice.
+
+    Attributes:
+        file: where it is.
+        frame: which of the file's pictures, from 0.
+        shape: ``(H, W)``.
+        spacing_mm: from column to column and from row to row.
+        axes: ``(2, 3)`` directions of rows and of columns, in DICOM's world (LPS).
+        place_mm: ``(3,)`` middle of its first pixel, LPS.
+        series: what its series is told apart by.
+        series_number: of its series; 0 where it is not told.
+        title: what its series is called; "" where it is not told.
+        study: what its examination is told apart by.
+        component: ``"magnitude"``, or another one of a complex picture.
+        acquisition: number of its acquisition; 0 where it is not told.
+        uid: of the picture itself.
+        trigger_ms: after the R wave; None where it is not told.
+        temporal: its temporal position; None where it is not told.
+        acquired_s: time of day; None where it is not told.
+        number: what it is sorted by where nothing else is told.
+        thickness_mm: of the slice; None where it is not told.
+        gap_mm: from slice to slice, as told; None where it is not told.
+        cycles_s: RR interval as told, by what tells it.
+    """
+
+    file: Path
+    frame: int
+    shape: tuple[int, int]
+    spacing_mm: tuple[float, float]
+    axes: FloatArray
+    place_mm: FloatArray
+    series: str = ""
+    series_number: int = 0
+    title: str = ""
+    study: str = ""
+    component: str = "magnitude"
+    acquisition: int = 0
+    uid: str = ""
+    trigger_ms: float | None = None
+    temporal: float | None = None
+    acquired_s: float | None = None
+    number: float = 0.0
+    thickness_mm: float | None = None
+    gap_mm: float | None = None
+    cycles_s: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def normal(self) -> FloatArray:
+        """Direction at right angles to the picture, LPS."""
+        return np.asarray(np.cross(self.axes[0], self.axes[1]), dtype=np.float64)
+
+
+def without_copies(images: Sequence[SliceImage], said: list[str]) -> list[SliceImage]:
+    """The pictures, each once, where copies of one file lie side by side."""
+    kept: dict[tuple[str, int], SliceImage] = {}
+    for image in images:
+        kept.setdefault((image.uid or str(image.file), image.frame), image)
+    copies = len(images) - len(kept)
+    if copies:
+        said.append(f"{copies} pictures are copies of others: each is taken once")
+    return list(kept.values())
+
+
+def by_position(images: Sequence[SliceImage]) -> list[list[SliceImage]]:
+    """The pictures by slice, in the order along the normal."""
+    normal = images[0].normal
+    slices: list[list[SliceImage]] = []
+    for image in sorted(images, key=lambda image: float(image.place_mm @ normal)):
+        at = float(image.place_mm @ normal)
+        if slices and abs(at - float(slices[-1][0].place_mm @ normal)) < SAME_MM:
+            slices[-1].append(image)
+        else:
+            slices.append([image])
+    return slices

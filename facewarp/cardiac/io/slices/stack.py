@@ -1,0 +1,250 @@
+"""Slices of a cine, from whatever files, laid together as one volume over time.
+
+Slices lie where their own positions say; the order of the phases is that of `phase_order`.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from facewarp.cardiac.io.placement import (
+    MAX_SHEAR_COSINE,
+    SPACING_FIX,
+    check_spacing,
+    shear_cosine,
+    shear_warning,
+    straightened,
+    times,
+)
+from facewarp.cardiac.io.slices.phase_order import sort_phases
+from facewarp.cardiac.io.slices.slice_image import SliceImage, by_position, without_copies
+from facewarp.cardiac.io.timing import GRAVE, ReadOptions, is_cycle, settle_timing
+from facewarp.cardiac.io.volume import Volume
+from facewarp.errors import FacewarpError
+
+FloatArray = NDArray[np.float64]
+Pixels = NDArray[np.float32]
+
+_EVEN: Final = 0.1  # relative difference up to which steps between slices are the same
+_SIDEWAYS_PX: Final = 0.1  # slices farther aside than this are moved to their place
+_SPREAD: Final = 0.1  # relative difference of slices' times from which it is said
+_RAS: Final = np.diag([-1.0, -1.0, 1.0])
+
+
+def assemble(
+    images: Sequence[SliceImage],
+    pixels: Callable[[SliceImage], Pixels],
+    place: Path,
+    options: ReadOptions,
+    warnings: Sequence[str] = (),
+) -> Volume:
+    """Lay the pictures of one cine together.
+
+    Args:
+        images: all of one size, spacing and direction.
+        pixels: gives a picture's grey values, ``(H, W)``.
+        place: where they are from, for messages.
+        options: what the user knows better.
+        warnings: what is to be said besides.
+
+    Returns:
+        ``(T, D, H, W)``, with an affine in RAS+ mm from position and orientation. Its header is
+        one that outputs on the same grid can take over, and holds nothing of the patient.
+
+    Raises:
+        FacewarpError: missing or duplicate slices or phases, nothing to sort them by, or spacings
+            or heart rates that contradict one another.
+    """
+    said = list(warnings)
+    slices = by_position(without_copies(images, said))
+    order = sort_phases(slices, place, said)
+    _same_count(slices, place)
+    affine, aside_px = _affine(slices, place, options, said)
+    depth, count = len(slices), len(slices[0])
+    height, width = images[0].shape
+    data = np.empty((count, depth, height, width), np.float32)
+    for z, phases in enumerate(slices):
+        for t, image in enumerate(phases):
+            data[t, z] = _checked(pixels(image), image)
+        if aside_px[z].any():
+            data[:, z] = _moved(data[:, z], aside_px[z])
+    step = _step_s(slices, said) if order == "trigger times" else None
+    timing = settle_timing(step, order, count, _cycles(slices, said), place, options)
+    header = nib.Nifti1Header()
+    header.set_data_shape((width, height, depth, count))
+    header.set_data_dtype(np.float32)
+    header.set_xyzt_units("mm", "sec" if timing.step_s else "unknown")
+    header.set_zooms((*np.linalg.norm(affine[:3, :3], axis=0), timing.step_s or 1.0))
+    header.set_sform(affine, 1)
+    header.set_qform(straightened(affine), 1)
+    frames = tuple(tuple((m[t].file, m[t].frame) for m in slices) for t in range(count))
+    origins = {
+        "spacing": "--spacing" if options.spacing_mm else "pixel spacing and slice positions",
+        "orientation": "positions and directions of the slices",
+        "phase order": order,
+        "time step": timing.step_from,
+        "RR interval": timing.cycle_from,
+    }
+    return Volume(
+        data,
+        affine,
+        timing.step_s,
+        (*said, *timing.warnings),
+        header,
+        place,
+        cycle_s=timing.cycle_s,
+        origins=origins,
+        sources=() if aside_px.any() else frames,
+    )
+
+
+def _checked(pixels: Pixels, image: SliceImage) -> Pixels:
+    if pixels.shape != image.shape or not np.isfinite(pixels).all():
+        raise FacewarpError("the pixels do not fit the header", image.file, "Export it again.")
+    return pixels
+
+
+def _same_count(slices: list[list[SliceImage]], place: Path) -> None:
+    counts = [len(members) for members in slices]
+    usual = max(set(counts), key=counts.count)
+    odd = [(z, count) for z, count in enumerate(counts) if count != usual]
+    if odd:
+        said = ", ".join(f"slice {z + 1} has {count}" for z, count in odd[:4])
+        what = f"most slices have {usual} phases, but {said}"
+        raise FacewarpError(what, place, "Add the missing pictures, or remove what is too many.")
+
+
+def _affine(
+    slices: list[list[SliceImage]], place: Path, options: ReadOptions, said: list[str]
+) -> tuple[FloatArray, FloatArray]:
+    """(4, 4) from voxels to RAS mm, and ``(D, 2)`` px that each slice lies aside of its place."""
+    first, normal = slices[0][0], slices[0][0].normal
+    places = np.array([members[0].place_mm for members in slices])
+    along = places @ normal
+    aside_px = np.zeros((len(slices), 2))
+    if len(slices) > 1:
+        steps = np.diff(along)
+        usual = float(np.median(steps))
+        _refuse_gaps(steps, usual, place)
+        lateral = places - np.outer(along, normal)
+        lean = np.median(np.diff(lateral, axis=0) / steps[:, None], axis=0)  # mm per mm
+        aside = lateral - np.outer(along, lean)
+        middle = np.median(aside, axis=0)
+        aside_px = ((aside - middle) @ first.axes.T) / first.spacing_mm
+        moved = np.abs(aside_px).max(axis=1) > _SIDEWAYS_PX
+        aside_px[~moved] = 0.0
+        if moved.any():
+            far = np.linalg.norm(aside - middle, axis=1)
+            which = " and ".join(str(z + 1) for z in np.flatnonzero(moved))
+            mm = " and ".join(f"{far[z]:.0f}" for z in np.flatnonzero(moved))
+            said.append(
+                f"slices {which} lie {mm} mm beside the others: each is put where its own "
+                "position says"
+            )
+        between = (along[-1] - along[0]) / (len(slices) - 1)
+        step = (normal + lean) * between
+        start = middle + along[0] * (normal + lean)
+        _check_gap(first, usual, place, options, said)
+    else:
+        step = normal * (first.gap_mm or first.thickness_mm or 1.0)
+        start = places[0]
+    affine = np.eye(4)
+    x, y = first.spacing_mm
+    affine[:3, :3] = _RAS @ np.stack([first.axes[0] * x, first.axes[1] * y, step], axis=1)
+    affine[:3, 3] = _RAS @ start
+    if options.spacing_mm is not None:
+        sizes = np.linalg.norm(affine[:3, :3], axis=0)
+        if not np.allclose(sizes, options.spacing_mm, rtol=0.01):
+            said.append(
+                f"--spacing says voxels of {times(options.spacing_mm)} mm, the files "
+                f"{times(sizes)} mm: the first is used"
+            )
+        affine[:3, :3] *= np.asarray(options.spacing_mm) / sizes
+    check_spacing(np.linalg.norm(affine[:3, :3], axis=0), place)
+    if shear_cosine(affine) > MAX_SHEAR_COSINE:
+        said.append(shear_warning(affine, 1))
+    return affine, aside_px
+
+
+def _refuse_gaps(steps: FloatArray, usual: float, place: Path) -> None:
+    for z in np.flatnonzero(np.abs(steps / usual - 1) > _EVEN):
+        lost = round(float(steps[z]) / usual) - 1
+        if lost >= 1:
+            some = "a slice is" if lost == 1 else f"{lost} slices are"
+            what = f"{some} missing between slices {z + 1} and {z + 2}"
+        else:
+            what = f"slices {z + 1} and {z + 2} are {steps[z]:.1f} mm apart"
+        what += f": slices are {usual:.1f} mm apart elsewhere"
+        raise FacewarpError(what, place, "Export the whole stack, and it alone.")
+
+
+def _check_gap(
+    first: SliceImage, usual: float, place: Path, options: ReadOptions, said: list[str]
+) -> None:
+    """Hold the told distance of slices against their positions."""
+    told = first.gap_mm
+    if told is None or told <= 0 or abs(told / usual - 1) <= 0.01 or options.spacing_mm:
+        return
+    text = f"the header says slices {told:g} mm apart, their positions {usual:.4g} mm"
+    if first.thickness_mm and abs((told + first.thickness_mm) / usual - 1) <= GRAVE:
+        said.append(f"{text}: the first is the gap between slices, positions are used")
+    elif abs(told / usual - 1) > GRAVE:
+        raise FacewarpError(text, place, SPACING_FIX)
+    else:
+        said.append(f"{text}: positions are used")
+
+
+def _moved(pictures: Pixels, aside_px: FloatArray) -> Pixels:
+    """Pictures ``(T, H, W)`` of a slice moved by ``(x, y)`` px; what comes in is as dark as it."""
+    x, y = aside_px.tolist()
+    whole = max(abs(x - round(x)), abs(y - round(y))) < 0.02
+    shift = (0, round(y), round(x)) if whole else (0, y, x)
+    found = ndimage.shift(
+        pictures, shift, order=0 if whole else 1, mode="constant", cval=float(pictures.min())
+    )
+    return np.asarray(found, dtype=np.float32)
+
+
+def _step_s(slices: list[list[SliceImage]], said: list[str]) -> float | None:
+    """Seconds a phase by the trigger times, which some writers give in seconds."""
+    count = len(slices[0])
+    if count < 2:
+        return None
+    spans = np.array([((m[-1].trigger_ms or 0) - (m[0].trigger_ms or 0)) for m in slices])
+    steps = spans / (count - 1) / 1000
+    step = float(np.median(steps))
+    if not is_cycle(step * count) and is_cycle(1000 * step * count):
+        said.append("trigger times are in seconds, not in milliseconds: they are taken so")
+        steps, step = steps * 1000, step * 1000
+    if steps.max() / max(steps.min(), 1e-9) - 1 > _SPREAD:
+        said.append(
+            f"phases are {1000 * steps.min():.1f} to {1000 * steps.max():.1f} ms apart, not the "
+            f"same in every slice: {1000 * step:.1f} ms is used"
+        )
+    return step
+
+
+def _cycles(slices: list[list[SliceImage]], said: list[str]) -> dict[str, float]:
+    """The RR intervals told, by what tells them: the median over the slices."""
+    found: dict[str, float] = {}
+    names = {name: None for members in slices for image in members for name in image.cycles_s}
+    for name in names:
+        values = np.array(
+            [
+                np.median([image.cycles_s[name] for image in members if name in image.cycles_s])
+                for members in slices
+                if any(name in image.cycles_s for image in members)
+            ]
+        )
+        found[name] = float(np.median(values))
+        if values.max() / values.min() - 1 > _SPREAD and is_cycle(found[name]):
+            said.append(
+                f"{name} says heartbeats of {1000 * values.min():.0f} to {1000 * values.max():.0f} "
+                f"ms, differently from slice to slice: {1000 * found[name]:.0f} ms is used"
+            )
+    return found

@@ -1,0 +1,159 @@
+"""Time of a cine: the step from phase to phase, the RR interval, and what contradicts them.
+
+Order of trust
+    RR interval: what the user gives; what the file tells (NominalInterval, RRIntervalTimeNominal,
+    HeartRate); else the span of the phases, which is right for retrospective gating alone.
+    Step: what the user gives; trigger times; the header's time step where it has a unit and is no
+    repetition time.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from facewarp.errors import FacewarpError
+
+CYCLE_S: Final = (0.3, 2.0)  # RR intervals of people: 200 to 30 beats a minute
+GRAVE: Final = 0.05  # relative difference of a volume or rate that must not be passed over
+_COVERED: Final = 0.9  # share of the RR interval from which phases count as a whole cycle
+
+RATE_FIX: Final = "Say which is right: --heart-rate BPM (or --time-step MS)."
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What the user knows better than the files.
+
+    Attributes:
+        spacing_mm: of the voxels along the file's x, y, z.
+        time_step_s: from phase to phase.
+        heart_rate_bpm: beats a minute.
+        series: of several DICOM cines or NIfTI files, the one whose name or number this is.
+    """
+
+    spacing_mm: tuple[float, float, float] | None = None
+    time_step_s: float | None = None
+    heart_rate_bpm: float | None = None
+    series: str | None = None
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Time of a cine.
+
+    Attributes:
+        step_s: seconds from phase to phase; None where it is not known.
+        step_from: what tells it; "" where nothing does.
+        cycle_s: seconds from R wave to R wave, where something other than the phases tells it.
+        cycle_from: what tells it; "" where nothing does.
+        warnings: contradictions and gaps, one sentence each.
+    """
+
+    step_s: float | None = None
+    step_from: str = ""
+    cycle_s: float | None = None
+    cycle_from: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def settle_timing(
+    step_s: float | None,
+    step_from: str,
+    phases: int,
+    cycles_s: Mapping[str, float],
+    place: Path,
+    options: ReadOptions,
+) -> Timing:
+    """Choose step and RR interval of a cine among what is told, and name what contradicts them.
+
+    Args:
+        step_s: seconds from phase to phase, as the pictures tell it; None where they do not.
+        step_from: what tells it.
+        phases: number of phases.
+        cycles_s: seconds of the RR interval by what tells it, the most trusted first.
+        place: the cine, for messages.
+        options: what the user says.
+
+    Raises:
+        FacewarpError: two RR intervals told, or one and the span of the phases, give heart rates
+            more than 5 % apart, and the user does not say which is right.
+    """
+    told = {name: value for name, value in cycles_s.items() if is_cycle(value)}
+    warnings = [
+        f"{name} says a heartbeat of {1000 * value:g} ms, which no heart has: it is not believed"
+        for name, value in cycles_s.items()
+        if value > 0 and not is_cycle(value)
+    ]
+    step, step_from, said = _step(step_s, step_from, options)
+    warnings += said
+    if options.heart_rate_bpm:
+        cycle, cycle_from = 60 / options.heart_rate_bpm, "--heart-rate"
+        warnings += [
+            f"--heart-rate says {options.heart_rate_bpm:g} beats a minute, {name} "
+            f"{60 / value:.1f}: the first is used"
+            for name, value in told.items()
+            if abs(cycle / value - 1) > GRAVE
+        ]
+        return Timing(step, step_from, cycle, cycle_from, (*warnings, *_gap(step, phases, cycle)))
+    if not told:
+        if step is not None and not is_cycle(step * phases):
+            if options.time_step_s is None:
+                return Timing(warnings=tuple(warnings))
+            warnings.append(
+                f"{phases} phases of {1000 * step:g} ms are no whole heartbeat: no heart rate "
+                "is taken from them"
+            )
+        return Timing(step, step_from, None, "", tuple(warnings))
+    (cycle_from, cycle), *others = told.items()
+    for name, other in others:
+        if abs(other / cycle - 1) > GRAVE:
+            what = (
+                f"{cycle_from} says {60 / cycle:.1f} beats a minute ({1000 * cycle:.0f} ms), "
+                f"{name} {60 / other:.1f}"
+            )
+            raise FacewarpError(what, place, RATE_FIX)
+    span = None if step is None else step * phases
+    if span is not None and span / cycle - 1 > GRAVE:
+        what = (
+            f"{phases} phases of {1000 * (step or 0):.1f} ms take {1000 * span:.0f} ms, longer "
+            f"than the heartbeat of {1000 * cycle:.0f} ms that {cycle_from} tells"
+        )
+        raise FacewarpError(what, place, RATE_FIX)
+    return Timing(step, step_from, cycle, cycle_from, (*warnings, *_gap(step, phases, cycle)))
+
+
+def is_cycle(seconds: float) -> bool:
+    """Whether an RR interval is one that people have."""
+    return CYCLE_S[0] <= seconds <= CYCLE_S[1]
+
+
+def covers_cycle(step_s: float | None, phases: int, cycle_s: float | None) -> bool:
+    """Whether phases cover the whole heartbeat, as far as is told."""
+    return step_s is None or cycle_s is None or step_s * phases >= _COVERED * cycle_s
+
+
+def _step(
+    step_s: float | None, step_from: str, options: ReadOptions
+) -> tuple[float | None, str, list[str]]:
+    given = options.time_step_s
+    if given is None:
+        return step_s, step_from if step_s else "", []
+    said = []
+    if step_s is not None and abs(step_s / given - 1) > GRAVE:
+        said = [
+            f"--time-step says {1000 * given:g} ms, {step_from} {1000 * step_s:.4g} ms: "
+            "the first is used"
+        ]
+    return given, "--time-step", said
+
+
+def _gap(step: float | None, phases: int, cycle: float) -> list[str]:
+    if covers_cycle(step, phases, cycle):
+        return []
+    span = phases * (step or 0.0)
+    return [
+        f"the phases cover {100 * span / cycle:.0f} % of the heartbeat ({phases} of "
+        f"{1000 * (step or 0):.4g} ms, {1000 * cycle:.0f} ms from R wave to R wave): the cycle is "
+        "not closed, so its end is not judged"
+    ]

@@ -1,0 +1,170 @@
+"""Which way a heart lies in a stack: base, apex, left and right, by the picture and by the file.
+
+A model is surer of a heart that lies as those it was trained on. It looks at the stack in every
+order and direction of the axes, all at once; what the file tells is worth so much that a picture
+must be clearly surer to be believed against it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.cardiac.io.volume import Volume
+from facewarp.cardiac.motion.heart_roi import (
+    SEEN,
+    HeartModel,
+    around_heart,
+    stack_roi,
+    window_parts,
+)
+from facewarp.cardiac.motion.model_grid import ModelGrid, short_axis_order, stack_turns, told_fit
+from facewarp.cardiac.parts import HeartPart
+from facewarp.errors import FacewarpError
+
+FloatArray = NDArray[np.float64]
+
+TURNED: Final = (
+    "the heart lies mirrored or turned against what the affine says: the picture is believed"
+)
+_WORTH: Final = 0.0075  # probability that a cosine of the file's axes is worth
+_DOUBT: Final = 0.006  # a lead smaller than this is said
+
+
+@dataclass(frozen=True, eq=False)
+class Orientation:
+    """How a heart lies in a volume.
+
+    Attributes:
+        turn: (3, 3) signed permutation: which of the volume's axes run from the right ventricle to
+            the left, down, and from base to apex, and which way.
+        score: how sure the model is of the heart, with what the file tells.
+        lead: by how much more than in the next best other direction of the slices.
+        against_file: whether the file tells otherwise.
+    """
+
+    turn: FloatArray
+    score: float
+    lead: float
+    against_file: bool
+
+    @property
+    def base_is_last(self) -> bool:
+        """Whether the base is at the end of the volume's own order of slices."""
+        return bool(self.turn[:, 2].sum() < 0)
+
+    def warnings(self, volume: Volume) -> tuple[str, ...]:
+        """What is to be said of it, one sentence each."""
+        said = []
+        if self.against_file:
+            said.append(TURNED)
+        last = volume.shape[0] if self.base_is_last else 1
+        if self.lead < _DOUBT:
+            said.append(
+                f"it is doubtful which end of the stack is the base: slice {last} of the file is "
+                "taken for it; look at the page"
+            )
+        elif not volume.oriented and self.base_is_last and not self.against_file:
+            said.append(
+                f"the file does not tell where the base is: the picture shows it in slice {last}"
+            )
+        return tuple(said)
+
+
+def find_orientation(model: HeartModel, volume: Volume, phase: int = 0) -> Orientation:
+    """How the heart lies in a volume or cine with its slices along one known axis.
+
+    Args:
+        model: a heart model.
+        volume: the volume or cine.
+        phase: which phase to look at.
+
+    Raises:
+        FacewarpError: the model sees no heart there.
+    """
+    turns = stack_turns(volume.stack_axis)
+    told = short_axis_order(volume.affine, volume.stack_axis)
+    scores = _scores(model, volume, phase, turns)
+    best = int(np.argmax(np.round(scores, 6)))
+    others = [s for s, t in zip(scores, turns, strict=True) if (t[:, 2] != turns[best][:, 2]).any()]
+    unlike = turns[best] != told
+    against = unlike.any() if volume.oriented else unlike[:, :2].any()
+    return Orientation(turns[best], scores[best], scores[best] - max(others), bool(against))
+
+
+def find_heart_roi(model: HeartModel, volume: Volume, phase: int = 0) -> ModelGrid:
+    """The window around the heart, lying as the picture and the file tell.
+
+    Args:
+        model: a heart model.
+        volume: the volume or cine.
+        phase: which phase to look at.
+
+    Raises:
+        FacewarpError: the model sees no heart there.
+    """
+    return around_heart(model, volume, phase, find_orientation(model, volume, phase).turn)
+
+
+def with_slices_seen(model: HeartModel, volume: Volume, phase: int = 0) -> Volume:
+    """The volume with the heart's slices along z, where the voxels do not tell their axis.
+
+    Voxels of equal size come from resampled cines, whose slices may run along any axis: the one is
+    taken along which the model is surest of the heart.
+    """
+    if volume.has_stack:
+        return volume
+    best, best_score = volume, -np.inf
+    for stack in (2, 1, 0):
+        turned = volume.stacked_along(stack)
+        try:
+            told = short_axis_order(turned.affine)
+            few = [told * [1, 1, z] for z in (1, -1)]
+            few += [turn[:, [1, 0, 2]] * [1, -1, 1] for turn in few]
+            score = max(_scores(model, turned, phase, few))
+        except FacewarpError:
+            continue
+        if score > best_score:
+            best, best_score = turned, score
+    return best
+
+
+def _scores(
+    model: HeartModel, volume: Volume, phase: int, turns: Sequence[FloatArray]
+) -> list[float]:
+    """How sure the model is in each direction of the axes, with what the file tells added."""
+    told = short_axis_order(volume.affine, volume.stack_axis)
+    window = _first_seen(model, volume, phase, told)
+    center = (np.asarray(window.shape[::-1]) - 1) / 2
+    cx, cy, cz = (window.to_volume @ np.append(center, 1.0))[:3].tolist()
+    side = max(window.shape[1:])
+    depth = window.shape[0]
+    model = model.on_grid((depth, side, side))
+    scores = []
+    for turn in turns:
+        grid = stack_roi(volume, (side, side), window.spacing_mm, (cx, cy, cz), depth, turn)
+        sure = _certainty(model, volume, grid, phase)
+        scores.append(sure + _WORTH * told_fit(volume.affine, turn))
+    return scores
+
+
+def _first_seen(model: HeartModel, volume: Volume, phase: int, told: FloatArray) -> ModelGrid:
+    """A window around the heart, in the first direction of the axes that shows one."""
+    ways = sorted(
+        stack_turns(volume.stack_axis), key=lambda t: (t != told).any() + (t != told).any(0).sum()
+    )
+    for turn in ways[:-1]:
+        try:
+            return around_heart(model, volume, phase, turn)
+        except FacewarpError:
+            continue
+    return around_heart(model, volume, phase, ways[-1])
+
+
+def _certainty(model: HeartModel, volume: Volume, grid: ModelGrid, phase: int) -> float:
+    """Mean probability of the parts over the heart."""
+    parts = window_parts(model, volume, grid, phase)
+    heart = parts[HeartPart.BACKGROUND] < 1 - SEEN
+    return float(parts.max(axis=0)[heart].mean()) if heart.any() else 0.0

@@ -1,0 +1,176 @@
+"""Which phases are end-diastole and end-systole, and who says so."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.cardiac.io.label_reader import GivenLabels
+from facewarp.cardiac.io.patient import Cine
+from facewarp.cardiac.parts import HeartPart
+from facewarp.cardiac.quantification.indices import find_es
+from facewarp.errors import FacewarpError
+
+FloatArray = NDArray[np.float64]
+
+BY_USER: Final = "given"
+BY_INFO: Final = "Info.cfg"
+BY_LABELS: Final = "labels"
+BY_CURVE: Final = "volume curve"
+_REFUSED: Final = 0.05  # relative change of the ejection fraction that a doubt may make
+
+
+@dataclass(frozen=True)
+class Moments:
+    """End-diastole and end-systole, as far as they are told.
+
+    Attributes:
+        ed: index of end-diastole; None where the curve is to tell it.
+        ed_by: who says so: ``"given"``, ``"Info.cfg"``, ``"labels"`` or ``"volume curve"``.
+        es: index of end-systole; None likewise.
+        es_by: likewise.
+        warnings: what the user should know, one sentence each.
+    """
+
+    ed: int | None
+    ed_by: str
+    es: int | None
+    es_by: str
+    warnings: tuple[str, ...] = ()
+
+
+def phase_index(cine: Cine, frame: int | None, moment: str) -> int | None:
+    """Where a frame number that the user gave is among the phases.
+
+    Raises:
+        FacewarpError: there is no such frame.
+    """
+    if frame is None:
+        return None
+    if frame not in cine.frames:
+        known = f"{cine.frames[0]} to {cine.frames[-1]}" if cine.is_whole else str(cine.frames)
+        what = f"{moment} is said to be frame {frame}, but there are frames {known}"
+        raise FacewarpError(what, cine.path, "Frames are counted from 1.")
+    return cine.frames.index(frame)
+
+
+def told_moments(
+    cine: Cine, ed: int | None, es: int | None, labels: GivenLabels | None = None
+) -> Moments:
+    """Tell end-diastole and end-systole by what is trusted more than the volume curve.
+
+    First what the user says, then ``Info.cfg``, then the phases in which a reader's labels are
+    filled or the frame in their file's name.
+
+    Args:
+        cine: the cine.
+        ed: index of end-diastole that the user gave.
+        es: index of end-systole that the user gave.
+        labels: a reader's labels.
+
+    Raises:
+        FacewarpError: the labels are of another phase than ``Info.cfg`` says.
+    """
+    info = (None, None) if cine.info is None else (cine.info.ed, cine.info.es)
+    ed_info, es_info = (None if n is None else cine.frames.index(n) for n in info)
+    ed_told, es_told, said = _told_by_labels(cine, labels)
+    if ed is not None:
+        at_ed, ed_by = ed, BY_USER
+        said += _against(cine, labels, ed, ed_told)
+    elif ed_info is not None:
+        at_ed, ed_by = ed_info, BY_INFO
+        _refuse_other_phase(cine, labels, ed_info, ed_told)
+    elif ed_told is not None:
+        at_ed, ed_by = ed_told, BY_LABELS
+    else:
+        return Moments(None, BY_CURVE, es, BY_CURVE if es is None else BY_USER, tuple(said))
+    for index, by in ((es, BY_USER), (es_info, BY_INFO), (es_told, BY_LABELS)):
+        if index is not None and (index != at_ed or by != BY_LABELS):
+            return Moments(at_ed, ed_by, index, by, tuple(said))
+    return Moments(at_ed, ed_by, None, BY_CURVE, tuple(said))
+
+
+def settle_end_diastole(
+    told: Moments,
+    cine: Cine,
+    labels: GivenLabels | None,
+    lv_seen: FloatArray,
+    curve: int,
+    dice: Sequence[float] | None,
+) -> Moments:
+    """Lay labels that do not tell their phase where they fit best, if that changes little.
+
+    Args:
+        told: what is told, which is not end-diastole.
+        cine: the cine.
+        labels: a reader's labels of one volume.
+        lv_seen: ``(T,)`` size of the left ventricle as the model sees it, in any unit.
+        curve: the phase in which it is largest.
+        dice: ``(T,)`` Dice of the labels with what the model sees in each phase.
+
+    Raises:
+        FacewarpError: they fit another phase, and the ejection fraction depends on which it is;
+            or their name says end-systole.
+    """
+    if labels is None or dice is None:
+        return told
+    if labels.moment == "ES":
+        what = "the labels' name says end-systole, and labels are carried from end-diastole"
+        fix = "Give labels of end-diastole, or the frame they are of by --ed."
+        raise FacewarpError(what, labels.path, fix)
+    fits = int(np.argmax(dice))
+    if fits == curve:
+        return told
+    smallest = lv_seen[find_es(lv_seen, cine.closes)]
+    by_fit, by_curve = (1 - smallest / max(float(lv_seen[one]), 1e-9) for one in (fits, curve))
+    fit, largest = cine.frames[fits], cine.frames[curve]
+    text = (
+        f"the labels fit frame {fit} best (Dice {100 * dice[fits]:.1f} %), the left ventricle is "
+        f"largest in frame {largest} (Dice {100 * dice[curve]:.1f} %)"
+    )
+    if abs(by_fit - by_curve) > _REFUSED * max(by_fit, by_curve):
+        what = f"{text}: EF would be about {100 * by_fit:.1f} or {100 * by_curve:.1f} %"
+        raise FacewarpError(what, labels.path, f"Say which it is: --ed {fit} or --ed {largest}.")
+    said = f"{text}: they are laid on frame {fit}; --ed says otherwise"
+    return replace(told, ed=fits, ed_by=BY_LABELS, warnings=(*told.warnings, said))
+
+
+def _told_by_labels(
+    cine: Cine, labels: GivenLabels | None
+) -> tuple[int | None, int | None, list[str]]:
+    """Indices of ED and ES by a reader's labels, and what is to be said."""
+    if labels is None:
+        return None, None, []
+    if labels.filled:
+        sizes = (labels.data == HeartPart.LV).sum(axis=(1, 2, 3))[list(labels.filled)]
+        ed = labels.filled[int(sizes.argmax())]
+        es = labels.filled[int(sizes.argmin())]
+        return ed, es if es != ed else None, []
+    if labels.frame is None:
+        return None, None, []
+    if labels.frame not in cine.frames:
+        told = f"the labels' name says frame {labels.frame}, which the cine does not have"
+        return None, None, [told]
+    return cine.frames.index(labels.frame), None, []
+
+
+def _against(cine: Cine, labels: GivenLabels | None, ed: int, told: int | None) -> list[str]:
+    """What is to be said where the labels are of another phase than the user says."""
+    if labels is None or labels.filled:
+        return []  # one that is not filled is refused when it is asked for
+    if told is not None and told != ed:
+        name, frame = cine.frames[told], cine.frames[ed]
+        return [f"the labels' name says frame {name}, --ed frame {frame}: --ed is followed"]
+    if labels.moment == "ES":
+        return ["the labels' name says end-systole: --ed is followed"]
+    return []
+
+
+def _refuse_other_phase(cine: Cine, labels: GivenLabels | None, ed: int, told: int | None) -> None:
+    """Labels of another phase than ``Info.cfg``'s end-diastole are not laid on it."""
+    if labels is None or told is None or told == ed or ed in labels.filled:
+        return
+    what = f"ED is frame {cine.frames[ed]} by Info.cfg, the labels are of {cine.frames[told]}"
+    raise FacewarpError(what, labels.path, f"Give --ed {cine.frames[told]}, or labels of ED.")

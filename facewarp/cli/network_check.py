@@ -1,0 +1,211 @@
+"""``facewarp doctor --network``: every command run under strace, and what it did on the network."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from facewarp.errors import FacewarpError
+from facewarp.system.network_trace import Trace, find_strace, trace_command
+
+ENGINES_SECONDS: Final = 30.0
+"""How long a loaded engine is watched: ONNX Runtime's telemetry goes out after some seconds."""
+
+_LOAD_AND_WAIT: Final = """
+import sys, time
+import numpy as np
+import facewarp
+model = facewarp.load("face", engine=sys.argv[1])
+image = np.random.default_rng(0).random(model.config.grid_shape, np.float32)
+model.register(image, image)
+time.sleep(float(sys.argv[2]))
+"""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A command to be watched.
+
+    Attributes:
+        name: For people.
+        command: Program and arguments.
+        most_s: Seconds after which it is told to stop.
+        loopback: Whether it has to serve this machine.
+        ends_itself: Whether it has to end with exit code 0 before that.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    most_s: float = 600.0
+    loopback: bool = False
+    ends_itself: bool = True
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A probe, and what it did."""
+
+    probe: Probe
+    trace: Trace
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it spoke to nobody and wrote nothing elsewhere."""
+        return self.trace.is_silent
+
+    @property
+    def fault(self) -> str | None:
+        """Why the probe says nothing: it failed; None where it ran as it should."""
+        if self.probe.loopback and self.trace.loopback == 0:
+            return f"it did not serve within {self.probe.most_s:g} s"
+        if not self.probe.ends_itself or self.trace.code == 0:
+            return None
+        last = self.trace.said.strip().splitlines()[-1:] or ["it said nothing"]
+        how = "did not end" if self.trace.code is None else f"exit code {self.trace.code}"
+        return f"{how}: {last[0]}"
+
+
+def check_network(
+    seconds: float = ENGINES_SECONDS,
+    *,
+    names: Callable[[str], bool] = lambda name: True,
+    told: Callable[[str], None] = lambda name: None,
+) -> list[Verdict]:
+    """Run every command on small inputs and count its system calls.
+
+    Args:
+        seconds: How long live sessions and loaded engines are watched.
+        names: Which probes to run, by name.
+        told: Called with the name of each probe before it runs.
+
+    Raises:
+        FacewarpError: System calls can't be counted here.
+    """
+    find_strace()
+    verdicts = []
+    with tempfile.TemporaryDirectory(prefix="facewarp-network-") as place:
+        folder = Path(place).resolve()
+        home, out, scratch = folder / "home", folder / "out", folder / "tmp"
+        for each in (home, out, scratch):
+            each.mkdir()
+        patients = _drawn_patients(folder / "data")
+        for probe in probes(out, patients, seconds):
+            if not names(probe.name):
+                continue
+            told(probe.name)
+            allowed = (home / ".cache" / "facewarp", out, scratch)
+            trace = trace_command(
+                probe.command,
+                folder=out,
+                allowed=allowed,
+                environment=_environment(home, scratch),
+                most_s=probe.most_s,
+            )
+            verdicts.append(Verdict(probe, trace))
+    return verdicts
+
+
+def probes(out: Path, patients: tuple[Path, Path], seconds: float) -> Iterator[Probe]:
+    """Every command that works with data, and every engine that is installed.
+
+    Args:
+        out: Where the commands write.
+        patients: A cine as NIfTI, and a folder of annotated patients.
+        seconds: How long what goes on by itself is watched.
+    """
+    from facewarp.core.engines.base import ENGINES, is_installed
+
+    clip = str(Path(str(resources.files("facewarp.assets"))) / "demo" / "astronaut.mp4")
+    cine, annotated = map(str, patients)
+    live = ("live", "--source", clip, "--repeat")
+
+    def facewarp(*words: str | Path) -> tuple[str, ...]:
+        return (sys.executable, "-m", "facewarp", *map(str, words))
+
+    yield Probe("track", facewarp("track", clip, "--out", out / "tracked.mp4"))
+    headless = facewarp(*live, "--headless", "--realtime")
+    yield Probe("live --headless", headless, most_s=seconds, ends_itself=False)
+    if is_present("aiortc"):
+        web = facewarp("live", "--web", "--port", "0")
+        yield Probe("live --web", web, most_s=seconds, loopback=True, ends_itself=False)
+    yield Probe("cine", facewarp("cine", cine, "--out", out / "cine"))
+    yield Probe("bench", facewarp("bench", "--calls", "10", "--no-video"))
+    yield Probe("doctor", facewarp("doctor"))
+    formats = {"onnx": ("onnx", "onnxscript"), "openvino": ("openvino",), "pt2": ()}
+    for name, needs in formats.items():
+        if all(map(is_present, needs)):
+            words = ("export", "--format", name, "--graph", "parts", "--out", out / f"model-{name}")
+            yield Probe(f"export {name}", facewarp(*words))
+    yield Probe("train", facewarp("train", "acdc", "--data", annotated, *_TINY, out / "run"))
+    for name in ENGINES:
+        if is_installed(name):
+            loaded = (sys.executable, "-c", _LOAD_AND_WAIT, name, str(seconds))
+            yield Probe(f"engine {name}", loaded)
+
+
+_TINY: Final = (
+    *("--steps", "2", "--workers", "1"),
+    *("--set", "model.grid_shape=8,48,48", "--set", "model.input_shape=8,48,48"),
+    *("--set", "model.spacing_mm=4,4,12", "--set", "model.field_shape=8,24,24"),
+    *("--set", "view_shape=8,32,32", "--set", "batch=1", "--set", "checkpoint_every=2"),
+    "--out",
+)
+
+
+def is_present(package: str) -> bool:
+    """Whether a package is installed."""
+    from importlib.util import find_spec
+
+    return find_spec(package) is not None
+
+
+def _environment(home: Path, scratch: Path) -> Mapping[str, str]:
+    """A new user's environment; ``CI``, where packages hold their telemetry back, is not set."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("XDG_", "FACEWARP_", "ORT_", "RAY_", "PYTEST_")) and name != "CI"
+    }
+    return kept | {
+        "HOME": str(home),
+        "TMPDIR": str(scratch),
+        "PYTHONDONTWRITEBYTECODE": "1",  # what an installer has done before
+    }
+
+
+def _drawn_patients(folder: Path) -> tuple[Path, Path]:
+    """A cine of a drawn heart as NIfTI, and annotated patients in ACDC's layout."""
+    import nibabel as nib
+    import numpy as np
+
+    from facewarp.training.synthetic.acdc_folders import write_drawn_patient
+    from facewarp.training.synthetic.beating_heart import BeatingHeart, beating_cine
+
+    for number in (1, 2, 15, 18, 19):
+        write_drawn_patient(folder / "acdc", number)
+    spacing = (4.0, 4.0, 12.0)
+    cine = beating_cine(BeatingHeart(), 6, (7, 64, 64), spacing, seed=1)
+    gray = np.rint(600 * cine.images).astype(np.int16).T  # (X, Y, Z, T)
+    image = nib.Nifti1Image(gray, np.diag([-spacing[0], -spacing[1], spacing[2], 1.0]))
+    image.header["pixdim"][1:5] = (*spacing, 0.1)
+    nib.save(image, folder / "cine.nii.gz")
+    return folder / "cine.nii.gz", folder / "acdc"
+
+
+def first_fault(verdicts: list[Verdict]) -> FacewarpError | None:
+    """What is to be raised of a check: a probe that was not silent, or that failed."""
+    loud = [verdict.probe.name for verdict in verdicts if not verdict.is_silent]
+    if loud:
+        return FacewarpError(
+            f"not silent: {', '.join(loud)}",
+            fix="Please report it with the table above, and facewarp doctor --json.",
+        )
+    for verdict in verdicts:
+        if verdict.fault is not None:
+            what = f"{verdict.probe.name} could not be watched: {verdict.fault}"
+            return FacewarpError(what, fix="See facewarp doctor.")
+    return None

@@ -1,0 +1,98 @@
+"""Groups of options: dataclasses whose fields become options of a command.
+
+    @dataclass(frozen=True)
+    class EngineOptions:
+        engine: Annotated[str, typer.Option(help="...")] = "auto"
+        device: Annotated[str, typer.Option(help="...")] = "cpu"
+
+    @option_groups
+    def track(ctx: typer.Context, out: Path, run: EngineOptions) -> None: ...
+
+The options of a group stand in the help where the group stands among the parameters. A group or an
+option of type `Annotated[..., Panel("Heading")]` is listed under that heading.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from copy import copy
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import wraps
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from typer.models import OptionInfo
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The heading under which the help lists a group or an option."""
+
+    name: str
+
+
+def option_groups(command: Callable[..., None]) -> Callable[..., None]:
+    """Replace each parameter that is a dataclass by its fields, in the signature Typer reads.
+
+    Args:
+        command: a function with Typer parameters and groups; it is called with the groups made.
+
+    Returns:
+        The command for Typer; it takes the options by name.
+    """
+    groups: dict[str, type] = {}
+    flat: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+        hint, panel = _without_panel(parameter.annotation)
+        if isinstance(hint, type) and is_dataclass(hint):
+            groups[parameter.name] = hint
+            flat.extend(_options_of(hint, panel))
+        else:
+            hint = _under(panel, hint)
+            flat.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hint))
+
+    @wraps(command)
+    def call(**values: Any) -> None:
+        made = {
+            name: group(**{field.name: values.pop(field.name) for field in fields(group)})
+            for name, group in groups.items()
+        }
+        command(**values, **made)
+
+    del call.__wrapped__  # or Typer reads the signature of the command itself
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in flat}
+    call.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]
+    return call
+
+
+def _options_of(group: type, panel: Panel | None) -> Iterator[inspect.Parameter]:
+    """Yield a keyword parameter for each field of a group."""
+    hints = get_type_hints(group, include_extras=True)
+    for field in fields(group):
+        default = inspect.Parameter.empty if field.default is MISSING else field.default
+        yield inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=default,
+            annotation=_under(panel, hints[field.name]),
+        )
+
+
+def _without_panel(hint: Any) -> tuple[Any, Panel | None]:
+    """Return a type without its panel, and the panel."""
+    if get_origin(hint) is not Annotated:
+        return hint, None
+    value, *extra = get_args(hint)
+    panel = next((one for one in extra if isinstance(one, Panel)), None)
+    rest = tuple(one for one in extra if not isinstance(one, Panel))
+    return (Annotated[(value, *rest)] if rest else value), panel
+
+
+def _under(panel: Panel | None, hint: Any) -> Any:
+    """Return the type of an option, described as one of a panel."""
+    if panel is None or get_origin(hint) is not Annotated:
+        return hint
+    value, *extra = get_args(hint)
+    described = [copy(one) for one in extra]
+    for one in described:
+        if isinstance(one, OptionInfo):
+            one.rich_help_panel = panel.name
+    return Annotated[(value, *described)]

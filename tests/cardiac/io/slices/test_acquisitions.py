@@ -1,0 +1,144 @@
+"""Several series in one folder: which one is the short-axis cine, and what is said of others."""
+
+import numpy as np
+import pytest
+from fixtures.dicom_scans import numbered, shown, write_series
+from fixtures.hearts import oblique
+
+from facewarp.cardiac.io.dicom_series import read_dicom
+from facewarp.cardiac.io.timing import ReadOptions
+from facewarp.errors import FacewarpError
+
+AFFINE = oblique(25.0) @ np.diag([-1.4, -1.6, 8.0, 1.0])
+ACROSS = AFFINE[:, [1, 2, 0, 3]]
+
+
+@pytest.fixture
+def cine():
+    return numbered()
+
+
+@pytest.fixture
+def scan(tmp_path, cine):
+    """A folder with a short-axis cine as its series 3."""
+    write_series(tmp_path / "scan", cine, AFFINE, step_ms=70, title="SAX cine", number=3)
+    return tmp_path / "scan"
+
+
+def is_the_cine(volume, phases=12):
+    slices, numbers = shown(volume.data)
+    assert volume.data.shape[:2] == (phases, 6)
+    np.testing.assert_array_equal(slices, np.broadcast_to(np.arange(6), (phases, 6)))
+    assert (np.diff(numbers, axis=0) == 1).all()
+
+
+def test_rest_and_stress_are_two_cines_and_the_user_chooses(scan, cine):
+    stress = write_series(scan, cine, AFFINE, step_ms=50, title="SAX stress", number=7)
+    with pytest.raises(FacewarpError, match=r"2 cines: SAX cine \(series 3.*SAX stress.*--series"):
+        read_dicom(scan)
+    for series, step in (("7", 0.05), ("stress", 0.05), ("SAX cine", 0.07), ("3", 0.07)):
+        found = read_dicom(scan, ReadOptions(series=series))
+        is_the_cine(found)
+        assert found.time_step_s == pytest.approx(step)
+    with pytest.raises(FacewarpError, match="no series is called perfusion: there are SAX cine"):
+        read_dicom(scan, ReadOptions(series="perfusion"))
+    assert len(stress) == 72
+
+
+def test_a_stack_repeated_with_other_times_is_another_cine(scan, cine):
+    write_series(scan, cine, AFFINE, step_ms=73.5, title="SAX cine", number=4)
+    with pytest.raises(FacewarpError, match="2 cines"):
+        read_dicom(scan)
+    is_the_cine(read_dicom(scan, ReadOptions(series="4")))
+
+
+def test_repeats_within_one_series_are_told_apart_by_acquisition(tmp_path, cine):
+    twice = np.concatenate([cine, cine])
+
+    def tell(data, t, _z):
+        data.AcquisitionNumber, data.TriggerTime = 1 + t // 12, 70 * (t % 12) + 3 * (t // 12)
+
+    write_series(tmp_path / "scan", twice, AFFINE, tell=tell)
+    with pytest.raises(FacewarpError, match="2 cines"):
+        read_dicom(tmp_path / "scan")
+
+
+def test_repeats_that_nothing_tells_apart_are_refused(tmp_path, cine):
+    def tell(data, t, _z):
+        data.TriggerTime = 70 * (t % 12) + 3.5 * (t // 12)
+
+    write_series(tmp_path / "scan", np.concatenate([cine, cine]), AFFINE, tell=tell)
+    with pytest.raises(FacewarpError, match="pictures of several acquisitions"):
+        read_dicom(tmp_path / "scan")
+
+
+@pytest.mark.parametrize(
+    "kind", [["ORIGINAL", "PRIMARY", "P"], ["DERIVED", "PRIMARY", "PHASE MAP"]]
+)
+def test_phase_pictures_are_left_out_and_said(scan, cine, kind):
+    write_series(
+        scan, 4000 - cine, AFFINE, number=4, title="SAX cine",
+        tell=lambda data, t, _z: data.update({"ImageType": kind, "TriggerTime": 70 * t + 1}),
+    )  # fmt: skip
+    found = read_dicom(scan)
+    is_the_cine(found)
+    assert "left out: phase pictures of SAX cine" in " ".join(found.warnings)
+
+
+def test_long_axis_cines_localizers_and_stills_are_left_out_with_a_line(scan, cine):
+    write_series(scan, cine[:, :1], ACROSS, title="cine_4ch", number=1)
+    write_series(scan, cine[:1, :3], ACROSS[:, [2, 0, 1, 3]], title="localizer", number=0)
+    write_series(scan, cine[:1], AFFINE, title="LGE", number=9)
+    found = read_dicom(scan)
+    is_the_cine(found)
+    said = " ".join(found.warnings)
+    for text in ("cine_4ch (series 1, 1 slices x 12 phases", "localizer", "LGE", "left out"):
+        assert text in said
+
+
+def test_of_two_stacks_the_one_called_short_axis_is_read(scan, cine):
+    write_series(scan, cine, ACROSS, title="axial cine", number=5)
+    found = read_dicom(scan)
+    is_the_cine(found)
+    assert "axial cine" in " ".join(found.warnings)
+
+
+def test_a_folder_of_long_axis_cines_alone_is_named(tmp_path, cine):
+    write_series(tmp_path / "scan", cine[:, :1], AFFINE, title="2ch", number=1)
+    write_series(tmp_path / "scan", cine[:, :1], ACROSS, title="4ch", number=2)
+    with pytest.raises(FacewarpError, match=r"2ch \(series 1.*4ch"):
+        read_dicom(tmp_path / "scan")
+
+
+def test_two_examinations_in_one_folder_are_refused(scan, cine):
+    write_series(scan / "b", cine, AFFINE, title="SAX cine", number=3, study="1.2.9")
+    with pytest.raises(FacewarpError, match="2 examinations are mixed"):
+        read_dicom(scan)
+
+
+def test_copies_of_files_are_taken_once(scan):
+    for path in sorted(scan.iterdir())[:5]:
+        path.with_name(f"{path.name}copy").write_bytes(path.read_bytes())
+    found = read_dicom(scan)
+    is_the_cine(found)
+    assert "5 pictures are copies" in " ".join(found.warnings)
+
+
+def test_series_of_one_slice_each_are_one_stack_beside_others(tmp_path, cine):
+    """Siemens: a series a slice; the stress run has its own ones."""
+    write_series(tmp_path / "scan", cine, AFFINE, step_ms=70, per_slice=True, title="rest")
+    is_the_cine(read_dicom(tmp_path / "scan"))
+    write_series(
+        tmp_path / "scan", cine, AFFINE, step_ms=50, per_slice=True, title="stress", number=2
+    )
+    found = read_dicom(tmp_path / "scan", ReadOptions(series="stress"))
+    is_the_cine(found)
+    assert found.time_step_s == pytest.approx(0.05)
+
+
+def test_spacings_written_with_other_digits_are_the_same(tmp_path, cine):
+    def tell(data, _t, z):
+        data.PixelSpacing = [1.6, 1.4] if z % 2 else [1.600004, 1.400004]
+
+    write_series(tmp_path / "scan", cine, AFFINE, tell=tell)
+    is_the_cine(read_dicom(tmp_path / "scan"))

@@ -1,0 +1,203 @@
+"""Labels of a beating heart as other tools write them, read onto the cine's grid."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from facewarp.cardiac.io.label_order import ACDC, MNMS
+from facewarp.cardiac.io.label_reader import read_labels
+from facewarp.cardiac.io.nifti_reader import read_volume
+from facewarp.cardiac.parts import HeartPart
+from facewarp.errors import FacewarpError
+
+SWAPPED = np.array([0, 3, 2, 1], np.uint8)
+
+
+@pytest.fixture
+def affine(beating, plain, oblique):
+    return oblique(25.0) @ plain @ beating.to_heart
+
+
+@pytest.fixture
+def cine(beating, affine, nifti_of):
+    return read_volume(nifti_of("cine.nii.gz", beating.images, affine)).slices_first()
+
+
+@pytest.fixture
+def save(nifti_of, affine):
+    def saved(data, name="labels.nii.gz", place=None, dtype=np.uint8):
+        return nifti_of(name, data, affine if place is None else place, dtype=dtype)
+
+    return saved
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, np.float64])
+def test_any_type_of_number_holds_ids(beating, cine, save, dtype):
+    found = read_labels(save(beating.labels[0], dtype=dtype), cine)
+    np.testing.assert_array_equal(found.of_phase(0), beating.labels[0])
+    assert (found.order, found.order_by, found.warnings) == (ACDC, "anatomy", ())
+
+
+def test_floats_squeezed_into_integers_are_ids(beating, cine, save):
+    """nibabel writes floats under an integer header with a slope: 1 comes back as 0.99999."""
+    path = save(beating.labels[0])
+    image = nib.Nifti1Image(beating.labels[0].T.astype(np.float64), nib.load(path).affine)
+    image.header.set_data_dtype(np.int16)
+    nib.save(image, path)
+    assert nib.load(path).get_fdata().max() != 3
+    np.testing.assert_array_equal(read_labels(path, cine).of_phase(0), beating.labels[0])
+
+
+def test_probabilities_are_no_ids(beating, cine, save):
+    with pytest.raises(FacewarpError, match="whole numbers"):
+        read_labels(save(0.4 * beating.labels[0], dtype=np.float32), cine)
+
+
+def test_another_order_is_turned_and_told(beating, cine, save):
+    found = read_labels(save(SWAPPED[beating.labels[0]]), cine)
+    np.testing.assert_array_equal(found.of_phase(0), beating.labels[0])
+    assert (found.order, found.order_by) == (MNMS, "anatomy")
+    assert "in the order of M&Ms" in found.warnings[0]
+
+
+def test_an_order_that_anatomy_contradicts_is_followed_and_told(beating, cine, save):
+    found = read_labels(save(beating.labels[0]), cine, "mnms")
+    np.testing.assert_array_equal(found.of_phase(0), SWAPPED[beating.labels[0]])
+    assert found.order_by == "given"
+    (told,) = found.warnings
+    assert "1 LV, 2 myocardium, 3 RV" in told
+    assert "1 RV, 2 myocardium, 3 LV" in told
+
+
+def test_a_name_that_anatomy_contradicts_is_not_believed(beating, cine, save):
+    found = read_labels(save(beating.labels[0], "A0S9V9_sa_gt.nii.gz"), cine)
+    np.testing.assert_array_equal(found.of_phase(0), beating.labels[0])
+    assert "anatomy is followed" in found.warnings[0]
+
+
+def test_where_anatomy_is_silent_the_name_or_the_user_speaks(beating, cine, save):
+    """A cavity alone: 3 is the left ventricle of ACDC and the right one of M&Ms."""
+    cavity = np.where(beating.labels[0] == HeartPart.LV, 3, 0)
+    with pytest.raises(FacewarpError, match=r"which of the labels 3 .*--label-order acdc"):
+        read_labels(save(cavity), cine)
+    found = read_labels(save(cavity, "p_frame01_gt.nii.gz"), cine)
+    assert (found.order, found.order_by) == (ACDC, "file name")
+    assert "taken to be that of ACDC" in found.warnings[0]
+    assert read_labels(save(cavity), cine, "acdc").of_phase(0).any()
+    with pytest.raises(FacewarpError, match="no voxel is labelled 1, the left ventricle"):
+        read_labels(save(cavity), cine, "mnms").of_phase(0)
+
+
+def test_phases_that_are_filled_are_known(beating, cine, save):
+    some = np.zeros_like(beating.labels)
+    some[[1, 3]] = beating.labels[[1, 3]]
+    found = read_labels(save(some), cine)
+    assert found.filled == (1, 3)
+    np.testing.assert_array_equal(found.of_phase(3), beating.labels[3])
+    with pytest.raises(FacewarpError, match="nothing is labelled in phase 1, but in 2, 4"):
+        found.of_phase(0)
+
+
+def test_names_tell_frame_and_moment(beating, cine, save):
+    assert read_labels(save(beating.labels[0], "p_frame04_gt.nii.gz"), cine).frame == 4
+    assert read_labels(save(beating.labels[0], "001_SA_ES_gt.nii.gz"), cine).moment == "ES"
+    assert read_labels(save(beating.labels[0], "best.nii.gz"), cine).moment == ""
+
+
+@pytest.mark.parametrize("order", [((0, 1), (1, 1), (2, 1)), ((2, 1), (0, -1), (1, 1))])
+def test_other_axes_of_the_same_voxels_are_exact(beating, cine, save, order, tmp_path):
+    """As `as_closest_canonical` and converters write them."""
+    image = nib.load(save(beating.labels[0]))
+    for other in (image.as_reoriented(order), nib.as_closest_canonical(image)):
+        path = tmp_path / "other.nii.gz"
+        nib.save(other, path)
+        found = read_labels(path, cine)
+        np.testing.assert_array_equal(found.of_phase(0), beating.labels[0])
+        assert found.warnings == ()
+
+
+def test_a_cut_out_of_the_grid_is_exact(beating, cine, save, affine):
+    cut = beating.labels[0][1:, 15:-12, 11:-4]
+    place = affine.copy()
+    place[:3, 3] += affine[:3, :3] @ (11, 15, 1)
+    expected = beating.labels[0].copy()
+    expected[0] = 0
+    with pytest.raises(FacewarpError, match="nothing is labelled"):
+        read_labels(save(cut * 0, place=place), cine)
+    found = read_labels(save(cut, place=place), cine).of_phase(0)
+    np.testing.assert_array_equal(found[:, 20:-20, 20:-20], expected[:, 20:-20, 20:-20])
+
+
+@pytest.mark.parametrize("factors", [(1, 2, 2), (1, 0.5, 0.5), (5, 1.2, 1.2)])
+def test_another_grid_is_resampled_as_labels(beating, cine, save, affine, factors):
+    """Finer or coarser within slices, or nearly isotropic; the volume is kept and told."""
+    truth = beating.labels[0]
+    other = ndimage.zoom(truth, factors, order=0, grid_mode=True, mode="nearest")
+    ratio = (np.array(truth.shape) / other.shape)[::-1]
+    place = affine.copy()
+    place[:3, :3] = affine[:3, :3] * ratio
+    place[:3, 3] = affine[:3, 3] + affine[:3, :3] @ ((ratio - 1) / 2)
+    found = read_labels(save(other, place=place), cine)
+    laid = found.of_phase(0)
+    for part in (HeartPart.LV, HeartPart.MYOCARDIUM, HeartPart.RV):
+        one, two = laid == part, truth == part
+        assert 2 * (one & two).sum() / (one.sum() + two.sum()) > 0.9, part
+    assert (laid == HeartPart.LV).sum() == pytest.approx((truth == HeartPart.LV).sum(), rel=0.03)
+    assert "resampled to the cine's grid" in found.warnings[0]
+
+
+def test_another_spacing_of_the_same_voxels_is_refused(beating, cine, save, affine):
+    place = affine.copy()
+    place[:3, 2] *= 1.3
+    with pytest.raises(FacewarpError, match=r"1.5 x 1.5 x 13 mm, not 1.5 x 1.5 x 10 mm"):
+        read_labels(save(beating.labels[0], place=place), cine)
+
+
+def test_a_ventricle_that_the_cine_does_not_hold_is_refused(beating, cine, save, affine):
+    """The labels reach three slices further: both volumes are told."""
+    place = affine.copy()
+    place[:3, 3] -= 3 * affine[:3, 2]
+    longer = np.concatenate([beating.labels[0], np.zeros((1, 120, 130), np.uint8)])
+    with pytest.raises(FacewarpError, match=r"has \d+\.\d ml on the labels' grid, \d+\.\d ml here"):
+        read_labels(save(longer, place=place), cine)
+
+
+def test_labels_elsewhere_are_refused(beating, cine, save, affine):
+    for shift, cut in ((7.3, slice(None)), (900.0, slice(0, -1))):
+        place = affine.copy()
+        place[0, 3] += shift
+        with pytest.raises(FacewarpError, match="elsewhere in the world"):
+            read_labels(save(beating.labels[0][:, :, cut], place=place), cine)
+
+
+def test_labels_without_a_place_are_laid_voxel_by_voxel(beating, cine, save):
+    path = save(beating.labels[0])
+    image = nib.load(path)
+    bare = nib.Nifti1Image(np.asarray(image.dataobj), None)
+    bare.header.set_zooms(image.header.get_zooms())
+    bare.header["sform_code"] = bare.header["qform_code"] = 0
+    nib.save(bare, path)
+    found = read_labels(path, cine)
+    np.testing.assert_array_equal(found.of_phase(0), beating.labels[0])
+    assert "voxel by voxel: they tell no orientation" in found.warnings[0]
+
+
+def test_labels_that_follow_the_other_affine_are_laid_on_the_scan(
+    beating, cine, affine, save, nifti_of, plain
+):
+    """ITK writes labels by the scan's qform where the sform's code is not 1."""
+    path = nifti_of("cine.nii.gz", beating.images, affine)
+    image = nib.load(path)
+    image.set_qform(plain @ beating.to_heart, 1)
+    image.set_sform(affine, 2)
+    nib.save(image, path)
+    both = read_volume(path).slices_first()
+    found = read_labels(save(beating.labels[0], place=plain @ beating.to_heart), both)
+    np.testing.assert_array_equal(found.of_phase(0), beating.labels[0])
+    assert "where the cine's qform says" in found.warnings[0]
+
+
+def test_another_number_of_phases_is_refused(beating, cine, save):
+    with pytest.raises(FacewarpError, match="the labels have 2 phases, the cine 6"):
+        read_labels(save(beating.labels[:2]), cine)

@@ -1,0 +1,139 @@
+"""Folders of NIfTI files as converters leave them."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+from fixtures.dicom_scans import numbered, shown
+
+from facewarp.cardiac.io.nifti_folder import is_label_file, numbers_in
+from facewarp.cardiac.io.patient import open_cine
+from facewarp.errors import FacewarpError
+
+AFFINE = np.diag([-1.5, -1.5, 8.0, 1.0])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "anna").mkdir()
+    return tmp_path / "anna"
+
+
+@pytest.fixture
+def cine():
+    return numbered()
+
+
+def put(path, data, z=0, **beside):
+    """``([T,] D, H, W)`` whose first slice is the stack's slice z."""
+    affine = AFFINE.copy()
+    affine[2, 3] = 8.0 * z
+    nib.save(nib.Nifti1Image(data.T, affine), path)
+    if beside:
+        path.with_name(path.name.replace(".nii.gz", ".json")).write_text(json.dumps(beside))
+
+
+def in_order(volume):
+    slices, phases = shown(volume.data)
+    np.testing.assert_array_equal(slices, np.broadcast_to(np.arange(6), (12, 6)))
+    np.testing.assert_array_equal(phases, np.broadcast_to(np.arange(12)[:, None], (12, 6)))
+
+
+def test_files_of_one_slice_and_all_phases_are_stacked(folder, cine):
+    """dcm2niix's output for Siemens, a series a slice."""
+    for z in range(6):
+        put(folder / f"{20 - z}_cine.nii.gz", cine[:, z : z + 1], z)
+    in_order(open_cine(folder).volume)
+
+
+def test_files_of_one_slice_of_one_phase_are_stacked_by_trigger_time(folder, cine):
+    """dcm2niix's output for Philips where trigger times differ from slice to slice."""
+    for t, z in np.ndindex(12, 6):
+        put(folder / f"cine_t{70 * t + 3 * z}.nii.gz", cine[t, z : z + 1], z)
+    volume = open_cine(folder).volume
+    in_order(volume)
+    assert volume.time_step_s == pytest.approx(0.07)
+
+
+def test_phases_are_in_the_order_of_their_trigger_times_not_of_names(folder, cine):
+    for t, name in zip(range(12), "lbakcjdiehfg", strict=True):
+        put(folder / f"{name}.nii.gz", cine[t], TriggerDelayTime=70.0 * t)
+    volume = open_cine(folder).volume
+    in_order(volume)
+    assert volume.time_step_s == pytest.approx(0.07)
+    assert volume.warnings[1:] == ()
+
+
+def test_names_without_numbers_and_times_are_said(folder, cine):
+    for t, name in enumerate("abcdefghijkl"):
+        put(folder / f"{name}.nii.gz", cine[t])
+    volume = open_cine(folder).volume
+    in_order(volume)
+    assert "no file tells the time of its phase" in volume.warnings[-1]
+
+
+def test_decimals_in_names_are_numbers(folder, cine):
+    for t in range(12):
+        put(folder / f"phase_{0.63 + 0.07 * t:g}.nii.gz", cine[t])
+    in_order(open_cine(folder).volume)
+    assert numbers_in(["p0.63", "p0.7", "p0.77"]) == [0.63, 0.7, 0.77]
+    assert numbers_in(["s2_p10", "s2_p9"]) == [10, 9]
+    assert numbers_in(["a1b2", "a2b1"]) is None
+    assert numbers_in(["a", "b"]) is None
+
+
+def test_frames_numbered_from_0_are_a_whole_cine(folder, cine):
+    for t in range(12):
+        put(folder / f"anna_frame{t:02}.nii.gz", cine[t])
+    found = open_cine(folder)
+    in_order(found.volume)
+    assert found.frames == tuple(range(1, 13))
+    assert found.is_whole
+    assert "counted from 1" in found.volume.warnings[-1]
+
+
+def test_masks_among_pictures_are_no_phases(folder, cine):
+    for t in range(12):
+        put(folder / f"p{t}.nii.gz", cine[t])
+    put(folder / "p12.nii.gz", (cine[0] > 200).astype(np.float32))
+    in_order(open_cine(folder).volume)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("sa", "la_2ch", "la_4ch", "label_sa", "sa_ED", "sa_ES"),  # UK Biobank
+        ("001_SA_CINE", "001_LA_CINE", "001_SA_CINE_gt", "001_SA_ED", "001_SA_ES"),  # M&Ms-2
+        ("A0S9V9_sa", "", "A0S9V9_sa_gt", "", ""),  # M&Ms
+    ],
+)
+def test_the_short_axis_is_found_among_a_patients_files(folder, cine, names):
+    for name in filter(None, names):
+        single = name.lower().endswith(("_ed", "_es"))
+        put(folder / f"{name}.nii.gz", cine[0] if single else cine)
+    volume = open_cine(folder).volume
+    in_order(volume)
+    assert any("left out, long-axis" in text for text in volume.warnings) == (len(names[1]) > 0)
+
+
+def test_names_of_labels():
+    paths = ("sa_gt.nii", "label_sa.nii.gz", "seg_sa.nii", "x_segmentation.nii", "mask.nii")
+    assert all(is_label_file(nib_path(name)) for name in paths)
+    assert not any(is_label_file(nib_path(name)) for name in ("sa.nii", "masked_cine.nii"))
+
+
+def nib_path(name):
+    from pathlib import Path
+
+    return Path(name)
+
+
+def test_slices_and_phases_mixed_up_are_named(folder, cine):
+    """What dcm2niix makes of one enhanced file whose phases come first."""
+    dealt = cine.transpose(1, 0, 2, 3).reshape(72, *cine.shape[2:])
+    put(folder / "mixed.nii.gz", dealt.reshape(12, 6, *cine.shape[2:]))
+    with pytest.raises(FacewarpError, match=r"mixed up.*DICOM folder"):
+        open_cine(folder / "mixed.nii.gz")
+    put(folder / "right.nii.gz", cine)
+    in_order(open_cine(folder / "right.nii.gz").volume)

@@ -1,0 +1,143 @@
+"""Which end is the base and which way is up: by the picture, however a heart is stored."""
+
+from itertools import permutations, product
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from facewarp.cardiac.io.volume import Volume
+from facewarp.cardiac.motion.model_grid import short_axis_order
+from facewarp.cardiac.motion.orientation import TURNED, find_orientation, with_slices_seen
+
+WAYS = [
+    (order, signs) for order, signs in product(permutations(range(3)), product((1, -1), repeat=3))
+]
+
+
+def lying(left, down):
+    """(4, 4) directions of a short axis whose apex points so many degrees left and down."""
+    left, down = np.radians([left, down])
+    apex = np.array([-np.sin(left) * np.cos(down), np.cos(left) * np.cos(down), -np.sin(down)])
+    across = np.cross(apex, [0, 0, 1.0])
+    across *= np.sign(-across[0]) / np.linalg.norm(across)
+    turn = np.eye(4)
+    turn[:3, :3] = np.stack([across, np.cross(across, apex), apex], axis=-1)
+    return turn
+
+
+OWN = np.diag([1.5, 1.5, 10.0, 1.0])
+PLACES = (lying(45, 30), lying(20, 70), lying(45, 5), np.diag([-1.0, -1.0, 1.0, 1.0]))
+
+
+def stored(data, affine, order, signs):
+    """A volume ``(D, H, W)`` with its axes x, y, z in another order, some of them reversed."""
+    data = data.transpose(*(2 - axis for axis in order[::-1]))
+    matrix = affine.copy()
+    matrix[:3, :3] = affine[:3, list(order)]
+    for axis, sign in enumerate(signs):
+        if sign < 0:
+            data = np.flip(data, 2 - axis)
+            matrix[:3, 3] += matrix[:3, axis] * (data.shape[2 - axis] - 1)
+            matrix[:3, axis] *= -1
+    return np.ascontiguousarray(data), matrix
+
+
+def volume_of(data, affine, oriented=True):
+    return Volume(data, affine, None, (), nib.Nifti1Header(), "scan.nii", oriented=oriented)
+
+
+def true_turn(order, signs):
+    """(3, 3): which of the stored axes run as the heart's own x, y, z, and which way."""
+    turn = np.zeros((3, 3))
+    for axis, (own, sign) in enumerate(zip(order, signs, strict=True)):
+        turn[axis, own] = sign
+    return turn
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", range(len(WAYS)))
+def test_a_heart_is_read_right_however_its_axes_run(beating, knowing, way):
+    """By turns a usual, a steep and a horizontal heart, and a file that knows no patient."""
+    order, signs = WAYS[way]
+    place = PLACES[(way + way // 8) % len(PLACES)]
+    data, affine = stored(beating.images[0], place @ OWN, order, signs)
+    volume = volume_of(data, affine, oriented=not np.allclose(np.abs(place), np.eye(4)))
+    found = find_orientation(knowing, volume)
+    np.testing.assert_array_equal(found.turn, true_turn(order, signs))
+    assert not found.against_file
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signs", [(1, 1, 1), (1, 1, -1)])
+@pytest.mark.parametrize("left", [20, 45, 70])
+@pytest.mark.parametrize("down", [0, 35, 70])
+def test_steep_and_horizontal_hearts_are_read_right(beating, knowing, left, down, signs):
+    data, affine = stored(beating.images[0], lying(left, down) @ OWN, (0, 1, 2), signs)
+    found = find_orientation(knowing, volume_of(data, affine))
+    np.testing.assert_array_equal(found.turn, np.diag(signs))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signs", list(product((1, -1), repeat=3)))
+def test_a_file_that_tells_no_orientation_is_read_by_the_picture(beating, knowing, signs):
+    """Axes flipped, and an affine that knows nothing of it."""
+    data, _ = stored(beating.images[0], np.eye(4), (0, 1, 2), signs)
+    plain = np.diag([-1.5, -1.5, 10.0, 1.0])
+    volume = volume_of(data, plain, oriented=False)
+    found = find_orientation(knowing, volume)
+    np.testing.assert_array_equal(found.turn, np.diag(signs))
+    said = " ".join(found.warnings(volume))
+    assert found.base_is_last == (signs[2] < 0)
+    assert (TURNED in said) == (signs[:2] != (1, 1))
+    if signs == (1, 1, -1):
+        assert "the picture shows it in slice 10" in said
+
+
+@pytest.mark.slow
+def test_a_scanners_affine_is_believed_unless_the_picture_is_clearer(beating, knowing):
+    own = lying(45, 30) @ np.diag([1.5, 1.5, 10.0, 1.0])
+    lie = own @ np.diag([1, -1, -1, 1.0])  # upside down and from the apex
+    volume = volume_of(beating.images[0], lie)
+    assert not np.array_equal(short_axis_order(lie), np.eye(3))
+    found = find_orientation(knowing, volume)
+    np.testing.assert_array_equal(found.turn, np.eye(3))
+    assert found.against_file
+    assert found.warnings(volume) == (TURNED,)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
+def test_slices_of_equal_voxels_are_found_along_any_axis(beating, knowing, order):
+    thick = np.repeat(beating.images[0], 5, axis=0)[:, ::2, ::2]  # 2 x 3 x 3 mm
+    data, affine = stored(thick, lying(45, 30) @ np.diag([3.0, 3.0, 2.0, 1.0]), order, (1, 1, 1))
+    volume = volume_of(data, affine)
+    assert not volume.has_stack
+    found = with_slices_seen(knowing, volume)
+    assert found.axes[2] == order.index(2)
+    np.testing.assert_array_equal(found.in_file_order(found.data), volume.data)
+
+
+def test_doubt_is_said(beating):
+    class Blind:
+        """As sure of a heart in one direction as in any other."""
+
+        def __init__(self, like, shape=None):
+            self.config = like.config if shape is None else like.config.on_grid(shape)
+
+        def on_grid(self, shape):
+            return Blind(self, shape)
+
+        def probabilities(self, images):
+            import torch
+
+            heart = (images > 0.5).float()
+            return torch.cat([1 - heart, 0 * heart, 0.1 * heart, 0.9 * heart], 1)
+
+    from fixtures.hearts import knowing_model
+
+    like = knowing_model(beating.heart, tuple(beating.contraction.tolist()))
+    volume = volume_of(beating.images[0], np.diag([-1.5, -1.5, 10.0, 1.0]), oriented=False)
+    found = find_orientation(Blind(like), volume)
+    np.testing.assert_array_equal(found.turn, np.eye(3))
+    assert "doubtful which end of the stack is the base" in found.warnings(volume)[0]

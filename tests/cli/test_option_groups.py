@@ -1,0 +1,74 @@
+"""Groups of options: dataclasses whose fields are options of a command."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from facewarp.cli.option_groups import Panel, option_groups
+
+
+@dataclass(frozen=True)
+class Size:
+    """A group of two options, of which one has a default."""
+
+    width: Annotated[int, typer.Option(min=1, help="How wide.")]
+    height: Annotated[int, typer.Option(help="How high.")] = 7
+
+    def __post_init__(self):
+        if self.width > self.height:
+            raise typer.BadParameter("wider than high.", param_hint="--width")
+
+
+def run(command, *words):
+    app = typer.Typer(add_completion=False)
+    app.command()(command)
+    return CliRunner().invoke(app, words, env={"COLUMNS": "100", "NO_COLOR": "1"})
+
+
+@option_groups
+def draw(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="Of what.")],
+    *,
+    size: Annotated[Size, Panel("How large")],
+    deep: Annotated[bool, typer.Option("--deep"), Panel("How large")] = False,
+    last: Annotated[str, typer.Option(help="The end.")] = "x",
+) -> None:
+    """Draw something."""
+    typer.echo(f"{ctx.info_name} {name} {size} {deep} {last}")
+
+
+def test_a_group_is_filled_with_its_options():
+    result = run(draw, "it", "--width", "3", "--last", "z", "--deep")
+    assert result.output == "draw it Size(width=3, height=7) True z\n"
+
+
+def test_options_of_a_group_keep_their_checks():
+    assert "Missing option '--width'" in run(draw, "it").output
+    assert run(draw, "it", "--width", "0").exit_code == 2
+
+
+def test_a_group_refuses_options_that_do_not_fit():
+    result = run(draw, "it", "--width", "9")
+    assert result.exit_code == 2
+    assert "wider than high" in result.output
+
+
+def test_help_lists_a_group_where_it_stands_and_under_its_panel():
+    text = run(draw, "--help").output
+    where = [text.index(word) for word in ("How large", "--width", "--height", "--deep")]
+    assert where == sorted(where)
+    assert text.index("Options") < text.index("--last") < text.index("How large")
+    assert "[default: 7]" in text
+    assert "Draw something." in text
+
+
+def test_options_of_one_name_are_a_mistake():
+    def twice(*, one: Size, width: int) -> None:
+        pass
+
+    with pytest.raises(ValueError, match="width"):
+        option_groups(twice)
