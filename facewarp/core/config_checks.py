@@ -1,10 +1,7 @@
 """Bounds of a model's configuration: what a weights file may ask a program to build."""
 
 import math
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
+from typing import Any
 
 _MAX_CLASSES = 64
 _MAX_SIDE = 4096  # of a grid, px or voxels
@@ -20,11 +17,14 @@ _MAX_REACH = 1000.0
 _MAX_SPACING_MM = 1000.0
 
 
-def check_config(config: "ModelConfig") -> None:
+def check_config(config: Any) -> None:
     """Refuse a configuration of values that no network of ours has.
 
     What a file claims is looked at before anything is built by it: a number of layers or channels
     in the millions would take the memory, or never end.
+
+    Args:
+        config: a `ModelConfig` as read, whatever its fields hold.
 
     Raises:
         ValueError: a value is of another type, not finite, or out of its bounds.
@@ -51,7 +51,7 @@ def check_config(config: "ModelConfig") -> None:
         _check_step(step, ndim)
 
 
-def _check_features(features: "FeatureConfig", ndim: int) -> None:
+def _check_features(features: Any, ndim: int) -> None:
     _channels("features.channels", features.channels, 1)
     _channels("features.decoder", features.decoder, 0)
     _strides("features.strides", features.strides, len(features.channels) - 1, ndim)
@@ -66,7 +66,7 @@ def _check_features(features: "FeatureConfig", ndim: int) -> None:
     _one_of("features.join", features.join, ("concat", "add"))
 
 
-def _check_step(step: "StepConfig", ndim: int) -> None:
+def _check_step(step: Any, ndim: int) -> None:
     _channels("steps.channels", step.channels, 1)
     depth = len(step.channels) - 1
     _strides("steps.strides", step.strides, depth, ndim)
@@ -132,7 +132,7 @@ def _need(holds: bool, name: str, value: Any) -> None:
         raise ValueError(f"{name} can't be {str(value)[:60]}")
 
 
-def estimate_parameters(config: "ModelConfig") -> int:
+def estimate_parameters(config: Any) -> int:
     """Estimate how many parameters a network of a configuration has, before it is built.
 
     0.9 to 1.5 times as many as there are in the networks of all training presets; up to 4 times
