@@ -20,7 +20,7 @@ def cameras(
         bool, typer.Option("--modes/--no-modes", help="Find out sizes and frames a second.")
     ] = True,
 ) -> None:
-    """List the cameras of this machine: index, name, backend and modes.
+    """List the cameras of this machine: index, name, backend, modes, and what each gave last.
 
     What is in the columns index or name can be given to facewarp live --webcam. What a camera gave
     is size, rate and format as it was last opened, whatever it was asked for. On Windows and

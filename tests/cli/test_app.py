@@ -292,7 +292,7 @@ def test_ctrl_c_while_the_program_loads_says_nothing() -> None:
         "    if name == 'typer': os.kill(os.getpid(), signal.SIGINT)\n"
         "    return real(name, *rest)\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from facewarp.cli.start import main\n"
+        "from facewarp.__main__ import main\n"
         "builtins.__import__ = loading\n"
         "main()"
     )

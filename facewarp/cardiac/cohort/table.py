@@ -48,7 +48,8 @@ def write_cohort(cohort: Cohort) -> None:
     """
     from facewarp.cardiac.cohort.page import cohort_page
 
-    rows = [_readable_row(outcome) for outcome in cohort.outcomes]
+    cohort = replace(cohort, outcomes=tuple(map(_readable, cohort.outcomes)))
+    rows = [row_of(outcome) for outcome in cohort.outcomes]
     names = [*_ABOUT, *MEASURED, *(f"true_{name}" for name in MEASURED if _has(rows, name))]
     with (
         written(cohort.folder / "cohort.csv") as path,
@@ -64,13 +65,14 @@ def write_cohort(cohort: Cohort) -> None:
         path.write_text(page, "utf-8", errors="backslashreplace")
 
 
-def _readable_row(outcome: Outcome) -> dict[str, Any]:
-    """A patient's row; one whose result was changed by hand fails alone."""
+def _readable(outcome: Outcome) -> Outcome:
+    """Return a patient's outcome; one whose result was changed by hand has failed, alone."""
     try:
-        return row_of(outcome)
+        row_of(outcome)
     except NOT_AS_WRITTEN as error:
         what = f"its indices.json is not as it was written: {type(error).__name__} {error}"
-        return row_of(replace(outcome, status="failed", summary=None, error=what))
+        return replace(outcome, status="failed", summary=None, error=what)
+    return outcome
 
 
 def row_of(outcome: Outcome) -> dict[str, Any]:

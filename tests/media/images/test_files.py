@@ -1,6 +1,7 @@
 """Pictures as phones and programs write them: whole, upright, of any size, told when not read."""
 
 import logging
+import re
 import sys
 import warnings
 import zlib
@@ -58,7 +59,7 @@ def test_heic_without_its_package_names_format_and_package(tmp_path, write_tiled
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(FacewarpError, match="HEIC") as caught:
         open_source(path)
-    assert "pip install pillow-heif" in str(caught.value)
+    assert re.search(r"pip install .*heic", str(caught.value))
 
 
 @pytest.mark.parametrize(
