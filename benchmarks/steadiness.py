@@ -28,9 +28,9 @@ from rich.table import Table
 
 from facewarp.core.arrays import Points
 from facewarp.core.model import load
-from facewarp.face.blazeface import without_native_chatter
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.face import Face
+from facewarp.face.mediapipe_blazeface import without_native_chatter
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.tracker import FaceTracker
 from facewarp.system.machine import machine

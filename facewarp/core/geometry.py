@@ -1,4 +1,4 @@
-"""The page on conventions: grids, pixels, millimetres, and how sizes change.
+"""Conventions of coordinates: grids, pixels, millimetres, resizing.
 
 Convention
     Tensors are ``(B, C, [D,] H, W)``; ``shape`` always means the spatial part, ``([D,] H, W)``.
@@ -13,12 +13,14 @@ Convention
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+
+if TYPE_CHECKING:  # functions of tensors import torch themselves: faces are followed without it
+    import torch
+    from torch import Tensor
 
 Shape = tuple[int, ...]
 FloatArray = npt.NDArray[np.floating]
@@ -26,7 +28,7 @@ FloatArray = npt.NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Grid:
-    """A regular grid of pixels or voxels and where it lies in the world.
+    """A regular grid of pixels or voxels, and its position in world coordinates.
 
     Attributes:
         shape: spatial shape, ``([D,] H, W)``.
@@ -63,7 +65,7 @@ class Grid:
         return norms
 
     def resized(self, shape: Shape) -> "Grid":
-        """The grid of another shape that covers the same part of the world."""
+        """Return the grid of another shape with the same extent."""
         scale = np.asarray(self.shape[::-1], float) / np.asarray(shape[::-1], float)
         step = np.eye(self.ndim + 1)
         step[:-1, :-1] = np.diag(scale)
@@ -71,45 +73,55 @@ class Grid:
         return Grid(shape, self.affine @ step)
 
     def to_world(self, points_px: FloatArray) -> FloatArray:
-        """World coordinates of pixel coordinates ``(..., n)``."""
+        """Return world coordinates of pixel coordinates ``(..., n)``."""
         world: FloatArray = points_px @ self.affine[:-1, :-1].T + self.affine[:-1, -1]
         return world
 
     def to_pixels(self, points_world: FloatArray) -> FloatArray:
-        """Pixel coordinates of world coordinates ``(..., n)``."""
+        """Return pixel coordinates of world coordinates ``(..., n)``."""
         inverse = np.linalg.inv(self.affine)
         pixels: FloatArray = points_world @ inverse[:-1, :-1].T + inverse[:-1, -1]
         return pixels
 
 
-def spatial_shape(tensor: Tensor) -> Shape:
-    """The spatial part of a tensor's shape as plain numbers, also while a graph is traced."""
+def spatial_shape(tensor: "Tensor") -> Shape:
+    """Return a tensor's spatial shape as plain numbers, also while a graph is traced."""
     return tuple(int(size) for size in tensor.shape[2:])
 
 
 @lru_cache(maxsize=32)
 def pixel_grid(
-    shape: Shape, device: torch.device | None = None, dtype: torch.dtype = torch.float32
-) -> Tensor:
-    """Every pixel's own coordinates: ``(1, n, *shape)``, channels ``(x, y[, z])``.
+    shape: Shape, device: "torch.device | None" = None, dtype: "torch.dtype | None" = None
+) -> "Tensor":
+    """Return each pixel's coordinates: ``(1, n, *shape)``, channels ``(x, y[, z])``.
 
-    The same tensor is handed out again for the same arguments: it is only to be read.
+    The tensor is cached: read it only.
+
+    Args:
+        shape: of the grid.
+        device: where the tensor lies; None for the CPU.
+        dtype: its type; None for float32.
     """
+    import torch
+
     with torch.inference_mode(False):  # it outlives this call: training too
-        axes = [torch.arange(size, device=device, dtype=dtype) for size in shape]
+        kind = dtype or torch.float32
+        axes = [torch.arange(size, device=device, dtype=kind) for size in shape]
         return torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1])[None]
 
 
 def axis_scales(source: Shape, target: Shape) -> list[float]:
-    """Factors by which lengths grow along x, y[, z] from a grid to its resized self."""
+    """Return the factors of lengths along x, y[, z] from a grid to its resized form."""
     return [t / s for s, t in zip(source[::-1], target[::-1], strict=True)]
 
 
-def resize_image(image: Tensor, shape: Shape) -> Tensor:
+def resize_image(image: "Tensor", shape: Shape) -> "Tensor":
     """Resize ``(B, C, *spatial)`` to ``shape``; means over pixels when shrinking by whole factors.
 
     Whole factors use exact averaging (no aliasing); anything else is linear interpolation.
     """
+    from torch.nn import functional as F
+
     source = spatial_shape(image)
     if source == tuple(shape):
         return image
@@ -121,22 +133,24 @@ def resize_image(image: Tensor, shape: Shape) -> Tensor:
     return F.interpolate(image, size=list(shape), mode=mode, align_corners=False)
 
 
-def resize_field(displacement: Tensor, shape: Shape) -> Tensor:
+def resize_field(displacement: "Tensor", shape: Shape) -> "Tensor":
     """Resize a field ``(B, n, *spatial)`` in pixels of its own grid: values scale with the grid."""
     scales = axis_scales(spatial_shape(displacement), shape)
     return scale_axes(resize_image(displacement, shape), scales)
 
 
-def scale_axes(displacement: Tensor, scales: Sequence[float]) -> Tensor:
-    """Multiply the channels ``(B, n, ...)`` of a field by a factor each, x first."""
+def scale_axes(displacement: "Tensor", scales: Sequence[float]) -> "Tensor":
+    """Multiply each channel of a field ``(B, n, ...)`` by its factor, x first."""
     if all(scale == scales[0] for scale in scales):
         return displacement if scales[0] == 1 else displacement * scales[0]
+    import torch
+
     channels = zip(displacement.unbind(1), scales, strict=True)
     return torch.stack([channel * scale for channel, scale in channels], 1)
 
 
 def resize_points(points: FloatArray, source: Sequence[int], target: Sequence[int]) -> FloatArray:
-    """Carry points ``(..., n)`` in px of a grid of shape ``source`` to its resized ``target``."""
+    """Map points ``(..., n)`` from px of a grid of shape ``source`` to its resized ``target``."""
     scales = np.asarray(axis_scales(tuple(source), tuple(target)))
     resized: FloatArray = (np.asarray(points, dtype=np.float64) + 0.5) * scales - 0.5
     return resized

@@ -1,18 +1,16 @@
-"""Model: weights ready to register. One pair of arrays, or batches of tensors."""
+"""Model: weights ready for registration, of a pair of arrays or of batches of tensors."""
 
 import copy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from facewarp.core import fields
 from facewarp.core.config import ModelConfig
-from facewarp.core.engines.base import Engine
-from facewarp.core.engines.device import present_device
+from facewarp.core.engines.base import Engine, Floats
 from facewarp.core.engines.factory import make_engine
 from facewarp.core.geometry import (
     FloatArray,
@@ -22,9 +20,21 @@ from facewarp.core.geometry import (
     resize_image,
     resize_points,
 )
-from facewarp.core.networks.guided_registration import GuidedRegistration
-from facewarp.core.weights import file_sha256, find_weights, int8_weights, load_weights
+from facewarp.core.weights import (
+    Network,
+    StoredNetwork,
+    file_sha256,
+    find_weights,
+    int8_weights,
+    network_of,
+)
 from facewarp.errors import FacewarpError
+
+if TYPE_CHECKING:  # what is given and returned as tensors imports torch itself, when it is asked
+    import torch
+    from torch import Tensor
+
+    from facewarp.core.networks.guided_registration import GuidedRegistration
 
 Array = npt.NDArray[np.generic]
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, what "grey" means for 8-bit RGB
@@ -37,8 +47,8 @@ class Registration:
     Attributes:
         field: ``(n, *fixed_shape)`` float32, channels ``(x, y[, z])``: a pixel ``p`` of fixed
             corresponds to ``p + field(p)`` in pixels of moving.
-        labels_fixed: part ids the model sees in fixed, uint8 ``fixed_shape``.
-        labels_moving: part ids it sees in moving, uint8 ``moving_shape``.
+        labels_fixed: segmentation of fixed, part ids uint8 ``fixed_shape``.
+        labels_moving: segmentation of moving, uint8 ``moving_shape``.
         classes: names of the part ids.
     """
 
@@ -48,12 +58,14 @@ class Registration:
     classes: tuple[str, ...]
 
     def warp(self, image: Array) -> Array:
-        """Carry an image of moving's size onto fixed: ``moving(p + u(p))``, linear.
+        """Warp an image of moving's size to fixed: ``moving(p + u(p))``, linear.
 
         Args:
             image: ``moving_shape``, in 2D also with channels last. Integer types come back
                 rounded in the same type.
         """
+        from facewarp.core import fields
+
         values, channels_last = self._as_moving(image)
         warped = fields.warp(values, self._field())[0].numpy()
         warped = np.moveaxis(warped, 0, -1) if channels_last else warped[0]
@@ -63,7 +75,11 @@ class Registration:
         return np.asarray(warped, dtype=image.dtype)
 
     def warp_labels(self, labels: Array) -> npt.NDArray[np.uint8]:
-        """Carry part ids (0..255) of moving's size onto fixed: one-hot, then argmax."""
+        """Warp part ids (0..255) of moving's size to fixed: one-hot, then argmax."""
+        import torch
+
+        from facewarp.core import fields
+
         values, channels_last = self._as_moving(labels)
         if channels_last or values.min() < 0 or values.max() > 255:
             raise FacewarpError("labels must be ids from 0 to 255 without channels")
@@ -73,19 +89,29 @@ class Registration:
         return np.asarray(ids[warped], dtype=np.uint8)
 
     def warp_points(self, points: FloatArray) -> FloatArray:
-        """Carry points ``(N, n)`` (x, y[, z]) of fixed into moving, px."""
+        """Map points ``(N, n)`` (x, y[, z]) of fixed to moving, px."""
+        import torch
+
+        from facewarp.core import fields
+
         where = torch.as_tensor(np.asarray(points, dtype=np.float32))[None]
         moved: FloatArray = fields.warp_points(where, self._field())[0].numpy().astype(np.float64)
         return moved
 
     def jacobian(self) -> npt.NDArray[np.float32]:
-        """Determinant of ``I + grad u`` on fixed; values <= 0 are folds."""
+        """Return the Jacobian determinant of ``I + grad u`` on fixed; values <= 0 are folds."""
+        from facewarp.core import fields
+
         return np.asarray(fields.jacobian_determinant(self._field())[0].numpy(), np.float32)
 
-    def _field(self) -> Tensor:
+    def _field(self) -> "Tensor":
+        import torch
+
         return torch.from_numpy(self.field)[None]
 
-    def _as_moving(self, image: Array) -> tuple[Tensor, bool]:
+    def _as_moving(self, image: Array) -> tuple["Tensor", bool]:
+        import torch
+
         shape = self.labels_moving.shape
         channels_last = image.ndim == 3 and len(shape) == 2
         if image.shape[: len(shape)] != shape or image.ndim > len(shape) + channels_last:
@@ -98,22 +124,20 @@ class Registration:
 
 
 class Model:
-    """A trained network with its configuration, its origin, and what runs it.
+    """A trained network with its configuration, its origin and its inference engine.
 
     Args:
-        net: the network.
+        net: the network, or the weights file that it is built from when it is needed.
         path: the weights file, if it came from one.
-        metadata: what else that file says of itself.
-        device: where it runs.
-        engine: what runs it, see :func:`facewarp.core.engines.factory.make_engine`.
+        metadata: of the weights file.
+        device: of torch.
+        engine: of the inference, see `make_engine`.
 
     Attributes:
-        net: the network, in evaluation mode; what runs is a copy made for speed.
         config: its configuration.
         path: the weights file, if it came from one.
         sha256: the file's hash, "" without a file.
-        metadata: what else the file says of itself.
-        device: where torch runs it.
+        metadata: of the weights file.
 
     Raises:
         FacewarpError: no such engine, or it can't run this network here.
@@ -121,15 +145,15 @@ class Model:
 
     def __init__(
         self,
-        net: GuidedRegistration,
+        net: Network,
         *,
         path: Path | None = None,
         metadata: dict[str, str] | None = None,
-        device: str | torch.device = "cpu",
+        device: "str | torch.device" = "cpu",
         engine: str = "torch",
     ) -> None:
-        self.device = torch.device(device)
-        self.net = net.eval()
+        self._device = str(device)
+        self._network = net if isinstance(net, StoredNetwork) else net.eval()
         self.config: ModelConfig = net.config
         self.path = path
         self.sha256 = file_sha256(path) if path else ""
@@ -138,55 +162,66 @@ class Model:
         self.use(engine)
 
     @property
+    def net(self) -> "GuidedRegistration":
+        """The network, in evaluation mode; what runs is a copy made for speed."""
+        return network_of(self._network)
+
+    @property
+    def device(self) -> "torch.device":
+        """Where torch runs the network."""
+        import torch
+
+        return torch.device(self._device)
+
+    @property
     def engine(self) -> Engine:
-        """What runs the network."""
+        """The inference engine."""
         return self._engine
 
     def use(self, engine: str) -> Engine:
-        """Let another engine run the network, by name; returns it."""
+        """Switch to another engine, by name, and return it."""
         self._engine = make_engine(
-            engine, self.net, device=self.device, key=self.sha256, int8=self.int8
+            engine, self._network, device=self._device, key=self.sha256, int8=self.int8
         )
         return self._engine
 
     def run_by(self, engine: Engine) -> "Model":
-        """The same model, run by an engine that is there already."""
+        """Return the same model with an engine that exists already."""
         model = copy.copy(self)
         model._engine = engine
         return model
 
     def on_grid(self, shape: Shape) -> "Model":
-        """The same model on a grid of another size, with pixels of the same size.
+        """Return the model on a grid of another size, with pixels of the same size.
 
         Raises:
-            ValueError: see :meth:`~facewarp.core.config.ModelConfig.on_grid`.
+            ValueError: see `on_grid`.
         """
         if tuple(shape) == tuple(self.config.grid_shape):
             return self
+        from facewarp.core.networks.guided_registration import GuidedRegistration
+
         net = GuidedRegistration(self.config.on_grid(shape))
         net.load_state_dict(self.net.state_dict())
         model = Model(net, metadata=self.metadata, device=self.device)
         model.path, model.sha256 = self.path, self.sha256
         return model
 
-    @torch.inference_mode()
-    def probabilities(self, images: Tensor) -> Tensor:
-        """Part probabilities ``(B, K, *feature_shape)`` of grey images ``(B, 1, *grid_shape)``."""
-        return self._engine.parts(images)
+    def probabilities(self, images: "Tensor") -> "Tensor":
+        """Segment gray images ``(B, 1, *grid_shape)``: probabilities ``(B, K, *feature_shape)``."""
+        return _tensor(self._engine.parts(_array(images)))
 
-    @torch.inference_mode()
-    def fields(self, fixed: Tensor, moving: Tensor) -> Tensor:
-        """Fields ``(B, n, *field_shape)``, px of the field's grid, from part probabilities.
+    def fields(self, fixed: "Tensor", moving: "Tensor") -> "Tensor":
+        """Predict fields ``(B, n, *field_shape)``, px of the field's grid, from part probabilities.
 
         Args:
             fixed: probabilities of the fixed images ``(B, K, *feature_shape)``.
             moving: probabilities of the moving images.
         """
-        return self._engine.fields(fixed, moving)
+        return _tensor(self._engine.fields(_array(fixed), _array(moving)))
 
-    @torch.inference_mode()
-    def both_ways(self, images: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
-        """Parts of images and their fields with a template, in one call of the engine.
+    def both_ways(self, images: "Tensor", template: "Tensor") -> "tuple[Tensor, Tensor]":
+        """Segment images and register them to a template in both directions, in one call.
 
         Args:
             images: ``(B, 1, *grid_shape)`` in [0, 1].
@@ -196,14 +231,14 @@ class Model:
             Probabilities ``(B, K, *feature_shape)``, and fields ``(2 B, n, *field_shape)``: B
             with the image fixed and the template moving, then B of the other direction.
         """
-        return self._engine.both_ways(images, template)
+        parts, fields = self._engine.both_ways(_array(images), _array(template))
+        return _tensor(parts), _tensor(fields)
 
-    @torch.inference_mode()
     def register(self, fixed: Array, moving: Array) -> Registration:
         """Register a pair of images or volumes.
 
-        Both are stretched to the model's own grid: for faces give crops of the face in the
-        proportions of ``config.grid_shape``.
+        Both are resized to the model's grid: for faces give crops with the aspect ratio of
+        ``config.grid_shape``.
 
         Args:
             fixed: ``H x W [x 1|3|4]`` or ``D x H x W``; integers count from 0 to their type's
@@ -213,6 +248,8 @@ class Model:
         Raises:
             FacewarpError: wrong number of axes, empty, or not finite.
         """
+        import torch
+
         ndim = self.config.ndim
         images = [
             as_gray(image, ndim, name) for image, name in ((fixed, "fixed"), (moving, "moving"))
@@ -234,26 +271,30 @@ class Model:
         return Registration(field, labels[0], labels[1], self.config.classes)
 
 
-def load(model: str | Path, device: str | torch.device = "cpu", engine: str = "torch") -> Model:
-    """A model by its shipped name (``"face"``) or from a ``.safetensors`` file.
+def load(model: str | Path, device: "str | torch.device" = "cpu", engine: str = "torch") -> Model:
+    """Load a model by its shipped name (``"face"``) or from a ``.safetensors`` file.
 
     Args:
         model: the name or the file.
         device: where torch runs it.
         engine: what runs it: ``"torch"``, which every figure is measured with, another of
-            :data:`facewarp.core.engines.base.ENGINES`, or ``"auto"`` for the quickest here.
+            `ENGINES`, or ``"auto"`` for the quickest here.
 
     Raises:
         FacewarpError: there is no such device, model or engine here.
     """
-    device = present_device(device)
-    path = find_weights(model)
-    net, metadata = load_weights(path)
-    return Model(net, path=path, metadata=metadata, device=device, engine=engine)
+    if str(device) != "cpu":
+        from facewarp.core.engines.device import present_device
+
+        device = present_device(device)
+    stored = StoredNetwork(find_weights(model))
+    return Model(stored, path=stored.path, metadata=stored.metadata, device=device, engine=engine)
 
 
-def as_gray(image: Array, ndim: int, name: str = "image") -> Tensor:
-    """An image or volume as a grey tensor ``(1, 1, *shape)`` in [0, 1]."""
+def as_gray(image: Array, ndim: int, name: str = "image") -> "Tensor":
+    """Convert an image or volume to a gray tensor ``(1, 1, *shape)`` in [0, 1]."""
+    import torch
+
     array = np.asarray(image)
     if ndim == 2 and array.ndim == 3 and array.shape[-1] in (1, 3, 4):
         color = array[..., :3].astype(np.float32)
@@ -283,7 +324,35 @@ def as_gray(image: Array, ndim: int, name: str = "image") -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(gray))[None, None]
 
 
-def template_guidance(model: Model, probabilities: FloatArray) -> Tensor:
-    """A template's soft labels at the size of the model's features ``(1, 8, h, w)``."""
-    soft = torch.from_numpy(probabilities)[None].float()
-    return resize_image(soft, model.config.feature_shape)
+def template_guidance(model: Model, probabilities: FloatArray) -> Floats:
+    """Resize a template's soft labels to the size of the model's features ``(1, 8, h, w)``.
+
+    Means over pixels where they shrink by whole factors, as `geometry.resize_image`; anything else
+    is linear interpolation.
+    """
+    soft = np.ascontiguousarray(probabilities, np.float32)
+    source, shape = soft.shape[1:], model.config.feature_shape
+    if source == shape:
+        return soft[None]
+    (rows, over_y), (columns, over_x) = map(divmod, source, shape)
+    if not over_y and not over_x:
+        sums = np.zeros((len(soft), *shape), np.float32)
+        for y, x in np.ndindex(rows, columns):  # in torch's order: equal to the last bit
+            sums += soft[:, y::rows, x::columns]
+        return sums[None] / np.float32(rows * columns)
+    size = shape[::-1]
+    small = [cv2.resize(part, size, interpolation=cv2.INTER_LINEAR) for part in soft]
+    return np.stack(small).astype(np.float32, copy=False)[None]
+
+
+def _array(tensor: "Tensor") -> Floats:
+    """A tensor as an engine takes it."""
+    array: Floats = tensor.detach().cpu().float().numpy()
+    return array
+
+
+def _tensor(array: Floats) -> "Tensor":
+    """What an engine gives, as a tensor."""
+    import torch
+
+    return torch.from_numpy(array)

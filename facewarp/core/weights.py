@@ -1,29 +1,31 @@
-"""Weights files: safetensors with the whole configuration inside. No pickle is ever read."""
+"""Weights files: safetensors with the whole configuration inside; no pickle is ever read."""
 
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from facewarp.core.config import ModelConfig
 from facewarp.core.config_checks import estimate_parameters
-from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
+
+if TYPE_CHECKING:  # torch is imported where a network is built or written, and only there
+    from facewarp.core.networks.guided_registration import GuidedRegistration
 
 _MOST_EXPECTED = 6  # times the parameters stored: the estimate is up to 4 times too high
 _SMALL = 100_000
 WEIGHTS = "model.safetensors"  # in the folder of a training run
 
 
-def save_weights(net: GuidedRegistration, path: Path, about: Mapping[str, str]) -> str:
+def save_weights(net: "GuidedRegistration", path: Path, about: Mapping[str, str]) -> str:
     """Write a network to ``path`` (atomically) and return the file's sha256.
 
     Kernels are stored as fp16, vectors (biases, batch-norm statistics) as fp32.
@@ -33,6 +35,9 @@ def save_weights(net: GuidedRegistration, path: Path, about: Mapping[str, str]) 
         path: a ``.safetensors`` file.
         about: further metadata: preset, training data, licence and the like.
     """
+    import torch
+    from safetensors.torch import save_file
+
     tensors = {}
     for name, value in net.state_dict().items():
         kernel = value.is_floating_point() and value.ndim > 1
@@ -44,62 +49,117 @@ def save_weights(net: GuidedRegistration, path: Path, about: Mapping[str, str]) 
     return file_sha256(path)
 
 
-def load_weights(path: Path) -> tuple[GuidedRegistration, dict[str, str]]:
+class StoredNetwork:
+    """A weights file whose network is built when it is first asked for.
+
+    An engine that runs converted graphs never asks, and so never imports torch.
+
+    Args:
+        path: the weights file.
+
+    Attributes:
+        path: likewise.
+        config: the network's configuration.
+        metadata: what the file says of itself.
+
+    Raises:
+        FacewarpError: no such file, or not one of facewarp's.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise FacewarpError("there is no such weights file", path, "check the path")
+        with _readable(path), safe_open(path, framework="np") as file:
+            self.metadata = dict(file.metadata() or {})
+            shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
+        if "config" not in self.metadata:
+            raise FacewarpError(
+                "the weights carry no facewarp configuration",
+                path,
+                "train or export it with facewarp",
+            )
+        with _fitting(path):
+            self.config = ModelConfig.from_json(self.metadata["config"])
+            _check_parameters(self.config, sum(map(math.prod, shapes)))
+        self.path = path
+
+    @cached_property
+    def net(self) -> "GuidedRegistration":
+        """The network, in evaluation mode.
+
+        Raises:
+            FacewarpError: the file is damaged.
+        """
+        import torch
+
+        from facewarp.core.networks.guided_registration import GuidedRegistration
+
+        with _readable(self.path), safe_open(self.path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        with _fitting(self.path):
+            net = GuidedRegistration(self.config)
+            wanted = net.state_dict()
+            net.load_state_dict(
+                {n: t.to(wanted[n].dtype) for n, t in tensors.items() if n in wanted}
+            )
+        for name, tensor in tensors.items():
+            if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+                what = f"the weights hold values that are not finite: {name}"
+                fix = "Take an earlier checkpoint, or copy the file again."
+                raise FacewarpError(what, self.path, fix)
+        return net.eval()
+
+
+Network: TypeAlias = "GuidedRegistration | StoredNetwork"
+"""A network, or the weights file that it is built from when something needs it."""
+
+
+def network_of(net: Network) -> "GuidedRegistration":
+    """The network itself, built from its file if need be."""
+    return net.net if isinstance(net, StoredNetwork) else net
+
+
+def load_weights(path: Path) -> tuple["GuidedRegistration", dict[str, str]]:
     """Read a network, in evaluation mode, and its metadata.
 
     Raises:
         FacewarpError: no such file, not a facewarp weights file, or damaged.
     """
-    if not path.is_file():
-        raise FacewarpError("there is no such weights file", path, "check the path")
+    stored = StoredNetwork(path)
+    return stored.net, stored.metadata
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = dict(file.metadata() or {})
-            if "config" not in metadata:
-                raise FacewarpError(
-                    "the weights carry no facewarp configuration",
-                    path,
-                    "train or export it with facewarp",
-                )
-            net = _network_for(file, metadata["config"])
-            wanted = net.state_dict()
-            names = [name for name in file.keys() if name in wanted]  # noqa: SIM118
-            tensors = {name: file.get_tensor(name).to(wanted[name].dtype) for name in names}
-            net.load_state_dict(tensors)
+        yield
     except (SafetensorError, OSError) as error:
         raise FacewarpError(
             "the file is not readable as safetensors weights", path, f"{error}"
         ) from error
+
+
+@contextmanager
+def _fitting(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (RuntimeError, TypeError, ValueError, KeyError) as error:
         raise FacewarpError(
             "the weights do not fit their own configuration",
             path,
             "the file is damaged or from another version of facewarp",
         ) from error
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            what = f"the weights hold values that are not finite: {name}"
-            raise FacewarpError(what, path, "Take an earlier checkpoint, or copy the file again.")
-    return net.eval(), metadata
 
 
-def _network_for(file: Any, config: str) -> GuidedRegistration:
-    """The network of a configuration, built only if the file is large enough to hold it.
-
-    Raises:
-        ValueError: it is not, or the configuration is none of ours; so KeyError and TypeError.
-    """
-    parsed = ModelConfig.from_json(config)
-    names = file.keys()
-    stored = sum(math.prod(file.get_slice(name).get_shape()) for name in names)
-    expected = estimate_parameters(parsed)
+def _check_parameters(config: ModelConfig, stored: int) -> None:
+    """Raise `ValueError` if a file is too small for its network, before that is built."""
+    expected = estimate_parameters(config)
     if expected > _MOST_EXPECTED * stored + _SMALL:
         raise ValueError(f"about {expected} parameters are configured, {stored} are stored")
-    return GuidedRegistration(parsed)
 
 
 def shipped_weights(name: str) -> Path:
-    """Path of the weights that ship under ``name``, checked against their recorded hash."""
+    """Return the path of the shipped weights `name`, checked against their recorded hash."""
     folder, known = _weights_folder(), _shipped()
     if name not in known:
         shipped = ", ".join(sorted(known)) or "none"
@@ -122,7 +182,7 @@ def _weights_folder() -> Path:
 
 
 def _shipped() -> dict[str, dict[str, str]]:
-    """File and hash of the weights that ship, by name."""
+    """Return file and hash of the weights that ship, by name."""
     index = _weights_folder() / "index.json"
     known: dict[str, dict[str, str]] = {}
     if index.is_file():
@@ -145,7 +205,7 @@ def find_weights(model: str | Path) -> Path:
 
 
 def int8_weights(path: Path, sha256: str) -> Path | None:
-    """The folder of 8-bit weights that were made from a weights file, beside it; None without.
+    """Return the folder of 8-bit weights beside a weights file; None where there are none.
 
     Args:
         path: the weights file.
@@ -173,6 +233,6 @@ def int8_weights(path: Path, sha256: str) -> Path | None:
 
 
 def file_sha256(path: Path) -> str:
-    """Hex sha256 of a file."""
+    """Return the hex SHA-256 of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

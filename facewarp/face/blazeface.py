@@ -1,45 +1,49 @@
-"""BlazeFace on one small picture, run by MediaPipe; the only module that imports MediaPipe.
+"""BlazeFace on small pictures: the network, its anchors and non-maximum suppression.
 
 BlazeFace (Bazarevsky et al., 2019, arXiv:1907.05047), the short-range model, sees a square of
-128 x 128 px and finds the faces that fill about a sixth of it or more.
+128 x 128 px and finds the faces that fill about a sixth of it or more. MediaPipe made it and its
+own pipeline is the reference (`mediapipe_blazeface`); here the same file runs on what is installed
+anyway, OpenVINO or else OpenCV, in batches, and gives the same boxes.
 """
 
-import importlib
-import itertools
-import logging
 import os
-import platform
-import re
-import sys
-import tempfile
-import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import Any, Final, Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
-from facewarp.system.installation import install_command
 
-log = logging.getLogger(__name__)
+Floats = NDArray[np.float32]
 
-_UNASKED = ("matplotlib", "matplotlib.pyplot", "sounddevice")
-_PACKAGE = "mediapipe>=0.10.30,<0.10.33"
-MODEL = "detector/face_detection_short_range.tflite"
+MODEL: Final = "detector/face_detection_short_range.tflite"
+SIZE: Final = 128
+"""Side of the pictures that the network sees, px."""
+WINDOW: Final = 2 * SIZE
+"""Side of the windows that sightings count in, px: the network sees every other one of these."""
+
+_SAME: Final = 0.3  # intersection over union from which two boxes are of one face, as MediaPipe's
+_AT_ONCE: Final = 4  # more pictures in a batch are no quicker
+_HALF: Final = 127.5  # pixels come as -1..1
+_LEVELS: Final = ((16, 2), (8, 6))  # cells a side of the anchors' grids, and anchors a cell
+_FINE: Final = 16 * 16 * 2
+_OUTPUTS: Final = ("regressors", "classificators")
 
 
 @dataclass(frozen=True, eq=False)
 class Sighting:
-    """A raw detection, in px of the network's input image.
+    """What the network reports of one face, in px of the window, 256 a side.
 
     Attributes:
-        center: (2,) centre of the square from brows to chin.
+        center: (2,) center of the square from brows to chin.
         side: side of that square.
         score: 0..1.
         keypoints: (6, 2) eye at the image's left, eye at its right, tip of the nose, mouth, ear at
@@ -51,209 +55,248 @@ class Sighting:
     score: float
     keypoints: NDArray[np.float64]
 
+    @classmethod
+    def of_box(
+        cls, left_top: Sequence[int], size: Sequence[int], score: float, keypoints: NDArray[Any]
+    ) -> "Sighting":
+        """Sighting by a box in whole px from its outer edge, and keypoints as shares of a window.
+
+        MediaPipe gives boxes so, and the landmarks' square was fitted to such boxes.
+        """
+        return cls(
+            center=np.array(left_top, np.float64) + np.array(size) / 2 - 0.5,
+            side=sum(size) / 2,
+            score=score,
+            keypoints=np.asarray(keypoints, np.float64) * WINDOW - 0.5,
+        )
+
+
+class FaceNetwork(Protocol):
+    """What finds faces in small pictures; `look` may be called from any thread."""
+
+    def look(self, pictures: Iterable[NDArray[np.uint8]]) -> list[list[Sighting]]:
+        """Find the faces of each of some RGB pictures (128, 128, 3), best first."""
+
+    def close(self) -> None:
+        """Free what runs the network. Twice is harmless."""
+
+
+_Batch = NDArray[np.uint8]  # (B, 128, 128, 3)
+_Outputs = tuple[Floats, Floats]  # regressors (B, 896, 16), logits (B, 896)
+_Run = Callable[[Iterable[_Batch]], list[_Outputs]]
+
 
 class BlazeFace:
-    """A running MediaPipe graph; `look` may be called from any thread.
+    """The network on OpenVINO or OpenCV.
 
     Args:
         min_score: sightings that score less are not reported.
-
-    Raises:
-        FacewarpError: MediaPipe is missing or does not load on this machine.
+        backend: `"openvino"` or `"opencv"`.
     """
 
-    def __init__(self, min_score: float) -> None:
-        with without_native_chatter():
-            self._image_class, self._native = _load_native(min_score)
-            self._finalizer = weakref.finalize(self, _close_native, self._native)
-            self.look(np.zeros((64, 64, 3), np.uint8))  # the graph starts, and chatters, here
+    def __init__(self, min_score: float, backend: str) -> None:
+        self._min_score = min_score
+        self._run: _Run = _openvino() if backend == "openvino" else _opencv()
 
-    def look(self, picture: NDArray[np.uint8]) -> list[Sighting]:
-        """Find the faces of an RGB picture, HxWx3, best square and about 256 px wide."""
-        height, width = picture.shape[:2]
-        shown = self._image_class(image_format=1, data=np.ascontiguousarray(picture))
-        sightings = []
-        for found in self._native.detect(shown).detections:
-            box = found.bounding_box
-            keypoints = np.array([(point.x, point.y) for point in found.keypoints])
-            # Boxes are given by pixel edges, keypoints as shares of the picture's size.
-            left_top = np.array([box.origin_x, box.origin_y], dtype=np.float64)
-            sightings.append(
-                Sighting(
-                    center=left_top + np.array([box.width, box.height]) / 2 - 0.5,
-                    side=(box.width + box.height) / 2,
-                    score=float(found.categories[0].score),
-                    keypoints=keypoints * (width, height) - 0.5,
-                )
-            )
-        return sightings
+    def look(self, pictures: Iterable[NDArray[np.uint8]]) -> list[list[Sighting]]:
+        """Find the faces of each of some RGB pictures (128, 128, 3), best first."""
+        found: list[list[Sighting]] = []
+        for regressors, logits in self._run(_batches(pictures)):
+            found += decode(regressors, logits, self._min_score)
+        return found
 
     def close(self) -> None:
-        """Free the graph; it can't be used afterwards. Twice is harmless."""
-        self._finalizer()
+        """Nothing is held that others don't use."""
 
 
-def _load_native(min_score: float) -> tuple[Any, Any]:
-    """MediaPipe's image class and a running detector."""
-    try:
-        with _unasked_later():
-            from mediapipe import Image
-            from mediapipe.tasks.python import BaseOptions
-            from mediapipe.tasks.python.vision import FaceDetector, FaceDetectorOptions
-    except ImportError as error:
-        raise FacewarpError(
-            f"finding faces needs MediaPipe 0.10.30 to 0.10.32, which can't be imported: {error}",
-            where=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-            fix=f"Install it with: {install_command(packages=[_PACKAGE])}; its wheels are for "
-            "Linux x86-64, Windows x86-64 and macOS arm64.",
-        ) from error
-    model = files("facewarp.assets").joinpath(MODEL)
-    options = FaceDetectorOptions(
-        base_options=BaseOptions(model_asset_buffer=model.read_bytes()),
-        min_detection_confidence=min_score,
-    )
-    try:
-        return Image, FaceDetector.create_from_options(options)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise FacewarpError(
-            f"MediaPipe's face detector does not start: {error}",
-            where=MODEL,
-            fix="Reinstall mediapipe, and any system library the message names.",
-        ) from error
-
-
-class _Later(ModuleType):
-    """Stands for a module that is imported when something of it is wanted."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(importlib.import_module(self.__name__), name)
-
-
-@contextmanager
-def _unasked_later() -> Iterator[None]:
-    """Import without what MediaPipe would import for drawings and sounds nobody asked for.
-
-    Matplotlib and PortAudio are a third of a second of every start. Who uses them still gets them.
-    """
-    names = [name for name in _UNASKED if name.partition(".")[0] not in sys.modules]
-    stand_ins = {name: _Later(name) for name in names}
-    for name, module in stand_ins.items():
-        package, _, inner = name.rpartition(".")
-        if package:
-            setattr(stand_ins[package], inner, module)
-    sys.modules.update(stand_ins)
-    try:
-        yield
-    finally:
-        for name in names:
-            del sys.modules[name]
-
-
-def load_landmarker(model: Path) -> Callable[[NDArray[np.uint8]], object]:
-    """MediaPipe's own face landmarker, to be compared with: frames of a video, one call each.
+def decode(regressors: Floats, logits: Floats, min_score: float) -> list[list[Sighting]]:
+    """Decode the network's outputs: boxes about anchors, thresholded, overlapping ones blended.
 
     Args:
-        model: its ``face_landmarker.task``.
-
-    Raises:
-        FacewarpError: MediaPipe is missing, or the file is not a landmarker's.
-    """
-    image_of, landmarker = _load_landmarker(model, video=True)
-    clock_ms = itertools.count(0, 33)
-
-    def find(frame: NDArray[np.uint8]) -> object:
-        return landmarker.detect_for_video(image_of(frame), next(clock_ms))
-
-    weakref.finalize(find, _close_native, landmarker)
-    return find
-
-
-def find_face_points(
-    model: Path,
-) -> Callable[[NDArray[np.uint8]], NDArray[np.float64] | None]:
-    """MediaPipe's own face landmarker on single pictures, to be compared with.
-
-    Args:
-        model: its ``face_landmarker.task``.
+        regressors: (B, 896, 16) center, size and six keypoints, in px from each anchor.
+        logits: (B, 896) of the scores.
+        min_score: least score.
 
     Returns:
-        A function of an RGB picture to the ``(N, 2)`` (x, y) px of the points of the face in it,
-        or None where there is none.
-
-    Raises:
-        FacewarpError: MediaPipe is missing, or the file is not a landmarker's.
+        The sightings of each picture, best first.
     """
-    image_of, landmarker = _load_landmarker(model, video=False)
-
-    def find(picture: NDArray[np.uint8]) -> NDArray[np.float64] | None:
-        faces = landmarker.detect(image_of(picture)).face_landmarks
-        if not faces:
-            return None
-        height, width = picture.shape[:2]
-        points = np.array([(point.x, point.y) for point in faces[0]], dtype=np.float64)
-        return points * (width, height) - 0.5
-
-    weakref.finalize(find, _close_native, landmarker)
-    return find
+    scores = 1 / (1 + np.exp(-logits.astype(np.float64).clip(-100, 100)))
+    found: list[list[Sighting]] = []
+    for values, score in zip(regressors, scores, strict=True):
+        kept = np.flatnonzero(score >= min_score)
+        found.append(_sightings(values[kept], score[kept], _anchors()[kept]) if len(kept) else [])
+    return found
 
 
-def _load_landmarker(model: Path, *, video: bool) -> tuple[Callable[..., Any], Any]:
-    """What makes MediaPipe's images of pictures, and a running landmarker."""
-    try:
-        from mediapipe import Image, ImageFormat
-        from mediapipe.tasks.python import BaseOptions, vision
+def _sightings(values: Floats, scores: NDArray[np.float64], anchors: Floats) -> list[Sighting]:
+    """Blend overlapping boxes, weighted by their scores, the best first (MediaPipe's weighted NMS).
 
-        mode = vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE
-        options = vision.FaceLandmarkerOptions(
-            base_options=BaseOptions(model_asset_path=str(model)), running_mode=mode
+    Args:
+        values: (N, 16) regressors.
+        scores: (N,) 0..1.
+        anchors: (N, 2) as shares of the picture.
+    """
+    places = values.reshape(-1, 8, 2) / np.float32(SIZE)
+    center, half = places[:, 0] + anchors, places[:, 1] / 2
+    boxes = np.concatenate([center - half, center + half], axis=1)
+    keypoints = places[:, 2:] + anchors[:, None]
+    order = np.argsort(-scores, kind="stable")
+    found = []
+    while len(order):
+        best = order[0]
+        same = _overlap(boxes[best], boxes[order]) > _SAME
+        share = scores[order[same]] / scores[order[same]].sum()
+        x0, y0, x1, y1 = (WINDOW * (share @ boxes[order[same]])).tolist()
+        points = np.tensordot(share, keypoints[order[same]], 1)
+        size = [min(int(x1 - x0), WINDOW), min(int(y1 - y0), WINDOW)]
+        found.append(
+            Sighting.of_box([max(int(x0), 0), max(int(y0), 0)], size, float(scores[best]), points)
         )
-        with without_native_chatter():
-            landmarker = vision.FaceLandmarker.create_from_options(options)
-    except (ImportError, OSError, RuntimeError, ValueError) as error:
-        raise FacewarpError("MediaPipe's landmarker can't be loaded", model, str(error)) from error
-
-    def image_of(picture: NDArray[np.uint8]) -> Any:
-        return Image(image_format=ImageFormat.SRGB, data=np.ascontiguousarray(picture))
-
-    return image_of, landmarker
+        order = order[~same]
+    return found
 
 
-def _close_native(native: Any) -> None:
-    try:
-        native.close()
-    except RuntimeError:
-        # The interpreter is exiting and MediaPipe's threads are gone: the system frees the graph.
-        # Without its handle MediaPipe's own __del__ does not try, and complain, again.
-        native._handle = None
+def _overlap(box: Floats, others: Floats) -> Floats:
+    """(N,) intersection over union of a box and others (N, 4)."""
+    shared = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
+    area = shared.clip(min=0).prod(axis=1)
+    areas = (others[:, 2:] - others[:, :2]).prod(axis=1)
+    return np.asarray(area / (areas + (box[2:] - box[:2]).prod() - area))
 
 
-_CHATTER = re.compile(rb"^(INFO: |WARNING: All log messages before absl|[IW]\d{4} )")
+@lru_cache(maxsize=1)
+def _anchors() -> Floats:
+    """(896, 2) centers of the anchors, shares of the picture: two a cell of 8 px, six of 16."""
+    levels = []
+    for cells, count in _LEVELS:
+        middle = (np.arange(cells, dtype=np.float32) + np.float32(0.5)) / np.float32(cells)
+        x, y = np.meshgrid(middle, middle)
+        levels.append(np.stack([x, y], axis=-1).reshape(-1, 2).repeat(count, axis=0))
+    return np.concatenate(levels)
 
 
-@contextmanager
-def without_native_chatter() -> Iterator[None]:
-    """Keep what native code says at start-up off the terminal, except its errors.
+def _path() -> Path:
+    return Path(str(files("facewarp.assets"))) / MODEL
 
-    MediaPipe and TensorFlow Lite write to file descriptor 2 directly and offer no switch. The
-    chatter goes to this module's debug log; every other line still reaches standard error.
+
+def _batches(pictures: Iterable[NDArray[np.uint8]]) -> Iterator[_Batch]:
+    """Pictures in batches of one of the two sizes that networks are compiled for."""
+    batch: list[NDArray[np.uint8]] = []
+    for picture in pictures:
+        batch.append(picture)
+        if len(batch) == _AT_ONCE:
+            yield np.stack(batch)
+            batch = []
+    for picture in batch:
+        yield np.ascontiguousarray(picture[None])
+
+
+@lru_cache(maxsize=1)
+def _openvino() -> _Run:
+    """The network on OpenVINO: batches run on all cores, one each, while the next ones are cut."""
+    lock, networks = threading.Lock(), dict[int, _Requests]()
+
+    def run(batches: Iterable[_Batch]) -> list[_Outputs]:
+        found: list[_Outputs] = []
+        running: deque[tuple[_Requests, Any, _Batch]] = deque()
+        with lock:
+            try:
+                for batch in batches:
+                    if len(batch) not in networks:
+                        networks[len(batch)] = _Requests(len(batch))
+                    network = networks[len(batch)]
+                    while not network.free:
+                        found.append(_finish(running))
+                    running.append((network, network.start(batch), batch))
+                while running:
+                    found.append(_finish(running))
+            finally:
+                while running:
+                    _finish(running)
+        return found
+
+    return run
+
+
+class _Requests:
+    """The network compiled for one size of batch, as many times as batches run at once.
+
+    Args:
+        count: pictures in a batch.
     """
-    with suppress(AttributeError, OSError, ValueError):
-        sys.stderr.flush()
+
+    def __init__(self, count: int) -> None:
+        from facewarp.core.engines.openvino_engine import compiled_folder, openvino
+
+        ov, folder = openvino(), compiled_folder()
+        from openvino.preprocess import PrePostProcessor
+
+        core, at_once = ov.Core(), 1 if count == 1 else os.cpu_count() or 1
+        model = core.read_model(str(_path()))
+        model.reshape([count, SIZE, SIZE, 3])
+        steps = PrePostProcessor(model)
+        steps.input(0).tensor().set_element_type(ov.Type.u8)
+        steps.input(0).preprocess().convert_element_type(ov.Type.f32).mean(_HALF).scale(_HALF)
+        settings = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "f32",
+            "ENABLE_CPU_PINNING": False,
+            "NUM_STREAMS": at_once,
+            "INFERENCE_NUM_THREADS": at_once,
+        }
+        if folder is not None:
+            core.set_property({"CACHE_DIR": str(folder)})
+        compiled = core.compile_model(steps.build(), "CPU", settings)
+        self.count = count
+        self.free = [compiled.create_infer_request() for _ in range(at_once)]
+
+    def start(self, batch: _Batch) -> Any:
+        """Start one of the free requests, and return it."""
+        request = self.free.pop()
+        request.start_async([batch], share_inputs=True)
+        return request
+
+
+def _finish(running: "deque[tuple[_Requests, Any, _Batch]]") -> _Outputs:
+    """Wait for the batch that was started first."""
+    network, request, _ = running.popleft()
+    request.wait()
+    regressors, logits = (
+        _by_picture(request.get_tensor(name).data, network.count) for name in _OUTPUTS
+    )
+    network.free.append(request)
+    return regressors, logits[..., 0]
+
+
+def _by_picture(output: Floats, count: int) -> Floats:
+    """Anchors of a batch (B, 896, C): the network lists those of 8 px of all pictures first."""
+    channels = output.shape[-1]
+    levels = np.split(output.reshape(-1, channels), [count * _FINE])
+    return np.concatenate([level.reshape(count, -1, channels) for level in levels], axis=1)
+
+
+@lru_cache(maxsize=1)
+def _opencv() -> _Run:
+    """The network on OpenCV, which takes one picture at a time."""
+    # OpenCV 5's new engine gives only one of the network's two outputs.
+    classic = {"engine": cv2.dnn.ENGINE_CLASSIC} if hasattr(cv2.dnn, "ENGINE_CLASSIC") else {}
     try:
-        saved = os.dup(2)
-    except OSError:  # no standard error at all, as under pythonw
-        yield
-        return
-    with tempfile.TemporaryFile() as captured:
-        os.dup2(captured.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
-            captured.seek(0)
-            for line in captured:
-                if _CHATTER.match(line):
-                    log.debug("%s", line.decode(errors="replace").rstrip())
-                else:
-                    os.write(2, line)
+        net = cv2.dnn.readNetFromTFLite(str(_path()), **classic)
+    except cv2.error as error:
+        raise FacewarpError(
+            f"OpenCV can't read the face detector: {error}",
+            MODEL,
+            "Install openvino or mediapipe, or a newer opencv-contrib-python.",
+        ) from error
+    lock = threading.Lock()
+
+    def one(picture: NDArray[np.uint8]) -> _Outputs:
+        net.setInput(cv2.dnn.blobFromImage(picture, 1 / _HALF, mean=(_HALF,) * 3))
+        regressors, logits = net.forward(list(_OUTPUTS))
+        return regressors, logits[..., 0]
+
+    def run(batches: Iterable[_Batch]) -> list[_Outputs]:
+        with lock:
+            return [one(picture) for batch in batches for picture in batch]
+
+    return run

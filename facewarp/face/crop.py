@@ -121,7 +121,7 @@ class Crop:
         return (points - self.matrix[:, 2]) @ np.linalg.inv(self.matrix[:, :2]).T
 
     def extract(
-        self, image: NDArray[Any], *, interpolation: int = cv2.INTER_LINEAR
+        self, image: NDArray[Any], *, interpolation: int = cv2.INTER_LINEAR, every: int = 1
     ) -> NDArray[Any]:
         """Cut the crop out of a frame in one resampling.
 
@@ -132,13 +132,14 @@ class Crop:
         Args:
             image: HxW or HxWxC (C up to 4), uint8, uint16 or float32.
             interpolation: OpenCV's flag for sampling the frame.
+            every: n for every nth px of every nth row of the crop only.
 
         Returns:
             (height, width[, C]) of the image's dtype.
         """
         if image.ndim not in (2, 3) or 0 in image.shape:
             raise FacewarpError(f"a crop needs a picture HxW or HxWxC, got shape {image.shape}")
-        return self._sample(image, interpolation, np.asarray)
+        return self._sample(image, interpolation, np.asarray, every)
 
     def extract_gray(self, image: NDArray[Any]) -> NDArray[np.uint8]:
         """Cut the crop out of a frame as gray; only the pixels it needs are converted.
@@ -158,6 +159,7 @@ class Crop:
         image: NDArray[Any],
         interpolation: int,
         prepare: Callable[[NDArray[Any]], NDArray[Any]],
+        every: int = 1,
     ) -> NDArray[Any]:
         """Apply ``prepare`` to the window of the frame that the crop covers, and resample it."""
         cell = 1
@@ -173,10 +175,12 @@ class Crop:
         # Pixel x of the frame lies at (x - x0 + 0.5) / cell - 0.5 of the window.
         matrix = self.matrix / cell
         matrix[:, 2] += (0.5 - np.array([x0, y0])) / cell - 0.5
+        matrix[:, :2] *= every
+        height, width = (-(-size // every) for size in self.shape)
         sampled: NDArray[Any] = cv2.warpAffine(
             window,
             matrix,
-            self.shape[::-1],
+            (width, height),
             flags=interpolation | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )

@@ -49,6 +49,34 @@ def sample_field(field: Field, points: NDArray[np.floating]) -> NDArray[np.float
     return np.stack(moved, axis=-1).astype(np.float64)
 
 
+def warp_maps(maps: NDArray[np.float32], field: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Resample maps (K, h, w) at ``p + field(p)``: linear, and at the border as they are there.
+
+    The same as `core.fields.warp` for one image.
+
+    Args:
+        maps: moving, (K, h, w).
+        field: (2, h', w'), in px of the maps' grid.
+    """
+    height, width = field.shape[1:]
+    x = np.arange(width, dtype=np.float32)[None] + field[0]
+    y = np.arange(height, dtype=np.float32)[:, None] + field[1]
+    warped = np.empty((len(maps), height, width), np.float32)
+    for one, target in zip(np.ascontiguousarray(maps), warped, strict=True):
+        cv2.remap(one, x, y, cv2.INTER_LINEAR, target, cv2.BORDER_REPLICATE)
+    return warped
+
+
+def jacobian_determinant(field: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Determinant of ``I + grad u`` (h, w) of a field (2, h, w) in px of its own grid; folds <= 0.
+
+    Central differences, one-sided at the edges: the same as `core.fields.jacobian_determinant`.
+    """
+    x_y, x_x = np.gradient(field[0])
+    y_y, y_x = np.gradient(field[1])
+    return np.asarray((1 + x_x) * (1 + y_y) - x_y * y_x, np.float32)
+
+
 def compose_fields(
     outer: NDArray[np.float32] | None, inner: NDArray[np.float32]
 ) -> NDArray[np.float32]:
@@ -63,17 +91,7 @@ def compose_fields(
     Returns:
         (2, h, w) px.
     """
-    if outer is None:
-        return inner
-    height, width = inner.shape[1:]
-    x = np.arange(width, dtype=np.float32)[None] + inner[0]
-    y = np.arange(height, dtype=np.float32)[:, None] + inner[1]
-    return np.stack(
-        [
-            own + cv2.remap(c, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
-            for own, c in zip(inner, np.ascontiguousarray(outer), strict=True)
-        ]
-    )
+    return inner if outer is None else inner + warp_maps(outer, inner)
 
 
 def resampled(rgba: NDArray[np.uint8], field_px: NDArray[np.float32]) -> NDArray[np.uint8]:

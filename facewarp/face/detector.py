@@ -8,23 +8,27 @@ precisely where the face is.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from importlib.util import find_spec
+from typing import Any, Final, Self
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facewarp.errors import FacewarpError
-from facewarp.face.blazeface import BlazeFace
+from facewarp.face.blazeface import SIZE, WINDOW, BlazeFace, FaceNetwork
 from facewarp.face.boxes import overlap
 from facewarp.face.crop import Crop
 from facewarp.face.image_formats import to_rgb
 from facewarp.face.similarity import rotation
 from facewarp.system.closing import Closing
+from facewarp.system.installation import install_command
 
-_WINDOW = (256, 256)  # twice what the network sees: its own halving then averages 2x2 px exactly
+BACKENDS: Final = ("auto", "openvino", "opencv", "mediapipe")
+"""What can run the network; auto is OpenVINO where that is installed, else OpenCV."""
+
 _CANDIDATE_SCORE = 0.35  # what scores less at first is not looked at again
 # Window per face box, and how far the box must stay where it was (the box of a candidate that fills
 # a tenth of its window can be twice too large). The pair of margins that best told faces apart.
@@ -122,7 +126,7 @@ class Detection:
 
 
 class FaceDetector(Closing):
-    """Finds faces in frames; holds a native MediaPipe graph, so close it or use ``with``.
+    """Finds faces in frames; it may hold native memory, so close it or use ``with``.
 
     Example:
         >>> with FaceDetector() as detector:  # doctest: +SKIP
@@ -133,16 +137,17 @@ class FaceDetector(Closing):
         min_confidence: faces that score less are not reported; those that only the search of
             tiles finds need 0.1 more. 0.6 keeps 99 of 100 portraits of Helen at any size from
             24 px, and lets none of 95 frames of a cartoon without faces pass.
+        backend: what runs the network, one of `BACKENDS`.
 
     Raises:
-        FacewarpError: MediaPipe is missing or does not load on this machine.
+        FacewarpError: no such backend, or it is missing or does not load on this machine.
     """
 
-    def __init__(self, min_confidence: float = 0.6) -> None:
+    def __init__(self, min_confidence: float = 0.6, backend: str = "auto") -> None:
         if not 0 < min_confidence < 1:
             raise FacewarpError(f"min_confidence must lie between 0 and 1, got {min_confidence}")
         self.min_confidence = min_confidence
-        self._network = BlazeFace(_CANDIDATE_SCORE)
+        self._network = make_network(backend, _CANDIDATE_SCORE)
 
     def detect(
         self,
@@ -169,8 +174,8 @@ class FaceDetector(Closing):
         found: list[Detection] = []
         for step, windows in enumerate(_search(pyramid.shape, whole_only=thorough is False)):
             least = self.min_confidence + (_TILES_ASK_MORE if step > 0 else 0.0)
-            for window in windows:
-                for candidate in self._look(pyramid, window):
+            for candidates in self._look(pyramid, windows):
+                for candidate in candidates:
                     if not is_known(candidate) and not any(_same(candidate, f) for f in found):
                         found += self._confirm(pyramid, candidate, least)
             if found and thorough is None:
@@ -178,19 +183,23 @@ class FaceDetector(Closing):
         return _suppress(found)
 
     def close(self) -> None:
-        """Free the native graph; the detector can't be used afterwards. Twice is harmless."""
+        """Free what runs the network; the detector can't be used afterwards. Twice is harmless."""
         self._network.close()
 
-    def _look(self, pyramid: "Pyramid", window: Crop) -> list[Detection]:
-        """Run the network once, on what a square window shows."""
+    def _look(self, pyramid: "Pyramid", windows: Sequence[Crop]) -> list[list[Detection]]:
+        """Run the network, as a batch, on what square windows show."""
+        shown = (pyramid.cut(window, WINDOW // SIZE) for window in windows)  # as they are asked for
         return [
-            Detection.around(
-                window.to_frame(seen.center),
-                window.scale * seen.side,
-                seen.score,
-                window.to_frame(seen.keypoints),
-            )
-            for seen in self._network.look(pyramid.cut(window))
+            [
+                Detection.around(
+                    window.to_frame(seen.center),
+                    window.scale * seen.side,
+                    seen.score,
+                    window.to_frame(seen.keypoints),
+                )
+                for seen in sightings
+            ]
+            for window, sightings in zip(windows, self._network.look(shown), strict=True)
         ]
 
     def _confirm(self, pyramid: "Pyramid", candidate: Detection, least: float) -> list[Detection]:
@@ -209,13 +218,40 @@ class FaceDetector(Closing):
         score = 1.0
         for margin, least_overlap in _CLOSER_LOOKS:
             window = _window(face.center, margin * face.side, roll)
-            seen = max(self._look(pyramid, window), key=face.overlap, default=None)
+            seen = max(self._look(pyramid, [window])[0], key=face.overlap, default=None)
             if seen is None or face.overlap(seen) < least_overlap:
                 return None
             face, roll, score = seen, seen.roll, min(score, seen.score)
             if score < least:
                 return None
         return Detection(face.box, score, face.keypoints)
+
+
+def make_network(backend: str, min_score: float) -> FaceNetwork:
+    """Make what runs the network.
+
+    Args:
+        backend: one of `BACKENDS`.
+        min_score: sightings that score less are not reported.
+
+    Raises:
+        FacewarpError: no such backend, or it is not installed.
+    """
+    if backend not in BACKENDS:
+        raise FacewarpError(
+            f"there is no detector {backend!r}", fix=f"Detectors: {', '.join(BACKENDS)}."
+        )
+    if backend == "mediapipe":
+        from facewarp.face.mediapipe_blazeface import MediaPipeBlazeFace
+
+        return MediaPipeBlazeFace(min_score)
+    has_openvino = find_spec("openvino") is not None
+    if backend == "openvino" and not has_openvino:
+        raise FacewarpError(
+            "the detector openvino needs the package openvino, which is not installed",
+            fix=f"Use --detector auto, or {install_command(packages=['openvino'])}.",
+        )
+    return BlazeFace(min_score, "openvino" if has_openvino and backend != "opencv" else "opencv")
 
 
 class Pyramid:
@@ -229,8 +265,13 @@ class Pyramid:
         """(height, width) of the frame."""
         return self._levels[0].shape[0], self._levels[0].shape[1]
 
-    def cut(self, window: Crop) -> NDArray[np.uint8]:
-        """Extract a crop from the level whose px are at most as wide as the crop's."""
+    def cut(self, window: Crop, every: int = 1) -> NDArray[np.uint8]:
+        """Extract a crop from the level whose px are at most as wide as the crop's.
+
+        Args:
+            window: the crop.
+            every: 2 for every other of its px only.
+        """
         wanted = max(0, math.floor(math.log2(window.scale)))
         while len(self._levels) <= wanted and min(self._levels[-1].shape[:2]) > 1:
             fine = self._levels[-1]
@@ -240,11 +281,11 @@ class Pyramid:
         level = min(wanted, len(self._levels) - 1)
         matrix = window.matrix / 2**level
         matrix[:, 2] += 0.5 / 2**level - 0.5
-        return Crop(matrix, window.shape).extract(self._levels[level])
+        return Crop(matrix, window.shape).extract(self._levels[level], every=every)
 
 
 def _window(center: ArrayLike, side_px: float, roll: float = 0.0) -> Crop:
-    return Crop.around(center, side_px, roll=roll, margin=1.0, shape=_WINDOW)
+    return Crop.around(center, side_px, roll=roll, margin=1.0, shape=(WINDOW, WINDOW))
 
 
 def _search(shape: tuple[int, int], *, whole_only: bool) -> Iterator[list[Crop]]:

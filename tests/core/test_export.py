@@ -171,7 +171,7 @@ def test_shipped_8_bit_weights_find_nearly_what_the_float_ones_do(tmp_path, monk
     model = load("face")
     assert model.int8 is not None, f"there are no 8-bit weights of {shipped_weights('face')}"
     template = Template.load("average")
-    guidance = template_guidance(model, template.probabilities)
+    guidance = torch.from_numpy(template_guidance(model, template.probabilities))
     image = torch.from_numpy(np.roll(template.image, 7, axis=0)).float()[None, None] / 255
     expected = model.both_ways(image, guidance)
     model.use("openvino-int8")

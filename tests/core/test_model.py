@@ -146,7 +146,7 @@ def test_saving_that_fails_leaves_nothing(tmp_path, model, monkeypatch):
     def full_disk(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(weights, "save_file", full_disk)
+    monkeypatch.setattr("safetensors.torch.save_file", full_disk)
     with pytest.raises(FacewarpError, match="space"):
         weights.save_weights(model.net, tmp_path / "model.safetensors", {})
     assert not list(tmp_path.iterdir())

@@ -209,3 +209,10 @@ def test_to_rgb_keeps_color_and_repeats_gray():
 def test_to_gray_refuses_what_it_would_have_to_guess(image):
     with pytest.raises(FacewarpError):
         to_gray(image)
+
+
+@pytest.mark.parametrize("side", [60, 200, 900])
+def test_every_other_pixel_of_a_crop_is_what_the_whole_crop_has_there(rng, side):
+    image = rng.integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    crop = Crop.around((190.3, 140.8), side, roll=0.2, margin=1.0, shape=(64, 48))
+    np.testing.assert_array_equal(crop.extract(image, every=2), crop.extract(image)[::2, ::2])

@@ -22,9 +22,9 @@ PORTRAIT = np.ascontiguousarray(
 EYES = np.array([(204.5, 103.0), (246.5, 105.5)])  # of the portrait, by hand
 
 
-@pytest.fixture(scope="module")
-def detector():
-    with FaceDetector() as detector:
+@pytest.fixture(scope="module", params=["auto", "opencv"])
+def detector(request):
+    with FaceDetector(backend=request.param) as detector:
         yield detector
 
 
@@ -183,8 +183,22 @@ def test_refuses_an_impossible_confidence():
 
 def test_says_what_to_do_when_mediapipe_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "mediapipe", None)
-    with pytest.raises(FacewarpError, match=r"needs MediaPipe.*pip install 'mediapipe"):
-        FaceDetector()
+    with pytest.raises(FacewarpError, match=r"needs MediaPipe.* install 'mediapipe"):
+        FaceDetector(backend="mediapipe")
+
+
+def test_an_unknown_detector_is_refused_with_the_known_ones():
+    with pytest.raises(FacewarpError, match="openvino, opencv, mediapipe"):
+        FaceDetector(backend="haar")
+
+
+def test_without_openvino_faces_are_found_by_opencv(monkeypatch):
+    monkeypatch.setattr("facewarp.face.detector.find_spec", lambda name: None)
+    with FaceDetector() as alone, FaceDetector(backend="opencv") as opencv:
+        assert alone._network._run is opencv._network._run
+        assert len(alone.detect(PORTRAIT)) == 1
+    with pytest.raises(FacewarpError, match="which is not installed"):
+        FaceDetector(backend="openvino")
 
 
 def test_model_is_the_one_the_readme_names():
@@ -217,18 +231,30 @@ sys.stderr.write("own words")
 def test_errors_of_native_code_still_reach_standard_error(capfd):
     import os
 
-    from facewarp.face.blazeface import without_native_chatter
+    from facewarp.face.mediapipe_blazeface import without_native_chatter
 
     with without_native_chatter():
         os.write(2, b"INFO: Created something\nE0000 00:00:1 graph.cc:1] it broke\n")
     assert capfd.readouterr().err == "E0000 00:00:1 graph.cc:1] it broke\n"
 
 
-def test_matplotlib_is_not_imported_for_finding_faces_and_still_there_for_who_wants_it():
+def test_finding_faces_imports_neither_mediapipe_nor_torch():
+    code = """
+import sys
+import numpy as np
+from facewarp.face.detector import FaceDetector
+FaceDetector().detect(np.zeros((90, 90, 3), np.uint8), thorough=True)
+print(sorted({"mediapipe", "torch", "matplotlib", "sounddevice"} & set(sys.modules)))
+"""
+    asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert asked.stdout.strip() == "[]"
+
+
+def test_mediapipe_comes_without_matplotlib_and_who_wants_it_gets_it():
     code = """
 import sys
 from facewarp.face.detector import FaceDetector
-FaceDetector().close()
+FaceDetector(backend="mediapipe").close()
 print(sorted(n for n in sys.modules if n.startswith(("matplotlib", "sounddevice"))))
 from mediapipe.tasks.python.vision import drawing_utils
 print(drawing_utils.plt.rcParams["figure.dpi"] > 0, "matplotlib.pyplot" in sys.modules)

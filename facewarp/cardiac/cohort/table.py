@@ -76,7 +76,7 @@ def _readable(outcome: Outcome) -> Outcome:
 
 
 def row_of(outcome: Outcome) -> dict[str, Any]:
-    """A patient's row of ``cohort.csv``."""
+    """Return a patient's row of ``cohort.csv``."""
     row: dict[str, Any] = {
         "patient": outcome.name,
         "status": outcome.status,

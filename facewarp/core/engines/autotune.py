@@ -1,20 +1,18 @@
-"""The engine that is quickest here: measured once per machine, network and set of packages."""
+"""Choose the fastest engine: measured once per machine, network and set of packages."""
 
 import logging
-import os
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 
-import torch
+import numpy as np
 
-from facewarp.core.engines.base import ENGINES, Engine, is_installed
-from facewarp.core.engines.graphs import code_version, example_inputs
-from facewarp.core.networks.guided_registration import GuidedRegistration
+from facewarp.core.config import ModelConfig
+from facewarp.core.engines.base import ENGINES, Engine, Floats, is_installed
+from facewarp.core.engines.cache_keys import circumstances
+from facewarp.core.weights import Network
 from facewarp.errors import FacewarpError
-from facewarp.system.machine import processor
 from facewarp.system.user_folders import cache_folder, read_json, write_cached_json
 
 _log = logging.getLogger(__name__)
@@ -25,12 +23,11 @@ CHOICES_FILE: Final = "engines.json"
 _WARM_UP = 3
 _RUNS = 15
 _ENOUGH_S = 1.5  # of measuring an engine
-_PACKAGES = ("torch", "onnxruntime", "openvino")
 
 
 def choose(
-    net: GuidedRegistration,
-    device: torch.device,
+    net: Network,
+    device: str,
     key: str,
     int8: Path | None,
     make_engine: Callable[..., Engine],
@@ -44,22 +41,22 @@ def choose(
         int8: likewise.
         make_engine: `factory.make_engine`, which makes an engine by name.
     """
-    if device.type != "cpu" or net.config.ndim != 2:
+    if device != "cpu" or net.config.ndim != 2:
         return make_engine("torch", net, device=device)
     candidates = [
         name
         for name in ENGINES
         if is_installed(name) and (name != "openvino-int8" or int8 is not None)
     ]
-    if candidates == ["torch"]:
-        return make_engine("torch", net)
+    if len(candidates) == 1:
+        return make_engine(candidates[0], net, key=key, int8=int8)
 
     def make(name: str) -> Engine:
         return make_engine(name, net, key=key, int8=int8)
 
     folder = cache_folder() if key else None
     kept = read_json(folder / CHOICES_FILE) if folder else {}
-    entry = kept.get(_circumstances(key, candidates))
+    entry = kept.get(circumstances(key, candidates))
     remembered = entry.get("engine") if isinstance(entry, dict) else None
     if remembered in candidates:
         try:
@@ -73,27 +70,26 @@ def choose(
     engine, times_ms = quickest(make, candidates, net)
     _log.info("engine: %s", engine.summary)
     if folder is not None:
-        kept[_circumstances(key, candidates)] = {"engine": engine.name, "ms": times_ms}
+        kept[circumstances(key, candidates)] = {"engine": engine.name, "ms": times_ms}
         write_cached_json(folder / CHOICES_FILE, kept)
     return engine
 
 
 def last_choice() -> dict[str, Any] | None:
-    """Return what was measured last: the engine taken, and the ms of each; None if never."""
+    """Return the last measurement: the engine chosen, and the ms of each; None if never."""
     folder = cache_folder()
     kept = list(read_json(folder / CHOICES_FILE).values()) if folder else []
     return kept[-1] if kept else None
 
 
 def quickest(
-    make: Callable[[str], Engine], candidates: list[str], net: GuidedRegistration
+    make: Callable[[str], Engine], candidates: list[str], net: Network
 ) -> tuple[Engine, dict[str, float]]:
-    """Make and measure engines; the quickest, and the milliseconds of each that works.
+    """Make and time engines; return the fastest, and the milliseconds of each that works.
 
-    Time is the least of some runs of a tracker's frame: what else the machine is doing can only
-    add to it.
+    Time is the minimum over runs of a tracker's frame: other load can only add to it.
     """
-    images, template = example_inputs(net, "both_ways")
+    images, template = _frame(net.config)
     best: Engine | None = None
     times_ms: dict[str, float] = {}
     for name in candidates:
@@ -119,13 +115,8 @@ def quickest(
     return best, times_ms
 
 
-def _circumstances(key: str, candidates: list[str]) -> str:
-    """What a choice holds for: network, code, packages, processor and number of threads."""
-    versions = []
-    for package in _PACKAGES:
-        try:
-            versions.append(f"{package} {metadata.version(package)}")
-        except metadata.PackageNotFoundError:
-            continue
-    machine = f"{processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
-    return "; ".join((key[:16], code_version(), ", ".join(candidates), *versions, machine))
+def _frame(config: ModelConfig) -> tuple[Floats, Floats]:
+    """Inputs of a tracker's frame: a grey image, and parts that are equally likely."""
+    images = np.full((1, 1, *config.grid_shape), 0.5, np.float32)
+    shape = (1, config.n_classes, *config.feature_shape)
+    return images, np.full(shape, 1 / config.n_classes, np.float32)

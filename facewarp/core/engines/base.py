@@ -9,12 +9,13 @@ openvino-int8    OpenVINO on the 8-bit weights that ship beside some models
 """
 
 import os
+import sys
 import threading
 from importlib.util import find_spec
 from typing import Final, Protocol
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 ENGINES: Final = ("torch", "onnx", "openvino", "openvino-int8")
 """Every engine by name."""
@@ -25,28 +26,31 @@ PACKAGES: Final = {"onnx": "onnxruntime", "openvino": "openvino", "openvino-int8
 """The package that each engine needs."""
 
 
-class Engine(Protocol):
-    """How a network runs.
+Floats = NDArray[np.float32]
 
-    Tensors come and go as float32 on the CPU, whatever the device; results are the caller's own.
+
+class Engine(Protocol):
+    """Inference of a network.
+
+    Arrays come and go as float32, whatever the device; results are the caller's own.
     Calls from several threads wait for each other.
 
     Attributes:
-        name: one of :data:`ENGINES`.
-        summary: what runs, for people: versions, precision, device.
+        name: one of `ENGINES`.
+        summary: versions, precision and device, for people.
     """
 
     name: str
     summary: str
 
-    def parts(self, images: Tensor) -> Tensor:
-        """Part probabilities ``(B, K, *feature_shape)`` of images ``(B, 1, *grid_shape)``."""
+    def parts(self, images: Floats) -> Floats:
+        """Segment images: probabilities ``(B, K, *feature_shape)`` of ``(B, 1, *grid_shape)``."""
 
-    def fields(self, fixed: Tensor, moving: Tensor) -> Tensor:
-        """Fields ``(B, n, *field_shape)`` px, from part probabilities of fixed and moving."""
+    def fields(self, fixed: Floats, moving: Floats) -> Floats:
+        """Predict fields ``(B, n, *field_shape)`` px from part probabilities."""
 
-    def both_ways(self, images: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
-        """Parts of images ``(B, K, ...)``, and their fields with a template ``(2 B, n, ...)``.
+    def both_ways(self, images: Floats, template: Floats) -> tuple[Floats, Floats]:
+        """Segment images ``(B, K, ...)`` and register them to a template ``(2 B, n, ...)``.
 
         The first B fields are those with the image fixed and the template moving, the others
         those of the other direction.
@@ -57,14 +61,14 @@ class Engine(Protocol):
         """
 
     def use_threads(self, count: int) -> None:
-        """Run on so many of the processor's threads from now on."""
+        """Set the number of threads."""
 
 
 class GraphEngine:
-    """An engine made of graphs that are built when they are first run.
+    """An engine of graphs, which are built when first run.
 
     Args:
-        name: see :class:`Engine`.
+        name: see `Engine`.
         summary: likewise.
     """
 
@@ -73,45 +77,46 @@ class GraphEngine:
         self.summary = summary
         self._lock = threading.Lock()
 
-    def parts(self, images: Tensor) -> Tensor:
-        """See :class:`Engine`."""
+    def parts(self, images: Floats) -> Floats:
+        """See `Engine`."""
         with self._lock:
             return self.run("parts", images)[0]
 
-    def fields(self, fixed: Tensor, moving: Tensor) -> Tensor:
-        """See :class:`Engine`."""
+    def fields(self, fixed: Floats, moving: Floats) -> Floats:
+        """See `Engine`."""
         with self._lock:
             return self.run("fields", fixed, moving)[0]
 
-    def both_ways(self, images: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
-        """See :class:`Engine`."""
-        templates = template.expand(len(images), *[-1] * (template.ndim - 1))
+    def both_ways(self, images: Floats, template: Floats) -> tuple[Floats, Floats]:
+        """See `Engine`."""
+        templates = template if len(images) == 1 else np.repeat(template, len(images), axis=0)
         with self._lock:
             parts, fields = self.run("both_ways", images, templates)
         return parts, fields
 
     def use_threads(self, count: int) -> None:
-        """See :class:`Engine`; torch's own threads are the whole process's."""
-        torch.set_num_threads(count)
+        """See `Engine`."""
+        raise AssertionError("an engine defines how it shares the cores")
 
-    def run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
+    def run(self, graph: str, *inputs: Floats) -> list[Floats]:
         """Run a graph of `graphs.GRAPHS` on inputs of one batch size."""
         raise AssertionError("an engine defines how it runs")
 
 
 def share_cores(engine: Engine, *, in_pipeline: bool = False) -> None:
-    """Choose threads that don't fight.
+    """Set numbers of threads that do not compete.
 
-    Where another engine runs the network torch keeps to one thread: what is left to it is small,
-    and its others would spin. In a pipeline, where decoding, drawing and encoding go on beside
-    it, an engine takes half of the cores: more of them answer sooner but get less done.
+    Where another engine runs the network torch, if it is there at all, keeps to one thread: what
+    is left to it is small, and its others would spin. In a pipeline, where decoding, drawing and
+    encoding go on beside it, an engine takes half of the cores: more of them answer sooner but get
+    less done.
     """
     if in_pipeline:
         engine.use_threads(max(1, (os.cpu_count() or 2) // 2))
-    if engine.name != "torch":
-        torch.set_num_threads(1)
+    if engine.name != "torch" and "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
 
 
 def is_installed(name: str) -> bool:
-    """Whether the package that an engine needs is there."""
+    """Whether the package that an engine needs is installed."""
     return name == "torch" or find_spec(PACKAGES[name]) is not None

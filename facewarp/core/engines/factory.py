@@ -1,38 +1,39 @@
-"""Make an engine by name, or the quickest one here."""
+"""Make an engine by name, or the fastest on this machine."""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
-
-import torch
+from typing import TYPE_CHECKING, Final
 
 from facewarp.core.engines.autotune import choose
 from facewarp.core.engines.base import AUTO, ENGINES, PACKAGES, Engine, is_installed
-from facewarp.core.networks.guided_registration import GuidedRegistration
+from facewarp.core.weights import Network, network_of
 from facewarp.errors import FacewarpError
 from facewarp.system.installation import install_command
 
+if TYPE_CHECKING:
+    import torch
+
 _EXTRAS: Final = {"onnx": "onnx", "openvino": "openvino", "openvino-int8": "openvino"}
 
-_Maker = Callable[[GuidedRegistration, torch.device, str, Path | None], Engine]
+_Maker = Callable[[Network, str, str, Path | None], Engine]
 
 
 def make_engine(
     name: str,
-    net: GuidedRegistration,
+    net: Network,
     *,
-    device: str | torch.device = "cpu",
+    device: "str | torch.device" = "cpu",
     key: str = "",
     int8: Path | None = None,
 ) -> Engine:
-    """An engine by name.
+    """Make an engine by name.
 
     Args:
-        name: one of :data:`ENGINES`, or ``"auto"``: torch on every device but the CPU, there the
+        name: one of `ENGINES`, or ``"auto"``: torch on every device but the CPU, there the
             quickest that is installed, which is measured once per machine and remembered. Where
             ``FACEWARP_ENGINE`` is set, ``"auto"`` stands for what it names.
-        net: the network; it is copied.
+        net: the network, which is copied, or its weights file.
         device: where torch runs it; other engines choose for themselves.
         key: what the network's weights are known by (their sha256), so that what is converted
             and measured can be kept for the next time; empty for weights of no file.
@@ -41,7 +42,7 @@ def make_engine(
     Raises:
         FacewarpError: no such engine, or not installed, or it can't run this network.
     """
-    device = torch.device(device)
+    device = str(device)
     if name == AUTO:
         name = os.environ.get("FACEWARP_ENGINE") or AUTO
     if name == AUTO:
@@ -59,32 +60,32 @@ def make_engine(
         raise FacewarpError(
             f"the engine {name} runs networks of images, not of volumes", fix="Use --engine torch."
         )
-    if name != "torch" and device.type != "cpu":
+    if name != "torch" and device != "cpu":
         raise FacewarpError(
             f"the engine {name} can't be sent to {device}", fix="Leave --device out, or use torch."
         )
     return _MAKERS[name](net, device, key, int8)
 
 
-def _torch(net: GuidedRegistration, device: torch.device, key: str, int8: Path | None) -> Engine:
+def _torch(net: Network, device: str, key: str, int8: Path | None) -> Engine:
     from facewarp.core.engines.torch_engine import TorchEngine
 
-    return TorchEngine(net, device)
+    return TorchEngine(network_of(net), device)
 
 
-def _onnx(net: GuidedRegistration, device: torch.device, key: str, int8: Path | None) -> Engine:
+def _onnx(net: Network, device: str, key: str, int8: Path | None) -> Engine:
     from facewarp.core.engines.onnx_engine import OnnxEngine
 
-    return OnnxEngine(net, key)
+    return OnnxEngine(lambda: network_of(net), key)
 
 
-def _openvino(net: GuidedRegistration, device: torch.device, key: str, int8: Path | None) -> Engine:
+def _openvino(net: Network, device: str, key: str, int8: Path | None) -> Engine:
     from facewarp.core.engines.openvino_engine import OpenVinoEngine
 
-    return OpenVinoEngine.of_network(net, key)
+    return OpenVinoEngine.of_network(lambda: network_of(net), key)
 
 
-def _int8(net: GuidedRegistration, device: torch.device, key: str, int8: Path | None) -> Engine:
+def _int8(net: Network, device: str, key: str, int8: Path | None) -> Engine:
     from facewarp.core.engines.openvino_engine import OpenVinoEngine
 
     if int8 is None:
@@ -92,7 +93,7 @@ def _int8(net: GuidedRegistration, device: torch.device, key: str, int8: Path | 
             "this model has no 8-bit weights",
             fix="Use --engine openvino, or make some: facewarp export --int8.",
         )
-    return OpenVinoEngine.of_int8(net, int8)
+    return OpenVinoEngine.of_int8(int8)
 
 
 _MAKERS: Final[dict[str, _Maker]] = {

@@ -1,27 +1,22 @@
-"""ONNX Runtime: on processors, and on CUDA or Apple's units where its build has them."""
+"""Engine of ONNX Runtime: on CPUs, and on CUDA or Apple's units where its build has them."""
 
 import logging
 import os
+from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from facewarp.core.engines.base import GraphEngine
-from facewarp.core.engines.graphs import (
-    GRAPHS,
-    code_version,
-    exported_program,
-    lean,
-    without_copy_warning,
-)
-from facewarp.core.networks.guided_registration import GuidedRegistration
+from facewarp.core.engines.base import Floats, GraphEngine
+from facewarp.core.engines.cache_keys import code_version
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
 from facewarp.system.installation import install_command
 from facewarp.system.user_folders import cache_folder
+
+if TYPE_CHECKING:
+    from facewarp.core.networks.guided_registration import GuidedRegistration
 
 _log = logging.getLogger(__name__)
 
@@ -34,12 +29,14 @@ class OnnxEngine(GraphEngine):
     """ONNX Runtime with its telemetry off; any batch size by one session per graph.
 
     Args:
-        net: the network.
-        key: what it is known by, so that what is converted can be kept; empty keeps nothing.
+        net: gives the network; it is not called where all that is run was converted before.
+        key: of the cache of converted graphs; empty for no cache.
         threads: how many to use; None for as many as there are cores.
     """
 
-    def __init__(self, net: GuidedRegistration, key: str, threads: int | None = None) -> None:
+    def __init__(
+        self, net: "Callable[[], GuidedRegistration]", key: str, threads: int | None = None
+    ) -> None:
         import onnxruntime
 
         onnxruntime.disable_telemetry_events()
@@ -51,23 +48,27 @@ class OnnxEngine(GraphEngine):
         folder = cache_folder() if key else None
         self._folder = folder / "onnx" / f"{key[:16]}-{code_version()}" if folder else None
         self._net = net
+        if self._folder is None or not (self._folder / "both_ways.onnx").is_file():
+            net()  # weights that are damaged are told of now, not in the middle of a video
         self._lean: GuidedRegistration | None = None
         self._threads = threads or os.cpu_count() or 1
         self._sessions: dict[str, Any] = {}
 
     def use_threads(self, count: int) -> None:
-        """See :class:`~facewarp.core.engines.base.Engine`; sessions begin anew when next run."""
+        """See `Engine`; sessions begin anew when next run."""
         with self._lock:
             self._threads = count
             self._sessions.clear()
 
-    def run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
-        """See :class:`~facewarp.core.engines.base.GraphEngine`."""
+    def run(self, graph: str, *inputs: Floats) -> list[Floats]:
+        """See `GraphEngine`."""
         if graph not in self._sessions:
             self._sessions[graph] = self._session(graph)
-        arrays = [np.ascontiguousarray(value.numpy()) for value in inputs]
-        named = dict(zip(GRAPHS[graph].inputs, arrays, strict=True))
-        return [torch.from_numpy(found) for found in self._sessions[graph].run(None, named)]
+        session = self._sessions[graph]
+        names = [port.name for port in session.get_inputs()]
+        arrays = [np.ascontiguousarray(value, np.float32) for value in inputs]
+        found: list[Floats] = session.run(None, dict(zip(names, arrays, strict=True)))
+        return found
 
     def _session(self, graph: str) -> Any:
         options = self._runtime.SessionOptions()
@@ -80,12 +81,14 @@ class OnnxEngine(GraphEngine):
         )
 
     def _model(self, graph: str) -> bytes:
-        """A graph as ONNX, from the cache if it is there."""
+        """Return a graph as ONNX, from the cache if it is there."""
         file = self._folder / f"{graph}.onnx" if self._folder else None
         if file is not None and file.is_file():
             return file.read_bytes()
         if self._lean is None:
-            self._lean = lean(self._net)
+            from facewarp.core.engines.graphs import lean
+
+            self._lean = lean(self._net())
         model = to_onnx(self._lean, graph)
         if file is not None:
             with written(file) as temporary:
@@ -93,12 +96,12 @@ class OnnxEngine(GraphEngine):
         return model
 
 
-def to_onnx(net: GuidedRegistration, graph: str) -> bytes:
-    """A graph as an ONNX model of any batch size.
+def to_onnx(net: "GuidedRegistration", graph: str) -> bytes:
+    """Convert a graph to an ONNX model of any batch size.
 
     Args:
-        net: a network without batch norms, see :func:`facewarp.core.engines.graphs.lean`.
-        graph: one of :data:`facewarp.core.engines.graphs.GRAPHS`.
+        net: a network without batch norms, see `lean`.
+        graph: one of `GRAPHS`.
 
     Raises:
         FacewarpError: the package ``onnx`` or ``onnxscript`` is missing.
@@ -109,6 +112,10 @@ def to_onnx(net: GuidedRegistration, graph: str) -> bytes:
             f"writing ONNX needs {' and '.join(missing)}, which is not installed",
             fix=install_command("onnx"),
         )
+    import torch
+
+    from facewarp.core.engines.graphs import GRAPHS, exported_program, without_copy_warning
+
     # It names every operator of torchvision that is not there to be converted.
     logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
     kind, program = GRAPHS[graph], exported_program(net, graph)

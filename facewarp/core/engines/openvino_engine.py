@@ -1,31 +1,24 @@
-"""OpenVINO: the quickest way on most processors, in float or on 8-bit weights.
+"""Engine of OpenVINO: the fastest on most CPUs, in float or with 8-bit weights.
 
 Its telemetry, which sends an event on import and on conversion, is off: see system/privacy.py.
 """
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from facewarp.core.engines.base import GraphEngine
-from facewarp.core.engines.graphs import (
-    GRAPHS,
-    code_version,
-    decomposed,
-    example_inputs,
-    exported_program,
-    lean,
-)
-from facewarp.core.networks.guided_registration import GuidedRegistration
+from facewarp.core.engines.base import Floats, GraphEngine
+from facewarp.core.engines.cache_keys import code_version
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
 from facewarp.system.user_folders import cache_folder
+
+if TYPE_CHECKING:
+    from facewarp.core.networks.guided_registration import GuidedRegistration
 
 _log = logging.getLogger(__name__)
 
@@ -39,10 +32,10 @@ class OpenVinoEngine(GraphEngine):
     """OpenVINO on the CPU, each graph compiled per batch size and kept for the next start.
 
     Args:
-        name: see :class:`~facewarp.core.engines.base.Engine`.
+        name: see `Engine`.
         summary: likewise.
-        models: where the graphs are read from, by name.
-        compiled: a folder for what is compiled; None keeps nothing.
+        models: gives the graphs by name.
+        compiled: cache folder of compiled graphs; None for no cache.
         threads: how many to use; None for OpenVINO's choice.
     """
 
@@ -63,8 +56,13 @@ class OpenVinoEngine(GraphEngine):
         self._requests: dict[tuple[str, int], Any] = {}
 
     @classmethod
-    def of_network(cls, net: GuidedRegistration, key: str) -> "OpenVinoEngine":
-        """In float; what is converted is kept under ``key`` unless that is empty."""
+    def of_network(cls, net: "Callable[[], GuidedRegistration]", key: str) -> "OpenVinoEngine":
+        """In float.
+
+        Args:
+            net: gives the network; it is not called where all that is run was converted before.
+            key: what is converted is kept under it, unless it is empty.
+        """
         ov, folder = openvino(), cache_folder() if key else None
         summary = f"OpenVINO {_version(ov)}, fp32, {os.cpu_count()} cores"
         if folder is None:
@@ -74,16 +72,14 @@ class OpenVinoEngine(GraphEngine):
         return cls("openvino", summary, models, kept / "compiled")
 
     @classmethod
-    def of_int8(cls, net: GuidedRegistration, folder: Path) -> "OpenVinoEngine":
-        """On the 8-bit weights in a folder: ``parts.xml`` and ``fields.xml`` with their ``.bin``.
+    def of_int8(cls, folder: Path) -> "OpenVinoEngine":
+        """Make the engine of 8-bit weights: ``parts.xml`` and ``fields.xml`` with ``.bin``.
 
         Raises:
             FacewarpError: they can't be read.
         """
-        ov, cache = openvino(), cache_folder()
-        summary = f"OpenVINO {_version(ov)}, int8, {os.cpu_count()} cores"
-        kept = cache / f"openvino-{_version(ov)}" / "compiled" if cache else None
-        return cls("openvino-int8", summary, _Quantised(net, folder), kept)
+        summary = f"OpenVINO {_version(openvino())}, int8, {os.cpu_count()} cores"
+        return cls("openvino-int8", summary, _Quantised(folder), compiled_folder())
 
     def use_threads(self, count: int) -> None:
         """See `base.Engine`; graphs are compiled again when next run."""
@@ -91,9 +87,9 @@ class OpenVinoEngine(GraphEngine):
             self._threads = count
             self._requests.clear()
 
-    def run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
-        """See :class:`~facewarp.core.engines.base.GraphEngine`."""
-        left, pieces = [np.ascontiguousarray(value.numpy()) for value in inputs], []
+    def run(self, graph: str, *inputs: Floats) -> list[Floats]:
+        """See `GraphEngine`."""
+        left, pieces = [np.ascontiguousarray(value, np.float32) for value in inputs], []
         while len(left[0]):
             size = next(size for size in BATCHES if size <= len(left[0]))
             request = self._request(graph, size)
@@ -108,8 +104,8 @@ class OpenVinoEngine(GraphEngine):
             halves = [np.split(fields, 2) for _, fields in pieces]
             parts = np.concatenate([piece[0] for piece in pieces])
             fields = np.concatenate([half[way] for way in (0, 1) for half in halves])
-            return [torch.from_numpy(parts), torch.from_numpy(fields)]
-        return [torch.from_numpy(np.concatenate(values)) for values in zip(*pieces, strict=True)]
+            return [parts, fields]
+        return [np.concatenate(values) for values in zip(*pieces, strict=True)]
 
     def _request(self, graph: str, batch: int) -> Any:
         if (graph, batch) not in self._requests:
@@ -137,16 +133,24 @@ def openvino() -> Any:
     return openvino
 
 
-def convert(net: GuidedRegistration, graph: str) -> Any:
-    """An ``openvino.Model`` of a graph, any batch size, without OpenVINO's own converter program.
+def compiled_folder() -> Path | None:
+    """Where OpenVINO keeps what it has compiled for the next start; None where nothing can be."""
+    cache = cache_folder()
+    return cache / f"openvino-{_version(openvino())}" / "compiled" if cache else None
+
+
+def convert(net: "GuidedRegistration", graph: str) -> Any:
+    """Convert a graph to an ``openvino.Model`` of any batch size, without OpenVINO's converter.
 
     Args:
-        net: a network without batch norms, see :func:`facewarp.core.engines.graphs.lean`.
-        graph: one of :data:`facewarp.core.engines.graphs.GRAPHS`.
+        net: a network without batch norms, see `lean`.
+        graph: one of `GRAPHS`.
     """
     openvino()
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.fx_decoder import TorchFXPythonDecoder
+
+    from facewarp.core.engines.graphs import GRAPHS, decomposed, example_inputs, exported_program
 
     inputs, kind = example_inputs(net, graph), GRAPHS[graph]
     program = decomposed(exported_program(net, graph))
@@ -165,12 +169,14 @@ def convert(net: GuidedRegistration, graph: str) -> Any:
 
 
 class _Converted(dict[str, Any]):
-    """The graphs of a network, converted when asked for, and kept in a folder."""
+    """The graphs of a network, converted on demand and cached in a folder."""
 
-    def __init__(self, net: GuidedRegistration, folder: Path | None) -> None:
+    def __init__(self, net: "Callable[[], GuidedRegistration]", folder: Path | None) -> None:
         super().__init__()
         self._net, self._folder = net, folder
         self._lean: GuidedRegistration | None = None
+        if folder is None or not (folder / "both_ways.xml").is_file():
+            net()  # weights that are damaged are told of now, not in the middle of a video
 
     def __missing__(self, graph: str) -> Any:
         file = self._folder / f"{graph}.xml" if self._folder else None
@@ -181,7 +187,9 @@ class _Converted(dict[str, Any]):
             except RuntimeError as error:  # damaged: made anew
                 _log.debug("%s: %s", file, error)
         if self._lean is None:
-            self._lean = lean(self._net)
+            from facewarp.core.engines.graphs import lean
+
+            self._lean = lean(self._net())
         self[graph] = convert(self._lean, graph)
         if file is not None:
             save(self[graph], file)
@@ -189,9 +197,9 @@ class _Converted(dict[str, Any]):
 
 
 class _Quantised(dict[str, Any]):
-    """The graphs of 8-bit weights: two that are read, and the one that joins them."""
+    """The graphs of 8-bit weights: two that are read, and one that joins them."""
 
-    def __init__(self, net: GuidedRegistration, folder: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         super().__init__()
         self._folder = folder
 
@@ -210,7 +218,7 @@ class _Quantised(dict[str, Any]):
 
 
 def join(parts: Any, fields: Any) -> Any:
-    """One model of both: images and a template to parts and to the fields of both directions.
+    """Join two models: images and a template to parts and to the fields of both directions.
 
     Args:
         parts: the model of ``images`` to ``parts``; it is used up.
@@ -232,7 +240,7 @@ def join(parts: Any, fields: Any) -> Any:
 
 
 def save(model: Any, file: Path, about: Mapping[str, str] | None = None) -> None:
-    """Write a model as ``.xml`` and ``.bin`` in float32, with what is to be known about it."""
+    """Write a model as ``.xml`` and ``.bin`` in float32, with metadata."""
     for name, text in (about or {}).items():
         model.set_rt_info(text, ["facewarp", name])
     with written(file) as graph, written(file.with_suffix(".bin")) as kernels:
@@ -243,7 +251,7 @@ def save(model: Any, file: Path, about: Mapping[str, str] | None = None) -> None
 def _pool_by_convolution(model: Any) -> None:
     """Replace means over cells of few channels by convolutions, which do it in place.
 
-    OpenVINO pools in blocks of 16 channels: a field's two are spread out for it, which takes six
+    OpenVINO pools in blocks of 16 channels: padding a field's two channels to them takes six
     times as long as the mean.
     """
     from openvino import opset13 as ops

@@ -1,12 +1,13 @@
-"""The engine every install has: PyTorch, eagerly on a CPU or Apple's GPU, as graphs on CUDA."""
+"""Engine of PyTorch, which every install has: eager on CPU or Apple's GPU, CUDA graphs on CUDA."""
 
 import copy
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from facewarp.core.engines.base import GraphEngine
+from facewarp.core.engines.base import Floats, GraphEngine
 from facewarp.core.engines.graphs import GRAPHS
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.networks.layers import fold_batch_norms
@@ -27,7 +28,8 @@ class TorchEngine(GraphEngine):
         device: where.
     """
 
-    def __init__(self, net: GuidedRegistration, device: torch.device) -> None:
+    def __init__(self, net: GuidedRegistration, device: str | torch.device) -> None:
+        device = torch.device(device)
         lean = fold_batch_norms(net)
         lean.requires_grad_(False)
         precision = "fp32"
@@ -42,9 +44,17 @@ class TorchEngine(GraphEngine):
         self._graphs = {name: graph(lean) for name, graph in GRAPHS.items()}
         self._recorded: dict[tuple[str, tuple[torch.Size, ...]], _Recorded] = {}
 
+    def use_threads(self, count: int) -> None:
+        """See `Engine`; they are the whole process's."""
+        torch.set_num_threads(count)
+
     @torch.inference_mode()
-    def run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
-        """See :class:`~facewarp.core.engines.base.GraphEngine`."""
+    def run(self, graph: str, *inputs: Floats) -> list[Floats]:
+        """See `GraphEngine`."""
+        tensors = [torch.from_numpy(np.require(value, np.float32, ["C", "W"])) for value in inputs]
+        return [found.numpy() for found in self._run(graph, *tensors)]
+
+    def _run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
         module = self._graphs[graph]
         if self._device.type == "cuda" and inputs[0].ndim == 4:
             key = graph, tuple(value.shape for value in inputs)
@@ -53,11 +63,11 @@ class TorchEngine(GraphEngine):
             return self._recorded[key](inputs)
         found = module(*(value.to(self._device) for value in inputs))
         results = found if isinstance(found, tuple) else (found,)
-        return [result.cpu() for result in results]
+        return [result.cpu().contiguous() for result in results]
 
 
 def in_half(net: GuidedRegistration) -> GuidedRegistration:
-    """A copy of a network whose convolutions run in fp16; everything in px stays fp32."""
+    """Copy a network with convolutions in fp16; everything in px stays fp32."""
     half = copy.deepcopy(net)
     half.parts = cast(nn.Module, _Half(half.parts))  # type: ignore[assignment]
     half.steps = nn.ModuleList(_Half(step) for step in half.steps)
@@ -65,7 +75,7 @@ def in_half(net: GuidedRegistration) -> GuidedRegistration:
 
 
 class _Half(nn.Module):
-    """A module in fp16 between fp32 inputs and outputs."""
+    """A module in fp16 with fp32 inputs and outputs."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
@@ -96,4 +106,4 @@ class _Recorded:
         for buffer, value in zip(self._inputs, inputs, strict=True):
             buffer.copy_(value, non_blocking=True)
         self._graph.replay()
-        return [output.cpu() for output in self._outputs]
+        return [output.cpu().contiguous() for output in self._outputs]

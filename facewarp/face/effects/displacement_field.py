@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from facewarp.core.fields import jacobian_determinant
 from facewarp.drawing.compositing import blend_over, fixed_point, place
 from facewarp.drawing.text import text_height_px, text_label
 from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.crop_fields import jacobian_determinant
 from facewarp.face.effects.base import FaceEffect
 from facewarp.face.face import template_to_frame
+from facewarp.face.rendering.face_tags import for_pixels
 
 if TYPE_CHECKING:
     from facewarp.face.face import Face
@@ -69,7 +69,7 @@ class Field(FaceEffect):
         region = frame[y0:y1, x0:x1]
         before = region.copy() if self.opacity < 1 else region
         field = np.ascontiguousarray(face.field, dtype=np.float32)
-        folds = jacobian_determinant(torch.from_numpy(field)[None])[0].numpy() <= 0
+        folds = jacobian_determinant(field) <= 0
         colors = displacement_colors(field, self.FULL_PX)
         colors = cv2.multiply(colors, self._window, scale=1 / 255)
         colors[folds] = (*self.FOLD_COLOR, 255)
@@ -90,7 +90,7 @@ class Field(FaceEffect):
 
     def _annotate(self, frame: NDArray[np.uint8], faces: Sequence["Face"]) -> None:
         margin = text_height_px(frame.shape)
-        legend = _wheel_legend(margin, self.FULL_PX)
+        legend = for_pixels(_wheel_legend(margin, self.FULL_PX), self.pixel_aspect)
         place(frame, legend, margin, frame.shape[0] - legend.shape[0] - margin)
         super()._annotate(frame, faces)
 

@@ -118,7 +118,7 @@ def build_template(
 def _between(fitter: FaceRegistrar, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
     """The field (2, 320, 260) from labels to the fitter's template."""
     own, theirs = (
-        template_guidance(fitter.model, labels)
+        torch.from_numpy(template_guidance(fitter.model, labels))
         for labels in (probabilities, fitter.template.probabilities)
     )
     return resize_field(fitter.model.fields(own, theirs), CROP_SHAPE)[0].numpy()

@@ -121,7 +121,7 @@ class _Sums:
         self.model = model
         self.mirror = mirror
         self.shape = model.config.grid_shape
-        self.guidance = template_guidance(model, probabilities)
+        self.guidance = torch.from_numpy(template_guidance(model, probabilities))
         self.count = 0
         self.field = torch.zeros(1, len(self.shape), *self.shape)
         self.picture = torch.zeros(1, 4, *self.shape)  # grey, then red, green, blue

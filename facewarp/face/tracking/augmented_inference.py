@@ -2,16 +2,16 @@
 
 from functools import lru_cache
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from facewarp.core import fields
-from facewarp.core.engines.base import Engine
-from facewarp.core.geometry import Shape, pixel_grid, spatial_shape
+from facewarp.core.engines.base import Engine, Floats
 from facewarp.core.model import Model
+from facewarp.face.crop_fields import warp_maps
 from facewarp.face.parts import MIRROR_PARTS
 
 VIEWS = 4
+_HALF = np.float32(0.5)
 _NEARER = 0.93  # the second pair of views shows so much of the crop
 
 
@@ -36,26 +36,25 @@ class AugmentedEngine:
         self.name = engine.name
         self.summary = f"{engine.summary}, four views of each face"
 
-    def parts(self, images: Tensor) -> Tensor:
+    def parts(self, images: Floats) -> Floats:
         """See `Engine`."""
         nearer = _zoomed(images, _NEARER)
-        views = torch.cat([images, images.flip(-1), nearer, nearer.flip(-1)])
-        plain, mirrored, near, near_mirrored = self._engine.parts(views).chunk(VIEWS)
-        near = (near + _mirror(near_mirrored)) / 2
+        views = np.concatenate([images, images[..., ::-1], nearer, nearer[..., ::-1]])
+        plain, mirrored, near, near_mirrored = np.split(self._engine.parts(views), VIEWS)
+        near = _HALF * (near + _mirror(near_mirrored))
         shown = _zoomed(near, 1 / _NEARER)
-        both = (plain + _mirror(mirrored)) / 2
-        inside = _inside(spatial_shape(near))
-        return torch.lerp(both, shown, inside / 2)
+        both = _HALF * (plain + _mirror(mirrored))
+        return np.where(_inside(*near.shape[2:]), _HALF * (both + shown), both)
 
-    def fields(self, fixed: Tensor, moving: Tensor) -> Tensor:
+    def fields(self, fixed: Floats, moving: Floats) -> Floats:
         """See `Engine`."""
         return self._engine.fields(fixed, moving)
 
-    def both_ways(self, images: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
+    def both_ways(self, images: Floats, template: Floats) -> tuple[Floats, Floats]:
         """See `Engine`."""
         parts = self.parts(images)
-        templates = template.expand(len(images), *[-1] * (template.ndim - 1))
-        fixed, moving = torch.cat([parts, templates]), torch.cat([templates, parts])
+        templates = np.repeat(template, len(images), axis=0)
+        fixed, moving = np.concatenate([parts, templates]), np.concatenate([templates, parts])
         return parts, self._engine.fields(fixed, moving)
 
     def use_threads(self, count: int) -> None:
@@ -68,29 +67,27 @@ def with_augmentation(model: Model) -> Model:
     return model.run_by(AugmentedEngine(model.engine))
 
 
-def _mirror(parts: Tensor) -> Tensor:
+def _mirror(parts: Floats) -> Floats:
     """Mirror part probabilities back, and swap the parts' sides."""
-    return parts.flip(-1)[:, MIRROR_PARTS.tolist()]
+    return parts[..., ::-1][:, MIRROR_PARTS]
 
 
-def _zoomed(images: Tensor, factor: float) -> Tensor:
-    return fields.warp(images, _zoom(spatial_shape(images), factor).expand(len(images), -1, -1, -1))
-
-
-@lru_cache(maxsize=8)
-def _zoom(shape: Shape, factor: float) -> Tensor:
-    """Field ``(1, n, *shape)`` px that shows so much of a picture, about its centre."""
-    with torch.inference_mode(False):
-        points = pixel_grid(shape)
-        center = torch.tensor([(size - 1) / 2 for size in shape[::-1]])
-        return (factor - 1) * (points - center.view(1, -1, *[1] * len(shape)))
+def _zoomed(images: Floats, factor: float) -> Floats:
+    """What a view of so much of images (B, C, h, w), about their center, shows."""
+    zoom = _zoom(*images.shape[2:], factor)
+    return np.stack([warp_maps(image, zoom) for image in images])
 
 
 @lru_cache(maxsize=8)
-def _inside(shape: Shape) -> Tensor:
-    """1 where the nearer view shows anything of the crop, ``(1, 1, *shape)``, else 0."""
-    with torch.inference_mode(False):
-        seen = pixel_grid(shape) + _zoom(shape, 1 / _NEARER)
-        limits = torch.tensor(shape[::-1]).view(1, -1, *[1] * len(shape))
-        within = (seen > -0.5) & (seen < limits - 0.5)
-        return within.all(1, keepdim=True).float()
+def _zoom(height: int, width: int, factor: float) -> Floats:
+    """Field (2, height, width) px that shows so much of a picture, about its center."""
+    y, x = (np.arange(size, dtype=np.float32) - (size - 1) / 2 for size in (height, width))
+    field = np.stack(np.broadcast_arrays(x[None], y[:, None])) * np.float32(factor - 1)
+    return np.asarray(field, np.float32)
+
+
+@lru_cache(maxsize=8)
+def _inside(height: int, width: int) -> NDArray[np.bool_]:
+    """Whether the nearer view shows anything of a place of the crop, (height, width)."""
+    y, x = np.mgrid[:height, :width] + _zoom(height, width, 1 / _NEARER)[::-1]
+    return np.asarray((x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5))

@@ -8,7 +8,6 @@ from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
@@ -17,7 +16,7 @@ KEY: Final = "confidence"
 """What the curve is called among the things that a weights file says of itself."""
 
 
-def part_dice(warped: Tensor, parts: Tensor) -> Tensor:
+def part_dice(warped: NDArray[np.float32], parts: NDArray[np.float32]) -> NDArray[np.float64]:
     """Mean Dice over parts: the template's warped labels against the network's segmentation.
 
     Both are reduced to hard labels (argmax), so that their sharpness does not matter. A part
@@ -32,11 +31,12 @@ def part_dice(warped: Tensor, parts: Tensor) -> Tensor:
     """
     # Comparing with the maximum is ten times as fast as argmax.
     ours, theirs = (
-        (soft == soft.amax(1, keepdim=True))[:, 1:].flatten(2).float() for soft in (warped, parts)
+        (soft == soft.max(1, keepdims=True))[:, 1:].reshape(len(soft), soft.shape[1] - 1, -1)
+        for soft in (warped, parts)
     )
-    total = (ours + theirs).sum(2)
-    dice = 2 * (ours * theirs).sum(2) / total.clamp(min=1)
-    return dice.sum(1) / (total > 0).sum(1).clamp(min=1)
+    total = np.count_nonzero(ours, axis=2) + np.count_nonzero(theirs, axis=2)
+    dice = 2 * np.count_nonzero(ours & theirs, axis=2) / total.clip(min=1)
+    return np.asarray(dice.sum(1) / (total > 0).sum(1).clip(min=1), np.float64)
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from facewarp.core import fields
-from facewarp.core.geometry import axis_scales, resize_field, scale_axes, spatial_shape
 from facewarp.core.model import Model, load, template_guidance
 from facewarp.errors import FacewarpError
 from facewarp.face.boxes import box_around
 from facewarp.face.crop import CROP_SHAPE, Crop, bounding_square, eye_roll
-from facewarp.face.crop_fields import sample_field
+from facewarp.face.crop_fields import jacobian_determinant, resized, sample_field, warp_maps
 from facewarp.face.face import Face
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.augmented_inference import with_augmentation
@@ -104,14 +100,13 @@ class FaceRegistrar:
         thread.start()
         return thread
 
-    @torch.inference_mode()
     def _run_once(self) -> None:
         try:
-            self.model.both_ways(torch.zeros(1, 1, *CROP_SHAPE), self._guidance)
+            black = np.zeros((1, 1, *CROP_SHAPE), np.float32)
+            self.model.engine.both_ways(black, self._guidance)
         except Exception as error:  # noqa: BLE001 - whoever needs the engine gets it again
             log.debug("warming up: %s", error)
 
-    @torch.inference_mode()
     def register(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
         """Register crops of a frame H x W [x 1 to 4] to the template, as one batch.
 
@@ -122,15 +117,14 @@ class FaceRegistrar:
         if not crops:
             return []
         shown = np.stack([crop.extract_gray(frame) for crop in crops])
-        images = torch.from_numpy(shown).float()[:, None] / 255
-        parts, both = self.model.both_ways(images, self._guidance)
-        coarse = resize_field(both[: len(crops)], tuple(parts.shape[2:]))
-        warped = fields.warp(self._guidance.expand(len(crops), -1, -1, -1), coarse)
-        confidences = self._calibration(part_dice(warped, parts).numpy()).tolist()
-        folds = folds_percent(coarse, warped).tolist()
-        in_crop = scale_axes(both, axis_scales(spatial_shape(both), CROP_SHAPE)).numpy()
+        images = shown.astype(np.float32)[:, None] / np.float32(255)
+        parts, both = self.model.engine.both_ways(images, self._guidance)
+        coarse = [_on_grid(field, parts.shape[2:]) for field in both[: len(crops)]]
+        warped = np.stack([warp_maps(self._guidance[0], field) for field in coarse])
+        confidences = self._calibration(part_dice(warped, parts)).tolist()
+        folds = [folds_percent(*pair) for pair in zip(coarse, warped, strict=True)]
+        in_crop = both * _scale(both.shape[2:], CROP_SHAPE)
         onto, back = in_crop[: len(crops)], in_crop[len(crops) :]
-        probabilities = parts.numpy()
         faces = []
         for i, crop in enumerate(crops):
             points = self.template.landmarks
@@ -145,7 +139,7 @@ class FaceRegistrar:
                     crop=crop,
                     grid_field=onto[i],
                     grid_field_from_template=back[i],
-                    probabilities=probabilities[i],
+                    probabilities=parts[i],
                     folds_percent=folds[i],
                 )
             )
@@ -157,16 +151,28 @@ def crop_around(landmarks: NDArray[np.float64]) -> Crop:
     return Crop.around_points(landmarks, margin=_MARGIN)
 
 
-def folds_percent(field: Tensor, warped: Tensor) -> Tensor:
-    """Return the percentage ``(B,)`` of the face's pixels whose Jacobian determinant is <= 0.
+def folds_percent(field: NDArray[np.float32], warped: NDArray[np.float32]) -> float:
+    """Return the percentage of the face's pixels whose Jacobian determinant is <= 0.
 
     Args:
-        field: ``(B, 2, h, w)`` px of that grid, from the crop to the template.
-        warped: the template's soft labels carried onto the crop ``(B, 8, h, w)``.
+        field: (2, h, w) px of that grid, from the crop to the template.
+        warped: the template's soft labels carried onto the crop (8, h, w).
     """
-    inside = warped[:, 0] < 0.5
-    folded = (fields.jacobian_determinant(field) <= 0) & inside
-    return 100 * folded.sum((1, 2)) / inside.sum((1, 2)).clamp(min=1)
+    inside = warped[0] < 0.5
+    folded = (jacobian_determinant(field) <= 0) & inside
+    return 100 * int(folded.sum()) / max(int(inside.sum()), 1)
+
+
+def _on_grid(field: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """A field (2, h, w) in px of its own grid, on another grid and in px of that."""
+    rows, columns = shape
+    return resized(field, (rows, columns)) * _scale(field.shape[1:], shape)
+
+
+def _scale(source: tuple[int, ...], target: tuple[int, ...]) -> NDArray[np.float32]:
+    """(2, 1, 1) factors, x first, by which lengths grow from a grid to another."""
+    factors = np.divide(target[::-1], source[::-1], dtype=np.float32)
+    return np.asarray(factors, np.float32)[:, None, None]
 
 
 def _is_askew(face: Face) -> bool:

@@ -7,6 +7,7 @@ import sys
 from importlib.util import find_spec
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -40,11 +41,12 @@ def name(request):
 def inputs_of(net, batch):
     torch.manual_seed(batch)
     images, template = example_inputs(net, "both_ways", batch)
-    return torch.rand_like(images), torch.rand_like(template).softmax(1)[:1]
+    soft = torch.rand_like(template).softmax(1)[:1]
+    return torch.rand_like(images).numpy(), soft.numpy()
 
 
 def px_apart(one, other):
-    return float((one - other).abs().max())
+    return float(np.abs(one - other).max())
 
 
 @pytest.mark.slow
@@ -63,9 +65,9 @@ def test_engines_find_what_torch_finds(name, batch, changes, small, stirred):
     assert [tuple(x.shape) for x in found] == [tuple(x.shape) for x in expected]
     assert px_apart(found[0], expected[0]) < 1e-4
     assert px_apart(found[1], expected[1]) < 0.01
-    assert expected[1].abs().max() > 0.05  # there is something to find
+    assert np.abs(expected[1]).max() > 0.05  # there is something to find
     assert px_apart(engine.parts(images), expected[0]) < 1e-4
-    moving = expected[0].flip(0).contiguous()
+    moving = expected[0][::-1].copy()
     again = reference.fields(expected[0], moving)
     assert px_apart(engine.fields(expected[0], moving), again) < 0.01
 
@@ -74,10 +76,10 @@ def test_engines_find_what_torch_finds(name, batch, changes, small, stirred):
 def test_engines_find_what_torch_finds_with_the_shipped_weights(name):
     model = load("face")
     images, template = inputs_of(model.net, 1)
-    expected = model.both_ways(images, template)[1]
-    model.use(name)
+    expected = model.engine.both_ways(images, template)[1]
+    engine = model.use(name)
     assert model.engine.name == name
-    assert px_apart(model.both_ways(images, template)[1], expected) < 0.01
+    assert px_apart(engine.both_ways(images, template)[1], expected) < 0.01
 
 
 @pytest.mark.slow
@@ -85,7 +87,7 @@ def test_an_engine_finds_the_same_on_other_threads(name, small, stirred):
     net = stirred(small())
     engine = make_engine(name, net)
     images, template = inputs_of(net, 1)
-    before = [value.clone() for value in engine.both_ways(images, template)]
+    before = [value.copy() for value in engine.both_ways(images, template)]
     for count in (2, 1):
         engine.use_threads(count)
         for value, expected in zip(engine.both_ways(images, template), before, strict=True):
@@ -113,10 +115,10 @@ def test_results_outlive_the_next_call(name, small, stirred):
     engine = make_engine(name, net)
     images, template = inputs_of(net, 1)
     first = engine.both_ways(images, template)
-    kept = [value.clone() for value in first]
+    kept = [value.copy() for value in first]
     engine.both_ways(1 - images, template)
     for value, before in zip(first, kept, strict=True):
-        torch.testing.assert_close(value, before, rtol=0, atol=0)
+        np.testing.assert_array_equal(value, before)
 
 
 def test_two_directions_are_those_of_single_calls(small, stirred):
@@ -124,20 +126,20 @@ def test_two_directions_are_those_of_single_calls(small, stirred):
     engine = make_engine("torch", net)
     images, template = inputs_of(net, 3)
     parts, fields = engine.both_ways(images, template)
-    templates = template.expand_as(parts)
-    torch.testing.assert_close(engine.parts(images), parts)
-    torch.testing.assert_close(engine.fields(parts, templates), fields[:3], atol=1e-5, rtol=0)
-    torch.testing.assert_close(engine.fields(templates, parts), fields[3:], atol=1e-5, rtol=0)
+    templates = np.repeat(template, 3, axis=0)
+    np.testing.assert_allclose(engine.parts(images), parts, atol=1e-6)
+    np.testing.assert_allclose(engine.fields(parts, templates), fields[:3], atol=1e-5)
+    np.testing.assert_allclose(engine.fields(templates, parts), fields[3:], atol=1e-5)
 
 
 def test_half_precision_keeps_pixels_in_single(small, stirred):
     net = fold_batch_norms(stirred(small()))
-    images, template = inputs_of(net, 1)
+    images, template = map(torch.from_numpy, inputs_of(net, 1))
     with torch.inference_mode():
         expected = GRAPHS["both_ways"](net)(images, template)
         found = GRAPHS["both_ways"](in_half(net))(images, template)
     assert all(value.dtype == torch.float32 for value in found)
-    assert px_apart(found[1], expected[1]) < 0.1
+    assert (found[1] - expected[1]).abs().max() < 0.1
     assert net.parts.entry[0].weight.dtype == torch.float32  # the original is left alone
 
 
@@ -157,7 +159,7 @@ def test_an_unknown_engine_is_refused_with_the_known_ones(name, small, stirred):
 
 def test_an_engine_that_is_not_installed_says_what_to_install(monkeypatch, small, stirred):
     monkeypatch.setattr("facewarp.core.engines.base.find_spec", lambda package: None)
-    with pytest.raises(FacewarpError, match=r"pip install .*facewarp\[onnx\]"):
+    with pytest.raises(FacewarpError, match=r"install .*\[onnx\]"):
         make_engine("onnx", stirred(small()))
     assert [name for name in ENGINES if is_installed(name)] == ["torch"]
 

@@ -4,7 +4,6 @@ import copy
 
 import numpy as np
 import pytest
-import torch
 
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import Crop
@@ -15,8 +14,8 @@ from facewarp.face.tracking.registration import FaceRegistrar
 
 def parts(ids, sureness=1.0):
     """Part ids (h, w) as probabilities (1, 8, h, w), more or less sure."""
-    onehot = torch.nn.functional.one_hot(torch.as_tensor(ids), len(FacePart)).movedim(-1, 0)
-    return (sureness * onehot + (1 - sureness) / len(FacePart))[None].float()
+    onehot = np.moveaxis(np.eye(len(FacePart), dtype=np.float32)[ids], -1, 0)
+    return (sureness * onehot + (1 - sureness) / len(FacePart))[None].astype(np.float32)
 
 
 @pytest.fixture
@@ -53,8 +52,8 @@ def test_nothing_agrees_with_nothing():
 
 
 def test_agreement_is_told_for_each_of_a_batch(ids):
-    two = torch.cat([parts(ids), parts(np.zeros_like(ids))])
-    assert part_dice(parts(ids).expand(2, -1, -1, -1), two).tolist() == [1, 0]
+    two = np.concatenate([parts(ids), parts(np.zeros_like(ids))])
+    assert part_dice(parts(ids).repeat(2, axis=0), two).tolist() == [1, 0]
 
 
 def test_between_knots_lie_straight_lines():

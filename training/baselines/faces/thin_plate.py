@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 
 from facewarp.core.arrays import ImageArray, Points
-from facewarp.face.blazeface import find_face_points
 from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.mediapipe_blazeface import find_face_points
 
 log = logging.getLogger(__name__)
 GRID = (80, 65)  # where splines are evaluated; between them the field is interpolated
@@ -63,7 +63,7 @@ def face_mesh(model: Path) -> Callable[[ImageArray, ImageArray], NDArray[np.floa
         model: ``face_landmarker.task``.
 
     Raises:
-        FacewarpError: see `facewarp.face.blazeface.find_face_points`.
+        FacewarpError: see `facewarp.face.mediapipe_blazeface.find_face_points`.
     """
     points_of = find_face_points(model)
 
