@@ -212,7 +212,7 @@ def _fingerprint(place: Path) -> list[Any]:
 
 
 def _model(name: str, device: str, sha256: str) -> "HeartModel":
-    """Return the model of these weights, loaded once a process and again where the file has changed."""
+    """Return the model of these weights, loaded once a process, and anew if the file changed."""
     from facewarp.core import model
 
     return _loaded(model.load, name, device, sha256)

@@ -1,7 +1,6 @@
 """Pictures as phones and programs write them: whole, upright, of any size, told when not read."""
 
 import logging
-import re
 import sys
 import warnings
 import zlib
