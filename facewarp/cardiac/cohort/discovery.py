@@ -8,7 +8,7 @@ from typing import Final
 from facewarp.cardiac.io.dicom_frames import read_header
 from facewarp.cardiac.io.dicom_series import dicom_files, is_dicom
 from facewarp.cardiac.io.nifti_folder import cines_apart, is_label_file
-from facewarp.cardiac.io.nifti_reader import is_nifti, stem
+from facewarp.cardiac.io.nifti_reader import axes_of, is_nifti, stem
 from facewarp.cardiac.io.patient import INFO, find_patients
 from facewarp.errors import FacewarpError
 
@@ -72,7 +72,7 @@ def _in_files(folder: Path) -> list[Path]:
     files = sorted(p for p in folder.iterdir() if is_nifti(p))
     if not files:
         return []
-    axes = {p: _axes(p) for p in files}
+    axes = {p: axes_of(p) for p in files}
     pictures, _ = cines_apart([p for p in files if not is_label_file(p)], None)
     cines = [p for p in pictures if axes[p] in (4, 0)]  # what can't be read shall be told of
     whole = sum(axes[p] == 4 for p in pictures)
@@ -113,17 +113,6 @@ def _study(path: Path) -> str:
     except FacewarpError:
         return str(path.parent)
     return str(data.get("StudyInstanceUID") or path.parent)
-
-
-def _axes(path: Path) -> int:
-    """Number of a NIfTI file's axes; 0 where it cannot be read."""
-    import nibabel as nib
-    from nibabel.filebasedimages import ImageFileError
-
-    try:
-        return len(nib.load(path).shape)  # type: ignore[attr-defined]
-    except (OSError, EOFError, ValueError, ImageFileError):
-        return 0
 
 
 def _is_one_slice(path: Path) -> bool:
