@@ -1,17 +1,17 @@
-"""``facewarp register`` on volumes."""
+"""`facewarp register` on volumes: register one pair of heart volumes."""
 
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from facewarp.cli.console import Output
+from facewarp.cli.console import Output, cell
 
 
 def register_hearts(
     output: Output, paths: tuple[Path, Path], out: Path, model: str, device: str
 ) -> None:
-    """Register the heart of one volume with that of another and write what was found.
+    """Register the heart of one volume to that of another, and write the results.
 
     Args:
         output: where to speak.
@@ -77,5 +77,5 @@ def register_hearts(
         f"Dice {100 * before:.0f} % before, {100 * after:.0f} % after (as the model sees them)",
     )
     lines.add_row("folds", f"{statistics.folds_percent:.3f} % of the voxels")
-    lines.add_row("written", str(out))
+    lines.add_row("written", cell(out))
     output.say(lines)

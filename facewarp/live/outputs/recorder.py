@@ -1,4 +1,4 @@
-"""Recording what is shown, without holding it up."""
+"""Record what is displayed, without delaying it."""
 
 import logging
 from pathlib import Path
@@ -8,6 +8,7 @@ from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
 from facewarp.media.orientation import fit_within
+from facewarp.media.video.color_conversion import Color
 from facewarp.media.video.encoders import FORMATS
 from facewarp.media.video.writer import VideoWriter
 from facewarp.system.atomic_files import OutputFile
@@ -16,27 +17,29 @@ _log = logging.getLogger(__name__)
 
 
 class Recorder:
-    """A presenter that writes a video: no sound, every picture at its own time from 0 on.
+    """A presenter that writes a video: no sound, every frame at its own time from 0 on.
 
-    Pictures of another size than the first are fitted into it with black borders. Where the
-    encoder lags behind, pictures are left out of the recording rather than shown late.
+    Images of another size than the first are fitted into it with black borders. Where the
+    encoder lags behind, images are left out of the recording rather than shown late.
 
-    A recording that is ended in any way plays. Should the process be killed, its pictures up to
-    about the last second are in the hidden file beside the target, ``.NAME.*.partial.SUFFIX``.
+    A recording that is ended in any way plays. Should the process be killed, its images but
+    for the last 256 KB, which are seconds of small ones, are in the hidden file beside the target,
+    `.NAME.*.partial.SUFFIX`.
 
     Args:
-        target: The file, of a suffix in `encoders.FORMATS`.
-        fps: Frames a second to be expected.
-        wait: Wait for the encoder instead of leaving pictures out.
-        inputs: Files that must not be overwritten.
-        comment: What the file's metadata says of it.
+        target: the file, of a suffix in `encoders.FORMATS`.
+        fps: frames a second to be expected.
+        wait: wait for the encoder instead of leaving images out.
+        inputs: files that must not be overwritten.
+        comment: what the file's metadata says of it.
+        color: color tags of the images; BT.709 by default.
 
     Attributes:
-        kept: Pictures written, known once it is closed.
-        missed: Pictures left out.
+        kept: images written, known once it is closed.
+        missed: images left out.
 
     Raises:
-        FacewarpError: The file can't be written, or its suffix is no video's.
+        FacewarpError: the file can't be written, or its suffix is no video's.
     """
 
     def __init__(
@@ -47,23 +50,29 @@ class Recorder:
         wait: bool = False,
         inputs: tuple[Path, ...] = (),
         comment: str | None = None,
+        color: Color | None = None,
     ) -> None:
         if target.suffix.lower() not in FORMATS:
             what = f"a recording is written as {', '.join(FORMATS)}"
             raise FacewarpError(what, target, "Give the file one of these suffixes.")
-        OutputFile(target, inputs).discard()  # whatever is wrong with it is known before the show
+        OutputFile(target, inputs).discard()  # an error is known before the session starts
         self.target = target
         self.kept = self.missed = 0
-        self._fps, self._wait, self._comment = fps, wait, comment
+        self._fps, self._wait, self._comment, self._color = fps, wait, comment, color
         self._writer: VideoWriter | None = None
         self._size, self._zero = (0, 0), 0.0
 
     def present(self, frame: Frame, made: ProcessedFrame, stats: LiveStats) -> None:
-        """See `roles.Presenter`."""
+        """See `interfaces.Presenter`."""
         if self._writer is None:
             self._size, self._zero = (made.image.shape[1], made.image.shape[0]), frame.time
             self._writer = VideoWriter(
-                self.target, size=self._size, fps=self._fps, live=True, comment=self._comment
+                self.target,
+                size=self._size,
+                fps=self._fps,
+                live=True,
+                comment=self._comment,
+                color=self._color,
             )
         image = fit_within(made.image, self._size)
         shot = Frame(image, frame.time - self._zero, frame.index)
@@ -73,10 +82,10 @@ class Recorder:
             self.missed += 1
 
     def idle(self, stats: LiveStats) -> None:
-        """See `roles.Presenter`."""
+        """See `interfaces.Presenter`."""
 
     def close(self) -> None:
-        """Finishes the file, and again where Ctrl-C came between; a second one gives up."""
+        """Finish the file; a second Ctrl-C gives it up."""
         if self._writer is None:
             return
         writer, self._writer = self._writer, None
