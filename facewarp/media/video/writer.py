@@ -50,6 +50,7 @@ class VideoWriter(Output):
         live: Whether it is recorded while it happens: encoded quickly rather than small, and
             written so that what there is plays even if the process is killed or the disk fills up.
         comment: What the file's metadata says of it.
+        color: The color tags of pictures that come from no video; BT.709 by default.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class VideoWriter(Output):
         audio: AudioMode | bool = "copy",
         live: bool = False,
         comment: str | None = None,
+        color: Color | None = None,
     ) -> None:
         super().__init__(target)
         self._live, self._comment = live, comment
@@ -73,7 +75,7 @@ class VideoWriter(Output):
         self._orientation = Orientation()
         self._hdr: HDRFormat | None = None
         self._has_alpha = self._told_alpha = False
-        color = Color()
+        color = color or Color()
         if self._like:
             color = self._like.color
             if self._size == self._like.size:
@@ -99,7 +101,7 @@ class VideoWriter(Output):
         self._shift: float | None = None if like and like.start is not None else 0.0
         self._is_over = self._is_cut = False
         self._audio: AudioCopy | None = None
-        self._file = OutputFile(target, [like.path] if like else [])
+        self._file = OutputFile(target, [like.path] if like else [], sweeps=not live)
         name = FORMATS[target.suffix.lower()]
         self._container = av.open(
             str(self._file.temporary),
