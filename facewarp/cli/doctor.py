@@ -245,17 +245,20 @@ def _detector(name: str) -> Finding:
 
 
 def _weights(name: str) -> Finding:
-    from facewarp.core.weights import shipped_weights
+    from facewarp.core.weights import file_sha256, int8_weights, shipped_weights
 
     index = resources.files("facewarp.assets") / "weights" / "index.json"
     facts: dict[str, Any] = {}
     for model in json.loads(index.read_text("utf-8")):
         try:
-            facts[model] = {"ok": True, "file": str(shipped_weights(model))}
+            path = shipped_weights(model)
+            int8 = int8_weights(path, file_sha256(path))
+            facts[model] = {"ok": True, "file": str(path), "int8": int8 is not None}
         except FacewarpError as error:
             facts[model] = {"ok": False, "error": str(error)}
     bad = [str(entry["error"]) for entry in facts.values() if not entry["ok"]]
-    text = "; ".join(bad) or f"{', '.join(facts)}: complete, sha256 as recorded"
+    names = [f"{model} (and 8-bit)" if facts[model].get("int8") else model for model in facts]
+    text = "; ".join(bad) or f"{', '.join(names)}: complete, sha256 as recorded"
     return Finding(name, "broken" if bad else "ok", text, facts)
 
 

@@ -22,8 +22,9 @@ class Recorder:
     Images of another size than the first are fitted into it with black borders. Where the
     encoder lags behind, images are left out of the recording rather than shown late.
 
-    A recording that is ended in any way plays. Should the process be killed, its images up to
-    about the last second are in the hidden file beside the target, `.NAME.*.partial.SUFFIX`.
+    A recording that is ended in any way plays. Should the process be killed, its images but
+    for the last 256 KB, which are seconds of small ones, are in the hidden file beside the target,
+    `.NAME.*.partial.SUFFIX`.
 
     Args:
         target: the file, of a suffix in `encoders.FORMATS`.

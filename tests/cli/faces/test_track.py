@@ -307,7 +307,8 @@ def test_examples_are_understood(example):
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT for one process")
-def test_ctrl_c_leaves_a_video_that_plays_and_whole_records(write_clip, moving, folder):
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_what_ends_it_leaves_a_video_that_plays_and_whole_records(write_clip, moving, folder, name):
     write_clip("long.mp4", moving * 100)
     words = ["track", "long.mp4", "--out", "out.mp4", "--data", "out.jsonl", "--faces", "1"]
     with subprocess.Popen(
@@ -321,7 +322,7 @@ def test_ctrl_c_leaves_a_video_that_plays_and_whole_records(write_clip, moving, 
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < until
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(getattr(signal, name))
         out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert out == ""
