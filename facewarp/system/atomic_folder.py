@@ -5,7 +5,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
@@ -36,6 +36,7 @@ def locked(folder: Path) -> Iterator[None]:
     except ImportError:  # Windows
         yield
         return
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     place = folder / ".lock"
     with place.open("w") as file:
@@ -50,6 +51,9 @@ def locked(folder: Path) -> Iterator[None]:
             yield
         finally:
             place.unlink(missing_ok=True)
+            for one in made:  # nothing is left where nothing was written
+                with suppress(OSError):
+                    one.rmdir()
 
 
 class OutputFolder:

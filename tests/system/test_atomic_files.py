@@ -138,4 +138,7 @@ def test_two_processes_never_write_into_one_folder(tmp_path):
         pytest.fail("it is held")
     with locked(tmp_path / "run"):
         pass
-    assert names(tmp_path / "run") == []
+    assert names(tmp_path) == []
+    with locked(tmp_path / "run"):
+        (tmp_path / "run" / "log.csv").touch()
+    assert names(tmp_path / "run") == ["log.csv"]
