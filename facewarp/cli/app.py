@@ -1,6 +1,6 @@
 """The `facewarp` program: its commands, its global options and how it ends.
 
-Exit codes: 0 done, 1 an error the user was told of, 2 wrong usage, 130 interrupted.
+Exit codes: 0 done, 1 an error, 2 wrong usage, 130 interrupted.
 """
 
 import os

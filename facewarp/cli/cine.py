@@ -207,8 +207,8 @@ def _tell(output: Output, cohort: "Cohort", out: Path) -> None:
         {**_without_files(one.summary), "output": str(one.folder), "status": one.status}
         for one in good
     ]
-    told = [{"patient": str(one.source), "error": one.error} for one in failed]
-    output.emit_json({"patients": done, "failed": told})
+    failures = [{"patient": str(one.source), "error": one.error} for one in failed]
+    output.emit_json({"patients": done, "failed": failures})
     for outcome in cohort.of("done"):
         for warning in (outcome.summary or {}).get("warnings", ()):
             output.warn(f"{outcome.name}: {warning}")

@@ -84,7 +84,7 @@ def doctor(
 
 def _prove_silence(output: Output, seconds: float) -> None:
     """Run every command under strace and print what it did on the network and on disk."""
-    verdicts = check_network(seconds, told=lambda name: output.say(f"Watching {name} ..."))
+    verdicts = check_network(seconds, on_probe=lambda name: output.say(f"Watching {name} ..."))
     output.emit_json(
         {
             "silent": all(verdict.is_silent for verdict in verdicts),
@@ -275,11 +275,11 @@ def _cameras(name: str) -> Finding:
     given = {camera: str(last) for camera, last in all_given().items()}
     found = list_cameras() if sys.platform == "linux" else []  # elsewhere that may open them
     listed = {camera.name: camera.problem or given.get(camera.name) for camera in found}
-    told = listed | {camera: last for camera, last in given.items() if not found}
-    texts = [f"{camera} ({last})" if last else camera for camera, last in told.items()]
+    reported = listed | {camera: last for camera, last in given.items() if not found}
+    texts = [f"{camera} ({last})" if last else camera for camera, last in reported.items()]
     facts = {"found": [camera.name for camera in found], "gave_last": given}
     text = ", ".join(texts) or "none found"
-    return Finding(name, "ok" if told else "absent", text, facts)
+    return Finding(name, "ok" if reported else "absent", text, facts)
 
 
 def has_display() -> bool:

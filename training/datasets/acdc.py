@@ -1,6 +1,6 @@
 """ACDC: hearts at end-diastole and end-systole with labels, as files and on a model's grid.
 
-A patient's folder, as the challenge gives it, holds ``Info.cfg``, which tells the frames of ED and
+A patient's folder, as the challenge gives it, holds ``Info.cfg``, which gives the frames of ED and
 ES (counted from 1; ED is not always the first), the two frames, and the labels of both.
 O. Bernard et al.: Deep Learning Techniques for Automatic MRI Cardiac Multi-structures
 Segmentation and Diagnosis, IEEE Transactions on Medical Imaging 37(11), 2018.
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.cardiac.io.label_order import ACDC, order_by_anatomy
+from facewarp.cardiac.io.label_order import ACDC, AUTO, order_by_anatomy, order_named
 from facewarp.cardiac.io.nifti_reader import read_volume
 from facewarp.cardiac.io.patient import INFO, Info, frame_files, read_info
 from facewarp.cardiac.io.volume import Volume
@@ -30,12 +30,12 @@ PHASES = ("ED", "ES")
 
 @dataclass(frozen=True, eq=False)
 class HeartPatient:
-    """One patient at end-diastole and end-systole, as scanned and labelled.
+    """A patient at end-diastole and end-systole, as scanned and labelled.
 
     Attributes:
         name: the patient's folder.
         folder: where it is.
-        info: what its ``Info.cfg`` says: the frames of ED and ES, the diagnosis, ...
+        info: content of ``Info.cfg``: the frames of ED and ES, the diagnosis, ...
         images: the two volumes: ED, ES.
         labels: their labels, parts as in `HeartPart`.
         dataset: where the patient is from, as ``facewarp eval`` names it.
@@ -49,13 +49,13 @@ class HeartPatient:
     dataset: str = "acdc"
 
     def stacked(self) -> NDArray[np.float32]:
-        """Both phases' grey values, (2, D, H, W)."""
+        """Return both phases' gray values, (2, D, H, W)."""
         return np.stack([volume.data for volume in self.images])
 
 
 @dataclass(frozen=True, eq=False)
 class HeartCase:
-    """One patient on the grid of a model, or on a larger one around it.
+    """A patient on the grid of a model, or on a larger one around it.
 
     Attributes:
         name: the patient's folder.
@@ -76,7 +76,7 @@ class HeartCase:
 
 
 def patient_number(name: str) -> int:
-    """The number at the end of a patient's name: ``patient023`` is 23.
+    """Return the number at the end of a patient's name: 23 for ``patient023``.
 
     Raises:
         FacewarpError: there is none.
@@ -89,12 +89,16 @@ def patient_number(name: str) -> int:
 
 
 def number_in_group(name: str) -> int:
-    """Place of a patient among the 20 of its diagnosis, from 1: ``patient023`` is the third."""
+    """Return a patient's position among the 20 of its diagnosis, from 1: 3 for ``patient023``."""
     return (patient_number(name) - 1) % GROUP_SIZE + 1
 
 
-def load_acdc_patient(folder: Path) -> HeartPatient:
+def load_acdc_patient(folder: Path, label_order: str = AUTO) -> HeartPatient:
     """Read a patient's folder.
+
+    Args:
+        folder: with ``Info.cfg``, the frames of ED and ES and their labels.
+        label_order: convention of the labels' ids; by default what anatomy says, else ACDC's.
 
     Raises:
         FacewarpError: a file is missing or damaged, ``Info.cfg`` doesn't tell ED and ES, the
@@ -112,7 +116,7 @@ def load_acdc_patient(folder: Path) -> HeartPatient:
             fix = f"It takes {folder.name}_frame{frame:02d}_gt.nii.gz."
             raise FacewarpError(what, folder, fix)
         images.append(_volume(files[frame]))
-        labels.append(_in_acdc_order(_volume(label_files[frame], labels=True)))
+        labels.append(_in_acdc_order(_volume(label_files[frame], labels=True), label_order))
         _check_labels(labels[-1])
     for volume in (images[1], *labels):
         _check_same_grid(volume, images[0])
@@ -121,7 +125,7 @@ def load_acdc_patient(folder: Path) -> HeartPatient:
 
 
 def heart_case(patient: HeartPatient, shape: tuple[int, int, int], spacing_mm: Array3) -> HeartCase:
-    """A patient on a grid around the middle of its stack, as models see it in use.
+    """Resample a patient to a grid around the middle of its stack, as in inference.
 
     Args:
         patient: the patient.
@@ -145,7 +149,7 @@ def load_case(folder: Path, shape: tuple[int, int, int], spacing_mm: Array3) -> 
 
 
 def labels_on(grid: ModelGrid, labels: Volume) -> NDArray[np.uint8]:
-    """Labels on a grid laid into their volume: those of the nearest voxel; (D, H, W) uint8."""
+    """Resample labels to a grid in their volume by the nearest voxel; (D, H, W) uint8."""
     return grid.sample(labels.data, "nearest").astype(np.uint8)
 
 
@@ -157,8 +161,10 @@ def _volume(path: Path, *, labels: bool = False) -> Volume:
     return volume
 
 
-def _in_acdc_order(labels: Volume) -> Volume:
+def _in_acdc_order(labels: Volume, label_order: str) -> Volume:
     """Labels whose ids another convention has, as converters write them, in ACDC's order."""
+    if label_order != AUTO:
+        return replace(labels, data=order_named(label_order).apply(labels.data))
     seen = order_by_anatomy(labels.data)
     if seen is None or seen == ACDC or not seen.name:  # other ids are refused
         return labels

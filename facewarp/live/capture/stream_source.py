@@ -54,7 +54,7 @@ class StreamSource(Source):
     """A source of frames from an address, connected once this is made.
 
     A file over HTTP, which has a length, is read to its end, its frames at its own times; where it
-    breaks off before, that is told, and it is `truncated`. Anything else is live: a frame's time is
+    breaks off before, that is a note, and it is `truncated`. Others are live: a frame's time is
     when it came, in seconds after the first, and where the stream breaks off, iterating connects
     anew until it is closed or the length it promised is reached, while `notice` says so.
 
