@@ -75,6 +75,7 @@ class FacePipeline(Closing):
         faces: how many faces to follow; None for the tracker's own number.
         device: where the model runs.
         engine: what runs it.
+        detector: what runs the face detector, one of `facewarp.face.detector.BACKENDS`.
         further: effects made already that may be chosen by these names, beside the others; a
             style is one only if it is among them. The opacity is their own.
         tags: whether each face is tagged with its id, state and confidence.
@@ -96,6 +97,7 @@ class FacePipeline(Closing):
         faces: int | None = None,
         device: str = "cpu",
         engine: str = "auto",
+        detector: str = "auto",
         further: Mapping[str, Effect] | None = None,
         tags: bool = False,
     ) -> None:
@@ -104,7 +106,12 @@ class FacePipeline(Closing):
         strength = 1.0 if opacity is None else opacity
         settings = LiveSettings(effect, worn, strength, smoothing, mirror, name)
         settings.check(self.choices())
-        self._options: dict[str, Any] = {"faces": faces, "device": device, "engine": engine}
+        self._options: dict[str, Any] = {
+            "faces": faces,
+            "device": device,
+            "engine": engine,
+            "detector": detector,
+        }
         self._tags = tags
         self._model = model
         tracker = self._make_tracker(settings)

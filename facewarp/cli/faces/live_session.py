@@ -128,6 +128,7 @@ def _make_pipeline(options: "LiveOptions") -> "FacePipeline":
         mirror=is_camera if options.mirror is None else options.mirror,
         engine=run.engine,
         device=run.device,
+        detector=options.models.detector,
     )
 
 
