@@ -39,9 +39,12 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_readme_has_its_two_commands_and_they_exist():
-    first = blocks("sh")[0].split("\n")
-    assert [line.split()[:2] for line in first if line] == [["make", "demo"], ["make", "test"]]
+def test_the_readme_begins_with_installing_and_making():
+    install, make = (block.splitlines() for block in blocks("sh")[:2])
+    assert [line.split()[:2] for line in install] == [
+        ["python3", "-m"], ["pip", "install"], ["pip", "install"], ["facewarp", "doctor"],
+    ]  # fmt: skip
+    assert [line.split()[:2] for line in make] == [["make", "demo"], ["make", "test"]]
     makefile = (ROOT / "Makefile").read_text("utf-8")
     assert re.search(r"^demo:", makefile, re.MULTILINE)
     assert re.search(r"^test:", makefile, re.MULTILINE)

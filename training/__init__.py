@@ -1,1 +1,1 @@
-"""Everything that only training and evaluation need: data sets, losses, trainers, metrics."""
+"""Training and evaluation: datasets, losses, trainer, baselines, comparisons, releases."""

@@ -17,12 +17,12 @@ NAME, CONFIG, LOG = "checkpoint.safetensors", "config.json", "log.csv"  # files 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run has come.
+    """Progress of a run.
 
     Attributes:
-        step: Optimisation steps done.
-        checked: Step of the last validation.
-        best: Its best score so far.
+        step: number of optimization steps done.
+        checked: step of the last validation.
+        best: its best score so far.
     """
 
     step: int
@@ -40,14 +40,14 @@ def save_checkpoint(
     """Write a checkpoint, whole or not at all.
 
     Args:
-        path: The file.
-        net: The network as trained.
-        average: The moving average of its weights.
-        optimizer: The optimiser with its moments.
-        progress: How far the run has come.
+        path: the file.
+        net: the network as trained.
+        average: the moving average of its weights.
+        optimizer: the optimiser with its moments.
+        progress: of the run.
 
     Raises:
-        FacewarpError: The file can't be written.
+        FacewarpError: the file can't be written.
     """
     tensors = {f"net.{n}": t for n, t in net.state_dict().items()}
     tensors |= {f"average.{n}": t for n, t in average.state_dict().items()}
@@ -68,11 +68,11 @@ def load_checkpoint(
     average: nn.Module,
     optimizer: torch.optim.Optimizer,
 ) -> Progress:
-    """Put networks and optimiser into the state of a checkpoint.
+    """Load a checkpoint into networks and optimizer.
 
     Raises:
-        FacewarpError: No such file, damaged, or of a network of other layers; nothing was changed
-            then. What has no weights (grids, splines) may have been set anew.
+        FacewarpError: no such file, damaged, or of a network of other layers; nothing was changed
+            then. Buffers (grids, splines) may have been rebuilt.
     """
     if not path.is_file():
         raise FacewarpError("there is no checkpoint to resume", path, "Train without --resume.")

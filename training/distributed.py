@@ -1,4 +1,4 @@
-"""Training in several processes: each works on rows of the same batch, and all take one step.
+"""Distributed training: each process works on rows of the same batch, and all take one step.
 
 ``torchrun --nproc-per-node 2 -m facewarp train helen ...`` starts them. Gradients are averaged and
 batch norms see all rows, so that n processes of B pairs do what one does with n * B: to rounding,
@@ -24,8 +24,8 @@ class ProcessGroup:
     """The processes of a run: one, unless ``torchrun`` started more.
 
     Attributes:
-        rank: number of this process, from 0, which alone writes files and speaks.
-        size: how many there are.
+        rank: number of this process; 0 alone writes files and prints.
+        size: number of processes.
     """
 
     def __init__(self, rank: int = 0, size: int = 1) -> None:
@@ -33,10 +33,10 @@ class ProcessGroup:
 
     @classmethod
     def join(cls, device: str = "cpu") -> "ProcessGroup":
-        """Find the other processes by the variables that ``torchrun`` sets.
+        """Join the other processes by the variables that ``torchrun`` sets.
 
         Args:
-            device: where they train: ``"cpu"`` talks by gloo, ``"cuda"`` by NCCL.
+            device: ``"cpu"`` communicates by gloo, ``"cuda"`` by NCCL.
 
         Raises:
             FacewarpError: they can't be reached.
@@ -58,7 +58,7 @@ class ProcessGroup:
         return self.rank == 0
 
     def leave(self) -> None:
-        """Part from the other processes, once they have come as far; some may have failed."""
+        """Leave the group, once the other processes have come as far; some may have failed."""
         if self.size > 1 and dist.is_initialized():
             if dist.get_backend() == "gloo":  # one that ends while another still talks aborts it
                 with suppress(RuntimeError):
@@ -66,14 +66,14 @@ class ProcessGroup:
             dist.destroy_process_group()
 
     def mean(self, values: Tensor) -> Tensor:
-        """The mean over all processes, the same in each."""
+        """Return the mean over all processes, the same in each."""
         if self.size > 1:
             dist.all_reduce(values)
             values = values / self.size
         return values
 
     def any(self, flag: bool) -> bool:
-        """Whether a flag is raised in any of the processes."""
+        """Whether a flag is set in any process."""
         if self.size == 1:
             return flag
         raised = torch.tensor([float(flag)])
@@ -94,9 +94,9 @@ class ProcessGroup:
                 gradient.copy_(piece.view(gradient.shape))
 
     def share(self, net: nn.Module) -> None:
-        """Let a network's batch norms see the rows of all processes.
+        """Make a network's batch norms use the rows of all processes.
 
-        Its weights are the same in each of them already: they come of the same seed.
+        The weights are the same in each process already, from the same seed.
         """
         if self.size > 1:
             for module in list(net.modules()):
@@ -105,13 +105,13 @@ class ProcessGroup:
                         setattr(module, name, _SharedBatchNorm(child))
 
     def rows(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """This process's rows of a batch."""
+        """Return this process's rows of a batch."""
         n = len(next(iter(batch.values()))) // self.size
         return {name: rows[self.rank * n : (self.rank + 1) * n] for name, rows in batch.items()}
 
 
 class _SumOverTeam(torch.autograd.Function):
-    """The sum of a tensor over all processes; what each loss wants of it is summed likewise."""
+    """Sum of a tensor over all processes, whose gradients are summed likewise."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor) -> Tensor:
@@ -127,9 +127,9 @@ class _SumOverTeam(torch.autograd.Function):
 
 
 class _SharedBatchNorm(nn.Module):
-    """The batch norm of all processes' rows; PyTorch's own SyncBatchNorm works on GPUs alone.
+    """Batch norm over all processes' rows; PyTorch's own SyncBatchNorm works on GPUs alone.
 
-    It puts itself in the place of a layer, whose parameters and statistics it uses.
+    It replaces a layer, whose parameters and statistics it uses.
     """
 
     def __init__(self, norm: nn.BatchNorm2d | nn.BatchNorm3d) -> None:
@@ -140,7 +140,7 @@ class _SharedBatchNorm(nn.Module):
             self.register_buffer(name, getattr(norm, name))
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, C, *shape)``, normalised by the statistics of all processes' rows."""
+        """Normalize ``(B, C, *shape)`` by the statistics of all processes' rows."""
         shape = (1, -1, *[1] * (x.ndim - 2))
         mean, variance = self.get_buffer("running_mean"), self.get_buffer("running_var")
         if self.training:

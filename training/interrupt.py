@@ -1,4 +1,4 @@
-"""Ctrl-C that waits until what is being done can be kept."""
+"""Deferred Ctrl-C: interrupt only where the state can be saved."""
 
 import signal
 import threading
@@ -11,8 +11,8 @@ from typing import Any, Self
 class DeferredInterrupt:
     """Context in which Ctrl-C raises ``KeyboardInterrupt`` at `check` instead of anywhere.
 
-    A second Ctrl-C doesn't wait. Signals reach the main thread alone: in others, and where
-    somebody handles SIGINT already, nothing changes.
+    A second Ctrl-C raises at once. Signals reach the main thread alone: in others, and where a
+    handler of SIGINT is installed, nothing changes.
     """
 
     def __init__(self) -> None:
@@ -32,17 +32,17 @@ class DeferredInterrupt:
             signal.signal(signal.SIGINT, self._before)
 
     def check(self, anywhere: Callable[[bool], bool] = bool) -> None:
-        """Raise the ``KeyboardInterrupt`` that was asked for, if one was.
+        """Raise ``KeyboardInterrupt`` if Ctrl-C was pressed.
 
         Args:
-            anywhere: from whether it was asked for here, whether it was of any process of a team.
+            anywhere: tells from the flag of this process whether any process of a group has it.
         """
         if anywhere(self._asked):
             raise KeyboardInterrupt
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """Context in which Ctrl-C need not wait, because there is nothing to lose."""
+        """Context in which Ctrl-C raises at once, because there is nothing to save."""
         self.check()
         self._waits = False
         try:

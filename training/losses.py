@@ -1,4 +1,4 @@
-"""The training objective: semantic loss on the features, alignment of labels, plausible fields.
+"""Losses: segmentation of the features, alignment of labels, regularization of fields.
 
 Labels come as soft one-hot maps ``(B, K, *shape)``; fields in pixels of their own grid.
 """
@@ -43,13 +43,13 @@ class Targets:
         label_shape: Shape,
         feature_shape: Shape,
     ) -> "Targets":
-        """Prepare label maps and landmarks.
+        """Make targets from label maps and landmarks.
 
         Args:
             labels: part ids ``(B, *grid_shape)``.
             landmarks: ``(B, 68, n)`` px of that grid, NaN where unknown; None without any.
             n_classes: number of parts, background included.
-            label_shape: grid on which warped labels are compared.
+            label_shape: grid that warped labels are compared on.
             feature_shape: grid of the features' logits.
         """
         where = labels.device
@@ -61,13 +61,13 @@ class Targets:
         return cls(onehot, resize_image(onehot, feature_shape), landmarks)
 
     def rows(self, rows: list[int]) -> "Targets":
-        """The targets of some images of the batch, in this order."""
+        """Select the targets of some images of the batch, in this order."""
         points = None if self.landmarks is None else self.landmarks[rows]
         return Targets(self.onehot[rows], self.onehot_small[rows], points)
 
 
 def soft_labels(labels: Tensor, n_classes: int, shape: Shape) -> Tensor:
-    """Share of each part in the pixels of a grid ``(B, K, *shape)``.
+    """Return soft labels: the share of each part in the pixels of a grid ``(B, K, *shape)``.
 
     Args:
         labels: part ids ``(B, *grid_shape)``.
@@ -89,14 +89,14 @@ def soft_labels(labels: Tensor, n_classes: int, shape: Shape) -> Tensor:
 
 
 def class_weights(onehot: Tensor) -> Tensor:
-    """Inverse square root of class frequency, mean 1 (Ha et al. 2020, section 2.3.2)."""
+    """Return class weights: inverse square root of frequency, mean 1 (Ha et al. 2020, 2.3.2)."""
     frequency = onehot.mean(dim=[0, *range(2, onehot.ndim)]).clamp(min=1e-5)
     weights = frequency.rsqrt()
     return weights / weights.mean()
 
 
 def soft_dice(prediction: Tensor, target: Tensor) -> Tensor:
-    """One minus the mean soft Dice of the foreground classes, over image and class."""
+    """Return the soft Dice loss: one minus the mean over foreground classes and images."""
     axes = list(range(2, prediction.ndim))
     overlap = (prediction * target).sum(axes)[:, 1:]
     total = (prediction + target).sum(axes)[:, 1:]
@@ -112,11 +112,11 @@ def part_loss(
     loss: LossConfig,
     mean: Callable[[Tensor], Tensor] = lambda weight: weight,
 ) -> Tensor:
-    """Semantic guidance: cross-entropy against soft labels, and soft Dice.
+    """Return the segmentation losses: cross-entropy with soft labels, and soft Dice.
 
-    Logits are resized to the target's shape, as they are when parts are read from them. Where
-    classes are weighted, the cross-entropy is the weighted mean over pixels (the paper); of
-    several processes that train together, over the pixels of all: `mean` is theirs.
+    Logits are resized to the target's shape, as in inference. With class weights, the
+    cross-entropy is the weighted mean over pixels (the paper); in distributed training, over the
+    pixels of all processes: `mean` averages over them.
     """
     shape = (1, -1, *[1] * (logits.ndim - 2))
     logits = resize_image(logits, spatial_shape(target))
@@ -130,7 +130,7 @@ def part_loss(
 
 
 def alignment_loss(moved: Tensor, fixed: Tensor, weights: Tensor, loss: LossConfig) -> Tensor:
-    """Label-weighted L1 of warped labels (the paper's), and soft Dice."""
+    """Return the alignment losses of warped labels: weighted L1 (the paper), and soft Dice."""
     shape = (1, -1, *[1] * (moved.ndim - 2))
     total = loss.warp_l1 * (weights.view(shape) * (moved - fixed).abs()).sum(1).mean()
     if loss.warp_dice:
@@ -139,7 +139,7 @@ def alignment_loss(moved: Tensor, fixed: Tensor, weights: Tensor, loss: LossConf
 
 
 def landmark_loss(field: Tensor, fixed: Tensor, moving: Tensor) -> Tensor:
-    """Huber distance (px, knee at 2 px) of landmarks carried from fixed into moving."""
+    """Return the Huber distance (px, knee at 2 px) of landmarks mapped from fixed to moving."""
     known = (torch.isfinite(fixed) & torch.isfinite(moving)).all(-1)
     start = torch.where(known[..., None], fixed, torch.zeros_like(fixed))
     end = torch.where(known[..., None], moving, torch.zeros_like(moving))
@@ -149,7 +149,7 @@ def landmark_loss(field: Tensor, fixed: Tensor, moving: Tensor) -> Tensor:
 
 
 def field_penalty(field: Tensor, loss: LossConfig, spacing: Sequence[float] = ()) -> Tensor:
-    """Smoothness, bending energy, folds and uneven changes of volume.
+    """Return the regularization of a field: smoothness, bending energy, folds, volume change.
 
     Args:
         field: ``(B, n, *shape)`` px of its own grid.
@@ -184,15 +184,15 @@ def field_penalty(field: Tensor, loss: LossConfig, spacing: Sequence[float] = ()
 
 
 def roughness(field: Tensor, shape: Shape) -> Tensor:
-    """What two mean filters of width 5 take from a field, mean over the batch (Ha et al. 2020).
+    """Return the change of a field by two mean filters of width 5 (Ha et al. 2020).
 
     The norm of the difference, of each component, over all pixels: it grows with the grid, so
-    that its weight holds for one size. Filters meet zeros beyond the border, and borders that
-    move are penalised with it.
+    that its weight holds for one size. Filters pad with zeros, which penalizes displacements at
+    the border too.
 
     Args:
         field: ``(B, n, *grid)`` px of its own grid; it is counted in half extents of it.
-        shape: the grid that it is enlarged to and smoothed on, that of the images.
+        shape: the grid that it is resized to and smoothed on, that of the images.
     """
     grid = spatial_shape(field)
     extent = field.new_tensor(grid[::-1]).view(1, -1, *[1] * len(grid))
@@ -206,7 +206,7 @@ def roughness(field: Tensor, shape: Shape) -> Tensor:
 
 @functools.cache
 def _smoothing(n: int, size: int) -> tuple[Tensor, Tensor]:
-    """Matrices ``(n, size)`` that enlarge an axis linearly, and enlarge and smooth it."""
+    """Return matrices ``(n, size)`` that enlarge an axis linearly, and enlarge and smooth it."""
     with torch.inference_mode(False):
         enlarge = F.interpolate(torch.eye(n)[None], size, mode="linear")
         blur = F.avg_pool1d(F.avg_pool1d(enlarge, 5, 1, 2), 5, 1, 2)
@@ -214,7 +214,7 @@ def _smoothing(n: int, size: int) -> tuple[Tensor, Tensor]:
 
 
 def consistency_loss(field: Tensor, back: Tensor) -> Tensor:
-    """Mean distance in px by which going there and back misses the start."""
+    """Return the inverse-consistency error of the fields of both directions, mean, px."""
     return fields.compose(field, back).square().sum(1).add(1e-6).sqrt().mean()
 
 
@@ -226,7 +226,7 @@ def registration_loss(
     loss: LossConfig,
     spacing: Sequence[float] = (),
 ) -> dict[str, Tensor]:
-    """Every term on the fields of all steps; the sum of the values is what is minimised.
+    """Return every loss term on the fields of all steps; their sum is minimized.
 
     Args:
         totals: total fields after each step, px of their own grid.
@@ -234,7 +234,7 @@ def registration_loss(
         moving: ground truth of the moving images.
         weights: of the classes.
         loss: of the terms.
-        spacing: size of the field's voxels, see :func:`field_penalty`.
+        spacing: size of the field's voxels, see `field_penalty`.
     """
     shares = [*loss.step_weights, *[loss.step_weights[-1]] * len(totals)][: len(totals)]
     align = totals[0].new_zeros(())

@@ -1,4 +1,4 @@
-"""Muon: momentum whose every step is turned into the nearest orthogonal matrix."""
+"""Muon optimizer: momentum, orthogonalized in each step."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,7 +15,7 @@ _SIZE = 0.2  # root mean square of AdamW's steps, in learning rates
 class Muon(torch.optim.Optimizer):
     """Muon for kernels, Adam for everything else (Jordan et al. 2024; Liu et al. 2025).
 
-    A kernel ``(out, in, ...)`` is taken as a matrix ``(out, in * ...)``, its gradient's Nesterov
+    A kernel ``(out, in, ...)`` is used as a matrix ``(out, in * ...)``, its gradient's Nesterov
     momentum is replaced by the nearest (semi-)orthogonal matrix, found by a Newton-Schulz
     iteration, and scaled to the root mean square that AdamW's steps have, so that learning rates
     mean the same. No direction in a layer learns only because it has large gradients. PyTorch's
@@ -30,7 +30,7 @@ class Muon(torch.optim.Optimizer):
         others_scale: learning rate of the others, in that of the kernels.
         betas: of Adam.
         eps: of Adam.
-        precision: what the iteration computes in.
+        precision: dtype of the iteration.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Change every parameter that has a gradient."""
+        """Update every parameter that has a gradient."""
         for group in self.param_groups:
             for parameter in group["params"]:
                 gradient = parameter.grad
@@ -91,7 +91,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalised(matrix: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
-    """Nearly the nearest matrix with orthonormal rows or columns, ``(m, n)``.
+    """Approximate the nearest matrix with orthonormal rows or columns, ``(m, n)``.
 
     With ``matrix = U S V'`` this is about ``U V'``: singular values of 0.7 to 1.2, by five rounds
     of ``X <- a X + b (X X') X + c (X X')^2 X``, which forgive half precision.

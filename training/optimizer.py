@@ -1,4 +1,4 @@
-"""How weights are changed: the optimiser of a run, and its learning rate step by step."""
+"""Optimizer of a run, its learning rate schedule, and the moving average of weights."""
 
 import math
 
@@ -13,7 +13,7 @@ _ADAM_LR = 5e-3  # of what it doesn't turn, at most
 
 
 def make_optimizer(config: TrainConfig, net: nn.Module) -> torch.optim.Optimizer:
-    """Muon, AdamW or Adam; kernels decay, vectors (biases, norms, slopes) don't."""
+    """Make Muon, AdamW or Adam; weight decay applies to kernels, not to vectors (biases, norms)."""
     if config.optimizer == "muon":
         return _make_muon(config, net)
     kernels = [p for p in net.parameters() if p.ndim > 1]
@@ -28,7 +28,7 @@ def make_optimizer(config: TrainConfig, net: nn.Module) -> torch.optim.Optimizer
 
 @torch.no_grad()
 def update_ema(average: nn.Module, net: nn.Module, decay: float) -> None:
-    """Move an average of weights on by one step: towards the network, by ``1 - decay``."""
+    """Update an exponential moving average of weights: towards the network by ``1 - decay``."""
     pairs = zip(average.state_dict().values(), net.state_dict().values(), strict=True)
     for mean, value in pairs:
         if mean.is_floating_point():
@@ -38,9 +38,9 @@ def update_ema(average: nn.Module, net: nn.Module, decay: float) -> None:
 
 
 def _make_muon(config: TrainConfig, net: nn.Module) -> Muon:
-    """Kernels between layers are turned; the first layers, the last ones and vectors are not.
+    """Make Muon: it steps inner kernels; Adam steps first and last layers, and vectors.
 
-    What a layer reads from one channel, or tells of few, has no directions to be made equal.
+    A layer with one input channel or few outputs has no directions to equalize.
     """
     kernels: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
@@ -60,7 +60,7 @@ def _make_muon(config: TrainConfig, net: nn.Module) -> Muon:
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
-    """Linear warm-up, then cosine decay, or decay by epochs (Adam).
+    """Return the learning rate: linear warm-up, then cosine decay, or decay by epochs (Adam).
 
     Where the features learn first, both stages have a schedule of their own.
 

@@ -89,7 +89,7 @@ class RunResult:
 
     Attributes:
         out: its folder.
-        steps: optimisation steps done, those before a resumption included.
+        steps: optimization steps done, including those before a resumption.
         best_validation_dice: percent, of the weights that were kept; NaN without validation.
         seconds: time of this part of the run.
         weights: the weights file.

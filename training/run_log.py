@@ -1,4 +1,4 @@
-"""What a training run writes down of itself: CSV tables, and TensorBoard events where it can."""
+"""Log of a training run: CSV tables, and TensorBoard events where it is installed."""
 
 import csv
 import logging
@@ -16,8 +16,8 @@ class RunLog:
     """``log.csv`` (a row per step), ``validation.csv`` and TensorBoard events of a run's folder.
 
     Args:
-        folder: The run's folder.
-        step: Step the run goes on from: later rows, of a run that was killed, are dropped.
+        folder: the run's folder.
+        step: step the run is resumed from: later rows, of a run that was killed, are dropped.
     """
 
     def __init__(self, folder: Path, step: int) -> None:
@@ -35,11 +35,11 @@ class RunLog:
             self._board.close()
 
     def train(self, step: int, values: Mapping[str, float]) -> None:
-        """Record an optimisation step."""
+        """Log an optimization step."""
         self._record("train", self._train, step, values)
 
     def validation(self, step: int, values: Mapping[str, float]) -> None:
-        """Record a validation."""
+        """Log a validation."""
         self._record("validation", self._validation, step, values)
 
     def _record(self, kind: str, table: "TableLog", step: int, values: Mapping[str, float]) -> None:
@@ -53,8 +53,8 @@ class TableLog:
     """A CSV file with a row a step, on disk as soon as it is written.
 
     Args:
-        path: The file. Its rows up to `step` are kept, so that no step is missing or told twice.
-        step: Step the run goes on from; 0 begins a new file.
+        path: the file. Its rows up to `step` are kept, so that no step is missing or repeated.
+        step: step the run is resumed from; 0 begins a new file.
     """
 
     def __init__(self, path: Path, step: int) -> None:
@@ -75,7 +75,7 @@ class TableLog:
         """Append a row; the first one's keys are the columns.
 
         Raises:
-            FacewarpError: The disk is full.
+            FacewarpError: the disk is full.
         """
         is_first = self._columns is None
         columns = self._columns = self._columns or list(row)
@@ -97,7 +97,7 @@ class TableLog:
 
 
 def _rows_until(path: Path, step: int) -> list[dict[str, str]]:
-    """Rows of a table up to a step; a last line that was cut short isn't one."""
+    """Read the rows of a table up to a step, without a truncated last line."""
     if step == 0 or not path.is_file():
         return []
     with open(path, newline="", encoding="utf-8") as file:
@@ -106,7 +106,7 @@ def _rows_until(path: Path, step: int) -> list[dict[str, str]]:
 
 
 def open_tensorboard(folder: Path, step: int) -> Any | None:
-    """A TensorBoard writer, or None where tensorboard is not installed."""
+    """Return a TensorBoard writer, or None where tensorboard is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

@@ -1,4 +1,4 @@
-"""Trainer: seeded, resumable, and looked at while it runs."""
+"""Trainer: seeded, exactly resumable, validated while it runs."""
 
 import dataclasses
 import logging
@@ -39,22 +39,22 @@ log = logging.getLogger(__name__)
 
 
 class BatchSource(Protocol):
-    """Where batches come from: batch ``step`` depends on ``step`` alone."""
+    """Source of batches; batch `step` depends on `step` alone."""
 
     start: int
 
     def batch(self, step: int) -> Batch:
-        """Batch number ``step``."""
+        """Return batch number `step`."""
         ...
 
     def __iter__(self) -> Iterator[Batch]:
-        """Batches from ``start`` on, without end."""
+        """Iterate over batches from `start` on, without end."""
         ...
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """What one optimisation step reports.
+    """Report of one optimization step.
 
     Attributes:
         step: its number, from 1.
@@ -74,23 +74,23 @@ Watch = Callable[[StepReport], None]
 
 
 class Trainer:
-    """Trains a network; ``folder`` receives config, log, checkpoints and weights.
+    """Train a network; ``folder`` receives config, log, checkpoints and weights.
 
     ``folder`` holds ``config.json``, ``log.csv`` (a row per step), ``validation.csv``,
-    TensorBoard events where the ``train`` extra is installed, ``checkpoint.safetensors`` (all
-    that is needed to go on) and ``model.safetensors`` (the moving average, best on validation).
+    TensorBoard events where the ``train`` extra is installed, ``checkpoint.safetensors`` (the
+    whole state) and ``model.safetensors`` (the moving average, best on validation).
 
     Args:
         config: the run's settings.
-        data: where batches come from.
-        folder: the run's folder; made by :meth:`run`.
-        about: what the weights file says of itself: training data, licence and the like.
+        data: source of batches.
+        folder: the run's folder; made by `run`.
+        about: metadata of the weights file: training data, licence and the like.
         team: the processes that train together; ``config.batch`` pairs each, rows of the batches
             of ``data``. The first of them writes the files.
-        device: where it trains.
+        device: of torch.
 
     Attributes:
-        step: optimisation steps done.
+        step: optimization steps done.
         best: best ``dice_mean`` of a validation, minus infinity before the first.
     """
 
@@ -131,9 +131,9 @@ class Trainer:
         ``KeyboardInterrupt`` with a note that says so; a second Ctrl-C doesn't wait.
 
         Args:
-            validate: called with the network that would be shipped and the step, every
-                ``validate_every`` steps and after the last; returns scores, ``dice_mean`` among
-                them. Without it the last weights are kept.
+            validate: called with the averaged network and the step, every ``validate_every`` steps
+                and after the last; returns scores, ``dice_mean`` among them. Without it the last
+                weights are kept.
             watch: called after every step.
 
         Raises:
@@ -171,7 +171,7 @@ class Trainer:
                     batches.close()
 
     def train_step(self, batch: Batch) -> dict[str, float]:
-        """One optimisation step; returns its loss terms."""
+        """Take one optimization step, and return its loss terms."""
         self._settled = False
         for group in self.optimizer.param_groups:
             group["lr"] = self.lr(self.step)
@@ -200,14 +200,14 @@ class Trainer:
 
     @property
     def stage(self) -> Literal["parts", "fields", "all"]:
-        """What learns in the next step: the features alone, the rest alone, or all of it."""
+        """Which networks the next step trains: the features alone, the rest alone, or all."""
         if self.step < self.config.first_steps:
             return "parts"
         frozen = self.config.first_steps and self.config.parts_after == "freeze"
         return "fields" if frozen else "all"
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Loss terms of a batch of pairs; both directions share one pass of the features."""
+        """Return the loss terms of a batch of pairs; both directions share the features."""
         half = self.config.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             return self._loss({name: rows.to(self.device) for name, rows in batch.items()})
@@ -249,7 +249,7 @@ class Trainer:
         return terms
 
     def _parts(self, batch: Batch) -> list[Batch]:
-        """A batch in the parts that it is worked through in."""
+        """Split a batch into parts, for gradient accumulation."""
         n = self.config.accumulate
         if n == 1:
             return [batch]
@@ -257,7 +257,7 @@ class Trainer:
         return [{name: rows[i] for name, rows in chunks.items()} for i in range(n)]
 
     def lr(self, step: int) -> float:
-        """Learning rate of a step, see `facewarp.training.optimizer.learning_rate`."""
+        """Return the learning rate of a step, see `optimizer.learning_rate`."""
         return learning_rate(self.config, step)
 
     def shipped_net(self) -> GuidedRegistration:
@@ -265,7 +265,7 @@ class Trainer:
         return self.average
 
     def save_model(self) -> None:
-        """Write ``model.safetensors``: the network that is shipped, and what it says of itself."""
+        """Write ``model.safetensors``: the averaged network and its metadata."""
         about = {**self.about, "preset": self.config.preset, "step": str(self.step)}
         about["view_shape"] = ",".join(map(str, self.config.view_shape)) or WHOLE_GRID
         if math.isfinite(self.best):
@@ -277,13 +277,13 @@ class Trainer:
             raise write_error(error, path) from error
 
     def save_checkpoint(self) -> None:
-        """Write all that exact resumption needs, atomically and without pickle."""
+        """Write the whole state for exact resumption, atomically and without pickle."""
         progress = checkpoint.Progress(self.step, self.checked, self.best)
         path = self.folder / checkpoint.NAME
         checkpoint.save_checkpoint(path, self.net, self.average, self.optimizer, progress)
 
     def start_from(self, weights: Path) -> None:
-        """Begin with a trained network's weights in place of random ones.
+        """Initialize with a trained network's weights in place of random ones.
 
         Args:
             weights: of a network of the same layers; steps it doesn't have stay random.
@@ -304,7 +304,7 @@ class Trainer:
             net.load_state_dict(held, strict=False)
 
     def load_checkpoint(self) -> None:
-        """Go on where :meth:`save_checkpoint` stopped: every later step is as it would have been.
+        """Resume where `save_checkpoint` stopped: every later step is as it would have been.
 
         Raises:
             FacewarpError: there is no checkpoint, it is damaged, or of another network.
@@ -331,7 +331,7 @@ class Trainer:
             self.save_model()
 
     def _keep(self) -> str:
-        """Leave a checkpoint if the state is that of a whole step; returns what to tell."""
+        """Save a checkpoint if no step is unfinished, and return a note for the user."""
         if not self.team.leads:
             return "the first process keeps what there is"
         if self._settled:
@@ -356,7 +356,7 @@ class Trainer:
 
 
 def _keep_precision(layer: nn.Module) -> None:
-    """Let a layer compute in float32 whatever the rest does: it tells positions in px."""
+    """Make a layer compute in float32 under autocast: its output is positions in px."""
     forward = layer.forward
 
     def exact(x: Tensor) -> Tensor:

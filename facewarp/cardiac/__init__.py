@@ -1,1 +1,1 @@
-"""Volumes to heart: cardiac cine MRI read, carried through its cycle, measured and written."""
+"""Cardiac cine MRI: read, register over the cycle, measure, report."""

@@ -1,4 +1,4 @@
-"""Two hearts, or two phases of one, registered with one another."""
+"""Register two hearts, or two phases of one."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,12 +20,12 @@ from facewarp.errors import FacewarpError
 
 @dataclass(frozen=True, eq=False)
 class VolumePair:
-    """A moving volume registered with a fixed one.
+    """Result of registering a moving volume to a fixed one.
 
     Attributes:
         fixed, moving: the volumes, each on its own grid.
-        labels_fixed, labels_moving: part ids that the model sees in them.
-        fixed_grid, moving_grid: the field's grid, laid into each of them.
+        labels_fixed, labels_moving: their segmentations, part ids.
+        fixed_grid, moving_grid: the field's grid, placed in each of them.
         found: ``(3, d, h, w)`` voxels of the field's grid, from fixed into moving.
     """
 
@@ -41,34 +41,34 @@ class VolumePair:
     def field(self) -> Floats:
         """``(3, D, H, W)`` voxels of the fixed volume.
 
-        What is at a voxel ``p`` of fixed lies in moving at the world point of ``p + u(p)``: where
-        the two lie apart in the world, that is part of the field.
+        Voxel ``p`` of fixed corresponds to the world point of ``p + u(p)`` in moving: an offset
+        between the two volumes in the world is part of the field.
         """
         to_fixed = np.linalg.inv(self.fixed.affine) @ self.moving.affine
         return _through(to_fixed, self._places(self.found)) - _own(self.fixed)
 
     @cached_property
     def warped(self) -> NDArray[np.float32]:
-        """The moving volume carried onto the fixed one, ``(D, H, W)``."""
+        """Warp the moving volume to the fixed one, ``(D, H, W)``."""
         return _values(self.moving.data, self._places(self.found))
 
     @cached_property
     def before(self) -> NDArray[np.float32]:
-        """The moving volume on the fixed one's grid, heart on heart, not registered."""
+        """Resample the moving volume to the fixed grid, hearts aligned, not registered."""
         return _values(self.moving.data, self._places(np.zeros_like(self.found)))
 
     @cached_property
     def labels_warped(self) -> Labels:
-        """The moving volume's labels carried onto the fixed one."""
+        """Warp the moving volume's labels to the fixed one."""
         return self._carried(self._places(self.found))
 
     @cached_property
     def labels_before(self) -> Labels:
-        """The moving volume's labels on the fixed one's grid, not registered."""
+        """Resample the moving volume's labels to the fixed grid, not registered."""
         return self._carried(self._places(np.zeros_like(self.found)))
 
     def jacobian(self) -> Floats:
-        """Determinant of ``I + grad u`` in the window, ``(D, H, W)`` of the fixed volume."""
+        """Return the Jacobian determinant in the ROI, ``(D, H, W)`` of the fixed volume."""
         determinant = jacobian_determinant(torch.from_numpy(self.found)[None])[0].numpy()
         return self.fixed_grid.to_volume_grid(determinant, outside="edge")
 
@@ -76,16 +76,16 @@ class VolumePair:
         return carry_labels(part_depths(self.labels_moving, self.moving.spacing_mm), places)
 
     def _places(self, found: Floats) -> Floats:
-        """Where in the moving volume the fixed one's voxels come from, ``(3, D, H, W)`` voxels."""
+        """Return the position in moving of each voxel of fixed, ``(3, D, H, W)`` voxels."""
         moved = _own(self.fixed) + self.fixed_grid.field_to_volume(found)
         return _through(self.moving_grid.to_volume @ self.fixed_grid.from_volume, moved)
 
 
 def register_volumes(model: HeartModel, fixed: Volume, moving: Volume) -> VolumePair:
-    """Register two volumes.
+    """Register two volumes of hearts.
 
-    Volumes on one grid, such as phases of a cine, are looked at through one window; others each
-    through a window around its heart.
+    Volumes on one grid, such as phases of a cine, share one ROI; others have one ROI each, around
+    the heart.
 
     Args:
         model: a heart model.
@@ -93,7 +93,7 @@ def register_volumes(model: HeartModel, fixed: Volume, moving: Volume) -> Volume
         moving: another; its grid may differ.
 
     Raises:
-        FacewarpError: one of them is a cine, or the model sees no heart in it.
+        FacewarpError: one of them is a cine, or the model finds no heart in it.
     """
     for volume in (fixed, moving):
         if volume.data.ndim != 3:
@@ -127,7 +127,7 @@ def register_volumes(model: HeartModel, fixed: Volume, moving: Volume) -> Volume
 
 
 def side_by_side(pair: VolumePair) -> tuple[Volume, Labels]:
-    """Fixed, moving and moving on fixed as three phases of one volume, to be drawn."""
+    """Return fixed, moving and warped moving as three phases of one volume, for figures."""
     data = np.stack([pair.fixed.data, pair.before, pair.warped])
     labels = np.stack([pair.labels_fixed, pair.labels_before, pair.labels_warped])
     return replace(pair.fixed, data=data), labels
@@ -144,7 +144,7 @@ def _own(volume: Volume) -> Floats:
 
 
 def _through(matrix: NDArray[np.float64], points: Floats) -> Floats:
-    """Points ``(3, ...)`` through a (4, 4) matrix."""
+    """Map points ``(3, ...)`` by a (4, 4) matrix."""
     moved = np.tensordot(matrix[:3, :3], points, axes=1) + matrix[:3, 3].reshape(3, 1, 1, 1)
     return np.asarray(moved, dtype=np.float32)
 

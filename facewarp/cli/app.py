@@ -1,4 +1,4 @@
-"""The ``facewarp`` program: its commands, its global options and how it ends.
+"""The `facewarp` program: its commands, its global options and how it ends.
 
 Exit codes: 0 done, 1 an error the user was told of, 2 wrong usage, 130 interrupted.
 """
@@ -30,10 +30,10 @@ class Command:
     """One line of the table of commands.
 
     Attributes:
-        target: ``module:name`` below ``facewarp.cli``: a function with Typer parameters, or a
-            ``typer.Typer`` when the command has commands of its own.
-        summary: The line shown by ``facewarp --help``; the first line of the target's docstring.
-        panel: The heading it is listed under.
+        target: `module:name` below `facewarp.cli`: a function with Typer parameters, or a
+            `typer.Typer` when the command has commands of its own.
+        summary: the line shown by `facewarp --help`; the first line of the target's docstring.
+        panel: the heading it is listed under.
     """
 
     target: str
@@ -49,17 +49,17 @@ COMMANDS = {
     ),
     "track": Command(
         "faces.track:track",
-        "Carry labels, a mesh, a texture or a style onto every face of videos and pictures.",
+        "Render labels, a mesh, a texture or a style onto every face of videos and images.",
         FACES,
     ),
     "live": Command(
         "faces.live:live",
-        "Carry labels, a mesh or a texture onto every face of a camera's picture, as it happens.",
+        "Render labels, a mesh or a texture onto every face of a camera's image, live.",
         FACES,
     ),
     "register": Command(
         "register:register",
-        "Register the face of one picture, or the heart of one volume, with that of another.",
+        "Register the face of one image, or the heart of one volume, to that of another.",
         FACES,
     ),
     "template": Command(
@@ -69,17 +69,17 @@ COMMANDS = {
     ),
     "textures": Command(
         "faces.textures:textures",
-        "List the textures and looks that come with facewarp, and draw them on a face.",
+        "List the textures and looks that come with facewarp, and render them on a face.",
         FACES,
     ),
     "gallery": Command(
         "faces.gallery:gallery",
-        "Render a page of pictures and short clips of every effect, from free faces only.",
+        "Render a page of images and short clips of every effect, from free faces only.",
         FACES,
     ),
     "cine": Command(
         "cine:cine",
-        "Follow hearts through their cycle: labels, volumes, ejection fraction, motion.",
+        "Track hearts through the cardiac cycle: labels, volumes, ejection fraction, motion.",
         HEARTS,
     ),
     "train": Command(
@@ -104,13 +104,13 @@ COMMANDS = {
         MACHINE,
     ),
     "doctor": Command(
-        "doctor:doctor", "Tell whether this machine has what facewarp needs.", MACHINE
+        "doctor:doctor", "Check whether this machine has what facewarp needs.", MACHINE
     ),
 }
 
 
 def load_command(name: str) -> TyperCommand | TyperGroup:
-    """Import the file of a command and make the command of it."""
+    """Import the file of a command and return the command."""
     module, _, attribute = COMMANDS[name].target.partition(":")
     target = getattr(import_module(f"facewarp.cli.{module}"), attribute)
     if isinstance(target, typer.Typer):
@@ -124,10 +124,10 @@ def load_command(name: str) -> TyperCommand | TyperGroup:
 
 
 class CommandTable(TyperGroup):
-    """The commands of `COMMANDS`, each imported when it is run, and one way to end for them all.
+    """A group of the commands in `COMMANDS`, each imported when run, with one way to end.
 
-    ``--json``, ``--verbose`` and ``--quiet`` are taken from anywhere on the line, so that
-    ``facewarp doctor --json`` is as good as ``facewarp --json doctor``.
+    `--json`, `--verbose` and `--quiet` are taken from anywhere on the line, so that
+    `facewarp doctor --json` is as good as `facewarp --json doctor`.
     """
 
     GLOBAL_FLAGS = frozenset({"--json", "-v", "--verbose", "-q", "--quiet"})
@@ -140,7 +140,7 @@ class CommandTable(TyperGroup):
             )
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
-        """Move the global flags to the front; what follows ``--`` is never a flag."""
+        """Move the global flags to the front; what follows `--` is never a flag."""
         end = args.index("--") if "--" in args else len(args)
         flags = [word for word in args[:end] if word in self.GLOBAL_FLAGS]
         words = [word for word in args[:end] if word not in self.GLOBAL_FLAGS]
@@ -152,7 +152,7 @@ class CommandTable(TyperGroup):
         return name, command if name is None else load_command(name), rest
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
-        """Run the command; whatever goes wrong ends in one line and an exit code."""
+        """Run the command; an error ends in one line and an exit code."""
         try:
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort, TyperException, EOFError, BrokenPipeError):
@@ -173,7 +173,7 @@ class CommandTable(TyperGroup):
 
 
 def describe(error: Exception, verbose: bool = False) -> str:
-    """One line about an error: what the user can do about it, or that it is a bug of ours."""
+    """Describe an error in one line: what the user can do about it, or that it is our bug."""
     if isinstance(error, FacewarpError):
         return str(error)
     if isinstance(error, OSError) and error.filename is not None:
@@ -216,13 +216,13 @@ def _options(
         ),
     ] = False,
 ) -> None:
-    """Carry labels, textures and styles onto faces by semantically guided registration."""
+    """Register faces and hearts by a semantically guided deformable network."""
     ctx.obj = Output(json=json, verbose=verbose, quiet=quiet)
     show_logs(ctx.obj)
 
 
 def main() -> None:
-    """Run the program on ``sys.argv`` and exit."""
+    """Run the program on `sys.argv` and exit."""
     try:
         app(prog_name="facewarp")
     finally:

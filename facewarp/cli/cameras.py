@@ -1,4 +1,4 @@
-"""``facewarp cameras``: the cameras of this machine and what they can do."""
+"""`facewarp cameras`: list the cameras of this machine and their modes."""
 
 from collections import defaultdict
 from dataclasses import asdict
@@ -55,7 +55,7 @@ def cameras(
 
 
 def _modes(camera: "Camera") -> str:
-    """A line for every pixel format: its sizes, largest first, with the highest rate of each."""
+    """Return a line for every pixel format: its sizes, largest first, with their highest rates."""
     sizes: defaultdict[str, list[tuple[int, int, float]]] = defaultdict(list)
     for mode in camera.modes:
         sizes[mode.pixels].append((mode.width, mode.height, max(mode.rates, default=0.0)))

@@ -1,4 +1,4 @@
-"""``facewarp cine``: hearts followed through their cycle and measured."""
+"""`facewarp cine`: track hearts through the cardiac cycle and measure them."""
 
 import os
 from enum import StrEnum
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Movie(StrEnum):
-    """Formats of the moving picture."""
+    """Formats of the movie."""
 
     GIF = "gif"
     WEBM = "webm"
@@ -26,7 +26,7 @@ class Movie(StrEnum):
 
 
 class LabelOrderName(StrEnum):
-    """Conventions of label ids, those of :mod:`facewarp.cardiac.io.label_order`."""
+    """Conventions of label ids, those of `io.label_order`."""
 
     AUTO = "auto"
     ACDC = "acdc"
@@ -48,11 +48,14 @@ def cine(
         ),
     ],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Gets a folder a patient.", metavar="DIR")
+        Path,
+        typer.Option(
+            "--out", "-o", help="Folder to write; each patient gets a folder in it.", metavar="DIR"
+        ),
     ] = Path("facewarp-cine"),
     labels: Annotated[
         Path | None,
-        typer.Option(help="Labels of end-diastole to carry, instead of the model's own."),
+        typer.Option(help="Labels of end-diastole to propagate, instead of the model's."),
     ] = None,
     label_order: Annotated[
         LabelOrderName,
@@ -85,8 +88,8 @@ def cine(
     fields: Annotated[
         bool, typer.Option(help="Write displacement fields and Jacobian maps.")
     ] = True,
-    report: Annotated[bool, typer.Option(help="Write report.html, one page of all.")] = True,
-    movie: Annotated[Movie, typer.Option(help="Format of the moving picture.")] = Movie.GIF,
+    report: Annotated[bool, typer.Option(help="Write report.html, a page of all results.")] = True,
+    movie: Annotated[Movie, typer.Option(help="Format of the movie.")] = Movie.GIF,
     identity: Annotated[
         bool,
         typer.Option(
@@ -108,11 +111,11 @@ def cine(
         ),
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(help="Patients worked on beside each other.", min=1, max=256)
+        int | None, typer.Option(help="Patients processed in parallel.", min=1, max=256)
     ] = None,
     ray: Annotated[
         str | None,
-        typer.Option(help="Work on this Ray cluster: auto or HOST:PORT.", metavar="ADDRESS"),
+        typer.Option(help="Run on this Ray cluster: auto or HOST:PORT.", metavar="ADDRESS"),
     ] = None,
     resume: Annotated[
         bool, typer.Option(help="Leave finished patients as they are, after a check.")
@@ -120,7 +123,7 @@ def cine(
     model: ModelName = "heart",
     device: Device = "cpu",
 ) -> None:
-    """Follow hearts through their cycle: labels, volumes, ejection fraction, motion.
+    """Track hearts through the cardiac cycle: labels, volumes, ejection fraction, motion.
 
     Writes into DIR/PATIENT: labels_4d.nii.gz on the cine's own grid,
     field_ed_to_NN.nii.gz and field_NN_to_ed.nii.gz (ITK displacement fields)
@@ -187,7 +190,7 @@ def cine(
 
 
 def _spacing(text: str) -> tuple[float, float, float]:
-    """Three sizes in mm, divided by commas."""
+    """Parse three sizes in mm, separated by commas."""
     try:
         x, y, z = (float(part) for part in text.replace("x", ",").split(","))
     except ValueError as error:
@@ -197,7 +200,7 @@ def _spacing(text: str) -> tuple[float, float, float]:
 
 
 def _tell(output: Output, cohort: "Cohort", out: Path) -> None:
-    """Say what came out, and end with 1 where a patient failed."""
+    """Print the results, and end with 1 where a patient failed."""
     good = [outcome for outcome in cohort.outcomes if outcome.summary is not None]
     failed = cohort.of("failed")
     done = [

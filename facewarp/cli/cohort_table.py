@@ -1,4 +1,4 @@
-"""The table that lives while many patients are worked on: who is being done, and what came out."""
+"""A table on the terminal while many patients are processed: who is running, and the results."""
 
 import time
 from collections import deque
@@ -19,7 +19,7 @@ COLUMNS: Final = ("LV EDV", "ESV", "EF", "mass", "RV EDV", "ESV", "EF", "agree",
 
 
 class CohortTable:
-    """Shows events of a cohort; on anything but a terminal a line for each patient that ended.
+    """Show events of a cohort; outside a terminal as a line for each patient that ended.
 
     Args:
         output: where to.
@@ -46,7 +46,7 @@ class CohortTable:
             self._live.stop()
 
     def __call__(self, event: "Event") -> None:
-        """Take an event in."""
+        """Show an event."""
         name = event.job.name
         if event.outcome is None:
             began = self._running.get(name, (time.monotonic(), 0.0))[0]
@@ -94,7 +94,7 @@ class CohortTable:
 
 
 def row_of(found: dict[str, Any] | None) -> list[str]:
-    """A patient's cells from what its ``indices.json`` holds."""
+    """Return a patient's cells from the contents of its `indices.json`."""
     if found is None:
         return ["-"] * len(COLUMNS)
 

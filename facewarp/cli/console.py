@@ -1,6 +1,6 @@
-"""What the command line prints, and where: results, messages, progress and JSON.
+"""Output of the command line: results, messages, progress and JSON.
 
-Every command gets one `Output` and sends everything through it. With ``--json`` standard output
+Every command gets one `Output` and sends everything through it. With `--json` standard output
 carries one JSON value and nothing else; whatever is meant for people goes to standard error.
 """
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Output:
-    """How the user wants to be spoken to, and the two streams to do it with.
+    """Output options of a command, and its two streams.
 
     Attributes:
-        json: Standard output is for a program; people read standard error.
-        verbose: Show debug messages, and tracebacks of errors.
-        quiet: Show errors only (and the JSON, if asked for).
-        stdout: The console on standard output.
-        stderr: The console on standard error.
+        json: standard output is for a program; people read standard error.
+        verbose: show debug messages, and tracebacks of errors.
+        quiet: show errors only (and the JSON, if asked for).
+        stdout: the console on standard output.
+        stderr: the console on standard error.
     """
 
     json: bool = False
@@ -46,21 +46,21 @@ class Output:
             (self.stderr if self.json else self.stdout).print(*what, soft_wrap=_is_text(what))
 
     def line(self, kind: str, text: str, style: str) -> None:
-        """Print one line ``kind: text`` on standard error, never wrapped, markup left alone."""
+        """Print one line `kind: text` on standard error, never wrapped, markup left alone."""
         self.stderr.print(f"{kind}: ", style=style, end="", highlight=False)
         self.stderr.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def error(self, text: str) -> None:
-        """Say in one red line what went wrong."""
+        """Print what went wrong in one red line."""
         self.line("error", text, "bold red")
 
     def warn(self, text: str) -> None:
-        """Say in one yellow line what the user should know; nothing when quiet."""
+        """Print what the user should know in one yellow line; nothing when quiet."""
         if not self.quiet:
             self.line("warning", text, "yellow")
 
     def emit_json(self, value: Any) -> None:
-        """Write one JSON value to standard output; does nothing without ``--json``.
+        """Write one JSON value to standard output; does nothing without `--json`.
 
         Dataclasses, enums, paths and numpy arrays and scalars are written as plain values. Numbers
         that JSON cannot hold (NaN and the infinities) become null.
@@ -74,17 +74,17 @@ class Output:
     def progress(
         self, description: str, total: float | None = None, unit: str = "frames"
     ) -> Iterator[Callable[..., None]]:
-        """A progress bar on standard error with units a second and time left.
+        """Show a progress bar on standard error with units a second and time left.
 
         Nothing is drawn when quiet or when standard error is not a terminal.
 
         Args:
-            description: What is being done, e.g. ``"tracking clip.mp4"``.
-            total: How many steps there are; None if that cannot be known beforehand.
-            unit: What a step is, in the plural; shown as ``frames/s``.
+            description: what is being done, e.g. `"tracking clip.mp4"`.
+            total: how many steps there are; None if that cannot be known beforehand.
+            unit: what a step is, in the plural; shown as `frames/s`.
 
         Yields:
-            ``advance(steps=1, description=None)``: call it after each step.
+            `advance(steps=1, description=None)`: call it after each step.
         """
         from rich.markup import escape
         from rich.progress import (
@@ -122,7 +122,7 @@ class Output:
 
 
 class LogHandler(logging.Handler):
-    """Shows log messages of the library as single lines on standard error."""
+    """Show log messages of the library as single lines on standard error."""
 
     def __init__(self, output: Output) -> None:
         super().__init__()
@@ -141,17 +141,17 @@ class LogHandler(logging.Handler):
 
 
 def output_of(ctx: typer.Context) -> Output:
-    """The `Output` that the global options asked for.
+    """Return the `Output` that the global options asked for.
 
     Args:
-        ctx: The context Typer hands to a command that has a ``ctx: typer.Context`` parameter.
+        ctx: the context Typer hands to a command that has a `ctx: typer.Context` parameter.
     """
     output = ctx.find_object(Output)
     return Output() if output is None else output
 
 
 def show_logs(output: Output) -> None:
-    """Send log messages of the ``facewarp`` loggers to standard error, as much as was asked for."""
+    """Send log messages of the `facewarp` loggers to standard error, as the options say."""
     logger = logging.getLogger("facewarp")
     logger.handlers = [LogHandler(output)]
     logger.propagate = False
@@ -164,7 +164,7 @@ def _is_text(what: tuple[RenderableType, ...]) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """The same value made of what JSON knows."""
+    """Return the same value in types that JSON has."""
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, Enum):

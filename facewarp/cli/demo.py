@@ -1,4 +1,4 @@
-"""``facewarp demo``: the whole program on the clip it ships, with the error it makes there."""
+"""`facewarp demo`: track the shipped clip, and measure the error against its known motion."""
 
 import os
 from dataclasses import dataclass
@@ -94,7 +94,7 @@ def demo(
 
 @dataclass(frozen=True)
 class RegistrationTime:
-    """How long the tracker takes for a frame while nothing else runs in this process.
+    """Time the tracker takes for a frame while nothing else runs in this process.
 
     Attributes:
         wall_ms: median time that passes.
@@ -127,7 +127,7 @@ def time_registration(tracker: "FaceTracker", clip: Path) -> RegistrationTime:
 
 
 def why_engine(name: str) -> str:
-    """Say why the engine that runs was taken: asked for, or measured to be the quickest."""
+    """Return why the engine in use was chosen: asked for, or measured to be the fastest."""
     from facewarp.core.engines.autotune import last_choice
 
     if name != "auto":
@@ -142,7 +142,7 @@ def why_engine(name: str) -> str:
 
 
 class Show:
-    """What the demo makes of each frame, and what it keeps for the sheet and the measurement.
+    """Effects of the demo by time, and what is kept for the contact sheet and the measurement.
 
     Attributes:
         tracks: the landmarks of every frame.
@@ -167,7 +167,7 @@ class Show:
             yield frame, self._tracker(frame.image, frame.time)
 
     def draw(self, frame: "Frame", faces: list["Face"]) -> tuple["Image", list[dict[str, Any]]]:
-        """A frame's picture with the scene's effect, and its records."""
+        """Return a frame's image with the scene's effect, and its records."""
         from facewarp.face.tracking.record import record_of
         from facewarp.training.synthetic.tracking_error import TrackedPoints
 
@@ -188,7 +188,7 @@ class Show:
         return effect(frame.image, faces, template), [record_of(frame, face) for face in faces]
 
     def write_sheet(self, path: Path) -> None:
-        """Write the frames kept for it, with every effect, as one picture."""
+        """Write the frames kept, with every effect, as one contact sheet."""
         from facewarp.drawing.contact_sheet import contact_sheet
         from facewarp.media.frames import Frame
         from facewarp.media.images.writer import ImageWriter

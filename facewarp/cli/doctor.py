@@ -1,4 +1,4 @@
-"""``facewarp doctor``: what this machine has of what facewarp needs."""
+"""`facewarp doctor`: check whether this machine has what facewarp needs."""
 
 import json
 import os
@@ -27,13 +27,13 @@ ENCODERS = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at.
+    """Result of one check.
 
     Attributes:
-        name: What was looked at, e.g. ``"torch"``.
-        state: ``"ok"``, ``"absent"`` (facewarp works without it) or ``"broken"`` (it does not).
-        text: What was found, for people.
-        facts: The same for programs.
+        name: what was looked at, e.g. `"torch"`.
+        state: `"ok"`, `"absent"` (facewarp works without it) or `"broken"` (it does not).
+        text: what was found, for people.
+        facts: the same for programs.
     """
 
     name: str
@@ -53,7 +53,7 @@ def doctor(
         typer.Option(min=1.0, help="With --network: how long live sessions are watched."),
     ] = 30.0,
 ) -> None:
-    """Tell whether this machine has what facewarp needs.
+    """Check whether this machine has what facewarp needs.
 
     Looks at versions, processor, devices, display, what is not installed, and the files facewarp
     came with; reads a clip and writes one. Opens no camera and no connection. Exit code 1 if
@@ -120,7 +120,7 @@ def _prove_silence(output: Output, seconds: float) -> None:
 
 
 def examine() -> list[Finding]:
-    """Look at everything; what cannot be looked at is a finding itself, never an exception."""
+    """Run every check; a check that fails to run is a finding itself, never an exception."""
     checks: dict[str, Callable[[str], Finding]] = {
         "facewarp": _facewarp,
         "machine": _machine,
@@ -219,10 +219,10 @@ def _video(name: str) -> Finding:
 
 
 def _copied_clip() -> int:
-    """Read the start of the demo clip and write it anew; the frames that the copy has.
+    """Read the start of the demo clip and write it again; return the frames of the copy.
 
     Raises:
-        FacewarpError: Reading or writing fails.
+        FacewarpError: reading or writing fails.
     """
     from facewarp.media.sinks import open_sink
     from facewarp.media.sources import open_source, read_video
@@ -266,7 +266,7 @@ def _display(name: str) -> Finding:
 
 
 def _cameras(name: str) -> Finding:
-    """Cameras as far as they are known without opening one, and what each gave last."""
+    """Return the cameras as far as known without opening one, and what each last delivered."""
     from facewarp.live.capture.camera_list import all_given, list_cameras
 
     given = {camera: str(last) for camera, last in all_given().items()}
@@ -280,7 +280,7 @@ def _cameras(name: str) -> Finding:
 
 
 def has_display() -> bool:
-    """Whether windows can be opened (OpenCV aborts the process when it tries in vain)."""
+    """Return whether windows can be opened (OpenCV aborts the process where they can't)."""
     if sys.platform in ("win32", "darwin"):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

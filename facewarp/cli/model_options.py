@@ -1,4 +1,4 @@
-"""Options of commands that run a model: which, by what, where and how thoroughly."""
+"""Options of commands that run a model: which model, on what, how thoroughly."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -27,7 +27,7 @@ Thorough = Annotated[
     bool,
     typer.Option(
         "--thorough",
-        help="Look at every face four times, mirrored and from nearer: more exact, slower.",
+        help="Test-time augmentation: four versions of every crop; more exact, slower.",
     ),
 ]
 Threads = Annotated[
@@ -37,7 +37,7 @@ Threads = Annotated[
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """What runs the model, and where."""
+    """What runs the model, and on which device."""
 
     engine: Engine = "auto"
     device: Device = "cpu"

@@ -92,7 +92,7 @@ def check_network(
         home, out, scratch = folder / "home", folder / "out", folder / "tmp"
         for each in (home, out, scratch):
             each.mkdir()
-        patients = _drawn_patients(folder / "data")
+        patients = drawn_patients(folder / "data")
         for probe in probes(out, patients, seconds):
             if not names(probe.name):
                 continue
@@ -177,7 +177,7 @@ def _environment(home: Path, scratch: Path) -> Mapping[str, str]:
     }
 
 
-def _drawn_patients(folder: Path) -> tuple[Path, Path]:
+def drawn_patients(folder: Path) -> tuple[Path, Path]:
     """A cine of a drawn heart as NIfTI, and annotated patients in ACDC's layout."""
     import nibabel as nib
     import numpy as np

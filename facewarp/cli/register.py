@@ -1,4 +1,4 @@
-"""``facewarp register``: one pair of pictures, or of volumes."""
+"""`facewarp register`: register one pair of images, or of volumes."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 def register(
     ctx: typer.Context,
-    fixed: Annotated[
-        Path, typer.Argument(help="Picture of the face, or NIfTI of the heart, to register to.")
+    fixed: Annotated[Path, typer.Argument(help="Fixed image of a face, or NIfTI of a heart.")],
+    moving: Annotated[
+        Path, typer.Argument(help="Moving image or volume, which is registered to it.")
     ],
-    moving: Annotated[Path, typer.Argument(help="The one that is carried onto it.")],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder to write.", metavar="DIR")
     ] = Path("facewarp-pair"),
@@ -31,12 +31,12 @@ def register(
     device: Device = "cpu",
     thorough: Thorough = False,
 ) -> None:
-    """Register the face of one picture, or the heart of one volume, with that of another.
+    """Register the face of one image, or the heart of one volume, to that of another.
 
-    Of pictures it writes warped.png (the moving face on the fixed one),
+    Of images it writes warped.png (the moving face on the fixed one),
     sheet.png (both faces, before and after, and their parts) and field.npz
     (the displacement field on the fixed crop in px, and where both crops lie
-    in their pictures). Of volumes (NIfTI) it writes warped.nii.gz,
+    in their images). Of volumes (NIfTI) it writes warped.nii.gz,
     field.nii.gz (an ITK displacement field), jacobian.nii.gz, labels of both
     on the fixed grid, and sheet.png.
 
@@ -101,7 +101,7 @@ def register(
 
 
 def _parts_dice(pair: "FacePair", *, warped: bool) -> float:
-    """Mean Dice, 0 to 1, of the parts that the model itself sees in the two crops."""
+    """Return the mean Dice, 0 to 1, of the parts that the model segments in the two crops."""
     from facewarp.core.metrics import dice_per_part, mean_over_present
 
     found = pair.registration

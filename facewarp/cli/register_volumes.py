@@ -1,4 +1,4 @@
-"""``facewarp register`` on volumes."""
+"""`facewarp register` on volumes: register one pair of heart volumes."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from facewarp.cli.console import Output
 def register_hearts(
     output: Output, paths: tuple[Path, Path], out: Path, model: str, device: str
 ) -> None:
-    """Register the heart of one volume with that of another and write what was found.
+    """Register the heart of one volume to that of another, and write the results.
 
     Args:
         output: where to speak.

@@ -1,1 +1,1 @@
-"""Tensors: grids, fields, networks. Knows nothing of faces, hearts, files' meaning or screens."""
+"""Grids, displacement fields and networks in 2D and 3D; knows no faces, hearts or screens."""

@@ -1,4 +1,4 @@
-"""What a model is made of: frozen dataclasses that travel inside the weights file."""
+"""Configuration of a model: frozen dataclasses, stored as JSON inside the weights file."""
 
 import dataclasses
 import json
@@ -15,20 +15,20 @@ Join = Literal["concat", "add"]
 
 @dataclass(frozen=True)
 class FeatureConfig:
-    """PartNet, the semantic U-Net.
+    """Configuration of PartNet, the segmentation U-Net.
 
     Attributes:
         channels: channels of each encoder level; the first level works at input size.
         strides: step into each level after the first, one number or one per axis (D, H, W).
-        decoder: channels of each decoder level, deepest first; as many as levels are climbed.
+        decoder: channels of each decoder level, deepest first.
         refine: further 3x3 convolutions at the output level.
         entry_kernel: width of the first convolution.
         entry_stride: its step, where the image's size is not worth its cost.
         classify_kernel: width of the last convolution.
-        join: how a level that is climbed to takes up the encoder's: ``"concat"`` (the paper), or
-            ``"add"`` after a 1x1 convolution, for half the multiply-adds.
-        flat: in 3D, encoder levels from the first on (and what climbs back to them) whose
-            kernels stay within a slice: where slices are thick, the next one says little there.
+        join: skip connections: ``"concat"`` (the paper), or ``"add"`` after a 1x1 convolution, for
+            half the multiply-adds.
+        flat: in 3D, how many encoder levels (and decoder levels of their size), from the first
+            on, have kernels within a slice: for thick slices, which correlate little.
     """
 
     channels: tuple[int, ...] = (5, 16, 32, 64)
@@ -44,14 +44,14 @@ class FeatureConfig:
 
 @dataclass(frozen=True)
 class StepConfig:
-    """RegNet, one registration step.
+    """Configuration of Configuration of RegNet, one registration step.
 
     Attributes:
         channels: channels of each encoder level; the first works at the features' size.
         strides: step into each level after the first.
         entry_stride: step into the first level, where full resolution is not worth its cost.
-        control_level: the level whose size is the control grid's. Where the encoder goes deeper,
-            a decoder with skips climbs back to it.
+        control_level: the level at the size of the control grid. A deeper encoder has a decoder
+            with skip connections back to it.
         box: width of the spline's mean filters, in px of the field's grid; one number or one
             per axis (D, H, W).
         down: ``"max"`` pools between levels (the paper), ``"stride"`` lets convolutions step.
@@ -69,14 +69,14 @@ class StepConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """A guided registration model.
+    """Configuration of a semantically guided registration model.
 
     Attributes:
-        kind: ``"face"`` or ``"heart"``: which world the classes belong to.
+        kind: ``"face"`` or ``"heart"``: what the classes are parts of.
         classes: names of the parts, background first.
-        grid_shape: the grid that fields and points are given on (the face crop).
+        grid_shape: the grid of fields and points (the face crop).
         spacing_mm: size of its voxels along x, y, z; empty where nothing is measured in mm.
-        input_shape: what the network sees; the grid's image is averaged down to it.
+        input_shape: size of the network's input; the image is averaged down to it.
         field_shape: grid on which steps are composed; results are resized to ``grid_shape``.
         features: the semantic U-Net.
         steps: registration steps, coarse to fine.
@@ -88,7 +88,7 @@ class ModelConfig:
         border: how splines end, see ``spline_matrix``.
         shared: all steps share the first step's weights.
         diffeomorphic: steps predict stationary velocities, integrated by scaling and squaring.
-        guided: the logits were taught to be parts; without, they are features of no meaning.
+        guided: the logits were trained as a segmentation; without, they are plain features.
     """
 
     kind: str = "face"
@@ -114,7 +114,7 @@ class ModelConfig:
 
     @property
     def feature_shape(self) -> Shape:
-        """Size of the parts' maps: ``input_shape`` through the strides down to PartNet's output."""
+        """Size of PartNet's output, the class probabilities."""
         features = self.features
         down = len(features.channels) - 1 - len(features.decoder)
         shape = self.input_shape
@@ -136,12 +136,12 @@ class ModelConfig:
 
     @property
     def grain(self) -> Shape:
-        """What the sides of a grid have to be multiples of, see :meth:`on_grid`."""
+        """Factors that the sides of a grid must be multiples of, see `on_grid`."""
         inner = zip(self.grid_shape, self.input_shape, self.field_shape, strict=True)
         return tuple(math.lcm(*(g // math.gcd(g, n) for n in (i, f))) for g, i, f in inner)
 
     def on_grid(self, shape: Shape) -> "ModelConfig":
-        """The same network on a grid of another size, with pixels of the same size.
+        """Return the configuration on a grid of another size, with pixels of the same size.
 
         Raises:
             ValueError: the size does not shrink to whole numbers as ``grid_shape`` does.
@@ -163,12 +163,12 @@ class ModelConfig:
         )
 
     def to_json(self) -> str:
-        """The configuration as JSON, as stored in weights files."""
+        """Return the configuration as JSON, as stored in weights files."""
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "ModelConfig":
-        """Read what :meth:`to_json` wrote; unknown keys raise ``TypeError``."""
+        """Read what `to_json` wrote; unknown keys raise ``TypeError``."""
         raw: dict[str, Any] = _tuples(json.loads(text))
         raw["features"] = FeatureConfig(**raw["features"])
         raw["steps"] = tuple(StepConfig(**step) for step in raw["steps"])

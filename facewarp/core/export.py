@@ -1,4 +1,4 @@
-"""Models written for other programs: ONNX, OpenVINO, TorchScript, and programs of torch.export."""
+"""Export models to ONNX, OpenVINO, TorchScript and torch.export."""
 
 import json
 import sys
@@ -26,9 +26,9 @@ def export_model(model: Model, path: Path, format: str, graph: str = "pair") -> 
     Args:
         model: what to export.
         path: the file to write; the format's suffix is added if it has another.
-        format: one of :data:`SUFFIXES`. ``pt2`` is what ``torch.export`` saves, which ExecuTorch
+        format: one of `SUFFIXES`. ``pt2`` is what ``torch.export`` saves, which ExecuTorch
             starts from.
-        graph: one of :data:`facewarp.core.engines.graphs.GRAPHS`.
+        graph: one of `GRAPHS`.
 
     Returns:
         The file; OpenVINO's weights are beside it, with the suffix ``.bin``.
@@ -51,7 +51,7 @@ def export_model(model: Model, path: Path, format: str, graph: str = "pair") -> 
 
 
 def metadata_of(model: Model, graph: str) -> dict[str, str]:
-    """What an exported file says of itself: configuration, classes, weights, licence."""
+    """Return the metadata of an exported file: configuration, classes, weights, licence."""
     known = {"config": model.config.to_json(), "graph": graph, "weights_sha256": model.sha256}
     known["classes"] = ", ".join(model.config.classes)
     known |= {name: model.metadata[name] for name in ("licence",) if name in model.metadata}

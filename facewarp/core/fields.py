@@ -1,4 +1,4 @@
-"""Displacement fields: splines, warping, composing, inverting, measuring. 2D and 3D by one code.
+"""Displacement fields in 2D and 3D: B-splines, warping, composition, inversion, Jacobian.
 
 Convention
     A field ``u`` is ``(B, n, *spatial)`` with channels ``(x, y[, z])`` in pixels of its own grid.
@@ -22,7 +22,7 @@ Border = Literal["edge", "zero"]
 def spline_matrix(
     n_out: int, n_control: int, box: int, passes: int = 3, border: Border = "edge"
 ) -> Tensor:
-    """The 1D B-spline basis as a matrix ``(n_out, n_control)``.
+    """Return the 1D B-spline basis as a matrix ``(n_out, n_control)``.
 
     Control values are interpolated linearly to ``n_out`` samples, then smoothed ``passes`` times
     by a mean over ``box`` samples (Ha et al. 2020, section 2.2): a smooth, compactly supported
@@ -61,11 +61,11 @@ def spline_matrix(
 
 
 def spline_field(control: Tensor, matrices: Sequence[Tensor]) -> Tensor:
-    """Dense field ``(B, n, *shape)`` from control points ``(B, n, *control_shape)``.
+    """Evaluate a dense field ``(B, n, *shape)`` from control points ``(B, n, *control_shape)``.
 
     Args:
         control: displacements of the control points, in px of the dense grid.
-        matrices: one :func:`spline_matrix` per spatial axis, in the order of the tensor's axes.
+        matrices: one `spline_matrix` per spatial axis, in the order of the tensor's axes.
     """
     *outer, rows, columns = matrices
     dense = rows @ control @ columns.T
@@ -94,7 +94,7 @@ def warp(image: Tensor, field: Tensor, mode: str = "bilinear", padding: str = "b
 def sample(
     image: Tensor, points: Tensor, mode: str = "bilinear", padding: str = "border"
 ) -> Tensor:
-    """Values of ``image`` at pixel coordinates ``points`` ``(B, n, *any)``."""
+    """Sample ``image`` at pixel coordinates ``points`` ``(B, n, *any)``."""
     if points.ndim != image.ndim:
         raise ValueError(f"points {tuple(points.shape)} do not fit image {tuple(image.shape)}")
     factor, shift = _normalizer(spatial_shape(image), points.device, points.dtype)
@@ -104,7 +104,7 @@ def sample(
 
 @lru_cache(maxsize=32)
 def _normalizer(shape: Shape, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """From px of a grid to -1..1 over what it covers: a factor and a shift per axis, x first."""
+    """Return factor and shift per axis, x first, from px of a grid to -1..1 over its extent."""
     with torch.inference_mode(False):  # they outlive this call: training too
         sizes = torch.tensor(shape[::-1], device=device, dtype=dtype)
         return 2 / sizes, 1 / sizes - 1
@@ -121,7 +121,7 @@ def warp_labels(labels: Tensor, field: Tensor, n_classes: int) -> Tensor:
 
 
 def warp_points(points: Tensor, field: Tensor) -> Tensor:
-    """Carry points ``(B, N, n)`` of the fixed image through ``p + u(p)`` into moving."""
+    """Map points ``(B, N, n)`` of the fixed image to moving, ``p + u(p)``."""
     n = points.shape[-1]
     where = torch.movedim(points, -1, 1).reshape(points.shape[0], n, *[1] * (n - 1), -1)
     moved = sample(field, where.to(field.dtype))
@@ -137,7 +137,7 @@ def compose(outer: Tensor, inner: Tensor) -> Tensor:
 
 
 def invert(field: Tensor, iterations: int = 20) -> tuple[Tensor, Tensor]:
-    """Inverse field by fixed-point iteration ``v <- -u(p + v)`` (Chen et al. 2008).
+    """Invert a field by fixed-point iteration ``v <- -u(p + v)`` (Chen et al. 2008).
 
     Returns:
         The inverse, and its residual in px ``|v(p) + u(p + v(p))|`` ``(B, 1, *shape)``. Where it
@@ -151,7 +151,7 @@ def invert(field: Tensor, iterations: int = 20) -> tuple[Tensor, Tensor]:
 
 
 def exponential(velocity: Tensor, squarings: int = 6) -> Tensor:
-    """Flow of a stationary velocity field over unit time, by scaling and squaring."""
+    """Integrate a stationary velocity field over unit time, by scaling and squaring."""
     flow: Tensor = velocity / 2**squarings
     for _ in range(squarings):
         flow = compose(flow, flow)
@@ -159,7 +159,7 @@ def exponential(velocity: Tensor, squarings: int = 6) -> Tensor:
 
 
 def polyaffine(field: Tensor, weights: Tensor) -> Tensor:
-    """Closest poly-affine field: one affine map per region, blended by the regions' weights.
+    """Fit a poly-affine field: one affine map per region, blended by the regions' weights.
 
     Each region's map is the weighted least-squares fit to the field; maps are fused by their
     weighted mean (Arsigny et al. 2009, direct fusion).
@@ -186,7 +186,7 @@ def polyaffine(field: Tensor, weights: Tensor) -> Tensor:
 
 
 def field_gradient(field: Tensor) -> Tensor:
-    """Derivatives ``du_i/dx_j`` ``(B, n, n, *shape)`` by central differences (one-sided at edges).
+    """Return ``du_i/dx_j`` ``(B, n, n, *shape)`` by central differences (one-sided at edges).
 
     The first channel axis is the displacement's component, the second the direction, both in
     the order x, y[, z].
@@ -201,7 +201,7 @@ def field_gradient(field: Tensor) -> Tensor:
 
 
 def jacobian_determinant(field: Tensor) -> Tensor:
-    """Determinant of ``I + grad u`` ``(B, *shape)``: local change of area or volume; folds <= 0."""
+    """Return det ``I + grad u`` ``(B, *shape)``: local change of area or volume; folds <= 0."""
     gradient = field_gradient(field)
     n = field.shape[1]
     eye = torch.eye(n, device=field.device, dtype=field.dtype).view(1, n, n, *[1] * n)

@@ -1,4 +1,4 @@
-"""The page on conventions: grids, pixels, millimetres, and how sizes change.
+"""Conventions of coordinates: grids, pixels, millimetres, resizing.
 
 Convention
     Tensors are ``(B, C, [D,] H, W)``; ``shape`` always means the spatial part, ``([D,] H, W)``.
@@ -28,7 +28,7 @@ FloatArray = npt.NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Grid:
-    """A regular grid of pixels or voxels and where it lies in the world.
+    """A regular grid of pixels or voxels, and its position in world coordinates.
 
     Attributes:
         shape: spatial shape, ``([D,] H, W)``.
@@ -65,7 +65,7 @@ class Grid:
         return norms
 
     def resized(self, shape: Shape) -> "Grid":
-        """The grid of another shape that covers the same part of the world."""
+        """Return the grid of another shape with the same extent."""
         scale = np.asarray(self.shape[::-1], float) / np.asarray(shape[::-1], float)
         step = np.eye(self.ndim + 1)
         step[:-1, :-1] = np.diag(scale)
@@ -73,19 +73,19 @@ class Grid:
         return Grid(shape, self.affine @ step)
 
     def to_world(self, points_px: FloatArray) -> FloatArray:
-        """World coordinates of pixel coordinates ``(..., n)``."""
+        """Return world coordinates of pixel coordinates ``(..., n)``."""
         world: FloatArray = points_px @ self.affine[:-1, :-1].T + self.affine[:-1, -1]
         return world
 
     def to_pixels(self, points_world: FloatArray) -> FloatArray:
-        """Pixel coordinates of world coordinates ``(..., n)``."""
+        """Return pixel coordinates of world coordinates ``(..., n)``."""
         inverse = np.linalg.inv(self.affine)
         pixels: FloatArray = points_world @ inverse[:-1, :-1].T + inverse[:-1, -1]
         return pixels
 
 
 def spatial_shape(tensor: "Tensor") -> Shape:
-    """The spatial part of a tensor's shape as plain numbers, also while a graph is traced."""
+    """Return a tensor's spatial shape as plain numbers, also while a graph is traced."""
     return tuple(int(size) for size in tensor.shape[2:])
 
 
@@ -93,9 +93,9 @@ def spatial_shape(tensor: "Tensor") -> Shape:
 def pixel_grid(
     shape: Shape, device: "torch.device | None" = None, dtype: "torch.dtype | None" = None
 ) -> "Tensor":
-    """Every pixel's own coordinates: ``(1, n, *shape)``, channels ``(x, y[, z])``.
+    """Return each pixel's coordinates: ``(1, n, *shape)``, channels ``(x, y[, z])``.
 
-    The same tensor is handed out again for the same arguments: it is only to be read.
+    The tensor is cached: read it only.
 
     Args:
         shape: of the grid.
@@ -111,7 +111,7 @@ def pixel_grid(
 
 
 def axis_scales(source: Shape, target: Shape) -> list[float]:
-    """Factors by which lengths grow along x, y[, z] from a grid to its resized self."""
+    """Return the factors of lengths along x, y[, z] from a grid to its resized form."""
     return [t / s for s, t in zip(source[::-1], target[::-1], strict=True)]
 
 
@@ -140,7 +140,7 @@ def resize_field(displacement: "Tensor", shape: Shape) -> "Tensor":
 
 
 def scale_axes(displacement: "Tensor", scales: Sequence[float]) -> "Tensor":
-    """Multiply the channels ``(B, n, ...)`` of a field by a factor each, x first."""
+    """Multiply each channel of a field ``(B, n, ...)`` by its factor, x first."""
     if all(scale == scales[0] for scale in scales):
         return displacement if scales[0] == 1 else displacement * scales[0]
     import torch
@@ -150,7 +150,7 @@ def scale_axes(displacement: "Tensor", scales: Sequence[float]) -> "Tensor":
 
 
 def resize_points(points: FloatArray, source: Sequence[int], target: Sequence[int]) -> FloatArray:
-    """Carry points ``(..., n)`` in px of a grid of shape ``source`` to its resized ``target``."""
+    """Map points ``(..., n)`` from px of a grid of shape ``source`` to its resized ``target``."""
     scales = np.asarray(axis_scales(tuple(source), tuple(target)))
     resized: FloatArray = (np.asarray(points, dtype=np.float64) + 0.5) * scales - 0.5
     return resized

@@ -1,4 +1,4 @@
-"""Numbers that say how well labels fit and how sane a field is; 2D and 3D alike."""
+"""Metrics of registration in 2D and 3D: Dice, contour and Hausdorff distance, Jacobian."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from facewarp.core.arrays import FloatArray
 
 
 def dice_per_part(a: ArrayLike, b: ArrayLike, n_classes: int) -> FloatArray:
-    """Dice overlap of every part, 2 |A and B| / (|A| + |B|).
+    """Return the Dice coefficient of each part, 2 |A and B| / (|A| + |B|).
 
     Args:
         a: ([D,] H, W) integer labels, 0 to `n_classes` - 1.
-        b: The other labels, same shape.
-        n_classes: Number of classes, the background counted.
+        b: the other labels, same shape.
+        n_classes: number of classes, the background counted.
 
     Returns:
         (n_classes - 1,) float64 in 0..1, without the background: entry i is that of part i + 1.
         NaN where a part is in neither, 0 where it is in one only.
 
     Raises:
-        ValueError: Different shapes, or labels out of range.
+        ValueError: different shapes, or labels out of range.
     """
     a, b = _same_labels(a, b)
     if a.size and (min(a.min(), b.min()) < 0 or max(a.max(), b.max()) >= n_classes):
@@ -39,14 +39,14 @@ def dice_per_part(a: ArrayLike, b: ArrayLike, n_classes: int) -> FloatArray:
 
 
 def mean_over_present(values: ArrayLike) -> float:
-    """Mean of the values that are not NaN: over the parts present; NaN if there is none."""
+    """Return the mean of the values that are not NaN: over the parts present; NaN if none is."""
     array = np.asarray(values, dtype=np.float64)
     present = array[~np.isnan(array)]
     return float(present.mean()) if present.size else float("nan")
 
 
 def contour(mask: ArrayLike) -> NDArray[np.bool_]:
-    """Pixels of a mask with a direct neighbour outside of it; the image's outside is outside."""
+    """Return the contour of a mask: its pixels with a direct neighbour outside mask or image."""
     inside = np.asarray(mask, dtype=bool)
     edge = np.zeros_like(inside)
     for axis in range(inside.ndim):
@@ -56,15 +56,15 @@ def contour(mask: ArrayLike) -> NDArray[np.bool_]:
 
 
 def contour_distance_px(a: ArrayLike, b: ArrayLike, n_classes: int) -> FloatArray:
-    """Symmetric mean distance of contours of every part (the paper's equation 6), in px.
+    """Return the symmetric mean contour distance of each part (the paper's equation 6), px.
 
     Half the mean distance of the contour pixels of A to the contour of B, and half that of B's to
     A's. The table's number is its mean over the parts (`mean_over_present`).
 
     Args:
         a: ([D,] H, W) integer labels.
-        b: The other labels, same shape.
-        n_classes: Number of classes, the background counted.
+        b: the other labels, same shape.
+        n_classes: number of classes, the background counted.
 
     Returns:
         (n_classes - 1,) float64 px; NaN where a part is missing in either.
@@ -79,13 +79,13 @@ def contour_distance_px(a: ArrayLike, b: ArrayLike, n_classes: int) -> FloatArra
 
 
 def hd95_mm(a: ArrayLike, b: ArrayLike, spacing: Sequence[float], n_classes: int) -> FloatArray:
-    """95th-percentile Hausdorff distance of every part: the larger of the two directed ones.
+    """Return the 95 % Hausdorff distance of each part: the larger of the two directed ones.
 
     Args:
         a: ([D,] H, W) integer labels.
-        b: The other labels, same shape.
+        b: the other labels, same shape.
         spacing: mm a pixel or voxel, in the order of the array's axes ([z,] y, x).
-        n_classes: Number of classes, the background counted.
+        n_classes: number of classes, the background counted.
 
     Returns:
         (n_classes - 1,) float64 mm; NaN where a part is missing in either.
@@ -103,12 +103,12 @@ def hd95_mm(a: ArrayLike, b: ArrayLike, spacing: Sequence[float], n_classes: int
 
 @dataclass(frozen=True)
 class JacobianStatistics:
-    """What a field does to areas or volumes.
+    """Statistics of a field's Jacobian determinant.
 
     Attributes:
-        std: Standard deviation of the determinant.
-        folds_percent: Share of points with determinant <= 0, percent.
-        sdlogj: Standard deviation of the logarithm of the (shifted) determinant, clipped to
+        std: standard deviation of the determinant.
+        folds_percent: share of points with determinant <= 0, percent.
+        sdlogj: standard deviation of the logarithm of the (shifted) determinant, clipped to
             1e-9..1e9.
     """
 
@@ -118,15 +118,15 @@ class JacobianStatistics:
 
 
 def jacobian_statistics(determinant: ArrayLike, *, log_shift: float = 0.0) -> JacobianStatistics:
-    """Summarise the determinant of I + grad u over all points of an array of any shape.
+    """Summarise the Jacobian determinant of a field over an array of any shape.
 
     Args:
-        determinant: Determinants.
-        log_shift: Added to them before the logarithm alone. The evaluation of Learn2Reg, and
+        determinant: determinants.
+        log_shift: added to them before the logarithm alone. The evaluation of Learn2Reg, and
             papers that use it, add 3, which makes SDlogJ several times smaller.
 
     Raises:
-        ValueError: Empty, or not finite.
+        ValueError: empty, or not finite.
     """
     values = np.asarray(determinant, dtype=np.float64)
     if values.size == 0 or not np.isfinite(values).all():
@@ -148,7 +148,7 @@ def _same_labels(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.integer], NDArr
 
 
 def _shifted(inside: NDArray[np.bool_], axis: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """A mask's neighbours before and after along an axis, that axis first; False beyond."""
+    """Return a mask's neighbours before and after along an axis, that axis first; False beyond."""
     here = np.moveaxis(inside, axis, 0)
     before, after = np.zeros_like(here), np.zeros_like(here)
     before[1:] = here[:-1]
@@ -159,7 +159,7 @@ def _shifted(inside: NDArray[np.bool_], axis: int) -> tuple[NDArray[np.bool_], N
 def _directed_distances(
     a: NDArray[np.bool_], b: NDArray[np.bool_], spacing: Sequence[float] | None
 ) -> tuple[FloatArray, FloatArray] | None:
-    """Distances of A's contour pixels to B's contour, and of B's to A's; None if one is empty."""
+    """Return the distances of A's contour to B's, and of B's to A's; None if one is empty."""
     edge_a, edge_b = contour(a), contour(b)
     if not edge_a.any() or not edge_b.any():
         return None

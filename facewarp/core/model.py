@@ -1,4 +1,4 @@
-"""Model: weights ready to register. One pair of arrays, or batches of tensors."""
+"""Model: weights ready for registration, of a pair of arrays or of batches of tensors."""
 
 import copy
 from dataclasses import dataclass
@@ -47,8 +47,8 @@ class Registration:
     Attributes:
         field: ``(n, *fixed_shape)`` float32, channels ``(x, y[, z])``: a pixel ``p`` of fixed
             corresponds to ``p + field(p)`` in pixels of moving.
-        labels_fixed: part ids the model sees in fixed, uint8 ``fixed_shape``.
-        labels_moving: part ids it sees in moving, uint8 ``moving_shape``.
+        labels_fixed: segmentation of fixed, part ids uint8 ``fixed_shape``.
+        labels_moving: segmentation of moving, uint8 ``moving_shape``.
         classes: names of the part ids.
     """
 
@@ -58,7 +58,7 @@ class Registration:
     classes: tuple[str, ...]
 
     def warp(self, image: Array) -> Array:
-        """Carry an image of moving's size onto fixed: ``moving(p + u(p))``, linear.
+        """Warp an image of moving's size to fixed: ``moving(p + u(p))``, linear.
 
         Args:
             image: ``moving_shape``, in 2D also with channels last. Integer types come back
@@ -75,7 +75,7 @@ class Registration:
         return np.asarray(warped, dtype=image.dtype)
 
     def warp_labels(self, labels: Array) -> npt.NDArray[np.uint8]:
-        """Carry part ids (0..255) of moving's size onto fixed: one-hot, then argmax."""
+        """Warp part ids (0..255) of moving's size to fixed: one-hot, then argmax."""
         import torch
 
         from facewarp.core import fields
@@ -89,7 +89,7 @@ class Registration:
         return np.asarray(ids[warped], dtype=np.uint8)
 
     def warp_points(self, points: FloatArray) -> FloatArray:
-        """Carry points ``(N, n)`` (x, y[, z]) of fixed into moving, px."""
+        """Map points ``(N, n)`` (x, y[, z]) of fixed to moving, px."""
         import torch
 
         from facewarp.core import fields
@@ -99,7 +99,7 @@ class Registration:
         return moved
 
     def jacobian(self) -> npt.NDArray[np.float32]:
-        """Determinant of ``I + grad u`` on fixed; values <= 0 are folds."""
+        """Return the Jacobian determinant of ``I + grad u`` on fixed; values <= 0 are folds."""
         from facewarp.core import fields
 
         return np.asarray(fields.jacobian_determinant(self._field())[0].numpy(), np.float32)
@@ -124,20 +124,20 @@ class Registration:
 
 
 class Model:
-    """A trained network with its configuration, its origin, and what runs it.
+    """A trained network with its configuration, its origin and its inference engine.
 
     Args:
         net: the network, or the weights file that it is built from when it is needed.
         path: the weights file, if it came from one.
-        metadata: what else that file says of itself.
-        device: where it runs.
-        engine: what runs it, see :func:`facewarp.core.engines.factory.make_engine`.
+        metadata: of the weights file.
+        device: of torch.
+        engine: of the inference, see `make_engine`.
 
     Attributes:
         config: its configuration.
         path: the weights file, if it came from one.
         sha256: the file's hash, "" without a file.
-        metadata: what else the file says of itself.
+        metadata: of the weights file.
 
     Raises:
         FacewarpError: no such engine, or it can't run this network here.
@@ -175,27 +175,27 @@ class Model:
 
     @property
     def engine(self) -> Engine:
-        """What runs the network."""
+        """The inference engine."""
         return self._engine
 
     def use(self, engine: str) -> Engine:
-        """Let another engine run the network, by name; returns it."""
+        """Switch to another engine, by name, and return it."""
         self._engine = make_engine(
             engine, self._network, device=self._device, key=self.sha256, int8=self.int8
         )
         return self._engine
 
     def run_by(self, engine: Engine) -> "Model":
-        """The same model, run by an engine that is there already."""
+        """Return the same model with an engine that exists already."""
         model = copy.copy(self)
         model._engine = engine
         return model
 
     def on_grid(self, shape: Shape) -> "Model":
-        """The same model on a grid of another size, with pixels of the same size.
+        """Return the model on a grid of another size, with pixels of the same size.
 
         Raises:
-            ValueError: see :meth:`~facewarp.core.config.ModelConfig.on_grid`.
+            ValueError: see `on_grid`.
         """
         if tuple(shape) == tuple(self.config.grid_shape):
             return self
@@ -208,11 +208,11 @@ class Model:
         return model
 
     def probabilities(self, images: "Tensor") -> "Tensor":
-        """Part probabilities ``(B, K, *feature_shape)`` of grey images ``(B, 1, *grid_shape)``."""
+        """Segment gray images ``(B, 1, *grid_shape)``: probabilities ``(B, K, *feature_shape)``."""
         return _tensor(self._engine.parts(_array(images)))
 
     def fields(self, fixed: "Tensor", moving: "Tensor") -> "Tensor":
-        """Fields ``(B, n, *field_shape)``, px of the field's grid, from part probabilities.
+        """Predict fields ``(B, n, *field_shape)``, px of the field's grid, from part probabilities.
 
         Args:
             fixed: probabilities of the fixed images ``(B, K, *feature_shape)``.
@@ -221,7 +221,7 @@ class Model:
         return _tensor(self._engine.fields(_array(fixed), _array(moving)))
 
     def both_ways(self, images: "Tensor", template: "Tensor") -> "tuple[Tensor, Tensor]":
-        """Parts of images and their fields with a template, in one call of the engine.
+        """Segment images and register them to a template in both directions, in one call.
 
         Args:
             images: ``(B, 1, *grid_shape)`` in [0, 1].
@@ -237,8 +237,8 @@ class Model:
     def register(self, fixed: Array, moving: Array) -> Registration:
         """Register a pair of images or volumes.
 
-        Both are stretched to the model's own grid: for faces give crops of the face in the
-        proportions of ``config.grid_shape``.
+        Both are resized to the model's grid: for faces give crops with the aspect ratio of
+        ``config.grid_shape``.
 
         Args:
             fixed: ``H x W [x 1|3|4]`` or ``D x H x W``; integers count from 0 to their type's
@@ -272,13 +272,13 @@ class Model:
 
 
 def load(model: str | Path, device: "str | torch.device" = "cpu", engine: str = "torch") -> Model:
-    """A model by its shipped name (``"face"``) or from a ``.safetensors`` file.
+    """Load a model by its shipped name (``"face"``) or from a ``.safetensors`` file.
 
     Args:
         model: the name or the file.
         device: where torch runs it.
         engine: what runs it: ``"torch"``, which every figure is measured with, another of
-            :data:`facewarp.core.engines.base.ENGINES`, or ``"auto"`` for the quickest here.
+            `ENGINES`, or ``"auto"`` for the quickest here.
 
     Raises:
         FacewarpError: there is no such device, model or engine here.
@@ -292,7 +292,7 @@ def load(model: str | Path, device: "str | torch.device" = "cpu", engine: str = 
 
 
 def as_gray(image: Array, ndim: int, name: str = "image") -> "Tensor":
-    """An image or volume as a grey tensor ``(1, 1, *shape)`` in [0, 1]."""
+    """Convert an image or volume to a gray tensor ``(1, 1, *shape)`` in [0, 1]."""
     import torch
 
     array = np.asarray(image)
@@ -325,7 +325,7 @@ def as_gray(image: Array, ndim: int, name: str = "image") -> "Tensor":
 
 
 def template_guidance(model: Model, probabilities: FloatArray) -> Floats:
-    """A template's soft labels at the size of the model's features ``(1, 8, h, w)``.
+    """Resize a template's soft labels to the size of the model's features ``(1, 8, h, w)``.
 
     Means over pixels where they shrink by whole factors, as `geometry.resize_image`; anything else
     is linear interpolation.

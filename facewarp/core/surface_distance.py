@@ -24,19 +24,19 @@ _AREA_OF_FACE = {0: 0.0, 1: 1 / 8, 3: 7 / 8, 4: 1.0}  # by the number of voxels;
 def robust_hausdorff_mm(
     a: ArrayLike, b: ArrayLike, spacing: Sequence[float], percent: float = 95.0
 ) -> float:
-    """Percentile of the distances between the surfaces of two masks, the larger direction's.
+    """Return a percentile of the distances between two masks' surfaces, of the larger direction.
 
     Args:
         a: (D, H, W) mask.
-        b: The other mask, same shape.
+        b: the other mask, same shape.
         spacing: mm a voxel along z, y, x.
-        percent: Share of the surface's area that is closer.
+        percent: share of the surface's area that is closer.
 
     Returns:
         mm; NaN where a mask is empty.
 
     Raises:
-        ValueError: Different shapes, not volumes, or spacings that aren't positive.
+        ValueError: different shapes, not volumes, or spacings that aren't positive.
     """
     first, second = np.asarray(a, dtype=bool), np.asarray(b, dtype=bool)
     if first.shape != second.shape or first.ndim != 3:
@@ -53,20 +53,20 @@ def robust_hausdorff_mm(
 
 
 def surface_area_mm2(mask: ArrayLike, spacing: Sequence[float]) -> float:
-    """Area of a mask's surface, mm²; it is closed at the volume's borders too."""
+    """Return the area of a mask's surface, mm²; it is closed at the borders of the volume."""
     return float(_surface(np.asarray(mask, dtype=bool), spacing).sum())
 
 
 def _trimmed(
     a: NDArray[np.bool_], b: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Both masks in the box around both: distances don't need more."""
+    """Crop both masks to the box around both."""
     box = ndimage.find_objects((a | b).astype(np.uint8))[0]
     return a[box], b[box]
 
 
 def _surface(mask: NDArray[np.bool_], spacing: Sequence[float]) -> FloatArray:
-    """mm² of surface at every corner of voxels, (D + 1, H + 1, W + 1)."""
+    """Return the surface area at every corner of voxels, (D + 1, H + 1, W + 1) mm²."""
     padded = np.pad(mask, 1).astype(np.uint8)
     code = np.zeros(tuple(n + 1 for n in mask.shape), dtype=np.uint8)
     for bit, (z, y, x) in enumerate(_CORNERS):
@@ -117,7 +117,7 @@ def _inside_area(face: NDArray[np.bool_]) -> float:
 def _percentile_to(
     source: FloatArray, target: FloatArray, spacing: Sequence[float], percent: float
 ) -> float:
-    """Distance to the target's surface that `percent` of the source's area stays within."""
+    """Return the distance to target that `percent` of the source's surface stays within, mm."""
     here = source > 0
     away = ndimage.distance_transform_edt(target <= 0, sampling=spacing)[here]
     order = np.argsort(away)

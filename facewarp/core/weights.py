@@ -1,4 +1,4 @@
-"""Weights files: safetensors with the whole configuration inside. No pickle is ever read."""
+"""Weights files: safetensors with the whole configuration inside; no pickle is ever read."""
 
 import hashlib
 import json
@@ -139,7 +139,7 @@ def _fitting(path: Path) -> Iterator[None]:
 
 
 def shipped_weights(name: str) -> Path:
-    """Path of the weights that ship under ``name``, checked against their recorded hash."""
+    """Return the path of the shipped weights `name`, checked against their recorded hash."""
     folder = Path(str(resources.files("facewarp.assets"))) / "weights"
     index = folder / "index.json"
     known: dict[str, dict[str, str]] = {}
@@ -170,7 +170,7 @@ def find_weights(model: str | Path) -> Path:
 
 
 def int8_weights(path: Path, sha256: str) -> Path | None:
-    """The folder of 8-bit weights that were made from a weights file, beside it; None without.
+    """Return the folder of 8-bit weights beside a weights file; None where there are none.
 
     Args:
         path: the weights file.
@@ -185,6 +185,6 @@ def int8_weights(path: Path, sha256: str) -> Path | None:
 
 
 def file_sha256(path: Path) -> str:
-    """Hex sha256 of a file."""
+    """Return the hex SHA-256 of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,7 +15,7 @@ Overlay = NDArray[np.uint8]
 
 
 def blend_over(region: NDArray[np.uint8], overlay: NDArray[np.uint8]) -> None:
-    """Lay a premultiplied RGBA overlay over a region, in place: ``region * (1 - alpha) + overlay``.
+    """Blend a premultiplied RGBA overlay over a region in place: `region * (1 - alpha) + overlay`.
 
     Args:
         region: (h, w, 3) uint8.
@@ -25,19 +25,19 @@ def blend_over(region: NDArray[np.uint8], overlay: NDArray[np.uint8]) -> None:
 
 
 def split_overlay(overlay: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Colour of a premultiplied overlay (h, w, 4), and its alpha three times, both (h, w, 3)."""
+    """Split a premultiplied overlay (h, w, 4) into color and alpha repeated, both (h, w, 3)."""
     alpha = cv2.cvtColor(cv2.extractChannel(overlay, 3), cv2.COLOR_GRAY2RGB)
     return np.asarray(cv2.cvtColor(overlay, cv2.COLOR_RGBA2RGB)), np.asarray(alpha)
 
 
 def lay_over(region: NDArray[np.uint8], color: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> None:
-    """As :func:`blend_over`, with an overlay that is split already."""
+    """As `blend_over`, with an overlay split already."""
     kept = cv2.multiply(region, cv2.bitwise_not(alpha), scale=1 / 255)
     region[:] = cv2.add(kept, color, dst=kept)
 
 
 def place(frame: NDArray[np.uint8], image: NDArray[np.uint8], x: int, y: int) -> None:
-    """Lay a premultiplied RGBA picture at a frame position, in place, moved and cut to fit in."""
+    """Blend a premultiplied RGBA image over a frame at (x, y), in place, moved and cut to fit."""
     height = min(image.shape[0], frame.shape[0])
     width = min(image.shape[1], frame.shape[1])
     x = min(max(x, 0), frame.shape[1] - width)
@@ -46,7 +46,7 @@ def place(frame: NDArray[np.uint8], image: NDArray[np.uint8], x: int, y: int) ->
 
 
 def blend(image: NDArray[np.uint8], overlay: Overlay, x: int, y: int) -> None:
-    """Lay an overlay on a picture (H, W, 3) at (x, y), in place, moved and cut to fit in."""
+    """Blend an overlay over an image (H, W, 3) at (x, y), in place, moved and cut to fit."""
     height, width = (min(a, b) for a, b in zip(image.shape[:2], overlay.shape[:2], strict=True))
     x = min(max(x, 0), image.shape[1] - width)
     y = min(max(y, 0), image.shape[0] - height)
@@ -57,20 +57,20 @@ def blend(image: NDArray[np.uint8], overlay: Overlay, x: int, y: int) -> None:
 
 
 def put(overlay: Overlay, mask: NDArray[np.uint8], x: int, y: int, color: Color) -> None:
-    """Lay a colour on an overlay through a mask (h, w) of 0..255, in place; cut to fit."""
+    """Blend a color over an overlay through a mask (h, w) of 0..255, in place, cut to fit."""
     target = overlay[y : y + mask.shape[0], x : x + mask.shape[1]]
     alpha = mask[: target.shape[0], : target.shape[1], None].astype(np.float32) / 255
     target[:] = np.rint(target * (1 - alpha) + alpha * (*color, 255))
 
 
 def fixed_point(points: NDArray[np.floating]) -> NDArray[np.int32]:
-    """Points (N, 2) as OpenCV draws them: (N, 1, 2) in 1/16 px, kept within what it can take."""
+    """Convert points (N, 2) to OpenCV's fixed point: (N, 1, 2) in 1/16 px, clipped to its range."""
     limit = 1 << 20
     return np.rint(np.clip(points * (1 << _SHIFT), -limit, limit)).astype(np.int32)[:, None]
 
 
 def premultiplied(color: NDArray[np.floating], alpha: float) -> tuple[float, ...]:
-    """An RGB colour (0..255) at an alpha (0..1) as premultiplied RGBA to draw with."""
+    """Return an RGB color (0..255) at an alpha (0..1) as premultiplied RGBA."""
     return (*(float(channel) * alpha for channel in color), 255 * alpha)
 
 

@@ -1,4 +1,4 @@
-"""Contact sheets: pictures in rows and columns with captions, to see a clip at one glance."""
+"""Contact sheets: images in rows and columns with captions."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -20,14 +20,14 @@ def contact_sheet(
     column_names: Sequence[str],
     height_px: int = 220,
 ) -> NDArray[np.uint8]:
-    """Lay out pictures in a table.
+    """Lay out images in a table with captions.
 
     Args:
-        rows: pictures HxWx3 RGB, as many in each row; scaled to one height, so that pictures of
-            a column should have one aspect.
+        rows: images HxWx3 RGB, the same number in each row; they are scaled to one height, so the
+            images of a column should have one aspect ratio.
         row_names: caption at the left of each row.
         column_names: caption above each column.
-        height_px: height of each picture.
+        height_px: height of each image.
 
     Returns:
         HxWx3 uint8 RGB.
@@ -58,12 +58,12 @@ def contact_sheet(
 def tile_sheet(
     tiles: Sequence[tuple[str, NDArray[np.uint8]]], columns: int = 4, height_px: int = 300
 ) -> NDArray[np.uint8]:
-    """Lay out captioned pictures row by row.
+    """Lay out captioned images row by row.
 
     Args:
-        tiles: caption and picture HxWx3 RGB; pictures are scaled to one height.
-        columns: pictures in a row.
-        height_px: height of each picture.
+        tiles: caption and image HxWx3 RGB; images are scaled to one height.
+        columns: images in a row.
+        height_px: height of each image.
 
     Returns:
         HxWx3 uint8 RGB.

@@ -1,8 +1,8 @@
-"""Lettering for overlays: text and panels as small pictures that are blended over a frame.
+"""Text renderer: text and panels as small RGBA images to blend over a frame.
 
-An overlay is premultiplied RGBA, so that laying it on costs two multiplications a pixel of its own
-box and nothing elsewhere. Words and digits are drawn once and kept: a number that changes with
-every frame is put together from ten digits of one width and does not jitter.
+An overlay is premultiplied RGBA, so that blending costs two multiplications a pixel of its box.
+Words and digits are rendered once and cached: a number that changes with every frame is composed
+of ten digits of one width and does not jitter.
 """
 
 import re
@@ -29,12 +29,12 @@ _RUNS: Final = re.compile(r"[0-9]|[^0-9]+")
 
 
 def em_of(image_shape: tuple[int, ...]) -> int:
-    """Size in px of text that is legible and unobtrusive on a picture of this shape."""
+    """Return the size in px of text that is legible and unobtrusive on an image of this shape."""
     return int(np.clip(min(image_shape[:2]) / 34, 12, 64))
 
 
 def text_width(text: str, em_px: int, bold: bool = False) -> int:
-    """Width of a line of text in px."""
+    """Return the width of a line of text in px."""
     return sum(_run(run, em_px, bold).shape[1] for run in _RUNS.findall(writable(text)))
 
 
@@ -57,7 +57,7 @@ def panel(
     alpha: float = PAPER_ALPHA,
     edge: float = 0.0,
 ) -> Overlay:
-    """A round-cornered panel, read-only.
+    """Render a round-cornered panel, read-only.
 
     Args:
         width: px.
@@ -79,7 +79,7 @@ def panel(
 
 @lru_cache(maxsize=64)
 def rounded(width: int, height: int, radius: int) -> NDArray[np.uint8]:
-    """A round-cornered rectangle as a mask (height, width), read-only."""
+    """Render a round-cornered rectangle as a mask (height, width), read-only."""
     radius = max(0, min(radius, width // 2, height // 2))
     mask = np.full((height, width), 255, np.uint8)
     if radius:
@@ -94,12 +94,12 @@ def rounded(width: int, height: int, radius: int) -> NDArray[np.uint8]:
 
 @lru_cache(maxsize=32)
 def disc(diameter: int) -> NDArray[np.uint8]:
-    """A disc as a mask, read-only."""
+    """Render a disc as a mask, read-only."""
     return rounded(diameter, diameter, diameter // 2)
 
 
 def writable(text: str) -> str:
-    """A text with question marks for what the font has no letter for: file names may hold any."""
+    """Replace letters that the font lacks by question marks; file names may hold any."""
     return "".join(letter if _has_letter(letter) else "?" for letter in text)
 
 
@@ -112,7 +112,7 @@ def _has_letter(letter: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _run(text: str, em_px: int, bold: bool) -> NDArray[np.uint8]:
-    """A digit, or words without digits, as a mask (line height, advance)."""
+    """Render a digit, or words without digits, as a mask (line height, advance)."""
     scale = _OVERSAMPLING
     font = _font(em_px * scale)
     digit = len(text) == 1 and text in "0123456789"
@@ -149,7 +149,7 @@ def _kept(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def text_height_px(frame_shape: tuple[int, ...]) -> int:
-    """Size of text that is readable and unobtrusive on a frame of this shape."""
+    """Return the size of text that is readable and unobtrusive on a frame of this shape."""
     return int(np.clip(min(frame_shape[:2]) / 42, 10, 40))
 
 
@@ -157,7 +157,7 @@ def text_height_px(frame_shape: tuple[int, ...]) -> int:
 def text_label(
     lines: Sequence[str], size_px: int, dot: Color | None = None, opacity: float = 1.0
 ) -> NDArray[np.uint8]:
-    """Light text on a dark translucent pill: (h, w, 4) uint8, premultiplied, read-only.
+    """Render light text on a dark translucent pill: (h, w, 4) uint8, premultiplied, read-only.
 
     Args:
         lines: a tuple of the lines of text.

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from facewarp.face.effects.base import FaceEffect
+from facewarp.face.effects.canonical import Canonical
 from facewarp.face.effects.factory import Effect, note_of
 from facewarp.face.face import Face
 from facewarp.face.template.template import Template
@@ -91,6 +93,8 @@ def track_video(
     source, tally = job.source, Tally()
     is_clip = source.kind != "folder" or getattr(source, "is_clip", False)
     tracker.reset()
+    if isinstance(effect, FaceEffect | Canonical):
+        effect.pixel_aspect = float(getattr(source, "sample_aspect", 1))
 
     def follow(frames: Iterable[Frame]) -> Iterator[tuple[Frame, list[Face]]]:
         for frame, faces in Lookback(tracker)(frames) if is_clip else one_by_one(frames):

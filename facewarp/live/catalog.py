@@ -1,4 +1,4 @@
-"""What a look can choose from: settings, and the textures and templates there are."""
+"""Effects, textures and templates that a live session can choose from."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,25 +15,24 @@ from facewarp.face.template.template import Template
 from facewarp.face.template_building.from_photo import OwnFace
 
 SNAPSHOT, PICTURE, OWN_TEXTURE = "snapshot", "picture", "own"
-"""What a template taken from a frame, one from an uploaded picture, and an uploaded texture are
-called."""
+"""Names of a template from a frame, a template from an uploaded image, and an uploaded texture."""
 
 
 class Catalog:
-    """Textures and templates by name: those that ship, those a look began with, and a user's own.
+    """Textures and templates by name: shipped ones, those given at the start, and a user's own.
 
-    Only what was named at the beginning may be a file; later names are among :meth:`choices`, so
-    that nobody reads files by changing settings from afar.
+    Only what is named at the start may be a file. Later names are among `choices`, so that nobody
+    reads files by changing settings over the network.
 
     Args:
-        template: what to begin with: a shipped name, a ``.npz`` file or a :class:`Template`.
-        texture: a shipped name or a file; None for the usual one.
+        template: the first one: a shipped name, a `.npz` file or a `Template`.
+        texture: a shipped name or a file; None for the default.
         further: effects made already, by name: a style, effects by turns, a user's own.
 
     Attributes:
-        further: those.
-        first: the template begun with, for which textures are made.
-        names: of the template and the texture begun with.
+        further: effects made already.
+        first: the first template, for which textures are made.
+        names: of the first template and texture.
 
     Raises:
         FacewarpError: there is no such template.
@@ -56,7 +55,7 @@ class Catalog:
         self._own_texture: NDArray[np.uint8] | None = None
 
     def choices(self) -> dict[str, Sequence[str]]:
-        """What effect, texture and template may be; the template begun with comes first."""
+        """Return what effect, texture and template may be; the first template comes first."""
         own = [] if self._own_texture is None else [OWN_TEXTURE]
         templates = dict.fromkeys([*self._templates, *template_names()])
         effects = [name for name in EFFECT_NAMES if name not in PREPARED_EFFECTS]
@@ -68,14 +67,14 @@ class Catalog:
         }
 
     def template(self, name: str) -> Template:
-        """A template by its name among the choices."""
+        """Return a template by its name among the choices."""
         if name not in self._templates:
             self._templates[name] = Template.load(name)
         found = self._templates[name]
         return found.template if isinstance(found, OwnFace) else found
 
     def texture(self, name: str) -> tuple[NDArray[np.uint8], Blend]:
-        """The pixels (h, w, 4) of a texture in the space of textures, and its blend.
+        """Return the pixels (h, w, 4) of a texture in texture space, and its blend.
 
         Raises:
             FacewarpError: its file can't be read.
@@ -88,7 +87,7 @@ class Catalog:
         return rgba, blend
 
     def put_template(self, name: str, face: OwnFace | None) -> OwnFace | None:
-        """Keep a face under a name, or None; the one that was there before."""
+        """Store a face under a name, or None; return the one that was there before."""
         before = self._templates.pop(name, None)
         if face is not None:
             self._templates[name] = face
@@ -96,6 +95,6 @@ class Catalog:
         return before
 
     def put_texture(self, rgba: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
-        """Keep a texture (h, w, 4) as :data:`OWN_TEXTURE`, or None; the one before."""
+        """Store a texture (h, w, 4) as `OWN_TEXTURE`, or None; return the one before."""
         before, self._own_texture = self._own_texture, rgba
         return before

@@ -1,4 +1,4 @@
-"""What is made of live frames: faces followed and an effect drawn, changeable while they run."""
+"""Track faces in live frames and render an effect."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -37,9 +37,10 @@ _REMEMBER_S = 5.0  # how long a face can still be made the template after it was
 
 @dataclass(frozen=True, eq=False)
 class _Config:
-    """How frames are dealt with from now on; replaced as a whole.
+    """How frames are processed; replaced as a whole.
 
-    ``drawn`` is the template as the effect sees it: mirrored, if the picture is.
+    Attributes:
+        drawn: the template that the effect gets: mirrored, if the image is.
     """
 
     settings: LiveSettings
@@ -50,7 +51,7 @@ class _Config:
 
 @dataclass(frozen=True, eq=False)
 class _LastGoodFrame:
-    """The frame in which a face was last seen well."""
+    """The last frame in which a face was tracked with confidence."""
 
     image: NDArray[np.uint8]
     time: float
@@ -58,26 +59,27 @@ class _LastGoodFrame:
 
 
 class FacePipeline(Closing):
-    """A tracker and an effect for live frames; the ``Controls`` of windows and pages.
+    """Track faces in live frames and render an effect; settings may change while frames run.
 
-    Frames come from one thread. Everything else may be called from any thread meanwhile: a change
-    is prepared where it is asked for, so that no frame waits for it, and takes effect with the
-    next frame. What cannot be changed raises FacewarpError and leaves all as it was.
+    Implements `Controls`. Frames come from one thread; everything else may be called from any
+    thread meanwhile. A change is prepared in the calling thread, so that no frame waits for it, and
+    takes effect with the next frame. A change that is not possible raises FacewarpError and leaves
+    all as it was.
 
     Args:
-        effect: see :class:`LiveSettings`, as those below.
-        texture: a shipped name or a file; None for `options.DEFAULT_TEXTURE`.
-        opacity: None for 1.
-        smoothing: whether faces are held steady.
-        mirror: whether the picture shown is mirrored.
-        template: a shipped name, a ``.npz`` file or a :class:`Template`.
-        model: a shipped name, a weights file or a :class:`Model`.
-        faces: how many faces to follow; None for the tracker's own number.
+        effect: name of the effect, see `LiveSettings`.
+        texture: a shipped name or a file; None for `DEFAULT_TEXTURE`.
+        opacity: 0..1; None for 1.
+        smoothing: smooth landmarks over time.
+        mirror: mirror the image displayed.
+        template: a shipped name, a `.npz` file or a `Template`.
+        model: a shipped name, a weights file or a `Model`.
+        faces: how many faces to track at most; None for the tracker's default.
         device: where the model runs.
         engine: what runs it.
         detector: what runs the face detector, one of `facewarp.face.detector.BACKENDS`.
-        further: effects made already that may be chosen by these names, beside the others; a
-            style is one only if it is among them. The opacity is their own.
+        further: effects made already that may be chosen by these names beside the others, such
+            as a style; their opacity does not change.
         tags: whether each face is tagged with its id, state and confidence.
 
     Raises:
@@ -102,9 +104,9 @@ class FacePipeline(Closing):
         tags: bool = False,
     ) -> None:
         self._catalog = Catalog(template, texture, further)
-        name, worn = self._catalog.names
+        name, texture_name = self._catalog.names
         strength = 1.0 if opacity is None else opacity
-        settings = LiveSettings(effect, worn, strength, smoothing, mirror, name)
+        settings = LiveSettings(effect, texture_name, strength, smoothing, mirror, name)
         settings.check(self.choices())
         self._options: dict[str, Any] = {
             "faces": faces,
@@ -118,54 +120,54 @@ class FacePipeline(Closing):
         self._model = tracker.model
         self._fitter: FaceRegistrar | None = None
         self._changing = threading.RLock()
-        self._plan = self._planned(settings, tracker)
-        self._following = tracker
+        self._config = self._configured(settings, tracker)
+        self._tracker = tracker
         self._retired: list[FaceTracker] = []
         self._closing = ThreadPoolExecutor(1, "facewarp-retire")  # it may wait for a search to end
         self._last_good: _LastGoodFrame | None = None
         self._is_closed = False
 
     def __call__(self, frame: Frame) -> ProcessedFrame:
-        """Follow the faces of the next frame and draw the effect."""
-        plan = self._plan
-        if plan.tracker is not self._following:
-            plan.tracker.take_over(self._following)
-            self._following = plan.tracker
-            self._close_retired(but=plan.tracker)
-        faces = plan.tracker(frame.image, frame.time)
+        """Track the faces of the next frame and render the effect."""
+        config = self._config
+        if config.tracker is not self._tracker:
+            config.tracker.take_over(self._tracker)
+            self._tracker = config.tracker
+            self._close_retired(but=config.tracker)
+        faces = config.tracker(frame.image, frame.time)
         began = perf_counter()
         image, shown = frame.image, faces
-        if plan.settings.mirror:
+        if config.settings.mirror:
             image = np.asarray(cv2.flip(image, 1), np.uint8)
             shown = [mirrored_face(face, image.shape[1]) for face in faces]
-        picture = plan.effect(image, shown, plan.drawn)
-        seconds = {**plan.tracker.seconds, "render": perf_counter() - began}
+        picture = config.effect(image, shown, config.drawn)
+        seconds = {**config.tracker.seconds, "render": perf_counter() - began}
         self._remember(frame, faces)
         records = [record_of(frame, face) for face in faces]
         return ProcessedFrame(picture, records, seconds, faces)
 
     def warm_up(self, size: tuple[int, int] = (1280, 720)) -> None:
-        """Get everything ready that the first frame would wait for; before frames come.
+        """Prepare what the first frame would wait for; call it before frames come.
 
         Args:
             size: (width, height) px of the frames to come.
         """
-        plan = self._plan
-        face = plan.tracker.warm_up(size)
-        plan.effect(np.zeros((size[1], size[0], 3), np.uint8), [face], plan.drawn)
+        config = self._config
+        face = config.tracker.warm_up(size)
+        config.effect(np.zeros((size[1], size[0], 3), np.uint8), [face], config.drawn)
 
     @property
     def note(self) -> str | None:
-        """What recordings have to say in their metadata, whichever effect is on at the moment."""
+        """What the metadata of recordings must say, whichever effect is on; None if nothing."""
         notes = filter(None, map(note_of, self._catalog.further.values()))
         return " ".join(dict.fromkeys(notes)) or None
 
     def settings(self) -> dict[str, Any]:
-        """What is set; the fields of :class:`LiveSettings`."""
-        return asdict(self._plan.settings)
+        """Return the settings: the fields of `LiveSettings`."""
+        return asdict(self._config.settings)
 
     def choices(self) -> dict[str, Sequence[str]]:
-        """What may be chosen; see :meth:`~facewarp.live.catalog.Catalog.choices`."""
+        """Return what may be chosen, see `Catalog.choices`."""
         return self._catalog.choices()
 
     def change(self, **settings: Any) -> None:
@@ -180,89 +182,89 @@ class FacePipeline(Closing):
                 raise FacewarpError(
                     f"there is no setting {min(unknown)!r}", fix=f"Settings: {', '.join(known)}."
                 )
-            wanted = replace(self._plan.settings, **settings)
+            wanted = replace(self._config.settings, **settings)
             wanted.check(self.choices())
-            if wanted != self._plan.settings:
-                self._follow(wanted)
+            if wanted != self._config.settings:
+                self._apply(wanted)
 
     def snapshot_template(self) -> str:
-        """Make the face seen last the template; returns a line to show.
+        """Make the last face seen the template; return a message to display.
 
-        The landmarks stay where they are: they are carried over from the first template.
+        Its landmarks are transferred from the first template, and so stay where they are.
 
         Raises:
-            FacewarpError: no face was seen in the last seconds, or none well enough.
+            FacewarpError: no face was tracked with confidence in the last seconds.
         """
-        glimpse = self._last_good
-        if glimpse is None:
+        last = self._last_good
+        if last is None:
             raise FacewarpError("no face is seen", fix="Look into the camera.")
-        return self._take(SNAPSHOT, glimpse.image, crop_around(glimpse.face.landmarks))
+        return self._take(SNAPSHOT, last.image, crop_around(last.face.landmarks))
 
     def upload_template(self, image: NDArray[np.uint8]) -> str:
-        """Make the largest face of a picture (H, W, 3) the template; returns a line to show.
+        """Make the largest face of an image (H, W, 3) the template; return a message.
 
         Raises:
-            FacewarpError: there is none, or it is not seen well enough.
+            FacewarpError: there is no face, or none registered with confidence.
         """
         return self._take(PICTURE, image, find_face(image))
 
     def upload_texture(self, rgba: NDArray[np.uint8]) -> str:
-        """Wear a texture (h, w, 3 or 4) uint8, made for the first template; returns a line to show.
+        """Apply a texture (h, w, 3 or 4) uint8, made for the first template; return a message.
 
         Raises:
             FacewarpError: it is of another kind or aspect; see
-                :func:`facewarp.face.rendering.textures.check_texture`.
+                `textures.check_texture`.
         """
         with self._changing:
             before = self._catalog.put_texture(check_texture(rgba))
             try:
-                self._follow(replace(self._plan.settings, effect="texture", texture=OWN_TEXTURE))
+                self._apply(replace(self._config.settings, effect="texture", texture=OWN_TEXTURE))
             except BaseException:
                 self._catalog.put_texture(before)
                 raise
         return "wearing your texture"
 
     def close(self) -> None:
-        """Free the trackers; no frame may be under way. Twice is harmless."""
+        """Free the trackers; no frame may be under way. Idempotent."""
         with self._changing:
             if self._is_closed:
                 return
             self._is_closed = True
-            self._retired += {self._plan.tracker, self._following}
+            self._retired += {self._config.tracker, self._tracker}
             self._close_retired()
             self._closing.shutdown()
 
     def _take(self, name: str, picture: NDArray[np.uint8], near: Crop) -> str:
-        """Make the face near a crop of a picture the template."""
+        """Make the face near a crop of an image the template."""
         with self._changing:
-            tracker = self._plan.tracker
+            tracker = self._config.tracker
             if self._fitter is None:
                 sure = tracker.config.sure
                 self._fitter = FaceRegistrar(self._catalog.first, tracker.model, "cpu", sure)
             face = OwnFace.taken(name, picture, near, self._fitter)
             before = self._catalog.put_template(name, face)
             try:
-                self._follow(replace(self._plan.settings, template=name), anew=True)
+                self._apply(replace(self._config.settings, template=name), anew=True)
             except BaseException:
                 self._catalog.put_template(name, before)
                 raise
         return f"template taken, {face.confidence:.0%} sure"
 
-    def _follow(self, settings: LiveSettings, anew: bool = False) -> None:
-        """Deal with frames from now on as these settings say."""
-        plan = self._plan
-        if anew or settings.template != plan.settings.template:
-            self._plan = self._planned(settings, self._make_tracker(settings))
-        elif settings.smoothing != plan.settings.smoothing:
+    def _apply(self, settings: LiveSettings, anew: bool = False) -> None:
+        """Process frames from now on with these settings."""
+        config = self._config
+        if anew or settings.template != config.settings.template:
+            self._config = self._configured(settings, self._make_tracker(settings))
+        elif settings.smoothing != config.settings.smoothing:
             tracker = self._make_tracker(settings)
-            if replace(settings, smoothing=plan.settings.smoothing) == plan.settings:
-                self._plan = replace(plan, settings=settings, tracker=tracker)
+            if replace(settings, smoothing=config.settings.smoothing) == config.settings:
+                self._config = replace(config, settings=settings, tracker=tracker)
             else:
-                self._plan = self._planned(settings, tracker)
+                self._config = self._configured(settings, tracker)
         else:
-            self._plan = self._planned(settings, plan.tracker)
-        if self._plan.tracker is not plan.tracker:
-            self._retired.append(plan.tracker)
+            self._config = self._configured(settings, config.tracker)
+        if self._config.tracker is not config.tracker:
+            self._retired.append(config.tracker)
 
     def _make_tracker(self, settings: LiveSettings) -> FaceTracker:
         return FaceTracker(
@@ -273,8 +275,8 @@ class FacePipeline(Closing):
             **self._options,
         )
 
-    def _planned(self, settings: LiveSettings, tracker: FaceTracker) -> _Config:
-        """The effect, with everything that depends on the template made ready."""
+    def _configured(self, settings: LiveSettings, tracker: FaceTracker) -> _Config:
+        """Return the configuration, with all that depends on the template prepared."""
         drawn = mirrored_template(tracker.template) if settings.mirror else tracker.template
         made = self._catalog.further.get(settings.effect)
         if made is not None:
@@ -291,7 +293,7 @@ class FacePipeline(Closing):
         return _Config(settings, tracker, effect, drawn)
 
     def _remember(self, frame: Frame, faces: Sequence[Face]) -> None:
-        """Keep the largest face that is seen well, for a moment."""
+        """Store the largest face tracked with confidence, for a moment."""
         good = [face for face in faces if face.state == "tracking"]
         if good:
             largest = max(good, key=lambda face: side_of(face.box))

@@ -33,7 +33,7 @@ class FrameQueue(Generic[T]):
         self.dropped = 0
 
     def put(self, item: T) -> bool:
-        """Hands an item over; False, and it is dropped, once closed."""
+        """Put an item; return False, and drop it, once the queue is closed."""
         with self._changed:
             while len(self._items) >= self._depth and not self._drop_oldest and not self._closed:
                 self._changed.wait(_WAIT_S)
@@ -47,7 +47,7 @@ class FrameQueue(Generic[T]):
             return True
 
     def take(self, timeout: float) -> T | None:
-        """The next item, waited for at most ``timeout`` seconds; None where none has come."""
+        """Return the next item, waiting `timeout` seconds at most; None if none has come."""
         with self._changed:
             if not self._items and not self.ended:
                 self._changed.wait(timeout)
@@ -58,13 +58,13 @@ class FrameQueue(Generic[T]):
             return item
 
     def end(self) -> None:
-        """Says that no more will be put; what lies there can still be taken."""
+        """Announce that no more items will be put; those queued can still be taken."""
         with self._changed:
             self._no_more = True
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Drops what lies there; nothing can be put any more, and nobody waits."""
+        """Drop the queued items; nothing can be put any more, and nobody waits."""
         with self._changed:
             self._no_more = self._closed = True
             self._items.clear()
@@ -72,5 +72,5 @@ class FrameQueue(Generic[T]):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing lies there and nothing will come."""
+        """Whether nothing is queued and nothing will come."""
         return self._no_more and not self._items

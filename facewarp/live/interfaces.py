@@ -1,4 +1,4 @@
-"""Who does what in a live session: sources, work, presenters, and what a viewer can ask for."""
+"""Protocols of a live session: source, frame processor, presenter, controls and actions."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class CapturedFrame(Frame):
-    """A frame whose source knows when it was captured.
+    """A frame whose time of capture is known.
 
     Attributes:
-        captured: Seconds of `time.perf_counter`.
+        captured: seconds of `time.perf_counter`.
     """
 
     captured: float = 0.0
@@ -31,9 +31,9 @@ class ProcessedFrame:
 
     Attributes:
         image: (H, W, 3) uint8 RGB to display, mirrored if that is set, and of another size than
-            the frame for the effect ``canonical``; never changed in place.
+            the frame for the effect `canonical`; never changed in place.
         records: one per face, with the fields of `track_records.FIELDS`.
-        seconds: of ``detect``, ``register`` and ``render``; what is missing counts as 0.
+        seconds: of `detect`, `register` and `render`; what is missing counts as 0.
         faces: the faces tracked, in px of the camera's frame, never mirrored.
     """
 
@@ -47,79 +47,79 @@ FrameProcessor = Callable[[Frame], ProcessedFrame]
 
 
 class LiveSource(Protocol):
-    """Frames as they come; every `Source` is one, with no notice."""
+    """A source of live frames; every `Source` is one, with no notice."""
 
     @property
     def name(self) -> str:
-        """What a viewer calls it."""
+        """Name to display."""
 
     @property
     def notice(self) -> str | None:
-        """Why no frames come, such as ``camera lost, waiting``; None while they do."""
+        """Why no frames come, such as `camera lost, waiting`; None while they do."""
 
     def __iter__(self) -> Iterator[Frame]:
-        """The frames, in the thread that captures.
+        """Yield the frames, in the capturing thread.
 
         Those that are no `CapturedFrame` count as captured when they come out.
         """
 
     def close(self) -> None:
-        """Ends the iteration soon; called from another thread."""
+        """End the iteration soon; called from another thread."""
 
 
 class Presenter(Protocol):
-    """Where results go: a window, a page, a file, a network. Called in the thread of the loop."""
+    """A sink of results: a window, a page, a file, a network. Called in the loop's thread."""
 
     def present(self, frame: Frame, made: ProcessedFrame, stats: LiveStats) -> None:
-        """Takes a result, each once, in order; ``stats`` are those up to the frame before."""
+        """Take a result, each once, in order; `stats` are those up to the frame before."""
 
     def idle(self, stats: LiveStats) -> None:
-        """Called about twenty times a second while no result comes.
+        """Handle events; called about twenty times a second while no result comes.
 
         A window handles its events and shows `LiveStats.notice`.
         """
 
     def close(self) -> None:
-        """Called once, after the last result, also after an error."""
+        """Free what is held; called once, after the last result, also after an error."""
 
 
 class Controls(Protocol):
-    """What keys of a window or buttons of a page change while frames run; for any thread."""
+    """Settings that a window or a page changes while frames run; callable from any thread."""
 
     def settings(self) -> Mapping[str, Any]:
-        """By name: effect, texture, opacity, smoothing, mirror, template."""
+        """Return effect, texture, opacity, smoothing, mirror and template by name."""
 
     def choices(self) -> Mapping[str, Sequence[str]]:
-        """What effect, texture and template may be."""
+        """Return what effect, texture and template may be."""
 
     def change(self, **settings: Any) -> None:
-        """Changes some settings; FacewarpError, and nothing is changed, where one can't be."""
+        """Change some settings; raise FacewarpError and change nothing where one can't be."""
 
     def snapshot_template(self) -> str:
-        """Makes the face seen last the template; returns a line to show.
+        """Make the last face seen the template; return a message to display.
 
         Raises:
-            FacewarpError: No face was seen.
+            FacewarpError: no face was seen.
         """
 
     def upload_template(self, image: Image) -> str:
-        """Makes the face in a picture (H, W, 3) RGB the template; returns a line to show."""
+        """Make the face in an image (H, W, 3) RGB the template; return a message."""
 
     def upload_texture(self, rgba: NDArray[np.uint8]) -> str:
-        """Wears a texture of one's own (H, W, 4); returns a line to show."""
+        """Apply a texture of the user's own (H, W, 4); return a message to display."""
 
 
 class Actions(Protocol):
-    """What a viewer can ask of the session; for any thread."""
+    """What a viewer can ask of a session; callable from any thread."""
 
     def stop(self) -> None:
-        """Ends the session."""
+        """End the session."""
 
     def pause(self) -> str:
-        """Pauses, or goes on; returns a line to show."""
+        """Pause or resume; return a message to display."""
 
     def record(self) -> str:
-        """Starts or ends a recording; returns a line to show."""
+        """Start or end a recording; return a message to display."""
 
     def screenshot(self) -> str:
-        """Writes the picture shown last to a file; returns a line to show."""
+        """Write the last image displayed to a file; return a message to display."""

@@ -1,4 +1,4 @@
-"""The real-time loop: frames are captured, worked on and presented in three threads.
+"""The live loop: capture, process and present frames in three threads with bounded queues.
 
     capture thread -> newest frame -> processing thread -> newest result -> the caller's thread
 
@@ -30,19 +30,19 @@ from facewarp.media.frames import Frame
 _log = logging.getLogger(__name__)
 
 _IDLE_S = 0.05  # how often presenters are woken while nothing new comes
-_QUIET_S = 2.0  # without a frame, after which a viewer is told
-_JOIN_S = 12.0  # OpenCV waits up to 10 s for a picture of a camera that hangs
+_QUIET_S = 2.0  # without a frame, after which a notice is displayed
+_JOIN_S = 12.0  # OpenCV waits up to 10 s for an image of a camera that hangs
 
 
 @dataclass(frozen=True)
 class LiveReport:
-    """How a session went.
+    """Result of a live loop.
 
     Attributes:
-        source: Its name.
-        summary: See `LiveStats.summary`.
-        stopped: Whether it was stopped, by a limit or a viewer, before the source ended.
-        seconds: From the start of the loop to its end.
+        source: its name.
+        summary: see `LiveStats.summary`.
+        stopped: whether it was stopped, by a limit or a viewer, before the source ended.
+        seconds: from the start of the loop to its end.
     """
 
     source: str
@@ -67,18 +67,18 @@ class _Finished:
 
 
 class LiveLoop:
-    """Runs frames of a source through work to presenters.
+    """Run frames from a source through a processor to presenters.
 
     Args:
-        source: Where frames come from; closed at the end.
-        work: From a frame to what is shown; runs in a thread of its own.
-        presenters: In the order they are called; closed at the end.
-        stats: Where times are counted.
-        newest: Whether a newer frame replaces one that nobody has taken yet. Without it the
+        source: where frames come from; closed at the end.
+        work: from a frame to what is shown; runs in a thread of its own.
+        presenters: in the order they are called; closed at the end.
+        stats: where times are counted.
+        newest: whether a newer frame replaces one that nobody has taken yet. Without it the
             source waits, and every frame is presented.
-        seconds: When to stop; None for at the end.
-        frames: After how many presented frames to stop; None for at the end.
-        on_timing: Called with every frame's stamps once it is presented.
+        seconds: when to stop; None for at the end.
+        frames: after how many presented frames to stop; None for at the end.
+        on_timing: called with every frame's stamps once it is presented.
     """
 
     def __init__(
@@ -110,13 +110,13 @@ class LiveLoop:
         self._last_arrival = 0.0
 
     def run(self) -> LiveReport:
-        """Runs until the source ends, a limit is reached or `stop` is called.
+        """Run until the source ends, a limit is reached or `stop` is called.
 
         Whatever happens, the threads have ended and source and presenters are closed when it
         returns or raises.
 
         Raises:
-            FacewarpError: Capture, work or a presenter met an error; raised here.
+            FacewarpError: capture, work or a presenter met an error; raised here.
         """
         began = self._last_arrival = time.perf_counter()
         threads = [
@@ -147,12 +147,12 @@ class LiveLoop:
         return LiveReport(self._source.name, self._stats.summary(), not has_ended, seconds)
 
     def stop(self) -> None:
-        """Ends `run` after the frame it is at; from any thread, any number of times."""
+        """End `run` after the current frame; callable from any thread. Idempotent."""
         self._stop.set()
         self._resumed.set()
 
     def pause(self, paused: bool) -> None:
-        """Holds the picture as it is, or goes on.
+        """Freeze the image, or resume.
 
         Meanwhile a file waits, and the frames of a camera do not count.
         """
@@ -167,7 +167,7 @@ class LiveLoop:
         return not in_time or (self._frames is not None and self._stats.presented >= self._frames)
 
     def _guard(self, part: Callable[[], None], after: FrameQueue[Any]) -> None:
-        """Runs in a thread: its part, then the end or the error for the thread after it."""
+        """Run a part in a thread, and pass its end or error to the thread after it."""
         try:
             part()
         except BaseException as error:  # noqa: BLE001 - raised again by run
@@ -233,7 +233,7 @@ class LiveLoop:
             presenter.idle(self._stats)
 
     def _shut(self, threads: Sequence[threading.Thread]) -> None:
-        """Ends the threads and closes source and presenters, come what may."""
+        """End the threads and close source and presenters, whatever happens."""
         self.stop()
         self._captured.close()
         self._finished.close()

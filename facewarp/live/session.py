@@ -1,4 +1,4 @@
-"""A live session: run it to its end, and keep recordings, screenshots and times of it."""
+"""Run a live session to its end, and write recordings, screenshots and times of it."""
 
 import logging
 import signal
@@ -29,24 +29,25 @@ _log = logging.getLogger(__name__)
 
 
 class Session:
-    """A presenter that keeps what is shown, and the `roles.Actions` of windows and pages.
+    """A presenter that writes recordings and screenshots; the `Actions` of windows and pages.
 
     Args:
-        stats: Those of the loop.
-        fps: Frames a second to be expected, for recordings.
-        record: Where to record to from the start; without it recordings that are asked for later
-            are named by the clock, in the working folder.
-        screenshots: The folder of screenshots.
-        wait: Whether a recording may hold up the session, so that no frame is missing in it.
-        inputs: Files that must not be overwritten.
-        comment: What the metadata of recordings and screenshots says of them.
+        stats: statistics of the loop.
+        fps: frames a second to be expected, for recordings.
+        record: video to record from the start; recordings asked for later are named by the
+            clock, in the working folder.
+        screenshots: the folder of screenshots.
+        wait: let a recording delay the session, so that no frame is missing in it
+            (backpressure).
+        inputs: files that must not be overwritten.
+        comment: for the metadata of recordings and screenshots.
 
     Attributes:
-        recordings: Those made, in order.
-        pictures: Files of screenshots.
+        recordings: recordings made, in order.
+        pictures: files of screenshots.
 
     Raises:
-        FacewarpError: The recording can't be written.
+        FacewarpError: the recording can't be written.
     """
 
     def __init__(
@@ -76,33 +77,33 @@ class Session:
             self._begin(record)
 
     def attach(self, loop: LiveLoop) -> None:
-        """Names the loop that `stop` and `pause` act on."""
+        """Set the loop that `stop` and `pause` act on."""
         self._loop = loop
 
     def stop(self) -> None:
-        """See `roles.Actions`."""
+        """See `interfaces.Actions`."""
         if self._loop is not None:
             self._loop.stop()
 
     def pause(self) -> str:
-        """See `roles.Actions`."""
+        """See `interfaces.Actions`."""
         paused = not self._stats.paused
         if self._loop is not None:
             self._loop.pause(paused)
         return "paused" if paused else "going on"
 
     def record(self) -> str:
-        """See `roles.Actions`."""
+        """See `interfaces.Actions`."""
         with self._lock:
             if self._recorder is not None:
                 return f"recorded {self._end().target.name}"
             return f"recording {self._begin(self._new_name(Path(), '.mp4')).target.name}"
 
     def screenshot(self) -> str:
-        """See `roles.Actions`.
+        """See `interfaces.Actions`.
 
         Raises:
-            FacewarpError: Nothing was shown yet, or the folder can't be written.
+            FacewarpError: nothing was shown yet, or the folder can't be written.
         """
         with self._lock:
             if self._shown is None:
@@ -120,26 +121,26 @@ class Session:
             return f"screenshot {path.name}"
 
     def present(self, frame: Frame, made: ProcessedFrame, stats: LiveStats) -> None:
-        """See `roles.Presenter`."""
+        """See `interfaces.Presenter`."""
         with self._lock:
             self._shown = frame, made
             if self._recorder is None:
                 return
             try:
                 self._recorder.present(frame, made, stats)
-            except FacewarpError as error:  # the show goes on, the command fails at its end
+            except FacewarpError as error:  # the session goes on, the command fails at its end
                 self._error = self._error or error
                 _log.error("recording stopped: %s", error)
                 self._end()
 
     def idle(self, stats: LiveStats) -> None:
-        """See `roles.Presenter`."""
+        """See `interfaces.Presenter`."""
 
     def close(self) -> None:
-        """Finishes every file.
+        """Finish every file.
 
         Raises:
-            FacewarpError: One could not be written.
+            FacewarpError: one could not be written.
         """
         with self._lock:
             if self._recorder is not None:
@@ -162,7 +163,7 @@ class Session:
         return self._recorder
 
     def _new_name(self, folder: Path, suffix: str) -> Path:
-        """A file name made of the time of day, not taken yet."""
+        """Return a file name with the time of day that is not taken yet."""
         stem = f"facewarp-{datetime.now():%Y%m%d-%H%M%S}"
         taken = {recorder.target for recorder in self.recordings} | set(self.pictures)
         path, number = folder / f"{stem}{suffix}", 1
@@ -172,7 +173,7 @@ class Session:
         return path
 
     def _end(self) -> Recorder:
-        """Finishes the recording in a thread: what waits for the encoder would hold up the show."""
+        """Finish the recording in a thread: waiting for the encoder would delay the image."""
         recorder = self._recorder
         assert recorder is not None
         self._recorder, self._stats.recording = None, None
@@ -201,7 +202,7 @@ def _write_picture(comment: str | None, shot: tuple[Path, Frame]) -> None:
 
 @dataclass(frozen=True)
 class SessionResult:
-    """What came of a session.
+    """Result of a session.
 
     Attributes:
         report: of the loop.

@@ -1,4 +1,4 @@
-"""When each frame was where: stamps, counters and percentiles of a live session."""
+"""Measure a live session: times of each frame, counters and percentiles."""
 
 import math
 import threading
@@ -19,19 +19,19 @@ _BINS = math.ceil(math.log(1e3 / _LEAST_S) / math.log(_STEP))
 
 @dataclass(frozen=True)
 class Timing:
-    """The way of one frame, in seconds of `time.perf_counter`.
+    """Times of one frame through the loop, in seconds of `time.perf_counter`.
 
     Attributes:
         index: `Frame.index`.
-        time_s: The frame's time on its source's clock.
-        captured: When it came out of the camera, or was due in a file played at camera pace.
-        started: When work on it began.
-        detect_s: Spent looking for faces.
-        register_s: Spent registering them.
-        render_s: Spent drawing.
-        finished: When it was ready to be presented.
-        presented: When it had been.
-        dropped: Frames captured since the one presented before, that a newer one replaced.
+        time_s: the frame's time on its source's clock.
+        captured: when it came out of the camera, or was due in a file played at camera pace.
+        started: when work on it began.
+        detect_s: spent looking for faces.
+        register_s: spent registering them.
+        render_s: spent drawing.
+        finished: when it was ready to be presented.
+        presented: when it had been.
+        dropped: frames captured since the one presented before, that a newer one replaced.
     """
 
     index: int
@@ -47,11 +47,11 @@ class Timing:
 
     @property
     def age_s(self) -> float:
-        """How old the frame was when it had been presented."""
+        """Seconds from capture to the end of presenting."""
         return self.presented - self.captured
 
     def stages(self) -> tuple[float, ...]:
-        """Seconds of each of `STAGES`."""
+        """Return the seconds of each of `STAGES`."""
         return (
             max(self.started - self.captured, 0.0),
             self.detect_s,
@@ -63,7 +63,7 @@ class Timing:
         )
 
     def record(self, zero: float) -> dict[str, Any]:
-        """For a line of statistics, stamps counted from ``zero``, all in seconds."""
+        """Return the times for a line of statistics, in seconds counted from `zero`."""
         stamps = {
             "captured_s": self.captured,
             "started_s": self.started,
@@ -83,12 +83,12 @@ class Timing:
 
 
 class LiveStats:
-    """Counts and times of a session, in memory that does not grow; callable from any thread.
+    """Counters and times of a session in constant memory; callable from any thread.
 
     Attributes:
-        notice: What a viewer should know, such as ``camera lost, waiting``; None if nothing.
-        paused: Whether the viewer has paused the session.
-        recording: The name of the file that is being recorded; None if none is.
+        notice: what a viewer should know, such as `camera lost, waiting`; None if nothing.
+        paused: whether the viewer has paused the session.
+        recording: the name of the file that is being recorded; None if none is.
     """
 
     def __init__(self) -> None:
@@ -127,17 +127,17 @@ class LiveStats:
 
     @property
     def dropped(self) -> int:
-        """Frames captured so far that were replaced by newer ones before they were presented."""
+        """Frames captured so far that newer ones replaced before they were presented."""
         return self._dropped
 
     def snapshot(self) -> dict[str, Any]:
-        """The last seconds, for a display.
+        """Return the statistics of the last seconds, for a display.
 
         Returns:
-            ``fps`` presented and ``capture_fps`` captured a second, counted; ``age_ms`` and
-            ``age_p95_ms`` from capture until presented; ``detect_ms``, ``register_ms``,
-            ``render_ms``, ``present_ms``, medians; ``frames`` presented and ``dropped`` since the
-            beginning; ``notice``, ``paused``, ``recording``. A number not known yet is None.
+            `fps` presented and `capture_fps` captured a second, counted; `age_ms` and
+            `age_p95_ms` from capture until presented; `detect_ms`, `register_ms`,
+            `render_ms`, `present_ms`, medians; `frames` presented and `dropped` since the
+            beginning; `notice`, `paused`, `recording`. A number not known yet is None.
         """
         with self._lock:
             recent = [timing.stages() for timing in self._recent]
@@ -167,11 +167,11 @@ class LiveStats:
         }
 
     def summary(self) -> dict[str, Any]:
-        """The whole session.
+        """Return the statistics of the whole session.
 
         Returns:
-            ``captured``, ``presented`` and ``dropped`` frames; ``seconds`` between the first and
-            the last one presented; ``fps`` counted over them; ``p50_ms`` and ``p95_ms``: stage ->
+            `captured`, `presented` and `dropped` frames; `seconds` between the first and
+            the last one presented; `fps` counted over them; `p50_ms` and `p95_ms`: stage ->
             milliseconds, exact to half a percent. A number that can't be known is None.
         """
         with self._lock:
@@ -190,7 +190,7 @@ class LiveStats:
 
 
 def _percentiles(counts: np.ndarray, share: float) -> dict[str, float | None]:
-    """Of each stage, in ms, from its histogram."""
+    """Return percentiles of each stage in ms, from its histogram."""
     found: dict[str, float | None] = {}
     for stage, histogram in zip(STAGES, counts, strict=True):
         total = int(histogram.sum())
@@ -204,7 +204,7 @@ def _percentiles(counts: np.ndarray, share: float) -> dict[str, float | None]:
 
 
 def _rate(stamps: list[float]) -> float | None:
-    """Events a second over those of the last two seconds."""
+    """Return events a second over the last two seconds."""
     recent = [stamp for stamp in stamps if stamps[-1] - stamp <= 2.0]
     if len(recent) < 2 or recent[-1] <= recent[0]:
         return None

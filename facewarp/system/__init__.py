@@ -1,1 +1,1 @@
-"""The operating system: machine, memory, user folders, and files that appear only whole."""
+"""The operating system: machine, memory, user folders, atomic files."""

@@ -18,17 +18,17 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class OutputFile:
-    """A temporary file beside its target, made at once to see that it can be.
+    """A temporary file beside its target, created at once to check that it can be written.
 
     Args:
-        target: The file wanted. Missing folders are made; a link is followed.
-        inputs: Files that must not be overwritten.
+        target: the file wanted. Missing folders are made; a link is followed.
+        inputs: files that must not be overwritten.
 
     Attributes:
-        temporary: What to write to.
+        temporary: what to write to.
 
     Raises:
-        FacewarpError: The target is an input or a folder, or can't be written.
+        FacewarpError: the target is an input or a folder, or can't be written.
     """
 
     def __init__(self, target: Path, inputs: Iterable[Path] = ()) -> None:
@@ -44,7 +44,7 @@ class OutputFile:
             raise write_error(error, target) from error
 
     def commit(self) -> None:
-        """Gives the temporary file its name, in one step."""
+        """Rename the temporary file to its target, in one step."""
         try:
             self.temporary.replace(self._final)
         except OSError as error:
@@ -52,20 +52,20 @@ class OutputFile:
             raise write_error(error, self._target) from error
 
     def discard(self) -> None:
-        """Removes the temporary file, if it is still there."""
+        """Remove the temporary file, if it still exists."""
         self.temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def written(target: Path, inputs: Iterable[Path] = ()) -> Iterator[Path]:
-    """Gives a temporary file that becomes ``target`` at the end, whole or not at all.
+    """Yield a temporary file that becomes `target` at the end, whole or not at all.
 
     Args:
-        target: See `OutputFile`, as the other.
-        inputs: See there.
+        target: see `OutputFile`.
+        inputs: see `OutputFile`.
 
     Raises:
-        FacewarpError: See there; or the file could not be written.
+        FacewarpError: as `OutputFile`, or the file could not be written.
     """
     output = OutputFile(target, inputs)
     try:
@@ -80,10 +80,10 @@ def written(target: Path, inputs: Iterable[Path] = ()) -> Iterator[Path]:
 
 
 def check_target(target: Path, inputs: Iterable[Path] = ()) -> None:
-    """Sees that a path is free to become an output file; touches nothing.
+    """Check that a path can become an output file; touch nothing.
 
     Raises:
-        FacewarpError: It is one of the inputs, by whatever spelling or link, or is there and no
+        FacewarpError: it is one of the inputs, by whatever spelling or link, or is there and no
             file.
     """
     try:
@@ -101,7 +101,7 @@ def check_target(target: Path, inputs: Iterable[Path] = ()) -> None:
 
 
 def write_error(error: Exception, target: str | os.PathLike[str]) -> FacewarpError:
-    """What to tell the user about an error met in writing."""
+    """Return the error to raise for an exception met in writing."""
     if isinstance(error, FacewarpError):
         return error
     number = getattr(error, "errno", None) or _number_told(error)
@@ -118,7 +118,7 @@ def write_error(error: Exception, target: str | os.PathLike[str]) -> FacewarpErr
 
 
 def _number_told(error: Exception) -> int | None:
-    """The system's error number in a message, as libraries written in Rust give it."""
+    """Return the system's error number in a message, as libraries written in Rust give it."""
     found = re.search(r"os error (\d+)", str(error))
     return int(found[1]) if found else None
 

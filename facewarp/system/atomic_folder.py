@@ -1,4 +1,4 @@
-"""A folder that appears under its name when all of it is there, and not at all before."""
+"""Atomic output folder: it appears under its name when all of it is written, and not before."""
 
 import secrets
 import shutil
@@ -9,7 +9,7 @@ from facewarp.system.atomic_files import write_error
 
 
 class OutputFolder:
-    """A folder written under another name beside its own, and renamed when it is whole.
+    """A folder written under a temporary name beside its target, and renamed when it is whole.
 
     As a context manager it gives the folder to write to; a clean end puts it in its place, an
     exception or Ctrl-C removes it and leaves what was there before.
@@ -60,7 +60,7 @@ class OutputFolder:
         shutil.rmtree(old, ignore_errors=True)
 
     def _remove(self) -> None:
-        """Removes what was written, and folders above it that were made for it."""
+        """Remove what was written, and the parent folders that were made for it."""
         shutil.rmtree(self._temporary, ignore_errors=True)
         for folder in self._made:
             try:

@@ -1,4 +1,4 @@
-"""Memory of the process: how much it has, and what it keeps of what it freed."""
+"""Memory of the process: resident size, and reuse of freed memory."""
 
 import ctypes
 import os
@@ -11,7 +11,7 @@ _PAD_BYTES = 64 << 20
 
 
 def keep_freed_memory() -> bool:
-    """Let the process keep freed memory for itself instead of handing it back to the kernel.
+    """Let the process keep freed memory instead of returning it to the kernel.
 
     glibc maps every large block anew and unmaps it when it is freed, so that each step of a
     training pays a page fault for every 4 KB of every tensor. Kept, the memory is reused.
@@ -31,7 +31,7 @@ def keep_freed_memory() -> bool:
 
 
 def resident_bytes() -> int | None:
-    """Memory of this process that lies in RAM (RSS), in bytes; None where that can't be told."""
+    """Return the resident memory (RSS) of this process, bytes; None where unknown."""
     try:
         if sys.platform == "win32":
             return _windows()

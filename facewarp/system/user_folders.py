@@ -1,4 +1,4 @@
-"""Folders of the user: the cache, which can be made again, and templates of one's own."""
+"""Folders of the user: the cache, and the user's own templates."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 def cache_folder() -> Path | None:
-    """The user's cache folder of facewarp, made if need be; None where there can be none.
+    """Return facewarp's cache folder of the user, created if need be; None where there can be none.
 
     ``$XDG_CACHE_HOME/facewarp`` where that is set, else what is the custom of the system.
     """
@@ -41,7 +41,7 @@ def _base() -> Path:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; empty where there is none that can be read."""
+    """Read the object in a JSON file; empty where it can't be read."""
     try:
         found = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
@@ -58,7 +58,7 @@ def write_cached_json(path: Path, value: dict[str, Any]) -> None:
 
 
 def own_templates() -> Path:
-    """The folder of the user's own templates; it need not exist.
+    """Return the folder of the user's own templates; it need not exist.
 
     ``$XDG_DATA_HOME/facewarp/templates`` where that is set, else what is the custom of the system.
     """

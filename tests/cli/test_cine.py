@@ -4,6 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from fixtures.dicom_scans import write_series
 from typer.testing import CliRunner
 
 from facewarp.cardiac.parts import PART_NAMES
@@ -130,6 +131,61 @@ def test_a_folder_of_patients_and_what_info_says(cine_of, beating, nifti_of, pla
     assert {one["es_found_by"] for one in found} == {"Info.cfg"}
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("_known")
+def test_what_contradicts_is_refused_and_then_said_everywhere(beating, plain, tmp_path):
+    """RR intervals apart, told distances of slices apart: the way out, and what is written then."""
+
+    def tell(data, _t, _z):
+        data.NominalInterval, data.HeartRate, data.SpacingBetweenSlices = 900, 90, 12
+
+    affine = plain @ beating.to_heart
+    write_series(tmp_path / "anna", 100 * beating.images, affine, tell=tell)
+    out = tmp_path / "out"
+    words = ["cine", tmp_path / "anna", "--out", out, "--json", "--no-fields", "--movie", "none"]
+    for option, value, named in (
+        ("--spacing", "1.5,1.5,10", "12 mm apart, their positions 10 mm"),
+        ("--heart-rate", 66, "NominalInterval says 66.7 beats a minute (900 ms), HeartRate 90.0"),
+    ):
+        done = run(*words)
+        assert done.exit_code == 1
+        assert named in done.output
+        assert option in done.output
+        words += [option, value]
+    done = run(*words)
+    assert done.exit_code == 0, done.output
+    (found,) = json.loads(done.stdout)["patients"]
+    assert found["heart_rate_bpm"] == 66
+    assert found["inputs"]["heart rate"] == "--heart-rate"
+    assert found["inputs"]["spacing"] == "--spacing"
+    said = "--heart-rate says 66 beats a minute, HeartRate 90.0: the first is used"
+    assert said in found["warnings"]
+    written = json.loads((out / "anna" / "indices.json").read_text("utf-8"))
+    assert said in written["warnings"]
+    page = (out / "anna" / "report.html").read_text("utf-8")
+    assert said in page
+    assert "heart rate: --heart-rate" in page
+    assert run(*words).exit_code == 0  # finished, and not done again
+    assert run(*words[:-4], "--spacing", "1.5;1.5;10").exit_code == 1
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_known")
+def test_one_of_several_cines_and_a_step_are_chosen(beating, plain, tmp_path):
+    affine = plain @ beating.to_heart
+    for number, title in enumerate(("SAX rest", "SAX stress"), start=1):
+        write_series(tmp_path / "anna", 100 * beating.images, affine, title=title, number=number)
+    words = ["cine", tmp_path / "anna", "--out", tmp_path / "out", "--json", "--no-fields"]
+    done = run(*words)
+    assert done.exit_code == 1
+    assert "SAX rest (series 1, 10 slices x 6 phases" in done.output
+    done = run(*words, "--series", "stress", "--time-step", 120, "--movie", "none", "--no-report")
+    assert done.exit_code == 0, done.output
+    (found,) = json.loads(done.stdout)["patients"]
+    assert found["heart_rate_bpm"] == pytest.approx(60 / 0.72, abs=0.01)
+    assert found["inputs"]["time step"] == "--time-step"
+
+
 @pytest.mark.usefixtures("_known")
 def test_options_that_cannot_be(cine_of, tmp_path):
     one, two = cine_of("anna.nii.gz"), cine_of("berta.nii.gz")
@@ -250,3 +306,40 @@ def test_register_refuses_what_does_not_go_together(beating, nifti_of, plain, tm
         assert done.exit_code == 1
         assert match in done.output
         assert not out.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_known")
+def test_dicom_out_of_a_nifti_is_refused_before_the_work(cine_of, tmp_path):
+    done = run("cine", cine_of("anna.nii.gz"), "--out", tmp_path / "out", "--dicom-out")
+    assert done.exit_code == 1
+    assert "no study to file results under" in " ".join(done.stderr.split())
+    assert not (tmp_path / "out" / "anna").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_known")
+def test_a_mesh_is_written_when_asked(cine_of, tmp_path):
+    words = ("--mesh", "--no-fields", "--no-report", "--movie", "none", "--json")
+    done = run("cine", cine_of("anna.nii.gz"), "--out", tmp_path / "out", *words)
+    assert done.exit_code == 0, done.stderr
+    found = {path.name for path in (tmp_path / "out" / "anna").iterdir()}
+    assert {"mesh.pvd", "mesh.glb", *(f"mesh_{n:02d}.vtp" for n in range(1, 7))} <= found
+    assert not any(name.endswith(".dcm") for name in found)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_known")
+def test_labels_in_mnms_order_are_told_of_in_json(cine_of, nifti_of, beating, plain, tmp_path):
+    drawn = np.array([0, 3, 2, 1], np.uint8)[beating.labels[0]]
+    labels = nifti_of("gt.nii.gz", drawn, plain @ beating.to_heart, dtype=np.uint8)
+    words = ("--labels", labels, "--ed", 1, "--json", "--no-fields", "--movie", "none")
+    done = run("cine", cine_of("anna.nii.gz"), "--out", tmp_path / "out", *words)
+    (found,) = json.loads(done.stdout)["patients"]
+    assert found["ed_labels_order"] == {"name": "mnms", "found_by": "anatomy"}
+    assert found["lv"]["edv_ml"] == pytest.approx(beating.heart.lv_ml(), rel=0.02)
+    assert any("in the order of M&Ms" in text for text in found["warnings"])
+    words = ("--label-order", "acdc", *words)
+    done = run("cine", cine_of("anna.nii.gz"), "--out", tmp_path / "other", *words)
+    (found,) = json.loads(done.stdout)["patients"]
+    assert any("--label-order is followed" in text for text in found["warnings"])

@@ -183,7 +183,7 @@ def test_refuses_an_impossible_confidence():
 
 def test_says_what_to_do_when_mediapipe_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "mediapipe", None)
-    with pytest.raises(FacewarpError, match=r"needs MediaPipe.*pip install 'mediapipe"):
+    with pytest.raises(FacewarpError, match=r"needs MediaPipe.* install 'mediapipe"):
         FaceDetector(backend="mediapipe")
 
 

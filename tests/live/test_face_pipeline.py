@@ -443,7 +443,7 @@ def test_after_warming_up_no_frame_prepares_anything(make_look, film, monkeypatc
     pytest.importorskip("openvino")
     look = make_look(model="face", engine="openvino", effect="mesh")
     look.warm_up(SIZE)
-    engine = look._plan.tracker.model.engine
+    engine = look._config.tracker.model.engine
     prepared = set(engine._requests)
     assert {batch for _, batch in prepared} == {1, 2, 4}
     settled(look, film)

@@ -1,4 +1,4 @@
-"""Settings changed from the command line: ``--set key=value`` on a run's frozen dataclasses."""
+"""Override settings from the command line: ``--set key=value`` on frozen dataclasses."""
 
 import dataclasses
 import math
@@ -14,10 +14,10 @@ FIXED = ("preset", "kind", "classes")  # what a preset is, rather than how it is
 
 
 def with_overrides(config: "TrainConfig", settings: Mapping[str, str]) -> "TrainConfig":
-    """Change a configuration.
+    """Return a configuration with changed settings.
 
     Args:
-        config: what to begin with.
+        config: to change.
         settings: new values by name, as text: ``{"steps": "200", "loss.landmarks": "0"}``. A
             tuple's values stand between commas.
 
@@ -30,7 +30,7 @@ def with_overrides(config: "TrainConfig", settings: Mapping[str, str]) -> "Train
 
 
 def parse_settings(items: Sequence[str]) -> dict[str, str]:
-    """The settings of ``--set`` options ``["steps=200", ...]``; the last of a name counts."""
+    """Parse ``--set`` options ``["steps=200", ...]``; the last of a name counts."""
     settings = {}
     for item in items:
         key, equals, text = item.partition("=")
@@ -58,7 +58,7 @@ def _replace(node: Any, path: list[str], text: str, key: str) -> Any:
 
 
 def _parse(old: Any, text: str, key: str, hints: tuple[Any, ...]) -> Any:
-    """The value that `text` stands for, of the kind that `old` is.
+    """Parse a value of the type of the old one.
 
     Args:
         old: the value before.

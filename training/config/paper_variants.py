@@ -21,7 +21,7 @@ SIZES = {"full": 1, "half": 2, "quarter": 4}
 
 
 def unguided(paper: "TrainConfig") -> "TrainConfig":
-    """The same without semantic loss: nobody tells the features what parts are."""
+    """Return the preset without semantic loss: the registration loss alone trains the features."""
     return replace(
         paper,
         preset=f"{paper.preset}-unguided",
@@ -31,7 +31,7 @@ def unguided(paper: "TrainConfig") -> "TrainConfig":
 
 
 def paper_variants(paper: "TrainConfig") -> dict[str, "TrainConfig"]:
-    """Every variant of the paper's table of faces by name, made from its own preset."""
+    """Return the variants of the paper's table of faces by name, from its preset."""
     model, loss = paper.model, paper.loss
     wide = StepConfig(channels=SINGLE_CHANNELS, box=model.steps[-1].box)
     variants = {
@@ -48,11 +48,11 @@ def paper_variants(paper: "TrainConfig") -> dict[str, "TrainConfig"]:
 
 
 def at_size(model: ModelConfig, size: str) -> ModelConfig:
-    """The same network on a coarser picture, with as many control points and parameters.
+    """Return the network for a coarser image, with as many control points and parameters.
 
-    Pictures are averaged down before the first layer, fields are found on a grid as much coarser,
-    and the registration networks pool less often, the last times; mean filters are as much
-    narrower. Fields still come back on ``grid_shape``.
+    Images are averaged down before the first layer, fields are predicted on a coarser grid, the
+    registration networks have fewer pooling levels, and mean filters are narrower. Fields
+    still come back on ``grid_shape``.
 
     Args:
         model: a network with its control points at its registration networks' deepest level.
@@ -90,5 +90,5 @@ def at_size(model: ModelConfig, size: str) -> ModelConfig:
 
 
 def _odd(width: float) -> int:
-    """The odd number that is nearest."""
+    """Return the nearest odd number."""
     return max(1, 2 * round((width - 1) / 2) + 1)

@@ -1,4 +1,4 @@
-"""Training presets: what a run is made of, by name. Everything here can be changed by ``--set``."""
+"""Training presets by name. Every setting can be changed by ``--set``."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -72,7 +72,7 @@ def _heart_model() -> ModelConfig:
 
 
 def _paper_heart_model() -> ModelConfig:
-    """Ha et al. on hearts: cubes of 1.56 mm, two steps, mean filters 5 and 3 wide."""
+    """Return the heart model of Ha et al.: voxels of 1.56 mm, two steps, filters 5 and 3 wide."""
     step = StepConfig(channels=(16, 32, 64), strides=(2, 2), control_level=2)
     return ModelConfig(
         kind="heart",
@@ -171,7 +171,7 @@ PRESETS["acdc-paper-unguided"] = unguided(PRESETS["acdc-paper"])
 
 
 def preset(name: str, settings: Mapping[str, str] | None = None) -> TrainConfig:
-    """The named preset, changed by settings.
+    """Return a preset with changed settings.
 
     Args:
         name: one of `PRESETS`.

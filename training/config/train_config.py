@@ -17,18 +17,18 @@ class LossConfig:
 
     Attributes:
         part_ce, part_dice: semantic loss on the features' logits.
-        part_weighted: cross-entropy weighs classes by their rareness (the paper); without, edges
-            of small parts stay where they are, rather than a little outside.
+        part_weighted: weight the cross-entropy by inverse class frequency (the paper); without,
+            edges of small parts are unbiased rather than a little outside.
         warp_l1, warp_dice: alignment of warped labels.
         step_weights: share of each registration step in the alignment; the last is repeated.
         landmarks: distance of corresponding landmarks, where the data have them.
         smoothness: squared first derivatives of the field, in px per px.
         bending: squared second derivatives of the field.
-        roughness: what smoothing takes from the field, as the paper penalises it; at the size of
+        roughness: change of the field by smoothing, the paper's regularization; at the size of
             the images.
         folds: penalty on Jacobian determinants below ``fold_margin``.
-        volume: variance over an image of the Jacobian determinant: what grows beside what shrinks.
-        consistency: residual of composing the fields of both directions, in px.
+        volume: variance of the Jacobian determinant over an image.
+        consistency: inverse-consistency error of the fields of both directions, in px.
     """
 
     part_ce: float = 1.0
@@ -49,7 +49,7 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One training run.
+    """Configuration of a training run.
 
     Attributes:
         preset: name of the preset this started from.
@@ -59,22 +59,22 @@ class TrainConfig:
             epoch (paper).
         batch: pairs per step; both directions of each are trained.
         steps: optimisation steps.
-        epochs: rounds that ``steps`` stand for, whatever they come to; ``decay`` is for each, so
-            that a run of fewer steps takes the same course, only faster.
-        parts_first: share of the steps in which the features learn alone, from the semantic loss.
-        parts_after: what becomes of them then: they go on learning with the rest, or stay.
-        accumulate: parts that a batch is worked through in, where memory is short.
+        epochs: number of epochs that ``steps`` stand for in the schedule: ``decay`` applies to
+            each, so that a run of fewer steps has the same schedule, compressed.
+        parts_first: share of the steps that train the features alone, by the semantic loss.
+        parts_after: whether they are trained on with the rest afterwards, or frozen.
+        accumulate: parts of a batch for gradient accumulation, where memory is short.
         precision: of convolutions and of Muon's iteration; weights, last layers, fields and losses
             are float32 anyway.
-        lr, warmup, decay, weight_decay, clip: optimiser settings.
-        ema: decay of the weights' moving average, which is what is validated and shipped.
+        lr, warmup, decay, weight_decay, clip: of the optimizer.
+        ema: decay of the weights' moving average, which is validated and shipped.
         both_directions: train fixed->moving and moving->fixed of each pair.
-        views: of faces: ``"wild"``, near, far, turned, covered and in any light; or ``"tested"``,
-            cut as in the test and bent by an affine map alone (the paper).
+        views: of faces: ``"wild"``: any scale, rotation, occlusion and light; or ``"tested"``,
+            cropped as in the test and augmented by an affine map alone (the paper).
         augment: strength of augmentation, 0 switches it off.
-        view_shape: size of the views trained on, where it is not the model's whole grid: nets of
-            convolutions learn as well, and sooner, on what is around the heart.
-        label_shape: grid on which labels are compared; empty for that of the fields.
+        view_shape: size of the views trained on, where it is not the model's whole grid: fully
+            convolutional networks train as well, and faster, around the heart.
+        label_shape: grid that labels are compared on; empty for that of the fields.
         validate_every, checkpoint_every: in steps.
         seed: of weights, pairs and augmentation.
     """
@@ -106,7 +106,7 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what can't be trained with."""
+        """Refuse settings that can't be trained with."""
         for name in ("batch", "steps", "validate_every", "checkpoint_every", "accumulate"):
             if getattr(self, name) < 1:
                 raise FacewarpError(f"{name} is {getattr(self, name)}", fix="Give at least 1.")
@@ -127,15 +127,15 @@ class TrainConfig:
 
     @property
     def first_steps(self) -> int:
-        """Steps in which the features learn alone."""
+        """Number of steps that train the features alone."""
         return round(self.parts_first * self.steps)
 
     @property
     def trained_model(self) -> ModelConfig:
-        """The network on the grid of the views it is trained on.
+        """The network configuration on the grid of the views it is trained on.
 
         Raises:
-            FacewarpError: it can't be laid on such a grid.
+            FacewarpError: the network can't have such a grid.
         """
         if not self.view_shape:
             return self.model
@@ -147,7 +147,7 @@ class TrainConfig:
 
     @classmethod
     def from_json(cls, text: str) -> "TrainConfig":
-        """Read the ``config.json`` of a run; keys that aren't settings are passed over.
+        """Read the ``config.json`` of a run; keys that aren't settings are ignored.
 
         Raises:
             FacewarpError: this is not a run's configuration.

@@ -1,1 +1,1 @@
-"""From data sets to batches: face_data, heart_data -> augmentation -> batches."""
+"""Data loading: face_data, heart_data -> augmentation -> batches."""

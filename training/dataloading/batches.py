@@ -1,4 +1,4 @@
-"""Endless, seeded batches of pairs of random views, made in the background."""
+"""Endless, seeded batches of pairs of augmented views, made in background threads."""
 
 from abc import ABC, abstractmethod
 from collections import deque
@@ -13,19 +13,18 @@ Batch = dict[str, Tensor]
 
 
 class Batches(ABC):
-    """Batches without end, made ahead in background threads.
+    """Endless batches, prefetched in background threads.
 
     Batch `step` depends on the arguments and on `step` alone, so training resumes exactly by
-    starting at the step it stopped at. OpenCV lets go of the interpreter's lock in the threads.
+    starting at the step it stopped at. OpenCV releases the interpreter's lock in the threads.
 
     Args:
-        start: Step of the first batch an iteration gives.
-        workers: Background threads.
-        prefetch: Batches each thread makes ahead.
+        start: step of the first batch an iteration gives.
+        workers: background threads.
+        prefetch: batches each thread prefetches.
     """
 
     def __init__(self, start: int = 0, workers: int = 1, prefetch: int = 3) -> None:
-        """See the class."""
         if min(workers, prefetch) < 1:
             raise ValueError("workers and prefetch must be positive")
         self.start = start
@@ -37,7 +36,7 @@ class Batches(ABC):
         """Make batch `step`."""
 
     def __iter__(self) -> Iterator[Batch]:
-        """Batches `start`, `start + 1`, ... without end."""
+        """Iterate over batches `start`, `start + 1`, ... without end."""
         cv_threads = cv2.getNumThreads()
         cv2.setNumThreads(1)  # views are small: OpenCV's own threads would only get in the way
         ahead = self.workers * self.prefetch

@@ -1,4 +1,4 @@
-"""Random views of a photograph for training: moved, bent, relit and covered."""
+"""Augmentation of photographs: affine, elastic, photometric, occlusion."""
 
 from dataclasses import dataclass
 
@@ -19,22 +19,22 @@ _SIZE = (_WIDTH, _HEIGHT)
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """How far random views go from an upright, well-lit crop.
+    """Amplitudes of the augmentation.
 
     Attributes:
-        margin: Usual range of the crop's height, in sides of the square that bounds the 68 points.
-        margin_wide: Its range in `wide_share` of the views.
-        shift: Largest shift of the centre, sides of that square.
-        roll_std: Standard deviation of the usual roll, degrees.
-        roll_wide: Bound of the roll, degrees, in `wide_share` of the views.
-        wide_share: Share of views that are turned freely, and share of those near or far.
-        stretch_std: Standard deviation of log aspect and of shear.
-        flip: Probability of a mirrored view.
-        elastic: Probability of a smooth random deformation.
-        elastic_px: Standard deviation of its control points, crop px.
-        photometric: Probability of each change of light, sharpness and noise, before strength.
-        occlude: Probability of something in front of the face; labels stay what they were.
-        strength: Scales how strong the photometric changes are, 0 to switch them off.
+        margin: usual range of the crop's height, in sides of the square that bounds the 68 points.
+        margin_wide: its range in `wide_share` of the views.
+        shift: largest shift of the centre, sides of that square.
+        roll_std: standard deviation of the usual roll, degrees.
+        roll_wide: bound of the roll, degrees, in `wide_share` of the views.
+        wide_share: share of views of any roll, and share of those of any scale.
+        stretch_std: standard deviation of log aspect and of shear.
+        flip: probability of a mirrored view.
+        elastic: probability of a smooth random deformation.
+        elastic_px: standard deviation of its control points, crop px.
+        photometric: probability of each change of light, sharpness and noise, before strength.
+        occlude: probability of an occlusion; labels stay unchanged.
+        strength: factor of the photometric changes, 0 to switch them off.
     """
 
     margin: tuple[float, float] = (1.6, 2.4)
@@ -53,7 +53,7 @@ class AugmentConfig:
 
     @classmethod
     def of_strength(cls, strength: float) -> "AugmentConfig":
-        """All of it, scaled: 1 is the default, 0 an upright crop left as it is, always the same."""
+        """Return the augmentation scaled: 1 is the default, 0 an upright crop without changes."""
         plain = cls()
         middle = sum(plain.margin) / 2
         share = min(1.0, strength)
@@ -75,7 +75,7 @@ class AugmentConfig:
 
     @classmethod
     def as_tested(cls, strength: float) -> "AugmentConfig":
-        """Crops cut as those of the test are, bent by an affine map; light as it is.
+        """Return crops as in the test, augmented by an affine map alone.
 
         Args:
             strength: of the affine map: at 1 its coefficients vary by 0.05 (standard deviation).
@@ -96,7 +96,7 @@ class AugmentConfig:
 
 @dataclass(frozen=True)
 class FaceView:
-    """One random view.
+    """An augmented view of a photograph.
 
     Attributes:
         image: (320, 260) uint8 grey.
@@ -110,15 +110,15 @@ class FaceView:
 
 
 def augment(photo: FacePhoto, rng: np.random.Generator, config: AugmentConfig) -> FaceView:
-    """Draw a random view of a photograph.
+    """Return a random view of a photograph.
 
-    Image and masks are each resampled once; parts that come from landmarks are drawn anew from
-    the moved landmarks, so they look as they do in evaluation.
+    Image and masks are each resampled once; parts that come from landmarks are rasterized from
+    the moved landmarks, as in evaluation.
 
     Args:
-        photo: The photograph.
-        rng: Source of all randomness: the same state gives the same view.
-        config: How far to go.
+        photo: the photograph.
+        rng: random generator; the same state gives the same view.
+        config: amplitudes.
 
     Returns:
         The view.
@@ -152,7 +152,7 @@ _MIRROR_TABLE = np.concatenate([MIRROR_PARTS, np.zeros(248, dtype=np.uint8)])
 def _random_matrix(
     photo: FacePhoto, rng: np.random.Generator, config: AugmentConfig, mirrored: bool
 ) -> NDArray[np.float64]:
-    """(2, 3) affine map of crop px to photograph px."""
+    """Return a random (2, 3) affine map of crop px to photograph px."""
     is_wide = rng.random(2) < config.wide_share
     margin = config.margin_wide if is_wide[0] else config.margin
     scale = rng.uniform(*margin) * photo.box_side / _HEIGHT
@@ -171,7 +171,7 @@ def _random_matrix(
 
 
 def _random_bend(rng: np.random.Generator, config: AugmentConfig) -> NDArray[np.float32]:
-    """(320, 260, 2) smooth displacement, crop px: what a view shows at p is found at p + bend."""
+    """Return a smooth displacement (320, 260, 2), crop px: view(p) = image(p + bend)."""
     control = (config.elastic_px * rng.standard_normal((5, 4, 2))).astype(np.float32)
     return np.asarray(cv2.resize(control, _SIZE, interpolation=cv2.INTER_CUBIC), np.float32)
 
@@ -221,8 +221,8 @@ def occlude(
 
     Args:
         image: (320, 260) uint8.
-        texture: (H, W) uint8, where a textured one takes its pixels from.
-        rng: Source of all randomness.
+        texture: (H, W) uint8, source of pixels of a textured one.
+        rng: random generator.
 
     Returns:
         A new image.
@@ -261,8 +261,8 @@ def relight(
 
     Args:
         image: (320, 260) uint8.
-        rng: Source of all randomness.
-        config: Probability and strength.
+        rng: random generator.
+        config: probability and strength.
 
     Returns:
         A new image.
@@ -285,7 +285,7 @@ def relight(
 
 
 def _random_tone(rng: np.random.Generator, strength: float) -> NDArray[np.uint8]:
-    """Look-up table of a random gamma, contrast and brightness."""
+    """Return a look-up table of a random gamma, contrast and brightness."""
     level = np.linspace(0, 1, 256) ** np.exp(0.35 * strength * rng.standard_normal())
     contrast = np.exp(0.25 * strength * rng.standard_normal())
     level = (level - 0.45) * contrast + 0.45 + 0.1 * strength * rng.standard_normal()

@@ -19,14 +19,14 @@ class FaceBatches(Batches):
     (B, 68, 2) float32 crop px, NaN where unknown.
 
     Args:
-        sets: Sets of photographs.
-        batch_size: Pairs a batch.
-        config: Augmentation.
-        weights: Relative share of views from each set; by their sizes when None.
-        seed: Seed of everything.
-        start: See `Batches`, as the others.
-        workers: See there.
-        prefetch: See there.
+        sets: sets of photographs.
+        batch_size: pairs a batch.
+        config: augmentation.
+        weights: relative share of views from each set; by their sizes when None.
+        seed: of all random numbers.
+        start: see `Batches`.
+        workers: see `Batches`.
+        prefetch: see `Batches`.
     """
 
     def __init__(
@@ -41,7 +41,6 @@ class FaceBatches(Batches):
         workers: int = 1,
         prefetch: int = 3,
     ) -> None:
-        """See the class."""
         share = np.array([len(s) for s in sets] if weights is None else weights, dtype=np.float64)
         if len(share) != len(sets) or not sets or not all(sets):
             raise ValueError("each set needs photographs and, if weights are given, a weight")

@@ -1,4 +1,4 @@
-"""Which photographs a face model is trained on, checked with and tested on, by folder layout."""
+"""Photographs for training, validation and test of a face model, by folder layout."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,10 +21,10 @@ class FaceData:
     """The photographs of a training run.
 
     Attributes:
-        sets: sets of photographs that views are drawn from.
+        sets: sets of photographs.
         shares: relative share of views from each set; None for shares by size.
         held_out: photographs kept for validation, never trained on.
-        sources: what was read: (folder, number of photographs trained on).
+        sources: (folder, number of photographs trained on).
     """
 
     sets: list[list[FacePhoto]] = field(default_factory=list)
@@ -39,11 +39,11 @@ class FaceData:
 
     @property
     def size(self) -> int:
-        """How many photographs are trained on."""
+        """Number of photographs trained on."""
         return sum(len(photos) for photos in self.sets)
 
     def batches(self, config: TrainConfig, workers: int) -> FaceBatches:
-        """Random pairs of views of the photographs."""
+        """Return batches of random pairs of views of the photographs."""
         draw = AugmentConfig.as_tested if config.views == "tested" else AugmentConfig.of_strength
         return FaceBatches(
             self.sets,
@@ -55,7 +55,7 @@ class FaceData:
         )
 
     def add(self, name: str, photos: list[FacePhoto], *, own_set: bool = False) -> None:
-        """Train on these too: as a set of their own, or among those of the first."""
+        """Add photographs to train on: as a set of their own, or to the first."""
         if own_set or not self.sets:
             self.sets.append([])
         self.sets[-1 if own_set else 0].extend(photos)
@@ -70,14 +70,14 @@ def helen_training_data(
     celebamask_share: float = 0.3,
     hold_out: bool = True,
 ) -> FaceData:
-    """Photographs with 68 points, or with Smith's part labels, to train on.
+    """Read training photographs with 68 points, or with Smith's part labels.
 
     Args:
         folder: ``NAME.jpg`` with ``NAME.pts``; Smith's layout (of which the exemplars are taken
             where their list is); or a folder with ``trainset/`` and perhaps ``afw/`` in it.
         extra: further folders of ``NAME.jpg`` with ``NAME.pts``.
         celebamask: further photographs with masks, see `celebamask_training_data`; their
-            foreheads are trimmed to what 68 points tell of a face.
+            foreheads are trimmed to the outline that 68 points give.
         celebamask_share: their share of the views, 0 to 1.
         hold_out: keep every 24th photograph of the training set for validation (more often
             where there are fewer than 48). ``afw`` and the further folders are trained on whole.
@@ -106,12 +106,12 @@ def helen_training_data(
 def celebamask_training_data(
     folder: Path, *, extra: Sequence[Path] = (), hold_out: bool = True
 ) -> FaceData:
-    """Photographs with masks made by hand, to train on.
+    """Read training photographs with manual masks.
 
     Args:
         folder: ``images/`` and ``masks/``, or a folder with such a ``train/`` in it.
         extra: further folders of ``NAME.jpg`` with ``NAME.pts``; with any, the masks' foreheads
-            are trimmed to what 68 points tell of a face.
+            are trimmed to the outline that 68 points give.
         hold_out: as in `helen_training_data`.
     """
     data = FaceData()
@@ -124,7 +124,7 @@ def celebamask_training_data(
 
 
 def helen_test_photos(folder: Path) -> tuple[str, list[FacePhoto]]:
-    """Photographs to measure on, with the name of their split.
+    """Read the test photographs, and the name of their split.
 
     Args:
         folder: ``NAME.jpg`` with ``NAME.pts``; Smith's layout (of which the 100 of its test list
@@ -140,7 +140,7 @@ def helen_test_photos(folder: Path) -> tuple[str, list[FacePhoto]]:
 
 
 def celebamask_test_photos(folder: Path) -> tuple[str, list[FacePhoto]]:
-    """Photographs of ``images/`` and ``masks/``, or of a ``val/`` that has them, with its name."""
+    """Read the photographs of ``images/`` and ``masks/``, or of ``val/``, and the split's name."""
     folder = _celebamask_folder(folder, "val")
     return _name(folder), load_celebamask(folder)
 
@@ -159,7 +159,7 @@ def _add_training_set(
 
 
 def _smiths_split(folder: Path, split: str) -> str | None:
-    """A split of Smith's layout, if this is it and has the list of that split."""
+    """Read a split of Smith's layout, if the folder has it and the list of that split."""
     has_layout = (folder / "images").is_dir() and (folder / "labels").is_dir()
     return split if has_layout and (folder / f"{split}.txt").is_file() else None
 

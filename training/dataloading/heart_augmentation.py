@@ -1,4 +1,4 @@
-"""Random views of hearts: one deformation for both phases, each phase's own look."""
+"""Augmentation of hearts: one deformation for both phases, photometric changes for each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -17,19 +17,19 @@ Kind = TypeVar("Kind", np.float32, np.uint8)
 
 @dataclass(frozen=True)
 class HeartAugment:
-    """How far views may differ from what was scanned; lengths in px of the model's grid.
+    """Amplitudes of the augmentation; lengths in px of the model's grid.
 
     Attributes:
-        turn_deg: standard deviation of the turn within the slices.
+        turn_deg: standard deviation of the rotation within the slices.
         scale: of the logarithm of the size.
         stretch: of the logarithm of the ratio of the axes.
-        shift_px: of the place.
+        shift_px: of the translation.
         elastic_px: of a smooth deformation, the same in every slice and phase.
-        breath_px: of every slice's own place: slices are scanned in breaths of their own.
-        wobble_px: of a slice's place in one phase against the other.
+        breath_px: of each slice's own translation: each is scanned in a breath-hold of its own.
+        wobble_px: of a slice's translation in one phase against the other.
         slices: slices by which the stack may be moved, at most.
-        gamma: standard deviation of the logarithm of the grey values' exponent.
-        bias: of the logarithm of a smooth factor that the coil may leave.
+        gamma: standard deviation of the logarithm of the gray values' exponent.
+        bias: of the logarithm of a smooth bias field of the coil.
         noise: most noise, share of the grey values' range.
         blur_px: most blur.
         cut: probability of losing end slices of the stack.
@@ -51,7 +51,7 @@ class HeartAugment:
 
     @classmethod
     def of_strength(cls, strength: float) -> "HeartAugment":
-        """All amplitudes times `strength`; 0 leaves views as they are."""
+        """Return all amplitudes times `strength`; 0 switches augmentation off."""
         scaled = {f.name: getattr(cls(), f.name) * strength for f in fields(cls)}
         return cls(**{**scaled, "slices": round(scaled["slices"])})
 
@@ -64,14 +64,14 @@ def augment_pair(
     config: HeartAugment,
     center: Sequence[float] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """A random view of a heart at end-diastole and end-systole.
+    """Return a random view of a heart at end-diastole and end-systole.
 
     Args:
         images: (2, D, H, W) grey 0..1; as many slices as `shape` or more.
         labels: (2, D, H, W) part ids.
         shape: (d, h, w) of the view.
-        rng: Source of randomness.
-        config: How far to go.
+        rng: random generator.
+        config: amplitudes.
         center: (x, y, z) px around which views are taken; the images' own when None.
 
     Returns:
@@ -109,7 +109,7 @@ def augment_pair(
 
 
 def _stack_from(volumes: NDArray[Kind], first: int, depth: int) -> NDArray[Kind]:
-    """Slices `first` to `first + depth` of volumes (2, D, H, W); zeros beyond their ends."""
+    """Return slices `first` to `first + depth` of volumes (2, D, H, W); zeros beyond their ends."""
     out = np.zeros((2, depth, *volumes.shape[2:]), volumes.dtype)
     low, high = max(first, 0), min(first + depth, volumes.shape[1])
     out[:, low - first : max(high - first, low - first)] = volumes[:, low:high]
@@ -122,7 +122,7 @@ def _lose_slices(
     rng: np.random.Generator,
     config: HeartAugment,
 ) -> None:
-    """Empty, now and then, slices at an end of the stack: scans differ in where they stop."""
+    """Clear slices at an end of the stack at random: scans differ in coverage."""
     if rng.random() < config.cut:
         filled = np.flatnonzero(images.any(axis=(0, 2, 3)))
         if len(filled) > 5:
@@ -133,7 +133,7 @@ def _lose_slices(
 def _deformation(
     middle: FloatArray, shape: tuple[int, int], rng: np.random.Generator, config: HeartAugment
 ) -> NDArray[np.float32]:
-    """Where in a slice each pixel of a view around `middle` (x, y) lies, (h, w, 2) px."""
+    """Return the source position of each pixel of a view around `middle` (x, y), (h, w, 2) px."""
     turn = np.radians(rng.normal(0, config.turn_deg))
     size = np.exp(rng.normal(0, config.scale))
     stretch = np.exp(rng.normal(0, config.stretch))
@@ -147,7 +147,7 @@ def _deformation(
 
 
 def _smooth(rng: np.random.Generator, shape: tuple[int, int], amplitude: float) -> Slices:
-    """A smooth random image (h, w) of about this standard deviation."""
+    """Return a smooth random image (h, w) of about a standard deviation."""
     nodes = rng.normal(0, 1.5 * amplitude, (6, 6)).astype(np.float32)
     return np.asarray(cv2.resize(nodes, shape[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
 
@@ -155,7 +155,7 @@ def _smooth(rng: np.random.Generator, shape: tuple[int, int], amplitude: float) 
 def _look(
     stack: Slices, coil: Slices, tone: float, rng: np.random.Generator, config: HeartAugment
 ) -> Slices:
-    """Tone, coil, contrast, blur and noise of one phase."""
+    """Change tone, bias field, contrast, blur and noise of one phase at random."""
     seen = np.clip(stack, 0, 1) ** np.float32(np.exp(tone))
     seen *= np.exp(coil)
     seen = seen * np.float32(np.exp(rng.normal(0, config.gamma / 3)))

@@ -17,14 +17,14 @@ class HeartBatches(Batches):
     ``moving_labels`` (B, D, H, W) uint8.
 
     Args:
-        cases: Patients.
-        batch_size: Pairs a batch.
+        cases: patients.
+        batch_size: pairs a batch.
         shape: (D, H, W) of the model's grid, within that of the cases.
-        config: Augmentation.
-        seed: Seed of everything.
-        start: See `Batches`, as the others.
-        workers: See there.
-        prefetch: See there.
+        config: augmentation.
+        seed: of all random numbers.
+        start: see `Batches`.
+        workers: see `Batches`.
+        prefetch: see `Batches`.
     """
 
     def __init__(
@@ -39,7 +39,6 @@ class HeartBatches(Batches):
         workers: int = 1,
         prefetch: int = 3,
     ) -> None:
-        """See the class."""
         if not cases or batch_size < 1:
             raise ValueError("there must be cases and a positive batch_size")
         super().__init__(start, workers, prefetch)

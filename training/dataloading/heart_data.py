@@ -1,4 +1,4 @@
-"""Which hearts a model is trained on, checked with and tested on, by the patients' numbers.
+"""Patients for training, validation and test of a heart model, by number.
 
 Of every 20 patients, who share a diagnosis, 1 to 14 are trained on and 15 to 17 choose the
 weights. 18 to 20, MemWarp's validation patients, and 101 to 150, the challenge's test patients,
@@ -52,7 +52,7 @@ class HeartData:
 
     @property
     def description(self) -> str:
-        """One line: the folder, the patients' numbers and how many they are."""
+        """One line: the folder, the patients' numbers and their count."""
         return f"{self.name}: {self.numbers} ({len(self.cases)} patients)"
 
     @property
@@ -62,11 +62,11 @@ class HeartData:
 
     @property
     def size(self) -> int:
-        """How many patients are trained on."""
+        """Number of patients trained on."""
         return len(self.cases)
 
     def batches(self, config: TrainConfig, workers: int) -> HeartBatches:
-        """Random views of the patients, of the size that the network is trained with."""
+        """Return batches of random views of the patients."""
         shape = config.trained_model.grid_shape
         augment = HeartAugment.of_strength(config.augment)
         across, _, along = self.spacing_mm
@@ -79,11 +79,11 @@ class HeartData:
 
 
 def heart_training_data(folder: Path, model: ModelConfig, *, hold_out: bool = True) -> HeartData:
-    """Patients 1 to 14 of every 20 to train on, 15 to 17 to choose the weights with.
+    """Read patients 1 to 14 of every 20 for training, 15 to 17 for validation.
 
     Args:
         folder: holds patients' folders, at any depth.
-        model: the network, whose grid they are laid on.
+        model: the network, whose grid they are resampled to.
         hold_out: keep patients 15 to 17 of every 20 for validation; without it they aren't read.
 
     Raises:
@@ -113,10 +113,10 @@ def heart_training_data(folder: Path, model: ModelConfig, *, hold_out: bool = Tr
 
 
 def heart_grid(model: ModelConfig) -> tuple[tuple[int, int, int], Array3]:
-    """Shape (D, H, W) and spacing (x, y, z) of a heart model's grid.
+    """Return shape (D, H, W) and spacing (x, y, z) of a heart model's grid.
 
     Raises:
-        FacewarpError: the model is none of hearts.
+        FacewarpError: it is no heart model.
     """
     if model.kind != "heart" or model.classes != PART_NAMES or len(model.spacing_mm) != 3:
         what = f"this is no heart model: {model.kind!r} with {model.n_classes} classes"
@@ -127,7 +127,7 @@ def heart_grid(model: ModelConfig) -> tuple[tuple[int, int, int], Array3]:
 
 
 def patient_folders(folder: Path) -> list[Path]:
-    """Patients' folders in a folder, at any depth, in the order of their numbers.
+    """Find patients' folders in a folder, at any depth, in the order of their numbers.
 
     Raises:
         FacewarpError: there is no such folder, it holds none, or the same patient twice.
@@ -147,14 +147,14 @@ def patient_folders(folder: Path) -> list[Path]:
 
 
 def chosen_patients(folders: Sequence[Path], numbers: str) -> list[Path]:
-    """Those of some patients' folders that the user names.
+    """Select the patients' folders that the user names.
 
     Args:
-        folders: what there is.
+        folders: to select from.
         numbers: ``"all"``, or numbers and spans of them: ``"18-20,38,patient040"``.
 
     Raises:
-        FacewarpError: this names nobody, or someone who isn't there.
+        FacewarpError: no patient is named, or one that isn't there.
     """
     if numbers.strip().lower() == "all":
         return list(folders)
@@ -175,7 +175,7 @@ def chosen_patients(folders: Sequence[Path], numbers: str) -> list[Path]:
 
 
 def spans(numbers: Sequence[int]) -> str:
-    """Numbers in short: ``1-14, 21-34``."""
+    """Format numbers as spans: ``1-14, 21-34``."""
     parts: list[list[int]] = []
     for number in sorted(numbers):
         if parts and number == parts[-1][-1] + 1:

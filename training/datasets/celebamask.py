@@ -27,16 +27,16 @@ def load_celebamask(folder: str | Path, *, trim_forehead: bool = False) -> list[
     """Load every photograph of ``images/`` with its mask of ``masks/``, in name order.
 
     Args:
-        folder: Folder that holds ``images/NAME.jpg`` and ``masks/NAME.png`` (palette or grey,
+        folder: folder that holds ``images/NAME.jpg`` and ``masks/NAME.png`` (palette or grey,
             ids 0 to 18).
-        trim_forehead: Cut the face off where the parts drawn from 68 points would end (see
+        trim_forehead: cut the face off where the parts drawn from 68 points would end (see
             `trim_above_brows`), to train both kinds together; not for evaluation.
 
     Returns:
         Photographs with masks and without landmarks.
 
     Raises:
-        FacewarpError: Folder, photographs or masks missing or not fitting one another.
+        FacewarpError: folder, photographs or masks missing or not fitting one another.
     """
     folder = Path(folder)
     if not (folder / "images").is_dir() or not (folder / "masks").is_dir():

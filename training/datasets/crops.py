@@ -20,7 +20,7 @@ class FaceCrop:
     """One photograph cut to the size the model sees.
 
     Attributes:
-        name: The photograph's name.
+        name: the photograph's name.
         image: (320, 260) uint8 grey.
         labels: (320, 260) uint8 `FacePart` ids.
         landmarks: (68, 2) (x, y) px of the crop, or None.
@@ -42,9 +42,9 @@ def protocol_crop(photo: FacePhoto, rng: np.random.Generator) -> FaceCrop:
     this order: height, shift in x, shift in y.
 
     Args:
-        photo: The photograph; its parts are drawn anew in the crop if it has landmarks, else
+        photo: the photograph; its parts are drawn anew in the crop if it has landmarks, else
             taken from the nearest pixel.
-        rng: Source of the three numbers.
+        rng: source of the three numbers.
 
     Returns:
         The crop; beyond the photograph's border its pixels are repeated, labels are background.
@@ -66,7 +66,7 @@ def evaluation_pairs(n: int) -> list[tuple[int, int]]:
     """The (fixed, moving) indices of a test set of n: each with the next, the last with the first.
 
     Raises:
-        ValueError: Fewer than two.
+        ValueError: fewer than two.
     """
     if n < 2:
         raise ValueError(f"pairs need at least 2 photographs, not {n}")

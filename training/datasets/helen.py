@@ -25,13 +25,13 @@ def read_pts(path: str | Path) -> NDArray[np.float64]:
     """Read the 68 points of an iBUG ``.pts`` file.
 
     Args:
-        path: Text file: ``version``, ``n_points``, then one ``x y`` a line in braces, 1-based px.
+        path: text file: ``version``, ``n_points``, then one ``x y`` a line in braces, 1-based px.
 
     Returns:
         (68, 2) float64 (x, y) px, 0-based: the centre of the first pixel is (0, 0).
 
     Raises:
-        FacewarpError: Unreadable file, missing braces, a line that isn't two finite numbers, or
+        FacewarpError: unreadable file, missing braces, a line that isn't two finite numbers, or
             another number of points; names the file and the line.
     """
     path = Path(path)
@@ -86,15 +86,15 @@ def load_helen(folder: str | Path, split: str | None = None) -> list[FacePhoto]:
     (CVPR 2013): ``images/NAME.jpg`` with ``labels/NAME/NAME_lbl00.png`` to ``..._lbl10.png``.
 
     Args:
-        folder: Either layout's top folder.
-        split: For Smith's layout: "exemplars", "tuning" or "testing", by the list file of that
+        folder: either layout's top folder.
+        split: for Smith's layout: "exemplars", "tuning" or "testing", by the list file of that
             name; all photographs when None.
 
     Returns:
         Photographs with landmarks (first layout) or masks (second).
 
     Raises:
-        FacewarpError: No such folder, nothing in it, or a photograph without its annotation.
+        FacewarpError: no such folder, nothing in it, or a photograph without its annotation.
     """
     folder = Path(folder)
     if not folder.is_dir():

@@ -25,13 +25,13 @@ class FacePhoto:
     """A grey photograph with its face parts, from 68 points or from masks made by hand.
 
     Attributes:
-        name: File name without suffix.
-        path: The photograph's file.
+        name: file name without suffix.
+        path: the photograph's file.
         image: (H, W) uint8 grey.
         masks: (H, W) uint8 `FacePart` ids made by hand, or None when the parts come from points.
         landmarks: (68, 2) float64 (x, y) px of `image`, iBUG order, or None.
         box_center: (x, y) px of the centre of the square that bounds the 68 points.
-        box_side: Side of that square, px; for masks an estimate of it.
+        box_side: side of that square, px; for masks an estimate of it.
     """
 
     name: str
@@ -149,7 +149,7 @@ def assign_sides(
     Args:
         first: (H, W) mask of one eye or brow, maybe empty.
         second: (H, W) mask of the other.
-        axis_x: Column of the middle of the face, for the case that one mask is empty.
+        axis_x: column of the middle of the face, for the case that one mask is empty.
 
     Returns:
         The masks of the left and of the right one. A lone mask is split at the axis by its

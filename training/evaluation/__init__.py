@@ -1,1 +1,1 @@
-"""Measure models on data sets: methods -> faces, hearts -> face_groups, reliability."""
+"""Evaluate models on datasets: methods -> faces, hearts -> face_groups, reliability."""

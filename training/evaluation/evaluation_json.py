@@ -1,4 +1,4 @@
-"""Evaluations as ``facewarp eval ... --json`` prints them, read back."""
+"""Read evaluations that ``facewarp eval ... --json`` printed."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from facewarp.errors import FacewarpError
 
 
 def read_evaluation(path: Path) -> dict[str, Any]:
-    """The object in a file.
+    """Read an evaluation from a file.
 
     Raises:
         FacewarpError: it can't be read, or holds none.
@@ -23,5 +23,5 @@ def read_evaluation(path: Path) -> dict[str, Any]:
 
 
 def number(value: float | None, digits: int) -> str:
-    """A number of an evaluation, ``-`` where it has none."""
+    """Format a number of an evaluation, ``-`` where it has none."""
     return "-" if value is None else f"{value:.{digits}f}"

@@ -1,11 +1,11 @@
-"""Where a face model fails: errors by group of photographs, told from what annotations say.
+"""Errors of a face model by group of photographs, where the groups come from annotations.
 
 ``python -m facewarp.training.evaluation.face_groups --data helen/testset [--kind helen|celebamask]
 [--json]``
 
-The data sets don't say whom they show, so groups are those that can be measured: how far a face
-is turned (from its 68 points), whether eyes are shut or the mouth is open, glasses and hats (from
-hand-made masks), how bright the skin is and its individual typology angle, how sharp the picture.
+The datasets have no demographic data, so groups are those that can be measured: head pose, shut
+eyes and open mouth (from the 68 points), glasses and hats (from manual masks), brightness of the
+skin and its individual typology angle, sharpness of the image.
 """
 
 import argparse
@@ -38,11 +38,11 @@ _COVERED = 0.01  # of the picture
 
 @dataclass(frozen=True)
 class Group:
-    """Pairs whose fixed photograph is of a kind.
+    """Pairs whose fixed photograph is in a group.
 
     Attributes:
-        name: of the kind.
-        count: pairs.
+        name: of the group.
+        count: number of pairs.
         dice: mean over parts present, then over pairs, percent.
         contour_px: mean contour distance, px of the crop.
         landmark_px: mean distance of the landmarks, px of the crop; NaN without landmarks.
@@ -60,7 +60,7 @@ class Group:
 
 
 def kinds_of(photo: FacePhoto, masks: NDArray[np.uint8] | None = None) -> set[str]:
-    """What can be said of a photograph.
+    """Return the groups of a photograph.
 
     Args:
         photo: with its parts.
@@ -77,7 +77,7 @@ def kinds_of(photo: FacePhoto, masks: NDArray[np.uint8] | None = None) -> set[st
 
 
 def _pose_and_expression(points: NDArray[np.float64]) -> set[str]:
-    """From the 68 points: turned, tilted, eyes shut, mouth open."""
+    """Return groups from the 68 points: turned, tilted, eyes shut, mouth open."""
     kinds: set[str] = set()
     left, right = np.linalg.norm(points[[0, 16]] - points[30], axis=1)  # nose to jaw, each side
     turn = abs(left - right) / (left + right)  # 0 from the front, 1 in profile
@@ -105,11 +105,11 @@ def _pose_and_expression(points: NDArray[np.float64]) -> set[str]:
 
 
 def _light(photo: FacePhoto) -> set[str]:
-    """From the skin's colour: dim, and the bands of the individual typology angle.
+    """Return groups from the skin's color: dim, and bands of the individual typology angle.
 
-    The angle, ``atan((L - 50) / b)`` in CIELAB (Chardon et al. 1991), mixes skin and light: a dark
-    picture of light skin counts as dark too. So it is taken only where the skin is well lit, and
-    still says no more than how the skin looks in the picture.
+    The angle, ``atan((L - 50) / b)`` in CIELAB (Chardon et al. 1991), depends on skin and light: a
+    dark image of light skin counts as dark too. So it is used only where the skin is well lit, and
+    still describes no more than the skin's appearance in the image.
     """
     kinds: set[str] = set()
     skin = photo.labels == FacePart.FACE
@@ -135,11 +135,11 @@ def _light(photo: FacePhoto) -> set[str]:
 
 
 def grouped(scores: Sequence[PairScore], kinds: Mapping[str, set[str]]) -> list[Group]:
-    """Scores by the kinds of the fixed photographs, in order of their Dice, all pairs first.
+    """Return scores by the groups of the fixed photographs, in order of Dice, all pairs first.
 
     Args:
         scores: of pairs.
-        kinds: by the name of a photograph.
+        kinds: groups by the name of a photograph.
     """
     every = {kind for found in kinds.values() for kind in found}
     rows = np.array([(100 * s.dice_mean, np.nanmean(s.contour_px), s.landmark_px) for s in scores])

@@ -24,11 +24,11 @@ SMOOTHING_PX = 5  # of the parts that poly-affine maps are blended with, on the 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What a method makes of two crops.
+    """Result of a method on two crops.
 
     Attributes:
         field: ``(1, 2, 320, 260)`` float32 px of the crop, fixed to moving.
-        parts: ``(320, 260)`` uint8 parts that the method itself sees in fixed; None without.
+        parts: ``(320, 260)`` uint8 the method's own segmentation of fixed; None without.
     """
 
     field: Tensor
@@ -36,7 +36,7 @@ class Found:
 
 
 class FaceMethod(Protocol):
-    """A way to register faces: it sees two grey crops, and no labels."""
+    """A registration method for faces, on two gray crops without labels."""
 
     name: str
     parameters: int
@@ -53,7 +53,7 @@ class GuidedMethod:
     Args:
         model: a face model.
         name: what to call it.
-        combine: how fields of successive steps are put together, where not as in training.
+        combine: of the fields of successive steps, where not as in training.
         polyaffine: replace each field by the nearest poly-affine one, a map a part.
 
     Raises:
@@ -63,7 +63,6 @@ class GuidedMethod:
     def __init__(
         self, model: Model, name: str, *, combine: str | None = None, polyaffine: bool = False
     ) -> None:
-        """See the class."""
         if model.config.n_classes != len(FacePart) or model.config.ndim != 2:
             kind = f"{model.config.kind!r} with {model.config.n_classes} classes"
             raise FacewarpError(f"this is no face model: {kind}", model.path, "Give a face model.")
@@ -92,8 +91,8 @@ class BaselineMethod:
     Args:
         name: what to call it.
         find: gives the field ``(2, 320, 260)`` px from fixed into moving.
-        parameters: how many numbers it has learnt.
-        sha256: of the file they are in, "" without.
+        parameters: number of learnt parameters.
+        sha256: of the weights file, "" without.
     """
 
     def __init__(
@@ -103,7 +102,6 @@ class BaselineMethod:
         parameters: int = 0,
         sha256: str = "",
     ) -> None:
-        """See the class."""
         self.name, self.parameters, self.sha256 = name, parameters, sha256
         self._find = find
 
@@ -113,12 +111,12 @@ class BaselineMethod:
 
 
 def polyaffine_by_parts(field: Tensor, parts: Tensor) -> Tensor:
-    """The nearest poly-affine field, with a map for each part that the network sees.
+    """Return the nearest poly-affine field, with an affine map for each part.
 
     Args:
         field: ``(B, 2, *shape)`` px.
         parts: probabilities of the fixed image's parts ``(B, K, *any)``; smoothed by a mean over
-            5 x 5 px, three times, they say where each map counts.
+            5 x 5 px, three times, they are the weights of the maps.
     """
     weights = resize_image(parts, (int(field.shape[2]), int(field.shape[3])))
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Evaluation of face models on pairs of annotated photographs, by the published protocol."""
+"""Evaluate face models on pairs of annotated photographs, by the published protocol."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -33,13 +33,13 @@ PARTS = tuple(part.name.lower() for part in FacePart if part)
 
 @dataclass(frozen=True)
 class PairResult:
-    """What a model makes of one pair of crops, at the crop's full resolution.
+    """Registration of one pair of crops, at the crop's full resolution.
 
     Attributes:
         field: ``(1, 2, 320, 260)`` px, fixed to moving.
-        labels: ``(320, 260)`` uint8 true parts of moving, carried onto fixed.
-        own_parts: ``(320, 260)`` uint8 parts the method itself sees in fixed; None if it sees none.
-        seconds: time of the registration, features of both images included.
+        labels: ``(320, 260)`` uint8 true parts of moving, warped to fixed.
+        own_parts: ``(320, 260)`` uint8 the method's own segmentation of fixed; None without.
+        seconds: time of the registration, including the features of both images.
     """
 
     field: Tensor
@@ -50,7 +50,7 @@ class PairResult:
 
 @dataclass(frozen=True)
 class PairScore(PartScore):
-    """One registered pair: everything that is averaged over pairs.
+    """Scores of one registered pair.
 
     Attributes:
         fixed, moving: the photographs' names.
@@ -62,7 +62,7 @@ class PairScore(PartScore):
         jacobian_std: standard deviation of the Jacobian determinant.
         folds_percent: share of pixels whose determinant is not positive.
         parts_dice: mean Dice of the network's own parts of the fixed image.
-        seconds: time of the registration, features of both images included.
+        seconds: time of the registration, including the features of both images.
     """
 
     fixed: str
@@ -96,7 +96,7 @@ class PairScore(PartScore):
 
 @dataclass(frozen=True)
 class FaceEvaluation:
-    """Means over all pairs of a data set.
+    """Means over all pairs of a dataset.
 
     Dice in percent: the mean over the parts present of each pair, then over pairs; a part's own
     is its mean over the pairs that show it. Distances in px of the 320 x 260 crop. The time is
@@ -124,7 +124,7 @@ class FaceEvaluation:
     machine: str
 
     def to_dict(self) -> dict[str, Any]:
-        """As one JSON-ready object."""
+        """Return the evaluation as one JSON-ready object."""
         return asdict(self)
 
 
@@ -141,8 +141,8 @@ def evaluate_faces(
 
     Args:
         model: the model.
-        crops: annotated crops, in the data set's order.
-        dataset: what to call the data set in the result.
+        crops: annotated crops, in the order of the dataset.
+        dataset: its name in the result.
         seed: the seed the crops were cut with, for the record.
         split: which of its photographs these are, for the record.
         advance: called after each pair.
@@ -185,7 +185,7 @@ def register_crops(model: Model, fixed: FaceCrop, moving: FaceCrop) -> PairResul
 
 
 def carried_labels(moving: FaceCrop, field: Tensor) -> NDArray[np.uint8]:
-    """True parts of a crop, carried onto another by a field ``(1, 2, 320, 260)``."""
+    """Warp the true parts of a crop to another by a field ``(1, 2, 320, 260)``."""
     carried = fields.warp_labels(torch.from_numpy(moving.labels)[None], field, len(FacePart))
     return np.asarray(carried[0].numpy(), dtype=np.uint8)
 
@@ -220,7 +220,7 @@ def score_pair(fixed: FaceCrop, moving: FaceCrop, result: PairResult) -> PairSco
 def summarise(
     model: Model, scores: Sequence[PairScore], dataset: str, seed: int, split: str = ""
 ) -> FaceEvaluation:
-    """Average pair scores; what is NaN in a pair counts in no mean."""
+    """Average pair scores; NaN is left out of a mean."""
     return FaceEvaluation(
         dataset=dataset,
         split=split,
@@ -234,7 +234,7 @@ def summarise(
 
 
 def pair_means(scores: Sequence[PairScore]) -> dict[str, Any]:
-    """What `FaceEvaluation` says of pairs, by the names it has there."""
+    """Return the means of `FaceEvaluation` over pairs, by its names."""
     means = np.array([score.dice_mean for score in scores])
     parts = _columns_mean([score.dice for score in scores])
     contours = _columns_mean([score.contour_px for score in scores])
@@ -260,7 +260,7 @@ def write_pairs_csv(path: Path, scores: Sequence[PairScore]) -> None:
 
 
 def as_input(crop: FaceCrop) -> Tensor:
-    """A crop's image as the model takes it, ``(1, 1, 320, 260)`` in [0, 1]."""
+    """Convert a crop's image to the model's input, ``(1, 1, 320, 260)`` in [0, 1]."""
     return torch.from_numpy(crop.image).float().div(255)[None, None]
 
 

@@ -27,12 +27,12 @@ _NOTHING = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class RegisteredPair:
-    """What a method makes of a patient's two phases.
+    """Result of a method on a patient's two phases.
 
     Attributes:
         fields: (3, D, H, W) voxels of the protocol's grid each: fixed ED, moving ES; and fixed
             ES, moving ED where both directions were asked for.
-        parts: (2, D, H, W) uint8 parts the method itself sees in ED and ES; None if it sees none.
+        parts: (2, D, H, W) uint8 the method's own segmentation of ED and ES; None without.
         seconds: time of the registration.
     """
 
@@ -67,11 +67,10 @@ class GuidedMethod:
         whole: it was trained on its whole grid; None: as its weights say.
 
     Raises:
-        FacewarpError: it is none.
+        FacewarpError: it is no heart model.
     """
 
     def __init__(self, model: Model, name: str = OURS, *, whole: bool | None = None) -> None:
-        """See the class."""
         self.model, self.name = model, name
         if whole is None:
             whole = model.metadata.get("view_shape") == WHOLE_GRID
@@ -81,7 +80,7 @@ class GuidedMethod:
         self.shape, self.spacing_mm = heart_grid(model.config)
 
     def register(self, patient: HeartPatient, grid: ModelGrid, both: bool) -> RegisteredPair:
-        """See `HeartMethod`; the time is of all from finding the heart to the fields."""
+        """See `HeartMethod`; the time is that from finding the heart to the fields."""
         began = time.perf_counter()
         own = self._window(patient)
         model = self.model.on_grid(own.shape)
@@ -102,7 +101,7 @@ class GuidedMethod:
         return RegisteredPair(carried, parts, seconds)
 
     def _window(self, patient: HeartPatient) -> ModelGrid:
-        """What the model is given; the middle of the stack if it doesn't see a heart yet."""
+        """Return the model's input grid; the middle of the stack where it finds no heart."""
         volume = patient.images[ED]
         if self.whole:
             return ModelGrid.around(volume, self.shape, self.spacing_mm)
@@ -120,9 +119,9 @@ class BaselineMethod:
         find: gives the fields of ``(D, H, W)`` grey values in [0, 1] on a grid of this spacing
             (x, y, z): fixed into moving and, where asked for, moving into fixed; ``(3, D, H, W)``
             voxels each.
-        grid: shape and spacing of the grid it has learnt on; None: the protocol's own.
-        parameters: how many numbers it has learnt.
-        sha256: of the file they are in, "" without.
+        grid: shape and spacing of the grid it is trained on; None: the protocol's own.
+        parameters: number of learnt parameters.
+        sha256: of the weights file, "" without.
     """
 
     def __init__(
@@ -133,7 +132,6 @@ class BaselineMethod:
         parameters: int = 0,
         sha256: str = "",
     ) -> None:
-        """See the class."""
         self.name, self.parameters, self.sha256 = name, parameters, sha256
         self._find, self._grid = find, grid
 

@@ -1,4 +1,4 @@
-"""The two published ways to measure cardiac registration on ACDC: whom, on which grid, and how."""
+"""The two published protocols of cardiac registration on ACDC: patients, grid, labels."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,16 +29,16 @@ SDLOGJ_STRICT = "standard deviation of log(J), J clipped to 1e-9 and more, over 
 
 @dataclass(frozen=True)
 class HeartProtocol:
-    """Whom a model is measured on, and how.
+    """An evaluation protocol: patients, grid, treatment of labels.
 
     Attributes:
         name: ``"paper"`` or ``"memwarp"``.
         shape: (D, H, W) of the grid that labels are compared on.
         spacing_mm: of that grid, along x, y, z.
         both_directions: ED to ES is measured too, and the two averaged.
-        nearest: labels are carried by the nearest voxel; else one-hot, linear, the likeliest.
-        tested: places in each 20 of the training set's patients that are tested on.
-        prefers_official: the challenge's own test patients are taken where they are.
+        nearest: labels are warped by the nearest voxel; else one-hot, linear, argmax.
+        tested: positions in each 20 of the training set's patients that are tested on.
+        prefers_official: the challenge's own test patients are used where present.
     """
 
     name: str
@@ -50,11 +50,11 @@ class HeartProtocol:
     prefers_official: bool
 
     def grid(self, volume: Volume) -> ModelGrid:
-        """The protocol's grid, around the middle of a stack."""
+        """Return the protocol's grid, around the middle of a stack."""
         return ModelGrid.around(volume, self.shape, self.spacing_mm)
 
     def carry(self, labels: NDArray[np.uint8], field: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Labels of moving (D, H, W), carried onto fixed by a field (3, D, H, W)."""
+        """Warp labels of moving (D, H, W) to fixed by a field (3, D, H, W)."""
         moving, u = torch.from_numpy(labels)[None], torch.from_numpy(field)[None]
         if self.nearest:
             found = fields.warp(moving[None].float(), u, mode="nearest")[0]
@@ -63,11 +63,11 @@ class HeartProtocol:
         return found[0].numpy().astype(np.uint8)
 
     def patients(self, folder: Path, numbers: str | None = None) -> tuple[str, list[Path]]:
-        """Patients to measure on, and what to call them.
+        """Return the folders of the patients to measure on, and a name for them.
 
         Args:
             folder: holds patients' folders, at any depth.
-            numbers: who of them, see `chosen_patients`; None for the protocol's own.
+            numbers: to select, see `chosen_patients`; None for the protocol's own.
 
         Raises:
             FacewarpError: there are none.
@@ -114,12 +114,12 @@ PROTOCOLS = {
 def carry_field(
     field: NDArray[np.float32], source: ModelGrid, target: ModelGrid
 ) -> NDArray[np.float32]:
-    """Carry displacements from one grid to another that is laid into the same volume.
+    """Resample a displacement field from one grid to another in the same volume.
 
     Args:
         field: (3, D, H, W) voxels of `source`, channels x, y, z.
-        source: the grid it was found on.
-        target: the grid it is wanted on.
+        source: the grid of the field.
+        target: the grid of the result.
 
     Returns:
         (3, *target.shape) voxels of `target`: the same motion in millimetres.

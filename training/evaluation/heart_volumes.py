@@ -1,4 +1,4 @@
-"""The volumes that ``facewarp cine`` reports, against those of the true labels."""
+"""Evaluate the volumes that ``facewarp cine`` reports, against those of the true labels."""
 
 import logging
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class HeartVolumes:
         name: the patient's folder.
         group: the diagnosis.
         true: of the labels, at the volumes' own resolution.
-        found: by the model, without labels; None where it saw no heart.
+        found: by the model, without labels; None where it found no heart.
     """
 
     name: str
@@ -37,7 +37,7 @@ class HeartVolumes:
     found: Indices | None
 
     def row(self) -> dict[str, float]:
-        """As columns of a table."""
+        """Return the indices as columns of a table."""
         columns: dict[str, float] = {}
         for side in ("lv", "rv"):
             for measure in MEASURES:
@@ -54,7 +54,7 @@ class VolumeErrors:
     error (``mae``) the mean of its size; the correlation is Pearson's.
 
     Attributes:
-        n_volumes: patients in whom the model saw a heart; the others count nowhere here.
+        n_volumes: patients in whom the model found a heart; others are left out.
     """
 
     n_volumes: int
@@ -92,7 +92,7 @@ class VolumeErrors:
 
 @dataclass(frozen=True, eq=False)
 class Agreement:
-    """How one measure agrees with the truth, over patients.
+    """Agreement of one index with the truth, over patients.
 
     Attributes:
         true: (N,) of the labels, of the patients where both numbers are known.
@@ -104,7 +104,7 @@ class Agreement:
 
     @classmethod
     def of(cls, volumes: Sequence[HeartVolumes], side: str, measure: str) -> "Agreement":
-        """Of a ventricle (``"lv"`` or ``"rv"``) and one of `MEASURES`."""
+        """Return the agreement of a ventricle (``"lv"`` or ``"rv"``) and one of `MEASURES`."""
         pairs = [(of(one.true, side, measure), of(one.found, side, measure)) for one in volumes]
         table = np.array(pairs, dtype=np.float64).reshape(-1, 2)
         true, found = table[np.isfinite(table).all(axis=1)].T
@@ -130,7 +130,7 @@ class Agreement:
 
     @property
     def correlation(self) -> float:
-        """Pearson's; NaN for fewer than three patients, or where a side does not vary."""
+        """Pearson's correlation; NaN for fewer than three patients or a constant side."""
         if self.true.size < FEWEST_CORRELATED or not self.true.std() or not self.found.std():
             return float("nan")
         return float(np.corrcoef(self.true, self.found)[0, 1])
@@ -139,9 +139,9 @@ class Agreement:
 def measure_volumes(patient: HeartPatient, model: Model) -> HeartVolumes:
     """Measure a patient as ``facewarp cine`` does, and by the true labels.
 
-    The model gets the two labelled frames as a cine, and nothing else: it finds the heart, its
-    parts at end-diastole and the motion itself, and the volumes come out of the function that
-    the command calls.
+    The model gets the two labelled frames as a cine and nothing else: heart, segmentation of
+    end-diastole and motion are its own, and the volumes come from the function that the command
+    calls.
     """
     return HeartVolumes(
         patient.name, patient.info.group, true_indices(patient), found_indices(patient, model)
@@ -149,13 +149,13 @@ def measure_volumes(patient: HeartPatient, model: Model) -> HeartVolumes:
 
 
 def true_indices(patient: HeartPatient) -> Indices:
-    """Indices by the true labels, voxels counted."""
+    """Return indices by the true labels, by counting voxels."""
     labels = np.stack([volume.data for volume in patient.labels])
     return indices(volumes_ml(labels, patient.labels[0].voxel_ml), 0, 1)
 
 
 def found_indices(patient: HeartPatient, model: Model) -> Indices | None:
-    """Indices by the model; None where it sees no heart, or was never taught to."""
+    """Return indices by the model; None where it finds no heart, or has no segmentation."""
     if not model.config.guided:
         return None
     try:
@@ -166,7 +166,7 @@ def found_indices(patient: HeartPatient, model: Model) -> Indices | None:
 
 
 def two_frames(patient: HeartPatient) -> Cine:
-    """End-diastole and end-systole as a cine of two phases, in their order."""
+    """Return end-diastole and end-systole as a cine of two phases, in their order."""
     order = np.argsort([patient.info.ed, patient.info.es])
     frames = sorted((patient.info.ed, patient.info.es))
     volume = replace(patient.images[0], data=patient.stacked()[order])
@@ -174,7 +174,7 @@ def two_frames(patient: HeartPatient) -> Cine:
 
 
 def of(found: Indices | None, side: str, measure: str) -> float:
-    """One number of a patient's indices, NaN where it isn't known."""
+    """Return one of a patient's indices, NaN where unknown."""
     if found is None:
         return float("nan")
     ventricle: Ventricle = getattr(found, side)

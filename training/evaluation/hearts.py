@@ -1,4 +1,4 @@
-"""Evaluation of cardiac registration between end-diastole and end-systole, by both protocols."""
+"""Evaluate cardiac registration between end-diastole and end-systole, by both protocols."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -31,7 +31,7 @@ _LOG_SHIFT = 3.0
 
 @dataclass(frozen=True)
 class PatientScore(PartScore):
-    """One registered patient: the mean over the protocol's directions.
+    """Scores of one registered patient: means over the protocol's directions.
 
     Attributes:
         name: the patient's folder.
@@ -44,7 +44,7 @@ class PatientScore(PartScore):
         folds_percent: share of voxels whose determinant is not positive.
         sdlogj: see `SDLOGJ`.
         sdlogj_strict: see `SDLOGJ_STRICT`.
-        parts_dice: mean Dice of the parts the method itself sees; NaN if it sees none.
+        parts_dice: mean Dice of the method's own segmentation; NaN without.
         seconds: time of the registration.
     """
 
@@ -79,7 +79,7 @@ class PatientScore(PartScore):
 
 
 def short(part: str) -> str:
-    """A part's name as columns have it: ``myo`` for the myocardium."""
+    """Return a part's name in columns: ``myo`` for the myocardium."""
     return "myo" if part == "myocardium" else part
 
 
@@ -137,7 +137,7 @@ def hd95_mm(
     moving: NDArray[np.uint8],
     protocol: HeartProtocol,
 ) -> float:
-    """MemWarp's HD95: mean over the parts that both phases have; a part that got lost stays put."""
+    """Return MemWarp's HD95: mean over the parts of both phases; a lost part counts unmoved."""
     found = []
     for part in range(1, len(HeartPart)):
         here, before = carried == part, moving == part
@@ -185,7 +185,7 @@ class HeartEvaluation:
     machine: str
 
     def to_dict(self) -> dict[str, Any]:
-        """As one JSON-ready object; the volumes' numbers stand among the others."""
+        """Return the evaluation as one JSON-ready object, including the volumes' errors."""
         found = asdict(self)
         volumes = found.pop("volumes")
         return {**found, **volumes}
@@ -230,7 +230,7 @@ def evaluate_hearts(
 
 
 def score_means(scores: Sequence[PatientScore]) -> dict[str, float]:
-    """Means over patients, Dice in percent; what is NaN in a patient counts in no mean."""
+    """Return means over patients, Dice in percent; NaN is left out of a mean."""
     rows = [score.row() for score in scores]
     names = [name for name, value in rows[0].items() if not isinstance(value, str)]
     return {name: mean_over_present([float(row[name]) for row in rows]) for name in names}
@@ -244,7 +244,7 @@ def summarise(
     split: str = "",
     dataset: str = "acdc",
 ) -> HeartEvaluation:
-    """Average patients' scores; what is NaN in a patient counts in no mean."""
+    """Average patients' scores; NaN is left out of a mean."""
     means = score_means(scores)
     del means["seconds"]
     return HeartEvaluation(

@@ -1,12 +1,12 @@
-"""Does a confidence mean what it says? Faces registered on good and on bad crops, and counted.
+"""Reliability diagram of the confidence: faces registered on good and on bad crops.
 
 ``python -m facewarp.training.evaluation.reliability --data helen/testset [--plot FILE.png]
 [--json]``
 
-A confidence of 0.8 is to stand for a Dice of 0.8 of the template's labels, carried onto a face,
-with the true parts. What the network can tell is their Dice with the parts that it sees there
-itself; `calibrated` measures what that is worth, `facewarp.training.release.ship` puts it into the
-weights, and this command counts on other photographs how well it holds.
+A confidence of 0.8 should mean a Dice of 0.8 of the template's labels, warped to a face, with the
+true parts. The network knows their Dice with its own segmentation; `calibrated` measures the curve
+between the two, `facewarp.training.release.ship` stores it in the weights, and this command
+measures the calibration on other photographs.
 """
 
 import argparse
@@ -49,11 +49,11 @@ _FAR_OFF = 15.0  # percent of the face's side
 
 @dataclass(frozen=True)
 class Registration:
-    """One registration with the template.
+    """One registration to the template.
 
     Attributes:
-        confidence: what the tracker goes by, 0..1.
-        dice: of the carried template's labels with the true ones, mean over parts present, 0..1.
+        confidence: of the tracker, 0..1.
+        dice: of the template's warped labels with the true ones, mean over parts present, 0..1.
         error_percent: mean distance of the landmarks from the true ones, of the face's side.
     """
 
@@ -64,14 +64,14 @@ class Registration:
 
 @dataclass(frozen=True)
 class Bin:
-    """Registrations of like confidence.
+    """A bin of registrations by confidence.
 
     Attributes:
-        low, high: their confidences.
-        count: how many there are.
+        low, high: edges of the confidence.
+        count: of registrations.
         confidence, dice: means.
         error_percent: median distance of landmarks, percent of the face's side.
-        far_off_percent: how many of them are off by more than 15 % of the face's side.
+        far_off_percent: share that is off by more than 15 % of the face's side.
     """
 
     low: float
@@ -86,12 +86,12 @@ class Bin:
 def registrations(
     fitter: FaceRegistrar, photos: Sequence[FacePhoto], seed: int = 0
 ) -> list[Registration]:
-    """Register each photograph on crops from exact to hopeless, and again on better ones.
+    """Register each photograph on crops from exact to far off, with refinement.
 
     Args:
         fitter: model and template.
         photos: with 68 points.
-        seed: of the directions in which crops are off.
+        seed: of the directions of the crops' errors.
     """
     rng = np.random.default_rng(seed)
     found = []
@@ -106,7 +106,7 @@ def registrations(
 
 
 def crops_of(photo: FacePhoto, rng: np.random.Generator) -> Iterator[Crop]:
-    """Crops of a face: exact, and off in place, size or turn."""
+    """Return crops of a face: exact, and with errors of position, size or rotation."""
     center, side = np.array(photo.box_center), photo.box_side
     for shift in _SHIFTS:
         angle = rng.uniform(0, 2 * np.pi)
@@ -118,7 +118,7 @@ def crops_of(photo: FacePhoto, rng: np.random.Generator) -> Iterator[Crop]:
 
 
 def measured(face: Face, photo: FacePhoto, fitter: FaceRegistrar) -> Registration:
-    """How far a registration is from the truth."""
+    """Measure a registration against the truth."""
     assert photo.landmarks is not None
     truth = cut(photo, face.crop.matrix).labels
     onto = torch.from_numpy(face.field)[None]
@@ -132,7 +132,7 @@ def measured(face: Face, photo: FacePhoto, fitter: FaceRegistrar) -> Registratio
 
 
 def binned(found: Sequence[Registration], edges: Sequence[float] = EDGES) -> list[Bin]:
-    """Registrations counted by confidence between edges, empty bins left out."""
+    """Bin registrations by confidence between edges, without empty bins."""
     table = np.array([(r.confidence, r.dice, r.error_percent) for r in found])
     bins = []
     for low, high in itertools.pairwise(edges):
@@ -149,18 +149,18 @@ def binned(found: Sequence[Registration], edges: Sequence[float] = EDGES) -> lis
 
 
 def calibrated(model: Model, photos: Sequence[FacePhoto], template: str = "average") -> Calibration:
-    """The curve from agreement to true Dice, on photographs that the weights were not learnt from.
+    """Return the calibration curve from agreement to true Dice, on photographs not trained on.
 
-    Means of agreement and Dice in bins of agreement, made to rise; beyond the highest mean the
-    curve goes on as it did.
+    Means of agreement and Dice in bins of agreement, made monotonic; extrapolated beyond the
+    highest mean.
 
     Args:
-        model: whose agreements are measured; nothing of it is changed.
+        model: to measure; it is not changed.
         photos: with 68 points.
-        template: what they are registered with.
+        template: to register to.
 
     Raises:
-        FacewarpError: so few registrations that they tell no curve.
+        FacewarpError: too few registrations for a curve.
     """
     plain = copy.copy(model)
     plain.metadata = {**model.metadata, KEY: Calibration(((0, 0), (1, 1))).to_text()}
@@ -179,14 +179,14 @@ def calibrated(model: Model, photos: Sequence[FacePhoto], template: str = "avera
 
 
 def calibration_error(bins: Sequence[Bin]) -> float:
-    """Mean distance of true Dice from confidence over all registrations, weighted by bins."""
+    """Return the expected calibration error: mean |true Dice - confidence|, weighted by bins."""
     weights = np.array([b.count for b in bins], float)
     gaps = np.abs([b.confidence - b.dice for b in bins])
     return float((weights * gaps).sum() / weights.sum())
 
 
 def plot(bins: Sequence[Bin], path: Path, title: str) -> None:
-    """Draw true Dice and landmark error against confidence, as PNG."""
+    """Plot true Dice and landmark error against confidence, as PNG."""
     import matplotlib as mpl
 
     mpl.use("Agg")

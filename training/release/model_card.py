@@ -13,10 +13,10 @@ class DataSource:
     """What weights are learnt from.
 
     Attributes:
-        title: What it is.
-        citation: Whom to cite.
-        terms: What its publishers allow.
-        kind: Of the models it is for, ``"face"`` or ``"heart"``.
+        title: what it is.
+        citation: whom to cite.
+        terms: what its publishers allow.
+        kind: of the models it is for, ``"face"`` or ``"heart"``.
     """
 
     title: str
@@ -61,16 +61,16 @@ class CardText:
     """What a card says of all models of a kind.
 
     Attributes:
-        licence: Of weights.
-        about: What such a model is.
-        seen: Of the input, before its size.
-        use: What it is for.
-        misuse: Who should not use it.
-        limits: What it does badly.
-        measuring: How it was measured.
-        rows: The rows of the table of an evaluation.
-        command: The command that printed an evaluation of the model of a name.
-        title: The title of an evaluation.
+        licence: of weights.
+        about: what such a model is.
+        seen: of the input, before its size.
+        use: what it is for.
+        misuse: who should not use it.
+        limits: what it does badly.
+        measuring: how it was measured.
+        rows: the rows of the table of an evaluation.
+        command: the command that printed an evaluation of the model of a name.
+        title: the title of an evaluation.
     """
 
     licence: str

@@ -2,7 +2,7 @@
 
 Only the image's left half of the template is painted, eight times finer than the template's
 pixels; the right half is its mirror image. Points are (x, y) template px and may lie beyond the
-middle line. Masks and paints are float32 arrays of the half's :data:`SHAPE`.
+middle line. Masks and paints are float32 arrays of the half's `SHAPE`.
 """
 
 import math
@@ -131,7 +131,7 @@ def stroke(line: ArrayLike, width: float, *, taper: tuple[float, float] = (0.0, 
     """Mask of a brush stroke along a line (N, 2).
 
     Args:
-        line: template px, sampled finely (see :func:`curve`).
+        line: template px, sampled finely (see `curve`).
         width: full width of the stroke in template px.
         taper: shares of the length over which the stroke grows from, and shrinks to, a point.
     """
@@ -141,7 +141,7 @@ def stroke(line: ArrayLike, width: float, *, taper: tuple[float, float] = (0.0, 
 
 
 def strokes(lines: Sequence[tuple[Points, float]], *, taper: tuple[float, float]) -> Plane:
-    """One mask of many strokes (line, width); see :func:`stroke`."""
+    """One mask of many strokes (line, width); see `stroke`."""
     canvas = np.zeros(SHAPE, np.uint8)
     for line, width in lines:
         _stroke_into(canvas, line, width, taper)

@@ -64,7 +64,7 @@ TEXTURES: dict[str, ShippedTexture] = {
 
 
 def paint_texture(name: str, landmarks: ArrayLike) -> NDArray[np.uint8]:
-    """Paint one of :data:`TEXTURES`: (1280, 1040, 4) uint8 RGBA.
+    """Paint one of `TEXTURES`: (1280, 1040, 4) uint8 RGBA.
 
     Args:
         name: which.

@@ -23,10 +23,10 @@ class PairPicture:
     """One row of a sheet.
 
     Attributes:
-        caption: What is written above it.
-        fixed: The fixed crop.
-        moving: The moving crop.
-        result: What the model made of them.
+        caption: what is written above it.
+        fixed: the fixed crop.
+        moving: the moving crop.
+        result: what the model made of them.
     """
 
     caption: str

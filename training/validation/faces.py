@@ -26,9 +26,9 @@ class Validator:
     """Scores a network on the same pairs each time; fits ``Trainer.run``.
 
     Args:
-        photos: Photographs that are held out of training, two at least.
-        folder: Where ``validation_STEP.png`` goes: the best, the median and the worst pair.
-        seed: Of the crops.
+        photos: photographs that are held out of training, two at least.
+        folder: where ``validation_STEP.png`` goes: the best, the median and the worst pair.
+        seed: of the crops.
     """
 
     def __init__(self, photos: Sequence[FacePhoto], folder: Path, seed: int = 0) -> None:
@@ -51,9 +51,9 @@ def example_pictures(
     """The pairs with the best, the median and the worst Dice, registered again to be drawn.
 
     Args:
-        model: The model that was scored.
-        crops: The crops it was scored on.
-        scores: The scores, one a crop, in the crops' order.
+        model: the model that was scored.
+        crops: the crops it was scored on.
+        scores: the scores, one a crop, in the crops' order.
     """
     ranked = sorted(range(len(scores)), key=lambda i: scores[i].dice_mean, reverse=True)
     chosen = {ranked[0]: "best", ranked[len(ranked) // 2]: "median", ranked[-1]: "worst"}

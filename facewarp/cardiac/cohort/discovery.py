@@ -8,7 +8,7 @@ from typing import Final
 from facewarp.cardiac.io.dicom_frames import read_header
 from facewarp.cardiac.io.dicom_series import dicom_files, is_dicom
 from facewarp.cardiac.io.nifti_folder import cines_apart, is_label_file
-from facewarp.cardiac.io.nifti_reader import is_nifti, stem
+from facewarp.cardiac.io.nifti_reader import axes_of, is_nifti, stem
 from facewarp.cardiac.io.patient import INFO, find_patients
 from facewarp.errors import FacewarpError
 
@@ -21,9 +21,9 @@ LISTS: Final = (".txt", ".lst", ".csv")
 
 
 def discover(paths: Sequence[Path]) -> dict[str, Path]:
-    """The patients meant by some paths, by name.
+    """Find the patients of some paths, by name.
 
-    A path is a cine as :func:`~facewarp.cardiac.io.patient.open_cine` reads it; a folder of such:
+    A path is a cine as `open_cine` reads it; a folder of such:
     patients' folders with an ``Info.cfg`` at any depth, NIfTI files of four axes, folders at any
     depth that hold NIfTI, or DICOM examinations, told apart by their UIDs; or a list, a ``.txt``
     or ``.csv`` file with one path a line (its first column), relative to itself, ``#`` beginning a
@@ -57,7 +57,7 @@ def _listed(path: Path) -> list[Path]:
 
 
 def _below(path: Path) -> list[Path]:
-    """The patients in a folder; the path itself where it is one."""
+    """Find the patients in a folder; the path itself where it is one."""
     if not path.is_dir() or (path / INFO).is_file():
         return [path]
     if found := _in_files(path):
@@ -68,11 +68,11 @@ def _below(path: Path) -> list[Path]:
 
 
 def _in_files(folder: Path) -> list[Path]:
-    """The patients in a folder's own NIfTI files: several cines, or the folder as one patient."""
+    """Find the patients in a folder's own NIfTI files: several cines, or all as one patient."""
     files = sorted(p for p in folder.iterdir() if is_nifti(p))
     if not files:
         return []
-    axes = {p: _axes(p) for p in files}
+    axes = {p: axes_of(p) for p in files}
     pictures, _ = cines_apart([p for p in files if not is_label_file(p)], None)
     cines = [p for p in pictures if axes[p] in (4, 0)]  # what can't be read shall be told of
     whole = sum(axes[p] == 4 for p in pictures)
@@ -81,7 +81,7 @@ def _in_files(folder: Path) -> list[Path]:
 
 
 def _nifti_below(folder: Path) -> list[Path]:
-    """Folders at any depth that hold NIfTI, or the cines in them."""
+    """Find folders at any depth that hold NIfTI, or the cines in them."""
     found = []
     for sub in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
         found += _in_files(sub) or _nifti_below(sub)
@@ -113,17 +113,6 @@ def _study(path: Path) -> str:
     except FacewarpError:
         return str(path.parent)
     return str(data.get("StudyInstanceUID") or path.parent)
-
-
-def _axes(path: Path) -> int:
-    """Number of a NIfTI file's axes; 0 where it cannot be read."""
-    import nibabel as nib
-    from nibabel.filebasedimages import ImageFileError
-
-    try:
-        return len(nib.load(path).shape)  # type: ignore[attr-defined]
-    except (OSError, EOFError, ValueError, ImageFileError):
-        return 0
 
 
 def _is_one_slice(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""One patient's work from its files to its folder: done once, checked, and never done again."""
+"""Analyze one patient, from its files to its result folder; skip what is finished."""
 
 import json
 import time
@@ -21,7 +21,7 @@ MARK = "indices.json"
 
 @dataclass(frozen=True)
 class Settings:
-    """How patients are worked on.
+    """Options of the analysis.
 
     Attributes:
         model: shipped name or weights file.
@@ -62,15 +62,15 @@ class Settings:
 
 @dataclass(frozen=True)
 class Job:
-    """A patient to be worked on.
+    """A patient to analyze.
 
     Attributes:
         name: of the patient, and of its folder.
-        source: the cine: see :func:`~facewarp.cardiac.io.patient.open_cine`.
+        source: the cine: see `open_cine`.
         folder: gets the results.
-        settings: how.
+        settings: of the analysis.
         resume: whether a finished folder is left as it is.
-        threads: that computing may use; None for as many as there are.
+        threads: for computing; None for all.
     """
 
     name: str
@@ -82,13 +82,13 @@ class Job:
 
 
 def work_on(job: Job, progress: Callable[[float], None] | None = None) -> Outcome:
-    """Analyse a patient and write its folder, unless it is there already.
+    """Analyze a patient and write its folder, unless it is finished already.
 
-    What goes wrong is told by the outcome; nothing but Ctrl-C is raised.
+    Errors are part of the outcome; nothing but Ctrl-C is raised.
 
     Args:
-        job: what is to be done.
-        progress: told the share of the work done, 0 to 1.
+        job: the patient.
+        progress: called with the share of the work done, 0 to 1.
     """
     began = time.perf_counter()
     told = progress or (lambda _: None)
@@ -120,7 +120,7 @@ def work_on(job: Job, progress: Callable[[float], None] | None = None) -> Outcom
 
 
 def finished(job: Job) -> dict[str, Any] | None:
-    """What a finished folder's ``indices.json`` holds; None if it has to be done (again).
+    """Return the content of a finished folder's ``indices.json``; None if it must be done (again).
 
     It is finished if it was made from the same files by the same program, weights and settings,
     and every file it wrote is there with the size it had.
@@ -181,7 +181,7 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
 
 
 def _about(job: Job) -> dict[str, Any]:
-    """What a folder was made from and how: the same again makes the same folder."""
+    """Return inputs and options of a folder: equal ones give the same folder."""
     from facewarp.core.weights import file_sha256, find_weights
 
     settings = json.loads(json.dumps(asdict(job.settings)))  # as it is when it is read again
@@ -197,7 +197,7 @@ def _about(job: Job) -> dict[str, Any]:
 
 
 def _fingerprint(place: Path) -> list[Any]:
-    """Number, bytes and newest change of a patient's files."""
+    """Return number, bytes and newest change of a patient's files."""
     files = [place] if place.is_file() else [p for p in place.rglob("*") if p.is_file()]
     stats = [path.stat() for path in files]
     return [
@@ -208,7 +208,7 @@ def _fingerprint(place: Path) -> list[Any]:
 
 
 def _model(name: str, device: str) -> "HeartModel":
-    """The model, loaded once a process."""
+    """Return the model, loaded once a process."""
     from facewarp.core import model
 
     return _loaded(model.load, name, device)

@@ -1,4 +1,4 @@
-"""Outcomes: what became of each patient of a cohort."""
+"""Outcomes of the patients of a cohort."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,19 +9,19 @@ Status = Literal["done", "skipped", "failed"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job.
+    """Outcome of a job.
 
     Attributes:
         name: of the patient.
         source: the cine.
         folder: the results.
         status: ``"skipped"`` where they were there already.
-        summary: what ``indices.json`` holds; None if failed.
-        error: what went wrong, one line; "" if nothing did.
-        seconds: that it took.
-        bytes: that the folder holds.
-        peak_mb: most memory that its process ever had; None where that cannot be told.
-        trace: where it went wrong, for those who ask.
+        summary: content of ``indices.json``; None if failed.
+        error: one line; "" without one.
+        seconds: duration.
+        bytes: size of the folder.
+        peak_mb: peak memory of its process; None where unknown.
+        trace: of the error.
     """
 
     name: str
@@ -38,10 +38,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Cohort:
-    """What became of many patients.
+    """Outcomes of many patients.
 
     Attributes:
-        outcomes: of each, in the order in which they were named.
+        outcomes: of each, in the order given.
         folder: that holds their folders.
     """
 
@@ -49,5 +49,5 @@ class Cohort:
     folder: Path
 
     def of(self, status: str) -> tuple[Outcome, ...]:
-        """Those of one status."""
+        """Return the outcomes of one status."""
         return tuple(outcome for outcome in self.outcomes if outcome.status == status)

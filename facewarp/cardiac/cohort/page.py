@@ -1,4 +1,4 @@
-"""Many patients on one page: distributions, who stands out, agreement with readers, who failed."""
+"""Cohort page: distributions, outliers, agreement with readers, failures."""
 
 from collections.abc import Sequence
 from html import escape
@@ -50,10 +50,10 @@ _TABLE: Final = (
 
 
 def cohort_page(cohort: "Cohort", rows: Sequence[Row]) -> str:
-    """The page's HTML, which asks for nothing else; patients' own pages are linked.
+    """Return the page's HTML, self-contained; patients' own pages are linked.
 
     Args:
-        cohort: what became of the patients.
+        cohort: outcomes of the patients.
         rows: of ``cohort.csv``, in the same order.
     """
     pages = {o.name for o in cohort.outcomes if (o.folder / "report.html").is_file()}

@@ -1,6 +1,7 @@
-"""The same jobs as tasks on a Ray cluster that runs already."""
+"""Run jobs as tasks on an existing Ray cluster."""
 
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,21 +16,23 @@ _RETRIES = 3  # of a task whose worker or node is lost
 
 
 def run_on_ray(jobs: Sequence[Job], address: str, told: Told) -> None:
-    """Do jobs on a cluster.
+    """Run jobs on a cluster.
 
-    A task whose worker dies is given to another one; a folder that is finished by then is found so
-    and not made again. Sources and folders are paths that every node has to see, and facewarp has
-    to be installed there. Never more tasks are waiting than the cluster has processors.
+    A task whose worker dies is given to another one; a folder that is finished by then is skipped.
+    Every node must see the paths of sources and folders, and have facewarp installed. Never more
+    tasks are waiting than the cluster has processors.
 
     Args:
-        jobs: what is to be done.
+        jobs: the patients.
         address: of the cluster, ``"auto"`` or ``"host:port"``; a cluster that this process is
             connected to already is used as it is.
-        told: of every event, as it happens.
+        told: called with every event, as it happens.
 
     Raises:
-        FacewarpError: Ray is not installed, or there is no cluster.
+        FacewarpError: Ray is not installed, or there is no cluster, or it wants a token.
     """
+    if has_token():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # a cluster that wants none ignores it
     try:
         import ray
     except ImportError as error:
@@ -40,14 +43,41 @@ def run_on_ray(jobs: Sequence[Job], address: str, told: Told) -> None:
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-            what = "no Ray cluster answers at this address"
-            fix = "Start one with: ray start --head"
-            raise FacewarpError(what, address, fix) from error
+            raise _no_cluster(address) from error
     try:
         _run([_absolute(job) for job in jobs], told)
     finally:
         if ours:
             ray.shutdown()
+
+
+def token_file() -> Path:
+    """Return where Ray looks for the token that a cluster may want.
+
+    It is what `RAY_AUTH_TOKEN_PATH` names, or ``~/.ray/auth_token``. A local ``ray.init()`` leaves
+    one there, and a head that is started later wants it of everybody.
+    """
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return Path(named) if named else Path.home() / ".ray" / "auth_token"
+
+
+def has_token() -> bool:
+    """Whether this user has a token for Ray, in a file or in `RAY_AUTH_TOKEN`."""
+    return bool(os.environ.get("RAY_AUTH_TOKEN")) or token_file().is_file()
+
+
+def _no_cluster(address: str) -> FacewarpError:
+    """What is said where connecting failed: Ray itself does not tell a missing token apart."""
+    if has_token():
+        what = "no Ray cluster answers at this address, or it wants another token than this user's"
+    else:
+        what = "no Ray cluster answers at this address, or it wants a token, and there is none here"
+    fix = (
+        "Start one with: ray start --head. One that runs may want the token of the user who "
+        f"started it: copy ~/.ray/auth_token from its head to {token_file()}, or set "
+        "RAY_AUTH_TOKEN."
+    )
+    return FacewarpError(what, address, fix)
 
 
 def _run(jobs: Sequence[Job], told: Told) -> None:
@@ -74,7 +104,7 @@ def _run(jobs: Sequence[Job], told: Told) -> None:
 
 
 def _absolute(job: Job) -> Job:
-    """The job with paths that mean the same on every node."""
+    """Return the job with paths that are the same on every node."""
     labels = job.settings.labels
     model = job.settings.model
     settings = replace(

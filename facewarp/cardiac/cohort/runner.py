@@ -1,4 +1,4 @@
-"""Many patients: who they are, and one table and one page of what became of them."""
+"""Run a cohort: one job a patient, then one table and one page."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ def jobs_for(
     resume: bool = True,
     threads: int | None = None,
 ) -> list[Job]:
-    """A job for each patient, with a folder of its name below another."""
+    """Return a job for each patient, with a folder of its name below another."""
     return [Job(n, p, out / n, settings, resume, threads) for n, p in patients.items()]
 
 
@@ -30,16 +30,16 @@ def run_cohort(
     ray_address: str | None = None,
     told: Callable[[Event], None] | None = None,
 ) -> Cohort:
-    """Work on many patients, and write ``cohort.csv`` and ``cohort.html`` if they are several.
+    """Analyze patients, and write ``cohort.csv`` and ``cohort.html`` for more than one.
 
-    Both are written when the work is interrupted, too.
+    Both are also written when the run is interrupted.
 
     Args:
         jobs: the patients.
         out: the folder of their folders.
         workers: processes; 1 works in this one.
-        ray_address: do it on this Ray cluster instead.
-        told: of every event, as it happens.
+        ray_address: run on this Ray cluster instead.
+        told: called with every event, as it happens.
 
     Raises:
         FacewarpError: the cluster can't be reached, or the table can't be written.

@@ -56,7 +56,7 @@ def write_cohort(cohort: Cohort) -> None:
 
 
 def row_of(outcome: Outcome) -> dict[str, Any]:
-    """A patient's row of ``cohort.csv``."""
+    """Return a patient's row of ``cohort.csv``."""
     row: dict[str, Any] = {
         "patient": outcome.name,
         "status": outcome.status,

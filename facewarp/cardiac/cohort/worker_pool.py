@@ -1,4 +1,4 @@
-"""Jobs done by several processes, one patient each at a time, none of which can stop the rest."""
+"""Worker pool: run jobs in several processes, isolated from one another's crashes."""
 
 import signal
 from collections import deque
@@ -20,13 +20,13 @@ _PATIENCE_S: Final = 20.0  # for a process to clean up when it is told to stop
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a job.
+    """Event of a job.
 
     Attributes:
         kind: ``"started"``, ``"progress"`` or ``"ended"``.
-        job: which one.
+        job: the patient.
         share: of the work done, 0 to 1.
-        outcome: when it ended.
+        outcome: of a job that ended.
     """
 
     kind: Literal["started", "progress", "ended"]
@@ -39,11 +39,11 @@ Told = Callable[[Event], None]
 
 
 def run_here(jobs: Sequence[Job], told: Told) -> None:
-    """Do jobs one after the other in this process.
+    """Run jobs one after the other in this process.
 
     Args:
-        jobs: what is to be done.
-        told: of every event, as it happens.
+        jobs: the patients.
+        told: called with every event, as it happens.
     """
     for job in jobs:
         told(Event("started", job))
@@ -55,16 +55,16 @@ def _progress(told: Told, job: Job, share: float) -> None:
 
 
 def run_in_processes(jobs: Sequence[Job], count: int, told: Told) -> None:
-    """Do jobs in some processes beside each other.
+    """Run jobs in parallel processes.
 
-    A process holds one patient at a time. One that dies, as the system makes it when memory runs
-    out, is replaced, and its job tried once more after all others. Ctrl-C stops the processes,
+    A process has one patient at a time. One that dies, as when memory runs out, is replaced, and
+    its job is tried once more after all others. Ctrl-C stops the processes,
     which leave no half-written folder.
 
     Args:
-        jobs: what is to be done.
+        jobs: the patients.
         count: number of processes.
-        told: of every event, as it happens.
+        told: called with every event, as it happens.
     """
     context = get_context("spawn")
     waiting, tries = deque(jobs), dict.fromkeys((job.name for job in jobs), 0)
@@ -109,7 +109,7 @@ def _died(code: int | None, job: Job) -> str:
 
 
 class _Worker:
-    """A process, the pipe to it, and the job it has."""
+    """A process, its pipe, and its current job."""
 
     def __init__(self, context: SpawnContext) -> None:
         self.pipe, theirs = context.Pipe()
@@ -129,7 +129,7 @@ class _Worker:
             self.pipe.send(job)
 
     def stop(self) -> int | None:
-        """Ends the process; its exit code."""
+        """End the process, and return its exit code."""
         self.pipe.close()
         self.process.join(_PATIENCE_S)
         if self.process.is_alive():
@@ -139,7 +139,7 @@ class _Worker:
 
 
 def _serve(pipe: Connection) -> None:
-    """A process's life: jobs in, progress and outcomes out, until the pipe is closed."""
+    """Run jobs from the pipe in a worker process, until the pipe is closed."""
 
     def leave(*_: object) -> None:
         raise SystemExit(143)  # cleans up on its way

@@ -4,7 +4,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from facewarp.cardiac.export.dicom_study import MANUFACTURER, MODEL_NAME, STUDY, DicomStudy
+from facewarp.cardiac.export.dicom_study import (
+    CHARACTER_SET,
+    MANUFACTURER,
+    MODEL_NAME,
+    STUDY,
+    DicomStudy,
+)
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
 from facewarp.system.installation import install_command
@@ -58,9 +64,9 @@ def encapsulated(pdf: bytes, study: DicomStudy) -> Any:
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     data = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     data.SOPClassUID, data.SOPInstanceUID = SOP_CLASS, meta.MediaStorageSOPInstanceUID
-    for name in ("SpecificCharacterSet", "StudyInstanceUID", *STUDY):
-        if name in study.first:
-            setattr(data, name, study.first.get(name))
+    data.SpecificCharacterSet = CHARACTER_SET
+    for name in ("StudyInstanceUID", *STUDY):
+        setattr(data, name, study.first.get(name))
     data.Modality, data.ConversionType = "DOC", "WSD"
     data.SeriesInstanceUID = study.uid("report series")
     data.SeriesNumber, data.InstanceNumber = study.series_number("report"), 1

@@ -4,7 +4,6 @@ A segmentation with a time axis is refused by highdicom and read by no viewer we
 the first object of a series alone, so that every phase is a series.
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 
 from facewarp.cardiac.cine import CineResult
 from facewarp.cardiac.export.dicom_study import (
+    CHARACTER_SET,
     MANUFACTURER,
     MODEL_NAME,
     RESEARCH,
@@ -89,26 +89,26 @@ def phase_segmentation(result: CineResult, study: DicomStudy, phase: int) -> Any
     headers, frames = study.headers[phase], study.frames[phase]
     masks = np.stack([result.labels[phase] == part for _, part, _ in SEGMENTS], axis=-1)
     geometry = _geometry(result, headers, frames)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of phases in which nothing is labelled
-        segmentation = hd.seg.Segmentation(
-            source_images=study.files(phase),
-            pixel_array=masks.astype(np.uint8),
-            segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
-            segment_descriptions=_descriptions(result, study),
-            series_instance_uid=study.uid("segmentation series", str(number)),
-            series_number=study.series_number("segmentation", phase),
-            sop_instance_uid=study.uid("segmentation", str(number)),
-            instance_number=1,
-            manufacturer=MANUFACTURER,
-            manufacturer_model_name=MODEL_NAME,
-            software_versions=__version__,
-            device_serial_number=result.model_sha256[:16],
-            content_description=f"{phase_name(result, phase)}. {RESEARCH}"[:64],
-            content_label=f"PHASE_{number:02d}",
-            series_description=f"facewarp segmentation, {phase_name(result, phase)}",
-            **geometry,
-        )
+    segmentation = hd.seg.Segmentation(
+        source_images=study.files(phase),
+        pixel_array=masks.astype(np.uint8),
+        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+        segment_descriptions=_descriptions(result, study),
+        series_instance_uid=study.uid("segmentation series", str(number)),
+        series_number=study.series_number("segmentation", phase),
+        sop_instance_uid=study.uid("segmentation", str(number)),
+        instance_number=1,
+        manufacturer=MANUFACTURER,
+        manufacturer_model_name=MODEL_NAME,
+        software_versions=__version__,
+        device_serial_number=result.model_sha256[:16],
+        content_description=f"{phase_name(result, phase)}. {RESEARCH}"[:64],
+        content_label=f"PHASE_{number:02d}",
+        series_description=f"facewarp segmentation, {phase_name(result, phase)}",
+        omit_empty_frames=bool(masks.any()),
+        **geometry,
+    )
+    segmentation.SpecificCharacterSet = CHARACTER_SET
     for groups in segmentation.PerFrameFunctionalGroupsSequence:
         groups.FrameContentSequence[0].TemporalPositionIndex = phase + 1
         if study.is_multiframe:

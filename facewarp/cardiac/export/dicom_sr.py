@@ -12,7 +12,13 @@ from facewarp.cardiac.export.dicom_seg import (
     part_code,
     phase_name,
 )
-from facewarp.cardiac.export.dicom_study import MANUFACTURER, MODEL_NAME, RESEARCH, DicomStudy
+from facewarp.cardiac.export.dicom_study import (
+    CHARACTER_SET,
+    MANUFACTURER,
+    MODEL_NAME,
+    RESEARCH,
+    DicomStudy,
+)
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.quantification.indices import Ventricle
 from facewarp.system.atomic_files import written
@@ -56,6 +62,7 @@ def write_measurements(
         is_verified=False,
         series_description="facewarp measurements",
     )
+    report.SpecificCharacterSet = CHARACTER_SET
     report.ManufacturerModelName = MODEL_NAME
     report.SoftwareVersions = __version__
     report.CompletionFlagDescription = RESEARCH

@@ -1,6 +1,7 @@
 """The study that results are filed under: headers of the DICOM frames a cine was read from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.util import find_spec
@@ -18,6 +19,7 @@ from facewarp.version import __version__
 
 MANUFACTURER: Final = "facewarp"
 MODEL_NAME: Final = "facewarp cine"
+CHARACTER_SET: Final = "ISO_IR 192"  # UTF-8: holds any name, and what we say beside it
 RESEARCH: Final = "Research use, not for diagnosis"
 _SERIES: Final = {"segmentation": 9100, "measurements": 9001, "report": 9002}
 _REQUIRED: Final = (
@@ -107,9 +109,7 @@ def study_of(result: CineResult) -> DicomStudy:
         if absent:
             what = f"the file tells no {', '.join(absent)}: results can't be filed with it"
             raise FacewarpError(what, path, "Export the series again, or leave out --dicom-out.")
-        for name in STUDY:
-            if name not in header:
-                setattr(header, name, None)
+        _complete(header)
         read[path] = header
     for name in ("StudyInstanceUID", "PatientID", "FrameOfReferenceUID"):
         told = sorted({str(header.get(name)) for header in read.values()})
@@ -123,6 +123,40 @@ def study_of(result: CineResult) -> DicomStudy:
     )
     _check_places(study, result)
     return study
+
+
+@contextmanager
+def as_dicom(place: Path) -> Iterator[None]:
+    """Turn what the writing libraries raise about a header into one line.
+
+    Raises:
+        FacewarpError: a value of the scan's headers can't be written into the results.
+    """
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        what = f"the scan's headers can't be taken over into DICOM results: {error}"
+        raise FacewarpError(what, place, "Correct them, or leave out --dicom-out.") from error
+
+
+def _complete(header: Any) -> None:
+    """Leave empty what is missing, or no value that the standard has: files stay valid."""
+    for name in STUDY:
+        if name not in header or not _is_valid(name, header.get(name)):
+            setattr(header, name, None)
+
+
+def _is_valid(name: str, value: Any) -> bool:
+    """Whether sex, date or time is one that can be written."""
+    from pydicom.valuerep import DA, TM
+
+    if name == "PatientSex":
+        return value in ("M", "F", "O")
+    kind = DA if name.endswith("Date") else TM if name.endswith("Time") else None
+    try:
+        return kind is None or not value or kind(value) is not None
+    except ValueError:
+        return False
 
 
 def frame_position(header: Any, frame: int) -> list[float]:

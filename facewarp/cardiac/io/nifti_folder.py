@@ -142,7 +142,7 @@ def _phases(volumes: list[Volume], folder: Path, options: ReadOptions) -> Volume
 
 def _in_time(volumes: list[Volume]) -> tuple[list[Volume], list[str], list[float] | None]:
     """The volumes in the order of time, what is to be said, and their trigger times, ms."""
-    triggers = [_trigger_ms(volume.path) for volume in volumes]
+    triggers = _triggers_ms([volume.path for volume in volumes])
     told = [time for time in triggers if time is not None]
     if len(told) == len(volumes) and len(set(told)) == len(told):
         order = np.argsort(told)
@@ -159,6 +159,16 @@ def _in_time(volumes: list[Volume]) -> tuple[list[Volume], list[str], list[float
     return volumes, [], None
 
 
+def _triggers_ms(paths: Sequence[Path]) -> list[float | None]:
+    """Trigger times of files; dcm2niix names the one at 0 ms like the others without ``_t80``."""
+    told = [_trigger_ms(path) for path in paths]
+    first = {_TRIGGER.sub("", stem(path)) for path in paths if _TRIGGER.search(stem(path))}
+    return [
+        0.0 if time is None and stem(path) in first else time
+        for path, time in zip(paths, told, strict=True)
+    ]
+
+
 def _trigger_ms(path: Path) -> float | None:
     told = sidecar(path).get("TriggerDelayTime")
     if isinstance(told, int | float):
@@ -169,10 +179,11 @@ def _trigger_ms(path: Path) -> float | None:
 
 def _slices(volumes: list[Volume], folder: Path, options: ReadOptions) -> Volume:
     """Files of one slice or a few each as one stack."""
+    triggers = _triggers_ms([volume.path for volume in volumes])
     images: list[SliceImage] = []
     pixels: dict[tuple[Path, int], NDArray[np.float32]] = {}
-    for volume in volumes:
-        images += _images_of(volume, pixels)
+    for volume, trigger in zip(volumes, triggers, strict=True):
+        images += _images_of(volume, trigger, pixels)
     chosen, said = choose_cine(images, folder, options.series)
     known = {text: None for volume in volumes for text in volume.warnings}
     found = assemble(
@@ -186,14 +197,16 @@ def _slices(volumes: list[Volume], folder: Path, options: ReadOptions) -> Volume
 
 
 def _images_of(
-    volume: Volume, pixels: dict[tuple[Path, int], NDArray[np.float32]]
+    volume: Volume,
+    trigger_ms: float | None,
+    pixels: dict[tuple[Path, int], NDArray[np.float32]],
 ) -> list[SliceImage]:
     """The slices of a volume or cine, each with its place and what tells its phase."""
     data = volume.data if volume.data.ndim == 4 else volume.data[None]
     x, y, _ = volume.spacing_mm
     axes = np.stack([_LPS @ volume.affine[:3, axis] for axis in (0, 1)])
     axes /= np.linalg.norm(axes, axis=1, keepdims=True)
-    trigger = _trigger_ms(volume.path) if len(data) == 1 else None
+    trigger = trigger_ms if len(data) == 1 else None
     number = _NUMBER.findall(stem(volume.path))
     step_ms = None if volume.time_step_s is None else 1000 * volume.time_step_s
     found = []

@@ -107,6 +107,17 @@ def read_volume(
     )
 
 
+def axes_of(path: Path) -> int:
+    """Number of a NIfTI file's axes, those of one alone at the end not counted; 0 if unreadable."""
+    try:
+        shape = list(_open(path)[0].get_data_shape())
+    except (FacewarpError, ValueError):
+        return 0
+    while len(shape) > 3 and shape[-1] == 1:
+        shape.pop()
+    return len(shape)
+
+
 def sidecar(path: Path) -> dict[str, Any]:
     """What the JSON file beside a NIfTI file says, as dcm2niix writes it; {} without one."""
     try:

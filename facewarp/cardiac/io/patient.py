@@ -15,7 +15,7 @@ from facewarp.cardiac.io.nifti_folder import (
     picture_files,
     read_phases,
 )
-from facewarp.cardiac.io.nifti_reader import is_nifti, read_volume, stem
+from facewarp.cardiac.io.nifti_reader import axes_of, is_nifti, read_volume, stem
 from facewarp.cardiac.io.slices.phase_order import mixed_up
 from facewarp.cardiac.io.timing import ReadOptions
 from facewarp.cardiac.io.volume import Volume
@@ -197,7 +197,7 @@ def _is_whole_cine(path: Path, files: list[Path]) -> bool:
     """Whether a file among several is the whole cine: by its name, or as the only one over time."""
     name = stem(path).lower()
     if name.endswith(("_4d", "_cine")) or name in ("sa", "sax", "cine", "4d"):
-        return True
+        return len(files) == 1 or axes_of(path) != 3
     alone = [p for p in files if _FRAME.search(stem(p)) or _MOMENT.search(stem(p))]
     return len(alone) == len(files) - 1 and path not in alone
 

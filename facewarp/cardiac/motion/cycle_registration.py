@@ -1,4 +1,4 @@
-"""Every phase of a cine registered with end-diastole, both ways, and how well the ways agree."""
+"""Register each phase of a cine to end-diastole in both directions; inverse consistency."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ _SETTLED_VOX: Final = 0.25  # an inverse with a larger residual than this is not
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """How the heart moves between end-diastole and every phase.
+    """Motion of the heart between end-diastole and each phase.
 
     Attributes:
         grid: the fields' grid, in the volume.
-        from_ed: ``(T, 3, d, h, w)`` voxels of the grid: lives on end-diastole and points into the
-            phase; carries points of end-diastole along, and the phase's image back onto it.
-        to_ed: ``(T, 3, d, h, w)``: lives on the phase and points into end-diastole; carries the
-            labels and the image of end-diastole onto the phase.
+        from_ed: ``(T, 3, d, h, w)`` voxels of the grid: defined on end-diastole, points into the
+            phase; moves points of end-diastole along, and warps the phase's image back to it.
+        to_ed: ``(T, 3, d, h, w)``: defined on the phase, points into end-diastole; warps the labels
+            and the image of end-diastole to the phase.
         ed: index of end-diastole, where both are 0.
         inverse_consistency_raw_mm: ``(T, d, h, w)`` inverse-consistency error before
             `make_inverse_consistent`.
@@ -42,7 +42,7 @@ class Motion:
     inverse_consistency_raw_mm: Floats
 
     def jacobian(self) -> Floats:
-        """Determinant of ``I + grad u`` of every ``from_ed``, ``(T, d, h, w)``.
+        """Return the Jacobian determinant of ``I + grad u`` of each ``from_ed``, ``(T, d, h, w)``.
 
         The volume of tissue against its volume at end-diastole: the same on any grid.
         """
@@ -50,14 +50,14 @@ class Motion:
         return np.stack(found).astype(np.float32)
 
     def inverse_consistency_mm(self) -> Floats:
-        """Inverse-consistency error ``|u(p) + v(p + u(p))|`` of every phase, ``(T, d, h, w)``."""
+        """Return the inverse-consistency error ``|u(p) + v(p + u(p))|``, ``(T, d, h, w)`` mm."""
         return inverse_consistency_mm(self.from_ed, self.to_ed, self.grid)
 
     def cycle_drift_mm(self) -> Floats:
-        """How far from its start a point of ED is after one cycle, ``(d, h, w)``.
+        """Return the drift of each point of ED after one cycle, ``(d, h, w)`` mm.
 
-        It goes from phase to phase in their order, once around, each time by the phase's own
-        field back to end-diastole and on to the next: errors that pile up show.
+        The point moves from phase to phase, once around, each time by the phase's field back to
+        end-diastole and on to the next, so that errors accumulate.
         """
         total = torch.zeros_like(_tensor(self.from_ed[0]))
         count = len(self.from_ed)
@@ -68,12 +68,12 @@ class Motion:
 
 
 def segment(model: HeartModel, images: Floats, step: Step | None = None) -> Floats:
-    """Part probabilities of every phase, ``(T, K, d, h, w)``.
+    """Segment each phase: part probabilities ``(T, K, d, h, w)``.
 
     Args:
         model: a heart model on the images' grid.
         images: ``(T, *grid_shape)`` in 0..1.
-        step: told how many phases are done, as they are.
+        step: called with the number of phases done.
     """
     found = []
     for start in range(0, len(images), _BATCH):
@@ -91,18 +91,17 @@ def track(
     grid: ModelGrid,
     step: Step | None = None,
 ) -> Motion:
-    """Register every phase with end-diastole in both directions.
+    """Register each phase to end-diastole in both directions.
 
-    Each pair is registered on its own, so that no error is handed on from phase to phase. The two
-    fields of a pair are found independently; each then becomes the mean of itself and the other's
-    inverse, so that they are one motion seen from both ends.
+    Each pair is registered on its own, so that no error propagates from phase to phase. The two
+    fields of a pair are predicted independently, then made inverse-consistent.
 
     Args:
         model: a heart model on a grid.
-        parts: ``(T, K, d, h, w)`` from :func:`segment`.
+        parts: ``(T, K, d, h, w)`` from `segment`.
         ed: index of end-diastole.
         grid: the model's grid in the volume.
-        step: told how many phases are done, as they are.
+        step: called with the number of phases done.
     """
     d, h, w = model.config.field_shape
     field_grid = grid.resized((d, h, w))
@@ -126,12 +125,12 @@ def track(
 
 
 def make_inverse_consistent(out: Tensor, back: Tensor, rounds: int = 1) -> tuple[Tensor, Tensor]:
-    """Make two fields, there and back, each other's inverse: the mean of what both say.
+    """Make two fields inverse-consistent: each becomes the mean of itself and the other's inverse.
 
     Args:
         out: ``(B, n, *shape)`` px, from one image into the other.
         back: ``(B, n, *shape)`` px, from the other into the first.
-        rounds: how often each becomes the mean of itself and the other's inverse.
+        rounds: iterations.
     """
     for _ in range(rounds):
         inverse_of_back, residual_back = invert(back, iterations=6)
@@ -142,7 +141,7 @@ def make_inverse_consistent(out: Tensor, back: Tensor, rounds: int = 1) -> tuple
 
 
 def inverse_consistency_mm(out: Floats, back: Floats, grid: ModelGrid) -> Floats:
-    """Length of the way there and back from where it began, ``(T, d, h, w)``.
+    """Return the inverse-consistency error ``|u(p) + v(p + u(p))|``, ``(T, d, h, w)`` mm.
 
     Args:
         out: ``(T, 3, d, h, w)`` voxels of the grid.

@@ -1,4 +1,4 @@
-"""Part labels on a volume's own grid: seen by a model, carried by a field."""
+"""Part labels on a volume's grid: from a model's segmentation, or warped by a field."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ _TOUCHING = np.ones((3, 3, 3), dtype=bool)
 
 
 def seen_labels(parts: Floats, parts_grid: ModelGrid) -> Labels:
-    """What a model sees in one phase: the likeliest part of every voxel, without crumbs.
+    """Segment one phase: the most probable part of each voxel, without small components.
 
     Args:
         parts: probabilities ``(K, d, h, w)``.
-        parts_grid: their grid, laid into the volume or a part of it.
+        parts_grid: their grid, placed in the volume or a part of it.
 
     Returns:
         ``(D, H, W)`` of the volume or part; background outside of the grid.
@@ -45,12 +45,12 @@ def seen_labels(parts: Floats, parts_grid: ModelGrid) -> Labels:
 
 @dataclass(frozen=True, eq=False)
 class Depths:
-    """How deep every place lies in each part.
+    """Signed distance of each point to each part's surface.
 
     Attributes:
         values: ``(4, ...)`` mm by part id, positive inside; in a frame of background one voxel
             wide, with further slices between the volume's own.
-        finer: how many slices there are for each of the volume's.
+        finer: slices per slice of the volume.
     """
 
     values: Floats
@@ -58,15 +58,15 @@ class Depths:
 
 
 def part_depths(labels: Labels, spacing_mm: tuple[float, float, float], finer: int = 3) -> Depths:
-    """Signed distances to the parts' surfaces.
+    """Return signed distances to the parts' surfaces.
 
-    Between slices they follow a cubic spline, because outlines that narrow to the apex do so along
-    a curve.
+    Between slices they are interpolated by a cubic spline, because contours narrow to the apex
+    along a curve.
 
     Args:
         labels: ``(D, H, W)`` part ids.
         spacing_mm: along x, y, z.
-        finer: slices made of each.
+        finer: slices per slice of the volume.
     """
     framed = np.pad(labels, 1, constant_values=HeartPart.BACKGROUND)
     sampling = spacing_mm[::-1]
@@ -88,18 +88,18 @@ def part_depths(labels: Labels, spacing_mm: tuple[float, float, float], finer: i
 
 
 def carry_labels(depths: Depths, places: Floats) -> Labels:
-    """Carry labels: every voxel gets the part in which the place it comes from lies deepest.
+    """Warp labels: each voxel gets the part in which its source point lies deepest.
 
-    Depths rather than one-hot labels are interpolated, because slices are thick: between two
-    outlines of different size they have one of the size between, where one-hot labels jump from
-    the one to the other. Ids are never interpolated.
+    Signed distances are interpolated rather than one-hot labels, because slices are thick: between
+    two contours of different size they give an intermediate one, where one-hot labels jump. Ids
+    are never interpolated.
 
     Args:
-        depths: from :func:`part_depths`, of the volume that has labels.
-        places: ``(3, ...)`` where in that volume the voxels that get labels come from, voxels.
+        depths: from `part_depths`, of the volume that has labels.
+        places: ``(3, ...)`` source points in that volume, voxels.
 
     Returns:
-        Part ids of the shape of the places.
+        Part ids of the shape of `places`.
     """
     where = torch.from_numpy(places)[None] + 1.0  # the frame
     where[:, 2] *= depths.finer
@@ -108,7 +108,7 @@ def carry_labels(depths: Depths, places: Floats) -> Labels:
 
 
 def heart_box(masks: Sequence[NDArray[np.bool_]], margin: int) -> Part:
-    """The part of a volume that holds the masks ``(D, H, W)`` and a margin, all slices of it."""
+    """Return the part of a volume around masks ``(D, H, W)``, with a margin and all slices."""
     held = np.logical_or.reduce(masks)
     spans = [slice(None)]
     for axis, others in ((1, (0, 2)), (2, (0, 1))):

@@ -1,4 +1,4 @@
-"""How far a cine's result can be trusted, in numbers and in sentences."""
+"""Quality control of a cine's motion: metrics and warnings."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -19,16 +19,15 @@ _CUT_SHARE: Final = 0.4  # of the largest area: a slice of an end is no apex
 
 @dataclass(frozen=True)
 class Quality:
-    """How far the motion found can be trusted; lengths are means over the heart at ED.
+    """Quality metrics of a motion; lengths are means over the heart at ED.
 
     Attributes:
-        agreement: ``(T,)`` mean Dice, 0..1, of the labels carried to each phase and those the
-            model sees in it on its own.
-        round_trip_mm: ``(T,)`` how far from its start a point ends that goes to a phase and back.
-        unreconciled_mm: ``(T,)`` the same of the fields as the model found them.
-        certainty: ``(T,)`` 0..1, mean probability of the part that the model takes each place of
-            the heart for, in each phase on its own.
-        loop_mm: how far a point is from its start that goes from phase to phase once around.
+        agreement: ``(T,)`` mean Dice, 0..1, of the labels warped to each phase and the model's
+            segmentation of it.
+        round_trip_mm: ``(T,)`` inverse-consistency error.
+        unreconciled_mm: ``(T,)`` the same before `make_inverse_consistent`.
+        certainty: ``(T,)`` 0..1, mean probability of the most probable part over the heart.
+        loop_mm: cycle drift, see `Motion.cycle_drift_mm`.
         loop_p95_mm: the 95th percentile of that over the heart.
         folds_percent: share of the heart's voxels, over all phases, where the field folds.
     """
@@ -50,9 +49,9 @@ def measure_quality(
     Args:
         motion: the fields.
         labels_ed: ``(D, H, W)`` of the volume.
-        carried: ``(T, ...)`` labels carried from end-diastole.
-        seen: ``(T, ...)`` labels that the model sees, on the same voxels.
-        parts: ``(T, K, d, h, w)`` probabilities that it gives, on its own grid.
+        carried: ``(T, ...)`` labels warped from end-diastole.
+        seen: ``(T, ...)`` the model's segmentation, on the same voxels.
+        parts: ``(T, K, d, h, w)`` its probabilities, on its own grid.
     """
     heart = motion.grid.sample(labels_ed > 0) > 0.5
     heart = heart if heart.any() else np.ones_like(heart)
@@ -76,14 +75,14 @@ def quality_warnings(
     volumes_ml: NDArray[np.float64],
     closes: bool = True,
 ) -> list[str]:
-    """Sentences about what is out of the ordinary.
+    """Return warnings about unusual values, as sentences.
 
     Args:
         quality: what was measured.
         frames: number of every phase.
         labels_ed: ``(D, H, W)``.
         volumes_ml: ``(T, 4)``.
-        closes: whether the phases cover a whole heartbeat, so that points must come home.
+        closes: whether the phases cover a whole heartbeat, so that points must return.
     """
     said = []
     worst = int(np.argmin(quality.agreement))
@@ -114,7 +113,7 @@ def _certainty(parts: Floats) -> float:
 
 
 def mean_dice(a: Labels, b: Labels) -> float:
-    """Mean Dice of two labelings over the parts that are in either, 0 to 1."""
+    """Return the mean Dice of two labelings over the parts that are in either, 0 to 1."""
     overlaps = []
     for part in _PARTS:
         one, other = a == part, b == part

@@ -1,1 +1,1 @@
-"""Charts and films of hearts: svg -> volume_chart, short_axis_view -> figures, movie."""
+"""Charts and movies of hearts: svg -> volume_chart, short_axis_view -> figures, movie."""

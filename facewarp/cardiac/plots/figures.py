@@ -1,4 +1,4 @@
-"""A cine's result as pictures: a sheet for the eye and the frames of a moving picture."""
+"""Figures of a cine's result: the contact sheet, and the frames of the movie."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -33,7 +33,7 @@ _NAMES: Final = {HeartPart.LV: "LV", HeartPart.RV: "RV", HeartPart.MYOCARDIUM: "
 
 
 def sheet(result: CineResult) -> ImageArray:
-    """Every slice at end-diastole and end-systole with outlines, the volume curve, the indices.
+    """Render the contact sheet: each slice at ED and ES with contours, volume curve, indices.
 
     Returns:
         ``(H, W, 3)`` RGB.
@@ -50,10 +50,10 @@ def sheet(result: CineResult) -> ImageArray:
 
 
 def slice_table(view: HeartView, rows: Mapping[str, int], title: str) -> ImageArray:
-    """Every slice of some phases with outlines, one row a phase.
+    """Render each slice of some phases with contours, one row a phase.
 
     Args:
-        view: what is drawn.
+        view: of the heart.
         rows: the name of each row and its phase.
         title: written above.
     """
@@ -82,13 +82,13 @@ def slice_table(view: HeartView, rows: Mapping[str, int], title: str) -> ImageAr
 
 
 def _caption(z: int, count: int) -> str:
-    """A slice's number, and which end of the stack it is."""
+    """Return a slice's caption: its number, and whether it is the base or the apex."""
     end = ", base" if z == 0 else ", apex" if z == count - 1 else ""
     return f"slice {z + 1}{end}"
 
 
 def volume_chart(result: CineResult) -> Chart:
-    """Volumes of all parts over the phases, or over time where the file tells it."""
+    """Render the volumes of all parts over the phases, or over time where the file has it."""
     step = result.cine.volume.time_step_s
     known = step is not None and result.cine.is_whole
     frames = result.cine.frames
@@ -102,7 +102,7 @@ def volume_chart(result: CineResult) -> Chart:
 
 
 def film(result: CineResult) -> Iterator[ImageArray]:
-    """One picture a phase: slices from base to apex with outlines, and where on the curve it is."""
+    """Render a movie frame a phase: slices from base to apex with contours, and the curve."""
     view = heart_view(result, 220)
     chart = volume_chart(result)
     tall = 2 * (220 // 2)
@@ -120,7 +120,7 @@ def film(result: CineResult) -> Iterator[ImageArray]:
 
 
 def mosaic(view: HeartView, phase: int, rows: int = 2) -> ImageArray:
-    """Some slices of one phase with outlines, from base to apex."""
+    """Render some slices of one phase with contours, from base to apex."""
     slices = view.heart_slices
     if len(slices) > _FILM_SLICES:
         chosen = np.linspace(0, len(slices) - 1, _FILM_SLICES + 2)[1:-1]
@@ -135,7 +135,7 @@ def mosaic(view: HeartView, phase: int, rows: int = 2) -> ImageArray:
 
 
 def heart_view(result: CineResult, size_px: int) -> HeartView:
-    """The view of a result's heart, with its labels."""
+    """Return the view of a result's heart, with its labels."""
     return HeartView(result.cine.volume, result.labels, result.motion.grid.turn, size_px)
 
 

@@ -1,4 +1,4 @@
-"""A cine's moving picture as GIF or WebM."""
+"""Write the movie of a cine as GIF or WebM."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ _BLENDS: Final = (0.35, 0.7, 1.0)
 
 
 def write_movie(path: Path, frames: Sequence[ImageArray], step_s: float) -> None:
-    """Write pictures one after the other; a GIF begins again at its end.
+    """Write images as a movie; a GIF loops.
 
     Args:
         path: a ``.gif`` or ``.webm`` file.
@@ -57,7 +57,7 @@ def _write_gif(path: Path, frames: Sequence[ImageArray], step_s: float) -> None:
 
 
 def _palette() -> Image.Image:
-    """Many greys, and the outlines' colours blended with dark, middling and light ones."""
+    """Return a palette of many grays, and the contour colors blended with dark to light ones."""
     colors = [(level, level, level) for level in np.linspace(0, 255, _GRAYS).round()]
     for color in PART_COLORS[1:].tolist():
         for ground in (20, 80, 150, 220):

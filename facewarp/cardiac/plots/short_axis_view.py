@@ -1,4 +1,4 @@
-"""Slices as pictures: the usual short-axis view, grey levels, and outlines as smooth curves."""
+"""Short-axis view: slices as gray images in the usual orientation, with smooth contours."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,14 +27,14 @@ _OUTLINES: Final = (
 
 @dataclass(frozen=True, eq=False)
 class HeartView:
-    """The part of a cine's slices that shows the heart, drawn with outlines.
+    """The region of a cine's slices that shows the heart, rendered with contours.
 
     Attributes:
         volume: the cine.
         labels: ``(T, D, H, W)`` part ids.
         turn: which of the volume's axes run across, down and along the stack, and which way; see
-            :func:`~facewarp.cardiac.motion.model_grid.short_axis_order`.
-        size_px: height of a picture; its width follows from the heart's.
+            `short_axis_order`.
+        size_px: height of an image; the width follows from the heart's.
     """
 
     volume: Volume
@@ -44,17 +44,17 @@ class HeartView:
 
     @property
     def slices(self) -> int:
-        """How many slices there are."""
+        """Number of slices."""
         return int(self._stack[0].shape[1])
 
     @cached_property
     def heart_slices(self) -> tuple[int, ...]:
-        """The slices that show some of the heart in some phase."""
+        """Indices of the slices that show some of the heart in some phase."""
         used = (self._stack[1] > 0).any(axis=(0, 2, 3))
         return tuple(int(z) for z in np.flatnonzero(used)) or tuple(range(self.slices))
 
     def picture(self, phase: int, z: int, *, outlines: bool = True) -> ImageArray:
-        """One slice of one phase, ``(size_px, w, 3)`` RGB."""
+        """Render one slice of one phase, ``(size_px, w, 3)`` RGB."""
         gray, labels = (array[phase, z][self._box] for array in self._stack)
         width, height = self._size
         big = cv2.resize(gray, (width, height), interpolation=cv2.INTER_CUBIC)
@@ -65,9 +65,9 @@ class HeartView:
         return np.ascontiguousarray(shown)
 
     def places(self, points_vox: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Where points ``(..., 2)`` of the stack as shown, voxels x and y, are in a picture, px.
+        """Map points ``(..., 2)`` of the stack as shown, voxels x and y, to px of an image.
 
-        A pixel's middle is at halves: 0 is the picture's edge.
+        A pixel's center is at halves: 0 is the edge of the image.
         """
         rows, columns = self._box
         shape = self._stack[1][0, 0][self._box].shape
@@ -97,19 +97,19 @@ class HeartView:
 
     @cached_property
     def _stack(self) -> tuple[NDArray[np.float32], Labels]:
-        """Grey values 0..1 and labels, ``(T, D, H, W)`` in the usual view."""
+        """Return gray values 0..1 and labels, ``(T, D, H, W)`` in the usual view."""
         data = to_view(self.volume.data, self.turn)
         return normalize(data), to_view(self.labels, self.turn)
 
     @cached_property
     def _pixel_mm(self) -> tuple[float, float]:
-        """Width and height of a pixel in the usual view."""
+        """Return width and height of a pixel in the usual view, mm."""
         x, y, _ = (np.abs(self.turn).T @ self.volume.spacing_mm).tolist()
         return x, y
 
     @cached_property
     def _box(self) -> tuple[slice, slice]:
-        """Rows and columns that show the heart."""
+        """Return the rows and columns that show the heart."""
         used = np.asarray((self._stack[1] > 0).any(axis=(0, 1)))
         spans = []
         for axis, mm in ((1, self._pixel_mm[1]), (0, self._pixel_mm[0])):
@@ -121,14 +121,14 @@ class HeartView:
 
     @cached_property
     def _size(self) -> tuple[int, int]:
-        """Width and height of a picture; the width is even, as videos want it."""
+        """Return width and height of an image, px; the width is even, for video codecs."""
         rows, columns = self._stack[1][0, 0][self._box].shape
         aspect = columns * self._pixel_mm[0] / (rows * self._pixel_mm[1])
         return 2 * max(round(self.size_px * aspect / 2), 8), self.size_px
 
 
 def _rounded(points: NDArray[np.float64], window: int = 5) -> NDArray[np.float64]:
-    """A closed curve without the steps of pixels: a running mean along it."""
+    """Smooth a closed curve by a running mean along it, against the steps of pixels."""
     if len(points) < 2 * window:
         return points
     padded = np.concatenate([points[-(window // 2) :], points, points[: window // 2]])

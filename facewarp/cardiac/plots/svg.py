@@ -1,4 +1,4 @@
-"""Charts as SVG text: sharp at any size, on screen and on paper."""
+"""Charts as SVG text."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ ABOUT_REST: Final = ("#1c4e80", "#4a86b8", "#a9cce3", "#f7f7f5", "#e9a98f", "#b3
 
 @dataclass(frozen=True)
 class Curve:
-    """One curve of a chart: its name, one value a place, and its colour (``#rrggbb``)."""
+    """One curve of a chart: name, values, and color (``#rrggbb``)."""
 
     name: str
     values: Sequence[float]
@@ -38,14 +38,14 @@ def line_chart(
     marks: Mapping[float, str],
     size: tuple[int, int] = (520, 250),
 ) -> str:
-    """Curves over one axis.
+    """Render curves over one axis.
 
     Args:
-        places: along x, increasing.
-        curves: what is drawn.
-        x_name: what x is, with its unit.
-        y_name: what y is, with its unit.
-        marks: place along x -> what is written there.
+        places: x values, increasing.
+        curves: of y values.
+        x_name: title of the x axis, with unit.
+        y_name: title of the y axis, with unit.
+        marks: x value -> text of a mark.
         size: width and height, px.
 
     Returns:
@@ -100,15 +100,15 @@ def bulls_eye(
     digits: int = 0,
     size: int = 210,
 ) -> str:
-    """AHA's segments as rings, base outside, anterior wall at the top, septum on the left.
+    """Render the AHA bull's eye: base outside, anterior wall at the top, septum on the left.
 
     Args:
-        values: segment (1 to 16) -> value; those missing stay grey.
-        title: written above.
+        values: segment (1 to 16) -> value; missing ones are gray.
+        title: above.
         unit: of the values.
-        scale: what the first and the last colour stand for.
+        scale: values of the first and the last color.
         colors: ``#rrggbb``, evenly over the scale.
-        digits: behind the point.
+        digits: decimal places.
         size: width, px.
 
     Returns:
@@ -142,7 +142,7 @@ def bulls_eye(
 
 
 def _place(number: int) -> tuple[int, int, int]:
-    """Ring from outside, place in it anticlockwise from the top, and its width in degrees."""
+    """Return a segment's ring from outside, its start anticlockwise from the top, its width."""
     if number <= 12:
         return (number - 1) // 6, (number - 1) % 6, 60
     return 2, number - 13, 90
@@ -177,7 +177,7 @@ def _is_dark(color: str) -> bool:
 
 
 def svg_open(width: float, height: float, name: str) -> str:
-    """The beginning of a picture and its name for those who can't see it."""
+    """Return the opening tag of an image, with its accessible name."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}" role="img" aria-label="{escape(name)}" font-size="12">'
@@ -187,7 +187,7 @@ def svg_open(width: float, height: float, name: str) -> str:
 def svg_text(
     x: float, y: float, text: str, anchor: str, color: str = _INK, weight: int = 400
 ) -> str:
-    """Text at a place; ``anchor`` is ``"start"``, ``"middle"`` or ``"end"``."""
+    """Return text at a position; ``anchor`` is ``"start"``, ``"middle"`` or ``"end"``."""
     bold = "" if weight == 400 else f' font-weight="{weight}"'
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{color}"{bold}>'
@@ -196,5 +196,5 @@ def svg_text(
 
 
 def hex_color(color: tuple[int, int, int]) -> str:
-    """A colour (r, g, b), 0 to 255, as SVG writes it."""
+    """Return a color (r, g, b), 0 to 255, as ``#rrggbb``."""
     return "#" + "".join(f"{channel:02x}" for channel in color)

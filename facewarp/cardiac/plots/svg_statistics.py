@@ -1,4 +1,4 @@
-"""Charts of many patients as SVG text: histograms, and Bland and Altman's plot."""
+"""Charts of many patients as SVG text: histograms and Bland-Altman plots."""
 
 from html import escape
 from typing import Final
@@ -17,10 +17,10 @@ _LIMIT: Final = 3.5  # robust standard deviations from the median
 
 
 def outliers(values: FloatArray) -> NDArray[np.bool_]:
-    """Which values are far from the rest: over 3.5 robust standard deviations from the median.
+    """Detect outliers: values over 3.5 robust standard deviations from the median.
 
     A robust standard deviation is 1.4826 times the median absolute deviation (Iglewicz and
-    Hoaglin 1993). Of fewer than five values none is.
+    Hoaglin 1993). Fewer than five values have no outlier.
     """
     known = values[np.isfinite(values)]
     if len(known) < 5:
@@ -33,7 +33,7 @@ def outliers(values: FloatArray) -> NDArray[np.bool_]:
 
 
 def limits_of_agreement(found: FloatArray, true: FloatArray) -> tuple[float, float]:
-    """Bias, found minus true, and 1.96 standard deviations of the differences.
+    """Return bias, found minus true, and 1.96 standard deviations of the differences.
 
     J. M. Bland, D. G. Altman, Lancet 1:307-310, 1986.
     """
@@ -42,11 +42,11 @@ def limits_of_agreement(found: FloatArray, true: FloatArray) -> tuple[float, flo
 
 
 def histogram(values: FloatArray, title: str, size: tuple[int, int] = (300, 170)) -> str:
-    """How many patients have how much; outliers in another colour.
+    """Render a histogram over patients; outliers have another color.
 
     Args:
-        values: of all patients; NaN where one has none.
-        title: what it is, with its unit.
+        values: of all patients, NaN where missing.
+        title: of the values, with unit.
         size: width and height, px.
     """
     width, height = size
@@ -85,13 +85,13 @@ def bland_altman(
     title: str,
     size: tuple[int, int] = (300, 210),
 ) -> str:
-    """Differences against means, with bias and 95 % limits of agreement.
+    """Render a Bland-Altman plot: differences against means, bias, 95 % limits of agreement.
 
     Args:
         found: of each patient.
         true: by the reader's labels.
-        names: of the patients, shown when pointed at.
-        title: what it is, with its unit.
+        names: of the patients, as tooltips.
+        title: of the values, with unit.
         size: width and height, px.
     """
     width, height = size

@@ -1,4 +1,4 @@
-"""The volume curve as a picture."""
+"""Chart of the volume curves as an image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,8 +31,8 @@ class Line:
     """One curve of a chart.
 
     Attributes:
-        name: written at its end.
-        values: one for each place along x.
+        name: at its end.
+        values: y, one for each x.
         color: RGB.
     """
 
@@ -43,14 +43,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """Curves over one axis, with marks at some places.
+    """Curves over one axis, with marks.
 
     Attributes:
-        places: along x, increasing.
+        places: x values, increasing.
         lines: the curves.
-        x_name: what x is, with its unit.
-        y_name: what y is, with its unit.
-        marks: place along x -> what is written there.
+        x_name: title of the x axis, with unit.
+        y_name: title of the y axis, with unit.
+        marks: x value -> text of a mark.
     """
 
     places: Sequence[float]
@@ -60,7 +60,7 @@ class Chart:
     marks: dict[float, str]
 
     def draw(self, width: int, height: int) -> ImageArray:
-        """The chart as ``(height, width, 3)`` RGB."""
+        """Render the chart as ``(height, width, 3)`` RGB."""
         canvas = Image.new("RGB", (width * _FINER, height * _FINER), PAPER)
         draw = ImageDraw.Draw(canvas)
         font = ImageFont.load_default(size=13 * _FINER)
@@ -96,13 +96,13 @@ class Chart:
         return np.asarray(canvas.resize((width, height), Image.Resampling.BOX))
 
     def x(self, place: float, width: int) -> float:
-        """Where a place lies in a picture of a width, px."""
+        """Return the position of an x value in an image of a width, px."""
         left, _, right, _ = self._frame(width, 0)
         first, last = self.places[0], self.places[-1]
         return left + (right - left) * (place - first) / max(last - first, 1e-9)
 
     def rows(self, height: int) -> tuple[int, int]:
-        """Top and bottom of the curves' field in a picture of a height, px."""
+        """Return top and bottom of the plot area in an image of a height, px."""
         _, top, _, bottom = self._frame(0, height)
         return top, bottom
 
@@ -120,14 +120,14 @@ class Chart:
 
 
 def round_step(span: float, count: int) -> float:
-    """A step of 1, 2 or 5 times a power of ten that divides a span into about so many."""
+    """Return a step of 1, 2 or 5 times a power of ten that divides a span into about `count`."""
     rough = max(span, 1e-9) / count
     power = 10.0 ** np.floor(np.log10(rough))
     return float(power * min((1, 2, 5, 10), key=lambda factor: abs(factor - rough / power)))
 
 
 def spread(places: Sequence[float], least: float) -> list[float]:
-    """The same places moved so that none is nearer to another than so much."""
+    """Move positions so that none is nearer to another than a distance."""
     order = np.argsort(places)
     moved = np.asarray(places, dtype=np.float64).copy()
     for before, after in pairwise(order):

@@ -41,14 +41,14 @@ _QUARTERS: Final = np.array([14, 13, 16, 15])  # from 45 degrees before it
 
 @dataclass(frozen=True, eq=False)
 class Segments:
-    """Which segment every place of a wall belongs to.
+    """The AHA segment of each point of a wall.
 
     Attributes:
         ids: ``(S, A)`` segment of each slice and angle, 1 to 16.
         levels: ``(S,)`` 0 basal, 1 mid, 2 apical.
-        numbers: the segments there are.
-        model: which model this is, in words.
-        notes: what it rests on where the stack does not show all, one sentence each.
+        numbers: of the segments present.
+        model: its name.
+        notes: assumptions where the stack does not show all, one sentence each.
     """
 
     ids: NDArray[np.int64]
@@ -59,7 +59,7 @@ class Segments:
 
 
 def aha_segments(wall: Wall) -> Segments:
-    """Lay out the segments of a wall.
+    """Assign the segments of a wall.
 
     Its slices are cut into thirds from base to apex; a stack that ends where the cavity is still
     wide shows no apical third, and is cut into halves. In each slice the segments are laid out
@@ -67,7 +67,7 @@ def aha_segments(wall: Wall) -> Segments:
     the wall, so that segments 2 and 3 (8 and 9) meet there and 14 lies around it.
 
     Args:
-        wall: where the wall is.
+        wall: at end-diastole.
     """
     count = len(wall.slices)
     halves = wall.apex_missing or count < 3

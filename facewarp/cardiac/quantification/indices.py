@@ -1,4 +1,4 @@
-"""What cardiologists read: volumes, ejection fraction, stroke volume, output and mass."""
+"""Cardiac indices: volumes, ejection fraction, stroke volume, output and mass."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -50,11 +50,11 @@ class Indices:
 
 
 def volumes_ml(labels: NDArray[np.uint8], voxel_ml: float) -> FloatArray:
-    """Volume of every part in every phase, by counting voxels.
+    """Measure the volume of each part in each phase, by counting voxels.
 
     Args:
         labels: ``(T, D, H, W)`` part ids.
-        voxel_ml: what one voxel holds.
+        voxel_ml: volume of a voxel.
 
     Returns:
         ``(T, 4)`` ml, by part id.
@@ -65,7 +65,7 @@ def volumes_ml(labels: NDArray[np.uint8], voxel_ml: float) -> FloatArray:
 
 
 def indices(volumes: FloatArray, ed: int, es: int, heart_rate_bpm: float | None = None) -> Indices:
-    """The indices of a heart from its volumes.
+    """Return the indices of a heart from its volumes.
 
     Args:
         volumes: ``(T, 4)`` ml, by part id.
@@ -89,17 +89,17 @@ def _ventricle(volume: FloatArray, ed: int, es: int, rate: float | None) -> Vent
 
 
 def find_ed(lv_ml: FloatArray, cyclic: bool) -> int:
-    """The phase in which the left ventricle is largest, as seen over the phases beside it too."""
+    """Return the phase with the largest left ventricle, smoothed over the phases beside it."""
     return int(_smooth(lv_ml, cyclic).argmax())
 
 
 def find_es(lv_ml: FloatArray, cyclic: bool) -> int:
-    """The phase in which the left ventricle is smallest."""
+    """Return the phase with the smallest left ventricle."""
     return int(_smooth(lv_ml, cyclic).argmin())
 
 
 def _smooth(curve: FloatArray, cyclic: bool) -> FloatArray:
-    """A curve of a whole cycle with its single-phase noise lessened; others as they are."""
+    """Smooth the curve of a whole cycle against noise of single phases; return others unchanged."""
     if not cyclic or len(curve) < 8:
         return curve
     smooth: FloatArray = 0.25 * np.roll(curve, 1) + 0.5 * curve + 0.25 * np.roll(curve, -1)

@@ -1,7 +1,7 @@
-"""The left ventricle's wall at end-diastole: a polar lattice in every slice, and who is where.
+"""Polar sampling of the LV wall at end-diastole (angle x depth per slice), and its orientation.
 
 Convention
-    Places are in mm of the *heart's frame*: the axes of the fields' grid, x from the right
+    Points are in mm of the *heart's frame*: the axes of the fields' grid, x from the right
     ventricle to the left, y down in the usual view, z along the stack. Angles are those of
     ``atan2(y, x)``, which grow clockwise on the screen: from the septum (180 degrees) over the
     anterior wall (270) to the lateral one (0) and the inferior one (90).
@@ -40,7 +40,7 @@ class Wall:
 
     Attributes:
         slices: ``(S,)`` index of each slice along the stack as pictures show it.
-        z_mm: ``(S,)`` where it lies along the stack.
+        z_mm: ``(S,)`` its position along the stack.
         centers_mm: ``(S, 2)`` middle of the cavity.
         angles: ``(A,)`` rad; the first bin begins at ``septum``.
         inner_mm: ``(S, A)`` distance of the cavity's edge from the middle.
@@ -67,7 +67,7 @@ class Wall:
 
     @property
     def radii_mm(self) -> FloatArray:
-        """``(S, A, L)`` of places evenly through the wall, from inside to outside."""
+        """Radii ``(S, A, L)`` of points evenly through the wall, from inside to outside."""
         share = (np.arange(LAYERS) + 0.5) / LAYERS
         thickness = self.outer_mm - self.inner_mm
         radii: FloatArray = self.inner_mm[..., None] + thickness[..., None] * share
@@ -75,13 +75,13 @@ class Wall:
 
     @property
     def weights(self) -> FloatArray:
-        """``(S, A, L)`` mm: area of the wall around each place for a radian; 0 where none is."""
+        """Area weights ``(S, A, L)``, mm: wall area around each point per radian, 0 without."""
         area = self.radii_mm * ((self.outer_mm - self.inner_mm) / LAYERS)[..., None]
         weights: FloatArray = np.where(self.valid[..., None], area, 0.0)
         return weights
 
     def points_mm(self, radii_mm: FloatArray) -> FloatArray:
-        """``(S, A, ..., 3)``: places at distances ``(S, A, ...)`` from the middles."""
+        """Return points ``(S, A, ..., 3)`` at distances ``(S, A, ...)`` from the centers."""
         extra = radii_mm.ndim - 2
         cos, sin = (f(self.angles).reshape(1, -1, *[1] * extra) for f in (np.cos, np.sin))
         lead = (len(self.slices), *[1] * (extra + 1))
@@ -91,14 +91,14 @@ class Wall:
 
 
 def find_wall(labels: Labels, grid: ModelGrid) -> Wall | None:
-    """Find the wall in the labels of end-diastole.
+    """Find the LV wall in the labels of end-diastole.
 
-    Slices count in which the wall goes around half of the cavity at least; of several runs of
-    such slices the longest does.
+    A slice is used if the wall surrounds half of the cavity at least; of several runs of such
+    slices the longest is used.
 
     Args:
         labels: ``(D, H, W)`` of the volume.
-        grid: the fields' grid in it, which lays down the heart's frame.
+        grid: the fields' grid in it, which defines the heart's frame.
 
     Returns:
         None where no slice shows a wall around a cavity.
@@ -149,7 +149,7 @@ def view_to_mm(grid: ModelGrid) -> FloatArray:
 
 @dataclass(frozen=True, eq=False)
 class _Slice:
-    """One slice's outlines, as depths in mm below them, and its place.
+    """Contours of a slice, as signed distances in mm, and its center.
 
     ``to_pixel`` ``(2, 3)`` takes mm from the middle to pixels; its last column is the middle.
     """
@@ -174,14 +174,14 @@ class _Slice:
         return cls(inside, within, beside, to_pixel, center[:2], float(center[2]))
 
     def edges(self, angles: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
-        """Inner and outer radius, mm, and whether there is wall between, each ``(A,)``."""
+        """Return inner and outer radius, mm, and whether there is wall between, each ``(A,)``."""
         radii = np.arange(0.0, _RAY_MM, _RAY_STEP_MM)
         inner = _crossing(self._along(self.inside, angles, radii), radii, np.zeros(len(angles)))
         outer = _crossing(self._along(self.within, angles, radii), radii, inner)
         return inner, outer, outer - inner >= _THINNEST_MM
 
     def septum(self, angles: FloatArray) -> tuple[float, float, float]:
-        """Angles of the septum's middle and its two ends; NaN where no right ventricle is."""
+        """Return the angles of the septum's middle and ends; NaN without a right ventricle."""
         _, outer, valid = self.edges(angles)
         offsets = np.arange(*_BESIDE_MM, 0.5)
         radii = outer[:, None] + offsets
@@ -208,7 +208,7 @@ class _Slice:
 
 
 def _depth(mask: BoolArray, spacing: FloatArray) -> FloatArray:
-    """Signed distance to a mask's edge, positive inside, without the stairs of pixels."""
+    """Return the signed distance to a mask's edge, positive inside, smoothed over pixels."""
     if not mask.any():
         return np.full(mask.shape, -1e3)
     edt = ndimage.distance_transform_edt
@@ -217,7 +217,7 @@ def _depth(mask: BoolArray, spacing: FloatArray) -> FloatArray:
 
 
 def _crossing(depth: FloatArray, radii: FloatArray, least: FloatArray) -> FloatArray:
-    """Where ``(A, R)`` depths first fall below 0 at or beyond some radii; these if at once."""
+    """Return where ``(A, R)`` depths first fall below 0 at or beyond start radii."""
     outside = (depth < 0) & (radii >= least[:, None])
     first = np.where(outside.any(axis=1), outside.argmax(axis=1), len(radii) - 1)
     rows = np.arange(len(depth))
@@ -237,7 +237,7 @@ def _longest_run(places: list[int]) -> list[int]:
 
 
 def _longest_arc(on: BoolArray) -> tuple[int, int] | None:
-    """Start and length of the longest run on a circle."""
+    """Return start and length of the longest run on a circle."""
     if not on.any():
         return None
     if on.all():
@@ -260,7 +260,7 @@ def _points_to_apex(seen: Labels, run: list[int]) -> bool:
 
 
 def _mean_angle(angles: list[float]) -> float:
-    """Of those that are numbers; that of the usual view if none is."""
+    """Return the mean of the finite angles; that of the usual view if there are none."""
     known = np.asarray(angles)[np.isfinite(angles)]
     if not known.size:
         return float(np.pi)

@@ -1,4 +1,4 @@
-"""What healthy adults have, and who says so.
+"""Published normal values of healthy adults, with their sources.
 
 Strain depends on the software it is measured with: published means of healthy adults differ by more
 than their standard deviations. Nothing here is a limit between health and disease.
@@ -14,7 +14,7 @@ class Normal:
 
     Attributes:
         text: as the source gives it; men's and women's where there are two.
-        source: number of the source in :data:`SOURCES`.
+        source: number of the source in `SOURCES`.
     """
 
     text: str

@@ -1,9 +1,9 @@
-r"""Strain of the left ventricle's wall from the fields that live on end-diastole.
+r"""Strain of the left ventricle's wall from the fields defined on end-diastole.
 
 With ``x(p) = p + u(p)`` in mm and ``F = dx/dp``, the Green-Lagrange strain along a unit vector
 ``e`` at end-diastole is ``e' E e`` with ``E = (F'F - I) / 2``, that is ``(|F e|^2 - 1) / 2``; the
 engineering strain is the change in length ``|F e| - 1``. Both are Lagrangian: they belong to the
-tissue that lies at a place at end-diastole. ``e`` is radial, from the middle of the cavity in the
+tissue at a point at end-diastole. ``e`` is radial, from the middle of the cavity in the
 slice outwards, or circumferential, at right angles to that within the slice.
 
 Derivatives are those of the cubic spline through the field's values.
@@ -39,8 +39,8 @@ class RegionStrain:
     """Strain of one region over the cycle; means over its area at end-diastole, in percent.
 
     Attributes:
-        kind: what sort of region.
-        number: of the segment, of the slice (from 1, as pictures show it), of the level (1 basal
+        kind: of the region.
+        number: of the segment, of the slice (from 1, as images show it), of the level (1 basal
             to 3 apical); 0 for all of the wall.
         name: in words.
         circumferential_green: ``(T,)`` Green-Lagrange strain.
@@ -64,11 +64,11 @@ class RegionStrain:
 
 @dataclass(frozen=True, eq=False)
 class Strain:
-    """Strain of a left ventricle at every place of its wall's lattice.
+    """Strain of a left ventricle at each sample of its wall.
 
     Attributes:
-        wall: the lattice.
-        segments: the segments of its places.
+        wall: the samples.
+        segments: of the samples.
         circumferential_green: ``(T, S, A, L)`` Green-Lagrange strain, 1 = 100 %.
         radial_green: ``(T, S, A, L)``.
         thickness_mm: ``(T, S, A)``; NaN where there is no wall.
@@ -86,7 +86,7 @@ class Strain:
 
     @cached_property
     def regions(self) -> tuple[RegionStrain, ...]:
-        """All of the wall, then levels, segments and slices that show enough of it."""
+        """Return the whole wall, then the levels, segments and slices that show enough of it."""
         levels, ids = self.segments.levels, self.segments.ids
         every = np.ones(ids.shape, dtype=bool)
         asked: list[tuple[RegionKind, int, str, NDArray[np.bool_]]] = [
@@ -105,7 +105,7 @@ class Strain:
         return tuple(region for region in found if region is not None)
 
     def region(self, kind: RegionKind, number: int = 0) -> RegionStrain | None:
-        """One of the regions; None where too little of it is shown."""
+        """Return one of the regions; None where too little of it is shown."""
         for region in self.regions:
             if (region.kind, region.number) == (kind, number):
                 return region
@@ -144,7 +144,7 @@ class Strain:
 
 
 def engineering(green: FloatArray) -> FloatArray:
-    """Change in length from Green-Lagrange strain along a direction: ``sqrt(1 + 2 E) - 1``."""
+    """Convert Green-Lagrange strain along a direction to engineering strain: sqrt(1 + 2 E) - 1."""
     strain: FloatArray = np.sqrt(np.maximum(1 + 2 * green, 0)) - 1
     return strain
 
@@ -164,7 +164,7 @@ def measure_strain(motion: Motion, labels_ed: Labels) -> Strain | None:
 
 
 def wall_strain(from_ed: Floats, grid: ModelGrid, wall: Wall) -> Strain:
-    """Strain of a wall whose place is known.
+    """Measure the strain of a known wall.
 
     Args:
         from_ed: ``(T, 3, d, h, w)`` voxels of the grid, from end-diastole into every phase.
@@ -178,7 +178,7 @@ def wall_strain(from_ed: Floats, grid: ModelGrid, wall: Wall) -> Strain:
     flat = coefficients.reshape(-1, int(np.prod(from_ed.shape[2:]))).T  # (places, T * 3)
 
     def at(points: FloatArray, along: int | None = None) -> FloatArray:
-        """Displacement, or its derivative along an axis, ``(T, ..., 3)``."""
+        """Return the displacement, or its derivative along an axis, ``(T, ..., 3)``."""
         where = points.reshape(-1, 3) / spacing
         found = _spline_matrix(where, from_ed.shape[2:], along) @ flat
         scale = 1.0 if along is None else spacing[along]
@@ -190,7 +190,7 @@ def wall_strain(from_ed: Floats, grid: ModelGrid, wall: Wall) -> Strain:
     cos, sin = (f(wall.angles)[:, None] for f in (np.cos, np.sin))
 
     def green(x: FloatArray, y: FloatArray) -> FloatArray:
-        """``(|F e|^2 - 1) / 2`` along ``e = (x, y, 0)``."""
+        """Return the strain ``(|F e|^2 - 1) / 2`` along ``e = (x, y, 0)``."""
         stretched = across * x[..., None] + down * y[..., None]
         stretched[..., 0] += x
         stretched[..., 1] += y
@@ -210,10 +210,10 @@ def wall_strain(from_ed: Floats, grid: ModelGrid, wall: Wall) -> Strain:
 
 
 def _thickness(inner: FloatArray, outer: FloatArray, valid: NDArray[np.bool_]) -> FloatArray:
-    """Wall thickness ``(T, S, A)`` along rays from the cavity's middle, in the slice's plane.
+    """Measure the wall thickness ``(T, S, A)`` along in-plane rays from the cavity's middle.
 
-    The edges of a phase are read at the angle to which the middle of the wall has come, so that
-    a wall whose layers turn against one another is not measured askew.
+    The edges of a phase are sampled at the angle that the middle of the wall has moved to, so
+    that the rotation of its layers against one another does not bias the thickness.
     """
     center = inner.mean(axis=2, keepdims=True)
     found = np.full(inner.shape[:3], np.nan)
@@ -233,11 +233,11 @@ def _thickness(inner: FloatArray, outer: FloatArray, valid: NDArray[np.bool_]) -
 def _spline_matrix(
     where: FloatArray, shape: tuple[int, ...], along: int | None
 ) -> sparse.csr_array:
-    """Takes the coefficients of a cubic spline to its values or derivatives at places.
+    """Return the matrix from coefficients of a cubic spline to values or derivatives at points.
 
     Args:
         where: ``(N, 3)`` voxels, x first.
-        shape: ``(d, h, w)`` of the coefficients, whose outermost mirror what is beyond.
+        shape: ``(d, h, w)`` of the coefficients, mirrored at the border.
         along: axis of the derivative, 0 for x; None for the values.
     """
     index = np.zeros((len(where), 1), dtype=np.int64)
@@ -253,7 +253,7 @@ def _spline_matrix(
 
 
 def _taps(where: FloatArray, size: int, slope: bool) -> tuple[NDArray[np.int64], FloatArray]:
-    """The four coefficients that count at each place of an axis, and their shares."""
+    """Return the four coefficients at each point of an axis, and their weights."""
     inside = np.clip(where, 0, size - 1)
     low = np.floor(inside).astype(np.int64)
     t = inside - low

@@ -15,7 +15,7 @@ from facewarp.cardiac.cine import CineResult
 from facewarp.cardiac.export.dicom_pdf import write_report_pdf
 from facewarp.cardiac.export.dicom_seg import write_segmentations
 from facewarp.cardiac.export.dicom_sr import write_measurements
-from facewarp.cardiac.export.dicom_study import study_of
+from facewarp.cardiac.export.dicom_study import as_dicom, study_of
 from facewarp.cardiac.export.gltf import write_gltf
 from facewarp.cardiac.export.surfaces import moving_surfaces
 from facewarp.cardiac.export.vtk_series import write_vtk_series
@@ -178,10 +178,12 @@ def _write_mesh(result: CineResult, place: Path) -> None:
 
 def _write_dicom(result: CineResult, place: Path) -> None:
     study = study_of(result)
-    segmentations = write_segmentations(result, study, place)
     said = [*result.warnings, *reference_of(result).warnings]
-    write_measurements(result, study, segmentations, said, place / "measurements.dcm")
-    write_report_pdf(report_page(result), study, place / "report.dcm")
+    page = report_page(result)
+    with as_dicom(result.cine.path):
+        segmentations = write_segmentations(result, study, place)
+        write_measurements(result, study, segmentations, said, place / "measurements.dcm")
+        write_report_pdf(page, study, place / "report.dcm")
 
 
 def _write_pictures(result: CineResult, place: Path, movie: Movie) -> None:

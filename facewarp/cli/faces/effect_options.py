@@ -28,7 +28,7 @@ _TABLE = EFFECT_OPTIONS
 
 @dataclass(frozen=True)
 class EffectSelection:
-    """What is rendered on faces; options that go together.
+    """Effects to render on faces, with their options.
 
     Attributes:
         effect: what every face gets, unless `each` says otherwise.
@@ -42,7 +42,8 @@ class EffectSelection:
     """
 
     effect: Annotated[
-        EffectName, typer.Option(metavar="NAME", help=f"What to draw: {', '.join(EFFECT_NAMES)}.")
+        EffectName,
+        typer.Option(metavar="NAME", help=f"Effect to render: {', '.join(EFFECT_NAMES)}."),
     ] = EFFECT_NAMES[0]
     texture: Annotated[
         str | None, typer.Option(help=_TABLE["texture"].help, show_default=DEFAULT_TEXTURE)
@@ -51,7 +52,7 @@ class EffectSelection:
         list[str] | None,
         typer.Option(
             metavar="PART=COLOUR:STRENGTH",
-            help="Change a part of a look of make-up: lips=crimson:0.8, blush=0.3, liner=off.",
+            help="Change a part of the make-up: lips=crimson:0.8, blush=0.3, liner=off.",
             show_default=False,
         ),
     ] = None
@@ -70,7 +71,7 @@ class EffectSelection:
         str | None,
         typer.Option(
             metavar="EFFECT,...",
-            help="Effects by turns, the first face's first: texture:tiger,style:bronze,labels.",
+            help="An effect for each face, in turn: texture:tiger,style:bronze,labels.",
             show_default=False,
         ),
     ] = None
@@ -78,7 +79,7 @@ class EffectSelection:
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="Python file with effects of your own, for --each; it is run.",
+            help="Python file with effects of your own, for --each; it is executed.",
             show_default=False,
         ),
     ] = None
@@ -106,11 +107,11 @@ class EffectSelection:
 
     @property
     def label(self) -> str:
-        """A word for the names of outputs."""
+        """Word for the names of outputs."""
         return self.effect if self.each is None else "each"
 
     def make(self, model: "str | Path | Model", annotate: bool) -> "Effect":
-        """The effect.
+        """Make the effect.
 
         Args:
             model: what registers the face of a style.
@@ -150,7 +151,7 @@ class EffectSelection:
 
 
 def _registered(style: str | None, model: "str | Path | Model") -> "str | StyleFace | None":
-    """A style by its shipped name, or registered by the model in use."""
+    """Return a shipped style's name, or a style registered by the model in use."""
     from facewarp.face.effects.style import StyleFace, list_styles
 
     if style is None or style in list_styles():
@@ -159,7 +160,7 @@ def _registered(style: str | None, model: "str | Path | Model") -> "str | StyleF
 
 
 def with_makeup(texture: str | None, makeup: list[str] | None) -> str | None:
-    """A texture's name with the changes asked for by ``--makeup``."""
+    """Return a texture's name with the changes asked for by `--makeup`."""
     if not makeup:
         return texture
     from facewarp.face.rendering.makeup import LOOKS, is_look

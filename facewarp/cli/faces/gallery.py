@@ -1,4 +1,4 @@
-"""``facewarp gallery``: a page of everything that can be drawn."""
+"""`facewarp gallery`: render a page of every effect."""
 
 from importlib import resources
 from pathlib import Path
@@ -18,9 +18,9 @@ def gallery(
     ] = Path("facewarp-gallery"),
     engine: Engine = "auto",
 ) -> None:
-    """Render a page of pictures and short clips of every effect, from free faces only.
+    """Render a page of images and short clips of every effect, from free faces only.
 
-    Writes index.html and the pictures it shows. Faces are those of the shipped portrait and clip.
+    Writes index.html and the images it shows. Faces are those of the shipped portrait and clip.
 
     Examples:
       facewarp gallery

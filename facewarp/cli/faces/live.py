@@ -1,4 +1,4 @@
-"""``facewarp live``: a camera, a file or a stream with a template on every face, as it happens."""
+"""`facewarp live`: render an effect onto every face of a camera, a file or a stream, live."""
 
 from typing import Annotated
 
@@ -31,7 +31,7 @@ def live(
     models: Annotated[FaceModelOptions, DRAWN],
     faces: Annotated[
         int,
-        typer.Option(min=1, max=64, metavar="COUNT", help="How many faces to follow."),
+        typer.Option(min=1, max=64, metavar="COUNT", help="How many faces to track."),
         DRAWN,
     ] = 5,
     smooth: Annotated[Smooth, DRAWN] = True,
@@ -48,7 +48,7 @@ def live(
     limits: Annotated[LimitOptions, LIMITS],
     run: Annotated[EngineOptions, LIMITS],
 ) -> None:
-    """Carry labels, a mesh or a texture onto every face of a camera's picture, as it happens.
+    """Render labels, a mesh or a texture onto every face of a camera's image, live.
 
     In the window, h shows what the keys do. Ctrl-C ends it; recordings are finished then.
 

@@ -1,4 +1,4 @@
-"""Options of `facewarp live`, and which of them do not go together."""
+"""Options of `facewarp live`, and which of them exclude each other."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from facewarp.live.settings import DEFAULT_PORT
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """Where frames come from."""
+    """Options of the source of frames."""
 
     webcam: Annotated[
         str | None,
@@ -29,7 +29,7 @@ class SourceOptions:
         str | None,
         typer.Option(
             metavar="FILE|URL",
-            help="Instead of a camera: a video, pictures (a folder, shots/%04d.png), or a stream "
+            help="Instead of a camera: a video, images (a folder, shots/%04d.png), or a stream "
             "(rtsp://, http://).",
         ),
     ] = None
@@ -37,7 +37,7 @@ class SourceOptions:
         bool,
         typer.Option("--realtime", help="Play a file at camera pace; late frames drop out."),
     ] = False
-    repeat: Annotated[bool, typer.Option("--repeat", help="Begin a file anew at its end.")] = False
+    repeat: Annotated[bool, typer.Option("--repeat", help="Start a file again at its end.")] = False
     size: Annotated[
         str | None,
         typer.Option(metavar="WxH", help="Size to ask the camera for.", show_default="1280x720"),
@@ -48,7 +48,7 @@ class SourceOptions:
             min=1.0,
             max=1000.0,
             metavar="RATE",
-            help="Frames a second to ask the camera for, or to play pictures at.",
+            help="Frames a second to ask the camera for, or to play images at.",
             show_default="30",
         ),
     ] = None
@@ -56,7 +56,7 @@ class SourceOptions:
         bool | None,
         typer.Option(
             "--mjpg/--no-mjpg",
-            help="Ask the camera for compressed pictures.",
+            help="Ask the camera for compressed images.",
             show_default="as size and rate need",
         ),
     ] = None
@@ -64,7 +64,7 @@ class SourceOptions:
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """Where results go."""
+    """Options of windows, pages, files and other outputs."""
 
     record: Annotated[
         Path | None,
@@ -78,7 +78,9 @@ class OutputOptions:
     ] = None
     virtual_camera: Annotated[
         bool,
-        typer.Option("--virtual-camera", help="Be a camera that other programs can choose."),
+        typer.Option(
+            "--virtual-camera", help="Send the image to a camera that other programs can open."
+        ),
     ] = False
     send: Annotated[
         str | None,
@@ -98,7 +100,7 @@ class OutputOptions:
     host: Annotated[str, typer.Option(help="Address the page is served on.")] = "127.0.0.1"
     allow_remote: Annotated[
         bool,
-        typer.Option("--allow-remote", help="Let --host be reached from other machines."),
+        typer.Option("--allow-remote", help="Let other machines reach --host."),
     ] = False
     certificate: Annotated[
         Path | None,
@@ -116,15 +118,15 @@ class OutputOptions:
 
 @dataclass(frozen=True)
 class LimitOptions:
-    """When the session ends by itself."""
+    """Options that end the session."""
 
     seconds: Annotated[
         float | None,
-        typer.Option(min=0.0, metavar="SECONDS", help="Stop after so long."),
+        typer.Option(min=0.0, metavar="SECONDS", help="Stop after this time."),
     ] = None
     frames: Annotated[
         int | None,
-        typer.Option(min=1, metavar="COUNT", help="Stop after so many frames."),
+        typer.Option(min=1, metavar="COUNT", help="Stop after this many frames."),
     ] = None
 
 
@@ -149,7 +151,7 @@ class LiveOptions:
 
 
 def check_usage(options: LiveOptions, output: Output) -> tuple[int, int] | None:
-    """See that the options go together.
+    """Check that the options go together.
 
     Returns:
         (width, height) to ask a camera for; None if none was asked for.

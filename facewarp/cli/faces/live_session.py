@@ -135,7 +135,7 @@ def _make_pipeline(options: "LiveOptions") -> "FacePipeline":
 def _find_source(
     options: "LiveOptions", size: tuple[int, int] | None
 ) -> "Callable[[], LiveSource] | None":
-    """What opens the camera or file; what can be known of it at once is raised at once."""
+    """Return a function that opens the camera or file; None for a page. Early errors are raised."""
     if options.outputs.web:
         return None
     from facewarp.live.capture.open_live_source import find_camera_source, find_file_source
@@ -171,7 +171,7 @@ def _presenters(
     session: "Session",
     page: "WebPage | None",
 ) -> Iterator["Presenter"]:
-    """Yield where results go, in the order in which they are given frames."""
+    """Yield the presenters, in the order in which they are given frames."""
     outputs = options.outputs
     if page is not None:
         if output.quiet:  # nobody could find the page without its token
@@ -198,7 +198,7 @@ def _presenters(
 
 
 def _tell(output: Output, account: dict[str, Any]) -> None:
-    """The same for people."""
+    """Print the result for people."""
     source, presented = escape(str(account["source"])), account["presented"]
     if not presented:
         output.warn(f"no picture came from {account['source']}")

@@ -1,4 +1,4 @@
-"""``facewarp template``: what faces are registered to - build, list and show it."""
+"""`facewarp template`: build, list and show templates."""
 
 import re
 from importlib import resources
@@ -31,13 +31,14 @@ def build(
         list[Path], typer.Argument(metavar="PHOTO...", help="Photographs, or folders of them.")
     ],
     name: Annotated[
-        str | None, typer.Option(help="Keep it among your templates, to be used by this name.")
+        str | None, typer.Option(help="Store it among your templates under this name.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Or write it, .npz.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Write it to this .npz file instead."),
     ] = None,
     symmetric: Annotated[
-        bool, typer.Option("--symmetric", help="Average mirror images too: no one's likeness.")
+        bool, typer.Option("--symmetric", help="Average mirror images too.")
     ] = False,
     rounds: Annotated[
         int, typer.Option(min=1, max=20, help="Rounds of groupwise registration at most.")
@@ -125,18 +126,18 @@ def show(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="A template's name or .npz file.")] = "average",
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="PICTURE", help="Sheet to write.")
+        Path | None, typer.Option("--out", "-o", metavar="PICTURE", help="Contact sheet to write.")
     ] = None,
     export_uv: Annotated[
         Path | None,
         typer.Option(
-            "--export-uv", metavar="PNG", help="Picture to paint a texture over, 1040x1280."
+            "--export-uv", metavar="PNG", help="Image to paint a texture over, 1040x1280."
         ),
     ] = None,
 ) -> None:
-    """Show a template: its picture, part labels, landmarks and mesh.
+    """Show a template: its image, part labels, landmarks and mesh.
 
-    What is painted over the exported picture goes on with --effect texture --texture FILE. Paint on
+    Apply what is painted over the exported image with --effect texture --texture FILE. Paint on
     a layer of its own and save that layer alone, as a PNG of the same size.
 
     Examples:
@@ -177,7 +178,7 @@ def show(
 
 
 def _target(name: str | None, out: Path | None) -> Path:
-    """The file of a template to be built."""
+    """Return the file of a template to be built."""
     from facewarp.face.template.library import shipped_templates
     from facewarp.system.user_folders import own_templates
 

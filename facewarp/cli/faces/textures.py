@@ -1,4 +1,4 @@
-"""``facewarp textures``: what faces can wear."""
+"""`facewarp textures`: list textures and render them on a face."""
 
 from importlib import resources
 from pathlib import Path
@@ -29,12 +29,12 @@ def textures(
         Path | None,
         typer.Option(
             metavar="PICTURE",
-            help="Whose face wears them on the sheet.",
+            help="Image of the face to render them on.",
             show_default="the shipped portrait",
         ),
     ] = None,
 ) -> None:
-    """List the textures and looks that come with facewarp, and draw them on a face.
+    """List the textures and looks that come with facewarp, and render them on a face.
 
     Looks of make-up are textures whose parts can be changed: add +PART=COLOUR:STRENGTH.
 

@@ -1,4 +1,4 @@
-"""``facewarp track``: carry a template onto every face of videos, pictures and folders."""
+"""`facewarp track`: render an effect onto every face of videos, images and folders."""
 
 from enum import StrEnum
 from functools import partial
@@ -28,7 +28,7 @@ Result = dict[str, Any]
 
 
 def parse_faces(text: str | int) -> int:
-    """How many faces to follow: a number, or "all"."""
+    """Parse how many faces to track at once: a number, or "all"."""
     from facewarp.face.tracking.track import ALL_FACES
 
     if str(text).strip().lower() == "all":
@@ -55,7 +55,7 @@ def track(
     ctx: typer.Context,
     inputs: Annotated[
         list[Path],
-        typer.Argument(help="Videos, pictures, or folders of pictures.", metavar="INPUT..."),
+        typer.Argument(help="Videos, images, or folders of images.", metavar="INPUT..."),
     ],
     out: Annotated[
         str | None,
@@ -79,7 +79,7 @@ def track(
     faces: Annotated[
         int,
         typer.Option(
-            parser=parse_faces, metavar="COUNT|all", help="How many faces to follow at once."
+            parser=parse_faces, metavar="COUNT|all", help="How many faces to track at once."
         ),
     ] = 5,
     smooth: Smooth = True,
@@ -87,7 +87,7 @@ def track(
         bool, typer.Option("--tags", help="Tag faces with id, state and confidence.")
     ] = False,
     start: Annotated[
-        float | None, typer.Option(metavar="SECOND", help="Where to begin in a video.")
+        float | None, typer.Option(metavar="SECOND", help="Where to start in a video.")
     ] = None,
     end: Annotated[
         float | None, typer.Option(metavar="SECOND", help="Where in a video to stop.")
@@ -96,7 +96,7 @@ def track(
         float | None,
         typer.Option(
             metavar="RATE",
-            help="Frames a second of pictures; those of a folder are then one clip.",
+            help="Frames a second of images; those of a folder are then one clip.",
             show_default="25 for numbered ones",
         ),
     ] = None,
@@ -116,9 +116,9 @@ def track(
     run: EngineOptions,
     thorough: Thorough = False,
 ) -> None:
-    """Carry labels, a mesh, a texture or a style onto every face of videos and pictures.
+    """Render labels, a mesh, a texture or a style onto every face of videos and images.
 
-    The output has the frames, timestamps, rotation and sound of the input. Numbered pictures
+    The output has the frames, timestamps, rotation and sound of the input. Numbered images
     (f_%04d.png) are one clip. Of a folder that holds videos every file is tracked, and --json
     prints a line for each.
 
@@ -185,7 +185,7 @@ def _track_each(
     files: "Iterator[TrackJob | LeftOut]",
     track_one: "Callable[[TrackJob], Result]",
 ) -> None:
-    """Track the files of a mixed folder; one that fails is told, and the others are tracked."""
+    """Track the files of a mixed folder; report one that fails, and go on."""
     from facewarp.cli.faces.track_jobs import LeftOut
 
     tracked = failed = 0

@@ -1,4 +1,4 @@
-"""What ``facewarp track`` is given: inputs opened, mixed folders listed, outputs named."""
+"""Inputs and outputs of `facewarp track`: open inputs, list mixed folders, name outputs."""
 
 import os
 from collections import Counter
@@ -24,12 +24,12 @@ VIDEO_SUFFIXES = frozenset(
 
 @dataclass(frozen=True)
 class Part:
-    """What a clip is of.
+    """The part of a clip that is tracked, and the rate of images.
 
     Attributes:
         start: where to begin, s; None for at the beginning.
         end: where to stop, s; None for at the end.
-        fps: frames a second of pictures; None for their own.
+        fps: frames a second of images; None for their own.
     """
 
     start: float | None = None
@@ -39,7 +39,7 @@ class Part:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A file of a mixed folder that can't be tracked, and why; an error unless it is no picture."""
+    """A file of a mixed folder that can't be tracked, and why; an error unless it is no image."""
 
     path: Path
     why: str
@@ -47,7 +47,7 @@ class LeftOut:
 
 
 def is_mixed(inputs: list[Path]) -> bool:
-    """Whether the only input is a folder that holds videos: each file is then an input."""
+    """Return whether the only input is a folder that holds videos: each file is an input."""
     if len(inputs) != 1 or not inputs[0].is_dir():
         return False
     return any(path.suffix.lower() in VIDEO_SUFFIXES for path in _files_of(inputs[0]))
@@ -60,8 +60,8 @@ def plan(
 
     Args:
         inputs: files, folders and patterns.
-        out: what ``--out`` says.
-        data: what ``--data`` says.
+        out: what `--out` says.
+        data: what `--data` says.
         effect: the effect's name, for outputs that are not named.
         part: what of the inputs is wanted.
 
@@ -101,13 +101,13 @@ def plan(
 def plan_mixed(
     folder: Path, out: str | None, data: str | None, effect: str, part: Part
 ) -> "Iterator[TrackJob | LeftOut]":
-    """Open the files of a folder of videos and pictures one after the other.
+    """Open the files of a folder of videos and images one after the other.
 
     What can't be opened is told and left out. Files of which the outputs would have the same name
     get their old suffix into it.
 
     Raises:
-        FacewarpError: ``--out`` or ``--data`` is a file, or the folder itself.
+        FacewarpError: `--out` or `--data` is a file, or the folder itself.
     """
     from facewarp.face.track_video import TrackJob
     from facewarp.media.images.files import is_image_file
@@ -146,12 +146,12 @@ def plan_mixed(
 
 
 def _part_of(part: Part, *, is_image: bool) -> tuple[float | None, float | None, float | None]:
-    """Start and end for what is a clip, the rate for pictures."""
+    """Return start and end for a clip, the rate for images."""
     return (None, None, part.fps) if is_image else (part.start, part.end, None)
 
 
 def _files_of(folder: Path) -> list[Path]:
-    """The files of a folder, not of its folders, in natural order; hidden ones are none."""
+    """Return the files of a folder, not below it, in natural order, without hidden ones."""
     from facewarp.media.images.source import natural_order
 
     try:
@@ -169,7 +169,7 @@ def _check_names(out: str | None, data: str | None) -> None:
 
 
 def _target(source: "Source", out: str | None, effect: str, several: bool) -> Path:
-    """Where pictures go: what --out says, or INPUT-EFFECT in the working folder."""
+    """Return where images go: what --out says, or INPUT-EFFECT in the working folder."""
     from facewarp.media.sinks import name_of_output, target_for
 
     if out is not None and not several:
@@ -185,7 +185,7 @@ def _target(source: "Source", out: str | None, effect: str, several: bool) -> Pa
 
 
 def _name_of_folder(source: "Source") -> str:
-    """What a folder's, or a pattern's, output is called after."""
+    """Return the name after which the output of a folder or a pattern is called."""
     from facewarp.media.images.source import is_pattern
 
     path = source.path.resolve()

@@ -1,4 +1,4 @@
-"""``facewarp bench``: how fast this machine is at it, beside other methods in the same run."""
+"""`facewarp bench`: time registration, tracking and other methods on this machine."""
 
 import json
 import subprocess
@@ -32,7 +32,7 @@ def bench(
     calls: Annotated[int, typer.Option(min=10, help="Timed calls of each.")] = 60,
     landmarker: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="MediaPipe's face_landmarker.task, to be timed too."),
+        typer.Option(metavar="FILE", help="MediaPipe's face_landmarker.task, to time it too."),
     ] = None,
     video: Annotated[
         bool, typer.Option("--video/--no-video", help="Track a clip of 1280x720 as well.")
@@ -41,7 +41,7 @@ def bench(
     """Time every engine and stage on this machine, next to other methods in the same run.
 
     A registration finds a crop's parts and its field to the template, whose features are kept;
-    a tracker wants the fields of both directions, which is timed too. The reference is the
+    a tracker needs the fields of both directions, which is timed too. The reference is the
     paper's recipe in plain PyTorch. Methods take turns of ten calls; close other programs.
 
     Examples:
@@ -110,7 +110,7 @@ def _one(engine: str) -> str:
 def _methods(
     model: str, engines: list[str], frames: "list[Image]", landmarker: Path | None
 ) -> tuple[Methods, Methods]:
-    """What is timed: registrations by every engine, and the other methods and stages."""
+    """Return what is timed: registrations by every engine, and the other methods and stages."""
     import cv2
     import torch
 
@@ -162,7 +162,7 @@ def _methods(
 
 
 def _frames() -> "list[Image]":
-    """The demo clip's frames as a 1280x720 camera would have taken them."""
+    """Return the demo clip's frames as a 1280x720 camera would have taken them."""
     import cv2
     import numpy as np
 
@@ -174,7 +174,7 @@ def _frames() -> "list[Image]":
 
 
 def _track_fps(model: str, engine: str, frames: "list[Image]") -> float:
-    """Frames a second of ``facewarp track --effect labels`` on a clip, reading and writing too."""
+    """Return the frames a second of `facewarp track --effect labels`, with input and output."""
     from facewarp.media.frames import Frame
     from facewarp.media.sinks import open_sink
 

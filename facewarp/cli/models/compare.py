@@ -1,4 +1,4 @@
-"""``facewarp eval helen|celebamask --methods ...``: many methods on the same pairs."""
+"""`facewarp eval helen|celebamask --methods ...`: compare methods on the same pairs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""``facewarp eval acdc --methods ...``: many methods on the same patients."""
+"""`facewarp eval acdc --methods ...`: compare methods on the same patients."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``facewarp eval``: measure a face model on photographs; hearts are in `evaluate_hearts`."""
+"""`facewarp eval`: measure a face model on photographs; hearts are in `evaluate_hearts`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ evaluate = typer.Typer(
 
 @dataclass(frozen=True)
 class FaceEvaluationOptions:
-    """The model that is measured, and how."""
+    """Options of the evaluation of a face model."""
 
     model: Model = "face"
     seed: Annotated[int, typer.Option(min=0, help="Of the crops.")] = 0
@@ -36,7 +36,7 @@ class FaceEvaluationOptions:
         Path | None, typer.Option(help="Write a row per pair to this CSV file.")
     ] = None
     picture: Annotated[
-        Path | None, typer.Option(help="Draw the best, the median and the worst pair as PNG.")
+        Path | None, typer.Option(help="Write the best, the median and the worst pair as PNG.")
     ] = None
     engine: Annotated[
         str, typer.Option(metavar="NAME", help=f"What runs the model: {ENGINE_NAMES}.")
@@ -84,7 +84,7 @@ def celebamask(
 ) -> None:
     """Measure on photographs of CelebAMask-HQ, with their masks made by hand.
 
-    Pairs and Dice are those of ``facewarp eval helen``.
+    Pairs and Dice are those of `facewarp eval helen`.
     """
     from facewarp.training.dataloading.face_data import celebamask_test_photos
 

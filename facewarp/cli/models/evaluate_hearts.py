@@ -1,4 +1,4 @@
-"""``facewarp eval acdc|mnms|mnms2``: measure a heart model, or many methods, on cine MRI."""
+"""`facewarp eval acdc|mnms|mnms2`: measure a heart model, or many methods, on cine MRI."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,7 +26,7 @@ Limit = Annotated[int | None, typer.Option(min=1, help="Only the first patients.
 
 
 class HeartProtocolName(StrEnum):
-    """The protocols of ``facewarp eval acdc``."""
+    """The protocols of `facewarp eval acdc`."""
 
     PAPER = "paper"
     MEMWARP = "memwarp"
@@ -51,7 +51,7 @@ class HeartEvaluationOptions:
         ),
     ] = None
     picture: Annotated[
-        Path | None, typer.Option(help="Draw the best, the median and the worst patient as PNG.")
+        Path | None, typer.Option(help="Write the best, the median and the worst patient as PNG.")
     ] = None
     threads: Threads = None
     methods: HeartMethods = None
@@ -86,7 +86,7 @@ def acdc(
 
     paper: end-systole to end-diastole, cubes of 1.56 mm, patients 15 to 20 of every 20. memwarp:
     both ways, 1.8 x 1.8 x 10 mm, patients 18 to 20 of every 20, or the challenge's own test
-    patients where they are. Volumes and ejection fraction are those of ``facewarp cine``. With
+    patients where they are. Volumes and ejection fraction are those of `facewarp cine`. With
     --methods all, baselines are measured on the same patients; those not trained yet, or not
     installed, are named with the command that helps.
     """
@@ -110,7 +110,7 @@ def mnms(
 
     Patients are those of the folder Testing where there is one, else all. ED and ES are those of
     the table beside the folders, or the phases that are labelled; ids are read in the challenge's
-    order, or in what anatomy says. Grids and measures are those of ``facewarp eval acdc``.
+    order, or in what anatomy says. Grids and measures are those of `facewarp eval acdc`.
     """
     from facewarp.training.datasets.mnms import mnms_patients
 
@@ -130,7 +130,7 @@ def mnms2(
     """Measure on M&Ms-2: end-diastole and end-systole of the short axis.
 
     Patients are 201 to 360, the challenge's test patients, where they are, else all. Grids and
-    measures are those of ``facewarp eval acdc``.
+    measures are those of `facewarp eval acdc`.
     """
     from facewarp.training.datasets.mnms import mnms2_patients
 

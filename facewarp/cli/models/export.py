@@ -1,4 +1,4 @@
-"""``facewarp export``: models for other programs, and 8-bit weights."""
+"""`facewarp export`: write a model for other programs, or 8-bit weights."""
 
 from enum import StrEnum
 from importlib import resources
@@ -20,7 +20,7 @@ MARGINS = (1.7, 2.0, 2.3)
 
 
 class Format(StrEnum):
-    """What can be written."""
+    """Formats of exported models."""
 
     onnx = "onnx"
     openvino = "openvino"
@@ -29,7 +29,7 @@ class Format(StrEnum):
 
 
 class GraphName(StrEnum):
-    """Which part of the method a file holds."""
+    """Parts of the method that a file can hold."""
 
     pair = "pair"
     both_ways = "both_ways"
@@ -113,7 +113,7 @@ def _quantize(output: Output, model: "Model", photographs: Path | None, folder: 
 
 
 def _calibration_faces(output: Output, photographs: Path | None) -> "tuple[torch.Tensor, str]":
-    """Crops (N, 1, 320, 260) of every face in a folder's pictures, or of the demo clip's."""
+    """Return crops (N, 1, 320, 260) of the faces in a folder's images, or of the demo clip's."""
     import numpy as np
     import torch
 

@@ -1,4 +1,4 @@
-"""``facewarp train``: train a face or heart model, watch it, interrupt it and go on."""
+"""`facewarp train`: train a face or heart model, and resume its training."""
 
 import time
 from collections.abc import Callable
@@ -227,7 +227,7 @@ def _run(output: Output, trainer: "Trainer", data: "FaceData | HeartData") -> No
 
 
 def _tell(output: Output, text: str) -> None:
-    """Say something while the bar is drawn: on its console, which moves it out of the way."""
+    """Print a line above the progress bar."""
     if not output.quiet:
         output.stderr.print(text, soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""``facewarp train baseline``: train a baseline of the paper's tables."""
+"""`facewarp train baseline`: train a baseline of the paper's tables."""
 
 import time
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""``facewarp train baseline`` of the baselines that are networks, on faces and hearts."""
+"""`facewarp train baseline` of the baselines that are networks, on faces and hearts."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -31,8 +31,8 @@ def train_network(
         of_faces: it registers faces; hearts otherwise.
         data: photographs or patients.
         folder: of the run.
-        given: settings to change; with ``resume`` only steps count.
-        resume: go on with the run in ``folder``.
+        given: settings to change; with `resume` only steps count.
+        resume: go on with the run in `folder`.
         workers: threads that make batches.
 
     Returns:

@@ -19,7 +19,7 @@ Extra = Annotated[
 
 @dataclass(frozen=True)
 class RunChoice:
-    """The run: its preset, its folder, and how it starts and ends."""
+    """Options of a training run: preset, folder, start and end."""
 
     preset: Annotated[
         str | None,
@@ -38,13 +38,13 @@ class RunChoice:
             "--set", metavar="KEY=VALUE", help="Change a setting, e.g. lr=1e-3; may be repeated."
         ),
     ] = None
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the run in --out.")] = False
     start: Annotated[
         str | None,
         typer.Option(
             "--start-from",
             metavar="MODEL",
-            help="Begin with a trained model's weights: a shipped name or a .safetensors file.",
+            help="Start with a trained model's weights: a shipped name or a .safetensors file.",
             show_default="random weights",
         ),
     ] = None
@@ -52,15 +52,14 @@ class RunChoice:
         int | None,
         typer.Option(
             min=1,
-            help="Optimisation steps; fewer take the same course of the learning rate, only "
-            "faster.",
+            help="Optimisation steps; fewer follow the same learning-rate schedule, only faster.",
         ),
     ] = None
     epochs: Annotated[
         float | None,
         typer.Option(
             min=0.001,
-            help="Rounds through the data, in place of --steps; of the paper's presets the "
+            help="Epochs, in place of --steps; of the paper's presets the "
             "learning rate falls by 3 % in each.",
             show_default="300 in the paper's",
         ),
@@ -69,7 +68,7 @@ class RunChoice:
         str | None,
         typer.Option(
             metavar="full|half|quarter",
-            help="Work on a coarser picture, for a smaller machine; the paper's presets.",
+            help="Train on coarser images, for a smaller machine; the paper's presets.",
             show_default="full",
         ),
     ] = None
@@ -110,7 +109,7 @@ class RunChoice:
 
 @dataclass(frozen=True)
 class HeartRunChoice(RunChoice):
-    """The run of a heart model."""
+    """Options of the training run of a heart model."""
 
     preset: Annotated[
         str | None,
@@ -127,23 +126,23 @@ class HeartRunChoice(RunChoice):
 
 @dataclass(frozen=True)
 class ProcessChoice:
-    """How the run is computed, and whether it is validated."""
+    """Options of how the run is computed, and of its validation."""
 
     workers: Annotated[int, typer.Option(min=1, help="Threads that make batches.")] = 1
     threads: Threads = None
     validate: Annotated[
         bool,
-        typer.Option("--validate/--no-validate", help="Keep every 24th photograph to check with."),
+        typer.Option("--validate/--no-validate", help="Keep every 24th photograph for validation."),
     ] = True
-    seed: Annotated[int | None, typer.Option(min=0, help="Of weights, pairs and augmentation.")] = (
-        None
-    )
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of weights, pairs and augmentation.")
+    ] = None
     device: Annotated[str, typer.Option(help="Where to train: cpu or cuda.")] = "cpu"
 
 
 @dataclass(frozen=True)
 class HeartProcessChoice(ProcessChoice):
-    """How the run of a heart model is computed, and whether it is validated."""
+    """Options of how the run of a heart model is computed, and of its validation."""
 
     validate: Annotated[
         bool,

@@ -1,1 +1,1 @@
-"""Engines run the networks: base (the protocol), graphs, a module each, autotune, factory."""
+"""Inference engines: base (the protocol), graphs, a module per engine, autotune, factory."""

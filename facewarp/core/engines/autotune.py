@@ -1,4 +1,4 @@
-"""The engine that is quickest here: measured once per machine, network and set of packages."""
+"""Choose the fastest engine: measured once per machine, network and set of packages."""
 
 import logging
 from collections.abc import Callable
@@ -76,7 +76,7 @@ def choose(
 
 
 def last_choice() -> dict[str, Any] | None:
-    """Return what was measured last: the engine taken, and the ms of each; None if never."""
+    """Return the last measurement: the engine chosen, and the ms of each; None if never."""
     folder = cache_folder()
     kept = list(read_json(folder / CHOICES_FILE).values()) if folder else []
     return kept[-1] if kept else None
@@ -85,10 +85,9 @@ def last_choice() -> dict[str, Any] | None:
 def quickest(
     make: Callable[[str], Engine], candidates: list[str], net: Network
 ) -> tuple[Engine, dict[str, float]]:
-    """Make and measure engines; the quickest, and the milliseconds of each that works.
+    """Make and time engines; return the fastest, and the milliseconds of each that works.
 
-    Time is the least of some runs of a tracker's frame: what else the machine is doing can only
-    add to it.
+    Time is the minimum over runs of a tracker's frame: other load can only add to it.
     """
     images, template = _frame(net.config)
     best: Engine | None = None

@@ -30,27 +30,27 @@ Floats = NDArray[np.float32]
 
 
 class Engine(Protocol):
-    """How a network runs.
+    """Inference of a network.
 
     Arrays come and go as float32, whatever the device; results are the caller's own.
     Calls from several threads wait for each other.
 
     Attributes:
-        name: one of :data:`ENGINES`.
-        summary: what runs, for people: versions, precision, device.
+        name: one of `ENGINES`.
+        summary: versions, precision and device, for people.
     """
 
     name: str
     summary: str
 
     def parts(self, images: Floats) -> Floats:
-        """Part probabilities ``(B, K, *feature_shape)`` of images ``(B, 1, *grid_shape)``."""
+        """Segment images: probabilities ``(B, K, *feature_shape)`` of ``(B, 1, *grid_shape)``."""
 
     def fields(self, fixed: Floats, moving: Floats) -> Floats:
-        """Fields ``(B, n, *field_shape)`` px, from part probabilities of fixed and moving."""
+        """Predict fields ``(B, n, *field_shape)`` px from part probabilities."""
 
     def both_ways(self, images: Floats, template: Floats) -> tuple[Floats, Floats]:
-        """Parts of images ``(B, K, ...)``, and their fields with a template ``(2 B, n, ...)``.
+        """Segment images ``(B, K, ...)`` and register them to a template ``(2 B, n, ...)``.
 
         The first B fields are those with the image fixed and the template moving, the others
         those of the other direction.
@@ -61,14 +61,14 @@ class Engine(Protocol):
         """
 
     def use_threads(self, count: int) -> None:
-        """Run on so many of the processor's threads from now on."""
+        """Set the number of threads."""
 
 
 class GraphEngine:
-    """An engine made of graphs that are built when they are first run.
+    """An engine of graphs, which are built when first run.
 
     Args:
-        name: see :class:`Engine`.
+        name: see `Engine`.
         summary: likewise.
     """
 
@@ -78,24 +78,24 @@ class GraphEngine:
         self._lock = threading.Lock()
 
     def parts(self, images: Floats) -> Floats:
-        """See :class:`Engine`."""
+        """See `Engine`."""
         with self._lock:
             return self.run("parts", images)[0]
 
     def fields(self, fixed: Floats, moving: Floats) -> Floats:
-        """See :class:`Engine`."""
+        """See `Engine`."""
         with self._lock:
             return self.run("fields", fixed, moving)[0]
 
     def both_ways(self, images: Floats, template: Floats) -> tuple[Floats, Floats]:
-        """See :class:`Engine`."""
+        """See `Engine`."""
         templates = template if len(images) == 1 else np.repeat(template, len(images), axis=0)
         with self._lock:
             parts, fields = self.run("both_ways", images, templates)
         return parts, fields
 
     def use_threads(self, count: int) -> None:
-        """See :class:`Engine`."""
+        """See `Engine`."""
         raise AssertionError("an engine defines how it shares the cores")
 
     def run(self, graph: str, *inputs: Floats) -> list[Floats]:
@@ -104,7 +104,7 @@ class GraphEngine:
 
 
 def share_cores(engine: Engine, *, in_pipeline: bool = False) -> None:
-    """Choose threads that don't fight.
+    """Set numbers of threads that do not compete.
 
     Where another engine runs the network torch, if it is there at all, keeps to one thread: what
     is left to it is small, and its others would spin. In a pipeline, where decoding, drawing and
@@ -118,5 +118,5 @@ def share_cores(engine: Engine, *, in_pipeline: bool = False) -> None:
 
 
 def is_installed(name: str) -> bool:
-    """Whether the package that an engine needs is there."""
+    """Whether the package that an engine needs is installed."""
     return name == "torch" or find_spec(PACKAGES[name]) is not None

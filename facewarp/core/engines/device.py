@@ -1,4 +1,4 @@
-"""Devices that torch runs networks on."""
+"""Devices of torch."""
 
 import torch
 
@@ -6,7 +6,7 @@ from facewarp.errors import FacewarpError
 
 
 def present_device(device: str | torch.device) -> torch.device:
-    """A device that is here: a number was put on it.
+    """Return a device of torch, checked by putting a number on it.
 
     Args:
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.

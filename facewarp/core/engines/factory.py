@@ -1,4 +1,4 @@
-"""Make an engine by name, or the quickest one here."""
+"""Make an engine by name, or the fastest on this machine."""
 
 import os
 from collections.abc import Callable
@@ -27,10 +27,10 @@ def make_engine(
     key: str = "",
     int8: Path | None = None,
 ) -> Engine:
-    """An engine by name.
+    """Make an engine by name.
 
     Args:
-        name: one of :data:`ENGINES`, or ``"auto"``: torch on every device but the CPU, there the
+        name: one of `ENGINES`, or ``"auto"``: torch on every device but the CPU, there the
             quickest that is installed, which is measured once per machine and remembered. Where
             ``FACEWARP_ENGINE`` is set, ``"auto"`` stands for what it names.
         net: the network, which is copied, or its weights file.

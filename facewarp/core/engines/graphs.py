@@ -1,4 +1,4 @@
-"""What engines run: the network as graphs with fixed shapes, part probabilities in between."""
+"""Graphs that engines run: the network with fixed shapes, split at the part probabilities."""
 
 import warnings
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from facewarp.core.networks.layers import fold_batch_norms
 
 
 class PartsGraph(nn.Module):
-    """Images to part probabilities."""
+    """Graph of images to part probabilities."""
 
     inputs = ("images",)
     outputs = ("parts",)
@@ -28,7 +28,7 @@ class PartsGraph(nn.Module):
 
 
 class FieldsGraph(nn.Module):
-    """Part probabilities of pairs to their fields."""
+    """Graph of the part probabilities of pairs to their fields."""
 
     inputs = ("fixed", "moving")
     outputs = ("fields",)
@@ -49,7 +49,7 @@ class FieldsGraph(nn.Module):
 
 
 class BothWaysGraph(nn.Module):
-    """Images and a template to parts, and to the fields of both directions: a tracker's frame."""
+    """Graph of images and a template to parts and fields of both directions: a tracker's frame."""
 
     inputs = ("images", "template")
     outputs = ("parts", "fields")
@@ -71,7 +71,7 @@ class BothWaysGraph(nn.Module):
 
 
 class PairGraph(nn.Module):
-    """Two images to the field from the first into the second, and to the parts of both."""
+    """Graph of two images to the field from the first into the second, and the parts of both."""
 
     inputs = ("fixed", "moving")
     outputs = ("field", "parts_fixed", "parts_moving")
@@ -100,7 +100,7 @@ GRAPHS: dict[str, type[PartsGraph | FieldsGraph | BothWaysGraph | PairGraph]] = 
 
 
 def lean(net: GuidedRegistration) -> GuidedRegistration:
-    """A copy of a network for inference alone, on the CPU, that graphs are made of."""
+    """Copy a network for inference, on the CPU, as the source of graphs."""
     folded = fold_batch_norms(net).cpu()
     folded.requires_grad_(False)
     with torch.no_grad():  # builds the splines' matrices: a trace would record how
@@ -109,7 +109,7 @@ def lean(net: GuidedRegistration) -> GuidedRegistration:
 
 
 def example_inputs(net: GuidedRegistration, graph: str, batch: int = 1) -> tuple[Tensor, ...]:
-    """Inputs of a graph's shapes: a grey picture, and parts that are equally likely."""
+    """Return example inputs of a graph: a gray image, and uniform part probabilities."""
     config = net.config
     images = torch.full((batch, 1, *config.grid_shape), 0.5)
     if graph == "parts":
@@ -126,8 +126,8 @@ def exported_program(
     """Export a graph with torch.export, the form that converters to other runtimes start from.
 
     Args:
-        net: a network without batch norms, see :func:`lean`.
-        graph: one of :data:`GRAPHS`.
+        net: a network without batch norms, see `lean`.
+        graph: one of `GRAPHS`.
         any_batch: leave the batch size open; else it is 1.
     """
     inputs = example_inputs(net, graph, batch=2 if any_batch else 1)  # 1 would become a constant

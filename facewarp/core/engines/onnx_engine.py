@@ -1,4 +1,4 @@
-"""ONNX Runtime: on processors, and on CUDA or Apple's units where its build has them."""
+"""Engine of ONNX Runtime: on CPUs, and on CUDA or Apple's units where its build has them."""
 
 import logging
 import os
@@ -30,7 +30,7 @@ class OnnxEngine(GraphEngine):
 
     Args:
         net: gives the network; it is not called where all that is run was converted before.
-        key: what it is known by, so that what is converted can be kept; empty keeps nothing.
+        key: of the cache of converted graphs; empty for no cache.
         threads: how many to use; None for as many as there are cores.
     """
 
@@ -55,13 +55,13 @@ class OnnxEngine(GraphEngine):
         self._sessions: dict[str, Any] = {}
 
     def use_threads(self, count: int) -> None:
-        """See :class:`~facewarp.core.engines.base.Engine`; sessions begin anew when next run."""
+        """See `Engine`; sessions begin anew when next run."""
         with self._lock:
             self._threads = count
             self._sessions.clear()
 
     def run(self, graph: str, *inputs: Floats) -> list[Floats]:
-        """See :class:`~facewarp.core.engines.base.GraphEngine`."""
+        """See `GraphEngine`."""
         if graph not in self._sessions:
             self._sessions[graph] = self._session(graph)
         session = self._sessions[graph]
@@ -81,7 +81,7 @@ class OnnxEngine(GraphEngine):
         )
 
     def _model(self, graph: str) -> bytes:
-        """A graph as ONNX, from the cache if it is there."""
+        """Return a graph as ONNX, from the cache if it is there."""
         file = self._folder / f"{graph}.onnx" if self._folder else None
         if file is not None and file.is_file():
             return file.read_bytes()
@@ -97,11 +97,11 @@ class OnnxEngine(GraphEngine):
 
 
 def to_onnx(net: "GuidedRegistration", graph: str) -> bytes:
-    """A graph as an ONNX model of any batch size.
+    """Convert a graph to an ONNX model of any batch size.
 
     Args:
-        net: a network without batch norms, see :func:`facewarp.core.engines.graphs.lean`.
-        graph: one of :data:`facewarp.core.engines.graphs.GRAPHS`.
+        net: a network without batch norms, see `lean`.
+        graph: one of `GRAPHS`.
 
     Raises:
         FacewarpError: the package ``onnx`` or ``onnxscript`` is missing.

@@ -1,4 +1,4 @@
-"""OpenVINO: the quickest way on most processors, in float or on 8-bit weights.
+"""Engine of OpenVINO: the fastest on most CPUs, in float or with 8-bit weights.
 
 Its telemetry, which sends an event on import and on conversion, is off: see system/privacy.py.
 """
@@ -34,10 +34,10 @@ class OpenVinoEngine(GraphEngine):
     """OpenVINO on the CPU, each graph compiled per batch size and kept for the next start.
 
     Args:
-        name: see :class:`~facewarp.core.engines.base.Engine`.
+        name: see `Engine`.
         summary: likewise.
-        models: where the graphs are read from, by name.
-        compiled: a folder for what is compiled; None keeps nothing.
+        models: gives the graphs by name.
+        compiled: cache folder of compiled graphs; None for no cache.
         threads: how many to use; None for OpenVINO's choice.
     """
 
@@ -75,7 +75,7 @@ class OpenVinoEngine(GraphEngine):
 
     @classmethod
     def of_int8(cls, folder: Path) -> "OpenVinoEngine":
-        """On the 8-bit weights in a folder: ``parts.xml`` and ``fields.xml`` with their ``.bin``.
+        """Make the engine of 8-bit weights: ``parts.xml`` and ``fields.xml`` with ``.bin``.
 
         Raises:
             FacewarpError: they can't be read.
@@ -90,7 +90,7 @@ class OpenVinoEngine(GraphEngine):
             self._requests.clear()
 
     def run(self, graph: str, *inputs: Floats) -> list[Floats]:
-        """See :class:`~facewarp.core.engines.base.GraphEngine`."""
+        """See `GraphEngine`."""
         left, pieces = [np.ascontiguousarray(value, np.float32) for value in inputs], []
         while len(left[0]):
             size = next(size for size in BATCHES if size <= len(left[0]))
@@ -165,11 +165,11 @@ def compiled_folder() -> Path | None:
 
 
 def convert(net: "GuidedRegistration", graph: str) -> Any:
-    """An ``openvino.Model`` of a graph, any batch size, without OpenVINO's own converter program.
+    """Convert a graph to an ``openvino.Model`` of any batch size, without OpenVINO's converter.
 
     Args:
-        net: a network without batch norms, see :func:`facewarp.core.engines.graphs.lean`.
-        graph: one of :data:`facewarp.core.engines.graphs.GRAPHS`.
+        net: a network without batch norms, see `lean`.
+        graph: one of `GRAPHS`.
     """
     openvino()
     from openvino.frontend import FrontEndManager
@@ -194,7 +194,7 @@ def convert(net: "GuidedRegistration", graph: str) -> Any:
 
 
 class _Converted(dict[str, Any]):
-    """The graphs of a network, converted when asked for, and kept in a folder."""
+    """The graphs of a network, converted on demand and cached in a folder."""
 
     def __init__(self, net: "Callable[[], GuidedRegistration]", folder: Path | None) -> None:
         super().__init__()
@@ -222,7 +222,7 @@ class _Converted(dict[str, Any]):
 
 
 class _Quantised(dict[str, Any]):
-    """The graphs of 8-bit weights: two that are read, and the one that joins them."""
+    """The graphs of 8-bit weights: two that are read, and one that joins them."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -243,7 +243,7 @@ class _Quantised(dict[str, Any]):
 
 
 def join(parts: Any, fields: Any) -> Any:
-    """One model of both: images and a template to parts and to the fields of both directions.
+    """Join two models: images and a template to parts and to the fields of both directions.
 
     Args:
         parts: the model of ``images`` to ``parts``; it is used up.
@@ -265,7 +265,7 @@ def join(parts: Any, fields: Any) -> Any:
 
 
 def save(model: Any, file: Path, about: Mapping[str, str] | None = None) -> None:
-    """Write a model as ``.xml`` and ``.bin`` in float32, with what is to be known about it."""
+    """Write a model as ``.xml`` and ``.bin`` in float32, with metadata."""
     for name, text in (about or {}).items():
         model.set_rt_info(text, ["facewarp", name])
     with written(file) as graph, written(file.with_suffix(".bin")) as kernels:
@@ -276,7 +276,7 @@ def save(model: Any, file: Path, about: Mapping[str, str] | None = None) -> None
 def _pool_by_convolution(model: Any) -> None:
     """Replace means over cells of few channels by convolutions, which do it in place.
 
-    OpenVINO pools in blocks of 16 channels: a field's two are spread out for it, which takes six
+    OpenVINO pools in blocks of 16 channels: padding a field's two channels to them takes six
     times as long as the mean.
     """
     from openvino import opset13 as ops

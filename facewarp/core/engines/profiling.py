@@ -1,4 +1,4 @@
-"""How long things take on this machine, one beside the other in one run."""
+"""Profiling: time methods side by side on this machine; count operations and memory."""
 
 import json
 import math
@@ -21,12 +21,12 @@ WARM_UP, BLOCK = 2, 10
 
 @dataclass(frozen=True)
 class Timed:
-    """What calls of one kind took.
+    """Times of the calls of a method.
 
     Attributes:
         name: what was called.
-        median_ms: half of the calls took no longer.
-        p95_ms: nor 95 of 100 than that.
+        median_ms: of the calls.
+        p95_ms: 95th percentile.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Timed:
 
 
 def time_in_turn(methods: Mapping[str, Callable[[], object]], calls: int) -> list[Timed]:
-    """Time methods in turn, a block of calls each, round by round: all meet the same machine.
+    """Time methods in turn, a block of calls each, round by round: all meet the same load.
 
     Args:
         methods: what to call, by name.
@@ -61,7 +61,7 @@ def time_in_turn(methods: Mapping[str, Callable[[], object]], calls: int) -> lis
 
 
 def multiply_adds(net: GuidedRegistration) -> dict[str, int]:
-    """Multiply-adds of each convolution, by name, for one image registered both ways."""
+    """Count the multiply-adds of each convolution, by name, for one image registered both ways."""
     counts: dict[str, int] = {}
 
     def counter(name: str) -> Callable[[nn.Module, object, torch.Tensor], None]:
@@ -87,7 +87,7 @@ def multiply_adds(net: GuidedRegistration) -> dict[str, int]:
 
 
 def matrix_rate(size: int = 768, rounds: int = 30) -> float:
-    """Multiply-adds a second of this machine's float matrix product, the best of some rounds."""
+    """Measure the multiply-adds per second of a float matrix product, the best of some rounds."""
     a, b = torch.rand(size, size), torch.rand(size, size)
     best = float("inf")
     for _ in range(rounds):
@@ -98,7 +98,7 @@ def matrix_rate(size: int = 768, rounds: int = 30) -> float:
 
 
 def peak_memory_mb(model: str, engine: str) -> float | None:
-    """Peak memory of a process that loads a model and runs it with an engine; None if unknown."""
+    """Measure the peak memory of a process that runs a model with an engine; None if unknown."""
     code = f"""
 import sys
 from facewarp.core.engines.graphs import example_inputs

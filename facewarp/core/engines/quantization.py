@@ -1,4 +1,4 @@
-"""8-bit weights of a network, for OpenVINO: convolutions in int8, everything in px in float."""
+"""Quantization to 8 bits for OpenVINO: convolutions in int8, everything in px in float."""
 
 import json
 import logging
@@ -32,18 +32,18 @@ def quantize(
     folder: Path,
     about: Mapping[str, str],
 ) -> Path:
-    """Write a network's 8-bit weights, their ranges learnt from pictures.
+    """Write a network's 8-bit weights, with ranges calibrated on images.
 
     Args:
         net: the network.
-        images: what it will see ``(N, 1, *grid_shape)`` in [0, 1], of many kinds.
+        images: for the calibration, ``(N, 1, *grid_shape)`` in [0, 1], of many kinds.
         template: the soft labels ``(1, K, *feature_shape)`` that they will be registered with.
         folder: where ``parts``, ``fields`` (``.xml`` and ``.bin``) and ``about.json`` are written.
-        about: what is to be known of them; ``weights_sha256`` binds them to the float weights.
+        about: metadata; ``weights_sha256`` binds them to the float weights.
 
     Raises:
         FacewarpError: NNCF or OpenVINO is missing, the network is one of volumes, or there are
-            fewer than :data:`FEWEST` images.
+            fewer than `FEWEST` images.
     """
     if find_spec("nncf") is None or find_spec("openvino") is None:
         raise FacewarpError(
@@ -74,7 +74,7 @@ def quantize(
 
 
 def _quantized(model: Any, inputs: list[list[npt.NDArray[np.float32]]]) -> Any:
-    """A converted graph with 8-bit convolutions."""
+    """Return a converted graph with 8-bit convolutions."""
     openvino()  # first, so that NNCF finds no telemetry either
     import nncf
 

@@ -1,4 +1,4 @@
-"""The engine every install has: PyTorch, eagerly on a CPU or Apple's GPU, as graphs on CUDA."""
+"""Engine of PyTorch, which every install has: eager on CPU or Apple's GPU, CUDA graphs on CUDA."""
 
 import copy
 from typing import cast
@@ -45,12 +45,12 @@ class TorchEngine(GraphEngine):
         self._recorded: dict[tuple[str, tuple[torch.Size, ...]], _Recorded] = {}
 
     def use_threads(self, count: int) -> None:
-        """See :class:`~facewarp.core.engines.base.Engine`; they are the whole process's."""
+        """See `Engine`; they are the whole process's."""
         torch.set_num_threads(count)
 
     @torch.inference_mode()
     def run(self, graph: str, *inputs: Floats) -> list[Floats]:
-        """See :class:`~facewarp.core.engines.base.GraphEngine`."""
+        """See `GraphEngine`."""
         tensors = [torch.from_numpy(np.require(value, np.float32, ["C", "W"])) for value in inputs]
         return [found.numpy() for found in self._run(graph, *tensors)]
 
@@ -67,7 +67,7 @@ class TorchEngine(GraphEngine):
 
 
 def in_half(net: GuidedRegistration) -> GuidedRegistration:
-    """A copy of a network whose convolutions run in fp16; everything in px stays fp32."""
+    """Copy a network with convolutions in fp16; everything in px stays fp32."""
     half = copy.deepcopy(net)
     half.parts = cast(nn.Module, _Half(half.parts))  # type: ignore[assignment]
     half.steps = nn.ModuleList(_Half(step) for step in half.steps)
@@ -75,7 +75,7 @@ def in_half(net: GuidedRegistration) -> GuidedRegistration:
 
 
 class _Half(nn.Module):
-    """A module in fp16 between fp32 inputs and outputs."""
+    """A module in fp16 with fp32 inputs and outputs."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()

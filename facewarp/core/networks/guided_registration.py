@@ -1,4 +1,4 @@
-"""GuidedRegistration: features -> steps -> field. The whole method on one page."""
+"""GuidedRegistration: segmentation -> registration steps -> field. The method on one page."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ _LEAST_PROBABILITY = 1e-6
 
 @dataclass(frozen=True)
 class Registered:
-    """What one forward pass finds.
+    """Result of one forward pass.
 
     Attributes:
         fields: one per step, the total field so far, ``(B, n, *field_shape)`` px of that grid;
@@ -54,19 +54,18 @@ class GuidedRegistration(nn.Module):
         self._matrices: dict[tuple[Shape, BoxFilterWidths, torch.device], list[Tensor]] = {}
 
     def features(self, image: Tensor) -> Tensor:
-        """Part logits of images ``(B, 1, *shape)``: of the grid's shape or the input's."""
+        """Return part logits of images ``(B, 1, *shape)``, of the grid's shape or the input's."""
         logits: Tensor = self.parts(resize_image(image, self.config.input_shape))
         return logits
 
     def guidance(self, logits: Tensor) -> Tensor:
-        """What the steps read of the logits."""
+        """Return the input of the steps from logits."""
         return self.guidance_of(logits.softmax(1))
 
     def guidance_of(self, probabilities: Tensor) -> Tensor:
-        """What the steps read, of part probabilities: an image's, or a template's labels.
+        """Return the input of the steps from part probabilities of an image or a template.
 
-        Logits that add up to one: where a network is taught and where it runs, what one class
-        has over another is all that is known.
+        Logits are defined up to a constant: here they add up to one, in training and inference.
         """
         if self.config.guidance == "probabilities":
             return probabilities

@@ -1,4 +1,4 @@
-"""The few layers both networks are made of, in 2D and 3D."""
+"""Layers of both networks, in 2D and 3D."""
 
 import copy
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ SLOPE = 0.1  # leaky ReLU, as in the paper's networks
 def conv(
     ndim: int, inputs: int, outputs: int, kernel: int = 3, stride: Stride = 1, flat: bool = False
 ) -> nn.Module:
-    """A convolution with 'same' padding.
+    """Make a convolution with 'same' padding.
 
     Args:
         ndim: 2 or 3.
@@ -37,7 +37,7 @@ def conv(
 def conv_block(
     ndim: int, inputs: int, outputs: int, stride: Stride = 1, flat: bool = False, kernel: int = 3
 ) -> nn.Sequential:
-    """Convolution (see :func:`conv`), batch norm, leaky ReLU."""
+    """Make a block: convolution (see `conv`), batch norm, leaky ReLU."""
     norm = nn.BatchNorm2d if ndim == 2 else nn.BatchNorm3d
     return nn.Sequential(
         conv(ndim, inputs, outputs, kernel, stride, flat),
@@ -47,13 +47,13 @@ def conv_block(
 
 
 def max_pool(ndim: int, stride: Stride) -> nn.Module:
-    """Maximum over ``stride``-sized cells; what does not fill a cell is dropped."""
+    """Pool the maximum over cells of size ``stride``; a remainder is dropped."""
     layer = nn.MaxPool2d if ndim == 2 else nn.MaxPool3d
     return layer(stride, stride)
 
 
 def upsample_to(x: Tensor, size: Sequence[int]) -> Tensor:
-    """Linear upsampling to a spatial size."""
+    """Upsample linearly to a spatial size."""
     target = [int(n) for n in size]  # plain numbers, also while a graph is traced
     if list(spatial_shape(x)) == target:
         return x
@@ -69,12 +69,12 @@ def decoder(
     join: Join,
     flat: Sequence[bool] = (),
 ) -> tuple[nn.ModuleList, nn.ModuleList]:
-    """What climbs back from an encoder's deepest level, see :func:`climb`.
+    """Make the decoder from an encoder's deepest level, see `climb`.
 
     Args:
         ndim: 2 or 3.
         width: channels of the deepest level.
-        skips: channels of the levels climbed to, deepest first.
+        skips: channels of the encoder levels to connect to, deepest first.
         outputs: channels written at each of them.
         join: see `FeatureConfig`.
         flat: whether kernels stay within their slice, per level; empty for none.
@@ -97,12 +97,12 @@ def decoder(
 def climb(
     x: Tensor, skips: Sequence[Tensor], blocks: nn.ModuleList, narrow: nn.ModuleList
 ) -> Tensor:
-    """Features of the last level climbed to, from the deepest level's.
+    """Run a decoder from the deepest level's features, and return those of its last level.
 
     Args:
         x: the deepest level's features.
-        skips: the encoder's, of the levels climbed to, deepest first.
-        blocks: see :func:`decoder`.
+        skips: the encoder's features to connect to, deepest first.
+        blocks: see `decoder`.
         narrow: likewise.
     """
     for index, (block, skip) in enumerate(zip(blocks, skips, strict=True)):
@@ -118,7 +118,7 @@ Net = TypeVar("Net", bound=nn.Module)
 
 
 def fold_batch_norms(net: Net) -> Net:
-    """A copy of a network, in evaluation mode, whose batch norms are part of the convolutions."""
+    """Copy a network in evaluation mode, with batch norms folded into the convolutions."""
     folded = copy.deepcopy(net).eval()
     for block in folded.modules():
         if isinstance(block, nn.Sequential):

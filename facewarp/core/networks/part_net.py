@@ -1,4 +1,4 @@
-"""PartNet, the semantic U-Net: an image's part logits, which guide the registration."""
+"""PartNet, the segmentation U-Net: an image's part logits, which guide the registration."""
 
 from torch import Tensor, nn
 
@@ -10,7 +10,7 @@ class PartNet(nn.Module):
     """U-Net with strided encoder and linear upsampling (Ha et al. 2020, section 2.1).
 
     The paper's plan, and the default configuration: one convolution at input size, three levels
-    of a strided and a plain convolution (channels 5/16/32/64), two levels climbed with skip
+    of a strided and a plain convolution (channels 5/16/32/64), two decoder levels with skip
     connections, one refining and one classifying convolution: eleven in all, output at half
     the input's size.
     """
@@ -45,7 +45,7 @@ class PartNet(nn.Module):
         self.classify = conv(ndim, width, n_classes, config.classify_kernel, flat=top)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits ``(B, K, *output_shape)`` of a grey image ``(B, 1, *input_shape)`` in [0, 1]."""
+        """Return logits ``(B, K, *output_shape)`` of images ``(B, 1, *input_shape)`` in [0, 1]."""
         x = self.entry(image)
         skips = [x]
         for block in self.down:

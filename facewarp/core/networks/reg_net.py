@@ -12,8 +12,8 @@ class RegNet(nn.Module):
 
     The paper's plan, and the default configuration: channels 16..256 over five levels with max
     pooling, two 1x1 convolutions at the coarsest level; about 1.2 M parameters. Finer control
-    grids climb back from the deepest level with skip connections, so that a step sees the whole
-    face even where its control points are dense.
+    grids have a decoder with skip connections, so that the receptive field covers the whole face
+    even where control points are dense.
     """
 
     def __init__(self, config: StepConfig, n_inputs: int, ndim: int = 2) -> None:
@@ -42,7 +42,7 @@ class RegNet(nn.Module):
         nn.init.zeros_(last.get_parameter("bias"))
 
     def forward(self, fixed: Tensor, moving: Tensor) -> Tensor:
-        """Control points ``(B, n, *control_shape)`` in px of the features' grid.
+        """Predict control points ``(B, n, *control_shape)`` in px of the features' grid.
 
         Args:
             fixed: guidance of the fixed image ``(B, K, *shape)``.

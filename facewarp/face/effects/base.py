@@ -21,6 +21,9 @@ class FaceEffect(ABC):
     Args:
         opacity: 0..1; at 0 nothing is drawn.
         annotate: whether each face gets a tag with its id, state and confidence.
+
+    Attributes:
+        pixel_aspect: width of a frame's pixel over its height, which the letters of tags allow for.
     """
 
     def __init__(self, opacity: float, annotate: bool) -> None:
@@ -28,6 +31,7 @@ class FaceEffect(ABC):
             raise FacewarpError(f"an opacity is within 0..1, not {opacity}")
         self.opacity = opacity
         self.annotate = annotate
+        self.pixel_aspect = 1.0
         self._template: Template | None = None
 
     def __call__(
@@ -54,7 +58,7 @@ class FaceEffect(ABC):
     def _annotate(self, frame: NDArray[np.uint8], faces: Sequence["Face"]) -> None:
         """Tag every face, in place."""
         for face in faces:
-            draw_tag(frame, face)
+            draw_tag(frame, face, self.pixel_aspect)
 
     @abstractmethod
     def _prepare(self, template: "Template") -> None:

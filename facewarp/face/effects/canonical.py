@@ -88,6 +88,7 @@ class Canonical:
     def __init__(self, inset: bool = False, annotate: bool = True) -> None:
         self.inset = inset
         self.annotate = annotate
+        self.pixel_aspect = 1.0
 
     def __call__(
         self, frame: NDArray[np.uint8], faces: Sequence["Face"], template: "Template"
@@ -119,7 +120,7 @@ class Canonical:
             right -= width + gap
         if self.annotate:
             for face in faces:
-                draw_tag(out, face)
+                draw_tag(out, face, self.pixel_aspect)
         return out
 
 

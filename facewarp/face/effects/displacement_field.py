@@ -14,6 +14,7 @@ from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.crop_fields import jacobian_determinant
 from facewarp.face.effects.base import FaceEffect
 from facewarp.face.face import template_to_frame
+from facewarp.face.rendering.face_tags import for_pixels
 
 if TYPE_CHECKING:
     from facewarp.face.face import Face
@@ -89,7 +90,7 @@ class Field(FaceEffect):
 
     def _annotate(self, frame: NDArray[np.uint8], faces: Sequence["Face"]) -> None:
         margin = text_height_px(frame.shape)
-        legend = _wheel_legend(margin, self.FULL_PX)
+        legend = for_pixels(_wheel_legend(margin, self.FULL_PX), self.pixel_aspect)
         place(frame, legend, margin, frame.shape[0] - legend.shape[0] - margin)
         super()._annotate(frame, faces)
 

@@ -62,7 +62,7 @@ EFFECT_OPTIONS: Final[Mapping[str, EffectOption]] = {
     ),
     "style": EffectOption(
         ("style",),
-        "Style to transfer: a shipped name or a picture of a face.",
+        "Style to transfer: a shipped name or an image of a face.",
         DEFAULT_STYLE,
         "has no style",
     ),

@@ -1,4 +1,4 @@
-"""A camera: its name, backend and modes."""
+"""Describe a camera: its name, backend and modes."""
 
 import math
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ within a second where Media Foundation may take half a minute."""
 
 @dataclass(frozen=True)
 class Mode:
-    """A size a camera can give.
+    """A frame size that a camera can deliver.
 
     Attributes:
         width: px.
         height: px.
-        pixels: The format as its four letters, such as ``MJPG`` or ``YUYV``; empty if unknown.
-        rates: Frames a second that can be chosen, highest first; empty if unknown.
+        pixels: the format as its four letters, such as `MJPG` or `YUYV`; empty if unknown.
+        rates: frames a second that can be chosen, highest first; empty if unknown.
     """
 
     width: int
@@ -36,15 +36,15 @@ class Mode:
 
 @dataclass(frozen=True)
 class Camera:
-    """A camera.
+    """A camera of this machine.
 
     Attributes:
-        index: Its number for OpenCV's backend.
-        name: As its maker or the system calls it.
+        index: its number for OpenCV's backend.
+        name: as its maker or the system calls it.
         backend: OpenCV's way to it, one of `BACKENDS`.
-        path: The device, where it has one.
-        modes: What it can do; empty where that was not asked or can't be told.
-        problem: Why it can't be used, with what to do; None if nothing is known against it.
+        path: the device, where it has one.
+        modes: frame sizes and rates; empty where they were not asked for or are not known.
+        problem: why it can't be used, with what to do; None if nothing is known against it.
     """
 
     index: int
@@ -60,13 +60,13 @@ class Camera:
 
 @dataclass(frozen=True)
 class Given:
-    """What a camera gave when it was opened, whatever it was asked for.
+    """What a camera delivered when it was opened, whatever it was asked for.
 
     Attributes:
         width: px.
         height: px.
-        pixels: The format as its four letters; None where the camera does not tell.
-        fps: Frames a second; None where it does not tell.
+        pixels: the format as its four letters; None where the camera does not tell.
+        fps: frames a second; None where it does not tell.
     """
 
     width: int
@@ -80,7 +80,7 @@ class Given:
 
 
 def four_letters(code: float) -> str | None:
-    """The letters of a FOURCC as OpenCV tells it, None where it tells none."""
+    """Return the letters of a FOURCC code as OpenCV reports it; None where it reports none."""
     if not math.isfinite(code) or not 0 < code < 1 << 32:
         return None
     letters = int(code).to_bytes(4, "little")

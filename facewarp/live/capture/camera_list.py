@@ -1,4 +1,4 @@
-"""The cameras of this machine: which there are, what they can do, and which one is meant."""
+"""List the cameras of this machine and their modes, and find one by index or name."""
 
 import logging
 import re
@@ -24,7 +24,7 @@ Opener = Callable[[int, str], Any]
 
 
 def remember_given(camera: Camera, given: Given) -> None:
-    """Keep what a camera gave, for ``facewarp cameras`` and ``facewarp doctor`` to tell."""
+    """Store what a camera delivered, for `facewarp cameras` and `facewarp doctor`."""
     folder = cache_folder()
     if folder is not None:
         kept = read_json(folder / _GIVEN_FILE)
@@ -32,12 +32,12 @@ def remember_given(camera: Camera, given: Given) -> None:
 
 
 def given_before(camera: Camera) -> Given | None:
-    """What a camera of this name gave when it was last opened; None if that is not known."""
+    """Return what a camera of this name delivered when last opened; None if not known."""
     return all_given().get(camera.name)
 
 
 def all_given() -> dict[str, Given]:
-    """What every camera gave when it was last opened, by its name."""
+    """Return what every camera delivered when last opened, by its name."""
     folder, found = cache_folder(), {}
     for name, kept in (read_json(folder / _GIVEN_FILE) if folder else {}).items():
         try:
@@ -48,14 +48,14 @@ def all_given() -> dict[str, Given]:
 
 
 def list_cameras(*, modes: bool = False, opener: Opener | None = None) -> list[Camera]:
-    """The cameras of this machine by index.
+    """List the cameras of this machine by index.
 
     Linux tells all without opening them. Windows and macOS tell the names if
     cv2-enumerate-cameras is installed; without it every index is tried.
 
     Args:
-        modes: Whether to find out what they can do; outside Linux each is opened for that.
-        opener: Opens a camera; OpenCV's by default.
+        modes: whether to find out what they can do; outside Linux each is opened for that.
+        opener: opens a camera; OpenCV's by default.
     """
     if sys.platform == "linux":
         from facewarp.live.capture.v4l2 import list_devices
@@ -72,7 +72,7 @@ def list_cameras(*, modes: bool = False, opener: Opener | None = None) -> list[C
 
 
 def find_camera(wanted: str, cameras: Sequence[Camera]) -> Camera:
-    """The camera meant by an index or a part of a name, in whatever case.
+    """Find a camera by its index or by a part of its name, in whatever case.
 
     A whole name comes before parts of others.
 
@@ -102,14 +102,14 @@ def find_camera(wanted: str, cameras: Sequence[Camera]) -> Camera:
 
 
 def choose_pixels(camera: Camera, size: tuple[int, int], fps: float) -> str | None:
-    """The four letters of the format to ask for, or None to leave it to the camera.
+    """Return the FOURCC of the pixel format to ask for; None to leave it to the camera.
 
-    Raw pictures need no decoding, but a camera on USB can only send small ones fast enough.
+    Raw images need no decoding, but a camera on USB can only send small ones fast enough.
 
     Args:
-        camera: With its modes, where they are known.
+        camera: with its modes, where they are known.
         size: (width, height) px wanted.
-        fps: Frames a second wanted.
+        fps: frames a second wanted.
     """
     fitting = [mode for mode in camera.modes if (mode.width, mode.height) == size]
     if not fitting:
@@ -124,7 +124,7 @@ def choose_pixels(camera: Camera, size: tuple[int, int], fps: float) -> str | No
 
 
 def open_capture(index: int, backend: str) -> Any:
-    """A camera opened by OpenCV, which keeps its own messages to itself meanwhile."""
+    """Open a camera with OpenCV, whose own messages are kept quiet meanwhile."""
     import cv2
 
     logging = cv2.utils.logging
@@ -136,7 +136,7 @@ def open_capture(index: int, backend: str) -> Any:
 
 
 def ways_to(camera: Camera) -> list[tuple[int, str]]:
-    """(index, backend) to try for a camera, its own first; each backend counts for itself."""
+    """Return the (index, backend) pairs to try for a camera, its own backend first."""
     ways = [(camera.index, camera.backend)]
     group = next((names for names in BACKENDS.values() if camera.backend in names), ())
     for backend in group:
@@ -148,7 +148,7 @@ def ways_to(camera: Camera) -> list[tuple[int, str]]:
 
 
 def _enumerated(backend: str) -> list[Camera] | None:
-    """By cv2-enumerate-cameras; None where it is missing or does not work."""
+    """List cameras with cv2-enumerate-cameras; None where it is missing or does not work."""
     try:
         import cv2
         from cv2_enumerate_cameras import enumerate_cameras
@@ -172,7 +172,7 @@ def _probed(backend: str, opener: Opener) -> list[Camera]:
 
 
 def _probe_modes(camera: Camera, opener: Opener) -> tuple[Mode, ...]:
-    """Which of the common sizes a camera takes."""
+    """Return which of the common sizes a camera accepts."""
     import cv2
 
     capture = opener(camera.index, camera.backend)
@@ -201,7 +201,7 @@ def _looked_for() -> str:
 
 
 def _what_to_try() -> str:
-    """What helps where no camera is found."""
+    """Return what helps where no camera is found."""
     plug = "Plug one in, close programs that use it"
     own = {
         "linux": "in a container or virtual machine pass the device on (--device /dev/video0)",
@@ -212,10 +212,10 @@ def _what_to_try() -> str:
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """(width, height) of a text such as ``1280x720``.
+    """Parse (width, height) of a text such as `1280x720`.
 
     Raises:
-        FacewarpError: It is no size.
+        FacewarpError: it is no size.
     """
     found = re.fullmatch(r"\s*(\d{2,5})\s*[xX×]\s*(\d{2,5})\s*", text)
     if found is None:

@@ -1,4 +1,4 @@
-"""A camera as a source of frames, which outlives its being unplugged."""
+"""Read frames from a camera, and reconnect after it was unplugged."""
 
 import logging
 import math
@@ -28,7 +28,7 @@ from facewarp.media.frames import Frame, Source
 
 _log = logging.getLogger(__name__)
 
-_TRIES, _BETWEEN_S = 5, 0.05  # pictures that may be missing in a row before a camera counts as lost
+_TRIES, _BETWEEN_S = 5, 0.05  # images that may be missing in a row before a camera counts as lost
 _MOST_FPS = 1000.0
 _AGAIN_S = 1.0  # between two attempts to find it again
 
@@ -36,27 +36,27 @@ Lister = Callable[[], Sequence[Camera]]
 
 
 class CameraSource(Source):
-    """A camera, open and giving pictures once this is made.
+    """A source of frames from a camera, which is open once this is made.
 
     A frame's time is when it was captured, in seconds after the first one, by this machine's clock.
     While the camera is lost, iterating waits for it to come back, under whatever index, and
     `notice` says so.
 
     Args:
-        camera: As listed.
+        camera: as listed.
         size: (width, height) px to ask for.
-        fps: Frames a second to ask for.
-        mjpg: Whether to ask for compressed pictures; None for as fits size and rate.
-        opener: Opens a camera; OpenCV's by default.
-        lister: Lists the cameras when it is lost.
+        fps: frames a second to ask for.
+        mjpg: whether to ask for compressed images; None for as fits size and rate.
+        opener: opens a camera; OpenCV's by default.
+        lister: lists the cameras when it is lost.
 
     Attributes:
-        camera: The one that is open.
-        asked: The size asked for; `size` is what is given.
-        given: Size, format and rate that came.
+        camera: the one that is open.
+        asked: the size asked for; `size` is what is given.
+        given: size, format and rate that came.
 
     Raises:
-        FacewarpError: It can't be opened, or gives no picture.
+        FacewarpError: it can't be opened, or gives no image.
     """
 
     kind: Literal["camera"] = "camera"
@@ -85,11 +85,11 @@ class CameraSource(Source):
 
     @property
     def name(self) -> str:
-        """The camera's."""
+        """Name of the camera."""
         return self.camera.name
 
     def __iter__(self) -> Iterator[Frame]:
-        """The pictures as they come, until it is closed."""
+        """Yield the frames as they come, until the source is closed."""
         with self._lock:
             if self._closed.is_set():
                 return
@@ -118,14 +118,14 @@ class CameraSource(Source):
             self._capture.release()
 
     def close(self) -> None:
-        """Ends reading after the picture that is being taken; frees the camera."""
+        """End reading after the frame that is being captured, and free the camera."""
         with self._lock:
             self._closed.set()
             if not self._is_read:
                 self._capture.release()
 
     def _open(self) -> tuple[Any, tuple[int, int]]:
-        """The camera by the first backend that gives a picture, and the size of that."""
+        """Open the camera by the first backend that delivers a frame, and return its size."""
         if self.camera.problem is not None:
             raise FacewarpError(f"camera {self.camera} {self.camera.problem}")
         was_open = False
@@ -148,7 +148,7 @@ class CameraSource(Source):
         raise FacewarpError(what, self.camera.path, fix)
 
     def _set_up(self, capture: Any) -> None:
-        """Asks for format, size and rate; a camera gives what it has.
+        """Ask for format, size and rate; a camera delivers what it can.
 
         The format is asked for first, since with another one a size or rate may not be had, and
         again after the size where that has changed it: DirectShow takes the first format that
@@ -173,7 +173,7 @@ class CameraSource(Source):
         capture.set(cv2.CAP_PROP_FPS, fps)
 
     def _look_at(self, capture: Any, picture: Any) -> Given:
-        """What came, whatever was asked for; what the camera does not tell is None."""
+        """Return what the camera delivers; what it does not report is None."""
         rate = capture.get(cv2.CAP_PROP_FPS)
         return Given(
             picture.shape[1],
@@ -183,7 +183,7 @@ class CameraSource(Source):
         )
 
     def _tell_what_came(self) -> None:
-        """Warns where format or rate are others than asked for, and keeps what came."""
+        """Warn where format or rate differ from those asked for, and store them."""
         given, wanted = self.given, self._pixels_asked
         if wanted is not None and given.pixels not in (None, wanted):
             _log.warning("camera %s gives %s, not %s", self.camera, given.pixels, wanted)
@@ -203,7 +203,7 @@ class CameraSource(Source):
         return False, None
 
     def _wait_for_it(self) -> None:
-        """Comes back with the camera open again, or closed."""
+        """Wait until the camera is open again, or the source is closed."""
         self._capture.release()
         self.notice = "camera lost, waiting"
         _log.warning("camera %s is lost; waiting for it to be plugged in again", self.camera)
@@ -221,7 +221,7 @@ class CameraSource(Source):
             return
 
     def _found_again(self) -> Camera:
-        """The camera in today's list: by name, and by index where several have it."""
+        """Find the camera in a new list: by name, and by index where several have it."""
         cameras = self._lister()
         same = [camera for camera in cameras if camera.name == self.camera.name]
         here = [camera for camera in same if camera.index == self.camera.index]
@@ -231,10 +231,10 @@ class CameraSource(Source):
 
 
 def choose_camera(wanted: str | None = None) -> Camera:
-    """The camera meant, see `cameras.find_camera`; without a wish the first that can be used.
+    """Find a camera as `camera_list.find_camera`; without a wish the first usable one.
 
     Raises:
-        FacewarpError: There is none, or not just one.
+        FacewarpError: there is none, or not just one.
     """
     cameras = list_cameras(modes=sys.platform == "linux")  # elsewhere that opens them
     if wanted is None and cameras:
@@ -249,16 +249,16 @@ def open_camera(
     fps: float | None = None,
     mjpg: bool | None = None,
 ) -> CameraSource:
-    """A camera, open.
+    """Open a camera.
 
     Args:
-        camera: As listed.
+        camera: as listed.
         size: (width, height) px; 1280 x 720 without it. Another size than asked for is warned of.
-        fps: Frames a second; 30 without it.
-        mjpg: See `CameraSource`.
+        fps: frames a second; 30 without it.
+        mjpg: see `CameraSource`.
 
     Raises:
-        FacewarpError: It can't be used.
+        FacewarpError: it can't be used.
     """
     if fps is not None and not (math.isfinite(fps) and 0 < fps <= _MOST_FPS):
         raise FacewarpError(f"no camera gives {fps:g} frames a second", "--fps", "Give 30 or 60.")

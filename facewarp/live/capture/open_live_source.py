@@ -1,4 +1,4 @@
-"""From what a user names to a source for `LiveLoop`: a camera, a file, pictures, or an address."""
+"""Open a live source by what a user names: a camera, a file, images, or an address."""
 
 from collections.abc import Callable
 
@@ -16,16 +16,16 @@ def find_camera_source(
     fps: float | None = None,
     mjpg: bool | None = None,
 ) -> Callable[[], Source]:
-    """Finds a camera, and returns what opens it, which may take seconds.
+    """Find a camera, and return a function that opens it, which may take seconds.
 
     Args:
-        wanted: Its index or a part of its name; None for the first.
-        size: See `camera_source.open_camera`, as the others.
-        fps: Frames a second.
-        mjpg: Whether to ask for compressed pictures.
+        wanted: its index or a part of its name; None for the first.
+        size: see `camera_source.open_camera`, as the others.
+        fps: frames a second.
+        mjpg: whether to ask for compressed images.
 
     Raises:
-        FacewarpError: There is none, or not just one.
+        FacewarpError: there is none, or not just one.
     """
     from facewarp.live.capture.camera_source import choose_camera, open_camera
 
@@ -36,16 +36,16 @@ def find_camera_source(
 def find_file_source(
     name: str, *, realtime: bool = False, repeat: bool = False, fps: float | None = None
 ) -> Callable[[], Source]:
-    """Sees that a file is there or an address is one, and returns what opens it.
+    """Check a file or address, and return a function that opens it.
 
     Args:
-        name: A video, a picture, a folder, a pattern of pictures, or an address.
-        realtime: Whether a file is played at camera pace.
-        repeat: Whether a file begins anew at its end.
-        fps: Frames a second that pictures are played at.
+        name: a video, an image, a folder, a pattern of images, or an address.
+        realtime: whether a file is played at camera pace.
+        repeat: whether a file begins anew at its end.
+        fps: frames a second that images are played at.
 
     Raises:
-        FacewarpError: There is nothing there, or nothing that can be read.
+        FacewarpError: there is nothing there, or nothing that can be read.
     """
     if is_address(name):
         shown_address(name)

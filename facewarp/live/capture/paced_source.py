@@ -1,4 +1,4 @@
-"""Files played like a camera: at their own pace, and again from the start if asked."""
+"""Play files like a camera: at their own pace, and again from the start if asked."""
 
 import logging
 import threading
@@ -13,12 +13,12 @@ _log = logging.getLogger(__name__)
 
 
 class PlayedSource(Source):
-    """A source whose frames come out when their time has come, ready for them or not.
+    """A source that yields frames at their own times, whether or not they are taken.
 
     Args:
-        source: A file or folder.
-        paced: Whether frames wait for their time; the first is due at once.
-        repeat: Whether it begins anew at its end; times and indices go on.
+        source: a file or folder.
+        paced: whether frames wait for their time; the first is due at once.
+        repeat: whether it begins anew at its end; times and indices go on.
     """
 
     def __init__(self, source: Source, *, paced: bool = True, repeat: bool = False) -> None:
@@ -34,11 +34,11 @@ class PlayedSource(Source):
 
     @property
     def name(self) -> str:
-        """That of the source."""
+        """Name of the source."""
         return self._source.name
 
     def __iter__(self) -> Iterator[Frame]:
-        """The frames; at camera pace each is stamped when it comes out."""
+        """Yield the frames; at camera pace each is stamped as it is yielded."""
         zero: float | None = None
         for frame in self._frames():
             if not self._paced:
@@ -54,7 +54,7 @@ class PlayedSource(Source):
             )
 
     def close(self) -> None:
-        """Ends the iteration at once, even between two frames."""
+        """End the iteration at once, even between two frames."""
         self._closed.set()
         self._source.close()
 

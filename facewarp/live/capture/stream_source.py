@@ -1,6 +1,6 @@
-"""Videos from the network: RTSP cameras, and streams and files over HTTP.
+"""Read video from the network: RTSP cameras, and streams and files over HTTP.
 
-Pictures come with as little delay as the stream allows, and what breaks off is connected anew.
+Images come with as little delay as the stream allows, and what breaks off is connected anew.
 """
 
 import logging
@@ -40,7 +40,7 @@ _LIVE_SCHEMES = ("rtmp", "rtmps", "rtp", "rtsp", "rtsps", "srt", "tcp", "udp")
 """Servers that send at the pace of a camera, also what has a length, such as a recorder's files."""
 
 _PROTOCOLS = ",".join((*SCHEMES, "crypto", "httpproxy", "tls"))  # a playlist can't name local files
-_TIMEOUT_S = (10.0, 5.0)  # to connect, and for each picture
+_TIMEOUT_S = (10.0, 5.0)  # to connect, and for each image
 _AGAIN_S = 1.0  # between two attempts to connect
 _MOST_FAULTS = 100  # damaged packets in a row
 _LOW_DELAY = {
@@ -51,7 +51,7 @@ _LOW_DELAY = {
 
 
 class StreamSource(Source):
-    """An address as a source of frames, connected once this is made.
+    """A source of frames from an address, connected once this is made.
 
     A file over HTTP, which has a length, is read to its end, its frames at its own times; where it
     breaks off before, that is told, and it is `truncated`. Anything else is live: a frame's time is
@@ -61,11 +61,11 @@ class StreamSource(Source):
     Images have square pixels.
 
     Args:
-        address: Beginning with one of `SCHEMES`. Name and password in it are never shown.
-        timeout_s: Seconds to wait for a connection and for a picture.
+        address: beginning with one of `SCHEMES`. Name and password in it are never shown.
+        timeout_s: seconds to wait for a connection and for an image.
 
     Raises:
-        FacewarpError: It can't be reached or holds no video.
+        FacewarpError: it can't be reached or holds no video.
     """
 
     kind: Literal["stream"] = "stream"
@@ -94,15 +94,15 @@ class StreamSource(Source):
 
     @property
     def name(self) -> str:
-        """The address without name and password."""
+        """The address without user name and password."""
         return self._shown
 
     def __iter__(self) -> Iterator[Frame]:
-        """The frames as they come, until the end of a file or until it is closed."""
+        """Yield the frames as they come, until a file ends or the source is closed."""
         return self._live() if self.is_live else self._file()
 
     def close(self) -> None:
-        """Ends reading after the picture that is waited for, at most after the time limit."""
+        """End reading after the frame that is waited for, at most after the time limit."""
         with self._lock:
             self._closed.set()
             if self._first is not None:  # nobody reads
@@ -116,7 +116,7 @@ class StreamSource(Source):
         self.rate = fraction(stream.average_rate) or fraction(stream.guessed_rate) or self.rate
         self.time_base = fraction(stream.time_base) or self.time_base
         if self.is_live:
-            stream.thread_type = "SLICE"  # threads that each take a picture delay them
+            stream.thread_type = "SLICE"  # threads that each take an image delay them
         else:
             ticks = stream.duration
             length = ticks * self.time_base if ticks else Fraction(container.duration or 0, 10**6)
@@ -140,7 +140,7 @@ class StreamSource(Source):
             )
 
     def _is_short(self) -> bool:
-        """Whether less came than was promised."""
+        """Return whether less came than was promised."""
         if self._promised is None:
             return False
         promised_s, margin_s = self._promised
@@ -172,7 +172,7 @@ class StreamSource(Source):
             self._closed.wait(_AGAIN_S)
 
     def _read(self) -> Iterator[tuple[Image, float, int]]:
-        """The pictures of one connection: the one that is open, or a new one."""
+        """Yield the frames of one connection: the open one, or a new one."""
         with self._lock:
             if self._closed.is_set():
                 return
@@ -191,18 +191,18 @@ class StreamSource(Source):
     def _decoded(
         self, container: InputContainer, stream: VideoStream
     ) -> Iterator[tuple[Image, float, int]]:
-        """Each picture upright, with its time and turn; damaged ones are left out."""
+        """Yield each frame upright, with its time and rotation; leave damaged ones out."""
         crop = StreamInfo.of(container).crops.get(stream.index)
         convert = FrameConverter(crop, pixel_aspect(stream), size=None)
         origin = clock_origin(container)
         for picture in self._timed(container, stream):
-            if told := description_of(picture):
-                self.note(told)
+            if text := description_of(picture):
+                self.note(text)
             image, turn = convert(picture)
             yield image, float((picture.pts or 0) * self.time_base - origin), turn.degrees
 
     def _timed(self, container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
-        """Progressive pictures with strictly increasing timestamps."""
+        """Yield progressive frames with strictly increasing timestamps."""
         clock = FrameClock(self.time_base, self.rate)
         origin = clock_origin(container)
         progressive = Deinterlacer(
@@ -278,15 +278,15 @@ class StreamSource(Source):
 
 
 def is_address(text: str) -> bool:
-    """Whether a text is an address of the network rather than a path."""
+    """Return whether a text is a network address rather than a path."""
     return "://" in text
 
 
 def shown_address(address: str) -> str:
-    """An address as it may be shown: without name, password and query.
+    """Return an address that may be displayed: without user name, password and query.
 
     Raises:
-        FacewarpError: It does not begin with one of `SCHEMES`, or names no host.
+        FacewarpError: it does not begin with one of `SCHEMES`, or names no host.
     """
     try:
         parts = urlsplit(address)

@@ -1,4 +1,4 @@
-"""Cameras on Linux, asked through Video4Linux without starting them.
+"""List cameras on Linux by Video4Linux, without starting them.
 
 Structures and numbers are those of the kernel's videodev2.h.
 """
@@ -34,16 +34,16 @@ def list_devices(
     classes: Path = Path("/sys/class/video4linux"),
     ioctl: Ioctl | None = None,
 ) -> list[Camera]:
-    """The devices that can capture, by number.
+    """List the devices that can capture, by number.
 
     A device that may not be opened is listed with its problem; of such only a camera's first, as
-    the others carry no pictures.
+    the others carry no images.
 
     Args:
-        modes: Whether to ask for sizes and rates.
-        devices: Where device files are.
-        classes: Where the system describes them.
-        ioctl: Asks a device; the system's own by default.
+        modes: whether to ask for sizes and rates.
+        devices: where device files are.
+        classes: where the system describes them.
+        ioctl: asks a device; the system's own by default.
     """
     if ioctl is None:
         from fcntl import ioctl as system_ioctl
@@ -91,7 +91,7 @@ def _problem(error: OSError) -> str:
 
 
 def _kind(device: int, ioctl: Ioctl) -> int:
-    """The type of buffers it captures into; 0 if it captures no pictures."""
+    """Return the type of buffers that a device captures into; 0 if it captures no frames."""
     answer = bytearray(_CAPABILITY.size)
     ioctl(device, _QUERYCAP, answer)
     *_, whole, own = _CAPABILITY.unpack(answer)
@@ -124,7 +124,7 @@ def _sizes(device: int, code: int, ioctl: Ioctl) -> Iterator[tuple[int, int]]:
 
 
 def _rates(device: int, code: int, width: int, height: int, ioctl: Ioctl) -> tuple[float, ...]:
-    """Frames a second, highest first."""
+    """Return the frame rates, highest first."""
     rates = []
     for number in range(_MOST):
         query = bytearray(_INTERVAL.pack(number, code, width, height, *[0] * 7))
@@ -139,7 +139,7 @@ def _rates(device: int, code: int, width: int, height: int, ioctl: Ioctl) -> tup
 
 
 def _answered(device: int, request: int, query: bytearray, ioctl: Ioctl) -> bool:
-    """Whether a question was answered, in place; an error means there is nothing more to tell."""
+    """Return whether a request was answered, in place; an error ends an enumeration."""
     try:
         ioctl(device, request, query)
     except OSError:

@@ -1,4 +1,4 @@
-"""A frame's faces as messages to other programs: JSON, and Open Sound Control.
+"""Encode the faces of a frame as messages to other programs: JSON and Open Sound Control.
 
 JSON is one object a frame::
 
@@ -12,7 +12,7 @@ OSC is one bundle a frame, with the time of sending as its time tag::
     /facewarp/face       ID STATE CONFIDENCE X0 Y0 X1 Y1        i s f f f f f
     /facewarp/landmarks  ID X0 Y0 X1 Y1 ... X67 Y67             i and 136 f
 
-Coordinates are px of the camera's picture, whether or not the picture shown is mirrored; a frame
+Coordinates are px of the camera's image, whether or not the image shown is mirrored; a frame
 without a face is a message too. A datagram holds no more than a network takes in one piece, so a
 frame's faces may come in several, each complete in itself; JSON then numbers them, ``"part": 1,
 "parts": 2``.
@@ -40,12 +40,12 @@ T = TypeVar("T")
 
 
 def json_line(frame: Frame, records: Sequence[Record]) -> str:
-    """A frame's faces as one JSON object on one line, without its end."""
+    """Return the faces of a frame as one JSON object on one line, without its end."""
     return _json({**_head(frame), "faces": [_face(record) for record in records]})
 
 
 def json_datagrams(frame: Frame, records: Sequence[Record]) -> list[bytes]:
-    """A frame's faces as UTF-8 JSON objects, in as many datagrams as they need."""
+    """Return the faces of a frame as UTF-8 JSON objects, in as many datagrams as needed."""
     faces = [_json(_face(record)) for record in records]
     parts = list(_packed(faces, DATAGRAM_BYTES - _HEAD_BYTES, len)) or [[]]
     datagrams = []
@@ -56,7 +56,7 @@ def json_datagrams(frame: Frame, records: Sequence[Record]) -> list[bytes]:
 
 
 def osc_datagrams(frame: Frame, records: Sequence[Record]) -> list[bytes]:
-    """A frame's faces as OSC bundles with the time of sending, in as many as they need."""
+    """Return the faces of a frame as OSC bundles with the time of sending."""
     height, width = frame.image.shape[:2]
     start = osc.message(
         "/facewarp/frame", frame.index, float(frame.time), width, height, len(records)
@@ -79,7 +79,7 @@ def osc_datagrams(frame: Frame, records: Sequence[Record]) -> list[bytes]:
 
 
 def _packed(items: Sequence[T], room: int, size_of: Callable[[T], int]) -> Iterator[list[T]]:
-    """Items in order, in groups of no more than ``room``, or of one item that needs more."""
+    """Group items in order: up to `room` bytes, or one item that needs more."""
     group: list[T] = []
     used = 0
     for item in items:
@@ -104,7 +104,7 @@ def _head(frame: Frame) -> dict[str, Any]:
 
 
 def _face(record: Record) -> dict[str, Any]:
-    """What is sent of a face: its record without frame and time, numbers rounded."""
+    """Return what is sent of a face: its record without frame and time, numbers rounded."""
     return {
         name: _plain(value, _DECIMALS.get(name, 4))
         for name, value in record.items()

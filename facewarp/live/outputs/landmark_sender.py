@@ -1,6 +1,6 @@
-"""Faces sent on as they are found: JSON or OSC by UDP, JSON lines to a file or standard output.
+"""Send landmarks as they are found: JSON or OSC by UDP, JSON lines to a file or stdout.
 
-What is sent is told in `landmark_messages`. Nothing here waits: what can't be sent at once is
+The messages are described in `landmark_messages`. Nothing here waits: what can't be sent at once is
 dropped, and what keeps it from being sent is said once. No socket is opened but for an address that
 was asked for.
 """
@@ -32,7 +32,7 @@ _FORMS: Final = "Give udp://HOST:PORT, osc://HOST:PORT, FILE.jsonl or - for stan
 
 
 class Sender(ABC):
-    """Sends every frame's faces on; a `Presenter`.
+    """A presenter that sends the faces of every frame.
 
     Attributes:
         target: where to, as given.
@@ -44,10 +44,10 @@ class Sender(ABC):
 
     @abstractmethod
     def send(self, frame: Frame, records: Sequence[Record]) -> None:
-        """Sends a frame's faces; returns at once.
+        """Send the faces of a frame without waiting.
 
         Args:
-            frame: its index, time and size are sent, not its picture.
+            frame: its index, time and size are sent, not its image.
             records: its faces; see `facewarp.media.track_records.FIELDS`.
         """
 
@@ -70,14 +70,14 @@ class Sender(ABC):
 
 
 def open_sender(target: str) -> Sender:
-    """Opens where faces are sent to.
+    """Open the sender that a target names.
 
     Args:
-        target: ``udp://HOST:PORT``, ``osc://HOST:PORT`` (an IPv6 address in brackets),
-            ``FILE.jsonl``, or ``-`` for standard output.
+        target: `udp://HOST:PORT`, `osc://HOST:PORT` (an IPv6 address in brackets),
+            `FILE.jsonl`, or `-` for standard output.
 
     Raises:
-        FacewarpError: It is none of these, the host is not known, or the file can't be written.
+        FacewarpError: it is none of these, the host is not known, or the file can't be written.
     """
     scheme = target.partition("://")[0] if "://" in target else ""
     if scheme == "udp":
@@ -92,14 +92,14 @@ def open_sender(target: str) -> Sender:
 
 
 class DatagramSender(Sender):
-    """Sends datagrams to one address; no connection, and nobody need listen.
+    """Send datagrams to one address; there is no connection, and nobody need listen.
 
     Args:
         target: a URL with host and port.
         form: what the datagrams hold.
 
     Raises:
-        FacewarpError: There is no host or port in it, or the host is not known.
+        FacewarpError: there is no host or port in it, or the host is not known.
     """
 
     def __init__(self, target: str, form: Literal["json", "osc"]) -> None:
@@ -128,14 +128,14 @@ class DatagramSender(Sender):
 
 
 class LineSender(Sender):
-    """Writes a line a frame, each as it comes, so that another program can follow the file.
+    """Write a line a frame at once, so that another program can follow the file.
 
     Args:
-        target: the file, begun anew; or what ``stream`` is called.
+        target: the file, begun anew; or what `stream` is called.
         stream: written to instead of a file, and left open.
 
     Raises:
-        FacewarpError: The file can't be written.
+        FacewarpError: the file can't be written.
     """
 
     def __init__(self, target: str, stream: TextIO | None = None) -> None:
@@ -187,7 +187,7 @@ class LineSender(Sender):
 
 
 def _connected(target: str) -> socket.socket:
-    """A socket that never waits, set to send to a URL's host and port."""
+    """Return a non-blocking socket that sends to a URL's host and port."""
     try:
         parts = urlsplit(target)
         host, port = parts.hostname, parts.port

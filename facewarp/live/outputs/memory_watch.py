@@ -1,4 +1,4 @@
-"""How much memory the process has, and whether it grows while it runs."""
+"""Measure the memory of the process, to show whether it grows."""
 
 import time
 
@@ -11,14 +11,14 @@ _MB = 1e6
 
 
 class MemoryWatch:
-    """A presenter that notes the memory now and then, from its construction to its closing.
+    """A presenter that measures the memory now and then, from construction to closing.
 
     Models, decoders and encoders take theirs in the first seconds; what comes after that should
     stay.
 
     Args:
-        every_s: Seconds between two notes.
-        settled_s: Seconds after which the first seconds are over.
+        every_s: seconds between two notes.
+        settled_s: seconds after which the first seconds are over.
 
     Attributes:
         notes: (seconds since the beginning, MB), in order.
@@ -32,22 +32,22 @@ class MemoryWatch:
         self.idle()
 
     def present(self, frame: Frame, made: ProcessedFrame, stats: LiveStats) -> None:
-        """See `roles.Presenter`."""
+        """See `interfaces.Presenter`."""
         self.idle()
 
     def idle(self, stats: LiveStats | None = None) -> None:
-        """See `roles.Presenter`."""
+        """See `interfaces.Presenter`."""
         gone_s = time.perf_counter() - self._began
         if gone_s >= self._next_s:
             self._next_s = gone_s + (self._every_s if self.notes else self._settled_s)
             self._note(gone_s)
 
     def close(self) -> None:
-        """See `roles.Presenter`."""
+        """See `interfaces.Presenter`."""
         self._note(time.perf_counter() - self._began)
 
     def summary(self) -> dict[str, float | None]:
-        """MB at the ``start``, once ``settled`` (None if it was over before) and at the ``end``."""
+        """Return MB at the `start`, once `settled` (None if it ended before) and at the `end`."""
         sizes = [round(size, 1) for _, size in self.notes]
         return {
             "start": sizes[0] if sizes else None,

@@ -1,4 +1,4 @@
-"""Open Sound Control 1.0: messages and bundles as bytes, as far as facewarp needs them.
+"""Encode messages and bundles of Open Sound Control 1.0.
 
 Everything is big endian and padded to multiples of four bytes; of the types there are 32-bit
 integers, 32-bit floats and strings (https://opensoundcontrol.stanford.edu/spec-1_0.html).
@@ -13,11 +13,11 @@ _UNIX_IN_NTP_S = 2_208_988_800  # from 1900, where NTP's seconds begin, to 1970
 
 
 def message(address: str, *arguments: Argument) -> bytes:
-    """An OSC message.
+    """Encode an OSC message.
 
     Args:
-        address: its address pattern, such as ``/facewarp/face``.
-        arguments: int becomes ``i``, float ``f``, str ``s``.
+        address: its address pattern, such as `/facewarp/face`.
+        arguments: int becomes `i`, float `f`, str `s`.
     """
     tags, data = ",", b""
     for argument in arguments:
@@ -31,7 +31,7 @@ def message(address: str, *arguments: Argument) -> bytes:
 
 
 def bundle(messages: Sequence[bytes], unix_time: float) -> bytes:
-    """An OSC bundle.
+    """Encode an OSC bundle.
 
     Args:
         messages: what it holds.

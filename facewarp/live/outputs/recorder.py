@@ -1,4 +1,4 @@
-"""Recording what is shown, without holding it up."""
+"""Record what is displayed, without delaying it."""
 
 import logging
 from pathlib import Path
@@ -16,27 +16,27 @@ _log = logging.getLogger(__name__)
 
 
 class Recorder:
-    """A presenter that writes a video: no sound, every picture at its own time from 0 on.
+    """A presenter that writes a video: no sound, every frame at its own time from 0 on.
 
-    Pictures of another size than the first are fitted into it with black borders. Where the
-    encoder lags behind, pictures are left out of the recording rather than shown late.
+    Images of another size than the first are fitted into it with black borders. Where the
+    encoder lags behind, images are left out of the recording rather than shown late.
 
-    A recording that is ended in any way plays. Should the process be killed, its pictures up to
-    about the last second are in the hidden file beside the target, ``.NAME.*.partial.SUFFIX``.
+    A recording that is ended in any way plays. Should the process be killed, its images up to
+    about the last second are in the hidden file beside the target, `.NAME.*.partial.SUFFIX`.
 
     Args:
-        target: The file, of a suffix in `encoders.FORMATS`.
-        fps: Frames a second to be expected.
-        wait: Wait for the encoder instead of leaving pictures out.
-        inputs: Files that must not be overwritten.
-        comment: What the file's metadata says of it.
+        target: the file, of a suffix in `encoders.FORMATS`.
+        fps: frames a second to be expected.
+        wait: wait for the encoder instead of leaving images out.
+        inputs: files that must not be overwritten.
+        comment: what the file's metadata says of it.
 
     Attributes:
-        kept: Pictures written, known once it is closed.
-        missed: Pictures left out.
+        kept: images written, known once it is closed.
+        missed: images left out.
 
     Raises:
-        FacewarpError: The file can't be written, or its suffix is no video's.
+        FacewarpError: the file can't be written, or its suffix is no video's.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Recorder:
         if target.suffix.lower() not in FORMATS:
             what = f"a recording is written as {', '.join(FORMATS)}"
             raise FacewarpError(what, target, "Give the file one of these suffixes.")
-        OutputFile(target, inputs).discard()  # whatever is wrong with it is known before the show
+        OutputFile(target, inputs).discard()  # an error is known before the session starts
         self.target = target
         self.kept = self.missed = 0
         self._fps, self._wait, self._comment = fps, wait, comment
@@ -59,7 +59,7 @@ class Recorder:
         self._size, self._zero = (0, 0), 0.0
 
     def present(self, frame: Frame, made: ProcessedFrame, stats: LiveStats) -> None:
-        """See `roles.Presenter`."""
+        """See `interfaces.Presenter`."""
         if self._writer is None:
             self._size, self._zero = (made.image.shape[1], made.image.shape[0]), frame.time
             self._writer = VideoWriter(
@@ -73,10 +73,10 @@ class Recorder:
             self.missed += 1
 
     def idle(self, stats: LiveStats) -> None:
-        """See `roles.Presenter`."""
+        """See `interfaces.Presenter`."""
 
     def close(self) -> None:
-        """Finishes the file, and again where Ctrl-C came between; a second one gives up."""
+        """Finish the file; a second Ctrl-C gives it up."""
         if self._writer is None:
             return
         writer, self._writer = self._writer, None

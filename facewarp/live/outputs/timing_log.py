@@ -9,11 +9,11 @@ from facewarp.system.atomic_files import OutputFile, write_error
 
 
 class TimingWriter:
-    """A line of JSON for every frame, see `Timing.record`; whole lines, however it ends.
+    """Write a JSON line for every frame, see `Timing.record`; lines are always whole.
 
     Args:
-        target: The file, ``.jsonl``.
-        zero: The second of `time.perf_counter` that stamps are counted from.
+        target: the file, `.jsonl`.
+        zero: the second of `time.perf_counter` that stamps are counted from.
     """
 
     def __init__(self, target: Path, zero: float) -> None:
@@ -24,7 +24,7 @@ class TimingWriter:
         self._file: TextIO = self._output.temporary.open("w", encoding="utf-8", buffering=1)
 
     def __call__(self, timing: Timing) -> None:
-        """Writes one line."""
+        """Write one line."""
         try:
             self._file.write(json.dumps(timing.record(self._zero)) + "\n")
         except OSError as error:
@@ -32,7 +32,7 @@ class TimingWriter:
         self.kept += 1
 
     def close(self) -> None:
-        """Puts the file under its name."""
+        """Move the file to its name."""
         if self._file.closed:
             return
         try:

@@ -1,8 +1,8 @@
-"""The live picture as a camera that other programs can open: OBS, Zoom, a browser.
+"""Show the live image as a camera that other programs can open: OBS, Zoom, a browser.
 
-A thread of its own hands the newest picture over, no faster than the camera's rate and again where
+A thread of its own hands the newest image over, no faster than the camera's rate and again where
 no new one comes, so that neither a slow device holds up the session nor a paused session the
-programs that watch. All pictures get the size that the camera was opened with.
+programs that watch. All images get the size that the camera was opened with.
 """
 
 import logging
@@ -33,35 +33,35 @@ _HINTS: Final = {
     "win32": "Install OBS Studio from https://obsproject.com; it brings the virtual camera.",
 }
 _JOIN_S: Final = 3.0
-_AGAIN: Final = 2.0  # periods without a new picture, after which the last one is sent again
-_SOONEST: Final = 0.9  # periods between pictures: uneven times even out
+_AGAIN: Final = 2.0  # periods without a new image, after which the last one is sent again
+_SOONEST: Final = 0.9  # periods between images: uneven times even out
 
 
 class Device(Protocol):
-    """What is used of ``pyvirtualcam.Camera``."""
+    """The part of `pyvirtualcam.Camera` that is used."""
 
     device: str
 
     def send(self, frame: NDArray[np.uint8]) -> None:
-        """Hands a picture (height, width, 3) RGB over."""
+        """Send an image (height, width, 3) RGB."""
 
     def close(self) -> None:
-        """Gives the device back."""
+        """Free the device."""
 
 
 class VirtualCamera:
-    """A virtual camera that shows every result; a `Presenter`.
+    """A presenter that sends every result to a virtual camera.
 
     Args:
-        size: (width, height) px of the camera's pictures; made even, since devices store colour
-            for pairs of pixels. Pictures of other proportions get black bars.
-        fps: pictures a second, at most.
-        name: of the device, such as ``/dev/video10``; None for the first that is free.
+        size: (width, height) px of the camera's images; made even, since devices store colour
+            for pairs of pixels. Images of other proportions get black bars.
+        fps: images a second, at most.
+        name: of the device, such as `/dev/video10`; None for the first that is free.
         open_device: opens the device; pyvirtualcam does.
 
     Attributes:
         device: the name under which other programs find it.
-        size: (width, height) px of its pictures.
+        size: (width, height) px of its images.
 
     Raises:
         FacewarpError: pyvirtualcam or a device is missing.
@@ -93,7 +93,7 @@ class VirtualCamera:
             self._changed.notify()
 
     def idle(self, stats: LiveStats) -> None:
-        """See `Presenter.idle`: the last picture goes on being shown."""
+        """See `Presenter.idle`: the last image stays."""
 
     def close(self) -> None:
         """See `Presenter.close`."""
@@ -129,7 +129,7 @@ class VirtualCamera:
 
 
 def letterboxed(image: Image, size: tuple[int, int]) -> Image:
-    """A picture (H, W, 3) as large as fits a size (width, height) px, in its middle, on black."""
+    """Fit an image (H, W, 3) into a size (width, height) px, centered on black."""
     height, width = image.shape[:2]
     if (width, height) == size:
         return np.ascontiguousarray(image)

@@ -1,4 +1,4 @@
-"""Who may use the page: its token, the names it is called by, and where requests come from.
+"""Access control of the web page: token, allowed host names, allowed origins.
 
 Every answer, errors too, carries headers that let the page load nothing from elsewhere and nobody
 else embed it.
@@ -41,18 +41,18 @@ _DENIED = (
 
 
 class AccessPolicy:
-    """Lets in who knows the token and comes by a name of this machine.
+    """Admit requests that carry the token and come by a name of this machine.
 
     The token opens the page once; from then on a cookie with a secret of its own does, which no
     script can read and no other site's request carries.
 
     Args:
-        host: The address listened on.
-        token: What the page's address carries; None for a new one.
-        secure: Whether the page is served by HTTPS.
+        host: the address listened on.
+        token: what the page's address carries; None for a new one.
+        secure: whether the page is served by HTTPS.
 
     Raises:
-        FacewarpError: The token is too short to keep anyone out.
+        FacewarpError: the token is too short to keep anyone out.
     """
 
     def __init__(self, host: str, token: str | None, *, secure: bool) -> None:
@@ -70,12 +70,12 @@ class AccessPolicy:
 
     @property
     def scheme(self) -> str:
-        """Of the page's address."""
+        """Scheme of the page's address."""
         return "https" if self._secure else "http"
 
     @web.middleware
     async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answers whoever may come in, and tells the others why not."""
+        """Answer requests that are admitted, and tell the others why not."""
         try:
             self._check(request)
             response = await handler(request)
@@ -90,11 +90,11 @@ class AccessPolicy:
         return response
 
     def add_headers(self, response: web.StreamResponse) -> None:
-        """Puts `HEADERS` on an answer that has not gone out."""
+        """Set `HEADERS` on an answer that has not been sent."""
         response.headers.update(HEADERS)
 
     def remember(self, response: web.StreamResponse) -> None:
-        """Gives the browser the cookie that lets it in from now on."""
+        """Give the browser the cookie that admits it from now on."""
         response.set_cookie(
             self._cookie, self._secret, httponly=True, samesite="Strict", secure=self._secure
         )
@@ -125,7 +125,7 @@ class AccessPolicy:
         return _are_same(cookie, self._secret) or _are_same(token, self.token)
 
     def _is_own_name(self, host: str) -> bool:
-        """Against DNS rebinding: other sites' names, pointed at this machine, are not served."""
+        """Return whether a host name is this machine's, against DNS rebinding."""
         try:
             name = (urlsplit(f"//{host}").hostname or "").lower()
         except ValueError:
@@ -135,13 +135,13 @@ class AccessPolicy:
         return name in self._names or _is_address(name)
 
     def _is_own_origin(self, origin: str, host: str) -> bool:
-        """Whether a page came from here; a tunnel may have changed the port, but for both."""
+        """Return whether a page came from here; a tunnel may have changed both ports."""
         parts = urlsplit(origin)
         return parts.scheme == self.scheme and parts.netloc.lower() == host.lower()
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is reached from its own machine only."""
+    """Return whether a host is reached from its own machine only."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -149,7 +149,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _are_same(given: str, secret: str) -> bool:
-    """Compares in a time that tells nothing of where they differ."""
+    """Compare in constant time."""
     return hmac.compare_digest(given.encode(errors="backslashreplace"), secret.encode())
 
 

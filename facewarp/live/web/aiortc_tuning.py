@@ -1,4 +1,4 @@
-"""Where aiortc, made for calls, is too careful for a picture that is to come straight back."""
+"""Tune aiortc, which is made for calls, for images that come straight back."""
 
 import logging
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _PACKETS = 512
 
 @contextmanager
 def raised_bitrates() -> Iterator[None]:
-    """Lets aiortc's encoders use `MIN_BPS` to `MAX_BPS`; it has no setting for that."""
+    """Let aiortc's encoders use `MIN_BPS` to `MAX_BPS`, for which it has no setting."""
     names = ("DEFAULT_BITRATE", "MIN_BITRATE", "MAX_BITRATE")
     before = {module: [getattr(module, name) for name in names] for module in (vpx, h264)}
     try:
@@ -39,7 +39,7 @@ def raised_bitrates() -> Iterator[None]:
 
 
 class PromptBuffer(JitterBuffer):
-    """Puts frames together from packets, and hands each over with its last packet.
+    """Assemble frames from packets, and deliver each with its last packet.
 
     aiortc's own waits for the first packet of the next frame, which is one frame more to wait.
     The last packet of a frame carries a mark (RFC 3550, section 5.1).
@@ -49,14 +49,14 @@ class PromptBuffer(JitterBuffer):
         super().__init__(capacity=_PACKETS, is_video=True)
 
     def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
-        """Takes a packet; returns whether pictures were lost, and the frame it completes."""
+        """Take a packet; return whether frames were lost, and the frame it completes."""
         is_lossy, frame = super().add(packet)
         if frame is None and packet.marker:
             frame = self._up_to(packet)
         return is_lossy, frame
 
     def _up_to(self, last: RtpPacket) -> JitterFrame | None:
-        """The frame that ends with a packet, if it comes next and none of it is missing."""
+        """Return the frame that ends with a packet, if it comes next and is complete."""
         origin = self._origin
         assert origin is not None
         count = (last.sequence_number - origin) % (1 << 16) + 1
@@ -73,7 +73,7 @@ class PromptBuffer(JitterBuffer):
 
 
 def hand_over_at_once(receiver: RTCRtpReceiver) -> None:
-    """Gives a receiver that has not begun a `PromptBuffer`, if it is built as expected."""
+    """Give a receiver that has not begun a `PromptBuffer`, if it is built as expected."""
     if hasattr(receiver, _BUFFER):
         setattr(receiver, _BUFFER, PromptBuffer())
     else:

@@ -1,7 +1,7 @@
-"""A visit: one browser page, from the opening of its WebSocket to its end.
+"""Serve one browser page at a time, from the opening of its WebSocket to its end.
 
-The page opens ``/api/live?page=ID`` and keeps it open. JSON goes both ways, each object with a
-``type``:
+The page opens `/api/live?page=ID` and keeps it open. JSON goes both ways, each object with a
+`type`:
 
     page     offer {sdp}     asks for WebRTC, any number of times; answered by `answer {sdp}`
              pictures {}     asks to send JPEGs over this connection; answered by `pictures {}`
@@ -9,8 +9,8 @@ The page opens ``/api/live?page=ID`` and keeps it open. JSON goes both ways, eac
     program  stats {...}     five times a second: `LiveStats.snapshot`, `settings`, `faces`, `size`
              refused {text}  what was asked for could not be done
 
-Binary messages are JPEGs, see `web_links.PictureLink`. When the connection ends, so does all that
-belongs to the visit. It is closed with a code of its own where another page's pictures are being
+Binary messages are JPEGs, see `frame_link.PictureLink`. When the connection ends, so does all that
+belongs to the visit. It is closed with a code of its own where another page's images are being
 worked on (`BUSY`) or another page has taken over (`TAKEN`), and 1001 when the program ends.
 """
 
@@ -43,12 +43,12 @@ _MAX_MESSAGE = 4 << 20
 
 
 class Visits:
-    """The visits of a session, one at a time.
+    """The pages of a session, one at a time.
 
     Args:
-        arrivals: Where frames of the visit go.
-        controls: Whose settings the page is told.
-        stats: What the page is told of the session.
+        arrivals: where frames of the visit go.
+        controls: whose settings the page is sent.
+        stats: statistics that the page is sent.
     """
 
     def __init__(self, arrivals: FrameQueue[Arrival], controls: Controls, stats: LiveStats) -> None:
@@ -69,7 +69,7 @@ class Visits:
         return None if visit.link is not None else "waiting for the page to start its camera"
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """One visit, from its beginning to its end."""
+        """Serve one page from beginning to end."""
         page = request.query.get("page", "")
         socket = web.WebSocketResponse(
             heartbeat=_HEARTBEAT_S, max_msg_size=_MAX_MESSAGE, compress=False, timeout=_CLOSE_S
@@ -97,7 +97,7 @@ class Visits:
         return socket
 
     def note(self, frame: WebFrame, made: ProcessedFrame) -> None:
-        """Keeps what the page is told of the newest result; from any thread."""
+        """Store what the page is sent of the newest result; callable from any thread."""
         self._size = (made.image.shape[1], made.image.shape[0])
         self._faces = [
             {name: record.get(name) for name in ("face", "state", "confidence")}
@@ -105,16 +105,16 @@ class Visits:
         ]
 
     async def close(self) -> None:
-        """Ends the visit because the program ends."""
+        """End the visit because the program ends."""
         if self._current is not None:
             await self._current.end(WSCloseCode.GOING_AWAY, b"the program has ended")
 
     async def _tell(self, visit: "_Visit") -> None:
-        """Keeps the page informed; waits for a slow one instead of piling up."""
+        """Send statistics to the page; wait for a slow page (backpressure)."""
         while True:
             stats = self._stats.snapshot()
             notice = stats.get("notice") or (self.notice if visit.link is None else None)
-            told = {
+            message = {
                 **stats,
                 "type": "stats",
                 "notice": notice,
@@ -122,7 +122,7 @@ class Visits:
                 "faces": [_plain_face(face) for face in self._faces],
                 "size": self._size,
             }
-            await visit.socket.send_json(told, dumps=partial(json.dumps, default=str))
+            await visit.socket.send_json(message, dumps=partial(json.dumps, default=str))
             await asyncio.sleep(_TELL_S)
 
 
@@ -130,9 +130,9 @@ class _Visit:
     """One page and what it has asked for.
 
     Attributes:
-        page: What it calls itself; the same after a reload.
-        socket: Its WebSocket.
-        link: How its frames come; None before it has asked.
+        page: what it calls itself; the same after a reload.
+        socket: its WebSocket.
+        link: how its frames come; None before it has asked.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class _Visit:
         self._sending: asyncio.Task[None] | None = None
 
     async def listen(self) -> None:
-        """Deals with messages until the connection ends."""
+        """Handle messages until the connection ends."""
         async for message in self.socket:
             if message.type == WSMsgType.BINARY:
                 self._take_jpeg(message.data)
@@ -159,12 +159,12 @@ class _Visit:
                     await self.socket.send_json({"type": "refused", "text": str(error)})
 
     async def end(self, code: int, reason: bytes) -> None:
-        """Closes the connection and waits until all that belongs to the visit is gone."""
+        """Close the connection and wait until all that belongs to the visit is freed."""
         await self.socket.close(code=code, message=reason)
         await self._over.wait()
 
     async def close(self) -> None:
-        """Frees what belongs to the visit."""
+        """Free what belongs to the visit."""
         await self._change_link(None)
         self._over.set()
 
@@ -210,7 +210,7 @@ class _Visit:
         self._jpeg_ready.set()
 
     async def _send_jpegs(self) -> None:
-        """Sends the newest picture, and the next only when that one has gone."""
+        """Send the newest image, and the next only when that one has gone."""
         while True:
             await self._jpeg_ready.wait()
             self._jpeg_ready.clear()
@@ -220,7 +220,7 @@ class _Visit:
 
 
 async def _ended(task: "asyncio.Task[None]") -> None:
-    """Ends a task of a visit; it may have ended because the page has gone."""
+    """End a task of a visit, which may have ended because the page has gone."""
     task.cancel()
     (result,) = await asyncio.gather(task, return_exceptions=True)
     if not isinstance(result, asyncio.CancelledError | ConnectionError):
@@ -238,7 +238,7 @@ def _parsed(text: str) -> Mapping[str, Any]:
 
 
 def _plain_face(face: Mapping[str, Any]) -> dict[str, Any]:
-    """A face as JSON takes it: numpy's numbers are not."""
+    """Return a face as plain JSON values, not NumPy's."""
     confidence = face.get("confidence")
     return {
         "id": None if face.get("face") is None else int(face["face"]),

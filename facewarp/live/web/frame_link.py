@@ -1,8 +1,8 @@
-"""The way between a browser and the loop: its frames in, the pictures made of them back.
+"""Transport between a browser and the loop: its frames in, processed images back.
 
 A link is WebRTC (`facewarp.live.web.webrtc`), or, where the browser can't be reached by UDP, JPEGs
-over the page's own connection (`PictureLink`). Neither ever holds more than the newest picture of
-each direction. Every frame has a tick, 1/90000 s on the browser's clock, and the picture made of
+over the page's own connection (`PictureLink`). Neither ever holds more than the newest image of
+each direction. Every frame has a tick, 1/90000 s on the browser's clock, and the image made of
 it goes back under the same one: that is how the page tells how long the round took.
 """
 
@@ -28,10 +28,10 @@ _TICK = struct.Struct("!I")
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class WebFrame(CapturedFrame):
-    """A frame that knows where its picture goes back to.
+    """A frame that knows where its image goes back to.
 
     Attributes:
-        link: The link it came by.
+        link: the link it came by.
         tick: 1/90000 s on the link's own clock.
     """
 
@@ -40,7 +40,7 @@ class WebFrame(CapturedFrame):
 
 
 class SessionClock:
-    """One clock, never set back, for the frames of all links; used in the capturing thread."""
+    """One monotonic clock for the frames of all links; used in the capturing thread."""
 
     def __init__(self) -> None:
         self._zero = perf_counter()
@@ -48,7 +48,7 @@ class SessionClock:
         self._count = 0
 
     def stamp(self, link: "Link", tick: int) -> tuple[float, int] | None:
-        """Time (s) and index of a frame; None where it is not after the one before."""
+        """Return time (s) and index of a frame; None where it is not after the one before."""
         if link.origin_s is None:
             now = perf_counter() - self._zero
             link.origin_s = max(now, self._last_s + 1e-3) - tick / TICKS_PER_S
@@ -61,11 +61,11 @@ class SessionClock:
 
 
 class Link(ABC):
-    """One way between a page and the loop.
+    """One transport between a page and the loop.
 
     Attributes:
-        kind: What the page calls it.
-        origin_s: Where tick 0 is on the session's clock; None until the first frame.
+        kind: what the page calls it.
+        origin_s: where tick 0 is on the session's clock; None until the first frame.
     """
 
     kind: str
@@ -75,30 +75,30 @@ class Link(ABC):
 
     @abstractmethod
     def decode(self, picture: Any) -> Image:
-        """A picture of this link as (H, W, 3) uint8 RGB; in the capturing thread.
+        """Decode an image of this link as (H, W, 3) uint8 RGB; in the capturing thread.
 
         Raises:
-            FacewarpError: It can't be read.
+            FacewarpError: it can't be read.
         """
 
     @abstractmethod
     def deliver(self, image: Image, tick: int) -> None:
-        """Sends a picture back, in place of one still waiting; in the presenting thread."""
+        """Send an image back, in place of one still waiting; in the presenting thread."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Ends it; in the server's thread."""
+        """Close the link; in the server's thread."""
 
 
 @dataclass(frozen=True, eq=False)
 class Arrival:
-    """A frame as it came in.
+    """A frame as it arrived, not decoded.
 
     Attributes:
-        link: The link it came by.
-        picture: As the link has it: decoded by aiortc, or an encoded JPEG.
-        tick: See `WebFrame`.
-        stamp: When it came, in seconds of `time.perf_counter`.
+        link: the link it came by.
+        image: as the link has it: decoded by aiortc, or an encoded JPEG.
+        tick: see `WebFrame`.
+        stamp: when it came, in seconds of `time.perf_counter`.
     """
 
     link: Link
@@ -107,7 +107,7 @@ class Arrival:
     stamp: float
 
     def frame(self, clock: SessionClock) -> WebFrame | None:
-        """The frame, converted; None where it can't be read or is not after the last one."""
+        """Decode the frame; None where it can't be read or is not after the last one."""
         stamp = clock.stamp(self.link, self.tick)
         if stamp is None:
             return None
@@ -120,11 +120,11 @@ class Arrival:
 
 
 class PictureLink(Link):
-    """JPEGs over the page's WebSocket, each behind its tick (4 bytes, big endian).
+    """JPEGs over the page's WebSocket, each after its tick (4 bytes, big endian).
 
     Args:
-        loop: The server's.
-        send: Called in the server's thread with what is ready to be sent, newest first served.
+        loop: the server's.
+        send: called in the server's thread with what is ready to be sent, newest first served.
     """
 
     kind = "pictures"
@@ -137,7 +137,7 @@ class PictureLink(Link):
         self._is_closed = False
 
     def arrival(self, message: bytes) -> Arrival | None:
-        """What came in one message; None if it is too short or out of order."""
+        """Return what came in one message; None if it is too short or out of order."""
         if len(message) <= _TICK.size:
             return None
         (tick,) = _TICK.unpack_from(message)

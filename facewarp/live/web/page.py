@@ -1,4 +1,4 @@
-"""The web page of a live session: a browser's camera comes in, the pictures made of it go back.
+"""The web page of a live session: a browser's camera in, processed images back.
 
 `WebPage` is both ends of a `LiveLoop`: the source of the frames and a presenter of the results.
 
@@ -31,11 +31,11 @@ _WAIT_S = 0.2
 
 @dataclass(frozen=True)
 class Certificate:
-    """What HTTPS needs, as PEM files.
+    """PEM files for HTTPS.
 
     Attributes:
-        chain: The certificate, with those that vouch for it.
-        key: Its private key; None where the chain's file holds it too.
+        chain: the certificate, with those that vouch for it.
+        key: its private key; None where the chain's file holds it too.
     """
 
     chain: Path
@@ -43,25 +43,25 @@ class Certificate:
 
 
 class WebPage:
-    """Serves the page; a `LiveSource` of the browser's frames and a `Presenter` of the results.
+    """Serve the page: a `LiveSource` of the browser's frames and a `Presenter` of the results.
 
     One browser page is served at a time. It may reload, and another one may take over.
 
     Args:
-        controls: What the page's buttons change.
-        stats: What the page shows.
-        host: Address to listen on.
-        port: Port to listen on; 0 for any that is free.
-        token: What the page's address must carry, 16 letters or more; by default a new one.
-        allow_remote: Whether ``host`` may be reached from other machines.
-        certificate: Serve HTTPS; without one, browsers give their camera to localhost only.
+        controls: what the page's buttons change.
+        stats: what the page shows.
+        host: address to listen on.
+        port: port to listen on; 0 for any that is free.
+        token: what the page's address must carry, 16 letters or more; by default a new one.
+        allow_remote: whether `host` may be reached from other machines.
+        certificate: serve HTTPS; without one, browsers give their camera to localhost only.
 
     Attributes:
-        address: The page's address, token included: keep it as you would a password.
+        address: the page's address, token included: keep it as you would a password.
 
     Raises:
         FacewarpError: aiohttp or aiortc is missing, the host is not this machine's own and
-            ``allow_remote`` is not given, the port is taken, or the certificate can't be read.
+            `allow_remote` is not given, the port is taken, or the certificate can't be read.
     """
 
     name = "the browser"
@@ -106,7 +106,7 @@ class WebPage:
         return self._server.notice
 
     def __iter__(self) -> Iterator[Frame]:
-        """The browser's frames, the newest each time, on one clock through all visits."""
+        """Yield the browser's newest frames, on one clock through all visits."""
         while not self._arrivals.ended:
             arrival = self._arrivals.take(_WAIT_S)
             frame = arrival.frame(self._clock) if arrival is not None else None
@@ -114,14 +114,14 @@ class WebPage:
                 yield frame
 
     def present(self, frame: Frame, made: ProcessedFrame, stats: LiveStats) -> None:
-        """Sends a result to the page that the frame came from, if it is still there."""
+        """Send a result to the page that the frame came from, if it is still there."""
         self._server.present(frame, made)
 
     def idle(self, stats: LiveStats) -> None:
-        """Nothing to do: the server has a thread of its own."""
+        """Do nothing: the server has a thread of its own."""
 
     def close(self) -> None:
-        """Says goodbye to the browser and ends the server; any number of times."""
+        """Tell the browser, and end the server. Idempotent."""
         self._arrivals.close()
         self._server.close()
 
@@ -161,26 +161,26 @@ def serve(
     on_ready: Callable[[str], None] = lambda address: None,
     stop: threading.Event | None = None,
 ) -> LiveReport:
-    """Serves the page and works on what its browser sends, until stopped or interrupted.
+    """Serve the page and process what its browser sends, until stopped or interrupted.
 
     Args:
-        work: From a frame to what goes back; runs in a thread of its own.
-        controls: See `WebPage`, as for the next five.
-        host: Address to listen on.
-        port: Port to listen on; 0 for any that is free.
-        token: What the page's address must carry; by default a new one.
-        allow_remote: Whether ``host`` may be reached from other machines.
-        certificate: Serve HTTPS.
-        presenters: Where else results go, such as a recording; closed at the end.
-        stats: Where times are counted; by default new ones.
-        seconds: When to stop; None for never.
-        frames: After how many results to stop; None for never.
-        on_timing: Called with every result's stamps.
-        on_ready: Called with the page's address once it can be opened.
-        stop: Ends the session when set; so does KeyboardInterrupt, which is raised on.
+        work: from a frame to what goes back; runs in a thread of its own.
+        controls: see `WebPage`, as for the next five.
+        host: address to listen on.
+        port: port to listen on; 0 for any that is free.
+        token: what the page's address must carry; by default a new one.
+        allow_remote: whether `host` may be reached from other machines.
+        certificate: serve HTTPS.
+        presenters: where else results go, such as a recording; closed at the end.
+        stats: where times are counted; by default new ones.
+        seconds: when to stop; None for never.
+        frames: after how many results to stop; None for never.
+        on_timing: called with every result's stamps.
+        on_ready: called with the page's address once it can be opened.
+        stop: ends the session when set; so does KeyboardInterrupt, which is raised on.
 
     Raises:
-        FacewarpError: See `WebPage`; or work or a presenter met an error.
+        FacewarpError: see `WebPage`; or work or a presenter met an error.
     """
     stats = stats or LiveStats()
     page = WebPage(

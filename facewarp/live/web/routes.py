@@ -1,4 +1,4 @@
-"""What the page asks for by HTTP: its files, its settings, and pictures it sends."""
+"""HTTP requests of the page: its files, settings, and uploaded images."""
 
 import asyncio
 import io
@@ -31,22 +31,22 @@ _THUMBNAIL_PX = (104, 128)
 
 
 class Routes:
-    """Handlers of the page's requests; whoever comes here was let in by the `Gate`.
+    """Handlers of the page's requests, which `AccessPolicy` has admitted.
 
     Args:
-        gate: For the page itself, which gets the cookie.
-        controls: What requests change.
+        policy: gives the page its cookie.
+        controls: what requests change.
     """
 
-    def __init__(self, gate: AccessPolicy, controls: Controls) -> None:
-        self._gate = gate
+    def __init__(self, policy: AccessPolicy, controls: Controls) -> None:
+        self._policy = policy
         self._controls = controls
         self._files = _page_files()
         self._own_textures: dict[str, bytes] = {}
         self._one_upload = asyncio.Lock()
 
     def add_to(self, app: web.Application) -> None:
-        """Registers every address but that of the visits."""
+        """Add a route for every address but that of the visits."""
         app.router.add_get("/", self._index)
         app.router.add_get("/api/state", self._state)
         app.router.add_post("/api/settings", self._change)
@@ -58,7 +58,7 @@ class Routes:
 
     async def _index(self, request: web.Request) -> web.Response:
         response = self._page_file("index.html")
-        self._gate.remember(response)
+        self._policy.remember(response)
         return response
 
     async def _file(self, request: web.Request) -> web.Response:
@@ -136,7 +136,7 @@ class Routes:
 
 
 async def _body(request: web.Request, limit: int) -> bytes:
-    """What a request carries, read no further than its limit."""
+    """Read the body of a request, up to its limit."""
     if (request.content_length or 0) > limit:
         raise _refused(413, f"more than {limit >> 10} KB are not taken")
     body = bytearray()
@@ -159,7 +159,7 @@ def _refused(status: int, what: str) -> web.HTTPException:
 
 
 def _page_files() -> dict[str, tuple[bytes, str]]:
-    """The page's files by name, with their types: nothing else can be asked for."""
+    """Return the page's files by name, with their types: no others can be requested."""
     folder = files("facewarp.assets").joinpath("web")
     found = {}
     for entry in folder.iterdir():

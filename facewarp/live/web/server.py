@@ -30,17 +30,17 @@ _ANY_ADDRESS = ("", "0.0.0.0", "::")
 
 
 class WebServer:
-    """Serves the page; see `facewarp.live.web.page.WebPage` for the arguments.
+    """Serve the page; see `WebPage` for the arguments.
 
     Args:
-        arrivals: Where the browser's frames go.
-        controls: What requests change.
-        stats: What the page is told.
-        host: Address to listen on.
-        port: Port, 0 for any.
-        token: Of the page's address; None for a new one.
-        allow_remote: Whether other machines may reach ``host``.
-        certificate: Chain and key files of HTTPS; None for HTTP.
+        arrivals: where the browser's frames go.
+        controls: what requests change.
+        stats: statistics that the page is sent.
+        host: address to listen on.
+        port: port, 0 for any.
+        token: of the page's address; None for a new one.
+        allow_remote: whether other machines may reach `host`.
+        certificate: chain and key files of HTTPS; None for HTTP.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class WebServer:
         self._stats = stats
         self._host, self._port = host, port
         self._tls = None if certificate is None else _tls(*certificate)
-        self._gate = AccessPolicy(host, token, secure=certificate is not None)
+        self._policy = AccessPolicy(host, token, secure=certificate is not None)
         self._visits: Visits | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
@@ -75,10 +75,10 @@ class WebServer:
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
 
     def start(self) -> str:
-        """Begins to listen; returns the page's address with its token.
+        """Listen; return the page's address with its token.
 
         Raises:
-            FacewarpError: The port is taken or the address is not this machine's.
+            FacewarpError: the port is taken or the address is not this machine's.
         """
         self._thread.start()
         self._ready.wait()
@@ -95,7 +95,7 @@ class WebServer:
             )
         name = socket.gethostname() if self._host in _ANY_ADDRESS else self._host
         name = f"[{name}]" if ":" in name else name
-        return f"{self._gate.scheme}://{name}:{self._gate.port}/?token={self._gate.token}"
+        return f"{self._policy.scheme}://{name}:{self._policy.port}/?token={self._policy.token}"
 
     @property
     def notice(self) -> str | None:
@@ -103,13 +103,13 @@ class WebServer:
         return None if self._visits is None else self._visits.notice
 
     def present(self, frame: Frame, made: ProcessedFrame) -> None:
-        """Sends a result back to where its frame came from."""
+        """Send a result back to where its frame came from."""
         if isinstance(frame, WebFrame) and self._visits is not None:
             self._visits.note(frame, made)
             frame.link.deliver(made.image, frame.tick)
 
     def close(self) -> None:
-        """Ends the visit and the server; any number of times."""
+        """End the visit and the server. Idempotent."""
         if self._loop is not None and self._stopping is not None and self._thread.is_alive():
             try:
                 self._loop.call_soon_threadsafe(self._stopping.set)
@@ -123,7 +123,7 @@ class WebServer:
         try:
             with raised_bitrates():
                 asyncio.run(self._serve())
-        except BaseException as error:  # noqa: BLE001 - raised by start, or told below
+        except BaseException as error:  # noqa: BLE001 - raised by start, or logged
             if self._ready.is_set():
                 _log.error("the web page has failed: %s", error, exc_info=error)
             self._error = error
@@ -134,10 +134,10 @@ class WebServer:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        app = web.Application(middlewares=[self._gate.admit])
+        app = web.Application(middlewares=[self._policy.admit])
         self._visits = Visits(self._arrivals, self._controls, self._stats)
         app.router.add_get("/api/live", self._visits.handle)
-        Routes(self._gate, self._controls).add_to(app)
+        Routes(self._policy, self._controls).add_to(app)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
         await runner.setup()
         try:
@@ -157,7 +157,7 @@ class WebServer:
                 f"{self._host}:{self._port}",
                 "Give another --port, 0 for any that is free, or another --host.",
             ) from error
-        self._gate.port = runner.addresses[0][1]
+        self._policy.port = runner.addresses[0][1]
 
 
 async def _within(step: Coroutine[Any, Any, None], seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""A browser over WebRTC: its camera's video in, the pictures made of it back, by aiortc."""
+"""WebRTC with a browser, by aiortc: its camera's video in, processed images back."""
 
 import asyncio
 import logging
@@ -30,7 +30,7 @@ _PROTOCOL_ERRORS = (
 
 
 class _Returned(aiortc.MediaStreamTrack):
-    """The pictures on their way back: only the newest waits."""
+    """The track of images sent back: only the newest waits."""
 
     kind = "video"
 
@@ -61,7 +61,7 @@ class PeerLink(Link):
     """A WebRTC connection with one video track each way, on addresses of this machine only.
 
     Args:
-        arrive: Called in the server's thread with each frame as it comes.
+        arrive: called in the server's thread with each frame as it comes.
     """
 
     kind = "webrtc"
@@ -80,10 +80,10 @@ class PeerLink(Link):
         self._peer.on("track", self._begin)
 
     async def answer(self, offer: str) -> str:
-        """The session description that answers a browser's.
+        """Return the session description that answers a browser's.
 
         Raises:
-            FacewarpError: The offer can't be understood, or is not of one video.
+            FacewarpError: the offer can't be understood, or is not of one video.
         """
         if len(offer) > _MAX_SDP or len(re.findall(r"^m=", offer, re.MULTILINE)) != 1:
             raise FacewarpError("an offer of one video is expected")
@@ -146,7 +146,7 @@ class PeerLink(Link):
             self._receiving = asyncio.ensure_future(self._receive(track))
 
     async def _receive(self, track: aiortc.MediaStreamTrack) -> None:
-        """Takes every frame at once: aiortc would queue them without end."""
+        """Take every frame at once: aiortc would queue them without limit."""
         try:
             while True:
                 picture = await track.recv()
@@ -157,7 +157,7 @@ class PeerLink(Link):
 
 
 def without_names(sdp: str) -> str:
-    """A session description without the candidates that only multicast DNS could resolve.
+    """Return a session description without candidates that need multicast DNS.
 
     Browsers hide their addresses behind such names while no camera is allowed. They are not
     needed: the browser knows this machine's addresses and calls them, and is answered where it
@@ -168,7 +168,7 @@ def without_names(sdp: str) -> str:
 
 
 def with_start_bitrate(sdp: str, kbps: int) -> str:
-    """An answer that asks a Chromium browser to begin at a bit rate, not with 640x360 at 0.3."""
+    """Return an answer that asks Chromium to start at a bit rate, not at 640x360 and 0.3."""
     lines = []
     for line in sdp.splitlines():
         lines.append(line)

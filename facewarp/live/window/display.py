@@ -1,4 +1,4 @@
-"""Whether a window can be opened here.
+"""Check whether a window can be opened.
 
 OpenCV ends the whole process when it is asked for a window without a display, and nothing can catch
 that. So the display is spoken to first: on Linux by the first message of the X protocol, with the
@@ -24,15 +24,15 @@ _FIX: Final = "Use --web to watch in a browser, or --headless for no picture at 
 
 
 def has_display() -> bool:
-    """Whether OpenCV can open a window here without ending the process."""
+    """Return whether OpenCV can open a window here without ending the process."""
     return why_no_window() is None
 
 
 def check_display() -> None:
-    """See that a window can be opened.
+    """Check that a window can be opened.
 
     Raises:
-        FacewarpError: It can't; says why and what to do instead.
+        FacewarpError: it can't; says why and what to do instead.
     """
     reason = why_no_window()
     if reason is not None:
@@ -40,7 +40,7 @@ def check_display() -> None:
 
 
 def why_no_window() -> str | None:
-    """Why no window can be opened here; None if one can be."""
+    """Return why no window can be opened here; None if one can be."""
     if _gui() == "NONE":
         return "this build of OpenCV has no windows (opencv-contrib-python has)"
     if not sys.platform.startswith("linux"):
@@ -58,14 +58,14 @@ def why_no_window() -> str | None:
 
 
 def _came_first(name: str, other: str) -> bool:
-    """Whether a module was imported before another, which has been imported too."""
+    """Return whether a module was imported before another, which has been imported too."""
     order = [module for module in sys.modules if module in (name, other)]
     return order[:2] == [name, other]
 
 
 @lru_cache(maxsize=1)
 def _gui() -> str:
-    """What OpenCV draws windows with: QT5, GTK3, WIN32UI, COCOA, ..., or NONE."""
+    """Return what OpenCV opens windows with: QT5, GTK3, WIN32UI, COCOA, ..., or NONE."""
     import cv2
 
     found = re.search(r"^\s*GUI:\s*(\S+)", cv2.getBuildInformation(), re.MULTILINE)
@@ -73,7 +73,7 @@ def _gui() -> str:
 
 
 def _speaks_wayland() -> bool:
-    """Whether OpenCV can do without X: builds with GTK or Wayland, not the Qt of its wheels."""
+    """Return whether OpenCV can do without X: GTK or Wayland builds, not its wheels' Qt."""
     return _gui().startswith(("GTK", "WAYLAND"))
 
 
@@ -95,7 +95,7 @@ def _why_not_x(display: str) -> str | None:
 
 
 def _connect(host: str, number: int) -> socket.socket:
-    """A connection to an X server: by a local socket, or by TCP where a host is named."""
+    """Connect to an X server: by a local socket, or by TCP where a host is named."""
     if host not in ("", "unix"):
         return socket.create_connection((host, 6000 + number), _TIMEOUT_S)
     path = f"/tmp/.X11-unix/X{number}"
@@ -115,7 +115,7 @@ def _connect(host: str, number: int) -> socket.socket:
 
 
 def _greet(connection: socket.socket, cookie: bytes) -> bool:
-    """Ask an X server in (protocol 11.0, little endian)."""
+    """Send an X server the first message (protocol 11.0, little endian)."""
     name = _COOKIE if cookie else b""
     head = struct.pack("<BxHHHHxx", ord("l"), 11, 0, len(name), len(cookie))
     connection.sendall(head + _padded(name) + _padded(cookie))
@@ -127,7 +127,7 @@ def _padded(data: bytes) -> bytes:
 
 
 def _cookies(number: int) -> Iterator[bytes]:
-    """The keys that the user's Xauthority file has for a display number."""
+    """Return the keys that the user's Xauthority file has for a display number."""
     path = Path(os.environ.get("XAUTHORITY") or Path.home() / ".Xauthority")
     try:
         data = path.read_bytes()

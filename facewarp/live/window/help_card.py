@@ -1,4 +1,4 @@
-"""The card of keys: what every key does and what is set, laid over the picture when asked for."""
+"""The help card of the window: what every key does and what is set."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Section:
 
 @lru_cache(maxsize=16)
 def help_card(columns: tuple[tuple[Section, ...], ...], title: str, em_px: int) -> Overlay:
-    """The card as an overlay, read-only.
+    """Return the card as an overlay, read-only.
 
     Args:
         columns: sections of each column.
@@ -75,7 +75,7 @@ def help_card(columns: tuple[tuple[Section, ...], ...], title: str, em_px: int) 
 def fitting_em(
     columns: Sequence[Sequence[Section]], image_shape: tuple[int, ...], em_px: int
 ) -> int:
-    """The size of text, at most ``em_px``, with which the card fits onto a picture."""
+    """Return the size of text, at most `em_px`, with which the card fits onto an image."""
     width_em = _COLUMN_EM * len(columns) + _INSET_EM * (len(columns) + 1)
     height_em = max(_height(c, 100) for c in columns) / 100 + 1.5 * _INSET_EM + 2.6
     fits = min(0.96 * image_shape[1] / width_em, 0.96 * image_shape[0] / height_em)
@@ -88,7 +88,7 @@ def _height(sections: Sequence[Section], em_px: int) -> int:
 
 
 def _draw_section(card: Overlay, section: Section, x: int, y: int, width: int, em_px: int) -> int:
-    """Draw a section; the y at which the next one begins."""
+    """Draw a section; return the y at which the next one begins."""
     small = round(0.85 * em_px)
     write(card, section.title, x, y, small, GREEN, bold=True)
     y += round(1.8 * em_px)
@@ -114,7 +114,7 @@ def _draw_section(card: Overlay, section: Section, x: int, y: int, width: int, e
 def _draw_cap(
     card: Overlay, key: str, x: int, y: int, height: int, em_px: int, is_set: bool
 ) -> int:
-    """Draw a key's cap; how far the next one is."""
+    """Draw a key's cap; return how far the next one is."""
     small = round(0.9 * em_px)
     width = max(height, text_width(key, small) + round(0.9 * em_px))
     put(card, rounded(width, height, round(0.35 * em_px)), x, y, _CAP_SET if is_set else _CAP)

@@ -1,4 +1,4 @@
-"""Keys of the live window: what each does, and the card that tells it.
+"""Keys of the live window: what each does, and the help card that lists them.
 
 Capitals count as small letters: half of the systems do not tell them apart, and Caps Lock should
 not change what a key does.
@@ -22,14 +22,14 @@ _SAME: Final = {"=": "+", "_": "-", "c": "p", "?": "h"}
 
 @dataclass(frozen=True)
 class Line:
-    """A line to show for a moment: what was done, or why it could not be."""
+    """A message to display for a moment: what was done, or why it could not be."""
 
     text: str
     is_error: bool = False
 
 
 class Hotkeys:
-    """Turns keys into changes of controls and actions.
+    """Turn keys into changes of controls and actions.
 
     What a key asks for is done in a thread of its own, one after the other, so that no frame waits
     for a texture to be read or a template to be made.
@@ -68,7 +68,7 @@ class Hotkeys:
         }
 
     def press(self, key: str) -> None:
-        """Do what a key is for; keys that are for nothing are ignored."""
+        """Do what a key is for; other keys are ignored."""
         key = key.lower()
         key = _SAME.get(key, key)
         if key == ESCAPE and self.help_shown:
@@ -87,7 +87,7 @@ class Hotkeys:
             self._later(self._does[key])
 
     def lines(self) -> list[Line]:
-        """What is to be shown since the last call.
+        """Return the messages since the last call.
 
         Raises:
             Exception: whatever but a FacewarpError a key has met: a bug, not to be hidden.
@@ -102,7 +102,7 @@ class Hotkeys:
         return found
 
     def sections(self) -> tuple[tuple[Section, ...], ...]:
-        """The card's two columns, with what is set."""
+        """Return the card's two columns, with what is set."""
         settings, choices = self._controls.settings(), self._controls.choices()
         effects = tuple(
             Row((str(number),), name, is_set=name == settings["effect"])

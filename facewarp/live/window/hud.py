@@ -1,6 +1,6 @@
-"""What is written over a live picture: speed, latency, faces, recording, and messages.
+"""Overlay of the live image: speed, latency, faces, recording, and messages.
 
-Everything lies in a few small boxes; the rest of the picture is not touched, and what is written
+Everything lies in a few small boxes; the rest of the image is not touched, and what is written
 scales with it. Numbers change four times a second, so that they can be read.
 """
 
@@ -42,7 +42,7 @@ class _Toast:
 
 
 class Hud:
-    """The overlay of a live picture.
+    """The overlay of a live image.
 
     Attributes:
         shown: whether speed and faces are written; recording, notices and messages always are.
@@ -56,7 +56,7 @@ class Hud:
         self._toast: _Toast | None = None
 
     def say(self, text: str, now: float, *, is_error: bool = False) -> None:
-        """Show a line for a moment.
+        """Display a message for a moment.
 
         Args:
             text: one line.
@@ -73,7 +73,7 @@ class Hud:
         stats: LiveStats,
         now: float,
     ) -> None:
-        """Write over a picture, in place.
+        """Draw the overlay onto an image, in place.
 
         Args:
             image: (H, W, 3) uint8 RGB.
@@ -108,7 +108,7 @@ class Hud:
             blend(image, label, *place)
 
     def _recorded(self, stats: LiveStats, now: float) -> float | None:
-        """Seconds since the recording began, if one is on."""
+        """Return the seconds since the recording began; None if none is on."""
         if stats.recording is None:
             self._recorded_from = None
             return None
@@ -118,7 +118,7 @@ class Hud:
 
 
 def clock(seconds: float) -> str:
-    """A duration as 0:07, 12:03 or 1:00:00."""
+    """Format a duration as 0:07, 12:03 or 1:00:00."""
     minutes, second = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{second:02}" if hours else f"{minutes}:{second:02}"
@@ -126,7 +126,7 @@ def clock(seconds: float) -> str:
 
 @lru_cache(maxsize=256)
 def bar(items: tuple[Item, ...], em_px: int) -> Overlay:
-    """Pieces of text in a row on a round-ended panel, read-only."""
+    """Return pieces of text in a row on a round-ended panel, read-only."""
     inset, between = round(0.75 * em_px), round(1.1 * em_px)
     height = round(1.75 * em_px)
     width = 2 * inset + sum(_width(item, em_px) for item in items) + between * (len(items) - 1)
@@ -153,7 +153,7 @@ def _dot_px(em_px: int) -> int:
 
 
 def _faces(records: Sequence[Record]) -> tuple[Item, ...]:
-    """A dot and the confidence of each face; the state in words where there is one face."""
+    """Return a dot and the confidence of each face; the state in words of a single face."""
     if not records:
         return (Item("no face", DIM, GRAY),)
     items = []
@@ -179,14 +179,14 @@ def _speed(numbers: Mapping[str, Any]) -> tuple[Item, ...]:
 
 
 def _fitting(items: tuple[Item, ...], em_px: int, width: int) -> tuple[Item, ...]:
-    """As many of the items as fit into a width, the first ones."""
+    """Return the first items, as many as fit into a width."""
     while len(items) > 1 and bar(items, em_px).shape[1] > width:
         items = items[:-1]
     return items
 
 
 def _shortened(item: Item, em_px: int, width: int) -> Item:
-    """An item whose bar fits into a width: its text loses its middle."""
+    """Return an item whose bar fits into a width: its text loses its middle."""
     text, keep = item.text, len(item.text)
     while keep > 8 and bar((item,), em_px).shape[1] > width:
         keep -= 4

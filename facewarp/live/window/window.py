@@ -1,6 +1,6 @@
-"""The preview window: the live picture, what is written over it, and keys.
+"""The preview window: live image, overlay and keys.
 
-A picture keeps its proportions whatever the window's, and is never changed: what is written is
+An image keeps its proportions whatever the window's, and is never changed: what is written is
 written on the window's own copy, which has the window's pixels, since OpenCV's own scaling leaves
 letters ragged. Keys go to `Controls` and `Actions` (`facewarp.live.interfaces`).
 """
@@ -23,11 +23,11 @@ from facewarp.live.window.hud import Hud
 from facewarp.media.frames import Frame, Image
 
 _FIRST_SIZE = (1280, 720)  # the largest window at first; the user may enlarge it
-_SURROUND = (14, 15, 18)  # RGB beside a picture of other proportions than the window
+_SURROUND = (14, 15, 18)  # RGB beside an image of other proportions than the window
 
 
 class Window:
-    """A window that shows every result; a `Presenter`. Made and used in the main thread.
+    """A presenter that shows every result in a window; made and used in the main thread.
 
     Args:
         controls: what keys change.
@@ -35,7 +35,7 @@ class Window:
         title: of the window.
 
     Raises:
-        FacewarpError: There is no display, or OpenCV was built without windows.
+        FacewarpError: there is no display, or OpenCV was built without windows.
     """
 
     def __init__(self, controls: Controls, actions: Actions, title: str = "facewarp") -> None:
@@ -57,7 +57,7 @@ class Window:
         self._update(stats)
 
     def idle(self, stats: LiveStats) -> None:
-        """See `Presenter.idle`: the last picture stays, what is written over it is up to date."""
+        """See `Presenter.idle`: the last image stays, its overlay is up to date."""
         if self._image is not None or stats.notice:
             self._update(stats)
 
@@ -70,7 +70,7 @@ class Window:
             cv2.waitKey(1)
 
     def draw(self, stats: LiveStats, area: tuple[int, int]) -> NDArray[np.uint8]:
-        """The picture with everything that is written over it.
+        """Return the image with its overlay.
 
         Args:
             stats: of the session.
@@ -94,7 +94,7 @@ class Window:
         return canvas
 
     def _update(self, stats: LiveStats) -> None:
-        """Show what there is and take the keys that were pressed."""
+        """Show the image and handle the keys that were pressed."""
         area = self._open()
         if area is None:
             return
@@ -113,8 +113,8 @@ class Window:
             cv2.setWindowProperty(self._title, cv2.WND_PROP_FULLSCREEN, mode)
 
     def _open(self) -> tuple[int, int] | None:
-        """(width, height) of the window's inside, px; None once it was closed."""
-        if self._was_closed:  # showing a picture would open it again
+        """Return (width, height) px of the window's inside; None once it was closed."""
+        if self._was_closed:  # showing an image would open it again
             return None
         if not self._is_open:
             flags = cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL
@@ -132,7 +132,7 @@ class Window:
 
 
 def _is_visible(title: str) -> bool:
-    """Whether a window is still there; Qt's last one takes OpenCV's answers with it."""
+    """Return whether a window is still there; Qt's last one takes OpenCV's answers with it."""
     try:
         return bool(cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) >= 1)
     except cv2.error:
@@ -142,7 +142,7 @@ def _is_visible(title: str) -> bool:
 def _framed(
     image: Image | None, area: tuple[int, int], canvas: NDArray[np.uint8] | None
 ) -> NDArray[np.uint8]:
-    """A copy of a picture as large as fits an area, in its middle; into a canvas of that size."""
+    """Fit a copy of an image into an area, centered, in a canvas of that size."""
     if canvas is None or canvas.shape[1::-1] != area:
         canvas = np.empty((area[1], area[0], 3), np.uint8)
     if image is None:
@@ -164,7 +164,7 @@ def _framed(
 
 
 def _scaled(shape: tuple[int, ...], area: tuple[int, int]) -> tuple[int, int]:
-    """(width, height) of a picture of a shape, as large as fits an area."""
+    """Return (width, height) of an image of a shape, as large as fits an area."""
     scale = min(area[0] / shape[1], area[1] / shape[0])
     return tuple(  # type: ignore[return-value]
         min(limit, max(1, round(scale * size)))

@@ -230,8 +230,11 @@ class VideoSource(Source):
                 f"of {len(others) + 1} video streams number {stream.index} is read "
                 f"({stream.width}x{stream.height}); left out: {sizes}"
             )
-        for second, step in self.timeline.jumps:
-            self.note(f"the clock jumps by {step:+.1f} s at {second:.2f} s; time goes on there")
+        if self.timeline.jumps:
+            second, step = self.timeline.jumps[0]
+            more = len(self.timeline.jumps) - 1
+            often = f", and {more} times more" if more else ""
+            self.note(f"the clock jumps by {step:+.1f} s at {second:.2f} s{often}: time goes on")
 
     def _seek(self, container: InputContainer, stream: VideoStream, time: float) -> bool:
         if self.timeline.is_joined:

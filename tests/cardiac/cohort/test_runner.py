@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -240,8 +241,20 @@ def test_statistics():
     assert limit == pytest.approx(1.96 * np.std([2, 3], ddof=1))
 
 
+@pytest.fixture
+def ray_home(tmp_path, monkeypatch):
+    """A home of Ray's own: a local Ray leaves a token there, which later ones then want."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    return home
+
+
 @pytest.mark.slow
-def test_on_ray_a_killed_worker_loses_nothing_and_does_nothing_twice(tmp_path):
+def test_on_ray_a_killed_worker_loses_nothing_and_does_nothing_twice(tmp_path, ray_home):
     ray = pytest.importorskip("ray", reason="Ray is not installed")
     from facewarp.cardiac.cohort import ray_cluster
 
@@ -280,3 +293,27 @@ def test_no_cluster_and_no_ray_are_said(tmp_path, monkeypatch):
 
     with pytest.raises(FacewarpError, match="not installed"):
         run_on_ray([], "auto", lambda _: None)
+
+
+@pytest.mark.parametrize("with_token", [False, True])
+def test_where_no_cluster_answers_the_token_is_spoken_of(ray_home, monkeypatch, with_token):
+    def refuse(**options):
+        raise ConnectionError("after 20 s")
+
+    monkeypatch.setitem(
+        sys.modules, "ray", SimpleNamespace(is_initialized=lambda: False, init=refuse)
+    )
+    from facewarp.cardiac.cohort.ray_cluster import run_on_ray
+
+    token = ray_home / ".ray" / "auth_token"
+    if with_token:
+        token.parent.mkdir()
+        token.write_text("secret", "utf-8")
+    with pytest.raises(FacewarpError) as caught:
+        run_on_ray([], "head:6379", lambda _: None)
+    told = str(caught.value)
+    assert ("another token" in told) == with_token
+    assert ("there is none here" in told) != with_token
+    assert str(token) in told
+    assert "secret" not in told
+    assert os.environ.get("RAY_AUTH_MODE") == ("token" if with_token else None)

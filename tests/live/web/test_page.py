@@ -547,7 +547,7 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith("facewarp.live.web."):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "aiortc", None)
-    with pytest.raises(FacewarpError, match=r"needs aiortc.*facewarp\[web\]"):
+    with pytest.raises(FacewarpError, match=r"needs aiortc.*\[web\]"):
         WebPage(Controls(), LiveStats(), port=0)
 
 

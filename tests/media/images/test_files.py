@@ -14,6 +14,7 @@ from facewarp.errors import FacewarpError
 from facewarp.media.images import files as image_files
 from facewarp.media.images.files import format_of, read_picture
 from facewarp.media.sources import open_source
+from facewarp.system.installation import install_command
 
 RGB = np.add.outer(np.arange(12) * 20, np.arange(16))[..., None].repeat(3, 2).astype(np.uint8)
 
@@ -58,7 +59,7 @@ def test_heic_without_its_package_names_format_and_package(tmp_path, write_tiled
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(FacewarpError, match="HEIC") as caught:
         open_source(path)
-    assert "pip install pillow-heif" in str(caught.value)
+    assert install_command("heic") in str(caught.value)
 
 
 @pytest.mark.parametrize(

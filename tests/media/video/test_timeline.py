@@ -107,8 +107,10 @@ def test_parts_of_joined_recordings_can_be_asked_for(joined, measured, copied, s
 @pytest.mark.parametrize("seconds", [(0, 3600), (7200, 10, 3600)])
 def test_a_jump_of_the_clock_is_no_freeze(joined, measured, copied, seconds):
     path = joined(*seconds)
-    copied(path)
+    source = copied(path)
     after = measured(path.parent / "out.mp4")
+    assert len(source.notes) == 1
+    assert ("times more" in source.notes[0]) == (len(seconds) > 2)
     assert after.flashes == pytest.approx(list(range(2 * len(seconds))), abs=0.06)
     assert after.beeps[0] == pytest.approx(after.flashes, abs=0.06)
 

@@ -113,7 +113,7 @@ class ShapeRegressor:
 
     @classmethod
     def load(cls, path: Path) -> "ShapeRegressor":
-        """Read what :meth:`save` wrote.
+        """Read what `save` wrote.
 
         Raises:
             FacewarpError: no such file, or of something else.

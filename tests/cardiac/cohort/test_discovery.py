@@ -1,0 +1,78 @@
+"""Patients found in the layouts in which data sets and archives are given out."""
+
+import nibabel as nib
+import numpy as np
+from fixtures.dicom_scans import numbered, write_series
+
+from facewarp.cardiac.cohort.discovery import discover
+from facewarp.cardiac.io.patient import open_cine
+
+AFFINE = np.diag([-1.5, -1.5, 8.0, 1.0])
+ACROSS = AFFINE[:, [1, 2, 0, 3]]
+CINE = numbered(phases=6, depth=4)
+
+
+def put(path, data=CINE):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(data.T, AFFINE), path)
+
+
+def test_uk_biobanks_layout(tmp_path):
+    for patient in ("1000012", "1000037"):
+        for name in ("sa", "la_2ch", "la_4ch", "label_sa"):
+            put(tmp_path / patient / f"{name}.nii.gz")
+    found = discover([tmp_path])
+    assert found == {name: tmp_path / name for name in ("1000012", "1000037")}
+    assert open_cine(found["1000012"]).volume.phases == 6
+    listed = tmp_path / "list.txt"
+    listed.write_text("1000012/sa.nii.gz\n1000037/sa.nii.gz\n")
+    assert list(discover([listed])) == ["1000012", "1000037"]
+
+
+def test_mms_layout(tmp_path):
+    for patient in ("A0S9V9", "B1T0K2"):
+        put(tmp_path / "Training" / "Labeled" / patient / f"{patient}_sa.nii.gz")
+        put(tmp_path / "Training" / "Labeled" / patient / f"{patient}_sa_gt.nii.gz")
+    assert list(discover([tmp_path])) == ["A0S9V9", "B1T0K2"]
+
+
+def test_cines_of_several_patients_in_one_folder_without_their_long_axes(tmp_path):
+    for name in ("p1_sa", "p1_la", "p2_sa", "p2_la", "p2_sa_gt"):
+        put(tmp_path / f"{name}.nii.gz")
+    assert list(discover([tmp_path])) == ["p1_sa", "p2_sa"]
+
+
+def scan(folder, study, cine=CINE, affine=AFFINE, **more):
+    write_series(folder, cine, affine, step_ms=140, study=study, **more)
+
+
+def test_the_data_science_bowls_layout(tmp_path):
+    """A folder a slice, ``sax_5`` and the like, beside long axes."""
+    for patient in ("1", "2"):
+        study = tmp_path / "train" / patient / "study"
+        for z in range(4):
+            moved = AFFINE.copy()
+            moved[2, 3] = 8.0 * z
+            scan(study / f"sax_{5 + z}", f"1.{patient}", CINE[:, z : z + 1], moved, number=5 + z)
+        scan(study / "2ch_21", f"1.{patient}", CINE[:, :1], ACROSS, title="2ch", number=21)
+    found = discover([tmp_path / "train"])
+    assert found == {name: tmp_path / "train" / name for name in ("1", "2")}
+    cine = open_cine(found["1"])
+    assert cine.volume.data.shape[:2] == (6, 4)
+    assert "2ch" in " ".join(cine.volume.warnings)
+
+
+def test_sites_patients_and_series(tmp_path):
+    for site, patient in (("north", "anna"), ("north", "berta"), ("south", "cora"), ("south", "d")):
+        scan(tmp_path / site / patient / "sax", f"1.{patient}")
+        scan(tmp_path / site / patient / "4ch", f"1.{patient}", CINE[:, :1], ACROSS, title="4ch")
+    found = discover([tmp_path])
+    assert sorted(found) == ["anna", "berta", "cora", "d"]
+    assert found["anna"] == tmp_path / "north" / "anna"
+    assert sorted(discover([tmp_path / "south"])) == ["cora", "d"]
+
+
+def test_the_series_of_one_examination_are_one_patient(tmp_path):
+    for name in ("sax", "4ch"):
+        scan(tmp_path / "anna" / name, "1.2", title=name)
+    assert discover([tmp_path / "anna"]) == {"anna": tmp_path / "anna"}

@@ -1,0 +1,54 @@
+"""No command and no engine speaks to the network, counted in system calls."""
+
+import shutil
+
+import pytest
+
+from facewarp.cli.network_check import Probe, Verdict, check_network, first_fault
+from facewarp.system.network_trace import Trace
+
+COMMANDS = ("track", "cine", "bench", "doctor", "train", "live --headless", "live --web")
+
+
+def verdict(
+    code: int | None = 0, sockets: int = 0, *, serves: bool = False, ends_itself: bool = True
+) -> Verdict:
+    trace = Trace(code, sockets, 0, (), 0, (), True, "line\nwhat it said last")
+    probe = Probe("track", ("facewarp", "track"), loopback=serves, ends_itself=ends_itself)
+    return Verdict(probe, trace)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+@pytest.mark.parametrize("kind", ["commands", "exports and engines"])
+def test_nothing_reaches_the_network_or_writes_elsewhere(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")  # which would hold telemetry back, if it were handed on
+    is_command = kind == "commands"
+    verdicts = check_network(30, names=lambda name: (name in COMMANDS) == is_command)
+    assert len(verdicts) >= (6 if is_command else 3)
+    for found in verdicts:
+        trace = found.trace
+        counts = (trace.sockets, trace.remote, trace.lookups, trace.files)
+        assert counts == (0, (), 0, ()), found.probe.name
+        assert found.fault is None, (found.probe.name, found.fault)
+    assert first_fault(verdicts) is None
+
+
+def test_a_socket_is_a_fault_with_the_name_of_the_command() -> None:
+    error = first_fault([verdict(), verdict(sockets=1)])
+    assert error is not None
+    assert "not silent: track" in str(error)
+
+
+def test_a_command_that_fails_proves_nothing() -> None:
+    error = first_fault([verdict(code=2)])
+    assert error is not None
+    assert "exit code 2: what it said last" in str(error)
+    assert verdict(code=None, ends_itself=False).fault is None
+
+
+def test_a_page_that_was_not_served_proves_nothing() -> None:
+    assert "did not serve" in (verdict(serves=True, ends_itself=False).fault or "")
