@@ -7,29 +7,35 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self
 
+from facewarp.system.interrupts import ENDING, raise_interrupt
+
+_RAISING = (signal.default_int_handler, raise_interrupt)
+
 
 class DeferredInterrupt:
     """Context in which Ctrl-C raises ``KeyboardInterrupt`` at `check` instead of anywhere.
 
-    A second Ctrl-C raises at once. Signals reach the main thread alone: in others, and where a
-    handler of SIGINT is installed, nothing changes.
+    So do the other signals that end a program, see `facewarp.system.interrupts`. A second one
+    doesn't wait. Signals reach the main thread alone: in others, and where somebody handles them
+    already, nothing changes.
     """
 
     def __init__(self) -> None:
         self._asked = False
         self._waits = True
-        self._before: Callable[..., Any] | int | None = None
+        self._before: dict[int, Callable[..., Any] | int | None] = {}
 
     def __enter__(self) -> Self:
-        before = signal.getsignal(signal.SIGINT)
-        main = threading.current_thread() is threading.main_thread()
-        if main and before is signal.default_int_handler:
-            self._before = signal.signal(signal.SIGINT, self._on_signal)
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, *ENDING):
+                if signal.getsignal(number) in _RAISING:
+                    self._before[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
 
     def check(self, anywhere: Callable[[bool], bool] = bool) -> None:
         """Raise ``KeyboardInterrupt`` if Ctrl-C was pressed.

@@ -7,7 +7,7 @@ export class Refused extends Error {
   }
 }
 
-/** What the program answers; throws `Refused` with its reason, status 0 if it is not there. */
+/** Requests and returns JSON; throws `Refused` with the reason, status 0 without an answer. */
 export async function ask(where, options = {}) {
   let answer;
   try {

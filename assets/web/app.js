@@ -1,8 +1,8 @@
-// The page: what state it is in, and what its buttons do.
+// The page: its state, and what its buttons do.
 
-import { Link } from "./connection.js";
-import { Meters } from "./status.js";
-import { Panel } from "./controls.js";
+import { Connection } from "./connection.js";
+import { StatusBar } from "./status.js";
+import { Controls } from "./controls.js";
 import { SourceError, listCameras, openCamera, openFile } from "./source.js";
 
 history.replaceState(null, "", location.pathname + location.hash); // the token leaves the address
@@ -10,10 +10,10 @@ history.replaceState(null, "", location.pathname + location.hash); // the token 
 const $ = (id) => document.getElementById(id);
 const RETRY_MS = 2000;
 const [result, pictures, original, stage] = [$("result"), $("pictures"), $("original"), $("stage")];
-const link = new Link(original, pictures);
-const meters = new Meters();
-const panel = new Panel(toast);
-const picturesOnly = location.hash === "#pictures";
+const connection = new Connection(original, pictures);
+const statusBar = new StatusBar();
+const controls = new Controls(toast);
+const imagesOnly = location.hash === "#pictures";
 
 let source = null; // {stream, close, isCamera}
 let attempt = 0; // grows with every start and stop: what belongs to an older one is dropped
@@ -81,13 +81,13 @@ async function start(open) {
 async function connect(mine) {
   setState("connecting");
   try {
-    if (!link.isOpen) await link.open(takeOver);
+    if (!connection.isOpen) await connection.open(takeOver);
   } catch {
-    return; // the link has told why it closed
+    return; // the event "closed" says why
   }
   takeOver = false;
   if (mine !== attempt || !source) return;
-  await link.send(source.stream, { picturesOnly });
+  await connection.send(source.stream, { imagesOnly });
 }
 
 function use(opened) {
@@ -111,11 +111,11 @@ function close(opened) {
 
 function release() {
   attempt += 1;
-  link.hangUp();
+  connection.hangUp();
   if (source) close(source);
   source = null;
   original.srcObject = result.srcObject = null;
-  meters.clear();
+  statusBar.clear();
   setComparing(false);
 }
 
@@ -130,7 +130,7 @@ async function fillCameras() {
   $("camera").replaceChildren(...options);
 }
 
-/** Another camera or size: the connection stays. */
+/** Opens another camera or size; the connection stays. */
 async function changeCamera() {
   if (!source?.isCamera) return;
   const before = source;
@@ -139,16 +139,16 @@ async function changeCamera() {
     const opened = await camera($("camera").value);
     if (source !== before) return close(opened);
     use(opened);
-    await link.replace(opened.stream);
+    await connection.replace(opened.stream);
   } catch (error) {
     if (!(error instanceof SourceError)) throw error;
     stopWith(error.title, error.message);
   }
 }
 
-/* ---- the link ---- */
+/* ---- the connection ---- */
 
-link.addEventListener("stream", ({ detail: stream }) => {
+connection.addEventListener("stream", ({ detail: stream }) => {
   result.srcObject = stream;
   result.hidden = !stream;
   pictures.hidden = Boolean(stream);
@@ -156,16 +156,16 @@ link.addEventListener("stream", ({ detail: stream }) => {
 });
 const isBack = () => document.body.dataset.state === "connecting" && source && setState("live");
 result.addEventListener("playing", isBack);
-link.addEventListener("drawn", isBack);
-link.addEventListener("stats", ({ detail: stats }) => {
-  panel.follow(stats.settings);
+connection.addEventListener("displayed", isBack);
+connection.addEventListener("stats", ({ detail: stats }) => {
+  controls.follow(stats.settings);
   if (document.body.dataset.state !== "live") return;
-  meters.draw(stats, link.rounds.rate, link.rounds.latency());
+  statusBar.draw(stats, connection.latency.rate, connection.latency.percentiles());
   const status = stats.recording ? `Live, recorded to ${stats.recording}` : (stats.notice ?? STATUS.live);
   if ($("status").textContent !== status) $("status").textContent = status;
 });
-link.addEventListener("trouble", ({ detail }) => toast(detail, true));
-link.addEventListener("closed", ({ detail: reason }) => {
+connection.addEventListener("trouble", ({ detail }) => toast(detail, true));
+connection.addEventListener("closed", ({ detail: reason }) => {
   if (reason === "busy") {
     takeOver = true;
     stopWith("Another page is being served", "The program serves one page at a time. You can take over; the other one stops.", "Take over");
@@ -175,11 +175,11 @@ link.addEventListener("closed", ({ detail: reason }) => {
   } else programGone(reason === "ended");
 });
 
-/** The connection broke, or the program said goodbye: goes on by itself once it is back. */
+/** Reconnects after the connection broke or the program ended, once the program is back. */
 async function programGone(hasEnded) {
   const mine = ++attempt;
   if (source && !hasEnded) {
-    meters.clear();
+    statusBar.clear();
     setState("connecting", "Connection lost, trying again");
     await pause(500);
     if (mine === attempt && (await isThere()) === true) return connect(mine);
@@ -196,7 +196,7 @@ async function programGone(hasEnded) {
   $("controls").inert = false;
   showCard("The program is back", "You can start again.");
   setState("idle");
-  link.open().catch(() => {});
+  connection.open().catch(() => {});
 }
 
 function outOfDate() {
@@ -204,10 +204,10 @@ function outOfDate() {
   $("controls").inert = true;
 }
 
-/** Whether the program answers; "other" if it is one that does not know this page. */
+/** Returns whether the program answers; "other" if it does not know this page's token. */
 async function isThere() {
   try {
-    await panel.load();
+    await controls.load();
     return true;
   } catch (error) {
     return error.status === 401 ? "other" : false;
@@ -220,11 +220,11 @@ function pause(milliseconds) {
 
 const onShown = (now, frame) => {
   result.requestVideoFrameCallback(onShown);
-  if (frame.rtpTimestamp !== undefined) link.rounds.shown(frame.rtpTimestamp, frame.expectedDisplayTime);
+  if (frame.rtpTimestamp !== undefined) connection.latency.shown(frame.rtpTimestamp, frame.expectedDisplayTime);
 };
 const onCaptured = (now, frame) => {
   original.requestVideoFrameCallback(onCaptured);
-  if (frame.captureTime !== undefined) link.rounds.captured(frame.captureTime);
+  if (frame.captureTime !== undefined) connection.latency.captured(frame.captureTime);
 };
 result.requestVideoFrameCallback?.(onShown);
 original.requestVideoFrameCallback?.(onCaptured);
@@ -268,9 +268,9 @@ function save(blob, suffix) {
 
 $("shot").addEventListener("click", () => {
   const [picture, width, height] = shown();
-  const paper = Object.assign(document.createElement("canvas"), { width, height });
-  paper.getContext("2d").drawImage(picture, 0, 0);
-  paper.toBlob((blob) => blob && (save(blob, "png"), toast("Screenshot saved to your downloads")), "image/png");
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
+  canvas.getContext("2d").drawImage(picture, 0, 0);
+  canvas.toBlob((blob) => blob && (save(blob, "png"), toast("Screenshot saved to your downloads")), "image/png");
 });
 
 const KINDS = ["video/mp4;codecs=avc1.42E01F", "video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm"];
@@ -303,16 +303,16 @@ const KEYS = { c: "compare", s: "shot", r: "record", f: "full", m: "mirror", t: 
 document.addEventListener("keydown", (event) => {
   const isTyping = event.target.matches("select, input:not([type=radio], [type=checkbox], [type=range])");
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || isTyping) return;
-  const effect = panel.effects[Number(event.key) - 1];
-  if (effect) panel.change({ effect });
+  const effect = controls.effects[Number(event.key) - 1];
+  if (effect) controls.change({ effect });
   else if (KEYS[event.key]) $(KEYS[event.key]).click();
 });
 
 /* ---- begin ---- */
 
-addEventListener("pagehide", () => link.hangUp());
+addEventListener("pagehide", () => connection.hangUp());
 setState("idle");
 const there = await isThere();
-if (there === true) link.open().catch(() => {});
+if (there === true) connection.open().catch(() => {});
 else if (there === "other") outOfDate();
 else programGone(true);

@@ -1,19 +1,19 @@
-// The connection to the program: one WebSocket for a visit, and on it WebRTC, or JPEGs where the
-// browser can't reach the program by UDP (a tunnel, a firewall).
+// The connection to the program: one WebSocket, which carries signaling of WebRTC, or JPEGs where
+// the browser can't reach the program by UDP (a tunnel, a firewall).
 
-import { Pace } from "./frame_rate.js";
-import { Rounds } from "./latency.js";
+import { FrameRate } from "./frame_rate.js";
+import { LatencyMeter } from "./latency.js";
 
 const CONNECT_MS = 7000;
 const GATHER_MS = 1500;
-const IN_FLIGHT = 2; // JPEGs on their way; a new one is drawn only when one of these is back
+const IN_FLIGHT = 2; // JPEGs on their way: backpressure
 const LOST_MS = 2000;
 const TICKS_PER_MS = 90;
 const CODES = { 1001: "ended", 4001: "busy", 4002: "taken" };
 
-/** Events: stats (detail), stream (detail: MediaStream), drawn, closed (detail: reason), trouble. */
-export class Link extends EventTarget {
-  rounds = new Rounds();
+/** Events: stats (detail), stream (detail: MediaStream), displayed, closed (detail: reason), trouble. */
+export class Connection extends EventTarget {
+  latency = new LatencyMeter();
   kind = null;
   #socket = null;
   #peer = null;
@@ -21,9 +21,9 @@ export class Link extends EventTarget {
   #worker = null;
   #answer = null;
   #stream = null;
-  #grabber = null;
-  #pace = new Pace();
-  #paced = 0; // ms of performance.now
+  #stopGrabbing = null;
+  #frameRate = new FrameRate();
+  #rateSet = 0; // ms of performance.now
 
   constructor(original, canvas) {
     super();
@@ -35,7 +35,7 @@ export class Link extends EventTarget {
     return this.#socket?.readyState === WebSocket.OPEN;
   }
 
-  /** Opens the visit. The page keeps its name through reloads, so that it replaces itself. */
+  /** Opens the WebSocket. The page keeps its name through reloads, so that it replaces itself. */
   open(takeOver = false) {
     const page = (sessionStorage.page ??= crypto.randomUUID?.() ?? String(Math.random()));
     const where = new URL("api/live", location.href);
@@ -46,63 +46,63 @@ export class Link extends EventTarget {
       const socket = new WebSocket(where);
       socket.binaryType = "arraybuffer";
       socket.onopen = () => resolve();
-      socket.onmessage = ({ data }) => (typeof data === "string" ? this.#hear(JSON.parse(data)) : this.#draw(data));
+      socket.onmessage = ({ data }) => (typeof data === "string" ? this.#receive(JSON.parse(data)) : this.#draw(data));
       socket.onclose = ({ code }) => {
         if (this.#socket !== socket) return;
         this.#socket = null;
         this.hangUp();
         reject(new Error("closed"));
-        this.#tell("closed", CODES[code] ?? "lost");
+        this.#emit("closed", CODES[code] ?? "lost");
       };
       this.#socket = socket;
     });
   }
 
-  /** Sends a stream: by WebRTC if that comes about, else as pictures. */
-  async send(stream, { picturesOnly = false } = {}) {
+  /** Sends a stream: by WebRTC if that connects, else as JPEGs. */
+  async send(stream, { imagesOnly = false } = {}) {
     this.hangUp();
     this.#stream = stream;
-    if (!picturesOnly && window.RTCPeerConnection && (await this.#call(stream))) return;
-    if (this.#stream === stream && this.isOpen) this.#sendPictures();
+    if (!imagesOnly && window.RTCPeerConnection && (await this.#call(stream))) return;
+    if (this.#stream === stream && this.isOpen) this.#sendImages();
   }
 
-  /** Another camera or size, on the same connection. */
+  /** Sends another camera or size on the same connection. */
   async replace(stream) {
     this.#stream = stream;
-    this.rounds.reset();
+    this.latency.reset();
     await this.#sender?.replaceTrack(stream.getVideoTracks()[0]);
   }
 
-  /** Ends sending; the visit stays. */
+  /** Ends sending; the WebSocket stays open. */
   hangUp() {
     this.#peer?.close();
     this.#worker?.terminate();
-    this.#grabber?.();
-    [this.#peer, this.#sender, this.#worker, this.#grabber, this.#stream] = [null, null, null, null, null];
+    this.#stopGrabbing?.();
+    [this.#peer, this.#sender, this.#worker, this.#stopGrabbing, this.#stream] = [null, null, null, null, null];
     this.kind = null;
-    this.rounds.reset();
+    this.latency.reset();
   }
 
-  #tell(type, detail) {
+  #emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 
-  #say(message) {
+  #post(message) {
     if (this.isOpen) this.#socket.send(JSON.stringify(message));
   }
 
-  #hear(message) {
+  #receive(message) {
     if (message.type === "stats") {
-      this.#tell("stats", message);
-      this.#keepPace();
+      this.#emit("stats", message);
+      this.#limitRate();
     } else if (message.type === "answer") this.#answer?.(message.sdp);
     else if (message.type === "refused") {
       this.#answer?.(null);
-      this.#tell("trouble", message.text);
+      this.#emit("trouble", message.text);
     }
   }
 
-  /** A WebRTC call; whether it came about. */
+  /** Connects by WebRTC; returns whether it succeeded. */
   async #call(stream) {
     const peer = (this.#peer = new RTCPeerConnection({ iceServers: [] }));
     const [track] = stream.getVideoTracks();
@@ -110,14 +110,14 @@ export class Link extends EventTarget {
     const line = peer.addTransceiver(track, { direction: "sendrecv", streams: [stream], sendEncodings: [{ maxBitrate: 3_000_000, maxFramerate: 30 }] });
     this.#sender = line.sender;
     preferVP8(line);
-    this.#stampFrames(line.sender);
+    this.#timestampFrames(line.sender);
     if ("jitterBufferTarget" in line.receiver) line.receiver.jitterBufferTarget = 0;
-    peer.ontrack = ({ track: back }) => this.#tell("stream", new MediaStream([back]));
+    peer.ontrack = ({ track: back }) => this.#emit("stream", new MediaStream([back]));
     try {
       await peer.setLocalDescription();
       await gathered(peer);
       const answered = new Promise((resolve) => (this.#answer = resolve));
-      this.#say({ type: "offer", sdp: peer.localDescription.sdp });
+      this.#post({ type: "offer", sdp: peer.localDescription.sdp });
       const sdp = await within(answered, CONNECT_MS);
       if (!sdp || this.#peer !== peer) throw new Error("no answer");
       await peer.setRemoteDescription({ type: "answer", sdp });
@@ -126,91 +126,91 @@ export class Link extends EventTarget {
       if (this.#peer === peer) {
         peer.close();
         [this.#peer, this.#sender] = [null, null];
-        this.rounds.reset();
+        this.latency.reset();
       }
       return false;
     }
     this.kind = "webrtc";
-    this.#pace = new Pace();
+    this.#frameRate = new FrameRate();
     peer.onconnectionstatechange = () => {
       if (peer.connectionState === "failed" && this.#peer === peer) this.send(this.#stream);
     };
     return true;
   }
 
-  /** Sends no more frames than come back. */
-  async #keepPace() {
+  /** Limits the frame rate sent to what comes back. */
+  async #limitRate() {
     const now = performance.now();
-    if (this.kind !== "webrtc" || now - this.#paced < 1000) return;
-    this.#paced = now;
-    const before = this.#pace.rate;
-    const rate = this.#pace.next(this.rounds, this.rounds.latency(20));
+    if (this.kind !== "webrtc" || now - this.#rateSet < 1000) return;
+    this.#rateSet = now;
+    const before = this.#frameRate.rate;
+    const rate = this.#frameRate.next(this.latency, this.latency.percentiles(20));
     if (rate === before || !this.#sender) return;
     const parameters = this.#sender.getParameters();
     for (const encoding of parameters.encodings ?? []) encoding.maxFramerate = rate;
     await this.#sender.setParameters(parameters).catch(() => {});
   }
 
-  #stampFrames(sender) {
+  #timestampFrames(sender) {
     if (!window.RTCRtpScriptTransform) return;
     this.#worker = new Worker("timestamp_worker.js");
-    this.#worker.onmessage = ({ data }) => this.rounds.sent(data);
+    this.#worker.onmessage = ({ data }) => this.latency.sent(data);
     sender.transform = new RTCRtpScriptTransform(this.#worker, {});
   }
 
-  /** JPEGs on the WebSocket, a new one whenever fewer than `IN_FLIGHT` are on their way. */
-  #sendPictures() {
-    this.#say({ type: "pictures" });
+  /** Sends JPEGs on the WebSocket, a new one whenever fewer than `IN_FLIGHT` are on their way. */
+  #sendImages() {
+    this.#post({ type: "pictures" });
     this.kind = "pictures";
-    this.flying = new Map(); // tick -> ms it was taken
-    const paper = document.createElement("canvas");
-    const pen = paper.getContext("2d", { alpha: false });
+    this.inFlight = new Map(); // tick -> ms it was taken
+    const canvas = document.createElement("canvas");
+    const context = canvas.getContext("2d", { alpha: false });
     const video = this.original;
     let [isOn, isBusy, last, handle] = [true, false, -1, 0];
     const take = async () => {
       if (!isOn) return;
       handle = video.requestVideoFrameCallback?.(take) ?? requestAnimationFrame(take);
       const now = performance.now();
-      for (const [tick, since] of this.flying) if (now - since > LOST_MS) this.flying.delete(tick);
-      if (isBusy || this.flying.size >= IN_FLIGHT || !video.videoWidth || !this.isOpen) return;
+      for (const [tick, since] of this.inFlight) if (now - since > LOST_MS) this.inFlight.delete(tick);
+      if (isBusy || this.inFlight.size >= IN_FLIGHT || !video.videoWidth || !this.isOpen) return;
       isBusy = true;
       const scale = Math.min(1, 1280 / video.videoWidth);
-      [paper.width, paper.height] = [Math.round(video.videoWidth * scale), Math.round(video.videoHeight * scale)];
-      pen.drawImage(video, 0, 0, paper.width, paper.height);
-      const blob = await new Promise((resolve) => paper.toBlob(resolve, "image/jpeg", 0.85));
+      [canvas.width, canvas.height] = [Math.round(video.videoWidth * scale), Math.round(video.videoHeight * scale)];
+      context.drawImage(video, 0, 0, canvas.width, canvas.height);
+      const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.85));
       const tick = Math.max(last + 1, Math.floor(now * TICKS_PER_MS)) % 2 ** 32;
       isBusy = false;
       if (!blob || !isOn || !this.isOpen) return;
       last = tick;
-      this.flying.set(tick, now);
+      this.inFlight.set(tick, now);
       const head = new DataView(new ArrayBuffer(4));
       head.setUint32(0, tick);
       this.#socket.send(new Blob([head.buffer, blob]));
     };
-    this.#grabber = () => {
+    this.#stopGrabbing = () => {
       isOn = false;
       video.cancelVideoFrameCallback?.(handle);
       cancelAnimationFrame(handle);
     };
     take();
-    this.#tell("stream", null);
+    this.#emit("stream", null);
   }
 
   async #draw(data) {
     if (this.kind !== "pictures") return;
     const tick = new DataView(data).getUint32(0);
-    const picture = await createImageBitmap(new Blob([new Uint8Array(data, 4)], { type: "image/jpeg" })).catch(() => null);
-    const taken = this.flying.get(tick);
-    for (const older of this.flying.keys()) if (older <= tick) this.flying.delete(older);
-    if (!picture) return;
+    const image = await createImageBitmap(new Blob([new Uint8Array(data, 4)], { type: "image/jpeg" })).catch(() => null);
+    const taken = this.inFlight.get(tick);
+    for (const older of this.inFlight.keys()) if (older <= tick) this.inFlight.delete(older);
+    if (!image) return;
     const { canvas } = this;
-    if (canvas.width !== picture.width || canvas.height !== picture.height) {
-      [canvas.width, canvas.height] = [picture.width, picture.height];
+    if (canvas.width !== image.width || canvas.height !== image.height) {
+      [canvas.width, canvas.height] = [image.width, image.height];
     }
-    canvas.getContext("2d").drawImage(picture, 0, 0);
-    picture.close();
-    if (taken !== undefined) this.rounds.done(taken, performance.now());
-    this.#tell("drawn");
+    canvas.getContext("2d").drawImage(image, 0, 0);
+    image.close();
+    if (taken !== undefined) this.latency.displayed(taken, performance.now());
+    this.#emit("displayed");
   }
 }
 

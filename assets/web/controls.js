@@ -1,10 +1,10 @@
-// The controls: drawn from what the program offers, sent as they are changed.
+// The controls: built from the choices of the program, sent as they change.
 
 import { ask, send } from "./api.js";
 
 const $ = (id) => document.getElementById(id);
 
-export class Panel {
+export class Controls {
   #settings = {};
   #choices = {};
   #options = {}; // of each effect, by its name
@@ -44,7 +44,7 @@ export class Panel {
     return this.#do(() => send("api/settings", settings));
   }
 
-  /** Settings as the program has them, unless the page is just changing some. */
+  /** Shows the program's settings, unless the page is just changing some. */
   follow(settings) {
     const isKnown = ["effect", "texture", "template"].every((name) => this.#choices[name]?.includes(settings[name]) ?? true);
     if (this.#pending || this.#isSliding) return;
@@ -111,7 +111,7 @@ export class Panel {
     this.#settings = settings;
     check("effects", settings.effect);
     check("textures", settings.texture);
-    $("textures").classList.toggle("worn", settings.effect === "texture");
+    $("textures").classList.toggle("applied", settings.effect === "texture");
     const share = Math.round(100 * (settings.opacity ?? 1));
     if (!this.#isSliding) $("opacity").value = share;
     $("opacity-value").textContent = `${$("opacity").value} %`;
@@ -154,7 +154,7 @@ function tile(group, name, picture, choose) {
   box.className = "tile";
   const input = Object.assign(document.createElement("input"), { type: "radio", name: group, value: name });
   input.addEventListener("change", choose);
-  if (group === "texture") input.addEventListener("click", choose); // also when it is worn no more
+  if (group === "texture") input.addEventListener("click", choose); // also when it is applied no more
   box.append(input, picture, label(name));
   return box;
 }

@@ -1,20 +1,20 @@
-// How many frames a second to send: as many as come back, and a few more to notice when it gets
-// better. What is sent beyond that only makes all of them late.
+// The frame rate to send: as many frames as are returned, and a few more to notice when the
+// connection gets better. Any more would only delay all of them.
 
 const FULL = 30;
 const LEAST = 6;
-const LATE_MS = 120; // over the best latency there was
+const LATE_MS = 120; // over the best latency measured
 
-export class Pace {
+export class FrameRate {
   rate = FULL;
   #best = Infinity;
-  #before = { out: 0, back: 0 };
+  #before = { framesSent: 0, framesReturned: 0 };
 
-  /** Once a second, from the rounds so far: the rate to go on with. */
-  next({ out, back }, latency) {
-    const sent = out - this.#before.out;
-    const shown = back - this.#before.back;
-    this.#before = { out, back };
+  /** Returns the next rate, from the frames sent and returned so far; called once a second. */
+  next({ framesSent, framesReturned }, latency) {
+    const sent = framesSent - this.#before.framesSent;
+    const shown = framesReturned - this.#before.framesReturned;
+    this.#before = { framesSent, framesReturned };
     if (!latency || shown <= 0) return this.rate;
     this.#best = Math.min(this.#best, latency.median) + 1; // forgets slowly
     if (latency.median > this.#best + LATE_MS) this.rate = 0.8 * Math.min(this.rate, shown);

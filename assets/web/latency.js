@@ -1,9 +1,8 @@
-// The rounds that frames make, from the camera to the program and back to the screen: how many,
-// and how long each takes.
+// The latency of frames from the camera to the program and back to the screen, and their number.
 //
-// The program returns every frame under the RTP timestamp it came with, but for a constant that
-// nobody knows. Frames come at uneven times, so only one constant turns the timestamps shown into
-// timestamps sent. In the same way, and to a millisecond, those sent fit to the times of capture.
+// The program returns every frame with its RTP timestamp plus an unknown constant. Frames come at
+// uneven times, so only one constant maps the timestamps shown to the timestamps sent. In the same
+// way, to a millisecond, the timestamps sent are mapped to the times of capture.
 
 const KEPT = 240;
 const SHOWN = 24;
@@ -12,7 +11,7 @@ const WRAP = 2 ** 32;
 
 const wrapped = (value) => ((value % WRAP) + WRAP) % WRAP;
 
-/** The difference that most of `later` have to one of `earlier`; null if none stands out. */
+/** Returns the difference that most of `later` have to one of `earlier`; null if none stands out. */
 export function commonShift(earlier, later, difference) {
   const votes = new Map();
   for (const b of later) {
@@ -29,20 +28,20 @@ export function commonShift(earlier, later, difference) {
   return most >= 8 && most >= 0.75 * later.length && second < 0.85 * most ? best : null;
 }
 
-export class Rounds {
-  out = 0; // frames sent
-  back = 0; // frames shown
+export class LatencyMeter {
+  framesSent = 0;
+  framesReturned = 0; // shown
   #sent = []; // {stamp, at}: encoded frames, at in ms of performance.now
   #shown = []; // stamps
   #captured = []; // ms
   #shift = null;
   #lead = null; // stamp in ms + lead = time of capture
   #misses = 0;
-  #recent = []; // ms that rounds took
-  #times = []; // ms at which they ended
+  #recent = []; // latencies, ms
+  #times = []; // ms at which frames were shown
 
   sent({ stamp, at }) {
-    this.out += 1;
+    this.framesSent += 1;
     this.#sent.push({ stamp, at: at - performance.timeOrigin });
     if (this.#sent.length > KEPT) this.#sent.shift();
   }
@@ -53,9 +52,9 @@ export class Rounds {
     if (this.#captured.length % 20 === 0) this.#fitCapture();
   }
 
-  /** A returned frame has been shown at a time (ms of performance.now). */
+  /** Takes the timestamp of a returned frame, shown at a time (ms of performance.now). */
   shown(stamp, at) {
-    this.#ended(at);
+    this.#countReturned(at);
     this.#shown.push(stamp);
     if (this.#shown.length > SHOWN) this.#shown.shift();
     if (this.#shift === null) this.#shift = this.#fit();
@@ -73,22 +72,22 @@ export class Rounds {
     this.#add(at - (isSound ? begun : frame.at));
   }
 
-  /** A frame whose time of capture is known has been shown. */
-  done(captured, at) {
-    this.out += 1;
-    this.#ended(at);
+  /** Takes a frame whose time of capture is known, as it is shown. */
+  displayed(captured, at) {
+    this.framesSent += 1;
+    this.#countReturned(at);
     this.#add(at - captured);
   }
 
-  /** Frames shown a second, of the last two; null before there are any. */
+  /** Frames shown a second over the last two seconds; null before there are any. */
   get rate() {
     const now = performance.now();
     const last = this.#times.filter((time) => now - time < 2000);
     return last.length < 2 ? null : (1000 * (last.length - 1)) / (last.at(-1) - last[0]);
   }
 
-  #ended(at) {
-    this.back += 1;
+  #countReturned(at) {
+    this.framesReturned += 1;
     this.#times.push(at);
     if (this.#times.length > 120) this.#times.shift();
   }
@@ -99,8 +98,8 @@ export class Rounds {
     if (this.#recent.length > 90) this.#recent.shift();
   }
 
-  /** {median, high} of how long the last frames took, ms; null before there are enough. */
-  latency(count = KEPT) {
+  /** Returns {median, high} (95 %) latency of the last frames, ms; null before there are enough. */
+  percentiles(count = KEPT) {
     const last = this.#recent.slice(-count).sort((a, b) => a - b);
     const at = (share) => last[Math.floor(share * (last.length - 1))];
     return last.length < 5 ? null : { median: at(0.5), high: at(0.95) };

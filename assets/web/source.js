@@ -1,4 +1,4 @@
-// Where pictures come from: a camera, or a video file that the browser plays.
+// The source of frames: a camera, or a video file that the browser plays.
 
 export class SourceError extends Error {
   constructor(title, text) {
@@ -30,14 +30,14 @@ export async function openCamera(deviceId, width, height) {
   }
 }
 
-/** The cameras there are, once one was allowed: [{id, label}]. */
+/** Lists the cameras, once one was allowed: [{id, label}]. */
 export async function listCameras() {
   const devices = (await navigator.mediaDevices?.enumerateDevices?.()) ?? [];
   const cameras = devices.filter((device) => device.kind === "videoinput");
   return cameras.map((device, i) => ({ id: device.deviceId, label: device.label || `Camera ${i + 1}` }));
 }
 
-/** A file's pictures as a stream, over and over; `close` frees it. */
+/** Opens a file as a stream that repeats; `close` frees it. */
 export async function openFile(file) {
   const player = document.createElement("video");
   player.muted = player.loop = player.playsInline = true;

@@ -1,4 +1,4 @@
-// The measurements, drawn from what the program and the page's own clock say.
+// Measurements of the program and of the page: frame rate, latency, confidence, stages.
 
 const $ = (id) => document.getElementById(id);
 const KEPT = 60;
@@ -11,7 +11,7 @@ const STAGES = [
   ["way", "travel"],
 ];
 
-export class Meters {
+export class StatusBar {
   #confidences = [];
   #parts = new Map();
 
@@ -39,7 +39,7 @@ export class Meters {
     this.#drawStages({});
   }
 
-  /** Five times a second, while pictures come back. */
+  /** Shows statistics; called five times a second while images come back. */
   draw(stats, rate, latency) {
     $("fps").textContent = rate === null ? "–" : Math.round(rate);
     const [width, height] = stats.size;
@@ -78,13 +78,13 @@ export class Meters {
   }
 
   #drawStages(times) {
-    const said = [];
+    const words = [];
     for (const [name, { piece, value, title }] of this.#parts) {
       const ms = times[name] ?? null;
       piece.style.flexGrow = ms ?? 0;
       value.textContent = ms === null ? "–" : `${ms < 9.95 ? ms.toFixed(1) : Math.round(ms)} ms`;
-      if (ms !== null) said.push(`${title} ${Math.round(ms)} ms`);
+      if (ms !== null) words.push(`${title} ${Math.round(ms)} ms`);
     }
-    $("bar").setAttribute("aria-label", said.length ? `Time of each stage: ${said.join(", ")}` : "Time of each stage");
+    $("bar").setAttribute("aria-label", words.length ? `Time of each stage: ${words.join(", ")}` : "Time of each stage");
   }
 }

@@ -213,6 +213,7 @@ def analyse(
     parts = segment(model.on_grid(grid.shape), model_input(volume.data, grid), work)
     at_ed = _largest(parts, cine) if told.ed is None else told.ed
     if at_ed != looked_at:  # which phase is stored first must not matter
+        lies = lies if lies.is_clear else find_orientation(model, volume, at_ed)
         again = around_heart(model, volume, at_ed, lies.turn)
         if again.shape != grid.shape or not np.allclose(again.to_volume, grid.to_volume):
             grid = again

@@ -1,6 +1,6 @@
 """The `facewarp` program: its commands, its global options and how it ends.
 
-Exit codes: 0 done, 1 an error the user was told of, 2 wrong usage, 130 interrupted.
+Exit codes: 0 done, 1 an error, 2 wrong usage, 130 interrupted.
 """
 
 import os
@@ -17,6 +17,7 @@ from typer.main import get_command, get_group
 
 from facewarp.cli.console import Output, output_of, show_logs
 from facewarp.errors import FacewarpError
+from facewarp.system.interrupts import end_as_ctrl_c_does
 from facewarp.version import __version__
 
 FACES = "Faces"
@@ -222,9 +223,16 @@ def _options(
 
 
 def main() -> None:
-    """Run the program on `sys.argv` and exit."""
+    """Run the program on `sys.argv` and exit.
+
+    What ends a program from outside (a batch system, a container, a closed terminal) ends it as
+    Ctrl-C does: what can be kept is kept, and nothing unfinished stays.
+    """
+    end_as_ctrl_c_does()
     try:
         app(prog_name="facewarp")
+    except KeyboardInterrupt:  # before a command had begun, or once it was over
+        raise SystemExit(130) from None
     finally:
         try:
             sys.stdout.flush()

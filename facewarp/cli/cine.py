@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from facewarp.cli.cohort_table import COLUMNS, CohortTable, row_of
-from facewarp.cli.console import Output, output_of
+from facewarp.cli.console import Output, cell, output_of
 from facewarp.cli.model_options import Device, ModelName
 from facewarp.errors import FacewarpError
 
@@ -207,8 +207,8 @@ def _tell(output: Output, cohort: "Cohort", out: Path) -> None:
         {**_without_files(one.summary), "output": str(one.folder), "status": one.status}
         for one in good
     ]
-    told = [{"patient": str(one.source), "error": one.error} for one in failed]
-    output.emit_json({"patients": done, "failed": told})
+    failures = [{"patient": str(one.source), "error": one.error} for one in failed]
+    output.emit_json({"patients": done, "failed": failures})
     for outcome in cohort.of("done"):
         for warning in (outcome.summary or {}).get("warnings", ()):
             output.warn(f"{outcome.name}: {warning}")
@@ -218,11 +218,11 @@ def _tell(output: Output, cohort: "Cohort", out: Path) -> None:
         for name in COLUMNS:
             table.add_column(name, justify="right", no_wrap=True)
         for outcome in good:
-            table.add_row(outcome.name, *row_of(outcome.summary))
+            table.add_row(cell(outcome.name), *row_of(outcome.summary))
         output.say(table)
         before = len(cohort.of("skipped"))
         known = f", {before} of them finished before" if before else ""
-        output.say(f"{len(good)} written to {out}{known}")
+        output.say(f"{len(good)} written to {cell(out)}{known}")
     for outcome in failed:
         if output.verbose and outcome.trace:
             output.stderr.print(outcome.trace, markup=False, highlight=False, soft_wrap=True)

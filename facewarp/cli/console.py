@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console, RenderableType
+from rich.markup import escape
 
 if TYPE_CHECKING:
     from rich.progress import Task
@@ -43,12 +44,13 @@ class Output:
     def say(self, *what: RenderableType) -> None:
         """Print text (with Rich markup), tables or panels for people; nothing when quiet."""
         if not self.quiet:
-            (self.stderr if self.json else self.stdout).print(*what, soft_wrap=_is_text(what))
+            shown = [printable(part, "\n") if isinstance(part, str) else part for part in what]
+            (self.stderr if self.json else self.stdout).print(*shown, soft_wrap=_is_text(what))
 
     def line(self, kind: str, text: str, style: str) -> None:
         """Print one line `kind: text` on standard error, never wrapped, markup left alone."""
         self.stderr.print(f"{kind}: ", style=style, end="", highlight=False)
-        self.stderr.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.stderr.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     def error(self, text: str) -> None:
         """Print what went wrong in one red line."""
@@ -67,7 +69,10 @@ class Output:
         """
         if self.json:
             indent = 2 if self.stdout.is_terminal else None
-            text = json.dumps(_plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+            plain = _plain(value)
+            text = json.dumps(plain, indent=indent, ensure_ascii=False, allow_nan=False)
+            if any("\ud800" <= letter <= "\udfff" for letter in text):  # a name that is no UTF-8
+                text = json.dumps(plain, indent=indent, allow_nan=False)
             sys.stdout.write(text + "\n")
 
     @contextmanager
@@ -157,6 +162,30 @@ def show_logs(output: Output) -> None:
     logger.propagate = False
     level = logging.DEBUG if output.verbose else logging.WARNING
     logger.setLevel(logging.ERROR if output.quiet else level)
+
+
+def printable(text: str, kept: str = "") -> str:
+    """A text of which nothing steers the terminal: what can't be printed is shown by its code.
+
+    Names of files and titles in medical images hold whatever somebody has put there.
+
+    Args:
+        text: what to show.
+        kept: further letters that are left as they are.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        letter
+        if letter.isprintable() or letter in kept
+        else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
+    )
+
+
+def cell(value: object) -> str:
+    """Any value as the text of a table's cell: no markup, nothing that steers the terminal."""
+    return escape(printable(str(value)))
 
 
 def _is_text(what: tuple[RenderableType, ...]) -> bool:

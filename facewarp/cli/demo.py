@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from facewarp.cli.console import Output, output_of
+from facewarp.cli.console import Output, cell, output_of
 from facewarp.cli.model_options import Engine
 
 if TYPE_CHECKING:
@@ -219,5 +219,5 @@ def _tell(output: Output, result: dict[str, Any]) -> None:
         f"{result['point_error_median_px']:.2f}, 95 % below {result['point_error_p95_px']:.2f})",
     )
     for name in ("tracked.mp4", "sheet.png", "track.jsonl"):
-        table.add_row("written", str(out / name))
+        table.add_row("written", cell(out / name))
     output.say(table)

@@ -84,7 +84,7 @@ def doctor(
 
 def _prove_silence(output: Output, seconds: float) -> None:
     """Run every command under strace and print what it did on the network and on disk."""
-    verdicts = check_network(seconds, told=lambda name: output.say(f"Watching {name} ..."))
+    verdicts = check_network(seconds, on_probe=lambda name: output.say(f"Watching {name} ..."))
     output.emit_json(
         {
             "silent": all(verdict.is_silent for verdict in verdicts),
@@ -245,17 +245,20 @@ def _detector(name: str) -> Finding:
 
 
 def _weights(name: str) -> Finding:
-    from facewarp.core.weights import shipped_weights
+    from facewarp.core.weights import file_sha256, int8_weights, shipped_weights
 
     index = resources.files("facewarp.assets") / "weights" / "index.json"
     facts: dict[str, Any] = {}
     for model in json.loads(index.read_text("utf-8")):
         try:
-            facts[model] = {"ok": True, "file": str(shipped_weights(model))}
+            path = shipped_weights(model)
+            int8 = int8_weights(path, file_sha256(path))
+            facts[model] = {"ok": True, "file": str(path), "int8": int8 is not None}
         except FacewarpError as error:
             facts[model] = {"ok": False, "error": str(error)}
     bad = [str(entry["error"]) for entry in facts.values() if not entry["ok"]]
-    text = "; ".join(bad) or f"{', '.join(facts)}: complete, sha256 as recorded"
+    names = [f"{model} (and 8-bit)" if facts[model].get("int8") else model for model in facts]
+    text = "; ".join(bad) or f"{', '.join(names)}: complete, sha256 as recorded"
     return Finding(name, "broken" if bad else "ok", text, facts)
 
 
@@ -272,11 +275,11 @@ def _cameras(name: str) -> Finding:
     given = {camera: str(last) for camera, last in all_given().items()}
     found = list_cameras() if sys.platform == "linux" else []  # elsewhere that may open them
     listed = {camera.name: camera.problem or given.get(camera.name) for camera in found}
-    told = listed | {camera: last for camera, last in given.items() if not found}
-    texts = [f"{camera} ({last})" if last else camera for camera, last in told.items()]
+    reported = listed | {camera: last for camera, last in given.items() if not found}
+    texts = [f"{camera} ({last})" if last else camera for camera, last in reported.items()]
     facts = {"found": [camera.name for camera in found], "gave_last": given}
     text = ", ".join(texts) or "none found"
-    return Finding(name, "ok" if told else "absent", text, facts)
+    return Finding(name, "ok" if reported else "absent", text, facts)
 
 
 def has_display() -> bool:

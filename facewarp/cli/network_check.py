@@ -1,4 +1,4 @@
-"""``facewarp doctor --network``: every command run under strace, and what it did on the network."""
+"""`facewarp doctor --network`: every command run under strace, and what it did on the network."""
 
 import os
 import sys
@@ -31,11 +31,11 @@ class Probe:
     """A command to be watched.
 
     Attributes:
-        name: For people.
-        command: Program and arguments.
-        most_s: Seconds after which it is told to stop.
-        loopback: Whether it has to serve this machine.
-        ends_itself: Whether it has to end with exit code 0 before that.
+        name: for people.
+        command: program and arguments.
+        most_s: seconds after which it is told to stop.
+        loopback: whether it has to serve this machine.
+        ends_itself: whether it has to end with exit code 0 before that.
     """
 
     name: str
@@ -73,17 +73,17 @@ def check_network(
     seconds: float = ENGINES_SECONDS,
     *,
     names: Callable[[str], bool] = lambda name: True,
-    told: Callable[[str], None] = lambda name: None,
+    on_probe: Callable[[str], None] = lambda name: None,
 ) -> list[Verdict]:
     """Run every command on small inputs and count its system calls.
 
     Args:
-        seconds: How long live sessions and loaded engines are watched.
-        names: Which probes to run, by name.
-        told: Called with the name of each probe before it runs.
+        seconds: how long live sessions and loaded engines are watched.
+        names: which probes to run, by name.
+        on_probe: called with the name of each probe before it runs.
 
     Raises:
-        FacewarpError: System calls can't be counted here.
+        FacewarpError: system calls can't be counted here.
     """
     find_strace()
     verdicts = []
@@ -96,7 +96,7 @@ def check_network(
         for probe in probes(out, patients, seconds):
             if not names(probe.name):
                 continue
-            told(probe.name)
+            on_probe(probe.name)
             allowed = (home / ".cache" / "facewarp", out, scratch)
             trace = trace_command(
                 probe.command,
@@ -113,9 +113,9 @@ def probes(out: Path, patients: tuple[Path, Path], seconds: float) -> Iterator[P
     """Every command that works with data, and every engine that is installed.
 
     Args:
-        out: Where the commands write.
-        patients: A cine as NIfTI, and a folder of annotated patients.
-        seconds: How long what goes on by itself is watched.
+        out: where the commands write.
+        patients: a cine as NIfTI, and a folder of annotated patients.
+        seconds: how long what goes on by itself is watched.
     """
     from facewarp.core.engines.base import ENGINES, is_installed
 
@@ -164,7 +164,7 @@ def is_present(package: str) -> bool:
 
 
 def _environment(home: Path, scratch: Path) -> Mapping[str, str]:
-    """A new user's environment; ``CI``, where packages hold their telemetry back, is not set."""
+    """A new user's environment; `CI`, where packages hold their telemetry back, is not set."""
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from facewarp.cli.console import output_of
+from facewarp.cli.console import cell, output_of
 from facewarp.cli.model_options import MODEL_HELP, Device, Engine, Thorough
 from facewarp.errors import FacewarpError
 
@@ -96,7 +96,7 @@ def register(
     )
     table.add_row("folds", f"{result['folds_percent']:.3f} % of the pixels")
     for target in targets:
-        table.add_row("written", str(target))
+        table.add_row("written", cell(target))
     output.say(table)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
-from facewarp.cli.console import Output
+from facewarp.cli.console import Output, cell
 
 
 def register_hearts(
@@ -77,5 +77,5 @@ def register_hearts(
         f"Dice {100 * before:.0f} % before, {100 * after:.0f} % after (as the model sees them)",
     )
     lines.add_row("folds", f"{statistics.folds_percent:.3f} % of the voxels")
-    lines.add_row("written", str(out))
+    lines.add_row("written", cell(out))
     output.say(lines)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from facewarp.core.config_checks import check_config
 from facewarp.core.geometry import Shape
 
 Stride = int | tuple[int, ...]
@@ -168,11 +169,22 @@ class ModelConfig:
 
     @classmethod
     def from_json(cls, text: str) -> "ModelConfig":
-        """Read what `to_json` wrote; unknown keys raise ``TypeError``."""
-        raw: dict[str, Any] = _tuples(json.loads(text))
+        """Read what `to_json` wrote.
+
+        Raises:
+            TypeError: a key is unknown.
+            KeyError: one is missing.
+            ValueError: it is no JSON, or a value is out of its bounds, see `config_checks`.
+        """
+        try:
+            raw: dict[str, Any] = _tuples(json.loads(text))
+        except RecursionError as error:
+            raise ValueError("the configuration is nested too deeply") from error
         raw["features"] = FeatureConfig(**raw["features"])
         raw["steps"] = tuple(StepConfig(**step) for step in raw["steps"])
-        return cls(**raw)
+        config = cls(**raw)
+        check_config(config)
+        return config
 
 
 def _tuples(value: Any) -> Any:

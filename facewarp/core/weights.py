@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -12,12 +13,15 @@ from typing import TYPE_CHECKING, TypeAlias
 from safetensors import SafetensorError, safe_open
 
 from facewarp.core.config import ModelConfig
+from facewarp.core.config_checks import estimate_parameters
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
 
 if TYPE_CHECKING:  # torch is imported where a network is built or written, and only there
     from facewarp.core.networks.guided_registration import GuidedRegistration
 
+_MOST_EXPECTED = 6  # times the parameters stored: the estimate is up to 4 times too high
+_SMALL = 100_000
 WEIGHTS = "model.safetensors"  # in the folder of a training run
 
 
@@ -67,6 +71,7 @@ class StoredNetwork:
             raise FacewarpError("there is no such weights file", path, "check the path")
         with _readable(path), safe_open(path, framework="np") as file:
             self.metadata = dict(file.metadata() or {})
+            shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
         if "config" not in self.metadata:
             raise FacewarpError(
                 "the weights carry no facewarp configuration",
@@ -75,6 +80,7 @@ class StoredNetwork:
             )
         with _fitting(path):
             self.config = ModelConfig.from_json(self.metadata["config"])
+            _check_parameters(self.config, sum(map(math.prod, shapes)))
         self.path = path
 
     @cached_property
@@ -84,6 +90,8 @@ class StoredNetwork:
         Raises:
             FacewarpError: the file is damaged.
         """
+        import torch
+
         from facewarp.core.networks.guided_registration import GuidedRegistration
 
         with _readable(self.path), safe_open(self.path, framework="pt") as file:
@@ -94,6 +102,11 @@ class StoredNetwork:
             net.load_state_dict(
                 {n: t.to(wanted[n].dtype) for n, t in tensors.items() if n in wanted}
             )
+        for name, tensor in tensors.items():
+            if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+                what = f"the weights hold values that are not finite: {name}"
+                fix = "Take an earlier checkpoint, or copy the file again."
+                raise FacewarpError(what, self.path, fix)
         return net.eval()
 
 
@@ -138,13 +151,16 @@ def _fitting(path: Path) -> Iterator[None]:
         ) from error
 
 
+def _check_parameters(config: ModelConfig, stored: int) -> None:
+    """Raise `ValueError` if a file is too small for its network, before that is built."""
+    expected = estimate_parameters(config)
+    if expected > _MOST_EXPECTED * stored + _SMALL:
+        raise ValueError(f"about {expected} parameters are configured, {stored} are stored")
+
+
 def shipped_weights(name: str) -> Path:
     """Return the path of the shipped weights `name`, checked against their recorded hash."""
-    folder = Path(str(resources.files("facewarp.assets"))) / "weights"
-    index = folder / "index.json"
-    known: dict[str, dict[str, str]] = {}
-    if index.is_file():
-        known = json.loads(index.read_text("utf-8"))
+    folder, known = _weights_folder(), _shipped()
     if name not in known:
         shipped = ", ".join(sorted(known)) or "none"
         raise FacewarpError(
@@ -161,9 +177,28 @@ def shipped_weights(name: str) -> Path:
     return path
 
 
+def _weights_folder() -> Path:
+    return Path(str(resources.files("facewarp.assets"))) / "weights"
+
+
+def _shipped() -> dict[str, dict[str, str]]:
+    """Return file and hash of the weights that ship, by name."""
+    index = _weights_folder() / "index.json"
+    known: dict[str, dict[str, str]] = {}
+    if index.is_file():
+        known = json.loads(index.read_text("utf-8"))
+    return known
+
+
 def find_weights(model: str | Path) -> Path:
-    """Return the weights file of a shipped model's name, a run's folder or a path."""
+    """Return the weights file of a shipped model's name, a run's folder or a path.
+
+    A shipped name means the shipped weights, whatever lies under that name in the working folder:
+    ``./face`` means what lies there.
+    """
     path = Path(model)
+    if isinstance(model, str) and model in _shipped():
+        return shipped_weights(model)
     if path.suffix == ".safetensors" or path.exists():
         return path / WEIGHTS if path.is_dir() else path
     return shipped_weights(str(model))
@@ -175,13 +210,26 @@ def int8_weights(path: Path, sha256: str) -> Path | None:
     Args:
         path: the weights file.
         sha256: its hash: 8-bit weights made from any other version are left alone.
+
+    Raises:
+        FacewarpError: they are damaged.
     """
     folder = path.with_name("int8")
     try:
         about = json.loads((folder / "about.json").read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
-    return folder if about.get("weights_sha256") == sha256 else None
+    if not isinstance(about, dict) or about.get("weights_sha256") != sha256:
+        return None
+    files = about.get("files")
+    if not isinstance(files, dict) or not files:
+        return None
+    for name, recorded in files.items():
+        file = folder / Path(str(name)).name
+        if not file.is_file() or file_sha256(file) != recorded:
+            what = "the 8-bit weights do not match their recorded hash"
+            raise FacewarpError(what, file, "reinstall facewarp, or use --engine openvino")
+    return folder
 
 
 def file_sha256(path: Path) -> str:

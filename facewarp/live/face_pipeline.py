@@ -56,6 +56,7 @@ class _LastGoodFrame:
     image: NDArray[np.uint8]
     time: float
     face: Face
+    clock: float
 
 
 class FacePipeline(Closing):
@@ -196,9 +197,15 @@ class FacePipeline(Closing):
             FacewarpError: no face was tracked with confidence in the last seconds.
         """
         last = self._last_good
+        if last is not None and perf_counter() - last.clock > _REMEMBER_S:
+            last = self._last_good = None  # no frame has come since
         if last is None:
             raise FacewarpError("no face is seen", fix="Look into the camera.")
         return self._take(SNAPSHOT, last.image, crop_around(last.face.landmarks))
+
+    def forget(self) -> None:
+        """Forget the face seen last: whoever it was has left."""
+        self._last_good = None
 
     def upload_template(self, image: NDArray[np.uint8]) -> str:
         """Make the largest face of an image (H, W, 3) the template; return a message.
@@ -297,7 +304,7 @@ class FacePipeline(Closing):
         good = [face for face in faces if face.state == "tracking"]
         if good:
             largest = max(good, key=lambda face: side_of(face.box))
-            self._last_good = _LastGoodFrame(frame.image, frame.time, largest)
+            self._last_good = _LastGoodFrame(frame.image, frame.time, largest, perf_counter())
         elif self._last_good and not 0 <= frame.time - self._last_good.time <= _REMEMBER_S:
             self._last_good = None
 

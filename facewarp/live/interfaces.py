@@ -102,6 +102,9 @@ class Controls(Protocol):
             FacewarpError: no face was seen.
         """
 
+    def forget(self) -> None:
+        """Forgets the face seen last: whoever it was has left."""
+
     def upload_template(self, image: Image) -> str:
         """Make the face in an image (H, W, 3) RGB the template; return a message."""
 

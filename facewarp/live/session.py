@@ -23,6 +23,7 @@ from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
 from facewarp.media.images.writer import ImageWriter
 from facewarp.media.prefetch import WriteBehind
+from facewarp.media.video.color_conversion import Color
 from facewarp.system.atomic_files import OutputFile
 
 _log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class Session:
             (backpressure).
         inputs: files that must not be overwritten.
         comment: for the metadata of recordings and screenshots.
+        color: color tags of what is shown, for recordings; BT.709 by default.
 
     Attributes:
         recordings: recordings made, in order.
@@ -60,8 +62,9 @@ class Session:
         wait: bool = False,
         inputs: tuple[Path, ...] = (),
         comment: str | None = None,
+        color: Color | None = None,
     ) -> None:
-        self._comment = comment
+        self._comment, self._color = comment, color
         self.recordings: list[Recorder] = []
         self.pictures: list[Path] = []
         self._stats, self._fps, self._wait, self._inputs = stats, fps, wait, inputs
@@ -156,7 +159,12 @@ class Session:
 
     def _begin(self, target: Path) -> Recorder:
         self._recorder = Recorder(
-            target, self._fps, wait=self._wait, inputs=self._inputs, comment=self._comment
+            target,
+            self._fps,
+            wait=self._wait,
+            inputs=self._inputs,
+            comment=self._comment,
+            color=self._color,
         )
         self.recordings.append(self._recorder)
         self._stats.recording = target.name

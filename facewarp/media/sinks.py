@@ -5,6 +5,7 @@ from pathlib import Path
 
 from facewarp.errors import FacewarpError
 from facewarp.media.frames import IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, Frame, Source
+from facewarp.media.images.animation import AnimationSource
 from facewarp.media.images.source import FolderSource
 from facewarp.media.images.writer import (
     ANIMATION_SUFFIXES,
@@ -34,7 +35,7 @@ Sink = VideoWriter | ImageWriter | AnimationWriter | FolderWriter
 
 
 class ClipWriter(VideoWriter):
-    """A video made of pictures: of any sizes, with borders; on black where they have alpha.
+    """A video made of pictures: of any sizes, with borders; on black if it can't hold alpha.
 
     Args:
         target: See `VideoWriter`, as the others.
@@ -54,16 +55,21 @@ class ClipWriter(VideoWriter):
         comment: str | None = None,
     ) -> None:
         self._canvas = size or largest_size(like)
-        self._told_alpha = False
-        super().__init__(target, like=like, size=self._canvas, fps=fps, comment=comment)
+        alpha = isinstance(like, AnimationSource | FolderSource) and like.has_alpha
+        super().__init__(
+            target, like=like, size=self._canvas, fps=fps, comment=comment, alpha=alpha
+        )
 
     def write(self, frame: Frame) -> None:
         """Fits a picture (H, W, 3) uint8 RGB into the video; see `VideoWriter.write`."""
-        if frame.alpha is not None and not self._told_alpha:
+        alpha = frame.alpha
+        if alpha is not None and not self._has_alpha and not self._told_alpha:
             self._told_alpha = True
             tell_lost_alpha(self.target)
-        image = fit_within(frame.flattened(), self._canvas)
-        super().write(Frame(image, frame.time, frame.index, frame.rotation))
+        alpha = fit_within(alpha, self._canvas) if alpha is not None and self._has_alpha else None
+        shown = frame.image if self._has_alpha else frame.flattened()
+        image = fit_within(shown, self._canvas)
+        super().write(Frame(image, frame.time, frame.index, frame.rotation, alpha=alpha))
 
 
 def is_video(target: Path) -> bool:

@@ -1,14 +1,19 @@
 """Atomic files: nothing appears under its name until it is whole."""
 
+import contextlib
 import csv
 import errno
+import hashlib
 import json
 import math
 import os
+import platform
 import re
 import secrets
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +28,8 @@ class OutputFile:
     Args:
         target: the file wanted. Missing folders are made; a link is followed.
         inputs: files that must not be overwritten.
+        sweeps: whether a later run may remove the temporary file if this process is killed; not
+            that of a recording, which plays.
 
     Attributes:
         temporary: what to write to.
@@ -31,21 +38,24 @@ class OutputFile:
         FacewarpError: the target is an input or a folder, or can't be written.
     """
 
-    def __init__(self, target: Path, inputs: Iterable[Path] = ()) -> None:
+    def __init__(self, target: Path, inputs: Iterable[Path] = (), *, sweeps: bool = True) -> None:
         check_target(target, inputs)
         self._target = target
         self._final = target.resolve()
-        name = f".{self._final.stem}.{secrets.token_hex(4)}.partial{self._final.suffix}"
-        self.temporary = self._final.with_name(name)
+        stem, suffix = self._final.stem, self._final.suffix
+        name = f".{stem}.{process_mark() if sweeps else 'kept'}-{secrets.token_hex(4)}.partial"
+        self.temporary = self._final.with_name(name + suffix)
         try:
             self._final.parent.mkdir(parents=True, exist_ok=True)
+            sweep(self._final.parent, f".{stem}.", f".partial{suffix}")
             self.temporary.touch(exist_ok=False)
         except OSError as error:
             raise write_error(error, target) from error
 
     def commit(self) -> None:
-        """Rename the temporary file to its target, in one step."""
+        """Rename the temporary file to its target, in one step, once its content is on disk."""
         try:
+            _flush(self.temporary)
             self.temporary.replace(self._final)
         except OSError as error:
             self.discard()
@@ -54,6 +64,60 @@ class OutputFile:
     def discard(self) -> None:
         """Remove the temporary file, if it still exists."""
         self.temporary.unlink(missing_ok=True)
+
+
+def process_mark() -> str:
+    """What names of temporary files carry, so that they are known as this process's."""
+    return f"{_machine_mark()}-{os.getpid()}"
+
+
+def sweep(folder: Path, before: str, after: str) -> None:
+    """Remove what processes of this machine that are no more have left half-written.
+
+    Args:
+        folder: where to look.
+        before: how the names begin that such a process gave, up to its `process_mark`.
+        after: how they end.
+    """
+    if os.name != "posix":  # no harmless way to ask whether a process is there
+        return
+    pattern = re.compile(
+        re.escape(before) + rf"{_machine_mark()}-(\d+)-[0-9a-f]{{8}}" + re.escape(after) + r"\Z"
+    )
+    for entry in folder.iterdir():
+        found = pattern.match(entry.name)
+        if found is None or _is_running(int(found[1])):
+            continue
+        with contextlib.suppress(OSError):
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+
+
+@cache
+def _machine_mark() -> str:
+    """A few letters that are the same for processes that see one another's numbers."""
+    space = ""
+    with contextlib.suppress(OSError):
+        space = os.readlink("/proc/self/ns/pid")
+    return hashlib.sha256(f"{platform.node()} {space}".encode()).hexdigest()[:8]
+
+
+def _is_running(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # another user's
+        return True
+    return True
+
+
+def _flush(path: Path) -> None:
+    """Have the system write a file's content before its new name, in case the power fails."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 @contextmanager
@@ -126,7 +190,7 @@ def _number_told(error: Exception) -> int | None:
 def write_text(path: Path, text: str) -> None:
     """Write a text file (UTF-8), whole or not at all."""
     with written(path) as temporary:
-        temporary.write_text(text, "utf-8")
+        temporary.write_text(text, "utf-8", errors="backslashreplace")  # names may be no UTF-8
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -143,7 +207,13 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, str | float]]) -> None:
             writer.writerow({key: _cell(value) for key, value in row.items()})
 
 
+def plain_cell(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    is_formula = text[:1] in ("=", "+", "@", "\t", "\r") or (text[:1] == "-" and len(text) > 1)
+    return f"'{text}" if is_formula else text
+
+
 def _cell(value: str | float) -> str:
     if isinstance(value, str):
-        return value
+        return plain_cell(value)
     return "" if math.isnan(value) else f"{value:.6g}"

@@ -1,36 +1,62 @@
 """Atomic output folder: it appears under its name when all of it is written, and not before."""
 
+import logging
+import re
 import secrets
 import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
-from facewarp.system.atomic_files import write_error
+from facewarp.system.atomic_files import process_mark, sweep, write_error
+
+_log = logging.getLogger(__name__)
+
+
+def restore_folder(target: Path) -> None:
+    """Put back a finished folder that a killed run had just moved aside for a new one."""
+    if target.exists() or not target.parent.is_dir():
+        return
+    pattern = re.compile(re.escape(f".{target.name}.") + r"[0-9a-f]{8}-\d+-[0-9a-f]{8}\.old")
+    aside = [entry for entry in target.parent.iterdir() if pattern.fullmatch(entry.name)]
+    for entry in sorted(aside, key=lambda entry: entry.stat().st_mtime)[-1:]:
+        entry.rename(target)
 
 
 class OutputFolder:
     """A folder written under a temporary name beside its target, and renamed when it is whole.
 
     As a context manager it gives the folder to write to; a clean end puts it in its place, an
-    exception or Ctrl-C removes it and leaves what was there before.
+    exception or Ctrl-C removes it and leaves what was there before. What somebody has put into the
+    folder since, or has changed in it, is carried over.
 
     Args:
         target: the folder wanted; missing ones above it are made. One that is there already is
             replaced if it holds the mark, i.e. was written by an earlier run.
         mark: name of a file that such a folder holds.
+        written_before: from the folder that is there to the names of the files that the earlier
+            run wrote, with their bytes; other files are somebody's own. Without it those are
+            that the new folder has no file for.
 
     Raises:
         FacewarpError: something else is there under that name, or it can't be written.
     """
 
-    def __init__(self, target: Path, mark: str) -> None:
-        self._target = target
+    def __init__(
+        self,
+        target: Path,
+        mark: str,
+        written_before: Callable[[Path], Mapping[str, int]] = lambda folder: {},
+    ) -> None:
+        self._target, self._mark, self._written_before = target, mark, written_before
+        restore_folder(target)
         if target.is_symlink() or (target.exists() and not target.is_dir()):
             raise FacewarpError("the output is no folder", target, "Choose another --out.")
         if target.is_dir() and any(target.iterdir()) and not (target / mark).is_file():
             what = "the folder is there and holds other things"
             raise FacewarpError(what, target, "Choose another --out, or move it away.")
-        self._temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+        name = f".{target.name}.{process_mark()}-{secrets.token_hex(4)}.partial"
+        self._temporary = target.with_name(name)
         self._made: list[Path] = []
 
     def __enter__(self) -> Path:
@@ -38,6 +64,8 @@ class OutputFolder:
             missing = [p for p in self._temporary.parents if not p.exists()]
             self._made = missing
             self._temporary.mkdir(parents=True)
+            sweep(self._target.parent, f".{self._target.name}.", ".partial")
+            sweep(self._target.parent, f".{self._target.name}.", ".old")
         except OSError as error:
             self._remove()
             raise write_error(error, self._target) from error
@@ -50,6 +78,7 @@ class OutputFolder:
         old = self._temporary.with_suffix(".old")
         try:
             if self._target.is_dir():
+                self._carry_over()
                 self._target.rename(old)
             self._temporary.rename(self._target)
         except OSError as failure:
@@ -58,6 +87,26 @@ class OutputFolder:
             self._remove()
             raise write_error(failure, self._target) from failure
         shutil.rmtree(old, ignore_errors=True)
+
+    def _carry_over(self) -> None:
+        """Copies what is somebody's own from the folder that is there into the new one."""
+        before = self._written_before(self._target)
+        for entry in sorted(self._target.iterdir()):
+            name, new = entry.name, self._temporary / entry.name
+            if name == self._mark:
+                continue
+            if name in before:
+                if entry.is_dir() or entry.stat().st_size == before[name]:
+                    continue
+                stem, dot, suffix = name.partition(".")
+                new = self._temporary / f"{stem}-kept{dot}{suffix}"  # changed by somebody
+            elif new.exists():
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.copytree(entry, new, symlinks=True)
+            else:
+                shutil.copy2(entry, new, follow_symlinks=False)
+            _log.warning("%s is not of this program and was kept as %s", entry, new.name)
 
     def _remove(self) -> None:
         """Remove what was written, and the parent folders that were made for it."""

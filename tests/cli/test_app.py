@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from facewarp.cli import app as program
 from facewarp.cli import doctor
-from facewarp.cli.console import Output, output_of
+from facewarp.cli.console import Output, cell, output_of
 from facewarp.errors import FacewarpError
 from facewarp.version import __version__
 
@@ -281,3 +281,35 @@ def test_doctor_looks_at_everything_and_opens_nothing(monkeypatch: pytest.Monkey
     assert findings["video"].text == "ZeroDivisionError: division by zero"
     assert findings["facewarp"].facts["version"] == __version__
     assert "cpu" in findings["torch"].facts["devices"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT for one process")
+def test_ctrl_c_while_the_program_loads_says_nothing() -> None:
+    code = (
+        "import builtins, os, signal\n"
+        "real = builtins.__import__\n"
+        "def loading(name, *rest):\n"
+        "    if name == 'typer': os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return real(name, *rest)\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from facewarp.__main__ import main\n"
+        "builtins.__import__ = loading\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_names_do_not_steer_the_terminal(trial: Trial) -> None:
+    name = "a\x1b[31m\udc80b.png"
+
+    def body(output: Output) -> None:
+        output.emit_json({"input": name})
+        output.warn(name)
+        output.say(f"[bold]{cell('[/x]' + name)}[/]")
+
+    told = trial(body, "trial", "--json")
+    assert json.loads(told.stdout) == {"input": name}
+    assert "\x1b" not in told.output
+    assert "a\\x1b[31m\\udc80b.png" in told.stderr
+    assert "[/x]a" in told.stderr

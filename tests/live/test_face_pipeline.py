@@ -15,6 +15,7 @@ from facewarp.face.effects.canonical import CANONICAL_SHAPE
 from facewarp.face.effects.factory import make_effect
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.tracker import FaceTracker
+from facewarp.live import face_pipeline
 from facewarp.live.face_pipeline import FacePipeline
 from facewarp.live.settings import LiveSettings
 from facewarp.media.frames import Frame
@@ -454,3 +455,18 @@ def test_warming_up_follows_nobody(look, film):
     look.warm_up(SIZE)
     assert not look(film.blank()).faces
     assert settled(look, film).faces[0].id == 0
+
+
+def test_a_face_that_has_left_cannot_become_the_template(look, film, monkeypatch):
+    settled(look, film)
+    now = time.perf_counter()
+    monkeypatch.setattr(face_pipeline, "perf_counter", lambda: now + 6.0)
+    with pytest.raises(FacewarpError, match="no face is seen"):
+        look.snapshot_template()
+
+
+def test_the_end_of_a_visit_forgets_the_face_at_once(look, film):
+    settled(look, film)
+    look.forget()
+    with pytest.raises(FacewarpError, match="no face is seen"):
+        look.snapshot_template()

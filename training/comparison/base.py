@@ -49,7 +49,7 @@ class MeasuredMethod(ABC, Generic[AnyScore]):
     Attributes:
         name: of the method.
         scores: of the pairs (faces) or patients (hearts), in the order of the dataset.
-        parameters: how many the method has learnt.
+        parameters: number of learnt parameters.
         weights_sha256: of its weights file, "" without one.
     """
 

@@ -1,4 +1,4 @@
-"""Every method of the paper's table on faces: what it is called, and what it needs to run."""
+"""Registry of the methods on faces: names, and the files they need."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ ALL = (
 
 @dataclass(frozen=True)
 class FaceSources:
-    """Where methods find what they have learnt.
+    """Sources of the methods' learnt parameters.
 
     Attributes:
         runs: holds the folders of ``facewarp train``: ``helen-PRESET`` and ``baseline-NAME``.
@@ -106,7 +106,7 @@ def _trained(name: str, sources: FaceSources) -> FaceMethod | SkippedMethod:
 def regress_and_drift(
     regressor: ShapeRegressor,
 ) -> Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]:
-    """Fields by points of both crops, found by regression, and coherent point drift between."""
+    """Return a method: points of both crops by regression, registered by coherent point drift."""
 
     def find(fixed: NDArray[np.uint8], moving: NDArray[np.uint8]) -> NDArray[np.float32]:
         drift = coherent_drift(regressor.points(fixed), regressor.points(moving))

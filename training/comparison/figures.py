@@ -1,4 +1,4 @@
-"""The counterparts of the paper's figures of faces: sorted Dice, examples, training curves."""
+"""Figures of a comparison, as in the paper: sorted Dice, examples, training curves."""
 
 import csv
 import math
@@ -40,7 +40,7 @@ class Ranked(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Of the method."""
         ...
 
     @property
@@ -67,7 +67,7 @@ AnyRanked = TypeVar("AnyRanked", bound=Ranked)
 
 
 def draw_pairs(path: Path, methods: Sequence[Ranked], pairs: str = "pairs") -> Path:
-    """Dice of every pair, best first, a line a method; `pairs` is what they are called."""
+    """Plot the Dice of every pair, best first, a line a method; `pairs` is their name."""
     figure = matplotlib_figure()(figsize=(9.5, 5.6), dpi=110, layout="constrained")
     axes = figure.subplots()
     for index, method in enumerate(by_dice(methods)):
@@ -87,14 +87,14 @@ def draw_parts(
     colors: NDArray[np.uint8] = PART_COLORS,
     pairs: str = "pairs",
 ) -> Path:
-    """Dice of every pair by part, best first; a panel for each of the two best methods.
+    """Plot the Dice of every pair by part, best first; a panel for each of the two best methods.
 
     Args:
         path: the file.
         methods: what was measured.
         parts: their names.
         colors: of the background and of each part, (n + 1, 3).
-        pairs: what pairs are called.
+        pairs: their name.
     """
     best = by_dice(methods)[:2]
     figure = matplotlib_figure()(figsize=(5.3 * len(best), 4.6), dpi=110, layout="constrained")
@@ -114,12 +114,12 @@ def draw_parts(
 
 
 def draw_curves(path: Path, runs: Mapping[str, Path], held_out: str) -> Path | None:
-    """Loss and validation Dice of runs of ``facewarp train``.
+    """Plot loss and validation Dice of runs of ``facewarp train``.
 
     Args:
-        path: of the picture.
-        runs: folders by what each run is called; those without a run are left out.
-        held_out: what was validated on, in the plural.
+        path: of the PNG file.
+        runs: folders by name of the run; those without a run are left out.
+        held_out: name of the validation data, in the plural.
 
     Returns:
         The path; None if there is no run at all.
@@ -145,10 +145,10 @@ def draw_curves(path: Path, runs: Mapping[str, Path], held_out: str) -> Path | N
 def draw_examples(
     path: Path, comparison: FaceComparison, methods: Sequence[FaceMethod], crops: Sequence[FaceCrop]
 ) -> Path:
-    """The best, the median and the worst pair of the best method, by every method.
+    """Render the best, the median and the worst pair of the best method, by every method.
 
-    Of each pair, the fixed and the moving picture with their true parts, then moving and its
-    parts carried onto fixed, with its Dice.
+    Of each pair, the fixed and the moving image with their true parts, then moving and its parts
+    warped to fixed, with their Dice.
     """
     best = by_dice(comparison.methods)[0]
     ranked = sorted(range(len(crops)), key=lambda i: best.scores[i].dice_mean, reverse=True)
@@ -172,7 +172,7 @@ def draw_examples(
 
 
 def _tile(image: NDArray[np.uint8], labels: NDArray[np.uint8], caption: str) -> NDArray[np.uint8]:
-    """A picture, and an outline of its parts over it, under a caption."""
+    """Render an image with its parts under a caption."""
     tinted = colored(image, np.where(labels == FacePart.FACE, 0, labels).astype(np.uint8))
     face = np.ascontiguousarray((labels == FacePart.FACE).astype(np.uint8))
     outlines, _ = cv2.findContours(face, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
@@ -185,7 +185,7 @@ def _tile(image: NDArray[np.uint8], labels: NDArray[np.uint8], caption: str) -> 
 
 
 def wrapped(tiles: Sequence[NDArray[np.uint8]], most: int = 9) -> NDArray[np.uint8]:
-    """Tiles in as few lines as hold `most` each, the lines alike in length."""
+    """Arrange tiles in as few rows of at most `most` as possible, of equal length."""
     blank = np.full_like(tiles[0], 255)
     columns = math.ceil(len(tiles) / math.ceil(len(tiles) / most))
     padded = [*tiles, *[blank] * (-len(tiles) % columns)]
@@ -200,7 +200,7 @@ def stacked(rows: Sequence[NDArray[np.uint8]], gap_px: int) -> NDArray[np.uint8]
 
 
 def by_dice(methods: Sequence[AnyRanked]) -> list[AnyRanked]:
-    """Methods, that of the best mean Dice first."""
+    """Sort methods by mean Dice, best first."""
 
     def mean(method: AnyRanked) -> float:
         return mean_over_present([score.dice_mean for score in method.scores])
@@ -209,7 +209,7 @@ def by_dice(methods: Sequence[AnyRanked]) -> list[AnyRanked]:
 
 
 def _column(path: Path, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Steps and values of a column of a run's table; empty where it has none."""
+    """Read steps and values of a column of a run's table; empty where it has none."""
     rows: list[dict[str, str]] = []
     if path.is_file():
         with open(path, newline="", encoding="utf-8") as file:
@@ -218,7 +218,7 @@ def _column(path: Path, name: str) -> tuple[NDArray[np.float64], NDArray[np.floa
 
 
 def _smoothed(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Running mean over a twentieth of the values."""
+    """Return the running mean over a twentieth of the values."""
     if not len(values):
         return values
     width = max(1, len(values) // 20)

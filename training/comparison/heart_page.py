@@ -112,7 +112,7 @@ def draw_slices(
     methods: Sequence[HeartMethod],
     folders: Sequence[Path],
 ) -> Path:
-    """The best, the median and the worst patient of the best method, by every method."""
+    """Render the best, the median and the worst patient of the best method, by every method."""
     best = by_dice(comparison.methods)[0]
     rows = []
     for index, rank in examples(best.scores).items():
@@ -139,7 +139,7 @@ def draw_slices(
 
 
 def _middle(parts: NDArray[np.uint8]) -> tuple[int, tuple[slice, slice]]:
-    """The middle slice of a heart, and the square of it that is shown."""
+    """Return the middle slice of a heart, and the square of it that is shown."""
     slices = np.flatnonzero(parts.any(axis=(1, 2)))
     z = int(slices[len(slices) // 2]) if len(slices) else len(parts) // 2
     places = np.nonzero(parts[z])
@@ -152,7 +152,7 @@ def _middle(parts: NDArray[np.uint8]) -> tuple[int, tuple[slice, slice]]:
 
 
 def _tile(image: NDArray[np.float32], parts: NDArray[np.uint8], caption: str) -> NDArray[np.uint8]:
-    """A slice with the outlines of its parts, under a caption."""
+    """Render a slice with the contours of its parts, under a caption."""
     gray = (np.clip(image, 0, 1) * 255).astype(np.uint8)
     drawn = cv2.resize(gray, _TILE, interpolation=cv2.INTER_CUBIC)
     drawn = np.repeat(np.asarray(drawn, np.uint8)[..., None], 3, axis=2)

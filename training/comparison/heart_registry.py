@@ -1,4 +1,4 @@
-"""Every method of the paper's table on hearts: what it is called, and what it needs to run."""
+"""Registry of the methods on hearts: names, and the files they need."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -36,7 +36,7 @@ Volume = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class HeartSources:
-    """Where methods find what they have learnt.
+    """Sources of the methods' learnt parameters.
 
     Attributes:
         runs: holds the folders of ``facewarp train``: a preset's by its name, ``baseline-NAME``.

@@ -1,1 +1,1 @@
-"""Readers of the data sets: photo, landmark_masks -> helen, celebamask -> crops; acdc."""
+"""Dataset readers: photo, landmark_masks -> helen, celebamask -> crops; acdc."""

@@ -1,6 +1,6 @@
 """ACDC: hearts at end-diastole and end-systole with labels, as files and on a model's grid.
 
-A patient's folder, as the challenge gives it, holds ``Info.cfg``, which tells the frames of ED and
+A patient's folder, as the challenge gives it, holds ``Info.cfg``, which gives the frames of ED and
 ES (counted from 1; ED is not always the first), the two frames, and the labels of both.
 O. Bernard et al.: Deep Learning Techniques for Automatic MRI Cardiac Multi-structures
 Segmentation and Diagnosis, IEEE Transactions on Medical Imaging 37(11), 2018.
@@ -30,12 +30,12 @@ PHASES = ("ED", "ES")
 
 @dataclass(frozen=True, eq=False)
 class HeartPatient:
-    """One patient at end-diastole and end-systole, as scanned and labelled.
+    """A patient at end-diastole and end-systole, as scanned and labelled.
 
     Attributes:
         name: the patient's folder.
         folder: where it is.
-        info: what its ``Info.cfg`` says: the frames of ED and ES, the diagnosis, ...
+        info: content of ``Info.cfg``: the frames of ED and ES, the diagnosis, ...
         images: the two volumes: ED, ES.
         labels: their labels, parts as in `HeartPart`.
         dataset: where the patient is from, as ``facewarp eval`` names it.
@@ -49,13 +49,13 @@ class HeartPatient:
     dataset: str = "acdc"
 
     def stacked(self) -> NDArray[np.float32]:
-        """Both phases' grey values, (2, D, H, W)."""
+        """Return both phases' gray values, (2, D, H, W)."""
         return np.stack([volume.data for volume in self.images])
 
 
 @dataclass(frozen=True, eq=False)
 class HeartCase:
-    """One patient on the grid of a model, or on a larger one around it.
+    """A patient on the grid of a model, or on a larger one around it.
 
     Attributes:
         name: the patient's folder.
@@ -76,7 +76,7 @@ class HeartCase:
 
 
 def patient_number(name: str) -> int:
-    """The number at the end of a patient's name: ``patient023`` is 23.
+    """Return the number at the end of a patient's name: 23 for ``patient023``.
 
     Raises:
         FacewarpError: there is none.
@@ -89,7 +89,7 @@ def patient_number(name: str) -> int:
 
 
 def number_in_group(name: str) -> int:
-    """Place of a patient among the 20 of its diagnosis, from 1: ``patient023`` is the third."""
+    """Return a patient's position among the 20 of its diagnosis, from 1: 3 for ``patient023``."""
     return (patient_number(name) - 1) % GROUP_SIZE + 1
 
 
@@ -121,7 +121,7 @@ def load_acdc_patient(folder: Path) -> HeartPatient:
 
 
 def heart_case(patient: HeartPatient, shape: tuple[int, int, int], spacing_mm: Array3) -> HeartCase:
-    """A patient on a grid around the middle of its stack, as models see it in use.
+    """Resample a patient to a grid around the middle of its stack, as in inference.
 
     Args:
         patient: the patient.
@@ -145,7 +145,7 @@ def load_case(folder: Path, shape: tuple[int, int, int], spacing_mm: Array3) -> 
 
 
 def labels_on(grid: ModelGrid, labels: Volume) -> NDArray[np.uint8]:
-    """Labels on a grid laid into their volume: those of the nearest voxel; (D, H, W) uint8."""
+    """Resample labels to a grid in their volume by the nearest voxel; (D, H, W) uint8."""
     return grid.sample(labels.data, "nearest").astype(np.uint8)
 
 

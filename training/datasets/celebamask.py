@@ -1,4 +1,4 @@
-"""CelebAMask-HQ: photographs with part masks made by hand."""
+"""CelebAMask-HQ dataset: photographs with manual part masks."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def load_celebamask(folder: str | Path, *, trim_forehead: bool = False) -> list[
     Args:
         folder: folder that holds ``images/NAME.jpg`` and ``masks/NAME.png`` (palette or grey,
             ids 0 to 18).
-        trim_forehead: cut the face off where the parts drawn from 68 points would end (see
+        trim_forehead: cut the face off where masks from 68 points would end (see
             `trim_above_brows`), to train both kinds together; not for evaluation.
 
     Returns:
@@ -58,7 +58,7 @@ def load_celebamask(folder: str | Path, *, trim_forehead: bool = False) -> list[
 
 
 def read_masks(photo: Path) -> NDArray[np.uint8]:
-    """CelebAMask-HQ's own ids (H, W), 0 to 18, of the photograph ``images/NAME.jpg``.
+    """Read CelebAMask-HQ's own ids (H, W), 0 to 18, of the photograph ``images/NAME.jpg``.
 
     Raises:
         FacewarpError: ``masks/NAME.png`` can't be read.
@@ -103,8 +103,8 @@ def parts_of_ids(ids: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Turn CelebAMask-HQ's ids into face parts.
 
     Skin and glasses are face; the lips and the inside of the mouth are the mouth; ears, neck and
-    hair are background. Left and right go by position, as some pictures were mirrored without
-    their ids.
+    hair are background. Left and right are told by position, because some images were mirrored
+    without their ids.
 
     Args:
         ids: (H, W) uint8, 0 to 18.
@@ -128,7 +128,7 @@ def parts_of_ids(ids: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def trim_above_brows(parts: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Cut a face mask off above the brows, about where one drawn from 68 points ends.
+    """Cut a face mask off above the brows, about where a mask from 68 points ends.
 
     The points' face ends at the brows lifted by 0.35 of the way from chin to nose bridge. Here
     the bridge lies between the eyes, the chin where the face ends below it.

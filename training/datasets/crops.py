@@ -1,4 +1,4 @@
-"""The crops and pairs that faces are measured on, the same for every method."""
+"""Crops and pairs of the face evaluation, the same for every method."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ SHIFT_RANGE = (-0.12, 0.12)
 
 @dataclass(frozen=True)
 class FaceCrop:
-    """One photograph cut to the size the model sees.
+    """A photograph cropped to the model's input size.
 
     Attributes:
         name: the photograph's name.
@@ -35,16 +35,16 @@ class FaceCrop:
 
 
 def protocol_crop(photo: FacePhoto, rng: np.random.Generator) -> FaceCrop:
-    """Cut one photograph by the measurement protocol.
+    """Crop a photograph by the evaluation protocol.
 
     The crop's height is 1.7 to 2.3 times the side of the square that bounds the 68 points, its
-    centre that square's moved by up to 0.12 sides each way. Three uniform numbers are drawn, in
-    this order: height, shift in x, shift in y.
+    centre that square's moved by up to 0.12 sides each way. Three uniform random numbers are
+    used, in this order: height, shift in x, shift in y.
 
     Args:
-        photo: the photograph; its parts are drawn anew in the crop if it has landmarks, else
-            taken from the nearest pixel.
-        rng: source of the three numbers.
+        photo: the photograph; its parts are rasterized in the crop if it has landmarks, else
+            resampled by the nearest pixel.
+        rng: random generator.
 
     Returns:
         The crop; beyond the photograph's border its pixels are repeated, labels are background.
@@ -57,13 +57,13 @@ def protocol_crop(photo: FacePhoto, rng: np.random.Generator) -> FaceCrop:
 
 
 def load_test_crops(photos: Sequence[FacePhoto], seed: int = 0) -> list[FaceCrop]:
-    """Cut all photographs by the protocol, in order, from one `default_rng(seed)`."""
+    """Crop all photographs by the protocol, in order, with one `default_rng(seed)`."""
     rng = np.random.default_rng(seed)
     return [protocol_crop(photo, rng) for photo in photos]
 
 
 def evaluation_pairs(n: int) -> list[tuple[int, int]]:
-    """The (fixed, moving) indices of a test set of n: each with the next, the last with the first.
+    """Return the (fixed, moving) indices of n crops: each with the next, the last with the first.
 
     Raises:
         ValueError: fewer than two.
@@ -74,7 +74,7 @@ def evaluation_pairs(n: int) -> list[tuple[int, int]]:
 
 
 def cut(photo: FacePhoto, matrix: NDArray[np.float64]) -> FaceCrop:
-    """Cut a photograph along a (2, 3) map of crop px to photograph px, resampling once."""
+    """Crop a photograph by a (2, 3) map of crop px to photograph px, resampling once."""
     size = (CROP_SHAPE[1], CROP_SHAPE[0])
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     image = photo.image
@@ -107,6 +107,6 @@ def cut(photo: FacePhoto, matrix: NDArray[np.float64]) -> FaceCrop:
 
 
 def to_crop(points: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Carry (N, 2) photograph points into the crop of a (2, 3) crop-to-photograph map."""
+    """Map (N, 2) photograph points to the crop of a (2, 3) crop-to-photograph map."""
     inverse = np.linalg.inv(matrix[:, :2])
     return np.asarray((points - matrix[:, 2]) @ inverse.T, dtype=np.float64)

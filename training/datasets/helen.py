@@ -125,13 +125,13 @@ def load_helen(folder: str | Path, split: str | None = None) -> list[FacePhoto]:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """The photographs of a folder, in name order."""
+    """List the photographs of a folder, in name order."""
     found = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
     return sorted(found, key=lambda path: path.stem)
 
 
 def name_some(names: list[str], most: int = 5) -> str:
-    """The first few names, for a message."""
+    """Return the first few names, for a message."""
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
@@ -175,7 +175,7 @@ def _smith_files(folder: Path, name: str) -> list[Path]:
 
 
 def _smith_names(folder: Path, split: str) -> set[str]:
-    """Names of a list file, whose lines are ``number , NAME``."""
+    """Read the names of a list file, whose lines are ``number , NAME``."""
     path = folder / f"{split}.txt"
     if split not in SMITH_SPLITS or not path.is_file():
         raise FacewarpError(
@@ -207,7 +207,7 @@ def _load_with_labels(folder: Path, path: Path) -> FacePhoto:
 
 
 def _merge_smith_labels(layers: list[NDArray[np.uint16]]) -> NDArray[np.uint8]:
-    """Most probable of the eight parts: hair joins the background, lips and inside the mouth."""
+    """Return the most probable of the eight parts; hair is background, lips are mouth."""
     background, skin, *pairs, nose, upper, inner, lower, hair = layers
     parts = np.stack([background + hair, skin, *pairs, nose, upper + inner + lower])
     winner = parts.argmax(axis=0).astype(np.uint8)

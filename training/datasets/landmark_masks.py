@@ -1,4 +1,4 @@
-"""Face part masks drawn from 68 iBUG landmarks."""
+"""Face part masks from 68 iBUG landmarks."""
 
 from functools import cache
 
@@ -13,7 +13,7 @@ _SAMPLES = 6  # drawn points a curve segment
 
 
 def part_masks(landmarks: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Draw the seven face parts from 68 landmarks.
+    """Rasterize the seven face parts from 68 landmarks.
 
     Painted in this order, later over earlier: face (jaw, then back along the brows lifted by
     0.35 of the way from chin to nose bridge), brows (curves stroked 0.09 of the outer eye
@@ -87,7 +87,7 @@ def _catmull_rom(
 
 @cache
 def _closed_curve(n: int) -> NDArray[np.float64]:
-    """Matrix (n * samples, n) from the points of a closed curve to points along it."""
+    """Return the matrix (n * samples, n) from points of a closed curve to its samples."""
     unit = np.eye(n)
     segments = [
         _catmull_rom(unit[i - 1], unit[i], unit[(i + 1) % n], unit[(i + 2) % n]) for i in range(n)
@@ -97,7 +97,7 @@ def _closed_curve(n: int) -> NDArray[np.float64]:
 
 @cache
 def _open_curve(n: int) -> NDArray[np.float64]:
-    """Matrix ((n - 1) * samples + 1, n) from the points of an open curve to points along it."""
+    """Return the matrix ((n - 1) * samples + 1, n) from points of an open curve to its samples."""
     unit = np.eye(n)
     row = [2 * unit[0] - unit[1], *unit, 2 * unit[-1] - unit[-2]]
     segments = [_catmull_rom(*row[i : i + 4]) for i in range(n - 1)]

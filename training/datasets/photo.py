@@ -1,4 +1,4 @@
-"""One annotated photograph of a face, and the square that stands for the face in it."""
+"""An annotated photograph of a face, and the square that bounds the face."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,13 +22,13 @@ _MOUTH = (FacePart.MOUTH,)
 
 @dataclass(frozen=True)
 class FacePhoto:
-    """A grey photograph with its face parts, from 68 points or from masks made by hand.
+    """A gray photograph with its face parts, from 68 points or from manual masks.
 
     Attributes:
         name: file name without suffix.
         path: the photograph's file.
         image: (H, W) uint8 grey.
-        masks: (H, W) uint8 `FacePart` ids made by hand, or None when the parts come from points.
+        masks: (H, W) uint8 `FacePart` ids, manual, or None where the parts come from points.
         landmarks: (68, 2) float64 (x, y) px of `image`, iBUG order, or None.
         box_center: (x, y) px of the centre of the square that bounds the 68 points.
         box_side: side of that square, px; for masks an estimate of it.
@@ -44,7 +44,7 @@ class FacePhoto:
 
     @property
     def labels(self) -> NDArray[np.uint8]:
-        """(H, W) uint8 `FacePart` ids: the masks, or drawn anew from the landmarks."""
+        """(H, W) uint8 `FacePart` ids: the masks, or rasterized from the landmarks."""
         if self.masks is not None:
             return self.masks
         assert self.landmarks is not None
@@ -59,7 +59,7 @@ class FacePhoto:
         return np.asarray(color, dtype=np.uint8)
 
     def limited(self, max_side: float = MAX_SIDE_PX) -> "FacePhoto":
-        """The same photograph, shrunk if its face is larger than `max_side` px."""
+        """Return the photograph, downscaled if its face is larger than `max_side` px."""
         if self.box_side <= max_side:
             return self
         height, width = self.image.shape
@@ -83,7 +83,7 @@ class FacePhoto:
 
 
 def read_gray(path: Path) -> NDArray[np.uint8]:
-    """Read a photograph as (H, W) uint8 grey, its pixels as stored (no EXIF turn)."""
+    """Read a photograph as (H, W) uint8 gray, its pixels as stored (no EXIF rotation)."""
     return _decode(path, cv2.IMREAD_GRAYSCALE)
 
 
@@ -101,7 +101,7 @@ def _decode(path: Path, mode: int) -> NDArray[np.uint8]:
 
 
 def box_of_points(points: NDArray[np.float64]) -> tuple[tuple[float, float], float]:
-    """Centre (x, y) and side, px, of the square that bounds (N, 2) points."""
+    """Return center (x, y) and side, px, of the square that bounds (N, 2) points."""
     low, high = points.min(axis=0), points.max(axis=0)
     center = (low + high) / 2
     return (float(center[0]), float(center[1])), float((high - low).max())
@@ -110,9 +110,9 @@ def box_of_points(points: NDArray[np.float64]) -> tuple[tuple[float, float], flo
 def box_of_masks(labels: NDArray[np.uint8]) -> tuple[tuple[float, float], float] | None:
     """Estimate from part masks the square that would bound the 68 points.
 
-    The points reach from the brows to the chin and from jaw to jaw, while a skin mask goes up to
-    the hair: so the top is that of the brows, or what it would be above the eyes or the nose where
-    hair or sunglasses hide them, and the width is the skin's between eyes and mouth.
+    The points reach from the brows to the chin and from jaw to jaw, a skin mask up to the hair. So
+    the top is that of the brows (estimated from eyes or nose where hair or sunglasses hide them),
+    and the width is the skin's between eyes and mouth.
 
     Args:
         labels: (H, W) uint8 `FacePart` ids.
@@ -144,7 +144,7 @@ def box_of_masks(labels: NDArray[np.uint8]) -> tuple[tuple[float, float], float]
 def assign_sides(
     first: NDArray[np.bool_], second: NDArray[np.bool_], axis_x: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Tell which of a pair of part masks is on the left of the image.
+    """Decide which of a pair of part masks is on the left of the image.
 
     Args:
         first: (H, W) mask of one eye or brow, maybe empty.
@@ -152,8 +152,8 @@ def assign_sides(
         axis_x: column of the middle of the face, for the case that one mask is empty.
 
     Returns:
-        The masks of the left and of the right one. A lone mask is split at the axis by its
-        connected pieces, since some pictures give one id to both.
+        The masks of the left and of the right one. A single mask is split at the axis by its
+        connected components, since some images give one id to both.
     """
     if first.any() and second.any():
         if np.nonzero(first)[1].mean() <= np.nonzero(second)[1].mean():
@@ -166,7 +166,7 @@ def assign_sides(
 
 
 def face_axis_x(nose: NDArray[np.bool_], face: NDArray[np.bool_]) -> float:
-    """Column of the middle of the face: the nose's, else the face's, else the image's."""
+    """Return the column of the face's middle: the nose's, else the face's, else the image's."""
     for mask in (nose, face):
         if mask.any():
             return float(np.nonzero(mask)[1].mean())

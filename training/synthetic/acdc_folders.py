@@ -1,4 +1,4 @@
-"""Patients' folders in the challenge's layout, with hearts that are drawn: for trying and tests."""
+"""Write ACDC folders of synthetic hearts, for tests and demonstrations."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,11 +32,11 @@ def write_drawn_patient(
 
     Args:
         folder: where the patient's folder goes.
-        number: the patient's; it draws the heart's size and contraction, too.
+        number: the patient's; it also seeds the heart's size and contraction.
         shape: (D, H, W) of the stack.
         spacing_mm: along x, y, z.
         frames: numbers of ED and ES in the cine.
-        heart: the heart; one drawn by the number when None.
+        heart: the heart; None for one by the number.
 
     Returns:
         The patient's folder.
@@ -65,7 +65,7 @@ def write_acdc_file(path: Path, data: NDArray[np.generic], spacing_mm: Sequence[
 
 
 def drawn_heart(number: int) -> BeatingHeart:
-    """A heart whose size and contraction differ by a patient's number."""
+    """Return a heart whose size and contraction depend on a patient's number."""
     rng = np.random.default_rng([46, number])
     plain = BeatingHeart()
     return replace(

@@ -1,4 +1,4 @@
-"""A beating heart made of formulas: its volumes, its motion and its pictures are known exactly.
+"""Synthetic beating heart, analytic: its volumes, motion and images are known exactly.
 
 The left ventricle's cavity is half an ellipsoid, its wall the shell around it, the right ventricle
 a crescent beside it. Contraction narrows and shortens the cavity, thickens the wall and draws the
@@ -29,7 +29,7 @@ _GRAY: Final = {"blood": 0.82, "wall": 0.27, "lung": 0.05, "flesh": 0.38, "fat":
 
 @dataclass(frozen=True)
 class BeatingHeart:
-    """A heart's size, and how far it contracts.
+    """Size and contraction of a synthetic heart.
 
     Attributes:
         radius_mm: of the left ventricle's cavity at the base, at end-diastole.
@@ -50,7 +50,7 @@ class BeatingHeart:
     systole: float = 0.36
 
     def contraction(self, phases: int) -> FloatArray:
-        """How far the heart has contracted in each phase, 0 (end-diastole, first) to 1."""
+        """Return the contraction in each phase, 0 (end-diastole, first) to 1."""
         time = np.arange(phases) / phases
         falling = np.sin(np.pi / 2 * np.clip(time / self.systole, 0, 1)) ** 2
         filling = np.clip((time - self.systole) / (1 - self.systole), 0, 1)
@@ -58,18 +58,18 @@ class BeatingHeart:
         return result
 
     def lv_ml(self, contraction: float = 0.0) -> float:
-        """Volume of the left ventricle's cavity: two thirds of pi r^2 l."""
+        """Return the volume of the left ventricle's cavity: two thirds of pi r^2 l."""
         scale = (1 - self.narrowing * contraction) ** 2 * (1 - self.shortening * contraction)
         return 2 / 3 * np.pi * self.radius_mm**2 * self.length_mm * scale / 1000
 
     def myocardium_ml(self, contraction: float = 0.0) -> float:
-        """Volume of the left ventricle's wall."""
+        """Return the volume of the left ventricle's wall."""
         outer = (self.radius_mm + self.wall_mm) ** 2 * (self.length_mm + self.wall_mm)
         shell = 2 / 3 * np.pi * (outer - self.radius_mm**2 * self.length_mm) / 1000
         return shell * (1 - self.shortening * contraction)
 
     def rv_ml(self, contraction: float = 0.0, step_mm: float = 0.5) -> float:
-        """Volume of the right ventricle's cavity, by counting points a step apart."""
+        """Return the volume of the right ventricle's cavity, by counting points a step apart."""
         x = np.arange(-70, 10, step_mm) + step_mm / 2
         y = np.arange(-50, 60, step_mm) + step_mm / 2
         z = np.arange(0, _RV_LENGTH, 2.0) + 1.0
@@ -83,7 +83,7 @@ class BeatingHeart:
         return 100 * (1 - self.lv_ml(1.0) / self.lv_ml(0.0))
 
     def parts(self, points_mm: FloatArray) -> NDArray[np.uint8]:
-        """Part ids at points ``(..., 3)`` of the heart at end-diastole."""
+        """Return part ids at points ``(..., 3)`` of the heart at end-diastole."""
         x, y, z = np.moveaxis(points_mm, -1, 0)
         outer = self.wall_mm
         rho2 = x**2 + y**2
@@ -96,7 +96,7 @@ class BeatingHeart:
         return np.where(z >= 0, ids, 0).astype(np.uint8)
 
     def moved(self, points_mm: FloatArray, contraction: float) -> FloatArray:
-        """Where points ``(..., 3)`` of the heart at end-diastole are when it has contracted."""
+        """Map points ``(..., 3)`` of the heart at end-diastole to the contracted heart."""
         x, y, z = np.moveaxis(np.asarray(points_mm, dtype=np.float64), -1, 0)
         rho, angle = np.hypot(x, y), np.arctan2(y, x)
         beyond = np.maximum(rho - self._epicardium(z), 0)
@@ -110,7 +110,7 @@ class BeatingHeart:
         return np.stack([rho * np.cos(angle), rho * np.sin(angle), z], axis=-1)
 
     def unmoved(self, points_mm: FloatArray, contraction: float) -> FloatArray:
-        """Where points ``(..., 3)`` of the contracted heart were at end-diastole."""
+        """Map points ``(..., 3)`` of the contracted heart to end-diastole."""
         x, y, z = np.moveaxis(np.asarray(points_mm, dtype=np.float64), -1, 0)
         z = np.interp(z, *self._levels(contraction)[::-1]) + np.minimum(z, 0)
         rho, angle = np.hypot(x, y), np.arctan2(y, x)
@@ -130,7 +130,7 @@ class BeatingHeart:
         return np.stack([rho * np.cos(angle), rho * np.sin(angle), z], axis=-1)
 
     def picture(self, points_mm: FloatArray) -> FloatArray:
-        """Grey values 0..1 at points ``(..., 3)`` of the chest at end-diastole."""
+        """Return gray values 0..1 at points ``(..., 3)`` of the chest at end-diastole."""
         x, y, z = np.moveaxis(points_mm, -1, 0)
         ids = self.parts(np.stack([x, y, np.maximum(z, 0)], axis=-1))
         torso = np.hypot((x - 5) / 128, (y - 12) / 108)
@@ -196,7 +196,7 @@ class BeatingCine:
         labels: (T, D, H, W) uint8, parts at the middle of each voxel.
         to_heart: (4, 4) from voxels ``(x, y, z, 1)`` to the heart's frame in mm.
         contraction: (T,) of every phase.
-        heart: what is seen.
+        heart: the model of the heart.
     """
 
     images: NDArray[np.float32]
@@ -217,7 +217,7 @@ def beating_cine(
     """Scan a beating heart: a short-axis stack that begins at the base.
 
     Args:
-        heart: what is scanned.
+        heart: the model of the heart.
         phases: of the cine; the first is end-diastole.
         shape: ``(D, H, W)``.
         spacing_mm: along x, y, z; slices are as thick as they are apart.
@@ -244,13 +244,13 @@ def beating_cine(
 def beating_labels(
     heart: BeatingHeart, contraction: FloatArray, shape: tuple[int, int, int], to_heart: FloatArray
 ) -> NDArray[np.uint8]:
-    """Part ids ``(T, D, H, W)`` at the middle of each voxel of a stack, in every phase."""
+    """Return part ids ``(T, D, H, W)`` at the middle of each voxel of a stack, in each phase."""
     points = _points(to_heart, shape)
     return np.stack([heart.parts(heart.unmoved(points, amount)) for amount in contraction])
 
 
 def stack_place(shape: tuple[int, int, int], spacing_mm: Sequence[float]) -> FloatArray:
-    """(4, 4) from voxels of a short-axis stack that begins at the base to the heart's frame."""
+    """Return the (4, 4) matrix from voxels of a stack from the base on to the heart's frame."""
     _, height, width = shape
     to_heart = np.diag([*spacing_mm, 1.0])
     to_heart[:3, 3] = (

@@ -1,8 +1,8 @@
-"""The demo clip: NASA's portrait of astronaut Eileen Collins, moved by a known motion.
+"""Demo clip: NASA's portrait of astronaut Eileen Collins, warped by a known motion.
 
 ``python -m facewarp.training.synthetic.demo_clip OUT`` writes the clip, the still it was made of
-and the motion, so that whoever tracks the clip can measure the error at every point. Faces drawn
-from nothing, for training without data, come from ``drawn``.
+and the motion, so that the error of tracking can be measured at every point. Synthetic faces, for
+training without data, come from `drawn_face`.
 """
 
 import argparse
@@ -94,13 +94,13 @@ def demo_motion() -> Motion:
 
 
 def _to_clip(xy: tuple[float, float]) -> tuple[float, float]:
-    """Where a point of the portrait is in the clip at rest."""
+    """Map a point of the portrait to the clip at rest."""
     (x, y), (face_x, face_y), (place_x, place_y) = xy, _FACE, _PLACE
     return place_x + _SCALE * (x - face_x), place_y + _SCALE * (y - face_y)
 
 
 class Scene:
-    """The portrait with a border, at the clip's scale, ready to be seen through any motion."""
+    """The portrait with a border, at the clip's scale, to be warped by a motion."""
 
     def __init__(self, portrait: NDArray[np.uint8]) -> None:
         self.shape = SHAPE
@@ -114,7 +114,7 @@ class Scene:
         self._shift = np.array([left, top], dtype=np.float64)
 
     def frame(self, motion: Motion, time_s: float) -> NDArray[np.uint8]:
-        """The picture at a time, HxWx3 uint8: every pixel shows the point that has come there."""
+        """Render the frame at a time, HxWx3 uint8, by the inverse motion."""
         height, width = self.shape
         pixels = np.moveaxis(np.indices((height, width), dtype=np.float64)[::-1], 0, -1)
         rest = motion.unmap_points(pixels, time_s)
@@ -127,13 +127,13 @@ class Scene:
         return np.asarray(np.stack(seen, axis=-1).round().clip(0, 255), dtype=np.uint8)
 
     def frames(self, motion: Motion) -> Iterator[NDArray[np.uint8]]:
-        """All frames of a clip, in order."""
+        """Render all frames of a clip, in order."""
         for index in range(motion.frame_count):
             yield self.frame(motion, index / motion.fps)
 
 
 def _with_border(portrait: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The portrait continued beyond its edges: mirrored, but above the head by the backdrop."""
+    """Extend the portrait beyond its edges: mirrored, above the head by the backdrop."""
     top, bottom, left, right = _BORDER
     mirrored = cv2.copyMakeBorder(portrait, top, bottom, left, right, cv2.BORDER_REFLECT)
     # Mirrored upwards the flag goes on, but the hair would show; there the first rows fade into

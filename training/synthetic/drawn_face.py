@@ -1,7 +1,7 @@
-"""Faces drawn from nothing, with their 68 points: for tests and smoke trainings without data.
+"""Synthetic faces with their 68 points, for tests and trial trainings without data.
 
-They look like simple shaded drawings, differ in build, expression, turn, light and grain, and have
-parts where photographs have them. A model trained on them learns nothing about photographs.
+They are simple shaded drawings that vary in shape, expression, pose, light and noise, with parts
+where photographs have them. A model trained on them does not generalize to photographs.
 """
 
 from pathlib import Path
@@ -25,11 +25,11 @@ _RIM = 64  # points of a drawn ellipse
 
 
 def synthetic_faces(rng: np.random.Generator, n: int) -> list[FacePhoto]:
-    """Draw n different faces.
+    """Render n different faces.
 
     Args:
-        rng: source of all randomness: the same generator draws the same faces.
-        n: how many.
+        rng: random generator; the same state gives the same faces.
+        n: number of faces.
 
     Returns:
         Photographs 400 x 380 px, uint8 grey, with (68, 2) landmarks; ``labels`` gives their parts.
@@ -44,7 +44,7 @@ def _draw(rng: np.random.Generator, name: str) -> FacePhoto:
 
 
 def _landmarks(rng: np.random.Generator) -> Points:
-    """(68, 2) of an upright face around (0, 0), about 2 wide, y down."""
+    """Return random landmarks (68, 2) of an upright face around (0, 0), about 2 wide, y down."""
     vary = rng.uniform
     angles = np.linspace(np.pi, 0, 17)
     chin, width = vary(1.0, 1.2), vary(0.9, 1.0)
@@ -84,14 +84,14 @@ def _landmarks(rng: np.random.Generator) -> Points:
 
 
 def _place(points: Points, rng: np.random.Generator) -> Points:
-    """Points in px of the drawing: scaled, rolled and shifted."""
+    """Scale, roll and shift points to px of the image."""
     roll, scale = rng.normal(0, 0.12), rng.uniform(86, 100)
     middle = np.array([SHAPE[1], SHAPE[0]]) / 2 + rng.uniform(-15, 15, 2)
     return np.asarray(points @ (scale * rotation(roll)).T + middle, dtype=np.float64)
 
 
 def _paint(landmarks: Points, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Shaded drawing of a face, SHAPE uint8."""
+    """Render the shaded image of a face, SHAPE uint8."""
     height, width = SHAPE[0] * _FINE, SHAPE[1] * _FINE
     fine = (landmarks + 0.5) * _FINE - 0.5
     eyes = fine[36:42].mean(axis=0), fine[42:48].mean(axis=0)

@@ -1,12 +1,12 @@
-"""Known motion of a still picture: where every point of it is at any time, and where it came from.
+"""Known motion of a still image: forward and inverse map of points at any time.
 
-A point p of the picture at rest is at time t at
+A point p of the image at rest is at time t at
 
     q = c + s(t) + v / (1 + g(t) . v),    v = M(t) (p + sum_k a_k(t) b_k(p) d_k - c)
 
 First the expressions: each bump k pushes its surroundings along d_k by b_k(p) = (1 - r^2)^3 inside
-of an ellipse, r being 1 on its rim, and by nothing outside of it. Then the whole picture about its
-centre c: M turns, zooms and shears, g tilts it as a plane seen in perspective, s shifts it. The
+of an ellipse, r being 1 on its rim, and by nothing outside of it. Then the whole image about its
+center c: M rotates, zooms and shears, g tilts it as a plane seen in perspective, s shifts it. The
 second part has a closed inverse; the first is undone by a fixed-point iteration, which converges
 while the bumps together are less steep than 1.
 """
@@ -33,11 +33,11 @@ _MAX_ITERATIONS = 100
 
 @dataclass(frozen=True)
 class Channel:
-    """A number over time: smooth steps from key to key, constant before and after.
+    """A parameter over time: smooth steps between keys, constant before and after.
 
     Attributes:
         times_s: when each key is reached, ascending.
-        values: what it is there.
+        values: at the keys.
     """
 
     times_s: tuple[float, ...]
@@ -50,7 +50,7 @@ class Channel:
             raise FacewarpError("a channel's times must ascend")
 
     def at(self, time_s: float) -> float:
-        """Value at a time; between keys 3x^2 - 2x^3 of the way, so that it stops at each key."""
+        """Return the value at a time; smoothstep 3x^2 - 2x^3 between keys."""
         place = float(np.interp(time_s, self.times_s, np.arange(len(self.times_s))))
         key = min(int(place), len(self.values) - 1)
         following = min(key + 1, len(self.values) - 1)
@@ -60,11 +60,11 @@ class Channel:
 
 @dataclass(frozen=True)
 class Bump:
-    """A push of one place of the picture, fading to nothing at the rim of an ellipse.
+    """A local displacement of the image, falling to zero at the rim of an ellipse.
 
     Attributes:
-        channel: name of the channel that scales it; 1 there is a push by ``push_px``.
-        center, radii, push_px: (x, y) px of the picture at rest.
+        channel: name of the channel that scales ``push_px``.
+        center, radii, push_px: (x, y) px of the image at rest.
     """
 
     channel: str
@@ -102,13 +102,13 @@ class Motion:
         return round(self.duration_s * self.fps)
 
     def value(self, channel: str, time_s: float) -> float:
-        """A channel at a time; neutral if the motion has no such channel."""
+        """Return a channel's value at a time; neutral if the motion has no such channel."""
         if channel in self.channels:
             return self.channels[channel].at(time_s)
         return _NEUTRAL.get(channel, 0.0)
 
     def map_points(self, points: ArrayLike, time_s: float) -> Points:
-        """Where points (..., 2) of the picture at rest are at a time."""
+        """Map points (..., 2) of the image at rest to a time."""
         rest = np.asarray(points, dtype=np.float64)
         matrix, tilt, shift = self._global(time_s)
         v = (rest + self.expression(rest, time_s) - self.center) @ matrix.T
@@ -117,7 +117,7 @@ class Motion:
     def unmap_points(
         self, points: ArrayLike, time_s: float, *, tolerance_px: float = 1e-4
     ) -> Points:
-        """Where points (..., 2) at a time are in the picture at rest: the inverse of map_points.
+        """Map points (..., 2) at a time to the image at rest: the inverse of `map_points`.
 
         Raises:
             FacewarpError: the iteration does not reach ``tolerance_px``; the bumps are too steep.
@@ -143,7 +143,7 @@ class Motion:
         raise FacewarpError(f"the motion can't be inverted at {time_s} s", fix="Flatten its bumps.")
 
     def expression(self, points: Points, time_s: float) -> Points:
-        """Displacement (..., 2) px by the bumps alone, at points of the picture at rest."""
+        """Return the displacement (..., 2) px by the bumps alone at points of the image at rest."""
         total = np.zeros(points.shape)
         for bump in self.bumps:
             amount = self.value(bump.channel, time_s)
@@ -157,7 +157,7 @@ class Motion:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Motion from what ``save`` wrote."""
+        """Return the motion that `save` wrote."""
         channels = {
             name: Channel(tuple(channel["times_s"]), tuple(channel["values"]))
             for name, channel in data["channels"].items()
@@ -181,7 +181,7 @@ class Motion:
         return matrix, np.array([tilt_x, tilt_y]) / 1000, np.array([shift_x, shift_y])
 
     def _reach(self, time_s: float) -> tuple[Points, Points]:
-        """Corners of the box that holds all bumps and what they push out of themselves."""
+        """Return the corners of the box around all bumps and their displacements."""
         if not self.bumps:
             return np.full(2, np.inf), np.full(2, -np.inf)
         centers = np.array([bump.center for bump in self.bumps])

@@ -15,7 +15,7 @@ class TrackedPoints:
 
     Attributes:
         time_s: the frame's time.
-        landmarks: (68, 2) frame px; None where the face was not followed.
+        landmarks: (68, 2) frame px; None where the face was not tracked.
         frame_px_per_crop_px: scale of the crop the face was registered on.
     """
 
@@ -29,9 +29,9 @@ class PointError:
     """Distances between tracked and known positions, px of the 320 x 260 crop.
 
     Attributes:
-        mean_px, median_px, p95_px: over all points of all frames in which the face was followed.
-        per_frame_px: mean over the points of each frame, NaN where it was not followed.
-        missed_frames: frames in which the face was not followed.
+        mean_px, median_px, p95_px: over all points of all frames in which the face was tracked.
+        per_frame_px: mean over the points of each frame, NaN where it was not tracked.
+        missed_frames: frames in which the face was not tracked.
     """
 
     mean_px: float
@@ -42,17 +42,17 @@ class PointError:
 
 
 def point_error(motion: Motion, frames: Sequence[TrackedPoints]) -> PointError:
-    """Compare tracks with where the known motion carries the points tracked at rest.
+    """Compare tracks with the known motion of the points tracked at rest.
 
-    The points are those found while the picture does not move, averaged over these frames; from
-    then on the motion says where each of them must be.
+    The reference points are the tracks of the frames at rest, averaged; their true positions
+    later follow from the motion.
 
     Args:
-        motion: what moved the picture; it begins at rest.
+        motion: of the clip; it begins at rest.
         frames: tracked frames of the clip, in order.
 
     Raises:
-        ValueError: the face was followed in no frame at rest.
+        ValueError: the face was tracked in no frame at rest.
     """
     still = [
         frame.landmarks

@@ -1,1 +1,1 @@
-"""Validate during training: faces, hearts -> contact sheets -> plots."""
+"""Validation during training: faces, hearts -> contact sheets -> plots."""

@@ -1,4 +1,4 @@
-"""Pictures of registered pairs, for looking at what a model does."""
+"""Contact sheets of registered pairs of faces."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ _INK, _PAPER = (40, 40, 40), 255
 
 @dataclass(frozen=True)
 class PairPicture:
-    """One row of a sheet.
+    """One row of a contact sheet.
 
     Attributes:
-        caption: what is written above it.
+        caption: above the row.
         fixed: the fixed crop.
         moving: the moving crop.
-        result: what the model made of them.
+        result: of the registration.
     """
 
     caption: str
@@ -36,11 +36,11 @@ class PairPicture:
 
 
 def sheet(rows: Sequence[PairPicture]) -> NDArray[np.uint8]:
-    """Draw pairs one below the other.
+    """Render pairs one below the other.
 
-    Each row shows, in grey, the fixed image, the moving one and the moving one warped; then the
-    fixed image in the colours of its true parts, of the moving image's true parts carried onto
-    it, and of the parts the network itself sees.
+    Each row shows, in gray, the fixed, the moving and the warped image; then the fixed image in
+    the colors of its true parts, of the moving image's warped parts, and of the network's
+    segmentation.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -55,7 +55,7 @@ def sheet(rows: Sequence[PairPicture]) -> NDArray[np.uint8]:
 
 
 def colored(gray: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A grey image (H, W) with its parts (ids) in their colours: (H, W, 3) uint8 RGB."""
+    """Color a gray image (H, W) by its part ids: (H, W, 3) uint8 RGB."""
     image = np.repeat(gray[..., None], 3, axis=2)
     tinted = cv2.addWeighted(image, 0.5, PART_COLORS[labels], 0.5, 0)
     return np.where(labels[..., None] > 0, tinted, image).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Validation while training: scores of pairs that are not trained on, and a picture of some."""
+"""Validation of face models during training: scores on held-out pairs, and a contact sheet."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ SHOWN = (
 
 
 class Validator:
-    """Scores a network on the same pairs each time; fits ``Trainer.run``.
+    """Score a network on the same pairs each time, as `Trainer.run` calls it.
 
     Args:
         photos: photographs that are held out of training, two at least.
@@ -37,7 +37,7 @@ class Validator:
         self.seed = seed
 
     def __call__(self, net: GuidedRegistration, step: int) -> dict[str, float]:
-        """Scores of `SHOWN` at a step; Dice in percent."""
+        """Return the scores `SHOWN` at a step; Dice in percent."""
         model = Model(net)
         summary, scores = evaluate_faces(model, self.crops, "held out", self.seed)
         picture = sheet(example_pictures(model, self.crops, scores))
@@ -48,7 +48,7 @@ class Validator:
 def example_pictures(
     model: Model, crops: Sequence[FaceCrop], scores: Sequence[PairScore]
 ) -> list[PairPicture]:
-    """The pairs with the best, the median and the worst Dice, registered again to be drawn.
+    """Register the pairs with the best, the median and the worst Dice for the contact sheet.
 
     Args:
         model: the model that was scored.

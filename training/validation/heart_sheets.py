@@ -1,4 +1,4 @@
-"""Pictures of evaluated hearts: sheets of registered phases, and how volumes agree.
+"""Contact sheets of registered hearts, and plots of the agreement of volumes.
 
 The plots hold numbers alone, no image data, so that they may be shown where the scans may not.
 """
@@ -32,12 +32,12 @@ _INK, _PAPER = (40, 40, 40), 255
 
 @dataclass(frozen=True, eq=False)
 class HeartPicture:
-    """One row of a sheet: a slice of a patient's registered phases.
+    """One row of a contact sheet: a slice of a patient's registered phases.
 
     Attributes:
-        caption: what is written above it.
-        images: (3, H, W) float 0..1: ED, ES, and ES warped onto ED.
-        parts: (3, H, W) uint8: ED's true parts, ES's carried onto ED, and the model's own of ED.
+        caption: above the row.
+        images: (3, H, W) float 0..1: ED, ES, and ES warped to ED.
+        parts: (3, H, W) uint8: ED's true parts, ES's warped to ED, the segmentation of ED.
     """
 
     caption: str
@@ -46,7 +46,7 @@ class HeartPicture:
 
 
 def sheet(rows: Sequence[HeartPicture]) -> NDArray[np.uint8]:
-    """Draw patients one below the other: `COLUMNS` in each row; (H, W, 3) uint8 RGB."""
+    """Render patients one below the other, `COLUMNS` in each row: (H, W, 3) uint8 RGB."""
     blocks = [_row(row) for row in rows]
     width = blocks[0].shape[1]
     header = np.full((_CAPTION_PX, width, 3), _PAPER, dtype=np.uint8)
@@ -58,13 +58,13 @@ def sheet(rows: Sequence[HeartPicture]) -> NDArray[np.uint8]:
 def write_volume_plots(
     folder: Path, volumes: Sequence[HeartVolumes], subject: str, origin: str
 ) -> list[Path]:
-    """Write a plot a ventricle: found against true, and Bland and Altman's below.
+    """Write a plot per ventricle: found against true, and the Bland-Altman plot below.
 
     Args:
         folder: where ``heart-volumes-lv.png`` and ``heart-volumes-rv.png`` go.
         volumes: of patients; at least two in whom both numbers are known.
         subject: who they are, for the title.
-        origin: what they were made of, written small below.
+        origin: of the data, in small type below.
 
     Returns:
         The files.

@@ -1,4 +1,4 @@
-"""Validation while a heart model trains: scores of patients not trained on, and a picture."""
+"""Validation of heart models during training: scores on held-out patients, contact sheet."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ SHOWN = (
 
 
 class HeartValidator:
-    """Scores a network on the same patients each time; fits ``Trainer.run``.
+    """Score a network on the same patients each time, as `Trainer.run` calls it.
 
     Args:
         patients: patients that are held out of training, one at least.
@@ -57,7 +57,7 @@ class HeartValidator:
         self.protocol = protocol
 
     def __call__(self, net: GuidedRegistration, step: int) -> dict[str, float]:
-        """Scores of `SHOWN` at a step; Dice in percent."""
+        """Return the scores `SHOWN` at a step; Dice in percent."""
         method = GuidedMethod(Model(net), whole=self.whole)
         scores = [score_patient(patient, method, self.protocol) for patient in self.patients]
         rows = [
@@ -73,7 +73,7 @@ class HeartValidator:
 
 
 def examples(scores: Sequence[PatientScore]) -> dict[int, str]:
-    """The places of the patients with the best, the median and the worst Dice."""
+    """Return the indices of the patients with the best, the median and the worst Dice."""
     ranked = sorted(range(len(scores)), key=lambda i: scores[i].dice_mean, reverse=True)
     return {ranked[0]: "best", ranked[len(ranked) // 2]: "median", ranked[-1]: "worst"}
 
@@ -81,13 +81,13 @@ def examples(scores: Sequence[PatientScore]) -> dict[int, str]:
 def pictures_of(
     model: Model, folders: Sequence[Path], scores: Sequence[PatientScore], protocol: HeartProtocol
 ) -> list[HeartPicture]:
-    """Those patients of an evaluation, read and registered again to be drawn.
+    """Register these patients of an evaluation again for the contact sheet.
 
     Args:
         model: the model that was scored.
         folders: of the patients it was scored on.
         scores: the scores, in the patients' order.
-        protocol: whose grid they are drawn on.
+        protocol: of the grid.
     """
     method = GuidedMethod(model)
     return [
@@ -104,7 +104,7 @@ def pictures(
     rank: str,
     protocol: HeartProtocol,
 ) -> list[HeartPicture]:
-    """The middle slice of a heart and one near each of its ends, ES registered to ED."""
+    """Return the middle slice of a heart and one near each end, ES registered to ED."""
     caption = (
         f"{rank}: {score.name} {score.group}, Dice {100 * score.dice_mean:.1f} (unregistered "
         f"{100 * score.dice_initial:.1f}), HD95 {score.hd95_mm:.1f} mm, folds "

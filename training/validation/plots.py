@@ -1,4 +1,4 @@
-"""Plots without a display, and none without matplotlib."""
+"""Plots by matplotlib without a display."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def matplotlib_figure() -> Any:
-    """The class of figures that need no display.
+    """Return the class of figures that need no display.
 
     Raises:
         FacewarpError: matplotlib is not installed.

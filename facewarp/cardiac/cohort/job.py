@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from facewarp.cardiac.cohort.outcomes import Outcome
+from facewarp.cardiac.cohort.table import NOT_AS_WRITTEN, row_of
 from facewarp.errors import FacewarpError
+from facewarp.system.atomic_folder import restore_folder
 from facewarp.system.memory import peak_mb
 from facewarp.version import __version__
 
@@ -126,11 +128,13 @@ def finished(job: Job) -> dict[str, Any] | None:
     and every file it wrote is there with the size it had.
     """
     try:
+        restore_folder(job.folder)
         found = json.loads((job.folder / MARK).read_text("utf-8"))
         run = found["run"]
         same = run["about"] == _about(job)
+        row_of(Outcome(job.name, job.source, job.folder, "done", found))
         whole = all((job.folder / n).stat().st_size == size for n, size in run["files"].items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, RecursionError, *NOT_AS_WRITTEN):
         return None
     return found if same and whole else None
 
@@ -152,7 +156,7 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
     about = _about(job)  # of the files as they are read, not as they may be later
     result = analyse_cine(
         job.source,
-        _model(settings.model, settings.device),
+        _model(settings.model, settings.device, about["settings"]["model"]),
         labels=settings.labels,
         label_order=settings.label_order,
         ed=settings.ed,
@@ -207,15 +211,15 @@ def _fingerprint(place: Path) -> list[Any]:
     ]
 
 
-def _model(name: str, device: str) -> "HeartModel":
-    """Return the model, loaded once a process."""
+def _model(name: str, device: str, sha256: str) -> "HeartModel":
+    """Return the model of these weights, loaded once a process, and anew if the file changed."""
     from facewarp.core import model
 
-    return _loaded(model.load, name, device)
+    return _loaded(model.load, name, device, sha256)
 
 
 @lru_cache(maxsize=1)
-def _loaded(load: Callable[..., Any], name: str, device: str) -> Any:
+def _loaded(load: Callable[..., Any], name: str, device: str, sha256: str) -> Any:
     return load(name, device)
 
 

@@ -2,11 +2,12 @@
 
 import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from facewarp.cardiac.cohort.outcomes import Cohort, Outcome
 from facewarp.cardiac.report.reference_indices import flat
-from facewarp.system.atomic_files import written
+from facewarp.system.atomic_files import plain_cell, written
 
 #: Columns of ``cohort.csv`` that hold measurements, in their order.
 MEASURED: Final = (
@@ -33,6 +34,12 @@ _ABOUT: Final = (
 )  # fmt: skip
 
 
+NOT_AS_WRITTEN: Final = (
+    KeyError, TypeError, AttributeError, ValueError, IndexError, StopIteration,
+)  # fmt: skip
+"""What `row_of` raises where a result was changed by hand."""
+
+
 def write_cohort(cohort: Cohort) -> None:
     """Write the table and the page of a cohort into its folder.
 
@@ -41,18 +48,31 @@ def write_cohort(cohort: Cohort) -> None:
     """
     from facewarp.cardiac.cohort.page import cohort_page
 
+    cohort = replace(cohort, outcomes=tuple(map(_readable, cohort.outcomes)))
     rows = [row_of(outcome) for outcome in cohort.outcomes]
     names = [*_ABOUT, *MEASURED, *(f"true_{name}" for name in MEASURED if _has(rows, name))]
     with (
         written(cohort.folder / "cohort.csv") as path,
-        open(path, "w", newline="", encoding="utf-8") as file,
+        open(path, "w", newline="", encoding="utf-8", errors="backslashreplace") as file,
     ):
         writer = csv.DictWriter(file, names, restval="", extrasaction="ignore")
         writer.writeheader()
-        writer.writerows(rows)
+        for row in rows:
+            texts = {k: plain_cell(v) if isinstance(v, str) else v for k, v in row.items()}
+            writer.writerow(texts)
     page = cohort_page(cohort, rows)
     with written(cohort.folder / "cohort.html") as path:
-        path.write_text(page, "utf-8")
+        path.write_text(page, "utf-8", errors="backslashreplace")
+
+
+def _readable(outcome: Outcome) -> Outcome:
+    """Return a patient's outcome; one whose result was changed by hand has failed, alone."""
+    try:
+        row_of(outcome)
+    except NOT_AS_WRITTEN as error:
+        what = f"its indices.json is not as it was written: {type(error).__name__} {error}"
+        return replace(outcome, status="failed", summary=None, error=what)
+    return outcome
 
 
 def row_of(outcome: Outcome) -> dict[str, Any]:

@@ -51,6 +51,11 @@ class Orientation:
     against_file: bool
 
     @property
+    def is_clear(self) -> bool:
+        """Whether the base is told so clearly that another phase need not be looked at."""
+        return self.lead >= 2 * _DOUBT
+
+    @property
     def base_is_last(self) -> bool:
         """Whether the base is at the end of the volume's own order of slices."""
         return bool(self.turn[:, 2].sum() < 0)

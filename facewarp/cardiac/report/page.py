@@ -43,7 +43,7 @@ def write_report(result: CineResult, path: Path) -> None:
     """
     page = report_page(result)
     with written(path) as temporary:
-        temporary.write_text(page, "utf-8")
+        temporary.write_text(page, "utf-8", errors="backslashreplace")
 
 
 def report_page(result: CineResult) -> str:

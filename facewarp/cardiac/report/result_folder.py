@@ -75,7 +75,7 @@ def write_result(
         FacewarpError: something else is there already, or it can't be written.
     """
     _ = result.strain, result.jacobian if fields else None  # once, before threads ask for them
-    with OutputFolder(folder, MARK) as place, ThreadPoolExecutor(_WRITERS) as pool:
+    with OutputFolder(folder, MARK, _files_of) as place, ThreadPoolExecutor(_WRITERS) as pool:
         jobs: list[Future[None]] = [
             pool.submit(write_labels, place / "labels_4d.nii.gz", result.labels, result.cine.volume)
         ]
@@ -109,7 +109,17 @@ def write_result(
         files = {p.name: p.stat().st_size for p in sorted(place.iterdir())}
         told = {**summary(result), "run": {**(run or {}), "files": files}}
         text = json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False)
-        (place / MARK).write_text(text + "\n", "utf-8")
+        (place / MARK).write_text(text + "\n", "utf-8", errors="backslashreplace")
+
+
+def _files_of(folder: Path) -> dict[str, int]:
+    """Names and bytes of the files that an earlier run wrote into a folder."""
+    try:
+        files = json.loads((folder / MARK).read_text("utf-8"))["run"]["files"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    known = files if isinstance(files, dict) else {}
+    return {name: size for name, size in known.items() if isinstance(size, int)}
 
 
 def summary(result: CineResult) -> dict[str, Any]:

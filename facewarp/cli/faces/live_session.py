@@ -79,6 +79,7 @@ def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | Non
             wait=not getattr(source, "is_live", True),
             inputs=() if options.source.source is None else (Path(options.source.source),),
             comment=pipeline.note,
+            color=getattr(source, "color", None),
         )
         result = run_session(
             session,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from facewarp.cli.console import output_of
+from facewarp.cli.console import cell, output_of
 from facewarp.errors import FacewarpError
 
 
@@ -72,7 +72,7 @@ def textures(
     output.say(table)
     output.say(f"Looks ({', '.join(LOOKS)}) have parts: {', '.join(PARTS)}")
     if out is not None:
-        output.say(f"written: [green]{out}[/]")
+        output.say(f"written: [green]{cell(out)}[/]")
 
 
 def _write_sheet(out: Path, on: Path | None, names: list[str]) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 Result = dict[str, Any]
-"""What is told of an input, for programs."""
+"""Result of an input, for programs."""
 
 
 def parse_faces(text: str | int) -> int:

@@ -103,7 +103,7 @@ def plan_mixed(
 ) -> "Iterator[TrackJob | LeftOut]":
     """Open the files of a folder of videos and images one after the other.
 
-    What can't be opened is told and left out. Files of which the outputs would have the same name
+    A file that can't be opened is reported and left out. Files whose outputs would have one name
     get their old suffix into it.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from facewarp.cli.console import Output, output_of
+from facewarp.cli.console import Output, cell, output_of
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def export(
         target = export_model(loaded, out or Path(f"{name}-{graph}"), format.value, graph.value)
     result = {"output": target, "format": "int8" if int8 else format, "graph": graph}
     output.emit_json({**result, "weights_sha256": loaded.sha256})
-    output.say(f"Written: {target}")
+    output.say(f"Written: {cell(target)}")
 
 
 def _quantize(output: Output, model: "Model", photographs: Path | None, folder: Path) -> Path:

@@ -15,6 +15,8 @@ def present_device(device: str | torch.device) -> torch.device:
         FacewarpError: this machine, or this build of torch, has none of that name.
     """
     try:
+        if torch.device(device).type == "meta":  # holds no values
+            raise NotImplementedError("meta")
         return torch.zeros(1, device=device).device
     # Torch has these ways to say that it has no such device.
     except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from facewarp.live.interfaces import CapturedFrame
 from facewarp.media.frames import Frame, Source
+from facewarp.media.video.color_conversion import Color
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ class PlayedSource(Source):
         self.frame_count = None if repeat else source.frame_count
         self.is_live = paced
         self.notes = source.notes
+        self.color: Color | None = getattr(source, "color", None)
         self._source, self._paced, self._repeat = source, paced, repeat
         self._closed = threading.Event()
 

@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 from facewarp.errors import FacewarpError
 from facewarp.live.interfaces import CapturedFrame
 from facewarp.media.frames import Frame, Image, Source
-from facewarp.media.video.color_conversion import description_of
+from facewarp.media.video.color_conversion import Color, description_of
 from facewarp.media.video.container import (
     READ_TAGS,
     FrameClock,
@@ -54,7 +54,7 @@ class StreamSource(Source):
     """A source of frames from an address, connected once this is made.
 
     A file over HTTP, which has a length, is read to its end, its frames at its own times; where it
-    breaks off before, that is told, and it is `truncated`. Anything else is live: a frame's time is
+    breaks off before, that is a note, and it is `truncated`. Others are live: a frame's time is
     when it came, in seconds after the first, and where the stream breaks off, iterating connects
     anew until it is closed or the length it promised is reached, while `notice` says so.
 
@@ -76,6 +76,7 @@ class StreamSource(Source):
         self._address, self._timeout_s = address, timeout_s
         self._promised: tuple[float, float] | None = None
         self._end_s = 0.0
+        self.color = Color()
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._container, stream = self._connect()
@@ -196,6 +197,7 @@ class StreamSource(Source):
         convert = FrameConverter(crop, pixel_aspect(stream), size=None)
         origin = clock_origin(container)
         for picture in self._timed(container, stream):
+            self.color = Color.of(picture)
             if text := description_of(picture):
                 self.note(text)
             image, turn = convert(picture)

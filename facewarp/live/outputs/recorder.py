@@ -8,6 +8,7 @@ from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
 from facewarp.media.orientation import fit_within
+from facewarp.media.video.color_conversion import Color
 from facewarp.media.video.encoders import FORMATS
 from facewarp.media.video.writer import VideoWriter
 from facewarp.system.atomic_files import OutputFile
@@ -21,8 +22,9 @@ class Recorder:
     Images of another size than the first are fitted into it with black borders. Where the
     encoder lags behind, images are left out of the recording rather than shown late.
 
-    A recording that is ended in any way plays. Should the process be killed, its images up to
-    about the last second are in the hidden file beside the target, `.NAME.*.partial.SUFFIX`.
+    A recording that is ended in any way plays. Should the process be killed, its images but
+    for the last 256 KB, which are seconds of small ones, are in the hidden file beside the target,
+    `.NAME.*.partial.SUFFIX`.
 
     Args:
         target: the file, of a suffix in `encoders.FORMATS`.
@@ -30,6 +32,7 @@ class Recorder:
         wait: wait for the encoder instead of leaving images out.
         inputs: files that must not be overwritten.
         comment: what the file's metadata says of it.
+        color: color tags of the images; BT.709 by default.
 
     Attributes:
         kept: images written, known once it is closed.
@@ -47,6 +50,7 @@ class Recorder:
         wait: bool = False,
         inputs: tuple[Path, ...] = (),
         comment: str | None = None,
+        color: Color | None = None,
     ) -> None:
         if target.suffix.lower() not in FORMATS:
             what = f"a recording is written as {', '.join(FORMATS)}"
@@ -54,7 +58,7 @@ class Recorder:
         OutputFile(target, inputs).discard()  # an error is known before the session starts
         self.target = target
         self.kept = self.missed = 0
-        self._fps, self._wait, self._comment = fps, wait, comment
+        self._fps, self._wait, self._comment, self._color = fps, wait, comment, color
         self._writer: VideoWriter | None = None
         self._size, self._zero = (0, 0), 0.0
 
@@ -63,7 +67,12 @@ class Recorder:
         if self._writer is None:
             self._size, self._zero = (made.image.shape[1], made.image.shape[0]), frame.time
             self._writer = VideoWriter(
-                self.target, size=self._size, fps=self._fps, live=True, comment=self._comment
+                self.target,
+                size=self._size,
+                fps=self._fps,
+                live=True,
+                comment=self._comment,
+                color=self._color,
             )
         image = fit_within(made.image, self._size)
         shot = Frame(image, frame.time - self._zero, frame.index)

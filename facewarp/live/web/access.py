@@ -1,11 +1,13 @@
 """Access control of the web page: token, allowed host names, allowed origins.
 
 Every answer, errors too, carries headers that let the page load nothing from elsewhere and nobody
-else embed it.
+else embed it; but what is no HTTP at all gets aiohttp's own bare 400.
 """
 
+import asyncio
 import hmac
 import ipaddress
+import logging
 import secrets
 import socket
 from collections.abc import Awaitable, Callable
@@ -15,6 +17,8 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from facewarp.errors import FacewarpError
+
+_log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -66,6 +70,7 @@ class AccessPolicy:
         self._secret = secrets.token_urlsafe(32)
         self._secure = secure
         self._is_local = is_loopback(host)
+        self.on_admitted: Callable[[web.Request], None] = lambda request: None
         self._names = {host.lower(), "localhost", socket.gethostname().lower()}
 
     @property
@@ -78,11 +83,17 @@ class AccessPolicy:
         """Answer requests that are admitted, and tell the others why not."""
         try:
             self._check(request)
+            self.on_admitted(request)
             response = await handler(request)
         except web.HTTPException as error:
             response = error
         except FacewarpError as error:
             response = web.json_response({"error": str(error)}, status=422)
+        except (ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception:  # noqa: BLE001 - no fault of ours may be an answer without headers
+            _log.exception("a request of the web page has failed")
+            response = web.HTTPInternalServerError()
         if not response.prepared:
             self.add_headers(response)
         if isinstance(response, web.HTTPException):

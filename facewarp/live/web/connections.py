@@ -39,6 +39,7 @@ TAKEN: Final = 4002
 _TELL_S = 0.2
 _HEARTBEAT_S = 10.0
 _CLOSE_S = 1.0
+_END_S = 1.0
 _MAX_MESSAGE = 4 << 20
 
 
@@ -75,7 +76,7 @@ class Visits:
             heartbeat=_HEARTBEAT_S, max_msg_size=_MAX_MESSAGE, compress=False, timeout=_CLOSE_S
         )
         await socket.prepare(request)
-        visit = _Visit(page, socket, self._arrivals)
+        visit = _Visit(page, socket, self._arrivals, request.transport)
         async with self._changing:
             before = self._current
             if before is not None:
@@ -94,6 +95,7 @@ class Visits:
             await visit.close()
             if self._current is visit:
                 self._current = None
+            self._controls.forget()
         return socket
 
     def note(self, frame: WebFrame, made: ProcessedFrame) -> None:
@@ -136,10 +138,15 @@ class _Visit:
     """
 
     def __init__(
-        self, page: str, socket: web.WebSocketResponse, arrivals: FrameQueue[Arrival]
+        self,
+        page: str,
+        socket: web.WebSocketResponse,
+        arrivals: FrameQueue[Arrival],
+        transport: asyncio.Transport | None,
     ) -> None:
         self.page = page
         self.socket = socket
+        self._transport = transport
         self.link: Link | None = None
         self._arrivals = arrivals
         self._over = asyncio.Event()
@@ -159,9 +166,17 @@ class _Visit:
                     await self.socket.send_json({"type": "refused", "text": str(error)})
 
     async def end(self, code: int, reason: bytes) -> None:
-        """Close the connection and wait until all that belongs to the visit is freed."""
-        await self.socket.close(code=code, message=reason)
-        await self._over.wait()
+        """Close the connection, within two seconds, and free what belongs to the visit."""
+        try:
+            async with asyncio.timeout(_END_S):
+                await self.socket.close(code=code, message=reason)
+        except TimeoutError:  # a connection that stalls takes no goodbye, for minutes
+            _log.debug("a page's connection stalls and is cut")
+        if self._transport is not None:
+            self._transport.abort()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_END_S):
+                await self._over.wait()
 
     async def close(self) -> None:
         """Free what belongs to the visit."""

@@ -17,12 +17,15 @@ from facewarp.live.interfaces import Controls, ProcessedFrame
 from facewarp.live.timing import LiveStats
 from facewarp.live.web.access import AccessPolicy, is_loopback
 from facewarp.live.web.aiortc_tuning import raised_bitrates
+from facewarp.live.web.connection_limits import Connections
 from facewarp.live.web.connections import Visits
 from facewarp.live.web.frame_link import Arrival, WebFrame
 from facewarp.live.web.routes import Routes
 from facewarp.media.frames import Frame
 
 _log = logging.getLogger(__name__)
+_HTTP_LOG = logging.getLogger(f"{__name__}.http")
+_HTTP_LOG.setLevel(logging.CRITICAL)
 
 _SHUTDOWN_S = 0.5
 _JOIN_S = 5.0
@@ -138,26 +141,39 @@ class WebServer:
         self._visits = Visits(self._arrivals, self._controls, self._stats)
         app.router.add_get("/api/live", self._visits.handle)
         Routes(self._policy, self._controls).add_to(app)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=_SHUTDOWN_S,
+            logger=_HTTP_LOG,  # what strangers send is not worth a traceback each
+        )
         await runner.setup()
+        assert runner.server is not None
+        connections = Connections(runner.server)
+        self._policy.on_admitted = connections.admit
         try:
-            await self._listen(runner)
+            listening = await self._listen(connections)
             self._ready.set()
             await self._stopping.wait()
             await _within(self._visits.close(), _SHUTDOWN_S)
+            listening.close()
         finally:
             await runner.cleanup()
 
-    async def _listen(self, runner: web.AppRunner) -> None:
+    async def _listen(self, connections: Connections) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
         try:
-            await web.TCPSite(runner, self._host, self._port, ssl_context=self._tls).start()
+            server = await loop.create_server(
+                connections, self._host, self._port, ssl=self._tls, backlog=128
+            )
         except OSError as error:
             raise FacewarpError(
                 f"can't listen here: {error.strerror or error}",
                 f"{self._host}:{self._port}",
                 "Give another --port, 0 for any that is free, or another --host.",
             ) from error
-        self._policy.port = runner.addresses[0][1]
+        self._policy.port = server.sockets[0].getsockname()[1]
+        return server
 
 
 async def _within(step: Coroutine[Any, Any, None], seconds: float) -> None:

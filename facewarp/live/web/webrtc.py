@@ -1,6 +1,7 @@
 """WebRTC with a browser, by aiortc: its camera's video in, processed images back."""
 
 import asyncio
+import ipaddress
 import logging
 import re
 from collections.abc import Callable
@@ -22,9 +23,11 @@ from facewarp.media.video.color_conversion import Color, RGBReader, YUVWriter
 _log = logging.getLogger(__name__)
 
 _MAX_SDP = 64 << 10
+_MAX_CANDIDATES = 32
 _CODECS = ("video/vp8", "video/rtx", "video/h264")  # aiortc encodes VP8 in a fourth of the time
 _PROTOCOL_ERRORS = (
     ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError, OSError,
+    RuntimeError, EOFError, OverflowError, RecursionError,
     aiortc.InvalidStateError, aiortc.exceptions.OperationError, aiortc.InvalidAccessError,
 )  # fmt: skip  # aiortc's ways to refuse an offer
 
@@ -89,7 +92,7 @@ class PeerLink(Link):
             raise FacewarpError("an offer of one video is expected")
         try:
             await self._peer.setRemoteDescription(
-                aiortc.RTCSessionDescription(without_names(offer), "offer")
+                aiortc.RTCSessionDescription(with_addresses_only(offer), "offer")
             )
             self._peer.addTrack(self._returned)
             (transceiver,) = self._peer.getTransceivers()
@@ -156,15 +159,36 @@ class PeerLink(Link):
             return
 
 
-def without_names(sdp: str) -> str:
-    """Return a session description without candidates that need multicast DNS.
+def with_addresses_only(sdp: str) -> str:
+    """Return a session description without candidates that are no address of one machine.
 
-    Browsers hide their addresses behind such names while no camera is allowed. They are not
-    needed: the browser knows this machine's addresses and calls them, and is answered where it
-    called from. The end of the candidates is left out too, since that one is still to come.
+    Browsers hide their addresses behind names of multicast DNS while no camera is allowed. They
+    are not needed: the browser knows this machine's addresses and calls them, and is answered
+    where it called from. Nothing is sent to groups of machines either, nor to more places than a
+    browser has. The end of the candidates is left out too, since that one is still to come.
     """
-    hidden = re.compile(r"a=candidate:(\S+ ){4}\S+\.local |a=end-of-candidates")
-    return "".join(line for line in sdp.splitlines(keepends=True) if not hidden.match(line))
+    kept, candidates = [], 0
+    for line in sdp.splitlines(keepends=True):
+        name = line.strip().lower()
+        if name.startswith("a=end-of-candidates"):
+            continue
+        if name.startswith("a=candidate:"):
+            fields = line.split()
+            candidates += 1
+            if candidates > _MAX_CANDIDATES or len(fields) < 6 or not _is_machine(fields[4]):
+                continue
+        kept.append(line)
+    return "".join(kept)
+
+
+def _is_machine(text: str) -> bool:
+    """Whether a text is the address of one machine, as digits."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    is_broadcast = text == "255.255.255.255"
+    return not (address.is_multicast or address.is_unspecified or is_broadcast)
 
 
 def with_start_bitrate(sdp: str, kbps: int) -> str:

@@ -40,6 +40,7 @@ class AnimationSource(Source):
         end: The second to stop before.
 
     Attributes:
+        has_alpha: Whether its pictures can have alpha.
         end_time: Where the last picture that was read ends, s.
     """
 
@@ -58,6 +59,7 @@ class AnimationSource(Source):
         with open_picture(path) as picture:
             self._pages = pages_of(picture)
             self._is_timed = picture.format != "TIFF" and rate is None
+            self.has_alpha = picture.has_transparency_data
             self.rotation = orientation_after_loading(picture).degrees
             self.size = self._largest(picture)
             self.rate = rate or (self._average(picture) if self._is_timed else STILL_RATE)

@@ -16,6 +16,7 @@ from facewarp.errors import FacewarpError
 from facewarp.media.frames import IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, Frame, Image, Source
 from facewarp.media.images.files import (
     UNREAD_KINDS,
+    has_alpha,
     open_picture,
     orientation_after_loading,
     pages_of,
@@ -109,6 +110,11 @@ class FolderSource(Source):
             return
         what = f"none of the folder's pictures can be read; the last: {problem.what}"
         raise FacewarpError(what, path, problem.fix)
+
+    @cached_property
+    def has_alpha(self) -> bool:
+        """Whether any of the pictures can have alpha, by their headers."""
+        return any(map(has_alpha, self.paths))
 
     @property
     def folder(self) -> Path:

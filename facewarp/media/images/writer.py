@@ -259,7 +259,7 @@ def tell_lost_alpha(target: Path) -> None:
         "%s: transparency is not kept in %s, what was transparent is black; %s",
         target,
         target.suffix.lower(),
-        ", ".join(sorted(ALPHA_SUFFIXES)) + " keep it",
+        ", ".join(sorted(ALPHA_SUFFIXES)) + ", of videos .mkv, .mov and .webm keep it",
     )
 
 

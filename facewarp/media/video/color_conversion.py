@@ -210,7 +210,7 @@ def description_of(picture: av.VideoFrame, *, keeps_hdr: bool = False) -> str | 
     if _is_mapped(picture):
         name = describe(int(picture.color_primaries), int(picture.color_trc))
         if keeps_hdr:
-            return f"the video is {name}: found in as BT.709, painted and written in its own colors"
+            return f"the video is {name}: read as BT.709, painted and written in its own colors"
         return f"the video is {name}: read as BT.709, tone-mapped, with 8 bits a channel"
     if bits > 8:
         return f"the video has {bits} bits a channel: read and written with 8"

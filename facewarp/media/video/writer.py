@@ -50,6 +50,8 @@ class VideoWriter(Output):
         live: Whether it is recorded while it happens: encoded quickly rather than small, and
             written so that what there is plays even if the process is killed or the disk fills up.
         comment: What the file's metadata says of it.
+        color: The color tags of pictures that come from no video; BT.709 by default.
+        alpha: Whether frames that come from no video have alpha, for files that can hold it.
     """
 
     def __init__(
@@ -62,6 +64,8 @@ class VideoWriter(Output):
         audio: AudioMode | bool = "copy",
         live: bool = False,
         comment: str | None = None,
+        color: Color | None = None,
+        alpha: bool = False,
     ) -> None:
         super().__init__(target)
         self._live, self._comment = live, comment
@@ -72,8 +76,9 @@ class VideoWriter(Output):
         self._rate = Fraction(fps).limit_denominator(1001) if fps else _rate_of(like)
         self._orientation = Orientation()
         self._hdr: HDRFormat | None = None
-        self._has_alpha = self._told_alpha = False
-        color = Color()
+        self._told_alpha = False
+        self._has_alpha = alpha and target.suffix.lower() in ALPHA
+        color = color or Color()
         if self._like:
             color = self._like.color
             if self._size == self._like.size:
@@ -99,7 +104,7 @@ class VideoWriter(Output):
         self._shift: float | None = None if like and like.start is not None else 0.0
         self._is_over = self._is_cut = False
         self._audio: AudioCopy | None = None
-        self._file = OutputFile(target, [like.path] if like else [])
+        self._file = OutputFile(target, [like.path] if like else [], sweeps=not live)
         name = FORMATS[target.suffix.lower()]
         self._container = av.open(
             str(self._file.temporary),

@@ -14,6 +14,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from facewarp.cardiac.cohort import job as job_module
 from facewarp.cardiac.cohort import worker_pool
 from facewarp.cardiac.cohort.discovery import discover
 from facewarp.cardiac.cohort.job import Settings, finished, work_on
@@ -293,6 +294,40 @@ def test_no_cluster_and_no_ray_are_said(tmp_path, monkeypatch):
 
     with pytest.raises(FacewarpError, match="not installed"):
         run_on_ray([], "auto", lambda _: None)
+
+
+def test_weights_that_change_during_a_cohort_are_loaded_anew(monkeypatch):
+    loaded = []
+    monkeypatch.setattr(
+        "facewarp.core.model.load", lambda *args: loaded.append(args) or len(loaded)
+    )
+    load = job_module._model
+    assert [load("a", "cpu", "1"), load("a", "cpu", "1"), load("a", "cpu", "2")] == [1, 1, 2]
+
+
+@pytest.mark.parametrize("name", ["flags", "quality", "strain", "truth", "phases"])
+def test_one_odd_result_fails_its_patient_alone(tmp_path, name):
+    whole = {
+        "flags": [{"name": "a", "verdict": "ok"}],
+        "phases": 3,
+        "quality": {"agreement": [0.9], "loop_p95_mm": 1.0, "folds_percent": 0.0},
+        "strain": None,
+        "truth": None,
+    }
+    outcomes = [
+        Outcome(patient, tmp_path / patient, tmp_path / "out" / patient, "done", dict(whole))
+        for patient in ("anna", "=berta")
+    ]
+    odd = {key: value for key, value in whole.items() if key != name}
+    outcomes[0] = replace(outcomes[0], summary=odd)
+    outcomes[1] = replace(outcomes[1], summary=None, status="failed", error="@x")
+    (tmp_path / "out").mkdir()
+    write_cohort(Cohort(tuple(outcomes), tmp_path / "out"))
+    with open(tmp_path / "out" / "cohort.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["status"] for row in rows] == ["failed", "failed"]
+    assert "indices.json is not as it was written" in rows[0]["error"]
+    assert (rows[1]["patient"], rows[1]["error"]) == ("'=berta", "'@x")
 
 
 @pytest.mark.parametrize("with_token", [False, True])

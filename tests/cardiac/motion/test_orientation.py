@@ -8,7 +8,12 @@ import pytest
 
 from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.model_grid import short_axis_order
-from facewarp.cardiac.motion.orientation import TURNED, find_orientation, with_slices_seen
+from facewarp.cardiac.motion.orientation import (
+    TURNED,
+    Orientation,
+    find_orientation,
+    with_slices_seen,
+)
 
 WAYS = [
     (order, signs) for order, signs in product(permutations(range(3)), product((1, -1), repeat=3))
@@ -141,3 +146,10 @@ def test_doubt_is_said(beating):
     found = find_orientation(Blind(like), volume)
     np.testing.assert_array_equal(found.turn, np.eye(3))
     assert "doubtful which end of the stack is the base" in found.warnings(volume)[0]
+
+
+def test_a_clear_lead_needs_no_second_phase():
+    leads = (0.004, 0.008, 0.02)
+    assert [Orientation(np.eye(3), 0.9, lead, False).is_clear for lead in leads] == [
+        False, False, True,
+    ]  # fmt: skip

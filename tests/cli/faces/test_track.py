@@ -307,7 +307,8 @@ def test_examples_are_understood(example):
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT for one process")
-def test_ctrl_c_leaves_a_video_that_plays_and_whole_records(write_clip, moving, folder):
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_what_ends_it_leaves_a_video_that_plays_and_whole_records(write_clip, moving, folder, name):
     write_clip("long.mp4", moving * 100)
     words = ["track", "long.mp4", "--out", "out.mp4", "--data", "out.jsonl", "--faces", "1"]
     with subprocess.Popen(
@@ -321,7 +322,7 @@ def test_ctrl_c_leaves_a_video_that_plays_and_whole_records(write_clip, moving, 
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < until
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(getattr(signal, name))
         out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert out == ""
@@ -411,3 +412,33 @@ def test_tags_are_lettered_in_proportion_on_pixels_that_are_not_square(moving, f
         tag = np.flatnonzero((difference(before, after) > 30).any(axis=0))
         widths[aspect] = (tag[-1] - tag[0]) * aspect
     assert widths[2] == pytest.approx(widths[1], rel=0.15)
+
+
+@pytest.mark.slow
+def test_of_a_folder_of_odd_clips_each_has_its_line_and_its_notes(make_flashes, folder):
+    clips = folder / "clips"
+    clips.mkdir()
+    pcm, aac = ({"codec": "pcm_s16le"},), ({"codec": "aac"},)
+    made = [
+        (make_flashes("pcm.avi", codec="mpeg4", sounds=pcm), "becomes AAC"),
+        (make_flashes("wma.wmv", codec="wmv2", sounds=({"codec": "wmav2"},)), "becomes AAC"),
+        (make_flashes("late.flv", first_second=3600), None),
+        (make_flashes("wide.mp4", aspect=Fraction(2)), None),
+        (make_flashes("deep.mkv", pix_fmt="yuv420p10le"), "10 bits a channel"),
+        (make_flashes("two.mp4", sounds=aac * 2), None),
+        (make_flashes("one.ts", sounds=aac), None),
+    ]
+    for path, _ in made:
+        path.rename(clips / path.name)
+    whole = (clips / "one.ts").read_bytes()
+    (clips / "joined.ts").write_bytes(whole + whole)
+    said = {path.name: note for path, note in made} | {"joined.ts": "the clock jumps"}
+    lines = well("--json", "clips", "--out", "results").stdout.splitlines()
+    told = {Path(line["input"]).name: line for line in map(json.loads, lines)}
+    assert set(told) == set(said)
+    for name, note in said.items():
+        assert told[name]["frames"] == (100 if name == "joined.ts" else 50)
+        assert not told[name]["truncated"]
+        notes = told[name]["notes"]
+        assert notes == [] if note is None else note in notes[0]
+        assert len(decoded(told[name]["output"])[0]) == told[name]["frames"]

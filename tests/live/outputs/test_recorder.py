@@ -11,6 +11,7 @@ import PIL.Image
 import pytest
 
 from facewarp.errors import FacewarpError
+from facewarp.live.capture.open_live_source import find_file_source
 from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.loop import LiveLoop
 from facewarp.live.outputs.recorder import Recorder
@@ -311,3 +312,20 @@ def test_a_viewer_can_pause_and_stop(picture):
     assert viewer.told[0] == "paused"
     assert woken == [("paused", "going on")]
     assert stats.presented == 10
+
+
+@pytest.mark.parametrize("tags", [(1, 1, 1), (6, 6, 6), (5, 5, 6)])
+def test_a_recording_is_tagged_as_what_it_shows(make_clip, contents, folder, tags):
+    path = make_clip(tags=tags, frames=6, shades=False)
+    source = find_file_source(str(path))()
+    session = Session(LiveStats(), 25, record=folder / "out.mp4", wait=True, color=source.color)
+    LiveLoop(
+        source,
+        lambda frame: ProcessedFrame(frame.image, [], {}),
+        [session],
+        LiveStats(),
+        newest=False,
+    ).run()
+    before, after = contents(path), contents(folder / "out.mp4")
+    assert after.tags == before.tags == tags
+    assert np.abs(after.images[0].astype(int) - before.images[0]).mean() < 3

@@ -21,6 +21,7 @@ import pytest
 from aiortc.codecs import h264, vpx
 from aiortc.rtp import RtpPacket
 
+from facewarp.errors import FacewarpError
 from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.loop import LiveLoop
 from facewarp.live.timing import LiveStats
@@ -28,7 +29,7 @@ from facewarp.live.web.aiortc_tuning import MAX_BPS, START_BPS, PromptBuffer, ra
 from facewarp.live.web.connections import BUSY, TAKEN
 from facewarp.live.web.frame_link import TICKS_PER_S, SessionClock, WebFrame
 from facewarp.live.web.page import WebPage
-from facewarp.live.web.webrtc import PeerLink, with_start_bitrate, without_names
+from facewarp.live.web.webrtc import PeerLink, with_addresses_only, with_start_bitrate
 
 SIZE = (160, 120)
 CORNERS = np.array([(220, 40, 40), (40, 190, 60), (50, 60, 220), (210, 200, 60)])
@@ -39,6 +40,9 @@ class Controls:
 
     def settings(self) -> dict[str, Any]:
         return {"effect": "labels", "opacity": 1.0}
+
+    def forget(self) -> None:
+        """Nothing is remembered."""
 
     def choices(self) -> dict[str, list[str]]:
         return {"effect": ["labels"]}
@@ -481,10 +485,52 @@ a=fmtp:102 level-asymmetry-allowed=1;packetization-mode=1
 """
 
 
+def candidates(sdp: str) -> list[str]:
+    return [line.split()[0] for line in sdp.splitlines() if line.startswith("a=candidate")]
+
+
 def test_candidates_that_are_mere_names_are_left_out() -> None:
-    left = without_names(OFFER).splitlines()
-    gone = [line for line in OFFER.splitlines() if line not in left]
-    assert [line.split()[0] for line in gone] == ["a=candidate:1", "a=end-of-candidates"]
+    left = with_addresses_only(OFFER)
+    assert candidates(left) == ["a=candidate:2"]
+    assert "end-of-candidates" not in left
+    assert len(left.splitlines()) == len(OFFER.splitlines()) - 3
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a=candidate:1 1 udp 2113937151\tabc.local 41000 typ host",
+        "a=candidate:1 1  udp 2113937151 abc.local 41000 typ host",
+        "A=CANDIDATE:1 1 udp 2113937151 abc.LOCAL 41000 typ host",
+        "a=candidate:1 1 udp 1 224.0.0.251 5353 typ host",
+        "a=candidate:1 1 udp 1 ff02::fb 5353 typ host",
+        "a=candidate:1 1 udp 1 255.255.255.255 5353 typ host",
+        "a=candidate:1 1 udp 1 0.0.0.0 5353 typ host",
+        "a=candidate:1 1 udp",
+        "a=candidate:",
+    ],
+)
+def test_no_spelling_of_a_candidate_reaches_names_or_groups(line: str) -> None:
+    assert with_addresses_only(f"v=0\r\n{line}\r\nm=video 9\r\n") == "v=0\r\nm=video 9\r\n"
+
+
+def test_an_offer_calls_no_more_places_than_a_browser_has() -> None:
+    many = "".join(f"a=candidate:{n} 1 udp 1 10.0.0.{n} 5000 typ host\r\n" for n in range(200))
+    assert len(candidates(with_addresses_only(many))) == 32
+
+
+def test_whatever_an_offer_makes_aiortc_raise_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(self: Any, description: Any) -> None:
+        raise RuntimeError("coroutine raised StopIteration")
+
+    async def run() -> None:
+        monkeypatch.setattr(aiortc.RTCPeerConnection, "setRemoteDescription", fail)
+        peer = PeerLink(lambda arrival: None)
+        with pytest.raises(FacewarpError, match="not understood"):
+            await peer.answer(OFFER)
+        await peer.close()
+
+    asyncio.run(run())
 
 
 def test_the_start_bitrate_is_asked_for_once_a_codec() -> None:

@@ -25,6 +25,7 @@ from yarl import URL
 from facewarp.errors import FacewarpError
 from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.timing import LiveStats
+from facewarp.live.web import connection_limits, connections
 from facewarp.live.web.page import Certificate, WebPage, serve
 from facewarp.media.images.decoding import MAX_BYTES
 
@@ -36,6 +37,7 @@ class Controls:
     """Keeps what it is asked for."""
 
     def __init__(self) -> None:
+        self.forgotten = False
         self.now: dict[str, Any] = {
             "effect": "labels", "texture": "mask", "opacity": 1.0, "smoothing": True,
             "mirror": False, "template": "average",
@@ -53,6 +55,9 @@ class Controls:
 
     def snapshot_template(self) -> str:
         raise FacewarpError("no face has been seen", fix="Look into the camera.")
+
+    def forget(self) -> None:
+        self.forgotten = True
 
     def upload_template(self, image: np.ndarray) -> str:
         self.pictures.append(image)
@@ -422,6 +427,7 @@ WRONG = [
     b'{"effect": ["mesh"]}', b'{"effect": null}', b'{"texture": "../mask"}', b'{"template": ""}',
     b'{"opacity": 1.01}', b'{"opacity": -0.01}', b'{"opacity": NaN}', b'{"opacity": Infinity}',
     b'{"opacity": "1"}', b'{"opacity": true}', b'{"mirror": 1}', b'{"smoothing": "yes"}',
+    b'{"opacity": 1' + b"0" * 4000 + b"}", b'{"opacity": -1' + b"0" * 4000 + b"}",
     b'{"colour": "red"}', b'{"effect": "mesh", "mirror": null}', b"[" * 3000, b"\xff\xfe",
 ]  # fmt: skip
 
@@ -440,6 +446,112 @@ def test_wrong_settings_change_nothing(page: WebPage, controls: Controls, body: 
         assert controls.settings() == before
 
     play(page.address, scene)
+
+
+def test_what_fails_unforeseen_is_an_answer_with_all_headers(
+    page: WebPage, controls: Controls, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(**settings: Any) -> None:
+        raise ZeroDivisionError("a fault of ours")
+
+    controls.change = fail  # type: ignore[method-assign]
+
+    async def scene(browser: Browser) -> None:
+        await browser.enter()
+        status, _, answer = await browser.ask("/api/settings", "POST", json={"effect": "mesh"})
+        assert status == 500
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+
+    play(page.address, scene)
+    assert "a request of the web page has failed" in caplog.text
+
+
+def raw(page: WebPage) -> socket.socket:
+    """A bare connection to the page's port."""
+    parts = urlsplit(page.address)
+    return socket.create_connection((parts.hostname, parts.port), timeout=10)
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x16\x03\x01\x02\0", b"GET / HTTP/9.9\r\n\r\n", b"\r\n" * 20 + b"?" * 500]
+)
+def test_what_is_no_http_leaves_no_trace(
+    page: WebPage, caplog: pytest.LogCaptureFixture, data: bytes
+) -> None:
+    with raw(page) as connection:
+        connection.sendall(data + b"\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(4096):
+            pass
+    assert caplog.text == ""
+
+
+def test_silent_strangers_do_not_lock_visitors_out(
+    page: WebPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_limits, "MOST", 3)
+    silent = [raw(page) for _ in range(8)]
+
+    async def scene(browser: Browser) -> None:
+        await browser.enter()
+        assert (await browser.ask("/api/state"))[0] == 200
+
+    play(page.address, scene)
+    for connection in silent:
+        connection.close()
+
+
+def test_a_stranger_that_stays_is_cut_and_a_visitor_is_not(
+    page: WebPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_limits, "STRANGER_S", 0.3)
+    with raw(page) as silent:
+
+        async def scene(browser: Browser) -> None:
+            await browser.enter()
+            headers = {"Origin": browser.origin}
+            url = f"{browser.origin}/api/live?page=one"
+            async with browser.session.ws_connect(url, headers=headers) as live:
+                await asyncio.sleep(0.6)
+                assert (await live.receive_json())["type"] == "stats"
+                await live.send_json({"type": "ping", "id": 7})
+                while (await live.receive_json()).get("id") != 7:
+                    pass
+
+        play(page.address, scene)
+        assert silent.recv(10) == b""
+
+
+def test_whoever_has_left_is_forgotten(page: WebPage, controls: Controls) -> None:
+    async def scene(browser: Browser) -> None:
+        await browser.enter()
+        url = f"{browser.origin}/api/live?page=one"
+        async with browser.session.ws_connect(url, headers={"Origin": browser.origin}) as live:
+            await live.receive_json()
+
+    play(page.address, scene)
+    page.close()
+    assert controls.forgotten
+
+
+def test_a_page_whose_connection_stalls_is_ended_in_time() -> None:
+    class Stalling:
+        async def close(self, **options: Any) -> None:
+            await asyncio.sleep(60)
+
+    class Transport:
+        aborted = False
+
+        def abort(self) -> None:
+            self.aborted = True
+
+    async def run() -> Transport:
+        transport = Transport()
+        visit = connections._Visit("one", Stalling(), None, transport)  # type: ignore[arg-type]
+        await asyncio.wait_for(visit.end(4002, b"taken"), 10)
+        return transport
+
+    assert asyncio.run(run()).aborted
 
 
 def test_settings_come_as_json_and_are_short(page: WebPage, controls: Controls) -> None:

@@ -121,6 +121,18 @@ def test_an_animation_becomes_a_video_on_black_and_says_so(tmp_path, contents, c
     assert caplog.text.count("transparency is not kept in .mp4") == 1
 
 
+@pytest.mark.parametrize("suffix", ["webm", "mov"])
+def test_an_animation_keeps_its_alpha_in_a_video_that_can_hold_it(tmp_path, suffix, caplog):
+    source = open_source(animation(tmp_path / "in.webp", alpha=128, lossless=True))
+    with source, open_sink(tmp_path / f"out.{suffix}", like=source) as sink:
+        for frame in source:
+            sink.write(frame)
+    frames = list(open_source(tmp_path / f"out.{suffix}"))
+    assert [frame.alpha is not None for frame in frames] == [True] * 4
+    np.testing.assert_allclose([frame.alpha.mean() for frame in frames], 128, atol=3)
+    assert "transparency" not in caplog.text
+
+
 def test_names_of_outputs_keep_what_can_be_written(tmp_path, write_tiled):
     animated = open_source(animation(tmp_path / "a.webp"))
     photo = open_source(write_tiled(tmp_path / "p.heic", np.zeros((200, 200, 3), np.uint8), "HEIF"))

@@ -1,4 +1,4 @@
-"""Dense inverse search, OpenCV's optical flow: what people use today who have no labels.
+"""Baseline: dense inverse search (DIS) optical flow by OpenCV, without labels.
 
 Kroeger, Timofte, Dai, Van Gool, Fast Optical Flow using Dense Inverse Search, ECCV 2016.
 """
@@ -15,7 +15,7 @@ from facewarp.core.arrays import ImageArray
 def dis_flow(
     preset: int = cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
 ) -> Callable[[ImageArray, ImageArray], NDArray[np.float32]]:
-    """OpenCV's DIS with one of its presets: fields ``(2, H, W)`` px from fixed into moving."""
+    """Return DIS with one of its presets: fields ``(2, H, W)`` px from fixed into moving."""
     flow = cv2.DISOpticalFlow.create(preset)
 
     def find(fixed: ImageArray, moving: ImageArray) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""FlowNetS and FlowNetC: optical flow by a network that never sees a label.
+"""Baselines: FlowNetS and FlowNetC, optical flow by networks trained without labels.
 
 Dosovitskiy et al., FlowNet: Learning Optical Flow with Convolutional Networks, ICCV 2015. Layers
 carry the names of the published PyTorch weights, so that such a checkpoint can be loaded.
@@ -29,12 +29,12 @@ Kind = Literal["flownets", "flownetc"]
 
 @dataclass(frozen=True)
 class FlowConfig:
-    """A FlowNet.
+    """Configuration of a FlowNet.
 
     Attributes:
-        kind: ``"flownets"`` sees both pictures stacked, ``"flownetc"`` compares their features.
+        kind: ``"flownets"`` stacks both images, ``"flownetc"`` correlates their features.
         width: channels of the first layer, 64 in the paper; all others in proportion.
-        channels: of a picture: 3 in published weights, 1 for grey ones.
+        channels: of an image: 3 in published weights, 1 for gray.
     """
 
     kind: Kind = "flownets"
@@ -43,7 +43,7 @@ class FlowConfig:
 
 
 class FlowNet(BaselineNetwork):
-    """Both architectures; what is learnt is the flow at five scales, coarse to fine."""
+    """Both architectures; they predict the flow at five scales, coarse to fine."""
 
     def __init__(self, config: FlowConfig) -> None:
         super().__init__()
@@ -77,11 +77,11 @@ class FlowNet(BaselineNetwork):
 
     @property
     def for_half_precision(self) -> Sequence[nn.Module]:
-        """All of it."""
+        """The whole network."""
         return (self,)
 
     def forward(self, fixed: Tensor, moving: Tensor) -> list[Tensor]:
-        """Flows from fixed into moving, finest first, in units of 20 px of the pictures.
+        """Predict flows from fixed into moving, finest first, in units of 20 px of the images.
 
         Args:
             fixed: ``(B, 1, H, W)`` in [0, 1].
@@ -114,7 +114,7 @@ class FlowNet(BaselineNetwork):
         return flows[::-1]
 
     def field(self, fixed: Tensor, moving: Tensor) -> Tensor:
-        """Field ``(B, 2, H, W)`` px from fixed into moving, of pictures as `forward` takes them."""
+        """Return the field ``(B, 2, H, W)`` px from fixed into moving, of inputs of `forward`."""
         flow = self(fixed, moving)[0]
         shape = (int(fixed.shape[2]), int(fixed.shape[3]))
         return FLOW_UNIT_PX * resize_image(flow, shape)
@@ -126,11 +126,10 @@ class FlowNet(BaselineNetwork):
 
 
 def correlation(fixed: Tensor, moving: Tensor, reach: int = REACH, stride: int = STRIDE) -> Tensor:
-    """FlowNet's correlation layer: how alike a place is to every place around it in the other.
+    """Correlate features of fixed with those of moving around each position (FlowNet's layer).
 
-    Places that displacements lead to are a multiple of the stride away. So each of the
-    ``stride ** 2`` lattices of such places is compared with itself, whole, by one matrix product,
-    of which the displacements within reach are picked.
+    Displacements are multiples of the stride. So each of the ``stride ** 2`` sublattices is
+    correlated by one matrix product, from which the displacements within reach are picked.
 
     Args:
         fixed: features ``(B, C, H, W)``.
@@ -177,9 +176,9 @@ def _neighbors(sides: tuple[int, int], reach: int) -> Tensor:
 
 
 def published_flownet(path: Path) -> FlowNet:
-    """A FlowNet from a published PyTorch checkpoint (without batch norms).
+    """Load a FlowNet from a published PyTorch checkpoint (without batch norms).
 
-    Only tensors and plain values are read of it: no code in it is run.
+    Only tensors and plain values are read from it: no code in it is run.
 
     Raises:
         FacewarpError: it can't be read so, or is of something else.
@@ -205,7 +204,7 @@ def published_flownet(path: Path) -> FlowNet:
 def flow_field(
     net: nn.Module, fixed: NDArray[np.uint8], moving: NDArray[np.uint8]
 ) -> NDArray[np.float32]:
-    """Field ``(2, H, W)`` px by a network with a method ``field``, of two grey crops."""
+    """Return the field ``(2, H, W)`` px of two gray crops by a network with a method ``field``."""
     images = torch.from_numpy(np.stack([fixed, moving])).float().div(255)[:, None]
     with torch.inference_mode():
         found: Tensor = net.field(images[:1], images[1:])  # type: ignore[operator]

@@ -1,9 +1,9 @@
-"""The paper's method as it was published, written anew: the reference that speed is held against.
+"""The paper's method as published, reimplemented: the reference of speed measurements.
 
 Ha, Wilms, Heinrich 2020: a U-Net turns the 320 x 260 crop into part logits at half its size; two
 RegNets in turn predict 10 x 8 control points; a field is those points interpolated and smoothed by
 three mean filters; the second step sees the moving features warped by the first, and the two
-fields are composed at full size. Plain PyTorch layers, nothing folded, nothing fused.
+fields are composed at full size. Plain PyTorch layers without folding or fusion.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ from facewarp.training.losses import (
 
 
 class PaperRecipe(nn.Module):
-    """One direction at a time, a template's features kept. Random weights: for its time only."""
+    """The network of the paper, one direction at a time; random weights, for timing only."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,17 +41,17 @@ class PaperRecipe(nn.Module):
 
     @torch.inference_mode()
     def features(self, image: Tensor) -> Tensor:
-        """Logits ``(B, 8, 160, 130)`` of crops ``(B, 1, 320, 260)`` in [0, 1]."""
+        """Return logits ``(B, 8, 160, 130)`` of crops ``(B, 1, 320, 260)`` in [0, 1]."""
         logits: Tensor = self.parts(image)
         return logits
 
     @torch.inference_mode()
     def forward(self, fixed: Tensor, moving: Tensor) -> Tensor:
-        """Field ``(B, 2, 320, 260)`` px of the crop, from two images' logits."""
+        """Predict the field ``(B, 2, 320, 260)`` px of the crop from two images' logits."""
         return self.register(fixed, moving)
 
     def register(self, fixed: Tensor, moving: Tensor) -> Tensor:
-        """The same, with gradients."""
+        """Predict as `forward`, with gradients."""
         shape = (int(fixed.shape[2]), int(fixed.shape[3]))
         first = pooled_spline(self.steps[0](fixed, moving), shape, self.boxes[0])
         warped = fields.warp(moving, first)
@@ -60,7 +60,7 @@ class PaperRecipe(nn.Module):
 
 
 def pooled_spline(control: Tensor, shape: Shape, box: int) -> Tensor:
-    """Control points ``(B, 2, h, w)`` interpolated to ``shape`` and averaged three times."""
+    """Interpolate control points ``(B, 2, h, w)`` to ``shape`` and average three times."""
     dense = F.interpolate(control, size=list(shape), mode="bilinear", align_corners=False)
     for _ in range(3):
         dense = F.avg_pool2d(dense, box, stride=1, padding=box // 2)
@@ -73,12 +73,12 @@ def _width(step: StepConfig) -> int:
 
 
 def train_published(batch: dict[str, Tensor]) -> Callable[[dict[str, Tensor]], float]:
-    """The recipe's optimisation step on batches of pairs: for its time, not for its weights.
+    """Return the recipe's optimization step on batches of pairs, for timing only.
 
     Labels are warped at full size by the composed field, and compared there; Adam, one direction.
 
     Args:
-        batch: a first batch, which tells how rare each part is.
+        batch: a first batch, for the class weights.
     """
     net = PaperRecipe().train()
     loss = PRESETS["paper"].loss

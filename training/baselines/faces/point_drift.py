@@ -1,4 +1,4 @@
-"""Coherent point drift: two sets of points, and a smooth field between them.
+"""Baseline: coherent point drift, registration of two point sets by a smooth field.
 
 Myronenko, Song, Point Set Registration: Coherent Point Drift, IEEE TPAMI 2010, the non-rigid case.
 """
@@ -14,10 +14,10 @@ _TOLERANCE = 1e-5
 
 @dataclass(frozen=True, eq=False)
 class Drift:
-    """A smooth displacement of the plane: Gaussians around the points that moved.
+    """A smooth displacement of the plane: a sum of Gaussians around the source points.
 
     Attributes:
-        points: ``(N, 2)`` where the Gaussians sit, in the units of `center` and `scale`.
+        points: ``(N, 2)`` centers of the Gaussians, in the units of `center` and `scale`.
         weights: ``(N, 2)`` of the Gaussians.
         center: ``(2,)`` px of both sets' common frame.
         scale: px of its unit.
@@ -33,7 +33,7 @@ class Drift:
     start: Points
 
     def __call__(self, points: Points) -> Points:
-        """Displacements ``(M, 2)`` px of points ``(M, 2)`` px."""
+        """Return displacements ``(M, 2)`` px of points ``(M, 2)`` px."""
         units = (points - self.center) / self.scale
         return self.start + self.scale * _kernel(units, self.points, self.width) @ self.weights
 
@@ -47,17 +47,17 @@ def coherent_drift(
     outliers: float = 0.1,
     iterations: int = 100,
 ) -> Drift:
-    """Move points of `source` onto those of `target`, none known to belong to any.
+    """Register points of `source` to those of `target`, without known correspondence.
 
     The target is a mixture of Gaussians around the moved source and a uniform share of outliers;
-    expectation and maximisation take turns, and the field that moves the source is smooth.
+    fitted by expectation maximization with a smooth field.
 
     Args:
         source: ``(N, 2)`` px.
         target: ``(M, 2)`` px.
         width: of the smoothing Gaussians (beta), in root mean square radii of the source.
         smoothness: weight of the field's norm (lambda).
-        outliers: expected share of target points that belong to none (w).
+        outliers: expected share of outliers in target (w).
         iterations: at most.
 
     Returns:

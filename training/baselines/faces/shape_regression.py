@@ -1,8 +1,8 @@
-"""Explicit shape regression: 68 points by boosted random ferns, in numpy.
+"""Baseline: explicit shape regression of 68 points by boosted random ferns, in NumPy.
 
 Cao, Wei, Wen, Sun, Face Alignment by Explicit Shape Regression, IJCV 2014: stages of ferns, each
-fern looking at differences of pixels that are known by the landmark they lie next to, and chosen
-by how they correlate with a random direction of what is still wrong with the shape.
+of which reads differences of pixels that are indexed relative to a landmark, and selected by their
+correlation with a random projection of the residual of the shape.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,19 +31,19 @@ _FACE_PX = CROP_SHAPE[0] / 2.0  # what a crop says of a face before it is looked
 
 @dataclass(frozen=True)
 class FernSettings:
-    """How much of everything: 12 stages, 150 ferns each, of five differences of 300 pixels.
+    """Settings: 12 stages, 150 ferns each, of five differences of 300 pixels.
 
     Attributes:
-        stages: outer stages; pixels are drawn anew in each.
+        stages: outer stages; each samples new pixels.
         ferns: of each stage.
-        depth: differences a fern looks at; it has two to the power of that many leaves.
-        pixels: drawn in a stage.
+        depth: pixel differences of a fern, which has 2 ** depth leaves.
+        pixels: sampled in a stage.
         reach: largest distance of a pixel from its landmark, in sides of the face's square.
         crops: random crops of each photograph.
-        starts: shapes that each crop is started from.
-        shrinkage: views that a leaf needs for half of its say, as a share of all views.
-        tries: shapes started from when points are found; the median counts.
-        seed: of everything.
+        starts: initial shapes of each crop.
+        shrinkage: share of views at which a leaf's output is halved.
+        tries: initial shapes in inference; the result is their median.
+        seed: of all random numbers.
     """
 
     stages: int = 12
@@ -64,12 +64,12 @@ class ShapeRegressor:
 
     Attributes:
         mean: ``(68, 2)`` mean shape, in sides of the face's square around its middle.
-        starts: ``(T, 68, 2)`` shapes to start from, likewise.
-        anchors: ``(S, P)`` landmark that each pixel is known by.
+        starts: ``(T, 68, 2)`` initial shapes, likewise.
+        anchors: ``(S, P)`` landmark of each pixel.
         offsets: ``(S, P, 2)`` from it, on the mean shape.
-        pairs: ``(S, F, D, 2)`` pixels whose difference is looked at.
-        thresholds: ``(S, F, D)`` grey values.
-        leaves: ``(S, F, 2 ** D, 68, 2)`` what to add to the shape, on the mean shape.
+        pairs: ``(S, F, D, 2)`` pixels of the differences.
+        thresholds: ``(S, F, D)`` gray values.
+        leaves: ``(S, F, 2 ** D, 68, 2)`` increments of the shape, on the mean shape.
     """
 
     mean: Floats
@@ -82,11 +82,11 @@ class ShapeRegressor:
 
     @property
     def parameters(self) -> int:
-        """How many numbers were learnt."""
+        """Number of learnt parameters."""
         return int(self.leaves.size + self.thresholds.size + self.pairs.size + self.offsets.size)
 
     def points(self, crop: ImageArray) -> NDArray[np.float64]:
-        """The 68 points ``(68, 2)`` px of a grey crop ``(320, 260)``."""
+        """Find the 68 points ``(68, 2)`` px of a gray crop ``(320, 260)``."""
         image = _small(crop)[None]
         shapes = self.starts * _FACE_PX + _middle()
         which = np.zeros(len(shapes), dtype=np.intp)
@@ -103,7 +103,7 @@ class ShapeRegressor:
         return _leaf_of(gray, self.pairs[stage, fern], self.thresholds[stage, fern])
 
     def save(self, path: Path, about: dict[str, str]) -> None:
-        """Write it as safetensors, whole or not at all."""
+        """Write the cascade as safetensors, whole or not at all."""
         with written(path) as temporary:
             try:
                 tensors = {name: np.ascontiguousarray(v) for name, v in vars(self).items()}
@@ -133,12 +133,12 @@ def train_shape_regression(
     settings: FernSettings | None = None,
     advance: Callable[[str], None] = lambda said: None,
 ) -> ShapeRegressor:
-    """Learn the cascade from photographs with 68 points.
+    """Train the cascade on photographs with 68 points.
 
     Args:
-        photos: two or more; mirrored ones are not made of them.
-        settings: how much of everything.
-        advance: told after each stage how far off the points are.
+        photos: two or more, used without mirroring.
+        settings: of the cascade.
+        advance: called after each stage with the error of the points.
 
     Raises:
         FacewarpError: a photograph has no points, or there are too few.
@@ -186,7 +186,7 @@ def train_shape_regression(
 def _boost(
     gray: Floats, wrong: Floats, rng: np.random.Generator, settings: FernSettings
 ) -> tuple[NDArray[np.int16], Floats, Floats, Floats]:
-    """Ferns of one stage: pairs, thresholds, leaves, and what is still wrong after them."""
+    """Train the ferns of one stage: pairs, thresholds, leaves, and the residual after them."""
     left = wrong.astype(np.float32).copy()
     centered = gray - gray.mean(0)
     covariance = centered.T @ centered / len(gray)
@@ -237,7 +237,7 @@ def _draw_pixels(
 
 
 def _turns(mean: Floats, shapes: Floats) -> Floats:
-    """``(N, 2, 2)`` similarities (row vectors times them) that lay the mean shape on others."""
+    """Return similarities ``(N, 2, 2)``, for row vectors, from the mean shape to others."""
     a = mean - mean.mean(0)
     b = shapes - shapes.mean(1, keepdims=True)
     size = (a**2).sum()
@@ -254,7 +254,7 @@ def _look_up(
     anchors: NDArray[np.int16],
     offsets: Floats,
 ) -> Floats:
-    """Grey values ``(N, P)`` of the pixels next to the landmarks of N shapes, px of the crop."""
+    """Return gray values ``(N, P)`` of the pixels relative to the landmarks of N shapes."""
     at = (shapes[:, anchors] + offsets @ turns + 0.5) / _SHRINK - 0.5
     height, width = images.shape[1:]
     x = np.rint(at[..., 0]).astype(np.intp).clip(0, width - 1)

@@ -1,7 +1,6 @@
-"""B-spline FlowNet: FlowNet's correlation layer, and our spline head in place of its decoder.
+"""Baseline: B-spline FlowNet, FlowNet's correlation layer with a B-spline head as decoder.
 
-Trained as the unguided preset is: by labels carried over, and by nothing that says where parts are
-in a picture.
+Trained as the unguided preset: by the alignment of labels, without the segmentation loss.
 """
 
 from collections.abc import Sequence
@@ -60,11 +59,11 @@ class SplineFlowNet(BaselineNetwork):
 
     @property
     def for_half_precision(self) -> Sequence[nn.Module]:
-        """All but the head, which tells positions, and the spline."""
+        """All but the head, which predicts displacements, and the spline."""
         return self.features, self.redirect, self.encoder
 
     def forward(self, fixed: Tensor, moving: Tensor) -> Tensor:
-        """Field ``(B, 2, 160, 130)`` px of that grid, from crops ``(B, 1, 320, 260)`` in [0, 1]."""
+        """Predict the field ``(B, 2, 160, 130)`` px of its grid from crops ``(B, 1, 320, 260)``."""
         a, b = self.features(torch.cat([fixed, moving]) - 0.43).chunk(2)
         compared = F.leaky_relu(correlation(a, b), SLOPE)
         control = self.head(self.encoder(torch.cat([self.redirect(a), compared], 1)))
@@ -73,11 +72,11 @@ class SplineFlowNet(BaselineNetwork):
         return fields.spline_field(control, matrices)
 
     def field(self, fixed: Tensor, moving: Tensor) -> Tensor:
-        """Field ``(B, 2, 320, 260)`` px of the crop."""
+        """Predict the field ``(B, 2, 320, 260)`` px of the crop."""
         return resize_field(self(fixed, moving), CROP_SHAPE)
 
     def terms(self, batch: dict[str, Tensor], weights: Tensor) -> dict[str, Tensor]:
-        """The objective of the preset ``paper-unguided`` on a batch of `FaceBatches`.
+        """Return the loss terms of the preset ``paper-unguided`` on a batch of `FaceBatches`.
 
         Args:
             batch: pairs with their labels.

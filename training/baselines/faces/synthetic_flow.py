@@ -1,4 +1,4 @@
-"""Pairs with a flow that is known: a picture, and the same bent and relit, for flow networks."""
+"""Synthetic pairs with known flow for flow networks: an image, and the same warped and relit."""
 
 import torch
 from torch import Tensor
@@ -13,15 +13,15 @@ _COARSE, _FINE = ((4, 3), 12.0), ((10, 8), 4.0)  # control points, standard devi
 
 
 def bent_pair(images: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Fixed and moving pictures with the flow between them.
+    """Return fixed and moving images with the flow between them.
 
     Args:
-        images: ``(B, 1, H, W)`` in [0, 1]: they are moving.
-        random: source of all randomness.
+        images: ``(B, 1, H, W)`` in [0, 1], the moving ones.
+        random: generator.
 
     Returns:
         Fixed, moving ``(B, 1, H, W)`` and the flow ``(B, 2, H, W)`` px from fixed into moving:
-        an affine motion and two scales of random splines; both pictures with a light of their own.
+        an affine motion and two scales of random splines; both images with light of their own.
     """
     count = len(images)
     shape = (int(images.shape[2]), int(images.shape[3]))
@@ -38,7 +38,7 @@ def bent_pair(images: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor, 
 
 
 def flow_loss(net: FlowNet, images: Tensor, random: torch.Generator) -> Tensor:
-    """End-point errors of the flows at all scales on pairs made of pictures, weighted."""
+    """Return the weighted end-point error of the flows at all scales on synthetic pairs."""
     fixed, moving, flow = bent_pair(images, random)
     total = images.new_zeros(())
     for found, weight in zip(net(fixed, moving), SCALE_WEIGHTS, strict=True):

@@ -1,4 +1,4 @@
-"""A thin-plate spline through points: with MediaPipe's 478 face points, a field without training.
+"""Baseline: thin-plate spline through MediaPipe's 478 face points, without training.
 
 Bookstein, Principal Warps, IEEE TPAMI 1989; the points: Kartynnik et al., arXiv:1907.06724.
 """
@@ -23,13 +23,13 @@ GRID = (80, 65)  # where splines are evaluated; between them the field is interp
 def spline_field(
     fixed: Points, moving: Points, smoothing: float = 1.0, shape: tuple[int, int] = CROP_SHAPE
 ) -> NDArray[np.float32]:
-    """Field ``(2, *shape)`` px that carries points of fixed to those of moving.
+    """Return the field ``(2, *shape)`` px that maps points of fixed to those of moving.
 
     Args:
         fixed: ``(N, 2)`` (x, y) px, three or more that are not on a line.
         moving: where they lie in moving.
-        smoothing: 0 goes through the points; more lets it bend less, in px of ``r^2 log r``.
-        shape: of the picture.
+        smoothing: 0 interpolates; more reduces the bending energy, in px of ``r^2 log r``.
+        shape: of the image.
     """
     fit = RBFInterpolator(
         fixed, moving - fixed, kernel="thin_plate_spline", smoothing=smoothing, degree=1
@@ -40,7 +40,7 @@ def spline_field(
 def dense_field(
     displace: Callable[[Points], Points], shape: tuple[int, int] = CROP_SHAPE
 ) -> NDArray[np.float32]:
-    """Field ``(2, *shape)`` px of a smooth function of points ``(N, 2)`` to displacements.
+    """Sample a smooth function of points ``(N, 2)`` to displacements as a field ``(2, *shape)`` px.
 
     It is evaluated every four pixels and interpolated in between.
     """
@@ -55,9 +55,9 @@ def dense_field(
 
 
 def face_mesh(model: Path) -> Callable[[ImageArray, ImageArray], NDArray[np.float32]]:
-    """Fields by MediaPipe's landmarker and a thin-plate spline through its points.
+    """Return a method: MediaPipe's landmarker and a thin-plate spline through its points.
 
-    Where it finds no face, nothing is moved.
+    Where it finds no face, the field is zero.
 
     Args:
         model: ``face_landmarker.task``.

@@ -1,4 +1,4 @@
-"""No registration: what every table begins with."""
+"""Baseline: no registration."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,5 +7,5 @@ from facewarp.face.crop import CROP_SHAPE
 
 
 def rest(fixed: NDArray[np.uint8], moving: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The field that leaves all as it is, ``(2, 320, 260)`` zeros."""
+    """Return the zero field, ``(2, 320, 260)``."""
     return np.zeros((2, *CROP_SHAPE), dtype=np.float32)

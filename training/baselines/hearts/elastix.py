@@ -1,8 +1,8 @@
-"""elastix: cubic B-splines by the correlation of grey values, what many groups use today.
+"""Baseline: elastix, cubic B-splines by the correlation of gray values.
 
 Klein, Staring, Murphy, Viergever, Pluim, elastix: A Toolbox for Intensity-Based Medical Image
 Registration, IEEE Transactions on Medical Imaging 29(1), 2010, through ``itk-elastix``. It runs in
-a process of its own: what crashes there is an error here.
+a process of its own, so that a crash there is an error here.
 """
 
 import subprocess
@@ -31,7 +31,7 @@ _SETTINGS = {
 
 
 def is_installed() -> bool:
-    """Whether ``itk-elastix`` is here; it is not imported."""
+    """Whether ``itk-elastix`` is installed; it is not imported."""
     return find_spec("itk") is not None and find_spec("itk.ElastixPython") is not None
 
 

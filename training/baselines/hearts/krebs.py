@@ -1,4 +1,4 @@
-"""Probabilistic diffeomorphic registration by a conditional variational autoencoder.
+"""Baseline: probabilistic diffeomorphic registration by a conditional autoencoder.
 
 After Krebs, Delingette, Mailhé, Ayache, Mansi, Learning a Probabilistic Model for Diffeomorphic
 Registration, IEEE Transactions on Medical Imaging 38(9), 2019.
@@ -28,18 +28,18 @@ _DIVISORS = (4, 8, 8)  # of the grid, three halvings, the first within slices
 
 
 class KrebsAutoencoder(BaselineNetwork):
-    """An encoder of both images to a few numbers, and a decoder of these to velocities.
+    """An encoder of both images to a latent code, and a decoder to velocities.
 
-    The decoder sees moving at every scale, so that the numbers need only tell the deformation.
-    Velocities live on half the grid within slices, are smoothed by a Gaussian and integrated by
+    The decoder is conditioned on moving at every scale, so that the code describes the deformation
+    only. Velocities are on half the grid within slices, smoothed by a Gaussian and integrated by
     scaling and squaring.
 
     Args:
-        shape: ``(D, H, W)`` of the images; the numbers are read off the whole of them.
-        latent: how many numbers.
+        shape: ``(D, H, W)`` of the images; the code depends on the whole of them.
+        latent: size of the code.
         sigma: of the Gaussian that velocities are smoothed with, voxels of their grid (z, y, x).
         window: standard deviations of the windows that correlation is measured in, voxels.
-        weight: of the similarity against the divergence of the numbers from a standard normal.
+        weight: of the similarity against the divergence of the code from a standard normal.
 
     Raises:
         FacewarpError: the shape can't be halved three times.
@@ -97,11 +97,11 @@ class KrebsAutoencoder(BaselineNetwork):
 
     @property
     def for_half_precision(self) -> Sequence[nn.Module]:
-        """The large layers, but for the last, which tells velocities."""
+        """The large layers but the last, which predicts velocities."""
         return self.encoder, *self.up, self.head[0]
 
     def encode(self, fixed: Tensor, moving: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log variance ``(B, latent)`` of the numbers that tell the deformation."""
+        """Return mean and log variance ``(B, latent)`` of the latent code."""
         if tuple(fixed.shape[2:]) != self.shape:
             what = f"images of {tuple(fixed.shape[2:])} voxels, where {self.shape} were learnt"
             raise FacewarpError(what, fix="Lay them on the grid of training.")
@@ -110,7 +110,7 @@ class KrebsAutoencoder(BaselineNetwork):
         return self.mean(seen), self.log_variance(seen).clamp(-10, 10)
 
     def decode(self, numbers: Tensor, moving: Tensor) -> Tensor:
-        """Smooth velocities ``(B, 3, D, H / 2, W / 2)``, in voxels of that grid."""
+        """Return smooth velocities ``(B, 3, D, H / 2, W / 2)``, in voxels of that grid."""
         x = self.unfold(numbers).reshape(-1, 1, *self.coarse_shape)
         for layer in self.up:
             seen = resize_image(moving, tuple(x.shape[2:]))
@@ -119,22 +119,22 @@ class KrebsAutoencoder(BaselineNetwork):
         return smooth(velocity, gaussian_window(self.velocity_shape, self.sigma))
 
     def velocity(self, fixed: Tensor, moving: Tensor) -> Tensor:
-        """The likeliest velocities, see `decode`."""
+        """Return the most probable velocities, see `decode`."""
         return self.decode(self.encode(fixed, moving)[0], moving)
 
     def forward(self, fixed: Tensor, moving: Tensor) -> Tensor:
-        """Field ``(B, 3, D, H, W)`` voxels, from fixed into moving."""
+        """Predict the field ``(B, 3, D, H, W)`` voxels, from fixed into moving."""
         return resize_field(exponential(self.velocity(fixed, moving), SQUARINGS), self.shape)
 
     def terms(
         self, fixed: Tensor, moving: Tensor, random: torch.Generator | None = None
     ) -> dict[str, Tensor]:
-        """The objective: correlation halfway between the images, and the numbers' divergence.
+        """Return the loss terms: correlation halfway between the images, and the code's divergence.
 
         Args:
             fixed: ``(B, 1, D, H, W)`` in [0, 1].
             moving: the same.
-            random: draws the numbers; without it they are the likeliest.
+            random: generator that samples the code; None for its mean.
         """
         mean, log_variance = self.encode(fixed, moving)
         numbers = mean
@@ -153,14 +153,14 @@ class KrebsAutoencoder(BaselineNetwork):
 
 
 def _block(inputs: int, outputs: int, stride: int | tuple[int, int, int]) -> list[nn.Module]:
-    """A convolution, a norm over groups of channels (a batch is one pair), leaky ReLU."""
+    """Make a block: convolution, group norm (a batch is one pair), leaky ReLU."""
     conv = nn.Conv3d(inputs, outputs, 3, stride, 1)
     return [conv, nn.GroupNorm(min(4, outputs), outputs), nn.LeakyReLU(SLOPE)]
 
 
 def normal_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Kullback-Leibler divergence of normal distributions from the standard one, nats.
+    """Return the Kullback-Leibler divergence of normals from the standard normal, nats.
 
-    ``(mean^2 + variance - 1 - log variance) / 2``, of each number.
+    ``(mean^2 + variance - 1 - log variance) / 2``, of each element.
     """
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)

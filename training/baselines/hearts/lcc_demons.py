@@ -1,8 +1,8 @@
-"""LCC-demons: symmetric log-domain demons whose force is the local correlation of grey values.
+"""Baseline: LCC-demons, symmetric log-domain demons driven by local correlation.
 
 Lorenzi, Ayache, Frisoni, Pennec, LCC-Demons: A robust and accurate symmetric diffeomorphic
-registration algorithm, NeuroImage 81, 2013. SimpleITK's demons know differences of grey values
-alone, so that force, velocities and their exponential are ours.
+registration algorithm, NeuroImage 81, 2013. SimpleITK's demons use differences of gray values
+alone, so force, velocities and their exponential are implemented here.
 """
 
 from collections.abc import Sequence
@@ -29,15 +29,15 @@ _FLAT = 1e-4  # variance, of grey values in [0, 1], below which nothing is to be
 
 @dataclass(frozen=True)
 class DemonsSettings:
-    """How far and how smoothly demons push.
+    """Settings of the iterations.
 
     Attributes:
-        levels: how many times coarser each level's grid is, coarsest first.
+        levels: factor of each level's grid spacing, coarsest first.
         iterations: on each level, at most.
-        window_mm: standard deviation of the Gaussian that correlation is measured in.
-        update_mm: of the one that every step is smoothed with (fluid).
-        velocity_mm: of the one that velocities are smoothed with after every step (elastic).
-        step_vox: longest step of a voxel on its level's grid, where images correlate fully.
+        window_mm: standard deviation of the Gaussian window of the correlation.
+        update_mm: of the smoothing of each step (fluid).
+        velocity_mm: of the smoothing of velocities after each step (elastic).
+        step_vox: longest step, voxels of the level's grid, where images correlate fully.
         patience: iterations without a better correlation before a level ends.
     """
 
@@ -56,20 +56,20 @@ def lcc_demons(
     spacing_mm: Sequence[float],
     settings: DemonsSettings | None = None,
 ) -> Tensor:
-    """Stationary velocities of two volumes; their exponential is the registration.
+    """Register two volumes: stationary velocities, whose exponential is the field.
 
     Args:
         fixed: ``(D, H, W)`` grey values in [0, 1].
         moving: the same.
         spacing_mm: of the grid, along x, y, z.
-        settings: see there.
+        settings: of the iterations.
 
     Returns:
         ``(1, 3, D, H, W)`` voxels a unit of time, channels x, y, z. ``exp(v)`` points from fixed
         into moving, ``exp(-v)`` from moving into fixed (`velocity_field`).
 
     Raises:
-        FacewarpError: the volumes differ in shape, or hold what is no number.
+        FacewarpError: the volumes differ in shape, or are not finite.
     """
     settings = settings or DemonsSettings()
     if fixed.shape != moving.shape or fixed.ndim != 3:
@@ -95,7 +95,7 @@ def lcc_demons(
 
 
 def velocity_field(velocity: Tensor) -> Tensor:
-    """``exp(v)`` by as many squarings as keep the first step below half a voxel."""
+    """Return ``exp(v)``, with squarings that keep the first step below half a voxel."""
     return exponential(velocity, squarings_for(velocity))
 
 
@@ -107,7 +107,7 @@ def _level(
     iterations: int,
     settings: DemonsSettings,
 ) -> Tensor:
-    """Velocities after the iterations of a level; those of the best correlation on the way."""
+    """Run the iterations of a level; return the velocities of the best correlation."""
     shape = fixed.shape[2:]
 
     def window(mm: float) -> Window:
@@ -135,7 +135,7 @@ def _level(
 def correlation_force(
     fixed: Tensor, moving: Tensor, window: Window, step_vox: float
 ) -> tuple[Tensor, float]:
-    """The step that raises the local correlation of two images halfway to each other.
+    """Return the step that raises the local correlation of two images halfway to each other.
 
     With F and M the images less their local means and G the window's mean, the gradient of
     ``log rho^2``, ``rho^2 = G(FM)^2 / (G(FF) G(MM))``, as M moves by u/2 and F by -u/2, is
@@ -147,7 +147,7 @@ def correlation_force(
     Args:
         fixed: ``(1, 1, D, H, W)``.
         moving: the same.
-        window: what correlation is measured in.
+        window: of the correlation.
         step_vox: the longest step.
 
     Returns:
@@ -174,17 +174,17 @@ def correlation_force(
 
 
 def _slopes(image: Tensor) -> Tensor:
-    """Central differences ``(1, 3, D, H, W)`` along x, y, z."""
+    """Return central differences ``(1, 3, D, H, W)`` along x, y, z."""
     return torch.cat([torch.gradient(image, dim=axis)[0] for axis in (4, 3, 2)], dim=1)
 
 
 def _factor(n: int, level: int, mm: float, finest: float) -> float:
-    """How much coarser an axis gets: thick slices are left until the others are as coarse."""
+    """Return the factor of an axis: thick slices stay until the others are as coarse."""
     wanted = max(1.0, level * finest / mm)
     return max(1.0, min(wanted, n / _FEWEST))
 
 
 def _shrunk(image: Tensor, size: tuple[int, int, int], factors: Sequence[float]) -> Tensor:
-    """An image on a coarser grid, smoothed before by half of what that grid can't show."""
+    """Downsample an image to a coarser grid, smoothed before by half of its spacing."""
     sigma = [0.5 * f if f > 1 else 0.0 for f in factors]
     return resize_image(smooth(image, gaussian_window(image.shape[2:], sigma)), size)

@@ -1,4 +1,4 @@
-"""Correlation of grey values in a window around every voxel, and smoothing by small matrices."""
+"""Local correlation of gray values around each voxel, and smoothing by small matrices."""
 
 import math
 from collections.abc import Sequence
@@ -13,32 +13,32 @@ _REACH = 4.0  # standard deviations that a Gaussian is cut at
 
 
 def gaussian_window(shape: Sequence[int], sigma: Sequence[float]) -> Window:
-    """Gaussian means as matrices ``(n, n)``, one an axis; at edges the weights that are left.
+    """Return Gaussian means as matrices ``(n, n)``, one an axis, renormalized at edges.
 
     Args:
-        shape: of what is smoothed, ``([D,] H, W)``.
+        shape: of the images, ``([D,] H, W)``.
         sigma: standard deviations in voxels, in the same order; 0 leaves an axis as it is.
     """
     return [_gaussian(n, width) for n, width in zip(shape, sigma, strict=True)]
 
 
 def box_window(shape: Sequence[int], width: Sequence[int]) -> Window:
-    """Means over so many voxels (odd) as matrices; edges are repeated."""
+    """Return means over an odd number of voxels as matrices; edges are repeated."""
     return [spline_matrix(n, n, w, passes=1) for n, w in zip(shape, width, strict=True)]
 
 
 def smooth(values: Tensor, window: Window) -> Tensor:
-    """Means of ``(B, C, *shape)`` in a window around every voxel."""
+    """Average ``(B, C, *shape)`` in a window around each voxel."""
     return spline_field(values, window)
 
 
 def squared_correlation(a: Tensor, b: Tensor, window: Window, floor: float = 1e-5) -> Tensor:
-    """Squared correlation coefficient of two images around every voxel, 0 to 1.
+    """Return the squared local correlation coefficient of two images, 0 to 1.
 
     Args:
         a: ``(B, 1, *shape)``.
         b: the same.
-        window: what counts as around.
+        window: of the means.
         floor: added to the product of the variances: where both images are flat there is none.
     """
     n = a.shape[1]
@@ -61,6 +61,6 @@ def _gaussian(n: int, sigma: float) -> Tensor:
 
 
 def squarings_for(velocity: Tensor, most: float = 0.5) -> int:
-    """How often to halve a velocity field before no voxel moves farther than ``most``."""
+    """Return how often to halve a velocity field until no voxel moves farther than ``most``."""
     largest = float(velocity.detach().norm(dim=1).max())
     return max(0, math.ceil(math.log2(largest / most))) if largest > most else 0

@@ -1,4 +1,4 @@
-"""VoxelMorph: a U-Net that predicts displacements, taught by images alone.
+"""Baseline: VoxelMorph, a U-Net that predicts displacements, trained without labels.
 
 Balakrishnan, Zhao, Sabuncu, Guttag, Dalca, VoxelMorph: A Learning Framework for Deformable Medical
 Image Registration, IEEE Transactions on Medical Imaging 38(8), 2019. The network is MONAI's.
@@ -21,13 +21,13 @@ _LEVELS = 8  # shapes are multiples: half of CHANNELS are levels, and the last i
 
 
 class VoxelMorph(BaselineNetwork):
-    """Displacements from both images, ``(B, 1, D, H, W)`` each, in voxels.
+    """Predict displacements from both images, ``(B, 1, D, H, W)`` each, in voxels.
 
     Args:
         channels: of the U-Net, see MONAI's ``VoxelMorphUNet``.
         smoothness: weight of the mean squared gradient of the field.
-        window: over how many voxels (z, y, x) correlation is measured: the paper's 9, and less
-            across slices, which are thick.
+        window: of the correlation, voxels (z, y, x): the paper's 9, and less across slices,
+            which are thick.
 
     Raises:
         FacewarpError: MONAI is not installed.
@@ -64,12 +64,12 @@ class VoxelMorph(BaselineNetwork):
 
     @property
     def for_half_precision(self) -> Sequence[nn.Module]:
-        """The U-Net's layers, but for the last, which tells displacements."""
+        """The U-Net's layers but the last, which predicts displacements."""
         unet, last_layers = self.unet.net
         return unet, *list(last_layers)[:-1]
 
     def forward(self, fixed: Tensor, moving: Tensor) -> Tensor:
-        """Field ``(B, 3, D, H, W)`` voxels, from fixed into moving.
+        """Predict the field ``(B, 3, D, H, W)`` voxels, from fixed into moving.
 
         Raises:
             FacewarpError: a side of the images can't be halved three times.
@@ -83,12 +83,12 @@ class VoxelMorph(BaselineNetwork):
     def terms(
         self, fixed: Tensor, moving: Tensor, random: torch.Generator | None = None
     ) -> dict[str, Tensor]:
-        """The objective: one minus the local correlation, and the field's gradients.
+        """Return the loss terms: one minus the local correlation, and the field's gradients.
 
         Args:
             fixed: ``(B, 1, D, H, W)`` in [0, 1].
             moving: the same.
-            random: not used; others draw from it.
+            random: unused here.
         """
         field = self(fixed, moving)
         window = box_window(fixed.shape[2:], self.window)

@@ -204,10 +204,13 @@ def _short_axis(cines: list[Acquisition], place: Path, said: list[str]) -> Acqui
     """The one cine that is a short-axis stack."""
     if len(cines) == 1:
         return cines[0]
-    stacks = [one for one in cines if one.slices >= _LEAST_SLICES]
+    deep = [one for one in cines if one.slices >= _LEAST_SLICES]
+    stacks = deep
     if len(stacks) > 1:
         short = [one for one in stacks if _SHORT.search(one.title)]
         stacks = short or [one for one in stacks if not _LONG.search(one.title)] or stacks
+    if len(stacks) == 1:  # names do not choose between cines of the same slices
+        stacks = [one for one in deep if one is stacks[0] or _same_slices(one, stacks[0])]
     if len(stacks) != 1:
         many = stacks or cines
         what = f"there are {len(many)} cines: {_listed(many)}"
@@ -218,6 +221,13 @@ def _short_axis(cines: list[Acquisition], place: Path, said: list[str]) -> Acqui
         f"read: {stacks[0].described()}; left out, as long-axis or other cines: {_listed(others)}"
     )
     return stacks[0]
+
+
+def _same_slices(one: Acquisition, other: Acquisition) -> bool:
+    """Whether two stacks show the same slices."""
+    if not np.allclose(one.images[0].axes, other.images[0].axes, atol=_PARALLEL):
+        return False
+    return bool(np.abs(np.subtract.outer(one.places, other.places)).min() <= SAME_MM)
 
 
 def _listed(acquisitions: Sequence[Acquisition], most: int = 6) -> str:

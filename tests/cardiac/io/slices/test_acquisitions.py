@@ -45,6 +45,12 @@ def test_rest_and_stress_are_two_cines_and_the_user_chooses(scan, cine):
     assert len(stress) == 72
 
 
+def test_names_do_not_choose_between_cines_of_the_same_slices(scan, cine):
+    write_series(scan, cine, AFFINE, step_ms=50, title="stress", number=7)
+    with pytest.raises(FacewarpError, match=r"2 cines: SAX cine .*stress \(series 7"):
+        read_dicom(scan)
+
+
 def test_a_stack_repeated_with_other_times_is_another_cine(scan, cine):
     write_series(scan, cine, AFFINE, step_ms=73.5, title="SAX cine", number=4)
     with pytest.raises(FacewarpError, match="2 cines"):
