@@ -8,6 +8,7 @@ Convention
 import gzip
 import json
 import logging
+import math
 import os
 import sys
 import zlib
@@ -34,6 +35,9 @@ SUFFIXES: Final = (".nii", ".nii.gz")
 _HEAD: Final = 540  # bytes of the longer one of both headers
 _SAME: Final = 1e-3
 _SECONDS: Final = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
+_PIECE: Final = 1 << 20
+_MAX_OFFSET: Final = 1 << 40
+_GZIP: Final = 31  # zlib's window bits for gzip
 _DAMAGE: Final = (EOFError, OSError, zlib.error, gzip.BadGzipFile, ImageFileError, HeaderDataError)
 
 
@@ -165,7 +169,11 @@ def _kind(head: bytes) -> type[nib.Nifti1Header] | None:
 
 
 def _check_scaling(raw: Any, path: Path) -> None:
-    """Refuse a slope without an intercept, and what is not finite."""
+    """Refuse a slope without an intercept, what is not finite, and an offset that cannot be."""
+    offset = float(raw["vox_offset"])
+    if not 0 <= offset < _MAX_OFFSET:
+        what = f"the header says that the voxels begin at byte {offset:g}"
+        raise FacewarpError(what, path, "Correct vox_offset.")
     slope, inter = float(raw["scl_slope"]), float(raw["scl_inter"])
     if np.isinf(slope) or (np.isfinite(slope) and slope != 0 and not np.isfinite(inter)):
         what = f"the header's scaling is not finite: slope {slope:g}, intercept {inter:g}"
@@ -208,11 +216,17 @@ def _values(raw: Any, proxy: ArrayProxy, shape: tuple[int, ...], path: Path) -> 
         raise FacewarpError("the voxels are colours or complex numbers", path, "Give grey values.")
     slope, inter = proxy.slope, proxy.inter
     try:
-        stored = np.asanyarray(proxy.get_unscaled()).reshape(shape, order="F").T
+        offset, content = int(raw.get_data_offset()), _content(raw, path)
+        found = (
+            np.frombuffer(content, dtype, math.prod(shape), offset)
+            if content is not None
+            else np.asanyarray(proxy.get_unscaled())
+        )
+        stored = found.reshape(shape, order="F").T
     except MemoryError as error:
         fix = "Give fewer phases, or a crop."
         raise FacewarpError(f"the volume is too big ({times(shape)})", path, fix) from error
-    except (*_DAMAGE, ValueError) as error:
+    except (*_DAMAGE, ValueError, OverflowError) as error:
         raise _damaged(path, error) from error
     data = np.ascontiguousarray(stored, dtype=np.float32)
     if data is stored or np.shares_memory(data, stored):
@@ -222,6 +236,52 @@ def _values(raw: Any, proxy: ArrayProxy, shape: tuple[int, ...], path: Path) -> 
     if inter != 0.0:
         data += np.float32(inter)
     return data
+
+
+def _content(raw: Any, path: Path) -> bytearray | None:
+    """Unpack a .nii.gz to its end, as far as its voxels go; None for a file that is not packed.
+
+    Only the end tells whether what was read is what was written: gzip's checksum stands there. And
+    no memory is taken for what a header claims before the file has shown that it holds as much.
+    """
+    wanted = int(raw.get_data_offset())
+    wanted += math.prod(map(int, raw.get_data_shape())) * int(raw.get_data_dtype().itemsize)
+    with open(path, "rb") as file:
+        if file.read(2) != b"\x1f\x8b":
+            if path.stat().st_size < wanted:
+                raise EOFError("the file is shorter than its header says")
+            return None
+    content = bytearray()
+    for piece in _unpacked(path):
+        content += piece[: max(0, wanted - len(content))]
+    if len(content) < wanted:
+        raise EOFError("the file is shorter than its header says")
+    return content
+
+
+def _unpacked(path: Path) -> Iterator[bytes]:
+    """Yield what a gzip file holds, piece by piece; garbage after its last member is ignored.
+
+    Raises:
+        zlib.error: it is damaged, or its checksum is another.
+        EOFError: it ends too early.
+    """
+    member = zlib.decompressobj(_GZIP)
+    with open(path, "rb") as file:
+        left = file.read(_PIECE)
+        while left:
+            yield member.decompress(left, _PIECE)
+            left = member.unconsumed_tail or file.read(_PIECE)
+            if member.eof:
+                left = member.unused_data + left
+                if not left.startswith(b"\x1f\x8b"):
+                    return
+                member = zlib.decompressobj(_GZIP)
+    while not member.eof:
+        rest = member.decompress(b"", _PIECE)
+        if not rest:
+            raise EOFError("the packed file ends too early")
+        yield rest
 
 
 def _ids(data: NDArray[np.float32], path: Path) -> NDArray[np.uint8]:

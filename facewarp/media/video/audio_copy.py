@@ -160,8 +160,7 @@ class AudioCopy:
         """Write what encoders still hold, once all that is wanted was copied."""
         for track in self._tracks.values():
             if track.conversion is not None:
-                for packet in track.conversion.convert(None, shift):
-                    self._mux(packet, track)
+                self._convert(track.conversion, None, track, shift)
 
     def close(self) -> None:
         """Close the file with the sound."""
@@ -186,12 +185,20 @@ class AudioCopy:
             packet.dts, packet.pts = packet.dts - ticks, packet.pts - ticks
             self._mux(packet, track)
             return
+        self._convert(track.conversion, packet, track, shift)
+
+    def _convert(
+        self, conversion: AudioConversion, packet: "AudioPacket | None", track: _Track, shift: float
+    ) -> None:
+        """Write what becomes of a packet; damage costs the sound of its moment, no more."""
         try:
-            for converted in track.conversion.convert(packet, shift):
-                self._mux(converted, track)
+            converted = list(conversion.convert(packet, shift))
         except (av.FFmpegError, ValueError) as error:
-            _log.debug("%s: sound at %d: %s", self._input.name, dts, error)
+            _log.debug("%s: converting sound: %s", self._input.name, error)
             self._refused += 1
+            return
+        for one in converted:
+            self._mux(one, track)
 
     def _mux(self, packet: AudioPacket, track: _Track) -> None:
         dts, pts = cast(int, packet.dts), cast(int, packet.pts)

@@ -273,3 +273,52 @@ def test_a_header_of_another_byte_order_is_turned(tmp_path, data):
     volume = read_volume(tmp_path / "v.nii.gz")
     np.testing.assert_array_equal(volume.data, data)
     assert volume.header.endianness == nib.Nifti1Header().endianness
+
+
+def packed(tmp_path, rng):
+    data = rng.integers(0, 900, (20, 16, 6, 4)).astype(np.int16)
+    path = tmp_path / "scan.nii.gz"
+    save(path, data, affine())
+    return path, data
+
+
+@pytest.mark.parametrize("place", [0.3, 0.6, 0.9])
+def test_a_packed_file_with_a_flipped_bit_is_refused(tmp_path, rng, place):
+    path, _ = packed(tmp_path, rng)
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 4
+    path.write_bytes(content)
+    refused(path)
+
+
+def test_a_packed_file_without_its_checksum_is_refused(tmp_path, rng):
+    path, _ = packed(tmp_path, rng)
+    path.write_bytes(path.read_bytes()[:-8])
+    refused(path)
+
+
+def test_garbage_after_the_end_of_a_packed_file_is_ignored(tmp_path, rng):
+    path, data = packed(tmp_path, rng)
+    path.write_bytes(path.read_bytes() + b"\0\0garbage")
+    assert np.array_equal(read_volume(path).data, data)
+
+
+@pytest.mark.parametrize("suffix", ["nii", "nii.gz"])
+def test_no_memory_is_taken_for_what_a_header_only_claims(tmp_path, data, suffix):
+    path = tmp_path / f"claims.{suffix}"
+    save(path, data, affine())
+    content = path.read_bytes()
+    content = bytearray(gzip.decompress(content) if suffix == "nii.gz" else content)
+    content[42:50] = np.array([30_000] * 4, "<i2").tobytes()  # dim[1] to dim[4]
+    path.write_bytes(gzip.compress(content) if suffix == "nii.gz" else content)
+    refused(path)
+
+
+@pytest.mark.parametrize("offset", [np.nan, np.inf, 3e38, -1e9])
+def test_an_offset_that_cannot_be_is_refused(tmp_path, data, offset):
+    path = tmp_path / "odd.nii"
+    save(path, data, affine())
+    content = bytearray(path.read_bytes())
+    content[108:112] = np.array(offset, "<f4").tobytes()
+    path.write_bytes(content)
+    refused(path)

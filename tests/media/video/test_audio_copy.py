@@ -166,3 +166,20 @@ def test_a_clip_without_sound_needs_no_word(make_flashes, copied):
     source = copied(make_flashes(sounds=()))
     assert source.notes == []
     assert not open_source(source.path).has_audio
+
+
+def test_damaged_sound_that_is_converted_costs_its_moment_only(
+    make_flashes, measured, copied, caplog
+):
+    path = make_flashes("noise.mkv", sounds=({"codec": "ac3"},), seconds=4)
+    with av.open(str(path)) as container:
+        packets = [bytes(p) for p in container.demux(container.streams.audio[0]) if p.size]
+    data = path.read_bytes()
+    for packet in packets[40:46]:  # at 1.3 s
+        data = data.replace(packet, bytes([0x55]) * len(packet))
+    path.write_bytes(data)
+    copied(path, audio="convert")
+    after = measured(path.parent / "out.mp4")
+    assert after.flashes == pytest.approx([0, 1, 2, 3], abs=0.03)
+    assert after.beeps[0] == pytest.approx(after.flashes, abs=0.06)
+    assert "damaged pieces of the sound" in caplog.text
