@@ -23,7 +23,7 @@ from facewarp.training.comparison.figures import (
 from facewarp.training.comparison.hearts import HeartComparison, MeasuredOnHearts
 from facewarp.training.comparison.result_table import TableLayout, write_comparison
 from facewarp.training.datasets.acdc import labels_on
-from facewarp.training.datasets.hearts import load_patient
+from facewarp.training.datasets.hearts import TITLES, ReadPatient, load_patient
 from facewarp.training.evaluation.evaluation_json import number
 from facewarp.training.evaluation.heart_methods import ED, ES, HeartMethod
 from facewarp.training.evaluation.hearts import PARTS
@@ -50,6 +50,7 @@ def write_heart_comparison(
     methods: Sequence[HeartMethod],
     folders: Sequence[Path],
     runs: Path,
+    read: ReadPatient = load_patient,
 ) -> list[Path]:
     """Write tables, figures and page into a folder; each file is whole or not there.
 
@@ -59,6 +60,7 @@ def write_heart_comparison(
         methods: the same methods, to draw the examples with.
         folders: of the patients.
         runs: the folder of the training runs, for their curves.
+        read: reads a patient's folder.
 
     Returns:
         The files, ``index.html`` last.
@@ -67,7 +69,7 @@ def write_heart_comparison(
     figures = [
         draw_pairs(folder / "dice-by-method.png", measured, "patients"),
         draw_parts(folder / "dice-by-part.png", measured, PARTS, PART_COLORS, "patients"),
-        draw_slices(folder / "examples.png", comparison, methods, folders),
+        draw_slices(folder / "examples.png", comparison, methods, folders, read),
     ]
     trained = {method.name: runs / method.name for method in measured}
     curves = draw_curves(folder / "training-curves.png", trained, "patients")
@@ -90,7 +92,7 @@ def _cells(method: MeasuredOnHearts) -> list[str]:
 def _about(comparison: HeartComparison) -> str:
     ways = "both directions" if comparison.protocol.both_directions else "ES registered to ED"
     return (
-        f"{comparison.pair_count} patients of ACDC, {comparison.split}; "
+        f"{comparison.pair_count} patients of {TITLES[comparison.dataset]}, {comparison.split}; "
         f"protocol {comparison.protocol.name}, {ways}; {comparison.machine}."
     )
 
@@ -111,12 +113,13 @@ def draw_slices(
     comparison: HeartComparison,
     methods: Sequence[HeartMethod],
     folders: Sequence[Path],
+    read: ReadPatient = load_patient,
 ) -> Path:
     """Render the best, the median and the worst patient of the best method, by every method."""
     best = by_dice(comparison.methods)[0]
     rows = []
     for index, rank in examples(best.scores).items():
-        patient = load_patient(folders[index])
+        patient = read(folders[index])
         grid = comparison.protocol.grid(patient.images[ED])
         truth = [labels_on(grid, volume) for volume in patient.labels]
         images = model_input(patient.stacked(), grid)

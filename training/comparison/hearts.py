@@ -16,7 +16,7 @@ from facewarp.training.comparison.base import (
     require_methods,
 )
 from facewarp.training.comparison.orderings import HEARTS
-from facewarp.training.datasets.hearts import load_patient
+from facewarp.training.datasets.hearts import ReadPatient, load_patient
 from facewarp.training.evaluation.heart_methods import ED, HeartMethod
 from facewarp.training.evaluation.heart_protocols import HeartProtocol
 from facewarp.training.evaluation.hearts import PatientScore, score_means, score_patient
@@ -39,7 +39,7 @@ class MeasuredOnHearts(MeasuredMethod[PatientScore]):
 
 @dataclass(frozen=True, eq=False)
 class HeartComparison(MethodComparison[MeasuredOnHearts]):
-    """Methods, compared on patients of ACDC.
+    """Methods, compared on patients of one data set.
 
     Attributes:
         protocol: how it was measured.
@@ -68,6 +68,7 @@ def compare_on_hearts(
     protocol: HeartProtocol,
     *,
     split: str = "",
+    read: ReadPatient = load_patient,
     advance: Callable[[str], None] = lambda name: None,
 ) -> HeartComparison:
     """Register every patient by every method and score it.
@@ -78,6 +79,7 @@ def compare_on_hearts(
         folders: of the patients.
         protocol: how to measure.
         split: which patients these are.
+        read: reads a patient's folder.
         advance: called with the method's name after each patient.
 
     Raises:
@@ -88,7 +90,7 @@ def compare_on_hearts(
         raise FacewarpError("there is no patient to measure on", split or None)
     scores: list[list[PatientScore]] = [[] for _ in methods]
     for index, folder in enumerate(folders):
-        patient = load_patient(folder)
+        patient = read(folder)
         for method, found in zip(methods, scores, strict=True):
             if not index and method.parameters:  # warm up networks: not part of the times
                 method.register(patient, protocol.grid(patient.images[ED]), both=False)

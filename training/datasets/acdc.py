@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.cardiac.io.label_order import ACDC, order_by_anatomy
+from facewarp.cardiac.io.label_order import ACDC, AUTO, order_by_anatomy, order_named
 from facewarp.cardiac.io.nifti_reader import read_volume
 from facewarp.cardiac.io.patient import INFO, Info, frame_files, read_info
 from facewarp.cardiac.io.volume import Volume
@@ -93,8 +93,12 @@ def number_in_group(name: str) -> int:
     return (patient_number(name) - 1) % GROUP_SIZE + 1
 
 
-def load_acdc_patient(folder: Path) -> HeartPatient:
+def load_acdc_patient(folder: Path, label_order: str = AUTO) -> HeartPatient:
     """Read a patient's folder.
+
+    Args:
+        folder: with ``Info.cfg``, the frames of ED and ES and their labels.
+        label_order: convention of the labels' ids; by default what anatomy says, else ACDC's.
 
     Raises:
         FacewarpError: a file is missing or damaged, ``Info.cfg`` doesn't tell ED and ES, the
@@ -112,7 +116,7 @@ def load_acdc_patient(folder: Path) -> HeartPatient:
             fix = f"It takes {folder.name}_frame{frame:02d}_gt.nii.gz."
             raise FacewarpError(what, folder, fix)
         images.append(_volume(files[frame]))
-        labels.append(_in_acdc_order(_volume(label_files[frame], labels=True)))
+        labels.append(_in_acdc_order(_volume(label_files[frame], labels=True), label_order))
         _check_labels(labels[-1])
     for volume in (images[1], *labels):
         _check_same_grid(volume, images[0])
@@ -157,8 +161,10 @@ def _volume(path: Path, *, labels: bool = False) -> Volume:
     return volume
 
 
-def _in_acdc_order(labels: Volume) -> Volume:
+def _in_acdc_order(labels: Volume, label_order: str) -> Volume:
     """Labels whose ids another convention has, as converters write them, in ACDC's order."""
+    if label_order != AUTO:
+        return replace(labels, data=order_named(label_order).apply(labels.data))
     seen = order_by_anatomy(labels.data)
     if seen is None or seen == ACDC or not seen.name:  # other ids are refused
         return labels

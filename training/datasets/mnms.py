@@ -24,7 +24,7 @@ from typing import Final
 
 import numpy as np
 
-from facewarp.cardiac.io.label_order import MNMS
+from facewarp.cardiac.io.label_order import AUTO, MNMS
 from facewarp.cardiac.io.label_reader import GivenLabels, read_labels
 from facewarp.cardiac.io.nifti_reader import read_volume
 from facewarp.cardiac.io.patient import Info
@@ -52,14 +52,14 @@ def is_mnms2(folder: Path) -> bool:
     return _file(folder, "_SA_ED_gt") is not None
 
 
-def load_mnms_patient(folder: Path) -> HeartPatient:
+def load_mnms_patient(folder: Path, label_order: str = AUTO) -> HeartPatient:
     """Read a patient of M&Ms: the two labelled phases of its cine.
 
     Raises:
         FacewarpError: a file is missing or damaged, or not two phases are labelled.
     """
     cine = read_volume(_required(folder, "_sa")).slices_first()
-    labels = read_labels(_required(folder, "_sa_gt"), cine, usual=MNMS)
+    labels = read_labels(_required(folder, "_sa_gt"), cine, label_order, MNMS)
     _tell(folder, labels)
     sizes = {p: int((labels.data[p] == HeartPart.LV).sum()) for p in labels.filled}
     if len(sizes) < 2:
@@ -79,7 +79,7 @@ def load_mnms_patient(folder: Path) -> HeartPatient:
     )
 
 
-def load_mnms2_patient(folder: Path) -> HeartPatient:
+def load_mnms2_patient(folder: Path, label_order: str = AUTO) -> HeartPatient:
     """Read a patient of M&Ms-2: both moments of its short axis.
 
     Raises:
@@ -92,7 +92,7 @@ def load_mnms2_patient(folder: Path) -> HeartPatient:
         if image.data.ndim != 3 or (images and image.shape != images[0].shape):
             what = f"{moment} has other voxels than {PHASES[0]}, or several phases"
             raise FacewarpError(what, image.path, "Both moments are single volumes of one grid.")
-        labels = read_labels(_required(folder, f"_SA_{moment}_gt"), image, usual=MNMS)
+        labels = read_labels(_required(folder, f"_SA_{moment}_gt"), image, label_order, MNMS)
         _tell(folder, labels)
         images.append(image)
         drawn.append(_like(images[0], labels, 0))

@@ -18,7 +18,7 @@ from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import write_csv
 from facewarp.system.machine import machine
 from facewarp.training.datasets.acdc import HeartPatient, labels_on
-from facewarp.training.datasets.hearts import load_patient
+from facewarp.training.datasets.hearts import ReadPatient, load_patient
 from facewarp.training.evaluation.heart_methods import ED, ES, OURS, GuidedMethod, HeartMethod
 from facewarp.training.evaluation.heart_protocols import SDLOGJ, SDLOGJ_STRICT, HeartProtocol
 from facewarp.training.evaluation.heart_volumes import HeartVolumes, VolumeErrors, measure_volumes
@@ -197,6 +197,7 @@ def evaluate_hearts(
     protocol: HeartProtocol,
     *,
     split: str = "",
+    read: ReadPatient = load_patient,
     advance: Callable[[], None] = lambda: None,
 ) -> tuple[HeartEvaluation, list[PatientScore], list[HeartVolumes]]:
     """Register every patient's phases, score them, and measure the volumes of the ventricles.
@@ -206,6 +207,7 @@ def evaluate_hearts(
         folders: the patients' folders.
         protocol: how to measure.
         split: which patients these are, for the record.
+        read: reads a patient's folder.
         advance: called after each patient.
 
     Returns:
@@ -217,11 +219,11 @@ def evaluate_hearts(
     method = GuidedMethod(model)
     if not folders:
         raise FacewarpError("there is no patient to measure on", split or None)
-    first = load_patient(folders[0])
+    first = read(folders[0])
     method.register(first, protocol.grid(first.images[ED]), protocol.both_directions)  # warm-up
     scores, volumes = [], []
     for folder in folders:
-        patient = load_patient(folder)
+        patient = read(folder)
         scores.append(score_patient(patient, method, protocol))
         volumes.append(measure_volumes(patient, model))
         advance()

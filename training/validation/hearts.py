@@ -12,7 +12,7 @@ from facewarp.core.model import Model
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.drawing.png import write_png
 from facewarp.training.datasets.acdc import HeartPatient, labels_on
-from facewarp.training.datasets.hearts import load_patient
+from facewarp.training.datasets.hearts import ReadPatient, load_patient
 from facewarp.training.evaluation.heart_methods import ED, ES, GuidedMethod
 from facewarp.training.evaluation.heart_protocols import PROTOCOLS, HeartProtocol
 from facewarp.training.evaluation.hearts import PatientScore, score_means, score_patient
@@ -79,7 +79,11 @@ def examples(scores: Sequence[PatientScore]) -> dict[int, str]:
 
 
 def pictures_of(
-    model: Model, folders: Sequence[Path], scores: Sequence[PatientScore], protocol: HeartProtocol
+    model: Model,
+    folders: Sequence[Path],
+    scores: Sequence[PatientScore],
+    protocol: HeartProtocol,
+    read: ReadPatient = load_patient,
 ) -> list[HeartPicture]:
     """Register these patients of an evaluation again for the contact sheet.
 
@@ -88,12 +92,13 @@ def pictures_of(
         folders: of the patients it was scored on.
         scores: the scores, in the patients' order.
         protocol: of the grid.
+        read: reads a patient's folder.
     """
     method = GuidedMethod(model)
     return [
         picture
         for index, rank in examples(scores).items()
-        for picture in pictures(method, load_patient(folders[index]), scores[index], rank, protocol)
+        for picture in pictures(method, read(folders[index]), scores[index], rank, protocol)
     ]
 
 

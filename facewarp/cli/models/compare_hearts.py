@@ -10,6 +10,7 @@ from facewarp.cli.console import Output
 from facewarp.cli.models.compare import show_comparison
 
 if TYPE_CHECKING:
+    from facewarp.training.datasets.hearts import ReadPatient
     from facewarp.training.evaluation.heart_protocols import HeartProtocol
 
 HeartMethods = Annotated[
@@ -35,6 +36,7 @@ def compare_hearts(
     split: str,
     out: Path | None,
     figures: Path | None,
+    read: "ReadPatient",
 ) -> None:
     """Measure all methods on the same patients, write and show the comparison."""
     from facewarp.system.atomic_files import write_csv
@@ -48,13 +50,14 @@ def compare_hearts(
     names = HEART_METHODS.parse(words)
     methods, skipped = HEART_METHODS.find(names, HeartSources(runs, model))
     total = len(methods) * len(folders)
-    with output.progress("comparing on acdc", total=total, unit="pairs") as advance:
+    with output.progress("comparing on hearts", total=total, unit="pairs") as advance:
         found = compare_on_hearts(
             methods,
             skipped,
             folders,
             protocol,
             split=split,
+            read=read,
             advance=lambda name: advance(description=name),
         )
     written = []
@@ -62,5 +65,5 @@ def compare_hearts(
         write_csv(out, found.score_rows())
         written.append(out)
     if figures is not None:
-        written += write_heart_comparison(figures, found, methods, folders, runs)[-1:]
+        written += write_heart_comparison(figures, found, methods, folders, runs, read)[-1:]
     show_comparison(output, found, HEART_TABLE, _HIDDEN, written)

@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
+from facewarp.cli.cine import LabelOrderName
 from facewarp.cli.console import Output, output_of
 from facewarp.cli.model_options import Threads
 from facewarp.cli.models.compare import Runs
@@ -18,8 +20,6 @@ from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
     from facewarp.training.evaluation.hearts import HeartEvaluation
-
-_TITLES: Final = {"acdc": "ACDC", "mnms": "M&Ms", "mnms2": "M&Ms-2"}
 
 Model = Annotated[str, typer.Option(help="A shipped name, a weights file or a run's folder.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first patients.")]
@@ -57,6 +57,10 @@ class HeartEvaluationOptions:
     methods: HeartMethods = None
     runs: Runs = Path("runs")
     limit: Limit = None
+    label_order: Annotated[
+        LabelOrderName,
+        typer.Option(help="Whose order the labels' ids are in; auto: as anatomy says."),
+    ] = LabelOrderName.AUTO
 
 
 Named = Annotated[
@@ -148,6 +152,7 @@ def _measure(
     import torch
 
     from facewarp.core.model import load
+    from facewarp.training.datasets.hearts import TITLES, load_patient
     from facewarp.training.evaluation.heart_protocols import PROTOCOLS
     from facewarp.training.evaluation.hearts import evaluate_hearts, write_patients_csv
 
@@ -156,6 +161,7 @@ def _measure(
     way, (split, folders) = PROTOCOLS[options.protocol.value], chosen
     out, picture, figures = options.out, options.picture, options.figures
     model, limit = options.model, options.limit
+    read = partial(load_patient, label_order=options.label_order.value)
     if limit is not None and limit < len(folders):
         split, folders = f"{split}, the first {limit}", folders[:limit]
     if options.methods is not None:
@@ -163,12 +169,14 @@ def _measure(
             what = "--picture is of one model; --figures draws the methods' slices"
             raise FacewarpError(what, "--picture", "Leave it out.")
         compare_hearts(
-            output, options.methods, options.runs, model, folders, way, split, out, figures
+            output, options.methods, options.runs, model, folders, way, split, out, figures, read
         )
         return
     loaded = load(model)
     with output.progress(f"evaluating {dataset}", total=len(folders), unit="patients") as advance:
-        found, scores, volumes = evaluate_hearts(loaded, folders, way, split=split, advance=advance)
+        found, scores, volumes = evaluate_hearts(
+            loaded, folders, way, split=split, read=read, advance=advance
+        )
     written = [path for path in (out, picture) if path is not None]
     if out is not None:
         write_patients_csv(out, scores, volumes)
@@ -177,12 +185,12 @@ def _measure(
         from facewarp.training.validation.heart_sheets import sheet
         from facewarp.training.validation.hearts import pictures_of
 
-        write_png(picture, sheet(pictures_of(loaded, folders, scores, way)))
+        write_png(picture, sheet(pictures_of(loaded, folders, scores, way, read)))
     if figures is not None:
         from facewarp.training.validation.heart_sheets import write_volume_plots
 
         origin = f"facewarp eval {dataset}, {split}; weights {found.weights_sha256[:12]}"
-        whose = f"{len(folders)} patients of {_TITLES[dataset]}"
+        whose = f"{len(folders)} patients of {TITLES[dataset]}"
         written += write_volume_plots(figures, volumes, whose, origin)
     output.emit_json({**found.to_dict(), "model": model, "data": data})
     output.say(_heart_table(found))

@@ -128,6 +128,17 @@ def test_acdc_folders_with_labels_in_mnms_order_are_turned(tmp_path, caplog):
     assert "1 LV, 2 myocardium, 3 RV" in caplog.text
 
 
+def test_an_order_that_is_given_is_followed(mnms, tmp_path, caplog):
+    """Against anatomy: what is told says both."""
+    folder = mnms / "Testing" / "E4F5G6"
+    plain, turned = (load_patient(folder, order).labels[0].data for order in ("auto", "acdc"))
+    np.testing.assert_array_equal(turned, np.array([0, 3, 2, 1])[plain])
+    assert "lie as 1 LV, 2 myocardium, 3 RV would: --label-order is followed" in caplog.text
+    acdc = write_drawn_patient(tmp_path, 18)
+    plain, turned = (load_patient(acdc, order).labels[0].data for order in ("acdc", "mnms"))
+    np.testing.assert_array_equal(turned, np.array([0, 3, 2, 1])[plain])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["mnms", "mnms2"])
 def test_eval_measures_the_folders_as_they_are(name, mnms, mnms2, tmp_path):
