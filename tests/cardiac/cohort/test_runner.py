@@ -352,3 +352,16 @@ def test_where_no_cluster_answers_the_token_is_spoken_of(ray_home, monkeypatch, 
     assert str(token) in told
     assert "secret" not in told
     assert os.environ.get("RAY_AUTH_MODE") == ("token" if with_token else None)
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate")]
+)
+def test_memory_that_runs_out_is_one_patients_failure(tmp_path, monkeypatch, error):
+    def fails(_job, _told):
+        raise error
+
+    monkeypatch.setattr("facewarp.cardiac.cohort.job._analyse", fails)
+    outcome = work_on(jobs_for({"anna": tmp_path / "a.nii"}, tmp_path, QUICK)[0])
+    assert outcome.status == "failed"
+    assert "not enough memory" in outcome.error
