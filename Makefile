@@ -115,7 +115,7 @@ endef
 define RUN_MATRIX
 	$(SAY) "Running the fast tests and every command ..."
 	$(MATRIX)/$(1)/bin/python -m pytest -m "not slow" $(PYTEST_ARGS)
-	$(MATRIX)/$(1)/bin/python -m pytest tests/cli/test_every_command.py $(PYTEST_ARGS)
+	$(MATRIX)/$(1)/bin/python -m pytest tests/cli/every_command.py $(PYTEST_ARGS)
 endef
 
 .venv/bin/python: | other-python

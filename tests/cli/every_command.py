@@ -1,4 +1,7 @@
-"""Every command once, as a program of its own: what `make test-newest` and `test-oldest` run."""
+"""Every command once, as a program of its own: what `make test-newest` and `test-oldest` run.
+
+`make test` leaves it out: there the same commands run under strace, see test_network_check.py.
+"""
 
 import json
 import os
@@ -23,7 +26,11 @@ ALONE = {
 }
 """Commands beside those whose silence is proven; each ends by itself within seconds."""
 
-pytestmark = pytest.mark.slow
+WATCHED = (
+    *("track", "cine", "bench", "doctor", "export onnx", "export openvino", "export pt2", "train"),
+    *("engine torch", "engine onnx", "engine openvino", "engine openvino-int8"),
+)
+"""Of the commands of `facewarp doctor --network`, those that end by themselves."""
 
 
 @pytest.fixture(scope="module")
@@ -57,21 +64,13 @@ def test_a_command_runs(name: str, place: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_the_commands_that_are_watched_run(watched: dict[str, list[str]], place: Path) -> None:
-    assert {name.split()[0] for name in watched} >= {"track", "cine", "bench", "doctor", "train"}
-    for name, command in watched.items():
-        if not name.startswith("engine"):
-            done = run(command, place)
-            assert done.returncode == 0, f"{name}: {done.stderr}"
-            assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize("engine", ["torch", "onnx", "openvino", "openvino-int8"])
-def test_an_engine_runs(engine: str, watched: dict[str, list[str]], place: Path) -> None:
-    if f"engine {engine}" not in watched:
-        pytest.skip(f"{engine} is not installed")
-    done = run(watched[f"engine {engine}"], place)
+@pytest.mark.parametrize("name", WATCHED)
+def test_a_watched_command_runs(name: str, watched: dict[str, list[str]], place: Path) -> None:
+    if name not in watched:
+        pytest.skip("what it needs is not installed")
+    done = run(watched[name], place)
     assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_live_session_of_a_file_runs(place: Path) -> None:
@@ -83,6 +82,7 @@ def test_a_live_session_of_a_file_runs(place: Path) -> None:
 
 
 def test_no_command_is_forgotten(watched: dict[str, list[str]]) -> None:
+    assert set(watched) <= set(WATCHED)
     covered = {name.split()[0] for name in (*watched, *ALONE)} | {"live"}
     # Their parts run in others, on data that takes minutes or that cannot be shipped.
     assert set(COMMANDS) - covered == {"eval", "gallery"}
