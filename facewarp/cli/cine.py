@@ -185,7 +185,7 @@ def cine(
     threads = max((os.cpu_count() or 1) // count, 1) if count > 1 or ray is not None else None
     jobs = jobs_for(chosen, out, settings, resume=resume, threads=1 if ray is not None else threads)
     with CohortTable(output, len(jobs)) as table:
-        cohort = run_cohort(jobs, out, workers=count, ray_address=ray, told=table)
+        cohort = run_cohort(jobs, out, workers=count, ray_address=ray, on_event=table)
     _tell(output, cohort, out)
 
 
