@@ -1,4 +1,4 @@
-"""Clips of the shipped photograph: held still as a camera shows it, or moved as is known."""
+"""Clips of the shipped photograph: still with a camera's noise, or with known motion."""
 
 import io
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def portrait() -> Image:
 
 
 def with_noise(picture: Image, rng: np.random.Generator, gain: float = 1.0) -> Image:
-    """A camera's noise: it grows with the light, and neighbouring pixels share some of it."""
+    """Add a camera's noise: signal-dependent, and correlated between neighboring pixels."""
     light = picture.astype(np.float32) * gain
     noise = rng.standard_normal(picture.shape, dtype=np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), 0.6)
@@ -40,7 +40,7 @@ def with_noise(picture: Image, rng: np.random.Generator, gain: float = 1.0) -> I
 
 
 def still_clips(picture: Image, rng: np.random.Generator) -> Iterator[tuple[str, list[Image]]]:
-    """The picture held still, as cameras show it."""
+    """Return still clips with different noise."""
     yield "noise", [with_noise(picture, rng) for _ in range(_STILL_FRAMES)]
     lamp = 0.015 * np.sin(2 * np.pi * 3.7 / FPS * np.arange(_STILL_FRAMES))
     gains = 1 + lamp + 0.004 * rng.standard_normal(_STILL_FRAMES)
@@ -50,7 +50,7 @@ def still_clips(picture: Image, rng: np.random.Generator) -> Iterator[tuple[str,
 
 
 def encoded_and_back(frames: list[Image]) -> list[Image]:
-    """Frames as a webcam's or a call's H.264 leaves them."""
+    """Return frames after H.264 encoding and decoding, as of a webcam or a call."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
         options = {"crf": "28", "preset": "veryfast", "g": "30"}
@@ -68,7 +68,7 @@ def encoded_and_back(frames: list[Image]) -> list[Image]:
 
 
 def motions() -> dict[str, Motion]:
-    """Motions to and fro about rest, of the head and of parts of the face."""
+    """Return oscillating motions of the head and of parts of the face."""
     demo = demo_motion()
     place = demo.center
 
@@ -93,7 +93,7 @@ def motions() -> dict[str, Motion]:
 
 
 def to_and_fro(hz: float, reach: float, rest: float = 0.0) -> Channel:
-    """A swing about a value that begins and ends at rest."""
+    """Return an oscillation about a value that begins and ends at rest."""
     times, values, side = [REST_S], [rest], 1
     turn = REST_S + 0.25 / hz
     while turn + 0.25 / hz < _MOVING_S:
@@ -104,7 +104,7 @@ def to_and_fro(hz: float, reach: float, rest: float = 0.0) -> Channel:
 
 
 def moved(picture: Image, motion: Motion, time_s: float) -> Image:
-    """The picture as a motion shows it; where from is known at every other pixel."""
+    """Warp the image by a motion, whose inverse is computed at every other pixel."""
     height, width = picture.shape[:2]
     y, x = np.mgrid[0.5:height:2, 0.5:width:2]
     rest = motion.unmap_points(np.stack([x, y], axis=-1), time_s).astype(np.float32)

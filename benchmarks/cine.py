@@ -1,7 +1,7 @@
-"""How long `facewarp cine` takes for a whole cine, from the file to the folder, and its memory.
+"""Time and memory of `facewarp cine` for a whole cine, from the file to the folder.
 
-The cine is a drawn beating heart of known volumes, 30 phases of 10 slices of 256 x 216 unless told
-otherwise. Run: python benchmarks/cine.py [--phases N] [--slices N] [--runs N] [--json]
+The cine is a synthetic beating heart of known volumes, by default 30 phases of 10 slices of
+256 x 216. Run: python benchmarks/cine.py [--phases N] [--slices N] [--runs N] [--json]
 """
 
 import argparse
@@ -23,7 +23,7 @@ from facewarp.training.synthetic.beating_heart import beating_cine
 
 
 def main() -> None:
-    """Make the cine, run the command, print what it took."""
+    """Make the cine, run the command, print time and memory."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--phases", type=int, default=30)
     parser.add_argument("--slices", type=int, default=10)

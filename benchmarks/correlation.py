@@ -1,4 +1,4 @@
-"""FlowNet's correlation layer there and back: by matrix products, and by shifts and products.
+"""FlowNet's correlation layer, forward and backward: by matrix products, and by shifts.
 
     python benchmarks/correlation.py [--threads 1] [--runs 3] [--channels 64 256] [--json]
 
@@ -24,7 +24,7 @@ PAIRS, HEIGHT, WIDTH = 8, 40, 33
 
 
 def by_shifts(fixed: Tensor, moving: Tensor) -> Tensor:
-    """The same numbers as `correlation`, one displacement after the other."""
+    """Compute `correlation` one displacement after the other."""
     padded = F.pad(moving, [REACH] * 4)
     steps = range(0, 2 * REACH + 1, STRIDE)
     shifted = (padded[..., y : y + HEIGHT, x : x + WIDTH] for y in steps for x in steps)
@@ -32,7 +32,7 @@ def by_shifts(fixed: Tensor, moving: Tensor) -> Tensor:
 
 
 def seconds(layer: Callable[[Tensor, Tensor], Tensor], channels: int) -> float:
-    """Time of one run, forwards and backwards."""
+    """Time one forward and backward pass."""
     random = torch.Generator().manual_seed(0)
     fixed, moving = torch.randn(2, PAIRS, channels, HEIGHT, WIDTH, generator=random)
     fixed.requires_grad_()

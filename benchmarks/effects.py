@@ -1,4 +1,4 @@
-"""What effects cost: ms a frame on the shipped clip, one face, one thread, without registration.
+"""Time of effects: ms a frame on the shipped clip, one face, one thread, without registration.
 
 ``python benchmarks/effects.py``
 """

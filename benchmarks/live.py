@@ -1,4 +1,4 @@
-"""How live the live loop is on this machine: a clip at camera pace, then as fast as it goes.
+"""Latency and throughput of the live loop: a clip at camera pace, then unpaced.
 
     python benchmarks/live.py [--clip FILE] [--minutes N] [--window] [--engine NAME] [--json]
 
@@ -89,7 +89,7 @@ def main() -> None:
 def measure(
     clip: str, model: Model, options: argparse.Namespace, effect: str, paced: bool, seconds: float
 ) -> dict[str, Any]:
-    """Plays a clip for so long, after a warm-up; the loop's summary."""
+    """Play a clip for a duration, after a warm-up, and return the loop's summary."""
     before = set(threading.enumerate())
     with FacePipeline(effect=effect, model=model, faces=1, smoothing=options.smooth) as look:
         work, stats = look, LiveStats()
@@ -119,7 +119,7 @@ def measure(
 
 
 def demo_clip(path: Path) -> str:
-    """The clip that ships, fitted into 1280 x 720, forwards and backwards."""
+    """Return the shipped clip, fitted into 1280 x 720, forwards and backwards."""
     shipped = resources.files("facewarp.assets") / "demo" / "astronaut.mp4"
     frames = [fitted(frame.image, SIZE) for frame in read_video(str(shipped))]
     with open_sink(path, size=SIZE, fps=RATE) as sink:
@@ -130,7 +130,7 @@ def demo_clip(path: Path) -> str:
 
 @contextmanager
 def display(wanted: bool) -> Iterator[None]:
-    """A display to show windows on: the one there is, or an Xvfb of our own."""
+    """Provide a display for windows: the present one, or a new Xvfb."""
     if not wanted or sys.platform != "linux" or os.environ.get("DISPLAY"):
         yield
         return
@@ -153,7 +153,7 @@ def display(wanted: bool) -> Iterator[None]:
 
 
 def report(result: dict[str, Any]) -> None:
-    """Tables for people."""
+    """Print tables."""
     console = Console()
     parts: Sequence[dict[str, Any]] = result["parts"]
     table = Table("", *(title(part) for part in parts), title=result["machine"])
@@ -189,7 +189,7 @@ def report(result: dict[str, Any]) -> None:
 
 
 def title(part: dict[str, Any]) -> str:
-    """The head of a column."""
+    """Return the head of a column."""
     return f"{'at camera pace' if part['paced'] else 'unpaced'}, {part['effect']}"
 
 

@@ -1,4 +1,4 @@
-"""How steady faces are, and how far they lag: without smoothing, with ours, with MediaPipe's.
+"""Jitter and lag of tracked faces: without smoothing, with ours, with MediaPipe's.
 
     python benchmarks/steadiness.py [--landmarker face_landmarker.task] [--engine NAME] [--json]
 
@@ -44,7 +44,7 @@ LAGS = np.arange(-2.0, 6.01, 0.25)  # frames
 
 @dataclass
 class Result:
-    """What one method shows on all clips; label entries stay empty without a field."""
+    """Results of one method on all clips; label entries stay empty without a field."""
 
     jitter_px: dict[str, float] = field(default_factory=dict)
     label_jitter_px: dict[str, float] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Followed:
-    """A clip as a method followed it: (T, N, 2) frame px."""
+    """Track of a clip by a method: (T, N, 2) frame px."""
 
     points: Points
     side_px: float
@@ -64,15 +64,15 @@ class Followed:
     flicker_percent: float | None = None
 
     def in_crop_px(self, frame_px: Any) -> Any:
-        """Lengths in the frame as px of the crop."""
+        """Convert lengths in the frame to px of the crop."""
         return frame_px * FACE_SIDE_PX / self.side_px
 
 
 class Method(Protocol):
-    """Follows the face of a clip."""
+    """Track the face of a clip."""
 
     def __call__(self, frames: list[Image]) -> Followed:
-        """Points of every frame."""
+        """Return the points of every frame."""
 
 
 def main() -> None:
@@ -110,7 +110,7 @@ def main() -> None:
 
 
 def measure_still(followed: Followed, clip: str, result: Result) -> None:
-    """Jitter and flicker of a clip in which nothing moves."""
+    """Measure jitter and flicker on a still clip."""
     result.jitter_px[clip] = followed.in_crop_px(jitter(followed.points[SETTLED:]))
     if followed.labels is not None and followed.flicker_percent is not None:
         result.label_jitter_px[clip] = followed.in_crop_px(jitter(followed.labels[SETTLED:]))
@@ -118,7 +118,7 @@ def measure_still(followed: Followed, clip: str, result: Result) -> None:
 
 
 def measure_motion(followed: Followed, clip: str, motion: Motion, result: Result) -> None:
-    """Lag and error of a clip that moves as is known."""
+    """Measure lag and error on a clip of known motion."""
     result.lag_frames[clip] = lag(followed.points, motion)
     known = known_points(followed.points, motion)
     distance = np.linalg.norm(followed.points - known, axis=-1).mean()
@@ -128,20 +128,20 @@ def measure_motion(followed: Followed, clip: str, motion: Motion, result: Result
 
 
 def jitter(points: Points) -> float:
-    """Mean absolute second difference over time of points (T, N, 2)."""
+    """Return the mean absolute second difference over time of points (T, N, 2)."""
     return float(np.linalg.norm(np.diff(points, 2, axis=0), axis=-1).mean())
 
 
 def known_points(points: Points, motion: Motion, late_s: float = 0.0) -> Points:
-    """Where a motion, late by some seconds, carries the points that were found at rest."""
+    """Map the points found at rest by a motion with a delay."""
     rest = points[2 : round(REST_S * FPS)].mean(0)
     return np.stack([motion.map_points(rest, i / FPS - late_s) for i in range(len(points))])
 
 
 def lag(points: Points, motion: Motion) -> float:
-    """Frames by which points (T, N, 2) follow a motion late, between frames too.
+    """Return the lag of points (T, N, 2) behind a motion, fractional frames.
 
-    Counted are the points that the motion moves by at least a third of what it moves any.
+    Only points that move at least a third as far as the fastest are used.
     """
     reach = np.ptp(known_points(points, motion), axis=0).max(-1)
     moving = reach > reach.max() / 3
@@ -158,7 +158,7 @@ def lag(points: Points, motion: Motion) -> float:
 
 
 def centered(points: Points) -> Points:
-    """Points (T, N, 2) about where each is on average."""
+    """Subtract the mean over time from points (T, N, 2)."""
     return points - points.mean(0)
 
 
@@ -166,7 +166,7 @@ def centered(points: Points) -> Points:
 
 
 def follow(frames: list[Image], *, model: Any, smooth: bool) -> Followed:
-    """Follow with the tracker."""
+    """Track with `FaceTracker`."""
     faces: list[Face] = []
     with FaceTracker(model=model, faces=1, smooth=smooth) as tracker:
         template = tracker.template
@@ -183,12 +183,12 @@ def follow(frames: list[Image], *, model: Any, smooth: bool) -> Followed:
 
 
 def side_of(points: Points) -> float:
-    """Side of the square around 68 landmarks at rest, frame px."""
+    """Return the side of the square around 68 landmarks at rest, frame px."""
     return float(np.ptp(points[2 : round(REST_S * FPS)].mean(0), axis=0).max())
 
 
 def where_labels_are(face: Face, template: Template) -> Points:
-    """Points of the frame that ``face.field`` takes to the template's landmarks: by Newton."""
+    """Return the points of the frame that ``face.field`` maps to the landmarks, by Newton."""
     goal = template.landmarks
     here = face.crop.to_crop(face.landmarks)
     for _ in range(8):
@@ -203,13 +203,13 @@ def where_labels_are(face: Face, template: Template) -> Points:
 
 
 def sampled(values: NDArray[np.float32], points: Points) -> Points:
-    """Values (2, h, w) at points (N, 2), as (N, 2)."""
+    """Sample values (2, h, w) at points (N, 2), as (N, 2)."""
     x, y = (np.ascontiguousarray(axis, np.float32)[None] for axis in points.T)
     return np.stack([cv2.remap(one, x, y, cv2.INTER_LINEAR)[0] for one in values], axis=-1)
 
 
 def part_map(face: Face, template: Template, first: Face) -> NDArray[np.uint8]:
-    """The part of every pixel of the frame in the box of the first face."""
+    """Return the part of each pixel of the frame in the box of the first face."""
     x0, y0, x1, y1 = first.crop.frame_box((10**6, 10**6))
     inverse = cv2.invertAffineTransform(face.crop.matrix)
     inverse[:, 2] += inverse[:, :2] @ (x0, y0)
@@ -225,7 +225,7 @@ def part_map(face: Face, template: Template, first: Face) -> NDArray[np.uint8]:
 
 
 def follow_landmarker(model: Path, frames: list[Image]) -> Followed:
-    """Follow with MediaPipe's face landmarker as it is meant for video: with its own smoothing."""
+    """Track with MediaPipe's face landmarker in video mode, with its own smoothing."""
     from mediapipe import Image as Picture
     from mediapipe import ImageFormat
     from mediapipe.tasks.python import BaseOptions, vision

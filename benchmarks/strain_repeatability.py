@@ -1,4 +1,4 @@
-"""How much strain changes when the same scan is resampled or turned a little.
+"""Repeatability of strain when the same scan is resampled or rotated slightly.
 
 Each patient of ACDC (ED and ES) is measured as scanned, and again after its pictures were
 resampled to pixels 1.25 times as large, to pixels 0.8 times as large, and turned by 5 degrees
@@ -33,7 +33,7 @@ COPIES = {"coarser": (1.25, 0.0), "finer": (0.8, 0.0), "+5 deg": (1.0, 5.0), "-5
 
 
 def copy_of(cine: Cine, scale: float, degrees: float) -> Cine:
-    """The same heart on other pixels: where it lies in the world stays true."""
+    """Resample a volume, keeping its position in the world."""
     volume = cine.volume
     height, width = volume.shape[1:]
     new = round(height / scale), round(width / scale)
@@ -57,7 +57,7 @@ def copy_of(cine: Cine, scale: float, degrees: float) -> Cine:
 
 
 def peaks(result: CineResult) -> dict[str, np.ndarray]:
-    """Strain at end-systole of each kind; NaN for segments that are not shown."""
+    """Return the strain at end-systole of each kind; NaN for segments not shown."""
     assert result.strain is not None
     found = {}
     for kind, (region, name) in KINDS.items():
@@ -77,7 +77,7 @@ def icc(pairs: np.ndarray) -> float:
 
 
 def numbers_of(text: str) -> set[int]:
-    """The numbers of ``"18-20,38"``."""
+    """Parse numbers such as ``"18-20,38"``."""
     spans = [part.partition("-")[::2] for part in text.split(",")]
     return {n for a, b in spans for n in range(int(a), int(b or a) + 1)}
 

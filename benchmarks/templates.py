@@ -1,4 +1,4 @@
-"""Own template against the average: the error on the demo's known motion, and how faces fit.
+"""Own template against the average: error on the demo's known motion, and confidence.
 
 ``python benchmarks/templates.py [VIDEO...]``. On the demo clip the own template is built of the
 portrait that the clip was made from, which is the best that an own template can be. On further
@@ -63,7 +63,7 @@ def first_frames(path: Path) -> list[np.ndarray]:
 
 
 def own_template(model: Model, pictures: list[np.ndarray]) -> Template:
-    """A template of the face in the picture that is seen best."""
+    """Build a template of the face in the image of the highest confidence."""
     fitter = FaceRegistrar("average", model, "cpu", TrackerConfig().sure)
     best: OwnFace | None = None
     for picture in pictures:

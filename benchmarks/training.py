@@ -1,4 +1,4 @@
-"""Pairs per second of training: ours, and the paper's recipe as it was published.
+"""Training speed in pairs per second: ours, and the paper's recipe as published.
 
     python benchmarks/training.py [--threads 2] [--steps 4] [--batch 4] [--clock cpu] [--json]
 
@@ -34,7 +34,7 @@ RECIPE = "paper's recipe, pooled splines at full size"
 
 
 def steps_of(batches: FaceBatches) -> dict[str, tuple[int, Callable[[Batch], object]]]:
-    """An optimisation step of each, and the directions of a pair that it trains."""
+    """Return an optimization step of each, and the directions of a pair that it trains."""
     found: dict[str, tuple[int, Callable[[Batch], object]]] = {
         RECIPE: (1, train_published(batches.batch(0)))
     }

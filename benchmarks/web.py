@@ -1,4 +1,4 @@
-"""How long a frame takes through the live page on this machine: browser, program, browser.
+"""Latency of a frame through the live page: browser, program, browser.
 
     python benchmarks/web.py [--size 640x480] [--seconds N] [--json | --picture FILE]
 
@@ -87,7 +87,7 @@ def main() -> None:
 
 
 def hand_back(frame: Frame) -> ProcessedFrame:
-    """The picture as it came."""
+    """Return the image unchanged."""
     return ProcessedFrame(frame.image, [], {})
 
 
@@ -100,7 +100,7 @@ def measure(
     way: str,
     picture: Path | None = None,
 ) -> dict[str, float]:
-    """Serve the page, watch it in a browser, and take the medians of what it shows."""
+    """Serve the page, open it in a browser, and return medians of its status."""
     stats, stop, ready = LiveStats(), threading.Event(), threading.Event()
     addresses: list[str] = []
 
@@ -148,7 +148,7 @@ def wait(seconds: float) -> Iterator[None]:
 
 
 def look_at(driver: webdriver.Chrome) -> list[float | None]:
-    """Frame rate, latency and its 95th percentile as the page shows them."""
+    """Read frame rate, latency and its 95th percentile from the page."""
     script = (
         "return ['fps', 'latency', 'latency-note'].map((id) =>"
         " document.getElementById(id).textContent.match(/\\d+$/)?.[0] ?? null)"
@@ -158,7 +158,7 @@ def look_at(driver: webdriver.Chrome) -> list[float | None]:
 
 @contextmanager
 def browser(clip: Path) -> Iterator[webdriver.Chrome]:
-    """A headless Chromium with a clip as its camera."""
+    """Start a headless Chromium with a clip as its camera."""
     options = Options()
     options.binary_location = str(shutil.which("chromium"))
     with tempfile.TemporaryDirectory() as profile:
@@ -178,7 +178,7 @@ def browser(clip: Path) -> Iterator[webdriver.Chrome]:
 
 
 def camera_clip(path: Path, size: tuple[int, ...]) -> Path:
-    """The demo clip, to and fro, in a camera's size, as the MJPEG that Chromium takes."""
+    """Write the demo clip, to and fro, in a camera's size, as MJPEG for Chromium."""
     with av.open(str(files("facewarp.assets").joinpath("demo/astronaut.mp4"))) as container:
         frames = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
     width, height = size

@@ -6,10 +6,15 @@ from typing import Annotated
 import typer
 
 ENGINE_NAMES = "torch, onnx, openvino, openvino-int8"
+DETECTOR_NAMES = "openvino, opencv, mediapipe"
 
 Engine = Annotated[
     str,
     typer.Option(metavar="NAME", help=f"What runs the model: auto, {ENGINE_NAMES}."),
+]
+Detector = Annotated[
+    str,
+    typer.Option(metavar="NAME", help=f"What runs the face detector: auto, {DETECTOR_NAMES}."),
 ]
 Device = Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, mps.")]
 MODEL_HELP = "Model: a shipped name or a weights file."
@@ -46,3 +51,4 @@ class FaceModelOptions:
         str, typer.Option(help="Template to register to: a shipped name or a .npz file.")
     ] = "average"
     model: ModelName = "face"
+    detector: Detector = "auto"

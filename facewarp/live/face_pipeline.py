@@ -78,6 +78,7 @@ class FacePipeline(Closing):
         faces: how many faces to track at most; None for the tracker's default.
         device: where the model runs.
         engine: what runs it.
+        detector: what runs the face detector, one of `facewarp.face.detector.BACKENDS`.
         further: effects made already that may be chosen by these names beside the others, such
             as a style; their opacity does not change.
         tags: whether each face is tagged with its id, state and confidence.
@@ -99,6 +100,7 @@ class FacePipeline(Closing):
         faces: int | None = None,
         device: str = "cpu",
         engine: str = "auto",
+        detector: str = "auto",
         further: Mapping[str, Effect] | None = None,
         tags: bool = False,
     ) -> None:
@@ -107,7 +109,12 @@ class FacePipeline(Closing):
         strength = 1.0 if opacity is None else opacity
         settings = LiveSettings(effect, texture_name, strength, smoothing, mirror, name)
         settings.check(self.choices())
-        self._options: dict[str, Any] = {"faces": faces, "device": device, "engine": engine}
+        self._options: dict[str, Any] = {
+            "faces": faces,
+            "device": device,
+            "engine": engine,
+            "detector": detector,
+        }
         self._tags = tags
         self._model = model
         tracker = self._make_tracker(settings)

@@ -136,7 +136,7 @@ def test_the_documented_numpy_runs_the_onnx(tmp_path, monkeypatch, capsys):
     assert after < 0.6 * before
 
 
-def test_quantizing_says_what_it_lacks(model, monkeypatch, tmp_path):
+def test_quantization_names_what_is_missing(model, monkeypatch, tmp_path):
     images, template = example_inputs(model.net, "both_ways", FEWEST - 1)
     if find_spec("nncf") and find_spec("openvino"):
         with pytest.raises(FacewarpError, match="too few"):
@@ -165,7 +165,7 @@ def test_shipped_8_bit_weights_are_whole():
 
 
 @pytest.mark.slow
-def test_shipped_8_bit_weights_find_nearly_what_the_float_ones_do(tmp_path, monkeypatch):
+def test_shipped_8_bit_weights_agree_with_float(tmp_path, monkeypatch):
     pytest.importorskip("openvino")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     model = load("face")

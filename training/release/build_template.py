@@ -1,9 +1,9 @@
-"""The average face that ships: groupwise registration of the training photographs.
+"""Build the shipped average face by groupwise registration of the training photographs.
 
     python -m facewarp.training.release.build_template --data DIR --out assets/templates/average.npz
 
 DIR holds ``trainset/`` and ``afw/`` (NAME.jpg with NAME.pts). Each photograph is levelled by its
-eyes, cut by its landmarks and averaged together with its mirror image.
+eyes, cropped by its landmarks and averaged together with its mirror image.
 """
 
 import argparse
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 def member_of(photo: FacePhoto) -> Member:
-    """A photograph with landmarks, levelled and cut as the tracker cuts faces."""
+    """Crop a photograph with landmarks, levelled, as the tracker crops faces."""
     assert photo.landmarks is not None
     crop = Crop.around_points(photo.landmarks, margin=MARGIN)
     landmarks = crop.to_crop(photo.landmarks)
@@ -43,7 +43,7 @@ def member_of(photo: FacePhoto) -> Member:
 
 
 def first_shape(members: Sequence[Member]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Soft part labels drawn from the mirror-symmetric mean of the landmarks, and that mean."""
+    """Return soft part labels of the mirror-symmetric mean of the landmarks, and that mean."""
     points = [member.landmarks for member in members if member.landmarks is not None]
     mean = np.mean(points, axis=0)
     mean = (mean + mirrored_points(mean, CROP_SHAPE[1])) / 2

@@ -1,4 +1,4 @@
-"""Fits, and measures, how the face detector's box and keypoints give the square of 68 landmarks.
+"""Calibrate the map from the face detector's box and keypoints to the square of 68 landmarks.
 
 ``python -m facewarp.training.release.calibrate_detector TRAIN_FOLDER... --test FOLDER`` prints the
 coefficients that ``facewarp.face.detector`` holds. Folders hold NAME.jpg with NAME.pts.
@@ -20,7 +20,7 @@ from facewarp.training.datasets.helen import list_images, read_pts
 
 
 def detected(folders: Iterable[str | Path]) -> Iterator[tuple[Detection, NDArray[np.float64]]]:
-    """Every photograph's detection with its (68, 2) landmarks; undetected ones are left out."""
+    """Detect the face in each photograph, with its landmarks (68, 2); leave out undetected ones."""
     with FaceDetector() as detector:
         for folder in folders:
             for path in list_images(Path(folder)):
@@ -34,7 +34,7 @@ def detected(folders: Iterable[str | Path]) -> Iterator[tuple[Detection, NDArray
 
 
 def calibrate(pairs: Iterable[tuple[Detection, NDArray[np.float64]]]) -> list[NDArray[np.float64]]:
-    """Weights of ``Detection.square_features`` for the square's x (5), y and side (7 each)."""
+    """Fit weights of ``Detection.square_features`` for the square's x (5), y and side (7 each)."""
     sideways, upright, targets = [], [], []
     for found, landmarks in pairs:
         center, side = bounding_square(landmarks, found.roll)
@@ -48,7 +48,7 @@ def calibrate(pairs: Iterable[tuple[Detection, NDArray[np.float64]]]) -> list[ND
 
 
 def _ridge(features: list[NDArray[np.float64]], target: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Least squares, slightly damped: the keypoints of a face hardly move independently."""
+    """Solve ridge regression: the keypoints of a face are highly correlated."""
     system = np.array(features)
     damping = 1e-5 * len(system) * np.eye(system.shape[1])
     weights = np.linalg.solve(system.T @ system + damping, system.T @ target)
@@ -56,7 +56,7 @@ def _ridge(features: list[NDArray[np.float64]], target: NDArray[np.float64]) -> 
 
 
 def errors(pairs: Iterable[tuple[Detection, NDArray[np.float64]]]) -> NDArray[np.float64]:
-    """(N, 2) distance of the centres and difference of the sides, as shares of the true side."""
+    """Return errors (N, 2), shares of the true side: distance of centers, difference of sides."""
     rows = []
     for found, landmarks in pairs:
         center, side = bounding_square(landmarks, found.roll)

@@ -1,4 +1,4 @@
-"""What the card of a face model says of all of them."""
+"""Text of the model card of face models."""
 
 from collections.abc import Mapping
 from typing import Any

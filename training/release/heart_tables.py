@@ -1,4 +1,4 @@
-"""Writes the tables of docs/hearts.md from evaluations, beside what others published.
+"""Write the tables of docs/hearts.md from evaluations, beside published results.
 
 ``facewarp eval acdc --data DIR --protocol memwarp --json > memwarp.json``, the same with ``paper``,
 and ``python -m facewarp.training.release.heart_tables docs/hearts.md memwarp.json paper.json`` put
@@ -23,7 +23,7 @@ class Published:
 
     Attributes:
         method: its name.
-        dice: mean, RV, myocardium, LV, percent; None where not told.
+        dice: mean, RV, myocardium, LV, percent; None where not published.
         hd95_mm: 95 % Hausdorff distance.
         spread: SDlogJ by MemWarp's protocol, the Jacobian's standard deviation by the paper's.
     """
@@ -64,7 +64,7 @@ SPREAD = {"paper": "std of J", "memwarp": "SDlogJ"}
 
 
 def registration_table(found: Mapping[str, Any]) -> str:
-    """A Markdown table of an evaluation beside the published ones of its protocol."""
+    """Return a Markdown table of an evaluation beside the published ones of its protocol."""
     protocol = found["protocol"]
     spread = found["jacobian_std" if protocol == "paper" else "sdlogj"]
     rows = [
@@ -95,7 +95,7 @@ def registration_table(found: Mapping[str, Any]) -> str:
 
 
 def volume_table(found: Mapping[str, Any]) -> str:
-    """A Markdown table of the errors of volumes and ejection fraction."""
+    """Return a Markdown table of the errors of volumes and ejection fraction."""
     rows = [
         "| | EDV ml | bias | ESV ml | bias | EF points | bias | EF, r |",
         "|---|---|---|---|---|---|---|---|",
@@ -114,7 +114,7 @@ def volume_table(found: Mapping[str, Any]) -> str:
 
 
 def with_tables(page: str, evaluations: Sequence[Mapping[str, Any]]) -> str:
-    """A page with the tables of evaluations between its marks.
+    """Return a page with the tables of evaluations between its marks.
 
     A table goes between ``<!-- NAME -->`` and ``<!-- end of NAME -->``, with the names ``paper``,
     ``memwarp`` and ``volumes``, the last by MemWarp's protocol.

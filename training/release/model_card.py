@@ -1,4 +1,4 @@
-"""Model cards: what a weights file was learnt from, what it is for, and what it does badly."""
+"""Model cards: training data, intended use and limits of a weights file."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from facewarp.errors import FacewarpError
 
 @dataclass(frozen=True)
 class DataSource:
-    """What weights are learnt from.
+    """A training dataset.
 
     Attributes:
-        title: what it is.
-        citation: whom to cite.
-        terms: what its publishers allow.
+        title: its name.
+        citation: to give.
+        terms: of its licence.
         kind: of the models it is for, ``"face"`` or ``"heart"``.
     """
 
@@ -58,16 +58,16 @@ SOURCES = {
 
 @dataclass(frozen=True)
 class CardText:
-    """What a card says of all models of a kind.
+    """Text of the card of all models of a kind.
 
     Attributes:
         licence: of weights.
-        about: what such a model is.
+        about: description of such a model.
         seen: of the input, before its size.
-        use: what it is for.
-        misuse: who should not use it.
-        limits: what it does badly.
-        measuring: how it was measured.
+        use: intended use.
+        misuse: uses that are out of scope.
+        limits: known weaknesses.
+        measuring: evaluation protocol.
         rows: the rows of the table of an evaluation.
         command: the command that printed an evaluation of the model of a name.
         title: the title of an evaluation.
@@ -97,13 +97,13 @@ def model_card(
     """Write the Markdown card of shipped weights.
 
     Args:
-        name: what the weights ship under.
+        name: of the shipped weights.
         config: the network.
         metadata: of the weights file: preset, step, training_data (keys of `SOURCES`), licence.
         n_parameters: of the network.
         sha256: of the weights file.
         evaluations: objects printed by ``facewarp eval ... --json`` for this very file.
-        text: what is said of models of this kind.
+        text: of models of this kind.
 
     Raises:
         FacewarpError: an evaluation is of other weights, or there is none.
@@ -170,5 +170,5 @@ def _measured(name: str, found: Mapping[str, Any], text: CardText) -> str:
 
 
 def table(rows: Mapping[str, str]) -> str:
-    """A Markdown table of two columns without a head."""
+    """Return a Markdown table of two columns without a head."""
     return "\n".join(["| | |", "|---|---|", *(f"| {key} | {rows[key]} |" for key in rows)])

@@ -1,9 +1,9 @@
-"""Ships a run's weights with facewarp: into the assets, with their licence, hash and model card.
+"""Ship a run's weights with facewarp: into the assets, with licence, hash and model card.
 
 ``python -m facewarp.training.release.ship weights RUN face --data helen afw`` copies the weights of
-a run's folder. Once their template is built, ``ship confidence face --data DIR`` measures, on the
-photographs that were kept out of training, what a confidence is worth, and writes it into them.
-``facewarp eval helen --data DIR --model face --json > helen.json`` measures them, and ``python -m
+a run's folder. Once their template is built, ``ship confidence face --data DIR`` calibrates the
+confidence on the held-out photographs, and stores the curve in them.
+``facewarp eval helen --data DIR --model face --json > helen.json`` evaluates them, and ``python -m
 facewarp.training.release.ship card face helen.json`` writes their card. Hearts ship likewise,
 without a template and a confidence: ``ship weights RUN heart --data acdc``, ``facewarp eval acdc``,
 ``ship card heart``.
@@ -37,20 +37,20 @@ FILE_OWN = ("format", "config")  # what every weights file says of itself anyway
 def ship_weights(run: Path, name: str, data: Sequence[str], folder: Path) -> Path:
     """Put the weights of a run among the shipped ones, and record their hash.
 
-    The tensors stay as they are; metadata name the classes, the data and the licence. A card of
-    weights shipped before under this name is removed, since it would tell of others.
+    Tensors are unchanged; metadata name the classes, the data and the licence. The card of earlier
+    weights of this name is removed, since it describes others.
 
     Args:
         run: the run's folder, or a weights file.
-        name: what they ship under.
-        data: what they were learnt from, keys of `SOURCES`.
-        folder: where shipped weights are.
+        name: of the shipped weights.
+        data: of the training, keys of `SOURCES`.
+        folder: of shipped weights.
 
     Returns:
         The new file.
 
     Raises:
-        FacewarpError: no such run or data set, or data that such a model can't be learnt from.
+        FacewarpError: no such run or dataset, or data of another kind of model.
     """
     unknown = [key for key in data if key not in SOURCES]
     if unknown or not data:
@@ -75,14 +75,14 @@ def ship_weights(run: Path, name: str, data: Sequence[str], folder: Path) -> Pat
 
 
 def ship_confidence(name: str, data: Path, folder: Path) -> Path:
-    """Write into shipped face weights what their confidence is worth.
+    """Calibrate the confidence of shipped face weights, and store the curve in them.
 
-    Do so once the template is built, and before anything is made of the file: its hash changes.
+    Run it once the template is built, and before the file is used: its hash changes.
 
     Args:
-        name: what they ship under.
-        data: the folder that they were trained on; its held out photographs are measured.
-        folder: where shipped weights are.
+        name: of the shipped weights.
+        data: the folder of their training; its held-out photographs are used.
+        folder: of shipped weights.
 
     Returns:
         The file.
@@ -99,7 +99,7 @@ def ship_confidence(name: str, data: Path, folder: Path) -> Path:
 
 
 def _put(net: GuidedRegistration, about: dict[str, str], name: str, folder: Path) -> Path:
-    """Write shipped weights and their hash; a card that was there tells of others."""
+    """Write shipped weights and their hash, and remove an earlier card."""
     target = folder / name / WEIGHTS
     sha256 = save_weights(net, target, about)
     (folder / name / "README.md").unlink(missing_ok=True)
@@ -114,9 +114,9 @@ def ship_card(name: str, evaluations: Sequence[Path], folder: Path) -> Path:
     """Write the card of shipped weights.
 
     Args:
-        name: what they ship under.
-        evaluations: files with what ``facewarp eval ... --json`` printed of them.
-        folder: where shipped weights are.
+        name: of the shipped weights.
+        evaluations: files printed by ``facewarp eval ... --json``.
+        folder: of shipped weights.
 
     Returns:
         The card's file.

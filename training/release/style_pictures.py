@@ -1,7 +1,7 @@
-"""Pictures of nobody: the average face as a painting, a drawing and a bronze, made by code alone.
+"""Style images of the average face, by code alone: a painting, a drawing and a bronze.
 
-Free style pictures: ``python -m facewarp.training.release.style_pictures assets/styles`` writes
-them. The painting lays brush strokes from coarse to fine along the edges of what it shows (after
+``python -m facewarp.training.release.style_pictures assets/styles`` writes them; they are freely
+licensed. The painting renders brush strokes from coarse to fine along image edges (after
 Hertzmann 1998); the drawing is hatched in four directions by tone; the bronze maps brightness to
 metal with a patina in the hollows.
 """
@@ -32,7 +32,7 @@ _METAL: Final = (
 
 
 def painting(template: Template, seed: int = 3) -> ImageArray:
-    """The template's face in oil, in the colours of the Fauves; (960, 780, 3) RGB."""
+    """Render the template's face in oil, in the colors of the Fauves; (960, 780, 3) RGB."""
     base = _large(template)
     tone = _tone(base)
     shown = _toned(tone + 0.06 * _noise(base.shape[:2], 60, seed), _FAUVE)
@@ -50,7 +50,7 @@ def painting(template: Template, seed: int = 3) -> ImageArray:
 
 
 def drawing(template: Template, seed: int = 5) -> ImageArray:
-    """The template's face in red chalk on paper; (960, 780, 3) RGB."""
+    """Render the template's face in red chalk on paper; (960, 780, 3) RGB."""
     base = _large(template)
     tone = cv2.GaussianBlur(_tone(base), (0, 0), 2.0)
     height, width = tone.shape
@@ -71,7 +71,7 @@ def drawing(template: Template, seed: int = 5) -> ImageArray:
 
 
 def bronze(template: Template, seed: int = 7) -> ImageArray:
-    """The template's face as a bronze; (960, 780, 3) RGB."""
+    """Render the template's face as a bronze; (960, 780, 3) RGB."""
     tone = cv2.GaussianBlur(_tone(_large(template)), (0, 0), 1.2)
     relief = cv2.GaussianBlur(tone, (0, 0), 3) - cv2.GaussianBlur(tone, (0, 0), 14)
     shine = np.clip(1.15 * (tone - 0.5) + 0.5 + 1.8 * relief, 0, 1)
@@ -97,7 +97,7 @@ def _large(template: Template) -> NDArray[np.float32]:
 
 
 def _tone(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Brightness 0..1, stretched over what there is."""
+    """Return the brightness, stretched to 0..1."""
     gray = picture @ np.array([0.299, 0.587, 0.114], np.float32)
     low, high = np.percentile(gray, (1, 99.5))
     return np.asarray(((gray - low) / (high - low)).clip(0, 1), np.float32)
@@ -123,7 +123,7 @@ def _strokes(
     radius: int,
     rng: np.random.Generator,
 ) -> None:
-    """Strokes of one size over the canvas, in place, where it is not yet like the reference."""
+    """Paint strokes of one size on the canvas, in place, where it differs from the reference."""
     smooth = cv2.GaussianBlur(tone, (0, 0), 0.8 * radius)
     dx, dy = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
     wrong = np.abs(canvas - reference).sum(axis=2)

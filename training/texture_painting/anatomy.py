@@ -1,4 +1,4 @@
-"""Where things are on the template, for those who paint textures on it."""
+"""Anatomy of the template: landmarks and outlines for texture painting."""
 
 from dataclasses import dataclass
 

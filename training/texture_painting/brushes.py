@@ -1,4 +1,4 @@
-"""Brushes: the few tools with which mirror-symmetric textures are painted in template space.
+"""Brushes: tools to paint mirror-symmetric textures in template space.
 
 Only the image's left half of the template is painted, eight times finer than the template's
 pixels; the right half is its mirror image. Points are (x, y) template px and may lie beyond the
@@ -44,23 +44,23 @@ class Painting:
     alpha: Plane = field(default_factory=lambda: np.zeros(SHAPE, np.float32))
 
     def paint(self, color: ArrayLike, mask: NDArray[np.floating]) -> None:
-        """Lay a colour, or an (h, w, 3) picture, over what is there, where the mask is not 0."""
+        """Blend a color, or an (h, w, 3) image, over the painting through a mask."""
         cover = np.clip(mask, 0, 1)[..., None]
         self.color += cover * (np.asarray(color, np.float32) - self.color)
         self.alpha += cover[..., 0] * (1 - self.alpha)
 
     def shade(self, mask: Plane, strength: float) -> None:
-        """Darken what is painted (and only that) by ``strength`` where the mask is 1."""
+        """Darken the paint by ``strength`` where the mask is 1."""
         self.color *= 1 - strength * np.clip(mask, 0, 1)[..., None]
 
     def erase(self, mask: Plane) -> None:
-        """Take all paint away where the mask is 1."""
+        """Erase the paint where the mask is 1."""
         keep = 1 - np.clip(mask, 0, 1)
         self.color *= keep[..., None]
         self.alpha *= keep
 
     def texture(self, pixels_per_px: int = 4) -> NDArray[np.uint8]:
-        """The finished texture with both halves, (320 k, 260 k, 4) uint8 RGBA, straight alpha."""
+        """Return the texture with both halves, (320 k, 260 k, 4) uint8 RGBA, straight alpha."""
         size = (SHAPE[1] * pixels_per_px // FINE, SHAPE[0] * pixels_per_px // FINE)
         rgba = cv2.resize(np.dstack([self.color, self.alpha]), size, interpolation=cv2.INTER_AREA)
         rgba[..., :3] /= np.maximum(rgba[..., 3:], 1e-4)
@@ -77,7 +77,7 @@ def grid() -> tuple[Plane, Plane]:
 
 
 def curve(points: ArrayLike, *, closed: bool = False, samples: int = 16) -> Points:
-    """A smooth curve through points: centripetal Catmull-Rom, which neither loops nor overshoots.
+    """Return a smooth curve through points: centripetal Catmull-Rom, without loops or overshoot.
 
     Barry and Goldman's pyramid (1988) with knots spaced by the square root of the distances.
     """
@@ -175,13 +175,13 @@ def soften(mask: Plane, sigma: float) -> Plane:
 
 
 def mix(first: ArrayLike, second: ArrayLike, share: Plane) -> Plane:
-    """A picture (h, w, 3) between two colours or pictures; share 0 is the first."""
+    """Return an image (h, w, 3) between two colors or images; share 0 is the first."""
     a, b = np.asarray(first, np.float32), np.asarray(second, np.float32)
     return np.asarray(a + share[..., None] * (b - a), np.float32)
 
 
 def tones(value: NDArray[np.floating], table: ArrayLike) -> Plane:
-    """A picture (h, w, 3) of values by a table of rows (value, red, green, blue)."""
+    """Map values to an image (h, w, 3) by a table of rows (value, red, green, blue)."""
     rows = np.asarray(table, np.float64)
     channels = [np.interp(value, rows[:, 0], rows[:, c]) for c in (1, 2, 3)]
     return np.stack(channels, axis=-1).astype(np.float32)

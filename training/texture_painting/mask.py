@@ -1,4 +1,4 @@
-"""A worn texture: a Venetian half mask."""
+"""A Venetian half mask."""
 
 import numpy as np
 

@@ -1,9 +1,9 @@
-"""Paints the textures that come with facewarp, placed by the template's landmarks.
+"""Paint the shipped textures, placed by the template's landmarks.
 
 ``python -m facewarp.training.texture_painting.paint OUT`` writes every one as OUT/NAME.png, and the
 masks of make-up into OUT/makeup/. Nothing but code and the template's landmarks goes into them, so
-they are repainted when the template changes. Files have palettes of 256 colours, chosen by k-means
-with alpha counted in: a fifth of the size, and nobody sees it on a face.
+they are repainted when the template changes. Files have palettes of 256 colors, chosen by k-means
+on RGBA: a fifth of the size without a visible difference on a face.
 """
 
 import argparse

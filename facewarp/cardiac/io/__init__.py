@@ -1,1 +1,1 @@
-"""Read and write scans: nifti_reader, dicom_series -> volume -> patient; nifti_writer."""
+"""Read and write scans: nifti_reader, dicom_series (slices) -> volume -> patient; nifti_writer."""

@@ -1,1 +1,1 @@
-"""Register the phases: heart_roi -> model_grid -> cycle_registration -> labels -> quality."""
+"""Register the phases: orientation, heart_roi, model_grid, cycle_registration, labels, quality."""

@@ -48,7 +48,9 @@ def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | Non
     """
     from facewarp.live.session import Session, run_session
     from facewarp.live.timing import LiveStats
+    from facewarp.system.memory import return_freed_memory, share_freed_memory
 
+    share_freed_memory()
     outputs = options.outputs
     if outputs.send == "-":
         output = replace(output, stdout=output.stderr)
@@ -61,6 +63,7 @@ def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | Non
         open_source = _find_source(options, size)
         pipeline = stack.enter_context(_make_pipeline(options))
         pipeline.warm_up(size or _SIZE)  # before a camera counts frames, or a page lets anybody in
+        return_freed_memory()
         source: LiveSource
         page: WebPage | None = None
         if open_source is None:
@@ -129,6 +132,7 @@ def _make_pipeline(options: "LiveOptions") -> "FacePipeline":
         mirror=is_camera if options.mirror is None else options.mirror,
         engine=run.engine,
         device=run.device,
+        detector=options.models.detector,
     )
 
 

@@ -152,6 +152,7 @@ def track(
         faces=faces,
         device=run.device,
         engine=run.engine,
+        detector=models.detector,
         config=OFFLINE,
         smooth=smooth,
         in_pipeline=True,

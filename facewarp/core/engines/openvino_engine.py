@@ -5,8 +5,10 @@ Its telemetry, which sends an event on import and on conversion, is off: see sys
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -126,11 +128,34 @@ class OpenVinoEngine(GraphEngine):
         return self._requests[graph, batch]
 
 
-def openvino() -> Any:
-    """The package OpenVINO, its telemetry switched off by facewarp.system.privacy."""
-    import openvino
+_CONVERTER: Final = "openvino.tools.ovc"
 
+
+def openvino() -> Any:
+    """The package OpenVINO, its telemetry switched off by facewarp.system.privacy.
+
+    It is imported without its converter program, two thirds of the import's time; who wants that
+    still gets it.
+    """
+    if "openvino" in sys.modules or _CONVERTER in sys.modules:
+        import openvino
+
+        return openvino
+    stand_in = ModuleType(_CONVERTER)
+    stand_in.convert_model = _convert_model  # type: ignore[attr-defined]
+    sys.modules[_CONVERTER] = stand_in
+    try:
+        import openvino
+    finally:
+        del sys.modules[_CONVERTER]
     return openvino
+
+
+def _convert_model(*args: Any, **options: Any) -> Any:
+    """OpenVINO's own `convert_model`."""
+    from openvino.tools.ovc import convert_model
+
+    return convert_model(*args, **options)
 
 
 def compiled_folder() -> Path | None:

@@ -101,12 +101,14 @@ def peak_memory_mb(model: str, engine: str) -> float | None:
     """Measure the peak memory of a process that runs a model with an engine; None if unknown."""
     code = f"""
 import sys
-from facewarp.core.engines.graphs import example_inputs
+import numpy as np
 from facewarp.core.model import load
 model = load({model!r}, engine={engine!r})
-inputs = example_inputs(model.net, "both_ways")
+config = model.config
+images = np.full((1, 1, *config.grid_shape), 0.5, np.float32)
+template = np.full((1, config.n_classes, *config.feature_shape), 0.125, np.float32)
 for _ in range(5):
-    model.both_ways(*inputs)
+    model.engine.both_ways(images, template)
 try:  # on Linux the other number counts what the parent had
     with open("/proc/self/status") as status:
         peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))

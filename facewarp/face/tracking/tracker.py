@@ -46,7 +46,8 @@ class FaceTracker(Closing):
         engine: what runs the model, see `factory.make_engine`; a model that
             is given keeps its own.
         config: further settings.
-        detector: a detector to share; otherwise the tracker makes and closes its own.
+        detector: a detector to share, or what runs one of the tracker's own, one of
+            `facewarp.face.detector.BACKENDS`; None is "auto".
         smooth: whether, or how, faces are held steady from frame to frame; pictures that belong
             to no video come out best without.
         threaded_search: search for small faces in a thread of its own, so that no frame waits the
@@ -82,7 +83,7 @@ class FaceTracker(Closing):
         device: str = "cpu",
         engine: str = "auto",
         config: TrackerConfig | None = None,
-        detector: FaceDetector | None = None,
+        detector: FaceDetector | str | None = None,
         smooth: bool | SmoothingConfig = False,
         threaded_search: bool = False,
         in_pipeline: bool = False,
@@ -99,8 +100,12 @@ class FaceTracker(Closing):
         if in_pipeline:
             share_cores(self.model.engine, in_pipeline=True)
             self._warming = self._fitter.warm_up()
-        self._detector = detector or FaceDetector()
-        self._owns_detector = detector is None
+        self._owns_detector = not isinstance(detector, FaceDetector)
+        self._detector = (
+            detector
+            if isinstance(detector, FaceDetector)
+            else FaceDetector(backend=detector or "auto")
+        )
         self._smooth = smooth
         self._background = BackgroundSearch(self._detector) if threaded_search else None
         self.seconds = {"detect": 0.0, "register": 0.0}

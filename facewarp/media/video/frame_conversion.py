@@ -48,11 +48,13 @@ class FrameConverter:
     ) -> None:
         self._crop, self._aspect, self._size = crop or Crop(), aspect, size
         self._readers: dict[tuple[int, int], RGBReader] = {}
+        self._turn: tuple[tuple[float, int, int], Orientation] | None = None
+        self._was_key = False
 
     def __call__(self, picture: av.VideoFrame) -> tuple[Image, Orientation]:
         """Return the image (H, W, 3) uint8 RGB, contiguous, and how it was stored."""
         stored = self._reader(picture)(picture)
-        orientation = orientation_of(picture)
+        orientation = self._turn_of(picture)
         image = orientation.upright(self._cropped(stored))
         aspect = 1 / self._aspect if orientation.quarter_turns % 2 else self._aspect
         image = resized(image, square_size((image.shape[1], image.shape[0]), aspect))
@@ -63,16 +65,30 @@ class FrameConverter:
         stored = self._reader(picture).alpha(picture)
         if stored is None:
             return None
-        upright = orientation_of(picture).upright(self._cropped(stored))
-        size = self.size_of((picture.width, picture.height), orientation_of(picture))
+        turn = self._turn_of(picture)
+        upright = turn.upright(self._cropped(stored))
+        size = self.size_of((picture.width, picture.height), turn)
         upright = resized(upright, size)
         return upright if self._size is None else fit_within(upright, self._size)
 
     def hdr(self, picture: av.VideoFrame, shown: Image) -> HDRImage | None:
         """Return an HDR picture before tone mapping; None where its size is not that shown."""
         codes = self._reader(picture).deep(picture)
-        upright = orientation_of(picture).upright(self._cropped(codes))
+        upright = self._turn_of(picture).upright(self._cropped(codes))
         return HDRImage(upright, shown) if upright.shape == shown.shape else None
+
+    def _turn_of(self, picture: av.VideoFrame) -> Orientation:
+        """Return how a picture is turned, asking PyAV in full only where that may have changed.
+
+        A picture whose `side_data` was read refers to itself: its memory is not freed until the
+        garbage collector comes by, hundreds of pictures later.
+        """
+        seen = (picture.rotation, picture.width, picture.height)
+        is_key = bool(picture.key_frame)
+        if self._turn is None or self._turn[0] != seen or (is_key and not self._was_key):
+            self._turn = seen, orientation_of(picture)
+        self._was_key = is_key
+        return self._turn[1]
 
     def _reader(self, picture: av.VideoFrame) -> RGBReader:
         size = (picture.width, picture.height)

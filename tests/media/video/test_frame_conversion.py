@@ -1,5 +1,6 @@
 """Pictures are cropped, turned and scaled as the file says, by `track` and `live` alike."""
 
+import gc
 import struct
 from fractions import Fraction
 
@@ -213,3 +214,16 @@ def test_one_size_needs_no_word(changing):
     source = open_source(changing("same.webm", [(64, 36), (64, 36)]))
     list(source)
     assert source.notes == []
+
+
+def test_pictures_that_were_converted_are_not_held_back(talk):
+    """PyAV's pictures refer to themselves once their side data was read."""
+    gc.collect()
+    gc.disable()
+    try:
+        with open_source(talk) as source:
+            assert sum(1 for _ in source) == 10
+            held = [one for one in gc.get_objects() if type(one) is av.VideoFrame]
+    finally:
+        gc.enable()
+    assert len(held) <= 5

@@ -1,0 +1,96 @@
+"""What following faces does without: torch where another engine runs, MediaPipe, drawings."""
+
+import os
+import subprocess
+import sys
+from importlib.resources import files
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+import facewarp
+
+CLIP = files("facewarp.assets").joinpath("demo/astronaut.mp4")
+HEAVY = {"torch", "mediapipe", "matplotlib", "onnx", "openvino.tools.ovc"}
+
+IMPORT = """
+import time
+began = time.perf_counter()
+import facewarp
+print(time.perf_counter() - began)
+"""
+
+RUN = f"""
+import sys
+from facewarp.cli.app import main
+sys.argv = ["facewarp", *sys.argv[1:]]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end
+print("LOADED", sorted({HEAVY} & set(sys.modules)))
+"""
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("FACEWARP_ENGINE", raising=False)
+
+
+def run(*words):
+    """Run a command in a process of its own; what it prints last."""
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, *map(str, words)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[-1]
+
+
+def converted():
+    """Have the network converted for OpenVINO, as the first start does."""
+    model = facewarp.load("face", engine="openvino")
+    shape = (1, model.config.n_classes, *model.config.feature_shape)
+    model.engine.both_ways(
+        np.zeros((1, 1, *model.config.grid_shape), np.float32), np.ones(shape, np.float32)
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["openvino", "openvino-int8"])
+def test_track_never_imports_torch_or_mediapipe(engine, own_cache, tmp_path):
+    pytest.importorskip("openvino")
+    if engine == "openvino":
+        converted()
+    out = tmp_path / "tracked.mp4"
+    assert run("track", CLIP, "--out", out, "--engine", engine, "--end", "1") == "LOADED []"
+    assert out.is_file()
+
+
+@pytest.mark.slow
+def test_live_never_imports_torch_or_mediapipe(own_cache):
+    pytest.importorskip("openvino")
+    words = ("--headless", "--frames", "20", "--engine", "openvino-int8", "--effect", "field")
+    assert run("live", "--source", CLIP, *words) == "LOADED []"
+
+
+@pytest.mark.slow
+def test_the_engine_that_auto_chose_is_remembered_without_torch(own_cache, tmp_path):
+    pytest.importorskip("openvino")
+    words = ("track", CLIP, "--out", tmp_path / "tracked.mp4", "--end", "0.2")
+    run(*words)
+    chosen = (tmp_path / "cache" / "facewarp" / "engines.json").read_text("utf-8")
+    if '"torch"' in chosen.partition('"ms"')[0] or find_spec("openvino") is None:
+        pytest.skip("torch is the quickest here")
+    assert "torch" not in run(*words)
+
+
+def test_importing_facewarp_takes_no_time():
+    times = []
+    for _ in range(5):
+        done = subprocess.run(
+            [sys.executable, "-c", IMPORT], capture_output=True, text=True, env=os.environ
+        )
+        times.append(float(done.stdout))
+    assert min(times) <= 0.15
