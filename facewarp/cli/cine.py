@@ -221,7 +221,9 @@ def cine(
     )
     jobs = jobs_for(chosen, out, settings, resume=run.resume, threads=run.threads)
     with CohortTable(output, len(jobs)) as table:
-        cohort = run_cohort(jobs, out, workers=run.workers or 1, ray_address=run.ray, told=table)
+        cohort = run_cohort(
+            jobs, out, workers=run.workers or 1, ray_address=run.ray, on_event=table
+        )
     _tell(output, cohort, out)
 
 

@@ -151,7 +151,9 @@ def test_8_bit_weights_hold_for_their_own_float_weights_alone(tmp_path):
     folder = tmp_path / "int8"
     folder.mkdir()
     assert int8_weights(path, "a") is None
-    (folder / "about.json").write_text('{"weights_sha256": "a"}')
+    (folder / "parts.bin").write_bytes(b"weights")
+    about = {"weights_sha256": "a", "files": {"parts.bin": file_sha256(folder / "parts.bin")}}
+    (folder / "about.json").write_text(json.dumps(about))
     assert int8_weights(path, "a") == folder
     assert int8_weights(path, "b") is None
 

@@ -116,7 +116,7 @@ def test_ctrl_c_keeps_whole_patients_and_resumes(patients, tmp_path, share):
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt) as stopped:
-        run_cohort(jobs, out, told=stop)
+        run_cohort(jobs, out, on_event=stop)
     assert stopped.value.__notes__ == [f"kept 1 of 2 patients in {out}; the same command goes on"]
     assert sorted(p.name for p in out.iterdir()) == ["anna", "cohort.csv", "cohort.html"]
     again = run_cohort(jobs, out)
