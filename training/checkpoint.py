@@ -13,6 +13,7 @@ from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import write_error, written
 
 NAME, CONFIG, LOG = "checkpoint.safetensors", "config.json", "log.csv"  # files of a run
+_DIVERGED = 1e12  # no weight, statistic or moment of a training that goes well is as large
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,10 @@ def save_checkpoint(
     tensors |= {f"average.{n}": t for n, t in average.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{n}": torch.as_tensor(v) for n, v in state.items()}
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool((tensor.abs() < _DIVERGED).all()):
+            what = f"the training has diverged ({name}); the checkpoint before is kept"
+            raise FacewarpError(what, path, "Go on from it with --resume and a smaller --set lr=.")
     plain = {n: t.clone(memory_format=torch.contiguous_format) for n, t in tensors.items()}
     state = asdict(progress)
     with written(path) as temporary:
@@ -80,7 +85,9 @@ def load_checkpoint(
         with safe_open(path, framework="pt") as file:
             state = json.loads(file.metadata()["state"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
+            if not isinstance(state, dict):
+                raise TypeError("no state")
+    except (SafetensorError, OSError, TypeError, KeyError, ValueError, RecursionError) as error:
         raise FacewarpError(
             "this is not a readable checkpoint", path, "Remove it and train anew."
         ) from error
@@ -91,6 +98,24 @@ def load_checkpoint(
             path,
             "Resume with the preset and the settings it was begun with.",
         )
+    if state.get("step") and not _under(tensors, "optimizer."):
+        what = "the checkpoint holds no state of the optimizer"
+        raise FacewarpError(what, path, "Remove it and train anew, or begin with --start-from.")
+    try:
+        return _restored(tensors, state, net, average, optimizer)
+    except (RuntimeError, IndexError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FacewarpError(
+            "this is not a readable checkpoint", path, "Remove it and train anew."
+        ) from error
+
+
+def _restored(
+    tensors: dict[str, Tensor],
+    state: dict[str, float],
+    net: nn.Module,
+    average: nn.Module,
+    optimizer: torch.optim.Optimizer,
+) -> Progress:
     net.load_state_dict(_under(tensors, "net."))
     average.load_state_dict(_under(tensors, "average."))
     saved: dict[int, dict[str, Tensor]] = {}

@@ -104,6 +104,9 @@ class RunResult:
     weights_sha256: str
 
 
+_MAX_EPOCHS = 1e6
+
+
 def plan_run(options: RunOptions) -> TrainConfig:
     """Check the options of a run, and return its configuration; no data are read for it.
 
@@ -115,6 +118,13 @@ def plan_run(options: RunOptions) -> TrainConfig:
     if options.epochs is not None and "steps" in options.settings:
         what = "steps and epochs both say how long to train"
         raise FacewarpError(what, "--epochs", "Give one of them.")
+    if options.epochs is not None and not 0 < options.epochs < _MAX_EPOCHS:
+        what = f"{options.epochs:g} epochs can't be trained"
+        raise FacewarpError(what, "--epochs", f"Give less than {_MAX_EPOCHS:g}.")
+    most = 4 * (os.cpu_count() or 1)
+    if not 1 <= options.workers <= most:
+        what = f"{options.workers} threads can't make batches here"
+        raise FacewarpError(what, "--workers", f"Give 1 to {most}.")
     if options.resume and options.start_from is not None:
         what = "a run that is resumed has weights of its own"
         raise FacewarpError(what, "--start-from", "Give one of the two.")
@@ -224,7 +234,11 @@ def run_config(
         raise FacewarpError("a run keeps its size", "--size", "Leave it out to go on.")
     if not saved.is_file():
         raise FacewarpError("there is no run to resume", folder, "Train without --resume.")
-    config = TrainConfig.from_json(saved.read_text("utf-8"))
+    try:
+        config = TrainConfig.from_json(saved.read_text("utf-8"))
+    except (ValueError, AttributeError, RecursionError, OSError) as error:
+        what = "the run's configuration can't be read"
+        raise FacewarpError(what, saved, "Restore it, or train anew elsewhere.") from error
     if preset_name not in (None, config.preset):
         raise FacewarpError(
             f"the run is of preset {config.preset!r}", folder, "Leave --preset out to go on."

@@ -1,6 +1,7 @@
 """`facewarp cine`: track hearts through the cardiac cycle and measure them."""
 
 import os
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +12,7 @@ from rich.table import Table
 from facewarp.cli.cohort_table import COLUMNS, CohortTable, row_of
 from facewarp.cli.console import Output, cell, output_of
 from facewarp.cli.model_options import Device, ModelName
+from facewarp.cli.option_groups import option_groups
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
@@ -37,6 +39,106 @@ class LabelOrderName(StrEnum):
     MSCMR = "mscmr"
 
 
+@dataclass(frozen=True)
+class InputOptions:
+    """What is known of a cine beside its files."""
+
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Labels of end-diastole to propagate, instead of the model's."),
+    ] = None
+    label_order: Annotated[
+        LabelOrderName,
+        typer.Option(help="Whose order the ids of --labels are in; auto: as anatomy says."),
+    ] = LabelOrderName.AUTO
+    ed: Annotated[
+        int | None,
+        typer.Option(help="Frame of end-diastole, counted from 1.", min=1),
+    ] = None
+    es: Annotated[
+        int | None,
+        typer.Option(help="Frame of end-systole, counted from 1.", min=1),
+    ] = None
+    heart_rate: Annotated[
+        float | None,
+        typer.Option(help="Beats a minute, where the files do not tell.", min=10, max=300),
+    ] = None
+    time_step: Annotated[
+        float | None,
+        typer.Option(help="Milliseconds from phase to phase.", min=5, max=500, metavar="MS"),
+    ] = None
+    spacing: Annotated[
+        str | None,
+        typer.Option(help="Voxels of the file, mm, where it is wrong.", metavar="X,Y,Z"),
+    ] = None
+    series: Annotated[
+        str | None,
+        typer.Option(help="Which cine of a folder: name or number of its series.", metavar="NAME"),
+    ] = None
+
+    @property
+    def of_one_patient(self) -> bool:
+        """Whether an option is given that is of one patient."""
+        own = (self.labels, self.ed, self.es, self.heart_rate, self.time_step, self.spacing)
+        return any(option is not None for option in own)
+
+
+@dataclass(frozen=True)
+class ResultOptions:
+    """What is written of a patient."""
+
+    fields: Annotated[bool, typer.Option(help="Write displacement fields and Jacobian maps.")] = (
+        True
+    )
+    report: Annotated[bool, typer.Option(help="Write report.html, a page of all results.")] = True
+    movie: Annotated[Movie, typer.Option(help="Format of the movie.")] = Movie.GIF
+    identity: Annotated[
+        bool,
+        typer.Option(
+            "--identity",
+            help="Say in indices.json whose it is: number, name, birth, sex, study of the DICOM.",
+        ),
+    ] = False
+    mesh: Annotated[
+        bool,
+        typer.Option(
+            "--mesh", help="Write moving surfaces in mm: mesh_NN.vtp, mesh.pvd, mesh.glb."
+        ),
+    ] = False
+    dicom_out: Annotated[
+        bool,
+        typer.Option(
+            "--dicom-out",
+            help="Write DICOM SEG, SR and PDF under the study and patient of the DICOM read.",
+        ),
+    ] = False
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How many patients are processed at once, and where."""
+
+    workers: Annotated[
+        int | None, typer.Option(help="Patients processed in parallel.", min=1, max=256)
+    ] = None
+    ray: Annotated[
+        str | None,
+        typer.Option(help="Run on this Ray cluster: auto or HOST:PORT.", metavar="ADDRESS"),
+    ] = None
+    resume: Annotated[
+        bool, typer.Option(help="Leave finished patients as they are, after a check.")
+    ] = True
+
+    @property
+    def threads(self) -> int | None:
+        """Threads for computing of each patient; None for all."""
+        count = self.workers or 1
+        if self.ray is not None:
+            return 1
+        return max((os.cpu_count() or 1) // count, 1) if count > 1 else None
+
+
+@option_groups
 def cine(
     ctx: typer.Context,
     patients: Annotated[
@@ -53,73 +155,10 @@ def cine(
             "--out", "-o", help="Folder to write; each patient gets a folder in it.", metavar="DIR"
         ),
     ] = Path("facewarp-cine"),
-    labels: Annotated[
-        Path | None,
-        typer.Option(help="Labels of end-diastole to propagate, instead of the model's."),
-    ] = None,
-    label_order: Annotated[
-        LabelOrderName,
-        typer.Option(help="Whose order the ids of --labels are in; auto: as anatomy says."),
-    ] = LabelOrderName.AUTO,
-    ed: Annotated[
-        int | None,
-        typer.Option(help="Frame of end-diastole, counted from 1.", min=1),
-    ] = None,
-    es: Annotated[
-        int | None,
-        typer.Option(help="Frame of end-systole, counted from 1.", min=1),
-    ] = None,
-    heart_rate: Annotated[
-        float | None,
-        typer.Option(help="Beats a minute, where the files do not tell.", min=10, max=300),
-    ] = None,
-    time_step: Annotated[
-        float | None,
-        typer.Option(help="Milliseconds from phase to phase.", min=5, max=500, metavar="MS"),
-    ] = None,
-    spacing: Annotated[
-        str | None,
-        typer.Option(help="Voxels of the file, mm, where it is wrong.", metavar="X,Y,Z"),
-    ] = None,
-    series: Annotated[
-        str | None,
-        typer.Option(help="Which cine of a folder: name or number of its series.", metavar="NAME"),
-    ] = None,
-    fields: Annotated[
-        bool, typer.Option(help="Write displacement fields and Jacobian maps.")
-    ] = True,
-    report: Annotated[bool, typer.Option(help="Write report.html, a page of all results.")] = True,
-    movie: Annotated[Movie, typer.Option(help="Format of the movie.")] = Movie.GIF,
-    identity: Annotated[
-        bool,
-        typer.Option(
-            "--identity",
-            help="Say in indices.json whose it is: number, name, birth, sex, study of the DICOM.",
-        ),
-    ] = False,
-    mesh: Annotated[
-        bool,
-        typer.Option(
-            "--mesh", help="Write moving surfaces in mm: mesh_NN.vtp, mesh.pvd, mesh.glb."
-        ),
-    ] = False,
-    dicom_out: Annotated[
-        bool,
-        typer.Option(
-            "--dicom-out",
-            help="Write DICOM SEG, SR and PDF under the study and patient of the DICOM read.",
-        ),
-    ] = False,
-    workers: Annotated[
-        int | None, typer.Option(help="Patients processed in parallel.", min=1, max=256)
-    ] = None,
-    ray: Annotated[
-        str | None,
-        typer.Option(help="Run on this Ray cluster: auto or HOST:PORT.", metavar="ADDRESS"),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option(help="Leave finished patients as they are, after a check.")
-    ] = True,
+    *,
+    inputs: InputOptions,
+    results: ResultOptions,
+    run: RunOptions,
     model: ModelName = "heart",
     device: Device = "cpu",
 ) -> None:
@@ -155,37 +194,36 @@ def cine(
     from facewarp.core.weights import find_weights
 
     output = output_of(ctx)
-    if ray is not None and workers is not None:
+    if run.ray is not None and run.workers is not None:
         raise FacewarpError("--workers and --ray exclude each other", fix="Give one of them.")
     chosen = discover(patients)
-    own = (labels, ed, es, heart_rate, time_step, spacing)
-    if len(chosen) > 1 and any(option is not None for option in own):
+    if len(chosen) > 1 and inputs.of_one_patient:
         what = "--labels, --ed, --es, --heart-rate, --time-step and --spacing are one patient's"
         raise FacewarpError(what, fix=f"Give one patient with them, not {len(chosen)}.")
     find_weights(model)
     settings = Settings(
-        model,
-        device,
-        None if labels is None else str(labels),
-        ed,
-        es,
-        heart_rate,
-        None if time_step is None else time_step / 1000,
-        None if spacing is None else _spacing(spacing),
-        series,
-        fields,
-        report,
-        movie.value,
-        identity,
-        mesh,
-        dicom_out,
-        label_order.value,
+        model=model,
+        device=device,
+        labels=None if inputs.labels is None else str(inputs.labels),
+        ed=inputs.ed,
+        es=inputs.es,
+        heart_rate_bpm=inputs.heart_rate,
+        time_step_s=None if inputs.time_step is None else inputs.time_step / 1000,
+        spacing_mm=None if inputs.spacing is None else _spacing(inputs.spacing),
+        series=inputs.series,
+        fields=results.fields,
+        report=results.report,
+        movie=results.movie.value,
+        identity=results.identity,
+        mesh=results.mesh,
+        dicom_out=results.dicom_out,
+        label_order=inputs.label_order.value,
     )
-    count = workers or 1
-    threads = max((os.cpu_count() or 1) // count, 1) if count > 1 or ray is not None else None
-    jobs = jobs_for(chosen, out, settings, resume=resume, threads=1 if ray is not None else threads)
+    jobs = jobs_for(chosen, out, settings, resume=run.resume, threads=run.threads)
     with CohortTable(output, len(jobs)) as table:
-        cohort = run_cohort(jobs, out, workers=count, ray_address=ray, told=table)
+        cohort = run_cohort(
+            jobs, out, workers=run.workers or 1, ray_address=run.ray, on_event=table
+        )
     _tell(output, cohort, out)
 
 

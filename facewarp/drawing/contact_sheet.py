@@ -32,7 +32,7 @@ def contact_sheet(
     Returns:
         HxWx3 uint8 RGB.
     """
-    scaled = [[_to_height(picture, height_px) for picture in row] for row in rows]
+    scaled = [[_to_height(image, height_px) for image in row] for row in rows]
     widths = [max(row[i].shape[1] for row in scaled) for i in range(len(column_names))]
     margin = 92
     width = margin + sum(w + _GAP for w in widths)
@@ -48,9 +48,9 @@ def contact_sheet(
         y = _CAPTION + index * (height_px + _GAP)
         draw.text((margin - _GAP, y + height_px / 2), name, _INK, font, anchor="rm")
         x = margin
-        for picture, column_width in zip(row, widths, strict=True):
-            offset = (column_width - picture.shape[1]) // 2
-            canvas.paste(Image.fromarray(picture), (x + offset, y))
+        for image, column_width in zip(row, widths, strict=True):
+            offset = (column_width - image.shape[1]) // 2
+            canvas.paste(Image.fromarray(image), (x + offset, y))
             x += column_width + _GAP
     return np.asarray(canvas)
 
@@ -69,27 +69,27 @@ def tile_sheet(
         HxWx3 uint8 RGB.
     """
     if not tiles or columns < 1:
-        raise ValueError("a sheet needs a picture, and a column to put it in")
-    scaled = [_to_height(picture, height_px) for _, picture in tiles]
-    width = max(picture.shape[1] for picture in scaled)
+        raise ValueError("a sheet needs an image, and a column to put it in")
+    scaled = [_to_height(image, height_px) for _, image in tiles]
+    width = max(image.shape[1] for image in scaled)
     columns = min(columns, len(tiles))
     rows = -(-len(tiles) // columns)
     size = _GAP + columns * (width + _GAP), _GAP + rows * (height_px + _CAPTION + _GAP)
     canvas = Image.new("RGB", size, _PAPER)
     draw = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(size=15)
-    for index, ((caption, _), picture) in enumerate(zip(tiles, scaled, strict=True)):
+    for index, ((caption, _), image) in enumerate(zip(tiles, scaled, strict=True)):
         x = _GAP + index % columns * (width + _GAP)
         y = _GAP + index // columns * (height_px + _CAPTION + _GAP)
-        canvas.paste(Image.fromarray(picture), (x + (width - picture.shape[1]) // 2, y))
+        canvas.paste(Image.fromarray(image), (x + (width - image.shape[1]) // 2, y))
         middle = (x + width / 2, y + height_px + _CAPTION / 2)
         fitting = min(15.0, 15 * (width + _GAP) / max(font.getlength(caption), 1.0))
         draw.text(middle, caption, _INK, ImageFont.load_default(size=fitting), anchor="mm")
     return np.asarray(canvas)
 
 
-def _to_height(picture: NDArray[np.uint8], height_px: int) -> NDArray[np.uint8]:
-    scale = height_px / picture.shape[0]
-    size = (max(1, round(picture.shape[1] * scale)), height_px)
+def _to_height(image: NDArray[np.uint8], height_px: int) -> NDArray[np.uint8]:
+    scale = height_px / image.shape[0]
+    size = (max(1, round(image.shape[1] * scale)), height_px)
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(picture, size, interpolation=method), dtype=np.uint8)
+    return np.asarray(cv2.resize(image, size, interpolation=method), dtype=np.uint8)

@@ -4,7 +4,8 @@ import logging
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
@@ -21,6 +22,38 @@ def restore_folder(target: Path) -> None:
     aside = [entry for entry in target.parent.iterdir() if pattern.fullmatch(entry.name)]
     for entry in sorted(aside, key=lambda entry: entry.stat().st_mtime)[-1:]:
         entry.rename(target)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder for this process alone while it writes there, where the system can.
+
+    Raises:
+        FacewarpError: another process holds it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    place = folder / ".lock"
+    with place.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            what = "another process is writing into this folder"
+            raise FacewarpError(what, folder, "Wait for it, or choose another --out.") from error
+        except OSError as error:  # a file system without locks
+            _log.debug("%s is not locked: %s", folder, error)
+        try:
+            yield
+        finally:
+            place.unlink(missing_ok=True)
+            for one in made:  # nothing is left where nothing was written
+                with suppress(OSError):
+                    one.rmdir()
 
 
 class OutputFolder:

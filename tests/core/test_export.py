@@ -136,7 +136,7 @@ def test_the_documented_numpy_runs_the_onnx(tmp_path, monkeypatch, capsys):
     assert after < 0.6 * before
 
 
-def test_quantizing_says_what_it_lacks(model, monkeypatch, tmp_path):
+def test_quantization_names_what_is_missing(model, monkeypatch, tmp_path):
     images, template = example_inputs(model.net, "both_ways", FEWEST - 1)
     if find_spec("nncf") and find_spec("openvino"):
         with pytest.raises(FacewarpError, match="too few"):
@@ -151,7 +151,9 @@ def test_8_bit_weights_hold_for_their_own_float_weights_alone(tmp_path):
     folder = tmp_path / "int8"
     folder.mkdir()
     assert int8_weights(path, "a") is None
-    (folder / "about.json").write_text('{"weights_sha256": "a"}')
+    (folder / "parts.bin").write_bytes(b"weights")
+    about = {"weights_sha256": "a", "files": {"parts.bin": file_sha256(folder / "parts.bin")}}
+    (folder / "about.json").write_text(json.dumps(about))
     assert int8_weights(path, "a") == folder
     assert int8_weights(path, "b") is None
 
@@ -165,7 +167,7 @@ def test_shipped_8_bit_weights_are_whole():
 
 
 @pytest.mark.slow
-def test_shipped_8_bit_weights_find_nearly_what_the_float_ones_do(tmp_path, monkeypatch):
+def test_shipped_8_bit_weights_agree_with_float(tmp_path, monkeypatch):
     pytest.importorskip("openvino")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     model = load("face")

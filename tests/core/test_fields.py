@@ -129,7 +129,7 @@ def test_compose_is_not_the_sum_and_order_matters():
 
 
 @both
-def test_invert_undoes_and_says_how_well(shape):
+def test_invert_returns_the_inverse_and_its_residual(shape):
     field = waves(shape, 0.8)
     inverse, residual = fields.invert(field)
     assert residual.shape == (1, 1, *shape)
@@ -156,7 +156,7 @@ def test_exponential_is_the_flow(shape):
     torch.testing.assert_close(fields.exponential(shift), shift)
 
 
-def test_exponential_of_a_linear_velocity_is_the_matrix_exponential():
+def test_exponential_of_linear_velocity_is_the_matrix_one():
     p = pixel_grid((41, 41), dtype=torch.float64)
     angle = 0.2
     x, y = p[:, 0] - 20, p[:, 1] - 20
@@ -172,7 +172,7 @@ def test_exponential_of_a_linear_velocity_is_the_matrix_exponential():
 
 
 @both
-def test_exponential_never_folds_where_its_velocity_field_would(shape):
+def test_exponential_has_no_folds(shape):
     velocity = waves(shape, 4.0)
     assert fields.jacobian_determinant(velocity).min() < 0
     assert inner(fields.jacobian_determinant(fields.exponential(velocity, 8)), 2).min() > 0

@@ -40,7 +40,7 @@ def test_dice_is_one_and_symmetric() -> None:
     np.testing.assert_array_equal(dice_per_part(a, b, 4), dice_per_part(b, a, 4))
 
 
-def test_dice_refuses_what_it_cannot_compare() -> None:
+def test_dice_refuses_other_shapes_and_labels() -> None:
     with pytest.raises(ValueError, match="shape"):
         dice_per_part(np.zeros((2, 3), int), np.zeros((3, 2), int), 2)
     with pytest.raises(ValueError, match="integers"):

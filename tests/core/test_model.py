@@ -21,7 +21,7 @@ def volume_model(small, stirred):
     return Model(stirred(small(3)))
 
 
-def test_register_returns_a_field_on_fixed_that_carries_everything_alike(model, rng):
+def test_register_gives_a_field_that_warps_everything(model, rng):
     fixed, moving = rng.random((2, 32, 24)).astype(np.float32)
     reg = model.register(fixed, moving)
     assert reg.field.shape == (2, 32, 24)
@@ -36,7 +36,7 @@ def test_register_returns_a_field_on_fixed_that_carries_everything_alike(model, 
 
 
 @pytest.mark.parametrize("device", ["abacus", "hpu"])  # no such word, and none in this build
-def test_a_device_that_is_not_there_is_told(device):
+def test_a_missing_device_is_an_error(device):
     with pytest.raises(FacewarpError, match=f"there is no device '{device}' here"):
         load("face", device)
 

@@ -7,9 +7,10 @@ import sys
 
 import pytest
 
+from facewarp.errors import FacewarpError
 from facewarp.system import atomic_files
 from facewarp.system.atomic_files import OutputFile, process_mark, written
-from facewarp.system.atomic_folder import OutputFolder, restore_folder
+from facewarp.system.atomic_folder import OutputFolder, locked, restore_folder
 
 posix = pytest.mark.skipif(os.name != "posix", reason="processes are not asked for elsewhere")
 
@@ -125,3 +126,19 @@ def test_no_text_of_a_table_is_a_formula(tmp_path, text):
 def test_names_that_are_no_utf_8_are_written_by_their_codes(tmp_path):
     atomic_files.write_text(tmp_path / "t.txt", "a\udc80b")
     assert (tmp_path / "t.txt").read_text() == "a\\udc80b"
+
+
+@posix
+def test_two_processes_never_write_into_one_folder(tmp_path):
+    with (
+        locked(tmp_path / "run"),
+        pytest.raises(FacewarpError, match="another process is writing"),
+        locked(tmp_path / "run"),
+    ):
+        pytest.fail("it is held")
+    with locked(tmp_path / "run"):
+        pass
+    assert names(tmp_path) == []
+    with locked(tmp_path / "run"):
+        (tmp_path / "run" / "log.csv").touch()
+    assert names(tmp_path / "run") == ["log.csv"]

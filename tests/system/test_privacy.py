@@ -24,7 +24,7 @@ def test_importing_facewarp_switches_telemetry_off() -> None:
     assert done.stdout.splitlines() == [str(list(SWITCHES.values())), "None"]
 
 
-def test_any_module_switches_it_off() -> None:
+def test_any_module_switches_telemetry_off() -> None:
     told = "import facewarp.errors, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
     clean = {name: value for name, value in os.environ.items() if name not in SWITCHES}
     done = subprocess.run(

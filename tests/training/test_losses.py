@@ -62,7 +62,7 @@ def targets(onehot: Tensor, landmarks: Tensor | None = None) -> Targets:
     return Targets(onehot, onehot, landmarks)
 
 
-def test_class_weights_are_inverse_roots_of_frequency_with_mean_1() -> None:
+def test_class_weights_are_inverse_root_frequencies() -> None:
     onehot = torch.zeros(1, 2, 4, 4)
     onehot[:, 1, 0] = 1  # a quarter of the pixels
     onehot[:, 0, 1:] = 1
@@ -175,7 +175,7 @@ def test_jaw_points_count_less() -> None:
     assert lip_loss.item() == pytest.approx(0.5 / sum(LANDMARK_WEIGHTS))
 
 
-def test_landmark_loss_ignores_unknown_points_and_keeps_gradients_finite() -> None:
+def test_landmark_loss_ignores_unknown_points() -> None:
     fixed, moving = points_at(5, 5), points_at(6, 5)
     fixed[0, :30] = torch.nan
     moving[0, 20:40, 1] = torch.nan
@@ -189,7 +189,7 @@ def test_landmark_loss_ignores_unknown_points_and_keeps_gradients_finite() -> No
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_field_penalty_of_a_resting_or_shifted_field_is_nothing(shape: tuple[int, ...]) -> None:
+def test_field_penalty_of_a_constant_field_is_zero(shape: tuple[int, ...]) -> None:
     field = torch.zeros(1, len(shape), *shape)
     assert field_penalty(field, LossConfig()).item() == 0
     assert field_penalty(field + 3, LossConfig()).item() == pytest.approx(0, abs=1e-6)
@@ -205,7 +205,7 @@ def test_smoothness_and_bending_by_hand() -> None:
     assert field_penalty(bent, only(bending=1)).item() == pytest.approx(4)
 
 
-def test_penalties_measure_motion_in_space_where_slices_are_thick() -> None:
+def test_penalties_use_derivatives_in_space_for_thick_slices() -> None:
     matrix = [[0.1, 0.0, 0.2], [0.0, 0.3, 0.0], [0.05, 0.0, 0.4]]  # rows x, y, z; voxels a voxel
     tilted = linear_field((6, 8, 10), matrix)
     cubes = field_penalty(tilted, only(smoothness=1)).item()
@@ -261,7 +261,7 @@ def test_roughness_is_the_norm_of_what_mean_filters_take(shape: tuple[int, ...])
     assert roughness(field, whole).item() == pytest.approx(expected, rel=1e-4)
 
 
-def test_roughness_penalises_a_border_that_moves_and_bends_and_nothing_at_rest() -> None:
+def test_roughness_penalizes_motion_at_the_border() -> None:
     rest = torch.zeros(1, 2, 24, 24, requires_grad=True)
     found = roughness(rest, (24, 24))
     found.backward()
@@ -296,7 +296,7 @@ def test_consistency_of_a_smooth_field_and_its_inverse_is_small() -> None:
     assert consistency_loss(field, -field).item() > 5 * consistency_loss(field, inverse).item()
 
 
-def test_targets_are_shares_of_pixels_and_points_on_the_fields_grid() -> None:
+def test_targets_are_soft_labels_and_points_of_the_grid() -> None:
     labels = torch.zeros(1, 8, 6, dtype=torch.uint8)
     labels[:, :, 3:] = 2  # the border falls into the middle of a pixel of the fields' grid
     corner = torch.tensor([[[-0.5, -0.5], [5.5, 7.5], [2.5, 3.5]]])
@@ -341,7 +341,7 @@ def test_registration_loss_knows_the_direction_of_fields() -> None:
     assert wrong["landmarks"].item() > 1
 
 
-def test_steps_have_their_shares_and_the_last_share_is_repeated() -> None:
+def test_step_weights_repeat_the_last_one() -> None:
     field = linear_field((16, 12), [[0.1, 0], [0, 0]])
     side = targets(square((16, 12), 4, 7))
     for weights, total in [((0.0, 1.0), 1.0), ((0.5,), 1.0), ((0.3, 0.5, 1.0), 0.8)]:

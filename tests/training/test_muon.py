@@ -31,7 +31,7 @@ def test_half_precision_turns_nearly_as_well():
     assert torch.nn.functional.cosine_similarity(coarse.flatten(), exact.flatten(), 0) > 0.99
 
 
-def test_steps_are_of_the_size_of_adam_s_whatever_the_gradient_s():
+def test_step_size_is_that_of_adam_for_any_gradient():
     for size in (1e-6, 1.0, 1e6):
         torch.manual_seed(0)
         kernel = torch.zeros(32, 16, 3, 3, requires_grad=True)

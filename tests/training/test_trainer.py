@@ -156,9 +156,7 @@ def test_the_loss_falls_and_both_networks_learn(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("config", [CONFIG, PAPER, MUON], ids=["adamw", "adam", "muon"])
-def test_a_run_goes_on_exactly_as_if_it_had_not_been_stopped(
-    tmp_path: Path, config: TrainConfig
-) -> None:
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, config: TrainConfig) -> None:
     whole = trainer(tmp_path / "whole", config)
     whole.run(lambda net, step: scores(step))
     stopped = trainer(tmp_path / "stopped", config)
@@ -227,7 +225,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
     assert one == other
 
 
-def test_ctrl_c_waits_for_the_step_and_says_what_is_kept(
+def test_ctrl_c_finishes_the_step_and_keeps_a_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = trainer(tmp_path)
@@ -329,7 +327,7 @@ def test_the_average_lags_behind_the_weights(tmp_path: Path) -> None:
     torch.testing.assert_close(run.average.state_dict()[name], expected)
 
 
-def test_a_loss_that_is_not_finite_ends_the_run_and_spares_the_checkpoint(tmp_path: Path) -> None:
+def test_a_loss_not_finite_ends_the_run_with_its_checkpoint(tmp_path: Path) -> None:
     class Broken(Discs):
         def batch(self, step: int) -> Batch:
             made = super().batch(step)
@@ -364,7 +362,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
         resumed(tmp_path, other)
 
 
-def test_checkpoints_of_before_validations_were_counted_are_read(tmp_path: Path) -> None:
+def test_old_checkpoints_without_validations_are_read(tmp_path: Path) -> None:
     run = trainer(tmp_path)
     run.train_step(run.data.batch(0))
     run.save_checkpoint()
@@ -377,7 +375,7 @@ def test_checkpoints_of_before_validations_were_counted_are_read(tmp_path: Path)
     assert (resumed(tmp_path).step, resumed(tmp_path).checked) == (1, 1)
 
 
-def test_a_full_disk_is_told_and_leaves_the_last_checkpoint(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_last_checkpoint(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource")
     run = trainer(tmp_path)
     run.save_checkpoint()
@@ -397,13 +395,13 @@ def test_a_full_disk_is_told_and_leaves_the_last_checkpoint(tmp_path: Path) -> N
     assert resumed(tmp_path).step == 0
 
 
-def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_is_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("")
     with pytest.raises(FacewarpError, match=r"is a file, not a folder.*run"):
         trainer(tmp_path / "run").run()
 
 
-def test_settings_that_make_no_network_are_told(tmp_path: Path) -> None:
+def test_settings_that_make_no_network_are_refused(tmp_path: Path) -> None:
     model = replace(CONFIG.model, features=FeatureConfig(channels=(4, 8), strides=(2, 2)))
     with pytest.raises(FacewarpError, match="no network can be built"):
         trainer(tmp_path, replace(CONFIG, model=model))

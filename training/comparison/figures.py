@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _STYLES = ("-", "--", ":")
-_TILE = (195, 240)  # width and height of an example's picture
+_TILE = (195, 240)  # width and height of an example
 _CAPTION_PX = 34
 _GAP_PX = 26
 
@@ -162,8 +162,8 @@ def draw_examples(
         ]
         for method, measured in zip(methods, comparison.methods, strict=True):
             result = register_pair(method, fixed, moving)
-            picture = torch.from_numpy(moving.image).float()[None, None]
-            warped = fields.warp(picture, result.field)[0, 0].round().numpy().astype(np.uint8)
+            image = torch.from_numpy(moving.image).float()[None, None]
+            warped = fields.warp(image, result.field)[0, 0].round().numpy().astype(np.uint8)
             dice = 100 * measured.scores[index].dice_mean
             tiles.append(_tile(warped, result.labels, f"{method.name}: {dice:.1f}"))
         rows.append(wrapped(tiles))

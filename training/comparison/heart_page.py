@@ -37,7 +37,7 @@ CAPTIONS = {
     "(as the paper's Figure 8).",
     "training-curves.png": "Validation Dice and training loss of the runs.",
 }
-_TILE = (192, 192)  # width and height of an example's picture
+_TILE = (192, 192)  # width and height of an example
 _SHOWN_VOX = 96  # of a slice, around the heart
 _CAPTION_PX = 26
 _GAP_PX = 20

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-Claim = tuple[str, str, str]  # in words, the method said to be ahead, the other
+Claim = tuple[str, str, str]  # in words, the method claimed to be ahead, the other
 FACES: tuple[Claim, ...] = (
     ("guided over unguided", "paper", "paper-unguided"),
     ("two steps over one", "paper", "paper-single"),
@@ -89,7 +89,7 @@ def orderings(methods: Sequence[Scored], claims: Sequence[Claim]) -> list[Orderi
 
     Args:
         methods: all on the same pairs.
-        claims: words, the method that is said to be ahead, the other.
+        claims: words, the method claimed to be ahead, the other.
     """
     known: Mapping[str, Scored] = {method.name: method for method in methods}
     return [

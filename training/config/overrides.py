@@ -5,10 +5,28 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
+from facewarp.core.config_checks import check_config
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
     from facewarp.training.config.train_config import TrainConfig
+
+BOUNDS = {
+    "batch": (1, 65_536),
+    "steps": (1, 10**9),
+    "accumulate": (1, 65_536),
+    "epochs": (0, 10**9),
+    "lr": (0, 100),
+    "warmup": (0, 10**9),
+    "decay": (0, 1),
+    "weight_decay": (0, 100),
+    "clip": (0, 10**9),
+    "augment": (0, 10),
+    "view_shape": (8, 4096),
+    "label_shape": (8, 4096),
+    "seed": (0, 2**63 - 1),
+}
+"""Least and greatest value of settings that are numbers."""
 
 FIXED = ("preset", "kind", "classes")  # what a preset is, rather than how it is trained
 
@@ -26,7 +44,23 @@ def with_overrides(config: "TrainConfig", settings: Mapping[str, str]) -> "Train
     """
     for key, text in settings.items():
         config = _replace(config, key.split("."), text, key)
+    if settings:
+        _check_bounds(config)
     return config
+
+
+def _check_bounds(config: Any) -> None:
+    """Refuse values that no machine could train with, before it tries."""
+    for name, (least, most) in BOUNDS.items():
+        value = getattr(config, name, least)
+        values = value if isinstance(value, tuple) else (value,)
+        if not all(least <= one <= most for one in values):
+            what = f"{name} can't be {str(value)[:40]}"
+            raise FacewarpError(what, "--set", f"Give {least:g} to {most:g}.")
+    try:
+        check_config(config.model)
+    except ValueError as error:
+        raise FacewarpError(f"the network can't be like that: {error}", "--set") from error
 
 
 def parse_settings(items: Sequence[str]) -> dict[str, str]:

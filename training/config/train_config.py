@@ -8,7 +8,7 @@ from typing import Literal
 from facewarp.core.config import ModelConfig
 from facewarp.errors import FacewarpError
 
-WHOLE_GRID = "whole grid"  # said in weights where no `TrainConfig.view_shape` is
+WHOLE_GRID = "whole grid"  # in the metadata of weights without a `TrainConfig.view_shape`
 
 
 @dataclass(frozen=True)

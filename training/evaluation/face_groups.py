@@ -30,10 +30,10 @@ from facewarp.training.datasets.photo import FacePhoto
 from facewarp.training.evaluation.faces import PairScore, register_crops, score_pair
 
 FEWEST = 5
-"""Photographs in a group of which something is said."""
+"""Fewest photographs of a group that is reported."""
 
 _GLASSES, _HAT = 3, 14  # ids of CelebAMask-HQ
-_COVERED = 0.01  # of the picture
+_COVERED = 0.01  # of the image
 
 
 @dataclass(frozen=True)

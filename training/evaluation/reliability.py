@@ -239,8 +239,8 @@ def main(words: Sequence[str] | None = None) -> None:
         parser.exit(1, f"error: {error}\n")
     off = calibration_error(bins)
     if given.json:
-        told = {"bins": [asdict(b) for b in bins], "calibration_error": off}
-        text = json.dumps({**told, "weights_sha256": model.sha256, "machine": machine()})
+        record = {"bins": [asdict(b) for b in bins], "calibration_error": off}
+        text = json.dumps({**record, "weights_sha256": model.sha256, "machine": machine()})
     else:
         lines = [f"{title}; mean |confidence - Dice| {off:.3f}"]
         lines += ["", "| confidence | count | mean | true Dice | landmarks off, % | far off, % |"]

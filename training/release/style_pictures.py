@@ -85,7 +85,7 @@ FACES: Final[dict[str, Callable[[Template], ImageArray]]] = {
     "drawing": drawing,
     "bronze": bronze,
 }
-"""Every picture by name."""
+"""Every style image by name."""
 
 
 def _large(template: Template) -> NDArray[np.float32]:

@@ -47,8 +47,8 @@ def write_drawn_patient(
     place = folder / f"patient{number:03d}"
     place.mkdir(parents=True)
     group = _GROUPS[(number - 1) // 20 % len(_GROUPS)]
-    said = (("ED", frames[0]), ("ES", frames[1]), ("Group", group), ("NbFrame", _N_FRAMES))
-    (place / "Info.cfg").write_text("".join(f"{key}: {value}\n" for key, value in said), "utf-8")
+    info = (("ED", frames[0]), ("ES", frames[1]), ("Group", group), ("NbFrame", _N_FRAMES))
+    (place / "Info.cfg").write_text("".join(f"{key}: {value}\n" for key, value in info), "utf-8")
     for phase, frame in enumerate(frames):
         stem = f"{place.name}_frame{frame:02d}"
         gray = np.rint(600 * cine.images[phase]).astype(np.int16)

@@ -35,7 +35,7 @@ _FACE = (224.0, 132.0)  # centre of the portrait's face in its px ...
 _PLACE = (400.0, 318.0)  # ... and where that is in the clip at rest
 _BORDER = (110, 50, 90, 90)  # px of the portrait added above, below, left and right
 
-# What moves the whole picture: times in s and values.
+# Motion of the whole image: times in s and values.
 _GLOBAL = {
     "shift_x_px": ((0.6, 1.4, 2.7, 4.0, 5.1, 6.4), (0, -40, 34, -14, 38, 0)),
     "shift_y_px": ((0.7, 1.7, 3.0, 4.3, 5.4, 6.4), (0, 12, -18, 16, -8, 0)),
@@ -106,7 +106,7 @@ class Scene:
         self.shape = SHAPE
         wide = _with_border(portrait)
         top, _, left, _ = _BORDER
-        # The picture is sampled by cubic splines; their coefficients are found once.
+        # The image is sampled by cubic splines; their coefficients are found once.
         self._splines = [
             ndimage.spline_filter(wide[:, :, channel].astype(np.float32), order=3)
             for channel in range(3)

@@ -25,7 +25,7 @@ from facewarp.errors import FacewarpError
 from facewarp.face.similarity import rotation
 
 GLOBAL_CHANNELS = ("shift_x_px", "shift_y_px", "roll_deg", "zoom", "shear", "tilt_x", "tilt_y")
-"""What moves the whole picture; tilts are in 1/1000 px."""
+"""Parameters of the motion of the whole image; tilts are in 1/1000 px."""
 
 _NEUTRAL = {"zoom": 1.0}
 _MAX_ITERATIONS = 100
@@ -85,7 +85,7 @@ class Motion:
 
     Attributes:
         duration_s, fps: of the clip; frame i shows time i / fps.
-        center: (x, y) px the whole picture turns about.
+        center: (x, y) px of the rotation of the whole image.
         channels: by name; those of GLOBAL_CHANNELS move everything, the others scale bumps.
         bumps: the expressions.
     """

@@ -74,7 +74,7 @@ def _in_files(folder: Path) -> list[Path]:
         return []
     axes = {p: axes_of(p) for p in files}
     pictures, _ = cines_apart([p for p in files if not is_label_file(p)], None)
-    cines = [p for p in pictures if axes[p] in (4, 0)]  # what can't be read shall be told of
+    cines = [p for p in pictures if axes[p] in (4, 0)]  # what can't be read is reported later
     whole = sum(axes[p] == 4 for p in pictures)
     slices = any(axes[p] == 4 and _is_one_slice(p) for p in pictures)
     return cines if whole > 1 and not slices else [folder]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from facewarp.cardiac.cohort.outcomes import Outcome
 from facewarp.cardiac.cohort.table import NOT_AS_WRITTEN, row_of
+from facewarp.cardiac.report.conventions import MARK
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_folder import restore_folder
 from facewarp.system.memory import peak_mb
@@ -17,8 +18,6 @@ from facewarp.version import __version__
 
 if TYPE_CHECKING:
     from facewarp.cardiac.motion.heart_roi import HeartModel
-
-MARK = "indices.json"
 
 
 @dataclass(frozen=True)
@@ -93,12 +92,12 @@ def work_on(job: Job, progress: Callable[[float], None] | None = None) -> Outcom
         progress: called with the share of the work done, 0 to 1.
     """
     began = time.perf_counter()
-    told = progress or (lambda _: None)
+    report = progress or (lambda _: None)
     try:
         if job.resume and (found := finished(job)) is not None:
             size = _size(job.folder)
             return Outcome(job.name, job.source, job.folder, "skipped", found, bytes=size)
-        _analyse(job, told)
+        _analyse(job, report)
         summary = json.loads((job.folder / MARK).read_text("utf-8"))
     except Exception as error:  # noqa: BLE001 - the other patients shall not suffer from it
         import traceback

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from facewarp.cardiac.cohort.job import Job, work_on
 from facewarp.cardiac.cohort.outcomes import Outcome
-from facewarp.cardiac.cohort.worker_pool import Event, Told
+from facewarp.cardiac.cohort.worker_pool import Event, EventHandler
 from facewarp.errors import FacewarpError
 from facewarp.system.installation import install_command
 
 _RETRIES = 3  # of a task whose worker or node is lost
 
 
-def run_on_ray(jobs: Sequence[Job], address: str, told: Told) -> None:
+def run_on_ray(jobs: Sequence[Job], address: str, on_event: EventHandler) -> None:
     """Run jobs on a cluster.
 
     A task whose worker dies is given to another one; a folder that is finished by then is skipped.
@@ -26,7 +26,7 @@ def run_on_ray(jobs: Sequence[Job], address: str, told: Told) -> None:
         jobs: the patients.
         address: of the cluster, ``"auto"`` or ``"host:port"``; a cluster that this process is
             connected to already is used as it is.
-        told: called with every event, as it happens.
+        on_event: called with every event, as it happens.
 
     Raises:
         FacewarpError: Ray is not installed, or there is no cluster, or it wants a token.
@@ -45,7 +45,7 @@ def run_on_ray(jobs: Sequence[Job], address: str, told: Told) -> None:
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
             raise _no_cluster(address) from error
     try:
-        _run([_absolute(job) for job in jobs], told)
+        _run([_absolute(job) for job in jobs], on_event)
     finally:
         if ours:
             ray.shutdown()
@@ -80,7 +80,7 @@ def _no_cluster(address: str) -> FacewarpError:
     return FacewarpError(what, address, fix)
 
 
-def _run(jobs: Sequence[Job], told: Told) -> None:
+def _run(jobs: Sequence[Job], on_event: EventHandler) -> None:
     import ray
 
     task = ray.remote(num_cpus=1, max_retries=_RETRIES)(work_on)
@@ -91,7 +91,7 @@ def _run(jobs: Sequence[Job], told: Told) -> None:
         while waiting and len(running) < most:
             job = waiting.pop()
             running[task.remote(job)] = job
-            told(Event("started", job))
+            on_event(Event("started", job))
         (ready,), _ = ray.wait(list(running), num_returns=1)
         job = running.pop(ready)
         try:
@@ -100,7 +100,7 @@ def _run(jobs: Sequence[Job], told: Told) -> None:
             lines = str(error).splitlines() or [type(error).__name__]
             line = f"the cluster lost it: {lines[0]} ({job.source}). Run the command again."
             outcome = Outcome(job.name, job.source, job.folder, "failed", error=line)
-        told(Event("ended", job, 1.0, outcome))
+        on_event(Event("ended", job, 1.0, outcome))
 
 
 def _absolute(job: Job) -> Job:

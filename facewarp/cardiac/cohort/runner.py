@@ -28,7 +28,7 @@ def run_cohort(
     *,
     workers: int = 1,
     ray_address: str | None = None,
-    told: Callable[[Event], None] | None = None,
+    on_event: Callable[[Event], None] | None = None,
 ) -> Cohort:
     """Analyze patients, and write ``cohort.csv`` and ``cohort.html`` for more than one.
 
@@ -39,7 +39,7 @@ def run_cohort(
         out: the folder of their folders.
         workers: processes; 1 works in this one.
         ray_address: run on this Ray cluster instead.
-        told: called with every event, as it happens.
+        on_event: called with every event, as it happens.
 
     Raises:
         FacewarpError: the cluster can't be reached, or the table can't be written.
@@ -49,8 +49,8 @@ def run_cohort(
     def heard(event: Event) -> None:
         if event.outcome is not None:
             ended[event.job.name] = event.outcome
-        if told is not None:
-            told(event)
+        if on_event is not None:
+            on_event(event)
 
     def cohort() -> Cohort:
         return Cohort(tuple(ended[job.name] for job in jobs if job.name in ended), out)

@@ -15,7 +15,7 @@ from facewarp.cardiac.cohort.job import Job, work_on
 from facewarp.cardiac.cohort.outcomes import Outcome
 
 _TRIES: Final = 2  # of a job whose process dies
-_PATIENCE_S: Final = 20.0  # for a process to clean up when it is told to stop
+_PATIENCE_S: Final = 20.0  # for a process to clean up after it is asked to stop
 
 
 @dataclass(frozen=True)
@@ -35,26 +35,26 @@ class Event:
     outcome: Outcome | None = None
 
 
-Told = Callable[[Event], None]
+EventHandler = Callable[[Event], None]
 
 
-def run_here(jobs: Sequence[Job], told: Told) -> None:
+def run_here(jobs: Sequence[Job], on_event: EventHandler) -> None:
     """Run jobs one after the other in this process.
 
     Args:
         jobs: the patients.
-        told: called with every event, as it happens.
+        on_event: called with every event, as it happens.
     """
     for job in jobs:
-        told(Event("started", job))
-        told(Event("ended", job, 1.0, work_on(job, partial(_progress, told, job))))
+        on_event(Event("started", job))
+        on_event(Event("ended", job, 1.0, work_on(job, partial(_progress, on_event, job))))
 
 
-def _progress(told: Told, job: Job, share: float) -> None:
-    told(Event("progress", job, share))
+def _progress(on_event: EventHandler, job: Job, share: float) -> None:
+    on_event(Event("progress", job, share))
 
 
-def run_in_processes(jobs: Sequence[Job], count: int, told: Told) -> None:
+def run_in_processes(jobs: Sequence[Job], count: int, on_event: EventHandler) -> None:
     """Run jobs in parallel processes.
 
     A process has one patient at a time. One that dies, as when memory runs out, is replaced, and
@@ -64,7 +64,7 @@ def run_in_processes(jobs: Sequence[Job], count: int, told: Told) -> None:
     Args:
         jobs: the patients.
         count: number of processes.
-        told: called with every event, as it happens.
+        on_event: called with every event, as it happens.
     """
     context = get_context("spawn")
     waiting, tries = deque(jobs), dict.fromkeys((job.name for job in jobs), 0)
@@ -75,7 +75,7 @@ def run_in_processes(jobs: Sequence[Job], count: int, told: Told) -> None:
                 if worker.job is None and waiting:
                     worker.begin(waiting.popleft())
                     tries[worker.busy.name] += 1
-                    told(Event("started", worker.busy))
+                    on_event(Event("started", worker.busy))
             ready = connection.wait([worker.pipe for worker in workers if worker.job is not None])
             for worker in [worker for worker in workers if worker.pipe in ready]:
                 job = worker.busy
@@ -91,9 +91,9 @@ def run_in_processes(jobs: Sequence[Job], count: int, told: Told) -> None:
                     said = Outcome(job.name, job.source, job.folder, "failed", error=error)
                 if isinstance(said, Outcome):
                     worker.job = None
-                    told(Event("ended", job, 1.0, said))
+                    on_event(Event("ended", job, 1.0, said))
                 else:
-                    told(Event("progress", job, float(said)))
+                    on_event(Event("progress", job, float(said)))
     finally:
         for worker in workers:
             worker.process.terminate()

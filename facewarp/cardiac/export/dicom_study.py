@@ -88,7 +88,7 @@ def check_dicom_out(source: Path) -> None:
         what = f"writing DICOM needs {' and '.join(missing)}"
         fix = f"Install what is missing: {install_command('dicom-out')}"
         raise FacewarpError(what, "--dicom-out", fix)
-    if source.exists() and not (has_dicom(source) if source.is_dir() else is_dicom(source)):
+    if source.exists() and not _is_dicom(source):
         raise _no_study(source)
 
 
@@ -100,6 +100,9 @@ def study_of(result: CineResult) -> DicomStudy:
             lack what results are filed by, or do not lie where the cine lies.
     """
     place, sources = result.cine.path, result.cine.volume.sources
+    if not sources and _is_dicom(place):
+        what = "the frames were laid onto another grid, so that labels lie in none of them"
+        raise FacewarpError(what, place, "Leave out --dicom-out: labels_4d.nii.gz has them.")
     if not sources:
         raise _no_study(place)
     read: dict[Path, Any] = {}
@@ -165,6 +168,10 @@ def frame_position(header: Any, frame: int) -> list[float]:
         groups = header.PerFrameFunctionalGroupsSequence[frame]
         return [float(n) for n in groups.PlanePositionSequence[0].ImagePositionPatient]
     return [float(n) for n in header.ImagePositionPatient]
+
+
+def _is_dicom(source: Path) -> bool:
+    return has_dicom(source) if source.is_dir() else is_dicom(source)
 
 
 def _check_places(study: DicomStudy, result: CineResult) -> None:

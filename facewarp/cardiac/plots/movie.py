@@ -41,15 +41,15 @@ def write_movie(path: Path, frames: Sequence[ImageArray], step_s: float) -> None
 
 def _write_gif(path: Path, frames: Sequence[ImageArray], step_s: float) -> None:
     palette = _palette()
-    pictures = [
+    images = [
         Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
         for frame in frames
     ]
     with written(path) as temporary:
-        pictures[0].save(
+        images[0].save(
             temporary,
             save_all=True,
-            append_images=pictures[1:],
+            append_images=images[1:],
             duration=10 * round(100 * step_s),
             loop=0,
             optimize=False,

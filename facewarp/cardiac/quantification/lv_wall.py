@@ -39,7 +39,7 @@ class Wall:
     """The wall of the left ventricle at end-diastole, slices ``S`` from base to apex.
 
     Attributes:
-        slices: ``(S,)`` index of each slice along the stack as pictures show it.
+        slices: ``(S,)`` index of each slice along the stack as shown.
         z_mm: ``(S,)`` its position along the stack.
         centers_mm: ``(S, 2)`` middle of the cavity.
         angles: ``(A,)`` rad; the first bin begins at ``septum``.
@@ -137,7 +137,7 @@ def find_wall(labels: Labels, grid: ModelGrid) -> Wall | None:
 
 
 def view_to_mm(grid: ModelGrid) -> FloatArray:
-    """(4, 4) from voxels ``(x, y, z, 1)`` of the stack as pictures show it to the heart's frame."""
+    """(4, 4) from voxels ``(x, y, z, 1)`` of the stack as shown to the heart's frame."""
     to_volume = np.eye(4)
     to_volume[:3, :3] = grid.turn
     sizes = np.asarray(grid.volume_shape[::-1], dtype=np.float64)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -152,6 +153,7 @@ def _train(
 
 
 def _train_in(group: "ProcessGroup", output: Output, options: "RunOptions", read: "Read") -> None:
+    from facewarp.system.atomic_folder import locked
     from facewarp.training.run import (
         UNITS,
         changed_data,
@@ -162,19 +164,20 @@ def _train_in(group: "ProcessGroup", output: Output, options: "RunOptions", read
     )
 
     config = plan_run(options)
-    output.say(f"Reading {UNITS[options.kind]} ...")
-    data = read(config)
-    if before := changed_data(options, data):
-        output.warn(f"the run was begun with {before}; now it is {data.description}")
-    trainer = start_run(options, config, data, group)
-    for sentence in describe_run(options, trainer, data):
-        output.say(escape(sentence))
-    began = time.perf_counter()
-    _run(output, trainer, data)
-    if group.leads:
-        result = result_of(trainer, time.perf_counter() - began)
-        output.emit_json(result)
-        output.say(_ending(result))
+    with locked(options.folder) if group.leads else nullcontext():
+        output.say(f"Reading {UNITS[options.kind]} ...")
+        data = read(config)
+        if before := changed_data(options, data):
+            output.warn(f"the run was begun with {before}; now it is {data.description}")
+        trainer = start_run(options, config, data, group)
+        for sentence in describe_run(options, trainer, data):
+            output.say(escape(sentence))
+        began = time.perf_counter()
+        _run(output, trainer, data)
+        if group.leads:
+            result = result_of(trainer, time.perf_counter() - began)
+            output.emit_json(result)
+            output.say(_ending(result))
 
 
 def _validator(data: "FaceData | HeartData", config: "TrainConfig", folder: Path) -> "Validate":

@@ -49,7 +49,7 @@ class OnnxEngine(GraphEngine):
         self._folder = folder / "onnx" / f"{key[:16]}-{code_version()}" if folder else None
         self._net = net
         if self._folder is None or not (self._folder / "both_ways.onnx").is_file():
-            net()  # weights that are damaged are told of now, not in the middle of a video
+            net()  # damaged weights fail now, not in the middle of a video
         self._lean: GuidedRegistration | None = None
         self._threads = threads or os.cpu_count() or 1
         self._sessions: dict[str, Any] = {}

@@ -201,7 +201,7 @@ class _Converted(dict[str, Any]):
         self._net, self._folder = net, folder
         self._lean: GuidedRegistration | None = None
         if folder is None or not (folder / "both_ways.xml").is_file():
-            net()  # weights that are damaged are told of now, not in the middle of a video
+            net()  # damaged weights fail now, not in the middle of a video
 
     def __missing__(self, graph: str) -> Any:
         file = self._folder / f"{graph}.xml" if self._folder else None

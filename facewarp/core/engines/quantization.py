@@ -20,7 +20,7 @@ from facewarp.errors import FacewarpError
 from facewarp.system.installation import install_command
 
 FEWEST: Final = 8
-"""Pictures below which ranges can't be told."""
+"""Fewest images of a calibration."""
 
 _FLOAT_OUTPUTS: Final = 16  # convolutions of fewer channels are the networks' last: they stay float
 

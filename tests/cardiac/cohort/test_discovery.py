@@ -36,7 +36,7 @@ def test_mms_layout(tmp_path):
     assert list(discover([tmp_path])) == ["A0S9V9", "B1T0K2"]
 
 
-def test_cines_of_several_patients_in_one_folder_without_their_long_axes(tmp_path):
+def test_cines_in_one_folder_are_found_without_long_axes(tmp_path):
     for name in ("p1_sa", "p1_la", "p2_sa", "p2_la", "p2_sa_gt"):
         put(tmp_path / f"{name}.nii.gz")
     assert list(discover([tmp_path])) == ["p1_sa", "p2_sa"]

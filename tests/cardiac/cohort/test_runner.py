@@ -107,7 +107,7 @@ def test_one_bad_patient_and_what_is_done_once(patients, tmp_path):
 @pytest.mark.slow
 @pytest.mark.usefixtures("_known")
 @pytest.mark.parametrize("share", [0.0, 0.5], ids=["begun", "half done"])
-def test_ctrl_c_keeps_whole_patients_alone_and_goes_on_from_there(patients, tmp_path, share):
+def test_ctrl_c_keeps_whole_patients_and_resumes(patients, tmp_path, share):
     out = tmp_path / "out"
     jobs = jobs_for({name: patients[name] for name in ("anna", "berta")}, out, QUICK)
 
@@ -116,7 +116,7 @@ def test_ctrl_c_keeps_whole_patients_alone_and_goes_on_from_there(patients, tmp_
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt) as stopped:
-        run_cohort(jobs, out, told=stop)
+        run_cohort(jobs, out, on_event=stop)
     assert stopped.value.__notes__ == [f"kept 1 of 2 patients in {out}; the same command goes on"]
     assert sorted(p.name for p in out.iterdir()) == ["anna", "cohort.csv", "cohort.html"]
     again = run_cohort(jobs, out)
@@ -218,7 +218,7 @@ def summary_of(ef, true_ef):
     }  # fmt: skip
 
 
-def test_the_page_says_who_stands_out_and_how_well_it_agrees(tmp_path):
+def test_the_page_lists_outliers_and_agreement(tmp_path):
     efs = [55.0, 57, 60, 62, 58, 59, 12]
     outcomes = tuple(
         Outcome(f"p{i}", Path(f"p{i}"), tmp_path / f"p{i}", "done", summary_of(ef, ef - 2))
@@ -255,7 +255,7 @@ def ray_home(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_on_ray_a_killed_worker_loses_nothing_and_does_nothing_twice(tmp_path, ray_home):
+def test_a_killed_ray_worker_repeats_its_task_alone(tmp_path, ray_home):
     ray = pytest.importorskip("ray", reason="Ray is not installed")
     from facewarp.cardiac.cohort import ray_cluster
 
@@ -288,7 +288,7 @@ def ray_work(job):
     return Outcome(job.name, job.source, job.folder, "done")
 
 
-def test_no_cluster_and_no_ray_are_said(tmp_path, monkeypatch):
+def test_missing_cluster_and_missing_ray_are_errors(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     from facewarp.cardiac.cohort.ray_cluster import run_on_ray
 

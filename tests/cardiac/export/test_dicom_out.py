@@ -195,6 +195,15 @@ def test_a_nifti_has_no_study(result, tmp_path):
     assert not (tmp_path / "o").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("series", ["classic"], indirect=True)
+def test_frames_laid_onto_another_grid_are_not_filed(dicom_result):
+    volume = replace(dicom_result.cine.volume, sources=())
+    moved = replace(dicom_result, cine=replace(dicom_result.cine, volume=volume))
+    with pytest.raises(FacewarpError, match="laid onto another grid"):
+        study_of(moved)
+
+
 def test_what_is_missing_is_named_with_the_way_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "facewarp.cardiac.export.dicom_study.find_spec",

@@ -55,7 +55,7 @@ def test_fields_that_agree_stay_as_they_are():
     assert (found[1] - back).abs().max() < 0.1
 
 
-def test_where_a_field_folds_it_is_left_alone():
+def test_fields_are_unchanged_where_they_fold():
     out = swell(-2.5)
     assert torch.isfinite(make_inverse_consistent(out, swell(0.5))[0]).all()
 
@@ -70,7 +70,7 @@ def test_a_loop_of_exact_fields_closes_and_errors_pile_up():
     assert wrong.inverse_consistency_mm()[1][MIDDLE].mean() == pytest.approx(0.1 * 3.6, rel=0.05)
 
 
-def test_the_loop_starts_and_ends_at_end_diastole_wherever_that_is():
+def test_cycle_drift_starts_and_ends_at_end_diastole():
     outs = [swell(a) for a in (-0.2, 0.0, -0.1)]
     backs = [invert(out)[0] for out in outs]
     assert motion_of(outs, backs, ed=1).cycle_drift_mm()[MIDDLE].mean() < 0.4

@@ -81,7 +81,7 @@ def test_a_part_that_is_not_there_does_not_appear():
     assert HeartPart.RV not in carry_labels(part_depths(labels, SPACING), places(labels.shape))
 
 
-def test_crumbs_are_not_seen():
+def test_small_components_are_removed():
     parts = np.zeros((4, 6, 20, 20), np.float32)
     parts[0] = 0.2
     parts[HeartPart.LV, :, 5:12, 5:12] = 0.8

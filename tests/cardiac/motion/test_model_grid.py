@@ -95,7 +95,7 @@ def test_a_model_sees_the_same_however_a_volume_is_stored(rng, tmp_path):
         np.testing.assert_allclose(model_input(stored, grid), expected, atol=1e-5)
 
 
-def test_a_patients_own_short_axis_comes_to_lie_as_in_a_plain_file():
+def test_rotated_short_axes_get_the_usual_orientation():
     """Scanner coordinates of a short-axis stack, its axes stored in every order and direction."""
     angles = np.radians([42.0, -28.0])  # of the long axis: to the left, and down
     apex = np.array([-np.sin(angles[0]), np.cos(angles[0]), 0]) * np.cos(angles[1])

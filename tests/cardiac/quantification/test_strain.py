@@ -208,7 +208,7 @@ def test_a_stack_without_apex_has_no_apical_segments():
     assert segments.model == "12 of AHA's 17 segments"
 
 
-def test_what_is_not_seen_is_said_or_left_out():
+def test_missing_segments_are_noted_or_left_out():
     grid = grid_in(TURNS["plain"])
     alone = find_wall(annulus(grid, right=False), grid)
     assert "no right ventricle" in " ".join(aha_segments(alone).notes)

@@ -32,7 +32,7 @@ def test_multiply_adds_are_counted_by_hand():
     assert matrix_rate(64, 2) > 0
 
 
-def test_the_recipe_has_the_paper_s_shapes_and_starts_as_the_identity():
+def test_the_recipe_has_the_papers_shapes():
     torch.manual_seed(0)
     recipe = PaperRecipe()
     features = recipe.features(torch.rand(2, 1, 320, 260))
@@ -73,7 +73,7 @@ def test_bench_refuses_a_landmarker_that_is_not_there(tmp_path):
 
 
 @pytest.mark.slow
-def test_export_writes_what_it_says(tmp_path):
+def test_export_writes_the_files_it_names(tmp_path):
     out = tmp_path / "face.pt"
     done = CliRunner().invoke(
         app, ["export", "face", "--format", "torchscript", "--out", str(out), "--json"]

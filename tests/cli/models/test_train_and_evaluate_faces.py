@@ -119,7 +119,7 @@ def test_a_run_goes_on_with_its_own_settings(helen: Path, tmp_path: Path) -> Non
         assert [row["step"] for row in csv.DictReader(file)] == ["1", "2", "3"]
 
 
-def test_a_run_starts_from_a_model_and_says_from_which(
+def test_a_run_starts_from_a_model_and_records_it(
     helen: Path, weights: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
@@ -142,7 +142,7 @@ def test_going_on_with_other_photographs_is_noticed(helen: Path, tmp_path: Path)
     assert "warning: the run was begun with trainset (2), afw (1); now" in said(result)
 
 
-def test_ctrl_c_keeps_a_checkpoint_and_says_so(
+def test_ctrl_c_keeps_a_checkpoint_with_a_note(
     helen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = Trainer.train_step
@@ -240,9 +240,7 @@ def test_evaluation_prints_a_table_and_the_models_hash(helen: Path, weights: Pat
         assert text in result.stdout
 
 
-def test_evaluation_as_json_with_rows_and_picture(
-    helen: Path, weights: Path, tmp_path: Path
-) -> None:
+def test_evaluation_as_json_with_rows_and_sheet(helen: Path, weights: Path, tmp_path: Path) -> None:
     rows, picture = tmp_path / "pairs.csv", tmp_path / "pairs.png"
     words = ["--pairs-csv", rows, "--picture", picture, "--threads", "1", "--json"]
     result = invoke("eval", "helen", "--data", helen / "testset", "--model", weights, *words)

@@ -73,7 +73,7 @@ def test_engines_find_what_torch_finds(name, batch, changes, small, stirred):
 
 
 @pytest.mark.slow
-def test_engines_find_what_torch_finds_with_the_shipped_weights(name):
+def test_engines_agree_with_torch_on_shipped_weights(name):
     model = load("face")
     images, template = inputs_of(model.net, 1)
     expected = model.engine.both_ways(images, template)[1]
@@ -157,7 +157,7 @@ def test_an_unknown_engine_is_refused_with_the_known_ones(name, small, stirred):
         make_engine(name, stirred(small()))
 
 
-def test_an_engine_that_is_not_installed_says_what_to_install(monkeypatch, small, stirred):
+def test_a_missing_engine_gives_the_install_command(monkeypatch, small, stirred):
     monkeypatch.setattr("facewarp.core.engines.base.find_spec", lambda package: None)
     with pytest.raises(FacewarpError, match=r"install .*\[onnx\]"):
         make_engine("onnx", stirred(small()))
@@ -173,7 +173,7 @@ def test_volumes_and_other_devices_are_torch_s(name, small, stirred, monkeypatch
         make_engine(name, stirred(small()), device="meta")
 
 
-def test_int8_without_8_bit_weights_says_how_to_make_them(small, stirred, monkeypatch):
+def test_int8_without_weights_gives_the_command(small, stirred, monkeypatch):
     monkeypatch.setattr("facewarp.core.engines.factory.is_installed", lambda name: True)
     with pytest.raises(FacewarpError, match="facewarp export --int8"):
         make_engine("openvino-int8", stirred(small()))
@@ -238,7 +238,7 @@ def test_auto_is_torch_where_nothing_else_is_there(small, stirred, monkeypatch):
     assert make_engine("auto", stirred(small(ndim=3))).name == "torch"
 
 
-def test_the_environment_says_what_auto_is(monkeypatch, small, stirred):
+def test_the_environment_variable_sets_auto(monkeypatch, small, stirred):
     monkeypatch.setenv("FACEWARP_ENGINE", "nonsense")
     with pytest.raises(FacewarpError, match="nonsense"):
         make_engine("auto", stirred(small()))

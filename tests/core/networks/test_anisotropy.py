@@ -30,7 +30,7 @@ def test_two_dimensional_networks_have_no_slices_to_stay_in():
     assert [p.shape for p in plain.parameters()] == [p.shape for p in flat.parameters()]
 
 
-def test_a_spline_of_one_width_per_axis_is_smoothed_along_that_axis_alone(small):
+def test_spline_widths_per_axis_smooth_that_axis_alone(small):
     step = StepConfig((6, 8), (STRIDE,), control_level=0, box=(1, 1, 5))
     net = GuidedRegistration(small(3, steps=(step,)))
     control = torch.zeros(1, 3, 8, 32, 24)

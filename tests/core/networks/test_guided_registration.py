@@ -49,7 +49,7 @@ def test_the_paper_preset_has_the_papers_layers():
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
-def test_forward_gives_a_field_per_step_in_two_and_three_dimensions(ndim, small, stirred):
+def test_forward_gives_a_field_per_step_in_2d_and_3d(ndim, small, stirred):
     config = small(ndim)
     net = stirred(config)
     fixed, moving = torch.rand(2, 2, 1, *config.grid_shape)
@@ -114,7 +114,7 @@ def test_any_number_of_steps(small, stirred):
         assert len(found.fields) == count
 
 
-def test_fields_come_in_pixels_of_the_field_grid_whatever_the_features_size(small, stirred):
+def test_fields_are_in_pixels_of_the_field_grid(small, stirred):
     """The same control points in feature pixels move twice as far on a grid twice as fine."""
     config = small()
     coarse = stirred(config)
@@ -134,9 +134,7 @@ def test_every_weight_is_reached_by_the_gradient(small, stirred):
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
-def test_skips_are_added_for_fewer_multiply_adds_and_every_weight_still_counts(
-    ndim, small, stirred
-):
+def test_added_skips_have_fewer_multiply_adds(ndim, small, stirred):
     concat = small(ndim)
     added = replace(
         concat,

@@ -115,7 +115,7 @@ def test_elastix_brings_a_beating_heart_together(patient: HeartPatient) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not elastix.is_installed(), reason="itk-elastix is not installed")
-def test_elastix_finds_a_shift_and_says_when_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_elastix_finds_a_shift_and_reports_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     nodes = torch.from_numpy(rng.normal(size=(1, 1, 8, 12, 12)).astype(np.float32))
     fixed = torch.nn.functional.interpolate(nodes, (24, 48, 48), mode="trilinear")[0, 0].numpy()

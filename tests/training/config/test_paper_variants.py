@@ -42,7 +42,7 @@ def differences(config: TrainConfig) -> set[str]:
         ("paper-diffeomorphic", {"model.diffeomorphic"}),
     ],
 )
-def test_a_variant_is_the_paper_but_for_what_its_name_says(name: str, changed: set[str]) -> None:
+def test_a_variant_changes_only_the_named_settings(name: str, changed: set[str]) -> None:
     assert differences(preset(name)) == changed
     assert preset(name).preset == name
 
@@ -60,7 +60,7 @@ def parameters(name: str) -> int:
     return sum(p.numel() for p in GuidedRegistration(preset(name).model).parameters())
 
 
-def test_one_step_has_the_parameters_of_two_and_shared_steps_those_of_one() -> None:
+def test_parameter_counts_of_single_and_shared_steps() -> None:
     assert parameters("paper-single") == pytest.approx(parameters("paper"), rel=0.01)
     parts = sum(p.numel() for p in GuidedRegistration(preset("paper").model).parts.parameters())
     assert parameters("paper-shared") - parts == (parameters("paper") - parts) / 2
@@ -82,7 +82,7 @@ def test_a_smaller_network_has_the_same_weights_and_control_points(
     assert small.config.grid_shape == (320, 260)
 
 
-def test_filters_shrink_with_the_picture_and_stay_odd() -> None:
+def test_filters_shrink_with_the_image_and_stay_odd() -> None:
     boxes = [[s.box for s in at_size(preset("paper").model, z).steps] for z in ("half", "quarter")]
     assert boxes == [[9, 5], [5, 3]]
     assert at_size(preset("face").model, "full") == preset("face").model

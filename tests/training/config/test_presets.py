@@ -29,7 +29,7 @@ def test_the_papers_settings() -> None:
     assert paper.model.border == "zero"
 
 
-def test_an_unknown_preset_is_told_the_known_ones() -> None:
+def test_an_unknown_preset_names_the_known_ones() -> None:
     with pytest.raises(FacewarpError, match=r"no training preset 'nope'\. Choose .*face, paper"):
         preset("nope")
 

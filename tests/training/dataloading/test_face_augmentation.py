@@ -153,7 +153,7 @@ def test_training_resumes_exactly(workers: int, photo: FacePhoto) -> None:
     assert not torch.equal(whole[0]["fixed"], whole[1]["fixed"])
 
 
-def test_sets_are_drawn_by_weight(photo: FacePhoto, mask_photo: FacePhoto) -> None:
+def test_sets_are_sampled_by_weight(photo: FacePhoto, mask_photo: FacePhoto) -> None:
     only_masks = batches([[photo], [mask_photo]], weights=[0, 1]).batch(0)
     assert only_masks["fixed_landmarks"].isnan().all()
 

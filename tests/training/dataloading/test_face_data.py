@@ -61,7 +61,7 @@ def numbered(prefix: str, n: int) -> list[str]:
     return [f"{prefix}{i:03d}" for i in range(n)]
 
 
-def test_every_24th_is_held_out_and_the_test_set_never_read(tmp_path: Path) -> None:
+def test_every_24th_photograph_is_held_out(tmp_path: Path) -> None:
     train = numbered("a", 49)
     with_points(tmp_path / "helen" / "trainset", train)
     with_points(tmp_path / "helen" / "afw", numbered("b", 3))
@@ -118,7 +118,7 @@ def test_a_share_of_all_or_nothing_is_refused(tmp_path: Path, share: float) -> N
         helen_training_data(tmp_path / "helen", celebamask=masks, celebamask_share=share)
 
 
-def test_masks_alone_keep_their_foreheads_and_with_points_lose_them(tmp_path: Path) -> None:
+def test_foreheads_are_trimmed_only_beside_points(tmp_path: Path) -> None:
     raised = FACE.labels.copy()
     rows = np.nonzero(raised)[0]
     columns = np.nonzero(raised[rows.min() + 5])[0]
@@ -150,7 +150,7 @@ def test_smiths_layout_without_lists_is_taken_whole(tmp_path: Path) -> None:
     assert (split, len(photos)) == ("smith", 4)
 
 
-def test_photographs_to_measure_on_are_the_folders_own_or_its_testset(tmp_path: Path) -> None:
+def test_test_photographs_are_the_folders_or_its_testset(tmp_path: Path) -> None:
     with_points(tmp_path / "helen" / "trainset", numbered("a", 2))
     with_points(tmp_path / "helen" / "testset", numbered("t", 2))
     split, photos = helen_test_photos(tmp_path / "helen")
@@ -169,7 +169,7 @@ def test_masks_to_measure_on_are_the_folders_own_or_its_val(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("read", [helen_test_photos, helen_training_data])
-def test_a_folder_that_does_not_exist_is_told(tmp_path: Path, read: object) -> None:
+def test_a_missing_folder_is_an_error(tmp_path: Path, read: object) -> None:
     assert callable(read)
     with pytest.raises(FacewarpError, match="no such folder"):
         read(tmp_path / "nope")

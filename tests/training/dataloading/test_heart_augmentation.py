@@ -83,7 +83,7 @@ def test_slices_move_each_on_its_own_with_breath(case: HeartCase) -> None:
     assert not (breathing == breathing[:, :1]).all()
 
 
-def test_looks_change_grays_alone(case: HeartCase) -> None:
+def test_photometric_changes_leave_labels(case: HeartCase) -> None:
     config = HeartAugment.of_strength(0)
     looks = replace(config, gamma=0.4, bias=0.3, noise=0.1, blur_px=1.0)
     images, labels = view(case, looks, 5)
@@ -96,7 +96,7 @@ def test_looks_change_grays_alone(case: HeartCase) -> None:
     assert images.dtype == np.float32
 
 
-def test_where_nothing_was_scanned_nothing_is_seen(case: HeartCase) -> None:
+def test_views_beyond_the_scan_are_empty(case: HeartCase) -> None:
     images, labels = view(case, HeartAugment(), 6, shape=(14, 40, 36))
     assert images.shape == labels.shape == (2, 14, 40, 36)
     scanned = images.any(axis=(0, 2, 3))

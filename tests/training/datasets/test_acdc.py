@@ -54,7 +54,7 @@ def folders_of(place: Path, *numbers: int) -> Path:
     return place
 
 
-def test_a_patient_is_read_with_its_true_spacing_and_its_own_ed(drawn: Path) -> None:
+def test_a_patient_has_its_true_spacing_and_own_ed(drawn: Path) -> None:
     found = load_acdc_patient(drawn)
     assert (found.name, found.info.group, found.info.ed, found.info.es) == (
         *("patient023", "HCM", 4, 11),

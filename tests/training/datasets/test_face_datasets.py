@@ -91,7 +91,7 @@ def test_parts_are_where_the_points_are(points: np.ndarray, labels: np.ndarray) 
     assert at(points[19, 0], points[19, 1] - lift - 3) == FacePart.BACKGROUND
 
 
-def test_brows_are_as_wide_as_the_recipe_says(points: np.ndarray, labels: np.ndarray) -> None:
+def test_brows_have_the_width_of_the_recipe(points: np.ndarray, labels: np.ndarray) -> None:
     width = 0.09 * np.linalg.norm(points[36] - points[45])
     column = labels[:, round(points[19, 0])] == FacePart.BROW_LEFT
     assert abs(column.sum() - width) <= 2
@@ -174,7 +174,9 @@ def test_helen_is_read_in_name_order(tmp_path: Path, photo: FacePhoto, points: n
     assert loaded[0].box_side == pytest.approx(photo.box_side, abs=0.01)
 
 
-def test_helen_says_what_is_missing(tmp_path: Path, photo: FacePhoto, points: np.ndarray) -> None:
+def test_missing_files_of_helen_are_named(
+    tmp_path: Path, photo: FacePhoto, points: np.ndarray
+) -> None:
     with pytest.raises(FacewarpError, match="no such folder"):
         load_helen(tmp_path / "none")
     with pytest.raises(FacewarpError, match=r"no photographs.*NAME\.pts"):

@@ -105,7 +105,7 @@ def test_methods_that_are_not_there_are_refused(words: str) -> None:
         FACE_METHODS.parse(words)
 
 
-def test_what_is_not_trained_is_named_with_the_command_that_trains_it(tmp_path: Path) -> None:
+def test_untrained_methods_name_the_training_command(tmp_path: Path) -> None:
     names = [name for name in ALL if name != "facewarp"]
     found, skipped = FACE_METHODS.find(names, FaceSources(tmp_path))
     assert [method.name for method in found] == ["unregistered", "dis"]

@@ -137,7 +137,7 @@ def test_folds_are_counted() -> None:
     assert score.jacobian_std == pytest.approx(0, abs=1e-4)
 
 
-def test_parts_in_neither_count_in_no_mean_and_parts_in_one_count_as_missed() -> None:
+def test_absent_parts_are_left_out_and_lost_ones_count_zero() -> None:
     whole = square_crop("whole", 100, 100)
     less = square_crop("less", 100, 100, [FacePart.NOSE])
     score = score_pair(whole, less, register_crops(Told(shift(0, 0)), whole, less))
@@ -207,7 +207,7 @@ def test_the_machine_is_named() -> None:
     assert not machine().startswith(",")
 
 
-def test_parts_are_shown_in_their_colors_over_the_picture() -> None:
+def test_parts_are_colored_over_the_image() -> None:
     gray = np.full((4, 4), 100, dtype=np.uint8)
     labels = np.zeros((4, 4), dtype=np.uint8)
     labels[1, 2] = FacePart.NOSE
@@ -232,7 +232,7 @@ def test_examples_are_the_best_the_median_and_the_worst_pair() -> None:
     assert picture.shape == (22 + 3 * (22 + 320), 6 * 260, 3)
 
 
-def test_validation_scores_the_same_pairs_each_time_and_draws_them(tmp_path: Path) -> None:
+def test_validation_scores_the_same_pairs_and_writes_a_sheet(tmp_path: Path) -> None:
     photos = synthetic_faces(np.random.default_rng(0), 3)
     net = GuidedRegistration(TINY).eval()
     validate = Validator(photos, tmp_path / "run")
@@ -246,7 +246,7 @@ def test_validation_scores_the_same_pairs_each_time_and_draws_them(tmp_path: Pat
     assert picture.shape == (22 + 3 * (22 + 320), 6 * 260, 3)
 
 
-def test_a_random_network_leaves_drawn_faces_where_they_are() -> None:
+def test_a_random_network_predicts_no_displacement() -> None:
     crops = load_test_crops(synthetic_faces(np.random.default_rng(1), 3), seed=5)
     found, _ = evaluate_faces(Model(GuidedRegistration(TINY)), crops, "drawn", 5)
     assert found.dice_mean == pytest.approx(found.dice_initial, abs=1)

@@ -83,7 +83,7 @@ def test_volumes_are_those_that_cine_reports(gray: HeartPatient) -> None:
     assert again.lv.edv_ml == pytest.approx(found.found.lv.edv_ml, rel=0.01)
 
 
-def test_a_heart_that_is_not_seen_counts_in_no_volume(patient: HeartPatient) -> None:
+def test_a_heart_not_found_is_left_out_of_the_volumes(patient: HeartPatient) -> None:
     dark = replace(patient, images=tuple(replace(v, data=0 * v.data) for v in patient.images))
     unseen = measure_volumes(dark, GrayModel())  # type: ignore[arg-type]
     assert unseen.found is None
@@ -126,7 +126,7 @@ def test_errors_of_volumes_by_hand() -> None:
     assert np.isnan(Agreement.of(PEOPLE[:1], "lv", "edv_ml").limits).all()
 
 
-def test_plots_hold_a_picture_a_ventricle(tmp_path: Path) -> None:
+def test_a_plot_is_written_for_each_ventricle(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     written = write_volume_plots(tmp_path / "figures", PEOPLE, "3 patients", "made by a test")
     assert [path.name for path in written] == ["heart-volumes-lv.png", "heart-volumes-rv.png"]

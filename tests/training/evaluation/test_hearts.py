@@ -229,7 +229,7 @@ def test_a_model_is_measured_on_its_own_grid_and_the_protocols(
         ({"view_shape": WHOLE_GRID}, False, False),
     ],
 )
-def test_a_network_is_given_what_it_was_trained_on(
+def test_networks_get_the_grid_they_were_trained_on(
     said: dict[str, str], whole: bool | None, expected: bool, tiny: Model, patient: HeartPatient
 ) -> None:
     class Sure(Model):
@@ -274,7 +274,7 @@ def test_an_evaluation_holds_every_number(name: str, tiny: Model, tmp_path: Path
     assert found.parameters == sum(p.numel() for p in tiny.net.parameters())
 
 
-def test_what_cannot_be_evaluated_says_so(tiny: Model) -> None:
+def test_models_that_cannot_be_evaluated_are_refused(tiny: Model) -> None:
     with pytest.raises(FacewarpError, match="no patient to measure on"):
         evaluate_hearts(tiny, [], MEMWARP)
     face = ModelConfig(kind="face", classes=("background", "face"))

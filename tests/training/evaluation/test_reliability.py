@@ -36,7 +36,7 @@ def test_registrations_are_counted_by_confidence():
     assert (EDGES[0], EDGES[-1]) == (0, 1)
 
 
-def test_the_calibration_error_is_nothing_where_confidence_is_the_truth():
+def test_calibration_error_is_zero_for_true_confidences():
     sure = [Registration(c, c, 1.0) for c in np.linspace(0.05, 0.98, 40)]
     assert calibration_error(binned(sure)) < 1e-9
     boastful = [Registration(r.confidence, r.dice - 0.04, 1.0) for r in sure]
@@ -113,7 +113,7 @@ def turned(points, share):
     return moved
 
 
-def test_pose_and_expression_are_told_from_the_points(photo):
+def test_pose_and_expression_come_from_the_points(photo):
     points = photo.landmarks
     open_mouth, shut = points.copy(), points.copy()
     open_mouth[66] += 0.5 * (open_mouth[66] - open_mouth[33])
@@ -137,7 +137,7 @@ def test_pose_and_expression_are_told_from_the_points(photo):
         ((90, 55, 40), "skin looks dark (ITA below 10 degrees)"),
     ],
 )
-def test_skin_and_light_are_told_from_the_picture(photo, tmp_path, color, kind):
+def test_skin_and_light_come_from_the_image(photo, tmp_path, color, kind):
     shape = photo.image.shape
     path = tmp_path / "photo.png"
     PIL.Image.fromarray(np.full((*shape, 3), color, np.uint8)).save(path)

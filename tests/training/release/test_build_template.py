@@ -42,7 +42,7 @@ def test_the_first_shape_is_the_symmetric_mean(member):
 
 
 @pytest.mark.slow
-def test_the_command_writes_a_template_and_how_it_was_made(portrait, tmp_path):
+def test_the_command_writes_template_and_metadata(portrait, tmp_path):
     (face,) = FaceRegistrar("average", "face", "cpu", 0.7).register_refined(
         portrait.image[..., 1].copy(), [Crop.around(portrait.MIDDLE, portrait.SIDE)]
     )

@@ -90,7 +90,7 @@ def test_data_that_nobody_knows_is_refused(run: Path, shipped: Path) -> None:
     assert not shipped.exists()
 
 
-def test_the_card_says_what_one_must_know(
+def test_the_card_has_data_licence_and_limits(
     run: Path, shipped: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--folder", str(shipped)]

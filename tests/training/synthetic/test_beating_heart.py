@@ -32,7 +32,7 @@ def test_counted_volumes_are_those_of_the_formulas(contraction):
     assert counts[HeartPart.RV] * ml == pytest.approx(HEART.rv_ml(contraction, 1.0), rel=0.01)
 
 
-def test_the_ejection_fraction_is_what_it_says():
+def test_ejection_fraction_is_the_configured_one():
     assert HEART.ejection_fraction == pytest.approx(100 * (1 - 0.72**2 * 0.88))
     still = replace(HEART, narrowing=0.0, shortening=0.0)
     assert still.ejection_fraction == 0

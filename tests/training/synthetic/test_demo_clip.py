@@ -113,7 +113,7 @@ def test_motion_is_strong(motion):
     assert max(reached["open"]) > 0.95
 
 
-def test_motion_too_steep_to_invert_says_so():
+def test_motion_too_steep_to_invert_is_an_error():
     steep = Motion(
         1, 30, (0, 0), {"a": Channel((0.0,), (1.0,))}, (Bump("a", (50, 50), (5, 5), (40, 0)),)
     )
@@ -139,7 +139,7 @@ def test_what_is_not_a_motion_is_named(tmp_path, text):
 # --- pictures
 
 
-def test_rendered_picture_moves_as_the_motion_says(motion):
+def test_rendered_frames_follow_the_motion(motion):
     """What is seen at map_points(p) is what was at p: a pattern as steep as 25 grey levels a px."""
 
     def pattern(x, y):
@@ -176,7 +176,7 @@ def test_shipped_clip_is_the_rendered_motion(motion):
     assert index == motion.frame_count - 1
 
 
-def test_drawn_faces_have_points_and_parts(rng):
+def test_synthetic_faces_have_points_and_parts(rng):
     faces = synthetic_faces(rng, 6)
     assert len({face.name for face in faces}) == 6
     for face in faces:
@@ -193,7 +193,7 @@ def test_drawn_faces_have_points_and_parts(rng):
         assert face.image[brows].mean() < face.image[face.labels == FacePart.FACE].mean() - 10
 
 
-def test_drawn_faces_repeat_with_the_seed():
+def test_synthetic_faces_repeat_with_the_seed():
     first, again = (synthetic_faces(np.random.default_rng(7), 2) for _ in range(2))
     other = synthetic_faces(np.random.default_rng(8), 1)
     for a, b in zip(first, again, strict=True):

@@ -50,7 +50,7 @@ def test_missed_frames_are_counted_and_left_out(motion, landmarks):
     assert error.mean_px == pytest.approx(0, abs=1e-9)
 
 
-def test_a_face_first_seen_on_the_move_cannot_be_measured(motion, landmarks):
+def test_no_track_at_rest_is_an_error(motion, landmarks):
     frames = [TrackedPoints(f.time_s, None, 1.0) for f in frames_of(motion, landmarks)[:6]]
     with pytest.raises(ValueError, match="before it moves"):
         point_error(motion, frames)

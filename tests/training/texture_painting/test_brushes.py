@@ -32,7 +32,7 @@ def test_curves_run_through_their_points(closed):
     np.testing.assert_allclose(nearest, 0, atol=1e-6)
 
 
-def test_a_spiral_starts_where_it_is_told_and_winds_in():
+def test_a_spiral_starts_at_its_point_and_winds_in():
     line = spiral((50, 50), (60, 50), 1.5, end_radius=0.1)
     radius = np.linalg.norm(line - (50, 50), axis=1)
     np.testing.assert_allclose(line[0], (60, 50))
@@ -40,7 +40,7 @@ def test_a_spiral_starts_where_it_is_told_and_winds_in():
     assert (np.diff(radius) < 0).all()
 
 
-def test_masks_have_the_size_that_was_drawn():
+def test_masks_have_the_painted_area():
     square = fill([(20, 30), (60, 30), (60, 80), (20, 80)])
     assert square.sum() / FINE**2 == pytest.approx(40 * 50, rel=0.01)
     line = stroke(np.linspace((20, 50), (80, 50), 30), 4)
@@ -64,7 +64,7 @@ def test_noise_is_smooth_bounded_and_the_same_again():
     assert np.abs(np.diff(first, axis=1)).max() < 0.2
 
 
-def test_paintings_are_finished_mirror_symmetric_with_straight_alpha():
+def test_textures_are_symmetric_with_straight_alpha():
     painting = Painting()
     painting.paint((200, 100, 50), 0.5 * fill(CORNERS))
     painting.erase(dots([(45, 60)], 6))

@@ -25,7 +25,7 @@ from facewarp.training.datasets.photo import FacePhoto
 
 Floats = NDArray[np.float32]
 NAME = "esr"
-_SHRINK = 2  # pixels are looked up in pictures of half the crop's size
+_SHRINK = 2  # pixels are read from images of half the crop's size
 _FACE_PX = CROP_SHAPE[0] / 2.0  # what a crop says of a face before it is looked at
 
 

@@ -67,8 +67,8 @@ def elastix_field(
         command = [sys.executable, "-m", __spec__.name, place]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode or not (folder / _FIELD).is_file():
-            said = done.stderr.strip().splitlines()
-            reason = said[-1] if said else f"it ended with {done.returncode}"
+            lines = done.stderr.strip().splitlines()
+            reason = lines[-1] if lines else f"it ended with {done.returncode}"
             raise FacewarpError(
                 f"elastix can't register these: {reason}", fix="Leave the method elastix out."
             )

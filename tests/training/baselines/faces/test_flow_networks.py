@@ -45,9 +45,7 @@ def test_correlation_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("reach", "stride"), [(2, 1), (6, 2), (6, 3)])
-def test_correlation_is_the_sum_over_channels_at_every_displacement(
-    reach: int, stride: int
-) -> None:
+def test_correlation_sums_channels_at_each_displacement(reach: int, stride: int) -> None:
     random = torch.Generator().manual_seed(5)
     fixed, moving = torch.randn(2, 2, 3, 7, 5, generator=random, dtype=torch.float64)
     for each in (fixed, moving):
@@ -153,7 +151,7 @@ def test_a_spline_flownet_begins_at_rest() -> None:
     assert field.abs().max() < 0.5
 
 
-def test_a_spline_flownet_pays_for_rough_fields_as_the_papers_networks_do() -> None:
+def test_spline_flownet_has_the_papers_roughness_loss() -> None:
     net = SplineFlowNet(2).eval()
     labels = torch.zeros(1, 320, 260, dtype=torch.uint8)
     image = torch.rand(1, 1, 320, 260)

@@ -47,7 +47,7 @@ def test_its_loss_falls_on_a_batch(name: str, faces: FaceData) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FACE_NETWORKS.names)
-def test_a_run_that_was_stopped_goes_on_as_it_would_have(
+def test_a_resumed_run_equals_an_uninterrupted_one(
     name: str, faces: FaceData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Often(BaselineSettings):

@@ -13,7 +13,7 @@ def bend(points: np.ndarray) -> np.ndarray:
     return np.stack([6 * np.sin(x) + 9, 5 * np.cos(1.3 * y) - 4], axis=1)
 
 
-def test_drift_finds_a_smooth_motion_without_knowing_which_point_is_which(
+def test_drift_finds_a_smooth_motion_without_matches(
     rng: np.random.Generator,
 ) -> None:
     source = rng.uniform((60, 80), (200, 260), (68, 2))

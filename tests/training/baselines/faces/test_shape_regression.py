@@ -34,7 +34,7 @@ def off_px(trained: ShapeRegressor) -> tuple[float, float]:
 
 
 @pytest.mark.slow
-def test_points_of_unseen_faces_are_found(trained: ShapeRegressor) -> None:
+def test_points_of_new_faces_are_found(trained: ShapeRegressor) -> None:
     found, mean = off_px(trained)
     assert found < 0.6 * mean
 

@@ -115,7 +115,7 @@ def test_its_loss_falls_on_a_pair(name: str, hearts: FewHearts) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HEART_NETWORKS.names)
-def test_a_run_that_was_stopped_goes_on_as_it_would_have(
+def test_a_resumed_run_equals_an_uninterrupted_one(
     name: str, hearts: FewHearts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = BaselineSettings(steps=52, lr=1e-3, seed=4)
