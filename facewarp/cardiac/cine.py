@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facewarp.cardiac.io.label_order import AUTO
 from facewarp.cardiac.io.label_reader import read_labels
@@ -41,10 +40,10 @@ from facewarp.cardiac.quantification.moments import (
     told_moments,
 )
 from facewarp.cardiac.quantification.strain import Strain, measure_strain
+from facewarp.core.arrays import FloatArray
 from facewarp.core.geometry import pixel_grid
 from facewarp.core.model import load
 
-FloatArray = NDArray[np.float64]
 Progress = Callable[[float], None]
 
 _MARGIN_MM: Final = 15.0  # around the heart, where its labels may be carried
@@ -70,7 +69,7 @@ class CineResult:
         model_sha256: hash of its weights.
         warnings: what the user should know, one sentence each.
         label_order: convention of the ids in a reader's labels: see
-            :mod:`~facewarp.cardiac.io.label_order`; "" for the model's own, and for one of no name.
+            `io.label_order`; "" for the model's own, and for one of no name.
         label_order_by: who says so: ``"given"``, ``"anatomy"`` or ``"file name"``; "" likewise.
     """
 
@@ -154,7 +153,7 @@ def analyse_cine(
     """Follow a heart through its cycle and measure it.
 
     Args:
-        path: a cine: see :func:`~facewarp.cardiac.io.patient.open_cine`.
+        path: a cine: see `patient.open_cine`.
         model: a heart model, or its shipped name or weights file.
         labels: part labels of end-diastole made by a reader; the model's own if None.
         label_order: the convention of their ids, such as ``"acdc"`` or ``"mnms"``; by default what
@@ -200,7 +199,7 @@ def analyse(
     model_name: str = "",
     progress: Progress | None = None,
 ) -> CineResult:
-    """What :func:`analyse_cine` does, with a cine that is open and a model that is loaded."""
+    """What `analyse_cine` does, with a cine that is open and a model that is loaded."""
     work = _Work(progress, 2 * cine.volume.phases)
     given = phase_index(cine, ed, "ED"), phase_index(cine, es, "ES")
     volume = with_slices_seen(model, cine.volume, told_moments(cine, *given).ed or 0)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from facewarp.cardiac.cohort.outcomes import Outcome
 from facewarp.cardiac.cohort.table import NOT_AS_WRITTEN, row_of
+from facewarp.cardiac.report.conventions import MARK
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_folder import restore_folder
 from facewarp.system.memory import peak_mb
@@ -17,8 +18,6 @@ from facewarp.version import __version__
 
 if TYPE_CHECKING:
     from facewarp.cardiac.motion.heart_roi import HeartModel
-
-MARK = "indices.json"
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.cardiac.export.surfaces import FloatArray, MovingSurface, Triangles
+from facewarp.cardiac.export.surfaces import MovingSurface, Triangles
 from facewarp.cardiac.parts import PART_COLORS, PART_NAMES, HeartPart
+from facewarp.core.arrays import FloatArray
 from facewarp.system.atomic_files import written
 from facewarp.version import __version__
 

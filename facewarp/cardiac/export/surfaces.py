@@ -10,8 +10,8 @@ from scipy import ndimage
 from facewarp.cardiac.cine import CineResult
 from facewarp.cardiac.motion.labels import Labels, heart_box, part_depths
 from facewarp.cardiac.parts import HeartPart
+from facewarp.core.arrays import FloatArray
 
-FloatArray = NDArray[np.float64]
 Triangles = NDArray[np.int64]
 
 PARTS: Final = (HeartPart.LV, HeartPart.MYOCARDIUM, HeartPart.RV)

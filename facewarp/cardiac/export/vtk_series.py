@@ -27,7 +27,7 @@ def write_vtk_series(
 
     Args:
         folder: an existing folder.
-        surfaces: of the parts, from :func:`~facewarp.cardiac.export.surfaces.moving_surfaces`.
+        surfaces: of the parts, from `surfaces.moving_surfaces`.
         frames: number of every phase in the cine.
         step_s: seconds from phase to phase; the phases' numbers are the times where it is None.
 

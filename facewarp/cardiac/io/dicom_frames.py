@@ -15,8 +15,6 @@ from facewarp.cardiac.io.slices.slice_image import SliceImage
 from facewarp.errors import FacewarpError
 from facewarp.system.installation import install_command
 
-FloatArray = NDArray[np.float64]
-
 _CINE_MODALITY: Final = "MR"
 _SECONDARY_CAPTURE: Final = "1.2.840.10008.5.1.4.1.1.7"
 _PHASE_NUMBER: Final = (0x2001, 0x1008)  # Philips, private

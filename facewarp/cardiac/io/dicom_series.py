@@ -107,12 +107,12 @@ def read_dicom(
         options: what the user knows better than the files.
 
     Returns:
-        ``(T, D, H, W)``; see :func:`~facewarp.cardiac.io.slices.stack.assemble`.
+        ``(T, D, H, W)``; see `stack.assemble`.
 
     Raises:
         FacewarpError: no pictures, files that cannot be read, several cines, missing or duplicate
             slices or phases, nothing to sort by, or what
-            :func:`~facewarp.cardiac.io.dicom_frames.read_images` refuses.
+            `dicom_frames.read_images` refuses.
     """
     found = find_dicom(place)
     found.refuse_broken(place)

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from facewarp.cardiac.io.placement import FloatArray
 from facewarp.cardiac.io.volume import Volume
+from facewarp.core.arrays import FloatArray
 from facewarp.errors import FacewarpError
 
 Ids = NDArray[np.int32]

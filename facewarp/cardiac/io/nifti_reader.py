@@ -71,8 +71,8 @@ def read_volume(
         FacewarpError: nothing there, not NIfTI, cut short, not a volume, voxels without a size or
             with one that cannot be, axes that lie in one plane, values that are not finite, labels
             that are no ids, or a contradiction that
-            :func:`~facewarp.cardiac.io.placement.place_volume` or
-            :func:`~facewarp.cardiac.io.timing.settle_timing` refuses.
+            `placement.place_volume` or
+            `timing.settle_timing` refuses.
     """
     place = Path(path)
     raw, stored = _open(place)

@@ -9,8 +9,9 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.cardiac.io.placement import FloatArray, straightened
+from facewarp.cardiac.io.placement import straightened
 from facewarp.cardiac.io.volume import Volume
+from facewarp.core.arrays import FloatArray
 from facewarp.system.atomic_files import written
 
 _DISPLACEMENT: Final = 1006  # NIFTI_INTENT_DISPVECT
@@ -40,7 +41,7 @@ def write_image(
 ) -> None:
     """Write grey values ``([T,] D, H, W)`` on a volume's grid, as float32.
 
-    See :func:`write_labels`.
+    See `write_labels`.
     """
     _save_like(path, image, like, "image", inputs)
 
@@ -54,7 +55,7 @@ def write_map(
 ) -> None:
     """Write numbers ``([T,] D, H, W)`` near 1, such as determinants, on a volume's grid.
 
-    They are rounded to 1/1024. See :func:`write_labels`.
+    They are rounded to 1/1024. See `write_labels`.
     """
     rounded = np.round(values * _STEPS_PER_ONE) / np.float32(_STEPS_PER_ONE)
     _save_like(path, rounded.astype(np.float32), like, what, inputs)

@@ -142,7 +142,7 @@ def open_cine(
     Raises:
         FacewarpError: nothing there, one phase only, phases that do not fit each other, slices
             without a picture, slices and phases mixed up, several cines, or what
-            :func:`~facewarp.cardiac.io.nifti_reader.read_volume` refuses.
+            `nifti_reader.read_volume` refuses.
     """
     place = Path(path)
     if not place.exists():

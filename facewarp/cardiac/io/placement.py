@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facewarp.cardiac.io.timing import GRAVE, ReadOptions
+from facewarp.core.arrays import FloatArray
 from facewarp.errors import FacewarpError
-
-FloatArray = NDArray[np.float64]
 
 AGREE: Final = 0.01  # relative difference up to which two voxel sizes are the same
 MAX_SHEAR_COSINE: Final = 1e-4  # what ITK takes for orthogonal axes

@@ -9,8 +9,9 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.cardiac.io.placement import MAX_SHEAR_COSINE, FloatArray, shear_cosine
+from facewarp.cardiac.io.placement import MAX_SHEAR_COSINE, shear_cosine
 from facewarp.cardiac.io.timing import covers_cycle
+from facewarp.core.arrays import FloatArray
 
 STACKED: Final = 1.5  # times the usual step that tells the axis of the slices
 
@@ -27,7 +28,7 @@ class Volume:
         header: the file's header, which outputs on the same grid take over.
         path: the file.
         axes: which of the file's axes (0, 1, 2 for its x, y, z) run along the data's x, y, z;
-            others than these in this order after :meth:`slices_first` and the like alone.
+            others than these in this order after `slices_first` and the like alone.
         oriented: whether the file tells how the scan lay in the patient.
         cycle_s: seconds from R wave to R wave, where something other than the phases tells it.
         conflicting: whether sform and qform of the file differ: outputs get the affine in both.

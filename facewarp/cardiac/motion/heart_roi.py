@@ -10,13 +10,9 @@ from scipy import ndimage
 from torch import Tensor
 
 from facewarp.cardiac.io.volume import Volume
-from facewarp.cardiac.motion.model_grid import (
-    Array3,
-    FloatArray,
-    ModelGrid,
-    model_input,
-)
+from facewarp.cardiac.motion.model_grid import Array3, ModelGrid, model_input
 from facewarp.cardiac.parts import HeartPart
+from facewarp.core.arrays import FloatArray
 from facewarp.core.config import ModelConfig
 from facewarp.core.geometry import Shape
 from facewarp.errors import FacewarpError
@@ -29,7 +25,7 @@ _LEAST_ML: Final = 10.0  # less than this is no heart
 
 
 class HeartModel(Protocol):
-    """What is needed of a model; :class:`facewarp.core.model.Model` has it."""
+    """What is needed of a model; `model.Model` has it."""
 
     config: ModelConfig
     sha256: str
@@ -96,7 +92,7 @@ def stack_roi(
         spacing_mm: of the window, along x, y, z.
         center_vox: voxels ``(x, y, z)`` of the volume; along the stack its middle counts.
         depth: slices; by default all of the volume's and one beyond each end, or more.
-        turn: see :meth:`ModelGrid.around`.
+        turn: see `ModelGrid.around`.
         multiple: what the depth that isn't given is a multiple of.
     """
     probe = ModelGrid.around(volume, (2, *size), spacing_mm, center_vox, turn)

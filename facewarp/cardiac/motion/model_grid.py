@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from facewarp.cardiac.io.placement import orthonormal
 from facewarp.cardiac.io.volume import Volume
+from facewarp.core.arrays import FloatArray
 from facewarp.core.fields import sample
 from facewarp.core.geometry import Grid
 
 Array3 = tuple[float, float, float]
-FloatArray = NDArray[np.float64]
 Order = Literal["linear", "nearest"]
 
 SHAPE: Final = (16, 128, 128)
@@ -72,7 +72,7 @@ class ModelGrid:
             shape: of the grid.
             spacing_mm: of the grid, along x, y, z.
             center_vox: the point, in voxels ``(x, y, z)`` of the volume; by default its centre.
-            turn: order and direction of the axes, by default that of :func:`short_axis_order`.
+            turn: order and direction of the axes, by default that of `short_axis_order`.
         """
         if turn is None:
             turn = short_axis_order(volume.affine, volume.stack_axis)
@@ -200,7 +200,7 @@ def short_axis_order(affine: FloatArray, stack: int = 2) -> FloatArray:
     """Which of a volume's axes a short-axis stack's x, y and z are, by its affine alone.
 
     Of all orders and directions that keep the slices together, the one that fits the affine best;
-    see :func:`told_fit`.
+    see `told_fit`.
 
     Args:
         affine: of the volume.
@@ -312,7 +312,7 @@ def to_view(array: NDArray[Any], turn: NDArray[np.float64]) -> NDArray[Any]:
 
     Args:
         array: ``(..., D, H, W)`` in the file's order.
-        turn: from :func:`~facewarp.cardiac.motion.model_grid.short_axis_order`.
+        turn: from `model_grid.short_axis_order`.
     """
     lead = array.ndim - 3
     files = [int(np.abs(turn[:, axis]).argmax()) for axis in range(3)]  # of the view's x, y, z

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.heart_roi import (
@@ -22,9 +21,8 @@ from facewarp.cardiac.motion.heart_roi import (
 )
 from facewarp.cardiac.motion.model_grid import ModelGrid, short_axis_order, stack_turns, told_fit
 from facewarp.cardiac.parts import HeartPart
+from facewarp.core.arrays import FloatArray
 from facewarp.errors import FacewarpError
-
-FloatArray = NDArray[np.float64]
 
 TURNED: Final = (
     "the heart lies mirrored or turned against what the affine says: the picture is believed"

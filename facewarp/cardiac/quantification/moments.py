@@ -5,15 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facewarp.cardiac.io.label_reader import GivenLabels
 from facewarp.cardiac.io.patient import Cine
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.quantification.indices import find_es
+from facewarp.core.arrays import FloatArray
 from facewarp.errors import FacewarpError
-
-FloatArray = NDArray[np.float64]
 
 BY_USER: Final = "given"
 BY_INFO: Final = "Info.cfg"

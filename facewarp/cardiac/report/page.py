@@ -13,6 +13,7 @@ from facewarp.cardiac.plots.svg import Curve, hex_color, line_chart
 from facewarp.cardiac.quantification.indices import Ventricle
 from facewarp.cardiac.quantification.normal_values import NORMAL_VALUES, SOURCES
 from facewarp.cardiac.quantification.strain import RegionStrain
+from facewarp.cardiac.report.conventions import CYCLE_S
 from facewarp.cardiac.report.page_images import cine_frames, contour_table, data_uri
 from facewarp.cardiac.report.quality_flags import quality_flags, worst_verdict
 from facewarp.cardiac.report.reference_indices import reference_of
@@ -22,7 +23,6 @@ from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
 from facewarp.version import __version__
 
-_CYCLE_S: Final = 1.0  # a cycle's length where the file does not tell it
 _RESEARCH: Final = "Research use, not for diagnosis."
 _VERDICTS: Final = {
     "ok": "no check found anything odd",
@@ -183,7 +183,7 @@ def _film(result: CineResult) -> str:
     frames = cine_frames(result)
     if len(frames) < 3:
         return ""
-    step = result.cine.volume.time_step_s or _CYCLE_S / len(frames)
+    step = result.cine.volume.time_step_s or CYCLE_S / len(frames)
     held = json.dumps({"pictures": frames, "step_ms": max(round(1000 * step), 20)})
     return (
         "<section class='screen'><h2>Cine</h2>"

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from facewarp.cardiac.cine import CineResult
@@ -14,7 +13,7 @@ from facewarp.cardiac.plots.figures import heart_view, mosaic, slice_table
 from facewarp.cardiac.quantification.aha_segments import LEVEL_NAMES
 from facewarp.cardiac.quantification.lv_wall import view_to_mm
 from facewarp.cardiac.quantification.strain import Strain
-from facewarp.core.arrays import ImageArray
+from facewarp.core.arrays import ImageArray, Points
 
 _SLICE_PX: Final = 190
 _FILM_PX: Final = 230
@@ -22,8 +21,6 @@ _ARROW_PX: Final = 420
 _AROUND: Final = 1.35  # of the wall's own extent
 _ARROWS: Final = 24  # around each edge of the wall
 _QUALITY: Final = 82
-
-Points = NDArray[np.float64]
 
 
 def data_uri(picture: ImageArray) -> str:

@@ -23,6 +23,7 @@ from facewarp.cardiac.io.nifti_writer import write_field, write_labels, write_ma
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.plots.figures import film, sheet
 from facewarp.cardiac.plots.movie import write_movie
+from facewarp.cardiac.report.conventions import CYCLE_S, MARK
 from facewarp.cardiac.report.page import report_page, write_report
 from facewarp.cardiac.report.quality_flags import quality_flags
 from facewarp.cardiac.report.reference_indices import reference_of
@@ -33,9 +34,7 @@ from facewarp.version import __version__
 Progress = Callable[[float], None]
 Movie = Literal["gif", "webm", "none"]
 
-MARK: Final = "indices.json"
 _WRITERS: Final = 2  # threads; compressing runs beside the rest
-_CYCLE_S: Final = 1.0  # a cycle's length in the movie, where the file does not tell it
 
 
 def write_result(
@@ -181,7 +180,7 @@ def _write_mesh(result: CineResult, place: Path) -> None:
     if not surfaces:
         return
     write_vtk_series(place, surfaces, frames, step)
-    shown = step or _CYCLE_S / len(frames)
+    shown = step or CYCLE_S / len(frames)
     times = [shown * phase for phase in range(len(frames))]
     write_gltf(place / "mesh.glb", surfaces, result.ed, times, shown * len(frames))
 
@@ -200,7 +199,7 @@ def _write_pictures(result: CineResult, place: Path, movie: Movie) -> None:
     Image.fromarray(sheet(result)).save(place / "sheet.png", compress_level=4)
     if movie != "none" and len(result.cine.frames) > 2:
         frames = list(film(result))
-        step = result.cine.volume.time_step_s or _CYCLE_S / len(frames)
+        step = result.cine.volume.time_step_s or CYCLE_S / len(frames)
         write_movie(place / f"cine.{movie}", frames, step)
 
 

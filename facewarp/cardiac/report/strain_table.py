@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facewarp.cardiac.quantification.strain import RegionStrain, Strain
 
-#: Column -> attribute of :class:`RegionStrain`, and whether its peak is the largest value.
+#: Column -> attribute of `RegionStrain`, and whether its peak is the largest value.
 COLUMNS: Final[dict[str, tuple[str, bool]]] = {
     "circumferential_green_lagrange_percent": ("circumferential_green", False),
     "circumferential_engineering_percent": ("circumferential_engineering", False),
@@ -78,7 +78,7 @@ def strain_summary(
 ) -> dict[str, Any]:
     """The model of segments and the peaks of every region, as JSON has them.
 
-    See :func:`write_strain`.
+    See `write_strain`.
     """
     return {
         "model": strain.segments.model,

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from facewarp.core.arrays import FloatArray
 
 SAME_MM: Final = 0.2  # slices nearer than this are the same one
 

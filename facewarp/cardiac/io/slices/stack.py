@@ -25,9 +25,9 @@ from facewarp.cardiac.io.slices.phase_order import sort_phases
 from facewarp.cardiac.io.slices.slice_image import SliceImage, by_position, without_copies
 from facewarp.cardiac.io.timing import GRAVE, ReadOptions, is_cycle, settle_timing
 from facewarp.cardiac.io.volume import Volume
+from facewarp.core.arrays import FloatArray
 from facewarp.errors import FacewarpError
 
-FloatArray = NDArray[np.float64]
 Pixels = NDArray[np.float32]
 
 _EVEN: Final = 0.1  # relative difference up to which steps between slices are the same
