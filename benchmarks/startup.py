@@ -48,7 +48,7 @@ print(time.perf_counter() - began)
 _FIRST_FRAME = """
 import importlib.abc, importlib.machinery, os, sys, time
 
-NAMES = ("facewarp.media.video.writer", "facewarp.media.video.writer")
+NAMES = {f"facewarp.media.video{mark}writer" for mark in "._"}  # where trees have it
 
 class Watched(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):

@@ -22,8 +22,8 @@ BOUNDS = {
     "weight_decay": (0, 100),
     "clip": (0, 10**9),
     "augment": (0, 10),
-    "view_shape": (8, 4096),
-    "label_shape": (8, 4096),
+    "view_shape": (1, 4096),
+    "label_shape": (1, 4096),
     "seed": (0, 2**63 - 1),
 }
 """Least and greatest value of settings that are numbers."""

@@ -19,7 +19,6 @@ frame's faces may come in several, each complete in itself; JSON then numbers th
 """
 
 import json
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
@@ -56,7 +55,7 @@ def json_datagrams(frame: Frame, records: Sequence[Record]) -> list[bytes]:
 
 
 def osc_datagrams(frame: Frame, records: Sequence[Record]) -> list[bytes]:
-    """Return the faces of a frame as OSC bundles with the time of sending."""
+    """Return the faces of a frame as OSC bundles, to be acted on at once."""
     height, width = frame.image.shape[:2]
     start = osc.message(
         "/facewarp/frame", frame.index, float(frame.time), width, height, len(records)
@@ -73,9 +72,8 @@ def osc_datagrams(frame: Frame, records: Sequence[Record]) -> list[bytes]:
             )
         )
     room = DATAGRAM_BYTES - len(start) - 20
-    now = time.time()
     parts = list(_packed(faces, room, lambda face: sum(len(one) + 4 for one in face))) or [[]]
-    return [osc.bundle([start, *(one for face in part for one in face)], now) for part in parts]
+    return [osc.bundle([start, *(one for face in part for one in face)]) for part in parts]
 
 
 def _packed(items: Sequence[T], room: int, size_of: Callable[[T], int]) -> Iterator[list[T]]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 Argument = int | float | str
 
-_UNIX_IN_NTP_S = 2_208_988_800  # from 1900, where NTP's seconds begin, to 1970
+_IMMEDIATELY = struct.pack(">II", 0, 1)
 
 
 def message(address: str, *arguments: Argument) -> bytes:
@@ -30,16 +30,16 @@ def message(address: str, *arguments: Argument) -> bytes:
     return _string(address) + _string(tags) + data
 
 
-def bundle(messages: Sequence[bytes], unix_time: float) -> bytes:
-    """Encode an OSC bundle.
+def bundle(messages: Sequence[bytes]) -> bytes:
+    """Encode an OSC bundle whose time tag is "immediately".
+
+    A time tag says when a receiver is to act. Receivers keep to it: with the sender's clock in it,
+    one whose own clock is behind holds every bundle back by the difference.
 
     Args:
         messages: what it holds.
-        unix_time: seconds since 1970, written as the bundle's NTP time tag.
     """
-    seconds = int(unix_time // 1)
-    fraction = min(int((unix_time - seconds) * (1 << 32)), (1 << 32) - 1)
-    head = b"#bundle\0" + struct.pack(">II", seconds + _UNIX_IN_NTP_S, fraction)
+    head = b"#bundle\0" + _IMMEDIATELY
     return head + b"".join(struct.pack(">i", len(one)) + one for one in messages)
 
 
