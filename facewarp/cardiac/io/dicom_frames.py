@@ -145,7 +145,7 @@ def read_whole(path: Path) -> Any:
 
 def _read(path: Path, **options: Any) -> Any:
     import pydicom
-    from pydicom.errors import InvalidDicomError
+    from pydicom.errors import BytesLengthException, InvalidDicomError
     from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
     try:
@@ -153,7 +153,7 @@ def _read(path: Path, **options: Any) -> Any:
             warnings.filterwarnings("ignore", module="pydicom")  # they quote values
             data = pydicom.dcmread(path, force=True, **options)
         known = "Rows" in data or "SOPClassUID" in data or "StudyInstanceUID" in data
-    except (InvalidDicomError, *DAMAGE) as error:
+    except (BytesLengthException, InvalidDicomError, *DAMAGE) as error:
         what = "the file is damaged or not DICOM"
         raise FacewarpError(what, path, "Copy or export it again.") from error
     if not known and not options.get("specific_tags"):

@@ -133,6 +133,12 @@ def test_an_unknown_transfer_syntax(small, tmp_path, uid):
     assert "transfer syntax" in said_of(tmp_path / "scan")
 
 
+def test_a_damaged_length_in_the_files_first_group(small, tmp_path):
+    for path in write_series(tmp_path / "scan", small, AFFINE).values():
+        path.write_bytes(path.read_bytes().replace(b"\2\0\0\0UL\4\0", b"\2\0\0\0UL\x32\4"))
+    assert str(tmp_path / "scan" / "IM1") in said_of(tmp_path / "scan")
+
+
 def test_identity_and_study_of_a_damaged_header(small, tmp_path):
     paths = list(write_series(tmp_path / "scan", small, AFFINE).values())
     for path in paths:
