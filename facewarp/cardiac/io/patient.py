@@ -72,8 +72,9 @@ class Cine:
     def is_whole(self) -> bool:
         """Whether every phase of the cine is there, so that it makes a curve and a cycle."""
         whole = self.info.n_frames if self.info else None
-        count = max(whole or 0, self.frames[-1])
-        return len(self.frames) > 2 and self.frames == tuple(range(1, count + 1))
+        count = max(whole or 0, self.frames[-1])  # which a file may claim to be anything
+        found = len(self.frames)
+        return found == count > 2 and self.frames == tuple(range(1, found + 1))
 
     @property
     def closes(self) -> bool:

@@ -2,12 +2,10 @@
 
 import io
 import json
-import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -18,7 +16,7 @@ from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.crop_fields import compose_fields, resampled
 from facewarp.face.face import template_to_frame
 from facewarp.face.image_formats import to_gray, to_rgb
-from facewarp.face.parts import LANDMARK_COUNT, FacePart
+from facewarp.face.template.archive import DAMAGE, ClaimError, read_arrays
 from facewarp.face.template.library import find_template
 from facewarp.face.template.mesh import _is_mesh, face_mesh
 from facewarp.system.atomic_files import written
@@ -26,15 +24,10 @@ from facewarp.system.atomic_files import written
 if TYPE_CHECKING:
     from facewarp.face.face import Face
 
-_SHAPES = {
-    "image": CROP_SHAPE,
-    "colour": (*CROP_SHAPE, 3),
-    "probabilities": (len(FacePart), *CROP_SHAPE),
-    "landmarks": (LANDMARK_COUNT, 2),
-}
+_NEEDED = ("image", "colour", "probabilities", "landmarks")
 _MESH = ("mesh_points", "triangles")  # what files written before these were saved lack
-# What numpy raises for files that are no archive of arrays, are cut short, or hold other things.
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error)
+_NO_TEMPLATE = "the file is not a facewarp template"
+_LEAST_PX = 20.0  # that a face's landmarks extend
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,27 +150,57 @@ class Template:
         """
         path = find_template(template)
         try:
-            with np.load(path, allow_pickle=False) as data:
-                about = json.loads(str(data["about"]))
-                name, origin = str(about["name"]), dict(about["origin"])
-                arrays = {key: np.asarray(data[key]) for key in _SHAPES}
-                mesh = [np.asarray(data[key]) for key in _MESH if key in data]
-                worn = np.asarray(data["texture_field"]) if "texture_field" in data else None
-        except _DAMAGE as error:
-            raise FacewarpError(
-                "the file is not a facewarp template", path, "Build one anew."
-            ) from error
-        for key, shape in _SHAPES.items():
-            if arrays[key].shape != shape or not np.isfinite(arrays[key]).all():
-                raise FacewarpError(f"the template's {key} are not those of a template", path)
-        points, triangles = mesh if len(mesh) == len(_MESH) else face_mesh(arrays["landmarks"])
-        if not _is_mesh(points, triangles):
-            raise FacewarpError("the template's mesh is none", path)
-        if worn is not None:
-            worn = worn.astype(np.float32)
-            if worn.shape != (2, *CROP_SHAPE) or not np.isfinite(worn).all():
-                raise FacewarpError("the template's texture field is none", path)
+            told, arrays = read_arrays(path)
+            about = json.loads(told)
+            name, origin = str(about["name"]), dict(about["origin"])
+        except ClaimError as error:
+            what = f"the template's {error.name} is not as templates have it"
+            raise FacewarpError(what, path, "Build one anew.") from error
+        except DAMAGE as error:
+            raise FacewarpError(_NO_TEMPLATE, path, "Build one anew.") from error
+        if missing := [key for key in _NEEDED if key not in arrays]:
+            what = f"{_NO_TEMPLATE}: it has no {', '.join(missing)}"
+            raise FacewarpError(what, path, "Build one anew.")
+        landmarks = arrays["landmarks"].astype(np.float64)
+        if not _is_on_crop(landmarks) or np.ptp(landmarks, axis=0).min() < _LEAST_PX:
+            what = "the template's landmarks are those of no face"
+            raise FacewarpError(what, path, "Build one anew.")
+        points, triangles = _mesh_of(arrays, landmarks, path)
+        worn = arrays.get("texture_field")
         soft = arrays["probabilities"].astype(np.float32)
         soft /= soft.sum(0, keepdims=True).clip(1e-6)
-        gray, color, landmarks = (arrays[key] for key in ("image", "colour", "landmarks"))
-        return cls(name, gray, soft, landmarks, points, triangles, color, origin, worn)
+        return cls(
+            name,
+            arrays["image"],
+            soft,
+            landmarks,
+            points,
+            triangles,
+            arrays["colour"],
+            origin,
+            None if worn is None else worn.astype(np.float32),
+        )
+
+
+def _mesh_of(
+    arrays: dict[str, NDArray[Any]], landmarks: NDArray[np.float64], path: Path
+) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Return a file's mesh; files written before it was saved get the one of their landmarks."""
+    try:
+        points, triangles = (
+            (arrays["mesh_points"], arrays["triangles"])
+            if all(key in arrays for key in _MESH)
+            else face_mesh(landmarks)
+        )
+    except (RuntimeError, ValueError, IndexError) as error:  # Qhull: points on one line
+        what = "the template's landmarks are those of no face"
+        raise FacewarpError(what, path, "Build one anew.") from error
+    if not _is_mesh(points, triangles) or not _is_on_crop(points):
+        raise FacewarpError("the template's mesh is none", path, "Build one anew.")
+    return points, triangles
+
+
+def _is_on_crop(points: NDArray[np.floating]) -> bool:
+    """Return whether points (N, 2) px lie no farther beside the crop than it is long."""
+    beside = max(CROP_SHAPE)
+    return bool((points > -beside).all() and (points < 2 * beside).all())

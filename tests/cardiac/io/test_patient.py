@@ -164,6 +164,12 @@ def test_the_one_real_cine(data_dir):
     assert "pixdim is used" in cine.volume.warnings[0]
 
 
+def test_a_number_of_frames_that_cannot_be_takes_no_memory(tmp_path, phases):
+    folder = info(tmp_path / "patient009", frames=10**12)
+    save(folder / "patient009_4d.nii.gz", phases)
+    assert not open_cine(folder).is_whole
+
+
 def test_ed_that_is_no_frame_names_the_folders_own_file(tmp_path, phases):
     folder = info(tmp_path / "patient008", ed=40)
     save(folder / "patient008_4d.nii.gz", phases)

@@ -1,6 +1,7 @@
 """The template: its files, its mesh, and the average face that ships."""
 
 import json
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -15,6 +16,7 @@ from facewarp.face.template.template import Template
 
 HEIGHT, WIDTH = CROP_SHAPE
 AXIS = (WIDTH - 1) / 2
+MESH = ("mesh_points", "triangles")
 OPENINGS = {"left eye": LEFT_EYE, "right eye": RIGHT_EYE, "mouth": INNER_LIPS}
 
 
@@ -81,6 +83,67 @@ def test_a_file_that_cannot_be_written_leaves_nothing_behind(average, tmp_path):
     with pytest.raises(FacewarpError, match=r"taken\.npz"):
         average.save(tmp_path / "taken.npz")
     assert [path.name for path in tmp_path.iterdir()] == ["taken.npz"]
+
+
+def with_array(average, path, name, array):
+    average.save(path)
+    arrays = {key: held for key, held in np.load(path).items() if key != name}
+    np.savez_compressed(path, **arrays, **({} if array is None else {name: array}))
+    return path
+
+
+@pytest.mark.parametrize(
+    "name", ["image", "probabilities", "mesh_points", "texture_field", "about"]
+)
+@pytest.mark.parametrize("written", [False, True])
+def test_no_memory_is_taken_for_what_an_array_claims(average, tmp_path, name, written):
+    length = 40_000_000
+    path = with_array(average, tmp_path / "huge.npz", name, None)
+    head = {"descr": "|u1", "fortran_order": False, "shape": (length, 2)}
+    with (
+        zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive,
+        archive.open(f"{name}.npy", "w") as member,
+    ):
+        np.lib.format.write_array_header_1_0(member, head)
+        for _ in range(80 if written else 0):
+            member.write(bytes(2 * length // 80))
+    tracemalloc.start()
+    with pytest.raises(FacewarpError, match=rf"template's {name} .*huge\.npz"):
+        Template.load(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < length
+
+
+DAYS = np.zeros((68, 2), "datetime64[D]")
+
+
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        ("landmarks", DAYS),
+        ("landmarks", np.zeros((68, 2))),
+        ("landmarks", np.stack([np.arange(68.0) * 3] * 2, axis=1)),
+        ("landmarks", np.random.default_rng(0).uniform(0, 1e7, (68, 2))),
+        ("texture_field", np.full((2, HEIGHT, WIDTH), "text")),
+        ("texture_field", np.full((2, HEIGHT, WIDTH), DAYS[0, 0])),
+        ("probabilities", np.full((8, HEIGHT, WIDTH), 1j)),
+        ("image", np.full((HEIGHT, WIDTH), "text")),
+        ("about", np.array("[" * 100_000)),
+    ],
+)
+def test_odd_content_is_refused_in_one_line(average, tmp_path, name, array):
+    path = with_array(average, tmp_path / "odd.npz", name, array)
+    arrays = {key: held for key, held in np.load(path).items() if key not in MESH}
+    np.savez_compressed(path, **arrays)
+    with pytest.raises(FacewarpError, match=r"template.*odd\.npz"):
+        Template.load(path)
+
+
+def test_mesh_points_far_beside_the_crop_are_refused(average, tmp_path):
+    far = with_array(average, tmp_path / "far.npz", "mesh_points", average.mesh_points * 1e6)
+    with pytest.raises(FacewarpError, match=r"mesh is none.*far\.npz"):
+        Template.load(far)
 
 
 def test_shipped_templates_are_known_by_name():
