@@ -162,7 +162,7 @@ def chosen_patients(folders: Sequence[Path], numbers: str) -> list[Path]:
     wanted: dict[int, None] = {}
     for item in numbers.split(","):
         ends = [end.strip().removeprefix("patient") for end in item.split("-")]
-        if len(ends) > 2 or not all(end.isdigit() for end in ends):
+        if len(ends) > 2 or not all(end.isdecimal() for end in ends):
             fix = "Give all, or numbers like 18-20,38,40."
             raise FacewarpError(f"{item.strip()!r} names no patients", "--patients", fix)
         first, last = int(ends[0]), int(ends[-1])

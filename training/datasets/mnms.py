@@ -130,7 +130,7 @@ def mnms2_patients(folder: Path, chosen: str | None = None) -> tuple[str, list[P
     found = _folders(folder, "_SA_ED_gt", "001/001_SA_ED_gt.nii.gz")
     if chosen is not None:
         return _named(found, chosen)
-    tested = [path for path in found if path.name.isdigit() and int(path.name) in _TESTED_2]
+    tested = [path for path in found if path.name.isdecimal() and int(path.name) in _TESTED_2]
     if tested:
         return f"test patients (201 to 360), {len(tested)}", tested
     return f"all {len(found)} labelled patients", found

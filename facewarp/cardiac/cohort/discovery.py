@@ -10,6 +10,7 @@ from facewarp.cardiac.io.dicom_series import dicom_files, is_dicom
 from facewarp.cardiac.io.nifti_folder import cines_apart, is_label_file
 from facewarp.cardiac.io.nifti_reader import axes_of, is_nifti, stem
 from facewarp.cardiac.io.patient import INFO, find_patients
+from facewarp.cardiac.io.slices.dicom_tags import naming, tag_value
 from facewarp.errors import FacewarpError
 
 #: What files and folders are called in which every patient has the same.
@@ -45,7 +46,7 @@ def discover(paths: Sequence[Path]) -> dict[str, Path]:
 
 def _listed(path: Path) -> list[Path]:
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         what = "the list of patients cannot be read"
         raise FacewarpError(what, path, "Give a text file with one path a line.") from error
@@ -64,7 +65,10 @@ def _below(path: Path) -> list[Path]:
         return found
     if found := find_patients(path):
         return found
-    return sorted({*_nifti_below(path), *_dicom_below(path)}) or [path]
+    folders = {*_nifti_below(path), *_dicom_below(path)}
+    if any(is_dicom(p) for p in path.iterdir() if p.is_file()):
+        folders.add(path)  # pictures beside the folders of others are not passed over
+    return sorted(folders) or [path]
 
 
 def _in_files(folder: Path) -> list[Path]:
@@ -110,9 +114,10 @@ def _study(path: Path) -> str:
     """What tells an examination from others; that of a file which tells none is its folder's."""
     try:
         data = read_header(path, specific_tags=["StudyInstanceUID"])
+        with naming(path):
+            return str(tag_value(data, "StudyInstanceUID") or path.parent)
     except FacewarpError:
         return str(path.parent)
-    return str(data.get("StudyInstanceUID") or path.parent)
 
 
 def _is_one_slice(path: Path) -> bool:

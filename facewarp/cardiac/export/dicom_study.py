@@ -13,6 +13,7 @@ import numpy as np
 from facewarp.cardiac.cine import CineResult
 from facewarp.cardiac.io.dicom_frames import read_header
 from facewarp.cardiac.io.dicom_series import has_dicom, is_dicom
+from facewarp.cardiac.io.slices.dicom_tags import naming, tag_in, tag_value
 from facewarp.errors import FacewarpError
 from facewarp.system.installation import install_command
 from facewarp.version import __version__
@@ -108,16 +109,18 @@ def study_of(result: CineResult) -> DicomStudy:
     read: dict[Path, Any] = {}
     for path in {path for row in sources for path, _ in row}:
         header = read_header(path)
-        absent = [name for name in _REQUIRED if not header.get(name)]
+        with naming(path):
+            absent = [name for name in _REQUIRED if not tag_value(header, name)]
         if absent:
             what = f"the file tells no {', '.join(absent)}: results can't be filed with it"
             raise FacewarpError(what, path, "Export the series again, or leave out --dicom-out.")
-        _complete(header)
+        with naming(path):
+            _complete(header)
         read[path] = header
     for name in ("StudyInstanceUID", "PatientID", "FrameOfReferenceUID"):
         told = sorted({str(header.get(name)) for header in read.values()})
         if len(told) > 1:
-            what = f"the frames tell {len(told)} values of {name}: {', '.join(told[:3])}"
+            what = f"the frames tell {len(told)} values of {name}"
             raise FacewarpError(what, place, "Give the series of one study of one patient.")
     study = DicomStudy(
         tuple(tuple(read[path] for path, _ in row) for row in sources),
@@ -138,7 +141,8 @@ def as_dicom(place: Path) -> Iterator[None]:
     try:
         yield
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        what = f"the scan's headers can't be taken over into DICOM results: {error}"
+        found = tag_in(error) or type(error).__name__  # its own text quotes values
+        what = f"the scan's headers can't be taken over into DICOM results: {found}"
         raise FacewarpError(what, place, "Correct them, or leave out --dicom-out.") from error
 
 

@@ -3,6 +3,7 @@
 What identifies the patient is not read for it: not the name, number, dates, nor the institution.
 """
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,21 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.cardiac.io.slices.dicom_tags import (
+    DAMAGE,
+    check_groups,
+    frame_value,
+    modality_word,
+    naming,
+    number,
+    numbers,
+    private_number,
+    rescaling,
+    seconds_of_day,
+    tag_value,
+    title,
+    whole,
+)
 from facewarp.cardiac.io.slices.slice_image import SliceImage
 from facewarp.errors import FacewarpError
 from facewarp.system.installation import install_command
@@ -32,6 +48,13 @@ _COMPONENTS: Final = {
     "I": "imaginary",
     "IMAGINARY": "imaginary",
 }
+_GEOMETRY: Final = (
+    ("PixelMeasuresSequence", "PixelSpacing", 2, "pixel spacing"),
+    ("PlaneOrientationSequence", "ImageOrientationPatient", 6, "orientation"),
+    ("PlanePositionSequence", "ImagePositionPatient", 3, "position"),
+)
+_UNTRUE: Final = 0.01  # by which directions may miss length 1 and right angles
+_PARTS: Final = {"magnitude", "phase", "real", "imaginary", "mixed"}
 _TEMPORAL_POINTERS: Final = (0x00209128, 0x00200100, 0x00209153, 0x00181060)
 
 _IDENTITY: Final = (
@@ -82,12 +105,13 @@ def read_images(files: Sequence[Path]) -> FoundImages:
         data = read_header(path)
         if "Rows" not in data or "Columns" not in data:
             continue
-        if (kind := _foreign(data)) is not None:
+        with naming(path):
+            kind = _foreign(data)
+            found += _images_of(data, path) if kind is None else ()
+        if kind is not None:
             what, fix = kind
             left_out[what] = left_out.get(what, 0) + 1
             refused = refused or FacewarpError(f"this is {what}", path, fix)
-            continue
-        found += _images_of(data, path)
     if not found and refused is not None:
         raise refused
     return FoundImages(tuple(found), left_out)
@@ -96,7 +120,9 @@ def read_images(files: Sequence[Path]) -> FoundImages:
 def identity_of(file: Path) -> dict[str, str]:
     """Whose picture it is and of which study, as its header tells; read only when asked for."""
     data = read_header(file, specific_tags=list(_IDENTITY))
-    return {name: str(data.get(name)) for name in _IDENTITY if data.get(name) not in (None, "")}
+    with naming(file):
+        told = {name: tag_value(data, name) for name in _IDENTITY}
+        return {name: str(value) for name, value in told.items() if value is not None}
 
 
 def read_header(path: Path, **options: Any) -> Any:
@@ -119,13 +145,15 @@ def read_whole(path: Path) -> Any:
 
 def _read(path: Path, **options: Any) -> Any:
     import pydicom
-    from pydicom.errors import InvalidDicomError
+    from pydicom.errors import BytesLengthException, InvalidDicomError
     from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
     try:
-        data = pydicom.dcmread(path, force=True, **options)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="pydicom")  # they quote values
+            data = pydicom.dcmread(path, force=True, **options)
         known = "Rows" in data or "SOPClassUID" in data or "StudyInstanceUID" in data
-    except (InvalidDicomError, OSError, EOFError, ValueError, KeyError, TypeError) as error:
+    except (BytesLengthException, InvalidDicomError, *DAMAGE) as error:
         what = "the file is damaged or not DICOM"
         raise FacewarpError(what, path, "Copy or export it again.") from error
     if not known and not options.get("specific_tags"):
@@ -143,37 +171,52 @@ def read_pixels(path: Path) -> NDArray[np.float32]:
     Raises:
         FacewarpError: they are compressed in a way that nothing here can read, or are cut short.
     """
-    from pydicom.pixels import apply_rescale
-
     data = read_whole(path)
-    count = int(data.get("NumberOfFrames", 1) or 1)
-    syntax = data.file_meta.TransferSyntaxUID
+    with naming(path):
+        enhanced = "PerFrameFunctionalGroupsSequence" in data
+        count = whole(data, "NumberOfFrames", 1) or 1
+        scaling = [rescaling(data, frame) for frame in range(count if enhanced else 1)]
+        syntax = data.file_meta.TransferSyntaxUID
+        name = syntax.name if syntax.is_transfer_syntax else None
+    if name is None:
+        raise FacewarpError("the transfer syntax is unknown", path, "Copy or export it again.")
     try:
-        stored = data.pixel_array
-        if data.get("PhotometricInterpretation") == "MONOCHROME1":
-            stored = _inverted(stored, data)
-        if "PerFrameFunctionalGroupsSequence" not in data:
-            stored = apply_rescale(stored, data)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="pydicom")
+            stored = _stored(data, scaled=not enhanced)
+        values = np.asarray(stored, dtype=np.float32).reshape(count, *stored.shape[-2:])
     except (RuntimeError, NotImplementedError, AttributeError) as error:
         if not syntax.is_compressed:
             raise _cut(path) from error
-        what = f"the pixels are compressed ({syntax.name}), which nothing installed can read"
+        what = f"the pixels are compressed ({name}), which nothing installed can read"
         fix = f"Install decoders: {install_command(packages=['pylibjpeg[all]'])}"
         raise FacewarpError(what, path, fix) from error
-    except (ValueError, EOFError, OSError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:
         raise _cut(path) from error
-    values = np.asarray(stored, dtype=np.float32).reshape(count, *stored.shape[-2:])
-    if "PerFrameFunctionalGroupsSequence" in data:
-        for frame in range(count):
-            slope, intercept = _rescale(data, frame)
+    if enhanced:
+        for frame, (slope, intercept) in enumerate(scaling):
             values[frame] = values[frame] * slope + intercept
     return values
 
 
+def _stored(data: Any, *, scaled: bool) -> NDArray[Any]:
+    """Decode a file's pixels, white on black, and apply the scaling that stands beside them."""
+    from pydicom.pixels import apply_rescale
+
+    for name in ("RescaleSlope", "RescaleIntercept"):
+        if name in data and tag_value(data, name) is None:
+            del data[name]
+    stored: NDArray[Any] = data.pixel_array
+    if data.get("PhotometricInterpretation") == "MONOCHROME1":
+        stored = _inverted(stored, data)
+    return np.asarray(apply_rescale(stored, data)) if scaled else stored
+
+
 def _inverted(stored: NDArray[Any], data: Any) -> NDArray[Any]:
     """White on black, by the range that the bits can hold: the same in all phases."""
-    bits = int(data.get("BitsStored", 16))
-    total = 2**bits - 1 if not int(data.get("PixelRepresentation", 0)) else -1
+    total = -1 if whole(data, "PixelRepresentation", 0) else 2 ** whole(data, "BitsStored", 16) - 1
     return np.asarray(total - stored.astype(np.int64))
 
 
@@ -183,20 +226,21 @@ def _cut(path: Path) -> FacewarpError:
 
 def _foreign(data: Any) -> tuple[str, str] | None:
     """What a file's picture is if it can be no slice of a cine, and what to do."""
-    modality = str(data.get("Modality", ""))
+    modality = str(tag_value(data, "Modality") or "")
     if modality != _CINE_MODALITY:
-        what = f"a picture of modality {modality or 'unknown'}"
+        what = f"a picture of modality {modality_word(modality)}"
         return what, "Give a folder of one MR cine series."
-    if int(data.get("SamplesPerPixel", 1) or 1) != 1:
+    if whole(data, "SamplesPerPixel", 1) > 1:
         return "a picture in colour", "Give the series of grey values."
-    if str(data.get("SOPClassUID", "")).startswith(_SECONDARY_CAPTURE):
+    if str(tag_value(data, "SOPClassUID") or "").startswith(_SECONDARY_CAPTURE):
         return "a secondary capture", "Give the series that the scanner made."
     return None
 
 
 def _images_of(data: Any, path: Path) -> Iterator[SliceImage]:
     """The pictures of one file."""
-    frames = int(data.get("NumberOfFrames", 1) or 1)
+    frames = whole(data, "NumberOfFrames", 1) or 1
+    check_groups(data, frames)
     if frames > 1 and "PerFrameFunctionalGroupsSequence" not in data:
         what = f"the file holds {frames} pictures and does not say where each lies"
         raise FacewarpError(what, path, "Export it as enhanced MR, or as single pictures.")
@@ -205,107 +249,93 @@ def _images_of(data: Any, path: Path) -> Iterator[SliceImage]:
 
 
 def _image(data: Any, path: Path, frame: int) -> SliceImage:
-    spacing = _value(data, frame, "PixelMeasuresSequence", "PixelSpacing")
-    axes = _value(data, frame, "PlaneOrientationSequence", "ImageOrientationPatient")
-    place = _value(data, frame, "PlanePositionSequence", "ImagePositionPatient")
-    for value, count, name in (
-        (spacing, 2, "pixel spacing"),
-        (axes, 6, "orientation"),
-        (place, 3, "position"),
-    ):
-        if value is None or len(value) != count:
+    geometry: list[list[float]] = []
+    for group, keyword, count, name in _GEOMETRY:
+        told = numbers(frame_value(data, frame, group, keyword), keyword, count)
+        if told is None:
             what = f"the picture does not tell its {name}"
             raise FacewarpError(what, path, "Export the series again, with its geometry.")
-    between_rows, between_columns = (float(n) for n in spacing)
-    directions = np.array([float(n) for n in axes]).reshape(2, 3)
+        geometry.append(told)
+    (between_rows, between_columns), axes, place = geometry
+    directions = np.array(axes).reshape(2, 3)
     lengths = np.linalg.norm(directions, axis=1)
-    if min(between_rows, between_columns) <= 0 or np.abs(lengths - 1).max() > 0.01:
+    across = abs(float(directions[0] @ directions[1]))
+    if min(between_rows, between_columns) <= 0 or max(*np.abs(lengths - 1), across) > _UNTRUE:
         what = "its pixel spacing or orientation cannot be true"
         raise FacewarpError(what, path, "Export the series again.")
-    thickness = _value(data, frame, "PixelMeasuresSequence", "SliceThickness")
-    gap = _value(data, frame, "PixelMeasuresSequence", "SpacingBetweenSlices")
+    thickness = frame_value(data, frame, "PixelMeasuresSequence", "SliceThickness")
+    gap = frame_value(data, frame, "PixelMeasuresSequence", "SpacingBetweenSlices")
     return SliceImage(
         path,
         frame,
-        (int(data.Rows), int(data.Columns)),
+        (whole(data, "Rows"), whole(data, "Columns")),
         (between_columns, between_rows),
         directions,
-        np.array([float(n) for n in place]),
-        series=str(data.get("SeriesInstanceUID", "")),
-        series_number=int(_float(data.get("SeriesNumber")) or 0),
-        title=str(data.get("SeriesDescription", "") or data.get("ProtocolName", "") or ""),
-        study=str(data.get("StudyInstanceUID", "")),
+        np.array(place),
+        series=str(tag_value(data, "SeriesInstanceUID") or ""),
+        series_number=int(number(tag_value(data, "SeriesNumber")) or 0),
+        title=title(data, "SeriesDescription", "ProtocolName"),
+        study=str(tag_value(data, "StudyInstanceUID") or ""),
         component=_component(data, frame),
-        acquisition=int(_float(data.get("AcquisitionNumber")) or 0),
-        uid=str(data.get("SOPInstanceUID", "")),
+        acquisition=int(number(tag_value(data, "AcquisitionNumber")) or 0),
+        uid=str(tag_value(data, "SOPInstanceUID") or ""),
         trigger_ms=_trigger_ms(data, frame),
         temporal=_temporal(data, frame),
         acquired_s=_acquired_s(data, frame),
-        number=float(_float(data.get("InstanceNumber")) or 0) + frame / 1e5,
-        thickness_mm=_float(thickness),
-        gap_mm=_float(gap),
+        number=float(number(tag_value(data, "InstanceNumber")) or 0) + frame / 1e5,
+        thickness_mm=number(thickness),
+        gap_mm=number(gap),
         cycles_s=_cycles_s(data, frame),
     )
 
 
 def _component(data: Any, frame: int) -> str:
-    told = _value(data, frame, "MRImageFrameTypeSequence", "ComplexImageComponent")
+    told = frame_value(data, frame, "MRImageFrameTypeSequence", "ComplexImageComponent")
     if told:
-        return str(told).lower()
-    private = _float(data[_COMPLEX_PART].value) if _COMPLEX_PART in data else None
-    if private:
+        part = str(told).lower()
+        return part if part in _PARTS else "unknown"
+    if private := private_number(data, _COMPLEX_PART):
         return {1: "phase", 2: "real", 3: "imaginary"}.get(int(private), "magnitude")
-    kinds = [str(kind).upper() for kind in data.get("ImageType", ()) or ()][2:]
+    kinds = [str(kind).upper() for kind in tag_value(data, "ImageType") or ()][2:]
     return next((_COMPONENTS[kind] for kind in kinds if kind in _COMPONENTS), "magnitude")
 
 
 def _trigger_ms(data: Any, frame: int) -> float | None:
     """Time after the R wave; legacy-converted files keep it among the unassigned attributes."""
     for name in ("NominalCardiacTriggerDelayTime", "ActualCardiacTriggerDelayTime"):
-        found = _value(data, frame, "CardiacSynchronizationSequence", name)
-        if (number := _float(found)) is not None:
-            return number
+        told = frame_value(data, frame, "CardiacSynchronizationSequence", name)
+        if (found := number(told)) is not None:
+            return found
     group = "UnassignedPerFrameConvertedAttributesSequence"
-    return _float(_value(data, frame, group, "TriggerTime"))
+    return number(frame_value(data, frame, group, "TriggerTime"))
 
 
 def _temporal(data: Any, frame: int) -> float | None:
     """Which phase a picture is, by its temporal position or the index of a dimension of time."""
-    if _PHASE_NUMBER in data and (number := _float(data[_PHASE_NUMBER].value)) is not None:
-        return number
-    found = _value(data, frame, "FrameContentSequence", "TemporalPositionIndex")
-    found = found or data.get("TemporalPositionIdentifier")
-    if (number := _float(found)) is not None and _number_of_positions(data) != 1:
-        return number
-    values = _value(data, frame, "FrameContentSequence", "DimensionIndexValues")
+    if (found := private_number(data, _PHASE_NUMBER)) is not None:
+        return found
+    told = frame_value(data, frame, "FrameContentSequence", "TemporalPositionIndex")
+    told = told or tag_value(data, "TemporalPositionIdentifier")
+    positions = number(tag_value(data, "NumberOfTemporalPositions"))
+    if (found := number(told)) is not None and positions != 1:
+        return found
+    values = frame_value(data, frame, "FrameContentSequence", "DimensionIndexValues")
     if values is not None:
-        for place, one in enumerate(data.get("DimensionIndexSequence", ()) or ()):
+        for place, one in enumerate(tag_value(data, "DimensionIndexSequence") or ()):
             if int(one.get("DimensionIndexPointer", 0)) in _TEMPORAL_POINTERS:
                 return float(np.atleast_1d(values)[place])
     return None
 
 
-def _number_of_positions(data: Any) -> int:
-    return int(_float(data.get("NumberOfTemporalPositions")) or 0)
-
-
 def _acquired_s(data: Any, frame: int) -> float | None:
     """Second of the day in which a picture was acquired; its date is not looked at."""
     for name in ("FrameAcquisitionDateTime", "FrameReferenceDateTime"):
-        found = _value(data, frame, "FrameContentSequence", name)
+        found = frame_value(data, frame, "FrameContentSequence", name)
         if found:
-            return _seconds(str(found)[8:])
-    told = data.get("AcquisitionDateTime")
-    return _seconds(str(told)[8:]) if told else _seconds(str(data.get("AcquisitionTime", "")))
-
-
-def _seconds(text: str) -> float | None:
-    """Seconds of ``HHMMSS.ffffff``."""
-    digits = text.partition("+")[0].partition("-")[0].replace(":", "")
-    try:
-        return int(digits[:2]) * 3600 + int(digits[2:4]) * 60 + float(digits[4:])
-    except ValueError:
-        return None
+            return seconds_of_day(str(found)[8:])
+    told = tag_value(data, "AcquisitionDateTime")
+    time = str(told)[8:] if told else str(tag_value(data, "AcquisitionTime") or "")
+    return seconds_of_day(time)
 
 
 def _cycles_s(data: Any, frame: int) -> dict[str, float]:
@@ -313,35 +343,11 @@ def _cycles_s(data: Any, frame: int) -> dict[str, float]:
     sequence = "CardiacSynchronizationSequence"
     converted = "UnassignedPerFrameConvertedAttributesSequence"
     told = {
-        "NominalInterval": _float(_value(data, frame, converted, "NominalInterval")),
-        "RRIntervalTimeNominal": _float(_value(data, frame, sequence, "RRIntervalTimeNominal")),
+        "NominalInterval": number(frame_value(data, frame, converted, "NominalInterval")),
+        "RRIntervalTimeNominal": number(
+            frame_value(data, frame, sequence, "RRIntervalTimeNominal")
+        ),
     }
     found = {name: value / 1000 for name, value in told.items() if value and value > 0}
-    rate = _float(_value(data, frame, converted, "HeartRate"))
+    rate = number(frame_value(data, frame, converted, "HeartRate"))
     return found | ({"HeartRate": 60 / rate} if rate and rate > 0 else {})
-
-
-def _value(data: Any, frame: int, group: str, name: str) -> Any:
-    """A value of one picture: its own, that of all pictures, or that of the file."""
-    groups = []
-    if "PerFrameFunctionalGroupsSequence" in data:
-        groups.append(data.PerFrameFunctionalGroupsSequence[frame])
-    groups += list(data.get("SharedFunctionalGroupsSequence", ()) or ())
-    for one in groups:
-        for held in (group, group.replace("PerFrame", "Shared")):
-            if held in one and getattr(one, held) and name in getattr(one, held)[0]:
-                return getattr(getattr(one, held)[0], name)
-    return data.get(name)
-
-
-def _rescale(data: Any, frame: int) -> tuple[float, float]:
-    slope = _value(data, frame, "PixelValueTransformationSequence", "RescaleSlope")
-    intercept = _value(data, frame, "PixelValueTransformationSequence", "RescaleIntercept")
-    return float(1 if slope is None else slope), float(0 if intercept is None else intercept)
-
-
-def _float(value: Any) -> float | None:
-    try:
-        return None if value is None or value == "" else float(value)
-    except (TypeError, ValueError):
-        return None

@@ -148,7 +148,7 @@ def _begins_without_preamble(head: bytes) -> bool:
 def _kind(path: Path) -> str:
     """A file's suffix; those that are numbers, as in UIDs and ``IM.1``, are of one kind."""
     suffix = path.suffix.lower()
-    return "" if suffix[1:].isdigit() else suffix
+    return "" if suffix[1:].isdecimal() else suffix
 
 
 def _name(path: Path) -> str:

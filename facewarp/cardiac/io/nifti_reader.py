@@ -26,13 +26,14 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from facewarp.cardiac.io.placement import place_volume, times
+from facewarp.cardiac.io.placement import check_field, place_volume, times
 from facewarp.cardiac.io.timing import ReadOptions, Timing, settle_timing
 from facewarp.cardiac.io.volume import Volume
 from facewarp.errors import FacewarpError
 
 SUFFIXES: Final = (".nii", ".nii.gz")
 _HEAD: Final = 540  # bytes of the longer one of both headers
+_NAMED: Final = ("db_name", "aux_file", "data_type")  # where converters put patients' names
 _SAME: Final = 1e-3
 _SECONDS: Final = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 _PIECE: Final = 1 << 20
@@ -85,6 +86,8 @@ def read_volume(
     if min(shape) < 1:
         raise FacewarpError(f"the volume is empty ({times(shape)})", place)
     where = place_volume(raw, shape, place, options)
+    if not labels:  # labels may be of a whole body
+        check_field(np.linalg.norm(where.affine[:3, :3], axis=0), shape, place)
     values = _values(raw, stored, shape, place)
     data: NDArray[Any] = _ids(values, place) if labels else values
     if not np.isfinite(values).all():
@@ -187,6 +190,8 @@ def _output_header(raw: Any) -> nib.Nifti1Header:
         _copy_header(raw, header)
         return header
     native: nib.Nifti1Header = raw.as_byteswapped(sys.byteorder)
+    for key in _NAMED:
+        native[key] = b""
     return native
 
 

@@ -226,7 +226,8 @@ def _checked_info(cine: Cine) -> Cine:
         for moment, frame in (("ED", cine.info.ed), ("ES", cine.info.es)):
             if frame not in cine.frames:
                 what = f"{moment} is frame {frame}, which is not among the {len(cine.frames)} found"
-                raise FacewarpError(what, cine.path / INFO, "Correct it, or add the frame.")
+                place = cine.path if cine.path.is_dir() else cine.path.parent
+                raise FacewarpError(what, place / INFO, "Correct it, or add the frame.")
     return cine
 
 
@@ -255,11 +256,11 @@ def _file_name(path: Path) -> str:
 def _natural(name: str) -> list[tuple[int, str]]:
     """A key that sorts 2 before 10."""
     parts = re.findall(r"\d+|\D+", name)
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def _whole(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isdigit() else None
+    return int(text) if text is not None and text.isdecimal() else None
 
 
 def _number(text: str | None) -> float | None:

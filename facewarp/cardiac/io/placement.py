@@ -20,6 +20,7 @@ from facewarp.errors import FacewarpError
 AGREE: Final = 0.01  # relative difference up to which two voxel sizes are the same
 MAX_SHEAR_COSINE: Final = 1e-4  # what ITK takes for orthogonal axes
 SPACING_MM: Final = (0.2, 25.0)  # of voxels that a heart's MRI can have
+_MAX_FIELD_MM: Final = 1000.0  # more than the bore of any scanner
 SPACING_FIX: Final = "Give the true one with --spacing X,Y,Z (mm), or correct the header."
 _ALIGNED: Final = 1e-3  # directions nearer to an axis than this run along it
 _ANGLE_DEGREES: Final = 0.1  # from which two orientations differ
@@ -135,6 +136,25 @@ def check_spacing(sizes: FloatArray, path: Path, unit: str = "mm") -> None:
     if sizes.min() < low or sizes.max() > high:
         of = f", its unit {unit}" if unit not in ("mm", "unknown") else ""
         what = f"the header gives voxels of {times(sizes)} mm{of}, which no scan of a heart has"
+        raise FacewarpError(what, path, SPACING_FIX)
+
+
+def check_field(sizes: FloatArray, shape: tuple[int, ...], path: Path) -> None:
+    """Refuse a field of view that no scanner has, before memory is taken for it.
+
+    Args:
+        sizes: of the voxels along x, y, z, mm.
+        shape: of the volume, ``(X, Y, Z)``.
+        path: for messages.
+
+    Raises:
+        FacewarpError: it is longer than 1 m along an axis.
+    """
+    field = np.asarray(sizes) * shape[:3]
+    if field.max() > _MAX_FIELD_MM:
+        what = (
+            f"the header gives a field of view of {times(field)} mm, which no scan of a heart has"
+        )
         raise FacewarpError(what, path, SPACING_FIX)
 
 

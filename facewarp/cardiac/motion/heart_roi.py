@@ -139,7 +139,10 @@ def _shape3(shape: Shape) -> tuple[int, int, int]:
 
 
 def _spacing(config: ModelConfig) -> Array3:
-    if config.kind != "heart" or len(config.spacing_mm) != 3:
+    if config.kind != "heart":
         raise FacewarpError(f"this is a model of kind {config.kind!r}", fix="Give a heart model.")
+    if len(config.spacing_mm) != 3:
+        what = f"this heart model tells {len(config.spacing_mm)} voxel sizes instead of 3"
+        raise FacewarpError(what, fix="Give the weights that training wrote, or train anew.")
     x, y, z = config.spacing_mm
     return x, y, z

@@ -76,3 +76,21 @@ def test_the_series_of_one_examination_are_one_patient(tmp_path):
     for name in ("sax", "4ch"):
         scan(tmp_path / "anna" / name, "1.2", title=name)
     assert discover([tmp_path / "anna"]) == {"anna": tmp_path / "anna"}
+
+
+def test_pictures_beside_a_folder_of_pictures_are_not_passed_over(tmp_path):
+    scan(tmp_path / "anna", "1.1")
+    scan(tmp_path / "anna" / "other", "1.2")
+    assert list(discover([tmp_path / "anna"])) == ["anna", "other"]
+    scan(tmp_path / "berta", "1.3")
+    put(tmp_path / "berta" / "other" / "cine.nii.gz")
+    assert list(discover([tmp_path / "berta"])) == ["berta", "other"]
+
+
+def test_a_list_that_a_spreadsheet_saved(tmp_path):
+    put(tmp_path / "anna.nii.gz")
+    listed = tmp_path / "list.csv"
+    listed.write_text("anna.nii.gz,NOR\r\n", "utf-8-sig")
+    assert discover([listed]) == {"anna": tmp_path / "anna.nii.gz"}
+    listed.write_text("path,group\r\nanna.nii.gz,NOR\r\n", "utf-8-sig")
+    assert discover([listed]) == {"anna": tmp_path / "anna.nii.gz"}

@@ -1,3 +1,5 @@
+import gzip
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -155,3 +157,13 @@ def test_numbers_of_a_big_endian_scan_are_written_as_they_are(tmp_path, scene):
     np.testing.assert_allclose(found, 1 + scene[0], atol=0.5 / 1024 + 1e-6)
     found = np.asarray(nib.load(tmp_path / "image.nii.gz").dataobj).T
     np.testing.assert_allclose(found, scene[0], atol=1e-6)
+
+
+def test_names_that_converters_put_into_the_header_are_not_handed_on(tmp_path, rng):
+    image = nib.Nifti1Image(rng.random((5, 4, 3), np.float32), np.diag([1.5, 1.5, 8.0, 1.0]))
+    for key in ("db_name", "aux_file", "data_type", "descrip"):
+        image.header[key] = b"DOE^JANE"
+    nib.save(image, tmp_path / "scan.nii.gz")
+    volume = read_volume(tmp_path / "scan.nii.gz")
+    write_labels(tmp_path / "labels.nii.gz", np.zeros(volume.shape, np.uint8), volume)
+    assert b"DOE" not in gzip.decompress((tmp_path / "labels.nii.gz").read_bytes())

@@ -42,8 +42,8 @@ def test_info_is_read(tmp_path):
 
 
 def test_info_must_tell_ed_and_es(tmp_path):
-    for text in ("ED: 1\n", "ED: x\nES: 2", "ED: 3\nES: 3", "", "ED: 0\nES: 4"):
-        (tmp_path / "Info.cfg").write_text(text)
+    for text in ("ED: 1\n", "ED: x\nES: 2", "ED: 3\nES: 3", "", "ED: 0\nES: 4", "ED: ²\nES: 4"):
+        (tmp_path / "Info.cfg").write_text(text, "utf-8")
         with pytest.raises(FacewarpError, match="ED and ES"):
             read_info(tmp_path)
     (tmp_path / "Info.cfg").write_text("ED: 1\nES: 7\nHeight: tall")
@@ -162,3 +162,16 @@ def test_the_one_real_cine(data_dir):
     assert cine.volume.spacing_mm == pytest.approx((1.78571, 1.78571, 10.0))
     assert cine.volume.time_step_s is None
     assert "pixdim is used" in cine.volume.warnings[0]
+
+
+def test_ed_that_is_no_frame_names_the_folders_own_file(tmp_path, phases):
+    folder = info(tmp_path / "patient008", ed=40)
+    save(folder / "patient008_4d.nii.gz", phases)
+    assert f"({folder / 'Info.cfg'})" in refused(folder, "ED is frame 40")
+
+
+def test_files_with_superscripts_in_their_names_are_sorted(tmp_path, phases):
+    (tmp_path / "cm²").mkdir()
+    for number, phase in enumerate(phases, start=1):
+        save(tmp_path / "cm²" / f"cm²_{number}.nii.gz", phase)
+    assert open_cine(tmp_path / "cm²").volume.phases == 12

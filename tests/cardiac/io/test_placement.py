@@ -133,3 +133,12 @@ def test_itk_reads_fields_of_sheared_scans(tmp_path, degrees):
     write_field(tmp_path / "f.nii.gz", np.zeros((3, *SHAPE), np.float32), volume)
     field = sitk.ReadImage(str(tmp_path / "f.nii.gz"))
     assert field.GetNumberOfComponentsPerPixel() == 3
+
+
+def test_a_field_of_view_of_metres_is_refused_at_once(nifti_of):
+    affine = np.diag([-20.0, -20.0, 20.0, 1.0])
+    path = nifti_of("wide.nii.gz", np.ones((2, 3, 60, 4), np.float32), affine)
+    with pytest.raises(FacewarpError, match=r"field of view of 80 x 1200 x 60 mm"):
+        read_volume(path)
+    path = nifti_of("labels.nii.gz", np.ones((3, 60, 4), np.float32), affine)
+    assert read_volume(path, labels=True).shape == (3, 60, 4)

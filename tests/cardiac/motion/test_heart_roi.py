@@ -100,6 +100,14 @@ def test_a_face_model_is_refused():
         find_heart_roi(SeesBright(kind="face"), volume)
 
 
+def test_a_heart_model_without_voxel_sizes_is_named_as_such():
+    volume = chest((10, 100, 100), (1.8, 1.8, 10.0), (0, 0, 0))
+    model = SeesBright()
+    model.config = replace(model.config, spacing_mm=())
+    with pytest.raises(FacewarpError, match="this heart model tells 0 voxel sizes"):
+        find_heart_roi(model, volume)
+
+
 def test_a_window_of_given_depth():
     volume = chest((10, 100, 100), (1.8, 1.8, 10.0), (0, 0, 0))
     grid = stack_roi(volume, (96, 96), (1.8, 1.8, 10.0), (40.0, 50.0, 0.0), depth=16)

@@ -15,6 +15,7 @@ from scipy import ndimage
 from facewarp.cardiac.io.placement import (
     MAX_SHEAR_COSINE,
     SPACING_FIX,
+    check_field,
     check_spacing,
     shear_cosine,
     shear_warning,
@@ -67,6 +68,7 @@ def assemble(
     affine, aside_px = _affine(slices, place, options, said)
     depth, count = len(slices), len(slices[0])
     height, width = images[0].shape
+    check_field(np.linalg.norm(affine[:3, :3], axis=0), (width, height, depth), place)
     data = np.empty((count, depth, height, width), np.float32)
     for z, phases in enumerate(slices):
         for t, image in enumerate(phases):
