@@ -4,6 +4,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from PIL import ImageFile
+
 from facewarp.cardiac.export.dicom_study import (
     CHARACTER_SET,
     MANUFACTURER,
@@ -25,6 +27,7 @@ def pdf_of(html: str) -> bytes:
     Raises:
         FacewarpError: the library for it, or the text layout library Pango below it, is missing.
     """
+    damaged_are_read = ImageFile.LOAD_TRUNCATED_IMAGES
     try:
         from weasyprint import HTML
         from weasyprint.urls import URLFetcher
@@ -32,6 +35,8 @@ def pdf_of(html: str) -> bytes:
         what = "writing the report as PDF needs WeasyPrint, and Pango below it"
         fix = f"{install_command('dicom-out')}; on Debian: apt install libpangoft2-1.0-0"
         raise FacewarpError(what, "--dicom-out", fix) from error
+    finally:  # importing WeasyPrint makes Pillow read damaged images, in the whole process
+        ImageFile.LOAD_TRUNCATED_IMAGES = damaged_are_read
     only_its_own = URLFetcher(allowed_protocols=["data"])  # nothing is fetched from elsewhere
     return bytes(HTML(string=html, url_fetcher=only_its_own).write_pdf())
 

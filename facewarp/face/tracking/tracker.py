@@ -100,12 +100,10 @@ class FaceTracker(Closing):
         if in_pipeline:
             share_cores(self.model.engine, in_pipeline=True)
             self._warming = self._fitter.warm_up()
-        self._owns_detector = not isinstance(detector, FaceDetector)
-        self._detector = (
-            detector
-            if isinstance(detector, FaceDetector)
-            else FaceDetector(backend=detector or "auto")
-        )
+        self._owns_detector = detector is None or isinstance(detector, str)
+        if detector is None or isinstance(detector, str):
+            detector = FaceDetector(backend=detector or "auto")
+        self._detector = detector
         self._smooth = smooth
         self._background = BackgroundSearch(self._detector) if threaded_search else None
         self.seconds = {"detect": 0.0, "register": 0.0}

@@ -277,3 +277,13 @@ def test_headers_as_hospitals_have_them(name, value, kept, series, dicom_result,
 def test_the_page_can_ask_for_nothing_outside():
     text = "<html><body><p>x</p><img src='file:///etc/hostname'></body></html>"
     assert pdf_of(text).startswith(b"%PDF-")
+
+
+def test_writing_a_pdf_leaves_damaged_images_refused() -> None:
+    code = (
+        "from facewarp.cardiac.export.dicom_pdf import pdf_of\n"
+        "from PIL import ImageFile\n"
+        "assert pdf_of('<p>text</p>').startswith(b'%PDF')\n"
+        "assert not ImageFile.LOAD_TRUNCATED_IMAGES\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
