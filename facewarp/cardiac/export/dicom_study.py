@@ -1,5 +1,6 @@
 """The study that results are filed under: headers of the DICOM frames a cine was read from."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -135,11 +136,15 @@ def study_of(result: CineResult) -> DicomStudy:
 def as_dicom(place: Path) -> Iterator[None]:
     """Turn what the writing libraries raise about a header into one line.
 
+    Their warnings are dropped: they quote the patient's name and number.
+
     Raises:
         FacewarpError: a value of the scan's headers can't be written into the results.
     """
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="highdicom|pydicom")
+            yield
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         found = tag_in(error) or type(error).__name__  # its own text quotes values
         what = f"the scan's headers can't be taken over into DICOM results: {found}"

@@ -90,13 +90,15 @@ class EffectSelection:
         Raises:
             typer.BadParameter: they do not.
         """
+        only_makeup = bool(self.makeup) and self.texture is None
         object.__setattr__(self, "texture", with_makeup(self.texture, self.makeup))
         object.__setattr__(self, "makeup", None)
         unfit = unfit_option(self.effect, vars(self))
         if unfit is not None:
             entry = _TABLE[unfit]
+            option = "makeup" if unfit == "texture" and only_makeup else unfit
             _refuse(
-                f"--{unfit.replace('_', '-')}",
+                f"--{option.replace('_', '-')}",
                 f"--effect {self.effect} {entry.missing}; "
                 f"say --effect {' or '.join(entry.effects)}.",
             )

@@ -51,6 +51,7 @@ def test_a_sheet_shows_them_worn(folder):
         (["textures", "--on", "x.png"], 2, "--out"),
         (["textures", "tiger", "--out", "s.png", "--on", "none.png"], 1, "none.png"),
         (["track", "x.png", "--makeup", "lips=red"], 2, "wears no texture"),
+        (["track", "x.png", "--makeup", "lips=red"], 2, "for --makeup:"),
         (
             ["track", "x.png", "--effect", "texture", "--texture", "tiger", "--makeup", "lips=red"],
             2,

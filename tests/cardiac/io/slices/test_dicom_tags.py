@@ -173,6 +173,16 @@ def test_what_cannot_be_written_as_dicom_is_not_quoted(tmp_path):
     assert "DOE" not in str(error.value)
 
 
+def test_warnings_of_dicom_writers_do_not_show_the_name(tmp_path):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with as_dicom(tmp_path):
+            for writer in ("highdicom.base", "pydicom.valuerep"):
+                warnings.warn_explicit("DOE", UserWarning, "writer.py", 1, writer)
+            warnings.warn("of others", UserWarning, stacklevel=1)
+    assert [str(one.message) for one in told] == ["of others"]
+
+
 def test_slices_metres_apart_are_refused(small, tmp_path):
     write_series(tmp_path / "scan", small, np.diag([-1.4, -1.6, 1000.0, 1.0]))
     assert "which no scan of a heart has" in said_of(tmp_path / "scan")
