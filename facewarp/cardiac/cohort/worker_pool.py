@@ -1,6 +1,7 @@
 """Worker pool: run jobs in several processes, isolated from one another's crashes."""
 
 import signal
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -97,8 +98,9 @@ def run_in_processes(jobs: Sequence[Job], count: int, on_event: EventHandler) ->
     finally:
         for worker in workers:
             worker.process.terminate()
+        deadline = time.monotonic() + _PATIENCE_S  # of all together
         for worker in workers:
-            worker.stop()
+            worker.stop(max(0.0, deadline - time.monotonic()))
 
 
 def _died(code: int | None, job: Job) -> str:
@@ -128,10 +130,10 @@ class _Worker:
         with suppress(OSError):  # it has died: reading from it says so
             self.pipe.send(job)
 
-    def stop(self) -> int | None:
-        """End the process, and return its exit code."""
+    def stop(self, patience_s: float = _PATIENCE_S) -> int | None:
+        """End the process, killing one that hangs, and return its exit code."""
         self.pipe.close()
-        self.process.join(_PATIENCE_S)
+        self.process.join(patience_s)
         if self.process.is_alive():
             self.process.kill()
             self.process.join()

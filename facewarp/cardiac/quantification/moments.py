@@ -69,7 +69,8 @@ def told_moments(
         labels: a reader's labels.
 
     Raises:
-        FacewarpError: the labels are of another phase than ``Info.cfg`` says.
+        FacewarpError: the labels are of another phase than ``Info.cfg`` says, or both moments are
+            one frame.
     """
     info = (None, None) if cine.info is None else (cine.info.ed, cine.info.es)
     ed_info, es_info = (None if n is None else cine.frames.index(n) for n in info)
@@ -86,6 +87,7 @@ def told_moments(
         return Moments(None, BY_CURVE, es, BY_CURVE if es is None else BY_USER, tuple(said))
     for index, by in ((es, BY_USER), (es_info, BY_INFO), (es_told, BY_LABELS)):
         if index is not None and (index != at_ed or by != BY_LABELS):
+            _refuse_one_frame(cine, at_ed, ed_by, index, by)
             return Moments(at_ed, ed_by, index, by, tuple(said))
     return Moments(at_ed, ed_by, None, BY_CURVE, tuple(said))
 
@@ -164,6 +166,13 @@ def _against(cine: Cine, labels: GivenLabels | None, ed: int, told: int | None) 
     if labels.moment == "ES":
         return ["the labels' name says end-systole: --ed is followed"]
     return []
+
+
+def _refuse_one_frame(cine: Cine, ed: int, ed_by: str, es: int, es_by: str) -> None:
+    """Refuse end-diastole and end-systole in one frame, where the ejection fraction would be 0."""
+    if ed == es:
+        what = f"ED ({ed_by}) and ES ({es_by}) are both frame {cine.frames[ed]}"
+        raise FacewarpError(what, cine.path, "Say which frames they are: --ed and --es.")
 
 
 def _refuse_other_phase(cine: Cine, labels: GivenLabels | None, ed: int, told: int | None) -> None:

@@ -166,6 +166,48 @@ def test_ctrl_c_stops_processes_which_clean_up(tmp_path, monkeypatch):
     assert not multiprocessing.active_children()
 
 
+def hanging_serve(pipe):
+    """Stands for analyses of which one is done and the others hang, deaf to what ends them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while True:
+        job = pipe.recv()
+        if job.name == "whole":
+            pipe.send(Outcome(job.name, job.source, job.folder, "failed", error="said"))
+        else:
+            pipe.send(0.1)
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_processes_that_hang(tmp_path, monkeypatch):
+    monkeypatch.setattr(worker_pool, "_PATIENCE_S", 2.0)
+    monkeypatch.setattr(
+        worker_pool._Worker,
+        "__init__",
+        lambda self, context: _fake_worker(self, context, hanging_serve),
+    )
+    jobs = jobs_for({n: tmp_path / n for n in ("whole", "a", "b", "c")}, tmp_path, QUICK)
+    ended, hanging, pids = [], set(), []
+
+    def stop(event):
+        ended.extend([event.job.name] if event.kind == "ended" else [])
+        hanging.update([event.job.name] if event.kind == "progress" else [])
+        if len(hanging) == 3:
+            pids.extend(child.pid for child in multiprocessing.active_children())
+            hanging.clear()
+            began.append(time.monotonic())
+            signal.raise_signal(signal.SIGINT)
+
+    began = []
+    with pytest.raises(KeyboardInterrupt):
+        worker_pool.run_in_processes(jobs, 3, stop)
+    assert time.monotonic() - began[0] < 2.0 * 2
+    assert ended == ["whole"]
+    assert len(pids) == 3
+    assert not multiprocessing.active_children()
+
+
 def fake_work(job, progress=None):
     """Stands for an analysis: what a name says becomes of its patient."""
     with open(job.folder.parent / "log.txt", "a", encoding="utf-8") as log:

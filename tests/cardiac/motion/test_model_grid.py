@@ -6,7 +6,13 @@ import pytest
 from scipy import ndimage
 
 from facewarp.cardiac.io.volume import Volume
-from facewarp.cardiac.motion.model_grid import ModelGrid, model_input, normalize, short_axis_order
+from facewarp.cardiac.motion.model_grid import (
+    ModelGrid,
+    model_input,
+    normalize,
+    short_axis_order,
+    to_view,
+)
 
 ISO = (9, 24, 20)  # D, H, W
 
@@ -160,3 +166,15 @@ def test_gray_values_become_0_to_1_of_what_is_inside(rng):
     assert abs(np.median(scaled[:, 1:]) - 0.5) < 0.05
     np.testing.assert_allclose(normalize(3 * data + 7), normalize(data), atol=1e-5)
     assert not normalize(np.full((2, 3, 3), 7.0, np.float32)).any()
+
+
+@pytest.mark.parametrize("aside_mm", [1.0, 3.0, 6.0, 9.0, 15.0])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_slices_shifted_sideways_are_turned_by_whole_axes(tmp_path, rng, aside_mm, axis):
+    affine = np.diag([-1.5, -1.5, 10.0, 1.0])
+    affine[axis, 2] += aside_mm
+    volume = volume_of(smooth(rng, (8, 30, 30)), affine, tmp_path)
+    grid = ModelGrid.around(volume, (8, 24, 24), turn=short_axis_order(affine))
+    np.testing.assert_array_equal(np.abs(grid.turn).sum(axis=0), 1)
+    np.testing.assert_array_equal(np.abs(grid.turn).sum(axis=1), 1)
+    assert to_view(volume.data, grid.turn).shape == volume.shape

@@ -102,6 +102,19 @@ def test_labels_that_fit_where_it_changes_much_are_refused():
         moments(labelled([80]), dice=(0.6, 0.6, 0.5, 0.4, 0.9, 0.8))
 
 
+@pytest.mark.parametrize(
+    ("ed", "es", "info", "said"),
+    [
+        (0, 0, None, r"ED \(given\) and ES \(given\) are both frame 1"),
+        (3, None, Info(1, 4), r"ED \(given\) and ES \(Info.cfg\) are both frame 4"),
+        (None, 0, Info(1, 4), r"ED \(Info.cfg\) and ES \(given\) are both frame 1"),
+    ],
+)
+def test_one_frame_for_both_moments_is_refused(ed, es, info, said):
+    with pytest.raises(FacewarpError, match=said):
+        moments(ed=ed, es=es, info=info)
+
+
 def test_a_frame_that_is_not_there_is_named():
     with pytest.raises(FacewarpError, match="ED is said to be frame 7, but there are frames 1 to"):
         phase_index(FakeCine(), 7, "ED")
