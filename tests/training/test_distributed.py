@@ -24,7 +24,7 @@ from facewarp.training import run_log
 from facewarp.training.dataloading.face_batches import FaceBatches
 from facewarp.training.synthetic.drawn_face import synthetic_faces
 from facewarp.training.dataloading.face_data import FaceData
-from facewarp.training.distributed import Team
+from facewarp.training.distributed import ProcessGroup
 from facewarp.training.config.presets import FACE_CLASSES, PRESETS
 from facewarp.training.run import prepare
 
@@ -40,7 +40,7 @@ model = ModelConfig(
 photos = synthetic_faces(np.random.default_rng(0), 4)
 data = FaceData([photos], sources=[("drawn", 4)])
 config = replace(PRESETS["paper"], model=model, batch=int(sys.argv[2]), steps=6, ema=0.5)
-team = Team.join()
+team = ProcessGroup.join()
 trainer = prepare(config, data, Path(sys.argv[1]), team=team)
 told = []
 trainer.run(None, lambda report: told.append(report.terms["loss"]))
