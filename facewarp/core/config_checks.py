@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+PARTS_ALONE = ("heart-slices",)  # kinds of models that segment and register nothing
+
 _MAX_CLASSES = 64
 _MAX_SIDE = 4096  # of a grid, px or voxels
 _MAX_POINTS = 1 << 26  # of a grid
@@ -47,7 +49,8 @@ def check_config(config: Any) -> None:
     for name in ("shared", "diffeomorphic", "guided"):
         _need(isinstance(getattr(config, name), bool), name, getattr(config, name))
     _check_features(config.features, ndim)
-    _need(len(config.steps) <= _MAX_STEPS, "steps", len(config.steps))
+    least = 0 if config.kind in PARTS_ALONE else 1
+    _need(least <= len(config.steps) <= _MAX_STEPS, "steps", len(config.steps))
     for step in config.steps:
         _check_step(step, ndim)
 

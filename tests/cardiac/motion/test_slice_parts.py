@@ -45,7 +45,9 @@ def scan(spacing=(1.5, 1.5, 9.0), stack=2, oblique=0.0):
     radius = 9.0 + 3.0 * z
     data = ((x - 55.0) ** 2 + (y - 40.0) ** 2 < radius**2).astype(np.float32)
     angle = np.radians(oblique)
-    turned = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+    turned = np.array(
+        [[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]]
+    )
     affine = np.eye(4)
     affine[:3, :3] = turned @ np.diag(spacing)
     volume = Volume(data, affine, None, (), nib.Nifti1Header(), "cone.nii.gz")
@@ -78,7 +80,7 @@ def test_the_grid_lies_on_the_scans_slices(upside_down):
 
 def test_areas_are_kept_on_finer_and_coarser_pixels():
     for pixel in (0.7, 1.5, 2.6):
-        z, y, x = np.indices((3, round(220 / pixel), round(220 / pixel)))
+        _z, y, x = np.indices((3, round(220 / pixel), round(220 / pixel)))
         middle = (x.shape[1] - 1) / 2
         inside = (x - middle) ** 2 + (y - middle) ** 2 < (40 / pixel) ** 2
         affine = np.diag([pixel, pixel, 8.0, 1.0])

@@ -28,9 +28,7 @@ def view(one, z, config, seed=0, shape=(128, 128)):
     places = [z + k * one.step for k in range(-REACH, REACH + 1)]
     slices = [one.images[p] if 0 <= p < len(one.images) else None for p in places]
     rng = np.random.default_rng(seed)
-    return augment_slice(
-        slices, one.shares[z], one.spacing_mm, one.center, shape, 1.4, rng, config
-    )
+    return augment_slice(slices, one.shares[z], one.spacing_mm, one.center, shape, 1.4, rng, config)
 
 
 def test_batches_depend_on_seed_and_step_alone():
@@ -44,7 +42,8 @@ def test_batches_depend_on_seed_and_step_alone():
     assert batch["images"].shape == (3, 5, 32, 32)
     assert batch["labels"].shape == (3, 4, 32, 32)
     torch.testing.assert_close(batch["labels"].sum(1), torch.ones(3, 32, 32), atol=0.01, rtol=0)
-    assert 0 <= batch["images"].min() and batch["images"].max() <= 1
+    assert batch["images"].min() >= 0
+    assert batch["images"].max() <= 1
 
 
 @pytest.mark.parametrize("spacing", [(0.8, 0.8), (1.6, 1.6), (1.9, 1.2)])
@@ -86,7 +85,8 @@ def test_photometry_leaves_labels_alone_and_views_differ():
         )
         images, shares = view(stack(), 2, config, seed)
         np.testing.assert_array_equal(shares, plain)
-        assert 0 <= images.min() and images.max() <= 1
+        assert images.min() >= 0
+        assert images.max() <= 1
         assert np.isfinite(images).all()
 
 
