@@ -1,0 +1,148 @@
+"""Name what is written of each clip of a batch: folders, or patterns with ``{name}``."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from facewarp.errors import FacewarpError
+from facewarp.face.clips.discovery import Clip
+from facewarp.media.frames import Kind
+from facewarp.media.images.files import open_picture, pages_of
+from facewarp.media.sinks import name_for
+
+_FIELD = re.compile(r"\{(\w*)\}")
+FIELDS = ("name", "file", "folder", "suffix")
+"""Of patterns: the input's name without suffix, with it, its folder below the one named, and the
+suffix its output has by itself."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where the results of a clip go.
+
+    Attributes:
+        clip: which.
+        target: its pictures: a file, or a folder of a clip that is a folder.
+        data: its track data; None without.
+    """
+
+    clip: Clip
+    target: Path
+    data: Path | None
+
+
+def is_pattern_of_names(text: str) -> bool:
+    """Whether an output is named by a pattern."""
+    return "{" in text
+
+
+def base_folder(out: str) -> Path:
+    """Return the folder below which everything of a batch lies: a pattern's fixed part."""
+    if not is_pattern_of_names(out):
+        return Path(out)
+    fixed: list[str] = []
+    for part in Path(out).parts:
+        if "{" in part:
+            break
+        fixed.append(part)
+    return Path(*fixed)
+
+
+def name_outputs(clips: Sequence[Clip], out: str, data: str | None) -> list[Outputs]:
+    """Name the outputs of clips: no two alike, none of them an input.
+
+    Args:
+        clips: of the batch.
+        out: a folder, or a pattern such as ``out/{folder}/{name}-mesh.mp4``.
+        data: likewise, ``.jsonl`` files in a folder; None without.
+
+    Raises:
+        FacewarpError: a pattern or a folder that can't be, two outputs of one name, or an output
+            that is an input.
+    """
+    _check_folders(out, data)
+    own = {clip.path: _own_name(clip) for clip in clips}
+    taken = Counter((clip.parent / own[clip.path]).as_posix() for clip in clips)
+    names = {clip.name for clip in clips}
+    stems = Counter(Path(clip.name).with_suffix("").as_posix() for clip in clips)
+    outputs = []
+    for clip in clips:
+        name = (clip.parent / own[clip.path]).as_posix()
+        if name != clip.name and (name in names or taken[name] > 1):
+            suffix = Path(own[clip.path]).suffix
+            name = f"{clip.name}{suffix}"  # photo.heic beside photo.jpg becomes photo.heic.jpg
+        is_alone = stems[Path(clip.name).with_suffix("").as_posix()] == 1 or clip.kind == "images"
+        stem = Path(clip.name).stem if is_alone and clip.kind != "images" else Path(clip.name).name
+        target = _filled(out, clip, stem, name) if is_pattern_of_names(out) else Path(out) / name
+        record = None
+        if data is not None and is_pattern_of_names(data):
+            record = _filled(data, clip, stem, name)
+        elif data is not None:
+            record = Path(data) / clip.parent / f"{stem}.jsonl"
+        outputs.append(Outputs(clip, target, record))
+    _check_apart(outputs)
+    return outputs
+
+
+def _own_name(clip: Clip) -> str:
+    """Return the name an output has by itself."""
+    if clip.kind == "images":
+        return Path(clip.name).name
+    return name_for(clip.path, _kind_of(clip))
+
+
+def _kind_of(clip: Clip) -> Kind:
+    if clip.kind == "video":
+        return "video"
+    try:
+        with open_picture(clip.path) as picture:
+            return "animation" if len(pages_of(picture)) > 1 else "image"
+    except FacewarpError:
+        return "image"  # it is told when it is its turn
+
+
+def _filled(pattern: str, clip: Clip, stem: str, name: str) -> Path:
+    """Return the path that a pattern means for a clip."""
+    values = {
+        "name": stem,
+        "file": Path(clip.name).name,
+        "folder": clip.parent.as_posix(),
+        "suffix": Path(name).suffix if clip.kind != "images" else "",
+    }
+    for field in _FIELD.findall(pattern):
+        if field not in values:
+            known = ", ".join(f"{{{one}}}" for one in FIELDS)
+            raise FacewarpError(f"there is no {{{field}}} in patterns", pattern, f"Use {known}.")
+    return Path(_FIELD.sub(lambda found: values[found[1]], pattern))
+
+
+def _check_folders(out: str, data: str | None) -> None:
+    for option, text in (("--out", out), ("--data", data)):
+        if text is None or is_pattern_of_names(text):
+            continue
+        place = Path(text)
+        if "\0" in text:
+            raise FacewarpError("no file has such a name", repr(text), "Give another one.")
+        is_file = place.exists() and not place.is_dir()
+        if is_file or (place.suffix in (".jsonl", ".csv") and not place.is_dir()):
+            what = "many clips need a folder to write to, or a pattern"
+            fix = f"Give {option} FOLDER or {option} '{place.parent / '{name}'}{place.suffix}'."
+            raise FacewarpError(what, text, fix)
+
+
+def _check_apart(outputs: Iterable[Outputs]) -> None:
+    outputs = list(outputs)
+    paths = [path for one in outputs for path in (one.target, one.data) if path is not None]
+    path, count = Counter(paths).most_common(1)[0]
+    if count > 1:
+        what = f"{count} outputs would have the same name"
+        fix = "Put {folder} or {file} into the pattern, or rename one of them."
+        raise FacewarpError(what, path, fix)
+    inputs = {one.clip.path.resolve() for one in outputs}
+    inputs |= {path.parent for path in inputs if "%" in path.name}
+    for path in paths:
+        if path.resolve() in inputs:
+            what = "output and input are the same"
+            raise FacewarpError(what, path, "Give another --out.")
