@@ -84,7 +84,7 @@ class BatchTable:
         self._columns, self._cells = columns, cells
         self._weights = weights or {}
         self._all = sum(self._weights.values()) or float(total)
-        self._ended = self._skipped = 0.0  # by weight
+        self._ended = self._unworked = 0.0  # by weight
         self._running: dict[str, tuple[float, float]] = {}
         self._last: deque[tuple[str, dict[str, Any] | None, str]] = deque(maxlen=_LAST)
         self._counts = {"done": 0, "skipped": 0, "failed": 0}
@@ -126,8 +126,8 @@ class BatchTable:
         self._running.pop(name, None)
         self._counts[status] += 1
         self._ended += self._weights.get(name, 1.0)
-        if status == "skipped":
-            self._skipped += self._weights.get(name, 1.0)
+        if status != "done":  # what is finished or broken says nothing of the others' time
+            self._unworked += self._weights.get(name, 1.0)
         self._last.append((name, found, status))
         if self._live is None and self._total > 1 and not self._output.quiet:
             ended, left = sum(self._counts.values()), self._left()
@@ -162,7 +162,7 @@ class BatchTable:
         return Group(head, table)
 
     def _left(self) -> str:
-        worked = self._share() - self._skipped
+        worked = self._share() - self._unworked
         if worked <= 0:
             return ""
         left = (self._all - self._share()) * (time.monotonic() - self._began) / worked
