@@ -139,8 +139,8 @@ def track(
       facewarp track holiday/ --out overlays/ --data overlays.csv
       facewarp track shots/f_%04d.png --fps 30 --out shots.mp4
       facewarp track a.mp4 b.mov --out results/ --data results/
-      facewarp track footage/ stills/ --recursive --out results/ --workers 4 --resume
-      facewarp track footage/ --out 'meshes/{name}.mp4' --data 'meshes/{name}.csv' --workers 2
+      facewarp track footage/ stills/ -r --out results/ --workers 4 --resume
+      facewarp track footage/ --out 'm/{name}.mp4' --workers 2 --effect mesh
     """
     import cv2
 
