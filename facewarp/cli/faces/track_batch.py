@@ -45,7 +45,7 @@ class BatchOptions:
         bool | None,
         typer.Option(
             "--resume/--no-resume",
-            help="Leave finished clips as they are, after a check.",
+            help="Leave finished clips, and files of --passes, as they are, after a check.",
             show_default="resume, of many clips",
         ),
     ] = None

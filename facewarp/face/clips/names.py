@@ -2,8 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
@@ -26,11 +26,30 @@ class Outputs:
         clip: which.
         target: its pictures: a file, or a folder of a clip that is a folder.
         data: its track data; None without.
+        alpha: the effect alone; None without.
+        passes: files of layers; None without.
     """
 
     clip: Clip
     target: Path
     data: Path | None
+    alpha: Path | None = None
+    passes: Path | None = None
+
+    @property
+    def paths(self) -> list[Path]:
+        """All files, folders and numbered names."""
+        named = (self.target, self.data, self.alpha, self.passes)
+        return [path for path in named if path is not None]
+
+    def absolute(self) -> "Outputs":
+        """Return the same with absolute paths."""
+        further = (
+            None if path is None else path.absolute()
+            for path in (self.data, self.alpha, self.passes)
+        )
+        clip = replace(self.clip, path=self.clip.path.absolute())
+        return Outputs(clip, self.target.absolute(), *further)
 
 
 def is_pattern_of_names(text: str) -> bool:
@@ -50,19 +69,28 @@ def base_folder(out: str) -> Path:
     return Path(*fixed)
 
 
-def name_outputs(clips: Sequence[Clip], out: str, data: str | None) -> list[Outputs]:
+def name_outputs(
+    clips: Sequence[Clip],
+    out: str,
+    data: str | None,
+    alpha: str | None = None,
+    passes: str | None = None,
+) -> list[Outputs]:
     """Name the outputs of clips: no two alike, none of them an input.
 
     Args:
         clips: of the batch.
         out: a folder, or a pattern such as ``out/{folder}/{name}-mesh.mp4``.
         data: likewise, ``.jsonl`` files in a folder; None without.
+        alpha: a pattern for the effect alone; None without.
+        passes: a pattern for files of layers; None without.
 
     Raises:
         FacewarpError: a pattern or a folder that can't be, two outputs of one name, or an output
             that is an input.
     """
     _check_folders(out, data)
+    _check_patterns({"--alpha": alpha, "--passes": passes})
     own = {clip.path: _own_name(clip) for clip in clips}
     taken = Counter((clip.parent / own[clip.path]).as_posix() for clip in clips)
     names = {clip.name for clip in clips}
@@ -81,7 +109,11 @@ def name_outputs(clips: Sequence[Clip], out: str, data: str | None) -> list[Outp
             record = _filled(data, clip, stem, name)
         elif data is not None:
             record = Path(data) / clip.parent / f"{stem}.jsonl"
-        outputs.append(Outputs(clip, target, record))
+        further = [
+            None if pattern is None else _filled(pattern, clip, stem, name)
+            for pattern in (alpha, passes)
+        ]
+        outputs.append(Outputs(clip, target, record, *further))
     _check_apart(outputs)
     return outputs
 
@@ -132,9 +164,17 @@ def _check_folders(out: str, data: str | None) -> None:
             raise FacewarpError(what, text, fix)
 
 
+def _check_patterns(named: Mapping[str, str | None]) -> None:
+    for option, text in named.items():
+        if text is not None and not is_pattern_of_names(text):
+            what = f"{option} names the files of one clip"
+            fix = f"Put {{name}} into it: {Path(text).parent / '{name}'}{Path(text).suffix}"
+            raise FacewarpError(what, text, fix)
+
+
 def _check_apart(outputs: Iterable[Outputs]) -> None:
     outputs = list(outputs)
-    paths = [path for one in outputs for path in (one.target, one.data) if path is not None]
+    paths = [path for one in outputs for path in one.paths]
     path, count = Counter(paths).most_common(1)[0]
     if count > 1:
         what = f"{count} outputs would have the same name"

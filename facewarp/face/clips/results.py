@@ -23,6 +23,8 @@ def result_of(done: "Pass", tally: "Tally", job: "TrackJob", most: int) -> Resul
         "input": done.source,
         "output": done.output,
         "data": job.data,
+        "alpha": job.extras.alpha,
+        "passes": job.extras.passes,
         "frames": done.frames,
         "frames_without_face": tally.frames_without,
         "faces": len(tally.faces),

@@ -50,6 +50,9 @@ class ClipSettings:
         fps: frames a second of pictures.
         audio: what becomes of the sound.
         keep_hdr: whether HDR stays HDR.
+        alpha: pattern of names for the effect alone; None without.
+        passes: pattern of names for files of layers; None without.
+        first_frame: number of a clip's first frame in names.
     """
 
     effect: EffectMaker
@@ -67,6 +70,9 @@ class ClipSettings:
     fps: float | None = None
     audio: AudioMode = "copy"
     keep_hdr: bool = False
+    alpha: str | None = None
+    passes: str | None = None
+    first_frame: int = 1
 
     def identity(self) -> dict[str, Any]:
         """Return what a result depends on: equal ones give the same files.
@@ -75,7 +81,8 @@ class ClipSettings:
             FacewarpError: there is no such model or template.
         """
         plain: dict[str, Any] = _plain(asdict(self))
-        plain.pop("device")
+        for name in ("device", "alpha", "passes"):
+            plain.pop(name)  # where it is computed and written
         plain["model"] = file_sha256(find_weights(self.model))
         plain["template"] = file_sha256(find_template(self.template))
         return plain

@@ -42,6 +42,13 @@ def test_patterns_name_outputs():
     assert base_folder("{name}.mp4") == Path()
 
 
+def test_what_is_for_compositors_is_named_by_patterns_too():
+    (one,) = name_outputs(clips_of("a.mp4"), "o", None, "o/{name}.mov", "p/{name}/x.####.exr")
+    assert [path.as_posix() for path in one.paths] == ["o/a.mp4", "o/a.mov", "p/a/x.####.exr"]
+    with pytest.raises(FacewarpError, match="--alpha names the files of one clip"):
+        name_outputs(clips_of("a.mp4"), "o", None, "o/a.mov")
+
+
 @pytest.mark.parametrize(
     ("out", "data", "told"),
     [
