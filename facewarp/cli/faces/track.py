@@ -105,8 +105,9 @@ def track(
     audio: Annotated[
         AudioName,
         typer.Option(
+            metavar="NAME",
             help="Sound of videos: copy (converted only where the file's kind needs it), convert "
-            "to AAC or Opus, or none."
+            "to AAC or Opus, or none.",
         ),
     ] = AudioName.copy,
     keep_hdr: Annotated[
@@ -158,6 +159,8 @@ def track(
         what = "a folder that holds videos has a result for each of them"
         raise FacewarpError(what, inputs[0], "Track one video for --alpha, --passes or --tracks.")
     jobs = None if mixed else plan(inputs, out, data, effects.label, part, extras)
+    if jobs and (unused := _without_use(jobs, fps, audio, keep_hdr=keep_hdr)):
+        output.warn(f"{' and '.join(unused)}: of no use here, where no input is a video")
     cv2.setNumThreads(1)  # decoding, registering and encoding keep the cores busy
     keep_freed_memory()
     with FaceTracker(
@@ -179,6 +182,23 @@ def track(
         else:
             files = plan_mixed(inputs[0], out, data, effects.label, part)
             _track_each(output, files, track_one)
+
+
+def _without_use(
+    jobs: "list[TrackJob]", fps: float | None, audio: AudioName, *, keep_hdr: bool
+) -> list[str]:
+    """Return the options given that change nothing of any input."""
+    from facewarp.media.sinks import is_video
+
+    unused = []
+    if fps is not None and all(
+        job.source.kind == "image" and not is_video(job.target) for job in jobs
+    ):
+        unused.append("--fps")
+    if all(job.source.kind != "video" for job in jobs):
+        unused += [f"--audio {audio.value}"] * (audio is not AudioName.copy)
+        unused += ["--keep-hdr"] * keep_hdr
+    return unused
 
 
 def _track_all(jobs: "list[TrackJob]", track_one: "Callable[[TrackJob], Result]") -> list[Result]:
