@@ -130,8 +130,7 @@ def track(
     With an option of "Many clips" every file of every folder is a clip of its own, and so are
     those of a list (.txt, .csv). One that fails does not stop the others, nothing is
     overwritten, finished clips are not done again, and the folder gets summary.csv and
-    summary.json. --out, --data, --alpha and --passes may be patterns with {name}, {file}, {folder}
-    and {suffix}.
+    summary.json. Names of outputs may be patterns with {name}, {file}, {folder} and {suffix}.
 
     Examples:
       facewarp track talk.mp4 --out tracked.mp4
@@ -147,6 +146,7 @@ def track(
       facewarp track footage/ --out 'm/{name}.mp4' --workers 2 --effect mesh
       facewarp track shot.mov --alpha effect.mov --effect texture --texture tiger
       facewarp track shot.mov --passes passes/shot.####.exr --resume
+      facewarp track shot.mov --tracks shot.nk --tracks shot_blender.py
     """
     import cv2
 
@@ -176,6 +176,7 @@ def track(
             keep_hdr=keep_hdr,
             alpha=compositing.alpha,
             passes=compositing.passes,
+            tracks=tuple(compositing.tracks or ()),
             first_frame=compositing.first_frame,
         )
         track_batch(output, inputs, out, data, settings, batch)
@@ -186,7 +187,7 @@ def track(
     extras = compositing.outputs(inputs, made_from | vars(part), resume=bool(batch.resume))
     if mixed and compositing.wanted:
         what = "a folder that holds videos has a result for each of them"
-        raise FacewarpError(what, inputs[0], "Track one video for --alpha or --passes.")
+        raise FacewarpError(what, inputs[0], "Track one video for --alpha, --passes or --tracks.")
     jobs = None if mixed else plan(inputs, out, data, effects.label, part, extras)
     if jobs and (unused := _without_use(jobs, fps, audio, keep_hdr=keep_hdr)):
         output.warn(f"{' and '.join(unused)}: of no use here, where no input is a video")

@@ -20,7 +20,6 @@ from facewarp.face.clips.output_check import count_frames
 from facewarp.face.clips.results import Result, result_of, warnings_of
 from facewarp.face.clips.settings import ClipSettings
 from facewarp.face.effects.factory import Effect
-from facewarp.face.track_outputs import ExtraOutputs
 from facewarp.face.track_video import TrackJob, track_video
 from facewarp.face.tracking.track import OFFLINE
 from facewarp.face.tracking.tracker import FaceTracker
@@ -136,7 +135,9 @@ class ClipJob:
     def _check_free(self) -> None:
         """Refuse to replace what is there already, unless that was asked for."""
         for path in self.outputs.paths:
-            resumes = path == self.outputs.passes and self.resume  # looks at each file itself
+            resumes = (
+                path == self.outputs.extras.passes and self.resume
+            )  # looks at each file itself
             if _files_of(path) and not self.overwrite and not resumes:
                 what = "the output is there already, and not from this input with these settings"
                 raise FacewarpError(what, path, "Give --overwrite, or another --out.")
@@ -147,7 +148,7 @@ class ClipJob:
         settings = self.settings
         tracker, effect = _ready(settings, self.engine or settings.engine)
         with _logged() as lines, _opened(self.clip, settings) as source:
-            job = TrackJob(source, self.target, self.outputs.data, self._extras())
+            job = TrackJob(source, self.target, self.outputs.data, self.outputs.extras)
             advance = _Advance(source.frame_count, report)
             done, tally = track_video(tracker, effect, job, audio=settings.audio, advance=advance)
         most = tracker.config.faces
@@ -155,12 +156,6 @@ class ClipJob:
         told = [line for line in lines if not any(note in line for note in source.notes)]
         files = count_frames(self.target)
         return {**result, "written": files, "warnings": [*warnings_of(done, tally, most), *told]}
-
-    def _extras(self) -> ExtraOutputs:
-        """Return what is written beside the pictures and their data."""
-        told = {name: repr(value) for name, value in self.settings.identity().items()}
-        first, outputs = self.settings.first_frame, self.outputs
-        return ExtraOutputs(outputs.alpha, outputs.passes, first, self.resume, told)
 
 
 def _files_of(path: Path) -> list[Path]:

@@ -43,7 +43,7 @@ def plan_clips(
     check_summary(base_folder(out), overwrite=overwrite)
     settings.check()
     jobs = []
-    for one in name_outputs(found.clips, out, data, settings.alpha, settings.passes):
+    for one in name_outputs(found.clips, out, data, settings, resume=resume):
         try:
             name = one.target.relative_to(base_folder(out))
         except ValueError:
