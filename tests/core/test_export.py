@@ -139,7 +139,9 @@ def test_the_documented_numpy_runs_the_onnx(tmp_path, monkeypatch, capsys):
     after = np.abs(scope["warped"] - scope["fixed"])[inside].mean()
     assert after < 0.6 * before
     if shutil.which("strace"):
-        trace = watched(f"{code}\nimport time\ntime.sleep(12)", tmp_path)  # it reports after seconds
+        trace = watched(
+            f"{code}\nimport time\ntime.sleep(12)", tmp_path
+        )  # it reports after seconds
         assert (trace.code, trace.said.split()[-1]) == (0, "face")
         assert trace.is_silent, trace
 

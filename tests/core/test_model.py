@@ -193,7 +193,9 @@ def test_shipped_weights_with_another_hash_are_refused(tmp_path, monkeypatch, mo
         load("x")
 
 
-@pytest.mark.parametrize("shape", [(16, 12), (32, 24), (48, 24), (40, 25)])  # as it is, means, linear
+@pytest.mark.parametrize(
+    "shape", [(16, 12), (32, 24), (48, 24), (40, 25)]
+)  # as it is, means, linear
 def test_guidance_in_numpy_is_guidance_in_torch(shape, model, rng):
     """A template's soft labels in the size of the features, as resize_image brings them there."""
     soft = rng.random((model.config.n_classes, *shape)).astype(np.float32)
