@@ -1,5 +1,6 @@
 """What `facewarp track` writes beside the picture: the effect alone with alpha, passes, tracks."""
 
+import logging
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,8 @@ from facewarp.face.passes.layers import FACE_ID, FrameLayers, LayerRenderer
 from facewarp.face.passes.st_maps import IntBox, TemplateCanvas
 from facewarp.face.passes.stream import PassStream
 from facewarp.face.template.template import Template
+from facewarp.face.track_export.formats import TracksTarget
+from facewarp.face.track_export.shot import Shot
 from facewarp.media.exr import cryptomatte
 from facewarp.media.exr.layers_file import LayersFile
 from facewarp.media.exr.sequence import LayersSequence
@@ -23,7 +26,10 @@ from facewarp.media.frames import Frame, Source
 from facewarp.media.images.sequence import FIRST, number_of
 from facewarp.media.outputs import Output
 from facewarp.media.sinks import open_sink
+from facewarp.system.atomic_files import check_target, write_text
 from facewarp.version import __version__
+
+_log = logging.getLogger(__name__)
 
 Size = tuple[int, int]
 
@@ -35,6 +41,7 @@ class ExtraOutputs:
     Attributes:
         alpha: file or numbered pictures of the effect alone.
         passes: numbered OpenEXR files.
+        tracks: files for other programs.
         first: number of a clip's first frame.
         resume: keep files of passes that are whole and made from the same.
         made_from: settings that the passes depend on.
@@ -42,6 +49,7 @@ class ExtraOutputs:
 
     alpha: Path | None = None
     passes: Path | None = None
+    tracks: tuple[TracksTarget, ...] = ()
     first: int = FIRST
     resume: bool = False
     made_from: Mapping[str, Any] = field(default_factory=dict)
@@ -49,7 +57,8 @@ class ExtraOutputs:
     @property
     def paths(self) -> list[Path]:
         """All files and patterns."""
-        return [path for path in (self.alpha, self.passes) if path is not None]
+        named = [path for path in (self.alpha, self.passes) if path is not None]
+        return [*named, *(target.path for target in self.tracks)]
 
     @property
     def needs_layer(self) -> bool:
@@ -191,6 +200,47 @@ class PassOutput(FrameOutput):
         """Leave the files that are finished."""
 
 
+class TracksOutput(FrameOutput):
+    """Tracks of a clip's faces, written when the clip is over.
+
+    Args:
+        target: the file.
+        source: of the frames.
+        template: whose mesh is tracked.
+        first: number of the first frame.
+    """
+
+    def __init__(
+        self, target: TracksTarget, source: Source, template: Template, first: int
+    ) -> None:
+        super().__init__(target.path)
+        check_target(target.path, [source.path])
+        self._tracks, self._source, self._first = target, source, first
+        aspect = float(getattr(source, "sample_aspect", 1))
+        self._shot = Shot(source.path, source.size, source.rate, template, aspect)
+
+    def add(self, frame: Frame, faces: Sequence[Face], layer: EffectLayer | None) -> None:
+        """See `FrameOutput.add`."""
+        height, width = frame.image.shape[:2]
+        if (width, height) != self._shot.size:
+            size = "{}x{}".format(*self._shot.size)
+            what = f"picture {frame.index} has {width}x{height} pixels, the tracks {size}"
+            raise FacewarpError(what, self.target, "Make all pictures of a clip one size.")
+        self._shot.add(number_of(frame, self._source, self._first), faces)
+        self.kept += 1
+
+    def close(self, *, keep_partial: bool = False) -> None:
+        """See `Output.close`. Without a face nothing is written, which is said."""
+        if not self._shot.faces:
+            _log.warning("%s: not written, there is no face to track", self.target)
+            return
+        for path, text in self._tracks.files(self._shot).items():
+            write_text(path, text)
+
+    def abort(self) -> None:
+        """See `Output.abort`."""
+
+
 _SRGB_KNEE: Final = 0.04045
 
 
@@ -228,6 +278,8 @@ def open_extras(
             opened.append(AlphaOutput(extras.alpha, source, extras.first, comment))
         if extras.passes is not None:
             opened.append(PassOutput(extras, source, template))
+        for target in extras.tracks:
+            opened.append(TracksOutput(target, source, template, extras.first))
     except BaseException:
         for output in opened:
             output.abort()

@@ -20,6 +20,7 @@ class CompositingOptions:
     Attributes:
         alpha: the effect alone.
         passes: OpenEXR files of layers.
+        tracks: files of tracks.
         first_frame: number of a clip's first frame.
     """
 
@@ -41,6 +42,15 @@ class CompositingOptions:
             show_default=False,
         ),
     ] = None
+    tracks: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Tracks for Nuke (.nk), After Effects (.txt) or Blender (.py), by suffix or as "
+            "FORMAT:FILE; may be given several times.",
+            show_default=False,
+        ),
+    ] = None
     first_frame: Annotated[
         int, typer.Option(min=0, metavar="NUMBER", help="Number of a clip's first frame in names.")
     ] = 1
@@ -48,7 +58,7 @@ class CompositingOptions:
     @property
     def wanted(self) -> bool:
         """Whether any of it is asked for."""
-        return bool(self.alpha or self.passes)
+        return bool(self.alpha or self.passes or self.tracks)
 
     def outputs(
         self, inputs: list[Path], settings: Mapping[str, Any], *, resume: bool = False
@@ -61,8 +71,9 @@ class CompositingOptions:
             resume: keep whole files of passes.
 
         Raises:
-            FacewarpError: there are several inputs.
+            FacewarpError: there are several inputs, or a file of tracks has no format.
         """
+        from facewarp.face.track_export.formats import TracksTarget
         from facewarp.face.track_outputs import ExtraOutputs
 
         if not self.wanted:
@@ -72,4 +83,5 @@ class CompositingOptions:
             raise FacewarpError(what, fix="Track the inputs one by one.")
         alpha, passes = (None if name is None else Path(name) for name in (self.alpha, self.passes))
         told = {name: repr(value) for name, value in settings.items()}
-        return ExtraOutputs(alpha, passes, self.first_frame, resume, told)
+        tracks = tuple(map(TracksTarget.of, self.tracks or ()))
+        return ExtraOutputs(alpha, passes, tracks, self.first_frame, resume, told)

@@ -141,6 +141,7 @@ def track(
       facewarp track a.mp4 b.mov --out results/ --data results/
       facewarp track shot.mov --alpha effect.mov --effect texture --texture tiger
       facewarp track shot.mov --passes passes/shot.####.exr --resume
+      facewarp track shot.mov --tracks shot.nk --tracks shot_blender.py
     """
     import cv2
 
@@ -156,7 +157,7 @@ def track(
     extras = compositing.outputs(inputs, settings | vars(part), resume=resume)
     if mixed and compositing.wanted:
         what = "a folder that holds videos has a result for each of them"
-        raise FacewarpError(what, inputs[0], "Track one video for --alpha or --passes.")
+        raise FacewarpError(what, inputs[0], "Track one video for --alpha, --passes or --tracks.")
     jobs = None if mixed else plan(inputs, out, data, effects.label, part, extras)
     if jobs and (unused := _without_use(jobs, fps, audio, keep_hdr=keep_hdr)):
         output.warn(f"{' and '.join(unused)}: of no use here, where no input is a video")
@@ -276,6 +277,7 @@ def _track(
         "data": job.data,
         "alpha": job.extras.alpha,
         "passes": job.extras.passes,
+        "tracks": [target.path for target in job.extras.tracks],
         "frames": done.frames,
         "frames_without_face": tally.frames_without,
         "faces": len(tally.faces),

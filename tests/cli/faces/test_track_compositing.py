@@ -147,3 +147,27 @@ def test_two_inputs_have_no_passes_of_one_name(talk, folder):
     result = run(talk, talk, "--out", "o", "--passes", "p.##.exr")
     assert result.exit_code == 1
     assert "one input" in result.output
+
+
+def test_tracks_of_a_clip_are_written_for_each_program(talk, folder):
+    words = [w for name in ("a.nk", "a.txt", "b/a.py") for w in ("--tracks", name)]
+    result = well(talk, *words, "--end", "0.2", "--first-frame", "101", "--json")
+    assert json.loads(result.stdout)["tracks"] == ["a.nk", "a.txt", str(Path("b/a.py"))]
+    assert sorted(os.listdir(folder)) == ["a.nk", "a.txt", "b"]
+    assert "name face0_landmarks" in Path("a.nk").read_text()
+    assert "{curve x101 " in Path("a.nk").read_text()
+    assert Path("a.txt").read_text().startswith("Adobe After Effects 8.0 Keyframe Data")
+    compile(Path("b/a.py").read_text(), "a.py", "exec")
+
+
+def test_tracks_without_a_face_are_said_to_be_missing(write_clip, folder):
+    write_clip(folder / "none.mp4", [np.full((48, 64, 3), 90, np.uint8)] * 2)
+    result = well("none.mp4", "--tracks", "a.nk")
+    assert "no face to track" in result.output
+    assert not Path("a.nk").exists()
+
+
+def test_a_format_of_tracks_that_is_not_known_is_said(talk, folder):
+    result = run(talk, "--tracks", "a.mocha")
+    assert result.exit_code == 1
+    assert "no format of tracks" in result.output
