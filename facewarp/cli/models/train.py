@@ -18,7 +18,7 @@ from facewarp.cli.models.train_options import (
     ProcessChoice,
     RunChoice,
 )
-from facewarp.cli.option_groups import option_groups
+from facewarp.cli.option_groups import option_groups, parse_share
 
 if TYPE_CHECKING:
     from facewarp.core.networks.guided_registration import GuidedRegistration
@@ -54,7 +54,10 @@ def helen(
         Path | None, typer.Option(help="Train on CelebAMask-HQ's images/ and masks/ too.")
     ] = None,
     celebamask_share: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Share of the views from --celebamask.")
+        float,
+        typer.Option(
+            parser=parse_share, metavar="SHARE", help="Share of the views from it, 0 to 1."
+        ),
     ] = 0.3,
     process: ProcessChoice,
 ) -> None:
