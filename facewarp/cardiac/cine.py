@@ -14,8 +14,7 @@ from facewarp.cardiac.io.label_order import AUTO
 from facewarp.cardiac.io.label_reader import read_labels
 from facewarp.cardiac.io.patient import Cine, open_cine
 from facewarp.cardiac.io.timing import GRAVE, ReadOptions, is_cycle
-from facewarp.cardiac.io.volume import Volume
-from facewarp.cardiac.motion.cycle_registration import Floats, Motion, segment, track
+from facewarp.cardiac.motion.cycle_registration import Floats, Motion, track
 from facewarp.cardiac.motion.heart_roi import HeartModel, around_heart
 from facewarp.cardiac.motion.labels import (
     Labels,
@@ -24,7 +23,6 @@ from facewarp.cardiac.motion.labels import (
     part_depths,
     seen_labels,
 )
-from facewarp.cardiac.motion.model_grid import ModelGrid, model_input
 from facewarp.cardiac.motion.orientation import find_orientation, with_slices_seen
 from facewarp.cardiac.motion.quality import (
     Quality,
@@ -32,7 +30,8 @@ from facewarp.cardiac.motion.quality import (
     measure_quality,
     quality_warnings,
 )
-from facewarp.cardiac.motion.slice_parts import SliceModel, SliceParts, slice_parts, slices_beside
+from facewarp.cardiac.motion.seen_parts import see_parts
+from facewarp.cardiac.motion.slice_parts import slices_beside
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.quantification.indices import Indices, find_ed, find_es, indices, volumes_ml
 from facewarp.cardiac.quantification.moments import (
@@ -217,15 +216,15 @@ def analyse(
     lies = find_orientation(model, volume, looked_at)
     grid = around_heart(model, volume, looked_at, lies.turn)
     slices = slices_beside(model)
-    found = _see(model, slices, volume, grid, work)
-    at_ed = found.largest(cine) if told.ed is None else told.ed
+    found = see_parts(model, slices, volume, grid, work)
+    at_ed = find_ed(found.lv, cine.closes) if told.ed is None else told.ed
     if at_ed != looked_at:  # which phase is stored first must not matter
         lies = lies if lies.is_clear else find_orientation(model, volume, at_ed)
         again = around_heart(model, volume, at_ed, lies.turn)
         if again.shape != grid.shape or not np.allclose(again.to_volume, grid.to_volume):
             grid = again
-            found = _see(model, slices, volume, grid)
-            at_ed = found.largest(cine)
+            found = see_parts(model, slices, volume, grid)
+            at_ed = find_ed(found.lv, cine.closes)
     model, parts = model.on_grid(grid.shape), found.parts
     _, depth, height, width = parts.shape[1:]
     parts_grid = grid.resized((depth, height, width))
@@ -281,48 +280,6 @@ def analyse(
         *(("", "") if reader is None else (reader.order.name, reader.order_by)),
         parts_sha256="" if slices is None else slices.sha256,
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _Seen:
-    """What the model sees in each phase.
-
-    Attributes:
-        parts: ``(T, K, d, h, w)`` probabilities on the grid of its features.
-        lv: ``(T,)`` size of the left ventricle.
-        finest, finest_grid: the finest probabilities there are, and where.
-        fine: the parts on the scan's own slices, where it has a network for them.
-    """
-
-    parts: Floats
-    lv: FloatArray
-    finest: Floats
-    finest_grid: ModelGrid
-    fine: SliceParts | None = None
-
-    def largest(self, cine: Cine) -> int:
-        """The phase in which the left ventricle is largest."""
-        return find_ed(self.lv, cine.closes)
-
-
-def _see(
-    model: HeartModel,
-    slices: SliceModel | None,
-    volume: Volume,
-    grid: ModelGrid,
-    step: Callable[[int], None] | None = None,
-) -> _Seen:
-    """Segment every phase: on the scan's own slices where there is a network for them."""
-    model = model.on_grid(grid.shape)
-    if slices is None:
-        parts = segment(model, model_input(volume.data, grid), step)
-        lv = parts[:, HeartPart.LV].sum(axis=(1, 2, 3), dtype=np.float64)
-        depth, height, width = parts.shape[2:]
-        return _Seen(parts, lv, parts, grid.resized((depth, height, width)))
-    fine = slice_parts(slices, volume, grid, step)
-    parts = fine.on_grid(grid, model.config.feature_shape)
-    lv = fine.volumes_ml()[:, HeartPart.LV]
-    return _Seen(parts, lv, fine.probabilities, fine.grid, fine)
 
 
 class _Work:

@@ -80,7 +80,8 @@ class SliceBatches(Batches):
         """Make batch `step`."""
         rng = np.random.default_rng([self.seed, step])
         drawn = np.searchsorted(self._share, rng.random(self.batch_size), side="right")
-        views = [self._view(*self._places[i], rng) for i in drawn.tolist()]
+        places = [self._places[i] for i in drawn.tolist()]
+        views = [self._view(stack, z, rng) for stack, z in places]
         images = torch.from_numpy(np.stack([images for images, _ in views]))
         shares = torch.from_numpy(np.stack([shares for _, shares in views]))
         return {"images": images, "labels": shares.float() / 255}

@@ -100,7 +100,9 @@ class GuidedMethod:
         carried = tuple(carry_field(u, own, grid) for u in found)
         if not model.config.guided:
             return RegisteredPair(carried, None, seconds)
-        fine = resize_image(seen.cpu(), own.shape).numpy() if slices is None else slices.probabilities
+        fine = (
+            resize_image(seen.cpu(), own.shape).numpy() if slices is None else slices.probabilities
+        )
         lies = own if slices is None else slices.grid
         between = grid.from_volume @ lies.to_volume
         there = ModelGrid(lies.shape, lies.spacing_mm, grid.shape, between)

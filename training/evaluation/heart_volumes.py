@@ -51,8 +51,8 @@ class HeartVolumes:
 class VolumeErrors:
     """Errors of volumes (ml) and of the ejection fraction (percentage points) over patients.
 
-    Those without a prefix are of the left ventricle; the mass is its wall's, in g. A bias is the mean of found minus true; an
-    error (``mae``) the mean of its size; the correlation is Pearson's.
+    Those without a prefix are of the left ventricle; the mass (g) is its wall's. A bias is the mean
+    of found minus true; an error (``mae``) the mean of its size; the correlation is Pearson's.
 
     Attributes:
         n_volumes: patients in whom the model found a heart; others are left out.

@@ -18,9 +18,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from facewarp.core.config import ModelConfig
 from facewarp.core.model import Model
 from facewarp.core.networks.guided_registration import GuidedRegistration
-from facewarp.core.config import ModelConfig
 from facewarp.core.weights import (
     SLICES,
     WEIGHTS,
