@@ -113,6 +113,7 @@ BAD = {
         "there is no such weights file (gone.safetensors)",
     ),
     "device": (["talk.mp4", "--device", "abacus"], "there is no device 'abacus' here"),
+    "detector": (["talk.mp4", "--detector", "abacus"], "there is no detector 'abacus'"),
     "bad model": (["talk.mp4", "--out", "out.mp4", "--model", "bad.safetensors"], "weights"),
 }
 

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from facewarp.cli.app import app
+from facewarp.face import detector
 from facewarp.media.sources import open_source
 
 
@@ -197,6 +198,19 @@ def test_times_that_are_not_finite_are_refused(talk, folder, name, value):
     assert result.exit_code == 1
     assert "internal" not in result.stderr
     assert os.listdir() == []
+
+
+@pytest.mark.parametrize("asked", ["auto", "openvino", "opencv", "mediapipe"])
+def test_every_detector_that_is_asked_for_finds_the_face(photo, asked, monkeypatch):
+    made = []
+    make = detector.make_network
+    monkeypatch.setattr(
+        detector, "make_network", lambda name, score: made.append(name) or make(name, score)
+    )
+    well(photo, "--out", "marked.png", "--data", "found.jsonl", "--detector", asked)
+    assert set(made) == {asked}
+    (face,) = map(json.loads, Path("found.jsonl").read_text().splitlines())
+    assert face["state"] == "tracking"
 
 
 def test_options_that_change_nothing_are_named(photo):
