@@ -182,6 +182,8 @@ def track(
             passes=compositing.passes,
             tracks=tuple(compositing.tracks or ()),
             first_frame=compositing.first_frame,
+            codec=encoding.codec and encoding.codec.value,
+            quality=encoding.quality,
         )
         track_batch(output, inputs, out, data, settings, batch)
         return
