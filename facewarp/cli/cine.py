@@ -125,14 +125,22 @@ class RunOptions:
         str | None,
         typer.Option(help="Run on this Ray cluster: auto or HOST:PORT.", metavar="ADDRESS"),
     ] = None
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Threads of each patient.", show_default="the cores shared out"
+        ),
+    ] = None
     resume: Annotated[
         bool, typer.Option(help="Leave finished patients as they are, after a check.")
     ] = True
 
     @property
-    def threads(self) -> int | None:
+    def threads_each(self) -> int | None:
         """Threads for computing of each patient; None for all."""
         count = self.workers or 1
+        if self.threads is not None:
+            return self.threads
         if self.ray is not None:
             return 1
         return max((os.cpu_count() or 1) // count, 1) if count > 1 else None
@@ -219,7 +227,7 @@ def cine(
         dicom_out=results.dicom_out,
         label_order=inputs.label_order.value,
     )
-    jobs = jobs_for(chosen, out, settings, resume=run.resume, threads=run.threads)
+    jobs = jobs_for(chosen, out, settings, resume=run.resume, threads=run.threads_each)
     with CohortTable(output, len(jobs)) as table:
         cohort = run_cohort(
             jobs, out, workers=run.workers or 1, ray_address=run.ray, on_event=table

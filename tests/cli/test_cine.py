@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from facewarp.cardiac.parts import PART_NAMES
 from facewarp.cli.app import app
+from facewarp.cli.cine import RunOptions
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
 from facewarp.core.model import Model
 from facewarp.core.networks.guided_registration import GuidedRegistration
@@ -343,3 +344,12 @@ def test_labels_in_mnms_order_are_told_of_in_json(cine_of, nifti_of, beating, pl
     done = run("cine", cine_of("anna.nii.gz"), "--out", tmp_path / "other", *words)
     (found,) = json.loads(done.stdout)["patients"]
     assert any("--label-order is followed" in text for text in found["warnings"])
+
+
+def test_threads_are_shared_out_unless_they_are_given(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    assert RunOptions().threads_each is None
+    assert RunOptions(workers=3).threads_each == 2
+    assert RunOptions(ray="auto").threads_each == 1
+    for options in (RunOptions(threads=5), RunOptions(workers=3, threads=5)):
+        assert options.threads_each == 5
