@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
-from facewarp.media.frames import IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, Frame, Source
+from facewarp.media.frames import IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, Frame, Kind, Source
 from facewarp.media.images.animation import AnimationSource
 from facewarp.media.images.sequence import FIRST, SequenceWriter
 from facewarp.media.images.source import FolderSource
@@ -31,6 +31,7 @@ __all__ = [
     "Sink",
     "is_video",
     "largest_size",
+    "name_for",
     "name_of_output",
     "open_sink",
     "target_for",
@@ -218,12 +219,16 @@ def name_of_output(like: Source, mark: str = "") -> str:
         like: A video or picture.
         mark: What the name gets before its suffix.
     """
-    path = like.path.resolve()
-    suffix = path.suffix.lower()
-    if like.kind == "image":
-        name = written_name(path)
-    elif suffix in FORMATS or (like.kind == "animation" and suffix in ANIMATION_SUFFIXES):
-        name = path.name
-    else:
-        name = f"{path.stem}.mp4"
+    name = name_for(like.path, like.kind)
     return f"{Path(name).stem}{mark}{Path(name).suffix}"
+
+
+def name_for(source: Path, kind: Kind) -> str:
+    """The name of a file made from a video or picture that need not be open; `name_of_output`."""
+    path = source.resolve()
+    suffix = path.suffix.lower()
+    if kind == "image":
+        return written_name(path)
+    if suffix in FORMATS or (kind == "animation" and suffix in ANIMATION_SUFFIXES):
+        return path.name
+    return f"{path.stem}.mp4"

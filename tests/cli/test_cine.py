@@ -9,11 +9,11 @@ from typer.testing import CliRunner
 
 from facewarp.cardiac.parts import PART_NAMES
 from facewarp.cli.app import app
-from facewarp.cli.cine import RunOptions
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
 from facewarp.core.model import Model
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import save_weights
+from facewarp.errors import FacewarpError
 
 
 def run(*words):
@@ -346,10 +346,25 @@ def test_labels_in_mnms_order_are_told_of_in_json(cine_of, nifti_of, beating, pl
     assert any("--label-order is followed" in text for text in found["warnings"])
 
 
-def test_threads_are_shared_out_unless_they_are_given(monkeypatch):
+@pytest.mark.parametrize(
+    ("words", "threads"),
+    [
+        ([], None),
+        (["--workers", 3], 2),
+        (["--ray", "auto"], 1),
+        (["--threads", 5], 5),
+        (["--workers", 3, "--threads", 5], 5),
+    ],
+)
+def test_threads_are_shared_out_unless_they_are_given(cine_of, tmp_path, monkeypatch, words, threads):
     monkeypatch.setattr("os.cpu_count", lambda: 8)
-    assert RunOptions().threads_each is None
-    assert RunOptions(workers=3).threads_each == 2
-    assert RunOptions(ray="auto").threads_each == 1
-    for options in (RunOptions(threads=5), RunOptions(workers=3, threads=5)):
-        assert options.threads_each == 5
+    told = []
+
+    def end(*args, threads, **options):
+        told.append(threads)
+        raise FacewarpError("enough")
+
+    monkeypatch.setattr("facewarp.cardiac.cohort.runner.jobs_for", end)
+    result = run("cine", cine_of("scan.nii.gz"), "--out", tmp_path / "out", *words)
+    assert "enough" in result.stderr
+    assert told == [threads]

@@ -35,6 +35,7 @@ from facewarp.media.video.stream_info import (
     choose_video_stream,
     other_video_streams,
     stream_tags,
+    use_threads,
 )
 from facewarp.media.video.timeline import Timeline
 from facewarp.media.video.tone_mapping import HDRFormat
@@ -187,7 +188,7 @@ class VideoSource(Source):
     def _stream(self, container: InputContainer) -> VideoStream:
         stream = container.streams[self._index]
         assert isinstance(stream, VideoStream)
-        stream.thread_type = "AUTO"
+        use_threads(stream)
         return stream
 
     def _in_range(self, pictures: Iterator[tuple[av.VideoFrame, float]]) -> Iterator[Frame]:

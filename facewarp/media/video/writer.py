@@ -29,6 +29,7 @@ from facewarp.media.video.encoders import (
 from facewarp.media.video.reader import VideoSource
 from facewarp.media.video.tone_mapping import HDRFormat, paint_codes, painted_hdr
 from facewarp.system.atomic_files import OutputFile, write_error
+from facewarp.system.machine import limited_cores
 
 
 class VideoWriter(Output):
@@ -136,6 +137,8 @@ class VideoWriter(Output):
         assert isinstance(stream, VideoStream)
         self._stream, codec = stream, stream.codec_context
         codec.flags |= Flags.frame_duration
+        if (limit := limited_cores()) is not None:
+            codec.thread_count = limit
         (self._to_alpha or self._to_deep or self._to_yuv).tag(codec)
         if self._to_alpha and self._container.format.name in ("matroska", "webm"):
             stream.metadata["alpha_mode"] = "1"
