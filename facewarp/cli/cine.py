@@ -191,7 +191,8 @@ def cine(
     from facewarp.core.weights import find_weights
 
     output = output_of(ctx)
-    threads = run.threads or threads_for(run.workers, run.ray)
+    shared_out = threads_for(run.workers, run.ray)
+    threads = shared_out if run.threads is None else run.threads
     chosen = discover(patients)
     if len(chosen) > 1 and inputs.of_one_patient:
         what = "--labels, --ed, --es, --heart-rate, --time-step and --spacing are one patient's"
