@@ -356,7 +356,9 @@ def test_labels_in_mnms_order_are_told_of_in_json(cine_of, nifti_of, beating, pl
         (["--workers", 3, "--threads", 5], 5),
     ],
 )
-def test_threads_are_shared_out_unless_they_are_given(cine_of, tmp_path, monkeypatch, words, threads):
+def test_threads_are_shared_out_unless_they_are_given(
+    cine_of, tmp_path, monkeypatch, words, threads
+):
     monkeypatch.setattr("os.cpu_count", lambda: 8)
     told = []
 
