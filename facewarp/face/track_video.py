@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -9,9 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from facewarp.errors import FacewarpError
 from facewarp.face.effects.base import FaceEffect
 from facewarp.face.effects.canonical import Canonical
 from facewarp.face.effects.factory import Effect, note_of
+from facewarp.face.expressions.expression_tracker import ExpressionTracker
+from facewarp.face.expressions.pose import FIELD_OF_VIEW_DEG
+from facewarp.face.expressions.rows import COLUMNS, rows_of
 from facewarp.face.face import Face
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.lookback import Lookback
@@ -20,6 +25,8 @@ from facewarp.face.tracking.tracker import FaceTracker
 from facewarp.media.frames import Frame, Image, Source
 from facewarp.media.pipeline import Pass, run_pass
 from facewarp.media.sinks import Sink, is_video, largest_size, open_sink
+from facewarp.media.sources import open_source
+from facewarp.media.table_writer import TableWriter
 from facewarp.media.track_records import open_records
 from facewarp.media.video.audio_copy import AudioMode
 
@@ -33,6 +40,7 @@ class TrackJob:
     source: Source
     target: Path
     data: Path | None
+    expressions: Path | None = None
 
 
 @dataclass
@@ -73,6 +81,8 @@ def track_video(
     job: TrackJob,
     *,
     audio: AudioMode | bool = "copy",
+    field_of_view: float = FIELD_OF_VIEW_DEG,
+    neutral_at: float | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> tuple[Pass, Tally]:
     """Track the faces of a video, a picture or pictures, and write them with an effect.
@@ -85,6 +95,8 @@ def track_video(
         effect: what is drawn.
         job: what is read and written.
         audio: what becomes of the sound, see `VideoWriter`.
+        field_of_view: of the camera along the longer side, degrees, for expressions.
+        neutral_at: time, s, at which faces are neutral; expressions count from there.
         advance: called after each frame.
 
     Raises:
@@ -106,8 +118,20 @@ def track_video(
             tracker.reset()  # pictures of a folder need not show the same people
             yield frame, tracker(frame.image, frame.time)
 
+    measure = ExpressionTracker(tracker.template, field_of_view)
+    table: TableWriter | None = None
+    if job.expressions is not None:
+        if neutral_at is not None:
+            set_neutral(measure, tracker, source.path, neutral_at)
+        table = TableWriter(job.expressions, COLUMNS, [source.path])
+
     def draw(frame: Frame, faces: list[Face]) -> tuple[Image, list[dict[str, Any]]]:
         tally.add(0 if is_clip else frame.index, faces)
+        if table is not None:
+            if not is_clip:
+                measure.forget()
+            for row in rows_of(frame, measure(frame.image, faces, frame.time)):
+                table.write(row)
         picture = effect(frame.image, faces, tracker.template)
         return picture, [record_of(frame, face) for face in faces]
 
@@ -117,7 +141,26 @@ def track_video(
 
     has_files = source.kind == "folder"
     records = partial(open_records, job.data, [source.path], files=has_files) if job.data else None
-    return run_pass(source, open_output, follow, draw, records, advance), tally
+    with table or nullcontext():
+        return run_pass(source, open_output, follow, draw, records, advance), tally
+
+
+def set_neutral(
+    expressions: ExpressionTracker, tracker: FaceTracker, path: Path, time: float
+) -> None:
+    """Take the largest face of a clip at a time for the neutral one of every face.
+
+    Raises:
+        FacewarpError: there is no such time, or no face then.
+    """
+    tracker.reset()
+    with open_source(path, time) as source:
+        frame = next(iter(source), None)
+        faces = [] if frame is None else tracker(frame.image, frame.time)
+    tracker.reset()
+    if frame is None or not expressions.take_neutral(frame.image, faces, frame.time):
+        what = f"there is no face to be the neutral one at {time:g} s"
+        raise FacewarpError(what, path, "Give a second at which the face is seen at rest.")
 
 
 def output_size(

@@ -76,6 +76,30 @@ def track(
             metavar="PATH", help="Track data as .jsonl or .csv; a folder for several inputs."
         ),
     ] = None,
+    expressions: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="Head pose, gaze and 52 expression values (ARKit's names) as .csv or .jsonl; a "
+            "folder for several inputs.",
+        ),
+    ] = None,
+    neutral: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, metavar="SECOND", help="When the face is neutral; expressions count from it."
+        ),
+    ] = None,
+    field_of_view: Annotated[
+        float | None,
+        typer.Option(
+            min=10.0,
+            max=150.0,
+            metavar="DEGREES",
+            help="Camera's angle of view along the longer side, for the head's pose.",
+            show_default="60",
+        ),
+    ] = None,
     faces: Annotated[
         int,
         typer.Option(
@@ -132,10 +156,19 @@ def track(
       facewarp track holiday/ --out overlays/ --data overlays.csv
       facewarp track shots/f_%04d.png --fps 30 --out shots.mp4
       facewarp track a.mp4 b.mov --out results/ --data results/
+      facewarp track talk.mp4 --expressions talk.csv --neutral 1.5
     """
     import cv2
 
-    from facewarp.cli.faces.track_jobs import Part, is_mixed, plan, plan_mixed
+    from facewarp.cli.faces.track_jobs import (
+        LeftOut,
+        Part,
+        is_mixed,
+        plan,
+        plan_mixed,
+        with_expressions,
+    )
+    from facewarp.face.expressions.pose import FIELD_OF_VIEW_DEG
     from facewarp.face.tracking.track import OFFLINE
     from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.system.memory import keep_freed_memory
@@ -144,6 +177,9 @@ def track(
     effect = effects.make(models.model, tags)
     part, mixed = Part(start, end, fps), is_mixed(inputs)
     jobs = None if mixed else plan(inputs, out, data, effects.label, part)
+    if jobs is not None:
+        planned = with_expressions(jobs, expressions, several=len(inputs) > 1)
+        jobs = [job for job in planned if not isinstance(job, LeftOut)]
     cv2.setNumThreads(1)  # decoding, registering and encoding keep the cores busy
     keep_freed_memory()
     with FaceTracker(
@@ -158,12 +194,23 @@ def track(
         in_pipeline=True,
         thorough=thorough,
     ) as tracker:
-        track_one = partial(_track, output, tracker, effect, audio=audio, keep_hdr=keep_hdr)
+        track_one = partial(
+            _track,
+            output,
+            tracker,
+            effect,
+            audio=audio,
+            keep_hdr=keep_hdr,
+            field_of_view=field_of_view or FIELD_OF_VIEW_DEG,
+            neutral_at=neutral,
+        )
         if jobs is not None:
             results = _track_all(jobs, track_one)
             output.emit_json(results if len(jobs) > 1 else results[0])
         else:
-            files = plan_mixed(inputs[0], out, data, effects.label, part)
+            files = with_expressions(
+                plan_mixed(inputs[0], out, data, effects.label, part), expressions, several=True
+            )
             _track_each(output, files, track_one)
 
 
@@ -220,6 +267,8 @@ def _track(
     *,
     audio: AudioName,
     keep_hdr: bool,
+    field_of_view: float,
+    neutral_at: float | None,
 ) -> Result:
     from facewarp.face.track_video import track_video
     from facewarp.media.video.reader import VideoSource
@@ -228,7 +277,15 @@ def _track(
     if keep_hdr and isinstance(source, VideoSource):
         source.keep_hdr()
     with output.progress(f"tracking {source.name}", source.frame_count) as advance:
-        done, tally = track_video(tracker, effect, job, audio=audio.value, advance=advance)
+        done, tally = track_video(
+            tracker,
+            effect,
+            job,
+            audio=audio.value,
+            field_of_view=field_of_view,
+            neutral_at=neutral_at,
+            advance=advance,
+        )
     left_out = max(0, tally.most_seen - tracker.config.faces)
     _report(output, done, tally)
     if left_out:
@@ -241,6 +298,7 @@ def _track(
         "input": done.source,
         "output": done.output,
         "data": job.data,
+        "expressions": job.expressions,
         "frames": done.frames,
         "frames_without_face": tally.frames_without,
         "faces": len(tally.faces),

@@ -2,8 +2,8 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -143,6 +143,42 @@ def plan_mixed(
         stem = path.stem if stems[path.stem] == 1 else path.name
         record = None if data is None else Path(data) / f"{stem}.jsonl"
         yield TrackJob(source, target / name, record)
+
+
+def with_expressions(
+    jobs: "Iterable[TrackJob | LeftOut]", expressions: str | None, *, several: bool
+) -> "Iterator[TrackJob | LeftOut]":
+    """Yield jobs with the file that the expressions of each go to: what `--expressions` says.
+
+    Args:
+        jobs: inputs with their outputs; files left out are yielded as they are.
+        expressions: a file, or a folder; None for no expressions.
+        several: whether there are several inputs, which need a folder.
+
+    Raises:
+        FacewarpError: several inputs and no folder, or the file can't be written.
+    """
+    from facewarp.media.table_writer import SUFFIXES
+    from facewarp.system.atomic_files import check_target
+
+    if expressions is not None:
+        _check_names(None, expressions)
+        if several and Path(expressions).suffix.lower() in SUFFIXES:
+            what = "several inputs need a folder for their expressions"
+            raise FacewarpError(what, expressions, "Give --expressions FOLDER.")
+    for job in jobs:
+        if isinstance(job, LeftOut) or expressions is None:
+            yield job
+            continue
+        stem = job.target.stem if several else job.source.path.resolve().stem
+        path = Path(expressions)
+        if several or path.is_dir() or expressions.endswith(("/", os.sep)):
+            path /= f"{stem}.csv"
+        elif path.suffix.lower() not in SUFFIXES:
+            what = "expressions are written as .csv or .jsonl"
+            raise FacewarpError(what, path, f"Call the file {path.stem}.csv.")
+        check_target(path, [job.source.path])
+        yield replace(job, expressions=path)
 
 
 def _part_of(part: Part, *, is_image: bool) -> tuple[float | None, float | None, float | None]:
