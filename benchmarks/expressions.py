@@ -413,7 +413,9 @@ def fields(data: bytes) -> Iterator[tuple[int, Any]]:
 def main() -> None:
     """Parse the arguments and do what they ask for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", nargs="?", default="compare", choices=("compare", "mesh", "fit", "scale"))
+    parser.add_argument(
+        "what", nargs="?", default="compare", choices=("compare", "mesh", "fit", "scale")
+    )
     parser.add_argument("--landmarker", required=True, help="face_landmarker.task")
     parser.add_argument("--photos", nargs="+", default=[], help="folders of photographs")
     parser.add_argument("--cache", help="keep what `fit` measures in this .npz file")
@@ -423,7 +425,9 @@ def main() -> None:
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     HEAD.mkdir(exist_ok=True)
-    {"compare": compare, "mesh": measure_mesh, "fit": fit, "scale": scale}[arguments.what](arguments)
+    {"compare": compare, "mesh": measure_mesh, "fit": fit, "scale": scale}[arguments.what](
+        arguments
+    )
 
 
 if __name__ == "__main__":

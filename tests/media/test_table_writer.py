@@ -25,13 +25,17 @@ def test_rows_are_read_back(tmp_path):
 
 def test_an_error_leaves_nothing_and_an_interruption_what_there_is(tmp_path):
     target = tmp_path / "a.csv"
-    with pytest.raises(RuntimeError), TableWriter(target, COLUMNS) as table:
-        table.write([0, 1])
-        raise RuntimeError
+
+    def broken_off_by(error):
+        with TableWriter(target, COLUMNS) as table:
+            table.write([0, 1])
+            raise error
+
+    with pytest.raises(RuntimeError):
+        broken_off_by(RuntimeError())
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(KeyboardInterrupt), TableWriter(target, COLUMNS) as table:
-        table.write([0, 1])
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        broken_off_by(KeyboardInterrupt())
     assert target.read_text() == "frame,value\n0,1\n"
 
 

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from facewarp.cli.app import app
+from facewarp.face.expressions.arkit import EXPRESSIONS
 from facewarp.media.sources import open_source
 
 
@@ -204,3 +205,36 @@ def test_names_with_a_nul_are_refused(photo):
     result = run("photo.png", "--out", "b\0.png")
     assert result.exit_code == 1
     assert "no file has such a name" in result.stderr
+
+
+# --- expressions
+
+
+def test_expressions_have_a_row_a_frame_and_count_from_the_neutral(moving, folder, write_clip):
+    write_clip(Path("clip.mp4"), moving[:6])
+    well("clip.mp4", "--expressions", "plain.csv", "--out", "a.mp4")
+    well("clip.mp4", "--expressions", "own.csv", "--neutral", "0", "--out", "b.mp4")
+    tables = {}
+    for name in ("plain.csv", "own.csv"):
+        with Path(name).open(newline="") as file:
+            tables[name] = list(csv.DictReader(file))
+    assert [row["frame"] for row in tables["own.csv"]] == [str(n) for n in range(6)]
+    assert {row["calibrated"] for row in tables["plain.csv"]} == {"0"}
+    first = tables["own.csv"][0]
+    assert first["calibrated"] == "1"
+    assert max(float(first[name]) for name in EXPRESSIONS if not name.startswith("eyeLook")) < 0.1
+    assert all(0 <= float(row["jawOpen"]) <= 1 for row in tables["plain.csv"])
+
+
+def test_expressions_go_to_a_table_or_a_folder(moving, folder, write_clip):
+    write_clip(Path("a.mp4"), moving[:2])
+    write_clip(Path("b.mp4"), moving[:2])
+    for words in (["a.mp4", "--expressions", "a.xlsx"],
+                  ["a.mp4", "b.mp4", "--out", "o", "--expressions", "x.csv"]):  # fmt: skip
+        result = run(*words)
+        assert result.exit_code == 1
+        assert ".csv" in result.stderr or "FOLDER" in result.stderr
+    result = run("a.mp4", "--out", "o.mp4", "--expressions", "a.csv", "--neutral", "90")
+    assert result.exit_code == 1
+    assert "90" in result.stderr
+    assert not Path("a.csv").exists()

@@ -1,4 +1,4 @@
-"""Expression values: sides, neutral, range, lag; on faces made of the template and on a portrait."""
+"""Expression values: sides, neutral, range, lag; on made faces and a portrait."""
 
 from dataclasses import replace
 from importlib.resources import files

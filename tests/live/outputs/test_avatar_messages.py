@@ -1,4 +1,4 @@
-"""What goes to each kind of address: who is sent, what a frame without a face sends, what is asked."""
+"""What goes to each kind of address: whose face, and what a frame without one sends."""
 
 import json
 import socket

@@ -65,7 +65,9 @@ def test_a_head_that_faces_the_camera_is_at_rest_in_unity(make_expression):
     np.testing.assert_allclose(np.minimum(turned, 360 - turned), 0, atol=0.01)
 
 
-@pytest.mark.parametrize(("angles", "axis"), [({"pitch": 20}, 0), ({"yaw": 20}, 1), ({"roll": 20}, 2)])
+@pytest.mark.parametrize(
+    ("angles", "axis"), [({"pitch": 20}, 0), ({"yaw": 20}, 1), ({"roll": 20}, 2)]
+)
 def test_each_angle_turns_one_of_theirs_by_as_much(make_expression, angles, axis):
     packet = Packet(openseeface_packet(make_expression(**angles), 0))
     turned = packet.euler - (180, 0, 90)
