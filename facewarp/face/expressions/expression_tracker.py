@@ -174,10 +174,10 @@ class ExpressionTracker:
         )
         past.turns = turns
         if self.smooth:
-            turns = past.gaze(turns[:, None], elapsed, _TURN_UNIT)[:, 0]
+            turns = np.asarray(past.gaze(turns[:, None], elapsed, _TURN_UNIT)[:, 0], float)
         values = self._model.values(past.measured, past.neutral, (turns[0], turns[1]))
         if self.smooth:
-            values = past.values(values[:, None], elapsed)[:, 0]
+            values = np.asarray(past.values(values[:, None], elapsed)[:, 0], float)
         values = values.clip(0, 1)
         left, right = (
             (
