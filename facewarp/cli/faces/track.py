@@ -197,7 +197,9 @@ def track(
     extras = compositing.outputs(inputs, made_from | vars(part), resume=bool(batch.resume))
     if mixed and compositing.wanted:
         what = "a folder that holds videos has a result for each of them"
-        raise FacewarpError(what, inputs[0], "Track one video for --alpha, --passes, --tracks or --expressions.")
+        raise FacewarpError(
+            what, inputs[0], "Track one video for --alpha, --passes, --tracks or --expressions."
+        )
     jobs = None if mixed else plan(inputs, out, data, effects.label, part, extras)
     track_job = partial(_coded, encoding)
     if jobs and (unused := _without_use(jobs, fps, audio, keep_hdr=keep_hdr)):

@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from facewarp.cli.app import app
-from facewarp.face.expressions.arkit import EXPRESSIONS
 from facewarp.face import detector
+from facewarp.face.expressions.arkit import EXPRESSIONS
 from facewarp.media.sources import open_source
 
 
