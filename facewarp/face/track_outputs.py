@@ -1,4 +1,4 @@
-"""What `facewarp track` writes beside the picture: the effect alone, passes, tracks, expressions."""
+"""What `facewarp track` writes beside the picture: effect alone, passes, tracks, expressions."""
 
 import logging
 from abc import abstractmethod

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from facewarp.drawing.effect_layer import EffectLayer
+from facewarp.errors import FacewarpError
 from facewarp.face.effects.base import FaceEffect, drawn_with_coverage
 from facewarp.face.effects.canonical import Canonical
 from facewarp.face.effects.factory import Effect, note_of
