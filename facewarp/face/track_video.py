@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from facewarp.drawing.effect_layer import EffectLayer
-from facewarp.face.deep_painting import painted
 from facewarp.face.effects.base import FaceEffect, drawn_with_coverage
 from facewarp.face.effects.canonical import Canonical
 from facewarp.face.effects.factory import Effect, note_of
 from facewarp.face.face import Face
+from facewarp.face.rendering.deep_painting import painted
 from facewarp.face.template.template import Template
 from facewarp.face.track_outputs import ExtraOutputs, open_extras
 from facewarp.face.tracking.lookback import Lookback
