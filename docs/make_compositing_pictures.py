@@ -58,8 +58,10 @@ def tell_round_trip(layers: dict[str, np.ndarray]) -> None:
     off = np.hypot(*np.moveaxis((again - identity(size)) * size, -1, 0))
     off = off[layers["matte.A"] > 0.5]
     share = (off <= 0.05).mean()
-    print(f"mean {off.mean():.3f} px, median {np.median(off):.4f} px, ", end="")
-    print(f"{share:.1%} within 0.05 px, 99th percentile {np.percentile(off, 99):.2f} px")
+    sys.stdout.write(
+        f"mean {off.mean():.3f} px, median {np.median(off):.4f} px, "
+        f"{share:.1%} within 0.05 px, 99th percentile {np.percentile(off, 99):.2f} px\n"
+    )
 
 
 def layer_sheet(layers: dict[str, np.ndarray]) -> np.ndarray:
