@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facewarp.drawing.effect_layer import EffectLayer
-from facewarp.face.deep_painting import laid_over, painted
+from facewarp.face.rendering.deep_painting import laid_over, painted
 from facewarp.media.frames import DeepImage, Frame
 
 
