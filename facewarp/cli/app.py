@@ -78,6 +78,11 @@ COMMANDS = {
         "Render a page of images and short clips of every effect, from free faces only.",
         FACES,
     ),
+    "page": Command(
+        "faces.page:page",
+        "Write a page that runs the face tracker inside a browser, with no server behind it.",
+        FACES,
+    ),
     "cine": Command(
         "cine:cine",
         "Track hearts through the cardiac cycle: labels, volumes, ejection fraction, motion.",
