@@ -80,7 +80,7 @@ COMMANDS = {
     ),
     "page": Command(
         "faces.page:page",
-        "Write a page that runs the face tracker inside a browser, with no server behind it.",
+        "Write a folder of static files that runs the face tracker inside a browser.",
         FACES,
     ),
     "cine": Command(

@@ -82,5 +82,5 @@ def _webp(rgba: NDArray[np.uint8]) -> bytes:
         color /= np.maximum(share, 1e-4)[..., None]
         rgba = np.rint(np.dstack([color, 255 * share]).clip(0, 255)).astype(np.uint8)
     file = io.BytesIO()
-    Image.fromarray(rgba).save(file, "WEBP", quality=90, method=6, exact=False)
+    Image.fromarray(rgba).save(file, "WEBP", quality=90, method=2, alpha_quality=90)
     return file.getvalue()

@@ -35,7 +35,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def stand_in() -> dict[str, bytes]:
-    return {"ort.wasm.bundle.min.mjs": b"export const env = {};\n", "ort-wasm-simd-threaded.wasm": b"\0asm"}
+    return {
+        "ort.wasm.bundle.min.mjs": b"export const env = {};\n",
+        "ort-wasm-simd-threaded.wasm": b"\0asm",
+    }
 
 
 def test_every_file_has_its_hash_and_is_there(built: Path) -> None:

@@ -12,6 +12,8 @@ from facewarp.core.engines.openvino_engine import OpenVinoEngine
 from facewarp.core.model import template_guidance
 from facewarp.errors import FacewarpError
 from facewarp.face.blazeface import decode
+from facewarp.face.crop import Crop
+from facewarp.face.detector import FaceDetector
 from facewarp.face.template.template import Template
 from facewarp.page import networks
 
@@ -29,8 +31,10 @@ def session(model: bytes) -> "runtime.InferenceSession":
 def test_registration_agrees_with_the_8_bit_engine() -> None:
     model = facewarp.load("face", engine="openvino-int8")
     assert model.int8 is not None
-    portrait = cv2.imread(str(files("facewarp.assets").joinpath("demo/portrait.png")))
-    gray = cv2.cvtColor(cv2.resize(portrait, (260, 320)), cv2.COLOR_BGR2GRAY)
+    portrait = cv2.imread(str(files("facewarp.assets").joinpath("demo/portrait.png")))[..., ::-1]
+    with FaceDetector() as detector:
+        (face, *_) = detector.detect(portrait)
+    gray = Crop.around(*face.square(), roll=face.roll).extract_gray(portrait)
     image = gray[None, None].astype(np.float32) / 255
     labels = template_guidance(model, Template.load().probabilities)
     parts, fields = OpenVinoEngine.of_int8(model.int8).both_ways(image, labels)
@@ -55,7 +59,11 @@ def test_the_detector_sees_what_the_program_sees() -> None:
     pixels = rgb[None].astype(np.float32) / 127.5 - 1
     made = session(networks.detector_network())
     outputs = dict(
-        zip([port.name for port in made.get_outputs()], made.run(None, {"input": pixels}), strict=True)
+        zip(
+            [port.name for port in made.get_outputs()],
+            made.run(None, {"input": pixels}),
+            strict=True,
+        )
     )
     found = decode(outputs["regressors"], outputs["classificators"][..., 0], 0.35)[0]
     from facewarp.face.blazeface import BlazeFace

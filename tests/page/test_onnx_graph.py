@@ -50,14 +50,16 @@ def rounded(ops: Any, value: Any, low: float, high: float) -> Any:
 
 def test_float_layers() -> None:
     rng = np.random.default_rng(1)
-    weights, slim = (rng.normal(0, 0.3, s).astype(np.float32) for s in ((6, 4, 3, 3), (6, 1, 1, 3, 3)))
+    weights, slim = (
+        rng.normal(0, 0.3, s).astype(np.float32) for s in ((6, 4, 3, 3), (6, 1, 1, 3, 3))
+    )
     bias = rng.normal(0, 1, (1, 6, 1, 1)).astype(np.float32)
 
     def build(ops: Any, x: Any) -> Any:
         x = ops.convolution(x, weights, [2, 2], [0, 0], [0, 0], [1, 1], auto_pad="same_upper")
         x = ops.add(x, ops.constant(bias))
         x = ops.group_convolution(x, slim, [1, 1], [1, 1], [1, 1], [1, 1])
-        x = ops.max_pool(ops.relu(x), [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0).get_node()
+        x = ops.max_pool(ops.relu(x), [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
         return ops.multiply(x, ops.constant(np.float32(1)))
 
     expected, found = both(build, [1, 4, 13, 10])
@@ -66,7 +68,13 @@ def test_float_layers() -> None:
 
 @pytest.mark.parametrize(
     ("channels", "kernel", "stride", "shape"),
-    [(3, 3, 1, (9, 7)), (5, 3, 2, (11, 8)), (1, 7, 4, (24, 20)), (6, 1, 1, (5, 5)), (2, 3, 1, (1, 4))],
+    [
+        (3, 3, 1, (9, 7)),
+        (5, 3, 2, (11, 8)),
+        (1, 7, 4, (24, 20)),
+        (6, 1, 1, (5, 5)),
+        (2, 3, 1, (1, 4)),
+    ],
 )
 @pytest.mark.parametrize("batch", [1, 2])
 def test_eight_bit_convolutions_are_exact(
@@ -79,16 +87,15 @@ def test_eight_bit_convolutions_are_exact(
 
     def build(ops: Any, x: Any) -> Any:
         weights = ops.multiply(ops.convert(ops.constant(whole), np.float32), ops.constant(scale))
-        x = rounded(ops, x, -0.8, 2.5 * 0.8 / 0.7)  # 0 is one of the levels
+        x = rounded(ops, x, -0.55, 2.0)  # levels of 0.01: 0 is one of them
         x = ops.convolution(x, weights, [stride] * 2, pad, pad, [1, 1])
         return ops.prelu(ops.add(x, ops.constant(bias)), ops.constant(np.float32(0.1)))
 
-    levels = 255 * 0.8 / (0.8 + 2.5 * 0.8 / 0.7)
-    assert levels == pytest.approx(round(levels), abs=0.2)
     expected, found = both(build, [batch, channels, *shape])
     assert found.shape == expected.shape
-    step = float(scale.max()) * 127 * (0.8 + 2.5 * 0.8 / 0.7) / 255
-    assert np.abs(found - expected).max() < 2 * step + 1e-4
+    apart = np.abs(found - expected)
+    assert np.median(apart) < 1e-4
+    assert apart.max() < 0.01 * 127 * scale.max() + 1e-4  # one value, between two levels
 
 
 def test_fields_and_resizing() -> None:
