@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facewarp.core.config import ModelConfig
-from facewarp.core.engines.base import Engine, Floats
+from facewarp.core.engines.base import Engine, Floats, is_installed
 from facewarp.core.engines.factory import make_engine
 from facewarp.core.geometry import (
     FloatArray,
@@ -27,6 +28,7 @@ from facewarp.core.weights import (
     find_weights,
     int8_weights,
     network_of,
+    slice_weights,
 )
 from facewarp.errors import FacewarpError
 
@@ -185,6 +187,22 @@ class Model:
         )
         return self._engine
 
+    @cached_property
+    def slices(self) -> "Model | None":
+        """The part network of slices that lies beside a heart model's weights; None without."""
+        if self.path is None or self.config.kind != "heart":
+            return None
+        file = slice_weights(self.path)
+        if file is None:
+            return None
+        if self._device != "cpu" or not is_installed("openvino"):
+            return load(file, self._device)
+        import torch
+
+        found = load(file, engine="openvino")
+        found.engine.use_threads(torch.get_num_threads())
+        return found
+
     def run_by(self, engine: Engine) -> "Model":
         """Return the same model with an engine that exists already."""
         model = copy.copy(self)
@@ -246,10 +264,14 @@ class Model:
             moving: likewise; its size may differ.
 
         Raises:
-            FacewarpError: wrong number of axes, empty, or not finite.
+            FacewarpError: wrong number of axes, empty, or not finite; or the model is a part
+                network alone.
         """
         import torch
 
+        if not self.config.steps:
+            what = f"this is a part network ({self.config.kind}): it registers nothing"
+            raise FacewarpError(what, self.path, "Give a face or a heart model.")
         ndim = self.config.ndim
         images = [
             as_gray(image, ndim, name) for image, name in ((fixed, "fixed"), (moving, "moving"))

@@ -6,7 +6,6 @@ own pipeline is the reference (`mediapipe_blazeface`); here the same file runs o
 anyway, OpenVINO or else OpenCV, in batches, and gives the same boxes.
 """
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
+from facewarp.system.machine import cores
 
 Floats = NDArray[np.float32]
 
@@ -231,7 +231,7 @@ class _Requests:
         ov, folder = openvino(), compiled_folder()
         from openvino.preprocess import PrePostProcessor
 
-        core, at_once = ov.Core(), 1 if count == 1 else os.cpu_count() or 1
+        core, at_once = ov.Core(), 1 if count == 1 else cores()
         model = core.read_model(str(_path()))
         model.reshape([count, SIZE, SIZE, 3])
         steps = PrePostProcessor(model)

@@ -49,7 +49,7 @@ class Labels(FaceEffect):
         self._picture = TemplatePicture(label_picture(template), self.opacity)
 
     def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
-        self._picture.lay_on(frame, face)
+        self._picture.lay_on(frame, face, coverage=self.coverage)
 
 
 def label_picture(template: "Template") -> NDArray[np.uint8]:

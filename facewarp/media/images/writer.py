@@ -12,10 +12,11 @@ import PIL.PngImagePlugin
 from PIL.TiffImagePlugin import AppendingTiffWriter
 
 from facewarp.errors import FacewarpError
-from facewarp.media.frames import IMAGE_SUFFIXES, Frame, Source
+from facewarp.media.frames import IMAGE_SUFFIXES, PLATE_SUFFIXES, Frame, Source
 from facewarp.media.images.source import FolderSource, ImageSource
 from facewarp.media.orientation import fit_within
 from facewarp.media.outputs import Output
+from facewarp.media.plates import files as plates
 from facewarp.system.atomic_files import OutputFile, write_error
 
 _log = logging.getLogger(__name__)
@@ -47,13 +48,19 @@ class ImageWriter(Output):
         like: The source, which is not overwritten and whose color profile is carried along.
         comment: What the file's metadata says of it: a text chunk "Comment" of a PNG, a comment of
             a JPEG, else the description in its Exif data.
+        lossless: Whether a WebP keeps every value.
     """
 
     def __init__(
-        self, target: Path, like: Source | None = None, comment: str | None = None
+        self,
+        target: Path,
+        like: Source | None = None,
+        comment: str | None = None,
+        *,
+        lossless: bool = False,
     ) -> None:
         super().__init__(target)
-        self._comment = comment
+        self._comment, self._lossless = comment, lossless
         self._output = OutputFile(target, [like.path] if like else [])
         self._profile = like.icc_profile if isinstance(like, ImageSource) else None
 
@@ -68,12 +75,18 @@ class ImageWriter(Output):
             raise FacewarpError(what, self.target, "Write to a folder or a video.")
         suffix = self.target.suffix.lower()
         options = _SAVE.get(suffix, {}) | _comment_options(suffix, self._comment)
-        if frame.alpha is not None and suffix not in ALPHA_SUFFIXES:
+        if self._lossless and suffix == ".webp":
+            options |= {"lossless": True, "exact": True, "quality": 50}
+        if frame.alpha is not None and suffix not in ALPHA_SUFFIXES | PLATE_SUFFIXES:
             tell_lost_alpha(self.target)
         try:
-            _to_pillow(frame, suffix).save(
-                self._output.temporary, icc_profile=self._profile, **options
-            )
+            if suffix in PLATE_SUFFIXES or (frame.deep and suffix in plates.DEEP_SUFFIXES):
+                place, like = self._output.temporary, frame.path
+                plates.write_plate(place, frame.image, frame.deep, like, self._comment, frame.alpha)
+            else:
+                _to_pillow(frame, suffix).save(
+                    self._output.temporary, icc_profile=self._profile, **options
+                )
         except (OSError, ValueError) as error:
             raise write_error(error, self.target) from error
         self.kept = 1
@@ -246,7 +259,7 @@ class FolderWriter(Output):
 
 def written_name(path: Path) -> str:
     """The name under which a picture's output is written: with .jpg, if its kind is read only."""
-    if path.suffix.lower() in IMAGE_SUFFIXES:
+    if path.suffix.lower() in IMAGE_SUFFIXES | PLATE_SUFFIXES:
         return path.name
     from facewarp.media.images.files import has_alpha
 

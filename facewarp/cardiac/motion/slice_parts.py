@@ -1,0 +1,187 @@
+"""Parts of a heart on the scan's own slices, by a part network of slices.
+
+The network sees one slice at a time, finely, with two on either side as further channels
+(2.5D): the next slice is 5 to 10 mm away and seldom lies as its neighbour does, so that it says
+where base and apex are rather than where an outline is.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Tensor
+
+from facewarp.cardiac.io.volume import Volume
+from facewarp.cardiac.motion.labels import largest_pieces
+from facewarp.cardiac.motion.model_grid import Array3, ModelGrid, model_input
+from facewarp.cardiac.parts import HeartPart
+from facewarp.core.config import ModelConfig
+from facewarp.core.geometry import Shape, resize_image
+
+Floats = NDArray[np.float32]
+
+SLICES: Final = "heart-slices"
+"""Kind of the part networks' configurations."""
+
+REACH: Final = 2  # slices read on either side
+_IN_SLICE: Final = np.ones((1, 3, 3), dtype=bool)
+_SPARE_MM: Final = 24.0  # a window for registration is wider than what the slices need
+_TILE: Final = 16  # px; windows are whole multiples: networks halve them
+_APART_MM: Final = 9.0  # between slices read together: thinner ones are skipped over
+
+
+def slice_step(thickness_mm: float) -> int:
+    """Return how many slices of a stack lie from one that is read to the next."""
+    return max(1, round(_APART_MM / thickness_mm))
+
+
+def with_neighbors(stack: NDArray[np.float32], step: int = 1) -> NDArray[np.float32]:
+    """Put each slice of a stack together with those beside it.
+
+    Args:
+        stack: ``(..., D, H, W)``, from base to apex.
+        step: see `slice_step`.
+
+    Returns:
+        ``(..., D, 2 * REACH + 1, H, W)``; 0 beyond the ends of the stack.
+    """
+    beyond = [(0, 0)] * (stack.ndim - 3) + [(REACH * step, REACH * step), (0, 0), (0, 0)]
+    framed, depth = np.pad(stack, beyond), stack.shape[-3]
+    beside = [framed[..., k * step : k * step + depth, :, :] for k in range(2 * REACH + 1)]
+    return np.stack(beside, axis=-3)
+
+
+class SliceModel(Protocol):
+    """What is needed of a part network of slices; `model.Model` has it."""
+
+    config: ModelConfig
+    sha256: str
+
+    def on_grid(self, shape: Shape) -> Self:
+        """The model on slices of another size."""
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Part probabilities ``(B, K, H, W)`` of slices with neighbors ``(B, N, H, W)``."""
+
+
+@dataclass(frozen=True, eq=False)
+class SliceParts:
+    """Parts of a heart on the scan's own slices, in a window around it.
+
+    Attributes:
+        grid: the window, in the volume: its slices are the volume's.
+        probabilities: ``(T, K, D, H, W)`` on the grid.
+    """
+
+    grid: ModelGrid
+    probabilities: Floats
+
+    def on_volume(self) -> Floats:
+        """Return probabilities on the volume's own voxels, ``(T, K, D, H, W)``."""
+        parts = self.grid.to_volume_grid(self.probabilities)
+        return _filled(parts)
+
+    def on_grid(self, grid: ModelGrid, shape: Shape) -> Floats:
+        """Return probabilities as a model of volumes takes them, ``(T, K, *shape)``.
+
+        Args:
+            grid: a model's grid in the same volume.
+            shape: of its features, which cover the same place: means over the grid's voxels.
+        """
+        between = self.grid.from_volume @ grid.to_volume
+        there = ModelGrid(grid.shape, grid.spacing_mm, self.grid.shape, between)
+        fine = torch.from_numpy(_filled(there.sample(self.probabilities)))
+        return np.ascontiguousarray(resize_image(fine, shape).numpy())
+
+    def volumes_ml(self) -> NDArray[np.float64]:
+        """Measure the volume of each part in each phase: the sum of its probabilities.
+
+        Pieces apart from the largest of each part count no more than they do in `seen_labels`.
+
+        Returns:
+            ``(T, K)`` ml, by part id.
+        """
+        found = []
+        for phase in self.probabilities:
+            ids = phase.argmax(axis=0).astype(np.uint8)
+            kept = largest_pieces(ids)
+            stray = ndimage.binary_dilation(kept != ids, _IN_SLICE) & (kept == 0)
+            found.append(phase.sum(axis=(1, 2, 3), where=~stray, dtype=np.float64))
+        return np.stack(found) * float(np.prod(self.grid.spacing_mm)) / 1000
+
+
+def slices_beside(model: object) -> SliceModel | None:
+    """Return the part network of slices that belongs to a heart model; None without."""
+    found: SliceModel | None = getattr(model, "slices", None)
+    return found
+
+
+def slice_parts(
+    model: SliceModel, volume: Volume, roi: ModelGrid, step: Callable[[int], None] | None = None
+) -> SliceParts:
+    """Segment a volume or cine on its own slices.
+
+    Args:
+        model: a part network of slices, e.g. ``load("heart-slices")``.
+        volume: the volume or cine.
+        roi: the heart's window, see `heart_roi.around_heart`; all is background beyond it.
+        step: called with the number of phases done.
+    """
+    grid = slice_grid(volume, roi, model.config)
+    images = slice_input(volume, grid)
+    model, apart = model.on_grid(images.shape[-2:]), slice_step(grid.spacing_mm[2])
+    found = np.empty((len(images), len(HeartPart), *images.shape[1:]), np.float32)
+    for phase, image in enumerate(images):
+        seen = model.probabilities(torch.from_numpy(with_neighbors(image, apart)))
+        found[phase] = seen.cpu().numpy().swapaxes(0, 1)
+        if step:
+            step(1)
+    return SliceParts(grid, found)
+
+
+def slice_grid(volume: Volume, roi: ModelGrid, config: ModelConfig) -> ModelGrid:
+    """Return the grid of a volume's own slices in a region of interest.
+
+    Args:
+        volume: the volume or cine.
+        roi: the heart's window, see `heart_roi.around_heart`; its axes are those of the grid.
+        config: of the part network: its windows are the least there are.
+
+    Returns:
+        A grid whose slices are all the volume's, the first nearest to the base.
+    """
+    turn = roi.turn
+    stack = int(np.abs(turn[:, 2]).argmax())
+    depth, thickness = volume.shape[::-1][stack], volume.spacing_mm[stack]
+    ends = np.array([[0, 0, 0, 1], [*(n - 1 for n in roi.shape[::-1]), 1]]).T
+    cx, cy, cz = (roi.to_volume @ ends)[:3].mean(axis=1).tolist()
+    px_x, px_y = config.spacing_mm
+    wanted = (np.array(roi.shape[:0:-1]) * roi.spacing_mm[:2] - _SPARE_MM) / (px_x, px_y)
+    tiles = np.ceil(wanted / _TILE - 1e-6).astype(int) * _TILE
+    width, height = np.maximum(tiles, config.grid_shape[::-1]).tolist()
+    center = [cx, cy, cz]
+    center[stack] = (depth - 1) / 2
+    spacing: Array3 = (px_x, px_y, thickness)
+    grid = ModelGrid.around(
+        volume, (depth, height, width), spacing, (center[0], center[1], center[2]), turn
+    )
+    matrix = grid.to_volume.copy()  # slices exactly on those of the volume
+    first = 0.0 if turn[stack, 2] > 0 else depth - 1.0
+    matrix[stack, 3] = first - matrix[stack, :2] @ [(width - 1) / 2, (height - 1) / 2]
+    return ModelGrid(grid.shape, spacing, volume.shape, matrix)
+
+
+def slice_input(volume: Volume, grid: ModelGrid) -> Floats:
+    """Return a volume or cine on a `slice_grid` as the network sees it, ``(T, D, H, W)``."""
+    data = volume.data if volume.data.ndim == 4 else volume.data[None]
+    return model_input(data, grid)
+
+
+def _filled(parts: Floats) -> Floats:
+    """Make all background where probabilities add up to less than one: beyond the window."""
+    parts[:, HeartPart.BACKGROUND] += 1 - parts.sum(axis=1)
+    return parts
