@@ -31,6 +31,7 @@ export const program = {
   waiting: "Sending the picture …",
   state: () => ask("api/state"),
   change: (settings) => send("api/settings", settings),
+  neutral: () => ask("api/neutral", { method: "POST" }),
   snapshot: () => ask("api/template/snapshot", { method: "POST" }),
   texture: (file) => ask("api/texture", upload(file)),
   templatePicture: (file) => ask("api/template", upload(file)),

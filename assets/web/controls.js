@@ -26,6 +26,7 @@ export class Controls {
     }
     $("template").addEventListener("change", () => this.change({ template: $("template").value }));
     $("snapshot").addEventListener("click", () => this.#do(() => program.snapshot()));
+    $("neutral")?.addEventListener("click", () => this.#do(() => program.neutral()));
     $("from-picture").addEventListener("click", () => $("template-file").click());
     $("template-file").addEventListener("change", (event) => this.#upload(event.target, "template"));
     $("texture-file").addEventListener("change", (event) => this.#upload(event.target, "texture"));

@@ -19,6 +19,14 @@ POLICY: Final = "; ".join(
 )
 """Content security policy: nothing is loaded from, or sent to, any other place."""
 
+NEUTRAL: Final = """        <div class="row">
+          <button class="secondary" id="neutral" type="button" title="Expression values that are \
+sent count from the face as it is now"><svg class="icon" aria-hidden="true"><use href="#i-face"/>\
+</svg>This is neutral</button>
+        </div>
+"""
+"""What the live page has for the values that the program sends."""
+
 _CHANGES: Final = {
     '<meta charset="utf-8">': '<meta charset="utf-8">\n'
     f'  <meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
@@ -37,6 +45,7 @@ _CHANGES: Final = {
     '<span id="landmarks-text">Landmarks</span><kbd>L</kbd></button>\n'
     '        <button type="button" id="full"',
     'accept="image/png,image/webp"': 'accept="image/png,image/webp,image/jpeg"',
+    NEUTRAL: "",
     '<p class="foot" id="foot"></p>': '<p class="foot" id="foot"></p>\n'
     '      <p class="foot" id="requests" aria-live="off"></p>',
 }
