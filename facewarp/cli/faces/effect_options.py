@@ -189,7 +189,8 @@ def _registered(style: str | None, model: "str | Path | Model") -> "str | StyleF
 def _painted_for_mediapipe(texture: str | None) -> str:
     """Return a texture's name that says that its file is painted for MediaPipe's face."""
     if texture is None or not Path(texture).suffix:
-        _refuse("--texture-uv", "it says how a file is painted; give --texture FILE.")
+        why = "it says how a file is painted; give --texture FILE."
+        raise typer.BadParameter(why, param_hint="--texture-uv")
     return f"mediapipe:{Path(texture).absolute()}"  # batches may run in another folder
 
 

@@ -123,7 +123,8 @@ def face_scene(file: GlbFile, mesh: FaceMesh) -> dict[str, Any]:
         "NORMAL": file.accessor(_unit(mesh.normals), ARRAY_BUFFER),
         "TEXCOORD_0": file.accessor(mesh.uv.astype(np.float32), ARRAY_BUFFER),
     }
-    primitives, materials = [], []
+    primitives: list[dict[str, Any]] = []
+    materials: list[dict[str, Any]] = []
     for name, triangles in mesh.groups().items():
         index = file.accessor(triangles.astype(np.uint32).ravel(), ELEMENT_BUFFER)
         primitives.append({"attributes": attributes, "indices": index, "material": len(materials)})

@@ -39,7 +39,9 @@ def gltf_file(shot: Shot) -> bytes:
     mesh = FaceMesh.of(shot.template)
     scene = face_scene(file, mesh)
     (rest,) = scene.pop("meshes")
-    meshes, nodes, animations = [], [], []
+    meshes: list[dict[str, Any]] = []
+    nodes: list[dict[str, Any]] = []
+    animations: list[dict[str, Any]] = []
     for track in shot.tracks:
         if len(track.numbers) > MOST_FRAMES:
             what = f"{track.name} is there in {len(track.numbers)} frames, glTF holds {MOST_FRAMES}"
