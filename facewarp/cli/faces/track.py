@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from facewarp.cli.console import Output, output_of
+from facewarp.cli.faces.compositing_options import CompositingOptions
 from facewarp.cli.faces.effect_options import EffectSelection
 from facewarp.cli.faces.track_batch import BatchOptions, track_batch
 from facewarp.cli.model_options import EngineOptions, FaceModelOptions, Smooth, Thorough
@@ -71,6 +72,7 @@ def track(
     *,
     effects: EffectSelection,
     models: FaceModelOptions,
+    compositing: CompositingOptions,
     data: Annotated[
         str | None,
         typer.Option(
@@ -104,8 +106,9 @@ def track(
     audio: Annotated[
         AudioName,
         typer.Option(
+            metavar="NAME",
             help="Sound of videos: copy (converted only where the file's kind needs it), convert "
-            "to AAC or Opus, or none."
+            "to AAC or Opus, or none.",
         ),
     ] = AudioName.copy,
     keep_hdr: Annotated[
@@ -127,7 +130,7 @@ def track(
     With an option of "Many clips" every file of every folder is a clip of its own, and so are
     those of a list (.txt, .csv). One that fails does not stop the others, nothing is
     overwritten, finished clips are not done again, and the folder gets summary.csv and
-    summary.json. --out and --data may be patterns with {name}, {file}, {folder}, {suffix}.
+    summary.json. Names of outputs may be patterns with {name}, {file}, {folder} and {suffix}.
 
     Examples:
       facewarp track talk.mp4 --out tracked.mp4
@@ -139,8 +142,11 @@ def track(
       facewarp track holiday/ --out overlays/ --data overlays.csv
       facewarp track shots/f_%04d.png --fps 30 --out shots.mp4
       facewarp track a.mp4 b.mov --out results/ --data results/
-      facewarp track footage/ stills/ --recursive --out results/ --workers 4 --resume
-      facewarp track footage/ --out 'meshes/{name}.mp4' --data 'meshes/{name}.csv' --workers 2
+      facewarp track footage/ stills/ -r --out results/ --workers 4 --resume
+      facewarp track footage/ --out 'm/{name}.mp4' --workers 2 --effect mesh
+      facewarp track shot.mov --alpha effect.mov --effect texture --texture tiger
+      facewarp track shot.mov --passes passes/shot.####.exr --resume
+      facewarp track shot.mov --tracks shot.nk --tracks shot_blender.py
     """
     import cv2
 
@@ -168,12 +174,23 @@ def track(
             fps=fps,
             audio=audio.value,
             keep_hdr=keep_hdr,
+            alpha=compositing.alpha,
+            passes=compositing.passes,
+            tracks=tuple(compositing.tracks or ()),
+            first_frame=compositing.first_frame,
         )
         track_batch(output, inputs, out, data, settings, batch)
         return
     effect = effects.make(models.model, tags)
     part, mixed = Part(start, end, fps), is_mixed(inputs)
-    jobs = None if mixed else plan(inputs, out, data, effects.label, part)
+    made_from = {**vars(effects), **vars(models), "smooth": smooth, "thorough": thorough}
+    extras = compositing.outputs(inputs, made_from | vars(part), resume=bool(batch.resume))
+    if mixed and compositing.wanted:
+        what = "a folder that holds videos has a result for each of them"
+        raise FacewarpError(what, inputs[0], "Track one video for --alpha, --passes or --tracks.")
+    jobs = None if mixed else plan(inputs, out, data, effects.label, part, extras)
+    if jobs and (unused := _without_use(jobs, fps, audio, keep_hdr=keep_hdr)):
+        output.warn(f"{' and '.join(unused)}: of no use here, where no input is a video")
     cv2.setNumThreads(1)  # decoding, registering and encoding keep the cores busy
     keep_freed_memory()
     with FaceTracker(
@@ -195,6 +212,23 @@ def track(
         else:
             files = plan_mixed(inputs[0], out, data, effects.label, part)
             _track_each(output, files, track_one)
+
+
+def _without_use(
+    jobs: "list[TrackJob]", fps: float | None, audio: AudioName, *, keep_hdr: bool
+) -> list[str]:
+    """Return the options given that change nothing of any input."""
+    from facewarp.media.sinks import is_video
+
+    unused = []
+    if fps is not None and all(
+        job.source.kind == "image" and not is_video(job.target) for job in jobs
+    ):
+        unused.append("--fps")
+    if all(job.source.kind != "video" for job in jobs):
+        unused += [f"--audio {audio.value}"] * (audio is not AudioName.copy)
+        unused += ["--keep-hdr"] * keep_hdr
+    return unused
 
 
 def _track_all(jobs: "list[TrackJob]", track_one: "Callable[[TrackJob], Result]") -> list[Result]:

@@ -45,7 +45,7 @@ class BatchOptions:
         bool | None,
         typer.Option(
             "--resume/--no-resume",
-            help="Leave finished clips as they are, after a check.",
+            help="Leave finished clips, and files of --passes, as they are, after a check.",
             show_default="resume, of many clips",
         ),
     ] = None
@@ -59,14 +59,14 @@ class BatchOptions:
     time_limit: TimeLimit = None
 
     def wanted(self, inputs: list[Path]) -> bool:
-        """Whether the inputs are a batch: by an option, a list, or several folders with videos."""
+        """Whether the inputs are a batch: by an option, or as several folders with videos."""
         from facewarp.batch.lists import is_list
         from facewarp.cli.faces.track_jobs import is_mixed
 
         asked = (self.workers, self.ray, self.time_limit, self.overwrite, self.recursive)
-        if any(asked) or any(is_list(path) for path in inputs):
+        if any(asked):
             return True
-        many = len(inputs) > 1 or any(path.is_dir() for path in inputs)
+        many = len(inputs) > 1 or any(path.is_dir() or is_list(path) for path in inputs)
         if self.resume is not None and many:
             return True
         return len(inputs) > 1 and any(is_mixed([path]) for path in inputs)

@@ -1,5 +1,6 @@
 """Track one clip of a batch, from its file to its record; skip what is finished."""
 
+import glob
 import json
 import logging
 import os
@@ -14,6 +15,7 @@ from facewarp.batch.fingerprint import fingerprint, fingerprint_of
 from facewarp.batch.jobs import Outcome, Report
 from facewarp.errors import FacewarpError
 from facewarp.face.clips.discovery import Clip, visible
+from facewarp.face.clips.names import Outputs
 from facewarp.face.clips.output_check import count_frames
 from facewarp.face.clips.results import Result, result_of, warnings_of
 from facewarp.face.clips.settings import ClipSettings
@@ -22,6 +24,7 @@ from facewarp.face.track_video import TrackJob, track_video
 from facewarp.face.tracking.track import OFFLINE
 from facewarp.face.tracking.tracker import FaceTracker
 from facewarp.media.frames import Source
+from facewarp.media.numbered_names import NumberedName
 from facewarp.media.sources import open_source
 from facewarp.system.atomic_files import check_target, sweep, write_json
 from facewarp.system.memory import keep_freed_memory
@@ -38,9 +41,7 @@ class ClipJob:
     """A clip to track.
 
     Attributes:
-        clip: what is read.
-        target: where its pictures go.
-        data: where its track data goes; None without.
+        outputs: what is read, and where the results go.
         record: the file that says with what it was made.
         settings: that all clips are tracked with.
         resume: whether a finished clip is left as it is.
@@ -49,9 +50,7 @@ class ClipJob:
         engine: what runs the model, where it was chosen for all workers; None for the settings'.
     """
 
-    clip: Clip
-    target: Path
-    data: Path | None
+    outputs: Outputs
     record: Path
     settings: ClipSettings
     resume: bool = True
@@ -65,9 +64,19 @@ class ClipJob:
         return self.clip.name
 
     @property
+    def clip(self) -> Clip:
+        """What is read."""
+        return self.outputs.clip
+
+    @property
     def source(self) -> Path:
         """See `facewarp.batch.jobs.Job`."""
         return self.clip.path
+
+    @property
+    def target(self) -> Path:
+        """See `facewarp.batch.jobs.Job`."""
+        return self.outputs.target
 
     def run(self, report: Report) -> Outcome:
         """Track the clip and write its record, unless it is finished already."""
@@ -83,27 +92,25 @@ class ClipJob:
 
     def written(self) -> list[Path]:
         """Return the files that hold the results, as far as they are there."""
-        paths = [self.target, *([self.data] if self.data is not None else [])]
-        files = [file for path in paths for file in (visible(path) if path.is_dir() else [path])]
-        return [file for file in files if file.is_file()]
+        return [file for path in self.outputs.paths for file in _files_of(path)]
 
     def sweep(self) -> None:
         """See `facewarp.batch.jobs.Job`."""
-        for path in (self.target, self.data):
-            if path is not None and path.parent.is_dir():
-                sweep(path.parent, f".{path.stem}.", f".partial{path.suffix}")
-            if path is not None and path.is_dir():  # pictures of a folder
-                for suffix in {one.suffix for one in path.iterdir()}:
-                    for stem in {one.stem for one in path.iterdir()}:
-                        sweep(path, f".{stem}.", f".partial{suffix}")
+        for path in self.outputs.paths:
+            numbered = NumberedName.of(path)
+            begin = path.stem if numbered is None else numbered.before
+            for folder in (path.parent, path):  # the second one where it holds pictures
+                if folder.is_dir():
+                    for entry in folder.glob(f".{glob.escape(begin if folder != path else '')}*"):
+                        stem, mark, _ = entry.name.rpartition(".partial")[0].rpartition(".")
+                        if mark:
+                            sweep(folder, f"{stem}.", f".partial{entry.suffix}")
 
     def absolute(self) -> "ClipJob":
         """See `facewarp.batch.jobs.Job`."""
         return replace(
             self,
-            clip=replace(self.clip, path=self.clip.path.absolute()),
-            target=self.target.absolute(),
-            data=None if self.data is None else self.data.absolute(),
+            outputs=self.outputs.absolute(),
             record=self.record.absolute(),
             settings=self.settings.absolute(),
         )
@@ -127,11 +134,11 @@ class ClipJob:
 
     def _check_free(self) -> None:
         """Refuse to replace what is there already, unless that was asked for."""
-        for path in (self.target, self.data):
-            if path is None:
-                continue
-            is_there = bool(visible(path)) if path.is_dir() else path.exists()
-            if is_there and not self.overwrite:
+        for path in self.outputs.paths:
+            resumes = (
+                path == self.outputs.extras.passes and self.resume
+            )  # looks at each file itself
+            if _files_of(path) and not self.overwrite and not resumes:
                 what = "the output is there already, and not from this input with these settings"
                 raise FacewarpError(what, path, "Give --overwrite, or another --out.")
             if not path.is_dir():
@@ -141,7 +148,7 @@ class ClipJob:
         settings = self.settings
         tracker, effect = _ready(settings, self.engine or settings.engine)
         with _logged() as lines, _opened(self.clip, settings) as source:
-            job = TrackJob(source, self.target, self.data)
+            job = TrackJob(source, self.target, self.outputs.data, self.outputs.extras)
             advance = _Advance(source.frame_count, report)
             done, tally = track_video(tracker, effect, job, audio=settings.audio, advance=advance)
         most = tracker.config.faces
@@ -149,6 +156,17 @@ class ClipJob:
         told = [line for line in lines if not any(note in line for note in source.notes)]
         files = count_frames(self.target)
         return {**result, "written": files, "warnings": [*warnings_of(done, tally, most), *told]}
+
+
+def _files_of(path: Path) -> list[Path]:
+    """Return the files that a path, a folder or a numbered name stands for."""
+    numbered = NumberedName.of(path)
+    if path.is_dir():
+        return [file for file in visible(path) if file.is_file()]
+    if numbered is not None and path.parent.is_dir():
+        files = [file for file in path.parent.iterdir() if numbered.pattern.match(file.name)]
+        return sorted(files)
+    return [path] if path.is_file() else []
 
 
 def finished(job: ClipJob, about: dict[str, Any]) -> dict[str, Any] | None:

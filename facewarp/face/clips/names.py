@@ -3,11 +3,14 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
 from facewarp.face.clips.discovery import Clip
+from facewarp.face.clips.settings import ClipSettings
+from facewarp.face.track_outputs import ExtraOutputs
 from facewarp.media.frames import Kind
 from facewarp.media.images.files import open_picture, pages_of
 from facewarp.media.sinks import name_for
@@ -26,11 +29,31 @@ class Outputs:
         clip: which.
         target: its pictures: a file, or a folder of a clip that is a folder.
         data: its track data; None without.
+        extras: what else is written.
     """
 
     clip: Clip
     target: Path
     data: Path | None
+    extras: ExtraOutputs = field(default_factory=ExtraOutputs)
+
+    @property
+    def paths(self) -> list[Path]:
+        """All files, folders and numbered names."""
+        data = [] if self.data is None else [self.data]
+        return [self.target, *data, *self.extras.paths]
+
+    def absolute(self) -> "Outputs":
+        """Return the same with absolute paths."""
+        extras = self.extras
+        alpha, passes, data = (
+            None if path is None else path.absolute()
+            for path in (extras.alpha, extras.passes, self.data)
+        )
+        tracks = tuple(replace(one, path=one.path.absolute()) for one in extras.tracks)
+        clip = replace(self.clip, path=self.clip.path.absolute())
+        extras = replace(extras, alpha=alpha, passes=passes, tracks=tracks)
+        return Outputs(clip, self.target.absolute(), data, extras)
 
 
 def is_pattern_of_names(text: str) -> bool:
@@ -50,19 +73,30 @@ def base_folder(out: str) -> Path:
     return Path(*fixed)
 
 
-def name_outputs(clips: Sequence[Clip], out: str, data: str | None) -> list[Outputs]:
+def name_outputs(
+    clips: Sequence[Clip],
+    out: str,
+    data: str | None,
+    settings: ClipSettings,
+    *,
+    resume: bool = True,
+) -> list[Outputs]:
     """Name the outputs of clips: no two alike, none of them an input.
 
     Args:
         clips: of the batch.
         out: a folder, or a pattern such as ``out/{folder}/{name}-mesh.mp4``.
         data: likewise, ``.jsonl`` files in a folder; None without.
+        settings: hold the patterns of what else is written.
+        resume: keep whole files of passes.
 
     Raises:
         FacewarpError: a pattern or a folder that can't be, two outputs of one name, or an output
             that is an input.
     """
     _check_folders(out, data)
+    further = {"--alpha": settings.alpha, "--passes": settings.passes}
+    _check_patterns([*further.items(), *(("--tracks", one) for one in settings.tracks)])
     own = {clip.path: _own_name(clip) for clip in clips}
     taken = Counter((clip.parent / own[clip.path]).as_posix() for clip in clips)
     names = {clip.name for clip in clips}
@@ -75,13 +109,15 @@ def name_outputs(clips: Sequence[Clip], out: str, data: str | None) -> list[Outp
             name = f"{clip.name}{suffix}"  # photo.heic beside photo.jpg becomes photo.heic.jpg
         is_alone = stems[Path(clip.name).with_suffix("").as_posix()] == 1 or clip.kind == "images"
         stem = Path(clip.name).stem if is_alone and clip.kind != "images" else Path(clip.name).name
-        target = _filled(out, clip, stem, name) if is_pattern_of_names(out) else Path(out) / name
+        fill = partial(_filled, clip=clip, stem=stem, name=name)
+        target = Path(fill(out)) if is_pattern_of_names(out) else Path(out) / name
         record = None
         if data is not None and is_pattern_of_names(data):
-            record = _filled(data, clip, stem, name)
+            record = Path(fill(data))
         elif data is not None:
             record = Path(data) / clip.parent / f"{stem}.jsonl"
-        outputs.append(Outputs(clip, target, record))
+        extras = settings.extras(fill, resume=resume)
+        outputs.append(Outputs(clip, target, record, extras))
     _check_apart(outputs)
     return outputs
 
@@ -103,7 +139,7 @@ def _kind_of(clip: Clip) -> Kind:
         return "image"  # it is told when it is its turn
 
 
-def _filled(pattern: str, clip: Clip, stem: str, name: str) -> Path:
+def _filled(pattern: str, *, clip: Clip, stem: str, name: str) -> str:
     """Return the path that a pattern means for a clip."""
     values = {
         "name": stem,
@@ -111,11 +147,11 @@ def _filled(pattern: str, clip: Clip, stem: str, name: str) -> Path:
         "folder": clip.parent.as_posix(),
         "suffix": Path(name).suffix if clip.kind != "images" else "",
     }
-    for field in _FIELD.findall(pattern):
-        if field not in values:
-            known = ", ".join(f"{{{one}}}" for one in FIELDS)
-            raise FacewarpError(f"there is no {{{field}}} in patterns", pattern, f"Use {known}.")
-    return Path(_FIELD.sub(lambda found: values[found[1]], pattern))
+    for one in _FIELD.findall(pattern):
+        if one not in values:
+            known = ", ".join(f"{{{known}}}" for known in FIELDS)
+            raise FacewarpError(f"there is no {{{one}}} in patterns", pattern, f"Use {known}.")
+    return _FIELD.sub(lambda found: values[found[1]], pattern)
 
 
 def _check_folders(out: str, data: str | None) -> None:
@@ -132,9 +168,17 @@ def _check_folders(out: str, data: str | None) -> None:
             raise FacewarpError(what, text, fix)
 
 
+def _check_patterns(named: Iterable[tuple[str, str | None]]) -> None:
+    for option, text in named:
+        if text is not None and not is_pattern_of_names(text):
+            what = f"{option} names the files of one clip"
+            fix = f"Put {{name}} into it: {Path(text).parent / '{name}'}{Path(text).suffix}"
+            raise FacewarpError(what, text, fix)
+
+
 def _check_apart(outputs: Iterable[Outputs]) -> None:
     outputs = list(outputs)
-    paths = [path for one in outputs for path in (one.target, one.data) if path is not None]
+    paths = [path for one in outputs for path in one.paths]
     path, count = Counter(paths).most_common(1)[0]
     if count > 1:
         what = f"{count} outputs would have the same name"

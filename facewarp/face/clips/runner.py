@@ -43,25 +43,13 @@ def plan_clips(
     check_summary(base_folder(out), overwrite=overwrite)
     settings.check()
     jobs = []
-    for one in name_outputs(found.clips, out, data):
+    for one in name_outputs(found.clips, out, data, settings, resume=resume):
         try:
             name = one.target.relative_to(base_folder(out))
         except ValueError:
             name = Path(one.clip.name)
         record = records / name.parent / f"{name.name}.json"
-        jobs.append(
-            ClipJob(
-                one.clip,
-                one.target,
-                one.data,
-                record,
-                settings,
-                resume,
-                overwrite,
-                threads,
-                engine,
-            )
-        )
+        jobs.append(ClipJob(one, record, settings, resume, overwrite, threads, engine))
     return jobs
 
 

@@ -1,5 +1,6 @@
 """Settings that every clip of a batch is tracked with, as they go to another process."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from dataclasses import fields as dataclass_fields
 from pathlib import Path
@@ -9,6 +10,8 @@ from facewarp.batch.fingerprint import fingerprint
 from facewarp.core.weights import file_sha256, find_weights
 from facewarp.errors import FacewarpError
 from facewarp.face.template.library import find_template
+from facewarp.face.track_export.formats import TracksTarget
+from facewarp.face.track_outputs import ExtraOutputs
 from facewarp.media.video.audio_copy import AudioMode
 
 if TYPE_CHECKING:
@@ -50,6 +53,10 @@ class ClipSettings:
         fps: frames a second of pictures.
         audio: what becomes of the sound.
         keep_hdr: whether HDR stays HDR.
+        alpha: pattern of names for the effect alone; None without.
+        passes: pattern of names for files of layers; None without.
+        tracks: patterns of names for tracks, see `facewarp.face.track_export`.
+        first_frame: number of a clip's first frame in names.
     """
 
     effect: EffectMaker
@@ -67,6 +74,10 @@ class ClipSettings:
     fps: float | None = None
     audio: AudioMode = "copy"
     keep_hdr: bool = False
+    alpha: str | None = None
+    passes: str | None = None
+    tracks: tuple[str, ...] = ()
+    first_frame: int = 1
 
     def identity(self) -> dict[str, Any]:
         """Return what a result depends on: equal ones give the same files.
@@ -75,10 +86,27 @@ class ClipSettings:
             FacewarpError: there is no such model or template.
         """
         plain: dict[str, Any] = _plain(asdict(self))
-        plain.pop("device")
+        for name in ("device", "alpha", "passes", "tracks"):
+            plain.pop(name)  # where it is computed and written
         plain["model"] = file_sha256(find_weights(self.model))
         plain["template"] = file_sha256(find_template(self.template))
         return plain
+
+    def extras(self, fill: Callable[[str], str], *, resume: bool) -> ExtraOutputs:
+        """Return what is written of a clip beside its pictures and their data.
+
+        Args:
+            fill: from a pattern of names to the clip's own.
+            resume: keep files of passes that are whole and made from the same.
+        """
+        alpha, passes = (
+            None if pattern is None else Path(fill(pattern))
+            for pattern in (self.alpha, self.passes)
+        )
+        tracks = tuple(TracksTarget.of(fill(pattern)) for pattern in self.tracks)
+        identity = {} if passes is None else self.identity()
+        told = {name: repr(value) for name, value in identity.items()}
+        return ExtraOutputs(alpha, passes, tracks, self.first_frame, resume, told)
 
     def absolute(self) -> "ClipSettings":
         """Return the settings with files by paths that are the same on every machine."""

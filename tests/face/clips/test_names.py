@@ -1,12 +1,17 @@
 """What is written of each clip of a batch: no two alike, none over an input."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from facewarp.cli.faces.effect_options import EffectSelection
 from facewarp.errors import FacewarpError
 from facewarp.face.clips.discovery import Clip
 from facewarp.face.clips.names import base_folder, name_outputs
+from facewarp.face.clips.settings import ClipSettings
+
+PLAIN = ClipSettings(EffectSelection())
 
 
 def clips_of(*names):
@@ -19,7 +24,7 @@ def clips_of(*names):
 def written(clips, out="out", data=None):
     return [
         (one.target.as_posix(), None if one.data is None else one.data.as_posix())
-        for one in name_outputs(clips, out, data)
+        for one in name_outputs(clips, out, data, PLAIN)
     ]
 
 
@@ -42,6 +47,18 @@ def test_patterns_name_outputs():
     assert base_folder("{name}.mp4") == Path()
 
 
+def test_what_is_for_compositors_is_named_by_patterns_too():
+    settings = ClipSettings(
+        EffectSelection(), alpha="o/{name}.mov", passes="p/{name}/x.####.exr", tracks=("{name}.nk",)
+    )
+    (one,) = name_outputs(clips_of("a.mp4"), "o", None, settings)
+    paths = [path.as_posix() for path in one.paths]
+    assert paths == ["o/a.mp4", "o/a.mov", "p/a/x.####.exr", "a.nk"]
+    assert all(path.is_absolute() for path in one.absolute().paths)
+    with pytest.raises(FacewarpError, match="--alpha names the files of one clip"):
+        name_outputs(clips_of("a.mp4"), "o", None, replace(settings, alpha="o/a.mov"))
+
+
 @pytest.mark.parametrize(
     ("out", "data", "told"),
     [
@@ -53,5 +70,5 @@ def test_patterns_name_outputs():
 )
 def test_names_that_cannot_be_are_told(out, data, told):
     with pytest.raises(FacewarpError) as caught:
-        name_outputs(clips_of("a.mp4", "b.mp4"), out, data)
+        name_outputs(clips_of("a.mp4", "b.mp4"), out, data, PLAIN)
     assert told in str(caught.value)
