@@ -1,6 +1,8 @@
 // The controls: built from the choices of the program, sent as they change.
 
 import { ask, send } from "./api.js";
+import { Look } from "./look.js";
+import { button, checkTile, icon, label, tile } from "./tiles.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -8,12 +10,14 @@ export class Controls {
   #settings = {};
   #choices = {};
   #options = {}; // of each effect, by its name
+  #looks = {};
   #pending = 0;
   #maxBytes = 0;
   #previews = 0;
 
   constructor(toast) {
     this.toast = toast;
+    this.look = new Look((settings) => this.change(settings), (kind, name) => this.#preview(kind, name), () => $("style-file").click());
     $("opacity").addEventListener("input", () => {
       $("opacity-value").textContent = `${$("opacity").value} %`;
       this.#slide();
@@ -26,6 +30,7 @@ export class Controls {
     $("from-picture").addEventListener("click", () => $("template-file").click());
     $("template-file").addEventListener("change", (event) => this.#upload(event.target, "api/template"));
     $("texture-file").addEventListener("change", (event) => this.#upload(event.target, "api/texture"));
+    $("style-file").addEventListener("change", (event) => this.#upload(event.target, "api/style"));
   }
 
   get settings() {
@@ -46,8 +51,8 @@ export class Controls {
 
   /** Shows the program's settings, unless the page is just changing some. */
   follow(settings) {
-    const isKnown = ["effect", "texture", "template"].every((name) => this.#choices[name]?.includes(settings[name]) ?? true);
-    if (this.#pending || this.#isSliding) return;
+    const isKnown = ["effect", "texture", "template", "style"].every((name) => this.#choices[name]?.includes(settings[name]) ?? true);
+    if (this.#pending || this.#isSliding || this.look.isBusy) return;
     if (!isKnown) {
       this.load().catch(() => {});
       return;
@@ -94,12 +99,13 @@ export class Controls {
     }
     this.toast("Sending the picture …");
     await this.#do(() => ask(where, { method: "POST", headers: { "Content-Type": file.type || "application/octet-stream" }, body: file }));
-    if (where.endsWith("texture")) this.#drawTextures();
+    if (!where.endsWith("template")) this.#draw(); // an own picture keeps its name when it is replaced
   }
 
-  #take({ settings, choices, options, version, max_bytes: maxBytes }) {
+  #take({ settings, choices, looks, options, version, max_bytes: maxBytes }) {
     const isNew = JSON.stringify(choices) !== JSON.stringify(this.#choices);
     this.#choices = choices;
+    this.#looks = looks;
     this.#options = options;
     this.#maxBytes = maxBytes;
     if (isNew) this.#draw();
@@ -109,8 +115,9 @@ export class Controls {
 
   #show(settings) {
     this.#settings = settings;
-    check("effects", settings.effect);
-    check("textures", settings.texture);
+    checkTile($("effects"), settings.effect);
+    checkTile($("textures"), settings.texture);
+    this.look.show(settings);
     $("textures").classList.toggle("applied", settings.effect === "texture");
     const share = Math.round(100 * (settings.opacity ?? 1));
     if (!this.#isSliding) $("opacity").value = share;
@@ -119,7 +126,7 @@ export class Controls {
     $("opacity").closest("label").classList.toggle("off", $("opacity").disabled);
     for (const name of ["smoothing", "mirror"]) $(name).checked = Boolean(settings[name]);
     $("template").value = settings.template ?? "";
-    document.getElementById("original").classList.toggle("mirrored", Boolean(settings.mirror));
+    $("stage").classList.toggle("mirrored", Boolean(settings.mirror)); // the view alone: what is saved is not
   }
 
   #draw() {
@@ -127,52 +134,24 @@ export class Controls {
       tile("effect", name, icon(document.getElementById(`i-${name}`) ? name : "other"), () => this.change({ effect: name })),
     );
     $("effects").replaceChildren(...effects);
+    this.#previews += 1;
     this.#drawTextures();
+    this.look.draw(this.#choices, this.#looks);
+    this.look.show(this.#settings);
     const options = (this.#choices.template ?? []).map((name) => Object.assign(document.createElement("option"), { value: name, textContent: name }));
     $("template").replaceChildren(...options);
   }
 
-  #drawTextures() {
-    this.#previews += 1; // an own texture keeps its name when it is replaced
-    const tiles = (this.#choices.texture ?? []).map((name) => {
-      const picture = Object.assign(new Image(), { alt: "", src: `api/texture/${encodeURIComponent(name)}?${this.#previews}` });
-      return tile("texture", name, picture, () => this.change({ effect: "texture", texture: name }));
-    });
-    const add = document.createElement("button");
-    add.type = "button";
-    add.className = "tile";
-    add.id = "add-texture";
-    add.append(icon("plus"), label("Add…"));
-    add.addEventListener("click", () => $("texture-file").click());
-    $("textures").replaceChildren(...tiles, add);
-    check("textures", this.#settings.texture);
+  #preview(kind, name) {
+    return `api/${kind}/${encodeURIComponent(name)}?${this.#previews}`;
   }
-}
 
-function tile(group, name, picture, choose) {
-  const box = document.createElement("label");
-  box.className = "tile";
-  const input = Object.assign(document.createElement("input"), { type: "radio", name: group, value: name });
-  input.addEventListener("change", choose);
-  if (group === "texture") input.addEventListener("click", choose); // also when it is applied no more
-  box.append(input, picture, label(name));
-  return box;
-}
-
-function label(text) {
-  return Object.assign(document.createElement("span"), { textContent: text });
-}
-
-function icon(name) {
-  const drawing = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  drawing.setAttribute("class", "icon");
-  drawing.setAttribute("aria-hidden", "true");
-  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-  use.setAttribute("href", `#i-${name}`);
-  drawing.append(use);
-  return drawing;
-}
-
-function check(id, value) {
-  for (const input of $(id).querySelectorAll("input")) input.checked = input.value === value;
+  #drawTextures() {
+    const tiles = (this.#choices.texture ?? []).map((name) =>
+      tile("texture", name, this.#preview("texture", name), () => this.change({ effect: "texture", texture: name })),
+    );
+    const add = button("add-texture", () => $("texture-file").click(), icon("plus"), label("Add…"));
+    $("textures").replaceChildren(...tiles, add);
+    checkTile($("textures"), this.#settings.texture);
+  }
 }

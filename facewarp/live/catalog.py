@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.errors import FacewarpError
 from facewarp.face.effects.factory import Effect
 from facewarp.face.effects.options import (
     DEFAULT_STYLE,
@@ -88,6 +89,18 @@ class Catalog:
         found = self._templates[name]
         return found.template if isinstance(found, OwnFace) else found
 
+    def check_makeup(self, name: str, makeup: str) -> None:
+        """Check changes to a texture that is a look.
+
+        Raises:
+            FacewarpError: it is no look, or there is no such make-up.
+        """
+        if not makeup:
+            return
+        if not is_look(name):
+            raise FacewarpError(f"{name} has no make-up to change", fix="Choose a look first.")
+        parse_look(f"{name}+{makeup}")
+
     def texture(self, name: str, makeup: str = "") -> tuple[NDArray[np.uint8], Blend]:
         """Return the pixels (h, w, 4) of a texture in texture space, and its blend.
 
@@ -102,9 +115,7 @@ class Catalog:
         if name == OWN_TEXTURE and self._own_texture is not None:
             rgba = self._own_texture
         else:
-            worn = f"{name}+{makeup}" if makeup and is_look(name) else name
-            if is_look(worn):
-                parse_look(worn)
+            worn = f"{name}+{makeup}" if makeup else name
             rgba, blend = load_texture(worn), texture_blend(worn)
         return rgba, blend
 

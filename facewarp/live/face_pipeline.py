@@ -191,6 +191,7 @@ class FacePipeline(Closing):
                 settings.setdefault("makeup", "")  # the changes were to another look
             wanted = replace(self._config.settings, **settings)
             wanted.check(self.choices())
+            self._catalog.check_makeup(wanted.texture, wanted.makeup)
             if wanted != self._config.settings:
                 self._apply(wanted)
 
