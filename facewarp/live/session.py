@@ -64,7 +64,6 @@ class Session:
         color: Color | None = None,
     ) -> None:
         self._comment, self._color = comment, color
-        self._said: str | None = None  # in the recording
         self.recordings: list[Recorder] = []
         self.pictures: list[Path] = []
         self._stats, self._fps, self._wait, self._inputs = stats, fps, wait, inputs
@@ -128,7 +127,7 @@ class Session:
             self._shown = frame, made
             if self._recorder is None:
                 return
-            self._tell_of_note(self._recorder)
+            self._recorder.add_comment(self._comment())
             try:
                 self._recorder.present(frame, made, stats)
             except FacewarpError as error:  # the session goes on, the command fails at its end
@@ -157,22 +156,13 @@ class Session:
         if self._error is not None:
             raise self._error
 
-    def _tell_of_note(self, recorder: Recorder) -> None:
-        """Say once that an effect was switched on which the recording's metadata do not name."""
-        note = self._comment()
-        if note is not None and note != self._said:
-            self._said = note
-            what = "%s: what was switched on is not in its metadata, which were written before: %s"
-            _log.warning(what, recorder.target, note)
-
     def _begin(self, target: Path) -> Recorder:
-        self._said = self._comment()
         self._recorder = Recorder(
             target,
             self._fps,
             wait=self._wait,
             inputs=self._inputs,
-            comment=self._said,
+            comment=self._comment(),
             color=self._color,
         )
         self.recordings.append(self._recorder)

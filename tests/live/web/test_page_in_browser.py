@@ -328,6 +328,7 @@ def test_styles_and_the_parts_of_make_up_are_chosen(live: Page) -> None:
     live.choose("style-mode", "color")
     live.until(lambda: live.setting("style_mode") == "color")
     live.choose("effect", "texture")
+    live.until(lambda: live.find("#texture-panel").is_displayed())
     live.choose("texture", "makeup")
     live.until(lambda: live.find("#makeup-panel").is_displayed())
     live.run(
