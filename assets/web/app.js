@@ -299,7 +299,7 @@ function stopRecording() {
 $("record").addEventListener("click", () => (recorder ? stopRecording() : startRecording()));
 $("full").addEventListener("click", () => (document.fullscreenElement ? document.exitFullscreen() : stage.requestFullscreen?.()));
 
-const KEYS = { c: "compare", s: "shot", r: "record", f: "full", m: "mirror", t: "snapshot" };
+const KEYS = { c: "compare", s: "shot", r: "record", f: "full", m: "mirror", t: "snapshot", n: "neutral" };
 document.addEventListener("keydown", (event) => {
   const isTyping = event.target.matches("select, input:not([type=radio], [type=checkbox], [type=range])");
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || isTyping) return;

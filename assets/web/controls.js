@@ -27,6 +27,7 @@ export class Controls {
     }
     $("template").addEventListener("change", () => this.change({ template: $("template").value }));
     $("snapshot").addEventListener("click", () => this.#do(() => ask("api/template/snapshot", { method: "POST" })));
+    $("neutral").addEventListener("click", () => this.#do(() => ask("api/neutral", { method: "POST" })));
     $("from-picture").addEventListener("click", () => $("template-file").click());
     $("template-file").addEventListener("change", (event) => this.#upload(event.target, "api/template"));
     $("texture-file").addEventListener("change", (event) => this.#upload(event.target, "api/texture"));

@@ -18,6 +18,7 @@ from facewarp.face.crop import Crop
 from facewarp.face.effects.factory import Effect, make_effect, note_of
 from facewarp.face.effects.options import StyleMode, takes
 from facewarp.face.effects.style import StyleFace
+from facewarp.face.expressions.expression_tracker import Expression, ExpressionTracker
 from facewarp.face.face import Face
 from facewarp.face.rendering.textures import check_texture
 from facewarp.face.template.template import Template
@@ -36,11 +37,16 @@ _REMEMBER_S = 5.0  # how long a face can still be made the template after it was
 
 @dataclass(frozen=True, eq=False)
 class _Config:
-    """How frames are processed; replaced as a whole."""
+    """How frames are processed; replaced as a whole.
+
+    Attributes:
+        expressions: what computes expressions, if anything does.
+    """
 
     settings: LiveSettings
     tracker: FaceTracker
     effect: Effect
+    expressions: ExpressionTracker | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +84,8 @@ class FacePipeline(Closing):
         tags: whether each face is tagged with its id, state and confidence.
         style: a shipped name or a style registered already; None for `DEFAULT_STYLE`.
         style_mode: what of it is transferred.
+        field_of_view: of the camera along the longer side, degrees; None if no expressions are
+            asked for, which then take no time.
 
     Raises:
         FacewarpError: no such effect, texture, template or model.
@@ -101,6 +109,7 @@ class FacePipeline(Closing):
         tags: bool = False,
         style: str | StyleFace | None = None,
         style_mode: StyleMode = "full",
+        field_of_view: float | None = None,
     ) -> None:
         self._catalog = Catalog(template, texture, further, style)
         name, texture_name, style_name = self._catalog.names
@@ -122,7 +131,8 @@ class FacePipeline(Closing):
             "engine": engine,
             "detector": detector,
         }
-        self._tags = tags
+        self._tags, self._field_of_view = tags, field_of_view
+        self._expressions: ExpressionTracker | None = None
         self._model = model
         tracker = self._make_tracker(settings)
         self._model = tracker.model
@@ -144,11 +154,14 @@ class FacePipeline(Closing):
             self._close_retired(but=config.tracker)
         faces = config.tracker(frame.image, frame.time)
         began = perf_counter()
+        told: Sequence[Expression] = ()
+        if config.expressions is not None:
+            told = config.expressions(frame.image, faces, frame.time)
         picture = config.effect(frame.image, faces, config.tracker.template)
         seconds = {**config.tracker.seconds, "render": perf_counter() - began}
         self._remember(frame, faces)
         records = [record_of(frame, face) for face in faces]
-        return ProcessedFrame(picture, records, seconds, faces, config.settings.mirror)
+        return ProcessedFrame(picture, records, seconds, faces, told, mirror=config.settings.mirror)
 
     def warm_up(self, size: tuple[int, int] = (1280, 720)) -> None:
         """Prepare what the first frame would wait for; call it before frames come.
@@ -210,9 +223,25 @@ class FacePipeline(Closing):
             raise FacewarpError("no face is seen", fix="Look into the camera.")
         return self._take(SNAPSHOT, last.image, crop_around(last.face.landmarks))
 
+    def snapshot_neutral(self) -> str:
+        """Count the expression values of the face seen last from how it is now.
+
+        Raises:
+            FacewarpError: no face was seen, or nothing is sent that has expressions.
+        """
+        expressions = self._config.expressions
+        if expressions is None:
+            fix = "Give --send vmc://, osf://, ifacialmocap://, osc:// or json://HOST:PORT."
+            raise FacewarpError("no expressions are computed", fix=fix)
+        if expressions.set_neutral() is None:
+            raise FacewarpError("no face is seen", fix="Look into the camera.")
+        return "this face is neutral"
+
     def forget(self) -> None:
         """Forget the face seen last: whoever it was has left."""
         self._last_good = None
+        if self._expressions is not None:
+            self._expressions.forget()
 
     def upload_template(self, image: NDArray[np.uint8]) -> str:
         """Make the largest face of an image (H, W, 3) the template; return a message.
@@ -288,7 +317,10 @@ class FacePipeline(Closing):
         elif settings.smoothing != config.settings.smoothing:
             tracker = self._make_tracker(settings)
             if replace(settings, smoothing=config.settings.smoothing) == config.settings:
-                self._config = replace(config, settings=settings, tracker=tracker)
+                expressions = self._expressions_of(settings, tracker)
+                self._config = replace(
+                    config, settings=settings, tracker=tracker, expressions=expressions
+                )
             else:
                 self._config = self._configured(settings, tracker)
         else:
@@ -308,10 +340,11 @@ class FacePipeline(Closing):
     def _configured(self, settings: LiveSettings, tracker: FaceTracker) -> _Config:
         """Return the configuration, with all that depends on the template prepared."""
         template = tracker.template
+        expressions = self._expressions_of(settings, tracker)
         made = self._catalog.further.get(settings.effect)
         if made is not None:
             made(np.zeros((8, 8, 3), np.uint8), [], template)
-            return _Config(settings, tracker, made)
+            return _Config(settings, tracker, made, expressions)
         options: dict[str, Any] = {"annotate": self._tags}
         if takes(settings.effect, "opacity"):
             options["opacity"] = settings.opacity
@@ -324,10 +357,23 @@ class FacePipeline(Closing):
             options["style_mode"] = settings.style_mode
         effect = make_effect(settings.effect, **options)
         effect(np.zeros((8, 8, 3), np.uint8), [], template)
-        return _Config(settings, tracker, effect)
+        return _Config(settings, tracker, effect, expressions)
 
     def _register_style(self, name: str) -> StyleFace:
         return StyleFace.of(name, self._model)
+
+    def _expressions_of(
+        self, settings: LiveSettings, tracker: FaceTracker
+    ) -> ExpressionTracker | None:
+        """Return what computes expressions: the same, with its neutral, while the template is."""
+        if self._field_of_view is None:
+            return None
+        made = self._expressions
+        if made is None or made.template is not tracker.template:
+            made = ExpressionTracker(tracker.template, self._field_of_view)
+            self._expressions = made
+        made.smooth = settings.smoothing
+        return made
 
     def _remember(self, frame: Frame, faces: Sequence[Face]) -> None:
         """Store the largest face tracked with confidence, for a moment."""

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.face.expressions.expression_tracker import Expression
 from facewarp.face.face import Face
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame, Image
@@ -35,6 +36,7 @@ class ProcessedFrame:
         records: one per face, with the fields of `track_records.FIELDS`.
         seconds: of `detect`, `register` and `render`; what is missing counts as 0.
         faces: the faces tracked, in px of the camera's frame.
+        expressions: of these faces, where they are computed; left and right are the subject's.
         mirror: whether a preview of it is to be mirrored.
     """
 
@@ -42,6 +44,7 @@ class ProcessedFrame:
     records: Sequence[Record]
     seconds: Mapping[str, float]
     faces: Sequence[Face] = ()
+    expressions: Sequence[Expression] = ()
     mirror: bool = False
 
 
@@ -102,6 +105,13 @@ class Controls(Protocol):
 
         Raises:
             FacewarpError: no face was seen.
+        """
+
+    def snapshot_neutral(self) -> str:
+        """Count expressions from the face as it is now; return a message to display.
+
+        Raises:
+            FacewarpError: no face was seen, or no expressions are computed.
         """
 
     def forget(self) -> None:

@@ -332,7 +332,7 @@ def test_styles_and_the_parts_of_make_up_are_chosen(live: Page) -> None:
     live.choose("texture", "makeup")
     live.until(lambda: live.find("#makeup-panel").is_displayed())
     live.run(
-        "const input = document.querySelector('[aria-label='Color of lips']');"
+        "const input = document.querySelector('[title=\"Color of lips\"]');"
         "input.value = '#0000ff'; input.dispatchEvent(new Event('input'))"
     )
     live.until(lambda: live.setting("makeup") == "lips=#0000ff:0.70")
