@@ -1,6 +1,9 @@
 // The controls: built from the choices of the program, sent as they change.
+//
+// The program answers each request with its state: it is behind `facewarp live --web`, see api.js,
+// or runs in the page itself.
+// @ts-nocheck -- elements of index.html, by their ids; the tests look at it in a browser
 
-import { ask, send } from "./api.js";
 import { Look } from "./look.js";
 import { button, checkTile, icon, label, tile } from "./tiles.js";
 
@@ -15,9 +18,10 @@ export class Controls {
   #maxBytes = 0;
   #previews = 0;
 
-  constructor(toast) {
+  constructor(toast, program) {
     this.toast = toast;
-    this.look = new Look((settings) => this.change(settings), (kind, name) => this.#preview(kind, name), () => $("style-file").click());
+    this.program = program;
+    this.look = new Look((settings) => this.change(settings), (name) => program.stylePreview(name, this.#previews), () => $("style-file").click());
     $("opacity").addEventListener("input", () => {
       $("opacity-value").textContent = `${$("opacity").value} %`;
       this.#slide();
@@ -26,12 +30,12 @@ export class Controls {
       $(name).addEventListener("change", () => this.change({ [name]: $(name).checked }));
     }
     $("template").addEventListener("change", () => this.change({ template: $("template").value }));
-    $("snapshot").addEventListener("click", () => this.#do(() => ask("api/template/snapshot", { method: "POST" })));
-    $("neutral").addEventListener("click", () => this.#do(() => ask("api/neutral", { method: "POST" })));
+    $("snapshot").addEventListener("click", () => this.#do(() => program.snapshot()));
+    $("neutral")?.addEventListener("click", () => this.#do(() => program.neutral()));
     $("from-picture").addEventListener("click", () => $("template-file").click());
-    $("template-file").addEventListener("change", (event) => this.#upload(event.target, "api/template"));
-    $("texture-file").addEventListener("change", (event) => this.#upload(event.target, "api/texture"));
-    $("style-file").addEventListener("change", (event) => this.#upload(event.target, "api/style"));
+    $("template-file").addEventListener("change", (event) => this.#upload(event.target, "template"));
+    $("texture-file").addEventListener("change", (event) => this.#upload(event.target, "texture"));
+    $("style-file").addEventListener("change", (event) => this.#upload(event.target, "style"));
   }
 
   get settings() {
@@ -43,11 +47,11 @@ export class Controls {
   }
 
   async load() {
-    this.#take(await ask("api/state"));
+    this.#take(await this.program.state());
   }
 
   change(settings) {
-    return this.#do(() => send("api/settings", settings));
+    return this.#do(() => this.program.change(settings));
   }
 
   /** Shows the program's settings, unless the page is just changing some. */
@@ -90,17 +94,22 @@ export class Controls {
     }
   }
 
-  async #upload(input, where) {
+  async #upload(input, kind) {
     const [file] = input.files;
     input.value = "";
-    if (!file) return;
+    if (file) await this.give(file, kind);
+  }
+
+  /** Gives the program a picture as a "texture", a "style" or a "template". */
+  async give(file, kind) {
     if (file.size > this.#maxBytes) {
       this.toast(`${file.name} is too large: up to ${this.#maxBytes >> 20} MB are taken.`, true);
       return;
     }
-    this.toast("Sending the picture …");
-    await this.#do(() => ask(where, { method: "POST", headers: { "Content-Type": file.type || "application/octet-stream" }, body: file }));
-    if (!where.endsWith("template")) this.#draw(); // an own picture keeps its name when it is replaced
+    if (this.program.waiting) this.toast(this.program.waiting);
+    const give = { texture: this.program.texture, style: this.program.style, template: this.program.templatePicture }[kind];
+    await this.#do(() => give.call(this.program, file));
+    if (kind !== "template") this.#draw(); // an own picture keeps its name when it is replaced
   }
 
   #take({ settings, choices, looks, options, version, max_bytes: maxBytes }) {
@@ -143,13 +152,9 @@ export class Controls {
     $("template").replaceChildren(...options);
   }
 
-  #preview(kind, name) {
-    return `api/${kind}/${encodeURIComponent(name)}?${this.#previews}`;
-  }
-
   #drawTextures() {
     const tiles = (this.#choices.texture ?? []).map((name) =>
-      tile("texture", name, this.#preview("texture", name), () => this.change({ effect: "texture", texture: name })),
+      tile("texture", name, this.program.preview(name, this.#previews), () => this.change({ effect: "texture", texture: name })),
     );
     const add = button("add-texture", () => $("texture-file").click(), icon("plus"), label("Add…"));
     $("textures").replaceChildren(...tiles, add);

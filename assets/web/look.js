@@ -1,4 +1,5 @@
 // What an effect looks like: styles and their modes, and the parts of a look of make-up.
+// @ts-nocheck -- elements of index.html, by their ids; the tests look at it in a browser
 //
 // The panels show themselves where they are of use: that of styles for the effect "style", that of
 // make-up where the texture is a look. A program without styles or looks leaves them away.
@@ -18,7 +19,7 @@ export class Look {
 
   /**
    * @param {(settings: object) => Promise<boolean>} change sends settings
-   * @param {(kind: string, name: string) => string} preview the address of a tile's picture
+   * @param {(name: string) => string} preview the address of a tile's picture
    * @param {() => void} add asks for a style of one's own
    */
   constructor(change, preview, add) {
@@ -36,7 +37,7 @@ export class Look {
     this.#looks = looks ?? {};
     this.#look = "";
     const styles = (choices.style ?? []).map((name) =>
-      tile("style", name, this.preview("style", name), () => this.change({ effect: "style", style: name })),
+      tile("style", name, this.preview(name), () => this.change({ effect: "style", style: name })),
     );
     const add = button("add-style", this.add, icon("plus"), label("Add…"));
     $("styles").replaceChildren(...styles, ...(styles.length ? [add] : []));

@@ -182,9 +182,7 @@ class PassOutput(FrameOutput):
         if self._sequence.has(held.number):
             self._stream.skip()
         else:
-            drawn = None if held.layer is None or held.layer.is_empty else held.layer.box
-            layers = self._stream.render(drawn)
-            self._sequence.write(held.number, self._file(held, layers))
+            self._sequence.write(held.number, self._file(held, self._stream.render()))
         self.kept = self._sequence.kept
 
     def _file(self, held: _Held, layers: FrameLayers) -> LayersFile:
