@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.cycle_registration import Floats, make_inverse_consistent
+from facewarp.cardiac.motion.diffeomorphic_refinement import refine
 from facewarp.cardiac.motion.heart_roi import HeartModel, stack_roi
 from facewarp.cardiac.motion.labels import Labels, carry_labels, part_depths, seen_labels
 from facewarp.cardiac.motion.model_grid import ModelGrid, model_input
@@ -81,7 +82,9 @@ class VolumePair:
         return _through(self.moving_grid.to_volume @ self.fixed_grid.from_volume, moved)
 
 
-def register_volumes(model: HeartModel, fixed: Volume, moving: Volume) -> VolumePair:
+def register_volumes(
+    model: HeartModel, fixed: Volume, moving: Volume, *, refined: bool = True
+) -> VolumePair:
     """Register two volumes of hearts.
 
     Volumes on one grid, such as phases of a cine, share one ROI; others have one ROI each, around
@@ -91,6 +94,8 @@ def register_volumes(model: HeartModel, fixed: Volume, moving: Volume) -> Volume
         model: a heart model.
         fixed: one volume, ``(D, H, W)``.
         moving: another; its grid may differ.
+        refined: fields of both directions are refined into one invertible motion, see
+            `motion.diffeomorphic_refinement`; otherwise the network's are reconciled.
 
     Raises:
         FacewarpError: one of them is a cine, or the model finds no heart in it.
@@ -116,7 +121,10 @@ def register_volumes(model: HeartModel, fixed: Volume, moving: Volume) -> Volume
     model = model.on_grid(shape)
     parts = model.probabilities(torch.from_numpy(images)[:, None]).cpu()
     there = model.fields(parts, parts.flip(0)).cpu()
-    out, _ = make_inverse_consistent(there[:1], there[1:])
+    if refined:
+        out, _ = refine(parts[:1], parts[1:], there[:1], there[1:])
+    else:
+        out, _ = make_inverse_consistent(there[:1], there[1:])
     labels = []
     for grid, seen in zip(grids, parts.numpy(), strict=True):
         d, h, w = seen.shape[1:]
