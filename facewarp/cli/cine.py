@@ -123,6 +123,12 @@ class RunOptions:
         int | None, typer.Option(help="Patients processed in parallel.", min=1, max=256)
     ] = None
     ray: Ray = None
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Threads of each patient.", show_default="the cores shared out"
+        ),
+    ] = None
     resume: Annotated[
         bool, typer.Option(help="Leave finished patients as they are, after a check.")
     ] = True
@@ -186,7 +192,8 @@ def cine(
     from facewarp.core.weights import find_weights
 
     output = output_of(ctx)
-    threads = threads_for(run.workers, run.ray)
+    shared_out = threads_for(run.workers, run.ray)
+    threads = shared_out if run.threads is None else run.threads
     chosen = discover(patients)
     if len(chosen) > 1 and inputs.of_one_patient:
         what = "--labels, --ed, --es, --heart-rate, --time-step and --spacing are one patient's"

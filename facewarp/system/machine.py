@@ -42,6 +42,17 @@ def processor() -> str:
     return next(names, platform.processor() or platform.machine())
 
 
+def is_busy() -> bool:
+    """Return whether other programs hold the processor: what is timed now is slower than it is.
+
+    The system's mean over a minute of processes that run or wait, for more than half of the cores;
+    False where there is no such number (Windows).
+    """
+    if not hasattr(os, "getloadavg"):
+        return False
+    return os.getloadavg()[0] > 0.5 * (os.cpu_count() or 1)
+
+
 def machine() -> str:
     """Return processor, cores, threads used and torch version: what a time was measured on."""
     import torch

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from facewarp.cardiac.motion.diffeomorphic_refinement import refine
 from facewarp.cardiac.motion.model_grid import Array3, ModelGrid, model_input
 from facewarp.cardiac.motion.orientation import find_heart_roi
+from facewarp.cardiac.motion.slice_parts import slice_parts, slices_beside
 from facewarp.cardiac.parts import HeartPart
 from facewarp.core.geometry import resize_field, resize_image
 from facewarp.core.model import Model
@@ -95,8 +96,14 @@ class GuidedMethod:
         began = time.perf_counter()
         own = self._window(patient)
         model = self.model.on_grid(own.shape)
-        images = torch.from_numpy(model_input(patient.stacked(), own))[:, None]
-        seen = model.probabilities(images)
+        beside, slices = slices_beside(self.model), None
+        if beside is None:
+            images = torch.from_numpy(model_input(patient.stacked(), own))[:, None]
+            seen = model.probabilities(images)
+        else:
+            volume = replace(patient.images[ED], data=patient.stacked())
+            slices = slice_parts(beside, volume, own)
+            seen = torch.from_numpy(slices.on_grid(own, model.config.feature_shape))
         sides = [ED, ES] if both or self.refined else [ED]
         small = model.fields(seen[sides], seen[[1 - side for side in sides]])
         if self.refined:
@@ -106,9 +113,13 @@ class GuidedMethod:
         carried = tuple(carry_field(u, own, grid) for u in found)
         if not model.config.guided:
             return RegisteredPair(carried, None, seconds)
-        between = grid.from_volume @ own.to_volume
-        there = ModelGrid(own.shape, own.spacing_mm, grid.shape, between)
-        shares = there.to_volume_grid(resize_image(seen.cpu(), own.shape).numpy())
+        fine = (
+            resize_image(seen.cpu(), own.shape).numpy() if slices is None else slices.probabilities
+        )
+        lies = own if slices is None else slices.grid
+        between = grid.from_volume @ lies.to_volume
+        there = ModelGrid(lies.shape, lies.spacing_mm, grid.shape, between)
+        shares = there.to_volume_grid(fine)
         shares[:, HeartPart.BACKGROUND] += _NOTHING  # beyond the window all are 0
         parts = shares.argmax(axis=1).astype(np.uint8)
         return RegisteredPair(carried, parts, seconds)

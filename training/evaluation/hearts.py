@@ -48,6 +48,7 @@ class PatientScore(PartScore):
         sdlogj: see `SDLOGJ`.
         sdlogj_strict: see `SDLOGJ_STRICT`.
         parts_dice: mean Dice of the method's own segmentation; NaN without.
+        own_dice: that Dice of each part, NaN where absent in both phases.
         seconds: time of the registration.
     """
 
@@ -62,6 +63,7 @@ class PatientScore(PartScore):
     sdlogj: float
     sdlogj_strict: float
     parts_dice: float
+    own_dice: NDArray[np.float64]
     seconds: float
     heart_folds_percent: float = float("nan")
     heart_digital_folds_percent: float = float("nan")
@@ -83,6 +85,10 @@ class PatientScore(PartScore):
             "sdlogj": self.sdlogj,
             "sdlogj_strict": self.sdlogj_strict,
             "parts_dice": 100 * self.parts_dice,
+            **{
+                f"parts_dice_{short(part)}": 100 * float(value)
+                for part, value in zip(PARTS, self.own_dice, strict=True)
+            },
             "seconds": self.seconds,
         }
 
@@ -104,10 +110,11 @@ def score_patient(
         for fixed, field in zip((ED, ES), pair.fields, strict=False)
     ]
     n = len(HeartPart)
-    own = float("nan")
+    own, own_dice = float("nan"), np.full(n - 1, np.nan)
     if pair.parts is not None:
-        seen = zip(pair.parts, truth, strict=True)
-        own = float(np.mean([mean_over_present(dice_per_part(a, b, n)) for a, b in seen]))
+        seen = [dice_per_part(a, b, n) for a, b in zip(pair.parts, truth, strict=True)]
+        own = float(np.mean([mean_over_present(dice) for dice in seen]))
+        own_dice = np.array([mean_over_present(part) for part in np.array(seen).T])
     return PatientScore(
         name=patient.name,
         group=patient.info.group,
@@ -116,6 +123,7 @@ def score_patient(
         hd95_initial_mm=hd95_mm(truth[ES], truth[ED], truth[ES], protocol),
         **{key: float(np.mean([side[1][key] for side in sides])) for key in sides[0][1]},
         parts_dice=own,
+        own_dice=own_dice,
         seconds=pair.seconds,
         wall_inverse_error_mm=_inverse_error_mm(pair.fields, truth, grid.spacing_mm),
     )
@@ -187,6 +195,10 @@ class HeartEvaluation:
     part's own is its mean over the patients that have it. The time is the median of a patient's,
     features of both phases and every direction of the protocol included. Volumes are those that
     ``facewarp cine`` reports against those of the true labels, see `VolumeErrors`.
+
+    Attributes:
+        by_group: the same means and errors of the patients of each diagnosis.
+        slices_sha256: hash of the part network of slices; "" without.
     """
 
     dataset: str
@@ -214,10 +226,15 @@ class HeartEvaluation:
     wall_inverse_error_mm: float
     refined: bool
     parts_dice: float
+    parts_dice_rv: float
+    parts_dice_myo: float
+    parts_dice_lv: float
     volumes: VolumeErrors
+    by_group: dict[str, dict[str, float]]
     seconds_per_pair: float
     parameters: int
     weights_sha256: str
+    slices_sha256: str
     machine: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -302,11 +319,25 @@ def summarise(
         sdlogj_definition=SDLOGJ,
         sdlogj_strict_definition=SDLOGJ_STRICT,
         volumes=VolumeErrors.of(volumes),
+        by_group=means_by_group(scores, volumes),
         seconds_per_pair=float(np.median([score.seconds for score in scores])),
         parameters=sum(p.numel() for p in model.net.parameters()),
         weights_sha256=model.sha256,
+        slices_sha256="" if model.slices is None else model.slices.sha256,
         machine=machine(),
     )
+
+
+def means_by_group(
+    scores: Sequence[PatientScore], volumes: Sequence[HeartVolumes]
+) -> dict[str, dict[str, float]]:
+    """Return means over the patients of each diagnosis, with the errors of their volumes."""
+    groups: dict[str, dict[str, float]] = {}
+    for group in sorted({score.group for score in scores}):
+        own = [score for score in scores if score.group == group]
+        errors = VolumeErrors.of([one for one in volumes if one.group == group])
+        groups[group] = {"n_pairs": len(own), **score_means(own), **asdict(errors)}
+    return groups
 
 
 def write_patients_csv(

@@ -47,13 +47,13 @@ class Refinement:
         repairs: smoothing rounds against folds, at most.
     """
 
-    steps: int = 6
+    steps: int = 4
     fits: int = 2
-    squarings: int = 4
+    squarings: int = 5
     window: tuple[int, int, int] = (3, 3, 3)
     fit_window: tuple[int, int, int] = (1, 3, 3)
     ridge: float = 0.02
-    prior: float = 0.05
+    prior: float = 0.1
     own: float = 0.5
     background: float = 0.2
     least_jacobian: float = 0.02

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,40 @@ from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
     from facewarp.face.track_outputs import ExtraOutputs
+
+
+class CodecName(StrEnum):
+    """What a video is coded with."""
+
+    h264 = "h264"
+    hevc = "hevc"
+    hevc10 = "hevc10"
+    prores422 = "prores422"
+    prores4444 = "prores4444"
+    vp9 = "vp9"
+    av1 = "av1"
+
+
+@dataclass(frozen=True)
+class EncodingOptions:
+    """How the video that `--out` names is coded.
+
+    Attributes:
+        codec: None for what its kind of file usually has.
+        quality: 0 to 100; None for the codec's own, about 80.
+    """
+
+    codec: Annotated[
+        CodecName | None,
+        typer.Option(
+            help="Codec of the video; hevc10, prores422, prores4444, av1 have 10 bits a channel.",
+            show_default="h264, in .webm vp9",
+        ),
+    ] = None
+    quality: Annotated[
+        int | None,
+        typer.Option(min=0, max=100, help="Quality of the video.", show_default="about 80"),
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """`facewarp track`: render an effect onto every face of videos, images and folders."""
 
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from facewarp.cli.console import Output, output_of
-from facewarp.cli.faces.compositing_options import CompositingOptions
+from facewarp.cli.faces.compositing_options import CompositingOptions, EncodingOptions
 from facewarp.cli.faces.effect_options import EffectSelection
 from facewarp.cli.faces.track_batch import BatchOptions, track_batch
 from facewarp.cli.model_options import EngineOptions, FaceModelOptions, Smooth, Thorough
@@ -73,6 +74,7 @@ def track(
     effects: EffectSelection,
     models: FaceModelOptions,
     compositing: CompositingOptions,
+    encoding: EncodingOptions,
     data: Annotated[
         str | None,
         typer.Option(
@@ -141,6 +143,8 @@ def track(
       facewarp track photo.jpg --out mesh.png --effect mesh --faces 8
       facewarp track holiday/ --out overlays/ --data overlays.csv
       facewarp track shots/f_%04d.png --fps 30 --out shots.mp4
+      facewarp track plate.####.exr --fps 24 --out graded.####.exr
+      facewarp track shot.mov --out out.mov --codec prores422
       facewarp track a.mp4 b.mov --out results/ --data results/
       facewarp track footage/ stills/ -r --out results/ --workers 4 --resume
       facewarp track footage/ --out 'm/{name}.mp4' --workers 2 --effect mesh
@@ -178,6 +182,8 @@ def track(
             passes=compositing.passes,
             tracks=tuple(compositing.tracks or ()),
             first_frame=compositing.first_frame,
+            codec=encoding.codec and encoding.codec.value,
+            quality=encoding.quality,
         )
         track_batch(output, inputs, out, data, settings, batch)
         return
@@ -189,6 +195,7 @@ def track(
         what = "a folder that holds videos has a result for each of them"
         raise FacewarpError(what, inputs[0], "Track one video for --alpha, --passes or --tracks.")
     jobs = None if mixed else plan(inputs, out, data, effects.label, part, extras)
+    track_job = partial(_coded, encoding)
     if jobs and (unused := _without_use(jobs, fps, audio, keep_hdr=keep_hdr)):
         output.warn(f"{' and '.join(unused)}: of no use here, where no input is a video")
     cv2.setNumThreads(1)  # decoding, registering and encoding keep the cores busy
@@ -205,7 +212,9 @@ def track(
         in_pipeline=True,
         thorough=thorough,
     ) as tracker:
-        track_one = partial(_track, output, tracker, effect, audio=audio, keep_hdr=keep_hdr)
+        track_one = partial(
+            track_job, partial(_track, output, tracker, effect, audio=audio, keep_hdr=keep_hdr)
+        )
         if jobs is not None:
             results = _track_all(jobs, track_one)
             output.emit_json(results if len(jobs) > 1 else results[0])
@@ -274,6 +283,13 @@ def _track_each(
     if failed:
         what = f"{failed} of {failed + tracked} files could not be tracked"
         raise FacewarpError(what, fix="The lines above say why.")
+
+
+def _coded(
+    encoding: EncodingOptions, track_one: "Callable[[TrackJob], Result]", job: "TrackJob"
+) -> Result:
+    """Track a job whose video is coded as asked for."""
+    return track_one(replace(job, codec=encoding.codec, quality=encoding.quality))
 
 
 def _track(

@@ -148,7 +148,14 @@ class ClipJob:
         settings = self.settings
         tracker, effect = _ready(settings, self.engine or settings.engine)
         with _logged() as lines, _opened(self.clip, settings) as source:
-            job = TrackJob(source, self.target, self.outputs.data, self.outputs.extras)
+            job = TrackJob(
+                source,
+                self.target,
+                self.outputs.data,
+                self.outputs.extras,
+                codec=settings.codec,
+                quality=settings.quality,
+            )
             advance = _Advance(source.frame_count, report)
             done, tally = track_video(tracker, effect, job, audio=settings.audio, advance=advance)
         most = tracker.config.faces

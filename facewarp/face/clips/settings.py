@@ -57,6 +57,8 @@ class ClipSettings:
         passes: pattern of names for files of layers; None without.
         tracks: patterns of names for tracks, see `facewarp.face.track_export`.
         first_frame: number of a clip's first frame in names.
+        codec: of videos; None for what their kind of file usually has.
+        quality: of videos, 0 to 100; None for the codec's own.
     """
 
     effect: EffectMaker
@@ -78,6 +80,8 @@ class ClipSettings:
     passes: str | None = None
     tracks: tuple[str, ...] = ()
     first_frame: int = 1
+    codec: str | None = None
+    quality: int | None = None
 
     def identity(self) -> dict[str, Any]:
         """Return what a result depends on: equal ones give the same files.
