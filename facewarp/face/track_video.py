@@ -11,19 +11,22 @@ from typing import Any
 import numpy as np
 
 from facewarp.drawing.effect_layer import EffectLayer
+from facewarp.errors import FacewarpError
 from facewarp.face.effects.base import FaceEffect, drawn_with_coverage
 from facewarp.face.effects.canonical import Canonical
 from facewarp.face.effects.factory import Effect, note_of
+from facewarp.face.expressions.expression_tracker import ExpressionTracker
 from facewarp.face.face import Face
 from facewarp.face.rendering.deep_painting import painted
 from facewarp.face.template.template import Template
-from facewarp.face.track_outputs import ExtraOutputs, open_extras
+from facewarp.face.track_outputs import ExpressionsOutput, ExtraOutputs, open_extras
 from facewarp.face.tracking.lookback import Lookback
 from facewarp.face.tracking.record import record_of
 from facewarp.face.tracking.tracker import FaceTracker
 from facewarp.media.frames import Frame, Image, Source
 from facewarp.media.pipeline import Pass, run_pass
 from facewarp.media.sinks import NoPictures, Sink, is_video, keeps_depth, largest_size, open_sink
+from facewarp.media.sources import open_source
 from facewarp.media.track_records import open_records
 from facewarp.media.video.audio_copy import AudioMode
 from facewarp.media.video.reader import VideoSource
@@ -160,7 +163,29 @@ def track_video(
             opened.enter_context(output)
             for output in open_extras(job.extras, source, tracker.template, note_of(effect))
         ]
+        if job.extras.neutral is not None:
+            for output in extras:
+                if isinstance(output, ExpressionsOutput):
+                    set_neutral(output.measure, tracker, source.path, job.extras.neutral)
         return run_pass(source, open_output, follow, draw, records, advance), tally
+
+
+def set_neutral(
+    expressions: ExpressionTracker, tracker: FaceTracker, path: Path, time: float
+) -> None:
+    """Take the largest face of a clip at a time for the neutral one of every face.
+
+    Raises:
+        FacewarpError: there is no such time, or no face then.
+    """
+    tracker.reset()
+    with open_source(path, time) as source:
+        frame = next(iter(source), None)
+        faces = [] if frame is None else tracker(frame.image, frame.time)
+    tracker.reset()
+    if frame is None or not expressions.take_neutral(frame.image, faces, frame.time):
+        what = f"there is no face to be the neutral one at {time:g} s"
+        raise FacewarpError(what, path, "Give a second at which the face is seen at rest.")
 
 
 def _drawn(

@@ -151,6 +151,7 @@ def track(
       facewarp track shot.mov --alpha effect.mov --effect texture --texture tiger
       facewarp track shot.mov --passes passes/shot.####.exr --resume
       facewarp track shot.mov --tracks shot.nk --tracks shot_blender.py
+      facewarp track talk.mp4 --expressions talk.csv --neutral 1.5
     """
     import cv2
 
@@ -181,6 +182,9 @@ def track(
             alpha=compositing.alpha,
             passes=compositing.passes,
             tracks=tuple(compositing.tracks or ()),
+            expressions=compositing.expressions,
+            neutral=compositing.neutral,
+            field_of_view=compositing.field_of_view,
             first_frame=compositing.first_frame,
             codec=encoding.codec and encoding.codec.value,
             quality=encoding.quality,
@@ -193,7 +197,9 @@ def track(
     extras = compositing.outputs(inputs, made_from | vars(part), resume=bool(batch.resume))
     if mixed and compositing.wanted:
         what = "a folder that holds videos has a result for each of them"
-        raise FacewarpError(what, inputs[0], "Track one video for --alpha, --passes or --tracks.")
+        raise FacewarpError(
+            what, inputs[0], "Track one video for --alpha, --passes, --tracks or --expressions."
+        )
     jobs = None if mixed else plan(inputs, out, data, effects.label, part, extras)
     track_job = partial(_coded, encoding)
     if jobs and (unused := _without_use(jobs, fps, audio, keep_hdr=keep_hdr)):

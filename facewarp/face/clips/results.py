@@ -26,6 +26,7 @@ def result_of(done: "Pass", tally: "Tally", job: "TrackJob", most: int) -> Resul
         "alpha": job.extras.alpha,
         "passes": job.extras.passes,
         "tracks": [target.path for target in job.extras.tracks],
+        "expressions": job.extras.expressions,
         "frames": done.frames,
         "frames_without_face": tally.frames_without,
         "faces": len(tally.faces),

@@ -56,6 +56,9 @@ class ClipSettings:
         alpha: pattern of names for the effect alone; None without.
         passes: pattern of names for files of layers; None without.
         tracks: patterns of names for tracks, see `facewarp.face.track_export`.
+        expressions: pattern of names for tables of expressions; None without.
+        neutral: second at which the face of every clip is at rest.
+        field_of_view: of the camera, degrees.
         first_frame: number of a clip's first frame in names.
         codec: of videos; None for what their kind of file usually has.
         quality: of videos, 0 to 100; None for the codec's own.
@@ -79,6 +82,9 @@ class ClipSettings:
     alpha: str | None = None
     passes: str | None = None
     tracks: tuple[str, ...] = ()
+    expressions: str | None = None
+    neutral: float | None = None
+    field_of_view: float | None = None
     first_frame: int = 1
     codec: str | None = None
     quality: int | None = None
@@ -90,7 +96,7 @@ class ClipSettings:
             FacewarpError: there is no such model or template.
         """
         plain: dict[str, Any] = _plain(asdict(self))
-        for name in ("device", "alpha", "passes", "tracks"):
+        for name in ("device", "alpha", "passes", "tracks", "expressions"):
             plain.pop(name)  # where it is computed and written
         plain["model"] = file_sha256(find_weights(self.model))
         plain["template"] = file_sha256(find_template(self.template))
@@ -110,7 +116,14 @@ class ClipSettings:
         tracks = tuple(TracksTarget.of(fill(pattern)) for pattern in self.tracks)
         identity = {} if passes is None else self.identity()
         told = {name: repr(value) for name, value in identity.items()}
-        return ExtraOutputs(alpha, passes, tracks, self.first_frame, resume, told)
+        extras = ExtraOutputs(alpha, passes, tracks, self.first_frame, resume, told)
+        expressions = None if self.expressions is None else Path(fill(self.expressions))
+        return replace(
+            extras,
+            expressions=expressions,
+            neutral=self.neutral,
+            field_of_view=self.field_of_view,
+        )
 
     def absolute(self) -> "ClipSettings":
         """Return the settings with files by paths that are the same on every machine."""
