@@ -157,6 +157,10 @@ class EffectSelection:
             annotate=annotate,
         )
 
+    def registered_style(self, model: "str | Path | Model") -> "str | StyleFace | None":
+        """Return the style that is named, registered by the model where it is a file."""
+        return _registered(self.style, model)
+
     def _by_turns(self, model: "str | Path | Model", annotate: bool) -> "Effect":
         from facewarp.face.effects.factory import make_effect
         from facewarp.face.effects.plugins import Turns, load_effects
