@@ -1,0 +1,337 @@
+"""Photometric refinement: hold a face's map to the skin that the picture shows.
+
+The semantic registration says where the parts of a face are, in each frame anew: its errors differ
+from frame to frame, so that what is drawn slides over the skin by more than half a pixel a frame.
+Here every control point of the template is followed with the skin under it instead. With W the map
+from template to frame,
+
+1. W of the last frame goes along with the head, as the registration saw it move;
+2. the frame is carried to the template by W and compared with a running mean of this person's own
+   pictures there, light removed: optical flow (DIS, Kroeger et al., ECCV 2016) finds large motions,
+   Gauss-Newton on the control points the rest (`facewarp.face.tracking.image_alignment`);
+3. where the picture does not look like that mean (a hand, a highlight, an eye that has shut) the
+   skin is not seen: it goes on with the skin around it, and the mean is left alone;
+4. the semantic registration is the anchor: W is drawn to it, slowly where both agree about and
+   quickly where they do not.
+
+The field onto the face is the inverse of W, so that paint and mesh are one map.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.face.boxes import box_around
+from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.crop_fields import GRID_PX, GRID_SHAPE, inverted, resized
+from facewarp.face.face import Face, template_to_frame
+from facewarp.face.parts import FacePart
+from facewarp.face.similarity import Affine, compose_affine, fit_similarity, inverse
+from facewarp.face.template.template import Template
+from facewarp.face.tracking.image_alignment import (
+    Floats,
+    NormalEquations,
+    in_cells,
+    pooled,
+    shrunk,
+    similarity_of,
+    to_8_bit,
+    without_light,
+)
+
+_BESIDE, _ABOVE = 0.17, 0.35  # how far skin is followed around the landmarks, in parts of their side
+_FADE = 4.0  # control points over which that ends
+_USUAL_S = 1 / 30
+_GAP_S = 0.5  # between frames: the face may look another way by then
+_LIKE = (0.6, 0.9)  # likeness from which skin is seen at all, and is sure
+_BORDER = 7  # control points around what hides the face that are left out too
+_FLOW_NOISE_PX, _LOCAL_NOISE_PX, _STILL_PX = 0.5, 0.08, 0.08
+_UNLIKE = 0.12  # share of the face that is seen, below which there is another face or view
+_FAR = 0.12  # of the template's side, between both maps: one of them is wrong
+
+
+@dataclass(frozen=True)
+class PhotometricConfig:
+    """Time constants of the photometric refinement (docs/decisions/0103-skin.md).
+
+    Attributes:
+        reference_s: over how long the person's own picture is averaged.
+        anchor_s: in how long the map is drawn to the registration where both agree about.
+        disagreement_s: where they do not.
+        features_s: at eyes and mouth while they are not seen as they were.
+        agreement: distance of both up to which they agree, in parts of the template's side.
+        relearn_s: how long skin looks another way before its picture is learnt anew.
+    """
+
+    reference_s: float = 0.15
+    anchor_s: float = 6.6
+    disagreement_s: float = 0.116
+    features_s: float = 0.32
+    agreement: float = 0.0375
+    relearn_s: float = 1.5
+
+
+class FaceFilter(Protocol):
+    """What makes of a face as registered one that goes with those of the frames before."""
+
+    def __call__(self, face: Face, time: float) -> Face:
+        """Filter the face of the next frame."""
+
+    def reset(self) -> None:
+        """Forget the past."""
+
+
+@dataclass
+class _Past:
+    """What is kept from the last frame.
+
+    Attributes:
+        time: s.
+        matrix: of its crop.
+        skin: W, (h, w, 2) px of its crop.
+        semantic: the same by the registration.
+        reference: (4h, 4w) the person's own picture in template space, without light.
+        seen: (h, w) 0..1.
+        unseen_s: (h, w) for how long.
+    """
+
+    time: float
+    matrix: Affine
+    skin: Floats
+    semantic: Floats
+    reference: Floats
+    seen: Floats
+    unseen_s: Floats
+
+
+class PhotometricRefinement:
+    """Refine one face from frame to frame.
+
+    The first face, one after a cut and one after a loss stay as they were registered.
+
+    Args:
+        template: what the face is registered with.
+        before: what filters the registration first, `smoothing.FaceSmoother`.
+        config: time constants.
+    """
+
+    def __init__(
+        self,
+        template: Template,
+        before: FaceFilter | None = None,
+        config: PhotometricConfig | None = None,
+    ) -> None:
+        self._before, self._config = before, config or PhotometricConfig()
+        self._landmarks = template.landmarks
+        self._side = float(np.ptp(template.landmarks, axis=0).max())
+        rows, columns = self._window = _window_around(template)
+        y, x = np.mgrid[: GRID_SHAPE[0], : GRID_SHAPE[1]].astype(np.float32)
+        grid = np.dstack([x, y])[rows, columns]
+        self._grid_px = grid * GRID_PX + (GRID_PX - 1) / 2
+        height, width = self._cells = (grid.shape[0], grid.shape[1])
+        self._index = grid - grid[0, 0]
+        self._fade = np.outer(_ramp(height), _ramp(width)).astype(np.float32)[..., None]
+        parts = [
+            cv2.resize(part, GRID_SHAPE[::-1], interpolation=cv2.INTER_AREA)[rows, columns]
+            for part in np.asarray(template.probabilities, np.float32)
+        ]
+        self._face = (1 - parts[FacePart.BACKGROUND]).astype(np.float32)
+        features = parts[FacePart.EYE_LEFT] + parts[FacePart.EYE_RIGHT] + parts[FacePart.MOUTH]
+        self._features = pooled(cv2.dilate(features, np.ones((3, 3))), 1.0)
+        self._flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._past: _Past | None = None
+
+    def reset(self) -> None:
+        """Forget the past."""
+        self._past = None
+        if self._before is not None:
+            self._before.reset()
+
+    def __call__(self, face: Face, time: float) -> Face:
+        """Refine the face of the next frame.
+
+        Args:
+            face: as registered, on any crop.
+            time: the frame's, s. Where it is no later than the last one, frames count as 1/30 s
+                apart.
+
+        Returns:
+            The face with other fields, landmarks and box, on the same crop. Confidence, folds and
+            probabilities stay those of the registration.
+        """
+        if self._before is not None:
+            face = self._before(face, time)
+        if face.gray is None:
+            return face
+        semantic = self._semantic(face)
+        picture = without_light(face.gray)
+        past, self._past = self._past, None
+        if past is not None and time - past.time < _GAP_S:
+            dt = time - past.time if time > past.time else _USUAL_S
+            self._past = self._followed(past, face, semantic, picture, dt)
+        if self._past is None:
+            seen = np.ones(self._cells, np.float32)
+            reference = self._carried(picture, semantic)
+            matrix = face.crop.matrix
+            self._past = _Past(time, matrix, semantic, semantic, reference, seen, 0 * seen)
+            return face
+        self._past.time = time
+        return self._with_map(face, self._past.skin)
+
+    def _followed(
+        self, past: _Past, face: Face, semantic: Floats, picture: Floats, dt: float
+    ) -> _Past | None:
+        """Follow the skin into a frame; None where it is not the same face or view any more."""
+        skin, still = self._predicted(past, face, semantic)
+        equations = NormalEquations(past.reference, self._cells)
+        motion = self._flow_between(past.reference, self._carried(picture, skin))
+        seen = self._seen(equations, self._carried(picture, self._moved(skin, motion)))
+        if float((seen * self._face).sum()) < _UNLIKE * float(self._face.sum()):
+            return None
+        skin = self._moved(skin, self._coarse(motion, seen))
+        skin = self._refined(equations, skin, picture, seen)
+        skin = still + shrunk(skin - still, _STILL_PX)
+        distance = _length(semantic - skin)
+        if float(np.median(distance[self._face > 0.5])) > _FAR * self._side:
+            return None
+        unseen_s = np.where(seen < 0.5, past.unseen_s + dt, 0).astype(np.float32)
+        learns = (unseen_s > self._config.relearn_s).astype(np.float32)
+        skin = skin + self._pull(distance, seen, learns, dt) * (semantic - skin)
+        learning = np.maximum(seen * _share(dt, self._config.reference_s), learns)
+        reference = past.reference + self._enlarged(learning) * (
+            self._carried(picture, skin) - past.reference
+        )
+        matrix = face.crop.matrix
+        return _Past(past.time, matrix, skin, semantic, reference, seen, unseen_s)
+
+    def _predicted(self, past: _Past, face: Face, semantic: Floats) -> tuple[Floats, Floats]:
+        """W of the last frame in px of this crop: moved like the head, and where it was."""
+        onto_crop = compose_affine(inverse(face.crop.matrix), past.matrix)
+        still, before = (_through(onto_crop, where) for where in (past.skin, past.semantic))
+        counts = (self._face * past.seen > 0.3).ravel()
+        if np.count_nonzero(counts) < 16:
+            counts = (self._face > 0.5).ravel()
+        head = fit_similarity(
+            before.reshape(-1, 2)[counts].astype(np.float64),
+            semantic.reshape(-1, 2)[counts].astype(np.float64),
+        )
+        return _through(head, still), still
+
+    def _flow_between(self, reference: Floats, carried: Floats) -> Floats:
+        """Optical flow (h, w, 2) px from the reference to the frame in template space."""
+        flow = self._flow.calc(to_8_bit(reference), to_8_bit(carried), None)
+        return in_cells(flow, self._cells)
+
+    def _coarse(self, flow: Floats, seen: Floats) -> Floats:
+        """What of an optical flow is motion of the skin that is seen, and no noise."""
+        weights = seen * self._face + np.float32(1e-5)
+        head = similarity_of(flow, weights)
+        own = pooled((flow - head) * weights[..., None], 2.0)
+        own = own / (pooled(weights, 2.0)[..., None] + np.float32(0.02))
+        return head + shrunk(own, _FLOW_NOISE_PX)
+
+    def _refined(
+        self, equations: NormalEquations, skin: Floats, picture: Floats, seen: Floats
+    ) -> Floats:
+        """Follow the rest by Gauss-Newton: the head first, then each control point."""
+        b = equations.right_side(self._carried(picture, skin))
+        head = equations.similarity(b, seen * self._face)
+        own = equations.local(equations.after(b, head), seen)
+        return self._moved(skin, head + shrunk(own, _LOCAL_NOISE_PX))
+
+    def _seen(self, equations: NormalEquations, carried: Floats) -> Floats:
+        """How much of the skin is seen (h, w): little where the picture is not like its past."""
+        like = ((equations.likeness(carried) - _LIKE[0]) / (_LIKE[1] - _LIKE[0])).clip(0, 1)
+        weights = equations.contrast
+        told = pooled(like * weights, 1.0) + np.float32(0.02) * pooled(like * weights, 6.0)
+        seen = told / (pooled(weights, 1.0) + np.float32(0.02) * pooled(weights, 6.0) + 1e-6)
+        return np.asarray(cv2.erode(seen, np.ones((_BORDER, _BORDER))).clip(0, 1), np.float32)
+
+    def _pull(self, distance: Floats, seen: Floats, learns: Floats, dt: float) -> Floats:
+        """Share (h, w, 1) of the way to the registration that the map goes in this frame."""
+        config = self._config
+        slow, fast, features = (
+            _share(dt, seconds)
+            for seconds in (config.anchor_s, config.disagreement_s, config.features_s)
+        )
+        limit = config.agreement * self._side
+        pull = slow + (fast - slow) * ((distance - limit) / limit).clip(0, 1)
+        unseen = np.maximum(self._features, learns) * features
+        return np.asarray(pull * seen + unseen * (1 - seen), np.float32)[..., None]
+
+    def _semantic(self, face: Face) -> Floats:
+        """The registration's map from template to crop (h, w, 2) px."""
+        field = resized(face.grid_field_from_template, GRID_SHAPE)
+        rows, columns = self._window
+        return self._grid_px + np.moveaxis(field[:, rows, columns], 0, -1)
+
+    def _carried(self, picture: Floats, skin: Floats) -> Floats:
+        """A picture of the crop, in template space."""
+        return _sampled(picture, self._enlarged(skin))
+
+    def _enlarged(self, values: Floats) -> Floats:
+        """Values at control points for every px of the template."""
+        size = self._cells[1] * GRID_PX, self._cells[0] * GRID_PX
+        return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_LINEAR), np.float32)
+
+    def _moved(self, skin: Floats, motion: Floats) -> Floats:
+        """W after a motion (h, w, 2) px of template space."""
+        return _sampled(skin, self._index + motion * (self._fade / GRID_PX))
+
+    def _with_map(self, face: Face, skin: Floats) -> Face:
+        """The face with this map and its inverse."""
+        before = resized(face.grid_field_from_template, GRID_SHAPE)
+        field = before.astype(np.float32)
+        rows, columns = self._window
+        correction = np.moveaxis(skin - self._grid_px, -1, 0) - field[:, rows, columns]
+        field[:, rows, columns] += self._fade[..., 0] * correction
+        onto = inverted(field, resized(face.grid_field, GRID_SHAPE))
+        refined = replace(face, grid_field=onto, grid_field_from_template=field)
+        landmarks = template_to_frame(refined, self._landmarks)
+        return replace(refined, landmarks=landmarks, box=box_around(landmarks))
+
+
+def _window_around(template: Template) -> tuple[slice, slice]:
+    """Rows and columns of the control points around a template's face."""
+    low, high = template.landmarks.min(0), template.landmarks.max(0)
+    side = float((high - low).max())
+    slices = []
+    for axis, beside, size in ((1, _ABOVE, CROP_SHAPE[0]), (0, _BESIDE, CROP_SHAPE[1])):
+        first = int(max(low[axis] - beside * side, 0) // GRID_PX)
+        last = int(min(high[axis] + beside * side, size) // GRID_PX)
+        slices.append(slice(first, max(last, first + 8)))
+    return slices[0], slices[1]
+
+
+def _ramp(count: int) -> NDArray[np.float64]:
+    """0 to 1 over the first control points, and back over the last."""
+    from_end = np.minimum(np.arange(count) + 0.5, count - np.arange(count) - 0.5)
+    return np.asarray((from_end / _FADE).clip(0, 1), np.float64)
+
+
+def _share(dt: float, seconds: float) -> np.float32:
+    """Share of a step that a first-order filter goes in ``dt`` s."""
+    return np.float32(-np.expm1(-dt / seconds))
+
+
+def _length(vectors: Floats) -> Floats:
+    return np.asarray(np.sqrt(np.square(vectors).sum(axis=-1)), np.float32)
+
+
+def _through(affine: Affine, points: Floats) -> Floats:
+    """Points (h, w, 2) through an affine map."""
+    return np.asarray(cv2.transform(points, affine), np.float32)
+
+
+def _sampled(values: Floats, at: Floats) -> Floats:
+    return np.asarray(
+        cv2.remap(values, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
+    )
+
+
+FilterFactory = Callable[[], FaceFilter | None]
+"""What makes a filter for each new face."""
