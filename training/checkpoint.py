@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -13,6 +14,7 @@ from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import write_error, written
 
 NAME, CONFIG, LOG = "checkpoint.safetensors", "config.json", "log.csv"  # files of a run
+_MOMENTS = "moments"  # in the state: how many tensors of the optimizer belong to the checkpoint
 _DIVERGED = 1e12  # no weight, statistic or moment of a training that goes well is as large
 
 
@@ -59,7 +61,7 @@ def save_checkpoint(
             what = f"the training has diverged ({name}); the checkpoint before is kept"
             raise FacewarpError(what, path, "Go on from it with --resume and a smaller --set lr=.")
     plain = {n: t.clone(memory_format=torch.contiguous_format) for n, t in tensors.items()}
-    state = asdict(progress)
+    state = {**asdict(progress), _MOMENTS: len(_under(tensors, "optimizer."))}
     with written(path) as temporary:
         try:
             save_file(plain, temporary, {"state": json.dumps(state)})
@@ -98,8 +100,8 @@ def load_checkpoint(
             path,
             "Resume with the preset and the settings it was begun with.",
         )
-    if state.get("step") and not _under(tensors, "optimizer."):
-        what = "the checkpoint holds no state of the optimizer"
+    if state.get("step") and _lacks_moments(tensors, state, optimizer):
+        what = "the checkpoint holds no state of the optimizer, or not all of it"
         raise FacewarpError(what, path, "Remove it and train anew, or begin with --start-from.")
     try:
         return _restored(tensors, state, net, average, optimizer)
@@ -107,6 +109,21 @@ def load_checkpoint(
         raise FacewarpError(
             "this is not a readable checkpoint", path, "Remove it and train anew."
         ) from error
+
+
+def _lacks_moments(
+    tensors: dict[str, Tensor], state: dict[str, Any], optimizer: torch.optim.Optimizer
+) -> bool:
+    """Return whether moments of the optimizer are missing: it would go on with new ones."""
+    held: dict[str, set[str]] = {}
+    for name in _under(tensors, "optimizer."):
+        index, _, moment = name.partition(".")
+        held.setdefault(index, set()).add(moment)
+    if state.get(_MOMENTS, -1) not in (-1, sum(map(len, held.values()))):
+        return True
+    groups = optimizer.state_dict()["param_groups"]
+    kinds = [[held[str(i)] for i in group["params"] if str(i) in held] for group in groups]
+    return not held or any(one != group[0] for group in kinds for one in group)
 
 
 def _restored(

@@ -95,8 +95,16 @@ def class_weights(onehot: Tensor) -> Tensor:
     return weights / weights.mean()
 
 
-def soft_dice(prediction: Tensor, target: Tensor) -> Tensor:
-    """Return the soft Dice loss: one minus the mean over foreground classes and images."""
+def soft_dice(prediction: Tensor, target: Tensor, pooled: bool = False) -> Tensor:
+    """Return the soft Dice loss: one minus the mean over foreground classes and images.
+
+    Args:
+        prediction: probabilities ``(B, K, *shape)``.
+        target: soft labels, likewise.
+        pooled: sum overlaps over the whole batch, as if it were one image.
+    """
+    if pooled:
+        prediction, target = (x.transpose(0, 1).flatten(1)[None] for x in (prediction, target))
     axes = list(range(2, prediction.ndim))
     overlap = (prediction * target).sum(axes)[:, 1:]
     total = (prediction + target).sum(axes)[:, 1:]
@@ -125,7 +133,7 @@ def part_loss(
     entropy = -(wanted * likelihood).sum() / mean(wanted.sum())
     total = loss.part_ce * entropy
     if loss.part_dice:
-        total = total + loss.part_dice * soft_dice(likelihood.exp(), target)
+        total = total + loss.part_dice * soft_dice(likelihood.exp(), target, loss.part_pooled)
     return total
 
 

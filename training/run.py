@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 import torch
 
+from facewarp.cardiac.motion.slice_parts import SLICES
 from facewarp.core.engines.device import present_device
 from facewarp.core.weights import WEIGHTS, file_sha256, find_weights, load_weights
 from facewarp.errors import FacewarpError
@@ -28,6 +29,7 @@ from facewarp.training.trainer import BatchSource, Trainer
 
 Kind = Literal["face", "heart"]
 DEFAULT_PRESETS: Mapping[Kind, str] = {"face": "face", "heart": "acdc"}
+MODEL_KINDS: Mapping[str, tuple[str, ...]] = {"face": ("face",), "heart": ("heart", SLICES)}
 UNITS: Mapping[Kind, str] = {"face": "photographs", "heart": "patients"}
 
 
@@ -328,9 +330,9 @@ def _about(folder: Path) -> dict[str, str]:
 
 
 def _of_kind(config: TrainConfig, kind: str, where: str | Path) -> TrainConfig:
-    if config.model.kind != kind:
+    if config.model.kind not in MODEL_KINDS[kind]:
         what = f"the preset {config.preset!r} is for a {config.model.kind} model, not a {kind}'s"
-        fitting = ", ".join(name for name, p in PRESETS.items() if p.model.kind == kind)
+        fitting = ", ".join(n for n, p in PRESETS.items() if p.model.kind in MODEL_KINDS[kind])
         raise FacewarpError(what, where, f"Choose one of {fitting}.")
     return config
 

@@ -214,6 +214,10 @@ class Trainer:
 
     def _loss(self, batch: Batch) -> dict[str, Tensor]:
         config, loss = self.net.config, self.config.loss
+        if not config.steps:
+            images = batch["images"].contiguous(memory_format=self._layout)
+            logits = self.net.features(images).float()
+            return {"parts": part_loss(logits, batch["labels"], self.weights, loss, self.team.mean)}
         images = torch.cat([batch["fixed"], batch["moving"]])
         images = images.contiguous(memory_format=self._layout)
         labels = torch.cat([batch["fixed_labels"], batch["moving_labels"]])
@@ -342,6 +346,8 @@ class Trainer:
         return f"there was no checkpoint yet in {self.folder}"
 
     def _class_weights(self) -> Tensor:
+        if not self.config.model.steps:
+            return torch.ones(self.config.model.n_classes, device=self.device)
         labels = torch.cat([self.data.batch(i)["fixed_labels"] for i in range(4)])
         labels = labels.to(self.device)
         n = self.config.model.n_classes

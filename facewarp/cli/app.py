@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 an error, 2 wrong usage, 130 interrupted.
 """
 
+import inspect
 import os
 import sys
 import traceback
@@ -24,6 +25,10 @@ FACES = "Faces"
 HEARTS = "Hearts"
 MODELS = "Models"
 MACHINE = "This machine"
+
+
+_PYDANTIC = "Value error, "
+"""What Pydantic, which Typer checks values with, puts before the reason that a value is wrong."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,21 @@ def load_command(name: str) -> TyperCommand | TyperGroup:
         single.command(name)(target)
         loaded = get_command(single)
     loaded.name = name
+    _unfold(loaded)
     return loaded
+
+
+def _unfold(command: TyperCommand | TyperGroup) -> None:
+    """Join the lines of each paragraph of a command's help, so that it fits any terminal.
+
+    Lines that are indented, and what stands above them, keep their ends: examples and lists.
+    """
+    paragraphs = inspect.cleandoc(command.help or "").split("\n\n")
+    command.help = "\n\n".join(
+        text if "\n " in text else text.replace("\n", " ") for text in paragraphs
+    )
+    for one in getattr(command, "commands", {}).values():
+        _unfold(one)
 
 
 class CommandTable(TyperGroup):
@@ -156,7 +175,10 @@ class CommandTable(TyperGroup):
         """Run the command; an error ends in one line and an exit code."""
         try:
             return super().invoke(ctx)
-        except (typer.Exit, typer.Abort, TyperException, EOFError, BrokenPipeError):
+        except TyperException as error:
+            error.message = error.message.replace(_PYDANTIC, "")
+            raise
+        except (typer.Exit, typer.Abort, EOFError, BrokenPipeError):
             raise
         except KeyboardInterrupt as stop:
             notes = getattr(stop, "__notes__", [])

@@ -184,7 +184,7 @@ def cine(
       facewarp cine study/ --series "SAX stress" --out hearts/
       facewarp cine dicom/sa_stack/ --out hearts/ --dicom-out --mesh
       facewarp cine scan.nii.gz --labels ed.nii.gz --ed 1 --json
-      facewarp cine A0S9V9_sa.nii.gz --labels A0S9V9_sa_gt.nii.gz --label-order mnms
+      facewarp cine A0S9V9_sa.nii.gz --labels gt.nii.gz --label-order mnms
       facewarp cine training/ --out hearts/ --workers 4
       facewarp cine patients.txt --out /shared/hearts --ray auto
     """

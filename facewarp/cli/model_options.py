@@ -31,7 +31,8 @@ Thorough = Annotated[
     ),
 ]
 Threads = Annotated[
-    int | None, typer.Option(min=1, help="Threads of torch.", show_default="torch's own")
+    int | None,
+    typer.Option(min=1, metavar="N", help="Threads of torch.", show_default="torch's own"),
 ]
 
 

@@ -102,7 +102,7 @@ def check_network(
                 probe.command,
                 folder=out,
                 allowed=allowed,
-                environment=_environment(home, scratch),
+                environment=new_user(home, scratch),
                 most_s=probe.most_s,
             )
             verdicts.append(Verdict(probe, trace))
@@ -163,8 +163,13 @@ def is_present(package: str) -> bool:
     return find_spec(package) is not None
 
 
-def _environment(home: Path, scratch: Path) -> Mapping[str, str]:
-    """A new user's environment; `CI`, where packages hold their telemetry back, is not set."""
+def new_user(home: Path, scratch: Path) -> Mapping[str, str]:
+    """Return a new user's environment: `CI`, which makes packages hold telemetry back, is not set.
+
+    Args:
+        home: the home folder.
+        scratch: the folder of temporary files.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()

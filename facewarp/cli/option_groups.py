@@ -13,12 +13,14 @@ option of type `Annotated[..., Panel("Heading")]` is listed under that heading.
 """
 
 import inspect
+import math
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import wraps
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+import typer
 from typer.models import OptionInfo
 
 
@@ -27,6 +29,26 @@ class Panel:
     """The heading under which the help lists a group or an option."""
 
     name: str
+
+
+def number_within(least: float, most: float) -> Callable[[str | float], float]:
+    """Return a parser of numbers within a range, which takes no room in the help."""
+
+    def parse(text: str | float) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise typer.BadParameter(f"{text!r} is no number") from None
+        if not (least <= value <= most and math.isfinite(value)):
+            limits = f"x>={least:g}" if math.isinf(most) else f"{least:g}<=x<={most:g}"
+            raise typer.BadParameter(f"{text} is not in the range {limits}")
+        return value
+
+    return parse
+
+
+parse_share = number_within(0, 1)
+"""Parses a number within 0..1."""
 
 
 def option_groups(command: Callable[..., None]) -> Callable[..., None]:

@@ -67,6 +67,8 @@ def register(
     for path in (fixed, moving):
         with open_source(path) as source:
             pictures.append(next(iter(source)).image)
+            if source.kind != "image" and source.frame_count != 1:
+                output.warn(f"{path}: of this {source.kind} the first image is registered")
     targets = [out / name for name in ("warped.png", "sheet.png", "field.npz")]
     for target in targets:
         check_target(target, [fixed, moving])

@@ -30,6 +30,9 @@ class FeatureConfig:
             half the multiply-adds.
         flat: in 3D, how many encoder levels (and decoder levels of their size), from the first
             on, have kernels within a slice: for thick slices, which correlate little.
+        inputs: images read together, as channels: a slice and those beside it.
+        subpixel: how many times finer than the last decoder level the classes are told, by
+            sub-pixel convolution (Shi et al., CVPR 2016): detail without wide layers of full size.
     """
 
     channels: tuple[int, ...] = (5, 16, 32, 64)
@@ -41,6 +44,8 @@ class FeatureConfig:
     entry_stride: Stride = 1
     classify_kernel: int = 3
     join: Join = "concat"
+    inputs: int = 1
+    subpixel: int = 1
 
 
 @dataclass(frozen=True)
@@ -73,14 +78,15 @@ class ModelConfig:
     """Configuration of a semantically guided registration model.
 
     Attributes:
-        kind: ``"face"`` or ``"heart"``: what the classes are parts of.
+        kind: ``"face"`` or ``"heart"``: what the classes are parts of; or ``"heart-slices"``, a
+            part network of single slices.
         classes: names of the parts, background first.
         grid_shape: the grid of fields and points (the face crop).
         spacing_mm: size of its voxels along x, y, z; empty where nothing is measured in mm.
         input_shape: size of the network's input; the image is averaged down to it.
         field_shape: grid on which steps are composed; results are resized to ``grid_shape``.
         features: the semantic U-Net.
-        steps: registration steps, coarse to fine.
+        steps: registration steps, coarse to fine; empty for a part network alone.
         guidance: what the steps read: part probabilities, or their logarithms (logits that add
             up to one).
         combine: fields of successive steps are composed, or added (the paper also tries it).
@@ -122,7 +128,7 @@ class ModelConfig:
         for stride in (features.entry_stride, *features.strides[:down]):
             steps = (stride,) * len(shape) if isinstance(stride, int) else stride
             shape = tuple(-(-size // step) for size, step in zip(shape, steps, strict=True))
-        return shape
+        return tuple(size * features.subpixel for size in shape)
 
     @property
     def field_spacing(self) -> tuple[float, ...]:

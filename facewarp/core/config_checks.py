@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+PARTS_ALONE = ("heart-slices",)  # kinds of models that segment and register nothing
+
 _MAX_CLASSES = 64
 _MAX_SIDE = 4096  # of a grid, px or voxels
 _MAX_POINTS = 1 << 26  # of a grid
@@ -11,6 +13,7 @@ _MAX_LEVELS = 8
 _MAX_STRIDE = 8
 _MAX_KERNEL = 15
 _MAX_REFINE = 32
+_MAX_INPUTS = 64
 _MAX_BOX = 511
 _MAX_STEPS = 16
 _MAX_REACH = 1000.0
@@ -46,7 +49,8 @@ def check_config(config: Any) -> None:
     for name in ("shared", "diffeomorphic", "guided"):
         _need(isinstance(getattr(config, name), bool), name, getattr(config, name))
     _check_features(config.features, ndim)
-    _need(1 <= len(config.steps) <= _MAX_STEPS, "steps", len(config.steps))
+    least = 0 if config.kind in PARTS_ALONE else 1
+    _need(least <= len(config.steps) <= _MAX_STEPS, "steps", len(config.steps))
     for step in config.steps:
         _check_step(step, ndim)
 
@@ -64,6 +68,8 @@ def _check_features(features: Any, ndim: int) -> None:
         _whole(f"features.{name}", kernel, 1, _MAX_KERNEL)
         _need(kernel % 2 == 1, f"features.{name}", kernel)
     _one_of("features.join", features.join, ("concat", "add"))
+    _whole("features.inputs", features.inputs, 1, _MAX_INPUTS)
+    _whole("features.subpixel", features.subpixel, 1, _MAX_STRIDE)
 
 
 def _check_step(step: Any, ndim: int) -> None:
@@ -140,8 +146,8 @@ def estimate_parameters(config: Any) -> int:
     """
     ndim, features = config.ndim, config.features
     kernel: int = 3**ndim
-    total: int = features.entry_kernel**ndim * features.channels[0]
-    total += _chain(features.channels, 1, kernel)
+    total: int = features.inputs * features.entry_kernel**ndim * features.channels[0]
+    total += _chain(features.channels, features.inputs, kernel)
     climbed, below = features.channels[-2::-1], features.channels[-1]
     for width, skip in zip(features.decoder, climbed, strict=False):
         total += kernel * ((below + skip) * width + width * width)

@@ -246,10 +246,14 @@ class Model:
             moving: likewise; its size may differ.
 
         Raises:
-            FacewarpError: wrong number of axes, empty, or not finite.
+            FacewarpError: wrong number of axes, empty, or not finite; or the model is a part
+                network alone.
         """
         import torch
 
+        if not self.config.steps:
+            what = f"this is a part network ({self.config.kind}): it registers nothing"
+            raise FacewarpError(what, self.path, "Give a face or a heart model.")
         ndim = self.config.ndim
         images = [
             as_gray(image, ndim, name) for image, name in ((fixed, "fixed"), (moving, "moving"))

@@ -72,7 +72,8 @@ class Crop:
         """
         height, width = shape
         scale = margin * float(side_px) / height
-        linear = scale * rotation(roll)
+        with np.errstate(invalid="ignore"):  # an infinite side is refused below
+            linear = scale * rotation(roll)
         middle = np.array([(width - 1) / 2, (height - 1) / 2])
         shift = np.asarray(center_xy, dtype=np.float64) - linear @ middle
         return cls(np.column_stack([linear, shift]), shape)

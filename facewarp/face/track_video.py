@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -9,17 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from facewarp.face.effects.base import FaceEffect
+from facewarp.drawing.effect_layer import EffectLayer
+from facewarp.face.effects.base import FaceEffect, drawn_with_coverage
 from facewarp.face.effects.canonical import Canonical
 from facewarp.face.effects.factory import Effect, note_of
 from facewarp.face.face import Face
 from facewarp.face.template.template import Template
+from facewarp.face.track_outputs import ExtraOutputs, open_extras
 from facewarp.face.tracking.lookback import Lookback
 from facewarp.face.tracking.record import record_of
 from facewarp.face.tracking.tracker import FaceTracker
 from facewarp.media.frames import Frame, Image, Source
 from facewarp.media.pipeline import Pass, run_pass
-from facewarp.media.sinks import Sink, is_video, largest_size, open_sink
+from facewarp.media.sinks import NoPictures, Sink, is_video, largest_size, open_sink
 from facewarp.media.track_records import open_records
 from facewarp.media.video.audio_copy import AudioMode
 
@@ -28,11 +31,21 @@ _PROBE = (48, 32)  # (width, height) px of a frame that shows whether an effect 
 
 @dataclass(frozen=True)
 class TrackJob:
-    """One input with where its pictures and its data go."""
+    """One input with where its pictures and its data go.
+
+    Attributes:
+        source: what is read.
+        target: where the pictures go.
+        data: where the track data goes.
+        extras: what else is written.
+        pictures: whether the pictures are written; else `target` only stands for the result.
+    """
 
     source: Source
     target: Path
     data: Path | None
+    extras: ExtraOutputs = field(default_factory=ExtraOutputs)
+    pictures: bool = True
 
 
 @dataclass
@@ -108,16 +121,42 @@ def track_video(
 
     def draw(frame: Frame, faces: list[Face]) -> tuple[Image, list[dict[str, Any]]]:
         tally.add(0 if is_clip else frame.index, faces)
-        picture = effect(frame.image, faces, tracker.template)
+        picture, layer = _drawn(effect, frame, faces, tracker.template, job.extras.needs_layer)
+        for output in extras:
+            output.add(frame, faces, layer)
         return picture, [record_of(frame, face) for face in faces]
 
     def open_output() -> Sink:
+        if not job.pictures:
+            return NoPictures(job.target)
         size = output_size(effect, source, job.target, tracker.template)
-        return open_sink(job.target, like=source, size=size, audio=audio, comment=note_of(effect))
+        first = job.extras.first
+        return open_sink(
+            job.target, like=source, size=size, audio=audio, comment=note_of(effect), first=first
+        )
 
     has_files = source.kind == "folder"
     records = partial(open_records, job.data, [source.path], files=has_files) if job.data else None
-    return run_pass(source, open_output, follow, draw, records, advance), tally
+    with ExitStack() as opened:
+        opened.enter_context(source)
+        extras = [
+            opened.enter_context(output)
+            for output in open_extras(job.extras, source, tracker.template, note_of(effect))
+        ]
+        return run_pass(source, open_output, follow, draw, records, advance), tally
+
+
+def _drawn(
+    effect: Effect, frame: Frame, faces: list[Face], template: Template, needs_layer: bool
+) -> tuple[Image, EffectLayer | None]:
+    """Return the drawn picture, and the effect's own layer if that is needed and there is one."""
+    if not needs_layer:
+        return effect(frame.image, faces, template), None
+    coverage = np.zeros(frame.image.shape[:2], np.uint8)
+    picture = drawn_with_coverage(effect, frame.image, faces, template, coverage)
+    if picture.shape != frame.image.shape:
+        return picture, None
+    return picture, EffectLayer.between(frame.image, picture, coverage)
 
 
 def output_size(

@@ -6,8 +6,10 @@ from pathlib import Path
 from facewarp.errors import FacewarpError
 from facewarp.media.frames import IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, Frame, Source
 from facewarp.media.images.animation import AnimationSource
+from facewarp.media.images.sequence import FIRST, SequenceWriter
 from facewarp.media.images.source import FolderSource
 from facewarp.media.images.writer import (
+    ALPHA_SUFFIXES,
     ANIMATION_SUFFIXES,
     AnimationWriter,
     FolderWriter,
@@ -15,14 +17,17 @@ from facewarp.media.images.writer import (
     tell_lost_alpha,
     written_name,
 )
+from facewarp.media.numbered_names import NumberedName
 from facewarp.media.orientation import fit_within
+from facewarp.media.outputs import Output
 from facewarp.media.video.audio_copy import AudioMode
-from facewarp.media.video.encoders import FORMATS
+from facewarp.media.video.encoders import ALPHA, FORMATS
 from facewarp.media.video.writer import VideoWriter
 
 __all__ = [
     "AudioMode",
     "ClipWriter",
+    "NoPictures",
     "Sink",
     "is_video",
     "largest_size",
@@ -31,7 +36,26 @@ __all__ = [
     "target_for",
 ]
 
-Sink = VideoWriter | ImageWriter | AnimationWriter | FolderWriter
+
+class NoPictures(Output):
+    """Takes frames and writes none, where only other things are wanted of a clip.
+
+    Args:
+        target: What stands for the result in reports.
+    """
+
+    def write(self, frame: Frame) -> None:
+        """Count a frame."""
+        self.kept += 1
+
+    def close(self, *, keep_partial: bool = False) -> None:
+        """See `Output.close`."""
+
+    def abort(self) -> None:
+        """See `Output.abort`."""
+
+
+Sink = VideoWriter | ImageWriter | AnimationWriter | FolderWriter | SequenceWriter | NoPictures
 
 
 class ClipWriter(VideoWriter):
@@ -43,6 +67,7 @@ class ClipWriter(VideoWriter):
         size: (width, height) px of the video; by default that in which all of them fit.
         fps: Frames a second.
         comment: What the metadata says.
+        alpha: See `VideoWriter`.
     """
 
     def __init__(
@@ -53,9 +78,10 @@ class ClipWriter(VideoWriter):
         size: tuple[int, int] | None = None,
         fps: float | None = None,
         comment: str | None = None,
+        alpha: bool = False,
     ) -> None:
         self._canvas = size or largest_size(like)
-        alpha = isinstance(like, AnimationSource | FolderSource) and like.has_alpha
+        alpha |= isinstance(like, AnimationSource | FolderSource) and like.has_alpha
         super().__init__(
             target, like=like, size=self._canvas, fps=fps, comment=comment, alpha=alpha
         )
@@ -70,6 +96,20 @@ class ClipWriter(VideoWriter):
         shown = frame.image if self._has_alpha else frame.flattened()
         image = fit_within(shown, self._canvas)
         super().write(Frame(image, frame.time, frame.index, frame.rotation, alpha=alpha))
+
+
+def _check_alpha(target: Path, like: Source | None) -> None:
+    """Refuse what holds no alpha."""
+    suffix = target.suffix.lower()
+    is_clip = like is not None and like.kind != "image"
+    numbered = NumberedName.of(target) is not None
+    if suffix in ALPHA or (suffix in ALPHA_SUFFIXES and (numbered or not is_clip)):
+        return
+    if suffix in ALPHA_SUFFIXES:
+        NumberedName.needed(target, "a picture for each frame")
+    what = f"{suffix or 'a name without a suffix'} holds no alpha"
+    known = f"{target.stem}.mov (ProRes 4444), .webm or .mkv (VP9), or {target.stem}_%04d.png"
+    raise FacewarpError(what, target, f"Call it {known}.")
 
 
 def is_video(target: Path) -> bool:
@@ -90,6 +130,8 @@ def open_sink(
     fps: float | None = None,
     audio: AudioMode | bool = "copy",
     comment: str | None = None,
+    alpha: bool = False,
+    first: int = FIRST,
 ) -> Sink:
     """Opens the file or folder that frames are written to.
 
@@ -101,6 +143,8 @@ def open_sink(
         fps: Average frames a second of a video that comes from no video.
         audio: What becomes of the sound of a video; see `VideoWriter`.
         comment: What the metadata of every file says of it.
+        alpha: Whether the frames have alpha, whatever the source has.
+        first: Number of a clip's first frame, for numbered pictures.
 
     Raises:
         FacewarpError: The output can't be written, is an input, or does not fit the source.
@@ -113,10 +157,22 @@ def open_sink(
     """
     target = target_for(out_path, like)
     suffix = target.suffix.lower()
+    if alpha:
+        _check_alpha(target, like)
+    if NumberedName.of(target) is not None and suffix not in FORMATS:
+        return SequenceWriter(target, like, comment, first=first, alpha=alpha)
     if suffix in FORMATS:
         if like is None or like.kind == "video":
-            return VideoWriter(target, like=like, size=size, fps=fps, audio=audio, comment=comment)
-        return ClipWriter(target, like, size=size, fps=fps, comment=comment)
+            return VideoWriter(
+                target,
+                like=like,
+                size=size,
+                fps=fps,
+                audio=audio,
+                comment=comment,
+                alpha=alpha,
+            )
+        return ClipWriter(target, like, size=size, fps=fps, comment=comment, alpha=alpha)
     if like is not None and like.kind == "animation" and suffix in ANIMATION_SUFFIXES:
         return AnimationWriter(target, like, comment)
     if isinstance(like, FolderSource):

@@ -183,7 +183,7 @@ def write_error(error: Exception, target: str | os.PathLike[str]) -> FacewarpErr
 
 def _number_told(error: Exception) -> int | None:
     """Return the system's error number in a message, as libraries written in Rust give it."""
-    found = re.search(r"os error (\d+)", str(error))
+    found = re.search(r"(?:os error |\bcode: )(\d+)", str(error))
     return int(found[1]) if found else None
 
 

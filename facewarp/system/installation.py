@@ -22,6 +22,7 @@ EXTRAS: Final = {
     "cameras": "cameras by name, with their modes",
     "cluster": "facewarp cine --ray: cohorts on a cluster",
     "dicom-out": "results as DICOM objects under the study",
+    "exr": "facewarp track --passes: layers for compositors as OpenEXR",
     "heic": "photographs in HEIC, as iPhones take them",
     "onnx": "the engine onnx, and facewarp export --format onnx",
     "openvino": "the engines openvino and openvino-int8, and facewarp export --format openvino",

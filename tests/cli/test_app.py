@@ -1,9 +1,10 @@
 import errno
+import itertools
 import json
 import logging
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -75,12 +76,41 @@ def test_each_command_loads_and_is_listed_with_its_own_first_line(name: str) -> 
     assert invoke(name, "--help").exit_code == 0
 
 
+def _commands() -> Iterator[tuple[str, ...]]:
+    for name in program.COMMANDS:
+        yield (name,)
+        yield from ((name, one) for one in getattr(program.load_command(name), "commands", {}))
+
+
+@pytest.mark.parametrize("words", [*_commands()], ids=" ".join)
+def test_help_fits_a_terminal_of_80_columns(
+    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = invoke(*words, "--help").stdout
+    prose, options = text[: text.index("╭")], text[text.index("╭") :]
+    shown = [line.rstrip() for line in prose.splitlines()]
+    examples = shown[shown.index(" Examples:") + 1 :] if " Examples:" in shown else []
+    for line in filter(None, examples):  # none is broken, each can be copied
+        assert line.startswith(f"   facewarp {words[0]}")
+    for line, following in itertools.pairwise(shown[2 : len(shown) - len(examples)]):
+        if line and following:
+            word = following.split()[0]
+            assert len(f"{line} {word}") > 78, "a line ends before it is full"
+    assert "…" not in options  # nothing is cut off
+
+
 @pytest.mark.parametrize("args", [["nope"], ["doctor", "--nope"], ["doctor", "too", "much"]])
 def test_wrong_usage_ends_with_2_and_a_message_on_stderr(args: list[str]) -> None:
     result = invoke(*args)
     assert result.exit_code == 2
     assert result.stdout == ""
     assert "Error" in result.stderr
+
+
+def test_a_wrong_choice_is_told_without_names_of_libraries() -> None:
+    message = " ".join(invoke("track", "x.mp4", "--audio", "loud").stderr.split())
+    assert "Invalid value for '--audio': 'loud' is not one of 'copy', 'convert', 'none'" in message
 
 
 def test_a_mistyped_command_is_guessed() -> None:

@@ -1,11 +1,14 @@
 """No command and no engine speaks to the network, counted in system calls."""
 
 import shutil
+import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from facewarp.cli.network_check import Probe, Verdict, check_network, first_fault
-from facewarp.system.network_trace import Trace
+from facewarp.cli.network_check import Probe, Verdict, check_network, first_fault, new_user
+from facewarp.system.network_trace import Trace, trace_command
 
 COMMANDS = ("track", "cine", "bench", "doctor", "train", "live --headless", "live --web")
 
@@ -35,6 +38,49 @@ def test_nothing_reaches_the_network_or_writes_elsewhere(
         assert counts == (0, (), 0, ()), found.probe.name
         assert found.fault is None, (found.probe.name, found.fault)
     assert first_fault(verdicts) is None
+
+
+RAY_TASK = """
+import sys, time
+import facewarp, ray
+ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, _temp_dir=sys.argv[1])
+
+@ray.remote
+def work():
+    import os
+    import facewarp, onnxruntime
+    time.sleep(8)  # it would report after some seconds, and leave an id in the user's cache
+    return os.environ.get("ORT_DISABLE_TELEMETRY"), sys.modules.get("openvino_telemetry", "there")
+
+print("told", *ray.get(work.remote()))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_a_task_of_ray_reports_nothing() -> None:
+    """What Ray does itself, when a cluster begins, is left out: a cloud's address, its own key."""
+    pytest.importorskip("ray")
+    with tempfile.TemporaryDirectory(prefix="fw-") as place:  # short: Ray's sockets lie below it
+        home, scratch = Path(place, "home"), Path(place, "tmp")
+        home.mkdir()
+        scratch.mkdir()
+        trace = trace_command(
+            (sys.executable, "-c", RAY_TASK, str(scratch)),
+            folder=scratch,
+            allowed=(scratch, home / ".ray"),
+            environment=new_user(home, scratch),
+            most_s=120,
+        )
+    assert trace.code == 0, trace.said
+    assert "told 1 None" in trace.said
+    assert trace.files == ()
+    assert set(trace.remote) <= {"169.254.169.254", *name_servers()}
+
+
+def name_servers() -> list[str]:
+    lines = Path("/etc/resolv.conf").read_text("utf-8").splitlines()
+    return [line.split()[1] for line in lines if line.startswith("nameserver")]
 
 
 def test_a_socket_is_a_fault_with_the_name_of_the_command() -> None:

@@ -1,5 +1,6 @@
 """Groups of options: dataclasses whose fields are options of a command."""
 
+import math
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from facewarp.cli.option_groups import Panel, option_groups
+from facewarp.cli.option_groups import Panel, number_within, option_groups
 
 
 @dataclass(frozen=True)
@@ -72,3 +73,16 @@ def test_options_of_one_name_are_a_mistake():
 
     with pytest.raises(ValueError, match="width"):
         option_groups(twice)
+
+
+@pytest.mark.parametrize("text", ["x", "nan", "inf", "-0.1", "1.5"])
+def test_numbers_outside_a_range_are_usage_errors(text):
+    parse = number_within(0, 1)
+    assert (parse("0"), parse(1.0), parse("0.25")) == (0.0, 1.0, 0.25)
+    with pytest.raises(typer.BadParameter, match=r"no number|not in the range 0<=x<=1"):
+        parse(text)
+
+
+def test_a_range_without_end_says_only_its_begin():
+    with pytest.raises(typer.BadParameter, match=r"0 is not in the range x>=0\.001$"):
+        number_within(0.001, math.inf)("0")

@@ -4,6 +4,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from facewarp.cli.app import app
@@ -51,6 +52,16 @@ def test_a_face_is_registered_with_itself_moved(pictures, tmp_path):
     assert np.median(error) < 2.0  # px of the crop
     with open_source(out / "warped.png") as source:
         assert next(iter(source)).image.shape == (320, 260, 3)
+
+
+def test_of_a_clip_the_first_image_is_registered_and_it_says_so(pictures, tmp_path):
+    fixed, moving, _ = pictures
+    clip = tmp_path / "clip.png"
+    with Image.open(fixed) as first, Image.open(moving) as second:
+        first.save(clip, save_all=True, append_images=[second.resize(first.size)])
+    done = run(clip, fixed, "--out", tmp_path / "pair")
+    assert done.exit_code == 0, done.output
+    assert done.stderr == f"warning: {clip}: of this animation the first image is registered\n"
 
 
 def test_what_cannot_be_registered_is_named_and_nothing_is_written(pictures, tmp_path):

@@ -1,7 +1,10 @@
 """Exported files find what the model finds, and say what they are."""
 
 import json
+import os
 import re
+import shutil
+import sys
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +21,7 @@ from facewarp.core.model import Model, load, template_guidance
 from facewarp.core.weights import file_sha256, int8_weights, shipped_weights
 from facewarp.errors import FacewarpError
 from facewarp.face.template.template import Template
+from facewarp.system.network_trace import trace_command
 
 DOCS = Path(__file__).parents[2] / "docs" / "export.md"
 
@@ -134,6 +138,26 @@ def test_the_documented_numpy_runs_the_onnx(tmp_path, monkeypatch, capsys):
     before = np.abs(moved / 255.0 - scope["fixed"])[inside].mean()
     after = np.abs(scope["warped"] - scope["fixed"])[inside].mean()
     assert after < 0.6 * before
+    if shutil.which("strace"):
+        trace = watched(
+            f"{code}\nimport time\ntime.sleep(12)", tmp_path
+        )  # it reports after seconds
+        assert (trace.code, trace.said.split()[-1]) == (0, "face")
+        assert trace.is_silent, trace
+
+
+def watched(code, folder):
+    """What Python code does on the network and on disk, as a new user's."""
+    (home := folder / "home").mkdir()
+    quiet = ("CI", "ORT_", "FACEWARP_")  # what is not handed on
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(quiet)}
+    return trace_command(
+        (sys.executable, "-c", code),
+        folder=folder,
+        allowed=(),
+        environment=kept | {"HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
+        most_s=60,
+    )
 
 
 def test_quantization_names_what_is_missing(model, monkeypatch, tmp_path):

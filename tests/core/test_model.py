@@ -7,7 +7,8 @@ from safetensors.torch import save_file
 
 import facewarp
 from facewarp.core import weights
-from facewarp.core.model import Model, as_gray, load
+from facewarp.core.geometry import resize_image
+from facewarp.core.model import Model, as_gray, load, template_guidance
 from facewarp.errors import FacewarpError
 
 
@@ -190,3 +191,19 @@ def test_shipped_weights_with_another_hash_are_refused(tmp_path, monkeypatch, mo
     path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(FacewarpError, match="recorded hash"):
         load("x")
+
+
+@pytest.mark.parametrize(
+    "shape", [(16, 12), (32, 24), (48, 24), (40, 25)]
+)  # as it is, means, linear
+def test_guidance_in_numpy_is_guidance_in_torch(shape, model, rng):
+    """A template's soft labels in the size of the features, as resize_image brings them there."""
+    soft = rng.random((model.config.n_classes, *shape)).astype(np.float32)
+    soft /= soft.sum(0)
+    ours = template_guidance(model, soft)
+    theirs = resize_image(torch.from_numpy(soft)[None], model.config.feature_shape).numpy()
+    assert ours.shape == (1, model.config.n_classes, *model.config.feature_shape)
+    if all(a % b == 0 for a, b in zip(shape, model.config.feature_shape, strict=True)):
+        np.testing.assert_array_equal(ours, theirs)  # a tracker feeds it back: not a bit may differ
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    np.testing.assert_allclose(ours.sum(1), 1, atol=1e-5)

@@ -6,7 +6,15 @@ import torch
 
 from facewarp.core import fields
 from facewarp.face.crop import CROP_SHAPE
-from facewarp.face.crop_fields import cell_px, compose_fields, resized, sample_field, upsample_field
+from facewarp.face.crop_fields import (
+    cell_px,
+    compose_fields,
+    jacobian_determinant,
+    resized,
+    sample_field,
+    upsample_field,
+    warp_maps,
+)
 
 HEIGHT, WIDTH = CROP_SHAPE
 
@@ -49,3 +57,25 @@ def test_composing_in_numpy_is_composing_in_torch(rng):
     expected = fields.compose(torch.from_numpy(outer)[None], torch.from_numpy(inner)[None])[0]
     np.testing.assert_allclose(compose_fields(outer, inner), expected, atol=1e-4)
     assert compose_fields(None, inner) is inner
+
+
+@pytest.mark.parametrize("size_px", [0.0, 0.3, 4.0, 60.0])  # none, small, folding, off the grid
+def test_warping_in_numpy_is_warping_in_torch(size_px, rng):
+    maps = rng.random((3, 20, 13)).astype(np.float32)
+    field = (size_px * rng.normal(size=(2, 20, 13))).astype(np.float32)
+    ours = warp_maps(maps, field)
+    theirs = fields.warp(torch.from_numpy(maps)[None], torch.from_numpy(field)[None])[0].numpy()
+    assert (ours.dtype, ours.shape) == (np.float32, maps.shape)
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)  # of values within 0..1
+    assert size_px > 0 or np.array_equal(ours, maps)
+
+
+@pytest.mark.parametrize("shape", [(20, 13), (3, 2), (2, 9)])
+def test_folds_in_numpy_are_folds_in_torch(shape, rng):
+    field = (0.7 * rng.normal(size=(2, *shape))).astype(np.float32)
+    ours = jacobian_determinant(field)
+    theirs = fields.jacobian_determinant(torch.from_numpy(field)[None])[0].numpy()
+    assert (ours.dtype, ours.shape) == (np.float32, shape)
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    assert ((ours <= 0) == (theirs <= 0)).all()
+    np.testing.assert_array_equal(jacobian_determinant(np.zeros_like(field)), 1)

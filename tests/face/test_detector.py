@@ -256,8 +256,11 @@ import sys
 from facewarp.face.detector import FaceDetector
 FaceDetector(backend="mediapipe").close()
 print(sorted(n for n in sys.modules if n.startswith(("matplotlib", "sounddevice"))))
-from mediapipe.tasks.python.vision import drawing_utils
-print(drawing_utils.plt.rcParams["figure.dpi"] > 0, "matplotlib.pyplot" in sys.modules)
+try:
+    from mediapipe.tasks.python.vision.drawing_utils import plt
+except ImportError:  # before 0.10.32 nothing of MediaPipe's draws with it
+    from matplotlib import pyplot as plt
+print(plt.rcParams["figure.dpi"] > 0, "matplotlib.pyplot" in sys.modules)
 """
     asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert asked.stdout.split("\n")[:2] == ["[]", "True True"]

@@ -9,7 +9,7 @@ import pytest
 
 from facewarp.errors import FacewarpError
 from facewarp.system import atomic_files
-from facewarp.system.atomic_files import OutputFile, process_mark, written
+from facewarp.system.atomic_files import OutputFile, process_mark, write_error, written
 from facewarp.system.atomic_folder import OutputFolder, locked, restore_folder
 
 posix = pytest.mark.skipif(os.name != "posix", reason="processes are not asked for elsewhere")
@@ -142,3 +142,15 @@ def test_two_processes_never_write_into_one_folder(tmp_path):
     with locked(tmp_path / "run"):
         (tmp_path / "run" / "log.csv").touch()
     assert names(tmp_path / "run") == ["log.csv"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I/O error: No space left on device (os error 28)",
+        'Error while serializing: IoError(Os { code: 28, kind: StorageFull, message: "No ..." })',
+    ],
+)
+def test_a_full_disk_is_told_in_the_words_of_every_library(text):
+    error = write_error(RuntimeError(text), "out.safetensors")
+    assert str(error).startswith("no space is left to write (out.safetensors)")

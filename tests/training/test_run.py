@@ -1,5 +1,6 @@
 """A run: options that contradict one another, and what is said of it before it starts."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,4 +126,28 @@ def test_a_checkpoint_that_lacks_a_part_is_refused(tmp_path: Path, without: str)
     state = {} if without == "state" else {"state": '{"step": 1, "checked": 0, "best": 1.0}'}
     save_file(tensors, path, state)
     with pytest.raises(FacewarpError, match="checkpoint"):
+        load_checkpoint(path, net, net, optimizer)
+
+
+@pytest.mark.parametrize(
+    ("without", "counted"),
+    [
+        ("optimizer.0.exp_avg", True),
+        ("optimizer.0.exp_avg", False),  # as checkpoints were before they said how many
+        ("optimizer.0.step", False),
+        ("optimizer.1.", True),  # of a whole parameter, which may never have had a gradient
+    ],
+)
+def test_a_checkpoint_without_all_moments_is_refused(
+    tmp_path: Path, without: str, counted: bool
+) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    net, optimizer = stepped(path)
+    state = {"step": 1, "checked": 0, "best": 1.0} | ({"moments": 6} if counted else {})
+    tensors = load_file(path)
+    save_file(tensors, path, {"state": json.dumps(state)})
+    assert load_checkpoint(path, net, net, optimizer).step == 1
+    left = {n: t for n, t in tensors.items() if not n.startswith(without)}
+    save_file(left, path, {"state": json.dumps(state)})
+    with pytest.raises(FacewarpError, match="not all of it"):
         load_checkpoint(path, net, net, optimizer)

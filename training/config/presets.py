@@ -87,6 +87,31 @@ def _paper_heart_model() -> ModelConfig:
     )
 
 
+def _slices_model() -> ModelConfig:
+    """Return the part network of hearts: a slice of 1.4 mm with two on either side."""
+    return ModelConfig(
+        kind="heart-slices",
+        classes=HEART_CLASSES,
+        grid_shape=(128, 128),
+        spacing_mm=(1.4, 1.4),
+        input_shape=(128, 128),
+        field_shape=(128, 128),
+        features=FeatureConfig(
+            channels=(32, 64, 128, 192),
+            strides=(2, 2, 2),
+            decoder=(128, 64, 32),
+            refine=1,
+            entry_kernel=5,
+            entry_stride=2,
+            inputs=5,
+            subpixel=2,
+            join="add",
+        ),
+        steps=(),
+        guidance="probabilities",
+    )
+
+
 _PAPER_BATCH, _PAPER_HEART_BATCH = 20, 2
 _PAPER_ROUGHNESS = 1e-3  # of a norm that theirs takes of a batch, ours of an image
 _PAPER_LOSS = LossConfig(
@@ -146,6 +171,18 @@ PRESETS: dict[str, TrainConfig] = {
         batch=2,
         steps=5000,
         view_shape=(12, 96, 96),
+    ),
+    "acdc-slices": TrainConfig(
+        preset="acdc-slices",
+        model=_slices_model(),
+        loss=LossConfig(part_weighted=False, part_pooled=True, landmarks=0.0),
+        optimizer="muon",
+        batch=16,
+        steps=6000,
+        lr=1e-2,
+        weight_decay=1e-2,
+        ema=0.998,
+        validate_every=500,
     ),
     "acdc-paper": TrainConfig(
         preset="acdc-paper",

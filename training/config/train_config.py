@@ -17,6 +17,8 @@ class LossConfig:
 
     Attributes:
         part_ce, part_dice: semantic loss on the features' logits.
+        part_pooled: overlaps of the Dice loss are summed over the whole batch, so that images
+            without a part count too.
         part_weighted: weight the cross-entropy by inverse class frequency (the paper); without,
             edges of small parts are unbiased rather than a little outside.
         warp_l1, warp_dice: alignment of warped labels.
@@ -34,6 +36,7 @@ class LossConfig:
     part_ce: float = 1.0
     part_dice: float = 1.0
     part_weighted: bool = True
+    part_pooled: bool = False
     warp_l1: float = 1.0
     warp_dice: float = 1.0
     step_weights: tuple[float, ...] = (0.3, 0.5, 1.0)

@@ -10,7 +10,6 @@ import argparse
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import cv2
@@ -19,11 +18,11 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, PngImagePlugin
 from scipy.spatial import cKDTree
 
-from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.rendering.makeup import FOLDER, LOOKS, PARTS, made_up
 from facewarp.face.rendering.shading import Blend
 from facewarp.face.rendering.textures import BLEND_KEY
+from facewarp.face.template.template import Template
 from facewarp.system.atomic_files import written
 from facewarp.training.texture_painting.anatomy import Anatomy
 from facewarp.training.texture_painting.brushes import Painting
@@ -136,33 +135,15 @@ def save_texture(name: str, rgba: NDArray[np.uint8], folder: Path) -> Path:
     return path
 
 
-def read_landmarks(template: Path) -> NDArray[np.float64]:
-    """The array "landmarks" of a template's .npz file, (68, 2)."""
-    try:
-        with np.load(template) as content:
-            return np.asarray(content["landmarks"], np.float64)
-    except (OSError, ValueError, KeyError) as error:
-        raise FacewarpError(
-            "this is no template with landmarks",
-            template,
-            "Build one with: facewarp template build.",
-        ) from error
-
-
 def main() -> None:
     """Command line of this module."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--template", type=Path, help="a template's .npz (default: average)")
+    parser.add_argument("--template", default="average", help="a name or a template's .npz")
     parser.add_argument("--only", choices=sorted(TEXTURES), action="append", metavar="NAME")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    if arguments.template is not None:
-        landmarks = read_landmarks(arguments.template)
-    else:
-        shipped = files("facewarp.assets").joinpath("templates", "average.npz")
-        with as_file(shipped) as path:
-            landmarks = read_landmarks(path)
+    landmarks = Template.load(arguments.template).landmarks
     arguments.out.mkdir(parents=True, exist_ok=True)
     for name in arguments.only or sorted(TEXTURES):
         path = save_texture(name, paint_texture(name, landmarks), arguments.out)

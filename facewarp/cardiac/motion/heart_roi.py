@@ -55,7 +55,7 @@ def around_heart(model: HeartModel, volume: Volume, phase: int, turn: FloatArray
     Raises:
         FacewarpError: the model sees no heart there.
     """
-    full, spacing = _shape3(model.config.grid_shape), _spacing(model.config)
+    spacing, full = _spacing(model.config), _shape3(model.config.grid_shape)
     grid = ModelGrid.around(volume, full, spacing, turn=turn)
     for _ in range(3):
         low, high = _heart_box(model, volume, grid, phase)

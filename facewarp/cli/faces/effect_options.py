@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facewarp.cli.option_groups import parse_share
 from facewarp.face.effects.options import (
     DEFAULT_STYLE,
     DEFAULT_TEXTURE,
@@ -51,27 +52,29 @@ class EffectSelection:
     makeup: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="PART=COLOUR:STRENGTH",
-            help="Change a part of the make-up: lips=crimson:0.8, blush=0.3, liner=off.",
+            metavar="PART=HOW",
+            help="Change a part of the make-up, by colour:strength: lips=crimson:0.8, blush=0.3, "
+            "liner=off.",
             show_default=False,
         ),
     ] = None
     opacity: Annotated[
         float | None,
-        typer.Option(min=0.0, max=1.0, metavar="SHARE", help=_TABLE["opacity"].help),
+        typer.Option(parser=parse_share, metavar="SHARE", help=_TABLE["opacity"].help),
     ] = None
     style: Annotated[
         str | None,
         typer.Option(metavar="IMAGE", help=_TABLE["style"].help, show_default=DEFAULT_STYLE),
     ] = None
     style_mode: Annotated[
-        StyleMode | None, typer.Option(help=_TABLE["style_mode"].help, show_default="full")
+        StyleMode | None,
+        typer.Option(metavar="NAME", help=_TABLE["style_mode"].help, show_default="full"),
     ] = None
     each: Annotated[
         str | None,
         typer.Option(
-            metavar="EFFECT,...",
-            help="An effect for each face, in turn: texture:tiger,style:bronze,labels.",
+            metavar="LIST",
+            help="An effect for each face, in turn: texture:tiger,labels.",
             show_default=False,
         ),
     ] = None

@@ -91,6 +91,8 @@ def build(
 def list_(ctx: typer.Context) -> None:
     """List the templates that ship with facewarp and your own.
 
+    The names are what --template takes.
+
     Examples:
       facewarp template list
       facewarp template list --json

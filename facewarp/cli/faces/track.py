@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from facewarp.cli.console import Output, output_of
+from facewarp.cli.faces.compositing_options import CompositingOptions
 from facewarp.cli.faces.effect_options import EffectSelection
 from facewarp.cli.model_options import EngineOptions, FaceModelOptions, Smooth, Thorough
 from facewarp.cli.option_groups import option_groups
@@ -70,6 +71,7 @@ def track(
     *,
     effects: EffectSelection,
     models: FaceModelOptions,
+    compositing: CompositingOptions,
     data: Annotated[
         str | None,
         typer.Option(
@@ -103,8 +105,9 @@ def track(
     audio: Annotated[
         AudioName,
         typer.Option(
+            metavar="NAME",
             help="Sound of videos: copy (converted only where the file's kind needs it), convert "
-            "to AAC or Opus, or none."
+            "to AAC or Opus, or none.",
         ),
     ] = AudioName.copy,
     keep_hdr: Annotated[
@@ -112,6 +115,10 @@ def track(
         typer.Option(
             "--keep-hdr", help="Write HLG and PQ video as HDR, 10 bits a channel, not as BT.709."
         ),
+    ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Keep files of passes that are there and whole."),
     ] = False,
     run: EngineOptions,
     thorough: Thorough = False,
@@ -132,6 +139,9 @@ def track(
       facewarp track holiday/ --out overlays/ --data overlays.csv
       facewarp track shots/f_%04d.png --fps 30 --out shots.mp4
       facewarp track a.mp4 b.mov --out results/ --data results/
+      facewarp track shot.mov --alpha effect.mov --effect texture --texture tiger
+      facewarp track shot.mov --passes passes/shot.####.exr --resume
+      facewarp track shot.mov --tracks shot.nk --tracks shot_blender.py
     """
     import cv2
 
@@ -143,7 +153,14 @@ def track(
     output = output_of(ctx)
     effect = effects.make(models.model, tags)
     part, mixed = Part(start, end, fps), is_mixed(inputs)
-    jobs = None if mixed else plan(inputs, out, data, effects.label, part)
+    settings = {**vars(effects), **vars(models), "smooth": smooth, "thorough": thorough}
+    extras = compositing.outputs(inputs, settings | vars(part), resume=resume)
+    if mixed and compositing.wanted:
+        what = "a folder that holds videos has a result for each of them"
+        raise FacewarpError(what, inputs[0], "Track one video for --alpha, --passes or --tracks.")
+    jobs = None if mixed else plan(inputs, out, data, effects.label, part, extras)
+    if jobs and (unused := _without_use(jobs, fps, audio, keep_hdr=keep_hdr)):
+        output.warn(f"{' and '.join(unused)}: of no use here, where no input is a video")
     cv2.setNumThreads(1)  # decoding, registering and encoding keep the cores busy
     keep_freed_memory()
     with FaceTracker(
@@ -165,6 +182,23 @@ def track(
         else:
             files = plan_mixed(inputs[0], out, data, effects.label, part)
             _track_each(output, files, track_one)
+
+
+def _without_use(
+    jobs: "list[TrackJob]", fps: float | None, audio: AudioName, *, keep_hdr: bool
+) -> list[str]:
+    """Return the options given that change nothing of any input."""
+    from facewarp.media.sinks import is_video
+
+    unused = []
+    if fps is not None and all(
+        job.source.kind == "image" and not is_video(job.target) for job in jobs
+    ):
+        unused.append("--fps")
+    if all(job.source.kind != "video" for job in jobs):
+        unused += [f"--audio {audio.value}"] * (audio is not AudioName.copy)
+        unused += ["--keep-hdr"] * keep_hdr
+    return unused
 
 
 def _track_all(jobs: "list[TrackJob]", track_one: "Callable[[TrackJob], Result]") -> list[Result]:
@@ -241,6 +275,9 @@ def _track(
         "input": done.source,
         "output": done.output,
         "data": job.data,
+        "alpha": job.extras.alpha,
+        "passes": job.extras.passes,
+        "tracks": [target.path for target in job.extras.tracks],
         "frames": done.frames,
         "frames_without_face": tally.frames_without,
         "faces": len(tally.faces),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
+    from facewarp.face.track_outputs import ExtraOutputs
     from facewarp.face.track_video import TrackJob
     from facewarp.media.frames import Source
 
@@ -54,7 +55,12 @@ def is_mixed(inputs: list[Path]) -> bool:
 
 
 def plan(
-    inputs: list[Path], out: str | None, data: str | None, effect: str, part: Part
+    inputs: list[Path],
+    out: str | None,
+    data: str | None,
+    effect: str,
+    part: Part,
+    extras: "ExtraOutputs | None" = None,
 ) -> "list[TrackJob]":
     """Open every input, so that a bad one is known before work begins, and name the outputs.
 
@@ -64,10 +70,12 @@ def plan(
         data: what `--data` says.
         effect: the effect's name, for outputs that are not named.
         part: what of the inputs is wanted.
+        extras: what else is written; the pictures themselves are then only if `out` names them.
 
     Raises:
         FacewarpError: an input can't be read, or an output not be written.
     """
+    from facewarp.face.track_outputs import ExtraOutputs
     from facewarp.face.track_video import TrackJob
     from facewarp.media.sources import open_source
     from facewarp.system.atomic_files import check_target
@@ -81,8 +89,16 @@ def plan(
         )
     _check_names(out, data)
     sources = [open_source(path, part.start, part.end, part.fps) for path in inputs]
+    extras = extras or ExtraOutputs()
+    pictures = out is not None or not extras.paths
     jobs = [
-        TrackJob(source, _target(source, out, effect, several), _data(source, data, several))
+        TrackJob(
+            source,
+            _target(source, out, effect, several) if pictures else extras.paths[0],
+            _data(source, data, several),
+            extras,
+            pictures,
+        )
         for source in sources
     ]
     names = Counter(path for job in jobs for path in (job.target, job.data) if path is not None)

@@ -75,7 +75,7 @@ def export(
     Examples:
       facewarp export face --format onnx --out face.onnx
       facewarp export face --format openvino --graph both_ways
-      facewarp export runs/mine/model.safetensors --int8 --calibrate photos/ --out runs/mine/int8
+      facewarp export mine.safetensors --int8 --calibrate photos/ --out int8
     """
     from facewarp.core.export import export_model
     from facewarp.core.model import load

@@ -18,18 +18,20 @@ from facewarp.cli.models.train_options import (
     ProcessChoice,
     RunChoice,
 )
-from facewarp.cli.option_groups import option_groups
+from facewarp.cli.option_groups import option_groups, parse_share
 
 if TYPE_CHECKING:
     from facewarp.core.networks.guided_registration import GuidedRegistration
     from facewarp.training.config.train_config import TrainConfig
     from facewarp.training.dataloading.face_data import FaceData
     from facewarp.training.dataloading.heart_data import HeartData
+    from facewarp.training.dataloading.slice_data import SliceData
     from facewarp.training.distributed import ProcessGroup
     from facewarp.training.run import Kind, RunOptions, RunResult
     from facewarp.training.trainer import StepReport, Trainer, Validate
 
-    Read = Callable[[TrainConfig], FaceData | HeartData]
+    Data = FaceData | HeartData | SliceData
+    Read = Callable[[TrainConfig], Data]
 
 train = typer.Typer(help="Train a model on annotated photographs or scans.", no_args_is_help=True)
 train.command()(baseline)
@@ -52,7 +54,10 @@ def helen(
         Path | None, typer.Option(help="Train on CelebAMask-HQ's images/ and masks/ too.")
     ] = None,
     celebamask_share: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Share of the views from --celebamask.")
+        float,
+        typer.Option(
+            parser=parse_share, metavar="SHARE", help="Share of the views from it, 0 to 1."
+        ),
     ] = 0.3,
     process: ProcessChoice,
 ) -> None:
@@ -115,10 +120,15 @@ def acdc(
     """Train on cine MRI of ACDC: end-diastole and end-systole, with their labels.
 
     Of every 20 patients 1 to 14 are trained on and 15 to 17 choose the weights. 18 to 20 and the
-    challenge's own test patients, 101 to 150, are never read.
+    challenge's own test patients, 101 to 150, are never read. The part network of single slices,
+    --preset acdc-slices, learns from 1 to 17 and is chosen by 18 to 20.
     """
 
-    def patients(config: "TrainConfig") -> "HeartData":
+    def patients(config: "TrainConfig") -> "HeartData | SliceData":
+        if not config.model.steps:
+            from facewarp.training.dataloading.slice_data import slice_training_data
+
+            return slice_training_data(data, hold_out=process.validate)
         from facewarp.training.dataloading.heart_data import heart_training_data
 
         return heart_training_data(data, config.model, hold_out=process.validate)
@@ -180,19 +190,23 @@ def _train_in(group: "ProcessGroup", output: Output, options: "RunOptions", read
             output.say(_ending(result))
 
 
-def _validator(data: "FaceData | HeartData", config: "TrainConfig", folder: Path) -> "Validate":
+def _validator(data: "Data", config: "TrainConfig", folder: Path) -> "Validate":
     from facewarp.training.dataloading.face_data import FaceData
 
     if isinstance(data, FaceData):
         from facewarp.training.validation.faces import Validator
 
         return Validator(data.held_out, folder)
+    if not config.model.steps:
+        from facewarp.training.validation.slices import SliceValidator
+
+        return SliceValidator(data.held_out, folder)
     from facewarp.training.validation.hearts import HeartValidator
 
     return HeartValidator(data.held_out, folder, whole=not config.view_shape)
 
 
-def _run(output: Output, trainer: "Trainer", data: "FaceData | HeartData") -> None:
+def _run(output: Output, trainer: "Trainer", data: "Data") -> None:
     config = trainer.config
     checks = data.held_out and trainer.team.leads
     validator = _validator(data, config, trainer.folder) if checks else None
@@ -201,6 +215,9 @@ def _run(output: Output, trainer: "Trainer", data: "FaceData | HeartData") -> No
         assert validator is not None
         scores = validator(net, step)
         best = "" if scores["dice_mean"] < trainer.best else ", the best so far"
+        if not config.model.steps:
+            _tell(output, f"step {step}: {_slices_told(scores)}{best}")
+            return scores
         px, mm = scores.get("contour_px"), scores.get("hd95_mm")
         own = f", own parts {scores['parts_dice']:.1f}" if config.model.guided else ""
         away = f"contour {px:.2f} px" if px is not None else f"HD95 {mm:.1f} mm"
@@ -213,7 +230,8 @@ def _run(output: Output, trainer: "Trainer", data: "FaceData | HeartData") -> No
         return scores
 
     total = config.batch * (config.steps - trainer.step)
-    with output.progress("training", total=max(total, 0), unit="pairs") as advance:
+    unit = "pairs" if config.model.steps else "slices"
+    with output.progress("training", total=max(total, 0), unit=unit) as advance:
         times: list[float] = []
 
         def watch(report: "StepReport") -> None:
@@ -223,10 +241,24 @@ def _run(output: Output, trainer: "Trainer", data: "FaceData | HeartData") -> No
             if report.step % config.checkpoint_every == 0:
                 if not output.stderr.is_terminal:  # no bar is drawn there
                     speed = config.batch * len(times) / sum(times)
-                    _tell(output, f"step {report.step}: loss {loss:.3f}, {speed:.1f} pairs/s")
+                    left = (config.steps - report.step) * sum(times) / len(times) / 60
+                    _tell(
+                        output,
+                        f"step {report.step}: loss {loss:.3f}, {speed:.1f} {unit}/s, "
+                        f"{left:.0f} min left",
+                    )
                 times.clear()
 
         trainer.run(validate if validator else None, watch)
+
+
+def _slices_told(scores: dict[str, float]) -> str:
+    return (
+        f"validation Dice {scores['dice_mean']:.1f} (RV {scores['dice_rv']:.1f}, myocardium "
+        f"{scores['dice_myo']:.1f}, LV {scores['dice_lv']:.1f}), LV EDV {scores['edv_mae_ml']:.1f} "
+        f"ml off (bias {scores['edv_bias_ml']:+.1f}), EF {scores['ef_mae']:.1f} points "
+        f"(bias {scores['ef_bias']:+.1f})"
+    )
 
 
 def _tell(output: Output, text: str) -> None:

@@ -1,5 +1,6 @@
 """Options of `facewarp train`, in groups that its commands share."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,13 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facewarp.cli.model_options import Threads
+from facewarp.cli.option_groups import number_within
 
 if TYPE_CHECKING:
     from facewarp.training.run import Kind, RunOptions
 
 Extra = Annotated[
     list[Path] | None,
-    typer.Option(help="Further NAME.jpg with NAME.pts to train on; may be repeated."),
+    typer.Option(
+        metavar="PATH", help="Further NAME.jpg with NAME.pts to train on; may be repeated."
+    ),
 ]
 
 
@@ -52,13 +56,15 @@ class RunChoice:
         int | None,
         typer.Option(
             min=1,
+            metavar="N",
             help="Optimisation steps; fewer follow the same learning-rate schedule, only faster.",
         ),
     ] = None
     epochs: Annotated[
         float | None,
         typer.Option(
-            min=0.001,
+            parser=number_within(0.001, math.inf),
+            metavar="N",
             help="Epochs, in place of --steps; of the paper's presets the "
             "learning rate falls by 3 % in each.",
             show_default="300 in the paper's",
@@ -67,8 +73,9 @@ class RunChoice:
     size: Annotated[
         str | None,
         typer.Option(
-            metavar="full|half|quarter",
-            help="Train on coarser images, for a smaller machine; the paper's presets.",
+            metavar="NAME",
+            help="Train on coarser images, for a smaller machine: full, half, quarter; the paper's "
+            "presets.",
             show_default="full",
         ),
     ] = None
@@ -128,14 +135,15 @@ class HeartRunChoice(RunChoice):
 class ProcessChoice:
     """Options of how the run is computed, and of its validation."""
 
-    workers: Annotated[int, typer.Option(min=1, help="Threads that make batches.")] = 1
+    workers: Annotated[int, typer.Option(min=1, metavar="N", help="Threads that make batches.")] = 1
     threads: Threads = None
     validate: Annotated[
         bool,
         typer.Option("--validate/--no-validate", help="Keep every 24th photograph for validation."),
     ] = True
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of weights, pairs and augmentation.")
+        int | None,
+        typer.Option(min=0, metavar="N", help="Seed of weights, pairs and augmentation."),
     ] = None
     device: Annotated[str, typer.Option(help="Where to train: cpu or cuda.")] = "cpu"
 

@@ -103,6 +103,8 @@ def lean(net: GuidedRegistration) -> GuidedRegistration:
     """Copy a network for inference, on the CPU, as the source of graphs."""
     folded = fold_batch_norms(net).cpu()
     folded.requires_grad_(False)
+    if not net.config.steps:
+        return folded
     with torch.no_grad():  # builds the splines' matrices: a trace would record how
         FieldsGraph(folded)(*example_inputs(folded, "fields"))
     return folded
@@ -111,7 +113,7 @@ def lean(net: GuidedRegistration) -> GuidedRegistration:
 def example_inputs(net: GuidedRegistration, graph: str, batch: int = 1) -> tuple[Tensor, ...]:
     """Return example inputs of a graph: a gray image, and uniform part probabilities."""
     config = net.config
-    images = torch.full((batch, 1, *config.grid_shape), 0.5)
+    images = torch.full((batch, config.features.inputs, *config.grid_shape), 0.5)
     if graph == "parts":
         return (images,)
     if graph == "pair":

@@ -46,6 +46,21 @@ def conv_block(
     )
 
 
+def subpixel_block(ndim: int, inputs: int, outputs: int, factor: int) -> nn.Sequential:
+    """Make a block that enlarges an image by sub-pixel convolution (Shi et al., CVPR 2016).
+
+    A convolution block writes the ``factor**2`` pixels of each place as channels, which are then
+    laid out side by side.
+
+    Raises:
+        ValueError: volumes are asked for.
+    """
+    if ndim != 2:
+        raise ValueError("sub-pixel convolution is made for images alone")
+    block = conv_block(ndim, inputs, outputs * factor**2)
+    return nn.Sequential(*block, nn.PixelShuffle(factor))
+
+
 def max_pool(ndim: int, stride: Stride) -> nn.Module:
     """Pool the maximum over cells of size ``stride``; a remainder is dropped."""
     layer = nn.MaxPool2d if ndim == 2 else nn.MaxPool3d

@@ -3,7 +3,9 @@
 from torch import Tensor, nn
 
 from facewarp.core.config import FeatureConfig
-from facewarp.core.networks.layers import climb, conv, conv_block, decoder
+from facewarp.core.networks.layers import climb, conv, conv_block, decoder, subpixel_block
+
+_FINE_CHANNELS = 16  # of the level that sub-pixel convolution makes
 
 
 class PartNet(nn.Module):
@@ -22,7 +24,7 @@ class PartNet(nn.Module):
             raise ValueError(f"strides and decoder do not fit the encoder's levels: {config}")
         flat = [level < config.flat for level in range(len(channels))]
         self.entry = conv_block(
-            ndim, 1, channels[0], config.entry_stride, flat[0], config.entry_kernel
+            ndim, config.inputs, channels[0], config.entry_stride, flat[0], config.entry_kernel
         )
         self.down = nn.ModuleList(
             nn.Sequential(
@@ -42,15 +44,20 @@ class PartNet(nn.Module):
         self.refine = nn.Sequential(
             *(conv_block(ndim, width, width, flat=top) for _ in range(config.refine))
         )
+        self.sharpen: nn.Module = nn.Identity()
+        if config.subpixel > 1:
+            self.sharpen = subpixel_block(ndim, width, _FINE_CHANNELS, config.subpixel)
+            width = _FINE_CHANNELS
         self.classify = conv(ndim, width, n_classes, config.classify_kernel, flat=top)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return logits ``(B, K, *output_shape)`` of images ``(B, 1, *input_shape)`` in [0, 1]."""
+        """Return logits ``(B, K, *output_shape)`` of images ``(B, n, *input_shape)`` in [0, 1]."""
         x = self.entry(image)
         skips = [x]
         for block in self.down:
             x = block(x)
             skips.append(x)
         climbed = skips[-2 : -2 - len(self.up) : -1]
-        logits: Tensor = self.classify(self.refine(climb(x, climbed, self.up, self.narrow)))
+        x = self.refine(climb(x, climbed, self.up, self.narrow))
+        logits: Tensor = self.classify(self.sharpen(x))
         return logits

@@ -1,8 +1,8 @@
 """Base class of the effects that draw on each face."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from facewarp.face.template.template import Template
 
 
+Drawing = Callable[..., NDArray[np.uint8]]
+
+
 class FaceEffect(ABC):
     """Draws on each face in turn, then tags them.
 
@@ -24,6 +27,7 @@ class FaceEffect(ABC):
 
     Attributes:
         pixel_aspect: width of a frame's pixel over its height, which the letters of tags allow for.
+        coverage: (H, W), to which each drawing adds its alpha, while somebody wants to know.
     """
 
     def __init__(self, opacity: float, annotate: bool) -> None:
@@ -32,6 +36,7 @@ class FaceEffect(ABC):
         self.opacity = opacity
         self.annotate = annotate
         self.pixel_aspect = 1.0
+        self.coverage: NDArray[np.uint8] | None = None
         self._template: Template | None = None
 
     def __call__(
@@ -67,3 +72,41 @@ class FaceEffect(ABC):
     @abstractmethod
     def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
         """Draw on one face, in place."""
+
+
+@runtime_checkable
+class TellsCoverage(Protocol):
+    """An effect that adds the alpha of what it draws to `coverage`, (H, W), if that is set."""
+
+    coverage: NDArray[np.uint8] | None
+
+    def __call__(
+        self, frame: NDArray[np.uint8], faces: Sequence["Face"], template: "Template"
+    ) -> NDArray[np.uint8]:
+        """See `FaceEffect`."""
+        ...
+
+
+def drawn_with_coverage(
+    effect: Drawing,
+    frame: NDArray[np.uint8],
+    faces: Sequence["Face"],
+    template: "Template",
+    coverage: NDArray[np.uint8] | None,
+) -> NDArray[np.uint8]:
+    """Draw an effect and add to a coverage (H, W) what it covers, as far as it tells.
+
+    Args:
+        effect: any; those that tell have an attribute `coverage`.
+        frame: see `FaceEffect`.
+        faces: see `FaceEffect`.
+        template: see `FaceEffect`.
+        coverage: added to in place; None where nobody wants to know.
+    """
+    if coverage is None or not isinstance(effect, TellsCoverage):
+        return effect(frame, faces, template)
+    effect.coverage = coverage
+    try:
+        return effect(frame, faces, template)
+    finally:
+        effect.coverage = None

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.drawing.compositing import blend_over, fixed_point, place
+from facewarp.drawing.effect_layer import cover
 from facewarp.drawing.text import text_height_px, text_label
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.crop_fields import jacobian_determinant
@@ -83,7 +84,11 @@ class Field(FaceEffect):
             band, white = region[top : top + _BAND], grid[top : top + _BAND]
             flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
             overlay = cv2.warpAffine(colors, matrix, band.shape[1::-1], flags=flags)
-            blend_over(band, cv2.max(overlay, cv2.merge([white] * 4)))
+            overlay = cv2.max(overlay, cv2.merge([white] * 4))
+            blend_over(band, overlay)
+            if self.coverage is not None:
+                alpha = cv2.convertScaleAbs(cv2.extractChannel(overlay, 3), alpha=self.opacity)
+                cover(self.coverage[y0 + top : y0 + top + len(band), x0:x1], alpha)
             matrix[:, 2] += matrix[:, 1] * _BAND
         if self.opacity < 1:
             cv2.addWeighted(region, self.opacity, before, 1 - self.opacity, 0, dst=region)

@@ -78,7 +78,7 @@ class Labels(FaceEffect):
         self._picture = TemplatePicture(rgba, self.opacity)
 
     def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
-        self._picture.lay_on(frame, face)
+        self._picture.lay_on(frame, face, coverage=self.coverage)
 
 
 def _rim(inside: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.drawing.compositing import _SHIFT, blend_over, fixed_point, premultiplied
+from facewarp.drawing.effect_layer import cover
 from facewarp.face.effects.base import FaceEffect
 from facewarp.face.face import template_to_frame
 from facewarp.face.rendering.template_overlay import clip_box
@@ -70,3 +71,5 @@ class Mesh(FaceEffect):
             rgba = self._rgba(level, 0.95)
             cv2.circle(canvas, center, round(radius * 16), rgba, -1, cv2.LINE_AA, _SHIFT)
         blend_over(frame[y0:y1, x0:x1], canvas)
+        if self.coverage is not None:
+            cover(self.coverage[y0:y1, x0:x1], canvas[..., 3])

@@ -67,11 +67,14 @@ EFFECT_OPTIONS: Final[Mapping[str, EffectOption]] = {
         "has no style",
     ),
     "style_mode": EffectOption(
-        ("style",), "Colours, detail (texture), or both of the style.", "full", "has no style"
+        ("style",),
+        "What to take of the style: color, texture (its detail), or full for both.",
+        "full",
+        "has no style",
     ),
     "opacity": EffectOption(
         ("labels", "mesh", "texture", "style", "field"),
-        "Strength of the effect.",
+        "Strength of the effect, 0 to 1.",
         1.0,
         "has no opacity",
         for_added=True,

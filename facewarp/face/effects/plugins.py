@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
-from facewarp.face.effects.base import FaceEffect
+from facewarp.face.effects.base import FaceEffect, drawn_with_coverage
 from facewarp.face.effects.options import EFFECT_NAMES
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ class UserEffect(FaceEffect):
             )
         if self.opacity < 1:
             drawn = np.rint(frame + self.opacity * (drawn.astype(np.float32) - frame))
+        if self.coverage is not None:  # what it is made of only its own code knows
+            self.coverage[(frame != drawn).any(-1)] = 255
         frame[:] = drawn
 
 
@@ -150,12 +152,14 @@ class Turns:
 
     Attributes:
         note: of those effects that have one.
+        coverage: see `FaceEffect`.
     """
 
     def __init__(self, effects: Sequence[Callable[..., NDArray[np.uint8]]]) -> None:
         if not effects:
             raise FacewarpError("faces by turns need an effect at least")
         self._effects = list(effects)
+        self.coverage: NDArray[np.uint8] | None = None
         notes = [str(note) for e in effects if (note := getattr(e, "note", None)) is not None]
         self.note = " ".join(dict.fromkeys(notes)) or None
 
@@ -166,7 +170,7 @@ class Turns:
         out = frame
         for number, one in enumerate(self._effects):
             mine = [face for face in faces if face.id % len(self._effects) == number]
-            out = one(out, mine, template)
+            out = drawn_with_coverage(one, out, mine, template, self.coverage)
             if out.shape != frame.shape:
                 raise FacewarpError(
                     "an effect that replaces the frame can't go with others",

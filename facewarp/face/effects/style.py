@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from facewarp.drawing.compositing import smoothstep
+from facewarp.drawing.effect_layer import cover
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE, Crop
 from facewarp.face.effects.base import FaceEffect
@@ -194,6 +195,9 @@ class Style(FaceEffect):
             styled = self._with_detail(small * gain + offset, face, box)
             now += detail[..., None] * (styled - now)
         np.copyto(region, rgb(now), where=(skin > 1 / 512)[..., None])
+        if self.coverage is not None:
+            alpha = np.rint(255 * skin.clip(0, 1)).astype(np.uint8)
+            cover(self.coverage[box[1] : box[3], box[0] : box[2]], alpha)
 
     def _with_detail(
         self, coarse: NDArray[np.float32], face: "Face", box: tuple[int, int, int, int]

@@ -59,4 +59,5 @@ class Texture(FaceEffect):
         )
 
     def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
-        self._picture.lay_on(frame, face, self.blend, self._seen(face))
+        seen = self._seen(face)
+        self._picture.lay_on(frame, face, self.blend, seen, coverage=self.coverage)

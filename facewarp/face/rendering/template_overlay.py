@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.drawing.compositing import lay_over, smoothstep, split_overlay
+from facewarp.drawing.effect_layer import cover
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.crop_fields import GRID_PX, GRID_SHAPE, cell_px, resized
 from facewarp.face.rendering.shading import LIGHT_SIZE_PX, Blend, Light
@@ -67,6 +68,8 @@ class TemplatePicture:
         face: "Face",
         blend: Blend = "paint",
         seen: NDArray[np.uint8] | None = None,
+        *,
+        coverage: NDArray[np.uint8] | None = None,
     ) -> None:
         """Warp the image onto a face of a frame (HxWx3 uint8 RGB) and blend it, in place.
 
@@ -76,6 +79,7 @@ class TemplatePicture:
             blend: how the picture takes the frame's light.
             seen: (320, 260), 0..255, how much of the picture is seen in each px of the crop;
                 None for all of it.
+            coverage: (H, W), to which the picture's alpha is added; None for nobody's.
         """
         height, width = CROP_SHAPE
         x, y = np.rint(_cells() + resized(face.grid_field, GRID_SHAPE)).astype(np.int32)
@@ -108,6 +112,9 @@ class TemplatePicture:
             if light is not None:
                 color = light.on(color, alpha, band, rows)
             lay_over(band, color, alpha)
+            if coverage is not None:
+                rows_of_frame = slice(box[1] + top, box[1] + top + len(band))
+                cover(coverage[rows_of_frame, box[0] : box[2]], cv2.extractChannel(alpha, 0))
 
     def _level(self, frame_px_per_crop_px: float) -> NDArray[np.uint8]:
         finest = self._levels[0].shape[1] / CROP_SHAPE[1]

@@ -23,11 +23,11 @@ from facewarp.media.images.files import (
     read_picture,
     upright_size,
 )
+from facewarp.media.numbered_names import NumberedName
 
 _log = logging.getLogger(__name__)
 
 _READABLE = "Save it again as PNG or JPEG."
-_NUMBER = r"%0?\d*d"
 _SHOWN = 3  # of what is missing or left out, named one by one
 
 
@@ -61,8 +61,8 @@ class FolderSource(Source):
     With a pattern in place of the folder, such as ``shots/%04d.png`` or ``shots/*.png``, those
     that fit. A picture that can't be read is left out with a warning. Its index stays unused.
 
-    A numbered pattern (``%04d``) is a clip: the pictures follow one another in time, their
-    indices are the numbers in their names, and a number that is missing is time in which the
+    A numbered pattern (``%04d``, ``####``) is a clip: the pictures follow one another in time,
+    their indices are the numbers in their names, and a number that is missing is time in which the
     picture before stays. A folder becomes a clip where a rate is given.
 
     Args:
@@ -75,6 +75,7 @@ class FolderSource(Source):
         paths: The pictures.
         indices: Of their frames: numbers of a numbered sequence, else their places in ``paths``.
         is_clip: Whether the pictures follow one another in time.
+        is_numbered: Whether the path is a pattern with a number.
     """
 
     kind: Literal["folder"] = "folder"
@@ -91,10 +92,10 @@ class FolderSource(Source):
         if not self.paths:
             raise FacewarpError(*_nothing_in(path))
         self.indices = list(range(len(self.paths)))
-        is_numbered = is_pattern(path) and re.search(_NUMBER, path.name) is not None
-        self.is_clip = is_numbered or rate is not None
+        self.is_numbered = is_pattern(path) and NumberedName.of(path) is not None
+        self.is_clip = self.is_numbered or rate is not None
         self.rate = rate or self.rate
-        if is_numbered:
+        if self.is_numbered:
             self._number()
         self.start, self.end = start, end
         if not self.is_clip and (start is not None or end is not None):
@@ -211,18 +212,16 @@ def natural_order(path: Path) -> tuple[list[tuple[int, int | str]], str]:
 
 
 def is_pattern(path: Path) -> bool:
-    """Whether a path that is not there stands for a sequence: ``%04d``, ``*``, ``?`` or ``[``."""
-    return not path.exists() and re.search(rf"{_NUMBER}|[*?\[]", path.name) is not None
+    """Whether a path that is not there is a sequence: ``%04d``, ``####``, ``*``, ``?`` or ``[``."""
+    if path.exists():
+        return False
+    return NumberedName.of(path) is not None or re.search(r"[*?\[]", path.name) is not None
 
 
 def _pattern(name: str) -> re.Pattern[str]:
     """What fits a pattern; the number of a numbered one is its first group."""
-    if "%" not in name:
-        return re.compile(fnmatch.translate(name))
-    before, digits, after = re.split(rf"({_NUMBER})", name, maxsplit=1)
-    width = digits[1:-1].lstrip("0")
-    number = rf"(\d{{{width},}})" if width else r"(\d+)"
-    return re.compile(re.escape(before) + number + re.escape(after) + r"\Z")
+    numbered = NumberedName.of(Path(name))
+    return re.compile(fnmatch.translate(name)) if numbered is None else numbered.pattern
 
 
 def _is_picture(path: Path) -> bool:

@@ -47,13 +47,19 @@ class ImageWriter(Output):
         like: The source, which is not overwritten and whose color profile is carried along.
         comment: What the file's metadata says of it: a text chunk "Comment" of a PNG, a comment of
             a JPEG, else the description in its Exif data.
+        lossless: Whether a WebP keeps every value.
     """
 
     def __init__(
-        self, target: Path, like: Source | None = None, comment: str | None = None
+        self,
+        target: Path,
+        like: Source | None = None,
+        comment: str | None = None,
+        *,
+        lossless: bool = False,
     ) -> None:
         super().__init__(target)
-        self._comment = comment
+        self._comment, self._lossless = comment, lossless
         self._output = OutputFile(target, [like.path] if like else [])
         self._profile = like.icc_profile if isinstance(like, ImageSource) else None
 
@@ -68,6 +74,8 @@ class ImageWriter(Output):
             raise FacewarpError(what, self.target, "Write to a folder or a video.")
         suffix = self.target.suffix.lower()
         options = _SAVE.get(suffix, {}) | _comment_options(suffix, self._comment)
+        if self._lossless and suffix == ".webp":
+            options |= {"lossless": True, "exact": True, "quality": 50}
         if frame.alpha is not None and suffix not in ALPHA_SUFFIXES:
             tell_lost_alpha(self.target)
         try:

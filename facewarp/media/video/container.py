@@ -178,4 +178,5 @@ def _not_a_video(path: Path) -> FacewarpError:
     if is_mp4:
         what = "the video is cut short: the index at its end (moov) is missing"
         return FacewarpError(what, path, COPY_AGAIN)
-    return FacewarpError("this is not a video", path, "Give a video, a picture or a folder.")
+    what = "this is not a video, nor a picture"
+    return FacewarpError(what, path, "Its suffix or its content is of neither: give another file.")

@@ -51,7 +51,7 @@ class VideoWriter(Output):
             written so that what there is plays even if the process is killed or the disk fills up.
         comment: What the file's metadata says of it.
         color: The color tags of pictures that come from no video; BT.709 by default.
-        alpha: Whether frames that come from no video have alpha, for files that can hold it.
+        alpha: Whether frames have alpha even if the source has none, for files that can hold it.
     """
 
     def __init__(
@@ -83,8 +83,8 @@ class VideoWriter(Output):
             color = self._like.color
             if self._size == self._like.size:
                 self._orientation = self._like.orientation
-                self._hdr = self._like.hdr_format
-                self._has_alpha = self._like.has_alpha and target.suffix.lower() in ALPHA
+                self._hdr = None if alpha else self._like.hdr_format
+                self._has_alpha |= self._like.has_alpha and target.suffix.lower() in ALPHA
         width, height = self._size
         self._pad = (height % 2, width % 2)
         self._stored_size = self._orientation.turned_size((width + width % 2, height + height % 2))

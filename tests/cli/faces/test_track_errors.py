@@ -60,8 +60,8 @@ BAD = {
     "no such file": (["gone.mp4"], "no such file or folder (gone.mp4)"),
     "no moov": (["cut.mp4"], "the video is cut short"),
     "only sound": (["sound.m4a"], "there is only sound in this file (sound.m4a)"),
-    "text": (["notes.txt"], "this is not a video (notes.txt)"),
-    "text as a video": (["notes.mp4"], "this is not a video (notes.mp4)"),
+    "text": (["notes.txt"], "this is not a video, nor a picture (notes.txt)"),
+    "text as a video": (["notes.mp4"], "this is not a video, nor a picture (notes.mp4)"),
     "text as a picture": (["bad.png"], "this is not a picture that can be read (bad.png)"),
     "empty": (["empty.mp4"], "the file is empty (empty.mp4)"),
     "empty folder": (["nothing"], "the folder holds no pictures (nothing)"),
@@ -113,6 +113,7 @@ BAD = {
         "there is no such weights file (gone.safetensors)",
     ),
     "device": (["talk.mp4", "--device", "abacus"], "there is no device 'abacus' here"),
+    "detector": (["talk.mp4", "--detector", "abacus"], "there is no detector 'abacus'"),
     "bad model": (["talk.mp4", "--out", "out.mp4", "--model", "bad.safetensors"], "weights"),
 }
 

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from facewarp.cli.app import app
+from facewarp.face import detector
 from facewarp.media.sources import open_source
 
 
@@ -199,8 +200,39 @@ def test_times_that_are_not_finite_are_refused(talk, folder, name, value):
     assert os.listdir() == []
 
 
+@pytest.mark.parametrize("asked", ["auto", "openvino", "opencv", "mediapipe"])
+def test_every_detector_that_is_asked_for_finds_the_face(photo, asked, monkeypatch):
+    made = []
+    make = detector.make_network
+    monkeypatch.setattr(
+        detector, "make_network", lambda name, score: made.append(name) or make(name, score)
+    )
+    well(photo, "--out", "marked.png", "--data", "found.jsonl", "--detector", asked)
+    assert set(made) == {asked}
+    (face,) = map(json.loads, Path("found.jsonl").read_text().splitlines())
+    assert face["state"] == "tracking"
+
+
+def test_options_that_change_nothing_are_named(photo):
+    options = ["--fps", 30, "--audio", "none", "--keep-hdr"]
+    result = run(photo, "--out", "plain.png", *options)
+    assert result.exit_code == 0
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("warning: --fps and --audio none and --keep-hdr: of no use here")
+    assert run(photo, "--out", "plain.png").stderr == ""
+
+
+def test_the_rate_of_a_picture_is_of_use_to_a_video_of_it(photo):
+    result = run(photo, "--out", "still.mp4", "--fps", 10)
+    assert (result.exit_code, result.stderr) == (0, "")
+    with open_source("still.mp4") as source:
+        assert source.rate == 10
+
+
 def test_names_with_a_nul_are_refused(photo):
-    assert "null byte" in run("a\0.mp4").stderr
+    refused = run("a\0.mp4")
+    assert refused.exit_code == 2
+    assert "embedded null" in refused.stderr  # "... byte", and from Python 3.13 on "... character"
     result = run("photo.png", "--out", "b\0.png")
     assert result.exit_code == 1
     assert "no file has such a name" in result.stderr

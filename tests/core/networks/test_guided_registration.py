@@ -162,12 +162,12 @@ def test_a_wide_first_step_shrinks_the_features(small, stirred):
     assert net(torch.rand(1, 1, 32, 24), torch.rand(1, 1, 32, 24)).fields[-1].shape == (1, 2, 8, 6)
 
 
-@pytest.mark.parametrize("name", ["face", "paper", "acdc", "acdc-paper"])
+@pytest.mark.parametrize("name", ["face", "paper", "acdc", "acdc-paper", "acdc-slices"])
 def test_the_size_of_the_features_is_known_beforehand(name):
     config = PRESETS[name].model
     with torch.device("meta"):
         net = GuidedRegistration(config)
-        features = net.features(torch.zeros(1, 1, *config.grid_shape))
+        features = net.features(torch.zeros(1, config.features.inputs, *config.grid_shape))
     assert tuple(features.shape[2:]) == config.feature_shape
 
 

@@ -170,6 +170,7 @@ class Server:
         self.over = threading.Event()
         handler = partial(Handler, self)
         self.httpd = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.httpd.daemon_threads = False  # closing waits for those that still answer
         self.thread = threading.Thread(target=self.httpd.serve_forever, args=(0.05,))
         self.thread.start()
 

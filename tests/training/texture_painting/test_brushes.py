@@ -20,7 +20,7 @@ from facewarp.training.texture_painting.brushes import (
     spiral,
     stroke,
 )
-from facewarp.training.texture_painting.paint import TEXTURES, read_landmarks, save_texture
+from facewarp.training.texture_painting.paint import TEXTURES, main, save_texture
 
 CORNERS = np.array([(20.0, 30.0), (60.0, 40.0), (70.0, 90.0), (25.0, 80.0)])
 
@@ -104,8 +104,10 @@ def test_every_texture_can_be_painted_on_another_face(name, tmp_path):
     assert rgba[:, :2, 3].max() == rgba[:2, :, 3].max() == 0
 
 
-def test_files_without_landmarks_are_refused(tmp_path):
+def test_files_that_are_no_templates_are_refused(tmp_path, monkeypatch):
     path = tmp_path / "other.npz"
     np.savez(path, image=np.zeros(3))
-    with pytest.raises(FacewarpError, match=r"no template with landmarks.*other\.npz"):
-        read_landmarks(path)
+    monkeypatch.setattr("sys.argv", ["paint", str(tmp_path / "out"), "--template", str(path)])
+    with pytest.raises(FacewarpError, match=r"not a facewarp template.*other\.npz"):
+        main()
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,1 @@
+"""Passes for compositors: `sampling` -> `inverse` -> `st_maps` -> `layers` -> `stream`."""

@@ -1,0 +1,287 @@
+"""What `facewarp track` writes beside the picture: the effect alone with alpha, passes, tracks."""
+
+import logging
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.drawing.effect_layer import EffectLayer
+from facewarp.errors import FacewarpError
+from facewarp.face.face import Face
+from facewarp.face.passes.layers import FACE_ID, FrameLayers, LayerRenderer
+from facewarp.face.passes.st_maps import IntBox, TemplateCanvas
+from facewarp.face.passes.stream import PassStream
+from facewarp.face.template.template import Template
+from facewarp.face.track_export.formats import TracksTarget
+from facewarp.face.track_export.shot import Shot
+from facewarp.media.exr import cryptomatte
+from facewarp.media.exr.layers_file import LayersFile
+from facewarp.media.exr.sequence import LayersSequence
+from facewarp.media.frames import Frame, Source
+from facewarp.media.images.sequence import FIRST, number_of
+from facewarp.media.outputs import Output
+from facewarp.media.sinks import open_sink
+from facewarp.system.atomic_files import check_target, write_text
+from facewarp.version import __version__
+
+_log = logging.getLogger(__name__)
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class ExtraOutputs:
+    """What else of one input is wanted.
+
+    Attributes:
+        alpha: file or numbered pictures of the effect alone.
+        passes: numbered OpenEXR files.
+        tracks: files for other programs.
+        first: number of a clip's first frame.
+        resume: keep files of passes that are whole and made from the same.
+        made_from: settings that the passes depend on.
+    """
+
+    alpha: Path | None = None
+    passes: Path | None = None
+    tracks: tuple[TracksTarget, ...] = ()
+    first: int = FIRST
+    resume: bool = False
+    made_from: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def paths(self) -> list[Path]:
+        """All files and patterns."""
+        named = [path for path in (self.alpha, self.passes) if path is not None]
+        return [*named, *(target.path for target in self.tracks)]
+
+    @property
+    def needs_layer(self) -> bool:
+        """Whether the effect has to be taken off its frame."""
+        return bool(self.alpha or self.passes)
+
+
+class FrameOutput(Output):
+    """An output that takes frames with their faces."""
+
+    @abstractmethod
+    def add(self, frame: Frame, faces: Sequence[Face], layer: EffectLayer | None) -> None:
+        """Take the next frame.
+
+        Args:
+            frame: as it was read.
+            faces: in it.
+            layer: what the effect drew; None where the effect replaces the frame.
+
+        Raises:
+            FacewarpError: it could not be written.
+        """
+
+
+class AlphaOutput(FrameOutput):
+    """The effect alone, with straight alpha."""
+
+    def __init__(self, target: Path, source: Source, first: int, comment: str | None) -> None:
+        super().__init__(target)
+        self._sink = open_sink(
+            target, like=source, audio="none", comment=comment, alpha=True, first=first
+        )
+
+    def add(self, frame: Frame, faces: Sequence[Face], layer: EffectLayer | None) -> None:
+        """See `FrameOutput.add`."""
+        if layer is None:
+            what = "an effect that replaces the frame has no alpha"
+            raise FacewarpError(what, "--alpha", "Choose another --effect than canonical.")
+        height, width = frame.image.shape[:2]
+        color, alpha = layer.spread((width, height))
+        self._sink.write(replace(frame.with_image(color), alpha=alpha, hdr=None))
+
+    def close(self, *, keep_partial: bool = False) -> None:
+        """See `Output.close`."""
+        self._sink.close(keep_partial=keep_partial)
+        self.kept = self._sink.kept
+
+    def abort(self) -> None:
+        """See `Output.abort`."""
+        self._sink.abort()
+
+
+@dataclass(frozen=True)
+class _Held:
+    number: int
+    time: float
+    size: Size
+    layer: EffectLayer | None
+
+
+class PassOutput(FrameOutput):
+    """A multi-layer OpenEXR file for each frame.
+
+    Args:
+        extras: names the files.
+        source: of the frames.
+        template: what faces are registered to.
+    """
+
+    def __init__(self, extras: ExtraOutputs, source: Source, template: Template) -> None:
+        assert extras.passes is not None
+        super().__init__(extras.passes)
+        is_clip = source.kind != "folder" or getattr(source, "is_clip", False)
+        told = {**extras.made_from, "input": source.name, "version": __version__}
+        self._sequence = LayersSequence(
+            extras.passes, told, numbered=source.kind != "image", resume=extras.resume
+        )
+        self._source, self._template, self._first = source, template, extras.first
+        self._aspect = float(getattr(source, "sample_aspect", 1))
+        self._is_clip = is_clip
+        self._size: Size | None = None
+        self._stream: PassStream[_Held] | None = None
+
+    def add(self, frame: Frame, faces: Sequence[Face], layer: EffectLayer | None) -> None:
+        """See `FrameOutput.add`."""
+        height, width = frame.image.shape[:2]
+        size = width, height
+        number = number_of(frame, self._source, self._first)
+        if self._stream is not None and size != self._size:
+            self._flush()
+            if self._is_clip:
+                assert self._size is not None
+                what = f"picture {number} has {width}x{height} pixels, the passes " + "{}x{}"
+                fix = "Make all pictures of a clip one size."
+                raise FacewarpError(what.format(*self._size), self.target, fix)
+        if self._stream is None:
+            canvas = TemplateCanvas(size, self._aspect)
+            renderer = LayerRenderer(self._template, canvas)
+            self._stream, self._size = PassStream(renderer, follows=self._is_clip), size
+        self._write(self._stream.add(_Held(number, frame.time, size, layer), faces))
+
+    def _flush(self) -> None:
+        if self._stream is not None:
+            self._write(self._stream.finish())
+            self._stream = None
+
+    def _write(self, held: _Held | None) -> None:
+        if held is None or self._stream is None:
+            return
+        if self._sequence.has(held.number):
+            self._stream.skip()
+        else:
+            drawn = None if held.layer is None or held.layer.is_empty else held.layer.box
+            layers = self._stream.render(drawn)
+            self._sequence.write(held.number, self._file(held, layers))
+        self.kept = self._sequence.kept
+
+    def _file(self, held: _Held, layers: FrameLayers) -> LayersFile:
+        x0, y0, x1, y1 = layers.box
+        shape = y1 - y0, x1 - x0
+        channels = dict(layers.channels)
+        if held.layer is not None:
+            channels |= _effect_channels(held.layer, layers.box)
+        channels |= cryptomatte.channels(FACE_ID, layers.coverage, shape)
+        attributes: dict[str, Any] = {
+            **cryptomatte.attributes(FACE_ID, list(layers.coverage)),
+            "software": f"facewarp {__version__}",
+            "framesPerSecond": self._source.rate,
+            "facewarp/time_s": f"{held.time:.6f}",
+        }
+        return LayersFile(layers.size, layers.box, channels, self._aspect, attributes)
+
+    def close(self, *, keep_partial: bool = False) -> None:
+        """See `Output.close`."""
+        self._flush()
+        self._sequence.close(keep_partial=keep_partial)
+
+    def abort(self) -> None:
+        """Leave the files that are finished."""
+
+
+class TracksOutput(FrameOutput):
+    """Tracks of a clip's faces, written when the clip is over.
+
+    Args:
+        target: the file.
+        source: of the frames.
+        template: whose mesh is tracked.
+        first: number of the first frame.
+    """
+
+    def __init__(
+        self, target: TracksTarget, source: Source, template: Template, first: int
+    ) -> None:
+        super().__init__(target.path)
+        check_target(target.path, [source.path])
+        self._tracks, self._source, self._first = target, source, first
+        aspect = float(getattr(source, "sample_aspect", 1))
+        self._shot = Shot(source.path, source.size, source.rate, template, aspect)
+
+    def add(self, frame: Frame, faces: Sequence[Face], layer: EffectLayer | None) -> None:
+        """See `FrameOutput.add`."""
+        height, width = frame.image.shape[:2]
+        if (width, height) != self._shot.size:
+            size = "{}x{}".format(*self._shot.size)
+            what = f"picture {frame.index} has {width}x{height} pixels, the tracks {size}"
+            raise FacewarpError(what, self.target, "Make all pictures of a clip one size.")
+        self._shot.add(number_of(frame, self._source, self._first), faces)
+        self.kept += 1
+
+    def close(self, *, keep_partial: bool = False) -> None:
+        """See `Output.close`. Without a face nothing is written, which is said."""
+        if not self._shot.faces:
+            _log.warning("%s: not written, there is no face to track", self.target)
+            return
+        for path, text in self._tracks.files(self._shot).items():
+            write_text(path, text)
+
+    def abort(self) -> None:
+        """See `Output.abort`."""
+
+
+_SRGB_KNEE: Final = 0.04045
+
+
+def _effect_channels(layer: EffectLayer, box: IntBox) -> dict[str, NDArray[np.generic]]:
+    """Return R, G, B, A of the effect over a box: linear light, premultiplied."""
+    x0, y0, x1, y1 = box
+    planes = np.zeros((4, y1 - y0, x1 - x0), np.float16)
+    if not layer.is_empty:
+        left, top, right, bottom = layer.box
+        share = layer.alpha / np.float32(255)
+        code = layer.color / np.float32(255)
+        light = np.where(code <= _SRGB_KNEE, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)
+        window = np.s_[:, top - y0 : bottom - y0, left - x0 : right - x0]
+        planes[window] = np.concatenate([light.transpose(2, 0, 1) * share, share[None]])
+    return dict(zip("RGBA", planes, strict=True))
+
+
+def open_extras(
+    extras: ExtraOutputs, source: Source, template: Template, comment: str | None
+) -> list[FrameOutput]:
+    """Open what is wanted beside the picture.
+
+    Args:
+        extras: what is wanted.
+        source: of the frames.
+        template: what faces are registered to.
+        comment: what the metadata of pictures says of them.
+
+    Raises:
+        FacewarpError: one can't be written.
+    """
+    opened: list[FrameOutput] = []
+    try:
+        if extras.alpha is not None:
+            opened.append(AlphaOutput(extras.alpha, source, extras.first, comment))
+        if extras.passes is not None:
+            opened.append(PassOutput(extras, source, template))
+        for target in extras.tracks:
+            opened.append(TracksOutput(target, source, template, extras.first))
+    except BaseException:
+        for output in opened:
+            output.abort()
+        raise
+    return opened

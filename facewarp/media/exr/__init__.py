@@ -1,0 +1,1 @@
+"""OpenEXR: multi-layer files of passes, one a frame, and Cryptomatte's names and ids."""

@@ -1,0 +1,109 @@
+"""Parts on the scan's own slices: each slice with its neighbors, back in its own place."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+from facewarp.cardiac.io.volume import Volume
+from facewarp.cardiac.motion.model_grid import ModelGrid, stack_turns
+from facewarp.cardiac.motion.slice_parts import (
+    REACH,
+    slice_grid,
+    slice_parts,
+    slice_step,
+    with_neighbors,
+)
+from facewarp.cardiac.parts import PART_NAMES, HeartPart
+from facewarp.core.config import FeatureConfig, ModelConfig
+
+
+class SeesBright:
+    """A model that takes what is bright for cavity, and notes the neighbors it was shown."""
+
+    def __init__(self, shape=(128, 128)):
+        self.config = ModelConfig(
+            kind="heart-slices", classes=PART_NAMES, grid_shape=shape, spacing_mm=(1.4, 1.4),
+            input_shape=shape, field_shape=shape, features=FeatureConfig(inputs=5), steps=(),
+        )  # fmt: skip
+        self.shown = []
+
+    def on_grid(self, shape):
+        self.config = self.config.on_grid(shape)
+        return self
+
+    def probabilities(self, images):
+        self.shown.append(images.numpy())
+        lv = (images[:, REACH] > 0.5).float()
+        nothing = torch.zeros_like(lv)
+        return torch.stack([1 - lv, nothing, nothing, lv], 1)
+
+
+def scan(spacing=(1.5, 1.5, 9.0), stack=2, oblique=0.0):
+    """A cone that narrows along the stack, so that every slice tells its number."""
+    z, y, x = np.indices((7, 90, 100))
+    radius = 9.0 + 3.0 * z
+    data = ((x - 55.0) ** 2 + (y - 40.0) ** 2 < radius**2).astype(np.float32)
+    angle = np.radians(oblique)
+    turned = np.array(
+        [[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]]
+    )
+    affine = np.eye(4)
+    affine[:3, :3] = turned @ np.diag(spacing)
+    volume = Volume(data, affine, None, (), nib.Nifti1Header(), "cone.nii.gz")
+    return volume if stack == 2 else volume.stacked_along(2 - stack)
+
+
+def window(volume, turn):
+    center = (np.array(volume.shape[::-1]) - 1) / 2
+    return ModelGrid.around(volume, (12, 96, 96), (1.8, 1.8, 10.0), tuple(center), turn)
+
+
+@pytest.mark.parametrize("turn", stack_turns(), ids=lambda turn: "".join(map(str, turn.sum(0))))
+def test_each_slice_comes_back_to_its_own_place(turn):
+    volume = scan(oblique=20.0)
+    parts = slice_parts(SeesBright(), volume, window(volume, turn))
+    assert parts.shape == (1, 4, *volume.shape)
+    np.testing.assert_allclose(parts.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal(parts[0].argmax(axis=0) == HeartPart.LV, volume.data > 0.5)
+
+
+@pytest.mark.parametrize("upside_down", [False, True])
+def test_the_grid_lies_on_the_scans_slices(upside_down):
+    volume, turn = scan(), np.diag([1.0, 1.0, -1.0 if upside_down else 1.0])
+    grid = slice_grid(volume, window(volume, turn), (1.4, 1.4))
+    slices = (grid.to_volume @ np.array([[0, 0, z, 1] for z in range(7)]).T)[2]
+    np.testing.assert_allclose(slices, range(6, -1, -1) if upside_down else range(7), atol=1e-9)
+    assert grid.shape == (7, 128, 128)  # 173 mm of the window, in whole tiles
+    np.testing.assert_allclose(grid.spacing_mm, (1.4, 1.4, 9.0))
+
+
+def test_areas_are_kept_on_finer_and_coarser_pixels():
+    for pixel in (0.7, 1.5, 2.6):
+        _z, y, x = np.indices((3, round(220 / pixel), round(220 / pixel)))
+        middle = (x.shape[1] - 1) / 2
+        inside = (x - middle) ** 2 + (y - middle) ** 2 < (40 / pixel) ** 2
+        affine = np.diag([pixel, pixel, 8.0, 1.0])
+        volume = Volume(inside.astype(np.float32), affine, None, (), nib.Nifti1Header(), "d.nii")
+        model = SeesBright()
+        parts = slice_parts(model, volume, window(volume, np.eye(3)))
+        area = float(parts[0, HeartPart.LV, 1].sum()) * pixel**2
+        assert area == pytest.approx(np.pi * 40**2, rel=0.015)
+
+
+def test_neighbors_are_those_beside_and_nothing_beyond_the_ends():
+    stack = np.arange(1, 7, dtype=np.float32)[:, None, None] * np.ones((6, 2, 3), np.float32)
+    beside = with_neighbors(stack)[..., 0, 0]
+    np.testing.assert_array_equal(beside[0], [0, 0, 1, 2, 3])
+    np.testing.assert_array_equal(beside[3], [2, 3, 4, 5, 6])
+    np.testing.assert_array_equal(beside[5], [4, 5, 6, 0, 0])
+    np.testing.assert_array_equal(with_neighbors(stack, step=2)[2, :, 0, 0], [0, 1, 3, 5, 0])
+
+
+@pytest.mark.parametrize(("thickness", "step"), [(10.0, 1), (8.0, 1), (5.0, 2), (1.5, 6), (20, 1)])
+def test_thin_slices_are_skipped_over(thickness, step):
+    assert slice_step(thickness) == step
+    volume, model = scan(spacing=(1.5, 1.5, thickness)), SeesBright()
+    slice_parts(model, volume, window(volume, np.eye(3)))
+    shown = model.shown[0]
+    np.testing.assert_array_equal(shown[0, REACH + 1], shown[step, REACH] if step < 7 else 0)

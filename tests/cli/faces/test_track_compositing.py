@@ -1,0 +1,173 @@
+"""`facewarp track` for compositors: the effect alone, passes, tracks, numbered pictures."""
+
+import json
+import os
+from pathlib import Path
+
+import av
+import numpy as np
+import PIL.Image
+import pytest
+from typer.testing import CliRunner
+
+from facewarp.cli.app import app
+from facewarp.media.sources import read_video
+
+TIGER = ("--effect", "texture", "--texture", "tiger")
+
+
+def run(*words):
+    return CliRunner().invoke(app, ["track", *map(str, words)])
+
+
+def well(*words):
+    result = run(*words)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def laid_over(rgba, below):
+    share = rgba[..., 3:] / 255.0
+    return below * (1 - share) + rgba[..., :3] * share
+
+
+def picture_of(path):
+    return np.array(PIL.Image.open(path))
+
+
+@pytest.fixture
+def oiio():
+    pytest.importorskip("OpenEXR")
+    return pytest.importorskip("OpenImageIO")
+
+
+def plane(oiio, path, name):
+    """(H, W) of the display window."""
+    picture = oiio.ImageBuf(str(path))
+    spec, pixels = picture.spec(), picture.get_pixels(oiio.FLOAT)
+    out = np.zeros((spec.full_height, spec.full_width))
+    rows, columns = slice(spec.y, spec.y + spec.height), slice(spec.x, spec.x + spec.width)
+    out[rows, columns] = pixels[..., spec.channelnames.index(name)]
+    return out
+
+
+def test_passes_of_a_clip_tell_its_motion(talk, folder, oiio):
+    result = well(talk, "--passes", "p/shot.####.exr", "--end", "0.12", "--json")
+    assert sorted(os.listdir(folder)) == ["p"]  # no picture that nobody asked for
+    names = sorted(os.listdir("p"))
+    assert names == [f"shot.{number:04d}.exr" for number in range(1, 4)]
+    assert json.loads(result.stdout)["passes"] == str(Path("p/shot.####.exr"))
+    second = Path("p") / names[1]
+    inside = plane(oiio, second, "matte.A") > 0.9
+    assert inside.sum() > 1500
+    assert np.median(plane(oiio, second, "forward.u")[inside]) == pytest.approx(5, abs=0.5)
+    assert np.median(plane(oiio, second, "backward.u")[inside]) == pytest.approx(-5, abs=0.5)
+    assert abs(np.median(plane(oiio, second, "forward.v")[inside])) < 0.5
+    assert plane(oiio, second, "face_id00.G")[inside].min() > 0.85
+    assert plane(oiio, second, "A").max() > 0.3  # the effect itself
+    assert not plane(oiio, Path("p") / names[2], "forward.u").any()
+
+    times = {name: (Path("p") / name).stat().st_mtime_ns for name in names}
+    second.write_bytes(second.read_bytes()[:5000])
+    well(talk, "--passes", "p/shot.####.exr", "--end", "0.12", "--resume")
+    again = {name: (Path("p") / name).stat().st_mtime_ns for name in names}
+    assert [name for name in names if again[name] != times[name]] == [names[1]]
+    assert (plane(oiio, second, "forward.u") != 0).any()
+
+
+def test_passes_of_a_picture_need_no_number(photo, folder, oiio):
+    well(photo, "--passes", "p.exr", "--first-frame", "0")
+    assert plane(oiio, "p.exr", "matte_nose.A").max() > 0.9
+
+
+def test_a_clip_without_a_face_has_empty_passes(write_clip, folder, oiio):
+    grey = [np.full((48, 64, 3), 90, np.uint8)] * 2
+    write_clip(folder / "none.mp4", grey)
+    result = well("none.mp4", "--passes", "p.#.exr")
+    assert "no face was found" in result.output
+    assert not plane(oiio, "p.2.exr", "matte.A").any()
+
+
+def test_prores_with_alpha_over_the_clip_is_the_picture(talk, folder):
+    well(talk, "--alpha", "effect.mov", "--out", "all/f_%04d.png", *TIGER, "--end", "0.12")
+    with av.open("effect.mov") as container:
+        stream = container.streams.video[0]
+        assert stream.codec_context.name == "prores"
+        assert stream.codec_context.pix_fmt.startswith("yuva444p1")
+        effects = [frame.to_ndarray(format="rgba") for frame in container.decode(video=0)]
+    frames = [frame.image for frame in read_video(talk, end=0.12)]
+    assert len(effects) == len(frames) == 3
+    for number, (effect, frame) in enumerate(zip(effects, frames, strict=True), start=1):
+        whole = picture_of(f"all/f_{number:04d}.png")
+        apart = np.abs(laid_over(effect, frame) - whole)
+        assert (whole != frame).any()
+        assert apart.mean() < 0.25
+        assert np.percentile(apart, 99) <= 6
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_numbered_pictures_of_the_effect_alone_are_straight(talk, folder, suffix):
+    words = ("--out", "all.##.png", "--alpha", f"e.##{suffix}", "--end", "0.08")
+    well(talk, *words, *TIGER, "--first-frame", "9")
+    frame = next(iter(read_video(talk))).image
+    effect, whole = picture_of(f"e.09{suffix}"), picture_of("all.09.png")
+    assert effect.shape == (*frame.shape[:2], 4)
+    assert np.abs(laid_over(effect, frame) - whole).max() <= 1
+    outside = effect[..., 3] == 0
+    assert (whole[outside] == frame[outside]).all()
+
+
+def test_webm_holds_the_effect_alone(talk, folder):
+    well(talk, "--alpha", "e.webm", "--end", "0.08", *TIGER)
+    first = next(iter(read_video("e.webm")))
+    assert first.alpha is not None
+    assert 0.01 < (first.alpha > 128).mean() < 0.5
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--alpha", "e.mp4"), "holds no alpha"),
+        (("--alpha", "e.png"), "needs a number"),
+        (("--alpha", "e.%03d.jpg"), "holds no alpha"),
+        (("--passes", "p.exr"), "needs a number"),
+        (("--passes", "p.##.png"), "written as OpenEXR"),
+        (("--alpha", "e.mov", "--effect", "canonical"), "replaces the frame"),
+    ],
+)
+def test_what_can_not_be_written_is_one_clear_line(talk, folder, words, told):
+    result = run(talk, *words)
+    assert result.exit_code == 1
+    assert told in result.output
+    assert "Traceback" not in result.output
+    assert os.listdir(folder) == []
+
+
+def test_two_inputs_have_no_passes_of_one_name(talk, folder):
+    result = run(talk, talk, "--out", "o", "--passes", "p.##.exr")
+    assert result.exit_code == 1
+    assert "one input" in result.output
+
+
+def test_tracks_of_a_clip_are_written_for_each_program(talk, folder):
+    words = [w for name in ("a.nk", "a.txt", "b/a.py") for w in ("--tracks", name)]
+    result = well(talk, *words, "--end", "0.2", "--first-frame", "101", "--json")
+    assert json.loads(result.stdout)["tracks"] == ["a.nk", "a.txt", str(Path("b/a.py"))]
+    assert sorted(os.listdir(folder)) == ["a.nk", "a.txt", "b"]
+    assert "name face0_landmarks" in Path("a.nk").read_text()
+    assert "{curve x101 " in Path("a.nk").read_text()
+    assert Path("a.txt").read_text().startswith("Adobe After Effects 8.0 Keyframe Data")
+    compile(Path("b/a.py").read_text(), "a.py", "exec")
+
+
+def test_tracks_without_a_face_are_said_to_be_missing(write_clip, folder):
+    write_clip(folder / "none.mp4", [np.full((48, 64, 3), 90, np.uint8)] * 2)
+    result = well("none.mp4", "--tracks", "a.nk")
+    assert "no face to track" in result.output
+    assert not Path("a.nk").exists()
+
+
+def test_a_format_of_tracks_that_is_not_known_is_said(talk, folder):
+    result = run(talk, "--tracks", "a.mocha")
+    assert result.exit_code == 1
+    assert "no format of tracks" in result.output

@@ -1,0 +1,163 @@
+"""The layers of frames, against fields and motion known by construction."""
+
+import numpy as np
+import pytest
+from fixtures.stmap import identity, stmap, whole
+
+from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.passes.layers import LayerRenderer, SeenFace
+from facewarp.face.passes.st_maps import TemplateCanvas
+from facewarp.face.passes.stream import PassStream
+
+SIZE = (640, 480)
+
+
+def bent(strength=4.0):
+    """A smooth field (2, 80, 65) that bends the face by up to so many crop px."""
+    y, x = np.mgrid[:80, :65] * 4 + 1.5
+    u = strength * np.sin(x / 41 + 0.5) * np.cos(y / 53)
+    v = strength * np.cos(x / 47) * np.sin(y / 39 + 1)
+    return np.stack([u, v]).astype(np.float32)
+
+
+@pytest.fixture
+def render(template):
+    renderer = LayerRenderer(template, TemplateCanvas(SIZE))
+
+    def layers(*faces, before=(), after=(), renderer=renderer):
+        seen = [SeenFace(face) for face in faces]
+        around = ({face.id: SeenFace(face) for face in some} for some in (before, after))
+        return renderer(seen, *around)
+
+    return layers
+
+
+@pytest.mark.parametrize("roll", [0.0, 0.4])
+def test_unwrapping_and_wrapping_again_changes_nothing(face_at, render, roll):
+    face = face_at(side=190, roll=roll, field=bent())
+    layers = render(face)
+    inside = whole(layers, "matte.A") > 0.5
+    unwrapped = stmap(
+        identity(SIZE), whole(layers, "st_from_template_3.u"), whole(layers, "st_from_template_3.v")
+    )
+    again = stmap(unwrapped, whole(layers, "st_to_template.u"), whole(layers, "st_to_template.v"))
+    off = np.hypot(*np.moveaxis((again - identity(SIZE)) * SIZE, -1, 0))[inside]
+    assert inside.sum() > 15_000
+    assert off.max() <= 0.05
+
+
+def test_a_ramp_of_the_template_lands_where_the_field_says(face_at, render, template):
+    field = bent()
+    face = face_at(side=190, field=field)
+    layers = render(face)
+    canvas = TemplateCanvas(SIZE)
+    painted = identity(SIZE)
+    on_frame = stmap(painted, whole(layers, "st_to_template.u"), whole(layers, "st_to_template.v"))
+    at = np.array([[37, 40], [20, 30], [50, 44]])  # points of the field's grid
+    crop = at[:, ::-1] * 4 + 1.5
+    frame = np.rint(face.crop.to_frame(crop)).astype(int)
+    exact = face.crop.to_crop(frame)
+    moved = exact + field[:, at[:, 0], at[:, 1]].T  # a px beside the point: the field bends little
+    x, y = canvas.of_template(*moved.T)
+    told = on_frame[frame[:, 1], frame[:, 0]] * SIZE - 0.5
+    assert told[:, 0] == pytest.approx(x, abs=0.15)
+    assert SIZE[1] - 1 - told[:, 1] == pytest.approx(y, abs=0.15)
+
+
+def test_motion_is_that_of_the_face_right_and_up(face_at, render):
+    now, later = face_at((300, 240), field=bent()), face_at((307, 237), field=bent())
+    layers = render(now, before=[later], after=[later])
+    inside = whole(layers, "matte.A") > 0.5
+    for name in ("forward", "backward"):
+        assert whole(layers, f"{name}.u")[inside] == pytest.approx(7, abs=0.02)
+        assert whole(layers, f"{name}.v")[inside] == pytest.approx(3, abs=0.02)
+    assert not whole(layers, "forward.u")[whole(layers, "matte.A") == 0].any()
+
+
+def test_motion_is_known_in_the_middle_of_a_growing_face(face_at, render):
+    layers = render(face_at(side=150), after=[face_at(side=165)])
+    u, v = whole(layers, "forward.u"), whole(layers, "forward.v")
+    assert u[240, 360] == pytest.approx(4, abs=0.05)  # 40 px right of the middle, 10 % larger
+    assert v[260, 320] == pytest.approx(-2, abs=0.05)
+
+
+def test_a_face_that_comes_or_goes_does_not_move(face_at, render):
+    layers = render(face_at())
+    assert not layers.channels["forward.u"].any()
+    assert not layers.channels["backward.v"].any()
+
+
+def test_parts_add_up_to_the_whole_matte(face_at, render):
+    layers = render(face_at())
+    parts = [v for k, v in layers.channels.items() if k.startswith("matte_")]
+    assert len(parts) == 7
+    total = np.sum(parts, axis=0, dtype=np.float32)
+    assert total == pytest.approx(layers.channels["matte.A"].astype(np.float32), abs=0.005)
+    assert (layers.channels["visibility.A"] <= layers.channels["matte.A"] + 1e-3).all()
+    assert layers.channels["confidence.A"].max() == pytest.approx(0.9, abs=1e-3)
+
+
+def test_the_larger_of_two_faces_is_in_front(face_at, render):
+    near = face_at((300, 240), side=200, id=1, confidence=0.5)
+    far = face_at((380, 230), side=140, id=2)
+    layers = render(near, far)
+    shares = layers.coverage
+    assert set(shares) == {"face1", "face2"}
+    assert (shares["face1"] + shares["face2"] <= 1 + 1e-5).all()
+    alone = render(near)
+    rows = slice(alone.box[1] - layers.box[1], alone.box[3] - layers.box[1])
+    columns = slice(alone.box[0] - layers.box[0], alone.box[2] - layers.box[0])
+    assert shares["face1"][rows, columns] == pytest.approx(alone.coverage["face1"])
+    assert whole(layers, "confidence.A")[240, 300] == pytest.approx(0.5, abs=1e-3)
+    assert {f"st_from_template_{n}.u" for n in (1, 2)} <= set(layers.channels)
+
+
+def test_a_frame_without_a_face_is_one_empty_pixel(render):
+    layers = render()
+    assert layers.box == (0, 0, 1, 1)
+    assert not any(values.any() for values in layers.channels.values())
+
+
+def test_a_face_half_out_of_the_frame_has_its_layers(face_at, render):
+    layers = render(face_at((630, 20), field=bent()))
+    assert layers.box[2] == 640
+    assert whole(layers, "matte.A")[20, 630] > 0.9
+    assert all(np.isfinite(values).all() for values in layers.channels.values())
+
+
+def test_the_template_stays_upright_on_pixels_that_are_not_square(face_at, template):
+    canvas = TemplateCanvas((320, 480), pixel_aspect=2.0)
+    across, down = canvas.scale
+    assert across * 2 == pytest.approx(down) == pytest.approx(480 / CROP_SHAPE[0])
+    x0, y0, x1, y1 = canvas.box
+    assert (x0 + x1) / 2 == pytest.approx(160, abs=1)
+    assert (y0, y1) == (0, 480)
+
+
+def test_a_field_that_folds_gives_numbers_everywhere(face_at, render):
+    layers = render(face_at(field=bent(60)))
+    assert all(np.isfinite(values).all() for values in layers.channels.values())
+
+
+def test_frames_come_one_behind_with_what_lies_around_them(template, face_at):
+    renderer = LayerRenderer(template, TemplateCanvas(SIZE))
+    stream = PassStream(renderer)
+    places = [(300, 240), (304, 240), (310, 240)]
+    assert stream.add(0, [face_at(places[0])]) is None
+    assert stream.add(1, [face_at(places[1])]) == 0
+    first = stream.render()
+    assert stream.add(2, [face_at(places[2], state="lost")]) == 1
+    second = stream.render()
+    assert stream.finish() == 2
+    assert stream.render().box == (0, 0, 1, 1)
+    assert whole(first, "forward.u")[240, 300] == pytest.approx(4, abs=0.02)
+    assert whole(first, "backward.u").max() == 0
+    assert whole(second, "backward.u")[240, 304] == pytest.approx(-4, abs=0.02)
+    assert whole(second, "forward.u").max() == 0
+
+
+def test_pictures_of_a_folder_do_not_move(template, face_at):
+    stream = PassStream(LayerRenderer(template, TemplateCanvas(SIZE)), follows=False)
+    stream.add(0, [face_at((300, 240))])
+    stream.add(1, [face_at((310, 240))])
+    assert not whole(stream.render(), "forward.u").any()

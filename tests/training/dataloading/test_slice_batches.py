@@ -1,0 +1,104 @@
+"""Batches of slices: the same for the same seed, labels that keep areas, views that vary."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from facewarp.cardiac.motion.slice_parts import REACH
+from facewarp.training.dataloading.slice_augmentation import SliceAugment, augment_slice
+from facewarp.training.dataloading.slice_batches import SliceBatches, SliceStack
+from facewarp.training.dataloading.slice_data import base_is_last
+
+STILL = SliceAugment.of_strength(0.0)
+
+
+def stack(depth=6, spacing=(1.6, 1.6), step=1):
+    """A disc of cavity, wider from slice to slice, gray by its number."""
+    z, y, x = np.indices((depth, 120, 110))
+    inside = (x - 60) ** 2 + (y - 55) ** 2 < (12 + 3 * z) ** 2
+    images = np.where(inside, 0.4 + 0.1 * z, 0.1).astype(np.float32)
+    shares = np.zeros((*inside.shape, 4), np.uint8)
+    shares[..., 3], shares[..., 0] = 255 * inside, 255 * ~inside
+    return SliceStack(images, shares, spacing, (60.0, 55.0), step)
+
+
+def view(one, z, config, seed=0, shape=(128, 128)):
+    places = [z + k * one.step for k in range(-REACH, REACH + 1)]
+    slices = [one.images[p] if 0 <= p < len(one.images) else None for p in places]
+    rng = np.random.default_rng(seed)
+    return augment_slice(slices, one.shares[z], one.spacing_mm, one.center, shape, 1.4, rng, config)
+
+
+def test_batches_depend_on_seed_and_step_alone():
+    first, again = (SliceBatches([stack(), stack(4)], 3, (32, 32), 1.4, seed=5) for _ in range(2))
+    for step in (7, 2):
+        one, other = first.batch(step), again.batch(step)
+        assert torch.equal(one["images"], other["images"])
+        assert torch.equal(one["labels"], other["labels"])
+    assert not torch.equal(first.batch(1)["images"], first.batch(2)["images"])
+    batch = first.batch(0)
+    assert batch["images"].shape == (3, 5, 32, 32)
+    assert batch["labels"].shape == (3, 4, 32, 32)
+    torch.testing.assert_close(batch["labels"].sum(1), torch.ones(3, 32, 32), atol=0.01, rtol=0)
+    assert batch["images"].min() >= 0
+    assert batch["images"].max() <= 1
+
+
+@pytest.mark.parametrize("spacing", [(0.8, 0.8), (1.6, 1.6), (1.9, 1.2)])
+def test_soft_labels_keep_areas(spacing):
+    one = stack(spacing=spacing)
+    _, shares = view(one, 2, STILL)
+    area = shares[3].sum() / 255 * 1.4**2
+    true = one.shares[2, ..., 3].sum() / 255 * spacing[0] * spacing[1]
+    assert area == pytest.approx(true, rel=0.01)
+
+
+def test_images_and_labels_move_together():
+    config = replace(SliceAugment(), gamma=0, contrast=0, bias=0, inverted=0, remapped=0,
+                     ghosted=0, blurred=0, noise=0, lost=0, upside_down=0)  # fmt: skip
+    for seed in range(5):
+        images, shares = view(stack(), 2, config, seed)
+        inside = shares[3] > 250
+        assert inside.sum() > 200
+        assert images[REACH][inside].min() > 0.5  # 0.6, and 0.1 outside
+        assert images[REACH][shares[0] > 250].max() < 0.2
+
+
+def test_slices_beyond_the_ends_and_lost_ones_are_black():
+    images, _ = view(stack(), 0, STILL)
+    assert not images[:REACH].any()
+    assert images[REACH:].any(axis=(1, 2)).all()
+    lost = [
+        view(stack(9), 4, replace(STILL, lost=1.0), seed)[0].any(axis=(1, 2)) for seed in range(12)
+    ]
+    assert all(one[REACH] and not one.all() for one in lost)
+    assert len({tuple(one) for one in lost}) > 3
+
+
+def test_photometry_leaves_labels_alone_and_views_differ():
+    plain = view(stack(), 2, STILL)[1]
+    for seed in range(4):
+        config = replace(
+            STILL, gamma=0.4, bias=0.3, noise=0.1, inverted=0.5, remapped=0.5, ghosted=1, blurred=1
+        )
+        images, shares = view(stack(), 2, config, seed)
+        np.testing.assert_array_equal(shares, plain)
+        assert images.min() >= 0
+        assert images.max() <= 1
+        assert np.isfinite(images).all()
+
+
+def test_every_slice_is_drawn():
+    batches = SliceBatches([stack(3), stack(5)], 8, (16, 16), 8.0, STILL)
+    grays = torch.cat([batches.batch(i)["images"][:, REACH].amax((1, 2)) for i in range(12)])
+    assert len(grays.round(decimals=2).unique()) == 5
+
+
+def test_the_base_is_where_hearts_are_wide():
+    narrow_first = np.argmax(np.moveaxis(stack().shares, -1, 0) > 0, axis=0)
+    assert base_is_last(narrow_first)
+    assert not base_is_last(narrow_first[::-1])
+    padded = np.concatenate([np.zeros_like(narrow_first), narrow_first])
+    assert base_is_last(padded)
