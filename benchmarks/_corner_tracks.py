@@ -76,6 +76,12 @@ def _follow(
     """Follow points (N, 1, 2) from a frame to another."""
     flags = 0 if guess is None else cv2.OPTFLOW_USE_INITIAL_FLOW
     return cv2.calcOpticalFlowPyrLK(
-        before, after, points, guess, winSize=_WINDOW, maxLevel=levels, criteria=_CRITERIA,
+        before,
+        after,
+        points,
+        guess,
+        winSize=_WINDOW,
+        maxLevel=levels,
+        criteria=_CRITERIA,
         flags=flags,
     )  # type: ignore[return-value]

@@ -129,6 +129,7 @@ def _make_pipeline(options: "LiveOptions") -> "FacePipeline":
         opacity=effects.opacity,
         further=further,
         smoothing=options.smooth,
+        photometric=options.photometric,
         mirror=is_camera if options.mirror is None else options.mirror,
         engine=run.engine,
         device=run.device,

@@ -10,7 +10,13 @@ import typer
 from facewarp.cli.console import Output, output_of
 from facewarp.cli.faces.compositing_options import CompositingOptions
 from facewarp.cli.faces.effect_options import EffectSelection
-from facewarp.cli.model_options import EngineOptions, FaceModelOptions, Smooth, Thorough
+from facewarp.cli.model_options import (
+    EngineOptions,
+    FaceModelOptions,
+    Photometric,
+    Smooth,
+    Thorough,
+)
 from facewarp.cli.option_groups import option_groups
 from facewarp.errors import FacewarpError
 
@@ -85,6 +91,7 @@ def track(
         ),
     ] = 5,
     smooth: Smooth = True,
+    photometric: Photometric = True,
     tags: Annotated[
         bool, typer.Option("--tags", help="Tag faces with id, state and confidence.")
     ] = False,
@@ -172,6 +179,7 @@ def track(
         detector=models.detector,
         config=OFFLINE,
         smooth=smooth,
+        photometric=photometric,
         in_pipeline=True,
         thorough=thorough,
     ) as tracker:

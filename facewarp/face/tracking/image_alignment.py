@@ -80,7 +80,7 @@ class NormalEquations:
         return _similarity(self.a * weights[..., None], b * weights[..., None])
 
     def after(self, b: Floats, motion: Floats) -> Floats:
-        """b once a motion (h, w, 2) px has been made, to first order."""
+        """B once a motion (h, w, 2) px has been made, to first order."""
         x, y = motion[..., 0], motion[..., 1]
         a_xx, a_xy, a_yy = cv2.split(self.a)
         return b + np.dstack([a_xx * x + a_xy * y, a_xy * x + a_yy * y])

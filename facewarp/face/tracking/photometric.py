@@ -11,13 +11,12 @@ from template to frame,
    Gauss-Newton on the control points the rest (`facewarp.face.tracking.image_alignment`);
 3. where the picture does not look like that mean (a hand, a highlight, an eye that has shut) the
    skin is not seen: it goes on with the skin around it, and the mean is left alone;
-4. the semantic registration is the anchor: W is drawn to it, slowly where both agree about and
-   quickly where they do not.
+4. the semantic registration is the anchor: what W differs from it by in the mean of some seconds
+   is taken off what is shown, sooner where both disagree.
 
 The field onto the face is the inverse of W, so that paint and mesh are one map.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -43,13 +42,16 @@ from facewarp.face.tracking.image_alignment import (
     without_light,
 )
 
-_BESIDE, _ABOVE = 0.17, 0.35  # how far skin is followed around the landmarks, in parts of their side
+_BESIDE, _ABOVE = (
+    0.17,
+    0.35,
+)  # how far skin is followed around the landmarks, in parts of their side
 _FADE = 4.0  # control points over which that ends
 _USUAL_S = 1 / 30
 _GAP_S = 0.5  # between frames: the face may look another way by then
-_LIKE = (0.6, 0.9)  # likeness from which skin is seen at all, and is sure
+_LIKE = (0.5, 0.8)  # likeness from which skin is seen at all, and is sure
 _BORDER = 7  # control points around what hides the face that are left out too
-_FLOW_NOISE_PX, _LOCAL_NOISE_PX, _STILL_PX = 0.5, 0.08, 0.08
+_FLOW_NOISE_PX, _LOCAL_NOISE_PX, _STILL_PX = 0.5, 0.05, 0.08
 _UNLIKE = 0.12  # share of the face that is seen, below which there is another face or view
 _FAR = 0.12  # of the template's side, between both maps: one of them is wrong
 
@@ -67,11 +69,11 @@ class PhotometricConfig:
         relearn_s: how long skin looks another way before its picture is learnt anew.
     """
 
-    reference_s: float = 0.15
-    anchor_s: float = 6.6
-    disagreement_s: float = 0.116
+    reference_s: float = 0.3
+    anchor_s: float = 15.0
+    disagreement_s: float = 0.5
     features_s: float = 0.32
-    agreement: float = 0.0375
+    agreement: float = 0.05
     relearn_s: float = 1.5
 
 
@@ -93,6 +95,7 @@ class _Past:
         time: s.
         matrix: of its crop.
         skin: W, (h, w, 2) px of its crop.
+        bias: (h, w, 2) px of its crop, by what W is corrected to agree with the registration.
         semantic: the same by the registration.
         reference: (4h, 4w) the person's own picture in template space, without light.
         seen: (h, w) 0..1.
@@ -102,6 +105,7 @@ class _Past:
     time: float
     matrix: Affine
     skin: Floats
+    bias: Floats
     semantic: Floats
     reference: Floats
     seen: Floats
@@ -177,10 +181,11 @@ class PhotometricRefinement:
             seen = np.ones(self._cells, np.float32)
             reference = self._carried(picture, semantic)
             matrix = face.crop.matrix
-            self._past = _Past(time, matrix, semantic, semantic, reference, seen, 0 * seen)
+            none = np.zeros_like(semantic)
+            self._past = _Past(time, matrix, semantic, none, semantic, reference, seen, 0 * seen)
             return face
         self._past.time = time
-        return self._with_map(face, self._past.skin)
+        return self._with_map(face, self._past.skin + self._past.bias)
 
     def _followed(
         self, past: _Past, face: Face, semantic: Floats, picture: Floats, dt: float
@@ -195,18 +200,22 @@ class PhotometricRefinement:
         skin = self._moved(skin, self._coarse(motion, seen))
         skin = self._refined(equations, skin, picture, seen)
         skin = still + shrunk(skin - still, _STILL_PX)
-        distance = _length(semantic - skin)
-        if float(np.median(distance[self._face > 0.5])) > _FAR * self._side:
+        bias = _turned(compose_affine(inverse(face.crop.matrix), past.matrix), past.bias)
+        missing = semantic - skin - bias
+        if float(np.median(_length(missing)[self._face > 0.5])) > _FAR * self._side:
             return None
+        bias = bias + self._pull(missing, dt) * missing
         unseen_s = np.where(seen < 0.5, past.unseen_s + dt, 0).astype(np.float32)
         learns = (unseen_s > self._config.relearn_s).astype(np.float32)
-        skin = skin + self._pull(distance, seen, learns, dt) * (semantic - skin)
+        unseen = np.maximum(self._features, learns) * (1 - seen)
+        pull = (unseen * _share(dt, self._config.features_s))[..., None]
+        skin = skin + pull * (semantic - bias - skin)
         learning = np.maximum(seen * _share(dt, self._config.reference_s), learns)
         reference = past.reference + self._enlarged(learning) * (
             self._carried(picture, skin) - past.reference
         )
         matrix = face.crop.matrix
-        return _Past(past.time, matrix, skin, semantic, reference, seen, unseen_s)
+        return _Past(past.time, matrix, skin, bias, semantic, reference, seen, unseen_s)
 
     def _predicted(self, past: _Past, face: Face, semantic: Floats) -> tuple[Floats, Floats]:
         """W of the last frame in px of this crop: moved like the head, and where it was."""
@@ -251,17 +260,13 @@ class PhotometricRefinement:
         seen = told / (pooled(weights, 1.0) + np.float32(0.02) * pooled(weights, 6.0) + 1e-6)
         return np.asarray(cv2.erode(seen, np.ones((_BORDER, _BORDER))).clip(0, 1), np.float32)
 
-    def _pull(self, distance: Floats, seen: Floats, learns: Floats, dt: float) -> Floats:
-        """Share (h, w, 1) of the way to the registration that the map goes in this frame."""
+    def _pull(self, missing: Floats, dt: float) -> Floats:
+        """Share (h, w, 1) of what is missing to the registration that is made up in this frame."""
         config = self._config
-        slow, fast, features = (
-            _share(dt, seconds)
-            for seconds in (config.anchor_s, config.disagreement_s, config.features_s)
-        )
+        slow, fast = (_share(dt, s) for s in (config.anchor_s, config.disagreement_s))
         limit = config.agreement * self._side
-        pull = slow + (fast - slow) * ((distance - limit) / limit).clip(0, 1)
-        unseen = np.maximum(self._features, learns) * features
-        return np.asarray(pull * seen + unseen * (1 - seen), np.float32)[..., None]
+        distance = (_length(missing)[..., None] - limit) / limit
+        return np.asarray(slow + (fast - slow) * distance.clip(0, 1), np.float32)
 
     def _semantic(self, face: Face) -> Floats:
         """The registration's map from template to crop (h, w, 2) px."""
@@ -327,11 +332,12 @@ def _through(affine: Affine, points: Floats) -> Floats:
     return np.asarray(cv2.transform(points, affine), np.float32)
 
 
+def _turned(affine: Affine, vectors: Floats) -> Floats:
+    """Vectors (h, w, 2) through the linear part of an affine map."""
+    return np.asarray(cv2.transform(vectors, affine[:, :2]), np.float32)
+
+
 def _sampled(values: Floats, at: Floats) -> Floats:
     return np.asarray(
         cv2.remap(values, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
     )
-
-
-FilterFactory = Callable[[], FaceFilter | None]
-"""What makes a filter for each new face."""
