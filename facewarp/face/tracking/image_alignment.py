@@ -6,8 +6,9 @@ form of Baker and Matthews, IJCV 2004) each control point has the normal equatio
 
     A = mean(grad R grad R^T),    b = mean(grad R (B - R)),
 
-over its cell of 4 x 4 px. Cells are pooled by weighted means; where a cell has too little texture a
-wider mean decides. Everything here is (h, w, channels) float32 over the control points.
+over its cell of 8 x 8 px. Cells are pooled by weighted means; where a cell has too little texture a
+wider mean decides. Pictures have half the resolution of
+the crop, motions are in px of the crop; all is (h, w, channels) float32 over the control points.
 """
 
 import cv2
@@ -16,16 +17,22 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-_LOCAL_PX = 25  # side of the window whose mean and contrast are taken as the light
+PICTURE_PX = 2
+"""Crop px per px of the pictures compared."""
+CELL_PX = 8
+"""Crop px between control points."""
+
+_LOCAL_PX = 13  # side of the window whose mean and contrast are taken as the light
 _LEAST_CONTRAST = 6.0  # gray levels: below that contrast is noise
-_POOL, _WIDE_POOL, _WIDE_SHARE = 1.0, 4.0, 0.1  # sigmas in control points, and the wider's share
+_POOL, _WIDE_POOL, _WIDE_SHARE = 0.6, 2.0, 0.1  # sigmas in control points, and the wider's share
 _RIDGE = 0.002  # of A: motion that this little texture tells of is left out
 _STEP_PX = 2.0
 
 
 def without_light(gray: NDArray[np.uint8]) -> Floats:
-    """Normalize a gray picture (h, w) by its local mean and contrast: what a light leaves alone."""
-    picture = gray.astype(np.float32)
+    """Halve a gray crop and normalize it by local mean and contrast: what a light leaves alone."""
+    size = gray.shape[1] // PICTURE_PX, gray.shape[0] // PICTURE_PX
+    picture = cv2.resize(gray, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     window = (_LOCAL_PX, _LOCAL_PX)
     mean = cv2.blur(picture, window)
     variance = cv2.max(cv2.sqrBoxFilter(picture, -1, window) - mean * mean, 0.0)
@@ -53,14 +60,14 @@ class NormalEquations:
     """The normal equations of a reference picture, for any picture to be aligned with it.
 
     Args:
-        reference: R, (4h, 4w).
+        reference: R, (4h, 4w) px of pictures.
         cells: (h, w).
     """
 
     def __init__(self, reference: Floats, cells: tuple[int, int]) -> None:
         self.reference, self.cells = reference, cells
-        self._slope_x = cv2.Sobel(reference, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
-        self._slope_y = cv2.Sobel(reference, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
+        self._slope_x = cv2.Sobel(reference, cv2.CV_32F, 1, 0, ksize=3, scale=1 / (8 * PICTURE_PX))
+        self._slope_y = cv2.Sobel(reference, cv2.CV_32F, 0, 1, ksize=3, scale=1 / (8 * PICTURE_PX))
         x, y = self._slope_x, self._slope_y
         self.a = in_cells(cv2.merge([x * x, x * y, y * y]), cells)
         self.contrast = in_cells(reference * reference, cells)
@@ -99,8 +106,8 @@ class NormalEquations:
 
     def likeness(self, picture: Floats) -> Floats:
         """How much of R's contrast is in a picture aligned with it (h, w): 1 all, 0 none."""
-        together = pooled(in_cells(self.reference * picture, self.cells), 1.5)
-        return together / (pooled(self.contrast, 1.5) + np.float32(0.01))
+        together = pooled(in_cells(self.reference * picture, self.cells), 0.8)
+        return together / (pooled(self.contrast, 0.8) + np.float32(0.01))
 
     @staticmethod
     def _pool(values: Floats) -> Floats:
@@ -118,7 +125,7 @@ def _similarity(a: Floats, b: Floats) -> Floats:
     """Solve normal equations (h, w, 3) and (h, w, 2) for one similarity of all control points."""
     height, width = a.shape[:2]
     y, x = np.mgrid[:height, :width].astype(np.float32)
-    x, y = (x - x.mean()) / 16, (y - y.mean()) / 16
+    x, y = (x - x.mean()) / 8, (y - y.mean()) / 8
     one, none = np.ones_like(x), np.zeros_like(x)
     modes = np.stack([(one, none), (none, one), (x, y), (-y, x)]).reshape(4, 2, -1)
     a_xx, a_xy, a_yy = np.ascontiguousarray(a.reshape(-1, 3).T)
@@ -131,12 +138,12 @@ def _similarity(a: Floats, b: Floats) -> Floats:
     return np.ascontiguousarray(np.moveaxis((factors @ flat).reshape(2, height, width), 0, -1))
 
 
-def shrunk(motion: Floats, noise_px: float) -> Floats:
+def shrunk(motion: Floats, noise_px: float, sigma: float = 1.5) -> Floats:
     """Hold motions (h, w, 2) back that are no larger than noise: Wiener's factor v^2 / (v^2 + n^2).
 
     What is held back is not lost: it is still there when the next frame is compared with the same
-    reference.
+    reference. How large a motion is, a Gaussian mean of this ``sigma`` tells.
     """
-    mean = pooled(motion, 3.0)
+    mean = pooled(motion, sigma)
     energy = (mean * mean).sum(axis=-1, keepdims=True)
     return motion * (energy / (energy + np.float32(noise_px**2)))

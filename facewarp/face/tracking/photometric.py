@@ -32,6 +32,8 @@ from facewarp.face.parts import FacePart
 from facewarp.face.similarity import Affine, compose_affine, fit_similarity, inverse
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.image_alignment import (
+    CELL_PX,
+    PICTURE_PX,
     Floats,
     NormalEquations,
     in_cells,
@@ -50,8 +52,9 @@ _FADE = 4.0  # control points over which that ends
 _USUAL_S = 1 / 30
 _GAP_S = 0.5  # between frames: the face may look another way by then
 _LIKE = (0.5, 0.8)  # likeness from which skin is seen at all, and is sure
-_BORDER = 7  # control points around what hides the face that are left out too
+_BORDER = 3  # control points around what hides the face that are left out too
 _FLOW_NOISE_PX, _LOCAL_NOISE_PX, _STILL_PX = 0.5, 0.05, 0.08
+_LEAST_POINTS = 16
 _UNLIKE = 0.12  # share of the face that is seen, below which there is another face or view
 _FAR = 0.12  # of the template's side, between both maps: one of them is wrong
 
@@ -69,7 +72,7 @@ class PhotometricConfig:
         relearn_s: how long skin looks another way before its picture is learnt anew.
     """
 
-    reference_s: float = 0.3
+    reference_s: float = 0.6
     anchor_s: float = 15.0
     disagreement_s: float = 0.5
     features_s: float = 0.32
@@ -94,8 +97,8 @@ class _Past:
     Attributes:
         time: s.
         matrix: of its crop.
-        skin: W, (h, w, 2) px of its crop.
-        bias: (h, w, 2) px of its crop, by what W is corrected to agree with the registration.
+        skin: W, (2h, 2w, 2) px of its crop.
+        bias: (2h, 2w, 2) px of its crop, by what W is corrected to agree with the registration.
         semantic: the same by the registration.
         reference: (4h, 4w) the person's own picture in template space, without light.
         seen: (h, w) 0..1.
@@ -136,17 +139,22 @@ class PhotometricRefinement:
         y, x = np.mgrid[: GRID_SHAPE[0], : GRID_SHAPE[1]].astype(np.float32)
         grid = np.dstack([x, y])[rows, columns]
         self._grid_px = grid * GRID_PX + (GRID_PX - 1) / 2
-        height, width = self._cells = (grid.shape[0], grid.shape[1])
+        height, width = self._points = (grid.shape[0], grid.shape[1])
+        self._cells = height * GRID_PX // CELL_PX, width * GRID_PX // CELL_PX
         self._index = grid - grid[0, 0]
         self._fade = np.outer(_ramp(height), _ramp(width)).astype(np.float32)[..., None]
         parts = [
-            cv2.resize(part, GRID_SHAPE[::-1], interpolation=cv2.INTER_AREA)[rows, columns]
+            in_cells(
+                cv2.resize(part, GRID_SHAPE[::-1], interpolation=cv2.INTER_AREA)[rows, columns],
+                self._cells,
+            )
             for part in np.asarray(template.probabilities, np.float32)
         ]
         self._face = (1 - parts[FacePart.BACKGROUND]).astype(np.float32)
         features = parts[FacePart.EYE_LEFT] + parts[FacePart.EYE_RIGHT] + parts[FacePart.MOUTH]
-        self._features = pooled(cv2.dilate(features, np.ones((3, 3))), 1.0)
-        self._flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._features = pooled(cv2.dilate(features, np.ones((3, 3))), 0.6)
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._is_face = self._at_points(self._face) > 0.5
         self._past: _Past | None = None
 
     def reset(self) -> None:
@@ -199,19 +207,19 @@ class PhotometricRefinement:
             return None
         skin = self._moved(skin, self._coarse(motion, seen))
         skin = self._refined(equations, skin, picture, seen)
-        skin = still + shrunk(skin - still, _STILL_PX)
+        skin = still + shrunk(skin - still, _STILL_PX, 3.0)
         bias = _turned(compose_affine(inverse(face.crop.matrix), past.matrix), past.bias)
         missing = semantic - skin - bias
-        if float(np.median(_length(missing)[self._face > 0.5])) > _FAR * self._side:
+        if float(np.median(_length(missing)[self._is_face])) > _FAR * self._side:
             return None
         bias = bias + self._pull(missing, dt) * missing
         unseen_s = np.where(seen < 0.5, past.unseen_s + dt, 0).astype(np.float32)
         learns = (unseen_s > self._config.relearn_s).astype(np.float32)
         unseen = np.maximum(self._features, learns) * (1 - seen)
-        pull = (unseen * _share(dt, self._config.features_s))[..., None]
+        pull = self._at_points(unseen * _share(dt, self._config.features_s))[..., None]
         skin = skin + pull * (semantic - bias - skin)
         learning = np.maximum(seen * _share(dt, self._config.reference_s), learns)
-        reference = past.reference + self._enlarged(learning) * (
+        reference = past.reference + self._in_picture(learning) * (
             self._carried(picture, skin) - past.reference
         )
         matrix = face.crop.matrix
@@ -221,26 +229,26 @@ class PhotometricRefinement:
         """W of the last frame in px of this crop: moved like the head, and where it was."""
         onto_crop = compose_affine(inverse(face.crop.matrix), past.matrix)
         still, before = (_through(onto_crop, where) for where in (past.skin, past.semantic))
-        counts = (self._face * past.seen > 0.3).ravel()
-        if np.count_nonzero(counts) < 16:
-            counts = (self._face > 0.5).ravel()
+        coarse = (slice(1, None, 2), slice(1, None, 2))
+        counts = self._face * past.seen > 0.3
+        if np.count_nonzero(counts) < _LEAST_POINTS:
+            counts = self._face > 0.5
         head = fit_similarity(
-            before.reshape(-1, 2)[counts].astype(np.float64),
-            semantic.reshape(-1, 2)[counts].astype(np.float64),
+            before[coarse][counts].astype(np.float64), semantic[coarse][counts].astype(np.float64)
         )
         return _through(head, still), still
 
     def _flow_between(self, reference: Floats, carried: Floats) -> Floats:
         """Optical flow (h, w, 2) px from the reference to the frame in template space."""
         flow = self._flow.calc(to_8_bit(reference), to_8_bit(carried), None)
-        return in_cells(flow, self._cells)
+        return in_cells(flow, self._cells) * np.float32(PICTURE_PX)
 
     def _coarse(self, flow: Floats, seen: Floats) -> Floats:
         """What of an optical flow is motion of the skin that is seen, and no noise."""
         weights = seen * self._face + np.float32(1e-5)
         head = similarity_of(flow, weights)
-        own = pooled((flow - head) * weights[..., None], 2.0)
-        own = own / (pooled(weights, 2.0)[..., None] + np.float32(0.02))
+        own = pooled((flow - head) * weights[..., None], 1.0)
+        own = own / (pooled(weights, 1.0)[..., None] + np.float32(0.02))
         return head + shrunk(own, _FLOW_NOISE_PX)
 
     def _refined(
@@ -256,8 +264,11 @@ class PhotometricRefinement:
         """How much of the skin is seen (h, w): little where the picture is not like its past."""
         like = ((equations.likeness(carried) - _LIKE[0]) / (_LIKE[1] - _LIKE[0])).clip(0, 1)
         weights = equations.contrast
-        told = pooled(like * weights, 1.0) + np.float32(0.02) * pooled(like * weights, 6.0)
-        seen = told / (pooled(weights, 1.0) + np.float32(0.02) * pooled(weights, 6.0) + 1e-6)
+        told, weights = (
+            pooled(values, 0.6) + np.float32(0.02) * pooled(values, 3.0)
+            for values in (like * weights, weights)
+        )
+        seen = told / (weights + np.float32(1e-6))
         return np.asarray(cv2.erode(seen, np.ones((_BORDER, _BORDER))).clip(0, 1), np.float32)
 
     def _pull(self, missing: Floats, dt: float) -> Floats:
@@ -272,20 +283,25 @@ class PhotometricRefinement:
         """The registration's map from template to crop (h, w, 2) px."""
         field = resized(face.grid_field_from_template, GRID_SHAPE)
         rows, columns = self._window
-        return self._grid_px + np.moveaxis(field[:, rows, columns], 0, -1)
+        return np.asarray(self._grid_px + np.moveaxis(field[:, rows, columns], 0, -1), np.float32)
 
     def _carried(self, picture: Floats, skin: Floats) -> Floats:
         """A picture of the crop, in template space."""
-        return _sampled(picture, self._enlarged(skin))
+        there = (skin + np.float32(0.5)) * np.float32(1 / PICTURE_PX) - np.float32(0.5)
+        return _sampled(picture, self._in_picture(there))
 
-    def _enlarged(self, values: Floats) -> Floats:
-        """Values at control points for every px of the template."""
-        size = self._cells[1] * GRID_PX, self._cells[0] * GRID_PX
-        return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_LINEAR), np.float32)
+    def _in_picture(self, values: Floats) -> Floats:
+        """Values at points of the grid, or at control points, for every px of the pictures."""
+        height, width = self._points
+        return _enlarged(values, (height * GRID_PX // PICTURE_PX, width * GRID_PX // PICTURE_PX))
+
+    def _at_points(self, values: Floats) -> Floats:
+        """Values at control points for the points of the grid."""
+        return _enlarged(values, self._points)
 
     def _moved(self, skin: Floats, motion: Floats) -> Floats:
         """W after a motion (h, w, 2) px of template space."""
-        return _sampled(skin, self._index + motion * (self._fade / GRID_PX))
+        return _sampled(skin, self._index + self._at_points(motion) * (self._fade / GRID_PX))
 
     def _with_map(self, face: Face, skin: Floats) -> Face:
         """The face with this map and its inverse."""
@@ -294,7 +310,7 @@ class PhotometricRefinement:
         rows, columns = self._window
         correction = np.moveaxis(skin - self._grid_px, -1, 0) - field[:, rows, columns]
         field[:, rows, columns] += self._fade[..., 0] * correction
-        onto = inverted(field, resized(face.grid_field, GRID_SHAPE))
+        onto = inverted(field, resized(face.grid_field, GRID_SHAPE), 3)
         refined = replace(face, grid_field=onto, grid_field_from_template=field)
         landmarks = template_to_frame(refined, self._landmarks)
         return replace(refined, landmarks=landmarks, box=box_around(landmarks))
@@ -306,9 +322,10 @@ def _window_around(template: Template) -> tuple[slice, slice]:
     side = float((high - low).max())
     slices = []
     for axis, beside, size in ((1, _ABOVE, CROP_SHAPE[0]), (0, _BESIDE, CROP_SHAPE[1])):
-        first = int(max(low[axis] - beside * side, 0) // GRID_PX)
-        last = int(min(high[axis] + beside * side, size) // GRID_PX)
-        slices.append(slice(first, max(last, first + 8)))
+        cell = CELL_PX // GRID_PX
+        first = int(max(low[axis] - beside * side, 0) // CELL_PX) * cell
+        last = int(min(high[axis] + beside * side, size) // CELL_PX) * cell
+        slices.append(slice(first, last))
     return slices[0], slices[1]
 
 
@@ -321,6 +338,12 @@ def _ramp(count: int) -> NDArray[np.float64]:
 def _share(dt: float, seconds: float) -> np.float32:
     """Share of a step that a first-order filter goes in ``dt`` s."""
     return np.float32(-np.expm1(-dt / seconds))
+
+
+def _enlarged(values: Floats, shape: tuple[int, int]) -> Floats:
+    return np.asarray(
+        cv2.resize(values, shape[::-1], interpolation=cv2.INTER_LINEAR), dtype=np.float32
+    )
 
 
 def _length(vectors: Floats) -> Floats:

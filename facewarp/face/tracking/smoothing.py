@@ -187,9 +187,9 @@ class FaceSmoother:
             return face
         held = compose_affine(inverse(face.crop.matrix), self._matrix(smoothed_pose))
         moved = compose_affine(held, inverse(to_crop))  # crop px, by what the pose is held back
-        smoothed_back = _affine_after_field(moved, back) + _turned(held, back_change)
-        smoothed_back = smoothed_back.astype(np.float32, copy=False)
-        about = _field_after_affine(inverse(moved), onto).astype(np.float32, copy=False)
+        held_back = _affine_after_field(moved, back) + _turned(held, back_change)
+        smoothed_back = np.asarray(held_back, np.float32)
+        about = np.asarray(_field_after_affine(inverse(moved), onto), np.float32)
         smooth = replace(
             face,
             grid_field=inverted(smoothed_back, about, self._inverse_steps),
