@@ -1,4 +1,4 @@
-"""Clips of the shipped photograph for `sliding.py`: known motion, under what misleads a follower."""
+"""Clips of the shipped photograph for `sliding.py`: known motion under light, shadow and a hand."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

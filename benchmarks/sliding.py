@@ -1,6 +1,6 @@
 """Does what is drawn stick to the skin? Slip and drift with and without photometric refinement.
 
-    python benchmarks/sliding.py [CLIP...] [--landmarker face_landmarker.task] [--model NAME] [--json]
+    python benchmarks/sliding.py [CLIP...] [--landmarker face_landmarker.task] [--json]
 
 Clips are those given, or of the folder `video` of $FACEWARP_DATA. Corners of the skin are followed
 by pyramidal Lucas-Kanade over windows of 12 frames and of 2 s (`_corner_tracks.py`). Slip is the
@@ -9,10 +9,10 @@ under it, in px of the frame; drift is that distance over the whole window, in p
 distance of the outer corners of the eyes. "Paint" goes from frame to template, as textures do,
 "mesh" from template to frame, as landmarks do. A similarity fitted to the corners themselves is
 what a rigid face could reach: a bound, no rival. Skin that moves against the head by less than 1 %
-of the eyes' distance within a window is still, by more than 4 % in expression. Corner tracks fail on
-fast or flat skin and are optical flow themselves; a clip made of the shipped photograph with known
-motion, light that changes and a hand that passes is therefore measured too, where every point of
-the skin is known.
+of the eyes' distance within a window is still, by more than 4 % in expression. Corner tracks fail
+on fast or flat skin and are optical flow themselves; clips made of the shipped photograph with
+known motion, light that changes and a hand that passes are therefore measured too, where every
+point of the skin is known.
 """
 
 import argparse
@@ -67,7 +67,7 @@ class Slip:
 
     Attributes:
         paint, mesh, bound: px a frame.
-        drift, bound_drift: of the mesh, percent of the eyes' distance.
+        drift: of the mesh, percent of the eyes' distance.
         motion: against the head, in parts of the eyes' distance.
         region: index into `REGIONS`.
     """
@@ -188,7 +188,10 @@ def slip_of(tracks: CornerTracks, faces: Sequence[Face | None], template: Templa
     there = [face for face in faces[tracks.first : tracks.first + len(tracks.points)] if face]
     points = tracks.points
     eyes = eye_distance(there[0], template)
-    q = [inverse_at(to_frame(face), p, to_template(face, p)) for face, p in zip(there, points, strict=True)]
+    q = [
+        inverse_at(to_frame(face), p, to_template(face, p))
+        for face, p in zip(there, points, strict=True)
+    ]
     paint, mesh, bound = [], [], []
     for (before, after), (p, p_next), q_now in zip(
         pairwise(there), pairwise(points), q[:-1], strict=True
@@ -313,9 +316,7 @@ def made_rows(model: Model, template: Template) -> dict[str, dict[str, list[floa
     for clip in made_clips():
         frames = list(clip.frames())
         for name, photometric in (("--no-photometric", False), ("--photometric", True)):
-            with FaceTracker(
-                model=model, faces=1, smooth=True, photometric=photometric
-            ) as tracker:
+            with FaceTracker(model=model, faces=1, smooth=True, photometric=photometric) as tracker:
                 faces = [tracker(f, i / clip.fps)[0] for i, f in enumerate(frames)]
             where = np.stack([template_to_frame(face, skin) for face in faces])
             scale = np.mean([face.crop.scale for face in faces])
@@ -332,9 +333,7 @@ def made_rows(model: Model, template: Template) -> dict[str, dict[str, list[floa
     return rows
 
 
-def show(
-    rows: dict[str, Any], drifts: dict[str, Any], made: dict[str, Any], title: str
-) -> None:
+def show(rows: dict[str, Any], drifts: dict[str, Any], made: dict[str, Any], title: str) -> None:
     """Print a table of slips, one of drifts and one of made clips."""
     console = Console()
     names = ("all", "still", "expression", *REGIONS)
