@@ -17,6 +17,7 @@ GRID_SHAPE = (CROP_SHAPE[0] // GRID_PX, CROP_SHAPE[1] // GRID_PX)
 Field = NDArray[np.float32]
 
 _FOLD = 0.1  # determinant below which a field counts as folded when it is inverted
+_EXACT_PX = 0.02  # errors that are left alone: a face at rest stays exactly as it was
 _STEP_PX = 4.0  # how far one step of an inversion goes at most
 
 
@@ -151,6 +152,7 @@ def inverted(field: Field, start: Field | None = None, steps: int = 4) -> Field:
         error_x, error_y = v_x + u[..., 0], v_y + u[..., 1]
         determinant = x_x * y_y - x_y * y_x
         shrink = 1 / np.where(abs(determinant) < _FOLD, np.float32(_FOLD), determinant)
+        shrink *= cv2.max(abs(error_x), abs(error_y)) > _EXACT_PX
         step_x = (y_y * error_x - x_y * error_y) * shrink
         step_y = (x_x * error_y - y_x * error_x) * shrink
         v_x = v_x - step_x.clip(-_STEP_PX, _STEP_PX)

@@ -163,6 +163,11 @@ class PhotometricRefinement:
         if self._before is not None:
             self._before.reset()
 
+    def take_over(self, other: FaceFilter | None) -> None:
+        """Go on from what another refinement of the same face and template knows."""
+        if isinstance(other, PhotometricRefinement):
+            self._past = other._past
+
     def __call__(self, face: Face, time: float) -> Face:
         """Refine the face of the next frame.
 

@@ -178,9 +178,13 @@ class FaceTracker(Closing):
             self._background.forget()
 
     def take_over(self, other: "FaceTracker") -> None:
-        """Take over another tracker's tracks; smoothing starts anew."""
+        """Take over another tracker's tracks; smoothing starts anew, skin is followed on."""
         self.reset()
         self._tracks = [replace(track, smoother=self._smoother()) for track in other._tracks]
+        if self.template is other.template:
+            for mine, theirs in zip(self._tracks, other._tracks, strict=True):
+                if isinstance(mine.smoother, PhotometricRefinement):
+                    mine.smoother.take_over(theirs.smoother)
         self._next_id, self._time = other._next_id, other._time
         self._last_look, self._last_search = other._last_look, other._last_search
 
