@@ -12,6 +12,9 @@ def main() -> None:
     before = signal.getsignal(signal.SIGINT)
     if before is signal.default_int_handler:
         signal.signal(signal.SIGINT, _leave)
+    from facewarp.system.openmp import wait_passively
+
+    wait_passively()
     from facewarp.cli import app
 
     if before is signal.default_int_handler:

@@ -19,6 +19,7 @@ import pytest
 
 pytest_plugins = [
     "fixtures.clips",
+    "fixtures.expressions",
     "fixtures.faces",
     "fixtures.flashes",
     "fixtures.hearts",

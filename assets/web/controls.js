@@ -1,6 +1,8 @@
 // The controls: built from the choices of the program, sent as they change.
-
-import { ask, send } from "./api.js";
+//
+// The program answers each request with its state: it is behind `facewarp live --web`, see api.js,
+// or runs in the page itself.
+// @ts-nocheck -- elements of index.html, by their ids; the tests look at it in a browser
 
 const $ = (id) => document.getElementById(id);
 
@@ -12,8 +14,9 @@ export class Controls {
   #maxBytes = 0;
   #previews = 0;
 
-  constructor(toast) {
+  constructor(toast, program) {
     this.toast = toast;
+    this.program = program;
     $("opacity").addEventListener("input", () => {
       $("opacity-value").textContent = `${$("opacity").value} %`;
       this.#slide();
@@ -22,10 +25,11 @@ export class Controls {
       $(name).addEventListener("change", () => this.change({ [name]: $(name).checked }));
     }
     $("template").addEventListener("change", () => this.change({ template: $("template").value }));
-    $("snapshot").addEventListener("click", () => this.#do(() => ask("api/template/snapshot", { method: "POST" })));
+    $("snapshot").addEventListener("click", () => this.#do(() => program.snapshot()));
+    $("neutral")?.addEventListener("click", () => this.#do(() => program.neutral()));
     $("from-picture").addEventListener("click", () => $("template-file").click());
-    $("template-file").addEventListener("change", (event) => this.#upload(event.target, "api/template"));
-    $("texture-file").addEventListener("change", (event) => this.#upload(event.target, "api/texture"));
+    $("template-file").addEventListener("change", (event) => this.#upload(event.target, "template"));
+    $("texture-file").addEventListener("change", (event) => this.#upload(event.target, "texture"));
   }
 
   get settings() {
@@ -37,11 +41,11 @@ export class Controls {
   }
 
   async load() {
-    this.#take(await ask("api/state"));
+    this.#take(await this.program.state());
   }
 
   change(settings) {
-    return this.#do(() => send("api/settings", settings));
+    return this.#do(() => this.program.change(settings));
   }
 
   /** Shows the program's settings, unless the page is just changing some. */
@@ -84,17 +88,22 @@ export class Controls {
     }
   }
 
-  async #upload(input, where) {
+  async #upload(input, kind) {
     const [file] = input.files;
     input.value = "";
-    if (!file) return;
+    if (file) await this.give(file, kind);
+  }
+
+  /** Gives the program a picture as a "texture" or a "template". */
+  async give(file, kind) {
     if (file.size > this.#maxBytes) {
       this.toast(`${file.name} is too large: up to ${this.#maxBytes >> 20} MB are taken.`, true);
       return;
     }
-    this.toast("Sending the picture …");
-    await this.#do(() => ask(where, { method: "POST", headers: { "Content-Type": file.type || "application/octet-stream" }, body: file }));
-    if (where.endsWith("texture")) this.#drawTextures();
+    if (this.program.waiting) this.toast(this.program.waiting);
+    const isTexture = kind === "texture";
+    await this.#do(() => (isTexture ? this.program.texture(file) : this.program.templatePicture(file)));
+    if (isTexture) this.#drawTextures();
   }
 
   #take({ settings, choices, options, version, max_bytes: maxBytes }) {
@@ -135,7 +144,7 @@ export class Controls {
   #drawTextures() {
     this.#previews += 1; // an own texture keeps its name when it is replaced
     const tiles = (this.#choices.texture ?? []).map((name) => {
-      const picture = Object.assign(new Image(), { alt: "", src: `api/texture/${encodeURIComponent(name)}?${this.#previews}` });
+      const picture = Object.assign(new Image(), { alt: "", src: this.program.preview(name, this.#previews) });
       return tile("texture", name, picture, () => this.change({ effect: "texture", texture: name }));
     });
     const add = document.createElement("button");

@@ -14,7 +14,7 @@ from facewarp.cardiac.io.label_order import AUTO
 from facewarp.cardiac.io.label_reader import read_labels
 from facewarp.cardiac.io.patient import Cine, open_cine
 from facewarp.cardiac.io.timing import GRAVE, ReadOptions, is_cycle
-from facewarp.cardiac.motion.cycle_registration import Floats, Motion, segment, track
+from facewarp.cardiac.motion.cycle_registration import Floats, Motion, track
 from facewarp.cardiac.motion.heart_roi import HeartModel, around_heart
 from facewarp.cardiac.motion.labels import (
     Labels,
@@ -23,7 +23,6 @@ from facewarp.cardiac.motion.labels import (
     part_depths,
     seen_labels,
 )
-from facewarp.cardiac.motion.model_grid import model_input
 from facewarp.cardiac.motion.orientation import find_orientation, with_slices_seen
 from facewarp.cardiac.motion.quality import (
     Quality,
@@ -31,6 +30,8 @@ from facewarp.cardiac.motion.quality import (
     measure_quality,
     quality_warnings,
 )
+from facewarp.cardiac.motion.seen_parts import see_parts
+from facewarp.cardiac.motion.slice_parts import slices_beside
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.quantification.indices import Indices, find_ed, find_es, indices, volumes_ml
 from facewarp.cardiac.quantification.moments import (
@@ -57,12 +58,15 @@ class CineResult:
     Attributes:
         cine: the cine.
         motion: the fields between end-diastole and every phase.
-        labels: ``(T, D, H, W)`` uint8 part ids of every phase, carried from end-diastole.
+        labels: ``(T, D, H, W)`` uint8 part ids of every phase: the model's segmentation of its
+            slices; or those of end-diastole, warped, where a reader made these or the model has no
+            part network of slices.
         es: index of end-systole; that of end-diastole is ``motion.ed``.
         found_by: how ED and ES were told: ``"given"``, ``"Info.cfg"``, ``"labels"`` or
             ``"volume curve"``.
         labels_by: where the labels of end-diastole are from: a file, or ``"model"``.
-        volumes_ml: ``(T, 4)`` volume of each part in each phase, by part id.
+        volumes_ml: ``(T, 4)`` volume of each part in each phase, by part id: the sum of its
+            probabilities, or of warped labels their voxels.
         indices: the heart's indices.
         quality: how far to trust them.
         model: name of the model or path of its weights.
@@ -71,6 +75,7 @@ class CineResult:
         label_order: convention of the ids in a reader's labels: see
             `io.label_order`; "" for the model's own, and for one of no name.
         label_order_by: who says so: ``"given"``, ``"anatomy"`` or ``"file name"``; "" likewise.
+        parts_sha256: hash of the weights of the part network of slices; "" without.
     """
 
     cine: Cine
@@ -87,6 +92,7 @@ class CineResult:
     warnings: tuple[str, ...]
     label_order: str = ""
     label_order_by: str = ""
+    parts_sha256: str = ""
 
     @property
     def ed(self) -> int:
@@ -148,6 +154,7 @@ def analyse_cine(
     series: str | None = None,
     device: str = "cpu",
     model_name: str = "",
+    refined: bool = True,
     progress: Progress | None = None,
 ) -> CineResult:
     """Follow a heart through its cycle and measure it.
@@ -167,6 +174,8 @@ def analyse_cine(
         series: name or number of the one cine meant, where a folder holds several.
         device: where the model runs.
         model_name: what to call a model that was given loaded.
+        refined: fields of both directions are refined into one invertible motion, see
+            `motion.diffeomorphic_refinement`; otherwise the network's are reconciled.
         progress: told the share of the work done, 0 to 1, as it grows.
 
     Raises:
@@ -183,6 +192,7 @@ def analyse_cine(
         ed=ed,
         es=es,
         heart_rate_bpm=heart_rate_bpm,
+        refined=refined,
         progress=progress,
     )
 
@@ -197,6 +207,7 @@ def analyse(
     es: int | None = None,
     heart_rate_bpm: float | None = None,
     model_name: str = "",
+    refined: bool = True,
     progress: Progress | None = None,
 ) -> CineResult:
     """What `analyse_cine` does, with a cine that is open and a model that is loaded."""
@@ -209,30 +220,31 @@ def analyse(
     looked_at = told.ed or 0
     lies = find_orientation(model, volume, looked_at)
     grid = around_heart(model, volume, looked_at, lies.turn)
-    parts = segment(model.on_grid(grid.shape), model_input(volume.data, grid), work)
-    at_ed = _largest(parts, cine) if told.ed is None else told.ed
+    slices = slices_beside(model)
+    found = see_parts(model, slices, volume, grid, work)
+    at_ed = find_ed(found.lv, cine.closes) if told.ed is None else told.ed
     if at_ed != looked_at:  # which phase is stored first must not matter
         lies = lies if lies.is_clear else find_orientation(model, volume, at_ed)
         again = around_heart(model, volume, at_ed, lies.turn)
         if again.shape != grid.shape or not np.allclose(again.to_volume, grid.to_volume):
             grid = again
-            parts = segment(model.on_grid(grid.shape), model_input(volume.data, grid))
-            at_ed = _largest(parts, cine)
-    model = model.on_grid(grid.shape)
+            found = see_parts(model, slices, volume, grid)
+            at_ed = find_ed(found.lv, cine.closes)
+    model, parts = model.on_grid(grid.shape), found.parts
     _, depth, height, width = parts.shape[1:]
     parts_grid = grid.resized((depth, height, width))
     ever_heart = (1 - parts[:, HeartPart.BACKGROUND]).max(axis=0) > _MAYBE
     masks = [parts_grid.to_volume_grid(ever_heart, "nearest") > 0]
     masks += [] if reader is None else [np.asarray(reader.data.any(axis=0))]
     box = heart_box(masks, ceil(_MARGIN_MM / min(volume.spacing_mm)))
-    seen_grid = parts_grid.on_part(box)
-    seen = np.stack([seen_labels(phase, seen_grid) for phase in parts])
+    seen_grid = found.finest_grid.on_part(box)
+    seen = np.stack([seen_labels(phase, seen_grid) for phase in found.finest])
     moments = told
     if told.ed is None:
         dice = None if reader is None else [mean_dice(reader.data[0][box], one) for one in seen]
-        moments = settle_end_diastole(told, cine, reader, _lv_seen(parts), at_ed, dice)
+        moments = settle_end_diastole(told, cine, reader, found.lv, at_ed, dice)
         at_ed = at_ed if moments.ed is None else moments.ed
-    motion = track(model, parts, at_ed, grid, work)
+    motion = track(model, parts, at_ed, grid, work, refined=refined)
     motion_grid = motion.grid.on_part(box)
     start = seen[at_ed] if reader is None else reader.of_phase(at_ed)[box]
     depths = part_depths(start, volume.spacing_mm)
@@ -242,7 +254,10 @@ def analyse(
         places = own + motion_grid.field_to_volume(field)
         carried[phase][box] = carry_labels(depths, places) if phase != at_ed else start
 
-    volumes = volumes_ml(carried, volume.voxel_ml)
+    labels_4d, volumes = carried, volumes_ml(carried, volume.voxel_ml)
+    if found.fine is not None and reader is None:
+        labels_4d, volumes = np.zeros_like(carried), found.fine.volumes_ml()
+        labels_4d[:, *box] = seen
     at_es = moments.es
     if at_es is None:
         at_es = find_es(volumes[:, HeartPart.LV], cine.closes)
@@ -257,7 +272,7 @@ def analyse(
     return CineResult(
         cine,
         motion,
-        carried,
+        labels_4d,
         at_es,
         told_by,
         "model" if labels is None else str(labels),
@@ -268,6 +283,7 @@ def analyse(
         model.sha256,
         (*volume.warnings, *said),
         *(("", "") if reader is None else (reader.order.name, reader.order_by)),
+        parts_sha256="" if slices is None else slices.sha256,
     )
 
 
@@ -281,16 +297,6 @@ class _Work:
         self._done += steps
         if self._progress:
             self._progress(self._done / self._total)
-
-
-def _largest(parts: Floats, cine: Cine) -> int:
-    """The phase in which the model sees the largest left ventricle."""
-    return find_ed(_lv_seen(parts), cine.closes)
-
-
-def _lv_seen(parts: Floats) -> FloatArray:
-    """Size of the left ventricle as the model sees it in each phase, ``(T,)`` voxels."""
-    return np.asarray(parts[:, HeartPart.LV].sum(axis=(1, 2, 3), dtype=np.float64))
 
 
 def _other_moments(

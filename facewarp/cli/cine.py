@@ -1,22 +1,23 @@
 """`facewarp cine`: track hearts through the cardiac cycle and measure them."""
 
-import os
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.table import Table
 
-from facewarp.cli.cohort_table import COLUMNS, CohortTable, row_of
+from facewarp.cli.batch import BatchTable, Ray, TimeLimit, threads_for
 from facewarp.cli.console import Output, cell, output_of
-from facewarp.cli.model_options import Device, ModelName
+from facewarp.cli.model_options import Device, ModelName, Refine
 from facewarp.cli.option_groups import option_groups
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
-    from facewarp.cardiac.cohort.outcomes import Cohort
+    from facewarp.batch.jobs import Batch
+
+_COLUMNS: Final = ("LV EDV", "ESV", "EF", "mass", "RV EDV", "ESV", "EF", "agree", "quality")
 
 
 class Movie(StrEnum):
@@ -121,21 +122,17 @@ class RunOptions:
     workers: Annotated[
         int | None, typer.Option(help="Patients processed in parallel.", min=1, max=256)
     ] = None
-    ray: Annotated[
-        str | None,
-        typer.Option(help="Run on this Ray cluster: auto or HOST:PORT.", metavar="ADDRESS"),
+    ray: Ray = None
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Threads of each patient.", show_default="the cores shared out"
+        ),
     ] = None
     resume: Annotated[
         bool, typer.Option(help="Leave finished patients as they are, after a check.")
     ] = True
-
-    @property
-    def threads(self) -> int | None:
-        """Threads for computing of each patient; None for all."""
-        count = self.workers or 1
-        if self.ray is not None:
-            return 1
-        return max((os.cpu_count() or 1) // count, 1) if count > 1 else None
+    time_limit: TimeLimit = None
 
 
 @option_groups
@@ -159,6 +156,7 @@ def cine(
     inputs: InputOptions,
     results: ResultOptions,
     run: RunOptions,
+    refine: Refine = True,
     model: ModelName = "heart",
     device: Device = "cpu",
 ) -> None:
@@ -194,8 +192,8 @@ def cine(
     from facewarp.core.weights import find_weights
 
     output = output_of(ctx)
-    if run.ray is not None and run.workers is not None:
-        raise FacewarpError("--workers and --ray exclude each other", fix="Give one of them.")
+    shared_out = threads_for(run.workers, run.ray)
+    threads = shared_out if run.threads is None else run.threads
     chosen = discover(patients)
     if len(chosen) > 1 and inputs.of_one_patient:
         what = "--labels, --ed, --es, --heart-rate, --time-step and --spacing are one patient's"
@@ -218,11 +216,17 @@ def cine(
         mesh=results.mesh,
         dicom_out=results.dicom_out,
         label_order=inputs.label_order.value,
+        refine=refine,
     )
-    jobs = jobs_for(chosen, out, settings, resume=run.resume, threads=run.threads)
-    with CohortTable(output, len(jobs)) as table:
+    jobs = jobs_for(chosen, out, settings, resume=run.resume, threads=threads)
+    with BatchTable(output, len(jobs), "patient", _COLUMNS, _cells) as table:
         cohort = run_cohort(
-            jobs, out, workers=run.workers or 1, ray_address=run.ray, on_event=table
+            jobs,
+            out,
+            workers=run.workers or 1,
+            ray_address=run.ray,
+            time_limit_s=run.time_limit,
+            on_event=table,
         )
     _tell(output, cohort, out)
 
@@ -237,12 +241,12 @@ def _spacing(text: str) -> tuple[float, float, float]:
     return x, y, z
 
 
-def _tell(output: Output, cohort: "Cohort", out: Path) -> None:
+def _tell(output: Output, cohort: "Batch", out: Path) -> None:
     """Print the results, and end with 1 where a patient failed."""
     good = [outcome for outcome in cohort.outcomes if outcome.summary is not None]
     failed = cohort.of("failed")
     done = [
-        {**_without_files(one.summary), "output": str(one.folder), "status": one.status}
+        {**_without_files(one.summary), "output": str(one.target), "status": one.status}
         for one in good
     ]
     failures = [{"patient": str(one.source), "error": one.error} for one in failed]
@@ -253,10 +257,10 @@ def _tell(output: Output, cohort: "Cohort", out: Path) -> None:
     if good:
         table = Table(box=None, pad_edge=False)
         table.add_column("patient")
-        for name in COLUMNS:
+        for name in _COLUMNS:
             table.add_column(name, justify="right", no_wrap=True)
         for outcome in good:
-            table.add_row(cell(outcome.name), *row_of(outcome.summary))
+            table.add_row(cell(outcome.name), *_cells(outcome.summary))
         output.say(table)
         before = len(cohort.of("skipped"))
         known = f", {before} of them finished before" if before else ""
@@ -273,3 +277,21 @@ def _tell(output: Output, cohort: "Cohort", out: Path) -> None:
 
 def _without_files(summary: dict[str, Any] | None) -> dict[str, Any]:
     return {name: value for name, value in (summary or {}).items() if name != "run"}
+
+
+def _cells(found: dict[str, Any] | None) -> list[str]:
+    """Return a patient's cells from the contents of its `indices.json`."""
+    if found is None:
+        return ["-"] * len(_COLUMNS)
+
+    def shown(value: float | None, unit: str) -> str:
+        return "-" if value is None else f"{value:.0f} {unit}"
+
+    cells = []
+    for side in (found["lv"], found["rv"]):
+        cells += [shown(side["edv_ml"], "ml"), shown(side["esv_ml"], "ml")]
+        cells.append(shown(side["ef_percent"], "%"))
+    cells.insert(3, shown(found["lv_mass_g"], "g"))
+    verdicts = {flag["verdict"] for flag in found["flags"]}
+    quality = next(verdict for verdict in ("bad", "look", "ok") if verdict in verdicts)
+    return [*cells, shown(100 * min(found["quality"]["agreement"]), "%"), quality]

@@ -131,7 +131,7 @@ def time_registration(tracker: "FaceTracker", clip: Path) -> RegistrationTime:
 
 def why_engine(name: str) -> str:
     """Return why the engine in use was chosen: asked for, or measured to be the fastest."""
-    from facewarp.core.engines.autotune import last_choice
+    from facewarp.core.engines.autotune import describe_choice, last_choice
 
     if name != "auto":
         return "asked for with --engine"
@@ -140,8 +140,7 @@ def why_engine(name: str) -> str:
     choice = last_choice()
     if choice is None:
         return "the only one here"
-    times = ", ".join(f"{engine} {ms:.1f}" for engine, ms in choice["ms"].items())
-    return f"the quickest when it was measured here; ms a frame: {times}"
+    return f"the quickest when it was measured here; {describe_choice(choice)}"
 
 
 class Show:

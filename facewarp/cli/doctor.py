@@ -173,15 +173,14 @@ def _torch(name: str) -> Finding:
 
 
 def _engines(name: str) -> Finding:
-    from facewarp.core.engines.autotune import last_choice
+    from facewarp.core.engines.autotune import describe_choice, last_choice
     from facewarp.core.engines.base import ENGINES, is_installed
 
     installed = [engine for engine in ENGINES if is_installed(engine)]
     last = last_choice()
     text = ", ".join(installed)
     if last is not None:
-        times = ", ".join(f"{engine} {ms:.1f} ms" for engine, ms in last["ms"].items())
-        text += f"; auto took {last['engine']} when it measured last ({times})"
+        text += f"; auto took {last['engine']} ({describe_choice(last)})"
     return Finding(name, "ok", text, {"installed": installed, "auto": last})
 
 

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facewarp.core.config import ModelConfig
-from facewarp.core.engines.base import Engine, Floats
+from facewarp.core.engines.base import Engine, Floats, is_installed
 from facewarp.core.engines.factory import make_engine
 from facewarp.core.geometry import (
     FloatArray,
@@ -27,6 +28,7 @@ from facewarp.core.weights import (
     find_weights,
     int8_weights,
     network_of,
+    slice_weights,
 )
 from facewarp.errors import FacewarpError
 
@@ -184,6 +186,22 @@ class Model:
             engine, self._network, device=self._device, key=self.sha256, int8=self.int8
         )
         return self._engine
+
+    @cached_property
+    def slices(self) -> "Model | None":
+        """The part network of slices that lies beside a heart model's weights; None without."""
+        if self.path is None or self.config.kind != "heart":
+            return None
+        file = slice_weights(self.path)
+        if file is None:
+            return None
+        if self._device != "cpu" or not is_installed("openvino"):
+            return load(file, self._device)
+        import torch
+
+        found = load(file, engine="openvino")
+        found.engine.use_threads(torch.get_num_threads())
+        return found
 
     def run_by(self, engine: Engine) -> "Model":
         """Return the same model with an engine that exists already."""

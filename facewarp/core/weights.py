@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # torch is imported where a network is built or written, and 
 _MOST_EXPECTED = 6  # times the parameters stored: the estimate is up to 4 times too high
 _SMALL = 100_000
 WEIGHTS = "model.safetensors"  # in the folder of a training run
+SLICES = "slices.safetensors"  # beside it: the part network of a heart's slices
 
 
 def save_weights(net: "GuidedRegistration", path: Path, about: Mapping[str, str]) -> str:
@@ -202,6 +203,21 @@ def find_weights(model: str | Path) -> Path:
     if path.suffix == ".safetensors" or path.exists():
         return path / WEIGHTS if path.is_dir() else path
     return shipped_weights(str(model))
+
+
+def slice_weights(path: Path) -> Path | None:
+    """Return the part network of slices beside a heart model's weights; None where there is none.
+
+    Raises:
+        FacewarpError: it ships, and is not what its recorded hash says.
+    """
+    file = path.with_name(SLICES)
+    if not file.is_file():
+        return None
+    for name, known in _shipped().items():
+        if (_weights_folder() / known["file"]).resolve() == file.resolve():
+            return shipped_weights(name)
+    return file
 
 
 def int8_weights(path: Path, sha256: str) -> Path | None:

@@ -1,4 +1,4 @@
-"""What `facewarp track` writes beside the picture: the effect alone with alpha, passes, tracks."""
+"""What `facewarp track` writes beside the picture: effect alone, passes, tracks, expressions."""
 
 import logging
 from abc import abstractmethod
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from facewarp.drawing.effect_layer import EffectLayer
 from facewarp.errors import FacewarpError
+from facewarp.face.expressions.expression_tracker import ExpressionTracker
+from facewarp.face.expressions.pose import FIELD_OF_VIEW_DEG
+from facewarp.face.expressions.rows import COLUMNS, rows_of
 from facewarp.face.face import Face
 from facewarp.face.passes.layers import FACE_ID, FrameLayers, LayerRenderer
 from facewarp.face.passes.st_maps import IntBox, TemplateCanvas
@@ -26,6 +29,7 @@ from facewarp.media.frames import Frame, Source
 from facewarp.media.images.sequence import FIRST, number_of
 from facewarp.media.outputs import Output
 from facewarp.media.sinks import open_sink
+from facewarp.media.table_writer import TableWriter
 from facewarp.system.atomic_files import check_target, write_text
 from facewarp.version import __version__
 
@@ -42,6 +46,9 @@ class ExtraOutputs:
         alpha: file or numbered pictures of the effect alone.
         passes: numbered OpenEXR files.
         tracks: files for other programs.
+        expressions: table of head pose, gaze and expression values.
+        neutral: when, s, the faces of a clip are at rest; None to take a mean face for it.
+        field_of_view: of the camera along the longer side, degrees; None for the usual.
         first: number of a clip's first frame.
         resume: keep files of passes that are whole and made from the same.
         made_from: settings that the passes depend on.
@@ -53,11 +60,15 @@ class ExtraOutputs:
     first: int = FIRST
     resume: bool = False
     made_from: Mapping[str, Any] = field(default_factory=dict)
+    expressions: Path | None = None
+    neutral: float | None = None
+    field_of_view: float | None = None
 
     @property
     def paths(self) -> list[Path]:
         """All files and patterns."""
-        named = [path for path in (self.alpha, self.passes) if path is not None]
+        single = self.alpha, self.passes, self.expressions
+        named = [path for path in single if path is not None]
         return [*named, *(target.path for target in self.tracks)]
 
     @property
@@ -171,9 +182,7 @@ class PassOutput(FrameOutput):
         if self._sequence.has(held.number):
             self._stream.skip()
         else:
-            drawn = None if held.layer is None or held.layer.is_empty else held.layer.box
-            layers = self._stream.render(drawn)
-            self._sequence.write(held.number, self._file(held, layers))
+            self._sequence.write(held.number, self._file(held, self._stream.render()))
         self.kept = self._sequence.kept
 
     def _file(self, held: _Held, layers: FrameLayers) -> LayersFile:
@@ -241,6 +250,39 @@ class TracksOutput(FrameOutput):
         """See `Output.abort`."""
 
 
+class ExpressionsOutput(FrameOutput):
+    """Head pose, gaze and expression values, a row a face and frame.
+
+    Args:
+        extras: names the file, and says how the camera sees.
+        source: of the frames.
+        template: what faces are registered to.
+    """
+
+    def __init__(self, extras: ExtraOutputs, source: Source, template: Template) -> None:
+        assert extras.expressions is not None
+        super().__init__(extras.expressions)
+        self.measure = ExpressionTracker(template, extras.field_of_view or FIELD_OF_VIEW_DEG)
+        self._is_clip = source.kind != "folder" or getattr(source, "is_clip", False)
+        self._table = TableWriter(extras.expressions, COLUMNS, [source.path])
+
+    def add(self, frame: Frame, faces: Sequence[Face], layer: EffectLayer | None) -> None:
+        """See `FrameOutput.add`. Pictures of a folder have nothing to do with each other."""
+        if not self._is_clip:
+            self.measure.forget()
+        for row in rows_of(frame, self.measure(frame.image, faces, frame.time)):
+            self._table.write(row)
+        self.kept = self._table.kept
+
+    def close(self, *, keep_partial: bool = False) -> None:
+        """See `Output.close`."""
+        self._table.close(keep_partial=keep_partial)
+
+    def abort(self) -> None:
+        """See `Output.abort`."""
+        self._table.abort()
+
+
 _SRGB_KNEE: Final = 0.04045
 
 
@@ -280,6 +322,8 @@ def open_extras(
             opened.append(PassOutput(extras, source, template))
         for target in extras.tracks:
             opened.append(TracksOutput(target, source, template, extras.first))
+        if extras.expressions is not None:
+            opened.append(ExpressionsOutput(extras, source, template))
     except BaseException:
         for output in opened:
             output.abort()

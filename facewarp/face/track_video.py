@@ -11,20 +11,25 @@ from typing import Any
 import numpy as np
 
 from facewarp.drawing.effect_layer import EffectLayer
+from facewarp.errors import FacewarpError
 from facewarp.face.effects.base import FaceEffect, drawn_with_coverage
 from facewarp.face.effects.canonical import Canonical
 from facewarp.face.effects.factory import Effect, note_of
+from facewarp.face.expressions.expression_tracker import ExpressionTracker
 from facewarp.face.face import Face
+from facewarp.face.rendering.deep_painting import painted
 from facewarp.face.template.template import Template
-from facewarp.face.track_outputs import ExtraOutputs, open_extras
+from facewarp.face.track_outputs import ExpressionsOutput, ExtraOutputs, open_extras
 from facewarp.face.tracking.lookback import Lookback
 from facewarp.face.tracking.record import record_of
 from facewarp.face.tracking.tracker import FaceTracker
 from facewarp.media.frames import Frame, Image, Source
 from facewarp.media.pipeline import Pass, run_pass
-from facewarp.media.sinks import NoPictures, Sink, is_video, largest_size, open_sink
+from facewarp.media.sinks import NoPictures, Sink, is_video, keeps_depth, largest_size, open_sink
+from facewarp.media.sources import open_source
 from facewarp.media.track_records import open_records
 from facewarp.media.video.audio_copy import AudioMode
+from facewarp.media.video.reader import VideoSource
 
 _PROBE = (48, 32)  # (width, height) px of a frame that shows whether an effect changes the size
 
@@ -39,6 +44,8 @@ class TrackJob:
         data: where the track data goes.
         extras: what else is written.
         pictures: whether the pictures are written; else `target` only stands for the result.
+        codec: of a video, one of `facewarp.media.video.encoders.CODECS`.
+        quality: of a video, 0 to 100.
     """
 
     source: Source
@@ -46,6 +53,8 @@ class TrackJob:
     data: Path | None
     extras: ExtraOutputs = field(default_factory=ExtraOutputs)
     pictures: bool = True
+    codec: str | None = None
+    quality: int | None = None
 
 
 @dataclass
@@ -105,6 +114,8 @@ def track_video(
     """
     source, tally = job.source, Tally()
     is_clip = source.kind != "folder" or getattr(source, "is_clip", False)
+    if isinstance(source, VideoSource) and job.pictures and keeps_depth(job.target, job.codec):
+        source.keep_depth()
     tracker.reset()
     if isinstance(effect, FaceEffect | Canonical):
         effect.pixel_aspect = float(getattr(source, "sample_aspect", 1))
@@ -119,12 +130,14 @@ def track_video(
             tracker.reset()  # pictures of a folder need not show the same people
             yield frame, tracker(frame.image, frame.time)
 
-    def draw(frame: Frame, faces: list[Face]) -> tuple[Image, list[dict[str, Any]]]:
+    def draw(frame: Frame, faces: list[Face]) -> tuple[Frame, list[dict[str, Any]]]:
         tally.add(0 if is_clip else frame.index, faces)
-        picture, layer = _drawn(effect, frame, faces, tracker.template, job.extras.needs_layer)
+        needs_layer = job.extras.needs_layer or frame.deep is not None
+        picture, layer = _drawn(effect, frame, faces, tracker.template, needs_layer)
         for output in extras:
             output.add(frame, faces, layer)
-        return picture, [record_of(frame, face) for face in faces]
+        drawn = painted(frame, picture, layer)
+        return drawn, [record_of(frame, face) for face in faces]
 
     def open_output() -> Sink:
         if not job.pictures:
@@ -132,7 +145,14 @@ def track_video(
         size = output_size(effect, source, job.target, tracker.template)
         first = job.extras.first
         return open_sink(
-            job.target, like=source, size=size, audio=audio, comment=note_of(effect), first=first
+            job.target,
+            like=source,
+            size=size,
+            audio=audio,
+            comment=note_of(effect),
+            first=first,
+            codec=job.codec,
+            quality=job.quality,
         )
 
     has_files = source.kind == "folder"
@@ -143,7 +163,29 @@ def track_video(
             opened.enter_context(output)
             for output in open_extras(job.extras, source, tracker.template, note_of(effect))
         ]
+        if job.extras.neutral is not None:
+            for output in extras:
+                if isinstance(output, ExpressionsOutput):
+                    set_neutral(output.measure, tracker, source.path, job.extras.neutral)
         return run_pass(source, open_output, follow, draw, records, advance), tally
+
+
+def set_neutral(
+    expressions: ExpressionTracker, tracker: FaceTracker, path: Path, time: float
+) -> None:
+    """Take the largest face of a clip at a time for the neutral one of every face.
+
+    Raises:
+        FacewarpError: there is no such time, or no face then.
+    """
+    tracker.reset()
+    with open_source(path, time) as source:
+        frame = next(iter(source), None)
+        faces = [] if frame is None else tracker(frame.image, frame.time)
+    tracker.reset()
+    if frame is None or not expressions.take_neutral(frame.image, faces, frame.time):
+        what = f"there is no face to be the neutral one at {time:g} s"
+        raise FacewarpError(what, path, "Give a second at which the face is seen at rest.")
 
 
 def _drawn(

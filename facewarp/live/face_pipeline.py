@@ -18,6 +18,7 @@ from facewarp.face.boxes import side_of
 from facewarp.face.crop import Crop
 from facewarp.face.effects.factory import Effect, make_effect, note_of
 from facewarp.face.effects.options import takes
+from facewarp.face.expressions.expression_tracker import Expression, ExpressionTracker
 from facewarp.face.face import Face
 from facewarp.face.rendering.textures import check_texture
 from facewarp.face.template.mirror import mirrored_face, mirrored_template
@@ -41,12 +42,14 @@ class _Config:
 
     Attributes:
         drawn: the template that the effect gets: mirrored, if the image is.
+        expressions: what computes expressions, if anything does.
     """
 
     settings: LiveSettings
     tracker: FaceTracker
     effect: Effect
     drawn: Template
+    expressions: ExpressionTracker | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +86,8 @@ class FacePipeline(Closing):
         further: effects made already that may be chosen by these names beside the others, such
             as a style; their opacity does not change.
         tags: whether each face is tagged with its id, state and confidence.
+        field_of_view: of the camera along the longer side, degrees; None if no expressions are
+            asked for, which then take no time.
 
     Raises:
         FacewarpError: no such effect, texture, template or model.
@@ -105,6 +110,7 @@ class FacePipeline(Closing):
         detector: str = "auto",
         further: Mapping[str, Effect] | None = None,
         tags: bool = False,
+        field_of_view: float | None = None,
     ) -> None:
         self._catalog = Catalog(template, texture, further)
         name, texture_name = self._catalog.names
@@ -118,7 +124,8 @@ class FacePipeline(Closing):
             "engine": engine,
             "detector": detector,
         }
-        self._tags = tags
+        self._tags, self._field_of_view = tags, field_of_view
+        self._expressions: ExpressionTracker | None = None
         self._model = model
         tracker = self._make_tracker(settings)
         self._model = tracker.model
@@ -140,6 +147,9 @@ class FacePipeline(Closing):
             self._close_retired(but=config.tracker)
         faces = config.tracker(frame.image, frame.time)
         began = perf_counter()
+        told: Sequence[Expression] = ()
+        if config.expressions is not None:
+            told = config.expressions(frame.image, faces, frame.time)
         image, shown = frame.image, faces
         if config.settings.mirror:
             image = np.asarray(cv2.flip(image, 1), np.uint8)
@@ -148,7 +158,7 @@ class FacePipeline(Closing):
         seconds = {**config.tracker.seconds, "render": perf_counter() - began}
         self._remember(frame, faces)
         records = [record_of(frame, face) for face in faces]
-        return ProcessedFrame(picture, records, seconds, faces)
+        return ProcessedFrame(picture, records, seconds, faces, told)
 
     def warm_up(self, size: tuple[int, int] = (1280, 720)) -> None:
         """Prepare what the first frame would wait for; call it before frames come.
@@ -206,9 +216,25 @@ class FacePipeline(Closing):
             raise FacewarpError("no face is seen", fix="Look into the camera.")
         return self._take(SNAPSHOT, last.image, crop_around(last.face.landmarks))
 
+    def snapshot_neutral(self) -> str:
+        """Count the expression values of the face seen last from how it is now.
+
+        Raises:
+            FacewarpError: no face was seen, or nothing is sent that has expressions.
+        """
+        expressions = self._config.expressions
+        if expressions is None:
+            fix = "Give --send vmc://, osf://, ifacialmocap://, osc:// or json://HOST:PORT."
+            raise FacewarpError("no expressions are computed", fix=fix)
+        if expressions.set_neutral() is None:
+            raise FacewarpError("no face is seen", fix="Look into the camera.")
+        return "this face is neutral"
+
     def forget(self) -> None:
         """Forget the face seen last: whoever it was has left."""
         self._last_good = None
+        if self._expressions is not None:
+            self._expressions.forget()
 
     def upload_template(self, image: NDArray[np.uint8]) -> str:
         """Make the largest face of an image (H, W, 3) the template; return a message.
@@ -268,7 +294,10 @@ class FacePipeline(Closing):
         elif settings.smoothing != config.settings.smoothing:
             tracker = self._make_tracker(settings)
             if replace(settings, smoothing=config.settings.smoothing) == config.settings:
-                self._config = replace(config, settings=settings, tracker=tracker)
+                expressions = self._expressions_of(settings, tracker)
+                self._config = replace(
+                    config, settings=settings, tracker=tracker, expressions=expressions
+                )
             else:
                 self._config = self._configured(settings, tracker)
         else:
@@ -288,10 +317,11 @@ class FacePipeline(Closing):
     def _configured(self, settings: LiveSettings, tracker: FaceTracker) -> _Config:
         """Return the configuration, with all that depends on the template prepared."""
         drawn = mirrored_template(tracker.template) if settings.mirror else tracker.template
+        expressions = self._expressions_of(settings, tracker)
         made = self._catalog.further.get(settings.effect)
         if made is not None:
             made(np.zeros((8, 8, 3), np.uint8), [], drawn)
-            return _Config(settings, tracker, made, drawn)
+            return _Config(settings, tracker, made, drawn, expressions)
         options: dict[str, Any] = {"annotate": self._tags}
         if takes(settings.effect, "opacity"):
             options["opacity"] = settings.opacity
@@ -300,7 +330,20 @@ class FacePipeline(Closing):
             options["texture"] = rgba[:, ::-1] if settings.mirror else rgba
         effect = make_effect(settings.effect, **options)
         effect(np.zeros((8, 8, 3), np.uint8), [], drawn)
-        return _Config(settings, tracker, effect, drawn)
+        return _Config(settings, tracker, effect, drawn, expressions)
+
+    def _expressions_of(
+        self, settings: LiveSettings, tracker: FaceTracker
+    ) -> ExpressionTracker | None:
+        """Return what computes expressions: the same, with its neutral, while the template is."""
+        if self._field_of_view is None:
+            return None
+        made = self._expressions
+        if made is None or made.template is not tracker.template:
+            made = ExpressionTracker(tracker.template, self._field_of_view)
+            self._expressions = made
+        made.smooth = settings.smoothing
+        return made
 
     def _remember(self, frame: Frame, faces: Sequence[Face]) -> None:
         """Store the largest face tracked with confidence, for a moment."""

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.face.expressions.expression_tracker import Expression
 from facewarp.face.face import Face
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame, Image
@@ -35,12 +36,14 @@ class ProcessedFrame:
         records: one per face, with the fields of `track_records.FIELDS`.
         seconds: of `detect`, `register` and `render`; what is missing counts as 0.
         faces: the faces tracked, in px of the camera's frame, never mirrored.
+        expressions: of these faces, where they are computed; left and right are the subject's.
     """
 
     image: Image
     records: Sequence[Record]
     seconds: Mapping[str, float]
     faces: Sequence[Face] = ()
+    expressions: Sequence[Expression] = ()
 
 
 FrameProcessor = Callable[[Frame], ProcessedFrame]
@@ -100,6 +103,13 @@ class Controls(Protocol):
 
         Raises:
             FacewarpError: no face was seen.
+        """
+
+    def snapshot_neutral(self) -> str:
+        """Count expressions from the face as it is now; return a message to display.
+
+        Raises:
+            FacewarpError: no face was seen, or no expressions are computed.
         """
 
     def forget(self) -> None:

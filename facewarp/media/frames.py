@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.media.transfer import Transfer, from_display, to_display
 from facewarp.system.closing import Closing
 
 _log = logging.getLogger(__name__)
@@ -25,6 +26,8 @@ IMAGE_SUFFIXES = frozenset(
     }
 )  # fmt: skip
 """Pictures that are read and written."""
+PLATE_SUFFIXES = frozenset({".dpx", ".exr"})
+"""Plates of film and effects, which are read and written with the extra `plates`."""
 READ_ONLY_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
 """Pictures that are read only; what is drawn on them is written as JPEG, or PNG with alpha."""
 STILL_RATE = Fraction(25)
@@ -45,6 +48,7 @@ class Frame:
         alpha: (H, W) uint8, 255 = opaque, of pictures that have it; None where all is opaque.
         path: The file it was read from, where a source has one for each frame; else None.
         hdr: The picture before it was brought to what `image` can show; only if it was asked for.
+        deep: The picture with all bits that its source has, of plates and where they are asked for.
     """
 
     image: Image
@@ -54,6 +58,7 @@ class Frame:
     alpha: Image | None = field(default=None, kw_only=True)
     path: Path | None = field(default=None, kw_only=True)
     hdr: "HDRImage | None" = field(default=None, kw_only=True)
+    deep: "DeepImage | None" = field(default=None, kw_only=True)
 
     def with_image(self, image: Image) -> "Frame":
         """The same moment with another picture (H, W, 3), which a sink can be given.
@@ -67,7 +72,15 @@ class Frame:
             image=image,
             alpha=self.alpha if fits else None,
             hdr=self.hdr if keeps_hdr else None,
+            deep=self.deep if image is self.image else None,
         )
+
+    @property
+    def nbytes(self) -> int:
+        """Size of all its pictures in memory."""
+        size = self.image.nbytes + (0 if self.alpha is None else self.alpha.nbytes)
+        size += 0 if self.hdr is None else self.hdr.codes.nbytes
+        return size + (0 if self.deep is None else self.deep.codes.nbytes)
 
     def flattened(self) -> Image:
         """The image (H, W, 3) as it looks on black, for what holds no alpha."""
@@ -88,6 +101,40 @@ class HDRImage:
 
     codes: NDArray[np.uint16]
     shown: Image
+
+
+@dataclass(frozen=True, eq=False)
+class DeepImage:
+    """A picture of more than 8 bits a channel.
+
+    Attributes:
+        codes: (H, W, 3) uint16, the whole range, or float32, where 1 is white.
+        transfer: What the values are.
+    """
+
+    codes: NDArray[np.uint16] | NDArray[np.float32]
+    transfer: Transfer = "display"
+
+    def shown(self) -> Image:
+        """Return what a screen shows of it, (H, W, 3) uint8."""
+        if self.codes.dtype == np.uint16 and self.transfer == "display":
+            return np.asarray((self.codes.astype(np.uint32) + 128) // 257, np.uint8)
+        shown = np.nan_to_num(self.display(np.s_[:, :]), nan=0.0, posinf=1.0, neginf=0.0)
+        return np.rint(255 * shown.clip(0, 1)).astype(np.uint8)
+
+    def display(self, window: tuple[slice, slice]) -> NDArray[np.float32]:
+        """Return the display codes of a part, float32, white at 1 and light above it beyond."""
+        values = self.codes[window].astype(np.float32)
+        if self.codes.dtype == np.uint16:
+            values /= np.float32(65_535)
+        return to_display(values, self.transfer)
+
+    def coded(self, display: NDArray[np.float32]) -> NDArray[np.uint16] | NDArray[np.float32]:
+        """Return display codes as values of this picture's kind; the inverse of `display`."""
+        values = from_display(display, self.transfer)
+        if self.codes.dtype == np.uint16:
+            return np.rint(65_535 * values.clip(0, 1)).astype(np.uint16)
+        return values
 
 
 class Source(Closing, ABC):

@@ -49,7 +49,7 @@ def run_pass(
     source: Source,
     open_sink: Callable[[], Sink],
     follow: Callable[[Iterable[Frame]], Iterator[tuple[Frame, Found]]],
-    draw: Callable[[Frame, Found], tuple[Image, Iterable[Record]]],
+    draw: Callable[[Frame, Found], tuple[Image | Frame, Iterable[Record]]],
     open_records: Callable[[], RecordWriter] | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> Pass:
@@ -66,7 +66,8 @@ def run_pass(
             end.
         follow: from the source's frames to the same frames, in order, with what is in each; it may
             hold some back. Runs in a thread of its own.
-        draw: from a frame and what is in it to its new picture and its records.
+        draw: from a frame and what is in it to its new picture, or the frame with it, and its
+            records.
         open_records: the same for records, which are dropped without.
         advance: called after each frame.
     """
@@ -86,7 +87,7 @@ def run_pass(
             opened.enter_context(sink)  # closes, or fails, before the records
             for frame, found in seen:
                 image, told = draw(frame, found)
-                sink.write(frame.with_image(image))
+                sink.write(image if isinstance(image, Frame) else frame.with_image(image))
                 if records is not None:
                     for record in told:
                         records.write(record)

@@ -4,7 +4,14 @@ import os
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
-from facewarp.media.frames import IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, Frame, Source
+from facewarp.media.frames import (
+    IMAGE_SUFFIXES,
+    PLATE_SUFFIXES,
+    READ_ONLY_SUFFIXES,
+    Frame,
+    Kind,
+    Source,
+)
 from facewarp.media.images.animation import AnimationSource
 from facewarp.media.images.sequence import FIRST, SequenceWriter
 from facewarp.media.images.source import FolderSource
@@ -20,8 +27,9 @@ from facewarp.media.images.writer import (
 from facewarp.media.numbered_names import NumberedName
 from facewarp.media.orientation import fit_within
 from facewarp.media.outputs import Output
+from facewarp.media.plates.files import DEEP_SUFFIXES
 from facewarp.media.video.audio_copy import AudioMode
-from facewarp.media.video.encoders import ALPHA, FORMATS
+from facewarp.media.video.encoders import ALPHA, FORMATS, is_deep_codec
 from facewarp.media.video.writer import VideoWriter
 
 __all__ = [
@@ -31,6 +39,7 @@ __all__ = [
     "Sink",
     "is_video",
     "largest_size",
+    "name_for",
     "name_of_output",
     "open_sink",
     "target_for",
@@ -67,7 +76,9 @@ class ClipWriter(VideoWriter):
         size: (width, height) px of the video; by default that in which all of them fit.
         fps: Frames a second.
         comment: What the metadata says.
-        alpha: See `VideoWriter`.
+        alpha: See `VideoWriter`, as the next two.
+        codec: Of the video.
+        quality: Of it.
     """
 
     def __init__(
@@ -79,11 +90,20 @@ class ClipWriter(VideoWriter):
         fps: float | None = None,
         comment: str | None = None,
         alpha: bool = False,
+        codec: str | None = None,
+        quality: int | None = None,
     ) -> None:
         self._canvas = size or largest_size(like)
         alpha |= isinstance(like, AnimationSource | FolderSource) and like.has_alpha
         super().__init__(
-            target, like=like, size=self._canvas, fps=fps, comment=comment, alpha=alpha
+            target,
+            like=like,
+            size=self._canvas,
+            fps=fps,
+            comment=comment,
+            alpha=alpha,
+            codec=codec,
+            quality=quality,
         )
 
     def write(self, frame: Frame) -> None:
@@ -95,7 +115,13 @@ class ClipWriter(VideoWriter):
         alpha = fit_within(alpha, self._canvas) if alpha is not None and self._has_alpha else None
         shown = frame.image if self._has_alpha else frame.flattened()
         image = fit_within(shown, self._canvas)
-        super().write(Frame(image, frame.time, frame.index, frame.rotation, alpha=alpha))
+        deep = frame.deep if image is frame.image else None  # borders are drawn with 8 bits
+        fitted = Frame(image, frame.time, frame.index, frame.rotation, alpha=alpha, deep=deep)
+        super().write(fitted)
+
+
+def _is_folder(like: Source, target: Path) -> bool:
+    return like.kind == "folder" and not target.suffix
 
 
 def _check_alpha(target: Path, like: Source | None) -> None:
@@ -110,6 +136,12 @@ def _check_alpha(target: Path, like: Source | None) -> None:
     what = f"{suffix or 'a name without a suffix'} holds no alpha"
     known = f"{target.stem}.mov (ProRes 4444), .webm or .mkv (VP9), or {target.stem}_%04d.png"
     raise FacewarpError(what, target, f"Call it {known}.")
+
+
+def keeps_depth(target: Path, codec: str | None = None) -> bool:
+    """Whether an output has more than 8 bits a channel."""
+    suffix = target.suffix.lower()
+    return is_deep_codec(codec) if suffix in FORMATS else suffix in DEEP_SUFFIXES
 
 
 def is_video(target: Path) -> bool:
@@ -132,6 +164,8 @@ def open_sink(
     comment: str | None = None,
     alpha: bool = False,
     first: int = FIRST,
+    codec: str | None = None,
+    quality: int | None = None,
 ) -> Sink:
     """Opens the file or folder that frames are written to.
 
@@ -145,6 +179,8 @@ def open_sink(
         comment: What the metadata of every file says of it.
         alpha: Whether the frames have alpha, whatever the source has.
         first: Number of a clip's first frame, for numbered pictures.
+        codec: One of `encoders.CODECS`, of a video.
+        quality: 0 to 100, of a video; see `encoders.with_quality`.
 
     Raises:
         FacewarpError: The output can't be written, is an input, or does not fit the source.
@@ -159,7 +195,15 @@ def open_sink(
     suffix = target.suffix.lower()
     if alpha:
         _check_alpha(target, like)
-    if NumberedName.of(target) is not None and suffix not in FORMATS:
+    is_deep = getattr(like, "is_deep", False) and not alpha
+    if (
+        like is not None
+        and is_deep
+        and not (keeps_depth(target, codec) or _is_folder(like, target))
+    ):
+        kept = "--codec hevc10, prores422 or prores4444, numbered .exr, .png or .tif keep more"
+        like.note(f"more than 8 bits a channel are written with 8 to {target.name}; {kept}")
+    if NumberedName.of(target) is not None and suffix not in FORMATS and codec is None:
         return SequenceWriter(target, like, comment, first=first, alpha=alpha)
     if suffix in FORMATS:
         if like is None or like.kind == "video":
@@ -171,16 +215,30 @@ def open_sink(
                 audio=audio,
                 comment=comment,
                 alpha=alpha,
+                codec=codec,
+                quality=quality,
             )
-        return ClipWriter(target, like, size=size, fps=fps, comment=comment, alpha=alpha)
+        return ClipWriter(
+            target,
+            like,
+            size=size,
+            fps=fps,
+            comment=comment,
+            alpha=alpha,
+            codec=codec,
+            quality=quality,
+        )
+    if codec is not None or quality is not None:
+        what = "pictures have no codec or quality to choose"
+        raise FacewarpError(what, target, "Leave --codec and --quality out, or write a video.")
     if like is not None and like.kind == "animation" and suffix in ANIMATION_SUFFIXES:
         return AnimationWriter(target, like, comment)
     if isinstance(like, FolderSource):
-        if suffix in IMAGE_SUFFIXES:
+        if suffix in IMAGE_SUFFIXES | PLATE_SUFFIXES:
             what = "a folder of pictures does not fit into one picture"
             raise FacewarpError(what, target, "Give a folder or a video as output.")
         return FolderWriter(target, like, comment)
-    if suffix in IMAGE_SUFFIXES:
+    if suffix in IMAGE_SUFFIXES | PLATE_SUFFIXES:
         if like is not None and like.kind in ("video", "animation"):
             name = {"video": "a video", "animation": "an animation"}[like.kind]
             what = f"{name} does not fit into a picture"
@@ -218,12 +276,16 @@ def name_of_output(like: Source, mark: str = "") -> str:
         like: A video or picture.
         mark: What the name gets before its suffix.
     """
-    path = like.path.resolve()
-    suffix = path.suffix.lower()
-    if like.kind == "image":
-        name = written_name(path)
-    elif suffix in FORMATS or (like.kind == "animation" and suffix in ANIMATION_SUFFIXES):
-        name = path.name
-    else:
-        name = f"{path.stem}.mp4"
+    name = name_for(like.path, like.kind)
     return f"{Path(name).stem}{mark}{Path(name).suffix}"
+
+
+def name_for(source: Path, kind: Kind) -> str:
+    """The name of a file made from a video or picture that need not be open; `name_of_output`."""
+    path = source.resolve()
+    suffix = path.suffix.lower()
+    if kind == "image":
+        return written_name(path)
+    if suffix in FORMATS or (kind == "animation" and suffix in ANIMATION_SUFFIXES):
+        return path.name
+    return f"{path.stem}.mp4"

@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
-from facewarp.media.frames import Frame, Source
+from facewarp.media.frames import PLATE_SUFFIXES, Frame, Source
 
 MIN_FPS, MAX_FPS = 0.01, 1000.0
 
@@ -100,8 +100,10 @@ def _open_image(
 ) -> Source:
     from facewarp.media.images.files import open_picture, pages_of
 
-    with open_picture(place) as picture:
-        is_sequence = len(pages_of(picture)) > 1
+    is_sequence = False
+    if place.suffix.lower() not in PLATE_SUFFIXES:
+        with open_picture(place) as picture:
+            is_sequence = len(pages_of(picture)) > 1
     if is_sequence:
         from facewarp.media.images.animation import AnimationSource
 

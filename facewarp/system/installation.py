@@ -26,6 +26,7 @@ EXTRAS: Final = {
     "heic": "photographs in HEIC, as iPhones take them",
     "onnx": "the engine onnx, and facewarp export --format onnx",
     "openvino": "the engines openvino and openvino-int8, and facewarp export --format openvino",
+    "plates": "16-bit PNG and TIFF, OpenEXR and DPX in and out of facewarp track",
     "train": "figures and tensorboard of facewarp train and eval",
     "virtual-camera": "facewarp live --virtual-camera",
     "web": "facewarp live --web",

@@ -1,8 +1,35 @@
-"""Name the machine: processor, cores, threads."""
+"""Name the machine: processor, cores, threads; limit how many cores this process uses."""
 
 import os
 import platform
 from pathlib import Path
+
+_limit: int | None = None
+
+
+def cores() -> int:
+    """Return how many cores this process may keep busy: all, unless `limit_cores` was called."""
+    return _limit or os.cpu_count() or 1
+
+
+def limited_cores() -> int | None:
+    """Return the limit that `limit_cores` has set; None without one."""
+    return _limit
+
+
+def limit_cores(count: int) -> None:
+    """Limit the threads of what this process starts from now on: engines, decoders, encoders.
+
+    Processes that work side by side would otherwise start a thread a core each, and wait for one
+    another.
+
+    Args:
+        count: cores, at least 1.
+    """
+    global _limit
+    _limit = max(count, 1)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(_limit)  # read when the libraries are loaded
 
 
 def processor() -> str:
@@ -13,6 +40,17 @@ def processor() -> str:
         lines = []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.processor() or platform.machine())
+
+
+def is_busy() -> bool:
+    """Return whether other programs hold the processor: what is timed now is slower than it is.
+
+    The system's mean over a minute of processes that run or wait, for more than half of the cores;
+    False where there is no such number (Windows).
+    """
+    if not hasattr(os, "getloadavg"):
+        return False
+    return os.getloadavg()[0] > 0.5 * (os.cpu_count() or 1)
 
 
 def machine() -> str:

@@ -13,6 +13,7 @@ from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
 from facewarp.core.model import Model
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import save_weights
+from facewarp.errors import FacewarpError
 
 
 def run(*words):
@@ -343,3 +344,29 @@ def test_labels_in_mnms_order_are_told_of_in_json(cine_of, nifti_of, beating, pl
     done = run("cine", cine_of("anna.nii.gz"), "--out", tmp_path / "other", *words)
     (found,) = json.loads(done.stdout)["patients"]
     assert any("--label-order is followed" in text for text in found["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("words", "threads"),
+    [
+        ([], None),
+        (["--workers", 3], 2),
+        (["--ray", "auto"], 1),
+        (["--threads", 5], 5),
+        (["--workers", 3, "--threads", 5], 5),
+    ],
+)
+def test_threads_are_shared_out_unless_they_are_given(
+    cine_of, tmp_path, monkeypatch, words, threads
+):
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    told = []
+
+    def end(*args, threads, **options):
+        told.append(threads)
+        raise FacewarpError("enough")
+
+    monkeypatch.setattr("facewarp.cardiac.cohort.runner.jobs_for", end)
+    result = run("cine", cine_of("scan.nii.gz"), "--out", tmp_path / "out", *words)
+    assert "enough" in result.stderr
+    assert told == [threads]

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,8 +8,11 @@ from safetensors.torch import save_file
 
 import facewarp
 from facewarp.core import weights
+from facewarp.core.config import FeatureConfig, ModelConfig
 from facewarp.core.geometry import resize_image
 from facewarp.core.model import Model, as_gray, load, template_guidance
+from facewarp.core.networks.guided_registration import GuidedRegistration
+from facewarp.core.weights import save_weights
 from facewarp.errors import FacewarpError
 
 
@@ -207,3 +211,21 @@ def test_guidance_in_numpy_is_guidance_in_torch(shape, model, rng):
         np.testing.assert_array_equal(ours, theirs)  # a tracker feeds it back: not a bit may differ
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
     np.testing.assert_allclose(ours.sum(1), 1, atol=1e-5)
+
+
+def test_a_part_network_of_slices_beside_heart_weights_is_found(tmp_path, volume_model):
+    part_net = ModelConfig(
+        kind="heart-slices", classes=volume_model.config.classes, grid_shape=(16, 24),
+        input_shape=(16, 24), field_shape=(16, 24), spacing_mm=(2.0, 2.0), steps=(),
+        features=FeatureConfig(channels=(4, 8), strides=(2,), decoder=(8,), inputs=3),
+    )  # fmt: skip
+    heart = replace(volume_model.config, kind="heart")
+    path = tmp_path / "model.safetensors"
+    save_weights(GuidedRegistration(heart), path, {})
+    assert load(path).slices is None
+    save_weights(GuidedRegistration(part_net), tmp_path / "slices.safetensors", {})
+    slices = load(path).slices
+    assert slices is not None
+    assert slices.probabilities(torch.rand(5, 3, 16, 24)).shape == (5, heart.n_classes, 16, 24)
+    save_weights(GuidedRegistration(replace(heart, kind="face")), path, {})
+    assert load(path).slices is None

@@ -287,6 +287,33 @@ def test_text_is_not_mirrored(make_look, film):
     assert (tags[0][: shape[0], : shape[1]] == tags[1][: shape[0], : shape[1]]).mean() > 0.95
 
 
+# --- expressions
+
+
+def test_expressions_are_counted_from_a_neutral_when_asked_for(make_look, film):
+    with make_look(field_of_view=60.0) as look:
+        made = settled(look, film)
+        (one,) = made.expressions
+        assert not one.calibrated
+        assert "neutral" in look.snapshot_neutral()
+        (one,) = look(film.next()).expressions
+        assert one.calibrated
+        assert one["jawOpen"] < 0.15
+        look.change(mirror=True)  # of the preview alone
+        (other,) = look(film.next()).expressions
+        assert other.calibrated
+        assert other.pose.angles_deg[1] == pytest.approx(one.pose.angles_deg[1], abs=4)
+        look.forget()
+        with pytest.raises(FacewarpError, match="no face is seen"):
+            look.snapshot_neutral()
+
+
+def test_without_anything_to_send_them_to_there_are_no_expressions(look, film):
+    assert settled(look, film).expressions == ()
+    with pytest.raises(FacewarpError, match=r"no expressions.*vmc://"):
+        look.snapshot_neutral()
+
+
 # --- one's own face
 
 

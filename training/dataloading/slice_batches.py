@@ -11,6 +11,8 @@ from facewarp.cardiac.motion.slice_parts import REACH
 from facewarp.training.dataloading.batches import Batch, Batches
 from facewarp.training.dataloading.slice_augmentation import SliceAugment, augment_slice
 
+_ENDS = 2.0
+
 
 @dataclass(frozen=True, eq=False)
 class SliceStack:
@@ -32,7 +34,10 @@ class SliceStack:
 
 
 class SliceBatches(Batches):
-    """Batches of random views of slices; each slice of each stack is as likely.
+    """Batches of random views of slices of all stacks.
+
+    Slices about the base and the apex, where it is least clear what belongs to a heart, are drawn
+    twice as often as others.
 
     A batch holds ``images`` (B, N, h, w) float32 in 0..1, N slices as channels, and ``labels``
     (B, K, h, w) float32, the parts' shares of each pixel.
@@ -67,24 +72,23 @@ class SliceBatches(Batches):
         super().__init__(start, workers, prefetch)
         self.stacks, self.batch_size, self.shape = stacks, batch_size, shape
         self.view_mm, self.config, self.seed = view_mm, config or SliceAugment(), seed
-        self._ends = np.cumsum([len(stack.images) for stack in stacks])
+        self._places = [(stack, z) for stack in stacks for z in range(len(stack.images))]
+        often = np.concatenate([drawn_how_often(stack.shares) for stack in stacks])
+        self._share = np.cumsum(often) / often.sum()
 
     def batch(self, step: int) -> Batch:
         """Make batch `step`."""
         rng = np.random.default_rng([self.seed, step])
-        views = [
-            self._view(int(i), rng) for i in rng.integers(self._ends[-1], size=self.batch_size)
-        ]
+        drawn = np.searchsorted(self._share, rng.random(self.batch_size), side="right")
+        places = [self._places[i] for i in drawn.tolist()]
+        views = [self._view(stack, z, rng) for stack, z in places]
         images = torch.from_numpy(np.stack([images for images, _ in views]))
         shares = torch.from_numpy(np.stack([shares for _, shares in views]))
         return {"images": images, "labels": shares.float() / 255}
 
     def _view(
-        self, index: int, rng: np.random.Generator
+        self, stack: SliceStack, z: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        which = int(np.searchsorted(self._ends, index, side="right"))
-        stack = self.stacks[which]
-        z = index - int(self._ends[which]) + len(stack.images)
         places = [z + k * stack.step for k in range(-REACH, REACH + 1)]
         slices = [stack.images[p] if 0 <= p < len(stack.images) else None for p in places]
         return augment_slice(
@@ -97,3 +101,16 @@ class SliceBatches(Batches):
             rng,
             self.config,
         )
+
+
+def drawn_how_often(shares: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the relative frequency of each slice of a stack in batches, (D,): 1, or 2.
+
+    Args:
+        shares: (D, H, W, K), the parts of each pixel; background first.
+    """
+    heart = np.flatnonzero((shares[..., 1:] > 0).any(axis=(1, 2, 3)))
+    often = np.ones(len(shares))
+    for end in (heart.min(), heart.max()) if heart.size else ():
+        often[max(end - 1, 0) : end + 2] = _ENDS
+    return often

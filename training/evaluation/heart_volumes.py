@@ -43,15 +43,16 @@ class HeartVolumes:
             for measure in MEASURES:
                 true, found = (of(one, side, measure) for one in (self.true, self.found))
                 columns |= {f"{side}_{measure}_true": true, f"{side}_{measure}": found}
-        return columns
+        true_g, found_g = mass_g(self.true), mass_g(self.found)
+        return {**columns, "lv_mass_g_true": true_g, "lv_mass_g": found_g}
 
 
 @dataclass(frozen=True)
 class VolumeErrors:
     """Errors of volumes (ml) and of the ejection fraction (percentage points) over patients.
 
-    Those without a prefix are of the left ventricle. A bias is the mean of found minus true; an
-    error (``mae``) the mean of its size; the correlation is Pearson's.
+    Those without a prefix are of the left ventricle; the mass (g) is its wall's. A bias is the mean
+    of found minus true; an error (``mae``) the mean of its size; the correlation is Pearson's.
 
     Attributes:
         n_volumes: patients in whom the model found a heart; others are left out.
@@ -74,12 +75,15 @@ class VolumeErrors:
     rv_ef_mae: float
     rv_ef_bias: float
     rv_ef_correlation: float
+    mass_mae_g: float
+    mass_bias_g: float
 
     @classmethod
     def of(cls, volumes: Sequence[HeartVolumes]) -> "VolumeErrors":
         """Summarise patients; NaN where there is nothing to summarise."""
         edv, esv, ef = (Agreement.of(volumes, "lv", measure) for measure in MEASURES)
         rv_edv, rv_esv, rv_ef = (Agreement.of(volumes, "rv", measure) for measure in MEASURES)
+        mass = Agreement.between([(mass_g(one.true), mass_g(one.found)) for one in volumes])
         return cls(
             sum(one.found is not None for one in volumes),
             *(edv.mae, edv.bias, edv.correlation),
@@ -87,6 +91,7 @@ class VolumeErrors:
             *(ef.mae, ef.bias, ef.correlation),
             *(rv_edv.mae, rv_edv.bias, rv_esv.mae, rv_esv.bias),
             *(rv_ef.mae, rv_ef.bias, rv_ef.correlation),
+            *(mass.mae, mass.bias),
         )
 
 
@@ -105,7 +110,13 @@ class Agreement:
     @classmethod
     def of(cls, volumes: Sequence[HeartVolumes], side: str, measure: str) -> "Agreement":
         """Return the agreement of a ventricle (``"lv"`` or ``"rv"``) and one of `MEASURES`."""
-        pairs = [(of(one.true, side, measure), of(one.found, side, measure)) for one in volumes]
+        return cls.between(
+            [(of(one.true, side, measure), of(one.found, side, measure)) for one in volumes]
+        )
+
+    @classmethod
+    def between(cls, pairs: Sequence[tuple[float, float]]) -> "Agreement":
+        """Return the agreement of pairs of a true number and one found; NaN is left out."""
         table = np.array(pairs, dtype=np.float64).reshape(-1, 2)
         true, found = table[np.isfinite(table).all(axis=1)].T
         return cls(true, found)
@@ -136,7 +147,7 @@ class Agreement:
         return float(np.corrcoef(self.true, self.found)[0, 1])
 
 
-def measure_volumes(patient: HeartPatient, model: Model) -> HeartVolumes:
+def measure_volumes(patient: HeartPatient, model: Model, *, refined: bool = True) -> HeartVolumes:
     """Measure a patient as ``facewarp cine`` does, and by the true labels.
 
     The model gets the two labelled frames as a cine and nothing else: heart, segmentation of
@@ -144,7 +155,10 @@ def measure_volumes(patient: HeartPatient, model: Model) -> HeartVolumes:
     calls.
     """
     return HeartVolumes(
-        patient.name, patient.info.group, true_indices(patient), found_indices(patient, model)
+        patient.name,
+        patient.info.group,
+        true_indices(patient),
+        found_indices(patient, model, refined=refined),
     )
 
 
@@ -154,12 +168,12 @@ def true_indices(patient: HeartPatient) -> Indices:
     return indices(volumes_ml(labels, patient.labels[0].voxel_ml), 0, 1)
 
 
-def found_indices(patient: HeartPatient, model: Model) -> Indices | None:
+def found_indices(patient: HeartPatient, model: Model, *, refined: bool = True) -> Indices | None:
     """Return indices by the model; None where it finds no heart, or has no segmentation."""
     if not model.config.guided:
         return None
     try:
-        return analyse(two_frames(patient), model).indices
+        return analyse(two_frames(patient), model, refined=refined).indices
     except FacewarpError as error:
         log.warning("no volumes of %s: %s", patient.name, error)
         return None
@@ -171,6 +185,11 @@ def two_frames(patient: HeartPatient) -> Cine:
     frames = sorted((patient.info.ed, patient.info.es))
     volume = replace(patient.images[0], data=patient.stacked()[order])
     return Cine(patient.name, patient.folder, volume, tuple(frames), patient.info, {})
+
+
+def mass_g(found: Indices | None) -> float:
+    """Return a patient's LV mass, NaN where unknown."""
+    return float("nan") if found is None else found.lv_mass_g
 
 
 def of(found: Indices | None, side: str, measure: str) -> float:

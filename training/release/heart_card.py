@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from facewarp.core.config import ModelConfig
 from facewarp.training.evaluation.evaluation_json import number
-from facewarp.training.release.model_card import CardText
+from facewarp.training.release.model_card import CardText, table
 
 _USE = """\
 Following the heart through short-axis cine MRI, in research and teaching: part labels, volumes, \
@@ -59,8 +60,40 @@ def _rows(found: Mapping[str, Any]) -> dict[str, str]:
         "RV EDV": error("edv", "_ml", "rv_"),
         "RV ESV": error("esv", "_ml", "rv_"),
         "RV EF": f"{error('ef', '', 'rv_')}, r = {number(found['rv_ef_correlation'], 3)}",
+        "LV mass": f"{number(found['mass_mae_g'], 1)} g, bias {found['mass_bias_g']:+.1f}",
         "time of a patient (median)": f"{number(found['seconds_per_pair'], 2)} s",
     }
+
+
+def slices_section(
+    config: ModelConfig, metadata: Mapping[str, str], n_parameters: int, sha256: str
+) -> str:
+    """Return the section on the part network of slices beside a heart model's weights.
+
+    Args:
+        config: the part network.
+        metadata: of its weights file.
+        n_parameters: of the network.
+        sha256: of its weights file.
+    """
+    grid, px = ("x".join(map(str, config.grid_shape)), config.spacing_mm[0])
+    beside = config.features.inputs // 2
+    facts = {
+        "file": "`slices.safetensors`, fp16 kernels",
+        "sha256": f"`{sha256}`",
+        "parameters": f"{n_parameters:,}",
+        "input": f"a slice of {grid} pixels of {px:g} mm, with {beside} on either side",
+        "preset": f"`{metadata.get('preset', '')}`",
+        "steps of training": metadata.get("step", ""),
+        "learnt from": metadata.get("trained_on", ""),
+    }
+    if "started_from" in metadata:
+        facts["started from"] = f"earlier weights, sha256 `{metadata['started_from'][:12]}`"
+    told = (
+        "A 2.5D U-Net tells the parts on the scan's own slices: labels and volumes are its, and "
+        "the registration is guided by its probabilities."
+    )
+    return "\n\n".join(["## The part network of slices", told, table(facts)])
 
 
 def _command(found: Mapping[str, Any], name: str) -> str:

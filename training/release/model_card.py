@@ -93,6 +93,7 @@ def model_card(
     sha256: str,
     evaluations: Sequence[Mapping[str, Any]],
     text: CardText,
+    more: str = "",
 ) -> str:
     """Write the Markdown card of shipped weights.
 
@@ -104,6 +105,7 @@ def model_card(
         sha256: of the weights file.
         evaluations: objects printed by ``facewarp eval ... --json`` for this very file.
         text: of models of this kind.
+        more: a section on what belongs to the weights besides.
 
     Raises:
         FacewarpError: an evaluation is of other weights, or there is none.
@@ -138,6 +140,7 @@ def model_card(
         f"# {name}",
         f"{text.about} (after J. Y. Ha, M. Wilms, M. P. Heinrich, Sensors 20(5):1392, 2020).",
         table(facts),
+        *([more] if more else []),
         "## Learnt from",
         "\n".join(sources),
         "## Licence",

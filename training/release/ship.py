@@ -5,8 +5,9 @@ a run's folder. Once their template is built, ``ship confidence face --data DIR`
 confidence on the held-out photographs, and stores the curve in them.
 ``facewarp eval helen --data DIR --model face --json > helen.json`` evaluates them, and ``python -m
 facewarp.training.release.ship card face helen.json`` writes their card. Hearts ship likewise,
-without a template and a confidence: ``ship weights RUN heart --data acdc``, ``facewarp eval acdc``,
-``ship card heart``.
+without a template and a confidence: ``ship weights RUN heart --data acdc``, the part network of
+slices beside them by ``ship weights RUN heart-slices --data acdc``, ``facewarp eval acdc``, ``ship
+card heart``.
 """
 
 import argparse
@@ -17,9 +18,17 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from facewarp.core.config import ModelConfig
 from facewarp.core.model import Model
 from facewarp.core.networks.guided_registration import GuidedRegistration
-from facewarp.core.weights import WEIGHTS, file_sha256, find_weights, load_weights, save_weights
+from facewarp.core.weights import (
+    SLICES,
+    WEIGHTS,
+    file_sha256,
+    find_weights,
+    load_weights,
+    save_weights,
+)
 from facewarp.errors import FacewarpError
 from facewarp.face.tracking.confidence import KEY
 from facewarp.system.atomic_files import write_json, write_text
@@ -27,10 +36,11 @@ from facewarp.training.dataloading.face_data import helen_training_data
 from facewarp.training.evaluation.evaluation_json import read_evaluation
 from facewarp.training.evaluation.reliability import calibrated
 from facewarp.training.release.face_card import FACE_CARD
-from facewarp.training.release.heart_card import HEART_CARD
+from facewarp.training.release.heart_card import HEART_CARD, slices_section
 from facewarp.training.release.model_card import SOURCES, model_card
 
 CARDS = {"face": FACE_CARD, "heart": HEART_CARD}
+PLACES = {"heart-slices": ("heart", SLICES)}  # folder and file, where they are not the name's
 FILE_OWN = ("format", "config")  # what every weights file says of itself anyway
 
 
@@ -60,17 +70,18 @@ def ship_weights(run: Path, name: str, data: Sequence[str], folder: Path) -> Pat
             f"Choose from {', '.join(SOURCES)}.",
         )
     net, metadata = load_weights(find_weights(run))
-    foreign = [key for key in data if SOURCES[key].kind != net.config.kind]
+    kind = _subject(net.config)
+    foreign = [key for key in data if SOURCES[key].kind != kind]
     if foreign:
-        what = f"a {net.config.kind} model is not learnt from {', '.join(foreign)}"
-        fitting = [key for key, source in SOURCES.items() if source.kind == net.config.kind]
+        what = f"a {kind} model is not learnt from {', '.join(foreign)}"
+        fitting = [key for key, source in SOURCES.items() if source.kind == kind]
         raise FacewarpError(what, "--data", f"Choose from {', '.join(fitting)}.")
     about = {key: value for key, value in metadata.items() if key not in FILE_OWN}
     about["classes"] = ", ".join(net.config.classes)
-    if net.config.kind == "heart":  # a part of the patients, and which one matters
+    if kind == "heart":  # a part of the patients, and which one matters
         about["trained_on"] = about.get("trained_on", about.get("training_data", ""))
     about["training_data"] = ", ".join(data)
-    about["licence"] = CARDS[net.config.kind].licence
+    about["licence"] = CARDS[kind].licence
     return _put(net, about, name, folder)
 
 
@@ -100,12 +111,14 @@ def ship_confidence(name: str, data: Path, folder: Path) -> Path:
 
 def _put(net: GuidedRegistration, about: dict[str, str], name: str, folder: Path) -> Path:
     """Write shipped weights and their hash, and remove an earlier card."""
-    target = folder / name / WEIGHTS
+    place, file = PLACES.get(name, (name, WEIGHTS))
+    target = folder / place / file
+    target.parent.mkdir(parents=True, exist_ok=True)
     sha256 = save_weights(net, target, about)
-    (folder / name / "README.md").unlink(missing_ok=True)
+    (folder / place / "README.md").unlink(missing_ok=True)
     index = folder / "index.json"
     known: dict[str, Any] = json.loads(index.read_text("utf-8")) if index.is_file() else {}
-    known[name] = {"file": f"{name}/{target.name}", "sha256": sha256}
+    known[name] = {"file": f"{place}/{file}", "sha256": sha256}
     write_json(index, dict(sorted(known.items())))
     return target
 
@@ -129,12 +142,31 @@ def ship_card(name: str, evaluations: Sequence[Path], folder: Path) -> Path:
     found = [read_evaluation(file) for file in evaluations]
     n_parameters = sum(p.numel() for p in net.parameters())
     card = folder / name / "README.md"
+    beside = path.with_name(SLICES)
     text = model_card(
         *(name, net.config, metadata, n_parameters, file_sha256(path), found),
         CARDS[net.config.kind],
+        _slices_section(beside, found) if beside.is_file() else "",
     )
     write_text(card, text)
     return card
+
+
+def _slices_section(path: Path, evaluations: Sequence[dict[str, Any]]) -> str:
+    """Describe the part network of slices beside shipped weights."""
+    net, metadata = load_weights(path)
+    sha256 = file_sha256(path)
+    for found in evaluations:
+        if found.get("slices_sha256") != sha256:
+            what = f"an evaluation is of another part network ({found.get('slices_sha256')})"
+            raise FacewarpError(what, found.get("dataset"), "Run facewarp eval again.")
+    n_parameters = sum(p.numel() for p in net.parameters())
+    return slices_section(net.config, metadata, n_parameters, sha256)
+
+
+def _subject(config: ModelConfig) -> str:
+    """What a model is of, ``"face"`` or ``"heart"``."""
+    return config.kind.split("-")[0]
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -1,6 +1,7 @@
 """Validation of part networks of slices during training: scores on held-out patients, a sheet."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.cardiac.motion.model_grid import ModelGrid, short_axis_order
-from facewarp.cardiac.motion.slice_parts import segment_slices, slice_grid, slice_input
+from facewarp.cardiac.motion.slice_parts import slice_input, slice_parts
 from facewarp.cardiac.parts import PART_COLORS, HeartPart
 from facewarp.core.metrics import dice_per_part
 from facewarp.core.model import Model
@@ -38,15 +39,16 @@ class SliceValidator:
         model = Model(net)
         dice, errors, rows = [], [], []
         for patient, window in self.cases:
-            grid = slice_grid(patient.images[0], window, net.config.spacing_mm)
-            images = np.concatenate([slice_input(volume, grid) for volume in patient.images])
-            parts = segment_slices(model, images, grid.spacing_mm[2])
+            volume = replace(patient.images[0], data=patient.stacked())
+            seen = slice_parts(model, volume, window)
+            grid, parts = seen.grid, seen.probabilities
+            images = slice_input(volume, grid)
             truth = np.stack([volume.data for volume in patient.labels])
             dice.append(
                 np.nanmean([_dice(p, t, grid) for p, t in zip(parts, truth, strict=True)], 0)
             )
             lv_true = (truth == HeartPart.LV).sum((1, 2, 3)) * patient.images[0].voxel_ml
-            lv = parts[:, HeartPart.LV].sum((1, 2, 3)) * np.prod(grid.spacing_mm) / 1000
+            lv = seen.volumes_ml()[:, HeartPart.LV]
             ef = 100 * (1 - lv[1] / max(lv[0], 1e-6)) - 100 * (1 - lv_true[1] / lv_true[0])
             errors.append([*(lv - lv_true), ef])
             rows.append(

@@ -1,1 +1,1 @@
-"""Analyze many patients: discovery, job, worker_pool or ray_cluster, runner; then table, page."""
+"""Analyze many patients: discovery, job and runner; then table and page."""

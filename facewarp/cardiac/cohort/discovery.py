@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from facewarp.batch.lists import is_list, listed
 from facewarp.cardiac.io.dicom_frames import read_header
 from facewarp.cardiac.io.dicom_series import dicom_files, is_dicom
 from facewarp.cardiac.io.nifti_folder import cines_apart, is_label_file
@@ -18,7 +19,6 @@ _PLAIN_NAMES: Final = {
     "sa", "sax", "short_axis", "cine", "cine_sa", "sa_cine", "4d", "dicom", "study", "image",
     "images",
 }  # fmt: skip
-LISTS: Final = (".txt", ".lst", ".csv")
 
 
 def discover(paths: Sequence[Path]) -> dict[str, Path]:
@@ -35,26 +35,13 @@ def discover(paths: Sequence[Path]) -> dict[str, Path]:
     """
     names: dict[str, Path] = {}
     for path in paths:
-        for source in _listed(path) if path.suffix.lower() in LISTS else _below(path):
+        for source in listed(path, "patient") if is_list(path) else _below(path):
             name = _name(source)
             if name in names and names[name].resolve() != source.resolve():
                 what = f"two patients are called {name}: {names[name]} and {source}"
                 raise FacewarpError(what, fix="Run them with different --out.")
             names.setdefault(name, source)
     return names
-
-
-def _listed(path: Path) -> list[Path]:
-    try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        what = "the list of patients cannot be read"
-        raise FacewarpError(what, path, "Give a text file with one path a line.") from error
-    named = [line.partition("#")[0].split(",")[0].strip().strip('"') for line in lines]
-    found = [path.parent / name for name in named if name and name not in ("path", "source")]
-    if not found:
-        raise FacewarpError("the list names no patient", path, "Write one path a line.")
-    return found
 
 
 def _below(path: Path) -> list[Path]:

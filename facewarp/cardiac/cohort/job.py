@@ -1,19 +1,18 @@
 """Analyze one patient, from its files to its result folder; skip what is finished."""
 
 import json
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from facewarp.cardiac.cohort.outcomes import Outcome
+from facewarp.batch.fingerprint import fingerprint
+from facewarp.batch.jobs import Outcome, Report
 from facewarp.cardiac.cohort.table import NOT_AS_WRITTEN, row_of
 from facewarp.cardiac.report.conventions import MARK
-from facewarp.errors import FacewarpError
+from facewarp.system.atomic_files import sweep
 from facewarp.system.atomic_folder import restore_folder
-from facewarp.system.memory import peak_mb
 from facewarp.version import __version__
 
 if TYPE_CHECKING:
@@ -41,6 +40,7 @@ class Settings:
         mesh: whether moving surfaces are written.
         dicom_out: whether DICOM objects are written under the cine's own study.
         label_order: convention of the labels' ids.
+        refine: whether fields are refined into one invertible motion.
     """
 
     model: str = "heart"
@@ -59,6 +59,7 @@ class Settings:
     mesh: bool = False
     dicom_out: bool = False
     label_order: str = "auto"
+    refine: bool = True
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Job:
     Attributes:
         name: of the patient, and of its folder.
         source: the cine: see `open_cine`.
-        folder: gets the results.
+        target: the folder that gets the results.
         settings: of the analysis.
         resume: whether a finished folder is left as it is.
         threads: for computing; None for all.
@@ -76,48 +77,36 @@ class Job:
 
     name: str
     source: Path
-    folder: Path
+    target: Path
     settings: Settings
     resume: bool = True
     threads: int | None = None
 
+    def run(self, report: Report) -> Outcome:
+        """Analyze the patient and write its folder, unless it is finished already."""
+        if self.resume and (found := finished(self)) is not None:
+            size = _size(self.target)
+            return Outcome(self.name, self.source, self.target, "skipped", found, bytes=size)
+        _analyse(self, report)
+        summary = json.loads((self.target / MARK).read_text("utf-8"))
+        size = _size(self.target)
+        return Outcome(self.name, self.source, self.target, "done", summary, bytes=size)
 
-def work_on(job: Job, progress: Callable[[float], None] | None = None) -> Outcome:
-    """Analyze a patient and write its folder, unless it is finished already.
+    def sweep(self) -> None:
+        """See `facewarp.batch.jobs.Job`."""
+        if self.target.parent.is_dir():
+            sweep(self.target.parent, f".{self.target.name}.", ".partial")
 
-    Errors are part of the outcome; nothing but Ctrl-C is raised.
-
-    Args:
-        job: the patient.
-        progress: called with the share of the work done, 0 to 1.
-    """
-    began = time.perf_counter()
-    report = progress or (lambda _: None)
-    try:
-        if job.resume and (found := finished(job)) is not None:
-            size = _size(job.folder)
-            return Outcome(job.name, job.source, job.folder, "skipped", found, bytes=size)
-        _analyse(job, report)
-        summary = json.loads((job.folder / MARK).read_text("utf-8"))
-    except Exception as error:  # noqa: BLE001 - the other patients shall not suffer from it
-        import traceback
-
-        seconds = time.perf_counter() - began
-        trace = "".join(traceback.format_exception(error))
-        line = str(error) if isinstance(error, FacewarpError) else _unforeseen(error, job.source)
-        return Outcome(
-            job.name,
-            job.source,
-            job.folder,
-            "failed",
-            error=line,
-            seconds=seconds,
-            peak_mb=peak_mb(),
-            trace=trace,
+    def absolute(self) -> "Job":
+        """See `facewarp.batch.jobs.Job`."""
+        labels, model = self.settings.labels, self.settings.model
+        settings = replace(
+            self.settings,
+            labels=None if labels is None else str(Path(labels).resolve()),
+            model=str(Path(model).resolve()) if Path(model).exists() else model,
         )
-    seconds = time.perf_counter() - began
-    size = _size(job.folder)
-    return Outcome(job.name, job.source, job.folder, "done", summary, "", seconds, size, peak_mb())
+        source, target = self.source.resolve(), self.target.resolve()
+        return replace(self, source=source, target=target, settings=settings)
 
 
 def finished(job: Job) -> dict[str, Any] | None:
@@ -127,12 +116,12 @@ def finished(job: Job) -> dict[str, Any] | None:
     and every file it wrote is there with the size it had.
     """
     try:
-        restore_folder(job.folder)
-        found = json.loads((job.folder / MARK).read_text("utf-8"))
+        restore_folder(job.target)
+        found = json.loads((job.target / MARK).read_text("utf-8"))
         run = found["run"]
         same = run["about"] == _about(job)
-        row_of(Outcome(job.name, job.source, job.folder, "done", found))
-        whole = all((job.folder / n).stat().st_size == size for n, size in run["files"].items())
+        row_of(Outcome(job.name, job.source, job.target, "done", found))
+        whole = all((job.target / n).stat().st_size == size for n, size in run["files"].items())
     except (OSError, RecursionError, *NOT_AS_WRITTEN):
         return None
     return found if same and whole else None
@@ -158,6 +147,7 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
         _model(settings.model, settings.device, about["settings"]["model"]),
         labels=settings.labels,
         label_order=settings.label_order,
+        refined=settings.refine,
         ed=settings.ed,
         es=settings.es,
         heart_rate_bpm=settings.heart_rate_bpm,
@@ -172,7 +162,7 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
         run["identity"] = next(map(identity_of, dicom_files(job.source)), {})
     write_result(
         result,
-        job.folder,
+        job.target,
         fields=settings.fields,
         report=settings.report,
         movie=settings.movie,
@@ -194,20 +184,9 @@ def _about(job: Job) -> dict[str, Any]:
     return {
         "facewarp": __version__,
         "settings": settings,
-        "source": _fingerprint(job.source),
-        "labels": None if labels is None else _fingerprint(Path(labels)),
+        "source": fingerprint(job.source),
+        "labels": None if labels is None else fingerprint(Path(labels)),
     }
-
-
-def _fingerprint(place: Path) -> list[Any]:
-    """Return number, bytes and newest change of a patient's files."""
-    files = [place] if place.is_file() else [p for p in place.rglob("*") if p.is_file()]
-    stats = [path.stat() for path in files]
-    return [
-        len(stats),
-        sum(stat.st_size for stat in stats),
-        max((stat.st_mtime_ns for stat in stats), default=0),
-    ]
 
 
 def _model(name: str, device: str, sha256: str) -> "HeartModel":
@@ -220,12 +199,6 @@ def _model(name: str, device: str, sha256: str) -> "HeartModel":
 @lru_cache(maxsize=1)
 def _loaded(load: Callable[..., Any], name: str, device: str, sha256: str) -> Any:
     return load(name, device)
-
-
-def _unforeseen(error: Exception, source: Path) -> str:
-    if isinstance(error, MemoryError) or "allocate" in str(error):
-        return f"there is not enough memory ({source}). Use fewer --workers, or a larger machine."
-    return f"{type(error).__name__}: {' '.join(str(error).split())} ({source})"
 
 
 def _size(folder: Path) -> int:

@@ -17,7 +17,7 @@ from facewarp.cardiac.plots.svg_statistics import (
 from facewarp.version import __version__
 
 if TYPE_CHECKING:
-    from facewarp.cardiac.cohort.outcomes import Cohort
+    from facewarp.batch.jobs import Batch
 
 Row = dict[str, Any]
 
@@ -49,14 +49,14 @@ _TABLE: Final = (
 )
 
 
-def cohort_page(cohort: "Cohort", rows: Sequence[Row]) -> str:
+def cohort_page(cohort: "Batch", rows: Sequence[Row]) -> str:
     """Return the page's HTML, self-contained; patients' own pages are linked.
 
     Args:
         cohort: outcomes of the patients.
         rows: of ``cohort.csv``, in the same order.
     """
-    pages = {o.name for o in cohort.outcomes if (o.folder / "report.html").is_file()}
+    pages = {o.name for o in cohort.outcomes if (o.target / "report.html").is_file()}
     good = [row for row in rows if row["status"] != "failed"]
     counts = {status: len(cohort.of(status)) for status in ("done", "skipped", "failed")}
     head = (

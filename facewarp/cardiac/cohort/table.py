@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from facewarp.cardiac.cohort.outcomes import Cohort, Outcome
+from facewarp.batch.jobs import Batch, Outcome
 from facewarp.cardiac.report.reference_indices import flat
 from facewarp.system.atomic_files import plain_cell, written
 
@@ -40,7 +40,7 @@ NOT_AS_WRITTEN: Final = (
 """What `row_of` raises where a result was changed by hand."""
 
 
-def write_cohort(cohort: Cohort) -> None:
+def write_cohort(cohort: Batch) -> None:
     """Write the table and the page of a cohort into its folder.
 
     Raises:

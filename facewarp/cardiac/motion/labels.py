@@ -34,13 +34,18 @@ def seen_labels(parts: Floats, parts_grid: ModelGrid) -> Labels:
     """
     here = parts_grid.to_volume_grid(parts)
     here[HeartPart.BACKGROUND] += 1e-3  # where the grid ends, all are 0
-    ids = here.argmax(axis=0).astype(np.uint8)
+    return largest_pieces(here.argmax(axis=0).astype(np.uint8))
+
+
+def largest_pieces(ids: Labels) -> Labels:
+    """Keep the largest connected component of each part ``(D, H, W)``; the rest is background."""
+    kept = ids.copy()
     for part in (HeartPart.RV, HeartPart.MYOCARDIUM, HeartPart.LV):
         pieces, count = ndimage.label(ids == part, _TOUCHING)
         if count > 1:
             largest = np.bincount(pieces.ravel())[1:].argmax() + 1
-            ids[(pieces > 0) & (pieces != largest)] = HeartPart.BACKGROUND
-    return ids
+            kept[(pieces > 0) & (pieces != largest)] = HeartPart.BACKGROUND
+    return kept
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,18 +6,21 @@ where base and apex are rather than where an outline is.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, Protocol, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 
 from facewarp.cardiac.io.volume import Volume
+from facewarp.cardiac.motion.labels import largest_pieces
 from facewarp.cardiac.motion.model_grid import Array3, ModelGrid, model_input
 from facewarp.cardiac.parts import HeartPart
 from facewarp.core.config import ModelConfig
-from facewarp.core.geometry import Shape
+from facewarp.core.geometry import Shape, resize_image
 
 Floats = NDArray[np.float32]
 
@@ -25,6 +28,8 @@ SLICES: Final = "heart-slices"
 """Kind of the part networks' configurations."""
 
 REACH: Final = 2  # slices read on either side
+_IN_SLICE: Final = np.ones((1, 3, 3), dtype=bool)
+_SPARE_MM: Final = 24.0  # a window for registration is wider than what the slices need
 _TILE: Final = 16  # px; windows are whole multiples: networks halve them
 _APART_MM: Final = 9.0  # between slices read together: thinner ones are skipped over
 
@@ -54,6 +59,7 @@ class SliceModel(Protocol):
     """What is needed of a part network of slices; `model.Model` has it."""
 
     config: ModelConfig
+    sha256: str
 
     def on_grid(self, shape: Shape) -> Self:
         """The model on slices of another size."""
@@ -62,10 +68,62 @@ class SliceModel(Protocol):
         """Part probabilities ``(B, K, H, W)`` of slices with neighbors ``(B, N, H, W)``."""
 
 
+@dataclass(frozen=True, eq=False)
+class SliceParts:
+    """Parts of a heart on the scan's own slices, in a window around it.
+
+    Attributes:
+        grid: the window, in the volume: its slices are the volume's.
+        probabilities: ``(T, K, D, H, W)`` on the grid.
+    """
+
+    grid: ModelGrid
+    probabilities: Floats
+
+    def on_volume(self) -> Floats:
+        """Return probabilities on the volume's own voxels, ``(T, K, D, H, W)``."""
+        parts = self.grid.to_volume_grid(self.probabilities)
+        return _filled(parts)
+
+    def on_grid(self, grid: ModelGrid, shape: Shape) -> Floats:
+        """Return probabilities as a model of volumes takes them, ``(T, K, *shape)``.
+
+        Args:
+            grid: a model's grid in the same volume.
+            shape: of its features, which cover the same place: means over the grid's voxels.
+        """
+        between = self.grid.from_volume @ grid.to_volume
+        there = ModelGrid(grid.shape, grid.spacing_mm, self.grid.shape, between)
+        fine = torch.from_numpy(_filled(there.sample(self.probabilities)))
+        return np.ascontiguousarray(resize_image(fine, shape).numpy())
+
+    def volumes_ml(self) -> NDArray[np.float64]:
+        """Measure the volume of each part in each phase: the sum of its probabilities.
+
+        Pieces apart from the largest of each part count no more than they do in `seen_labels`.
+
+        Returns:
+            ``(T, K)`` ml, by part id.
+        """
+        found = []
+        for phase in self.probabilities:
+            ids = phase.argmax(axis=0).astype(np.uint8)
+            kept = largest_pieces(ids)
+            stray = ndimage.binary_dilation(kept != ids, _IN_SLICE) & (kept == 0)
+            found.append(phase.sum(axis=(1, 2, 3), where=~stray, dtype=np.float64))
+        return np.stack(found) * float(np.prod(self.grid.spacing_mm)) / 1000
+
+
+def slices_beside(model: object) -> SliceModel | None:
+    """Return the part network of slices that belongs to a heart model; None without."""
+    found: SliceModel | None = getattr(model, "slices", None)
+    return found
+
+
 def slice_parts(
     model: SliceModel, volume: Volume, roi: ModelGrid, step: Callable[[int], None] | None = None
-) -> Floats:
-    """Segment a volume or cine on its own voxels: part probabilities ``(T, K, D, H, W)``.
+) -> SliceParts:
+    """Segment a volume or cine on its own slices.
 
     Args:
         model: a part network of slices, e.g. ``load("heart-slices")``.
@@ -73,20 +131,25 @@ def slice_parts(
         roi: the heart's window, see `heart_roi.around_heart`; all is background beyond it.
         step: called with the number of phases done.
     """
-    grid = slice_grid(volume, roi, model.config.spacing_mm)
-    found = segment_slices(model, slice_input(volume, grid), grid.spacing_mm[2], step)
-    parts = grid.to_volume_grid(found)
-    parts[:, HeartPart.BACKGROUND] += 1 - parts.sum(axis=1)
-    return parts
+    grid = slice_grid(volume, roi, model.config)
+    images = slice_input(volume, grid)
+    model, apart = model.on_grid(images.shape[-2:]), slice_step(grid.spacing_mm[2])
+    found = np.empty((len(images), len(HeartPart), *images.shape[1:]), np.float32)
+    for phase, image in enumerate(images):
+        seen = model.probabilities(torch.from_numpy(with_neighbors(image, apart)))
+        found[phase] = seen.cpu().numpy().swapaxes(0, 1)
+        if step:
+            step(1)
+    return SliceParts(grid, found)
 
 
-def slice_grid(volume: Volume, roi: ModelGrid, spacing_mm: tuple[float, ...]) -> ModelGrid:
+def slice_grid(volume: Volume, roi: ModelGrid, config: ModelConfig) -> ModelGrid:
     """Return the grid of a volume's own slices in a region of interest.
 
     Args:
         volume: the volume or cine.
         roi: the heart's window, see `heart_roi.around_heart`; its axes are those of the grid.
-        spacing_mm: of the model's pixels, along x and y.
+        config: of the part network: its windows are the least there are.
 
     Returns:
         A grid whose slices are all the volume's, the first nearest to the base.
@@ -96,13 +159,13 @@ def slice_grid(volume: Volume, roi: ModelGrid, spacing_mm: tuple[float, ...]) ->
     depth, thickness = volume.shape[::-1][stack], volume.spacing_mm[stack]
     ends = np.array([[0, 0, 0, 1], [*(n - 1 for n in roi.shape[::-1]), 1]]).T
     cx, cy, cz = (roi.to_volume @ ends)[:3].mean(axis=1).tolist()
-    width, height = (
-        _TILE * int(np.ceil(n * size / (px * _TILE) - 1e-6))
-        for n, size, px in zip(roi.shape[:0:-1], roi.spacing_mm, spacing_mm, strict=False)
-    )
+    px_x, px_y = config.spacing_mm
+    wanted = (np.array(roi.shape[:0:-1]) * roi.spacing_mm[:2] - _SPARE_MM) / (px_x, px_y)
+    tiles = np.ceil(wanted / _TILE - 1e-6).astype(int) * _TILE
+    width, height = np.maximum(tiles, config.grid_shape[::-1]).tolist()
     center = [cx, cy, cz]
     center[stack] = (depth - 1) / 2
-    spacing: Array3 = (spacing_mm[0], spacing_mm[1], thickness)
+    spacing: Array3 = (px_x, px_y, thickness)
     grid = ModelGrid.around(
         volume, (depth, height, width), spacing, (center[0], center[1], center[2]), turn
     )
@@ -112,31 +175,13 @@ def slice_grid(volume: Volume, roi: ModelGrid, spacing_mm: tuple[float, ...]) ->
     return ModelGrid(grid.shape, spacing, volume.shape, matrix)
 
 
-def segment_slices(
-    model: SliceModel,
-    images: Floats,
-    thickness_mm: float,
-    step: Callable[[int], None] | None = None,
-) -> Floats:
-    """Segment each slice of each phase: part probabilities ``(T, K, D, H, W)``.
-
-    Args:
-        model: a part network of slices.
-        images: ``(T, D, H, W)`` in 0..1 on a `slice_grid`.
-        thickness_mm: from slice to slice.
-        step: called with the number of phases done.
-    """
-    model = model.on_grid(images.shape[-2:])
-    apart, found = slice_step(thickness_mm), []
-    for phase in images:
-        seen = model.probabilities(torch.from_numpy(with_neighbors(phase, apart)))
-        found.append(seen.cpu().numpy().transpose(1, 0, 2, 3))
-        if step:
-            step(1)
-    return np.ascontiguousarray(np.stack(found), dtype=np.float32)
-
-
 def slice_input(volume: Volume, grid: ModelGrid) -> Floats:
     """Return a volume or cine on a `slice_grid` as the network sees it, ``(T, D, H, W)``."""
     data = volume.data if volume.data.ndim == 4 else volume.data[None]
     return model_input(data, grid)
+
+
+def _filled(parts: Floats) -> Floats:
+    """Make all background where probabilities add up to less than one: beyond the window."""
+    parts[:, HeartPart.BACKGROUND] += 1 - parts.sum(axis=1)
+    return parts

@@ -61,6 +61,7 @@ def live(
       facewarp live --source talk.mp4 --realtime --headless --stats times.jsonl
       facewarp live --web --effect texture
       facewarp live --virtual-camera --send osc://127.0.0.1:9000
+      facewarp live --headless --send vmc://127.0.0.1:39539
     """
     options = LiveOptions(
         source, effects, models, faces, smooth, photometric, mirror, outputs, limits, run

@@ -83,10 +83,22 @@ class OutputOptions:
         ),
     ] = False
     send: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="TARGET",
-            help="Send landmarks to udp://HOST:PORT, osc://HOST:PORT, FILE.jsonl or - (output).",
+            help="Send faces to an avatar: vmc://HOST:39539, osf://HOST:11573, "
+            "ifacialmocap://HOST:49983; to programs: osc://HOST:PORT, json://HOST:PORT; "
+            "landmarks alone: udp://HOST:PORT, FILE.jsonl or - (output). May be repeated.",
+        ),
+    ] = None
+    field_of_view: Annotated[
+        float | None,
+        typer.Option(
+            min=10.0,
+            max=150.0,
+            metavar="DEGREES",
+            help="Camera's angle of view along the longer side, for the head's pose.",
+            show_default="60",
         ),
     ] = None
     web: Annotated[
@@ -177,8 +189,11 @@ def check_usage(options: LiveOptions, output: Output) -> tuple[int, int] | None:
         for name, value in (("--size", source.size), ("--mjpg", source.mjpg)):
             if value is not None:
                 refuse(name, "this is for cameras of this machine.")
-    if outputs.send == "-" and output.json:
+    send = outputs.send or []
+    if "-" in send and output.json:
         refuse("--send", "standard output can carry --json or --send -, not both.")
+    if len(set(send)) < len(send):
+        refuse("--send", "a target is given twice.")
     if source.size is None:
         return None
     try:

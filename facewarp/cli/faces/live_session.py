@@ -52,7 +52,7 @@ def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | Non
 
     share_freed_memory()
     outputs = options.outputs
-    if outputs.send == "-":
+    if "-" in (outputs.send or []):
         output = replace(output, stdout=output.stderr)
     if not outputs.web and not outputs.headless:
         from facewarp.live.window.display import check_display
@@ -134,7 +134,18 @@ def _make_pipeline(options: "LiveOptions") -> "FacePipeline":
         engine=run.engine,
         device=run.device,
         detector=options.models.detector,
+        field_of_view=_field_of_view(options),
     )
+
+
+def _field_of_view(options: "LiveOptions") -> float | None:
+    """Return the camera's angle of view, if anything is sent that needs it."""
+    from facewarp.face.expressions.pose import FIELD_OF_VIEW_DEG
+    from facewarp.live.outputs.landmark_sender import needs_expressions
+
+    if not any(map(needs_expressions, options.outputs.send or [])):
+        return None
+    return options.outputs.field_of_view or FIELD_OF_VIEW_DEG
 
 
 def _find_source(
@@ -196,10 +207,10 @@ def _presenters(
         )
         output.say(f"virtual camera: {escape(camera.device)}")
         yield camera
-    if outputs.send is not None:
+    if outputs.send:
         from facewarp.live.outputs.landmark_sender import open_sender
 
-        yield open_sender(outputs.send)
+        yield from map(open_sender, outputs.send)
 
 
 def _tell(output: Output, account: dict[str, Any]) -> None:

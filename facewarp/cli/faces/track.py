@@ -1,5 +1,6 @@
 """`facewarp track`: render an effect onto every face of videos, images and folders."""
 
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -8,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from facewarp.cli.console import Output, output_of
-from facewarp.cli.faces.compositing_options import CompositingOptions
+from facewarp.cli.faces.compositing_options import CompositingOptions, EncodingOptions
 from facewarp.cli.faces.effect_options import EffectSelection
+from facewarp.cli.faces.track_batch import BatchOptions, track_batch
 from facewarp.cli.model_options import (
     EngineOptions,
     FaceModelOptions,
@@ -17,7 +19,7 @@ from facewarp.cli.model_options import (
     Smooth,
     Thorough,
 )
-from facewarp.cli.option_groups import option_groups
+from facewarp.cli.option_groups import Panel, option_groups
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
@@ -78,6 +80,7 @@ def track(
     effects: EffectSelection,
     models: FaceModelOptions,
     compositing: CompositingOptions,
+    encoding: EncodingOptions,
     data: Annotated[
         str | None,
         typer.Option(
@@ -123,18 +126,20 @@ def track(
             "--keep-hdr", help="Write HLG and PQ video as HDR, 10 bits a channel, not as BT.709."
         ),
     ] = False,
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Keep files of passes that are there and whole."),
-    ] = False,
     run: EngineOptions,
     thorough: Thorough = False,
+    batch: Annotated[BatchOptions, Panel("Many clips")],
 ) -> None:
     """Render labels, a mesh, a texture or a style onto every face of videos and images.
 
     The output has the frames, timestamps, rotation and sound of the input. Numbered images
     (f_%04d.png) are one clip. Of a folder that holds videos every file is tracked, and --json
     prints a line for each.
+
+    With an option of "Many clips" every file of every folder is a clip of its own, and so are
+    those of a list (.txt, .csv). One that fails does not stop the others, nothing is
+    overwritten, finished clips are not done again, and the folder gets summary.csv and
+    summary.json. Names of outputs may be patterns with {name}, {file}, {folder} and {suffix}.
 
     Examples:
       facewarp track talk.mp4 --out tracked.mp4
@@ -145,27 +150,67 @@ def track(
       facewarp track photo.jpg --out mesh.png --effect mesh --faces 8
       facewarp track holiday/ --out overlays/ --data overlays.csv
       facewarp track shots/f_%04d.png --fps 30 --out shots.mp4
+      facewarp track plate.####.exr --fps 24 --out graded.####.exr
+      facewarp track shot.mov --out out.mov --codec prores422
       facewarp track a.mp4 b.mov --out results/ --data results/
+      facewarp track footage/ stills/ -r --out results/ --workers 4 --resume
+      facewarp track footage/ --out 'm/{name}.mp4' --workers 2 --effect mesh
       facewarp track shot.mov --alpha effect.mov --effect texture --texture tiger
       facewarp track shot.mov --passes passes/shot.####.exr --resume
       facewarp track shot.mov --tracks shot.nk --tracks shot_blender.py
+      facewarp track talk.mp4 --expressions talk.csv --neutral 1.5
     """
     import cv2
 
     from facewarp.cli.faces.track_jobs import Part, is_mixed, plan, plan_mixed
+    from facewarp.face.clips.settings import ClipSettings
     from facewarp.face.tracking.track import OFFLINE
     from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.system.memory import keep_freed_memory
 
     output = output_of(ctx)
+    if batch.wanted(inputs):
+        settings = ClipSettings(
+            effects,
+            tags,
+            template=models.template,
+            model=models.model,
+            detector=models.detector,
+            engine=run.engine,
+            device=run.device,
+            faces=faces,
+            smooth=smooth,
+            photometric=photometric,
+            thorough=thorough,
+            start=start,
+            end=end,
+            fps=fps,
+            audio=audio.value,
+            keep_hdr=keep_hdr,
+            alpha=compositing.alpha,
+            passes=compositing.passes,
+            tracks=tuple(compositing.tracks or ()),
+            expressions=compositing.expressions,
+            neutral=compositing.neutral,
+            field_of_view=compositing.field_of_view,
+            first_frame=compositing.first_frame,
+            codec=encoding.codec and encoding.codec.value,
+            quality=encoding.quality,
+        )
+        track_batch(output, inputs, out, data, settings, batch)
+        return
     effect = effects.make(models.model, tags)
     part, mixed = Part(start, end, fps), is_mixed(inputs)
-    settings = {**vars(effects), **vars(models), "smooth": smooth, "thorough": thorough}
-    extras = compositing.outputs(inputs, settings | vars(part), resume=resume)
+    made_from = {**vars(effects), **vars(models), "smooth": smooth, "thorough": thorough}
+    made_from["photometric"] = photometric
+    extras = compositing.outputs(inputs, made_from | vars(part), resume=bool(batch.resume))
     if mixed and compositing.wanted:
         what = "a folder that holds videos has a result for each of them"
-        raise FacewarpError(what, inputs[0], "Track one video for --alpha, --passes or --tracks.")
+        raise FacewarpError(
+            what, inputs[0], "Track one video for --alpha, --passes, --tracks or --expressions."
+        )
     jobs = None if mixed else plan(inputs, out, data, effects.label, part, extras)
+    track_job = partial(_coded, encoding)
     if jobs and (unused := _without_use(jobs, fps, audio, keep_hdr=keep_hdr)):
         output.warn(f"{' and '.join(unused)}: of no use here, where no input is a video")
     cv2.setNumThreads(1)  # decoding, registering and encoding keep the cores busy
@@ -183,7 +228,9 @@ def track(
         in_pipeline=True,
         thorough=thorough,
     ) as tracker:
-        track_one = partial(_track, output, tracker, effect, audio=audio, keep_hdr=keep_hdr)
+        track_one = partial(
+            track_job, partial(_track, output, tracker, effect, audio=audio, keep_hdr=keep_hdr)
+        )
         if jobs is not None:
             results = _track_all(jobs, track_one)
             output.emit_json(results if len(jobs) > 1 else results[0])
@@ -254,6 +301,13 @@ def _track_each(
         raise FacewarpError(what, fix="The lines above say why.")
 
 
+def _coded(
+    encoding: EncodingOptions, track_one: "Callable[[TrackJob], Result]", job: "TrackJob"
+) -> Result:
+    """Track a job whose video is coded as asked for."""
+    return track_one(replace(job, codec=encoding.codec, quality=encoding.quality))
+
+
 def _track(
     output: Output,
     tracker: "FaceTracker",
@@ -263,6 +317,7 @@ def _track(
     audio: AudioName,
     keep_hdr: bool,
 ) -> Result:
+    from facewarp.face.clips.results import result_of, warnings_of
     from facewarp.face.track_video import track_video
     from facewarp.media.video.reader import VideoSource
 
@@ -271,32 +326,10 @@ def _track(
         source.keep_hdr()
     with output.progress(f"tracking {source.name}", source.frame_count) as advance:
         done, tally = track_video(tracker, effect, job, audio=audio.value, advance=advance)
-    left_out = max(0, tally.most_seen - tracker.config.faces)
     _report(output, done, tally)
-    if left_out:
-        output.warn(
-            f"{tally.most_seen} faces were seen at once in {done.source}, "
-            f"{tracker.config.faces} of them were followed; "
-            f"give --faces {tally.most_seen} or --faces all"
-        )
-    return {
-        "input": done.source,
-        "output": done.output,
-        "data": job.data,
-        "alpha": job.extras.alpha,
-        "passes": job.extras.passes,
-        "tracks": [target.path for target in job.extras.tracks],
-        "frames": done.frames,
-        "frames_without_face": tally.frames_without,
-        "faces": len(tally.faces),
-        "faces_left_out": left_out,
-        "states": {name: tally.states[name] for name in ("tracking", "uncertain", "lost")},
-        "mean_confidence": tally.mean_confidence,
-        "seconds": done.seconds,
-        "fps": done.fps,
-        "truncated": done.truncated,
-        "notes": source.notes,
-    }
+    for warning in warnings_of(done, tally, tracker.config.faces):
+        output.warn(warning)
+    return result_of(done, tally, job, tracker.config.faces)
 
 
 def _report(output: Output, done: "Pass", tally: "Tally") -> None:
@@ -309,9 +342,5 @@ def _report(output: Output, done: "Pass", tally: "Tally") -> None:
         f"frame{'s' if done.frames != 1 else ''} in {done.seconds:.1f} s ({done.fps:.1f} fps), "
         f"{found}" + ("" if mean is None else f", mean confidence {mean:.2f}")
     )
-    if mean is None:
-        output.warn(f"no face was found in {done.source}")
-    elif tally.frames_without:
+    if mean is not None and tally.frames_without:
         output.say(f"  no face in {tally.frames_without} of {done.frames} frames")
-    if done.truncated:
-        output.warn(f"{done.source} is damaged or cut short; what could be read was tracked")

@@ -14,14 +14,6 @@ if TYPE_CHECKING:
     from facewarp.face.track_video import TrackJob
     from facewarp.media.frames import Source
 
-VIDEO_SUFFIXES = frozenset(
-    {
-        ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov",
-        ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogv", ".ts", ".vob", ".webm", ".wmv",
-    }
-)  # fmt: skip
-"""Files of a folder that are tried as videos."""
-
 
 @dataclass(frozen=True)
 class Part:
@@ -51,6 +43,8 @@ def is_mixed(inputs: list[Path]) -> bool:
     """Return whether the only input is a folder that holds videos: each file is an input."""
     if len(inputs) != 1 or not inputs[0].is_dir():
         return False
+    from facewarp.face.clips.discovery import VIDEO_SUFFIXES
+
     return any(path.suffix.lower() in VIDEO_SUFFIXES for path in _files_of(inputs[0]))
 
 
@@ -125,6 +119,7 @@ def plan_mixed(
     Raises:
         FacewarpError: `--out` or `--data` is a file, or the folder itself.
     """
+    from facewarp.face.clips.discovery import VIDEO_SUFFIXES
     from facewarp.face.track_video import TrackJob
     from facewarp.media.images.files import is_image_file
     from facewarp.media.sinks import name_of_output
@@ -168,14 +163,9 @@ def _part_of(part: Part, *, is_image: bool) -> tuple[float | None, float | None,
 
 def _files_of(folder: Path) -> list[Path]:
     """Return the files of a folder, not below it, in natural order, without hidden ones."""
-    from facewarp.media.images.source import natural_order
+    from facewarp.face.clips.discovery import visible
 
-    try:
-        entries = [entry for entry in folder.iterdir() if entry.is_file()]
-    except OSError as error:
-        what = "the folder can't be read"
-        raise FacewarpError(what, folder, "Check its permissions.") from error
-    return sorted((one for one in entries if not one.name.startswith(".")), key=natural_order)
+    return [path for path in visible(folder) if path.is_file()]
 
 
 def _check_names(out: str | None, data: str | None) -> None:

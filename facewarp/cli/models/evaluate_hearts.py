@@ -12,7 +12,7 @@ from rich.table import Table
 
 from facewarp.cli.cine import LabelOrderName
 from facewarp.cli.console import Output, output_of
-from facewarp.cli.model_options import Threads
+from facewarp.cli.model_options import Refine, Threads
 from facewarp.cli.models.compare import Runs
 from facewarp.cli.models.compare_hearts import HeartMethods, compare_hearts
 from facewarp.cli.option_groups import option_groups
@@ -53,6 +53,7 @@ class HeartEvaluationOptions:
     picture: Annotated[
         Path | None, typer.Option(help="Write the best, the median and the worst patient as PNG.")
     ] = None
+    refine: Refine = True
     threads: Threads = None
     methods: HeartMethods = None
     runs: Runs = Path("runs")
@@ -175,7 +176,13 @@ def _measure(
     loaded = load(model)
     with output.progress(f"evaluating {dataset}", total=len(folders), unit="patients") as advance:
         found, scores, volumes = evaluate_hearts(
-            loaded, folders, way, split=split, read=read, advance=advance
+            loaded,
+            folders,
+            way,
+            split=split,
+            refined=options.refine,
+            read=read,
+            advance=advance,
         )
     written = [path for path in (out, picture) if path is not None]
     if out is not None:
@@ -194,6 +201,7 @@ def _measure(
         written += write_volume_plots(figures, volumes, whose, origin)
     output.emit_json({**found.to_dict(), "model": model, "data": data})
     output.say(_heart_table(found))
+    output.say(_group_table(found))
     output.say(_heart_facts(found, model))
     for path in written:
         output.say(f"Written: {escape(str(path))}")
@@ -213,6 +221,25 @@ def _heart_table(found: "HeartEvaluation") -> Table:
     table.add_row("Dice %", *(number(n, 1) for n in parts), mean, number(found.hd95_mm, 2))
     initial = (number(found.dice_initial, 1), number(found.hd95_initial_mm, 2))
     table.add_row("unregistered", "", "", "", *initial, style="dim")
+    own = (found.parts_dice_rv, found.parts_dice_myo, found.parts_dice_lv, found.parts_dice)
+    table.add_row("own parts", *(number(n, 1) for n in own), "")
+    return table
+
+
+def _group_table(found: "HeartEvaluation") -> Table:
+    """Means and errors by diagnosis."""
+    table = Table(title="By diagnosis: Dice %, errors with (bias)")
+    names = ("", "n", "Dice", "own parts", "LV EDV ml", "LV ESV ml", "EF", "RV EF", "mass g")
+    for name in names:
+        table.add_column(name, justify="right" if name else "left")
+    for group, v in found.by_group.items():
+        errors = (("edv", "_ml"), ("esv", "_ml"), ("ef", ""), ("rv_ef", ""), ("mass", "_g"))
+        cells = [
+            f"{number(v[f'{name}_mae{unit}'], 1)} ({_signed(v[f'{name}_bias{unit}'])})"
+            for name, unit in errors
+        ]
+        dice = (number(v["dice_mean"], 1), number(v["parts_dice"], 1))
+        table.add_row(escape(group) or "-", str(int(v["n_pairs"])), *dice, *cells)
     return table
 
 
@@ -224,7 +251,11 @@ def _heart_facts(found: "HeartEvaluation", model: str) -> str:
         "Dice": f"{found.dice_mean:.1f} %, standard deviation over patients {found.dice_std:.1f}",
         "Jacobian": f"standard deviation {found.jacobian_std:.3f}",
         "SDlogJ": f"{found.sdlogj:.3f} of J + 3; {found.sdlogj_strict:.3f} of J itself",
-        "folds": f"{found.folds_percent:.3f} % of the voxels",
+        "folds": f"{found.folds_percent:.3f} % of the voxels; within the heart "
+        f"{number(found.heart_folds_percent, 3)} %, digitally "
+        f"{number(found.heart_digital_folds_percent, 3)} %",
+        "inverse": f"{number(found.wall_inverse_error_mm, 2)} mm inverse-consistency error in the "
+        f"wall, {'refined' if found.refined else 'the network alone'}",
         "own parts": f"Dice {number(found.parts_dice, 1)} %, the network's without registration",
         "LV": _ventricle(
             (v.edv_mae_ml, v.edv_bias_ml),
@@ -236,9 +267,11 @@ def _heart_facts(found: "HeartEvaluation", model: str) -> str:
             (v.rv_esv_mae_ml, v.rv_esv_bias_ml),
             (v.rv_ef_mae, v.rv_ef_bias, v.rv_ef_correlation),
         ),
+        "mass": f"{number(v.mass_mae_g, 1)} g off (bias {_signed(v.mass_bias_g)})",
         "time": f"{1000 * found.seconds_per_pair:.0f} ms a patient (median)",
         "model": f"{escape(model)}, {found.parameters / 1e6:.2f} M parameters",
         "sha256": found.weights_sha256,
+        **({"slices": found.slices_sha256} if found.slices_sha256 else {}),
         "machine": escape(found.machine),
     }
     return "\n".join(f"[bold]{name:<10}[/] {text}" for name, text in facts.items())

@@ -1,7 +1,8 @@
 """Choose the fastest engine: measured once per machine, network and set of packages."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
@@ -13,6 +14,7 @@ from facewarp.core.engines.base import ENGINES, Engine, Floats, is_installed
 from facewarp.core.engines.cache_keys import circumstances
 from facewarp.core.weights import Network
 from facewarp.errors import FacewarpError
+from facewarp.system.machine import is_busy
 from facewarp.system.user_folders import cache_folder, read_json, write_cached_json
 
 _log = logging.getLogger(__name__)
@@ -21,7 +23,8 @@ CHOICES_FILE: Final = "engines.json"
 """Where the choices are remembered, in the cache folder."""
 
 _WARM_UP = 3
-_RUNS = 15
+_ROUNDS = 5
+_RUNS = 3  # of an engine, one after the other, in each round
 _ENOUGH_S = 1.5  # of measuring an engine
 
 
@@ -33,6 +36,10 @@ def choose(
     make_engine: Callable[..., Engine],
 ) -> Engine:
     """Return the quickest engine for a network.
+
+    Where another engine than torch is installed torch is not tried: it was slower on every
+    processor that it was measured on, and importing it takes a second. A measurement on a machine
+    that was busy holds until it can be repeated on one that is not.
 
     Args:
         net: see `factory.make_engine`, which this is called by.
@@ -46,23 +53,34 @@ def choose(
     candidates = [
         name
         for name in ENGINES
-        if is_installed(name) and (name != "openvino-int8" or int8 is not None)
+        if name != "torch" and is_installed(name) and (name != "openvino-int8" or int8 is not None)
     ]
-    if len(candidates) == 1:
-        return make_engine(candidates[0], net, key=key, int8=int8)
 
     def make(name: str) -> Engine:
         return make_engine(name, net, key=key, int8=int8)
 
+    try:
+        if len(candidates) > 1:
+            return _measured_or_remembered(make, candidates, net, key)
+        if candidates:
+            return make(candidates[0])
+    except FacewarpError as error:
+        _log.debug("%s: torch takes over", error)
+    return make("torch")
+
+
+def _measured_or_remembered(
+    make: Callable[[str], Engine], candidates: list[str], net: Network, key: str
+) -> Engine:
     folder = cache_folder() if key else None
     kept = read_json(folder / CHOICES_FILE) if folder else {}
-    entry = kept.get(circumstances(key, candidates))
-    remembered = entry.get("engine") if isinstance(entry, dict) else None
-    if remembered in candidates:
+    entry, busy = kept.pop(circumstances(key, candidates), None), is_busy()
+    known = entry if isinstance(entry, dict) else {}
+    if known.get("engine") in candidates and (busy or not known.get("busy")):
         try:
-            engine = make(remembered)
+            engine = make(known["engine"])
         except FacewarpError as error:
-            _log.debug("%s: %s", remembered, error)
+            _log.debug("%s: %s", known["engine"], error)
         else:
             _log.debug("engine: %s, as measured before", engine.summary)
             return engine
@@ -70,16 +88,30 @@ def choose(
     engine, times_ms = quickest(make, candidates, net)
     _log.info("engine: %s", engine.summary)
     if folder is not None:
-        kept[circumstances(key, candidates)] = {"engine": engine.name, "ms": times_ms}
+        day = datetime.now().astimezone().date().isoformat()
+        found = {"engine": engine.name, "ms": times_ms, "measured": day, "busy": busy}
+        kept[circumstances(key, candidates)] = found
         write_cached_json(folder / CHOICES_FILE, kept)
     return engine
 
 
 def last_choice() -> dict[str, Any] | None:
-    """Return the last measurement: the engine chosen, and the ms of each; None if never."""
+    """Return the last measurement; None if there was none.
+
+    `engine` is the one chosen, `ms` the milliseconds of each, `measured` the day (ISO 8601), `busy`
+    whether other programs held the processor meanwhile.
+    """
     folder = cache_folder()
     kept = list(read_json(folder / CHOICES_FILE).values()) if folder else []
     return kept[-1] if kept else None
+
+
+def describe_choice(choice: Mapping[str, Any]) -> str:
+    """Describe a measurement for people: the milliseconds of each engine, when, under what load."""
+    times = ", ".join(f"{engine} {ms:.1f}" for engine, ms in choice["ms"].items())
+    when = f", measured {choice['measured']}" if choice.get("measured") else ""
+    busy = "; the machine was busy, so it is measured again once it is not"
+    return f"ms a frame: {times}{when}{busy if choice.get('busy') else ''}"
 
 
 def quickest(
@@ -87,11 +119,11 @@ def quickest(
 ) -> tuple[Engine, dict[str, float]]:
     """Make and time engines; return the fastest, and the milliseconds of each that works.
 
-    Time is the minimum over runs of a tracker's frame: other load can only add to it.
+    Engines take turns, so that all meet the same load, and the time of each is the minimum over
+    runs of a tracker's frame: other load can only add to it.
     """
     images, template = _frame(net.config)
-    best: Engine | None = None
-    times_ms: dict[str, float] = {}
+    engines: dict[str, Engine] = {}
     for name in candidates:
         try:
             engine = make(name)
@@ -99,20 +131,21 @@ def quickest(
                 engine.both_ways(images, template)
         except Exception as error:  # noqa: BLE001 - what an engine fails with is its own affair
             _log.debug("engine %s: %s: %s", name, type(error).__name__, error)
-            continue
-        times: list[float] = []
-        began = perf_counter()
-        while len(times) < _RUNS and (perf_counter() - began < _ENOUGH_S or not times):
-            start = perf_counter()
-            engine.both_ways(images, template)
-            times.append(perf_counter() - start)
-        times_ms[name] = 1000 * min(times)
-        _log.debug("engine %s: %.2f ms", name, times_ms[name])
-        if best is None or times_ms[name] < times_ms[best.name]:
-            best = engine
-    if best is None:
+        else:
+            engines[name] = engine
+    if not engines:
         raise FacewarpError("no engine runs this network here", fix="Try --engine torch -v.")
-    return best, times_ms
+    times_s: dict[str, list[float]] = {name: [] for name in engines}
+    for _ in range(_ROUNDS):
+        for name, engine in engines.items():
+            for _ in range(_RUNS):
+                if not times_s[name] or sum(times_s[name]) < _ENOUGH_S:
+                    start = perf_counter()
+                    engine.both_ways(images, template)
+                    times_s[name].append(perf_counter() - start)
+    times_ms = {name: 1000 * min(times) for name, times in times_s.items()}
+    _log.debug("engines: %s", ", ".join(f"{name} {ms:.2f} ms" for name, ms in times_ms.items()))
+    return engines[min(times_ms, key=times_ms.__getitem__)], times_ms
 
 
 def _frame(config: ModelConfig) -> tuple[Floats, Floats]:

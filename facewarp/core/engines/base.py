@@ -8,7 +8,6 @@ openvino-int8    OpenVINO on the 8-bit weights that ship beside some models
 ===============  ==========================================================================
 """
 
-import os
 import sys
 import threading
 from importlib.util import find_spec
@@ -16,6 +15,8 @@ from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from facewarp.system.machine import cores
 
 ENGINES: Final = ("torch", "onnx", "openvino", "openvino-int8")
 """Every engine by name."""
@@ -112,7 +113,7 @@ def share_cores(engine: Engine, *, in_pipeline: bool = False) -> None:
     less done.
     """
     if in_pipeline:
-        engine.use_threads(max(1, (os.cpu_count() or 2) // 2))
+        engine.use_threads(max(1, cores() // 2))
     if engine.name != "torch" and "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
 

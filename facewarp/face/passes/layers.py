@@ -24,7 +24,6 @@ from facewarp.face.passes.st_maps import (
     pixels_of,
     st_values,
     template_positions,
-    union,
 )
 from facewarp.face.rendering.occlusion import Visibility
 from facewarp.face.rendering.template_overlay import to_crop_matrix
@@ -69,7 +68,7 @@ class FrameLayers:
 
     Attributes:
         size: (width, height) px of the frame.
-        box: the px that the channels cover, the data window.
+        box: the px that the channels cover, the data window: all of the frame.
         channels: by name, (h, w) of the box: float32 for positions, float16 for shares.
         coverage: of each face by its name, (h, w) float32, for Cryptomatte.
     """
@@ -98,7 +97,6 @@ class LayerRenderer:
         faces: Sequence[SeenFace],
         before: Mapping[int, SeenFace],
         after: Mapping[int, SeenFace],
-        drawn: IntBox | None = None,
     ) -> FrameLayers:
         """Render the layers of a frame.
 
@@ -106,13 +104,10 @@ class LayerRenderer:
             faces: those in the frame that are not lost.
             before: those of the frame before, by id; empty for the first.
             after: those of the next frame, by id; empty for the last.
-            drawn: px that the layers cover at least.
         """
         size = self._canvas.size
         placed = [(seen, box) for seen in faces if (box := box_of(seen.face, size)) is not None]
-        boxes = [box for _, box in placed]
-        needed = [*boxes, self._canvas.box] if placed else []
-        whole = union(needed if drawn is None else [*needed, drawn])
+        whole: IntBox = (0, 0, *size)  # Blender puts a smaller data window into the middle
         shape = whole[3] - whole[1], whole[2] - whole[0]
         maps = {name: np.zeros(shape, np.float32) for name in _names()}
         coverage: dict[str, NDArray[np.float32]] = {}

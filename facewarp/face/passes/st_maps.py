@@ -135,13 +135,3 @@ def box_of(face: Face, size: tuple[int, int]) -> IntBox | None:
     """Return the px of a frame (width, height) that a face's crop covers; None for none."""
     x0, y0, x1, y1 = face.crop.frame_box((size[1], size[0]))
     return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
-
-
-def union(boxes: list[IntBox]) -> IntBox:
-    """Return the smallest box around boxes; one px for none."""
-    if not boxes:
-        return 0, 0, 1, 1
-    lows, highs = zip(*((box[:2], box[2:]) for box in boxes), strict=True)
-    x0, y0 = (min(low[axis] for low in lows) for axis in (0, 1))
-    x1, y1 = (max(high[axis] for high in highs) for axis in (0, 1))
-    return x0, y0, x1, y1

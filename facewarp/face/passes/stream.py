@@ -6,7 +6,6 @@ from typing import Generic, TypeVar
 
 from facewarp.face.face import Face
 from facewarp.face.passes.layers import FrameLayers, LayerRenderer, SeenFace
-from facewarp.face.passes.st_maps import IntBox
 
 Tag = TypeVar("Tag")
 
@@ -45,11 +44,11 @@ class PassStream(Generic[Tag]):
         self._ready, self._after, self._held = self._held, {}, None
         return None if self._ready is None else self._ready.tag
 
-    def render(self, drawn: IntBox | None = None) -> FrameLayers:
-        """Render the frame whose tag was returned last, on at least the box of px `drawn`."""
+    def render(self) -> FrameLayers:
+        """Render the frame whose tag was returned last."""
         assert self._ready is not None
         faces = self._ready.faces
-        layers = self._renderer(list(faces.values()), self._before, self._after, drawn)
+        layers = self._renderer(list(faces.values()), self._before, self._after)
         self.skip()
         return layers
 

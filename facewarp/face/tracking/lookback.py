@@ -48,7 +48,7 @@ class Lookback:
         held: deque[_Held] = deque()
         since_search = 0
         for frame in frames:
-            room = max(_AT_LEAST, self._max_bytes // max(frame.image.nbytes, 1))
+            room = max(_AT_LEAST, self._max_bytes // max(frame.nbytes, 1))
             since_search += 1
             if since_search >= room - 1:
                 self._tracker.search_soon()

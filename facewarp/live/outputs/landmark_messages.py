@@ -12,6 +12,15 @@ OSC is one bundle a frame, with the time of sending as its time tag::
     /facewarp/face       ID STATE CONFIDENCE X0 Y0 X1 Y1        i s f f f f f
     /facewarp/landmarks  ID X0 Y0 X1 Y1 ... X67 Y67             i and 136 f
 
+and one more for each face whose expression is computed::
+
+    /facewarp/head         ID PITCH YAW ROLL X Y Z              i and 6 f, degrees and cm
+    /facewarp/gaze         ID LEFT_PITCH LEFT_YAW RIGHT_PITCH RIGHT_YAW    i and 4 f, degrees
+    /facewarp/expressions  ID BROWDOWNLEFT ... TONGUEOUT        i and 52 f, `EXPRESSIONS`
+
+``json://`` has them as ``"head"``, ``"gaze"`` and ``"expressions"`` of each face, beside its
+landmarks; a face then needs a datagram of about 2500 bytes.
+
 Coordinates are px of the camera's image, whether or not the image shown is mirrored; a frame
 without a face is a message too. A datagram holds no more than a network takes in one piece, so a
 frame's faces may come in several, each complete in itself; JSON then numbers them, ``"part": 1,
@@ -24,8 +33,10 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 
+from facewarp.face.expressions.arkit import EXPRESSIONS
+from facewarp.face.expressions.expression_tracker import Expression
 from facewarp.live.interfaces import Record
-from facewarp.live.outputs import osc
+from facewarp.live.protocols import osc
 from facewarp.media.frames import Frame
 
 DATAGRAM_BYTES: Final = 1400
@@ -43,9 +54,18 @@ def json_line(frame: Frame, records: Sequence[Record]) -> str:
     return _json({**_head(frame), "faces": [_face(record) for record in records]})
 
 
-def json_datagrams(frame: Frame, records: Sequence[Record]) -> list[bytes]:
-    """Return the faces of a frame as UTF-8 JSON objects, in as many datagrams as needed."""
-    faces = [_json(_face(record)) for record in records]
+def json_datagrams(
+    frame: Frame, records: Sequence[Record], expressions: Sequence[Expression] = ()
+) -> list[bytes]:
+    """Return the faces of a frame as UTF-8 JSON objects, in as many datagrams as needed.
+
+    Args:
+        frame: its index, time and size are sent.
+        records: its faces.
+        expressions: of these faces, by their ids.
+    """
+    told = {one.face: _expression(one) for one in expressions}
+    faces = [_json({**_face(record), **told.get(record["face"], {})}) for record in records]
     parts = list(_packed(faces, DATAGRAM_BYTES - _HEAD_BYTES, len)) or [[]]
     datagrams = []
     for number, part in enumerate(parts, start=1):
@@ -54,8 +74,16 @@ def json_datagrams(frame: Frame, records: Sequence[Record]) -> list[bytes]:
     return datagrams
 
 
-def osc_datagrams(frame: Frame, records: Sequence[Record]) -> list[bytes]:
-    """Return the faces of a frame as OSC bundles, to be acted on at once."""
+def osc_datagrams(
+    frame: Frame, records: Sequence[Record], expressions: Sequence[Expression] = ()
+) -> list[bytes]:
+    """Return the faces of a frame as OSC bundles, to be acted on at once.
+
+    Args:
+        frame: its index, time and size are sent.
+        records: its faces.
+        expressions: of these faces; each in a bundle of its own.
+    """
     height, width = frame.image.shape[:2]
     start = osc.message(
         "/facewarp/frame", frame.index, float(frame.time), width, height, len(records)
@@ -73,7 +101,21 @@ def osc_datagrams(frame: Frame, records: Sequence[Record]) -> list[bytes]:
         )
     room = DATAGRAM_BYTES - len(start) - 20
     parts = list(_packed(faces, room, lambda face: sum(len(one) + 4 for one in face))) or [[]]
-    return [osc.bundle([start, *(one for face in part for one in face)]) for part in parts]
+    bundles = [osc.bundle([start, *(one for face in part for one in face)]) for part in parts]
+    return [*bundles, *map(_osc_expression, expressions)]
+
+
+def _osc_expression(expression: Expression) -> bytes:
+    pose, number = expression.pose, expression.face
+    left, right = expression.gaze_deg
+    head = (*pose.angles_deg, *pose.translation_cm.tolist())
+    return osc.bundle(
+        [
+            osc.message("/facewarp/head", number, *head),
+            osc.message("/facewarp/gaze", number, *left, *right),
+            osc.message("/facewarp/expressions", number, *expression.values.tolist()),
+        ]
+    )
 
 
 def _packed(items: Sequence[T], room: int, size_of: Callable[[T], int]) -> Iterator[list[T]]:
@@ -107,6 +149,23 @@ def _face(record: Record) -> dict[str, Any]:
         name: _plain(value, _DECIMALS.get(name, 4))
         for name, value in record.items()
         if name not in ("frame", "time_s")
+    }
+
+
+def _expression(expression: Expression) -> dict[str, Any]:
+    pitch, yaw, roll = (round(angle, 2) for angle in expression.pose.angles_deg)
+    left, right = ([round(angle, 2) for angle in eye] for eye in expression.gaze_deg)
+    values = zip(EXPRESSIONS, np.round(expression.values, 4).tolist(), strict=True)
+    return {
+        "head": {
+            "pitch": pitch,
+            "yaw": yaw,
+            "roll": roll,
+            "place_cm": np.round(expression.pose.translation_cm, 2).tolist(),
+        },
+        "gaze": {"left": left, "right": right},
+        "calibrated": expression.calibrated,
+        "expressions": dict(values),
     }
 
 

@@ -1,8 +1,8 @@
-"""Send landmarks as they are found: JSON or OSC by UDP, JSON lines to a file or stdout.
+"""Send faces as they are found: to avatars and other programs by UDP, to a file or stdout.
 
-The messages are described in `landmark_messages`. Nothing here waits: what can't be sent at once is
-dropped, and what keeps it from being sent is said once. No socket is opened but for an address that
-was asked for.
+The messages are described in `landmark_messages` and `facewarp.live.protocols`. Nothing here waits:
+what can't be sent at once is dropped, and what keeps it from being sent is said once. No socket is
+opened but for an address that was asked for.
 """
 
 import errno
@@ -14,12 +14,14 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Literal, TextIO
-from urllib.parse import urlsplit
+from typing import Final, TextIO
+from urllib.parse import SplitResult, urlsplit
 
 from facewarp.errors import FacewarpError
+from facewarp.face.expressions.expression_tracker import Expression
 from facewarp.live.interfaces import ProcessedFrame, Record
-from facewarp.live.outputs.landmark_messages import json_datagrams, json_line, osc_datagrams
+from facewarp.live.outputs.avatar_messages import ENCODERS
+from facewarp.live.outputs.landmark_messages import json_line
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
 from facewarp.system.atomic_files import check_target, write_error
@@ -28,7 +30,10 @@ _log = logging.getLogger(__name__)
 
 _WAITING: Final = 256  # lines that may wait for a slow reader
 _JOIN_S: Final = 2.0
-_FORMS: Final = "Give udp://HOST:PORT, osc://HOST:PORT, FILE.jsonl or - for standard output."
+_FORMS: Final = (
+    f"Give {', '.join(f'{scheme}://HOST:PORT' for scheme in ENCODERS)}, FILE.jsonl or - for "
+    "standard output."
+)
 
 
 class Sender(ABC):
@@ -43,12 +48,15 @@ class Sender(ABC):
         self._said: set[str] = set()
 
     @abstractmethod
-    def send(self, frame: Frame, records: Sequence[Record]) -> None:
+    def send(
+        self, frame: Frame, records: Sequence[Record], expressions: Sequence[Expression] = ()
+    ) -> None:
         """Send the faces of a frame without waiting.
 
         Args:
             frame: its index, time and size are sent, not its image.
             records: its faces; see `facewarp.media.track_records.FIELDS`.
+            expressions: of these faces, where they are computed.
         """
 
     @abstractmethod
@@ -57,7 +65,7 @@ class Sender(ABC):
 
     def present(self, frame: Frame, made: ProcessedFrame, stats: LiveStats) -> None:
         """See `Presenter.present`."""
-        self.send(frame, made.records)
+        self.send(frame, made.records, made.expressions)
 
     def idle(self, stats: LiveStats) -> None:
         """See `Presenter.idle`: nothing is sent while nothing comes."""
@@ -73,17 +81,15 @@ def open_sender(target: str) -> Sender:
     """Open the sender that a target names.
 
     Args:
-        target: `udp://HOST:PORT`, `osc://HOST:PORT` (an IPv6 address in brackets),
+        target: `SCHEME://HOST:PORT` with a scheme of `ENCODERS` (an IPv6 address in brackets),
             `FILE.jsonl`, or `-` for standard output.
 
     Raises:
         FacewarpError: it is none of these, the host is not known, or the file can't be written.
     """
     scheme = target.partition("://")[0] if "://" in target else ""
-    if scheme == "udp":
-        return DatagramSender(target, "json")
-    if scheme == "osc":
-        return DatagramSender(target, "osc")
+    if scheme in ENCODERS:
+        return DatagramSender(target)
     if target == "-":
         return LineSender(target, sys.stdout)
     if scheme or Path(target).suffix.lower() != ".jsonl":
@@ -91,25 +97,33 @@ def open_sender(target: str) -> Sender:
     return LineSender(target)
 
 
+def needs_expressions(target: str) -> bool:
+    """Return whether what is sent to a target holds expressions, which take time to compute."""
+    scheme = target.partition("://")[0] if "://" in target else ""
+    return scheme in ENCODERS and ENCODERS[scheme].needs_expressions
+
+
 class DatagramSender(Sender):
     """Send datagrams to one address; there is no connection, and nobody need listen.
 
     Args:
-        target: a URL with host and port.
-        form: what the datagrams hold.
+        target: a URL with host and port; its scheme says what the datagrams hold.
 
     Raises:
         FacewarpError: there is no host or port in it, or the host is not known.
     """
 
-    def __init__(self, target: str, form: Literal["json", "osc"]) -> None:
+    def __init__(self, target: str) -> None:
         super().__init__(target)
-        self._datagrams = json_datagrams if form == "json" else osc_datagrams
-        self._socket = _connected(target)
+        parts = _address(target)
+        self._datagrams = ENCODERS[parts.scheme].of_query(parts.query, target)
+        self._socket = _connected(target, parts)
 
-    def send(self, frame: Frame, records: Sequence[Record]) -> None:
+    def send(
+        self, frame: Frame, records: Sequence[Record], expressions: Sequence[Expression] = ()
+    ) -> None:
         """See `Sender.send`."""
-        for datagram in self._datagrams(frame, records):
+        for datagram in self._datagrams(frame, records, expressions):
             try:
                 self._socket.send(datagram)
             except BlockingIOError:
@@ -153,8 +167,10 @@ class LineSender(Sender):
         self._thread = threading.Thread(target=self._run, name="send lines", daemon=True)
         self._thread.start()
 
-    def send(self, frame: Frame, records: Sequence[Record]) -> None:
-        """See `Sender.send`."""
+    def send(
+        self, frame: Frame, records: Sequence[Record], expressions: Sequence[Expression] = ()
+    ) -> None:
+        """See `Sender.send`; lines hold landmarks alone."""
         try:
             self._lines.put_nowait(json_line(frame, records) + "\n")
         except queue.Full:
@@ -186,17 +202,22 @@ class LineSender(Sender):
                 self._say_once(f"its end is missing: {error}")
 
 
-def _connected(target: str) -> socket.socket:
-    """Return a non-blocking socket that sends to a URL's host and port."""
+def _address(target: str) -> SplitResult:
+    """Return the parts of a URL that has a host and a port."""
     try:
         parts = urlsplit(target)
         host, port = parts.hostname, parts.port
     except ValueError as error:  # a port that is none, a bracket that is not closed
         raise FacewarpError(f"this is no address: {error}", target, _FORMS) from error
-    if not host or not port or parts.path.strip("/") or parts.query:
+    if not host or not port or parts.path.strip("/"):
         raise FacewarpError("an address is a host and a port", target, _FORMS)
+    return parts
+
+
+def _connected(target: str, parts: SplitResult) -> socket.socket:
+    """Return a non-blocking socket that sends to a URL's host and port."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        found = socket.getaddrinfo(parts.hostname, parts.port, type=socket.SOCK_DGRAM)
         family, kind, protocol, _, address = found[0]
         connection = socket.socket(family, kind, protocol)
     except OSError as error:

@@ -52,6 +52,7 @@ class Routes:
         app.router.add_post("/api/settings", self._change)
         app.router.add_post("/api/template", self._upload_template)
         app.router.add_post("/api/template/snapshot", self._snapshot_template)
+        app.router.add_post("/api/neutral", self._snapshot_neutral)
         app.router.add_post("/api/texture", self._upload_texture)
         app.router.add_get("/api/texture/{name}", self._thumbnail)
         app.router.add_get("/{name}", self._file)
@@ -92,6 +93,9 @@ class Routes:
         async with self._one_upload:
             line = await asyncio.to_thread(self._controls.snapshot_template)
         return self._answer(line)
+
+    async def _snapshot_neutral(self, request: web.Request) -> web.Response:
+        return self._answer(await asyncio.to_thread(self._controls.snapshot_neutral))
 
     async def _upload_template(self, request: web.Request) -> web.Response:
         data = await _body(request, MAX_BYTES)

@@ -62,6 +62,7 @@ class Hotkeys:
             "m": lambda: self._switch("mirror"),
             "t": controls.snapshot_template,
             "b": self._first_template,
+            "n": controls.snapshot_neutral,
             "r": actions.record,
             "p": actions.screenshot,
             " ": actions.pause,
@@ -118,6 +119,7 @@ class Hotkeys:
         template = (
             Row(("t",), "take this face", str(settings["template"]), own),
             Row(("b",), f"back to {choices['template'][0]}"),
+            Row(("n",), "this face is neutral"),
         )
         session = (
             Row(("r",), "record"),

@@ -15,7 +15,7 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
-from facewarp.media.frames import IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, Image
+from facewarp.media.frames import IMAGE_SUFFIXES, PLATE_SUFFIXES, READ_ONLY_SUFFIXES, Image
 from facewarp.media.orientation import Orientation
 from facewarp.system.installation import install_command
 
@@ -28,7 +28,7 @@ UNREAD_KINDS: Final = {
         (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2", ".srw"),
         "raw photograph",
     ),
-    **dict.fromkeys((".exr", ".hdr"), "high dynamic range picture"),
+    ".hdr": "high dynamic range picture",
     **dict.fromkeys((".jp2", ".j2k"), "JPEG 2000 picture"),
     ".jxl": "JPEG XL picture",
     ".psd": "Photoshop picture",
@@ -98,7 +98,7 @@ def format_of(path: Path) -> str | None:
 def is_image_file(path: Path) -> bool:
     """Whether a file is taken for a picture: by its suffix, else by its first bytes."""
     suffix = path.suffix.lower()
-    known = suffix in IMAGE_SUFFIXES or suffix in READ_ONLY_SUFFIXES or suffix in UNREAD_KINDS
+    known = suffix in IMAGE_SUFFIXES | READ_ONLY_SUFFIXES | PLATE_SUFFIXES or suffix in UNREAD_KINDS
     return known or format_of(path) is not None
 
 

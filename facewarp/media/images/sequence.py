@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Final
 
 from facewarp.errors import FacewarpError
-from facewarp.media.frames import IMAGE_SUFFIXES, Frame, Source
-from facewarp.media.images.source import FolderSource
+from facewarp.media.frames import IMAGE_SUFFIXES, PLATE_SUFFIXES, Frame, Source
+from facewarp.media.images.source import FolderSource, ImageSource
 from facewarp.media.images.writer import ALPHA_SUFFIXES, ImageWriter
 from facewarp.media.numbered_names import NumberedName
 from facewarp.media.outputs import Output
+from facewarp.media.plates.files import openimageio
 
 FIRST: Final = 1
 """Number of a clip's first frame, as Nuke, Blender and FFmpeg count."""
@@ -40,11 +41,13 @@ class SequenceWriter(Output):
         super().__init__(target)
         self._name = NumberedName.needed(target, "a picture for each frame")
         self._like, self._comment, self._first, self._alpha = like, comment, first, alpha
-        known = ALPHA_SUFFIXES if alpha else IMAGE_SUFFIXES
+        known = ALPHA_SUFFIXES if alpha else IMAGE_SUFFIXES | PLATE_SUFFIXES
         if self._name.suffix not in known:
             what = f"{self._name.suffix or 'a name without a suffix'} is not written as pictures"
             what += " with alpha" if alpha else ""
             raise FacewarpError(what, target, f"Use one of {', '.join(sorted(known))}.")
+        if self._name.suffix in PLATE_SUFFIXES:
+            openimageio()
         self._inputs = {path.resolve() for path in getattr(like, "paths", ())}
 
     def write(self, frame: Frame) -> None:
@@ -57,7 +60,8 @@ class SequenceWriter(Output):
         if target.resolve() in self._inputs:
             what = "output and input are the same file"
             raise FacewarpError(what, target, "Give the output another name.")
-        with ImageWriter(target, None, self._comment, lossless=self._alpha) as picture:
+        like = None if frame.path is None else ImageSource(frame.path)  # its color profile
+        with ImageWriter(target, like, self._comment, lossless=self._alpha) as picture:
             picture.write(frame)
         self.kept += 1
 

@@ -4,7 +4,7 @@ import fnmatch
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,14 @@ from typing import Literal
 import PIL.Image
 
 from facewarp.errors import FacewarpError
-from facewarp.media.frames import IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, Frame, Image, Source
+from facewarp.media.frames import (
+    IMAGE_SUFFIXES,
+    PLATE_SUFFIXES,
+    READ_ONLY_SUFFIXES,
+    Frame,
+    Image,
+    Source,
+)
 from facewarp.media.images.files import (
     UNREAD_KINDS,
     has_alpha,
@@ -24,10 +31,13 @@ from facewarp.media.images.files import (
     upright_size,
 )
 from facewarp.media.numbered_names import NumberedName
+from facewarp.media.plates import files as plates
+from facewarp.system.installation import install_command
 
 _log = logging.getLogger(__name__)
 
 _READABLE = "Save it again as PNG or JPEG."
+_READ = IMAGE_SUFFIXES | READ_ONLY_SUFFIXES | PLATE_SUFFIXES
 _SHOWN = 3  # of what is missing or left out, named one by one
 
 
@@ -35,6 +45,7 @@ class ImageSource(Source):
     """One picture as a source of one frame at time 0.
 
     Attributes:
+        sample_aspect: Width of a pixel over its height, of plates.
         icc_profile: The color profile of an RGB picture, for a copy to carry; else None.
     """
 
@@ -42,16 +53,26 @@ class ImageSource(Source):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        self.icc_profile: bytes | None = None
+        self.sample_aspect = 1.0
+        self.frame_count = 1
+        if path.suffix.lower() in PLATE_SUFFIXES:
+            self.size, self.sample_aspect = plates.size_of(path), plates.pixel_aspect_of(path)
+            return
         with open_picture(path) as picture:
             self.size = upright_size(picture)
             self.rotation = orientation_after_loading(picture).degrees
             self.icc_profile = _icc_profile(picture)
-        self.frame_count = 1
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether it is read with more than 8 bits a channel."""
+        return reads_deep(self.path)
 
     def __iter__(self) -> Iterator[Frame]:
         """The one frame."""
         self.exhausted = False
-        yield _frame(self.path, 0.0, 0)
+        yield _frame(self.path, 0.0, 0, self.note)
         self.exhausted = True
 
 
@@ -104,7 +125,8 @@ class FolderSource(Source):
         self.frame_count = len(self.paths)
         for picture in self.paths:
             try:
-                self.size = ImageSource(picture).size
+                first = ImageSource(picture)
+                self.size, self.sample_aspect = first.size, first.sample_aspect
             except FacewarpError as error:
                 problem = error
                 continue
@@ -116,6 +138,11 @@ class FolderSource(Source):
     def has_alpha(self) -> bool:
         """Whether any of the pictures can have alpha, by their headers."""
         return any(map(has_alpha, self.paths))
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether the first picture is read with more than 8 bits a channel."""
+        return reads_deep(self.paths[0])
 
     @property
     def folder(self) -> Path:
@@ -146,7 +173,7 @@ class FolderSource(Source):
             if self.end is not None and time >= self.end:
                 break
             try:
-                frame = _frame(path, time, index)
+                frame = _frame(path, time, index, self.note)
             except FacewarpError as error:
                 _log.warning("left out: %s", error)
                 self.truncated = True
@@ -205,6 +232,11 @@ def read_image(path: Path) -> Image:
     return read_picture(path).image
 
 
+def reads_deep(path: Path) -> bool:
+    """Whether a picture is read with more than 8 bits a channel."""
+    return plates.is_deep(path) and plates.has_openimageio()
+
+
 def natural_order(path: Path) -> tuple[list[tuple[int, int | str]], str]:
     """A sorting key under which the numbers in names count as numbers."""
     parts = re.split(r"(\d+)", path.stem.casefold())
@@ -226,13 +258,16 @@ def _pattern(name: str) -> re.Pattern[str]:
 
 def _is_picture(path: Path) -> bool:
     is_shown = not path.name.startswith(".")
-    return (
-        is_shown and path.suffix.lower() in IMAGE_SUFFIXES | READ_ONLY_SUFFIXES and path.is_file()
-    )
+    return is_shown and path.suffix.lower() in _READ and path.is_file()
 
 
-def _frame(path: Path, time: float, index: int) -> Frame:
+def _frame(path: Path, time: float, index: int, note: Callable[[str], None]) -> Frame:
     """A picture file as a frame; tells of pictures in the file that are left out."""
+    if path.suffix.lower() in PLATE_SUFFIXES or reads_deep(path):
+        image, alpha, deep = plates.read_plate(path)
+        return Frame(image, time, index, alpha=alpha, path=path, deep=deep)
+    if plates.is_deep(path):
+        note(f"16 bits a channel are read as 8; to keep them: {install_command('plates')}")
     with open_picture(path) as opened:
         pages = pages_of(opened)
     if len(pages) > 1:
@@ -253,7 +288,7 @@ def _icc_profile(picture: PIL.Image.Image) -> bytes | None:
 
 
 def _nothing_in(path: Path) -> tuple[str, Path, str]:
-    kinds = ", ".join(sorted(s.lstrip(".") for s in IMAGE_SUFFIXES | READ_ONLY_SUFFIXES))
+    kinds = ", ".join(sorted(suffix.lstrip(".") for suffix in _READ))
     pattern = is_pattern(path)
     what = "no pictures have such names" if pattern else "the folder holds no pictures"
     return what, path, f"Known kinds: {kinds}."

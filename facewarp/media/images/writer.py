@@ -12,10 +12,11 @@ import PIL.PngImagePlugin
 from PIL.TiffImagePlugin import AppendingTiffWriter
 
 from facewarp.errors import FacewarpError
-from facewarp.media.frames import IMAGE_SUFFIXES, Frame, Source
+from facewarp.media.frames import IMAGE_SUFFIXES, PLATE_SUFFIXES, Frame, Source
 from facewarp.media.images.source import FolderSource, ImageSource
 from facewarp.media.orientation import fit_within
 from facewarp.media.outputs import Output
+from facewarp.media.plates import files as plates
 from facewarp.system.atomic_files import OutputFile, write_error
 
 _log = logging.getLogger(__name__)
@@ -76,12 +77,16 @@ class ImageWriter(Output):
         options = _SAVE.get(suffix, {}) | _comment_options(suffix, self._comment)
         if self._lossless and suffix == ".webp":
             options |= {"lossless": True, "exact": True, "quality": 50}
-        if frame.alpha is not None and suffix not in ALPHA_SUFFIXES:
+        if frame.alpha is not None and suffix not in ALPHA_SUFFIXES | PLATE_SUFFIXES:
             tell_lost_alpha(self.target)
         try:
-            _to_pillow(frame, suffix).save(
-                self._output.temporary, icc_profile=self._profile, **options
-            )
+            if suffix in PLATE_SUFFIXES or (frame.deep and suffix in plates.DEEP_SUFFIXES):
+                place, like = self._output.temporary, frame.path
+                plates.write_plate(place, frame.image, frame.deep, like, self._comment, frame.alpha)
+            else:
+                _to_pillow(frame, suffix).save(
+                    self._output.temporary, icc_profile=self._profile, **options
+                )
         except (OSError, ValueError) as error:
             raise write_error(error, self.target) from error
         self.kept = 1
@@ -254,7 +259,7 @@ class FolderWriter(Output):
 
 def written_name(path: Path) -> str:
     """The name under which a picture's output is written: with .jpg, if its kind is read only."""
-    if path.suffix.lower() in IMAGE_SUFFIXES:
+    if path.suffix.lower() in IMAGE_SUFFIXES | PLATE_SUFFIXES:
         return path.name
     from facewarp.media.images.files import has_alpha
 

@@ -17,7 +17,7 @@ from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from facewarp.media.frames import Image
+from facewarp.media.frames import Frame, Image
 from facewarp.media.video.tone_mapping import HDRFormat, ToneMapper, describe, key_of, needs_mapping
 
 # Without these swscale takes a short cut that darkens every channel by 1 to 1.5 of 255 and
@@ -174,6 +174,48 @@ class AlphaWriter:
         self._color.tag(codec)
 
 
+class TenBitWriter:
+    """RGB of 16 bits to limited-range YUV of 10 bits, at any chroma resolution.
+
+    Args:
+        color: The tags.
+        pix_fmt: The format of the pictures.
+    """
+
+    def __init__(self, color: Color, pix_fmt: str) -> None:
+        self._color, self._pix_fmt = color, pix_fmt
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, codes: NDArray[np.uint16]) -> av.VideoFrame:
+        """From (H, W, 3) R'G'B' codes of even size, full range."""
+        height, width = codes.shape[:2]
+        planar = av.VideoFrame(width, height, "gbrp16le")
+        for plane, channel in zip(planar.planes, (1, 2, 0), strict=True):
+            _deep_pixels(plane)[:] = codes[..., channel]
+        return self._reformatter.reformat(
+            planar,
+            format=self._pix_fmt,
+            dst_colorspace=self._color.matrix,
+            dst_color_range=ColorRange.MPEG,
+            interpolation=_TO_RGB,
+            threads=1,
+        )
+
+    def tag(self, codec: av.VideoCodecContext) -> None:
+        """Writes the tags into an encoder that is not open yet."""
+        self._color.tag(codec)
+
+
+def ten_bit_codes(frame: Frame) -> NDArray[np.uint16]:
+    """Return a frame's codes (H, W, 3) of 16 bits, on black where it has alpha."""
+    if frame.deep is None:
+        return frame.flattened().astype(np.uint16) * 257
+    if frame.deep.transfer == "display" and frame.deep.codes.dtype == np.uint16:
+        return cast(NDArray[np.uint16], frame.deep.codes)
+    shown = frame.deep.display(np.s_[:, :])
+    return np.rint(65_535 * np.nan_to_num(shown).clip(0, 1)).astype(np.uint16)
+
+
 class DeepYUVWriter:
     """HDR codes to limited-range yuv420p10le pictures with the tags of `coded`."""
 
@@ -215,6 +257,12 @@ def description_of(picture: av.VideoFrame, *, keeps_hdr: bool = False) -> str | 
     if bits > 8:
         return f"the video has {bits} bits a channel: read and written with 8"
     return None
+
+
+def is_deep(picture: av.VideoFrame) -> bool:
+    """Return whether a picture has more than 8 bits a channel that are not tone-mapped."""
+    bits = max(component.bits for component in picture.format.components)
+    return bits > 8 and not _is_mapped(picture)
 
 
 def _is_mapped(picture: av.VideoFrame) -> bool:

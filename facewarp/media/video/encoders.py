@@ -2,7 +2,7 @@
 
 import logging
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import av
@@ -159,6 +159,63 @@ ALPHA = {
 """For video with transparent parts, by suffix: VP9, or ProRes 4444."""
 
 
+_X265 = {"preset": "superfast", "crf": "17", "forced-idr": "1", "x265-params": "log-level=none"}
+_PRORES_422 = Encoder("prores_ks", {"profile": "hq", "vendor": "apl0"}, pix_fmt="yuv422p10le")
+_PRORES_4444 = Encoder("prores_ks", {"profile": "4444", "vendor": "apl0"}, pix_fmt="yuv444p10le")
+_MP4_AND_MKV, _PRORES, _OPEN = (".mp4", ".m4v", ".mov", ".mkv"), (".mov", ".mkv"), (".webm", ".mkv")
+CODECS: dict[str, tuple[tuple[str, ...], Encoder]] = {
+    "h264": (_MP4_AND_MKV, H264[0]),
+    "hevc": (_MP4_AND_MKV, Encoder("libx265", _X265)),
+    "hevc10": (_MP4_AND_MKV, Encoder("libx265", _X265, pix_fmt="yuv420p10le")),
+    "prores422": (_PRORES, _PRORES_422),
+    "prores4444": (_PRORES, _PRORES_4444),
+    "vp9": (_OPEN, WEBM[0]),
+    "av1": ((*_OPEN, ".mp4"), HDR_WEBM[0]),
+}
+"""What `--codec` may name: suffixes of files that hold it, and its encoder."""
+
+# CRF for each step of quality below 100, and the worst there is
+_CRF = {"libx264": (0.8, 51), "libx265": (0.8, 51), "libvpx-vp9": (1.2, 63), "libsvtav1": (1.1, 63)}
+_PRORES_PROFILES = ((25, "proxy"), (50, "lt"), (75, "standard"), (101, "hq"))
+
+
+def is_deep_codec(name: str | None) -> bool:
+    """Whether a codec of `CODECS` has 10 bits a channel."""
+    return name is not None and "10" in CODECS[name][1].pix_fmt
+
+
+def chosen_encoder(name: str, suffix: str) -> Encoder:
+    """The encoder of a codec for a file.
+
+    Raises:
+        FacewarpError: the file does not hold it.
+    """
+    suffixes, encoder = CODECS[name]
+    if suffix in suffixes:
+        return encoder
+    what = f"{name} does not go into {suffix or 'a file without a suffix'}"
+    raise FacewarpError(what, "--codec", f"It goes into {', '.join(suffixes)}.")
+
+
+def with_quality(encoder: Encoder, quality: int | None) -> Encoder:
+    """An encoder with a quality of 0 to 100; its own for None.
+
+    About 80 is what the encoders have by themselves. 100 is without loss for H.264 of 8 bits and
+    HEVC; ProRes has four grades, and 4444 one more from 90 on.
+    """
+    if quality is None:
+        return encoder
+    options = dict(encoder.options)
+    if encoder.name == "prores_ks":
+        is_4444 = options["profile"].startswith("4444")
+        grade = next(name for limit, name in _PRORES_PROFILES if quality < limit)
+        options["profile"] = ("4444xq" if quality >= 90 else "4444") if is_4444 else grade
+    elif encoder.name in _CRF:
+        step, worst = _CRF[encoder.name]
+        options["crf"] = str(min(round((100 - quality) * step), worst))
+    return replace(encoder, options=options)
+
+
 def choose_encoder(
     suffix: str,
     size: tuple[int, int],
@@ -166,6 +223,8 @@ def choose_encoder(
     *,
     hdr: bool = False,
     alpha: bool = False,
+    codec: str | None = None,
+    quality: int | None = None,
 ) -> Encoder:
     """The first encoder for a container that works here.
 
@@ -175,18 +234,27 @@ def choose_encoder(
         rate: Average frames a second.
         hdr: Whether pictures have 10 bits a channel.
         alpha: Whether they have transparent parts; for a suffix in `ALPHA`.
+        codec: One of `CODECS`, in place of the container's own.
+        quality: See `with_quality`.
 
     Raises:
-        FacewarpError: None works.
+        FacewarpError: None works, or the codec does not go into the file.
     """
     candidates: tuple[Encoder, ...]
+    wanted = None if codec is None else chosen_encoder(codec, suffix)
     if alpha:
         candidates = ALPHA[suffix]
+        if wanted is not None and wanted.name != candidates[0].name:
+            what = f"{codec} holds no alpha in {suffix}"
+            raise FacewarpError(what, "--codec", "Leave it out.")
+    elif wanted is not None:
+        candidates = (wanted,)
     elif hdr:
         os.environ.setdefault("SVT_LOG", "1")  # or it reports to standard error
         candidates = HDR_WEBM if suffix == ".webm" else HDR
     else:
         candidates = WEBM if suffix == ".webm" else H264
+    candidates = tuple(with_quality(encoder, quality) for encoder in candidates)
     for encoder in candidates:
         if encoder.opens(size, rate):
             if encoder is not candidates[0]:

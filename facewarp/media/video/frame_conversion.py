@@ -14,7 +14,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from facewarp.media.frames import HDRImage, Image
+from facewarp.media.frames import DeepImage, HDRImage, Image
 from facewarp.media.orientation import Orientation, fit_within, orientation_of
 from facewarp.media.video.color_conversion import RGBReader
 from facewarp.media.video.container import fraction, open_container
@@ -76,6 +76,12 @@ class FrameConverter:
         codes = self._reader(picture).deep(picture)
         upright = self._turn_of(picture).upright(self._cropped(codes))
         return HDRImage(upright, shown) if upright.shape == shown.shape else None
+
+    def deep(self, picture: av.VideoFrame, shown: Image) -> DeepImage | None:
+        """Return a picture with all its bits; None where its size is not that shown."""
+        codes = self._reader(picture).deep(picture)
+        upright = self._turn_of(picture).upright(self._cropped(codes))
+        return DeepImage(upright) if upright.shape == shown.shape else None
 
     def _turn_of(self, picture: av.VideoFrame) -> Orientation:
         """Return how a picture is turned, asking PyAV in full only where that may have changed.

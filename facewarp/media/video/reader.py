@@ -18,7 +18,7 @@ from facewarp.errors import FacewarpError
 from facewarp.media.frames import Frame, Source
 from facewarp.media.orientation import orientation_of
 from facewarp.media.prefetch import ReadAhead, queue_depth
-from facewarp.media.video.color_conversion import Color, description_of
+from facewarp.media.video.color_conversion import Color, description_of, is_deep
 from facewarp.media.video.container import (
     COPY_AGAIN,
     FrameClock,
@@ -35,6 +35,7 @@ from facewarp.media.video.stream_info import (
     choose_video_stream,
     other_video_streams,
     stream_tags,
+    use_threads,
 )
 from facewarp.media.video.timeline import Timeline
 from facewarp.media.video.tone_mapping import HDRFormat
@@ -71,7 +72,7 @@ class VideoSource(Source):
         self.end_time = 0.0
         self.sample_aspect = self._aspect = Fraction(1)
         self.hdr_format: HDRFormat | None = None
-        self.has_alpha = self._flattens = False
+        self.has_alpha = self._flattens = self._keeps_depth = False
         self._faults, self._count, self._reached_end = 0, 0, False
         self._readers: list[ReadAhead[Frame]] = []
         with open_container(path) as container:
@@ -98,6 +99,10 @@ class VideoSource(Source):
         """Let frames of HLG and PQ carry the HDR picture too, for a copy that is HDR."""
         self.hdr_format = self._own_hdr
 
+    def keep_depth(self) -> None:
+        """Let frames of more than 8 bits carry them all, for a copy that has as many."""
+        self._keeps_depth = self._is_deep
+
     def for_display(self) -> None:
         """Make images as a screen shows them: pixels square, what is transparent black."""
         self._flattens = True
@@ -115,6 +120,7 @@ class VideoSource(Source):
         has_alpha = self._converter().alpha(first) is not None
         self.has_alpha = has_alpha or _alpha_decoder(stream) is not None
         self._told = description_of(first), description_of(first, keeps_hdr=True)
+        self._is_deep = is_deep(first)
         self.sample_aspect = pixel_aspect(stream)
         stored = (first.width, first.height), self.orientation
         self._stored = [stored, *sizes_in(self.path, container, stream)]
@@ -147,9 +153,11 @@ class VideoSource(Source):
         """The frames, decoded ahead while the last one is being worked on."""
         self.exhausted, self.truncated, self.end_time = False, False, 0.0
         self._faults, self._count, self._reached_end = 0, 0, False
-        if told := self._told[self.hdr_format is not None]:
+        told = self._told[self.hdr_format is not None]
+        if told and not self._keeps_depth:
             self.note(told)
-        depth = queue_depth((3 if self.hdr_format is None else 9) * self.size[0] * self.size[1])
+        is_small = self.hdr_format is None and not self._keeps_depth
+        depth = queue_depth((3 if is_small else 9) * self.size[0] * self.size[1])
         reader = ReadAhead(self._read, depth, f"decode {self.name}")
         self._readers.append(reader)
         try:
@@ -187,7 +195,7 @@ class VideoSource(Source):
     def _stream(self, container: InputContainer) -> VideoStream:
         stream = container.streams[self._index]
         assert isinstance(stream, VideoStream)
-        stream.thread_type = "AUTO"
+        use_threads(stream)
         return stream
 
     def _in_range(self, pictures: Iterator[tuple[av.VideoFrame, float]]) -> Iterator[Frame]:
@@ -201,9 +209,11 @@ class VideoSource(Source):
                 image, turn = convert(picture)
                 self._tell_of_size(convert.size_of((picture.width, picture.height), turn))
                 hdr = convert.hdr(picture, image) if self.hdr_format else None
+                deep = convert.deep(picture, image) if self._keeps_depth else None
                 frame = Frame(
                     image, time, count, turn.degrees, alpha=convert.alpha(picture), hdr=hdr
                 )
+                frame = frame if deep is None else replace(frame, deep=deep)
                 if self._flattens and frame.alpha is not None:
                     frame = replace(frame, image=frame.flattened(), alpha=None)
                 yield frame

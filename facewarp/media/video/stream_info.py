@@ -20,6 +20,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from facewarp.errors import FacewarpError
+from facewarp.system.machine import limited_cores
 
 _CODEC = re.compile(r"Stream #\d+:\d+\S*: \w+: (\w+)(?: \((\w+) / )?")
 _INDEX = re.compile(r"Stream #\d+:(\d+)")
@@ -112,8 +113,8 @@ class StreamInfo:
 def choose_video_stream(container: InputContainer, path: Path | str) -> VideoStream:
     """Return the stream of moving pictures to read: the default one, else the largest.
 
-    Cover pictures, thumbnails and streams that only complete another one never count. It decodes
-    on all cores.
+    Cover pictures, thumbnails and streams that only complete another one never count. See
+    `use_threads` for how it decodes.
 
     Raises:
         FacewarpError: There is only sound, or no decoder for the pictures.
@@ -133,8 +134,15 @@ def choose_video_stream(container: InputContainer, path: Path | str) -> VideoStr
         raise FacewarpError(what, path, f"Try: ffmpeg -i {path} converted.mp4")
     marked = [stream for stream in known if stream.disposition & Disposition.default]
     chosen = max(marked or known, key=lambda stream: (stream.width * stream.height, -stream.index))
-    chosen.thread_type = "AUTO"
+    use_threads(chosen)
     return chosen
+
+
+def use_threads(stream: VideoStream) -> None:
+    """Let a stream be decoded by a thread a core, or as many as `limit_cores` has set."""
+    stream.thread_type = "AUTO"
+    if (limit := limited_cores()) is not None:
+        stream.codec_context.thread_count = limit
 
 
 def stream_tags(stream: av.stream.Stream) -> dict[str, str]:

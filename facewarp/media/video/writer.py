@@ -18,17 +18,26 @@ from facewarp.media.orientation import Orientation, Pixels
 from facewarp.media.outputs import Output
 from facewarp.media.prefetch import WriteBehind, queue_depth
 from facewarp.media.video.audio_copy import AudioCopy, AudioMode
-from facewarp.media.video.color_conversion import AlphaWriter, Color, DeepYUVWriter, YUVWriter
+from facewarp.media.video.color_conversion import (
+    AlphaWriter,
+    Color,
+    DeepYUVWriter,
+    TenBitWriter,
+    YUVWriter,
+    ten_bit_codes,
+)
 from facewarp.media.video.encoders import (
     ALPHA,
     CONTAINER_OPTIONS,
     FORMATS,
     LIVE_CONTAINER_OPTIONS,
     choose_encoder,
+    is_deep_codec,
 )
 from facewarp.media.video.reader import VideoSource
 from facewarp.media.video.tone_mapping import HDRFormat, paint_codes, painted_hdr
 from facewarp.system.atomic_files import OutputFile, write_error
+from facewarp.system.machine import limited_cores
 
 
 class VideoWriter(Output):
@@ -51,6 +60,8 @@ class VideoWriter(Output):
             written so that what there is plays even if the process is killed or the disk fills up.
         comment: What the file's metadata says of it.
         color: The color tags of pictures that come from no video; BT.709 by default.
+        codec: One of `encoders.CODECS`, in place of the container's own.
+        quality: 0 to 100, see `encoders.with_quality`.
         alpha: Whether frames have alpha even if the source has none, for files that can hold it.
     """
 
@@ -66,6 +77,8 @@ class VideoWriter(Output):
         comment: str | None = None,
         color: Color | None = None,
         alpha: bool = False,
+        codec: str | None = None,
+        quality: int | None = None,
     ) -> None:
         super().__init__(target)
         self._live, self._comment = live, comment
@@ -94,10 +107,14 @@ class VideoWriter(Output):
             self._rate,
             hdr=self._hdr is not None,
             alpha=self._has_alpha,
+            codec=codec,
+            quality=quality,
         )
         self._time_base = self._encoder.time_base(like.time_base if like else Fraction(1, 90_000))
         self._to_yuv = YUVWriter(color)
         self._to_deep = None if self._hdr is None else DeepYUVWriter(self._hdr)
+        is_deep = is_deep_codec(codec) and self._hdr is None and not self._has_alpha
+        self._to_ten = TenBitWriter(color, self._encoder.pix_fmt) if is_deep else None
         self._to_alpha = AlphaWriter(color, self._encoder.pix_fmt) if self._has_alpha else None
         self._held: av.VideoFrame | None = None
         self._last_pts: int | None = None
@@ -136,7 +153,9 @@ class VideoWriter(Output):
         assert isinstance(stream, VideoStream)
         self._stream, codec = stream, stream.codec_context
         codec.flags |= Flags.frame_duration
-        (self._to_alpha or self._to_deep or self._to_yuv).tag(codec)
+        if (limit := limited_cores()) is not None:
+            codec.thread_count = limit
+        (self._to_alpha or self._to_deep or self._to_ten or self._to_yuv).tag(codec)
         if self._to_alpha and self._container.format.name in ("matroska", "webm"):
             stream.metadata["alpha_mode"] = "1"
         if self._encoder.name == "libx265" and self._container.format.name in ("mp4", "mov"):
@@ -262,6 +281,8 @@ class VideoWriter(Output):
         if frame.alpha is not None:
             self._tell_of_alpha()
             return self._to_yuv(self._stored(frame.flattened()))
+        if self._to_ten is not None:
+            return self._to_ten(self._stored(ten_bit_codes(frame)))
         if self._hdr is None or self._to_deep is None:
             return self._to_yuv(self._stored(frame.image))
         tags = self._hdr.primaries, self._hdr.transfer

@@ -62,7 +62,7 @@ def window(volume, turn):
 @pytest.mark.parametrize("turn", stack_turns(), ids=lambda turn: "".join(map(str, turn.sum(0))))
 def test_each_slice_comes_back_to_its_own_place(turn):
     volume = scan(oblique=20.0)
-    parts = slice_parts(SeesBright(), volume, window(volume, turn))
+    parts = slice_parts(SeesBright(), volume, window(volume, turn)).on_volume()
     assert parts.shape == (1, 4, *volume.shape)
     np.testing.assert_allclose(parts.sum(axis=1), 1, atol=1e-5)
     np.testing.assert_array_equal(parts[0].argmax(axis=0) == HeartPart.LV, volume.data > 0.5)
@@ -71,10 +71,10 @@ def test_each_slice_comes_back_to_its_own_place(turn):
 @pytest.mark.parametrize("upside_down", [False, True])
 def test_the_grid_lies_on_the_scans_slices(upside_down):
     volume, turn = scan(), np.diag([1.0, 1.0, -1.0 if upside_down else 1.0])
-    grid = slice_grid(volume, window(volume, turn), (1.4, 1.4))
+    grid = slice_grid(volume, window(volume, turn), SeesBright().config)
     slices = (grid.to_volume @ np.array([[0, 0, z, 1] for z in range(7)]).T)[2]
     np.testing.assert_allclose(slices, range(6, -1, -1) if upside_down else range(7), atol=1e-9)
-    assert grid.shape == (7, 128, 128)  # 173 mm of the window, in whole tiles
+    assert grid.shape == (7, 128, 128)  # as trained; the window's 149 mm are less
     np.testing.assert_allclose(grid.spacing_mm, (1.4, 1.4, 9.0))
 
 
@@ -86,7 +86,7 @@ def test_areas_are_kept_on_finer_and_coarser_pixels():
         affine = np.diag([pixel, pixel, 8.0, 1.0])
         volume = Volume(inside.astype(np.float32), affine, None, (), nib.Nifti1Header(), "d.nii")
         model = SeesBright()
-        parts = slice_parts(model, volume, window(volume, np.eye(3)))
+        parts = slice_parts(model, volume, window(volume, np.eye(3))).on_volume()
         area = float(parts[0, HeartPart.LV, 1].sum()) * pixel**2
         assert area == pytest.approx(np.pi * 40**2, rel=0.015)
 

@@ -171,3 +171,49 @@ def test_a_format_of_tracks_that_is_not_known_is_said(talk, folder):
     result = run(talk, "--tracks", "a.mocha")
     assert result.exit_code == 1
     assert "no format of tracks" in result.output
+
+
+def test_numbered_exr_plates_are_tracked_and_painted_in_light(folder, moving, oiio):
+    Path("plate").mkdir()
+    for number, picture in enumerate(moving[:3], start=1001):
+        code = picture / np.float32(255)
+        light = np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)
+        light[:20] = 7.5  # a light above the face
+        spec = oiio.ImageSpec(320, 240, 3, oiio.HALF)
+        spec.attribute("PixelAspectRatio", 1.0)
+        buffer = oiio.ImageBuf(spec)
+        buffer.set_pixels(spec.roi, light.astype(np.float32))
+        assert buffer.write(f"plate/p.{number}.exr")
+    words = ("--fps", "24", "--out", "o/g.####.exr", "--data", "d.jsonl", *TIGER)
+    well("plate/p.####.exr", *words)
+    assert sorted(os.listdir("o")) == ["g.1001.exr", "g.1002.exr", "g.1003.exr"]
+    before, after = (
+        oiio.ImageBuf(name).get_pixels(oiio.FLOAT) for name in ("plate/p.1002.exr", "o/g.1002.exr")
+    )
+    changed = (before != after).any(-1)
+    assert 0.02 < changed.mean() < 0.4
+    assert (after[:20] == before[:20]).all()
+    records = [json.loads(line) for line in Path("d.jsonl").read_text().splitlines()]
+    assert [record["frame"] for record in records] == [1001, 1002, 1003]
+    assert {record["face"] for record in records} == {0}  # one face, followed
+
+
+def test_prores_in_and_out_keeps_ten_bits_beside_the_face(folder, moving):
+    with av.open("ten.mov", "w") as container:
+        stream = container.add_stream("prores_ks", rate=25, width=320, height=240)
+        stream.pix_fmt = "yuv422p10le"
+        for picture in moving[:3]:
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            container.mux(stream.encode(frame.reformat(format="yuv422p10le")))
+        container.mux(stream.encode(None))
+    result = well("ten.mov", "--out", "out.mov", "--codec", "prores422", "--json")
+    assert json.loads(result.stdout)["notes"] == []
+    planes = []
+    for name in ("ten.mov", "out.mov"):
+        with av.open(name) as container:
+            assert container.streams.video[0].codec_context.pix_fmt == "yuv422p10le"
+            first = next(container.decode(video=0)).reformat(format="gbrp16le")
+            planes.append(first.to_ndarray().astype(int))
+    beside = np.abs(planes[0] - planes[1])[:, :40]  # rows above the head
+    assert np.percentile(beside, 95) < 130
+    assert "10 bits a channel: read and written with 8" in well("ten.mov", "--out", "b.mp4").stderr

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from facewarp.cli.app import app
 from facewarp.face import detector
+from facewarp.face.expressions.arkit import EXPRESSIONS
 from facewarp.media.sources import open_source
 
 
@@ -236,3 +237,39 @@ def test_names_with_a_nul_are_refused(photo):
     result = run("photo.png", "--out", "b\0.png")
     assert result.exit_code == 1
     assert "no file has such a name" in result.stderr
+
+
+# --- expressions
+
+
+def test_expressions_have_a_row_a_frame_and_count_from_the_neutral(moving, folder, write_clip):
+    write_clip(Path("clip.mp4"), moving[:6])
+    well("clip.mp4", "--expressions", "plain.csv")
+    told = json.loads(
+        well("clip.mp4", "--expressions", "own.csv", "--neutral", "0", "--json").stdout
+    )
+    assert told["expressions"] == "own.csv"
+    assert sorted(os.listdir()) == ["clip.mp4", "own.csv", "plain.csv"]
+    tables = {}
+    for name in ("plain.csv", "own.csv"):
+        with Path(name).open(newline="") as file:
+            tables[name] = list(csv.DictReader(file))
+    assert [row["frame"] for row in tables["own.csv"]] == [str(n) for n in range(6)]
+    assert {row["calibrated"] for row in tables["plain.csv"]} == {"0"}
+    first = tables["own.csv"][0]
+    assert first["calibrated"] == "1"
+    assert max(float(first[name]) for name in EXPRESSIONS if not name.startswith("eyeLook")) < 0.1
+    assert all(0 <= float(row["jawOpen"]) <= 1 for row in tables["plain.csv"])
+
+
+def test_expressions_are_a_table_of_one_clip(moving, folder, write_clip):
+    write_clip(Path("a.mp4"), moving[:2])
+    write_clip(Path("b.mp4"), moving[:2])
+    result = run("a.mp4", "--expressions", "a.xlsx")
+    assert result.exit_code == 1
+    assert ".csv or .jsonl" in result.stderr
+    assert run("a.mp4", "b.mp4", "--out", "o", "--expressions", "x.csv").exit_code == 1
+    result = run("a.mp4", "--expressions", "a.csv", "--neutral", "90")
+    assert result.exit_code == 1
+    assert "90" in result.stderr
+    assert sorted(os.listdir()) == ["a.mp4", "b.mp4"]

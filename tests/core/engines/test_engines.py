@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import date
 from importlib.util import find_spec
 from types import SimpleNamespace
 
@@ -179,33 +180,75 @@ def test_int8_without_weights_gives_the_command(small, stirred, monkeypatch):
         make_engine("openvino-int8", stirred(small()))
 
 
-def test_auto_measures_once_and_remembers(small, stirred, monkeypatch):
-    net = stirred(small())
-    monkeypatch.setattr(autotune, "is_installed", lambda name: name in ("torch", "onnx"))
-    asked = []
+@pytest.fixture
+def auto(small, stirred, monkeypatch):
+    """Choose among engines that are said to be installed; says which were made, and measured."""
+    net, made, measured = stirred(small()), [], []
 
-    def measured(make, candidates, net):
-        asked.append(candidates)
-        return make("torch"), {"torch": 1.0, "onnx": 2.0}
+    def make_engine(name, net, **options):
+        made.append(name)
+        return SimpleNamespace(name=name, summary=name)
 
-    monkeypatch.setattr(autotune, "quickest", measured)
+    def quickest(make, candidates, net):
+        measured.append(candidates)
+        return make(candidates[-1]), dict.fromkeys(candidates, 4.0)
+
+    def choose(installed, key="a" * 64, *, busy=False):
+        monkeypatch.setattr(autotune, "is_installed", lambda name: name in installed)
+        monkeypatch.setattr(autotune, "is_busy", lambda: busy)
+        return autotune.choose(net, "cpu", key, None, make_engine).name
+
+    monkeypatch.setattr(autotune, "quickest", quickest)
+    return SimpleNamespace(choose=choose, made=made, measured=measured, net=net)
+
+
+THREE = ("torch", "onnx", "openvino")
+
+
+def test_auto_measures_once_and_remembers(auto):
     for _ in range(2):
-        assert make_engine("auto", net, key="a" * 64).name == "torch"
-    assert asked == [["torch", "onnx"]]
-    make_engine("auto", net, key="b" * 64)  # other weights are measured anew
-    assert len(asked) == 2
+        assert auto.choose(THREE) == "openvino"
+    assert auto.measured == [["onnx", "openvino"]]  # torch is not even imported for it
+    auto.choose(THREE, key="b" * 64)  # other weights are measured anew
+    assert len(auto.measured) == 2
     kept = json.loads((cache_folder() / autotune.CHOICES_FILE).read_text("utf-8"))
-    assert [entry["engine"] for entry in kept.values()] == ["torch", "torch"]
+    assert [entry["engine"] for entry in kept.values()] == ["openvino", "openvino"]
+
+
+def test_the_only_engine_beside_torch_is_taken_unmeasured(auto):
+    assert auto.choose(("torch", "onnx")) == "onnx"
+    assert (auto.made, auto.measured) == (["onnx"], [])
+    assert auto.choose(("torch",)) == "torch"
+
+
+def test_what_was_measured_on_a_busy_machine_is_measured_again(auto):
+    def described():
+        return autotune.describe_choice(autotune.last_choice())
+
+    auto.choose(THREE, busy=True)
+    assert "the machine was busy" in described()
+    auto.choose(THREE, busy=True)
+    assert len(auto.measured) == 1  # it would be no better
+    auto.choose(THREE)
+    assert len(auto.measured) == 2
+    assert described() == f"ms a frame: onnx 4.0, openvino 4.0, measured {date.today()}"
+    auto.choose(THREE, busy=True)
+    assert len(auto.measured) == 2
+
+
+def test_torch_takes_over_where_no_other_engine_runs(auto, monkeypatch):
+    def fails(make, candidates, net):
+        raise FacewarpError("no engine runs this network here")
+
+    monkeypatch.setattr(autotune, "quickest", fails)
+    assert auto.choose(THREE) == "torch"
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"x": 1}', "{"])
-def test_a_damaged_memory_is_measured_anew(content, small, stirred, monkeypatch):
-    monkeypatch.setattr(autotune, "is_installed", lambda name: name in ("torch", "onnx"))
-    monkeypatch.setattr(
-        autotune, "quickest", lambda make, names, net: (make("torch"), {"torch": 1.0})
-    )
+def test_a_damaged_memory_is_measured_anew(content, auto):
     (cache_folder() / autotune.CHOICES_FILE).write_text(content, "utf-8")
-    assert make_engine("auto", stirred(small()), key="a" * 64).name == "torch"
+    assert auto.choose(THREE) == "openvino"
+    assert len(auto.measured) == 1
 
 
 def test_the_quickest_is_chosen_and_what_fails_is_left_out(small, stirred):

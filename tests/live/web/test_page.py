@@ -56,6 +56,9 @@ class Controls:
     def snapshot_template(self) -> str:
         raise FacewarpError("no face has been seen", fix="Look into the camera.")
 
+    def snapshot_neutral(self) -> str:
+        return "this face is neutral"
+
     def forget(self) -> None:
         self.forgotten = True
 

@@ -296,7 +296,7 @@ def test_the_card_tells_every_key_and_what_is_set():
     rows = [row for column in keys.sections() for section in column for row in section.rows]
     keys.close()
     told = {key for row in rows for key in row.keys}
-    assert told == {*"12345zx-+smtbrpifq", "space"}
+    assert told == {*"12345zx-+smtbnrpifq", "space"}
     assert [row.does for row in rows if row.is_set and not row.value] == ["mesh"]
     values = {row.does: row.value for row in rows if row.value}
     assert values["opacity"] == "70%"

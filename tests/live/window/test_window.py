@@ -71,6 +71,7 @@ class Actions:
         return "Paused" if stats.paused else "Going on"
     record = screenshot = lambda self: "done"
 Controls.snapshot_template = lambda self: "taken"
+Controls.snapshot_neutral = lambda self: "neutral"
 
 controls, stats = Controls(), LiveStats()
 
@@ -111,6 +112,9 @@ class Controls:
 
     def snapshot_template(self):
         raise FacewarpError("no face was seen", fix="Look into the camera.")
+
+    def snapshot_neutral(self):
+        return "this face is neutral"
 
 
 class Actions:

@@ -8,7 +8,7 @@ import torch
 
 from facewarp.cardiac.motion.slice_parts import REACH
 from facewarp.training.dataloading.slice_augmentation import SliceAugment, augment_slice
-from facewarp.training.dataloading.slice_batches import SliceBatches, SliceStack
+from facewarp.training.dataloading.slice_batches import SliceBatches, SliceStack, drawn_how_often
 from facewarp.training.dataloading.slice_data import base_is_last
 
 STILL = SliceAugment.of_strength(0.0)
@@ -102,3 +102,11 @@ def test_the_base_is_where_hearts_are_wide():
     assert not base_is_last(narrow_first[::-1])
     padded = np.concatenate([np.zeros_like(narrow_first), narrow_first])
     assert base_is_last(padded)
+
+
+def test_base_and_apex_are_drawn_twice_as_often():
+    shares = stack(9).shares.copy()
+    shares[[0, 8], ..., 3], shares[[0, 8], ..., 0] = 0, 255  # beyond base and apex
+    np.testing.assert_array_equal(drawn_how_often(shares), [2, 2, 2, 1, 1, 1, 2, 2, 2])
+    shares[..., 3], shares[..., 0] = 0, 255
+    np.testing.assert_array_equal(drawn_how_often(shares), np.ones(9))

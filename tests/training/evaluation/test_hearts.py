@@ -27,6 +27,7 @@ from facewarp.training.evaluation.hearts import (
     PatientScore,
     evaluate_hearts,
     hd95_mm,
+    means_by_group,
     score_means,
     score_patient,
     write_patients_csv,
@@ -168,8 +169,9 @@ def test_fields_are_carried_between_grids_in_millimetres(patient: HeartPatient) 
 
 def score(name: str, **changes: object) -> PatientScore:
     plain = PatientScore(
-        name, "RV", 0.5, np.array([0.9, 0.8, 0.7]), 4.0, 9.0, 0.2, 0.0, 0.1, 0.2, 0.6, 1.0
-    )
+        name, "RV", 0.5, np.array([0.9, 0.8, 0.7]), 4.0, 9.0, 0.2, 0.0, 0.1, 0.2, 0.6,
+        np.array([0.5, 0.6, 0.7]), 1.0,
+    )  # fmt: skip
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
@@ -180,6 +182,7 @@ def test_means_leave_out_what_is_not_there(tmp_path: Path) -> None:
     assert means["dice_myo"] == pytest.approx(70)
     assert means["dice_mean"] == pytest.approx((80 + 75) / 2)
     assert means["hd95_mm"] == 4
+    assert means["parts_dice_myo"] == pytest.approx(60)
     ventricle = Ventricle(100.0, 40.0, 60.0, 60.0, None)
     known = Indices(ventricle, ventricle, 90.0, None)
     people = [HeartVolumes("a", "RV", known, known), HeartVolumes("b", "RV", known, None)]
@@ -187,8 +190,27 @@ def test_means_leave_out_what_is_not_there(tmp_path: Path) -> None:
     with open(tmp_path / "rows.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["patient"] for row in rows] == ["a", "b"]
+    assert (rows[0]["lv_mass_g"], rows[1]["lv_mass_g"]) == ("90", "")
+    assert rows[1]["lv_mass_g_true"] == "90"
     assert (rows[1]["dice_rv"], rows[1]["hd95_mm"]) == ("", "")
     assert (float(rows[0]["lv_edv_ml_true"]), rows[1]["lv_edv_ml"]) == (100, "")
+
+
+def test_each_diagnosis_has_means_of_its_own() -> None:
+    scores = [score("a"), score("b", group="DCM", hd95_mm=6.0), score("c", hd95_mm=5.0)]
+    lv, small = Ventricle(100.0, 40.0, 60.0, 60.0, None), Ventricle(90.0, 45.0, 45.0, 50.0, None)
+    true, found = Indices(lv, lv, 90.0, None), Indices(small, lv, 93.0, None)
+    people = [
+        HeartVolumes("a", "RV", true, found),
+        HeartVolumes("b", "DCM", true, true),
+        HeartVolumes("c", "RV", true, None),
+    ]
+    groups = means_by_group(scores, people)
+    assert list(groups) == ["DCM", "RV"]
+    assert (groups["RV"]["n_pairs"], groups["RV"]["n_volumes"]) == (2, 1)
+    assert groups["RV"]["hd95_mm"] == 4.5
+    assert (groups["RV"]["edv_bias_ml"], groups["RV"]["ef_bias"]) == (-10, -10)
+    assert (groups["RV"]["mass_bias_g"], groups["DCM"]["mass_mae_g"]) == (3, 0)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """What ships with heart weights: their card, their licence, and the tables of docs/hearts.md."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import file_sha256, load_weights, save_weights
 from facewarp.errors import FacewarpError
-from facewarp.training.config.presets import HEART_CLASSES
+from facewarp.training.config.presets import HEART_CLASSES, PRESETS
 from facewarp.training.release.heart_tables import main as write_tables
 from facewarp.training.release.heart_tables import registration_table, volume_table, with_tables
-from facewarp.training.release.ship import main, ship_weights
+from facewarp.training.release.ship import main, ship_card, ship_weights
 
 FLAT = (1, 2, 2)
 TINY = ModelConfig(
@@ -40,6 +41,7 @@ def evaluation(sha256: str, **changes: Any) -> dict[str, Any]:
         **{"ef_mae": 2.34, "ef_bias": -0.3, "ef_correlation": 0.983},
         **{"rv_edv_mae_ml": 9.0, "rv_edv_bias_ml": 1.0, "rv_esv_mae_ml": 8.0},
         **{"rv_esv_bias_ml": None, "rv_ef_mae": 6.0, "rv_ef_bias": -3.0},
+        **{"mass_mae_g": 4.4, "mass_bias_g": 1.2, "slices_sha256": ""},
         **{"rv_ef_correlation": 0.9, "weights_sha256": sha256, "machine": "some processor"},
     } | changes
 
@@ -128,3 +130,31 @@ def test_the_docs_have_places_for_every_table() -> None:
     page = Path(__file__).parents[3] / "docs" / "hearts.md"
     found = [evaluation("0" * 64, protocol=name) for name in ("memwarp", "paper")]
     assert with_tables(page.read_text("utf-8"), found).count("**facewarp**") == 2
+
+
+def test_a_part_network_of_slices_ships_beside_them(run: Path, tmp_path: Path) -> None:
+    shipped, other = tmp_path / "weights", tmp_path / "slices"
+    model = PRESETS["acdc-slices"].model
+    features = replace(model.features, channels=(8, 8, 8, 8), decoder=(8, 8, 8))
+    net = GuidedRegistration(replace(model, features=features))
+    about = {"preset": "acdc-slices", "step": "60", "training_data": "acdc: 1-17 (17 patients)"}
+    save_weights(net, other / "model.safetensors", about)
+    words = ["--folder", str(shipped)]
+    main([*words, "weights", str(run), "heart", "--data", "acdc"])
+    main([*words, "weights", str(other), "heart-slices", "--data", "acdc"])
+    index = json.loads((shipped / "index.json").read_text("utf-8"))
+    path = shipped / "heart" / "slices.safetensors"
+    assert index["heart-slices"] == {
+        "file": "heart/slices.safetensors",
+        "sha256": file_sha256(path),
+    }
+    assert "CC BY-NC-SA" in load_weights(path)[1]["licence"]
+    found = tmp_path / "found.json"
+    sha256 = file_sha256(shipped / "heart" / "model.safetensors")
+    found.write_text(json.dumps(evaluation(sha256)))
+    with pytest.raises(FacewarpError, match="of another part network"):
+        ship_card("heart", [found], shipped)
+    found.write_text(json.dumps(evaluation(sha256, slices_sha256=file_sha256(path))))
+    card = ship_card("heart", [found], shipped).read_text("utf-8")
+    wanted = ["## The part network of slices", file_sha256(path), "1-17 (17 patients)"]
+    assert not [text for text in [*wanted, "4.4 g, bias +1.2"] if text not in card]

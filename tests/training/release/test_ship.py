@@ -179,8 +179,8 @@ def test_an_evaluation_of_other_weights_is_refused(
 
 def test_cards_of_the_shipped_weights_speak_of_them() -> None:
     folder = Path(str(resources.files("facewarp.assets"))) / "weights"
-    for name, entry in json.loads((folder / "index.json").read_text("utf-8")).items():
-        card = (folder / name / "README.md").read_text("utf-8")
+    for entry in json.loads((folder / "index.json").read_text("utf-8")).values():
+        card = (folder / entry["file"]).with_name("README.md").read_text("utf-8")
         assert entry["sha256"] in card
         assert file_sha256(folder / entry["file"]) == entry["sha256"]
         assert {"training_data", "licence", "classes"} <= load_weights(folder / entry["file"])[

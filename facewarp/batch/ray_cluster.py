@@ -3,30 +3,35 @@
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from facewarp.cardiac.cohort.job import Job, work_on
-from facewarp.cardiac.cohort.outcomes import Outcome
-from facewarp.cardiac.cohort.worker_pool import Event, EventHandler
+from facewarp.batch.jobs import Job, Outcome, failed, work_on
+from facewarp.batch.worker_pool import Event, EventHandler, run_in_processes
 from facewarp.errors import FacewarpError
 from facewarp.system.installation import install_command
 
 _RETRIES = 3  # of a task whose worker or node is lost
 
 
-def run_on_ray(jobs: Sequence[Job], address: str, on_event: EventHandler) -> None:
+def run_on_ray(
+    jobs: Sequence[Job],
+    address: str,
+    on_event: EventHandler,
+    *,
+    time_limit_s: float | None = None,
+) -> None:
     """Run jobs on a cluster.
 
-    A task whose worker dies is given to another one; a folder that is finished by then is skipped.
-    Every node must see the paths of sources and folders, and have facewarp installed. Never more
+    A task whose worker dies is given to another one; a job that is finished by then is skipped.
+    Every node must see the paths of sources and targets, and have facewarp installed. Never more
     tasks are waiting than the cluster has processors.
 
     Args:
-        jobs: the patients.
+        jobs: what to do.
         address: of the cluster, ``"auto"`` or ``"host:port"``; a cluster that this process is
             connected to already is used as it is.
         on_event: called with every event, as it happens.
+        time_limit_s: for each job, from when a worker of the cluster has it.
 
     Raises:
         FacewarpError: Ray is not installed, or there is no cluster, or it wants a token.
@@ -45,7 +50,7 @@ def run_on_ray(jobs: Sequence[Job], address: str, on_event: EventHandler) -> Non
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
             raise _no_cluster(address) from error
     try:
-        _run([_absolute(job) for job in jobs], on_event)
+        _run([job.absolute() for job in jobs], on_event, time_limit_s)
     finally:
         if ours:
             ray.shutdown()
@@ -80,17 +85,17 @@ def _no_cluster(address: str) -> FacewarpError:
     return FacewarpError(what, address, fix)
 
 
-def _run(jobs: Sequence[Job], on_event: EventHandler) -> None:
+def _run(jobs: Sequence[Job], on_event: EventHandler, time_limit_s: float | None) -> None:
     import ray
 
-    task = ray.remote(num_cpus=1, max_retries=_RETRIES)(work_on)
+    task = ray.remote(num_cpus=1, max_retries=_RETRIES)(_work_within)
     waiting = list(jobs)[::-1]
     running: dict[object, Job] = {}
     while waiting or running:
         most = 2 * max(int(ray.cluster_resources().get("CPU", 1)), 1)
         while waiting and len(running) < most:
             job = waiting.pop()
-            running[task.remote(job)] = job
+            running[task.remote(job, time_limit_s)] = job
             on_event(Event("started", job))
         (ready,), _ = ray.wait(list(running), num_returns=1)
         job = running.pop(ready)
@@ -99,17 +104,19 @@ def _run(jobs: Sequence[Job], on_event: EventHandler) -> None:
         except ray.exceptions.RayError as error:
             lines = str(error).splitlines() or [type(error).__name__]
             line = f"the cluster lost it: {lines[0]} ({job.source}). Run the command again."
-            outcome = Outcome(job.name, job.source, job.folder, "failed", error=line)
+            outcome = failed(job, line)
         on_event(Event("ended", job, 1.0, outcome))
 
 
-def _absolute(job: Job) -> Job:
-    """Return the job with paths that are the same on every node."""
-    labels = job.settings.labels
-    model = job.settings.model
-    settings = replace(
-        job.settings,
-        labels=None if labels is None else str(Path(labels).resolve()),
-        model=str(Path(model).resolve()) if Path(model).exists() else model,
-    )
-    return replace(job, source=job.source.resolve(), folder=job.folder.resolve(), settings=settings)
+def _work_within(job: Job, time_limit_s: float | None) -> Outcome:
+    """Run a job on a node; with a time limit in a process of its own, which can be ended."""
+    if time_limit_s is None:
+        return work_on(job)
+    outcomes: list[Outcome] = []
+
+    def heard(event: Event) -> None:
+        if event.outcome is not None:
+            outcomes.append(event.outcome)
+
+    run_in_processes([job], 1, heard, time_limit_s=time_limit_s)
+    return outcomes[0]

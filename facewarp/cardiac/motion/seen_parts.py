@@ -1,0 +1,60 @@
+"""Parts of every phase of a cine: on the scan's own slices, or on a heart model's grid."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from facewarp.cardiac.io.volume import Volume
+from facewarp.cardiac.motion.cycle_registration import Floats, segment
+from facewarp.cardiac.motion.heart_roi import HeartModel
+from facewarp.cardiac.motion.model_grid import ModelGrid, model_input
+from facewarp.cardiac.motion.slice_parts import SliceModel, SliceParts, slice_parts
+from facewarp.cardiac.parts import HeartPart
+from facewarp.core.arrays import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class SeenParts:
+    """What the model sees in each phase.
+
+    Attributes:
+        parts: ``(T, K, d, h, w)`` probabilities on the grid of its features.
+        lv: ``(T,)`` size of the left ventricle.
+        finest, finest_grid: the finest probabilities there are, and where.
+        fine: the parts on the scan's own slices, where it has a network for them.
+    """
+
+    parts: Floats
+    lv: FloatArray
+    finest: Floats
+    finest_grid: ModelGrid
+    fine: SliceParts | None = None
+
+
+def see_parts(
+    model: HeartModel,
+    slices: SliceModel | None,
+    volume: Volume,
+    grid: ModelGrid,
+    step: Callable[[int], None] | None = None,
+) -> SeenParts:
+    """Segment every phase: on the scan's own slices where there is a network for them.
+
+    Args:
+        model: a heart model.
+        slices: its part network of slices, see `slice_parts.slices_beside`.
+        volume: the cine.
+        grid: the window around the heart.
+        step: called with the number of phases done.
+    """
+    model = model.on_grid(grid.shape)
+    if slices is None:
+        parts = segment(model, model_input(volume.data, grid), step)
+        lv = parts[:, HeartPart.LV].sum(axis=(1, 2, 3), dtype=np.float64)
+        depth, height, width = parts.shape[2:]
+        return SeenParts(parts, lv, parts, grid.resized((depth, height, width)))
+    fine = slice_parts(slices, volume, grid, step)
+    parts = fine.on_grid(grid, model.config.feature_shape)
+    lv = fine.volumes_ml()[:, HeartPart.LV]
+    return SeenParts(parts, lv, fine.probabilities, fine.grid, fine)

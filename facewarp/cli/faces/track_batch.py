@@ -1,0 +1,205 @@
+"""`facewarp track` of many clips: options, progress, the table at the end."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from facewarp.cli.batch import BatchTable, Ray, TimeLimit, threads_for
+from facewarp.cli.console import Output, cell, printable
+from facewarp.errors import FacewarpError
+
+if TYPE_CHECKING:
+    from facewarp.batch.jobs import Batch
+    from facewarp.face.clips.discovery import Found
+    from facewarp.face.clips.settings import ClipSettings
+
+_COLUMNS: Final = ("frames", "faces", "confidence")
+_MOST_ROWS: Final = 40
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """Many clips at once; any of these options makes the inputs a batch.
+
+    Attributes:
+        workers: clips tracked at once.
+        ray: cluster to run on.
+        resume: whether finished clips are left as they are.
+        overwrite: whether outputs are replaced.
+        recursive: whether folders in folders are searched.
+        time_limit: for each clip, s.
+    """
+
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Clips tracked in parallel; every file of a folder is one.", min=1, max=256
+        ),
+    ] = None
+    ray: Ray = None
+    resume: Annotated[
+        bool | None,
+        typer.Option(
+            "--resume/--no-resume",
+            help="Leave finished clips, and files of --passes, as they are, after a check.",
+            show_default="resume, of many clips",
+        ),
+    ] = None
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace outputs of many clips that are there already."),
+    ] = False
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Search folders in folders, too.")
+    ] = False
+    time_limit: TimeLimit = None
+
+    def wanted(self, inputs: list[Path]) -> bool:
+        """Whether the inputs are a batch: by an option, or as several folders with videos."""
+        from facewarp.batch.lists import is_list
+        from facewarp.cli.faces.track_jobs import is_mixed
+
+        asked = (self.workers, self.ray, self.time_limit, self.overwrite, self.recursive)
+        if any(asked):
+            return True
+        many = len(inputs) > 1 or any(path.is_dir() or is_list(path) for path in inputs)
+        if self.resume is not None and many:
+            return True
+        return len(inputs) > 1 and any(is_mixed([path]) for path in inputs)
+
+
+def track_batch(
+    output: Output,
+    inputs: list[Path],
+    out: str | None,
+    data: str | None,
+    settings: "ClipSettings",
+    options: BatchOptions,
+) -> None:
+    """Track many clips, and end with 1 where one failed.
+
+    Args:
+        output: where to.
+        inputs: what the command line names.
+        out: what `--out` says.
+        data: what `--data` says.
+        settings: of all clips.
+        options: how they are run.
+    """
+    from facewarp.face.clips.discovery import find_clips
+    from facewarp.face.clips.names import base_folder
+    from facewarp.face.clips.runner import plan_clips, run_clips
+
+    if out is None:
+        what = "many clips need a folder to write to"
+        raise FacewarpError(what, fix="Give --out FOLDER, or --out 'FOLDER/{name}-mesh.mp4'.")
+    threads = threads_for(options.workers, options.ray)
+    own = [base_folder(name) for name in (out, data) if name is not None]
+    found = find_clips(
+        inputs,
+        recursive=options.recursive,
+        as_clips=settings.fps is not None,
+        leave_out=own,
+    )
+    jobs = plan_clips(
+        found,
+        out,
+        data,
+        settings,
+        resume=options.resume is not False,
+        overwrite=options.overwrite,
+        threads=threads,
+        engine=_engine_for_all(settings) if (options.workers or 1) > 1 else None,
+    )
+    weights = {job.name: float(_size(job.source)) for job in jobs}
+    with BatchTable(output, len(jobs), "clip", _COLUMNS, _cells, weights) as table:
+        batch = run_clips(
+            jobs,
+            base_folder(out),
+            found.left_out,
+            workers=options.workers,
+            ray_address=options.ray,
+            time_limit_s=options.time_limit,
+            on_event=table,
+        )
+    _tell(output, batch, found)
+
+
+def _engine_for_all(settings: "ClipSettings") -> str | None:
+    """Return the engine that `auto` means, measured before workers keep the cores busy."""
+    if settings.engine != "auto":
+        return None
+    from facewarp.core.model import load
+
+    return load(settings.model, settings.device, settings.engine).engine.name
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of a clip, for the time left; 1 where unknown."""
+    try:
+        if path.is_dir():
+            return sum(one.stat().st_size for one in path.iterdir() if one.is_file()) or 1
+        return path.stat().st_size or 1
+    except OSError:
+        return 1
+
+
+def _tell(output: Output, batch: "Batch", found: "Found") -> None:
+    """Print the table, and end with 1 where a clip failed."""
+    from facewarp.face.clips.summary import TABLE, WHOLE, told_of
+
+    told = told_of(batch, found.left_out)
+    output.emit_json({**told, "summary": [batch.folder / TABLE, batch.folder / WHOLE]})
+    for outcome in (*batch.of("done"), *batch.of("skipped")):
+        for warning in (outcome.summary or {}).get("warnings", ()):
+            output.warn(f"{outcome.name}: {warning}")
+    failed = batch.of("failed")
+    output.say(_table(batch))
+    for outcome in failed:
+        if output.verbose and outcome.trace:
+            output.stderr.print(outcome.trace, markup=False, highlight=False, soft_wrap=True)
+        output.error(f"{outcome.name}: {outcome.error}")
+    counts = f"{len(batch.of('done'))} tracked, {len(batch.of('skipped'))} finished before"
+    if found.left_out:
+        counts += f", {len(found.left_out)} other files left out"
+    output.say(f"{counts}; summary in {cell(batch.folder / TABLE)}")
+    if failed:
+        output.error(f"{len(failed)} of {len(batch.outcomes)} clips failed")
+        raise typer.Exit(1)
+
+
+def _table(batch: "Batch") -> Table:
+    """Return a row for each clip, those that failed first; of very many not all."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("clip", overflow="fold")
+    for name in ("", *_COLUMNS, "time", "size"):
+        table.add_column(name, justify="right", no_wrap=True)
+    order = {"failed": 0, "done": 1, "skipped": 2}
+    chosen = batch.outcomes
+    if len(chosen) > _MOST_ROWS:
+        chosen = tuple(sorted(chosen, key=lambda one: order[one.status])[:_MOST_ROWS])
+    colors = {"failed": "red", "done": "green", "skipped": "cyan"}
+    for one in chosen:
+        table.add_row(
+            Text(printable(one.name)),
+            Text(one.status, style=colors[one.status]),
+            *_cells(one.summary),
+            f"{one.seconds:.1f} s" if one.seconds else "-",
+            f"{one.bytes / 1e6:.2f} MB" if one.bytes else "-",
+        )
+    if len(batch.outcomes) > len(chosen):
+        table.add_row(Text(f"... and {len(batch.outcomes) - len(chosen)} more"))
+    return table
+
+
+def _cells(found: dict[str, Any] | None) -> list[str]:
+    """Return a clip's cells from its result."""
+    if found is None:
+        return ["-"] * len(_COLUMNS)
+    confidence = found["mean_confidence"]
+    shown = "-" if confidence is None else f"{confidence:.2f}"
+    return [str(found["frames"]), str(found["faces"]), shown]

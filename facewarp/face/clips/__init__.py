@@ -1,0 +1,1 @@
+"""Many clips: found, named, tracked side by side and never twice."""

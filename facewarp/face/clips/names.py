@@ -1,0 +1,192 @@
+"""Name what is written of each clip of a batch: folders, or patterns with ``{name}``."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from facewarp.errors import FacewarpError
+from facewarp.face.clips.discovery import Clip
+from facewarp.face.clips.settings import ClipSettings
+from facewarp.face.track_outputs import ExtraOutputs
+from facewarp.media.frames import Kind
+from facewarp.media.images.files import open_picture, pages_of
+from facewarp.media.sinks import name_for
+
+_FIELD = re.compile(r"\{(\w*)\}")
+FIELDS = ("name", "file", "folder", "suffix")
+"""Of patterns: the input's name without suffix, with it, its folder below the one named, and the
+suffix its output has by itself."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where the results of a clip go.
+
+    Attributes:
+        clip: which.
+        target: its pictures: a file, or a folder of a clip that is a folder.
+        data: its track data; None without.
+        extras: what else is written.
+    """
+
+    clip: Clip
+    target: Path
+    data: Path | None
+    extras: ExtraOutputs = field(default_factory=ExtraOutputs)
+
+    @property
+    def paths(self) -> list[Path]:
+        """All files, folders and numbered names."""
+        data = [] if self.data is None else [self.data]
+        return [self.target, *data, *self.extras.paths]
+
+    def absolute(self) -> "Outputs":
+        """Return the same with absolute paths."""
+        extras = self.extras
+        alpha, passes, data = (
+            None if path is None else path.absolute()
+            for path in (extras.alpha, extras.passes, self.data)
+        )
+        tracks = tuple(replace(one, path=one.path.absolute()) for one in extras.tracks)
+        clip = replace(self.clip, path=self.clip.path.absolute())
+        extras = replace(extras, alpha=alpha, passes=passes, tracks=tracks)
+        return Outputs(clip, self.target.absolute(), data, extras)
+
+
+def is_pattern_of_names(text: str) -> bool:
+    """Whether an output is named by a pattern."""
+    return "{" in text
+
+
+def base_folder(out: str) -> Path:
+    """Return the folder below which everything of a batch lies: a pattern's fixed part."""
+    if not is_pattern_of_names(out):
+        return Path(out)
+    fixed: list[str] = []
+    for part in Path(out).parts:
+        if "{" in part:
+            break
+        fixed.append(part)
+    return Path(*fixed)
+
+
+def name_outputs(
+    clips: Sequence[Clip],
+    out: str,
+    data: str | None,
+    settings: ClipSettings,
+    *,
+    resume: bool = True,
+) -> list[Outputs]:
+    """Name the outputs of clips: no two alike, none of them an input.
+
+    Args:
+        clips: of the batch.
+        out: a folder, or a pattern such as ``out/{folder}/{name}-mesh.mp4``.
+        data: likewise, ``.jsonl`` files in a folder; None without.
+        settings: hold the patterns of what else is written.
+        resume: keep whole files of passes.
+
+    Raises:
+        FacewarpError: a pattern or a folder that can't be, two outputs of one name, or an output
+            that is an input.
+    """
+    _check_folders(out, data)
+    further = {"--alpha": settings.alpha, "--passes": settings.passes}
+    _check_patterns([*further.items(), *(("--tracks", one) for one in settings.tracks)])
+    own = {clip.path: _own_name(clip) for clip in clips}
+    taken = Counter((clip.parent / own[clip.path]).as_posix() for clip in clips)
+    names = {clip.name for clip in clips}
+    stems = Counter(Path(clip.name).with_suffix("").as_posix() for clip in clips)
+    outputs = []
+    for clip in clips:
+        name = (clip.parent / own[clip.path]).as_posix()
+        if name != clip.name and (name in names or taken[name] > 1):
+            suffix = Path(own[clip.path]).suffix
+            name = f"{clip.name}{suffix}"  # photo.heic beside photo.jpg becomes photo.heic.jpg
+        is_alone = stems[Path(clip.name).with_suffix("").as_posix()] == 1 or clip.kind == "images"
+        stem = Path(clip.name).stem if is_alone and clip.kind != "images" else Path(clip.name).name
+        fill = partial(_filled, clip=clip, stem=stem, name=name)
+        target = Path(fill(out)) if is_pattern_of_names(out) else Path(out) / name
+        record = None
+        if data is not None and is_pattern_of_names(data):
+            record = Path(fill(data))
+        elif data is not None:
+            record = Path(data) / clip.parent / f"{stem}.jsonl"
+        extras = settings.extras(fill, resume=resume)
+        outputs.append(Outputs(clip, target, record, extras))
+    _check_apart(outputs)
+    return outputs
+
+
+def _own_name(clip: Clip) -> str:
+    """Return the name an output has by itself."""
+    if clip.kind == "images":
+        return Path(clip.name).name
+    return name_for(clip.path, _kind_of(clip))
+
+
+def _kind_of(clip: Clip) -> Kind:
+    if clip.kind == "video":
+        return "video"
+    try:
+        with open_picture(clip.path) as picture:
+            return "animation" if len(pages_of(picture)) > 1 else "image"
+    except FacewarpError:
+        return "image"  # it is told when it is its turn
+
+
+def _filled(pattern: str, *, clip: Clip, stem: str, name: str) -> str:
+    """Return the path that a pattern means for a clip."""
+    values = {
+        "name": stem,
+        "file": Path(clip.name).name,
+        "folder": clip.parent.as_posix(),
+        "suffix": Path(name).suffix if clip.kind != "images" else "",
+    }
+    for one in _FIELD.findall(pattern):
+        if one not in values:
+            known = ", ".join(f"{{{known}}}" for known in FIELDS)
+            raise FacewarpError(f"there is no {{{one}}} in patterns", pattern, f"Use {known}.")
+    return _FIELD.sub(lambda found: values[found[1]], pattern)
+
+
+def _check_folders(out: str, data: str | None) -> None:
+    for option, text in (("--out", out), ("--data", data)):
+        if text is None or is_pattern_of_names(text):
+            continue
+        place = Path(text)
+        if "\0" in text:
+            raise FacewarpError("no file has such a name", repr(text), "Give another one.")
+        is_file = place.exists() and not place.is_dir()
+        if is_file or (place.suffix in (".jsonl", ".csv") and not place.is_dir()):
+            what = "many clips need a folder to write to, or a pattern"
+            fix = f"Give {option} FOLDER or {option} '{place.parent / '{name}'}{place.suffix}'."
+            raise FacewarpError(what, text, fix)
+
+
+def _check_patterns(named: Iterable[tuple[str, str | None]]) -> None:
+    for option, text in named:
+        if text is not None and not is_pattern_of_names(text):
+            what = f"{option} names the files of one clip"
+            fix = f"Put {{name}} into it: {Path(text).parent / '{name}'}{Path(text).suffix}"
+            raise FacewarpError(what, text, fix)
+
+
+def _check_apart(outputs: Iterable[Outputs]) -> None:
+    outputs = list(outputs)
+    paths = [path for one in outputs for path in one.paths]
+    path, count = Counter(paths).most_common(1)[0]
+    if count > 1:
+        what = f"{count} outputs would have the same name"
+        fix = "Put {folder} or {file} into the pattern, or rename one of them."
+        raise FacewarpError(what, path, fix)
+    inputs = {one.clip.path.resolve() for one in outputs}
+    inputs |= {path.parent for path in inputs if "%" in path.name}
+    for path in paths:
+        if path.resolve() in inputs:
+            what = "output and input are the same"
+            raise FacewarpError(what, path, "Give another --out.")

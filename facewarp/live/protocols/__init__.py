@@ -1,0 +1,1 @@
+"""Messages in the protocols of other programs, encoded to bytes; no sockets here."""

@@ -1,0 +1,259 @@
+"""Plates as files: 16-bit PNG and TIFF, OpenEXR, DPX, with all that the file holds besides RGB."""
+
+import errno
+import struct
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.errors import FacewarpError
+from facewarp.media.frames import PLATE_SUFFIXES, DeepImage, Image
+from facewarp.media.transfer import Transfer
+from facewarp.system.installation import install_command
+
+DEEP_SUFFIXES: Final = PLATE_SUFFIXES | {".png", ".tif", ".tiff"}
+"""Pictures that hold more than 8 bits a channel."""
+
+_READABLE: Final = "Check it, or save it again as 16-bit PNG or OpenEXR."
+
+
+def openimageio() -> Any:
+    """Return the module OpenImageIO.
+
+    Raises:
+        FacewarpError: it is not installed.
+    """
+    try:
+        import OpenImageIO
+    except ImportError as error:
+        what = "the package that reads and writes plates is not installed"
+        raise FacewarpError(what, fix=f"Install it: {install_command('plates')}") from error
+    return OpenImageIO
+
+
+def has_openimageio() -> bool:
+    """Return whether plates can be read and written here."""
+    try:
+        openimageio()
+    except FacewarpError:
+        return False
+    return True
+
+
+def is_deep(path: Path) -> bool:
+    """Return whether a file is an EXR or DPX, or an RGB PNG or TIFF of 16 bits, by its header."""
+    suffix = path.suffix.lower()
+    if suffix in PLATE_SUFFIXES:
+        return True
+    if suffix not in DEEP_SUFFIXES:
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(26)
+            if head[:8] == b"\x89PNG\r\n\x1a\n":
+                return head[24] == 16 and head[25] in (2, 6)
+    except (OSError, IndexError):
+        return False
+    return head[:4] in (b"II*\0", b"MM\0*") and _tiff_is_deep(path)
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Return (width, height) px of a plate's display window."""
+    spec = _opened(path).spec()
+    return spec.full_width, spec.full_height
+
+
+def pixel_aspect_of(path: Path) -> float:
+    """Return the width of a plate's pixel over its height."""
+    aspect = float(_opened(path).spec().get_float_attribute("PixelAspectRatio", 1.0))
+    return aspect if aspect > 0 else 1.0
+
+
+def read_plate(path: Path) -> tuple[Image, Image | None, DeepImage]:
+    """Read a plate: what a screen shows of it, its alpha, and its own values.
+
+    Returns:
+        (H, W, 3) uint8; (H, W) uint8, None where all is opaque; the values. All of the display
+        window.
+
+    Raises:
+        FacewarpError: it can't be read, or has no color.
+    """
+    buffer = _opened(path)
+    spec = buffer.spec()
+    oiio = openimageio()
+    is_whole = spec.format.basetype != oiio.FLOAT and spec.format.basetype != oiio.HALF
+    pixels = buffer.get_pixels(oiio.UINT16 if is_whole else oiio.FLOAT)
+    if pixels is None:
+        raise FacewarpError(f"the plate is damaged: {buffer.geterror()}", path, _READABLE)
+    places, alpha_at = _places(spec, path)
+    values = _over_display(spec, pixels[..., places])
+    alpha = None
+    if alpha_at is not None:
+        share = _over_display(spec, pixels[..., alpha_at : alpha_at + 1])[..., 0]
+        alpha = _eight_bits(share / np.float32(65_535 if is_whole else 1))
+        if alpha.min(initial=255) == 255:
+            alpha = None
+    deep = DeepImage(values, _transfer_of(spec, path))
+    return deep.shown(), alpha, deep
+
+
+def write_plate(
+    target: Path,
+    image: Image,
+    deep: DeepImage | None,
+    like: Path | None = None,
+    comment: str | None = None,
+    alpha: Image | None = None,
+) -> None:
+    """Write a plate.
+
+    Made from a plate it keeps that file's further channels, windows, compression, profile and
+    metadata; what did not change keeps its values to the last bit.
+
+    Args:
+        target: the file.
+        image: (H, W, 3) uint8, written where there is nothing deeper.
+        deep: the values to write.
+        like: the plate it was made from.
+        comment: what the metadata says of it.
+        alpha: (H, W) uint8, for PNG and TIFF that are not made from such a plate.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    same_kind = like is not None and like.suffix.lower() == target.suffix.lower() and is_deep(like)
+    if same_kind and deep is not None:
+        assert like is not None
+        buffer = _replaced(like, deep)
+    else:
+        buffer = _from_scratch(target, image, deep, alpha)
+    if comment is not None:
+        buffer.specmod().attribute("ImageDescription", comment)
+    if not buffer.write(str(target), "unknown", target.suffix.lower().lstrip(".")):
+        told = buffer.geterror()
+        raise OSError(errno.ENOSPC if "No space" in told else errno.EIO, told)
+
+
+def _opened(path: Path) -> Any:
+    oiio = openimageio()
+    straight = oiio.ImageSpec()
+    straight.attribute("oiio:UnassociatedAlpha", 1)
+    buffer = oiio.ImageBuf(str(path), 0, 0, straight)
+    if not buffer.has_error and buffer.spec().width > 0:
+        if buffer.orientation > 1:
+            buffer = oiio.ImageBufAlgo.reorient(buffer)
+        return buffer
+    raise FacewarpError(f"the plate can't be read: {buffer.geterror()}", path, _READABLE)
+
+
+def _places(spec: Any, path: Path) -> tuple[list[int], int | None]:
+    """Return where R, G, B and the alpha are among the channels."""
+    names = list(spec.channelnames)
+    if all(name in names for name in "RGB"):
+        places = [names.index(name) for name in "RGB"]
+    elif len(names) in (1, 2) or "Y" in names:
+        places = [names.index("Y") if "Y" in names else 0] * 3
+    else:
+        what = f"the plate has no channels R, G, B, but {', '.join(names[:6])}"
+        raise FacewarpError(what, path, "Give its beauty pass as the main layer.")
+    return places, names.index("A") if "A" in names else None
+
+
+def _over_display(spec: Any, pixels: NDArray[Any]) -> NDArray[Any]:
+    """Lay the data window into the display window, cut to it; black outside."""
+    height, width = spec.full_height, spec.full_width
+    left, top = spec.x - spec.full_x, spec.y - spec.full_y
+    if (left, top, spec.width, spec.height) == (0, 0, width, height):
+        return np.ascontiguousarray(pixels)
+    whole = np.zeros((height, width, pixels.shape[2]), pixels.dtype)
+    inner, outer = _windows(spec)
+    whole[outer] = pixels[inner]
+    return whole
+
+
+def _windows(spec: Any) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Return the part that data and display window share: in the one, in the other."""
+    left, top = spec.x - spec.full_x, spec.y - spec.full_y
+    x0, y0 = max(left, 0), max(top, 0)
+    x1, y1 = min(left + spec.width, spec.full_width), min(top + spec.height, spec.full_height)
+    inner = slice(y0 - top, max(y1, y0) - top), slice(x0 - left, max(x1, x0) - left)
+    return inner, (slice(y0, max(y1, y0)), slice(x0, max(x1, x0)))
+
+
+def _transfer_of(spec: Any, path: Path) -> Transfer:
+    if path.suffix.lower() == ".exr":
+        return "linear"
+    told = spec.get_string_attribute("dpx:Transfer").lower()
+    if "log" in told or "density" in told:
+        return "log"
+    return "linear" if told == "linear" else "display"
+
+
+def _replaced(like: Path, deep: DeepImage) -> Any:
+    """Return a plate with other colors and all else as it is."""
+    oiio = openimageio()
+    old = _opened(like)
+    spec = old.spec()
+    kind = oiio.UINT16 if deep.codes.dtype == np.uint16 else oiio.FLOAT
+    pixels = old.get_pixels(kind)
+    places, _ = _places(spec, like)
+    inner, outer = _windows(spec)
+    for channel, place in enumerate(places):
+        pixels[..., place][inner] = deep.codes[..., channel][outer]
+    buffer = oiio.ImageBuf(spec)
+    buffer.set_pixels(spec.roi, pixels)
+    return buffer
+
+
+def _from_scratch(target: Path, image: Image, deep: DeepImage | None, alpha: Image | None) -> Any:
+    """Return a plate of nothing but RGB and alpha, in what its kind of file holds."""
+    oiio = openimageio()
+    is_exr = target.suffix.lower() == ".exr"
+    deep = deep or DeepImage(image.astype(np.uint16) * 257)
+    height, width = image.shape[:2]
+    holds_alpha = alpha is not None and target.suffix.lower() not in PLATE_SUFFIXES
+    spec = oiio.ImageSpec(
+        width, height, 4 if holds_alpha else 3, oiio.HALF if is_exr else oiio.UINT16
+    )
+    if target.suffix.lower() == ".dpx":
+        spec.attribute("oiio:BitsPerSample", 10)
+    light = DeepImage(np.zeros((1, 1, 3), np.float32), "linear")
+    wanted = light if is_exr else DeepImage(np.zeros((1, 1, 3), np.uint16))
+    same = deep.transfer == wanted.transfer and deep.codes.dtype == wanted.codes.dtype
+    codes = deep.codes if same else wanted.coded(deep.display(np.s_[:, :]))
+    if holds_alpha:
+        assert alpha is not None
+        spec.attribute("oiio:UnassociatedAlpha", 1)
+        codes = np.dstack([codes, alpha.astype(codes.dtype) * 257])
+    buffer = oiio.ImageBuf(spec)
+    buffer.set_pixels(spec.roi, np.ascontiguousarray(codes))
+    return buffer
+
+
+def _eight_bits(values: NDArray[np.floating]) -> Image:
+    return np.rint(255 * np.clip(np.nan_to_num(values), 0, 1)).astype(np.uint8)
+
+
+def _tiff_is_deep(path: Path) -> bool:
+    """Return whether a TIFF's first picture is RGB of 16 bits, by its tags."""
+    bits, kind, wide = 258, 262, 2
+    try:
+        with path.open("rb") as file:
+            order = {b"II": "<", b"MM": ">"}[file.read(2)]
+            file.seek(4)
+            file.seek(struct.unpack(f"{order}I", file.read(4))[0])
+            tags = {}
+            for _ in range(struct.unpack(f"{order}H", file.read(2))[0]):
+                tag, form, count, value = struct.unpack(f"{order}HHI4s", file.read(12))
+                tags[tag] = form, count, value
+            _, count, value = tags[bits]
+            if count > wide:
+                file.seek(struct.unpack(f"{order}I", value)[0])
+                value = file.read(2)
+            color = struct.unpack(f"{order}H", tags[kind][2][:2])[0]
+            return struct.unpack(f"{order}H", value[:2])[0] == 16 and color == 2 and count >= 3
+    except (OSError, KeyError, struct.error):
+        return False

@@ -1,0 +1,103 @@
+"""A cine seen on its own slices: labels and volumes are the part network's, motion follows it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from facewarp.cardiac.cine import analyse
+from facewarp.cardiac.io.patient import open_cine
+from facewarp.cardiac.motion.slice_parts import REACH, SLICES
+from facewarp.cardiac.pair_registration import register_volumes
+from facewarp.cardiac.parts import PART_NAMES, HeartPart
+from facewarp.core.config import FeatureConfig, ModelConfig
+
+
+class SeesCavity:
+    """A part network that takes bright for cavity and what lies around it for wall.
+
+    Args:
+        loses: share of its certainty that each voxel of the cavity loses.
+    """
+
+    sha256 = "5" * 64
+
+    def __init__(self, shape=(128, 128), loses=0.0):
+        self.loses = loses
+        self.config = ModelConfig(
+            kind=SLICES, classes=PART_NAMES, grid_shape=shape, spacing_mm=(1.4, 1.4),
+            input_shape=shape, field_shape=shape, features=FeatureConfig(inputs=5), steps=(),
+        )  # fmt: skip
+
+    def on_grid(self, shape):
+        return SeesCavity(tuple(shape), self.loses)
+
+    def probabilities(self, images):
+        gray = (images[:, REACH : REACH + 1] - 0.2) / 0.8
+        lv = gray.clamp(0, 1) * (1 - self.loses)
+        near = torch.nn.functional.max_pool2d((gray > 0.5).float(), 9, 1, 4)
+        wall = (near - lv).clamp(min=0)
+        return torch.cat([1 - near, torch.zeros_like(lv), wall, lv], 1)
+
+
+class Guided:
+    """A heart model with a part network of slices beside it."""
+
+    def __init__(self, model, slices):
+        self.model, self.slices = model, slices
+        self.config, self.sha256 = model.config, model.sha256
+
+    def on_grid(self, shape):
+        return self.model.on_grid(shape)
+
+    def probabilities(self, images):
+        return self.model.probabilities(images)
+
+
+@pytest.fixture(scope="module")
+def cine(beating, plain, write_nifti, tmp_path_factory):
+    affine = plain @ beating.to_heart
+    path = tmp_path_factory.mktemp("cine") / "cine.nii.gz"
+    return open_cine(write_nifti(path, beating.images[[0, 2, 3]], affine, 0.1))
+
+
+def test_labels_and_volumes_are_those_of_the_slices(cine, knowing, beating):
+    result = analyse(cine, Guided(knowing, SeesCavity()))
+    truth = beating.labels[[0, 2, 3]]
+    for phase in range(3):
+        lv, true = result.labels[phase] == HeartPart.LV, truth[phase] == HeartPart.LV
+        assert 2 * (lv & true).sum() / (lv.sum() + true.sum()) > 0.98
+    true_ml = (truth == HeartPart.LV).sum((1, 2, 3)) * cine.volume.voxel_ml
+    np.testing.assert_allclose(result.volumes_ml[:, HeartPart.LV], true_ml, rtol=0.02)
+    assert result.indices.lv.edv_ml == pytest.approx(result.volumes_ml[result.ed, HeartPart.LV])
+    assert result.parts_sha256 == SeesCavity.sha256
+    assert result.labels_by == "model"
+
+
+def test_volumes_are_sums_of_probabilities_not_of_voxels(cine, knowing):
+    sure = analyse(cine, Guided(knowing, SeesCavity()))
+    less = analyse(cine, Guided(knowing, SeesCavity(loses=0.2)))
+    ratio = less.volumes_ml[:, HeartPart.LV] / sure.volumes_ml[:, HeartPart.LV]
+    np.testing.assert_allclose(ratio, 0.8, atol=1e-3)
+    lv = [(one.labels == HeartPart.LV).sum() for one in (sure, less)]
+    assert lv[1] > 0.9 * lv[0]
+
+
+def test_a_readers_labels_are_carried_and_counted(cine, knowing, beating, write_nifti, tmp_path):
+    labels = beating.labels[0].copy()
+    path = write_nifti(tmp_path / "ed_gt.nii.gz", labels, cine.volume.affine, dtype=np.uint8)
+    result = analyse(cine, Guided(knowing, SeesCavity()), labels=path, ed=1)
+    np.testing.assert_array_equal(result.labels[0], labels)
+    counted = (result.labels == HeartPart.RV).sum((1, 2, 3)) * cine.volume.voxel_ml
+    np.testing.assert_allclose(result.volumes_ml[:, HeartPart.RV], counted)
+    assert counted.min() > 0  # the slices see none
+
+
+def test_a_pair_has_the_labels_of_its_slices(cine, knowing, beating):
+    fixed, moving = (replace(cine.volume, data=cine.volume.data[phase]) for phase in (0, 2))
+    pair = register_volumes(Guided(knowing, SeesCavity()), fixed, moving)
+    assert not (pair.labels_fixed == HeartPart.RV).any()
+    true = beating.labels[0] == HeartPart.LV
+    warped = pair.labels_warped == HeartPart.LV
+    assert 2 * (warped & true).sum() / (warped.sum() + true.sum()) > 0.95

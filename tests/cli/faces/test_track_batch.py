@@ -1,0 +1,109 @@
+"""``facewarp track`` of many clips, from its options to what lies in the folder."""
+
+import csv
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import PIL.Image
+import pytest
+from typer.testing import CliRunner
+
+from facewarp.cli.app import app
+
+
+def run(*words):
+    return CliRunner().invoke(app, ["track", *map(str, words)])
+
+
+@pytest.fixture
+def footage(talk, moving, folder):
+    """A clip, a picture, a clip that is cut short and a note, one of them further down."""
+    Path("in/sub").mkdir(parents=True)
+    shutil.copy(talk, "in/talk.mp4")
+    PIL.Image.fromarray(moving[0]).save("in/sub/photo.png")
+    Path("in/broken.mp4").write_bytes(talk.read_bytes()[:3000])
+    Path("in/notes.md").write_text("x")
+    return Path("in")
+
+
+@pytest.mark.slow
+def test_one_broken_file_stops_nothing_and_nothing_is_done_twice(footage):
+    words = (footage, "--out", "out", "--data", "out/{folder}/{name}.csv", "-r", "--effect", "mesh")
+    result = run("--json", *words, "--workers", "2")
+    assert result.exit_code == 1
+    told = json.loads(result.stdout)
+    assert {one["clip"]: one["status"] for one in told["clips"]} == {
+        "talk.mp4": "done", "sub/photo.png": "done",
+    }  # fmt: skip
+    assert [one["clip"] for one in told["failed"]] == ["broken.mp4"]
+    assert told["left_out"] == ["in/notes.md"]
+    files = sorted(p.relative_to("out").as_posix() for p in Path("out").rglob("*") if p.is_file())
+    assert files == [
+        ".facewarp/sub/photo.png.json", ".facewarp/talk.mp4.json", "sub/photo.csv",
+        "sub/photo.png", "summary.csv", "summary.json", "talk.csv", "talk.mp4",
+    ]  # fmt: skip
+    assert "cut short" in result.stderr
+    assert "1 of 3 clips failed" in result.stderr
+    with open("out/summary.csv", newline="") as file:
+        rows = {row["clip"]: row for row in csv.DictReader(file)}
+    assert [row["status"] for row in rows.values()] == ["failed", "done", "done"]
+    assert (rows["talk.mp4"]["frames"], rows["talk.mp4"]["faces"]) == ("10", "1")
+    assert json.loads(Path("out/summary.json").read_text())["clips"] == told["clips"]
+
+    (footage / "broken.mp4").unlink()
+    result = run(*words, "--resume")
+    assert result.exit_code == 0, result.output
+    assert "0 tracked, 2 finished before" in result.output
+    assert "skipped" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["in", "--workers", "2"], "need a folder to write to"),
+        (["in", "--out", "o", "--workers", "2", "--ray", "auto"], "exclude each other"),
+        (["in", "--out", "in", "--resume"], "output and input are the same"),
+        (["in", "--out", "o", "--resume", "--texture", "gone.png", "--effect", "texture"], "gone"),
+    ],
+)
+def test_what_cannot_be_is_one_line_before_any_work(footage, words, told):
+    result = run(*words)
+    assert result.exit_code == 1
+    assert told in " ".join(result.stderr.split())
+    assert sorted(path.name for path in Path().iterdir()) == ["in"]
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_finished_clips_and_no_half_ones(footage):
+    (footage / "broken.mp4").unlink()
+    shutil.move("in/sub/photo.png", "in/a.png")
+    words = ["in", "--out", "out", "--resume", "--engine", "torch"]
+    code = (
+        "import sys, time\n"
+        "from facewarp.media.video.reader import VideoSource\n"
+        "if __name__ == '__main__':\n"
+        "    from facewarp.cli.app import app\n"
+        "    app(sys.argv[1:])\n"
+        "else:\n"  # in a worker, whose main module this is: a clip that takes long
+        "    read = VideoSource.__iter__\n"
+        "    VideoSource.__iter__ = lambda self: (time.sleep(9) or f for f in read(self))\n"
+    )
+    Path("main.py").write_text(code)
+    run = subprocess.Popen(
+        [sys.executable, "main.py", "track", *words], stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 90
+    while not Path("out/.facewarp/a.png.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(0.5)
+    run.send_signal(signal.SIGINT)
+    told = run.communicate(timeout=60)[1]
+    assert run.returncode == 130, told
+    assert "kept 1 of 2 clips in out; the same command goes on" in told
+    files = sorted(p.relative_to("out").as_posix() for p in Path("out").rglob("*") if p.is_file())
+    assert files == [".facewarp/a.png.json", "a.png", "summary.csv", "summary.json"]

@@ -1,0 +1,91 @@
+"""A clip of a batch: tracked once, recorded, and never over what is there."""
+
+import json
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from facewarp.batch.jobs import work_on
+from facewarp.face.clips.discovery import find_clips
+from facewarp.face.clips.output_check import count_frames
+from facewarp.face.clips.runner import plan_clips
+from facewarp.face.clips.settings import ClipSettings
+from facewarp.face.clips.summary import check_summary
+from facewarp.face.effects.factory import make_effect
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """An effect with something to tell it from another."""
+
+    opacity: float = 0.5
+    texture: str | None = None
+
+    def make(self, model, annotate):
+        return make_effect("mesh", opacity=self.opacity)
+
+
+@pytest.fixture
+def clip(talk, folder):
+    Path("in").mkdir()
+    shutil.copy(talk, "in/talk.mp4")
+    return Path("in/talk.mp4")
+
+
+def job_of(settings=None, **options):
+    settings = settings or ClipSettings(Mesh())
+    (job,) = plan_clips(find_clips([Path("in")]), "out", "out/{name}.csv", settings, **options)
+    return job
+
+
+def test_a_finished_clip_is_skipped_until_anything_changes(clip):
+    shares = []
+    first = work_on(job_of(), shares.append)
+    assert (first.status, first.error) == ("done", "")
+    assert first.summary["frames"] == first.summary["written"] == 10
+    assert first.bytes == sum(Path("out", n).stat().st_size for n in ("talk.mp4", "talk.csv"))
+    record = json.loads(Path("out/.facewarp/talk.mp4.json").read_text())
+    assert set(record["files"]) == {"../talk.mp4", "../talk.csv"}
+    before = Path("out/talk.mp4").stat().st_mtime_ns
+    again = work_on(job_of())
+    assert (again.status, again.summary) == ("skipped", first.summary)
+    assert Path("out/talk.mp4").stat().st_mtime_ns == before
+
+    other = work_on(job_of(ClipSettings(Mesh(opacity=0.2))))  # other settings
+    assert other.status == "failed"
+    assert "not from this input with these settings" in other.error
+    assert "--overwrite" in other.error
+    assert work_on(job_of(resume=False)).status == "failed"
+    assert Path("out/talk.mp4").stat().st_mtime_ns == before
+
+    whole = Path("out/talk.mp4").read_bytes()
+    Path("out/talk.mp4").write_bytes(whole[:-1] + b"x")  # of the same size: still opens
+    assert work_on(job_of()).status == "skipped"
+    Path("out/talk.mp4").write_bytes(bytes(len(whole)))  # of the same size, and opens no more
+    assert work_on(job_of()).status == "failed"
+    assert work_on(job_of(overwrite=True)).status == "done"
+    assert count_frames(Path("out/talk.mp4")) == 10
+    clip.touch()  # another input
+    assert work_on(job_of()).status == "failed"
+
+
+def test_the_identity_holds_weights_template_and_files_not_the_device(folder):
+    Path("t.png").write_bytes(b"1")
+    settings = ClipSettings(Mesh(texture="t.png"), device="cpu")
+    told = settings.identity()
+    assert len(told["model"]) == len(told["template"]) == 64
+    assert replace(settings, device="cuda").identity() == told
+    assert settings.absolute().effect.texture == str(Path("t.png").absolute())
+    Path("t.png").write_bytes(b"22")
+    assert settings.identity() != told
+
+
+def test_a_summary_of_somebody_else_is_not_replaced(folder):
+    from facewarp.errors import FacewarpError
+
+    Path("summary.csv").write_text("my,own\n")
+    with pytest.raises(FacewarpError, match="no summary of facewarp"):
+        check_summary(Path(), overwrite=False)
+    check_summary(Path(), overwrite=True)
