@@ -30,6 +30,13 @@ Thorough = Annotated[
         help="Test-time augmentation: four versions of every crop; more exact, slower.",
     ),
 ]
+Refine = Annotated[
+    bool,
+    typer.Option(
+        "--refine/--no-refine",
+        help="Hearts: refine fields into one invertible motion, or keep the network's.",
+    ),
+]
 Threads = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="Threads of torch.", show_default="torch's own"),
