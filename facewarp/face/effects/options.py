@@ -17,9 +17,6 @@ EFFECT_NAMES: Final[tuple[EffectName, ...]] = get_args(EffectName)
 
 STYLE_MODES: Final[tuple[StyleMode, ...]] = get_args(StyleMode)
 
-PREPARED_EFFECTS: Final = frozenset({"style"})
-"""Effects with a picture that has to be registered: live, they are made before frames come."""
-
 DEFAULT_TEXTURE: Final = "mask"
 
 DEFAULT_STYLE: Final = "painting"
