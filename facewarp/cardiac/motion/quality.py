@@ -38,8 +38,8 @@ class Quality:
         loop_p95_mm: the 95th percentile of that over the heart.
         wall_loop_p95_mm: the 95th percentile of that over the wall and the parts' outlines.
         folds_percent: share of the heart's voxels, over all phases, where the field folds.
-        open_cavity_percent: share of the left ventricle, in the phase where it is largest, in slices
-            where it is not one piece closed in by wall, see `open_slices`.
+        open_cavity_percent: share of the left ventricle, in the phase where that is largest, in
+            slices where it is not one piece closed in by wall, see `open_slices`.
         wall_folds_percent: share of the wall and of the parts' outlines, over all phases, where a
             cell of the field is inside out: what harms strain and volumes. The cavities are left
             out, in which blood swirls.
@@ -149,8 +149,8 @@ def quality_warnings(
         )
     if closes and quality.wall_loop_p95_mm > _LONG_LOOP_MM:
         said.append(
-            f"after a cycle one point of the wall in 20 is more than {quality.wall_loop_p95_mm:.0f} "
-            "mm off its start: trust the labels, not the motion of single points"
+            f"after a cycle one point of the wall in 20 is over {quality.wall_loop_p95_mm:.0f} mm "
+            "off its start: trust the labels, not the motion of single points"
         )
     if quality.wall_folds_percent > _MANY_FOLDS_PERCENT:
         said.append(
