@@ -23,3 +23,19 @@ export async function ask(where, options = {}) {
 export function send(where, body) {
   return ask(where, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 }
+
+const upload = (file) => ({ method: "POST", headers: { "Content-Type": file.type || "application/octet-stream" }, body: file });
+
+/** The program as the controls see it. */
+export const program = {
+  waiting: "Sending the picture …",
+  state: () => ask("api/state"),
+  change: (settings) => send("api/settings", settings),
+  neutral: () => ask("api/neutral", { method: "POST" }),
+  snapshot: () => ask("api/template/snapshot", { method: "POST" }),
+  texture: (file) => ask("api/texture", upload(file)),
+  style: (file) => ask("api/style", upload(file)),
+  templatePicture: (file) => ask("api/template", upload(file)),
+  preview: (name, version) => `api/texture/${encodeURIComponent(name)}?${version}`,
+  stylePreview: (name, version) => `api/style/${encodeURIComponent(name)}?${version}`,
+};

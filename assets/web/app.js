@@ -2,7 +2,9 @@
 
 import { Connection } from "./connection.js";
 import { StatusBar } from "./status.js";
+import { program } from "./api.js";
 import { Controls } from "./controls.js";
+import { Recording, save, savePicture } from "./saving.js";
 import { SourceError, listCameras, openCamera, openFile } from "./source.js";
 
 history.replaceState(null, "", location.pathname + location.hash); // the token leaves the address
@@ -12,7 +14,7 @@ const RETRY_MS = 2000;
 const [result, pictures, original, stage] = [$("result"), $("pictures"), $("original"), $("stage")];
 const connection = new Connection(original, pictures);
 const statusBar = new StatusBar();
-const controls = new Controls(toast);
+const controls = new Controls(toast, program);
 const imagesOnly = location.hash === "#pictures";
 
 let source = null; // {stream, close, isCamera}
@@ -259,42 +261,27 @@ function shown() {
   return result.srcObject ? [result, result.videoWidth, result.videoHeight] : [pictures, pictures.width, pictures.height];
 }
 
-function save(blob, suffix) {
-  const address = URL.createObjectURL(blob);
-  const stamp = new Date().toISOString().slice(0, 19).replace(/[:T]/g, "-");
-  Object.assign(document.createElement("a"), { href: address, download: `facewarp-${stamp}.${suffix}` }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 10_000);
-}
-
-$("shot").addEventListener("click", () => {
-  const [picture, width, height] = shown();
-  const canvas = Object.assign(document.createElement("canvas"), { width, height });
-  canvas.getContext("2d").drawImage(picture, 0, 0);
-  canvas.toBlob((blob) => blob && (save(blob, "png"), toast("Screenshot saved to your downloads")), "image/png");
+$("shot").addEventListener("click", async () => {
+  if (await savePicture(...shown())) toast("Screenshot saved to your downloads");
 });
 
-const KINDS = ["video/mp4;codecs=avc1.42E01F", "video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm"];
 function startRecording() {
   const stream = result.srcObject ?? pictures.captureStream?.(30);
-  const kind = window.MediaRecorder && KINDS.find((one) => MediaRecorder.isTypeSupported(one));
-  if (!stream || !kind) return toast("This browser can't record", true);
-  const pieces = [];
-  recorder = new MediaRecorder(stream, { mimeType: kind, videoBitsPerSecond: 6_000_000 });
-  recorder.ondataavailable = ({ data }) => data.size && pieces.push(data);
-  recorder.onstop = () => {
-    if (!pieces.length) return;
-    save(new Blob(pieces, { type: kind }), kind.startsWith("video/mp4") ? "mp4" : "webm");
-    toast("Recording saved to your downloads");
-  };
-  recorder.start(1000);
+  recorder = stream ? Recording.of(stream, ["mp4", "webm"]) : null;
+  if (!recorder) return toast("This browser can't record", true);
   $("record").setAttribute("aria-pressed", true);
   $("record-text").textContent = "Stop";
 }
-function stopRecording() {
-  if (recorder?.state === "recording") recorder.stop();
+async function stopRecording() {
+  const ended = recorder;
   recorder = null;
   $("record").setAttribute("aria-pressed", false);
   $("record-text").textContent = "Record";
+  const file = await ended?.end();
+  if (file) {
+    save(file.blob, file.suffix);
+    toast("Recording saved to your downloads");
+  }
 }
 $("record").addEventListener("click", () => (recorder ? stopRecording() : startRecording()));
 $("full").addEventListener("click", () => (document.fullscreenElement ? document.exitFullscreen() : stage.requestFullscreen?.()));

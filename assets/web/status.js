@@ -1,4 +1,5 @@
 // Measurements of the program and of the page: frame rate, latency, confidence, stages.
+// @ts-nocheck -- elements of index.html, by their ids; the tests look at it in a browser
 
 const $ = (id) => document.getElementById(id);
 const KEPT = 60;

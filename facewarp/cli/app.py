@@ -83,6 +83,11 @@ COMMANDS = {
         "Render a page of images and short clips of every effect, from free faces only.",
         FACES,
     ),
+    "page": Command(
+        "faces.page:page",
+        "Write a folder of static files that runs the face tracker inside a browser.",
+        FACES,
+    ),
     "cine": Command(
         "cine:cine",
         "Track hearts through the cardiac cycle: labels, volumes, ejection fraction, motion.",

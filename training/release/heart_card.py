@@ -117,9 +117,10 @@ HEART_CARD = CardText(
     measuring="Patients that were not trained on, end-diastole against end-systole. `paper`: ES to "
     "ED on cubes of 1.56 mm, the last 6 of each 20 patients (of whom 3 each chose the weights). "
     "`memwarp`: both directions on 1.8 x 1.8 x 10 mm, the last 3 of each 20, who had no part in "
-    "making the model's weights; of its part network of slices they chose the weights. Dice in percent, of the true labels carried by the field with those of "
-    "the other phase: the mean over parts, then over patients. Volumes are those of `facewarp "
-    "cine`, without labels, against those of the true labels. docs/hearts.md defines every number.",
+    "making the model's weights; of its part network of slices they chose the weights. Dice in "
+    "percent, of the true labels carried by the field with those of the other phase: the mean over "
+    "parts, then over patients. Volumes are those of `facewarp cine`, without labels, against "
+    "those of the true labels. docs/hearts.md defines every number.",
     rows=_rows,
     command=_command,
     title=_title,

@@ -90,8 +90,7 @@ def registration_table(found: Mapping[str, Any]) -> str:
         f"SDlogJ of J itself {number(found['sdlogj_strict'], 3)}; the network's own parts "
         f"{number(found['parts_dice'], 1)} (RV {number(found['parts_dice_rv'], 1)}, myocardium "
         f"{number(found['parts_dice_myo'], 1)}, LV {number(found['parts_dice_lv'], 1)}); "
-        f"{number(found['seconds_per_pair'], 1)} s a patient. "
-        + _origin(found)
+        f"{number(found['seconds_per_pair'], 1)} s a patient. " + _origin(found)
     )
     return "\n".join([*rows, "", about])
 

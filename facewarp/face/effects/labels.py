@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from facewarp.face.template.template import Template
 
 
+_RIM: Final = 0.18  # tint of the middle of the face, as a share of that at its outline
+_LINE_ALPHA: Final = 0.9
+_LINE_WIDTH: Final = 3  # quarters of a template px
+_LINE_WHITE: Final = 0.45  # how far a contour is from its part's colour towards white
+
+
 class Labels(FaceEffect):
     """Tints the template's parts on the face and draws thin contours.
 
@@ -36,49 +42,44 @@ class Labels(FaceEffect):
     }
     """Opacity of each part's tint."""
 
-    _RIM: Final = 0.18  # tint of the middle of the face, as a share of that at its outline
-    _LINE_ALPHA: Final = 0.9
-    _LINE_WIDTH: Final = 3  # quarters of a template px
-    _LINE_WHITE: Final = 0.45  # how far a contour is from its part's colour towards white
-
     def __init__(self, opacity: float = 1.0, annotate: bool = True) -> None:
         super().__init__(opacity, annotate)
 
     def _prepare(self, template: "Template") -> None:
-        probabilities = np.asarray(template.probabilities, dtype=np.float32)
-        fine = [
-            cv2.resize(part, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
-            for part in probabilities
-        ]
-        # Squared and normalised again: edges stay soft, but no part bleeds far into the next.
-        sharp = np.stack(fine) ** 2
-        sharp /= np.maximum(sharp.sum(axis=0), 1e-6)
-        tint = np.zeros(len(PART_COLORS), np.float32)
-        tint[list(self.TINT)] = list(self.TINT.values())
-        weighted = sharp * tint[:, None, None]
-        # The skin is tinted most along the outline, where the tint tells the face from the rest.
-        inside = 1 - sharp[FacePart.BACKGROUND]
-        weighted[FacePart.FACE] *= self._RIM + (1 - self._RIM) * _rim(inside)
-        alpha = weighted.sum(axis=0)
-        color = np.einsum("chw,ck->hwk", weighted, PART_COLORS.astype(np.float32))
-        color /= np.maximum(alpha, 1e-6)[..., None]
-        rgba = np.rint(np.dstack([color, alpha * 255])).astype(np.uint8)
-        rgba = cv2.resize(rgba, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
-        for part in self.TINT:
-            line = np.zeros(rgba.shape[:2], np.uint8)
-            contours = [
-                fixed_point((c + 0.5) * 4 - 0.5) for c in part_contours(probabilities, part)
-            ]
-            cv2.polylines(line, contours, True, 255, self._LINE_WIDTH, cv2.LINE_AA, _SHIFT)
-            color = self._LINE_WHITE * 255 + (1 - self._LINE_WHITE) * PART_COLORS[part]
-            drawn = line > 0
-            rgba[drawn] = _over(
-                rgba[drawn], color, line[drawn] * np.float32(self._LINE_ALPHA / 255)
-            )
-        self._picture = TemplatePicture(rgba, self.opacity)
+        self._picture = TemplatePicture(label_picture(template), self.opacity)
 
     def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
         self._picture.lay_on(frame, face, coverage=self.coverage)
+
+
+def label_picture(template: "Template") -> NDArray[np.uint8]:
+    """Draw tints and contours of a template's parts, (1280, 1040, 4) RGBA, straight alpha."""
+    probabilities = np.asarray(template.probabilities, dtype=np.float32)
+    fine = [
+        cv2.resize(part, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR) for part in probabilities
+    ]
+    # Squared and normalised again: edges stay soft, but no part bleeds far into the next.
+    sharp = np.stack(fine) ** 2
+    sharp /= np.maximum(sharp.sum(axis=0), 1e-6)
+    tint = np.zeros(len(PART_COLORS), np.float32)
+    tint[list(Labels.TINT)] = list(Labels.TINT.values())
+    weighted = sharp * tint[:, None, None]
+    # The skin is tinted most along the outline, where the tint tells the face from the rest.
+    inside = 1 - sharp[FacePart.BACKGROUND]
+    weighted[FacePart.FACE] *= _RIM + (1 - _RIM) * _rim(inside)
+    alpha = weighted.sum(axis=0)
+    color = np.einsum("chw,ck->hwk", weighted, PART_COLORS.astype(np.float32))
+    color /= np.maximum(alpha, 1e-6)[..., None]
+    rgba = np.rint(np.dstack([color, alpha * 255])).astype(np.uint8)
+    rgba = cv2.resize(rgba, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
+    for part in Labels.TINT:
+        line = np.zeros(rgba.shape[:2], np.uint8)
+        contours = [fixed_point((c + 0.5) * 4 - 0.5) for c in part_contours(probabilities, part)]
+        cv2.polylines(line, contours, True, 255, _LINE_WIDTH, cv2.LINE_AA, _SHIFT)
+        color = _LINE_WHITE * 255 + (1 - _LINE_WHITE) * PART_COLORS[part]
+        drawn = line > 0
+        rgba[drawn] = _over(rgba[drawn], color, line[drawn] * np.float32(_LINE_ALPHA / 255))
+    return rgba
 
 
 def _rim(inside: NDArray[np.float32]) -> NDArray[np.float32]:

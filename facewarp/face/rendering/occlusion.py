@@ -42,9 +42,7 @@ class Visibility:
     def __init__(
         self, template: "Template", *, spare_eyes: bool = True, spare_mouth: bool = True
     ) -> None:
-        face = 1 - np.asarray(template.probabilities[FacePart.BACKGROUND], np.float32)
-        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _EDGE_PX + 1,) * 2)
-        self._skin = cv2.GaussianBlur(cv2.erode(face, kernel), (0, 0), 3.0)
+        self._skin = skin_of(template)
         self._spare_eyes, self._spare_mouth = spare_eyes, spare_mouth
 
     def __call__(self, face: "Face") -> NDArray[np.uint8]:
@@ -62,6 +60,13 @@ class Visibility:
         if self._spare_mouth:
             fine *= 1 - open_mouth(face)
         return np.rint(255 * fine.clip(0, 1)).astype(np.uint8)
+
+
+def skin_of(template: "Template") -> NDArray[np.float32]:
+    """Return where a template surely has a face, (320, 260), 0..1, soft at its outline."""
+    face = 1 - np.asarray(template.probabilities[FacePart.BACKGROUND], np.float32)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _EDGE_PX + 1,) * 2)
+    return np.asarray(cv2.GaussianBlur(cv2.erode(face, kernel), (0, 0), 3.0), np.float32)
 
 
 def open_mouth(face: "Face") -> NDArray[np.float32]:

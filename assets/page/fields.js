@@ -1,0 +1,180 @@
+// Displacement fields of a face crop on the network's grid.
+//
+// A field is x of all points and then y of all points, row by row, in crop px. Its point (i, j) is
+// the middle of the crop's cell (i, j). Between the points it is linear, beyond the outermost ones
+// it stays as it is there.
+
+import { CROP_HEIGHT, CROP_WIDTH } from "./crop.js";
+
+/** @typedef {import("./similarity.js").Affine} Affine */
+/** @typedef {import("./similarity.js").Points} Points */
+
+export const COLUMNS = 65;
+export const ROWS = 80;
+export const SIZE = COLUMNS * ROWS;
+export const CELL = CROP_WIDTH / COLUMNS;
+export const OFFSET = 0.5 * CELL - 0.5; // crop px of the first point
+
+/**
+ * Samples a plane (rows x columns) at a place in its own px, bilinear.
+ * @param {ArrayLike<number>} plane
+ * @param {number} columns
+ * @param {number} rows
+ * @param {number} x
+ * @param {number} y
+ * @param {number} start where the plane begins in the array
+ */
+export function valueAt(plane, columns, rows, x, y, start = 0) {
+  const [across, down] = [Math.min(Math.max(x, 0), columns - 1), Math.min(Math.max(y, 0), rows - 1)];
+  const [left, top] = [Math.floor(across), Math.floor(down)];
+  const [u, v] = [across - left, down - top];
+  const at = start + top * columns + left;
+  const right = left < columns - 1 ? 1 : 0;
+  const below = top < rows - 1 ? columns : 0;
+  const upper = plane[at] + u * (plane[at + right] - plane[at]);
+  const lower = plane[at + below] + u * (plane[at + below + right] - plane[at + below]);
+  return upper + v * (lower - upper);
+}
+
+/**
+ * Returns points p + field(p).
+ * @param {Float32Array} field
+ * @param {Points} points crop px
+ * @returns {Points}
+ */
+export function displaced(field, points) {
+  const moved = new Float64Array(points.length);
+  for (let i = 0; i < points.length; i += 2) {
+    const [x, y] = [(points[i] + 0.5) / CELL - 0.5, (points[i + 1] + 0.5) / CELL - 0.5];
+    moved[i] = points[i] + valueAt(field, COLUMNS, ROWS, x, y);
+    moved[i + 1] = points[i + 1] + valueAt(field, COLUMNS, ROWS, x, y, SIZE);
+  }
+  return moved;
+}
+
+/**
+ * Composes two fields: u(p) = inner(p) + outer(p + inner(p)).
+ * @param {Float32Array | null} outer null is the zero field
+ * @param {Float32Array} inner
+ * @returns {Float32Array}
+ */
+export function composedFields(outer, inner) {
+  if (!outer) return inner;
+  const found = new Float32Array(2 * SIZE);
+  for (let row = 0, i = 0; row < ROWS; row++) {
+    for (let column = 0; column < COLUMNS; column++, i++) {
+      const [x, y] = [column + inner[i] / CELL, row + inner[i + SIZE] / CELL];
+      found[i] = inner[i] + valueAt(outer, COLUMNS, ROWS, x, y);
+      found[i + SIZE] = inner[i + SIZE] + valueAt(outer, COLUMNS, ROWS, x, y, SIZE);
+    }
+  }
+  return found;
+}
+
+/**
+ * Displacements of points that go through an affine map and then a field.
+ * @param {Affine} m of crop px
+ * @param {Float32Array} field
+ * @returns {Float32Array}
+ */
+export function fieldAfterAffine(m, field) {
+  return sum(sampledAt(field, m), affineDisplacements(m));
+}
+
+/**
+ * Displacements of points that go through a field and then an affine map.
+ * @param {Affine} m of crop px
+ * @param {Float32Array} field
+ * @returns {Float32Array}
+ */
+export function affineAfterField(m, field) {
+  return sum(turned(m, field), affineDisplacements(m));
+}
+
+/**
+ * Vectors through the linear part of an affine map.
+ * @param {Affine} m
+ * @param {Float32Array} field
+ */
+export function turned([a, b, , c, d], field) {
+  const found = new Float32Array(2 * SIZE);
+  for (let i = 0; i < SIZE; i++) {
+    found[i] = a * field[i] + b * field[i + SIZE];
+    found[i + SIZE] = c * field[i] + d * field[i + SIZE];
+  }
+  return found;
+}
+
+/**
+ * Values of a field at m(p).
+ * @param {Float32Array} field
+ * @param {Affine} m of crop px
+ */
+export function sampledAt(field, m) {
+  const found = new Float32Array(2 * SIZE);
+  const [x0, y0] = [(m[0] * OFFSET + m[1] * OFFSET + m[2] + 0.5) / CELL - 0.5, (m[3] * OFFSET + m[4] * OFFSET + m[5] + 0.5) / CELL - 0.5];
+  for (let row = 0, i = 0; row < ROWS; row++) {
+    for (let column = 0; column < COLUMNS; column++, i++) {
+      const [x, y] = [m[0] * column + m[1] * row + x0, m[3] * column + m[4] * row + y0];
+      found[i] = valueAt(field, COLUMNS, ROWS, x, y);
+      found[i + SIZE] = valueAt(field, COLUMNS, ROWS, x, y, SIZE);
+    }
+  }
+  return found;
+}
+
+/**
+ * @param {Affine} m
+ */
+function affineDisplacements([a, b, x0, c, d, y0]) {
+  const found = new Float32Array(2 * SIZE);
+  for (let row = 0, i = 0; row < ROWS; row++) {
+    const y = OFFSET + CELL * row;
+    for (let column = 0; column < COLUMNS; column++, i++) {
+      const x = OFFSET + CELL * column;
+      found[i] = (a - 1) * x + x0 + b * y;
+      found[i + SIZE] = c * x + y0 + (d - 1) * y;
+    }
+  }
+  return found;
+}
+
+/**
+ * @param {Float32Array} one
+ * @param {Float32Array} other
+ */
+export function sum(one, other) {
+  return one.map((value, i) => value + other[i]);
+}
+
+/**
+ * @param {Float32Array} one
+ * @param {Float32Array} other
+ */
+export function difference(one, other) {
+  return one.map((value, i) => value - other[i]);
+}
+
+/**
+ * Share in % of a face's points where its field folds: Jacobian determinant <= 0.
+ * @param {Float32Array} field crop px, from the crop to the template
+ * @param {Float32Array} background probability of no face at each point
+ */
+export function foldsPercent(field, background) {
+  let [folded, inside] = [0, 0];
+  /** @type {(at: number, step: number, place: number, size: number) => number} */
+  const slope = (at, step, place, size) => {
+    const [before, after] = [place > 0 ? 1 : 0, place < size - 1 ? 1 : 0];
+    return (field[at + after * step] - field[at - before * step]) / ((before + after) * CELL);
+  };
+  for (let row = 0, i = 0; row < ROWS; row++) {
+    for (let column = 0; column < COLUMNS; column++, i++) {
+      if (background[i] >= 0.5) continue;
+      inside += 1;
+      const [xx, xy] = [slope(i, 1, column, COLUMNS), slope(i, COLUMNS, row, ROWS)];
+      const [yx, yy] = [slope(i + SIZE, 1, column, COLUMNS), slope(i + SIZE, COLUMNS, row, ROWS)];
+      if ((1 + xx) * (1 + yy) - xy * yx <= 0) folded += 1;
+    }
+  }
+  return (100 * folded) / Math.max(inside, 1);
+}

@@ -1,0 +1,91 @@
+// The shaders that draw on the frame. Positions are px of the frame or of the crop, y down.
+
+const TO_CLIP = `
+uniform vec2 frame_size; uniform float mirror;
+vec4 to_clip(vec2 frame_px) {
+  vec2 at = (frame_px + 0.5) / frame_size * 2.0 - 1.0;
+  return vec4(at.x * mirror, -at.y, 0.0, 1.0);
+}`;
+
+/** A field (65 x 80 points, px of the crop) in a float texture, linear between its points. */
+const FIELD = `
+uniform sampler2D field;
+vec2 displacement(vec2 crop_px) {
+  vec2 at = clamp((crop_px + 0.5) / 4.0 - 0.5, vec2(0.0), vec2(64.0, 79.0));
+  ivec2 low = ivec2(floor(at)), high = min(low + 1, ivec2(64, 79));
+  vec2 part = at - vec2(low);
+  vec2 upper = mix(texelFetch(field, low, 0).xy, texelFetch(field, ivec2(high.x, low.y), 0).xy, part.x);
+  vec2 lower = mix(texelFetch(field, ivec2(low.x, high.y), 0).xy, texelFetch(field, high, 0).xy, part.x);
+  return mix(upper, lower, part.y);
+}`;
+
+export const FRAME = {
+  vertex: `#version 300 es
+in vec2 place; out vec2 uv; uniform float mirror;
+void main() { uv = vec2(0.5 + mirror * (place.x - 0.5), place.y); gl_Position = vec4(2.0 * place.x - 1.0, 1.0 - 2.0 * place.y, 0.0, 1.0); }`,
+  fragment: `#version 300 es
+precision mediump float; in vec2 uv; out vec4 color; uniform sampler2D frame;
+void main() { color = vec4(texture(frame, uv).rgb, 1.0); }`,
+};
+
+export const OVERLAY = {
+  vertex: `#version 300 es
+in vec2 place; out highp vec2 crop_px; out highp vec2 frame_uv;
+uniform mat3 to_frame; ${TO_CLIP}
+void main() {
+  crop_px = vec2(-24.0) + place * vec2(307.0, 367.0);
+  vec2 px = (to_frame * vec3(crop_px, 1.0)).xy;
+  frame_uv = (px + 0.5) / frame_size;
+  gl_Position = to_clip(px);
+}`,
+  fragment: `#version 300 es
+precision highp float; in highp vec2 crop_px; in highp vec2 frame_uv; out vec4 color;
+uniform sampler2D picture, frame, seen, light;
+uniform float opacity, grain, is_lit, is_occluded; ${FIELD}
+void main() {
+  vec2 at = crop_px + displacement(crop_px) + 0.5;
+  vec2 inner = min(at, vec2(260.0, 320.0) - at);
+  vec4 paint = texture(picture, at / vec2(260.0, 320.0));
+  if (min(inner.x, inner.y) <= 0.0 || paint.a == 0.0) discard;
+  vec2 fade = smoothstep(vec2(0.0), vec2(6.0), inner);
+  vec2 in_crop = (crop_px + 0.5) / vec2(260.0, 320.0);
+  float shown = is_occluded > 0.0 ? texture(seen, in_crop).r : 1.0;
+  paint *= opacity * fade.x * fade.y * shown;
+  if (is_lit > 0.0) {
+    vec2 lit = texture(light, in_crop).rg;
+    float gray = dot(texture(frame, frame_uv).rgb, vec3(0.299, 0.587, 0.114));
+    float fine = clamp(pow(max(gray / max(lit.g, 0.004), 0.001), grain), 0.5, 1.6);
+    paint.rgb = min(paint.rgb * (lit.r * 255.0 / 128.0) * fine, vec3(paint.a));
+  }
+  color = paint;
+}`,
+};
+
+export const CANONICAL = {
+  vertex: `#version 300 es
+in vec2 place; out highp vec2 template_px; uniform vec2 spread; uniform float mirror;
+void main() {
+  template_px = place * vec2(260.0, 320.0) - 0.5;
+  gl_Position = vec4((2.0 * place.x - 1.0) * spread.x * mirror, (1.0 - 2.0 * place.y) * spread.y, 0.0, 1.0);
+}`,
+  fragment: `#version 300 es
+precision highp float; in highp vec2 template_px; out vec4 color;
+uniform sampler2D frame; uniform mat3 to_frame; uniform vec2 frame_size; ${FIELD}
+void main() {
+  vec2 px = (to_frame * vec3(template_px + displacement(template_px), 1.0)).xy;
+  color = vec4(texture(frame, (px + 0.5) / frame_size).rgb, 1.0);
+}`,
+};
+
+export const LINES = {
+  vertex: `#version 300 es
+in vec2 place; in vec3 side; in vec4 tint; out vec3 across; out vec4 rgba; ${TO_CLIP}
+void main() { across = side; rgba = tint; gl_Position = to_clip(place); }`,
+  fragment: `#version 300 es
+precision highp float; in vec3 across; in vec4 rgba; out vec4 color;
+void main() {
+  float cover = clamp(across.z + 0.5 - length(across.xy), 0.0, 1.0);
+  if (cover == 0.0) discard;
+  color = rgba * cover;
+}`,
+};

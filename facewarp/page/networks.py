@@ -1,0 +1,78 @@
+"""The networks of the page as ONNX files: registration in 8 bits, and the face detector."""
+
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from facewarp.core.engines.openvino_engine import join, openvino
+from facewarp.core.export import metadata_of
+from facewarp.core.model import Model
+from facewarp.errors import FacewarpError
+from facewarp.face.blazeface import MODEL, SIZE
+from facewarp.page.onnx_graph import to_onnx
+from facewarp.system.installation import install_command
+
+_NEEDED: Final = ("onnx", "openvino")
+
+
+def check_packages() -> None:
+    """Check that what writes the networks is installed.
+
+    Raises:
+        FacewarpError: it is not; says how to install it.
+    """
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise FacewarpError(
+            f"writing the page's networks needs {' and '.join(missing)}, which is not installed",
+            fix=install_command(*missing),
+        )
+
+
+def registration_network(model: Model) -> bytes:
+    """Write the network of one crop: its parts, and the fields of both directions.
+
+    Made of the model's 8-bit weights, with the ranges that they were calibrated with on faces.
+
+    Args:
+        model: a face model with 8-bit weights beside it.
+
+    Returns:
+        ONNX: ``images`` (1, 1, 320, 260) and ``template`` (1, 8, h, w) to ``parts`` (1, 8, h, w)
+        and ``fields`` (2, 2, h, w), the crop fixed and then the template fixed.
+
+    Raises:
+        FacewarpError: a package is missing, or the model has no 8-bit weights.
+    """
+    check_packages()
+    if model.int8 is None:
+        raise FacewarpError(
+            "the page runs on 8-bit weights, and this model has none",
+            model.path,
+            "Make some: facewarp export --int8.",
+        )
+    core = openvino().Core()
+    try:
+        parts, fields = (
+            core.read_model(model.int8 / f"{name}.xml") for name in ("parts", "fields")
+        )
+    except RuntimeError as error:
+        raise FacewarpError(
+            "the 8-bit weights can't be read", model.int8, "Make them anew: facewarp export --int8."
+        ) from error
+    both = join(parts, fields)
+    both.reshape({port: [1, *list(port.get_partial_shape())[1:]] for port in both.inputs})
+    return to_onnx(both, "both_ways", metadata_of(model, "both_ways"))
+
+
+def detector_network() -> bytes:
+    """Write the face detector: 128 x 128 px of RGB in -1..1 to boxes about 896 anchors and scores.
+
+    Raises:
+        FacewarpError: a package is missing.
+    """
+    check_packages()
+    model = openvino().Core().read_model(str(Path(str(files("facewarp.assets"))) / MODEL))
+    model.reshape([1, SIZE, SIZE, 3])
+    return to_onnx(model, "blazeface", {"source": MODEL, "licence": "Apache-2.0"})

@@ -1,0 +1,181 @@
+"""The page's JavaScript: its own tests on node, against the program's numbers, and its types."""
+
+import base64
+import json
+import math
+import os
+import shutil
+import subprocess
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facewarp.errors import FacewarpError
+from facewarp.face.blazeface import decode
+from facewarp.face.boxes import box_around
+from facewarp.face.crop import Crop
+from facewarp.face.detector import Detection
+from facewarp.face.face import Face, template_to_frame
+from facewarp.face.template.template import Template
+from facewarp.face.tracking.registration import crop_around
+from facewarp.face.tracking.smoothing import FaceSmoother, SmoothingConfig
+from facewarp.page.runtime import install_packages
+
+NODE = shutil.which("node")
+TESTS = Path(__file__).parent / "javascript"
+
+
+@pytest.mark.skipif(NODE is None, reason="needs Node.js")
+def test_its_own_tests_pass(tmp_path: Path) -> None:
+    reference = tmp_path / "reference.json"
+    reference.write_text(json.dumps(_reference()))
+    names = sorted(str(path) for path in TESTS.glob("*.test.mjs"))
+    run = subprocess.run(
+        [str(NODE), "--test", *names],
+        env={**os.environ, "FACEWARP_REFERENCE": str(reference)},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-500:]
+    assert "# skipped 0" in run.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
+def test_its_types_fit(tmp_path: Path) -> None:
+    assets = Path(str(files("facewarp.assets")))
+    for name in ("page", "web"):
+        shutil.copytree(assets / name, tmp_path / name)
+    try:
+        install_packages(assets / "page", tmp_path / "page", development=True)
+    except FacewarpError as error:
+        pytest.skip(f"npm brings nothing here: {error}")
+    compiler = tmp_path / "page" / "node_modules" / "typescript" / "bin" / "tsc"
+    run = subprocess.run(
+        [str(NODE), str(compiler), "--noEmit", "-p", str(tmp_path / "page" / "tsconfig.json")],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout[-3000:]
+
+
+def _reference() -> dict[str, object]:
+    rng = np.random.default_rng(3)
+    template = Template.load()
+    return {
+        "crop": _crops(rng),
+        "around": _around(template),
+        "detector": _sightings(rng),
+        "smoothing": _smoothed(rng, template),
+    }
+
+
+def _crops(rng: np.random.Generator) -> dict[str, object]:
+    """Crops of a picture of waves: larger than the frame's px, smaller, turned, over the border."""
+    height, width = 300, 400
+    y, x = np.mgrid[:height, :width]
+    waves = [127 + 100 * np.sin(x / a + y / b) for a, b in ((7, 11), (13, 5), (9, 17))]
+    rgb = np.clip(np.dstack(waves) + rng.normal(0, 8, (height, width, 3)), 0, 255).astype(np.uint8)
+    rgba = np.dstack([rgb, np.full((height, width), 255, np.uint8)])
+    crops = [
+        Crop.around((200.3, 150.7), 140.0, roll=0.2),
+        Crop.around((190, 140), 320.0),
+        Crop.around((20, 280), 260.0, roll=-0.7),
+    ]
+    return {
+        "width": width,
+        "height": height,
+        "pixels": _base64(rgba),
+        "crops": [
+            {"matrix": crop.matrix.ravel().tolist(), "gray": _base64(crop.extract_gray(rgb))}
+            for crop in crops
+        ],
+    }
+
+
+def _around(template: Template) -> dict[str, object]:
+    landmarks = Crop.around((300, 200), 90, roll=0.3).to_frame(template.landmarks)
+    matrix = crop_around(landmarks).matrix
+    return {"landmarks": landmarks.ravel().tolist(), "matrix": matrix.ravel().tolist()}
+
+
+def _sightings(rng: np.random.Generator) -> dict[str, object]:
+    """Two faces, each seen from several anchors, among noise."""
+    regressors = rng.normal(0, 3, (896, 16)).astype(np.float32)
+    regressors[:, 2:4] = 40 + rng.normal(0, 1, (896, 2))
+    regressors[:, 4:16] += np.tile(
+        [[-8, -6], [8, -6], [0, 2], [0, 8], [-14, -3], [14, -3]], (1, 1)
+    ).ravel()
+    logits = np.full(896, -6, np.float32)
+    logits[[100, 101, 102, 400, 401]] = [2, 1.5, 0.3, 3, 0.1]
+    found = decode(regressors[None], logits[None], 0.35)[0]
+    assert len(found) >= 2
+    sightings = []
+    for seen in found:
+        detection = Detection.around(seen.center, seen.side, seen.score, seen.keypoints)
+        center, side = detection.square()
+        sightings.append(
+            {
+                "center": seen.center.tolist(),
+                "side": seen.side,
+                "score": seen.score,
+                "keypoints": seen.keypoints.ravel().tolist(),
+                "square": [*center.tolist(), side],
+            }
+        )
+    return {
+        "regressors": regressors.ravel().tolist(),
+        "logits": logits.tolist(),
+        "sightings": sightings,
+    }
+
+
+def _smoothed(rng: np.random.Generator, template: Template) -> dict[str, object]:
+    """A head that nods and turns, with noise, on crops that follow it; the last frame jumps."""
+    smoother = FaceSmoother(template, SmoothingConfig())
+    frames = []
+    for index in range(5):
+        center = (300 + 6 * index + (200 if index == 4 else 0), 200 + 3 * math.sin(index))
+        crop = Crop.around(center, 150 + 2 * index, roll=0.03 * index)
+        waves = [_waves(rng, index) for _ in range(2)]
+        face = Face(
+            0, "tracking", 0.9, (0, 0, 1, 1), np.zeros((68, 2)), crop, waves[0], waves[1],
+            np.zeros((8, 80, 65), np.float32), 0.0,
+        )  # fmt: skip
+        landmarks = template_to_frame(face, template.landmarks)
+        object.__setattr__(face, "landmarks", landmarks)
+        object.__setattr__(face, "box", box_around(landmarks))
+        smooth = smoother(face, index / 25)
+        frames.append(
+            {
+                "time": index / 25,
+                "crop": crop.matrix.ravel().tolist(),
+                "landmarks": landmarks.ravel().tolist(),
+                "onto": waves[0].ravel().tolist(),
+                "back": waves[1].ravel().tolist(),
+                "expected": {
+                    "landmarks": smooth.landmarks.ravel().tolist(),
+                    "onto": smooth.grid_field.ravel().tolist(),
+                    "back": smooth.grid_field_from_template.ravel().tolist(),
+                },
+            }
+        )
+    config = asdict(SmoothingConfig())
+    return {"template": template.landmarks.ravel().tolist(), "config": config, "frames": frames}
+
+
+def _waves(rng: np.random.Generator, index: int) -> np.ndarray:
+    y, x = np.mgrid[:80, :65]
+    field = np.stack([4 * np.sin(x / 9 + index / 3), 3 * np.cos(y / 12 - index / 4)])
+    return (field + rng.normal(0, 0.2, 2)[:, None, None]).astype(np.float32)
+
+
+def _base64(array: np.ndarray) -> str:
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
