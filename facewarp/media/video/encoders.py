@@ -248,6 +248,9 @@ def choose_encoder(
             what = f"{codec} holds no alpha in {suffix}"
             raise FacewarpError(what, "--codec", "Leave it out.")
     elif wanted is not None:
+        if hdr and not is_deep_codec(codec):
+            what = f"{codec} has 8 bits a channel, HDR needs 10"
+            raise FacewarpError(what, "--codec", "Choose hevc10, or leave --keep-hdr out.")
         candidates = (wanted,)
     elif hdr:
         os.environ.setdefault("SVT_LOG", "1")  # or it reports to standard error

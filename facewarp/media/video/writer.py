@@ -112,7 +112,7 @@ class VideoWriter(Output):
         )
         self._time_base = self._encoder.time_base(like.time_base if like else Fraction(1, 90_000))
         self._to_yuv = YUVWriter(color)
-        self._to_deep = None if self._hdr is None else DeepYUVWriter(self._hdr)
+        self._to_deep = None if self._hdr is None else _hdr_writer(self._hdr, self._encoder.pix_fmt)
         is_deep = is_deep_codec(codec) and self._hdr is None and not self._has_alpha
         self._to_ten = TenBitWriter(color, self._encoder.pix_fmt) if is_deep else None
         self._to_alpha = AlphaWriter(color, self._encoder.pix_fmt) if self._has_alpha else None
@@ -355,6 +355,12 @@ class VideoWriter(Output):
         with contextlib.suppress(av.FFmpegError, OSError):  # what is removed need not be whole
             self._close_files()
         self._file.discard()
+
+
+def _hdr_writer(coded: HDRFormat, pix_fmt: str) -> DeepYUVWriter | TenBitWriter:
+    if pix_fmt == "yuv420p10le":
+        return DeepYUVWriter(coded)
+    return TenBitWriter(Color(coded.matrix, coded.primaries, coded.transfer), pix_fmt)
 
 
 def _rate_of(like: Source | None) -> Fraction:

@@ -1,5 +1,7 @@
 """Codecs that are asked for: what they are read back as, and what is kept of 10 bits."""
 
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from facewarp.errors import FacewarpError
 from facewarp.media.frames import DeepImage, Frame
 from facewarp.media.sinks import keeps_depth, open_sink
 from facewarp.media.sources import open_source
-from facewarp.media.video.encoders import CODECS, with_quality
+from facewarp.media.video.encoders import CODECS, choose_encoder, with_quality
 
 
 def write(target, codec, quality=None, deep=None, frames=2):
@@ -104,3 +106,11 @@ def test_which_outputs_have_more_than_8_bits(tmp_path):
     flat = {"f_%04d.jpg": None, "a.mov": None, "b.mp4": "h264"}
     assert all(keeps_depth(tmp_path / name, codec) for name, codec in deep.items())
     assert not any(keeps_depth(tmp_path / name, codec) for name, codec in flat.items())
+
+
+def test_hdr_is_not_written_with_8_bits():
+    rate = Fraction(25)
+    with pytest.raises(FacewarpError, match="HDR needs 10"):
+        choose_encoder(".mp4", (64, 48), rate, hdr=True, codec="h264")
+    encoder = choose_encoder(".mov", (64, 48), rate, hdr=True, codec="prores422")
+    assert encoder.pix_fmt == "yuv422p10le"
