@@ -62,9 +62,12 @@ def demo(
     output = output_of(ctx)
     assets = Path(str(resources.files("facewarp.assets"))) / "demo"
     motion = load_motion(assets / "motion.json")
-    with FaceTracker(faces=1, engine=engine) as tracker:
+    with (
+        FaceTracker(faces=1, engine=engine) as plain,
+        FaceTracker(model=plain.model, faces=1, smooth=True, photometric=True) as tracker,
+    ):
         output.say("Warming the engine up ...")
-        alone = time_registration(tracker, assets / "astronaut.mp4")
+        alone = time_registration(plain, assets / "astronaut.mp4")
         show = Show(tracker, motion.duration_s)
         source = open_source(assets / "astronaut.mp4")
         sink = partial(open_sink, out / "tracked.mp4", like=source)
