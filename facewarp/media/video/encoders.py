@@ -2,8 +2,10 @@
 
 import logging
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import Final
 
 import av
 
@@ -157,6 +159,39 @@ ALPHA = {
     ".webm": (_ALPHA_VP9,),
 }
 """For video with transparent parts, by suffix: VP9, or ProRes 4444."""
+
+
+class DecodeTimes:
+    """Gives packets decoding times where the encoder left them unset.
+
+    x265 computes them from a delay that it knows only after a few pictures; of shorter clips they
+    are now and then whatever was in memory, which the file then can't hold.
+
+    Args:
+        period: Ticks a picture.
+    """
+
+    _FARTHEST: Final = 100_000  # pictures, an hour: pictures that are held long are far apart too
+    _DELAY: Final = 2
+
+    def __init__(self, period: int) -> None:
+        self._period = max(period, 1)
+        self._last: int | None = None
+
+    def __call__(self, packets: Iterable[av.Packet]) -> list[av.Packet]:
+        """Repair packets in the order they are coded in, in place."""
+        repaired = list(packets)
+        for packet in repaired:
+            if packet.pts is None:
+                continue
+            time, last = packet.dts, self._last
+            is_wrong = time is None or not 0 <= packet.pts - time <= self._FARTHEST * self._period
+            if time is None or is_wrong or (last is not None and time <= last):
+                first = packet.pts - self._DELAY * self._period
+                time = first if last is None else last + self._period
+                packet.dts = time
+            self._last = time
+        return repaired
 
 
 _X265 = {"preset": "superfast", "crf": "17", "forced-idr": "1", "x265-params": "log-level=none"}

@@ -10,7 +10,7 @@ from facewarp.errors import FacewarpError
 from facewarp.media.frames import DeepImage, Frame
 from facewarp.media.sinks import keeps_depth, open_sink
 from facewarp.media.sources import open_source
-from facewarp.media.video.encoders import CODECS, choose_encoder, with_quality
+from facewarp.media.video.encoders import CODECS, DecodeTimes, choose_encoder, with_quality
 
 
 def write(target, codec, quality=None, deep=None, frames=2):
@@ -114,3 +114,18 @@ def test_hdr_is_not_written_with_8_bits():
         choose_encoder(".mp4", (64, 48), rate, hdr=True, codec="h264")
     encoder = choose_encoder(".mov", (64, 48), rate, hdr=True, codec="prores422")
     assert encoder.pix_fmt == "yuv422p10le"
+
+
+def test_decoding_times_out_of_memory_are_made_anew():
+    def packet(pts, dts):
+        made = av.Packet(b"x")
+        made.pts, made.dts = pts, dts
+        return made
+
+    timed = DecodeTimes(40)
+    sound = timed([packet(0, -80), packet(120, -40), packet(40, 0)])
+    assert [p.dts for p in sound] == [-80, -40, 0]
+    timed = DecodeTimes(40)
+    broken = timed([packet(0, -(1 << 40)), packet(80, 1 << 40), packet(40, None)])
+    assert [p.dts for p in broken] == [-80, -40, 0]
+    assert all(p.dts <= p.pts for p in broken)
