@@ -23,6 +23,12 @@ ModelName = Annotated[str, typer.Option(help=MODEL_HELP)]
 Smooth = Annotated[
     bool, typer.Option("--smooth/--no-smooth", help="Smooth landmarks of videos over time.")
 ]
+Photometric = Annotated[
+    bool,
+    typer.Option(
+        "--photometric/--no-photometric", help="Hold what is drawn to the skin, frame by frame."
+    ),
+]
 Thorough = Annotated[
     bool,
     typer.Option(

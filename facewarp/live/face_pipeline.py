@@ -72,6 +72,7 @@ class FacePipeline(Closing):
         texture: a shipped name or a file; None for `DEFAULT_TEXTURE`.
         opacity: 0..1; None for 1.
         smoothing: smooth landmarks over time.
+        photometric: hold what is drawn to the skin, see `facewarp.face.tracking.photometric`.
         mirror: mirror the preview.
         template: a shipped name, a `.npz` file or a `Template`.
         model: a shipped name, a weights file or a `Model`.
@@ -98,6 +99,7 @@ class FacePipeline(Closing):
         texture: str | Path | None = None,
         opacity: float | None = None,
         smoothing: bool = True,
+        photometric: bool = True,
         mirror: bool = False,
         template: str | Path | Template = "average",
         model: str | Path | Model = "face",
@@ -127,6 +129,7 @@ class FacePipeline(Closing):
         settings.check(self.choices())
         self._options: dict[str, Any] = {
             "faces": faces,
+            "photometric": photometric,
             "device": device,
             "engine": engine,
             "detector": detector,

@@ -167,6 +167,7 @@ class LiveOptions:
     models: FaceModelOptions
     faces: int
     smooth: bool
+    photometric: bool
     mirror: bool | None
     outputs: OutputOptions
     limits: LimitOptions

@@ -129,6 +129,7 @@ def _make_pipeline(options: "LiveOptions") -> "FacePipeline":
         style=effects.registered_style(model),
         style_mode=effects.style_mode or "full",
         smoothing=options.smooth,
+        photometric=options.photometric,
         mirror=is_camera if options.mirror is None else options.mirror,
         engine=run.engine,
         device=run.device,

@@ -123,6 +123,10 @@ def test_what_is_said_as_json_is_one_value(talk, folder):
         "input": str(talk),
         "output": "out.mp4",
         "data": "out.csv",
+        "alpha": None,
+        "passes": None,
+        "tracks": [],
+        "expressions": None,
         "frames": 10,
         "frames_without_face": 0,
         "faces": 1,
@@ -242,7 +246,10 @@ def test_no_face_is_a_result(folder):
     assert result.stderr == "warning: no face was found in wall.png\n"
     assert "no face" in result.stdout
     np.testing.assert_array_equal(picture_of("out.png"), gray)
-    assert Path("out.jsonl").read_text() == ""
+    (line,) = map(json.loads, Path("out.jsonl").read_text().splitlines())
+    assert (line.pop("frame"), line.pop("time_s"), line.pop("file")) == (0, 0.0, "wall.png")
+    assert line  # the keys of a face
+    assert set(line.values()) == {None}
     told = json.loads(well("--json", "wall.png", "--out", "out.png").stdout)
     assert (told["faces"], told["mean_confidence"], told["frames_without_face"]) == (0, None, 1)
 
