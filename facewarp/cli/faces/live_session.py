@@ -124,6 +124,7 @@ def _make_pipeline(options: "LiveOptions") -> "FacePipeline":
         faces=options.faces,
         effect=effects.label,
         texture=effects.texture,
+        blend=effects.blend,
         opacity=effects.opacity,
         further=further,
         style=effects.registered_style(model),
