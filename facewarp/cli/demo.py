@@ -56,10 +56,13 @@ def demo(
     from facewarp.media.sinks import open_sink
     from facewarp.media.sources import open_source
     from facewarp.media.track_records import open_records
+    from facewarp.system.atomic_files import check_target
     from facewarp.training.synthetic.known_motion import load_motion
     from facewarp.training.synthetic.tracking_error import point_error
 
     output = output_of(ctx)
+    for name in ("tracked.mp4", "sheet.png", "track.jsonl"):
+        check_target(out / name)
     assets = Path(str(resources.files("facewarp.assets"))) / "demo"
     motion = load_motion(assets / "motion.json")
     with (

@@ -134,8 +134,9 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
     from facewarp.cardiac.export.dicom_study import check_dicom_out
     from facewarp.cardiac.io.dicom_frames import identity_of
     from facewarp.cardiac.io.dicom_series import dicom_files
-    from facewarp.cardiac.report.result_folder import write_result
+    from facewarp.cardiac.report.result_folder import check_result_folder, write_result
 
+    check_result_folder(job.target)
     if job.threads is not None:
         torch.set_num_threads(job.threads)
     settings = job.settings
