@@ -12,7 +12,7 @@ from torch import Tensor
 from facewarp.cardiac.motion.diffeomorphic_refinement import refine
 from facewarp.cardiac.motion.heart_roi import HeartModel
 from facewarp.cardiac.motion.model_grid import ModelGrid
-from facewarp.core.fields import compose, invert, jacobian_determinant
+from facewarp.core.fields import compose, invert, jacobian_determinant, smallest_jacobian
 
 Floats = NDArray[np.float32]
 Step = Callable[[int], None]
@@ -51,6 +51,14 @@ class Motion:
         The volume of tissue against its volume at end-diastole: the same on any grid.
         """
         found = [jacobian_determinant(_tensor(u))[0].numpy() for u in self.from_ed]
+        return np.stack(found).astype(np.float32)
+
+    def smallest_jacobian(self) -> Floats:
+        """Return the smallest one-sided determinant of each ``from_ed``, ``(T, d, h, w)``.
+
+        Where it is not positive a cell of the grid is inside out, see `fields.smallest_jacobian`.
+        """
+        found = [smallest_jacobian(_tensor(u))[0].numpy() for u in self.from_ed]
         return np.stack(found).astype(np.float32)
 
     def inverse_consistency_mm(self) -> Floats:
