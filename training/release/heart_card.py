@@ -97,7 +97,8 @@ def slices_section(
 
 
 def _command(found: Mapping[str, Any], name: str) -> str:
-    return f"facewarp eval acdc --data ... --protocol {found['protocol']} --model {name}"
+    way = " --no-refine" if found.get("refined") is False else ""
+    return f"facewarp eval acdc --data ... --protocol {found['protocol']} --model {name}{way}"
 
 
 def _title(found: Mapping[str, Any]) -> str:
