@@ -171,7 +171,7 @@ def test_it_loads_isolated_and_without_a_complaint(page: Page) -> None:
     assert page.state == "idle", page.text("card-text")
     assert page.run("return crossOriginIsolated") is True
     assert "onnxruntime-web" in page.text("foot")
-    assert "one thread" not in page.text("foot")
+    assert "headers" not in page.text("foot"), "one thread for want of headers"
     complaints = [
         entry["message"] for entry in page.driver.get_log("browser") if entry["level"] == "SEVERE"
     ]
