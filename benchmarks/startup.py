@@ -198,7 +198,8 @@ def packaged(tree: Path) -> Path:
 
 def _environment(tree: Path) -> dict[str, str]:
     named = {**os.environ, "PYTHONPATH": str(tree), "PYTHONSAFEPATH": "1"}
-    named.pop("FACEWARP_ENGINE", None)
+    for name in ("FACEWARP_ENGINE", "PYTHONDONTWRITEBYTECODE"):  # an install has its bytecode
+        named.pop(name, None)
     return named
 
 

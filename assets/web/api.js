@@ -34,6 +34,8 @@ export const program = {
   neutral: () => ask("api/neutral", { method: "POST" }),
   snapshot: () => ask("api/template/snapshot", { method: "POST" }),
   texture: (file) => ask("api/texture", upload(file)),
+  style: (file) => ask("api/style", upload(file)),
   templatePicture: (file) => ask("api/template", upload(file)),
   preview: (name, version) => `api/texture/${encodeURIComponent(name)}?${version}`,
+  stylePreview: (name, version) => `api/style/${encodeURIComponent(name)}?${version}`,
 };

@@ -4,12 +4,16 @@
 // or runs in the page itself.
 // @ts-nocheck -- elements of index.html, by their ids; the tests look at it in a browser
 
+import { Look } from "./look.js";
+import { button, checkTile, icon, label, tile } from "./tiles.js";
+
 const $ = (id) => document.getElementById(id);
 
 export class Controls {
   #settings = {};
   #choices = {};
   #options = {}; // of each effect, by its name
+  #looks = {};
   #pending = 0;
   #maxBytes = 0;
   #previews = 0;
@@ -17,6 +21,7 @@ export class Controls {
   constructor(toast, program) {
     this.toast = toast;
     this.program = program;
+    this.look = new Look((settings) => this.change(settings), (name) => program.stylePreview(name, this.#previews), () => $("style-file").click());
     $("opacity").addEventListener("input", () => {
       $("opacity-value").textContent = `${$("opacity").value} %`;
       this.#slide();
@@ -30,6 +35,7 @@ export class Controls {
     $("from-picture").addEventListener("click", () => $("template-file").click());
     $("template-file").addEventListener("change", (event) => this.#upload(event.target, "template"));
     $("texture-file").addEventListener("change", (event) => this.#upload(event.target, "texture"));
+    $("style-file").addEventListener("change", (event) => this.#upload(event.target, "style"));
   }
 
   get settings() {
@@ -50,8 +56,8 @@ export class Controls {
 
   /** Shows the program's settings, unless the page is just changing some. */
   follow(settings) {
-    const isKnown = ["effect", "texture", "template"].every((name) => this.#choices[name]?.includes(settings[name]) ?? true);
-    if (this.#pending || this.#isSliding) return;
+    const isKnown = ["effect", "texture", "template", "style"].every((name) => this.#choices[name]?.includes(settings[name]) ?? true);
+    if (this.#pending || this.#isSliding || this.look.isBusy) return;
     if (!isKnown) {
       this.load().catch(() => {});
       return;
@@ -94,21 +100,22 @@ export class Controls {
     if (file) await this.give(file, kind);
   }
 
-  /** Gives the program a picture as a "texture" or a "template". */
+  /** Gives the program a picture as a "texture", a "style" or a "template". */
   async give(file, kind) {
     if (file.size > this.#maxBytes) {
       this.toast(`${file.name} is too large: up to ${this.#maxBytes >> 20} MB are taken.`, true);
       return;
     }
     if (this.program.waiting) this.toast(this.program.waiting);
-    const isTexture = kind === "texture";
-    await this.#do(() => (isTexture ? this.program.texture(file) : this.program.templatePicture(file)));
-    if (isTexture) this.#drawTextures();
+    const give = { texture: this.program.texture, style: this.program.style, template: this.program.templatePicture }[kind];
+    await this.#do(() => give.call(this.program, file));
+    if (kind !== "template") this.#draw(); // an own picture keeps its name when it is replaced
   }
 
-  #take({ settings, choices, options, version, max_bytes: maxBytes }) {
+  #take({ settings, choices, looks, options, version, max_bytes: maxBytes }) {
     const isNew = JSON.stringify(choices) !== JSON.stringify(this.#choices);
     this.#choices = choices;
+    this.#looks = looks;
     this.#options = options;
     this.#maxBytes = maxBytes;
     if (isNew) this.#draw();
@@ -118,8 +125,9 @@ export class Controls {
 
   #show(settings) {
     this.#settings = settings;
-    check("effects", settings.effect);
-    check("textures", settings.texture);
+    checkTile($("effects"), settings.effect);
+    checkTile($("textures"), settings.texture);
+    this.look.show(settings);
     $("textures").classList.toggle("applied", settings.effect === "texture");
     const share = Math.round(100 * (settings.opacity ?? 1));
     if (!this.#isSliding) $("opacity").value = share;
@@ -128,7 +136,7 @@ export class Controls {
     $("opacity").closest("label").classList.toggle("off", $("opacity").disabled);
     for (const name of ["smoothing", "mirror"]) $(name).checked = Boolean(settings[name]);
     $("template").value = settings.template ?? "";
-    document.getElementById("original").classList.toggle("mirrored", Boolean(settings.mirror));
+    $("stage").classList.toggle("mirrored", Boolean(settings.mirror)); // the view alone: what is saved is not
   }
 
   #draw() {
@@ -136,52 +144,20 @@ export class Controls {
       tile("effect", name, icon(document.getElementById(`i-${name}`) ? name : "other"), () => this.change({ effect: name })),
     );
     $("effects").replaceChildren(...effects);
+    this.#previews += 1;
     this.#drawTextures();
+    this.look.draw(this.#choices, this.#looks);
+    this.look.show(this.#settings);
     const options = (this.#choices.template ?? []).map((name) => Object.assign(document.createElement("option"), { value: name, textContent: name }));
     $("template").replaceChildren(...options);
   }
 
   #drawTextures() {
-    this.#previews += 1; // an own texture keeps its name when it is replaced
-    const tiles = (this.#choices.texture ?? []).map((name) => {
-      const picture = Object.assign(new Image(), { alt: "", src: this.program.preview(name, this.#previews) });
-      return tile("texture", name, picture, () => this.change({ effect: "texture", texture: name }));
-    });
-    const add = document.createElement("button");
-    add.type = "button";
-    add.className = "tile";
-    add.id = "add-texture";
-    add.append(icon("plus"), label("Add…"));
-    add.addEventListener("click", () => $("texture-file").click());
+    const tiles = (this.#choices.texture ?? []).map((name) =>
+      tile("texture", name, this.program.preview(name, this.#previews), () => this.change({ effect: "texture", texture: name })),
+    );
+    const add = button("add-texture", () => $("texture-file").click(), icon("plus"), label("Add…"));
     $("textures").replaceChildren(...tiles, add);
-    check("textures", this.#settings.texture);
+    checkTile($("textures"), this.#settings.texture);
   }
-}
-
-function tile(group, name, picture, choose) {
-  const box = document.createElement("label");
-  box.className = "tile";
-  const input = Object.assign(document.createElement("input"), { type: "radio", name: group, value: name });
-  input.addEventListener("change", choose);
-  if (group === "texture") input.addEventListener("click", choose); // also when it is applied no more
-  box.append(input, picture, label(name));
-  return box;
-}
-
-function label(text) {
-  return Object.assign(document.createElement("span"), { textContent: text });
-}
-
-function icon(name) {
-  const drawing = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  drawing.setAttribute("class", "icon");
-  drawing.setAttribute("aria-hidden", "true");
-  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-  use.setAttribute("href", `#i-${name}`);
-  drawing.append(use);
-  return drawing;
-}
-
-function check(id, value) {
-  for (const input of $(id).querySelectorAll("input")) input.checked = input.value === value;
 }

@@ -154,6 +154,7 @@ def analyse_cine(
     series: str | None = None,
     device: str = "cpu",
     model_name: str = "",
+    refined: bool = True,
     progress: Progress | None = None,
 ) -> CineResult:
     """Follow a heart through its cycle and measure it.
@@ -173,6 +174,8 @@ def analyse_cine(
         series: name or number of the one cine meant, where a folder holds several.
         device: where the model runs.
         model_name: what to call a model that was given loaded.
+        refined: fields of both directions are refined into one invertible motion, see
+            `motion.diffeomorphic_refinement`; otherwise the network's are reconciled.
         progress: told the share of the work done, 0 to 1, as it grows.
 
     Raises:
@@ -189,6 +192,7 @@ def analyse_cine(
         ed=ed,
         es=es,
         heart_rate_bpm=heart_rate_bpm,
+        refined=refined,
         progress=progress,
     )
 
@@ -203,6 +207,7 @@ def analyse(
     es: int | None = None,
     heart_rate_bpm: float | None = None,
     model_name: str = "",
+    refined: bool = True,
     progress: Progress | None = None,
 ) -> CineResult:
     """What `analyse_cine` does, with a cine that is open and a model that is loaded."""
@@ -239,7 +244,7 @@ def analyse(
         dice = None if reader is None else [mean_dice(reader.data[0][box], one) for one in seen]
         moments = settle_end_diastole(told, cine, reader, found.lv, at_ed, dice)
         at_ed = at_ed if moments.ed is None else moments.ed
-    motion = track(model, parts, at_ed, grid, work)
+    motion = track(model, parts, at_ed, grid, work, refined=refined)
     motion_grid = motion.grid.on_part(box)
     start = seen[at_ed] if reader is None else reader.of_phase(at_ed)[box]
     depths = part_depths(start, volume.spacing_mm)

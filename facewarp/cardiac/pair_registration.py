@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.cycle_registration import Floats, make_inverse_consistent
+from facewarp.cardiac.motion.diffeomorphic_refinement import refine
 from facewarp.cardiac.motion.heart_roi import HeartModel, stack_roi
 from facewarp.cardiac.motion.labels import Labels, carry_labels, part_depths, seen_labels
 from facewarp.cardiac.motion.model_grid import ModelGrid, model_input
@@ -82,7 +83,9 @@ class VolumePair:
         return _through(self.moving_grid.to_volume @ self.fixed_grid.from_volume, moved)
 
 
-def register_volumes(model: HeartModel, fixed: Volume, moving: Volume) -> VolumePair:
+def register_volumes(
+    model: HeartModel, fixed: Volume, moving: Volume, *, refined: bool = True
+) -> VolumePair:
     """Register two volumes of hearts.
 
     Volumes on one grid, such as phases of a cine, share one ROI; others have one ROI each, around
@@ -92,6 +95,8 @@ def register_volumes(model: HeartModel, fixed: Volume, moving: Volume) -> Volume
         model: a heart model.
         fixed: one volume, ``(D, H, W)``.
         moving: another; its grid may differ.
+        refined: fields of both directions are refined into one invertible motion, see
+            `motion.diffeomorphic_refinement`; otherwise the network's are reconciled.
 
     Raises:
         FacewarpError: one of them is a cine, or the model finds no heart in it.
@@ -126,7 +131,10 @@ def register_volumes(model: HeartModel, fixed: Volume, moving: Volume) -> Volume
         parts = torch.from_numpy(np.concatenate(coarse))
         labels = [seen_labels(one.probabilities[0], one.grid) for one in fine]
     there = model.fields(parts, parts.flip(0)).cpu()
-    out, _ = make_inverse_consistent(there[:1], there[1:])
+    if refined:
+        out, _ = refine(parts[:1], parts[1:], there[:1], there[1:])
+    else:
+        out, _ = make_inverse_consistent(there[:1], there[1:])
     d, h, w = out.shape[2:]
     at_fixed, at_moving = (grid.resized((d, h, w)) for grid in grids)
     return VolumePair(fixed, moving, labels[0], labels[1], at_fixed, at_moving, out[0].numpy())

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from facewarp.cli.batch import BatchTable, Ray, TimeLimit, threads_for
 from facewarp.cli.console import Output, cell, output_of
-from facewarp.cli.model_options import Device, ModelName
+from facewarp.cli.model_options import Device, ModelName, Refine
 from facewarp.cli.option_groups import option_groups
 from facewarp.errors import FacewarpError
 
@@ -156,6 +156,7 @@ def cine(
     inputs: InputOptions,
     results: ResultOptions,
     run: RunOptions,
+    refine: Refine = True,
     model: ModelName = "heart",
     device: Device = "cpu",
 ) -> None:
@@ -215,6 +216,7 @@ def cine(
         mesh=results.mesh,
         dicom_out=results.dicom_out,
         label_order=inputs.label_order.value,
+        refine=refine,
     )
     jobs = jobs_for(chosen, out, settings, resume=run.resume, threads=threads)
     with BatchTable(output, len(jobs), "patient", _COLUMNS, _cells) as table:

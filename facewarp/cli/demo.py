@@ -56,15 +56,21 @@ def demo(
     from facewarp.media.sinks import open_sink
     from facewarp.media.sources import open_source
     from facewarp.media.track_records import open_records
+    from facewarp.system.atomic_files import check_target
     from facewarp.training.synthetic.known_motion import load_motion
     from facewarp.training.synthetic.tracking_error import point_error
 
     output = output_of(ctx)
+    for name in ("tracked.mp4", "sheet.png", "track.jsonl"):
+        check_target(out / name)
     assets = Path(str(resources.files("facewarp.assets"))) / "demo"
     motion = load_motion(assets / "motion.json")
-    with FaceTracker(faces=1, engine=engine) as tracker:
+    with (
+        FaceTracker(faces=1, engine=engine) as plain,
+        FaceTracker(model=plain.model, faces=1, smooth=True, photometric=True) as tracker,
+    ):
         output.say("Warming the engine up ...")
-        alone = time_registration(tracker, assets / "astronaut.mp4")
+        alone = time_registration(plain, assets / "astronaut.mp4")
         show = Show(tracker, motion.duration_s)
         source = open_source(assets / "astronaut.mp4")
         sink = partial(open_sink, out / "tracked.mp4", like=source)

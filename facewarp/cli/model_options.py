@@ -23,11 +23,24 @@ ModelName = Annotated[str, typer.Option(help=MODEL_HELP)]
 Smooth = Annotated[
     bool, typer.Option("--smooth/--no-smooth", help="Smooth landmarks of videos over time.")
 ]
+Photometric = Annotated[
+    bool,
+    typer.Option(
+        "--photometric/--no-photometric", help="Hold what is drawn to the skin, frame by frame."
+    ),
+]
 Thorough = Annotated[
     bool,
     typer.Option(
         "--thorough",
         help="Test-time augmentation: four versions of every crop; more exact, slower.",
+    ),
+]
+Refine = Annotated[
+    bool,
+    typer.Option(
+        "--refine/--no-refine",
+        help="Hearts: refine fields into one invertible motion, or keep the network's.",
     ),
 ]
 Threads = Annotated[

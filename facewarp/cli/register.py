@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from facewarp.cli.console import cell, output_of
-from facewarp.cli.model_options import MODEL_HELP, Device, Engine, Thorough
+from facewarp.cli.model_options import MODEL_HELP, Device, Engine, Refine, Thorough
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def register(
     engine: Engine = "auto",
     device: Device = "cpu",
     thorough: Thorough = False,
+    refine: Refine = True,
 ) -> None:
     """Register the face of one image, or the heart of one volume, to that of another.
 
@@ -52,7 +53,7 @@ def register(
         if thorough:
             what = "hearts are looked at once"
             raise FacewarpError(what, "--thorough", "Leave it out for volumes.")
-        register_hearts(output_of(ctx), (fixed, moving), out, model or "heart", device)
+        register_hearts(output_of(ctx), (fixed, moving), out, model or "heart", device, refine)
         return
     if any(volumes):
         what = "one of the two is a volume, the other a picture"

@@ -9,7 +9,12 @@ from facewarp.cli.console import Output, cell
 
 
 def register_hearts(
-    output: Output, paths: tuple[Path, Path], out: Path, model: str, device: str
+    output: Output,
+    paths: tuple[Path, Path],
+    out: Path,
+    model: str,
+    device: str,
+    refine: bool,
 ) -> None:
     """Register the heart of one volume to that of another, and write the results.
 
@@ -19,6 +24,7 @@ def register_hearts(
         out: folder to write.
         model: a shipped name or a weights file.
         device: where the model runs.
+        refine: whether the field is refined into an invertible one.
     """
     from PIL import Image
 
@@ -35,7 +41,7 @@ def register_hearts(
     folder = OutputFolder(out, "field.nii.gz")
     heart = load(model, device)
     fixed, moving = (with_slices_seen(heart, read_volume(path).slices_first()) for path in paths)
-    pair = register_volumes(heart, fixed, moving)
+    pair = register_volumes(heart, fixed, moving, refined=refine)
     determinant = pair.jacobian()
     statistics = jacobian_statistics(determinant)
     count = len(heart.config.classes)

@@ -3,11 +3,10 @@
 BlazeFace (Bazarevsky et al., 2019, arXiv:1907.05047), the short-range model, sees a square of
 128 x 128 px and finds the faces that fill about a sixth of it or more. MediaPipe made it and its
 own pipeline is the reference (`mediapipe_blazeface`); here the same file runs on what is installed
-anyway, OpenVINO or else OpenCV, in batches, and gives the same boxes.
+anyway, OpenVINO or else OpenCV, and gives the same boxes. On OpenVINO it sees larger pictures too.
 """
 
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,10 +30,8 @@ WINDOW: Final = 2 * SIZE
 """Side of the windows that sightings count in, px: the network sees every other one of these."""
 
 _SAME: Final = 0.3  # intersection over union from which two boxes are of one face, as MediaPipe's
-_AT_ONCE: Final = 4  # more pictures in a batch are no quicker
 _HALF: Final = 127.5  # pixels come as -1..1
-_LEVELS: Final = ((16, 2), (8, 6))  # cells a side of the anchors' grids, and anchors a cell
-_FINE: Final = 16 * 16 * 2
+_LEVELS: Final = ((8, 2), (16, 6))  # px of the cells of the anchors' grids, and anchors a cell
 _OUTPUTS: Final = ("regressors", "classificators")
 
 
@@ -72,7 +69,15 @@ class Sighting:
 
 
 class FaceNetwork(Protocol):
-    """What finds faces in small pictures; `look` may be called from any thread."""
+    """What finds faces in small pictures; `look` may be called from any thread.
+
+    Attributes:
+        any_size: whether pictures may be larger than 128 x 128 px, their sides multiples of 16.
+            The network is convolutional, so that such a picture costs less than the overlapping
+            squares it consists of.
+    """
+
+    any_size: bool
 
     def look(self, pictures: Iterable[NDArray[np.uint8]]) -> list[list[Sighting]]:
         """Find the faces of each of some RGB pictures (128, 128, 3), best first."""
@@ -81,9 +86,8 @@ class FaceNetwork(Protocol):
         """Free what runs the network. Twice is harmless."""
 
 
-_Batch = NDArray[np.uint8]  # (B, 128, 128, 3)
-_Outputs = tuple[Floats, Floats]  # regressors (B, 896, 16), logits (B, 896)
-_Run = Callable[[Iterable[_Batch]], list[_Outputs]]
+_Outputs = tuple[Floats, Floats]  # regressors (A, 16), logits (A,), of all anchors of a picture
+_Run = Callable[[Iterable[NDArray[np.uint8]]], list[_Outputs]]
 
 
 class BlazeFace:
@@ -96,36 +100,46 @@ class BlazeFace:
 
     def __init__(self, min_score: float, backend: str) -> None:
         self._min_score = min_score
+        self.any_size = backend == "openvino"
         self._run: _Run = _openvino() if backend == "openvino" else _opencv()
 
     def look(self, pictures: Iterable[NDArray[np.uint8]]) -> list[list[Sighting]]:
         """Find the faces of each of some RGB pictures (128, 128, 3), best first."""
-        found: list[list[Sighting]] = []
-        for regressors, logits in self._run(_batches(pictures)):
-            found += decode(regressors, logits, self._min_score)
-        return found
+        shapes: list[tuple[int, int]] = []
+
+        def shown() -> Iterator[NDArray[np.uint8]]:
+            for picture in pictures:
+                shapes.append((picture.shape[0], picture.shape[1]))
+                yield picture
+
+        return [
+            decode(regressors, logits, self._min_score, shape)
+            for (regressors, logits), shape in zip(self._run(shown()), shapes, strict=True)
+        ]
 
     def close(self) -> None:
         """Nothing is held that others don't use."""
 
 
-def decode(regressors: Floats, logits: Floats, min_score: float) -> list[list[Sighting]]:
+def decode(
+    regressors: Floats, logits: Floats, min_score: float, shape: tuple[int, int] = (SIZE, SIZE)
+) -> list[Sighting]:
     """Decode the network's outputs: boxes about anchors, thresholded, overlapping ones blended.
 
     Args:
-        regressors: (B, 896, 16) center, size and six keypoints, in px from each anchor.
-        logits: (B, 896) of the scores.
+        regressors: (A, 16) center, size and six keypoints, in px from each anchor.
+        logits: (A,) of the scores.
         min_score: least score.
+        shape: (height, width) of the picture; it has 896 anchors for every 128 x 128 px.
 
     Returns:
-        The sightings of each picture, best first.
+        The sightings, best first.
     """
     scores = 1 / (1 + np.exp(-logits.astype(np.float64).clip(-100, 100)))
-    found: list[list[Sighting]] = []
-    for values, score in zip(regressors, scores, strict=True):
-        kept = np.flatnonzero(score >= min_score)
-        found.append(_sightings(values[kept], score[kept], _anchors()[kept]) if len(kept) else [])
-    return found
+    kept = np.flatnonzero(scores >= min_score)
+    if not len(kept):
+        return []
+    return _sightings(regressors[kept], scores[kept], _anchors(shape)[kept])
 
 
 def _sightings(values: Floats, scores: NDArray[np.float64], anchors: Floats) -> list[Sighting]:
@@ -164,13 +178,17 @@ def _overlap(box: Floats, others: Floats) -> Floats:
     return np.asarray(area / (areas + (box[2:] - box[:2]).prod() - area))
 
 
-@lru_cache(maxsize=1)
-def _anchors() -> Floats:
-    """(896, 2) centers of the anchors, shares of the picture: two a cell of 8 px, six of 16."""
+@lru_cache(maxsize=8)
+def _anchors(shape: tuple[int, int]) -> Floats:
+    """(A, 2) centers of the anchors, in units of 128 px: two a cell of 8 px, six of 16."""
     levels = []
-    for cells, count in _LEVELS:
-        middle = (np.arange(cells, dtype=np.float32) + np.float32(0.5)) / np.float32(cells)
-        x, y = np.meshgrid(middle, middle)
+    for cell_px, count in _LEVELS:
+        across, down = (
+            (np.arange(side // cell_px, dtype=np.float32) + np.float32(0.5))
+            * np.float32(cell_px / SIZE)
+            for side in shape[::-1]
+        )
+        x, y = np.meshgrid(across, down)
         levels.append(np.stack([x, y], axis=-1).reshape(-1, 2).repeat(count, axis=0))
     return np.concatenate(levels)
 
@@ -179,100 +197,49 @@ def _path() -> Path:
     return Path(str(files("facewarp.assets"))) / MODEL
 
 
-def _batches(pictures: Iterable[NDArray[np.uint8]]) -> Iterator[_Batch]:
-    """Pictures in batches of one of the two sizes that networks are compiled for."""
-    batch: list[NDArray[np.uint8]] = []
-    for picture in pictures:
-        batch.append(picture)
-        if len(batch) == _AT_ONCE:
-            yield np.stack(batch)
-            batch = []
-    for picture in batch:
-        yield np.ascontiguousarray(picture[None])
-
-
 @lru_cache(maxsize=1)
 def _openvino() -> _Run:
-    """The network on OpenVINO: batches run on all cores, one each, while the next ones are cut."""
-    lock, networks = threading.Lock(), dict[int, _Requests]()
+    """The network on OpenVINO: for one window on one core, for larger pictures on all of them."""
+    lock, requests = threading.Lock(), dict[bool, Any]()
 
-    def run(batches: Iterable[_Batch]) -> list[_Outputs]:
+    def run(pictures: Iterable[NDArray[np.uint8]]) -> list[_Outputs]:
         found: list[_Outputs] = []
-        running: deque[tuple[_Requests, Any, _Batch]] = deque()
         with lock:
-            try:
-                for batch in batches:
-                    if len(batch) not in networks:
-                        networks[len(batch)] = _Requests(len(batch))
-                    network = networks[len(batch)]
-                    while not network.free:
-                        found.append(_finish(running))
-                    running.append((network, network.start(batch), batch))
-                while running:
-                    found.append(_finish(running))
-            finally:
-                while running:
-                    _finish(running)
+            for picture in pictures:
+                is_window = picture.shape[:2] == (SIZE, SIZE)
+                if is_window not in requests:
+                    requests[is_window] = _request(is_window=is_window)
+                request = requests[is_window]
+                request.infer([np.ascontiguousarray(picture[None])], share_inputs=True)
+                regressors, logits = (request.get_tensor(name).data[0].copy() for name in _OUTPUTS)
+                found.append((regressors, logits[:, 0]))
         return found
 
     return run
 
 
-class _Requests:
-    """The network compiled for one size of batch, as many times as batches run at once.
+def _request(*, is_window: bool) -> Any:
+    """Compile the network for windows of 128 x 128 px, or for pictures of any size."""
+    from facewarp.core.engines.openvino_engine import compiled_folder, openvino
 
-    Args:
-        count: pictures in a batch.
-    """
+    ov, folder = openvino(), compiled_folder()
+    from openvino.preprocess import PrePostProcessor
 
-    def __init__(self, count: int) -> None:
-        from facewarp.core.engines.openvino_engine import compiled_folder, openvino
-
-        ov, folder = openvino(), compiled_folder()
-        from openvino.preprocess import PrePostProcessor
-
-        core, at_once = ov.Core(), 1 if count == 1 else cores()
-        model = core.read_model(str(_path()))
-        model.reshape([count, SIZE, SIZE, 3])
-        steps = PrePostProcessor(model)
-        steps.input(0).tensor().set_element_type(ov.Type.u8)
-        steps.input(0).preprocess().convert_element_type(ov.Type.f32).mean(_HALF).scale(_HALF)
-        settings = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": "f32",
-            "ENABLE_CPU_PINNING": False,
-            "NUM_STREAMS": at_once,
-            "INFERENCE_NUM_THREADS": at_once,
-        }
-        if folder is not None:
-            core.set_property({"CACHE_DIR": str(folder)})
-        compiled = core.compile_model(steps.build(), "CPU", settings)
-        self.count = count
-        self.free = [compiled.create_infer_request() for _ in range(at_once)]
-
-    def start(self, batch: _Batch) -> Any:
-        """Start one of the free requests, and return it."""
-        request = self.free.pop()
-        request.start_async([batch], share_inputs=True)
-        return request
-
-
-def _finish(running: "deque[tuple[_Requests, Any, _Batch]]") -> _Outputs:
-    """Wait for the batch that was started first."""
-    network, request, _ = running.popleft()
-    request.wait()
-    regressors, logits = (
-        _by_picture(request.get_tensor(name).data, network.count) for name in _OUTPUTS
-    )
-    network.free.append(request)
-    return regressors, logits[..., 0]
-
-
-def _by_picture(output: Floats, count: int) -> Floats:
-    """Anchors of a batch (B, 896, C): the network lists those of 8 px of all pictures first."""
-    channels = output.shape[-1]
-    levels = np.split(output.reshape(-1, channels), [count * _FINE])
-    return np.concatenate([level.reshape(count, -1, channels) for level in levels], axis=1)
+    core = ov.Core()
+    model = core.read_model(str(_path()))
+    model.reshape([1, SIZE, SIZE, 3] if is_window else [1, -1, -1, 3])
+    steps = PrePostProcessor(model)
+    steps.input(0).tensor().set_element_type(ov.Type.u8)
+    steps.input(0).preprocess().convert_element_type(ov.Type.f32).mean(_HALF).scale(_HALF)
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "f32",
+        "ENABLE_CPU_PINNING": False,
+        "INFERENCE_NUM_THREADS": 1 if is_window else cores(),
+    }
+    if folder is not None:
+        core.set_property({"CACHE_DIR": str(folder)})
+    return core.compile_model(steps.build(), "CPU", settings).create_infer_request()
 
 
 @lru_cache(maxsize=1)
@@ -293,10 +260,10 @@ def _opencv() -> _Run:
     def one(picture: NDArray[np.uint8]) -> _Outputs:
         net.setInput(cv2.dnn.blobFromImage(picture, 1 / _HALF, mean=(_HALF,) * 3))
         regressors, logits = net.forward(list(_OUTPUTS))
-        return regressors, logits[..., 0]
+        return regressors[0], logits[0, :, 0]
 
-    def run(batches: Iterable[_Batch]) -> list[_Outputs]:
+    def run(pictures: Iterable[NDArray[np.uint8]]) -> list[_Outputs]:
         with lock:
-            return [one(picture) for batch in batches for picture in batch]
+            return [one(picture) for picture in pictures]
 
     return run

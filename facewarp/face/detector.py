@@ -35,6 +35,7 @@ _CANDIDATE_SCORE = 0.35  # what scores less at first is not looked at again
 _CLOSER_LOOKS = ((3.6, 0.2), (2.0, 0.4))
 _SMALLEST_TILE_PX = 128  # finds faces of about 20 px
 _SMALLEST_TILE = 1 / 8  # of the frame's longer side
+_LEVEL_PX = 32  # of which sides are multiples: the network, which sees every other px, wants 16
 _TILE_STEP = 2 / 3  # of a tile's side: a face that fits a tile's third lies whole in one of them
 _TILES_ASK_MORE = 0.1  # score on top of min_confidence: a hundred looks give chance more tries
 _UNSURE = 0.8  # upright faces of Helen score less in one case of fifty
@@ -172,7 +173,10 @@ class FaceDetector(Closing):
         """
         pyramid = Pyramid(to_rgb(image))
         found: list[Detection] = []
-        for step, windows in enumerate(_search(pyramid.shape, whole_only=thorough is False)):
+        steps = _search(
+            pyramid.shape, whole_only=thorough is False, by_tiles=not self._network.any_size
+        )
+        for step, windows in enumerate(steps):
             least = self.min_confidence + (_TILES_ASK_MORE if step > 0 else 0.0)
             for candidates in self._look(pyramid, windows):
                 for candidate in candidates:
@@ -288,8 +292,16 @@ def _window(center: ArrayLike, side_px: float, roll: float = 0.0) -> Crop:
     return Crop.around(center, side_px, roll=roll, margin=1.0, shape=(WINDOW, WINDOW))
 
 
-def _search(shape: tuple[int, int], *, whole_only: bool) -> Iterator[list[Crop]]:
-    """Windows to look through, step by step from the whole frame to its smallest tiles."""
+def _search(
+    shape: tuple[int, int], *, whole_only: bool, by_tiles: bool = True
+) -> Iterator[list[Crop]]:
+    """Yield windows to look through, step by step from the whole frame to its smallest tiles.
+
+    Args:
+        shape: (height, width) of the frame.
+        whole_only: the first step alone.
+        by_tiles: tiles that overlap; else all tiles of a step as one large window.
+    """
     height, width = shape
     longer = max(shape)
     middle = ((width - 1) / 2, (height - 1) / 2)
@@ -299,12 +311,25 @@ def _search(shape: tuple[int, int], *, whole_only: bool) -> Iterator[list[Crop]]
     yield [_window(middle, longer, math.pi)]
     side = longer / 2
     while side >= max(_SMALLEST_TILE_PX, longer * _SMALLEST_TILE):
-        yield [
-            _window((x, y), side)
-            for y in _tile_centers(height, side)
-            for x in _tile_centers(width, side)
-        ]
+        if by_tiles:
+            yield [
+                _window((x, y), side)
+                for y in _tile_centers(height, side)
+                for x in _tile_centers(width, side)
+            ]
+        else:
+            yield [_level(shape, side)]
         side /= 2
+
+
+def _level(shape: tuple[int, int], side: float) -> Crop:
+    """The whole frame with its px as large as in a tile of so many px, from its upper left."""
+    scale = side / WINDOW
+    rows, columns = (
+        max(math.ceil(length / scale / _LEVEL_PX) * _LEVEL_PX, WINDOW) for length in shape
+    )
+    place = (scale - 1) / 2
+    return Crop(np.array([[scale, 0.0, place], [0.0, scale, place]]), (rows, columns))
 
 
 def _tile_centers(length: int, side: float) -> list[float]:

@@ -33,9 +33,11 @@ class Face:
         grid_field: (2, h, w) crop px on the network's grid (see `facewarp.face.crop_fields`);
             fixed = frame, moving = template: what the crop shows at p the template has at
             ``p + field(p)``.
-        grid_field_from_template: the same; fixed = template, moving = frame.
+        grid_field_from_template: the same; fixed = template, moving = frame. `grid_field` is its
+            inverse.
         probabilities: (8, h, w) the network's own part probabilities of the crop.
-        folds_percent: share of the face's pixels where ``field`` folds.
+        folds_percent: share of the face's pixels where the network's field onto it folds.
+        gray: (320, 260) uint8, the crop as it was registered; None for a face made otherwise.
     """
 
     id: int
@@ -48,6 +50,7 @@ class Face:
     grid_field_from_template: NDArray[np.float32]
     probabilities: NDArray[np.float32]
     folds_percent: float
+    gray: NDArray[np.uint8] | None = None
 
     @cached_property
     def field(self) -> NDArray[np.float32]:

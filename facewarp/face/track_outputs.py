@@ -30,7 +30,7 @@ from facewarp.media.images.sequence import FIRST, number_of
 from facewarp.media.outputs import Output
 from facewarp.media.sinks import open_sink
 from facewarp.media.table_writer import TableWriter
-from facewarp.system.atomic_files import check_target, write_text
+from facewarp.system.atomic_files import check_target, write_text, written
 from facewarp.version import __version__
 
 _log = logging.getLogger(__name__)
@@ -243,8 +243,12 @@ class TracksOutput(FrameOutput):
         if not self._shot.faces:
             _log.warning("%s: not written, there is no face to track", self.target)
             return
-        for path, text in self._tracks.files(self._shot).items():
-            write_text(path, text)
+        for path, data in self._tracks.files(self._shot).items():
+            if isinstance(data, str):
+                write_text(path, data)
+                continue
+            with written(path) as temporary:
+                temporary.write_bytes(data)
 
     def abort(self) -> None:
         """See `Output.abort`."""

@@ -21,7 +21,7 @@ from facewarp.face.rendering.deep_painting import painted
 from facewarp.face.template.template import Template
 from facewarp.face.track_outputs import ExpressionsOutput, ExtraOutputs, open_extras
 from facewarp.face.tracking.lookback import Lookback
-from facewarp.face.tracking.record import record_of
+from facewarp.face.tracking.record import records_of
 from facewarp.face.tracking.tracker import FaceTracker
 from facewarp.media.frames import Frame, Image, Source
 from facewarp.media.pipeline import Pass, run_pass
@@ -137,7 +137,7 @@ def track_video(
         for output in extras:
             output.add(frame, faces, layer)
         drawn = painted(frame, picture, layer)
-        return drawn, [record_of(frame, face) for face in faces]
+        return drawn, records_of(frame, faces)
 
     def open_output() -> Sink:
         if not job.pictures:
@@ -155,8 +155,7 @@ def track_video(
             quality=job.quality,
         )
 
-    has_files = source.kind == "folder"
-    records = partial(open_records, job.data, [source.path], files=has_files) if job.data else None
+    records = partial(open_records, job.data, [source.path], files=True) if job.data else None
     with ExitStack() as opened:
         opened.enter_context(source)
         extras = [

@@ -1,21 +1,30 @@
-"""Effects, textures and templates that a live session can choose from."""
+"""Effects, textures, styles and templates that a live session can choose from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.errors import FacewarpError
 from facewarp.face.effects.factory import Effect
-from facewarp.face.effects.options import DEFAULT_TEXTURE, EFFECT_NAMES, PREPARED_EFFECTS
+from facewarp.face.effects.options import (
+    DEFAULT_STYLE,
+    DEFAULT_TEXTURE,
+    EFFECT_NAMES,
+    STYLE_MODES,
+)
+from facewarp.face.effects.style import StyleFace, list_styles
+from facewarp.face.rendering.makeup import is_look, parse_look
 from facewarp.face.rendering.shading import Blend
 from facewarp.face.rendering.textures import list_textures, load_texture, texture_blend
 from facewarp.face.template.library import template_names
 from facewarp.face.template.template import Template
 from facewarp.face.template_building.from_photo import OwnFace
 
-SNAPSHOT, PICTURE, OWN_TEXTURE = "snapshot", "picture", "own"
-"""Names of a template from a frame, a template from an uploaded image, and an uploaded texture."""
+SNAPSHOT, PICTURE, OWN_TEXTURE, OWN_STYLE = "snapshot", "picture", "own", "own"
+"""Names of a template from a frame, a template from an uploaded image, an uploaded texture, and an
+uploaded style."""
 
 
 class Catalog:
@@ -27,12 +36,13 @@ class Catalog:
     Args:
         template: the first one: a shipped name, a `.npz` file or a `Template`.
         texture: a shipped name or a file; None for the default.
-        further: effects made already, by name: a style, effects by turns, a user's own.
+        further: effects made already, by name: effects by turns, a user's own.
+        style: a shipped name, a style registered already, or None for the default.
 
     Attributes:
         further: effects made already.
         first: the first template, for which textures are made.
-        names: of the first template and texture.
+        names: of the first template, texture and style.
 
     Raises:
         FacewarpError: there is no such template.
@@ -43,27 +53,33 @@ class Catalog:
         template: str | Path | Template,
         texture: str | Path | None,
         further: Mapping[str, Effect] | None = None,
+        style: "str | StyleFace | None" = None,
     ) -> None:
         self.further = dict(further or {})
         self.first = template if isinstance(template, Template) else Template.load(template)
         name = self.first.name if isinstance(template, Template) else str(template)
-        self.names = name, DEFAULT_TEXTURE if texture is None else str(texture)
+        style_name = style.name if isinstance(style, StyleFace) else style or DEFAULT_STYLE
+        self.names = name, DEFAULT_TEXTURE if texture is None else str(texture), style_name
         self._templates: dict[str, Template | OwnFace] = {name: self.first}
         self._textures = list_textures()
         if self.names[1] not in self._textures:
             self._textures.insert(0, self.names[1])
         self._own_texture: NDArray[np.uint8] | None = None
+        self._styles: dict[str, StyleFace | None] = dict.fromkeys(list_styles())
+        if isinstance(style, StyleFace):
+            self._styles = {style.name: style, **self._styles}
 
     def choices(self) -> dict[str, Sequence[str]]:
-        """Return what effect, texture and template may be; the first template comes first."""
+        """Return what the settings `settings.CHOICES` may be; the first template comes first."""
         own = [] if self._own_texture is None else [OWN_TEXTURE]
         templates = dict.fromkeys([*self._templates, *template_names()])
-        effects = [name for name in EFFECT_NAMES if name not in PREPARED_EFFECTS]
         return {
-            "effect": [*effects, *self.further],
+            "effect": [*dict.fromkeys((*EFFECT_NAMES, *self.further))],
             "texture": [*self._textures, *own],
             "template": [*(name for name in templates if name not in (SNAPSHOT, PICTURE))]
             + [name for name in (SNAPSHOT, PICTURE) if name in templates],
+            "style": [*self._styles],
+            "style_mode": STYLE_MODES,
         }
 
     def template(self, name: str) -> Template:
@@ -73,18 +89,54 @@ class Catalog:
         found = self._templates[name]
         return found.template if isinstance(found, OwnFace) else found
 
-    def texture(self, name: str) -> tuple[NDArray[np.uint8], Blend]:
-        """Return the pixels (h, w, 4) of a texture in texture space, and its blend.
+    def check_makeup(self, name: str, makeup: str) -> None:
+        """Check changes to a texture that is a look.
 
         Raises:
-            FacewarpError: its file can't be read.
+            FacewarpError: it is no look, or there is no such make-up.
+        """
+        if not makeup:
+            return
+        if not is_look(name):
+            raise FacewarpError(f"{name} has no make-up to change", fix="Choose a look first.")
+        parse_look(f"{name}+{makeup}")
+
+    def texture(self, name: str, makeup: str = "") -> tuple[NDArray[np.uint8], Blend]:
+        """Return the pixels (h, w, 4) of a texture in texture space, and its blend.
+
+        Args:
+            name: among the choices.
+            makeup: changes to a look; other textures have none.
+
+        Raises:
+            FacewarpError: its file can't be read, or there is no such make-up.
         """
         blend: Blend = "paint"
         if name == OWN_TEXTURE and self._own_texture is not None:
             rgba = self._own_texture
         else:
-            rgba, blend = load_texture(name), texture_blend(name)
+            worn = f"{name}+{makeup}" if makeup else name
+            rgba, blend = load_texture(worn), texture_blend(worn)
         return rgba, blend
+
+    def style(self, name: str, register: Callable[[str], StyleFace]) -> StyleFace:
+        """Return a style among the choices, registered when it is first wanted.
+
+        Args:
+            name: among the choices.
+            register: makes a style of a shipped name.
+        """
+        found = self._styles[name]
+        if found is None:
+            found = self._styles[name] = register(name)
+        return found
+
+    def put_style(self, style: StyleFace | None) -> StyleFace | None:
+        """Store a style as `OWN_STYLE`, or None; return the one before."""
+        before = self._styles.pop(OWN_STYLE, None)
+        if style is not None:
+            self._styles[OWN_STYLE] = style
+        return before
 
     def put_template(self, name: str, face: OwnFace | None) -> OwnFace | None:
         """Store a face under a name, or None; return the one that was there before."""

@@ -8,7 +8,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,17 +16,17 @@ from facewarp.errors import FacewarpError
 from facewarp.face.boxes import side_of
 from facewarp.face.crop import Crop
 from facewarp.face.effects.factory import Effect, make_effect, note_of
-from facewarp.face.effects.options import takes
+from facewarp.face.effects.options import BlendName, StyleMode, takes
+from facewarp.face.effects.style import StyleFace
 from facewarp.face.expressions.expression_tracker import Expression, ExpressionTracker
 from facewarp.face.face import Face
 from facewarp.face.rendering.textures import check_texture
-from facewarp.face.template.mirror import mirrored_face, mirrored_template
 from facewarp.face.template.template import Template
 from facewarp.face.template_building.from_photo import OwnFace, find_face
 from facewarp.face.tracking.record import record_of
 from facewarp.face.tracking.registration import FaceRegistrar, crop_around
 from facewarp.face.tracking.tracker import FaceTracker
-from facewarp.live.catalog import OWN_TEXTURE, PICTURE, SNAPSHOT, Catalog
+from facewarp.live.catalog import OWN_STYLE, OWN_TEXTURE, PICTURE, SNAPSHOT, Catalog
 from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.settings import LiveSettings
 from facewarp.media.frames import Frame
@@ -41,14 +40,12 @@ class _Config:
     """How frames are processed; replaced as a whole.
 
     Attributes:
-        drawn: the template that the effect gets: mirrored, if the image is.
         expressions: what computes expressions, if anything does.
     """
 
     settings: LiveSettings
     tracker: FaceTracker
     effect: Effect
-    drawn: Template
     expressions: ExpressionTracker | None
 
 
@@ -73,18 +70,22 @@ class FacePipeline(Closing):
     Args:
         effect: name of the effect, see `LiveSettings`.
         texture: a shipped name or a file; None for `DEFAULT_TEXTURE`.
+        blend: how textures meet the frame; None for what each asks for.
         opacity: 0..1; None for 1.
         smoothing: smooth landmarks over time.
-        mirror: mirror the image displayed.
+        photometric: hold what is drawn to the skin, see `facewarp.face.tracking.photometric`.
+        mirror: mirror the preview.
         template: a shipped name, a `.npz` file or a `Template`.
         model: a shipped name, a weights file or a `Model`.
         faces: how many faces to track at most; None for the tracker's default.
         device: where the model runs.
         engine: what runs it.
         detector: what runs the face detector, one of `facewarp.face.detector.BACKENDS`.
-        further: effects made already that may be chosen by these names beside the others, such
-            as a style; their opacity does not change.
+        further: effects made already that may be chosen by these names beside the others; their
+            opacity does not change.
         tags: whether each face is tagged with its id, state and confidence.
+        style: a shipped name or a style registered already; None for `DEFAULT_STYLE`.
+        style_mode: what of it is transferred.
         field_of_view: of the camera along the longer side, degrees; None if no expressions are
             asked for, which then take no time.
 
@@ -97,8 +98,10 @@ class FacePipeline(Closing):
         *,
         effect: str = "labels",
         texture: str | Path | None = None,
+        blend: BlendName | None = None,
         opacity: float | None = None,
         smoothing: bool = True,
+        photometric: bool = True,
         mirror: bool = False,
         template: str | Path | Template = "average",
         model: str | Path | Model = "face",
@@ -108,20 +111,33 @@ class FacePipeline(Closing):
         detector: str = "auto",
         further: Mapping[str, Effect] | None = None,
         tags: bool = False,
+        style: str | StyleFace | None = None,
+        style_mode: StyleMode = "full",
         field_of_view: float | None = None,
     ) -> None:
-        self._catalog = Catalog(template, texture, further)
-        name, texture_name = self._catalog.names
+        self._catalog = Catalog(template, texture, further, style)
+        name, texture_name, style_name = self._catalog.names
         strength = 1.0 if opacity is None else opacity
-        settings = LiveSettings(effect, texture_name, strength, smoothing, mirror, name)
+        settings = LiveSettings(
+            effect,
+            texture_name,
+            strength,
+            smoothing,
+            mirror,
+            name,
+            style=style_name,
+            style_mode=style_mode,
+        )
         settings.check(self.choices())
         self._options: dict[str, Any] = {
             "faces": faces,
+            "photometric": photometric,
             "device": device,
             "engine": engine,
             "detector": detector,
         }
         self._tags, self._field_of_view = tags, field_of_view
+        self._blend = blend
         self._expressions: ExpressionTracker | None = None
         self._model = model
         tracker = self._make_tracker(settings)
@@ -147,15 +163,11 @@ class FacePipeline(Closing):
         told: Sequence[Expression] = ()
         if config.expressions is not None:
             told = config.expressions(frame.image, faces, frame.time)
-        image, shown = frame.image, faces
-        if config.settings.mirror:
-            image = np.asarray(cv2.flip(image, 1), np.uint8)
-            shown = [mirrored_face(face, image.shape[1]) for face in faces]
-        picture = config.effect(image, shown, config.drawn)
+        picture = config.effect(frame.image, faces, config.tracker.template)
         seconds = {**config.tracker.seconds, "render": perf_counter() - began}
         self._remember(frame, faces)
         records = [record_of(frame, face) for face in faces]
-        return ProcessedFrame(picture, records, seconds, faces, told)
+        return ProcessedFrame(picture, records, seconds, faces, told, mirror=config.settings.mirror)
 
     def warm_up(self, size: tuple[int, int] = (1280, 720)) -> None:
         """Prepare what the first frame would wait for; call it before frames come.
@@ -165,12 +177,13 @@ class FacePipeline(Closing):
         """
         config = self._config
         face = config.tracker.warm_up(size)
-        config.effect(np.zeros((size[1], size[0], 3), np.uint8), [face], config.drawn)
+        config.effect(np.zeros((size[1], size[0], 3), np.uint8), [face], config.tracker.template)
 
     @property
     def note(self) -> str | None:
         """What the metadata of recordings must say, whichever effect is on; None if nothing."""
-        notes = filter(None, map(note_of, self._catalog.further.values()))
+        made = (*self._catalog.further.values(), self._config.effect)
+        notes = filter(None, map(note_of, made))
         return " ".join(dict.fromkeys(notes)) or None
 
     def settings(self) -> dict[str, Any]:
@@ -193,8 +206,11 @@ class FacePipeline(Closing):
                 raise FacewarpError(
                     f"there is no setting {min(unknown)!r}", fix=f"Settings: {', '.join(known)}."
                 )
+            if "texture" in settings and settings["texture"] != self._config.settings.texture:
+                settings.setdefault("makeup", "")  # the changes were to another look
             wanted = replace(self._config.settings, **settings)
             wanted.check(self.choices())
+            self._catalog.check_makeup(wanted.texture, wanted.makeup)
             if wanted != self._config.settings:
                 self._apply(wanted)
 
@@ -257,6 +273,22 @@ class FacePipeline(Closing):
                 raise
         return "wearing your texture"
 
+    def upload_style(self, image: NDArray[np.uint8]) -> str:
+        """Apply the style of the largest face of an image (H, W, 3); return a message.
+
+        Raises:
+            FacewarpError: there is no face, or none seen well enough.
+        """
+        face = replace(StyleFace.of(image, self._config.tracker.model), name=OWN_STYLE)
+        with self._changing:
+            before = self._catalog.put_style(face)
+            try:
+                self._apply(replace(self._config.settings, effect="style", style=OWN_STYLE))
+            except BaseException:
+                self._catalog.put_style(before)
+                raise
+        return f"style taken, {face.confidence:.0%} sure"
+
     def close(self) -> None:
         """Free the trackers; no frame may be under way. Idempotent."""
         with self._changing:
@@ -313,21 +345,29 @@ class FacePipeline(Closing):
 
     def _configured(self, settings: LiveSettings, tracker: FaceTracker) -> _Config:
         """Return the configuration, with all that depends on the template prepared."""
-        drawn = mirrored_template(tracker.template) if settings.mirror else tracker.template
+        template = tracker.template
         expressions = self._expressions_of(settings, tracker)
         made = self._catalog.further.get(settings.effect)
         if made is not None:
-            made(np.zeros((8, 8, 3), np.uint8), [], drawn)
-            return _Config(settings, tracker, made, drawn, expressions)
+            made(np.zeros((8, 8, 3), np.uint8), [], template)
+            return _Config(settings, tracker, made, expressions)
         options: dict[str, Any] = {"annotate": self._tags}
         if takes(settings.effect, "opacity"):
             options["opacity"] = settings.opacity
         if settings.effect == "texture":
-            rgba, options["blend"] = self._catalog.texture(settings.texture)
-            options["texture"] = rgba[:, ::-1] if settings.mirror else rgba
+            options["texture"], options["blend"] = self._catalog.texture(
+                settings.texture, settings.makeup
+            )
+            options["blend"] = self._blend or options["blend"]
+        if settings.effect == "style":
+            options["style"] = self._catalog.style(settings.style, self._register_style)
+            options["style_mode"] = settings.style_mode
         effect = make_effect(settings.effect, **options)
-        effect(np.zeros((8, 8, 3), np.uint8), [], drawn)
-        return _Config(settings, tracker, effect, drawn, expressions)
+        effect(np.zeros((8, 8, 3), np.uint8), [], template)
+        return _Config(settings, tracker, effect, expressions)
+
+    def _register_style(self, name: str) -> StyleFace:
+        return StyleFace.of(name, self._model)
 
     def _expressions_of(
         self, settings: LiveSettings, tracker: FaceTracker

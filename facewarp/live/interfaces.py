@@ -31,12 +31,13 @@ class ProcessedFrame:
     """A processed frame: the image to display, and what was found in it.
 
     Attributes:
-        image: (H, W, 3) uint8 RGB to display, mirrored if that is set, and of another size than
-            the frame for the effect `canonical`; never changed in place.
+        image: (H, W, 3) uint8 RGB as it is recorded and sent, never mirrored, and of another size
+            than the frame for the effect `canonical`; never changed in place.
         records: one per face, with the fields of `track_records.FIELDS`.
         seconds: of `detect`, `register` and `render`; what is missing counts as 0.
-        faces: the faces tracked, in px of the camera's frame, never mirrored.
+        faces: the faces tracked, in px of the camera's frame.
         expressions: of these faces, where they are computed; left and right are the subject's.
+        mirror: whether a preview of it is to be mirrored.
     """
 
     image: Image
@@ -44,6 +45,7 @@ class ProcessedFrame:
     seconds: Mapping[str, float]
     faces: Sequence[Face] = ()
     expressions: Sequence[Expression] = ()
+    mirror: bool = False
 
 
 FrameProcessor = Callable[[Frame], ProcessedFrame]
@@ -90,10 +92,10 @@ class Controls(Protocol):
     """Settings that a window or a page changes while frames run; callable from any thread."""
 
     def settings(self) -> Mapping[str, Any]:
-        """Return effect, texture, opacity, smoothing, mirror and template by name."""
+        """Return the fields of `LiveSettings` by name."""
 
     def choices(self) -> Mapping[str, Sequence[str]]:
-        """Return what effect, texture and template may be."""
+        """Return what effect, texture, template, style and style mode may be."""
 
     def change(self, **settings: Any) -> None:
         """Change some settings; raise FacewarpError and change nothing where one can't be."""
@@ -120,6 +122,9 @@ class Controls(Protocol):
 
     def upload_texture(self, rgba: NDArray[np.uint8]) -> str:
         """Apply a texture of the user's own (H, W, 4); return a message to display."""
+
+    def upload_style(self, image: Image) -> str:
+        """Apply the style of the face in an image (H, W, 3) RGB; return a message to display."""
 
 
 class Actions(Protocol):

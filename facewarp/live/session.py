@@ -3,11 +3,10 @@
 import logging
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from time import perf_counter
 from types import FrameType
@@ -41,7 +40,7 @@ class Session:
         wait: let a recording delay the session, so that no frame is missing in it
             (backpressure).
         inputs: files that must not be overwritten.
-        comment: for the metadata of recordings and screenshots.
+        comment: returns what the metadata of a recording or screenshot that begins now must say.
         color: color tags of what is shown, for recordings; BT.709 by default.
 
     Attributes:
@@ -61,7 +60,7 @@ class Session:
         screenshots: Path | None = None,
         wait: bool = False,
         inputs: tuple[Path, ...] = (),
-        comment: str | None = None,
+        comment: Callable[[], str | None] = lambda: None,
         color: Color | None = None,
     ) -> None:
         self._comment, self._color = comment, color
@@ -74,7 +73,7 @@ class Session:
         self._recorder: Recorder | None = None
         self._ending: list[threading.Thread] = []
         self._shown: tuple[Frame, ProcessedFrame] | None = None
-        self._camera_roll: WriteBehind[tuple[Path, Frame]] | None = None
+        self._camera_roll: WriteBehind[_Shot] | None = None
         self._error: FacewarpError | None = None
         if record is not None:
             self._begin(record)
@@ -115,10 +114,9 @@ class Session:
             path = self._new_name(self._screenshots, ".png")
             OutputFile(path).discard()
             if self._camera_roll is None:
-                self._camera_roll = WriteBehind(
-                    partial(_write_picture, self._comment), lambda: None, 4, "screenshots"
-                )
-            if not self._camera_roll.offer((path, frame.with_image(made.image))):
+                self._camera_roll = WriteBehind(_write_picture, lambda: None, 4, "screenshots")
+            shot = _Shot(path, frame.with_image(made.image), self._comment())
+            if not self._camera_roll.offer(shot):
                 raise FacewarpError("the pictures before are still being written")
             self.pictures.append(path)
             return f"screenshot {path.name}"
@@ -129,6 +127,7 @@ class Session:
             self._shown = frame, made
             if self._recorder is None:
                 return
+            self._recorder.add_comment(self._comment())
             try:
                 self._recorder.present(frame, made, stats)
             except FacewarpError as error:  # the session goes on, the command fails at its end
@@ -163,7 +162,7 @@ class Session:
             self._fps,
             wait=self._wait,
             inputs=self._inputs,
-            comment=self._comment,
+            comment=self._comment(),
             color=self._color,
         )
         self.recordings.append(self._recorder)
@@ -199,11 +198,17 @@ class Session:
             self._error = self._error or error
 
 
-def _write_picture(comment: str | None, shot: tuple[Path, Frame]) -> None:
-    path, frame = shot
+@dataclass(frozen=True, eq=False)
+class _Shot:
+    path: Path
+    frame: Frame
+    comment: str | None
+
+
+def _write_picture(shot: _Shot) -> None:
     try:
-        with ImageWriter(path, comment=comment) as picture:
-            picture.write(frame)
+        with ImageWriter(shot.path, comment=shot.comment) as picture:
+            picture.write(shot.frame)
     except FacewarpError as error:
         _log.error("%s", error)
 

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from facewarp.errors import FacewarpError
-from facewarp.face.effects.options import DEFAULT_TEXTURE, is_opacity
+from facewarp.face.effects.options import DEFAULT_STYLE, DEFAULT_TEXTURE, StyleMode, is_opacity
 
-CHOICES: Final = ("effect", "texture", "template")
+CHOICES: Final = ("effect", "texture", "template", "style", "style_mode")
 """Settings that are one of some names."""
 
 SWITCHES: Final = ("smoothing", "mirror")
 """Settings that are on or off."""
+
+MAX_MAKEUP: Final = 400
+"""Letters of the changes to a look."""
 
 DEFAULT_PORT: Final = 8765
 """Port of the live page."""
@@ -26,8 +29,12 @@ class LiveSettings:
         texture: name of the texture, for the effect `texture`.
         opacity: of the effect, 0..1, where it takes one.
         smoothing: smooth landmarks over time.
-        mirror: mirror the image displayed; text in it is not mirrored.
+        mirror: mirror the preview; what is recorded or sent never is.
         template: name of the template that faces are registered to.
+        makeup: changes to the parts of a texture that is a look of make-up, as
+            ``"lips=#b02238:0.7+blush=off"``; see `facewarp.face.rendering.makeup`.
+        style: whose style the effect `style` transfers.
+        style_mode: what of it.
     """
 
     effect: str = "labels"
@@ -36,12 +43,15 @@ class LiveSettings:
     smoothing: bool = True
     mirror: bool = False
     template: str = "average"
+    makeup: str = ""
+    style: str = DEFAULT_STYLE
+    style_mode: StyleMode = "full"
 
     def check(self, choices: Mapping[str, Sequence[str]]) -> None:
         """Check that the settings are possible.
 
         Args:
-            choices: what effect, texture and template may be.
+            choices: what `CHOICES` may be.
 
         Raises:
             FacewarpError: one is not; says what it can be.
@@ -55,6 +65,8 @@ class LiveSettings:
         for name in SWITCHES:
             if not isinstance(getattr(self, name), bool):
                 raise FacewarpError(f"{name} is on or off, not {getattr(self, name)!r}")
+        if len(self.makeup) > MAX_MAKEUP:
+            raise FacewarpError("this is too much make-up", fix="Name every part once.")
         if not is_opacity(self.opacity):
             raise FacewarpError(f"an opacity is within 0..1, not {self.opacity!r}")
 
@@ -64,7 +76,7 @@ def checked_settings(wanted: Any, choices: Mapping[str, Sequence[str]]) -> dict[
 
     Args:
         wanted: JSON value of the request: some of the fields of `LiveSettings` by name.
-        choices: what effect, texture and template may be.
+        choices: what `CHOICES` may be.
 
     Raises:
         ValueError: anything else; says what.
@@ -78,6 +90,9 @@ def checked_settings(wanted: Any, choices: Mapping[str, Sequence[str]]) -> dict[
         elif name in SWITCHES:
             if not isinstance(value, bool):
                 raise ValueError(f"{name} is true or false")
+        elif name == "makeup":
+            if not isinstance(value, str) or len(value) > MAX_MAKEUP:
+                raise ValueError('makeup is a short text, such as "lips=crimson:0.8"')
         elif name == "opacity":
             if not is_opacity(value):
                 raise ValueError("opacity is a number from 0 to 1")

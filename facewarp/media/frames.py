@@ -47,6 +47,7 @@ class Frame:
             0, 90, 180 or 270.
         alpha: (H, W) uint8, 255 = opaque, of pictures that have it; None where all is opaque.
         path: The file it was read from, where a source has one for each frame; else None.
+        source: The name of the clip it is a frame of; None for cameras and streams.
         hdr: The picture before it was brought to what `image` can show; only if it was asked for.
         deep: The picture with all bits that its source has, of plates and where they are asked for.
     """
@@ -57,8 +58,14 @@ class Frame:
     rotation: int = 0
     alpha: Image | None = field(default=None, kw_only=True)
     path: Path | None = field(default=None, kw_only=True)
+    source: str | None = field(default=None, kw_only=True)
     hdr: "HDRImage | None" = field(default=None, kw_only=True)
     deep: "DeepImage | None" = field(default=None, kw_only=True)
+
+    @property
+    def file(self) -> str | None:
+        """The name of the file it comes from, its own or that of its clip."""
+        return self.source if self.path is None else self.path.name
 
     def with_image(self, image: Image) -> "Frame":
         """The same moment with another picture (H, W, 3), which a sink can be given.

@@ -21,7 +21,8 @@ FIELDS = (
 """A record: frame index, seconds, face id, tracking/uncertain/lost, 0 to 1, the box (x0, y0, x1,
 y1) px, the landmarks (68, 2) px, and the share of folded points in percent."""
 FILE = "file"
-"""The name of the frame's own file: a further field of records of a folder's pictures."""
+"""The name of the frame's file, its own or that of its clip: a further field. A frame without a
+face has one record too, whose fields are null but for frame, time_s and file."""
 
 _DECIMALS = {"time_s": 6, "box": 2, "landmarks": 2}
 _COLUMNS: dict[str, tuple[str, ...]] = {

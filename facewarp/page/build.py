@@ -29,7 +29,16 @@ MANIFEST: Final = "manifest.json"
 MAX_SIZE_MB: Final = 9.0
 """What a browser may have to load, unless another limit is asked for."""
 
-SHARED: Final = ("controls.js", "source.js", "status.js", "saving.js", "style.css", "icon.svg")
+SHARED: Final = (
+    "controls.js",
+    "look.js",
+    "tiles.js",
+    "source.js",
+    "status.js",
+    "saving.js",
+    "style.css",
+    "icon.svg",
+)
 """Files of the live page that this one has too."""
 
 _OWN: Final = (".js", ".css")

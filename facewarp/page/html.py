@@ -44,7 +44,6 @@ _CHANGES: Final = {
     ' disabled><svg class="icon" aria-hidden="true"><use href="#i-mesh"/></svg>'
     '<span id="landmarks-text">Landmarks</span><kbd>L</kbd></button>\n'
     '        <button type="button" id="full"',
-    'accept="image/png,image/webp"': 'accept="image/png,image/webp,image/jpeg"',
     NEUTRAL: "",
     '<p class="foot" id="foot"></p>': '<p class="foot" id="foot"></p>\n'
     '      <p class="foot" id="requests" aria-live="off"></p>',

@@ -152,6 +152,9 @@ def check_target(target: Path, inputs: Iterable[Path] = ()) -> None:
     """
     try:
         if not target.exists():
+            above = next((one for one in target.parents if one.exists()), None)
+            if above is not None and not above.is_dir():
+                raise write_error(NotADirectoryError(errno.ENOTDIR, "", target), target)
             return
         if any(source.exists() and target.samefile(source) for source in inputs):
             what = "output and input are the same file"

@@ -304,3 +304,40 @@ def test_gradients_flow_through_every_operation():
         return fields.warp(image, both).sum() + fields.jacobian_determinant(both).sum()
 
     assert torch.autograd.gradcheck(measure, control)
+
+
+@both
+def test_the_smallest_jacobian_of_a_linear_map_is_its_determinant(shape):
+    n = len(shape)
+    matrix = torch.eye(n) + 0.2 * torch.arange(n * n).view(n, n).float().sin()
+    field = torch.einsum("ij,bj...->bi...", matrix - torch.eye(n), pixel_grid(shape))
+    found = fields.smallest_jacobian(field)
+    torch.testing.assert_close(found, torch.full_like(found, torch.det(matrix).item()))
+
+
+@both
+def test_a_fold_that_central_differences_skip_is_found(shape):
+    field = torch.zeros(1, len(shape), *shape)
+    middle = tuple(n // 2 for n in shape)
+    field[(0, 0, *middle)] = 1.5  # one pixel beyond its neighbor
+    assert fields.jacobian_determinant(field)[(0, *middle)] == 1
+    found = fields.smallest_jacobian(field)
+    assert found[(0, *middle)] == pytest.approx(-0.5)
+    assert found[(0, *(n - 1 for n in middle[:-1]), middle[-1] - 3)] == 1
+
+
+def test_a_cell_turned_inside_out_between_its_corners_is_found():
+    """Corners keep their orientation along every axis; the tetrahedron between them does not."""
+    torch.manual_seed(1)
+    noise = torch.randn(400, 3, 2, 2, 2) * 0.35
+    found = fields.smallest_jacobian(noise)
+    corners = torch.stack([
+        torch.det(torch.eye(3) + torch.stack([
+            (noise[:, :, z, y, 1] - noise[:, :, z, y, 0]),
+            (noise[:, :, z, 1, x] - noise[:, :, z, 0, x]),
+            (noise[:, :, 1, y, x] - noise[:, :, 0, y, x]),
+        ], 2))
+        for z in (0, 1) for y in (0, 1) for x in (0, 1)
+    ], 1)  # fmt: skip
+    torch.testing.assert_close(found[:, 1].flatten(1), corners[:, 4:])
+    assert ((found[:, 0, 0, 0] < 0) & (corners.amin(1) > 0)).any()

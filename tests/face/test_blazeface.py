@@ -6,7 +6,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from facewarp.face.blazeface import SIZE, WINDOW, BlazeFace, decode
+from facewarp.face.blazeface import SIZE, WINDOW, BlazeFace, _anchors, decode
 from facewarp.face.crop import Crop
 from facewarp.face.detector import FaceDetector, make_network
 from facewarp.media.sources import open_source
@@ -108,21 +108,21 @@ def test_no_pictures_are_no_sightings(network):
 
 
 def outputs(*faces):
-    """Outputs of the network (1, 896, 16), (1, 896) that name faces: anchor, logit, x, y, side."""
-    regressors, logits = np.zeros((1, 896, 16), np.float32), np.full((1, 896), -20, np.float32)
+    """Outputs of the network (896, 16), (896,) that name faces: anchor, logit, x, y, side."""
+    regressors, logits = np.zeros((896, 16), np.float32), np.full(896, -20, np.float32)
     for anchor, logit, x, y, side in faces:
-        logits[0, anchor] = logit
-        regressors[0, anchor, :4] = x, y, side, side
+        logits[anchor] = logit
+        regressors[anchor, :4] = x, y, side, side
     return regressors, logits
 
 
 def test_anchors_of_both_grids_are_where_the_network_has_them():
     for anchor, cell, cells in [(0, (0, 0), 16), (33, (0, 1), 16), (511, (15, 15), 16)]:
-        (seen,) = decode(*outputs((anchor, 3.0, 0, 0, 20)), LEAST)[0]
+        (seen,) = decode(*outputs((anchor, 3.0, 0, 0, 20)), LEAST)
         at = (np.array(cell) + 0.5) / cells * WINDOW
         np.testing.assert_allclose(seen.keypoints[0], at - 0.5, atol=1e-3)
     for anchor, cell in [(512, (0, 0)), (512 + 6, (1, 0)), (895, (7, 7))]:
-        (seen,) = decode(*outputs((anchor, 3.0, 0, 0, 20)), LEAST)[0]
+        (seen,) = decode(*outputs((anchor, 3.0, 0, 0, 20)), LEAST)
         np.testing.assert_allclose(seen.keypoints[0], (np.array(cell) + 0.5) * 32 - 0.5, atol=1e-3)
 
 
@@ -133,7 +133,7 @@ def test_boxes_of_one_face_are_blended_by_their_scores():
     found = decode(
         *outputs((middle, sure, 0, 0, 40), (middle + 1, unsure, 6, 0, 40), (0, 2.0, 8, 8, 16)),
         LEAST,
-    )[0]
+    )
     assert [round(seen.score, 2) for seen in found] == [1.0, 0.88]
     x = (8.5 / 16 * SIZE + 6 / 3) * WINDOW / SIZE
     assert found[0].center[0] == pytest.approx(x - 0.5, abs=1)
@@ -142,5 +142,49 @@ def test_boxes_of_one_face_are_blended_by_their_scores():
 
 def test_what_scores_too_little_is_not_reported():
     logit = float(np.log(LEAST / (1 - LEAST)))
-    assert len(decode(*outputs((0, logit + 0.01, 0, 0, 20)), LEAST)[0]) == 1
-    assert decode(*outputs((0, logit - 0.01, 0, 0, 20)), LEAST) == [[]]
+    assert len(decode(*outputs((0, logit + 0.01, 0, 0, 20)), LEAST)) == 1
+    assert decode(*outputs((0, logit - 0.01, 0, 0, 20)), LEAST) == []
+
+
+@pytest.mark.parametrize("shape", [(128, 128), (144, 256), (320, 208)])
+def test_anchors_of_larger_pictures_lie_where_those_of_a_square_do(shape):
+    rows, columns = shape
+    found = _anchors(shape)
+    assert len(found) == 896 * rows * columns / 128**2
+    fine, coarse = np.split(found, [2 * (rows // 8) * (columns // 8)])
+    square = _anchors((128, 128))
+    np.testing.assert_allclose(fine[::2][: 128 // 8], square[:512:2][: 128 // 8])
+    np.testing.assert_allclose(coarse[::6][: 128 // 16], square[512::6][: 128 // 16])
+    assert found.max(0).tolist() == pytest.approx([(columns - 4) / 128, (rows - 4) / 128])
+
+
+@pytest.mark.parametrize("at", [(90, 80), (330, 150), (560, 330)])  # two of them near an edge
+def test_a_level_shows_what_overlapping_tiles_show(portrait, at):
+    pytest.importorskip("openvino")
+    frame = portrait.frame(size=(640, 400), at=at, scale=0.5)
+    with FaceDetector() as detector:
+        found = {}
+        for any_size in (True, False):
+            detector._network.any_size = any_size
+            found[any_size] = detector.detect(frame, thorough=True)
+    assert len(found[True]) == len(found[False]) == 1
+    np.testing.assert_allclose(found[True][0].box, found[False][0].box, atol=1.5)
+
+
+def test_a_level_costs_one_look_where_tiles_cost_many(monkeypatch):
+    pytest.importorskip("openvino")
+    frame = np.full((720, 1280, 3), 108, np.uint8)
+    looks = []
+    with FaceDetector() as detector:
+        look = detector._network.look
+        monkeypatch.setattr(
+            detector._network,
+            "look",
+            lambda pictures: (shown := list(pictures), looks.append(len(shown)), look(shown))[-1],
+        )
+        detector.detect(frame, thorough=True)
+        assert looks == [1, 1, 1, 1, 1]  # the frame, upside down, and three levels
+        looks.clear()
+        detector._network.any_size = False
+        detector.detect(frame, thorough=True)
+        assert sum(looks) > 100

@@ -1,5 +1,6 @@
 """Fields on the network's grid."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -9,6 +10,7 @@ from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.crop_fields import (
     cell_px,
     compose_fields,
+    inverted,
     jacobian_determinant,
     resized,
     sample_field,
@@ -79,3 +81,21 @@ def test_folds_in_numpy_are_folds_in_torch(shape, rng):
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
     assert ((ours <= 0) == (theirs <= 0)).all()
     np.testing.assert_array_equal(jacobian_determinant(np.zeros_like(field)), 1)
+
+
+def test_a_field_and_its_inverse_undo_each_other():
+    y, x = np.mgrid[:80, :65].astype(np.float32)
+    field = np.stack([6 * np.sin(y / 9) + 3, 5 * np.cos(x / 8) - 4]).astype(np.float32)
+    inverse = inverted(field)
+    points = np.stack([x.ravel(), y.ravel()], 1)[::7] * 4 + 1.5
+    inside = ((points > 30) & (points < np.array([230, 290]))).all(1)
+    there = points[inside] + sample_field(inverse, points[inside])
+    back = there + sample_field(field, there)
+    assert np.abs(back - points[inside]).max() < 0.05
+
+
+def test_what_is_an_inverse_already_is_left_as_it_is(rng):
+    field = rng.normal(0, 0.5, (2, 8, 7)).astype(np.float32)
+    field = np.stack([cv2.resize(one, (65, 80), interpolation=cv2.INTER_CUBIC) for one in field])
+    once = inverted(field, steps=8)
+    np.testing.assert_array_equal(inverted(field, once, steps=3), once)

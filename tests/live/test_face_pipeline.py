@@ -1,5 +1,6 @@
 """Look: what is shown of live frames, and changes to it while they run."""
 
+import itertools
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -106,10 +107,10 @@ def test_faces_are_followed_and_the_effect_is_drawn(look, film, model):
 def test_settings_are_those_asked_for(make_look):
     asked = {
         "effect": "texture", "texture": "tiger", "opacity": 0.5, "smoothing": True,
-        "mirror": True, "template": "average",
+        "mirror": True, "template": "average", "style": "bronze", "style_mode": "color",
     }  # fmt: skip
     look = make_look(**asked)
-    assert look.settings() == asked
+    assert look.settings() == {**asked, "makeup": ""}
     assert make_look().settings() == {
         **LiveSettings(smoothing=False).__dict__, "texture": "mask", "opacity": 1.0,
     }  # fmt: skip
@@ -258,33 +259,56 @@ def test_changes_from_many_threads_are_all_made(look, film):
 # --- in a mirror
 
 
-@pytest.mark.parametrize("effect", ["labels", "mesh", "texture", "canonical"])
-def test_mirrored_the_picture_is_and_the_records_are_not(make_look, film, effect):
-    plain, mirrored = make_look(effect=effect), make_look(effect=effect, mirror=True)
+@pytest.mark.parametrize("effect", ["labels", "canonical"])
+def test_the_mirror_is_the_previews_alone(make_look, film, effect):
+    options = {"effect": effect, "tags": True}
+    plain, mirrored = make_look(**options), make_look(**options, mirror=True)
     one, other = settled(plain, film, at=(120, 110)), settled(mirrored, film, at=(120, 110))
+    assert (one.mirror, other.mirror) == (False, True)
+    assert np.abs(one.image.astype(int) - other.image).mean() < 1.5  # what is recorded and sent
     np.testing.assert_allclose(one.faces[0].landmarks, other.faces[0].landmarks, atol=0.1)
-    np.testing.assert_allclose(one.faces[0].box, other.faces[0].box, atol=0.1)
-    difference = np.abs(one.image[:, ::-1].astype(int) - other.image).max(-1)
-    assert difference.mean() < 1.5
-    assert np.abs(one.image.astype(int) - other.image).mean() > 5
+    mirrored.change(mirror=False)
+    assert not mirrored(film.next(at=(120, 110))).mirror
 
 
-def test_text_is_not_mirrored(make_look, film):
-    plain, mirrored = (
-        make_look(tags=True, effect="texture", opacity=0.0, mirror=mirror)
-        for mirror in (False, True)
-    )
-    one, other = (settled(look, film, at=(160, 130)) for look in (plain, mirrored))
-    frame = film.portrait.frame((160, 130), 0.9)
-    tags = []
-    for image, under in ((one.image, frame), (other.image, frame[:, ::-1])):
-        mask = (image != under).any(2)
-        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        x0, x1 = columns[0], columns[-1] + 1
-        tags.append(image[rows[0] : rows[-1] + 1, x0:x1].max(-1) > 170)
-    assert tags[0].any()
-    shape = tuple(map(min, tags[0].shape, tags[1].shape))
-    assert (tags[0][: shape[0], : shape[1]] == tags[1][: shape[0], : shape[1]]).mean() > 0.95
+# --- styles and make-up
+
+
+def test_styles_change_at_any_time_and_say_so(make_look, film, portrait):
+    look = make_look()
+    settled(look, film)
+    assert look.note is None
+    pictures = {}
+    for name, mode in (("bronze", "color"), ("bronze", "full"), ("drawing", "full")):
+        look.change(effect="style", style=name, style_mode=mode)
+        pictures[name, mode] = look(film.next()).image
+        assert f"({mode}) of {name}" in look.note
+    values = list(pictures.values())
+    assert all(np.abs(a.astype(int) - b).max() > 20 for a, b in itertools.pairwise(values))
+    line = look.upload_style(255 - portrait.frame((160, 120), 0.9))
+    assert "style taken" in line
+    assert look.settings()["style"] == look.choices()["style"][-1] == "own"
+    with pytest.raises(FacewarpError, match="no face"):
+        look.upload_style(np.full((90, 90, 3), 90, np.uint8))
+    look.change(effect="labels")
+    assert look.note is None
+
+
+def test_parts_of_make_up_have_colors_until_another_look_is_worn(make_look, film):
+    look = make_look(effect="texture", texture="makeup")
+    before = settled(look, film).image
+    look.change(makeup="lips=#0000ff:1")
+    after = look(film.next()).image
+    assert (after[..., 2].astype(int) - before[..., 2]).max() > 40
+    for change in ("lips=blurple", "toes=red", "lips=red+../x"):
+        with pytest.raises(FacewarpError):
+            look.change(makeup=change)
+    assert look.settings()["makeup"] == "lips=#0000ff:1"
+    look.change(texture="evening")
+    assert look.settings()["makeup"] == ""
+    look.change(texture="tiger")
+    with pytest.raises(FacewarpError, match="no make-up"):
+        look.change(makeup="lips=#0000ff:1")
 
 
 # --- expressions

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from facewarp.cardiac.motion.diffeomorphic_refinement import refine
 from facewarp.cardiac.motion.model_grid import Array3, ModelGrid, model_input
 from facewarp.cardiac.motion.orientation import find_heart_roi
 from facewarp.cardiac.motion.slice_parts import slice_parts, slices_beside
@@ -66,13 +67,23 @@ class GuidedMethod:
         model: a heart model.
         name: what to call it.
         whole: it was trained on its whole grid; None: as its weights say.
+        refined: the fields are refined into one invertible motion, as ``facewarp cine`` does;
+            otherwise they are the network's.
 
     Raises:
         FacewarpError: it is no heart model.
     """
 
-    def __init__(self, model: Model, name: str = OURS, *, whole: bool | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        name: str = OURS,
+        *,
+        whole: bool | None = None,
+        refined: bool = False,
+    ) -> None:
         self.model, self.name = model, name
+        self.refined = refined and model.config.guided
         if whole is None:
             whole = model.metadata.get("view_shape") == WHOLE_GRID
         self.whole = whole or not model.config.guided
@@ -93,9 +104,11 @@ class GuidedMethod:
             volume = replace(patient.images[ED], data=patient.stacked())
             slices = slice_parts(beside, volume, own)
             seen = torch.from_numpy(slices.on_grid(own, model.config.feature_shape))
-        sides = [ED, ES] if both else [ED]
+        sides = [ED, ES] if both or self.refined else [ED]
         small = model.fields(seen[sides], seen[[1 - side for side in sides]])
-        found = resize_field(small, own.shape).cpu().numpy()
+        if self.refined:
+            small = torch.cat(refine(seen[:1], seen[1:], small[:1], small[1:]))
+        found = resize_field(small[: 1 + both], own.shape).cpu().numpy()
         seconds = time.perf_counter() - began
         carried = tuple(carry_field(u, own, grid) for u in found)
         if not model.config.guided:

@@ -147,7 +147,7 @@ class Agreement:
         return float(np.corrcoef(self.true, self.found)[0, 1])
 
 
-def measure_volumes(patient: HeartPatient, model: Model) -> HeartVolumes:
+def measure_volumes(patient: HeartPatient, model: Model, *, refined: bool = True) -> HeartVolumes:
     """Measure a patient as ``facewarp cine`` does, and by the true labels.
 
     The model gets the two labelled frames as a cine and nothing else: heart, segmentation of
@@ -155,7 +155,10 @@ def measure_volumes(patient: HeartPatient, model: Model) -> HeartVolumes:
     calls.
     """
     return HeartVolumes(
-        patient.name, patient.info.group, true_indices(patient), found_indices(patient, model)
+        patient.name,
+        patient.info.group,
+        true_indices(patient),
+        found_indices(patient, model, refined=refined),
     )
 
 
@@ -165,12 +168,12 @@ def true_indices(patient: HeartPatient) -> Indices:
     return indices(volumes_ml(labels, patient.labels[0].voxel_ml), 0, 1)
 
 
-def found_indices(patient: HeartPatient, model: Model) -> Indices | None:
+def found_indices(patient: HeartPatient, model: Model, *, refined: bool = True) -> Indices | None:
     """Return indices by the model; None where it finds no heart, or has no segmentation."""
     if not model.config.guided:
         return None
     try:
-        return analyse(two_frames(patient), model).indices
+        return analyse(two_frames(patient), model, refined=refined).indices
     except FacewarpError as error:
         log.warning("no volumes of %s: %s", patient.name, error)
         return None

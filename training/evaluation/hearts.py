@@ -42,6 +42,9 @@ class PatientScore(PartScore):
         hd95_initial_mm: the same, unregistered.
         jacobian_std: standard deviation of the Jacobian determinant.
         folds_percent: share of voxels whose determinant is not positive.
+        heart_folds_percent: the same within the heart of the fixed phase.
+        heart_digital_folds_percent: likewise by the criterion of `smallest_jacobian`.
+        wall_inverse_error_mm: mean inverse-consistency error over the wall; NaN for one direction.
         sdlogj: see `SDLOGJ`.
         sdlogj_strict: see `SDLOGJ_STRICT`.
         parts_dice: mean Dice of the method's own segmentation; NaN without.
@@ -62,6 +65,9 @@ class PatientScore(PartScore):
     parts_dice: float
     own_dice: NDArray[np.float64]
     seconds: float
+    heart_folds_percent: float = float("nan")
+    heart_digital_folds_percent: float = float("nan")
+    wall_inverse_error_mm: float = float("nan")
 
     def row(self) -> dict[str, str | float]:
         """Return the score as a row of a table, Dice in percent."""
@@ -73,6 +79,9 @@ class PatientScore(PartScore):
             "hd95_mm": self.hd95_mm,
             "jacobian_std": self.jacobian_std,
             "folds_percent": self.folds_percent,
+            "heart_folds_percent": self.heart_folds_percent,
+            "heart_digital_folds_percent": self.heart_digital_folds_percent,
+            "wall_inverse_error_mm": self.wall_inverse_error_mm,
             "sdlogj": self.sdlogj,
             "sdlogj_strict": self.sdlogj_strict,
             "parts_dice": 100 * self.parts_dice,
@@ -116,6 +125,7 @@ def score_patient(
         parts_dice=own,
         own_dice=own_dice,
         seconds=pair.seconds,
+        wall_inverse_error_mm=_inverse_error_mm(pair.fields, truth, grid.spacing_mm),
     )
 
 
@@ -127,16 +137,38 @@ def _score_direction(
 ) -> tuple[NDArray[np.float64], dict[str, float]]:
     carried = protocol.carry(moving, field)
     jacobian = fields.jacobian_determinant(torch.from_numpy(field)[None])[0].numpy()
-    whole = jacobian_statistics(jacobian)
+    whole, heart = jacobian_statistics(jacobian), fixed > 0
+    least = fields.smallest_jacobian(torch.from_numpy(field)[None])[0].numpy()
     inner = jacobian[(slice(_INTERIOR, -_INTERIOR),) * 3]
     numbers = {
         "hd95_mm": hd95_mm(carried, fixed, moving, protocol),
         "jacobian_std": whole.std,
         "folds_percent": whole.folds_percent,
+        "heart_folds_percent": _share_percent(jacobian[heart] <= 0),
+        "heart_digital_folds_percent": _share_percent(least[heart] <= 0),
         "sdlogj": jacobian_statistics(inner, log_shift=_LOG_SHIFT).sdlogj,
         "sdlogj_strict": whole.sdlogj,
     }
     return dice_per_part(carried, fixed, len(HeartPart)), numbers
+
+
+def _share_percent(held: NDArray[np.bool_]) -> float:
+    return 100 * float(held.mean()) if held.size else float("nan")
+
+
+def _inverse_error_mm(
+    pair: Sequence[NDArray[np.float32]],
+    truth: Sequence[NDArray[np.uint8]],
+    spacing_mm: Sequence[float],
+) -> float:
+    """Return the mean of ``|u(p) + v(p + u(p))|`` over the walls of both phases, mm."""
+    if len(pair) < 2:
+        return float("nan")
+    both = torch.from_numpy(np.stack(pair))
+    left = fields.compose(both.flip(0), both) * torch.tensor(spacing_mm).view(1, 3, 1, 1, 1)
+    wall = torch.from_numpy(np.stack(truth) == HeartPart.MYOCARDIUM)
+    found = left.norm(dim=1)[wall]
+    return float(found.mean()) if len(found) else float("nan")
 
 
 def hd95_mm(
@@ -189,6 +221,10 @@ class HeartEvaluation:
     sdlogj_strict_definition: str
     jacobian_std: float
     folds_percent: float
+    heart_folds_percent: float
+    heart_digital_folds_percent: float
+    wall_inverse_error_mm: float
+    refined: bool
     parts_dice: float
     parts_dice_rv: float
     parts_dice_myo: float
@@ -214,6 +250,7 @@ def evaluate_hearts(
     protocol: HeartProtocol,
     *,
     split: str = "",
+    refined: bool = True,
     read: ReadPatient = load_patient,
     advance: Callable[[], None] = lambda: None,
 ) -> tuple[HeartEvaluation, list[PatientScore], list[HeartVolumes]]:
@@ -224,6 +261,7 @@ def evaluate_hearts(
         folders: the patients' folders.
         protocol: how to measure.
         split: which patients these are, for the record.
+        refined: as ``facewarp cine`` does: see `GuidedMethod`; otherwise the network's fields.
         read: reads a patient's folder.
         advance: called after each patient.
 
@@ -233,7 +271,7 @@ def evaluate_hearts(
     Raises:
         FacewarpError: no patients, one that can't be read, or a model of something else.
     """
-    method = GuidedMethod(model)
+    method = GuidedMethod(model, refined=refined)
     if not folders:
         raise FacewarpError("there is no patient to measure on", split or None)
     first = read(folders[0])
@@ -242,9 +280,9 @@ def evaluate_hearts(
     for folder in folders:
         patient = read(folder)
         scores.append(score_patient(patient, method, protocol))
-        volumes.append(measure_volumes(patient, model))
+        volumes.append(measure_volumes(patient, model, refined=refined))
         advance()
-    found = summarise(model, scores, volumes, protocol, split, first.dataset)
+    found = summarise(model, scores, volumes, protocol, split, first.dataset, refined=refined)
     return found, scores, volumes
 
 
@@ -262,6 +300,8 @@ def summarise(
     protocol: HeartProtocol,
     split: str = "",
     dataset: str = "acdc",
+    *,
+    refined: bool = False,
 ) -> HeartEvaluation:
     """Average patients' scores; NaN is left out of a mean."""
     means = score_means(scores)
@@ -274,6 +314,7 @@ def summarise(
         n_pairs=len(scores),
         directions=2 if protocol.both_directions else 1,
         **means,
+        refined=refined,
         dice_std=100 * float(np.nanstd([score.dice_mean for score in scores])),
         sdlogj_definition=SDLOGJ,
         sdlogj_strict_definition=SDLOGJ_STRICT,

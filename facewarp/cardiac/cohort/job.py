@@ -40,6 +40,7 @@ class Settings:
         mesh: whether moving surfaces are written.
         dicom_out: whether DICOM objects are written under the cine's own study.
         label_order: convention of the labels' ids.
+        refine: whether fields are refined into one invertible motion.
     """
 
     model: str = "heart"
@@ -58,6 +59,7 @@ class Settings:
     mesh: bool = False
     dicom_out: bool = False
     label_order: str = "auto"
+    refine: bool = True
 
 
 @dataclass(frozen=True)
@@ -132,8 +134,9 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
     from facewarp.cardiac.export.dicom_study import check_dicom_out
     from facewarp.cardiac.io.dicom_frames import identity_of
     from facewarp.cardiac.io.dicom_series import dicom_files
-    from facewarp.cardiac.report.result_folder import write_result
+    from facewarp.cardiac.report.result_folder import check_result_folder, write_result
 
+    check_result_folder(job.target)
     if job.threads is not None:
         torch.set_num_threads(job.threads)
     settings = job.settings
@@ -145,6 +148,7 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
         _model(settings.model, settings.device, about["settings"]["model"]),
         labels=settings.labels,
         label_order=settings.label_order,
+        refined=settings.refine,
         ed=settings.ed,
         es=settings.es,
         heart_rate_bpm=settings.heart_rate_bpm,

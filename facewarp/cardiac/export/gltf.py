@@ -1,23 +1,17 @@
 """Moving surfaces as binary glTF 2.0: a mesh a part, a morph target a phase, one animation."""
 
-import json
-import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facewarp.cardiac.export.surfaces import MovingSurface, Triangles
 from facewarp.cardiac.parts import PART_COLORS, PART_NAMES, HeartPart
 from facewarp.core.arrays import FloatArray
+from facewarp.drawing.glb import ARRAY_BUFFER, ELEMENT_BUFFER, GlbFile
 from facewarp.system.atomic_files import written
-from facewarp.version import __version__
 
-_FLOAT, _UINT32 = 5126, 5125
-_ARRAY_BUFFER, _ELEMENT_BUFFER = 34962, 34963
-_SIZES: Final = {1: "SCALAR", 3: "VEC3"}
 _OPACITY: Final = {HeartPart.LV: 1.0, HeartPart.MYOCARDIUM: 0.35, HeartPart.RV: 0.6}
 _METRES: Final = 0.001
 #: glTF's axes (columns' images of L, P, S): x to the patient's left, y up, z to the front.
@@ -61,44 +55,14 @@ def write_gltf(
         temporary.write_bytes(scene.to_glb(middle))
 
 
-class _Scene:
+class _Scene(GlbFile):
     """Collects what a glTF file is made of."""
 
     def __init__(self) -> None:
-        self.binary = bytearray()
-        self.views: list[dict[str, Any]] = []
-        self.accessors: list[dict[str, Any]] = []
+        super().__init__()
         self.meshes: list[dict[str, Any]] = []
         self.materials: list[dict[str, Any]] = []
         self.animations: list[dict[str, Any]] = []
-
-    def accessor(
-        self, values: NDArray[Any], target: int | None = None, *, bounds: bool = False
-    ) -> int:
-        """Store an array ``(N,)`` or ``(N, 3)``; its index."""
-        self.binary += b"\0" * (-len(self.binary) % 4)
-        raw = np.ascontiguousarray(values).tobytes()
-        view: dict[str, Any] = {
-            "buffer": 0,
-            "byteOffset": len(self.binary),
-            "byteLength": len(raw),
-        }
-        if target is not None:
-            view["target"] = target
-        self.binary += raw
-        self.views.append(view)
-        found: dict[str, Any] = {
-            "bufferView": len(self.views) - 1,
-            "componentType": _UINT32 if values.dtype == np.uint32 else _FLOAT,
-            "count": len(values),
-            "type": _SIZES[1 if values.ndim == 1 else values.shape[1]],
-        }
-        if bounds:
-            columns = values.reshape(len(values), -1)
-            found["min"] = columns.min(axis=0).tolist()
-            found["max"] = columns.max(axis=0).tolist()
-        self.accessors.append(found)
-        return len(self.accessors) - 1
 
     def add_part(self, surface: MovingSurface, ed: int, targets: Sequence[int]) -> None:
         """Store one part: its shape at end-diastole, and how far every other phase is from it."""
@@ -108,16 +72,16 @@ class _Scene:
         name = PART_NAMES[surface.part]
         primitive = {
             "attributes": {
-                "POSITION": self.accessor(rest, _ARRAY_BUFFER, bounds=True),
-                "NORMAL": self.accessor(normals, _ARRAY_BUFFER),
+                "POSITION": self.accessor(rest, ARRAY_BUFFER, bounds=True),
+                "NORMAL": self.accessor(normals, ARRAY_BUFFER),
             },
-            "indices": self.accessor(triangles, _ELEMENT_BUFFER),
+            "indices": self.accessor(triangles, ELEMENT_BUFFER),
             "material": len(self.materials),
             "targets": [
                 {
                     "POSITION": self.accessor(
                         surface.vertices_mm[phase].astype(np.float32) - rest,
-                        _ARRAY_BUFFER,
+                        ARRAY_BUFFER,
                         bounds=True,
                     )
                 }
@@ -150,28 +114,15 @@ class _Scene:
             }
         ]
         nodes += [{"name": mesh["name"], "mesh": index} for index, mesh in enumerate(self.meshes)]
-        self.binary += b"\0" * (-len(self.binary) % 4)
-        held = {
-            "asset": {"version": "2.0", "generator": f"facewarp {__version__}"},
-            "scene": 0,
-            "scenes": [{"nodes": [0]}],
-            "nodes": nodes,
-            "meshes": self.meshes,
-            "materials": self.materials,
-            "accessors": self.accessors,
-            "bufferViews": self.views,
-            "buffers": [{"byteLength": len(self.binary)}],
-            "animations": self.animations,
-        }
-        text = json.dumps(held, separators=(",", ":")).encode()
-        text += b" " * (-len(text) % 4)
-        size = 12 + 8 + len(text) + 8 + len(self.binary)
-        return (
-            struct.pack("<4sII", b"glTF", 2, size)
-            + struct.pack("<I4s", len(text), b"JSON")
-            + text
-            + struct.pack("<I4s", len(self.binary), b"BIN\0")
-            + bytes(self.binary)
+        return self.pack(
+            {
+                "scene": 0,
+                "scenes": [{"nodes": [0]}],
+                "nodes": nodes,
+                "meshes": self.meshes,
+                "materials": self.materials,
+                "animations": self.animations,
+            }
         )
 
 

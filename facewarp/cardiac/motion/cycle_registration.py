@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facewarp.cardiac.motion.diffeomorphic_refinement import refine
 from facewarp.cardiac.motion.heart_roi import HeartModel
 from facewarp.cardiac.motion.model_grid import ModelGrid
-from facewarp.core.fields import compose, invert, jacobian_determinant
+from facewarp.core.fields import compose, invert, jacobian_determinant, smallest_jacobian
 
 Floats = NDArray[np.float32]
 Step = Callable[[int], None]
@@ -31,8 +32,10 @@ class Motion:
         to_ed: ``(T, 3, d, h, w)``: defined on the phase, points into end-diastole; warps the labels
             and the image of end-diastole to the phase.
         ed: index of end-diastole, where both are 0.
-        inverse_consistency_raw_mm: ``(T, d, h, w)`` inverse-consistency error before
-            `make_inverse_consistent`.
+        inverse_consistency_raw_mm: ``(T, d, h, w)`` inverse-consistency error of the network's own
+            fields.
+        refined: whether both directions are flows of one velocity field, see
+            `diffeomorphic_refinement`; otherwise they are the network's, reconciled.
     """
 
     grid: ModelGrid
@@ -40,6 +43,7 @@ class Motion:
     to_ed: Floats
     ed: int
     inverse_consistency_raw_mm: Floats
+    refined: bool = False
 
     def jacobian(self) -> Floats:
         """Return the Jacobian determinant of ``I + grad u`` of each ``from_ed``, ``(T, d, h, w)``.
@@ -47,6 +51,14 @@ class Motion:
         The volume of tissue against its volume at end-diastole: the same on any grid.
         """
         found = [jacobian_determinant(_tensor(u))[0].numpy() for u in self.from_ed]
+        return np.stack(found).astype(np.float32)
+
+    def smallest_jacobian(self) -> Floats:
+        """Return the smallest one-sided determinant of each ``from_ed``, ``(T, d, h, w)``.
+
+        Where it is not positive a cell of the grid is inside out, see `fields.smallest_jacobian`.
+        """
+        found = [smallest_jacobian(_tensor(u))[0].numpy() for u in self.from_ed]
         return np.stack(found).astype(np.float32)
 
     def inverse_consistency_mm(self) -> Floats:
@@ -90,11 +102,14 @@ def track(
     ed: int,
     grid: ModelGrid,
     step: Step | None = None,
+    *,
+    refined: bool = True,
 ) -> Motion:
     """Register each phase to end-diastole in both directions.
 
     Each pair is registered on its own, so that no error propagates from phase to phase. The two
-    fields of a pair are predicted independently, then made inverse-consistent.
+    fields of a pair are predicted independently, then refined into one invertible motion, or made
+    inverse-consistent.
 
     Args:
         model: a heart model on a grid.
@@ -102,6 +117,8 @@ def track(
         ed: index of end-diastole.
         grid: the model's grid in the volume.
         step: called with the number of phases done.
+        refined: both directions become flows of one velocity field, see
+            `diffeomorphic_refinement`; otherwise the network's fields are reconciled.
     """
     d, h, w = model.config.field_shape
     field_grid = grid.resized((d, h, w))
@@ -117,11 +134,14 @@ def track(
         u = model.fields(torch.cat([still, phases]), torch.cat([phases, still])).cpu()
         out, back = u.chunk(2)
         before[batch] = inverse_consistency_mm(out.numpy(), back.numpy(), field_grid)
-        out, back = make_inverse_consistent(out, back)
+        if refined:
+            out, back = refine(still, phases, out, back)
+        else:
+            out, back = make_inverse_consistent(out, back)
         from_ed[batch], to_ed[batch] = out.numpy(), back.numpy()
         if step:
             step(len(batch))
-    return Motion(field_grid, from_ed, to_ed, ed, before)
+    return Motion(field_grid, from_ed, to_ed, ed, before, refined)
 
 
 def make_inverse_consistent(out: Tensor, back: Tensor, rounds: int = 1) -> tuple[Tensor, Tensor]:

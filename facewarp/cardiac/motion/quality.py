@@ -5,15 +5,22 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from facewarp.cardiac.motion.cycle_registration import Floats, Motion
 from facewarp.cardiac.motion.labels import Labels
+from facewarp.cardiac.motion.model_grid import ModelGrid
 from facewarp.cardiac.parts import HeartPart
 
 _PARTS: Final = (HeartPart.RV, HeartPart.MYOCARDIUM, HeartPart.LV)
 _LOW_AGREEMENT: Final = 0.7
 _LONG_LOOP_MM: Final = 3.0
 _MANY_FOLDS_PERCENT: Final = 1.0
+_IN_SLICE: Final = np.ones((3, 3), dtype=bool)
+_ONE_PIECE: Final = 0.9
+_CLOSED: Final = 0.7
+_MUCH_OPEN_PERCENT: Final = 10.0
+_OUTLINE: Final = 0.1  # share of a voxel from which an outline runs through it
 _CUT_SHARE: Final = 0.4  # of the largest area: a slice of an end is no apex
 
 
@@ -29,7 +36,13 @@ class Quality:
         certainty: ``(T,)`` 0..1, mean probability of the most probable part over the heart.
         loop_mm: cycle drift, see `Motion.cycle_drift_mm`.
         loop_p95_mm: the 95th percentile of that over the heart.
+        wall_loop_p95_mm: the 95th percentile of that over the wall and the parts' outlines.
         folds_percent: share of the heart's voxels, over all phases, where the field folds.
+        open_cavity_percent: share of the left ventricle, in the phase where that is largest, in
+            slices where it is not one piece closed in by wall, see `open_slices`.
+        wall_folds_percent: share of the wall and of the parts' outlines, over all phases, where a
+            cell of the field is inside out: what harms strain and volumes. The cavities are left
+            out, in which blood swirls.
     """
 
     agreement: tuple[float, ...]
@@ -39,6 +52,9 @@ class Quality:
     loop_mm: float
     loop_p95_mm: float
     folds_percent: float
+    wall_folds_percent: float = 0.0
+    open_cavity_percent: float = 0.0
+    wall_loop_p95_mm: float = 0.0
 
 
 def measure_quality(
@@ -55,7 +71,8 @@ def measure_quality(
     """
     heart = motion.grid.sample(labels_ed > 0) > 0.5
     heart = heart if heart.any() else np.ones_like(heart)
-    loop = motion.cycle_drift_mm()[heart]
+    held, drift = _held(motion.grid, labels_ed), motion.cycle_drift_mm()
+    loop = drift[heart]
     folds = 100 * float((motion.jacobian()[:, heart] <= 0).mean())
     return Quality(
         tuple(mean_dice(a, b) for a, b in zip(carried, seen, strict=True)),
@@ -65,7 +82,46 @@ def measure_quality(
         float(loop.mean()),
         float(np.percentile(loop, 95)),
         folds,
+        wall_folds_percent=100 * float((motion.smallest_jacobian()[:, held] <= 0).mean()),
+        wall_loop_p95_mm=float(np.percentile(drift[held], 95)),
+        open_cavity_percent=max(map(_open_percent, carried)),
     )
+
+
+def open_slices(labels: Labels) -> NDArray[np.bool_]:
+    """Return in which slices the left ventricle is not one piece closed in by wall, ``(D,)``.
+
+    Myocardium is beside 70 % of its outline at least, and its largest piece is 90 % of it, in every
+    slice that a reader of ACDC drew. It is not so where another chamber or a great vessel is taken
+    for it.
+
+    Args:
+        labels: ``(D, H, W)`` part ids.
+    """
+    found = np.zeros(len(labels), dtype=bool)
+    for index, ids in enumerate(labels):
+        cavity = ids == HeartPart.LV
+        if not cavity.any():
+            continue
+        pieces, _ = ndimage.label(cavity, _IN_SLICE)
+        largest = int(np.bincount(pieces.ravel())[1:].max())
+        around = ndimage.binary_dilation(cavity, _IN_SLICE) & ~cavity
+        closed = float((ids[around] == HeartPart.MYOCARDIUM).mean()) if around.any() else 0.0
+        found[index] = largest < _ONE_PIECE * cavity.sum() or closed < _CLOSED
+    return found
+
+
+def _open_percent(labels: Labels) -> float:
+    areas = (labels == HeartPart.LV).sum(axis=(1, 2))
+    return 100 * float(areas[open_slices(labels)].sum() / max(int(areas.sum()), 1))
+
+
+def _held(grid: ModelGrid, labels_ed: Labels) -> NDArray[np.bool_]:
+    """Return which voxels of a grid hold wall or a part's outline, all where there is neither."""
+    shares = np.stack([grid.sample(labels_ed == part) for part in _PARTS])
+    outline = ((shares > _OUTLINE) & (shares < 1 - _OUTLINE)).any(axis=0)
+    held = outline | (shares[_PARTS.index(HeartPart.MYOCARDIUM)] > _OUTLINE)
+    return held if held.any() else np.ones_like(held)
 
 
 def quality_warnings(
@@ -91,13 +147,23 @@ def quality_warnings(
             f"in phase {frames[worst]} carried and seen labels agree to a Dice of only "
             f"{100 * quality.agreement[worst]:.0f} %: look at the picture"
         )
-    if closes and quality.loop_p95_mm > _LONG_LOOP_MM:
+    if closes and quality.wall_loop_p95_mm > _LONG_LOOP_MM:
         said.append(
-            f"after a cycle one point of the heart in 20 is more than {quality.loop_p95_mm:.0f} mm "
+            f"after a cycle one point of the wall in 20 is over {quality.wall_loop_p95_mm:.0f} mm "
             "off its start: trust the labels, not the motion of single points"
         )
-    if quality.folds_percent > _MANY_FOLDS_PERCENT:
-        said.append(f"the field folds in {quality.folds_percent:.1f} % of the heart")
+    if quality.wall_folds_percent > _MANY_FOLDS_PERCENT:
+        said.append(
+            f"the field folds in {quality.wall_folds_percent:.1f} % of the wall and the outlines"
+        )
+    if quality.open_cavity_percent > _MUCH_OPEN_PERCENT:
+        where = ", ".join(str(index + 1) for index in np.flatnonzero(open_slices(labels_ed)))
+        said.append(
+            f"{quality.open_cavity_percent:.0f} % of the left ventricle lies in slices where it is "
+            "not one piece closed in by wall"
+            + (f" (at end-diastole {where})" if where else "")
+            + ": contours there are wrong, and volumes with them"
+        )
     for part in _PARTS:
         if not volumes_ml[:, part].all():
             said.append(f"there is no {part.name.lower()} in some phase")

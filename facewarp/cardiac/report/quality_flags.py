@@ -15,6 +15,7 @@ Verdict = Literal["ok", "look", "bad"]
 AGREEMENT_PERCENT: Final = (80.0, 70.0)
 CERTAINTY_PERCENT: Final = (90.0, 80.0)
 LOOP_P95_MM: Final = (3.0, 6.0)
+OPEN_CAVITY_PERCENT: Final = (10.0, 20.0)
 FOLDS_PERCENT: Final = (0.1, 1.0)
 WALL_CHANGE_PERCENT: Final = (15.0, 30.0)
 STROKE_DIFFERENCE_PERCENT: Final = (25.0, 50.0)
@@ -54,6 +55,13 @@ def quality_flags(result: CineResult) -> tuple[Flag, ...]:
     return (
         _coverage(result),
         Flag(
+            "contours",
+            _below(quality.open_cavity_percent, OPEN_CAVITY_PERCENT),
+            f"{quality.open_cavity_percent:.0f} % of the left ventricle open",
+            "share of it in slices where it is not one piece closed in by wall, as where another "
+            "chamber is taken for it",
+        ),
+        Flag(
             "agreement",
             _above(agreement, AGREEMENT_PERCENT),
             f"{agreement:.0f} % in phase {frame}",
@@ -68,9 +76,10 @@ def quality_flags(result: CineResult) -> tuple[Flag, ...]:
         _loop_closure(result),
         Flag(
             "folds",
-            _below(quality.folds_percent, FOLDS_PERCENT),
-            f"{quality.folds_percent:.2f} %",
-            "share of the heart, over all phases, where the field turns inside out",
+            _below(quality.wall_folds_percent, FOLDS_PERCENT),
+            f"{quality.wall_folds_percent:.2f} %",
+            "share of the wall and the parts' outlines, over all phases, where the field turns "
+            "inside out",
         ),
         *_plausibility(result),
         _geometry(result),
@@ -85,11 +94,11 @@ def worst_verdict(flags: tuple[Flag, ...]) -> Verdict:
 
 def _loop_closure(result: CineResult) -> Flag:
     quality = result.quality
-    meaning = "how far points of the heart are from their start after one cycle, phase by phase"
+    meaning = "how far points of the wall are from their start after one cycle, phase by phase"
     if not result.cine.volume.covers_cycle:
         return Flag("loop closure", "ok", "not judged: the phases are no whole cycle", meaning)
-    value = f"{quality.loop_mm:.1f} mm, 95 % within {quality.loop_p95_mm:.1f} mm"
-    return Flag("loop closure", _below(quality.loop_p95_mm, LOOP_P95_MM), value, meaning)
+    value = f"95 % within {quality.wall_loop_p95_mm:.1f} mm"
+    return Flag("loop closure", _below(quality.wall_loop_p95_mm, LOOP_P95_MM), value, meaning)
 
 
 def _coverage(result: CineResult) -> Flag:

@@ -37,6 +37,15 @@ Movie = Literal["gif", "webm", "none"]
 _WRITERS: Final = 2  # threads; compressing runs beside the rest
 
 
+def check_result_folder(folder: Path) -> None:
+    """Check that results can be written into a folder, before they are computed.
+
+    Raises:
+        FacewarpError: something else is there already.
+    """
+    OutputFolder(folder, MARK, _files_of)
+
+
 def write_result(
     result: CineResult,
     folder: Path,

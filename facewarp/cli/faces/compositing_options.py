@@ -84,8 +84,8 @@ class CompositingOptions:
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Tracks for Nuke (.nk), After Effects (.txt) or Blender (.py), by suffix or as "
-            "FORMAT:FILE; may be given several times.",
+            help="Tracks for Nuke (.nk), After Effects (.txt), Blender (.py) or an animated mesh "
+            "(.glb), by suffix or as FORMAT:FILE; may be given several times.",
             show_default=False,
         ),
     ] = None

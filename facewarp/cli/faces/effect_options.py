@@ -1,6 +1,7 @@
 """Options of the effects, which `facewarp track` and `facewarp live` share."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from facewarp.face.effects.options import (
     DEFAULT_TEXTURE,
     EFFECT_NAMES,
     EFFECT_OPTIONS,
+    BlendName,
     EffectName,
     StyleMode,
     takes,
@@ -27,6 +29,13 @@ if TYPE_CHECKING:
 _TABLE = EFFECT_OPTIONS
 
 
+class TextureUV(StrEnum):
+    """Layouts that textures are painted in."""
+
+    template = "template"
+    mediapipe = "mediapipe"
+
+
 @dataclass(frozen=True)
 class EffectSelection:
     """Effects to render on faces, with their options.
@@ -34,7 +43,9 @@ class EffectSelection:
     Attributes:
         effect: what every face gets, unless `each` says otherwise.
         texture: of the effect `texture`, with the changes of `makeup`.
+        texture_uv: layout of the texture's file; None once it is in `texture`.
         makeup: changes to a look of make-up; None once they are in `texture`.
+        blend: of the effect `texture`; None is what the texture asks for.
         opacity: of the effects, 0..1.
         style: of the effect `style`.
         style_mode: of the effect `style`.
@@ -49,6 +60,16 @@ class EffectSelection:
     texture: Annotated[
         str | None, typer.Option(help=_TABLE["texture"].help, show_default=DEFAULT_TEXTURE)
     ] = None
+    texture_uv: Annotated[
+        TextureUV | None,
+        typer.Option(
+            "--texture-uv",
+            metavar="LAYOUT",
+            help="What the texture's file is painted on: template (see template show --export-uv) "
+            "or mediapipe, the canonical face of MediaPipe.",
+            show_default="template",
+        ),
+    ] = None
     makeup: Annotated[
         list[str] | None,
         typer.Option(
@@ -56,6 +77,12 @@ class EffectSelection:
             help="Change a part of the make-up, by colour:strength: lips=crimson:0.8, blush=0.3, "
             "liner=off.",
             show_default=False,
+        ),
+    ] = None
+    blend: Annotated[
+        BlendName | None,
+        typer.Option(
+            metavar="NAME", help=_TABLE["blend"].help, show_default="what the texture asks for"
         ),
     ] = None
     opacity: Annotated[
@@ -93,6 +120,9 @@ class EffectSelection:
         Raises:
             typer.BadParameter: they do not.
         """
+        if self.texture_uv is TextureUV.mediapipe:
+            object.__setattr__(self, "texture", _painted_for_mediapipe(self.texture))
+        object.__setattr__(self, "texture_uv", None)
         only_makeup = bool(self.makeup) and self.texture is None
         object.__setattr__(self, "texture", with_makeup(self.texture, self.makeup))
         object.__setattr__(self, "makeup", None)
@@ -129,11 +159,16 @@ class EffectSelection:
         return make_effect(
             self.effect,
             texture=self.texture,
+            blend=self.blend,
             opacity=self.opacity,
             style=_registered(self.style, model),
             style_mode=self.style_mode,
             annotate=annotate,
         )
+
+    def registered_style(self, model: "str | Path | Model") -> "str | StyleFace | None":
+        """Return the style that is named, registered by the model where it is a file."""
+        return _registered(self.style, model)
 
     def _by_turns(self, model: "str | Path | Model", annotate: bool) -> "Effect":
         from facewarp.face.effects.factory import make_effect
@@ -162,6 +197,14 @@ def _registered(style: str | None, model: "str | Path | Model") -> "str | StyleF
     if style is None or style in list_styles():
         return style
     return StyleFace.of(style, model)
+
+
+def _painted_for_mediapipe(texture: str | None) -> str:
+    """Return a texture's name that says that its file is painted for MediaPipe's face."""
+    if texture is None or not Path(texture).suffix:
+        why = "it says how a file is painted; give --texture FILE."
+        raise typer.BadParameter(why, param_hint="--texture-uv")
+    return f"mediapipe:{Path(texture).absolute()}"  # batches may run in another folder
 
 
 def with_makeup(texture: str | None, makeup: list[str] | None) -> str | None:

@@ -13,7 +13,7 @@ from facewarp.cli.faces.live_options import (
     SourceOptions,
     check_usage,
 )
-from facewarp.cli.model_options import EngineOptions, FaceModelOptions, Smooth
+from facewarp.cli.model_options import EngineOptions, FaceModelOptions, Photometric, Smooth
 from facewarp.cli.option_groups import Panel, option_groups
 
 SOURCE = Panel("Where frames come from")
@@ -35,6 +35,7 @@ def live(
         DRAWN,
     ] = 5,
     smooth: Annotated[Smooth, DRAWN] = True,
+    photometric: Annotated[Photometric, DRAWN] = True,
     mirror: Annotated[
         bool | None,
         typer.Option(
@@ -62,7 +63,9 @@ def live(
       facewarp live --virtual-camera --send osc://127.0.0.1:9000
       facewarp live --headless --send vmc://127.0.0.1:39539
     """
-    options = LiveOptions(source, effects, models, faces, smooth, mirror, outputs, limits, run)
+    options = LiveOptions(
+        source, effects, models, faces, smooth, photometric, mirror, outputs, limits, run
+    )
     output = output_of(ctx)
     size = check_usage(options, output)
     from facewarp.cli.faces.live_session import run_live

@@ -151,6 +151,7 @@ class LiveOptions:
     models: FaceModelOptions
     faces: int
     smooth: bool
+    photometric: bool
     mirror: bool | None
     outputs: OutputOptions
     limits: LimitOptions

@@ -11,7 +11,6 @@ from rich.table import Table
 
 from facewarp.cli.console import Output
 from facewarp.errors import FacewarpError
-from facewarp.face.effects.options import PREPARED_EFFECTS
 
 if TYPE_CHECKING:
     from facewarp.cli.faces.live_options import LiveOptions
@@ -78,7 +77,7 @@ def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | Non
             screenshots=outputs.screenshots,
             wait=not getattr(source, "is_live", True),
             inputs=() if options.source.source is None else (Path(options.source.source),),
-            comment=pipeline.note,
+            comment=lambda: pipeline.note,
             color=getattr(source, "color", None),
         )
         result = run_session(
@@ -117,8 +116,7 @@ def _make_pipeline(options: "LiveOptions") -> "FacePipeline":
         model = load(options.models.model, engine=run.engine)
         share_cores(model.engine)
     cv2.setNumThreads(1)
-    is_made_before = effects.each is not None or effects.effect in PREPARED_EFFECTS
-    further = {effects.label: effects.make(model, False)} if is_made_before else {}
+    further = {effects.label: effects.make(model, False)} if effects.each is not None else {}
     is_camera = options.source.source is None
     return FacePipeline(
         template=options.models.template,
@@ -126,9 +124,13 @@ def _make_pipeline(options: "LiveOptions") -> "FacePipeline":
         faces=options.faces,
         effect=effects.label,
         texture=effects.texture,
+        blend=effects.blend,
         opacity=effects.opacity,
         further=further,
+        style=effects.registered_style(model),
+        style_mode=effects.style_mode or "full",
         smoothing=options.smooth,
+        photometric=options.photometric,
         mirror=is_camera if options.mirror is None else options.mirror,
         engine=run.engine,
         device=run.device,

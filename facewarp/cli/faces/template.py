@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from facewarp.face.template.template import Template
     from facewarp.face.template_building.build import Built
 
 template = typer.Typer(
@@ -136,6 +137,14 @@ def show(
             "--export-uv", metavar="PNG", help="Image to paint a texture over, 1040x1280."
         ),
     ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            "--export",
+            metavar="FILE",
+            help="Mesh to write: .glb, or .obj with .mtl and .png beside it.",
+        ),
+    ] = None,
 ) -> None:
     """Show a template: its image, part labels, landmarks and mesh.
 
@@ -145,6 +154,7 @@ def show(
     Examples:
       facewarp template show average --out average.png
       facewarp template show --export-uv guide.png
+      facewarp template show --export face.glb
       facewarp template show me --out me.png --json
     """
     from facewarp.face.template.template import Template
@@ -159,6 +169,8 @@ def show(
         _write(out, template_sheet(shown))
     if export_uv is not None:
         _write(export_uv, uv_guide(shown))
+    if export is not None:
+        _write_mesh(shown, export)
     output.emit_json(
         {
             "name": shown.name,
@@ -167,6 +179,7 @@ def show(
             "triangles": len(shown.triangles),
             "sheet": out,
             "uv": export_uv,
+            "mesh": export,
         }
     )
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -175,7 +188,7 @@ def show(
         table.add_row(key, escape(str(value)))
     table.add_row("mesh", f"{len(shown.mesh_points)} points, {len(shown.triangles)} triangles")
     output.say(table)
-    for path in filter(None, (out, export_uv)):
+    for path in filter(None, (out, export_uv, export)):
         output.say(f"written: [green]{escape(str(path))}[/]")
 
 
@@ -231,6 +244,18 @@ def _write(path: Path, picture: "NDArray[np.uint8]") -> None:
 
     with ImageWriter(path) as writer:
         writer.write(Frame(picture, 0.0, 0))
+
+
+def _write_mesh(template: "Template", path: Path) -> None:
+    from facewarp.face.template.mesh_export import exported
+    from facewarp.system.atomic_files import check_target, written
+
+    files = exported(template, path)
+    for target in files:
+        check_target(target, [])
+    for target, data in files.items():
+        with written(target) as temporary:
+            temporary.write_bytes(data)
 
 
 def _tell(output: Output, built: "Built", target: Path) -> None:

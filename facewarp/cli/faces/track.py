@@ -12,7 +12,13 @@ from facewarp.cli.console import Output, output_of
 from facewarp.cli.faces.compositing_options import CompositingOptions, EncodingOptions
 from facewarp.cli.faces.effect_options import EffectSelection
 from facewarp.cli.faces.track_batch import BatchOptions, track_batch
-from facewarp.cli.model_options import EngineOptions, FaceModelOptions, Smooth, Thorough
+from facewarp.cli.model_options import (
+    EngineOptions,
+    FaceModelOptions,
+    Photometric,
+    Smooth,
+    Thorough,
+)
 from facewarp.cli.option_groups import Panel, option_groups
 from facewarp.errors import FacewarpError
 
@@ -88,6 +94,7 @@ def track(
         ),
     ] = 5,
     smooth: Smooth = True,
+    photometric: Photometric = True,
     tags: Annotated[
         bool, typer.Option("--tags", help="Tag faces with id, state and confidence.")
     ] = False,
@@ -173,6 +180,7 @@ def track(
             device=run.device,
             faces=faces,
             smooth=smooth,
+            photometric=photometric,
             thorough=thorough,
             start=start,
             end=end,
@@ -194,6 +202,7 @@ def track(
     effect = effects.make(models.model, tags)
     part, mixed = Part(start, end, fps), is_mixed(inputs)
     made_from = {**vars(effects), **vars(models), "smooth": smooth, "thorough": thorough}
+    made_from["photometric"] = photometric
     extras = compositing.outputs(inputs, made_from | vars(part), resume=bool(batch.resume))
     if mixed and compositing.wanted:
         what = "a folder that holds videos has a result for each of them"
@@ -215,6 +224,7 @@ def track(
         detector=models.detector,
         config=OFFLINE,
         smooth=smooth,
+        photometric=photometric,
         in_pipeline=True,
         thorough=thorough,
     ) as tracker:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from facewarp.cli.cine import LabelOrderName
 from facewarp.cli.console import Output, output_of
-from facewarp.cli.model_options import Threads
+from facewarp.cli.model_options import Refine, Threads
 from facewarp.cli.models.compare import Runs
 from facewarp.cli.models.compare_hearts import HeartMethods, compare_hearts
 from facewarp.cli.option_groups import option_groups
@@ -53,6 +53,7 @@ class HeartEvaluationOptions:
     picture: Annotated[
         Path | None, typer.Option(help="Write the best, the median and the worst patient as PNG.")
     ] = None
+    refine: Refine = True
     threads: Threads = None
     methods: HeartMethods = None
     runs: Runs = Path("runs")
@@ -175,7 +176,13 @@ def _measure(
     loaded = load(model)
     with output.progress(f"evaluating {dataset}", total=len(folders), unit="patients") as advance:
         found, scores, volumes = evaluate_hearts(
-            loaded, folders, way, split=split, read=read, advance=advance
+            loaded,
+            folders,
+            way,
+            split=split,
+            refined=options.refine,
+            read=read,
+            advance=advance,
         )
     written = [path for path in (out, picture) if path is not None]
     if out is not None:
@@ -244,7 +251,11 @@ def _heart_facts(found: "HeartEvaluation", model: str) -> str:
         "Dice": f"{found.dice_mean:.1f} %, standard deviation over patients {found.dice_std:.1f}",
         "Jacobian": f"standard deviation {found.jacobian_std:.3f}",
         "SDlogJ": f"{found.sdlogj:.3f} of J + 3; {found.sdlogj_strict:.3f} of J itself",
-        "folds": f"{found.folds_percent:.3f} % of the voxels",
+        "folds": f"{found.folds_percent:.3f} % of the voxels; within the heart "
+        f"{number(found.heart_folds_percent, 3)} %, digitally "
+        f"{number(found.heart_digital_folds_percent, 3)} %",
+        "inverse": f"{number(found.wall_inverse_error_mm, 2)} mm inverse-consistency error in the "
+        f"wall, {'refined' if found.refined else 'the network alone'}",
         "own parts": f"Dice {number(found.parts_dice, 1)} %, the network's without registration",
         "LV": _ventricle(
             (v.edv_mae_ml, v.edv_bias_ml),

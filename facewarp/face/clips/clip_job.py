@@ -216,6 +216,7 @@ def _ready(settings: ClipSettings, engine: str) -> tuple[FaceTracker, Effect]:
             detector=settings.detector,
             config=OFFLINE,
             smooth=settings.smooth,
+            photometric=settings.photometric,
             in_pipeline=True,
             thorough=settings.thorough,
         )

@@ -47,6 +47,7 @@ class ClipSettings:
         device: where the model runs.
         faces: how many are followed at once.
         smooth: whether landmarks are smoothed over time.
+        photometric: whether faces are held to the skin.
         thorough: test-time augmentation.
         start: first second of videos.
         end: second of videos to stop before.
@@ -73,6 +74,7 @@ class ClipSettings:
     device: str = "cpu"
     faces: int = 5
     smooth: bool = True
+    photometric: bool = True
     thorough: bool = False
     start: float | None = None
     end: float | None = None

@@ -258,6 +258,11 @@ def list_styles() -> list[str]:
     return sorted(path.stem for path in _folder().glob("*.webp"))
 
 
+def style_picture(name: str) -> NDArray[np.uint8]:
+    """Return the picture (H, W, 3) uint8 RGB of one of `list_styles`."""
+    return _read(name)[1]
+
+
 def _folder() -> Path:
     return Path(str(resources.files("facewarp.assets"))) / "styles"
 

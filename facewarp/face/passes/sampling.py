@@ -1,6 +1,5 @@
-"""Bilinear sampling at exact positions, which OpenCV before 5.1 rounds to 1/32 px."""
+"""Bilinear sampling at exact positions: OpenCV rounds none to 1/32 px from 5.1 on."""
 
-from functools import cache
 from typing import Final
 
 import cv2
@@ -25,8 +24,6 @@ def bilinear(
     Returns:
         (K, N) or (K, h', w').
     """
-    if not _remap_is_exact():
-        return _by_numpy(maps, x, y)
     shape = np.shape(x)
     across, down = (_in_rows(np.asarray(axis, np.float32)) for axis in (x, y))
     sampled = [
@@ -50,28 +47,3 @@ def _in_rows(points: NDArray[np.float32]) -> NDArray[np.float32]:
     if points.ndim == 2:
         return np.ascontiguousarray(points)
     return np.pad(points, (0, -len(points) % _ROW)).reshape(-1, _ROW)
-
-
-@cache
-def _remap_is_exact() -> bool:
-    ramp = np.array([[0, 1024], [0, 1024]], np.float32)
-    at = np.array([[0.01]], np.float32)
-    sampled = cv2.remap(ramp, at, np.zeros_like(at), cv2.INTER_LINEAR)
-    return bool(abs(float(sampled[0, 0]) - 10.24) < 1e-3)
-
-
-def _by_numpy(
-    maps: NDArray[np.float32], x: NDArray[np.floating], y: NDArray[np.floating]
-) -> NDArray[np.float32]:
-    height, width = maps.shape[1:]
-    x = np.clip(np.asarray(x, np.float32), 0, width - 1)
-    y = np.clip(np.asarray(y, np.float32), 0, height - 1)
-    left = np.minimum(x.astype(np.int32), max(width - 2, 0))
-    top = np.minimum(y.astype(np.int32), max(height - 2, 0))
-    right, bottom = np.float32(x - left), np.float32(y - top)
-    flat = maps.reshape(len(maps), -1)
-    at = top * width + left
-    aside, below = min(1, width - 1), width * min(1, height - 1)
-    upper = flat[:, at] * (1 - right) + flat[:, at + aside] * right
-    lower = flat[:, at + below] * (1 - right) + flat[:, at + below + aside] * right
-    return np.asarray(upper * (1 - bottom) + lower * bottom, np.float32)

@@ -6,7 +6,7 @@ A look is asked for like a texture, by its name and what differs from it:
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
@@ -76,6 +76,26 @@ TITLES: Final = {
 def is_look(name: str) -> bool:
     """Whether a texture's name asks for make-up."""
     return name.partition("+")[0] in LOOKS
+
+
+def looks_of(names: Iterable[str]) -> dict[str, dict[str, dict[str, str | float]]]:
+    """Return every part of the looks among textures: ``{"color": "#rrggbb", "strength": 0..1}``.
+
+    Args:
+        names: of textures; those that are no looks are passed over.
+    """
+    found = {}
+    for name in filter(is_look, names):
+        look = parse_look(name)
+        found[name] = {
+            part: _plain(look.get(part, replace(_USUAL[part], strength=0.0))) for part in PARTS
+        }
+    return found
+
+
+def _plain(makeup: Makeup) -> dict[str, str | float]:
+    red, green, blue = makeup.color
+    return {"color": f"#{red:02x}{green:02x}{blue:02x}", "strength": makeup.strength}
 
 
 def parse_look(spec: str) -> dict[str, Makeup]:

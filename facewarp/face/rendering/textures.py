@@ -19,6 +19,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.rendering.makeup import LOOKS, TITLES, is_look, made_up, parse_look
+from facewarp.face.rendering.mediapipe_uv import PREFIX, from_mediapipe
 from facewarp.face.rendering.shading import BLENDS, Blend
 
 BLEND_KEY = "Blend"
@@ -42,7 +43,8 @@ def load_texture(name_or_path: str | PathLike[str]) -> NDArray[np.uint8]:
     Args:
         name_or_path: one of `list_textures`, or a picture file. A name wins over a file in
             the working folder that is called the same. To the name of a look changes may be
-            added, see `makeup.parse_look`.
+            added, see `makeup.parse_look`; before a file painted for MediaPipe's canonical face
+            stands `mediapipe_uv.PREFIX`.
 
     Returns:
         (h, w, 4) uint8 RGBA, straight alpha; 255 everywhere for a file without transparency.
@@ -55,6 +57,8 @@ def load_texture(name_or_path: str | PathLike[str]) -> NDArray[np.uint8]:
 
 def texture_blend(name_or_path: str | PathLike[str]) -> Blend:
     """Return a texture's blend mode: its PNG text chunk "Blend", else "paint"."""
+    if (name := str(name_or_path)).startswith(PREFIX):
+        return _read_picture(Path(name.removeprefix(PREFIX)))[1]
     return _read(name_or_path)[1]
 
 
@@ -110,13 +114,22 @@ def _read(name_or_path: str | PathLike[str]) -> tuple[NDArray[np.uint8], Blend]:
     if str(name_or_path) in _painted():
         with as_file(_folder().joinpath(f"{name_or_path}.png")) as path:
             return _read_file(path)
-    path = Path(name_or_path)
+    foreign = str(name_or_path).startswith(PREFIX)
+    path = Path(str(name_or_path).removeprefix(PREFIX))
     if not path.is_file():
-        raise _not_found(name_or_path)
-    return _read_file(path)
+        raise _not_found(path if foreign else name_or_path)
+    if not foreign:
+        return _read_file(path)
+    upright, blend = _read_picture(path)
+    return from_mediapipe(np.array(upright.convert("RGBA"))), blend
 
 
 def _read_file(path: Path) -> tuple[NDArray[np.uint8], Blend]:
+    upright, blend = _read_picture(path)
+    return check_texture(np.array(upright), str(path)), blend
+
+
+def _read_picture(path: Path) -> tuple[Image.Image, Blend]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -140,8 +153,7 @@ def _read_file(path: Path) -> tuple[NDArray[np.uint8], Blend]:
             path,
             "Save it as an RGBA PNG.",
         )
-    texture = check_texture(np.array(upright), str(path))
-    return texture, blend if blend in BLENDS else "paint"
+    return upright, blend if blend in BLENDS else "paint"
 
 
 def _mode_name(image: Image.Image) -> str:

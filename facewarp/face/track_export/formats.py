@@ -1,6 +1,6 @@
 """The formats of tracks, by the name of a file or by their own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -8,10 +8,11 @@ from typing import Final
 from facewarp.errors import FacewarpError
 from facewarp.face.track_export.after_effects import after_effects_text
 from facewarp.face.track_export.blender import blender_script
+from facewarp.face.track_export.gltf import write_gltf
 from facewarp.face.track_export.nuke import nuke_script
 from facewarp.face.track_export.shot import Shot
 
-Files = dict[Path, str]
+Files = Mapping[Path, str | bytes]
 
 
 def _one(write: Callable[[Shot], str]) -> Callable[[Shot, Path], Files]:
@@ -32,6 +33,7 @@ FORMATS: Final[dict[str, tuple[str, Callable[[Shot, Path], Files]]]] = {
     "nuke": (".nk", _one(nuke_script)),
     "after-effects": (".txt", _each_face),
     "blender": (".py", _one(blender_script)),
+    "gltf": (".glb", write_gltf),
 }
 """Name -> suffix, and what makes files of a shot."""
 
@@ -67,5 +69,5 @@ class TracksTarget:
         raise FacewarpError(what, text, f"Known: {known}; or say FORMAT:FILE.")
 
     def files(self, shot: Shot) -> Files:
-        """Write a shot's files: path -> text."""
+        """Write a shot's files: path -> text or bytes."""
         return FORMATS[self.format][1](shot, self.path)

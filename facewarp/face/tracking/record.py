@@ -1,5 +1,6 @@
-"""Track records: one row per face and frame of `--data`."""
+"""Track records: one row per face and frame of `--data`, and one for a frame without a face."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
 
 def record_of(frame: "Frame", face: "Face") -> dict[str, Any]:
     """A face of a frame as one record of track data."""
-    named = {} if frame.path is None else {"file": frame.path.name}
+    named = {} if frame.file is None else {"file": frame.file}
     return {
         "frame": frame.index,
         "time_s": frame.time,
@@ -21,3 +22,10 @@ def record_of(frame: "Frame", face: "Face") -> dict[str, Any]:
         "folds_percent": face.folds_percent,
         **named,
     }
+
+
+def records_of(frame: "Frame", faces: Sequence["Face"]) -> list[dict[str, Any]]:
+    """The faces of a frame as records; where there is none, one that says so: its face is None."""
+    if not faces:
+        return [{"frame": frame.index, "time_s": frame.time, "face": None, "file": frame.file}]
+    return [record_of(frame, face) for face in faces]

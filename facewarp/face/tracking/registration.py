@@ -13,7 +13,13 @@ from facewarp.core.model import Model, load, template_guidance
 from facewarp.errors import FacewarpError
 from facewarp.face.boxes import box_around
 from facewarp.face.crop import CROP_SHAPE, Crop, bounding_square, eye_roll
-from facewarp.face.crop_fields import jacobian_determinant, resized, sample_field, warp_maps
+from facewarp.face.crop_fields import (
+    inverted,
+    jacobian_determinant,
+    resized,
+    sample_field,
+    warp_maps,
+)
 from facewarp.face.face import Face
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.augmented_inference import with_augmentation
@@ -110,7 +116,8 @@ class FaceRegistrar:
     def register(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
         """Register crops of a frame H x W [x 1 to 4] to the template, as one batch.
 
-        Colour is made grey no further than the crops reach.
+        Colour is made grey no further than the crops reach. The field onto the face is made the
+        inverse of the one from the template, which is the more accurate one.
         """
         if len(crops) > _BATCH:  # a crowd does not take the memory of all at once
             return self.register(frame, crops[:_BATCH]) + self.register(frame, crops[_BATCH:])
@@ -137,10 +144,11 @@ class FaceRegistrar:
                     box=box_around(landmarks),
                     landmarks=landmarks,
                     crop=crop,
-                    grid_field=onto[i],
+                    grid_field=inverted(back[i], onto[i]),
                     grid_field_from_template=back[i],
                     probabilities=parts[i],
                     folds_percent=folds[i],
+                    gray=shown[i],
                 )
             )
         return faces

@@ -1,16 +1,15 @@
 """Temporal smoothing of a registered face, with a One-Euro filter.
 
-A registration takes template points q to F(q) in the frame, and frame points x to G(x) in the
-template. Neither can be smoothed as it is: F mixes the motion of the head with that of the face,
-and G is known on a crop that moves. Both are therefore seen through the face's pose, the
+A registration takes template points q to F(q) in the frame. It can't be smoothed as it is: F mixes
+the motion of the head with that of the face. It is therefore seen through the face's pose, the
 similarity S from template to frame that fits the upper face best:
 
-    F(q) = S(q + k(q)),    G(S(r)) = r + h(r)
+    F(q) = S(q + k(q))
 
-Pose, k and h are smoothed, each at rest while only the others change, and put together again on
-the crop as it is. Landmarks, labels and textures follow from the same smoothed pose, so that they
-stay together. The filter is the One-Euro filter of Casiez, Roussel and Vogel (CHI 2012): the
-faster something moves, the less it is held back.
+Pose and k are smoothed, each at rest while only the other changes, and put together again on the
+crop as it is. The field onto the face, G, is the inverse of F, so that landmarks, labels and
+textures stay together. The filter is the One-Euro filter of Casiez, Roussel and Vogel (CHI 2012):
+the faster something moves, the less it is held back.
 """
 
 import math
@@ -24,7 +23,7 @@ from numpy.typing import NDArray
 from facewarp.core.arrays import Points
 from facewarp.face.boxes import box_around
 from facewarp.face.crop import CROP_SHAPE
-from facewarp.face.crop_fields import GRID_PX, GRID_SHAPE, resized
+from facewarp.face.crop_fields import GRID_PX, GRID_SHAPE, inverted, resized
 from facewarp.face.face import Face, template_to_frame
 from facewarp.face.similarity import Affine, compose_affine, fit_similarity, inverse, turned_about
 from facewarp.face.template.template import Template
@@ -131,10 +130,15 @@ class FaceSmoother:
     Args:
         template: what the face is registered with.
         config: how much is smoothed.
+        is_last: make the field onto the face the inverse of the one from the template; not where
+            something that follows does so.
     """
 
-    def __init__(self, template: Template, config: SmoothingConfig | None = None) -> None:
+    def __init__(
+        self, template: Template, config: SmoothingConfig | None = None, *, is_last: bool = True
+    ) -> None:
         self._config = config or SmoothingConfig()
+        self._inverse_steps = 3 if is_last else 0
         self._landmarks = template.landmarks
         self._side = float(np.ptp(template.landmarks, axis=0).max())
         self._center = template.landmarks[_UPPER].mean(0)
@@ -143,9 +147,7 @@ class FaceSmoother:
     def reset(self) -> None:
         """Forget the past."""
         self._pose = OneEuroFilter(self._config.pose)
-        self._back, self._onto = (
-            OneEuroFilter(self._config.shape, _by_blocks, _to_points) for _ in range(2)
-        )
+        self._back = OneEuroFilter(self._config.shape, _by_blocks, _to_points)
         self._last: tuple[float, Points] | None = None  # time and pose
         self._dt = _FRAME_S
 
@@ -179,22 +181,19 @@ class FaceSmoother:
             inverse(face.crop.matrix), self._matrix(pose)
         )  # S, from template px
         back_shape = _affine_after_field(inverse(to_crop), back)
-        onto_shape = _field_after_affine(to_crop, onto)
         smoothed_pose = self._pose(pose, self._dt, np.array([1 / side, 1 / side, 0.5, 0.5]))
         back_change = self._back(back_shape, self._dt, 1 / self._side) - back_shape
-        onto_change = self._onto(onto_shape, self._dt, 1 / self._side) - onto_shape
         if is_first:
             return face
         held = compose_affine(inverse(face.crop.matrix), self._matrix(smoothed_pose))
         moved = compose_affine(held, inverse(to_crop))  # crop px, by what the pose is held back
-        smoothed_onto = _field_after_affine(inverse(moved), onto) + _sampled(
-            onto_change, inverse(held)
-        )
-        smoothed_back = _affine_after_field(moved, back) + _turned(held, back_change)
+        held_back = _affine_after_field(moved, back) + _turned(held, back_change)
+        smoothed_back = np.asarray(held_back, np.float32)
+        about = np.asarray(_field_after_affine(inverse(moved), onto), np.float32)
         smooth = replace(
             face,
-            grid_field=smoothed_onto.astype(np.float32, copy=False),
-            grid_field_from_template=smoothed_back.astype(np.float32, copy=False),
+            grid_field=inverted(smoothed_back, about, self._inverse_steps),
+            grid_field_from_template=smoothed_back,
         )
         landmarks = template_to_frame(smooth, self._landmarks)
         return replace(smooth, landmarks=landmarks, box=box_around(landmarks))

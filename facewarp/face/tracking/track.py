@@ -10,8 +10,8 @@ from facewarp.face.boxes import Box, overlap, side_of
 from facewarp.face.crop import Crop
 from facewarp.face.face import Face
 from facewarp.face.similarity import compose_affine, fit_similarity
+from facewarp.face.tracking.photometric import FaceFilter
 from facewarp.face.tracking.registration import crop_around
-from facewarp.face.tracking.smoothing import FaceSmoother
 
 SAME_FACE = 0.35
 """Overlap of the boxes of one and the same face."""
@@ -73,7 +73,7 @@ class Track:
     Attributes:
         face: as last seen; smoothed, if it is.
         seen: time of that, s.
-        smoother: what smooths it, if anything does.
+        smoother: what smooths and refines it, if anything does.
         step: (2,) how its landmarks moved last, frame px.
         surprise: how far that was from the step before, in sides of the face.
         missed: frames in a row that the detector did not see it when it was asked.
@@ -81,7 +81,7 @@ class Track:
 
     face: Face
     seen: float
-    smoother: FaceSmoother | None = None
+    smoother: FaceFilter | None = None
     step: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
     surprise: float = 0.0
     missed: int = 0

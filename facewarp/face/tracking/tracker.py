@@ -22,6 +22,11 @@ from facewarp.face.face import Face
 from facewarp.face.image_formats import check_picture
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.background_search import BackgroundSearch
+from facewarp.face.tracking.photometric import (
+    FaceFilter,
+    PhotometricConfig,
+    PhotometricRefinement,
+)
 from facewarp.face.tracking.registration import FaceRegistrar, crop_around
 from facewarp.face.tracking.smoothing import FaceSmoother, SmoothingConfig
 from facewarp.face.tracking.track import SAME_FACE, Track, TrackerConfig, is_among
@@ -50,6 +55,8 @@ class FaceTracker(Closing):
             `facewarp.face.detector.BACKENDS`; None is "auto".
         smooth: whether, or how, faces are held steady from frame to frame; pictures that belong
             to no video come out best without.
+        photometric: whether, or with which time constants, faces are held to the skin that the
+            frames show, see `tracking.photometric`; for the frames of a video.
         threaded_search: search for small faces in a thread of its own, so that no frame waits the
             third of a second that it takes: for cameras. What is found when then depends on the
             machine.
@@ -85,6 +92,7 @@ class FaceTracker(Closing):
         config: TrackerConfig | None = None,
         detector: FaceDetector | str | None = None,
         smooth: bool | SmoothingConfig = False,
+        photometric: bool | PhotometricConfig = False,
         threaded_search: bool = False,
         in_pipeline: bool = False,
         thorough: bool = False,
@@ -104,7 +112,7 @@ class FaceTracker(Closing):
         if detector is None or isinstance(detector, str):
             detector = FaceDetector(backend=detector or "auto")
         self._detector = detector
-        self._smooth = smooth
+        self._smooth, self._photometric = smooth, photometric
         self._background = BackgroundSearch(self._detector) if threaded_search else None
         self.seconds = {"detect": 0.0, "register": 0.0}
         self._tracks: list[Track] = []
@@ -170,9 +178,13 @@ class FaceTracker(Closing):
             self._background.forget()
 
     def take_over(self, other: "FaceTracker") -> None:
-        """Take over another tracker's tracks; smoothing starts anew."""
+        """Take over another tracker's tracks; smoothing starts anew, skin is followed on."""
         self.reset()
         self._tracks = [replace(track, smoother=self._smoother()) for track in other._tracks]
+        if self.template is other.template:
+            for mine, theirs in zip(self._tracks, other._tracks, strict=True):
+                if isinstance(mine.smoother, PhotometricRefinement):
+                    mine.smoother.take_over(theirs.smoother)
         self._next_id, self._time = other._next_id, other._time
         self._last_look, self._last_search = other._last_look, other._last_search
 
@@ -374,12 +386,17 @@ class FaceTracker(Closing):
         with self._timed("register"):
             return self._fitter.register_refined(image, [crop])[0]
 
-    def _smoother(self) -> FaceSmoother | None:
-        """Return a smoother for one face, if faces are smoothed."""
-        if self._smooth is False:
-            return None
-        config = self._smooth if isinstance(self._smooth, SmoothingConfig) else None
-        return FaceSmoother(self.template, config)
+    def _smoother(self) -> FaceFilter | None:
+        """Return what smooths and refines one face, if anything is to."""
+        smoother = None
+        is_last = self._photometric is False
+        if self._smooth is not False:
+            config = self._smooth if isinstance(self._smooth, SmoothingConfig) else None
+            smoother = FaceSmoother(self.template, config, is_last=is_last)
+        if is_last:
+            return smoother
+        seconds = self._photometric if isinstance(self._photometric, PhotometricConfig) else None
+        return PhotometricRefinement(self.template, smoother, seconds)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

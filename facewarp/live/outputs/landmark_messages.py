@@ -2,9 +2,12 @@
 
 JSON is one object a frame::
 
-    {"frame": 12, "time_s": 0.4, "width": 1280, "height": 720, "faces": [
+    {"frame": 12, "time_s": 0.4, "width": 1280, "height": 720, "file": "talk.mp4", "faces": [
       {"face": 0, "state": "tracking", "confidence": 0.97, "box": [x0, y0, x1, y1],
        "landmarks": [[x, y], ... 68], "folds_percent": 0.0}]}
+
+``file`` is there where the frames come from a file. A face has the keys of `--data`, and frame,
+time and file have its names too (`facewarp.media.track_records`).
 
 OSC is one bundle a frame, with the time of sending as its time tag::
 
@@ -51,7 +54,7 @@ T = TypeVar("T")
 
 def json_line(frame: Frame, records: Sequence[Record]) -> str:
     """Return the faces of a frame as one JSON object on one line, without its end."""
-    return _json({**_head(frame), "faces": [_face(record) for record in records]})
+    return _json({**_head(frame), "faces": [_face(frame, record) for record in records]})
 
 
 def json_datagrams(
@@ -65,8 +68,9 @@ def json_datagrams(
         expressions: of these faces, by their ids.
     """
     told = {one.face: _expression(one) for one in expressions}
-    faces = [_json({**_face(record), **told.get(record["face"], {})}) for record in records]
-    parts = list(_packed(faces, DATAGRAM_BYTES - _HEAD_BYTES, len)) or [[]]
+    faces = [_json({**_face(frame, record), **told.get(record["face"], {})}) for record in records]
+    room = DATAGRAM_BYTES - _HEAD_BYTES - len(json.dumps(frame.file or ""))
+    parts = list(_packed(faces, room, len)) or [[]]
     datagrams = []
     for number, part in enumerate(parts, start=1):
         head = _json({**_head(frame), "part": number, "parts": len(parts)})
@@ -140,15 +144,17 @@ def _head(frame: Frame) -> dict[str, Any]:
         "time_s": round(float(frame.time), 4),
         "width": width,
         "height": height,
+        **({} if frame.file is None else {"file": frame.file}),
     }
 
 
-def _face(record: Record) -> dict[str, Any]:
+def _face(frame: Frame, record: Record) -> dict[str, Any]:
     """Return what is sent of a face: its record without frame and time, numbers rounded."""
+    left_out = {"frame", "time_s"} if frame.path else {"frame", "time_s", "file"}
     return {
         name: _plain(value, _DECIMALS.get(name, 4))
         for name, value in record.items()
-        if name not in ("frame", "time_s")
+        if name not in left_out
     }
 
 

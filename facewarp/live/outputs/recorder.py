@@ -3,15 +3,18 @@
 import logging
 from pathlib import Path
 
+import av
+from av.container import OutputContainer
+
 from facewarp.errors import FacewarpError
 from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
 from facewarp.media.orientation import fit_within
 from facewarp.media.video.color_conversion import Color
-from facewarp.media.video.encoders import FORMATS
+from facewarp.media.video.encoders import CONTAINER_OPTIONS, FORMATS
 from facewarp.media.video.writer import VideoWriter
-from facewarp.system.atomic_files import OutputFile
+from facewarp.system.atomic_files import OutputFile, write_error, written
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +64,7 @@ class Recorder:
         self._fps, self._wait, self._comment, self._color = fps, wait, comment, color
         self._writer: VideoWriter | None = None
         self._size, self._zero = (0, 0), 0.0
+        self._is_said = True
 
     def present(self, frame: Frame, made: ProcessedFrame, stats: LiveStats) -> None:
         """See `interfaces.Presenter`."""
@@ -84,6 +88,13 @@ class Recorder:
     def idle(self, stats: LiveStats) -> None:
         """See `interfaces.Presenter`."""
 
+    def add_comment(self, comment: str | None) -> None:
+        """Have the metadata say something more that has become true while it is recorded."""
+        if comment is None or comment in (self._comment or ""):
+            return
+        self._comment = " ".join(filter(None, [self._comment, comment]))
+        self._is_said = self._writer is None  # written with the first image
+
     def close(self) -> None:
         """Finish the file; a second Ctrl-C gives it up."""
         if self._writer is None:
@@ -96,8 +107,35 @@ class Recorder:
             raise
         finally:
             self.kept = writer.kept
+            if self.kept and not self._is_said and self._comment is not None:
+                rewrite_comment(self.target, self._comment)
             if self.missed:
                 _log.warning(
                     "%s: %d of %d pictures were left out, the encoder was too slow",
                     *(self.target, self.missed, self.missed + self.kept),
                 )
+
+
+def rewrite_comment(path: Path, comment: str) -> None:
+    """Copy a video's packets into a file with another comment, which takes its place.
+
+    Raises:
+        FacewarpError: it could not be written; the video is as it was.
+    """
+    name = FORMATS[path.suffix.lower()]
+    try:
+        with (
+            written(path) as temporary,
+            av.open(str(path)) as before,
+            av.open(str(temporary), "w", format=name, options=CONTAINER_OPTIONS.get(name)) as after,
+        ):
+            assert isinstance(after, OutputContainer)
+            stream = before.streams.video[0]
+            copied = after.add_stream_from_template(stream)
+            after.metadata.update({**before.metadata, "comment": comment})
+            for packet in before.demux(stream):
+                if packet.dts is not None:
+                    packet.stream = copied
+                    after.mux(packet)
+    except (av.FFmpegError, ValueError) as error:
+        raise write_error(error, path) from error

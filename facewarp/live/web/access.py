@@ -5,6 +5,8 @@ else embed it; but what is no HTTP at all gets aiohttp's own bare 400.
 """
 
 import asyncio
+import base64
+import hashlib
 import hmac
 import ipaddress
 import logging
@@ -22,9 +24,24 @@ _log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+_STYLE: Final = (
+    ":root{color-scheme:dark;font:16px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',"
+    "'DejaVu Sans',sans-serif}"
+    "body{display:grid;min-height:100vh;margin:0;place-items:center;background:#0d1013;color:#9aa7b2}"
+    "main{max-width:26em;margin:24px;padding:32px 36px;border:1px solid #262d35;border-radius:14px;"
+    "background:#14181d}"
+    "h1{margin:18px 0 8px;color:#eef2f4;font-size:26px;font-weight:650;letter-spacing:-.02em}"
+    "p{margin:0}p:first-child{color:#79dfb4;font-weight:650}span{color:#9aa7b2;font-weight:450}"
+)
+"""Of the page that is shown to whom nothing else is given, the style sheet neither."""
+_STYLE_HASH: Final = (
+    f"'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'"
+)
+
 HEADERS: Final = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; "
+        "default-src 'none'; script-src 'self'; worker-src 'self'; "
+        f"style-src 'self' {_STYLE_HASH}; "
         "img-src 'self' blob:; media-src 'self' blob:; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
@@ -39,8 +56,11 @@ HEADERS: Final = {
 
 _LEAST_TOKEN = 16
 _DENIED = (
-    "<!doctype html><html lang='en'><meta charset='utf-8'><title>facewarp live</title>"
-    "<h1>{title}</h1><p>{text}</p></html>"
+    "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+    "<meta name='viewport' content='width=device-width, initial-scale=1'>"
+    "<title>facewarp live</title><style>{style}</style></head>"
+    "<body><main><p>facewarp <span>live</span></p><h1>{title}</h1><p>{text}</p></main></body>"
+    "</html>"
 )
 
 
@@ -173,5 +193,5 @@ def _is_address(name: str) -> bool:
 
 
 def _denied(kind: type[web.HTTPError], title: str, text: str) -> web.HTTPError:
-    body = _DENIED.format(title=title, text=text)
+    body = _DENIED.format(style=_STYLE, title=title, text=text)
     return kind(text=body, content_type="text/html")

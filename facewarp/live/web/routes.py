@@ -1,21 +1,18 @@
 """HTTP requests of the page: its files, settings, and uploaded images."""
 
 import asyncio
-import io
 import json
-from functools import lru_cache
 from importlib.resources import files
 from typing import Final
 
-import numpy as np
-import PIL.Image
 from aiohttp import web
-from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
 from facewarp.face.effects.options import options_of
+from facewarp.face.rendering.makeup import looks_of
 from facewarp.live.interfaces import Controls
 from facewarp.live.settings import checked_settings
+from facewarp.live.web import thumbnails
 from facewarp.live.web.access import AccessPolicy
 from facewarp.media.images.decoding import MAX_BYTES, read_photograph, read_texture
 from facewarp.version import __version__
@@ -27,7 +24,6 @@ _TYPES: Final = {
     ".svg": "image/svg+xml",
 }
 _MAX_JSON = 4 << 10
-_THUMBNAIL_PX = (104, 128)
 
 
 class Routes:
@@ -42,7 +38,7 @@ class Routes:
         self._policy = policy
         self._controls = controls
         self._files = _page_files()
-        self._own_textures: dict[str, bytes] = {}
+        self._own: dict[tuple[str, str], bytes] = {}  # thumbnails of uploads, by kind and name
         self._one_upload = asyncio.Lock()
 
     def add_to(self, app: web.Application) -> None:
@@ -54,7 +50,8 @@ class Routes:
         app.router.add_post("/api/template/snapshot", self._snapshot_template)
         app.router.add_post("/api/neutral", self._snapshot_neutral)
         app.router.add_post("/api/texture", self._upload_texture)
-        app.router.add_get("/api/texture/{name}", self._thumbnail)
+        app.router.add_post("/api/style", self._upload_style)
+        app.router.add_get("/api/{kind:texture|style}/{name}", self._thumbnail)
         app.router.add_get("/{name}", self._file)
 
     async def _index(self, request: web.Request) -> web.Response:
@@ -109,17 +106,26 @@ class Routes:
         async with self._one_upload:
             rgba = await asyncio.to_thread(read_texture, data)
             line = await asyncio.to_thread(self._controls.upload_texture, rgba)
-            thumbnail = await asyncio.to_thread(_thumbnail_of, rgba)
-        self._own_textures[str(self._controls.settings().get("texture"))] = thumbnail
+            thumbnail = await asyncio.to_thread(thumbnails.texture, rgba)
+        self._own["texture", str(self._controls.settings().get("texture"))] = thumbnail
+        return self._answer(line)
+
+    async def _upload_style(self, request: web.Request) -> web.Response:
+        data = await _body(request, MAX_BYTES)
+        async with self._one_upload:
+            image = await asyncio.to_thread(read_photograph, data)
+            line = await asyncio.to_thread(self._controls.upload_style, image)
+            thumbnail = await asyncio.to_thread(thumbnails.picture, image)
+        self._own["style", str(self._controls.settings().get("style"))] = thumbnail
         return self._answer(line)
 
     async def _thumbnail(self, request: web.Request) -> web.Response:
-        name = request.match_info["name"]
-        if name not in self._controls.choices().get("texture", ()):
+        kind, name = request.match_info["kind"], request.match_info["name"]
+        if name not in self._controls.choices().get(kind, ()):
             raise web.HTTPNotFound
-        picture = self._own_textures.get(name)
+        picture = self._own.get((kind, name))
         if picture is None:
-            picture = await asyncio.to_thread(_shipped_thumbnail, name)
+            picture = await asyncio.to_thread(thumbnails.shipped, kind, name)
         if picture is None:
             raise web.HTTPNotFound
         return web.Response(body=picture, content_type="image/png")
@@ -132,6 +138,7 @@ class Routes:
                 "version": __version__,
                 "settings": dict(self._controls.settings()),
                 "choices": choices,
+                "looks": looks_of(choices.get("texture", ())),
                 "options": {effect: options_of(effect) for effect in choices.get("effect", ())},
                 "max_bytes": MAX_BYTES,
                 "line": line,
@@ -173,22 +180,3 @@ def _page_files() -> dict[str, tuple[bytes, str]]:
     if "index.html" not in found:
         raise FacewarpError("the page's files are missing", "assets/web", "Install facewarp anew.")
     return found
-
-
-@lru_cache(maxsize=64)
-def _shipped_thumbnail(name: str) -> bytes | None:
-    folder = files("facewarp.assets").joinpath("textures")
-    entry = folder.joinpath(f"{name}.png")
-    if not entry.is_file():  # a look of make-up, maybe with changes to it
-        entry = folder.joinpath("makeup", f"look-{name.partition('+')[0]}.png")
-    if not entry.is_file():
-        return None
-    return _thumbnail_of(read_texture(entry.read_bytes()))
-
-
-def _thumbnail_of(rgba: NDArray[np.uint8]) -> bytes:
-    picture = PIL.Image.fromarray(rgba)
-    picture.thumbnail(_THUMBNAIL_PX)
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    return buffer.getvalue()

@@ -58,6 +58,8 @@ class Hotkeys:
             "z": lambda: self._texture(-1),
             "+": lambda: self._opacity(_OPACITY_STEP),
             "-": lambda: self._opacity(-_OPACITY_STEP),
+            "v": lambda: self._style("style"),
+            "d": lambda: self._style("style_mode"),
             "s": lambda: self._switch("smoothing"),
             "m": lambda: self._switch("mirror"),
             "t": controls.snapshot_template,
@@ -112,9 +114,11 @@ class Hotkeys:
         own = settings["template"] != choices["template"][0]
         look = (
             Row(("z", "x"), "texture", str(settings["texture"]), settings["effect"] == "texture"),
+            Row(("v",), "style", str(settings["style"]), settings["effect"] == "style"),
+            Row(("d",), "of the style", str(settings["style_mode"])),
             Row(("-", "+"), "opacity", f"{settings['opacity']:.0%}"),
             Row(("s",), "smoothing", *_switch_of(settings["smoothing"])),
-            Row(("m",), "mirror", *_switch_of(settings["mirror"])),
+            Row(("m",), "mirror this view", *_switch_of(settings["mirror"])),
         )
         template = (
             Row(("t",), "take this face", str(settings["template"]), own),
@@ -167,6 +171,15 @@ class Hotkeys:
             name = textures[(place + step) % len(textures)]
         self._controls.change(effect="texture", texture=name)
         return f"texture {name}"
+
+    def _style(self, name: str) -> str | None:
+        """Show a style; where one is shown already, the next, or the next mode of it."""
+        settings, possible = self._controls.settings(), self._controls.choices()[name]
+        value = settings[name]
+        if settings["effect"] == "style" and value in possible:
+            value = possible[(possible.index(value) + 1) % len(possible)]
+        self._controls.change(effect="style", **{name: value})
+        return f"{name.replace('_', ' ')} {value}"
 
     def _opacity(self, step: float) -> str:
         opacity = min(1.0, max(0.0, round(self._controls.settings()["opacity"] + step, 2)))

@@ -53,7 +53,8 @@ class Window:
 
     def present(self, frame: Frame, made: ProcessedFrame, stats: LiveStats) -> None:
         """See `Presenter.present`."""
-        self._image, self._records = made.image, tuple(made.records)
+        image = cv2.flip(made.image, 1) if made.mirror else made.image  # of this window alone
+        self._image, self._records = np.asarray(image, np.uint8), tuple(made.records)
         self._update(stats)
 
     def idle(self, stats: LiveStats) -> None:

@@ -89,7 +89,8 @@ class AnimationSource(Source):
                 if self.start is None or float(time) >= self.start:
                     alpha = None if shown.alpha is None else fit_within(shown.alpha, self.size)
                     image = fit_within(shown.image, self.size)
-                    yield Frame(image, float(time), count, shown.rotation, alpha=alpha)
+                    turn, told = shown.rotation, self.name
+                    yield Frame(image, float(time), count, turn, alpha=alpha, source=told)
                     count += 1
                 time += self._duration(picture) if self._is_timed else 1 / self.rate
                 self.end_time = float(time)

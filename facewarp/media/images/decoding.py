@@ -25,7 +25,7 @@ MAX_FRAME_PIXELS: Final = 1920 * 1200
 """Pixels of a frame of live video that is taken as a JPEG."""
 
 _PHOTOGRAPHS = ("JPEG", "PNG", "WEBP")
-_TEXTURES = ("PNG", "WEBP")
+_TEXTURES = ("PNG", "WEBP", "JPEG")
 _COLOR = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"}
 _SMALLEST_PX = 16
 _DAMAGE = (
@@ -44,10 +44,10 @@ def read_photograph(data: bytes) -> Image:
 
 
 def read_texture(data: bytes) -> NDArray[np.uint8]:
-    """A PNG or WebP file as (H, W, 4) uint8 RGBA, straight alpha; opaque if it has none.
+    """A PNG, WebP or JPEG file as (H, W, 4) uint8 RGBA, straight alpha; opaque if it has none.
 
     Raises:
-        FacewarpError: It is neither of these, damaged, or beyond the limits.
+        FacewarpError: It is none of these, damaged, or beyond the limits.
     """
     return np.array(_read(data, _TEXTURES, MAX_PIXELS).convert("RGBA"))
 

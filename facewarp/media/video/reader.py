@@ -213,7 +213,7 @@ class VideoSource(Source):
                 frame = Frame(
                     image, time, count, turn.degrees, alpha=convert.alpha(picture), hdr=hdr
                 )
-                frame = frame if deep is None else replace(frame, deep=deep)
+                frame = replace(frame, deep=deep, source=self.name)
                 if self._flattens and frame.alpha is not None:
                     frame = replace(frame, image=frame.flattened(), alpha=None)
                 yield frame

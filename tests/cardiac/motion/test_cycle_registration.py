@@ -108,7 +108,7 @@ def test_every_phase_is_registered_with_end_diastole_both_ways():
     model, told = Shifting(), []
     parts = segment(model, images, told.append)
     assert parts.shape == (4, 2, *SHAPE)
-    motion = track(model, parts, 2, GRID, told.append)
+    motion = track(model, parts, 2, GRID, told.append, refined=False)
     assert sum(told) == 4 + 3
     assert sum(model.calls) == 6  # three phases, there and back
     assert not motion.from_ed[2].any()
@@ -116,6 +116,21 @@ def test_every_phase_is_registered_with_end_diastole_both_ways():
     inner = motion.from_ed[:, 0][(slice(None), *MIDDLE)]
     np.testing.assert_allclose(inner.mean(axis=(1, 2, 3)), [2, -2, 0, 2], atol=0.05)
     np.testing.assert_allclose(motion.inverse_consistency_raw_mm[0][MIDDLE], 0.8 * 3.6, rtol=1e-3)
+
+
+def test_refined_directions_are_each_others_inverse():
+    images = np.stack([np.full(SHAPE, value, np.float32) for value in (0.2, 0.5)])
+    model = Shifting()
+    parts = segment(model, images)
+    refined, network = (track(model, parts, 0, GRID, refined=kept) for kept in (True, False))
+    assert refined.refined
+    assert not network.refined
+    inner = refined.from_ed[1, 0][MIDDLE]
+    assert ((inner > 1.6) & (inner < 2.4)).all()  # the two directions say 2.4 and 1.6
+    assert refined.inverse_consistency_mm()[1][MIDDLE].max() < 0.05
+    np.testing.assert_array_equal(
+        refined.inverse_consistency_raw_mm, network.inverse_consistency_raw_mm
+    )
 
 
 def test_fields_carry_images_between_phases():

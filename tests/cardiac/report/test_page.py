@@ -86,7 +86,11 @@ def test_flags_of_a_good_result_and_of_odd_ones(result):
     assert good["agreement"] == good["folds"] == good["plausible values"] == "ok"
     assert good["geometry"] == good["coverage"] == "ok"
     quality = dataclasses.replace(
-        result.quality, loop_p95_mm=9.0, folds_percent=0.5, certainty=(0.99, 0.6)
+        result.quality,
+        wall_loop_p95_mm=9.0,
+        wall_folds_percent=0.5,
+        open_cavity_percent=30.0,
+        certainty=(0.99, 0.6),
     )
     volumes = result.volumes_ml.copy()
     volumes[result.es, 2] *= 0.5
@@ -105,6 +109,7 @@ def test_flags_of_a_good_result_and_of_odd_ones(result):
     found = {flag.name: flag for flag in odd}
     assert found["loop closure"].verdict == "bad"
     assert found["folds"].verdict == "look"
+    assert found["contours"].verdict == "bad"
     assert found["confidence"].verdict == "bad"
     assert found["volume of the wall"].verdict == "bad"
     assert found["plausible values"].value == "LV EF 95 %"

@@ -101,6 +101,14 @@ def test_the_guide_of_an_own_template_is_in_the_space_of_all_textures(photos, fo
     assert overlap > 0.85
 
 
+def test_the_mesh_is_written_for_3d_programs(folder):
+    told = json.loads(well("template", "show", "--export", "face.obj", "--json").stdout)
+    assert told["mesh"] == "face.obj"
+    assert sorted(os.listdir()) == ["face.mtl", "face.obj", "face.png"]
+    well("template", "show", "--export", "face.glb")
+    assert Path("face.glb").read_bytes()[:4] == b"glTF"
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
@@ -113,6 +121,7 @@ def test_the_guide_of_an_own_template_is_in_the_space_of_all_textures(photos, fo
         (["show", "nobody"], 1, "no template is called 'nobody'"),
         (["show", "--out", "sheet.mp4"], 1, "a sheet is a picture"),
         (["show", "--export-uv", "guide.jpg"], 1, "guide.png"),
+        (["show", "--export", "face.fbx"], 1, "face.glb"),
     ],
 )
 def test_what_cannot_be_is_told(photos, folder, words, code, says):

@@ -76,3 +76,23 @@ def test_makeup_goes_onto_the_photo(photo):
     change = after - before
     y, x = np.unravel_index(np.argmax(change[..., 0] - change[..., 1]), change.shape[:2])
     assert change[y, x, 0] - change[y, x, 1] > 40
+
+
+def test_a_texture_painted_for_mediapipe_is_worn(folder, portrait):
+    PIL.Image.fromarray(portrait.frame()).save("photo.png")
+    PIL.Image.new("RGBA", (128, 128), (0, 200, 0, 255)).save("paint.png")
+    words = ["--effect", "texture", "--texture", "paint.png"]
+    result = run("track", "photo.png", *words, "--texture-uv", "mediapipe", "--out", "worn.png")
+    assert result.exit_code == 0, result.output
+    before, worn = (np.array(PIL.Image.open(f"{n}.png").convert("RGB")) for n in ("photo", "worn"))
+    greener = (
+        worn[..., 1].astype(int) - worn[..., 0] > before[..., 1].astype(int) - before[..., 0] + 40
+    )
+    assert 0.02 < greener.mean() < 0.5
+
+
+def test_a_layout_is_for_a_file(folder):
+    for words in (["--texture", "tiger"], []):
+        result = run("track", "x.mp4", "--effect", "texture", *words, "--texture-uv", "mediapipe")
+        assert result.exit_code == 2
+        assert "--texture FILE" in " ".join(result.output.split())

@@ -123,6 +123,10 @@ def test_what_is_said_as_json_is_one_value(talk, folder):
         "input": str(talk),
         "output": "out.mp4",
         "data": "out.csv",
+        "alpha": None,
+        "passes": None,
+        "tracks": [],
+        "expressions": None,
         "frames": 10,
         "frames_without_face": 0,
         "faces": 1,
@@ -184,6 +188,17 @@ def test_textures_opacity_and_tags(photo, folder):
     assert changed[100:].max() == 0
 
 
+def test_how_a_texture_meets_the_frame_can_be_said(photo, folder):
+    tiger = ("--effect", "texture", "--texture", "tiger")
+    for blend in ("paint", "mask"):
+        well(photo, "-o", f"{blend}.png", *tiger, "--blend", blend)
+    well(photo, "-o", "usual.png", *tiger)
+    usual, paint, mask = (picture_of(f"{name}.png") for name in ("usual", "paint", "mask"))
+    assert difference(usual, paint).max() == 0
+    assert difference(usual, mask).max() > 20
+    assert run("track", photo, "--blend", "glow").exit_code == 2  # labels have no blend
+
+
 def stored_as(kind, image, path):
     """Write a picture, and say how it comes out upright and in 8-bit RGB."""
     gray = PIL.Image.fromarray(image).convert("L")
@@ -242,7 +257,10 @@ def test_no_face_is_a_result(folder):
     assert result.stderr == "warning: no face was found in wall.png\n"
     assert "no face" in result.stdout
     np.testing.assert_array_equal(picture_of("out.png"), gray)
-    assert Path("out.jsonl").read_text() == ""
+    (line,) = map(json.loads, Path("out.jsonl").read_text().splitlines())
+    assert (line.pop("frame"), line.pop("time_s"), line.pop("file")) == (0, 0.0, "wall.png")
+    assert line  # the keys of a face
+    assert set(line.values()) == {None}
     told = json.loads(well("--json", "wall.png", "--out", "out.png").stdout)
     assert (told["faces"], told["mean_confidence"], told["frames_without_face"]) == (0, None, 1)
 

@@ -1,5 +1,7 @@
 """The table of effects: makers, commands and the live page go by it."""
 
+from typing import get_args
+
 import pytest
 import typer
 
@@ -9,12 +11,13 @@ from facewarp.face.effects.factory import EFFECTS, make_effect
 from facewarp.face.effects.options import (
     EFFECT_NAMES,
     EFFECT_OPTIONS,
-    PREPARED_EFFECTS,
+    BlendName,
     is_opacity,
     options_of,
     takes,
     unfit_option,
 )
+from facewarp.face.rendering.shading import BLENDS
 
 VALUES = {
     "texture": "tiger", "blend": "glow", "inset": True, "style": "bronze", "style_mode": "color",
@@ -25,7 +28,6 @@ PAIRS = [(effect, option) for effect in EFFECT_NAMES for option in EFFECT_OPTION
 
 def test_every_effect_has_a_maker():
     assert list(EFFECTS) == list(EFFECT_NAMES)
-    assert set(EFFECT_NAMES) >= PREPARED_EFFECTS
 
 
 def test_every_option_is_tested():
@@ -71,3 +73,7 @@ def test_opacities_are_numbers_within_zero_and_one(value):
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), float("inf"), "1", True, None])
 def test_other_values_are_no_opacity(value):
     assert not is_opacity(value)
+
+
+def test_blends_are_those_of_the_renderer():
+    assert get_args(BlendName) == BLENDS

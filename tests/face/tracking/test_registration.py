@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from facewarp.face.crop import Crop
+from facewarp.face.crop_fields import sample_field
 from facewarp.face.parts import FacePart
 from facewarp.face.tracking.registration import crop_around, folds_percent
 
@@ -43,6 +44,15 @@ def test_a_batch_is_what_each_crop_is_alone(fitter, portrait):
         assert face.crop is crop
         assert face.field.shape == face.field_from_template.shape == (2, 320, 260)
         assert face.field.dtype == np.float32
+
+
+def test_both_fields_are_one_map(fitter, portrait):
+    gray = portrait.frame()[..., 1].copy()
+    (face,) = fitter.register(gray, [Crop.around((160, 118), 77.0)])
+    points = fitter.template.landmarks
+    there = points + sample_field(face.grid_field_from_template, points)
+    back = there + sample_field(face.grid_field, there)
+    assert np.median(np.linalg.norm(back - points, axis=1)) < 0.1
 
 
 @pytest.mark.parametrize(

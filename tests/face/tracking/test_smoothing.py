@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from facewarp.face.crop import Crop
-from facewarp.face.crop_fields import sample_field
+from facewarp.face.crop_fields import inverted, sample_field
 from facewarp.face.face import Face
 from facewarp.face.similarity import compose_affine, fit_similarity, inverse, turned_about
 from facewarp.face.tracking.smoothing import FaceSmoother, OneEuro, OneEuroFilter, SmoothingConfig
@@ -124,6 +124,7 @@ class Head:
         fields = [np.moveaxis(one - points, -1, 0).astype(np.float32) for one in (onto, back)]
         if noise is not None:
             fields = [one + _noise(noise) for one in fields]
+        fields[0] = inverted(fields[1], fields[0], steps=10)  # as registrations are
         landmarks = self.template.landmarks
         landmarks = landmarks + sample_field(fields[1], landmarks)
         return Face(

@@ -8,6 +8,7 @@ import socket
 import struct
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from facewarp.live.outputs.landmark_messages import DATAGRAM_BYTES, json_datagra
 from facewarp.live.outputs.landmark_sender import LineSender, open_sender
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
+from facewarp.media.track_records import FIELDS, FILE
 
 
 @pytest.fixture
@@ -165,6 +167,16 @@ def test_no_datagram_is_larger_than_a_network_takes(frame, face, count):
 def test_faces_that_fit_together_share_a_datagram(frame, face):
     short = [{**face(number), "landmarks": np.zeros((4, 2))} for number in range(3)]
     assert len(json_datagrams(frame, short)) == len(osc_datagrams(frame, short)) == 1
+
+
+def test_the_file_is_named_as_in_track_data(frame, face):
+    clip = replace(frame, source="talk.mp4")
+    told = json.loads(json_datagrams(clip, [{**face(3), "file": "talk.mp4"}])[0])
+    assert told["file"] == "talk.mp4"
+    (sent,) = told["faces"]
+    assert {*sent, "frame", "time_s", "file"} == {*FIELDS, FILE}
+    assert json.loads(json_datagrams(clip, [])[0])["file"] == "talk.mp4"
+    assert "file" not in json.loads(json_datagrams(frame, [])[0])
 
 
 def test_what_is_not_a_number_is_null(frame, face):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 
+import av
 import numpy as np
 import PIL.Image
 import pytest
@@ -132,6 +133,7 @@ def test_a_recording_without_pictures_leaves_nothing(tmp_path):
 KILLED = """
 import os, sys, time
 from pathlib import Path
+import av
 import numpy as np
 from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.timing import LiveStats
@@ -234,6 +236,25 @@ def test_a_session_records_from_start_to_end(picture, contents, tmp_path):
     assert len(contents(tmp_path / "show.mp4").times) == 40
     assert stats.recording is None
     assert [recorder.kept for recorder in session.recordings] == [40]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
+def test_what_becomes_true_while_it_is_recorded_is_in_the_metadata(
+    picture, contents, tmp_path, suffix
+):
+    stats, said = LiveStats(), []
+    path = tmp_path / f"show{suffix}"
+    session = Session(
+        stats, 30.0, record=path, wait=True, comment=lambda: said[0] if said else None
+    )
+    run(picture, session, stats, {5: lambda: said.append("in a style") or ""})
+    with av.open(str(path)) as container:
+        metadata = {name.lower(): text for name, text in container.metadata.items()}
+        times = [float(f.time) for f in container.decode(video=0)]
+    assert metadata["comment"] == "in a style"
+    assert len(times) == 40
+    assert np.diff(times) == pytest.approx(1 / 30, abs=0.002)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
 def test_recordings_are_begun_and_ended_while_it_runs(picture, contents, folder):

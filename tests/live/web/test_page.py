@@ -1,6 +1,8 @@
 """The live page as a browser's requests meet it: who is let in, and what can be asked for."""
 
 import asyncio
+import base64
+import hashlib
 import io
 import json
 import logging
@@ -30,7 +32,10 @@ from facewarp.live.web.page import Certificate, WebPage, serve
 from facewarp.media.images.decoding import MAX_BYTES
 
 TOKEN = "a-token-for-the-tests"
-CHOICES = {"effect": ["labels", "mesh"], "texture": ["mask", "own"], "template": ["average"]}
+CHOICES = {
+    "effect": ["labels", "mesh"], "texture": ["mask", "makeup", "own"], "template": ["average"],
+    "style": ["bronze"], "style_mode": ["full"],
+}  # fmt: skip
 
 
 class Controls:
@@ -40,7 +45,8 @@ class Controls:
         self.forgotten = False
         self.now: dict[str, Any] = {
             "effect": "labels", "texture": "mask", "opacity": 1.0, "smoothing": True,
-            "mirror": False, "template": "average",
+            "mirror": False, "template": "average", "makeup": "", "style": "bronze",
+            "style_mode": "full",
         }  # fmt: skip
         self.pictures: list[np.ndarray] = []
 
@@ -65,6 +71,10 @@ class Controls:
     def upload_template(self, image: np.ndarray) -> str:
         self.pictures.append(image)
         return "the face in the picture is the template"
+
+    def upload_style(self, image: np.ndarray) -> str:
+        self.pictures.append(image)
+        return "style taken"
 
     def upload_texture(self, rgba: np.ndarray) -> str:
         self.pictures.append(rgba)
@@ -174,6 +184,18 @@ def test_bytes_that_are_no_text_open_nothing_either(page: WebPage) -> None:
             )
             with raw.makefile("rb") as answer:
                 assert answer.read().split()[1] in (b"400", b"401", b"403")
+
+
+def test_the_refusal_is_a_page_that_is_styled(page: WebPage) -> None:
+    async def scene(browser: Browser) -> None:
+        status, body, answer = await browser.ask("/")
+        assert status == 401
+        (style,) = re.findall(r"<style>(.*?)</style>", body.decode())
+        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        assert f"style-src 'self' 'sha256-{digest}'" in answer.headers["Content-Security-Policy"]
+        assert "ends with a token" in body.decode()
+
+    play(page.address, scene)
 
 
 def test_the_token_opens_the_page_and_the_cookie_the_rest(page: WebPage) -> None:
@@ -431,7 +453,9 @@ WRONG = [
     b'{"opacity": 1.01}', b'{"opacity": -0.01}', b'{"opacity": NaN}', b'{"opacity": Infinity}',
     b'{"opacity": "1"}', b'{"opacity": true}', b'{"mirror": 1}', b'{"smoothing": "yes"}',
     b'{"opacity": 1' + b"0" * 4000 + b"}", b'{"opacity": -1' + b"0" * 4000 + b"}",
-    b'{"colour": "red"}', b'{"effect": "mesh", "mirror": null}', b"[" * 3000, b"\xff\xfe",
+    b'{"colour": "red"}', b'{"makeup": 1}',
+    b'{"style": "../x"}', b'{"style_mode": ""}',
+    b'{"effect": "mesh", "mirror": null}', b"[" * 3000, b"\xff\xfe",
 ]  # fmt: skip
 
 
@@ -605,7 +629,12 @@ def test_pictures_are_handed_on(
         status, own, _ = await browser.ask("/api/texture/own")
         assert status == 200
         with PIL.Image.open(io.BytesIO(own)) as picture:
-            assert picture.size == (52, 64)
+            assert picture.mode == "RGBA"
+        status, answer = await browser.post("/api/texture", data=jpeg(photograph))
+        assert status == 200
+        assert controls.pictures[2].shape == (48, 64, 4)
+        status, answer = await browser.post("/api/style", data=jpeg(photograph))
+        assert (status, answer["line"]) == (200, "style taken")
 
     play(page.address, scene)
 
@@ -613,14 +642,11 @@ def test_pictures_are_handed_on(
 def test_what_is_no_picture_is_refused(page: WebPage, controls: Controls) -> None:
     async def scene(browser: Browser) -> None:
         await browser.enter()
-        for where in ("/api/template", "/api/texture"):
+        for where in ("/api/template", "/api/texture", "/api/style"):
             for data in (b"", b"<svg onload='alert(1)'/>", png(np.zeros((9, 9, 3), np.uint8))):
                 status, answer = await browser.post(where, data=data)
                 assert status == 422
                 assert answer["error"]
-        assert (await browser.post("/api/texture", data=jpeg(np.zeros((50, 40, 3), np.uint8))))[
-            0
-        ] == 422
         status, _ = await browser.post("/api/template", data=bytes(MAX_BYTES + 1))
         assert status == 413
         assert not controls.pictures
@@ -636,7 +662,11 @@ def test_shipped_textures_have_thumbnails(page: WebPage) -> None:
         assert answer.content_type == "image/png"
         with PIL.Image.open(io.BytesIO(body)) as picture:
             assert picture.mode == "RGBA"
-            assert max(picture.size) == 128
+            assert 64 <= max(picture.size) <= 192
+        for name in CHOICES["texture"][:2]:
+            assert (await browser.ask(f"/api/texture/{name}"))[0] == 200
+        assert (await browser.ask("/api/style/bronze"))[0] == 200
+        assert (await browser.ask("/api/style/drawing"))[0] == 404  # not among the choices
         for name in ("own", "skull", "nope", "..", "%2e%2e%2fdemo%2fportrait", "mask.png"):
             assert (await browser.ask(f"/api/texture/{name}"))[0] in (401, 404)
 

@@ -271,7 +271,7 @@ class Controls(Nothing):
     def settings(self):
         return {
             "effect": "mesh", "texture": "tiger", "opacity": 0.7, "smoothing": True,
-            "mirror": False, "template": "average",
+            "mirror": False, "template": "average", "style": "bronze", "style_mode": "full",
         }  # fmt: skip
 
     def choices(self):
@@ -296,9 +296,9 @@ def test_the_card_tells_every_key_and_what_is_set():
     rows = [row for column in keys.sections() for section in column for row in section.rows]
     keys.close()
     told = {key for row in rows for key in row.keys}
-    assert told == {*"12345zx-+smtbnrpifq", "space"}
+    assert told == {*"12345zxvd-+smtbnrpifq", "space"}
     assert [row.does for row in rows if row.is_set and not row.value] == ["mesh"]
     values = {row.does: row.value for row in rows if row.value}
     assert values["opacity"] == "70%"
     assert values["texture"] == "tiger"
-    assert (values["smoothing"], values["mirror"]) == ("on", "off")
+    assert (values["smoothing"], values["mirror this view"]) == ("on", "off")

@@ -94,7 +94,7 @@ class Controls:
     def __init__(self):
         self.now = {
             "effect": "labels", "texture": "mask", "opacity": 0.95, "smoothing": True,
-            "mirror": False, "template": "snapshot",
+            "mirror": False, "template": "snapshot", "style": "bronze", "style_mode": "full",
         }  # fmt: skip
 
     def settings(self):
@@ -105,6 +105,8 @@ class Controls:
             "effect": ["labels", "mesh", "texture"],
             "texture": ["butterfly", "mask", "tiger"],
             "template": ["average", "snapshot"],
+            "style": ["bronze", "painting"],
+            "style_mode": ["color", "full"],
         }
 
     def change(self, **settings):
@@ -173,6 +175,10 @@ def said(keys):
         ("3x", {"effect": "texture", "texture": "tiger"}),
         ("3xx", {"effect": "texture", "texture": "butterfly"}),
         ("3z", {"effect": "texture", "texture": "butterfly"}),
+        ("v", {"effect": "style"}),
+        ("vv", {"effect": "style", "style": "painting"}),
+        ("vvvdd", {"effect": "style", "style_mode": "full"}),
+        ("vd", {"effect": "style", "style_mode": "color"}),
         ("-", {"opacity": 0.85}),
         ("++", {"opacity": 1.0}),
         (20 * "-", {"opacity": 0.0}),

@@ -68,7 +68,7 @@ def gray(patient: HeartPatient) -> HeartPatient:
 
 
 def test_volumes_are_those_that_cine_reports(gray: HeartPatient) -> None:
-    found = measure_volumes(gray, GrayModel())  # type: ignore[arg-type]
+    found = measure_volumes(gray, GrayModel(), refined=False)  # type: ignore[arg-type]
     assert found.found is not None
     assert found.true == true_indices(gray)
     assert found.found.lv.edv_ml == pytest.approx(found.true.lv.edv_ml, rel=0.05)
@@ -78,9 +78,16 @@ def test_volumes_are_those_that_cine_reports(gray: HeartPatient) -> None:
     cine = two_frames(backwards)
     assert cine.frames == (3, 12)
     assert np.array_equal(cine.volume.data[1], gray.images[0].data)
-    again = found_indices(backwards, GrayModel())  # type: ignore[arg-type]
+    again = found_indices(backwards, GrayModel(), refined=False)  # type: ignore[arg-type]
     assert again is not None
     assert again.lv.edv_ml == pytest.approx(found.found.lv.edv_ml, rel=0.01)
+
+
+def test_the_refinement_finds_the_motion_that_the_parts_show(gray: HeartPatient) -> None:
+    found = found_indices(gray, GrayModel())  # type: ignore[arg-type]
+    true = true_indices(gray)
+    assert found is not None
+    assert 10 < found.lv.ef_percent <= true.lv.ef_percent + 2
 
 
 def test_a_heart_not_found_is_left_out_of_the_volumes(patient: HeartPatient) -> None:

@@ -1,0 +1,62 @@
+"""MediaPipe's face landmarker for `sliding.py`: its points, and what its triangles carry."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import Delaunay
+
+from facewarp.core.arrays import Points
+
+
+def follow_landmarks(
+    model: Path,
+    frames: Sequence[NDArray[np.uint8]],
+    times: Sequence[float],
+    quiet: Callable[[], AbstractContextManager[None]],
+) -> list[Points | None]:
+    """Points (478, 2) of each frame in video mode, with its own smoothing; None without a face."""
+    from mediapipe import Image, ImageFormat
+    from mediapipe.tasks.python import BaseOptions, vision
+
+    options = vision.FaceLandmarkerOptions(
+        base_options=BaseOptions(model_asset_path=str(model)),
+        running_mode=vision.RunningMode.VIDEO,
+    )
+    found: list[Points | None] = []
+    with quiet(), vision.FaceLandmarker.create_from_options(options) as landmarker:
+        for frame, time in zip(frames, times, strict=True):
+            height, width = frame.shape
+            picture = Image(ImageFormat.SRGB, np.ascontiguousarray(cv2.cvtColor(frame, 8)))
+            faces = landmarker.detect_for_video(picture, round(1000 * time)).face_landmarks
+            points = [(p.x * width - 0.5, p.y * height - 0.5) for p in faces[0]] if faces else None
+            found.append(None if points is None else np.array(points))
+    return found
+
+
+def triangle_slip(points: Sequence[Points | None], corners: Points) -> tuple[Points, Points]:
+    """Slip a frame and drift over a window of corners (T, N, 2) that triangles carry, px."""
+    known = [one for one in points if one is not None]
+    triangles = Delaunay(known[0])
+    corner = triangles.simplices[triangles.find_simplex(corners[0])]
+
+    def weights(where: Points, at: Points) -> Points:
+        a, b, c = np.moveaxis(where[corner], 1, 0)
+        basis = np.stack([b - a, c - a], axis=-1) + 1e-9 * np.eye(2)
+        uv = np.linalg.solve(basis, (at - a)[..., None])[..., 0]
+        return np.column_stack([1 - uv.sum(1), uv])
+
+    def carried(where: Points, shares: Points) -> Points:
+        return np.asarray((where[corner] * shares[..., None]).sum(1))
+
+    steps = [
+        np.linalg.norm(carried(after, weights(before, p)) - p_next, axis=1)
+        for before, after, p, p_next in zip(
+            known[:-1], known[1:], corners[:-1], corners[1:], strict=True
+        )
+    ]
+    drift = carried(known[-1], weights(known[0], corners[0])) - corners[-1]
+    return np.mean(steps, axis=0), np.asarray(np.linalg.norm(drift, axis=1))

@@ -1,0 +1,149 @@
+"""Dense image alignment on a grid of control points: normal equations, motion models, shrinkage.
+
+A reference picture R and a picture B of the same face in template space differ by small motions
+d, one at each control point: R(q) = B(q + d(q)). With the gradients of R (the inverse compositional
+form of Baker and Matthews, IJCV 2004) each control point has the normal equations ``A d = -b``,
+
+    A = mean(grad R grad R^T),    b = mean(grad R (B - R)),
+
+over its cell of 8 x 8 px. Cells are pooled by weighted means; where a cell has too little texture a
+wider mean decides. Pictures have half the resolution of
+the crop, motions are in px of the crop; all is (h, w, channels) float32 over the control points.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+PICTURE_PX = 2
+"""Crop px per px of the pictures compared."""
+CELL_PX = 8
+"""Crop px between control points."""
+
+_LOCAL_PX = 13  # side of the window whose mean and contrast are taken as the light
+_LEAST_CONTRAST = 6.0  # gray levels: below that contrast is noise
+_POOL, _WIDE_POOL, _WIDE_SHARE = 0.6, 2.0, 0.1  # sigmas in control points, and the wider's share
+_RIDGE = 0.002  # of A: motion that this little texture tells of is left out
+_STEP_PX = 2.0
+
+
+def without_light(gray: NDArray[np.uint8]) -> Floats:
+    """Halve a gray crop and normalize it by local mean and contrast: what a light leaves alone."""
+    size = gray.shape[1] // PICTURE_PX, gray.shape[0] // PICTURE_PX
+    picture = cv2.resize(gray, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    window = (_LOCAL_PX, _LOCAL_PX)
+    mean = cv2.blur(picture, window)
+    variance = cv2.max(cv2.sqrBoxFilter(picture, -1, window) - mean * mean, 0.0)
+    return np.asarray((picture - mean) / np.sqrt(variance + _LEAST_CONTRAST**2), np.float32)
+
+
+def to_8_bit(normalized: Floats) -> NDArray[np.uint8]:
+    """Quantize what `without_light` returned, for optical flow."""
+    return np.asarray(cv2.convertScaleAbs(normalized + np.float32(3.2), alpha=40.0), np.uint8)
+
+
+def pooled(values: Floats, sigma: float) -> Floats:
+    """Gaussian mean over control points."""
+    return np.asarray(
+        cv2.GaussianBlur(values, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE), np.float32
+    )
+
+
+def in_cells(picture: Floats, cells: tuple[int, int]) -> Floats:
+    """Mean of a picture over the cell of each control point."""
+    return np.asarray(cv2.resize(picture, cells[::-1], interpolation=cv2.INTER_AREA), np.float32)
+
+
+class NormalEquations:
+    """The normal equations of a reference picture, for any picture to be aligned with it.
+
+    Args:
+        reference: R, (4h, 4w) px of pictures.
+        cells: (h, w).
+    """
+
+    def __init__(self, reference: Floats, cells: tuple[int, int]) -> None:
+        self.reference, self.cells = reference, cells
+        self._slope_x = cv2.Sobel(reference, cv2.CV_32F, 1, 0, ksize=3, scale=1 / (8 * PICTURE_PX))
+        self._slope_y = cv2.Sobel(reference, cv2.CV_32F, 0, 1, ksize=3, scale=1 / (8 * PICTURE_PX))
+        x, y = self._slope_x, self._slope_y
+        self.a = in_cells(cv2.merge([x * x, x * y, y * y]), cells)
+        self.contrast = in_cells(reference * reference, cells)
+
+    def right_side(self, picture: Floats) -> Floats:
+        """B of each control point (h, w, 2)."""
+        error = picture - self.reference
+        return in_cells(cv2.merge([self._slope_x * error, self._slope_y * error]), self.cells)
+
+    def similarity(self, b: Floats, weights: Floats) -> Floats:
+        """Best motion (h, w, 2) px that is a shift, turn and zoom of all control points.
+
+        Args:
+            b: see `right_side`.
+            weights: (h, w) how much each control point counts.
+        """
+        return _similarity(self.a * weights[..., None], b * weights[..., None])
+
+    def after(self, b: Floats, motion: Floats) -> Floats:
+        """B once a motion (h, w, 2) px has been made, to first order."""
+        x, y = motion[..., 0], motion[..., 1]
+        a_xx, a_xy, a_yy = cv2.split(self.a)
+        return b + np.dstack([a_xx * x + a_xy * y, a_xy * x + a_yy * y])
+
+    def local(self, b: Floats, weights: Floats) -> Floats:
+        """Best motion (h, w, 2) px of each control point by itself, from cells around it."""
+        a_xx, a_xy, a_yy, b_x, b_y = (
+            cv2.split(self._pool(values * weights[..., None]))[i]
+            for values, count in ((self.a, 3), (b, 2))
+            for i in range(count)
+        )
+        a_xx, a_yy = a_xx + _RIDGE, a_yy + _RIDGE
+        determinant = a_xx * a_yy - a_xy * a_xy
+        motion = np.dstack([a_xy * b_y - a_yy * b_x, a_xy * b_x - a_xx * b_y])
+        return (motion / determinant[..., None]).clip(-_STEP_PX, _STEP_PX)
+
+    def likeness(self, picture: Floats) -> Floats:
+        """How much of R's contrast is in a picture aligned with it (h, w): 1 all, 0 none."""
+        together = pooled(in_cells(self.reference * picture, self.cells), 0.8)
+        return together / (pooled(self.contrast, 0.8) + np.float32(0.01))
+
+    @staticmethod
+    def _pool(values: Floats) -> Floats:
+        near = pooled(values, _POOL)
+        return near + np.float32(_WIDE_SHARE) * pooled(near, _WIDE_POOL)
+
+
+def similarity_of(motion: Floats, weights: Floats) -> Floats:
+    """The shift, turn and zoom (h, w, 2) px closest to a motion, with weights (h, w)."""
+    none = np.zeros_like(weights)
+    return _similarity(cv2.merge([weights, none, weights]), -motion * weights[..., None])
+
+
+def _similarity(a: Floats, b: Floats) -> Floats:
+    """Solve normal equations (h, w, 3) and (h, w, 2) for one similarity of all control points."""
+    height, width = a.shape[:2]
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    x, y = (x - x.mean()) / 8, (y - y.mean()) / 8
+    one, none = np.ones_like(x), np.zeros_like(x)
+    modes = np.stack([(one, none), (none, one), (x, y), (-y, x)]).reshape(4, 2, -1)
+    a_xx, a_xy, a_yy = np.ascontiguousarray(a.reshape(-1, 3).T)
+    along, across = modes[:, 0], modes[:, 1]
+    turned = np.stack([a_xx * along + a_xy * across, a_xy * along + a_yy * across], 1)
+    flat = modes.reshape(4, -1)
+    matrix = (flat @ turned.reshape(4, -1).T).astype(np.float64) + 1e-6 * np.eye(4)
+    side = (flat @ np.moveaxis(b, -1, 0).reshape(-1)).astype(np.float64)
+    factors = np.linalg.solve(matrix, -side).astype(np.float32)
+    return np.ascontiguousarray(np.moveaxis((factors @ flat).reshape(2, height, width), 0, -1))
+
+
+def shrunk(motion: Floats, noise_px: float, sigma: float = 1.5) -> Floats:
+    """Hold motions (h, w, 2) back that are no larger than noise: Wiener's factor v^2 / (v^2 + n^2).
+
+    What is held back is not lost: it is still there when the next frame is compared with the same
+    reference. How large a motion is, a Gaussian mean of this ``sigma`` tells.
+    """
+    mean = pooled(motion, sigma)
+    energy = (mean * mean).sum(axis=-1, keepdims=True)
+    return motion * (energy / (energy + np.float32(noise_px**2)))

@@ -1,0 +1,371 @@
+"""Photometric refinement: hold a face's map to the skin that the picture shows.
+
+The semantic registration says where the parts of a face are, in each frame anew: its errors differ
+from frame to frame, so that what is drawn slides over the skin by more than half a pixel a frame.
+Here every control point of the template is followed with the skin under it instead. With W the map
+from template to frame,
+
+1. W of the last frame goes along with the head, as the registration saw it move;
+2. the frame is carried to the template by W and compared with a running mean of this person's own
+   pictures there, light removed: optical flow (DIS, Kroeger et al., ECCV 2016) finds large motions,
+   Gauss-Newton on the control points the rest (`facewarp.face.tracking.image_alignment`);
+3. where the picture does not look like that mean (a hand, a highlight, an eye that has shut) the
+   skin is not seen: it goes on with the skin around it, and the mean is left alone;
+4. the semantic registration is the anchor: what W differs from it by in the mean of some seconds
+   is taken off what is shown, sooner where both disagree.
+
+The field onto the face is the inverse of W, so that paint and mesh are one map.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.face.boxes import box_around
+from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.crop_fields import GRID_PX, GRID_SHAPE, inverted, resized
+from facewarp.face.face import Face, template_to_frame
+from facewarp.face.parts import FacePart
+from facewarp.face.similarity import Affine, compose_affine, fit_similarity, inverse
+from facewarp.face.template.template import Template
+from facewarp.face.tracking.image_alignment import (
+    CELL_PX,
+    PICTURE_PX,
+    Floats,
+    NormalEquations,
+    in_cells,
+    pooled,
+    shrunk,
+    similarity_of,
+    to_8_bit,
+    without_light,
+)
+
+_BESIDE, _ABOVE = (
+    0.17,
+    0.35,
+)  # how far skin is followed around the landmarks, in parts of their side
+_FADE = 4.0  # control points over which that ends
+_USUAL_S = 1 / 30
+_GAP_S = 0.5  # between frames: the face may look another way by then
+_LIKE = (0.5, 0.8)  # likeness from which skin is seen at all, and is sure
+_BORDER = 3  # control points around what hides the face that are left out too
+_FLOW_NOISE_PX, _LOCAL_NOISE_PX, _STILL_PX = 0.5, 0.05, 0.08
+_LEAST_POINTS = 16
+_UNLIKE = 0.12  # share of the face that is seen, below which there is another face or view
+_FAR = 0.12  # of the template's side, between both maps: one of them is wrong
+
+
+@dataclass(frozen=True)
+class PhotometricConfig:
+    """Time constants of the photometric refinement (docs/decisions/0103-skin.md).
+
+    Attributes:
+        reference_s: over how long the person's own picture is averaged.
+        anchor_s: in how long the map is drawn to the registration where both agree about.
+        disagreement_s: where they do not.
+        features_s: at eyes and mouth while they are not seen as they were.
+        agreement: distance of both up to which they agree, in parts of the template's side.
+        relearn_s: how long skin looks another way before its picture is learnt anew.
+    """
+
+    reference_s: float = 0.6
+    anchor_s: float = 15.0
+    disagreement_s: float = 0.5
+    features_s: float = 0.32
+    agreement: float = 0.05
+    relearn_s: float = 1.5
+
+
+class FaceFilter(Protocol):
+    """What makes of a face as registered one that goes with those of the frames before."""
+
+    def __call__(self, face: Face, time: float) -> Face:
+        """Filter the face of the next frame."""
+
+    def reset(self) -> None:
+        """Forget the past."""
+
+
+@dataclass
+class _Past:
+    """What is kept from the last frame.
+
+    Attributes:
+        time: s.
+        matrix: of its crop.
+        skin: W, (2h, 2w, 2) px of its crop.
+        bias: (2h, 2w, 2) px of its crop, by what W is corrected to agree with the registration.
+        semantic: the same by the registration.
+        reference: (4h, 4w) the person's own picture in template space, without light.
+        seen: (h, w) 0..1.
+        unseen_s: (h, w) for how long.
+    """
+
+    time: float
+    matrix: Affine
+    skin: Floats
+    bias: Floats
+    semantic: Floats
+    reference: Floats
+    seen: Floats
+    unseen_s: Floats
+
+
+class PhotometricRefinement:
+    """Refine one face from frame to frame.
+
+    The first face, one after a cut and one after a loss stay as they were registered.
+
+    Args:
+        template: what the face is registered with.
+        before: what filters the registration first, `smoothing.FaceSmoother`.
+        config: time constants.
+    """
+
+    def __init__(
+        self,
+        template: Template,
+        before: FaceFilter | None = None,
+        config: PhotometricConfig | None = None,
+    ) -> None:
+        self._before, self._config = before, config or PhotometricConfig()
+        self._landmarks = template.landmarks
+        self._side = float(np.ptp(template.landmarks, axis=0).max())
+        rows, columns = self._window = _window_around(template)
+        y, x = np.mgrid[: GRID_SHAPE[0], : GRID_SHAPE[1]].astype(np.float32)
+        grid = np.dstack([x, y])[rows, columns]
+        self._grid_px = grid * GRID_PX + (GRID_PX - 1) / 2
+        height, width = self._points = (grid.shape[0], grid.shape[1])
+        self._cells = height * GRID_PX // CELL_PX, width * GRID_PX // CELL_PX
+        self._index = grid - grid[0, 0]
+        self._fade = np.outer(_ramp(height), _ramp(width)).astype(np.float32)[..., None]
+        parts = [
+            in_cells(
+                cv2.resize(part, GRID_SHAPE[::-1], interpolation=cv2.INTER_AREA)[rows, columns],
+                self._cells,
+            )
+            for part in np.asarray(template.probabilities, np.float32)
+        ]
+        self._face = (1 - parts[FacePart.BACKGROUND]).astype(np.float32)
+        features = parts[FacePart.EYE_LEFT] + parts[FacePart.EYE_RIGHT] + parts[FacePart.MOUTH]
+        self._features = pooled(cv2.dilate(features, np.ones((3, 3))), 0.6)
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._is_face = self._at_points(self._face) > 0.5
+        self._past: _Past | None = None
+
+    def reset(self) -> None:
+        """Forget the past."""
+        self._past = None
+        if self._before is not None:
+            self._before.reset()
+
+    def take_over(self, other: FaceFilter | None) -> None:
+        """Go on from what another refinement of the same face and template knows."""
+        if isinstance(other, PhotometricRefinement):
+            self._past = other._past
+
+    def __call__(self, face: Face, time: float) -> Face:
+        """Refine the face of the next frame.
+
+        Args:
+            face: as registered, on any crop.
+            time: the frame's, s. Where it is no later than the last one, frames count as 1/30 s
+                apart.
+
+        Returns:
+            The face with other fields, landmarks and box, on the same crop. Confidence, folds and
+            probabilities stay those of the registration.
+        """
+        if self._before is not None:
+            face = self._before(face, time)
+        if face.gray is None:
+            return face
+        semantic = self._semantic(face)
+        picture = without_light(face.gray)
+        past, self._past = self._past, None
+        if past is not None and time - past.time < _GAP_S:
+            dt = time - past.time if time > past.time else _USUAL_S
+            self._past = self._followed(past, face, semantic, picture, dt)
+        if self._past is None:
+            seen = np.ones(self._cells, np.float32)
+            reference = self._carried(picture, semantic)
+            matrix = face.crop.matrix
+            none = np.zeros_like(semantic)
+            self._past = _Past(time, matrix, semantic, none, semantic, reference, seen, 0 * seen)
+            return face
+        self._past.time = time
+        return self._with_map(face, self._past.skin + self._past.bias)
+
+    def _followed(
+        self, past: _Past, face: Face, semantic: Floats, picture: Floats, dt: float
+    ) -> _Past | None:
+        """Follow the skin into a frame; None where it is not the same face or view any more."""
+        skin, still = self._predicted(past, face, semantic)
+        equations = NormalEquations(past.reference, self._cells)
+        motion = self._flow_between(past.reference, self._carried(picture, skin))
+        seen = self._seen(equations, self._carried(picture, self._moved(skin, motion)))
+        if float((seen * self._face).sum()) < _UNLIKE * float(self._face.sum()):
+            return None
+        skin = self._moved(skin, self._coarse(motion, seen))
+        skin = self._refined(equations, skin, picture, seen)
+        skin = still + shrunk(skin - still, _STILL_PX, 3.0)
+        bias = _turned(compose_affine(inverse(face.crop.matrix), past.matrix), past.bias)
+        missing = semantic - skin - bias
+        if float(np.median(_length(missing)[self._is_face])) > _FAR * self._side:
+            return None
+        bias = bias + self._pull(missing, dt) * missing
+        unseen_s = np.where(seen < 0.5, past.unseen_s + dt, 0).astype(np.float32)
+        learns = (unseen_s > self._config.relearn_s).astype(np.float32)
+        unseen = np.maximum(self._features, learns) * (1 - seen)
+        pull = self._at_points(unseen * _share(dt, self._config.features_s))[..., None]
+        skin = skin + pull * (semantic - bias - skin)
+        learning = np.maximum(seen * _share(dt, self._config.reference_s), learns)
+        reference = past.reference + self._in_picture(learning) * (
+            self._carried(picture, skin) - past.reference
+        )
+        matrix = face.crop.matrix
+        return _Past(past.time, matrix, skin, bias, semantic, reference, seen, unseen_s)
+
+    def _predicted(self, past: _Past, face: Face, semantic: Floats) -> tuple[Floats, Floats]:
+        """W of the last frame in px of this crop: moved like the head, and where it was."""
+        onto_crop = compose_affine(inverse(face.crop.matrix), past.matrix)
+        still, before = (_through(onto_crop, where) for where in (past.skin, past.semantic))
+        coarse = (slice(1, None, 2), slice(1, None, 2))
+        counts = self._face * past.seen > 0.3
+        if np.count_nonzero(counts) < _LEAST_POINTS:
+            counts = self._face > 0.5
+        head = fit_similarity(
+            before[coarse][counts].astype(np.float64), semantic[coarse][counts].astype(np.float64)
+        )
+        return _through(head, still), still
+
+    def _flow_between(self, reference: Floats, carried: Floats) -> Floats:
+        """Optical flow (h, w, 2) px from the reference to the frame in template space."""
+        flow = self._flow.calc(to_8_bit(reference), to_8_bit(carried), None)
+        return in_cells(flow, self._cells) * np.float32(PICTURE_PX)
+
+    def _coarse(self, flow: Floats, seen: Floats) -> Floats:
+        """What of an optical flow is motion of the skin that is seen, and no noise."""
+        weights = seen * self._face + np.float32(1e-5)
+        head = similarity_of(flow, weights)
+        own = pooled((flow - head) * weights[..., None], 1.0)
+        own = own / (pooled(weights, 1.0)[..., None] + np.float32(0.02))
+        return head + shrunk(own, _FLOW_NOISE_PX)
+
+    def _refined(
+        self, equations: NormalEquations, skin: Floats, picture: Floats, seen: Floats
+    ) -> Floats:
+        """Follow the rest by Gauss-Newton: the head first, then each control point."""
+        b = equations.right_side(self._carried(picture, skin))
+        head = equations.similarity(b, seen * self._face)
+        own = equations.local(equations.after(b, head), seen)
+        return self._moved(skin, head + shrunk(own, _LOCAL_NOISE_PX))
+
+    def _seen(self, equations: NormalEquations, carried: Floats) -> Floats:
+        """How much of the skin is seen (h, w): little where the picture is not like its past."""
+        like = ((equations.likeness(carried) - _LIKE[0]) / (_LIKE[1] - _LIKE[0])).clip(0, 1)
+        weights = equations.contrast
+        told, weights = (
+            pooled(values, 0.6) + np.float32(0.02) * pooled(values, 3.0)
+            for values in (like * weights, weights)
+        )
+        seen = told / (weights + np.float32(1e-6))
+        return np.asarray(cv2.erode(seen, np.ones((_BORDER, _BORDER))).clip(0, 1), np.float32)
+
+    def _pull(self, missing: Floats, dt: float) -> Floats:
+        """Share (h, w, 1) of what is missing to the registration that is made up in this frame."""
+        config = self._config
+        slow, fast = (_share(dt, s) for s in (config.anchor_s, config.disagreement_s))
+        limit = config.agreement * self._side
+        distance = (_length(missing)[..., None] - limit) / limit
+        return np.asarray(slow + (fast - slow) * distance.clip(0, 1), np.float32)
+
+    def _semantic(self, face: Face) -> Floats:
+        """The registration's map from template to crop (h, w, 2) px."""
+        field = resized(face.grid_field_from_template, GRID_SHAPE)
+        rows, columns = self._window
+        return np.asarray(self._grid_px + np.moveaxis(field[:, rows, columns], 0, -1), np.float32)
+
+    def _carried(self, picture: Floats, skin: Floats) -> Floats:
+        """A picture of the crop, in template space."""
+        there = (skin + np.float32(0.5)) * np.float32(1 / PICTURE_PX) - np.float32(0.5)
+        return _sampled(picture, self._in_picture(there))
+
+    def _in_picture(self, values: Floats) -> Floats:
+        """Values at points of the grid, or at control points, for every px of the pictures."""
+        height, width = self._points
+        return _enlarged(values, (height * GRID_PX // PICTURE_PX, width * GRID_PX // PICTURE_PX))
+
+    def _at_points(self, values: Floats) -> Floats:
+        """Values at control points for the points of the grid."""
+        return _enlarged(values, self._points)
+
+    def _moved(self, skin: Floats, motion: Floats) -> Floats:
+        """W after a motion (h, w, 2) px of template space."""
+        return _sampled(skin, self._index + self._at_points(motion) * (self._fade / GRID_PX))
+
+    def _with_map(self, face: Face, skin: Floats) -> Face:
+        """The face with this map and its inverse."""
+        before = resized(face.grid_field_from_template, GRID_SHAPE)
+        field = before.astype(np.float32)
+        rows, columns = self._window
+        correction = np.moveaxis(skin - self._grid_px, -1, 0) - field[:, rows, columns]
+        field[:, rows, columns] += self._fade[..., 0] * correction
+        onto = inverted(field, resized(face.grid_field, GRID_SHAPE), 3)
+        refined = replace(face, grid_field=onto, grid_field_from_template=field)
+        landmarks = template_to_frame(refined, self._landmarks)
+        return replace(refined, landmarks=landmarks, box=box_around(landmarks))
+
+
+def _window_around(template: Template) -> tuple[slice, slice]:
+    """Rows and columns of the control points around a template's face."""
+    low, high = template.landmarks.min(0), template.landmarks.max(0)
+    side = float((high - low).max())
+    slices = []
+    for axis, beside, size in ((1, _ABOVE, CROP_SHAPE[0]), (0, _BESIDE, CROP_SHAPE[1])):
+        cell = CELL_PX // GRID_PX
+        first = int(max(low[axis] - beside * side, 0) // CELL_PX) * cell
+        last = int(min(high[axis] + beside * side, size) // CELL_PX) * cell
+        slices.append(slice(first, last))
+    return slices[0], slices[1]
+
+
+def _ramp(count: int) -> NDArray[np.float64]:
+    """0 to 1 over the first control points, and back over the last."""
+    from_end = np.minimum(np.arange(count) + 0.5, count - np.arange(count) - 0.5)
+    return np.asarray((from_end / _FADE).clip(0, 1), np.float64)
+
+
+def _share(dt: float, seconds: float) -> np.float32:
+    """Share of a step that a first-order filter goes in ``dt`` s."""
+    return np.float32(-np.expm1(-dt / seconds))
+
+
+def _enlarged(values: Floats, shape: tuple[int, int]) -> Floats:
+    return np.asarray(
+        cv2.resize(values, shape[::-1], interpolation=cv2.INTER_LINEAR), dtype=np.float32
+    )
+
+
+def _length(vectors: Floats) -> Floats:
+    return np.asarray(np.sqrt(np.square(vectors).sum(axis=-1)), np.float32)
+
+
+def _through(affine: Affine, points: Floats) -> Floats:
+    """Points (h, w, 2) through an affine map."""
+    return np.asarray(cv2.transform(points, affine), np.float32)
+
+
+def _turned(affine: Affine, vectors: Floats) -> Floats:
+    """Vectors (h, w, 2) through the linear part of an affine map."""
+    return np.asarray(cv2.transform(vectors, affine[:, :2]), np.float32)
+
+
+def _sampled(values: Floats, at: Floats) -> Floats:
+    return np.asarray(
+        cv2.remap(values, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
+    )

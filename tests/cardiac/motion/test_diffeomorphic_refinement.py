@@ -1,0 +1,98 @@
+"""One motion by construction: invertible, without folds, nearer to what the parts show."""
+
+import torch
+
+from facewarp.cardiac.motion.diffeomorphic_refinement import Refinement, fit_velocity, refine
+from facewarp.core.fields import compose, exponential, smallest_jacobian, warp
+from facewarp.core.geometry import pixel_grid
+
+SHAPE = (8, 28, 28)
+INNER = (slice(None), slice(None), slice(2, -2), slice(6, -6), slice(6, -6))
+CENTER = torch.tensor([13.5, 13.5, 3.5]).view(1, 3, 1, 1, 1)
+
+
+def ball(radius: float, shift: float = 0.0) -> torch.Tensor:
+    """Part probabilities of a thick shell in a block: RV 0, wall, cavity, ``(1, 4, ...)``."""
+    away = (pixel_grid(SHAPE) - CENTER) * torch.tensor([1.0, 1.0, 1.5]).view(1, 3, 1, 1, 1)
+    away[:, 0] -= shift
+    distance = away.norm(dim=1, keepdim=True)
+    cavity, all_of_it = torch.sigmoid(2 * (radius - distance)), torch.sigmoid(2 * (9 - distance))
+    return torch.cat([1 - all_of_it, all_of_it * 0, all_of_it - cavity * all_of_it, cavity], 1)
+
+
+def swirl(strength: float) -> torch.Tensor:
+    """A smooth velocity field that contracts and turns, ``(1, 3, ...)`` px."""
+    away = pixel_grid(SHAPE) - CENTER
+    x, y, _ = away.unbind(1)
+    turned = torch.stack([-x - y, x - y, 0 * x], 1)
+    return strength * turned * torch.exp(-(away**2).sum(1, keepdim=True) / 60)
+
+
+def error(out: torch.Tensor, back: torch.Tensor) -> float:
+    return float(compose(back, out).norm(dim=1, keepdim=True)[INNER].mean())
+
+
+def mismatch(parts: tuple[torch.Tensor, torch.Tensor], out: torch.Tensor) -> float:
+    return float((warp(parts[1], out) - parts[0]).square().mean())
+
+
+def test_both_directions_are_one_motion_and_match_better() -> None:
+    parts = ball(5.0), ball(3.5, shift=1.0)
+    nothing = torch.zeros(1, 3, *SHAPE)
+    wrong = nothing + torch.tensor([0.8, 0.0, 0.0]).view(1, 3, 1, 1, 1)
+    own = Refinement(own=1.0)  # what the contradictory fields carry is no target
+    out, back = refine(*parts, nothing, wrong, own)
+    assert error(nothing, wrong) > 0.7
+    assert error(out, back) < 0.06
+    assert mismatch(parts, out) < 0.6 * mismatch(parts, nothing)
+    assert mismatch(parts[::-1], back) < 0.6 * mismatch(parts[::-1], wrong)
+
+
+def test_the_order_of_the_pair_does_not_matter() -> None:
+    one, other, zero = ball(5.0), ball(4.0, shift=1.0), torch.zeros(1, 3, *SHAPE)
+    out, back = refine(one, other, zero, zero)
+    again = refine(other, one, zero, zero)
+    torch.testing.assert_close(again[0], back, atol=1e-4, rtol=0)
+    torch.testing.assert_close(again[1], out, atol=1e-4, rtol=0)
+
+
+def test_pairs_of_a_batch_do_not_touch() -> None:
+    parts, other = (ball(5.0), ball(4.0)), (ball(4.5), ball(4.5, shift=-1.0))
+    zero = torch.zeros(1, 3, *SHAPE)
+    together = refine(*(torch.cat(sides) for sides in zip(parts, other, strict=True)),
+                      *[torch.cat([zero, zero])] * 2)  # fmt: skip
+    alone = refine(*other, zero, zero)
+    torch.testing.assert_close(together[0][1:], alone[0], atol=1e-5, rtol=0)
+
+
+def test_a_heart_that_stands_still_is_left_alone() -> None:
+    zero = torch.zeros(1, 3, *SHAPE)
+    out, back = refine(ball(5.0), ball(5.0), zero, zero)
+    assert max(float(out.abs().max()), float(back.abs().max())) < 1e-6
+
+
+def test_the_velocity_of_exact_flows_is_found() -> None:
+    true = swirl(0.12)
+    found = torch.cat([exponential(true), exponential(-true)])
+    velocity = fit_velocity(found, torch.zeros(2, *SHAPE), Refinement(fit_window=(1, 1, 1), fits=6))
+    assert float((velocity - true).abs().max()) < 0.05
+
+
+def test_a_field_that_folds_comes_back_without_folds() -> None:
+    torch.manual_seed(0)
+    noise = torch.randn(1, 3, *SHAPE) * torch.tensor([2.5, 2.5, 0.4]).view(1, 3, 1, 1, 1)
+    assert (smallest_jacobian(noise) <= 0).float().mean() > 0.5
+    parts = ball(5.0), ball(4.0)
+    out, back = refine(*parts, noise, -noise)
+    assert smallest_jacobian(torch.cat([out, back])).min() > 0
+    kept = refine(*parts, noise, -noise, Refinement(repairs=0))
+    assert smallest_jacobian(torch.cat(kept)).min() <= 0  # the repair did it
+
+
+def test_parts_on_a_finer_grid_are_taken() -> None:
+    fine = tuple(torch.nn.functional.interpolate(one, scale_factor=(1, 2, 2), mode="trilinear")
+                 for one in (ball(5.0), ball(4.0)))  # fmt: skip
+    zero = torch.zeros(1, 3, *SHAPE)
+    out, _ = refine(*fine, zero, zero)
+    assert out.shape == zero.shape
+    assert mismatch((ball(5.0), ball(4.0)), out) < 0.5 * mismatch((ball(5.0), ball(4.0)), zero)

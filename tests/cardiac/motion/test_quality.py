@@ -1,0 +1,73 @@
+"""Checks of a heart's contours, folds and loop look at the wall, not at the blood in it."""
+
+import numpy as np
+import pytest
+
+from facewarp.cardiac.motion.cycle_registration import Motion
+from facewarp.cardiac.motion.model_grid import ModelGrid
+from facewarp.cardiac.motion.quality import measure_quality, open_slices, quality_warnings
+from facewarp.cardiac.parts import HeartPart
+
+SHAPE = (6, 40, 40)
+GRID = ModelGrid(SHAPE, (1.8, 1.8, 10.0), SHAPE, np.eye(4))
+
+
+def heart() -> np.ndarray:
+    """Rings of wall around a cavity, and a right ventricle beside it, ``(D, H, W)``."""
+    y, x = np.mgrid[: SHAPE[1], : SHAPE[2]]
+    distance = np.hypot(y - 20, x - 22)
+    ids = np.zeros(SHAPE, np.uint8)
+    ids[:, (np.hypot(y - 20, x - 12) < 8) & (distance >= 11)] = HeartPart.RV
+    ids[:, distance < 11] = HeartPart.MYOCARDIUM
+    ids[:, distance < 7] = HeartPart.LV
+    ids[[0, -1]] = HeartPart.BACKGROUND
+    return ids
+
+
+def measured(labels: np.ndarray, displacement: np.ndarray):
+    """Quality of two phases, the second displaced by ``(3, D, H, W)``."""
+    fields = np.stack([displacement * 0, displacement]).astype(np.float32)
+    motion = Motion(GRID, fields, -fields, 0, np.zeros((2, *SHAPE), np.float32))
+    both = np.stack([labels, labels])
+    parts = np.stack([labels == part for part in HeartPart]).astype(np.float32)
+    return measure_quality(motion, labels, both, both, np.stack([parts, parts]))
+
+
+def test_a_closed_ventricle_has_no_open_slices() -> None:
+    assert not open_slices(heart()).any()
+
+
+def test_another_chamber_taken_for_the_ventricle_is_told() -> None:
+    ids = heart()
+    ids[4][ids[4] == HeartPart.RV] = HeartPart.LV  # a second piece
+    ids[3][:, 22:][ids[3][:, 22:] == HeartPart.MYOCARDIUM] = HeartPart.BACKGROUND  # half a wall
+    np.testing.assert_array_equal(np.flatnonzero(open_slices(ids)), [3, 4])
+    quality = measured(ids, np.zeros((3, *SHAPE)))
+    assert 40 < quality.open_cavity_percent < 70
+    volumes = np.ones((2, 4))
+    said = " ".join(quality_warnings(quality, (1, 2), ids, volumes))
+    assert "not one piece closed in by wall (at end-diastole 4, 5)" in said
+    fine = measured(heart(), np.zeros((3, *SHAPE)))
+    assert "closed in by wall" not in " ".join(quality_warnings(fine, (1, 2), heart(), volumes))
+
+
+@pytest.mark.parametrize(("row", "column", "harms"), [(20, 22, False), (20, 31, True)])
+def test_folds_count_in_the_wall_and_not_in_the_cavity(row, column, harms) -> None:
+    displacement = np.zeros((3, *SHAPE))
+    displacement[0, 2:4, row, column] = 1.6  # one voxel beyond its neighbor
+    quality = measured(heart(), displacement)
+    assert (quality.wall_folds_percent > 0) is harms
+
+
+@pytest.mark.parametrize(("radius", "harms"), [(5, False), (11, True)])
+def test_a_loop_that_stays_open_counts_in_the_wall(radius, harms) -> None:
+    y, x = np.mgrid[: SHAPE[1], : SHAPE[2]]
+    swirls = np.hypot(y - 20, x - 22) < radius
+    fields = np.zeros((2, 3, *SHAPE), np.float32)
+    fields[1, 0][:, swirls] = 3.0
+    motion = Motion(GRID, fields, fields, 0, np.zeros((2, *SHAPE), np.float32))
+    both = np.stack([heart(), heart()])
+    parts = np.stack([heart() == part for part in HeartPart]).astype(np.float32)
+    quality = measure_quality(motion, heart(), both, both, np.stack([parts, parts]))
+    assert quality.loop_p95_mm > 5  # blood swirls there
+    assert (quality.wall_loop_p95_mm > 3) is harms
