@@ -47,7 +47,6 @@ from facewarp.system.machine import machine
 
 WINDOW = 12  # frames
 STILL, EXPRESSION = 0.01, 0.04  # motion against the head, in parts of the eyes' distance
-MOST_FRAMES = 130  # of each clip
 REGIONS = ("nose", "brows", "jaw", "rest")
 
 
@@ -87,6 +86,7 @@ def main() -> None:
     parser.add_argument("--landmarker", type=Path, help="MediaPipe's face_landmarker.task")
     parser.add_argument("--model", default="face")
     parser.add_argument("--engine", default="auto", help="what runs the model")
+    parser.add_argument("--frames", type=int, default=130, help="how many of each clip")
     parser.add_argument("--no-made", action="store_true", help="leave the made clips out")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_args()
@@ -96,7 +96,7 @@ def main() -> None:
     found: dict[str, list[Slip]] = {}
     long: dict[str, list[Slip]] = {}
     for path in options.clips or own_clips():
-        clip = followed(path, model)
+        clip = followed(path, model, options.frames)
         step = next(iter(np.diff(clip.times[:2])), 1 / 30)
         for target, length in ((found, WINDOW), (long, round(2 / max(float(step), 1 / 120)))):
             windows = tracks_of(clip, template, length)
@@ -124,7 +124,7 @@ def own_clips() -> list[Path]:
     return [p for p in sorted(folder.glob("*.m*")) if p.suffix != ".md" and "no_face" not in p.name]
 
 
-def followed(path: Path, model: Model) -> Clip:
+def followed(path: Path, model: Model, most: int) -> Clip:
     """Follow the face of a clip by the registration alone and with the refinement."""
     frames, times = [], []
     methods = {
@@ -133,7 +133,7 @@ def followed(path: Path, model: Model) -> Clip:
     }
     faces: dict[str, list[Face | None]] = {name: [] for name in methods}
     for index, frame in enumerate(facewarp.read_video(path)):
-        if index == MOST_FRAMES:
+        if index == most:
             break
         frames.append(cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY))
         times.append(frame.time)

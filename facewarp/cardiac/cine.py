@@ -262,7 +262,7 @@ def analyse(
     if at_es is None:
         at_es = find_es(volumes[:, HeartPart.LV], cine.closes)
     told_by = moments.ed_by, moments.es_by
-    quality = measure_quality(motion, carried[at_ed], carried[:, *box], seen, parts)
+    quality = measure_quality(motion, carried[at_ed], carried[:, *box], seen, found.finest)
     rate = heart_rate_bpm or heart_rate(cine)
     said = [*(() if reader is None else reader.warnings), *moments.warnings]
     said += [*lies.warnings(volume), *_other_moments(cine, volumes, (at_ed, at_es), told_by)]

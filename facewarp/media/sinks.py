@@ -94,6 +94,7 @@ class ClipWriter(VideoWriter):
         quality: int | None = None,
     ) -> None:
         self._canvas = size or largest_size(like)
+        self._depth_source = like
         alpha |= isinstance(like, AnimationSource | FolderSource) and like.has_alpha
         super().__init__(
             target,
@@ -115,7 +116,9 @@ class ClipWriter(VideoWriter):
         alpha = fit_within(alpha, self._canvas) if alpha is not None and self._has_alpha else None
         shown = frame.image if self._has_alpha else frame.flattened()
         image = fit_within(shown, self._canvas)
-        deep = frame.deep if image is frame.image else None  # borders are drawn with 8 bits
+        deep = frame.deep if image is frame.image else None
+        if deep is None and frame.deep is not None and self._depth_source is not None:
+            self._depth_source.note("pictures that get borders are written with 8 bits a channel")
         fitted = Frame(image, frame.time, frame.index, frame.rotation, alpha=alpha, deep=deep)
         super().write(fitted)
 

@@ -25,7 +25,6 @@ from facewarp.training.dataloading.slice_batches import SliceBatches, SliceStack
 from facewarp.training.datasets.acdc import HeartPatient, number_in_group, patient_number
 from facewarp.training.datasets.hearts import load_patient
 
-TRAINED = range(1, 18)
 HELD_OUT = range(18, 21)
 _SEEN_MM = 40.0  # around the heart, where gray values are counted as in use
 _KEPT_MM = 110.0  # around the heart's middle: what views can reach
@@ -75,29 +74,32 @@ class SliceData:
 def slice_training_data(
     folder: Path,
     *,
-    trained: Sequence[int] = TRAINED,
-    held_out: Sequence[int] = HELD_OUT,
+    held_out: Sequence[int] | None = None,
     hold_out: bool = True,
 ) -> SliceData:
     """Read patients of every 20 for training, and others for validation.
 
     Args:
         folder: holds patients' folders, at any depth.
-        trained: the numbers of those trained on, among the 20 of each diagnosis.
-        held_out: of those who choose the weights.
+        held_out: numbers of those who choose the weights, among the 20 of each diagnosis; all
+            others are trained on. None for `HELD_OUT`.
         hold_out: without it these aren't read.
 
     Raises:
         FacewarpError: there are no such patients, or one of them can't be read.
     """
     folders = [p for p in patient_folders(folder) if patient_number(p.name) <= LAST_OF_TRAINING_SET]
-    learnt = [p for p in folders if number_in_group(p.name) in trained]
-    kept = [p for p in folders if hold_out and number_in_group(p.name) in held_out]
+    choosing = HELD_OUT if held_out is None else held_out
+    learnt = [p for p in folders if number_in_group(p.name) not in choosing]
+    kept = [p for p in folders if hold_out and number_in_group(p.name) in choosing]
     if not learnt:
-        fix = "Patients 1 to 17 of every 20 are trained on; folders are named patient001, ..."
+        wanted = ", ".join(str(n) for n in range(1, 21) if n not in choosing)
+        fix = f"Of every 20 these are trained on: {wanted}; folders are named patient001, ..."
         raise FacewarpError("there are no patients to train on", folder, fix)
     if hold_out and not kept:
-        what = "there are no patients to validate with: 18 to 20 of every 20"
+        what = (
+            f"there are no patients to validate with: {', '.join(map(str, choosing))} of every 20"
+        )
         raise FacewarpError(what, folder, "Add some, or train with --no-validate.")
     stacks = [stack for path in learnt for stack in slice_stacks(load_patient(path))]
     numbers = [patient_number(path.name) for path in learnt]

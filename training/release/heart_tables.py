@@ -88,8 +88,9 @@ def registration_table(found: Mapping[str, Any]) -> str:
     about = (
         f"Ours: {found['n_pairs']} patients, {found['split']}; the others: {WHOSE[protocol]}. "
         f"SDlogJ of J itself {number(found['sdlogj_strict'], 3)}; the network's own parts "
-        f"{number(found['parts_dice'], 1)}; {number(found['seconds_per_pair'], 1)} s a patient. "
-        + _origin(found)
+        f"{number(found['parts_dice'], 1)} (RV {number(found['parts_dice_rv'], 1)}, myocardium "
+        f"{number(found['parts_dice_myo'], 1)}, LV {number(found['parts_dice_lv'], 1)}); "
+        f"{number(found['seconds_per_pair'], 1)} s a patient. " + _origin(found)
     )
     return "\n".join([*rows, "", about])
 
@@ -109,8 +110,29 @@ def volume_table(found: Mapping[str, Any]) -> str:
             )
         ]
         rows.append(_line(name, *cells))
-    about = f"Mean absolute errors over {found['n_volumes']} patients, {found['split']}. "
-    return "\n".join([*rows, "", about + _origin(found)])
+    about = (
+        f"Mean absolute errors over {found['n_volumes']} patients, {found['split']}. LV mass: "
+        f"{number(found['mass_mae_g'], 1)} g off, bias {number(found['mass_bias_g'], 1)}. "
+    )
+    return "\n".join([*rows, "", about + _origin(found), "", *_group_rows(found["by_group"])])
+
+
+def _group_rows(groups: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Rows of a Markdown table by diagnosis: Dice, and errors with their bias."""
+    rows = [
+        "| Diagnosis | n | Dice | own parts | HD95 mm | LV EDV ml | LV ESV ml | EF | RV EF "
+        "| mass g |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    errors = (("edv", "_ml"), ("esv", "_ml"), ("ef", ""), ("rv_ef", ""), ("mass", "_g"))
+    for group, found in groups.items():
+        cells = [
+            f"{number(found[f'{name}_mae{unit}'], 1)} ({number(found[f'{name}_bias{unit}'], 1)})"
+            for name, unit in errors
+        ]
+        dice = [number(found["dice_mean"], 1), number(found["parts_dice"], 1)]
+        rows.append(_line(group, str(found["n_pairs"]), *dice, number(found["hd95_mm"], 2), *cells))
+    return rows
 
 
 def with_tables(page: str, evaluations: Sequence[Mapping[str, Any]]) -> str:
@@ -142,8 +164,13 @@ def _line(*cells: str) -> str:
 def _origin(found: Mapping[str, Any]) -> str:
     return (
         f"Printed by `facewarp eval acdc --protocol {found['protocol']}`, weights "
-        f"`{found['weights_sha256'][:8]}`, {found['machine']}."
+        f"`{found['weights_sha256'][:8]}`{_beside(found)}, {found['machine']}."
     )
+
+
+def _beside(found: Mapping[str, Any]) -> str:
+    sha256 = found["slices_sha256"]
+    return f" with slices `{sha256[:8]}`" if sha256 else ""
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -176,11 +176,14 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
 
 def _about(job: Job) -> dict[str, Any]:
     """Return inputs and options of a folder: equal ones give the same folder."""
-    from facewarp.core.weights import file_sha256, find_weights
+    from facewarp.core.weights import file_sha256, find_weights, slice_weights
 
     settings = json.loads(json.dumps(asdict(job.settings)))  # as it is when it is read again
     settings.pop("device")
-    settings["model"] = file_sha256(find_weights(job.settings.model))
+    weights = find_weights(job.settings.model)
+    settings["model"] = file_sha256(weights)
+    if beside := slice_weights(weights):
+        settings["slices"] = file_sha256(beside)
     labels = job.settings.labels
     return {
         "facewarp": __version__,

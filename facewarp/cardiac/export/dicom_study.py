@@ -197,7 +197,8 @@ def _check_places(study: DicomStudy, result: CineResult) -> None:
 
 
 def _key(result: CineResult, sources: Sequence[str]) -> str:
-    told = [__version__, result.model_sha256, result.labels_by, str((result.ed, result.es))]
+    weights = result.model_sha256 + result.parts_sha256
+    told = [__version__, weights, result.labels_by, str((result.ed, result.es))]
     found = sha256("\n".join([*told, *sorted(sources)]).encode())
     found.update(result.labels.tobytes())
     return found.hexdigest()

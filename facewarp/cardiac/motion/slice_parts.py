@@ -183,5 +183,5 @@ def slice_input(volume: Volume, grid: ModelGrid) -> Floats:
 
 def _filled(parts: Floats) -> Floats:
     """Make all background where probabilities add up to less than one: beyond the window."""
-    parts[:, HeartPart.BACKGROUND] += 1 - parts.sum(axis=1)
+    parts[:, HeartPart.BACKGROUND] += np.maximum(1 - parts.sum(axis=1), 0)
     return parts

@@ -159,11 +159,16 @@ def summary(result: CineResult) -> dict[str, Any]:
             "rr_interval_s": volume.cycle_s,
         },
         "inputs": result.inputs,
-        "model": {"name": result.model, "sha256": result.model_sha256},
+        "model": _model(result),
         "facewarp": __version__,
         "flags": [asdict(flag) for flag in quality_flags(result)],
         "warnings": [*result.warnings, *reference.warnings],
     }
+
+
+def _model(result: CineResult) -> dict[str, str]:
+    beside = {"slices_sha256": result.parts_sha256} if result.parts_sha256 else {}
+    return {"name": result.model, "sha256": result.model_sha256, **beside}
 
 
 def _label_order(result: CineResult) -> dict[str, str] | None:

@@ -13,6 +13,7 @@ from facewarp.face.effects.options import (
     DEFAULT_TEXTURE,
     EFFECT_NAMES,
     EFFECT_OPTIONS,
+    BlendName,
     EffectName,
     StyleMode,
     takes,
@@ -44,6 +45,7 @@ class EffectSelection:
         texture: of the effect `texture`, with the changes of `makeup`.
         texture_uv: layout of the texture's file; None once it is in `texture`.
         makeup: changes to a look of make-up; None once they are in `texture`.
+        blend: of the effect `texture`; None is what the texture asks for.
         opacity: of the effects, 0..1.
         style: of the effect `style`.
         style_mode: of the effect `style`.
@@ -75,6 +77,12 @@ class EffectSelection:
             help="Change a part of the make-up, by colour:strength: lips=crimson:0.8, blush=0.3, "
             "liner=off.",
             show_default=False,
+        ),
+    ] = None
+    blend: Annotated[
+        BlendName | None,
+        typer.Option(
+            metavar="NAME", help=_TABLE["blend"].help, show_default="what the texture asks for"
         ),
     ] = None
     opacity: Annotated[
@@ -151,6 +159,7 @@ class EffectSelection:
         return make_effect(
             self.effect,
             texture=self.texture,
+            blend=self.blend,
             opacity=self.opacity,
             style=_registered(self.style, model),
             style_mode=self.style_mode,

@@ -60,6 +60,7 @@ def live(
       facewarp live --source rtsp://192.168.1.20/stream --effect mesh
       facewarp live --source talk.mp4 --realtime --headless --stats times.jsonl
       facewarp live --web --effect texture
+      facewarp live --output rtmp://127.0.0.1/live/me --audio-source alsa:default
       facewarp live --virtual-camera --send osc://127.0.0.1:9000
       facewarp live --headless --send vmc://127.0.0.1:39539
     """

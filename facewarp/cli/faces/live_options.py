@@ -101,6 +101,22 @@ class OutputOptions:
             show_default="60",
         ),
     ] = None
+    output: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL|FILE.ts",
+            help="Stream what is shown to rtmp://, srt:// or udp://, or into a .ts file.",
+        ),
+    ] = None
+    audio_source: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|DEVICE",
+            help="Sound of --output: a file, over and over, a device such as alsa:default, or "
+            "silence.",
+            show_default="none",
+        ),
+    ] = None
     web: Annotated[
         bool,
         typer.Option("--web", help="Serve a page that uses the browser's camera."),
@@ -194,6 +210,8 @@ def check_usage(options: LiveOptions, output: Output) -> tuple[int, int] | None:
         refuse("--send", "standard output can carry --json or --send -, not both.")
     if len(set(send)) < len(send):
         refuse("--send", "a target is given twice.")
+    if outputs.audio_source is not None and outputs.output is None:
+        refuse("--audio-source", "this is the sound of --output; give that, too.")
     if source.size is None:
         return None
     try:

@@ -124,6 +124,7 @@ def _make_pipeline(options: "LiveOptions") -> "FacePipeline":
         faces=options.faces,
         effect=effects.label,
         texture=effects.texture,
+        blend=effects.blend,
         opacity=effects.opacity,
         further=further,
         style=effects.registered_style(model),
@@ -207,6 +208,13 @@ def _presenters(
         )
         output.say(f"virtual camera: {escape(camera.device)}")
         yield camera
+    if outputs.output is not None:
+        from facewarp.live.outputs.stream_output import StreamOutput
+
+        fps = getattr(source, "fps", options.source.fps or _FPS)
+        color = getattr(source, "color", None)
+        yield StreamOutput(outputs.output, fps, outputs.audio_source, lambda: pipeline.note, color)
+        output.say(f"streaming to {escape(outputs.output)}")
     if outputs.send:
         from facewarp.live.outputs.landmark_sender import open_sender
 

@@ -17,6 +17,7 @@ from facewarp.cli.models.train_options import (
     HeartRunChoice,
     ProcessChoice,
     RunChoice,
+    parse_held_out,
 )
 from facewarp.cli.option_groups import option_groups, parse_share
 
@@ -115,20 +116,32 @@ def acdc(
     ],
     *,
     run: HeartRunChoice,
+    held_out: Annotated[
+        range | None,
+        typer.Option(
+            parser=parse_held_out,
+            metavar="FIRST-LAST",
+            help="Of every 20 patients, those that choose the weights; the others are trained on. "
+            "--preset acdc-slices only.",
+            show_default="18-20",
+        ),
+    ] = None,
     process: HeartProcessChoice,
 ) -> None:
     """Train on cine MRI of ACDC: end-diastole and end-systole, with their labels.
 
     Of every 20 patients 1 to 14 are trained on and 15 to 17 choose the weights. 18 to 20 and the
     challenge's own test patients, 101 to 150, are never read. The part network of single slices,
-    --preset acdc-slices, learns from 1 to 17 and is chosen by 18 to 20.
+    --preset acdc-slices, learns from 1 to 17 and is chosen by 18 to 20 (--held-out).
     """
 
     def patients(config: "TrainConfig") -> "HeartData | SliceData":
         if not config.model.steps:
             from facewarp.training.dataloading.slice_data import slice_training_data
 
-            return slice_training_data(data, hold_out=process.validate)
+            return slice_training_data(data, held_out=held_out, hold_out=process.validate)
+        if held_out is not None:
+            raise typer.BadParameter("only --preset acdc-slices takes it", param_hint="--held-out")
         from facewarp.training.dataloading.heart_data import heart_training_data
 
         return heart_training_data(data, config.model, hold_out=process.validate)

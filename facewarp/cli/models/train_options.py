@@ -1,6 +1,7 @@
 """Options of `facewarp train`, in groups that its commands share."""
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +20,17 @@ Extra = Annotated[
         metavar="PATH", help="Further NAME.jpg with NAME.pts to train on; may be repeated."
     ),
 ]
+
+
+def parse_held_out(text: str | range) -> range:
+    """Parse numbers of patients among 20, "18-20"."""
+    if isinstance(text, range):
+        return text
+    found = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
+    first, last = (int(n or found[1]) for n in found.groups()) if found else (0, 0)
+    if not 1 <= first <= last <= 20 or last - first > 18:
+        raise typer.BadParameter(f"{text!r} is not a part of 1-20, such as 18-20")
+    return range(first, last + 1)
 
 
 @dataclass(frozen=True)
@@ -120,7 +132,9 @@ class HeartRunChoice(RunChoice):
 
     preset: Annotated[
         str | None,
-        typer.Option(help="acdc, acdc-paper or acdc-paper-unguided.", show_default="acdc"),
+        typer.Option(
+            help="acdc, acdc-slices, acdc-paper or acdc-paper-unguided.", show_default="acdc"
+        ),
     ] = None
     out: Annotated[
         Path | None, typer.Option(help="The run's folder.", show_default="runs/PRESET")

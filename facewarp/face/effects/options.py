@@ -13,6 +13,9 @@ EffectName = Literal["labels", "mesh", "texture", "style", "canonical", "field"]
 StyleMode = Literal["color", "texture", "full"]
 """What of a style is transferred: its colors, its detail, or both."""
 
+BlendName = Literal["paint", "tint", "mask", "glow"]
+"""How a texture meets the frame; the same as `facewarp.face.rendering.shading.Blend`."""
+
 EFFECT_NAMES: Final[tuple[EffectName, ...]] = get_args(EffectName)
 
 STYLE_MODES: Final[tuple[StyleMode, ...]] = get_args(StyleMode)

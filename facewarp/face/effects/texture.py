@@ -60,4 +60,4 @@ class Texture(FaceEffect):
 
     def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
         seen = self._seen(face)
-        self._picture.lay_on(frame, face, self.blend, seen, coverage=self.coverage)
+        self._picture.lay_on(frame, face, self.blend, seen, coverage=self.coverage, fades=True)

@@ -79,14 +79,14 @@ class ExpressionModel:
         self,
         measured: NDArray[np.float64],
         neutral: NDArray[np.float64] | None,
-        turns_deg: tuple[float, float] = (0.0, 0.0),
+        turn_deg: float = 0.0,
     ) -> NDArray[np.float64]:
         """Compute the 52 values of a face, not yet cut to 0..1: that comes after smoothing.
 
         Args:
             measured: (M,) its measurement.
             neutral: (M,) that of the same face at rest; None to take the mean face for it.
-            turns_deg: how far the left and the right eye are turned to the subject's left.
+            turn_deg: how far the eyes are turned to the subject's left.
 
         Returns:
             (52,) in the order of `EXPRESSIONS`.
@@ -98,8 +98,8 @@ class ExpressionModel:
             for side, (wing, *corners) in _WINGS.items():
                 rise = _height(measured, wing, corners) - _height(neutral, wing, corners)
                 values[EXPRESSIONS.index(f"noseSneer{side}")] = rise / _SNEER_CM
-        for side, turn in zip(("Left", "Right"), turns_deg, strict=True):
-            outward = turn if side == "Left" else -turn
+        for side in ("Left", "Right"):
+            outward = turn_deg if side == "Left" else -turn_deg
             values[EXPRESSIONS.index(f"eyeLookOut{side}")] = outward / _SIDEWAYS_DEG
             values[EXPRESSIONS.index(f"eyeLookIn{side}")] = -outward / _SIDEWAYS_DEG
         return np.asarray(values)

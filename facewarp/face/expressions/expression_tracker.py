@@ -24,9 +24,10 @@ _SHUT: Final = 0.6  # blink from which an eye's iris is not looked for
 _FRAME_S: Final = 1 / 30
 _REMEMBER_S: Final = 5.0  # how long a face that is not seen keeps its neutral and its past
 _BLINK = {side: EXPRESSIONS.index(f"eyeBlink{side}") for side in ("Left", "Right")}
+_WAYS: Final = ("Down", "Up")
 _LOOK = {
     (way, side): EXPRESSIONS.index(f"eyeLook{way}{side}")
-    for way in ("Up", "Down")
+    for way in _WAYS
     for side in ("Left", "Right")
 }
 
@@ -40,7 +41,7 @@ class Expression:
         state: of the face, see `Face`.
         pose: of the head.
         gaze_deg: (pitch, yaw) of the subject's left and right eye in the head's axes; positive
-            down, and to the subject's left.
+            down, and to the subject's left. Both look the same way: that eyes converge is not seen.
         values: (52,) 0..1 in the order of `EXPRESSIONS`.
         calibrated: whether they count from the face's own neutral.
         landmarks: (68, 2) frame px.
@@ -69,7 +70,7 @@ class _Past:
 
     seen: float
     side: float = 0.0
-    turns: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
+    turn: float = 0.0
     neutral: NDArray[np.float64] | None = None
     measured: NDArray[np.float64] | None = None
     values: OneEuroFilter = field(default_factory=lambda: OneEuroFilter(_SMOOTH))
@@ -164,33 +165,26 @@ class ExpressionTracker:
         past.seen, past.side = time, side_of(face.box)
         past.measured = self._measure(face, pose, camera)
         values = self._model.values(past.measured, past.neutral)
-        turns = np.array(
-            [
-                before if turn is None or values[_BLINK[side]] > _SHUT else turn
-                for side, turn, before in zip(
-                    ("Left", "Right"), eye_turns(image, face.landmarks), past.turns, strict=True
-                )
-            ]
-        )
-        past.turns = turns
+        seen = [
+            turn
+            for side, turn in zip(("Left", "Right"), eye_turns(image, face.landmarks), strict=True)
+            if turn is not None and values[_BLINK[side]] <= _SHUT
+        ]
+        past.turn = past.turn if not seen else sum(seen) / len(seen)
+        turn = past.turn
         if self.smooth:
-            turns = np.asarray(past.gaze(turns[:, None], elapsed, _TURN_UNIT)[:, 0], float)
-        values = self._model.values(past.measured, past.neutral, (turns[0], turns[1]))
+            turn = float(past.gaze(np.array([[turn]]), elapsed, _TURN_UNIT)[0, 0])
+        values = self._model.values(past.measured, past.neutral, turn)
         if self.smooth:
             values = np.asarray(past.values(values[:, None], elapsed)[:, 0], float)
         values = values.clip(0, 1)
-        left, right = (
-            (
-                VERTICAL_DEG * float(values[_LOOK["Down", side]] - values[_LOOK["Up", side]]),
-                float(turn),
-            )
-            for side, turn in zip(("Left", "Right"), turns, strict=True)
-        )
+        down, up = (np.mean([values[_LOOK[way, side]] for side in _BLINK]) for way in _WAYS)
+        gaze = VERTICAL_DEG * float(down - up), turn
         return Expression(
             face.id,
             face.state,
             pose,
-            (left, right),
+            (gaze, gaze),
             values,
             past.neutral is not None,
             face.landmarks,

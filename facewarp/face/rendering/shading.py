@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.drawing.compositing import smoothstep
+
 Blend = Literal["paint", "tint", "mask", "glow"]
 """How a picture meets the frame: paint shows the light and the grain of the skin, tint keeps all of
 them and changes the colour only, mask is a solid thing in the same light, glow shines by itself
@@ -26,6 +28,9 @@ _SHARES: Final[dict[Blend, tuple[float, float]]] = {
 }
 _SIGMA_PX: Final = 3.0  # of the small picture
 _REFERENCE_GRAY: Final = 128.0  # mean brightness at which a picture keeps its own colours
+_COLORLESS: Final = (0.03, 0.16)  # saturation of a face in a gray picture, and of pale skin
+_LEAST_SATURATION: Final = 0.15  # share of a picture's own that it keeps in a gray frame
+_LUMA: Final = (0.299, 0.587, 0.114)
 _STEP: Final = 4  # every so many px of the frame are looked at for the shading
 
 
@@ -37,11 +42,14 @@ class Light:
         gain: (h, w) uint8, the factor of the large shading times 128.
         shading: (h, w) uint8, the large shading itself, a brightness.
         grain: (256,) uint8, factor times 128 for brightness / shading times 128.
+        saturation: 0..1, the share of its saturation that a picture keeps: less than all where the
+            frame itself has hardly any color.
     """
 
     gain: NDArray[np.uint8]
     shading: NDArray[np.uint8]
     grain: NDArray[np.uint8]
+    saturation: float = 1.0
 
     @classmethod
     def of(
@@ -60,12 +68,12 @@ class Light:
             blend: "paint", "tint" or "mask".
         """
         shading_share, grain_share = _SHARES[blend]
-        sparse = cv2.cvtColor(
+        colored = (
             np.ascontiguousarray(region[_STEP // 2 :: _STEP, _STEP // 2 :: _STEP])
             if min(region.shape[:2]) > _STEP
-            else region,
-            cv2.COLOR_RGB2GRAY,
+            else region
         )
+        sparse = cv2.cvtColor(colored, cv2.COLOR_RGB2GRAY)
         small = cv2.resize(sparse, weight.shape[::-1], interpolation=cv2.INTER_AREA)
         small = small.astype(np.float32)
         weight = weight + np.float32(0.01)
@@ -81,7 +89,8 @@ class Light:
             cv2.resize(np.rint(part).astype(np.uint8), size, interpolation=cv2.INTER_LINEAR)
             for part in (128 * exposure * relative, np.minimum(shading, 255))
         )
-        return cls(gain, shading, _power_table(grain_share))
+        kept = _kept_saturation(cv2.resize(colored, weight.shape[::-1]), weight)
+        return cls(gain, shading, _power_table(grain_share), kept)
 
     def on(
         self,
@@ -100,11 +109,22 @@ class Light:
             region: (n, w, 3) uint8, the same rows of the frame.
             rows: which rows these are.
         """
+        if self.saturation < 0.99:
+            mixed = self.saturation * np.eye(3) + (1 - self.saturation) * np.array([_LUMA] * 3)
+            color = np.asarray(cv2.transform(color, mixed), np.uint8)
         gray = cv2.cvtColor(region, cv2.COLOR_RGB2GRAY)
         ratio = cv2.divide(gray, self.shading[rows], scale=128)
         gain = cv2.multiply(self.gain[rows], cv2.LUT(ratio, self.grain), scale=1 / 128)
         lit = cv2.multiply(color, cv2.cvtColor(gain, cv2.COLOR_GRAY2RGB), scale=1 / 128)
         return np.asarray(cv2.min(lit, alpha))  # brighter than its alpha, a colour would shine
+
+
+def _kept_saturation(region: NDArray[np.uint8], weight: NDArray[np.float32]) -> float:
+    """Share of its saturation that a picture keeps on a region (h, w, 3) of a frame."""
+    high, low = region.max(axis=2).astype(np.float32), region.min(axis=2)
+    saturation = float(((high - low) / np.maximum(high, 1) * weight).sum() / weight.sum())
+    colored = float(smoothstep(*_COLORLESS, np.array(saturation, np.float32)))
+    return _LEAST_SATURATION + (1 - _LEAST_SATURATION) * colored
 
 
 @lru_cache

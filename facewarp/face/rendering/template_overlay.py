@@ -9,6 +9,7 @@ comes out is a premultiplied RGBA overlay, which is blended in 8 bit.
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -70,6 +71,7 @@ class TemplatePicture:
         seen: NDArray[np.uint8] | None = None,
         *,
         coverage: NDArray[np.uint8] | None = None,
+        fades: bool = False,
     ) -> None:
         """Warp the image onto a face of a frame (HxWx3 uint8 RGB) and blend it, in place.
 
@@ -80,6 +82,8 @@ class TemplatePicture:
             seen: (320, 260), 0..255, how much of the picture is seen in each px of the crop;
                 None for all of it.
             coverage: (H, W), to which the picture's alpha is added; None for nobody's.
+            fades: whether the picture loses color where the frame has none, as a paint would; not
+                so for colors that mean something.
         """
         height, width = CROP_SHAPE
         x, y = np.rint(_cells() + resized(face.grid_field, GRID_SHAPE)).astype(np.int32)
@@ -93,6 +97,7 @@ class TemplatePicture:
         if blend != "glow":
             weight = _to_region(face, (self._alpha[y, x] * inside).astype(np.float32), box)
             light = Light.of(region, weight, float(frame[::16, ::16].mean()), blend)
+            light = light if fades else replace(light, saturation=1.0)
         image = self._level(face.crop.scale)
         x_px, y_px = carried_map(face, box, image.shape)
         for top in range(0, len(region), _BAND):

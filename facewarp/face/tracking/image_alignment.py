@@ -11,6 +11,8 @@ wider mean decides. Pictures have half the resolution of
 the crop, motions are in px of the crop; all is (h, w, channels) float32 over the control points.
 """
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -124,10 +126,7 @@ def similarity_of(motion: Floats, weights: Floats) -> Floats:
 def _similarity(a: Floats, b: Floats) -> Floats:
     """Solve normal equations (h, w, 3) and (h, w, 2) for one similarity of all control points."""
     height, width = a.shape[:2]
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    x, y = (x - x.mean()) / 8, (y - y.mean()) / 8
-    one, none = np.ones_like(x), np.zeros_like(x)
-    modes = np.stack([(one, none), (none, one), (x, y), (-y, x)]).reshape(4, 2, -1)
+    modes = _similarity_modes(height, width)
     a_xx, a_xy, a_yy = np.ascontiguousarray(a.reshape(-1, 3).T)
     along, across = modes[:, 0], modes[:, 1]
     turned = np.stack([a_xx * along + a_xy * across, a_xy * along + a_yy * across], 1)
@@ -136,6 +135,15 @@ def _similarity(a: Floats, b: Floats) -> Floats:
     side = (flat @ np.moveaxis(b, -1, 0).reshape(-1)).astype(np.float64)
     factors = np.linalg.solve(matrix, -side).astype(np.float32)
     return np.ascontiguousarray(np.moveaxis((factors @ flat).reshape(2, height, width), 0, -1))
+
+
+@lru_cache(maxsize=8)
+def _similarity_modes(height: int, width: int) -> Floats:
+    """Shift along x and y, zoom and turn as motions (4, 2, h * w) of control points."""
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    x, y = (x - x.mean()) / 8, (y - y.mean()) / 8
+    one, none = np.ones_like(x), np.zeros_like(x)
+    return np.stack([(one, none), (none, one), (x, y), (-y, x)]).reshape(4, 2, -1)
 
 
 def shrunk(motion: Floats, noise_px: float, sigma: float = 1.5) -> Floats:

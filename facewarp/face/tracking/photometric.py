@@ -154,7 +154,7 @@ class PhotometricRefinement:
         features = parts[FacePart.EYE_LEFT] + parts[FacePart.EYE_RIGHT] + parts[FacePart.MOUTH]
         self._features = pooled(cv2.dilate(features, np.ones((3, 3))), 0.6)
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-        self._is_face = self._at_points(self._face) > 0.5
+        self._is_face = (self._at_points(self._face) > 0.5).astype(np.uint8)
         self._past: _Past | None = None
 
     def reset(self) -> None:
@@ -215,7 +215,7 @@ class PhotometricRefinement:
         skin = still + shrunk(skin - still, _STILL_PX, 3.0)
         bias = _turned(compose_affine(inverse(face.crop.matrix), past.matrix), past.bias)
         missing = semantic - skin - bias
-        if float(np.median(_length(missing)[self._is_face])) > _FAR * self._side:
+        if float(cv2.mean(_length(missing), self._is_face)[0]) > _FAR * self._side:
             return None
         bias = bias + self._pull(missing, dt) * missing
         unseen_s = np.where(seen < 0.5, past.unseen_s + dt, 0).astype(np.float32)

@@ -264,12 +264,14 @@ def _is_picture(path: Path) -> bool:
 def _frame(path: Path, time: float, index: int, note: Callable[[str], None]) -> Frame:
     """A picture file as a frame; tells of pictures in the file that are left out."""
     if path.suffix.lower() in PLATE_SUFFIXES or reads_deep(path):
-        image, alpha, deep = plates.read_plate(path)
+        image, alpha, deep = plates.read_plate(path, note)
         return Frame(image, time, index, alpha=alpha, path=path, deep=deep)
     if plates.is_deep(path):
         note(f"16 bits a channel are read as 8; to keep them: {install_command('plates')}")
     with open_picture(path) as opened:
         pages = pages_of(opened)
+        if opened.mode.startswith("I") or opened.mode == "F":
+            note("gray of more than 8 bits is read and written with 8")
     if len(pages) > 1:
         _log.warning("%s holds %d pictures; the first is taken", path, len(pages))
     picture = read_picture(path, pages[0])

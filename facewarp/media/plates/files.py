@@ -2,6 +2,7 @@
 
 import errno
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -71,8 +72,14 @@ def pixel_aspect_of(path: Path) -> float:
     return aspect if aspect > 0 else 1.0
 
 
-def read_plate(path: Path) -> tuple[Image, Image | None, DeepImage]:
+def read_plate(
+    path: Path, note: Callable[[str], None] = lambda text: None
+) -> tuple[Image, Image | None, DeepImage]:
     """Read a plate: what a screen shows of it, its alpha, and its own values.
+
+    Args:
+        path: the file.
+        note: told what is left out.
 
     Returns:
         (H, W, 3) uint8; (H, W) uint8, None where all is opaque; the values. All of the display
@@ -83,6 +90,8 @@ def read_plate(path: Path) -> tuple[Image, Image | None, DeepImage]:
     """
     buffer = _opened(path)
     spec = buffer.spec()
+    if buffer.nsubimages > 1:
+        note(f"a plate holds {buffer.nsubimages} parts: only the first is read and written")
     oiio = openimageio()
     is_whole = spec.format.basetype != oiio.FLOAT and spec.format.basetype != oiio.HALF
     pixels = buffer.get_pixels(oiio.UINT16 if is_whole else oiio.FLOAT)

@@ -2,8 +2,10 @@
 
 import logging
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import Final
 
 import av
 
@@ -159,6 +161,39 @@ ALPHA = {
 """For video with transparent parts, by suffix: VP9, or ProRes 4444."""
 
 
+class DecodeTimes:
+    """Gives packets decoding times where the encoder left them unset.
+
+    x265 computes them from a delay that it knows only after a few pictures; of shorter clips they
+    are now and then whatever was in memory, which the file then can't hold.
+
+    Args:
+        period: Ticks a picture.
+    """
+
+    _FARTHEST: Final = 100_000  # pictures, an hour: pictures that are held long are far apart too
+    _DELAY: Final = 2
+
+    def __init__(self, period: int) -> None:
+        self._period = max(period, 1)
+        self._last: int | None = None
+
+    def __call__(self, packets: Iterable[av.Packet]) -> list[av.Packet]:
+        """Repair packets in the order they are coded in, in place."""
+        repaired = list(packets)
+        for packet in repaired:
+            if packet.pts is None:
+                continue
+            time, last = packet.dts, self._last
+            is_wrong = time is None or not 0 <= packet.pts - time <= self._FARTHEST * self._period
+            if time is None or is_wrong or (last is not None and time <= last):
+                first = packet.pts - self._DELAY * self._period
+                time = first if last is None else last + self._period
+                packet.dts = time
+            self._last = time
+        return repaired
+
+
 _X265 = {"preset": "superfast", "crf": "17", "forced-idr": "1", "x265-params": "log-level=none"}
 _PRORES_422 = Encoder("prores_ks", {"profile": "hq", "vendor": "apl0"}, pix_fmt="yuv422p10le")
 _PRORES_4444 = Encoder("prores_ks", {"profile": "4444", "vendor": "apl0"}, pix_fmt="yuv444p10le")
@@ -248,6 +283,9 @@ def choose_encoder(
             what = f"{codec} holds no alpha in {suffix}"
             raise FacewarpError(what, "--codec", "Leave it out.")
     elif wanted is not None:
+        if hdr and not is_deep_codec(codec):
+            what = f"{codec} has 8 bits a channel, HDR needs 10"
+            raise FacewarpError(what, "--codec", "Choose hevc10, or leave --keep-hdr out.")
         candidates = (wanted,)
     elif hdr:
         os.environ.setdefault("SVT_LOG", "1")  # or it reports to standard error

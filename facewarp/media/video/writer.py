@@ -31,6 +31,7 @@ from facewarp.media.video.encoders import (
     CONTAINER_OPTIONS,
     FORMATS,
     LIVE_CONTAINER_OPTIONS,
+    DecodeTimes,
     choose_encoder,
     is_deep_codec,
 )
@@ -111,8 +112,9 @@ class VideoWriter(Output):
             quality=quality,
         )
         self._time_base = self._encoder.time_base(like.time_base if like else Fraction(1, 90_000))
+        self._timed = DecodeTimes(round(1 / (self._rate * self._time_base)))
         self._to_yuv = YUVWriter(color)
-        self._to_deep = None if self._hdr is None else DeepYUVWriter(self._hdr)
+        self._to_deep = None if self._hdr is None else _hdr_writer(self._hdr, self._encoder.pix_fmt)
         is_deep = is_deep_codec(codec) and self._hdr is None and not self._has_alpha
         self._to_ten = TenBitWriter(color, self._encoder.pix_fmt) if is_deep else None
         self._to_alpha = AlphaWriter(color, self._encoder.pix_fmt) if self._has_alpha else None
@@ -315,7 +317,7 @@ class VideoWriter(Output):
         if self._held is None or self._last_pts is None:
             return
         self._held.duration = end - self._last_pts
-        self._container.mux(self._stream.encode(self._held))
+        self._container.mux(self._timed(self._stream.encode(self._held)))
         self._held = None
         self.kept += 1
 
@@ -339,7 +341,7 @@ class VideoWriter(Output):
                 source_end = round(Fraction(self._like.end_time - self._shift) / self._time_base)
                 end = max(self._last_pts + 1, source_end)
             self._encode_last(end)
-            self._container.mux(self._stream.encode(None))
+            self._container.mux(self._timed(self._stream.encode(None)))
             if self._audio:
                 until = None if is_whole else float(end * self._time_base) + self._shift
                 self._audio.copy_until(until, self._shift)
@@ -355,6 +357,12 @@ class VideoWriter(Output):
         with contextlib.suppress(av.FFmpegError, OSError):  # what is removed need not be whole
             self._close_files()
         self._file.discard()
+
+
+def _hdr_writer(coded: HDRFormat, pix_fmt: str) -> DeepYUVWriter | TenBitWriter:
+    if pix_fmt == "yuv420p10le":
+        return DeepYUVWriter(coded)
+    return TenBitWriter(Color(coded.matrix, coded.primaries, coded.transfer), pix_fmt)
 
 
 def _rate_of(like: Source | None) -> Fraction:

@@ -65,6 +65,7 @@ def test_each_slice_comes_back_to_its_own_place(turn):
     parts = slice_parts(SeesBright(), volume, window(volume, turn)).on_volume()
     assert parts.shape == (1, 4, *volume.shape)
     np.testing.assert_allclose(parts.sum(axis=1), 1, atol=1e-5)
+    assert parts.min() >= 0
     np.testing.assert_array_equal(parts[0].argmax(axis=0) == HeartPart.LV, volume.data > 0.5)
 
 

@@ -188,6 +188,17 @@ def test_textures_opacity_and_tags(photo, folder):
     assert changed[100:].max() == 0
 
 
+def test_how_a_texture_meets_the_frame_can_be_said(photo, folder):
+    tiger = ("--effect", "texture", "--texture", "tiger")
+    for blend in ("paint", "mask"):
+        well(photo, "-o", f"{blend}.png", *tiger, "--blend", blend)
+    well(photo, "-o", "usual.png", *tiger)
+    usual, paint, mask = (picture_of(f"{name}.png") for name in ("usual", "paint", "mask"))
+    assert difference(usual, paint).max() == 0
+    assert difference(usual, mask).max() > 20
+    assert run("track", photo, "--blend", "glow").exit_code == 2  # labels have no blend
+
+
 def stored_as(kind, image, path):
     """Write a picture, and say how it comes out upright and in 8-bit RGB."""
     gray = PIL.Image.fromarray(image).convert("L")

@@ -217,3 +217,14 @@ def test_prores_in_and_out_keeps_ten_bits_beside_the_face(folder, moving):
     beside = np.abs(planes[0] - planes[1])[:, :40]  # rows above the head
     assert np.percentile(beside, 95) < 130
     assert "10 bits a channel: read and written with 8" in well("ten.mov", "--out", "b.mp4").stderr
+
+
+def test_a_clip_whose_pictures_change_size_keeps_what_was_written(folder, portrait, oiio):
+    for number, size in ((1, (160, 120)), (2, (160, 120)), (3, (200, 120))):
+        picture = portrait.frame((80, 60), 0.5, size=size)
+        PIL.Image.fromarray(picture).save(f"f.{number}.png")
+    result = run("f.#.png", "--passes", "p.#.exr")
+    assert result.exit_code == 1
+    assert "picture 3 has 200x120 pixels, the passes 160x120" in result.output
+    assert sorted(path.name for path in Path().glob("*.exr")) == ["p.1.exr", "p.2.exr"]
+    assert plane(oiio, "p.2.exr", "matte.A").max() > 0.5

@@ -1,5 +1,7 @@
 """The table of effects: makers, commands and the live page go by it."""
 
+from typing import get_args
+
 import pytest
 import typer
 
@@ -9,11 +11,13 @@ from facewarp.face.effects.factory import EFFECTS, make_effect
 from facewarp.face.effects.options import (
     EFFECT_NAMES,
     EFFECT_OPTIONS,
+    BlendName,
     is_opacity,
     options_of,
     takes,
     unfit_option,
 )
+from facewarp.face.rendering.shading import BLENDS
 
 VALUES = {
     "texture": "tiger", "blend": "glow", "inset": True, "style": "bronze", "style_mode": "color",
@@ -69,3 +73,7 @@ def test_opacities_are_numbers_within_zero_and_one(value):
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), float("inf"), "1", True, None])
 def test_other_values_are_no_opacity(value):
     assert not is_opacity(value)
+
+
+def test_blends_are_those_of_the_renderer():
+    assert get_args(BlendName) == BLENDS

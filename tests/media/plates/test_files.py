@@ -205,3 +205,36 @@ def test_8_bit_pictures_are_not_deep(tmp_path):
         assert not is_deep(tmp_path / name)
     PIL.Image.fromarray(np.zeros((8, 8), np.uint16)).save(tmp_path / "gray.png")
     assert not is_deep(tmp_path / "gray.png")
+
+
+def test_gray_of_16_bits_is_said_to_become_8(tmp_path):
+    PIL.Image.fromarray(np.full((8, 8), 40_000, np.uint16)).save(tmp_path / "gray.png")
+    with open_source(tmp_path / "gray.png") as source:
+        (frame,) = source
+        assert frame.deep is None
+        assert "gray of more than 8 bits" in source.notes[0]
+
+
+def test_further_parts_of_an_exr_are_said_to_be_left_out(tmp_path):
+    exr = pytest.importorskip("OpenEXR")
+    plane = np.zeros((8, 8), np.float16)
+    kind = {"compression": exr.ZIP_COMPRESSION, "type": exr.scanlineimage}
+    parts = [
+        exr.Part({**kind, "name": name}, dict.fromkeys("RGB", plane))
+        for name in ("beauty", "other")
+    ]
+    exr.File(parts).write(str(tmp_path / "a.exr"))
+    with open_source(tmp_path / "a.exr") as source:
+        list(source)
+        assert "holds 2 parts: only the first" in source.notes[0]
+
+
+def test_borders_of_8_bits_are_said(tmp_path, values):
+    written_by_oiio(tmp_path / "f.1.png", values)
+    written_by_oiio(tmp_path / "f.2.png", np.ascontiguousarray(values[:, :20]))
+    target = tmp_path / "a.mov"
+    with open_source(tmp_path / "f.#.png") as source:
+        with open_sink(target, like=source, codec="prores422") as sink:
+            for frame in source:
+                sink.write(frame)
+        assert "borders are written with 8 bits" in " ".join(source.notes)

@@ -1,5 +1,7 @@
 """Codecs that are asked for: what they are read back as, and what is kept of 10 bits."""
 
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from facewarp.errors import FacewarpError
 from facewarp.media.frames import DeepImage, Frame
 from facewarp.media.sinks import keeps_depth, open_sink
 from facewarp.media.sources import open_source
-from facewarp.media.video.encoders import CODECS, with_quality
+from facewarp.media.video.encoders import CODECS, DecodeTimes, choose_encoder, with_quality
 
 
 def write(target, codec, quality=None, deep=None, frames=2):
@@ -104,3 +106,26 @@ def test_which_outputs_have_more_than_8_bits(tmp_path):
     flat = {"f_%04d.jpg": None, "a.mov": None, "b.mp4": "h264"}
     assert all(keeps_depth(tmp_path / name, codec) for name, codec in deep.items())
     assert not any(keeps_depth(tmp_path / name, codec) for name, codec in flat.items())
+
+
+def test_hdr_is_not_written_with_8_bits():
+    rate = Fraction(25)
+    with pytest.raises(FacewarpError, match="HDR needs 10"):
+        choose_encoder(".mp4", (64, 48), rate, hdr=True, codec="h264")
+    encoder = choose_encoder(".mov", (64, 48), rate, hdr=True, codec="prores422")
+    assert encoder.pix_fmt == "yuv422p10le"
+
+
+def test_decoding_times_out_of_memory_are_made_anew():
+    def packet(pts, dts):
+        made = av.Packet(b"x")
+        made.pts, made.dts = pts, dts
+        return made
+
+    timed = DecodeTimes(40)
+    sound = timed([packet(0, -80), packet(120, -40), packet(40, 0)])
+    assert [p.dts for p in sound] == [-80, -40, 0]
+    timed = DecodeTimes(40)
+    broken = timed([packet(0, -(1 << 40)), packet(80, 1 << 40), packet(40, None)])
+    assert [p.dts for p in broken] == [-80, -40, 0]
+    assert all(p.dts <= p.pts for p in broken)

@@ -64,10 +64,12 @@ def test_memwarps_split_is_kept(data: SliceData, folder: Path) -> None:
     assert [patient.name for patient in data.held_out] == ["patient018"]
     assert "1, 17 (2 patients)" in data.description
     assert len(data.stacks) == 4  # both phases
-    other = slice_training_data(folder, trained=range(18, 21), hold_out=False)
-    assert (other.patients, other.held_out) == ([18], [])
+    other = slice_training_data(folder, held_out=range(1, 18))
+    assert (other.patients, len(other.held_out)) == ([18], 2)
     with pytest.raises(FacewarpError, match="no patients to train on"):
-        slice_training_data(folder, trained=range(5, 6))
+        slice_training_data(folder, held_out=range(1, 20))
+    with pytest.raises(FacewarpError, match="no patients to validate with: 5, 6"):
+        slice_training_data(folder, held_out=range(5, 7))
 
 
 def test_stacks_begin_at_the_base_whichever_way_they_were_scanned(folder: Path) -> None:
@@ -119,6 +121,11 @@ def test_the_command_trains_validates_and_resumes(
     run = tmp_path / "run"
     settings = [w for name, value in SMALL.items() for w in ("--set", f"{name}={value}")]
     words = ["train", "acdc", "--data", folder, "--preset", "acdc-slices", "--out", run]
+    for wrong in ("0-3", "3-1", "1-20", "all"):
+        told = CliRunner().invoke(app, [str(w) for w in [*words, "--held-out", wrong]])
+        assert told.exit_code == 2
+        assert "is not a part of 1-20" in " ".join(told.stderr.split())
+    words += ["--held-out", "18"]
     told = CliRunner().invoke(app, [str(w) for w in [*words, "--steps", "2", *settings]])
     assert told.exit_code == 0, told.stderr
     assert "1, 17 (2 patients)" in told.stdout

@@ -27,6 +27,12 @@ TINY = ModelConfig(
     features=FeatureConfig(channels=(2, 4), strides=(FLAT,), decoder=()),
     steps=(StepConfig(channels=(4, 4), strides=(FLAT,), control_level=1, box=3),),
 )
+GROUP: dict[str, Any] = {
+    **{"n_pairs": 3, "dice_mean": 91.2, "parts_dice": 93.3, "hd95_mm": 2.5},
+    **{"edv_mae_ml": 2.6, "edv_bias_ml": -2.4, "esv_mae_ml": 3.1, "esv_bias_ml": 0.3},
+    **{"ef_mae": 1.2, "ef_bias": -0.4, "rv_ef_mae": 4.5, "rv_ef_bias": -3.5},
+    **{"mass_mae_g": 6.6, "mass_bias_g": None},
+}
 PAGE = "".join(f"<!-- {n} -->\nold\n<!-- end of {n} -->\n" for n in ("memwarp", "paper", "volumes"))
 
 
@@ -42,6 +48,8 @@ def evaluation(sha256: str, **changes: Any) -> dict[str, Any]:
         **{"rv_edv_mae_ml": 9.0, "rv_edv_bias_ml": 1.0, "rv_esv_mae_ml": 8.0},
         **{"rv_esv_bias_ml": None, "rv_ef_mae": 6.0, "rv_ef_bias": -3.0},
         **{"mass_mae_g": 4.4, "mass_bias_g": 1.2, "slices_sha256": ""},
+        **{"parts_dice_rv": 88.8, "parts_dice_myo": 87.7, "parts_dice_lv": 95.5},
+        "by_group": {"DCM": GROUP},
         **{"rv_ef_correlation": 0.9, "weights_sha256": sha256, "machine": "some processor"},
     } | changes
 
@@ -158,3 +166,14 @@ def test_a_part_network_of_slices_ships_beside_them(run: Path, tmp_path: Path) -
     card = ship_card("heart", [found], shipped).read_text("utf-8")
     wanted = ["## The part network of slices", file_sha256(path), "1-17 (17 patients)"]
     assert not [text for text in [*wanted, "4.4 g, bias +1.2"] if text not in card]
+
+
+def test_the_volumes_stand_by_diagnosis_too() -> None:
+    text = volume_table(evaluation("ab" * 32, slices_sha256="cd" * 32))
+    assert "LV mass: 4.4 g off, bias 1.2." in text
+    assert "weights `abababab` with slices `cdcdcdcd`" in text
+    row = text.splitlines()[-1]
+    assert row == (
+        "| DCM | 3 | 91.2 | 93.3 | 2.50 | 2.6 (-2.4) | 3.1 (0.3) | 1.2 (-0.4) | 4.5 (-3.5) "
+        "| 6.6 (-) |"
+    )
