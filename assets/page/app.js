@@ -151,7 +151,8 @@ async function begin({ manifest, files, template, renderer, engine, threads }) {
   forbidRequests();
   requestsBefore = requests.count;
   showRequests();
-  const how = threads > 1 ? `${threads} threads` : "one thread: this server does not send the headers for more";
+  const count = threads > 1 ? `${threads} threads` : "one thread";
+  const how = globalThis.crossOriginIsolated ? count : "one thread: this server does not send the headers for more";
   $("foot").textContent = `facewarp ${manifest.version}, ${manifest.runtime}, ${how}`;
   showCard("See your face, registered", "Everything runs in this browser. No picture leaves your machine.");
   setState("idle");

@@ -13,6 +13,9 @@ export const COLUMNS = 65;
 export const ROWS = 80;
 export const SIZE = COLUMNS * ROWS;
 export const CELL = CROP_WIDTH / COLUMNS;
+const FOLD = 0.1; // determinants below it are taken for it
+const EXACT_PX = 0.02;
+const STEP_PX = 4.0;
 export const OFFSET = 0.5 * CELL - 0.5; // crop px of the first point
 
 /**
@@ -153,6 +156,64 @@ export function sum(one, other) {
  */
 export function difference(one, other) {
   return one.map((value, i) => value - other[i]);
+}
+
+/**
+ * Inverts a field by Newton's method: v with v(p) + u(p + v(p)) = 0.
+ * @param {Float32Array} field u
+ * @param {Float32Array} start about the inverse
+ * @param {number} steps
+ * @returns {Float32Array}
+ */
+export function invertedField(field, start, steps) {
+  const slopes = slopesOf(field);
+  const found = start.slice();
+  for (let step = 0; step < steps; step++) {
+    for (let row = 0, i = 0; row < ROWS; row++) {
+      for (let column = 0; column < COLUMNS; column++, i++) {
+        const [x, y] = [column + found[i] / CELL, row + found[i + SIZE] / CELL];
+        const errorX = found[i] + valueAt(field, COLUMNS, ROWS, x, y);
+        const errorY = found[i + SIZE] + valueAt(field, COLUMNS, ROWS, x, y, SIZE);
+        if (Math.max(Math.abs(errorX), Math.abs(errorY)) <= EXACT_PX) continue;
+        const [xx, xy] = [1 + valueAt(slopes, COLUMNS, ROWS, x, y), valueAt(slopes, COLUMNS, ROWS, x, y, SIZE)];
+        const [yx, yy] = [valueAt(slopes, COLUMNS, ROWS, x, y, 2 * SIZE), 1 + valueAt(slopes, COLUMNS, ROWS, x, y, 3 * SIZE)];
+        const determinant = xx * yy - xy * yx;
+        const shrink = 1 / (Math.abs(determinant) < FOLD ? FOLD : determinant);
+        found[i] -= Math.min(Math.max((yy * errorX - xy * errorY) * shrink, -STEP_PX), STEP_PX);
+        found[i + SIZE] -= Math.min(Math.max((xx * errorY - yx * errorX) * shrink, -STEP_PX), STEP_PX);
+      }
+    }
+  }
+  return found;
+}
+
+/**
+ * Slopes of a field, px per px, by Sobel's kernel: of x along x and y, of y along x and y.
+ * @param {Float32Array} field
+ */
+function slopesOf(field) {
+  const found = new Float32Array(4 * SIZE);
+  /** @type {(i: number, size: number) => number} */
+  const mirrored = (i, size) => (i < 0 ? -i : i >= size ? 2 * size - 2 - i : i);
+  for (let row = 0, i = 0; row < ROWS; row++) {
+    const [above, below] = [mirrored(row - 1, ROWS) * COLUMNS, mirrored(row + 1, ROWS) * COLUMNS];
+    for (let column = 0; column < COLUMNS; column++, i++) {
+      const [left, right] = [mirrored(column - 1, COLUMNS), mirrored(column + 1, COLUMNS)];
+      const here = row * COLUMNS;
+      for (const [from, to] of [
+        [0, 0],
+        [SIZE, 2 * SIZE],
+      ]) {
+        /** @param {number} at */
+        const value = (at) => field[from + at];
+        const across = value(above + right) - value(above + left) + 2 * (value(here + right) - value(here + left)) + value(below + right) - value(below + left);
+        const down = value(below + left) - value(above + left) + 2 * (value(below + column) - value(above + column)) + value(below + right) - value(above + right);
+        found[to + i] = across / (8 * CELL);
+        found[to + SIZE + i] = down / (8 * CELL);
+      }
+    }
+  }
+  return found;
 }
 
 /**

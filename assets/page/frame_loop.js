@@ -76,31 +76,56 @@ export class FrameLoop extends EventTarget {
    * @param {number} time s
    */
   async step(bitmap, time) {
-    const { effect } = this.look();
-    const message = { bitmap, time, wantsMesh: effect === "mesh", wantsPaint: effect === "texture" || effect === "labels" };
-    const answer = await this.#engine.ask("follow", message, [bitmap]);
-    const shown = { bitmap: answer.bitmap, answer };
-    const began = performance.now();
-    this.#draw(shown);
-    if (this.#last) this.#last.bitmap.close();
-    this.#last = shown;
-    return { answer, render: performance.now() - began };
+    const answer = await this.#registered(bitmap, time);
+    return { answer, render: this.#show(answer) };
   }
 
   /** @param {number} run */
   async #frames(run) {
     const frames = newest(this.#video);
-    for (;;) {
+    const isOver = () => run !== this.#run;
+    const take = async () => {
       const frame = await frames.next();
-      if (run !== this.#run) return frames.end();
+      if (isOver()) return null;
       const taken = performance.now();
-      const bitmap = await createImageBitmap(this.#video);
-      if (run !== this.#run) return frames.end();
-      const { answer, render } = await this.step(bitmap, frame.captured / 1000);
-      if (run !== this.#run) return frames.end();
-      this.#dropped += frame.skipped;
-      this.#tell(frame.captured, taken, answer, render);
+      const answer = await this.#registered(await createImageBitmap(this.#video), frame.captured / 1000);
+      return { ...frame, taken, answer };
+    };
+    for (let next = take(); ; ) {
+      const found = await next;
+      if (!found || isOver()) break;
+      next = take(); // the worker is busy again while this one is drawn
+      await null;
+      await null;
+      if (isOver()) break;
+      const render = this.#show(found.answer);
+      this.#dropped += found.skipped;
+      this.#tell(found.captured, found.taken, found.answer, render);
     }
+    frames.end();
+  }
+
+  /**
+   * @param {ImageBitmap} bitmap
+   * @param {number} time s
+   */
+  #registered(bitmap, time) {
+    const { effect } = this.look();
+    const message = { bitmap, time, wantsMesh: effect === "mesh", wantsPaint: effect === "texture" || effect === "labels" };
+    return this.#engine.ask("follow", message, [bitmap]);
+  }
+
+  /**
+   * Draws an answer of the worker, and keeps it; returns how long that took, ms.
+   * @param {any} answer
+   */
+  #show(answer) {
+    const began = performance.now();
+    const shown = { bitmap: answer.bitmap, answer };
+    this.#draw(shown);
+    this.#last?.bitmap.close();
+    this.#last = shown;
+    return performance.now() - began;
   }
 
   /** @param {{bitmap: ImageBitmap, answer: any}} shown */
@@ -129,7 +154,7 @@ export class FrameLoop extends EventTarget {
       register_ms: register,
       render_ms: render,
       present_ms: Math.max(0, inside - detect - register - render),
-      age_ms: now - captured,
+      age_ms: this.latency?.median ?? now - captured,
     };
     this.#told({ time: captured / 1000, face: answer.face, stats, rate: this.rate, latency: this.latency });
   }

@@ -72,8 +72,8 @@ export function hasSimd() {
   return typeof WebAssembly === "object" && WebAssembly.validate(SIMD);
 }
 
-/** Threads that the runtime may use: one where the page is not isolated from others. */
+/** Threads that the runtime may use: half of the cores, and one where the page is not isolated. */
 export function threadCount() {
   if (!globalThis.crossOriginIsolated) return 1;
-  return Math.max(1, Math.min(4, navigator.hardwareConcurrency || 1));
+  return Math.max(1, Math.min(4, (navigator.hardwareConcurrency || 2) >> 1));
 }

@@ -1,9 +1,10 @@
 // Temporal smoothing of a registered face with One-Euro filters (Casiez, Roussel and Vogel, 2012).
 //
 // The same as the program's: the face's pose (a similarity from template to frame) and its shape,
-// seen from that pose, are smoothed apart and put together again on the crop as it is.
+// seen from that pose, are smoothed apart and put together again on the crop as it is. The field onto
+// the face is the inverse of the one from the template.
 
-import { COLUMNS, ROWS, SIZE, affineAfterField, difference, displaced, fieldAfterAffine, sampledAt, sum, turned, valueAt } from "./fields.js";
+import { COLUMNS, ROWS, SIZE, affineAfterField, difference, displaced, fieldAfterAffine, invertedField, sum, turned, valueAt } from "./fields.js";
 import { chosen, composed, fittedSimilarity, inverted, meanOf, range, transformed, turnedAbout, boxOf, withoutTurns } from "./similarity.js";
 
 /** @typedef {import("./similarity.js").Affine} Affine */
@@ -16,6 +17,7 @@ import { chosen, composed, fittedSimilarity, inverted, meanOf, range, transforme
 
 const FRAME_S = 1 / 30;
 const JUMP = 0.25; // of a face's side, from frame to frame: there is nothing to go on with
+const INVERSE_STEPS = 3;
 const [BLOCK_ROWS, BLOCK_COLUMNS] = [20, 16];
 const UPPER = [...range(0, 3), ...range(14, 48)]; // temples, brows, nose, eyes
 
@@ -189,8 +191,6 @@ export class FaceSmoother {
   #pose;
   /** @type {FieldFilter} */
   #back;
-  /** @type {FieldFilter} */
-  #onto;
   /** @type {{time: number, pose: number[]} | null} */
   #last = null;
   #dt = FRAME_S;
@@ -207,14 +207,12 @@ export class FaceSmoother {
     this.#config = config;
     this.#pose = new OneEuroFilter(config.pose);
     this.#back = new FieldFilter(config.shape);
-    this.#onto = new FieldFilter(config.shape);
   }
 
   /** Forgets the past. */
   reset() {
     this.#pose = new OneEuroFilter(this.#config.pose);
     this.#back = new FieldFilter(this.#config.shape);
-    this.#onto = new FieldFilter(this.#config.shape);
     this.#last = null;
     this.#dt = FRAME_S;
   }
@@ -240,15 +238,13 @@ export class FaceSmoother {
     const toFrame = face.crop;
     const toCrop = composed(inverted(toFrame), this.#matrix(pose)); // from template px
     const backShape = affineAfterField(inverted(toCrop), face.back);
-    const ontoShape = fieldAfterAffine(toCrop, face.onto);
     const smoothed = this.#pose.next(pose, this.#dt, [1 / side, 1 / side, 0.5, 0.5]);
     const backChange = difference(this.#back.next(backShape, this.#dt, 1 / this.#side), backShape);
-    const ontoChange = difference(this.#onto.next(ontoShape, this.#dt, 1 / this.#side), ontoShape);
     if (isFirst) return face;
     const held = composed(inverted(toFrame), this.#matrix(smoothed));
     const moved = composed(held, inverted(toCrop)); // crop px, by what the pose is held back
-    const onto = sum(fieldAfterAffine(inverted(moved), face.onto), sampledAt(ontoChange, inverted(held)));
     const back = sum(affineAfterField(moved, face.back), turned(held, backChange));
+    const onto = invertedField(back, fieldAfterAffine(inverted(moved), face.onto), INVERSE_STEPS);
     const landmarks = transformed(toFrame, displaced(back, this.#landmarks));
     return { ...face, onto, back, landmarks };
   }

@@ -5,7 +5,7 @@
 import { calibrated, partDice, warpedLabels } from "./confidence.js";
 import { CROP_HEIGHT, CROP_WIDTH, MARGIN, boundingSquare, cropAround, cropAroundLandmarks, eyeRoll } from "./crop.js";
 import { landmarkSquare, overlap } from "./detector.js";
-import { SIZE, composedFields, displaced, foldsPercent } from "./fields.js";
+import { SIZE, composedFields, displaced, foldsPercent, invertedField } from "./fields.js";
 import { boxOf, chosen, composed, fittedSimilarity, inverted, meanOf, range, transformed, withoutTurns } from "./similarity.js";
 import { FaceSmoother } from "./smoothing.js";
 
@@ -48,6 +48,7 @@ const JUMP = 0.25; // of a face's side: steps longer than that say nothing about
 const [OFF_CENTER, SIZE_RATIO, TURN] = [0.12, 1.2, (15 * Math.PI) / 180];
 const LESS_SURE = 0.03;
 const ROUNDS = 3;
+const INVERSE_STEPS = 4;
 const NEAR = 3; // side of the window, in faces, in which a doubtful face is looked for
 
 export class FaceTracker {
@@ -267,13 +268,14 @@ export class FaceTracker {
     const gray = frame.gray(crop);
     const { parts, fields } = await this.#run(gray, labels);
     const inCrop = fields.map((value) => 4 * value);
-    const [onto, back] = [inCrop.slice(0, 2 * SIZE), inCrop.slice(2 * SIZE)];
-    const warped = warpedLabels(labels, onto);
+    const [about, back] = [inCrop.slice(0, 2 * SIZE), inCrop.slice(2 * SIZE)];
+    const warped = warpedLabels(labels, about);
+    const onto = invertedField(back, about, INVERSE_STEPS);
     const confidence = calibrated(this.#config.knots, partDice(warped, parts));
     const state = confidence >= this.#config.sure ? "tracking" : "uncertain";
     const found = transformed(crop, displaced(back, landmarks));
     this.times.register += performance.now() - began;
-    return { id: -1, state, confidence, landmarks: found, crop, onto, back, parts, gray, folds: foldsPercent(onto, warped) };
+    return { id: -1, state, confidence, landmarks: found, crop, onto, back, parts, gray, folds: foldsPercent(about, warped) };
   }
 
   /**

@@ -80,7 +80,9 @@ async function load({ runtime, networks, config, template, threads }) {
   });
   /** @type {(gray: Uint8Array, labels: Float32Array) => Promise<{parts: Float32Array, fields: Float32Array}>} */
   const run = async (gray, labels) => {
-    const images = new ort.Tensor("float32", Float32Array.from(gray, (value) => value / 255), [1, 1, CROP_HEIGHT, CROP_WIDTH]);
+    const image = new Float32Array(gray.length);
+    for (let i = 0; i < gray.length; i++) image[i] = gray[i] / 255;
+    const images = new ort.Tensor("float32", image, [1, 1, CROP_HEIGHT, CROP_WIDTH]);
     const found = await registration.run({ images, template: new ort.Tensor("float32", labels, [1, 8, ROWS, COLUMNS]) });
     return { parts: /** @type {Float32Array} */ (found.parts.data), fields: /** @type {Float32Array} */ (found.fields.data) };
   };

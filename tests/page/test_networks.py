@@ -65,7 +65,7 @@ def test_the_detector_sees_what_the_program_sees() -> None:
             strict=True,
         )
     )
-    found = decode(outputs["regressors"], outputs["classificators"][..., 0], 0.35)[0]
+    found = decode(outputs["regressors"][0], outputs["classificators"][0, :, 0], 0.35)
     from facewarp.face.blazeface import BlazeFace
 
     expected = BlazeFace(0.35, "openvino").look([rgb])[0]

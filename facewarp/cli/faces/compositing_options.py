@@ -38,13 +38,17 @@ class EncodingOptions:
     codec: Annotated[
         CodecName | None,
         typer.Option(
-            help="Codec of the video; hevc10, prores422, prores4444, av1 have 10 bits a channel.",
-            show_default="h264, in .webm vp9",
+            metavar="NAME",
+            help="Codec of the video: h264, hevc, vp9; with 10 bits a channel hevc10, prores422, "
+            "prores4444, av1.",
+            show_default="h264, vp9",
         ),
     ] = None
     quality: Annotated[
         int | None,
-        typer.Option(min=0, max=100, help="Quality of the video.", show_default="about 80"),
+        typer.Option(
+            min=0, max=100, metavar="0..100", help="Quality of the video.", show_default="about 80"
+        ),
     ] = None
 
 
@@ -67,7 +71,7 @@ class CompositingOptions:
         typer.Option(
             metavar="PATH",
             help="Only the effect, with straight alpha: .mov (ProRes 4444), .webm, .mkv, or "
-            "f_%04d.png|webp|tif.",
+            "f_%04d.png.",
             show_default=False,
         ),
     ] = None

@@ -101,7 +101,7 @@ class EffectSelection:
         str | None,
         typer.Option(
             metavar="LIST",
-            help="An effect for each face, in turn: texture:tiger,labels.",
+            help="An effect for each face, in turn: mesh,labels; also texture:tiger.",
             show_default=False,
         ),
     ] = None

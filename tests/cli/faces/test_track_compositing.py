@@ -88,6 +88,7 @@ def test_a_clip_without_a_face_has_empty_passes(write_clip, folder, oiio):
     assert not plane(oiio, "p.2.exr", "matte.A").any()
 
 
+@pytest.mark.slow
 def test_prores_with_alpha_over_the_clip_is_the_picture(talk, folder):
     well(talk, "--alpha", "effect.mov", "--out", "all/f_%04d.png", *TIGER, "--end", "0.12")
     with av.open("effect.mov") as container:
@@ -117,6 +118,7 @@ def test_numbered_pictures_of_the_effect_alone_are_straight(talk, folder, suffix
     assert (whole[outside] == frame[outside]).all()
 
 
+@pytest.mark.slow
 def test_webm_holds_the_effect_alone(talk, folder):
     well(talk, "--alpha", "e.webm", "--end", "0.08", *TIGER)
     first = next(iter(read_video("e.webm")))
@@ -149,6 +151,7 @@ def test_two_inputs_have_no_passes_of_one_name(talk, folder):
     assert "one input" in result.output
 
 
+@pytest.mark.slow
 def test_tracks_of_a_clip_are_written_for_each_program(talk, folder):
     words = [w for name in ("a.nk", "a.txt", "b/a.py") for w in ("--tracks", name)]
     result = well(talk, *words, "--end", "0.2", "--first-frame", "101", "--json")
@@ -173,6 +176,7 @@ def test_a_format_of_tracks_that_is_not_known_is_said(talk, folder):
     assert "no format of tracks" in result.output
 
 
+@pytest.mark.slow
 def test_numbered_exr_plates_are_tracked_and_painted_in_light(folder, moving, oiio):
     Path("plate").mkdir()
     for number, picture in enumerate(moving[:3], start=1001):
@@ -198,6 +202,7 @@ def test_numbered_exr_plates_are_tracked_and_painted_in_light(folder, moving, oi
     assert {record["face"] for record in records} == {0}  # one face, followed
 
 
+@pytest.mark.slow
 def test_prores_in_and_out_keeps_ten_bits_beside_the_face(folder, moving):
     with av.open("ten.mov", "w") as container:
         stream = container.add_stream("prores_ks", rate=25, width=320, height=240)
