@@ -72,7 +72,7 @@ lint: $(DEV) tree ## the part of `make check` that runs no code
 	$(SAY) "Types (mypy) ..."
 	cd $(TREE) && ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir ../mypy
 	$(SAY) "Import rules (import-linter) ..."
-	cd $(TREE) && ../../$(BIN)/lint-imports --no-logo --config ../../pyproject.toml --cache-dir ../import-linter
+	cd $(TREE) && ../../$(BIN)/lint-imports --no-logo ../../pyproject.toml --cache-dir ../import-linter
 
 tree:
 	@rm -rf $(TREE) && mkdir -p $(TREE)/facewarp

@@ -41,6 +41,7 @@ Refine = Annotated[
     typer.Option(
         "--refine/--no-refine",
         help="Hearts: refine fields into one invertible motion, or keep the network's.",
+        rich_help_panel="Motion",
     ),
 ]
 Threads = Annotated[

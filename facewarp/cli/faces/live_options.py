@@ -86,8 +86,8 @@ class OutputOptions:
         list[str] | None,
         typer.Option(
             metavar="TARGET",
-            help="Send faces to an avatar: vmc://HOST:39539, osf://HOST:11573, "
-            "ifacialmocap://HOST:49983; to programs: osc://HOST:PORT, json://HOST:PORT; "
+            help="Send faces to an avatar: vmc://HOST:PORT, osf://HOST:PORT, "
+            "ifacialmocap://HOST:PORT; to programs: osc://HOST:PORT, json://HOST:PORT; "
             "landmarks alone: udp://HOST:PORT, FILE.jsonl or - (output). May be repeated.",
         ),
     ] = None

@@ -59,6 +59,11 @@ class AudioName(StrEnum):
     none = "none"
 
 
+DRAWN = Panel("What is drawn")
+WRITTEN = Panel("What is written")
+TRACKING = Panel("How faces are tracked")
+
+
 @option_groups
 def track(
     ctx: typer.Context,
@@ -77,26 +82,28 @@ def track(
         ),
     ] = None,
     *,
-    effects: EffectSelection,
-    models: FaceModelOptions,
-    compositing: CompositingOptions,
-    encoding: EncodingOptions,
+    effects: Annotated[EffectSelection, DRAWN],
+    models: Annotated[FaceModelOptions, TRACKING],
+    compositing: Annotated[CompositingOptions, WRITTEN],
+    encoding: Annotated[EncodingOptions, WRITTEN],
     data: Annotated[
         str | None,
         typer.Option(
             metavar="PATH", help="Track data as .jsonl or .csv; a folder for several inputs."
         ),
+        WRITTEN,
     ] = None,
     faces: Annotated[
         int,
         typer.Option(
             parser=parse_faces, metavar="COUNT|all", help="How many faces to track at once."
         ),
+        TRACKING,
     ] = 5,
-    smooth: Smooth = True,
-    photometric: Photometric = True,
+    smooth: Annotated[Smooth, TRACKING] = True,
+    photometric: Annotated[Photometric, TRACKING] = True,
     tags: Annotated[
-        bool, typer.Option("--tags", help="Tag faces with id, state and confidence.")
+        bool, typer.Option("--tags", help="Tag faces with id, state and confidence."), DRAWN
     ] = False,
     start: Annotated[
         float | None, typer.Option(metavar="SECOND", help="Where to start in a video.")
@@ -119,15 +126,17 @@ def track(
             help="Sound of videos: copy (converted only where the file's kind needs it), convert "
             "to AAC or Opus, or none.",
         ),
+        WRITTEN,
     ] = AudioName.copy,
     keep_hdr: Annotated[
         bool,
         typer.Option(
             "--keep-hdr", help="Write HLG and PQ video as HDR, 10 bits a channel, not as BT.709."
         ),
+        WRITTEN,
     ] = False,
-    run: EngineOptions,
-    thorough: Thorough = False,
+    run: Annotated[EngineOptions, TRACKING],
+    thorough: Annotated[Thorough, TRACKING] = False,
     batch: Annotated[BatchOptions, Panel("Many clips")],
 ) -> None:
     """Render labels, a mesh, a texture or a style onto every face of videos and images.
