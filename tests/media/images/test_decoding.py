@@ -69,9 +69,12 @@ def test_textures_without_alpha_are_opaque(image: np.ndarray) -> None:
     assert (read[..., 3] == 255).all()
 
 
-def test_jpegs_have_no_alpha_and_are_no_textures(image: np.ndarray) -> None:
-    with pytest.raises(FacewarpError, match="Give a PNG or WEBP file"):
-        read_texture(encoded(image, "JPEG"))
+def test_a_jpeg_is_a_texture_without_holes(image: np.ndarray) -> None:
+    texture = read_texture(encoded(image, "JPEG"))
+    assert texture.shape == (*image.shape[:2], 4)
+    assert (texture[..., 3] == 255).all()
+    with pytest.raises(FacewarpError, match="Give a PNG, WEBP or JPEG file"):
+        read_texture(encoded(image, "GIF"))
 
 
 @pytest.mark.parametrize("kind", ["GIF", "BMP", "TIFF", "PPM", "ICO"])
