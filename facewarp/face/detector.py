@@ -7,6 +7,7 @@ score in both; a pattern that resembled one by chance does not. The closer look 
 precisely where the face is.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -162,8 +163,9 @@ class FaceDetector(Closing):
         Args:
             image: RGB frame HxWx3, or anything else that ``crop.to_rgb`` takes.
             thorough: False looks once at the whole frame and sees faces wider than about a sixth
-                of its longer side. True also searches overlapping tiles of a half, a quarter and
-                an eighth of it, and the whole frame upside down. None does so step by step, and
+                of its longer side. True also searches the whole frame upside down and at
+                two, four and eight times the size, and overlapping tiles of it where that finds
+                nothing. None does so step by step, and
                 stops at the first step that finds anything.
             is_known: tells of a first, rough sight of a face whether it needs no closer looks,
                 for instance since the face is followed already; it is not reported then.
@@ -172,19 +174,35 @@ class FaceDetector(Closing):
             The faces, best score first; empty if there are none.
         """
         pyramid = Pyramid(to_rgb(image))
+        by_tiles = not self._network.any_size
+        found, is_any_known = self._searched(pyramid, thorough, is_known, by_tiles=by_tiles)
+        if thorough and not (found or is_any_known or by_tiles):
+            # Overlapping tiles show a face in several places, and drawn or dark ones in one of them
+            found, _ = self._searched(pyramid, thorough, is_known, by_tiles=True)
+        return _suppress(found)
+
+    def _searched(
+        self,
+        pyramid: "Pyramid",
+        thorough: bool | None,
+        is_known: Callable[[Detection], bool],
+        *,
+        by_tiles: bool,
+    ) -> tuple[list[Detection], bool]:
+        """Search step by step; the faces, and whether known ones were seen."""
         found: list[Detection] = []
-        steps = _search(
-            pyramid.shape, whole_only=thorough is False, by_tiles=not self._network.any_size
-        )
+        is_any_known = False
+        steps = _search(pyramid.shape, whole_only=thorough is False, by_tiles=by_tiles)
         for step, windows in enumerate(steps):
             least = self.min_confidence + (_TILES_ASK_MORE if step > 0 else 0.0)
-            for candidates in self._look(pyramid, windows):
-                for candidate in candidates:
-                    if not is_known(candidate) and not any(_same(candidate, f) for f in found):
-                        found += self._confirm(pyramid, candidate, least)
+            for candidate in itertools.chain(*self._look(pyramid, windows)):
+                if is_known(candidate):
+                    is_any_known = True
+                elif not any(_same(candidate, face) for face in found):
+                    found += self._confirm(pyramid, candidate, least)
             if found and thorough is None:
                 break
-        return _suppress(found)
+        return found, is_any_known
 
     def close(self) -> None:
         """Free what runs the network; the detector can't be used afterwards. Twice is harmless."""

@@ -3,6 +3,7 @@
 import itertools
 from importlib.resources import files
 
+import cv2
 import numpy as np
 import pytest
 
@@ -182,9 +183,21 @@ def test_a_level_costs_one_look_where_tiles_cost_many(monkeypatch):
             "look",
             lambda pictures: (shown := list(pictures), looks.append(len(shown)), look(shown))[-1],
         )
-        detector.detect(frame, thorough=True)
+        detector.detect(frame, thorough=None)
         assert looks == [1, 1, 1, 1, 1]  # the frame, upside down, and three levels
         looks.clear()
-        detector._network.any_size = False
-        detector.detect(frame, thorough=True)
+        detector.detect(frame, thorough=True)  # by tiles too, where levels show nothing
+        assert looks[:5] == [1, 1, 1, 1, 1]
         assert sum(looks) > 100
+        looks.clear()
+        detector._network.any_size = False
+        detector.detect(frame, thorough=None)
+        assert sum(looks) > 100
+
+
+def test_a_face_that_no_level_shows_is_found_in_tiles(portrait):
+    edges = cv2.cvtColor(cv2.Canny(portrait.image, 60, 160), cv2.COLOR_GRAY2RGB)
+    drawn = (portrait.image // 2 + (255 - edges) // 2).astype(np.uint8)
+    with FaceDetector() as detector:
+        assert len(detector.detect(drawn, thorough=True)) == 1
+        assert detector.detect(drawn, thorough=True, is_known=lambda candidate: True) == []

@@ -53,11 +53,12 @@ class Source:
 class Controls:
     def __init__(self):
         self.now = dict(effect="labels", texture="tiger", opacity=1.0, smoothing=True,
-                        mirror=False, template="average")
+                        mirror=False, template="average", style="bronze", style_mode="full")
     def settings(self):
         return dict(self.now)
     def choices(self):
-        return dict(effect=list(COLOURS), texture=["tiger"], template=["average"])
+        return dict(effect=list(COLOURS), texture=["tiger"], template=["average"],
+                    style=["bronze"], style_mode=["full"])
     def change(self, **settings):
         self.now |= settings
         tell(**settings)
