@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+import logging
 import math
 import os
 import signal
@@ -42,6 +43,16 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.fail(f"FACEWARP_DATA names a folder that does not exist: {folder}")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Commands that a test runs say where messages go, which is nothing to other tests."""
+    logger = logging.getLogger("facewarp")
+    before = logger.handlers, logger.propagate, logger.level
+    yield
+    logger.handlers, logger.propagate = before[0], before[1]
+    logger.setLevel(before[2])
 
 
 @pytest.fixture

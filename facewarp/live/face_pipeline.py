@@ -267,7 +267,10 @@ class FacePipeline(Closing):
         with self._changing:
             before = self._catalog.put_texture(check_texture(rgba))
             try:
-                self._apply(replace(self._config.settings, effect="texture", texture=OWN_TEXTURE))
+                worn = replace(
+                    self._config.settings, effect="texture", texture=OWN_TEXTURE, makeup=""
+                )
+                self._apply(worn)
             except BaseException:
                 self._catalog.put_texture(before)
                 raise

@@ -104,7 +104,9 @@ def test_refined_motion_keeps_the_volumes_of_given_labels(
     images, affine = stored("ras", beating.images, plain @ beating.to_heart, oblique)
     ed_labels, _ = stored("ras", beating.labels[0], plain @ beating.to_heart, oblique)
     path = nifti_of("cine.nii.gz", images, affine, time_step=0.15)
-    result = analyse_cine(path, knowing, labels=nifti_of("ed.nii.gz", ed_labels, affine, dtype=np.uint8))
+    result = analyse_cine(
+        path, knowing, labels=nifti_of("ed.nii.gz", ed_labels, affine, dtype=np.uint8)
+    )
     for part in (HeartPart.LV, HeartPart.RV):
         np.testing.assert_allclose(result.volumes_ml[:, part], true_ml[:, part], rtol=0.03)
 

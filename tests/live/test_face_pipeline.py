@@ -417,9 +417,12 @@ def test_a_picture_of_a_face_becomes_the_template(look, film, portrait):
 def test_a_texture_of_one_s_own_is_worn(look, film):
     settled(look, film)
     assert "own" not in look.choices()["texture"]
+    look.change(effect="texture", texture="makeup", makeup="lips=crimson:0.5")
     look.upload_texture(texture())
     assert look.settings()["effect"] == "texture"
     assert look.settings()["texture"] == look.choices()["texture"][-1] == "own"
+    assert look.settings()["makeup"] == ""  # it was of the look before
+    look.change(opacity=1.0)
     seen = look(film.next())
     x, y = seen.faces[0].landmarks[30].round().astype(int)
     red, green, blue = seen.image[y, x].astype(int)
