@@ -36,6 +36,16 @@ Thorough = Annotated[
         help="Test-time augmentation: four versions of every crop; more exact, slower.",
     ),
 ]
+FieldOfView = Annotated[
+    float | None,
+    typer.Option(
+        min=10.0,
+        max=150.0,
+        metavar="DEGREES",
+        help="Camera's angle of view along the longer side, for the head's pose.",
+        show_default="60",
+    ),
+]
 Refine = Annotated[
     bool,
     typer.Option(

@@ -5,7 +5,7 @@ import csv
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, ClassVar, TextIO
 
 from facewarp.errors import FacewarpError
 from facewarp.media.outputs import Output
@@ -14,8 +14,8 @@ from facewarp.system.atomic_files import OutputFile, write_error
 SUFFIXES = (".csv", ".jsonl")
 
 
-class TableWriter(Output):
-    """Write rows to `.csv` or `.jsonl`; whole or interrupted, the file holds whole rows.
+class RowFile(Output):
+    """Rows in `.csv` or `.jsonl`; whole or interrupted, the file holds whole rows.
 
     Args:
         target: the file, its kind told by the suffix.
@@ -26,11 +26,13 @@ class TableWriter(Output):
         FacewarpError: the file is of no such kind or can't be written.
     """
 
+    refusal: ClassVar = "data is written as .jsonl or .csv"
+    """What is said of a file of another kind."""
+
     def __init__(self, target: Path, columns: Sequence[str], inputs: Iterable[Path] = ()) -> None:
         super().__init__(target)
         if target.suffix.lower() not in SUFFIXES:
-            what = f"a table is written as {' or '.join(SUFFIXES)}"
-            raise FacewarpError(what, target, "Give the file one of these suffixes.")
+            raise FacewarpError(self.refusal, target, "Give the file one of these suffixes.")
         self._columns = tuple(columns)
         self._output = OutputFile(target, inputs)
         self._file: TextIO = self._output.temporary.open("w", encoding="utf-8", newline="")
@@ -39,8 +41,8 @@ class TableWriter(Output):
             self._rows = csv.writer(self._file, lineterminator="\n")
             self._rows.writerow(self._columns)
 
-    def write(self, row: Sequence[Any]) -> None:
-        """Write a row, a value a column.
+    def append(self, row: Sequence[Any]) -> None:
+        """Append a row, a value a column.
 
         Raises:
             FacewarpError: it could not be written.
@@ -75,3 +77,17 @@ class TableWriter(Output):
         with contextlib.suppress(OSError):  # what can't be flushed is not wanted any more
             self._file.close()
         self._output.discard()
+
+
+class TableWriter(RowFile):
+    """Write rows of numbers and texts."""
+
+    refusal = f"a table is written as {' or '.join(SUFFIXES)}"
+
+    def write(self, row: Sequence[Any]) -> None:
+        """Write a row, a value a column.
+
+        Raises:
+            FacewarpError: it could not be written.
+        """
+        self.append(row)

@@ -1,18 +1,13 @@
 """Track data as JSON lines or CSV, one record a face and frame."""
 
-import contextlib
-import csv
-import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
-from facewarp.errors import FacewarpError
-from facewarp.media.outputs import Output
-from facewarp.system.atomic_files import OutputFile, write_error
+from facewarp.media.table_writer import RowFile
 
 LANDMARKS = 68
 FIELDS = (
@@ -31,7 +26,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
 }
 
 
-class RecordWriter(Output):
+class RecordWriter(RowFile):
     """Writes records to `.jsonl` or `.csv`; whole or interrupted, the file holds whole records.
 
     In CSV the box becomes box_x0 .. box_y1, the landmarks x0, y0 .. x67, y67. What a record does
@@ -44,18 +39,12 @@ class RecordWriter(Output):
     """
 
     def __init__(self, target: Path, inputs: Iterable[Path] = (), *, files: bool = False) -> None:
-        super().__init__(target)
         self._fields = (*FIELDS, FILE) if files else FIELDS
         self._is_csv = target.suffix.lower() == ".csv"
-        if not self._is_csv and target.suffix.lower() != ".jsonl":
-            what = "data is written as .jsonl or .csv"
-            raise FacewarpError(what, target, "Give the file one of these suffixes.")
-        self._output = OutputFile(target, inputs)
-        self._file: TextIO = self._output.temporary.open("w", encoding="utf-8", newline="")
+        names: Sequence[str] = self._fields
         if self._is_csv:
-            names = [column for name in self._fields for column in _COLUMNS.get(name, (name,))]
-            self._rows = csv.writer(self._file, lineterminator="\n")
-            self._rows.writerow(names)
+            names = [column for name in names for column in _COLUMNS.get(name, (name,))]
+        super().__init__(target, names, inputs)
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Writes one record; its keys are among `FIELDS`, arrays may be numpy's.
@@ -67,35 +56,10 @@ class RecordWriter(Output):
         if unknown:
             raise ValueError(f"a record has no {sorted(unknown)}, only {self._fields}")
         plain = {name: _plain(record.get(name), _DECIMALS.get(name, 4)) for name in self._fields}
-        try:
-            if self._is_csv:
-                self._rows.writerow([cell for name in self._fields for cell in _cells(plain, name)])
-            else:
-                self._file.write(json.dumps(plain, separators=(",", ":")) + "\n")
-        except OSError as error:
-            raise write_error(error, self.target) from error
-        self.kept += 1
-
-    def close(self, *, keep_partial: bool = False) -> None:
-        """See `Output.close`. A file without records is written too: no face is a result."""
-        if self._file.closed:
-            return
-        try:
-            self._file.close()
-        except OSError as error:
-            self.abort()
-            raise write_error(error, self.target) from error
-        if keep_partial and self.kept == 0:
-            self._output.discard()
-        else:
-            self._output.commit()
-
-    def abort(self) -> None:
-        """See `Output.abort`."""
-        self.kept = 0
-        with contextlib.suppress(OSError):  # what can't be flushed is not wanted any more
-            self._file.close()
-        self._output.discard()
+        row = [plain[name] for name in self._fields]
+        if self._is_csv:
+            row = [cell for name in self._fields for cell in _cells(plain, name)]
+        self.append(row)
 
 
 def open_records(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from facewarp.cli.model_options import FieldOfView
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
@@ -111,16 +112,7 @@ class CompositingOptions:
             show_default="a mean face",
         ),
     ] = None
-    field_of_view: Annotated[
-        float | None,
-        typer.Option(
-            min=10.0,
-            max=150.0,
-            metavar="DEGREES",
-            help="Camera's angle of view along the longer side, for the head's pose.",
-            show_default="60",
-        ),
-    ] = None
+    field_of_view: FieldOfView = None
     first_frame: Annotated[
         int, typer.Option(min=0, metavar="NUMBER", help="Number of a clip's first frame in names.")
     ] = 1

@@ -8,7 +8,7 @@ import typer
 
 from facewarp.cli.console import Output
 from facewarp.cli.faces.effect_options import EffectSelection
-from facewarp.cli.model_options import EngineOptions, FaceModelOptions
+from facewarp.cli.model_options import EngineOptions, FaceModelOptions, FieldOfView
 from facewarp.errors import FacewarpError
 from facewarp.live.settings import DEFAULT_PORT
 
@@ -91,16 +91,7 @@ class OutputOptions:
             "landmarks alone: udp://HOST:PORT, FILE.jsonl or - (output). May be repeated.",
         ),
     ] = None
-    field_of_view: Annotated[
-        float | None,
-        typer.Option(
-            min=10.0,
-            max=150.0,
-            metavar="DEGREES",
-            help="Camera's angle of view along the longer side, for the head's pose.",
-            show_default="60",
-        ),
-    ] = None
+    field_of_view: FieldOfView = None
     output: Annotated[
         str | None,
         typer.Option(

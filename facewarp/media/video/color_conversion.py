@@ -147,35 +147,8 @@ class YUVWriter:
         self._color.tag(codec)
 
 
-class AlphaWriter:
-    """RGB with alpha to pictures of a format that holds both, with the tags of `color`."""
-
-    def __init__(self, color: Color, pix_fmt: str) -> None:
-        self._color, self._pix_fmt = color, pix_fmt
-        self._reformatter = VideoReformatter()
-
-    def __call__(self, rgba: Image) -> av.VideoFrame:
-        """From (H, W, 4) uint8 RGB and straight alpha, of even size."""
-        height, width = rgba.shape[:2]
-        planar = av.VideoFrame(width, height, "gbrap")
-        for plane, channel in zip(planar.planes, (1, 2, 0, 3), strict=True):
-            _pixels(plane)[:] = rgba[..., channel]
-        return self._reformatter.reformat(
-            planar,
-            format=self._pix_fmt,
-            dst_colorspace=self._color.matrix,
-            dst_color_range=ColorRange.MPEG,
-            interpolation=_TO_RGB,
-            threads=1,
-        )
-
-    def tag(self, codec: av.VideoCodecContext) -> None:
-        """Writes the tags into an encoder that is not open yet."""
-        self._color.tag(codec)
-
-
-class TenBitWriter:
-    """RGB of 16 bits to limited-range YUV of 10 bits, at any chroma resolution.
+class _SwscaleWriter:
+    """Planar RGB to limited-range pictures of any format, with the tags of `color`, by swscale.
 
     Args:
         color: The tags.
@@ -186,12 +159,7 @@ class TenBitWriter:
         self._color, self._pix_fmt = color, pix_fmt
         self._reformatter = VideoReformatter()
 
-    def __call__(self, codes: NDArray[np.uint16]) -> av.VideoFrame:
-        """From (H, W, 3) R'G'B' codes of even size, full range."""
-        height, width = codes.shape[:2]
-        planar = av.VideoFrame(width, height, "gbrp16le")
-        for plane, channel in zip(planar.planes, (1, 2, 0), strict=True):
-            _deep_pixels(plane)[:] = codes[..., channel]
+    def _converted(self, planar: av.VideoFrame) -> av.VideoFrame:
         return self._reformatter.reformat(
             planar,
             format=self._pix_fmt,
@@ -204,6 +172,35 @@ class TenBitWriter:
     def tag(self, codec: av.VideoCodecContext) -> None:
         """Writes the tags into an encoder that is not open yet."""
         self._color.tag(codec)
+
+
+class AlphaWriter(_SwscaleWriter):
+    """RGB with alpha to pictures of a format that holds both, with the tags of `color`."""
+
+    def __call__(self, rgba: Image) -> av.VideoFrame:
+        """From (H, W, 4) uint8 RGB and straight alpha, of even size."""
+        height, width = rgba.shape[:2]
+        planar = av.VideoFrame(width, height, "gbrap")
+        for plane, channel in zip(planar.planes, (1, 2, 0, 3), strict=True):
+            _pixels(plane)[:] = rgba[..., channel]
+        return self._converted(planar)
+
+
+class TenBitWriter(_SwscaleWriter):
+    """RGB of 16 bits to limited-range YUV of 10 bits, at any chroma resolution.
+
+    Args:
+        color: The tags.
+        pix_fmt: The format of the pictures.
+    """
+
+    def __call__(self, codes: NDArray[np.uint16]) -> av.VideoFrame:
+        """From (H, W, 3) R'G'B' codes of even size, full range."""
+        height, width = codes.shape[:2]
+        planar = av.VideoFrame(width, height, "gbrp16le")
+        for plane, channel in zip(planar.planes, (1, 2, 0), strict=True):
+            _deep_pixels(plane)[:] = codes[..., channel]
+        return self._converted(planar)
 
 
 def ten_bit_codes(frame: Frame) -> NDArray[np.uint16]:
