@@ -205,6 +205,11 @@ def find_weights(model: str | Path) -> Path:
     return shipped_weights(str(model))
 
 
+def ships(name: str) -> bool:
+    """Whether weights of this name ship."""
+    return name in _shipped()
+
+
 def slice_weights(path: Path) -> Path | None:
     """Return the part network of slices beside a heart model's weights; None where there is none.
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,9 @@ class Face:
         probabilities: (8, h, w) the network's own part probabilities of the crop.
         folds_percent: share of the face's pixels where the network's field onto it folds.
         gray: (320, 260) uint8, the crop as it was registered; None for a face made otherwise.
+        matte: (160, 130) uint8 of the crop at half its size, 255 where the face itself is seen
+            and 0 where hair, a hand or a thing hides it (`facewarp.face.occlusion`); None where
+            nobody looked.
     """
 
     id: int
@@ -51,6 +54,7 @@ class Face:
     probabilities: NDArray[np.float32]
     folds_percent: float
     gray: NDArray[np.uint8] | None = None
+    matte: NDArray[np.uint8] | None = None
 
     @cached_property
     def field(self) -> NDArray[np.float32]:
@@ -61,6 +65,16 @@ class Face:
     def field_from_template(self) -> NDArray[np.float32]:
         """`grid_field_from_template` at every px of the crop, (2, 320, 260) crop px."""
         return upsample_field(self.grid_field_from_template)
+
+
+class FaceFilter(Protocol):
+    """What makes of a face as registered one that goes with those of the frames before."""
+
+    def __call__(self, face: Face, time: float) -> Face:
+        """Filter the face of the next frame."""
+
+    def reset(self) -> None:
+        """Forget the past."""
 
 
 def template_to_frame(face: "Face", points: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -159,6 +159,7 @@ class LiveOptions:
     faces: int
     smooth: bool
     photometric: bool
+    occlusion: bool
     mirror: bool | None
     outputs: OutputOptions
     limits: LimitOptions

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from facewarp.core.engines.base import Floats, GraphEngine
+from facewarp.core.engines.base import Floats, GraphEngine, is_converted
 from facewarp.core.engines.cache_keys import code_version
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
@@ -200,7 +200,7 @@ class _Converted(dict[str, Any]):
         super().__init__()
         self._net, self._folder = net, folder
         self._lean: GuidedRegistration | None = None
-        if folder is None or not (folder / "both_ways.xml").is_file():
+        if not is_converted(folder, ".xml"):
             net()  # damaged weights fail now, not in the middle of a video
 
     def __missing__(self, graph: str) -> Any:

@@ -39,6 +39,7 @@ def mirrored_face(face: Face, frame_width: int) -> Face:
         grid_field_from_template=_mirrored_field(face.grid_field_from_template),
         probabilities=np.ascontiguousarray(face.probabilities[MIRROR_PARTS, :, ::-1]),
         gray=None if face.gray is None else np.ascontiguousarray(face.gray[:, ::-1]),
+        matte=None if face.matte is None else np.ascontiguousarray(face.matte[:, ::-1]),
     )
 
 

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from facewarp.face.boxes import Box, overlap, side_of
 from facewarp.face.crop import Crop
-from facewarp.face.face import Face
+from facewarp.face.face import Face, FaceFilter
 from facewarp.face.similarity import compose_affine, fit_similarity
-from facewarp.face.tracking.photometric import FaceFilter
 from facewarp.face.tracking.registration import crop_around
 
 SAME_FACE = 0.35

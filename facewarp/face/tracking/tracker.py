@@ -12,21 +12,17 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.core.engines.base import share_cores
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
 from facewarp.face.boxes import Box, center_of, overlap, side_of, square_at
 from facewarp.face.crop import Crop
 from facewarp.face.detector import Detection, FaceDetector
-from facewarp.face.face import Face
+from facewarp.face.face import Face, FaceFilter
 from facewarp.face.image_formats import check_picture
+from facewarp.face.occlusion.steady import SteadyMatte
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.background_search import BackgroundSearch
-from facewarp.face.tracking.photometric import (
-    FaceFilter,
-    PhotometricConfig,
-    PhotometricRefinement,
-)
+from facewarp.face.tracking.photometric import PhotometricConfig, PhotometricRefinement
 from facewarp.face.tracking.registration import FaceRegistrar, crop_around
 from facewarp.face.tracking.smoothing import FaceSmoother, SmoothingConfig
 from facewarp.face.tracking.track import SAME_FACE, Track, TrackerConfig, is_among
@@ -62,6 +58,8 @@ class FaceTracker(Closing):
             machine.
         in_pipeline: the tracker works beside decoding, drawing and encoding: its engine takes no
             more than its share of the cores, and gets ready in a thread.
+        occlusion: find what hides the faces, see `facewarp.face.occlusion`: effects then end
+            behind it.
         thorough: look at every face four times, mirrored and from nearer, for what need not be
             quick, see `tracking.augmented_inference`.
 
@@ -95,24 +93,27 @@ class FaceTracker(Closing):
         photometric: bool | PhotometricConfig = False,
         threaded_search: bool = False,
         in_pipeline: bool = False,
+        occlusion: bool = False,
         thorough: bool = False,
     ) -> None:
         config = config or TrackerConfig()
         self.config = config if faces is None else replace(config, faces=faces)
         if self.config.faces < 1:
             raise FacewarpError(f"a tracker follows at least one face, not {self.config.faces}")
-        self._fitter = FaceRegistrar(template, model, device, self.config.sure, engine, thorough)
+        self._fitter = FaceRegistrar(
+            template, model, device, self.config.sure, engine, thorough, occlusion
+        )
         self.template = self._fitter.template
         self.model = self._fitter.model
         self._warming: Thread | None = None
         if in_pipeline:
-            share_cores(self.model.engine, in_pipeline=True)
+            self._fitter.share_cores()
             self._warming = self._fitter.warm_up()
         self._owns_detector = detector is None or isinstance(detector, str)
         if detector is None or isinstance(detector, str):
             detector = FaceDetector(backend=detector or "auto")
         self._detector = detector
-        self._smooth, self._photometric = smooth, photometric
+        self._smooth, self._photometric, self._occlusion = smooth, photometric, occlusion
         self._background = BackgroundSearch(self._detector) if threaded_search else None
         self.seconds = {"detect": 0.0, "register": 0.0}
         self._tracks: list[Track] = []
@@ -359,7 +360,7 @@ class FaceTracker(Closing):
             self._tracks.remove(min(lost, key=lambda track: track.seen))
         track = Track(replace(face, id=self._next_id), time, self._smoother())
         if track.smoother is not None:
-            track.smoother(face, time)
+            track.face = track.smoother(track.face, time)
         self._tracks.append(track)
         self.entered.append(self._next_id)
         self._next_id += 1
@@ -388,11 +389,13 @@ class FaceTracker(Closing):
 
     def _smoother(self) -> FaceFilter | None:
         """Return what smooths and refines one face, if anything is to."""
-        smoother = None
+        smoother: FaceFilter | None = None
         is_last = self._photometric is False
         if self._smooth is not False:
             config = self._smooth if isinstance(self._smooth, SmoothingConfig) else None
             smoother = FaceSmoother(self.template, config, is_last=is_last)
+        if self._occlusion:
+            smoother = SteadyMatte(self.template, self.config.sure, smoother)
         if is_last:
             return smoother
         seconds = self._photometric if isinstance(self._photometric, PhotometricConfig) else None
