@@ -146,7 +146,6 @@ def test_an_interrupted_pool_finishes_what_it_was_given(monkeypatch):
     monkeypatch.setattr(prefetch, "wait", interrupted)
     pool = WritePool(2, taken.append, "pool")
     with pytest.raises(KeyboardInterrupt):
-        for number in range(5):
-            pool.put(partial(job, number))
+        all(pool.put(partial(job, number)) is None for number in range(5))
     pool.finish()
     assert taken == [0, 1]

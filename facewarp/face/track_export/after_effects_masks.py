@@ -51,7 +51,8 @@ _SCRIPT: Final = """\
     }}
     var layer = comp.selectedLayers[0];
     if (layer.width !== SIZE[0] || layer.height !== SIZE[1]) {{
-        alert("The layer is " + layer.width + "x" + layer.height + ", the clip was " + SIZE[0] + "x" + SIZE[1] + ".");
+        var sizes = [layer.width + "x" + layer.height, SIZE[0] + "x" + SIZE[1]];
+        alert("The layer is " + sizes[0] + ", the clip was " + sizes[1] + ".");
         return;
     }}
     app.beginUndoGroup("facewarp masks");

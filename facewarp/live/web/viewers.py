@@ -111,12 +111,15 @@ class Viewers:
             self._newest = None  # the next viewer has no business with it
         self._want_layer("effect" in self._sockets.values())
 
+    def _has_changed(self, before: "_Newest | None") -> bool:
+        return self._newest is not before
+
     async def _send(self, socket: web.WebSocketResponse, kind: Kind) -> None:
         """Send the newest picture, and the next only when that one has gone (backpressure)."""
         before: _Newest | None = None
         while True:
             async with self._changed:
-                await self._changed.wait_for(lambda: self._newest is not before)
+                await self._changed.wait_for(partial(self._has_changed, before))
             before = self._newest
             message = _BLANK if before is None else await before.message(kind)
             if message is not None:
@@ -142,8 +145,8 @@ class _Newest:
     async def message(self, kind: Kind) -> bytes | None:
         """Return the message; None where the layer was not asked for in time."""
         if kind not in self._encoding:
-            encode = partial(asyncio.to_thread, self._encode, kind)
-            self._encoding[kind] = asyncio.create_task(encode())
+            encoding = asyncio.to_thread(self._encode, kind)
+            self._encoding[kind] = asyncio.create_task(encoding)
         return await asyncio.shield(self._encoding[kind])
 
     def _encode(self, kind: Kind) -> bytes | None:

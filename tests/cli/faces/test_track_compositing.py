@@ -77,9 +77,7 @@ def test_passes_of_a_clip_tell_its_motion(talk, folder, oiio):
 
 
 @pytest.mark.slow
-def test_ctrl_c_keeps_the_passes_that_were_begun_and_no_false_ones(
-    talk, folder, oiio, monkeypatch
-):
+def test_ctrl_c_keeps_the_passes_that_were_begun_and_no_false_ones(talk, folder, oiio, monkeypatch):
     add, calls = track_outputs.PassOutput.add, []
 
     def stopped(self, *arguments):

@@ -94,7 +94,8 @@ scene.render.resolution_x, scene.render.resolution_y = 640, 480
 for number in range(4):
     scene.frame_set(number)
     shape = mesh.evaluated_get(bpy.context.evaluated_depsgraph_get())
-    seen = [world_to_camera_view(scene, camera, shape.matrix_world @ v.co) for v in shape.data.vertices]
+    points = [shape.matrix_world @ vertex.co for vertex in shape.data.vertices]
+    seen = [world_to_camera_view(scene, camera, point) for point in points]
     told[number] = [[640 * p.x - 0.5, 480 * (1 - p.y) - 0.5] for p in seen]
 layer = mesh.data.uv_layers[0].data
 uv = {loop.vertex_index: list(layer[loop.index].uv) for loop in mesh.data.loops}

@@ -127,7 +127,9 @@ def test_where_nothing_is_drawn_nothing_is_seen(page: WebPage, controls: Control
             assert await asyncio.to_thread(controls.changed.wait, 10)
             page.present(
                 Frame(FRAME, 0.0, 0),
-                ProcessedFrame(FRAME, [], {}, layer=EffectLayer.between(FRAME, FRAME, COVERAGE * 0)),
+                ProcessedFrame(
+                    FRAME, [], {}, layer=EffectLayer.between(FRAME, FRAME, COVERAGE * 0)
+                ),
                 LiveStats(),
             )
             head, part = parsed(await view.receive_bytes(timeout=10))
@@ -204,7 +206,9 @@ def test_only_the_token_opens_the_view(page: WebPage) -> None:
         assert refused.value.status == 401
         await (await opened(session, page)).close()
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-            await session.ws_connect(f"{origin}/api/view", headers={"Origin": "http://evil.example"})
+            await session.ws_connect(
+                f"{origin}/api/view", headers={"Origin": "http://evil.example"}
+            )
         assert refused.value.status == 403
 
     play(scene)
