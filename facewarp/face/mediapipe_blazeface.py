@@ -71,6 +71,9 @@ class MediaPipeBlazeFace:
             )
         return sightings
 
+    def warm_up(self) -> None:
+        """The graph was made ready when it was made."""
+
     def close(self) -> None:
         """Free the graph; it can't be used afterwards. Twice is harmless."""
         self._finalizer()

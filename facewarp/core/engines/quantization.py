@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from facewarp.core.engines.graphs import FieldsGraph, PartsGraph, lean
-from facewarp.core.engines.openvino_engine import convert, openvino, save
+from facewarp.core.engines.openvino_engine import convert, save
+from facewarp.core.engines.openvino_models import openvino
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import file_sha256
 from facewarp.errors import FacewarpError
