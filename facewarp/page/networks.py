@@ -27,7 +27,7 @@ def check_packages() -> None:
     if missing:
         raise FacewarpError(
             f"writing the page's networks needs {' and '.join(missing)}, which is not installed",
-            fix=install_command(*missing),
+            fix=f"Install {'it' if len(missing) == 1 else 'them'}: {install_command(*missing)}",
         )
 
 

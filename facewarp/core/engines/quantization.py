@@ -49,7 +49,7 @@ def quantize(
     if find_spec("nncf") is None or find_spec("openvino") is None:
         raise FacewarpError(
             "8-bit weights are made with OpenVINO and NNCF, which are not both installed",
-            fix=install_command("openvino", packages=["nncf"]),
+            fix=f"Install it: {install_command('openvino', packages=['nncf'])}",
         )
     if net.config.ndim != 2:
         raise FacewarpError("8-bit weights are for networks of images, not of volumes")
