@@ -175,7 +175,7 @@ class VideoWriter(Output):
         if self._comment is not None:
             self._container.metadata["comment"] = self._comment
         if self._live:
-            codec.open()  # the header comes with the first packet: FFmpeg can't close pieces of none
+            codec.open()  # the header comes with the first packet: a file of none can't be closed
         else:
             self._container.start_encoding()
 
