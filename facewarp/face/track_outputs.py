@@ -232,9 +232,9 @@ class PassOutput(FrameOutput):
         self._sequence.close(keep_partial=keep_partial)
 
     def abort(self) -> None:
-        """Leave the files that are finished."""
+        """Leave the files that are finished, and finish those that were begun."""
         if self._pool is not None:
-            self._pool.cancel()
+            self._pool.abort()
 
 
 def _threads(size: Size) -> int:

@@ -203,10 +203,10 @@ class WritePool(Generic[T]):
             self._take_oldest()
         self._pool.shutdown()
 
-    def cancel(self) -> None:
-        """Waits for the jobs that run, drops their results and raises nothing."""
+    def abort(self) -> None:
+        """Waits for the jobs that were handed over, drops their results and raises nothing."""
         self._running.clear()
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.shutdown()
 
     def _take_oldest(self) -> None:
         oldest = self._running[0]

@@ -126,7 +126,7 @@ def test_the_first_error_of_a_pool_surfaces_and_later_results_do_not():
     pool = WritePool(2, taken.append, "pool")
     with pytest.raises(OSError, match="no space"):
         all(pool.put(partial(job, number)) is None for number in range(100))
-    pool.cancel()
+    pool.abort()
     assert taken == [0, 1]
 
 
