@@ -26,8 +26,8 @@ MAKERS: dict[str, tuple[float, Maker]] = {
     "cup": (0.05, objects.cup),
     "phone": (0.05, objects.phone),
     "cable": (0.05, objects.cable),
-    "caption": (0.03, objects.caption),
-    "mask": (0.03, objects.mask),
+    "caption": (0.07, objects.caption),
+    "mask": (0.04, objects.mask),
     "brim": (0.03, objects.brim),
     "blob": (0.04, objects.blob),
 }

@@ -22,7 +22,7 @@ from facewarp.training.occlusion.faces import base_face
 Matte = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """From pictures (N, h, w, 3) to how much of each px is face, (N, h, w) 0..1."""
 
-POOL: Final = 10_000
+POOL: Final = 6000
 """Composites that are made and kept, 106 kB each; every batch is drawn from them and augmented."""
 
 _HOLD_OUT_EVERY = 24

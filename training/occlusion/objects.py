@@ -133,7 +133,7 @@ def caption(face: FacePlace, rng: Rng) -> Layer:
     """A bar with lettering, a sticker or lettering alone, as overlays have them."""
     shape, unit = face.shape, face.unit
     middle = face.at(rng.normal(0, 0.6), rng.normal(0.6, 1.0))
-    wide, high = unit * rng.uniform(0.4, 3.0), unit * rng.uniform(0.1, 0.5)
+    wide, high = unit * rng.uniform(0.4, 4.0), unit * rng.uniform(0.08, 0.5)
     box = _bar(middle - (wide, 0), middle + (wide, 0), high)
     cover = polygon(shape, box) * rng.choice([1.0, rng.uniform(0.5, 0.95)])
     color = filled(shape, any_color(rng))
@@ -156,7 +156,7 @@ def mask(face: FacePlace, rng: Rng) -> Layer:
     bend = rng.uniform(-0.3, 0.15)
     side = rng.uniform(1.1, 1.5)
     top = curve([face.at(-side, high + 0.2), face.at(0, high + bend), face.at(side, high + 0.2)])
-    low = rng.uniform(2.0, 3.4)
+    low = rng.choice([rng.uniform(2.0, 3.4), high + rng.uniform(0.4, 0.9)])
     bottom = curve([face.at(side, low - 0.4), face.at(0, low), face.at(-side, low - 0.4)])
     folds = 0.06 * np.sin(ramp(shape, np.pi / 2) * rng.uniform(20, 90) + noise(shape, 60, rng))
     light = 0.85 + 0.25 * np.cos(2.4 * (ramp(shape, 0) - rng.uniform(0.3, 0.7))) + folds
