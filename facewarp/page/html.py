@@ -45,6 +45,10 @@ _CHANGES: Final = {
     '<span id="landmarks-text">Landmarks</span><kbd>L</kbd></button>\n'
     '        <button type="button" id="full"',
     NEUTRAL: "",
+    '<select id="resolution"': '<select id="faces" aria-label="Faces" title="Each further face takes as long again">'
+    '<option value="1" selected>1 face</option><option value="2">2 faces</option>'
+    '<option value="3">3 faces</option><option value="4">4 faces</option></select>\n'
+    '      <select id="resolution"',
     '<p class="foot" id="foot"></p>': '<p class="foot" id="foot"></p>\n'
     '      <p class="foot" id="requests" aria-live="off"></p>',
 }
