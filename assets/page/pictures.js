@@ -1,7 +1,5 @@
 // Textures: those of the page and the user's own.
 
-import { parse } from "./look.js";
-
 /** @typedef {{name: string, blend: string, spareEyes: boolean, isOccluded: boolean, bitmap: ImageBitmap, cover: Uint8Array, address: string}} Picture */
 /** @typedef {import("./painting.js").Pixels} Pixels */
 
@@ -56,70 +54,6 @@ export async function ownPicture(file, labels) {
   return { name: OWN, blend: "paint", spareEyes: !coversEyes(cover, labels), isOccluded: true, bitmap: cut, cover, address: URL.createObjectURL(blob) };
 }
 
-/** Make-up: a mask of each part, from which looks are put together. */
-export class MakeupMasks {
-  #names;
-  #size;
-  /** @type {Uint8Array[]} */
-  #masks;
-
-  /**
-   * @param {string[]} names of the parts, in the order they are put on
-   * @param {ImageBitmap[]} bitmaps their masks, white where most is put on
-   */
-  constructor(names, bitmaps) {
-    this.#names = names;
-    this.#size = { width: bitmaps[0].width, height: bitmaps[0].height };
-    this.#masks = bitmaps.map((bitmap) => {
-      const { data } = pixelsOfBitmap(bitmap);
-      return Uint8Array.from({ length: data.length / 4 }, (_, i) => data[4 * i]);
-    });
-  }
-
-  /**
-   * Puts a look together.
-   * @param {Picture} usual the look as it is shipped
-   * @param {Record<string, {color: string, strength: number}>} look of all parts
-   * @param {string} changes like "lips=#b02238:0.70+blush=#d66862:0.00"
-   * @returns {Promise<Picture>}
-   */
-  async madeUp(usual, look, changes) {
-    const parts = /** @type {Record<string, {color: string, strength: number}>} */ (parse(look, changes));
-    const data = madeUp(this.#masks, this.#names.map((name) => parts[name] ?? { color: "#000000", strength: 0 }));
-    const pixels = new ImageData(data, this.#size.width, this.#size.height);
-    const bitmap = await createImageBitmap(pixels, { premultiplyAlpha: "premultiply" });
-    return { ...usual, bitmap, cover: coverOf(bitmap) };
-  }
-}
-
-/**
- * Paints the parts of a face over each other.
- * @param {Uint8Array[]} masks of the parts, 0..255
- * @param {{color: string, strength: number}[]} parts "#rrggbb" and 0..1 for each
- * @returns {Uint8ClampedArray<ArrayBuffer>} RGBA, alpha apart
- */
-export function madeUp(masks, parts) {
-  const colors = parts.map(({ color }) => [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16)));
-  const data = new Uint8ClampedArray(4 * masks[0].length);
-  for (let i = 0, to = 0; i < masks[0].length; i++, to += 4) {
-    let [red, green, blue, alpha] = [0, 0, 0, 0];
-    for (let part = 0; part < masks.length; part++) {
-      const cover = (masks[part][i] * parts[part].strength) / 255;
-      if (cover === 0) continue;
-      red += cover * (colors[part][0] - red);
-      green += cover * (colors[part][1] - green);
-      blue += cover * (colors[part][2] - blue);
-      alpha += cover * (1 - alpha);
-    }
-    if (alpha === 0) continue;
-    data[to] = red / alpha;
-    data[to + 1] = green / alpha;
-    data[to + 2] = blue / alpha;
-    data[to + 3] = 255 * alpha;
-  }
-  return data;
-}
-
 /**
  * The pixels of a picture, premultiplied: what is drawn with where there is no WebGL.
  * @param {ImageBitmap} bitmap
@@ -134,8 +68,11 @@ export function premultiplied(bitmap) {
   return { data, width, height };
 }
 
-/** @param {ImageBitmap} bitmap */
-function pixelsOfBitmap(bitmap) {
+/**
+ * The pixels of a picture, alpha apart.
+ * @param {ImageBitmap} bitmap
+ */
+export function pixelsOfBitmap(bitmap) {
   const paper = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d", { willReadFrequently: true }));
   paper.drawImage(bitmap, 0, 0);
   return paper.getImageData(0, 0, bitmap.width, bitmap.height);
@@ -159,7 +96,7 @@ function cutToFace(paper, background) {
  * How much of a picture lies at each point of the template's grid, 0..255.
  * @param {ImageBitmap} bitmap
  */
-function coverOf(bitmap) {
+export function coverOf(bitmap) {
   const canvas = new OffscreenCanvas(COLUMNS, ROWS);
   const paper = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
   paper.imageSmoothingQuality = "high";

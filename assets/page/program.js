@@ -1,6 +1,8 @@
 // The program in the page: what the controls ask for, answered here instead of by a server.
 
-import { MakeupMasks, OWN, ownPicture, shippedPicture } from "./pictures.js";
+import { parse } from "./look.js";
+import { MakeupMasks } from "./makeup.js";
+import { OWN, ownPicture, shippedPicture } from "./pictures.js";
 
 /** @typedef {import("./pictures.js").Picture} Picture */
 /** @typedef {{effect: string, texture: string, makeup: string, opacity: number, smoothing: boolean, mirror: boolean, template: string, faces: number}} Settings */
@@ -72,7 +74,7 @@ export class Program {
     const { texture, makeup } = this.settings;
     const look = this.#manifest.looks[texture];
     const usual = this.pictures.get(texture);
-    this.#madeUp = makeup && look && usual && this.#masks ? await this.#masks.madeUp(usual, look, makeup) : null;
+    this.#madeUp = makeup && look && usual && this.#masks ? await this.#masks.madeUp(usual, parse(look, makeup)) : null;
     if (settings.faces !== undefined) await this.#engine.ask("followAtMost", { faces: settings.faces });
     if (settings.smoothing !== undefined) await this.#engine.ask("smooth", { isOn: settings.smoothing });
     if (settings.template !== undefined) await this.#engine.ask("useTemplate", { name: settings.template });

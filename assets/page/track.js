@@ -29,6 +29,7 @@ export class Track {
    * @param {import("./smoothing.js").FaceSmoother} smoother
    */
   constructor(face, seen, smoother) {
+    /** @type {Face} */
     this.face = face;
     /** the face as registered, before smoothing */
     this.registered = face;

@@ -81,6 +81,7 @@ export class FaceTracker {
     const began = performance.now();
     this.times = { detect: 0, register: 0, network: 0 };
     this.#registrar.networkMs = 0;
+    this.#tracks.splice(this.most); // fewer are asked for than before
     await this.#follow(frame, time);
     await this.#search(frame, time);
     this.#tracks = this.#tracks.filter((track) => time - track.seen <= this.#config.remember_s);
