@@ -90,9 +90,7 @@ def main() -> None:
         show(found)
 
 
-def measure(
-    folder: Path, seconds: float, effect: str, rate: int, webgl: bool
-) -> dict[str, Any]:
+def measure(folder: Path, seconds: float, effect: str, rate: int, webgl: bool) -> dict[str, Any]:
     """Serve the page, open it, and measure while it draws."""
     flags = [*FLAGS, *(SOFTWARE_GPU if webgl else [])]
     with served(folder / "page") as address, browser(camera_clip(folder, rate), flags) as driver:
@@ -129,8 +127,7 @@ def measure(
             for name in steps
         },
         "processor_ms_a_frame": {
-            name: 1000 * (spent[name] - before.get(name, 0)) / max(count, 1)
-            for name in spent
+            name: 1000 * (spent[name] - before.get(name, 0)) / max(count, 1) for name in spent
         },
         "ready_s": ready,
         "first_picture_s": first,

@@ -91,9 +91,7 @@ def _patches(
     return value, np.ascontiguousarray(matrix)
 
 
-def _every(
-    writer: OnnxWriter, value: str, axis: int, start: int, step: int, length: int
-) -> str:
+def _every(writer: OnnxWriter, value: str, axis: int, start: int, step: int, length: int) -> str:
     """Slice an axis: so many entries from a start on, so far from each other."""
     ends = (start, start + step * (length - 1) + 1)
     slice_of = [writer.constant(np.array([n], np.int64), "slice") for n in (*ends, axis, step)]

@@ -5,7 +5,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from facewarp.core.engines.openvino_engine import join, openvino
+from facewarp.core.engines.openvino_engine import join
+from facewarp.core.engines.openvino_models import openvino
 from facewarp.core.export import metadata_of
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
@@ -26,7 +27,7 @@ def check_packages() -> None:
     if missing:
         raise FacewarpError(
             f"writing the page's networks needs {' and '.join(missing)}, which is not installed",
-            fix=install_command(*missing),
+            fix=f"Install {'it' if len(missing) == 1 else 'them'}: {install_command(*missing)}",
         )
 
 
@@ -39,8 +40,9 @@ def registration_network(model: Model) -> bytes:
         model: a face model with 8-bit weights beside it.
 
     Returns:
-        ONNX: ``images`` (1, 1, 320, 260), ``template`` (1, 8, h, w) and ``ways`` (n), 0 for the crop
-        fixed and 1 for the template fixed, to ``parts`` (1, 8, h, w) and ``fields`` (n, 2, h, w).
+        ONNX: ``images`` (1, 1, 320, 260), ``template`` (1, 8, h, w) and ``ways`` (n), 0 for the
+        crop fixed and 1 for the template fixed, to ``parts`` (1, 8, h, w) and ``fields``
+        (n, 2, h, w).
 
     Raises:
         FacewarpError: a package is missing, or the model has no 8-bit weights.

@@ -235,10 +235,10 @@ def _grid_sample(writer: OnnxWriter, node: Any) -> None:
 
 
 def _reshape(writer: OnnxWriter, node: Any) -> None:
-    shape = np.array(node.output(0).get_shape(), np.int64)
-    if list(node.input_value(0).get_shape())[:1] == list(shape[:1]):
-        shape[0] = 0  # the batch as it is
-    shape = writer.constant(shape, "shape")
+    sizes = np.array(node.output(0).get_shape(), np.int64)
+    if list(node.input_value(0).get_shape())[:1] == list(sizes[:1]):
+        sizes[0] = 0  # the batch as it is
+    shape = writer.constant(sizes, "shape")
     writer.name(node, writer.put("Reshape", [writer.value(node, 0), shape]))
 
 

@@ -26,9 +26,7 @@ class OnnxWriter:
         free: inputs and outputs whose first axis may have any length, and what that is called.
     """
 
-    def __init__(
-        self, kernels: dict[str, Kernel], free: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, kernels: dict[str, Kernel], free: Mapping[str, str] | None = None) -> None:
         self.kernels = kernels
         self._free = free or {}
         self.nodes: list[onnx.NodeProto] = []

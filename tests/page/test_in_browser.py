@@ -254,8 +254,8 @@ def check_effects(page: Page, image: np.ndarray) -> dict[str, np.ndarray]:
         beside, side = changed.copy(), y1 - y0
         if effect == "field":  # on all of the crop
             beside[max(y0 - side, 0) : y1 + side, max(x0 - side, 0) : x1 + side] = 0
-        else:
-            beside[y0 - side // 2 : y1 + 20, x0 - 30 : x1 + 30] = 0  # the forehead is above the brows
+        else:  # the forehead is above the brows
+            beside[y0 - side // 2 : y1 + 20, x0 - 30 : x1 + 30] = 0
         assert beside.max() <= 2, effect
     page.change(effect="texture", opacity=0)
     page.step(image, 1.1)

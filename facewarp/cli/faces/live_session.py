@@ -79,6 +79,7 @@ def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | Non
             inputs=() if options.source.source is None else (Path(options.source.source),),
             comment=lambda: pipeline.note,
             color=getattr(source, "color", None),
+            size=getattr(source, "size", None),
         )
         result = run_session(
             session,

@@ -84,7 +84,7 @@ class WebPage:
                 raise
             raise FacewarpError(
                 f"the web page needs {error.name}, which is not installed",
-                fix=f"Install it with: {install_command('web')}",
+                fix=f"Install it: {install_command('web')}",
             ) from error
         self._arrivals: FrameQueue[Arrival] = FrameQueue(drop_oldest=True)
         self._clock = SessionClock()
