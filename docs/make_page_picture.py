@@ -1,8 +1,8 @@
 """Take the pictures of both pages: ``python docs/make_page_picture.py [live-web] [page]``.
 
 A headless Chromium, whose camera plays the shipped clip's first frame, opens the page of ``facewarp
-live --web``, or the one that ``facewarp page`` writes. The measurements are left out: they would be those of the machine it is taken on.
-Needs Chromium and its driver, and selenium.
+live --web``, or the one that ``facewarp page`` writes. The measurements are left out: they would be
+those of the machine it is taken on. Needs Chromium and its driver, and selenium.
 """
 
 import re
