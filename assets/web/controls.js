@@ -7,9 +7,10 @@ import { Look } from "./look.js";
 import { $ } from "./shell.js";
 import { button, checkTile, icon, label, tile } from "./tiles.js";
 
+/** @import { Looks } from "./look.js" */
 /** @typedef {Record<string, any>} Settings effect, texture, opacity and the like, by their names */
 /** @typedef {Record<string, string[]>} Choices what can be chosen for a setting, by its name */
-/** @typedef {{settings: Settings, choices: Choices, looks?: import("./look.js").Looks, options: Record<string, string[]>, version: string, max_bytes: number, line?: string}} State */
+/** @typedef {{settings: Settings, choices: Choices, looks?: Looks, options: Record<string, string[]>, version: string, max_bytes: number, line?: string}} State */
 
 /**
  * The program, wherever it runs.
@@ -33,7 +34,7 @@ export class Controls {
   #choices = {};
   /** @type {Record<string, string[]>} */
   #options = {}; // of each effect, by its name
-  /** @type {import("./look.js").Looks} */
+  /** @type {Looks} */
   #looks = {};
   #pending = 0;
   #maxBytes = 0;
