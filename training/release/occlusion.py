@@ -80,7 +80,7 @@ def write_card(scores: Path) -> Path:
         ("steps of training", metadata["step"]),
     ]
     learnt = [
-        f"- **{SOURCES[key].title}.** {SOURCES[key].citation} Terms: {SOURCES[key].terms}"
+        f"- **{SOURCES[key].title}.** {SOURCES[key].citation}. Terms: {SOURCES[key].terms}."
         for key in metadata["training_data"].split(", ")
     ]
     sections = [
@@ -94,7 +94,7 @@ def write_card(scores: Path) -> Path:
         "Before these faces the project's own code drew hands, hair, glasses, microphones, cups, "
         "phones, cables, captions, masks and brims of known alpha "
         "(`facewarp.training.occlusion`); hair of other photographs was laid over them too.",
-        f"## Licence\n\n{metadata['licence']}",
+        f"## Licence\n\n{metadata['licence'].capitalize()}.",
         "## Limits\n\n"
         "- It has seen hands and things as drawings, and real ones only as far as photographs of "
         "the data sets show them. Rims of thin glasses, single hairs and cables are found in "
