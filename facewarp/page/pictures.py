@@ -66,7 +66,7 @@ def page_pictures(template: Template) -> Iterator[PagePicture]:
 
 
 def face_picture(template: Template) -> bytes:
-    """Return the template's face, a little darker, on nothing: what tiles wear their textures on."""
+    """Return the template's face, a little darker, on nothing: it wears the textures of tiles."""
     shade = np.rint(_TILE_BRIGHTNESS * template.color.astype(np.float32))
     alpha = np.rint(255 * (1 - template.probabilities[0]))
     return _webp(np.dstack([shade, alpha]).astype(np.uint8))

@@ -81,6 +81,7 @@ def test_where_no_cluster_answers_the_token_is_spoken_of(
     move_home, tmp_path, monkeypatch, with_token
 ):
     home = move_home(tmp_path / "home")
+
     def refuse(**options):
         raise ConnectionError("after 20 s")
 

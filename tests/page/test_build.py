@@ -156,7 +156,10 @@ def test_the_policy_allows_this_server_only() -> None:
 def test_tiles_wear_their_textures_on_the_average_face(built: Path) -> None:
     names = re.findall(r'url\("([^"]+)"\)', (built / "page.css").read_text())
     assert names == ["face.webp"]
-    with Image.open(built / "face.webp") as face, Image.open(built / "pictures/makeup.webp") as worn:
+    with (
+        Image.open(built / "face.webp") as face,
+        Image.open(built / "pictures/makeup.webp") as worn,
+    ):
         assert face.mode == "RGBA"
         wide, high = worn.size
         assert face.width / face.height == pytest.approx(wide / high, rel=0.01)  # both lie alike

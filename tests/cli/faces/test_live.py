@@ -32,7 +32,6 @@ from facewarp.live.capture.camera_list import all_given, remember_given
 from facewarp.live.interfaces import ProcessedFrame
 from facewarp.media.sources import read_video
 
-
 RECEIVE = """
 import av, json, sys, time
 print("ready", flush=True)
@@ -167,9 +166,7 @@ def test_a_stream_into_a_file_has_the_pictures_and_the_sound(talk, looks, folder
         ("rtmp://127.0.0.1:{}/live/me", socket.SOCK_STREAM, {"listen": "1"}),
     ],
 )
-def test_a_stream_reaches_who_listens_with_its_sound(
-    talk, looks, folder, address, kind, options
-):
+def test_a_stream_reaches_who_listens_with_its_sound(talk, looks, folder, address, kind, options):
     with socket.socket(socket.AF_INET, kind) as taken:
         taken.bind(("127.0.0.1", 0))
         address = address.format(taken.getsockname()[1])
