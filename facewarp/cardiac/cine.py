@@ -14,7 +14,11 @@ from facewarp.cardiac.io.label_order import AUTO
 from facewarp.cardiac.io.label_reader import read_labels
 from facewarp.cardiac.io.patient import Cine, open_cine
 from facewarp.cardiac.io.timing import GRAVE, ReadOptions, is_cycle
-from facewarp.cardiac.motion.confidence import HeartCalibration, HeartConfidence
+from facewarp.cardiac.motion.confidence import (
+    HeartCalibration,
+    HeartConfidence,
+    confidence_warnings,
+)
 from facewarp.cardiac.motion.cycle_registration import Floats, Motion, track
 from facewarp.cardiac.motion.evidence import Evidence, gather_evidence
 from facewarp.cardiac.motion.heart_roi import HeartModel, around_heart
@@ -290,9 +294,11 @@ def analyse(
             *(model, slices, volume, grid, parts, found.fine, carried_es, (at_ed, at_es)),
             found_indices.lv.ef_percent,
         )
+    confidence = None if evidence is None or calibration is None else calibration(evidence)
     said = [*(() if reader is None else reader.warnings), *moments.warnings]
     said += [*lies.warnings(volume), *_other_moments(cine, volumes, (at_ed, at_es), told_by)]
     said += quality_warnings(quality, cine.frames, carried[at_ed], volumes, cine.closes)
+    said += confidence_warnings(confidence)
     if volumes[at_es, HeartPart.LV] >= volumes[at_ed, HeartPart.LV]:
         said.insert(0, "the left ventricle is not smaller at ES than at ED")
     return CineResult(
@@ -311,7 +317,7 @@ def analyse(
         *(("", "") if reader is None else (reader.order.name, reader.order_by)),
         parts_sha256="" if slices is None else slices.sha256,
         evidence=evidence,
-        confidence=None if evidence is None or calibration is None else calibration(evidence),
+        confidence=confidence,
     )
 
 

@@ -7,12 +7,11 @@ from typing import Any, Final
 import numpy as np
 from scipy.stats import spearmanr
 
-from facewarp.cardiac.motion.confidence import HeartCalibration
+from facewarp.cardiac.motion.confidence import FAR_OFF, HeartCalibration
 from facewarp.core.metrics import mean_over_present
 from facewarp.training.evaluation.heart_shifts import NO_HEART, ShiftCase
 from facewarp.training.synthetic.scan_shifts import CLEAN
 
-FAR_OFF: Final = 8.0  # points of EF: an error that a flag should tell
 NEAR: Final = 3.0  # points of EF: an error that no flag should call wrong
 Pairs = list[tuple[float, float]]
 

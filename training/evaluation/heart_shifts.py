@@ -282,7 +282,8 @@ def evaluate_shifts(
                 advance(description=f"{kind} {strength}".strip())
             keep(found)
     except KeyboardInterrupt:
-        keep(found)
+        if found:
+            keep(found)
         raise
     return found
 

@@ -21,6 +21,8 @@ KEY: Final = "confidence"
 """What the calibration is called among the things that a weights file says of itself."""
 NAMES: Final = ("rv", "myocardium", "lv")
 DICE_EVIDENCE: Final = ("expected", "second", "changed", "carried")
+FAR_OFF: Final = 8.0
+"""Points of EF: an error that is to be told."""
 EF_EVIDENCE: Final = ("ef_second", "ef_changed", "ef_carried", "lv_missing", "apex_area")
 
 
@@ -136,6 +138,16 @@ class HeartCalibration:
         dice = {name: _plain(curve) for name, curve in zip(NAMES, self.dice, strict=True)}
         told = {"dice": dice, "ef_error": _plain(self.ef_error), "fitted_on": self.fitted_on}
         return json.dumps(told)
+
+
+def confidence_warnings(told: HeartConfidence | None) -> list[str]:
+    """Return what is to be said of an ejection fraction that is expected to be far off."""
+    if told is None or told.ef_error <= FAR_OFF:
+        return []
+    return [
+        f"the ejection fraction may be off by {told.ef_error:.0f} points: the networks contradict "
+        "each other; look at the contours"
+    ]
 
 
 def dice_evidence(evidence: Evidence, part: int) -> list[float]:

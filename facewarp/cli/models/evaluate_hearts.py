@@ -299,6 +299,8 @@ def _heart_facts(found: "HeartEvaluation", model: str) -> str:
             (v.rv_ef_mae, v.rv_ef_bias, v.rv_ef_correlation),
         ),
         "mass": f"{number(v.mass_mae_g, 1)} g off (bias {_signed(v.mass_bias_g)})",
+        "confidence": f"own parts expected at a Dice of {number(v.expected_dice, 1)} %, EF within "
+        f"{number(v.expected_ef_error, 1)} points on average",
         "time": f"{1000 * found.seconds_per_pair:.0f} ms a patient (median)",
         "model": f"{escape(model)}, {found.parameters / 1e6:.2f} M parameters",
         "sha256": found.weights_sha256,

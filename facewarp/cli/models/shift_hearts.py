@@ -156,7 +156,8 @@ def _legend() -> str:
 
 def told(warned: "Warned", calibration: "HeartCalibration | None") -> str:
     """Say in words whether confidence and flags told of the errors."""
-    from facewarp.training.evaluation.heart_shift_summary import FAR_OFF, NEAR
+    from facewarp.cardiac.motion.confidence import FAR_OFF
+    from facewarp.training.evaluation.heart_shift_summary import NEAR
 
     flags = (
         f"EF off by more than {FAR_OFF:.0f} points: {warned.far_off_flagged} of "

@@ -7,7 +7,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from facewarp.cardiac.motion.confidence import Curve, HeartCalibration
+from facewarp.cardiac.motion.confidence import (
+    Curve,
+    HeartCalibration,
+    HeartConfidence,
+    confidence_warnings,
+)
 from facewarp.cardiac.motion.evidence import Evidence
 from facewarp.errors import FacewarpError
 
@@ -78,3 +83,10 @@ def test_plain_values_name_parts_and_evidence() -> None:
     assert told["expected_dice"]["mean"] == pytest.approx(np.mean(CALIBRATION(GOOD).dice))
     assert set(told["expected_dice"]) == {"mean", "rv", "myocardium", "lv"}
     assert told["evidence"]["ef_second"] == 1.0
+
+
+def test_an_ejection_fraction_that_is_far_off_is_said() -> None:
+    said = confidence_warnings(HeartConfidence((0.9, 0.9, 0.9), 12.3))
+    assert "off by 12 points" in said[0]
+    assert not confidence_warnings(HeartConfidence((0.5, 0.5, 0.5), 7.9))
+    assert not confidence_warnings(None)
