@@ -6,7 +6,8 @@ Three things, each round for this tree and then for the other one, in a process 
 
 - `import facewarp`,
 - `facewarp track` of a clip of 1280 x 720, from the start of the process until the first frame is
-  given to the writer of the video,
+  given to the writer of the video, and the processor time until then, which other load on the
+  machine changes less,
 - the resident memory of `facewarp live --headless` on that clip at camera pace, after some time.
 
 The other tree is checked out under .cache and runs in the same environment. Medians are printed,
@@ -25,7 +26,6 @@ import time
 from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
-from statistics import median
 
 import av
 import cv2
@@ -61,7 +61,7 @@ class Watched(importlib.abc.MetaPathFinder):
             write = module.VideoWriter.write
             def first(self, frame):
                 write(self, frame)
-                print("FIRST", time.monotonic(), flush=True)
+                print("FIRST", time.monotonic(), time.process_time(), flush=True)
                 os._exit(0)
             module.VideoWriter.write = first
         spec.loader.exec_module = exec_module
@@ -93,20 +93,30 @@ def main() -> None:
         track = ["track", str(clip), "--out", f"{folder}/out.mp4", "--engine", asked.engine]
         live = ["live", "--source", str(clip), "--realtime", "--repeat", "--headless"]
         live += ["--engine", asked.engine]
-        measures: dict[str, tuple[Callable[[Path], float], int]] = {
-            "import facewarp, s": (import_s, asked.rounds),
-            "track to its first frame, s": (lambda tree: first_frame_s(tree, track), asked.rounds),
-            f"live after {asked.seconds:g} s, MB": (
-                lambda tree: resident_mb(tree, live, asked.seconds),
-                asked.rounds if asked.memory_rounds is None else asked.memory_rounds,
+        memory = asked.rounds if asked.memory_rounds is None else asked.memory_rounds
+        after = f"live after {asked.seconds:g} s"
+        measures: list[tuple[tuple[str, ...], Callable[[Path], tuple[float, ...]], int]] = [
+            (("import facewarp, s",), import_s, asked.rounds),
+            (
+                ("track to its first frame, s", "the same, processor s"),
+                lambda tree: first_frame_s(tree, track),
+                asked.rounds,
             ),
-        }
+            (
+                (f"{after}, MB", f"{after}, the most, MB"),
+                lambda tree: resident_mb(tree, live, asked.seconds),
+                memory,
+            ),
+        ]
         for tree in trees.values():
             first_frame_s(tree, track)
         rows = [
-            (name, *in_turn(measure, list(trees.values()), rounds), rounds)
-            for name, (measure, rounds) in measures.items()
+            (name, *values, rounds)
+            for names, measure, rounds in measures
             if rounds
+            for name, values in zip(
+                names, in_turn(measure, list(trees.values()), rounds), strict=True
+            )
         ]
     if asked.json:
         keys = ("what", "this", "other", "rounds")
@@ -118,27 +128,30 @@ def main() -> None:
     Console(width=100).print(table)
 
 
-def in_turn(measure: Callable[[Path], float], trees: Sequence[Path], rounds: int) -> list[float]:
-    """The median of each tree, measured one after the other, round by round."""
+def in_turn(
+    measure: Callable[[Path], tuple[float, ...]], trees: Sequence[Path], rounds: int
+) -> list[list[float]]:
+    """Of each value measured, the median of each tree; trees take turns, round by round."""
     values = [[measure(tree) for tree in trees] for _ in range(rounds)]
-    return [median(column) for column in zip(*values, strict=True)]
+    return np.median(values, axis=0).T.tolist()
 
 
-def import_s(tree: Path) -> float:
+def import_s(tree: Path) -> tuple[float]:
     """Seconds that `import facewarp` takes."""
-    return float(_output([sys.executable, "-c", _IMPORT], tree))
+    return (float(_output([sys.executable, "-c", _IMPORT], tree)),)
 
 
-def first_frame_s(tree: Path, words: Sequence[str]) -> float:
-    """Seconds from the start of the process until the first frame is given to the writer."""
+def first_frame_s(tree: Path, words: Sequence[str]) -> tuple[float, float]:
+    """Seconds until the first frame is given to the writer: that pass, and of processors."""
     began = time.monotonic()
     said = _output([sys.executable, "-c", _FIRST_FRAME, *words], tree)
     marked = [line for line in said.splitlines() if line.startswith("FIRST")]
-    return float(marked[0].split()[1]) - began
+    passed, spent = map(float, marked[0].split()[1:])
+    return passed - began, spent
 
 
-def resident_mb(tree: Path, words: Sequence[str], seconds: float) -> float:
-    """Resident memory of a command after some time, MB (Linux)."""
+def resident_mb(tree: Path, words: Sequence[str], seconds: float) -> tuple[float, float]:
+    """Resident memory of a command after some time, and the most until then, MB (Linux)."""
     command = [sys.executable, "-m", "facewarp", *words]
     process = subprocess.Popen(
         command, env=_environment(tree), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -149,8 +162,12 @@ def resident_mb(tree: Path, words: Sequence[str], seconds: float) -> float:
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(30)
-    kilobytes = next(line for line in status.splitlines() if line.startswith("VmRSS"))
-    return int(kilobytes.split()[1]) / 1000
+    kilobytes = {
+        name: int(value.split()[0])
+        for name, _, value in (line.partition(":") for line in status.splitlines())
+        if name in ("VmRSS", "VmHWM")
+    }
+    return kilobytes["VmRSS"] / 1000, kilobytes["VmHWM"] / 1000
 
 
 def write_clip(path: Path) -> None:

@@ -41,7 +41,7 @@ def run_on_ray(
     try:
         import ray
     except ImportError as error:
-        fix = f"Install it with: {install_command('cluster')}"
+        fix = f"Install it: {install_command('cluster')}"
         raise FacewarpError("--ray needs Ray, which is not installed", fix=fix) from error
     ours = not ray.is_initialized()
     if ours:

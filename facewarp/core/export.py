@@ -74,7 +74,7 @@ def _openvino(net: GuidedRegistration, graph: str, target: Path, about: dict[str
     if not is_installed("openvino"):
         raise FacewarpError(
             "writing OpenVINO's format needs openvino, which is not installed",
-            fix=install_command("openvino"),
+            fix=f"Install it: {install_command('openvino')}",
         )
     from facewarp.core.engines.openvino_engine import convert, save
 

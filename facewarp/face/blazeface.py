@@ -82,6 +82,9 @@ class FaceNetwork(Protocol):
     def look(self, pictures: Iterable[NDArray[np.uint8]]) -> list[list[Sighting]]:
         """Find the faces of each of some RGB pictures (128, 128, 3), best first."""
 
+    def warm_up(self) -> None:
+        """Prepare what `look` needs, so that its first call need not."""
+
     def close(self) -> None:
         """Free what runs the network. Twice is harmless."""
 
@@ -116,6 +119,12 @@ class BlazeFace:
             decode(regressors, logits, self._min_score, shape)
             for (regressors, logits), shape in zip(self._run(shown()), shapes, strict=True)
         ]
+
+    def warm_up(self) -> None:
+        """Compile the network for windows, and for pictures of any size where it takes them."""
+        sizes = (SIZE, 2 * SIZE) if self.any_size else (SIZE,)
+        for size in sizes:
+            self._run([np.zeros((size, size, 3), np.uint8)])
 
     def close(self) -> None:
         """Nothing is held that others don't use."""
@@ -220,26 +229,35 @@ def _openvino() -> _Run:
 
 def _request(*, is_window: bool) -> Any:
     """Compile the network for windows of 128 x 128 px, or for pictures of any size."""
-    from facewarp.core.engines.openvino_engine import compiled_folder, openvino
+    from facewarp.core.engines.openvino_models import compile_model, digest_of, openvino_folder
 
-    ov, folder = openvino(), compiled_folder()
-    from openvino.preprocess import PrePostProcessor
-
-    core = ov.Core()
-    model = core.read_model(str(_path()))
-    model.reshape([1, SIZE, SIZE, 3] if is_window else [1, -1, -1, 3])
-    steps = PrePostProcessor(model)
-    steps.input(0).tensor().set_element_type(ov.Type.u8)
-    steps.input(0).preprocess().convert_element_type(ov.Type.f32).mean(_HALF).scale(_HALF)
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "f32",
         "ENABLE_CPU_PINNING": False,
         "INFERENCE_NUM_THREADS": 1 if is_window else cores(),
     }
-    if folder is not None:
-        core.set_property({"CACHE_DIR": str(folder)})
-    return core.compile_model(steps.build(), "CPU", settings).create_infer_request()
+    folder = openvino_folder()
+    known_by = digest_of([_path(), Path(__file__)], is_window)
+    compiled = compile_model(
+        folder and folder / "compiled", known_by, lambda: _openvino_model(is_window), settings
+    )
+    return compiled.create_infer_request()
+
+
+def _openvino_model(is_window: bool) -> Any:
+    """The network of bytes 0..255: of 128 x 128 px, or of any size."""
+    from facewarp.core.engines.openvino_models import openvino
+
+    ov = openvino()
+    from openvino.preprocess import PrePostProcessor
+
+    model = ov.Core().read_model(str(_path()))
+    model.reshape([1, SIZE, SIZE, 3] if is_window else [1, -1, -1, 3])
+    steps = PrePostProcessor(model)
+    steps.input(0).tensor().set_element_type(ov.Type.u8)
+    steps.input(0).preprocess().convert_element_type(ov.Type.f32).mean(_HALF).scale(_HALF)
+    return steps.build()
 
 
 @lru_cache(maxsize=1)

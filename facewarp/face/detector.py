@@ -204,6 +204,10 @@ class FaceDetector(Closing):
                 break
         return found, is_any_known
 
+    def warm_up(self) -> None:
+        """Prepare what runs the network, so that no frame waits for it."""
+        self._network.warm_up()
+
     def close(self) -> None:
         """Free what runs the network; the detector can't be used afterwards. Twice is harmless."""
         self._network.close()

@@ -71,6 +71,9 @@ class MediaPipeBlazeFace:
             )
         return sightings
 
+    def warm_up(self) -> None:
+        """The graph was made ready when it was made."""
+
     def close(self) -> None:
         """Free the graph; it can't be used afterwards. Twice is harmless."""
         self._finalizer()
@@ -87,7 +90,7 @@ def _load_native(min_score: float) -> tuple[Any, Any]:
         raise FacewarpError(
             f"this needs MediaPipe 0.10.30 to 0.10.32, which can't be imported: {error}",
             where=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-            fix=f"Install it with: {install_command(packages=[_PACKAGE])}; its wheels are for "
+            fix=f"Install it: {install_command(packages=[_PACKAGE])}; its wheels are for "
             "Linux x86-64, Windows x86-64 and macOS arm64. Or leave --detector out.",
         ) from error
     model = files("facewarp.assets").joinpath(MODEL)

@@ -42,6 +42,8 @@ class Session:
         inputs: files that must not be overwritten.
         comment: returns what the metadata of a recording or screenshot that begins now must say.
         color: color tags of what is shown, for recordings; BT.709 by default.
+        size: (width, height) px of the pictures to come, where that is known: a recording from the
+            start is opened for them before the first one comes.
 
     Attributes:
         recordings: recordings made, in order.
@@ -62,8 +64,9 @@ class Session:
         inputs: tuple[Path, ...] = (),
         comment: Callable[[], str | None] = lambda: None,
         color: Color | None = None,
+        size: tuple[int, int] | None = None,
     ) -> None:
-        self._comment, self._color = comment, color
+        self._comment, self._color, self._size = comment, color, size
         self.recordings: list[Recorder] = []
         self.pictures: list[Path] = []
         self._stats, self._fps, self._wait, self._inputs = stats, fps, wait, inputs
@@ -79,8 +82,14 @@ class Session:
             self._begin(record)
 
     def attach(self, loop: LiveLoop) -> None:
-        """Set the loop that `stop` and `pause` act on."""
+        """Set the loop that `stop` and `pause` act on, and open a recording from the start.
+
+        Raises:
+            FacewarpError: the recording can't be written.
+        """
         self._loop = loop
+        if self._recorder is not None and self._size is not None:
+            self._recorder.open(self._size)
 
     def stop(self) -> None:
         """See `interfaces.Actions`."""

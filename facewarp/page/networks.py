@@ -5,7 +5,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from facewarp.core.engines.openvino_engine import join, openvino
+from facewarp.core.engines.openvino_engine import join
+from facewarp.core.engines.openvino_models import openvino
 from facewarp.core.export import metadata_of
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
@@ -26,7 +27,7 @@ def check_packages() -> None:
     if missing:
         raise FacewarpError(
             f"writing the page's networks needs {' and '.join(missing)}, which is not installed",
-            fix=install_command(*missing),
+            fix=f"Install {'it' if len(missing) == 1 else 'them'}: {install_command(*missing)}",
         )
 
 

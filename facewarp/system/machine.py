@@ -32,6 +32,16 @@ def limit_cores(count: int) -> None:
         os.environ[name] = str(_limit)  # read when the libraries are loaded
 
 
+def limit_blas() -> None:
+    """Keep OpenBLAS, NumPy's library of linear algebra, to one thread; before NumPy is imported.
+
+    It starts a thread a core at once, which spins for a while: a tenth of what a start costs,
+    where all that is solved is small. What the user has set is left alone.
+    """
+    if not any(name in os.environ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")):
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+
 def processor() -> str:
     """Return the processor's name as its maker writes it, or its architecture."""
     try:

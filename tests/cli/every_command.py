@@ -26,6 +26,9 @@ ALONE = {
 }
 """Commands beside those whose silence is proven; each ends by itself within seconds."""
 
+TIME_LIMIT_S = 900  # of a command, on a machine that much else waits for
+pytestmark = pytest.mark.timeout(TIME_LIMIT_S + 60)
+
 WATCHED = (
     *("track", "cine", "bench", "doctor", "export onnx", "export openvino", "export pt2", "train"),
     *("engine torch", "engine onnx", "engine openvino", "engine openvino-int8"),
@@ -52,7 +55,7 @@ def run(command: list[str | Path], folder: Path) -> subprocess.CompletedProcess[
     environment.pop("FACEWARP_ENGINE", None)
     return subprocess.run(
         list(map(str, command)), cwd=folder, env=environment,
-        capture_output=True, text=True, timeout=280, check=False,
+        capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False,
     )  # fmt: skip
 
 

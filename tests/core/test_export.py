@@ -48,7 +48,7 @@ def run_onnx(path, inputs):
 
 def run_openvino(path, inputs):
     pytest.importorskip("openvino")
-    from facewarp.core.engines.openvino_engine import openvino
+    from facewarp.core.engines.openvino_models import openvino
 
     core = openvino().Core()
     read = core.read_model(path)

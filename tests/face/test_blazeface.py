@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from facewarp.face import blazeface
 from facewarp.face.blazeface import SIZE, WINDOW, BlazeFace, _anchors, decode
 from facewarp.face.crop import Crop
 from facewarp.face.detector import FaceDetector, make_network
@@ -170,6 +171,16 @@ def test_a_level_shows_what_overlapping_tiles_show(portrait, at):
             found[any_size] = detector.detect(frame, thorough=True)
     assert len(found[True]) == len(found[False]) == 1
     np.testing.assert_allclose(found[True][0].box, found[False][0].box, atol=1.5)
+
+
+def test_after_warming_up_nothing_is_compiled_any_more(portrait, monkeypatch):
+    pytest.importorskip("openvino")
+    frame = portrait.frame(size=(640, 400), at=(320, 200), scale=0.5)
+    blazeface._openvino.cache_clear()
+    with FaceDetector() as detector:
+        detector.warm_up()
+        monkeypatch.delattr(blazeface, "_request")
+        assert len(detector.detect(frame, thorough=True)) == 1
 
 
 def test_a_level_costs_one_look_where_tiles_cost_many(monkeypatch):

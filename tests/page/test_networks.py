@@ -16,6 +16,7 @@ from facewarp.face.crop import Crop
 from facewarp.face.detector import FaceDetector
 from facewarp.face.template.template import Template
 from facewarp.page import networks
+from facewarp.system.installation import install_command
 
 pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
@@ -88,3 +89,15 @@ def test_a_model_without_8_bit_weights_is_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(model, "int8", Path("/nowhere"))
     with pytest.raises(FacewarpError, match="can't be read"):
         networks.registration_network(model)
+
+
+@pytest.mark.parametrize("missing", [["onnx"], ["onnx", "openvino"]])
+def test_what_is_missing_is_told_with_the_command(
+    missing: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(networks, "find_spec", lambda name: None if name in missing else name)
+    with pytest.raises(FacewarpError) as caught:
+        networks.check_packages()
+    assert f"needs {' and '.join(missing)}, which is not installed" in str(caught.value)
+    how = "Install it: " if len(missing) == 1 else "Install them: "
+    assert how + install_command(*missing) in str(caught.value)

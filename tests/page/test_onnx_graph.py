@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facewarp.core.engines.openvino_engine import openvino
+from facewarp.core.engines.openvino_models import openvino
 from facewarp.errors import FacewarpError
 from facewarp.page.onnx_graph import to_onnx
 

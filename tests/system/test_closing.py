@@ -1,8 +1,10 @@
-"""Context managers that close themselves at the end."""
+"""Context managers that close what they hold at the end."""
+
+from threading import Event
 
 import pytest
 
-from facewarp.system.closing import Closing
+from facewarp.system.closing import Closing, MadeAhead
 
 
 class Door(Closing):
@@ -24,5 +26,38 @@ def test_with_gives_the_object_and_closes_it():
 def test_it_is_closed_after_an_error_which_goes_on():
     door = Door()
     with pytest.raises(ValueError, match="wind"), door:
+        raise ValueError("wind")
+    assert door.closed == 1
+
+
+def test_what_is_made_ahead_is_made_meanwhile_and_closed():
+    go_on = Event()
+
+    def make():
+        assert go_on.wait(30)
+        return Door()
+
+    with MadeAhead(make) as ahead:
+        go_on.set()  # it would wait for ever were it made here
+        door = ahead.get()
+        assert ahead.get() is door
+        assert not door.closed
+    assert door.closed == 1
+
+
+def test_what_making_raised_is_raised_where_it_is_wanted():
+    def fail():
+        raise ValueError("no wood")
+
+    with MadeAhead(fail) as ahead:
+        with pytest.raises(ValueError, match="no wood"):
+            ahead.get()
+        with pytest.raises(ValueError, match="no wood"):
+            ahead.get()
+
+
+def test_what_is_never_asked_for_is_closed_too():
+    door = Door()
+    with pytest.raises(ValueError, match="wind"), MadeAhead(lambda: door):
         raise ValueError("wind")
     assert door.closed == 1

@@ -19,7 +19,7 @@ def matplotlib_figure() -> Any:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        fix = install_command("train")
+        fix = f"Install it: {install_command('train')}"
         raise FacewarpError("plots need matplotlib", "--figures", fix) from error
 
     def figure(**settings: Any) -> "Figure":

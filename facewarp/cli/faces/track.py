@@ -21,6 +21,7 @@ from facewarp.cli.model_options import (
 )
 from facewarp.cli.option_groups import Panel, option_groups
 from facewarp.errors import FacewarpError
+from facewarp.system.machine import limit_blas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -169,16 +170,10 @@ def track(
       facewarp track shot.mov --tracks shot.nk --tracks shot_blender.py
       facewarp track talk.mp4 --expressions talk.csv --neutral 1.5
     """
-    import cv2
-
-    from facewarp.cli.faces.track_jobs import Part, is_mixed, plan, plan_mixed
-    from facewarp.face.clips.settings import ClipSettings
-    from facewarp.face.tracking.track import OFFLINE
-    from facewarp.face.tracking.tracker import FaceTracker
-    from facewarp.system.memory import keep_freed_memory
-
     output = output_of(ctx)
     if batch.wanted(inputs):
+        from facewarp.face.clips.settings import ClipSettings
+
         settings = ClipSettings(
             effects,
             tags,
@@ -208,35 +203,50 @@ def track(
         )
         track_batch(output, inputs, out, data, settings, batch)
         return
-    effect = effects.make(models.model, tags)
-    part, mixed = Part(start, end, fps), is_mixed(inputs)
-    made_from = {**vars(effects), **vars(models), "smooth": smooth, "thorough": thorough}
-    made_from["photometric"] = photometric
-    extras = compositing.outputs(inputs, made_from | vars(part), resume=bool(batch.resume))
-    if mixed and compositing.wanted:
-        what = "a folder that holds videos has a result for each of them"
-        raise FacewarpError(
-            what, inputs[0], "Track one video for --alpha, --passes, --tracks or --expressions."
-        )
-    jobs = None if mixed else plan(inputs, out, data, effects.label, part, extras)
-    track_job = partial(_coded, encoding)
-    if jobs and (unused := _without_use(jobs, fps, audio, keep_hdr=keep_hdr)):
-        output.warn(f"{' and '.join(unused)}: of no use here, where no input is a video")
+    if run.engine != "torch":
+        limit_blas()
+    import cv2
+
+    from facewarp.cli.faces.track_jobs import Part, is_mixed, plan, plan_mixed
+    from facewarp.face.tracking.track import OFFLINE
+    from facewarp.face.tracking.tracker import FaceTracker
+    from facewarp.system.closing import MadeAhead
+    from facewarp.system.memory import keep_freed_memory
+
     cv2.setNumThreads(1)  # decoding, registering and encoding keep the cores busy
     keep_freed_memory()
-    with FaceTracker(
-        models.template,
-        models.model,
-        faces=faces,
-        device=run.device,
-        engine=run.engine,
-        detector=models.detector,
-        config=OFFLINE,
-        smooth=smooth,
-        photometric=photometric,
-        in_pipeline=True,
-        thorough=thorough,
-    ) as tracker:
+
+    def make_tracker() -> FaceTracker:
+        return FaceTracker(
+            models.template,
+            models.model,
+            faces=faces,
+            device=run.device,
+            engine=run.engine,
+            detector=models.detector,
+            config=OFFLINE,
+            smooth=smooth,
+            photometric=photometric,
+            in_pipeline=True,
+            thorough=thorough,
+        )
+
+    with MadeAhead(make_tracker) as ahead:  # networks are made ready beside all that follows
+        effect = effects.make(models.model, tags)
+        part, mixed = Part(start, end, fps), is_mixed(inputs)
+        made_from = {**vars(effects), **vars(models), "smooth": smooth, "thorough": thorough}
+        made_from["photometric"] = photometric
+        extras = compositing.outputs(inputs, made_from | vars(part), resume=bool(batch.resume))
+        if mixed and compositing.wanted:
+            what = "a folder that holds videos has a result for each of them"
+            raise FacewarpError(
+                what, inputs[0], "Track one video for --alpha, --passes, --tracks or --expressions."
+            )
+        jobs = None if mixed else plan(inputs, out, data, effects.label, part, extras)
+        track_job = partial(_coded, encoding)
+        if jobs and (unused := _without_use(jobs, fps, audio, keep_hdr=keep_hdr)):
+            output.warn(f"{' and '.join(unused)}: of no use here, where no input is a video")
+        tracker = ahead.get()
         track_one = partial(
             track_job, partial(_track, output, tracker, effect, audio=audio, keep_hdr=keep_hdr)
         )

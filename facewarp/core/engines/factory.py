@@ -54,7 +54,7 @@ def make_engine(
     if not is_installed(name):
         raise FacewarpError(
             f"the engine {name} needs {PACKAGES[name]}, which is not installed",
-            fix=install_command(_EXTRAS[name]),
+            fix=f"Install it: {install_command(_EXTRAS[name])}",
         )
     if name != "torch" and net.config.ndim != 2:
         raise FacewarpError(

@@ -110,7 +110,7 @@ def to_onnx(net: "GuidedRegistration", graph: str) -> bytes:
     if missing:
         raise FacewarpError(
             f"writing ONNX needs {' and '.join(missing)}, which is not installed",
-            fix=install_command("onnx"),
+            fix=f"Install it: {install_command('onnx')}",
         )
     import torch
 

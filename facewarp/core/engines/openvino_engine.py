@@ -5,19 +5,23 @@ Its telemetry, which sends an event on import and on conversion, is off: see sys
 
 import logging
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from facewarp.core.engines.base import Floats, GraphEngine
 from facewarp.core.engines.cache_keys import code_version
+from facewarp.core.engines.openvino_models import (
+    compile_model,
+    digest_of,
+    openvino,
+    openvino_folder,
+    version,
+)
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
-from facewarp.system.user_folders import cache_folder
 
 if TYPE_CHECKING:
     from facewarp.core.networks.guided_registration import GuidedRegistration
@@ -27,6 +31,7 @@ _log = logging.getLogger(__name__)
 BATCHES: Final = (4, 2, 1)
 """Batch sizes that are compiled; others are run in parts."""
 
+_INT8_GRAPHS: Final = ("parts", "fields")  # that have files; both ways are joined of them
 _FEW_CHANNELS = 4  # up to which OpenVINO's pooling spends most of its time on changing layouts
 
 
@@ -37,7 +42,8 @@ class OpenVinoEngine(GraphEngine):
         name: see `Engine`.
         summary: likewise.
         models: gives the graphs by name.
-        compiled: cache folder of compiled graphs; None for no cache.
+        compiled: folder where compiled graphs are kept; None to keep none.
+        known_by: what the graphs are known by there, see `openvino_models.digest_of`.
         threads: how many to use; None for OpenVINO's choice.
     """
 
@@ -47,14 +53,13 @@ class OpenVinoEngine(GraphEngine):
         summary: str,
         models: Mapping[str, Any],
         compiled: Path | None,
+        known_by: str = "",
         threads: int | None = None,
     ) -> None:
         super().__init__(name, summary)
         self._models = models
+        self._compiled, self._known_by = compiled, known_by
         self._threads = threads
-        self._core = openvino().Core()
-        if compiled is not None:
-            self._core.set_property({"CACHE_DIR": str(compiled)})
         self._requests: dict[tuple[str, int], Any] = {}
 
     @classmethod
@@ -65,13 +70,13 @@ class OpenVinoEngine(GraphEngine):
             net: gives the network; it is not called where all that is run was converted before.
             key: what is converted is kept under it, unless it is empty.
         """
-        ov, folder = openvino(), cache_folder() if key else None
-        summary = f"OpenVINO {_version(ov)}, fp32, {os.cpu_count()} cores"
+        summary = f"OpenVINO {version()}, fp32, {os.cpu_count()} cores"
+        folder = openvino_folder() if key else None
         if folder is None:
             return cls("openvino", summary, _Converted(net, None), None)
-        kept = folder / f"openvino-{_version(ov)}"
-        models = _Converted(net, kept / f"{key[:16]}-{code_version()}")
-        return cls("openvino", summary, models, kept / "compiled")
+        models = _Converted(net, folder / f"{key[:16]}-{code_version()}")
+        known_by = digest_of([Path(__file__)], key, code_version())
+        return cls("openvino", summary, models, folder / "compiled", known_by)
 
     @classmethod
     def of_int8(cls, folder: Path) -> "OpenVinoEngine":
@@ -80,8 +85,16 @@ class OpenVinoEngine(GraphEngine):
         Raises:
             FacewarpError: they can't be read.
         """
-        summary = f"OpenVINO {_version(openvino())}, int8, {os.cpu_count()} cores"
-        return cls("openvino-int8", summary, _Quantised(folder), compiled_folder())
+        summary = f"OpenVINO {version()}, int8, {os.cpu_count()} cores"
+        kept = openvino_folder()
+        if kept is None:
+            return cls("openvino-int8", summary, _Quantised(folder), None)
+        weights = [folder / f"{graph}{end}" for graph in _INT8_GRAPHS for end in (".xml", ".bin")]
+        try:
+            known_by = digest_of([Path(__file__), *weights])
+        except OSError as error:
+            raise _unreadable(folder) from error
+        return cls("openvino-int8", summary, _Quantised(folder), kept / "compiled", known_by)
 
     def use_threads(self, count: int) -> None:
         """See `base.Engine`; graphs are compiled again when next run."""
@@ -111,11 +124,6 @@ class OpenVinoEngine(GraphEngine):
 
     def _request(self, graph: str, batch: int) -> Any:
         if (graph, batch) not in self._requests:
-            model = self._models[graph].clone()
-            model.reshape(
-                {port: [batch, *list(port.get_partial_shape())[1:]] for port in model.inputs}
-            )
-            _pool_by_convolution(model)
             settings: dict[str, Any] = {
                 "PERFORMANCE_HINT": "LATENCY",
                 "INFERENCE_PRECISION_HINT": "f32",  # left alone it takes bf16: slower, and coarse
@@ -123,45 +131,19 @@ class OpenVinoEngine(GraphEngine):
             }
             if self._threads is not None:
                 settings["INFERENCE_NUM_THREADS"] = self._threads
-            compiled = self._core.compile_model(model, "CPU", settings)
+            known_by = self._known_by and digest_of((), self._known_by, graph, batch)
+            compiled = compile_model(
+                self._compiled, known_by, lambda: self._sized(graph, batch), settings
+            )
             self._requests[graph, batch] = compiled.create_infer_request()
         return self._requests[graph, batch]
 
-
-_CONVERTER: Final = "openvino.tools.ovc"
-
-
-def openvino() -> Any:
-    """The package OpenVINO, its telemetry switched off by facewarp.system.privacy.
-
-    It is imported without its converter program, two thirds of the import's time; who wants that
-    still gets it.
-    """
-    if "openvino" in sys.modules or _CONVERTER in sys.modules:
-        import openvino
-
-        return openvino
-    stand_in = ModuleType(_CONVERTER)
-    stand_in.convert_model = _convert_model  # type: ignore[attr-defined]
-    sys.modules[_CONVERTER] = stand_in
-    try:
-        import openvino
-    finally:
-        del sys.modules[_CONVERTER]
-    return openvino
-
-
-def _convert_model(*args: Any, **options: Any) -> Any:
-    """OpenVINO's own `convert_model`."""
-    from openvino.tools.ovc import convert_model
-
-    return convert_model(*args, **options)
-
-
-def compiled_folder() -> Path | None:
-    """Where OpenVINO keeps what it has compiled for the next start; None where nothing can be."""
-    cache = cache_folder()
-    return cache / f"openvino-{_version(openvino())}" / "compiled" if cache else None
+    def _sized(self, graph: str, batch: int) -> Any:
+        """The model of a graph for one batch size."""
+        model = self._models[graph].clone()
+        model.reshape({port: [batch, *list(port.get_partial_shape())[1:]] for port in model.inputs})
+        _pool_by_convolution(model)
+        return model
 
 
 def convert(net: "GuidedRegistration", graph: str) -> Any:
@@ -236,10 +218,14 @@ class _Quantised(dict[str, Any]):
             try:
                 self[graph] = openvino().Core().read_model(file)
             except RuntimeError as error:
-                raise FacewarpError(
-                    "the 8-bit weights can't be read", file, "Make them anew: facewarp export."
-                ) from error
+                raise _unreadable(file) from error
         return self[graph]
+
+
+def _unreadable(path: Path) -> FacewarpError:
+    return FacewarpError(
+        "the 8-bit weights can't be read", path, "Make them anew: facewarp export --int8."
+    )
 
 
 def join(parts: Any, fields: Any) -> Any:
@@ -294,7 +280,3 @@ def _pool_by_convolution(model: Any) -> None:
             node.input_value(0), ops.constant(mean), kernel, zero, zero, [1] * len(kernel)
         )
         node.output(0).replace(pooled.output(0))
-
-
-def _version(ov: Any) -> str:
-    return str(ov.__version__).split("-")[0]

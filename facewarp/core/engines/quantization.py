@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from facewarp.core.engines.graphs import FieldsGraph, PartsGraph, lean
-from facewarp.core.engines.openvino_engine import convert, openvino, save
+from facewarp.core.engines.openvino_engine import convert, save
+from facewarp.core.engines.openvino_models import openvino
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import file_sha256
 from facewarp.errors import FacewarpError
@@ -48,7 +49,7 @@ def quantize(
     if find_spec("nncf") is None or find_spec("openvino") is None:
         raise FacewarpError(
             "8-bit weights are made with OpenVINO and NNCF, which are not both installed",
-            fix=install_command("openvino", packages=["nncf"]),
+            fix=f"Install it: {install_command('openvino', packages=['nncf'])}",
         )
     if net.config.ndim != 2:
         raise FacewarpError("8-bit weights are for networks of images, not of volumes")

@@ -1,5 +1,6 @@
 """FaceTracker: detect, register and track the faces of successive frames."""
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ from facewarp.face.tracking.registration import FaceRegistrar, crop_around
 from facewarp.face.tracking.smoothing import FaceSmoother, SmoothingConfig
 from facewarp.face.tracking.track import SAME_FACE, Track, TrackerConfig, is_among
 from facewarp.system.closing import Closing
+
+_log = logging.getLogger(__name__)
 
 _FRAME_S = 1 / 25  # between frames that come without a time
 _COUNT_EVERY_S = 2.0  # how often faces are counted that can't be followed any more
@@ -104,14 +107,17 @@ class FaceTracker(Closing):
         self._fitter = FaceRegistrar(template, model, device, self.config.sure, engine, thorough)
         self.template = self._fitter.template
         self.model = self._fitter.model
-        self._warming: Thread | None = None
+        self._warming: list[Thread] = []
         if in_pipeline:
             share_cores(self.model.engine, in_pipeline=True)
-            self._warming = self._fitter.warm_up()
+            self._warming.append(self._fitter.warm_up())
         self._owns_detector = detector is None or isinstance(detector, str)
         if detector is None or isinstance(detector, str):
             detector = FaceDetector(backend=detector or "auto")
         self._detector = detector
+        if in_pipeline:
+            self._warming.append(Thread(target=self._warm_detector, name="facewarp-detector"))
+            self._warming[-1].start()
         self._smooth, self._photometric = smooth, photometric
         self._background = BackgroundSearch(self._detector) if threaded_search else None
         self.seconds = {"detect": 0.0, "register": 0.0}
@@ -244,12 +250,18 @@ class FaceTracker(Closing):
 
     def close(self) -> None:
         """End the tracker's threads, and free the detector if it is the tracker's own."""
-        if self._warming is not None:
-            self._warming.join()
+        for thread in self._warming:
+            thread.join()
         if self._background is not None:
             self._background.close()
         if self._owns_detector:
             self._detector.close()
+
+    def _warm_detector(self) -> None:
+        try:
+            self._detector.warm_up()
+        except Exception as error:  # noqa: BLE001 - whoever needs the detector gets it again
+            _log.debug("warming up: %s", error)
 
     def _follow(self, image: NDArray[np.generic], time: float) -> None:
         """Register the tracked faces, each at its predicted position."""

@@ -64,26 +64,46 @@ class Recorder:
         self._fps, self._wait, self._comment, self._color = fps, wait, comment, color
         self._writer: VideoWriter | None = None
         self._size, self._zero = (0, 0), 0.0
-        self._is_said = True
+        self._has_begun, self._is_said = False, True
 
     def present(self, frame: Frame, made: ProcessedFrame, stats: LiveStats) -> None:
         """See `interfaces.Presenter`."""
-        if self._writer is None:
-            self._size, self._zero = (made.image.shape[1], made.image.shape[0]), frame.time
-            self._writer = VideoWriter(
-                self.target,
-                size=self._size,
-                fps=self._fps,
-                live=True,
-                comment=self._comment,
-                color=self._color,
-            )
+        if not self._has_begun:
+            self._has_begun, self._zero = True, frame.time
+            size = made.image.shape[1], made.image.shape[0]
+            if self._writer is not None and size != self._size:  # an effect can change it
+                self._writer.abort()
+                self._writer = None
+            if self._writer is None:
+                self.open(size)
+        assert self._writer is not None
         image = fit_within(made.image, self._size)
         shot = Frame(image, frame.time - self._zero, frame.index)
         if self._wait:
             self._writer.write(shot)
         elif not self._writer.offer(shot):
             self.missed += 1
+
+    def open(self, size: tuple[int, int]) -> None:
+        """Open the encoder, so that the first image need not wait for it; twice is harmless.
+
+        Args:
+            size: (width, height) px that images are expected to have.
+
+        Raises:
+            FacewarpError: the file can't be written.
+        """
+        if self._writer is not None:
+            return
+        self._size, self._is_said = size, True
+        self._writer = VideoWriter(
+            self.target,
+            size=size,
+            fps=self._fps,
+            live=True,
+            comment=self._comment,
+            color=self._color,
+        )
 
     def idle(self, stats: LiveStats) -> None:
         """See `interfaces.Presenter`."""

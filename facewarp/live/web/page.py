@@ -84,7 +84,7 @@ class WebPage:
                 raise
             raise FacewarpError(
                 f"the web page needs {error.name}, which is not installed",
-                fix=f"Install it with: {install_command('web')}",
+                fix=f"Install it: {install_command('web')}",
             ) from error
         self._arrivals: FrameQueue[Arrival] = FrameQueue(drop_oldest=True)
         self._clock = SessionClock()
@@ -99,6 +99,11 @@ class WebPage:
             certificate=(certificate.chain, certificate.key) if certificate else None,
         )
         self.address = self._server.start()
+
+    @property
+    def view_address(self) -> str:
+        """Address of `/view`, what is drawn and nothing else, token included."""
+        return self.address.replace("/?", "/view?", 1)
 
     @property
     def notice(self) -> str | None:
@@ -118,7 +123,8 @@ class WebPage:
         self._server.present(frame, made)
 
     def idle(self, stats: LiveStats) -> None:
-        """Do nothing: the server has a thread of its own."""
+        """See `Presenter.idle`. The server has a thread of its own."""
+        self._server.idle()
 
     def close(self) -> None:
         """Tell the browser, and end the server. Idempotent."""

@@ -174,7 +174,10 @@ class VideoWriter(Output):
                 self._audio = AudioCopy(self._like, self._container, convert=convert)
         if self._comment is not None:
             self._container.metadata["comment"] = self._comment
-        self._container.start_encoding()
+        if self._live:
+            codec.open()  # the header comes with the first packet: a file of none can't be closed
+        else:
+            self._container.start_encoding()
 
     def _options(self) -> dict[str, str]:
         options = self._encoder.options_for(self._stored_size, self._rate, live=self._live)

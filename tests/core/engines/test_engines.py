@@ -160,7 +160,7 @@ def test_an_unknown_engine_is_refused_with_the_known_ones(name, small, stirred):
 
 def test_a_missing_engine_gives_the_install_command(monkeypatch, small, stirred):
     monkeypatch.setattr("facewarp.core.engines.base.find_spec", lambda package: None)
-    with pytest.raises(FacewarpError, match=r"install .*\[onnx\]"):
+    with pytest.raises(FacewarpError, match=r"Install it: .* install .*\[onnx\]"):
         make_engine("onnx", stirred(small()))
     assert [name for name in ENGINES if is_installed(name)] == ["torch"]
 

@@ -1,6 +1,7 @@
 """FaceTracker on the shipped portrait, drawn into frames where and how a test wants it."""
 
 import math
+from threading import current_thread
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import eye_roll
 from facewarp.face.parts import FacePart
+from facewarp.face.tracking import tracker as tracker_module
 from facewarp.face.tracking.track import TrackerConfig
 from facewarp.face.tracking.tracker import FaceTracker
 
@@ -170,6 +172,26 @@ def test_only_a_detector_of_its_own_is_closed(make_tracker, detector, portrait):
     with make_tracker(detector=None) as owning:
         assert owning._detector is not detector
     owning.close()
+
+
+def test_in_a_pipeline_the_detector_gets_ready_in_a_thread(make_tracker, detector, monkeypatch):
+    ready = []
+    monkeypatch.setattr(tracker_module, "share_cores", lambda *_, **__: None)
+    monkeypatch.setattr(type(detector), "warm_up", lambda self: ready.append(current_thread()))
+    make_tracker(in_pipeline=True).close()
+    assert len(ready) == 1
+    assert ready[0] is not current_thread()
+
+
+def test_a_detector_that_is_not_ready_is_asked(make_tracker, detector, portrait, monkeypatch):
+    def fail(self):
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(tracker_module, "share_cores", lambda *_, **__: None)
+    monkeypatch.setattr(type(detector), "warm_up", fail)
+    frame = portrait.frame(size=(320, 240), at=(160, 120), scale=0.5)
+    with make_tracker(in_pipeline=True) as tracker:
+        assert len(tracker(frame)) == 1
 
 
 @pytest.mark.parametrize("options", [{"faces": 0}, {"config": TrackerConfig(faces=-1)}])

@@ -15,6 +15,7 @@ from facewarp.errors import FacewarpError
 from facewarp.live.capture.open_live_source import find_file_source
 from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.loop import LiveLoop
+from facewarp.live.outputs import recorder as recorder_module
 from facewarp.live.outputs.recorder import Recorder
 from facewarp.live.session import Session
 from facewarp.live.timing import LiveStats
@@ -71,6 +72,42 @@ def test_pictures_of_another_size_are_fitted_in(picture, contents, tmp_path):
     assert [image.shape for image in found.images] == [(48, 64, 3)] * 2
     second = found.images[1].astype(int)
     assert second[:, :20].mean() < 25 < second[:, 28:36].mean()
+
+
+def test_an_encoder_that_was_opened_before_takes_the_first_picture(
+    picture, contents, tmp_path, monkeypatch
+):
+    recorder = Recorder(tmp_path / "out.mp4", 25.0, wait=True)
+    recorder.open((64, 48))
+    monkeypatch.delattr(recorder_module, "VideoWriter")  # no second one can be made
+    record(recorder, shots(picture, [5.0, 5.04, 5.08]))
+    assert contents(tmp_path / "out.mp4").times == pytest.approx([0, 0.04, 0.08], abs=0.001)
+
+
+def test_an_encoder_opened_for_another_size_is_opened_anew(picture, contents, tmp_path):
+    recorder = Recorder(tmp_path / "out.mp4", 25.0, wait=True)
+    recorder.open((640, 480))
+    record(recorder, shots(picture, [0.0, 0.04]))
+    assert contents(tmp_path / "out.mp4").size == (64, 48)
+    assert os.listdir(tmp_path) == ["out.mp4"]
+
+
+def test_an_opened_encoder_without_pictures_leaves_nothing(tmp_path):
+    recorder = Recorder(tmp_path / "out.mp4", 30.0)
+    recorder.open((64, 48))
+    recorder.close()
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_session_opens_its_recording_before_the_first_picture(picture, contents, tmp_path):
+    stats, path = LiveStats(), tmp_path / "show.mp4"
+    session = Session(stats, 30.0, record=path, wait=True, size=(64, 48))
+    assert os.listdir(tmp_path) == []
+    session.attach(None)
+    assert len(os.listdir(tmp_path)) == 1  # the hidden file beside it
+    run(picture, session, stats, {})
+    assert len(contents(path).times) == 40
+    assert os.listdir(tmp_path) == ["show.mp4"]
 
 
 @pytest.mark.parametrize("size", [(10, 10), (64, 48), (200, 3), (7, 300)])

@@ -56,7 +56,7 @@ def elastix_field(
         FacewarpError: elastix is not installed, or can't register these volumes.
     """
     if not is_installed():
-        raise FacewarpError("this method is elastix's", "itk-elastix", INSTALL)
+        raise FacewarpError("this method is elastix's", "itk-elastix", f"Install it: {INSTALL}")
     if fixed.shape != moving.shape or fixed.ndim != 3:
         what = f"volumes of {fixed.shape} and {moving.shape} voxels can't be registered"
         raise FacewarpError(what, fix="Lay both on one grid (D, H, W).")

@@ -43,7 +43,9 @@ class VoxelMorph(BaselineNetwork):
         try:
             from monai.networks.nets.voxelmorph import VoxelMorphUNet
         except ImportError as error:
-            raise FacewarpError("VoxelMorph's network is MONAI's", "monai", INSTALL) from error
+            raise FacewarpError(
+                "VoxelMorph's network is MONAI's", "monai", f"Install it: {INSTALL}"
+            ) from error
         self.settings = {
             "channels": list(channels),
             "smoothness": smoothness,

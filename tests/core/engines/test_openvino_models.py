@@ -1,0 +1,126 @@
+"""Compiled models are kept from one start to the next, and damaged ones are made anew."""
+
+import numpy as np
+import pytest
+
+from facewarp.core.engines import openvino_models
+from facewarp.core.engines.openvino_engine import OpenVinoEngine
+from facewarp.core.engines.openvino_models import compile_model, digest_of
+
+ov = pytest.importorskip("openvino")
+
+SETTINGS = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+VALUE = np.arange(4, dtype=np.float32)[None]
+
+
+def doubling():
+    """A model that doubles (1, 4)."""
+    from openvino import opset13 as ops
+
+    value = ops.parameter([1, 4], np.float32, name="value")
+    twice = ops.multiply(value, ops.constant(np.full((1, 4), 2, np.float32)))
+    return ov.Model([ops.result(twice)], [value], "doubling")
+
+
+@pytest.fixture
+def compiled(tmp_path):
+    """Compile in one folder; whether the model had to be built, and what it makes of `VALUE`."""
+
+    def once(known_by="weights", settings=SETTINGS, folder=tmp_path / "kept"):
+        built = []
+
+        def build():
+            built.append(True)
+            return doubling()
+
+        model = compile_model(folder, known_by, build, settings)
+        return bool(built), model([VALUE])[0].tolist()
+
+    once.folder = tmp_path / "kept"
+    return once
+
+
+def kept_file(folder):
+    (file,) = folder.iterdir()
+    return file
+
+
+def test_a_model_is_built_once(compiled):
+    assert compiled() == (True, [[0, 2, 4, 6]])
+    assert compiled() == (False, [[0, 2, 4, 6]])
+
+
+def test_other_weights_settings_and_versions_are_compiled_anew(compiled, monkeypatch):
+    compiled()
+    assert compiled(known_by="others")[0]
+    assert compiled(settings=SETTINGS | {"INFERENCE_NUM_THREADS": 2})[0]
+    monkeypatch.setattr(openvino_models, "processor", lambda: "another processor")
+    assert compiled()[0]
+    monkeypatch.undo()
+    monkeypatch.setattr(ov, "__version__", "2099.1.0-of-another-build")
+    assert compiled()[0]
+    monkeypatch.undo()
+    assert not compiled()[0]
+
+
+@pytest.mark.parametrize("damage", ["bit", "cut", "empty", "other", "unreadable"])
+def test_a_damaged_model_is_made_anew(damage, compiled):
+    compiled()
+    file = kept_file(compiled.folder)
+    content = bytearray(file.read_bytes())
+    if damage == "bit":  # where OpenVINO itself would take the weights as they are
+        content[-1] ^= 1
+        file.write_bytes(content)
+    elif damage == "unreadable":
+        file.unlink()
+        file.mkdir()
+    else:
+        file.write_bytes({"cut": content[:-20], "empty": b"", "other": b"nonsense" * 9}[damage])
+    assert compiled() == (True, [[0, 2, 4, 6]])
+    if damage != "unreadable":
+        assert compiled() == (False, [[0, 2, 4, 6]])
+
+
+def test_a_whole_file_that_openvino_refuses_is_made_anew(compiled):
+    import hashlib
+
+    compiled()
+    kept_file(compiled.folder).write_bytes(hashlib.sha256(b"no model").digest() + b"no model")
+    assert compiled() == (True, [[0, 2, 4, 6]])
+    assert compiled() == (False, [[0, 2, 4, 6]])
+
+
+def test_without_a_folder_or_a_name_nothing_is_kept(compiled, tmp_path):
+    assert compiled(folder=None)[0]
+    assert compiled(known_by="")[0]
+    assert not compiled.folder.exists()
+
+
+def test_where_nothing_can_be_written_it_is_compiled_each_time(compiled, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    for _ in range(2):
+        assert compiled(folder=tmp_path / "file" / "kept") == (True, [[0, 2, 4, 6]])
+
+
+def test_a_digest_tells_contents_and_words(tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_bytes(b"1")
+    other.write_bytes(b"2")
+    digests = [
+        digest_of([one]), digest_of([other]), digest_of([one, other]), digest_of([other, one]),
+        digest_of([one], "word"), digest_of([one], "word", 1), digest_of([one], "wor", "d1"),
+    ]  # fmt: skip
+    assert len(set(digests)) == len(digests)
+    assert digest_of([one], "word") == digests[4]
+
+
+def test_an_engine_does_not_read_its_graphs_at_the_second_start(tmp_path):
+    class NoGraphs(dict):
+        def __missing__(self, graph):
+            raise AssertionError(f"{graph} was read")
+
+    results = []
+    for graphs in ({"parts": doubling()}, NoGraphs()):
+        engine = OpenVinoEngine("openvino", "", graphs, tmp_path, "weights", threads=1)
+        results.append(engine.run("parts", VALUE)[0].tolist())
+    assert results == [[[0, 2, 4, 6]]] * 2
