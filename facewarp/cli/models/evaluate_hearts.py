@@ -57,7 +57,7 @@ class HeartEvaluationOptions:
         Path | None,
         typer.Option(
             help="Plot found against true volumes into this folder, as PNG; with --methods tables, "
-            "figures and a page."
+            "figures and a page, with --shift the reliability of confidence."
         ),
     ] = None
     picture: Annotated[
