@@ -115,11 +115,16 @@ class ShiftCase:
                     for field in fields(Evidence)
                 )  # type: ignore[arg-type]
             )
-        texts = {name: row[name] for name in ("patient", "group", "kind", "strength", "model")}
-        numbers = {n: _number(row[n]) for n in ("ef_true", "ef", "rv_ef_true", "rv_ef")}
         return cls(
-            **texts,
-            **numbers,
+            patient=row["patient"],
+            group=row["group"],
+            kind=row["kind"],
+            strength=row["strength"],
+            model=row["model"],
+            ef_true=_number(row["ef_true"]),
+            ef=_number(row["ef"]),
+            rv_ef_true=_number(row["rv_ef_true"]),
+            rv_ef=_number(row["rv_ef"]),
             parts_dice=three("parts_dice", 0.01),
             dice=three("dice", 0.01),
             flags=tuple(row["flags"].split("; ")) if row["flags"] else (),
