@@ -142,6 +142,7 @@ class PhotometricRefinement:
             for part in np.asarray(template.probabilities, np.float32)
         ]
         self._face = (1 - parts[FacePart.BACKGROUND]).astype(np.float32)
+        self._inner = cv2.erode(self._face, np.ones((3, 3)))  # outlines are hair and neck as well
         features = parts[FacePart.EYE_LEFT] + parts[FacePart.EYE_RIGHT] + parts[FacePart.MOUTH]
         self._features = pooled(cv2.dilate(features, np.ones((3, 3))), 0.6)
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
@@ -269,10 +270,11 @@ class PhotometricRefinement:
         return np.asarray(cv2.erode(seen, np.ones((_BORDER, _BORDER))).clip(0, 1), np.float32)
 
     def _free(self, face: Face) -> Floats:
-        """How much of each control point (h, w) nothing hides."""
+        """How much of each control point (h, w) nothing hides; beside the face, all of it."""
         if face.matte is None:
             return np.ones(self._cells, np.float32)
-        return in_cells(seen_of_template(face)[*self._window], self._cells)
+        hidden = 1 - in_cells(seen_of_template(face)[*self._window], self._cells)
+        return np.asarray(1 - hidden * self._inner, np.float32)
 
     def _pull(self, missing: Floats, dt: float) -> Floats:
         """Share (h, w, 1) of what is missing to the registration that is made up in this frame."""
