@@ -93,6 +93,11 @@ COMMANDS = {
         "Track hearts through the cardiac cycle: labels, volumes, ejection fraction, motion.",
         HEARTS,
     ),
+    "phantom": Command(
+        "models.phantom:phantom",
+        "Make cines of beating hearts whose motion, volumes and strain are known exactly.",
+        HEARTS,
+    ),
     "train": Command(
         "models.train:train", "Train a model on annotated photographs or scans.", MODELS
     ),

@@ -37,9 +37,12 @@ def write_labels(
 
 
 def write_image(
-    path: Path, image: NDArray[np.float32], like: Volume, inputs: Iterable[Path] = ()
+    path: Path,
+    image: NDArray[np.float32] | NDArray[np.int16],
+    like: Volume,
+    inputs: Iterable[Path] = (),
 ) -> None:
-    """Write grey values ``([T,] D, H, W)`` on a volume's grid, as float32.
+    """Write grey values ``([T,] D, H, W)`` on a volume's grid, in the type they have.
 
     See `write_labels`.
     """

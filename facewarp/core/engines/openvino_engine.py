@@ -264,12 +264,14 @@ def _unreadable(path: Path) -> FacewarpError:
     )
 
 
-def join(parts: Any, fields: Any) -> Any:
+def join(parts: Any, fields: Any, *, chosen_ways: bool = False) -> Any:
     """Join two models: images and a template to parts and to the fields of both directions.
 
     Args:
         parts: the model of ``images`` to ``parts``; it is used up.
         fields: the model of ``fixed`` and ``moving`` to ``fields``; likewise.
+        chosen_ways: whether an input ``ways`` (n) int64 says which directions are computed, 0 for
+            the image fixed and 1 for the template fixed: for batches of one image.
     """
     ov = openvino()
     from openvino import opset13 as ops
@@ -279,11 +281,17 @@ def join(parts: Any, fields: Any) -> Any:
     template = ops.parameter(ov.PartialShape(shape), np.float32, name="template")
     template.output(0).get_tensor().set_names({"template"})
     pairs = {"fixed": [found, template], "moving": [template, found]}
+    inputs = [parts.input("images").get_node(), template]
+    if chosen_ways:
+        inputs.append(ops.parameter(ov.PartialShape([-1]), np.int64, name="ways"))
+        inputs[-1].output(0).get_tensor().set_names({"ways"})
     for name, pair in pairs.items():
-        fields.input(name).get_node().output(0).replace(ops.concat(pair, 0).output(0))
+        both = ops.concat(pair, 0)
+        taken = ops.gather(both, inputs[-1], ops.constant(0)) if chosen_ways else both
+        fields.input(name).get_node().output(0).replace(taken.output(0))
     end = fields.output("fields").get_node().input_value(0)
     results = [ops.result(found), ops.result(end)]
-    return ov.Model(results, [parts.input("images").get_node(), template], "both_ways")
+    return ov.Model(results, inputs, "both_ways")
 
 
 def save(model: Any, file: Path, about: Mapping[str, str] | None = None) -> None:

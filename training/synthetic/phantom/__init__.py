@@ -1,0 +1,1 @@
+"""A heart phantom: cines whose labels, motion, volumes and strain are known by formula."""
