@@ -16,11 +16,15 @@ export class Program {
   settings;
   /** @type {Map<string, Picture>} */
   pictures = new Map();
+  /** what the foot of the controls says: version, runtime, threads */
+  about = "";
   #manifest;
   #engine;
   #labels;
   /** @type {string[]} */
   #templates;
+  /** @type {ImageBitmap | null} */
+  #face = null; // that tiles are shown on
   /** @type {MakeupMasks | null} */
   #masks = null;
   /** @type {Picture | null} */
@@ -49,7 +53,8 @@ export class Program {
    */
   async decode(files) {
     const entries = /** @type {any[]} */ (this.#manifest.pictures);
-    const decoded = await Promise.all(entries.map((entry) => shippedPicture(entry, /** @type {ArrayBuffer} */ (files.get(entry.file)))));
+    const face = (this.#face = await createImageBitmap(new Blob([/** @type {ArrayBuffer} */ (files.get(this.#manifest.tile_face))], { type: "image/webp" })));
+    const decoded = await Promise.all(entries.map((entry) => shippedPicture(entry, /** @type {ArrayBuffer} */ (files.get(entry.file)), face)));
     for (const picture of decoded) this.pictures.set(picture.name, picture);
     const { parts, files: masks } = this.#manifest.makeup;
     const bitmaps = masks.map((/** @type {string} */ name) => createImageBitmap(new Blob([/** @type {ArrayBuffer} */ (files.get(name))], { type: "image/webp" })));
@@ -100,7 +105,7 @@ export class Program {
 
   /** @param {File} file */
   async texture(file) {
-    const picture = await ownPicture(file, this.#labels);
+    const picture = await ownPicture(file, this.#labels, /** @type {ImageBitmap} */ (this.#face));
     const before = this.pictures.get(OWN);
     if (before) URL.revokeObjectURL(before.address);
     this.pictures.set(OWN, picture);
@@ -139,9 +144,9 @@ export class Program {
 
   /** @param {string} [line] what is said about it */
   #state(line) {
-    const { effects, options, version, looks } = this.#manifest;
+    const { effects, options, looks } = this.#manifest;
     const textures = [...this.pictures.keys()].filter((name) => name !== "labels");
-    return { settings: this.settings, choices: { effect: effects, texture: textures, template: this.#templates }, options, looks, version, max_bytes: MAX_BYTES, line };
+    return { settings: this.settings, choices: { effect: effects, texture: textures, template: this.#templates }, options, looks, version: this.about, max_bytes: MAX_BYTES, line };
   }
 }
 

@@ -16,6 +16,7 @@ from facewarp.face.rendering.makeup import looks_of, part_masks
 from facewarp.face.rendering.occlusion import covers_eyes
 from facewarp.face.rendering.shading import Blend
 from facewarp.face.rendering.textures import (
+    face_to_show_on,
     list_textures,
     load_texture,
     texture_blend,
@@ -26,6 +27,7 @@ from facewarp.face.template.template import Template
 DRAWN: Final = ("labels", "mesh", "texture", "canonical", "field")
 """Effects that the page draws; those of the others that only Python has are left out."""
 
+_TILE_PX: Final = (156, 192)
 _WIDTH: Final = 520  # px, twice the crop: more is not seen on a face of 640 x 480
 
 
@@ -61,6 +63,11 @@ def page_pictures(template: Template) -> Iterator[PagePicture]:
             covers_eyes(rgba[..., 3], template),
             _webp(rgba),
         )
+
+
+def tile_face() -> bytes:
+    """Return the WebP of the face that small pictures of textures are shown on."""
+    return _webp(face_to_show_on(_TILE_PX))
 
 
 def makeup_masks() -> dict[str, bytes]:
