@@ -90,7 +90,7 @@ async function load() {
   if (typeof OffscreenCanvas === "undefined") throw new Error("The tracker needs OffscreenCanvas, which this browser does not have: use a newer one.");
   const manifest = await loadManifest();
   const pictures = manifest.pictures.map((/** @type {{file: string}} */ { file }) => file);
-  const names = ["ort-wasm-simd-threaded.wasm.bin", "networks/registration.onnx.bin", "networks/detector.onnx.bin", "template.bin", manifest.tile_face, ...pictures, ...manifest.makeup.files];
+  const names = ["ort-wasm-simd-threaded.wasm.bin", "networks/registration.onnx.bin", "networks/detector.onnx.bin", "template.bin", ...pictures, ...manifest.makeup.files];
   const total = names.reduce((sum, name) => sum + manifest.files[name].bytes, 0);
   let come = 0;
   /** @param {number} bytes */

@@ -1,6 +1,6 @@
 // Textures: those of the page and the user's own.
 
-/** @typedef {{name: string, blend: string, spareEyes: boolean, isOccluded: boolean, bitmap: ImageBitmap, cover: Uint8Array, address: string}} Picture `address`: of its tile */
+/** @typedef {{name: string, blend: string, spareEyes: boolean, isOccluded: boolean, bitmap: ImageBitmap, cover: Uint8Array, address: string}} Picture */
 /** @typedef {import("./painting.js").Pixels} Pixels */
 
 const [WIDTH, HEIGHT] = [260, 320];
@@ -8,7 +8,6 @@ const [COLUMNS, ROWS] = [65, 80];
 const TOLERANCE = 0.01; // of the aspect
 const LARGEST = 1040; // px of width that are kept
 const OPAQUE = 250;
-const TILE = { x: 0.19, y: 0.12, width: 0.62, height: 0.63 }; // of the template: its face
 export const OWN = "own";
 
 /** A picture that is no texture, as one sentence. */
@@ -18,35 +17,21 @@ export class PictureError extends Error {}
  * Decodes a picture of the page.
  * @param {{name: string, blend: string, covers_eyes: boolean}} entry of the manifest
  * @param {ArrayBuffer} file
- * @param {ImageBitmap} face that its tile is shown on
  * @returns {Promise<Picture>}
  */
-export async function shippedPicture({ name, blend, covers_eyes }, file, face) {
-  const bitmap = await createImageBitmap(new Blob([file], { type: "image/webp" }), { premultiplyAlpha: "premultiply" });
-  return { name, blend, spareEyes: !covers_eyes, isOccluded: name !== "labels", bitmap, cover: coverOf(bitmap), address: await tileOf(bitmap, face) };
-}
-
-/**
- * The address of a small picture of a texture on a face.
- * @param {ImageBitmap} bitmap
- * @param {ImageBitmap} face
- */
-async function tileOf(bitmap, face) {
-  const { width, height } = face;
-  const canvas = new OffscreenCanvas(Math.round(TILE.width * width), Math.round(TILE.height * height));
-  const paper = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  for (const picture of [face, bitmap]) paper.drawImage(picture, -TILE.x * width, -TILE.y * height, width, height);
-  return URL.createObjectURL(await canvas.convertToBlob());
+export async function shippedPicture({ name, blend, covers_eyes }, file) {
+  const blob = new Blob([file], { type: "image/webp" });
+  const bitmap = await createImageBitmap(blob, { premultiplyAlpha: "premultiply" });
+  return { name, blend, spareEyes: !covers_eyes, isOccluded: name !== "labels", bitmap, cover: coverOf(bitmap), address: URL.createObjectURL(blob) };
 }
 
 /**
  * Takes a user's file as a texture.
  * @param {File} file
  * @param {Float32Array} labels of the template, 8 planes; what is opaque everywhere is cut to its face
- * @param {ImageBitmap} face that its tile is shown on
  * @returns {Promise<Picture>}
  */
-export async function ownPicture(file, labels, face) {
+export async function ownPicture(file, labels) {
   let bitmap;
   try {
     bitmap = await createImageBitmap(file, { premultiplyAlpha: "premultiply" });
@@ -65,7 +50,8 @@ export async function ownPicture(file, labels, face) {
   if (coverOf(bitmap).every((cover) => cover > OPAQUE)) cutToFace(paper, labels.subarray(0, COLUMNS * ROWS));
   const cut = await createImageBitmap(canvas, { premultiplyAlpha: "premultiply" });
   const cover = coverOf(cut);
-  return { name: OWN, blend: "paint", spareEyes: !coversEyes(cover, labels), isOccluded: true, bitmap: cut, cover, address: await tileOf(cut, face) };
+  const blob = await canvas.convertToBlob();
+  return { name: OWN, blend: "paint", spareEyes: !coversEyes(cover, labels), isOccluded: true, bitmap: cut, cover, address: URL.createObjectURL(blob) };
 }
 
 /**

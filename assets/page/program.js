@@ -23,8 +23,6 @@ export class Program {
   #labels;
   /** @type {string[]} */
   #templates;
-  /** @type {ImageBitmap | null} */
-  #face = null; // that tiles are shown on
   /** @type {MakeupMasks | null} */
   #masks = null;
   /** @type {Picture | null} */
@@ -53,8 +51,7 @@ export class Program {
    */
   async decode(files) {
     const entries = /** @type {any[]} */ (this.#manifest.pictures);
-    const face = (this.#face = await createImageBitmap(new Blob([/** @type {ArrayBuffer} */ (files.get(this.#manifest.tile_face))], { type: "image/webp" })));
-    const decoded = await Promise.all(entries.map((entry) => shippedPicture(entry, /** @type {ArrayBuffer} */ (files.get(entry.file)), face)));
+    const decoded = await Promise.all(entries.map((entry) => shippedPicture(entry, /** @type {ArrayBuffer} */ (files.get(entry.file)))));
     for (const picture of decoded) this.pictures.set(picture.name, picture);
     const { parts, files: masks } = this.#manifest.makeup;
     const bitmaps = masks.map((/** @type {string} */ name) => createImageBitmap(new Blob([/** @type {ArrayBuffer} */ (files.get(name))], { type: "image/webp" })));
@@ -105,7 +102,7 @@ export class Program {
 
   /** @param {File} file */
   async texture(file) {
-    const picture = await ownPicture(file, this.#labels, /** @type {ImageBitmap} */ (this.#face));
+    const picture = await ownPicture(file, this.#labels);
     const before = this.pictures.get(OWN);
     if (before) URL.revokeObjectURL(before.address);
     this.pictures.set(OWN, picture);

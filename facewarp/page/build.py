@@ -20,9 +20,9 @@ from facewarp.page.networks import check_packages, detector_network, registratio
 from facewarp.page.pictures import (
     PagePicture,
     effects_table,
+    face_picture,
     makeup_masks,
     page_pictures,
-    tile_face,
 )
 from facewarp.page.runtime import licence_text, runtime_files, runtime_version
 from facewarp.page.template_file import painted_template, template_bytes, template_description
@@ -47,9 +47,6 @@ SHARED: Final = (
     "icon.svg",
 )
 """Files of the live page that this one has too."""
-
-TILE_FACE: Final = "pictures/tile-face.webp"
-"""What small pictures of textures are shown on."""
 
 _OWN: Final = (".js", ".css")
 _NOT_SERVED: Final = ("tsconfig.json",)
@@ -85,7 +82,7 @@ def build_page(
         pictures = list(page_pictures(painted_template(chosen)))
         contents = {**_program(), **_networks(network)}
         contents |= {f"pictures/{picture.name}.webp": picture.webp for picture in pictures}
-        contents[TILE_FACE] = tile_face()
+        contents["face.webp"] = face_picture(painted_template(chosen))
         masks = makeup_masks()
         contents |= {f"makeup/{part}.webp": webp for part, webp in masks.items()}
         contents["template.bin"] = _packed(template_bytes(chosen, network))
@@ -168,7 +165,6 @@ def _manifest(
         "tracker": config,
         "template": template_description(template),
         "pictures": described,
-        "tile_face": TILE_FACE,
         "makeup": {"parts": list(makeup), "files": [f"makeup/{part}.webp" for part in makeup]},
         **effects_table(),
         "files": {

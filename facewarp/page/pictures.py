@@ -16,7 +16,6 @@ from facewarp.face.rendering.makeup import looks_of, part_masks
 from facewarp.face.rendering.occlusion import covers_eyes
 from facewarp.face.rendering.shading import Blend
 from facewarp.face.rendering.textures import (
-    face_to_show_on,
     list_textures,
     load_texture,
     texture_blend,
@@ -27,8 +26,9 @@ from facewarp.face.template.template import Template
 DRAWN: Final = ("labels", "mesh", "texture", "canonical", "field")
 """Effects that the page draws; those of the others that only Python has are left out."""
 
-_TILE_PX: Final = (156, 192)
 _WIDTH: Final = 520  # px, twice the crop: more is not seen on a face of 640 x 480
+
+_TILE_BRIGHTNESS: Final = 0.85
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,11 @@ def page_pictures(template: Template) -> Iterator[PagePicture]:
         )
 
 
-def tile_face() -> bytes:
-    """Return the WebP of the face that small pictures of textures are shown on."""
-    return _webp(face_to_show_on(_TILE_PX))
+def face_picture(template: Template) -> bytes:
+    """Return the template's face, a little darker, on nothing: it wears the textures of tiles."""
+    shade = np.rint(_TILE_BRIGHTNESS * template.color.astype(np.float32))
+    alpha = np.rint(255 * (1 - template.probabilities[0]))
+    return _webp(np.dstack([shade, alpha]).astype(np.uint8))
 
 
 def makeup_masks() -> dict[str, bytes]:

@@ -21,13 +21,11 @@ from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.rendering.makeup import LOOKS, TITLES, is_look, made_up, parse_look
 from facewarp.face.rendering.mediapipe_uv import PREFIX, from_mediapipe
 from facewarp.face.rendering.shading import BLENDS, Blend
-from facewarp.face.template.template import Template
 
 BLEND_KEY = "Blend"
 """Name of the text chunk of a PNG that says how the texture meets the frame."""
 
 _ASPECT_TOLERANCE = 0.01
-_SHOWN_BRIGHTNESS = 0.85  # of the face below a texture
 _EXPECTED = (
     f"Save it as {4 * CROP_SHAPE[1]}x{4 * CROP_SHAPE[0]} px (width x height), "
     f"or any size with that aspect; {CROP_SHAPE[1]}x{CROP_SHAPE[0]} at least makes sense."
@@ -70,22 +68,6 @@ def texture_title(name: str) -> str:
         return TITLES[name.partition("+")[0]]
     with _folder().joinpath(f"{name}.png").open("rb") as file, Image.open(file) as image:
         return str(image.info.get("Title", ""))
-
-
-def face_to_show_on(size_px: tuple[int, int]) -> NDArray[np.uint8]:
-    """Return the average face, a little darker, for small pictures of textures on it.
-
-    Args:
-        size_px: (width, height) of the result, of the template's aspect.
-
-    Returns:
-        (height, width, 4) uint8 RGBA, straight alpha: transparent around the face.
-    """
-    template = Template.load("average")
-    shade = np.rint(_SHOWN_BRIGHTNESS * template.color.astype(np.float32))
-    alpha = np.rint(255 * (1 - template.probabilities[0]))
-    rgba = np.dstack([shade, alpha]).astype(np.uint8)
-    return np.array(Image.fromarray(rgba).resize(size_px, Image.Resampling.BOX))
 
 
 def check_texture(rgba: NDArray[np.uint8], where: str | None = None) -> NDArray[np.uint8]:

@@ -9,9 +9,11 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from facewarp.face.effects.style import list_styles, style_picture
-from facewarp.face.rendering.textures import face_to_show_on, list_textures, load_texture
+from facewarp.face.rendering.textures import list_textures, load_texture
+from facewarp.face.template.template import Template
 
 _SIZE_PX: Final = (156, 192)
+_BRIGHTNESS: Final = 0.85  # of the face below a texture
 
 
 @lru_cache(maxsize=64)
@@ -45,7 +47,12 @@ def picture(image: NDArray[np.uint8]) -> bytes:
 
 @lru_cache(maxsize=1)
 def _face() -> PIL.Image.Image:
-    return PIL.Image.fromarray(face_to_show_on(_SIZE_PX))
+    """The average face, a little darker, on nothing."""
+    template = Template.load("average")
+    shade = np.rint(_BRIGHTNESS * template.color.astype(np.float32))
+    alpha = np.rint(255 * (1 - template.probabilities[0]))
+    rgba = np.dstack([shade, alpha]).astype(np.uint8)
+    return PIL.Image.fromarray(rgba).resize(_SIZE_PX, PIL.Image.Resampling.BOX)
 
 
 def _png(image: PIL.Image.Image) -> bytes:
