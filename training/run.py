@@ -19,6 +19,7 @@ from facewarp.core.engines.device import present_device
 from facewarp.core.weights import WEIGHTS, file_sha256, find_weights, load_weights
 from facewarp.errors import FacewarpError
 from facewarp.face.occlusion.network import OCCLUSION
+from facewarp.face.details.patches import KIND as DETAILS
 from facewarp.training import checkpoint
 from facewarp.training.config.overrides import with_overrides
 from facewarp.training.config.paper_variants import at_size
@@ -35,7 +36,7 @@ DEFAULT_PRESETS: Mapping[Kind, str] = {
     "occlusion": "face-occlusion",
 }
 MODEL_KINDS: Mapping[str, tuple[str, ...]] = {
-    "face": ("face",),
+    "face": ("face", DETAILS),
     "heart": ("heart", SLICES),
     "occlusion": (OCCLUSION,),
 }
@@ -212,7 +213,7 @@ def unit_of(config: TrainConfig) -> str:
     """Return what a batch is counted in."""
     if config.model.steps:
         return "pairs"
-    return "pictures" if config.model.kind == OCCLUSION else "slices"
+    return "views" if config.model.kind.startswith("face") else "slices"
 
 
 def run_config(

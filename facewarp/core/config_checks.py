@@ -3,10 +3,7 @@
 import math
 from typing import Any
 
-PARTS_ALONE = (
-    "heart-slices",
-    "face-occlusion",
-)  # kinds of models that segment and register nothing
+PARTS_ALONE = ("face-details", "face-occlusion", "heart-slices")  # they register nothing
 
 _MAX_CLASSES = 64
 _MAX_SIDE = 4096  # of a grid, px or voxels

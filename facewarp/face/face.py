@@ -10,8 +10,23 @@ from numpy.typing import NDArray
 from facewarp.face.boxes import Box
 from facewarp.face.crop import Crop
 from facewarp.face.crop_fields import sample_field, upsample_field
+from facewarp.face.similarity import Affine
 
 State = Literal["tracking", "uncertain", "lost"]
+
+
+@dataclass(frozen=True, eq=False)
+class Details:
+    """What the detail network says of one face (`facewarp.face.details`).
+
+    Attributes:
+        shares: (2, K, 32, 32) shares of `facewarp.face.details.patches.CLASSES` in the cells of the
+            mouth's picture and of that of both eyes.
+        frames: (2, 3) maps from px of the patches to px of the crop: mouth, left and right eye.
+    """
+
+    shares: NDArray[np.float32]
+    frames: tuple[Affine, Affine, Affine]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +56,7 @@ class Face:
         matte: (160, 130) uint8 of the crop at half its size, 255 where the face itself is seen
             and 0 where hair, a hand or a thing hides it (`facewarp.face.occlusion`); None where
             nobody looked.
+        details: eyes and mouth, as the detail network sees them; None without one.
     """
 
     id: int
@@ -55,6 +71,7 @@ class Face:
     folds_percent: float
     gray: NDArray[np.uint8] | None = None
     matte: NDArray[np.uint8] | None = None
+    details: Details | None = None
 
     @cached_property
     def field(self) -> NDArray[np.float32]:

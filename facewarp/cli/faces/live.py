@@ -22,6 +22,7 @@ from facewarp.cli.model_options import (
     Switch,
 )
 from facewarp.cli.option_groups import Panel, option_groups
+from facewarp.system.machine import limit_blas
 
 SOURCE = Panel("Where frames come from")
 DRAWN = Panel("What is drawn")
@@ -86,6 +87,8 @@ def live(
         run,
     )
     output = output_of(ctx)
+    if run.engine != "torch":
+        limit_blas()
     size = check_usage(options, output)
     from facewarp.cli.faces.live_session import run_live
 

@@ -28,12 +28,13 @@ if TYPE_CHECKING:
     from facewarp.training.dataloading.face_data import FaceData
     from facewarp.training.dataloading.heart_data import HeartData
     from facewarp.training.dataloading.slice_data import SliceData
+    from facewarp.training.details.data import DetailData
     from facewarp.training.distributed import ProcessGroup
     from facewarp.training.occlusion.matte_data import MatteData
     from facewarp.training.run import Kind, RunOptions, RunResult
     from facewarp.training.trainer import StepReport, Trainer, Validate
 
-    Data = FaceData | HeartData | SliceData | MatteData
+    Data = DetailData | FaceData | HeartData | MatteData | SliceData
     Read = Callable[[TrainConfig], Data]
 
 train = typer.Typer(help="Train a model on annotated photographs or scans.", no_args_is_help=True)
@@ -70,16 +71,17 @@ def helen(
     photograph of the training set is kept for validation; a test set is never read.
     """
 
-    def photographs(_: "TrainConfig") -> "FaceData":
+    def photographs(config: "TrainConfig") -> "DetailData | FaceData":
         from facewarp.training.dataloading.face_data import helen_training_data
 
-        return helen_training_data(
+        found = helen_training_data(
             data,
             extra=extra or (),
             celebamask=celebamask,
             celebamask_share=celebamask_share,
             hold_out=process.validate,
         )
+        return found if config.model.steps else _details(found)
 
     _train(output_of(ctx), run, process, "face", "helen", photographs)
 
@@ -101,10 +103,11 @@ def celebamask_(
     Every 24th photograph is kept for validation; val/ is never read.
     """
 
-    def photographs(_: "TrainConfig") -> "FaceData":
+    def photographs(config: "TrainConfig") -> "DetailData | FaceData":
         from facewarp.training.dataloading.face_data import celebamask_training_data
 
-        return celebamask_training_data(data, extra=extra or (), hold_out=process.validate)
+        found = celebamask_training_data(data, extra=extra or (), hold_out=process.validate)
+        return found if config.model.steps else _details(found)
 
     _train(output_of(ctx), run, process, "face", "celebamask", photographs)
 
@@ -192,6 +195,13 @@ def occlusion(
     _train(output_of(ctx), run, process, "occlusion", "occlusion", photographs)
 
 
+def _details(photographs: "FaceData") -> "DetailData":
+    """The same photographs for a part network of eyes and mouth."""
+    from facewarp.training.details.data import detail_training_data
+
+    return detail_training_data(photographs)
+
+
 def _train(
     output: Output,
     run: RunChoice,
@@ -248,6 +258,7 @@ def _train_in(group: "ProcessGroup", output: Output, options: "RunOptions", read
 
 def _validator(data: "Data", config: "TrainConfig", folder: Path) -> "Validate":
     from facewarp.training.dataloading.face_data import FaceData
+    from facewarp.training.details.data import DetailData
 
     if isinstance(data, FaceData):
         from facewarp.training.validation.faces import Validator
@@ -259,6 +270,10 @@ def _validator(data: "Data", config: "TrainConfig", folder: Path) -> "Validate":
         from facewarp.training.occlusion.matte_scores import MatteValidator
 
         return MatteValidator(data.held_out, folder)
+    if isinstance(data, DetailData):
+        from facewarp.training.validation.details import DetailValidator
+
+        return DetailValidator(data.held_out, folder)
     if not config.model.steps:
         from facewarp.training.validation.slices import SliceValidator
 
@@ -283,7 +298,8 @@ def _run(output: Output, trainer: "Trainer", data: "Data") -> None:
             _tell(output, f"step {step}: {_occlusion_told(scores)}{best}")
             return scores
         if not config.model.steps:
-            _tell(output, f"step {step}: {_slices_told(scores)}{best}")
+            told = _details_told if "dice_lips" in scores else _slices_told
+            _tell(output, f"step {step}: {told(scores)}{best}")
             return scores
         px, mm = scores.get("contour_px"), scores.get("hd95_mm")
         own = f", own parts {scores['parts_dice']:.1f}" if config.model.guided else ""
@@ -332,6 +348,15 @@ def _slices_told(scores: dict[str, float]) -> str:
         f"{scores['dice_myo']:.1f}, LV {scores['dice_lv']:.1f}), LV EDV {scores['edv_mae_ml']:.1f} "
         f"ml off (bias {scores['edv_bias_ml']:+.1f}), EF {scores['ef_mae']:.1f} points "
         f"(bias {scores['ef_bias']:+.1f})"
+    )
+
+
+def _details_told(scores: dict[str, float]) -> str:
+    return (
+        f"validation Dice {scores['dice_mean']:.1f} (lips {scores['dice_lips']:.1f}, inner mouth "
+        f"{scores['dice_inner_mouth']:.1f}, eyes {scores['dice_eye']:.1f}), openings off by "
+        f"{scores['mouth_mae_px']:.2f} px (slope {scores['mouth_slope']:.2f}), eyes by "
+        f"{scores['eye_mae_px']:.2f} px (slope {scores['eye_slope']:.2f})"
     )
 
 
