@@ -18,8 +18,8 @@ from facewarp.cardiac.motion.slice_parts import SLICES
 from facewarp.core.engines.device import present_device
 from facewarp.core.weights import WEIGHTS, file_sha256, find_weights, load_weights
 from facewarp.errors import FacewarpError
-from facewarp.face.occlusion.network import OCCLUSION
 from facewarp.face.details.patches import KIND as DETAILS
+from facewarp.face.occlusion.network import OCCLUSION
 from facewarp.training import checkpoint
 from facewarp.training.config.overrides import with_overrides
 from facewarp.training.config.paper_variants import at_size

@@ -3,7 +3,7 @@
 ``python -m facewarp.training.release.ship weights RUN face-occlusion --data celebamask helen afw``
 copies the weights; ``python -m facewarp.training.release.occlusion int8 --data celebamask`` writes
 the 8-bit weights beside them, with ranges from composites; ``... card SCORES.json`` their card,
-from what ``facewarp.training.evaluation.occlusion`` printed of these weights.
+from what ``facewarp.training.occlusion.evaluate`` printed of these weights.
 """
 
 import argparse
@@ -105,7 +105,7 @@ def write_card(scores: Path) -> Path:
         "was not measured.",
         "## Measured\n\n"
         "Objects of other seeds before photographs that were not trained on; printed by "
-        "`python -m facewarp.training.evaluation.occlusion`. Px within 4 px of the crop of a "
+        "`python -m facewarp.training.occlusion.evaluate`. Px within 4 px of the crop of a "
         "face's or its hair's outline are left out. In percent.",
         *(_scores(name, one) for name, one in found["sets"].items()),
     ]

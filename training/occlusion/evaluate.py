@@ -1,6 +1,6 @@
 """Evaluate an occlusion network on composites of faces and objects that it has not seen.
 
-``python -m facewarp.training.evaluation.occlusion face-occlusion --celebamask celebamask/val
+``python -m facewarp.training.occlusion.evaluate face-occlusion --celebamask celebamask/val
 --helen helen/testset`` puts objects of other seeds before those photographs' faces, and prints how
 much of what is hidden is found, by kind of object, and how much of free faces is called hidden.
 """
