@@ -147,6 +147,10 @@ async function begin({ manifest, files, template, renderer, follower, painter, t
     painter.ask("usePicture", { cover, blend, spareEyes, isOccluded, pixels: isSoftware ? premultiplied(bitmap) : null });
   });
   await program.decode(files);
+  const count = threads > 1 ? `${threads} threads` : "one thread";
+  const how = globalThis.crossOriginIsolated ? count : "one thread: this server does not send the headers for more";
+  const drawing = renderer instanceof CanvasRenderer ? ", drawn without a GPU" : "";
+  program.about = `${manifest.version}, ${manifest.runtime}, ${how}${drawing}`;
   drawn.look = () => ({ effect: program.settings.effect, opacity: program.settings.opacity, blend: program.picture.blend });
   drawn.addEventListener("trouble", (event) => stopWith("The tracker has stopped", /** @type {CustomEvent<string>} */ (event).detail, "Start again"));
   const controls = new Controls(toast, program);
@@ -155,10 +159,6 @@ async function begin({ manifest, files, template, renderer, follower, painter, t
   forbidRequests();
   requestsBefore = requests.count;
   showRequests();
-  const count = threads > 1 ? `${threads} threads` : "one thread";
-  const how = globalThis.crossOriginIsolated ? count : "one thread: this server does not send the headers for more";
-  const drawing = renderer instanceof CanvasRenderer ? ", drawn without a GPU" : "";
-  $("foot").textContent = `facewarp ${manifest.version}, ${manifest.runtime}, ${how}${drawing}`;
   showCard("See your face, registered", PROMISE);
   setState("idle");
   Object.assign(globalThis, { facewarp: { engine: follower, loop: drawn, program } }); // for the console, and tests

@@ -278,6 +278,15 @@ def test_make_up_has_a_color_for_each_part(page: Page, frames: list[Any]) -> Non
     assert page.run("return facewarp.program.settings.makeup") == ""
 
 
+def test_the_foot_tells_of_runtime_and_threads_after_every_change(page: Page) -> None:
+    page.click("mirror")
+    page.until(lambda: page.run("return facewarp.program.settings.mirror") is True)
+    assert "onnxruntime-web" in page.text("foot")
+    assert "thread" in page.text("foot")
+    page.click("mirror")
+    page.until(lambda: page.run("return facewarp.program.settings.mirror") is False)
+
+
 def test_two_faces_are_followed_where_that_is_asked_for(page: Page, frames: list[Any]) -> None:
     image = np.hstack([frames[0][0][:, 120:440], frames[0][0][:, 120:440]])
     assert len(page.faces(image, 20.0)) == 1
