@@ -124,9 +124,8 @@ class LayerRenderer:
             x, y = template_positions(seen.face, box)
             unwrapping[seen.face.id] = self._unwrapping(seen, box, x, y)
             made, matte = self._of_face(seen, box, x, y, before, after)
-            made[f"{CONSISTENCY}.A"] = (matte > _LEAST_MATTE) * self._comes_back(
-                box, x, y, unwrapping[seen.face.id]
-            )
+            consistent = self._comes_back(box, x, y, unwrapping[seen.face.id])
+            made[f"{CONSISTENCY}.A"] = np.float32(matte > _LEAST_MATTE) * consistent
             _lay_front(maps, coverage, owned, window, made, matte)
             mine = np.zeros(shape, np.float32)
             mine[window] = matte
@@ -136,7 +135,8 @@ class LayerRenderer:
             layers.channels[name] = values if _is_position(name) else values.astype(np.float16)
         at = _window(self._canvas.box, whole)
         for number, positions in sorted(unwrapping.items()):
-            for axis, values in zip("uv", st_values(*positions, size), strict=True):
+            across, down = positions
+            for axis, values in zip("uv", st_values(across, down, size), strict=True):
                 plane = np.zeros(shape, np.float32)
                 plane[at] = values
                 layers.channels[f"{FROM_TEMPLATE}_{number}.{axis}"] = plane
@@ -183,10 +183,11 @@ class LayerRenderer:
         x: NDArray[np.float32],
         y: NDArray[np.float32],
         unwrapping: NDArray[np.float32],
-    ) -> NDArray[np.bool_]:
-        """Return where the two maps undo each other, as bilinear sampling of them does."""
+    ) -> NDArray[np.float32]:
+        """Return 1 where the two maps undo each other, as bilinear sampling of them does."""
         again = bilinear(unwrapping, *self._on_canvas(x, y))
-        return np.asarray(np.hypot(*(again - np.stack(pixels_of(box)))) <= CONSISTENT_PX)
+        off = np.hypot(*(again - np.stack(pixels_of(box))))
+        return np.asarray(off <= CONSISTENT_PX, np.float32)
 
     def _on_canvas(
         self, x: NDArray[np.float32], y: NDArray[np.float32]
