@@ -41,6 +41,7 @@ from facewarp.cardiac.quantification.moments import (
     told_moments,
 )
 from facewarp.cardiac.quantification.strain import Strain, measure_strain
+from facewarp.cardiac.quantification.strain_intervals import StrainIntervals
 from facewarp.core.arrays import FloatArray
 from facewarp.core.geometry import pixel_grid
 from facewarp.core.model import load
@@ -76,6 +77,7 @@ class CineResult:
             `io.label_order`; "" for the model's own, and for one of no name.
         label_order_by: who says so: ``"given"``, ``"anatomy"`` or ``"file name"``; "" likewise.
         parts_sha256: hash of the weights of the part network of slices; "" without.
+        strain_intervals: of repeated measurements, see `strain_repeats`; None without.
     """
 
     cine: Cine
@@ -93,6 +95,7 @@ class CineResult:
     label_order: str = ""
     label_order_by: str = ""
     parts_sha256: str = ""
+    strain_intervals: StrainIntervals | None = None
 
     @property
     def ed(self) -> int:
