@@ -1,8 +1,8 @@
-"""Take the picture of the live page: ``python docs/make_page_picture.py``.
+"""Take the pictures of both pages: ``python docs/make_page_picture.py [live-web] [page]``.
 
 A headless Chromium, whose camera plays the shipped clip's first frame, opens the page of ``facewarp
-live --web``. The measurements are left out: they would be those of the machine it is taken on.
-Needs Chromium and its driver, and selenium.
+live --web``, or the one that ``facewarp page`` writes. The measurements are left out: they would be
+those of the machine it is taken on. Needs Chromium and its driver, and selenium.
 """
 
 import re
@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from importlib.resources import as_file, files
 from io import BytesIO
@@ -22,8 +23,10 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
 from facewarp import read_video
+from facewarp.page.build import build_page
+from facewarp.page.server import PageServer
 
-OUT = Path(__file__).parent / "images" / "live-web.webp"
+OUT = Path(__file__).parent / "images"
 SIZE = (1440, 900)
 PATIENCE_S = 90
 
@@ -40,7 +43,7 @@ def camera(folder: Path) -> Path:
 
 
 def take(address: str, folder: Path) -> bytes:
-    """Return the page as a PNG, with make-up on."""
+    """Return a page as a PNG, with make-up on."""
     options = Options()
     for flag in (
         "--headless=new",
@@ -84,8 +87,8 @@ def wait(driver: webdriver.Chrome, condition: str) -> None:
         time.sleep(0.1)
 
 
-def main() -> None:
-    """Write the picture."""
+def live_web(folder: Path) -> bytes:
+    """Return the page of ``facewarp live --web``."""
     command = [sys.executable, "-m", "facewarp", "live", "--web", "--port", "0"]
     program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
@@ -93,12 +96,32 @@ def main() -> None:
         said = ""
         while (found := re.search(r"http://\S+token=\S+", said)) is None:
             said += program.stdout.readline()
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            picture = Image.open(BytesIO(take(found[0], Path(folder))))
-        picture.convert("RGB").save(OUT, quality=84, method=6)
+        return take(found[0], folder)
     finally:
         program.terminate()
         program.wait()
+
+
+def page(folder: Path) -> bytes:
+    """Return the page that needs no server."""
+    build_page(folder / "page")
+    server = PageServer(folder / "page", 0)
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    try:
+        return take(server.address, folder)
+    finally:
+        server.close()
+        thread.join()
+
+
+def main() -> None:
+    """Write the pictures that are named, or both."""
+    pictures = {"live-web": live_web, "page": page}
+    for name in sys.argv[1:] or pictures:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            shot = Image.open(BytesIO(pictures[name](Path(folder))))
+        shot.convert("RGB").save(OUT / f"{name}.webp", quality=84, method=6)
 
 
 if __name__ == "__main__":

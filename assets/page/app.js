@@ -1,35 +1,33 @@
-// The page without a server: camera, worker and drawing, and what its buttons do.
+// The page without a server: camera, workers and drawing, and what its buttons do.
 
+import { CanvasRenderer } from "./canvas_renderer.js";
 import { Controls } from "./controls.js";
 import { Engine } from "./engine.js";
 import { LoadError, RequestCount, forbidRequests, hasSimd, loadFile, loadManifest, threadCount } from "./loader.js";
 import { FrameLoop } from "./frame_loop.js";
 import { LandmarkLog } from "./landmark_log.js";
+import { meshEdges } from "./mesh.js";
+import { premultiplied } from "./pictures.js";
 import { Program } from "./program.js";
-import { Renderer } from "./renderer.js";
-import { Recording, save } from "./saving.js";
-import { SourceError, listCameras, openCamera, openFile } from "./source.js";
+import { Renderer, hasGpu } from "./renderer.js";
+import { save } from "./saving.js";
+import { $, RecordButton, SourceChooser, setComparing, showCard, toast, wireKeys, wireView } from "./shell.js";
 import { StatusBar } from "./status.js";
 
-/** @typedef {{stream: MediaStream, close?: () => void, isCamera: boolean}} Source */
-
-/** @type {(id: string) => any} */
-const $ = (id) => document.getElementById(id);
 const [canvas, original, stage] = [$("pictures"), $("original"), $("stage")];
 $("result").hidden = true;
 canvas.hidden = false;
 
+const PROMISE = "Everything runs in this browser. No picture leaves your machine.";
+const PAUSED = "Paused while this tab is in the background";
+const SHOW_EVERY_MS = 400;
 const statusBar = new StatusBar();
 const requests = new RequestCount();
 const log = new LandmarkLog();
-/** @type {Source | null} */
-let source = null;
-let attempt = 0; // grows with every start and stop: what belongs to an older one is dropped
-/** @type {Recording | null} */
-let recording = null;
+/** @type {FrameLoop | null} */
+let loop = null;
 let requestsBefore = 0;
 let drawnAt = 0;
-const SHOW_EVERY_MS = 200;
 
 /* ---- states ---- */
 
@@ -41,19 +39,11 @@ function setState(state, status = STATUS[state]) {
   $("status").textContent = status;
   const isLive = state === "live";
   for (const id of ["compare", "shot", "record", "landmarks", "full"]) $(id).disabled = !isLive;
-  $("sources").hidden = !source;
+  $("sources").hidden = !sources.source;
   if (!isLive) {
-    stopRecording();
+    recordButton.stop();
     stopLog();
   }
-}
-
-/** @type {(title: string, text: string, start?: string | null) => void} */
-function showCard(title, text, start = "Use my camera") {
-  $("card-title").textContent = title;
-  $("card-text").textContent = text;
-  $("start").textContent = start;
-  $("start").hidden = $("play").hidden = start === null;
 }
 
 /** @type {(title: string, text: string, start?: string | null) => void} */
@@ -63,22 +53,31 @@ function stopWith(title, text, start = "Try again") {
   setState("trouble", title);
 }
 
-let toastTimer = 0;
-/** @type {(text: string, isBad?: boolean) => void} */
-function toast(text, isBad = false) {
-  $("toast").textContent = text;
-  $("toast").classList.add("on");
-  $("toast").classList.toggle("bad", isBad);
-  clearTimeout(toastTimer);
-  toastTimer = setTimeout(() => $("toast").classList.remove("on"), isBad ? 7000 : 3500);
+function release() {
+  loop?.stop();
+  sources.release();
+  statusBar.clear();
+  setComparing(false);
 }
 
-let release = () => {}; // what is set up once the page is loaded
+const recordButton = new RecordButton(() => canvas.captureStream(30), ["webm", "mp4"]);
+const sources = new SourceChooser({
+  starting: () => {
+    release();
+    setState("starting");
+  },
+  opened: () => {
+    setState("connecting");
+    loop?.start();
+  },
+  stopped: stopWith,
+  cameraChanged: () => sources.restart(),
+});
 
 /* ---- load ---- */
 
 setState("loading");
-showCard("Loading", "Everything runs in this browser. No picture leaves your machine.", null);
+showCard("Loading", PROMISE, null);
 const loaded = await load().catch((error) => {
   const title = error instanceof LoadError ? "The page is not complete" : "This browser can't run the tracker";
   stopWith(title, error instanceof Error ? error.message : String(error), null);
@@ -88,9 +87,10 @@ if (loaded) begin(loaded);
 
 async function load() {
   if (!hasSimd()) throw new Error("The tracker needs WebAssembly with SIMD, which this browser does not have: use a Chrome, Edge, Firefox or Safari of 2023 or later.");
-  if (!canvas.getContext || typeof OffscreenCanvas === "undefined") throw new Error("The tracker needs OffscreenCanvas, which this browser does not have: use a newer one.");
+  if (typeof OffscreenCanvas === "undefined") throw new Error("The tracker needs OffscreenCanvas, which this browser does not have: use a newer one.");
   const manifest = await loadManifest();
-  const names = ["ort-wasm-simd-threaded.wasm.bin", "networks/registration.onnx.bin", "networks/detector.onnx.bin", "template.bin", ...manifest.pictures.map((/** @type {{file: string}} */ { file }) => file)];
+  const pictures = manifest.pictures.map((/** @type {{file: string}} */ { file }) => file);
+  const names = ["ort-wasm-simd-threaded.wasm.bin", "networks/registration.onnx.bin", "networks/detector.onnx.bin", "template.bin", ...pictures, ...manifest.makeup.files];
   const total = names.reduce((sum, name) => sum + manifest.files[name].bytes, 0);
   let come = 0;
   /** @param {number} bytes */
@@ -100,17 +100,28 @@ async function load() {
   };
   const files = new Map(await Promise.all(names.map(async (name) => /** @type {[string, ArrayBuffer]} */ ([name, await loadFile(name, manifest.files, told)]))));
   const template = unpacked(manifest.template, /** @type {ArrayBuffer} */ (files.get("template.bin")));
-  let renderer;
-  try {
-    renderer = new Renderer(canvas, template.mesh, manifest.template.triangles);
-  } catch (error) {
-    throw new Error(`The page draws with WebGL 2, which this browser does not give (${error instanceof Error ? error.message : error}): switch hardware acceleration on, or use another browser.`);
-  }
-  const engine = new Engine();
-  const wasm = files.get(names[0]);
+  const mesh = meshEdges(template.mesh, manifest.template.triangles);
+  const renderer = rendererFor(mesh);
+  const drawsPixels = renderer instanceof CanvasRenderer;
+  const [follower, painter] = [new Engine("./worker.js"), new Engine("./paint_worker.js")];
+  const runtime = files.get(names[0]);
   const networks = { registration: files.get(names[1]), detector: files.get(names[2]) };
-  const { threads } = await engine.ask("load", { runtime: wasm, networks, config: manifest.tracker, template, threads: threadCount() });
-  return { manifest, files, template, renderer, engine, threads };
+  const [{ threads }] = await Promise.all([
+    follower.ask("load", { runtime, networks, config: manifest.tracker, template, threads: threadCount(), drawsPixels }),
+    painter.ask("load", { skin: template.skin, mesh }),
+  ]);
+  return { manifest, files, template, renderer, follower, painter, threads };
+}
+
+/**
+ * What shows frames: WebGL where there is a GPU, else the processor. #webgl and #pixels at the end of
+ * the address ask for one of them.
+ * @param {{edges: [number, number, number][], levels: number[]}} mesh
+ */
+function rendererFor(mesh) {
+  const isAsked = location.hash === "#webgl";
+  if (location.hash === "#pixels" || !(isAsked || hasGpu())) return new CanvasRenderer(canvas);
+  return new Renderer(canvas, mesh);
 }
 
 /**
@@ -127,36 +138,41 @@ function unpacked({ name, landmarks, mesh, is_painted }, content) {
 }
 
 /** @param {NonNullable<typeof loaded>} parts */
-async function begin({ manifest, files, template, renderer, engine, threads }) {
-  const loop = new FrameLoop(original, engine, renderer, (shown) => {
-    if (document.body.dataset.state === "connecting") setState("live");
-    log.add(shown);
-    const now = performance.now();
-    if (now - drawnAt < SHOW_EVERY_MS) return;
-    drawnAt = now;
-    statusBar.draw(shown.stats, shown.rate, shown.latency);
-    showRequests();
-  });
-  const program = new Program(manifest, engine, template.painted, () => loop.grab(), (picture) => {
-    renderer.setPicture(picture.name, picture.bitmap);
-    const { cover, blend, spareEyes, isOccluded } = picture;
-    engine.ask("usePicture", { cover, blend, spareEyes, isOccluded });
+async function begin({ manifest, files, template, renderer, follower, painter, threads }) {
+  const drawn = (loop = new FrameLoop(original, follower, painter, renderer, show));
+  const program = new Program(manifest, follower, template.painted, (picture) => {
+    const { bitmap, cover, blend, spareEyes, isOccluded } = picture;
+    const isSoftware = renderer instanceof CanvasRenderer;
+    if (!isSoftware) renderer.setPicture(bitmap);
+    painter.ask("usePicture", { cover, blend, spareEyes, isOccluded, pixels: isSoftware ? premultiplied(bitmap) : null });
   });
   await program.decode(files);
-  loop.look = () => ({ effect: program.settings.effect, opacity: program.settings.opacity, mirror: program.settings.mirror, blend: program.picture.blend });
-  loop.addEventListener("trouble", (event) => stopWith("The tracker has stopped", /** @type {CustomEvent<string>} */ (event).detail, "Start again"));
+  const count = threads > 1 ? `${threads} threads` : "one thread";
+  const how = globalThis.crossOriginIsolated ? count : "one thread: this server does not send the headers for more";
+  const drawing = renderer instanceof CanvasRenderer ? ", drawn without a GPU" : "";
+  program.about = `${manifest.version}, ${manifest.runtime}, ${how}${drawing}`;
+  drawn.look = () => ({ effect: program.settings.effect, opacity: program.settings.opacity, blend: program.picture.blend });
+  drawn.addEventListener("trouble", (event) => stopWith("The tracker has stopped", /** @type {CustomEvent<string>} */ (event).detail, "Start again"));
   const controls = new Controls(toast, program);
   await controls.load();
-  wireUp(loop, controls);
+  wireUp(drawn, controls);
   forbidRequests();
   requestsBefore = requests.count;
   showRequests();
-  const count = threads > 1 ? `${threads} threads` : "one thread";
-  const how = globalThis.crossOriginIsolated ? count : "one thread: this server does not send the headers for more";
-  $("foot").textContent = `facewarp ${manifest.version}, ${manifest.runtime}, ${how}`;
-  showCard("See your face, registered", "Everything runs in this browser. No picture leaves your machine.");
+  showCard("See your face, registered", PROMISE);
   setState("idle");
-  Object.assign(globalThis, { facewarp: { engine, loop, program } }); // for the console, and tests
+  Object.assign(globalThis, { facewarp: { engine: follower, loop: drawn, program } }); // for the console, and tests
+}
+
+/** @param {import("./frame_loop.js").Told} told */
+function show(told) {
+  if (document.body.dataset.state === "connecting") setState("live");
+  log.add(told);
+  const now = performance.now();
+  if (now - drawnAt < SHOW_EVERY_MS) return;
+  drawnAt = now;
+  statusBar.draw(told.stats, told.rate, told.latency);
+  showRequests();
 }
 
 function showRequests() {
@@ -164,92 +180,44 @@ function showRequests() {
   $("requests").textContent = since === 0 ? "No request since the page was loaded" : `${since} requests since the page was loaded`;
 }
 
-/* ---- start and stop ---- */
+/* ---- buttons ---- */
 
-/** @type {(loop: FrameLoop, controls: any) => void} */
-function wireUp(loop, controls) {
-  /** @param {() => Promise<Source>} open */
-  async function start(open) {
-    release();
-    const mine = ++attempt;
-    setState("starting");
-    let opened;
-    try {
-      opened = await open();
-    } catch (error) {
-      if (mine !== attempt) return;
-      if (!(error instanceof SourceError)) throw error;
-      stopWith(error.title, error.message);
-      return;
-    }
-    if (mine !== attempt) return close(opened);
-    use(opened);
-    setState("connecting");
-    loop.start();
-  }
-
-  /** @param {Source} opened */
-  function use(opened) {
-    source = opened;
-    original.srcObject = opened.stream;
-    original.play().catch(() => {});
-    const [track] = opened.stream.getVideoTracks();
-    track.addEventListener("ended", () => {
-      if (source !== opened) return;
-      if (opened.isCamera) stopWith("The camera has gone", "It was unplugged, or another program took it.");
-      else stopWith("The video has ended", "Play it again, or use your camera.", "Use my camera");
-    });
-    $("camera").hidden = $("resolution").hidden = !opened.isCamera;
-    $("stop").hidden = $("sources").hidden = false;
-    if (opened.isCamera) fillCameras();
-  }
-
-  /** @param {string} [deviceId] */
-  async function camera(deviceId) {
-    const [width, height] = $("resolution").value.split("x").map(Number);
-    return { stream: await openCamera(deviceId, width, height), isCamera: true };
-  }
-
-  async function fillCameras() {
-    const current = source?.stream.getVideoTracks()[0]?.getSettings().deviceId;
-    $("camera").replaceChildren(...(await listCameras()).map(({ id, label }) => new Option(label, id, false, id === current)));
-  }
-
-  const again = () => source?.isCamera && start(() => camera($("camera").value));
-  $("start").addEventListener("click", () => start(() => camera()));
-  $("play").addEventListener("click", () => $("file").click());
-  $("file").addEventListener("change", (/** @type {any} */ { target }) => {
-    const [file] = target.files;
-    target.value = "";
-    if (file) start(async () => ({ ...(await openFile(file)), isCamera: false }));
-  });
+/**
+ * @param {FrameLoop} drawn
+ * @param {Controls} controls
+ */
+function wireUp(drawn, controls) {
   $("stop").addEventListener("click", () => {
     release();
     showCard("Stopped", "Your camera is off.");
     setState("idle");
     $("start").focus();
   });
-  $("camera").addEventListener("change", again);
-  $("resolution").addEventListener("change", again);
-  navigator.mediaDevices?.addEventListener?.("devicechange", () => source?.isCamera && fillCameras());
-  release = () => {
-    attempt += 1;
-    loop.stop();
-    if (source) close(source);
-    source = null;
-    original.srcObject = null;
-    statusBar.clear();
-    setComparing(false);
-  };
-
   $("shot").addEventListener("click", async () => {
-    const blob = await loop.picture();
-    if (blob) save(blob, "png");
-    if (blob) toast("Screenshot saved to your downloads");
+    const blob = await drawn.picture();
+    if (!blob) return;
+    save(blob, "png");
+    toast("Screenshot saved to your downloads");
   });
-  $("record").addEventListener("click", () => (recording ? stopRecording() : startRecording()));
   $("landmarks").addEventListener("click", () => (log.isOn ? stopLog() : startLog()));
+  $("faces").addEventListener("change", () => controls.change({ faces: Number($("faces").value) }));
+  wireView();
+  wireKeys(controls, { c: "compare", s: "shot", r: "record", l: "landmarks", f: "full", m: "mirror", t: "snapshot" });
+  wireDrop(controls);
+  document.addEventListener("visibilitychange", () => {
+    if (document.body.dataset.state !== "live") return;
+    if (document.hidden) drawn.pause();
+    else drawn.start();
+    $("status").textContent = document.hidden ? PAUSED : STATUS.live;
+  });
+  addEventListener("pagehide", release);
+}
 
+/**
+ * Takes a texture that is dropped anywhere on the page.
+ * @param {Controls} controls
+ */
+function wireDrop(controls) {
   for (const kind of ["dragenter", "dragover"]) {
     stage.addEventListener(kind, (/** @type {DragEvent} */ event) => {
       event.preventDefault();
@@ -266,61 +234,6 @@ function wireUp(loop, controls) {
     const [file] = event.dataTransfer?.files ?? [];
     if (file) controls.give(file, "texture");
   });
-
-  document.addEventListener("visibilitychange", () => {
-    if (document.body.dataset.state !== "live") return;
-    if (document.hidden) loop.pause();
-    else loop.start();
-    $("status").textContent = document.hidden ? PAUSED : STATUS.live;
-  });
-
-  document.addEventListener("keydown", (event) => {
-    const target = /** @type {Element} */ (event.target);
-    const isTyping = target.matches("select, input:not([type=radio], [type=checkbox], [type=range])");
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || isTyping) return;
-    const effect = controls.effects[Number(event.key) - 1];
-    if (effect) controls.change({ effect });
-    else if (KEYS[event.key]) $(KEYS[event.key]).click();
-  });
-}
-
-const PAUSED = "Paused while this tab is in the background";
-const KEYS = /** @type {Record<string, string>} */ ({ c: "compare", s: "shot", r: "record", l: "landmarks", f: "full", m: "mirror", t: "snapshot" });
-
-/** @param {Source} opened */
-function close(opened) {
-  opened.stream.getTracks().forEach((track) => track.stop());
-  opened.close?.();
-}
-
-/** @param {boolean} isOn */
-function setComparing(isOn) {
-  stage.classList.toggle("comparing", isOn);
-  $("compare").setAttribute("aria-pressed", isOn);
-}
-$("compare").addEventListener("click", () => setComparing(!stage.classList.contains("comparing")));
-$("split").addEventListener("input", (/** @type {any} */ { target }) => stage.style.setProperty("--split", `${target.value}%`));
-$("full").addEventListener("click", () => (document.fullscreenElement ? document.exitFullscreen() : stage.requestFullscreen?.()));
-addEventListener("pagehide", () => release());
-
-/* ---- recordings ---- */
-
-function startRecording() {
-  recording = Recording.of(canvas.captureStream(30), ["webm", "mp4"]);
-  if (!recording) return toast("This browser can't record", true);
-  $("record").setAttribute("aria-pressed", true);
-  $("record-text").textContent = "Stop";
-}
-
-async function stopRecording() {
-  const ended = recording;
-  recording = null;
-  $("record").setAttribute("aria-pressed", false);
-  $("record-text").textContent = "Record";
-  const file = await ended?.end();
-  if (!file) return;
-  save(file.blob, file.suffix);
-  toast("Recording saved to your downloads");
 }
 
 function startLog() {

@@ -1,6 +1,6 @@
 // Confidence of a registration: its expected Dice with the true parts.
 
-import { COLUMNS, ROWS, SIZE, valueAt, CELL } from "./fields.js";
+import { CELL, COLUMNS, ROWS, SIZE, mixed, placed } from "./fields.js";
 
 export const PARTS = 8;
 
@@ -14,10 +14,8 @@ export function warpedLabels(labels, field) {
   const found = new Float32Array(PARTS * SIZE);
   for (let row = 0, i = 0; row < ROWS; row++) {
     for (let column = 0; column < COLUMNS; column++, i++) {
-      const [x, y] = [column + field[i] / CELL, row + field[i + SIZE] / CELL];
-      for (let part = 0; part < PARTS; part++) {
-        found[part * SIZE + i] = valueAt(labels, COLUMNS, ROWS, x, y, part * SIZE);
-      }
+      const at = placed(column + field[i] / CELL, row + field[i + SIZE] / CELL);
+      for (let part = 0; part < PARTS; part++) found[part * SIZE + i] = mixed(labels, part * SIZE, at);
     }
   }
   return found;

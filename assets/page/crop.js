@@ -185,14 +185,18 @@ export function sampled({ data, width, height, channels }, m, columns, rows) {
 }
 
 /**
- * Returns the gray picture of RGBA: 0.299 R + 0.587 G + 0.114 B, as OpenCV rounds it.
+ * Returns the gray picture of RGBA, or of a box of it: 0.299 R + 0.587 G + 0.114 B, as OpenCV rounds it.
  * @param {Picture} picture of 4 channels
+ * @param {{x0: number, y0: number, width: number, height: number}} box
  * @returns {Picture}
  */
-export function grayOf({ data, width, height }) {
-  const gray = new Uint8Array(width * height);
-  for (let i = 0, from = 0; i < gray.length; i++, from += 4) {
-    gray[i] = (9798 * data[from] + 19235 * data[from + 1] + 3735 * data[from + 2] + 16384) >> 15;
+export function grayOf({ data, width, height }, box = { x0: 0, y0: 0, width, height }) {
+  const gray = new Uint8Array(box.width * box.height);
+  for (let row = 0, i = 0; row < box.height; row++) {
+    let from = 4 * ((box.y0 + row) * width + box.x0);
+    for (let column = 0; column < box.width; column++, i++, from += 4) {
+      gray[i] = (9798 * data[from] + 19235 * data[from + 1] + 3735 * data[from + 2] + 16384) >> 15;
+    }
   }
-  return { data: gray, width, height, channels: 1 };
+  return { data: gray, width: box.width, height: box.height, channels: 1 };
 }

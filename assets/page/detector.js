@@ -170,15 +170,16 @@ export class Detector {
    * Finds the faces of a picture.
    * @param {Picture} picture RGBA
    * @param {boolean} tiled whether to look through tiles of half the picture too, if nothing is seen
+   * @param {(sighting: Sighting) => boolean} isKnown whether a candidate need not be looked at closer
    * @returns {Promise<Sighting[]>} best first
    */
-  async detect(picture, tiled = false) {
+  async detect(picture, tiled = false, isKnown = () => false) {
     const pyramid = new Pyramid(picture);
-    const found = await this.#confirmed(pyramid, await this.#look(pyramid, wholeOf(picture)), LEAST_SCORE);
+    /** @type {(window: Affine, least: number) => Promise<Sighting[]>} */
+    const look = async (window, least) => this.#confirmed(pyramid, (await this.#look(pyramid, window)).filter((one) => !isKnown(one)), least);
+    const found = await look(wholeOf(picture), LEAST_SCORE);
     if (!tiled || found.length) return suppressed(found);
-    for (const tile of tilesOf(picture)) {
-      found.push(...(await this.#confirmed(pyramid, await this.#look(pyramid, tile), LEAST_SCORE + 0.1)));
-    }
+    for (const tile of tilesOf(picture)) found.push(...(await look(tile, LEAST_SCORE + 0.1)));
     return suppressed(found);
   }
 

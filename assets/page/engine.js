@@ -1,4 +1,4 @@
-// The worker as the page sees it: one request at a time, each with an answer.
+// A worker as the page sees it: one request at a time, each with an answer.
 
 export class Engine {
   #worker;
@@ -6,8 +6,9 @@ export class Engine {
   /** @type {Map<number, {resolve: (answer: any) => void, reject: (error: Error) => void}>} */
   #open = new Map();
 
-  constructor() {
-    this.#worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "facewarp" });
+  /** @param {string} file the worker's */
+  constructor(file) {
+    this.#worker = new Worker(new URL(file, import.meta.url), { type: "module", name: file });
     this.#worker.onmessage = ({ data: { id, answer, error } }) => {
       const waiting = this.#open.get(id);
       this.#open.delete(id);

@@ -66,9 +66,9 @@ export function composedFields(outer, inner) {
   const found = new Float32Array(2 * SIZE);
   for (let row = 0, i = 0; row < ROWS; row++) {
     for (let column = 0; column < COLUMNS; column++, i++) {
-      const [x, y] = [column + inner[i] / CELL, row + inner[i + SIZE] / CELL];
-      found[i] = inner[i] + valueAt(outer, COLUMNS, ROWS, x, y);
-      found[i + SIZE] = inner[i + SIZE] + valueAt(outer, COLUMNS, ROWS, x, y, SIZE);
+      const at = placed(column + inner[i] / CELL, row + inner[i + SIZE] / CELL);
+      found[i] = inner[i] + mixed(outer, 0, at);
+      found[i + SIZE] = inner[i + SIZE] + mixed(outer, SIZE, at);
     }
   }
   return found;
@@ -118,9 +118,9 @@ export function sampledAt(field, m) {
   const [x0, y0] = [(m[0] * OFFSET + m[1] * OFFSET + m[2] + 0.5) / CELL - 0.5, (m[3] * OFFSET + m[4] * OFFSET + m[5] + 0.5) / CELL - 0.5];
   for (let row = 0, i = 0; row < ROWS; row++) {
     for (let column = 0; column < COLUMNS; column++, i++) {
-      const [x, y] = [m[0] * column + m[1] * row + x0, m[3] * column + m[4] * row + y0];
-      found[i] = valueAt(field, COLUMNS, ROWS, x, y);
-      found[i + SIZE] = valueAt(field, COLUMNS, ROWS, x, y, SIZE);
+      const at = placed(m[0] * column + m[1] * row + x0, m[3] * column + m[4] * row + y0);
+      found[i] = mixed(field, 0, at);
+      found[i + SIZE] = mixed(field, SIZE, at);
     }
   }
   return found;
@@ -147,7 +147,9 @@ function affineDisplacements([a, b, x0, c, d, y0]) {
  * @param {Float32Array} other
  */
 export function sum(one, other) {
-  return one.map((value, i) => value + other[i]);
+  const found = new Float32Array(one.length);
+  for (let i = 0; i < found.length; i++) found[i] = one[i] + other[i];
+  return found;
 }
 
 /**
@@ -155,7 +157,9 @@ export function sum(one, other) {
  * @param {Float32Array} other
  */
 export function difference(one, other) {
-  return one.map((value, i) => value - other[i]);
+  const found = new Float32Array(one.length);
+  for (let i = 0; i < found.length; i++) found[i] = one[i] - other[i];
+  return found;
 }
 
 /**
@@ -168,15 +172,17 @@ export function difference(one, other) {
 export function invertedField(field, start, steps) {
   const slopes = slopesOf(field);
   const found = start.slice();
-  for (let step = 0; step < steps; step++) {
-    for (let row = 0, i = 0; row < ROWS; row++) {
-      for (let column = 0; column < COLUMNS; column++, i++) {
-        const [x, y] = [column + found[i] / CELL, row + found[i + SIZE] / CELL];
-        const errorX = found[i] + valueAt(field, COLUMNS, ROWS, x, y);
-        const errorY = found[i + SIZE] + valueAt(field, COLUMNS, ROWS, x, y, SIZE);
-        if (Math.max(Math.abs(errorX), Math.abs(errorY)) <= EXACT_PX) continue;
-        const [xx, xy] = [1 + valueAt(slopes, COLUMNS, ROWS, x, y), valueAt(slopes, COLUMNS, ROWS, x, y, SIZE)];
-        const [yx, yy] = [valueAt(slopes, COLUMNS, ROWS, x, y, 2 * SIZE), 1 + valueAt(slopes, COLUMNS, ROWS, x, y, 3 * SIZE)];
+  for (let row = 0, i = 0; row < ROWS; row++) {
+    for (let column = 0; column < COLUMNS; column++, i++) {
+      for (let step = 0; step < steps; step++) {
+        const at = placed(column + found[i] / CELL, row + found[i + SIZE] / CELL);
+        const errorX = found[i] + mixed(field, 0, at);
+        const errorY = found[i + SIZE] + mixed(field, SIZE, at);
+        if (Math.abs(errorX) <= EXACT_PX && Math.abs(errorY) <= EXACT_PX) break;
+        const xx = 1 + mixed(slopes, 0, at);
+        const xy = mixed(slopes, SIZE, at);
+        const yx = mixed(slopes, 2 * SIZE, at);
+        const yy = 1 + mixed(slopes, 3 * SIZE, at);
         const determinant = xx * yy - xy * yx;
         const shrink = 1 / (Math.abs(determinant) < FOLD ? FOLD : determinant);
         found[i] -= Math.min(Math.max((yy * errorX - xy * errorY) * shrink, -STEP_PX), STEP_PX);
@@ -185,6 +191,41 @@ export function invertedField(field, start, steps) {
     }
   }
   return found;
+}
+
+// Where a place lies between the points of the grid: set by `placed`, read by `mixed`. Several planes
+// are sampled at one place, and an object for each place would cost as much as all of it.
+let [right, below, u, v] = [0, 0, 0, 0];
+
+/**
+ * Finds a place between the points of the grid, for `mixed`.
+ * @param {number} x
+ * @param {number} y
+ * @returns {number} index of the point at its upper left
+ */
+export function placed(x, y) {
+  const across = x < 0 ? 0 : x > COLUMNS - 1 ? COLUMNS - 1 : x;
+  const down = y < 0 ? 0 : y > ROWS - 1 ? ROWS - 1 : y;
+  const left = across | 0;
+  const top = down | 0;
+  u = across - left;
+  v = down - top;
+  right = left < COLUMNS - 1 ? 1 : 0;
+  below = top < ROWS - 1 ? COLUMNS : 0;
+  return top * COLUMNS + left;
+}
+
+/**
+ * Samples a plane at the place that `placed` found last, bilinear.
+ * @param {Float32Array} planes
+ * @param {number} start where the plane begins
+ * @param {number} at
+ */
+export function mixed(planes, start, at) {
+  const i = start + at;
+  const upper = planes[i] + u * (planes[i + right] - planes[i]);
+  const lower = planes[i + below] + u * (planes[i + below + right] - planes[i + below]);
+  return upper + v * (lower - upper);
 }
 
 /**

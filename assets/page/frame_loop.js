@@ -1,21 +1,29 @@
-// Frames from the camera to the worker and onto the screen, the newest one always, one at a time.
+// Frames from the camera through the workers onto the screen, the newest one always.
+//
+// One worker follows faces in a frame while the other draws on the one before: two frames are under
+// way at most, and none waits in a queue.
+
+import { frameOf } from "./pixels.js";
 
 const KEPT = 60; // frames that rate and latency are of
 
+/** @typedef {import("./renderer.js").Shown} Shown */
+
 /**
- * @typedef {{time: number, face: any, stats: any, rate: number | null, latency: {median: number, high: number} | null}} Shown
+ * @typedef {{time: number, faces: any[], stats: any, rate: number | null, latency: {median: number, high: number} | null}} Told
  */
 
-/** Events: trouble (detail: what). */
+/** Events: trouble (detail: what), shown (detail: latency and steps of a frame, ms). */
 export class FrameLoop extends EventTarget {
   /** @type {() => import("./renderer.js").Look} */
-  look = () => ({ effect: "labels", opacity: 1, mirror: false, blend: "paint" });
+  look = () => ({ effect: "labels", opacity: 1, blend: "paint" });
   #video;
-  #engine;
+  #follower;
+  #painter;
   #renderer;
   #told;
   #run = 0; // grows with every start and stop
-  /** @type {{bitmap: ImageBitmap, answer: any} | null} */
+  /** @type {Shown | null} */
   #last = null;
   /** @type {{at: number, latency: number}[]} */
   #recent = [];
@@ -23,14 +31,16 @@ export class FrameLoop extends EventTarget {
 
   /**
    * @param {HTMLVideoElement} video
-   * @param {import("./engine.js").Engine} engine
-   * @param {import("./renderer.js").Renderer} renderer
-   * @param {(shown: Shown) => void} told of every frame shown
+   * @param {import("./engine.js").Engine} follower
+   * @param {import("./engine.js").Engine} painter
+   * @param {import("./renderer.js").Renderer | import("./canvas_renderer.js").CanvasRenderer} renderer
+   * @param {(told: Told) => void} told of every frame shown
    */
-  constructor(video, engine, renderer, told) {
+  constructor(video, follower, painter, renderer, told) {
     super();
     this.#video = video;
-    this.#engine = engine;
+    this.#follower = follower;
+    this.#painter = painter;
     this.#renderer = renderer;
     this.#told = told;
   }
@@ -51,23 +61,17 @@ export class FrameLoop extends EventTarget {
 
   stop() {
     this.#run += 1;
-    this.#last?.bitmap.close();
+    this.#last?.frame?.close();
     this.#last = null;
-    this.#engine.ask("reset");
-  }
-
-  /** The frame that is shown, without the effect; null without one. */
-  async grab() {
-    return this.#last ? createImageBitmap(this.#last.bitmap) : null;
+    this.#follower.ask("reset");
   }
 
   /**
-   * What is shown, as a PNG.
+   * What is shown, as a PNG; null without anything.
    * @returns {Promise<Blob | null>}
    */
-  picture() {
-    if (this.#last) this.#draw(this.#last);
-    return new Promise((resolve) => this.#renderer.canvas.toBlob(resolve, "image/png"));
+  async picture() {
+    return this.#last ? this.#renderer.png(this.#last, this.look()) : null;
   }
 
   /**
@@ -76,8 +80,9 @@ export class FrameLoop extends EventTarget {
    * @param {number} time s
    */
   async step(bitmap, time) {
-    const answer = await this.#registered(bitmap, time);
-    return { answer, render: this.#show(answer) };
+    const followed = await this.#followed(bitmap, time);
+    this.#show(await this.#painted(bitmap, followed));
+    return followed;
   }
 
   /** @param {number} run */
@@ -85,78 +90,94 @@ export class FrameLoop extends EventTarget {
     const frames = newest(this.#video);
     const isOver = () => run !== this.#run;
     const take = async () => {
-      const frame = await frames.next();
+      const { captured, skipped } = await frames.next();
       if (isOver()) return null;
       const taken = performance.now();
-      const answer = await this.#registered(await createImageBitmap(this.#video), frame.captured / 1000);
-      return { ...frame, taken, answer };
+      const frame = await frameOf(this.#video);
+      return { captured, skipped, taken, frame, followed: await this.#followed(frame, captured / 1000) };
     };
     for (let next = take(); ; ) {
       const found = await next;
-      if (!found || isOver()) break;
-      next = take(); // the worker is busy again while this one is drawn
-      await null;
-      await null;
-      if (isOver()) break;
-      const render = this.#show(found.answer);
+      if (!found || isOver()) {
+        found?.frame.close();
+        break;
+      }
+      next = take(); // faces are followed in the next frame while this one is drawn
+      next.catch(() => {}); // it is thrown when it is waited for
+      const shown = await this.#painted(found.frame, found.followed);
+      if (isOver()) {
+        shown.frame?.close();
+        next.then((dropped) => dropped?.frame.close(), () => {});
+        break;
+      }
+      const render = this.#show(shown);
       this.#dropped += found.skipped;
-      this.#tell(found.captured, found.taken, found.answer, render);
+      this.#tell(found, shown.ms, render);
     }
     frames.end();
   }
 
   /**
-   * @param {ImageBitmap} bitmap
+   * @param {VideoFrame | ImageBitmap} frame stays open
    * @param {number} time s
    */
-  #registered(bitmap, time) {
+  #followed(frame, time) {
     const { effect } = this.look();
-    const message = { bitmap, time, wantsMesh: effect === "mesh", wantsPaint: effect === "texture" || effect === "labels" };
-    return this.#engine.ask("follow", message, [bitmap]);
+    const copy = "clone" in frame ? frame.clone() : frame; // pictures of tests are copied on their way
+    const wants = { mesh: effect === "mesh", paint: effect === "texture" || effect === "labels" };
+    return this.#follower.ask("follow", { frame: copy, time, wants }, "clone" in frame ? [/** @type {VideoFrame} */ (copy)] : []);
   }
 
   /**
-   * Draws an answer of the worker, and keeps it; returns how long that took, ms.
-   * @param {any} answer
+   * @param {VideoFrame | ImageBitmap} frame
+   * @param {any} followed
+   * @returns {Promise<Shown & {ms: number}>}
    */
-  #show(answer) {
+  async #painted(frame, { faces, pixels, room }) {
+    const { effect, opacity } = this.look();
+    const seen = faces.filter((/** @type {any} */ { state }) => state !== "lost");
+    const transfer = pixels ? [pixels.data.buffer] : [];
+    const painted = await this.#painter.ask("paint", { faces: seen, room, effect, opacity, pixels }, transfer);
+    if (painted.pixels) frame.close();
+    return { ...painted, frame: painted.pixels ? null : frame };
+  }
+
+  /**
+   * Shows a frame, and keeps it; returns how long that took, ms.
+   * @param {Shown} shown
+   */
+  #show(shown) {
     const began = performance.now();
-    const shown = { bitmap: answer.bitmap, answer };
-    this.#draw(shown);
-    this.#last?.bitmap.close();
+    this.#renderer.draw(shown, this.look());
+    this.#last?.frame?.close();
     this.#last = shown;
     return performance.now() - began;
   }
 
-  /** @param {{bitmap: ImageBitmap, answer: any}} shown */
-  #draw({ bitmap, answer }) {
-    this.#renderer.draw(bitmap, answer.face?.crop ?? null, answer.drawing, this.look());
-  }
-
   /**
-   * @param {number} captured ms
-   * @param {number} taken ms
-   * @param {any} answer
+   * @param {{captured: number, taken: number, followed: any}} found
+   * @param {number} paint ms
    * @param {number} render ms
    */
-  #tell(captured, taken, answer, render) {
+  #tell({ captured, taken, followed: { faces, times } }, paint, render) {
     const now = performance.now();
     this.#recent.push({ at: now, latency: now - captured });
     if (this.#recent.length > KEPT) this.#recent.shift();
     const { width, height } = this.#renderer.canvas;
-    const { detect, register } = answer.times;
-    const inside = now - taken;
+    const { detect, register, network, pixels, all } = times;
+    const steps = { "read pixels": pixels, detect, network, "register besides": register - network, "worker in all": all, paint, show: render, "taken to drawn": now - taken };
+    this.dispatchEvent(new CustomEvent("shown", { detail: { latency: now - captured, steps } }));
     const stats = {
       size: /** @type {[number, number]} */ ([width, height]),
       dropped: this.#dropped,
-      faces: answer.face ? [answer.face] : [],
+      faces,
       detect_ms: detect,
       register_ms: register,
-      render_ms: render,
-      present_ms: Math.max(0, inside - detect - register - render),
+      render_ms: paint + render,
+      present_ms: Math.max(0, now - taken - all - paint - render),
       age_ms: this.latency?.median ?? now - captured,
     };
-    this.#told({ time: captured / 1000, face: answer.face, stats, rate: this.rate, latency: this.latency });
+    this.#told({ time: captured / 1000, faces, stats, rate: this.rate, latency: this.latency });
   }
 
   /** Frames a second, of the last ones; null while there are few. */

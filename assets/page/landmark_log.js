@@ -17,14 +17,14 @@ export class LandmarkLog {
   }
 
   /**
-   * Adds the face of a frame, if landmarks are kept.
-   * @param {{time: number, face: any, stats: {size: [number, number]}}} shown
+   * Adds the faces of a frame, if landmarks are kept.
+   * @param {{time: number, faces: any[], stats: {size: [number, number]}}} shown
    */
-  add({ time, face, stats }) {
+  add({ time, faces, stats }) {
     if (!this.#frames) return;
     if (!this.#frames.length) this.#began = time;
     const { size } = stats;
-    this.#frames.push({ index: this.#frames.length, time_s: rounded(time - this.#began, 1e4), size, faces: face ? [recordOf(face)] : [] });
+    this.#frames.push({ index: this.#frames.length, time_s: rounded(time - this.#began, 1e4), size, faces: faces.map(recordOf) });
   }
 
   /**

@@ -2,7 +2,8 @@
 
 export class Tensor {
   constructor(type: "float32", data: Float32Array, dims: number[]);
-  readonly data: Float32Array;
+  constructor(type: "int64", data: BigInt64Array, dims: number[]);
+  readonly data: Float32Array | BigInt64Array;
 }
 
 export class InferenceSession {

@@ -1,6 +1,7 @@
 // Textures: those of the page and the user's own.
 
 /** @typedef {{name: string, blend: string, spareEyes: boolean, isOccluded: boolean, bitmap: ImageBitmap, cover: Uint8Array, address: string}} Picture */
+/** @typedef {import("./painting.js").Pixels} Pixels */
 
 const [WIDTH, HEIGHT] = [260, 320];
 const [COLUMNS, ROWS] = [65, 80];
@@ -54,6 +55,30 @@ export async function ownPicture(file, labels) {
 }
 
 /**
+ * The pixels of a picture, premultiplied: what is drawn with where there is no WebGL.
+ * @param {ImageBitmap} bitmap
+ * @returns {Pixels}
+ */
+export function premultiplied(bitmap) {
+  const { data, width, height } = pixelsOfBitmap(bitmap);
+  for (let i = 0; i < data.length; i += 4) {
+    const alpha = data[i + 3] / 255;
+    for (let c = i; c < i + 3; c++) data[c] *= alpha;
+  }
+  return { data, width, height };
+}
+
+/**
+ * The pixels of a picture, alpha apart.
+ * @param {ImageBitmap} bitmap
+ */
+export function pixelsOfBitmap(bitmap) {
+  const paper = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d", { willReadFrequently: true }));
+  paper.drawImage(bitmap, 0, 0);
+  return paper.getImageData(0, 0, bitmap.width, bitmap.height);
+}
+
+/**
  * @param {OffscreenCanvasRenderingContext2D} paper
  * @param {Float32Array} background
  */
@@ -71,7 +96,7 @@ function cutToFace(paper, background) {
  * How much of a picture lies at each point of the template's grid, 0..255.
  * @param {ImageBitmap} bitmap
  */
-function coverOf(bitmap) {
+export function coverOf(bitmap) {
   const canvas = new OffscreenCanvas(COLUMNS, ROWS);
   const paper = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
   paper.imageSmoothingQuality = "high";

@@ -3,18 +3,20 @@
 import { CROP_HEIGHT, CROP_WIDTH, scaleOf } from "./crop.js";
 import { COLUMNS, ROWS, SIZE } from "./fields.js";
 import { LIGHT_COLUMNS, LIGHT_ROWS, SHARES } from "./light.js";
-import { FLOATS, meshEdges, meshVertices } from "./mesh.js";
+import { FLOATS, meshVertices } from "./mesh.js";
+import { sizeOf } from "./pixels.js";
 import { CANONICAL, FRAME, LINES, OVERLAY } from "./shaders.js";
 
 /** @typedef {import("./similarity.js").Affine} Affine */
-/** @typedef {import("./similarity.js").Points} Points */
+
+/** @typedef {import("./preparing.js").Drawing} Drawing */
+
+/** @typedef {{effect: string, opacity: number, blend: string}} Look */
 
 /**
- * What the worker found out about a frame.
- * @typedef {{onto: Float32Array, back: Float32Array, mesh: Points | null, seen: Uint8Array | null, light: Uint8Array | null}} Drawing
+ * What is shown: the camera's frame for WebGL, or pixels that are drawn already.
+ * @typedef {{frame: VideoFrame | ImageBitmap | null, drawings: Drawing[], pixels: import("./painting.js").Pixels | null}} Shown
  */
-
-/** @typedef {{effect: string, opacity: number, mirror: boolean, blend: string}} Look */
 
 /**
  * A column-major 3 x 3 matrix for a shader.
@@ -43,136 +45,132 @@ export class Renderer {
   #textures;
   #square;
   #lines;
-  #pictureName = "";
   /** @type {{edges: [number, number, number][], levels: number[]}} */
   #mesh;
 
   /**
    * @param {HTMLCanvasElement} canvas
-   * @param {Points} meshPoints of the template
-   * @param {number[]} triangles
+   * @param {{edges: [number, number, number][], levels: number[]}} mesh of the template
+   * @throws {Error} where the browser has no WebGL 2
    */
-  constructor(canvas, meshPoints, triangles) {
+  constructor(canvas, mesh) {
     const gl = canvas.getContext("webgl2", { alpha: false, antialias: false, depth: false, desynchronized: true, powerPreference: "high-performance" });
     if (!gl) throw new Error("no WebGL 2");
     this.canvas = canvas;
     this.#gl = gl;
     this.#programs = { frame: linked(gl, FRAME), overlay: linked(gl, OVERLAY), canonical: linked(gl, CANONICAL), lines: linked(gl, LINES) };
-    this.#textures = { frame: texture(gl, gl.LINEAR), field: texture(gl, gl.NEAREST), picture: texture(gl, gl.LINEAR_MIPMAP_LINEAR), seen: texture(gl, gl.LINEAR), light: texture(gl, gl.LINEAR) };
+    this.#textures = { frame: texture(gl, gl.LINEAR), field: texture(gl, gl.NEAREST), picture: texture(gl, gl.LINEAR_MIPMAP_LINEAR), seen: texture(gl, gl.LINEAR), light: texture(gl, gl.LINEAR), own: texture(gl, gl.LINEAR) };
     this.#square = buffer(gl, Float32Array.of(0, 0, 1, 0, 0, 1, 1, 1));
     this.#lines = gl.createBuffer();
-    this.#mesh = meshEdges(meshPoints, triangles);
+    this.#mesh = mesh;
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
   }
 
   /**
    * Takes the picture that is laid on faces.
-   * @param {string} name
    * @param {ImageBitmap} bitmap premultiplied
    */
-  setPicture(name, bitmap) {
+  setPicture(bitmap) {
     const gl = this.#gl;
-    this.#pictureName = name;
     gl.bindTexture(gl.TEXTURE_2D, this.#textures.picture);
     gl.pixelStorei(gl.UNPACK_PREMULTIPLY_ALPHA_WEBGL, false);
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
     gl.generateMipmap(gl.TEXTURE_2D);
   }
 
-  get pictureName() {
-    return this.#pictureName;
-  }
-
   /**
    * Draws a frame.
-   * @param {ImageBitmap} bitmap
-   * @param {Affine | null} crop of the face, from crop px to frame px; null without one
-   * @param {Drawing | null | undefined} drawing
+   * @param {Shown} shown
    * @param {Look} look
    */
-  draw(bitmap, crop, drawing, look) {
+  draw({ frame, drawings }, look) {
+    if (!frame) return;
     const gl = this.#gl;
-    const { width, height } = bitmap;
+    const [width, height] = sizeOf(frame);
     if (this.canvas.width !== width || this.canvas.height !== height) [this.canvas.width, this.canvas.height] = [width, height];
     gl.viewport(0, 0, width, height);
     gl.disable(gl.BLEND);
     gl.bindTexture(gl.TEXTURE_2D, this.#textures.frame);
-    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
-    const mirror = look.mirror ? -1 : 1;
-    if (look.effect === "canonical" && crop && drawing) this.#drawCanonical(crop, drawing, mirror);
-    else this.#drawFrame(mirror);
-    if (!crop || !drawing || look.opacity <= 0) return;
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, frame);
+    if (look.effect === "canonical" && drawings.length) {
+      this.#drawCanonical(drawings[0]);
+      return;
+    }
+    this.#drawFrame();
+    if (look.opacity <= 0) return;
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
-    if (look.effect === "texture" || look.effect === "labels") this.#drawOverlay(crop, drawing, look, mirror);
-    else if (look.effect === "mesh" && drawing.mesh) this.#drawMesh(crop, drawing.mesh, look.opacity, mirror);
+    for (const drawing of drawings) {
+      if (look.effect === "mesh") this.#drawMesh(drawing, look.opacity);
+      else if (look.effect !== "canonical") this.#drawOverlay(drawing, look);
+    }
   }
 
-  /** @param {number} mirror */
-  #drawFrame(mirror) {
-    const gl = this.#gl;
+  /**
+   * What the canvas shows, as a PNG; drawn anew, since a canvas forgets.
+   * @param {Shown} shown
+   * @param {Look} look
+   * @returns {Promise<Blob | null>}
+   */
+  png(shown, look) {
+    this.draw(shown, look);
+    return new Promise((resolve) => this.canvas.toBlob(resolve, "image/png"));
+  }
+
+  #drawFrame() {
     const program = this.#use("frame");
-    gl.uniform1f(program.at("mirror"), mirror);
     this.#bind(program, "frame", 0);
     this.#drawSquare(program);
   }
 
-  /**
-   * @param {Affine} crop
-   * @param {Drawing} drawing
-   * @param {number} mirror
-   */
-  #drawCanonical(crop, drawing, mirror) {
+  /** @param {Drawing} drawing */
+  #drawCanonical({ crop, back }) {
     const gl = this.#gl;
     const { width, height } = this.canvas;
     gl.clearColor(0.05, 0.06, 0.07, 1);
     gl.clear(gl.COLOR_BUFFER_BIT);
     const program = this.#use("canonical");
-    this.#fill("field", gl.RG32F, COLUMNS, ROWS, gl.RG, gl.FLOAT, interleaved(drawing.back));
+    this.#fill("field", gl.RG32F, COLUMNS, ROWS, gl.RG, gl.FLOAT, interleaved(back));
     gl.uniformMatrix3fv(program.at("to_frame"), false, shaderMatrix(crop));
     gl.uniform2f(program.at("frame_size"), width, height);
     const share = (height * CROP_WIDTH) / (width * CROP_HEIGHT);
     gl.uniform2f(program.at("spread"), Math.min(share, 1), Math.min(1 / share, 1));
-    gl.uniform1f(program.at("mirror"), mirror);
     this.#bind(program, "frame", 0);
     this.#bind(program, "field", 1);
     this.#drawSquare(program);
   }
 
   /**
-   * @param {Affine} crop
    * @param {Drawing} drawing
    * @param {Look} look
-   * @param {number} mirror
    */
-  #drawOverlay(crop, drawing, look, mirror) {
+  #drawOverlay(drawing, look) {
     const gl = this.#gl;
     const program = this.#use("overlay");
+    if (drawing.picture) this.#fill("own", gl.RGBA, CROP_WIDTH, CROP_HEIGHT, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(drawing.picture.data.buffer));
     this.#fill("field", gl.RG32F, COLUMNS, ROWS, gl.RG, gl.FLOAT, interleaved(drawing.onto));
     if (drawing.seen) this.#fill("seen", gl.R8, CROP_WIDTH, CROP_HEIGHT, gl.RED, gl.UNSIGNED_BYTE, drawing.seen);
     if (drawing.light) this.#fill("light", gl.RG8, LIGHT_COLUMNS, LIGHT_ROWS, gl.RG, gl.UNSIGNED_BYTE, drawing.light);
-    gl.uniformMatrix3fv(program.at("to_frame"), false, shaderMatrix(crop));
+    gl.uniformMatrix3fv(program.at("to_frame"), false, shaderMatrix(drawing.crop));
     gl.uniform2f(program.at("frame_size"), this.canvas.width, this.canvas.height);
-    gl.uniform1f(program.at("mirror"), mirror);
     gl.uniform1f(program.at("opacity"), look.opacity);
     gl.uniform1f(program.at("grain"), SHARES[look.blend]?.[1] ?? 1);
     gl.uniform1f(program.at("is_lit"), drawing.light ? 1 : 0);
     gl.uniform1f(program.at("is_occluded"), drawing.seen ? 1 : 0);
-    for (const [unit, name] of /** @type {const} */ (["frame", "field", "picture", "seen", "light"]).entries()) this.#bind(program, name, unit);
+    for (const [unit, name] of /** @type {const} */ (["frame", "field", "seen", "light"]).entries()) this.#bind(program, name, unit);
+    this.#bind(program, drawing.picture ? "own" : "picture", 4, "picture");
     this.#drawSquare(program);
   }
 
   /**
-   * @param {Affine} crop
-   * @param {Points} points
+   * @param {Drawing} drawing
    * @param {number} opacity
-   * @param {number} mirror
    */
-  #drawMesh(crop, points, opacity, mirror) {
+  #drawMesh({ crop, mesh: points }, opacity) {
+    if (!points) return;
     const gl = this.#gl;
     const program = this.#use("lines");
     gl.uniform2f(program.at("frame_size"), this.canvas.width, this.canvas.height);
-    gl.uniform1f(program.at("mirror"), mirror);
     const vertices = meshVertices(this.#mesh, points, scaleOf(crop), opacity);
     gl.bindBuffer(gl.ARRAY_BUFFER, this.#lines);
     gl.bufferData(gl.ARRAY_BUFFER, vertices, gl.STREAM_DRAW);
@@ -196,7 +194,7 @@ export class Renderer {
   }
 
   /**
-   * @param {"field" | "seen" | "light"} name
+   * @param {"field" | "seen" | "light" | "own"} name
    * @param {number} inside format in memory
    * @param {number} width
    * @param {number} height
@@ -212,14 +210,15 @@ export class Renderer {
 
   /**
    * @param {Linked} program
-   * @param {"frame" | "field" | "picture" | "seen" | "light"} name
+   * @param {"frame" | "field" | "picture" | "seen" | "light" | "own"} name
    * @param {number} unit
+   * @param {string} uniform the sampler's name
    */
-  #bind(program, name, unit) {
+  #bind(program, name, unit, uniform = name) {
     const gl = this.#gl;
     gl.activeTexture(gl.TEXTURE0 + unit);
     gl.bindTexture(gl.TEXTURE_2D, this.#textures[name]);
-    gl.uniform1i(program.at(name), unit);
+    gl.uniform1i(program.at(uniform), unit);
     gl.activeTexture(gl.TEXTURE0);
   }
 
@@ -232,6 +231,18 @@ export class Renderer {
     gl.vertexAttribPointer(place, 2, gl.FLOAT, false, 0, 0);
     gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
   }
+}
+
+const SOFTWARE = /SwiftShader|llvmpipe|softpipe|Basic Render/i;
+
+/** Whether WebGL 2 is there, and a GPU behind it: software that plays one is slower than none. */
+export function hasGpu() {
+  const gl = new OffscreenCanvas(1, 1).getContext("webgl2");
+  if (!gl) return false;
+  const names = gl.getExtension("WEBGL_debug_renderer_info");
+  const name = String(gl.getParameter(names ? names.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+  gl.getExtension("WEBGL_lose_context")?.loseContext();
+  return !SOFTWARE.test(name);
 }
 
 /** A linked program and the places of its uniforms. */

@@ -1,10 +1,10 @@
 // The shaders that draw on the frame. Positions are px of the frame or of the crop, y down.
 
 const TO_CLIP = `
-uniform vec2 frame_size; uniform float mirror;
+uniform vec2 frame_size;
 vec4 to_clip(vec2 frame_px) {
   vec2 at = (frame_px + 0.5) / frame_size * 2.0 - 1.0;
-  return vec4(at.x * mirror, -at.y, 0.0, 1.0);
+  return vec4(at.x, -at.y, 0.0, 1.0);
 }`;
 
 /** A field (65 x 80 points, px of the crop) in a float texture, linear between its points. */
@@ -21,8 +21,8 @@ vec2 displacement(vec2 crop_px) {
 
 export const FRAME = {
   vertex: `#version 300 es
-in vec2 place; out vec2 uv; uniform float mirror;
-void main() { uv = vec2(0.5 + mirror * (place.x - 0.5), place.y); gl_Position = vec4(2.0 * place.x - 1.0, 1.0 - 2.0 * place.y, 0.0, 1.0); }`,
+in vec2 place; out vec2 uv;
+void main() { uv = place; gl_Position = vec4(2.0 * place.x - 1.0, 1.0 - 2.0 * place.y, 0.0, 1.0); }`,
   fragment: `#version 300 es
 precision mediump float; in vec2 uv; out vec4 color; uniform sampler2D frame;
 void main() { color = vec4(texture(frame, uv).rgb, 1.0); }`,
@@ -63,10 +63,10 @@ void main() {
 
 export const CANONICAL = {
   vertex: `#version 300 es
-in vec2 place; out highp vec2 template_px; uniform vec2 spread; uniform float mirror;
+in vec2 place; out highp vec2 template_px; uniform vec2 spread;
 void main() {
   template_px = place * vec2(260.0, 320.0) - 0.5;
-  gl_Position = vec4((2.0 * place.x - 1.0) * spread.x * mirror, (1.0 - 2.0 * place.y) * spread.y, 0.0, 1.0);
+  gl_Position = vec4((2.0 * place.x - 1.0) * spread.x, (1.0 - 2.0 * place.y) * spread.y, 0.0, 1.0);
 }`,
   fragment: `#version 300 es
 precision highp float; in highp vec2 template_px; out vec4 color;

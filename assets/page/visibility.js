@@ -71,14 +71,28 @@ function blurred(plane) {
  */
 function enlarged(plane) {
   const found = new Uint8Array(CROP_WIDTH * CROP_HEIGHT);
+  const line = new Float32Array(COLUMNS);
   for (let y = 0, i = 0; y < CROP_HEIGHT; y++) {
-    const row = (y - OFFSET) / CELL;
+    const { low, share } = DOWN[y];
+    const [upper, lower] = [low * COLUMNS, Math.min(low + 1, ROWS - 1) * COLUMNS];
+    for (let c = 0; c < COLUMNS; c++) line[c] = 255 * (plane[upper + c] + share * (plane[lower + c] - plane[upper + c]));
     for (let x = 0; x < CROP_WIDTH; x++, i++) {
-      found[i] = 255 * valueAt(plane, COLUMNS, ROWS, (x - OFFSET) / CELL, row) + 0.5;
+      const left = LEFT[x];
+      const right = left < COLUMNS - 1 ? left + 1 : left;
+      found[i] = line[left] + ACROSS[x] * (line[right] - line[left]) + 0.5;
     }
   }
   return found;
 }
+
+/** @type {(i: number, size: number) => {low: number, share: number}} */
+const between = (i, size) => {
+  const at = Math.min(Math.max((i - OFFSET) / CELL, 0), size - 1);
+  return { low: Math.floor(at), share: at - Math.floor(at) };
+};
+const DOWN = Array.from({ length: CROP_HEIGHT }, (_, y) => between(y, ROWS));
+const LEFT = Uint8Array.from({ length: CROP_WIDTH }, (_, x) => between(x, COLUMNS).low);
+const ACROSS = Float32Array.from({ length: CROP_WIDTH }, (_, x) => between(x, COLUMNS).share);
 
 /**
  * Takes the open mouth out of a mask, with a soft edge.

@@ -1,69 +1,30 @@
 // The worker that finds and registers faces: ONNX Runtime in WebAssembly, off the page's thread.
 
 import * as ort from "./ort.wasm.bundle.min.mjs";
-import { CROP_HEIGHT, CROP_WIDTH, cut, grayOf, windowOf } from "./crop.js";
+import { CROP_HEIGHT, CROP_WIDTH } from "./crop.js";
 import { Detector, NETWORK_SIZE } from "./detector.js";
 import { COLUMNS, ROWS, composedFields } from "./fields.js";
-import { SHARES, lightOf } from "./light.js";
-import { boxOf, inverted, transformed } from "./similarity.js";
+import { PixelFrame, pixelsOf } from "./pixels.js";
+import { boxOf } from "./similarity.js";
+import { answerTasks } from "./tasks.js";
 import { FaceTracker } from "./tracker.js";
-import { visibility } from "./visibility.js";
 
-/** @typedef {import("./similarity.js").Affine} Affine */
-/** @typedef {{x0: number, y0: number, width: number, height: number}} Box */
+/** @typedef {import("./registrar.js").Face} Face */
 
 /** @type {FaceTracker | null} */
 let tracker = null;
-/** @type {import("./tracker.js").Template[]} */
+/** @type {import("./registrar.js").Template[]} */
 const templates = [];
-let skin = new Uint8Array();
-/** @type {{cover: Uint8Array, blend: string, spareEyes: boolean, isOccluded: boolean} | null} */
-let picture = null;
-const canvas = new OffscreenCanvas(1, 1);
-const paper = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
-const thumbnail = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(32, 24).getContext("2d", { willReadFrequently: true }));
-
-/** A frame whose pixels are read only where they are needed. */
-class BitmapFrame {
-  /** @param {ImageBitmap} bitmap */
-  constructor(bitmap) {
-    this.bitmap = bitmap;
-    this.width = bitmap.width;
-    this.height = bitmap.height;
-  }
-
-  /** @param {Box} box */
-  color(box = { x0: 0, y0: 0, width: this.width, height: this.height }) {
-    const { x0, y0, width, height } = box;
-    if (canvas.width < width || canvas.height < height) {
-      canvas.width = Math.max(canvas.width, width);
-      canvas.height = Math.max(canvas.height, height);
-    }
-    paper.drawImage(this.bitmap, x0, y0, width, height, 0, 0, width, height);
-    return { data: paper.getImageData(0, 0, width, height).data, width, height, channels: 4 };
-  }
-
-  /** @param {Affine} crop */
-  gray(crop) {
-    const at = windowOf(crop, this.width, this.height);
-    return cut(grayOf(this.color(at)), at, crop);
-  }
-
-  /** Mean brightness, from a small picture of it. */
-  brightness() {
-    thumbnail.drawImage(this.bitmap, 0, 0, 32, 24);
-    const { data } = thumbnail.getImageData(0, 0, 32, 24);
-    let sum = 0;
-    for (let i = 0; i < data.length; i += 4) sum += data[i] + data[i + 1] + data[i + 2];
-    return sum / (0.75 * data.length);
-  }
-}
+/** @type {PixelFrame | null} */
+let lastFrame = null;
+let isSoftware = false; // whether the pixels are drawn on, for want of WebGL
 
 /**
  * Loads runtime and networks.
  * @param {any} message
  */
-async function load({ runtime, networks, config, template, threads }) {
+async function load({ runtime, networks, config, template, threads, drawsPixels }) {
+  isSoftware = drawsPixels;
   ort.env.wasm.wasmBinary = runtime;
   ort.env.wasm.numThreads = threads;
   ort.env.logLevel = "error";
@@ -71,108 +32,118 @@ async function load({ runtime, networks, config, template, threads }) {
   const extra = { session: { intra_op: { allow_spinning: "0" } } };
   /** @param {ArrayBuffer} model */
   const session = (model) => ort.InferenceSession.create(new Uint8Array(model), { executionProviders: ["wasm"], graphOptimizationLevel: "all", extra });
-  const registration = await session(networks.registration);
-  const detection = await session(networks.detector);
-  const detector = new Detector(async (pixels) => {
-    const input = new ort.Tensor("float32", pixels, [1, NETWORK_SIZE, NETWORK_SIZE, 3]);
-    const { regressors, classificators } = await detection.run({ input });
-    return { regressors: /** @type {Float32Array} */ (regressors.data), classificators: /** @type {Float32Array} */ (classificators.data) };
-  });
-  /** @type {(gray: Uint8Array, labels: Float32Array) => Promise<{parts: Float32Array, fields: Float32Array}>} */
-  const run = async (gray, labels) => {
-    const image = new Float32Array(gray.length);
-    for (let i = 0; i < gray.length; i++) image[i] = gray[i] / 255;
-    const images = new ort.Tensor("float32", image, [1, 1, CROP_HEIGHT, CROP_WIDTH]);
-    const found = await registration.run({ images, template: new ort.Tensor("float32", labels, [1, 8, ROWS, COLUMNS]) });
-    return { parts: /** @type {Float32Array} */ (found.parts.data), fields: /** @type {Float32Array} */ (found.fields.data) };
-  };
-  skin = template.skin;
+  const run = registrationRun(await session(networks.registration));
+  const look = detectorRun(await session(networks.detector));
   templates.push({ name: template.name, labels: template.labels, landmarks: template.landmarks, mesh: template.mesh, worn: template.worn });
-  tracker = new FaceTracker(config, detector, run, templates[0]);
-  await run(new Uint8Array(CROP_WIDTH * CROP_HEIGHT), templates[0].labels); // the first run of each is slow
-  await detection.run({ input: new ort.Tensor("float32", new Float32Array(3 * NETWORK_SIZE * NETWORK_SIZE), [1, NETWORK_SIZE, NETWORK_SIZE, 3]) });
+  tracker = new FaceTracker(config, new Detector(look), run, templates[0]);
+  // The first run of each is slow.
+  const blank = new Uint8Array(CROP_WIDTH * CROP_HEIGHT);
+  for (const ways of [[0, 1], [1]]) await run(blank, templates[0].labels, ways);
+  await look(new Float32Array(3 * NETWORK_SIZE * NETWORK_SIZE));
   return { threads: ort.env.wasm.numThreads };
 }
 
 /**
- * Registers the face of a frame, and works out what is needed to draw on it.
- * @param {{bitmap: ImageBitmap, time: number, wantsMesh: boolean, wantsPaint: boolean}} message
+ * @param {import("./ort.wasm.bundle.min.mjs").InferenceSession} session
+ * @returns {import("./registrar.js").Run}
  */
-async function follow({ bitmap, time, wantsMesh, wantsPaint }) {
-  if (!tracker) throw new Error("not loaded");
-  const frame = new BitmapFrame(bitmap);
-  const face = await tracker.next(frame, time);
-  const answer = { bitmap, times: tracker.times, face: face && { id: face.id, state: face.state, confidence: face.confidence, landmarks: face.landmarks, box: boxOf(face.landmarks), crop: face.crop, folds: face.folds } };
-  if (!face || face.state === "lost") return answer;
-  const onto = composedFields(tracker.template.worn, face.onto);
-  const drawing = { onto, back: face.back, mesh: wantsMesh ? tracker.meshOf(face) : null, seen: /** @type {Uint8Array | null} */ (null), light: /** @type {Uint8Array | null} */ (null) };
-  if (wantsPaint && picture) {
-    const share = SHARES[picture.blend];
-    if (share) drawing.light = lightOf(face.gray, onto, picture.cover, frame.brightness(), share[0]);
-    const lips = transformed(inverted(face.crop), face.landmarks);
-    if (picture.isOccluded) drawing.seen = visibility(face.parts, onto, skin, lips, { spareEyes: picture.spareEyes, spareMouth: picture.blend !== "mask" });
-  }
-  return { ...answer, drawing };
+function registrationRun(session) {
+  const images = new ort.Tensor("float32", new Float32Array(CROP_WIDTH * CROP_HEIGHT), [1, 1, CROP_HEIGHT, CROP_WIDTH]);
+  const scaled = Float32Array.from({ length: 256 }, (_, value) => value / 255);
+  return async (gray, labels, ways) => {
+    const image = /** @type {Float32Array} */ (images.data);
+    for (let i = 0; i < image.length; i++) image[i] = scaled[gray[i]];
+    const template = new ort.Tensor("float32", labels, [1, 8, ROWS, COLUMNS]);
+    const found = await session.run({ images, template, ways: new ort.Tensor("int64", BigInt64Array.from(ways, BigInt), [ways.length]) });
+    return { parts: /** @type {Float32Array} */ (found.parts.data), fields: /** @type {Float32Array} */ (found.fields.data) };
+  };
 }
 
 /**
- * Makes a template of the face in a picture: the one followed, or one that is found in it.
- * @param {{bitmap: ImageBitmap, name: string, isPhoto: boolean}} message
+ * @param {import("./ort.wasm.bundle.min.mjs").InferenceSession} session
+ * @returns {(pixels: Float32Array) => Promise<{regressors: Float32Array, classificators: Float32Array}>}
  */
-async function makeTemplate({ bitmap, name, isPhoto }) {
-  if (!tracker) throw new Error("not loaded");
-  const frame = new BitmapFrame(bitmap);
-  const before = tracker.face;
-  if (isPhoto) {
-    tracker.reset();
-    await tracker.next(frame, 0);
-  }
-  const isSeen = tracker.face?.state === "tracking";
-  const made = isSeen ? await tracker.templateOf(frame, name) : null;
-  if (isPhoto) {
-    tracker.reset();
-    tracker.face = before;
-  }
-  bitmap.close();
+function detectorRun(session) {
+  return async (pixels) => {
+    const input = new ort.Tensor("float32", pixels, [1, NETWORK_SIZE, NETWORK_SIZE, 3]);
+    const { regressors, classificators } = await session.run({ input });
+    return { regressors: /** @type {Float32Array} */ (regressors.data), classificators: /** @type {Float32Array} */ (classificators.data) };
+  };
+}
+
+/**
+ * Registers the faces of a frame.
+ * @param {{frame: VideoFrame | ImageBitmap, time: number, wants: {mesh: boolean, paint: boolean}}} message
+ */
+async function follow({ frame, time, wants }) {
+  const following = loaded();
+  const began = performance.now();
+  const read = await pixelsOf(frame);
+  const pixels = performance.now() - began;
+  lastFrame = isSoftware ? new PixelFrame(read.data.slice(), read.width, read.height) : read;
+  const found = await following.next(read, time);
+  const faces = found.map((face) => handedOn(following, face, wants));
+  const shown = isSoftware ? { data: read.data, width: read.width, height: read.height } : null;
+  return { faces, pixels: shown, room: read.brightness(), times: { ...following.times, pixels, all: performance.now() - began } };
+}
+
+/**
+ * What drawing and statistics need of a face.
+ * @param {FaceTracker} following
+ * @param {Face} face
+ * @param {{mesh: boolean, paint: boolean}} wants
+ */
+function handedOn(following, face, wants) {
+  const { id, state, confidence, landmarks, crop, folds } = face;
+  const record = { id, state, confidence, landmarks, box: boxOf(landmarks), crop, folds };
+  if (state === "lost") return record;
+  const onto = composedFields(following.template.worn, face.onto);
+  return { ...record, onto, back: face.back, mesh: wants.mesh ? following.meshOf(face) : null, parts: wants.paint ? face.parts : null, gray: wants.paint ? face.gray : null };
+}
+
+/**
+ * Makes a template of a face: the one followed in the last frame, or one that is found in a photograph.
+ * @param {{frame: ImageBitmap | null, name: string}} message
+ */
+async function makeTemplate({ frame, name }) {
+  const following = loaded();
+  const shown = frame ? await pixelsOf(frame) : lastFrame;
+  if (!shown) throw new Error("no frame");
+  const looking = frame ? following.another() : following;
+  if (frame) await looking.next(shown, 0);
+  const made = await looking.templateOf(shown, name);
   if (!made) throw new Error("no face");
   const index = templates.findIndex((one) => one.name === name);
   if (index < 0) templates.push(made);
   else templates[index] = made;
-  useTemplate(name);
+  following.template = made;
   return { templates: templates.map((one) => one.name) };
 }
 
-/** @param {string} name */
-function useTemplate(name) {
-  const found = templates.find((one) => one.name === name);
-  if (tracker && found) tracker.template = found;
+function loaded() {
+  if (!tracker) throw new Error("not loaded");
+  return tracker;
 }
 
-/** @type {Record<string, (message: any) => any>} */
-const TASKS = {
-  load,
-  follow,
-  makeTemplate,
-  useTemplate: ({ name }) => useTemplate(name),
-  usePicture: ({ cover, blend, spareEyes, isOccluded }) => {
-    picture = { cover, blend, spareEyes, isOccluded };
+answerTasks(
+  {
+    load,
+    follow,
+    makeTemplate,
+    useTemplate: ({ name }) => {
+      const found = templates.find((one) => one.name === name);
+      if (found) loaded().template = found;
+    },
+    smooth: ({ isOn }) => {
+      loaded().isSmoothed = isOn;
+    },
+    followAtMost: ({ faces }) => {
+      loaded().most = faces;
+    },
+    reset: () => {
+      tracker?.reset();
+      lastFrame = null;
+    },
   },
-  smooth: ({ isOn }) => {
-    if (tracker) tracker.isSmoothed = isOn;
-  },
-  reset: () => tracker?.reset(),
-};
-
-let last = Promise.resolve();
-onmessage = ({ data: { id, task, ...message } }) => {
-  last = last.then(async () => {
-    try {
-      const answer = (await TASKS[task](message)) ?? {};
-      const buffers = [answer.bitmap, answer.drawing?.seen?.buffer].filter(Boolean);
-      postMessage({ id, answer }, { transfer: buffers });
-    } catch (error) {
-      message.bitmap?.close();
-      postMessage({ id, error: error instanceof Error ? error.message : String(error) });
-    }
-  });
-};
+  (answer) => [answer.pixels?.data.buffer],
+);

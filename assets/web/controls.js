@@ -2,26 +2,53 @@
 //
 // The program answers each request with its state: it is behind `facewarp live --web`, see api.js,
 // or runs in the page itself.
-// @ts-nocheck -- elements of index.html, by their ids; the tests look at it in a browser
 
 import { Look } from "./look.js";
+import { $ } from "./shell.js";
 import { button, checkTile, icon, label, tile } from "./tiles.js";
 
-const $ = (id) => document.getElementById(id);
+/** @import { Looks } from "./look.js" */
+/** @typedef {Record<string, any>} Settings effect, texture, opacity and the like, by their names */
+/** @typedef {Record<string, string[]>} Choices what can be chosen for a setting, by its name */
+/** @typedef {{settings: Settings, choices: Choices, looks?: Looks, options: Record<string, string[]>, version: string, max_bytes: number, line?: string}} State */
+
+/**
+ * The program, wherever it runs.
+ * @typedef {object} Program
+ * @property {string} [waiting] what is said while a picture is on its way
+ * @property {() => Promise<State>} state
+ * @property {(settings: Settings) => Promise<State>} change
+ * @property {() => Promise<State>} [neutral]
+ * @property {() => Promise<State>} snapshot
+ * @property {(file: File) => Promise<State>} texture
+ * @property {(file: File) => Promise<State>} [style]
+ * @property {(file: File) => Promise<State>} templatePicture
+ * @property {(name: string, version: number) => string} preview the address of a texture's picture
+ * @property {(name: string, version: number) => string} [stylePreview] that of a style's
+ */
 
 export class Controls {
+  /** @type {Settings} */
   #settings = {};
+  /** @type {Choices} */
   #choices = {};
+  /** @type {Record<string, string[]>} */
   #options = {}; // of each effect, by its name
+  /** @type {Looks} */
   #looks = {};
   #pending = 0;
   #maxBytes = 0;
   #previews = 0;
 
+  /**
+   * @param {(text: string, isBad?: boolean) => void} toast shows a message
+   * @param {Program} program
+   */
   constructor(toast, program) {
     this.toast = toast;
     this.program = program;
-    this.look = new Look((settings) => this.change(settings), (name) => program.stylePreview(name, this.#previews), () => $("style-file").click());
+    const preview = (/** @type {string} */ name) => program.stylePreview?.(name, this.#previews) ?? "";
+    this.look = new Look((settings) => this.change(settings), preview, () => $("style-file").click());
     $("opacity").addEventListener("input", () => {
       $("opacity-value").textContent = `${$("opacity").value} %`;
       this.#slide();
@@ -31,11 +58,11 @@ export class Controls {
     }
     $("template").addEventListener("change", () => this.change({ template: $("template").value }));
     $("snapshot").addEventListener("click", () => this.#do(() => program.snapshot()));
-    $("neutral")?.addEventListener("click", () => this.#do(() => program.neutral()));
+    $("neutral")?.addEventListener("click", () => this.#do(() => this.#able(program.neutral).call(program)));
     $("from-picture").addEventListener("click", () => $("template-file").click());
-    $("template-file").addEventListener("change", (event) => this.#upload(event.target, "template"));
-    $("texture-file").addEventListener("change", (event) => this.#upload(event.target, "texture"));
-    $("style-file").addEventListener("change", (event) => this.#upload(event.target, "style"));
+    $("template-file").addEventListener("change", () => this.#upload($("template-file"), "template"));
+    $("texture-file").addEventListener("change", () => this.#upload($("texture-file"), "texture"));
+    $("style-file").addEventListener("change", () => this.#upload($("style-file"), "style"));
   }
 
   get settings() {
@@ -50,11 +77,18 @@ export class Controls {
     this.#take(await this.program.state());
   }
 
+  /**
+   * Changes settings; returns whether the program took them.
+   * @param {Settings} settings
+   */
   change(settings) {
     return this.#do(() => this.program.change(settings));
   }
 
-  /** Shows the program's settings, unless the page is just changing some. */
+  /**
+   * Shows the program's settings, unless the page is just changing some.
+   * @param {Settings} settings
+   */
   follow(settings) {
     const isKnown = ["effect", "texture", "template", "style"].every((name) => this.#choices[name]?.includes(settings[name]) ?? true);
     if (this.#pending || this.#isSliding || this.look.isBusy) return;
@@ -65,6 +99,7 @@ export class Controls {
     this.#show(settings);
   }
 
+  /** @type {ReturnType<typeof setTimeout> | null} */
   #sliding = null;
   #isSliding = false;
 
@@ -78,6 +113,19 @@ export class Controls {
     }, 60);
   }
 
+  /**
+   * @param {(() => Promise<State>) | undefined} request
+   * @returns {() => Promise<State>}
+   */
+  #able(request) {
+    if (!request) throw new Error("this program can't do that");
+    return request;
+  }
+
+  /**
+   * @param {() => Promise<State>} request
+   * @returns {Promise<boolean>} whether it was answered
+   */
   async #do(request) {
     this.#pending += 1;
     try {
@@ -88,19 +136,27 @@ export class Controls {
       return true;
     } catch (error) {
       this.#pending -= 1;
-      this.toast(error.message, true);
+      this.toast(error instanceof Error ? error.message : String(error), true);
       this.#show(this.#settings);
       return false;
     }
   }
 
+  /**
+   * @param {HTMLInputElement} input
+   * @param {"texture" | "style" | "template"} kind
+   */
   async #upload(input, kind) {
-    const [file] = input.files;
+    const [file] = input.files ?? [];
     input.value = "";
     if (file) await this.give(file, kind);
   }
 
-  /** Gives the program a picture as a "texture", a "style" or a "template". */
+  /**
+   * Gives the program a picture.
+   * @param {File} file
+   * @param {"texture" | "style" | "template"} kind what it is to be
+   */
   async give(file, kind) {
     if (file.size > this.#maxBytes) {
       this.toast(`${file.name} is too large: up to ${this.#maxBytes >> 20} MB are taken.`, true);
@@ -108,14 +164,15 @@ export class Controls {
     }
     if (this.program.waiting) this.toast(this.program.waiting);
     const give = { texture: this.program.texture, style: this.program.style, template: this.program.templatePicture }[kind];
-    await this.#do(() => give.call(this.program, file));
+    await this.#do(() => this.#able(give && (() => give.call(this.program, file)))());
     if (kind !== "template") this.#draw(); // an own picture keeps its name when it is replaced
   }
 
+  /** @param {State} state */
   #take({ settings, choices, looks, options, version, max_bytes: maxBytes }) {
     const isNew = JSON.stringify(choices) !== JSON.stringify(this.#choices);
     this.#choices = choices;
-    this.#looks = looks;
+    this.#looks = looks ?? {};
     this.#options = options;
     this.#maxBytes = maxBytes;
     if (isNew) this.#draw();
@@ -123,6 +180,7 @@ export class Controls {
     this.#show(settings);
   }
 
+  /** @param {Settings} settings */
   #show(settings) {
     this.#settings = settings;
     checkTile($("effects"), settings.effect);

@@ -1,21 +1,27 @@
 // What an effect looks like: styles and their modes, and the parts of a look of make-up.
-// @ts-nocheck -- elements of index.html, by their ids; the tests look at it in a browser
 //
 // The panels show themselves where they are of use: that of styles for the effect "style", that of
 // make-up where the texture is a look. A program without styles or looks leaves them away.
 
+import { $ } from "./shell.js";
 import { button, checkTile, icon, label, tile } from "./tiles.js";
 
-const $ = (id) => document.getElementById(id);
+/** @typedef {Record<string, {color: string, strength: number}>} Parts of a look: "#rrggbb" and 0..1 */
+/** @typedef {Record<string, Parts>} Looks by their names */
+
 const LATER_MS = 80;
+/** @type {Record<string, string>} */
 const MODES = { color: "Colors", texture: "Detail", full: "Both" };
 
 export class Look {
-  #looks = {}; // of each look, by its name: {part: {color, strength}}
-  #parts = {}; // what is shown: {part: {color, strength, inputs}}
+  /** @type {Looks} */
+  #looks = {};
+  /** @type {Record<string, {color: HTMLInputElement, strength: HTMLInputElement}>} */
+  #parts = {}; // what is shown
   #look = "";
   #shown = "";
-  #later = 0;
+  /** @type {ReturnType<typeof setTimeout> | null} */
+  #later = null;
 
   /**
    * @param {(settings: object) => Promise<boolean>} change sends settings
@@ -30,9 +36,14 @@ export class Look {
 
   /** Whether a part is being changed: what the program says of it then is old. */
   get isBusy() {
-    return this.#later !== 0;
+    return this.#later !== null;
   }
 
+  /**
+   * Draws what can be chosen.
+   * @param {Record<string, string[]>} choices
+   * @param {Looks} looks
+   */
   draw(choices, looks) {
     this.#looks = looks ?? {};
     this.#look = "";
@@ -43,12 +54,16 @@ export class Look {
     $("styles").replaceChildren(...styles, ...(styles.length ? [add] : []));
     const modes = (choices.style_mode ?? []).map((name) => {
       const box = tile("style-mode", name, null, () => this.change({ effect: "style", style_mode: name }));
-      box.querySelector("span").textContent = MODES[name] ?? name;
+      box.querySelectorAll("span").forEach((text) => (text.textContent = MODES[name] ?? name));
       return box;
     });
     $("style-modes").replaceChildren(...modes);
   }
 
+  /**
+   * Shows what is chosen.
+   * @param {Record<string, any>} settings
+   */
   show(settings) {
     const isStyle = settings.effect === "style" && $("styles").childElementCount > 0;
     $("style-panel").hidden = !isStyle;
@@ -65,12 +80,13 @@ export class Look {
     this.#showParts(parse(this.#looks[look], settings.makeup ?? ""));
   }
 
+  /** @param {string} look */
   #drawParts(look) {
     this.#look = look;
     this.#parts = {};
     const rows = Object.keys(this.#looks[look]).map((part) => {
       const color = Object.assign(document.createElement("input"), { type: "color", title: `Color of ${part}` });
-      const strength = Object.assign(document.createElement("input"), { type: "range", min: 0, max: 100, step: 1 });
+      const strength = Object.assign(document.createElement("input"), { type: "range", min: "0", max: "100", step: "1" });
       color.setAttribute("aria-label", `Color of ${part}`);
       strength.setAttribute("aria-label", `Strength of ${part}`);
       for (const input of [color, strength]) input.addEventListener("input", () => this.#changed());
@@ -83,25 +99,26 @@ export class Look {
     $("makeup").replaceChildren(...rows);
   }
 
+  /** @param {Parts} parts */
   #showParts(parts) {
     for (const [part, { color, strength }] of Object.entries(this.#parts)) {
       color.value = parts[part].color;
-      strength.value = Math.round(100 * parts[part].strength);
-      color.closest(".part").classList.toggle("bare", parts[part].strength === 0);
+      strength.value = String(Math.round(100 * parts[part].strength));
+      color.closest(".part")?.classList.toggle("bare", parts[part].strength === 0);
     }
   }
 
   #changed() {
-    clearTimeout(this.#later);
+    if (this.#later) clearTimeout(this.#later);
     for (const { color, strength } of Object.values(this.#parts)) {
-      color.closest(".part").classList.toggle("bare", strength.value === "0");
+      color.closest(".part")?.classList.toggle("bare", strength.value === "0");
     }
     this.#later = setTimeout(async () => {
       const mine = this.#later;
       const makeup = this.#spec();
       this.#shown = `${this.#look}+${makeup}`;
       await this.change({ effect: "texture", texture: this.#look, makeup });
-      if (mine === this.#later) this.#later = 0;
+      if (mine === this.#later) this.#later = null;
     }, LATER_MS);
   }
 
@@ -118,7 +135,12 @@ export class Look {
   }
 }
 
-/** The parts of a look with changes like "lips=#b02238:0.70+blush=off". */
+/**
+ * Returns the parts of a look with changes like "lips=#b02238:0.70+blush=#d66862:0.00".
+ * @param {Parts} look
+ * @param {string} makeup
+ * @returns {Parts}
+ */
 export function parse(look, makeup) {
   const parts = Object.fromEntries(Object.entries(look).map(([part, usual]) => [part, { ...usual }]));
   for (const change of makeup.split("+")) {

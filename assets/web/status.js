@@ -1,7 +1,10 @@
 // Measurements of the program and of the page: frame rate, latency, confidence, stages.
-// @ts-nocheck -- elements of index.html, by their ids; the tests look at it in a browser
 
-const $ = (id) => document.getElementById(id);
+import { $ } from "./shell.js";
+
+/** @typedef {{size: [number, number], dropped?: number, faces: {state: string, confidence: number}[], detect_ms: number | null, register_ms: number | null, render_ms: number | null, present_ms: number | null, age_ms: number | null}} Stats */
+/** @typedef {{median: number, high: number}} Latency ms */
+
 const KEPT = 60;
 const STAGES = [
   ["wait", "wait"],
@@ -13,7 +16,9 @@ const STAGES = [
 ];
 
 export class StatusBar {
+  /** @type {(number | null)[]} */
   #confidences = [];
+  /** @type {Map<string, {piece: HTMLElement, value: HTMLElement, title: string}>} */
   #parts = new Map();
 
   constructor() {
@@ -40,7 +45,12 @@ export class StatusBar {
     this.#drawStages({});
   }
 
-  /** Shows statistics; called five times a second while images come back. */
+  /**
+   * Shows statistics; called a few times a second while images come back.
+   * @param {Stats} stats
+   * @param {number | null} rate
+   * @param {Latency | null} latency
+   */
   draw(stats, rate, latency) {
     $("fps").textContent = rate === null ? "–" : Math.round(rate);
     const [width, height] = stats.size;
@@ -55,7 +65,7 @@ export class StatusBar {
     if (this.#confidences.length > KEPT) this.#confidences.shift();
     this.#drawConfidence();
     const { detect_ms: detect, register_ms: register, render_ms: render, present_ms: present, age_ms: age } = stats;
-    const inside = [detect, register, render, present].reduce((sum, ms) => sum + (ms ?? 0), 0);
+    const inside = [detect, register, render, present].reduce((/** @type {number} */ sum, ms) => sum + (ms ?? 0), 0);
     const wait = age === null ? null : Math.max(0, age - inside);
     const way = latency && age !== null ? Math.max(0, latency.median - age) : null;
     this.#drawStages({ wait, detect, register, render, present, way });
@@ -63,12 +73,15 @@ export class StatusBar {
 
   #drawConfidence() {
     const [width, height] = [120, 32];
+    /** @type {(value: number, i: number) => string} */
     const at = (value, i) => `${((KEPT - this.#confidences.length + i) / (KEPT - 1)) * width},${(2 + (1 - value) * (height - 4)).toFixed(1)}`;
-    let [line, area, run] = ["", "", []];
+    let [line, area] = ["", ""];
+    /** @type {string[]} */
+    let run = [];
     const end = () => {
       if (run.length > 1) {
         line += `M${run.join("L")}`;
-        area += `M${run[0].split(",")[0]},${height}L${run.join("L")}L${run.at(-1).split(",")[0]},${height}Z`;
+        area += `M${run[0].split(",")[0]},${height}L${run.join("L")}L${run[run.length - 1].split(",")[0]},${height}Z`;
       }
       run = [];
     };
@@ -78,11 +91,12 @@ export class StatusBar {
     $("spark").querySelector(".area").setAttribute("d", area);
   }
 
+  /** @param {Record<string, number | null>} times ms */
   #drawStages(times) {
     const words = [];
     for (const [name, { piece, value, title }] of this.#parts) {
       const ms = times[name] ?? null;
-      piece.style.flexGrow = ms ?? 0;
+      piece.style.flexGrow = String(ms ?? 0);
       value.textContent = ms === null ? "–" : `${ms < 9.95 ? ms.toFixed(1) : Math.round(ms)} ms`;
       if (ms !== null) words.push(`${title} ${Math.round(ms)} ms`);
     }

@@ -14,7 +14,13 @@ from facewarp.cardiac.io.label_order import AUTO
 from facewarp.cardiac.io.label_reader import read_labels
 from facewarp.cardiac.io.patient import Cine, open_cine
 from facewarp.cardiac.io.timing import GRAVE, ReadOptions, is_cycle
+from facewarp.cardiac.motion.confidence import (
+    HeartCalibration,
+    HeartConfidence,
+    confidence_warnings,
+)
 from facewarp.cardiac.motion.cycle_registration import Floats, Motion, track
+from facewarp.cardiac.motion.evidence import Evidence, gather_evidence
 from facewarp.cardiac.motion.heart_roi import HeartModel, around_heart
 from facewarp.cardiac.motion.labels import (
     Labels,
@@ -23,7 +29,11 @@ from facewarp.cardiac.motion.labels import (
     part_depths,
     seen_labels,
 )
-from facewarp.cardiac.motion.orientation import find_orientation, with_slices_seen
+from facewarp.cardiac.motion.orientation import (
+    Orientation,
+    find_orientation,
+    with_slices_seen,
+)
 from facewarp.cardiac.motion.quality import (
     Quality,
     mean_dice,
@@ -78,6 +88,10 @@ class CineResult:
         label_order_by: who says so: ``"given"``, ``"anatomy"`` or ``"file name"``; "" likewise.
         parts_sha256: hash of the weights of the part network of slices; "" without.
         strain_intervals: of repeated measurements, see `strain_repeats`; None without.
+        evidence: how other answers agree with the parts reported; None where a reader's labels
+            are reported, or without a part network of slices.
+        confidence: the Dice and the error of EF to be expected of that; None likewise, and where
+            the weights carry no calibration.
     """
 
     cine: Cine
@@ -96,6 +110,8 @@ class CineResult:
     label_order_by: str = ""
     parts_sha256: str = ""
     strain_intervals: StrainIntervals | None = None
+    evidence: Evidence | None = None
+    confidence: HeartConfidence | None = None
 
     @property
     def ed(self) -> int:
@@ -211,9 +227,13 @@ def analyse(
     heart_rate_bpm: float | None = None,
     model_name: str = "",
     refined: bool = True,
+    orientation: Orientation | None = None,
     progress: Progress | None = None,
 ) -> CineResult:
-    """What `analyse_cine` does, with a cine that is open and a model that is loaded."""
+    """What `analyse_cine` does, with a cine that is open and a model that is loaded.
+
+    The search of 16 directions is left out where an orientation is given.
+    """
     work = _Work(progress, 2 * cine.volume.phases)
     given = phase_index(cine, ed, "ED"), phase_index(cine, es, "ES")
     volume = with_slices_seen(model, cine.volume, told_moments(cine, *given).ed or 0)
@@ -221,9 +241,10 @@ def analyse(
     reader = None if labels is None else read_labels(labels, volume, label_order)
     told = told_moments(cine, *given, reader)
     looked_at = told.ed or 0
-    lies = find_orientation(model, volume, looked_at)
+    lies = orientation or find_orientation(model, volume, looked_at)
     grid = around_heart(model, volume, looked_at, lies.turn)
     slices = slices_beside(model)
+    calibration = HeartCalibration.of_slices(slices)
     found = see_parts(model, slices, volume, grid, work)
     at_ed = find_ed(found.lv, cine.closes) if told.ed is None else told.ed
     if at_ed != looked_at:  # which phase is stored first must not matter
@@ -265,11 +286,22 @@ def analyse(
     if at_es is None:
         at_es = find_es(volumes[:, HeartPart.LV], cine.closes)
     told_by = moments.ed_by, moments.es_by
-    quality = measure_quality(motion, carried[at_ed], carried[:, *box], seen, found.finest)
     rate = heart_rate_bpm or heart_rate(cine)
+    quality = measure_quality(
+        *(motion, carried[at_ed], carried[:, *box], seen, found.finest), labels_4d[:, *box]
+    )
+    found_indices, evidence = indices(volumes, at_ed, at_es, rate), None
+    if slices is not None and found.fine is not None and reader is None:
+        carried_es = np.asarray(carried[at_es][box]), seen[at_es]
+        evidence = gather_evidence(
+            *(model, slices, volume, grid, parts, found.fine, carried_es, (at_ed, at_es)),
+            found_indices.lv.ef_percent,
+        )
+    confidence = None if evidence is None or calibration is None else calibration(evidence)
     said = [*(() if reader is None else reader.warnings), *moments.warnings]
     said += [*lies.warnings(volume), *_other_moments(cine, volumes, (at_ed, at_es), told_by)]
-    said += quality_warnings(quality, cine.frames, carried[at_ed], volumes, volume.covers_cycle)
+    said += quality_warnings(quality, cine.frames, carried[at_ed], volumes, cine.closes)
+    said += confidence_warnings(confidence)
     if volumes[at_es, HeartPart.LV] >= volumes[at_ed, HeartPart.LV]:
         said.insert(0, "the left ventricle is not smaller at ES than at ED")
     return CineResult(
@@ -280,13 +312,15 @@ def analyse(
         told_by,
         "model" if labels is None else str(labels),
         volumes,
-        indices(volumes, at_ed, at_es, rate),
+        found_indices,
         quality,
         model_name,
         model.sha256,
         (*volume.warnings, *said),
         *(("", "") if reader is None else (reader.order.name, reader.order_by)),
         parts_sha256="" if slices is None else slices.sha256,
+        evidence=evidence,
+        confidence=confidence,
     )
 
 

@@ -4,6 +4,7 @@ import logging
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from facewarp.face.expressions.rows import COLUMNS, rows_of
 from facewarp.face.face import Face
 from facewarp.face.passes.layers import FACE_ID, FrameLayers, LayerRenderer
 from facewarp.face.passes.st_maps import IntBox, TemplateCanvas
-from facewarp.face.passes.stream import PassStream
+from facewarp.face.passes.stream import PassStream, ReadyFrame
 from facewarp.face.template.template import Template
 from facewarp.face.track_export.formats import TracksTarget
 from facewarp.face.track_export.shot import Shot
@@ -28,14 +29,19 @@ from facewarp.media.exr.sequence import LayersSequence
 from facewarp.media.frames import Frame, Source
 from facewarp.media.images.sequence import FIRST, number_of
 from facewarp.media.outputs import Output
+from facewarp.media.prefetch import WritePool
 from facewarp.media.sinks import open_sink
 from facewarp.media.table_writer import TableWriter
 from facewarp.system.atomic_files import check_target, write_text, written
+from facewarp.system.machine import cores
 from facewarp.version import __version__
 
 _log = logging.getLogger(__name__)
 
 Size = tuple[int, int]
+
+_LAYERS_BYTES: Final = 1 << 30  # of the frames of passes that are in the making
+_BYTES_A_PIXEL: Final = 200  # of a frame's layers, twice: OpenEXR copies them
 
 
 @dataclass(frozen=True)
@@ -152,6 +158,8 @@ class PassOutput(FrameOutput):
         self._is_clip = is_clip
         self._size: Size | None = None
         self._stream: PassStream[_Held] | None = None
+        self._renderer: LayerRenderer | None = None
+        self._pool: WritePool[bool] | None = None
 
     def add(self, frame: Frame, faces: Sequence[Face], layer: EffectLayer | None) -> None:
         """See `FrameOutput.add`."""
@@ -166,9 +174,8 @@ class PassOutput(FrameOutput):
                 fix = "Make all pictures of a clip one size."
                 raise FacewarpError(what.format(*self._size), self.target, fix)
         if self._stream is None:
-            canvas = TemplateCanvas(size, self._aspect)
-            renderer = LayerRenderer(self._template, canvas)
-            self._stream, self._size = PassStream(renderer, follows=self._is_clip), size
+            self._renderer = LayerRenderer(self._template, TemplateCanvas(size, self._aspect))
+            self._stream, self._size = PassStream(follows=self._is_clip), size
         self._write(self._stream.add(_Held(number, frame.time, size, layer), faces))
 
     def _flush(self) -> None:
@@ -176,13 +183,26 @@ class PassOutput(FrameOutput):
             self._write(self._stream.finish())
             self._stream = None
 
-    def _write(self, held: _Held | None) -> None:
-        if held is None or self._stream is None:
+    def _write(self, ready: ReadyFrame[_Held] | None) -> None:
+        """Render and write a frame in a thread, while the next ones are found and drawn."""
+        if ready is None:
             return
+        if self._pool is None:
+            name = f"passes {self.target.name}"
+            self._pool = WritePool(_threads(ready.tag.size), self._count, name)
+        assert self._renderer is not None
+        self._pool.put(partial(self._make, ready, self._renderer))
+
+    def _make(self, ready: ReadyFrame[_Held], renderer: LayerRenderer) -> bool:
+        """Make a frame's file; return whether it was there already."""
+        held = ready.tag
         if self._sequence.has(held.number):
-            self._stream.skip()
-        else:
-            self._sequence.write(held.number, self._file(held, self._stream.render()))
+            return True
+        self._sequence.write(held.number, self._file(held, ready.render(renderer)))
+        return False
+
+    def _count(self, resumed: bool) -> None:
+        self._sequence.count(resumed=resumed)
         self.kept = self._sequence.kept
 
     def _file(self, held: _Held, layers: FrameLayers) -> LayersFile:
@@ -201,12 +221,26 @@ class PassOutput(FrameOutput):
         return LayersFile(layers.size, layers.box, channels, self._aspect, attributes)
 
     def close(self, *, keep_partial: bool = False) -> None:
-        """See `Output.close`."""
-        self._flush()
+        """See `Output.close`.
+
+        Of interrupted work the last frame is left out: what it lacks is the motion to the next one.
+        """
+        if not keep_partial:
+            self._flush()
+        if self._pool is not None:
+            self._pool.finish()
         self._sequence.close(keep_partial=keep_partial)
 
     def abort(self) -> None:
-        """Leave the files that are finished."""
+        """Leave the files that are finished, and finish those that were begun."""
+        if self._pool is not None:
+            self._pool.abort()
+
+
+def _threads(size: Size) -> int:
+    """Return how many frames of a size (width, height) are written at a time."""
+    most = _LAYERS_BYTES // (_BYTES_A_PIXEL * size[0] * size[1])
+    return max(1, min(cores() - 1, most, 4))
 
 
 class TracksOutput(FrameOutput):

@@ -12,7 +12,7 @@ import numpy as np
 
 from facewarp.drawing.effect_layer import EffectLayer
 from facewarp.errors import FacewarpError
-from facewarp.face.effects.base import FaceEffect, drawn_with_coverage
+from facewarp.face.effects.base import FaceEffect, drawn_with_layer
 from facewarp.face.effects.canonical import Canonical
 from facewarp.face.effects.factory import Effect, note_of
 from facewarp.face.expressions.expression_tracker import ExpressionTracker
@@ -193,11 +193,7 @@ def _drawn(
     """Return the drawn picture, and the effect's own layer if that is needed and there is one."""
     if not needs_layer:
         return effect(frame.image, faces, template), None
-    coverage = np.zeros(frame.image.shape[:2], np.uint8)
-    picture = drawn_with_coverage(effect, frame.image, faces, template, coverage)
-    if picture.shape != frame.image.shape:
-        return picture, None
-    return picture, EffectLayer.between(frame.image, picture, coverage)
+    return drawn_with_layer(effect, frame.image, faces, template)
 
 
 def output_size(

@@ -15,6 +15,7 @@ from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
 from facewarp.face.boxes import side_of
 from facewarp.face.crop import Crop
+from facewarp.face.effects.base import drawn_with_layer
 from facewarp.face.effects.factory import Effect, make_effect, note_of
 from facewarp.face.effects.options import BlendName, StyleMode, takes
 from facewarp.face.effects.style import StyleFace
@@ -150,6 +151,7 @@ class FacePipeline(Closing):
         self._closing = ThreadPoolExecutor(1, "facewarp-retire")  # it may wait for a search to end
         self._last_good: _LastGoodFrame | None = None
         self._is_closed = False
+        self._layer_wanted = False
 
     def __call__(self, frame: Frame) -> ProcessedFrame:
         """Track the faces of the next frame and render the effect."""
@@ -163,11 +165,16 @@ class FacePipeline(Closing):
         told: Sequence[Expression] = ()
         if config.expressions is not None:
             told = config.expressions(frame.image, faces, frame.time)
-        picture = config.effect(frame.image, faces, config.tracker.template)
+        template, layer = config.tracker.template, None
+        if self._layer_wanted:
+            picture, layer = drawn_with_layer(config.effect, frame.image, faces, template)
+        else:
+            picture = config.effect(frame.image, faces, template)
         seconds = {**config.tracker.seconds, "render": perf_counter() - began}
         self._remember(frame, faces)
         records = [record_of(frame, face) for face in faces]
-        return ProcessedFrame(picture, records, seconds, faces, told, mirror=config.settings.mirror)
+        mirror = config.settings.mirror
+        return ProcessedFrame(picture, records, seconds, faces, told, mirror, layer)
 
     def warm_up(self, size: tuple[int, int] = (1280, 720)) -> None:
         """Prepare what the first frame would wait for; call it before frames come.
@@ -176,7 +183,8 @@ class FacePipeline(Closing):
             size: (width, height) px of the frames to come.
         """
         config = self._config
-        face = config.tracker.warm_up(size)
+        self._tracker.model.engine.compile_aside(True)
+        face = config.tracker.warm_up(size, batches_later=True)
         config.effect(np.zeros((size[1], size[0], 3), np.uint8), [face], config.tracker.template)
 
     @property
@@ -249,6 +257,10 @@ class FacePipeline(Closing):
         if self._expressions is not None:
             self._expressions.forget()
 
+    def want_layer(self, wanted: bool) -> None:
+        """See `Controls.want_layer`."""
+        self._layer_wanted = wanted
+
     def upload_template(self, image: NDArray[np.uint8]) -> str:
         """Make the largest face of an image (H, W, 3) the template; return a message.
 
@@ -298,6 +310,7 @@ class FacePipeline(Closing):
             if self._is_closed:
                 return
             self._is_closed = True
+            self._tracker.model.engine.compile_aside(False)
             self._retired += {self._config.tracker, self._tracker}
             self._close_retired()
             self._closing.shutdown()

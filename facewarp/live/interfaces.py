@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.drawing.effect_layer import EffectLayer
 from facewarp.face.expressions.expression_tracker import Expression
 from facewarp.face.face import Face
 from facewarp.live.timing import LiveStats
@@ -38,6 +39,8 @@ class ProcessedFrame:
         faces: the faces tracked, in px of the camera's frame.
         expressions: of these faces, where they are computed; left and right are the subject's.
         mirror: whether a preview of it is to be mirrored.
+        layer: what the effect drew, taken off the frame; None unless `Controls.want_layer` asked
+            for it, and for an effect that replaces the frame.
     """
 
     image: Image
@@ -46,6 +49,7 @@ class ProcessedFrame:
     faces: Sequence[Face] = ()
     expressions: Sequence[Expression] = ()
     mirror: bool = False
+    layer: EffectLayer | None = None
 
 
 FrameProcessor = Callable[[Frame], ProcessedFrame]
@@ -116,6 +120,9 @@ class Controls(Protocol):
 
     def forget(self) -> None:
         """Forgets the face seen last: whoever it was has left."""
+
+    def want_layer(self, wanted: bool) -> None:
+        """Say whether results are to have the effect's own `layer`."""
 
     def upload_template(self, image: Image) -> str:
         """Make the face in an image (H, W, 3) RGB the template; return a message."""

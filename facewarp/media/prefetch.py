@@ -1,4 +1,4 @@
-"""Reading ahead and writing behind: one thread and one bounded queue each, errors brought home.
+"""Reading ahead and writing behind in threads, with bounded queues, errors brought home.
 
 Every wait has a time limit and is taken up again, so that Ctrl-C reaches the waiting thread on
 all systems and nobody waits for a thread that has died.
@@ -6,7 +6,9 @@ all systems and nobody waits for a thread that has died.
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -166,3 +168,49 @@ class WriteBehind(Generic[T]):
                 self._wrap_up()
         except BaseException as caught:  # noqa: BLE001  # raised again by put and finish
             self._error = caught
+
+
+class WritePool(Generic[T]):
+    """Jobs are handed over here and done in several threads; their results come back in order.
+
+    No more jobs wait or run at a time than there are threads: what they hold is bounded.
+
+    Args:
+        threads: How many.
+        take: Called here with the result of each job, in the order they were handed over.
+        name: Of the threads.
+    """
+
+    def __init__(self, threads: int, take: Callable[[T], None], name: str) -> None:
+        self._threads, self._take = threads, take
+        self._pool = ThreadPoolExecutor(threads, name)
+        self._running: deque[Future[T]] = deque()
+
+    def put(self, job: Callable[[], T]) -> None:
+        """Hands a job over, waiting for a thread; raises what an earlier one has met, if any."""
+        while len(self._running) >= self._threads:
+            self._take_oldest()
+        while self._running and self._running[0].done():
+            self._take_oldest()
+        self._running.append(self._pool.submit(job))
+
+    def finish(self) -> None:
+        """Waits until every job is done; raises what the first that failed has met.
+
+        Once interrupted it can be called again.
+        """
+        while self._running:
+            self._take_oldest()
+        self._pool.shutdown()
+
+    def abort(self) -> None:
+        """Waits for the jobs that were handed over, drops their results and raises nothing."""
+        self._running.clear()
+        self._pool.shutdown()
+
+    def _take_oldest(self) -> None:
+        oldest = self._running[0]
+        while not wait([oldest], _WAIT_S).done:
+            pass
+        self._running.popleft()
+        self._take(oldest.result())

@@ -17,7 +17,13 @@ from facewarp.face.tracking.smoothing import SmoothingConfig
 from facewarp.face.tracking.track import TrackerConfig
 from facewarp.page.html import page_html
 from facewarp.page.networks import check_packages, detector_network, registration_network
-from facewarp.page.pictures import PagePicture, effects_table, page_pictures
+from facewarp.page.pictures import (
+    PagePicture,
+    effects_table,
+    face_picture,
+    makeup_masks,
+    page_pictures,
+)
 from facewarp.page.runtime import licence_text, runtime_files, runtime_version
 from facewarp.page.template_file import painted_template, template_bytes, template_description
 from facewarp.system.atomic_folder import OutputFolder
@@ -36,6 +42,7 @@ SHARED: Final = (
     "source.js",
     "status.js",
     "saving.js",
+    "shell.js",
     "style.css",
     "icon.svg",
 )
@@ -75,8 +82,11 @@ def build_page(
         pictures = list(page_pictures(painted_template(chosen)))
         contents = {**_program(), **_networks(network)}
         contents |= {f"pictures/{picture.name}.webp": picture.webp for picture in pictures}
+        contents["face.webp"] = face_picture(painted_template(chosen))
+        masks = makeup_masks()
+        contents |= {f"makeup/{part}.webp": webp for part, webp in masks.items()}
         contents["template.bin"] = _packed(template_bytes(chosen, network))
-        manifest = _manifest(contents, chosen, network, pictures)
+        manifest = _manifest(contents, chosen, network, pictures, list(masks))
         contents[MANIFEST] = json.dumps(manifest, indent=1).encode() + b"\n"
         size = sum(map(len, contents.values()))
         if size > 1e6 * max_size_mb:
@@ -122,12 +132,14 @@ def _manifest(
     template: Template,
     model: Model,
     pictures: Sequence[PagePicture],
+    makeup: Sequence[str],
 ) -> dict[str, Any]:
     tracker = TrackerConfig()
     config = {
         name: getattr(tracker, name)
         for name in (
-            "sure", "unsure", "gone", "patience", "look_every_s", "search_every_s", "remember_s",
+            "sure", "unsure", "gone", "patience", "look_every_s", "search_every_s",
+            "search_beside_every_s", "remember_s",
         )
     }  # fmt: skip
     config["knots"] = Calibration.of_model(model).knots
@@ -153,6 +165,7 @@ def _manifest(
         "tracker": config,
         "template": template_description(template),
         "pictures": described,
+        "makeup": {"parts": list(makeup), "files": [f"makeup/{part}.webp" for part in makeup]},
         **effects_table(),
         "files": {
             name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}

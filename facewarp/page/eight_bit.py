@@ -56,9 +56,7 @@ def _patches(
     """Patches (B, h, w, K) of 8-bit maps that a kernel sees, and the kernel as a matrix (K, O)."""
     attributes = node.get_attributes()
     outputs, _, rows, columns = weights.shape
-    (batch, channels), (height, width) = (
-        node.input_value(0).get_shape()[i : i + 2] for i in (0, 2)
-    )
+    _, channels, height, width = node.input_value(0).get_shape()
     out_h, out_w = list(node.output(0).get_shape())[2:]
     down, across = attributes["strides"]
     value = writer.put("Transpose", [value], perm=[0, 2, 3, 1])
@@ -75,10 +73,10 @@ def _patches(
     value = writer.put("Pad", [value, writer.constant(pads.astype(np.int64), "pads"), zero])
     if block > 1:
         cells = [n // block for n in full]
-        shape = np.array([batch, cells[0], block, cells[1], block], np.int64)
+        shape = np.array([0, cells[0], block, cells[1], block], np.int64)  # 0: as it is
         value = writer.put("Reshape", [value, writer.constant(shape, "shape")])
         value = writer.put("Transpose", [value], perm=[0, 1, 3, 2, 4])
-        shape = np.array([batch, *cells, block * block], np.int64)
+        shape = np.array([0, *cells, block * block], np.int64)
         value = writer.put("Reshape", [value, writer.constant(shape, "shape")])
         down, across = down // block, across // block
         padded = np.zeros((outputs, 1, reach[0] * block, reach[1] * block), np.int8)
@@ -87,21 +85,14 @@ def _patches(
         matrix = split.transpose(1, 3, 2, 4, 0).reshape(-1, outputs)
     else:
         matrix = weights.transpose(2, 3, 1, 0).reshape(-1, outputs)
-    pieces = [
-        writer.put(
-            "Slice",
-            [
-                value,
-                writer.constant(np.array([y, x], np.int64), "starts"),
-                writer.constant(
-                    np.array([y + down * (out_h - 1) + 1, x + across * (out_w - 1) + 1], np.int64),
-                    "ends",
-                ),
-                writer.constant(np.array([1, 2], np.int64), "axes"),
-                writer.constant(np.array([down, across], np.int64), "steps"),
-            ],
-        )
-        for y in range(reach[0])
-        for x in range(reach[1])
-    ]
-    return writer.put("Concat", pieces, axis=3), np.ascontiguousarray(matrix)
+    for axis, reached, step, length in ((2, reach[1], across, out_w), (1, reach[0], down, out_h)):
+        pieces = [_every(writer, value, axis, at, step, length) for at in range(reached)]
+        value = writer.put("Concat", pieces, axis=3) if reached > 1 else pieces[0]
+    return value, np.ascontiguousarray(matrix)
+
+
+def _every(writer: OnnxWriter, value: str, axis: int, start: int, step: int, length: int) -> str:
+    """Slice an axis: so many entries from a start on, so far from each other."""
+    ends = (start, start + step * (length - 1) + 1)
+    slice_of = [writer.constant(np.array([n], np.int64), "slice") for n in (*ends, axis, step)]
+    return writer.put("Slice", [value, *slice_of])

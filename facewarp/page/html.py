@@ -27,6 +27,13 @@ sent count from the face as it is now"><svg class="icon" aria-hidden="true"><use
 """
 """What the live page has for the values that the program sends."""
 
+FACES: Final = (
+    '<select id="faces" aria-label="Faces" title="Each further face takes as long again">'
+    + "".join(f'<option value="{n}">{n} face{"s" * (n > 1)}</option>' for n in range(1, 5))
+    + "</select>"
+)
+"""How many faces are followed at most."""
+
 _CHANGES: Final = {
     '<meta charset="utf-8">': '<meta charset="utf-8">\n'
     f'  <meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
@@ -45,6 +52,7 @@ _CHANGES: Final = {
     '<span id="landmarks-text">Landmarks</span><kbd>L</kbd></button>\n'
     '        <button type="button" id="full"',
     NEUTRAL: "",
+    '<select id="resolution"': f'{FACES}\n      <select id="resolution"',
     '<p class="foot" id="foot"></p>': '<p class="foot" id="foot"></p>\n'
     '      <p class="foot" id="requests" aria-live="off"></p>',
 }

@@ -32,7 +32,7 @@ def check_packages() -> None:
 
 
 def registration_network(model: Model) -> bytes:
-    """Write the network of one crop: its parts, and the fields of both directions.
+    """Write the network of one crop: its parts, and the field of one direction or of both.
 
     Made of the model's 8-bit weights, with the ranges that they were calibrated with on faces.
 
@@ -40,8 +40,9 @@ def registration_network(model: Model) -> bytes:
         model: a face model with 8-bit weights beside it.
 
     Returns:
-        ONNX: ``images`` (1, 1, 320, 260) and ``template`` (1, 8, h, w) to ``parts`` (1, 8, h, w)
-        and ``fields`` (2, 2, h, w), the crop fixed and then the template fixed.
+        ONNX: ``images`` (1, 1, 320, 260), ``template`` (1, 8, h, w) and ``ways`` (n), 0 for the
+        crop fixed and 1 for the template fixed, to ``parts`` (1, 8, h, w) and ``fields``
+        (n, 2, h, w).
 
     Raises:
         FacewarpError: a package is missing, or the model has no 8-bit weights.
@@ -62,9 +63,10 @@ def registration_network(model: Model) -> bytes:
         raise FacewarpError(
             "the 8-bit weights can't be read", model.int8, "Make them anew: facewarp export --int8."
         ) from error
-    both = join(parts, fields)
-    both.reshape({port: [1, *list(port.get_partial_shape())[1:]] for port in both.inputs})
-    return to_onnx(both, "both_ways", metadata_of(model, "both_ways"))
+    joined = join(parts, fields, chosen_ways=True)
+    joined.reshape({port: [1, *list(port.get_partial_shape())[1:]] for port in joined.inputs})
+    free = {"ways": "ways", "fields": "ways"}
+    return to_onnx(joined, "registration", metadata_of(model, "registration"), free)
 
 
 def detector_network() -> bytes:

@@ -5,7 +5,7 @@ what a browser runs comes from the same numbers as what runs here, so that nothi
 calibrated again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -19,13 +19,16 @@ OPSET: Final = 18
 _LEVELS: Final = 256  # of 8 bits
 
 
-def to_onnx(model: Any, name: str, about: dict[str, str]) -> bytes:
+def to_onnx(
+    model: Any, name: str, about: dict[str, str], free: Mapping[str, str] | None = None
+) -> bytes:
     """Translate a model with fixed shapes.
 
     Args:
         model: an ``openvino.Model``; its constants are folded here.
         name: of the graph.
         about: metadata for the file.
+        free: inputs and outputs whose first axis may have any length, and what that is called.
 
     Returns:
         The serialized ONNX model, checked.
@@ -35,7 +38,7 @@ def to_onnx(model: Any, name: str, about: dict[str, str]) -> bytes:
     """
     import onnx
 
-    writer = OnnxWriter(eight_bit_kernels(model))
+    writer = OnnxWriter(eight_bit_kernels(model), free)
     _fold_constants(model)
     for node in model.get_ordered_ops():
         kind, value = node.get_type_name(), folded(node)
@@ -71,18 +74,19 @@ def _fold_constants(model: Any) -> None:
 def _parameter(writer: OnnxWriter, node: Any) -> None:
     import onnx
 
-    name, shape = node.output(0).get_any_name(), list(node.output(0).get_shape())
-    writer.inputs.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))
+    name, is_index = node.output(0).get_any_name(), node.get_element_type().is_integral()
+    kind = onnx.TensorProto.INT64 if is_index else onnx.TensorProto.FLOAT
+    writer.inputs.append(onnx.helper.make_tensor_value_info(name, kind, writer.shape(node)))
     writer.name(node, name)
 
 
 def _result(writer: OnnxWriter, node: Any) -> None:
     import onnx
 
-    name, shape = node.output(0).get_any_name(), list(node.output(0).get_shape())
-    source = writer.value(node, 0)
+    name, source = node.output(0).get_any_name(), writer.value(node, 0)
     writer.nodes.append(onnx.helper.make_node("Identity", [source], [name], name))
-    writer.outputs.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))
+    kind, shape = onnx.TensorProto.FLOAT, writer.shape(node)
+    writer.outputs.append(onnx.helper.make_tensor_value_info(name, kind, shape))
 
 
 def _fake_quantize(writer: OnnxWriter, node: Any) -> None:
@@ -163,24 +167,25 @@ def _same(operator: str, **attributes: Any) -> Callable[[OnnxWriter, Any], None]
 
 
 def _prelu(writer: OnnxWriter, node: Any) -> None:
-    slopes = np.unique(constant_of(node, 1))
-    if slopes.size == 1:
-        slope = float(slopes[0])
-        writer.name(node, writer.put("LeakyRelu", [writer.value(node, 0)], alpha=slope))
-        return
-    slope_by_channel = constant_of(node, 1).astype(np.float32).reshape(1, -1, 1, 1)
-    inputs = [writer.value(node, 0), writer.constant(slope_by_channel, "slopes")]
+    """One slope for all channels too: ONNX Runtime's LeakyRelu takes twice as long in a browser."""
+    slopes = constant_of(node, 1).astype(np.float32)
+    shared = np.unique(slopes)
+    slopes = shared if shared.size == 1 else slopes.reshape(1, -1, 1, 1)
+    inputs = [writer.value(node, 0), writer.constant(slopes, "slopes")]
     writer.name(node, writer.put("PRelu", inputs))
 
 
 def _interpolate(writer: OnnxWriter, node: Any) -> None:
-    sizes = writer.constant(np.array(node.output(0).get_shape(), np.int64), "sizes")
+    source = writer.value(node, 0)
+    size = writer.constant(np.array(list(node.output(0).get_shape())[2:], np.int64), "size")
+    # Batch and channels as they are: a Resize with axes fails in ONNX Runtime 1.30 (browsers).
+    sizes = writer.put("Concat", [writer.put("Shape", [source], start=0, end=2), size], axis=0)
     attributes = node.get_attributes()
     writer.name(
         node,
         writer.put(
             "Resize",
-            [writer.value(node, 0), "", "", sizes],
+            [source, "", "", sizes],
             mode="linear",
             coordinate_transformation_mode=attributes["coordinate_transformation_mode"],
         ),
@@ -208,6 +213,13 @@ def _transpose(writer: OnnxWriter, node: Any) -> None:
     writer.name(node, writer.put("Transpose", [writer.value(node, 0)], perm=order))
 
 
+def _gather(writer: OnnxWriter, node: Any) -> None:
+    axis = int(constant_of(node, 2))
+    writer.name(
+        node, writer.put("Gather", [writer.value(node, 0), writer.value(node, 1)], axis=axis)
+    )
+
+
 def _grid_sample(writer: OnnxWriter, node: Any) -> None:
     attributes = node.get_attributes()
     writer.name(
@@ -223,7 +235,10 @@ def _grid_sample(writer: OnnxWriter, node: Any) -> None:
 
 
 def _reshape(writer: OnnxWriter, node: Any) -> None:
-    shape = writer.constant(np.array(node.output(0).get_shape(), np.int64), "shape")
+    sizes = np.array(node.output(0).get_shape(), np.int64)
+    if list(node.input_value(0).get_shape())[:1] == list(sizes[:1]):
+        sizes[0] = 0  # the batch as it is
+    shape = writer.constant(sizes, "shape")
     writer.name(node, writer.put("Reshape", [writer.value(node, 0), shape]))
 
 
@@ -264,6 +279,7 @@ _TRANSLATIONS: Final[dict[str, Callable[[OnnxWriter, Any], None]]] = {
     "Concat": _concat,
     "MatMul": _matmul,
     "Transpose": _transpose,
+    "Gather": _gather,
     "GridSample": _grid_sample,
     "Reshape": _reshape,
     "Unsqueeze": _reshape,

@@ -1,6 +1,6 @@
 """An ONNX graph that grows node by node, and the constants of an OpenVINO model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -23,10 +23,12 @@ class OnnxWriter:
 
     Args:
         kernels: 8-bit weights and their scales, by the convolution's name.
+        free: inputs and outputs whose first axis may have any length, and what that is called.
     """
 
-    def __init__(self, kernels: dict[str, Kernel]) -> None:
+    def __init__(self, kernels: dict[str, Kernel], free: Mapping[str, str] | None = None) -> None:
         self.kernels = kernels
+        self._free = free or {}
         self.nodes: list[onnx.NodeProto] = []
         self.inputs: list[onnx.ValueInfoProto] = []
         self.outputs: list[onnx.ValueInfoProto] = []
@@ -59,6 +61,11 @@ class OnnxWriter:
     def value(self, node: Any, index: int) -> str:
         """Return the name of a node's input."""
         return self._named[node.input_value(index).get_node().get_name()]
+
+    def shape(self, node: Any) -> list[int | str]:
+        """Return the shape of an input or output, with the name of an axis that is free."""
+        name, shape = node.output(0).get_any_name(), list(node.output(0).get_shape())
+        return [self._free[name], *shape[1:]] if name in self._free else shape
 
     def quantize(self, value: str, scale: float, zero: int) -> str:
         """Round a value to 8 bits and back; what is rounded is remembered for convolutions."""

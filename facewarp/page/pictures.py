@@ -12,6 +12,7 @@ from PIL import Image
 
 from facewarp.face.effects.labels import label_picture
 from facewarp.face.effects.options import EFFECT_NAMES, EFFECT_OPTIONS, options_of
+from facewarp.face.rendering.makeup import looks_of, part_masks
 from facewarp.face.rendering.occlusion import covers_eyes
 from facewarp.face.rendering.shading import Blend
 from facewarp.face.rendering.textures import (
@@ -22,10 +23,12 @@ from facewarp.face.rendering.textures import (
 )
 from facewarp.face.template.template import Template
 
-DRAWN: Final = ("labels", "mesh", "texture", "canonical")
+DRAWN: Final = ("labels", "mesh", "texture", "canonical", "field")
 """Effects that the page draws; those of the others that only Python has are left out."""
 
 _WIDTH: Final = 520  # px, twice the crop: more is not seen on a face of 640 x 480
+
+_TILE_BRIGHTNESS: Final = 0.85
 
 
 @dataclass(frozen=True)
@@ -62,13 +65,33 @@ def page_pictures(template: Template) -> Iterator[PagePicture]:
         )
 
 
+def face_picture(template: Template) -> bytes:
+    """Return the template's face, a little darker, on nothing: it wears the textures of tiles."""
+    shade = np.rint(_TILE_BRIGHTNESS * template.color.astype(np.float32))
+    alpha = np.rint(255 * (1 - template.probabilities[0]))
+    return _webp(np.dstack([shade, alpha]).astype(np.uint8))
+
+
+def makeup_masks() -> dict[str, bytes]:
+    """Return the mask of each part of make-up as a WebP, white where most is put on."""
+    found = {}
+    for part, mask in part_masks().items():
+        size = (_WIDTH, round(mask.shape[0] * _WIDTH / mask.shape[1]))
+        small = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
+        file = io.BytesIO()
+        Image.fromarray(small).save(file, "WEBP", quality=90, method=2)
+        found[part] = file.getvalue()
+    return found
+
+
 def effects_table() -> dict[str, Any]:
-    """Return the effects that the page draws, their options, and the options' defaults."""
+    """Return the effects that the page draws, their options and defaults, and looks of make-up."""
     drawn = [name for name in EFFECT_NAMES if name in DRAWN]
     return {
         "effects": drawn,
         "options": {name: options_of(name) for name in drawn},
         "defaults": {name: option.default for name, option in EFFECT_OPTIONS.items()},
+        "looks": looks_of(list_textures()),
     }
 
 

@@ -8,9 +8,13 @@ import torch
 
 from facewarp.cardiac.cine import analyse
 from facewarp.cardiac.io.patient import open_cine
+from facewarp.cardiac.motion.confidence import KEY, Curve, HeartCalibration
+from facewarp.cardiac.motion.orientation import find_orientation
 from facewarp.cardiac.motion.slice_parts import REACH, SLICES
 from facewarp.cardiac.pair_registration import register_volumes
 from facewarp.cardiac.parts import PART_NAMES, HeartPart
+from facewarp.cardiac.report.quality_flags import quality_flags
+from facewarp.cardiac.report.result_folder import summary
 from facewarp.core.config import FeatureConfig, ModelConfig
 
 
@@ -75,6 +79,46 @@ def test_labels_and_volumes_are_those_of_the_slices(cine, knowing, beating):
     assert result.labels_by == "model"
 
 
+@pytest.fixture(scope="module")
+def calibrated():
+    """A part network of slices whose weights say what its evidence is worth."""
+    dice = Curve((0.25, 0.25, 0.25, 0.25), ((0.0, 0.0), (1.0, 0.95)))
+    ef_error = Curve((0.2, 0.2, 0.2, 0.1, 1.0), ((0.0, 1.0), (100.0, 60.0)))
+    slices = SeesCavity()
+    slices.metadata = {KEY: HeartCalibration((dice, dice, dice), ef_error, "drawn").to_text()}
+    return slices
+
+
+@pytest.fixture(scope="module")
+def judged(cine, knowing, calibrated):
+    """The cine's result, with the confidence of calibrated weights."""
+    return analyse(cine, Guided(knowing, calibrated))
+
+
+def test_confidence_comes_with_its_evidence(judged):
+    result = judged
+    evidence, told = result.evidence, result.confidence
+    assert evidence.changed[2] > 0.95  # mirrored, the slices show the same cavity
+    assert evidence.expected[2] > 0.9
+    assert evidence.second[2] > 0.8  # the heart model sees it too, coarsely
+    assert max(evidence.ef_second, evidence.ef_changed, evidence.ef_carried) < 5
+    assert told.dice[2] > told.dice[0]  # no right ventricle is seen in the slices
+    assert 1 <= told.ef_error < 10
+    record = summary(result)["confidence"]
+    assert record["expected_ef_error"] == pytest.approx(told.ef_error, abs=1e-4)
+    assert record["evidence"]["second"][2] == pytest.approx(evidence.second[2], abs=1e-4)
+    assert "ejection fraction" in {flag.name for flag in quality_flags(result)}
+
+
+def test_a_known_orientation_changes_nothing(judged, cine, knowing, calibrated, monkeypatch):
+    found = judged
+    lies = find_orientation(Guided(knowing, calibrated), cine.volume, 0)
+    monkeypatch.setattr("facewarp.cardiac.cine.find_orientation", None)  # it is not asked
+    again = analyse(cine, Guided(knowing, calibrated), orientation=lies, ed=found.ed + 1)
+    np.testing.assert_array_equal(again.labels, found.labels)
+    assert again.confidence == found.confidence
+
+
 def test_volumes_are_sums_of_probabilities_not_of_voxels(cine, knowing):
     sure = analyse(cine, Guided(knowing, SeesCavity()))
     less = analyse(cine, Guided(knowing, SeesCavity(loses=0.2)))
@@ -84,10 +128,14 @@ def test_volumes_are_sums_of_probabilities_not_of_voxels(cine, knowing):
     assert lv[1] > 0.9 * lv[0]
 
 
-def test_a_readers_labels_are_carried_and_counted(cine, knowing, beating, write_nifti, tmp_path):
+def test_a_readers_labels_are_carried_and_counted(
+    cine, knowing, calibrated, beating, write_nifti, tmp_path
+):
     labels = beating.labels[0].copy()
     path = write_nifti(tmp_path / "ed_gt.nii.gz", labels, cine.volume.affine, dtype=np.uint8)
-    result = analyse(cine, Guided(knowing, SeesCavity()), labels=path, ed=1)
+    result = analyse(cine, Guided(knowing, calibrated), labels=path, ed=1)
+    assert result.confidence is None  # it would be of the model's own labels
+    assert summary(result)["confidence"] is None
     np.testing.assert_array_equal(result.labels[0], labels)
     counted = (result.labels == HeartPart.RV).sum((1, 2, 3)) * cine.volume.voxel_ml
     np.testing.assert_allclose(result.volumes_ml[:, HeartPart.RV], counted)

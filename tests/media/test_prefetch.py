@@ -1,9 +1,11 @@
 import threading
 import time
+from functools import partial
 
 import pytest
 
-from facewarp.media.prefetch import ReadAhead, WriteBehind, queue_depth
+from facewarp.media import prefetch
+from facewarp.media.prefetch import ReadAhead, WriteBehind, WritePool, queue_depth
 
 
 def test_depth_follows_the_size():
@@ -92,3 +94,58 @@ def test_cancelling_drops_what_waits():
     threading.Timer(0.1, gate.set).start()
     writer.cancel()
     assert dealt == [0]
+
+
+def test_results_of_a_pool_come_in_order_and_few_jobs_run_at_once():
+    taken, running, most = [], [], []
+
+    def job(number):
+        running.append(number)
+        most.append(len(running))
+        time.sleep(0.001 * (number * 7 % 5))
+        running.remove(number)
+        return number
+
+    pool = WritePool(3, taken.append, "pool")
+    for number in range(30):
+        pool.put(partial(job, number))
+    pool.finish()
+    pool.finish()
+    assert taken == list(range(30))
+    assert max(most) <= 3
+
+
+def test_the_first_error_of_a_pool_surfaces_and_later_results_do_not():
+    taken = []
+
+    def job(number):
+        if number == 2:
+            raise OSError("no space")
+        return number
+
+    pool = WritePool(2, taken.append, "pool")
+    with pytest.raises(OSError, match="no space"):
+        all(pool.put(partial(job, number)) is None for number in range(100))
+    pool.abort()
+    assert taken == [0, 1]
+
+
+def test_an_interrupted_pool_finishes_what_it_was_given(monkeypatch):
+    taken, gate = [], threading.Event()
+
+    def job(number):
+        gate.wait(10)
+        return number
+
+    def interrupted(*_):
+        monkeypatch.setattr(prefetch, "wait", waits)
+        gate.set()
+        raise KeyboardInterrupt
+
+    waits = prefetch.wait
+    monkeypatch.setattr(prefetch, "wait", interrupted)
+    pool = WritePool(2, taken.append, "pool")
+    with pytest.raises(KeyboardInterrupt):
+        all(pool.put(partial(job, number)) is None for number in range(5))
+    pool.finish()
+    assert taken == [0, 1]

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -39,7 +40,7 @@ pytestmark = [
 FLAGS = [
     "--headless=new", "--no-sandbox", "--disable-quic", "--no-first-run", "--hide-scrollbars",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--window-size=1400,900",
+    "--enable-unsafe-swiftshader", "--window-size=1400,900",
     "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
 ]  # fmt: skip
 
@@ -48,7 +49,7 @@ const [picture, time, done] = arguments;
 const bytes = Uint8Array.from(atob(picture), (character) => character.charCodeAt(0));
 createImageBitmap(new Blob([bytes], { type: "image/png" }))
   .then((bitmap) => facewarp.loop.step(bitmap, time))
-  .then(({ answer: { face } }) => done(face && Array.from(face.landmarks)))
+  .then(({ faces }) => done(faces.map((face) => Array.from(face.landmarks))))
   .catch((error) => done(String(error)));
 """
 PICTURE = """
@@ -68,14 +69,31 @@ facewarp.program.texture(new File([bytes], name))
 """
 
 
+DROP = """
+const [content, name] = arguments;
+const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
+const dataTransfer = new DataTransfer();
+dataTransfer.items.add(new File([bytes], name));
+for (const kind of ["dragenter", "dragover", "drop"]) {
+  const options = { dataTransfer, bubbles: true, cancelable: true };
+  document.getElementById("stage").dispatchEvent(new DragEvent(kind, options));
+}
+"""
+
+
 class Page:
     """The page in a browser, and what a user does there."""
 
-    def __init__(self, driver: webdriver.Chrome, address: str, requests: list[str]) -> None:
+    def __init__(
+        self, driver: webdriver.Chrome, address: str, requests: list[str], downloads: Path
+    ) -> None:
         self.driver, self.requests = driver, requests
+        self.address, self.downloads = address, downloads
         driver.set_script_timeout(PATIENCE_S)
-        driver.get(address)
-        self.until(lambda: self.state != "loading")
+        downloads.mkdir()
+        allow = {"behavior": "allow", "downloadPath": str(downloads)}
+        driver.execute_cdp_cmd("Browser.setDownloadBehavior", allow)
+        self.open()
 
     @property
     def state(self) -> str:
@@ -105,11 +123,28 @@ class Page:
                 pytest.fail(f"waited too long; the page says: {text}")
             time.sleep(0.1)
 
+    def open(self, mark: str = "") -> None:
+        """Load the page anew; a mark at the end of its address says what draws."""
+        self.driver.get("about:blank")
+        self.driver.get(self.address + mark)
+        self.until(lambda: self.state != "loading")
+
     def step(self, frame: np.ndarray, at: float) -> np.ndarray:
-        """Give the page a frame; the landmarks that it finds, (68, 2)."""
+        """Give the page a frame; the landmarks of the one face that it finds, (68, 2)."""
+        (face,) = self.faces(frame, at)
+        return face
+
+    def faces(self, frame: np.ndarray, at: float) -> list[np.ndarray]:
+        """Give the page a frame; the landmarks of each face that it finds, (68, 2)."""
         found = self.wait(STEP, png(frame), at)
         assert isinstance(found, list), found
-        return np.array(found).reshape(68, 2)
+        return [np.array(face).reshape(68, 2) for face in found]
+
+    def saved(self, suffix: str) -> Path:
+        """Wait for a file that the page saves."""
+        self.until(lambda: list(self.downloads.glob(f"*{suffix}")))
+        (file,) = self.downloads.glob(f"*{suffix}")
+        return file
 
     def picture(self) -> np.ndarray:
         data = base64.b64decode(self.wait(PICTURE))
@@ -165,7 +200,7 @@ def page(
         options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
         driver = webdriver.Chrome(options=options, service=Service(DRIVER))
         try:
-            yield Page(driver, served.address, requests)
+            yield Page(driver, served.address, requests, folder / "saved")
         finally:
             driver.quit()
             served.close()
@@ -177,6 +212,7 @@ def test_it_loads_isolated_and_without_a_complaint(page: Page) -> None:
     assert page.run("return crossOriginIsolated") is True
     assert "onnxruntime-web" in page.text("foot")
     assert "headers" not in page.text("foot"), "one thread for want of headers"
+    assert "drawn without a GPU" in page.text("foot"), "software that plays a GPU is none"
     complaints = [
         entry["message"] for entry in page.driver.get_log("browser") if entry["level"] == "SEVERE"
     ]
@@ -199,23 +235,83 @@ def test_landmarks_are_those_of_the_8_bit_engine(
     assert high < 0.3
 
 
-@pytest.mark.parametrize("effect", ["labels", "mesh", "texture"])
 def test_the_effect_is_on_the_face_and_nowhere_else(
-    page: Page, frames: list[tuple[np.ndarray, float]], effect: str
+    page: Page, frames: list[tuple[np.ndarray, float]]
 ) -> None:
-    image = frames[-1][0]
-    page.change(effect=effect, texture="tiger", opacity=1)
-    landmarks = page.step(image, 1.0)
-    changed = np.abs(page.picture().astype(int) - image).max(-1)
-    (x0, y0), (x1, y1) = landmarks.min(0).astype(int), landmarks.max(0).astype(int)
-    assert changed[y0:y1, x0:x1].mean() > 8
-    beside = changed.copy()
-    beside[y0 - (y1 - y0) // 2 : y1 + 20, x0 - 30 : x1 + 30] = 0  # the forehead is above the brows
-    assert beside.max() <= 2
-    page.change(opacity=0)
+    check_effects(page, frames[-1][0])
+
+
+def check_effects(page: Page, image: np.ndarray) -> dict[str, np.ndarray]:
+    """Check where each effect draws; what each draws."""
+    drawn = {}
+    for effect in ("labels", "mesh", "texture", "field"):
+        page.change(effect=effect, texture="tiger", opacity=1)
+        landmarks = page.step(image, 1.0)
+        drawn[effect] = page.picture()
+        changed = np.abs(drawn[effect].astype(int) - image).max(-1)
+        (x0, y0), (x1, y1) = landmarks.min(0).astype(int), landmarks.max(0).astype(int)
+        assert changed[y0:y1, x0:x1].mean() > 8, effect
+        beside, side = changed.copy(), y1 - y0
+        if effect == "field":  # on all of the crop
+            beside[max(y0 - side, 0) : y1 + side, max(x0 - side, 0) : x1 + side] = 0
+        else:  # the forehead is above the brows
+            beside[y0 - side // 2 : y1 + 20, x0 - 30 : x1 + 30] = 0
+        assert beside.max() <= 2, effect
+    page.change(effect="texture", opacity=0)
     page.step(image, 1.1)
     assert np.abs(page.picture().astype(int) - image).max() <= 2
     page.change(opacity=1)
+    return drawn
+
+
+def test_make_up_has_a_color_for_each_part(page: Page, frames: list[Any]) -> None:
+    image = frames[0][0]
+    page.change(effect="texture", texture="makeup", opacity=1)
+    landmarks = page.step(image, 1.2)
+    x, y = landmarks[[56, 57, 58, 65, 66, 67]].mean(0).astype(int)  # the lower lip
+    before = page.picture()[y, x].astype(int)
+    page.change(makeup="lips=#20c040:1.00")
+    page.step(image, 1.2)
+    after = page.picture()[y, x].astype(int)
+    assert after[1] - after[0] > 40 > before[1] - before[0]
+    page.change(texture="tiger")
+    assert page.run("return facewarp.program.settings.makeup") == ""
+
+
+def test_the_foot_tells_of_runtime_and_threads_after_every_change(page: Page) -> None:
+    page.click("mirror")
+    page.until(lambda: page.run("return facewarp.program.settings.mirror") is True)
+    assert "onnxruntime-web" in page.text("foot")
+    assert "thread" in page.text("foot")
+    page.click("mirror")
+    page.until(lambda: page.run("return facewarp.program.settings.mirror") is False)
+
+
+def test_two_faces_are_followed_where_that_is_asked_for(page: Page, frames: list[Any]) -> None:
+    image = np.hstack([frames[0][0][:, 120:440], frames[0][0][:, 120:440]])
+    assert len(page.faces(image, 20.0)) == 1
+    page.change(faces=2, effect="texture", texture="tiger")
+    found = page.faces(image, 30.0)
+    assert len(found) == 2
+    apart = np.abs(found[0].mean(0) - found[1].mean(0))
+    assert abs(apart[0] - 320) < 4
+    assert apart[1] < 4
+    changed = np.abs(page.picture().astype(int) - image).max(-1)
+    for landmarks in found:
+        (x0, y0), (x1, y1) = landmarks.min(0).astype(int), landmarks.max(0).astype(int)
+        assert changed[y0:y1, x0:x1].mean() > 8
+    page.change(faces=1)
+
+
+def test_a_texture_is_dropped_on_the_picture(page: Page) -> None:
+    green = np.zeros((320, 260, 3), np.uint8)
+    green[..., 1] = 255
+    page.run(DROP, png(green), "green.png")
+    page.until(lambda: page.run("return facewarp.program.settings.texture") == "own")
+    page.until(lambda: page.text("toast") == "Texture: green.png")
+    page.run(DROP, base64.b64encode(b"words").decode(), "notes.txt")
+    page.until(lambda: page.text("toast").startswith("notes.txt is no picture"))
+    assert page.run("return document.getElementById('toast').classList.contains('bad')")
 
 
 def test_your_own_texture_and_what_is_none(page: Page, frames: list[Any]) -> None:
@@ -272,6 +368,30 @@ def test_the_camera_runs_and_nothing_is_requested(page: Page) -> None:
     assert float(page.text("confidence")) > 50
 
 
+def test_what_is_saved_can_be_opened(page: Page) -> None:
+    if page.state != "live":
+        page.click("start")
+        page.until(lambda: page.state == "live")
+    if page.run("return document.getElementById('landmarks').ariaPressed") != "true":
+        page.click("landmarks")
+    page.click("shot")
+    with PIL.Image.open(page.saved(".png")) as shot:
+        assert shot.size == (640, 480)
+        assert np.array(shot.convert("L")).std() > 20
+    page.click("record")
+    time.sleep(3)
+    page.click("record")
+    clip = list(facewarp.read_video(str(page.saved(".webm"))))
+    assert clip[0].image.shape == (480, 640, 3)
+    assert clip[-1].image.std() > 20
+    page.click("landmarks")
+    record = json.loads(page.saved(".json").read_text("utf-8"))
+    faces = [face for frame in record["frames"] for face in frame["faces"]]
+    assert faces
+    assert all(len(face["landmarks"]) == 68 for face in faces)
+    assert all(0 <= x <= 640 and 0 <= y <= 480 for x, y in faces[-1]["landmarks"])
+
+
 def test_a_tab_in_the_background_says_that_it_pauses(page: Page) -> None:
     hide = """
     Object.defineProperty(document, "hidden", { configurable: true, get: () => arguments[0] });
@@ -300,6 +420,26 @@ def test_a_camera_that_does_not_come_is_told(page: Page, error: str, title: str)
     page.until(lambda: page.state == "trouble")
     assert page.text("card-title") == title
     assert "video file" in page.text("card-text")
+
+
+def test_an_address_without_cameras_is_told(page: Page) -> None:
+    page.run("Object.defineProperty(navigator, 'mediaDevices', { value: undefined })")
+    page.click("start")
+    page.until(lambda: page.text("card-title") == "No camera at this address")
+    assert "https" in page.text("card-text")
+
+
+def test_webgl_draws_what_the_processor_draws(page: Page, frames: list[Any]) -> None:
+    image = frames[-1][0]
+    page.open("#pixels")
+    without = check_effects(page, image)
+    page.open("#webgl")
+    assert "without a GPU" not in page.text("foot")
+    drawn = check_effects(page, image)
+    for effect, picture in drawn.items():
+        apart = np.abs(picture.astype(int) - without[effect]).max(-1)
+        assert apart.mean() < 0.5, effect
+        assert np.quantile(apart, 0.99) <= 12, effect
 
 
 def test_a_browser_without_simd_is_told(page: Page) -> None:

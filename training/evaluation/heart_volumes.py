@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.cardiac.cine import analyse
+from facewarp.cardiac.cine import CineResult, analyse
 from facewarp.cardiac.io.patient import Cine
+from facewarp.cardiac.motion.confidence import HeartConfidence
 from facewarp.cardiac.quantification.indices import Indices, Ventricle, indices, volumes_ml
+from facewarp.core.metrics import mean_over_present
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
 from facewarp.training.datasets.acdc import HeartPatient
@@ -29,12 +31,14 @@ class HeartVolumes:
         group: the diagnosis.
         true: of the labels, at the volumes' own resolution.
         found: by the model, without labels; None where it found no heart.
+        confidence: what the model expects of that; None without a calibration.
     """
 
     name: str
     group: str
     true: Indices
     found: Indices | None
+    confidence: HeartConfidence | None = None
 
     def row(self) -> dict[str, float]:
         """Return the indices as columns of a table."""
@@ -44,7 +48,11 @@ class HeartVolumes:
                 true, found = (of(one, side, measure) for one in (self.true, self.found))
                 columns |= {f"{side}_{measure}_true": true, f"{side}_{measure}": found}
         true_g, found_g = mass_g(self.true), mass_g(self.found)
-        return {**columns, "lv_mass_g_true": true_g, "lv_mass_g": found_g}
+        columns |= {"lv_mass_g_true": true_g, "lv_mass_g": found_g}
+        told = self.confidence
+        columns["expected_dice"] = float("nan") if told is None else 100 * told.dice_mean
+        columns["expected_ef_error"] = float("nan") if told is None else told.ef_error
+        return columns
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,8 @@ class VolumeErrors:
 
     Attributes:
         n_volumes: patients in whom the model found a heart; others are left out.
+        expected_dice, expected_ef_error: what the model expects of its own parts (percent) and of
+            EF, mean over patients; NaN without a calibration.
     """
 
     n_volumes: int
@@ -77,12 +87,15 @@ class VolumeErrors:
     rv_ef_correlation: float
     mass_mae_g: float
     mass_bias_g: float
+    expected_dice: float = float("nan")
+    expected_ef_error: float = float("nan")
 
     @classmethod
     def of(cls, volumes: Sequence[HeartVolumes]) -> "VolumeErrors":
         """Summarise patients; NaN where there is nothing to summarise."""
         edv, esv, ef = (Agreement.of(volumes, "lv", measure) for measure in MEASURES)
         rv_edv, rv_esv, rv_ef = (Agreement.of(volumes, "rv", measure) for measure in MEASURES)
+        told = [one.confidence for one in volumes if one.confidence is not None]
         mass = Agreement.between([(mass_g(one.true), mass_g(one.found)) for one in volumes])
         return cls(
             sum(one.found is not None for one in volumes),
@@ -92,6 +105,8 @@ class VolumeErrors:
             *(rv_edv.mae, rv_edv.bias, rv_esv.mae, rv_esv.bias),
             *(rv_ef.mae, rv_ef.bias, rv_ef.correlation),
             *(mass.mae, mass.bias),
+            100 * mean_over_present([one.dice_mean for one in told]),
+            mean_over_present([one.ef_error for one in told]),
         )
 
 
@@ -154,12 +169,11 @@ def measure_volumes(patient: HeartPatient, model: Model, *, refined: bool = True
     end-diastole and motion are its own, and the volumes come from the function that the command
     calls.
     """
-    return HeartVolumes(
-        patient.name,
-        patient.info.group,
-        true_indices(patient),
-        found_indices(patient, model, refined=refined),
-    )
+    names = patient.name, patient.info.group
+    true, found = true_indices(patient), found_result(patient, model, refined=refined)
+    if found is None:
+        return HeartVolumes(*names, true, None)
+    return HeartVolumes(*names, true, found.indices, found.confidence)
 
 
 def true_indices(patient: HeartPatient) -> Indices:
@@ -170,10 +184,16 @@ def true_indices(patient: HeartPatient) -> Indices:
 
 def found_indices(patient: HeartPatient, model: Model, *, refined: bool = True) -> Indices | None:
     """Return indices by the model; None where it finds no heart, or has no segmentation."""
+    found = found_result(patient, model, refined=refined)
+    return None if found is None else found.indices
+
+
+def found_result(patient: HeartPatient, model: Model, *, refined: bool = True) -> CineResult | None:
+    """Return what the model finds; None where it finds no heart, or has no segmentation."""
     if not model.config.guided:
         return None
     try:
-        return analyse(two_frames(patient), model, refined=refined).indices
+        return analyse(two_frames(patient), model, refined=refined)
     except FacewarpError as error:
         log.warning("no volumes of %s: %s", patient.name, error)
         return None

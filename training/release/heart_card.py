@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from facewarp.cardiac.motion.confidence import KEY, HeartCalibration
 from facewarp.core.config import ModelConfig
 from facewarp.training.evaluation.evaluation_json import number
 from facewarp.training.release.model_card import CardText, table
@@ -89,6 +90,9 @@ def slices_section(
     }
     if "started_from" in metadata:
         facts["started from"] = f"earlier weights, sha256 `{metadata['started_from'][:12]}`"
+    if KEY in metadata:
+        calibration = HeartCalibration.from_text(metadata[KEY])
+        facts["confidence"] = f"calibrated on {calibration.fitted_on}"
     told = (
         "A 2.5D U-Net tells the parts on the scan's own slices: labels and volumes are its, and "
         "the registration is guided by its probabilities."

@@ -5,9 +5,10 @@ a run's folder. Once their template is built, ``ship confidence face --data DIR`
 confidence on the held-out photographs, and stores the curve in them.
 ``facewarp eval helen --data DIR --model face --json > helen.json`` evaluates them, and ``python -m
 facewarp.training.release.ship card face helen.json`` writes their card. Hearts ship likewise,
-without a template and a confidence: ``ship weights RUN heart --data acdc``, the part network of
-slices beside them by ``ship weights RUN heart-slices --data acdc``, ``facewarp eval acdc``, ``ship
-card heart``.
+without a template: ``ship weights RUN heart --data acdc``, the part network of slices beside them
+by ``ship weights RUN heart-slices --data acdc``; ``facewarp eval acdc --shift all --out fit.csv``
+on patients that no result is told of, and ``ship confidence heart-slices --cases fit.csv``;
+``facewarp eval acdc``, ``ship card heart``.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from facewarp.cardiac.motion.confidence import KEY as HEART_KEY
 from facewarp.core.config import ModelConfig
 from facewarp.core.model import Model
 from facewarp.core.networks.guided_registration import GuidedRegistration
@@ -33,11 +35,16 @@ from facewarp.errors import FacewarpError
 from facewarp.face.tracking.confidence import KEY
 from facewarp.system.atomic_files import write_json, write_text
 from facewarp.training.dataloading.face_data import helen_training_data
+from facewarp.training.dataloading.heart_data import spans
+from facewarp.training.datasets.acdc import patient_number
 from facewarp.training.evaluation.evaluation_json import read_evaluation
+from facewarp.training.evaluation.heart_shifts import read_cases
 from facewarp.training.evaluation.reliability import calibrated
 from facewarp.training.release.face_card import FACE_CARD
 from facewarp.training.release.heart_card import HEART_CARD, slices_section
+from facewarp.training.release.heart_confidence import fit_calibration
 from facewarp.training.release.model_card import SOURCES, model_card
+from facewarp.training.synthetic.scan_shifts import CLEAN
 
 CARDS = {"face": FACE_CARD, "heart": HEART_CARD}
 PLACES = {"heart-slices": ("heart", SLICES)}  # folder and file, where they are not the name's
@@ -107,6 +114,41 @@ def ship_confidence(name: str, data: Path, folder: Path) -> Path:
     curve = calibrated(Model(net, path=path, metadata=metadata), held_out)
     about = {key: value for key, value in metadata.items() if key not in FILE_OWN}
     return _put(net, {**about, KEY: curve.to_text()}, name, folder)
+
+
+def ship_heart_confidence(name: str, cases: Sequence[Path], folder: Path) -> Path:
+    """Calibrate the confidence of shipped weights of a heart's slices, and store it in them.
+
+    The card stays: networks and what was measured of them do not change, the file's hash does.
+
+    Args:
+        name: of the shipped weights.
+        cases: rows of ``facewarp eval acdc --shift ... --out``, of patients that no result is told
+            of.
+        folder: of shipped weights.
+
+    Returns:
+        The file.
+
+    Raises:
+        FacewarpError: no such weights, or too few cases.
+    """
+    place, file = PLACES.get(name, (name, WEIGHTS))
+    net, metadata = load_weights(folder / place / file)
+    known = [case for path in cases for case in read_cases(path)]
+    shifts = len({case.kind for case in known} - {CLEAN})
+    patients = spans(sorted({patient_number(case.patient) for case in known}))
+    told = (
+        f"{len(known)} cases of patients {patients}, as scanned and under {shifts} kinds of shift"
+    )
+    calibration = fit_calibration(known, told)
+    about = {key: value for key, value in metadata.items() if key not in FILE_OWN}
+    card = folder / place / "README.md"
+    text = card.read_text("utf-8") if card.is_file() else None
+    target = _put(net, {**about, HEART_KEY: calibration.to_text()}, name, folder)
+    if text is not None:
+        write_text(card, text)
+    return target
 
 
 def _put(net: GuidedRegistration, about: dict[str, str], name: str, folder: Path) -> Path:
@@ -183,7 +225,10 @@ def main(words: Sequence[str] | None = None) -> None:
     weights.add_argument("--data", nargs="+", required=True, choices=SOURCES)
     confidence = commands.add_parser("confidence", help="measure what a confidence is worth")
     confidence.add_argument("name")
-    confidence.add_argument("--data", type=Path, required=True, help="what they were trained on")
+    confidence.add_argument("--data", type=Path, help="faces: what they were trained on")
+    confidence.add_argument(
+        "--cases", type=Path, nargs="+", help="hearts: rows of facewarp eval acdc --shift --out"
+    )
     card = commands.add_parser("card", help="write their model card")
     card.add_argument("name")
     card.add_argument("evaluations", nargs="+", type=Path, help="what eval --json printed")
@@ -191,7 +236,11 @@ def main(words: Sequence[str] | None = None) -> None:
     try:
         if given.command == "weights":
             written = ship_weights(given.run, given.name, given.data, given.folder)
+        elif given.command == "confidence" and given.cases:
+            written = ship_heart_confidence(given.name, given.cases, given.folder)
         elif given.command == "confidence":
+            if given.data is None:
+                parser.error("confidence takes --data (faces) or --cases (hearts)")
             written = ship_confidence(given.name, given.data, given.folder)
         else:
             written = ship_card(given.name, given.evaluations, given.folder)

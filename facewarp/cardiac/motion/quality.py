@@ -58,7 +58,12 @@ class Quality:
 
 
 def measure_quality(
-    motion: Motion, labels_ed: Labels, carried: Labels, seen: Labels, parts: Floats
+    motion: Motion,
+    labels_ed: Labels,
+    carried: Labels,
+    seen: Labels,
+    parts: Floats,
+    reported: Labels | None = None,
 ) -> Quality:
     """Measure a cine's motion.
 
@@ -68,6 +73,7 @@ def measure_quality(
         carried: ``(T, ...)`` labels warped from end-diastole.
         seen: ``(T, ...)`` the model's segmentation, on the same voxels.
         parts: ``(T, K, d, h, w)`` its probabilities, on its own grid.
+        reported: ``(T, ...)`` labels that volumes are of; None where these are the warped ones.
     """
     heart = motion.grid.sample(labels_ed > 0) > 0.5
     heart = heart if heart.any() else np.ones_like(heart)
@@ -84,7 +90,7 @@ def measure_quality(
         folds,
         wall_folds_percent=100 * float((motion.smallest_jacobian()[:, held] <= 0).mean()),
         wall_loop_p95_mm=float(np.percentile(drift[held], 95)),
-        open_cavity_percent=max(map(_open_percent, carried)),
+        open_cavity_percent=max(map(_open_percent, carried if reported is None else reported)),
     )
 
 

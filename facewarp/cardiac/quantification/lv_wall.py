@@ -120,7 +120,8 @@ def find_wall(labels: Labels, grid: ModelGrid) -> Wall | None:
     edges = [found[z].edges(angles) for z in order]
     step = 1 if order == run else -1
     below, above = order[-1] + step, order[0] - step
-    wall_below = 0 <= below < len(seen) and bool((seen[below] == HeartPart.MYOCARDIUM).any())
+    ventricle = (HeartPart.MYOCARDIUM, HeartPart.LV)
+    goes_on = 0 <= below < len(seen) and bool(np.isin(seen[below], ventricle).any())
     return Wall(
         np.array(order),
         np.array([found[z].z_mm for z in order]),
@@ -131,7 +132,7 @@ def find_wall(labels: Labels, grid: ModelGrid) -> Wall | None:
         np.stack([valid for _, _, valid in edges]),
         septum,
         np.array([(first, last) for _, first, last in septum_arcs]),
-        cavities[order[-1]] > 0.4 * cavities[order].max() and not wall_below,
+        cavities[order[-1]] > 0.4 * cavities[order].max() and not goes_on,
         not 0 <= above < len(seen),
     )
 

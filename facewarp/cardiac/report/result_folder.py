@@ -151,6 +151,7 @@ def summary(result: CineResult) -> dict[str, Any]:
         "truth": None if truth is None else _rounded(asdict(truth)),
         "strain": _rounded(_strain(result)),
         "quality": _rounded(asdict(quality)),
+        "confidence": _confidence(result),
         "geometry": {
             "voxels": list(volume.in_file_order(volume.data[0]).shape[::-1]),
             "spacing_mm": _rounded(np.linalg.norm(volume.file_affine[:3, :3], axis=0).tolist()),
@@ -165,6 +166,12 @@ def summary(result: CineResult) -> dict[str, Any]:
         "flags": [asdict(flag) for flag in quality_flags(result)],
         "warnings": [*result.warnings, *reference.warnings],
     }
+
+
+def _confidence(result: CineResult) -> dict[str, Any] | None:
+    """What is to be expected, and why; None for a reader's labels and without a calibration."""
+    told = result.confidence
+    return None if told is None else dict(_rounded(told.to_dict(result.evidence)))
 
 
 def _model(result: CineResult) -> dict[str, str]:

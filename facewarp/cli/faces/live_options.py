@@ -117,6 +117,15 @@ class OutputOptions:
         typer.Option(min=0, max=65535, help="Port of the page; 0 for any that is free."),
     ] = DEFAULT_PORT
     host: Annotated[str, typer.Option(help="Address the page is served on.")] = "127.0.0.1"
+    token: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SECRET",
+            envvar="FACEWARP_TOKEN",
+            help="What the page's address ends with, to keep it the same: 16 letters or more.",
+            show_default="a new one with every start",
+        ),
+    ] = None
     allow_remote: Annotated[
         bool,
         typer.Option("--allow-remote", help="Let other machines reach --host."),

@@ -176,6 +176,7 @@ def _make_page(options: "LiveOptions", pipeline: "FacePipeline", stats: "LiveSta
         stats,
         host=outputs.host,
         port=outputs.port,
+        token=outputs.token,
         allow_remote=outputs.allow_remote,
         certificate=certificate,
     )
@@ -195,6 +196,7 @@ def _presenters(
         if output.quiet:  # nobody could find the page without its token
             output.line("open", page.address, "bold")
         output.say(f"Open [bold]{escape(page.address)}[/] in a browser. Ctrl-C ends it.")
+        output.say(f"The effect alone, for OBS: {escape(page.view_address)}")
         yield page
     elif not outputs.headless:
         from facewarp.live.window.window import Window

@@ -15,6 +15,7 @@ from facewarp.cli.console import Output, output_of
 from facewarp.cli.model_options import Refine, Threads
 from facewarp.cli.models.compare import Runs
 from facewarp.cli.models.compare_hearts import HeartMethods, compare_hearts
+from facewarp.cli.models.shift_hearts import check_shift_options, shift_hearts
 from facewarp.cli.option_groups import option_groups
 from facewarp.errors import FacewarpError
 
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
     from facewarp.training.evaluation.hearts import HeartEvaluation
 
 Model = Annotated[str, typer.Option(help="A shipped name, a weights file or a run's folder.")]
+Shift = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LIST|all",
+        help="Measure on made shifts too: KIND or KIND:mild|middle|strong, with commas; kinds are "
+        "bias, noise, ghosting, blur, contrast, axes, coverage, thick, slice, matrix. With --out "
+        "an interrupted run goes on.",
+    ),
+]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first patients.")]
 
 
@@ -47,7 +57,7 @@ class HeartEvaluationOptions:
         Path | None,
         typer.Option(
             help="Plot found against true volumes into this folder, as PNG; with --methods tables, "
-            "figures and a page."
+            "figures and a page, with --shift the reliability of confidence."
         ),
     ] = None
     picture: Annotated[
@@ -57,6 +67,8 @@ class HeartEvaluationOptions:
     threads: Threads = None
     methods: HeartMethods = None
     runs: Runs = Path("runs")
+    shift: Shift = None
+    seed: Annotated[int, typer.Option(min=0, help="Of the shifts.")] = 0
     limit: Limit = None
     label_order: Annotated[
         LabelOrderName,
@@ -94,6 +106,12 @@ def acdc(
     patients where they are. Volumes and ejection fraction are those of `facewarp cine`. With
     --methods all, baselines are measured on the same patients; those not trained yet, or not
     installed, are named with the command that helps.
+
+    Examples:
+      facewarp eval acdc --data acdc
+      facewarp eval acdc --data acdc --patients 18-20 --out rows.csv
+      facewarp eval acdc --data acdc --shift all --out shifts.csv
+      facewarp eval acdc --data acdc --shift noise,blur:strong --limit 3
     """
     from facewarp.training.evaluation.heart_protocols import PROTOCOLS
 
@@ -165,6 +183,8 @@ def _measure(
     read = partial(load_patient, label_order=options.label_order.value)
     if limit is not None and limit < len(folders):
         split, folders = f"{split}, the first {limit}", folders[:limit]
+    if options.shift is not None:
+        check_shift_options(options.methods, picture)
     if options.methods is not None:
         if picture is not None:
             what = "--picture is of one model; --figures draws the methods' slices"
@@ -174,6 +194,17 @@ def _measure(
         )
         return
     loaded = load(model)
+    if options.shift is not None:
+        about = {"dataset": dataset, "protocol": way.name, "split": split, "model": model}
+        shift_hearts(
+            *(output, options.shift, loaded, folders, way, {**about, "data": data}),
+            read=read,
+            seed=options.seed,
+            refined=options.refine,
+            out=out,
+            figures=figures,
+        )
+        return
     with output.progress(f"evaluating {dataset}", total=len(folders), unit="patients") as advance:
         found, scores, volumes = evaluate_hearts(
             loaded,
@@ -268,6 +299,8 @@ def _heart_facts(found: "HeartEvaluation", model: str) -> str:
             (v.rv_ef_mae, v.rv_ef_bias, v.rv_ef_correlation),
         ),
         "mass": f"{number(v.mass_mae_g, 1)} g off (bias {_signed(v.mass_bias_g)})",
+        "confidence": f"own parts expected at a Dice of {number(v.expected_dice, 1)} %, EF within "
+        f"{number(v.expected_ef_error, 1)} points on average",
         "time": f"{1000 * found.seconds_per_pair:.0f} ms a patient (median)",
         "model": f"{escape(model)}, {found.parameters / 1e6:.2f} M parameters",
         "sha256": found.weights_sha256,

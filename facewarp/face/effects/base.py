@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.drawing.effect_layer import EffectLayer
 from facewarp.errors import FacewarpError
 from facewarp.face.rendering.face_tags import draw_tag
 
@@ -110,3 +111,20 @@ def drawn_with_coverage(
         return effect(frame, faces, template)
     finally:
         effect.coverage = None
+
+
+def drawn_with_layer(
+    effect: Drawing,
+    frame: NDArray[np.uint8],
+    faces: Sequence["Face"],
+    template: "Template",
+) -> tuple[NDArray[np.uint8], EffectLayer | None]:
+    """Draw an effect; return the picture and the effect's own layer.
+
+    The layer is None for an effect that replaces the frame.
+    """
+    coverage = np.zeros(frame.shape[:2], np.uint8)
+    picture = drawn_with_coverage(effect, frame, faces, template, coverage)
+    if picture.shape != frame.shape:
+        return picture, None
+    return picture, EffectLayer.between(frame, picture, coverage)

@@ -20,19 +20,39 @@ _LONGEST_STEP_PX = 8.0
 
 
 def inverse_field(face: Face) -> NDArray[np.float32]:
-    """Invert a face's field by Newton's method at every px of the template.
-
-    Solves ``c + u(c) = t`` for c, with u the face's field. Where u folds there is no inverse: the
-    network's own field from the template stands there.
+    """Invert a face's field at every px of the template, see `inverse_points`.
 
     Returns:
         (2, 320, 260) crop px, fixed = template, moving = the face's crop: c - t.
     """
-    height, width = CROP_SHAPE
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    target = np.stack([x, y]).reshape(2, -1)
-    guess = resized(face.grid_field_from_template, CROP_SHAPE).reshape(2, -1)
-    found = target + guess
+    y, x = np.mgrid[: CROP_SHAPE[0], : CROP_SHAPE[1]].astype(np.float32)
+    guess = resized(face.grid_field_from_template, CROP_SHAPE)
+    return inverse_points(face, x, y, guess) - np.stack([x, y])
+
+
+def inverse_points(
+    face: Face,
+    x: NDArray[np.floating],
+    y: NDArray[np.floating],
+    guess: NDArray[np.floating],
+) -> NDArray[np.float32]:
+    """Invert a face's field at points of the template by Newton's method.
+
+    Solves ``c + u(c) = t`` for c, with u the face's field. Where u folds there is no inverse: what
+    was guessed stands there.
+
+    Args:
+        face: whose field it is.
+        x: (...) template px.
+        y: the same.
+        guess: (2, ...) crop px, about c - t.
+
+    Returns:
+        (2, ...) crop px: c.
+    """
+    target = np.stack([x, y]).astype(np.float32).reshape(2, -1)
+    first = target + np.asarray(guess, np.float32).reshape(2, -1)
+    found = first.copy()
     active = np.arange(found.shape[1])
     jacobian = _jacobian(face)
     for _ in range(_ROUNDS):
@@ -50,8 +70,8 @@ def inverse_field(face: Face) -> NDArray[np.float32]:
     if len(active):
         off = found[:, active] + sample_grid(face.grid_field, *found[:, active])
         lost = active[np.abs(off - target[:, active]).max(0) > 20 * _DONE_PX]
-        found[:, lost] = (target + guess)[:, lost]
-    return (found - target).reshape(2, height, width)
+        found[:, lost] = first[:, lost]
+    return found.reshape(2, *np.shape(x))
 
 
 def _jacobian(face: Face) -> NDArray[np.float32]:

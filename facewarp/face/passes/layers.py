@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from facewarp.face.face import Face
 from facewarp.face.parts import FacePart
 from facewarp.face.passes.inverse import inverse_field
+from facewarp.face.passes.sampling import bilinear
 from facewarp.face.passes.st_maps import (
     IntBox,
     TemplateCanvas,
@@ -35,6 +36,9 @@ TO_TEMPLATE: Final = "st_to_template"
 FROM_TEMPLATE: Final = "st_from_template"
 FORWARD, BACKWARD = "forward", "backward"
 MATTE, VISIBILITY, CONFIDENCE = "matte", "visibility", "confidence"
+CONSISTENCY: Final = "consistency"
+CONSISTENT_PX: Final = 0.05
+"""How far off, frame px, a point of the frame may come back from the template."""
 FACE_ID: Final = "face_id"
 _LEAST_MATTE: Final = 1 / 512
 
@@ -112,9 +116,13 @@ class LayerRenderer:
         maps = {name: np.zeros(shape, np.float32) for name in _names()}
         coverage: dict[str, NDArray[np.float32]] = {}
         owned = np.zeros(shape, np.float32)
+        unwrapping = {
+            seen.face.id: np.stack(canvas_map(seen.face, seen.inverse, self._canvas))
+            for seen, _ in placed
+        }
         for seen, box in sorted(placed, key=lambda one: _area(one[1])):
             window = _window(box, whole)
-            made, matte = self._of_face(seen, box, before, after)
+            made, matte = self._of_face(seen, box, before, after, unwrapping[seen.face.id])
             _lay_front(maps, coverage, owned, window, made, matte)
             mine = np.zeros(shape, np.float32)
             mine[window] = matte
@@ -123,13 +131,11 @@ class LayerRenderer:
         for name, values in maps.items():
             layers.channels[name] = values if _is_position(name) else values.astype(np.float16)
         at = _window(self._canvas.box, whole)
-        for seen, _ in placed:
-            for axis, values in zip(
-                "uv", canvas_map(seen.face, seen.inverse, self._canvas), strict=True
-            ):
+        for number, positions in unwrapping.items():
+            for axis, values in zip("uv", positions, strict=True):
                 plane = np.zeros(shape, np.float32)
                 plane[at] = values
-                layers.channels[f"{FROM_TEMPLATE}_{seen.face.id}.{axis}"] = plane
+                layers.channels[f"{FROM_TEMPLATE}_{number}.{axis}"] = plane
         return layers
 
     def _of_face(
@@ -138,6 +144,7 @@ class LayerRenderer:
         box: IntBox,
         before: Mapping[int, SeenFace],
         after: Mapping[int, SeenFace],
+        unwrapping: NDArray[np.float32],
     ) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
         """One face's channels over its own box, and its matte."""
         face = seen.face
@@ -146,7 +153,8 @@ class LayerRenderer:
         matte = np.minimum(parts.sum(0), 1)
         made = dict(zip(map(_matte_of, PARTS), parts, strict=True))
         made[f"{MATTE}.A"] = matte
-        positions = st_values(*self._canvas.of_template(x, y), self._canvas.size)
+        at = self._canvas.of_template(x, y)
+        positions = st_values(*at, self._canvas.size)
         made |= dict(zip((f"{TO_TEMPLATE}.u", f"{TO_TEMPLATE}.v"), positions, strict=True))
         there = matte > _LEAST_MATTE  # beside the face nothing is known of motion
         for name, others in ((FORWARD, after), (BACKWARD, before)):
@@ -154,7 +162,30 @@ class LayerRenderer:
             made |= dict(zip((f"{name}.u", f"{name}.v"), moved, strict=True))
         made[f"{VISIBILITY}.A"] = matte * self._seen(face, box)
         made[f"{CONFIDENCE}.A"] = there * np.float32(face.confidence)
+        made[f"{CONSISTENCY}.A"] = there * self._comes_back(*at, box, unwrapping)
         return made, matte
+
+    def _comes_back(
+        self,
+        x: NDArray[np.floating],
+        y: NDArray[np.floating],
+        box: IntBox,
+        unwrapping: NDArray[np.float32],
+    ) -> NDArray[np.bool_]:
+        """Return where the two maps undo each other, as bilinear sampling of them does.
+
+        Args:
+            x: where each px of the box lies on the canvas, px.
+            y: the same.
+            box: px of the frame.
+            unwrapping: (2, h, w) the map from the template, over the canvas' box.
+        """
+        left, top, *_ = self._canvas.box
+        width, height = self._canvas.size
+        u, v = bilinear(unwrapping, x - left, y - top)
+        here_x, here_y = pixels_of(box)
+        off = np.hypot(u * width - 0.5 - here_x, (1 - v) * height - 0.5 - here_y)
+        return np.asarray(off <= CONSISTENT_PX)
 
     def _seen(self, face: Face, box: IntBox) -> NDArray[np.float32]:
         """How much of the face is seen, over a box of the frame, 0..1."""
@@ -169,7 +200,7 @@ class LayerRenderer:
 
 def _names() -> list[str]:
     vectors = [f"{n}.{axis}" for n in (TO_TEMPLATE, FORWARD, BACKWARD) for axis in "uv"]
-    shares = [f"{name}.A" for name in (MATTE, VISIBILITY, CONFIDENCE)]
+    shares = [f"{name}.A" for name in (MATTE, VISIBILITY, CONFIDENCE, CONSISTENCY)]
     return [*vectors, *shares, *map(_matte_of, PARTS)]
 
 
@@ -198,7 +229,7 @@ def _lay_front(
         mine[window] *= behind
     for name, values in made.items():
         target = maps[name][window]
-        if _is_position(name) or name == f"{CONFIDENCE}.A":
+        if _is_position(name) or name in (f"{CONFIDENCE}.A", f"{CONSISTENCY}.A"):
             np.copyto(target, values, where=front)
         else:
             target *= behind

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.face import Face
+from facewarp.face.passes.inverse import inverse_points
 from facewarp.face.passes.sampling import bilinear, sample_grid
 
 IntBox = tuple[int, int, int, int]
@@ -124,11 +125,16 @@ def canvas_map(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the ST map from the template: for each px of `canvas.box` where the frame is sampled.
 
+    The field is inverted anew at each px: on a canvas that is finer than the template, the inverse
+    between the template's pixels is not what lies between their inverses.
+
     Returns:
         u and v, (h, w) float32.
     """
     x, y = canvas.to_template(*pixels_of(canvas.box))
-    return st_values(*frame_positions(face, inverse, x, y), canvas.size)
+    crop = inverse_points(face, x, y, bilinear(inverse, x, y))
+    points = face.crop.to_frame(np.moveaxis(crop, 0, -1))
+    return st_values(points[..., 0], points[..., 1], canvas.size)
 
 
 def box_of(face: Face, size: tuple[int, int]) -> IntBox | None:

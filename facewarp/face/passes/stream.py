@@ -1,6 +1,6 @@
 """Passes of a clip, frame by frame: one behind, since motion forward needs the next frame."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -11,48 +11,58 @@ Tag = TypeVar("Tag")
 
 
 @dataclass(frozen=True)
+class ReadyFrame(Generic[Tag]):
+    """A frame whose neighbors are known.
+
+    Attributes:
+        tag: what it was added with.
+        faces: its own, by id.
+        before: those of the frame before.
+        after: those of the next frame.
+    """
+
+    tag: Tag
+    faces: Mapping[int, SeenFace]
+    before: Mapping[int, SeenFace]
+    after: Mapping[int, SeenFace]
+
+    def render(self, renderer: LayerRenderer) -> FrameLayers:
+        """Render its layers; in any thread, and in any order."""
+        return renderer(list(self.faces.values()), self.before, self.after)
+
+
+@dataclass(frozen=True)
 class _Moment(Generic[Tag]):
     tag: Tag
     faces: dict[int, SeenFace]
 
 
 class PassStream(Generic[Tag]):
-    """Renders frames in order, each when the next is known.
+    """Gives frames back in order, each when the next is known.
 
     Args:
-        renderer: of the clip's format.
         follows: whether frames follow one another in time: pictures of a folder do not move.
     """
 
-    def __init__(self, renderer: LayerRenderer, *, follows: bool = True) -> None:
-        self._renderer, self._follows = renderer, follows
+    def __init__(self, *, follows: bool = True) -> None:
+        self._follows = follows
         self._before: dict[int, SeenFace] = {}
         self._held: _Moment[Tag] | None = None
 
-    def add(self, tag: Tag, faces: Sequence[Face]) -> Tag | None:
-        """Take a frame's faces; return the tag of the frame that can be rendered now, if any.
-
-        Call `render` for it, or `skip`.
-        """
+    def add(self, tag: Tag, faces: Sequence[Face]) -> ReadyFrame[Tag] | None:
+        """Take a frame's faces; return the frame that can be rendered now, if any."""
         there = {face.id: SeenFace(face) for face in faces if face.state != "lost"}
-        self._ready, self._after = self._held, there if self._follows else {}
-        self._held = _Moment(tag, there)
-        return None if self._ready is None else self._ready.tag
+        return self._next(_Moment(tag, there), there if self._follows else {})
 
-    def finish(self) -> Tag | None:
-        """Return the tag of the last frame, which is rendered without a next one."""
-        self._ready, self._after, self._held = self._held, {}, None
-        return None if self._ready is None else self._ready.tag
+    def finish(self) -> ReadyFrame[Tag] | None:
+        """Return the last frame, which is rendered without a next one."""
+        return self._next(None, {})
 
-    def render(self) -> FrameLayers:
-        """Render the frame whose tag was returned last."""
-        assert self._ready is not None
-        faces = self._ready.faces
-        layers = self._renderer(list(faces.values()), self._before, self._after)
-        self.skip()
-        return layers
-
-    def skip(self) -> None:
-        """Leave out the frame whose tag was returned last."""
-        assert self._ready is not None
-        self._before = self._ready.faces if self._follows else {}
+    def _next(
+        self, held: _Moment[Tag] | None, after: dict[int, SeenFace]
+    ) -> ReadyFrame[Tag] | None:
+        ready, self._held = self._held, held
+        if ready is None:
+            return None
+        before, self._before = self._before, ready.faces if self._follows else {}
+        return ReadyFrame(ready.tag, ready.faces, before, after)

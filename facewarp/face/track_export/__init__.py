@@ -1,1 +1,1 @@
-"""Tracks for compositors: `shot` collects a clip; `nuke`, `after_effects`, `blender` write it."""
+"""Tracks for compositors: `shot` collects a clip, the other modules write it."""

@@ -7,9 +7,11 @@ from typing import Final
 
 from facewarp.errors import FacewarpError
 from facewarp.face.track_export.after_effects import after_effects_text
+from facewarp.face.track_export.after_effects_masks import after_effects_masks
 from facewarp.face.track_export.blender import blender_script
 from facewarp.face.track_export.gltf import write_gltf
 from facewarp.face.track_export.nuke import nuke_script
+from facewarp.face.track_export.shake import shake_shapes
 from facewarp.face.track_export.shot import Shot
 
 Files = Mapping[Path, str | bytes]
@@ -32,6 +34,8 @@ def _each_face(shot: Shot, path: Path) -> Files:
 FORMATS: Final[dict[str, tuple[str, Callable[[Shot, Path], Files]]]] = {
     "nuke": (".nk", _one(nuke_script)),
     "after-effects": (".txt", _each_face),
+    "after-effects-masks": (".jsx", _one(after_effects_masks)),
+    "shake": (".ssf", _one(shake_shapes)),
     "blender": (".py", _one(blender_script)),
     "gltf": (".glb", write_gltf),
 }

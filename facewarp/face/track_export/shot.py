@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.face.face import Face, template_to_frame
+from facewarp.face.track_export.outlines import Outline, outlines_of
 
 if TYPE_CHECKING:
     from facewarp.face.template.template import Template
@@ -37,12 +39,14 @@ class FaceTrack:
         points: (M, 2) px of each frame, of the template's mesh; landmarks first.
         corners: (4, 2) px of each frame, of the face's plane: upper left and right, lower left
             and right.
+        outlines: of each frame, (N, 2) px of each outline of `Shot.outlines`.
     """
 
     id: int
     numbers: list[int] = field(default_factory=list)
     points: list[Points] = field(default_factory=list)
     corners: list[Points] = field(default_factory=list)
+    outlines: list[list[Points]] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -87,6 +91,14 @@ class Shot:
             track.numbers.append(number)
             track.points.append(points)
             track.corners.append(plane_corners(self.template.mesh_points, points))
+            track.outlines.append(
+                [template_to_frame(face, outline.points) for outline in self.outlines]
+            )
+
+    @cached_property
+    def outlines(self) -> tuple[Outline, ...]:
+        """Those of the template's parts."""
+        return outlines_of(self.template)
 
     @property
     def tracks(self) -> list[FaceTrack]:

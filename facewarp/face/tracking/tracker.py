@@ -152,11 +152,12 @@ class FaceTracker(Closing):
         self._tracks = [t for t in self._tracks if time - t.seen <= self.config.remember_s]
         return sorted((track.face for track in self._tracks), key=lambda face: face.id)
 
-    def warm_up(self, size: tuple[int, int]) -> Face:
+    def warm_up(self, size: tuple[int, int], *, batches_later: bool = False) -> Face:
         """Get detector, engine and smoothing ready, so that no frame has to wait for that.
 
         Args:
             size: (width, height) px of the frames to come.
+            batches_later: leave out what several faces at once need: tens of MB of memory.
 
         Returns:
             A face of a black frame: what a renderer is got ready with.
@@ -165,7 +166,7 @@ class FaceTracker(Closing):
         self._detector.detect(blank)
         crop = Crop.around((size[0] / 2, size[1] / 2), min(size) / 2)
         for count in (1, 2, 4):  # what engines prepare apart, see `openvino_engine.BATCHES`
-            if count == 1 or count <= self.config.faces:
+            if count == 1 or (count <= self.config.faces and not batches_later):
                 face = self._fitter.register_refined(blank, [crop] * count)[0]
         smoother = self._smoother()
         if smoother is not None:

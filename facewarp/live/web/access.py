@@ -54,6 +54,9 @@ HEADERS: Final = {
     "X-Frame-Options": "DENY",
 }
 
+PAGES: Final = ("/", "/view")
+"""What the token opens."""
+
 _LEAST_TOKEN = 16
 _DENIED = (
     "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
@@ -152,7 +155,7 @@ class AccessPolicy:
 
     def _knows_secret(self, request: web.Request) -> bool:
         cookie = request.cookies.get(self._cookie, "")
-        token = request.query.get("token", "") if request.path == "/" else ""
+        token = request.query.get("token", "") if request.path in PAGES else ""
         return _are_same(cookie, self._secret) or _are_same(token, self.token)
 
     def _is_own_name(self, host: str) -> bool:

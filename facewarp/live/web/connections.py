@@ -17,7 +17,7 @@ worked on (`BUSY`) or another page has taken over (`TAKEN`), and 1001 when the p
 import asyncio
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
@@ -50,12 +50,20 @@ class Visits:
         arrivals: where frames of the visit go.
         controls: whose settings the page is sent.
         stats: statistics that the page is sent.
+        on_end: called at the end of a visit that no other one follows.
     """
 
-    def __init__(self, arrivals: FrameQueue[Arrival], controls: Controls, stats: LiveStats) -> None:
+    def __init__(
+        self,
+        arrivals: FrameQueue[Arrival],
+        controls: Controls,
+        stats: LiveStats,
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
         self._arrivals = arrivals
         self._controls = controls
         self._stats = stats
+        self._on_end = on_end
         self._current: _Visit | None = None
         self._changing = asyncio.Lock()
         self._faces: Sequence[Mapping[str, Any]] = ()
@@ -95,6 +103,7 @@ class Visits:
             await visit.close()
             if self._current is visit:
                 self._current = None
+                self._on_end()
             self._controls.forget()
         return socket
 

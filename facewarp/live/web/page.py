@@ -101,6 +101,11 @@ class WebPage:
         self.address = self._server.start()
 
     @property
+    def view_address(self) -> str:
+        """Address of `/view`, what is drawn and nothing else, token included."""
+        return self.address.replace("/?", "/view?", 1)
+
+    @property
     def notice(self) -> str | None:
         """Why no frames come: no page is open, or it has not started its camera."""
         return self._server.notice
@@ -118,7 +123,8 @@ class WebPage:
         self._server.present(frame, made)
 
     def idle(self, stats: LiveStats) -> None:
-        """Do nothing: the server has a thread of its own."""
+        """See `Presenter.idle`. The server has a thread of its own."""
+        self._server.idle()
 
     def close(self) -> None:
         """Tell the browser, and end the server. Idempotent."""

@@ -13,7 +13,7 @@ from facewarp.face.rendering.makeup import looks_of
 from facewarp.live.interfaces import Controls
 from facewarp.live.settings import checked_settings
 from facewarp.live.web import thumbnails
-from facewarp.live.web.access import AccessPolicy
+from facewarp.live.web.access import PAGES, AccessPolicy
 from facewarp.media.images.decoding import MAX_BYTES, read_photograph, read_texture
 from facewarp.version import __version__
 
@@ -43,7 +43,8 @@ class Routes:
 
     def add_to(self, app: web.Application) -> None:
         """Add a route for every address but that of the visits."""
-        app.router.add_get("/", self._index)
+        for page in PAGES:
+            app.router.add_get(page, self._page)
         app.router.add_get("/api/state", self._state)
         app.router.add_post("/api/settings", self._change)
         app.router.add_post("/api/template", self._upload_template)
@@ -54,8 +55,8 @@ class Routes:
         app.router.add_get("/api/{kind:texture|style}/{name}", self._thumbnail)
         app.router.add_get("/{name}", self._file)
 
-    async def _index(self, request: web.Request) -> web.Response:
-        response = self._page_file("index.html")
+    async def _page(self, request: web.Request) -> web.Response:
+        response = self._page_file("index.html" if request.path == "/" else "view.html")
         self._policy.remember(response)
         return response
 

@@ -21,6 +21,7 @@ from facewarp.live.web.connection_limits import Connections
 from facewarp.live.web.connections import Visits
 from facewarp.live.web.frame_link import Arrival, WebFrame
 from facewarp.live.web.routes import Routes
+from facewarp.live.web.viewers import Viewers
 from facewarp.media.frames import Frame
 
 _log = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ class WebServer:
         self._tls = None if certificate is None else _tls(*certificate)
         self._policy = AccessPolicy(host, token, secure=certificate is not None)
         self._visits: Visits | None = None
+        self._viewers: Viewers | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
         self._ready = threading.Event()
@@ -110,6 +112,13 @@ class WebServer:
         if isinstance(frame, WebFrame) and self._visits is not None:
             self._visits.note(frame, made)
             frame.link.deliver(made.image, frame.tick)
+        if self._viewers is not None:
+            self._viewers.present(frame, made)
+
+    def idle(self) -> None:
+        """Show viewers nothing where pictures have stopped."""
+        if self._viewers is not None:
+            self._viewers.idle()
 
     def close(self) -> None:
         """End the visit and the server. Idempotent."""
@@ -138,8 +147,10 @@ class WebServer:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         app = web.Application(middlewares=[self._policy.admit])
-        self._visits = Visits(self._arrivals, self._controls, self._stats)
+        self._viewers = Viewers(self._controls.want_layer)
+        self._visits = Visits(self._arrivals, self._controls, self._stats, self._viewers.clear)
         app.router.add_get("/api/live", self._visits.handle)
+        app.router.add_get("/api/view", self._viewers.handle)
         Routes(self._policy, self._controls).add_to(app)
         runner = web.AppRunner(
             app,
@@ -156,6 +167,7 @@ class WebServer:
             self._ready.set()
             await self._stopping.wait()
             await _within(self._visits.close(), _SHUTDOWN_S)
+            await _within(self._viewers.close(), _SHUTDOWN_S)
             listening.close()
         finally:
             await runner.cleanup()

@@ -52,15 +52,16 @@ class LayersSequence(Output):
         return self.target if self._name is None else self._name.path(number)
 
     def has(self, number: int) -> bool:
-        """Return whether a frame's file is kept as it is; it then counts as written."""
-        mark = self._mark(number)
-        kept = self._resume and is_whole(self.path(number), MADE_FROM, mark)
-        self.kept += kept
-        self.resumed += kept
-        return kept
+        """Return whether a frame's file is kept as it is; in any thread."""
+        return self._resume and is_whole(self.path(number), MADE_FROM, self._mark(number))
+
+    def count(self, *, resumed: bool) -> None:
+        """Count a file that is there, written or kept."""
+        self.kept += 1
+        self.resumed += resumed
 
     def write(self, number: int, file: LayersFile) -> None:
-        """Write a frame's file.
+        """Write a frame's file; in any thread.
 
         Raises:
             FacewarpError: it could not be written; those before are whole.
@@ -68,7 +69,6 @@ class LayersSequence(Output):
         attributes = {**file.attributes, MADE_FROM: self._mark(number)}
         whole = LayersFile(file.size, file.box, file.channels, file.pixel_aspect, attributes)
         write_layers(self.path(number), whole)
-        self.kept += 1
 
     def _mark(self, number: int) -> str:
         return json.dumps({**self._made_from, "number": number}, sort_keys=True)

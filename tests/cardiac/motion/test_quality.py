@@ -51,6 +51,18 @@ def test_another_chamber_taken_for_the_ventricle_is_told() -> None:
     assert "closed in by wall" not in " ".join(quality_warnings(fine, (1, 2), heart(), volumes))
 
 
+def test_contours_are_those_of_the_labels_that_volumes_are_of() -> None:
+    torn = heart()
+    torn[2:5][torn[2:5] == HeartPart.MYOCARDIUM] = HeartPart.BACKGROUND  # as a field carries them
+    fields = np.zeros((2, 3, *SHAPE), np.float32)
+    motion = Motion(GRID, fields, fields, 0, np.zeros((2, *SHAPE), np.float32))
+    parts = np.stack([heart() == part for part in HeartPart]).astype(np.float32)[None]
+    carried, seen = np.stack([heart(), torn]), np.stack([heart(), heart()])
+    given = (motion, heart(), carried, seen, np.repeat(parts, 2, 0))
+    assert measure_quality(*given).open_cavity_percent > 50
+    assert measure_quality(*given, seen).open_cavity_percent == 0
+
+
 @pytest.mark.parametrize(("row", "column", "harms"), [(20, 22, False), (20, 31, True)])
 def test_folds_count_in_the_wall_and_not_in_the_cavity(row, column, harms) -> None:
     displacement = np.zeros((3, *SHAPE))

@@ -10,9 +10,14 @@ import numpy as np
 import pytest
 
 from facewarp.cardiac.cine import analyse_cine
+from facewarp.cardiac.motion.confidence import HeartConfidence
 from facewarp.cardiac.plots.svg import Curve, bulls_eye, line_chart
 from facewarp.cardiac.report.page import report_page, write_report
-from facewarp.cardiac.report.quality_flags import quality_flags, worst_verdict
+from facewarp.cardiac.report.quality_flags import (
+    flags_of_the_result,
+    quality_flags,
+    worst_verdict,
+)
 from facewarp.errors import FacewarpError
 from facewarp.version import __version__
 
@@ -115,6 +120,30 @@ def test_flags_of_a_good_result_and_of_odd_ones(result):
     assert found["plausible values"].value == "LV EF 95 %"
     assert found["geometry"].value == said
     assert worst_verdict(odd) == "bad"
+
+
+def test_expected_dice_and_ef_error_are_flags_where_calibrated(result):
+    assert result.confidence is None
+    assert "ejection fraction" not in {flag.name for flag in quality_flags(result)}
+    for dice, error, verdicts in ((0.92, 1.5, ("ok", "ok")), (0.6, 12.0, ("bad", "bad"))):
+        told = HeartConfidence((dice, dice, dice), error)
+        flags = quality_flags(dataclasses.replace(result, confidence=told))
+        found = {flag.name: flag for flag in flags}
+        assert (found["confidence"].verdict, found["ejection fraction"].verdict) == verdicts
+        assert f"Dice of {100 * dice:.0f} % expected" in found["confidence"].value
+        assert f"{error:.1f} points" in found["ejection fraction"].value
+        names = {flag.name for flag in flags_of_the_result(flags)}
+        assert ("confidence" in names) is (verdicts[0] != "ok")
+
+
+def test_flags_of_the_file_are_not_of_the_result(result):
+    said = "the affine says voxels of 1 mm, pixdim 2 mm: pixdim is used"
+    volume = dataclasses.replace(result.cine.volume, warnings=(said,))
+    cine = dataclasses.replace(result.cine, volume=volume)
+    flags = quality_flags(dataclasses.replace(result, cine=cine))
+    assert worst_verdict(flags) == "look"
+    before = flags_of_the_result(quality_flags(result))
+    assert [f.name for f in flags_of_the_result(flags)] == [f.name for f in before]
 
 
 def test_a_bulls_eye_shows_what_there_is():

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from facewarp.cli.app import app
+from facewarp.face import track_outputs
 from facewarp.media.sources import read_video
 
 TIGER = ("--effect", "texture", "--texture", "tiger")
@@ -73,6 +74,29 @@ def test_passes_of_a_clip_tell_its_motion(talk, folder, oiio):
     again = {name: (Path("p") / name).stat().st_mtime_ns for name in names}
     assert [name for name in names if again[name] != times[name]] == [names[1]]
     assert (plane(oiio, second, "forward.u") != 0).any()
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_the_passes_that_were_begun_and_no_false_ones(talk, folder, oiio, monkeypatch):
+    add, calls = track_outputs.PassOutput.add, []
+
+    def stopped(self, *arguments):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        add(self, *arguments)
+
+    words = (talk, "--passes", "p.#.exr", "--end", "0.16")
+    monkeypatch.setattr(track_outputs.PassOutput, "add", stopped)
+    assert run(*words).exit_code == 130
+    assert sorted(os.listdir(folder)) == ["p.1.exr", "p.2.exr"]  # of the third no motion is known
+    monkeypatch.setattr(track_outputs.PassOutput, "add", add)
+    well(*words, "--resume")
+    for number in (1, 2, 3):
+        inside = plane(oiio, f"p.{number}.exr", "matte.A") > 0.9
+        moved = plane(oiio, f"p.{number}.exr", "forward.u")[inside]
+        assert np.median(moved) == pytest.approx(5, abs=0.5)
+    assert len(os.listdir(folder)) == 4
 
 
 def test_passes_of_a_picture_need_no_number(photo, folder, oiio):

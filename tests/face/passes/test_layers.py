@@ -20,6 +20,16 @@ def bent(strength=4.0):
     return np.stack([u, v]).astype(np.float32)
 
 
+def pressed(strength=0.75):
+    """A field (2, 80, 65) of a face whose eyes are shut, where the template's are open.
+
+    Rows of the template share one of the frame: 2.5 at a strength of 0.75. Below -0.5 it folds.
+    """
+    y = (np.arange(80) * 4 + 1.5)[:, None]
+    v = 12 * strength * np.tanh((y - 150) / 6) * np.exp(-(((y - 150) / 30) ** 2))
+    return np.stack([np.zeros((80, 65)), np.broadcast_to(v, (80, 65))]).astype(np.float32)
+
+
 @pytest.fixture
 def render(template):
     renderer = LayerRenderer(template, TemplateCanvas(SIZE))
@@ -44,6 +54,37 @@ def test_unwrapping_and_wrapping_again_changes_nothing(face_at, render, roll):
     off = np.hypot(*np.moveaxis((again - identity(SIZE)) * SIZE, -1, 0))[inside]
     assert inside.sum() > 15_000
     assert off.max() <= 0.05
+    assert whole(layers, "consistency.A")[inside].all()
+    assert not whole(layers, "consistency.A")[whole(layers, "matte.A") == 0].any()
+
+
+def test_a_canvas_finer_than_the_template_is_as_exact(face_at, template):
+    renderer = LayerRenderer(template, TemplateCanvas((800, 960)))
+    face = face_at((400, 480), side=300, field=pressed())
+    layers = renderer([SeenFace(face)], {}, {})
+    inside = whole(layers, "matte.A") > 0.5
+    there = stmap(
+        identity(layers.size),
+        whole(layers, "st_from_template_3.u"),
+        whole(layers, "st_from_template_3.v"),
+    )
+    again = stmap(there, whole(layers, "st_to_template.u"), whole(layers, "st_to_template.v"))
+    off = np.hypot(*np.moveaxis((again - identity(layers.size)) * layers.size, -1, 0))
+    assert (off[inside] <= 0.05).mean() > 0.99
+
+
+def test_consistency_tells_where_the_maps_do_not_undo_each_other(face_at, render):
+    layers = render(face_at(side=190, field=pressed(-0.75)))  # folded: there is no inverse
+    inside = whole(layers, "matte.A") > 0.5
+    there = stmap(
+        identity(SIZE), whole(layers, "st_from_template_3.u"), whole(layers, "st_from_template_3.v")
+    )
+    again = stmap(there, whole(layers, "st_to_template.u"), whole(layers, "st_to_template.v"))
+    off = np.hypot(*np.moveaxis((again - identity(SIZE)) * SIZE, -1, 0))
+    told = whole(layers, "consistency.A") > 0.5
+    assert 0.5 < told[inside].mean() < 0.999
+    assert off[inside & told].max() <= 0.051
+    assert off[inside & ~told].min() > 0.049
 
 
 def test_a_ramp_of_the_template_lands_where_the_field_says(face_at, render, template):
@@ -140,15 +181,17 @@ def test_a_field_that_folds_gives_numbers_everywhere(face_at, render):
 
 def test_frames_come_one_behind_with_what_lies_around_them(template, face_at):
     renderer = LayerRenderer(template, TemplateCanvas(SIZE))
-    stream = PassStream(renderer)
+    stream = PassStream()
     places = [(300, 240), (304, 240), (310, 240)]
     assert stream.add(0, [face_at(places[0])]) is None
-    assert stream.add(1, [face_at(places[1])]) == 0
-    first = stream.render()
-    assert stream.add(2, [face_at(places[2], state="lost")]) == 1
-    second = stream.render()
-    assert stream.finish() == 2
-    assert not stream.render().channels["matte.A"].any()
+    ready = [
+        stream.add(1, [face_at(places[1])]),
+        stream.add(2, [face_at(places[2], state="lost")]),
+        stream.finish(),
+    ]
+    assert [one.tag for one in ready] == [0, 1, 2]
+    third, second, first = (one.render(renderer) for one in ready[::-1])  # in any order
+    assert not third.channels["matte.A"].any()
     assert whole(first, "forward.u")[240, 300] == pytest.approx(4, abs=0.02)
     assert whole(first, "backward.u").max() == 0
     assert whole(second, "backward.u")[240, 304] == pytest.approx(-4, abs=0.02)
@@ -156,7 +199,7 @@ def test_frames_come_one_behind_with_what_lies_around_them(template, face_at):
 
 
 def test_pictures_of_a_folder_do_not_move(template, face_at):
-    stream = PassStream(LayerRenderer(template, TemplateCanvas(SIZE)), follows=False)
+    renderer, stream = LayerRenderer(template, TemplateCanvas(SIZE)), PassStream(follows=False)
     stream.add(0, [face_at((300, 240))])
-    stream.add(1, [face_at((310, 240))])
-    assert not whole(stream.render(), "forward.u").any()
+    ready = stream.add(1, [face_at((310, 240))])
+    assert not whole(ready.render(renderer), "forward.u").any()

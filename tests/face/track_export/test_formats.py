@@ -1,10 +1,8 @@
 """Tracks read back by parsers written from the formats, and by Blender itself where it is."""
 
 import json
-import os
 import re
 import subprocess
-import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -211,13 +209,14 @@ print("TOLD", json.dumps([told, uv, marks, range_, scene.camera.data.ortho_scale
 
 
 @pytest.mark.slow
-def test_blender_makes_the_mesh_and_the_tracks(shot, template, face_at, write_clip, tmp_path):
-    python = _python_with_bpy()
+def test_blender_makes_the_mesh_and_the_tracks(
+    shot, template, face_at, write_clip, tmp_path, python_with_bpy
+):
     grey = np.full((480, 640, 3), 90, np.uint8)
     shot.source = write_clip(tmp_path / "shot.mov", [grey] * 6)
     (tmp_path / "shot.py").write_text(blender_script(shot), "utf-8")
     done = subprocess.run(
-        [python, "-c", CHECK], cwd=tmp_path, capture_output=True, text=True, timeout=120
+        [python_with_bpy, "-c", CHECK], cwd=tmp_path, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
     line = next(line for line in done.stdout.splitlines() if line.startswith("TOLD "))
@@ -240,12 +239,3 @@ def test_blender_makes_the_mesh_and_the_tracks(shot, template, face_at, write_cl
     assert nose[6] == pytest.approx([(at[0] + 0.5) / 640, 1 - (at[1] + 0.5) / 480], abs=1e-5)
     assert range_ == [1001, 1006, 24, pytest.approx(1.001)]
     assert scale == 1.0
-
-
-def _python_with_bpy():
-    """A Python that has bpy: FACEWARP_BPY_PYTHON, or this one; skips without."""
-    python = os.environ.get("FACEWARP_BPY_PYTHON", sys.executable)
-    probe = "import importlib.util as u, sys; sys.exit(u.find_spec('bpy') is None)"
-    if subprocess.run([python, "-c", probe], check=False).returncode:
-        pytest.skip("needs Blender's module bpy: pip install bpy, or set FACEWARP_BPY_PYTHON")
-    return python

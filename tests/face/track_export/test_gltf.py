@@ -1,5 +1,7 @@
 """Animated glTF of a clip: seen through its camera the mesh lies on the face."""
 
+import json
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 
@@ -77,3 +79,50 @@ def test_too_many_frames_are_told(shot, tmp_path, monkeypatch):
     monkeypatch.setattr(gltf, "MOST_FRAMES", 3)
     with pytest.raises(FacewarpError, match=r"4 frames.*--end"):
         read(shot, tmp_path)
+
+
+IN_BLENDER = """
+import bpy, json
+from bpy_extras.object_utils import world_to_camera_view
+bpy.ops.wm.read_factory_settings(use_empty=True)
+bpy.context.scene.render.fps = 25
+bpy.ops.import_scene.gltf(filepath="clip.glb")
+scene, told = bpy.context.scene, {}
+scene.render.resolution_x, scene.render.resolution_y = 640, 480
+(mesh,) = (one for one in scene.objects if one.type == "MESH")
+(camera,) = (one for one in scene.objects if one.type == "CAMERA")
+for number in range(4):
+    scene.frame_set(number)
+    shape = mesh.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    points = [shape.matrix_world @ vertex.co for vertex in shape.data.vertices]
+    seen = [world_to_camera_view(scene, camera, point) for point in points]
+    told[number] = [[640 * p.x - 0.5, 480 * (1 - p.y) - 0.5] for p in seen]
+layer = mesh.data.uv_layers[0].data
+uv = {loop.vertex_index: list(layer[loop.index].uv) for loop in mesh.data.loops}
+faces = [list(face.vertices) for face in mesh.data.polygons]
+print("TOLD", json.dumps([told, uv, faces]))
+"""
+
+
+@pytest.mark.slow
+def test_blender_plays_every_frame_in_its_place(shot, template, tmp_path, python_with_bpy):
+    (data,) = TracksTarget.of("clip.glb").files(shot).values()
+    (tmp_path / "clip.glb").write_bytes(data)
+    done = subprocess.run(
+        [python_with_bpy, "-c", IN_BLENDER], cwd=tmp_path, capture_output=True, text=True,
+        timeout=200,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    line = next(line for line in done.stdout.splitlines() if line.startswith("TOLD "))
+    told, uv, faces = json.loads(line[5:])
+    mesh = np.asarray(template.mesh_points)
+    expected_uv = (mesh + 0.5) / (260, 320) * (1, -1) + (0, 1)
+    # Blender stores a mesh of several materials in an order of its own: texture coordinates tell
+    index = np.array([uv[str(place)] for place in range(len(told["0"]))])
+    nearest = np.linalg.norm(index[:, None] - expected_uv, axis=-1).argmin(1)
+    assert np.abs(index - expected_uv[nearest]).max() < 1e-5
+    assert set(nearest) == set(range(len(mesh)))
+    assert len(faces) == len(template.triangles)
+    for number, points in enumerate(shot.faces[4].points):
+        seen = np.array(told[str(number)])
+        np.testing.assert_allclose(seen, points[nearest], atol=0.1)

@@ -44,6 +44,9 @@ class Controls:
     def forget(self) -> None:
         """Nothing is remembered."""
 
+    def want_layer(self, wanted: bool) -> None:
+        """Nobody looks."""
+
     def choices(self) -> dict[str, list[str]]:
         return {"effect": ["labels"]}
 

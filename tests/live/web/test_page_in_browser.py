@@ -548,3 +548,29 @@ def test_everything_fits_and_has_a_name(program: Program, browse: Callable[..., 
         reached.add(page.run("return document.activeElement.id || document.activeElement.name"))
     assert reached >= {"start", "play", "effect", "texture", "opacity", "mirror", "template"}
     assert not page.complaints()
+
+
+def test_the_view_shows_the_effect_alone_on_nothing(
+    live: Page, program: Program, browse: Callable[..., Page]
+) -> None:
+    live.choose("texture", "tiger")
+    view = browse("--window-size=640,480")
+    view.driver.get(program.address.replace("/?", "/view?"))
+    view.view(640, 480)
+    clear = {"color": {"r": 0, "g": 0, "b": 0, "a": 0}}
+    view.driver.execute_cdp_cmd("Emulation.setDefaultBackgroundColorOverride", clear)
+
+    def seen() -> np.ndarray:
+        shot = view.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
+        return np.asarray(PIL.Image.open(io.BytesIO(base64.b64decode(shot["data"]))))
+
+    view.until(lambda: seen()[..., 3].max() > 200)
+    shown, expected = seen(), Expected(live.picture("#original"))
+    assert shown.shape == (480, 640, 4)
+    assert shown[expected.outside, 3].max() == 0  # all that is no effect can be seen through
+    share = shown[..., 3:] / 255
+    laid = np.rint(expected.original * (1 - share) + shown[..., :3] * share).astype(np.uint8)
+    assert expected.is_shown(laid, expected.of("texture", texture="tiger"))
+    live.click("#stop")
+    view.until(lambda: seen()[..., 3].max() == 0)
+    assert not view.complaints()

@@ -84,14 +84,18 @@ def test_whole_files_are_kept_on_resuming(made, tmp_path):
     with LayersSequence(pattern, told) as first:
         assert not first.has(7)
         first.write(7, made)
+        first.count(resumed=False)
     assert [path.name for path in tmp_path.iterdir()] == ["p.007.exr"]
     with LayersSequence(pattern, told, resume=True) as again:
         assert again.has(7)
         assert not again.has(8)
+        again.count(resumed=True)
         assert (again.kept, again.resumed) == (1, 1)
     with LayersSequence(pattern, {"input": "b.mov"}, resume=True) as other:
         assert not other.has(7)
         other.write(7, made)
+        other.count(resumed=False)
+        assert (other.kept, other.resumed) == (1, 0)
 
 
 @pytest.mark.parametrize(

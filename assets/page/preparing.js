@@ -1,0 +1,49 @@
+// What is worked out of a registered face for drawing on it: what of a picture is seen, its light.
+
+import { fieldPicture } from "./field_colors.js";
+import { SIZE } from "./fields.js";
+import { SHARES, lightOf } from "./light.js";
+import { inverted, transformed } from "./similarity.js";
+import { visibility } from "./visibility.js";
+
+/** @typedef {import("./similarity.js").Affine} Affine */
+/** @typedef {import("./similarity.js").Points} Points */
+
+/**
+ * A registered face as the worker that follows faces hands it on.
+ * @typedef {{state: string, crop: Affine, landmarks: Points, onto: Float32Array, back: Float32Array, parts: Float32Array | null, gray: Uint8Array | null, mesh: Points | null}} Registered
+ *   `onto`: to the template that textures are painted on; `mesh` in frame px
+ */
+
+/**
+ * What is drawn on a face: fields, mesh in frame px, visibility of each px of the crop (0..255), its
+ * light, and a picture of the crop that is drawn instead of one of the template.
+ * @typedef {{crop: Affine, onto: Float32Array, back: Float32Array, mesh: Points | null, seen: Uint8Array | null, light: Uint8Array | null, picture: import("./painting.js").Pixels | null}} Drawing
+ */
+
+/** @typedef {{cover: Uint8Array, blend: string, spareEyes: boolean, isOccluded: boolean}} Fit how a picture meets a face */
+
+const NO_FIELD = new Float32Array(2 * SIZE);
+
+/**
+ * @param {Registered} face
+ * @param {string} effect
+ * @param {Fit | null} fit
+ * @param {Uint8Array} skin of the template
+ * @param {number} room mean brightness of the whole frame
+ * @returns {Drawing}
+ */
+export function prepared(face, effect, fit, skin, room) {
+  const { crop, onto, back, mesh, parts, gray } = face;
+  /** @type {Drawing} */
+  const drawing = { crop, onto, back, mesh, seen: null, light: null, picture: null };
+  if (effect === "field") return { ...drawing, onto: NO_FIELD, picture: fieldPicture(onto, back) };
+  if ((effect !== "texture" && effect !== "labels") || !fit || !parts || !gray) return drawing;
+  const share = SHARES[fit.blend];
+  if (share) drawing.light = lightOf(gray, onto, fit.cover, room, share[0]);
+  if (fit.isOccluded) {
+    const lips = transformed(inverted(crop), face.landmarks);
+    drawing.seen = visibility(parts, onto, skin, lips, { spareEyes: fit.spareEyes, spareMouth: fit.blend !== "mask" });
+  }
+  return drawing;
+}
