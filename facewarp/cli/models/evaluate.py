@@ -10,10 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from facewarp.cli.console import Output, output_of
+from facewarp.cli.hearts.evaluate_phantoms import phantom
 from facewarp.cli.model_options import ENGINE_NAMES, Thorough, Threads
 from facewarp.cli.models.compare import ComparisonOptions, compare_faces
 from facewarp.cli.models.evaluate_hearts import Model, acdc, mnms, mnms2, number
-from facewarp.cli.models.evaluate_phantoms import phantom
 from facewarp.cli.option_groups import option_groups
 from facewarp.errors import FacewarpError
 

@@ -12,8 +12,8 @@ from facewarp.cardiac.quantification.indices import indices, volumes_ml
 from facewarp.cardiac.quantification.strain import measure_strain
 from facewarp.cardiac.quantification.strain_intervals import StrainIntervals, intervals_of
 from facewarp.errors import FacewarpError
-from facewarp.training.evaluation.phantoms import TARGETS, compare, evaluate_phantoms
 from facewarp.training.synthetic.phantom.recipe import PhantomWishes, draw_recipe
+from facewarp.training.synthetic.phantom.scoring import TARGETS, compare, evaluate_phantoms
 
 WISHES = PhantomWishes(
     seed=2, ejection_fractions=(50.0,), infarct_segments=(9,), phases=3, slice_mm=8.0, pixel_mm=2.5,

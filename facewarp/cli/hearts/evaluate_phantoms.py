@@ -10,12 +10,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from facewarp.cli.console import Output, cell, output_of
+from facewarp.cli.hearts.phantom import HeartOptions, ScanOptions, wishes_of
 from facewarp.cli.model_options import ModelName, Refine, Threads
-from facewarp.cli.models.phantom import HeartOptions, ScanOptions, wishes_of
 from facewarp.cli.option_groups import option_groups
 
 if TYPE_CHECKING:
-    from facewarp.training.evaluation.phantoms import PhantomEvaluation
+    from facewarp.training.synthetic.phantom.scoring import PhantomEvaluation
 
 _LINES = {
     "ef_error": ("ejection fraction, points", "ef"),
@@ -81,9 +81,9 @@ def phantom(
     import torch
 
     from facewarp.core.model import load
-    from facewarp.training.evaluation.phantoms import evaluate_phantoms, write_phantoms_csv
     from facewarp.training.synthetic.phantom.folder import find_phantoms, write_phantom
     from facewarp.training.synthetic.phantom.recipe import draw_recipe
+    from facewarp.training.synthetic.phantom.scoring import evaluate_phantoms, write_phantoms_csv
 
     output = output_of(ctx)
     if threads is not None:
