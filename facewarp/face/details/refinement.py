@@ -61,7 +61,8 @@ class DetailRefinement:
     def take_over(self, other: FaceFilter | None) -> None:
         """Go on from what another refinement of the same face and template knows."""
         if isinstance(other, DetailRefinement):
-            self._filters, self._last = other._filters, other._last
+            if self._filters is not None and other._filters is not None:
+                self._filters, self._last = other._filters, other._last
             take_over = getattr(self.before, "take_over", None)
             if take_over is not None:
                 take_over(other.before)

@@ -138,6 +138,16 @@ def test_an_opening_shows_in_its_first_frame_and_jitter_does_not(template, face,
     assert opened[2] > raw[0] + 0.9 * (raw[1] - raw[0])
 
 
+@pytest.mark.parametrize("smooth", [False, True])
+def test_another_refinement_goes_on_from_it(template, face, smooth):
+    before, after = refinement(template, smooth), refinement(template)
+    for i in range(5):
+        shown = before(detailed(face, shares_of(14.0)), i / 30)
+    after.take_over(before)
+    again = after(detailed(face, shares_of(14.0)), 5 / 30)
+    np.testing.assert_allclose(again.landmarks, shown.landmarks, atol=0.5)
+
+
 def test_a_hidden_mouth_goes_back_to_the_map_of_the_skin(template, face):
     refine = refinement(template)
     for i in range(10):
