@@ -207,7 +207,7 @@ def shift_table(cases: Sequence[ShiftCase], calibration: HeartCalibration) -> st
             *(one.parts_dice, one.parts_fall, one.dice, one.fall, one.ef_error, one.rv_ef_error),
             *(one.expected_dice, one.expected_ef_error),
         )
-        cells = ["-" if value != value else f"{value + 0.0:.1f}" for value in numbers]
+        cells = ["-" if value != value else f"{round(value, 1) + 0.0:.1f}" for value in numbers]
         name, told = f"{one.kind} {one.strength}".strip(), f"{one.flagged_percent:.0f} %"
         lines.append(f"| {' | '.join([name, str(one.n), *cells, told])} |")
     return "\n".join(lines)
