@@ -87,6 +87,9 @@ def main() -> None:
     parser.add_argument("--model", default="face")
     parser.add_argument("--engine", default="auto", help="what runs the model")
     parser.add_argument("--frames", type=int, default=130, help="how many of each clip")
+    parser.add_argument(
+        "--without-details", action="store_true", help="measure without the detail network too"
+    )
     parser.add_argument("--no-made", action="store_true", help="leave the made clips out")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_args()
@@ -96,7 +99,7 @@ def main() -> None:
     found: dict[str, list[Slip]] = {}
     long: dict[str, list[Slip]] = {}
     for path in options.clips or own_clips():
-        clip = followed(path, model, options.frames)
+        clip = followed(path, model, options.frames, without_details=options.without_details)
         step = next(iter(np.diff(clip.times[:2])), 1 / 30)
         for target, length in ((found, WINDOW), (long, round(2 / max(float(step), 1 / 120)))):
             windows = tracks_of(clip, template, length)
@@ -124,12 +127,17 @@ def own_clips() -> list[Path]:
     return [p for p in sorted(folder.glob("*.m*")) if p.suffix != ".md" and "no_face" not in p.name]
 
 
-def followed(path: Path, model: Model, most: int) -> Clip:
+def followed(path: Path, model: Model, most: int, *, without_details: bool = False) -> Clip:
     """Follow the face of a clip by the registration alone and with the refinement."""
     frames, times = [], []
+    settings = {"--no-photometric": (False, True), "--photometric": (True, True)}
+    if without_details:
+        settings["without the detail network"] = (True, False)
     methods = {
-        name: FaceTracker(model=model, faces=1, smooth=True, photometric=photometric)
-        for name, photometric in (("--no-photometric", False), ("--photometric", True))
+        name: FaceTracker(
+            model=model, faces=1, smooth=True, photometric=photometric, details=details
+        )
+        for name, (photometric, details) in settings.items()
     }
     faces: dict[str, list[Face | None]] = {name: [] for name in methods}
     for index, frame in enumerate(facewarp.read_video(path)):

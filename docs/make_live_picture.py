@@ -5,6 +5,7 @@ speed is written on it, since no camera runs: the picture is the same on every m
 """
 
 from importlib.resources import as_file, files
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from facewarp.live.window.hotkeys import Hotkeys
 from facewarp.live.window.hud import Hud
 
 OUT = Path(__file__).parent / "images" / "live-window.webp"
-FRAMES = 40
+FRAMES = range(28, 40)  # enough for what is smoothed to settle
 
 
 class NoActions:
@@ -39,7 +40,7 @@ class NoActions:
 def main() -> None:
     """Write the picture: the window, and the window with its card, side by side."""
     with as_file(files("facewarp.assets") / "demo" / "astronaut.mp4") as clip:
-        frames = [frame for frame in read_video(clip) if frame.index < FRAMES]
+        frames = list(islice(read_video(clip), FRAMES.start, FRAMES.stop))
     with FacePipeline(effect="texture", texture="tiger", engine="torch") as look:
         for frame in frames:
             seen = look(frame)

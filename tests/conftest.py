@@ -25,6 +25,7 @@ pytest_plugins = [
     "fixtures.flashes",
     "fixtures.hearts",
     "fixtures.pictures",
+    "fixtures.ray",
 ]
 
 # What "auto" would choose depends on the machine; tests that are about engines name theirs.

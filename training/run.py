@@ -18,6 +18,7 @@ from facewarp.cardiac.motion.slice_parts import SLICES
 from facewarp.core.engines.device import present_device
 from facewarp.core.weights import WEIGHTS, file_sha256, find_weights, load_weights
 from facewarp.errors import FacewarpError
+from facewarp.face.details.patches import KIND as DETAILS
 from facewarp.training import checkpoint
 from facewarp.training.config.overrides import with_overrides
 from facewarp.training.config.paper_variants import at_size
@@ -29,7 +30,10 @@ from facewarp.training.trainer import BatchSource, Trainer
 
 Kind = Literal["face", "heart"]
 DEFAULT_PRESETS: Mapping[Kind, str] = {"face": "face", "heart": "acdc"}
-MODEL_KINDS: Mapping[str, tuple[str, ...]] = {"face": ("face",), "heart": ("heart", SLICES)}
+MODEL_KINDS: Mapping[str, tuple[str, ...]] = {
+    "face": ("face", DETAILS),
+    "heart": ("heart", SLICES),
+}
 UNITS: Mapping[Kind, str] = {"face": "photographs", "heart": "patients"}
 
 

@@ -26,7 +26,6 @@ const requests = new RequestCount();
 const log = new LandmarkLog();
 /** @type {FrameLoop | null} */
 let loop = null;
-let requestsBefore = 0;
 let drawnAt = 0;
 
 /* ---- states ---- */
@@ -90,7 +89,7 @@ async function load() {
   if (typeof OffscreenCanvas === "undefined") throw new Error("The tracker needs OffscreenCanvas, which this browser does not have: use a newer one.");
   const manifest = await loadManifest();
   const pictures = manifest.pictures.map((/** @type {{file: string}} */ { file }) => file);
-  const names = ["ort-wasm-simd-threaded.wasm.bin", "networks/registration.onnx.bin", "networks/detector.onnx.bin", "template.bin", ...pictures, ...manifest.makeup.files];
+  const names = ["ort-wasm-simd-threaded.wasm.bin", "networks/registration.onnx.bin", "networks/detector.onnx.bin", "template.bin", "face.webp", ...pictures, ...manifest.makeup.files];
   const total = names.reduce((sum, name) => sum + manifest.files[name].bytes, 0);
   let come = 0;
   /** @param {number} bytes */
@@ -147,18 +146,20 @@ async function begin({ manifest, files, template, renderer, follower, painter, t
     painter.ask("usePicture", { cover, blend, spareEyes, isOccluded, pixels: isSoftware ? premultiplied(bitmap) : null });
   });
   await program.decode(files);
+  const face = new Blob([/** @type {ArrayBuffer} */ (files.get("face.webp"))], { type: "image/webp" });
+  document.documentElement.style.setProperty("--tile-face", `url("${URL.createObjectURL(face)}")`);
+  const count = threads > 1 ? `${threads} threads` : "one thread";
+  const how = globalThis.crossOriginIsolated ? count : "one thread: this server does not send the headers for more";
+  const drawing = renderer instanceof CanvasRenderer ? ", drawn without a GPU" : "";
+  program.about = `${manifest.version}, ${manifest.runtime}, ${how}${drawing}`;
   drawn.look = () => ({ effect: program.settings.effect, opacity: program.settings.opacity, blend: program.picture.blend });
   drawn.addEventListener("trouble", (event) => stopWith("The tracker has stopped", /** @type {CustomEvent<string>} */ (event).detail, "Start again"));
   const controls = new Controls(toast, program);
   await controls.load();
   wireUp(drawn, controls);
   forbidRequests();
-  requestsBefore = requests.count;
+  requests.begin();
   showRequests();
-  const count = threads > 1 ? `${threads} threads` : "one thread";
-  const how = globalThis.crossOriginIsolated ? count : "one thread: this server does not send the headers for more";
-  const drawing = renderer instanceof CanvasRenderer ? ", drawn without a GPU" : "";
-  $("foot").textContent = `facewarp ${manifest.version}, ${manifest.runtime}, ${how}${drawing}`;
   showCard("See your face, registered", PROMISE);
   setState("idle");
   Object.assign(globalThis, { facewarp: { engine: follower, loop: drawn, program } }); // for the console, and tests
@@ -176,8 +177,8 @@ function show(told) {
 }
 
 function showRequests() {
-  const since = requests.count - requestsBefore;
-  $("requests").textContent = since === 0 ? "No request since the page was loaded" : `${since} requests since the page was loaded`;
+  const { count } = requests;
+  $("requests").textContent = `${count || "No"} request${count > 1 ? "s" : ""} since the page was loaded`;
 }
 
 /* ---- buttons ---- */

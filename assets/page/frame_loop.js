@@ -28,6 +28,8 @@ export class FrameLoop extends EventTarget {
   /** @type {{at: number, latency: number}[]} */
   #recent = [];
   #dropped = 0;
+  /** @type {ArrayBuffer | null} */
+  #spare = null; // memory of a frame that was shown: a frame is more than a megabyte
 
   /**
    * @param {HTMLVideoElement} video
@@ -125,7 +127,12 @@ export class FrameLoop extends EventTarget {
     const { effect } = this.look();
     const copy = "clone" in frame ? frame.clone() : frame; // pictures of tests are copied on their way
     const wants = { mesh: effect === "mesh", paint: effect === "texture" || effect === "labels" };
-    return this.#follower.ask("follow", { frame: copy, time, wants }, "clone" in frame ? [/** @type {VideoFrame} */ (copy)] : []);
+    const spare = this.#spare;
+    this.#spare = null;
+    /** @type {Transferable[]} */
+    const transfer = "clone" in frame ? [/** @type {VideoFrame} */ (copy)] : [];
+    if (spare) transfer.push(spare);
+    return this.#follower.ask("follow", { frame: copy, time, wants, spare }, transfer);
   }
 
   /**
@@ -149,8 +156,9 @@ export class FrameLoop extends EventTarget {
   #show(shown) {
     const began = performance.now();
     this.#renderer.draw(shown, this.look());
+    if (shown.pixels) this.#spare = /** @type {ArrayBuffer} */ (shown.pixels.data.buffer);
     this.#last?.frame?.close();
-    this.#last = shown;
+    this.#last = { ...shown, pixels: null };
     return performance.now() - began;
   }
 

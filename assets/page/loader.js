@@ -52,15 +52,24 @@ export function forbidRequests() {
   document.head.append(policy);
 }
 
-/** Counts the requests of the page since it was made, those by blob: left out. */
+/** Counts the requests of the page from a moment on, those by blob: left out. */
 export class RequestCount {
   count = 0;
+  #from = Infinity; // ms of performance.now
 
   constructor() {
-    const observer = new PerformanceObserver((list) => {
-      this.count += list.getEntries().filter(({ name }) => /^https?:/.test(name)).length;
-    });
+    const observer = new PerformanceObserver((list) => this.take(list.getEntries()));
     observer.observe({ type: "resource", buffered: false });
+  }
+
+  /** Begins to count. Requests that were made before are told of later, and do not count. */
+  begin() {
+    this.#from = performance.now();
+  }
+
+  /** @param {{name: string, startTime: number}[]} entries */
+  take(entries) {
+    this.count += entries.filter(({ name, startTime }) => startTime >= this.#from && /^https?:/.test(name)).length;
   }
 }
 

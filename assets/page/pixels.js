@@ -64,11 +64,12 @@ let paper = null;
 /**
  * Reads the pixels of a frame.
  * @param {VideoFrame | ImageBitmap} source stays open
+ * @param {ArrayBuffer | null} spare memory that may be written to
  * @returns {Promise<PixelFrame>}
  */
-export async function pixelsOf(source) {
+export async function pixelsOf(source, spare = null) {
   if (typeof VideoFrame !== "undefined" && source instanceof VideoFrame) {
-    const read = await copied(source);
+    const read = await copied(source, spare);
     if (read) return read;
   }
   const [width, height] = sizeOf(source);
@@ -83,14 +84,16 @@ let canCopy = true; // until a browser refuses to turn a camera's format into RG
 
 /**
  * @param {VideoFrame} frame
+ * @param {ArrayBuffer | null} spare
  * @returns {Promise<PixelFrame | null>} null where the browser can't
  */
-async function copied(frame) {
+async function copied(frame, spare) {
   const [width, height] = sizeOf(frame);
   const { visibleRect, rotation, flip } = /** @type {VideoFrame & {rotation?: number, flip?: boolean}} */ (frame);
   if (!canCopy || rotation || flip || visibleRect?.width !== width || visibleRect.height !== height) return null;
   try {
-    const data = new Uint8ClampedArray(4 * width * height);
+    const bytes = 4 * width * height;
+    const data = new Uint8ClampedArray(spare?.byteLength === bytes ? spare : new ArrayBuffer(bytes));
     const layout = await frame.copyTo(data, { format: "RGBA", colorSpace: "srgb" });
     if (layout.length !== 1 || layout[0].stride !== 4 * width) throw new Error("not RGBA");
     return new PixelFrame(data, width, height);

@@ -16,6 +16,8 @@ export class Program {
   settings;
   /** @type {Map<string, Picture>} */
   pictures = new Map();
+  /** what the foot of the controls says: version, runtime, threads */
+  about = "";
   #manifest;
   #engine;
   #labels;
@@ -139,9 +141,9 @@ export class Program {
 
   /** @param {string} [line] what is said about it */
   #state(line) {
-    const { effects, options, version, looks } = this.#manifest;
+    const { effects, options, looks } = this.#manifest;
     const textures = [...this.pictures.keys()].filter((name) => name !== "labels");
-    return { settings: this.settings, choices: { effect: effects, texture: textures, template: this.#templates }, options, looks, version, max_bytes: MAX_BYTES, line };
+    return { settings: this.settings, choices: { effect: effects, texture: textures, template: this.#templates }, options, looks, version: this.about, max_bytes: MAX_BYTES, line };
   }
 }
 

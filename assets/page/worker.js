@@ -73,18 +73,30 @@ function detectorRun(session) {
 
 /**
  * Registers the faces of a frame.
- * @param {{frame: VideoFrame | ImageBitmap, time: number, wants: {mesh: boolean, paint: boolean}}} message
+ * @param {{frame: VideoFrame | ImageBitmap, time: number, wants: {mesh: boolean, paint: boolean}, spare: ArrayBuffer | null}} message
+ *   `spare`: memory of a frame that was shown, to be used again
  */
-async function follow({ frame, time, wants }) {
+async function follow({ frame, time, wants, spare }) {
   const following = loaded();
   const began = performance.now();
-  const read = await pixelsOf(frame);
+  const read = await pixelsOf(frame, isSoftware ? spare : (lastFrame?.data.buffer ?? null));
   const pixels = performance.now() - began;
-  lastFrame = isSoftware ? new PixelFrame(read.data.slice(), read.width, read.height) : read;
+  lastFrame = isSoftware ? copyOf(read, lastFrame) : read;
   const found = await following.next(read, time);
   const faces = found.map((face) => handedOn(following, face, wants));
   const shown = isSoftware ? { data: read.data, width: read.width, height: read.height } : null;
   return { faces, pixels: shown, room: read.brightness(), times: { ...following.times, pixels, all: performance.now() - began } };
+}
+
+/**
+ * A copy of a frame, in the memory of an older one if that is as large.
+ * @param {PixelFrame} frame
+ * @param {PixelFrame | null} older
+ */
+function copyOf({ data, width, height }, older) {
+  const copy = older?.data.length === data.length ? older.data : new Uint8ClampedArray(data.length);
+  copy.set(data);
+  return new PixelFrame(copy, width, height);
 }
 
 /**

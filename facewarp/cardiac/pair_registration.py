@@ -16,7 +16,7 @@ from facewarp.cardiac.motion.model_grid import ModelGrid, model_input
 from facewarp.cardiac.motion.orientation import find_heart_roi
 from facewarp.cardiac.motion.slice_parts import slice_parts, slices_beside
 from facewarp.core.fields import jacobian_determinant, sample
-from facewarp.core.geometry import pixel_grid
+from facewarp.core.geometry import pixel_grid, resize_image
 from facewarp.errors import FacewarpError
 
 
@@ -124,15 +124,17 @@ def register_volumes(
         d, h, w = parts.shape[2:]
         pairs = zip(parts.numpy(), grids, strict=True)
         labels = [seen_labels(seen, grid.resized((d, h, w))) for seen, grid in pairs]
+        finest = parts
     else:
         fine = [slice_parts(slices, v, g) for v, g in zip((fixed, moving), grids, strict=True)]
         feature_shape = model.config.feature_shape
-        coarse = [one.on_grid(g, feature_shape) for one, g in zip(fine, grids, strict=True)]
-        parts = torch.from_numpy(np.concatenate(coarse))
+        whole = [one.on_grid(g, shape) for one, g in zip(fine, grids, strict=True)]
+        finest = torch.from_numpy(np.concatenate(whole))
+        parts = resize_image(finest, feature_shape)
         labels = [seen_labels(one.probabilities[0], one.grid) for one in fine]
     there = model.fields(parts, parts.flip(0)).cpu()
     if refined:
-        out, _ = refine(parts[:1], parts[1:], there[:1], there[1:])
+        out, _ = refine(finest[:1], finest[1:], there[:1], there[1:])
     else:
         out, _ = make_inverse_consistent(there[:1], there[1:])
     d, h, w = out.shape[2:]

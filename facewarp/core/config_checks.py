@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-PARTS_ALONE = ("heart-slices",)  # kinds of models that segment and register nothing
+PARTS_ALONE = ("face-details", "heart-slices")  # kinds of models that segment and register nothing
 
 _MAX_CLASSES = 64
 _MAX_SIDE = 4096  # of a grid, px or voxels

@@ -22,13 +22,15 @@ from facewarp.core.geometry import (
     resize_points,
 )
 from facewarp.core.weights import (
+    DETAILS,
+    SLICES,
     Network,
     StoredNetwork,
     file_sha256,
     find_weights,
     int8_weights,
     network_of,
-    slice_weights,
+    weights_beside,
 )
 from facewarp.errors import FacewarpError
 
@@ -192,7 +194,7 @@ class Model:
         """The part network of slices that lies beside a heart model's weights; None without."""
         if self.path is None or self.config.kind != "heart":
             return None
-        file = slice_weights(self.path)
+        file = weights_beside(self.path, SLICES)
         if file is None:
             return None
         if self._device != "cpu" or not is_installed("openvino"):
@@ -201,6 +203,19 @@ class Model:
 
         found = load(file, engine="openvino")
         found.engine.use_threads(torch.get_num_threads())
+        return found
+
+    @cached_property
+    def details(self) -> "Model | None":
+        """The part network of eyes and mouth beside a face model's weights; None without one."""
+        if self.path is None or self.config.kind != "face":
+            return None
+        file = weights_beside(self.path, DETAILS)
+        if file is None:
+            return None
+        found = load(file, self._device, self.engine.name.removesuffix("-int8"))
+        if found.engine.name != "torch":
+            found.engine.use_threads(1)  # so small that more would wait for one another
         return found
 
     def run_by(self, engine: Engine) -> "Model":

@@ -24,6 +24,7 @@ _MOST_EXPECTED = 6  # times the parameters stored: the estimate is up to 4 times
 _SMALL = 100_000
 WEIGHTS = "model.safetensors"  # in the folder of a training run
 SLICES = "slices.safetensors"  # beside it: the part network of a heart's slices
+DETAILS = "details.safetensors"  # or of a face's eyes and mouth
 
 
 def save_weights(net: "GuidedRegistration", path: Path, about: Mapping[str, str]) -> str:
@@ -205,13 +206,17 @@ def find_weights(model: str | Path) -> Path:
     return shipped_weights(str(model))
 
 
-def slice_weights(path: Path) -> Path | None:
-    """Return the part network of slices beside a heart model's weights; None where there is none.
+def weights_beside(path: Path, name: str) -> Path | None:
+    """Return a part network beside a model's weights; None where there is none.
+
+    Args:
+        path: the model's weights.
+        name: `SLICES` or `DETAILS`.
 
     Raises:
         FacewarpError: it ships, and is not what its recorded hash says.
     """
-    file = path.with_name(SLICES)
+    file = path.with_name(name)
     if not file.is_file():
         return None
     for name, known in _shipped().items():

@@ -129,22 +129,67 @@ def inverted(field: Field, start: Field | None = None, steps: int = 4) -> Field:
     Returns:
         v, on the same grid.
     """
-    across, down = cell_px(field)
+    height, width = field.shape[1:]
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    v = -field if start is None else start
+    return _newton(field, cell_px(field), (x, y), v, steps)
+
+
+def inverted_at(
+    field: Field,
+    within: tuple[slice, slice],
+    places: tuple[NDArray[np.integer], NDArray[np.integer]],
+    start: Field,
+    steps: int = 2,
+) -> Field:
+    """Invert a field at some points of its grid, see `inverted`.
+
+    Args:
+        field: u (2, h, w) crop px, on a grid that divides the crop.
+        within: rows and columns of it that the points come from.
+        places: rows and columns (N,) of the points.
+        start: about the inverse there, (2, N).
+        steps: of Newton's method.
+
+    Returns:
+        v there (2, N); what comes from outside of `within` is given back as it was.
+    """
+    cell, (rows, columns) = cell_px(field), within
+    at = [
+        (place - span.start).astype(np.float32)[None]
+        for place, span in zip(places[::-1], (columns, rows), strict=True)
+    ]
+    found = _newton(field[:, rows, columns], cell, (at[0], at[1]), start[:, None], steps)[:, 0]
+    is_within = np.ones(start.shape[1], bool)
+    for axis, span, size in ((0, columns, cell[0]), (1, rows, cell[1])):
+        there = at[axis][0] + start[axis] / np.float32(size)
+        is_within &= (there >= 0) & (there <= span.stop - span.start - 1)
+    return np.where(is_within, found, start)
+
+
+def _newton(
+    field: Field,
+    cell: tuple[float, float],
+    at: tuple[NDArray[np.float32], NDArray[np.float32]],
+    start: Field,
+    steps: int,
+) -> Field:
+    """Solve ``v(p) + u(p + v(p)) = 0`` at points p, given as indices of the field's grid."""
+    across, down = cell
     displaced = cv2.merge([np.ascontiguousarray(axis, np.float32) for axis in field])
     slopes = cv2.merge(
         [
-            cv2.Sobel(channel, cv2.CV_32F, *order, ksize=3, scale=1 / (8 * cell))
+            cv2.Sobel(channel, cv2.CV_32F, *order, ksize=3, scale=1 / (8 * size))
             for channel in cv2.split(displaced)
-            for order, cell in (((1, 0), across), ((0, 1), down))
+            for order, size in (((1, 0), across), ((0, 1), down))
         ]
     )
-    height, width = field.shape[1:]
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    v_x, v_y = (-channel for channel in field) if start is None else start
+    x, y = at
+    v_x, v_y = start
     for _ in range(steps):
-        at = (x + v_x / np.float32(across), y + v_y / np.float32(down))
+        there = (x + v_x / np.float32(across), y + v_y / np.float32(down))
         u, slope = (
-            cv2.remap(values, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            cv2.remap(values, *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
             for values in (displaced, slopes)
         )
         x_x, x_y, y_x, y_y = cv2.split(slope)

@@ -37,6 +37,8 @@ _CLOSER_LOOKS = ((3.6, 0.2), (2.0, 0.4))
 _SMALLEST_TILE_PX = 128  # finds faces of about 20 px
 _SMALLEST_TILE = 1 / 8  # of the frame's longer side
 _LEVEL_PX = 32  # of which sides are multiples: the network, which sees every other px, wants 16
+_LEVEL_MOST_PX = 4 * 400_000  # of which the network is shown a quarter
+_PARTS_SHARE_PX = 96  # a third of a tile, in multiples of _LEVEL_PX
 _TILE_STEP = 2 / 3  # of a tile's side: a face that fits a tile's third lies whole in one of them
 _TILES_ASK_MORE = 0.1  # score on top of min_confidence: a hundred looks give chance more tries
 _UNSURE = 0.8  # upright faces of Helen score less in one case of fifty
@@ -322,7 +324,7 @@ def _search(
     Args:
         shape: (height, width) of the frame.
         whole_only: the first step alone.
-        by_tiles: tiles that overlap; else all tiles of a step as one large window.
+        by_tiles: tiles that overlap; else all tiles of a step as one large window or a few.
     """
     height, width = shape
     longer = max(shape)
@@ -340,18 +342,34 @@ def _search(
                 for x in _tile_centers(width, side)
             ]
         else:
-            yield [_level(shape, side)]
+            yield _level(shape, side)
         side /= 2
 
 
-def _level(shape: tuple[int, int], side: float) -> Crop:
-    """The whole frame with its px as large as in a tile of so many px, from its upper left."""
+def _level(shape: tuple[int, int], side: float) -> list[Crop]:
+    """The whole frame with its px as large as in a tile of so many px, from its upper left.
+
+    A large one comes in parts, side by side along the longer side, that overlap as tiles do: the
+    network holds tens of bytes for each px that it is shown.
+    """
     scale = side / WINDOW
-    rows, columns = (
-        max(math.ceil(length / scale / _LEVEL_PX) * _LEVEL_PX, WINDOW) for length in shape
-    )
-    place = (scale - 1) / 2
-    return Crop(np.array([[scale, 0.0, place], [0.0, scale, place]]), (rows, columns))
+    size = [max(math.ceil(length / scale / _LEVEL_PX) * _LEVEL_PX, WINDOW) for length in shape]
+    longer = int(size[1] >= size[0])
+    length = size[longer]
+    parts = math.ceil(size[0] * size[1] / _LEVEL_MOST_PX)
+    if parts > 1:
+        size[longer] = (
+            math.ceil((length + (parts - 1) * _PARTS_SHARE_PX) / parts / _LEVEL_PX) * _LEVEL_PX
+        )
+    windows = []
+    for part in range(parts):
+        place = np.full(2, (scale - 1) / 2)
+        if parts > 1:  # on the same grid of anchors
+            steps = round(part * (length - size[longer]) / (parts - 1) / _LEVEL_PX)
+            place[1 - longer] += steps * _LEVEL_PX * scale
+        matrix = np.column_stack([scale * np.eye(2), place])
+        windows.append(Crop(matrix, (size[0], size[1])))
+    return windows
 
 
 def _tile_centers(length: int, side: float) -> list[float]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,23 @@ from numpy.typing import NDArray
 from facewarp.face.boxes import Box
 from facewarp.face.crop import Crop
 from facewarp.face.crop_fields import sample_field, upsample_field
+from facewarp.face.similarity import Affine
 
 State = Literal["tracking", "uncertain", "lost"]
+
+
+@dataclass(frozen=True, eq=False)
+class Details:
+    """What the detail network says of one face (`facewarp.face.details`).
+
+    Attributes:
+        shares: (2, K, 32, 32) shares of `facewarp.face.details.patches.CLASSES` in the cells of the
+            mouth's picture and of that of both eyes.
+        frames: (2, 3) maps from px of the patches to px of the crop: mouth, left and right eye.
+    """
+
+    shares: NDArray[np.float32]
+    frames: tuple[Affine, Affine, Affine]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +53,7 @@ class Face:
         probabilities: (8, h, w) the network's own part probabilities of the crop.
         folds_percent: share of the face's pixels where the network's field onto it folds.
         gray: (320, 260) uint8, the crop as it was registered; None for a face made otherwise.
+        details: eyes and mouth, as the detail network sees them; None without one.
     """
 
     id: int
@@ -51,6 +67,7 @@ class Face:
     probabilities: NDArray[np.float32]
     folds_percent: float
     gray: NDArray[np.uint8] | None = None
+    details: Details | None = None
 
     @cached_property
     def field(self) -> NDArray[np.float32]:
@@ -61,6 +78,16 @@ class Face:
     def field_from_template(self) -> NDArray[np.float32]:
         """`grid_field_from_template` at every px of the crop, (2, 320, 260) crop px."""
         return upsample_field(self.grid_field_from_template)
+
+
+class FaceFilter(Protocol):
+    """What makes of a face as registered one that goes with those of the frames before."""
+
+    def __call__(self, face: Face, time: float) -> Face:
+        """Filter the face of the next frame."""
+
+    def reset(self) -> None:
+        """Forget the past."""
 
 
 def template_to_frame(face: "Face", points: NDArray[np.floating]) -> NDArray[np.float64]:

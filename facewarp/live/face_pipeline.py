@@ -183,7 +183,8 @@ class FacePipeline(Closing):
             size: (width, height) px of the frames to come.
         """
         config = self._config
-        face = config.tracker.warm_up(size)
+        self._tracker.model.engine.compile_aside(True)
+        face = config.tracker.warm_up(size, batches_later=True)
         config.effect(np.zeros((size[1], size[0], 3), np.uint8), [face], config.tracker.template)
 
     @property
@@ -309,6 +310,7 @@ class FacePipeline(Closing):
             if self._is_closed:
                 return
             self._is_closed = True
+            self._tracker.model.engine.compile_aside(False)
             self._retired += {self._config.tracker, self._tracker}
             self._close_retired()
             self._closing.shutdown()

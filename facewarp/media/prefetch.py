@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 _WAIT_S = 0.1
 _QUEUE_BYTES = 64 << 20
+_DEPTH_AT_FIRST, _TAKEN_FOR_ONE_MORE = 2, 4
 
 
 def queue_depth(item_bytes: int) -> int:
@@ -32,6 +33,9 @@ class _End:
 class ReadAhead(Generic[T]):
     """An iterator whose items are made ahead of time in a thread.
 
+    At first only a few are, so that making them does not hold up the work on the first ones; with
+    every fourth that is taken one more may wait.
+
     Args:
         make: Called in the thread; its iterator is also closed there.
         depth: How many items may wait.
@@ -40,7 +44,8 @@ class ReadAhead(Generic[T]):
 
     def __init__(self, make: Callable[[], Iterator[T]], depth: int, name: str) -> None:
         self._make = make
-        self._queue: queue.Queue[T | _End] = queue.Queue(depth)
+        self._queue: queue.Queue[T | _End] = queue.Queue(min(depth, _DEPTH_AT_FIRST))
+        self._depth, self._taken = depth, 0
         self._stop = threading.Event()
         self._ended = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -57,6 +62,10 @@ class ReadAhead(Generic[T]):
             except queue.Empty:
                 continue
             if not isinstance(item, _End):
+                self._taken += 1
+                self._queue.maxsize = min(
+                    self._depth, _DEPTH_AT_FIRST + self._taken // _TAKEN_FOR_ONE_MORE
+                )
                 return item
             self._ended = True
             self._thread.join()

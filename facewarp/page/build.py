@@ -17,7 +17,13 @@ from facewarp.face.tracking.smoothing import SmoothingConfig
 from facewarp.face.tracking.track import TrackerConfig
 from facewarp.page.html import page_html
 from facewarp.page.networks import check_packages, detector_network, registration_network
-from facewarp.page.pictures import PagePicture, effects_table, makeup_masks, page_pictures
+from facewarp.page.pictures import (
+    PagePicture,
+    effects_table,
+    face_picture,
+    makeup_masks,
+    page_pictures,
+)
 from facewarp.page.runtime import licence_text, runtime_files, runtime_version
 from facewarp.page.template_file import painted_template, template_bytes, template_description
 from facewarp.system.atomic_folder import OutputFolder
@@ -76,6 +82,7 @@ def build_page(
         pictures = list(page_pictures(painted_template(chosen)))
         contents = {**_program(), **_networks(network)}
         contents |= {f"pictures/{picture.name}.webp": picture.webp for picture in pictures}
+        contents["face.webp"] = face_picture(painted_template(chosen))
         masks = makeup_masks()
         contents |= {f"makeup/{part}.webp": webp for part, webp in masks.items()}
         contents["template.bin"] = _packed(template_bytes(chosen, network))

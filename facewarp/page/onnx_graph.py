@@ -178,7 +178,7 @@ def _prelu(writer: OnnxWriter, node: Any) -> None:
 def _interpolate(writer: OnnxWriter, node: Any) -> None:
     source = writer.value(node, 0)
     size = writer.constant(np.array(list(node.output(0).get_shape())[2:], np.int64), "size")
-    # Batch and channels as they are: a Resize with axes fails in ONNX Runtime 1.30 (browsers).
+    # Batch and channels as they are; given axes, ONNX Runtime 1.30 refuses the whole network.
     sizes = writer.put("Concat", [writer.put("Shape", [source], start=0, end=2), size], axis=0)
     attributes = node.get_attributes()
     writer.name(

@@ -28,6 +28,8 @@ DRAWN: Final = ("labels", "mesh", "texture", "canonical", "field")
 
 _WIDTH: Final = 520  # px, twice the crop: more is not seen on a face of 640 x 480
 
+_TILE_BRIGHTNESS: Final = 0.85
+
 
 @dataclass(frozen=True)
 class PagePicture:
@@ -61,6 +63,13 @@ def page_pictures(template: Template) -> Iterator[PagePicture]:
             covers_eyes(rgba[..., 3], template),
             _webp(rgba),
         )
+
+
+def face_picture(template: Template) -> bytes:
+    """Return the template's face, a little darker, on nothing: it wears the textures of tiles."""
+    shade = np.rint(_TILE_BRIGHTNESS * template.color.astype(np.float32))
+    alpha = np.rint(255 * (1 - template.probabilities[0]))
+    return _webp(np.dstack([shade, alpha]).astype(np.uint8))
 
 
 def makeup_masks() -> dict[str, bytes]:

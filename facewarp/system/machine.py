@@ -52,6 +52,16 @@ def processor() -> str:
     return next(names, platform.processor() or platform.machine())
 
 
+def has_bfloat16() -> bool:
+    """Return whether the processor itself multiplies bfloat16; False where that is not known."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return False
+    flags = next((line for line in lines if line.startswith("flags")), "").split()
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags)
+
+
 def is_busy() -> bool:
     """Return whether other programs hold the processor: what is timed now is slower than it is.
 

@@ -44,18 +44,6 @@ class PlainJob:
         return self
 
 
-@pytest.fixture
-def ray_home(tmp_path, monkeypatch):
-    """A home of Ray's own: a local Ray leaves a token there, which later ones then want."""
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.setenv("HOME", str(home))
-    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
-    return home
-
-
 def ended_on_ray(jobs, **options):
     events = []
     ray_cluster.run_on_ray(jobs, "auto", events.append, **options)
@@ -89,14 +77,18 @@ def test_missing_ray_is_an_error(monkeypatch):
 
 
 @pytest.mark.parametrize("with_token", [False, True])
-def test_where_no_cluster_answers_the_token_is_spoken_of(ray_home, monkeypatch, with_token):
+def test_where_no_cluster_answers_the_token_is_spoken_of(
+    move_home, tmp_path, monkeypatch, with_token
+):
+    home = move_home(tmp_path / "home")
+
     def refuse(**options):
         raise ConnectionError("after 20 s")
 
     monkeypatch.setitem(
         sys.modules, "ray", SimpleNamespace(is_initialized=lambda: False, init=refuse)
     )
-    token = ray_home / ".ray" / "auth_token"
+    token = home / ".ray" / "auth_token"
     if with_token:
         token.parent.mkdir()
         token.write_text("secret", "utf-8")

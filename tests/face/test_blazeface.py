@@ -10,7 +10,7 @@ import pytest
 from facewarp.face import blazeface
 from facewarp.face.blazeface import SIZE, WINDOW, BlazeFace, _anchors, decode
 from facewarp.face.crop import Crop
-from facewarp.face.detector import FaceDetector, make_network
+from facewarp.face.detector import FaceDetector, _level, make_network
 from facewarp.media.sources import open_source
 
 LEAST = 0.35
@@ -173,6 +173,38 @@ def test_a_level_shows_what_overlapping_tiles_show(portrait, at):
     np.testing.assert_allclose(found[True][0].box, found[False][0].box, atol=1.5)
 
 
+@pytest.mark.parametrize("size", [(1280, 720), (720, 1280)])
+@pytest.mark.parametrize("off", [-20, 0, 20])
+def test_a_small_face_where_two_parts_of_a_level_meet(portrait, size, off):
+    pytest.importorskip("openvino")
+    at = [length / 2 for length in size]
+    at[int(size[1] > size[0])] += off
+    frame = portrait.frame(size=size, at=tuple(at), scale=0.22)
+    with FaceDetector() as detector:
+        (found,) = detector.detect(frame, thorough=True)
+        assert found.side < 60  # narrower than a sixth of the frame, or of half of it
+        detector._network.any_size = False
+        (expected,) = detector.detect(frame, thorough=True)
+    np.testing.assert_allclose(found.box, expected.box, atol=1.5)
+
+
+@pytest.mark.parametrize("shape", [(720, 1280), (1280, 720), (2160, 3840), (100, 4000), (90, 90)])
+@pytest.mark.parametrize("side", [160, 333.3, 640])
+def test_the_parts_of_a_level_cover_the_frame_and_overlap(shape, side):
+    windows = _level(shape, side)
+    scale = side / WINDOW
+    corners = [window.to_frame(np.zeros(2)) for window in windows]
+    ends = [window.to_frame(np.array(window.shape[::-1], float) - 1) for window in windows]
+    np.testing.assert_allclose(corners[0], (scale - 1) / 2)
+    assert (ends[-1] >= np.array(shape[::-1]) - scale / 2 - 0.5).all()
+    longer = int(shape[0] > shape[1])
+    for end, corner in zip(ends, corners[1:], strict=False):
+        assert end[longer] - corner[longer] >= 95 * scale - 1e-6
+        assert ((corner - corners[0]) / scale % 32 < 1e-6).all()  # the same grid of anchors
+    assert len({window.shape for window in windows}) == 1
+    assert all(side % 32 == 0 for window in windows for side in window.shape)
+
+
 def test_after_warming_up_nothing_is_compiled_any_more(portrait, monkeypatch):
     pytest.importorskip("openvino")
     frame = portrait.frame(size=(640, 400), at=(320, 200), scale=0.5)
@@ -195,10 +227,10 @@ def test_a_level_costs_one_look_where_tiles_cost_many(monkeypatch):
             lambda pictures: (shown := list(pictures), looks.append(len(shown)), look(shown))[-1],
         )
         detector.detect(frame, thorough=None)
-        assert looks == [1, 1, 1, 1, 1]  # the frame, upside down, and three levels
+        assert looks == [1, 1, 1, 1, 2]  # the frame, upside down, and three levels
         looks.clear()
         detector.detect(frame, thorough=True)  # by tiles too, where levels show nothing
-        assert looks[:5] == [1, 1, 1, 1, 1]
+        assert looks[:5] == [1, 1, 1, 1, 2]
         assert sum(looks) > 100
         looks.clear()
         detector._network.any_size = False

@@ -500,9 +500,18 @@ def test_after_warming_up_no_frame_prepares_anything(make_look, film, monkeypatc
     look.warm_up(SIZE)
     engine = look._config.tracker.model.engine
     prepared = set(engine._requests)
-    assert {batch for _, batch in prepared} == {1, 2, 4}
+    assert {batch for _, batch in prepared} == {1}
     settled(look, film)
     assert set(engine._requests) == prepared
+    began, prepare = [], engine._prepare
+    monkeypatch.setattr(
+        engine, "_prepare", lambda *key: (began.append(threading.current_thread()), prepare(*key))
+    )
+    engine.parts(np.zeros((2, 1, *look._config.tracker.model.config.grid_shape), np.float32))
+    look.close()
+    assert len(began) == 1
+    assert began[0] is not threading.current_thread()
+    assert ("parts", 2) in engine._requests
 
 
 def test_warming_up_follows_nobody(look, film):

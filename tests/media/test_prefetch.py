@@ -28,6 +28,27 @@ def test_reads_in_order_and_no_further_ahead_than_asked():
     assert list(reader) == []
 
 
+def test_it_reads_further_ahead_the_more_is_taken():
+    made = []
+
+    def items():
+        for number in range(100):
+            made.append(number)
+            yield number
+
+    reader = ReadAhead(items, 8, "reader")
+    ahead = []
+    for number in range(60):
+        assert next(reader) == number
+        if number in (0, 7, 59):
+            time.sleep(0.2)
+            ahead.append(len(made) - number - 1)
+    assert 2 <= ahead[0] <= 3
+    assert ahead[0] < ahead[1] < ahead[2]
+    assert 8 <= ahead[2] <= 9
+    reader.close()
+
+
 def test_error_of_the_items_comes_after_them():
     def items():
         yield 1

@@ -151,3 +151,18 @@ def test_the_policy_allows_this_server_only() -> None:
     assert "program that serves" not in page
     with pytest.raises(FacewarpError, match="no single"):
         page_html(live.replace("facewarp live</title>", "other</title>"))
+
+
+def test_tiles_wear_their_textures_on_the_average_face(built: Path) -> None:
+    assert "url(" not in (built / "page.css").read_text(), "it would be requested after loading"
+    assert '"face.webp"' in (built / "app.js").read_text()
+    with (
+        Image.open(built / "face.webp") as face,
+        Image.open(built / "pictures/makeup.webp") as worn,
+    ):
+        assert face.mode == "RGBA"
+        wide, high = worn.size
+        assert face.width / face.height == pytest.approx(wide / high, rel=0.01)  # both lie alike
+        alpha = np.asarray(face)[..., 3]
+    assert alpha[alpha.shape[0] // 2, alpha.shape[1] // 2] == 255
+    assert alpha[0, 0] < 30

@@ -225,7 +225,9 @@ def test_landmarks_are_those_of_the_8_bit_engine(
     record_property: Callable[[str, object], None],
 ) -> None:
     apart = []
-    with facewarp.FaceTracker(engine="openvino-int8", faces=1, smooth=True) as tracker:
+    with facewarp.FaceTracker(
+        engine="openvino-int8", faces=1, smooth=True, details=False
+    ) as tracker:
         for image, at in frames:
             (face,) = tracker(image, at)
             apart.append(np.linalg.norm(page.step(image, at) - face.landmarks, axis=1))
@@ -276,6 +278,15 @@ def test_make_up_has_a_color_for_each_part(page: Page, frames: list[Any]) -> Non
     assert after[1] - after[0] > 40 > before[1] - before[0]
     page.change(texture="tiger")
     assert page.run("return facewarp.program.settings.makeup") == ""
+
+
+def test_the_foot_tells_of_runtime_and_threads_after_every_change(page: Page) -> None:
+    page.click("mirror")
+    page.until(lambda: page.run("return facewarp.program.settings.mirror") is True)
+    assert "onnxruntime-web" in page.text("foot")
+    assert "thread" in page.text("foot")
+    page.click("mirror")
+    page.until(lambda: page.run("return facewarp.program.settings.mirror") is False)
 
 
 def test_two_faces_are_followed_where_that_is_asked_for(page: Page, frames: list[Any]) -> None:

@@ -1,10 +1,11 @@
 """Name and limit the machine."""
 
 import os
+from pathlib import Path
 
 import pytest
 
-from facewarp.system.machine import limit_blas
+from facewarp.system.machine import has_bfloat16, limit_blas
 
 
 @pytest.fixture(autouse=True)
@@ -25,3 +26,27 @@ def test_what_the_user_said_of_threads_holds(monkeypatch, name):
     before = dict(os.environ)
     limit_blas()
     assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize(
+    ("flags", "has"),
+    [
+        ("flags\t\t: fpu avx512f avx512_bf16 pat", True),
+        ("flags\t\t: fpu amx_bf16", True),
+        ("flags\t\t: fpu avx2 avx512f", False),
+        ("Features\t: fp asimd", False),
+        ("", False),
+    ],
+)
+def test_bfloat16_is_what_the_processor_lists(flags, has, monkeypatch):
+    text = f"processor\t: 0\n{flags}\n"
+    monkeypatch.setattr(Path, "read_text", lambda self, encoding: text)
+    assert has_bfloat16() is has
+
+
+def test_where_nothing_is_listed_there_is_no_bfloat16(monkeypatch):
+    def fail(self, encoding):
+        raise FileNotFoundError(self)
+
+    monkeypatch.setattr(Path, "read_text", fail)
+    assert has_bfloat16() is False

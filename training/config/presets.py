@@ -5,6 +5,9 @@ from collections.abc import Mapping
 
 from facewarp.core.config import BoxFilterWidths, FeatureConfig, ModelConfig, StepConfig, Stride
 from facewarp.errors import FacewarpError
+from facewarp.face.details.patches import CLASSES as DETAIL_CLASSES
+from facewarp.face.details.patches import KIND as DETAILS
+from facewarp.face.details.patches import PATCH_PX
 from facewarp.face.parts import FacePart
 from facewarp.training.config.overrides import with_overrides
 from facewarp.training.config.paper_variants import paper_variants, unguided
@@ -112,6 +115,30 @@ def _slices_model() -> ModelConfig:
     )
 
 
+def _details_model() -> ModelConfig:
+    """Return the part network of eyes and mouth: patches of 64 x 64 px."""
+    side = (PATCH_PX, PATCH_PX)
+    return ModelConfig(
+        kind=DETAILS,
+        classes=DETAIL_CLASSES,
+        grid_shape=side,
+        input_shape=side,
+        field_shape=side,
+        features=FeatureConfig(
+            channels=(16, 32, 64, 96),
+            strides=(2, 2, 2),
+            decoder=(48, 24, 16),
+            refine=0,
+            entry_kernel=5,
+            entry_stride=2,
+            classify_kernel=1,
+            join="add",
+        ),
+        steps=(),
+        guidance="probabilities",
+    )
+
+
 _PAPER_BATCH, _PAPER_HEART_BATCH = 20, 2
 _PAPER_ROUGHNESS = 1e-3  # of a norm that theirs takes of a batch, ours of an image
 _PAPER_LOSS = LossConfig(
@@ -183,6 +210,18 @@ PRESETS: dict[str, TrainConfig] = {
         weight_decay=1e-2,
         ema=0.998,
         validate_every=500,
+    ),
+    "face-details": TrainConfig(
+        preset="face-details",
+        model=_details_model(),
+        loss=LossConfig(part_weighted=False, part_pooled=True, landmarks=0.0),
+        optimizer="muon",
+        batch=32,
+        steps=16000,
+        lr=1e-2,
+        weight_decay=1e-2,
+        ema=0.999,
+        validate_every=1000,
     ),
     "acdc-paper": TrainConfig(
         preset="acdc-paper",

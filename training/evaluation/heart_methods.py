@@ -99,15 +99,16 @@ class GuidedMethod:
         beside, slices = slices_beside(self.model), None
         if beside is None:
             images = torch.from_numpy(model_input(patient.stacked(), own))[:, None]
-            seen = model.probabilities(images)
+            seen = finest = model.probabilities(images)
         else:
             volume = replace(patient.images[ED], data=patient.stacked())
             slices = slice_parts(beside, volume, own)
-            seen = torch.from_numpy(slices.on_grid(own, model.config.feature_shape))
+            finest = torch.from_numpy(slices.on_grid(own, own.shape))
+            seen = resize_image(finest, model.config.feature_shape)
         sides = [ED, ES] if both or self.refined else [ED]
         small = model.fields(seen[sides], seen[[1 - side for side in sides]])
         if self.refined:
-            small = torch.cat(refine(seen[:1], seen[1:], small[:1], small[1:]))
+            small = torch.cat(refine(finest[:1], finest[1:], small[:1], small[1:]))
         found = resize_field(small[: 1 + both], own.shape).cpu().numpy()
         seconds = time.perf_counter() - began
         carried = tuple(carry_field(u, own, grid) for u in found)

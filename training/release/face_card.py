@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from facewarp.core.config import ModelConfig
 from facewarp.training.evaluation.evaluation_json import number
-from facewarp.training.release.model_card import CardText
+from facewarp.training.release.model_card import CardText, table
 
 _USE = """\
 Registering upright grey crops of faces, as `facewarp.face.crop` cuts them, to one another or to \
@@ -35,6 +36,37 @@ shut, glasses, skin that looks dark, dim light and heads on one side come out wo
 docs/face-groups.md has the numbers. Whether errors differ with age or sex, for beards, babies or \
 profiles was not measured; expect that they do.
 - Fields may fold where faces differ a lot; the share is stated below."""
+
+
+def details_section(
+    config: ModelConfig, metadata: Mapping[str, str], n_parameters: int, sha256: str
+) -> str:
+    """Return the section on the part network of eyes and mouth beside a face model's weights.
+
+    Args:
+        config: the part network.
+        metadata: of its weights file.
+        n_parameters: of the network.
+        sha256: of its weights file.
+    """
+    rows, columns = config.grid_shape
+    facts = {
+        "file": "`details.safetensors`, fp16 kernels",
+        "sha256": f"`{sha256}`",
+        "parameters": f"{n_parameters:,}",
+        "input": f"gray patches of {rows} x {columns} px: the mouth; both eyes, one mirrored",
+        "classes": ", ".join(f"`{name}`" for name in config.classes),
+        "preset": f"`{metadata.get('preset', '')}`",
+        "steps of training": metadata.get("step", ""),
+        "learnt from": metadata.get("training_data", ""),
+    }
+    told = (
+        "Where videos and pictures are tracked, a small U-Net looks closely at mouth and eyes, and "
+        "lips and lids of the map are moved to where it sees them. Openings and blinks were mostly "
+        "made, by warping photographs; what hides a mouth or an eye was drawn. What comes of it: "
+        "docs/tracking.md. `facewarp eval` registers without it."
+    )
+    return "\n\n".join(["## The part network of eyes and mouth", told, table(facts)])
 
 
 def _rows(found: Mapping[str, Any]) -> dict[str, str]:

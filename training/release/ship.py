@@ -8,7 +8,8 @@ facewarp.training.release.ship card face helen.json`` writes their card. Hearts 
 without a template: ``ship weights RUN heart --data acdc``, the part network of slices beside them
 by ``ship weights RUN heart-slices --data acdc``; ``facewarp eval acdc --shift all --out fit.csv``
 on patients that no result is told of, and ``ship confidence heart-slices --cases fit.csv``;
-``facewarp eval acdc``, ``ship card heart``.
+``facewarp eval acdc``, ``ship card heart``. ``ship weights RUN face-details --data helen afw
+celebamask`` puts the part network of eyes and mouth beside the face's.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from facewarp.core.config import ModelConfig
 from facewarp.core.model import Model
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import (
+    DETAILS,
     SLICES,
     WEIGHTS,
     file_sha256,
@@ -40,14 +42,17 @@ from facewarp.training.datasets.acdc import patient_number
 from facewarp.training.evaluation.evaluation_json import read_evaluation
 from facewarp.training.evaluation.heart_shifts import read_cases
 from facewarp.training.evaluation.reliability import calibrated
-from facewarp.training.release.face_card import FACE_CARD
+from facewarp.training.release.face_card import FACE_CARD, details_section
 from facewarp.training.release.heart_card import HEART_CARD, slices_section
 from facewarp.training.release.heart_confidence import fit_calibration
 from facewarp.training.release.model_card import SOURCES, model_card
 from facewarp.training.synthetic.scan_shifts import CLEAN
 
 CARDS = {"face": FACE_CARD, "heart": HEART_CARD}
-PLACES = {"heart-slices": ("heart", SLICES)}  # folder and file, where they are not the name's
+PLACES = {
+    "face-details": ("face", DETAILS),
+    "heart-slices": ("heart", SLICES),
+}  # folder and file, where they are not the name's
 FILE_OWN = ("format", "config")  # what every weights file says of itself anyway
 
 
@@ -184,11 +189,12 @@ def ship_card(name: str, evaluations: Sequence[Path], folder: Path) -> Path:
     found = [read_evaluation(file) for file in evaluations]
     n_parameters = sum(p.numel() for p in net.parameters())
     card = folder / name / "README.md"
-    beside = path.with_name(SLICES)
+    slices, details = (path.with_name(beside) for beside in (SLICES, DETAILS))
+    section = _slices_section(slices, found) if slices.is_file() else ""
     text = model_card(
         *(name, net.config, metadata, n_parameters, file_sha256(path), found),
         CARDS[net.config.kind],
-        _slices_section(beside, found) if beside.is_file() else "",
+        _details_section(details) if details.is_file() else section,
     )
     write_text(card, text)
     return card
@@ -204,6 +210,13 @@ def _slices_section(path: Path, evaluations: Sequence[dict[str, Any]]) -> str:
             raise FacewarpError(what, found.get("dataset"), "Run facewarp eval again.")
     n_parameters = sum(p.numel() for p in net.parameters())
     return slices_section(net.config, metadata, n_parameters, sha256)
+
+
+def _details_section(path: Path) -> str:
+    """Describe the part network of eyes and mouth beside shipped weights."""
+    net, metadata = load_weights(path)
+    n_parameters = sum(p.numel() for p in net.parameters())
+    return details_section(net.config, metadata, n_parameters, file_sha256(path))
 
 
 def _subject(config: ModelConfig) -> str:

@@ -176,13 +176,13 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
 
 def _about(job: Job) -> dict[str, Any]:
     """Return inputs and options of a folder: equal ones give the same folder."""
-    from facewarp.core.weights import file_sha256, find_weights, slice_weights
+    from facewarp.core.weights import SLICES, file_sha256, find_weights, weights_beside
 
     settings = json.loads(json.dumps(asdict(job.settings)))  # as it is when it is read again
     settings.pop("device")
     weights = find_weights(job.settings.model)
     settings["model"] = file_sha256(weights)
-    if beside := slice_weights(weights):
+    if beside := weights_beside(weights, SLICES):
         settings["slices"] = file_sha256(beside)
     labels = job.settings.labels
     return {

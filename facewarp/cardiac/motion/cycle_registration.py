@@ -12,7 +12,9 @@ from torch import Tensor
 from facewarp.cardiac.motion.diffeomorphic_refinement import refine
 from facewarp.cardiac.motion.heart_roi import HeartModel
 from facewarp.cardiac.motion.model_grid import ModelGrid
+from facewarp.cardiac.motion.slice_parts import SliceParts
 from facewarp.core.fields import compose, invert, jacobian_determinant, smallest_jacobian
+from facewarp.core.geometry import resize_image
 
 Floats = NDArray[np.float32]
 Step = Callable[[int], None]
@@ -104,6 +106,7 @@ def track(
     step: Step | None = None,
     *,
     refined: bool = True,
+    fine: SliceParts | None = None,
 ) -> Motion:
     """Register each phase to end-diastole in both directions.
 
@@ -119,23 +122,34 @@ def track(
         step: called with the number of phases done.
         refined: both directions become flows of one velocity field, see
             `diffeomorphic_refinement`; otherwise the network's fields are reconciled.
+        fine: the parts on the scan's own slices, where there are: refined fields then come on
+            the model's whole grid, which is finer than that of its fields.
     """
     d, h, w = model.config.field_shape
-    field_grid = grid.resized((d, h, w))
-    from_ed = np.zeros((len(parts), 3, d, h, w), dtype=np.float32)
+    network_grid = grid.resized((d, h, w))
+    finer = fine if refined else None
+    field_grid = network_grid if finer is None else grid
+    from_ed = np.zeros((len(parts), 3, *field_grid.shape), dtype=np.float32)
     to_ed = np.zeros_like(from_ed)
+    before = np.zeros((len(parts), *field_grid.shape), dtype=np.float32)
     others = [phase for phase in range(len(parts)) if phase != ed]
-    before = np.zeros((len(parts), d, h, w), dtype=np.float32)
-    at_ed = torch.from_numpy(parts[ed])[None]
+
+    def seen(phases: list[int]) -> Tensor:
+        found = parts[phases] if finer is None else finer.on_grid(grid, grid.shape, phases)
+        return torch.from_numpy(found)
+
+    at_ed, seen_at_ed = torch.from_numpy(parts[[ed]]), seen([ed])
     for start in range(0, len(others), _BATCH):
         batch = others[start : start + _BATCH]
         phases = torch.from_numpy(parts[batch])
         still = at_ed.expand_as(phases)
         u = model.fields(torch.cat([still, phases]), torch.cat([phases, still])).cpu()
         out, back = u.chunk(2)
-        before[batch] = inverse_consistency_mm(out.numpy(), back.numpy(), field_grid)
+        apart = torch.from_numpy(inverse_consistency_mm(out.numpy(), back.numpy(), network_grid))
+        before[batch] = resize_image(apart[:, None], field_grid.shape)[:, 0].numpy()
         if refined:
-            out, back = refine(still, phases, out, back)
+            there = seen(batch)
+            out, back = refine(seen_at_ed.expand_as(there), there, out, back)
         else:
             out, back = make_inverse_consistent(out, back)
         from_ed[batch], to_ed[batch] = out.numpy(), back.numpy()

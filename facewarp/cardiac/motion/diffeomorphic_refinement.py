@@ -4,8 +4,8 @@ The network predicts the two directions of a pair independently. Here one veloci
 gives both, ``exp(v)`` and ``exp(-v)``, so that each is the other's inverse. It is fitted to the
 network's two fields (their logarithm), improved by a few Gauss-Newton steps on the agreement of
 part probabilities in both directions at once (symmetric log-domain registration, Vercauteren et
-al., MICCAI 2008), and smoothed where a cell of the grid would fold (digital diffeomorphism, Liu et
-al., IJCV 2024).
+al., MICCAI 2008), coarse to fine where the parts are finer than the network's fields, and smoothed
+where a cell of the grid would fold (digital diffeomorphism, Liu et al., IJCV 2024).
 """
 
 from collections.abc import Sequence
@@ -23,38 +23,57 @@ from facewarp.core.fields import (
     spline_matrix,
     warp,
 )
-from facewarp.core.geometry import resize_image, spatial_shape
+from facewarp.core.geometry import resize_field, resize_image, spatial_shape
 
 _FIRST_PART: Final = int(HeartPart.RV)
+_WALL: Final = HeartPart.MYOCARDIUM - _FIRST_PART
+
+
+@dataclass(frozen=True)
+class Level:
+    """Gauss-Newton steps on one grid; lengths are in its voxels.
+
+    Attributes:
+        steps: how many.
+        window: box widths along z, y, x of the B-splines that a step moves.
+        ridge: squared gradient of a probability below which nothing tells a point's motion.
+        prior: weight of the motion before the level's first step, in the ridge's unit.
+        squarings: of the exponential.
+    """
+
+    steps: int
+    window: tuple[int, int, int] = (1, 3, 3)
+    ridge: float = 0.02
+    prior: float = 0.04
+    squarings: int = 5
 
 
 @dataclass(frozen=True)
 class Refinement:
-    """Settings of the refinement; lengths are in voxels of the field's grid.
+    """Settings of the refinement.
 
     Attributes:
-        steps: Gauss-Newton steps.
+        coarse: steps on the network's grid.
+        fine: steps on the parts' grid, where that is finer.
         fits: fixed-point steps from the network's two fields to their velocity.
-        squarings: of the exponential.
-        window: box widths along z, y, x of the B-splines that the steps move.
-        fit_window: likewise of those that the velocity is fitted with.
-        ridge: squared gradient of a probability below which nothing tells a point's motion.
-        prior: weight of the network's motion in a step, in the ridge's unit.
-        own: share of the fixed image's own parts in what is matched; the rest are moving's parts
-            as the network's field carries them.
+        fit_window: box widths along z, y, x, in voxels of the network's grid, of the B-splines
+            that velocities in the slices are fitted with.
+        through_window: likewise of those through the slices.
+        still: weight, in the ridge's unit, of the motion through the slices as the network has
+            it: slices 10 mm apart hardly tell it.
+        wall: weight of the myocardium in what is matched; the ventricles' is 1.
         background: weight, in the fit, of a field where its fixed image has no heart.
         least_jacobian: a smaller determinant of any cell's corner counts as a fold.
         repairs: smoothing rounds against folds, at most.
     """
 
-    steps: int = 4
-    fits: int = 2
-    squarings: int = 5
-    window: tuple[int, int, int] = (3, 3, 3)
-    fit_window: tuple[int, int, int] = (1, 3, 3)
-    ridge: float = 0.02
-    prior: float = 0.1
-    own: float = 0.5
+    coarse: Level = Level(3)
+    fine: Level = Level(1, ridge=0.01, prior=0.02, squarings=7)
+    fits: int = 1
+    fit_window: tuple[int, int, int] = (5, 5, 5)
+    through_window: tuple[int, int, int] = (7, 5, 5)
+    still: float = 1.0
+    wall: float = 1.5
     background: float = 0.2
     least_jacobian: float = 0.02
     repairs: int = 12
@@ -68,26 +87,28 @@ def refine(
 
     Args:
         fixed: part probabilities ``(B, K, d, h, w)`` of the fixed images, on the fields' grid or
-            another that covers the same place.
+            a finer one that covers the same place.
         moving: of the moving images.
-        out: ``(B, 3, d, h, w)`` voxels of the grid, defined on fixed, pointing into moving.
+        out: ``(B, 3, d, h, w)`` voxels of the network's grid, defined on fixed, pointing into
+            moving.
         back: the other direction.
         settings: by default `Refinement`'s.
 
     Returns:
-        The two directions, ``exp(v)`` and ``exp(-v)``.
+        The two directions, ``exp(v)`` and ``exp(-v)``, on the parts' grid and in its voxels where
+        that is finer in any direction, else on the fields'.
     """
     told = settings or Refinement()
-    shape = spatial_shape(out)
-    count = len(out)
-    parts = torch.cat([resize_image(one, shape) for one in (fixed, moving)])
-    found = torch.cat([out, back])
-    velocity = fit_velocity(found, parts[:, HeartPart.BACKGROUND], told)
-    target = parts[:, _FIRST_PART:]
-    source = target.roll(count, 0)
-    target = told.own * target + (1 - told.own) * warp(source, found)
-    velocity = _match(velocity, target, source, told)
-    both = _without_folds(velocity, told)
+    shape, count = spatial_shape(out), len(out)
+    seen = torch.cat([fixed, moving])
+    parts = resize_image(seen, shape)
+    velocity = fit_velocity(torch.cat([out, back]), parts[:, HeartPart.BACKGROUND], told)
+    velocity = _match(velocity, parts, told.coarse, told)
+    level, finest = told.coarse, spatial_shape(seen)
+    if any(size > own for size, own in zip(finest, shape, strict=True)):
+        level, velocity = told.fine, resize_field(velocity, finest)
+        velocity = _match(velocity, seen, level, told)
+    both = _without_folds(velocity, level.squarings, told)
     return both[:count], both[count:]
 
 
@@ -105,36 +126,54 @@ def fit_velocity(found: Tensor, background: Tensor, settings: Refinement) -> Ten
     Returns:
         ``(B, 3, d, h, w)`` voxels.
     """
-    splines = _splines(spatial_shape(found), settings.fit_window, 1)
+    shape, squarings = spatial_shape(found), settings.coarse.squarings
+    along, through = (
+        _splines(shape, box, 1) for box in (settings.fit_window, settings.through_window)
+    )
     one, other = (1 - background[:, None] + settings.background).chunk(2)
     share = one / (one + other)
 
     def mean(fields: Tensor) -> Tensor:
         out, back = fields.chunk(2)
-        return spline_field(out * share - back * (1 - share), splines)
+        both = out * share - back * (1 - share)
+        return torch.cat([spline_field(both[:, :2], along), spline_field(both[:, 2:], through)], 1)
 
     velocity = mean(found)
     for _ in range(settings.fits):
-        velocity = velocity + mean(found - _flows(velocity, settings))
+        velocity = velocity + mean(found - _flows(velocity, squarings))
     return velocity
 
 
-def _match(velocity: Tensor, target: Tensor, source: Tensor, settings: Refinement) -> Tensor:
-    """Take Gauss-Newton steps on ``|source(exp(+-v)) - target|^2`` of both directions.
+def _match(velocity: Tensor, parts: Tensor, level: Level, settings: Refinement) -> Tensor:
+    """Take Gauss-Newton steps on ``|moving(exp(+-v)) - fixed|^2`` of both directions' parts.
 
     Normal equations are smoothed by the B-splines' window, so that a step is the least-squares
     motion of all that lies in it.
+
+    Args:
+        velocity: ``(B, 3, d, h, w)``.
+        parts: ``(2 B, K, d, h, w)`` probabilities, all fixed ones before all moving ones.
+        level: the steps.
+        settings: weights.
     """
-    splines = _splines(spatial_shape(velocity), settings.window, 2)
+    if not level.steps:
+        return velocity
+    splines = _splines(spatial_shape(velocity), level.window, 2)
+    weights = torch.ones(parts.shape[1] - _FIRST_PART)
+    weights[_WALL : _WALL + 1] = settings.wall
+    target = parts[:, _FIRST_PART:] * weights.sqrt().view(1, -1, 1, 1, 1)
+    source = target.roll(len(velocity), 0)
     start, across = velocity, _gradient(target)
-    damping = settings.ridge + settings.prior
-    for _ in range(settings.steps):
-        warped = warp(source, _flows(velocity, settings))
+    prior = [level.prior, level.prior, level.prior + settings.still]
+    held = torch.tensor(prior).view(1, 3, 1, 1, 1)
+    damping = [level.ridge + one for one in prior]
+    for _ in range(level.steps):
+        warped = warp(source, _flows(velocity, level.squarings))
         slope = [(a + b) / 2 for a, b in zip(_gradient(warped), across, strict=True)]
         missing = target - warped
         pulls = [(missing * one).sum(1) for one in slope]
         pull = torch.stack([a - b for a, b in (p.chunk(2) for p in pulls)], 1)
-        pull = pull - settings.prior * (velocity - start)
+        pull = pull - held * (velocity - start)
         pairs = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
         stiff = torch.stack([(slope[i] * slope[j]).sum(1) for i, j in pairs], 1)
         stiff = stiff[: len(velocity)] + stiff[len(velocity) :]
@@ -143,10 +182,10 @@ def _match(velocity: Tensor, target: Tensor, source: Tensor, settings: Refinemen
     return velocity
 
 
-def _without_folds(velocity: Tensor, settings: Refinement) -> Tensor:
+def _without_folds(velocity: Tensor, squarings: int, settings: Refinement) -> Tensor:
     """Return both flows, the velocity smoothed around cells that would fold in either."""
     splines = _splines(spatial_shape(velocity), (3, 3, 3), 1)
-    flows = _flows(velocity, settings)
+    flows = _flows(velocity, squarings)
     for _ in range(settings.repairs):
         folded = (smallest_jacobian(flows) < settings.least_jacobian).float()[:, None]
         one, other = folded.chunk(2)
@@ -156,13 +195,13 @@ def _without_folds(velocity: Tensor, settings: Refinement) -> Tensor:
             break
         mask = spline_field(near[bad], splines)
         velocity[bad] += mask * (spline_field(velocity[bad], splines) - velocity[bad])
-        flows[bad.repeat(2)] = _flows(velocity[bad], settings)
+        flows[bad.repeat(2)] = _flows(velocity[bad], squarings)
     return flows
 
 
-def _flows(velocity: Tensor, settings: Refinement) -> Tensor:
+def _flows(velocity: Tensor, squarings: int) -> Tensor:
     """Integrate both directions: ``(2 B, 3, ...)``, ``exp(v)`` before ``exp(-v)``."""
-    return exponential(torch.cat([velocity, -velocity]), settings.squarings)
+    return exponential(torch.cat([velocity, -velocity]), squarings)
 
 
 def _gradient(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -171,16 +210,16 @@ def _gradient(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return x, y, z
 
 
-def _solve(stiff: Tensor, pull: Tensor, damping: float) -> Tensor:
+def _solve(stiff: Tensor, pull: Tensor, damping: Sequence[float]) -> Tensor:
     """Solve the symmetric 3 x 3 systems ``(S + damping) d = pull`` of every point.
 
     Args:
         stiff: ``(B, 6, ...)``: xx, xy, xz, yy, yz, zz.
         pull: ``(B, 3, ...)``.
-        damping: added to the diagonal; positive, so that there is a solution.
+        damping: added to the diagonal, along x, y, z; positive, so that there is a solution.
     """
     xx, xy, xz, yy, yz, zz = stiff.unbind(1)
-    xx, yy, zz = xx + damping, yy + damping, zz + damping
+    xx, yy, zz = (one + more for one, more in zip((xx, yy, zz), damping, strict=True))
     a, b, c = yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy
     e, f, i = xx * zz - xz * xz, xy * xz - xx * yz, xx * yy - xy * xy
     determinant = xx * a + xy * b + xz * c

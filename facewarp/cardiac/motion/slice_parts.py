@@ -5,7 +5,7 @@ The network sees one slice at a time, finely, with two on either side as further
 where base and apex are rather than where an outline is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, Self
 
@@ -85,16 +85,19 @@ class SliceParts:
         parts = self.grid.to_volume_grid(self.probabilities)
         return _filled(parts)
 
-    def on_grid(self, grid: ModelGrid, shape: Shape) -> Floats:
+    def on_grid(self, grid: ModelGrid, shape: Shape, phases: Sequence[int] | None = None) -> Floats:
         """Return probabilities as a model of volumes takes them, ``(T, K, *shape)``.
 
         Args:
             grid: a model's grid in the same volume.
-            shape: of its features, which cover the same place: means over the grid's voxels.
+            shape: of its features, which cover the same place: means over the grid's voxels;
+                or the grid's own.
+            phases: which; by default all.
         """
         between = self.grid.from_volume @ grid.to_volume
         there = ModelGrid(grid.shape, grid.spacing_mm, self.grid.shape, between)
-        fine = torch.from_numpy(_filled(there.sample(self.probabilities)))
+        chosen = self.probabilities if phases is None else self.probabilities[list(phases)]
+        fine = torch.from_numpy(_filled(there.sample(chosen)))
         return np.ascontiguousarray(resize_image(fine, shape).numpy())
 
     def volumes_ml(self) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from facewarp.cli.faces.live_options import (
 )
 from facewarp.cli.model_options import EngineOptions, FaceModelOptions, Photometric, Smooth
 from facewarp.cli.option_groups import Panel, option_groups
+from facewarp.system.machine import limit_blas
 
 SOURCE = Panel("Where frames come from")
 DRAWN = Panel("What is drawn")
@@ -68,6 +69,8 @@ def live(
         source, effects, models, faces, smooth, photometric, mirror, outputs, limits, run
     )
     output = output_of(ctx)
+    if run.engine != "torch":
+        limit_blas()
     size = check_usage(options, output)
     from facewarp.cli.faces.live_session import run_live
 

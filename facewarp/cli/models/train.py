@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from facewarp.training.dataloading.face_data import FaceData
     from facewarp.training.dataloading.heart_data import HeartData
     from facewarp.training.dataloading.slice_data import SliceData
+    from facewarp.training.details.data import DetailData
     from facewarp.training.distributed import ProcessGroup
     from facewarp.training.run import Kind, RunOptions, RunResult
     from facewarp.training.trainer import StepReport, Trainer, Validate
 
-    Data = FaceData | HeartData | SliceData
+    Data = DetailData | FaceData | HeartData | SliceData
     Read = Callable[[TrainConfig], Data]
 
 train = typer.Typer(help="Train a model on annotated photographs or scans.", no_args_is_help=True)
@@ -68,16 +69,17 @@ def helen(
     photograph of the training set is kept for validation; a test set is never read.
     """
 
-    def photographs(_: "TrainConfig") -> "FaceData":
+    def photographs(config: "TrainConfig") -> "DetailData | FaceData":
         from facewarp.training.dataloading.face_data import helen_training_data
 
-        return helen_training_data(
+        found = helen_training_data(
             data,
             extra=extra or (),
             celebamask=celebamask,
             celebamask_share=celebamask_share,
             hold_out=process.validate,
         )
+        return found if config.model.steps else _details(found)
 
     _train(output_of(ctx), run, process, "face", "helen", photographs)
 
@@ -99,10 +101,11 @@ def celebamask_(
     Every 24th photograph is kept for validation; val/ is never read.
     """
 
-    def photographs(_: "TrainConfig") -> "FaceData":
+    def photographs(config: "TrainConfig") -> "DetailData | FaceData":
         from facewarp.training.dataloading.face_data import celebamask_training_data
 
-        return celebamask_training_data(data, extra=extra or (), hold_out=process.validate)
+        found = celebamask_training_data(data, extra=extra or (), hold_out=process.validate)
+        return found if config.model.steps else _details(found)
 
     _train(output_of(ctx), run, process, "face", "celebamask", photographs)
 
@@ -147,6 +150,13 @@ def acdc(
         return heart_training_data(data, config.model, hold_out=process.validate)
 
     _train(output_of(ctx), run, process, "heart", "acdc", patients)
+
+
+def _details(photographs: "FaceData") -> "DetailData":
+    """The same photographs for a part network of eyes and mouth."""
+    from facewarp.training.details.data import detail_training_data
+
+    return detail_training_data(photographs)
 
 
 def _train(
@@ -205,11 +215,16 @@ def _train_in(group: "ProcessGroup", output: Output, options: "RunOptions", read
 
 def _validator(data: "Data", config: "TrainConfig", folder: Path) -> "Validate":
     from facewarp.training.dataloading.face_data import FaceData
+    from facewarp.training.details.data import DetailData
 
     if isinstance(data, FaceData):
         from facewarp.training.validation.faces import Validator
 
         return Validator(data.held_out, folder)
+    if isinstance(data, DetailData):
+        from facewarp.training.validation.details import DetailValidator
+
+        return DetailValidator(data.held_out, folder)
     if not config.model.steps:
         from facewarp.training.validation.slices import SliceValidator
 
@@ -229,7 +244,8 @@ def _run(output: Output, trainer: "Trainer", data: "Data") -> None:
         scores = validator(net, step)
         best = "" if scores["dice_mean"] < trainer.best else ", the best so far"
         if not config.model.steps:
-            _tell(output, f"step {step}: {_slices_told(scores)}{best}")
+            told = _details_told if "dice_lips" in scores else _slices_told
+            _tell(output, f"step {step}: {told(scores)}{best}")
             return scores
         px, mm = scores.get("contour_px"), scores.get("hd95_mm")
         own = f", own parts {scores['parts_dice']:.1f}" if config.model.guided else ""
@@ -243,7 +259,8 @@ def _run(output: Output, trainer: "Trainer", data: "Data") -> None:
         return scores
 
     total = config.batch * (config.steps - trainer.step)
-    unit = "pairs" if config.model.steps else "slices"
+    alone = "views" if config.model.kind.startswith("face") else "slices"
+    unit = "pairs" if config.model.steps else alone
     with output.progress("training", total=max(total, 0), unit=unit) as advance:
         times: list[float] = []
 
@@ -271,6 +288,15 @@ def _slices_told(scores: dict[str, float]) -> str:
         f"{scores['dice_myo']:.1f}, LV {scores['dice_lv']:.1f}), LV EDV {scores['edv_mae_ml']:.1f} "
         f"ml off (bias {scores['edv_bias_ml']:+.1f}), EF {scores['ef_mae']:.1f} points "
         f"(bias {scores['ef_bias']:+.1f})"
+    )
+
+
+def _details_told(scores: dict[str, float]) -> str:
+    return (
+        f"validation Dice {scores['dice_mean']:.1f} (lips {scores['dice_lips']:.1f}, inner mouth "
+        f"{scores['dice_inner_mouth']:.1f}, eyes {scores['dice_eye']:.1f}), openings off by "
+        f"{scores['mouth_mae_px']:.2f} px (slope {scores['mouth_slope']:.2f}), eyes by "
+        f"{scores['eye_mae_px']:.2f} px (slope {scores['eye_slope']:.2f})"
     )
 
 

@@ -40,8 +40,8 @@ class RunChoice:
     preset: Annotated[
         str | None,
         typer.Option(
-            help="face; paper, paper-unguided, paper-shared, paper-single, paper-pretrained or "
-            "paper-diffeomorphic.",
+            help="face; face-details for the part network of eyes and mouth; paper, "
+            "paper-unguided, paper-shared, paper-single, paper-pretrained or paper-diffeomorphic.",
             show_default="face",
         ),
     ] = None

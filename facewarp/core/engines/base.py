@@ -64,6 +64,13 @@ class Engine(Protocol):
     def use_threads(self, count: int) -> None:
         """Set the number of threads."""
 
+    def compile_aside(self, wanted: bool) -> None:
+        """Set whether what larger batches need is prepared in threads, at the first such batch.
+
+        No call waits for it then: batches are run in parts meanwhile, which differ in the last
+        bits. False waits for the threads.
+        """
+
 
 class GraphEngine:
     """An engine of graphs, which are built when first run.
@@ -98,6 +105,9 @@ class GraphEngine:
     def use_threads(self, count: int) -> None:
         """See `Engine`."""
         raise AssertionError("an engine defines how it shares the cores")
+
+    def compile_aside(self, wanted: bool) -> None:
+        """See `Engine`; nothing, where one graph runs batches of all sizes."""
 
     def run(self, graph: str, *inputs: Floats) -> list[Floats]:
         """Run a graph of `graphs.GRAPHS` on inputs of one batch size."""

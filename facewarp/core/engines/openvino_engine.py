@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -61,6 +62,7 @@ class OpenVinoEngine(GraphEngine):
         self._compiled, self._known_by = compiled, known_by
         self._threads = threads
         self._requests: dict[tuple[str, int], Any] = {}
+        self._aside: dict[tuple[str, int], Thread] | None = None
 
     @classmethod
     def of_network(cls, net: "Callable[[], GuidedRegistration]", key: str) -> "OpenVinoEngine":
@@ -99,14 +101,26 @@ class OpenVinoEngine(GraphEngine):
     def use_threads(self, count: int) -> None:
         """See `base.Engine`; graphs are compiled again when next run."""
         with self._lock:
-            self._threads = count
-            self._requests.clear()
+            for thread in (self._aside or {}).values():
+                thread.join()
+            self._threads, self._requests = count, {}
+            self._aside = None if self._aside is None else {}
+
+    def compile_aside(self, wanted: bool) -> None:
+        """See `base.Engine`."""
+        with self._lock:
+            aside, self._aside = self._aside, {} if wanted else None
+        for thread in (aside or {}).values():
+            thread.join()
 
     def run(self, graph: str, *inputs: Floats) -> list[Floats]:
         """See `GraphEngine`."""
         left, pieces = [np.ascontiguousarray(value, np.float32) for value in inputs], []
+        is_waiting = False
         while len(left[0]):
-            size = next(size for size in BATCHES if size <= len(left[0]))
+            largest = next(size for size in BATCHES if size <= len(left[0]))
+            size = largest if self._aside is None else self._ready(graph, largest, is_waiting)
+            is_waiting |= size < largest
             request = self._request(graph, size)
             request.infer([value[:size] for value in left], share_inputs=True, share_outputs=True)
             pieces.append(
@@ -122,6 +136,26 @@ class OpenVinoEngine(GraphEngine):
             return [parts, fields]
         return [np.concatenate(values) for values in zip(*pieces, strict=True)]
 
+    def _ready(self, graph: str, wanted: int, is_waiting: bool) -> int:
+        """A batch size that is compiled, or 1; the one wanted is compiled aside if it is not.
+
+        Not if the same call waits for a larger one, which will take its place.
+        """
+        assert self._aside is not None
+        key = graph, wanted
+        if wanted > 1 and not is_waiting and key not in self._requests and key not in self._aside:
+            thread = Thread(target=self._prepare, args=key, name=f"compile {graph} {wanted}")
+            self._aside[key] = thread
+            thread.start()
+        sizes = [size for size in BATCHES if size <= wanted]
+        return next(size for size in sizes if size == 1 or (graph, size) in self._requests)
+
+    def _prepare(self, graph: str, batch: int) -> None:
+        try:
+            self._request(graph, batch)
+        except Exception as error:  # noqa: BLE001 - batches are run in parts, then
+            _log.debug("%s of %d: %s", graph, batch, error)
+
     def _request(self, graph: str, batch: int) -> Any:
         if (graph, batch) not in self._requests:
             settings: dict[str, Any] = {
@@ -129,13 +163,15 @@ class OpenVinoEngine(GraphEngine):
                 "INFERENCE_PRECISION_HINT": "f32",  # left alone it takes bf16: slower, and coarse
                 "ENABLE_CPU_PINNING": False,  # other threads of a video's way need the cores too
             }
+            requests = self._requests
             if self._threads is not None:
                 settings["INFERENCE_NUM_THREADS"] = self._threads
             known_by = self._known_by and digest_of((), self._known_by, graph, batch)
             compiled = compile_model(
                 self._compiled, known_by, lambda: self._sized(graph, batch), settings
             )
-            self._requests[graph, batch] = compiled.create_infer_request()
+            requests[graph, batch] = compiled.create_infer_request()
+            return requests[graph, batch]
         return self._requests[graph, batch]
 
     def _sized(self, graph: str, batch: int) -> Any:

@@ -1,1 +1,1 @@
-"""Passes for compositors: `sampling` -> `inverse` -> `st_maps` -> `layers` -> `stream`."""
+"""Passes: `sampling` -> `inverse` -> `st_maps` -> `round_trip` -> `layers` -> `stream`."""

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from facewarp.face.face import Face
 from facewarp.face.parts import FacePart
 from facewarp.face.passes.inverse import inverse_field
+from facewarp.face.passes.round_trip import fit_round_trip
 from facewarp.face.passes.sampling import bilinear
 from facewarp.face.passes.st_maps import (
     IntBox,
     TemplateCanvas,
     box_of,
-    canvas_map,
+    canvas_positions,
     frame_positions,
     pixels_of,
     st_values,
@@ -94,6 +95,7 @@ class LayerRenderer:
     def __init__(self, template: "Template", canvas: TemplateCanvas) -> None:
         self._canvas = canvas
         self._parts = np.ascontiguousarray(template.probabilities, np.float32)
+        self._face = np.ascontiguousarray(self._parts[1:].sum(0))
         self._visibility = Visibility(template, spare_eyes=False, spare_mouth=False)
 
     def __call__(
@@ -116,13 +118,14 @@ class LayerRenderer:
         maps = {name: np.zeros(shape, np.float32) for name in _names()}
         coverage: dict[str, NDArray[np.float32]] = {}
         owned = np.zeros(shape, np.float32)
-        unwrapping = {
-            seen.face.id: np.stack(canvas_map(seen.face, seen.inverse, self._canvas))
-            for seen, _ in placed
-        }
+        unwrapping: dict[int, NDArray[np.float32]] = {}
         for seen, box in sorted(placed, key=lambda one: _area(one[1])):
             window = _window(box, whole)
-            made, matte = self._of_face(seen, box, before, after, unwrapping[seen.face.id])
+            x, y = template_positions(seen.face, box)
+            unwrapping[seen.face.id] = self._unwrapping(seen, box, x, y)
+            made, matte = self._of_face(seen, box, x, y, before, after)
+            consistent = self._comes_back(box, x, y, unwrapping[seen.face.id])
+            made[f"{CONSISTENCY}.A"] = np.float32(matte > _LEAST_MATTE) * consistent
             _lay_front(maps, coverage, owned, window, made, matte)
             mine = np.zeros(shape, np.float32)
             mine[window] = matte
@@ -131,8 +134,9 @@ class LayerRenderer:
         for name, values in maps.items():
             layers.channels[name] = values if _is_position(name) else values.astype(np.float16)
         at = _window(self._canvas.box, whole)
-        for number, positions in unwrapping.items():
-            for axis, values in zip("uv", positions, strict=True):
+        for number, positions in sorted(unwrapping.items()):
+            across, down = positions
+            for axis, values in zip("uv", st_values(across, down, size), strict=True):
                 plane = np.zeros(shape, np.float32)
                 plane[at] = values
                 layers.channels[f"{FROM_TEMPLATE}_{number}.{axis}"] = plane
@@ -142,19 +146,18 @@ class LayerRenderer:
         self,
         seen: SeenFace,
         box: IntBox,
+        x: NDArray[np.float32],
+        y: NDArray[np.float32],
         before: Mapping[int, SeenFace],
         after: Mapping[int, SeenFace],
-        unwrapping: NDArray[np.float32],
     ) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
-        """One face's channels over its own box, and its matte."""
+        """One face's channels over its own box, whose px lie at x, y of the template; its matte."""
         face = seen.face
-        x, y = template_positions(face, box)
         parts = np.stack([_inside(part, x, y) for part in self._parts[1:]])
         matte = np.minimum(parts.sum(0), 1)
         made = dict(zip(map(_matte_of, PARTS), parts, strict=True))
         made[f"{MATTE}.A"] = matte
-        at = self._canvas.of_template(x, y)
-        positions = st_values(*at, self._canvas.size)
+        positions = st_values(*self._canvas.of_template(x, y), self._canvas.size)
         made |= dict(zip((f"{TO_TEMPLATE}.u", f"{TO_TEMPLATE}.v"), positions, strict=True))
         there = matte > _LEAST_MATTE  # beside the face nothing is known of motion
         for name, others in ((FORWARD, after), (BACKWARD, before)):
@@ -162,30 +165,37 @@ class LayerRenderer:
             made |= dict(zip((f"{name}.u", f"{name}.v"), moved, strict=True))
         made[f"{VISIBILITY}.A"] = matte * self._seen(face, box)
         made[f"{CONFIDENCE}.A"] = there * np.float32(face.confidence)
-        made[f"{CONSISTENCY}.A"] = there * self._comes_back(*at, box, unwrapping)
         return made, matte
+
+    def _unwrapping(
+        self, seen: SeenFace, box: IntBox, x: NDArray[np.float32], y: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return the map from the template over the canvas' box, (2, h, w) frame px."""
+        positions = canvas_positions(seen.face, seen.inverse, self._canvas)
+        inside = _inside(self._face, x, y) > _LEAST_MATTE
+        across, down = (axis[inside] for axis in self._on_canvas(x, y))
+        here = np.stack([axis[inside] for axis in pixels_of(box)])
+        return fit_round_trip(positions, across, down, here) if here.size else positions
 
     def _comes_back(
         self,
-        x: NDArray[np.floating],
-        y: NDArray[np.floating],
         box: IntBox,
+        x: NDArray[np.float32],
+        y: NDArray[np.float32],
         unwrapping: NDArray[np.float32],
-    ) -> NDArray[np.bool_]:
-        """Return where the two maps undo each other, as bilinear sampling of them does.
+    ) -> NDArray[np.float32]:
+        """Return 1 where the two maps undo each other, as bilinear sampling of them does."""
+        again = bilinear(unwrapping, *self._on_canvas(x, y))
+        off = np.hypot(*(again - np.stack(pixels_of(box))))
+        return np.asarray(off <= CONSISTENT_PX, np.float32)
 
-        Args:
-            x: where each px of the box lies on the canvas, px.
-            y: the same.
-            box: px of the frame.
-            unwrapping: (2, h, w) the map from the template, over the canvas' box.
-        """
+    def _on_canvas(
+        self, x: NDArray[np.float32], y: NDArray[np.float32]
+    ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+        """Map template px to px of the canvas' box."""
         left, top, *_ = self._canvas.box
-        width, height = self._canvas.size
-        u, v = bilinear(unwrapping, x - left, y - top)
-        here_x, here_y = pixels_of(box)
-        off = np.hypot(u * width - 0.5 - here_x, (1 - v) * height - 0.5 - here_y)
-        return np.asarray(off <= CONSISTENT_PX)
+        across, down = self._canvas.of_template(x, y)
+        return across - left, down - top
 
     def _seen(self, face: Face, box: IntBox) -> NDArray[np.float32]:
         """How much of the face is seen, over a box of the frame, 0..1."""

@@ -120,21 +120,18 @@ def frame_positions(
     return points[..., 0], points[..., 1]
 
 
-def canvas_map(
+def canvas_positions(
     face: Face, inverse: NDArray[np.float32], canvas: TemplateCanvas
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the ST map from the template: for each px of `canvas.box` where the frame is sampled.
+) -> NDArray[np.float32]:
+    """Return where each px of `canvas.box` lies in the frame, (2, h, w) frame px.
 
     The field is inverted anew at each px: on a canvas that is finer than the template, the inverse
     between the template's pixels is not what lies between their inverses.
-
-    Returns:
-        u and v, (h, w) float32.
     """
     x, y = canvas.to_template(*pixels_of(canvas.box))
     crop = inverse_points(face, x, y, bilinear(inverse, x, y))
     points = face.crop.to_frame(np.moveaxis(crop, 0, -1))
-    return st_values(points[..., 0], points[..., 1], canvas.size)
+    return np.moveaxis(points, -1, 0).astype(np.float32)
 
 
 def box_of(face: Face, size: tuple[int, int]) -> IntBox | None:

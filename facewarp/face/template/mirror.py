@@ -38,6 +38,7 @@ def mirrored_face(face: Face, frame_width: int) -> Face:
         grid_field=_mirrored_field(face.grid_field),
         grid_field_from_template=_mirrored_field(face.grid_field_from_template),
         probabilities=np.ascontiguousarray(face.probabilities[MIRROR_PARTS, :, ::-1]),
+        details=None,
         gray=None if face.gray is None else np.ascontiguousarray(face.gray[:, ::-1]),
     )
 

@@ -12,7 +12,7 @@ from facewarp.core.geometry import resize_field
 from facewarp.core.model import template_guidance
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
-from facewarp.face.crop_fields import compose_fields
+from facewarp.face.crop_fields import compose_fields, sample_field
 from facewarp.face.template.template import Template
 from facewarp.face.template_building.from_photo import OwnFace, find_face
 from facewarp.face.template_building.groupwise import Member, average_face
@@ -51,9 +51,10 @@ def build_template(
 ) -> Built:
     """Build a template of the largest face of each photograph.
 
-    Labels are the parts that the model sees. One face keeps the mesh of the template it was
-    registered with. Several are averaged by groupwise registration, from the mean of their own
-    labels on, until a round brings the shape no nearer to the mean shape.
+    Labels are the parts that the model sees. The mesh is that of the template the faces were
+    registered with, carried over, so that all templates have one topology. Several faces are
+    averaged by groupwise registration, from the mean of their own labels on, until a round brings
+    the shape no nearer to the mean shape.
 
     Args:
         name: what the template is called.
@@ -94,7 +95,7 @@ def build_template(
         average = average_face(
             fitter.model, members, start, rounds, _BATCH, mirror=symmetric, settle_px=settle_px
         )
-        field = _between(fitter, average.probabilities)
+        field, back = _between(fitter, average.probabilities)
     template = Template.of_parts(
         name,
         average.color,
@@ -110,15 +111,48 @@ def build_template(
             "weights_sha256": fitter.model.sha256,
         },
     )
-    worn = compose_fields(fitter.template.texture_field, field)
-    template = replace(template, texture_field=worn)
+    template = replace(
+        template,
+        texture_field=compose_fields(fitter.template.texture_field, field),
+        mesh_points=_carried_mesh(fitter.template, back, template.landmarks),
+        triangles=fitter.template.triangles,
+    )
     return Built(template, used, left_out, average.drift_px)
 
 
-def _between(fitter: FaceRegistrar, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The field (2, 320, 260) from labels to the fitter's template."""
+def _between(
+    fitter: FaceRegistrar, probabilities: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The fields (2, 320, 260) from labels to the fitter's template, and the other way."""
     own, theirs = (
         torch.from_numpy(template_guidance(fitter.model, labels))
         for labels in (probabilities, fitter.template.probabilities)
     )
-    return resize_field(fitter.model.fields(own, theirs), CROP_SHAPE)[0].numpy()
+    there, back = (
+        resize_field(fitter.model.fields(*pair), CROP_SHAPE)[0].numpy()
+        for pair in ((own, theirs), (theirs, own))
+    )
+    return there, back
+
+
+def _carried_mesh(
+    template: Template, field: NDArray[np.float32], landmarks: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Carry a template's mesh to another one, whose landmarks are known more exactly.
+
+    Args:
+        template: whose mesh it is.
+        field: (2, 320, 260) px, fixed = the template, moving = the other.
+        landmarks: (68, 2) px of the other.
+
+    Returns:
+        (M, 2) px, the landmarks first; the other points go along with those near them.
+    """
+    from scipy.interpolate import RBFInterpolator
+
+    points = template.mesh_points + sample_field(field, template.mesh_points)
+    count = len(landmarks)
+    off = RBFInterpolator(points[:count], landmarks - points[:count], smoothing=1.0)
+    points[count:] += off(points[count:])
+    points[:count] = landmarks
+    return np.asarray(points, np.float64)

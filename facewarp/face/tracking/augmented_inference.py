@@ -61,6 +61,10 @@ class AugmentedEngine:
         """See `Engine`."""
         self._engine.use_threads(count)
 
+    def compile_aside(self, wanted: bool) -> None:
+        """See `Engine`."""
+        self._engine.compile_aside(wanted)
+
 
 def with_augmentation(model: Model) -> Model:
     """Return the same face model with test-time augmentation of its part network."""

@@ -18,7 +18,6 @@ The field onto the face is the inverse of W, so that paint and mesh are one map.
 """
 
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -27,7 +26,7 @@ from numpy.typing import NDArray
 from facewarp.face.boxes import box_around
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.crop_fields import GRID_PX, GRID_SHAPE, inverted, resized
-from facewarp.face.face import Face, template_to_frame
+from facewarp.face.face import Face, FaceFilter, template_to_frame
 from facewarp.face.parts import FacePart
 from facewarp.face.similarity import Affine, compose_affine, fit_similarity, inverse
 from facewarp.face.template.template import Template
@@ -78,16 +77,6 @@ class PhotometricConfig:
     features_s: float = 0.32
     agreement: float = 0.05
     relearn_s: float = 1.5
-
-
-class FaceFilter(Protocol):
-    """What makes of a face as registered one that goes with those of the frames before."""
-
-    def __call__(self, face: Face, time: float) -> Face:
-        """Filter the face of the next frame."""
-
-    def reset(self) -> None:
-        """Forget the past."""
 
 
 @dataclass

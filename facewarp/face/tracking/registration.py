@@ -4,6 +4,7 @@ import logging
 import math
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from facewarp.face.crop_fields import (
     sample_field,
     warp_maps,
 )
+from facewarp.face.details.network import DetailNetwork
 from facewarp.face.face import Face
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.augmented_inference import with_augmentation
@@ -50,6 +52,7 @@ class FaceRegistrar:
         sure: confidence from which a face's state is ``"tracking"``.
         engine: what runs the model, if it is not loaded yet.
         thorough: look at every crop four times, see `facewarp.face.tracking.augmented_inference`.
+        details: look at eyes and mouths closely too, where the model has a detail network.
 
     Raises:
         FacewarpError: no such model, template or device, or the model is not one for faces, or
@@ -64,6 +67,7 @@ class FaceRegistrar:
         sure: float,
         engine: str = "auto",
         thorough: bool = False,
+        details: bool = True,
     ) -> None:
         self.template = template if isinstance(template, Template) else Template.load(template)
         self.model = model if isinstance(model, Model) else load(model, device, engine)
@@ -78,6 +82,8 @@ class FaceRegistrar:
                 "Choose a face model.",
             )
         self._calibration = Calibration.of_model(self.model)
+        beside = self.model.details if details else None
+        self._details = DetailNetwork(beside, self.template) if beside is not None else None
         self._guidance = template_guidance(self.model, self.template.probabilities)
 
     def register_refined(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
@@ -99,6 +105,11 @@ class FaceRegistrar:
                     faces[i] = face
                     turning.append(i)
         return faces
+
+    @property
+    def sees_details(self) -> bool:
+        """Whether registered faces have `face.Details`."""
+        return self._details is not None
 
     def warm_up(self) -> threading.Thread:
         """Warm up the engine in a thread, which is returned; `register` waits for it."""
@@ -151,6 +162,12 @@ class FaceRegistrar:
                     gray=shown[i],
                 )
             )
+        if self._details is not None:
+            found = self._details(
+                list(shown),
+                [crop.to_crop(f.landmarks) for crop, f in zip(crops, faces, strict=True)],
+            )
+            faces = [replace(face, details=one) for face, one in zip(faces, found, strict=True)]
         return faces
 
 

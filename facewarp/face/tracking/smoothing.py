@@ -66,10 +66,12 @@ class SmoothingConfig:
     Attributes:
         pose: for the head's motion.
         shape: for that of the face itself.
+        details: for lips and lids as the detail network sees them, which tremble less.
     """
 
     pose: OneEuro = OneEuro(min_hz=0.7, beta=100.0, noise=0.02, speed_hz=2.0)
     shape: OneEuro = OneEuro(min_hz=0.7, beta=200.0, noise=0.02, speed_hz=1.0)
+    details: OneEuro = OneEuro(min_hz=1.0, beta=400.0, noise=0.05, speed_hz=1.0)
 
 
 class OneEuroFilter:

@@ -18,19 +18,19 @@ from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
 from facewarp.face.boxes import Box, center_of, overlap, side_of, square_at
 from facewarp.face.crop import Crop
+from facewarp.face.details.refinement import DetailRefinement
 from facewarp.face.detector import Detection, FaceDetector
-from facewarp.face.face import Face
+from facewarp.face.face import Face, FaceFilter
 from facewarp.face.image_formats import check_picture
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.background_search import BackgroundSearch
 from facewarp.face.tracking.photometric import (
-    FaceFilter,
     PhotometricConfig,
     PhotometricRefinement,
 )
 from facewarp.face.tracking.registration import FaceRegistrar, crop_around
-from facewarp.face.tracking.smoothing import FaceSmoother, SmoothingConfig
-from facewarp.face.tracking.track import SAME_FACE, Track, TrackerConfig, is_among
+from facewarp.face.tracking.smoothing import SmoothingConfig
+from facewarp.face.tracking.track import SAME_FACE, Track, TrackerConfig, face_filter, is_among
 from facewarp.system.closing import Closing
 
 _log = logging.getLogger(__name__)
@@ -67,6 +67,8 @@ class FaceTracker(Closing):
             more than its share of the cores, and gets ready in a thread.
         thorough: look at every face four times, mirrored and from nearer, for what need not be
             quick, see `tracking.augmented_inference`.
+        details: look at eyes and mouths closely, see `facewarp.face.details`, where the model has
+            a detail network.
 
     Attributes:
         template: what faces are registered with.
@@ -99,12 +101,15 @@ class FaceTracker(Closing):
         threaded_search: bool = False,
         in_pipeline: bool = False,
         thorough: bool = False,
+        details: bool = True,
     ) -> None:
         config = config or TrackerConfig()
         self.config = config if faces is None else replace(config, faces=faces)
         if self.config.faces < 1:
             raise FacewarpError(f"a tracker follows at least one face, not {self.config.faces}")
-        self._fitter = FaceRegistrar(template, model, device, self.config.sure, engine, thorough)
+        self._fitter = FaceRegistrar(
+            template, model, device, self.config.sure, engine, thorough, details
+        )
         self.template = self._fitter.template
         self.model = self._fitter.model
         self._warming: list[Thread] = []
@@ -152,11 +157,12 @@ class FaceTracker(Closing):
         self._tracks = [t for t in self._tracks if time - t.seen <= self.config.remember_s]
         return sorted((track.face for track in self._tracks), key=lambda face: face.id)
 
-    def warm_up(self, size: tuple[int, int]) -> Face:
+    def warm_up(self, size: tuple[int, int], *, batches_later: bool = False) -> Face:
         """Get detector, engine and smoothing ready, so that no frame has to wait for that.
 
         Args:
             size: (width, height) px of the frames to come.
+            batches_later: leave out what several faces at once need: tens of MB of memory.
 
         Returns:
             A face of a black frame: what a renderer is got ready with.
@@ -165,7 +171,7 @@ class FaceTracker(Closing):
         self._detector.detect(blank)
         crop = Crop.around((size[0] / 2, size[1] / 2), min(size) / 2)
         for count in (1, 2, 4):  # what engines prepare apart, see `openvino_engine.BATCHES`
-            if count == 1 or count <= self.config.faces:
+            if count == 1 or (count <= self.config.faces and not batches_later):
                 face = self._fitter.register_refined(blank, [crop] * count)[0]
         smoother = self._smoother()
         if smoother is not None:
@@ -189,14 +195,15 @@ class FaceTracker(Closing):
         self._tracks = [replace(track, smoother=self._smoother()) for track in other._tracks]
         if self.template is other.template:
             for mine, theirs in zip(self._tracks, other._tracks, strict=True):
-                if isinstance(mine.smoother, PhotometricRefinement):
+                if isinstance(mine.smoother, PhotometricRefinement | DetailRefinement):
                     mine.smoother.take_over(theirs.smoother)
         self._next_id, self._time = other._next_id, other._time
         self._last_look, self._last_search = other._last_look, other._last_search
 
     def register(self, image: NDArray[np.generic], crop: Crop) -> Face:
         """Register a crop to the template without tracking."""
-        return self._fitter.register(image, [crop])[0]
+        face = self._fitter.register(image, [crop])[0]
+        return DetailRefinement(self.template)(face, 0.0)
 
     def search_soon(self) -> None:
         """Search the next frame for small faces, whatever the time since the last search."""
@@ -371,7 +378,7 @@ class FaceTracker(Closing):
             self._tracks.remove(min(lost, key=lambda track: track.seen))
         track = Track(replace(face, id=self._next_id), time, self._smoother())
         if track.smoother is not None:
-            track.smoother(face, time)
+            track.face = track.smoother(track.face, time)
         self._tracks.append(track)
         self.entered.append(self._next_id)
         self._next_id += 1
@@ -400,15 +407,8 @@ class FaceTracker(Closing):
 
     def _smoother(self) -> FaceFilter | None:
         """Return what smooths and refines one face, if anything is to."""
-        smoother = None
-        is_last = self._photometric is False
-        if self._smooth is not False:
-            config = self._smooth if isinstance(self._smooth, SmoothingConfig) else None
-            smoother = FaceSmoother(self.template, config, is_last=is_last)
-        if is_last:
-            return smoother
-        seconds = self._photometric if isinstance(self._photometric, PhotometricConfig) else None
-        return PhotometricRefinement(self.template, smoother, seconds)
+        sees = self._fitter.sees_details
+        return face_filter(self.template, self._smooth, self._photometric, details=sees)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

@@ -1,12 +1,15 @@
 """Open a live source by what a user names: a camera, a file, images, or an address."""
 
 from collections.abc import Callable
+from typing import Final
 
 from facewarp.live.capture.paced_source import PlayedSource
 from facewarp.live.capture.stream_source import StreamSource, is_address, shown_address
 from facewarp.media.frames import Source
 from facewarp.media.sources import open_source
 from facewarp.media.video.reader import VideoSource
+
+_PACED_AHEAD: Final = 4  # frames: what a camera would have ready, and a little for the decoder
 
 
 def find_camera_source(
@@ -59,4 +62,6 @@ def find_file_source(
 def _played(source: Source, realtime: bool, repeat: bool) -> Source:
     if source.is_live:
         return source
+    if realtime and isinstance(source, VideoSource):
+        source.read_ahead(_PACED_AHEAD)
     return PlayedSource(source, paced=realtime, repeat=repeat)

@@ -1,11 +1,11 @@
-"""Measure the memory of the process, to show whether it grows."""
+"""Measure the memory of the process, to show whether it grows; hand back what is free."""
 
 import time
 
 from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
-from facewarp.system.memory import resident_bytes
+from facewarp.system.memory import resident_bytes, return_freed_memory
 
 _MB = 1e6
 
@@ -13,8 +13,8 @@ _MB = 1e6
 class MemoryWatch:
     """A presenter that measures the memory now and then, from construction to closing.
 
-    Models, decoders and encoders take theirs in the first seconds; what comes after that should
-    stay.
+    Models, decoders and encoders take theirs in the first seconds; what is free after them is
+    handed back, once, and what comes then should stay.
 
     Args:
         every_s: seconds between two notes.
@@ -39,6 +39,8 @@ class MemoryWatch:
         """See `interfaces.Presenter`."""
         gone_s = time.perf_counter() - self._began
         if gone_s >= self._next_s:
+            if len(self.notes) == 1:  # what the first seconds needed and the others do not
+                return_freed_memory()
             self._next_s = gone_s + (self._every_s if self.notes else self._settled_s)
             self._note(gone_s)
 

@@ -75,6 +75,7 @@ class VideoSource(Source):
         self.has_alpha = self._flattens = self._keeps_depth = False
         self._faults, self._count, self._reached_end = 0, 0, False
         self._readers: list[ReadAhead[Frame]] = []
+        self._ahead: int | None = None
         with open_container(path) as container:
             stream = choose_video_stream(container, path)
             self._info = StreamInfo.of(container)
@@ -102,6 +103,13 @@ class VideoSource(Source):
     def keep_depth(self) -> None:
         """Let frames of more than 8 bits carry them all, for a copy that has as many."""
         self._keeps_depth = self._is_deep
+
+    def read_ahead(self, frames: int) -> None:
+        """Decode no more than so many frames ahead, where they are wanted at a pace of their own.
+
+        Else as many are decoded as even out the work, which is tens of MB of them.
+        """
+        self._ahead = frames
 
     def for_display(self) -> None:
         """Make images as a screen shows them: pixels square, what is transparent black."""
@@ -158,6 +166,7 @@ class VideoSource(Source):
             self.note(told)
         is_small = self.hdr_format is None and not self._keeps_depth
         depth = queue_depth((3 if is_small else 9) * self.size[0] * self.size[1])
+        depth = depth if self._ahead is None else min(depth, self._ahead)
         reader = ReadAhead(self._read, depth, f"decode {self.name}")
         self._readers.append(reader)
         try:

@@ -10,6 +10,7 @@ from facewarp.cardiac.motion.cycle_registration import (
     track,
 )
 from facewarp.cardiac.motion.model_grid import ModelGrid
+from facewarp.cardiac.motion.slice_parts import SliceParts
 from facewarp.core.fields import invert, warp
 from facewarp.core.geometry import pixel_grid
 
@@ -131,6 +132,23 @@ def test_refined_directions_are_each_others_inverse():
     np.testing.assert_array_equal(
         refined.inverse_consistency_raw_mm, network.inverse_consistency_raw_mm
     )
+
+
+def test_finer_parts_give_finer_fields():
+    images = np.stack([np.full(SHAPE, value, np.float32) for value in (0.2, 0.5)])
+    model = Shifting()
+    parts = segment(model, images)
+    whole = (SHAPE[0], 2 * SHAPE[1], 2 * SHAPE[2])
+    grid = ModelGrid(whole, (1.8, 1.8, 10.0), whole, np.eye(4))
+    seen = np.repeat(np.repeat(np.pad(parts, [(0, 0), (0, 2), *[(0, 0)] * 3]), 2, -1), 2, -2)
+    fine = SliceParts(grid, seen)
+    refined = track(model, parts, 0, grid, fine=fine)
+    network = track(model, parts, 0, grid, refined=False, fine=fine)
+    assert refined.from_ed.shape[2:] == refined.grid.shape == whole
+    assert network.from_ed.shape[2:] == network.grid.shape == SHAPE
+    inner = refined.from_ed[1, 0, 3:-3, 16:-16, 16:-16] * refined.grid.spacing_mm[0]
+    assert ((inner > 1.6 * 3.6) & (inner < 2.4 * 3.6)).all()
+    assert refined.inverse_consistency_raw_mm.shape[1:] == whole
 
 
 def test_fields_carry_images_between_phases():

@@ -1,13 +1,16 @@
 """One motion by construction: invertible, without folds, nearer to what the parts show."""
 
+from dataclasses import replace
+
 import torch
 
 from facewarp.cardiac.motion.diffeomorphic_refinement import Refinement, fit_velocity, refine
 from facewarp.core.fields import compose, exponential, smallest_jacobian, warp
-from facewarp.core.geometry import pixel_grid
+from facewarp.core.geometry import pixel_grid, resize_field
 
 SHAPE = (8, 28, 28)
 INNER = (slice(None), slice(None), slice(2, -2), slice(6, -6), slice(6, -6))
+ALONE = Refinement(fit_window=(1, 1, 1), through_window=(1, 1, 1), fits=6)
 CENTER = torch.tensor([13.5, 13.5, 3.5]).view(1, 3, 1, 1, 1)
 
 
@@ -40,8 +43,7 @@ def test_both_directions_are_one_motion_and_match_better() -> None:
     parts = ball(5.0), ball(3.5, shift=1.0)
     nothing = torch.zeros(1, 3, *SHAPE)
     wrong = nothing + torch.tensor([0.8, 0.0, 0.0]).view(1, 3, 1, 1, 1)
-    own = Refinement(own=1.0)  # what the contradictory fields carry is no target
-    out, back = refine(*parts, nothing, wrong, own)
+    out, back = refine(*parts, nothing, wrong)
     assert error(nothing, wrong) > 0.7
     assert error(out, back) < 0.06
     assert mismatch(parts, out) < 0.6 * mismatch(parts, nothing)
@@ -74,7 +76,7 @@ def test_a_heart_that_stands_still_is_left_alone() -> None:
 def test_the_velocity_of_exact_flows_is_found() -> None:
     true = swirl(0.12)
     found = torch.cat([exponential(true), exponential(-true)])
-    velocity = fit_velocity(found, torch.zeros(2, *SHAPE), Refinement(fit_window=(1, 1, 1), fits=6))
+    velocity = fit_velocity(found, torch.zeros(2, *SHAPE), ALONE)
     assert float((velocity - true).abs().max()) < 0.05
 
 
@@ -83,16 +85,42 @@ def test_a_field_that_folds_comes_back_without_folds() -> None:
     noise = torch.randn(1, 3, *SHAPE) * torch.tensor([2.5, 2.5, 0.4]).view(1, 3, 1, 1, 1)
     assert (smallest_jacobian(noise) <= 0).float().mean() > 0.5
     parts = ball(5.0), ball(4.0)
-    out, back = refine(*parts, noise, -noise)
+    rough = Refinement(fit_window=(1, 3, 3), through_window=(1, 3, 3))
+    out, back = refine(*parts, noise, -noise, rough)
     assert smallest_jacobian(torch.cat([out, back])).min() > 0
-    kept = refine(*parts, noise, -noise, Refinement(repairs=0))
+    kept = refine(*parts, noise, -noise, replace(rough, repairs=0))
     assert smallest_jacobian(torch.cat(kept)).min() <= 0  # the repair did it
 
 
-def test_parts_on_a_finer_grid_are_taken() -> None:
-    fine = tuple(torch.nn.functional.interpolate(one, scale_factor=(1, 2, 2), mode="trilinear")
-                 for one in (ball(5.0), ball(4.0)))  # fmt: skip
-    zero = torch.zeros(1, 3, *SHAPE)
-    out, _ = refine(*fine, zero, zero)
-    assert out.shape == zero.shape
-    assert mismatch((ball(5.0), ball(4.0)), out) < 0.5 * mismatch((ball(5.0), ball(4.0)), zero)
+def finer(parts: torch.Tensor) -> torch.Tensor:
+    """The same parts on a grid twice as fine in the slices."""
+    return torch.nn.functional.interpolate(parts, scale_factor=(1, 2, 2), mode="trilinear")
+
+
+def test_fields_come_on_the_grid_of_finer_parts() -> None:
+    fine, zero = [finer(ball(radius)) for radius in (5.0, 4.0)], torch.zeros(1, 3, *SHAPE)
+    out, back = refine(fine[0], fine[1], zero, zero)
+    assert out.shape == back.shape == (1, 3, 8, 56, 56)
+    wide = resize_field(zero, out.shape[2:])
+    assert mismatch((fine[0], fine[1]), out) < 0.4 * mismatch((fine[0], fine[1]), wide)
+    coarse, _ = refine(ball(5.0), ball(4.0), zero, zero)
+    apart = (out - resize_field(coarse, out.shape[2:])).norm(dim=1)
+    assert float(apart.mean()) < 0.1  # it is the same motion, in voxels half as large
+    assert smallest_jacobian(torch.cat([out, back])).min() > 0
+
+
+def test_a_finer_grid_tells_the_inverse_better() -> None:
+    zero, parts = torch.zeros(1, 3, *SHAPE), [ball(6.0), ball(3.5, shift=1.0)]
+    coarse = refine(parts[0], parts[1], zero, zero)
+    fine = refine(finer(parts[0]), finer(parts[1]), zero, zero)
+    inner = (*INNER[:3], *[slice(2 * side.start, 2 * side.stop) for side in INNER[3:]])
+    found = float(compose(fine[1], fine[0]).norm(dim=1, keepdim=True)[inner].mean())
+    assert found / 2 < 0.8 * error(*coarse)
+
+
+def test_motion_through_slices_stays_as_the_network_has_it() -> None:
+    """Slices far apart hardly tell it: what parts say of it is not followed."""
+    zero, parts = torch.zeros(1, 3, *SHAPE), (ball(5.0), ball(5.0).roll(1, 2))
+    held, _ = refine(*parts, zero, zero)
+    free, _ = refine(*parts, zero, zero, Refinement(still=0.0))
+    assert float(held[:, 2].abs().mean()) < 0.2 * float(free[:, 2].abs().mean())

@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
+import av
 import numpy as np
 import PIL.Image
 import pytest
@@ -29,6 +31,21 @@ from facewarp.live.capture.camera import Camera, Given, Mode
 from facewarp.live.capture.camera_list import all_given, remember_given
 from facewarp.live.interfaces import ProcessedFrame
 from facewarp.media.sources import read_video
+
+RECEIVE = """
+import av, json, sys, time
+print("ready", flush=True)
+kinds, frames, samples = [], 0, 0
+with av.open(sys.argv[1], options=json.loads(sys.argv[2]), timeout=40) as stream:
+    kinds = [one.codec_context.name for one in stream.streams]
+    for packet in stream.demux():
+        for frame in packet.decode():
+            frames += isinstance(frame, av.VideoFrame)
+            samples += getattr(frame, "samples", 0)
+        if frames >= 10 and samples:
+            break
+print(json.dumps([kinds, frames, samples]))
+"""
 
 
 def run(*words):
@@ -119,6 +136,83 @@ def test_every_frame_of_a_file_is_worked_on_and_accounted_for(talk, looks, folde
     assert abs(after[3].image.mean() - before[3].image.mean() / 2) < 2
     assert looks[0].closed
     assert sorted(os.listdir()) == ["out.mp4", "times.jsonl"]
+
+
+# --- streams, received by FFmpeg's own readers
+
+
+def test_a_stream_into_a_file_has_the_pictures_and_the_sound(talk, looks, folder):
+    words = ("--source", talk, "--realtime", "--repeat", "--seconds", "3", "--headless")
+    result = run(*words, "--output", "show.ts", "--audio-source", talk)
+    assert result.exit_code == 0, result.output
+    assert "streaming to show.ts" in result.output
+    with av.open("show.ts") as show:
+        assert show.format.name == "mpegts"
+        picture, sound = show.streams.video[0], show.streams.audio[0]
+        assert (picture.codec_context.name, sound.codec_context.name) == ("h264", "aac")
+        frames = [frame.to_ndarray(format="rgb24") for frame in show.decode(picture)]
+    assert len(frames) > 10
+    first = next(iter(read_video(talk))).image
+    assert frames[0].shape == first.shape
+    assert abs(frames[0].mean() - first.mean() / 2) < 4  # what the look drew, not what came in
+    assert os.listdir() == ["show.ts"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("address", "kind", "options"),
+    [
+        ("udp://127.0.0.1:{}", socket.SOCK_DGRAM, {}),
+        ("rtmp://127.0.0.1:{}/live/me", socket.SOCK_STREAM, {"listen": "1"}),
+    ],
+)
+def test_a_stream_reaches_who_listens_with_its_sound(talk, looks, folder, address, kind, options):
+    with socket.socket(socket.AF_INET, kind) as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = address.format(taken.getsockname()[1])
+    seen = subprocess.Popen(
+        [sys.executable, "-c", RECEIVE, address, json.dumps(options)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert seen.stdout.readline() == "ready\n"
+    time.sleep(0.5)
+    words = ("--source", talk, "--realtime", "--repeat", "--seconds", "8", "--headless")
+    result = run(*words, "--output", address, "--audio-source", "silence")
+    told, complaint = seen.communicate(timeout=60)
+    assert seen.returncode == 0, complaint
+    assert result.exit_code in (0, 1), result.output  # 1: the reader had seen enough and left
+    codecs, frames, samples = json.loads(told)
+    assert sorted(codecs) == ["aac", "h264"]
+    assert frames >= 10
+    assert samples > 0
+
+
+@pytest.mark.parametrize("by", ["option", "environment"])
+def test_a_token_of_ones_own_is_taken_and_must_be_long(looks, folder, monkeypatch, by):
+    pytest.importorskip("aiortc")
+    words = ("--web", "--port", "0")
+    if by == "option":
+        words = (*words, "--token", "short")
+    else:
+        monkeypatch.setenv("FACEWARP_TOKEN", "short")
+    result = run(*words)
+    assert result.exit_code == 1
+    assert "at least 16" in f"{result.exception} {result.output}"
+
+
+def test_a_protocol_that_is_missing_comes_with_what_to_do(talk, looks, folder):
+    probe = subprocess.run(
+        [sys.executable, "-c", "import av; av.open('srt://127.0.0.1:9?timeout=1000')"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if "ProtocolNotFound" not in probe.stderr:
+        pytest.skip("this build of PyAV speaks SRT")
+    result = run("--source", talk, "--repeat", "--headless", "--output", "srt://127.0.0.1:9")
+    assert result.exit_code == 1
+    told = " ".join(f"{result.exception} {result.output}".split())
+    assert "does not speak srt" in told
+    assert "rtmp://" in told or "udp://" in told
+    assert os.listdir() == []
 
 
 @pytest.fixture

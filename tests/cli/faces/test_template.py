@@ -57,6 +57,18 @@ def test_one_photograph_makes_a_template_known_by_its_name(photos, folder):
     assert np.abs(before.astype(int) - after).mean() > 1
 
 
+def assert_same_mesh(template, other):
+    """The same triangles, none turned over, on the template's own landmarks."""
+    np.testing.assert_array_equal(template.triangles, other.triangles)
+    np.testing.assert_array_equal(template.mesh_points[:68], template.landmarks)
+    areas = []
+    for one in (template, other):
+        a, b, c = (one.mesh_points[one.triangles[:, k]] for k in range(3))
+        areas.append(np.cross(np.c_[b - a, 0 * a[:, 0]], np.c_[c - a, 0 * a[:, 0]])[:, 2])
+    assert (areas[0] * areas[1] > 0).mean() > 0.98  # lips that are shut may turn a sliver
+    assert np.abs(template.mesh_points - other.mesh_points).max() < 60
+
+
 @pytest.mark.slow
 def test_several_photographs_are_averaged_until_nothing_moves(photos, folder):
     result = json.loads(well("template", "build", *photos, "--out", "mean.npz", "--json").stdout)
@@ -67,8 +79,10 @@ def test_several_photographs_are_averaged_until_nothing_moves(photos, folder):
     mean, one = Template.load("mean.npz"), Template.load("average")
     assert np.abs(mean.landmarks - one.landmarks).mean() < 20
     assert mean.origin["photographs"] == 4
+    assert_same_mesh(mean, one)
     told = well("template", "build", *photos[:2], "--name", "two", "--symmetric", "--rounds", 1)
     assert "from the mean shape" in told.stdout
+    assert_same_mesh(Template.load("two"), one)
     labels = Template.load("two").labels
     assert ((labels > 0) == (labels > 0)[:, ::-1]).mean() > 0.995
 

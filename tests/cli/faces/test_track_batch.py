@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import av
 import PIL.Image
 import pytest
 from typer.testing import CliRunner
@@ -60,6 +61,29 @@ def test_one_broken_file_stops_nothing_and_nothing_is_done_twice(footage):
     assert result.exit_code == 0, result.output
     assert "0 tracked, 2 finished before" in result.output
     assert "skipped" in result.output
+
+
+@pytest.mark.slow
+def test_clips_are_tracked_on_a_ray_cluster_and_resumed(footage, ray_home):
+    ray = pytest.importorskip("ray", reason="Ray is not installed")
+    words = (footage, "--out", "out", "-r", "--effect", "mesh", "--ray", "auto", "--json")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    try:
+        result = run(*words)
+        assert result.exit_code == 1
+        told = json.loads(result.stdout)
+        (footage / "broken.mp4").unlink()
+        again = run(*words, "--resume")
+    finally:
+        ray.shutdown()
+    done = {"talk.mp4": "done", "sub/photo.png": "done"}
+    assert {one["clip"]: one["status"] for one in told["clips"]} == done
+    assert [one["clip"] for one in told["failed"]] == ["broken.mp4"]
+    with av.open("out/talk.mp4") as clip:
+        assert sum(1 for _ in clip.decode(video=0)) == 10
+    assert again.exit_code == 0, again.output
+    skipped = {one["clip"]: one["status"] for one in json.loads(again.stdout)["clips"]}
+    assert skipped == dict.fromkeys(done, "skipped")
 
 
 @pytest.mark.parametrize(

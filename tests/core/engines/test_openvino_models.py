@@ -1,9 +1,12 @@
 """Compiled models are kept from one start to the next, and damaged ones are made anew."""
 
+from threading import Event
+from threading import enumerate as enumerate_threads
+
 import numpy as np
 import pytest
 
-from facewarp.core.engines import openvino_models
+from facewarp.core.engines import openvino_engine, openvino_models
 from facewarp.core.engines.openvino_engine import OpenVinoEngine
 from facewarp.core.engines.openvino_models import compile_model, digest_of
 
@@ -124,3 +127,75 @@ def test_an_engine_does_not_read_its_graphs_at_the_second_start(tmp_path):
         engine = OpenVinoEngine("openvino", "", graphs, tmp_path, "weights", threads=1)
         results.append(engine.run("parts", VALUE)[0].tolist())
     assert results == [[[0, 2, 4, 6]]] * 2
+
+
+def any_batch():
+    """A model that doubles (N, 4)."""
+    from openvino import opset13 as ops
+
+    value = ops.parameter([-1, 4], np.float32, name="value")
+    twice = ops.multiply(value, ops.constant(np.full((1, 4), 2, np.float32)))
+    return ov.Model([ops.result(twice)], [value], "doubling")
+
+
+def test_larger_batches_run_in_parts_until_they_are_compiled_aside(monkeypatch):
+    go_on, sizes = Event(), []
+    engine = OpenVinoEngine("openvino", "", {"parts": any_batch()}, None, threads=1)
+    sized = engine._sized
+
+    def slow(graph, batch):
+        if batch > 1:
+            assert go_on.wait(30)
+        sizes.append(batch)
+        return sized(graph, batch)
+
+    monkeypatch.setattr(engine, "_sized", slow)
+    engine.compile_aside(True)
+    values = np.arange(16, dtype=np.float32).reshape(4, 4)
+    for _ in range(2):  # nothing waits, and it is compiled once
+        assert engine.parts(values).tolist() == (2 * values).tolist()
+        assert sizes == [1]
+    go_on.set()
+    engine.compile_aside(False)
+    assert sizes == [1, 4]
+    assert not [one for one in enumerate_threads() if one.name.startswith("compile")]
+    assert engine.parts(values).tolist() == (2 * values).tolist()
+    assert sizes == [1, 4]
+
+
+def test_what_can_not_be_compiled_aside_goes_on_in_parts(monkeypatch):
+    engine = OpenVinoEngine("openvino", "", {"parts": any_batch()}, None, threads=1)
+    sized = engine._sized
+
+    def failing(graph, batch):
+        if batch > 1:
+            raise RuntimeError("no memory")
+        return sized(graph, batch)
+
+    monkeypatch.setattr(engine, "_sized", failing)
+    engine.compile_aside(True)
+    values = np.ones((5, 4), np.float32)
+    for _ in range(2):
+        assert engine.parts(values).shape == (5, 4)
+        for thread in list(engine._aside.values()):
+            thread.join()
+
+
+def test_other_threads_are_used_by_what_is_compiled_aside(monkeypatch):
+    asked = []
+    compile_model = openvino_engine.compile_model
+    monkeypatch.setattr(
+        openvino_engine,
+        "compile_model",
+        lambda folder, known_by, build, settings: (
+            asked.append(settings["INFERENCE_NUM_THREADS"]),
+            compile_model(folder, known_by, build, settings),
+        )[-1],
+    )
+    engine = OpenVinoEngine("openvino", "", {"parts": any_batch()}, None, threads=1)
+    engine.compile_aside(True)
+    for count in (1, 2):
+        engine.use_threads(count)
+        engine.parts(np.ones((2, 4), np.float32))
+    engine.compile_aside(False)
+    assert asked == [1, 1, 2, 2]

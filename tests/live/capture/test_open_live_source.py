@@ -25,6 +25,7 @@ from facewarp.live.interfaces import CapturedFrame, ProcessedFrame
 from facewarp.live.loop import LiveLoop
 from facewarp.live.timing import LiveStats
 from facewarp.media.sources import open_source
+from facewarp.media.video.reader import VideoSource
 
 FOR_THE_WEB = {"movflags": "+faststart"}
 
@@ -599,3 +600,22 @@ def test_a_recording_played_to_its_end_is_over(recorder, caplog):
     assert server.asked.count("PLAY") == 1
     assert source.exhausted
     assert "connecting again" not in caplog.text
+
+
+def test_at_camera_pace_only_a_few_frames_are_decoded_ahead(make_clip, monkeypatch):
+    decoded = []
+    read = VideoSource._read
+
+    def counted(self):
+        for frame in read(self):
+            decoded.append(frame.index)
+            yield frame
+
+    monkeypatch.setattr(VideoSource, "_read", counted)
+    source = find_file_source(str(make_clip(frames=40)), realtime=True)()
+    frames = iter(source)
+    next(frames)
+    time.sleep(0.3)
+    assert len(decoded) <= 7
+    source.close()
+    frames.close()

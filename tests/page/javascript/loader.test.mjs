@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import test from "node:test";
 import { gzipSync } from "node:zlib";
-import { LoadError, loadFile } from "../../../assets/page/loader.js";
+import { LoadError, RequestCount, loadFile } from "../../../assets/page/loader.js";
 
 const content = gzipSync("the networks");
 const files = { "a.bin": { sha256: createHash("sha256").update(content).digest("hex"), bytes: content.length } };
@@ -26,4 +26,15 @@ test("a damaged file, one that is missing and a server that is gone are told apa
     throw new TypeError("failed");
   });
   await assert.rejects(loadFile("a.bin", files), /does not answer/);
+});
+
+test("requests count from the moment that is said, whenever they are told of", () => {
+  const requests = new RequestCount();
+  requests.take([{ name: "http://here/early", startTime: performance.now() }]);
+  requests.begin();
+  const now = performance.now();
+  requests.take([{ name: "http://here/before", startTime: now - 1000 }, { name: "blob:http://here/1", startTime: now + 1 }]);
+  assert.equal(requests.count, 0);
+  requests.take([{ name: "https://elsewhere/", startTime: now + 1 }]);
+  assert.equal(requests.count, 1);
 });

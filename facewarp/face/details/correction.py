@@ -1,0 +1,272 @@
+"""Correct a face's map so that the template's lips and lids lie where they are seen.
+
+The template has control points where columns cross the outlines of its mouth and eyes. In a frame
+each is moved up or down, along the face's own vertical, by d; between the control points of a
+column d is linear, and it fades out towards nose, chin, brows and cheeks. Points are only moved
+along one axis, and those of a column never past one another, so that the map does not fold. What
+goes sideways stays as the skin was followed.
+
+    F'(q) = F(q) + a D(q),    D(q) = sum over control points j of B_j(q) d_j
+
+with F the map from the template to the frame, a the face's vertical and B the template's own,
+computed once. The field onto the face is the inverse of F'.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.core.arrays import Points
+from facewarp.face.boxes import box_around
+from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.crop_fields import resized, sample_field
+from facewarp.face.details.inversion import mend_inverse
+from facewarp.face.details.outlines import outlines
+from facewarp.face.face import Details, Face, template_to_frame
+from facewarp.face.similarity import Affine, fit_similarity, inverse
+
+Floats = NDArray[np.floating]
+
+FINE_PX: Final = 2
+"""Crop px between the points of a corrected field."""
+FINE_SHAPE: Final = (CROP_SHAPE[0] // FINE_PX, CROP_SHAPE[1] // FINE_PX)
+
+_RIGID: Final = [*range(17, 32), *range(32, 36), 36, 39, 42, 45]  # brows, nose, corners of the eyes
+_LEAST_WEIGHT: Final = 0.02
+_KEPT: Final = 0.7  # of the room around a part that its outline may take
+_LEAST_GAP: Final = 0.006  # of the eyes' distance, between the boundaries of a column
+_APART: Final = 1.0  # px between a template's boundaries, at least
+
+# Outlines (iBUG) from one corner to the other, top to bottom; how far around them (in distances of
+# the outer eye corners) the correction fades out: above, below, beside; and how far it is made up
+# for that a field is linear between its points: 0 is wholly, and folds where boundaries meet.
+_MOUTH: Final = (
+    ((48, 49, 50, 51, 52, 53, 54), (48, 60, 61, 62, 63, 64, 54),
+     (48, 60, 67, 66, 65, 64, 54), (48, 59, 58, 57, 56, 55, 54)),
+    (0.19, 0.42, 0.10),
+    0.8,
+)  # fmt: skip
+_EYES: Final = (
+    (((36, 37, 38, 39), (36, 41, 40, 39)), (0.13, 0.10, 0.05), 0.4),
+    (((42, 43, 44, 45), (42, 47, 46, 45)), (0.13, 0.10, 0.05), 0.4),
+)
+_COLUMN_PX: Final = (2.0, 6.0)  # template px between columns
+
+
+@dataclass(frozen=True, eq=False)
+class Correction:
+    """Where control points are seen in one frame.
+
+    Attributes:
+        pose: template px to crop px, of the upper face.
+        now: (M, 2) where the face's map has them, in template px through the pose.
+        heights: (M,) y of each where it is seen, likewise.
+        weights: (M,) 0..1, how far each is trusted.
+    """
+
+    pose: Affine
+    now: Points
+    heights: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+
+class FieldCorrector:
+    """Corrects faces that were registered with a template.
+
+    Args:
+        landmarks: the template's (68, 2).
+
+    Attributes:
+        landmarks: the template's.
+        side: of the square that bounds them, px.
+        points: (M, 2) control points, template px.
+        places: which of them are the mouth's, the left eye's and the right eye's.
+    """
+
+    def __init__(self, landmarks: Points) -> None:
+        self.landmarks = landmarks
+        self.side = float(np.ptp(landmarks, axis=0).max())
+        unit = float(np.linalg.norm(landmarks[36] - landmarks[45]))
+        self._gap = _LEAST_GAP * unit
+        self._parts = [
+            _Part(landmarks, outline, unit * np.array(around), ridge)
+            for outline, around, ridge in (_MOUTH, *_EYES)
+        ]
+        self.points = np.concatenate([part.points for part in self._parts])
+        ends = np.cumsum([0, *(len(part.points) for part in self._parts)])
+        self.places = [slice(*pair) for pair in pairwise(ends.tolist())]
+
+    def seen(self, face: Face, details: Details) -> Correction:
+        """Return where the control points of a face are seen, at the columns where they lie."""
+        pose = fit_similarity(self.landmarks[_RIGID], face.crop.to_crop(face.landmarks[_RIGID]))
+        to_template = inverse(pose)
+        carried = self.points + sample_field(face.grid_field_from_template, self.points)
+        now = _through(to_template, carried)
+        heights, weights = np.empty((2, len(now)))
+        for part, place, outline in zip(self._parts, self.places, outlines(details), strict=True):
+            seen = _through(to_template, outline.points)
+            if seen[0, 0, 0] > seen[0, -1, 0]:  # the mirrored eye
+                seen, trust = seen[:, ::-1], outline.weights[::-1]
+            else:
+                trust = outline.weights
+            x = now[place, 0].reshape(part.shape)
+            at, told = heights[place].reshape(part.shape), weights[place].reshape(part.shape)
+            for row, points in enumerate(seen):
+                at[row] = np.interp(x[row], points[:, 0], points[:, 1])
+                told[row] = np.interp(x[row], points[:, 0], trust)
+            y = now[place, 1].reshape(part.shape)
+            for corner, beside in ((0, 1), (-1, -2)):  # one point each, which goes with its column
+                at[:, corner] = y[:, corner] + (at[:, beside] - y[:, beside]).mean()
+                told[:, corner] = told[:, beside].mean()
+        return Correction(pose, now, heights, weights)
+
+    def corrected(self, face: Face, wanted: Correction) -> Face:
+        """Return the face with both fields, landmarks and box corrected."""
+        used = [
+            (part, place)
+            for part, place in zip(self._parts, self.places, strict=True)
+            if wanted.weights[place].max() > _LEAST_WEIGHT
+        ]
+        if not used:
+            return face
+        back = np.array(resized(face.grid_field_from_template, FINE_SHAPE))
+        onto = np.array(resized(face.grid_field, FINE_SHAPE))
+        down = wanted.pose[:, 1].astype(np.float32)  # crop px a template px down
+        moved = np.zeros(FINE_SHAPE, np.float32)
+        for part, place in used:
+            now, seen, weights = (
+                values[place].reshape(part.shape)
+                for values in (wanted.now[:, 1], wanted.heights, wanted.weights)
+            )
+            moves = self._moves(part, now, seen, weights).astype(np.float32)
+            moved[part.window] += (part.basis @ moves.ravel()).reshape(part.window_shape)
+        back += down[:, None, None] * moved
+        mend_inverse(onto, back, moved, down, [part.window for part, _ in used])
+        refined = replace(face, grid_field=onto, grid_field_from_template=back)
+        landmarks = template_to_frame(refined, self.landmarks)
+        return replace(refined, landmarks=landmarks, box=box_around(landmarks))
+
+    def _moves(self, part: "_Part", now: Floats, seen: Floats, weights: Floats) -> Floats:
+        """How far each control point (B, N) moves down, template px; none past another."""
+        target = now + weights * (seen - now)
+        for upper in range(len(target) - 1):
+            gap = np.minimum(self._gap, part.thickness[upper])
+            missing = np.maximum(target[upper] + gap - target[upper + 1], 0)
+            target[upper] -= missing / 2
+            target[upper + 1] += missing / 2
+        above, below = part.room
+        outside = now[0] - _KEPT * above, now[-1] + _KEPT * below
+        return np.maximum.accumulate(target, axis=0).clip(*outside) - now
+
+
+class _Part:
+    """The control points of a mouth or an eye, and what of the template they move.
+
+    Attributes:
+        shape: (B, N) boundaries and columns.
+        points: (B N, 2) template px.
+        thickness: (B - 1, N) px between boundaries.
+        room: px above and below in which the correction fades out.
+        window: rows and columns of the fine grid.
+        window_shape: its size.
+        basis: (points of the window, B N).
+    """
+
+    def __init__(
+        self,
+        landmarks: Points,
+        outline: Sequence[Sequence[int]],
+        around: Floats,
+        ridge: float,
+    ) -> None:
+        above, below, beside = around
+        ends = landmarks[[outline[0][0], outline[0][-1]], 0]
+        x = _columns(np.unique(landmarks[sorted({p for points in outline for p in points}), 0]))
+        curves = np.array([np.interp(x, *landmarks[list(points)].T) for points in outline])
+        curves = np.maximum.accumulate(curves, axis=0)
+        inner = slice(1, -1)
+        self.shape = curves.shape
+        self.points = np.stack([np.broadcast_to(x, curves.shape), curves], axis=-1).reshape(-1, 2)
+        self.thickness = np.diff(curves, axis=0)
+        self.room = float(above), float(below)
+        spread = _spread_out(curves[:, inner])
+        curves[:, inner] = spread
+        low = np.array([ends[0] - beside, curves.min() - above])
+        high = np.array([ends[1] + beside, curves.max() + below])
+        first = np.maximum(low // FINE_PX, 0).astype(int).tolist()
+        last = np.minimum(high // FINE_PX + 2, FINE_SHAPE[::-1]).astype(int).tolist()
+        self.window = slice(first[1], last[1]), slice(first[0], last[0])
+        self.window_shape = (last[1] - first[1], last[0] - first[0])
+        self.basis = self._exact(self._basis(x, curves, above, below, beside), ridge)
+
+    def _basis(
+        self, x: Floats, curves: Floats, above: float, below: float, beside: float
+    ) -> NDArray[np.float32]:
+        rows, columns = ((np.arange(s.start, s.stop) + 0.5) * FINE_PX - 0.5 for s in self.window)
+        basis = np.zeros((*self.window_shape, *self.shape), np.float32)
+        for j, column in enumerate(columns):
+            left = int(np.clip(np.searchsorted(x, column, "right") - 1, 0, len(x) - 2))
+            inside = left + float(np.clip((column - x[left]) / (x[left + 1] - x[left]), 0, 1))
+            away = max(x[0] - column, column - x[-1], 0.0)
+            fade = max(0.0, 1 - away / beside) if beside else float(away == 0)
+            for k, share in ((left, left + 1 - inside), (left + 1, inside - left)):
+                knots = np.array([curves[0, k] - above, *curves[:, k], curves[-1, k] + below])
+                knots = knots + 1e-6 * np.arange(len(knots))
+                for b in range(len(curves)):
+                    hat = np.zeros(len(knots))
+                    hat[b + 1] = 1
+                    basis[:, j, b, k] += fade * share * np.interp(rows, knots, hat)
+        return basis.reshape(-1, int(np.prod(self.shape)))
+
+    def _exact(self, basis: NDArray[np.float32], ridge: float) -> NDArray[np.float32]:
+        """The basis with which the field, sampled between its points, is d at control points."""
+        rows, columns = self.window
+        first = np.array([columns.start, rows.start])
+        at = ((self.points + 0.5) / FINE_PX - 0.5 - first).astype(np.float32)
+        maps = basis.reshape(*self.window_shape, -1)
+        sampled = np.stack(
+            [
+                cv2.remap(np.ascontiguousarray(maps[..., j]), at[:, None], None, cv2.INTER_LINEAR)[
+                    :, 0
+                ]
+                for j in range(maps.shape[-1])
+            ],
+            axis=1,
+        )
+        one = np.eye(len(sampled))
+        missing = np.linalg.solve(sampled @ sampled.T + ridge * one, one - sampled)
+        return np.asarray(basis + basis @ sampled.T @ missing, np.float32)
+
+
+def _columns(at: Floats) -> Floats:
+    """Columns at landmarks' x, without those that nearly coincide, and between those far apart."""
+    nearest, farthest = _COLUMN_PX
+    kept = [at[0]]
+    for x in at[1:-1]:
+        if min(x - kept[-1], at[-1] - x) > nearest:
+            kept.append(x)
+    kept.append(at[-1])
+    columns = [at[0]]
+    for start, end in pairwise(kept):
+        pieces = int(np.ceil((end - start) / farthest))
+        columns.extend(np.linspace(start, end, pieces + 1)[1:])
+    return np.array(columns)
+
+
+def _spread_out(curves: Floats) -> Floats:
+    """Boundaries at least a px apart: a template with a shut mouth has none of its own."""
+    spread = curves.copy()
+    for upper in range(len(curves) - 1):
+        missing = np.maximum(spread[upper] + _APART - spread[upper + 1], 0)
+        spread[upper] -= missing / 2
+        spread[upper + 1] += missing / 2
+    return np.maximum.accumulate(spread, axis=0)
+
+
+def _through(affine: Affine, points: Floats) -> Points:
+    return np.asarray(points @ affine[:, :2].T + affine[:, 2], np.float64)

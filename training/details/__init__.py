@@ -1,0 +1,1 @@
+"""Training of the part network of eyes and mouth."""
