@@ -206,6 +206,11 @@ def find_weights(model: str | Path) -> Path:
     return shipped_weights(str(model))
 
 
+def ships(name: str) -> bool:
+    """Whether weights of this name ship."""
+    return name in _shipped()
+
+
 def weights_beside(path: Path, name: str) -> Path | None:
     """Return a part network beside a model's weights; None where there is none.
 

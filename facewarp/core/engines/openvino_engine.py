@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from facewarp.core.engines.base import Floats, GraphEngine
+from facewarp.core.engines.base import Floats, GraphEngine, is_converted
 from facewarp.core.engines.cache_keys import code_version
 from facewarp.core.engines.openvino_models import (
     compile_model,
@@ -92,6 +92,8 @@ class OpenVinoEngine(GraphEngine):
         if kept is None:
             return cls("openvino-int8", summary, _Quantised(folder), None)
         weights = [folder / f"{graph}{end}" for graph in _INT8_GRAPHS for end in (".xml", ".bin")]
+        if not any(file.is_file() for file in weights[2:]):  # a part network alone
+            weights = weights[:2]
         try:
             known_by = digest_of([Path(__file__), *weights])
         except OSError as error:
@@ -218,7 +220,7 @@ class _Converted(dict[str, Any]):
         super().__init__()
         self._net, self._folder = net, folder
         self._lean: GuidedRegistration | None = None
-        if folder is None or not (folder / "both_ways.xml").is_file():
+        if not is_converted(folder, ".xml"):
             net()  # damaged weights fail now, not in the middle of a video
 
     def __missing__(self, graph: str) -> Any:
