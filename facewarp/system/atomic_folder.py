@@ -1,5 +1,6 @@
 """Atomic output folder: it appears under its name when all of it is written, and not before."""
 
+import errno
 import logging
 import re
 import secrets
@@ -12,6 +13,20 @@ from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import process_mark, sweep, write_error
 
 _log = logging.getLogger(__name__)
+
+
+def check_folder(target: Path) -> None:
+    """Check that a path is or can become an output folder; touch nothing.
+
+    Raises:
+        FacewarpError: it is a file, or lies under one.
+    """
+    try:
+        nearest = next((one for one in (target, *target.parents) if one.exists()), None)
+    except OSError as error:
+        raise write_error(error, target) from error
+    if nearest is not None and not nearest.is_dir():
+        raise write_error(NotADirectoryError(errno.ENOTDIR, "", target), target)
 
 
 def restore_folder(target: Path) -> None:

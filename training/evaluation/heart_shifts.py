@@ -21,6 +21,7 @@ from facewarp.core.metrics import dice_per_part, mean_over_present
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import write_csv
+from facewarp.training.dataloading.heart_data import heart_grid
 from facewarp.training.datasets.acdc import HeartPatient, labels_on
 from facewarp.training.evaluation.heart_methods import ED, ES
 from facewarp.training.evaluation.heart_protocols import HeartProtocol, carry_field
@@ -266,7 +267,11 @@ def evaluate_shifts(
 
     Returns:
         The cases, those of `known` that were not asked for left out.
+
+    Raises:
+        FacewarpError: it is no heart model.
     """
+    heart_grid(model.config)
     before = {case.key: case for case in known}
     found: list[ShiftCase] = []
     lies: dict[str, Orientation | None] = {}

@@ -81,11 +81,14 @@ def phantom(
     import torch
 
     from facewarp.core.model import load
+    from facewarp.system.atomic_files import check_target
     from facewarp.training.synthetic.phantom.folder import find_phantoms, write_phantom
     from facewarp.training.synthetic.phantom.recipe import draw_recipe
     from facewarp.training.synthetic.phantom.scoring import evaluate_phantoms, write_phantoms_csv
 
     output = output_of(ctx)
+    if out is not None:
+        check_target(out)
     if threads is not None:
         torch.set_num_threads(threads)
     loaded = load(model)

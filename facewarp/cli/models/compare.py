@@ -48,6 +48,26 @@ class ComparisonOptions:
     ] = None
 
 
+def check_outputs(files: Sequence[Path | None], folder: Path | None) -> None:
+    """Check before hours of measuring that files and a folder can be written; touch nothing.
+
+    Args:
+        files: of results, None where not asked for.
+        folder: of figures.
+
+    Raises:
+        FacewarpError: one of them can't be written where it is said to be.
+    """
+    from facewarp.system.atomic_files import check_target
+    from facewarp.system.atomic_folder import check_folder
+
+    for file in files:
+        if file is not None:
+            check_target(file)
+    if folder is not None:
+        check_folder(folder)
+
+
 def compare_faces(
     output: Output,
     options: ComparisonOptions,

@@ -12,7 +12,7 @@ from rich.table import Table
 from facewarp.cli.console import Output, output_of
 from facewarp.cli.hearts.evaluate_phantoms import phantom
 from facewarp.cli.model_options import ENGINE_NAMES, Thorough, Threads
-from facewarp.cli.models.compare import ComparisonOptions, compare_faces
+from facewarp.cli.models.compare import ComparisonOptions, check_outputs, compare_faces
 from facewarp.cli.models.evaluate_hearts import Model, acdc, mnms, mnms2, number
 from facewarp.cli.option_groups import option_groups
 from facewarp.errors import FacewarpError
@@ -111,6 +111,7 @@ def _evaluate(
     from facewarp.training.datasets.crops import load_test_crops
     from facewarp.training.evaluation.faces import evaluate_faces, write_pairs_csv
 
+    check_outputs((options.pairs_csv, options.picture), compared.figures)
     output.say("Reading photographs ...")
     split, photos = read(data)
     if options.threads is not None:

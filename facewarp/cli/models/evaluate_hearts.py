@@ -13,7 +13,7 @@ from rich.table import Table
 from facewarp.cli.cine import LabelOrderName
 from facewarp.cli.console import Output, output_of
 from facewarp.cli.model_options import Refine, Threads
-from facewarp.cli.models.compare import Runs
+from facewarp.cli.models.compare import Runs, check_outputs
 from facewarp.cli.models.compare_hearts import HeartMethods, compare_hearts
 from facewarp.cli.models.shift_hearts import check_shift_options, shift_hearts
 from facewarp.cli.option_groups import option_groups
@@ -179,6 +179,7 @@ def _measure(
         torch.set_num_threads(options.threads)
     way, (split, folders) = PROTOCOLS[options.protocol.value], chosen
     out, picture, figures = options.out, options.picture, options.figures
+    check_outputs((out, picture), figures)
     model, limit = options.model, options.limit
     read = partial(load_patient, label_order=options.label_order.value)
     if limit is not None and limit < len(folders):

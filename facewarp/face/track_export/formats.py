@@ -1,5 +1,6 @@
 """The formats of tracks, by the name of a file or by their own."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,8 @@ FORMATS: Final[dict[str, tuple[str, Callable[[Shot, Path], Files]]]] = {
 }
 """Name -> suffix, and what makes files of a shot."""
 
+_FORMAT_NAME: Final = re.compile(r"[A-Za-z][\w-]+")  # one letter is a drive of Windows
+
 
 @dataclass(frozen=True)
 class TracksTarget:
@@ -59,17 +62,21 @@ class TracksTarget:
         """Parse a file's name, the format told by its suffix, or ``FORMAT:FILE``.
 
         Raises:
-            FacewarpError: neither tells a format.
+            FacewarpError: neither tells a format, or `FORMAT` is none.
         """
         name, colon, rest = text.partition(":")
         if colon and name in FORMATS and rest:
             return cls(name, Path(rest))
         path = Path(text)
-        for name, (suffix, _) in FORMATS.items():
-            if path.suffix.lower() == suffix:
-                return cls(name, path)
+        no_format = path.suffix or "a name without a suffix"
+        if colon and rest and _FORMAT_NAME.fullmatch(name):
+            no_format = f"'{name}'"
+        else:
+            for name, (suffix, _) in FORMATS.items():
+                if path.suffix.lower() == suffix:
+                    return cls(name, path)
         known = ", ".join(f"{name} ({suffix})" for name, (suffix, _) in FORMATS.items())
-        what = f"{path.suffix or 'a name without a suffix'} is no format of tracks"
+        what = f"{no_format} is no format of tracks"
         raise FacewarpError(what, text, f"Known: {known}; or say FORMAT:FILE.")
 
     def files(self, shot: Shot) -> Files:

@@ -82,7 +82,7 @@ class FaceRegistrar:
         config = self.model.config
         if config.kind != "face" or tuple(config.grid_shape) != CROP_SHAPE:
             raise FacewarpError(
-                f"the model registers {config.kind}s of {config.grid_shape}, not face crops",
+                f"a model of kind {config.kind!r} and {config.grid_shape} is not for face crops",
                 self.model.path,
                 "Choose a face model.",
             )

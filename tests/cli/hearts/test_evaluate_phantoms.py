@@ -5,6 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from facewarp.cli.app import app
+from facewarp.training.synthetic.phantom import folder
 
 
 def run(*words):
@@ -32,4 +33,15 @@ def test_the_shipped_model_is_measured_on_a_phantom(tmp_path):
 def test_a_folder_without_phantoms_is_told(tmp_path):
     done = run("eval", "phantom", "--data", tmp_path)
     assert done.exit_code == 1
-    assert "no phantom" in done.stderr
+    assert f"no phantom to measure on ({tmp_path})" in " ".join(done.stderr.split())
+    done = run("eval", "phantom", "--data", tmp_path / "none")
+    assert done.exit_code == 1
+    assert "no such folder" in done.stderr
+
+
+def test_a_table_that_cannot_be_written_is_told_before_phantoms_are_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder, "write_phantom", lambda *_, **__: pytest.fail("made"))
+    (tmp_path / "file").touch()
+    done = run("eval", "phantom", "--patients", 1, "--out", tmp_path / "file" / "rows.csv")
+    assert done.exit_code == 1
+    assert "part of the path is a file" in " ".join(done.stderr.split())

@@ -104,3 +104,28 @@ def test_what_does_not_go_with_shifts_is_refused(acdc, asked, words, said) -> No
     assert result.exit_code == 1
     assert said in " ".join(result.stderr.split())
     assert not asked
+
+
+def test_a_face_model_is_refused(acdc, asked) -> None:
+    result = invoke("eval", "acdc", "--data", acdc, "--shift", "noise", "--model", "face")
+    assert result.exit_code == 1
+    assert "this is no heart model: 'face'" in " ".join(result.stderr.split())
+    assert not asked
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "said"),
+    [
+        ("--out", "file/rows.csv", "part of the path is a file"),
+        ("--out", "", "the output is a folder"),
+        ("--figures", "file", "part of the path is a file"),
+        ("--figures", "file/plots", "part of the path is a file"),
+    ],
+)
+def test_results_without_a_place_are_told_first(acdc, asked, tmp_path, option, name, said) -> None:
+    (tmp_path / "file").touch()
+    words = ("eval", "acdc", "--data", acdc, "--shift", "noise", option, tmp_path / name)
+    result = invoke(*words)
+    assert result.exit_code == 1
+    assert said in " ".join(result.stderr.split())
+    assert not asked

@@ -168,13 +168,17 @@ def test_each_face_has_its_own_text_for_after_effects(shot):
         ("b/A.PY", "blender", "b/A.PY"),
         ("nuke:a.txt", "nuke", "a.txt"),
         ("after-effects:a", "after-effects", "a"),
+        ("./take:a.nk", "nuke", "./take:a.nk"),
+        ("C:a.nk", "nuke", "C:a.nk"),
     ],
 )
 def test_a_format_is_told_by_suffix_or_name(text, form, path):
     assert TracksTarget.of(text) == TracksTarget(form, Path(path))
 
 
-@pytest.mark.parametrize("text", ["a.mocha", "a", "mocha:a.txt.bak"])
+@pytest.mark.parametrize(
+    "text", ["a.mocha", "a", "mocha:a.txt.bak", "nonsense:a.jsx", "Nuke:/tmp/a.nk"]
+)
 def test_a_format_that_is_not_written_is_said(text):
     with pytest.raises(FacewarpError, match=r"nuke \(\.nk\)"):
         TracksTarget.of(text)

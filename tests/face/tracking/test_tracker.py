@@ -213,7 +213,7 @@ def test_a_model_that_is_not_for_face_crops_is_refused(fitter, detector, wrong):
         steps=(step,),
     )
     model = Model(GuidedRegistration(config))
-    with pytest.raises(FacewarpError, match="not face crops"):
+    with pytest.raises(FacewarpError, match="not for face crops"):
         FaceTracker(fitter.template, model, detector=detector)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from facewarp.cardiac.motion.confidence import Curve, HeartCalibration
 from facewarp.cardiac.motion.evidence import Evidence
+from facewarp.core.model import load
 from facewarp.errors import FacewarpError
 from facewarp.training.datasets.acdc import load_acdc_patient
 from facewarp.training.evaluation import heart_shifts
@@ -117,16 +118,26 @@ def test_an_interrupted_run_keeps_its_cases_and_goes_on(tmp_path, monkeypatch) -
 
     monkeypatch.setattr(heart_shifts, "measure_case", measure)
     monkeypatch.setattr(heart_shifts, "_orientation", lambda *_: None)
-    settings = (None, [patient], PROTOCOLS["memwarp"], [("noise", "middle"), ("blur", "middle")])
+    settings = (
+        load("heart"),
+        [patient],
+        PROTOCOLS["memwarp"],
+        [("noise", "middle"), ("blur", "middle")],
+    )
     with pytest.raises(KeyboardInterrupt):
-        evaluate_shifts(*settings, keep=lambda c: kept.append(list(c)))  # type: ignore[arg-type]
+        evaluate_shifts(*settings, keep=lambda c: kept.append(list(c)))
     assert [c.kind for c in kept[-1]] == [CLEAN, "noise"]
     asked.clear()
     steps = []
-    found = evaluate_shifts(*settings, known=kept[-1], advance=lambda **_: steps.append(1))  # type: ignore[arg-type]
+    found = evaluate_shifts(*settings, known=kept[-1], advance=lambda **_: steps.append(1))
     assert asked == ["blur"]
     assert [c.kind for c in found] == [CLEAN, "noise", "blur"]
     assert len(steps) == 3
+
+
+def test_a_model_of_faces_is_refused() -> None:
+    with pytest.raises(FacewarpError, match="no heart model: 'face'"):
+        evaluate_shifts(load("face"), [], PROTOCOLS["memwarp"], [("noise", "middle")])
 
 
 def test_a_shifted_patient_keeps_its_truth_and_gets_its_own_noise(tmp_path) -> None:

@@ -84,10 +84,20 @@ def read_recipe(folder: Path) -> PhantomRecipe:
 
 
 def find_phantoms(folder: Path) -> list[Path]:
-    """Return the phantoms' folders in a folder, by name; itself where it is one."""
+    """Return the phantoms' folders in a folder, by name; itself where it is one.
+
+    Raises:
+        FacewarpError: there is no such folder, or no phantom in it.
+    """
+    if not folder.is_dir():
+        raise FacewarpError("there is no such folder", folder, "Check the path.")
     if (folder / TRUTH).is_file():
         return [folder]
-    return sorted(path.parent for path in folder.glob(f"*/{TRUTH}"))
+    found = sorted(path.parent for path in folder.glob(f"*/{TRUTH}"))
+    if not found:
+        what = "there is no phantom to measure on"
+        raise FacewarpError(what, folder, "Give a folder that facewarp phantom wrote.")
+    return found
 
 
 def write_phantom(
