@@ -1,8 +1,10 @@
 """Graphs that engines run: the network with fixed shapes, split at the part probabilities."""
 
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +12,9 @@ from torch.export import Dim, ExportedProgram
 
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.networks.layers import fold_batch_norms
+
+TRACING: Final = threading.RLock()
+"""Held while a network is exported or converted: torch traces one at a time in a process."""
 
 
 class PartsGraph(nn.Module):
