@@ -19,6 +19,7 @@ from facewarp.core.engines.device import present_device
 from facewarp.core.weights import WEIGHTS, file_sha256, find_weights, load_weights
 from facewarp.errors import FacewarpError
 from facewarp.face.details.patches import KIND as DETAILS
+from facewarp.face.occlusion.network import OCCLUSION
 from facewarp.training import checkpoint
 from facewarp.training.config.overrides import with_overrides
 from facewarp.training.config.paper_variants import at_size
@@ -28,13 +29,22 @@ from facewarp.training.distributed import ProcessGroup
 from facewarp.training.optimizer import learning_rate
 from facewarp.training.trainer import BatchSource, Trainer
 
-Kind = Literal["face", "heart"]
-DEFAULT_PRESETS: Mapping[Kind, str] = {"face": "face", "heart": "acdc"}
+Kind = Literal["face", "heart", "occlusion"]
+DEFAULT_PRESETS: Mapping[Kind, str] = {
+    "face": "face",
+    "heart": "acdc",
+    "occlusion": "face-occlusion",
+}
 MODEL_KINDS: Mapping[str, tuple[str, ...]] = {
     "face": ("face", DETAILS),
     "heart": ("heart", SLICES),
+    "occlusion": (OCCLUSION,),
 }
-UNITS: Mapping[Kind, str] = {"face": "photographs", "heart": "patients"}
+UNITS: Mapping[Kind, str] = {
+    "face": "photographs",
+    "heart": "patients",
+    "occlusion": "photographs",
+}
 
 
 class TrainingData(Protocol):
@@ -185,7 +195,7 @@ def describe_run(options: RunOptions, trainer: Trainer, data: TrainingData) -> l
     first, last = (learning_rate(config, step) for step in (config.warmup, config.steps - 1))
     lines = [
         f"Training preset {config.preset} on {data.description}: {config.steps} steps of "
-        f"{config.batch} pairs{together}{resumed}, into {options.folder}",
+        f"{config.batch} {unit_of(config)}{together}{resumed}, into {options.folder}",
         f"That is {epochs:.3g} rounds through them; the learning rate is {first:.2g} at first and "
         f"{last:.2g} at last.",
     ]
@@ -197,6 +207,13 @@ def describe_run(options: RunOptions, trainer: Trainer, data: TrainingData) -> l
             "out of training; the test set is not touched."
         )
     return lines
+
+
+def unit_of(config: TrainConfig) -> str:
+    """Return what a batch is counted in."""
+    if config.model.steps:
+        return "pairs"
+    return "views" if config.model.kind.startswith("face") else "slices"
 
 
 def run_config(

@@ -51,6 +51,7 @@ from facewarp.cardiac.quantification.moments import (
     told_moments,
 )
 from facewarp.cardiac.quantification.strain import Strain, measure_strain
+from facewarp.cardiac.quantification.strain_intervals import StrainIntervals
 from facewarp.core.arrays import FloatArray
 from facewarp.core.geometry import pixel_grid
 from facewarp.core.model import load
@@ -86,6 +87,7 @@ class CineResult:
             `io.label_order`; "" for the model's own, and for one of no name.
         label_order_by: who says so: ``"given"``, ``"anatomy"`` or ``"file name"``; "" likewise.
         parts_sha256: hash of the weights of the part network of slices; "" without.
+        strain_intervals: of repeated measurements, see `strain_repeats`; None without.
         evidence: how other answers agree with the parts reported; None where a reader's labels
             are reported, or without a part network of slices.
         confidence: the Dice and the error of EF to be expected of that; None likewise, and where
@@ -107,6 +109,7 @@ class CineResult:
     label_order: str = ""
     label_order_by: str = ""
     parts_sha256: str = ""
+    strain_intervals: StrainIntervals | None = None
     evidence: Evidence | None = None
     confidence: HeartConfidence | None = None
 

@@ -94,7 +94,7 @@ COMMANDS = {
         HEARTS,
     ),
     "phantom": Command(
-        "models.phantom:phantom",
+        "hearts.phantom:phantom",
         "Make cines of beating hearts whose motion, volumes and strain are known exactly.",
         HEARTS,
     ),

@@ -106,6 +106,16 @@ class ResultOptions:
             "--mesh", help="Write moving surfaces in mm: mesh_NN.vtp, mesh.pvd, mesh.glb."
         ),
     ] = False
+    strain_intervals: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=0,
+            max=100,
+            help="Measure strain on N perturbed copies too, for 95 % intervals; takes N times as "
+            "long.",
+        ),
+    ] = 0
     dicom_out: Annotated[
         bool,
         typer.Option(
@@ -217,6 +227,7 @@ def cine(
         dicom_out=results.dicom_out,
         label_order=inputs.label_order.value,
         refine=refine,
+        strain_intervals=results.strain_intervals,
     )
     jobs = jobs_for(chosen, out, settings, resume=run.resume, threads=threads)
     with BatchTable(output, len(jobs), "patient", _COLUMNS, _cells) as table:

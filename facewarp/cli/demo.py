@@ -67,7 +67,9 @@ def demo(
     motion = load_motion(assets / "motion.json")
     with (
         FaceTracker(faces=1, engine=engine) as plain,
-        FaceTracker(model=plain.model, faces=1, smooth=True, photometric=True) as tracker,
+        FaceTracker(
+            model=plain.model, faces=1, smooth=True, photometric=True, occlusion=True
+        ) as tracker,
     ):
         output.say("Warming the engine up ...")
         alone = time_registration(plain, assets / "astronaut.mp4")

@@ -1,6 +1,7 @@
 """Options of commands that run a model: which model, on what, how thoroughly."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -27,6 +28,21 @@ Photometric = Annotated[
     bool,
     typer.Option(
         "--photometric/--no-photometric", help="Hold what is drawn to the skin, frame by frame."
+    ),
+]
+
+
+class Switch(StrEnum):
+    """Whether something is done."""
+
+    on = "on"
+    off = "off"
+
+
+Occlusion = Annotated[
+    Switch,
+    typer.Option(
+        metavar="on|off", help="Keep hair, hands, glasses and things before the face free."
     ),
 ]
 Thorough = Annotated[

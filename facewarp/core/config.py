@@ -33,6 +33,7 @@ class FeatureConfig:
         inputs: images read together, as channels: a slice and those beside it.
         subpixel: how many times finer than the last decoder level the classes are told, by
             sub-pixel convolution (Shi et al., CVPR 2016): detail without wide layers of full size.
+        fine: channels of that finer level.
     """
 
     channels: tuple[int, ...] = (5, 16, 32, 64)
@@ -46,6 +47,7 @@ class FeatureConfig:
     join: Join = "concat"
     inputs: int = 1
     subpixel: int = 1
+    fine: int = 16
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class ModelConfig:
 
     Attributes:
         kind: ``"face"`` or ``"heart"``: what the classes are parts of; or ``"heart-slices"``, a
-            part network of single slices.
+            part network of single slices, or ``"face-occlusion"``, a network of what hides a face.
         classes: names of the parts, background first.
         grid_shape: the grid of fields and points (the face crop).
         spacing_mm: size of its voxels along x, y, z; empty where nothing is measured in mm.

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-PARTS_ALONE = ("face-details", "heart-slices")  # kinds of models that segment and register nothing
+PARTS_ALONE = ("face-details", "face-occlusion", "heart-slices")  # they register nothing
 
 _MAX_CLASSES = 64
 _MAX_SIDE = 4096  # of a grid, px or voxels
@@ -70,6 +70,7 @@ def _check_features(features: Any, ndim: int) -> None:
     _one_of("features.join", features.join, ("concat", "add"))
     _whole("features.inputs", features.inputs, 1, _MAX_INPUTS)
     _whole("features.subpixel", features.subpixel, 1, _MAX_STRIDE)
+    _whole("features.fine", features.fine, 1, _MAX_CHANNELS)
 
 
 def _check_step(step: Any, ndim: int) -> None:

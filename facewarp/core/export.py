@@ -34,8 +34,8 @@ def export_model(model: Model, path: Path, format: str, graph: str = "pair") -> 
         The file; OpenVINO's weights are beside it, with the suffix ``.bin``.
 
     Raises:
-        FacewarpError: no such format or graph, a package is missing, or the format can't hold
-            the network.
+        FacewarpError: no such format or graph, a package is missing, the format can't hold
+            the network, or a part network alone has no such graph.
     """
     for what, name, known in (("format", format, SUFFIXES), ("graph", graph, GRAPHS)):
         if name not in known:
@@ -44,6 +44,9 @@ def export_model(model: Model, path: Path, format: str, graph: str = "pair") -> 
         raise FacewarpError(
             f"{format} holds networks of images, not of volumes", fix="Use torchscript or pt2."
         )
+    if not model.config.steps and graph != "parts":
+        what = f"a part network registers nothing and has no graph {graph!r}"
+        raise FacewarpError(what, model.path, "Use --graph parts.")
     target = path if path.suffix == SUFFIXES[format] else Path(f"{path}{SUFFIXES[format]}")
     target.parent.mkdir(parents=True, exist_ok=True)
     _WRITERS[format](lean(model.net), graph, target, metadata_of(model, graph))

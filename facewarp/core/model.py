@@ -171,6 +171,11 @@ class Model:
         return network_of(self._network)
 
     @property
+    def device_name(self) -> str:
+        """Where torch runs the network, by name: no need of torch to ask."""
+        return self._device
+
+    @property
     def device(self) -> "torch.device":
         """Where torch runs the network."""
         import torch

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facewarp.errors import FacewarpError
-from facewarp.face.image_formats import to_gray
+from facewarp.face.image_formats import to_gray, to_rgb
 from facewarp.face.similarity import rotation
 
 CROP_SHAPE = (320, 260)
@@ -141,6 +141,19 @@ class Crop:
         if image.ndim not in (2, 3) or 0 in image.shape:
             raise FacewarpError(f"a crop needs a picture HxW or HxWxC, got shape {image.shape}")
         return self._sample(image, interpolation, np.asarray, every)
+
+    def extract_rgb(self, image: NDArray[Any]) -> NDArray[np.uint8]:
+        """Cut the crop out of a frame as RGB; only the pixels it needs are converted.
+
+        Args:
+            image: anything `to_rgb` takes.
+
+        Returns:
+            (height, width, 3) uint8.
+        """
+        if image.ndim not in (2, 3) or 0 in image.shape:
+            raise FacewarpError(f"a crop needs a picture HxW or HxWxC, got shape {image.shape}")
+        return np.asarray(self._sample(image, cv2.INTER_LINEAR, to_rgb), np.uint8)
 
     def extract_gray(self, image: NDArray[Any]) -> NDArray[np.uint8]:
         """Cut the crop out of a frame as gray; only the pixels it needs are converted.

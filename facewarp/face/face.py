@@ -53,6 +53,9 @@ class Face:
         probabilities: (8, h, w) the network's own part probabilities of the crop.
         folds_percent: share of the face's pixels where the network's field onto it folds.
         gray: (320, 260) uint8, the crop as it was registered; None for a face made otherwise.
+        matte: (160, 130) uint8 of the crop at half its size, 255 where the face itself is seen
+            and 0 where hair, a hand or a thing hides it (`facewarp.face.occlusion`); None where
+            nobody looked.
         details: eyes and mouth, as the detail network sees them; None without one.
     """
 
@@ -67,6 +70,7 @@ class Face:
     probabilities: NDArray[np.float32]
     folds_percent: float
     gray: NDArray[np.uint8] | None = None
+    matte: NDArray[np.uint8] | None = None
     details: Details | None = None
 
     @cached_property

@@ -75,6 +75,7 @@ class FacePipeline(Closing):
         opacity: 0..1; None for 1.
         smoothing: smooth landmarks over time.
         photometric: hold what is drawn to the skin, see `facewarp.face.tracking.photometric`.
+        occlusion: draw behind what hides a face, see `facewarp.face.occlusion`.
         mirror: mirror the preview.
         template: a shipped name, a `.npz` file or a `Template`.
         model: a shipped name, a weights file or a `Model`.
@@ -103,6 +104,7 @@ class FacePipeline(Closing):
         opacity: float | None = None,
         smoothing: bool = True,
         photometric: bool = True,
+        occlusion: bool = True,
         mirror: bool = False,
         template: str | Path | Template = "average",
         model: str | Path | Model = "face",
@@ -133,6 +135,7 @@ class FacePipeline(Closing):
         self._options: dict[str, Any] = {
             "faces": faces,
             "photometric": photometric,
+            "occlusion": occlusion,
             "device": device,
             "engine": engine,
             "detector": detector,

@@ -217,3 +217,11 @@ def test_shipped_8_bit_weights_agree_with_float(tmp_path, monkeypatch):
     assert agreement > 0.99
     assert (fields - expected[1]).norm(dim=1).mean() < 0.3  # px of 160 x 130
     assert (fields - expected[1]).abs().max() > 1e-4  # other weights did run
+
+
+def test_a_part_network_alone_has_one_graph(small, stirred, tmp_path):
+    alone = Model(stirred(small(kind="face-details", steps=())))
+    with pytest.raises(FacewarpError, match="has no graph 'pair'"):
+        export_model(alone, tmp_path / "out", "pt2")
+    assert not list(tmp_path.iterdir())
+    assert export_model(alone, tmp_path / "out", "pt2", "parts").is_file()

@@ -225,7 +225,9 @@ def test_landmarks_are_those_of_the_8_bit_engine(
     record_property: Callable[[str, object], None],
 ) -> None:
     apart = []
-    with facewarp.FaceTracker(engine="openvino-int8", faces=1, smooth=True) as tracker:
+    with facewarp.FaceTracker(
+        engine="openvino-int8", faces=1, smooth=True, details=False
+    ) as tracker:
         for image, at in frames:
             (face,) = tracker(image, at)
             apart.append(np.linalg.norm(page.step(image, at) - face.landmarks, axis=1))

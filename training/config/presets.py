@@ -139,6 +139,32 @@ def _details_model() -> ModelConfig:
     )
 
 
+def _occlusion_model() -> ModelConfig:
+    """Return the network of what hides a face: color, features of 4 px, a matte of every px."""
+    return ModelConfig(
+        kind="face-occlusion",
+        classes=("hidden", "face"),
+        grid_shape=(160, 132),
+        input_shape=(160, 132),
+        field_shape=(160, 132),
+        features=FeatureConfig(
+            channels=(32, 64, 128, 128),
+            strides=(2, 2, 2),
+            decoder=(128, 64, 32),
+            refine=0,
+            entry_kernel=7,
+            entry_stride=4,
+            classify_kernel=1,
+            inputs=3,
+            subpixel=4,
+            fine=4,
+            join="add",
+        ),
+        steps=(),
+        guidance="probabilities",
+    )
+
+
 _PAPER_BATCH, _PAPER_HEART_BATCH = 20, 2
 _PAPER_ROUGHNESS = 1e-3  # of a norm that theirs takes of a batch, ours of an image
 _PAPER_LOSS = LossConfig(
@@ -175,6 +201,19 @@ PRESETS: dict[str, TrainConfig] = {
         weight_decay=1e-2,
         ema=0.9995,
         label_shape=(160, 130),
+    ),
+    "face-occlusion": TrainConfig(
+        preset="face-occlusion",
+        model=_occlusion_model(),
+        loss=LossConfig(part_weighted=False, part_dice=0.0, landmarks=0.0),
+        optimizer="muon",
+        batch=16,
+        steps=24000,
+        lr=1e-2,
+        weight_decay=1e-2,
+        ema=0.999,
+        validate_every=1000,
+        checkpoint_every=200,
     ),
     "paper": TrainConfig(
         preset="paper",

@@ -41,6 +41,7 @@ class Settings:
         dicom_out: whether DICOM objects are written under the cine's own study.
         label_order: convention of the labels' ids.
         refine: whether fields are refined into one invertible motion.
+        strain_intervals: perturbed copies on which strain is measured again; 0 for none.
     """
 
     model: str = "heart"
@@ -60,6 +61,7 @@ class Settings:
     dicom_out: bool = False
     label_order: str = "auto"
     refine: bool = True
+    strain_intervals: int = 0
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,7 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
     from facewarp.cardiac.io.dicom_frames import identity_of
     from facewarp.cardiac.io.dicom_series import dicom_files
     from facewarp.cardiac.report.result_folder import check_result_folder, write_result
+    from facewarp.cardiac.strain_repeats import with_strain_intervals
 
     check_result_folder(job.target)
     if job.threads is not None:
@@ -143,9 +146,12 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
     if settings.dicom_out:
         check_dicom_out(job.source)
     about = _about(job)  # of the files as they are read, not as they may be later
+    model = _model(settings.model, settings.device, about["settings"]["model"])
+    copies = settings.strain_intervals
+    once = 0.7 / (1 + copies)  # the share of the work that one analysis takes
     result = analyse_cine(
         job.source,
-        _model(settings.model, settings.device, about["settings"]["model"]),
+        model,
         labels=settings.labels,
         label_order=settings.label_order,
         refined=settings.refine,
@@ -156,8 +162,18 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
         spacing_mm=settings.spacing_mm,
         series=settings.series,
         model_name=settings.model,
-        progress=lambda share: progress(0.7 * share),
+        progress=lambda share: progress(once * share),
     )
+    if copies:
+        result = with_strain_intervals(
+            result,
+            model,
+            copies,
+            labels=settings.labels,
+            label_order=settings.label_order,
+            refined=settings.refine,
+            progress=lambda share: progress(once + (0.7 - once) * share),
+        )
     run: dict[str, Any] = {"about": about}
     if settings.identity:
         run["identity"] = next(map(identity_of, dicom_files(job.source)), {})

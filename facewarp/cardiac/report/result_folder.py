@@ -113,7 +113,8 @@ def write_result(
         _write_curves(result, place / "curves.csv")
         if result.strain is not None:
             frames, ed = result.cine.frames, result.ed
-            write_strain(place / "strain.csv", result.strain, frames, ed, _step_s(result))
+            step, intervals = _step_s(result), result.strain_intervals
+            write_strain(place / "strain.csv", result.strain, frames, ed, step, intervals)
         files = {p.name: p.stat().st_size for p in sorted(place.iterdir())}
         told = {**summary(result), "run": {**(run or {}), "files": files}}
         text = json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False)
@@ -227,7 +228,9 @@ def _write_pictures(result: CineResult, place: Path, movie: Movie) -> None:
 def _strain(result: CineResult) -> dict[str, Any] | None:
     if result.strain is None:
         return None
-    return strain_summary(result.strain, result.cine.frames, result.ed, _step_s(result))
+    return strain_summary(
+        result.strain, result.cine.frames, result.ed, _step_s(result), result.strain_intervals
+    )
 
 
 def _step_s(result: CineResult) -> float | None:

@@ -89,8 +89,9 @@ class CompositingOptions:
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Tracks for Nuke (.nk), After Effects (.txt), Blender (.py) or an animated mesh "
-            "(.glb), by suffix or as FORMAT:FILE; may be given several times.",
+            help="Tracks for Nuke (.nk), After Effects (.txt, masks .jsx), Blender (.py), an "
+            "animated mesh (.glb) or outlines as Shake shapes (.ssf), by suffix or as FORMAT:FILE; "
+            "may be given several times.",
             show_default=False,
         ),
     ] = None

@@ -13,7 +13,14 @@ from facewarp.cli.faces.live_options import (
     SourceOptions,
     check_usage,
 )
-from facewarp.cli.model_options import EngineOptions, FaceModelOptions, Photometric, Smooth
+from facewarp.cli.model_options import (
+    EngineOptions,
+    FaceModelOptions,
+    Occlusion,
+    Photometric,
+    Smooth,
+    Switch,
+)
 from facewarp.cli.option_groups import Panel, option_groups
 from facewarp.system.machine import limit_blas
 
@@ -37,6 +44,7 @@ def live(
     ] = 5,
     smooth: Annotated[Smooth, DRAWN] = True,
     photometric: Annotated[Photometric, DRAWN] = True,
+    occlusion: Annotated[Occlusion, DRAWN] = Switch.on,
     mirror: Annotated[
         bool | None,
         typer.Option(
@@ -66,7 +74,17 @@ def live(
       facewarp live --headless --send vmc://127.0.0.1:39539
     """
     options = LiveOptions(
-        source, effects, models, faces, smooth, photometric, mirror, outputs, limits, run
+        source,
+        effects,
+        models,
+        faces,
+        smooth,
+        photometric,
+        occlusion is Switch.on,
+        mirror,
+        outputs,
+        limits,
+        run,
     )
     output = output_of(ctx)
     if run.engine != "torch":

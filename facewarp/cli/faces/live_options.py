@@ -168,6 +168,7 @@ class LiveOptions:
     faces: int
     smooth: bool
     photometric: bool
+    occlusion: bool
     mirror: bool | None
     outputs: OutputOptions
     limits: LimitOptions

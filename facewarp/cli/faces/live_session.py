@@ -132,6 +132,7 @@ def _make_pipeline(options: "LiveOptions") -> "FacePipeline":
         style_mode=effects.style_mode or "full",
         smoothing=options.smooth,
         photometric=options.photometric,
+        occlusion=options.occlusion,
         mirror=is_camera if options.mirror is None else options.mirror,
         engine=run.engine,
         device=run.device,

@@ -15,8 +15,10 @@ from facewarp.cli.faces.track_batch import BatchOptions, track_batch
 from facewarp.cli.model_options import (
     EngineOptions,
     FaceModelOptions,
+    Occlusion,
     Photometric,
     Smooth,
+    Switch,
     Thorough,
 )
 from facewarp.cli.option_groups import Panel, option_groups
@@ -103,6 +105,7 @@ def track(
     ] = 5,
     smooth: Annotated[Smooth, TRACKING] = True,
     photometric: Annotated[Photometric, TRACKING] = True,
+    occlusion: Annotated[Occlusion, TRACKING] = Switch.on,
     tags: Annotated[
         bool, typer.Option("--tags", help="Tag faces with id, state and confidence."), DRAWN
     ] = False,
@@ -185,6 +188,7 @@ def track(
             faces=faces,
             smooth=smooth,
             photometric=photometric,
+            occlusion=occlusion is Switch.on,
             thorough=thorough,
             start=start,
             end=end,
@@ -227,6 +231,7 @@ def track(
             config=OFFLINE,
             smooth=smooth,
             photometric=photometric,
+            occlusion=occlusion is Switch.on,
             in_pipeline=True,
             thorough=thorough,
         )
@@ -235,7 +240,7 @@ def track(
         effect = effects.make(models.model, tags)
         part, mixed = Part(start, end, fps), is_mixed(inputs)
         made_from = {**vars(effects), **vars(models), "smooth": smooth, "thorough": thorough}
-        made_from["photometric"] = photometric
+        made_from |= {"photometric": photometric, "occlusion": occlusion.value}
         extras = compositing.outputs(inputs, made_from | vars(part), resume=bool(batch.resume))
         if mixed and compositing.wanted:
             what = "a folder that holds videos has a result for each of them"

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from facewarp.cli.console import Output, output_of
+from facewarp.cli.hearts.evaluate_phantoms import phantom
 from facewarp.cli.model_options import ENGINE_NAMES, Thorough, Threads
 from facewarp.cli.models.compare import ComparisonOptions, compare_faces
 from facewarp.cli.models.evaluate_hearts import Model, acdc, mnms, mnms2, number
@@ -91,7 +92,7 @@ def celebamask(
     _evaluate(output_of(ctx), "celebamask", data, celebamask_test_photos, options, compared)
 
 
-for _command in (acdc, mnms, mnms2):
+for _command in (acdc, mnms, mnms2, phantom):
     evaluate.command()(_command)
 
 

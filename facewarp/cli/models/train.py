@@ -15,6 +15,7 @@ from facewarp.cli.models.train_options import (
     Extra,
     HeartProcessChoice,
     HeartRunChoice,
+    OcclusionRunChoice,
     ProcessChoice,
     RunChoice,
     parse_held_out,
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
     from facewarp.training.dataloading.slice_data import SliceData
     from facewarp.training.details.data import DetailData
     from facewarp.training.distributed import ProcessGroup
+    from facewarp.training.occlusion.matte_data import MatteData
     from facewarp.training.run import Kind, RunOptions, RunResult
     from facewarp.training.trainer import StepReport, Trainer, Validate
 
-    Data = DetailData | FaceData | HeartData | SliceData
+    Data = DetailData | FaceData | HeartData | MatteData | SliceData
     Read = Callable[[TrainConfig], Data]
 
 train = typer.Typer(help="Train a model on annotated photographs or scans.", no_args_is_help=True)
@@ -152,6 +154,47 @@ def acdc(
     _train(output_of(ctx), run, process, "heart", "acdc", patients)
 
 
+@train.command()
+@option_groups
+def occlusion(
+    ctx: typer.Context,
+    data: Annotated[
+        Path,
+        typer.Option(help="CelebAMask-HQ's images/ and masks/, or a folder with such a train/."),
+    ],
+    *,
+    run: OcclusionRunChoice,
+    helen: Annotated[
+        Path | None,
+        typer.Option(help="Train on NAME.jpg with NAME.pts too, or on trainset/ and afw/ in it."),
+    ] = None,
+    screen: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MODEL",
+            help="A network trained without --helen: its photographs with something before the "
+            "face, as far as that network sees it, are left out.",
+        ),
+    ] = None,
+    process: ProcessChoice,
+) -> None:
+    """Train the network that finds what hides a face: hands, hair, glasses, microphones.
+
+    Objects of known alpha, made by the program, are put before the photographs' faces. Every 24th
+    photograph is kept for validation; val/ and testset/ are never read.
+    """
+
+    def photographs(_: "TrainConfig") -> "MatteData":
+        from facewarp.core.weights import find_weights, load_weights
+        from facewarp.training.occlusion.matte_data import matte_training_data
+        from facewarp.training.occlusion.matte_scores import matte_of
+
+        matte = matte_of(load_weights(find_weights(screen))[0]) if screen else None
+        return matte_training_data(data, helen, screen=matte, hold_out=process.validate)
+
+    _train(output_of(ctx), run, process, "occlusion", "occlusion", photographs)
+
+
 def _details(photographs: "FaceData") -> "DetailData":
     """The same photographs for a part network of eyes and mouth."""
     from facewarp.training.details.data import detail_training_data
@@ -221,6 +264,12 @@ def _validator(data: "Data", config: "TrainConfig", folder: Path) -> "Validate":
         from facewarp.training.validation.faces import Validator
 
         return Validator(data.held_out, folder)
+    from facewarp.training.occlusion.matte_data import MatteData
+
+    if isinstance(data, MatteData):
+        from facewarp.training.occlusion.matte_scores import MatteValidator
+
+        return MatteValidator(data.held_out, folder)
     if isinstance(data, DetailData):
         from facewarp.training.validation.details import DetailValidator
 
@@ -235,6 +284,8 @@ def _validator(data: "Data", config: "TrainConfig", folder: Path) -> "Validate":
 
 
 def _run(output: Output, trainer: "Trainer", data: "Data") -> None:
+    from facewarp.training.run import unit_of
+
     config = trainer.config
     checks = data.held_out and trainer.team.leads
     validator = _validator(data, config, trainer.folder) if checks else None
@@ -243,6 +294,9 @@ def _run(output: Output, trainer: "Trainer", data: "Data") -> None:
         assert validator is not None
         scores = validator(net, step)
         best = "" if scores["dice_mean"] < trainer.best else ", the best so far"
+        if "iou" in scores:
+            _tell(output, f"step {step}: {_occlusion_told(scores)}{best}")
+            return scores
         if not config.model.steps:
             told = _details_told if "dice_lips" in scores else _slices_told
             _tell(output, f"step {step}: {told(scores)}{best}")
@@ -259,8 +313,7 @@ def _run(output: Output, trainer: "Trainer", data: "Data") -> None:
         return scores
 
     total = config.batch * (config.steps - trainer.step)
-    alone = "views" if config.model.kind.startswith("face") else "slices"
-    unit = "pairs" if config.model.steps else alone
+    unit = unit_of(config)
     with output.progress("training", total=max(total, 0), unit=unit) as advance:
         times: list[float] = []
 
@@ -280,6 +333,13 @@ def _run(output: Output, trainer: "Trainer", data: "Data") -> None:
                 times.clear()
 
         trainer.run(validate if validator else None, watch)
+
+
+def _occlusion_told(scores: dict[str, float]) -> str:
+    return (
+        f"IoU of what is hidden {scores['iou']:.1f} %, false alarms on free faces "
+        f"{scores['false_alarms']:.2f} %, mean error of the matte {scores['error']:.2f} %"
+    )
 
 
 def _slices_told(scores: dict[str, float]) -> str:

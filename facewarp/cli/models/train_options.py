@@ -127,6 +127,22 @@ class RunChoice:
 
 
 @dataclass(frozen=True)
+class OcclusionRunChoice(RunChoice):
+    """Options of the training run of an occlusion network."""
+
+    preset: Annotated[
+        str | None, typer.Option(help="face-occlusion.", show_default="face-occlusion")
+    ] = None
+    out: Annotated[
+        Path | None, typer.Option(help="The run's folder.", show_default="runs/PRESET")
+    ] = None
+
+    def folder(self, data: str) -> Path:
+        """Return the folder of a run for which none is given."""
+        return Path("runs") / (self.preset or "face-occlusion")
+
+
+@dataclass(frozen=True)
 class HeartRunChoice(RunChoice):
     """Options of the training run of a heart model."""
 

@@ -11,6 +11,7 @@ openvino-int8    OpenVINO on the 8-bit weights that ship beside some models
 import sys
 import threading
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Final, Protocol
 
 import numpy as np
@@ -126,6 +127,13 @@ def share_cores(engine: Engine, *, in_pipeline: bool = False) -> None:
         engine.use_threads(max(1, cores() // 2))
     if engine.name != "torch" and "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
+
+
+def is_converted(folder: Path | None, suffix: str) -> bool:
+    """Whether a folder has the graph of a tracker's frame, or of a part network alone."""
+    if folder is None:
+        return False
+    return any((folder / f"{graph}{suffix}").is_file() for graph in ("both_ways", "parts"))
 
 
 def is_installed(name: str) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from facewarp.core.engines.base import Floats, GraphEngine
+from facewarp.core.engines.base import Floats, GraphEngine, is_converted
 from facewarp.core.engines.cache_keys import code_version
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
@@ -48,7 +48,7 @@ class OnnxEngine(GraphEngine):
         folder = cache_folder() if key else None
         self._folder = folder / "onnx" / f"{key[:16]}-{code_version()}" if folder else None
         self._net = net
-        if self._folder is None or not (self._folder / "both_ways.onnx").is_file():
+        if not is_converted(self._folder, ".onnx"):
             net()  # damaged weights fail now, not in the middle of a video
         self._lean: GuidedRegistration | None = None
         self._threads = threads or os.cpu_count() or 1

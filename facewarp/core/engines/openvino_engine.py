@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from facewarp.core.engines.base import Floats, GraphEngine
+from facewarp.core.engines import openvino_models
+from facewarp.core.engines.base import Floats, GraphEngine, is_converted
 from facewarp.core.engines.cache_keys import code_version
 from facewarp.core.engines.openvino_models import (
     compile_model,
     digest_of,
     openvino,
     openvino_folder,
+    part_graph,
     version,
 )
+from facewarp.core.weights import StoredNetwork
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
 
@@ -81,6 +84,22 @@ class OpenVinoEngine(GraphEngine):
         return cls("openvino", summary, models, folder / "compiled", known_by)
 
     @classmethod
+    def of_parts(cls, net: StoredNetwork, key: str) -> "OpenVinoEngine":
+        """Make the engine of a part network that stands alone, in float and without torch.
+
+        Args:
+            net: one whose configuration `openvino_models.draws`.
+            key: what is compiled is kept under it, unless it is empty.
+        """
+        summary = f"OpenVINO {version()}, fp32, {os.cpu_count()} cores"
+        folder = openvino_folder() if key else None
+        models = _Drawn(net)
+        if folder is None:
+            return cls("openvino", summary, models, None)
+        known_by = digest_of([Path(__file__), Path(openvino_models.__file__)], key)
+        return cls("openvino", summary, models, folder / "compiled", known_by)
+
+    @classmethod
     def of_int8(cls, folder: Path) -> "OpenVinoEngine":
         """Make the engine of 8-bit weights: ``parts.xml`` and ``fields.xml`` with ``.bin``.
 
@@ -92,6 +111,8 @@ class OpenVinoEngine(GraphEngine):
         if kept is None:
             return cls("openvino-int8", summary, _Quantised(folder), None)
         weights = [folder / f"{graph}{end}" for graph in _INT8_GRAPHS for end in (".xml", ".bin")]
+        if not any(file.is_file() for file in weights[2:]):  # a part network alone
+            weights = weights[:2]
         try:
             known_by = digest_of([Path(__file__), *weights])
         except OSError as error:
@@ -218,7 +239,7 @@ class _Converted(dict[str, Any]):
         super().__init__()
         self._net, self._folder = net, folder
         self._lean: GuidedRegistration | None = None
-        if folder is None or not (folder / "both_ways.xml").is_file():
+        if not is_converted(folder, ".xml"):
             net()  # damaged weights fail now, not in the middle of a video
 
     def __missing__(self, graph: str) -> Any:
@@ -236,6 +257,20 @@ class _Converted(dict[str, Any]):
         self[graph] = convert(self._lean, graph)
         if file is not None:
             save(self[graph], file)
+        return self[graph]
+
+
+class _Drawn(dict[str, Any]):
+    """The one graph of a part network, made from its weights when it is needed."""
+
+    def __init__(self, net: StoredNetwork) -> None:
+        super().__init__()
+        self._net = net
+
+    def __missing__(self, graph: str) -> Any:
+        if graph != "parts":
+            raise AssertionError(f"a part network has no graph {graph}")
+        self[graph] = part_graph(self._net.config, self._net.arrays())
         return self[graph]
 
 

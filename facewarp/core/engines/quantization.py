@@ -29,7 +29,7 @@ _FLOAT_OUTPUTS: Final = 16  # convolutions of fewer channels are the networks' l
 def quantize(
     net: GuidedRegistration,
     images: Tensor,
-    template: Tensor,
+    template: Tensor | None,
     folder: Path,
     about: Mapping[str, str],
 ) -> Path:
@@ -37,8 +37,9 @@ def quantize(
 
     Args:
         net: the network.
-        images: for the calibration, ``(N, 1, *grid_shape)`` in [0, 1], of many kinds.
-        template: the soft labels ``(1, K, *feature_shape)`` that they will be registered with.
+        images: for the calibration, ``(N, n, *grid_shape)`` in [0, 1], of many kinds.
+        template: the soft labels ``(1, K, *feature_shape)`` that they will be registered with; None
+            for a part network alone, of which only ``parts`` is written.
         folder: where ``parts``, ``fields`` (``.xml`` and ``.bin``) and ``about.json`` are written.
         about: metadata; ``weights_sha256`` binds them to the float weights.
 
@@ -59,12 +60,9 @@ def quantize(
             fix=f"Give {FEWEST} or more; 100 to 300 are good.",
         )
     folded = lean(net)
-    with torch.inference_mode():
-        parts = torch.cat([PartsGraph(folded)(image[None]) for image in images])
-        FieldsGraph(folded)(parts[:1], template)
-    pairs = [pair for part in parts for pair in _both(part[None], template)]
-    pairs += [_arrays(parts[i : i + 1], parts[i - 1 : i]) for i in range(len(parts))][1:]
-    samples = {"parts": [_arrays(image[None]) for image in images], "fields": pairs}
+    samples = {"parts": [_arrays(image[None]) for image in images]}
+    if template is not None:
+        samples["fields"] = _pairs(folded, images, template)
     folder.mkdir(parents=True, exist_ok=True)
     for graph, inputs in samples.items():
         save(_quantized(convert(folded, graph), inputs), folder / f"{graph}.xml", about)
@@ -72,6 +70,17 @@ def quantize(
     text = json.dumps({**about, "files": files}, indent=1) + "\n"
     (folder / "about.json").write_text(text, "utf-8")
     return folder
+
+
+def _pairs(
+    folded: GuidedRegistration, images: Tensor, template: Tensor
+) -> list[list[npt.NDArray[np.float32]]]:
+    """Parts of images with the template's, both ways, and with one another's."""
+    with torch.inference_mode():
+        parts = torch.cat([PartsGraph(folded)(image[None]) for image in images])
+        FieldsGraph(folded)(parts[:1], template)
+    pairs = [pair for part in parts for pair in _both(part[None], template)]
+    return pairs + [_arrays(parts[i : i + 1], parts[i - 1 : i]) for i in range(len(parts))][1:]
 
 
 def _quantized(model: Any, inputs: list[list[npt.NDArray[np.float32]]]) -> Any:

@@ -5,8 +5,6 @@ from torch import Tensor, nn
 from facewarp.core.config import FeatureConfig
 from facewarp.core.networks.layers import climb, conv, conv_block, decoder, subpixel_block
 
-_FINE_CHANNELS = 16  # of the level that sub-pixel convolution makes
-
 
 class PartNet(nn.Module):
     """U-Net with strided encoder and linear upsampling (Ha et al. 2020, section 2.1).
@@ -46,8 +44,8 @@ class PartNet(nn.Module):
         )
         self.sharpen: nn.Module = nn.Identity()
         if config.subpixel > 1:
-            self.sharpen = subpixel_block(ndim, width, _FINE_CHANNELS, config.subpixel)
-            width = _FINE_CHANNELS
+            self.sharpen = subpixel_block(ndim, width, config.fine, config.subpixel)
+            width = config.fine
         self.classify = conv(ndim, width, n_classes, config.classify_kernel, flat=top)
 
     def forward(self, image: Tensor) -> Tensor:

@@ -217,6 +217,7 @@ def _ready(settings: ClipSettings, engine: str) -> tuple[FaceTracker, Effect]:
             config=OFFLINE,
             smooth=settings.smooth,
             photometric=settings.photometric,
+            occlusion=settings.occlusion,
             in_pipeline=True,
             thorough=settings.thorough,
         )

@@ -48,6 +48,7 @@ class ClipSettings:
         faces: how many are followed at once.
         smooth: whether landmarks are smoothed over time.
         photometric: whether faces are held to the skin.
+        occlusion: whether effects end behind what hides a face.
         thorough: test-time augmentation.
         start: first second of videos.
         end: second of videos to stop before.
@@ -75,6 +76,7 @@ class ClipSettings:
     faces: int = 5
     smooth: bool = True
     photometric: bool = True
+    occlusion: bool = True
     thorough: bool = False
     start: float | None = None
     end: float | None = None

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from facewarp.drawing.compositing import _SHIFT, fixed_point
 from facewarp.face.effects.base import FaceEffect
 from facewarp.face.parts import PART_COLORS, FacePart
+from facewarp.face.rendering.occlusion import free_of
 from facewarp.face.rendering.template_overlay import TemplatePicture
 from facewarp.face.template.contours import part_contours
 
@@ -49,7 +50,7 @@ class Labels(FaceEffect):
         self._picture = TemplatePicture(label_picture(template), self.opacity)
 
     def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
-        self._picture.lay_on(frame, face, coverage=self.coverage)
+        self._picture.lay_on(frame, face, seen=free_of(face), coverage=self.coverage)
 
 
 def label_picture(template: "Template") -> NDArray[np.uint8]:

@@ -10,7 +10,8 @@ from facewarp.drawing.compositing import _SHIFT, blend_over, fixed_point, premul
 from facewarp.drawing.effect_layer import cover
 from facewarp.face.effects.base import FaceEffect
 from facewarp.face.face import template_to_frame
-from facewarp.face.rendering.template_overlay import clip_box
+from facewarp.face.rendering.occlusion import free_of
+from facewarp.face.rendering.template_overlay import clip_box, on_frame
 
 if TYPE_CHECKING:
     from facewarp.face.face import Face
@@ -70,6 +71,9 @@ class Mesh(FaceEffect):
         for center, level in zip(at[:, 0].tolist(), self._vertex_step.tolist(), strict=True):
             rgba = self._rgba(level, 0.95)
             cv2.circle(canvas, center, round(radius * 16), rgba, -1, cv2.LINE_AA, _SHIFT)
+        if (free := free_of(face)) is not None:
+            seen = on_frame(face, free, box)
+            canvas = cv2.multiply(canvas, cv2.merge([seen] * 4), scale=1 / 255)
         blend_over(frame[y0:y1, x0:x1], canvas)
         if self.coverage is not None:
             cover(self.coverage[y0:y1, x0:x1], canvas[..., 3])

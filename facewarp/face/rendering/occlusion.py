@@ -1,7 +1,8 @@
 """Occlusion mask: exclude eyes, teeth and occluders (hair, hands).
 
-The template says where a face would be, the network's own parts of the frame say what is there.
-Where the template has skin and the frame has background, hair or a hand lies in between; where the
+What hides a face is told by its matte (`facewarp.face.occlusion`), where it has one. Else the
+template says where a face would be, and the network's own parts of the frame what is there: where
+the template has skin and the frame has background, hair or a hand lies in between. Where the
 frame has an eye, the eye is left alone however wide it opens. There is no part for teeth: the open
 mouth is the outline of the inner lips.
 """
@@ -27,6 +28,9 @@ _EDGE_PX: Final = 9  # template px along its outline where neither a face nor ba
 _HIDDEN: Final = (0.5, 0.9)  # background probability at which paint begins to go, and is gone
 _EYE: Final = (0.3, 0.75)
 _OPEN_PX: Final = (2.0, 5.0)  # height of the mouth's opening, crop px, closed and open
+_FREE: Final = np.rint(
+    255 * smoothstep(0.2, 0.75, np.linspace(0, 1, 256, dtype=np.float32))
+).astype(np.uint8)
 _SOFT_PX: Final = 1.2  # crop px over which the edge of an opening is soft
 
 
@@ -52,14 +56,30 @@ class Visibility:
         rows, columns = parts.shape[1:]
         x, y = _positions(face.field, (rows, columns))
         skin = cv2.remap(self._skin, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_CONSTANT, 0)
-        seen = 1 - smoothstep(*_HIDDEN, skin * parts[FacePart.BACKGROUND])
+        seen = np.ones_like(skin)
+        if face.matte is None:
+            seen -= smoothstep(*_HIDDEN, skin * parts[FacePart.BACKGROUND])
         if self._spare_eyes:
             seen *= 1 - smoothstep(*_EYE, parts[list(EYES)].sum(axis=0))
         seen = cv2.GaussianBlur(seen, (0, 0), 0.7 * columns / 130)
         fine = cv2.resize(seen, (width, height), interpolation=cv2.INTER_LINEAR)
         if self._spare_mouth:
             fine *= 1 - open_mouth(face)
+        if (free := free_of(face)) is not None:
+            fine *= free.astype(np.float32) * np.float32(1 / 255)
         return np.rint(255 * fine.clip(0, 1)).astype(np.uint8)
+
+
+def free_of(face: "Face") -> NDArray[np.uint8] | None:
+    """Return what of a face's crop nothing hides, (320, 260), 0..255; None without a matte.
+
+    Between a quarter and three quarters of the matte's range, so that what it isn't sure of
+    neither shows through nor is missing.
+    """
+    if face.matte is None:
+        return None
+    sharp = cv2.LUT(face.matte, _FREE)
+    return np.asarray(cv2.resize(sharp, CROP_SHAPE[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def skin_of(template: "Template") -> NDArray[np.float32]:

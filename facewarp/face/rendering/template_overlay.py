@@ -105,13 +105,8 @@ class TemplatePicture:
             band = region[rows]
             overlay = cv2.remap(image, x_px[rows], y_px[rows], cv2.INTER_LINEAR)
             if seen is not None:
-                shown = cv2.warpAffine(
-                    seen,
-                    to_crop_matrix(face, box[0], box[1] + top),
-                    band.shape[1::-1],
-                    flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                    borderMode=cv2.BORDER_REPLICATE,
-                )
+                y0 = box[1] + top
+                shown = on_frame(face, seen, (box[0], y0, box[2], y0 + len(band)))
                 overlay = cv2.multiply(overlay, cv2.merge([shown] * 4), scale=1 / 255)
             color, alpha = split_overlay(overlay)
             if light is not None:
@@ -245,6 +240,20 @@ def to_crop_matrix(face: "Face", x0: int, y0: int) -> NDArray[np.float64]:
     matrix = np.asarray(cv2.invertAffineTransform(face.crop.matrix))
     matrix[:, 2] += matrix[:, :2] @ (x0, y0)
     return matrix
+
+
+def on_frame(face: "Face", mask: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
+    """Resample a mask of the crop (320, 260) to a box of the frame."""
+    return np.asarray(
+        cv2.warpAffine(
+            mask,
+            to_crop_matrix(face, box[0], box[1]),
+            (box[2] - box[0], box[3] - box[1]),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        ),
+        np.uint8,
+    )
 
 
 def _border_window(shape: tuple[int, ...]) -> NDArray[np.float32]:

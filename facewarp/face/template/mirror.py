@@ -40,6 +40,7 @@ def mirrored_face(face: Face, frame_width: int) -> Face:
         probabilities=np.ascontiguousarray(face.probabilities[MIRROR_PARTS, :, ::-1]),
         details=None,
         gray=None if face.gray is None else np.ascontiguousarray(face.gray[:, ::-1]),
+        matte=None if face.matte is None else np.ascontiguousarray(face.matte[:, ::-1]),
     )
 
 

@@ -9,8 +9,9 @@ from template to frame,
 2. the frame is carried to the template by W and compared with a running mean of this person's own
    pictures there, light removed: optical flow (DIS, Kroeger et al., ECCV 2016) finds large motions,
    Gauss-Newton on the control points the rest (`facewarp.face.tracking.image_alignment`);
-3. where the picture does not look like that mean (a hand, a highlight, an eye that has shut) the
-   skin is not seen: it goes on with the skin around it, and the mean is left alone;
+3. where the picture does not look like that mean (a highlight, an eye that has shut) or something
+   is before the face (`facewarp.face.occlusion`) the skin is not seen: it goes on with the skin
+   around it, and the mean is left alone;
 4. the semantic registration is the anchor: what W differs from it by in the mean of some seconds
    is taken off what is shown, sooner where both disagree.
 
@@ -27,6 +28,7 @@ from facewarp.face.boxes import box_around
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.crop_fields import GRID_PX, GRID_SHAPE, inverted, resized
 from facewarp.face.face import Face, FaceFilter, template_to_frame
+from facewarp.face.occlusion.steady import seen_of_template
 from facewarp.face.parts import FacePart
 from facewarp.face.similarity import Affine, compose_affine, fit_similarity, inverse
 from facewarp.face.template.template import Template
@@ -140,6 +142,7 @@ class PhotometricRefinement:
             for part in np.asarray(template.probabilities, np.float32)
         ]
         self._face = (1 - parts[FacePart.BACKGROUND]).astype(np.float32)
+        self._inner = cv2.erode(self._face, np.ones((3, 3)))  # outlines are hair and neck as well
         features = parts[FacePart.EYE_LEFT] + parts[FacePart.EYE_RIGHT] + parts[FacePart.MOUTH]
         self._features = pooled(cv2.dilate(features, np.ones((3, 3))), 0.6)
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
@@ -196,7 +199,8 @@ class PhotometricRefinement:
         skin, still = self._predicted(past, face, semantic)
         equations = NormalEquations(past.reference, self._cells)
         motion = self._flow_between(past.reference, self._carried(picture, skin))
-        seen = self._seen(equations, self._carried(picture, self._moved(skin, motion)))
+        free = self._free(face)
+        seen = self._seen(equations, self._carried(picture, self._moved(skin, motion))) * free
         if float((seen * self._face).sum()) < _UNLIKE * float(self._face.sum()):
             return None
         skin = self._moved(skin, self._coarse(motion, seen))
@@ -208,7 +212,7 @@ class PhotometricRefinement:
             return None
         bias = bias + self._pull(missing, dt) * missing
         unseen_s = np.where(seen < 0.5, past.unseen_s + dt, 0).astype(np.float32)
-        learns = (unseen_s > self._config.relearn_s).astype(np.float32)
+        learns = ((unseen_s > self._config.relearn_s) & (free > 0.5)).astype(np.float32)
         unseen = np.maximum(self._features, learns) * (1 - seen)
         pull = self._at_points(unseen * _share(dt, self._config.features_s))[..., None]
         skin = skin + pull * (semantic - bias - skin)
@@ -264,6 +268,13 @@ class PhotometricRefinement:
         )
         seen = told / (weights + np.float32(1e-6))
         return np.asarray(cv2.erode(seen, np.ones((_BORDER, _BORDER))).clip(0, 1), np.float32)
+
+    def _free(self, face: Face) -> Floats:
+        """How much of each control point (h, w) nothing hides; beside the face, all of it."""
+        if face.matte is None:
+            return np.ones(self._cells, np.float32)
+        hidden = 1 - in_cells(seen_of_template(face)[*self._window], self._cells)
+        return np.asarray(1 - hidden * self._inner, np.float32)
 
     def _pull(self, missing: Floats, dt: float) -> Floats:
         """Share (h, w, 1) of what is missing to the registration that is made up in this frame."""

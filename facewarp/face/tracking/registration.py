@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.core.engines.base import share_cores
 from facewarp.core.model import Model, load, template_guidance
 from facewarp.errors import FacewarpError
 from facewarp.face.boxes import box_around
@@ -23,6 +24,7 @@ from facewarp.face.crop_fields import (
 )
 from facewarp.face.details.network import DetailNetwork
 from facewarp.face.face import Face
+from facewarp.face.occlusion.network import OcclusionNetwork
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.augmented_inference import with_augmentation
 from facewarp.face.tracking.confidence import Calibration, part_dice
@@ -53,6 +55,7 @@ class FaceRegistrar:
         engine: what runs the model, if it is not loaded yet.
         thorough: look at every crop four times, see `facewarp.face.tracking.augmented_inference`.
         details: look at eyes and mouths closely too, where the model has a detail network.
+        occlusion: find what hides the faces, see `facewarp.face.occlusion`.
 
     Raises:
         FacewarpError: no such model, template or device, or the model is not one for faces, or
@@ -68,9 +71,11 @@ class FaceRegistrar:
         engine: str = "auto",
         thorough: bool = False,
         details: bool = True,
+        occlusion: bool = False,
     ) -> None:
         self.template = template if isinstance(template, Template) else Template.load(template)
         self.model = model if isinstance(model, Model) else load(model, device, engine)
+        self._occlusion = OcclusionNetwork.beside(self.model) if occlusion else None
         if thorough:
             self.model = with_augmentation(self.model)
         self.sure = sure
@@ -104,7 +109,13 @@ class FaceRegistrar:
                 if face.confidence > faces[i].confidence - _LESS_SURE:
                     faces[i] = face
                     turning.append(i)
-        return faces
+        return faces if self._occlusion is None else self._occlusion(frame, faces)
+
+    def share_cores(self) -> None:
+        """Set the engines' threads as for one stage of a pipeline."""
+        share_cores(self.model.engine, in_pipeline=True)
+        if self._occlusion is not None:
+            share_cores(self._occlusion.engine, in_pipeline=True)
 
     @property
     def sees_details(self) -> bool:
@@ -121,6 +132,8 @@ class FaceRegistrar:
         try:
             black = np.zeros((1, 1, *CROP_SHAPE), np.float32)
             self.model.engine.both_ways(black, self._guidance)
+            if self._occlusion is not None:
+                self._occlusion.warm_up()
         except Exception as error:  # noqa: BLE001 - whoever needs the engine gets it again
             log.debug("warming up: %s", error)
 

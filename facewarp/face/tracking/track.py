@@ -11,6 +11,7 @@ from facewarp.face.boxes import Box, overlap, side_of
 from facewarp.face.crop import Crop
 from facewarp.face.details.refinement import DetailRefinement
 from facewarp.face.face import Face, FaceFilter
+from facewarp.face.occlusion.steady import SteadyMatte
 from facewarp.face.similarity import compose_affine, fit_similarity
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.photometric import PhotometricConfig, PhotometricRefinement
@@ -151,6 +152,7 @@ def face_filter(
     photometric: bool | PhotometricConfig,
     *,
     details: bool,
+    sure: float | None = None,
 ) -> FaceFilter | None:
     """Make what smooths and refines one face from frame to frame; None where nothing does.
 
@@ -159,11 +161,14 @@ def face_filter(
         smooth: whether, or how, it is smoothed.
         photometric: whether, or with which time constants, it is held to the skin.
         details: whether lips and lids are put to where a detail network sees them.
+        sure: confidence from which a face is tracked, where mattes are held steady; else None.
     """
     last: FaceFilter | None = None
     config = smooth if isinstance(smooth, SmoothingConfig) else SmoothingConfig()
     if smooth is not False:
         last = FaceSmoother(template, config, is_last=photometric is False)
+    if sure is not None:
+        last = SteadyMatte(template, sure, last)
     if photometric is not False:
         seconds = photometric if isinstance(photometric, PhotometricConfig) else None
         last = PhotometricRefinement(template, last, seconds)

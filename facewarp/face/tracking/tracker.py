@@ -13,7 +13,6 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.core.engines.base import share_cores
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
 from facewarp.face.boxes import Box, center_of, overlap, side_of, square_at
@@ -24,10 +23,7 @@ from facewarp.face.face import Face, FaceFilter
 from facewarp.face.image_formats import check_picture
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.background_search import BackgroundSearch
-from facewarp.face.tracking.photometric import (
-    PhotometricConfig,
-    PhotometricRefinement,
-)
+from facewarp.face.tracking.photometric import PhotometricConfig, PhotometricRefinement
 from facewarp.face.tracking.registration import FaceRegistrar, crop_around
 from facewarp.face.tracking.smoothing import SmoothingConfig
 from facewarp.face.tracking.track import SAME_FACE, Track, TrackerConfig, face_filter, is_among
@@ -65,6 +61,8 @@ class FaceTracker(Closing):
             machine.
         in_pipeline: the tracker works beside decoding, drawing and encoding: its engine takes no
             more than its share of the cores, and gets ready in a thread.
+        occlusion: find what hides the faces, see `facewarp.face.occlusion`: effects then end
+            behind it.
         thorough: look at every face four times, mirrored and from nearer, for what need not be
             quick, see `tracking.augmented_inference`.
         details: look at eyes and mouths closely, see `facewarp.face.details`, where the model has
@@ -100,6 +98,7 @@ class FaceTracker(Closing):
         photometric: bool | PhotometricConfig = False,
         threaded_search: bool = False,
         in_pipeline: bool = False,
+        occlusion: bool = False,
         thorough: bool = False,
         details: bool = True,
     ) -> None:
@@ -108,13 +107,13 @@ class FaceTracker(Closing):
         if self.config.faces < 1:
             raise FacewarpError(f"a tracker follows at least one face, not {self.config.faces}")
         self._fitter = FaceRegistrar(
-            template, model, device, self.config.sure, engine, thorough, details
+            template, model, device, self.config.sure, engine, thorough, details, occlusion
         )
         self.template = self._fitter.template
         self.model = self._fitter.model
         self._warming: list[Thread] = []
         if in_pipeline:
-            share_cores(self.model.engine, in_pipeline=True)
+            self._fitter.share_cores()
             self._warming.append(self._fitter.warm_up())
         self._owns_detector = detector is None or isinstance(detector, str)
         if detector is None or isinstance(detector, str):
@@ -123,7 +122,7 @@ class FaceTracker(Closing):
         if in_pipeline:
             self._warming.append(Thread(target=self._warm_detector, name="facewarp-detector"))
             self._warming[-1].start()
-        self._smooth, self._photometric = smooth, photometric
+        self._smooth, self._photometric, self._occlusion = smooth, photometric, occlusion
         self._background = BackgroundSearch(self._detector) if threaded_search else None
         self.seconds = {"detect": 0.0, "register": 0.0}
         self._tracks: list[Track] = []
@@ -407,8 +406,14 @@ class FaceTracker(Closing):
 
     def _smoother(self) -> FaceFilter | None:
         """Return what smooths and refines one face, if anything is to."""
-        sees = self._fitter.sees_details
-        return face_filter(self.template, self._smooth, self._photometric, details=sees)
+        sure = self.config.sure if self._occlusion else None
+        return face_filter(
+            self.template,
+            self._smooth,
+            self._photometric,
+            details=self._fitter.sees_details,
+            sure=sure,
+        )
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

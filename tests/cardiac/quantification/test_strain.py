@@ -1,7 +1,7 @@
 """Strain against ventricles whose strain is known by formula."""
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.quantification.aha_segments import SEGMENT_NAMES, aha_segments
 from facewarp.cardiac.quantification.lv_wall import find_wall, view_to_mm
 from facewarp.cardiac.quantification.strain import engineering, wall_strain
+from facewarp.cardiac.quantification.strain_intervals import StrainIntervals
 from facewarp.cardiac.report.strain_table import peak, strain_summary, write_strain
 
 INNER_MM, OUTER_MM = 24.0, 34.0
@@ -246,6 +247,29 @@ def test_the_table_has_peaks_and_their_time(tmp_path):
         strain.region("global").circumferential_engineering[3]
     )
     assert peak(np.array([0.0, 3, 1]), True, 0).time_s is None
+
+
+def test_intervals_are_columns_of_the_table_and_limits_of_peaks(tmp_path):
+    strain = strain_of([Squeeze(), BEAT])
+    copies = tuple(strain_of([Squeeze(), replace(BEAT, narrow=n)]) for n in (0.27, 0.28, 0.29))
+    path = tmp_path / "strain.csv"
+    write_strain(path, strain, (1, 2), 0, 0.05, StrainIntervals(strain, copies))
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    whole = next(row for row in rows if row["region"] == "global" and row["phase"] == "2")
+    for column in ("circumferential_engineering_percent", "thickness_mm"):
+        low, value, high = (float(whole[f"{column}{end}"]) for end in ("_low", "", "_high"))
+        assert low < value < high
+        assert value - low == pytest.approx(high - value, abs=2e-3)
+    told = strain_summary(strain, (1, 2), 0, 0.05, StrainIntervals(strain, copies))
+    assert told["intervals"] == {"level": 0.95, "copies": 3}
+    low, high = told["regions"][0]["peak_circumferential_engineering_percent_interval"]
+    assert low < told["regions"][0]["peak_circumferential_engineering_percent"] < high
+    alone = strain_summary(strain, (1, 2), 0, 0.05, StrainIntervals(strain, copies[:1]))
+    assert alone["regions"][0]["peak_circumferential_engineering_percent_interval"] is None
+    without = strain_summary(strain, (1, 2), 0, 0.05)
+    assert without["intervals"] is None
+    assert not any("interval" in name for name in without["regions"][0])
 
 
 @pytest.mark.slow

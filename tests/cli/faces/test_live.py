@@ -187,6 +187,19 @@ def test_a_stream_reaches_who_listens_with_its_sound(talk, looks, folder, addres
     assert samples > 0
 
 
+@pytest.mark.parametrize("by", ["option", "environment"])
+def test_a_token_of_ones_own_is_taken_and_must_be_long(looks, folder, monkeypatch, by):
+    pytest.importorskip("aiortc")
+    words = ("--web", "--port", "0")
+    if by == "option":
+        words = (*words, "--token", "short")
+    else:
+        monkeypatch.setenv("FACEWARP_TOKEN", "short")
+    result = run(*words)
+    assert result.exit_code == 1
+    assert "at least 16" in f"{result.exception} {result.output}"
+
+
 def test_a_protocol_that_is_missing_comes_with_what_to_do(talk, looks, folder):
     probe = subprocess.run(
         [sys.executable, "-c", "import av; av.open('srt://127.0.0.1:9?timeout=1000')"],

@@ -87,6 +87,7 @@ def test_ctrl_c_keeps_the_passes_that_were_begun_and_no_false_ones(talk, folder,
         add(self, *arguments)
 
     words = (talk, "--passes", "p.#.exr", "--end", "0.16")
+    monkeypatch.setattr(track_outputs, "cores", lambda: 4)  # several frames in the making
     monkeypatch.setattr(track_outputs.PassOutput, "add", stopped)
     assert run(*words).exit_code == 130
     assert sorted(os.listdir(folder)) == ["p.1.exr", "p.2.exr"]  # of the third no motion is known

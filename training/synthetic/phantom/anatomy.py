@@ -141,7 +141,7 @@ class Chest:
     ) -> FloatArray:
         """Atria and great vessels: thin walls around blood, fat between them."""
         above, size = z < 0, self.motion.radius_mm
-        left = np.hypot((x - 4) / (0.92 * size), (y - 0.25 * size) / (0.75 * size))
+        left = np.hypot((x - 0.1 * size) / (1.2 * size), (y - 0.35 * size) / (0.85 * size))
         aorta = np.hypot(x + 0.45 * size, y + 0.55 * size) / (0.55 * size)
         atrium = np.hypot((x + 1.9 * size) / (1.0 * size), (y - 5) / (1.3 * size))
         for place, level in ((left, "slow blood"), (atrium, "slow blood"), (aorta, "blood")):

@@ -28,7 +28,8 @@ from facewarp.core.arrays import FloatArray
 
 _FADE_MM: Final = 50.0  # beyond the wall, within this, contraction fades out
 _FAR_MM: Final = 45.0  # beyond the heart, within this, twist and longitudinal motion do
-_ABOVE_MM: Final = 40.0  # above the base, within this, contraction and twist do
+_ABOVE_MM: Final = 10.0  # above the base, within this, contraction and twist do: atria fill
+_BELOW_MM: Final = 40.0  # below the apex of the cavity, within this, the right ventricle's squeeze
 _LONG_MM: Final = 90.0  # above the base and below the apex, within this, longitudinal motion does
 _NEWTON: Final = 7
 _APICAL: Final = 0.3  # by how much more the cavity narrows at the apex than at the base
@@ -254,7 +255,7 @@ class _Contraction:
         self.edge = np.sqrt(np.maximum(edge, 0))
         self.rim = np.sqrt(np.maximum(self.wider * self.outer**2 + self.grown, 0))
         self.pull = motion.squeeze * contraction * ((1 - np.cos(angle)) / 2) ** 2 * fade
-        below = 1 - _smooth_step((z - motion.length_mm) / _ABOVE_MM)
+        below = 1 - _smooth_step((z - motion.length_mm) / _BELOW_MM)
         self.pull = self.pull * below
 
     def outwards(self, r: FloatArray) -> FloatArray:

@@ -81,7 +81,8 @@ class PhantomWishes:
         infarct_segments: AHA segments, one phantom after another, 0 for none; () for one in every
             second heart that ejects less than 50 %.
         twist_degrees: rotation of the apex against the base.
-        shortening_percent: loss of length; with ``base="free"`` alone.
+        shortening_percent: loss of length, by which the base comes down; with ``base="aligned"``
+            one slice if None.
         base: ``"aligned"``: the base lies between two slices at end-diastole and, one slice lower,
             at end-systole, so that no slice is half ventricle; ``"free"``: wherever it comes to
             lie, as in patients.
@@ -128,10 +129,10 @@ def draw_recipe(wishes: PhantomWishes, number: int) -> PhantomRecipe:
     end = length + wall
     drawn = float(rng.uniform(0.9, 1.1)) * float(np.interp(ef, [15, 60], [0.05, 0.14]))
     offset = float(rng.uniform(0, 1))
-    shortening = drawn if wishes.shortening_percent is None else wishes.shortening_percent / 100
-    first = -slice_mm * offset
-    if wishes.base == "aligned":
-        shortening, first = slice_mm / end, -slice_mm / 2
+    aligned = wishes.base == "aligned"
+    shortening, first = (slice_mm / end, -slice_mm / 2) if aligned else (drawn, -slice_mm * offset)
+    if wishes.shortening_percent is not None:
+        shortening = wishes.shortening_percent / 100
     turned = float(rng.uniform(8, 13)) * float(np.interp(ef, [15, 60], [0.3, 1.0]))
     twist = turned if wishes.twist_degrees is None else wishes.twist_degrees
     segment = _segment(wishes, number, ef, rng)

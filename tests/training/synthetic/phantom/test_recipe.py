@@ -38,6 +38,9 @@ def test_the_base_lies_between_two_slices_at_both_moments():
     sunk = recipe.motion.moved(np.array([0.0, 0, 0]), 1.0)[2]
     for level in (0.0, sunk):
         assert ((level - recipe.scan.first_mm) / thick) % 1 == pytest.approx(0.5, abs=1e-6)
+    told = draw_recipe(PhantomWishes(seed=5, shortening_percent=4.0), 1)
+    assert told.motion.shortening == 0.04
+    assert told.scan.first_mm == recipe.scan.first_mm
     free = draw_recipe(PhantomWishes(seed=5, base="free"), 1)
     assert ((0 - free.scan.first_mm) / thick) % 1 != pytest.approx(0.5, abs=1e-3)
 

@@ -44,6 +44,15 @@ class HeartOptions:
             show_default="3 to 13",
         ),
     ] = None
+    shortening: Annotated[
+        float | None,
+        typer.Option(
+            parser=number_within(0, 25),
+            metavar="PERCENT",
+            help="Loss of length, by which the base comes down.",
+            show_default="one slice",
+        ),
+    ] = None
     free_base: Annotated[
         bool,
         typer.Option(
@@ -160,6 +169,7 @@ def wishes_of(seed: int, hearts: HeartOptions, scans: ScanOptions) -> "PhantomWi
         ejection_fractions=_numbers(hearts.ef, "--ef", 5, 80, "percent like 60 or 60,45"),
         infarct_segments=tuple(map(int, segments)),
         twist_degrees=hearts.twist,
+        shortening_percent=hearts.shortening,
         base="free" if hearts.free_base else "aligned",
         phases=scans.phases,
         slice_mm=scans.slice_mm,

@@ -1,0 +1,59 @@
+"""Strain measured again on perturbed copies of a cine: how much of it is chance."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from facewarp.cardiac.cine import CineResult, analyse
+from facewarp.cardiac.io.label_order import AUTO
+from facewarp.cardiac.motion.heart_roi import HeartModel
+from facewarp.cardiac.motion.perturbed_scan import perturbed
+from facewarp.cardiac.quantification.strain import Strain
+from facewarp.cardiac.quantification.strain_intervals import intervals_of
+from facewarp.errors import FacewarpError
+
+_SEED: Final = 1018
+
+
+def with_strain_intervals(
+    result: CineResult,
+    model: HeartModel,
+    copies: int,
+    *,
+    labels: str | os.PathLike[str] | None = None,
+    label_order: str = AUTO,
+    refined: bool = True,
+    progress: Callable[[float], None] | None = None,
+) -> CineResult:
+    """Measure strain on perturbed copies of a result's cine, and give it intervals.
+
+    Each copy is segmented and registered anew; end-diastole and end-systole stay those of the
+    result. The copies are the same every time.
+
+    Args:
+        result: of `cine.analyse`.
+        model: that it was made with.
+        copies: how many; two at least make an interval.
+        labels: a reader's labels of end-diastole, where the result was made with them.
+        label_order: the convention of their ids.
+        refined: whether fields are refined.
+        progress: told the share of the work done, 0 to 1.
+    """
+    ed, es = result.cine.frames[result.ed], result.cine.frames[result.es]
+    found: list[Strain | None] = []
+    for number in range(copies):
+        rng = np.random.default_rng([_SEED, number])
+        cine = replace(result.cine, volume=perturbed(result.cine.volume, rng))
+        try:
+            again = analyse(
+                cine, model, labels=labels, label_order=label_order, ed=ed, es=es, refined=refined
+            )
+            found.append(again.strain)
+        except FacewarpError:  # a copy in which no heart is seen
+            found.append(None)
+        if progress:
+            progress((number + 1) / copies)
+    return replace(result, strain_intervals=intervals_of(result.strain, found))

@@ -1,0 +1,1 @@
+"""Commands about hearts of known motion: make them, and measure on them."""
