@@ -31,7 +31,12 @@ from facewarp.cardiac.motion.evidence import Evidence
 from facewarp.core.model import load
 from facewarp.errors import FacewarpError
 from facewarp.system.machine import machine
-from facewarp.training.evaluation.heart_shift_summary import Pairs, Warned, expected_and_true
+from facewarp.training.evaluation.heart_shift_summary import (
+    Pairs,
+    Warned,
+    expected_and_true,
+    summarise_shifts,
+)
 from facewarp.training.evaluation.heart_shifts import ShiftCase, read_cases
 from facewarp.training.synthetic.scan_shifts import CLEAN
 
@@ -190,6 +195,24 @@ def reliability_table(cases: Sequence[ShiftCase], calibration: HeartCalibration)
     return "\n".join(lines)
 
 
+def shift_table(cases: Sequence[ShiftCase], calibration: HeartCalibration) -> str:
+    """Return a table of what shifts cost and whether it was told, as Markdown."""
+    lines = [
+        "| shift | n | own parts | fall | registered | fall | EF error | RV EF | expected Dice "
+        "| expected EF error | flagged |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for one in summarise_shifts(cases, calibration):
+        numbers = (
+            *(one.parts_dice, one.parts_fall, one.dice, one.fall, one.ef_error, one.rv_ef_error),
+            *(one.expected_dice, one.expected_ef_error),
+        )
+        cells = ["-" if value != value else f"{round(value, 1) + 0.0:.1f}" for value in numbers]
+        name, told = f"{one.kind} {one.strength}".strip(), f"{one.flagged_percent:.0f} %"
+        lines.append(f"| {' | '.join([name, str(one.n), *cells, told])} |")
+    return "\n".join(lines)
+
+
 def main(words: Sequence[str] | None = None) -> None:
     """Command line of this module."""
     parser = argparse.ArgumentParser(
@@ -228,8 +251,8 @@ def main(words: Sequence[str] | None = None) -> None:
         )
         flags = f"EF far off: {warned.far_off_flagged} of {warned.n_far_off} flagged; near: "
         flags += f"{warned.near_flagged} of {warned.n_near}"
-        table = reliability_table(cases, calibration)
-        text = f"{title}\n{worth}\n{flags}\n\n{table}"
+        tables = (shift_table(cases, calibration), reliability_table(cases, calibration))
+        text = "\n\n".join((f"{title}\n{worth}\n{flags}", *tables))
     sys.stdout.write(text + "\n")
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from facewarp.training.evaluation.heart_shifts import ShiftCase
 
 _COLUMNS = (
-    "shift", "", "n", "own parts", "fall", "registered", "fall", "EF error", "RV EF",
-    "expected Dice", "expected EF error", "flagged",
+    "shift", "n", "own parts", "fall", "carried", "fall", "EF error", "RV EF", "Dice told",
+    "EF told", "flags",
 )  # fmt: skip
 
 
@@ -119,20 +119,17 @@ def _others(known: "Sequence[ShiftCase]", cases: "Sequence[ShiftCase]") -> "list
 
 
 def _table(summaries: "Sequence[ShiftSummary]", split: str) -> Table:
-    from facewarp.training.synthetic.scan_shifts import SHIFTS, STRENGTHS
-
-    table = Table(title=f"Under made shifts, {split}: Dice %, EF in points", box=None)
-    for index, name in enumerate(_COLUMNS):
-        table.add_column(name, justify="left" if index < 2 else "right")
+    table = Table(
+        title=f"Under made shifts, {split}: Dice %, EF in points", box=None, padding=(0, 1, 0, 0)
+    )
+    for name in _COLUMNS:
+        table.add_column(
+            name, justify="right" if name != "shift" else "left", no_wrap=name == "shift"
+        )
     for one in summaries:
-        amount = ""
-        if one.strength:
-            shift = SHIFTS[one.kind]
-            amount = f"{shift.amounts[STRENGTHS.index(one.strength)]:g} {shift.unit}".strip()
         lost = one.n - one.n_found
         table.add_row(
-            one.kind,
-            f"{one.strength} ({amount})" if amount else "",
+            f"{one.kind} {one.strength}".strip(),
             f"{one.n}" + (f", {lost} lost" if lost else ""),
             _shown(one.parts_dice),
             _shown(one.parts_fall),
@@ -150,8 +147,16 @@ def _table(summaries: "Sequence[ShiftSummary]", split: str) -> Table:
 def _legend() -> str:
     from facewarp.training.synthetic.scan_shifts import SHIFTS
 
-    lines = "\n".join(f"{one.name:<9} {one.meaning}" for one in SHIFTS.values())
-    return f"[dim]{lines}\nEF is held against the true one of the whole scan before the shift.[/]\n"
+    lines = []
+    for one in SHIFTS.values():
+        amounts = f": {', '.join(f'{amount:g}' for amount in one.amounts)} {one.unit}".rstrip()
+        is_numbered = not one.unit and one.amounts == (1, 2, 3)  # the meaning says each
+        lines.append(f"{one.name:<9} {one.meaning}{'' if is_numbered else amounts}")
+    return (
+        "[dim]" + "\n".join(lines) + "\ncarried: true labels, by the field; told: what the model "
+        "expected; flags: patients with a check\nthat is not ok. EF is held against the whole "
+        "scan's before the shift.[/]\n"
+    )
 
 
 def told(warned: "Warned", calibration: "HeartCalibration | None") -> str:
@@ -174,7 +179,7 @@ def told(warned: "Warned", calibration: "HeartCalibration | None") -> str:
 
 
 def _shown(value: float, digits: int = 1) -> str:
-    return "-" if value != value else f"{value:.{digits}f}"
+    return "-" if value != value else f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def check_shift_options(methods: str | None, picture: Path | None) -> None:

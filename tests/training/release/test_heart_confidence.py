@@ -88,6 +88,8 @@ def test_the_command_prints_tables_or_json(tmp_path, calibration, monkeypatch, c
     told = json.loads(capsys.readouterr().out)
     assert sum(one["n"] for one in told["dice"]) == told["warned"]["n"] == 40
     heart_confidence.main([str(tmp_path / "rows.csv")])
-    assert "| expected Dice, % |" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "| expected Dice, % |" in printed
+    assert printed.count("| noise strong | 40 |") == 1
     with pytest.raises(SystemExit):
         heart_confidence.main([str(tmp_path / "none.csv")])
