@@ -18,6 +18,9 @@ from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
 
 if TYPE_CHECKING:  # torch is imported where a network is built or written, and only there
+    import numpy as np
+    import numpy.typing as npt
+
     from facewarp.core.networks.guided_registration import GuidedRegistration
 
 _MOST_EXPECTED = 6  # times the parameters stored: the estimate is up to 4 times too high
@@ -84,6 +87,15 @@ class StoredNetwork:
             self.config = ModelConfig.from_json(self.metadata["config"])
             _check_parameters(self.config, sum(map(math.prod, shapes)))
         self.path = path
+
+    def arrays(self) -> "dict[str, npt.NDArray[np.float32]]":
+        """The weights by name, without building the network.
+
+        Raises:
+            FacewarpError: the file is damaged.
+        """
+        with _readable(self.path), safe_open(self.path, framework="np") as file:
+            return {name: file.get_tensor(name).astype("float32") for name in file.keys()}  # noqa: SIM118
 
     @cached_property
     def net(self) -> "GuidedRegistration":

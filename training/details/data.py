@@ -32,7 +32,6 @@ from facewarp.training.details.views import (
 log = logging.getLogger(__name__)
 
 _FAR = 0.12  # of the face's side, between found and true landmarks: the registration failed
-_LEAST_OVERLAP = 0.3  # of the mouths, likewise
 
 
 class DetailBatches(Batches):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from facewarp.core.engines.autotune import choose
 from facewarp.core.engines.base import AUTO, ENGINES, PACKAGES, Engine, is_installed
-from facewarp.core.weights import Network, network_of
+from facewarp.core.weights import Network, StoredNetwork, network_of
 from facewarp.errors import FacewarpError
 from facewarp.system.installation import install_command
 
@@ -81,7 +81,10 @@ def _onnx(net: Network, device: str, key: str, int8: Path | None) -> Engine:
 
 def _openvino(net: Network, device: str, key: str, int8: Path | None) -> Engine:
     from facewarp.core.engines.openvino_engine import OpenVinoEngine
+    from facewarp.core.engines.openvino_models import draws
 
+    if isinstance(net, StoredNetwork) and draws(net.config):
+        return OpenVinoEngine.of_parts(net, key)
     return OpenVinoEngine.of_network(lambda: network_of(net), key)
 
 

@@ -1,5 +1,6 @@
 """Graphs that engines run: the network with fixed shapes, split at the part probabilities."""
 
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,6 +88,7 @@ class PairGraph(nn.Module):
         return self.fields(parts_fixed, parts_moving), parts_fixed, parts_moving
 
 
+_EXPORTING = threading.RLock()
 _MOST_AT_ONCE = 4096  # images; torch.export wants an upper bound
 
 Graph = PartsGraph | FieldsGraph | BothWaysGraph | PairGraph
@@ -149,8 +151,12 @@ def decomposed(program: ExportedProgram) -> ExportedProgram:
 
 @contextmanager
 def without_copy_warning() -> Iterator[None]:
-    """Hide the one warning that torch 2.13 raises at itself whenever it copies a program."""
-    with warnings.catch_warnings():
+    """Hide the one warning that torch 2.13 raises at itself whenever it copies a program.
+
+    One thread at a time: filters of warnings are the process's, and so is what torch.export
+    changes in torch while it traces, so that two networks made ready side by side would fail.
+    """
+    with _EXPORTING, warnings.catch_warnings():
         about = r".isinstance\(treespec, LeafSpec\). is deprecated"
         warnings.filterwarnings("ignore", about, FutureWarning)
         yield

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from facewarp.core.engines import openvino_models
 from facewarp.core.engines.base import Floats, GraphEngine, is_converted
 from facewarp.core.engines.cache_keys import code_version
 from facewarp.core.engines.openvino_models import (
@@ -19,8 +20,10 @@ from facewarp.core.engines.openvino_models import (
     digest_of,
     openvino,
     openvino_folder,
+    part_graph,
     version,
 )
+from facewarp.core.weights import StoredNetwork
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
 
@@ -78,6 +81,22 @@ class OpenVinoEngine(GraphEngine):
             return cls("openvino", summary, _Converted(net, None), None)
         models = _Converted(net, folder / f"{key[:16]}-{code_version()}")
         known_by = digest_of([Path(__file__)], key, code_version())
+        return cls("openvino", summary, models, folder / "compiled", known_by)
+
+    @classmethod
+    def of_parts(cls, net: StoredNetwork, key: str) -> "OpenVinoEngine":
+        """Make the engine of a part network that stands alone, in float and without torch.
+
+        Args:
+            net: one whose configuration `openvino_models.draws`.
+            key: what is compiled is kept under it, unless it is empty.
+        """
+        summary = f"OpenVINO {version()}, fp32, {os.cpu_count()} cores"
+        folder = openvino_folder() if key else None
+        models = _Drawn(net)
+        if folder is None:
+            return cls("openvino", summary, models, None)
+        known_by = digest_of([Path(__file__), Path(openvino_models.__file__)], key)
         return cls("openvino", summary, models, folder / "compiled", known_by)
 
     @classmethod
@@ -238,6 +257,20 @@ class _Converted(dict[str, Any]):
         self[graph] = convert(self._lean, graph)
         if file is not None:
             save(self[graph], file)
+        return self[graph]
+
+
+class _Drawn(dict[str, Any]):
+    """The one graph of a part network, made from its weights when it is needed."""
+
+    def __init__(self, net: StoredNetwork) -> None:
+        super().__init__()
+        self._net = net
+
+    def __missing__(self, graph: str) -> Any:
+        if graph != "parts":
+            raise AssertionError(f"a part network has no graph {graph}")
+        self[graph] = part_graph(self._net.config, self._net.arrays())
         return self[graph]
 
 

@@ -9,6 +9,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
+
+from facewarp.core.config import ModelConfig, Stride
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
 from facewarp.system.machine import processor
@@ -18,6 +22,7 @@ _log = logging.getLogger(__name__)
 
 _CONVERTER: Final = "openvino.tools.ovc"
 _DIGEST_BYTES: Final = 32  # of SHA-256
+_SLOPE, _EPSILON = 0.1, 1e-5  # of `networks.layers`' leaky ReLU, and of torch's batch norm
 
 
 def openvino() -> Any:
@@ -125,3 +130,80 @@ def _keep(file: Path, compiled: Any) -> None:
             whole.write_bytes(hashlib.sha256(model).digest() + model)
     except (FacewarpError, OSError, RuntimeError) as error:
         _log.debug("%s was not written: %s", file, error)
+
+
+def draws(config: ModelConfig) -> bool:
+    """Whether `part_graph` can make a configuration's graph."""
+    features = config.features
+    return (
+        config.ndim == 2
+        and not config.steps
+        and tuple(config.input_shape) == tuple(config.grid_shape)
+        and features.join == "add"
+        and features.subpixel == 1
+    )
+
+
+def part_graph(config: ModelConfig, weights: Mapping[str, npt.NDArray[np.float32]]) -> Any:
+    """Make the graph ``parts`` of a part network alone from its weights, without torch.
+
+    The same as `graphs.PartsGraph` of `networks.part_net.PartNet`, batch norms folded.
+
+    Args:
+        config: one that `draws` is true of.
+        weights: by their names in the weights file.
+
+    Returns:
+        An ``openvino.Model`` of any batch size.
+    """
+    ov = openvino()
+    from openvino import opset13 as ops
+
+    def conv(x: Any, name: str, stride: int = 1, *, norm: str = "") -> Any:
+        kernel, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+        if norm:
+            gain = weights[f"{norm}.weight"] / np.sqrt(weights[f"{norm}.running_var"] + _EPSILON)
+            kernel = kernel * gain[:, None, None, None]
+            bias = (bias - weights[f"{norm}.running_mean"]) * gain + weights[f"{norm}.bias"]
+        pad = [kernel.shape[-1] // 2] * 2
+        x = ops.convolution(
+            x, ops.constant(kernel.astype(np.float32)), [stride] * 2, pad, pad, [1, 1]
+        )
+        return ops.add(x, ops.constant(bias.astype(np.float32)[None, :, None, None]))
+
+    def block(x: Any, name: str, stride: int = 1) -> Any:
+        x = conv(x, f"{name}.0", stride, norm=f"{name}.1")
+        return ops.prelu(x, ops.constant(np.array([_SLOPE], np.float32)))
+
+    features = config.features
+    shape = [-1, features.inputs, *config.grid_shape]
+    images = ops.parameter(ov.PartialShape(shape), np.float32, name="images")
+    images.output(0).get_tensor().set_names({"images"})
+    x = block(images, "parts.entry", _step(features.entry_stride))
+    skips = [x]
+    for level, stride in enumerate(features.strides):
+        x = block(block(x, f"parts.down.{level}.0", _step(stride)), f"parts.down.{level}.1")
+        skips.append(x)
+    for level in range(len(features.decoder)):
+        skip = skips[-2 - level]
+        sides = [side.get_length() for side in list(skip.get_output_partial_shape(0))[2:]]
+        size = ops.constant(np.array(sides, np.int64))
+        x = ops.interpolate(
+            conv(x, f"parts.narrow.{level}"),
+            size,
+            "linear_onnx",
+            "sizes",
+            coordinate_transformation_mode="half_pixel",
+            axes=ops.constant(np.array([2, 3], np.int64)),
+        )
+        x = block(ops.add(x, skip), f"parts.up.{level}")
+    for index in range(features.refine):
+        x = block(x, f"parts.refine.{index}")
+    found = ops.softmax(conv(x, "parts.classify"), 1)
+    found.output(0).get_tensor().set_names({"parts"})
+    return ov.Model([ops.result(found)], [images], "parts")
+
+
+def _step(stride: Stride) -> int:
+    """One step for both axes."""
+    return stride if isinstance(stride, int) else stride[0]

@@ -1,14 +1,20 @@
 """Compiled models are kept from one start to the next, and damaged ones are made anew."""
 
+from dataclasses import replace
 from threading import Event
 from threading import enumerate as enumerate_threads
 
 import numpy as np
 import pytest
+import torch
 
+from facewarp.core.config import FeatureConfig, ModelConfig
 from facewarp.core.engines import openvino_engine, openvino_models
 from facewarp.core.engines.openvino_engine import OpenVinoEngine
 from facewarp.core.engines.openvino_models import compile_model, digest_of
+from facewarp.core.engines.torch_engine import TorchEngine
+from facewarp.core.networks.guided_registration import GuidedRegistration
+from facewarp.core.weights import StoredNetwork, save_weights
 
 ov = pytest.importorskip("openvino")
 
@@ -199,3 +205,25 @@ def test_other_threads_are_used_by_what_is_compiled_aside(monkeypatch):
         engine.parts(np.ones((2, 4), np.float32))
     engine.compile_aside(False)
     assert asked == [1, 1, 2, 2]
+
+
+@pytest.mark.parametrize(("refine", "decoder"), [(0, (6, 5)), (1, (6,))])
+def test_a_part_network_is_drawn_as_torch_runs_it(tmp_path, refine, decoder):
+    features = FeatureConfig(
+        (4, 6, 8), (2, 2), decoder, refine, entry_kernel=5, entry_stride=2, join="add"
+    )
+    config = ModelConfig(
+        "face-details", ("a", "b", "c"), grid_shape=(32, 24), input_shape=(32, 24),
+        field_shape=(32, 24), features=features, steps=(), guidance="probabilities",
+    )  # fmt: skip
+    net = GuidedRegistration(config)
+    for name, value in net.state_dict().items():
+        if value.is_floating_point():
+            value.copy_(torch.rand(value.shape) + (0.5 if "running_var" in name else -0.3))
+    save_weights(net, tmp_path / "parts.safetensors", {})
+    stored = StoredNetwork(tmp_path / "parts.safetensors")
+    assert openvino_models.draws(config)
+    assert not openvino_models.draws(replace(config, input_shape=(16, 12)))
+    images = np.random.default_rng(3).random((3, 1, 32, 24), np.float32)
+    drawn = OpenVinoEngine.of_parts(stored, "").parts(images)
+    np.testing.assert_allclose(drawn, TorchEngine(stored.net, "cpu").parts(images), atol=2e-5)
