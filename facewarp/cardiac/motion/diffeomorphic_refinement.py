@@ -38,7 +38,7 @@ class Level:
         window: box widths along z, y, x of the B-splines that a step moves.
         ridge: squared gradient of a probability below which nothing tells a point's motion.
         prior: weight of the motion before the level's first step, in the ridge's unit.
-        squarings: of the exponential.
+        squarings: of the exponential within a step.
     """
 
     steps: int
@@ -55,6 +55,7 @@ class Refinement:
     Attributes:
         coarse: steps on the network's grid.
         fine: steps on the parts' grid, where that is finer.
+        squarings: of the exponential that finer fields come from.
         fits: fixed-point steps from the network's two fields to their velocity.
         fit_window: box widths along z, y, x, in voxels of the network's grid, of the B-splines
             that velocities in the slices are fitted with.
@@ -68,7 +69,8 @@ class Refinement:
     """
 
     coarse: Level = Level(3)
-    fine: Level = Level(1, ridge=0.01, prior=0.02, squarings=7)
+    fine: Level = Level(1, ridge=0.01, prior=0.02)
+    squarings: int = 7
     fits: int = 1
     fit_window: tuple[int, int, int] = (5, 5, 5)
     through_window: tuple[int, int, int] = (7, 5, 5)
@@ -104,11 +106,11 @@ def refine(
     parts = resize_image(seen, shape)
     velocity = fit_velocity(torch.cat([out, back]), parts[:, HeartPart.BACKGROUND], told)
     velocity = _match(velocity, parts, told.coarse, told)
-    level, finest = told.coarse, spatial_shape(seen)
+    velocity, both = _without_folds(velocity, told.coarse.squarings, told)
+    finest = spatial_shape(seen)
     if any(size > own for size, own in zip(finest, shape, strict=True)):
-        level, velocity = told.fine, resize_field(velocity, finest)
-        velocity = _match(velocity, seen, level, told)
-    both = _without_folds(velocity, level.squarings, told)
+        velocity = _match(resize_field(velocity, finest), seen, told.fine, told)
+        _, both = _without_folds(velocity, told.squarings, told)
     return both[:count], both[count:]
 
 
@@ -182,9 +184,10 @@ def _match(velocity: Tensor, parts: Tensor, level: Level, settings: Refinement) 
     return velocity
 
 
-def _without_folds(velocity: Tensor, squarings: int, settings: Refinement) -> Tensor:
-    """Return both flows, the velocity smoothed around cells that would fold in either."""
+def _without_folds(velocity: Tensor, squarings: int, settings: Refinement) -> tuple[Tensor, Tensor]:
+    """Return the velocity smoothed around cells that would fold in either flow, and both flows."""
     splines = _splines(spatial_shape(velocity), (3, 3, 3), 1)
+    velocity = velocity.clone()
     flows = _flows(velocity, squarings)
     for _ in range(settings.repairs):
         folded = (smallest_jacobian(flows) < settings.least_jacobian).float()[:, None]
@@ -196,7 +199,7 @@ def _without_folds(velocity: Tensor, squarings: int, settings: Refinement) -> Te
         mask = spline_field(near[bad], splines)
         velocity[bad] += mask * (spline_field(velocity[bad], splines) - velocity[bad])
         flows[bad.repeat(2)] = _flows(velocity[bad], squarings)
-    return flows
+    return velocity, flows
 
 
 def _flows(velocity: Tensor, squarings: int) -> Tensor:
