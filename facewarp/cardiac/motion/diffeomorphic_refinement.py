@@ -62,6 +62,8 @@ class Refinement:
         through_window: likewise of those through the slices.
         still: weight, in the ridge's unit, of the motion through the slices as the network has
             it: slices 10 mm apart hardly tell it.
+        carried: share of moving's parts as the network carries them in what is matched, where the
+            parts are no finer than its fields: voxels of 10 mm alone would shift outlines.
         wall: weight of the myocardium in what is matched; the ventricles' is 1.
         background: weight, in the fit, of a field where its fixed image has no heart.
         least_jacobian: a smaller determinant of any cell's corner counts as a fold.
@@ -75,6 +77,7 @@ class Refinement:
     fit_window: tuple[int, int, int] = (5, 5, 5)
     through_window: tuple[int, int, int] = (7, 5, 5)
     still: float = 1.0
+    carried: float = 0.5
     wall: float = 1.5
     background: float = 0.2
     least_jacobian: float = 0.02
@@ -104,12 +107,15 @@ def refine(
     shape, count = spatial_shape(out), len(out)
     seen = torch.cat([fixed, moving])
     parts = resize_image(seen, shape)
-    velocity = fit_velocity(torch.cat([out, back]), parts[:, HeartPart.BACKGROUND], told)
-    velocity = _match(velocity, parts, told.coarse, told)
-    velocity, both = _without_folds(velocity, told.coarse.squarings, told)
     finest = spatial_shape(seen)
-    if any(size > own for size, own in zip(finest, shape, strict=True)):
-        velocity = _match(resize_field(velocity, finest), seen, told.fine, told)
+    finer = any(size > own for size, own in zip(finest, shape, strict=True))
+    found = torch.cat([out, back])
+    velocity = fit_velocity(found, parts[:, HeartPart.BACKGROUND], told)
+    target = parts if finer else torch.lerp(parts, warp(parts.roll(count, 0), found), told.carried)
+    velocity = _match(velocity, target, parts, told.coarse, told)
+    velocity, both = _without_folds(velocity, told.coarse.squarings, told)
+    if finer:
+        velocity = _match(resize_field(velocity, finest), seen, seen, told.fine, told)
         _, both = _without_folds(velocity, told.squarings, told)
     return both[:count], both[count:]
 
@@ -146,15 +152,18 @@ def fit_velocity(found: Tensor, background: Tensor, settings: Refinement) -> Ten
     return velocity
 
 
-def _match(velocity: Tensor, parts: Tensor, level: Level, settings: Refinement) -> Tensor:
-    """Take Gauss-Newton steps on ``|moving(exp(+-v)) - fixed|^2`` of both directions' parts.
+def _match(
+    velocity: Tensor, wanted: Tensor, parts: Tensor, level: Level, settings: Refinement
+) -> Tensor:
+    """Take Gauss-Newton steps on ``|parts(exp(+-v)) - wanted|^2`` of both directions.
 
     Normal equations are smoothed by the B-splines' window, so that a step is the least-squares
     motion of all that lies in it.
 
     Args:
         velocity: ``(B, 3, d, h, w)``.
-        parts: ``(2 B, K, d, h, w)`` probabilities, all fixed ones before all moving ones.
+        wanted: ``(2 B, K, d, h, w)`` probabilities on the fixed images and then on the moving ones.
+        parts: those of the images themselves, all fixed ones before all moving ones.
         level: the steps.
         settings: weights.
     """
@@ -163,8 +172,9 @@ def _match(velocity: Tensor, parts: Tensor, level: Level, settings: Refinement) 
     splines = _splines(spatial_shape(velocity), level.window, 2)
     weights = torch.ones(parts.shape[1] - _FIRST_PART)
     weights[_WALL : _WALL + 1] = settings.wall
-    target = parts[:, _FIRST_PART:] * weights.sqrt().view(1, -1, 1, 1, 1)
-    source = target.roll(len(velocity), 0)
+    scale = weights.sqrt().view(1, -1, 1, 1, 1)
+    target = wanted[:, _FIRST_PART:] * scale
+    source = parts[:, _FIRST_PART:].roll(len(velocity), 0) * scale
     start, across = velocity, _gradient(target)
     prior = [level.prior, level.prior, level.prior + settings.still]
     held = torch.tensor(prior).view(1, 3, 1, 1, 1)
