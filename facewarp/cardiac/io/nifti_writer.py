@@ -60,8 +60,10 @@ def write_map(
 
     They are rounded to 1/1024. See `write_labels`.
     """
-    rounded = np.round(values * _STEPS_PER_ONE) / np.float32(_STEPS_PER_ONE)
-    _save_like(path, rounded.astype(np.float32), like, what, inputs)
+    rounded = np.multiply(values, np.float32(_STEPS_PER_ONE), dtype=np.float32)
+    np.round(rounded, out=rounded)  # in place: a cine is large
+    rounded /= np.float32(_STEPS_PER_ONE)
+    _save_like(path, rounded, like, what, inputs)
 
 
 def write_field(

@@ -65,7 +65,8 @@ class Motion:
 
     def inverse_consistency_mm(self) -> Floats:
         """Return the inverse-consistency error ``|u(p) + v(p + u(p))|``, ``(T, d, h, w)`` mm."""
-        return inverse_consistency_mm(self.from_ed, self.to_ed, self.grid)
+        pairs = zip(self.from_ed[:, None], self.to_ed[:, None], strict=True)
+        return np.concatenate([inverse_consistency_mm(*pair, self.grid) for pair in pairs])
 
     def cycle_drift_mm(self) -> Floats:
         """Return the drift of each point of ED after one cycle, ``(d, h, w)`` mm.

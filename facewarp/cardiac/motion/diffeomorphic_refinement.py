@@ -38,7 +38,7 @@ class Level:
         window: box widths along z, y, x of the B-splines that a step moves.
         ridge: squared gradient of a probability below which nothing tells a point's motion.
         prior: weight of the motion before the level's first step, in the ridge's unit.
-        squarings: of the exponential.
+        squarings: of the exponential within a step.
     """
 
     steps: int
@@ -55,12 +55,15 @@ class Refinement:
     Attributes:
         coarse: steps on the network's grid.
         fine: steps on the parts' grid, where that is finer.
+        squarings: of the exponential that finer fields come from.
         fits: fixed-point steps from the network's two fields to their velocity.
         fit_window: box widths along z, y, x, in voxels of the network's grid, of the B-splines
             that velocities in the slices are fitted with.
         through_window: likewise of those through the slices.
         still: weight, in the ridge's unit, of the motion through the slices as the network has
             it: slices 10 mm apart hardly tell it.
+        carried: share of moving's parts as the network carries them in what is matched, where the
+            parts are no finer than its fields: voxels of 10 mm alone would shift outlines.
         wall: weight of the myocardium in what is matched; the ventricles' is 1.
         background: weight, in the fit, of a field where its fixed image has no heart.
         least_jacobian: a smaller determinant of any cell's corner counts as a fold.
@@ -68,11 +71,13 @@ class Refinement:
     """
 
     coarse: Level = Level(3)
-    fine: Level = Level(1, ridge=0.01, prior=0.02, squarings=7)
+    fine: Level = Level(1, ridge=0.01, prior=0.02)
+    squarings: int = 7
     fits: int = 1
     fit_window: tuple[int, int, int] = (5, 5, 5)
     through_window: tuple[int, int, int] = (7, 5, 5)
     still: float = 1.0
+    carried: float = 0.5
     wall: float = 1.5
     background: float = 0.2
     least_jacobian: float = 0.02
@@ -102,13 +107,16 @@ def refine(
     shape, count = spatial_shape(out), len(out)
     seen = torch.cat([fixed, moving])
     parts = resize_image(seen, shape)
-    velocity = fit_velocity(torch.cat([out, back]), parts[:, HeartPart.BACKGROUND], told)
-    velocity = _match(velocity, parts, told.coarse, told)
-    level, finest = told.coarse, spatial_shape(seen)
-    if any(size > own for size, own in zip(finest, shape, strict=True)):
-        level, velocity = told.fine, resize_field(velocity, finest)
-        velocity = _match(velocity, seen, level, told)
-    both = _without_folds(velocity, level.squarings, told)
+    finest = spatial_shape(seen)
+    finer = any(size > own for size, own in zip(finest, shape, strict=True))
+    found = torch.cat([out, back])
+    velocity = fit_velocity(found, parts[:, HeartPart.BACKGROUND], told)
+    target = parts if finer else torch.lerp(parts, warp(parts.roll(count, 0), found), told.carried)
+    velocity = _match(velocity, target, parts, told.coarse, told)
+    velocity, both = _without_folds(velocity, told.coarse.squarings, told)
+    if finer:
+        velocity = _match(resize_field(velocity, finest), seen, seen, told.fine, told)
+        _, both = _without_folds(velocity, told.squarings, told)
     return both[:count], both[count:]
 
 
@@ -144,15 +152,18 @@ def fit_velocity(found: Tensor, background: Tensor, settings: Refinement) -> Ten
     return velocity
 
 
-def _match(velocity: Tensor, parts: Tensor, level: Level, settings: Refinement) -> Tensor:
-    """Take Gauss-Newton steps on ``|moving(exp(+-v)) - fixed|^2`` of both directions' parts.
+def _match(
+    velocity: Tensor, wanted: Tensor, parts: Tensor, level: Level, settings: Refinement
+) -> Tensor:
+    """Take Gauss-Newton steps on ``|parts(exp(+-v)) - wanted|^2`` of both directions.
 
     Normal equations are smoothed by the B-splines' window, so that a step is the least-squares
     motion of all that lies in it.
 
     Args:
         velocity: ``(B, 3, d, h, w)``.
-        parts: ``(2 B, K, d, h, w)`` probabilities, all fixed ones before all moving ones.
+        wanted: ``(2 B, K, d, h, w)`` probabilities on the fixed images and then on the moving ones.
+        parts: those of the images themselves, all fixed ones before all moving ones.
         level: the steps.
         settings: weights.
     """
@@ -161,8 +172,9 @@ def _match(velocity: Tensor, parts: Tensor, level: Level, settings: Refinement) 
     splines = _splines(spatial_shape(velocity), level.window, 2)
     weights = torch.ones(parts.shape[1] - _FIRST_PART)
     weights[_WALL : _WALL + 1] = settings.wall
-    target = parts[:, _FIRST_PART:] * weights.sqrt().view(1, -1, 1, 1, 1)
-    source = target.roll(len(velocity), 0)
+    scale = weights.sqrt().view(1, -1, 1, 1, 1)
+    target = wanted[:, _FIRST_PART:] * scale
+    source = parts[:, _FIRST_PART:].roll(len(velocity), 0) * scale
     start, across = velocity, _gradient(target)
     prior = [level.prior, level.prior, level.prior + settings.still]
     held = torch.tensor(prior).view(1, 3, 1, 1, 1)
@@ -182,9 +194,10 @@ def _match(velocity: Tensor, parts: Tensor, level: Level, settings: Refinement) 
     return velocity
 
 
-def _without_folds(velocity: Tensor, squarings: int, settings: Refinement) -> Tensor:
-    """Return both flows, the velocity smoothed around cells that would fold in either."""
+def _without_folds(velocity: Tensor, squarings: int, settings: Refinement) -> tuple[Tensor, Tensor]:
+    """Return the velocity smoothed around cells that would fold in either flow, and both flows."""
     splines = _splines(spatial_shape(velocity), (3, 3, 3), 1)
+    velocity = velocity.clone()
     flows = _flows(velocity, squarings)
     for _ in range(settings.repairs):
         folded = (smallest_jacobian(flows) < settings.least_jacobian).float()[:, None]
@@ -196,7 +209,7 @@ def _without_folds(velocity: Tensor, squarings: int, settings: Refinement) -> Te
         mask = spline_field(near[bad], splines)
         velocity[bad] += mask * (spline_field(velocity[bad], splines) - velocity[bad])
         flows[bad.repeat(2)] = _flows(velocity[bad], squarings)
-    return flows
+    return velocity, flows
 
 
 def _flows(velocity: Tensor, squarings: int) -> Tensor:

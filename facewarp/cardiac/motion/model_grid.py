@@ -6,6 +6,7 @@ laid into the world by the volume's affine, so that volumes of any spacing, axis
 come to look alike, and what the model finds goes back to the volume's own voxels.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import permutations, product
@@ -27,6 +28,7 @@ Order = Literal["linear", "nearest"]
 SHAPE: Final = (16, 128, 128)
 SPACING_MM: Final = (1.8, 1.8, 10.0)
 PERCENTILES: Final = (1.0, 99.0)
+_AT_ONCE: Final = 8  # volumes that are resampled together
 
 _PLAIN: Final = np.diag([-1.0, -1.0, 1.0])
 """World directions (columns, RAS) of x, y, z in files that were never given the scanner's."""
@@ -181,10 +183,13 @@ def normalize(
     low, high = np.percentile(counted, PERCENTILES) if counted.size else (0.0, 0.0)
     if high <= low:
         return np.zeros(data.shape, dtype=np.float32)
-    scaled = ((data - np.float32(low)) / np.float32(high - low)).clip(0.0, 1.0)
+    scaled = np.array(data, dtype=np.float32)  # in place: a cine is large
+    scaled -= np.float32(low)
+    scaled /= np.float32(high - low)
+    np.clip(scaled, 0.0, 1.0, out=scaled)
     if inside is not None:
-        scaled = np.where(inside, scaled, 0.0)
-    return np.asarray(scaled, dtype=np.float32)
+        scaled[..., ~inside] = 0.0
+    return scaled
 
 
 def model_input(data: NDArray[np.floating], grid: ModelGrid) -> NDArray[np.float32]:
@@ -255,7 +260,23 @@ def _resample(
     Outside begins half a voxel beyond the centres of the outermost voxels.
     """
     lead, spatial = data.shape[:-3], data.shape[-3:]
-    values = torch.from_numpy(np.array(data.reshape(-1, *spatial), dtype=np.float32))
+    values = data.reshape(-1, *spatial)
+    found = np.empty((len(values), *shape), dtype=np.float32)
+    resample = _resampler(spatial, matrix, shape, order, outside)
+    for start in range(0, len(values), _AT_ONCE):  # copies of a whole cine would fill memory
+        some = np.array(values[start : start + _AT_ONCE], dtype=np.float32)
+        found[start : start + _AT_ONCE] = resample(torch.from_numpy(some)).numpy()
+    return found.reshape(*lead, *shape)
+
+
+def _resampler(
+    spatial: tuple[int, ...],
+    matrix: FloatArray,
+    shape: tuple[int, int, int],
+    order: Order,
+    outside: Literal["zero", "edge"],
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return what takes ``(N, *spatial)`` to ``(N, *shape)``, see `_resample`."""
     linear = matrix[:3, :3]
     axes = np.abs(linear).argmax(axis=0)  # the source's axis that each target axis runs along
     off_axis = linear.copy()
@@ -271,21 +292,27 @@ def _resample(
             where = linear[source, target] * np.arange(shape[2 - target]) + matrix[source, 3]
             weights.append(_interpolation(where, spatial[2 - source], order, outside))
         into = [2 - int(axes[target]) for target in (2, 1, 0)]
-        result = values.permute(0, *(1 + axis for axis in into))
-        for axis, weight in ((3, weights[2]), (2, weights[1]), (1, weights[0])):
-            result = torch.movedim(torch.movedim(result, axis, -1) @ weight.T, -1, axis)
-    else:
-        z, y, x = (torch.arange(n, dtype=torch.float64) for n in shape)
-        grid = torch.stack(torch.meshgrid(z, y, x, indexing="ij")[::-1]).reshape(3, -1)
-        points = torch.from_numpy(linear) @ grid + torch.from_numpy(matrix[:3, 3:])
-        sizes = torch.tensor(spatial[::-1], dtype=torch.float64)[:, None]
-        inside = ((points >= -0.5) & (points <= sizes - 0.5)).all(0)
-        mode = "bilinear" if order == "linear" else "nearest"
-        where_px = points.float().reshape(1, 3, *shape)
+
+        def along_axes(values: torch.Tensor) -> torch.Tensor:
+            result = values.permute(0, *(1 + axis for axis in into))
+            for axis, weight in ((3, weights[2]), (2, weights[1]), (1, weights[0])):
+                result = torch.movedim(torch.movedim(result, axis, -1) @ weight.T, -1, axis)
+            return result
+
+        return along_axes
+    z, y, x = (torch.arange(n, dtype=torch.float64) for n in shape)
+    grid = torch.stack(torch.meshgrid(z, y, x, indexing="ij")[::-1]).reshape(3, -1)
+    points = torch.from_numpy(linear) @ grid + torch.from_numpy(matrix[:3, 3:])
+    sizes = torch.tensor(spatial[::-1], dtype=torch.float64)[:, None]
+    inside = ((points >= -0.5) & (points <= sizes - 0.5)).all(0).reshape(shape)
+    mode = "bilinear" if order == "linear" else "nearest"
+    where_px = points.float().reshape(1, 3, *shape)
+
+    def at_points(values: torch.Tensor) -> torch.Tensor:
         result = sample(values[None], where_px, mode=mode, padding="border")[0]
-        if outside == "zero":
-            result = result * inside.reshape(shape)
-    return np.ascontiguousarray(result.reshape(*lead, *shape).numpy())
+        return result * inside if outside == "zero" else result
+
+    return at_points
 
 
 def _interpolation(

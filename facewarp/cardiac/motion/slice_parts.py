@@ -96,9 +96,11 @@ class SliceParts:
         """
         between = self.grid.from_volume @ grid.to_volume
         there = ModelGrid(grid.shape, grid.spacing_mm, self.grid.shape, between)
-        chosen = self.probabilities if phases is None else self.probabilities[list(phases)]
-        fine = torch.from_numpy(_filled(there.sample(chosen)))
-        return np.ascontiguousarray(resize_image(fine, shape).numpy())
+        found = []
+        for phase in range(len(self.probabilities)) if phases is None else phases:
+            fine = torch.from_numpy(_filled(there.sample(self.probabilities[[phase]])))
+            found.append(resize_image(fine, shape).numpy())
+        return np.concatenate(found)
 
     def volumes_ml(self) -> NDArray[np.float64]:
         """Measure the volume of each part in each phase: the sum of its probabilities.

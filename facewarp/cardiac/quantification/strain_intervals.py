@@ -7,7 +7,7 @@ the root mean square of ``copy - value`` the interval around the cine's own valu
 
 with Student's ``t`` for ``N`` degrees of freedom at 97.5 %. ``s`` is what noise, contrast and the
 place of the pixels change, which is all that repeating can show. ``b`` is what repeating cannot:
-errors that are the same in every copy. It is a constant a kind of strain, see `SYSTEMATIC`.
+errors that are the same in every copy, see `SYSTEMATIC`.
 """
 
 from collections.abc import Sequence
@@ -22,9 +22,12 @@ from facewarp.core.arrays import FloatArray
 
 LEVEL: Final = 0.95
 
-#: Half-width of what repeating cannot show, for the whole wall and for smaller regions, by the
-#: name of a `RegionStrain` curve; in its unit.
-SYSTEMATIC: Final[dict[str, tuple[float, float]]] = {}
+#: 1.96 times the root-mean-square error on four phantoms (decision 113), of the whole wall and of
+#: smaller regions, by the name of a `RegionStrain` curve; NaN where it was not measured.
+SYSTEMATIC: Final[dict[str, tuple[float, float]]] = {
+    "circumferential_engineering": (2.7, 9.3),
+    "radial_engineering": (2.9, float("nan")),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +43,9 @@ class StrainIntervals:
     copies: tuple[Strain, ...]
 
     def half_width(self, region: RegionStrain, name: str) -> FloatArray:
-        """Return half the width of a curve's interval, ``(T,)``; NaN without two copies.
+        """Return half the width of a curve's interval, ``(T,)``.
+
+        NaN without two copies, and for curves whose error on phantoms is not known.
 
         Args:
             region: of the cine's strain.
@@ -53,7 +58,7 @@ class StrainIntervals:
             return np.full(len(value), np.nan)
         spread = np.sqrt((apart**2).mean(axis=0))
         t = float(stats.t.ppf((1 + LEVEL) / 2, len(apart)))
-        whole, smaller = SYSTEMATIC.get(name, (0.0, 0.0))
+        whole, smaller = SYSTEMATIC.get(name, (np.nan, np.nan))
         rest = whole if region.kind == "global" else smaller
         half: FloatArray = np.hypot(t * spread, rest)
         return half

@@ -4,6 +4,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,9 @@ from torch.export import Dim, ExportedProgram
 
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.networks.layers import fold_batch_norms
+
+TRACING: Final = threading.RLock()
+"""Held while a network is exported or converted: torch traces one at a time in a process."""
 
 
 class PartsGraph(nn.Module):
@@ -88,7 +92,6 @@ class PairGraph(nn.Module):
         return self.fields(parts_fixed, parts_moving), parts_fixed, parts_moving
 
 
-_EXPORTING = threading.RLock()
 _MOST_AT_ONCE = 4096  # images; torch.export wants an upper bound
 
 Graph = PartsGraph | FieldsGraph | BothWaysGraph | PairGraph
@@ -156,7 +159,7 @@ def without_copy_warning() -> Iterator[None]:
     One thread at a time: filters of warnings are the process's, and so is what torch.export
     changes in torch while it traces, so that two networks made ready side by side would fail.
     """
-    with _EXPORTING, warnings.catch_warnings():
+    with TRACING, warnings.catch_warnings():
         about = r".isinstance\(treespec, LeafSpec\). is deprecated"
         warnings.filterwarnings("ignore", about, FutureWarning)
         yield

@@ -114,14 +114,14 @@ def to_onnx(net: "GuidedRegistration", graph: str) -> bytes:
         )
     import torch
 
-    from facewarp.core.engines.graphs import GRAPHS, exported_program, without_copy_warning
+    from facewarp.core.engines import graphs
 
     # It names every operator of torchvision that is not there to be converted.
     logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
-    kind, program = GRAPHS[graph], exported_program(net, graph)
-    with without_copy_warning():
+    kind = graphs.GRAPHS[graph]
+    with graphs.TRACING, graphs.without_copy_warning():
         converted = torch.onnx.export(
-            program,
+            graphs.exported_program(net, graph),
             dynamo=True,
             opset_version=OPSET,
             input_names=list(kind.inputs),

@@ -214,13 +214,14 @@ def convert(net: "GuidedRegistration", graph: str) -> Any:
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.fx_decoder import TorchFXPythonDecoder
 
-    from facewarp.core.engines.graphs import GRAPHS, decomposed, example_inputs, exported_program
+    from facewarp.core.engines import graphs
 
-    inputs, kind = example_inputs(net, graph), GRAPHS[graph]
-    program = decomposed(exported_program(net, graph))
-    decoder = TorchFXPythonDecoder(program.module(), dynamic_shapes=True)
-    frontend = FrontEndManager().load_by_framework("pytorch")
-    model = frontend.convert(frontend.load(decoder))
+    inputs, kind = graphs.example_inputs(net, graph), graphs.GRAPHS[graph]
+    with graphs.TRACING:
+        program = graphs.decomposed(graphs.exported_program(net, graph))
+        decoder = TorchFXPythonDecoder(program.module(), dynamic_shapes=True)
+        frontend = FrontEndManager().load_by_framework("pytorch")
+        model = frontend.convert(frontend.load(decoder))
     for port, name, value in zip(model.inputs, kind.inputs, inputs, strict=True):
         port.get_tensor().set_names({name})
         port.get_node().set_friendly_name(name)

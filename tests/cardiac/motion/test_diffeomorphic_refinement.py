@@ -103,7 +103,7 @@ def test_fields_come_on_the_grid_of_finer_parts() -> None:
     assert out.shape == back.shape == (1, 3, 8, 56, 56)
     wide = resize_field(zero, out.shape[2:])
     assert mismatch((fine[0], fine[1]), out) < 0.4 * mismatch((fine[0], fine[1]), wide)
-    coarse, _ = refine(ball(5.0), ball(4.0), zero, zero)
+    coarse, _ = refine(ball(5.0), ball(4.0), zero, zero, Refinement(carried=0.0))
     apart = (out - resize_field(coarse, out.shape[2:])).norm(dim=1)
     assert float(apart.mean()) < 0.1  # it is the same motion, in voxels half as large
     assert smallest_jacobian(torch.cat([out, back])).min() > 0
@@ -111,7 +111,7 @@ def test_fields_come_on_the_grid_of_finer_parts() -> None:
 
 def test_a_finer_grid_tells_the_inverse_better() -> None:
     zero, parts = torch.zeros(1, 3, *SHAPE), [ball(6.0), ball(3.5, shift=1.0)]
-    coarse = refine(parts[0], parts[1], zero, zero)
+    coarse = refine(parts[0], parts[1], zero, zero, Refinement(carried=0.0))
     fine = refine(finer(parts[0]), finer(parts[1]), zero, zero)
     inner = (*INNER[:3], *[slice(2 * side.start, 2 * side.stop) for side in INNER[3:]])
     found = float(compose(fine[1], fine[0]).norm(dim=1, keepdim=True)[inner].mean())

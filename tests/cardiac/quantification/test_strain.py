@@ -257,7 +257,8 @@ def test_intervals_are_columns_of_the_table_and_limits_of_peaks(tmp_path):
     with open(path, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     whole = next(row for row in rows if row["region"] == "global" and row["phase"] == "2")
-    for column in ("circumferential_engineering_percent", "thickness_mm"):
+    assert whole["thickness_mm_low"] == whole["thickness_mm_high"] == ""
+    for column in ("circumferential_engineering_percent", "radial_engineering_percent"):
         low, value, high = (float(whole[f"{column}{end}"]) for end in ("_low", "", "_high"))
         assert low < value < high
         assert value - low == pytest.approx(high - value, abs=2e-3)

@@ -19,7 +19,7 @@ def strain_of(values):
 
 @pytest.fixture
 def plain(monkeypatch):
-    monkeypatch.setattr(strain_intervals, "SYSTEMATIC", {})
+    monkeypatch.setattr(strain_intervals, "SYSTEMATIC", {NAME: (0.0, 0.0)})
 
 
 @pytest.mark.usefixtures("plain")
@@ -56,6 +56,13 @@ def test_what_repeating_cannot_show_widens_it(monkeypatch):
     segment = SimpleNamespace(**{**vars(one.region("global")), "kind": "segment"})
     both = StrainIntervals(replace_region(one, segment), (replace_region(one, segment),) * 2)
     assert both.half_width(segment, NAME) == pytest.approx([5.0])
+
+
+def test_what_was_not_measured_has_no_interval():
+    region = SimpleNamespace(kind="segment", number=1, radial_engineering=np.array([20.0]))
+    strain = SimpleNamespace(region=lambda *_args: region)
+    intervals = StrainIntervals(strain, (strain,) * 4)
+    assert np.isnan(intervals.half_width(region, "radial_engineering")).all()
 
 
 def replace_region(strain, region):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from importlib.util import find_spec
 from types import SimpleNamespace
@@ -163,6 +164,17 @@ def test_a_missing_engine_gives_the_install_command(monkeypatch, small, stirred)
     with pytest.raises(FacewarpError, match=r"Install it: .* install .*\[onnx\]"):
         make_engine("onnx", stirred(small()))
     assert [name for name in ENGINES if is_installed(name)] == ["torch"]
+
+
+@pytest.mark.slow
+def test_networks_can_be_converted_in_threads(name, small, stirred):
+    nets = [stirred(small()) for _ in range(3)]
+    images, _ = inputs_of(nets[0], 1)
+    engines = [make_engine(name, net) for net in nets]
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda engine: engine.parts(images), engines))
+    for net, parts in zip(nets, found, strict=True):
+        assert px_apart(parts, make_engine("torch", net).parts(images)) < 1e-4
 
 
 @pytest.mark.parametrize("name", ["openvino", "onnx"])
