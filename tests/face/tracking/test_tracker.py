@@ -14,7 +14,7 @@ from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import eye_roll
 from facewarp.face.parts import FacePart
-from facewarp.face.tracking import tracker as tracker_module
+from facewarp.face.tracking import registration as registration_module
 from facewarp.face.tracking.track import TrackerConfig
 from facewarp.face.tracking.tracker import FaceTracker
 
@@ -176,7 +176,7 @@ def test_only_a_detector_of_its_own_is_closed(make_tracker, detector, portrait):
 
 def test_in_a_pipeline_the_detector_gets_ready_in_a_thread(make_tracker, detector, monkeypatch):
     ready = []
-    monkeypatch.setattr(tracker_module, "share_cores", lambda *_, **__: None)
+    monkeypatch.setattr(registration_module, "share_cores", lambda *_, **__: None)
     monkeypatch.setattr(type(detector), "warm_up", lambda self: ready.append(current_thread()))
     make_tracker(in_pipeline=True).close()
     assert len(ready) == 1
@@ -187,7 +187,7 @@ def test_a_detector_that_is_not_ready_is_asked(make_tracker, detector, portrait,
     def fail(self):
         raise RuntimeError("no memory")
 
-    monkeypatch.setattr(tracker_module, "share_cores", lambda *_, **__: None)
+    monkeypatch.setattr(registration_module, "share_cores", lambda *_, **__: None)
     monkeypatch.setattr(type(detector), "warm_up", fail)
     frame = portrait.frame(size=(320, 240), at=(160, 120), scale=0.5)
     with make_tracker(in_pipeline=True) as tracker:
