@@ -231,15 +231,13 @@ def weights_beside(path: Path, name: str) -> Path | None:
         name: `SLICES` or `DETAILS`.
 
     Raises:
-        FacewarpError: it ships, and is not what its recorded hash says.
+        FacewarpError: it ships, and is missing or not what its recorded hash says.
     """
     file = path.with_name(name)
-    if not file.is_file():
-        return None
     for name, known in _shipped().items():
         if (_weights_folder() / known["file"]).resolve() == file.resolve():
             return shipped_weights(name)
-    return file
+    return file if file.is_file() else None
 
 
 def int8_weights(path: Path, sha256: str) -> Path | None:

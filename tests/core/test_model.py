@@ -197,6 +197,23 @@ def test_shipped_weights_with_another_hash_are_refused(tmp_path, monkeypatch, mo
         load("x")
 
 
+@pytest.mark.parametrize("name", [weights.SLICES, weights.DETAILS])
+def test_a_shipped_part_network_that_is_missing_is_told(tmp_path, monkeypatch, model, name):
+    folder = tmp_path / "weights"
+    for file in ("model.safetensors", name):
+        weights.save_weights(model.net, folder / "x" / file, {})
+    sha256 = weights.file_sha256(folder / "x" / name)
+    index = {"x-parts": {"file": f"x/{name}", "sha256": sha256}}
+    (folder / "index.json").write_text(json.dumps(index))
+    monkeypatch.setattr(weights.resources, "files", lambda _: tmp_path)
+    beside = folder / "x" / name
+    assert weights.weights_beside(folder / "x" / "model.safetensors", name) == beside
+    beside.unlink()
+    with pytest.raises(FacewarpError, match="shipped weights are missing"):
+        weights.weights_beside(folder / "x" / "model.safetensors", name)
+    assert weights.weights_beside(tmp_path / "model.safetensors", name) is None
+
+
 @pytest.mark.parametrize(
     "shape", [(16, 12), (32, 24), (48, 24), (40, 25)]
 )  # as it is, means, linear
