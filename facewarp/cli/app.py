@@ -18,6 +18,7 @@ from typer.main import get_command, get_group
 
 from facewarp.cli.console import Output, output_of, show_logs
 from facewarp.errors import FacewarpError
+from facewarp.system.atomic_files import write_error
 from facewarp.system.interrupts import end_as_ctrl_c_does
 from facewarp.version import __version__
 
@@ -209,6 +210,8 @@ def describe(error: Exception, verbose: bool = False) -> str:
     """Describe an error in one line: what the user can do about it, or that it is our bug."""
     if isinstance(error, FacewarpError):
         return str(error)
+    if isinstance(error, (FileExistsError, NotADirectoryError)) and error.filename is not None:
+        return str(write_error(error, error.filename))
     if isinstance(error, OSError) and error.filename is not None:
         return str(FacewarpError(error.strerror or type(error).__name__, error.filename))
     text = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")

@@ -151,6 +151,16 @@ def test_an_os_error_names_its_file(trial: Trial) -> None:
     assert (result.exit_code, result.stderr) == (1, "error: Permission denied (out.mp4)\n")
 
 
+def test_a_file_in_the_way_of_a_folder_is_told_with_a_next_step(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for target in (tmp_path / "file", tmp_path / "file" / "folder"):
+        with pytest.raises(OSError, match="file") as raised:
+            target.mkdir(parents=True, exist_ok=True)
+        told = program.describe(raised.value)
+        assert told.startswith("part of the path is a file, not a folder")
+        assert told.endswith("Choose another folder.")
+
+
 def test_interrupted_says_what_was_kept(trial: Trial) -> None:
     stop = KeyboardInterrupt()
     stop.add_note("kept the first 120 frames in out.mp4")
