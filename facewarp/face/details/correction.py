@@ -14,6 +14,7 @@ computed once. The field onto the face is the inverse of F'.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -162,6 +163,16 @@ class FieldCorrector:
         above, below = part.room
         outside = now[0] - _KEPT * above, now[-1] + _KEPT * below
         return np.maximum.accumulate(target, axis=0).clip(*outside) - now
+
+
+def corrector_of(landmarks: Points) -> FieldCorrector:
+    """Return the corrector of a template's landmarks (68, 2), made once: it takes milliseconds."""
+    return _corrector(np.ascontiguousarray(landmarks, np.float64).tobytes())
+
+
+@lru_cache(maxsize=8)
+def _corrector(landmarks: bytes) -> FieldCorrector:
+    return FieldCorrector(np.frombuffer(landmarks).reshape(-1, 2))
 
 
 class _Part:

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.face.details.correction import Correction, FieldCorrector
+from facewarp.face.details.correction import Correction, corrector_of
 from facewarp.face.face import Face, FaceFilter
 from facewarp.face.template.template import Template
 
@@ -47,7 +47,7 @@ class DetailRefinement:
         smoothing: Callable[[], ValueFilter] | None = None,
     ) -> None:
         self.before, self._smoothing = before, smoothing
-        self._corrector = FieldCorrector(template.landmarks)
+        self._corrector = corrector_of(template.landmarks)
         self._filters: tuple[ValueFilter, ValueFilter] | None = None
         self._last: tuple[float, NDArray[np.float64], NDArray[np.float64]] | None = None
         self._forget()

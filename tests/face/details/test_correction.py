@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facewarp.face.crop_fields import compose_fields, jacobian_determinant, sample_field
-from facewarp.face.details.correction import FINE_PX, Correction, FieldCorrector
+from facewarp.face.details.correction import FINE_PX, Correction, FieldCorrector, corrector_of
 from facewarp.face.details.refinement import DetailRefinement
 from facewarp.face.face import template_to_frame
 from facewarp.face.tracking.smoothing import OneEuroFilter, SmoothingConfig
@@ -159,3 +159,10 @@ def test_a_hidden_mouth_goes_back_to_the_map_of_the_skin(template, face):
     refine.reset()
     again = refine(face, 2.0)
     assert again is face  # nothing was looked at closely
+
+
+def test_a_corrector_is_made_once_for_a_template(template):
+    made = corrector_of(template.landmarks)
+    assert corrector_of(template.landmarks.copy()) is made
+    assert corrector_of(template.landmarks + 1.0) is not made
+    np.testing.assert_array_equal(made.points, FieldCorrector(template.landmarks).points)
