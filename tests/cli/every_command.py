@@ -21,6 +21,7 @@ ALONE = {
     "demo": ["demo", "--out", "demo"],
     "register": ["register", PORTRAIT, PORTRAIT, "--out", "pair"],
     "template": ["template", "list"],
+    "phantom": ["phantom", "--out", "phantoms", "--patients", "1", "--phases", "4"],
     "textures": ["textures"],
     "cameras": ["cameras"],
 }
