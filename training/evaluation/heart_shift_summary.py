@@ -1,8 +1,8 @@
 """Summarize hearts under made shifts: what is lost by kind and strength, and whether it is told."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -149,14 +149,3 @@ def _rank_correlation(pairs: Pairs) -> float:
     if not one.std() or not other.std():
         return float("nan")
     return float(spearmanr(one, other).statistic)
-
-
-def summary_record(
-    cases: Sequence[ShiftCase], calibration: HeartCalibration | None
-) -> dict[str, Any]:
-    """Return summaries by kind and strength, and what was told, as plain values."""
-    return {
-        "shifts": [asdict(one) for one in summarise_shifts(cases, calibration)],
-        "warned": asdict(Warned.of(cases, calibration)),
-        "fitted_on": "" if calibration is None else calibration.fitted_on,
-    }

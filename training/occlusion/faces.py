@@ -1,8 +1,6 @@
 """Photographs as the faces that objects are put before: a crop, what of it is face, and where."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import cv2
@@ -12,8 +10,7 @@ from numpy.typing import NDArray
 from facewarp.face.crop import Crop
 from facewarp.face.occlusion.network import wide_crop
 from facewarp.face.parts import FacePart
-from facewarp.training.datasets.celebamask import load_celebamask, parts_of_ids, read_masks
-from facewarp.training.datasets.helen import load_helen
+from facewarp.training.datasets.celebamask import parts_of_ids, read_masks
 from facewarp.training.datasets.photo import FacePhoto
 from facewarp.training.occlusion.canvas import FacePlace, Floats
 
@@ -47,16 +44,6 @@ class BaseFace:
     known: Floats
     hair: Floats
     place: FacePlace
-
-
-def celebamask_photos(folder: Path) -> list[FacePhoto]:
-    """Photographs with masks made by hand, of ``images/`` and ``masks/``."""
-    return load_celebamask(folder)
-
-
-def helen_photos(folder: Path, parts: Sequence[str]) -> list[FacePhoto]:
-    """Photographs with 68 points, of some folders of Helen."""
-    return [photo for part in parts for photo in load_helen(folder / part)]
 
 
 def base_face(photo: FacePhoto, rng: np.random.Generator) -> BaseFace:
