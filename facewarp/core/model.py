@@ -127,6 +127,20 @@ class Registration:
         return (values.movedim(-1, 0) if channels_last else values[None])[None], channels_last
 
 
+def engine_beside(path: Path, name: str) -> str:
+    """Return the engine of a part network beside a model that engine `name` runs.
+
+    The same one; in float where it has no 8-bit weights.
+
+    Args:
+        path: the part network's weights.
+        name: one of `facewarp.core.engines.base.ENGINES`.
+    """
+    if name == "openvino-int8" and int8_weights(path, file_sha256(path)) is None:
+        return "openvino"
+    return name
+
+
 class Model:
     """A trained network with its configuration, its origin and its inference engine.
 
@@ -218,7 +232,7 @@ class Model:
         file = weights_beside(self.path, DETAILS)
         if file is None:
             return None
-        found = load(file, self._device, self.engine.name.removesuffix("-int8"))
+        found = load(file, self._device, engine_beside(file, self.engine.name))
         if found.engine.name != "torch":
             found.engine.use_threads(1)  # so small that more would wait for one another
         return found
