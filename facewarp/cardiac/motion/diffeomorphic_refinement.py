@@ -45,7 +45,7 @@ class Level:
     window: tuple[int, int, int] = (1, 3, 3)
     ridge: float = 0.02
     prior: float = 0.04
-    squarings: int = 5
+    squarings: int = 1
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Refinement:
 
     coarse: Level = Level(3)
     fine: Level = Level(1, ridge=0.01, prior=0.02)
-    squarings: int = 7
+    squarings: int = 2
     fits: int = 1
     fit_window: tuple[int, int, int] = (5, 5, 5)
     through_window: tuple[int, int, int] = (7, 5, 5)
@@ -214,7 +214,7 @@ def _without_folds(velocity: Tensor, squarings: int, settings: Refinement) -> tu
 
 def _flows(velocity: Tensor, squarings: int) -> Tensor:
     """Integrate both directions: ``(2 B, 3, ...)``, ``exp(v)`` before ``exp(-v)``."""
-    return exponential(torch.cat([velocity, -velocity]), squarings)
+    return exponential(torch.cat([velocity, -velocity]), squarings, midpoint=True)
 
 
 def _gradient(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -162,9 +162,10 @@ class ModelGrid:
             ``(..., 3, D, H, W)`` in voxels of the volume. Beyond the grid its edge goes on, so
             that there is no tear.
         """
-        values = self.to_volume_grid(field, outside="edge")
-        turned = np.einsum("ij,...jdhw->...idhw", self.to_volume[:3, :3], values, optimize=True)
-        return np.ascontiguousarray(turned, dtype=np.float32)
+        linear = self.to_volume[:3, :3].astype(np.float32)
+        lead, spatial = field.shape[:-4], field.shape[-3:]
+        turned = linear @ np.asarray(field, dtype=np.float32).reshape(*lead, 3, -1)
+        return self.to_volume_grid(turned.reshape(*lead, 3, *spatial), outside="edge")
 
 
 def normalize(

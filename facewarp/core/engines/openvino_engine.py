@@ -17,6 +17,7 @@ from facewarp.core.engines.base import Floats, GraphEngine, is_converted
 from facewarp.core.engines.cache_keys import code_version
 from facewarp.core.engines.openvino_models import (
     compile_model,
+    core,
     digest_of,
     openvino,
     openvino_folder,
@@ -247,7 +248,7 @@ class _Converted(dict[str, Any]):
         file = self._folder / f"{graph}.xml" if self._folder else None
         if file is not None and file.is_file():
             try:
-                self[graph] = openvino().Core().read_model(file)
+                self[graph] = core().read_model(file)
                 return self[graph]
             except RuntimeError as error:  # damaged: made anew
                 _log.debug("%s: %s", file, error)
@@ -288,7 +289,7 @@ class _Quantised(dict[str, Any]):
         else:
             file = self._folder / f"{graph}.xml"
             try:
-                self[graph] = openvino().Core().read_model(file)
+                self[graph] = core().read_model(file)
             except RuntimeError as error:
                 raise _unreadable(file) from error
         return self[graph]
