@@ -170,9 +170,7 @@ class NewtonInversion:
         across, along = self._per_px
         return x + right * across, y + down * along
 
-    def refine(
-        self, points: NDArray[np.float32], shifts: NDArray[np.float32], steps: int
-    ) -> None:
+    def refine(self, points: NDArray[np.float32], shifts: NDArray[np.float32], steps: int) -> None:
         """Solve ``v(p) + u(p + v(p)) = 0``, in place.
 
         Args:
@@ -186,7 +184,9 @@ class NewtonInversion:
                 cv2.remap(values, *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
                 for values in (self._field, self._inverse)
             )
-            error_x, error_y = (one + shift for one, shift in zip(cv2.split(u), shifts, strict=True))
+            error_x, error_y = (
+                one + shift for one, shift in zip(cv2.split(u), shifts, strict=True)
+            )
             is_off = cv2.max(abs(error_x), abs(error_y)) > _EXACT_PX
             error_x *= is_off
             error_y *= is_off

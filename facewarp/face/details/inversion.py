@@ -45,7 +45,7 @@ def mend_inverse(
     newton = NewtonInversion(inside, cell)
     grid = grid_points(*field.shape[1:])
     points = _joined(grid, reached)
-    points -= np.float32([[[columns.start]], [[rows.start]]])
+    points -= np.array([[[columns.start]], [[rows.start]]], np.float32)
     found = _joined(inverse, reached)
     x, y = newton.places(points, found)
     within = (x >= 0) & (x <= inside.shape[2] - 1) & (y >= 0) & (y <= inside.shape[1] - 1)
