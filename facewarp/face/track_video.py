@@ -116,6 +116,8 @@ def track_video(
     is_clip = source.kind != "folder" or getattr(source, "is_clip", False)
     if isinstance(source, VideoSource) and job.pictures and keeps_depth(job.target, job.codec):
         source.keep_depth()
+    if isinstance(source, VideoSource):
+        source.keep_codes()
     tracker.reset()
     forget_past(effect)
     if isinstance(effect, FaceEffect | Canonical):
@@ -132,6 +134,7 @@ def track_video(
             yield frame, tracker(frame.image, frame.time)
 
     def draw(frame: Frame, faces: list[Face]) -> tuple[Frame, list[dict[str, Any]]]:
+        frame = frame.unpacked()
         tally.add(0 if is_clip else frame.index, faces)
         if not is_clip:
             forget_past(effect)
