@@ -294,11 +294,11 @@ def _resampler(
             weights.append(_interpolation(where, spatial[2 - source], order, outside))
         into = [2 - int(axes[target]) for target in (2, 1, 0)]
         ratios = [len(weight) / weight.shape[1] for weight in weights]
-        order = sorted(range(3), key=lambda axis: ratios[axis])  # what shrinks most first
+        passes = sorted(range(3), key=lambda axis: ratios[axis])  # what shrinks most first
 
         def along_axes(values: torch.Tensor) -> torch.Tensor:
             result = values.permute(0, *(1 + axis for axis in into))
-            for axis in order:
+            for axis in passes:
                 if axis == 2:
                     result = result @ weights[2].T
                 elif axis == 1:
