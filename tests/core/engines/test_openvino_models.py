@@ -1,5 +1,7 @@
 """Compiled models are kept from one start to the next, and damaged ones are made anew."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from threading import Event
 from threading import enumerate as enumerate_threads
@@ -110,6 +112,34 @@ def test_where_nothing_can_be_written_it_is_compiled_each_time(compiled, tmp_pat
     (tmp_path / "file").write_text("in the way")
     for _ in range(2):
         assert compiled(folder=tmp_path / "file" / "kept") == (True, [[0, 2, 4, 6]])
+
+
+CTRL_C_AFTER_TWO_MODELS = """
+import signal, sys
+from facewarp.core.engines.openvino_models import compile_model, openvino
+
+def model():
+    from openvino import opset13 as ops
+    x = ops.parameter([1, 4], name="x")
+    return openvino().Model([ops.relu(x)], [x], "model")
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+one = compile_model(None, "", model, {})
+other = compile_model(None, "", model, {})
+del one
+del other
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_after_models_are_gone_is_an_interrupt():
+    run = subprocess.run(
+        [sys.executable, "-c", CTRL_C_AFTER_TWO_MODELS], capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stdout) == (0, "interrupted\n"), run.stderr
 
 
 def test_a_digest_tells_contents_and_words(tmp_path):
