@@ -127,6 +127,20 @@ class Registration:
         return (values.movedim(-1, 0) if channels_last else values[None])[None], channels_last
 
 
+def engine_beside(path: Path, name: str) -> str:
+    """Return the engine of a part network beside a model that engine `name` runs.
+
+    The same one; in float where it has no 8-bit weights.
+
+    Args:
+        path: the part network's weights.
+        name: one of `facewarp.core.engines.base.ENGINES`.
+    """
+    if name == "openvino-int8" and int8_weights(path, file_sha256(path)) is None:
+        return "openvino"
+    return name
+
+
 class Model:
     """A trained network with its configuration, its origin and its inference engine.
 
@@ -218,7 +232,7 @@ class Model:
         file = weights_beside(self.path, DETAILS)
         if file is None:
             return None
-        found = load(file, self._device, self.engine.name.removesuffix("-int8"))
+        found = load(file, self._device, engine_beside(file, self.engine.name))
         if found.engine.name != "torch":
             found.engine.use_threads(1)  # so small that more would wait for one another
         return found
@@ -237,12 +251,13 @@ class Model:
         """
         if tuple(shape) == tuple(self.config.grid_shape):
             return self
-        from facewarp.core.networks.guided_registration import GuidedRegistration
+        from facewarp.core.engines.torch_engine import TorchEngine
 
-        net = GuidedRegistration(self.config.on_grid(shape))
-        net.load_state_dict(self.net.state_dict())
-        model = Model(net, metadata=self.metadata, device=self.device)
-        model.path, model.sha256 = self.path, self.sha256
+        config, engine = self.config.on_grid(shape), self._engine
+        if not isinstance(engine, TorchEngine):
+            engine = TorchEngine(self.net, self.device)
+        model = self.run_by(engine.with_config(config))
+        model._network, model.config, model.int8 = self.net.with_config(config), config, None
         return model
 
     def probabilities(self, images: "Tensor") -> "Tensor":

@@ -28,6 +28,8 @@ _SMALL = 100_000
 WEIGHTS = "model.safetensors"  # in the folder of a training run
 SLICES = "slices.safetensors"  # beside it: the part network of a heart's slices
 DETAILS = "details.safetensors"  # or of a face's eyes and mouth
+INT8 = "int8"  # folder beside a model's weights: the same in 8 bits
+INT8_DETAILS = "details-int8"  # and beside those of its eyes and mouth
 
 
 def save_weights(net: "GuidedRegistration", path: Path, about: Mapping[str, str]) -> str:
@@ -243,6 +245,8 @@ def weights_beside(path: Path, name: str) -> Path | None:
 def int8_weights(path: Path, sha256: str) -> Path | None:
     """Return the folder of 8-bit weights beside a weights file; None where there are none.
 
+    It is called `INT8`, that of a face's `DETAILS` `INT8_DETAILS`.
+
     Args:
         path: the weights file.
         sha256: its hash: 8-bit weights made from any other version are left alone.
@@ -250,7 +254,7 @@ def int8_weights(path: Path, sha256: str) -> Path | None:
     Raises:
         FacewarpError: they are damaged.
     """
-    folder = path.with_name("int8")
+    folder = path.with_name(INT8_DETAILS if path.name == DETAILS else INT8)
     try:
         about = json.loads((folder / "about.json").read_text("utf-8"))
     except (OSError, ValueError, RecursionError):

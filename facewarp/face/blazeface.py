@@ -248,12 +248,12 @@ def _request(*, is_window: bool) -> Any:
 
 def _openvino_model(is_window: bool) -> Any:
     """The network of bytes 0..255: of 128 x 128 px, or of any size."""
-    from facewarp.core.engines.openvino_models import openvino
+    from facewarp.core.engines.openvino_models import core, openvino
 
     ov = openvino()
     from openvino.preprocess import PrePostProcessor
 
-    model = ov.Core().read_model(str(_path()))
+    model = core().read_model(str(_path()))
     model.reshape([1, SIZE, SIZE, 3] if is_window else [1, -1, -1, 3])
     steps = PrePostProcessor(model)
     steps.input(0).tensor().set_element_type(ov.Type.u8)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from facewarp.core.engines.openvino_engine import join
-from facewarp.core.engines.openvino_models import openvino
+from facewarp.core.engines.openvino_models import core
 from facewarp.core.export import metadata_of
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
@@ -54,10 +54,9 @@ def registration_network(model: Model) -> bytes:
             model.path,
             "Make some: facewarp export --int8.",
         )
-    core = openvino().Core()
     try:
         parts, fields = (
-            core.read_model(model.int8 / f"{name}.xml") for name in ("parts", "fields")
+            core().read_model(model.int8 / f"{name}.xml") for name in ("parts", "fields")
         )
     except RuntimeError as error:
         raise FacewarpError(
@@ -76,6 +75,6 @@ def detector_network() -> bytes:
         FacewarpError: a package is missing.
     """
     check_packages()
-    model = openvino().Core().read_model(str(Path(str(files("facewarp.assets"))) / MODEL))
+    model = core().read_model(str(Path(str(files("facewarp.assets"))) / MODEL))
     model.reshape([1, SIZE, SIZE, 3])
     return to_onnx(model, "blazeface", {"source": MODEL, "licence": "Apache-2.0"})

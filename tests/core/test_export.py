@@ -48,11 +48,10 @@ def run_onnx(path, inputs):
 
 def run_openvino(path, inputs):
     pytest.importorskip("openvino")
-    from facewarp.core.engines.openvino_models import openvino
+    from facewarp.core.engines.openvino_models import core
 
-    core = openvino().Core()
-    read = core.read_model(path)
-    compiled = core.compile_model(read, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    read = core().read_model(path)
+    compiled = core().compile_model(read, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     about = read.get_rt_info(["facewarp"]).value
     return list(compiled([value.numpy() for value in inputs]).values()), about
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facewarp.core.engines.openvino_models import openvino
+from facewarp.core.engines.openvino_models import core, openvino
 from facewarp.errors import FacewarpError
 from facewarp.page.onnx_graph import to_onnx
 
@@ -38,7 +38,7 @@ def both(build: Any, shape: list[int], seed: int = 0) -> tuple[np.ndarray, np.nd
     value = np.random.default_rng(seed).normal(0, 1, shape).astype(np.float32)
     model = model_of(build, shape)
     exact = {"INFERENCE_PRECISION_HINT": "f32", "LP_TRANSFORMS_MODE": "NO"}
-    expected = openvino().Core().compile_model(model, "CPU", exact)([value])[0]
+    expected = core().compile_model(model, "CPU", exact)([value])[0]
     (found,) = run(to_onnx(model, "test", {"about": "a test"}), {"x": value})
     return expected, found
 

@@ -51,7 +51,7 @@ def details_section(
     """
     rows, columns = config.grid_shape
     facts = {
-        "file": "`details.safetensors`, fp16 kernels",
+        "file": "`details.safetensors`, fp16 kernels; `details-int8/` for OpenVINO",
         "sha256": f"`{sha256}`",
         "parameters": f"{n_parameters:,}",
         "input": f"gray patches of {rows} x {columns} px: the mouth; both eyes, one mirrored",

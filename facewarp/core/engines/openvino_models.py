@@ -5,6 +5,7 @@ import io
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -43,6 +44,18 @@ def openvino() -> Any:
     finally:
         sys.modules.pop(_CONVERTER, None)
     return openvino
+
+
+@cache
+def core() -> Any:
+    """The one ``openvino.Core`` of this process, which lives as long as the process does.
+
+    Each core brings a CPU plugin of its own, which sets the calling thread's alternate signal stack
+    and puts back the one before when it goes. Of two cores that go in the order in which they came,
+    the second puts back a stack that the first has released, and the next Ctrl-C, whose handler
+    runs on it, ends the process by a segmentation fault (OpenVINO 2026.4).
+    """
+    return openvino().Core()
 
 
 def _convert_model(*args: Any, **options: Any) -> Any:
@@ -93,18 +106,17 @@ def compile_model(
     Returns:
         The ``openvino.CompiledModel``.
     """
-    core = openvino().Core()
     if folder is None or not known_by:
-        return core.compile_model(build(), "CPU", settings)
+        return core().compile_model(build(), "CPU", settings)
     machine = (str(openvino().__version__), processor(), sorted(settings.items()))
     file = folder / f"{digest_of((), known_by, machine)[:32]}.model"
     kept = _read(file)
     if kept is not None:
         try:
-            return core.import_model(io.BytesIO(kept), "CPU", settings)
+            return core().import_model(io.BytesIO(kept), "CPU", settings)
         except RuntimeError as error:
             _log.debug("%s: %s", file, error)
-    compiled = core.compile_model(build(), "CPU", settings)
+    compiled = core().compile_model(build(), "CPU", settings)
     _keep(file, compiled)
     return compiled
 

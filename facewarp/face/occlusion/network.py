@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.core.engines.base import Engine, Floats
-from facewarp.core.model import Model, load
-from facewarp.core.weights import file_sha256, find_weights, int8_weights, ships
+from facewarp.core.model import Model, engine_beside, load
+from facewarp.core.weights import find_weights, ships
 from facewarp.face.crop import CROP_SHAPE, Crop
 from facewarp.face.face import Face
 
@@ -61,10 +61,9 @@ class OcclusionNetwork:
             return None
         if model.device_name != "cpu":
             return cls(load(OCCLUSION, model.device))
-        path, name = find_weights(OCCLUSION), model.engine.name
-        if name == "openvino-int8" and int8_weights(path, file_sha256(path)) is None:
-            name = "openvino"
-        return cls(load(OCCLUSION, engine=name))
+        return cls(
+            load(OCCLUSION, engine=engine_beside(find_weights(OCCLUSION), model.engine.name))
+        )
 
     @property
     def engine(self) -> Engine:

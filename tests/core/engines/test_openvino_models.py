@@ -1,5 +1,7 @@
 """Compiled models are kept from one start to the next, and damaged ones are made anew."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from threading import Event
 from threading import enumerate as enumerate_threads
@@ -10,11 +12,12 @@ import torch
 
 from facewarp.core.config import FeatureConfig, ModelConfig
 from facewarp.core.engines import openvino_engine, openvino_models
+from facewarp.core.engines.graphs import lean
 from facewarp.core.engines.openvino_engine import OpenVinoEngine
 from facewarp.core.engines.openvino_models import compile_model, digest_of
 from facewarp.core.engines.torch_engine import TorchEngine
 from facewarp.core.networks.guided_registration import GuidedRegistration
-from facewarp.core.weights import StoredNetwork, save_weights
+from facewarp.core.weights import StoredNetwork, save_weights, shipped_weights
 
 ov = pytest.importorskip("openvino")
 
@@ -109,6 +112,34 @@ def test_where_nothing_can_be_written_it_is_compiled_each_time(compiled, tmp_pat
     (tmp_path / "file").write_text("in the way")
     for _ in range(2):
         assert compiled(folder=tmp_path / "file" / "kept") == (True, [[0, 2, 4, 6]])
+
+
+CTRL_C_AFTER_TWO_MODELS = """
+import signal, sys
+from facewarp.core.engines.openvino_models import compile_model, openvino
+
+def model():
+    from openvino import opset13 as ops
+    x = ops.parameter([1, 4], name="x")
+    return openvino().Model([ops.relu(x)], [x], "model")
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+one = compile_model(None, "", model, {})
+other = compile_model(None, "", model, {})
+del one
+del other
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_after_models_are_gone_is_an_interrupt():
+    run = subprocess.run(
+        [sys.executable, "-c", CTRL_C_AFTER_TWO_MODELS], capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stdout) == (0, "interrupted\n"), run.stderr
 
 
 def test_a_digest_tells_contents_and_words(tmp_path):
@@ -227,3 +258,22 @@ def test_a_part_network_is_drawn_as_torch_runs_it(tmp_path, refine, decoder):
     images = np.random.default_rng(3).random((3, 1, 32, 24), np.float32)
     drawn = OpenVinoEngine.of_parts(stored, "").parts(images)
     np.testing.assert_allclose(drawn, TorchEngine(stored.net, "cpu").parts(images), atol=2e-5)
+
+
+def grids_of_warps(model):
+    """The nodes that give the sampling grids of a graph's warps."""
+    warps = [node for node in model.get_ops() if node.get_type_name() == "GridSample"]
+    assert warps
+    return {node.input_value(1).get_node().get_type_name() for node in warps}
+
+
+def test_no_arithmetic_follows_the_transpose_of_sampling_grids(small, stirred):
+    """OpenVINO takes 16 times as long for arithmetic over a last axis of two."""
+    assert grids_of_warps(openvino_engine.convert(lean(stirred(small())), "fields")) == {
+        "Transpose"
+    }
+
+
+def test_shipped_8_bit_graphs_transpose_sampling_grids_last():
+    file = shipped_weights("face").parent / "int8" / "fields.xml"
+    assert grids_of_warps(ov.Core().read_model(file)) == {"Transpose"}
