@@ -75,9 +75,7 @@ def _mouth(shares: Floats) -> tuple[Floats, Floats]:
 
 def _eyes(shares: Floats) -> tuple[Floats, Floats]:
     """Boundaries (2, 2, 32) and weights (2, 32) of both eyes."""
-    whole, hidden = (
-        shares[one].reshape(2, EYE_ROWS // CELL_PX, -1) for one in (_EYE, _HIDDEN)
-    )
+    whole, hidden = (shares[one].reshape(2, EYE_ROWS // CELL_PX, -1) for one in (_EYE, _HIDDEN))
     middle, total = _middle(whole)
     half = np.maximum(total / 2 - EYE_RIM_PX, 0)
     weights = _weights(whole, hidden, total, _LEAST_AREA["eye"])
