@@ -183,8 +183,8 @@ class Crop:
         window = prepare(image[y0:y1, x0:x1])
         if min(window.strides) < 0:
             window = np.ascontiguousarray(window)
-        if cell > 1:
-            size = ((x1 - x0) // cell, (y1 - y0) // cell)
+        for factor in _halvings(cell):
+            size = (window.shape[1] // factor, window.shape[0] // factor)
             window = cv2.resize(window, size, interpolation=cv2.INTER_AREA)
         # Pixel x of the frame lies at (x - x0 + 0.5) / cell - 0.5 of the window.
         matrix = self.matrix / cell
@@ -234,6 +234,13 @@ class Crop:
         x1, y1 = np.ceil(np.round(outline.max(axis=0), 6)).astype(int)
         clip_x, clip_y = np.clip([x0, x1], 0, width), np.clip([y0, y1], 0, height)
         return int(clip_x[0]), int(clip_y[0]), int(clip_x[1]), int(clip_y[1])
+
+
+def _halvings(cell: int) -> list[int]:
+    """Factors of a cell's side, twos first: OpenCV averages four px ten times as fast as others."""
+    twos = (cell & -cell).bit_length() - 1
+    rest = cell >> twos
+    return [2] * twos + ([rest] if rest > 1 else [])
 
 
 def eye_roll(points: ArrayLike) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 
 from facewarp.drawing.effect_layer import EffectLayer
 from facewarp.errors import FacewarpError
-from facewarp.face.effects.base import FaceEffect, drawn_with_layer
+from facewarp.face.effects.base import FaceEffect, drawn_with_layer, forget_past
 from facewarp.face.effects.canonical import Canonical
 from facewarp.face.effects.factory import Effect, note_of
 from facewarp.face.expressions.expression_tracker import ExpressionTracker
@@ -119,6 +119,7 @@ def track_video(
     if isinstance(source, VideoSource):
         source.keep_codes()
     tracker.reset()
+    forget_past(effect)
     if isinstance(effect, FaceEffect | Canonical):
         effect.pixel_aspect = float(getattr(source, "sample_aspect", 1))
 
@@ -135,6 +136,8 @@ def track_video(
     def draw(frame: Frame, faces: list[Face]) -> tuple[Frame, list[dict[str, Any]]]:
         frame = frame.unpacked()
         tally.add(0 if is_clip else frame.index, faces)
+        if not is_clip:
+            forget_past(effect)
         needs_layer = job.extras.needs_layer or frame.deep is not None
         picture, layer = _drawn(effect, frame, faces, tracker.template, needs_layer)
         for output in extras:

@@ -300,16 +300,19 @@ def _without_folds(velocity: Tensor, squarings: int, settings: Refinement) -> tu
     splines = _splines(spatial_shape(velocity), (3, 3, 3), 1)
     velocity = velocity.clone()
     flows = _flows(velocity, squarings)
+    left = torch.arange(len(velocity))  # the pairs that may still fold
     for _ in range(settings.repairs):
-        folded = (smallest_jacobian(flows) < settings.least_jacobian).float()[:, None]
+        both = torch.cat([left, left + len(velocity)])
+        folded = (smallest_jacobian(flows[both]) < settings.least_jacobian).float()[:, None]
         one, other = folded.chunk(2)
-        near = torch.nn.functional.max_pool3d(torch.maximum(one, other), 3, 1, 1)
+        near = torch.maximum(one, other)
         bad = near.amax(dim=(1, 2, 3, 4)) > 0
         if not bad.any():
             break
-        mask = spline_field(near[bad], splines)
-        velocity[bad] += mask * (spline_field(velocity[bad], splines) - velocity[bad])
-        flows[bad.repeat(2)] = _flows(velocity[bad], squarings)
+        left = left[bad]
+        mask = spline_field(torch.nn.functional.max_pool3d(near[bad], 3, 1, 1), splines)
+        velocity[left] += mask * (spline_field(velocity[left], splines) - velocity[left])
+        flows[torch.cat([left, left + len(velocity)])] = _flows(velocity[left], squarings)
     return velocity, flows
 
 

@@ -293,11 +293,19 @@ def _resampler(
             where = linear[source, target] * np.arange(shape[2 - target]) + matrix[source, 3]
             weights.append(_interpolation(where, spatial[2 - source], order, outside))
         into = [2 - int(axes[target]) for target in (2, 1, 0)]
+        ratios = [len(weight) / weight.shape[1] for weight in weights]
+        passes = sorted(range(3), key=lambda axis: ratios[axis])  # what shrinks most first
 
         def along_axes(values: torch.Tensor) -> torch.Tensor:
             result = values.permute(0, *(1 + axis for axis in into))
-            for axis, weight in ((3, weights[2]), (2, weights[1]), (1, weights[0])):
-                result = torch.movedim(torch.movedim(result, axis, -1) @ weight.T, -1, axis)
+            for axis in passes:
+                if axis == 2:
+                    result = result @ weights[2].T
+                elif axis == 1:
+                    result = weights[1] @ result
+                else:
+                    planes = weights[0] @ result.flatten(2)
+                    result = planes.unflatten(2, tuple(result.shape[2:]))
             return result
 
         return along_axes

@@ -147,7 +147,7 @@ class FieldCorrector:
             moves = self._moves(part, now, seen, weights).astype(np.float32)
             moved[part.window] += (part.basis @ moves.ravel()).reshape(part.window_shape)
         back += down[:, None, None] * moved
-        mend_inverse(onto, back, moved, down, [part.window for part, _ in used])
+        mend_inverse(onto, back, moved, [part.window for part, _ in used])
         refined = replace(face, grid_field=onto, grid_field_from_template=back)
         landmarks = template_to_frame(refined, self.landmarks)
         return replace(refined, landmarks=landmarks, box=box_around(landmarks))
