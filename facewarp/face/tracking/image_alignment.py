@@ -102,9 +102,7 @@ class NormalEquations:
     def local(self, b: Floats, weights: Floats) -> Floats:
         """Best motion (h, w, 2) px of each control point by itself, from cells around it."""
         a_xx, a_xy, a_yy, b_x, b_y = (
-            one
-            for values in (self.a, b)
-            for one in cv2.split(self._pool(scaled(values, weights)))
+            one for values in (self.a, b) for one in cv2.split(self._pool(scaled(values, weights)))
         )
         a_xx, a_yy = a_xx + _RIDGE, a_yy + _RIDGE
         determinant = a_xx * a_yy - a_xy * a_xy
