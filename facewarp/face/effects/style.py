@@ -34,6 +34,7 @@ from facewarp.face.effects.base import FaceEffect
 from facewarp.face.effects.canonical import canonical_view
 from facewarp.face.effects.options import STYLE_MODES, StyleMode
 from facewarp.face.image_formats import to_rgb
+from facewarp.face.matching.shots import Shots
 from facewarp.face.rendering.color_transfer import (
     COARSE,
     PartColors,
@@ -41,7 +42,9 @@ from facewarp.face.rendering.color_transfer import (
     color_map,
     lab,
     rgb,
+    toned,
 )
+from facewarp.face.rendering.coverage import beyond, carried_outward, wide_face
 from facewarp.face.rendering.occlusion import Visibility
 from facewarp.face.rendering.screened_poisson import ScreenedPoisson
 from facewarp.face.rendering.template_overlay import carried_map, clip_box, to_crop_matrix
@@ -58,6 +61,7 @@ STYLE_SHAPE: Final = (2 * CROP_SHAPE[0], 2 * CROP_SHAPE[1])
 
 _LEAST_CONFIDENCE: Final = 0.15  # a drawing is seen worse than a photograph
 _SCREEN_PX: Final = 12.0  # l above, template px: larger structures are the frame's
+_SHARE: Final = 0.1  # of a change of the face's colors that a frame takes on
 _EDGE_PX: Final = 8  # template px within the face's outline over which a style fades in
 
 
@@ -149,6 +153,8 @@ class Style(FaceEffect):
                 f"there is no style mode {mode!r}", fix=f"Modes: {', '.join(STYLE_MODES)}."
             )
         self.style, self.mode = style, mode
+        self._colors: dict[int, PartColors] = {}
+        self._shots = Shots()
         self.note = (
             "Altered by facewarp style transfer: faces here show the style "
             f"({mode}) of {style.name} and are not as the camera saw them."
@@ -157,19 +163,43 @@ class Style(FaceEffect):
     def _prepare(self, template: "Template") -> None:
         opaque = np.full(self.style.picture.shape[:2], 255, np.uint8)
         worn = template.wears(np.dstack([self.style.picture, opaque]))[..., :3]
-        self._lab = lab(worn)
-        self._coarse_lab = cv2.resize(self._lab, COARSE[::-1], interpolation=cv2.INTER_AREA)
-        self._parts = _at_coarse(template.probabilities)
         face = np.asarray(1 - template.probabilities[0], np.float32)
         inner = cv2.erode(face, np.ones((_EDGE_PX + 1,) * 2, np.uint8))
-        self._mask = smoothstep(0.05, 0.95, cv2.GaussianBlur(inner, (0, 0), 0.5 * _EDGE_PX))
-        coarse = cv2.resize(self._mask, COARSE[::-1], interpolation=cv2.INTER_AREA) > 0.02
-        self._poisson = ScreenedPoisson(coarse, _SCREEN_PX * COARSE[0] / CROP_SHAPE[0])
+        known = cv2.resize(inner, worn.shape[1::-1]) > 0.5
+        # Beyond its face a style shows hair or ground, which is no skin.
+        self._lab = lab(carried_outward(np.ascontiguousarray(worn), known))
+        self._coarse_lab = cv2.resize(self._lab, COARSE[::-1], interpolation=cv2.INTER_AREA)
+        self._parts = _at_coarse(template.probabilities)
+        tight = smoothstep(0.05, 0.95, cv2.GaussianBlur(inner, (0, 0), 0.5 * _EDGE_PX))
+        self._extents = np.stack([tight, wide_face(template)])
+        coarse = cv2.resize(self._extents.max(axis=0), COARSE[::-1], interpolation=cv2.INTER_AREA)
+        self._poisson = ScreenedPoisson(coarse > 0.02, _SCREEN_PX * COARSE[0] / CROP_SHAPE[0])
         self._skin = Visibility(template, spare_eyes=False)
         self._detail = Visibility(template)
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew with the next frame, which doesn't go on from the last."""
+        self._colors.clear()
+        self._shots.forget()
+
+    def _colors_of(
+        self, frame: NDArray[np.uint8], face: "Face", small: NDArray[np.float32]
+    ) -> PartColors:
+        """Colors of a face's parts, held steady: a light that flickers would be amplified."""
+        seen = PartColors.of(small, _at_coarse(face.probabilities))
+        last = self._colors.pop(face.id, None)
+        if self._shots.goes_on(frame, face) and last is not None:
+            seen = last.toward(seen, _SHARE)
+        self._colors[face.id] = seen
+        return seen
 
     def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
-        mask = cv2.resize(coarse_map(self._mask[None], face.field)[0], CROP_SHAPE[::-1])
+        tight, wide = (
+            np.asarray(cv2.resize(extent, CROP_SHAPE[::-1]), np.float32)
+            for extent in coarse_map(self._extents, face.field)
+        )
+        mask = beyond(tight, wide, face)
         rows, columns = (np.flatnonzero((mask > 1 / 512).any(axis=axis)) for axis in (1, 0))
         if not len(rows):
             return
@@ -184,7 +214,7 @@ class Style(FaceEffect):
         gain, offset = np.ones((*COARSE, 3), np.float32), np.zeros((*COARSE, 3), np.float32)
         small = lab(_coarse_crop(frame, face.crop))
         if self.mode != "texture":
-            seen = PartColors.of(small, _at_coarse(face.probabilities))
+            seen = self._colors_of(frame, face, small)
             gain, offset = color_map(seen, self.style.colors, parts)
         skin = self._spread(mask * self._skin(face) * (self.opacity / 255), face, box)
         now = before + skin[..., None] * (
@@ -194,13 +224,17 @@ class Style(FaceEffect):
             detail = self._spread(mask * self._detail(face) * (self.opacity / 255), face, box)
             styled = self._with_detail(small * gain + offset, face, box)
             now += detail[..., None] * (styled - now)
+        now += skin[..., None] * (toned(now) - now)
         np.copyto(region, rgb(now), where=(skin > 1 / 512)[..., None])
         if self.coverage is not None:
             alpha = np.rint(255 * skin.clip(0, 1)).astype(np.uint8)
             cover(self.coverage[box[1] : box[3], box[0] : box[2]], alpha)
 
     def _with_detail(
-        self, coarse: NDArray[np.float32], face: "Face", box: tuple[int, int, int, int]
+        self,
+        coarse: NDArray[np.float32],
+        face: "Face",
+        box: tuple[int, int, int, int],
     ) -> NDArray[np.float32]:
         """The style's detail on the frame's large structures, for a box of the frame.
 
@@ -241,12 +275,9 @@ class Style(FaceEffect):
 
 
 def _coarse_crop(frame: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:
-    """What a crop shows, at the coarse size."""
-    step = CROP_SHAPE[0] / COARSE[0]
-    matrix = crop.matrix.copy()
-    matrix[:, 2] += matrix[:, :2].sum(axis=1) * (0.5 * step - 0.5)
-    matrix[:, :2] *= step
-    return np.asarray(Crop(matrix, COARSE).extract(frame), np.uint8)
+    """What a crop shows, averaged to the coarse size."""
+    fine = np.asarray(crop.extract(frame))
+    return np.asarray(cv2.resize(fine, COARSE[::-1], interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _at_coarse(parts: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -23,6 +23,9 @@ GROUPS: Final = (
 
 _LEAST_PX: Final = 12.0  # of a group, or the skin's colours stand in
 _GAIN: Final = (0.55, 1.8)
+_MOST_CONTRAST: Final = 1.25  # gain of the brightness, whose detail comes from the style anyway
+_KNEES: Final = ((66.0, 94.0), (32.0, 5.0))  # L beyond which it is compressed, and its limit
+_MOST_VIVID: Final = 1.7
 _LIGHT_SHARE: Final = 0.75  # of the style's brightness; the rest is the frame's
 
 
@@ -55,6 +58,16 @@ class PartColors:
             mean.astype(np.float32), spread.astype(np.float32), np.asarray(total >= _LEAST_PX)
         )
 
+    def toward(self, other: Self, share: float) -> Self:
+        """Return the colors that lie a share of the way to others; groups not seen stay."""
+        kept = self.is_seen & ~other.is_seen
+        far = np.where(self.is_seen & other.is_seen, share, np.where(kept, 0, 1))[:, None]
+        return type(self)(
+            self.mean + far.astype(np.float32) * (other.mean - self.mean),
+            self.spread + far.astype(np.float32) * (other.spread - self.spread),
+            self.is_seen | other.is_seen,
+        )
+
 
 def color_map(
     seen: PartColors, wanted: PartColors, parts: NDArray[np.float32]
@@ -71,6 +84,7 @@ def color_map(
         part is, that of the skin goes on.
     """
     gain = np.clip(wanted.spread / np.maximum(seen.spread, 1.0), *_GAIN)
+    gain[:, 0] = np.minimum(gain[:, 0], _MOST_CONTRAST)
     mean = seen.mean + np.array([_LIGHT_SHARE, 1, 1]) * (wanted.mean - seen.mean)
     offset = mean - gain * seen.mean
     known = seen.is_seen & wanted.is_seen
@@ -85,6 +99,24 @@ def color_map(
     mixed = weights.reshape(len(GROUPS), -1).T @ np.hstack([gain, offset]).astype(np.float32)
     maps = mixed.reshape(*parts.shape[1:], 6)
     return maps[..., :3], maps[..., 3:]
+
+
+def toned(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Compress the lightness of a Lab picture (h, w, 3) where it would be cut off.
+
+    A line with a smooth shoulder and toe: ``limit - (limit - knee) exp(-(L - knee) / (limit -
+    knee))`` beyond each knee, which goes on with the same slope. Highlights that get darker get
+    more colorful as well: metal stays metal.
+    """
+    lightness = picture[..., 0]
+    bent = lightness
+    for (knee, limit), is_beyond in zip(
+        _KNEES, (lightness > _KNEES[0][0], lightness < _KNEES[1][0]), strict=True
+    ):
+        room = limit - knee
+        bent = np.where(is_beyond, limit - room * np.exp(-(lightness - knee) / room), bent)
+    vivid = np.clip((lightness / np.maximum(bent, 1.0)) ** 2, 1, _MOST_VIVID)
+    return np.dstack([bent, picture[..., 1] * vivid, picture[..., 2] * vivid]).astype(np.float32)
 
 
 def coarse_map(planes: NDArray[np.float32], field: NDArray[np.float32]) -> NDArray[np.float32]:
