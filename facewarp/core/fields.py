@@ -99,15 +99,17 @@ def sample(
     if points.ndim != image.ndim:
         raise ValueError(f"points {tuple(points.shape)} do not fit image {tuple(image.shape)}")
     factor, shift = _normalizer(spatial_shape(image), points.device, points.dtype)
-    normalized = torch.movedim(points, 1, -1) * factor + shift
+    # Before the axes move: converted graphs are slow at arithmetic over a last axis of two.
+    normalized = torch.movedim(points * factor + shift, 1, -1)
     return F.grid_sample(image, normalized, mode=mode, padding_mode=padding, align_corners=False)
 
 
 @lru_cache(maxsize=32)
 def _normalizer(shape: Shape, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Return factor and shift per axis, x first, from px of a grid to -1..1 over its extent."""
+    """Return factor and shift per axis, x first, from px of a grid to -1..1: ``(n, 1, ...)``."""
     with torch.inference_mode(False):  # they outlive this call: training too
         sizes = torch.tensor(shape[::-1], device=device, dtype=dtype)
+        sizes = sizes.view(-1, *[1] * len(shape))
         return 2 / sizes, 1 / sizes - 1
 
 

@@ -52,7 +52,7 @@ def wide_face(template: "Template") -> NDArray[np.float32]:
 def beyond(
     tight: NDArray[np.float32], wide: NDArray[np.float32], face: "Face"
 ) -> NDArray[np.float32]:
-    """Return how far paint goes in a face's crop, (320, 260), 0..1.
+    """Return how far paint goes in a face's crop, (h, w), 0..1.
 
     Args:
         tight: as far as it goes in any case.

@@ -3,28 +3,34 @@
 import numpy as np
 import pytest
 
-from facewarp.face.rendering.color_transfer import PartColors, toned
+from facewarp.face.rendering.color_transfer import PartColors, tone_curve, toned
 
 
 def bent(lightness, a=0.0, b=30.0):
     picture = np.stack(np.broadcast_arrays(lightness, a, b), -1).astype(np.float32)
-    return toned(picture[None])[0]
+    return toned(picture[None], np.ones(picture[None].shape[:2], np.float32))[0]
 
 
 def test_the_curve_rises_without_a_break_and_stays_within_black_and_white():
-    lightness = np.arange(-40, 160, 0.5)
-    out = bent(lightness)[:, 0]
+    lightness = np.arange(-40, 125, 0.5)
+    out = tone_curve(lightness)[0]
     steps = np.diff(out)
     assert (steps > 0).all()
     assert np.abs(np.diff(steps)).max() < 0.02
     assert out.min() > 0
     assert out.max() < 100
+    np.testing.assert_allclose(bent(lightness)[:, 0], out, atol=0.4)
+
+
+def test_no_share_leaves_the_picture():
+    picture = np.random.default_rng(0).uniform(-20, 120, (5, 7, 3)).astype(np.float32)
+    np.testing.assert_allclose(toned(picture, np.zeros((5, 7), np.float32)), picture)
 
 
 def test_middle_tones_stay_as_they_are():
     middle = np.linspace(35, 62, 20)
-    np.testing.assert_allclose(bent(middle)[:, 0], middle, atol=1e-4)
-    np.testing.assert_allclose(bent(middle)[:, 2], 30, atol=1e-4)
+    np.testing.assert_allclose(bent(middle)[:, 0], middle, atol=0.05)
+    np.testing.assert_allclose(bent(middle)[:, 2], 30, atol=0.1)
 
 
 def test_highlights_that_get_darker_get_more_colorful():
