@@ -119,7 +119,9 @@ class Crop:
     def to_crop(self, points_frame: ArrayLike) -> NDArray[np.float64]:
         """Points (..., 2) of the frame in crop px; the inverse of `to_frame`."""
         points = np.asarray(points_frame, dtype=np.float64)
-        return (points - self.matrix[:, 2]) @ np.linalg.inv(self.matrix[:, :2]).T
+        (a, b, _), (c, d, _) = self.matrix.tolist()
+        back = np.array([[d, -c], [-b, a]]) / (a * d - b * c)  # the inverse, transposed
+        return (points - self.matrix[:, 2]) @ back
 
     def extract(
         self, image: NDArray[Any], *, interpolation: int = cv2.INTER_LINEAR, every: int = 1
