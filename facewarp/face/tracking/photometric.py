@@ -249,7 +249,7 @@ class PhotometricRefinement:
         weights = seen * self._face + np.float32(1e-5)
         head = similarity_of(flow, weights)
         own = pooled(scaled(flow - head, weights), 1.0)
-        own = scaled(own, 1 / (pooled(weights, 1.0) + np.float32(0.02)))
+        own = scaled(own, np.float32(1) / (pooled(weights, 1.0) + np.float32(0.02)))
         return head + shrunk(own, _FLOW_NOISE_PX)
 
     def _refined(
