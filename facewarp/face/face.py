@@ -1,6 +1,6 @@
 """A tracked face: its registration with the template in one frame."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, Protocol
 
@@ -92,6 +92,21 @@ class FaceFilter(Protocol):
 
     def reset(self) -> None:
         """Forget the past."""
+
+
+def scaled_face(face: Face, scale: tuple[float, float]) -> Face:
+    """Return a face as it lies in its frame resized by (x, y); the crop is no similarity then."""
+    factor = np.array(scale, np.float64)
+    shift = (factor - 1) / 2  # pixel centers are at integers
+    matrix = factor[:, None] * face.crop.matrix
+    matrix[:, 2] += shift
+    x0, y0, x1, y1 = (np.reshape(face.box, (2, 2)) * factor + shift).ravel().tolist()
+    return replace(
+        face,
+        box=(x0, y0, x1, y1),
+        landmarks=face.landmarks * factor + shift,
+        crop=Crop(matrix, face.crop.shape),
+    )
 
 
 def template_to_frame(face: "Face", points: NDArray[np.floating]) -> NDArray[np.float64]:
