@@ -14,6 +14,7 @@ from facewarp.cardiac.io.label_order import AUTO
 from facewarp.cardiac.io.label_reader import read_labels
 from facewarp.cardiac.io.patient import Cine, open_cine
 from facewarp.cardiac.io.timing import GRAVE, ReadOptions, is_cycle
+from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.confidence import (
     HeartCalibration,
     HeartConfidence,
@@ -29,6 +30,7 @@ from facewarp.cardiac.motion.labels import (
     part_depths,
     seen_labels,
 )
+from facewarp.cardiac.motion.model_grid import ModelGrid, gray_levels
 from facewarp.cardiac.motion.orientation import (
     Orientation,
     find_orientation,
@@ -40,8 +42,8 @@ from facewarp.cardiac.motion.quality import (
     measure_quality,
     quality_warnings,
 )
-from facewarp.cardiac.motion.seen_parts import see_parts
-from facewarp.cardiac.motion.slice_parts import slices_beside
+from facewarp.cardiac.motion.seen_parts import SeenParts, see_parts
+from facewarp.cardiac.motion.slice_parts import SliceModel, middle_lv, slices_beside
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.quantification.indices import Indices, find_ed, find_es, indices, volumes_ml
 from facewarp.cardiac.quantification.moments import (
@@ -151,7 +153,16 @@ class CineResult:
     @cached_property
     def jacobian(self) -> Floats:
         """``(T, D, H, W)``: volume of the tissue of each voxel of ED in each phase against ED."""
-        return self.motion.grid.to_volume_grid(self.motion.jacobian(), outside="edge")
+        return np.stack([self.jacobian_of(phase) for phase in range(len(self.cine.frames))])
+
+    def jacobian_of(self, phase: int) -> Floats:
+        """What `jacobian` holds of one phase, ``(D, H, W)``: all of them fill memory."""
+        return self.motion.grid.to_volume_grid(self.motion.jacobian_of(phase), outside="edge")
+
+    @cached_property
+    def gray_levels(self) -> tuple[float, float]:
+        """Gray values that pictures show black and white, see `model_grid.gray_levels`."""
+        return gray_levels(self.cine.volume.data)
 
     @cached_property
     def strain(self) -> Strain | None:
@@ -245,15 +256,17 @@ def analyse(
     grid = around_heart(model, volume, looked_at, lies.turn)
     slices = slices_beside(model)
     calibration = HeartCalibration.of_slices(slices)
-    found = see_parts(model, slices, volume, grid, work)
+    found = None
+    if told.ed is None:  # which phase is stored first must not matter
+        lv, found = _first_look(model, slices, volume, grid)
+        likely = find_ed(lv, cine.closes)
+        if likely != looked_at:
+            lies = lies if lies.is_clear else find_orientation(model, volume, likely)
+            again = around_heart(model, volume, likely, lies.turn)
+            if again.shape != grid.shape or not np.allclose(again.to_volume, grid.to_volume):
+                grid, found = again, None
+    found = found or see_parts(model, slices, volume, grid, work)
     at_ed = find_ed(found.lv, cine.closes) if told.ed is None else told.ed
-    if at_ed != looked_at:  # which phase is stored first must not matter
-        lies = lies if lies.is_clear else find_orientation(model, volume, at_ed)
-        again = around_heart(model, volume, at_ed, lies.turn)
-        if again.shape != grid.shape or not np.allclose(again.to_volume, grid.to_volume):
-            grid = again
-            found = see_parts(model, slices, volume, grid)
-            at_ed = find_ed(found.lv, cine.closes)
     model, parts = model.on_grid(grid.shape), found.parts
     _, depth, height, width = parts.shape[1:]
     parts_grid = grid.resized((depth, height, width))
@@ -322,6 +335,16 @@ def analyse(
         evidence=evidence,
         confidence=confidence,
     )
+
+
+def _first_look(
+    model: HeartModel, slices: SliceModel | None, volume: Volume, grid: ModelGrid
+) -> tuple[FloatArray, SeenParts | None]:
+    """Return the left ventricle's size in each phase, and the parts where all had to be seen."""
+    if slices is not None:
+        return middle_lv(slices, volume, grid), None
+    found = see_parts(model, None, volume, grid)
+    return found.lv, found
 
 
 class _Work:

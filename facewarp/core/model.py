@@ -251,12 +251,13 @@ class Model:
         """
         if tuple(shape) == tuple(self.config.grid_shape):
             return self
-        from facewarp.core.networks.guided_registration import GuidedRegistration
+        from facewarp.core.engines.torch_engine import TorchEngine
 
-        net = GuidedRegistration(self.config.on_grid(shape))
-        net.load_state_dict(self.net.state_dict())
-        model = Model(net, metadata=self.metadata, device=self.device)
-        model.path, model.sha256 = self.path, self.sha256
+        config, engine = self.config.on_grid(shape), self._engine
+        if not isinstance(engine, TorchEngine):
+            engine = TorchEngine(self.net, self.device)
+        model = self.run_by(engine.with_config(config))
+        model._network, model.config, model.int8 = self.net.with_config(config), config, None
         return model
 
     def probabilities(self, images: "Tensor") -> "Tensor":

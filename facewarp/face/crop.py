@@ -119,7 +119,9 @@ class Crop:
     def to_crop(self, points_frame: ArrayLike) -> NDArray[np.float64]:
         """Points (..., 2) of the frame in crop px; the inverse of `to_frame`."""
         points = np.asarray(points_frame, dtype=np.float64)
-        return (points - self.matrix[:, 2]) @ np.linalg.inv(self.matrix[:, :2]).T
+        (a, b, _), (c, d, _) = self.matrix.tolist()
+        back = np.array([[d, -c], [-b, a]]) / (a * d - b * c)  # the inverse, transposed
+        return (points - self.matrix[:, 2]) @ back
 
     def extract(
         self, image: NDArray[Any], *, interpolation: int = cv2.INTER_LINEAR, every: int = 1
@@ -183,8 +185,8 @@ class Crop:
         window = prepare(image[y0:y1, x0:x1])
         if min(window.strides) < 0:
             window = np.ascontiguousarray(window)
-        if cell > 1:
-            size = ((x1 - x0) // cell, (y1 - y0) // cell)
+        for factor in _halvings(cell):
+            size = (window.shape[1] // factor, window.shape[0] // factor)
             window = cv2.resize(window, size, interpolation=cv2.INTER_AREA)
         # Pixel x of the frame lies at (x - x0 + 0.5) / cell - 0.5 of the window.
         matrix = self.matrix / cell
@@ -234,6 +236,13 @@ class Crop:
         x1, y1 = np.ceil(np.round(outline.max(axis=0), 6)).astype(int)
         clip_x, clip_y = np.clip([x0, x1], 0, width), np.clip([y0, y1], 0, height)
         return int(clip_x[0]), int(clip_y[0]), int(clip_x[1]), int(clip_y[1])
+
+
+def _halvings(cell: int) -> list[int]:
+    """Factors of a cell's side, twos first: OpenCV averages four px ten times as fast as others."""
+    twos = (cell & -cell).bit_length() - 1
+    rest = cell >> twos
+    return [2] * twos + ([rest] if rest > 1 else [])
 
 
 def eye_roll(points: ArrayLike) -> float:

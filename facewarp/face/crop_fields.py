@@ -5,6 +5,8 @@ evenly, and its point (i, j) is the middle of the crop's cell (i, j). Between th
 linear, and beyond the outermost ones it stays as it is there.
 """
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +117,7 @@ def resampled(rgba: NDArray[np.uint8], field_px: NDArray[np.float32]) -> NDArray
     return np.asarray(cv2.divide(moved, opaque, scale=255), np.uint8)
 
 
-def inverted(field: Field, start: Field | None = None, steps: int = 4) -> Field:
+def inverted(field: Field, start: Field | None = None, steps: int = 3) -> Field:
     """Invert a field by Newton's method: ``v`` with ``v(p) + u(p + v(p)) = 0``.
 
     Where the field folds there is no inverse; steps are held back there, and stay within 4 px.
@@ -123,83 +125,82 @@ def inverted(field: Field, start: Field | None = None, steps: int = 4) -> Field:
     Args:
         field: u (2, h, w) crop px, on a grid that divides the crop.
         start: about the inverse, on the same grid; None begins at ``-u``.
-        steps: from a field that the network gave for the other direction, 4 leave less than
-            0.05 px at 99 of 100 points (docs/decisions/0103-skin.md).
+        steps: from a field that the network gave for the other direction, 3 leave less than
+            0.06 px at 99 of 100 points (docs/decisions/0126-milliseconds-of-a-crop.md).
 
     Returns:
         v, on the same grid.
     """
-    height, width = field.shape[1:]
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    v = -field if start is None else start
-    return _newton(field, cell_px(field), (x, y), v, steps)
+    found = np.array(-field if start is None else start, np.float32)
+    if steps:
+        NewtonInversion(field).refine(grid_points(*field.shape[1:]), found, steps)
+    return found
 
 
-def inverted_at(
-    field: Field,
-    within: tuple[slice, slice],
-    places: tuple[NDArray[np.integer], NDArray[np.integer]],
-    start: Field,
-    steps: int = 2,
-) -> Field:
-    """Invert a field at some points of its grid, see `inverted`.
+class NewtonInversion:
+    """Newton's method for the inverse of a field, at any points of its grid.
+
+    The inverse of the Jacobian is computed once at the field's points and sampled between them.
 
     Args:
-        field: u (2, h, w) crop px, on a grid that divides the crop.
-        within: rows and columns of it that the points come from.
-        places: rows and columns (N,) of the points.
-        start: about the inverse there, (2, N).
-        steps: of Newton's method.
-
-    Returns:
-        v there (2, N); what comes from outside of `within` is given back as it was.
+        field: u (2, h, w) crop px.
+        cell: width and height of its cells, crop px; None for a field of the whole crop.
     """
-    cell, (rows, columns) = cell_px(field), within
-    at = [
-        (place - span.start).astype(np.float32)[None]
-        for place, span in zip(places[::-1], (columns, rows), strict=True)
-    ]
-    found = _newton(field[:, rows, columns], cell, (at[0], at[1]), start[:, None], steps)[:, 0]
-    is_within = np.ones(start.shape[1], bool)
-    for axis, span, size in ((0, columns, cell[0]), (1, rows, cell[1])):
-        there = at[axis][0] + start[axis] / np.float32(size)
-        is_within &= (there >= 0) & (there <= span.stop - span.start - 1)
-    return np.where(is_within, found, start)
 
-
-def _newton(
-    field: Field,
-    cell: tuple[float, float],
-    at: tuple[NDArray[np.float32], NDArray[np.float32]],
-    start: Field,
-    steps: int,
-) -> Field:
-    """Solve ``v(p) + u(p + v(p)) = 0`` at points p, given as indices of the field's grid."""
-    across, down = cell
-    displaced = cv2.merge([np.ascontiguousarray(axis, np.float32) for axis in field])
-    slopes = cv2.merge(
-        [
-            cv2.Sobel(channel, cv2.CV_32F, *order, ksize=3, scale=1 / (8 * size))
-            for channel in cv2.split(displaced)
+    def __init__(self, field: Field, cell: tuple[float, float] | None = None) -> None:
+        across, down = cell or cell_px(field)
+        self._per_px = np.float32(1 / across), np.float32(1 / down)
+        self._field = cv2.merge([np.ascontiguousarray(axis, np.float32) for axis in field])
+        along_x, along_y = (
+            cv2.Sobel(self._field, cv2.CV_32F, *order, ksize=3, scale=1 / (8 * size))
             for order, size in (((1, 0), across), ((0, 1), down))
-        ]
-    )
-    x, y = at
-    v_x, v_y = start
-    for _ in range(steps):
-        there = (x + v_x / np.float32(across), y + v_y / np.float32(down))
-        u, slope = (
-            cv2.remap(values, *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            for values in (displaced, slopes)
         )
-        x_x, x_y, y_x, y_y = cv2.split(slope)
+        x_x, y_x = cv2.split(along_x)
+        x_y, y_y = cv2.split(along_y)
         x_x, y_y = x_x + 1, y_y + 1
-        error_x, error_y = v_x + u[..., 0], v_y + u[..., 1]
         determinant = x_x * y_y - x_y * y_x
         shrink = 1 / np.where(abs(determinant) < _FOLD, np.float32(_FOLD), determinant)
-        shrink *= cv2.max(abs(error_x), abs(error_y)) > _EXACT_PX
-        step_x = (y_y * error_x - x_y * error_y) * shrink
-        step_y = (x_x * error_y - y_x * error_x) * shrink
-        v_x = v_x - step_x.clip(-_STEP_PX, _STEP_PX)
-        v_y = v_y - step_y.clip(-_STEP_PX, _STEP_PX)
-    return np.stack([v_x, v_y]).astype(np.float32, copy=False)
+        self._inverse = cv2.merge([y_y * shrink, x_y * shrink, y_x * shrink, x_x * shrink])
+
+    def places(
+        self, points: NDArray[np.float32], shifts: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Where points (2, n, m), indices of the grid, come to by shifts (2, n, m) px: x and y."""
+        (x, y), (right, down) = points, shifts
+        across, along = self._per_px
+        return x + right * across, y + down * along
+
+    def refine(self, points: NDArray[np.float32], shifts: NDArray[np.float32], steps: int) -> None:
+        """Solve ``v(p) + u(p + v(p)) = 0``, in place.
+
+        Args:
+            points: p (2, n, m), as indices of the field's grid.
+            shifts: v (2, n, m) px, about the solution.
+            steps: of Newton's method.
+        """
+        for _ in range(steps):
+            there = self.places(points, shifts)
+            u, inverse = (
+                cv2.remap(values, *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+                for values in (self._field, self._inverse)
+            )
+            error_x, error_y = (
+                one + shift for one, shift in zip(cv2.split(u), shifts, strict=True)
+            )
+            is_off = cv2.max(abs(error_x), abs(error_y)) > _EXACT_PX
+            error_x *= is_off
+            error_y *= is_off
+            a, b, c, d = cv2.split(inverse)
+            for shift, step in (
+                (shifts[0], a * error_x - b * error_y),
+                (shifts[1], d * error_y - c * error_x),
+            ):
+                shift -= cv2.min(cv2.max(step, -_STEP_PX), _STEP_PX)
+
+
+@lru_cache(maxsize=8)
+def grid_points(rows: int, columns: int) -> NDArray[np.float32]:
+    """The indices (2, rows, columns) of a grid's points, x before y; not to be changed."""
+    points = np.ascontiguousarray(np.mgrid[:rows, :columns][::-1], np.float32)
+    points.flags.writeable = False
+    return points

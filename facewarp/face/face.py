@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facewarp.face.boxes import Box
 from facewarp.face.crop import Crop
-from facewarp.face.crop_fields import sample_field, upsample_field
+from facewarp.face.crop_fields import inverted, sample_field, upsample_field
 from facewarp.face.similarity import Affine
 
 State = Literal["tracking", "uncertain", "lost"]
@@ -57,6 +57,8 @@ class Face:
             and 0 where hair, a hand or a thing hides it (`facewarp.face.occlusion`); None where
             nobody looked.
         details: eyes and mouth, as the detail network sees them; None without one.
+        inverse_steps: steps of Newton's method after which `grid_field` is the inverse that it
+            should be; 0 of every face that a tracker gives out.
     """
 
     id: int
@@ -72,6 +74,7 @@ class Face:
     gray: NDArray[np.uint8] | None = None
     matte: NDArray[np.uint8] | None = None
     details: Details | None = None
+    inverse_steps: int = 0
 
     @cached_property
     def field(self) -> NDArray[np.float32]:
@@ -107,6 +110,14 @@ def scaled_face(face: Face, scale: tuple[float, float]) -> Face:
         landmarks=face.landmarks * factor + shift,
         crop=Crop(matrix, face.crop.shape),
     )
+
+
+def with_inverse(face: Face) -> Face:
+    """Return the face with `grid_field` the inverse of the field from the template."""
+    if not face.inverse_steps:
+        return face
+    onto = inverted(face.grid_field_from_template, face.grid_field, face.inverse_steps)
+    return replace(face, grid_field=onto, inverse_steps=0)
 
 
 def template_to_frame(face: "Face", points: NDArray[np.floating]) -> NDArray[np.float64]:

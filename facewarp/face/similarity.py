@@ -18,9 +18,15 @@ def fit_similarity(start: Points, end: Points) -> Affine:
     Least squares, in complex numbers: with both sets about their means the best turn and scale is
     ``sum(conj(start) * end) / sum(|start|^2)``.
     """
-    here, there = ((points - points.mean(0)) @ (1, 1j) for points in (start, end))
+    here, there = (
+        np.ascontiguousarray(points, np.float64).view(np.complex128)[:, 0]
+        for points in (start, end)
+    )
+    middle, target = here.sum() / len(here), there.sum() / len(there)
+    here, there = here - middle, there - target
     turn = np.vdot(here, there) / np.vdot(here, here).real
-    return turned_about(start.mean(0), end.mean(0), abs(turn), math.atan2(turn.imag, turn.real))
+    shift = target - turn * middle
+    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
 
 
 def rotation(angle: float) -> NDArray[np.float64]:
@@ -36,14 +42,16 @@ def turned_about(
     start: NDArray[np.floating], end: NDArray[np.floating], scale: float, angle: float
 ) -> Affine:
     """Return the similarity that maps one point (2,) to another, scales and rotates (+x to +y)."""
-    linear = scale * rotation(angle)
-    return np.column_stack([linear, end - linear @ start]).astype(np.float64)
+    cos, sin = scale * math.cos(angle), scale * math.sin(angle)
+    (x, y), (x_end, y_end) = start, end
+    return np.array([[cos, -sin, x_end - cos * x + sin * y], [sin, cos, y_end - sin * x - cos * y]])
 
 
 def compose_affine(outer: Affine, inner: Affine) -> Affine:
     """Compose two affine maps: ``outer(inner(p))``."""
-    linear = outer[:, :2]
-    return np.column_stack([linear @ inner[:, :2], linear @ inner[:, 2] + outer[:, 2]])
+    composed = outer[:, :2] @ inner
+    composed[:, 2] += outer[:, 2]
+    return composed
 
 
 def inverse(affine: Affine) -> Affine:

@@ -13,7 +13,7 @@ import numpy as np
 
 from facewarp.drawing.effect_layer import EffectLayer
 from facewarp.errors import FacewarpError
-from facewarp.face.effects.base import FaceEffect, drawn_with_layer
+from facewarp.face.effects.base import FaceEffect, drawn_with_layer, forget_past
 from facewarp.face.effects.canonical import Canonical
 from facewarp.face.effects.factory import Effect, note_of
 from facewarp.face.expressions.expression_tracker import ExpressionTracker
@@ -119,8 +119,11 @@ def track_video(
     is_clip = source.kind != "folder" or getattr(source, "is_clip", False)
     if isinstance(source, VideoSource) and job.pictures and keeps_depth(job.target, job.codec):
         source.keep_depth()
+    if isinstance(source, VideoSource):
+        source.keep_codes()
     tracker.reset()
     aspect = Fraction(getattr(source, "sample_aspect", 1))
+    forget_past(effect)
     if isinstance(effect, FaceEffect | Canonical):
         effect.pixel_aspect = float(aspect)
     counts_frames = is_clip and job.extras.counts_frames
@@ -138,7 +141,10 @@ def track_video(
             yield frame, tracker(frame.image, frame.time)
 
     def draw(frame: Frame, faces: list[Face]) -> tuple[Frame, list[dict[str, Any]]]:
+        frame = frame.unpacked()
         tally.add(0 if is_clip else frame.index, faces)
+        if not is_clip:
+            forget_past(effect)
         needs_layer = job.extras.needs_layer or frame.deep is not None
         picture, layer = _drawn(effect, frame, faces, tracker.template, needs_layer)
         for output in extras:

@@ -17,7 +17,7 @@ from facewarp.face.boxes import side_of
 from facewarp.face.crop import Crop
 from facewarp.face.effects.base import drawn_with_layer
 from facewarp.face.effects.factory import Effect, make_effect, note_of
-from facewarp.face.effects.options import BlendName, StyleMode, takes
+from facewarp.face.effects.options import BlendName, MatchName, StyleMode, takes
 from facewarp.face.effects.style import StyleFace
 from facewarp.face.expressions.expression_tracker import Expression, ExpressionTracker
 from facewarp.face.face import Face
@@ -72,6 +72,7 @@ class FacePipeline(Closing):
         effect: name of the effect, see `LiveSettings`.
         texture: a shipped name or a file; None for `DEFAULT_TEXTURE`.
         blend: how textures meet the frame; None for what each asks for.
+        match: what of the frame textures take on; None for "full".
         opacity: 0..1; None for 1.
         smoothing: smooth landmarks over time.
         photometric: hold what is drawn to the skin, see `facewarp.face.tracking.photometric`.
@@ -101,6 +102,7 @@ class FacePipeline(Closing):
         effect: str = "labels",
         texture: str | Path | None = None,
         blend: BlendName | None = None,
+        match: MatchName | None = None,
         opacity: float | None = None,
         smoothing: bool = True,
         photometric: bool = True,
@@ -141,7 +143,7 @@ class FacePipeline(Closing):
             "detector": detector,
         }
         self._tags, self._field_of_view = tags, field_of_view
-        self._blend = blend
+        self._blend, self._match = blend, match
         self._expressions: ExpressionTracker | None = None
         self._model = model
         tracker = self._make_tracker(settings)
@@ -378,6 +380,7 @@ class FacePipeline(Closing):
                 settings.texture, settings.makeup
             )
             options["blend"] = self._blend or options["blend"]
+            options["match"] = self._match
         if settings.effect == "style":
             options["style"] = self._catalog.style(settings.style, self._register_style)
             options["style_mode"] = settings.style_mode

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,22 @@ STILL_RATE = Fraction(25)
 """Frames a second that pictures count as, which have no clock of their own."""
 
 
+_NO_IMAGE = np.zeros((0, 0, 3), np.uint8)
+
+
+class Codes(Protocol):
+    """A picture as its video stores it; see `facewarp.media.yuv_codes.StoredCodes`."""
+
+    @property
+    def nbytes(self) -> int:
+        """Size in memory."""
+        ...
+
+    def image(self) -> Image:
+        """Return the upright image (H, W, 3), the same at every call."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
     """One picture of a source.
@@ -50,6 +66,8 @@ class Frame:
         source: The name of the clip it is a frame of; None for cameras and streams.
         hdr: The picture before it was brought to what `image` can show; only if it was asked for.
         deep: The picture with all bits that its source has, of plates and where they are asked for.
+        codes: The picture as a video stores it, from which `image` was made; only if asked for.
+        shown: What `codes` show, where `image` is something else since: it was painted.
     """
 
     image: Image
@@ -61,6 +79,8 @@ class Frame:
     source: str | None = field(default=None, kw_only=True)
     hdr: "HDRImage | None" = field(default=None, kw_only=True)
     deep: "DeepImage | None" = field(default=None, kw_only=True)
+    codes: Codes | None = field(default=None, kw_only=True, repr=False)
+    shown: Image | None = field(default=None, kw_only=True, repr=False)
 
     @property
     def file(self) -> str | None:
@@ -73,6 +93,7 @@ class Frame:
         The alpha goes along where the sizes agree.
         """
         fits = self.alpha is not None and self.alpha.shape == image.shape[:2]
+        codes = self.codes if image.shape == self.image.shape else None
         keeps_hdr = self.hdr is not None and self.hdr.codes.shape == image.shape
         return replace(
             self,
@@ -80,13 +101,26 @@ class Frame:
             alpha=self.alpha if fits else None,
             hdr=self.hdr if keeps_hdr else None,
             deep=self.deep if image is self.image else None,
+            codes=codes,
+            shown=None if codes is None else self.image if self.shown is None else self.shown,
         )
+
+    def packed(self) -> "Frame":
+        """The frame without its image where `unpacked` can make it again: half of the memory."""
+        return self if self.codes is None else replace(self, image=_NO_IMAGE)
+
+    def unpacked(self) -> "Frame":
+        """The frame with its image."""
+        if self.codes is None or self.image is not _NO_IMAGE:
+            return self
+        return replace(self, image=self.codes.image())
 
     @property
     def nbytes(self) -> int:
         """Size of all its pictures in memory."""
         size = self.image.nbytes + (0 if self.alpha is None else self.alpha.nbytes)
         size += 0 if self.hdr is None else self.hdr.codes.nbytes
+        size += 0 if self.codes is None else self.codes.nbytes
         return size + (0 if self.deep is None else self.deep.codes.nbytes)
 
     def flattened(self) -> Image:

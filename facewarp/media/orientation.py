@@ -95,6 +95,21 @@ class Orientation:
         stored = np.ascontiguousarray(cv2.flip(image, 1) if self.mirrored else image)
         return cast(Pixels, stored)
 
+    def stored_box(
+        self, box: tuple[int, int, int, int], size: tuple[int, int]
+    ) -> tuple[int, int, int, int]:
+        """Where a box of the upright picture lies in the stored one.
+
+        Args:
+            box: x0, y0, x1, y1 px, x1 and y1 exclusive.
+            size: (width, height) px of the upright picture.
+        """
+        (x0, y0, x1, y1), (width, height) = box, size
+        for _ in range(self.quarter_turns):  # each back, counterclockwise
+            x0, y0, x1, y1 = y0, width - x1, y1, width - x0
+            width, height = height, width
+        return (width - x1, y0, width - x0, y1) if self.mirrored else (x0, y0, x1, y1)
+
 
 def orientation_of(picture: "av.VideoFrame") -> Orientation:
     """How a decoded picture of a video is turned."""

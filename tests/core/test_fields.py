@@ -171,6 +171,23 @@ def test_exponential_of_linear_velocity_is_the_matrix_one():
     )
 
 
+def test_two_squarings_of_a_midpoint_step_are_as_exact_as_seven_of_euler():
+    p = pixel_grid((41, 41), dtype=torch.float64)
+    x, y = p[:, 0] - 20, p[:, 1] - 20
+    velocity = 0.4 * torch.stack([-y, x], 1)
+    turned = torch.stack(
+        [math.cos(0.4) * x - math.sin(0.4) * y, math.sin(0.4) * x + math.cos(0.4) * y], 1
+    )
+    center = (..., slice(14, 27), slice(14, 27))
+
+    def error(flow):
+        return float((flow - (turned - torch.stack([x, y], 1)))[center].abs().max())
+
+    midpoint = error(fields.exponential(velocity, 2, midpoint=True))
+    assert midpoint < 1.1 * error(fields.exponential(velocity, 7)) < 0.01
+    assert midpoint < 0.1 * error(fields.exponential(velocity, 2))
+
+
 @both
 def test_exponential_has_no_folds(shape):
     velocity = waves(shape, 4.0)

@@ -70,6 +70,22 @@ def test_the_copy_that_runs_gives_what_the_network_gives(ndim, guidance, small, 
     assert any(hasattr(layer, "running_var") for layer in net.modules())  # the original is kept
 
 
+def test_on_another_grid_layers_are_shared_and_find_the_same(volume_model):
+    d, h, w = volume_model.config.grid_shape
+    wide = volume_model.on_grid((d, 2 * h, w))
+    net = GuidedRegistration(volume_model.config.on_grid((d, 2 * h, w)))
+    net.load_state_dict(volume_model.net.state_dict())
+    images = torch.rand(2, 1, d, 2 * h, w)
+    parts = wide.probabilities(images)
+    torch.testing.assert_close(parts, Model(net).probabilities(images), atol=0, rtol=0)
+    found = wide.fields(parts[:1], parts[1:])
+    torch.testing.assert_close(found, Model(net).fields(parts[:1], parts[1:]), atol=0, rtol=0)
+    assert wide.net.parts is volume_model.net.parts
+    assert tuple(volume_model.config.grid_shape) == (d, h, w)  # the model itself stays
+    again = volume_model.probabilities(torch.rand(1, 1, d, h, w))
+    assert tuple(again.shape[2:]) == tuple(volume_model.config.feature_shape)
+
+
 def test_register_takes_pairs_of_different_size(model, rng):
     """The field carries pixels of fixed to pixels of moving."""
     fixed = rng.random((64, 48))

@@ -216,3 +216,13 @@ def test_every_other_pixel_of_a_crop_is_what_the_whole_crop_has_there(rng, side)
     image = rng.integers(0, 256, (300, 400, 3), dtype=np.uint8)
     crop = Crop.around((190.3, 140.8), side, roll=0.2, margin=1.0, shape=(64, 48))
     np.testing.assert_array_equal(crop.extract(image, every=2), crop.extract(image)[::2, ::2])
+
+
+@pytest.mark.parametrize("cell", [2, 3, 4, 6, 8])
+def test_a_crop_that_shrinks_is_the_mean_of_its_cells(cell, rng):
+    picture = rng.integers(0, 256, (24 * cell, 18 * cell, 3), dtype=np.uint8)
+    middle = (cell - 1) / 2
+    crop = Crop(np.array([[cell, 0, middle], [0, cell, middle]]), (24, 18))
+    means = picture.reshape(24, cell, 18, cell, 3).mean((1, 3))
+    assert abs(crop.extract(picture).astype(float) - means).max() <= 1.5  # rounded a few times
+    assert abs((crop.extract(picture) - means).mean()) < 0.6

@@ -162,9 +162,10 @@ class ModelGrid:
             ``(..., 3, D, H, W)`` in voxels of the volume. Beyond the grid its edge goes on, so
             that there is no tear.
         """
-        values = self.to_volume_grid(field, outside="edge")
-        turned = np.einsum("ij,...jdhw->...idhw", self.to_volume[:3, :3], values, optimize=True)
-        return np.ascontiguousarray(turned, dtype=np.float32)
+        linear = self.to_volume[:3, :3].astype(np.float32)
+        lead, spatial = field.shape[:-4], field.shape[-3:]
+        turned = linear @ np.asarray(field, dtype=np.float32).reshape(*lead, 3, -1)
+        return self.to_volume_grid(turned.reshape(*lead, 3, *spatial), outside="edge")
 
 
 def normalize(
@@ -179,8 +180,7 @@ def normalize(
     Returns:
         float32 in 0..1, of the same shape; all 0 where everything is alike.
     """
-    counted = data[..., inside] if inside is not None else data
-    low, high = np.percentile(counted, PERCENTILES) if counted.size else (0.0, 0.0)
+    low, high = gray_levels(data if inside is None else data[..., inside])
     if high <= low:
         return np.zeros(data.shape, dtype=np.float32)
     scaled = np.array(data, dtype=np.float32)  # in place: a cine is large
@@ -190,6 +190,12 @@ def normalize(
     if inside is not None:
         scaled[..., ~inside] = 0.0
     return scaled
+
+
+def gray_levels(data: NDArray[np.floating]) -> tuple[float, float]:
+    """Return the gray values that count as black and white: the 1st and the 99th percentile."""
+    low, high = np.percentile(data, PERCENTILES).tolist() if data.size else (0.0, 0.0)
+    return low, high
 
 
 def model_input(data: NDArray[np.floating], grid: ModelGrid) -> NDArray[np.float32]:
@@ -292,11 +298,19 @@ def _resampler(
             where = linear[source, target] * np.arange(shape[2 - target]) + matrix[source, 3]
             weights.append(_interpolation(where, spatial[2 - source], order, outside))
         into = [2 - int(axes[target]) for target in (2, 1, 0)]
+        ratios = [len(weight) / weight.shape[1] for weight in weights]
+        passes = sorted(range(3), key=lambda axis: ratios[axis])  # what shrinks most first
 
         def along_axes(values: torch.Tensor) -> torch.Tensor:
             result = values.permute(0, *(1 + axis for axis in into))
-            for axis, weight in ((3, weights[2]), (2, weights[1]), (1, weights[0])):
-                result = torch.movedim(torch.movedim(result, axis, -1) @ weight.T, -1, axis)
+            for axis in passes:
+                if axis == 2:
+                    result = result @ weights[2].T
+                elif axis == 1:
+                    result = weights[1] @ result
+                else:
+                    planes = weights[0] @ result.flatten(2)
+                    result = planes.unflatten(2, tuple(result.shape[2:]))
             return result
 
         return along_axes

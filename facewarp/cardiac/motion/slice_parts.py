@@ -31,6 +31,8 @@ REACH: Final = 2  # slices read on either side
 _IN_SLICE: Final = np.ones((1, 3, 3), dtype=bool)
 _SPARE_MM: Final = 24.0  # a window for registration is wider than what the slices need
 _TILE: Final = 16  # px; windows are whole multiples: networks halve them
+_MIDDLE: Final = (0.3, 0.7)  # of the stack: first and last of some slices
+_SOME: Final = 4  # of them tell in which phase the ventricle is largest
 _APART_MM: Final = 9.0  # between slices read together: thinner ones are skipped over
 
 
@@ -146,6 +148,30 @@ def slice_parts(
         if step:
             step(1)
     return SliceParts(grid, found)
+
+
+def middle_lv(model: SliceModel, volume: Volume, roi: ModelGrid) -> NDArray[np.float64]:
+    """Measure the left ventricle of every phase in some slices of the middle of the stack.
+
+    They cost a part of what `slice_parts` does, and tell in which phase it is about the largest.
+
+    Args:
+        model: a part network of slices.
+        volume: the cine.
+        roi: the heart's window.
+
+    Returns:
+        ``(T,)``, the sum of its probabilities.
+    """
+    grid = slice_grid(volume, roi, model.config)
+    images = slice_input(volume, grid)
+    model, apart = model.on_grid(images.shape[-2:]), slice_step(grid.spacing_mm[2])
+    some = np.unique(np.rint(np.linspace(*_MIDDLE, _SOME) * (images.shape[1] - 1)).astype(int))
+    found = []
+    for image in images:
+        seen = model.probabilities(torch.from_numpy(with_neighbors(image, apart)[some]))
+        found.append(float(seen[:, HeartPart.LV].sum(dtype=torch.float64)))
+    return np.array(found)
 
 
 def slice_grid(volume: Volume, roi: ModelGrid, config: ModelConfig) -> ModelGrid:

@@ -15,6 +15,7 @@ from facewarp.face.effects.options import (
     EFFECT_OPTIONS,
     BlendName,
     EffectName,
+    MatchName,
     StyleMode,
     takes,
     unfit_option,
@@ -46,6 +47,7 @@ class EffectSelection:
         texture_uv: layout of the texture's file; None once it is in `texture`.
         makeup: changes to a look of make-up; None once they are in `texture`.
         blend: of the effect `texture`; None is what the texture asks for.
+        match: of the effect `texture`: what of the frame it takes on.
         opacity: of the effects, 0..1.
         style: of the effect `style`.
         style_mode: of the effect `style`.
@@ -84,6 +86,10 @@ class EffectSelection:
         typer.Option(
             metavar="NAME", help=_TABLE["blend"].help, show_default="what the texture asks for"
         ),
+    ] = None
+    match: Annotated[
+        MatchName | None,
+        typer.Option(metavar="HOW", help=_TABLE["match"].help, show_default="full"),
     ] = None
     opacity: Annotated[
         float | None,
@@ -160,6 +166,7 @@ class EffectSelection:
             self.effect,
             texture=self.texture,
             blend=self.blend,
+            match=self.match,
             opacity=self.opacity,
             style=_registered(self.style, model),
             style_mode=self.style_mode,

@@ -126,6 +126,7 @@ def _make_pipeline(options: "LiveOptions") -> "FacePipeline":
         effect=effects.label,
         texture=effects.texture,
         blend=effects.blend,
+        match=effects.match,
         opacity=effects.opacity,
         further=further,
         style=effects.registered_style(model),

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _EXTRAS: Final = {"onnx": "onnx", "openvino": "openvino", "openvino-int8": "openvino"}
 
+_COARSE: Final = ("heart-slices",)
+"""Kinds of networks that bf16 costs no accuracy, and makes quicker: many channels, labels out."""
+
 _Maker = Callable[[Network, str, str, Path | None], Engine]
 
 
@@ -85,7 +88,8 @@ def _openvino(net: Network, device: str, key: str, int8: Path | None) -> Engine:
 
     if isinstance(net, StoredNetwork) and draws(net.config):
         return OpenVinoEngine.of_parts(net, key)
-    return OpenVinoEngine.of_network(lambda: network_of(net), key)
+    exact = net.config.kind not in _COARSE
+    return OpenVinoEngine.of_network(lambda: network_of(net), key, is_exact=exact)
 
 
 def _int8(net: Network, device: str, key: str, int8: Path | None) -> Engine:

@@ -50,6 +50,7 @@ class OpenVinoEngine(GraphEngine):
         compiled: folder where compiled graphs are kept; None to keep none.
         known_by: what the graphs are known by there, see `openvino_models.digest_of`.
         threads: how many to use; None for OpenVINO's choice.
+        is_exact: computed in fp32; else in bf16 on processors that have instructions for it.
     """
 
     def __init__(
@@ -60,8 +61,11 @@ class OpenVinoEngine(GraphEngine):
         compiled: Path | None,
         known_by: str = "",
         threads: int | None = None,
+        *,
+        is_exact: bool = True,
     ) -> None:
         super().__init__(name, summary)
+        self._is_exact = is_exact
         self._models = models
         self._compiled, self._known_by = compiled, known_by
         self._threads = threads
@@ -69,20 +73,25 @@ class OpenVinoEngine(GraphEngine):
         self._aside: dict[tuple[str, int], Thread] | None = None
 
     @classmethod
-    def of_network(cls, net: "Callable[[], GuidedRegistration]", key: str) -> "OpenVinoEngine":
+    def of_network(
+        cls, net: "Callable[[], GuidedRegistration]", key: str, *, is_exact: bool = True
+    ) -> "OpenVinoEngine":
         """In float.
 
         Args:
             net: gives the network; it is not called where all that is run was converted before.
             key: what is converted is kept under it, unless it is empty.
+            is_exact: see the class.
         """
-        summary = f"OpenVINO {version()}, fp32, {os.cpu_count()} cores"
+        precision = "fp32" if is_exact else "fp32 or bf16"
+        summary = f"OpenVINO {version()}, {precision}, {os.cpu_count()} cores"
         folder = openvino_folder() if key else None
         if folder is None:
-            return cls("openvino", summary, _Converted(net, None), None)
+            return cls("openvino", summary, _Converted(net, None), None, is_exact=is_exact)
         models = _Converted(net, folder / f"{key[:16]}-{code_version()}")
         known_by = digest_of([Path(__file__)], key, code_version())
-        return cls("openvino", summary, models, folder / "compiled", known_by)
+        kept = folder / "compiled"
+        return cls("openvino", summary, models, kept, known_by, is_exact=is_exact)
 
     @classmethod
     def of_parts(cls, net: StoredNetwork, key: str) -> "OpenVinoEngine":
@@ -182,9 +191,10 @@ class OpenVinoEngine(GraphEngine):
         if (graph, batch) not in self._requests:
             settings: dict[str, Any] = {
                 "PERFORMANCE_HINT": "LATENCY",
-                "INFERENCE_PRECISION_HINT": "f32",  # left alone it takes bf16: slower, and coarse
                 "ENABLE_CPU_PINNING": False,  # other threads of a video's way need the cores too
             }
+            if self._is_exact:  # left alone it takes bf16 where the processor has it
+                settings["INFERENCE_PRECISION_HINT"] = "f32"
             requests = self._requests
             if self._threads is not None:
                 settings["INFERENCE_NUM_THREADS"] = self._threads

@@ -1,12 +1,14 @@
 """Engine of PyTorch, which every install has: eager on CPU or Apple's GPU, CUDA graphs on CUDA."""
 
 import copy
+import threading
 from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from facewarp.core.config import ModelConfig
 from facewarp.core.engines.base import Floats, GraphEngine
 from facewarp.core.engines.graphs import GRAPHS
 from facewarp.core.networks.guided_registration import GuidedRegistration
@@ -40,9 +42,17 @@ class TorchEngine(GraphEngine):
         lean.to(device)
         where = f"{torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
         super().__init__("torch", f"torch {torch.__version__}, {precision}, {where}")
-        self._device = device
+        self._device, self._lean = device, lean
         self._graphs = {name: graph(lean) for name, graph in GRAPHS.items()}
         self._recorded: dict[tuple[str, tuple[torch.Size, ...]], _Recorded] = {}
+
+    def with_config(self, config: ModelConfig) -> "TorchEngine":
+        """Return an engine of the same layers, not copied, under another configuration."""
+        engine = copy.copy(self)
+        engine._lock, engine._recorded = threading.Lock(), {}
+        engine._lean = self._lean.with_config(config)
+        engine._graphs = {name: graph(engine._lean) for name, graph in GRAPHS.items()}
+        return engine
 
     def use_threads(self, count: int) -> None:
         """See `Engine`; they are the whole process's."""

@@ -1,5 +1,6 @@
 """GuidedRegistration: segmentation -> registration steps -> field. The method on one page."""
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -52,6 +53,12 @@ class GuidedRegistration(nn.Module):
         distinct = config.steps[:1] if config.shared else config.steps
         self.steps = nn.ModuleList(RegNet(step, 2 * k, n) for step in distinct)
         self._matrices: dict[tuple[Shape, BoxFilterWidths, torch.device], list[Tensor]] = {}
+
+    def with_config(self, config: ModelConfig) -> "GuidedRegistration":
+        """Return the same layers, not copied, under another configuration, such as another grid."""
+        net = copy.copy(self)
+        net.config, net._matrices = config, {}
+        return net
 
     def features(self, image: Tensor) -> Tensor:
         """Return part logits of images ``(B, 1, *shape)``, of the grid's shape or the input's."""

@@ -1,8 +1,11 @@
 """Invert a map after its points moved along one direction.
 
-With F the map before, G its inverse and F'(q) = F(q) + a D(q), the inverse of F' at p is G(p - a e)
-with e = D(G(p - a e)): one unknown, which bisection finds however far points have moved, since
-points of a line do not pass one another. A Newton step or two, in two dimensions, do the rest.
+With F the map before, G its inverse and F'(q) = F(q) + a D(q), the inverse of F' is about that of
+``q + y D(q)``, y the template's vertical, after G: the face's vertical a is what the pose makes of
+y. Along a column of the template that has one unknown, and is found by linear interpolation however
+far points have moved, since those of a column do not pass one another. Newton steps in two
+dimensions do the rest. Only what the windows in which D is not 0 come to is touched: the border of
+a window stays where it was, and so does everything outside.
 """
 
 from collections.abc import Sequence
@@ -12,93 +15,82 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.face.crop_fields import Field, cell_px, inverted_at
+from facewarp.face.crop_fields import Field, NewtonInversion, cell_px, grid_points
 
 Window = tuple[slice, slice]
 
-_BISECTIONS: Final = 6
-_STEPS: Final = 3
+_STEPS: Final = 2
 _MARGIN: Final = 3  # points of the grid around what has moved
+_EVERY: Final = 4  # points of the grid at which a window is looked at
 
 
 def mend_inverse(
-    inverse: Field,
-    field: Field,
-    moved: NDArray[np.float32],
-    direction: NDArray[np.float32],
-    windows: Sequence[Window],
+    inverse: Field, field: Field, moved: NDArray[np.float32], windows: Sequence[Window]
 ) -> None:
     """Mend an inverse, in place.
 
     Args:
         inverse: G as a field (2, h, w) crop px, on a grid that divides the crop.
         field: of F', on the same grid.
-        moved: D, (h, w), 0 outside of the windows.
-        direction: a, (2,) crop px.
+        moved: D, (h, w) template px, 0 outside of the windows.
         windows: rows and columns of the template in which D is not 0.
     """
-    cell = np.array(cell_px(field), np.float32)
-    places = np.zeros(field.shape[1:], bool)
-    for window in windows:
-        places[_reached(field, moved, direction, window)] = True
-    y, x = np.nonzero(places)
+    cell = cell_px(field)
+    reached = [_reached(field, window) for window in windows]
     rows, columns = (
         slice(max(min(w[axis].start for w in windows) - 1, 0), max(w[axis].stop for w in windows))
         for axis in (0, 1)
     )
-    step = direction / cell
-    there = _bounds(x, y, moved, step, field.shape[1:])
-    onto = np.ascontiguousarray(np.moveaxis(inverse[:, *there], 0, -1))
-    at_y, at_x = np.mgrid[there].astype(np.float32)
-    carried = cv2.remap(
-        moved, at_x + onto[..., 0] / cell[0], at_y + onto[..., 1] / cell[1], cv2.INTER_LINEAR
-    )
-    x_px, y_px = ((p - s.start).astype(np.float32) for p, s in ((x, there[1]), (y, there[0])))
-
-    def sampled(values: NDArray[np.float32], e: NDArray[np.floating]) -> NDArray[np.float32]:
-        at = np.stack([x_px - step[0] * e, y_px - step[1] * e], axis=-1).astype(np.float32)
-        found = cv2.remap(values, at[None], None, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
-        return np.asarray(found[0], np.float32)
-
-    low, high = (np.full(len(x), end, np.float32) for end in (moved.min(), moved.max()))
-    for _ in range(_BISECTIONS):
-        middle = (low + high) * np.float32(0.5)
-        is_higher = sampled(carried, middle) > middle
-        low, high = np.where(is_higher, middle, low), np.where(is_higher, high, middle)
-    e = (low + high) * np.float32(0.5)
-    start = np.asarray(sampled(onto, e).T - direction[:, None] * e, np.float32)
-    inverse[:, y, x] = inverted_at(field, (rows, columns), (y, x), start, _STEPS)
+    inside = np.ascontiguousarray(field[:, rows, columns])
+    newton = NewtonInversion(inside, cell)
+    grid = grid_points(*field.shape[1:])
+    points = _joined(grid, reached)
+    points -= np.array([[[columns.start]], [[rows.start]]], np.float32)
+    found = _joined(inverse, reached)
+    x, y = newton.places(points, found)
+    within = (x >= 0) & (x <= inside.shape[2] - 1) & (y >= 0) & (y <= inside.shape[1] - 1)
+    back = _moved_back(moved, windows, cell[1])[rows, columns]
+    found[1] += cv2.remap(back, x, y, cv2.INTER_LINEAR)
+    start = found.copy()
+    newton.refine(points, found, _STEPS)
+    found = np.where(within, found, start)
+    first = 0
+    for place in reached:
+        target = inverse[:, *place]
+        last = first + target[0].size
+        target[:] = found[:, 0, first:last].reshape(target.shape)
+        first = last
 
 
-def _reached(
-    field: Field, moved: NDArray[np.float32], direction: NDArray[np.float32], window: Window
-) -> Window:
-    """Rows and columns of the frame's grid that a window covers, before or after it moved."""
-    rows, columns = window
-    y, x = np.mgrid[rows, columns][:, ::4, ::4]
+def _joined(values: NDArray[np.float32], places: Sequence[Window]) -> NDArray[np.float32]:
+    """Values (2, h, w) at places, one after the other, as (2, 1, N)."""
+    return np.concatenate([values[:, *place].reshape(2, 1, -1) for place in places], axis=-1)
+
+
+def _moved_back(
+    moved: NDArray[np.float32], windows: Sequence[Window], cell: float
+) -> NDArray[np.float32]:
+    """E (h, w) px with q + E(q) the inverse of q + D(q), column by column of each window."""
+    back = np.zeros_like(moved)
+    for window_rows, columns in windows:
+        rows = slice(max(window_rows.start - 1, 0), min(window_rows.stop + 1, len(moved)))
+        count = rows.stop - rows.start
+        y = np.arange(count) * cell
+        there = np.maximum.accumulate(y + moved[rows, columns].T, axis=1)
+        # One interpolation for all columns: each lies beyond the one before.
+        apart = 4 * count * cell * np.arange(len(there))[:, None]
+        found = np.interp((y + apart).ravel(), (there + apart).ravel(), np.tile(y, len(there)))
+        back[rows, columns] = (found.reshape(there.shape) - y).T
+    return back
+
+
+def _reached(field: Field, window: Window) -> Window:
+    """Rows and columns of the frame's grid that a window covers."""
+    rows, columns = (range(span.start, span.stop, _EVERY) for span in window)
     spans = []
-    for start, axis in ((y, 1), (x, 0)):
-        cell, size = cell_px(field)[axis], field.shape[2 - axis]
-        after = field[axis, rows, columns][::4, ::4]
-        before = after - direction[axis] * moved[rows, columns][::4, ::4]
-        there = [start + shift / cell for shift in (before, after)]
-        first, last = min(t.min() for t in there), max(t.max() for t in there)
-        spans.append(slice(max(int(first) - _MARGIN, 0), min(int(last) + _MARGIN + 4, size)))
-    return spans[0], spans[1]
-
-
-def _bounds(
-    x: NDArray[np.integer],
-    y: NDArray[np.integer],
-    moved: NDArray[np.float32],
-    step: NDArray[np.float32],
-    shape: tuple[int, ...],
-) -> Window:
-    """Rows and columns of the grid from which the points may have moved."""
-    ends = np.array([moved.min(), 0.0, moved.max()])
-    spans = []
-    for place, axis, size in ((y, 1, shape[0]), (x, 0, shape[1])):
-        back = step[axis] * ends
-        first, last = place.min() - back.max(), place.max() - back.min()
-        spans.append(slice(max(int(first) - 1, 0), min(int(last) + 3, size)))
+    for axis, start in ((1, np.array(rows)[:, None]), (0, np.array(columns)[None])):
+        size = field.shape[2 - axis]
+        there = start + field[axis, *window][::_EVERY, ::_EVERY] / cell_px(field)[axis]
+        first, last = int(there.min()), int(there.max())
+        spans.append(slice(max(first - _MARGIN, 0), min(last + _MARGIN + _EVERY, size)))
     return spans[0], spans[1]

@@ -88,6 +88,20 @@ class TellsCoverage(Protocol):
         ...
 
 
+@runtime_checkable
+class HasPast(Protocol):
+    """An effect that carries something over from frame to frame."""
+
+    def forget(self) -> None:
+        """Start anew with the next frame."""
+
+
+def forget_past(effect: Drawing) -> None:
+    """Make an effect start anew with the next frame, if it carries anything over."""
+    if isinstance(effect, HasPast):
+        effect.forget()
+
+
 def drawn_with_coverage(
     effect: Drawing,
     frame: NDArray[np.uint8],

@@ -27,6 +27,8 @@ from facewarp.face.effects.options import (
     DEFAULT_STYLE,
     DEFAULT_TEXTURE,
     EFFECT_OPTIONS,
+    MATCHES,
+    MatchName,
     StyleMode,
     unfit_option,
 )
@@ -59,6 +61,7 @@ class EffectOptions:
         opacity: 0..1; None is the effect's own.
         texture: for `texture`; None is the default.
         blend: for `texture`; None is what the texture asks for.
+        match: for `texture`: what of the frame it takes on, None is "full".
         inset: for `canonical`: into the frame's corner instead of replacing the frame.
         style: for `style`; None is the default.
         style_mode: for `style`: what of it is transferred, None is "full".
@@ -71,6 +74,7 @@ class EffectOptions:
     inset: bool = False
     style: StyleSource | None = None
     style_mode: StyleMode | None = None
+    match: MatchName | None = None
 
 
 def _labels(options: EffectOptions) -> Effect:
@@ -89,7 +93,9 @@ def _texture(options: EffectOptions) -> Effect:
     else:
         rgba = load_texture(source)
         blend = blend or texture_blend(source)
-    return Texture(rgba, _opacity(options), blend or "paint", options.annotate)
+    return Texture(
+        rgba, _opacity(options), blend or "paint", options.annotate, options.match or "full"
+    )
 
 
 def _canonical(options: EffectOptions) -> Effect:
@@ -130,6 +136,7 @@ def make_effect(
     texture: TextureSource | None = None,
     opacity: float | None = None,
     blend: Blend | None = None,
+    match: MatchName | None = None,
     inset: bool = False,
     style: StyleSource | None = None,
     style_mode: StyleMode | None = None,
@@ -142,6 +149,7 @@ def make_effect(
         texture: of the effect `texture`: a shipped name, a file, or RGBA pixels (h, w, 4) uint8.
         opacity: 0..1; at 0 the frame stays as it is but for the tags.
         blend: how the texture meets the frame: "paint", "tint", "mask" or "glow".
+        match: what of the frame the texture takes on: "full", "brightness" or "none".
         inset: show the canonical view in the frame's corner.
         style: of the effect `style`: a shipped name, an image file, pixels or a `StyleFace`.
         style_mode: what of the style is transferred: "color", "texture" or "full".
@@ -162,7 +170,9 @@ def make_effect(
         )
     if blend is not None and blend not in BLENDS:
         raise FacewarpError(f"there is no blend {blend!r}", fix=f"Blends: {', '.join(BLENDS)}.")
-    options = EffectOptions(annotate, opacity, texture, blend, inset, style, style_mode)
+    if match is not None and match not in MATCHES:
+        raise FacewarpError(f"there is no match {match!r}", fix=f"Matches: {', '.join(MATCHES)}.")
+    options = EffectOptions(annotate, opacity, texture, blend, inset, style, style_mode, match)
     unfit = unfit_option(name, vars(options))
     if unfit is not None:
         raise FacewarpError(

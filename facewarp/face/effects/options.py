@@ -16,9 +16,14 @@ StyleMode = Literal["color", "texture", "full"]
 BlendName = Literal["paint", "tint", "mask", "glow"]
 """How a texture meets the frame; the same as `facewarp.face.rendering.shading.Blend`."""
 
+MatchName = Literal["full", "brightness", "none"]
+"""What of the frame paint takes on: full is light, its color, contrast, blur and grain."""
+
 EFFECT_NAMES: Final[tuple[EffectName, ...]] = get_args(EffectName)
 
 STYLE_MODES: Final[tuple[StyleMode, ...]] = get_args(StyleMode)
+
+MATCHES: Final[tuple[MatchName, ...]] = get_args(MatchName)
 
 DEFAULT_TEXTURE: Final = "mask"
 
@@ -56,6 +61,13 @@ EFFECT_OPTIONS: Final[Mapping[str, EffectOption]] = {
         "How the texture meets the frame: paint, tint, mask, glow.",
         None,
         "has no blend",
+    ),
+    "match": EffectOption(
+        ("texture",),
+        "What paint takes on of the frame: full (light and its color, contrast, blur, grain), "
+        "brightness, none.",
+        "full",
+        "takes nothing on",
     ),
     "inset": EffectOption(
         ("canonical",), "Show the view in the frame's corner.", False, "has no inset"

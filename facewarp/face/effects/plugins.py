@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
-from facewarp.face.effects.base import FaceEffect, drawn_with_coverage
+from facewarp.face.effects.base import FaceEffect, drawn_with_coverage, forget_past
 from facewarp.face.effects.options import EFFECT_NAMES
 
 if TYPE_CHECKING:
@@ -177,6 +177,11 @@ class Turns:
                     fix="Leave canonical out.",
                 )
         return out
+
+    def forget(self) -> None:
+        """Make all effects start anew with the next frame."""
+        for one in self._effects:
+            forget_past(one)
 
 
 def _place_of(error: BaseException) -> str | None:

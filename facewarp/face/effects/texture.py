@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.face.effects.base import FaceEffect
+from facewarp.face.effects.options import MatchName
+from facewarp.face.matching.steady_scene import SteadyScenes
 from facewarp.face.parts import FacePart
 from facewarp.face.rendering.occlusion import Visibility, covers_eyes
 from facewarp.face.rendering.shading import Blend
@@ -29,6 +31,7 @@ class Texture(FaceEffect):
             is cut to the template's face.
         opacity: 0..1, multiplies the picture's alpha.
         blend: see `shading.Blend`.
+        match: how much of the frame the paint takes on, see `options.MatchName`.
         annotate: see `FaceEffect`.
     """
 
@@ -38,10 +41,17 @@ class Texture(FaceEffect):
         opacity: float = 1.0,
         blend: Blend = "paint",
         annotate: bool = True,
+        match: MatchName = "full",
     ) -> None:
         super().__init__(opacity, annotate)
         self.rgba = check_texture(rgba)
-        self.blend = blend
+        self.blend: Blend = blend
+        self.match = match
+        self._scenes = SteadyScenes()
+
+    def forget(self) -> None:
+        """Start anew with the next frame, which doesn't go on from the last."""
+        self._scenes.forget()
 
     def _prepare(self, template: "Template") -> None:
         rgba = self.rgba
@@ -60,4 +70,14 @@ class Texture(FaceEffect):
 
     def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
         seen = self._seen(face)
-        self._picture.lay_on(frame, face, self.blend, seen, coverage=self.coverage, fades=True)
+        is_lit = self.match != "none" and self.blend != "glow"
+        scene = self._scenes(frame, face) if is_lit and self.match == "full" else None
+        self._picture.lay_on(
+            frame,
+            face,
+            self.blend if is_lit else "glow",
+            seen,
+            coverage=self.coverage,
+            fades=True,
+            scene=scene,
+        )

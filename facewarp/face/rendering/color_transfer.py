@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.crop_fields import resized
 from facewarp.face.parts import FacePart
 
 COARSE: Final = (CROP_SHAPE[0] // 2, CROP_SHAPE[1] // 2)
@@ -23,6 +24,7 @@ GROUPS: Final = (
 
 _LEAST_PX: Final = 12.0  # of a group, or the skin's colours stand in
 _GAIN: Final = (0.55, 1.8)
+_SOFT_PX: Final = 2.4  # crop px over which colors of parts blend
 _LIGHT_SHARE: Final = 0.75  # of the style's brightness; the rest is the frame's
 
 
@@ -43,8 +45,12 @@ class PartColors:
     @classmethod
     def of(cls, picture: NDArray[np.float32], parts: NDArray[np.float32]) -> Self:
         """Measure a picture (h, w, 3) in Lab by its part probabilities (8, h, w)."""
-        weights = np.stack([parts[list(group)].sum(axis=0) for group in GROUPS])
-        weights = np.where(weights > 0.6, weights, 0).reshape(len(GROUPS), -1)
+        return cls.of_groups(picture, group_shares(parts))
+
+    @classmethod
+    def of_groups(cls, picture: NDArray[np.float32], shares: NDArray[np.float32]) -> Self:
+        """Measure a picture (h, w, 3) in Lab by the shares of `GROUPS` (4, h, w) in each px."""
+        weights = np.where(shares > 0.6, shares, 0).reshape(len(GROUPS), -1)
         pixels = picture.reshape(-1, 3)
         total = weights.sum(axis=1)
         safe = np.maximum(total, 1e-6)[:, None]
@@ -70,47 +76,66 @@ def color_map(
         So that ``gain * lab + offset`` has the wanted mean and, within bounds, spread. Where no
         part is, that of the skin goes on.
     """
+    return group_color_map(seen, wanted, group_shares(parts))
+
+
+def group_color_map(
+    seen: PartColors, wanted: PartColors, shares: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """As `color_map`, from the shares of `GROUPS` (4, h, w) in each px."""
     gain = np.clip(wanted.spread / np.maximum(seen.spread, 1.0), *_GAIN)
     mean = seen.mean + np.array([_LIGHT_SHARE, 1, 1]) * (wanted.mean - seen.mean)
     offset = mean - gain * seen.mean
     known = seen.is_seen & wanted.is_seen
     if not known[0]:
-        ones = np.ones((*parts.shape[1:], 3), np.float32)
+        ones = np.ones((*shares.shape[1:], 3), np.float32)
         return ones, np.zeros_like(ones)
     gain[~known], offset[~known] = gain[0], offset[0]
-    weights = np.stack([parts[list(group)].sum(axis=0) for group in GROUPS])
+    weights = np.asarray(shares, np.float32).copy()
     weights[0] += np.maximum(1 - weights.sum(axis=0), 0)
-    weights = np.stack([cv2.GaussianBlur(w, (0, 0), 1.2) for w in weights.astype(np.float32)])
-    weights /= np.maximum(weights.sum(axis=0), 1e-6)
-    mixed = weights.reshape(len(GROUPS), -1).T @ np.hstack([gain, offset]).astype(np.float32)
-    maps = mixed.reshape(*parts.shape[1:], 6)
-    return maps[..., :3], maps[..., 3:]
+    sigma = _SOFT_PX * shares.shape[2] / CROP_SHAPE[1]
+    soft = cv2.GaussianBlur(cv2.merge(list(weights)), (0, 0), sigma)
+    soft /= np.maximum(soft.sum(axis=2), 1e-6)[..., None]
+    maps = [
+        (soft.reshape(-1, len(GROUPS)) @ values.astype(np.float32)).reshape(*soft.shape[:2], 3)
+        for values in (gain, offset)
+    ]
+    return maps[0], maps[1]
 
 
-def coarse_map(planes: NDArray[np.float32], field: NDArray[np.float32]) -> NDArray[np.float32]:
+def group_shares(parts: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Sum part probabilities (8, h, w) to shares of `GROUPS` (4, h, w)."""
+    return np.stack([parts[list(group)].sum(axis=0) for group in GROUPS])
+
+
+def coarse_map(
+    planes: NDArray[np.float32],
+    field: NDArray[np.float32],
+    shape: tuple[int, int] = COARSE,
+) -> NDArray[np.float32]:
     """Planes (c, h, w) over one crop as they are carried by a field onto another.
 
     Args:
         planes: any size over the whole crop, (8, 320, 260) or coarser.
-        field: (2, 320, 260) px: what is at p here is at ``p + field(p)`` there.
+        field: (2, h, w) crop px, on any grid: what is at p here is at ``p + field(p)`` there.
+
+        shape: (h, w) of what is wanted.
 
     Returns:
-        (c, *COARSE).
+        (c, h, w).
     """
-    (height, width), (rows, columns) = CROP_SHAPE, COARSE
+    (height, width), (rows, columns) = CROP_SHAPE, shape
     k = planes.shape[2] / width
     x = (np.arange(columns, dtype=np.float32) + 0.5) * (width / columns) - 0.5
     y = (np.arange(rows, dtype=np.float32) + 0.5) * (height / rows) - 0.5
-    u, v = (cv2.resize(np.ascontiguousarray(c, np.float32), (columns, rows)) for c in field)
+    u, v = resized(field, shape)
     at_x, at_y = (x[None] + u + 0.5) * k - 0.5, (y[:, None] + v + 0.5) * k - 0.5
-    return np.stack(
-        [
-            cv2.remap(
-                np.ascontiguousarray(p), at_x, at_y, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE
-            )
-            for p in planes
-        ]
-    )
+    carried = np.empty((len(planes), rows, columns), np.float32)
+    for first in range(0, len(planes), 4):  # as many channels as OpenCV resamples at a time
+        some = cv2.merge([np.ascontiguousarray(p, np.float32) for p in planes[first : first + 4]])
+        there = cv2.remap(some, at_x, at_y, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
+        carried[first : first + 4] = cv2.split(there)
+    return carried
 
 
 def lab(picture: NDArray[np.uint8]) -> NDArray[np.float32]:

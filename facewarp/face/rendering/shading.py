@@ -1,7 +1,7 @@
 """Shading: estimate the light of a frame region and apply it to an overlay."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final, Literal
 
 import cv2
@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.drawing.compositing import smoothstep
+from facewarp.face.matching.grain import SCALE, grain
+from facewarp.face.matching.scene import Scene
 
 Blend = Literal["paint", "tint", "mask", "glow"]
 """How a picture meets the frame: paint shows the light and the grain of the skin, tint keeps all of
@@ -23,14 +25,17 @@ LIGHT_SIZE_PX: Final = 48
 # Exponents of the large shading and of the fine grain of the frame.
 _SHARES: Final[dict[Blend, tuple[float, float]]] = {
     "paint": (0.85, 0.65),
-    "tint": (1.0, 1.0),
+    "tint": (0.75, 1.0),
     "mask": (0.9, 0.12),
 }
+_BRIGHTEST: Final = 1.35  # a gain above which bright colors would lose their hue
 _SIGMA_PX: Final = 3.0  # of the small picture
 _REFERENCE_GRAY: Final = 128.0  # mean brightness at which a picture keeps its own colours
 _COLORLESS: Final = (0.03, 0.16)  # saturation of a face in a gray picture, and of pale skin
 _LEAST_SATURATION: Final = 0.15  # share of a picture's own that it keeps in a gray frame
 _LUMA: Final = (0.299, 0.587, 0.114)
+_BY_FACTOR: Final = 0.25  # exponent: what of too much brightness goes by a factor
+_THICK: Final = (0.5, 0.95)  # alpha from which on paint hides the skin, and where it does wholly
 _STEP: Final = 4  # every so many px of the frame are looked at for the shading
 
 
@@ -44,16 +49,27 @@ class Light:
         grain: (256,) uint8, factor times 128 for brightness / shading times 128.
         saturation: 0..1, the share of its saturation that a picture keeps: less than all where the
             frame itself has hardly any color.
+        scene: what else of the frame a picture takes on; None for nothing.
+        noise: standard deviation of the grain that a picture lacks, in parts of its brightness.
+        is_sheer: whether paint that is thin lets the skin through, and is never lighter than it.
     """
 
     gain: NDArray[np.uint8]
     shading: NDArray[np.uint8]
     grain: NDArray[np.uint8]
     saturation: float = 1.0
+    scene: Scene | None = None
+    noise: float = 0.0
+    is_sheer: bool = False
 
     @classmethod
     def of(
-        cls, region: NDArray[np.uint8], weight: NDArray[np.float32], room: float, blend: Blend
+        cls,
+        region: NDArray[np.uint8],
+        weight: NDArray[np.float32],
+        room: float,
+        blend: Blend,
+        scene: Scene | None = None,
     ) -> "Light":
         """Estimate the shading of a region.
 
@@ -66,6 +82,7 @@ class Light:
             room: mean brightness of the whole frame: a dark face in a bright room is not in the
                 dark, so the brighter of both tells the exposure.
             blend: "paint", "tint" or "mask".
+            scene: what else of the frame counts; None for its brightness alone.
         """
         shading_share, grain_share = _SHARES[blend]
         colored = (
@@ -83,14 +100,27 @@ class Light:
         )
         shading = np.maximum(top / bottom, 1.0)
         exposure = np.clip((max(mean, room) / _REFERENCE_GRAY) ** 0.5, 0.35, 1.0)
-        relative = np.clip((shading / max(mean, 1.0)) ** shading_share, 0.4, 1.6)
+        if scene is not None:
+            exposure = min(exposure, scene.white)
+        relative = np.clip((shading / max(mean, 1.0)) ** shading_share, 0.4, _BRIGHTEST)
         size = region.shape[1::-1]
         gain, shading = (
             cv2.resize(np.rint(part).astype(np.uint8), size, interpolation=cv2.INTER_LINEAR)
             for part in (128 * exposure * relative, np.minimum(shading, 255))
         )
         kept = _kept_saturation(cv2.resize(colored, weight.shape[::-1]), weight)
-        return cls(gain, shading, _power_table(grain_share), kept)
+        if scene is None:
+            return cls(gain, shading, _power_table(grain_share), kept)
+        missing = scene.noise / max(mean, 16.0) * (1 - grain_share**2) ** 0.5
+        return cls(
+            gain,
+            shading,
+            _power_table(grain_share),
+            min(kept, scene.saturation),
+            scene,
+            missing,
+            blend == "tint",
+        )
 
     def on(
         self,
@@ -109,14 +139,62 @@ class Light:
             region: (n, w, 3) uint8, the same rows of the frame.
             rows: which rows these are.
         """
-        if self.saturation < 0.99:
-            mixed = self.saturation * np.eye(3) + (1 - self.saturation) * np.array([_LUMA] * 3)
-            color = np.asarray(cv2.transform(color, mixed), np.uint8)
+        if self.saturation < 0.99 or self.scene is not None:
+            color = np.asarray(cv2.transform(color, self._mixing), np.uint8)
         gray = cv2.cvtColor(region, cv2.COLOR_RGB2GRAY)
         ratio = cv2.divide(gray, self.shading[rows], scale=128)
         gain = cv2.multiply(self.gain[rows], cv2.LUT(ratio, self.grain), scale=1 / 128)
+        excess = None
+        if self.is_sheer:
+            gain, excess = _sheer(gain, color, alpha, gray)
+        if self.noise > 0 and self.scene is not None:
+            noise = grain(gray.shape, self.scene.seed + rows.start)
+            share = 128 * self.noise / SCALE
+            gain = cv2.addWeighted(gain, 1, noise, share, -128 * share)
         lit = cv2.multiply(color, cv2.cvtColor(gain, cv2.COLOR_GRAY2RGB), scale=1 / 128)
+        if excess is not None:
+            lit = cv2.subtract(lit, cv2.cvtColor(excess, cv2.COLOR_GRAY2RGB))
+        if self.scene is not None and self.scene.black >= 1:
+            black = self.scene.black / 255
+            lit = cv2.addWeighted(lit, 1 - black, alpha, black, 0)
         return np.asarray(cv2.min(lit, alpha))  # brighter than its alpha, a colour would shine
+
+    @cached_property
+    def _mixing(self) -> NDArray[np.float64]:
+        """(3, 3) matrix that takes saturation off a color and puts the light's color on it."""
+        mixed = self.saturation * np.eye(3) + (1 - self.saturation) * np.array([_LUMA] * 3)
+        return mixed if self.scene is None else self.scene.light[:, None] * mixed
+
+
+def _sheer(
+    gain: NDArray[np.uint8],
+    color: NDArray[np.uint8],
+    alpha: NDArray[np.uint8],
+    gray: NDArray[np.uint8],
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Keep thin paint from being lighter than the skin below it.
+
+    A thin layer of pigment takes light away and adds none; a thick one has a color of its own.
+    Some of what is too light goes by a factor, the rest is taken off all channels alike: that
+    keeps more of the color, as pigments for dark skin have it.
+
+    Args:
+        gain: (n, w) the factor of the light times 128.
+        color: (n, w, 3) premultiplied RGB.
+        alpha: (n, w, 3) three times the alpha of each px.
+        gray: (n, w) brightness of the frame.
+
+    Returns:
+        The gain, and what has to be taken off the lit color.
+    """
+    thin = cv2.extractChannel(alpha, 0)
+    lit = cv2.multiply(cv2.cvtColor(color, cv2.COLOR_RGB2GRAY), gain, scale=1 / 128)
+    most = cv2.multiply(thin, cv2.max(gray, cv2.LUT(thin, _thick_table())), scale=1 / 255)
+    ratio = cv2.divide(most, cv2.max(lit, 1), scale=128)
+    factor = cv2.LUT(ratio, _factor_table())
+    excess = cv2.subtract(cv2.multiply(lit, factor, scale=1 / 128), most)
+    lowered = cv2.multiply(gain, factor, scale=1 / 128)
+    return np.asarray(lowered, np.uint8), np.asarray(excess, np.uint8)
 
 
 def _kept_saturation(region: NDArray[np.uint8], weight: NDArray[np.float32]) -> float:
@@ -127,8 +205,20 @@ def _kept_saturation(region: NDArray[np.uint8], weight: NDArray[np.float32]) -> 
     return _LEAST_SATURATION + (1 - _LEAST_SATURATION) * colored
 
 
+@lru_cache(maxsize=1)
+def _thick_table() -> NDArray[np.uint8]:
+    """Brightness that paint may have by its alpha 0..255, however dark the skin is."""
+    return np.rint(255 * smoothstep(*_THICK, np.arange(256) / 255)).astype(np.uint8)
+
+
+@lru_cache(maxsize=1)
+def _factor_table() -> NDArray[np.uint8]:
+    """Table of the factor, times 128, for the limit over the brightness times 128."""
+    return np.rint(128 * np.minimum(np.arange(256) / 128, 1) ** _BY_FACTOR).astype(np.uint8)
+
+
 @lru_cache
 def _power_table(exponent: float) -> NDArray[np.uint8]:
-    """Table of 128 * (value / 128)^exponent, kept within a factor of two."""
-    ratio = np.clip((np.arange(256) / 128) ** exponent, 0.5, 1.6)
+    """Table of 128 * (value / 128)^exponent, neither very dark nor very bright."""
+    ratio = np.clip((np.arange(256) / 128) ** exponent, 0.5, _BRIGHTEST)
     return np.rint(ratio * 128).astype(np.uint8)

@@ -21,6 +21,7 @@ from facewarp.drawing.compositing import lay_over, smoothstep, split_overlay
 from facewarp.drawing.effect_layer import cover
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.crop_fields import GRID_PX, GRID_SHAPE, cell_px, resized
+from facewarp.face.matching.scene import Scene
 from facewarp.face.rendering.shading import LIGHT_SIZE_PX, Blend, Light
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ _BAND: Final = 128  # rows blended at a time, so that what is passed on stays in
 _COARSEST: Final = 4  # frame px between the points at which a map is worked out, at most
 _BORDER_FADE: Final = 6.0  # template px over which pictures fade out towards the template's border
 _BIAS: Final = 0.25  # of a pyramid level, towards sharpness
+_SOFTEST: Final = 0.35  # px of a level, the least blur that is worth it
+_SOFTER: Final = 1.15  # ratio of the blurs that pictures are kept ready with
+_KEPT: Final = 6
 
 
 class TemplatePicture:
@@ -54,6 +58,7 @@ class TemplatePicture:
         color = cv2.multiply(color, cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB), scale=1 / 255)
         image = np.asarray(cv2.merge((*cv2.split(color), alpha)), np.uint8)
         self._levels = [image]
+        self._soft: dict[tuple[int, int], NDArray[np.uint8]] = {}  # by level and step of blur
         while min(image.shape[:2]) >= 64:
             image = cv2.resize(
                 image, (image.shape[1] // 2, image.shape[0] // 2), interpolation=cv2.INTER_AREA
@@ -72,6 +77,7 @@ class TemplatePicture:
         *,
         coverage: NDArray[np.uint8] | None = None,
         fades: bool = False,
+        scene: Scene | None = None,
     ) -> None:
         """Warp the image onto a face of a frame (HxWx3 uint8 RGB) and blend it, in place.
 
@@ -84,6 +90,7 @@ class TemplatePicture:
             coverage: (H, W), to which the picture's alpha is added; None for nobody's.
             fades: whether the picture loses color where the frame has none, as a paint would; not
                 so for colors that mean something.
+            scene: what else of the frame the picture takes on; None for nothing.
         """
         height, width = CROP_SHAPE
         x, y = np.rint(_cells() + resized(face.grid_field, GRID_SHAPE)).astype(np.int32)
@@ -96,9 +103,9 @@ class TemplatePicture:
         light = None
         if blend != "glow":
             weight = _to_region(face, (self._alpha[y, x] * inside).astype(np.float32), box)
-            light = Light.of(region, weight, float(frame[::16, ::16].mean()), blend)
+            light = Light.of(region, weight, float(frame[::16, ::16].mean()), blend, scene)
             light = light if fades else replace(light, saturation=1.0)
-        image = self._level(face.crop.scale)
+        image = self._level(face.crop.scale, 0.0 if scene is None else scene.blur_px)
         x_px, y_px = carried_map(face, box, image.shape)
         for top in range(0, len(region), _BAND):
             rows = slice(top, min(top + _BAND, len(region)))
@@ -116,10 +123,24 @@ class TemplatePicture:
                 rows_of_frame = slice(box[1] + top, box[1] + top + len(band))
                 cover(coverage[rows_of_frame, box[0] : box[2]], cv2.extractChannel(alpha, 0))
 
-    def _level(self, frame_px_per_crop_px: float) -> NDArray[np.uint8]:
+    def _level(self, frame_px_per_crop_px: float, blur_px: float = 0.0) -> NDArray[np.uint8]:
+        """Return the picture at about a frame's resolution, blurred as the frame is."""
         finest = self._levels[0].shape[1] / CROP_SHAPE[1]
         shrink = np.log2(max(finest / frame_px_per_crop_px, 1.0))
-        return self._levels[min(int(shrink + _BIAS), len(self._levels) - 1)]
+        number = min(int(shrink + _BIAS), len(self._levels) - 1)
+        image = self._levels[number]
+        sigma = blur_px * image.shape[1] / CROP_SHAPE[1] / frame_px_per_crop_px
+        if sigma < _SOFTEST:
+            return image
+        step = round(math.log(sigma / _SOFTEST) / math.log(_SOFTER))
+        key = number, step
+        soft = self._soft.pop(key, None)
+        if soft is None:
+            soft = cv2.GaussianBlur(image, (0, 0), _SOFTEST * _SOFTER**step)
+            while len(self._soft) >= _KEPT:
+                del self._soft[next(iter(self._soft))]
+        self._soft[key] = soft
+        return soft
 
 
 def clip_box(

@@ -31,11 +31,13 @@ def part_dice(warped: NDArray[np.float32], parts: NDArray[np.float32]) -> NDArra
     """
     # Comparing with the maximum is ten times as fast as argmax.
     ours, theirs = (
-        (soft == soft.max(1, keepdims=True))[:, 1:].reshape(len(soft), soft.shape[1] - 1, -1)
+        (soft == soft.max(1, keepdims=True))[:, 1:]
+        .reshape(len(soft), soft.shape[1] - 1, -1)
+        .astype(np.float32)  # whose sums are exact here, and quicker than counts
         for soft in (warped, parts)
     )
-    total = np.count_nonzero(ours, axis=2) + np.count_nonzero(theirs, axis=2)
-    dice = 2 * np.count_nonzero(ours & theirs, axis=2) / total.clip(min=1)
+    total = ours.sum(2) + theirs.sum(2)
+    dice = 2 * np.einsum("bkn,bkn->bk", ours, theirs) / total.clip(min=1)
     return np.asarray(dice.sum(1) / (total > 0).sum(1).clip(min=1), np.float64)
 
 

@@ -48,12 +48,14 @@ class Lookback:
         held: deque[_Held] = deque()
         since_search = 0
         for frame in frames:
-            room = max(_AT_LEAST, self._max_bytes // max(frame.nbytes, 1))
+            room = max(_AT_LEAST, self._max_bytes // max(frame.packed().nbytes, 1))
             since_search += 1
             if since_search >= room - 1:
                 self._tracker.search_soon()
                 since_search = 0
-            held.append(_Held(frame, self._tracker(frame.image, frame.time)))
+            faces = self._tracker(frame.image, frame.time)
+            frame = frame.packed()
+            held.append(_Held(frame, faces))
             for entered in self._tracker.entered:
                 self._go_back(entered, held)
             oldest = frame.time - self._span_s
@@ -73,7 +75,7 @@ class Lookback:
             if any(other.id == entered for other in there):
                 break
             boxes = [other.box for other in there]
-            earlier = self._tracker.register_before(one.frame.image, later, boxes)
+            earlier = self._tracker.register_before(one.frame.unpacked().image, later, boxes)
             if earlier is None:
                 break
             before.insert(0, (earlier, one))

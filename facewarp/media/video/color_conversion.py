@@ -7,7 +7,6 @@ become BT.709 (see `tone_mapping`), in which effects are painted.
 """
 
 from dataclasses import dataclass
-from functools import cache
 from typing import cast
 
 import av
@@ -18,24 +17,21 @@ from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from facewarp.media.frames import Frame, Image
+from facewarp.media.orientation import Orientation
 from facewarp.media.video.tone_mapping import HDRFormat, ToneMapper, describe, key_of, needs_mapping
+from facewarp.media.yuv_codes import (
+    WEIGHTS,
+    StoredCodes,
+    codes_of,
+    from_rgb_matrix,
+    rgb_of,
+)
 
 # Without these swscale takes a short cut that darkens every channel by 1 to 1.5 of 255 and
 # repeats chroma instead of interpolating it; planar RGB is its quickest way with them.
 _TO_RGB = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
-_UNTAGGED, _BT2020 = 2, 9
-# Matrix tag (H.273) -> shares of red and blue in Y; untagged counts as BT.601, as in swscale.
-# Tags that are not here stand for RGB or for matrices that are not written.
-_WEIGHTS = {
-    1: (0.2126, 0.0722),
-    _UNTAGGED: (0.299, 0.114),
-    4: (0.3, 0.11),
-    5: (0.299, 0.114),
-    6: (0.299, 0.114),
-    7: (0.212, 0.087),
-    9: (0.2627, 0.0593),
-}
+_BT2020 = 9
 
 
 @dataclass(frozen=True)
@@ -49,7 +45,7 @@ class Color:
     @classmethod
     def of(cls, picture: av.VideoFrame) -> "Color":
         """The tags of what is read from a picture; BT.709 for those that are not YUV, or HDR."""
-        if picture.format.is_rgb or picture.colorspace not in _WEIGHTS or _is_mapped(picture):
+        if picture.format.is_rgb or picture.colorspace not in WEIGHTS or _is_mapped(picture):
             return cls()
         return cls(int(picture.colorspace), int(picture.color_primaries), int(picture.color_trc))
 
@@ -80,13 +76,9 @@ class RGBReader:
             if self._mapper is None or self._mapper.key != key_of(picture):
                 self._mapper = ToneMapper(picture)
             return _merged(self._mapper(picture))
-        if (
-            picture.format.name in ("yuv420p", "yuvj420p")
-            and (picture.width, picture.height) == self._size
-            and picture.width % 2 == picture.height % 2 == 0
-            and picture.colorspace in _WEIGHTS
-        ):
-            return self._from_420(picture)
+        codes = stored_codes(picture)
+        if codes is not None and (picture.width, picture.height) == self._size:
+            return rgb_of(codes.planes, codes.matrix, codes.is_full)
         return self._by_swscale(picture)
 
     def alpha(self, picture: av.VideoFrame) -> Image | None:
@@ -107,13 +99,6 @@ class RGBReader:
         green, blue, red = (_deep_pixels(plane) for plane in planar.planes)
         return cast(NDArray[np.uint16], cv2.merge((red, green, blue)))
 
-    def _from_420(self, picture: av.VideoFrame) -> Image:
-        is_full = picture.format.name == "yuvj420p" or picture.color_range == ColorRange.JPEG
-        luma, *chroma = (_pixels(plane) for plane in picture.planes)
-        fine = cv2.resize(cv2.merge(chroma), self._size, interpolation=cv2.INTER_LINEAR)
-        to_rgb = _to_rgb_matrix(int(picture.colorspace), is_full)
-        return np.asarray(cv2.transform(cv2.merge((luma, fine)), to_rgb), np.uint8)
-
     def _by_swscale(self, picture: av.VideoFrame) -> Image:
         width, height = self._size
         planar = self._reformatter.reformat(
@@ -127,17 +112,28 @@ class YUVWriter:
 
     def __init__(self, color: Color) -> None:
         self._color = color
-        self._from_rgb = _from_rgb_matrix(color.matrix, is_full=False)
 
     def __call__(self, image: Image) -> av.VideoFrame:
         """From (H, W, 3) uint8 RGB of even size; the image is only read."""
         height, width = image.shape[:2]
         picture = av.VideoFrame(width, height, "yuv420p")
-        half = cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-        # OpenCV is quicker at all three channels than at some of them.
-        fine, coarse = (cv2.transform(rgb, self._from_rgb) for rgb in (image, half))
-        for channel, plane in enumerate(picture.planes):
-            _pixels(plane)[:] = cv2.extractChannel(coarse if channel else fine, channel)
+        luma, chroma = codes_of(image, self._color.matrix, is_full=False)
+        for plane, codes in zip(picture.planes, (luma, *chroma), strict=True):
+            _pixels(plane)[:] = codes
+        return self._tagged(picture)
+
+    def fits(self, codes: StoredCodes) -> bool:
+        """Whether these are codes as they are written here."""
+        return codes.matrix == self._color.matrix and not codes.is_full
+
+    def painted(self, codes: StoredCodes, shown: Image, image: Image) -> av.VideoFrame:
+        """From codes that fit, the upright image of them, and the same with paint on it."""
+        height, width = codes.planes[0].shape
+        picture = av.VideoFrame(width, height, "yuv420p")
+        codes.painted([_pixels(plane) for plane in picture.planes], shown, image)
+        return self._tagged(picture)
+
+    def _tagged(self, picture: av.VideoFrame) -> av.VideoFrame:
         picture.colorspace = self._color.matrix
         picture.color_range = ColorRange.MPEG
         return picture
@@ -218,8 +214,8 @@ class DeepYUVWriter:
 
     def __init__(self, coded: HDRFormat) -> None:
         self._coded = coded
-        matrix = coded.matrix if coded.matrix in _WEIGHTS else _BT2020
-        eight_bits = _from_rgb_matrix(matrix, is_full=False)
+        matrix = coded.matrix if coded.matrix in WEIGHTS else _BT2020
+        eight_bits = from_rgb_matrix(matrix, is_full=False)
         self._from_rgb = 4 * eight_bits * [255 / 65_535, 255 / 65_535, 255 / 65_535, 1]
 
     def __call__(self, codes: NDArray[np.uint16]) -> av.VideoFrame:
@@ -241,6 +237,28 @@ class DeepYUVWriter:
     def tag(self, codec: av.VideoCodecContext) -> None:
         """Writes the tags into an encoder that is not open yet."""
         Color(self._coded.matrix, self._coded.primaries, self._coded.transfer).tag(codec)
+
+
+def stored_codes(
+    picture: av.VideoFrame, orientation: Orientation | None = None
+) -> StoredCodes | None:
+    """The codes of a decoded picture themselves, not a copy; None if they are not 8-bit 4:2:0.
+
+    Args:
+        picture: As it was decoded.
+        orientation: How it is turned; None for upright.
+    """
+    if (
+        picture.format.name not in ("yuv420p", "yuvj420p")
+        or picture.width % 2
+        or picture.height % 2
+        or picture.colorspace not in WEIGHTS
+        or _is_mapped(picture)
+    ):
+        return None
+    is_full = picture.format.name == "yuvj420p" or picture.color_range == ColorRange.JPEG
+    planes = tuple(_pixels(plane) for plane in picture.planes)
+    return StoredCodes(planes, int(picture.colorspace), is_full, orientation or Orientation())
 
 
 def description_of(picture: av.VideoFrame, *, keeps_hdr: bool = False) -> str | None:
@@ -282,26 +300,3 @@ def _deep_pixels(plane: VideoPlane) -> NDArray[np.uint16]:
     """The same for planes of 16-bit values."""
     values = np.frombuffer(cast("memoryview[int]", plane), np.uint16)
     return values.reshape(plane.height, plane.line_size // 2)[:, : plane.width]
-
-
-@cache
-def _from_rgb_matrix(matrix: int, is_full: bool) -> NDArray[np.float64]:
-    """(3, 4): RGB and 1 to Y, Cb, Cr, all of 8 bits (H.273)."""
-    red, blue = _WEIGHTS[matrix]
-    weights = np.array([red, 1 - red - blue, blue])
-    y, cb, cr = (
-        weights,
-        ([0, 0, 1] - weights) / (2 - 2 * blue),
-        ([1, 0, 0] - weights) / (2 - 2 * red),
-    )
-    luma, chroma, black = (1.0, 1.0, 0.0) if is_full else (219 / 255, 224 / 255, 16.0)
-    linear = np.stack([luma * y, chroma * cb, chroma * cr])
-    return np.column_stack([linear, [black, 128.0, 128.0]])
-
-
-@cache
-def _to_rgb_matrix(matrix: int, is_full: bool) -> NDArray[np.float64]:
-    """(3, 4): the inverse of :func:`_from_rgb_matrix`."""
-    forward = _from_rgb_matrix(matrix, is_full)
-    linear = np.linalg.inv(forward[:, :3])
-    return np.column_stack([linear, -linear @ forward[:, 3]])

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from facewarp.media.frames import DeepImage, HDRImage, Image
 from facewarp.media.orientation import Orientation, fit_within, orientation_of
-from facewarp.media.video.color_conversion import RGBReader
+from facewarp.media.video.color_conversion import RGBReader, stored_codes
 from facewarp.media.video.container import fraction, open_container
 from facewarp.media.video.stream_info import Crop
+from facewarp.media.yuv_codes import StoredCodes
 
 Stored = TypeVar("Stored", bound=NDArray[Any])
 _log = logging.getLogger(__name__)
@@ -82,6 +83,14 @@ class FrameConverter:
         codes = self._reader(picture).deep(picture)
         upright = self._turn_of(picture).upright(self._cropped(codes))
         return DeepImage(upright) if upright.shape == shown.shape else None
+
+    def codes(self, picture: av.VideoFrame, shown: Image) -> StoredCodes | None:
+        """Return the codes of which an image is made, if nothing but a turn lies between."""
+        size, turn = (picture.width, picture.height), self._turn_of(picture)
+        is_whole = self._aspect == 1 and self._crop.cropped_size(size) == size
+        if not is_whole or shown.shape[1::-1] != turn.turned_size(size):
+            return None
+        return stored_codes(picture, turn)
 
     def _turn_of(self, picture: av.VideoFrame) -> Orientation:
         """Return how a picture is turned, asking PyAV in full only where that may have changed.

@@ -72,7 +72,7 @@ class VideoSource(Source):
         self.end_time = 0.0
         self.sample_aspect = self._aspect = Fraction(1)
         self.hdr_format: HDRFormat | None = None
-        self.has_alpha = self._flattens = self._keeps_depth = False
+        self.has_alpha = self._flattens = self._keeps_depth = self._keeps_codes = False
         self._faults, self._count, self._reached_end = 0, 0, False
         self._readers: list[ReadAhead[Frame]] = []
         self._ahead: int | None = None
@@ -103,6 +103,10 @@ class VideoSource(Source):
     def keep_depth(self) -> None:
         """Let frames of more than 8 bits carry them all, for a copy that has as many."""
         self._keeps_depth = self._is_deep
+
+    def keep_codes(self) -> None:
+        """Let frames of 8-bit 4:2:0 carry their own codes, for a copy that keeps them."""
+        self._keeps_codes = True
 
     def read_ahead(self, frames: int) -> None:
         """Decode no more than so many frames ahead, where they are wanted at a pace of their own.
@@ -165,7 +169,8 @@ class VideoSource(Source):
         if told and not self._keeps_depth:
             self.note(told)
         is_small = self.hdr_format is None and not self._keeps_depth
-        depth = queue_depth((3 if is_small else 9) * self.size[0] * self.size[1])
+        bytes_a_pixel = (3 if is_small else 9) + 1.5 * self._keeps_codes
+        depth = queue_depth(round(bytes_a_pixel * self.size[0] * self.size[1]))
         depth = depth if self._ahead is None else min(depth, self._ahead)
         reader = ReadAhead(self._read, depth, f"decode {self.name}")
         self._readers.append(reader)
@@ -222,7 +227,8 @@ class VideoSource(Source):
                 frame = Frame(
                     image, time, count, turn.degrees, alpha=convert.alpha(picture), hdr=hdr
                 )
-                frame = replace(frame, deep=deep, source=self.name)
+                codes = convert.codes(picture, image) if self._keeps_codes else None
+                frame = replace(frame, deep=deep, codes=codes, source=self.name)
                 if self._flattens and frame.alpha is not None:
                     frame = replace(frame, image=frame.flattened(), alpha=None)
                 yield frame

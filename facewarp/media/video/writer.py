@@ -37,8 +37,11 @@ from facewarp.media.video.encoders import (
 )
 from facewarp.media.video.reader import VideoSource
 from facewarp.media.video.tone_mapping import HDRFormat, paint_codes, painted_hdr
+from facewarp.media.yuv_codes import StoredCodes
 from facewarp.system.atomic_files import OutputFile, write_error
 from facewarp.system.machine import limited_cores
+
+_Pending = tuple[float, Frame | av.VideoFrame]  # its time, and a frame or its codes
 
 
 class VideoWriter(Output):
@@ -139,7 +142,9 @@ class VideoWriter(Output):
                 raise write_error(error, target) from error
             raise
         depth = queue_depth(3 * width * height)
-        self._thread = WriteBehind(self._write, self._finish, depth, f"encode {target.name}")
+        self._thread = WriteBehind[_Pending](
+            self._write, self._finish, depth, f"encode {target.name}"
+        )
 
     def _open(self, audio: AudioMode) -> None:
         width, height = self._stored_size
@@ -211,10 +216,11 @@ class VideoWriter(Output):
             )
             fix = "Make all pictures one size, or write to a folder."
             raise FacewarpError(what, self.target, fix)
+        pending = frame.time, self._with_own_codes(frame) or frame
         try:
             if not wait:
-                return self._thread.offer(frame)
-            self._thread.put(frame)
+                return self._thread.offer(pending)
+            self._thread.put(pending)
         except (av.FFmpegError, OSError) as error:
             raise write_error(error, self.target) from error
         return True
@@ -262,19 +268,35 @@ class VideoWriter(Output):
         what = f"{told.what}; what was recorded before is kept"
         raise FacewarpError(what, self.target, told.fix) from error
 
-    def _write(self, frame: Frame) -> None:
+    def _write(self, pending: "_Pending") -> None:
         """Runs in the encoding thread, one frame behind: a frame's end is the next one's time."""
+        time, frame = pending
         if self._shift is None:
-            self._shift = frame.time
-        picture = self._coded(frame)
-        pts = round(Fraction(frame.time - self._shift) / self._time_base)
+            self._shift = time
+        picture = self._coded(frame) if isinstance(frame, Frame) else frame
+        pts = round(Fraction(time - self._shift) / self._time_base)
         if self._last_pts is not None:
             pts = max(pts, self._last_pts + 1)
         picture.pts, picture.time_base = pts, self._time_base
         self._encode_held(pts)
         self._held, self._last_pts = picture, pts
         if self._audio:
-            self._audio.copy_until(frame.time, self._shift)
+            self._audio.copy_until(time, self._shift)
+
+    def _with_own_codes(self, frame: Frame) -> av.VideoFrame | None:
+        """A frame of a video with that video's codes where nothing was painted on it.
+
+        None where they are not to be had, or not what is written. Made in the thread that hands
+        frames over: what waits to be encoded is half as large so.
+        """
+        codes = frame.codes
+        is_plain = (self._to_alpha or self._to_deep or self._to_ten) is None
+        if not is_plain or frame.alpha is not None or not isinstance(codes, StoredCodes):
+            return None
+        if codes.orientation != self._orientation or not self._to_yuv.fits(codes):
+            return None
+        shown = frame.image if frame.shown is None else frame.shown
+        return self._to_yuv.painted(codes, shown, frame.image)
 
     def _coded(self, frame: Frame) -> av.VideoFrame:
         """The frame's picture as it is stored, in the encoder's pixel format."""

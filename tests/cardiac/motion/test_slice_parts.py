@@ -1,5 +1,7 @@
 """Parts on the scan's own slices: each slice with its neighbors, back in its own place."""
 
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.model_grid import ModelGrid, stack_turns
 from facewarp.cardiac.motion.slice_parts import (
     REACH,
+    middle_lv,
     slice_grid,
     slice_parts,
     slice_step,
@@ -67,6 +70,19 @@ def test_each_slice_comes_back_to_its_own_place(turn):
     np.testing.assert_allclose(parts.sum(axis=1), 1, atol=1e-5)
     assert parts.min() >= 0
     np.testing.assert_array_equal(parts[0].argmax(axis=0) == HeartPart.LV, volume.data > 0.5)
+
+
+def test_a_few_slices_tell_the_phase_of_the_largest_ventricle():
+    one, sizes = scan(), (0.8, 1.0, 0.6, 0.9)
+    z, y, x = np.indices(one.data.shape)
+    away = np.hypot(x - 55.0, y - 40.0)
+    data = np.stack([(away < size * (9.0 + 3.0 * z)).astype(np.float32) for size in sizes])
+    cine = replace(one, data=data)
+    roi, few, whole = window(cine, np.eye(3)), SeesBright(), SeesBright()
+    found = middle_lv(few, cine, roi)
+    assert np.argsort(found).tolist() == np.argsort(sizes).tolist()
+    slice_parts(whole, cine, roi)
+    assert sum(map(len, few.shown)) < 0.6 * sum(map(len, whole.shown))
 
 
 @pytest.mark.parametrize("upside_down", [False, True])

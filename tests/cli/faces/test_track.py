@@ -86,6 +86,16 @@ def test_a_video_keeps_its_frames_times_and_sound(talk, folder):
     np.testing.assert_allclose(moved.mean(0), (5, 0), atol=0.6)
 
 
+def test_what_no_effect_touches_is_kept_bit_for_bit(talk, folder):
+    well(talk, "--out", "same.mp4", "--quality", "100", "--end", "0.1")
+    _, _, pictures = decoded("same.mp4")
+    _, _, before = decoded(talk)
+    for old, new in zip(before, pictures, strict=False):
+        changed = difference(old, new) > 0
+        assert 0.02 < changed.mean() < 0.35
+        assert not changed[:, :40].any()
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -74,6 +74,25 @@ def test_engines_find_what_torch_finds(name, batch, changes, small, stirred):
     assert px_apart(engine.fields(expected[0], moving), again) < 0.01
 
 
+@pytest.mark.parametrize(("kind", "hints"), [("face", {"f32"}), ("heart-slices", {None})])
+def test_only_networks_of_slices_may_run_in_bf16(kind, hints, small, stirred, monkeypatch):
+    pytest.importorskip("openvino")
+    from facewarp.core.engines import openvino_engine
+
+    used, compile_model = set(), openvino_engine.compile_model
+
+    def noted(folder, known_by, build, settings):
+        used.add(settings.get("INFERENCE_PRECISION_HINT"))
+        return compile_model(folder, known_by, build, settings)
+
+    monkeypatch.setattr(openvino_engine, "compile_model", noted)
+    net = stirred(small(kind=kind))
+    images, _ = inputs_of(net, 1)
+    found, expected = (make_engine(name, net).parts(images) for name in ("openvino", "torch"))
+    assert used == hints
+    assert px_apart(found, expected) < (1e-4 if hints == {"f32"} else 0.02)
+
+
 @pytest.mark.slow
 def test_engines_agree_with_torch_on_shipped_weights(name):
     model = load("face")

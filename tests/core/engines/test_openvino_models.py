@@ -12,11 +12,12 @@ import torch
 
 from facewarp.core.config import FeatureConfig, ModelConfig
 from facewarp.core.engines import openvino_engine, openvino_models
+from facewarp.core.engines.graphs import lean
 from facewarp.core.engines.openvino_engine import OpenVinoEngine
 from facewarp.core.engines.openvino_models import compile_model, digest_of
 from facewarp.core.engines.torch_engine import TorchEngine
 from facewarp.core.networks.guided_registration import GuidedRegistration
-from facewarp.core.weights import StoredNetwork, save_weights
+from facewarp.core.weights import StoredNetwork, save_weights, shipped_weights
 
 ov = pytest.importorskip("openvino")
 
@@ -257,3 +258,22 @@ def test_a_part_network_is_drawn_as_torch_runs_it(tmp_path, refine, decoder):
     images = np.random.default_rng(3).random((3, 1, 32, 24), np.float32)
     drawn = OpenVinoEngine.of_parts(stored, "").parts(images)
     np.testing.assert_allclose(drawn, TorchEngine(stored.net, "cpu").parts(images), atol=2e-5)
+
+
+def grids_of_warps(model):
+    """The nodes that give the sampling grids of a graph's warps."""
+    warps = [node for node in model.get_ops() if node.get_type_name() == "GridSample"]
+    assert warps
+    return {node.input_value(1).get_node().get_type_name() for node in warps}
+
+
+def test_no_arithmetic_follows_the_transpose_of_sampling_grids(small, stirred):
+    """OpenVINO takes 16 times as long for arithmetic over a last axis of two."""
+    assert grids_of_warps(openvino_engine.convert(lean(stirred(small())), "fields")) == {
+        "Transpose"
+    }
+
+
+def test_shipped_8_bit_graphs_transpose_sampling_grids_last():
+    file = shipped_weights("face").parent / "int8" / "fields.xml"
+    assert grids_of_warps(ov.Core().read_model(file)) == {"Transpose"}

@@ -20,8 +20,8 @@ from facewarp.face.effects.options import (
 from facewarp.face.rendering.shading import BLENDS
 
 VALUES = {
-    "texture": "tiger", "blend": "glow", "inset": True, "style": "bronze", "style_mode": "color",
-    "opacity": 0.5,
+    "texture": "tiger", "blend": "glow", "match": "brightness", "inset": True,
+    "style": "bronze", "style_mode": "color", "opacity": 0.5,
 }  # fmt: skip
 PAIRS = [(effect, option) for effect in EFFECT_NAMES for option in EFFECT_OPTIONS]
 

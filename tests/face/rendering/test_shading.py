@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from facewarp.face.matching.scene import Scene
 from facewarp.face.rendering.shading import Light
 
 ORANGE = (240, 130, 20)
@@ -39,3 +40,38 @@ def test_less_color_in_the_frame_is_never_more_in_the_paint():
     grays = [painted((150, 150 - k, 150 - k)) for k in range(0, 40, 5)]
     rising = [colorfulness(rgb) for rgb in grays]
     assert all(a <= b + 0.01 for a, b in pairwise(rising))
+
+
+NEUTRAL = Scene(np.ones(3))
+
+
+def tinted(skin, color, alpha):
+    """Make-up of some color as it comes out on skin of one color, in neutral light."""
+    region = np.full((40, 30, 3), skin, np.uint8)
+    light = Light.of(region, np.full((12, 9), 255, np.float32), 128.0, "tint", NEUTRAL)
+    thin = np.full_like(region, round(255 * alpha))
+    paint = np.rint(np.full((40, 30, 3), color) * alpha).astype(np.uint8)
+    lit = light.on(paint, thin, region, slice(0, 40)).reshape(-1, 3).mean(0)
+    return lit + (1 - alpha) * np.array(skin)
+
+
+BLUSH = (214, 104, 98)
+DARK = [(92, 60, 46), (70, 44, 34), (120, 84, 66)]
+
+
+@pytest.mark.parametrize("skin", [(226, 190, 178), (160, 110, 88), *DARK])
+def test_opaque_makeup_in_neutral_light_has_the_color_asked_for(skin):
+    np.testing.assert_allclose(tinted(skin, (220, 20, 60), 1.0), (220, 20, 60), atol=3)
+
+
+@pytest.mark.parametrize("skin", DARK)
+def test_blush_is_no_chalk_on_dark_skin(skin):
+    luma = np.array([0.299, 0.587, 0.114])
+    out = tinted(skin, BLUSH, 0.4)
+    assert out @ luma <= np.array(skin) @ luma + 2
+    assert out[0] - out[1] > skin[0] - skin[1] + 8  # and it is seen
+
+
+def test_blush_on_light_skin_is_a_mixture():
+    skin = np.array((226, 190, 178))
+    np.testing.assert_allclose(tinted(skin, BLUSH, 0.4), 0.6 * skin + 0.4 * np.array(BLUSH), atol=3)

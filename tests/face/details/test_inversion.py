@@ -1,0 +1,72 @@
+"""A mended inverse is that of the field as it is now, and untouched elsewhere."""
+
+import numpy as np
+import pytest
+
+from facewarp.face.crop_fields import compose_fields, inverted
+from facewarp.face.details.inversion import mend_inverse
+
+SHAPE = (160, 130)
+PX = 2  # crop px of a cell
+WINDOW = (slice(70, 120), slice(30, 95))
+
+
+@pytest.fixture
+def before():
+    """A smooth map of the crop, and its inverse."""
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]].astype(np.float32)
+    field = np.stack(
+        [6 + 3 * np.sin(y / 19) + 0.04 * (x - 65), -4 + 3 * np.cos(x / 23) - 0.03 * (y - 80)]
+    ).astype(np.float32)
+    return field, inverted(field, steps=12)
+
+
+def moves(px):
+    """Moves down, most at the window's middle and none at its border."""
+    rows, columns = (
+        np.sin(np.pi * np.linspace(0, 1, span.stop - span.start)) ** 2 for span in WINDOW
+    )
+    moved = np.zeros(SHAPE, np.float32)
+    moved[WINDOW] = px * np.outer(rows, columns)
+    return moved
+
+
+def off(field, inverse):
+    """How far both are from being inverse, (h, w) px."""
+    return PX * np.abs(compose_fields(field / PX, inverse / PX)).max(0)
+
+
+@pytest.mark.parametrize("px", [-14.0, 3.0, 20.0])
+@pytest.mark.parametrize("turn", [0.0, 0.3])
+def test_what_moved_is_inverted_again(before, px, turn):
+    field, inverse = before
+    direction = np.array([-np.sin(turn), np.cos(turn)], np.float32)
+    moved = moves(px)
+    field = field + direction[:, None, None] * moved
+    inside = (slice(8, -8), slice(8, -8))  # the crop shows it
+    assert off(field, inverse)[inside].max() > 0.7 * abs(px)
+    mended = inverse.copy()
+    mend_inverse(mended, field, moved, [WINDOW])
+    assert off(field, mended)[inside].max() < 0.1
+    far = np.ones(SHAPE, bool)
+    far[60:130, 20:105] = False
+    np.testing.assert_array_equal(mended[:, far], inverse[:, far])
+
+
+def test_a_window_at_the_border_stays_within_the_grid(before):
+    field, inverse = before
+    window = (slice(110, 160), slice(70, 130))
+    moved = np.zeros(SHAPE, np.float32)
+    moved[window] = moves(5.0)[WINDOW][:, :60]
+    field = field + np.array([0, 1], np.float32)[:, None, None] * moved
+    mended = inverse.copy()
+    mend_inverse(mended, field, moved, [window])
+    assert np.isfinite(mended).all()
+    assert off(field, mended)[100:145, 70:115].max() < 0.1
+
+
+def test_nothing_moves_where_nothing_moved(before):
+    field, inverse = before
+    mended = inverse.copy()
+    mend_inverse(mended, field, np.zeros(SHAPE, np.float32), [WINDOW, (slice(5, 20), slice(9, 30))])
+    assert abs(mended - inverse).max() < 0.02

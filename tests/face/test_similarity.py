@@ -1,0 +1,47 @@
+"""Similarities: the best fit, and what they make of points."""
+
+import numpy as np
+import pytest
+
+from facewarp.face.similarity import compose_affine, fit_similarity, inverse, turned_about
+
+
+def through(affine, points):
+    return points @ affine[:, :2].T + affine[:, 2]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_similarity_is_found_again(rng, dtype):
+    true = turned_about(np.array([3.0, -2.0]), np.array([40.0, 7.0]), 1.7, -2.9)
+    points = rng.normal(0, 30, (12, 2))
+    found = fit_similarity(points.astype(dtype), through(true, points).astype(dtype))
+    np.testing.assert_allclose(found, true, atol=1e-4 if dtype is np.float32 else 1e-12)
+
+
+def test_of_noisy_points_the_fit_is_that_of_least_squares(rng):
+    start, end = rng.normal(0, 30, (2, 20, 2))
+    (x, y), one, none = start.T, np.ones(20), np.zeros(20)
+    rows = np.concatenate([np.stack([x, -y, one, none], 1), np.stack([y, x, none, one], 1)])
+    a, b, right, down = np.linalg.lstsq(rows, end.T.ravel(), rcond=None)[0]
+    np.testing.assert_allclose(fit_similarity(start, end), [[a, -b, right], [b, a, down]])
+
+
+def test_points_that_are_a_view_are_read_in_their_order(rng):
+    points, target = rng.normal(0, 9, (2, 40, 2))
+    found = fit_similarity(points[::2], target[::-2])
+    expected = fit_similarity(points[::2].copy(), target[::-2].copy())
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_turn_goes_from_x_to_y_about_its_point():
+    turn = turned_about(np.array([5.0, 5.0]), np.array([1.0, 2.0]), 2.0, np.pi / 2)
+    expected = [[1, 2], [1, 4], [-1, 2]]
+    np.testing.assert_allclose(through(turn, np.array([[5, 5], [6, 5], [5, 6]])), expected)
+
+
+def test_composing_is_one_after_the_other(rng):
+    outer, inner = rng.normal(0, 2, (2, 2, 3))
+    points = rng.normal(0, 9, (7, 2))
+    both = compose_affine(outer, inner)
+    np.testing.assert_allclose(through(both, points), through(outer, through(inner, points)))
+    np.testing.assert_allclose(compose_affine(inverse(inner), inner), np.eye(2, 3), atol=1e-9)
