@@ -97,6 +97,21 @@ class FaceFilter(Protocol):
         """Forget the past."""
 
 
+def scaled_face(face: Face, scale: tuple[float, float]) -> Face:
+    """Return a face as it lies in its frame resized by (x, y); the crop is no similarity then."""
+    factor = np.array(scale, np.float64)
+    shift = (factor - 1) / 2  # pixel centers are at integers
+    matrix = factor[:, None] * face.crop.matrix
+    matrix[:, 2] += shift
+    x0, y0, x1, y1 = (np.reshape(face.box, (2, 2)) * factor + shift).ravel().tolist()
+    return replace(
+        face,
+        box=(x0, y0, x1, y1),
+        landmarks=face.landmarks * factor + shift,
+        crop=Crop(matrix, face.crop.shape),
+    )
+
+
 def with_inverse(face: Face) -> Face:
     """Return the face with `grid_field` the inverse of the field from the template."""
     if not face.inverse_steps:
