@@ -1,8 +1,8 @@
 """Calm skin: a smoother map from frame to template where nothing asks for another.
 
-Registration bends the map wherever it helps lips, lids and outlines to meet. On forehead, cheeks and
-chin there is nothing to meet; there small errors are seen as wrinkles in straight lines and letters.
-So paint, and paint alone, is carried there by the map after a Gaussian.
+Registration bends the map wherever lips, lids and outlines meet the better for it. On forehead,
+cheeks and chin nothing has to meet; there small errors are seen as wrinkles in straight lines and
+letters. So paint, and paint alone, is carried there by the map after a Gaussian.
 """
 
 from functools import lru_cache
