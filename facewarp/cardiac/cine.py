@@ -30,7 +30,7 @@ from facewarp.cardiac.motion.labels import (
     part_depths,
     seen_labels,
 )
-from facewarp.cardiac.motion.model_grid import ModelGrid
+from facewarp.cardiac.motion.model_grid import ModelGrid, gray_levels
 from facewarp.cardiac.motion.orientation import (
     Orientation,
     find_orientation,
@@ -153,7 +153,16 @@ class CineResult:
     @cached_property
     def jacobian(self) -> Floats:
         """``(T, D, H, W)``: volume of the tissue of each voxel of ED in each phase against ED."""
-        return self.motion.grid.to_volume_grid(self.motion.jacobian(), outside="edge")
+        return np.stack([self.jacobian_of(phase) for phase in range(len(self.cine.frames))])
+
+    def jacobian_of(self, phase: int) -> Floats:
+        """What `jacobian` holds of one phase, ``(D, H, W)``: all of them fill memory."""
+        return self.motion.grid.to_volume_grid(self.motion.jacobian_of(phase), outside="edge")
+
+    @cached_property
+    def gray_levels(self) -> tuple[float, float]:
+        """Gray values that pictures show black and white, see `model_grid.gray_levels`."""
+        return gray_levels(self.cine.volume.data)
 
     @cached_property
     def strain(self) -> Strain | None:

@@ -246,7 +246,6 @@ def draws(config: ModelConfig) -> bool:
         and not config.steps
         and tuple(config.input_shape) == tuple(config.grid_shape)
         and features.join == "add"
-        and features.subpixel == 1
     )
 
 
@@ -305,6 +304,8 @@ def part_graph(config: ModelConfig, weights: Mapping[str, npt.NDArray[np.float32
         x = block(ops.add(x, skip), f"parts.up.{level}")
     for index in range(features.refine):
         x = block(x, f"parts.refine.{index}")
+    if features.subpixel > 1:
+        x = ops.depth_to_space(block(x, "parts.sharpen"), "depth_first", features.subpixel)
     found = ops.softmax(conv(x, "parts.classify"), 1)
     found.output(0).get_tensor().set_names({"parts"})
     return ov.Model([ops.result(found)], [images], "parts")

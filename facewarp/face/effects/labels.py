@@ -1,5 +1,6 @@
 """Effect `labels`: tint and outline the template's parts on each face."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import cv2
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from facewarp.drawing.compositing import _SHIFT, fixed_point
 from facewarp.face.effects.base import FaceEffect
 from facewarp.face.parts import PART_COLORS, FacePart
+from facewarp.face.rendering.coverage import wide_face
 from facewarp.face.rendering.occlusion import free_of
 from facewarp.face.rendering.template_overlay import TemplatePicture
 from facewarp.face.template.contours import part_contours
@@ -45,12 +47,23 @@ class Labels(FaceEffect):
 
     def __init__(self, opacity: float = 1.0, annotate: bool = True) -> None:
         super().__init__(opacity, annotate)
+        self._tight: TemplatePicture | None = None
 
     def _prepare(self, template: "Template") -> None:
-        self._picture = TemplatePicture(label_picture(template), self.opacity)
+        wide = np.array(template.probabilities, np.float32)
+        gained = np.minimum(wide_face(template), wide[FacePart.BACKGROUND])
+        wide[FacePart.FACE] += gained
+        wide[FacePart.BACKGROUND] -= gained
+        picture = label_picture(replace(template, probabilities=wide))
+        self._wide, self._tight = TemplatePicture(picture, self.opacity), None
 
     def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
-        self._picture.lay_on(frame, face, seen=free_of(face), coverage=self.coverage)
+        picture = self._wide
+        if face.matte is None:  # then the template's outline is the best that is known
+            if self._tight is None:
+                self._tight = TemplatePicture(label_picture(template), self.opacity)
+            picture = self._tight
+        picture.lay_on(frame, face, seen=free_of(face), coverage=self.coverage)
 
 
 def label_picture(template: "Template") -> NDArray[np.uint8]:

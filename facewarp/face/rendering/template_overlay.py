@@ -96,13 +96,19 @@ class TemplatePicture:
         x, y = np.rint(_cells() + resized(face.grid_field, GRID_SHAPE)).astype(np.int32)
         inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
         x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
-        box = _box_of(face, self._content[y, x] & inside, frame.shape)
+        alpha = (self._alpha[y, x] * inside).astype(np.float32)
+        content = self._content[y, x] & inside
+        if seen is not None:
+            in_cells = cv2.resize(seen, GRID_SHAPE[::-1], interpolation=cv2.INTER_AREA)
+            alpha *= in_cells * np.float32(1 / 255)
+            content &= in_cells > 0
+        box = _box_of(face, content, frame.shape)
         if box is None:
             return
         region = frame[box[1] : box[3], box[0] : box[2]]
         light = None
         if blend != "glow":
-            weight = _to_region(face, (self._alpha[y, x] * inside).astype(np.float32), box)
+            weight = _to_region(face, alpha, box)
             light = Light.of(region, weight, float(frame[::16, ::16].mean()), blend, scene)
             light = light if fades else replace(light, saturation=1.0)
         image = self._level(face.crop.scale, 0.0 if scene is None else scene.blur_px)

@@ -246,11 +246,14 @@ def test_other_threads_are_used_by_what_is_compiled_aside(monkeypatch):
     assert asked == [1, 1, 2, 2]
 
 
-@pytest.mark.parametrize(("refine", "decoder"), [(0, (6, 5)), (1, (6,))])
-def test_a_part_network_is_drawn_as_torch_runs_it(tmp_path, refine, decoder):
+@pytest.mark.parametrize(
+    ("refine", "decoder", "subpixel"), [(0, (6, 5), 1), (1, (6,), 1), (1, (6, 5), 2)]
+)
+def test_a_part_network_is_drawn_as_torch_runs_it(tmp_path, refine, decoder, subpixel):
     features = FeatureConfig(
-        (4, 6, 8), (2, 2), decoder, refine, entry_kernel=5, entry_stride=2, join="add"
-    )
+        (4, 6, 8), (2, 2), decoder, refine, entry_kernel=5, entry_stride=2, join="add",
+        subpixel=subpixel, fine=5,
+    )  # fmt: skip
     config = ModelConfig(
         "face-details", ("a", "b", "c"), grid_shape=(32, 24), input_shape=(32, 24),
         field_shape=(32, 24), features=features, steps=(), guidance="probabilities",
@@ -265,7 +268,8 @@ def test_a_part_network_is_drawn_as_torch_runs_it(tmp_path, refine, decoder):
     assert not openvino_models.draws(replace(config, input_shape=(16, 12)))
     images = np.random.default_rng(3).random((3, 1, 32, 24), np.float32)
     drawn = OpenVinoEngine.of_parts(stored, "").parts(images)
-    np.testing.assert_allclose(drawn, TorchEngine(stored.net, "cpu").parts(images), atol=2e-5)
+    rounding = 2e-5 if subpixel == 1 else 2e-4  # two layers more, of weights far from trained
+    np.testing.assert_allclose(drawn, TorchEngine(stored.net, "cpu").parts(images), atol=rounding)
 
 
 def grids_of_warps(model):
