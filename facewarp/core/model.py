@@ -270,8 +270,10 @@ class Model:
             return None
         from facewarp.core.engines.torch_engine import TorchEngine, has_bfloat16
 
-        is_possible = isinstance(self._engine, TorchEngine) and has_bfloat16()
-        return self.run_by(self._engine.in_bfloat16()) if is_possible else None
+        engine = self._engine
+        if not isinstance(engine, TorchEngine) or not has_bfloat16():
+            return None
+        return self.run_by(engine.in_bfloat16())
 
     def probabilities(self, images: "Tensor") -> "Tensor":
         """Segment gray images ``(B, 1, *grid_shape)``: probabilities ``(B, K, *feature_shape)``."""

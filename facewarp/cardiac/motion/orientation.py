@@ -158,14 +158,13 @@ def _scores(
     rough: HeartModel | None = getattr(model, "rough", lambda: None)()
     if rough is None:
         return [score(model, turn) for turn in turns]
-    scores = np.array([score(rough, turn) for turn in turns])
+    about = np.array([score(rough, turn) for turn in turns])
     ways = np.array([turn[:, 2] for turn in turns])  # of the slices
-    for index, turn in enumerate(turns):
-        rivals = scores[(ways == ways[index]).all(axis=1)]
-        scores[index] = scores[index] if scores[index] >= rivals.max() - _ROUGH else -np.inf
-    close = np.flatnonzero(np.isfinite(scores))
-    scores[close] = [score(model, turns[index]) for index in close]
-    return scores.tolist()
+    alike = (ways[:, None] == ways).all(axis=-1)
+    close = about >= np.where(alike, about, -np.inf).max(axis=1) - _ROUGH
+    return [
+        score(model, turn) if near else -np.inf for turn, near in zip(turns, close, strict=True)
+    ]
 
 
 def _first_seen(model: HeartModel, volume: Volume, phase: int, told: FloatArray) -> ModelGrid:
