@@ -14,7 +14,7 @@ Three modes, each pixel in CIE Lab:
 Eyes and the open mouth keep the frame's detail; hair and hands before the face stay before it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from importlib import resources
 from os import PathLike
@@ -35,6 +35,8 @@ from facewarp.face.effects.base import FaceEffect
 from facewarp.face.effects.canonical import canonical_view
 from facewarp.face.effects.options import STYLE_MODES, StyleMode
 from facewarp.face.image_formats import to_rgb
+from facewarp.face.matching.shots import Shots
+from facewarp.face.rendering.calm_skin import calm_skin, smoothed
 from facewarp.face.rendering.color_transfer import (
     COARSE,
     PartColors,
@@ -43,7 +45,9 @@ from facewarp.face.rendering.color_transfer import (
     group_shares,
     lab,
     rgb,
+    toned,
 )
+from facewarp.face.rendering.coverage import beyond, carried_outward, wide_face
 from facewarp.face.rendering.occlusion import Visibility, spared_eyes
 from facewarp.face.rendering.screened_poisson import ScreenedPoisson
 from facewarp.face.rendering.template_overlay import carried_map, clip_box, to_crop_matrix
@@ -61,6 +65,7 @@ STYLE_SHAPE: Final = (2 * CROP_SHAPE[0], 2 * CROP_SHAPE[1])
 _LEAST_CONFIDENCE: Final = 0.15  # a drawing is seen worse than a photograph
 _SCREEN_PX: Final = 12.0  # l above, template px: larger structures are the frame's
 _SOLVED: Final = (COARSE[0] // 2, COARSE[1] // 2)  # grid of the equation, a third of l
+_SHARE: Final = 0.1  # of a change of the face's colors that a frame takes on
 _EDGE_PX: Final = 8  # template px within the face's outline over which a style fades in
 
 
@@ -152,6 +157,8 @@ class Style(FaceEffect):
                 f"there is no style mode {mode!r}", fix=f"Modes: {', '.join(STYLE_MODES)}."
             )
         self.style, self.mode = style, mode
+        self._colors: dict[int, PartColors] = {}
+        self._shots = Shots()
         self.note = (
             "Altered by facewarp style transfer: faces here show the style "
             f"({mode}) of {style.name} and are not as the camera saw them."
@@ -160,23 +167,40 @@ class Style(FaceEffect):
     def _prepare(self, template: "Template") -> None:
         opaque = np.full(self.style.picture.shape[:2], 255, np.uint8)
         worn = template.wears(np.dstack([self.style.picture, opaque]))[..., :3]
-        self._lab = lab(worn)
-        self._coarse_lab = cv2.resize(self._lab, COARSE[::-1], interpolation=cv2.INTER_AREA)
         face = np.asarray(1 - template.probabilities[0], np.float32)
         inner = cv2.erode(face, np.ones((_EDGE_PX + 1,) * 2, np.uint8))
-        mask = smoothstep(0.05, 0.95, cv2.GaussianBlur(inner, (0, 0), 0.5 * _EDGE_PX))
-        mask = cv2.resize(mask, COARSE[::-1], interpolation=cv2.INTER_AREA)
-        self._mask = mask[None]
+        known = cv2.resize(inner, worn.shape[1::-1]) > 0.5
+        # Beyond its face a style shows hair or ground, which is no skin.
+        self._lab = lab(carried_outward(np.ascontiguousarray(worn), known))
+        self._coarse_lab = cv2.resize(self._lab, COARSE[::-1], interpolation=cv2.INTER_AREA)
+        tight = smoothstep(0.05, 0.95, cv2.GaussianBlur(inner, (0, 0), 0.5 * _EDGE_PX))
+        self._extents = np.stack(
+            [
+                cv2.resize(extent, COARSE[::-1], interpolation=cv2.INTER_AREA)
+                for extent in (tight, wide_face(template))
+            ]
+        )
         shares = group_shares(np.asarray(template.probabilities, np.float32))
         self._shares = np.stack(
             [cv2.resize(s, GRID_SHAPE[::-1], interpolation=cv2.INTER_AREA) for s in shares]
         )
-        solved = cv2.resize(mask, _SOLVED[::-1], interpolation=cv2.INTER_AREA) > 0.02
+        solved = (
+            cv2.resize(self._extents.max(axis=0), _SOLVED[::-1], interpolation=cv2.INTER_AREA)
+            > 0.02
+        )
         self._poisson = ScreenedPoisson(solved, _SCREEN_PX * _SOLVED[0] / CROP_SHAPE[0])
+        self._calm = calm_skin(template)
         self._skin = Visibility(template, spare_eyes=False)
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew with the next frame, which doesn't go on from the last."""
+        self._colors.clear()
+        self._shots.forget()
 
     def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
-        mask = coarse_map(self._mask, face.grid_field)[0]
+        tight, wide = coarse_map(self._extents, face.grid_field)
+        mask = beyond(tight, wide, face)
         rows, columns = (np.flatnonzero((mask > 1 / 512).any(axis=axis)) for axis in (1, 0))
         if not len(rows):
             return
@@ -190,7 +214,7 @@ class Style(FaceEffect):
         if self.mode == "texture":
             gain, offset = np.ones((*COARSE, 3), np.float32), np.zeros((*COARSE, 3), np.float32)
         else:
-            gain, offset = self._color_map(small, face)
+            gain, offset = self._color_map(small, face, frame)
         shown = self._skin(face)
         skin = _doubled(mask[cut]) * shown[y0:y1, x0:x1] * np.float32(self.opacity / 255)
         # Lab of the frame becomes gain * Lab + offset, and in part the style's own detail.
@@ -209,27 +233,34 @@ class Style(FaceEffect):
         now = lab(region)
         now = cv2.add(cv2.multiply(now, carry(now_gain), dst=now), carry(now_offset), dst=now)
         if detail is not None:
-            x, y = carried_map(face, box, self._lab.shape)
+            calm = replace(face, grid_field=smoothed(face.grid_field, self._calm))
+            x, y = carried_map(calm, box, self._lab.shape)
             style = cv2.remap(self._lab, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
             share = cv2.merge([carry(detail)] * 3)
             now = cv2.add(now, cv2.multiply(style, share, dst=style), dst=now)
         alpha = carry(skin)
+        now = toned(now, alpha)
         cv2.copyTo(rgb(now), cv2.compare(alpha, 1 / 512, cv2.CMP_GT), region)
         if self.coverage is not None:
             covered = np.rint(255 * alpha.clip(0, 1)).astype(np.uint8)
             cover(self.coverage[box[1] : box[3], box[0] : box[2]], covered)
 
     def _color_map(
-        self, coarse: NDArray[np.float32], face: "Face"
+        self, coarse: NDArray[np.float32], face: "Face", frame: NDArray[np.uint8]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Gain and offset, (160, 130, 3) each, that give the face the style's colors.
 
         Args:
             coarse: (160, 130, 3) Lab, the frame's crop.
             face: of the frame.
+            frame: (H, W, 3).
         """
         parts = np.asarray(face.probabilities, np.float32)
         seen = PartColors.of_groups(coarse, _at_coarse(group_shares(parts)))
+        last = self._colors.pop(face.id, None)
+        if self._shots.goes_on(frame, face) and last is not None:
+            seen = last.toward(seen, _SHARE)
+        self._colors[face.id] = seen
         shares = coarse_map(self._shares, face.grid_field, GRID_SHAPE)
         gain, offset = group_color_map(seen, self.style.colors, shares)
         return _doubled(gain), _doubled(offset)
@@ -249,12 +280,9 @@ class Style(FaceEffect):
 
 
 def _coarse_crop(frame: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:
-    """What a crop shows, at the coarse size."""
-    step = CROP_SHAPE[0] / COARSE[0]
-    matrix = crop.matrix.copy()
-    matrix[:, 2] += matrix[:, :2].sum(axis=1) * (0.5 * step - 0.5)
-    matrix[:, :2] *= step
-    return np.asarray(Crop(matrix, COARSE).extract(frame), np.uint8)
+    """What a crop shows, averaged to the coarse size."""
+    fine = np.asarray(crop.extract(frame))
+    return np.asarray(cv2.resize(fine, COARSE[::-1], interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _span(found: NDArray[np.intp], size: int) -> slice:

@@ -1,6 +1,7 @@
 """Color transfer part by part: statistics in CIE Lab and the map between two faces."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Self
 
 import cv2
@@ -24,6 +25,10 @@ GROUPS: Final = (
 
 _LEAST_PX: Final = 12.0  # of a group, or the skin's colours stand in
 _GAIN: Final = (0.55, 1.8)
+_MOST_CONTRAST: Final = 1.25  # gain of the brightness, whose detail comes from the style anyway
+_KNEES: Final = ((66.0, 94.0), (32.0, 5.0))  # L beyond which it is compressed, and its limit
+_MOST_VIVID: Final = 1.7
+_TONES: Final = (40.0, 1.5)  # what is added to L, and steps of the tables to 1
 _SOFT_PX: Final = 2.4  # crop px over which colors of parts blend
 _LIGHT_SHARE: Final = 0.75  # of the style's brightness; the rest is the frame's
 
@@ -61,6 +66,16 @@ class PartColors:
             mean.astype(np.float32), spread.astype(np.float32), np.asarray(total >= _LEAST_PX)
         )
 
+    def toward(self, other: Self, share: float) -> Self:
+        """Return the colors that lie a share of the way to others; groups not seen stay."""
+        kept = self.is_seen & ~other.is_seen
+        far = np.where(self.is_seen & other.is_seen, share, np.where(kept, 0, 1))[:, None]
+        return type(self)(
+            self.mean + far.astype(np.float32) * (other.mean - self.mean),
+            self.spread + far.astype(np.float32) * (other.spread - self.spread),
+            self.is_seen | other.is_seen,
+        )
+
 
 def color_map(
     seen: PartColors, wanted: PartColors, parts: NDArray[np.float32]
@@ -84,6 +99,7 @@ def group_color_map(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """As `color_map`, from the shares of `GROUPS` (4, h, w) in each px."""
     gain = np.clip(wanted.spread / np.maximum(seen.spread, 1.0), *_GAIN)
+    gain[:, 0] = np.minimum(gain[:, 0], _MOST_CONTRAST)
     mean = seen.mean + np.array([_LIGHT_SHARE, 1, 1]) * (wanted.mean - seen.mean)
     offset = mean - gain * seen.mean
     known = seen.is_seen & wanted.is_seen
@@ -101,6 +117,48 @@ def group_color_map(
         for values in (gain, offset)
     ]
     return maps[0], maps[1]
+
+
+def toned(picture: NDArray[np.float32], share: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Compress the lightness of a Lab picture where it would be cut off, see `tone_curve`.
+
+    Args:
+        picture: (h, w, 3) Lab.
+        share: (h, w), 0..1, how much.
+    """
+    lightness, *colors = cv2.split(picture)
+    shift, steps = _TONES
+    index = cv2.convertScaleAbs(cv2.add(lightness, shift), alpha=steps)
+    change, vivid = (cv2.multiply(cv2.LUT(index, table), share) for table in _tone_tables())
+    colors = [cv2.add(color, cv2.multiply(color, vivid)) for color in colors]
+    return np.asarray(cv2.merge([cv2.add(lightness, change), *colors]), np.float32)
+
+
+def tone_curve(
+    lightness: NDArray[np.floating],
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Return the lightness (L of Lab) that is shown, and the factor of the colors there.
+
+    A line with a smooth shoulder and toe: ``limit - (limit - knee) exp(-(L - knee) / (limit -
+    knee))`` beyond each knee, which goes on with the same slope. Highlights that get darker get
+    more colorful as well: metal stays metal.
+    """
+    bent = np.asarray(lightness, np.float64)
+    for (knee, limit), is_beyond in zip(
+        _KNEES, (lightness > _KNEES[0][0], lightness < _KNEES[1][0]), strict=True
+    ):
+        room = limit - knee
+        bent = np.where(is_beyond, limit - room * np.exp(-(lightness - knee) / room), bent)
+    return bent, np.clip((lightness / np.maximum(bent, 1.0)) ** 2, 1, _MOST_VIVID)
+
+
+@lru_cache(maxsize=1)
+def _tone_tables() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Tables of what is added to L, and of what the factor of the colors is above 1."""
+    shift, steps = _TONES
+    lightness = np.arange(256) / steps - shift
+    bent, vivid = tone_curve(lightness)
+    return (bent - lightness).astype(np.float32), (vivid - 1).astype(np.float32)
 
 
 def group_shares(parts: NDArray[np.float32]) -> NDArray[np.float32]:
