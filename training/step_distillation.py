@@ -41,6 +41,7 @@ from facewarp.training.losses import (
     registration_loss,
 )
 from facewarp.training.optimizer import learning_rate, make_optimizer, update_ema
+from facewarp.training.trainer import Validate
 from facewarp.training.validation.faces import Validator
 
 _BACKGROUND_SHARE: Final = 0.3  # of a pixel off the face in the distance to the teacher's field
@@ -215,14 +216,14 @@ def field_distance(field: Tensor, wanted: Tensor, parts: Tensor) -> Tensor:
 
 
 def distill(
-    distiller: StepDistiller, batches: Iterator[Batch], validator: Validator, folder: Path
+    distiller: StepDistiller, batches: Iterator[Batch], validate: Validate, folder: Path
 ) -> Iterator[str]:
     """Run the training, and yield a line of scores at every validation.
 
     Args:
         distiller: of the run.
         batches: of `FaceBatches`.
-        validator: of the photographs held out.
+        validate: scores a network at a step, see `Validator`.
         folder: receives ``model.safetensors`` and ``validation.csv``, anew at every validation.
     """
     config, rows = distiller.config, []
@@ -230,7 +231,7 @@ def distill(
         terms = distiller.train_step(next(batches))
         if distiller.step % config.validate_every and distiller.step < config.steps:
             continue
-        scores = validator(distiller.average, distiller.step)
+        scores = validate(distiller.average, distiller.step)
         rows.append({"step": float(distiller.step), **scores, **terms})
         write_csv(folder / "validation.csv", rows)
         about = {"preset": config.preset, "step": str(distiller.step)}
@@ -243,6 +244,8 @@ def distill(
 
 def run(given: argparse.Namespace) -> Iterator[str]:
     """Run the command line's training, and yield its lines."""
+    if (given.out / WEIGHTS).exists():
+        raise FacewarpError("a run is here already", given.out, "Choose another --out.")
     model = load(given.model)
     try:
         engine = model.use("openvino-int8")
@@ -261,6 +264,11 @@ def run(given: argparse.Namespace) -> Iterator[str]:
     yield from distill(distiller, batches, Validator(data.held_out, given.out), given.out)
 
 
+def numbers(text: str) -> list[int]:
+    """Parse whole numbers between commas."""
+    return [int(number) for number in text.split(",")]
+
+
 def main(words: Sequence[str] | None = None) -> None:
     """Command line of this module."""
     parser = argparse.ArgumentParser(
@@ -271,7 +279,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--celebamask", type=Path, help="further photographs with masks")
     parser.add_argument(
         "--keep",
-        type=lambda text: [int(number) for number in text.split(",")],
+        type=numbers,
         required=True,
         help="numbers of the steps to keep, from 1: 1,3",
     )
@@ -283,6 +291,8 @@ def main(words: Sequence[str] | None = None) -> None:
             sys.stdout.flush()
     except FacewarpError as error:
         parser.exit(1, f"error: {error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, "stopped: the weights of the last validation are in the run's folder\n")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import torch
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
 from facewarp.core.engines.factory import make_engine
 from facewarp.core.networks.guided_registration import GuidedRegistration
+from facewarp.core.weights import load_weights
 from facewarp.errors import FacewarpError
 from facewarp.face.parts import MIRROR_PARTS
 from facewarp.training.config.presets import FACE_CLASSES
@@ -16,7 +17,9 @@ from facewarp.training.config.train_config import TrainConfig
 from facewarp.training.step_distillation import (
     StepDistiller,
     Teacher,
+    distill,
     field_distance,
+    main,
     with_steps,
 )
 
@@ -91,6 +94,34 @@ def test_a_teacher_averages_the_parts_of_mirror_images(net, template):
     wanted = teacher.engine.fields(both[:1], both[2:3])
     np.testing.assert_allclose(pairs.fields[:1].numpy(), wanted, atol=1e-4)
     assert np.abs(both - there).max() > 0.01
+
+
+def test_a_run_writes_its_average_and_a_row_at_every_validation(net, template, tmp_path):
+    config = TrainConfig(preset="face", model=MODEL, batch=2, steps=3, validate_every=2)
+    teacher = Teacher(make_engine("torch", net), template)
+    distiller = StepDistiller(with_steps(net, [1, 3]), teacher, config, with_template=0)
+
+    def scores(net, step):
+        return {"dice_mean": 50.0 + step, "landmark_px": 5.0, "folds_percent": 0.0}
+
+    lines = list(distill(distiller, iter(lambda: batch(), None), scores, tmp_path))
+    assert [line.split(":")[0] for line in lines] == ["step 2", "step 3"]
+    rows = (tmp_path / "validation.csv").read_text("utf-8").splitlines()
+    assert [row.split(",")[:2] for row in rows[1:]] == [["2", "52"], ["3", "53"]]
+    kept, about = load_weights(tmp_path / "model.safetensors")
+    assert about["step"] == "3"
+    for name, value in kept.state_dict().items():
+        held = distiller.average.state_dict()[name]
+        torch.testing.assert_close(value, held, atol=2e-3, rtol=2e-3)
+
+
+def test_a_run_of_the_folder_is_not_overwritten(tmp_path, capsys):
+    (tmp_path / "model.safetensors").write_bytes(b"kept")
+    words = ["--data", str(tmp_path), "--keep", "1,3", "--out", str(tmp_path)]
+    with pytest.raises(SystemExit, match="1"):
+        main(words)
+    assert "a run is here already" in capsys.readouterr().err
+    assert (tmp_path / "model.safetensors").read_bytes() == b"kept"
 
 
 def test_fewer_steps_learn_the_fields_of_all(net, template):
