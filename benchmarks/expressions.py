@@ -4,13 +4,17 @@
     python benchmarks/expressions.py mesh --landmarker ... --photos helen/trainset celebamask
     python benchmarks/expressions.py fit  --landmarker ... --photos helen/trainset celebamask
     python benchmarks/expressions.py scale --landmarker ...
+    python benchmarks/expressions.py fit --values brow --every 2 --landmarker ... --photos ...
 
 Without a word, clips of `$FACEWARP_DATA/video` are tracked and each value's rank correlation with
 MediaPipe's blendshape of the same name is printed, frame by frame within a clip; clips in which
 MediaPipe's own value moves less than `--least` say nothing and are left out. `mesh` measures where
 the vertices of MediaPipe's face mesh lie in the average template, `fit` fits the weights of the
 values; both write to assets/head, from photographs alone. `scale` then stretches each value to move
-as far as MediaPipe's on the clips, which changes no rank. The landmarker is Google's
+as far as MediaPipe's on the clips, which changes no rank. With `--values` only those are fitted
+that begin so. `--as-tracked` compares what `facewarp track` writes, whose faces are smoothed and
+held to the skin, in place of faces as registered; `--part` takes every other clip alone, so that
+what is chosen on one part can be reported on the other. The landmarker is Google's
 `face_landmarker.task` (Apache-2.0); it is not part of facewarp, and MediaPipe's Python package runs
 it here and nowhere else.
 """
@@ -44,6 +48,7 @@ GROUPS = {
     ),
 }  # fmt: skip
 RIDGE = 0.1  # of the measurements' variance
+BROW_RIDGE = 0.2
 MOST_GAIN = 2.5
 
 
@@ -146,14 +151,16 @@ def fit(arguments: argparse.Namespace) -> None:
 
     Ridge regression, each value from the measurements of its own part of the face. Photographs
     hardly show winks and crooked smiles; half of each face, joined with half of the mean one, tells
-    the sides apart.
+    the sides apart. Most photographs show brows at rest, so that a few raised ones would decide:
+    brows are fitted to normal scores, the ranks of MediaPipe's values on a bell curve.
     """
     x, y = measured_photographs(arguments)
     count = len(x)
     swap = [EXPRESSIONS.index(other_side(name)) for name in EXPRESSIONS]
     x, y = np.concatenate([x, mirrored(x)]), np.concatenate([y, y[:, swap]])
     mean, base = x.mean(0), y.mean(0)
-    whole = x - mean, y - base
+    target = np.where(np.char.startswith(EXPRESSIONS, "brow"), normal_scores(y), y)
+    whole = x - mean, target - target.mean(0)
     halves = [
         (whole[0] * share_of(NAMES, side), whole[1] * share_of(EXPRESSIONS, side))
         for side in ("left", "right")
@@ -165,7 +172,8 @@ def fit(arguments: argparse.Namespace) -> None:
     for row_, name in enumerate(EXPRESSIONS):
         used = uses(name)
         own = z[:, used]
-        gram = own.T @ own / len(own) + RIDGE * np.eye(own.shape[1])
+        ridge = BROW_RIDGE if name.startswith("brow") else RIDGE
+        gram = own.T @ own / len(own) + ridge * np.eye(own.shape[1])
         fitted = np.linalg.solve(gram, own.T @ wanted[:, row_] / len(own))
         weights[row_, used] = fitted / scale[used]
     told = whole[0] @ weights.T
@@ -173,6 +181,12 @@ def fit(arguments: argparse.Namespace) -> None:
     still = np.isin(EXPRESSIONS, [*UNSEEN, *BY_GAZE]) | (y.std(0) < 1e-3)
     weights = np.where(still, 0, gain)[:, None] * weights
     base = np.where(still, 0, base)
+    if arguments.values:
+        kept = ExpressionModel.load()
+        others = ~np.char.startswith(EXPRESSIONS, arguments.values)
+        base = base + weights @ (kept.mean - mean)
+        weights = np.where(others[:, None], kept.weights, weights)
+        base, mean = np.where(others, kept.base, base), kept.mean
     np.savez_compressed(
         HEAD / "expressions.npz",
         weights=weights.astype(np.float32),
@@ -183,6 +197,13 @@ def fit(arguments: argparse.Namespace) -> None:
     )
     print(f"{count} photographs, each also mirrored and halved; no weights: "
           f"{', '.join(np.array(EXPRESSIONS)[still])}")  # fmt: skip
+
+
+def normal_scores(values: np.ndarray) -> np.ndarray:
+    """Map each column of values (N, K) to a normal distribution by its ranks."""
+    from scipy.stats import norm, rankdata
+
+    return np.asarray(norm.ppf((rankdata(values, axis=0) - 0.5) / len(values)))
 
 
 def measured_photographs(arguments: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
@@ -260,7 +281,8 @@ def other_side(name: str) -> str:
 def scale(arguments: argparse.Namespace) -> None:
     """Stretch each value's weights so that it moves as far as MediaPipe's on clips.
 
-    The field follows an eye that shuts, or a jaw, less than all the way; ranks are the same.
+    The field follows an eye that shuts, or a jaw, less than all the way; ranks are the same. Brows
+    are left alone: fitted to normal scores they move far enough, and further they end at 0 and 1.
     """
     ratios: dict[str, list[float]] = {}
     for _, x, y in measured_clips(arguments):
@@ -275,7 +297,7 @@ def scale(arguments: argparse.Namespace) -> None:
         arrays = dict(kept)
     for index, name in enumerate(EXPRESSIONS):
         pair = name.replace("Left", "").replace("Right", "")
-        if len(ratios.get(pair, ())) >= 2:
+        if len(ratios.get(pair, ())) >= 2 and not name.startswith("brow"):
             factor = float(np.clip(np.median(ratios[pair]), 1.0, MOST_GAIN))
             arrays["weights"][index] *= factor
             print(f"{name} x {factor:.2f}")
@@ -316,7 +338,8 @@ def compare(arguments: argparse.Namespace) -> None:
     correlations: dict[str, list[tuple[str, float]]] = {name: [] for name in EXPRESSIONS}
     turned = []
     frames = 0
-    for path in sorted(folder.glob("*.m*")):
+    begin, step = {"all": (0, 1), "even": (0, 2), "odd": (1, 2)}[arguments.part]
+    for path in sorted(folder.glob("*.m*"))[begin::step]:
         ours, theirs, angles = follow(path, arguments)
         frames += len(ours)
         if len(ours) < 20:
@@ -346,7 +369,10 @@ def follow(path: Path, arguments: argparse.Namespace) -> tuple[Any, Any, Any]:
     """Return our values and MediaPipe's (N, 52), and both heads' angles (2, N, 3), of a clip."""
     landmarker = Landmarker(arguments.landmarker, video=True)
     ours, theirs, angles = [], [], []
-    with facewarp.FaceTracker(faces=1, in_pipeline=True) as tracker:
+    steady = arguments.as_tracked
+    with facewarp.FaceTracker(
+        faces=1, in_pipeline=True, smooth=steady, photometric=steady
+    ) as tracker:
         expressions = ExpressionTracker(tracker.template)
         for frame in facewarp.read_video(path):
             if len(ours) >= arguments.frames:
@@ -421,6 +447,9 @@ def main() -> None:
     parser.add_argument("--cache", help="keep what `fit` measures in this .npz file")
     parser.add_argument("--every", type=int, default=1, help="take every nth photograph")
     parser.add_argument("--frames", type=int, default=360, help="frames of a clip at most")
+    parser.add_argument("--values", default="", help="fit those that begin so alone")
+    parser.add_argument("--as-tracked", action="store_true", help="smooth faces as `track` does")
+    parser.add_argument("--part", choices=("all", "even", "odd"), default="all", help="which clips")
     parser.add_argument("--least", type=float, default=0.2, help="least motion of a value")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)

@@ -30,7 +30,7 @@ from facewarp.cardiac.motion.labels import (
     part_depths,
     seen_labels,
 )
-from facewarp.cardiac.motion.model_grid import ModelGrid
+from facewarp.cardiac.motion.model_grid import ModelGrid, gray_levels
 from facewarp.cardiac.motion.orientation import (
     Orientation,
     find_orientation,
@@ -45,7 +45,14 @@ from facewarp.cardiac.motion.quality import (
 from facewarp.cardiac.motion.seen_parts import SeenParts, see_parts
 from facewarp.cardiac.motion.slice_parts import SliceModel, middle_lv, slices_beside
 from facewarp.cardiac.parts import HeartPart
-from facewarp.cardiac.quantification.indices import Indices, find_ed, find_es, indices, volumes_ml
+from facewarp.cardiac.quantification.indices import (
+    Indices,
+    count_beats,
+    find_ed,
+    find_es,
+    indices,
+    volumes_ml,
+)
 from facewarp.cardiac.quantification.moments import (
     BY_CURVE,
     phase_index,
@@ -153,7 +160,16 @@ class CineResult:
     @cached_property
     def jacobian(self) -> Floats:
         """``(T, D, H, W)``: volume of the tissue of each voxel of ED in each phase against ED."""
-        return self.motion.grid.to_volume_grid(self.motion.jacobian(), outside="edge")
+        return np.stack([self.jacobian_of(phase) for phase in range(len(self.cine.frames))])
+
+    def jacobian_of(self, phase: int) -> Floats:
+        """What `jacobian` holds of one phase, ``(D, H, W)``: all of them fill memory."""
+        return self.motion.grid.to_volume_grid(self.motion.jacobian_of(phase), outside="edge")
+
+    @cached_property
+    def gray_levels(self) -> tuple[float, float]:
+        """Gray values that pictures show black and white, see `model_grid.gray_levels`."""
+        return gray_levels(self.cine.volume.data)
 
     @cached_property
     def strain(self) -> Strain | None:
@@ -290,7 +306,7 @@ def analyse(
     if at_es is None:
         at_es = find_es(volumes[:, HeartPart.LV], cine.closes)
     told_by = moments.ed_by, moments.es_by
-    rate = heart_rate_bpm or heart_rate(cine)
+    rate, beats_said = _rate_of(cine, volumes[:, HeartPart.LV], heart_rate_bpm)
     quality = measure_quality(
         *(motion, carried[at_ed], carried[:, *box], seen, found.finest), labels_4d[:, *box]
     )
@@ -304,6 +320,7 @@ def analyse(
     confidence = None if evidence is None or calibration is None else calibration(evidence)
     said = [*(() if reader is None else reader.warnings), *moments.warnings]
     said += [*lies.warnings(volume), *_other_moments(cine, volumes, (at_ed, at_es), told_by)]
+    said += beats_said
     said += quality_warnings(quality, cine.frames, carried[at_ed], volumes, cine.closes)
     said += confidence_warnings(confidence)
     if volumes[at_es, HeartPart.LV] >= volumes[at_ed, HeartPart.LV]:
@@ -366,6 +383,21 @@ def _other_moments(
                 f"curve phase {cine.frames[seen]} ({lv[seen]:.0f} ml): the first is used"
             )
     return said
+
+
+def _rate_of(
+    cine: Cine, lv_ml: FloatArray, given_bpm: float | None
+) -> tuple[float | None, list[str]]:
+    """Return the heart rate, and what is to be said of a cine of several beats."""
+    rate = given_bpm or heart_rate(cine)
+    beats = count_beats(lv_ml, cine.closes) if cine.is_whole else 1
+    if beats == 1:
+        return rate, []
+    said = f"the volume curve has {beats} beats, as of real-time imaging: motion and strain are of "
+    said += "all of them; give the phases of one"
+    if given_bpm is None and cine.volume.cycle_s is None and rate is not None:
+        rate, said = None, said + "; the heart rate is not known from it, see --heart-rate"
+    return rate, [said]
 
 
 def heart_rate(cine: Cine) -> float | None:

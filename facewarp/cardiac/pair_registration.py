@@ -134,7 +134,7 @@ def register_volumes(
         labels = [seen_labels(one.probabilities[0], one.grid) for one in fine]
     there = model.fields(parts, parts.flip(0)).cpu()
     if refined:
-        out, _ = refine(finest[:1], finest[1:], there[:1], there[1:])
+        out, _ = refine(finest[:1], finest[1:], there[:1], there[1:], one_heart=together)
     else:
         out, _ = make_inverse_consistent(there[:1], there[1:])
     d, h, w = out.shape[2:]

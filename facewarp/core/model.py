@@ -260,6 +260,21 @@ class Model:
         model._network, model.config, model.int8 = self.net.with_config(config), config, None
         return model
 
+    def rough(self) -> "Model | None":
+        """Return a model of volumes that sees about the same in a quarter of the time, in bf16.
+
+        For choices that are then looked at closely. None where torch does not run it on a
+        processor with instructions for bf16.
+        """
+        if self._device != "cpu" or self.config.ndim != 3:
+            return None
+        from facewarp.core.engines.torch_engine import TorchEngine, has_bfloat16
+
+        engine = self._engine
+        if not isinstance(engine, TorchEngine) or not has_bfloat16():
+            return None
+        return self.run_by(engine.in_bfloat16())
+
     def probabilities(self, images: "Tensor") -> "Tensor":
         """Segment gray images ``(B, 1, *grid_shape)``: probabilities ``(B, K, *feature_shape)``."""
         return _tensor(self._engine.parts(_array(images)))

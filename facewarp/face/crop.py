@@ -119,7 +119,9 @@ class Crop:
     def to_crop(self, points_frame: ArrayLike) -> NDArray[np.float64]:
         """Points (..., 2) of the frame in crop px; the inverse of `to_frame`."""
         points = np.asarray(points_frame, dtype=np.float64)
-        return (points - self.matrix[:, 2]) @ np.linalg.inv(self.matrix[:, :2]).T
+        (a, b, _), (c, d, _) = self.matrix.tolist()
+        back = np.array([[d, -c], [-b, a]]) / (a * d - b * c)  # the inverse, transposed
+        return (points - self.matrix[:, 2]) @ back
 
     def extract(
         self, image: NDArray[Any], *, interpolation: int = cv2.INTER_LINEAR, every: int = 1
@@ -183,9 +185,7 @@ class Crop:
         window = prepare(image[y0:y1, x0:x1])
         if min(window.strides) < 0:
             window = np.ascontiguousarray(window)
-        for factor in _halvings(cell):
-            size = (window.shape[1] // factor, window.shape[0] // factor)
-            window = cv2.resize(window, size, interpolation=cv2.INTER_AREA)
+        window = _averaged(window, cell)
         # Pixel x of the frame lies at (x - x0 + 0.5) / cell - 0.5 of the window.
         matrix = self.matrix / cell
         matrix[:, 2] += (0.5 - np.array([x0, y0])) / cell - 0.5
@@ -236,11 +236,25 @@ class Crop:
         return int(clip_x[0]), int(clip_y[0]), int(clip_x[1]), int(clip_y[1])
 
 
-def _halvings(cell: int) -> list[int]:
-    """Factors of a cell's side, twos first: OpenCV averages four px ten times as fast as others."""
-    twos = (cell & -cell).bit_length() - 1
-    rest = cell >> twos
-    return [2] * twos + ([rest] if rest > 1 else [])
+def _averaged(picture: NDArray[Any], cell: int) -> NDArray[Any]:
+    """Average a picture over cells of so many px squared, which divide it.
+
+    Prime by prime: OpenCV averages four px ten times as fast as others, and a running mean of which
+    all but the cells' middles are thrown away is quicker than its means of 3 and of 5.
+    """
+    for factor in (2, 3, 5):
+        while cell % factor == 0:
+            cell //= factor
+            if factor == 2:
+                size = (picture.shape[1] // 2, picture.shape[0] // 2)
+                picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+            else:
+                middle = slice(factor // 2, None, factor)
+                picture = cv2.blur(picture, (factor, factor))[middle, middle]
+    if cell > 1:
+        size = (picture.shape[1] // cell, picture.shape[0] // cell)
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return picture
 
 
 def eye_roll(points: ArrayLike) -> float:

@@ -1,6 +1,6 @@
 """A tracked face: its registration with the template in one frame."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, Protocol
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facewarp.face.boxes import Box
 from facewarp.face.crop import Crop
-from facewarp.face.crop_fields import sample_field, upsample_field
+from facewarp.face.crop_fields import inverted, sample_field, upsample_field
 from facewarp.face.similarity import Affine
 
 State = Literal["tracking", "uncertain", "lost"]
@@ -57,6 +57,8 @@ class Face:
             and 0 where hair, a hand or a thing hides it (`facewarp.face.occlusion`); None where
             nobody looked.
         details: eyes and mouth, as the detail network sees them; None without one.
+        inverse_steps: steps of Newton's method after which `grid_field` is the inverse that it
+            should be; 0 of every face that a tracker gives out.
     """
 
     id: int
@@ -72,6 +74,7 @@ class Face:
     gray: NDArray[np.uint8] | None = None
     matte: NDArray[np.uint8] | None = None
     details: Details | None = None
+    inverse_steps: int = 0
 
     @cached_property
     def field(self) -> NDArray[np.float32]:
@@ -92,6 +95,29 @@ class FaceFilter(Protocol):
 
     def reset(self) -> None:
         """Forget the past."""
+
+
+def scaled_face(face: Face, scale: tuple[float, float]) -> Face:
+    """Return a face as it lies in its frame resized by (x, y); the crop is no similarity then."""
+    factor = np.array(scale, np.float64)
+    shift = (factor - 1) / 2  # pixel centers are at integers
+    matrix = factor[:, None] * face.crop.matrix
+    matrix[:, 2] += shift
+    x0, y0, x1, y1 = (np.reshape(face.box, (2, 2)) * factor + shift).ravel().tolist()
+    return replace(
+        face,
+        box=(x0, y0, x1, y1),
+        landmarks=face.landmarks * factor + shift,
+        crop=Crop(matrix, face.crop.shape),
+    )
+
+
+def with_inverse(face: Face) -> Face:
+    """Return the face with `grid_field` the inverse of the field from the template."""
+    if not face.inverse_steps:
+        return face
+    onto = inverted(face.grid_field_from_template, face.grid_field, face.inverse_steps)
+    return replace(face, grid_field=onto, inverse_steps=0)
 
 
 def template_to_frame(face: "Face", points: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ import logging
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +17,7 @@ from facewarp.errors import FacewarpError
 from facewarp.face.expressions.expression_tracker import ExpressionTracker
 from facewarp.face.expressions.pose import FIELD_OF_VIEW_DEG
 from facewarp.face.expressions.rows import COLUMNS, rows_of
-from facewarp.face.face import Face
+from facewarp.face.face import Face, scaled_face
 from facewarp.face.passes.layers import FACE_ID, FrameLayers, LayerRenderer
 from facewarp.face.passes.st_maps import IntBox, TemplateCanvas
 from facewarp.face.passes.stream import PassStream, ReadyFrame
@@ -32,6 +33,7 @@ from facewarp.media.outputs import Output
 from facewarp.media.prefetch import WritePool
 from facewarp.media.sinks import open_sink
 from facewarp.media.table_writer import TableWriter
+from facewarp.media.video.frame_conversion import with_square_pixels
 from facewarp.system.atomic_files import check_target, write_text, written
 from facewarp.system.machine import cores
 from facewarp.version import __version__
@@ -76,6 +78,11 @@ class ExtraOutputs:
         single = self.alpha, self.passes, self.expressions
         named = [path for path in single if path is not None]
         return [*named, *(target.path for target in self.tracks)]
+
+    @property
+    def counts_frames(self) -> bool:
+        """Whether something is written in which the number of a frame is its time."""
+        return bool(self.passes) or any(target.counts_frames for target in self.tracks)
 
     @property
     def needs_layer(self) -> bool:
@@ -269,7 +276,7 @@ class TracksOutput(FrameOutput):
             size = "{}x{}".format(*self._shot.size)
             what = f"picture {frame.index} has {width}x{height} pixels, the tracks {size}"
             raise FacewarpError(what, self.target, "Make all pictures of a clip one size.")
-        self._shot.add(number_of(frame, self._source, self._first), faces)
+        self._shot.add(number_of(frame, self._source, self._first), faces, frame.time)
         self.kept += 1
 
     def close(self, *, keep_partial: bool = False) -> None:
@@ -302,13 +309,16 @@ class ExpressionsOutput(FrameOutput):
         super().__init__(extras.expressions)
         self.measure = ExpressionTracker(template, extras.field_of_view or FIELD_OF_VIEW_DEG)
         self._is_clip = source.kind != "folder" or getattr(source, "is_clip", False)
+        self._aspect = Fraction(getattr(source, "sample_aspect", 1))
         self._table = TableWriter(extras.expressions, COLUMNS, [source.path])
 
     def add(self, frame: Frame, faces: Sequence[Face], layer: EffectLayer | None) -> None:
         """See `FrameOutput.add`. Pictures of a folder have nothing to do with each other."""
         if not self._is_clip:
             self.measure.forget()
-        for row in rows_of(frame, self.measure(frame.image, faces, frame.time)):
+        image, scale = with_square_pixels(frame.image, self._aspect)
+        square = [scaled_face(face, scale) for face in faces]
+        for row in rows_of(frame, self.measure(image, square, frame.time)):
             self._table.write(row)
         self.kept = self._table.kept
 

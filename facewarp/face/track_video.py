@@ -1,12 +1,13 @@
 """Track a file: source -> tracker (with lookback) -> effect -> sink and records."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from facewarp.face.effects.base import FaceEffect, drawn_with_layer, forget_past
 from facewarp.face.effects.canonical import Canonical
 from facewarp.face.effects.factory import Effect, note_of
 from facewarp.face.expressions.expression_tracker import ExpressionTracker
-from facewarp.face.face import Face
+from facewarp.face.face import Face, scaled_face
 from facewarp.face.rendering.deep_painting import painted
 from facewarp.face.template.template import Template
 from facewarp.face.track_outputs import ExpressionsOutput, ExtraOutputs, open_extras
@@ -29,8 +30,10 @@ from facewarp.media.sinks import NoPictures, Sink, is_video, keeps_depth, larges
 from facewarp.media.sources import open_source
 from facewarp.media.track_records import open_records
 from facewarp.media.video.audio_copy import AudioMode
+from facewarp.media.video.frame_conversion import with_square_pixels
 from facewarp.media.video.reader import VideoSource
 
+_OFF_FRAMES: Final = 1.5  # from where a constant rate has it: jitter of clocks stays below
 _PROBE = (48, 32)  # (width, height) px of a frame that shows whether an effect changes the size
 
 
@@ -119,12 +122,16 @@ def track_video(
     if isinstance(source, VideoSource):
         source.keep_codes()
     tracker.reset()
+    aspect = Fraction(getattr(source, "sample_aspect", 1))
     forget_past(effect)
     if isinstance(effect, FaceEffect | Canonical):
-        effect.pixel_aspect = float(getattr(source, "sample_aspect", 1))
+        effect.pixel_aspect = float(aspect)
+    counts_frames = is_clip and job.extras.counts_frames
+    pace = Pace(source) if counts_frames and source.kind == "video" else None
 
     def follow(frames: Iterable[Frame]) -> Iterator[tuple[Frame, list[Face]]]:
-        for frame, faces in Lookback(tracker)(frames) if is_clip else one_by_one(frames):
+        track = Lookback(tracker) if is_clip else one_by_one
+        for frame, faces in in_square_pixels(frames, track, aspect):
             tally.most_seen = max(tally.most_seen, tracker.most_seen)
             yield frame, faces
 
@@ -142,6 +149,8 @@ def track_video(
         picture, layer = _drawn(effect, frame, faces, tracker.template, needs_layer)
         for output in extras:
             output.add(frame, faces, layer)
+        if pace is not None:
+            pace.add(frame)
         drawn = painted(frame, picture, layer)
         return drawn, records_of(frame, faces)
 
@@ -175,6 +184,63 @@ def track_video(
         return run_pass(source, open_output, follow, draw, records, advance), tally
 
 
+def in_square_pixels(
+    frames: Iterable[Frame],
+    track: Callable[[Iterable[Frame]], Iterable[tuple[Frame, list[Face]]]],
+    aspect: Fraction,
+) -> Iterator[tuple[Frame, list[Face]]]:
+    """Track frames as they are seen: a face is not narrow because its pixels are wide.
+
+    Args:
+        frames: as stored.
+        track: yields every frame it is given, in order, with its faces.
+        aspect: width of a stored pixel over its height.
+
+    Yields:
+        Every frame as stored, and its faces in px of it.
+    """
+    if aspect == 1:
+        yield from track(frames)
+        return
+    waiting: deque[tuple[Frame, tuple[float, float]]] = deque()
+
+    def square() -> Iterator[Frame]:
+        for frame in frames:
+            image, scale = with_square_pixels(frame.image, aspect)
+            waiting.append((frame, scale))
+            yield frame.with_image(image)
+
+    for _, faces in track(square()):
+        frame, (x, y) = waiting.popleft()
+        yield frame, [scaled_face(face, (1 / x, 1 / y)) for face in faces]
+
+
+class Pace:
+    """Tells where programs that count frames would show one at another time.
+
+    Args:
+        source: of the frames.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source, self._start, self._count, self._told = source, 0.0, 0, False
+
+    def add(self, frame: Frame) -> None:
+        """Take the next frame."""
+        self._start = frame.time if not self._count else self._start
+        off = (frame.time - self._start) * self._source.fps - self._count
+        self._count += 1
+        if abs(off) < _OFF_FRAMES or self._told:
+            return
+        self._told = True
+        self._source.note(
+            f"its frames do not come evenly: frame {self._count} is {abs(off):.1f} frames "
+            f"{'later' if off > 0 else 'earlier'} than at its {self._source.fps:.6g} a second; "
+            "passes and tracks count frames: give the clip a constant rate first "
+            "(ffmpeg -i CLIP -fps_mode cfr NEW.mov)"
+        )
+
+
 def set_neutral(
     expressions: ExpressionTracker, tracker: FaceTracker, path: Path, time: float
 ) -> None:
@@ -186,6 +252,9 @@ def set_neutral(
     tracker.reset()
     with open_source(path, time) as source:
         frame = next(iter(source), None)
+        if frame is not None:
+            aspect = Fraction(getattr(source, "sample_aspect", 1))
+            frame = frame.with_image(with_square_pixels(frame.image, aspect)[0])
         faces = [] if frame is None else tracker(frame.image, frame.time)
     tracker.reset()
     if frame is None or not expressions.take_neutral(frame.image, faces, frame.time):

@@ -209,6 +209,18 @@ def test_phases_that_cover_a_part_of_the_beat(beating, knowing, nifti_of, plain)
 
 
 @pytest.mark.slow
+def test_a_cine_of_two_beats_has_no_heart_rate_of_one(beating, knowing, nifti_of, plain):
+    twice = np.concatenate([beating.images, beating.images])
+    path = nifti_of("a.nii.gz", twice, plain @ beating.to_heart, time_step=0.15)
+    result = analyse_cine(path, knowing)
+    assert result.indices.heart_rate_bpm is None
+    assert result.indices.lv.co_l_min is None
+    assert result.inputs["heart rate"] == ""
+    (said,) = [text for text in result.warnings if "2 beats" in text]
+    assert "--heart-rate" in said
+
+
+@pytest.mark.slow
 def test_ed_and_es_given_against_the_curve_are_said(beating, knowing, nifti_of, plain):
     path = nifti_of("a.nii.gz", beating.images, plain @ beating.to_heart)
     said = " ".join(analyse_cine(path, knowing, ed=2, es=5).warnings)

@@ -86,6 +86,20 @@ def test_on_another_grid_layers_are_shared_and_find_the_same(volume_model):
     assert tuple(again.shape[2:]) == tuple(volume_model.config.feature_shape)
 
 
+@pytest.mark.parametrize("native", [False, True])
+def test_a_rough_look_sees_about_the_same(volume_model, model, monkeypatch, native):
+    monkeypatch.setattr("facewarp.core.engines.torch_engine.has_bfloat16", lambda: native)
+    assert model.rough() is None  # a face's
+    rough = volume_model.rough()
+    assert (rough is not None) == native
+    if rough is None:
+        return
+    images = torch.rand(1, 1, *volume_model.config.grid_shape)
+    close = volume_model.probabilities(images)
+    assert 0 < (rough.probabilities(images) - close).abs().max() < 0.03
+    torch.testing.assert_close(volume_model.probabilities(images), close, atol=0, rtol=0)
+
+
 def test_register_takes_pairs_of_different_size(model, rng):
     """The field carries pixels of fixed to pixels of moving."""
     fixed = rng.random((64, 48))

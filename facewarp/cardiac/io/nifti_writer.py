@@ -1,7 +1,7 @@
 """NIfTI out: what was found on a volume's own grid, and fields as ITK reads them."""
 
 import gzip
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,10 +60,45 @@ def write_map(
 
     They are rounded to 1/1024. See `write_labels`.
     """
-    rounded = np.multiply(values, np.float32(_STEPS_PER_ONE), dtype=np.float32)
-    np.round(rounded, out=rounded)  # in place: a cine is large
-    rounded /= np.float32(_STEPS_PER_ONE)
-    _save_like(path, rounded, like, what, inputs)
+    phases = values if values.ndim == 4 else values[None]
+    _save(path, _in_steps(phases, like), _header_like(like, _like_floats(values), what), inputs)
+
+
+def write_maps(
+    path: Path,
+    phases: Iterable[NDArray[np.float32]],
+    like: Volume,
+    what: str,
+    inputs: Iterable[Path] = (),
+) -> None:
+    """Write what `write_map` does of every phase, made one after the other: a cine is large.
+
+    Args:
+        path: a ``.nii.gz`` file.
+        phases: ``(D, H, W)`` each, as many as the cine has.
+        like: the cine.
+        what: they are.
+        inputs: files that must not be overwritten.
+
+    Raises:
+        FacewarpError: it could not be written.
+    """
+    header = _header_like(like, _like_floats(like.data), what)
+    _save(path, _in_steps(phases, like), header, inputs)
+
+
+def _like_floats(data: NDArray[Any]) -> NDArray[np.float32]:
+    """Return an array of data's shape, of one float in memory."""
+    return np.broadcast_to(np.float32(0), data.shape)
+
+
+def _in_steps(phases: Iterable[NDArray[np.float32]], like: Volume) -> Iterator[NDArray[np.float32]]:
+    """Yield numbers rounded to 1/1024, in the file's order of axes."""
+    for values in phases:
+        rounded = np.multiply(values, np.float32(_STEPS_PER_ONE), dtype=np.float32)
+        np.round(rounded, out=rounded)
+        rounded /= np.float32(_STEPS_PER_ONE)
+        yield like.in_file_order(rounded)
 
 
 def write_field(
@@ -101,13 +136,18 @@ def write_field(
     header.set_zooms((*np.linalg.norm(affine[:3, :3], axis=0), 1.0, 1.0))
     _set_place(header, affine, code)
     header["descrip"] = b"displacement field, RAS mm (facewarp)"
-    _save(path, steps[:, None], header, inputs)
+    _save(path, [steps[:, None]], header, inputs)
 
 
 def _save_like(
     path: Path, data: NDArray[Any], like: Volume, what: str, inputs: Iterable[Path]
 ) -> None:
-    """Save under a volume's header with another content.
+    """Save under a volume's header with another content."""
+    _save(path, [like.in_file_order(data)], _header_like(like, data, what), inputs)
+
+
+def _header_like(like: Volume, data: NDArray[Any], what: str) -> nib.Nifti1Header:
+    """Return a volume's header for another content ``([T,] D, H, W)``.
 
     Where it lies stays bit for bit, unless the file contradicted itself or has no place for it.
     """
@@ -125,7 +165,7 @@ def _save_like(
     header.set_intent("none")
     header["cal_min"] = header["cal_max"] = 0
     header["descrip"] = f"{what} (facewarp)".encode()
-    _save(path, data, header, inputs)
+    return header
 
 
 def _set_place(header: nib.Nifti1Header, affine: FloatArray, code: int) -> None:
@@ -137,7 +177,10 @@ def _set_place(header: nib.Nifti1Header, affine: FloatArray, code: int) -> None:
     header.set_qform(straightened(affine), code)
 
 
-def _save(path: Path, data: NDArray[Any], header: nib.Nifti1Header, inputs: Iterable[Path]) -> None:
+def _save(
+    path: Path, pieces: Iterable[NDArray[Any]], header: nib.Nifti1Header, inputs: Iterable[Path]
+) -> None:
+    """Write a header and, one after the other, the pieces that the data consist of."""
     header["magic"] = header.single_magic
     header["vox_offset"] = header.single_vox_offset
     head = header.binaryblock.ljust(header.single_vox_offset, b"\0")
@@ -147,4 +190,5 @@ def _save(path: Path, data: NDArray[Any], header: nib.Nifti1Header, inputs: Iter
         gzip.GzipFile("", "wb", compresslevel=1, fileobj=file, mtime=0) as packed,
     ):
         packed.write(head)
-        packed.write(np.ascontiguousarray(data).data)
+        for data in pieces:
+            packed.write(np.ascontiguousarray(data).data)

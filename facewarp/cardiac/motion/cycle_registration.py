@@ -52,8 +52,12 @@ class Motion:
 
         The volume of tissue against its volume at end-diastole: the same on any grid.
         """
-        found = [jacobian_determinant(_tensor(u))[0].numpy() for u in self.from_ed]
-        return np.stack(found).astype(np.float32)
+        return np.stack([self.jacobian_of(phase) for phase in range(len(self.from_ed))])
+
+    def jacobian_of(self, phase: int) -> Floats:
+        """Return what `jacobian` does, of one phase, ``(d, h, w)``."""
+        found = jacobian_determinant(_tensor(self.from_ed[phase]))[0].numpy()
+        return np.asarray(found, dtype=np.float32)
 
     def smallest_jacobian(self) -> Floats:
         """Return the smallest one-sided determinant of each ``from_ed``, ``(T, d, h, w)``.

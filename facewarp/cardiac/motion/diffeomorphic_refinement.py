@@ -6,10 +6,14 @@ network's two fields (their logarithm), improved by a few Gauss-Newton steps on 
 part probabilities in both directions at once (symmetric log-domain registration, Vercauteren et
 al., MICCAI 2008), coarse to fine where the parts are finer than the network's fields, and smoothed
 where a cell of the grid would fold (digital diffeomorphism, Liu et al., IJCV 2024).
+
+Outlines tell the motion across themselves. What slices do not show, the motion along the wall and
+through the slices, is held to what is known of hearts: it varies smoothly along the wall, and the
+ventricle shortens evenly from its base to its apex, which stays.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import torch
@@ -27,6 +31,7 @@ from facewarp.core.geometry import resize_field, resize_image, spatial_shape
 
 _FIRST_PART: Final = int(HeartPart.RV)
 _WALL: Final = HeartPart.MYOCARDIUM - _FIRST_PART
+_INSIDE: Final = 0.5  # probability of left ventricle or wall in a slice that shows them
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,11 @@ class Refinement:
         through_window: likewise of those through the slices.
         still: weight, in the ridge's unit, of the motion through the slices as the network has
             it: slices 10 mm apart hardly tell it.
+        along: weight, in the ridge's unit, of the motion along the wall as the fit has it, where
+            parts are finer: no edge tells it, and the right ventricle's outline slides along there.
+        along_window: box widths along z, y, x, in voxels of the network's grid, over which the
+            network's motion along the wall is smoothed first.
+        along_blur: box width in the slices, in voxels, of what tells which way the wall runs.
         carried: share of moving's parts as the network carries them in what is matched, where the
             parts are no finer than its fields: voxels of 10 mm alone would shift outlines.
         wall: weight of the myocardium in what is matched; the ventricles' is 1.
@@ -77,6 +87,9 @@ class Refinement:
     fit_window: tuple[int, int, int] = (5, 5, 5)
     through_window: tuple[int, int, int] = (7, 5, 5)
     still: float = 1.0
+    along: float = 0.3
+    along_window: tuple[int, int, int] = (7, 21, 21)
+    along_blur: int = 5
     carried: float = 0.5
     wall: float = 1.5
     background: float = 0.2
@@ -86,7 +99,13 @@ class Refinement:
 
 @torch.inference_mode()
 def refine(
-    fixed: Tensor, moving: Tensor, out: Tensor, back: Tensor, settings: Refinement | None = None
+    fixed: Tensor,
+    moving: Tensor,
+    out: Tensor,
+    back: Tensor,
+    settings: Refinement | None = None,
+    *,
+    one_heart: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Refine the network's fields of both directions into one invertible motion.
 
@@ -98,6 +117,7 @@ def refine(
             moving.
         back: the other direction.
         settings: by default `Refinement`'s.
+        one_heart: both images are of the same heart, whose apex stays where it is.
 
     Returns:
         The two directions, ``exp(v)`` and ``exp(-v)``, on the parts' grid and in its voxels where
@@ -111,11 +131,14 @@ def refine(
     finer = any(size > own for size, own in zip(finest, shape, strict=True))
     found = torch.cat([out, back])
     velocity = fit_velocity(found, parts[:, HeartPart.BACKGROUND], told)
+    if finer:
+        velocity = _smooth_along_wall(velocity, found, parts, told)
+        velocity = _shorten_evenly(velocity, parts) if one_heart else velocity
     target = parts if finer else torch.lerp(parts, warp(parts.roll(count, 0), found), told.carried)
-    velocity = _match(velocity, target, parts, told.coarse, told)
+    velocity = _match(velocity, target, parts, told.coarse, told, told.along if finer else 0.0)
     velocity, both = _without_folds(velocity, told.coarse.squarings, told)
     if finer:
-        velocity = _match(resize_field(velocity, finest), seen, seen, told.fine, told)
+        velocity = _match(resize_field(velocity, finest), seen, seen, told.fine, told, told.along)
         _, both = _without_folds(velocity, told.squarings, told)
     return both[:count], both[count:]
 
@@ -152,8 +175,78 @@ def fit_velocity(found: Tensor, background: Tensor, settings: Refinement) -> Ten
     return velocity
 
 
+def _smooth_along_wall(
+    velocity: Tensor, found: Tensor, parts: Tensor, settings: Refinement
+) -> Tensor:
+    """Replace a velocity's component along the wall by that of a much smoother fit."""
+    wider = replace(settings, fit_window=settings.along_window)
+    smooth = fit_velocity(found, parts[:, HeartPart.BACKGROUND], wider)
+    xx, xy, yy = _along_wall(parts, settings.along_blur).unbind(1)
+    wall = xx + yy
+    near = spline_field(
+        wall.clamp(max=1)[:, None], _splines(spatial_shape(wall[:, None]), (1, 3, 3), 1)
+    )
+    share = near[:, 0] / wall.clamp_min(1e-3)
+    x, y = (smooth - velocity)[:, :2].unbind(1)
+    moved = torch.stack([share * (xx * x + xy * y), share * (xy * x + yy * y), 0 * x], 1)
+    return velocity + moved
+
+
+def _shorten_evenly(velocity: Tensor, parts: Tensor) -> Tensor:
+    """Make the left ventricle's motion through the slices fall evenly from base to apex.
+
+    Slices tell of it where parts begin and end, at the base above all, so there it is read:
+    ``w = a (apex - z)`` by least squares, weighted by the squared derivative of the parts along z.
+
+    Args:
+        velocity: ``(B, 3, d, h, w)``, slices from base to apex.
+        parts: ``(2 B, K, d, h, w)``, all fixed images before all moving ones.
+    """
+    count, through = len(velocity), velocity[:, 2]
+    ventricle = parts[:, HeartPart.MYOCARDIUM :]
+    heart = torch.maximum(*ventricle.sum(1).split(count))
+    shown = heart.amax((2, 3)) > _INSIDE
+    place = torch.arange(shown.shape[1]).expand_as(shown)
+    first = torch.where(shown, place, shown.shape[1]).amin(1, keepdim=True)
+    last = torch.where(shown, place, -1).amax(1, keepdim=True)
+    above = last + 0.5 - torch.minimum(torch.maximum(place, first), last)
+    told = sum(torch.gradient(ventricle, dim=2)[0].square().sum(1).split(count))
+    weight, pull = told.sum((2, 3)), (told * through).sum((2, 3))
+    slope = (above * pull).sum(1) / ((above**2 * weight).sum(1) + 1e-6)
+    even = (slope[:, None] * above)[..., None, None]
+    near = torch.nn.functional.max_pool3d(heart[:, None], 3, 1, 1)
+    near = spline_field(near, _splines(spatial_shape(velocity), (1, 3, 3), 2))[:, 0]
+    return torch.cat([velocity[:, :2], torch.lerp(through, even, near)[:, None]], 1)
+
+
+def _along_wall(parts: Tensor, blur: int) -> Tensor:
+    """Return the tensor ``t t'`` of the directions along the wall in its slices.
+
+    Args:
+        parts: ``(2 B, K, d, h, w)``, all fixed images before all moving ones.
+        blur: box width of the splines that smooth the depth in the ventricle, whose gradient is
+            across the wall.
+
+    Returns:
+        ``(B, 3, d, h, w)``: xx, xy, yy, the sum over both images, each times its probability of
+        wall.
+    """
+    wall = parts[:, HeartPart.MYOCARDIUM]
+    depth = (parts[:, HeartPart.LV] + wall / 2)[:, None]
+    depth = spline_field(depth, _splines(spatial_shape(depth), (1, blur, blur), 2))[:, 0]
+    y, x = torch.gradient(depth, dim=(2, 3))
+    share = wall / (x**2 + y**2).clamp_min(1e-6)
+    one, other = torch.stack([share * y * y, -share * x * y, share * x * x], 1).chunk(2)
+    return one + other
+
+
 def _match(
-    velocity: Tensor, wanted: Tensor, parts: Tensor, level: Level, settings: Refinement
+    velocity: Tensor,
+    wanted: Tensor,
+    parts: Tensor,
+    level: Level,
+    settings: Refinement,
+    along: float = 0.0,
 ) -> Tensor:
     """Take Gauss-Newton steps on ``|parts(exp(+-v)) - wanted|^2`` of both directions.
 
@@ -166,6 +259,7 @@ def _match(
         parts: those of the images themselves, all fixed ones before all moving ones.
         level: the steps.
         settings: weights.
+        along: weight of the motion along the wall before the first step.
     """
     if not level.steps:
         return velocity
@@ -178,6 +272,7 @@ def _match(
     start, across = velocity, _gradient(target)
     prior = [level.prior, level.prior, level.prior + settings.still]
     held = torch.tensor(prior).view(1, 3, 1, 1, 1)
+    unseen = along * _along_wall(parts, settings.along_blur) if along else None
     damping = [level.ridge + one for one in prior]
     for _ in range(level.steps):
         warped = warp(source, _flows(velocity, level.squarings))
@@ -185,10 +280,16 @@ def _match(
         missing = target - warped
         pulls = [(missing * one).sum(1) for one in slope]
         pull = torch.stack([a - b for a, b in (p.chunk(2) for p in pulls)], 1)
-        pull = pull - held * (velocity - start)
+        moved = velocity - start
+        pull = pull - held * moved
         pairs = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
         stiff = torch.stack([(slope[i] * slope[j]).sum(1) for i, j in pairs], 1)
         stiff = stiff[: len(velocity)] + stiff[len(velocity) :]
+        if unseen is not None:
+            xx, xy, yy = unseen.unbind(1)
+            x, y = moved[:, :2].unbind(1)
+            pull[:, :2] -= torch.stack([xx * x + xy * y, xy * x + yy * y], 1)
+            stiff[:, [0, 1, 3]] += unseen
         smoothed = spline_field(torch.cat([pull, stiff], 1), splines)
         velocity = velocity + _solve(smoothed[:, 3:], smoothed[:, :3], damping)
     return velocity

@@ -180,8 +180,7 @@ def normalize(
     Returns:
         float32 in 0..1, of the same shape; all 0 where everything is alike.
     """
-    counted = data[..., inside] if inside is not None else data
-    low, high = np.percentile(counted, PERCENTILES) if counted.size else (0.0, 0.0)
+    low, high = gray_levels(data if inside is None else data[..., inside])
     if high <= low:
         return np.zeros(data.shape, dtype=np.float32)
     scaled = np.array(data, dtype=np.float32)  # in place: a cine is large
@@ -191,6 +190,12 @@ def normalize(
     if inside is not None:
         scaled[..., ~inside] = 0.0
     return scaled
+
+
+def gray_levels(data: NDArray[np.floating]) -> tuple[float, float]:
+    """Return the gray values that count as black and white: the 1st and the 99th percentile."""
+    low, high = np.percentile(data, PERCENTILES).tolist() if data.size else (0.0, 0.0)
+    return low, high
 
 
 def model_input(data: NDArray[np.floating], grid: ModelGrid) -> NDArray[np.float32]:

@@ -28,6 +28,7 @@ TURNED: Final = (
     "the heart lies mirrored or turned against what the affine says: the picture is believed"
 )
 _WORTH: Final = 0.0075  # probability that a cosine of the file's axes is worth
+_ROUGH: Final = 0.01  # a direction that a rough look finds worse by more is not looked at again
 _DOUBT: Final = 0.006  # a lead smaller than this is said
 
 
@@ -137,7 +138,11 @@ def with_slices_seen(model: HeartModel, volume: Volume, phase: int = 0) -> Volum
 def _scores(
     model: HeartModel, volume: Volume, phase: int, turns: Sequence[FloatArray]
 ) -> list[float]:
-    """How sure the model is in each direction of the axes, with what the file tells added."""
+    """How sure the model is in each direction of the axes, with what the file tells added.
+
+    Where a rough look is cheap (see `Model.rough`), only those directions are looked at closely
+    that it finds about as good as the best of the same direction of slices; -inf are the others.
+    """
     told = short_axis_order(volume.affine, volume.stack_axis)
     window = _first_seen(model, volume, phase, told)
     center = (np.asarray(window.shape[::-1]) - 1) / 2
@@ -145,12 +150,21 @@ def _scores(
     side = max(window.shape[1:])
     depth = window.shape[0]
     model = model.on_grid((depth, side, side))
-    scores = []
-    for turn in turns:
+
+    def score(model: HeartModel, turn: FloatArray) -> float:
         grid = stack_roi(volume, (side, side), window.spacing_mm, (cx, cy, cz), depth, turn)
-        sure = _certainty(model, volume, grid, phase)
-        scores.append(sure + _WORTH * told_fit(volume.affine, turn))
-    return scores
+        return _certainty(model, volume, grid, phase) + _WORTH * told_fit(volume.affine, turn)
+
+    rough: HeartModel | None = getattr(model, "rough", lambda: None)()
+    if rough is None:
+        return [score(model, turn) for turn in turns]
+    about = np.array([score(rough, turn) for turn in turns])
+    ways = np.array([turn[:, 2] for turn in turns])  # of the slices
+    alike = (ways[:, None] == ways).all(axis=-1)
+    close = about >= np.where(alike, about, -np.inf).max(axis=1) - _ROUGH
+    return [
+        score(model, turn) if near else -np.inf for turn, near in zip(turns, close, strict=True)
+    ]
 
 
 def _first_seen(model: HeartModel, volume: Volume, phase: int, told: FloatArray) -> ModelGrid:

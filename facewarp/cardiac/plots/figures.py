@@ -136,7 +136,8 @@ def mosaic(view: HeartView, phase: int, rows: int = 2) -> ImageArray:
 
 def heart_view(result: CineResult, size_px: int) -> HeartView:
     """Return the view of a result's heart, with its labels."""
-    return HeartView(result.cine.volume, result.labels, result.motion.grid.turn, size_px)
+    volume, turn = result.cine.volume, result.motion.grid.turn
+    return HeartView(volume, result.labels, turn, size_px, result.gray_levels)
 
 
 def _write_indices(draw: ImageDraw.ImageDraw, result: CineResult, x: int, y: int) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.labels import Labels
-from facewarp.cardiac.motion.model_grid import normalize, to_view
+from facewarp.cardiac.motion.model_grid import gray_levels, to_view
 from facewarp.cardiac.parts import PART_COLORS, HeartPart
 from facewarp.core.arrays import ImageArray
 
@@ -35,29 +35,33 @@ class HeartView:
         turn: which of the volume's axes run across, down and along the stack, and which way; see
             `short_axis_order`.
         size_px: height of an image; the width follows from the heart's.
+        levels: gray values shown black and white; those of `model_grid.gray_levels` by default.
     """
 
     volume: Volume
     labels: Labels
     turn: NDArray[np.float64]
     size_px: int = 240
+    levels: tuple[float, float] | None = None
 
     @property
     def slices(self) -> int:
         """Number of slices."""
-        return int(self._stack[0].shape[1])
+        return int(self._labels.shape[1])
 
     @cached_property
     def heart_slices(self) -> tuple[int, ...]:
         """Indices of the slices that show some of the heart in some phase."""
-        used = (self._stack[1] > 0).any(axis=(0, 2, 3))
+        used = (self._labels > 0).any(axis=(0, 2, 3))
         return tuple(int(z) for z in np.flatnonzero(used)) or tuple(range(self.slices))
 
     def picture(self, phase: int, z: int, *, outlines: bool = True) -> ImageArray:
         """Render one slice of one phase, ``(size_px, w, 3)`` RGB."""
-        gray, labels = (array[phase, z][self._box] for array in self._stack)
+        low, high = self._levels
+        labels = self._labels[phase, z][self._box]
+        gray = (to_view(self.volume.data[phase], self.turn)[z][self._box] - low) / (high - low)
         width, height = self._size
-        big = cv2.resize(gray, (width, height), interpolation=cv2.INTER_CUBIC)
+        big = cv2.resize(gray.clip(0, 1), (width, height), interpolation=cv2.INTER_CUBIC)
         shown = np.repeat((255 * big.clip(0, 1)).astype(np.uint8)[..., None], 3, axis=-1)
         if outlines:
             for parts, color in _OUTLINES:
@@ -70,7 +74,7 @@ class HeartView:
         A pixel's center is at halves: 0 is the edge of the image.
         """
         rows, columns = self._box
-        shape = self._stack[1][0, 0][self._box].shape
+        shape = self._labels[0, 0][self._box].shape
         scale = np.array([self._size[0] / shape[1], self._size[1] / shape[0]])
         placed: NDArray[np.float64] = (points_vox - (columns.start, rows.start) + 0.5) * scale
         return placed
@@ -96,10 +100,15 @@ class HeartView:
             cv2.polylines(shown, points, True, rgb, 2, cv2.LINE_AA, _SUBPIXEL)
 
     @cached_property
-    def _stack(self) -> tuple[NDArray[np.float32], Labels]:
-        """Return gray values 0..1 and labels, ``(T, D, H, W)`` in the usual view."""
-        data = to_view(self.volume.data, self.turn)
-        return normalize(data), to_view(self.labels, self.turn)
+    def _labels(self) -> Labels:
+        """Return labels ``(T, D, H, W)`` in the usual view."""
+        return to_view(self.labels, self.turn)
+
+    @cached_property
+    def _levels(self) -> tuple[np.float32, np.float32]:
+        """Return the gray values that are shown black and white; the first is the smaller one."""
+        low, high = self.levels or gray_levels(self.volume.data)
+        return np.float32(low), np.float32(high if high > low else low + 1)
 
     @cached_property
     def _pixel_mm(self) -> tuple[float, float]:
@@ -110,7 +119,7 @@ class HeartView:
     @cached_property
     def _box(self) -> tuple[slice, slice]:
         """Return the rows and columns that show the heart."""
-        used = np.asarray((self._stack[1] > 0).any(axis=(0, 1)))
+        used = np.asarray((self._labels > 0).any(axis=(0, 1)))
         spans = []
         for axis, mm in ((1, self._pixel_mm[1]), (0, self._pixel_mm[0])):
             places = np.flatnonzero(used.any(axis=axis))
@@ -122,7 +131,7 @@ class HeartView:
     @cached_property
     def _size(self) -> tuple[int, int]:
         """Return width and height of an image, px; the width is even, for video codecs."""
-        rows, columns = self._stack[1][0, 0][self._box].shape
+        rows, columns = self._labels[0, 0][self._box].shape
         aspect = columns * self._pixel_mm[0] / (rows * self._pixel_mm[1])
         return 2 * max(round(self.size_px * aspect / 2), 8), self.size_px
 

@@ -10,6 +10,7 @@ from facewarp.cardiac.parts import HeartPart
 from facewarp.core.arrays import FloatArray
 
 MYOCARDIUM_G_PER_ML: Final = 1.05
+_STILL: Final = 0.75  # of the largest volume: a curve that stays above is too flat to count beats
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,28 @@ def find_ed(lv_ml: FloatArray, cyclic: bool) -> int:
 def find_es(lv_ml: FloatArray, cyclic: bool) -> int:
     """Return the phase with the smallest left ventricle."""
     return int(_smooth(lv_ml, cyclic).argmin())
+
+
+def count_beats(lv_ml: FloatArray, cyclic: bool) -> int:
+    """Count systoles: how often the left ventricle goes from full to empty, 1 at least.
+
+    Full and empty are the upper and lower 30 % of the curve's range, so that noise is no beat; a
+    curve of less than 8 phases, or one that hardly moves, tells none.
+
+    Args:
+        lv_ml: (T,) its volume in each phase.
+        cyclic: whether the first phase follows the last.
+    """
+    curve = _smooth(np.asarray(lv_ml, np.float64), cyclic)
+    if len(curve) < 8 or curve.min() > _STILL * curve.max():
+        return 1
+    low, high = np.quantile((curve.min(), curve.max()), (0.3, 0.7))
+    curve = np.roll(curve, -int(curve.argmax())) if cyclic else curve
+    beats, full = 0, False
+    for volume in curve:
+        beats += full and volume < low
+        full = volume > high or (full and volume >= low)
+    return max(beats, 1)
 
 
 def _smooth(curve: FloatArray, cyclic: bool) -> FloatArray:

@@ -19,7 +19,7 @@ from facewarp.cardiac.export.dicom_study import as_dicom, study_of
 from facewarp.cardiac.export.gltf import write_gltf
 from facewarp.cardiac.export.surfaces import moving_surfaces
 from facewarp.cardiac.export.vtk_series import write_vtk_series
-from facewarp.cardiac.io.nifti_writer import write_field, write_labels, write_map
+from facewarp.cardiac.io.nifti_writer import write_field, write_labels, write_maps
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.plots.figures import film, sheet
 from facewarp.cardiac.plots.movie import write_movie
@@ -82,7 +82,7 @@ def write_result(
     Raises:
         FacewarpError: something else is there already, or it can't be written.
     """
-    _ = result.strain, result.jacobian if fields else None  # once, before threads ask for them
+    _ = result.strain, result.gray_levels  # once, before threads ask for them
     with OutputFolder(folder, MARK, _files_of) as place, ThreadPoolExecutor(_WRITERS) as pool:
         jobs: list[Future[None]] = [
             pool.submit(write_labels, place / "labels_4d.nii.gz", result.labels, result.cine.volume)
@@ -193,7 +193,8 @@ def _write_field(result: CineResult, place: Path, phase: int, to_ed: bool) -> No
 
 def _write_jacobian(result: CineResult, place: Path) -> None:
     path = place / "jacobian_4d.nii.gz"
-    write_map(path, result.jacobian, result.cine.volume, "volume of tissue against ED")
+    phases = map(result.jacobian_of, range(len(result.cine.frames)))
+    write_maps(path, phases, result.cine.volume, "volume of tissue against ED")
 
 
 def _write_mesh(result: CineResult, place: Path) -> None:

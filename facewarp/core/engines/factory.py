@@ -86,9 +86,9 @@ def _openvino(net: Network, device: str, key: str, int8: Path | None) -> Engine:
     from facewarp.core.engines.openvino_engine import OpenVinoEngine
     from facewarp.core.engines.openvino_models import draws
 
-    if isinstance(net, StoredNetwork) and draws(net.config):
-        return OpenVinoEngine.of_parts(net, key)
     exact = net.config.kind not in _COARSE
+    if isinstance(net, StoredNetwork) and draws(net.config):
+        return OpenVinoEngine.of_parts(net, key, is_exact=exact)
     return OpenVinoEngine.of_network(lambda: network_of(net), key, is_exact=exact)
 
 

@@ -83,8 +83,7 @@ class OpenVinoEngine(GraphEngine):
             key: what is converted is kept under it, unless it is empty.
             is_exact: see the class.
         """
-        precision = "fp32" if is_exact else "fp32 or bf16"
-        summary = f"OpenVINO {version()}, {precision}, {os.cpu_count()} cores"
+        summary = _summary(is_exact)
         folder = openvino_folder() if key else None
         if folder is None:
             return cls("openvino", summary, _Converted(net, None), None, is_exact=is_exact)
@@ -94,20 +93,22 @@ class OpenVinoEngine(GraphEngine):
         return cls("openvino", summary, models, kept, known_by, is_exact=is_exact)
 
     @classmethod
-    def of_parts(cls, net: StoredNetwork, key: str) -> "OpenVinoEngine":
+    def of_parts(cls, net: StoredNetwork, key: str, *, is_exact: bool = True) -> "OpenVinoEngine":
         """Make the engine of a part network that stands alone, in float and without torch.
 
         Args:
             net: one whose configuration `openvino_models.draws`.
             key: what is compiled is kept under it, unless it is empty.
+            is_exact: see the class.
         """
-        summary = f"OpenVINO {version()}, fp32, {os.cpu_count()} cores"
+        summary = _summary(is_exact)
         folder = openvino_folder() if key else None
         models = _Drawn(net)
         if folder is None:
-            return cls("openvino", summary, models, None)
+            return cls("openvino", summary, models, None, is_exact=is_exact)
         known_by = digest_of([Path(__file__), Path(openvino_models.__file__)], key)
-        return cls("openvino", summary, models, folder / "compiled", known_by)
+        kept = folder / "compiled"
+        return cls("openvino", summary, models, kept, known_by, is_exact=is_exact)
 
     @classmethod
     def of_int8(cls, folder: Path) -> "OpenVinoEngine":
@@ -212,6 +213,11 @@ class OpenVinoEngine(GraphEngine):
         model.reshape({port: [batch, *list(port.get_partial_shape())[1:]] for port in model.inputs})
         _pool_by_convolution(model)
         return model
+
+
+def _summary(is_exact: bool) -> str:
+    precision = "fp32" if is_exact else "fp32 or bf16"
+    return f"OpenVINO {version()}, {precision}, {os.cpu_count()} cores"
 
 
 def convert(net: "GuidedRegistration", graph: str) -> Any:

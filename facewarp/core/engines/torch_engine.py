@@ -54,6 +54,14 @@ class TorchEngine(GraphEngine):
         engine._graphs = {name: graph(engine._lean) for name, graph in GRAPHS.items()}
         return engine
 
+    def in_bfloat16(self) -> "TorchEngine":
+        """Return an engine whose part network of volumes runs in bf16: quicker, and coarse."""
+        engine = self.with_config(self._lean.config)
+        engine._lean._modules = dict(engine._lean._modules)
+        engine._lean.parts = cast(nn.Module, _Bfloat16(copy.deepcopy(self._lean.parts)))  # type: ignore[assignment]
+        engine._graphs = {name: graph(engine._lean) for name, graph in GRAPHS.items()}
+        return engine
+
     def use_threads(self, count: int) -> None:
         """See `Engine`; they are the whole process's."""
         torch.set_num_threads(count)
@@ -94,6 +102,26 @@ class _Half(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         result: Tensor = self.inner(*(value.half() for value in inputs))
         return result.float()
+
+
+class _Bfloat16(nn.Module):
+    """A module of volumes in bf16, channels last, with fp32 inputs and outputs."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner.to(torch.bfloat16)
+        self.inner.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+
+    def forward(self, volumes: Tensor) -> Tensor:
+        layout = torch.channels_last_3d
+        result: Tensor = self.inner(volumes.to(torch.bfloat16).contiguous(memory_format=layout))
+        return result.float()
+
+
+def has_bfloat16() -> bool:
+    """Return whether this processor has instructions for bf16: without, it is slower than fp32."""
+    tells = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(tells is not None and tells())
 
 
 class _Recorded:

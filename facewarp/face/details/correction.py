@@ -27,9 +27,9 @@ from facewarp.face.boxes import box_around
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.crop_fields import resized, sample_field
 from facewarp.face.details.inversion import mend_inverse
-from facewarp.face.details.outlines import outlines
+from facewarp.face.details.outlines import Outline, outlines
 from facewarp.face.face import Details, Face, template_to_frame
-from facewarp.face.similarity import Affine, fit_similarity, inverse
+from facewarp.face.similarity import Affine, compose_affine, fit_similarity, inverse
 
 Floats = NDArray[np.floating]
 
@@ -56,6 +56,7 @@ _EYES: Final = (
     (((36, 37, 38, 39), (36, 41, 40, 39)), (0.13, 0.10, 0.05), 0.4),
     (((42, 43, 44, 45), (42, 47, 46, 45)), (0.13, 0.10, 0.05), 0.4),
 )
+_BEYOND_PX: Final = 1e5  # more than anything lies apart
 _COLUMN_PX: Final = (2.0, 6.0)  # template px between columns
 
 
@@ -101,30 +102,31 @@ class FieldCorrector:
         self.points = np.concatenate([part.points for part in self._parts])
         ends = np.cumsum([0, *(len(part.points) for part in self._parts)])
         self.places = [slice(*pair) for pair in pairwise(ends.tolist())]
+        self._rigid = landmarks[_RIGID]
+        columns = [part.shape[1] for part in self._parts for _ in range(part.shape[0])]
+        self._boundaries = np.repeat(np.arange(len(columns)), columns)  # of each control point
+        self._with_corners = np.zeros((len(self.points), len(self.points)))
+        for part, place in zip(self._parts, self.places, strict=True):
+            self._with_corners[place, place] = _with_corners(*part.shape)
 
     def seen(self, face: Face, details: Details) -> Correction:
         """Return where the control points of a face are seen, at the columns where they lie."""
-        pose = fit_similarity(self.landmarks[_RIGID], face.crop.to_crop(face.landmarks[_RIGID]))
+        pose = fit_similarity(self._rigid, face.crop.to_crop(face.landmarks[_RIGID]))
         to_template = inverse(pose)
         carried = self.points + sample_field(face.grid_field_from_template, self.points)
         now = _through(to_template, carried)
-        heights, weights = np.empty((2, len(now)))
-        for part, place, outline in zip(self._parts, self.places, outlines(details), strict=True):
-            seen = _through(to_template, outline.points)
-            if seen[0, 0, 0] > seen[0, -1, 0]:  # the mirrored eye
-                seen, trust = seen[:, ::-1], outline.weights[::-1]
-            else:
-                trust = outline.weights
-            x = now[place, 0].reshape(part.shape)
-            at, told = heights[place].reshape(part.shape), weights[place].reshape(part.shape)
-            for row, points in enumerate(seen):
-                at[row] = np.interp(x[row], points[:, 0], points[:, 1])
-                told[row] = np.interp(x[row], points[:, 0], trust)
-            y = now[place, 1].reshape(part.shape)
-            for corner, beside in ((0, 1), (-1, -2)):  # one point each, which goes with its column
-                at[:, corner] = y[:, corner] + (at[:, beside] - y[:, beside]).mean()
-                told[:, corner] = told[:, beside].mean()
-        return Correction(pose, now, heights, weights)
+        mouth, left, right = (compose_affine(to_template, frame) for frame in details.frames)
+        found = outlines(replace(details, frames=(mouth, left, right)))
+        x, y, trust = (
+            np.concatenate(values) for values in zip(*map(_from_left, found), strict=True)
+        )
+        # Each boundary is set beyond the one before, so that one interpolation does them all.
+        beyond, own = _BEYOND_PX * np.arange(len(x)), self._boundaries
+        at = now[:, 0].clip(x[own, 0], x[own, -1]) + beyond[own]
+        told = np.interp(at, (x + beyond[:, None]).ravel(), (y + 1j * trust).ravel())
+        moves = np.stack([told.real - now[:, 1], told.imag], axis=1)
+        moves, weights = (self._with_corners @ moves).T
+        return Correction(pose, now, now[:, 1] + moves, weights)
 
     def corrected(self, face: Face, wanted: Correction) -> Face:
         """Return the face with both fields, landmarks and box corrected."""
@@ -135,9 +137,10 @@ class FieldCorrector:
         ]
         if not used:
             return face
-        back = np.array(resized(face.grid_field_from_template, FINE_SHAPE))
-        onto = np.array(resized(face.grid_field, FINE_SHAPE))
-        down = wanted.pose[:, 1].astype(np.float32)  # crop px a template px down
+        back, onto = (
+            np.array(field) if field.shape[1:] == FINE_SHAPE else resized(field, FINE_SHAPE)
+            for field in (face.grid_field_from_template, face.grid_field)
+        )
         moved = np.zeros(FINE_SHAPE, np.float32)
         for part, place in used:
             now, seen, weights = (
@@ -146,7 +149,8 @@ class FieldCorrector:
             )
             moves = self._moves(part, now, seen, weights).astype(np.float32)
             moved[part.window] += (part.basis @ moves.ravel()).reshape(part.window_shape)
-        back += down[:, None, None] * moved
+        for one, down in zip(back, wanted.pose[:, 1].tolist(), strict=True):
+            one += np.float32(down) * moved  # crop px a template px down
         mend_inverse(onto, back, moved, [part.window for part, _ in used])
         refined = replace(face, grid_field=onto, grid_field_from_template=back)
         landmarks = template_to_frame(refined, self.landmarks)
@@ -252,6 +256,23 @@ class _Part:
         one = np.eye(len(sampled))
         missing = np.linalg.solve(sampled @ sampled.T + ridge * one, one - sampled)
         return np.asarray(basis + basis @ sampled.T @ missing, np.float32)
+
+
+def _from_left(outline: Outline) -> tuple[Floats, Floats, Floats]:
+    """X, y and weights (B, 32) of an outline's points, from left to right."""
+    x, y = outline.points[..., 0].astype(np.float64), outline.points[..., 1]
+    trust = np.broadcast_to(outline.weights, y.shape)
+    if x[0, 0] > x[0, -1]:  # the mirrored eye
+        return x[:, ::-1], y[:, ::-1], trust[:, ::-1]
+    return x, y, trust
+
+
+def _with_corners(boundaries: int, columns: int) -> Floats:
+    """Values of control points from themselves: a corner, one point, goes with its column."""
+    values = np.eye(boundaries * columns).reshape(boundaries, columns, boundaries, columns)
+    for corner, beside in ((0, 1), (-1, -2)):
+        values[:, corner] = values[:, beside].mean(axis=0)
+    return values.reshape(boundaries * columns, -1)
 
 
 def _columns(at: Floats) -> Floats:

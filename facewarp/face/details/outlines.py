@@ -33,6 +33,7 @@ _LEAST_AREA: Final = {
     "mouth": (0.015, 0.03),
     "eye": (0.015, 0.03),
 }  # of the patch: too little, enough
+_AROUND: Final = np.ones((5, 5), np.uint8)  # cells
 
 
 @dataclass(frozen=True)
@@ -51,50 +52,64 @@ class Outline:
 def outlines(details: Details) -> tuple[Outline, Outline, Outline]:
     """Return the outlines of a face's mouth, left and right eye."""
     mouth, eyes = details.shares
-    rows = EYE_ROWS // CELL_PX
-    left, right = (_eye(shares) for shares in (eyes[:, :rows], eyes[:, rows:]))
+    lips, lip_weights = _mouth(mouth)
+    lids, lid_weights = _eyes(eyes)
+    every = ((lips, lip_weights[0]), (lids[0], lid_weights[0]), (lids[1], lid_weights[1]))
     return tuple(
-        Outline(_on_crop(boundaries, frame), weights.astype(np.float32))
-        for (boundaries, weights), frame in zip(
-            (_mouth(mouth), left, right), details.frames, strict=True
-        )
+        Outline(_on_crop(boundaries, frame), weights)
+        for (boundaries, weights), frame in zip(every, details.frames, strict=True)
     )  # type: ignore[return-value]
 
 
 def _mouth(shares: Floats) -> tuple[Floats, Floats]:
-    heights = CELL_PX * shares[[_UPPER, _INNER, _LOWER]].sum(axis=1)
-    whole = shares[_UPPER] + shares[_INNER] + shares[_LOWER]
+    """Boundaries (4, 32) and weights (1, 32)."""
+    parts = shares[_UPPER : _LOWER + 1]
+    whole = parts.sum(axis=0)
     middle, total = _middle(whole)
-    top = middle - total / 2
-    boundaries = np.stack([top, top + heights[0], top + heights[0] + heights[1], top + total])
-    return boundaries, _weights(whole, shares[_HIDDEN], total, _LEAST_AREA["mouth"])
+    boundaries = np.empty((4, len(total)), np.float32)
+    boundaries[0] = middle - total / 2
+    boundaries[1:] = CELL_PX * parts.sum(axis=1)
+    weights = _weights(whole[None], shares[None, _HIDDEN], total[None], _LEAST_AREA["mouth"])
+    return np.cumsum(boundaries, axis=0, out=boundaries), weights
 
 
-def _eye(shares: Floats) -> tuple[Floats, Floats]:
-    whole = shares[_EYE]
+def _eyes(shares: Floats) -> tuple[Floats, Floats]:
+    """Boundaries (2, 2, 32) and weights (2, 32) of both eyes."""
+    whole, hidden = (shares[one].reshape(2, EYE_ROWS // CELL_PX, -1) for one in (_EYE, _HIDDEN))
     middle, total = _middle(whole)
     half = np.maximum(total / 2 - EYE_RIM_PX, 0)
-    weights = _weights(whole, shares[_HIDDEN], total, _LEAST_AREA["eye"])
-    return np.stack([middle - half, middle + half]), weights
+    weights = _weights(whole, hidden, total, _LEAST_AREA["eye"])
+    return np.stack([middle - half, middle + half], axis=1), weights
 
 
 def _middle(whole: Floats) -> tuple[Floats, Floats]:
-    """Middle and height of a part in each column, patch px."""
-    rows = CELL_PX * np.arange(len(whole)) + (CELL_PX - 1) / 2
-    total = whole.sum(axis=0)
-    return rows @ whole / np.maximum(total, 1e-3), CELL_PX * total
+    """Middle and height of a part (..., rows, 32) in each column, patch px."""
+    rows = CELL_PX * np.arange(whole.shape[-2], dtype=np.float32) + np.float32((CELL_PX - 1) / 2)
+    total = whole.sum(axis=-2)
+    return rows @ whole / np.maximum(total, np.float32(1e-3)), CELL_PX * total
 
 
-def _weights(whole: Floats, hidden: Floats, total: Floats, least: tuple[float, float]) -> Floats:
-    """How far each column can be trusted: the part is there, sharp, and nothing lies before it."""
-    area, before = float(whole.sum()), float((hidden * _near(whole)).sum())
-    sharp = float(np.square(whole).sum()) / max(area, 1e-3)
-    certainty = (
-        _ramp(_SHARP, sharp)
-        * (1 - _ramp(_SEEN, before / max(area + before, 1e-3)))
-        * _ramp(least, area / whole.size)
-    )
-    return np.asarray(certainty * smoothstep(*_PRESENT_PX, total))
+def _weights(
+    whole: Floats, hidden: Floats, total: Floats, least: tuple[float, float]
+) -> NDArray[np.float32]:
+    """How far each column can be trusted: the part is there, sharp, and nothing lies before it.
+
+    Args:
+        whole: (n, rows, 32) shares of n parts.
+        hidden: (n, rows, 32) shares of what lies before the face.
+        total: (n, 32) heights, px.
+        least: area of the patch that is too little, and that is enough.
+    """
+    certainties = []
+    for shares, before in zip(whole, hidden, strict=True):
+        area, covered = float(shares.sum()), float(np.vdot(before, _near(shares)))
+        sharp = float(np.vdot(shares, shares)) / max(area, 1e-3)
+        certainties.append(
+            _ramp(_SHARP, sharp)
+            * (1 - _ramp(_SEEN, covered / max(area + covered, 1e-3)))
+            * _ramp(least, area / shares.size)
+        )
+    return np.array(certainties, np.float32)[:, None] * smoothstep(*_PRESENT_PX, total)
 
 
 def _ramp(limits: tuple[float, float], value: float) -> float:
@@ -104,10 +119,12 @@ def _ramp(limits: tuple[float, float], value: float) -> float:
 
 def _near(whole: Floats) -> Floats:
     """Where a part is, and a little around it."""
-    return np.asarray(cv2.dilate(np.asarray(whole, np.float32), np.ones((5, 5), np.uint8)))
+    return np.asarray(cv2.dilate(np.asarray(whole, np.float32), _AROUND))
 
 
 def _on_crop(boundaries: Floats, frame: Floats) -> NDArray[np.float32]:
-    x = np.broadcast_to(COLUMNS, boundaries.shape)
-    points = np.stack([x, boundaries], axis=-1)
-    return np.asarray(points @ frame[:, :2].T + frame[:, 2], np.float32)
+    """Points (B, 32, 2) of boundaries (B, 32) through a frame."""
+    points = np.empty((*boundaries.shape, 2), np.float32)
+    for axis, (along, down, start) in enumerate(frame.tolist()):
+        points[..., axis] = boundaries * np.float32(down) + (COLUMNS * along + start)
+    return points

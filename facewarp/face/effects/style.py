@@ -14,8 +14,8 @@ Three modes, each pixel in CIE Lab:
 Eyes and the open mouth keep the frame's detail; hair and hands before the face stay before it.
 """
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from importlib import resources
 from os import PathLike
 from pathlib import Path
@@ -30,19 +30,25 @@ from facewarp.drawing.compositing import smoothstep
 from facewarp.drawing.effect_layer import cover
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE, Crop
+from facewarp.face.crop_fields import GRID_SHAPE
 from facewarp.face.effects.base import FaceEffect
 from facewarp.face.effects.canonical import canonical_view
 from facewarp.face.effects.options import STYLE_MODES, StyleMode
 from facewarp.face.image_formats import to_rgb
+from facewarp.face.matching.shots import Shots
+from facewarp.face.rendering.calm_skin import calm_skin, smoothed
 from facewarp.face.rendering.color_transfer import (
     COARSE,
     PartColors,
     coarse_map,
-    color_map,
+    group_color_map,
+    group_shares,
     lab,
     rgb,
+    toned,
 )
-from facewarp.face.rendering.occlusion import Visibility
+from facewarp.face.rendering.coverage import beyond, carried_outward, wide_face
+from facewarp.face.rendering.occlusion import Visibility, spared_eyes
 from facewarp.face.rendering.screened_poisson import ScreenedPoisson
 from facewarp.face.rendering.template_overlay import carried_map, clip_box, to_crop_matrix
 from facewarp.face.template_building.from_photo import find_face
@@ -58,6 +64,8 @@ STYLE_SHAPE: Final = (2 * CROP_SHAPE[0], 2 * CROP_SHAPE[1])
 
 _LEAST_CONFIDENCE: Final = 0.15  # a drawing is seen worse than a photograph
 _SCREEN_PX: Final = 12.0  # l above, template px: larger structures are the frame's
+_SOLVED: Final = (COARSE[0] // 2, COARSE[1] // 2)  # grid of the equation, a third of l
+_SHARE: Final = 0.1  # of a change of the face's colors that a frame takes on
 _EDGE_PX: Final = 8  # template px within the face's outline over which a style fades in
 
 
@@ -149,6 +157,8 @@ class Style(FaceEffect):
                 f"there is no style mode {mode!r}", fix=f"Modes: {', '.join(STYLE_MODES)}."
             )
         self.style, self.mode = style, mode
+        self._colors: dict[int, PartColors] = {}
+        self._shots = Shots()
         self.note = (
             "Altered by facewarp style transfer: faces here show the style "
             f"({mode}) of {style.name} and are not as the camera saw them."
@@ -157,96 +167,154 @@ class Style(FaceEffect):
     def _prepare(self, template: "Template") -> None:
         opaque = np.full(self.style.picture.shape[:2], 255, np.uint8)
         worn = template.wears(np.dstack([self.style.picture, opaque]))[..., :3]
-        self._lab = lab(worn)
-        self._coarse_lab = cv2.resize(self._lab, COARSE[::-1], interpolation=cv2.INTER_AREA)
-        self._parts = _at_coarse(template.probabilities)
         face = np.asarray(1 - template.probabilities[0], np.float32)
         inner = cv2.erode(face, np.ones((_EDGE_PX + 1,) * 2, np.uint8))
-        self._mask = smoothstep(0.05, 0.95, cv2.GaussianBlur(inner, (0, 0), 0.5 * _EDGE_PX))
-        coarse = cv2.resize(self._mask, COARSE[::-1], interpolation=cv2.INTER_AREA) > 0.02
-        self._poisson = ScreenedPoisson(coarse, _SCREEN_PX * COARSE[0] / CROP_SHAPE[0])
+        known = cv2.resize(inner, worn.shape[1::-1]) > 0.5
+        # Beyond its face a style shows hair or ground, which is no skin.
+        self._lab = lab(carried_outward(np.ascontiguousarray(worn), known))
+        self._coarse_lab = cv2.resize(self._lab, COARSE[::-1], interpolation=cv2.INTER_AREA)
+        tight = smoothstep(0.05, 0.95, cv2.GaussianBlur(inner, (0, 0), 0.5 * _EDGE_PX))
+        self._extents = np.stack(
+            [
+                cv2.resize(extent, COARSE[::-1], interpolation=cv2.INTER_AREA)
+                for extent in (tight, wide_face(template))
+            ]
+        )
+        shares = group_shares(np.asarray(template.probabilities, np.float32))
+        self._shares = np.stack(
+            [cv2.resize(s, GRID_SHAPE[::-1], interpolation=cv2.INTER_AREA) for s in shares]
+        )
+        solved = (
+            cv2.resize(self._extents.max(axis=0), _SOLVED[::-1], interpolation=cv2.INTER_AREA)
+            > 0.02
+        )
+        self._poisson = ScreenedPoisson(solved, _SCREEN_PX * _SOLVED[0] / CROP_SHAPE[0])
+        self._calm = calm_skin(template)
         self._skin = Visibility(template, spare_eyes=False)
-        self._detail = Visibility(template)
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew with the next frame, which doesn't go on from the last."""
+        self._colors.clear()
+        self._shots.forget()
 
     def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
-        mask = cv2.resize(coarse_map(self._mask[None], face.field)[0], CROP_SHAPE[::-1])
+        tight, wide = coarse_map(self._extents, face.grid_field)
+        mask = beyond(tight, wide, face)
         rows, columns = (np.flatnonzero((mask > 1 / 512).any(axis=axis)) for axis in (1, 0))
         if not len(rows):
             return
-        x0, x1, y0, y1 = columns[0] - 1, columns[-1] + 1, rows[0] - 1, rows[-1] + 1
+        cut = _span(rows, COARSE[0]), _span(columns, COARSE[1])
+        (y0, y1), (x0, x1) = ((2 * part.start, 2 * part.stop) for part in cut)
         corners = face.crop.to_frame([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
         box = clip_box(corners, frame.shape)
         if box is None:
             return
-        region = frame[box[1] : box[3], box[0] : box[2]]
-        before = lab(region)
-        parts = coarse_map(self._parts, face.field)
-        gain, offset = np.ones((*COARSE, 3), np.float32), np.zeros((*COARSE, 3), np.float32)
         small = lab(_coarse_crop(frame, face.crop))
-        if self.mode != "texture":
-            seen = PartColors.of(small, _at_coarse(face.probabilities))
-            gain, offset = color_map(seen, self.style.colors, parts)
-        skin = self._spread(mask * self._skin(face) * (self.opacity / 255), face, box)
-        now = before + skin[..., None] * (
-            before * (self._spread(gain, face, box) - 1) + self._spread(offset, face, box)
-        )
+        if self.mode == "texture":
+            gain, offset = np.ones((*COARSE, 3), np.float32), np.zeros((*COARSE, 3), np.float32)
+        else:
+            gain, offset = self._color_map(small, face, frame)
+        shown = self._skin(face)
+        skin = _doubled(mask[cut]) * shown[y0:y1, x0:x1] * np.float32(self.opacity / 255)
+        # Lab of the frame becomes gain * Lab + offset, and in part the style's own detail.
+        share = cv2.merge([skin] * 3)
+        now_gain = cv2.add(cv2.multiply(share, _doubled(gain[cut] - 1)), (1.0,) * 4)
+        now_offset = cv2.multiply(share, _doubled(offset[cut]))
+        detail = None
         if self.mode != "color":
-            detail = self._spread(mask * self._detail(face) * (self.opacity / 255), face, box)
-            styled = self._with_detail(small * gain + offset, face, box)
-            now += detail[..., None] * (styled - now)
-        np.copyto(region, rgb(now), where=(skin > 1 / 512)[..., None])
+            detail = skin * spared_eyes(face)[y0:y1, x0:x1] * np.float32(1 / 255)
+            share, rest = cv2.merge([detail] * 3), cv2.merge([1 - detail] * 3)
+            smooth = cv2.multiply(share, _doubled(self._smooth(small * gain + offset, face)[cut]))
+            now_gain = cv2.multiply(now_gain, rest)
+            now_offset = cv2.add(cv2.multiply(now_offset, rest), smooth)
+        region = frame[box[1] : box[3], box[0] : box[2]]
+        carry = partial(_on_box, face=face, box=box, corner=(x0, y0))
+        now = lab(region)
+        now = cv2.add(cv2.multiply(now, carry(now_gain), dst=now), carry(now_offset), dst=now)
+        if detail is not None:
+            calm = replace(face, grid_field=smoothed(face.grid_field, self._calm))
+            x, y = carried_map(calm, box, self._lab.shape)
+            style = cv2.remap(self._lab, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
+            share = cv2.merge([carry(detail)] * 3)
+            now = cv2.add(now, cv2.multiply(style, share, dst=style), dst=now)
+        alpha = carry(skin)
+        now = toned(now, alpha)
+        cv2.copyTo(rgb(now), cv2.compare(alpha, 1 / 512, cv2.CMP_GT), region)
         if self.coverage is not None:
-            alpha = np.rint(255 * skin.clip(0, 1)).astype(np.uint8)
-            cover(self.coverage[box[1] : box[3], box[0] : box[2]], alpha)
+            covered = np.rint(255 * alpha.clip(0, 1)).astype(np.uint8)
+            cover(self.coverage[box[1] : box[3], box[0] : box[2]], covered)
 
-    def _with_detail(
-        self, coarse: NDArray[np.float32], face: "Face", box: tuple[int, int, int, int]
-    ) -> NDArray[np.float32]:
-        """The style's detail on the frame's large structures, for a box of the frame.
+    def _color_map(
+        self, coarse: NDArray[np.float32], face: "Face", frame: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Gain and offset, (160, 130, 3) each, that give the face the style's colors.
 
         Args:
             coarse: (160, 130, 3) Lab, the frame's crop.
             face: of the frame.
-            box: of the frame.
+            frame: (H, W, 3).
         """
-        there = coarse_map(
-            np.ascontiguousarray(coarse.transpose(2, 0, 1)), face.field_from_template
-        )
-        smooth = self._poisson(there.transpose(1, 2, 0) - self._coarse_lab)
-        size = self._lab.shape[1::-1]
-        styled = self._lab + cv2.resize(smooth, size, interpolation=cv2.INTER_LINEAR)
-        x, y = carried_map(face, box, styled.shape)
-        return np.asarray(
-            cv2.remap(styled, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE), np.float32
-        )
+        parts = np.asarray(face.probabilities, np.float32)
+        seen = PartColors.of_groups(coarse, _at_coarse(group_shares(parts)))
+        last = self._colors.pop(face.id, None)
+        if self._shots.goes_on(frame, face) and last is not None:
+            seen = last.toward(seen, _SHARE)
+        self._colors[face.id] = seen
+        shares = coarse_map(self._shares, face.grid_field, GRID_SHAPE)
+        gain, offset = group_color_map(seen, self.style.colors, shares)
+        return _doubled(gain), _doubled(offset)
 
-    @staticmethod
-    def _spread(
-        picture: NDArray[np.float32], face: "Face", box: tuple[int, int, int, int]
-    ) -> NDArray[np.float32]:
-        """A picture of the crop, at any size, as a picture of a box of the frame."""
-        k = picture.shape[1] / CROP_SHAPE[1]
-        matrix = k * to_crop_matrix(face, box[0], box[1])
-        matrix[:, 2] += 0.5 * (k - 1)
-        return np.asarray(
-            cv2.warpAffine(
-                np.ascontiguousarray(picture, np.float32),
-                matrix,
-                (box[2] - box[0], box[3] - box[1]),
-                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                borderMode=cv2.BORDER_REPLICATE,
-            ),
-            np.float32,
-        )
+    def _smooth(self, coarse: NDArray[np.float32], face: "Face") -> NDArray[np.float32]:
+        """How the frame's large structures differ from the style's, (160, 130, 3) of the crop.
+
+        Args:
+            coarse: (160, 130, 3) Lab, the frame's crop.
+            face: of the frame.
+        """
+        planes = np.ascontiguousarray(coarse.transpose(2, 0, 1))
+        there = coarse_map(planes, face.grid_field_from_template).transpose(1, 2, 0)
+        apart = cv2.resize(there - self._coarse_lab, _SOLVED[::-1], interpolation=cv2.INTER_AREA)
+        solved = np.ascontiguousarray(self._poisson(apart).transpose(2, 0, 1))
+        return coarse_map(solved, face.grid_field).transpose(1, 2, 0)
 
 
 def _coarse_crop(frame: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:
-    """What a crop shows, at the coarse size."""
-    step = CROP_SHAPE[0] / COARSE[0]
-    matrix = crop.matrix.copy()
-    matrix[:, 2] += matrix[:, :2].sum(axis=1) * (0.5 * step - 0.5)
-    matrix[:, :2] *= step
-    return np.asarray(Crop(matrix, COARSE).extract(frame), np.uint8)
+    """What a crop shows, averaged to the coarse size."""
+    fine = np.asarray(crop.extract(frame))
+    return np.asarray(cv2.resize(fine, COARSE[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _span(found: NDArray[np.intp], size: int) -> slice:
+    """Places from the first to the last that were found, and two more at either end."""
+    return slice(max(int(found[0]) - 2, 0), min(int(found[-1]) + 3, size))
+
+
+def _doubled(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A picture (h, w[, 3]) of the coarse size at that of the crop."""
+    size = (2 * picture.shape[1], 2 * picture.shape[0])
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _on_box(
+    picture: NDArray[np.float32],
+    face: "Face",
+    box: tuple[int, int, int, int],
+    corner: tuple[int, int],
+) -> NDArray[np.float32]:
+    """A part of the crop that begins at a corner (x, y) px of it, as a picture of a frame's box."""
+    matrix = to_crop_matrix(face, box[0], box[1])
+    matrix[:, 2] -= corner
+    return np.asarray(
+        cv2.warpAffine(
+            picture,
+            matrix,
+            (box[2] - box[0], box[3] - box[1]),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        ),
+        np.float32,
+    )
 
 
 def _at_coarse(parts: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -10,6 +10,8 @@ from facewarp.face.effects.base import FaceEffect
 from facewarp.face.effects.options import MatchName
 from facewarp.face.matching.steady_scene import SteadyScenes
 from facewarp.face.parts import FacePart
+from facewarp.face.rendering.calm_skin import calm_skin
+from facewarp.face.rendering.coverage import paints_whole_face, wide_face, widened
 from facewarp.face.rendering.occlusion import Visibility, covers_eyes
 from facewarp.face.rendering.shading import Blend
 from facewarp.face.rendering.template_overlay import TemplatePicture
@@ -24,7 +26,8 @@ class Texture(FaceEffect):
     """Paints an RGBA image in template space onto the face, shaded like the frame.
 
     Hair or a hand before the face stay before it, and eyes and open mouth are left alone; a texture
-    that is opaque over the template's eyes, glasses for one, covers those of the face too.
+    that is opaque over the template's eyes, glasses for one, covers those of the face too. Paint of
+    the whole face goes on up to the hairline, where a matte tells it.
 
     Args:
         rgba: (h, w, 3 or 4) uint8 of the template's aspect. A picture that is opaque everywhere
@@ -54,14 +57,22 @@ class Texture(FaceEffect):
         self._scenes.forget()
 
     def _prepare(self, template: "Template") -> None:
-        rgba = self.rgba
+        rgba = wide = self.rgba
         if (rgba[..., 3] == 255).all():
             background = np.asarray(template.probabilities[FacePart.BACKGROUND], np.float32)
             face = cv2.GaussianBlur(1 - background, (0, 0), 2.0)
-            rgba = rgba.copy()
-            rgba[..., 3] = np.rint(255 * cv2.resize(face, rgba.shape[1::-1]).clip(0, 1))
-        rgba = template.wears(rgba)
-        self._picture = TemplatePicture(rgba, self.opacity)
+            rgba, wide = (
+                template.wears(_cut(rgba, mask))
+                for mask in (face, np.maximum(face, wide_face(template)))
+            )
+        else:
+            rgba = wide = template.wears(rgba)
+            if paints_whole_face(rgba[..., 3], template):
+                wide = widened(rgba, template)
+        calm = calm_skin(template)
+        self._picture = self._wide = TemplatePicture(rgba, self.opacity, calm)
+        if wide is not rgba:
+            self._wide = TemplatePicture(wide, self.opacity, calm)
         self._seen = Visibility(
             template,
             spare_eyes=not covers_eyes(rgba[..., 3], template),
@@ -72,7 +83,8 @@ class Texture(FaceEffect):
         seen = self._seen(face)
         is_lit = self.match != "none" and self.blend != "glow"
         scene = self._scenes(frame, face) if is_lit and self.match == "full" else None
-        self._picture.lay_on(
+        picture = self._picture if face.matte is None else self._wide
+        picture.lay_on(
             frame,
             face,
             self.blend if is_lit else "glow",
@@ -81,3 +93,9 @@ class Texture(FaceEffect):
             fades=True,
             scene=scene,
         )
+
+
+def _cut(rgba: NDArray[np.uint8], mask: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return an opaque picture (h, w, 4) with a mask of the template, 0..1, as its alpha."""
+    alpha = np.rint(255 * cv2.resize(mask, rgba.shape[1::-1]).clip(0, 1)).astype(np.uint8)
+    return np.dstack([rgba[..., :3], alpha])

@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from facewarp.face.template.template import Template
 
 _SMOOTH: Final = OneEuro(min_hz=2.0, beta=60.0, noise=0.05, speed_hz=3.0)
+# A brow moves less and trembles more: chosen on half of the clips of docs/decisions/0130.
+_BROW_SMOOTH: Final = OneEuro(min_hz=1.0, beta=5.0, noise=0.2, speed_hz=3.0)
 _TURN_UNIT: Final = 1 / 30  # of a value, per degree
 _SHUT: Final = 0.6  # blink from which an eye's iris is not looked for
 _FRAME_S: Final = 1 / 30
 _REMEMBER_S: Final = 5.0  # how long a face that is not seen keeps its neutral and its past
 _BLINK = {side: EXPRESSIONS.index(f"eyeBlink{side}") for side in ("Left", "Right")}
+_BROWS: Final = [i for i, name in enumerate(EXPRESSIONS) if name.startswith("brow")]
 _WAYS: Final = ("Down", "Up")
 _LOOK = {
     (way, side): EXPRESSIONS.index(f"eyeLook{way}{side}")
@@ -74,7 +77,18 @@ class _Past:
     neutral: NDArray[np.float64] | None = None
     measured: NDArray[np.float64] | None = None
     values: OneEuroFilter = field(default_factory=lambda: OneEuroFilter(_SMOOTH))
+    brows: OneEuroFilter = field(default_factory=lambda: OneEuroFilter(_BROW_SMOOTH))
     gaze: OneEuroFilter = field(default_factory=lambda: OneEuroFilter(_SMOOTH))
+
+    def smoothed(self, values: NDArray[np.float64], elapsed: float) -> NDArray[np.float64]:
+        """Smooth the values (52,) of a frame."""
+        smooth = np.array(self.values(values[:, None], elapsed)[:, 0], float)
+        smooth[_BROWS] = self.brows(values[_BROWS, None], elapsed)[:, 0]
+        return smooth
+
+    def smooth_anew(self) -> None:
+        """Let the next values count as they are."""
+        self.values, self.brows = OneEuroFilter(_SMOOTH), OneEuroFilter(_BROW_SMOOTH)
 
 
 class ExpressionTracker:
@@ -130,7 +144,7 @@ class ExpressionTracker:
         last = [n for n, past in seen.items() if past.seen == newest]
         number = max(last, key=lambda n: seen[n].side)
         seen[number].neutral = seen[number].measured
-        seen[number].values = OneEuroFilter(_SMOOTH)
+        seen[number].smooth_anew()
         return number
 
     def take_neutral(
@@ -176,7 +190,7 @@ class ExpressionTracker:
             turn = float(past.gaze(np.array([[turn]]), elapsed, _TURN_UNIT)[0, 0])
         values = self._model.values(past.measured, past.neutral, turn)
         if self.smooth:
-            values = np.asarray(past.values(values[:, None], elapsed)[:, 0], float)
+            values = past.smoothed(values, elapsed)
         values = values.clip(0, 1)
         down, up = (np.mean([values[_LOOK[way, side]] for side in _BLINK]) for way in _WAYS)
         gaze = VERTICAL_DEG * float(down - up), turn

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.face.matching.scene import Scene, blur_px
+from facewarp.face.matching.shots import Shots
 
 if TYPE_CHECKING:
     from facewarp.face.face import Face
@@ -14,19 +15,15 @@ if TYPE_CHECKING:
 _SHARE: Final = 0.08  # of a change that a frame takes on: a light lasts
 _BLUR_SHARE: Final = 0.5  # a motion doesn't
 _EVERY: Final = 4  # frames between those whose colors are measured
-_JUMP: Final = 0.6  # of a face's side, after which it counts as another shot
-_CUT: Final = 36.0  # mean change of brightness in the frame that is a cut, levels
 _MOST_FACES: Final = 64
 
 
 @dataclass(frozen=True, eq=False)
 class _Past:
-    """Scene of the last frame, the one measured last, and how the last frame looked."""
+    """Scene of the last frame, and the one measured last."""
 
     scene: Scene
     measured: Scene
-    center: NDArray[np.float64]
-    look: NDArray[np.uint8]
     age: int
 
 
@@ -39,19 +36,18 @@ class SteadyScenes:
 
     def __init__(self) -> None:
         self._past: dict[int, _Past] = {}
+        self._shots = Shots()
 
     def forget(self) -> None:
         """Start anew with the next frame."""
         self._past.clear()
+        self._shots.forget()
 
     def __call__(self, frame: NDArray[np.uint8], face: "Face") -> Scene:
         """Return the scene around a face of the next frame (H, W, 3) uint8 RGB."""
-        if face.id < 0:
-            return Scene.of(frame, face)
-        look = _look(frame)
-        center = np.add(face.box[:2], face.box[2:]) / 2
+        goes_on = self._shots.goes_on(frame, face)
         past = self._past.pop(face.id, None)
-        if past is None or _is_another_shot(past, center, look, face):
+        if past is None or not goes_on:
             scene = measured = Scene.of(frame, face)
             age = 0
         else:
@@ -61,7 +57,7 @@ class SteadyScenes:
             else:
                 measured = replace(past.measured, blur_px=blur_px(frame, face))
             scene = replace(_between(past.scene, measured), seed=past.scene.seed + 1)
-        self._past[face.id] = _Past(scene, measured, center, look, age)
+        self._past[face.id] = _Past(scene, measured, age)
         if len(self._past) > _MOST_FACES:
             del self._past[next(iter(self._past))]
         return scene
@@ -81,19 +77,3 @@ def _between(last: Scene, seen: Scene) -> Scene:
         blur_px=mixed(last.blur_px, seen.blur_px, _BLUR_SHARE),
         noise=mixed(last.noise, seen.noise),
     )
-
-
-def _look(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    step = max(1, min(frame.shape[:2]) // 12)
-    return frame[step // 2 :: step, step // 2 :: step, 1].copy()
-
-
-def _is_another_shot(
-    past: _Past, center: NDArray[np.float64], look: NDArray[np.uint8], face: "Face"
-) -> bool:
-    if past.look.shape != look.shape:
-        return True
-    side = max(face.box[2] - face.box[0], face.box[3] - face.box[1], 1.0)
-    moved = float(np.linalg.norm(center - past.center)) / side
-    changed = float(np.abs(look.astype(np.int16) - past.look).mean())
-    return moved > _JUMP or changed > _CUT

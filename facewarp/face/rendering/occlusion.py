@@ -52,22 +52,21 @@ class Visibility:
     def __call__(self, face: "Face") -> NDArray[np.uint8]:
         """Return the visibility of paint in each px of a face's crop, (320, 260), 0..255."""
         height, width = CROP_SHAPE
-        parts = np.asarray(face.probabilities, np.float32)
-        rows, columns = parts.shape[1:]
-        x, y = _positions(face.field, (rows, columns))
-        skin = cv2.remap(self._skin, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_CONSTANT, 0)
-        seen = np.ones_like(skin)
-        if face.matte is None:
-            seen -= smoothstep(*_HIDDEN, skin * parts[FacePart.BACKGROUND])
+        parts = face.probabilities
+        free, seen = free_of(face), None
+        if free is None:
+            x, y = _positions(face.field, parts.shape[1:])
+            skin = cv2.remap(self._skin, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_CONSTANT, 0)
+            background = np.asarray(parts[FacePart.BACKGROUND], np.float32)
+            seen = 1 - smoothstep(*_HIDDEN, skin * background)
         if self._spare_eyes:
-            seen *= 1 - smoothstep(*_EYE, parts[list(EYES)].sum(axis=0))
-        seen = cv2.GaussianBlur(seen, (0, 0), 0.7 * columns / 130)
-        fine = cv2.resize(seen, (width, height), interpolation=cv2.INTER_LINEAR)
-        if self._spare_mouth:
-            fine *= 1 - open_mouth(face)
-        if (free := free_of(face)) is not None:
-            fine *= free.astype(np.float32) * np.float32(1 / 255)
-        return np.rint(255 * fine.clip(0, 1)).astype(np.uint8)
+            seen = _beside_eyes(face) if seen is None else seen * _beside_eyes(face)
+        fine = np.full((height, width), 255, np.uint8) if seen is None else _on_crop(seen)
+        if free is not None:
+            fine = free if seen is None else cv2.multiply(fine, free, scale=1 / 255)
+        if self._spare_mouth and (mouth := open_mouth(face)).any():
+            fine = cv2.multiply(fine, cv2.bitwise_not(mouth), scale=1 / 255)
+        return np.asarray(fine, np.uint8)
 
 
 def free_of(face: "Face") -> NDArray[np.uint8] | None:
@@ -89,18 +88,24 @@ def skin_of(template: "Template") -> NDArray[np.float32]:
     return np.asarray(cv2.GaussianBlur(cv2.erode(face, kernel), (0, 0), 3.0), np.float32)
 
 
-def open_mouth(face: "Face") -> NDArray[np.float32]:
-    """Return a soft mask (320, 260) of the open mouth; empty while it is closed."""
+def spared_eyes(face: "Face") -> NDArray[np.uint8]:
+    """Return a soft mask (320, 260), 0..255, of all but a face's eyes, however wide they open."""
+    return _on_crop(_beside_eyes(face))
+
+
+def open_mouth(face: "Face") -> NDArray[np.uint8]:
+    """Return a soft mask (320, 260), 0..255, of the open mouth; empty while it is closed."""
     mask = np.zeros(CROP_SHAPE, np.uint8)
     lips = face.crop.to_crop(face.landmarks[_INNER_LIPS])
     opening = float(np.linalg.norm(lips[[1, 2, 3]] - lips[[7, 6, 5]], axis=1).mean())
     share = float(smoothstep(*_OPEN_PX, np.array(opening, np.float32)))
-    if share > 0 and np.isfinite(lips).all():
-        limit = 1 << 14
-        corners = np.rint(lips.clip(-limit, limit) * 16).astype(np.int32)
-        cv2.fillPoly(mask, [corners], 255, cv2.LINE_AA, 4)
-    soft = cv2.GaussianBlur(mask, (0, 0), _SOFT_PX).astype(np.float32)
-    return soft * np.float32(share / 255)
+    if share == 0 or not np.isfinite(lips).all():
+        return mask
+    limit = 1 << 14
+    corners = np.rint(lips.clip(-limit, limit) * 16).astype(np.int32)
+    cv2.fillPoly(mask, [corners], 255, cv2.LINE_AA, 4)
+    soft = cv2.GaussianBlur(mask, (0, 0), _SOFT_PX)
+    return np.asarray(cv2.convertScaleAbs(soft, alpha=share), np.uint8)
 
 
 def covers_eyes(alpha: NDArray[np.uint8], template: "Template") -> bool:
@@ -109,6 +114,19 @@ def covers_eyes(alpha: NDArray[np.uint8], template: "Template") -> bool:
     small = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
     eyes = template.probabilities[list(EYES)].sum(axis=0) > 0.6
     return bool(eyes.any() and small[eyes].mean() > 96)
+
+
+def _beside_eyes(face: "Face") -> NDArray[np.float32]:
+    """1 where the network sees no eye, (h, w) of its parts."""
+    eyes = np.asarray(face.probabilities[list(EYES)], np.float32).sum(axis=0)
+    return 1 - smoothstep(*_EYE, eyes)
+
+
+def _on_crop(seen: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """A mask (h, w), 0..1, softened and at every px of the crop, 0..255."""
+    soft = cv2.GaussianBlur(seen, (0, 0), 0.7 * seen.shape[1] / 130)
+    bytes_ = cv2.convertScaleAbs(cv2.max(soft, 0.0), alpha=255)
+    return np.asarray(cv2.resize(bytes_, CROP_SHAPE[::-1], interpolation=cv2.INTER_LINEAR))
 
 
 def _positions(

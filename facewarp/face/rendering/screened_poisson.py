@@ -27,17 +27,22 @@ class ScreenedPoisson:
         index[inside] = np.arange(count)
         rows, columns = np.nonzero(inside)
         near = [(rows + dy, columns + dx) for dy, dx in ((0, 1), (0, -1), (1, 0), (-1, 0))]
-        self._square = length_px**2
+        square = length_px**2
         numbers = np.arange(count)
-        data = [np.full(count, 1 + 4 * self._square)]
+        data = [np.full(count, 1 + 4 * square)]
         at: list[tuple[NDArray[np.intp], NDArray[np.intp]]] = [(numbers, numbers)]
-        self._edges = []
+        edges: list[tuple[NDArray[np.intp], NDArray[np.intp]]] = []
         for place in near:
             other = index[place]
             known = other >= 0
-            data.append(np.full(int(known.sum()), -self._square))
+            data.append(np.full(int(known.sum()), -square))
             at.append((numbers[known], other[known]))
-            self._edges.append((numbers[~known], place[0][~known], place[1][~known]))
+            outside = np.ravel_multi_index(place, mask.shape)[~known]
+            edges.append((numbers[~known], outside))
+        ends, outside = (np.concatenate(side) for side in zip(*edges, strict=True))
+        self._from_edges = coo_matrix(
+            (np.full(len(ends), square), (ends, outside)), shape=(count, mask.size)
+        ).tocsr()
         matrix = coo_matrix(
             (np.concatenate(data), tuple(np.concatenate(side) for side in zip(*at, strict=True))),
             shape=(count, count),
@@ -49,8 +54,7 @@ class ScreenedPoisson:
         out = np.array(d, np.float32)
         if self._solver is None:
             return out
-        right = d[self._inside].astype(np.float64)
-        for numbers, rows, columns in self._edges:
-            np.add.at(right, numbers, self._square * d[rows, columns])
+        flat = d.reshape(-1, d.shape[-1]).astype(np.float64)
+        right = flat[self._inside.ravel()] + self._from_edges @ flat
         out[self._inside] = self._solver.solve(right)
         return out

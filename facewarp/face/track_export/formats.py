@@ -79,6 +79,11 @@ class TracksTarget:
         what = f"{no_format} is no format of tracks"
         raise FacewarpError(what, text, f"Known: {known}; or say FORMAT:FILE.")
 
+    @property
+    def counts_frames(self) -> bool:
+        """Whether keys are at numbers of frames; glTF has seconds."""
+        return self.format != "gltf"
+
     def files(self, shot: Shot) -> Files:
         """Write a shot's files: path -> text or bytes."""
         return FORMATS[self.format][1](shot, self.path)

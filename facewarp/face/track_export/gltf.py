@@ -2,7 +2,8 @@
 
 Each point lies on the ray through its pixel, at the depth that the template's mesh in space has
 there when it is fitted to the frame (perspective-n-point). Seen through the camera of the file the
-mesh lies on the face. Units are metres; the camera is at the origin and looks along -z.
+mesh lies on the face. Pixels that are not square are made so. Units are metres; the camera is at
+the origin and looks along -z.
 """
 
 import math
@@ -63,13 +64,20 @@ def gltf_file(shot: Shot) -> bytes:
 
 def focal_px(shot: Shot) -> float:
     """Return the focal length of the file's camera."""
-    return 0.5 * max(shot.size) / math.tan(math.radians(FIELD_OF_VIEW_DEG) / 2)
+    return 0.5 * max(_square_size(shot)) / math.tan(math.radians(FIELD_OF_VIEW_DEG) / 2)
+
+
+def _square_size(shot: Shot) -> tuple[float, float]:
+    """Return (width, height) of the picture in square pixels, as high as stored ones."""
+    width, height = shot.size
+    return width * shot.pixel_aspect, height
 
 
 def _in_space(points: Floats, mesh: FaceMesh, shot: Shot) -> Floats:
     """Return a frame's points (M, 3), metres in the camera's axes."""
-    width, height = shot.size
+    width, height = _square_size(shot)
     focal, middle = focal_px(shot), np.array([(width - 1) / 2, (height - 1) / 2])
+    points = (points + 0.5) * (shot.pixel_aspect, 1) - 0.5
     matrix = np.array([[focal, 0, middle[0]], [0, focal, middle[1]], [0, 0, 1.0]])
     model = mesh.positions
     found, turn, shift = cv2.solvePnP(model, points, matrix, None, flags=cv2.SOLVEPNP_SQPNP)
@@ -107,7 +115,7 @@ def _morphing(
 def _animation(file: GlbFile, shot: Shot, track: FaceTrack, node: int) -> dict[str, Any]:
     """Store when each frame is shown, from the clip's first."""
     count = len(track.numbers)
-    times = np.array([(n - (shot.first or 0)) / float(shot.rate) for n in track.numbers])
+    times = np.array(track.times)
     shown = np.eye(count, dtype=np.float32)[:, 1:]
     if count == 1:
         channels, samplers = _standing(file, node)
@@ -129,7 +137,7 @@ def _standing(file: GlbFile, node: int) -> tuple[list[dict[str, Any]], list[dict
 
 
 def _camera(shot: Shot) -> dict[str, Any]:
-    width, height = shot.size
+    width, height = _square_size(shot)
     upright = 2 * math.atan(0.5 * height / focal_px(shot))
     lens = {"aspectRatio": width / height, "yfov": upright, "znear": 0.01, "zfar": 100.0}
     return {"type": "perspective", "perspective": lens, "name": "camera"}

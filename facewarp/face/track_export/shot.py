@@ -36,6 +36,7 @@ class FaceTrack:
     Attributes:
         id: of the face.
         numbers: of those frames.
+        times: of those frames, s from the shot's first.
         points: (M, 2) px of each frame, of the template's mesh; landmarks first.
         corners: (4, 2) px of each frame, of the face's plane: upper left and right, lower left
             and right.
@@ -44,6 +45,7 @@ class FaceTrack:
 
     id: int
     numbers: list[int] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
     points: list[Points] = field(default_factory=list)
     corners: list[Points] = field(default_factory=list)
     outlines: list[list[Points]] = field(default_factory=list)
@@ -66,6 +68,7 @@ class Shot:
         pixel_aspect: width of a pixel over its height.
         first: number of the first frame; None before there is one.
         last: of the last.
+        start: time of the first frame, s.
         faces: by id.
     """
 
@@ -76,11 +79,20 @@ class Shot:
     pixel_aspect: float = 1.0
     first: int | None = None
     last: int | None = None
+    start: float = 0.0
     faces: dict[int, FaceTrack] = field(default_factory=dict)
 
-    def add(self, number: int, faces: Sequence[Face]) -> None:
-        """Add the faces of the next frame; lost ones are not there."""
-        self.first = number if self.first is None else self.first
+    def add(self, number: int, faces: Sequence[Face], time: float | None = None) -> None:
+        """Add the faces of the next frame; lost ones are not there.
+
+        Args:
+            number: of the frame.
+            faces: in it.
+            time: when it is shown, s; None where the rate tells.
+        """
+        time = float(number / self.rate) if time is None else time
+        if self.first is None:
+            self.first, self.start = number, time
         self.last = number
         for face in faces:
             if face.state == "lost":
@@ -89,6 +101,7 @@ class Shot:
             points[: len(face.landmarks)] = face.landmarks
             track = self.faces.setdefault(face.id, FaceTrack(face.id))
             track.numbers.append(number)
+            track.times.append(time - self.start)
             track.points.append(points)
             track.corners.append(plane_corners(self.template.mesh_points, points))
             track.outlines.append(

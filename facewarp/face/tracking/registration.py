@@ -16,14 +16,13 @@ from facewarp.errors import FacewarpError
 from facewarp.face.boxes import box_around
 from facewarp.face.crop import CROP_SHAPE, Crop, bounding_square, eye_roll
 from facewarp.face.crop_fields import (
-    inverted,
     jacobian_determinant,
     resized,
     sample_field,
     warp_maps,
 )
 from facewarp.face.details.network import DetailNetwork
-from facewarp.face.face import Face
+from facewarp.face.face import Face, with_inverse
 from facewarp.face.occlusion.network import OcclusionNetwork
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.augmented_inference import with_augmentation
@@ -41,6 +40,7 @@ _TURN = math.radians(15)
 # A better crop may be this much less sure: what is left of confidence above that is noise.
 _LESS_SURE = 0.03
 _ROUNDS = 3
+_INVERSE_STEPS = 3
 _BATCH = 8
 
 
@@ -91,24 +91,32 @@ class FaceRegistrar:
         self._details = DetailNetwork(beside, self.template) if beside is not None else None
         self._guidance = template_guidance(self.model, self.template.probabilities)
 
-    def register_refined(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
+    def register_refined(
+        self, frame: NDArray[np.generic], crops: Sequence[Crop], *, rough: bool = False
+    ) -> list[Face]:
         """Register crops, and register again where a face is off-center, rotated or mis-sized.
 
         The new crop is cut around the landmarks found, at most three times; the new registration
         is kept unless its confidence fell by more than 0.03.
+
+        Args:
+            frame: see `register`.
+            crops: likewise.
+            rough: leave the inverse to what filters the faces, see `Face.inverse_steps`.
         """
-        faces = self.register(frame, crops)
+        faces = self._registered(frame, crops)
         turning = list(range(len(faces)))
         for _ in range(_ROUNDS):
             turning = [i for i in turning if _is_askew(faces[i])]
             if not turning:
                 break
-            better = self.register(frame, [crop_around(faces[i].landmarks) for i in turning])
+            better = self._registered(frame, [crop_around(faces[i].landmarks) for i in turning])
             tried, turning = turning, []
             for i, face in zip(tried, better, strict=True):
                 if face.confidence > faces[i].confidence - _LESS_SURE:
                     faces[i] = face
                     turning.append(i)
+        faces = faces if rough else [with_inverse(face) for face in faces]
         return faces if self._occlusion is None else self._occlusion(frame, faces)
 
     def share_cores(self) -> None:
@@ -143,8 +151,13 @@ class FaceRegistrar:
         Colour is made grey no further than the crops reach. The field onto the face is made the
         inverse of the one from the template, which is the more accurate one.
         """
+        return [with_inverse(face) for face in self._registered(frame, crops)]
+
+    def _registered(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
+        """Register crops; the field onto the face is the network's own."""
         if len(crops) > _BATCH:  # a crowd does not take the memory of all at once
-            return self.register(frame, crops[:_BATCH]) + self.register(frame, crops[_BATCH:])
+            first = self._registered(frame, crops[:_BATCH])
+            return first + self._registered(frame, crops[_BATCH:])
         if not crops:
             return []
         shown = np.stack([crop.extract_gray(frame) for crop in crops])
@@ -168,11 +181,12 @@ class FaceRegistrar:
                     box=box_around(landmarks),
                     landmarks=landmarks,
                     crop=crop,
-                    grid_field=inverted(back[i], onto[i]),
+                    grid_field=onto[i],
                     grid_field_from_template=back[i],
                     probabilities=parts[i],
                     folds_percent=folds[i],
                     gray=shown[i],
+                    inverse_steps=_INVERSE_STEPS,
                 )
             )
         if self._details is not None:

@@ -23,14 +23,15 @@ from numpy.typing import NDArray
 from facewarp.core.arrays import Points
 from facewarp.face.boxes import box_around
 from facewarp.face.crop import CROP_SHAPE
-from facewarp.face.crop_fields import GRID_PX, GRID_SHAPE, inverted, resized
-from facewarp.face.face import Face, template_to_frame
+from facewarp.face.crop_fields import GRID_PX, GRID_SHAPE, resized
+from facewarp.face.face import Face, template_to_frame, with_inverse
 from facewarp.face.similarity import Affine, compose_affine, fit_similarity, inverse, turned_about
 from facewarp.face.template.template import Template
 
 Floats = NDArray[np.floating]
 
 _FRAME_S = 1 / 30  # between the first frames, if their times are equal
+_INVERSE_STEPS = 3
 _JUMP = 0.25  # of a face's side, from frame to frame: there is nothing to go on with
 _OFFSET = 0.5 * GRID_PX - 0.5  # crop px of the first of them
 _COLUMNS = np.arange(_OFFSET, CROP_SHAPE[1], GRID_PX, dtype=np.float32)[None]
@@ -140,7 +141,7 @@ class FaceSmoother:
         self, template: Template, config: SmoothingConfig | None = None, *, is_last: bool = True
     ) -> None:
         self._config = config or SmoothingConfig()
-        self._inverse_steps = 3 if is_last else 0
+        self._is_last = is_last
         self._landmarks = template.landmarks
         self._side = float(np.ptp(template.landmarks, axis=0).max())
         self._center = template.landmarks[_UPPER].mean(0)
@@ -186,7 +187,7 @@ class FaceSmoother:
         smoothed_pose = self._pose(pose, self._dt, np.array([1 / side, 1 / side, 0.5, 0.5]))
         back_change = self._back(back_shape, self._dt, 1 / self._side) - back_shape
         if is_first:
-            return face
+            return with_inverse(face) if self._is_last else face
         held = compose_affine(inverse(face.crop.matrix), self._matrix(smoothed_pose))
         moved = compose_affine(held, inverse(to_crop))  # crop px, by what the pose is held back
         held_back = _affine_after_field(moved, back) + _turned(held, back_change)
@@ -194,9 +195,12 @@ class FaceSmoother:
         about = np.asarray(_field_after_affine(inverse(moved), onto), np.float32)
         smooth = replace(
             face,
-            grid_field=inverted(smoothed_back, about, self._inverse_steps),
+            grid_field=about,
             grid_field_from_template=smoothed_back,
+            inverse_steps=_INVERSE_STEPS,
         )
+        if self._is_last:
+            smooth = with_inverse(smooth)
         landmarks = template_to_frame(smooth, self._landmarks)
         return replace(smooth, landmarks=landmarks, box=box_around(landmarks))
 

@@ -19,7 +19,7 @@ from facewarp.face.boxes import Box, center_of, overlap, side_of, square_at
 from facewarp.face.crop import Crop
 from facewarp.face.details.refinement import DetailRefinement
 from facewarp.face.detector import Detection, FaceDetector
-from facewarp.face.face import Face, FaceFilter
+from facewarp.face.face import Face, FaceFilter, with_inverse
 from facewarp.face.image_formats import check_picture
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.background_search import BackgroundSearch
@@ -123,6 +123,7 @@ class FaceTracker(Closing):
             self._warming.append(Thread(target=self._warm_detector, name="facewarp-detector"))
             self._warming[-1].start()
         self._smooth, self._photometric, self._occlusion = smooth, photometric, occlusion
+        self._inverts_later = smooth is not False or photometric is not False
         self._background = BackgroundSearch(self._detector) if threaded_search else None
         self.seconds = {"detect": 0.0, "register": 0.0}
         self._tracks: list[Track] = []
@@ -231,7 +232,7 @@ class FaceTracker(Closing):
         is_same = overlap(found.box, face.box) > 0 and apart < side_of(face.box)
         if found.confidence < self.config.gone or not is_same or is_among(found.box, others):
             return None
-        return replace(found, id=face.id)
+        return with_inverse(replace(found, id=face.id))
 
     def smooth_from(
         self, before: Sequence[tuple[Face, float]], face: Face, time: float
@@ -274,7 +275,8 @@ class FaceTracker(Closing):
         tracks = [track for track in self._tracks if not track.lost]
         doubtful = []
         with self._timed("register"):
-            faces = self._fitter.register_refined(image, [track.next_crop() for track in tracks])
+            crops = [track.next_crop() for track in tracks]
+            faces = self._fitter.register_refined(image, crops, rough=self._inverts_later)
             for track, face in zip(tracks, faces, strict=True):
                 if face.confidence >= self.config.unsure:
                     track.missed = 0
@@ -402,7 +404,7 @@ class FaceTracker(Closing):
         center, side = detection.square()
         crop = Crop.around(center, side, roll=detection.roll)
         with self._timed("register"):
-            return self._fitter.register_refined(image, [crop])[0]
+            return self._fitter.register_refined(image, [crop], rough=self._inverts_later)[0]
 
     def _smoother(self) -> FaceFilter | None:
         """Return what smooths and refines one face, if anything is to."""

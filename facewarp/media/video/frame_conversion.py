@@ -142,6 +142,18 @@ def square_size(size: tuple[int, int], aspect: Fraction) -> tuple[int, int]:
     return width, 2 * round(height / aspect / 2)
 
 
+def with_square_pixels(image: Image, aspect: Fraction) -> tuple[Image, tuple[float, float]]:
+    """Return an image resized to square pixels, and by how much in x and y.
+
+    Args:
+        image: H x W x C.
+        aspect: Width of its pixels over their height.
+    """
+    height, width = image.shape[:2]
+    size = square_size((width, height), aspect)
+    return resized(image, size), (size[0] / width, size[1] / height)
+
+
 def resized(image: Image, size: tuple[int, int]) -> Image:
     """Return an image scaled to (width, height), the same one where it has that size."""
     height, width = image.shape[:2]

@@ -7,7 +7,13 @@ import torch
 from scipy import ndimage
 
 from facewarp.cardiac.io.nifti_reader import read_volume
-from facewarp.cardiac.io.nifti_writer import write_field, write_image, write_labels, write_map
+from facewarp.cardiac.io.nifti_writer import (
+    write_field,
+    write_image,
+    write_labels,
+    write_map,
+    write_maps,
+)
 from facewarp.core.fields import warp
 from facewarp.errors import FacewarpError
 
@@ -113,6 +119,18 @@ def test_maps_and_images_hold_their_numbers(tmp_path, scene):
     write_map(tmp_path / "map.nii.gz", 1 + scene[0], volume, "map")
     found = read_volume(tmp_path / "map.nii.gz").data
     np.testing.assert_allclose(found, 1 + scene[0], atol=0.5 / 1024 + 1e-6)
+
+
+@pytest.mark.parametrize("stack", [2, 0])
+def test_maps_of_phases_made_one_by_one_are_the_same_file(tmp_path, rng, stack):
+    data = rng.random((3, 4, 5, 6)).astype(np.float32)
+    nib.save(nib.Nifti1Image(data.T, np.diag([1.5, 1.4, 8.0, 1.0])), tmp_path / "v.nii.gz")
+    cine = read_volume(tmp_path / "v.nii.gz").stacked_along(stack)
+    write_map(tmp_path / "a.nii.gz", 1 + cine.data, cine, "map")
+    write_maps(tmp_path / "b.nii.gz", (1 + phase for phase in cine.data), cine, "map")
+    assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
+    found = np.asarray(nib.load(tmp_path / "b.nii.gz").dataobj).T
+    np.testing.assert_allclose(found, 1 + data, atol=0.5 / 1024 + 1e-6)
 
 
 def test_a_sheared_grid_is_written_as_it_is(tmp_path, scene):

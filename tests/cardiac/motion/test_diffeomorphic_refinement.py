@@ -124,3 +124,54 @@ def test_motion_through_slices_stays_as_the_network_has_it() -> None:
     held, _ = refine(*parts, zero, zero)
     free, _ = refine(*parts, zero, zero, Refinement(still=0.0))
     assert float(held[:, 2].abs().mean()) < 0.2 * float(free[:, 2].abs().mean())
+
+
+def beating(radius: float, base: int) -> torch.Tensor:
+    """A ventricle of even width from a base slice to slice 6, with a right one beside it."""
+    away = pixel_grid(SHAPE) - CENTER
+    x, y = away[:, 0], away[:, 1]
+    z = pixel_grid(SHAPE)[:, 2]
+    down = torch.sigmoid(8 * (z - base + 0.5)) * torch.sigmoid(8 * (6.5 - z))
+    distance = torch.hypot(x, y)
+    whole = torch.sigmoid(2 * (9 - distance)) * down
+    cavity = torch.sigmoid(2 * (radius - distance)) * whole
+    right = torch.sigmoid(2 * (8 - torch.hypot(x + 8, y))) * down - whole
+    right = right.clamp(min=0)
+    return torch.stack([1 - whole - right, right, whole - cavity, cavity], 1)
+
+
+def test_the_ventricle_shortens_evenly_from_base_to_apex() -> None:
+    parts = finer(beating(5.0, 1)), finer(beating(4.0, 2))
+    out = torch.zeros(1, 3, *SHAPE)
+    out[:, 2, :3] = 1.0  # the network sees it where the base is, and nowhere else
+    found, back = refine(*parts, out, -out)
+    wall = (parts[0][0, 2] > 0.5) & (parts[1][0, 2] > 0.5)
+    down = torch.stack([found[0, 2, z][wall[z]].mean() for z in range(2, 7)])
+    assert (down.diff() < 0).all()  # less and less
+    assert down[2] > 0.15
+    assert down[4] < 0.25 * down[0]
+    assert float(compose(back, found).norm(dim=1).mean()) < 0.05
+    free, _ = refine(*parts, out, -out, one_heart=False)
+    assert float(free[0, 2, 5][wall[5]].mean()) < 0.5 * float(found[0, 2, 5][wall[5]].mean())
+
+
+def test_motion_along_the_wall_is_smooth() -> None:
+    """No edge tells it: waves along the wall are smoothed away, contraction is not."""
+    parts = finer(beating(5.0, 1)), finer(beating(4.0, 1))
+    away = pixel_grid(SHAPE) - CENTER
+    distance = away[:, :2].norm(dim=1).clamp_min(1)
+    wave = torch.sin(4 * torch.atan2(away[:, 1], away[:, 0])) / distance
+    out = torch.stack([-wave * away[:, 1], wave * away[:, 0], 0 * wave], 1)
+    at_rest = away[:, :2] / distance[:, None]
+
+    def along(settings: Refinement) -> tuple[float, float]:
+        field = resize_field(refine(*parts, out, -out, settings)[0], SHAPE)
+        slid = at_rest[:, 0] * field[:, 1] - at_rest[:, 1] * field[:, 0]
+        inwards = -(at_rest * field[:, :2]).sum(1)
+        wall = beating(5.0, 1)[:, 2] > 0.6
+        return float(slid[wall].std()), float(inwards[wall].mean())
+
+    told = along(Refinement())
+    free = along(Refinement(along=0.0, along_window=Refinement().fit_window))
+    assert told[0] < 0.5 * free[0]
+    assert abs(told[1] - free[1]) < 0.2 * free[1]

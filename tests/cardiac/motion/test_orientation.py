@@ -5,6 +5,8 @@ from itertools import permutations, product
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
+from fixtures.hearts import knowing_model
 
 from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.model_grid import short_axis_order
@@ -134,18 +136,54 @@ def test_doubt_is_said(beating):
             return Blind(self, shape)
 
         def probabilities(self, images):
-            import torch
-
             heart = (images > 0.5).float()
             return torch.cat([1 - heart, 0 * heart, 0.1 * heart, 0.9 * heart], 1)
-
-    from fixtures.hearts import knowing_model
 
     like = knowing_model(beating.heart, tuple(beating.contraction.tolist()))
     volume = volume_of(beating.images[0], np.diag([-1.5, -1.5, 10.0, 1.0]), oriented=False)
     found = find_orientation(Blind(like), volume)
     np.testing.assert_array_equal(found.turn, np.eye(3))
     assert "doubtful which end of the stack is the base" in found.warnings(volume)[0]
+
+
+def test_a_rough_look_spares_close_ones_and_changes_nothing(beating):
+    class Sure:
+        """Surer of a heart the more of its gray lies to the left and to the base."""
+
+        def __init__(self, like, looks, shape=None, error=0.0):
+            self.config = like.config if shape is None else like.config.on_grid(shape)
+            self.looks, self.error = looks, error
+
+        def on_grid(self, shape):
+            return Sure(self, self.looks, shape, self.error)
+
+        def probabilities(self, images):
+            self.looks.append(bool(self.error))
+            _, _, depth, _, width = images.shape
+            heart = (images > 0.5).float()
+            left = images[..., : width // 2].sum() / images.sum()
+            base = images[:, :, : depth // 2].sum() / images.sum()
+            sure = float(0.6 + 0.2 * left + 0.1 * base) + self.error * (-1) ** len(self.looks)
+            return torch.cat([1 - heart, 0 * heart, (1 - sure) * heart, sure * heart], 1)
+
+    class SureAndRough(Sure):
+        """The same, with rough looks that are off by a little."""
+
+        def on_grid(self, shape):
+            return SureAndRough(self, self.looks, shape)
+
+        def rough(self):
+            return Sure(self, self.looks, error=0.002)
+
+    like = knowing_model(beating.heart, tuple(beating.contraction.tolist()))
+    volume = volume_of(beating.images[0], np.diag([-1.5, -1.5, 10.0, 1.0]), oriented=False)
+    close, both = [], []
+    expected = find_orientation(Sure(like, close), volume)
+    found = find_orientation(SureAndRough(like, both), volume)
+    np.testing.assert_array_equal(found.turn, expected.turn)
+    assert (found.score, found.lead) == (expected.score, expected.lead)
+    assert sum(both) == 16  # rough ones, a direction each
+    assert both.count(False) < len(close) - 6
 
 
 def test_a_clear_lead_needs_no_second_phase():

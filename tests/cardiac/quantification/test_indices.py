@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from facewarp.cardiac.parts import PART_COLORS, PART_NAMES, HeartPart
-from facewarp.cardiac.quantification.indices import find_ed, find_es, indices, volumes_ml
+from facewarp.cardiac.quantification.indices import (
+    count_beats,
+    find_ed,
+    find_es,
+    indices,
+    volumes_ml,
+)
 
 
 def test_parts_are_acdcs():
@@ -42,3 +48,19 @@ def test_end_diastole_and_systole_of_a_curve():
     assert find_es(spiky, cyclic=True) == 8
     assert find_es(spiky, cyclic=False) == 11
     assert find_ed(np.array([70.0, 120.0]), cyclic=False) == 1
+
+
+@pytest.mark.parametrize("beats", [1, 2, 3])
+def test_beats_of_a_curve_are_counted_wherever_it_begins(rng, beats):
+    for start in range(0, 24, 5):
+        phase = 2 * np.pi * beats * (np.arange(24) - start) / 24
+        curve = 110 + 40 * np.cos(phase) + rng.normal(0, 2, 24)
+        assert count_beats(curve, cyclic=True) == beats
+        if not start:
+            assert count_beats(curve, cyclic=False) == beats
+
+
+def test_noise_of_a_heart_that_hardly_moves_is_no_beat(rng):
+    assert count_beats(300 + rng.normal(0, 15, 30), cyclic=True) == 1
+    assert count_beats(np.full(30, 120.0), cyclic=True) == 1
+    assert count_beats(np.array([100, 50, 100, 50.0]), cyclic=True) == 1

@@ -59,10 +59,10 @@ def test_what_repeating_cannot_show_widens_it(monkeypatch):
 
 
 def test_what_was_not_measured_has_no_interval():
-    region = SimpleNamespace(kind="segment", number=1, radial_engineering=np.array([20.0]))
+    region = SimpleNamespace(kind="segment", number=1, radial_green=np.array([20.0]))
     strain = SimpleNamespace(region=lambda *_args: region)
     intervals = StrainIntervals(strain, (strain,) * 4)
-    assert np.isnan(intervals.half_width(region, "radial_engineering")).all()
+    assert np.isnan(intervals.half_width(region, "radial_green")).all()
 
 
 def replace_region(strain, region):

@@ -176,7 +176,7 @@ def test_nothing_is_left_when_writing_fails(result, tmp_path, monkeypatch, error
     def fail(*_args, **_more):
         raise error
 
-    monkeypatch.setattr("facewarp.cardiac.report.result_folder.write_map", fail)
+    monkeypatch.setattr("facewarp.cardiac.report.result_folder.write_maps", fail)
     with pytest.raises((OSError, KeyboardInterrupt)):
         write_result(result, tmp_path / "new" / "anna")
     assert not list(tmp_path.iterdir())

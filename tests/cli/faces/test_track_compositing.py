@@ -1,12 +1,16 @@
 """`facewarp track` for compositors: the effect alone, passes, tracks, numbered pictures."""
 
+import csv
 import json
 import os
+from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import PIL.Image
+import pygltflib
 import pytest
 from typer.testing import CliRunner
 
@@ -258,3 +262,56 @@ def test_a_clip_whose_pictures_change_size_keeps_what_was_written(folder, portra
     assert "picture 3 has 200x120 pixels, the passes 160x120" in result.output
     assert sorted(path.name for path in Path().glob("*.exr")) == ["p.1.exr", "p.2.exr"]
     assert plane(oiio, "p.2.exr", "matte.A").max() > 0.5
+
+
+def test_pixels_that_are_not_square_change_neither_landmarks_nor_pose(folder, moving):
+    told = {}
+    for name, aspect in (("square.mp4", 1), ("wide.mp4", 2)):
+        size = (320 // aspect, 240)
+        with av.open(name, "w") as container:
+            stream = container.add_stream(
+                "libx264", rate=25, width=size[0], height=240, options={"crf": "8"}
+            )
+            stream.codec_context.sample_aspect_ratio = Fraction(aspect)
+            for number, picture in enumerate(moving[:2]):
+                shown = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+                shown = av.VideoFrame.from_ndarray(shown, format="rgb24")
+                shown.pts = number
+                container.mux(stream.encode(shown.reformat(format="yuv420p")))
+            container.mux(stream.encode(None))
+        words = "--expressions", "e.csv", "--data", "d.jsonl", "--tracks", "t.glb"
+        well(name, *words, "--neutral", "0")
+        rows = list(csv.DictReader(Path("e.csv").read_text().splitlines()))
+        points = np.array(json.loads(Path("d.jsonl").read_text().splitlines()[-1])["landmarks"])
+        mesh = pygltflib.GLTF2().load("t.glb")
+        told[aspect] = rows[-1], (points + 0.5) * (aspect, 1) - 0.5, mesh
+    (pose, points, mesh), (other_pose, other_points, other_mesh) = told[1], told[2]
+    np.testing.assert_allclose(other_points, points, atol=1.5)
+    for angle in ("head_pitch_deg", "head_yaw_deg", "head_roll_deg"):
+        assert float(other_pose[angle]) == pytest.approx(float(pose[angle]), abs=4)
+    assert float(other_pose["head_z_cm"]) == pytest.approx(float(pose["head_z_cm"]), rel=0.03)
+    lens, other_lens = mesh.cameras[0].perspective, other_mesh.cameras[0].perspective
+    assert other_lens.aspectRatio == pytest.approx(lens.aspectRatio) == pytest.approx(4 / 3)
+    assert other_lens.yfov == pytest.approx(lens.yfov)
+    for one in (mesh, other_mesh):
+        place = one.accessors[one.meshes[0].primitives[0].attributes.POSITION]
+        width, height, _ = np.subtract(place.max, place.min)
+        assert 0.7 < width / height < 1.2
+
+
+@pytest.mark.slow
+def test_frames_that_do_not_come_evenly_are_said_where_frames_are_counted(folder, moving):
+    with av.open("phone.mkv", "w") as container:
+        stream = container.add_stream("libx264", rate=25, width=320, height=240)
+        for number, picture in enumerate(moving[:4]):
+            shown = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
+            shown.pts, shown.time_base = number + 4 * (number > 1), Fraction(1, 25)
+            container.mux(stream.encode(shown))
+        container.mux(stream.encode(None))
+    result = well("phone.mkv", "--tracks", "t.nk", "--json")
+    (note,) = json.loads(result.stdout)["notes"]
+    assert "frame 3 is 4.0 frames later" in note
+    assert "fps_mode cfr" in note
+    assert json.loads(well("phone.mkv", "--tracks", "t.glb", "--json").stdout)["notes"] == []
+    file = pygltflib.GLTF2().load("t.glb")
+    assert file.accessors[file.animations[0].samplers[0].input].max[0] == pytest.approx(7 / 25)

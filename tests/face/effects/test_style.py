@@ -149,3 +149,16 @@ def replace_nothing(template):
     colors = PartColors(np.zeros((4, 3)), np.ones((4, 3)), np.full(4, True))
     style = StyleFace("nothing", np.zeros((640, 520, 3), np.uint8), colors, 1.0)
     return replace(style, name="something")
+
+
+def test_parts_that_tremble_do_not_make_a_style_flicker(bronze, seen, template, rng):
+    frame, face = seen
+    shaken = [np.roll(face.probabilities, rng.integers(-3, 4, 2), axis=(1, 2)) for _ in range(10)]
+    flicker = []
+    for number in (0, -1):  # followed, and not
+        effect = Style(bronze, "color", annotate=False)
+        faces = [replace(face, id=number, probabilities=parts) for parts in shaken]
+        means = [on_skin(effect(frame, [one], template), one, template).mean(0) for one in faces]
+        flicker.append(np.abs(np.diff(means, 2, axis=0)).mean())
+    assert flicker[0] < 0.4 * flicker[1]
+    effect.forget()

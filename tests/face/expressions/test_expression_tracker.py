@@ -214,6 +214,37 @@ def test_a_step_arrives_in_the_next_frame(expressions, image, face_at):
     assert first["jawOpen"] > 0.9 * settled["jawOpen"] > 0.3
 
 
+@pytest.mark.parametrize("rise", [-4, -9])
+def test_brows_that_rise_arrive_within_two_frames(template, image, face_at, rise):
+    last, told = {}, {}
+    for smooth in (True, False):
+        tracker = ExpressionTracker(template, smooth=smooth)
+        tracker(image, [face_at()], 0.0)
+        tracker.set_neutral()
+        for frame in range(1, 20):
+            shown = rise * np.clip((frame - 9) / 3, 0, 1)  # in three frames
+            face = moved(face_at, [*range(17, 27)], (0, shown))
+            (one,) = tracker(image, [face], frame / 30)
+            told[smooth, frame] = one["browInnerUp"]
+        last[smooth] = told[smooth, 19]
+    assert last[True] == pytest.approx(last[False], rel=0.1)
+    assert told[True, 10] < told[False, 10] + 1e-9  # nothing runs ahead
+    assert told[True, 13] > 0.5 * last[False]
+    assert told[True, 14] > 0.8 * last[False] > 0.05
+
+
+def test_brows_at_rest_are_held_steadier_than_other_values(template, image, face_at, rng):
+    told = {True: [], False: []}
+    still, plain = ExpressionTracker(template), ExpressionTracker(template, smooth=False)
+    for frame in range(60):
+        face = moved(face_at, slice(None), rng.normal(0, 0.25, (68, 2)))
+        for smooth, tracker in ((True, still), (False, plain)):
+            (one,) = tracker(image, [face], frame / 30)
+            told[smooth].append(one["browOuterUpLeft"])
+    jitter = {k: np.abs(np.diff(v, 2)).mean() for k, v in told.items()}
+    assert 0 < jitter[True] < 0.5 * jitter[False]
+
+
 def test_noise_at_rest_is_damped(template, image, face_at, rng):
     still, plain = ExpressionTracker(template), ExpressionTracker(template, smooth=False)
     told = {True: [], False: []}

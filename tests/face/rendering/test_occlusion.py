@@ -64,8 +64,8 @@ def test_the_mouth_is_open_as_far_as_the_inner_lips_are_apart(face_at):
     opened[[65, 66, 67], 1] += 14 * face.crop.scale
     mask = open_mouth(replace(face, landmarks=opened))
     x, y = np.rint(face.crop.to_crop(opened[[62, 66]]).mean(axis=0)).astype(int)
-    assert mask[y, x] > 0.95
-    assert mask.sum() < 0.05 * mask.size
+    assert mask[y, x] > 0.95 * 255
+    assert mask.sum() < 0.05 * 255 * mask.size
 
 
 def test_textures_end_at_teeth(template, frame, face_at):

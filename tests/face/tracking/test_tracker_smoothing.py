@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from facewarp.face.crop_fields import GRID_PX, compose_fields
 from facewarp.face.image_formats import to_gray
 from facewarp.face.tracking.registration import crop_around
 from facewarp.face.tracking.smoothing import OneEuro, SmoothingConfig
@@ -98,6 +99,22 @@ def test_smoothing_changes_fields_and_landmarks_together(make_tracker, portrait,
         np.testing.assert_allclose(face.landmarks, expected, atol=0.1)  # resampled twice
         assert face.box == (*face.landmarks.min(0), *face.landmarks.max(0))
         assert face.confidence == alone.confidence
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+@pytest.mark.parametrize("photometric", [False, True])
+def test_both_fields_are_one_map_however_faces_are_filtered(
+    make_tracker, portrait, rng, smooth, photometric
+):
+    tracker = make_tracker(faces=1, smooth=smooth, photometric=photometric, details=False)
+    for index in range(3):
+        (face,) = tracker(noisy(portrait.frame((150 + 2 * index, 120)), rng), index / FPS)
+        assert face.inverse_steps == 0
+        per_px = np.float32(1 / GRID_PX)
+        there = compose_fields(face.grid_field_from_template * per_px, face.grid_field * per_px)
+        off = GRID_PX * np.abs(there).max(axis=0)
+        assert np.median(off) < 0.02
+        assert np.percentile(off, 95) < 0.1
 
 
 def test_a_face_that_comes_back_is_not_dragged_from_where_it_was(make_tracker, portrait):

@@ -1,0 +1,99 @@
+"""Paint goes on to the hairline where the matte tells it, and no farther."""
+
+import cv2
+import numpy as np
+import pytest
+
+from facewarp.face.effects.factory import make_effect
+from facewarp.face.parts import FacePart
+from facewarp.face.rendering.coverage import (
+    carried_outward,
+    paints_whole_face,
+    wide_face,
+    widened,
+)
+from facewarp.face.rendering.textures import load_texture
+
+
+@pytest.fixture
+def outline(template):
+    return template.probabilities[FacePart.BACKGROUND] < 0.5
+
+
+def test_a_wide_face_is_wider_above_the_eyes_and_ends_at_the_jaw(template, outline):
+    wide = wide_face(template)
+    assert (wide[outline] > 0.4).mean() > 0.99
+    top, chin = (int(template.landmarks[i, 1]) for i in (24, 8))
+    assert np.flatnonzero((wide > 0.5).any(1))[0] < np.flatnonzero(outline.any(1))[0] - 25
+    assert np.flatnonzero((wide > 0.5).any(1))[-1] <= np.flatnonzero(outline.any(1))[-1] + 2
+    assert (wide[top] > 0.5).sum() > outline[top].sum() + 20  # temples
+    jaw = (top + 3 * chin) // 4
+    assert abs(int((wide[jaw] > 0.5).sum()) - int(outline[jaw].sum())) < 12
+    rows = [np.flatnonzero(row > 0.5) for row in wide]
+    assert all(np.ptp(row) == len(row) - 1 for row in rows if len(row))  # no notch
+
+
+def test_pictures_go_on_as_in_a_mirror():
+    y, x = np.mgrid[:320, :260]
+    known = np.hypot(x - 130, y - 160) < 80
+    stripes = np.where((y // 10 % 2)[..., None] > 0, 230, 20) * np.ones(3)
+    picture = np.where(known[..., None], stripes, 120).astype(np.uint8)
+    out = carried_outward(picture, known)
+    np.testing.assert_array_equal(out[known], picture[known])
+    beside = out[130:190, 216:224]  # stripes run across the edge: they go on
+    assert beside.std(axis=1).mean() < 40 < beside.std(axis=0).mean()
+    np.testing.assert_array_equal(carried_outward(picture, np.zeros_like(known)), picture)
+
+
+def test_only_paint_of_the_whole_face_goes_on(template):
+    whole = {
+        name
+        for name in ("tiger", "skull", "mask", "sunglasses", "makeup", "butterfly")
+        if paints_whole_face(load_texture(name)[..., 3], template)
+    }
+    assert whole == {"tiger", "skull"}
+
+
+def test_widened_paint_keeps_its_holes_and_what_was_painted(template, outline):
+    rgba = np.zeros((320, 260, 4), np.uint8)
+    rgba[outline] = (200, 120, 40, 255)
+    rgba[150:170, 90:110, 3] = 0
+    wide = widened(rgba, template)
+    assert (wide[150:170, 90:110, 3] == 0).all()
+    np.testing.assert_array_equal(wide[outline], rgba[outline])
+    top = np.flatnonzero(outline.any(1))[0]
+    np.testing.assert_allclose(wide[top - 12, 130], (200, 120, 40, 255), atol=3)
+
+
+def test_matte_decides_how_far_paint_and_labels_go(template, frame, face_at, outline):
+    rgba = np.full((320, 260, 4), (200, 120, 40, 255), np.uint8)
+    whole = face_at(center=(320, 260), side=200.0)
+    above = np.array([130.0, np.flatnonzero(outline.any(1))[0] - 14])  # on the forehead's upper end
+    x, y = np.rint(whole.crop.to_frame(above[None])[0]).astype(int)
+    matte = np.full((160, 130), 255, np.uint8)
+    covered = matte.copy()
+    covered[: int(above[1] / 2) + 6] = 0
+    for name, options in (("texture", {"texture": rgba}), ("labels", {})):
+        effect = make_effect(name, annotate=False, **options)
+        changed = [
+            np.abs(effect(frame, [face], template)[y, x].astype(int) - frame[y, x]).max()
+            for face in (
+                whole,
+                face_at(center=(320, 260), side=200.0, matte=matte),
+                face_at(center=(320, 260), side=200.0, matte=covered),
+            )
+        ]
+        assert changed[0] == changed[2] == 0
+        assert changed[1] > 4
+
+
+def test_a_style_goes_up_to_the_hairline(template, frame, face_at, outline):
+    above = np.array([130.0, np.flatnonzero(outline.any(1))[0] - 14])
+    parts = np.stack([cv2.resize(part, (65, 80)) for part in template.probabilities])
+    matte = np.full((160, 130), 255, np.uint8)
+    effect = make_effect("style", style="bronze", annotate=False)
+    for given, is_painted in ((None, False), (matte, True)):
+        face = face_at(center=(320, 260), side=200.0, matte=given, probabilities=parts)
+        x, y = np.rint(face.crop.to_frame(above[None])[0]).astype(int)
+        out = effect(frame, [face], template)
+        assert (np.abs(out[y, x].astype(int) - frame[y, x]).max() > 3) == is_painted
