@@ -73,7 +73,8 @@ def label_picture(template: "Template") -> NDArray[np.uint8]:
         cv2.resize(part, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR) for part in probabilities
     ]
     # Squared and normalised again: edges stay soft, but no part bleeds far into the next.
-    sharp = np.stack(fine) ** 2
+    sharp = np.stack(fine)
+    sharp *= sharp
     sharp /= np.maximum(sharp.sum(axis=0), 1e-6)
     tint = np.zeros(len(PART_COLORS), np.float32)
     tint[list(Labels.TINT)] = list(Labels.TINT.values())
@@ -82,17 +83,21 @@ def label_picture(template: "Template") -> NDArray[np.uint8]:
     inside = 1 - sharp[FacePart.BACKGROUND]
     weighted[FacePart.FACE] *= _RIM + (1 - _RIM) * _rim(inside)
     alpha = weighted.sum(axis=0)
-    color = np.einsum("chw,ck->hwk", weighted, PART_COLORS.astype(np.float32))
+    color = np.tensordot(weighted, PART_COLORS.astype(np.float32), (0, 0))
     color /= np.maximum(alpha, 1e-6)[..., None]
-    rgba = np.rint(np.dstack([color, alpha * 255])).astype(np.uint8)
+    whole = np.empty((*alpha.shape, 4), np.float32)
+    whole[..., :3], whole[..., 3] = color, alpha * 255
+    rgba = np.rint(whole, out=whole).astype(np.uint8)
     rgba = cv2.resize(rgba, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
+    pixels = rgba.reshape(-1, 4)
     for part in Labels.TINT:
         line = np.zeros(rgba.shape[:2], np.uint8)
         contours = [fixed_point((c + 0.5) * 4 - 0.5) for c in part_contours(probabilities, part)]
         cv2.polylines(line, contours, True, 255, _LINE_WIDTH, cv2.LINE_AA, _SHIFT)
         color = _LINE_WHITE * 255 + (1 - _LINE_WHITE) * PART_COLORS[part]
-        drawn = line > 0
-        rgba[drawn] = _over(rgba[drawn], color, line[drawn] * np.float32(_LINE_ALPHA / 255))
+        drawn = np.flatnonzero(line > 0)
+        shown = line.ravel()[drawn] * np.float32(_LINE_ALPHA / 255)
+        pixels[drawn] = _over(pixels[drawn], color, shown)
     return rgba
 
 

@@ -11,6 +11,7 @@ from facewarp.media.frames import Frame
 
 _MAX_BYTES: Final = 384 << 20  # of frames held back: half a second up to 4K at 30 a second
 _AT_LEAST = 2
+_ROUNDING_S: Final = 1e-6
 
 
 @dataclass
@@ -58,8 +59,8 @@ class Lookback:
             held.append(_Held(frame, faces))
             for entered in self._tracker.entered:
                 self._go_back(entered, held)
-            oldest = frame.time - self._span_s
-            while len(held) > room or (len(held) > _AT_LEAST and held[1].frame.time < oldest):
+            final = frame.time - self._span_s + _ROUNDING_S  # searched, and all after it are held
+            while len(held) > room or (len(held) > _AT_LEAST and held[0].frame.time <= final):
                 done = held.popleft()
                 yield done.frame, done.faces
         yield from ((one.frame, one.faces) for one in held)

@@ -111,3 +111,32 @@ def test_more_faces_than_a_batch_are_registered_alike(make_tracker, portrait):
     assert len(together) == 10
     for one, again in zip(together[:5], together[5:], strict=True):
         np.testing.assert_allclose(one.landmarks, again.landmarks, atol=0.05)
+
+
+class NobodyThere:
+    """Stands in for a tracker: finds nobody, and notes how many frames it was shown."""
+
+    config = OFFLINE
+
+    def __init__(self):
+        self.entered, self.shown = [], 0
+
+    def __call__(self, image, time):
+        self.shown += 1
+        return []
+
+    def search_soon(self):
+        pass
+
+
+@pytest.mark.parametrize("rate", [24, 25, 30, 30000 / 1001, 60])
+def test_a_frame_is_given_out_once_the_search_after_it_is_over(rate):
+    tracker, last = NobodyThere(), int(3 * rate)
+    frames = [Frame(np.zeros((8, 8, 3), np.uint8), i / rate, i) for i in range(last)]
+    given = []
+    for frame, _ in Lookback(tracker)(frames):
+        if tracker.shown < last:
+            newest = frames[tracker.shown - 1].time
+            given.append(round((newest - frame.time) * rate))
+    half = int(np.ceil(OFFLINE.search_every_s * rate - 1e-6))
+    assert set(given) == {half}

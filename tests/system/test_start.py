@@ -1,0 +1,28 @@
+"""Python's collector rests while a program starts, and runs again afterwards."""
+
+import gc
+
+import pytest
+
+from facewarp.system.start import pause_collection, resume_collection
+
+
+@pytest.fixture
+def collector():
+    yield
+    gc.enable()
+    gc.unfreeze()
+
+
+def test_the_collector_is_paused_and_resumed(collector):
+    pause_collection()
+    assert not gc.isenabled()
+    resume_collection()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
+
+
+def test_a_collector_that_runs_is_left_alone(collector):
+    before = gc.get_freeze_count()
+    resume_collection()
+    assert gc.get_freeze_count() == before
