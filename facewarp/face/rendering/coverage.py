@@ -30,7 +30,9 @@ _SOFT_PX: Final = 2.5
 _RIM_PX: Final = 13  # within the template's outline, where paint of the whole face is
 _WHOLE: Final = 0.7  # share of the rim that is painted by paint of the whole face
 _INNER_LIPS: Final = slice(60, 68)
-_SLIT_PX: Final = 5  # template px across, by which the slit between painted lips is wider than theirs
+_SLIT_PX: Final = (
+    5  # template px across, by which the slit between painted lips is wider than theirs
+)
 _FAINT: Final = 40  # alpha of paint on lips that needs no care
 _OPAQUE: Final = 200  # alpha that counts as painted
 
