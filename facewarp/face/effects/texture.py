@@ -11,7 +11,7 @@ from facewarp.face.effects.options import MatchName
 from facewarp.face.matching.steady_scene import SteadyScenes
 from facewarp.face.parts import FacePart
 from facewarp.face.rendering.calm_skin import calm_skin
-from facewarp.face.rendering.coverage import paints_whole_face, wide_face, widened
+from facewarp.face.rendering.coverage import closed_lips, paints_whole_face, wide_face, widened
 from facewarp.face.rendering.occlusion import Visibility, covers_eyes
 from facewarp.face.rendering.shading import Blend
 from facewarp.face.rendering.template_overlay import TemplatePicture
@@ -66,7 +66,10 @@ class Texture(FaceEffect):
                 for mask in (face, np.maximum(face, wide_face(template)))
             )
         else:
-            rgba = wide = template.wears(rgba)
+            rgba = template.wears(rgba)
+            if self.blend in ("paint", "tint"):
+                rgba = closed_lips(rgba, template)
+            wide = rgba
             if paints_whole_face(rgba[..., 3], template):
                 wide = widened(rgba, template)
         calm = calm_skin(template)
