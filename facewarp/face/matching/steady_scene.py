@@ -31,7 +31,8 @@ class SteadyScenes:
     """Measures the scene around each face, smoothed over the frames that it was called with.
 
     A first-order low-pass filter; it starts anew after a cut. Colors and grain are measured in
-    every eighth frame, blur in every second. Faces that are not followed (an id below 0) have no past.
+    every eighth frame, blur in every second. Faces that are not followed (an id below 0) have no
+    past.
     """
 
     def __init__(self) -> None:
