@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.drawing.compositing import smoothstep
-from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.crop_fields import GRID_PX, GRID_SHAPE, resized
 from facewarp.face.parts import FacePart
 
@@ -66,19 +65,15 @@ def smoothed(field: NDArray[np.float32], calm: NDArray[np.float32]) -> NDArray[n
         field: (2, h, w) crop px, on any grid.
         calm: of the template, see `calm_skin`.
     """
-    shape = field.shape[1:]
+    size = field.shape[:0:-1]
     coarse = resized(field, GRID_SHAPE)
-    (x, y), k = crop_cells(), CROP_SHAPE[1] / calm.shape[1]
-    there = cv2.remap(calm, (x + coarse[0]) / k, (y + coarse[1]) / k, cv2.INTER_LINEAR)
+    x, y = (cv2.add(cell, u) for cell, u in zip(crop_cells(), coarse, strict=True))
+    share = cv2.resize(cv2.remap(calm, x, y, cv2.INTER_LINEAR), size)
     out = np.empty_like(field)
     for channel, small, target in zip(field, coarse, out, strict=True):
         soft = cv2.GaussianBlur(small, (0, 0), _SIGMA, borderType=cv2.BORDER_REPLICATE)
-        change = cv2.multiply(soft - small, there)
-        if shape != GRID_SHAPE:
-            share = cv2.resize(there, shape[::-1], interpolation=cv2.INTER_LINEAR)
-            soft = cv2.resize(soft, shape[::-1], interpolation=cv2.INTER_LINEAR)
-            change = cv2.multiply(soft - channel, share)
-        np.add(channel, change, out=target)
+        change = cv2.multiply(cv2.subtract(cv2.resize(soft, size), channel), share)
+        cv2.add(channel, change, dst=target)
     return out
 
 
