@@ -10,9 +10,12 @@ pair of runs. Everything is measured through what both revisions have: the comma
 public names of `facewarp`.
 
 Workloads: `register` (a crop, both ways, in a tracker that neither detects nor smooths), `tracker`
-(a frame, all in), `track` (1280x720 with labels, file to file), `track-1080p` (with a texture, and
-its peak memory), `live` (unpaced, with labels), `style` (a frame, style `full` at 640x480), `four`
-(a frame with four faces) and `import` (`import facewarp`).
+(a frame, all in), `track` (1280x720 with labels, file to file), `track-1080p` (with a texture),
+`track-1080p-memory` (its peak), `live` (unpaced, with labels), `style` (a frame, style `full` at
+640x480), `four` (a frame with four faces) and `import` (`import facewarp`). Only where `--only`
+names them: `track-cpu`, `track-1080p-cpu` and `live-cpu`, the processor time of the same commands,
+which other load changes less, and `track-1080p-minutes`, the peak memory of a clip of two minutes:
+flat is what holds no more of it than of ten seconds.
 """
 
 import argparse
@@ -53,8 +56,23 @@ def run(*words):
     began = time.perf_counter()
     subprocess.run([sys.executable, "-m", "facewarp", *words], check=True, capture_output=True)
     return time.perf_counter() - began
+def processor(*words):
+    run(*words)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+def peak(*words):
+    run(*words)
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 out = tempfile.mkdtemp()
 """
+_TRACK: Final = "'track', sys.argv[1], '--out', out + '/o.mp4', '-q'"
+_PAINT: Final = _TRACK + ", '--effect', 'texture'"
+_LIVE: Final = "'live', '--source', sys.argv[1], '--headless', '-q'"
+
+
+def _printed(measure: str, words: str) -> str:
+    """Python that prints what a measure says of a command."""
+    return f"{_COMMAND}print(json.dumps({measure}({words})))"
 
 
 @dataclass(frozen=True)
@@ -65,11 +83,15 @@ class Workload:
         code: run with the clip's file as its argument.
         unit: of the number.
         size: (width, height) of the clip that it gets.
+        times: how often the clip of ten seconds is repeated.
+        asked: whether it is run only where it is named.
     """
 
     code: str
     unit: str
     size: tuple[int, int] = (1280, 720)
+    times: int = 1
+    asked: bool = False
 
 
 WORKLOADS: Final = {
@@ -118,28 +140,14 @@ with facewarp.FaceTracker(faces=1) as tracker:
 """,
         "ms",
     ),
-    "track": Workload(
-        _COMMAND + "print(json.dumps(run('track', sys.argv[1], '--out', out + '/o.mp4', '-q')))",
-        "s",
-    ),
-    "track-1080p": Workload(
-        _COMMAND
-        + "print(json.dumps(run('track', sys.argv[1], '--out', out + '/o.mp4', '--effect', "
-        "'texture', '-q')))",
-        "s",
-        (1920, 1080),
-    ),
-    "track-1080p-memory": Workload(
-        _COMMAND
-        + "run('track', sys.argv[1], '--out', out + '/o.mp4', '--effect', 'texture', '-q')\n"
-        "print(json.dumps(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024))",
-        "MB",
-        (1920, 1080),
-    ),
-    "live": Workload(
-        _COMMAND + "print(json.dumps(run('live', '--source', sys.argv[1], '--headless', '-q')))",
-        "s",
-    ),
+    "track": Workload(_printed("run", _TRACK), "s"),
+    "track-1080p": Workload(_printed("run", _PAINT), "s", (1920, 1080)),
+    "track-1080p-memory": Workload(_printed("peak", _PAINT), "MB", (1920, 1080)),
+    "live": Workload(_printed("run", _LIVE), "s"),
+    "track-cpu": Workload(_printed("processor", _TRACK), "s", asked=True),
+    "track-1080p-cpu": Workload(_printed("processor", _PAINT), "s", (1920, 1080), asked=True),
+    "live-cpu": Workload(_printed("processor", _LIVE), "s", asked=True),
+    "track-1080p-minutes": Workload(_printed("peak", _PAINT), "MB", (1920, 1080), 12, asked=True),
 }
 
 
@@ -238,12 +246,34 @@ def clip_of(size: tuple[int, int], folder: Path) -> Path:
     return path
 
 
+def repeated(clip: Path, times: int) -> Path:
+    """A clip played several times over, its packets copied."""
+    if times == 1:
+        return clip
+    import av
+
+    path = clip.with_stem(f"{clip.stem}-{times}")
+    if path.is_file():
+        return path
+    with av.open(str(clip)) as read, av.open(str(path), "w") as written:
+        stream = written.add_stream_from_template(read.streams.video[0])
+        length = read.streams.video[0].duration
+        for turn in range(times):
+            read.seek(0)
+            for packet in read.demux(video=0):
+                if packet.dts is not None and packet.pts is not None:
+                    packet.pts, packet.dts = packet.pts + turn * length, packet.dts + turn * length
+                    packet.stream = stream
+                    written.mux(packet)
+    return path
+
+
 def compare(there: Path, names: Sequence[str], runs: int, folder: Path) -> list[Compared]:
     """Measure workloads in turns, after one run of each that warms caches up."""
     found = []
     for name in names:
         workload = WORKLOADS[name]
-        clip = clip_of(workload.size, folder)
+        clip = repeated(clip_of(workload.size, folder), workload.times)
         pairs = [
             (measured(sys.executable, workload, clip), measured(there, workload, clip))
             for _ in range(runs + 1)
@@ -272,7 +302,8 @@ def main() -> None:
     )
     parser.add_argument("revision", metavar="REV", help="a commit or tag of this repository")
     parser.add_argument("--runs", type=int, default=10)
-    parser.add_argument("--only", default=",".join(WORKLOADS), help="workloads, comma-separated")
+    usual = ",".join(name for name, workload in WORKLOADS.items() if not workload.asked)
+    parser.add_argument("--only", default=usual, help="workloads, comma-separated")
     parser.add_argument("--python", default=sys.executable, help="to build REV's environment with")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()

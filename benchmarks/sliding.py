@@ -20,7 +20,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ from facewarp.face.crop_fields import sample_field, upsample_field
 from facewarp.face.face import Face, template_to_frame
 from facewarp.face.mediapipe_blazeface import without_native_chatter
 from facewarp.face.parts import FacePart
+from facewarp.face.rendering.calm_skin import calm_skin, smoothed
 from facewarp.face.similarity import fit_similarity
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.tracker import FaceTracker
@@ -221,7 +222,12 @@ def slip_of(tracks: CornerTracks, faces: Sequence[Face | None], template: Templa
 def to_template(face: Face, points: Points) -> Points:
     """Frame px to template px, by the field that paint uses."""
     in_crop = face.crop.to_crop(points)
-    return in_crop + sample_field(face.grid_field, in_crop)
+    return in_crop + sample_field(smoothed(face.grid_field, _calm()), in_crop)
+
+
+@cache
+def _calm() -> NDArray[np.float32]:
+    return calm_skin(Template.load("average"))
 
 
 def to_frame(face: Face) -> Callable[[Points], Points]:

@@ -260,7 +260,8 @@ def analyse(
     told = told_moments(cine, *given, reader)
     looked_at = told.ed or 0
     lies = orientation or find_orientation(model, volume, looked_at)
-    grid = around_heart(model, volume, looked_at, lies.turn)
+    seen_already = None if orientation else lies.window
+    grid = seen_already or around_heart(model, volume, looked_at, lies.turn)
     slices = slices_beside(model)
     calibration = HeartCalibration.of_slices(slices)
     found = None

@@ -209,13 +209,14 @@ def _path() -> Path:
 @lru_cache(maxsize=1)
 def _openvino() -> _Run:
     """The network on OpenVINO: for one window on one core, for larger pictures on all of them."""
-    lock, requests = threading.Lock(), dict[bool, Any]()
+    # A lock for each: a window need not wait for a large picture that another thread looks at.
+    locks, requests = {True: threading.Lock(), False: threading.Lock()}, dict[bool, Any]()
 
     def run(pictures: Iterable[NDArray[np.uint8]]) -> list[_Outputs]:
         found: list[_Outputs] = []
-        with lock:
-            for picture in pictures:
-                is_window = picture.shape[:2] == (SIZE, SIZE)
+        for picture in pictures:
+            is_window = picture.shape[:2] == (SIZE, SIZE)
+            with locks[is_window]:
                 if is_window not in requests:
                     requests[is_window] = _request(is_window=is_window)
                 request = requests[is_window]

@@ -9,7 +9,7 @@ precisely where the face is.
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Final, Self
@@ -129,6 +129,19 @@ class Detection:
         return overlap(self.box, other.box)
 
 
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """What a thorough search of a frame sights at first, before it looks closer.
+
+    Attributes:
+        pyramid: the frame.
+        steps: sightings of each step, from the whole frame to its smallest parts.
+    """
+
+    pyramid: "Pyramid"
+    steps: Sequence[Sequence[Detection]]
+
+
 class FaceDetector(Closing):
     """Finds faces in frames; it may hold native memory, so close it or use ``with``.
 
@@ -159,6 +172,7 @@ class FaceDetector(Closing):
         *,
         thorough: bool | None = False,
         is_known: Callable[[Detection], bool] = lambda candidate: False,
+        scan: Scan | None = None,
     ) -> list[Detection]:
         """Find the faces of a frame.
 
@@ -171,17 +185,28 @@ class FaceDetector(Closing):
                 stops at the first step that finds anything.
             is_known: tells of a first, rough sight of a face whether it needs no closer looks,
                 for instance since the face is followed already; it is not reported then.
+            scan: of the same image, for a thorough search, if it was made before.
 
         Returns:
             The faces, best score first; empty if there are none.
         """
-        pyramid = Pyramid(to_rgb(image))
+        pyramid = Pyramid(to_rgb(image)) if scan is None else scan.pyramid
         by_tiles = not self._network.any_size
-        found, is_any_known = self._searched(pyramid, thorough, is_known, by_tiles=by_tiles)
+        found, is_any_known = self._searched(
+            pyramid, thorough, is_known, by_tiles=by_tiles, scan=scan
+        )
         if thorough and not (found or is_any_known or by_tiles):
             # Overlapping tiles show a face in several places, and drawn or dark ones in one of them
             found, _ = self._searched(pyramid, thorough, is_known, by_tiles=True)
         return _suppress(found)
+
+    def scan(self, image: NDArray[Any]) -> Scan:
+        """Make the first part of a thorough search, which knows of no faces; in any thread."""
+        pyramid = Pyramid(to_rgb(image))
+        steps = _search(pyramid.shape, whole_only=False, by_tiles=not self._network.any_size)
+        return Scan(
+            pyramid, [list(itertools.chain(*self._look(pyramid, windows))) for windows in steps]
+        )
 
     def _searched(
         self,
@@ -190,6 +215,7 @@ class FaceDetector(Closing):
         is_known: Callable[[Detection], bool],
         *,
         by_tiles: bool,
+        scan: Scan | None = None,
     ) -> tuple[list[Detection], bool]:
         """Search step by step; the faces, and whether known ones were seen."""
         found: list[Detection] = []
@@ -197,7 +223,12 @@ class FaceDetector(Closing):
         steps = _search(pyramid.shape, whole_only=thorough is False, by_tiles=by_tiles)
         for step, windows in enumerate(steps):
             least = self.min_confidence + (_TILES_ASK_MORE if step > 0 else 0.0)
-            for candidate in itertools.chain(*self._look(pyramid, windows)):
+            sighted: Iterable[Detection]
+            if scan is None:
+                sighted = itertools.chain(*self._look(pyramid, windows))
+            else:
+                sighted = scan.steps[step]
+            for candidate in sighted:
                 if is_known(candidate):
                     is_any_known = True
                 elif not any(_same(candidate, face) for face in found):

@@ -7,7 +7,8 @@ confidence on the held-out photographs, and stores the curve in them.
 facewarp.training.release.ship card face helen.json`` writes their card. Hearts ship likewise,
 without a template: ``ship weights RUN heart --data acdc``, the part network of slices beside them
 by ``ship weights RUN heart-slices --data acdc``; ``facewarp eval acdc --shift all --out fit.csv``
-on patients that no result is told of, and ``ship confidence heart-slices --cases fit.csv``;
+on patients that no result is told of, and ``ship confidence heart-slices --cases fit.csv``; ``ship
+edges heart-slices --data acdc --patients 1,6,11`` finds how far its outlines lie off;
 ``facewarp eval acdc``, ``ship card heart``. ``ship weights RUN face-details --data helen afw
 celebamask`` puts the part network of eyes and mouth beside the face's.
 """
@@ -21,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from facewarp.cardiac.motion.confidence import KEY as HEART_KEY
+from facewarp.cardiac.motion.slice_parts import EDGES
 from facewarp.core.config import ModelConfig
-from facewarp.core.model import Model
+from facewarp.core.model import Model, load
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import (
     DETAILS,
@@ -37,7 +39,7 @@ from facewarp.errors import FacewarpError
 from facewarp.face.tracking.confidence import KEY
 from facewarp.system.atomic_files import write_json, write_text
 from facewarp.training.dataloading.face_data import helen_training_data
-from facewarp.training.dataloading.heart_data import spans
+from facewarp.training.dataloading.heart_data import chosen_patients, patient_folders, spans
 from facewarp.training.datasets.acdc import patient_number
 from facewarp.training.evaluation.evaluation_json import read_evaluation
 from facewarp.training.evaluation.heart_shifts import read_cases
@@ -45,6 +47,7 @@ from facewarp.training.evaluation.reliability import calibrated
 from facewarp.training.release.face_card import FACE_CARD, details_section
 from facewarp.training.release.heart_card import HEART_CARD, slices_section
 from facewarp.training.release.heart_confidence import fit_calibration
+from facewarp.training.release.heart_edges import fit_edges
 from facewarp.training.release.model_card import SOURCES, model_card
 from facewarp.training.synthetic.scan_shifts import CLEAN
 
@@ -148,9 +151,40 @@ def ship_heart_confidence(name: str, cases: Sequence[Path], folder: Path) -> Pat
     )
     calibration = fit_calibration(known, told)
     about = {key: value for key, value in metadata.items() if key not in FILE_OWN}
-    card = folder / place / "README.md"
+    return _put_beside_card(net, {**about, HEART_KEY: calibration.to_text()}, name, folder)
+
+
+def ship_heart_edges(name: str, data: Path, patients: str, folder: Path) -> Path:
+    """Find how far a shipped part network's outlines lie off, and store it in its weights.
+
+    Args:
+        name: of the shipped weights of slices; the heart model that they belong to is beside them.
+        data: holds patients' folders.
+        patients: numbers and spans of them, of the network's training.
+        folder: of shipped weights.
+
+    Returns:
+        The file.
+
+    Raises:
+        FacewarpError: no such weights or patients, or too few of them.
+    """
+    place, file = PLACES.get(name, (name, WEIGHTS))
+    net, metadata = load_weights(folder / place / file)
+    chosen = chosen_patients(patient_folders(data), patients)
+    told = f"{len(chosen)} patients ({spans(sorted(patient_number(p.name) for p in chosen))})"
+    edges = fit_edges(load(folder / place / WEIGHTS), chosen, told)
+    about = {key: value for key, value in metadata.items() if key not in FILE_OWN}
+    return _put_beside_card(net, {**about, EDGES: edges.to_text()}, name, folder)
+
+
+def _put_beside_card(
+    net: GuidedRegistration, about: dict[str, str], name: str, folder: Path
+) -> Path:
+    """Write shipped weights whose tensors are as they were, and keep their card."""
+    card = folder / PLACES.get(name, (name, WEIGHTS))[0] / "README.md"
     text = card.read_text("utf-8") if card.is_file() else None
-    target = _put(net, {**about, HEART_KEY: calibration.to_text()}, name, folder)
+    target = _put(net, about, name, folder)
     if text is not None:
         write_text(card, text)
     return target
@@ -242,6 +276,10 @@ def main(words: Sequence[str] | None = None) -> None:
     confidence.add_argument(
         "--cases", type=Path, nargs="+", help="hearts: rows of facewarp eval acdc --shift --out"
     )
+    edges = commands.add_parser("edges", help="find how far a heart's outlines lie off")
+    edges.add_argument("name")
+    edges.add_argument("--data", type=Path, required=True, help="patients' folders")
+    edges.add_argument("--patients", required=True, help="of the training: 1,6,11-13")
     card = commands.add_parser("card", help="write their model card")
     card.add_argument("name")
     card.add_argument("evaluations", nargs="+", type=Path, help="what eval --json printed")
@@ -255,6 +293,8 @@ def main(words: Sequence[str] | None = None) -> None:
             if given.data is None:
                 parser.error("confidence takes --data (faces) or --cases (hearts)")
             written = ship_confidence(given.name, given.data, given.folder)
+        elif given.command == "edges":
+            written = ship_heart_edges(given.name, given.data, given.patients, given.folder)
         else:
             written = ship_card(given.name, given.evaluations, given.folder)
     except FacewarpError as error:

@@ -322,6 +322,8 @@ def chosen_shifts(names: list[str] | None) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for name in names:
         kind, _, strength = name.partition(":")
+        if not kind:
+            raise FacewarpError("no shift is named", "--shift", "Give names, or all.")
         if kind not in (*SHIFTS, "all"):
             fix = f"Choose from {', '.join(SHIFTS)}, or all."
             raise FacewarpError(f"no shift is called {kind!r}", "--shift", fix)

@@ -214,7 +214,8 @@ def _from_file(path: Path, name: str, info: Info | None, options: ReadOptions) -
 
 def _from_volume(volume: Volume, path: Path, name: str, info: Info | None) -> Cine:
     if volume.data.ndim == 3:
-        what = f"the file is one volume of {volume.shape[0]} slices, not a cine"
+        count = volume.shape[0]
+        what = f"the file is one volume of {count} slice{'s' * (count > 1)}, not a cine"
         raise FacewarpError(what, path, "Give a file of four axes, or a folder of phases.")
     if volume.phases < 2:
         raise FacewarpError("the cine has one phase", path, "Give at least two.")
@@ -236,7 +237,7 @@ def _check_slices(cine: Cine) -> None:
     """Every slice that has a picture in one phase must have it in all, and none lack it between."""
     data = cine.volume.data
     if data.shape[1] < 3:
-        what = f"the stack has {data.shape[1]} slices"
+        what = "the stack has " + ("1 slice" if data.shape[1] == 1 else "2 slices")
         fix = "A ventricle's volume needs three at least; long-axis cines are not measured."
         raise FacewarpError(what, cine.path, fix)
     empty = data.max(axis=(2, 3)) == data.min(axis=(2, 3))  # (T, D)

@@ -196,5 +196,5 @@ def _tensor(field: Floats) -> Tensor:
 
 def _length_mm(field: Tensor, grid: ModelGrid, squeeze: bool = True) -> Floats:
     scale = torch.tensor(grid.spacing_mm, dtype=torch.float32).view(1, 3, 1, 1, 1)
-    length = (field * scale).norm(dim=1)
+    length = (field * scale).square_().sum(1).sqrt_()  # torch's norm is ten times slower here
     return np.asarray((length[0] if squeeze else length).numpy(), dtype=np.float32)

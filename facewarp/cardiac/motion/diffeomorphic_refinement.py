@@ -14,6 +14,7 @@ ventricle shortens evenly from its base to its apex, which stays.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 import torch
@@ -27,7 +28,7 @@ from facewarp.core.fields import (
     spline_matrix,
     warp,
 )
-from facewarp.core.geometry import resize_field, resize_image, spatial_shape
+from facewarp.core.geometry import Shape, resize_field, resize_image, spatial_shape
 
 _FIRST_PART: Final = int(HeartPart.RV)
 _WALL: Final = HeartPart.MYOCARDIUM - _FIRST_PART
@@ -345,6 +346,8 @@ def _solve(stiff: Tensor, pull: Tensor, damping: Sequence[float]) -> Tensor:
     return torch.stack(rows, 1) / determinant[:, None]
 
 
-def _splines(shape: Sequence[int], window: Sequence[int], passes: int) -> list[Tensor]:
+@lru_cache(maxsize=64)
+def _splines(shape: Shape, window: tuple[int, ...], passes: int) -> list[Tensor]:
     """Return B-splines with a control point a voxel, along z, y, x."""
-    return [spline_matrix(n, n, box, passes) for n, box in zip(shape, window, strict=True)]
+    with torch.inference_mode(False):  # they outlive this call
+        return [spline_matrix(n, n, box, passes) for n, box in zip(shape, window, strict=True)]

@@ -88,7 +88,7 @@ def gather_evidence(
         ef_percent: of the left ventricle, as reported; None where there is none.
     """
     both = list(moments)
-    chosen = SliceParts(fine.grid, fine.probabilities[both])
+    chosen = replace(fine, probabilities=fine.probabilities[both])
     reported = chosen.probabilities
     coarse = model.probabilities(torch.from_numpy(model_input(volume.data[both], grid))[:, None])
     second = coarse.cpu().numpy()

@@ -109,7 +109,12 @@ def carry_labels(depths: Depths, places: Floats) -> Labels:
     where = torch.from_numpy(places)[None] + 1.0  # the frame
     where[:, 2] *= depths.finer
     values = torch.from_numpy(depths.values)[None]
-    return sample(values, where).argmax(1)[0].numpy().astype(np.uint8)
+    deepest, *others = sample(values, where)[0]
+    ids = torch.zeros(deepest.shape, dtype=torch.uint8)
+    for part, depth in enumerate(others, start=1):  # argmax over channels is slower
+        ids.masked_fill_(depth > deepest, part)
+        deepest = torch.maximum(deepest, depth)
+    return ids.numpy()
 
 
 def heart_box(masks: Sequence[NDArray[np.bool_]], margin: int) -> Part:

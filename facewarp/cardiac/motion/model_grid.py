@@ -162,9 +162,10 @@ class ModelGrid:
             ``(..., 3, D, H, W)`` in voxels of the volume. Beyond the grid its edge goes on, so
             that there is no tear.
         """
-        linear = self.to_volume[:3, :3].astype(np.float32)
+        linear = torch.from_numpy(self.to_volume[:3, :3].astype(np.float32))
         lead, spatial = field.shape[:-4], field.shape[-3:]
-        turned = linear @ np.asarray(field, dtype=np.float32).reshape(*lead, 3, -1)
+        flat = np.array(field, dtype=np.float32).reshape(*lead, 3, -1)
+        turned = (linear @ torch.from_numpy(flat)).numpy()  # numpy's threads wait for one another
         return self.to_volume_grid(turned.reshape(*lead, 3, *spatial), outside="edge")
 
 

@@ -42,12 +42,15 @@ class Orientation:
         score: how sure the model is of the heart, with what the file tells.
         lead: by how much more than in the next best other direction of the slices.
         against_file: whether the file tells otherwise.
+        window: around the heart in the phase looked at, see `heart_roi.around_heart`, where it was
+            seen already in this direction.
     """
 
     turn: FloatArray
     score: float
     lead: float
     against_file: bool
+    window: ModelGrid | None = None
 
     @property
     def is_clear(self) -> bool:
@@ -90,12 +93,13 @@ def find_orientation(model: HeartModel, volume: Volume, phase: int = 0) -> Orien
     """
     turns = stack_turns(volume.stack_axis)
     told = short_axis_order(volume.affine, volume.stack_axis)
-    scores = _scores(model, volume, phase, turns)
+    scores, seen = _scores(model, volume, phase, turns)
     best = int(np.argmax(np.round(scores, 6)))
     others = [s for s, t in zip(scores, turns, strict=True) if (t[:, 2] != turns[best][:, 2]).any()]
     unlike = turns[best] != told
     against = unlike.any() if volume.oriented else unlike[:, :2].any()
-    return Orientation(turns[best], scores[best], scores[best] - max(others), bool(against))
+    window = seen if np.array_equal(seen.turn, turns[best]) else None
+    return Orientation(turns[best], scores[best], scores[best] - max(others), bool(against), window)
 
 
 def find_heart_roi(model: HeartModel, volume: Volume, phase: int = 0) -> ModelGrid:
@@ -109,7 +113,8 @@ def find_heart_roi(model: HeartModel, volume: Volume, phase: int = 0) -> ModelGr
     Raises:
         FacewarpError: the model sees no heart there.
     """
-    return around_heart(model, volume, phase, find_orientation(model, volume, phase).turn)
+    lies = find_orientation(model, volume, phase)
+    return lies.window or around_heart(model, volume, phase, lies.turn)
 
 
 def with_slices_seen(model: HeartModel, volume: Volume, phase: int = 0) -> Volume:
@@ -127,7 +132,7 @@ def with_slices_seen(model: HeartModel, volume: Volume, phase: int = 0) -> Volum
             told = short_axis_order(turned.affine)
             few = [told * [1, 1, z] for z in (1, -1)]
             few += [turn[:, [1, 0, 2]] * [1, -1, 1] for turn in few]
-            score = max(_scores(model, turned, phase, few))
+            score = max(_scores(model, turned, phase, few)[0])
         except FacewarpError:
             continue
         if score > best_score:
@@ -137,8 +142,10 @@ def with_slices_seen(model: HeartModel, volume: Volume, phase: int = 0) -> Volum
 
 def _scores(
     model: HeartModel, volume: Volume, phase: int, turns: Sequence[FloatArray]
-) -> list[float]:
+) -> tuple[list[float], ModelGrid]:
     """How sure the model is in each direction of the axes, with what the file tells added.
+
+    The second result is the window around the heart as it was first seen.
 
     Where a rough look is cheap (see `Model.rough`), only those directions are looked at closely
     that it finds about as good as the best of the same direction of slices; -inf are the others.
@@ -157,14 +164,15 @@ def _scores(
 
     rough: HeartModel | None = getattr(model, "rough", lambda: None)()
     if rough is None:
-        return [score(model, turn) for turn in turns]
+        return [score(model, turn) for turn in turns], window
     about = np.array([score(rough, turn) for turn in turns])
     ways = np.array([turn[:, 2] for turn in turns])  # of the slices
     alike = (ways[:, None] == ways).all(axis=-1)
     close = about >= np.where(alike, about, -np.inf).max(axis=1) - _ROUGH
-    return [
+    found = [
         score(model, turn) if near else -np.inf for turn, near in zip(turns, close, strict=True)
     ]
+    return found, window
 
 
 def _first_seen(model: HeartModel, volume: Volume, phase: int, told: FloatArray) -> ModelGrid:

@@ -5,8 +5,10 @@ The network sees one slice at a time, finely, with two on either side as further
 where base and apex are rather than where an outline is.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Final, Protocol, Self
 
 import numpy as np
@@ -21,12 +23,15 @@ from facewarp.cardiac.motion.model_grid import Array3, ModelGrid, model_input
 from facewarp.cardiac.parts import HeartPart
 from facewarp.core.config import ModelConfig
 from facewarp.core.geometry import Shape, resize_image
+from facewarp.errors import FacewarpError
 
 Floats = NDArray[np.float32]
 
 SLICES: Final = "heart-slices"
 """Kind of the part networks' configurations."""
 
+EDGES: Final = "edges"
+"""What the offsets of a part network's outlines are called in the metadata of its weights."""
 REACH: Final = 2  # slices read on either side
 _IN_SLICE: Final = np.ones((1, 3, 3), dtype=bool)
 _SPARE_MM: Final = 24.0  # a window for registration is wider than what the slices need
@@ -70,6 +75,51 @@ class SliceModel(Protocol):
         """Part probabilities ``(B, K, H, W)`` of slices with neighbors ``(B, N, H, W)``."""
 
 
+@dataclass(frozen=True)
+class EdgeOffsets:
+    """How far a part network draws the outlines of the cavities too far in or out.
+
+    Attributes:
+        lv_mm, rv_mm: by which the outline of the left and the right ventricle is moved outwards in
+            its slices before volumes are told; negative inwards.
+        fitted_on: patients, in words.
+    """
+
+    lv_mm: float = 0.0
+    rv_mm: float = 0.0
+    fitted_on: str = ""
+
+    @classmethod
+    def of_weights(cls, model: object) -> Self:
+        """Return the offsets in the weights of a part network; none without.
+
+        Raises:
+            FacewarpError: what they hold is no offsets.
+        """
+        metadata: Mapping[str, str] = getattr(model, "metadata", {})
+        text = metadata.get(EDGES)
+        return cls() if text is None else cls.from_text(text, getattr(model, "path", None))
+
+    @classmethod
+    def from_text(cls, text: str, path: Path | None = None) -> Self:
+        """Read the offsets that `to_text` wrote.
+
+        Raises:
+            FacewarpError: these are none.
+        """
+        try:
+            told = json.loads(text)
+            return cls(float(told["lv_mm"]), float(told["rv_mm"]), str(told["fitted_on"]))
+        except (ValueError, KeyError, TypeError) as error:
+            what = "the offsets of outlines in these weights can't be read"
+            fix = "Load the weights as they were shipped, or fit them: ship edges heart-slices."
+            raise FacewarpError(what, path, fix) from error
+
+    def to_text(self) -> str:
+        """Return the offsets as metadata hold them."""
+        return json.dumps(asdict(self))
+
+
 @dataclass(frozen=True, eq=False)
 class SliceParts:
     """Parts of a heart on the scan's own slices, in a window around it.
@@ -77,10 +127,12 @@ class SliceParts:
     Attributes:
         grid: the window, in the volume: its slices are the volume's.
         probabilities: ``(T, K, D, H, W)`` on the grid.
+        edges: by which the cavities' outlines are moved where volumes are told.
     """
 
     grid: ModelGrid
     probabilities: Floats
+    edges: EdgeOffsets = EdgeOffsets()
 
     def on_volume(self) -> Floats:
         """Return probabilities on the volume's own voxels, ``(T, K, D, H, W)``."""
@@ -107,7 +159,9 @@ class SliceParts:
     def volumes_ml(self) -> NDArray[np.float64]:
         """Measure the volume of each part in each phase: the sum of its probabilities.
 
-        Pieces apart from the largest of each part count no more than they do in `seen_labels`.
+        The cavities' outlines are moved by `edges`, times their length; the wall gives to the left
+        ventricle what that gains. Pieces apart from the largest of each part count no more than
+        they do in `seen_labels`.
 
         Returns:
             ``(T, K)`` ml, by part id.
@@ -117,8 +171,23 @@ class SliceParts:
             ids = phase.argmax(axis=0).astype(np.uint8)
             kept = largest_pieces(ids)
             stray = ndimage.binary_dilation(kept != ids, _IN_SLICE) & (kept == 0)
-            found.append(phase.sum(axis=(1, 2, 3), where=~stray, dtype=np.float64))
+            sums = phase.sum(axis=(1, 2, 3), where=~stray, dtype=np.float64)
+            lv = self.edges.lv_mm * self._outline(phase[HeartPart.LV], ~stray)
+            rv = self.edges.rv_mm * self._outline(phase[HeartPart.RV], ~stray)
+            sums[[HeartPart.LV, HeartPart.MYOCARDIUM]] += lv, -lv
+            sums[[HeartPart.RV, HeartPart.BACKGROUND]] += rv, -rv
+            found.append(np.maximum(sums, 0))
         return np.stack(found) * float(np.prod(self.grid.spacing_mm)) / 1000
+
+    def _outline(self, share: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
+        """Return the length of a part's outlines in all slices, in voxels for each mm it is moved.
+
+        The integral of ``|grad p|`` is the mean length of the level sets of ``p`` (coarea formula),
+        the same however blunt the probabilities are.
+        """
+        x, y, _ = self.grid.spacing_mm
+        down, across = np.gradient(share, y, x, axis=(1, 2))
+        return float(np.hypot(down, across).sum(where=mask, dtype=np.float64))
 
 
 def slices_beside(model: object) -> SliceModel | None:
@@ -138,7 +207,7 @@ def slice_parts(
         roi: the heart's window, see `heart_roi.around_heart`; all is background beyond it.
         step: called with the number of phases done.
     """
-    grid = slice_grid(volume, roi, model.config)
+    grid, edges = slice_grid(volume, roi, model.config), EdgeOffsets.of_weights(model)
     images = slice_input(volume, grid)
     model, apart = model.on_grid(images.shape[-2:]), slice_step(grid.spacing_mm[2])
     found = np.empty((len(images), len(HeartPart), *images.shape[1:]), np.float32)
@@ -147,7 +216,7 @@ def slice_parts(
         found[phase] = seen.cpu().numpy().swapaxes(0, 1)
         if step:
             step(1)
-    return SliceParts(grid, found)
+    return SliceParts(grid, found, edges)
 
 
 def middle_lv(model: SliceModel, volume: Volume, roi: ModelGrid) -> NDArray[np.float64]:

@@ -21,12 +21,13 @@ _ARROW_PX: Final = 420
 _AROUND: Final = 1.35  # of the wall's own extent
 _ARROWS: Final = 24  # around each edge of the wall
 _QUALITY: Final = 82
+_EFFORT: Final = 2  # 3 % larger than by the usual 4, in half of the time
 
 
 def data_uri(picture: ImageArray) -> str:
     """A picture ``(H, W, 3)`` as the address that holds it."""
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "WEBP", quality=_QUALITY)
+    Image.fromarray(picture).save(file, "WEBP", quality=_QUALITY, method=_EFFORT)
     return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
 
 

@@ -20,6 +20,9 @@ EXPECTED_EF_ERROR: Final = (5.0, FAR_OFF)
 LOOP_P95_MM: Final = (3.0, 6.0)
 OPEN_CAVITY_PERCENT: Final = (10.0, 20.0)
 FOLDS_PERCENT: Final = (0.1, 1.0)
+#: From slice to slice: the networks learnt from 5 to 10 mm. At 15 mm Dice of the parts falls by 5
+#: points, at 20 mm by 9, and the networks are as sure of themselves as ever (decision 114).
+SLICES_APART_MM: Final = (12.0, 18.0)
 #: Beyond what a reader's labels show in nearly all of 85 patients of ACDC: 39 and 66 % (99th
 #: percentile), 47 and 77 % at most.
 WALL_CHANGE_PERCENT: Final = (40.0, 50.0)
@@ -61,6 +64,7 @@ def quality_flags(result: CineResult) -> tuple[Flag, ...]:
     frame = result.cine.frames[worst]
     return (
         _coverage(result),
+        _slices_apart(result),
         Flag(
             "contours",
             _below(quality.open_cavity_percent, OPEN_CAVITY_PERCENT),
@@ -145,6 +149,18 @@ def _coverage(result: CineResult) -> Flag:
     if wall.base_cut:
         value += ", the first one is the stack's end"
     return Flag("coverage", "ok" if len(wall.slices) >= 3 else "look", value, meaning)
+
+
+def _slices_apart(result: CineResult) -> Flag:
+    volume = result.cine.volume
+    apart = volume.spacing_mm[volume.stack_axis]
+    return Flag(
+        "slice spacing",
+        _below(apart, SLICES_APART_MM),
+        f"{apart:.1f} mm",
+        "from slice to slice; labels and volumes suffer where it is far more than the 5 to 10 mm "
+        "that the model learnt from, and its confidence does not tell",
+    )
 
 
 def _plausibility(result: CineResult) -> tuple[Flag, ...]:

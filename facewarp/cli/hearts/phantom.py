@@ -134,7 +134,7 @@ def phantom(
     output = output_of(ctx)
     wishes = wishes_of(seed, hearts, scans)
     recipes = [draw_recipe(wishes, number) for number in range(1, patients + 1)]
-    finished = [is_finished(out / recipe.name, recipe, dicom) for recipe in recipes]
+    finished = [is_finished(out / recipe.name, recipe, dicom, fields=fields) for recipe in recipes]
     truths = []
     with output.progress("making phantoms", total=patients, unit="phantoms") as advance:
         for recipe, is_there in zip(recipes, finished, strict=True):

@@ -14,7 +14,7 @@ Three modes, each pixel in CIE Lab:
 Eyes and the open mouth keep the frame's detail; hair and hands before the face stay before it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from importlib import resources
 from os import PathLike
@@ -36,6 +36,7 @@ from facewarp.face.effects.canonical import canonical_view
 from facewarp.face.effects.options import STYLE_MODES, StyleMode
 from facewarp.face.image_formats import to_rgb
 from facewarp.face.matching.shots import Shots
+from facewarp.face.rendering.calm_skin import calm_skin, smoothed
 from facewarp.face.rendering.color_transfer import (
     COARSE,
     PartColors,
@@ -188,6 +189,7 @@ class Style(FaceEffect):
             > 0.02
         )
         self._poisson = ScreenedPoisson(solved, _SCREEN_PX * _SOLVED[0] / CROP_SHAPE[0])
+        self._calm = calm_skin(template)
         self._skin = Visibility(template, spare_eyes=False)
         self.forget()
 
@@ -231,7 +233,8 @@ class Style(FaceEffect):
         now = lab(region)
         now = cv2.add(cv2.multiply(now, carry(now_gain), dst=now), carry(now_offset), dst=now)
         if detail is not None:
-            x, y = carried_map(face, box, self._lab.shape)
+            calm = replace(face, grid_field=smoothed(face.grid_field, self._calm))
+            x, y = carried_map(calm, box, self._lab.shape)
             style = cv2.remap(self._lab, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
             share = cv2.merge([carry(detail)] * 3)
             now = cv2.add(now, cv2.multiply(style, share, dst=style), dst=now)

@@ -10,7 +10,8 @@ from facewarp.face.effects.base import FaceEffect
 from facewarp.face.effects.options import MatchName
 from facewarp.face.matching.steady_scene import SteadyScenes
 from facewarp.face.parts import FacePart
-from facewarp.face.rendering.coverage import paints_whole_face, wide_face, widened
+from facewarp.face.rendering.calm_skin import calm_skin
+from facewarp.face.rendering.coverage import closed_lips, paints_whole_face, wide_face, widened
 from facewarp.face.rendering.occlusion import Visibility, covers_eyes
 from facewarp.face.rendering.shading import Blend
 from facewarp.face.rendering.template_overlay import TemplatePicture
@@ -65,12 +66,16 @@ class Texture(FaceEffect):
                 for mask in (face, np.maximum(face, wide_face(template)))
             )
         else:
-            rgba = wide = template.wears(rgba)
+            rgba = template.wears(rgba)
+            if self.blend in ("paint", "tint"):
+                rgba = closed_lips(rgba, template)
+            wide = rgba
             if paints_whole_face(rgba[..., 3], template):
                 wide = widened(rgba, template)
-        self._picture = self._wide = TemplatePicture(rgba, self.opacity)
+        calm = calm_skin(template)
+        self._picture = self._wide = TemplatePicture(rgba, self.opacity, calm)
         if wide is not rgba:
-            self._wide = TemplatePicture(wide, self.opacity)
+            self._wide = TemplatePicture(wide, self.opacity, calm)
         self._seen = Visibility(
             template,
             spare_eyes=not covers_eyes(rgba[..., 3], template),

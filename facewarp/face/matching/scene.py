@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.face.crop import CROP_SHAPE, Crop
+from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.matching.grain import noise_level
 from facewarp.face.matching.light_color import (
     LINEAR,
@@ -103,13 +103,16 @@ def _skin_of(frame: NDArray[np.uint8], face: "Face") -> NDArray[np.uint8] | None
     matrix = face.crop.matrix.copy()
     matrix[:, 2] += matrix[:, :2] @ (0.5 * steps - 0.5)
     matrix[:, :2] *= steps
-    small = np.asarray(Crop(matrix, _SKIN_SHAPE).extract(frame))
     size = _SKIN_SHAPE[::-1]
-    parts = face.probabilities[FacePart.FACE] + face.probabilities[FacePart.NOSE]
-    is_skin = cv2.resize(np.asarray(parts, np.float32), size) > _IS_SKIN
+    small = cv2.warpAffine(frame, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    face_part, nose = (
+        cv2.resize(face.probabilities[part], size, interpolation=cv2.INTER_NEAREST)
+        for part in (FacePart.FACE, FacePart.NOSE)
+    )
+    is_skin = np.asarray(face_part + nose > _IS_SKIN)
     if face.matte is not None:
         is_skin &= cv2.resize(face.matte, size) > 200
-    return small[is_skin] if is_skin.sum() >= 12 else None
+    return np.asarray(small[is_skin]) if is_skin.sum() >= 12 else None
 
 
 def _around(points: NDArray[np.floating], frame: NDArray[np.uint8]) -> NDArray[np.uint8]:

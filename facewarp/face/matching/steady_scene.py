@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _SHARE: Final = 0.08  # of a change that a frame takes on: a light lasts
 _BLUR_SHARE: Final = 0.5  # a motion doesn't
-_EVERY: Final = 4  # frames between those whose colors are measured
+_EVERY: Final = 8  # frames between those whose colors are measured
 _MOST_FACES: Final = 64
 
 
@@ -31,7 +31,8 @@ class SteadyScenes:
     """Measures the scene around each face, smoothed over the frames that it was called with.
 
     A first-order low-pass filter; it starts anew after a cut. Colors and grain are measured in
-    every fourth frame, blur in each. Faces that are not followed (an id below 0) have no past.
+    every eighth frame, blur in every second. Faces that are not followed (an id below 0) have no
+    past.
     """
 
     def __init__(self) -> None:
@@ -54,8 +55,10 @@ class SteadyScenes:
             age = past.age + 1
             if age % _EVERY == 0:
                 measured = Scene.of(frame, face)
-            else:
+            elif age % 2 == 0:
                 measured = replace(past.measured, blur_px=blur_px(frame, face))
+            else:
+                measured = past.measured
             scene = replace(_between(past.scene, measured), seed=past.scene.seed + 1)
         self._past[face.id] = _Past(scene, measured, age)
         if len(self._past) > _MOST_FACES:

@@ -29,6 +29,11 @@ _NEAR_PX: Final = 2.0
 _SOFT_PX: Final = 2.5
 _RIM_PX: Final = 13  # within the template's outline, where paint of the whole face is
 _WHOLE: Final = 0.7  # share of the rim that is painted by paint of the whole face
+_INNER_LIPS: Final = slice(60, 68)
+_SLIT_PX: Final = (
+    5  # template px across, by which the slit between painted lips is wider than theirs
+)
+_FAINT: Final = 40  # alpha of paint on lips that needs no care
 _OPAQUE: Final = 200  # alpha that counts as painted
 
 
@@ -96,9 +101,40 @@ def widened(rgba: NDArray[np.uint8], template: "Template") -> NDArray[np.uint8]:
     return np.dstack([color, np.where(outer, alpha, rgba[..., 3])])
 
 
-def carried_outward(picture: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Carry a picture (h, w, c) on beyond where it is known, (h, w), as in a mirror."""
-    small = cv2.resize(known.astype(np.uint8), CROP_SHAPE[::-1], interpolation=cv2.INTER_AREA) > 0
+def closed_lips(rgba: NDArray[np.uint8], template: "Template") -> NDArray[np.uint8]:
+    """Return a picture (h, w, 4), straight alpha, whose paint on the lips goes on between them.
+
+    A template's lips are a little apart, so that paint on lips has a slit, which shut lips show as
+    a bare strip. Where lips are open in a frame, `occlusion.open_mouth` keeps paint off.
+    """
+    size = CROP_SHAPE[::-1]
+    between = np.zeros(CROP_SHAPE, np.uint8)
+    cv2.fillPoly(between, [np.rint(template.landmarks[_INNER_LIPS]).astype(np.int32)], 1)
+    slit = cv2.dilate(between, np.ones((_SLIT_PX,) * 2, np.uint8))
+    lips = (template.probabilities[FacePart.MOUTH] > 0.5) & (slit == 0)
+    alpha = cv2.resize(rgba[..., 3], size, interpolation=cv2.INTER_AREA)
+    if not lips.any() or not between.any():
+        return rgba
+    on_lips = float(np.median(alpha[lips]))
+    if on_lips < _FAINT or alpha[between > 0].mean() > 0.5 * on_lips:
+        return rgba
+    known = cv2.resize(slit, rgba.shape[1::-1], interpolation=cv2.INTER_NEAREST) == 0
+    known |= rgba[..., 3] >= 0.9 * on_lips
+    return carried_outward(rgba, known, mirrored=False)
+
+
+def carried_outward(
+    picture: NDArray[np.uint8], known: NDArray[np.bool_], *, mirrored: bool = True
+) -> NDArray[np.uint8]:
+    """Carry a picture on beyond where it is known.
+
+    Args:
+        picture: (h, w, c).
+        known: (h, w).
+        mirrored: whether it goes on as in a mirror; else what is nearest does.
+    """
+    sure = cv2.resize(255 * known.astype(np.uint8), CROP_SHAPE[::-1], interpolation=cv2.INTER_AREA)
+    small = sure == 255
     if not small.any() or known.all():
         return picture
     _, labels = cv2.distanceTransformWithLabels(
@@ -111,10 +147,12 @@ def carried_outward(picture: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDA
     ):
         nearest = np.zeros(int(labels.max()) + 1, np.float32)
         nearest[labels[small]] = edge
-        inside = nearest[labels] + _MIRRORED * (nearest[labels] - place)
-        # What is nearest jumps from px to px: smoothed, neighbors stay neighbors.
-        inside = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), _NEAR_PX)
-        fine = cv2.resize(inside, known.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        inside = nearest[labels]
+        if mirrored:  # what is nearest jumps from px to px: smoothed, neighbors stay neighbors
+            inside = (inside + _MIRRORED * (inside - place)).astype(np.float32)
+            inside = cv2.GaussianBlur(inside, (0, 0), _NEAR_PX)
+        way = cv2.INTER_LINEAR if mirrored else cv2.INTER_NEAREST
+        fine = cv2.resize(inside, known.shape[::-1], interpolation=way)
         at.append((fine + 0.5) * np.float32(k) - 0.5)
     carried = cv2.remap(picture, at[1], at[0], cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
     return np.where(known[..., None], picture, carried)

@@ -27,7 +27,7 @@ _INNER_LIPS: Final = slice(60, 68)
 _EDGE_PX: Final = 9  # template px along its outline where neither a face nor background is sure
 _HIDDEN: Final = (0.5, 0.9)  # background probability at which paint begins to go, and is gone
 _EYE: Final = (0.3, 0.75)
-_OPEN_PX: Final = (2.0, 5.0)  # height of the mouth's opening, crop px, closed and open
+_OPEN_PX: Final = (1.6, 3.4)  # height of the mouth's opening, crop px, closed and open
 _FREE: Final = np.rint(
     255 * smoothstep(0.2, 0.75, np.linspace(0, 1, 256, dtype=np.float32))
 ).astype(np.uint8)

@@ -34,6 +34,7 @@ _REFERENCE_GRAY: Final = 128.0  # mean brightness at which a picture keeps its o
 _COLORLESS: Final = (0.03, 0.16)  # saturation of a face in a gray picture, and of pale skin
 _LEAST_SATURATION: Final = 0.15  # share of a picture's own that it keeps in a gray frame
 _LUMA: Final = (0.299, 0.587, 0.114)
+_SAME_COLOR: Final = 0.01  # change of a channel that is not seen
 _BY_FACTOR: Final = 0.25  # exponent: what of too much brightness goes by a factor
 _THICK: Final = (0.5, 0.95)  # alpha from which on paint hides the skin, and where it does wholly
 _STEP: Final = 4  # every so many px of the frame are looked at for the shading
@@ -139,7 +140,7 @@ class Light:
             region: (n, w, 3) uint8, the same rows of the frame.
             rows: which rows these are.
         """
-        if self.saturation < 0.99 or self.scene is not None:
+        if np.abs(self._mixing - np.eye(3)).max() > _SAME_COLOR:
             color = np.asarray(cv2.transform(color, self._mixing), np.uint8)
         gray = cv2.cvtColor(region, cv2.COLOR_RGB2GRAY)
         ratio = cv2.divide(gray, self.shading[rows], scale=128)

@@ -22,6 +22,7 @@ from facewarp.drawing.effect_layer import cover
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.crop_fields import GRID_PX, GRID_SHAPE, cell_px, resized
 from facewarp.face.matching.scene import Scene
+from facewarp.face.rendering.calm_skin import crop_cells, smoothed
 from facewarp.face.rendering.shading import LIGHT_SIZE_PX, Blend, Light
 
 if TYPE_CHECKING:
@@ -50,9 +51,16 @@ class TemplatePicture:
     Args:
         rgba: (h, w, 4) uint8, straight alpha, of the template's aspect 320:260.
         opacity: 0..1, multiplies alpha.
+        calm: where the map is smoothed, see `calm_skin.calm_skin`; None for nowhere.
     """
 
-    def __init__(self, rgba: NDArray[np.uint8], opacity: float = 1.0) -> None:
+    def __init__(
+        self,
+        rgba: NDArray[np.uint8],
+        opacity: float = 1.0,
+        calm: NDArray[np.float32] | None = None,
+    ) -> None:
+        self._calm = calm
         alpha = np.rint(rgba[..., 3] * (opacity * _border_window(rgba.shape[:2]))).astype(np.uint8)
         color = cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB)
         color = cv2.multiply(color, cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB), scale=1 / 255)
@@ -92,8 +100,10 @@ class TemplatePicture:
                 so for colors that mean something.
             scene: what else of the frame the picture takes on; None for nothing.
         """
+        if self._calm is not None:
+            face = replace(face, grid_field=smoothed(face.grid_field, self._calm))
         height, width = CROP_SHAPE
-        x, y = np.rint(_cells() + resized(face.grid_field, GRID_SHAPE)).astype(np.int32)
+        x, y = np.rint(crop_cells() + resized(face.grid_field, GRID_SHAPE)).astype(np.int32)
         inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
         x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
         alpha = (self._alpha[y, x] * inside).astype(np.float32)
@@ -237,13 +247,6 @@ def _picture_map(
         flat = np.ascontiguousarray(channel, dtype=np.float32)
         padded = cv2.copyMakeBorder(flat, rows, rows, columns, columns, cv2.BORDER_REPLICATE)
         yield np.asarray(cv2.scaleAdd(padded, k, base))
-
-
-@lru_cache(maxsize=1)
-def _cells() -> NDArray[np.float32]:
-    """(2, h', w'): x and y of the middles of the crop's cells, crop px."""
-    cells = np.mgrid[: GRID_SHAPE[0], : GRID_SHAPE[1]][::-1]
-    return (cells * GRID_PX + (GRID_PX - 1) / 2).astype(np.float32)
 
 
 @lru_cache(maxsize=16)

@@ -22,7 +22,7 @@ from facewarp.face.detector import Detection, FaceDetector
 from facewarp.face.face import Face, FaceFilter, with_inverse
 from facewarp.face.image_formats import check_picture
 from facewarp.face.template.template import Template
-from facewarp.face.tracking.background_search import BackgroundSearch
+from facewarp.face.tracking.background_search import BackgroundSearch, SearchAhead
 from facewarp.face.tracking.photometric import PhotometricConfig, PhotometricRefinement
 from facewarp.face.tracking.registration import FaceRegistrar, crop_around
 from facewarp.face.tracking.smoothing import SmoothingConfig
@@ -125,6 +125,7 @@ class FaceTracker(Closing):
         self._smooth, self._photometric, self._occlusion = smooth, photometric, occlusion
         self._inverts_later = smooth is not False or photometric is not False
         self._background = BackgroundSearch(self._detector) if threaded_search else None
+        self._ahead: SearchAhead | None = None
         self.seconds = {"detect": 0.0, "register": 0.0}
         self._tracks: list[Track] = []
         self._sightings: list[Detection] = []  # of the background search, not looked at yet
@@ -204,6 +205,20 @@ class FaceTracker(Closing):
         """Register a crop to the template without tracking."""
         face = self._fitter.register(image, [crop])[0]
         return DetailRefinement(self.template)(face, 0.0)
+
+    @contextmanager
+    def searching_ahead(self) -> Iterator[SearchAhead]:
+        """Let thorough searches begin early, while this lasts: for frames that are decoded ahead.
+
+        Yields:
+            What is shown each frame of the clip as soon as it is decoded, in any thread.
+        """
+        self._ahead = SearchAhead(self._detector, self.config.search_beside_every_s)
+        try:
+            yield self._ahead
+        finally:
+            self._ahead.close()
+            self._ahead = None
 
     def search_soon(self) -> None:
         """Search the next frame for small faces, whatever the time since the last search."""
@@ -346,10 +361,12 @@ class FaceTracker(Closing):
             self._background.begin(image, thorough)
             thorough = False
         with self._timed("detect"):
+            scan = self._ahead.take(time) if self._ahead is not None and thorough else None
             return found + self._detector.detect(
                 image,
                 thorough=thorough,
                 is_known=lambda candidate: is_among(_square(candidate), followed),
+                **({} if scan is None else {"scan": scan}),
             )
 
     def _sighted(self, image: NDArray[np.generic], followed: Sequence[Box]) -> list[Detection]:

@@ -7,7 +7,7 @@ become BT.709 (see `tone_mapping`), in which effects are painted.
 """
 
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 import av
 import cv2
@@ -32,6 +32,8 @@ from facewarp.media.yuv_codes import (
 _TO_RGB = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 _BT2020 = 9
+
+_Code = TypeVar("_Code", np.uint8, np.uint16)
 
 
 @dataclass(frozen=True)
@@ -97,14 +99,33 @@ class RGBReader:
             picture, width, height, "gbrp16le", interpolation=_TO_RGB, threads=1
         )
         green, blue, red = (_deep_pixels(plane) for plane in planar.planes)
-        return cast(NDArray[np.uint16], cv2.merge((red, green, blue)))
+        codes = cast(NDArray[np.uint16], cv2.merge((red, green, blue)))
+        return _full_range(codes, picture) if _is_limited_gray(picture) else codes
 
     def _by_swscale(self, picture: av.VideoFrame) -> Image:
         width, height = self._size
         planar = self._reformatter.reformat(
             picture, width, height, "gbrp", interpolation=_TO_RGB, threads=1
         )
-        return _merged(planar)
+        image = _merged(planar)
+        return _full_range(image, picture) if _is_limited_gray(picture) else image
+
+
+def _is_limited_gray(picture: av.VideoFrame) -> bool:
+    """Whether a picture has luma alone and says that it goes from 16 to 235.
+
+    swscale takes gray for full range whatever its tag says (`findings/ffmpeg-gray-range.sh`).
+    """
+    return picture.format.name.startswith("gray") and picture.color_range == ColorRange.MPEG
+
+
+def _full_range(codes: NDArray[_Code], picture: av.VideoFrame) -> NDArray[_Code]:
+    """Return luma codes of the limited range, scaled to their type, as full-range ones."""
+    bits = picture.format.components[0].bits
+    most, whole = np.iinfo(codes.dtype).max, 2**bits - 1
+    black, white = (level * 2 ** (bits - 8) * most / whole for level in (16, 235))
+    table = (np.arange(most + 1) - black) * (most / (white - black))
+    return np.asarray(np.rint(table.clip(0, most)).astype(codes.dtype)[codes])
 
 
 class YUVWriter:

@@ -3,7 +3,7 @@
 import itertools
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -76,6 +76,7 @@ class VideoSource(Source):
         self._faults, self._count, self._reached_end = 0, 0, False
         self._readers: list[ReadAhead[Frame]] = []
         self._ahead: int | None = None
+        self._seen: Callable[[Frame], None] | None = None
         with open_container(path) as container:
             stream = choose_video_stream(container, path)
             self._info = StreamInfo.of(container)
@@ -107,6 +108,10 @@ class VideoSource(Source):
     def keep_codes(self) -> None:
         """Let frames of 8-bit 4:2:0 carry their own codes, for a copy that keeps them."""
         self._keeps_codes = True
+
+    def watch(self, seen: Callable[[Frame], None] | None) -> None:
+        """Show each frame to somebody as soon as it is decoded, in the decoding thread."""
+        self._seen = seen
 
     def read_ahead(self, frames: int) -> None:
         """Decode no more than so many frames ahead, where they are wanted at a pace of their own.
@@ -231,6 +236,8 @@ class VideoSource(Source):
                 frame = replace(frame, deep=deep, codes=codes, source=self.name)
                 if self._flattens and frame.alpha is not None:
                     frame = replace(frame, image=frame.flattened(), alpha=None)
+                if self._seen is not None:
+                    self._seen(frame)
                 yield frame
                 count += 1
         else:

@@ -10,7 +10,10 @@ import torch
 from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.model_grid import ModelGrid, stack_turns
 from facewarp.cardiac.motion.slice_parts import (
+    EDGES,
     REACH,
+    EdgeOffsets,
+    SliceParts,
     middle_lv,
     slice_grid,
     slice_parts,
@@ -19,6 +22,7 @@ from facewarp.cardiac.motion.slice_parts import (
 )
 from facewarp.cardiac.parts import PART_NAMES, HeartPart
 from facewarp.core.config import FeatureConfig, ModelConfig
+from facewarp.errors import FacewarpError
 
 
 class SeesBright:
@@ -124,3 +128,42 @@ def test_thin_slices_are_skipped_over(thickness, step):
     slice_parts(model, volume, window(volume, np.eye(3)))
     shown = model.shown[0]
     np.testing.assert_array_equal(shown[0, REACH + 1], shown[step, REACH] if step < 7 else 0)
+
+
+def drawn(radius_mm, blunt=0.3, edges=None):
+    """A round ventricle in a wall, in one phase of four slices; outlines as blunt as told."""
+    grid = ModelGrid((4, 96, 96), (1.4, 1.4, 9.0), (4, 96, 96), np.eye(4))
+    y, x = np.indices((96, 96)) * 1.4 - 66.5
+    away = np.hypot(x, y)
+    cavity, whole = (1 / (1 + np.exp((away - r) / blunt)) for r in (radius_mm, radius_mm + 9.0))
+    one = np.stack([1 - whole, 0 * whole, whole - cavity, cavity])
+    parts = np.repeat(one[None, :, None], 4, axis=2).astype(np.float32)
+    return SliceParts(grid, parts, EdgeOffsets() if edges is None else edges)
+
+
+@pytest.mark.parametrize("blunt", [0.4, 2.0])
+def test_outlines_are_moved_by_as_much_as_told(blunt):
+    """However sure the network is, and the wall gives what the cavity gains."""
+    seen, moved = drawn(25.0, blunt), drawn(25.0, blunt, EdgeOffsets(lv_mm=0.5))
+    gain = (moved.volumes_ml() - seen.volumes_ml())[0]
+    ring_ml = np.pi * (25.5**2 - 25.0**2) * 4 * 9.0 / 1000
+    assert gain[HeartPart.LV] == pytest.approx(ring_ml, rel=0.03)
+    assert gain[HeartPart.MYOCARDIUM] == pytest.approx(-gain[HeartPart.LV])
+    assert gain[HeartPart.RV] == gain[HeartPart.BACKGROUND] == 0
+    far = drawn(25.0, blunt, EdgeOffsets(lv_mm=-40.0)).volumes_ml()
+    assert far.min() >= 0
+
+
+def test_offsets_come_with_the_weights_and_are_told_with_the_volumes():
+    model, volume = SeesBright(), scan()
+    turn = stack_turns()[0]
+    plain = slice_parts(model, volume, window(volume, turn))
+    assert plain.edges == EdgeOffsets()
+    model.metadata = {EDGES: EdgeOffsets(0.2, -0.1, "drawn ones").to_text()}
+    moved = slice_parts(model, volume, window(volume, turn))
+    assert moved.edges == EdgeOffsets(0.2, -0.1, "drawn ones")
+    assert moved.volumes_ml()[0, HeartPart.LV] > plain.volumes_ml()[0, HeartPart.LV]
+    np.testing.assert_array_equal(moved.probabilities, plain.probabilities)
+    model.metadata = {EDGES: '{"lv_mm": "far"}'}
+    with pytest.raises(FacewarpError, match=r"offsets of outlines.*can't be read"):
+        slice_parts(model, volume, window(volume, turn))

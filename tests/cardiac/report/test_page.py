@@ -136,6 +136,18 @@ def test_expected_dice_and_ef_error_are_flags_where_calibrated(result):
         assert ("confidence" in names) is (verdicts[0] != "ok")
 
 
+@pytest.mark.parametrize(("apart_mm", "verdict"), [(10.0, "ok"), (15.0, "look"), (20.0, "bad")])
+def test_slices_far_apart_are_told(result, apart_mm, verdict):
+    """The networks never saw them, and are as sure as ever."""
+    volume = result.cine.volume
+    affine = volume.affine.copy()
+    affine[:3, 2] *= apart_mm / np.linalg.norm(affine[:3, 2])
+    cine = dataclasses.replace(result.cine, volume=dataclasses.replace(volume, affine=affine))
+    flags = {flag.name: flag for flag in quality_flags(dataclasses.replace(result, cine=cine))}
+    assert flags["slice spacing"].verdict == verdict
+    assert flags["slice spacing"].value == f"{apart_mm:.1f} mm"
+
+
 def test_flags_of_the_file_are_not_of_the_result(result):
     said = "the affine says voxels of 1 mm, pixdim 2 mm: pixdim is used"
     volume = dataclasses.replace(result.cine.volume, warnings=(said,))

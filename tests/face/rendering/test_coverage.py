@@ -1,5 +1,7 @@
 """Paint goes on to the hairline where the matte tells it, and no farther."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from facewarp.face.effects.factory import make_effect
 from facewarp.face.parts import FacePart
 from facewarp.face.rendering.coverage import (
     carried_outward,
+    closed_lips,
     paints_whole_face,
     wide_face,
     widened,
@@ -97,3 +100,22 @@ def test_a_style_goes_up_to_the_hairline(template, frame, face_at, outline):
         x, y = np.rint(face.crop.to_frame(above[None])[0]).astype(int)
         out = effect(frame, [face], template)
         assert (np.abs(out[y, x].astype(int) - frame[y, x]).max() > 3) == is_painted
+
+
+def test_paint_on_lips_closes_with_them_and_opens(template, frame, face_at):
+    effect = make_effect("texture", texture="makeup+lips=crimson:1", annotate=False)
+    face = face_at(center=(320, 260), side=200.0)
+    middle = np.rint(face.landmarks[[62, 66]].mean(0)).astype(int)
+    shut = face.landmarks.copy()
+    shut[[61, 62, 63, 65, 66, 67]] = (shut[[61, 62, 63, 67, 66, 65]].mean(0) + shut[62]) / 2
+    shut[[65, 66, 67]] = shut[[63, 62, 61]]
+    x, y = middle
+    for landmarks, is_painted in ((face.landmarks, False), (shut, True)):
+        out = effect(frame, [replace(face, landmarks=landmarks)], template)
+        assert (np.abs(out[y, x].astype(int) - frame[y, x]).max() > 20) == is_painted
+
+
+@pytest.mark.parametrize("name", ["mask", "sunglasses", "butterfly"])
+def test_what_does_not_paint_lips_stays_as_it_is(name, template):
+    rgba = load_texture(name)
+    assert closed_lips(rgba, template) is rgba

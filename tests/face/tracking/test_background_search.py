@@ -2,12 +2,14 @@
 
 import threading
 import time
+from itertools import chain
 
 import numpy as np
 import pytest
 
 from facewarp.errors import FacewarpError
-from facewarp.face.tracking.track import TrackerConfig
+from facewarp.face.tracking.background_search import SearchAhead
+from facewarp.face.tracking.track import OFFLINE, TrackerConfig
 
 BLANK = np.full((480, 720, 3), 108, np.uint8)
 
@@ -193,3 +195,77 @@ def test_one_detector_serves_two_threads(detector, portrait):
     assert len(found) == 24
     for faces in found:
         assert [face.box for face in faces] == [face.box for face in expected]
+
+
+# --- ahead of the tracker
+
+
+class Scans:
+    """Notes which frames were scanned; an image stands for itself."""
+
+    def __init__(self):
+        self.scanned = []
+
+    def scan(self, image):
+        self.scanned.append(image)
+        return image
+
+
+def search(ahead, count, *, every, lead=3):
+    """Show frames, a tenth of a second each, some ahead of a tracker that searches every so many.
+
+    Returns:
+        For each search the scan it got.
+    """
+    got = []
+    for index in range(count + lead):
+        if index < count:
+            ahead.see(index, index / 10)
+        tracked = index - lead
+        if tracked >= 0 and tracked % every == 0:
+            got.append(ahead.take(tracked / 10))
+    return got
+
+
+def test_regular_searches_are_begun_ahead():
+    scans = Scans()
+    ahead = SearchAhead(scans, 0.5)
+    assert search(ahead, 21, every=5) == [0, 5, 10, 15, 20]
+    ahead.close()
+    assert scans.scanned == [0, 5, 10, 15, 20]
+    assert searching() == []
+
+
+def test_no_more_is_guessed_where_searches_are_rarer():
+    scans = Scans()
+    ahead = SearchAhead(scans, 0.5)
+    assert search(ahead, 61, every=20) == [0, None, None, None]
+    ahead.close()
+    assert set(scans.scanned) <= {0, 5, 10}  # those not begun yet are cancelled
+
+
+def test_guesses_begin_again_with_regular_searches():
+    ahead = SearchAhead(Scans(), 0.5)
+    search(ahead, 41, every=20)
+    later = [ahead.take(time) for time in (4.5, 5.0)]
+    ahead.see(55, 5.5)
+    assert [*later, ahead.take(5.5)] == [None, None, 55]
+    ahead.close()
+
+
+def test_what_is_found_ahead_is_what_would_be_found(make_tracker, portrait, detector):
+    frames = [crowd(portrait)] * 3
+    times = [0.0, 0.2, 0.5]
+    plain = make_tracker(config=OFFLINE)
+    expected = [plain(image, time) for image, time in zip(frames, times, strict=True)]
+    tracker = make_tracker(config=OFFLINE)
+    with tracker.searching_ahead() as ahead:
+        for image, time in zip(frames, times, strict=True):
+            ahead.see(image, time)
+        assert len(ahead._scans) == 2
+        found = [tracker(image, time) for image, time in zip(frames, times, strict=True)]
+        assert not ahead._scans
+    assert [len(faces) for faces in found] == [2, 2, 2]
+    for one, other in zip(chain(*found), chain(*expected), strict=True):
+        np.testing.assert_array_equal(one.landmarks, other.landmarks)
+    assert searching() == []

@@ -34,8 +34,8 @@ class Doubting(FaceRegistrar):
     def __init__(self, fitter):
         vars(self).update(vars(fitter))
 
-    def register_refined(self, gray, crops):
-        faces = super().register_refined(gray, crops)
+    def register_refined(self, gray, crops, **options):
+        faces = super().register_refined(gray, crops, **options)
         if self.confidence is None:
             return faces
         return [replace(face, confidence=self.confidence, state="uncertain") for face in faces]

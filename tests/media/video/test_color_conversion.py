@@ -110,3 +110,23 @@ def test_pictures_of_our_own_are_tagged(colors, contents, tmp_path):
     error = middles(shown.image) - colors
     assert np.abs(error.mean((0, 1))).max() < 0.5
     assert np.abs(error).max() <= 6
+
+
+@pytest.mark.parametrize("bits", [8, 10])
+@pytest.mark.parametrize(("tag", "low", "high"), [(1, 16, 235), (2, 0, 255), (0, 0, 255)])
+def test_gray_of_the_limited_range_is_black_and_white_at_its_ends(bits, tag, low, high):
+    levels = np.linspace(low, high, 4)
+    step = 2 ** (bits - 8) if tag == 1 else (2**bits - 1) / 255
+    kind = np.uint8 if bits == 8 else np.dtype("<u2")
+    picture = av.VideoFrame(64, 64, "gray" if bits == 8 else "gray10le")
+    stripes = np.rint(levels * step).astype(kind).repeat(64 // 4)
+    row = picture.planes[0].line_size // np.dtype(kind).itemsize
+    rows = np.zeros((64, row), kind)
+    rows[:, :64] = stripes
+    picture.planes[0].update(rows.tobytes())
+    picture.color_range = tag
+    reader = RGBReader((64, 64))
+    np.testing.assert_allclose(reader(picture)[5, ::16, 1], [0, 85, 170, 255], atol=1.1)
+    if bits > 8:
+        deep = reader.deep(picture)[5, ::16].astype(float) / 65535
+        np.testing.assert_allclose(deep, np.repeat([[0], [1 / 3], [2 / 3], [1]], 3, 1), atol=3e-3)

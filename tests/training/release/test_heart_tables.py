@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from facewarp.cardiac.motion.slice_parts import EDGES, EdgeOffsets
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import file_sha256, load_weights, save_weights
 from facewarp.errors import FacewarpError
 from facewarp.training.config.presets import HEART_CLASSES, PRESETS
+from facewarp.training.release import ship
 from facewarp.training.release.heart_tables import main as write_tables
 from facewarp.training.release.heart_tables import registration_table, volume_table, with_tables
 from facewarp.training.release.ship import main, ship_card, ship_weights
@@ -140,7 +143,9 @@ def test_the_docs_have_places_for_every_table() -> None:
     assert with_tables(page.read_text("utf-8"), found).count("**facewarp**") == 2
 
 
-def test_a_part_network_of_slices_ships_beside_them(run: Path, tmp_path: Path) -> None:
+def test_a_part_network_of_slices_ships_beside_them(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shipped, other = tmp_path / "weights", tmp_path / "slices"
     model = PRESETS["acdc-slices"].model
     features = replace(model.features, channels=(8, 8, 8, 8), decoder=(8, 8, 8))
@@ -166,6 +171,21 @@ def test_a_part_network_of_slices_ships_beside_them(run: Path, tmp_path: Path) -
     card = ship_card("heart", [found], shipped).read_text("utf-8")
     wanted = ["## The part network of slices", file_sha256(path), "1-17 (17 patients)"]
     assert not [text for text in [*wanted, "4.4 g, bias +1.2"] if text not in card]
+    folders = [tmp_path / f"patient{number:03d}" for number in range(1, 21)]
+    monkeypatch.setattr(ship, "patient_folders", lambda _data: folders)
+    monkeypatch.setattr(ship, "fit_edges", lambda _model, _of, told: EdgeOffsets(0.2, -0.1, told))
+    before = load_weights(path)
+    main([*words, "edges", "heart-slices", "--data", str(tmp_path), "--patients", "2-4,7"])
+    net, about = load_weights(path)
+    edges = EdgeOffsets.from_text(about.pop(EDGES))
+    assert edges == EdgeOffsets(0.2, -0.1, "4 patients (2-4, 7)")
+    assert about == before[1]
+    pairs = zip(net.state_dict().values(), before[0].state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    assert (shipped / "heart" / "README.md").read_text("utf-8") == card
+    found.write_text(json.dumps(evaluation(sha256, slices_sha256=file_sha256(path))))
+    anew = ship_card("heart", [found], shipped).read_text("utf-8")
+    assert "left ventricle +0.20 mm, right -0.10 mm, fitted on 4 patients" in anew
 
 
 def test_the_volumes_stand_by_diagnosis_too() -> None:

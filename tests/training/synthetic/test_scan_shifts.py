@@ -188,3 +188,8 @@ def test_chosen_shifts_are_kinds_with_strengths() -> None:
     for wrong in ("fog", "noise:loud", ""):
         with pytest.raises(FacewarpError, match=r"Choose from|no shift"):
             chosen_shifts([wrong])
+
+
+def test_no_name_of_a_shift_is_told_as_such() -> None:
+    with pytest.raises(FacewarpError, match=r"no shift is named.*or all"):
+        chosen_shifts([""])

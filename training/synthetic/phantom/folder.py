@@ -26,6 +26,8 @@ from facewarp.version import __version__
 
 TRUTH: Final = "truth.json"
 CINE: Final = "cine.nii.gz"
+LABELS: Final = "labels_4d.nii.gz"
+_ALWAYS: Final = (CINE, LABELS, "curves.csv", "strain.csv", "sheet.png", "cine.gif")
 _KINDS: Final = ("green_lagrange", "engineering")
 _GRAY: Final = 1000  # stored value of a signal of 1
 
@@ -50,11 +52,17 @@ DEFINITIONS: Final = {
 }
 
 
-def is_finished(folder: Path, recipe: PhantomRecipe, dicom: bool) -> bool:
+def is_finished(folder: Path, recipe: PhantomRecipe, dicom: bool, *, fields: bool = False) -> bool:
     """Whether a folder holds this phantom, whole.
 
+    Args:
+        folder: of the phantom.
+        recipe: of the phantom that is wanted.
+        dicom: whether its DICOM series is wanted, and nothing else.
+        fields: whether its displacement fields are wanted.
+
     Raises:
-        FacewarpError: it holds something else.
+        FacewarpError: it holds something else, or files of it are missing.
     """
     if not folder.exists():
         return False
@@ -66,7 +74,22 @@ def is_finished(folder: Path, recipe: PhantomRecipe, dicom: bool) -> bool:
     if not same:
         what = "something else is there already"
         raise FacewarpError(what, folder, "Nothing is overwritten: choose another --out.")
+    wanted = [*_ALWAYS, *(["dicom"] if dicom else []), *(["fields"] if fields else [])]
+    check_files(folder, wanted)
     return True
+
+
+def check_files(folder: Path, names: Sequence[str]) -> None:
+    """Check that files of a phantom are there.
+
+    Raises:
+        FacewarpError: some are missing.
+    """
+    missing = [name for name in names if not (folder / name).exists()]
+    if missing:
+        what = f"of the phantom {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+        fix = "Make it anew: delete or move the folder, and run facewarp phantom."
+        raise FacewarpError(what, folder, fix)
 
 
 def read_recipe(folder: Path) -> PhantomRecipe:
@@ -141,7 +164,7 @@ def write_phantom(
         gray = stored(images)
         volume = as_volume(scan, gray, folder / CINE)
         write_image(place / CINE, gray, volume)
-        write_labels(place / "labels_4d.nii.gz", labels, volume)
+        write_labels(place / LABELS, labels, volume)
         if dicom:
             (place / "dicom").mkdir()
             write_dicom_series(place / "dicom", recipe, scan, gray)

@@ -19,7 +19,7 @@ from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import write_csv
 from facewarp.system.machine import machine
-from facewarp.training.synthetic.phantom.folder import CINE, read_recipe
+from facewarp.training.synthetic.phantom.folder import CINE, LABELS, check_files, read_recipe
 from facewarp.training.synthetic.phantom.recipe import PhantomRecipe
 from facewarp.training.synthetic.phantom.scan import PhantomScan
 from facewarp.training.synthetic.phantom.true_strain import (
@@ -209,7 +209,8 @@ def score_phantom(
 ) -> PhantomScore:
     """Analyze one phantom and compare."""
     recipe = read_recipe(folder)
-    labels = np.asarray(read_volume(folder / "labels_4d.nii.gz").data, np.uint8)
+    check_files(folder, (CINE, LABELS))
+    labels = np.asarray(read_volume(folder / LABELS).data, np.uint8)
     result = analyse_cine(folder / CINE, model, refined=refined)
     if copies:
         result = with_strain_intervals(result, model, copies, refined=refined)

@@ -22,6 +22,7 @@ from facewarp.core.geometry import pixel_grid
 from facewarp.errors import FacewarpError
 from facewarp.training.synthetic.phantom.folder import (
     as_volume,
+    check_files,
     find_phantoms,
     is_finished,
     read_recipe,
@@ -177,3 +178,18 @@ def test_an_interrupted_phantom_leaves_nothing(recipe, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_phantom(recipe, tmp_path / "set" / "one", step=stop)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("missing", "fields"), [
+    ("sheet.png", False), ("labels_4d.nii.gz", False), ("dicom", False), ("fields", True),
+])  # fmt: skip
+def test_a_phantom_whose_files_are_missing_is_not_whole(written, recipe, tmp_path, missing, fields):
+    folder = tmp_path / "phantom"
+    shutil.copytree(written[0], folder)
+    assert is_finished(folder, recipe, dicom=True, fields=fields)
+    gone = folder / missing
+    shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    with pytest.raises(FacewarpError, match=rf"{missing} is missing.*Make it anew"):
+        is_finished(folder, recipe, dicom=True, fields=fields)
+    with pytest.raises(FacewarpError, match=missing):
+        check_files(folder, [missing])

@@ -1,0 +1,67 @@
+"""The map of paint is smooth on calm skin, and exact where parts meet."""
+
+import cv2
+import numpy as np
+import pytest
+
+from facewarp.face.rendering.calm_skin import calm_skin, smoothed
+from facewarp.face.rendering.template_overlay import TemplatePicture
+
+GRIDS = [(80, 65), (160, 130)]
+
+
+@pytest.fixture(scope="module")
+def points(template):
+    """Template px of calm skin, and of what has to meet."""
+    marks = template.landmarks
+    calm = [(marks[21] + marks[22]) / 2 - (0, 30), (marks[31] + marks[3]) / 2 - (4, 0)]
+    return np.rint(calm).astype(int), np.rint(marks[[8, 38, 44, 51, 57, 30]]).astype(int)
+
+
+def wrinkled(shape, rng):
+    """A field with noise of one point in it on top of a slope."""
+    y, x = np.mgrid[: shape[0], : shape[1]] / shape[0]
+    slope = np.stack([9 * x + 4 * y, 6 * y - 5 * x])
+    coarse = rng.normal(0, 1.5, (2, 40, 32))
+    rough = np.stack([cv2.resize(c, shape[::-1], interpolation=cv2.INTER_LINEAR) for c in coarse])
+    return (slope + rough).astype(np.float32), slope.astype(np.float32)
+
+
+def test_forehead_and_cheeks_are_calm_and_parts_are_not(template, points):
+    calm = calm_skin(template)
+    free, bound = points
+    assert (calm[free[:, 1], free[:, 0]] > 0.8).all()
+    assert (calm[bound[:, 1], bound[:, 0]] < 0.05).all()
+    assert calm[5, 130] > 0.9  # the forehead's upper end is no part's
+
+
+@pytest.mark.parametrize("shape", GRIDS)
+def test_wrinkles_go_where_the_skin_is_calm(template, points, shape, rng):
+    field, slope = wrinkled(shape, rng)
+    out = smoothed(field, np.ones((320, 260), np.float32))
+    inner = np.s_[:, shape[0] // 8 : -shape[0] // 8, shape[1] // 8 : -shape[1] // 8]
+    assert (out - slope)[inner].std() < 0.6 * (field - slope)[inner].std()
+    np.testing.assert_array_equal(smoothed(field, np.zeros((320, 260), np.float32)), field)
+
+
+@pytest.mark.parametrize("shape", GRIDS)
+def test_an_affine_map_stays_as_it_is(template, shape, rng):
+    _, slope = wrinkled(shape, rng)
+    out = smoothed(slope, calm_skin(template))
+    inner = np.s_[:, shape[0] // 8 : -shape[0] // 8, shape[1] // 8 : -shape[1] // 8]
+    np.testing.assert_allclose(out[inner], slope[inner], atol=0.05)
+
+
+def test_lines_of_a_picture_are_straighter(template, face_at, points, rng):
+    rough = np.stack([cv2.resize(c, (130, 160)) for c in rng.normal(0, 2.0, (2, 40, 32))])
+    face = face_at(center=(320, 240), side=220.0, field=rough.astype(np.float32))
+    rgba = np.zeros((640, 520, 4), np.uint8)
+    height = int(points[0][0, 1])
+    rgba[2 * height - 3 : 2 * height + 3, 140:380] = 255
+    wobble = []
+    for calm in (None, calm_skin(template)):
+        frame = np.zeros((480, 640, 3), np.uint8)
+        TemplatePicture(rgba, calm=calm).lay_on(frame, face, "glow")
+        line = frame[..., 0].astype(float)[:, 270:370]
+        wobble.append(((np.arange(480)[:, None] * line).sum(0) / line.sum(0)).std())
+    assert wobble[1] < 0.7 * wobble[0]
