@@ -11,7 +11,7 @@ Three things, each round for this tree and then for the other one, in a process 
 - the resident memory of `facewarp live --headless` on that clip at camera pace, after some time.
 
 The other tree is checked out under .cache and runs in the same environment. Medians are printed,
-and this tree's as a ratio of the other's. One run of each that is not counted comes first: it
+and this tree's as a ratio of the other's. One whole run of each that is not counted comes first: it
 converts and compiles what is kept for the next start.
 """
 
@@ -109,7 +109,7 @@ def main() -> None:
             ),
         ]
         for tree in trees.values():
-            first_frame_s(tree, track)
+            _output([sys.executable, "-m", "facewarp", *track], tree)
         rows = [
             (name, *values, rounds)
             for names, measure, rounds in measures

@@ -4,13 +4,11 @@ Exit codes: 0 done, 1 an error, 2 wrong usage, 130 interrupted.
 """
 
 import inspect
-import logging
 import os
 import sys
 import traceback
 from dataclasses import dataclass
 from importlib import import_module
-from threading import Thread
 from typing import Annotated, Any
 
 import typer
@@ -22,8 +20,7 @@ from facewarp.cli.console import Output, output_of, show_logs
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import write_error
 from facewarp.system.interrupts import end_as_ctrl_c_does
-from facewarp.system.machine import limit_blas
-from facewarp.system.start import OVER, pause_collection, resume_collection
+from facewarp.system.start import pause_collection, resume_collection
 from facewarp.version import __version__
 
 FACES = "Faces"
@@ -266,27 +263,6 @@ def _options(
     show_logs(ctx.obj)
 
 
-def _runs_networks(words: list[str]) -> bool:
-    """Return whether a command line is one of `track` that OpenVINO is likely to run."""
-    command = next((word for word in words if not word.startswith("-")), "")
-    others = ("-h", "--help", "torch", "onnx")
-    return command == "track" and not any(word.endswith(others) for word in words)
-
-
-def _import_networks() -> None:
-    """Import the networks that `track` ran last, while the command line is read.
-
-    Whatever goes wrong here goes wrong again, and is told, where they are needed.
-    """
-    try:
-        limit_blas()
-        from facewarp.core.engines.openvino_models import import_ahead
-
-        import_ahead("track", OVER)
-    except Exception as error:  # noqa: BLE001
-        logging.getLogger(__name__).debug("importing networks: %s", error)
-
-
 def main() -> None:
     """Run the program on `sys.argv` and exit.
 
@@ -294,16 +270,12 @@ def main() -> None:
     Ctrl-C does: what can be kept is kept, and nothing unfinished stays.
     """
     pause_collection()
-    OVER.clear()
     end_as_ctrl_c_does()
-    if _runs_networks(sys.argv[1:]):
-        Thread(target=_import_networks, name="facewarp-import").start()
     try:
         app(prog_name="facewarp")
     except KeyboardInterrupt:  # before a command had begun, or once it was over
         raise SystemExit(130) from None
     finally:
-        OVER.set()
         try:
             sys.stdout.flush()
         except BrokenPipeError:  # the reader of ``facewarp ... | head`` has gone

@@ -1,11 +1,6 @@
-"""The start of a command: what is put off until it is ready, and what runs beside it."""
+"""The start of a command: what is put off until it is ready."""
 
 import gc
-from threading import Event
-from typing import Final
-
-OVER: Final = Event()
-"""Set once nothing more is to be prepared: the command is over, or leaves its work to others."""
 
 
 def pause_collection() -> None:

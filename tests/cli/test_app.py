@@ -353,12 +353,3 @@ def test_names_do_not_steer_the_terminal(trial: Trial) -> None:
     assert "\x1b" not in told.output
     assert "a\\x1b[31m\\udc80b.png" in told.stderr
     assert "[/x]a" in told.stderr
-
-
-@pytest.mark.parametrize(("line", "expected"), [
-    ("track a.mp4", True), ("-q track a.mp4 --engine openvino-int8", True),
-    ("track --help", False), ("track a.mp4 --engine torch", False),
-    ("track a.mp4 --engine=onnx", False), ("live", False), ("", False), ("cine track", False),
-])  # fmt: skip
-def test_networks_are_imported_beside_track_alone(line: str, expected: bool) -> None:
-    assert program._runs_networks(line.split()) is expected

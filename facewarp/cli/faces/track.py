@@ -24,7 +24,7 @@ from facewarp.cli.model_options import (
 from facewarp.cli.option_groups import Panel, option_groups
 from facewarp.errors import FacewarpError
 from facewarp.system.machine import limit_blas
-from facewarp.system.start import OVER, resume_collection
+from facewarp.system.start import resume_collection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -176,7 +176,6 @@ def track(
     """
     output = output_of(ctx)
     if batch.wanted(inputs):
-        OVER.set()
         resume_collection()
         from facewarp.face.clips.settings import ClipSettings
 
@@ -353,28 +352,11 @@ def _track(
     if keep_hdr and isinstance(source, VideoSource):
         source.keep_hdr()
     with output.progress(f"tracking {source.name}", source.frame_count) as advance:
-        done, tally = track_video(
-            tracker, effect, job, audio=audio.value, advance=_remembering(advance)
-        )
+        done, tally = track_video(tracker, effect, job, audio=audio.value, advance=advance)
     _report(output, done, tally)
     for warning in warnings_of(done, tally, tracker.config.faces):
         output.warn(warning)
     return result_of(done, tally, job, tracker.config.faces)
-
-
-def _remembering(advance: "Callable[[], None]") -> "Callable[[], None]":
-    """Return `advance`, which at its first call keeps in mind what the next start imports."""
-    import sys
-
-    module = sys.modules.get("facewarp.core.engines.openvino_models")  # where OpenVINO runs
-    waiting = [] if module is None else [lambda: module.remember_start("track")]
-
-    def step() -> None:
-        if waiting:
-            waiting.pop()()
-        advance()
-
-    return step
 
 
 def _report(output: Output, done: "Pass", tally: "Tally") -> None:

@@ -2,16 +2,12 @@
 
 import hashlib
 import io
-import json
 import logging
-import re
 import sys
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from functools import cache
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Lock
 from types import ModuleType
 from typing import Any, Final
 
@@ -28,13 +24,9 @@ _log = logging.getLogger(__name__)
 
 _CONVERTER: Final = "openvino.tools.ovc"
 _DIGEST_BYTES: Final = 32  # of SHA-256
-_NAME: Final = re.compile(r"[0-9a-f]{32}\.model")  # of a kept model's file
-_THREADS_AHEAD: Final = 2
 _SLOPE, _EPSILON = 0.1, 1e-5  # of `networks.layers`' leaky ReLU, and of torch's batch norm
 
 _core_lock = Lock()
-_ahead: dict[Path, "Future[Any]"] = {}  # what is imported before it is asked for
-_used: dict[str, dict[str, Any]] = {}  # settings of the models asked for, by their files' names
 
 
 def openvino() -> Any:
@@ -71,7 +63,11 @@ def core() -> Any:
 
 @cache
 def _core() -> Any:
-    return openvino().Core()
+    ov = openvino()
+    # The bindings make their table of types at the first tensor, and lets others run meanwhile: two
+    # threads whose first ones coincide wait for each other for ever (OpenVINO 2026.4).
+    assert ov.Tensor(np.zeros(1, np.float32)).data.dtype == np.float32
+    return ov.Core()
 
 
 def _convert_model(*args: Any, **options: Any) -> Any:
@@ -126,93 +122,15 @@ def compile_model(
         return core().compile_model(build(), "CPU", settings)
     machine = (str(openvino().__version__), processor(), sorted(settings.items()))
     file = folder / f"{digest_of((), known_by, machine)[:32]}.model"
-    _used[file.name] = dict(settings)
-    ahead = _ahead.pop(file, None)
-    compiled = None if ahead is None or ahead.cancel() else ahead.result()
-    if compiled is None:
-        compiled = _imported(file, settings)
-    if compiled is None:
-        compiled = core().compile_model(build(), "CPU", settings)
-        _keep(file, compiled)
-    return compiled
-
-
-def import_ahead(command: str, over: Event) -> None:
-    """Import in threads the models that a command used when it started last.
-
-    `compile_model` then finds them ready. Nothing depends on it but time: what is not there, or is
-    damaged, is left to whoever needs it.
-
-    Args:
-        command: see `remember_start`.
-        over: ends the threads once it is set, after the models they are at.
-    """
-    folder = openvino_folder()
-    if folder is None:
-        return
-    try:
-        models = [(name, dict(settings)) for name, settings in json.loads(_list(command, folder))]
-    except (OSError, ValueError, TypeError) as error:
-        _log.debug("nothing is imported ahead for %s: %s", command, error)
-        return
-    core()  # before threads ask for it
-    waiting = deque[tuple[Path, dict[str, Any], Future[Any]]]()
-    for name, settings in models:
-        if _NAME.fullmatch(name):
-            file = folder / "compiled" / name
-            _ahead[file] = Future()
-            waiting.append((file, settings, _ahead[file]))
-
-    def work() -> None:
-        while waiting and not over.is_set():
-            try:
-                file, settings, future = waiting.popleft()
-            except IndexError:  # another thread took the last one
-                return
-            if future.set_running_or_notify_cancel():
-                future.set_result(_imported(file, settings))
-
-    for _ in range(min(_THREADS_AHEAD, len(waiting))):
-        Thread(target=work, name="facewarp-import").start()
-
-
-def remember_start(command: str) -> None:
-    """Keep in mind which models a command has used until now, for its next `import_ahead`.
-
-    What was imported and not asked for is let go.
-    """
-    for unused in _ahead.values():
-        unused.cancel()
-    _ahead.clear()
-    folder, wanted = openvino_folder(), json.dumps(list(_used.items()))
-    if folder is None or not _used:
-        return
-    try:
-        if _list(command, folder) == wanted:
-            return
-    except (OSError, ValueError):
-        pass
-    try:
-        with written(folder / f"start-{command}.json") as file:
-            file.write_text(wanted, "utf-8")
-    except (FacewarpError, OSError) as error:
-        _log.debug("the start of %s was not kept: %s", command, error)
-
-
-def _list(command: str, folder: Path) -> str:
-    """Return the content of the list that `remember_start` has written."""
-    return (folder / f"start-{command}.json").read_text("utf-8")
-
-
-def _imported(file: Path, settings: Mapping[str, Any]) -> Any | None:
-    """Import a kept model; None where there is none, or OpenVINO refuses it."""
     kept = _read(file)
     if kept is not None:
         try:
             return core().import_model(io.BytesIO(kept), "CPU", settings)
         except RuntimeError as error:
             _log.debug("%s: %s", file, error)
-    return None
+    compiled = core().compile_model(build(), "CPU", settings)
+    _keep(file, compiled)
+    return compiled
 
 
 def _read(file: Path) -> bytes | None:

@@ -131,7 +131,7 @@ class FaceRegistrar:
         return self._details is not None
 
     def warm_up(self) -> threading.Thread:
-        """Warm up the engine in a thread, which is returned; `register` waits for it."""
+        """Warm up the engines in a thread, which is returned; `register` waits for them."""
         thread = threading.Thread(target=self._run_once, name="facewarp-warm-up")
         thread.start()
         return thread
@@ -142,6 +142,8 @@ class FaceRegistrar:
             self.model.engine.both_ways(black, self._guidance)
             if self._occlusion is not None:
                 self._occlusion.warm_up()
+            if self._details is not None:
+                self._details([np.zeros(CROP_SHAPE, np.uint8)], [self.template.landmarks])
         except Exception as error:  # noqa: BLE001 - whoever needs the engine gets it again
             log.debug("warming up: %s", error)
 

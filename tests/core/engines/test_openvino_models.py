@@ -17,12 +17,7 @@ from facewarp.core.config import FeatureConfig, ModelConfig
 from facewarp.core.engines import openvino_engine, openvino_models
 from facewarp.core.engines.graphs import lean
 from facewarp.core.engines.openvino_engine import OpenVinoEngine
-from facewarp.core.engines.openvino_models import (
-    compile_model,
-    digest_of,
-    import_ahead,
-    remember_start,
-)
+from facewarp.core.engines.openvino_models import compile_model, digest_of
 from facewarp.core.engines.torch_engine import TorchEngine
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import StoredNetwork, save_weights, shipped_weights
@@ -291,87 +286,6 @@ def test_shipped_8_bit_graphs_transpose_sampling_grids_last():
     assert grids_of_warps(ov.Core().read_model(file)) == {"Transpose"}
 
 
-# --- what the last start used is imported ahead
-
-
-@pytest.fixture
-def started(monkeypatch, tmp_path, compiled):
-    """A start that compiled a model and was remembered; how models are read from now on."""
-    monkeypatch.setattr(openvino_models, "_ahead", {})
-    monkeypatch.setattr(openvino_models, "_used", {})
-    monkeypatch.setattr(openvino_models, "openvino_folder", lambda: tmp_path)
-    folder = tmp_path / "compiled"
-    assert compiled(folder=folder)[0]
-    remember_start("track")
-    read, plain = [], openvino_models._read
-
-    def counted(file):
-        read.append(file.name)
-        return plain(file)
-
-    monkeypatch.setattr(openvino_models, "_read", counted)
-    return lambda: compiled(folder=folder), read, folder
-
-
-def wait_for_ahead():
-    for future in list(openvino_models._ahead.values()):
-        future.result(30)
-
-
-def test_a_model_of_the_last_start_is_there_before_it_is_asked_for(started):
-    again, read, folder = started
-    import_ahead("track", Event())
-    wait_for_ahead()
-    assert read == [kept_file(folder).name]
-    assert again() == (False, [[0, 2, 4, 6]])
-    assert len(read) == 1  # it was not read again
-    assert again() == (False, [[0, 2, 4, 6]])
-    assert len(read) == 2  # each is given out once
-
-
-def test_a_damaged_model_is_made_anew_where_it_is_needed(started):
-    again, _, folder = started
-    kept_file(folder).write_bytes(b"nonsense" * 9)
-    import_ahead("track", Event())
-    assert again() == (True, [[0, 2, 4, 6]])
-
-
-def test_nothing_is_imported_once_the_command_is_over(started):
-    again, read, _ = started
-    over = Event()
-    over.set()
-    import_ahead("track", over)
-    assert read == []
-    assert again() == (False, [[0, 2, 4, 6]])
-
-
-@pytest.mark.parametrize("content", [
-    "", "[", "{}", "[1]", '[["../compiled/evil.model", {}]]', '[["x", 3]]',
-])  # fmt: skip
-def test_a_list_that_makes_no_sense_is_left_alone(started, tmp_path, content):
-    again, read, _ = started
-    (tmp_path / "start-track.json").write_text(content)
-    import_ahead("track", Event())
-    assert (openvino_models._ahead, read) == ({}, [])
-    assert again() == (False, [[0, 2, 4, 6]])
-
-
-def test_a_start_is_written_when_it_differs_and_lets_go_what_nobody_used(started, tmp_path):
-    again, _, _ = started
-    import_ahead("track", Event())
-    wait_for_ahead()
-    file = tmp_path / "start-track.json"
-    before = file.stat().st_mtime_ns
-    again()
-    remember_start("track")
-    assert file.stat().st_mtime_ns == before
-    import_ahead("track", Event())
-    remember_start("track")
-    assert openvino_models._ahead == {}
-    import_ahead("live", Event())  # which never started
-    assert openvino_models._ahead == {}
-
-
 def test_threads_that_ask_at_once_get_one_core(monkeypatch):
     made = []
 
@@ -385,3 +299,29 @@ def test_threads_that_ask_at_once_get_one_core(monkeypatch):
         found = list(pool.map(lambda _: openvino_models.core(), range(4)))
     assert len(made) == 1
     assert set(found) == set(made)
+
+
+MEETING = """
+import sys, threading
+import numpy as np
+from facewarp.core.engines.openvino_models import core, openvino
+ov = openvino()
+from openvino import opset13 as ops
+value = ops.parameter([1, 4], np.float32)
+model = ov.Model([ops.result(ops.multiply(value, value))], [value], "square")
+requests = [core().compile_model(model, "CPU").create_infer_request() for _ in range(4)]
+together, image = threading.Barrier(4), np.ones((1, 4), np.float32)
+sys.setswitchinterval(1e-6)
+def first(request):
+    together.wait()
+    request.infer([image], share_inputs=True)
+threads = [threading.Thread(target=first, args=(request,)) for request in requests]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("_", range(4))
+def test_first_inferences_that_coincide_do_not_wait_for_each_other(_):
+    subprocess.run([sys.executable, "-c", MEETING], check=True, timeout=60)
