@@ -65,8 +65,8 @@ def core() -> Any:
 def _core() -> Any:
     ov = openvino()
     # The bindings make their table of types at the first tensor, and lets others run meanwhile: two
-    # threads whose first ones coincide wait for each other for ever (OpenVINO 2026.4). No assertion:
-    # python -O leaves these out.
+    # threads whose first ones coincide wait for each other for ever (OpenVINO 2026.4). No
+    # assertion: python -O leaves these out.
     ov.Tensor(np.zeros(1, np.float32))
     return ov.Core()
 
