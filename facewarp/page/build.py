@@ -75,10 +75,11 @@ def build_page(
         FacewarpError: a package or npm is missing, the folder can't be written, or the page
             would be too large.
     """
+    output = OutputFolder(target, MANIFEST, _written_before)  # what can't be written is told first
     check_packages()
     chosen = template if isinstance(template, Template) else Template.load(template)
     network = model if isinstance(model, Model) else load(model, engine="openvino")
-    with OutputFolder(target, MANIFEST, _written_before) as folder:
+    with output as folder:
         pictures = list(page_pictures(painted_template(chosen)))
         contents = {**_program(), **_networks(network)}
         contents |= {f"pictures/{picture.name}.webp": picture.webp for picture in pictures}

@@ -78,6 +78,10 @@ class GivenLabels:
         return found
 
 
+class _UntoldOrder(FacewarpError):
+    """Which id is which part is told by nothing."""
+
+
 def read_labels(
     path: str | os.PathLike[str], volume: Volume, order: str = AUTO, usual: LabelOrder | None = None
 ) -> GivenLabels:
@@ -103,7 +107,14 @@ def read_labels(
     if not ids.any():
         raise FacewarpError("nothing is labelled", path, "Give a file with labels in it.")
     laid, about_place = lay_labels(ids, found, volume)
-    chosen, by, about_order = _chosen_order(laid, found.path, order, usual)
+    try:
+        chosen, by, about_order = _chosen_order(laid, found.path, order, usual)
+    except _UntoldOrder as error:  # for a reason that parts cut off would have as well
+        inside = _share_inside(ids, found, laid, volume)
+        if inside > 0.5:
+            raise
+        what = f"only {inside:.0%} of what is labelled lies within the cine"
+        raise FacewarpError(what, found.path, "Give labels of the same examination.") from error
     data = chosen.apply(laid)
     filled = tuple(np.flatnonzero(data.any(axis=(1, 2, 3))).tolist()) if len(ids) > 1 else ()
     about_size = _checked_size(chosen.apply(ids), found, data, volume)
@@ -156,7 +167,18 @@ def _chosen_order(
         return expected, "file name", [f"{told}: no part is closed in by another"]
     what = f"which of the labels {_listed(ids)} is which part can't be told"
     fix = f"Say it: --label-order acdc ({ACDC.text}), mnms (1 LV, 2 myocardium, 3 RV) or another."
-    raise FacewarpError(what, path, fix)
+    raise _UntoldOrder(what, path, fix)
+
+
+def _share_inside(
+    before: NDArray[np.int32], found: Volume, after: NDArray[np.int32], volume: Volume
+) -> float:
+    """The share of the labelled volume that is left on the cine's grid."""
+    sizes = [
+        np.count_nonzero(ids) * float(np.prod(one.spacing_mm))
+        for ids, one in ((before, found), (after, volume))
+    ]
+    return sizes[1] / sizes[0]
 
 
 def _contradiction(told: LabelOrder, seen: LabelOrder) -> str:

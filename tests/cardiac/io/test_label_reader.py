@@ -171,6 +171,15 @@ def test_labels_elsewhere_are_refused(beating, cine, save, affine):
             read_labels(save(beating.labels[0][:, :, cut], place=place), cine)
 
 
+def test_labels_that_the_cine_cuts_are_not_blamed_for_their_order(beating, cine, save, affine):
+    heart = np.flatnonzero(beating.labels[0].any(axis=(0, 1)))
+    place = affine.copy()  # of the cine's width only the last columns of the heart are within
+    place[:3, 3] += affine[:3, 0] * (beating.labels[0].shape[2] - heart[0] - 4)
+    longer = np.concatenate([beating.labels[0], np.zeros_like(beating.labels[0][:1])])
+    with pytest.raises(FacewarpError, match=r"only \d+% of what is labelled lies within the cine"):
+        read_labels(save(longer, place=place), cine)
+
+
 def test_labels_without_a_place_are_laid_voxel_by_voxel(beating, cine, save):
     path = save(beating.labels[0])
     image = nib.load(path)

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from facewarp.cli.app import app
 from facewarp.errors import FacewarpError
-from facewarp.page import build, server
+from facewarp.page import build, networks, server
 
 
 @pytest.fixture
@@ -66,3 +66,17 @@ def test_what_is_missing_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert run.exit_code == 1
     assert "npm" in run.output
     assert not (tmp_path / "site").exists()
+
+
+def test_what_can_not_be_written_is_told_before_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(networks, "find_spec", lambda name: None)
+    (tmp_path / "file").write_text("mine")
+    run = CliRunner().invoke(app, ["page", str(tmp_path / "file")])
+    assert run.exit_code == 1
+    assert "the output is no folder" in run.output
+    run = CliRunner().invoke(app, ["page", str(tmp_path / "site")])
+    assert run.exit_code == 1
+    assert "onnx" in run.output
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
