@@ -183,9 +183,16 @@ def _one_thread() -> Iterator[None]:
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    torch.manual_seed(0)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def _same_draws() -> None:
+    """What a test draws does not depend on the tests before it, nor on how they are shared out."""
+    import torch
+
+    torch.manual_seed(0)
 
 
 @pytest.fixture(autouse=True, scope="session")

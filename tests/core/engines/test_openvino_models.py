@@ -254,16 +254,18 @@ def test_a_part_network_is_drawn_as_torch_runs_it(tmp_path, refine, decoder, sub
         field_shape=(32, 24), features=features, steps=(), guidance="probabilities",
     )  # fmt: skip
     net = GuidedRegistration(config)
+    random = torch.Generator().manual_seed(3)  # rounding is ten times as much for some draws
     for name, value in net.state_dict().items():
         if value.is_floating_point():
-            value.copy_(torch.rand(value.shape) + (0.5 if "running_var" in name else -0.3))
+            drawn = torch.rand(value.shape, generator=random)
+            value.copy_(drawn + (0.5 if "running_var" in name else -0.3))
     save_weights(net, tmp_path / "parts.safetensors", {})
     stored = StoredNetwork(tmp_path / "parts.safetensors")
     assert openvino_models.draws(config)
     assert not openvino_models.draws(replace(config, input_shape=(16, 12)))
     images = np.random.default_rng(3).random((3, 1, 32, 24), np.float32)
     drawn = OpenVinoEngine.of_parts(stored, "").parts(images)
-    rounding = 2e-5 if subpixel == 1 else 2e-4  # two layers more, of weights far from trained
+    rounding = 2e-5
     np.testing.assert_allclose(drawn, TorchEngine(stored.net, "cpu").parts(images), atol=rounding)
 
 
