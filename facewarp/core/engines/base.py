@@ -62,6 +62,16 @@ class Engine(Protocol):
             template: the template's soft labels ``(1, K, *feature_shape)``.
         """
 
+    def from_template(self, images: Floats, template: Floats) -> tuple[Floats, Floats]:
+        """Segment images ``(B, K, ...)`` and register a template to them ``(B, n, ...)``.
+
+        The second half of the fields of `both_ways`, with the template fixed: a tracker's frame.
+
+        Args:
+            images: ``(B, 1, *grid_shape)`` in [0, 1].
+            template: the template's soft labels ``(1, K, *feature_shape)``.
+        """
+
     def use_threads(self, count: int) -> None:
         """Set the number of threads."""
 
@@ -98,9 +108,16 @@ class GraphEngine:
 
     def both_ways(self, images: Floats, template: Floats) -> tuple[Floats, Floats]:
         """See `Engine`."""
+        return self._registered("both_ways", images, template)
+
+    def from_template(self, images: Floats, template: Floats) -> tuple[Floats, Floats]:
+        """See `Engine`."""
+        return self._registered("from_template", images, template)
+
+    def _registered(self, graph: str, images: Floats, template: Floats) -> tuple[Floats, Floats]:
         templates = template if len(images) == 1 else np.repeat(template, len(images), axis=0)
         with self._lock:
-            parts, fields = self.run("both_ways", images, templates)
+            parts, fields = self.run(graph, images, templates)
         return parts, fields
 
     def use_threads(self, count: int) -> None:
@@ -133,7 +150,7 @@ def is_converted(folder: Path | None, suffix: str) -> bool:
     """Whether a folder has the graph of a tracker's frame, or of a part network alone."""
     if folder is None:
         return False
-    return any((folder / f"{graph}{suffix}").is_file() for graph in ("both_ways", "parts"))
+    return any((folder / f"{graph}{suffix}").is_file() for graph in ("from_template", "parts"))
 
 
 def is_installed(name: str) -> bool:
