@@ -282,7 +282,7 @@ def _match(
     source = parts[:, _FIRST_PART:].roll(len(velocity), 0) * scale
     start, across = velocity, _gradient(target)
     still = settings.still * (1 - settings.loose * _right_ventricle(parts))
-    held = (level.prior, level.prior, level.prior + still)
+    held: Sequence[Tensor | float] = (level.prior, level.prior, level.prior + still)
     unseen = along * _along_wall(parts, settings.along_blur) if along else None
     damping = [level.ridge + one for one in held]
     for _ in range(level.steps):

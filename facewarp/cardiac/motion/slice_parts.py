@@ -40,7 +40,7 @@ _TILE: Final = 16  # px; windows are whole multiples: networks halve them
 _MIDDLE: Final = (0.3, 0.7)  # of the stack: first and last of some slices
 _SOME: Final = 4  # of them tell in which phase the ventricle is largest
 _TRACES: Final = (0.25, 0.5)
-"""A part's probability in a slice, weighted by itself, at which it counts not at all and in full."""
+"""A part's mean probability in a slice, weighted by itself: none counts below, all above."""
 _TINY: Final = 1e-6
 _APART_MM: Final = 9.0  # between slices read together: thinner ones are skipped over
 
@@ -165,8 +165,8 @@ class SliceParts:
 
         The cavities' outlines are moved by `edges`, times their length; the wall gives to the left
         ventricle what that gains. Pieces apart from the largest of each part count no more than
-        they do in `seen_labels`, and traces of a part in slices without it, above the base and below
-        the apex, count little or nothing: see `_TRACES`.
+        they do in `seen_labels`, and traces of a part in slices without it, above the base or
+        below the apex, count little or nothing: see `_TRACES`.
 
         Returns:
             ``(T, K)`` ml, by part id.

@@ -171,7 +171,8 @@ def test_traces_beyond_base_and_apex_do_not_count():
     slice_ml, first = whole / 4, np.array(found) - 0.75 * whole
     np.testing.assert_allclose(first[shares < 0.25], 0, atol=1e-3 * whole)
     np.testing.assert_allclose(first[shares > 0.55], slice_ml * shares[shares > 0.55], rtol=0.01)
-    assert (np.diff(first) >= -1e-6).all() and np.diff(first).max() < 0.2 * slice_ml
+    assert (np.diff(first) >= -1e-6).all()
+    assert np.diff(first).max() < 0.2 * slice_ml
 
 
 def test_offsets_come_with_the_weights_and_are_told_with_the_volumes():
