@@ -21,7 +21,7 @@ def gallery(
     clips: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[CLIP]...",
+            metavar="CLIP",
             help="Clips of your own: instead of the page, write a sheet of their twelve hardest "
             "frames for each effect.",
             show_default=False,
@@ -58,7 +58,7 @@ def gallery(
       facewarp gallery
       facewarp gallery --out docs/gallery
       facewarp gallery talk.mp4 interview.mov --out sheets
-      facewarp gallery talk.mp4 --out sheets --looks texture:tiger,texture:makeup,style:bronze
+      facewarp gallery talk.mp4 --looks mesh,texture:makeup,style:bronze
     """
     output = output_of(ctx)
     if clips:
