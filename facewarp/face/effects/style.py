@@ -35,6 +35,7 @@ from facewarp.face.effects.base import FaceEffect
 from facewarp.face.effects.canonical import canonical_view
 from facewarp.face.effects.options import STYLE_MODES, StyleMode
 from facewarp.face.image_formats import to_rgb
+from facewarp.face.matching.face_memory import FaceMemory
 from facewarp.face.matching.shots import Shots
 from facewarp.face.rendering.calm_skin import calm_skin, smoothed
 from facewarp.face.rendering.color_transfer import (
@@ -157,7 +158,7 @@ class Style(FaceEffect):
                 f"there is no style mode {mode!r}", fix=f"Modes: {', '.join(STYLE_MODES)}."
             )
         self.style, self.mode = style, mode
-        self._colors: dict[int, PartColors] = {}
+        self._colors: FaceMemory[PartColors] = FaceMemory()
         self._shots = Shots()
         self.note = (
             "Altered by facewarp style transfer: faces here show the style "
@@ -257,10 +258,10 @@ class Style(FaceEffect):
         """
         parts = np.asarray(face.probabilities, np.float32)
         seen = PartColors.of_groups(coarse, _at_coarse(group_shares(parts)))
-        last = self._colors.pop(face.id, None)
+        last = self._colors.get(face.id)
         if self._shots.goes_on(frame, face) and last is not None:
             seen = last.toward(seen, _SHARE)
-        self._colors[face.id] = seen
+        self._colors.put(face.id, seen)
         shares = coarse_map(self._shares, face.grid_field, GRID_SHAPE)
         gain, offset = group_color_map(seen, self.style.colors, shares)
         return _doubled(gain), _doubled(offset)
