@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.diffeomorphic_refinement import refine
 from facewarp.cardiac.motion.heart_roi import HeartModel
 from facewarp.cardiac.motion.model_grid import ModelGrid
@@ -112,6 +113,7 @@ def track(
     *,
     refined: bool = True,
     fine: SliceParts | None = None,
+    volume: Volume | None = None,
 ) -> Motion:
     """Register each phase to end-diastole in both directions.
 
@@ -129,6 +131,8 @@ def track(
             `diffeomorphic_refinement`; otherwise the network's fields are reconciled.
         fine: the parts on the scan's own slices, where there are: refined fields then come on
             the model's whole grid, which is finer than that of its fields.
+        volume: the cine, whose texture tells the twist where there are finer parts; None for the
+            network's alone.
     """
     d, h, w = model.config.field_shape
     network_grid = grid.resized((d, h, w))
@@ -154,7 +158,11 @@ def track(
         before[batch] = resize_image(apart[:, None], field_grid.shape)[:, 0].numpy()
         if refined:
             there = seen(batch)
-            out, back = refine(seen_at_ed.expand_as(there), there, out, back)
+            pictures = None
+            if volume is not None and finer is not None:
+                both = [ed] * len(batch) + batch
+                pictures = torch.from_numpy(grid.sample(volume.data[both]))[:, None]
+            out, back = refine(seen_at_ed.expand_as(there), there, out, back, pictures=pictures)
         else:
             out, back = make_inverse_consistent(out, back)
         from_ed[batch], to_ed[batch] = out.numpy(), back.numpy()
