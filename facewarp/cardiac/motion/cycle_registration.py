@@ -147,7 +147,12 @@ def track(
         found = parts[phases] if finer is None else finer.on_grid(grid, grid.shape, phases)
         return torch.from_numpy(found)
 
+    def gray(phases: list[int]) -> Tensor:
+        assert volume is not None
+        return torch.from_numpy(grid.sample(volume.data[phases]))[:, None]
+
     at_ed, seen_at_ed = torch.from_numpy(parts[[ed]]), seen([ed])
+    gray_at_ed = None if volume is None or finer is None else gray([ed])
     for start in range(0, len(others), _BATCH):
         batch = others[start : start + _BATCH]
         phases = torch.from_numpy(parts[batch])
@@ -158,10 +163,11 @@ def track(
         before[batch] = resize_image(apart[:, None], field_grid.shape)[:, 0].numpy()
         if refined:
             there = seen(batch)
-            pictures = None
-            if volume is not None and finer is not None:
-                both = [ed] * len(batch) + batch
-                pictures = torch.from_numpy(grid.sample(volume.data[both]))[:, None]
+            pictures = (
+                None
+                if gray_at_ed is None
+                else torch.cat([gray_at_ed.expand(len(batch), *[-1] * 4), gray(batch)])
+            )
             out, back = refine(seen_at_ed.expand_as(there), there, out, back, pictures=pictures)
         else:
             out, back = make_inverse_consistent(out, back)

@@ -232,7 +232,7 @@ def _shorten_evenly(velocity: Tensor, parts: Tensor) -> Tensor:
 
 
 def _around_left_ventricle(parts: Tensor) -> Tensor:
-    """Return 1 in the left ventricle of either image and close by, 0 elsewhere, ``(B, d, h, w)``."""
+    """Return 1 in and close to the left ventricle of either image, else 0, ``(B, d, h, w)``."""
     heart = torch.maximum(*parts[:, HeartPart.MYOCARDIUM :].sum(1, keepdim=True).chunk(2))
     near = torch.nn.functional.max_pool3d(heart, 3, 1, 1)
     near = spline_field(near, _splines(spatial_shape(parts), (1, 3, 3), 2))[:, 0]

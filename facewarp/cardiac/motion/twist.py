@@ -6,7 +6,8 @@ values along a ring of tissue are compared, fixed image against moving one where
 far leads, by their Fourier components around the ring; the wall is followed at every angle, so that
 its outlines say nothing. One slice tells little: two numbers a pair are sought, a turn of the whole
 ventricle and a twist that grows evenly from base to apex, which maximize the normalized
-cross-correlation of all slices, both directions alike, less a penalty on large angles.
+cross-correlation of all slices, both directions alike, less a penalty on large angles. Where even
+that correlation is low nothing is told.
 """
 
 import math
@@ -41,6 +42,8 @@ class TwistSearch:
         twist_degrees: largest turn of base and apex against the middle.
         step_degrees: between candidates.
         turn_penalty, twist_penalty: taken off the correlation for each squared degree.
+        trusted: correlation below which nothing is told, and from which on all that is found:
+            textures that have nothing in common correlate by chance, at some angle or other.
         reach: voxels of a ray; no wall lies further from the ventricle's middle.
     """
 
@@ -52,6 +55,7 @@ class TwistSearch:
     step_degrees: float = 0.5
     turn_penalty: float = 1e-3
     twist_penalty: float = 2e-4
+    trusted: tuple[float, float] = (0.2, 0.3)
     reach: float = 25.0
 
 
@@ -100,7 +104,8 @@ def find_twist(
     centers, shown = _middles(parts)
     ring = _ring(parts, centers, told)
     here = sample(pictures, ring)[:, 0]
-    there = sample(pictures.roll(count, 0), ring + _moves(flows, ring, spatial_shape(pictures)))[:, 0]
+    moved = ring + _moves(flows, ring, spatial_shape(pictures))
+    there = sample(pictures.roll(count, 0), moved)[:, 0]
     first, last = told.modes
     one, other = (torch.fft.rfft(v, dim=-1)[..., first : last + 1] for v in (here, there))
     energy = one.abs().square().sum((2, 3)) * other.abs().square().sum((2, 3))
@@ -137,8 +142,11 @@ def _best(cross: Tensor, shown: Tensor, settings: TwistSearch) -> Tensor:
     phase = angles[..., None] * modes
     fits = (cross.real[:, None] * phase.cos() + cross.imag[:, None] * phase.sin()).sum(-1)
     weights = shown / shown.sum(1, keepdim=True).clamp_min(1)
-    best = ((fits * weights[:, None]).sum(-1) - penalty).argmax(1)
-    chosen = angles[torch.arange(len(angles)), best]
+    mean = (fits * weights[:, None]).sum(-1)
+    best = (torch.arange(len(mean)), (mean - penalty).argmax(1))
+    low, high = settings.trusted
+    trust = ((mean[best] - low) / (high - low)).clamp(0, 1)
+    chosen = trust[:, None] * angles[best]
     return torch.where(shown.sum(1, keepdim=True) >= _FEWEST, chosen, 0.0)
 
 
@@ -159,9 +167,8 @@ def _middles(parts: Tensor) -> tuple[Tensor, Tensor]:
     wall, cavity = parts[:, HeartPart.MYOCARDIUM], parts[:, HeartPart.LV]
     heart = wall + cavity
     _, _, height, width = heart.shape
-    moments = torch.stack(
-        [(heart.sum(2) * torch.arange(width)).sum(-1), (heart.sum(3) * torch.arange(height)).sum(-1)]
-    )
+    x, y = torch.arange(width), torch.arange(height)
+    moments = torch.stack([(heart.sum(2) * x).sum(-1), (heart.sum(3) * y).sum(-1)])
     mass = heart.sum((2, 3))
     shown = (cavity.amax((2, 3)) > _INSIDE) & (wall.amax((2, 3)) > _INSIDE)
     whole = (moments.sum(2) / mass.sum(1).clamp_min(_TINY))[..., None]
