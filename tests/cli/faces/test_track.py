@@ -13,6 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import PIL.Image
 import pytest
@@ -422,7 +423,6 @@ def test_hdr_can_be_kept_and_what_was_done_is_told(write_clip, moving, folder):
 
 
 def test_tags_are_lettered_in_proportion_on_pixels_that_are_not_square(moving, folder):
-    import cv2
 
     widths = {}
     for name, aspect in (("square.mp4", 1), ("narrow.mp4", 2)):
@@ -442,6 +442,27 @@ def test_tags_are_lettered_in_proportion_on_pixels_that_are_not_square(moving, f
         tag = np.flatnonzero((difference(before, after) > 30).any(axis=0))
         widths[aspect] = (tag[-1] - tag[0]) * aspect
     assert widths[2] == pytest.approx(widths[1], rel=0.15)
+
+
+def test_faces_are_found_where_they_are_seen_on_pixels_that_are_not_square(portrait, folder):
+    picture = np.full((240, 960, 3), 108, np.uint8)
+    portrait.draw(picture, (700, 120), 0.5)  # small: found by thorough searches only
+    places = {}
+    for aspect in (1, 2):
+        name, size = f"{aspect}.mp4", (960 // aspect, 240)
+        with av.open(name, "w") as container:
+            stream = container.add_stream("libx264", 25, width=size[0], height=240)
+            stream.codec_context.sample_aspect_ratio = Fraction(aspect)
+            shown = av.VideoFrame.from_ndarray(cv2.resize(picture, size), format="rgb24")
+            for number in range(3):
+                shown.pts = number
+                container.mux(stream.encode(shown.reformat(format="yuv420p")))
+            container.mux(stream.encode(None))
+        well(name, "--out", f"out-{name}", "--data", f"{aspect}.jsonl")
+        records = map(json.loads, (folder / f"{aspect}.jsonl").read_text().splitlines())
+        places[aspect] = [record["landmarks"] for record in records]
+    assert [len(found) for found in places.values()] == [3, 3]
+    np.testing.assert_allclose(np.array(places[2]) * (2, 1), places[1], atol=3)
 
 
 @pytest.mark.slow
