@@ -70,6 +70,8 @@ class Refinement:
         through_window: likewise of those through the slices.
         still: weight, in the ridge's unit, of the motion through the slices as the network has
             it: slices 10 mm apart hardly tell it.
+        loose: share of `still` that the right ventricle is free of: its base comes down further
+            than the left one's.
         along: weight, in the ridge's unit, of the motion along the wall as the fit has it, where
             parts are finer: no edge tells it, and the right ventricle's outline slides along there.
         along_window: box widths along z, y, x, in voxels of the network's grid, over which the
@@ -89,7 +91,8 @@ class Refinement:
     fits: int = 1
     fit_window: tuple[int, int, int] = (5, 5, 5)
     through_window: tuple[int, int, int] = (7, 5, 5)
-    still: float = 1.0
+    still: float = 2.5
+    loose: float = 0.94
     along: float = 0.3
     along_window: tuple[int, int, int] = (7, 21, 21)
     along_blur: int = 5
@@ -276,7 +279,14 @@ def _shorten_evenly(velocity: Tensor, parts: Tensor) -> Tensor:
     even = (slope[:, None] * above)[..., None, None]
     near = torch.nn.functional.max_pool3d(heart[:, None], 3, 1, 1)
     near = spline_field(near, _splines(spatial_shape(velocity), (1, 3, 3), 2))[:, 0]
+    near = near * (1 - _right_ventricle(parts))
     return torch.cat([velocity[:, :2], torch.lerp(through, even, near)[:, None]], 1)
+
+
+def _right_ventricle(parts: Tensor) -> Tensor:
+    """Return the probability ``(B, d, h, w)`` of right ventricle in either image of a pair."""
+    one, other = parts[:, HeartPart.RV].chunk(2)
+    return torch.maximum(one, other)
 
 
 def _along_wall(parts: Tensor, blur: int) -> Tensor:
@@ -330,10 +340,10 @@ def _match(
     target = wanted[:, _FIRST_PART:] * scale
     source = parts[:, _FIRST_PART:].roll(len(velocity), 0) * scale
     start, across = velocity, _gradient(target)
-    prior = [level.prior, level.prior, level.prior + settings.still]
-    held = torch.tensor(prior).view(1, 3, 1, 1, 1)
+    still = settings.still * (1 - settings.loose * _right_ventricle(parts))
+    held: Sequence[Tensor | float] = (level.prior, level.prior, level.prior + still)
     unseen = along * _along_wall(parts, settings.along_blur) if along else None
-    damping = [level.ridge + one for one in prior]
+    damping = [level.ridge + one for one in held]
     for _ in range(level.steps):
         warped = warp(source, _flows(velocity, level.squarings))
         slope = [(a + b) / 2 for a, b in zip(_gradient(warped), across, strict=True)]
@@ -341,7 +351,8 @@ def _match(
         pulls = [(missing * one).sum(1) for one in slope]
         pull = torch.stack([a - b for a, b in (p.chunk(2) for p in pulls)], 1)
         moved = velocity - start
-        pull = pull - held * moved
+        for axis, weight in enumerate(held):
+            pull[:, axis] -= weight * moved[:, axis]
         pairs = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
         stiff = torch.stack([(slope[i] * slope[j]).sum(1) for i, j in pairs], 1)
         stiff = stiff[: len(velocity)] + stiff[len(velocity) :]
@@ -387,13 +398,14 @@ def _gradient(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return x, y, z
 
 
-def _solve(stiff: Tensor, pull: Tensor, damping: Sequence[float]) -> Tensor:
+def _solve(stiff: Tensor, pull: Tensor, damping: Sequence[Tensor | float]) -> Tensor:
     """Solve the symmetric 3 x 3 systems ``(S + damping) d = pull`` of every point.
 
     Args:
         stiff: ``(B, 6, ...)``: xx, xy, xz, yy, yz, zz.
         pull: ``(B, 3, ...)``.
-        damping: added to the diagonal, along x, y, z; positive, so that there is a solution.
+        damping: added to the diagonal, along x, y, z, ``(B, ...)`` each or a number; positive, so
+            that there is a solution.
     """
     xx, xy, xz, yy, yz, zz = stiff.unbind(1)
     xx, yy, zz = (one + more for one, more in zip((xx, yy, zz), damping, strict=True))
