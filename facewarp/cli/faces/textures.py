@@ -77,7 +77,7 @@ def textures(
 
 def _write_sheet(out: Path, on: Path | None, names: list[str]) -> None:
     from facewarp.drawing.contact_sheet import tile_sheet
-    from facewarp.face.effects.preview import worn
+    from facewarp.face.gallery.preview import worn
     from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.media.frames import IMAGE_SUFFIXES, Frame
     from facewarp.media.images.writer import ImageWriter
