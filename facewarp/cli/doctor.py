@@ -131,6 +131,7 @@ def examine() -> list[Finding]:
         "video": _video,
         "face detector": _detector,
         "weights": _weights,
+        "cache": _cache,
         "display": _display,
         "cameras": _cameras,
     }
@@ -259,6 +260,24 @@ def _weights(name: str) -> Finding:
     names = [f"{model} (and 8-bit)" if facts[model].get("int8") else model for model in facts]
     text = "; ".join(bad) or f"{', '.join(names)}: complete, sha256 as recorded"
     return Finding(name, "broken" if bad else "ok", text, facts)
+
+
+def _cache(name: str) -> Finding:
+    from facewarp.core.network_cache import entries, size_of
+    from facewarp.system.user_folders import cache_folder
+
+    folder = cache_folder()
+    if folder is None:
+        text = "nothing can be kept, so networks are converted and engines timed at each start"
+        return Finding(name, "absent", text, {"path": None})
+    kept = entries(folder)
+    facts = {"path": str(folder), "bytes": size_of(folder), "networks": len(kept)}
+    facts["network_bytes"] = sum(entry.nbytes for entry in kept)
+    text = (
+        f"{folder}, {facts['bytes'] / 1e6:.0f} MB: {len(kept)} networks made ready, "
+        f"{facts['network_bytes'] / 1e6:.0f} MB, and the rest"
+    )
+    return Finding(name, "ok", text, facts)
 
 
 def _display(name: str) -> Finding:
