@@ -271,12 +271,9 @@ def _cache(name: str) -> Finding:
         text = "nothing can be kept, so networks are converted and engines timed at each start"
         return Finding(name, "absent", text, {"path": None})
     kept = entries(folder)
-    facts = {"path": str(folder), "bytes": size_of(folder), "networks": len(kept)}
-    facts["network_bytes"] = sum(entry.nbytes for entry in kept)
-    text = (
-        f"{folder}, {facts['bytes'] / 1e6:.0f} MB: {len(kept)} networks made ready, "
-        f"{facts['network_bytes'] / 1e6:.0f} MB, and the rest"
-    )
+    size, ready = size_of(folder), sum(entry.nbytes for entry in kept)
+    facts = {"path": str(folder), "bytes": size, "networks": len(kept), "network_bytes": ready}
+    text = f"{folder}, {size / 1e6:.0f} MB: {len(kept)} networks made ready, {ready / 1e6:.0f} MB"
     return Finding(name, "ok", text, facts)
 
 

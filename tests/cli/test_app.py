@@ -323,7 +323,7 @@ def test_doctor_says_where_the_cache_is_and_how_large(
     kept.write_bytes(bytes(3_000_000))
     (tmp_path / "facewarp" / "engines.json").write_bytes(bytes(1_000_000))
     finding = doctor._cache("cache")
-    assert finding.text == f"{tmp_path}/facewarp, 4 MB: 1 networks made ready, 3 MB, and the rest"
+    assert finding.text == f"{tmp_path}/facewarp, 4 MB: 1 networks made ready, 3 MB"
     assert finding.facts["bytes"] == 4_000_000
     monkeypatch.setenv("XDG_CACHE_HOME", str(kept))
     assert doctor._cache("cache").state == "absent"
