@@ -157,6 +157,12 @@ class CineResult:
         found = self.motion.to_ed if to_ed else self.motion.from_ed
         return self.motion.grid.field_to_volume(found[phase])
 
+    def field_mm(self, phase: int, *, to_ed: bool = False) -> Floats:
+        """A field on the volume's own grid as `field`, in RAS mm."""
+        found = self.motion.to_ed if to_ed else self.motion.from_ed
+        volume = self.cine.volume
+        return self.motion.grid.field_to_volume(found[phase], volume.affine[:3, :3])
+
     @cached_property
     def jacobian(self) -> Floats:
         """``(T, D, H, W)``: volume of the tissue of each voxel of ED in each phase against ED."""

@@ -33,6 +33,8 @@ from facewarp.core.geometry import Shape, resize_field, resize_image, spatial_sh
 
 _FIRST_PART: Final = int(HeartPart.RV)
 _WALL: Final = HeartPart.MYOCARDIUM - _FIRST_PART
+_TRACE: Final = 0.01  # probability of heart that a window around it holds
+_AROUND: Final = 10  # voxels around it in the slices, on the finer grid
 _INSIDE: Final = 0.5  # probability of left ventricle or wall in a slice that shows them
 
 
@@ -144,16 +146,73 @@ def refine(
         velocity = _smooth_along_wall(velocity, found, parts, told)
         velocity = _shorten_evenly(velocity, parts) if one_heart else velocity
     target = parts if finer else torch.lerp(parts, warp(parts.roll(count, 0), found), told.carried)
-    velocity = _match(velocity, target, parts, told.coarse, told, told.along if finer else 0.0)
+    box, share = _heart_window(parts, _AROUND // 2)
+    near = _match(
+        velocity[box], target[box], parts[box], told.coarse, told, told.along if finer else 0.0
+    )
+    velocity = velocity.clone()
+    velocity[box] += share * (near - velocity[box])
     velocity, both = _without_folds(velocity, told.coarse.squarings, told)
     if finer and one_heart and pictures is not None:
         turned = find_twist(pictures, both, seen).velocity(shape, finest)
         velocity[:, :2] += turned * _around_left_ventricle(parts)[:, None]
         velocity, both = _without_folds(velocity, told.coarse.squarings, told)
     if finer:
-        velocity = _match(resize_field(velocity, finest), seen, seen, told.fine, told, told.along)
-        _, both = _without_folds(velocity, told.squarings, told)
+        both = _refine_finely(velocity, both, seen, told)
     return both[:count], both[count:]
+
+
+def _refine_finely(velocity: Tensor, flows: Tensor, seen: Tensor, settings: Refinement) -> Tensor:
+    """Refine on the parts' grid, in the part of it that the heart takes; return both flows.
+
+    A step moves nothing where no part begins or ends, so that beyond the heart flows of the
+    network's grid, resized, are those of the finer one but for interpolation.
+
+    Args:
+        velocity: ``(B, 3, ...)`` on the network's grid.
+        flows: its flows ``(2 B, 3, ...)`` there.
+        seen: parts ``(2 B, K, ...)`` of the fixed images, then of the moving ones.
+        settings: of the refinement.
+    """
+    shape = spatial_shape(seen)
+    start, flows = resize_field(velocity, shape), resize_field(flows, shape)
+    box, share = _heart_window(seen, _AROUND)
+    parts, own = seen[box], flows[box]
+    near = _match(start[box], parts, parts, settings.fine, settings, settings.along)
+    near, finer = _without_folds(near, settings.squarings, settings)
+    own += share * (finer - own)
+    one, other = (smallest_jacobian(flows) < settings.least_jacobian).flatten(1).any(1).chunk(2)
+    left = (one | other).nonzero()[:, 0]
+    if len(left):
+        start[box] += share * (near - start[box])
+        again = torch.cat([left, left + len(velocity)])
+        flows[again] = _without_folds(start[left], settings.squarings, settings)[1]
+    return flows
+
+
+def _heart_window(parts: Tensor, around: int) -> tuple[tuple[slice, ...], Tensor]:
+    """Return the part of a grid around the heart, in its slices, and weights that end with it.
+
+    Args:
+        parts: ``(B, K, d, h, w)``.
+        around: voxels around it.
+
+    Returns:
+        Slices of a tensor ``(B, C, d, h, w)``, and a tensor ``(1, 1, 1, h', w')`` of the share
+        that what is inside has: 1, but less and less towards borders that are not the grid's.
+    """
+    heart = (parts[:, HeartPart.BACKGROUND] < 1 - _TRACE).any(0).any(0)
+    spans, shares, ramp = [], [], around // 3
+    for axis, size in enumerate(heart.shape):
+        places = heart.any(1 - axis).nonzero()[:, 0].tolist() or [0, size - 1]
+        first, last = max(places[0] - around, 0), min(places[-1] + around, size - 1)
+        place = torch.arange(first, last + 1)
+        low = place - first if first > 0 else place + ramp
+        high = last - place if last < size - 1 else size + ramp - place
+        spans.append(slice(first, last + 1))
+        shares.append((torch.minimum(low, high) / ramp).clamp(max=1))
+    whole = slice(None)
+    return (whole, whole, whole, *spans), (shares[0][:, None] * shares[1])[None, None, None]
 
 
 def fit_velocity(found: Tensor, background: Tensor, settings: Refinement) -> Tensor:

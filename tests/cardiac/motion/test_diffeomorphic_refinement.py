@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import torch
 
+from facewarp.cardiac.motion import diffeomorphic_refinement
 from facewarp.cardiac.motion.diffeomorphic_refinement import (
     Level,
     Refinement,
@@ -112,6 +113,22 @@ def test_fields_come_on_the_grid_of_finer_parts() -> None:
     apart = (out - resize_field(coarse, out.shape[2:])).norm(dim=1)
     assert float(apart.mean()) < 0.1  # it is the same motion, in voxels half as large
     assert smallest_jacobian(torch.cat([out, back])).min() > 0
+
+
+def test_steps_around_the_heart_alone_give_the_same_motion(monkeypatch) -> None:
+    def wide(parts: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.pad(parts, (14, 6, 4, 16, 0, 0), mode="replicate")
+
+    fixed, moving = (finer(wide(ball(*told))) for told in ((5.0,), (4.0, 1.0)))
+    fields = [wide(exponential(way * swirl(0.1))) for way in (1, -1)]
+    around = torch.cat(refine(fixed, moving, *fields))
+    monkeypatch.setattr(diffeomorphic_refinement, "_TRACE", -1.0)  # everything is heart
+    whole = torch.cat(refine(fixed, moving, *fields))
+    heart = (fixed[:, 0] < 0.9).expand(2, *fixed.shape[2:])
+    apart = (around - whole).norm(dim=1)
+    assert float(apart[heart].max()) < 1e-3
+    assert float(apart.max()) < 0.1
+    assert smallest_jacobian(around).min() > 0
 
 
 def test_a_finer_grid_tells_the_inverse_better() -> None:
