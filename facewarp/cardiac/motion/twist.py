@@ -189,7 +189,7 @@ def _ring(parts: Tensor, centers: Tensor, settings: TwistSearch) -> Tensor:
     seen = sample(parts[:, HeartPart.MYOCARDIUM :], _places(centers, away[:, None], ray, depth))
     wall, inner = (_STEP * seen.sum(3)).unbind(1)  # (B, d, around)
     shifts = range(-2, 3)
-    inner, wall = (sum(v.roll(n, -1) for n in shifts) / len(shifts) for v in (inner, wall))
+    inner, wall = (torch.stack([v.roll(n, -1) for n in shifts]).mean(0) for v in (inner, wall))
     low = (inner - settings.within).clamp_min(0)[:, :, None]
     high = (inner + wall + settings.beyond)[:, :, None]
     share = torch.linspace(0, 1, _DEPTHS).view(1, 1, -1, 1)
