@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.diffeomorphic_refinement import refine
 from facewarp.cardiac.motion.heart_roi import HeartModel
 from facewarp.cardiac.motion.model_grid import ModelGrid
@@ -139,6 +140,7 @@ def track(
     *,
     refined: bool = True,
     fine: SliceParts | None = None,
+    volume: Volume | None = None,
 ) -> Motion:
     """Register each phase to end-diastole in both directions.
 
@@ -156,6 +158,8 @@ def track(
             `diffeomorphic_refinement`; otherwise the network's fields are reconciled.
         fine: the parts on the scan's own slices, where there are: refined fields then come on
             the model's whole grid, which is finer than that of its fields.
+        volume: the cine, whose texture tells the twist where there are finer parts; None for the
+            network's alone.
     """
     d, h, w = model.config.field_shape
     network_grid = grid.resized((d, h, w))
@@ -170,7 +174,12 @@ def track(
         found = parts[[phase]] if finer is None else finer.on_grid(grid, grid.shape, [phase])
         return torch.from_numpy(found)
 
+    def gray(phase: int) -> Tensor:
+        assert volume is not None
+        return torch.from_numpy(grid.sample(volume.data[[phase]]))[:, None]
+
     at_ed, seen_at_ed = torch.from_numpy(parts[[ed]]), seen(ed)
+    gray_at_ed = None if volume is None or finer is None else gray(ed)
 
     def register(phase: int) -> None:
         there = torch.from_numpy(parts[[phase]])
@@ -179,7 +188,8 @@ def track(
         apart = torch.from_numpy(inverse_consistency_mm(out.numpy(), back.numpy(), network_grid))
         before[phase] = resize_image(apart[:, None], field_grid.shape)[0, 0].numpy()
         if refined:
-            out, back = refine(seen_at_ed, seen(phase), out, back)
+            pictures = None if gray_at_ed is None else torch.cat([gray_at_ed, gray(phase)])
+            out, back = refine(seen_at_ed, seen(phase), out, back, pictures=pictures)
         else:
             out, back = make_inverse_consistent(out, back)
         from_ed[phase], to_ed[phase] = out[0].numpy(), back[0].numpy()

@@ -433,6 +433,20 @@ def test_tags_are_lettered_in_proportion_on_pixels_that_are_not_square(moving, f
     assert widths[2] == pytest.approx(widths[1], rel=0.15)
 
 
+def test_faces_are_found_where_they_are_seen_on_pixels_that_are_not_square(portrait, folder):
+    picture = np.full((240, 960, 3), 108, np.uint8)
+    portrait.draw(picture, (700, 120), 0.5)  # small: found by thorough searches only
+    places = {}
+    for aspect in (1, 2):
+        name = f"{aspect}.mp4"
+        write_narrow(name, [picture] * 3, aspect, 10)
+        well(name, "--out", f"out-{name}", "--data", f"{aspect}.jsonl")
+        records = map(json.loads, (folder / f"{aspect}.jsonl").read_text().splitlines())
+        places[aspect] = [record["landmarks"] for record in records]
+    assert [len(found) for found in places.values()] == [3, 3]
+    np.testing.assert_allclose(np.array(places[2]) * (2, 1), places[1], atol=3)
+
+
 @pytest.mark.slow
 def test_of_a_folder_of_odd_clips_each_has_its_line_and_its_notes(make_flashes, folder):
     clips = folder / "clips"
