@@ -56,9 +56,7 @@ class Visibility:
         self._skin = skin_of(template)
         self._spare_eyes, self._spare_mouth = spare_eyes, spare_mouth
 
-    def __call__(
-        self, face: "Face", frame: NDArray[np.uint8] | None = None
-    ) -> NDArray[np.uint8]:
+    def __call__(self, face: "Face", frame: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """Return the visibility of paint in each px of a face's crop, (320, 260), 0..255.
 
         Args:

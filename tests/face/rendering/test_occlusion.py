@@ -91,7 +91,12 @@ def test_textures_that_cover_the_eyes_are_known(template):
 
 @pytest.mark.parametrize(
     ("between", "is_mouth"),
-    [((170, 90, 85), False), ((40, 22, 20), True), ((165, 150, 140), True), ((230, 222, 205), True)],
+    [
+        ((170, 90, 85), False),
+        ((40, 22, 20), True),
+        ((165, 150, 140), True),
+        ((230, 222, 205), True),
+    ],
     ids=["lips", "dark", "teeth in the shade", "teeth"],
 )
 def test_lips_read_as_open_are_painted_where_they_are_seen_shut(face_at, between, is_mouth):
