@@ -295,7 +295,9 @@ def analyse(
         dice = None if reader is None else [mean_dice(reader.data[0][box], one) for one in seen]
         moments = settle_end_diastole(told, cine, reader, found.lv, at_ed, dice)
         at_ed = at_ed if moments.ed is None else moments.ed
-    motion = track(model, parts, at_ed, grid, work, refined=refined, fine=found.fine)
+    motion = track(
+        *(model, parts, at_ed, grid, work), refined=refined, fine=found.fine, volume=volume
+    )
     motion_grid = motion.grid.on_part(box)
     start = seen[at_ed] if reader is None else reader.of_phase(at_ed)[box]
     depths = part_depths(start, volume.spacing_mm)

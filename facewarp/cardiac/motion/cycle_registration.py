@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.diffeomorphic_refinement import refine
 from facewarp.cardiac.motion.heart_roi import HeartModel
 from facewarp.cardiac.motion.model_grid import ModelGrid
@@ -112,6 +113,7 @@ def track(
     *,
     refined: bool = True,
     fine: SliceParts | None = None,
+    volume: Volume | None = None,
 ) -> Motion:
     """Register each phase to end-diastole in both directions.
 
@@ -129,6 +131,8 @@ def track(
             `diffeomorphic_refinement`; otherwise the network's fields are reconciled.
         fine: the parts on the scan's own slices, where there are: refined fields then come on
             the model's whole grid, which is finer than that of its fields.
+        volume: the cine, whose texture tells the twist where there are finer parts; None for the
+            network's alone.
     """
     d, h, w = model.config.field_shape
     network_grid = grid.resized((d, h, w))
@@ -143,7 +147,12 @@ def track(
         found = parts[phases] if finer is None else finer.on_grid(grid, grid.shape, phases)
         return torch.from_numpy(found)
 
+    def gray(phases: list[int]) -> Tensor:
+        assert volume is not None
+        return torch.from_numpy(grid.sample(volume.data[phases]))[:, None]
+
     at_ed, seen_at_ed = torch.from_numpy(parts[[ed]]), seen([ed])
+    gray_at_ed = None if volume is None or finer is None else gray([ed])
     for start in range(0, len(others), _BATCH):
         batch = others[start : start + _BATCH]
         phases = torch.from_numpy(parts[batch])
@@ -154,7 +163,12 @@ def track(
         before[batch] = resize_image(apart[:, None], field_grid.shape)[:, 0].numpy()
         if refined:
             there = seen(batch)
-            out, back = refine(seen_at_ed.expand_as(there), there, out, back)
+            pictures = (
+                None
+                if gray_at_ed is None
+                else torch.cat([gray_at_ed.expand(len(batch), *[-1] * 4), gray(batch)])
+            )
+            out, back = refine(seen_at_ed.expand_as(there), there, out, back, pictures=pictures)
         else:
             out, back = make_inverse_consistent(out, back)
         from_ed[batch], to_ed[batch] = out.numpy(), back.numpy()
