@@ -7,9 +7,9 @@ part probabilities in both directions at once (symmetric log-domain registration
 al., MICCAI 2008), coarse to fine where the parts are finer than the network's fields, and smoothed
 where a cell of the grid would fold (digital diffeomorphism, Liu et al., IJCV 2024).
 
-Outlines tell the motion across themselves. What slices do not show, the motion along the wall and
+Outlines tell the motion across themselves. What they do not show, the motion along the wall and
 through the slices, is held to what is known of hearts: it varies smoothly along the wall, and the
-ventricle shortens evenly from its base to its apex, which stays.
+ventricle shortens evenly from its base to its apex, which stays. How it twists its texture tells.
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from facewarp.cardiac.motion.twist import find_twist
 from facewarp.cardiac.parts import HeartPart
 from facewarp.core.fields import (
     exponential,
@@ -112,6 +113,7 @@ def refine(
     settings: Refinement | None = None,
     *,
     one_heart: bool = True,
+    pictures: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Refine the network's fields of both directions into one invertible motion.
 
@@ -124,6 +126,9 @@ def refine(
         back: the other direction.
         settings: by default `Refinement`'s.
         one_heart: both images are of the same heart, whose apex stays where it is.
+        pictures: ``(2 B, 1, ...)`` gray values on the parts' grid, all fixed images before all
+            moving ones, of which the ventricle's twist is read, see `twist`; None for no twist but
+            the network's.
 
     Returns:
         The two directions, ``exp(v)`` and ``exp(-v)``, on the parts' grid and in its voxels where
@@ -148,6 +153,10 @@ def refine(
     velocity = velocity.clone()
     velocity[box] += share * (near - velocity[box])
     velocity, both = _without_folds(velocity, told.coarse.squarings, told)
+    if finer and one_heart and pictures is not None:
+        turned = find_twist(pictures, both, seen).velocity(shape, finest)
+        velocity[:, :2] += turned * _around_left_ventricle(parts)[:, None]
+        velocity, both = _without_folds(velocity, told.coarse.squarings, told)
     if finer:
         both = _refine_finely(velocity, both, seen, told)
     return both[:count], both[count:]
@@ -277,10 +286,16 @@ def _shorten_evenly(velocity: Tensor, parts: Tensor) -> Tensor:
     weight, pull = told.sum((2, 3)), (told * through).sum((2, 3))
     slope = (above * pull).sum(1) / ((above**2 * weight).sum(1) + 1e-6)
     even = (slope[:, None] * above)[..., None, None]
-    near = torch.nn.functional.max_pool3d(heart[:, None], 3, 1, 1)
-    near = spline_field(near, _splines(spatial_shape(velocity), (1, 3, 3), 2))[:, 0]
-    near = near * (1 - _right_ventricle(parts))
-    return torch.cat([velocity[:, :2], torch.lerp(through, even, near)[:, None]], 1)
+    through = torch.lerp(through, even, _around_left_ventricle(parts))
+    return torch.cat([velocity[:, :2], through[:, None]], 1)
+
+
+def _around_left_ventricle(parts: Tensor) -> Tensor:
+    """Return 1 in and close to the left ventricle of either image, else 0, ``(B, d, h, w)``."""
+    heart = torch.maximum(*parts[:, HeartPart.MYOCARDIUM :].sum(1, keepdim=True).chunk(2))
+    near = torch.nn.functional.max_pool3d(heart, 3, 1, 1)
+    near = spline_field(near, _splines(spatial_shape(parts), (1, 3, 3), 2))[:, 0]
+    return near * (1 - _right_ventricle(parts))
 
 
 def _right_ventricle(parts: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ where base and apex are rather than where an outline is.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final, Protocol, Self
 
@@ -24,6 +25,7 @@ from facewarp.cardiac.parts import HeartPart
 from facewarp.core.arrays import FloatArray
 from facewarp.core.config import ModelConfig
 from facewarp.core.geometry import Shape, resize_image
+from facewarp.core.side_by_side import side_by_side
 from facewarp.errors import FacewarpError
 
 Floats = NDArray[np.float32]
@@ -171,22 +173,28 @@ class SliceParts:
         Returns:
             ``(T, K)`` ml, by part id.
         """
-        found = []
-        for phase in self.probabilities:
-            ids = phase.argmax(axis=0).astype(np.uint8)
-            kept = largest_pieces(ids)
-            here = ~(ndimage.binary_dilation(kept != ids, _IN_SLICE) & (kept == 0))
-            sums = (phase * here).sum(axis=(2, 3), dtype=np.float64)
-            sure = (phase * phase * here).sum(axis=(2, 3), dtype=np.float64) / (sums + _TINY)
-            counts = np.clip((sure - _TRACES[0]) / (_TRACES[1] - _TRACES[0]), 0, 1)
-            lv = self.edges.lv_mm * self._outlines(phase[HeartPart.LV], here)
-            rv = self.edges.rv_mm * self._outlines(phase[HeartPart.RV], here)
-            sums[HeartPart.LV] += lv
-            sums[HeartPart.MYOCARDIUM] -= lv
-            sums[HeartPart.RV] += rv
-            sums[HeartPart.BACKGROUND] -= rv
-            found.append(np.maximum((sums * counts).sum(axis=1), 0))
-        return np.stack(found) * float(np.prod(self.grid.spacing_mm)) / 1000
+        return self._volumes_ml.copy()
+
+    @cached_property
+    def _volumes_ml(self) -> NDArray[np.float64]:
+        sums = list(side_by_side(self._sums, self.probabilities))
+        return np.stack(sums) * float(np.prod(self.grid.spacing_mm)) / 1000
+
+    def _sums(self, phase: Floats) -> FloatArray:
+        """Return the volume of each part of one phase ``(K, D, H, W)``, in voxels."""
+        ids = phase.argmax(axis=0).astype(np.uint8)
+        kept = largest_pieces(ids)
+        here = ~(ndimage.binary_dilation(kept != ids, _IN_SLICE) & (kept == 0))
+        sums = (phase * here).sum(axis=(2, 3), dtype=np.float64)
+        sure = (phase * phase * here).sum(axis=(2, 3), dtype=np.float64) / (sums + _TINY)
+        counts = np.clip((sure - _TRACES[0]) / (_TRACES[1] - _TRACES[0]), 0, 1)
+        lv = self.edges.lv_mm * self._outlines(phase[HeartPart.LV], here)
+        rv = self.edges.rv_mm * self._outlines(phase[HeartPart.RV], here)
+        sums[HeartPart.LV] += lv
+        sums[HeartPart.MYOCARDIUM] -= lv
+        sums[HeartPart.RV] += rv
+        sums[HeartPart.BACKGROUND] -= rv
+        return np.asarray(np.maximum((sums * counts).sum(axis=1), 0), dtype=np.float64)
 
     def _outlines(self, share: NDArray[np.float32], mask: NDArray[np.bool_]) -> FloatArray:
         """Return the length of a part's outlines in each slice, voxels for each mm it is moved.

@@ -220,7 +220,7 @@ class Style(FaceEffect):
             gain, offset = np.ones((*COARSE, 3), np.float32), np.zeros((*COARSE, 3), np.float32)
         else:
             gain, offset = self._color_map(small, face, frame)
-        shown = self._skin(face)
+        shown = self._skin(face, frame)
         skin = _doubled(mask[cut]) * shown[y0:y1, x0:x1] * np.float32(self.opacity / 255)
         # Lab of the frame becomes gain * Lab + offset, and in part the style's own detail.
         share = cv2.merge([skin] * 3)
