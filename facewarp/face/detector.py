@@ -45,7 +45,8 @@ _CANDIDATE_SCORE = 0.35  # what scores less at first is not looked at again
 _CLOSER_LOOKS = ((3.6, 0.2), (2.0, 0.4))
 _SEARCH_ASKS_MORE = 0.1  # score on top of min_confidence: many looks give chance more tries
 _TRIED_AGAIN = 0.5  # score of a proposal from which it is looked at from other distances too
-_MOST_TRIED_AGAIN = 6
+_MOST_TRIED_AGAIN = 4
+_MOST_LOOKED_AT = 14  # closer, of what is sighted then
 _UNSURE = 0.8  # upright faces of Helen score less in one case of fifty
 _SAME_FACE_IOU = 0.4
 
@@ -215,8 +216,9 @@ class FaceDetector(Closing):
             doubted = [one for one in scan.proposals if one.score >= _TRIED_AGAIN][
                 :_MOST_TRIED_AGAIN
             ]
+            sighted = self._sight(scan.pyramid, doubted, FURTHER_SIGHTS)
             least = self.min_confidence + _SEARCH_ASKS_MORE
-            for candidate in self._sight(scan.pyramid, doubted, FURTHER_SIGHTS):
+            for candidate in sorted(sighted, key=lambda one: -one.score)[:_MOST_LOOKED_AT]:
                 if not any(_same(candidate, face) for face in found):
                     found += self._confirm(scan.pyramid, candidate, least)
         return _suppress(found)

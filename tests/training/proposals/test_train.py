@@ -68,7 +68,7 @@ def test_training_learns(rng):
     image = rng.integers(60, 90, (120, 160, 3), dtype=np.uint8)
     image[40:80, 60:100] = (250, 40, 40)
     photos = [LabelledPhoto(image, ((60.0, 40.0, 100.0, 80.0),))]
-    net = train(photos, steps=40)
+    net = train(photos, steps=24)
     square = np.full((SIDE, SIDE, 3), 75, np.uint8)
     square[92:108, 60:76] = (250, 40, 40)
     with torch.inference_mode():
