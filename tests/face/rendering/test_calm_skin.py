@@ -73,7 +73,7 @@ def test_a_solid_thing_does_not_follow_lids(template, face_at):
     eye = template.landmarks[36:42].mean(axis=0)
     y, x = np.mgrid[:80, :65] * 4 + 1.5
     field = np.zeros((2, 80, 65), np.float32)
-    field[1] = 10 * np.exp(-((x - eye[0]) ** 2 + (y - eye[1]) ** 2) / (2 * 8.0**2))
+    field[1] = 9 * np.exp(-((x - eye[0]) ** 2 + (y - eye[1]) ** 2) / (2 * 6.0**2))
     face = face_at(side=160.0, field=field)
     rgba = np.zeros((320, 260, 4), np.uint8)
     rgba[: round(eye[1]), 40:220] = (0, 0, 0, 255)
