@@ -8,9 +8,10 @@ export const LIGHT_ROWS = 64;
 const CELL_PX = 5;
 const SIGMA = 3; // cells
 const REFERENCE = 128; // mean brightness at which a picture keeps its own colors
+export const BRIGHTEST = 1.35; // a gain above which bright colors would lose their hue
 
 /** Exponents of the large shading and of the fine grain of the frame, by blend. */
-export const SHARES = /** @type {Record<string, [number, number]>} */ ({ paint: [0.85, 0.65], tint: [1, 1], mask: [0.9, 0.12] });
+export const SHARES = /** @type {Record<string, [number, number]>} */ ({ paint: [0.85, 0.65], tint: [0.75, 1], mask: [0.9, 0.12] });
 
 const KERNEL = (() => {
   const reach = Math.ceil(3 * SIGMA);
@@ -26,9 +27,10 @@ const KERNEL = (() => {
  * @param {Uint8Array} cover how much of the picture lies at each point of the template's grid, 0..255
  * @param {number} room mean brightness of the whole frame: the brighter of both tells the exposure
  * @param {number} share exponent of the large shading
+ * @param {number} white how bright the frame's white is, 0..1
  * @returns {Uint8Array} for each cell a gain times 128 and the shading itself, in turn
  */
-export function lightOf(gray, field, cover, room, share) {
+export function lightOf(gray, field, cover, room, share, white = 1) {
   const cells = LIGHT_COLUMNS * LIGHT_ROWS;
   const [light, weight] = [new Float32Array(cells), new Float32Array(cells)];
   let [sum, total] = [0, 0];
@@ -49,11 +51,11 @@ export function lightOf(gray, field, cover, room, share) {
   }
   const mean = sum / total;
   const [top, bottom] = [blurred(light), blurred(weight)];
-  const exposure = Math.min(Math.max(Math.sqrt(Math.max(mean, room) / REFERENCE), 0.35), 1);
+  const exposure = Math.min(Math.max(Math.sqrt(Math.max(mean, room) / REFERENCE), 0.35), white);
   const found = new Uint8Array(2 * cells);
   for (let i = 0; i < cells; i++) {
     const shading = Math.max(top[i] / bottom[i], 1);
-    const relative = Math.min(Math.max((shading / Math.max(mean, 1)) ** share, 0.4), 1.6);
+    const relative = Math.min(Math.max((shading / Math.max(mean, 1)) ** share, 0.4), BRIGHTEST);
     found[2 * i] = 128 * exposure * relative + 0.5;
     found[2 * i + 1] = Math.min(shading, 255) + 0.5;
   }

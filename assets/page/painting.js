@@ -2,9 +2,10 @@
 
 import { CROP_HEIGHT, CROP_WIDTH, scaleOf } from "./crop.js";
 import { CELL, COLUMNS, ROWS, SIZE, mixed, placed } from "./fields.js";
-import { LIGHT_COLUMNS, LIGHT_ROWS, SHARES } from "./light.js";
+import { BRIGHTEST, LIGHT_COLUMNS, LIGHT_ROWS, SHARES } from "./light.js";
 import { meshColor } from "./mesh.js";
 import { boxOf, inverted, transformed } from "./similarity.js";
+import { smoothstep } from "./visibility.js";
 
 /** @typedef {import("./similarity.js").Affine} Affine */
 /** @typedef {import("./similarity.js").Points} Points */
@@ -18,6 +19,7 @@ import { boxOf, inverted, transformed } from "./similarity.js";
 
 const BORDER = 24; // crop px beyond the crop on which is drawn
 const FADE = 6; // template px over which paint begins at the template's border
+const THICK = [0.5, 0.95]; // alpha from which on paint hides the skin, and where it does wholly
 const FEW = 2; // px: levels smaller than that are not made
 
 /**
@@ -82,7 +84,7 @@ const tables = new Map();
 function grainTable(exponent) {
   let table = tables.get(exponent);
   if (!table) {
-    table = Float32Array.from({ length: 512 }, (_, i) => Math.min(Math.max(Math.max(i / 128, 0.001) ** exponent, 0.5), 1.6));
+    table = Float32Array.from({ length: 512 }, (_, i) => Math.min(Math.max(Math.max(i / 128, 0.001) ** exponent, 0.5), BRIGHTEST));
     tables.set(exponent, table);
   }
   return table;
@@ -193,7 +195,7 @@ function levelFor({ levels }, scale) {
  * @param {Float32Array} grain
  * @param {number} opacity
  */
-function paintCell(frame, box, y0, step, cell, upper, lower, { seen, light }, toCrop, level, grain, opacity) {
+function paintCell(frame, box, y0, step, cell, upper, lower, { seen, light, tone }, toCrop, level, grain, opacity) {
   const { data, width: frameWidth } = frame;
   const { data: picture, width, height } = level;
   const [kx, ky] = [width / CROP_WIDTH, height / CROP_HEIGHT];
@@ -248,16 +250,46 @@ function paintCell(frame, box, y0, step, cell, upper, lower, { seen, light }, to
       }
       alpha *= share;
       let lit = share;
+      let gray = 0;
       if (isLit) {
-        const gray = 0.299 * data[to] + 0.587 * data[to + 1] + 0.114 * data[to + 2];
+        gray = 0.299 * data[to] + 0.587 * data[to + 1] + 0.114 * data[to + 2];
         const ratio = (gray * shade) | 0;
         lit *= gain * grain[ratio > 511 ? 511 : ratio];
       }
       const keep = 1 - alpha / 255;
-      for (let c = 0; c < 3; c++) {
-        const paint = lit * (w00 * picture[i + c] + w10 * picture[i + right + c] + w01 * picture[i + below + c] + w11 * picture[i + below + right + c]);
-        data[to + c] = keep * data[to + c] + (paint < alpha ? paint : alpha);
+      const j = i + right;
+      const k = i + below;
+      const l = k + right;
+      const red = w00 * picture[i] + w10 * picture[j] + w01 * picture[k] + w11 * picture[l];
+      const green = w00 * picture[i + 1] + w10 * picture[j + 1] + w01 * picture[k + 1] + w11 * picture[l + 1];
+      const blue = w00 * picture[i + 2] + w10 * picture[j + 2] + w01 * picture[k + 2] + w11 * picture[l + 2];
+      let r = lit * red;
+      let g = lit * green;
+      let b = lit * blue;
+      if (tone) {
+        const { mixing: m, black, isSheer } = tone;
+        r = lit * (m[0] * red + m[1] * green + m[2] * blue);
+        g = lit * (m[3] * red + m[4] * green + m[5] * blue);
+        b = lit * (m[6] * red + m[7] * green + m[8] * blue);
+        if (isSheer) {
+          const bright = 0.299 * r + 0.587 * g + 0.114 * b;
+          const thick = 255 * smoothstep(THICK[0], THICK[1], alpha / 255);
+          const most = (alpha * (gray > thick ? gray : thick)) / 255;
+          if (bright > most) {
+            const factor = Math.sqrt(Math.sqrt(most / bright));
+            const excess = bright * factor - most;
+            r = r * factor - excess;
+            g = g * factor - excess;
+            b = b * factor - excess;
+          }
+        }
+        r = (r < 0 ? 0 : r) * (1 - black) + alpha * black;
+        g = (g < 0 ? 0 : g) * (1 - black) + alpha * black;
+        b = (b < 0 ? 0 : b) * (1 - black) + alpha * black;
       }
+      data[to] = keep * data[to] + (r < alpha ? r : alpha);
+      data[to + 1] = keep * data[to + 1] + (g < alpha ? g : alpha);
+      data[to + 2] = keep * data[to + 2] + (b < alpha ? b : alpha);
     }
   }
 }

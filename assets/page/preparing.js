@@ -3,6 +3,7 @@
 import { fieldPicture } from "./field_colors.js";
 import { SIZE } from "./fields.js";
 import { SHARES, lightOf } from "./light.js";
+import { mixingOf } from "./scene.js";
 import { inverted, transformed } from "./similarity.js";
 import { visibility } from "./visibility.js";
 
@@ -11,14 +12,21 @@ import { visibility } from "./visibility.js";
 
 /**
  * A registered face as the worker that follows faces hands it on.
- * @typedef {{state: string, crop: Affine, landmarks: Points, onto: Float32Array, back: Float32Array, parts: Float32Array | null, gray: Uint8Array | null, mesh: Points | null}} Registered
+ * @typedef {{state: string, crop: Affine, landmarks: Points, onto: Float32Array, back: Float32Array, parts: Float32Array | null, gray: Uint8Array | null, mesh: Points | null, scene: import("./scene.js").Scene | null}} Registered
  *   `onto`: to the template that textures are painted on; `mesh` in frame px
  */
 
 /**
  * What is drawn on a face: fields, mesh in frame px, visibility of each px of the crop (0..255), its
- * light, and a picture of the crop that is drawn instead of one of the template.
- * @typedef {{crop: Affine, onto: Float32Array, back: Float32Array, mesh: Points | null, seen: Uint8Array | null, light: Uint8Array | null, picture: import("./painting.js").Pixels | null}} Drawing
+ * light, what the scene makes of colors, and a picture of the crop that is drawn instead of one of the
+ * template.
+ * @typedef {{crop: Affine, onto: Float32Array, back: Float32Array, mesh: Points | null, seen: Uint8Array | null, light: Uint8Array | null, tone: Tone | null, picture: import("./painting.js").Pixels | null}} Drawing
+ */
+
+/**
+ * What is put on a picture's colors: a matrix, row by row, how bright black is, 0..1, and whether thin
+ * paint is never lighter than the skin below it.
+ * @typedef {{mixing: number[], black: number, isSheer: boolean}} Tone
  */
 
 /** @typedef {{cover: Uint8Array, blend: string, spareEyes: boolean, isOccluded: boolean}} Fit how a picture meets a face */
@@ -35,12 +43,16 @@ const NO_FIELD = new Float32Array(2 * SIZE);
  */
 export function prepared(face, effect, fit, skin, room) {
   const { crop, onto, back, mesh, parts, gray } = face;
+  const scene = effect === "texture" ? face.scene : null;
   /** @type {Drawing} */
-  const drawing = { crop, onto, back, mesh, seen: null, light: null, picture: null };
+  const drawing = { crop, onto, back, mesh, seen: null, light: null, tone: null, picture: null };
   if (effect === "field") return { ...drawing, onto: NO_FIELD, picture: fieldPicture(onto, back) };
   if ((effect !== "texture" && effect !== "labels") || !fit || !parts || !gray) return drawing;
   const share = SHARES[fit.blend];
-  if (share) drawing.light = lightOf(gray, onto, fit.cover, room, share[0]);
+  if (share) {
+    drawing.light = lightOf(gray, onto, fit.cover, room, share[0], scene?.white);
+    if (scene) drawing.tone = { mixing: mixingOf(scene), black: scene.black / 255, isSheer: fit.blend === "tint" };
+  }
   if (fit.isOccluded) {
     const lips = transformed(inverted(crop), face.landmarks);
     drawing.seen = visibility(parts, onto, skin, lips, { spareEyes: fit.spareEyes, spareMouth: fit.blend !== "mask" });

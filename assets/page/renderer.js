@@ -39,6 +39,8 @@ export function interleaved(field) {
   return found;
 }
 
+const NO_TONE = { mixing: [1, 0, 0, 0, 1, 0, 0, 0, 1], black: 0, isSheer: false };
+
 export class Renderer {
   #gl;
   #programs;
@@ -157,6 +159,10 @@ export class Renderer {
     gl.uniform1f(program.at("grain"), SHARES[look.blend]?.[1] ?? 1);
     gl.uniform1f(program.at("is_lit"), drawing.light ? 1 : 0);
     gl.uniform1f(program.at("is_occluded"), drawing.seen ? 1 : 0);
+    const { mixing, black, isSheer } = drawing.tone ?? NO_TONE;
+    gl.uniformMatrix3fv(program.at("mixing"), true, mixing);
+    gl.uniform1f(program.at("black"), black);
+    gl.uniform1f(program.at("is_sheer"), isSheer ? 1 : 0);
     for (const [unit, name] of /** @type {const} */ (["frame", "field", "seen", "light"]).entries()) this.#bind(program, name, unit);
     this.#bind(program, drawing.picture ? "own" : "picture", 4, "picture");
     this.#drawSquare(program);

@@ -41,7 +41,8 @@ void main() {
   fragment: `#version 300 es
 precision highp float; in highp vec2 crop_px; in highp vec2 frame_uv; out vec4 color;
 uniform sampler2D picture, frame, seen, light;
-uniform float opacity, grain, is_lit, is_occluded; ${FIELD}
+uniform float opacity, grain, is_lit, is_occluded, is_sheer, black; uniform mat3 mixing; ${FIELD}
+const vec3 LUMA = vec3(0.299, 0.587, 0.114);
 void main() {
   vec2 at = crop_px + displacement(crop_px) + 0.5;
   vec2 inner = min(at, vec2(260.0, 320.0) - at);
@@ -53,9 +54,20 @@ void main() {
   paint *= opacity * fade.x * fade.y * shown;
   if (is_lit > 0.0) {
     vec2 lit = texture(light, in_crop).rg;
-    float gray = dot(texture(frame, frame_uv).rgb, vec3(0.299, 0.587, 0.114));
-    float fine = clamp(pow(max(gray / max(lit.g, 0.004), 0.001), grain), 0.5, 1.6);
-    paint.rgb = min(paint.rgb * (lit.r * 255.0 / 128.0) * fine, vec3(paint.a));
+    float gray = dot(texture(frame, frame_uv).rgb, LUMA);
+    float fine = clamp(pow(max(gray / max(lit.g, 0.004), 0.001), grain), 0.5, 1.35);
+    float gain = lit.r * 255.0 / 128.0 * fine;
+    paint.rgb = clamp(mixing * paint.rgb, 0.0, 1.0);
+    float excess = 0.0;
+    if (is_sheer > 0.0) {
+      float bright = gain * dot(paint.rgb, LUMA);
+      float most = paint.a * max(gray, smoothstep(0.5, 0.95, paint.a));
+      float factor = pow(min(most / max(bright, 0.004), 1.0), 0.25);
+      excess = max(bright * factor - most, 0.0);
+      gain *= factor;
+    }
+    vec3 shown = max(paint.rgb * gain - excess, 0.0);
+    paint.rgb = min(mix(shown, vec3(paint.a), black), vec3(paint.a));
   }
   color = paint;
 }`,

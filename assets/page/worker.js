@@ -5,6 +5,7 @@ import { CROP_HEIGHT, CROP_WIDTH } from "./crop.js";
 import { Detector, NETWORK_SIZE } from "./detector.js";
 import { COLUMNS, ROWS, composedFields } from "./fields.js";
 import { PixelFrame, pixelsOf } from "./pixels.js";
+import { SteadyScenes } from "./scene.js";
 import { boxOf } from "./similarity.js";
 import { answerTasks } from "./tasks.js";
 import { FaceTracker } from "./tracker.js";
@@ -17,6 +18,7 @@ let tracker = null;
 const templates = [];
 /** @type {PixelFrame | null} */
 let lastFrame = null;
+const scenes = new SteadyScenes();
 let isSoftware = false; // whether the pixels are drawn on, for want of WebGL
 
 /**
@@ -83,7 +85,7 @@ async function follow({ frame, time, wants, spare }) {
   const pixels = performance.now() - began;
   lastFrame = isSoftware ? copyOf(read, lastFrame) : read;
   const found = await following.next(read, time);
-  const faces = found.map((face) => handedOn(following, face, wants));
+  const faces = found.map((face) => handedOn(following, face, wants, read));
   const shown = isSoftware ? { data: read.data, width: read.width, height: read.height } : null;
   return { faces, pixels: shown, room: read.brightness(), times: { ...following.times, pixels, all: performance.now() - began } };
 }
@@ -104,13 +106,14 @@ function copyOf({ data, width, height }, older) {
  * @param {FaceTracker} following
  * @param {Face} face
  * @param {{mesh: boolean, paint: boolean}} wants
+ * @param {PixelFrame} frame
  */
-function handedOn(following, face, wants) {
+function handedOn(following, face, wants, frame) {
   const { id, state, confidence, landmarks, crop, folds } = face;
   const record = { id, state, confidence, landmarks, box: boxOf(landmarks), crop, folds };
   if (state === "lost") return record;
   const onto = composedFields(following.template.worn, face.onto);
-  return { ...record, onto, back: face.back, mesh: wants.mesh ? following.meshOf(face) : null, parts: wants.paint ? face.parts : null, gray: wants.paint ? face.gray : null };
+  return { ...record, onto, back: face.back, mesh: wants.mesh ? following.meshOf(face) : null, parts: wants.paint ? face.parts : null, gray: wants.paint ? face.gray : null, scene: wants.paint ? scenes.next(frame, face) : null };
 }
 
 /**
@@ -154,6 +157,7 @@ answerTasks(
     },
     reset: () => {
       tracker?.reset();
+      scenes.forget();
       lastFrame = null;
     },
   },

@@ -64,6 +64,7 @@ from facewarp.cardiac.quantification.strain_intervals import StrainIntervals
 from facewarp.core.arrays import FloatArray
 from facewarp.core.geometry import pixel_grid
 from facewarp.core.model import load
+from facewarp.core.side_by_side import side_by_side
 
 Progress = Callable[[float], None]
 
@@ -156,6 +157,12 @@ class CineResult:
         """
         found = self.motion.to_ed if to_ed else self.motion.from_ed
         return self.motion.grid.field_to_volume(found[phase])
+
+    def field_mm(self, phase: int, *, to_ed: bool = False) -> Floats:
+        """A field on the volume's own grid as `field`, in RAS mm."""
+        found = self.motion.to_ed if to_ed else self.motion.from_ed
+        volume = self.cine.volume
+        return self.motion.grid.field_to_volume(found[phase], volume.affine[:3, :3])
 
     @cached_property
     def jacobian(self) -> Floats:
@@ -283,22 +290,26 @@ def analyse(
     masks += [] if reader is None else [np.asarray(reader.data.any(axis=0))]
     box = heart_box(masks, ceil(_MARGIN_MM / min(volume.spacing_mm)))
     seen_grid = found.finest_grid.on_part(box)
-    seen = np.stack([seen_labels(phase, seen_grid) for phase in found.finest])
+    seen = np.stack(list(side_by_side(lambda one: seen_labels(one, seen_grid), found.finest)))
     moments = told
     if told.ed is None:
         dice = None if reader is None else [mean_dice(reader.data[0][box], one) for one in seen]
         moments = settle_end_diastole(told, cine, reader, found.lv, at_ed, dice)
         at_ed = at_ed if moments.ed is None else moments.ed
-    motion = track(model, parts, at_ed, grid, work, refined=refined, fine=found.fine)
+    motion = track(
+        *(model, parts, at_ed, grid, work), refined=refined, fine=found.fine, volume=volume
+    )
     motion_grid = motion.grid.on_part(box)
     start = seen[at_ed] if reader is None else reader.of_phase(at_ed)[box]
     depths = part_depths(start, volume.spacing_mm)
     carried = np.zeros(volume.data.shape, dtype=np.uint8)
     own = pixel_grid(start.shape)[0].numpy()
-    for phase, field in enumerate(motion.to_ed):
-        places = own + motion_grid.field_to_volume(field)
-        carried[phase][box] = carry_labels(depths, places) if phase != at_ed else start
 
+    def carry(field: Floats) -> Labels:
+        return carry_labels(depths, own + motion_grid.field_to_volume(field))
+
+    carried[:, *box] = list(side_by_side(carry, motion.to_ed))
+    carried[at_ed][box] = start
     labels_4d, volumes = carried, volumes_ml(carried, volume.voxel_ml)
     if found.fine is not None and reader is None:
         labels_4d, volumes = np.zeros_like(carried), found.fine.volumes_ml()

@@ -116,7 +116,7 @@ def register_volumes(
         else stack_roi(volume, (height, width), window.spacing_mm, _middle(window), depth)
         for window, volume in zip(windows, (fixed, moving), strict=True)
     ]
-    slices = slices_beside(model)
+    slices, pictures = slices_beside(model), None
     model = model.on_grid(shape)
     if slices is None:
         images = [model_input(v.data, g) for v, g in zip((fixed, moving), grids, strict=True)]
@@ -130,11 +130,14 @@ def register_volumes(
         feature_shape = model.config.feature_shape
         whole = [one.on_grid(g, shape) for one, g in zip(fine, grids, strict=True)]
         finest = torch.from_numpy(np.concatenate(whole))
+        gray = [grid.sample(v.data) for v, grid in zip((fixed, moving), grids, strict=True)]
+        pictures = torch.from_numpy(np.stack(gray))[:, None]
         parts = resize_image(finest, feature_shape)
         labels = [seen_labels(one.probabilities[0], one.grid) for one in fine]
     there = model.fields(parts, parts.flip(0)).cpu()
     if refined:
-        out, _ = refine(finest[:1], finest[1:], there[:1], there[1:], one_heart=together)
+        pair = finest[:1], finest[1:], there[:1], there[1:]
+        out, _ = refine(*pair, one_heart=together, pictures=pictures)
     else:
         out, _ = make_inverse_consistent(there[:1], there[1:])
     d, h, w = out.shape[2:]

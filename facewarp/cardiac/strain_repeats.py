@@ -10,7 +10,7 @@ import numpy as np
 from facewarp.cardiac.cine import CineResult, analyse
 from facewarp.cardiac.io.label_order import AUTO
 from facewarp.cardiac.motion.heart_roi import HeartModel
-from facewarp.cardiac.motion.perturbed_scan import perturbed
+from facewarp.cardiac.perturbed_scan import perturbed
 from facewarp.cardiac.quantification.strain import Strain
 from facewarp.cardiac.quantification.strain_intervals import intervals_of
 from facewarp.errors import FacewarpError

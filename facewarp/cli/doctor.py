@@ -131,6 +131,7 @@ def examine() -> list[Finding]:
         "video": _video,
         "face detector": _detector,
         "weights": _weights,
+        "cache": _cache,
         "display": _display,
         "cameras": _cameras,
     }
@@ -259,6 +260,21 @@ def _weights(name: str) -> Finding:
     names = [f"{model} (and 8-bit)" if facts[model].get("int8") else model for model in facts]
     text = "; ".join(bad) or f"{', '.join(names)}: complete, sha256 as recorded"
     return Finding(name, "broken" if bad else "ok", text, facts)
+
+
+def _cache(name: str) -> Finding:
+    from facewarp.core.network_cache import entries, size_of
+    from facewarp.system.user_folders import cache_folder
+
+    folder = cache_folder()
+    if folder is None:
+        text = "nothing can be kept, so networks are converted and engines timed at each start"
+        return Finding(name, "absent", text, {"path": None})
+    kept = entries(folder)
+    size, ready = size_of(folder), sum(entry.nbytes for entry in kept)
+    facts = {"path": str(folder), "bytes": size, "networks": len(kept), "network_bytes": ready}
+    text = f"{folder}, {size / 1e6:.0f} MB: {len(kept)} networks made ready, {ready / 1e6:.0f} MB"
+    return Finding(name, "ok", text, facts)
 
 
 def _display(name: str) -> Finding:

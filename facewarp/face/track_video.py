@@ -172,7 +172,7 @@ def track_video(
 
     records = partial(open_records, job.data, [source.path], files=True) if job.data else None
     with ExitStack() as opened:
-        if isinstance(source, VideoSource):
+        if isinstance(source, VideoSource) and aspect == 1:  # else frames are searched resized
             search = opened.enter_context(tracker.searching_ahead())
             source.watch(lambda frame: search.see(frame.image, frame.time))
         opened.enter_context(source)

@@ -37,6 +37,9 @@ class SeesCavity:
     def on_grid(self, shape):
         return SeesCavity(tuple(shape), self.loses)
 
+    def rough(self):
+        return None
+
     def probabilities(self, images):
         gray = (images[:, REACH : REACH + 1] - 0.2) / 0.8
         lv = gray.clamp(0, 1) * (1 - self.loses)
@@ -54,6 +57,9 @@ class Guided:
 
     def on_grid(self, shape):
         return self.model.on_grid(shape)
+
+    def rough(self):
+        return None
 
     def probabilities(self, images):
         return self.model.probabilities(images)

@@ -314,6 +314,21 @@ def test_doctor_ends_as_its_findings_are(
     assert "[ok]" in result.stderr
 
 
+def test_doctor_says_where_the_cache_is_and_how_large(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    kept = tmp_path / "facewarp" / "onnx" / "weights-code" / "parts.onnx"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(bytes(3_000_000))
+    (tmp_path / "facewarp" / "engines.json").write_bytes(bytes(1_000_000))
+    finding = doctor._cache("cache")
+    assert finding.text == f"{tmp_path}/facewarp, 4 MB: 1 networks made ready, 3 MB"
+    assert finding.facts["bytes"] == 4_000_000
+    monkeypatch.setenv("XDG_CACHE_HOME", str(kept))
+    assert doctor._cache("cache").state == "absent"
+
+
 def test_doctor_looks_at_everything_and_opens_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_video", lambda name: 1 / 0)
     findings = {finding.name: finding for finding in doctor.examine()}

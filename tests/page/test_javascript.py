@@ -18,7 +18,11 @@ from facewarp.face.blazeface import decode
 from facewarp.face.boxes import box_around
 from facewarp.face.crop import Crop
 from facewarp.face.detector import Detection
+from facewarp.face.effects.texture import Texture
 from facewarp.face.face import Face, template_to_frame
+from facewarp.face.matching.scene import Scene
+from facewarp.face.rendering.occlusion import skin_of
+from facewarp.face.rendering.shading import Blend
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.registration import crop_around
 from facewarp.face.tracking.smoothing import FaceSmoother, SmoothingConfig
@@ -74,6 +78,7 @@ def _reference() -> dict[str, object]:
         "around": _around(template),
         "detector": _sightings(rng),
         "smoothing": _smoothed(rng, template),
+        "scenes": [_scene(template, *case) for case in _SCENES],
     }
 
 
@@ -169,6 +174,72 @@ def _smoothed(rng: np.random.Generator, template: Template) -> dict[str, object]
         )
     config = asdict(SmoothingConfig())
     return {"template": template.landmarks.ravel().tolist(), "config": config, "frames": frames}
+
+
+_SCENES = (
+    ("neutral, paint", (1, 1, 1), 0.0, 0, "paint", (235, 120, 40, 255)),
+    ("warm, paint", (1.15, 1, 0.6), 0.0, 0, "paint", (235, 235, 235, 255)),
+    ("graded to gray, mask", (1, 1, 1), 0.9, 0, "mask", (235, 120, 40, 255)),
+    ("dark, tint", (0.3, 0.26, 0.2), 0.0, 0, "tint", (214, 104, 98, 110)),
+    ("haze, tint", (0.7, 0.7, 0.72), 0.0, 60, "tint", (60, 20, 120, 200)),
+)
+
+
+def _scene(
+    template: Template,
+    name: str,
+    light: tuple[float, ...],
+    grayed: float,
+    haze: int,
+    blend: Blend,
+    color: tuple[int, ...],
+) -> dict[str, object]:
+    """Paint on a face in some light: what is measured, and the color that the paint has."""
+    frame = np.full((240, 320, 3), (150, 140, 132), np.float64)
+    frame[30:225, 90:230] = (205, 150, 126)
+    frame[:30], frame[200:, :90] = (14, 16, 22), (228, 230, 226)
+    frame[150:200, 240:] = (60, 90, 160)
+    frame *= light
+    frame += grayed * (frame.mean(-1, keepdims=True) - frame) + haze
+    pixels = np.rint(frame.clip(0, 255)).astype(np.uint8)
+    crop = Crop.around((160, 128), 130.0)
+    landmarks = crop.to_frame(template.landmarks)
+    parts = template.probabilities[:, 2::4, 2::4].astype(np.float32)
+    field = np.zeros((2, 80, 65), np.float32)
+    face = Face(
+        0, "tracking", 0.9, box_around(landmarks), landmarks, crop, field, field, parts, 0.0
+    )
+    rgba = np.zeros((320, 260, 4), np.uint8)
+    rgba[90:270, 60:200] = color
+    painted = Texture(rgba, blend=blend, annotate=False)(pixels, [face], template)
+    scene = Scene.of(pixels, face)
+    nose, chin = (landmarks[i] for i in (30, 8))
+    x, y = np.rint(nose + (-26, 6)).astype(int).tolist()
+    assert chin[1] > y
+    cheek = np.s_[y - 3 : y + 4, x - 3 : x + 4]
+    premultiplied = np.rint(rgba * np.dstack([rgba[..., 3:] / 255] * 3 + [np.ones((320, 260, 1))]))
+    return {
+        "name": name,
+        "blend": blend,
+        "width": 320,
+        "height": 240,
+        "pixels": _base64(np.dstack([pixels, np.full((240, 320), 255, np.uint8)])),
+        "crop": crop.matrix.ravel().tolist(),
+        "landmarks": landmarks.ravel().tolist(),
+        "parts": _base64(parts),
+        "skin": _base64(np.rint(255 * skin_of(template)).astype(np.uint8)),
+        "picture": _base64(premultiplied.astype(np.uint8)),
+        "at": [x, y],
+        "room": float(pixels[::16, ::16].mean()),
+        "scene": {
+            "light": scene.light.tolist(),
+            "saturation": scene.saturation,
+            "black": scene.black,
+            "white": scene.white,
+        },
+        "before": pixels[cheek].reshape(-1, 3).mean(0).tolist(),
+        "color": painted[cheek].reshape(-1, 3).mean(0).tolist(),
+    }
 
 
 def _waves(rng: np.random.Generator, index: int) -> np.ndarray:

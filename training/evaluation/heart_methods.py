@@ -96,7 +96,7 @@ class GuidedMethod:
         began = time.perf_counter()
         own = self._window(patient)
         model = self.model.on_grid(own.shape)
-        beside, slices = slices_beside(self.model), None
+        beside, slices, pictures = slices_beside(self.model), None, None
         if beside is None:
             images = torch.from_numpy(model_input(patient.stacked(), own))[:, None]
             seen = finest = model.probabilities(images)
@@ -104,11 +104,13 @@ class GuidedMethod:
             volume = replace(patient.images[ED], data=patient.stacked())
             slices = slice_parts(beside, volume, own)
             finest = torch.from_numpy(slices.on_grid(own, own.shape))
+            pictures = torch.from_numpy(own.sample(volume.data))[:, None]
             seen = resize_image(finest, model.config.feature_shape)
         sides = [ED, ES] if both or self.refined else [ED]
         small = model.fields(seen[sides], seen[[1 - side for side in sides]])
         if self.refined:
-            small = torch.cat(refine(finest[:1], finest[1:], small[:1], small[1:]))
+            pair = finest[:1], finest[1:], small[:1], small[1:]
+            small = torch.cat(refine(*pair, pictures=pictures))
         found = resize_field(small[: 1 + both], own.shape).cpu().numpy()
         seconds = time.perf_counter() - began
         carried = tuple(carry_field(u, own, grid) for u in found)

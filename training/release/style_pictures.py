@@ -3,7 +3,7 @@
 ``python -m facewarp.training.release.style_pictures assets/styles`` writes them; they are freely
 licensed. The painting renders brush strokes from coarse to fine along image edges (after
 Hertzmann 1998); the drawing is hatched in four directions by tone; the bronze maps brightness to
-metal with a patina in the hollows.
+metal.
 """
 
 import argparse
@@ -22,18 +22,18 @@ from facewarp.system.atomic_files import written
 
 _SCALE: Final = 3
 _FAUVE: Final = (  # brightness, red, green, blue
-    (0.00, 26, 20, 70), (0.25, 92, 40, 122), (0.45, 196, 62, 70), (0.62, 240, 132, 62),
+    (0.00, 52, 34, 96), (0.22, 112, 50, 122), (0.42, 196, 72, 74), (0.62, 240, 136, 66),
     (0.80, 252, 204, 104), (1.00, 255, 246, 214),
 )  # fmt: skip
 _METAL: Final = (
-    (0.00, 16, 14, 10), (0.22, 52, 66, 52), (0.40, 86, 62, 32), (0.62, 152, 104, 50),
-    (0.82, 220, 170, 98), (1.00, 255, 240, 200),
+    (0.00, 40, 24, 12), (0.25, 82, 52, 26), (0.45, 124, 82, 42), (0.65, 170, 120, 64),
+    (0.85, 220, 172, 106), (1.00, 252, 230, 186),
 )  # fmt: skip
 
 
 def painting(template: Template, seed: int = 3) -> ImageArray:
     """Render the template's face in oil, in the colors of the Fauves; (960, 780, 3) RGB."""
-    base = _large(template)
+    base = _large(template, 0.9)
     tone = _tone(base)
     shown = _toned(tone + 0.06 * _noise(base.shape[:2], 60, seed), _FAUVE)
     cool = _toned(1 - 0.55 * tone, ((0, 30, 60, 120), (0.5, 46, 128, 140), (1, 150, 190, 120)))
@@ -72,11 +72,11 @@ def drawing(template: Template, seed: int = 5) -> ImageArray:
 
 def bronze(template: Template, seed: int = 7) -> ImageArray:
     """Render the template's face as a bronze; (960, 780, 3) RGB."""
-    tone = cv2.GaussianBlur(_tone(_large(template)), (0, 0), 1.2)
+    tone = cv2.GaussianBlur(_tone(_large(template, 0.5)), (0, 0), 1.6)
     relief = cv2.GaussianBlur(tone, (0, 0), 3) - cv2.GaussianBlur(tone, (0, 0), 14)
-    shine = np.clip(1.15 * (tone - 0.5) + 0.5 + 1.8 * relief, 0, 1)
-    shine = shine**1.5 + 0.25 * np.clip(shine - 0.75, 0, 1)
-    grain = 0.05 * _noise(tone.shape, 3, seed) + 0.07 * _noise(tone.shape, 25, seed + 1)
+    shine = np.clip(0.18 + 0.72 * tone + relief, 0, 1)  # no hollow is black: a face has to live
+    shine = shine**1.2 + 0.25 * np.clip(shine - 0.78, 0, 1)
+    grain = 0.03 * _noise(tone.shape, 3, seed) + 0.05 * _noise(tone.shape, 25, seed + 1)
     return np.rint(_toned(shine + grain, _METAL).clip(0, 255)).astype(np.uint8)
 
 
@@ -88,11 +88,11 @@ FACES: Final[dict[str, Callable[[Template], ImageArray]]] = {
 """Every style image by name."""
 
 
-def _large(template: Template) -> NDArray[np.float32]:
+def _large(template: Template, sharpness: float = 1.6) -> NDArray[np.float32]:
     big = cv2.resize(
         template.color, None, fx=_SCALE, fy=_SCALE, interpolation=cv2.INTER_CUBIC
     ).astype(np.float32)
-    sharp = big + 1.6 * (big - cv2.GaussianBlur(big, (0, 0), 2.5 * _SCALE))
+    sharp = big + sharpness * (big - cv2.GaussianBlur(big, (0, 0), 2.5 * _SCALE))
     return np.asarray(sharp.clip(0, 255), np.float32)
 
 

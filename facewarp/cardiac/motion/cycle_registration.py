@@ -9,17 +9,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.diffeomorphic_refinement import refine
 from facewarp.cardiac.motion.heart_roi import HeartModel
 from facewarp.cardiac.motion.model_grid import ModelGrid
 from facewarp.cardiac.motion.slice_parts import SliceParts
-from facewarp.core.fields import compose, invert, jacobian_determinant, smallest_jacobian
-from facewarp.core.geometry import resize_image
+from facewarp.core.fields import (
+    compose,
+    invert,
+    jacobian_determinant,
+    sample,
+)
+from facewarp.core.geometry import pixel_grid, resize_image
+from facewarp.core.side_by_side import side_by_side
 
 Floats = NDArray[np.float32]
 Step = Callable[[int], None]
 
-_BATCH: Final = 2  # phases at a time
+_BATCH: Final = 2  # phases at a time that are segmented
 _SETTLED_VOX: Final = 0.25  # an inverse with a larger residual than this is not trusted
 
 
@@ -59,31 +66,52 @@ class Motion:
         found = jacobian_determinant(_tensor(self.from_ed[phase]))[0].numpy()
         return np.asarray(found, dtype=np.float32)
 
-    def smallest_jacobian(self) -> Floats:
-        """Return the smallest one-sided determinant of each ``from_ed``, ``(T, d, h, w)``.
+    def inverse_consistency_mm(self, where: NDArray[np.bool_] | None = None) -> Floats:
+        """Return the inverse-consistency error ``|u(p) + v(p + u(p))|`` mm.
 
-        Where it is not positive a cell of the grid is inside out, see `fields.smallest_jacobian`.
+        Args:
+            where: voxels ``(d, h, w)`` that it is asked of; by default all.
+
+        Returns:
+            ``(T, N)`` of those voxels; ``(T, d, h, w)`` of all.
         """
-        found = [smallest_jacobian(_tensor(u))[0].numpy() for u in self.from_ed]
-        return np.stack(found).astype(np.float32)
+        points, shape = self._points(where)
+        found = [
+            (out := _at(from_ed, points)) + _at(to_ed, points + out)
+            for from_ed, to_ed in zip(self.from_ed, self.to_ed, strict=True)
+        ]
+        return np.stack([_length_mm(one, self.grid).reshape(shape) for one in found])
 
-    def inverse_consistency_mm(self) -> Floats:
-        """Return the inverse-consistency error ``|u(p) + v(p + u(p))|``, ``(T, d, h, w)`` mm."""
-        pairs = zip(self.from_ed[:, None], self.to_ed[:, None], strict=True)
-        return np.concatenate([inverse_consistency_mm(*pair, self.grid) for pair in pairs])
-
-    def cycle_drift_mm(self) -> Floats:
-        """Return the drift of each point of ED after one cycle, ``(d, h, w)`` mm.
+    def cycle_drift_mm(self, where: NDArray[np.bool_] | None = None) -> Floats:
+        """Return the drift of each point of ED after one cycle, mm.
 
         The point moves from phase to phase, once around, each time by the phase's field back to
         end-diastole and on to the next, so that errors accumulate.
+
+        Args:
+            where: voxels ``(d, h, w)`` that it is asked of; by default all.
+
+        Returns:
+            ``(N,)`` of those voxels; ``(d, h, w)`` of all.
         """
-        total = torch.zeros_like(_tensor(self.from_ed[0]))
-        count = len(self.from_ed)
+        start, shape = self._points(where)
+        points, count = start, len(self.from_ed)
         for phase in ((self.ed + step) % count for step in range(1, count)):
-            trip = compose(_tensor(self.to_ed[phase]), _tensor(self.from_ed[phase]))
-            total = compose(trip, total)
-        return _length_mm(total, self.grid)
+            points = points + _at(self.from_ed[phase], points)
+            points = points + _at(self.to_ed[phase], points)
+        return _length_mm(points - start, self.grid).reshape(shape)
+
+    def _points(self, where: NDArray[np.bool_] | None) -> tuple[Tensor, tuple[int, ...]]:
+        """Return voxels of the grid ``(1, 3, 1, 1, N)``, and the shape of what is said of them."""
+        shape = self.grid.shape
+        everywhere = np.ones(shape, dtype=bool) if where is None else where
+        points = pixel_grid(shape)[0][:, torch.from_numpy(everywhere)]
+        return points[None, :, None, None], shape if where is None else (points.shape[1],)
+
+
+def _at(field: Floats, points: Tensor) -> Tensor:
+    """Sample a field ``(3, d, h, w)`` at points ``(1, 3, 1, 1, N)``."""
+    return sample(_tensor(field), points)
 
 
 def segment(model: HeartModel, images: Floats, step: Step | None = None) -> Floats:
@@ -112,6 +140,7 @@ def track(
     *,
     refined: bool = True,
     fine: SliceParts | None = None,
+    volume: Volume | None = None,
 ) -> Motion:
     """Register each phase to end-diastole in both directions.
 
@@ -129,6 +158,8 @@ def track(
             `diffeomorphic_refinement`; otherwise the network's fields are reconciled.
         fine: the parts on the scan's own slices, where there are: refined fields then come on
             the model's whole grid, which is finer than that of its fields.
+        volume: the cine, whose texture tells the twist where there are finer parts; None for the
+            network's alone.
     """
     d, h, w = model.config.field_shape
     network_grid = grid.resized((d, h, w))
@@ -139,27 +170,33 @@ def track(
     before = np.zeros((len(parts), *field_grid.shape), dtype=np.float32)
     others = [phase for phase in range(len(parts)) if phase != ed]
 
-    def seen(phases: list[int]) -> Tensor:
-        found = parts[phases] if finer is None else finer.on_grid(grid, grid.shape, phases)
+    def seen(phase: int) -> Tensor:
+        found = parts[[phase]] if finer is None else finer.on_grid(grid, grid.shape, [phase])
         return torch.from_numpy(found)
 
-    at_ed, seen_at_ed = torch.from_numpy(parts[[ed]]), seen([ed])
-    for start in range(0, len(others), _BATCH):
-        batch = others[start : start + _BATCH]
-        phases = torch.from_numpy(parts[batch])
-        still = at_ed.expand_as(phases)
-        u = model.fields(torch.cat([still, phases]), torch.cat([phases, still])).cpu()
+    def gray(phase: int) -> Tensor:
+        assert volume is not None
+        return torch.from_numpy(grid.sample(volume.data[[phase]]))[:, None]
+
+    at_ed, seen_at_ed = torch.from_numpy(parts[[ed]]), seen(ed)
+    gray_at_ed = None if volume is None or finer is None else gray(ed)
+
+    def register(phase: int) -> None:
+        there = torch.from_numpy(parts[[phase]])
+        u = model.fields(torch.cat([at_ed, there]), torch.cat([there, at_ed])).cpu()
         out, back = u.chunk(2)
         apart = torch.from_numpy(inverse_consistency_mm(out.numpy(), back.numpy(), network_grid))
-        before[batch] = resize_image(apart[:, None], field_grid.shape)[:, 0].numpy()
+        before[phase] = resize_image(apart[:, None], field_grid.shape)[0, 0].numpy()
         if refined:
-            there = seen(batch)
-            out, back = refine(seen_at_ed.expand_as(there), there, out, back)
+            pictures = None if gray_at_ed is None else torch.cat([gray_at_ed, gray(phase)])
+            out, back = refine(seen_at_ed, seen(phase), out, back, pictures=pictures)
         else:
             out, back = make_inverse_consistent(out, back)
-        from_ed[batch], to_ed[batch] = out.numpy(), back.numpy()
+        from_ed[phase], to_ed[phase] = out[0].numpy(), back[0].numpy()
+
+    for _ in side_by_side(register, others):
         if step:
-            step(len(batch))
+            step(1)
     return Motion(field_grid, from_ed, to_ed, ed, before, refined)
 
 
@@ -187,14 +224,14 @@ def inverse_consistency_mm(out: Floats, back: Floats, grid: ModelGrid) -> Floats
         back: ``(T, 3, d, h, w)``.
         grid: the fields' grid.
     """
-    return _length_mm(compose(torch.from_numpy(back), torch.from_numpy(out)), grid, squeeze=False)
+    return _length_mm(compose(torch.from_numpy(back), torch.from_numpy(out)), grid)
 
 
 def _tensor(field: Floats) -> Tensor:
     return torch.from_numpy(field)[None]
 
 
-def _length_mm(field: Tensor, grid: ModelGrid, squeeze: bool = True) -> Floats:
+def _length_mm(field: Tensor, grid: ModelGrid) -> Floats:
     scale = torch.tensor(grid.spacing_mm, dtype=torch.float32).view(1, 3, 1, 1, 1)
     length = (field * scale).square_().sum(1).sqrt_()  # torch's norm is ten times slower here
-    return np.asarray((length[0] if squeeze else length).numpy(), dtype=np.float32)
+    return np.asarray(length.numpy(), dtype=np.float32)

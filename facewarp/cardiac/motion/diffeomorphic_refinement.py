@@ -7,9 +7,9 @@ part probabilities in both directions at once (symmetric log-domain registration
 al., MICCAI 2008), coarse to fine where the parts are finer than the network's fields, and smoothed
 where a cell of the grid would fold (digital diffeomorphism, Liu et al., IJCV 2024).
 
-Outlines tell the motion across themselves. What slices do not show, the motion along the wall and
+Outlines tell the motion across themselves. What they do not show, the motion along the wall and
 through the slices, is held to what is known of hearts: it varies smoothly along the wall, and the
-ventricle shortens evenly from its base to its apex, which stays.
+ventricle shortens evenly from its base to its apex, which stays. How it twists its texture tells.
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from facewarp.cardiac.motion.twist import find_twist
 from facewarp.cardiac.parts import HeartPart
 from facewarp.core.fields import (
     exponential,
@@ -32,6 +33,8 @@ from facewarp.core.geometry import Shape, resize_field, resize_image, spatial_sh
 
 _FIRST_PART: Final = int(HeartPart.RV)
 _WALL: Final = HeartPart.MYOCARDIUM - _FIRST_PART
+_TRACE: Final = 0.01  # probability of heart that a window around it holds
+_AROUND: Final = 10  # voxels around it in the slices, on the finer grid
 _INSIDE: Final = 0.5  # probability of left ventricle or wall in a slice that shows them
 
 
@@ -68,6 +71,8 @@ class Refinement:
         through_window: likewise of those through the slices.
         still: weight, in the ridge's unit, of the motion through the slices as the network has
             it: slices 10 mm apart hardly tell it.
+        loose: share of `still` that the right ventricle is free of: its base comes down further
+            than the left one's.
         along: weight, in the ridge's unit, of the motion along the wall as the fit has it, where
             parts are finer: no edge tells it, and the right ventricle's outline slides along there.
         along_window: box widths along z, y, x, in voxels of the network's grid, over which the
@@ -87,7 +92,8 @@ class Refinement:
     fits: int = 1
     fit_window: tuple[int, int, int] = (5, 5, 5)
     through_window: tuple[int, int, int] = (7, 5, 5)
-    still: float = 1.0
+    still: float = 2.5
+    loose: float = 0.94
     along: float = 0.3
     along_window: tuple[int, int, int] = (7, 21, 21)
     along_blur: int = 5
@@ -107,6 +113,7 @@ def refine(
     settings: Refinement | None = None,
     *,
     one_heart: bool = True,
+    pictures: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Refine the network's fields of both directions into one invertible motion.
 
@@ -119,6 +126,9 @@ def refine(
         back: the other direction.
         settings: by default `Refinement`'s.
         one_heart: both images are of the same heart, whose apex stays where it is.
+        pictures: ``(2 B, 1, ...)`` gray values on the parts' grid, all fixed images before all
+            moving ones, of which the ventricle's twist is read, see `twist`; None for no twist but
+            the network's.
 
     Returns:
         The two directions, ``exp(v)`` and ``exp(-v)``, on the parts' grid and in its voxels where
@@ -136,12 +146,73 @@ def refine(
         velocity = _smooth_along_wall(velocity, found, parts, told)
         velocity = _shorten_evenly(velocity, parts) if one_heart else velocity
     target = parts if finer else torch.lerp(parts, warp(parts.roll(count, 0), found), told.carried)
-    velocity = _match(velocity, target, parts, told.coarse, told, told.along if finer else 0.0)
+    box, share = _heart_window(parts, _AROUND // 2)
+    near = _match(
+        velocity[box], target[box], parts[box], told.coarse, told, told.along if finer else 0.0
+    )
+    velocity = velocity.clone()
+    velocity[box] += share * (near - velocity[box])
     velocity, both = _without_folds(velocity, told.coarse.squarings, told)
+    if finer and one_heart and pictures is not None:
+        turned = find_twist(pictures, both, seen).velocity(shape, finest)
+        velocity[:, :2] += turned * _around_left_ventricle(parts)[:, None]
+        velocity, both = _without_folds(velocity, told.coarse.squarings, told)
     if finer:
-        velocity = _match(resize_field(velocity, finest), seen, seen, told.fine, told, told.along)
-        _, both = _without_folds(velocity, told.squarings, told)
+        both = _refine_finely(velocity, both, seen, told)
     return both[:count], both[count:]
+
+
+def _refine_finely(velocity: Tensor, flows: Tensor, seen: Tensor, settings: Refinement) -> Tensor:
+    """Refine on the parts' grid, in the part of it that the heart takes; return both flows.
+
+    A step moves nothing where no part begins or ends, so that beyond the heart flows of the
+    network's grid, resized, are those of the finer one but for interpolation.
+
+    Args:
+        velocity: ``(B, 3, ...)`` on the network's grid.
+        flows: its flows ``(2 B, 3, ...)`` there.
+        seen: parts ``(2 B, K, ...)`` of the fixed images, then of the moving ones.
+        settings: of the refinement.
+    """
+    shape = spatial_shape(seen)
+    start, flows = resize_field(velocity, shape), resize_field(flows, shape)
+    box, share = _heart_window(seen, _AROUND)
+    parts, own = seen[box], flows[box]
+    near = _match(start[box], parts, parts, settings.fine, settings, settings.along)
+    near, finer = _without_folds(near, settings.squarings, settings)
+    own += share * (finer - own)
+    one, other = (smallest_jacobian(flows) < settings.least_jacobian).flatten(1).any(1).chunk(2)
+    left = (one | other).nonzero()[:, 0]
+    if len(left):
+        start[box] += share * (near - start[box])
+        again = torch.cat([left, left + len(velocity)])
+        flows[again] = _without_folds(start[left], settings.squarings, settings)[1]
+    return flows
+
+
+def _heart_window(parts: Tensor, around: int) -> tuple[tuple[slice, ...], Tensor]:
+    """Return the part of a grid around the heart, in its slices, and weights that end with it.
+
+    Args:
+        parts: ``(B, K, d, h, w)``.
+        around: voxels around it.
+
+    Returns:
+        Slices of a tensor ``(B, C, d, h, w)``, and a tensor ``(1, 1, 1, h', w')`` of the share
+        that what is inside has: 1, but less and less towards borders that are not the grid's.
+    """
+    heart = (parts[:, HeartPart.BACKGROUND] < 1 - _TRACE).any(0).any(0)
+    spans, shares, ramp = [], [], around // 3
+    for axis, size in enumerate(heart.shape):
+        places = heart.any(1 - axis).nonzero()[:, 0].tolist() or [0, size - 1]
+        first, last = max(places[0] - around, 0), min(places[-1] + around, size - 1)
+        place = torch.arange(first, last + 1)
+        low = place - first if first > 0 else place + ramp
+        high = last - place if last < size - 1 else size + ramp - place
+        spans.append(slice(first, last + 1))
+        shares.append((torch.minimum(low, high) / ramp).clamp(max=1))
+    whole = slice(None)
+    return (whole, whole, whole, *spans), (shares[0][:, None] * shares[1])[None, None, None]
 
 
 def fit_velocity(found: Tensor, background: Tensor, settings: Refinement) -> Tensor:
@@ -215,9 +286,22 @@ def _shorten_evenly(velocity: Tensor, parts: Tensor) -> Tensor:
     weight, pull = told.sum((2, 3)), (told * through).sum((2, 3))
     slope = (above * pull).sum(1) / ((above**2 * weight).sum(1) + 1e-6)
     even = (slope[:, None] * above)[..., None, None]
-    near = torch.nn.functional.max_pool3d(heart[:, None], 3, 1, 1)
-    near = spline_field(near, _splines(spatial_shape(velocity), (1, 3, 3), 2))[:, 0]
-    return torch.cat([velocity[:, :2], torch.lerp(through, even, near)[:, None]], 1)
+    through = torch.lerp(through, even, _around_left_ventricle(parts))
+    return torch.cat([velocity[:, :2], through[:, None]], 1)
+
+
+def _around_left_ventricle(parts: Tensor) -> Tensor:
+    """Return 1 in and close to the left ventricle of either image, else 0, ``(B, d, h, w)``."""
+    heart = torch.maximum(*parts[:, HeartPart.MYOCARDIUM :].sum(1, keepdim=True).chunk(2))
+    near = torch.nn.functional.max_pool3d(heart, 3, 1, 1)
+    near = spline_field(near, _splines(spatial_shape(parts), (1, 3, 3), 2))[:, 0]
+    return near * (1 - _right_ventricle(parts))
+
+
+def _right_ventricle(parts: Tensor) -> Tensor:
+    """Return the probability ``(B, d, h, w)`` of right ventricle in either image of a pair."""
+    one, other = parts[:, HeartPart.RV].chunk(2)
+    return torch.maximum(one, other)
 
 
 def _along_wall(parts: Tensor, blur: int) -> Tensor:
@@ -271,10 +355,10 @@ def _match(
     target = wanted[:, _FIRST_PART:] * scale
     source = parts[:, _FIRST_PART:].roll(len(velocity), 0) * scale
     start, across = velocity, _gradient(target)
-    prior = [level.prior, level.prior, level.prior + settings.still]
-    held = torch.tensor(prior).view(1, 3, 1, 1, 1)
+    still = settings.still * (1 - settings.loose * _right_ventricle(parts))
+    held: Sequence[Tensor | float] = (level.prior, level.prior, level.prior + still)
     unseen = along * _along_wall(parts, settings.along_blur) if along else None
-    damping = [level.ridge + one for one in prior]
+    damping = [level.ridge + one for one in held]
     for _ in range(level.steps):
         warped = warp(source, _flows(velocity, level.squarings))
         slope = [(a + b) / 2 for a, b in zip(_gradient(warped), across, strict=True)]
@@ -282,7 +366,8 @@ def _match(
         pulls = [(missing * one).sum(1) for one in slope]
         pull = torch.stack([a - b for a, b in (p.chunk(2) for p in pulls)], 1)
         moved = velocity - start
-        pull = pull - held * moved
+        for axis, weight in enumerate(held):
+            pull[:, axis] -= weight * moved[:, axis]
         pairs = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
         stiff = torch.stack([(slope[i] * slope[j]).sum(1) for i, j in pairs], 1)
         stiff = stiff[: len(velocity)] + stiff[len(velocity) :]
@@ -328,13 +413,14 @@ def _gradient(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return x, y, z
 
 
-def _solve(stiff: Tensor, pull: Tensor, damping: Sequence[float]) -> Tensor:
+def _solve(stiff: Tensor, pull: Tensor, damping: Sequence[Tensor | float]) -> Tensor:
     """Solve the symmetric 3 x 3 systems ``(S + damping) d = pull`` of every point.
 
     Args:
         stiff: ``(B, 6, ...)``: xx, xy, xz, yy, yz, zz.
         pull: ``(B, 3, ...)``.
-        damping: added to the diagonal, along x, y, z; positive, so that there is a solution.
+        damping: added to the diagonal, along x, y, z, ``(B, ...)`` each or a number; positive, so
+            that there is a solution.
     """
     xx, xy, xz, yy, yz, zz = stiff.unbind(1)
     xx, yy, zz = (one + more for one, more in zip((xx, yy, zz), damping, strict=True))

@@ -33,6 +33,9 @@ class HeartModel(Protocol):
     def on_grid(self, shape: Shape) -> Self:
         """The model on a grid of another size."""
 
+    def rough(self) -> "HeartModel | None":
+        """A quicker model that sees about the same, or None; for choices looked at again."""
+
     def probabilities(self, images: Tensor) -> Tensor:
         """Part probabilities ``(B, K, *feature_shape)`` of images ``(B, 1, *grid_shape)``."""
 

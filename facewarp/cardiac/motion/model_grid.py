@@ -152,17 +152,21 @@ class ModelGrid:
         """Carry arrays of the grid ``(..., *shape)`` onto the volume: ``(..., D, H, W)``."""
         return _resample(data, self.from_volume, self.volume_shape, order, outside)
 
-    def field_to_volume(self, field: NDArray[np.floating]) -> NDArray[np.float32]:
+    def field_to_volume(
+        self, field: NDArray[np.floating], unit: FloatArray | None = None
+    ) -> NDArray[np.float32]:
         """Carry displacements in voxels of the grid to the volume's voxels and unit.
 
         Args:
             field: ``(..., 3, *shape)``, channels x, y, z.
+            unit: (3, 3) from displacements in voxels of the volume to what is returned.
 
         Returns:
             ``(..., 3, D, H, W)`` in voxels of the volume. Beyond the grid its edge goes on, so
             that there is no tear.
         """
-        linear = torch.from_numpy(self.to_volume[:3, :3].astype(np.float32))
+        matrix = self.to_volume[:3, :3] if unit is None else unit @ self.to_volume[:3, :3]
+        linear = torch.from_numpy(matrix.astype(np.float32))
         lead, spatial = field.shape[:-4], field.shape[-3:]
         flat = np.array(field, dtype=np.float32).reshape(*lead, 3, -1)
         turned = (linear @ torch.from_numpy(flat)).numpy()  # numpy's threads wait for one another

@@ -162,7 +162,7 @@ def _scores(
         grid = stack_roi(volume, (side, side), window.spacing_mm, (cx, cy, cz), depth, turn)
         return _certainty(model, volume, grid, phase) + _WORTH * told_fit(volume.affine, turn)
 
-    rough: HeartModel | None = getattr(model, "rough", lambda: None)()
+    rough = model.rough()
     if rough is None:
         return [score(model, turn) for turn in turns], window
     about = np.array([score(rough, turn) for turn in turns])

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -11,6 +12,8 @@ from facewarp.cardiac.motion.cycle_registration import Floats, Motion
 from facewarp.cardiac.motion.labels import Labels
 from facewarp.cardiac.motion.model_grid import ModelGrid
 from facewarp.cardiac.parts import HeartPart
+from facewarp.core.fields import jacobian_determinant, smallest_jacobian
+from facewarp.core.side_by_side import side_by_side
 
 _PARTS: Final = (HeartPart.RV, HeartPart.MYOCARDIUM, HeartPart.LV)
 _LOW_AGREEMENT: Final = 0.7
@@ -77,21 +80,45 @@ def measure_quality(
     """
     heart = motion.grid.sample(labels_ed > 0) > 0.5
     heart = heart if heart.any() else np.ones_like(heart)
-    held, drift = _held(motion.grid, labels_ed), motion.cycle_drift_mm()
-    loop = drift[heart]
-    folds = 100 * float((motion.jacobian()[:, heart] <= 0).mean())
+    held = _held(motion.grid, labels_ed)
+    loop = motion.cycle_drift_mm(heart)
+    folds, wall_folds = _folds_percent(motion, heart, held)
     return Quality(
         tuple(mean_dice(a, b) for a, b in zip(carried, seen, strict=True)),
-        tuple(motion.inverse_consistency_mm()[:, heart].mean(axis=1).tolist()),
+        tuple(motion.inverse_consistency_mm(heart).mean(axis=1).tolist()),
         tuple(motion.inverse_consistency_raw_mm[:, heart].mean(axis=1).tolist()),
         tuple(_certainty(phase) for phase in parts),
         float(loop.mean()),
         float(np.percentile(loop, 95)),
         folds,
-        wall_folds_percent=100 * float((motion.smallest_jacobian()[:, held] <= 0).mean()),
-        wall_loop_p95_mm=float(np.percentile(drift[held], 95)),
+        wall_folds_percent=wall_folds,
+        wall_loop_p95_mm=float(np.percentile(motion.cycle_drift_mm(held), 95)),
         open_cavity_percent=max(map(_open_percent, carried if reported is None else reported)),
     )
+
+
+def _folds_percent(
+    motion: Motion, heart: NDArray[np.bool_], held: NDArray[np.bool_]
+) -> tuple[float, float]:
+    """Return the share of folds: in the heart by central differences, elsewhere by one-sided ones.
+
+    Args:
+        motion: the fields.
+        heart: voxels ``(d, h, w)`` of the grid whose determinant is asked.
+        held: those of whose cells none may be inside out, see `fields.smallest_jacobian`.
+    """
+    around = ndimage.binary_dilation(heart | held, np.ones((3, 3, 3)))
+    box = ndimage.find_objects(around.astype(np.uint8))[0]
+
+    def of_phase(field: Floats) -> tuple[float, float]:
+        near = torch.from_numpy(np.ascontiguousarray(field[:, *box]))[None]
+        central, one_sided = jacobian_determinant(near)[0], smallest_jacobian(near)[0]
+        pairs = (central, heart[box]), (one_sided, held[box])
+        folds, wall = (float((found.numpy()[mask] <= 0).mean()) for found, mask in pairs)
+        return folds, wall
+
+    both = 100 * np.mean(list(side_by_side(of_phase, motion.from_ed)), axis=0)
+    return float(both[0]), float(both[1])
 
 
 def open_slices(labels: Labels) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ where base and apex are rather than where an outline is.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final, Protocol, Self
 
@@ -21,8 +22,10 @@ from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.labels import largest_pieces
 from facewarp.cardiac.motion.model_grid import Array3, ModelGrid, model_input
 from facewarp.cardiac.parts import HeartPart
+from facewarp.core.arrays import FloatArray
 from facewarp.core.config import ModelConfig
 from facewarp.core.geometry import Shape, resize_image
+from facewarp.core.side_by_side import side_by_side
 from facewarp.errors import FacewarpError
 
 Floats = NDArray[np.float32]
@@ -38,6 +41,9 @@ _SPARE_MM: Final = 24.0  # a window for registration is wider than what the slic
 _TILE: Final = 16  # px; windows are whole multiples: networks halve them
 _MIDDLE: Final = (0.3, 0.7)  # of the stack: first and last of some slices
 _SOME: Final = 4  # of them tell in which phase the ventricle is largest
+_TRACES: Final = (0.25, 0.5)
+"""A part's mean probability in a slice, weighted by itself: none counts below, all above."""
+_TINY: Final = 1e-6
 _APART_MM: Final = 9.0  # between slices read together: thinner ones are skipped over
 
 
@@ -161,33 +167,45 @@ class SliceParts:
 
         The cavities' outlines are moved by `edges`, times their length; the wall gives to the left
         ventricle what that gains. Pieces apart from the largest of each part count no more than
-        they do in `seen_labels`.
+        they do in `seen_labels`, and traces of a part in slices without it, above the base or
+        below the apex, count little or nothing: see `_TRACES`.
 
         Returns:
             ``(T, K)`` ml, by part id.
         """
-        found = []
-        for phase in self.probabilities:
-            ids = phase.argmax(axis=0).astype(np.uint8)
-            kept = largest_pieces(ids)
-            stray = ndimage.binary_dilation(kept != ids, _IN_SLICE) & (kept == 0)
-            sums = phase.sum(axis=(1, 2, 3), where=~stray, dtype=np.float64)
-            lv = self.edges.lv_mm * self._outline(phase[HeartPart.LV], ~stray)
-            rv = self.edges.rv_mm * self._outline(phase[HeartPart.RV], ~stray)
-            sums[[HeartPart.LV, HeartPart.MYOCARDIUM]] += lv, -lv
-            sums[[HeartPart.RV, HeartPart.BACKGROUND]] += rv, -rv
-            found.append(np.maximum(sums, 0))
-        return np.stack(found) * float(np.prod(self.grid.spacing_mm)) / 1000
+        return self._volumes_ml.copy()
 
-    def _outline(self, share: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
-        """Return the length of a part's outlines in all slices, in voxels for each mm it is moved.
+    @cached_property
+    def _volumes_ml(self) -> NDArray[np.float64]:
+        sums = list(side_by_side(self._sums, self.probabilities))
+        return np.stack(sums) * float(np.prod(self.grid.spacing_mm)) / 1000
+
+    def _sums(self, phase: Floats) -> FloatArray:
+        """Return the volume of each part of one phase ``(K, D, H, W)``, in voxels."""
+        ids = phase.argmax(axis=0).astype(np.uint8)
+        kept = largest_pieces(ids)
+        here = ~(ndimage.binary_dilation(kept != ids, _IN_SLICE) & (kept == 0))
+        sums = (phase * here).sum(axis=(2, 3), dtype=np.float64)
+        sure = (phase * phase * here).sum(axis=(2, 3), dtype=np.float64) / (sums + _TINY)
+        counts = np.clip((sure - _TRACES[0]) / (_TRACES[1] - _TRACES[0]), 0, 1)
+        lv = self.edges.lv_mm * self._outlines(phase[HeartPart.LV], here)
+        rv = self.edges.rv_mm * self._outlines(phase[HeartPart.RV], here)
+        sums[HeartPart.LV] += lv
+        sums[HeartPart.MYOCARDIUM] -= lv
+        sums[HeartPart.RV] += rv
+        sums[HeartPart.BACKGROUND] -= rv
+        return np.asarray(np.maximum((sums * counts).sum(axis=1), 0), dtype=np.float64)
+
+    def _outlines(self, share: NDArray[np.float32], mask: NDArray[np.bool_]) -> FloatArray:
+        """Return the length of a part's outlines in each slice, voxels for each mm it is moved.
 
         The integral of ``|grad p|`` is the mean length of the level sets of ``p`` (coarea formula),
         the same however blunt the probabilities are.
         """
         x, y, _ = self.grid.spacing_mm
         down, across = np.gradient(share, y, x, axis=(1, 2))
-        return float(np.hypot(down, across).sum(where=mask, dtype=np.float64))
+        length: FloatArray = np.hypot(down, across).sum(axis=(1, 2), where=mask, dtype=np.float64)
+        return length
 
 
 def slices_beside(model: object) -> SliceModel | None:

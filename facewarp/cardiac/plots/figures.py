@@ -29,6 +29,7 @@ _CHART: Final = 300
 _TABLE: Final = 330
 _WIDEST: Final = 10  # slices beside each other
 _FILM_SLICES: Final = 6
+_FILM_PX: Final = 220  # height of a slice in it
 _NAMES: Final = {HeartPart.LV: "LV", HeartPart.RV: "RV", HeartPart.MYOCARDIUM: "myocardium"}
 
 
@@ -101,15 +102,24 @@ def volume_chart(result: CineResult) -> Chart:
     return Chart(places, lines, "time, ms" if known else "phase", "ml", marks)
 
 
-def film(result: CineResult) -> Iterator[ImageArray]:
-    """Render a movie frame a phase: slices from base to apex with contours, and the curve."""
-    view = heart_view(result, 220)
+def film_slices(result: CineResult) -> list[ImageArray]:
+    """Render some slices of every phase with contours, see `mosaic`."""
+    view = heart_view(result, _FILM_PX)
+    return [mosaic(view, phase) for phase in range(len(result.cine.frames))]
+
+
+def film(result: CineResult, pictures: Sequence[ImageArray]) -> Iterator[ImageArray]:
+    """Render a movie frame a phase: slices from base to apex with contours, and the curve.
+
+    Args:
+        result: what was found.
+        pictures: of `film_slices`.
+    """
     chart = volume_chart(result)
-    tall = 2 * (220 // 2)
+    tall = 2 * (_FILM_PX // 2)
     top, bottom = chart.rows(tall)
     curve = None
-    for phase, place in enumerate(chart.places):
-        slices = mosaic(view, phase)
+    for slices, place in zip(pictures, chart.places, strict=True):
         total = slices.shape[1]
         curve = chart.draw(total, tall) if curve is None else curve
         strip = curve.copy()
@@ -126,11 +136,12 @@ def mosaic(view: HeartView, phase: int, rows: int = 2) -> ImageArray:
         chosen = np.linspace(0, len(slices) - 1, _FILM_SLICES + 2)[1:-1]
         slices = tuple(slices[round(i)] for i in chosen)
     columns = -(-len(slices) // rows)
-    height, width = view.picture(phase, slices[0]).shape[:2]
+    shown = [view.picture(phase, z) for z in slices]
+    height, width = shown[0].shape[:2]
     frame = np.zeros((rows * height, columns * width, 3), np.uint8)
-    for index, z in enumerate(slices):
+    for index, picture in enumerate(shown):
         y, x = index // columns * height, index % columns * width
-        frame[y : y + height, x : x + width] = view.picture(phase, z)
+        frame[y : y + height, x : x + width] = picture
     return frame
 
 

@@ -1,6 +1,7 @@
 """Write the movie of a cine as GIF or WebM."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ _GRAYS: Final = 160
 _BLENDS: Final = (0.35, 0.7, 1.0)
 
 
-def write_movie(path: Path, frames: Sequence[ImageArray], step_s: float) -> None:
+def write_movie(path: Path, frames: Iterable[ImageArray], step_s: float) -> None:
     """Write images as a movie; a GIF loops.
 
     Args:
@@ -33,13 +34,15 @@ def write_movie(path: Path, frames: Sequence[ImageArray], step_s: float) -> None
     if path.suffix.lower() == ".gif":
         _write_gif(path, frames, max(step_s, _FASTEST_S))
         return
-    height, width = frames[0].shape[:2]
+    later = iter(frames)
+    first = next(later)
+    height, width = first.shape[:2]
     with open_sink(path, size=(width, height), fps=1 / step_s) as sink:
-        for index, frame in enumerate(frames):
+        for index, frame in enumerate(chain([first], later)):
             sink.write(Frame(frame, index * step_s, index))
 
 
-def _write_gif(path: Path, frames: Sequence[ImageArray], step_s: float) -> None:
+def _write_gif(path: Path, frames: Iterable[ImageArray], step_s: float) -> None:
     palette = _palette()
     images = [
         Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)

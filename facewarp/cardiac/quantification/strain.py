@@ -9,6 +9,7 @@ slice outwards, or circumferential, at right angles to that within the slice.
 Derivatives are those of the cubic spline through the field's values.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal
@@ -32,6 +33,7 @@ from facewarp.core.arrays import FloatArray
 RegionKind = Literal["global", "level", "segment", "slice"]
 
 _LEAST_SHOWN: Final = 0.25  # share of a region's angles that must show wall
+_DECAYED: Final = 12  # voxels: a cubic spline forgets a border to 1e-7 of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,22 +173,11 @@ def wall_strain(from_ed: Floats, grid: ModelGrid, wall: Wall) -> Strain:
         grid: the fields' grid; the heart's frame are its axes in mm.
         wall: the wall at end-diastole in that frame.
     """
-    spacing = np.asarray(grid.spacing_mm)
-    coefficients = from_ed.astype(np.float64) * spacing.reshape(3, 1, 1, 1)
-    for axis in (2, 3, 4):
-        coefficients = ndimage.spline_filter1d(coefficients, 3, axis, mode="mirror")
-    flat = coefficients.reshape(-1, int(np.prod(from_ed.shape[2:]))).T  # (places, T * 3)
-
-    def at(points: FloatArray, along: int | None = None) -> FloatArray:
-        """Return the displacement, or its derivative along an axis, ``(T, ..., 3)``."""
-        where = points.reshape(-1, 3) / spacing
-        found = _spline_matrix(where, from_ed.shape[2:], along) @ flat
-        scale = 1.0 if along is None else spacing[along]
-        lead = points.shape[:-1]
-        return np.moveaxis(found.reshape(*lead, len(from_ed), 3), -2, 0) / scale
-
     places = wall.points_mm(wall.radii_mm)
-    across, down = at(places, 0), at(places, 1)
+    edges = [wall.points_mm(radii) for radii in (wall.inner_mm, wall.outer_mm)]
+    across, down, *moved = _displacements(
+        from_ed, grid, [(places, 0), (places, 1), (edges[0], None), (edges[1], None)]
+    )
     cos, sin = (f(wall.angles)[:, None] for f in (np.cos, np.sin))
 
     def green(x: FloatArray, y: FloatArray) -> FloatArray:
@@ -196,8 +187,7 @@ def wall_strain(from_ed: Floats, grid: ModelGrid, wall: Wall) -> Strain:
         stretched[..., 1] += y
         return ((stretched**2).sum(axis=-1) - 1) / 2
 
-    edges = [wall.points_mm(radii) for radii in (wall.inner_mm, wall.outer_mm)]
-    inner, outer = (edge + at(edge) for edge in edges)
+    inner, outer = (edge + by for edge, by in zip(edges, moved, strict=True))
     return Strain(
         wall,
         aha_segments(wall),
@@ -207,6 +197,43 @@ def wall_strain(from_ed: Floats, grid: ModelGrid, wall: Wall) -> Strain:
         inner,
         outer,
     )
+
+
+def _displacements(
+    from_ed: Floats, grid: ModelGrid, wanted: Sequence[tuple[FloatArray, int | None]]
+) -> list[FloatArray]:
+    """Sample displacements, or their derivatives, by cubic splines, phase after phase.
+
+    Args:
+        from_ed: ``(T, 3, d, h, w)`` voxels of the grid.
+        grid: the fields' grid.
+        wanted: points ``(..., 3)`` mm, each with the axis of the derivative; None for none.
+
+    Returns:
+        ``(T, ..., 3)`` mm, or mm a mm.
+    """
+    spacing = np.asarray(grid.spacing_mm)
+    voxels = [points.reshape(-1, 3) / spacing for points, _ in wanted]
+    every = np.concatenate(voxels)
+    low = np.maximum(np.floor(every.min(axis=0)).astype(int) - _DECAYED, 0)
+    high = np.ceil(every.max(axis=0)).astype(int) + _DECAYED
+    x, y, z = (slice(first, last + 1) for first, last in zip(low, high, strict=True))
+    from_ed = from_ed[:, :, z, y, x]
+    shape = from_ed.shape[2:]
+    matrices = [
+        _spline_matrix(where - low, shape, along)
+        for where, (_, along) in zip(voxels, wanted, strict=True)
+    ]
+    found = [np.empty((len(from_ed), *points.shape)) for points, _ in wanted]
+    for phase, field in enumerate(from_ed):
+        coefficients = field.astype(np.float64) * spacing.reshape(3, 1, 1, 1)
+        for axis in (1, 2, 3):
+            coefficients = ndimage.spline_filter1d(coefficients, 3, axis, mode="mirror")
+        flat = np.ascontiguousarray(coefficients.reshape(3, -1).T)
+        for into, matrix, (points, along) in zip(found, matrices, wanted, strict=True):
+            scale = 1.0 if along is None else spacing[along]
+            into[phase] = (matrix @ flat).reshape(points.shape) / scale
+    return found
 
 
 def _thickness(inner: FloatArray, outer: FloatArray, valid: NDArray[np.bool_]) -> FloatArray:

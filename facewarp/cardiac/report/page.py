@@ -1,6 +1,7 @@
 """A cine's result as one page that needs nothing else: for the screen, and for two sheets of A4."""
 
 import json
+from collections.abc import Sequence
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -8,16 +9,17 @@ from typing import Final
 
 from facewarp.cardiac.cine import CineResult
 from facewarp.cardiac.io.label_order import ORDERS
-from facewarp.cardiac.plots.figures import volume_chart
+from facewarp.cardiac.plots.figures import film_slices, volume_chart
 from facewarp.cardiac.plots.svg import Curve, hex_color, line_chart
 from facewarp.cardiac.quantification.indices import Ventricle
 from facewarp.cardiac.quantification.normal_values import NORMAL_VALUES, SOURCES
 from facewarp.cardiac.quantification.strain import RegionStrain
 from facewarp.cardiac.report.conventions import CYCLE_S
-from facewarp.cardiac.report.page_images import cine_frames, contour_table, data_uri
+from facewarp.cardiac.report.page_images import contour_table, data_uri
 from facewarp.cardiac.report.quality_flags import quality_flags, worst_verdict
 from facewarp.cardiac.report.reference_indices import reference_of
 from facewarp.cardiac.report.strain_sections import motion_section, strain_by_region, strain_section
+from facewarp.core.arrays import ImageArray
 from facewarp.core.weights import find_weights, shipped_weights
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
@@ -31,23 +33,31 @@ _VERDICTS: Final = {
 }
 
 
-def write_report(result: CineResult, path: Path) -> None:
+def write_report(
+    result: CineResult, path: Path, pictures: Sequence[ImageArray] | None = None
+) -> None:
     """Write the page of a result.
 
     Args:
         result: what was found.
         path: the ``.html`` file.
+        pictures: of `figures.film_slices`, where they are made already.
 
     Raises:
         FacewarpError: it could not be written.
     """
-    page = report_page(result)
+    page = report_page(result, pictures)
     with written(path) as temporary:
         temporary.write_text(page, "utf-8", errors="backslashreplace")
 
 
-def report_page(result: CineResult) -> str:
-    """The page's HTML; pictures, style and script are in it, and it asks for nothing else."""
+def report_page(result: CineResult, pictures: Sequence[ImageArray] | None = None) -> str:
+    """The page's HTML; pictures, style and script are in it, and it asks for nothing else.
+
+    Args:
+        result: what was found.
+        pictures: of `figures.film_slices`, where they are made already.
+    """
     name = escape(result.cine.name)
     body = [
         f"<header><h1>{name}</h1><div class='sub'>{_scan(result)}</div></header>",
@@ -56,7 +66,7 @@ def report_page(result: CineResult) -> str:
         f"<div class='two'>{_index_table(result)}{_volume_curve(result)}</div>",
         strain_section(result),
         _contours(result),
-        _film(result),
+        _film(result, film_slices(result) if pictures is None else pictures),
         motion_section(result),
         _quality(result),
         strain_by_region(result),
@@ -179,10 +189,10 @@ def _contours(result: CineResult) -> str:
     )
 
 
-def _film(result: CineResult) -> str:
-    frames = cine_frames(result)
-    if len(frames) < 3:
+def _film(result: CineResult, pictures: Sequence[ImageArray]) -> str:
+    if len(pictures) < 3:
         return ""
+    frames = [data_uri(picture) for picture in pictures]
     step = result.cine.volume.time_step_s or CYCLE_S / len(frames)
     held = json.dumps({"pictures": frames, "step_ms": max(round(1000 * step), 20)})
     return (

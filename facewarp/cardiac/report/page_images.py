@@ -9,14 +9,13 @@ import numpy as np
 from PIL import Image
 
 from facewarp.cardiac.cine import CineResult
-from facewarp.cardiac.plots.figures import heart_view, mosaic, slice_table
+from facewarp.cardiac.plots.figures import heart_view, slice_table
 from facewarp.cardiac.quantification.aha_segments import LEVEL_NAMES
 from facewarp.cardiac.quantification.lv_wall import view_to_mm
 from facewarp.cardiac.quantification.strain import Strain
 from facewarp.core.arrays import ImageArray, Points
 
 _SLICE_PX: Final = 190
-_FILM_PX: Final = 230
 _ARROW_PX: Final = 420
 _AROUND: Final = 1.35  # of the wall's own extent
 _ARROWS: Final = 24  # around each edge of the wall
@@ -35,12 +34,6 @@ def contour_table(result: CineResult) -> ImageArray:
     """Every slice at ED and ES with outlines."""
     rows = {"ED": result.ed, "ES": result.es}
     return slice_table(heart_view(result, _SLICE_PX), rows, "")
-
-
-def cine_frames(result: CineResult) -> list[str]:
-    """One picture a phase, as addresses."""
-    view = heart_view(result, _FILM_PX)
-    return [data_uri(mosaic(view, phase)) for phase in range(len(result.cine.frames))]
 
 
 def motion_arrows(result: CineResult, strain: Strain) -> Iterator[tuple[str, str]]:

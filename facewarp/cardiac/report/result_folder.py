@@ -19,9 +19,9 @@ from facewarp.cardiac.export.dicom_study import as_dicom, study_of
 from facewarp.cardiac.export.gltf import write_gltf
 from facewarp.cardiac.export.surfaces import moving_surfaces
 from facewarp.cardiac.export.vtk_series import write_vtk_series
-from facewarp.cardiac.io.nifti_writer import write_field, write_labels, write_maps
+from facewarp.cardiac.io.nifti_writer import write_field_mm, write_labels, write_maps
 from facewarp.cardiac.parts import HeartPart
-from facewarp.cardiac.plots.figures import film, sheet
+from facewarp.cardiac.plots.figures import film, film_slices, sheet
 from facewarp.cardiac.plots.movie import write_movie
 from facewarp.cardiac.report.conventions import CYCLE_S, MARK
 from facewarp.cardiac.report.page import report_page, write_report
@@ -34,7 +34,7 @@ from facewarp.version import __version__
 Progress = Callable[[float], None]
 Movie = Literal["gif", "webm", "none"]
 
-_WRITERS: Final = 2  # threads; compressing runs beside the rest
+_WRITERS: Final = 3  # threads: one of them waits for the disk
 
 
 def check_result_folder(folder: Path) -> None:
@@ -82,10 +82,10 @@ def write_result(
     Raises:
         FacewarpError: something else is there already, or it can't be written.
     """
-    _ = result.strain, result.gray_levels  # once, before threads ask for them
     with OutputFolder(folder, MARK, _files_of) as place, ThreadPoolExecutor(_WRITERS) as pool:
+        labels, volume = result.labels, result.cine.volume
         jobs: list[Future[None]] = [
-            pool.submit(write_labels, place / "labels_4d.nii.gz", result.labels, result.cine.volume)
+            pool.submit(write_labels, place / "labels_4d.nii.gz", labels, volume)
         ]
         if fields:
             jobs += [
@@ -95,9 +95,8 @@ def write_result(
                 if phase != result.ed
             ]
             jobs.append(pool.submit(_write_jacobian, result, place))
-        jobs.append(pool.submit(_write_pictures, result, place, movie))
-        if report:
-            jobs.append(pool.submit(write_report, result, place / "report.html"))
+        _ = result.strain, result.gray_levels  # once, before threads ask for them
+        jobs.append(pool.submit(_write_pictures, result, place, movie, report))
         if mesh:
             jobs.append(pool.submit(_write_mesh, result, place))
         if dicom_out:
@@ -188,7 +187,7 @@ def _label_order(result: CineResult) -> dict[str, str] | None:
 def _write_field(result: CineResult, place: Path, phase: int, to_ed: bool) -> None:
     frame = f"{result.cine.frames[phase]:02d}"
     name = f"field_{frame}_to_ed.nii.gz" if to_ed else f"field_ed_to_{frame}.nii.gz"
-    write_field(place / name, result.field(phase, to_ed=to_ed), result.cine.volume)
+    write_field_mm(place / name, result.field_mm(phase, to_ed=to_ed), result.cine.volume)
 
 
 def _write_jacobian(result: CineResult, place: Path) -> None:
@@ -218,12 +217,16 @@ def _write_dicom(result: CineResult, place: Path) -> None:
         write_report_pdf(page, study, place / "report.dcm")
 
 
-def _write_pictures(result: CineResult, place: Path, movie: Movie) -> None:
+def _write_pictures(result: CineResult, place: Path, movie: Movie, report: bool) -> None:
+    """Write the contact sheet, the movie and the page, which share pictures."""
     Image.fromarray(sheet(result)).save(place / "sheet.png", compress_level=4)
-    if movie != "none" and len(result.cine.frames) > 2:
-        frames = list(film(result))
-        step = result.cine.volume.time_step_s or CYCLE_S / len(frames)
-        write_movie(place / f"cine.{movie}", frames, step)
+    moves = len(result.cine.frames) > 2
+    pictures = film_slices(result) if moves and (movie != "none" or report) else []
+    if movie != "none" and moves:
+        step = result.cine.volume.time_step_s or CYCLE_S / len(pictures)
+        write_movie(place / f"cine.{movie}", film(result, pictures), step)
+    if report:
+        write_report(result, place / "report.html", pictures)
 
 
 def _strain(result: CineResult) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 
 _TABLE = EFFECT_OPTIONS
+
+_OF_TURNS: Final = ("opacity", "blend", "match", "style_mode")
+"""Options that those effects of `--each` get which take them."""
 
 
 class TextureUV(StrEnum):
@@ -107,7 +110,8 @@ class EffectSelection:
         str | None,
         typer.Option(
             metavar="LIST",
-            help="An effect for each face, in turn: mesh,labels; also texture:tiger.",
+            help="An effect for each face, in turn: mesh,labels; also texture:tiger. --match, "
+            "--blend, --opacity and --style-mode hold for those that take them.",
             show_default=False,
         ),
     ] = None
@@ -132,6 +136,9 @@ class EffectSelection:
         only_makeup = bool(self.makeup) and self.texture is None
         object.__setattr__(self, "texture", with_makeup(self.texture, self.makeup))
         object.__setattr__(self, "makeup", None)
+        if self.each is not None:
+            self._check_turns(only_makeup)
+            return
         unfit = unfit_option(self.effect, vars(self))
         if unfit is not None:
             entry = _TABLE[unfit]
@@ -141,10 +148,29 @@ class EffectSelection:
                 f"--effect {self.effect} {entry.missing}; "
                 f"say --effect {' or '.join(entry.effects)}.",
             )
-        if self.each is not None and self.effect != EFFECT_NAMES[0]:
-            _refuse("--each", "it names every effect itself; leave --effect out.")
-        if self.plugin and self.each is None:
+        if self.plugin:
             _refuse("--plugin", "say which of its effects are drawn with --each.")
+
+    def _check_turns(self, only_makeup: bool) -> None:
+        """Check that what `each` names goes with the other options."""
+        if self.effect != EFFECT_NAMES[0]:
+            _refuse("--each", "it names every effect itself; leave --effect out.")
+        turns = [name for name, _ in self._turns]
+        for option, example in (("texture", "texture:tiger"), ("style", "style:bronze")):
+            if getattr(self, option) is not None:
+                word = "makeup" if option == "texture" and only_makeup else option
+                _refuse(f"--{word}", f"--each names what is drawn itself, as {example}.")
+        for option in _OF_TURNS:
+            if getattr(self, option) is not None and not any(takes(t, option) for t in turns):
+                entry = _TABLE[option]
+                word = option.replace("_", "-")
+                _refuse(f"--{word}", f"no effect of --each takes it; {_one_of(entry.effects)} do.")
+
+    @property
+    def _turns(self) -> list[tuple[str, str | None]]:
+        """Name of each effect of `each`, and what stands after its colon."""
+        words = (word.strip().partition(":") for word in (self.each or "").split(","))
+        return [(name, of or None) for name, _, of in words]
 
     @property
     def label(self) -> str:
@@ -184,15 +210,14 @@ class EffectSelection:
         for path in self.plugin or []:
             load_effects(path)
         effects = []
-        for word in (self.each or "").split(","):
-            name, _, of = word.strip().partition(":")
+        for name, of in self._turns:
             if of and not (name in EFFECT_NAMES and name in EFFECT_OPTIONS):
                 _refuse("--each", f"{name!r} takes nothing after a colon.")
-            texture = of or None if name == "texture" else None
-            style = _registered(of or None if name == "style" else None, model)
-            opacity = self.opacity if takes(name, "opacity") else None
+            shared = {option: getattr(self, option) for option in _OF_TURNS if takes(name, option)}
+            texture = of if name == "texture" else None
+            style = _registered(of if name == "style" else None, model)
             effects.append(
-                make_effect(name, texture=texture, style=style, opacity=opacity, annotate=annotate)
+                make_effect(name, texture=texture, style=style, annotate=annotate, **shared)
             )
         return effects[0] if len(effects) == 1 else Turns(effects)
 
@@ -223,6 +248,10 @@ def with_makeup(texture: str | None, makeup: list[str] | None) -> str | None:
     if texture is not None and not is_look(texture):
         _refuse("--makeup", f"this changes a look; say --texture {' or '.join(LOOKS)}.")
     return "+".join([texture or "makeup", *makeup])
+
+
+def _one_of(names: "tuple[str, ...]") -> str:
+    return " and ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _refuse(option: str, why: str) -> None:

@@ -77,7 +77,7 @@ def textures(
 
 def _write_sheet(out: Path, on: Path | None, names: list[str]) -> None:
     from facewarp.drawing.contact_sheet import tile_sheet
-    from facewarp.face.effects.preview import worn
+    from facewarp.face.gallery.preview import worn
     from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.media.frames import IMAGE_SUFFIXES, Frame
     from facewarp.media.images.writer import ImageWriter
@@ -93,7 +93,7 @@ def _write_sheet(out: Path, on: Path | None, names: list[str]) -> None:
     check_target(out, [source.path])
     with source:
         picture = next(iter(source)).image
-    with FaceTracker(faces=1) as tracker:
+    with FaceTracker(faces=1, occlusion=True) as tracker:
         tiles = list(worn(picture, tracker, names).items())
     with ImageWriter(out) as writer:
         writer.write(Frame(tile_sheet(tiles), 0.0, 0))

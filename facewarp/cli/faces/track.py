@@ -4,7 +4,7 @@ from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -40,10 +40,12 @@ Result = dict[str, Any]
 """Result of an input, for programs."""
 
 
+ALL_FACES: Final = 10_000
+"""What ``--faces all`` asks for; known here, since NumPy must not be loaded yet."""
+
+
 def parse_faces(text: str | int) -> int:
     """Parse how many faces to track at once: a number, or "all"."""
-    from facewarp.face.tracking.track import ALL_FACES
-
     if str(text).strip().lower() == "all":
         return ALL_FACES
     try:
@@ -213,7 +215,6 @@ def track(
         limit_blas()
     import cv2
 
-    from facewarp.cli.faces.track_jobs import Part, is_mixed, plan, plan_mixed
     from facewarp.face.tracking.track import OFFLINE
     from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.system.closing import MadeAhead
@@ -239,6 +240,8 @@ def track(
         )
 
     with MadeAhead(make_tracker) as ahead:  # networks are made ready beside all that follows
+        from facewarp.cli.faces.track_jobs import Part, is_mixed, plan, plan_mixed
+
         effect = effects.make(models.model, tags)
         part, mixed = Part(start, end, fps), is_mixed(inputs)
         made_from = {**vars(effects), **vars(models), "smooth": smooth, "thorough": thorough}

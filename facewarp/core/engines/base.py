@@ -17,12 +17,15 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.core.network_cache import mark_used
 from facewarp.system.machine import cores
 
 ENGINES: Final = ("torch", "onnx", "openvino", "openvino-int8")
 """Every engine by name."""
 
 AUTO: Final = "auto"
+
+_CONVERTED: Final = ("both_ways", "parts")  # of a tracker's frame, or of a part network alone
 
 PACKAGES: Final = {"onnx": "onnxruntime", "openvino": "openvino", "openvino-int8": "openvino"}
 """The package that each engine needs."""
@@ -130,10 +133,15 @@ def share_cores(engine: Engine, *, in_pipeline: bool = False) -> None:
 
 
 def is_converted(folder: Path | None, suffix: str) -> bool:
-    """Whether a folder has the graph of a tracker's frame, or of a part network alone."""
-    if folder is None:
-        return False
-    return any((folder / f"{graph}{suffix}").is_file() for graph in ("both_ways", "parts"))
+    """Whether a folder has the graph of a tracker's frame, or of a part network alone.
+
+    It is used then, though what was compiled of it may be all that is read.
+    """
+    files = [] if folder is None else [folder / f"{graph}{suffix}" for graph in _CONVERTED]
+    kept = [file for file in files if file.is_file()]
+    for file in kept:
+        mark_used(file)
+    return bool(kept)
 
 
 def is_installed(name: str) -> bool:

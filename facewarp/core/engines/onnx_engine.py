@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from facewarp.core.engines.base import Floats, GraphEngine, is_converted
 from facewarp.core.engines.cache_keys import code_version
+from facewarp.core.network_cache import prune
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
 from facewarp.system.installation import install_command
@@ -83,8 +85,9 @@ class OnnxEngine(GraphEngine):
     def _model(self, graph: str) -> bytes:
         """Return a graph as ONNX, from the cache if it is there."""
         file = self._folder / f"{graph}.onnx" if self._folder else None
-        if file is not None and file.is_file():
-            return file.read_bytes()
+        if file is not None:
+            with suppress(OSError):  # not there, or removed by another process just now
+                return file.read_bytes()
         if self._lean is None:
             from facewarp.core.engines.graphs import lean
 
@@ -93,6 +96,8 @@ class OnnxEngine(GraphEngine):
         if file is not None:
             with written(file) as temporary:
                 temporary.write_bytes(model)
+            if (cache := cache_folder()) is not None:
+                prune(cache)
         return model
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facewarp.core.config import ModelConfig, Stride
+from facewarp.core.network_cache import mark_used, prune
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
 from facewarp.system.machine import processor
@@ -142,19 +143,27 @@ def _read(file: Path) -> bytes | None:
         return None
     digest, model = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
     if hashlib.sha256(model).digest() == digest:
+        mark_used(file)
         return model
     _log.debug("%s is damaged", file)
     return None
 
 
 def _keep(file: Path, compiled: Any) -> None:
-    """Write a compiled model for the next start; where that fails, it is compiled again then."""
+    """Write a compiled model for the next start; where that fails, it is compiled again then.
+
+    What was long not used makes room for it.
+    """
     try:
         model = compiled.export_model().getvalue()
         with written(file) as whole:
             whole.write_bytes(hashlib.sha256(model).digest() + model)
     except (FacewarpError, OSError, RuntimeError) as error:
         _log.debug("%s was not written: %s", file, error)
+        return
+    cache, own = cache_folder(), openvino_folder()
+    if cache is not None and own is not None and file.is_relative_to(own):
+        prune(cache, own.name)
 
 
 def draws(config: ModelConfig) -> bool:

@@ -151,6 +151,7 @@ class Turns:
         effects: what faces get, the first face the first.
 
     Attributes:
+        effects: what they get.
         note: of those effects that have one.
         coverage: see `FaceEffect`.
     """
@@ -158,7 +159,7 @@ class Turns:
     def __init__(self, effects: Sequence[Callable[..., NDArray[np.uint8]]]) -> None:
         if not effects:
             raise FacewarpError("faces by turns need an effect at least")
-        self._effects = list(effects)
+        self.effects = list(effects)
         self.coverage: NDArray[np.uint8] | None = None
         notes = [str(note) for e in effects if (note := getattr(e, "note", None)) is not None]
         self.note = " ".join(dict.fromkeys(notes)) or None
@@ -168,8 +169,8 @@ class Turns:
     ) -> NDArray[np.uint8]:
         """A copy of the frame, HxWx3 uint8 RGB, with each face's own effect."""
         out = frame
-        for number, one in enumerate(self._effects):
-            mine = [face for face in faces if face.id % len(self._effects) == number]
+        for number, one in enumerate(self.effects):
+            mine = [face for face in faces if face.id % len(self.effects) == number]
             out = drawn_with_coverage(one, out, mine, template, self.coverage)
             if out.shape != frame.shape:
                 raise FacewarpError(
@@ -180,7 +181,7 @@ class Turns:
 
     def forget(self) -> None:
         """Make all effects start anew with the next frame."""
-        for one in self._effects:
+        for one in self.effects:
             forget_past(one)
 
 

@@ -35,6 +35,7 @@ from facewarp.face.effects.base import FaceEffect
 from facewarp.face.effects.canonical import canonical_view
 from facewarp.face.effects.options import STYLE_MODES, StyleMode
 from facewarp.face.image_formats import to_rgb
+from facewarp.face.matching.face_memory import FaceMemory
 from facewarp.face.matching.shots import Shots
 from facewarp.face.rendering.calm_skin import calm_skin, smoothed
 from facewarp.face.rendering.color_transfer import (
@@ -48,7 +49,7 @@ from facewarp.face.rendering.color_transfer import (
     toned,
 )
 from facewarp.face.rendering.coverage import beyond, carried_outward, wide_face
-from facewarp.face.rendering.occlusion import Visibility, spared_eyes
+from facewarp.face.rendering.occlusion import EYES, Visibility, spared_eyes
 from facewarp.face.rendering.screened_poisson import ScreenedPoisson
 from facewarp.face.rendering.template_overlay import carried_map, clip_box, to_crop_matrix
 from facewarp.face.template_building.from_photo import find_face
@@ -66,6 +67,10 @@ _LEAST_CONFIDENCE: Final = 0.15  # a drawing is seen worse than a photograph
 _SCREEN_PX: Final = 12.0  # l above, template px: larger structures are the frame's
 _SOLVED: Final = (COARSE[0] // 2, COARSE[1] // 2)  # grid of the equation, a third of l
 _SHARE: Final = 0.1  # of a change of the face's colors that a frame takes on
+_LIDS_PX: Final = (
+    9,
+    2.0,
+)  # template px around eyes, and their soft edge, that keep the frame's detail
 _EDGE_PX: Final = 8  # template px within the face's outline over which a style fades in
 
 
@@ -157,7 +162,7 @@ class Style(FaceEffect):
                 f"there is no style mode {mode!r}", fix=f"Modes: {', '.join(STYLE_MODES)}."
             )
         self.style, self.mode = style, mode
-        self._colors: dict[int, PartColors] = {}
+        self._colors: FaceMemory[PartColors] = FaceMemory()
         self._shots = Shots()
         self.note = (
             "Altered by facewarp style transfer: faces here show the style "
@@ -177,7 +182,7 @@ class Style(FaceEffect):
         self._extents = np.stack(
             [
                 cv2.resize(extent, COARSE[::-1], interpolation=cv2.INTER_AREA)
-                for extent in (tight, wide_face(template))
+                for extent in (tight, wide_face(template), _around_eyes(template))
             ]
         )
         shares = group_shares(np.asarray(template.probabilities, np.float32))
@@ -185,7 +190,7 @@ class Style(FaceEffect):
             [cv2.resize(s, GRID_SHAPE[::-1], interpolation=cv2.INTER_AREA) for s in shares]
         )
         solved = (
-            cv2.resize(self._extents.max(axis=0), _SOLVED[::-1], interpolation=cv2.INTER_AREA)
+            cv2.resize(self._extents[:2].max(axis=0), _SOLVED[::-1], interpolation=cv2.INTER_AREA)
             > 0.02
         )
         self._poisson = ScreenedPoisson(solved, _SCREEN_PX * _SOLVED[0] / CROP_SHAPE[0])
@@ -199,7 +204,7 @@ class Style(FaceEffect):
         self._shots.forget()
 
     def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
-        tight, wide = coarse_map(self._extents, face.grid_field)
+        tight, wide, eyes = coarse_map(self._extents, face.grid_field)
         mask = beyond(tight, wide, face)
         rows, columns = (np.flatnonzero((mask > 1 / 512).any(axis=axis)) for axis in (1, 0))
         if not len(rows):
@@ -215,7 +220,7 @@ class Style(FaceEffect):
             gain, offset = np.ones((*COARSE, 3), np.float32), np.zeros((*COARSE, 3), np.float32)
         else:
             gain, offset = self._color_map(small, face, frame)
-        shown = self._skin(face)
+        shown = self._skin(face, frame)
         skin = _doubled(mask[cut]) * shown[y0:y1, x0:x1] * np.float32(self.opacity / 255)
         # Lab of the frame becomes gain * Lab + offset, and in part the style's own detail.
         share = cv2.merge([skin] * 3)
@@ -224,6 +229,7 @@ class Style(FaceEffect):
         detail = None
         if self.mode != "color":
             detail = skin * spared_eyes(face)[y0:y1, x0:x1] * np.float32(1 / 255)
+            detail *= 1 - _doubled(eyes[cut])
             share, rest = cv2.merge([detail] * 3), cv2.merge([1 - detail] * 3)
             smooth = cv2.multiply(share, _doubled(self._smooth(small * gain + offset, face)[cut]))
             now_gain = cv2.multiply(now_gain, rest)
@@ -257,10 +263,10 @@ class Style(FaceEffect):
         """
         parts = np.asarray(face.probabilities, np.float32)
         seen = PartColors.of_groups(coarse, _at_coarse(group_shares(parts)))
-        last = self._colors.pop(face.id, None)
+        last = self._colors.get(face.id)
         if self._shots.goes_on(frame, face) and last is not None:
             seen = last.toward(seen, _SHARE)
-        self._colors[face.id] = seen
+        self._colors.put(face.id, seen)
         shares = coarse_map(self._shares, face.grid_field, GRID_SHAPE)
         gain, offset = group_color_map(seen, self.style.colors, shares)
         return _doubled(gain), _doubled(offset)
@@ -277,6 +283,14 @@ class Style(FaceEffect):
         apart = cv2.resize(there - self._coarse_lab, _SOLVED[::-1], interpolation=cv2.INTER_AREA)
         solved = np.ascontiguousarray(self._poisson(apart).transpose(2, 0, 1))
         return coarse_map(solved, face.grid_field).transpose(1, 2, 0)
+
+
+def _around_eyes(template: "Template") -> NDArray[np.float32]:
+    """Return where a template has eyes and lids, (320, 260), 0..1: a style's eyes may be open."""
+    reach, soft = _LIDS_PX
+    eyes = (template.probabilities[list(EYES)].sum(axis=0) > 0.5).astype(np.float32)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    return np.asarray(cv2.GaussianBlur(cv2.dilate(eyes, kernel), (0, 0), soft), np.float32)
 
 
 def _coarse_crop(frame: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:

@@ -83,7 +83,7 @@ class Texture(FaceEffect):
         )
 
     def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
-        seen = self._seen(face)
+        seen = self._seen(face, frame)
         is_lit = self.match != "none" and self.blend != "glow"
         scene = self._scenes(frame, face) if is_lit and self.match == "full" else None
         picture = self._picture if face.matte is None else self._wide

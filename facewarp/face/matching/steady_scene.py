@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.face.matching.face_memory import FaceMemory
 from facewarp.face.matching.scene import Scene, blur_px
 from facewarp.face.matching.shots import Shots
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 _SHARE: Final = 0.08  # of a change that a frame takes on: a light lasts
 _BLUR_SHARE: Final = 0.5  # a motion doesn't
 _EVERY: Final = 8  # frames between those whose colors are measured
-_MOST_FACES: Final = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class SteadyScenes:
     """
 
     def __init__(self) -> None:
-        self._past: dict[int, _Past] = {}
+        self._past: FaceMemory[_Past] = FaceMemory()
         self._shots = Shots()
 
     def forget(self) -> None:
@@ -47,7 +47,7 @@ class SteadyScenes:
     def __call__(self, frame: NDArray[np.uint8], face: "Face") -> Scene:
         """Return the scene around a face of the next frame (H, W, 3) uint8 RGB."""
         goes_on = self._shots.goes_on(frame, face)
-        past = self._past.pop(face.id, None)
+        past = self._past.get(face.id)
         if past is None or not goes_on:
             scene = measured = Scene.of(frame, face)
             age = 0
@@ -60,9 +60,7 @@ class SteadyScenes:
             else:
                 measured = past.measured
             scene = replace(_between(past.scene, measured), seed=past.scene.seed + 1)
-        self._past[face.id] = _Past(scene, measured, age)
-        if len(self._past) > _MOST_FACES:
-            del self._past[next(iter(self._past))]
+        self._past.put(face.id, _Past(scene, measured, age))
         return scene
 
 

@@ -176,7 +176,6 @@ def coarse_map(
     Args:
         planes: any size over the whole crop, (8, 320, 260) or coarser.
         field: (2, h, w) crop px, on any grid: what is at p here is at ``p + field(p)`` there.
-
         shape: (h, w) of what is wanted.
 
     Returns:

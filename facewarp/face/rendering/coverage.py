@@ -39,19 +39,33 @@ _OPAQUE: Final = 200  # alpha that counts as painted
 
 def wide_face(template: "Template") -> NDArray[np.float32]:
     """Return where a face may be that is registered with a template, (320, 260), 0..1."""
-    face = (template.probabilities[FacePart.BACKGROUND] < 0.5).astype(np.uint8)
-    contours, _ = cv2.findContours(face, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     mask = np.zeros(CROP_SHAPE, np.uint8)
-    if contours:
-        hull = cv2.convexHull(np.concatenate(contours))[:, 0].astype(np.float64)
-        middle = (hull.min(axis=0) + hull.max(axis=0)) / 2
-        away = (hull - middle) / (np.ptp(hull, axis=0) / 2)
-        rising = smoothstep(*_TEMPLES, away[:, 1])
-        reach = np.column_stack([_BESIDE_PX * rising, _ABOVE_PX * rising])
-        wide = hull + away * reach
+    hull = _hull(template)
+    if hull is not None:
+        wide = hull + reach_beyond(hull, template)
         cv2.fillConvexPoly(mask, np.rint(16 * wide).astype(np.int32), 255, cv2.LINE_AA, 4)
     soft = cv2.GaussianBlur(mask, (0, 0), _SOFT_PX)
     return soft.astype(np.float32) / 255
+
+
+def reach_beyond(points: NDArray[np.floating], template: "Template") -> NDArray[np.float64]:
+    """Return how far a face may go on beyond points of a template's outline, (N, 2) template px."""
+    hull = _hull(template)
+    if hull is None:
+        return np.zeros((len(points), 2))
+    middle = (hull.min(axis=0) + hull.max(axis=0)) / 2
+    away = (np.asarray(points, np.float64) - middle) / (np.ptp(hull, axis=0) / 2)
+    rising = smoothstep(*_TEMPLES, away[:, 1])
+    return np.asarray(away * np.column_stack([_BESIDE_PX * rising, _ABOVE_PX * rising]))
+
+
+def _hull(template: "Template") -> NDArray[np.float64] | None:
+    """Convex hull (N, 2) of a template's face; None if it has none."""
+    face = (template.probabilities[FacePart.BACKGROUND] < 0.5).astype(np.uint8)
+    contours, _ = cv2.findContours(face, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not contours:
+        return None
+    return cv2.convexHull(np.concatenate(contours))[:, 0].astype(np.float64)
 
 
 def beyond(

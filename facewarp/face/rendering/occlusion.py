@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
 EYES: Final = (FacePart.EYE_LEFT, FacePart.EYE_RIGHT)
 
+_OUTER_LIPS: Final = slice(48, 60)
 _INNER_LIPS: Final = slice(60, 68)
+_LIPS_SOFT_PX: Final = 0.7  # crop px, lest grain counts
+_UNLIKE_LIPS: Final = (0.14, 0.3)  # share of brightness by which a mouth differs from lips
+_AS_RED: Final = (0.6, 0.85)  # redness, of that of lips, of teeth and of lips
+_LEAST_RED: Final = 0.05  # redness of lips in a gray frame
+_GAPING_PX: Final = (16.0, 22.0)  # crop px of opening from which on nothing of it is taken for lips
+_DEEP_PX: Final = (3.0, 5.0)  # crop px within the outline of the inner lips where none is found
 _EDGE_PX: Final = 9  # template px along its outline where neither a face nor background is sure
 _HIDDEN: Final = (0.5, 0.9)  # background probability at which paint begins to go, and is gone
 _EYE: Final = (0.3, 0.75)
@@ -49,8 +56,13 @@ class Visibility:
         self._skin = skin_of(template)
         self._spare_eyes, self._spare_mouth = spare_eyes, spare_mouth
 
-    def __call__(self, face: "Face") -> NDArray[np.uint8]:
-        """Return the visibility of paint in each px of a face's crop, (320, 260), 0..255."""
+    def __call__(self, face: "Face", frame: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+        """Return the visibility of paint in each px of a face's crop, (320, 260), 0..255.
+
+        Args:
+            face: whose.
+            frame: see `open_mouth`.
+        """
         height, width = CROP_SHAPE
         parts = face.probabilities
         free, seen = free_of(face), None
@@ -64,7 +76,7 @@ class Visibility:
         fine = np.full((height, width), 255, np.uint8) if seen is None else _on_crop(seen)
         if free is not None:
             fine = free if seen is None else cv2.multiply(fine, free, scale=1 / 255)
-        if self._spare_mouth and (mouth := open_mouth(face)).any():
+        if self._spare_mouth and (mouth := open_mouth(face, frame)).any():
             fine = cv2.multiply(fine, cv2.bitwise_not(mouth), scale=1 / 255)
         return np.asarray(fine, np.uint8)
 
@@ -93,8 +105,14 @@ def spared_eyes(face: "Face") -> NDArray[np.uint8]:
     return _on_crop(_beside_eyes(face))
 
 
-def open_mouth(face: "Face") -> NDArray[np.uint8]:
-    """Return a soft mask (320, 260), 0..255, of the open mouth; empty while it is closed."""
+def open_mouth(face: "Face", frame: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+    """Return a soft mask (320, 260), 0..255, of the open mouth; empty while it is closed.
+
+    Args:
+        face: whose.
+        frame: (H, W, 3) uint8 RGB, in which lips are told from mouth and teeth; None goes by the
+            outline of the inner lips alone.
+    """
     mask = np.zeros(CROP_SHAPE, np.uint8)
     lips = face.crop.to_crop(face.landmarks[_INNER_LIPS])
     opening = float(np.linalg.norm(lips[[1, 2, 3]] - lips[[7, 6, 5]], axis=1).mean())
@@ -104,8 +122,54 @@ def open_mouth(face: "Face") -> NDArray[np.uint8]:
     limit = 1 << 14
     corners = np.rint(lips.clip(-limit, limit) * 16).astype(np.int32)
     cv2.fillPoly(mask, [corners], 255, cv2.LINE_AA, 4)
+    doubt = 1 - float(smoothstep(*_GAPING_PX, np.array(opening, np.float32)))
+    if frame is not None and doubt > 0:
+        _keep_lips(mask, face, frame, doubt)
     soft = cv2.GaussianBlur(mask, (0, 0), _SOFT_PX)
     return np.asarray(cv2.convertScaleAbs(soft, alpha=share), np.uint8)
+
+
+def _keep_lips(
+    mask: NDArray[np.uint8], face: "Face", frame: NDArray[np.uint8], doubt: float
+) -> None:
+    """Take out of an open mouth, in place, what looks like the lips and is near them.
+
+    The outline of the inner lips can be too wide, above all where lips are shut. What it holds then
+    is lip: neither as dark as a mouth nor as pale as teeth. The tongue, which is like lips, lies
+    deeper.
+
+    Args:
+        mask: (320, 260), 255 within the outline.
+        face: whose.
+        frame: (H, W, 3) uint8 RGB.
+        doubt: 0..1, how much of what looks like lips is taken out.
+    """
+    outer, inner = (face.crop.to_crop(face.landmarks[lips]) for lips in (_OUTER_LIPS, _INNER_LIPS))
+    height, width = mask.shape
+    x0, y0 = np.floor(outer.min(axis=0) - 2).clip(0, (width, height)).astype(int).tolist()
+    x1, y1 = np.ceil(outer.max(axis=0) + 3).clip(0, (width, height)).astype(int).tolist()
+    if x1 - x0 < 4 or y1 - y0 < 4:
+        return
+    mouth = mask[y0:y1, x0:x1]
+    lips = np.zeros_like(mouth)
+    cv2.fillPoly(lips, [np.rint(outer - (x0, y0)).astype(np.int32)], 255)
+    cv2.fillPoly(lips, [np.rint(inner - (x0, y0)).astype(np.int32)], 0)
+    matrix = face.crop.matrix.copy()
+    matrix[:, 2] += matrix[:, :2] @ (x0, y0)
+    way = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    shown = cv2.warpAffine(frame, matrix, mouth.shape[::-1], flags=way)
+    color = cv2.GaussianBlur(shown, (0, 0), _LIPS_SOFT_PX).astype(np.float32)
+    bright = color @ np.array([0.299, 0.587, 0.114], np.float32) + 1
+    red = (color[..., 0] - color[..., 1]) / bright
+    is_lip = lips > 0
+    if is_lip.sum() < 16:
+        return
+    usual, usual_red = (float(np.median(plane[is_lip])) for plane in (bright, red))
+    alike = doubt * (1 - smoothstep(*_UNLIKE_LIPS, np.abs(bright / usual - 1)))
+    alike *= smoothstep(*_AS_RED, red / max(usual_red, _LEAST_RED))
+    depth = cv2.distanceTransform((mouth > 127).astype(np.uint8), cv2.DIST_L2, 3)
+    alike *= 1 - smoothstep(*_DEEP_PX, depth)
+    mouth[:] = np.rint(mouth * (1 - alike)).astype(np.uint8)
 
 
 def covers_eyes(alpha: NDArray[np.uint8], template: "Template") -> bool:

@@ -115,6 +115,22 @@ class SearchAhead:
                 self._is_regular = before is None or time - before < 1.5 * self._every_s
         return None if scan is None else scan.result()
 
+    def begun(self, time: float) -> Scan | None:
+        """Return the scan of a frame that is searched later, once it is done; `take` gives it too.
+
+        Args:
+            time: of that frame.
+
+        Returns:
+            The scan; None where none was begun.
+
+        Raises:
+            FacewarpError: whatever the detector raised.
+        """
+        with self._lock:
+            scan = self._scans.get(time)
+        return None if scan is None else scan.result()
+
     def close(self) -> None:
         """Drop what was begun and wait for the thread to end. Twice is harmless."""
         self._thread.shutdown(cancel_futures=True)

@@ -1,8 +1,9 @@
 """Lookback: a face found by a search is followed back over the frames before it, for files."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from facewarp.face.face import Face
@@ -22,12 +23,38 @@ class _Held:
     faces: list[Face]
 
 
+@dataclass(frozen=True)
+class _Alone:
+    """Faces that nobody joins until a search.
+
+    Attributes:
+        ids: of the faces.
+        until: time of the frame that is searched.
+    """
+
+    ids: frozenset[int]
+    until: float
+
+    def shown_by(self, faces: Sequence[Face]) -> bool:
+        """Whether a frame shows these faces, all surely followed, and there are any."""
+        sure = all(face.state == "tracking" for face in faces)
+        return sure and bool(self.ids) and self.ids == {face.id for face in faces}
+
+    def settles(self, one: _Held, looked: float) -> bool:
+        """Whether a frame can change no more; `looked` is when it was last looked for faces."""
+        return one.frame.time < self.until and one.frame.time <= looked and self.shown_by(one.faces)
+
+
 class Lookback:
     """A tracker over the frames of a file in which nobody enters unseen.
 
     The tracker searches for small faces twice a second only. As many frames as lie between two
     searches are held back, and a face that a search finds is registered in them too, from the
     newest to the oldest, for as long as it is there.
+
+    A clip's first frames need not wait so long where its second search has begun ahead: where that
+    finds nobody but the faces of the first frame, and a frame shows the same faces and was looked
+    over for large ones too, nobody is left to be followed back into it.
 
     Args:
         tracker: with the configuration `facewarp.face.tracking.track.OFFLINE`; nobody else uses it.
@@ -47,23 +74,57 @@ class Lookback:
     def __call__(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, list[Face]]]:
         """Yield every frame, in order, with its faces by id, as soon as they are final."""
         held: deque[_Held] = deque()
-        since_search = 0
-        for frame in frames:
-            room = max(_AT_LEAST, self._max_bytes // max(frame.packed().nbytes, 1))
+        since_search, frames = 0, iter(frames)
+        ahead = self._read_ahead(frames)
+        alone: _Alone | None = None
+        for index, frame in enumerate(chain(_drained(ahead), frames)):
+            room = self._room(frame)
             since_search += 1
             if since_search >= room - 1:
                 self._tracker.search_soon()
                 since_search = 0
-            faces = self._tracker(frame.image, frame.time)
+            faces = self._tracker(frame.unpacked().image, frame.time)
             frame = frame.packed()
             held.append(_Held(frame, faces))
             for entered in self._tracker.entered:
                 self._go_back(entered, held)
+            if index == 0 and ahead:
+                alone = self._alone_until(ahead[-1], faces)
+            while alone and held and alone.settles(held[0], self._tracker.looked):
+                done = held.popleft()
+                yield done.frame, done.faces
             final = frame.time - self._span_s + _ROUNDING_S  # searched, and all after it are held
             while len(held) > room or (len(held) > _AT_LEAST and held[0].frame.time <= final):
                 done = held.popleft()
                 yield done.frame, done.faces
         yield from ((one.frame, one.faces) for one in held)
+
+    def _room(self, frame: Frame) -> int:
+        """How many frames like this one may be held."""
+        return max(_AT_LEAST, self._max_bytes // max(frame.packed().nbytes, 1))
+
+    def _read_ahead(self, frames: Iterator[Frame]) -> deque[Frame]:
+        """Read a clip's frames up to its second search, where searches begin early.
+
+        Returns:
+            The frames, packed; empty where the clip ends before, or too few may be held.
+        """
+        read: deque[Frame] = deque()
+        if not self._tracker.searches_ahead:
+            return read
+        for frame in frames:
+            read.append(frame.packed())
+            if frame.time - read[0].time >= self._span_s or len(read) >= self._room(frame) - 1:
+                break
+        return read
+
+    def _alone_until(self, later: Frame, faces: Sequence[Face]) -> _Alone | None:
+        """The faces of a clip's first frame, if the search of a later one finds nobody else."""
+        found = _Alone(frozenset(face.id for face in faces), later.time)
+        if not found.shown_by(faces):
+            return None
+        others = self._tracker.sees_others_ahead(later.unpacked().image, later.time, faces)
+        return None if others else found
 
     def _go_back(self, entered: int, held: deque[_Held]) -> None:
         """Follow a face found in the newest frame back, and smooth it from its first one on."""
@@ -88,3 +149,9 @@ class Lookback:
         for one, found in zip([one for _, one in before] + [newest], smoothed, strict=True):
             others = [other for other in one.faces if other.id != entered]
             one.faces = sorted([*others, found], key=lambda face: face.id)
+
+
+def _drained(frames: deque[Frame]) -> Iterator[Frame]:
+    """Yield frames and let go of each."""
+    while frames:
+        yield frames.popleft()

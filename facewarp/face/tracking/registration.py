@@ -151,9 +151,11 @@ class FaceRegistrar:
         """Register crops of a frame H x W [x 1 to 4] to the template, as one batch.
 
         Colour is made grey no further than the crops reach. The field onto the face is made the
-        inverse of the one from the template, which is the more accurate one.
+        inverse of the one from the template, which is the more accurate one. What hides the faces
+        is found where that was asked for.
         """
-        return [with_inverse(face) for face in self._registered(frame, crops)]
+        faces = [with_inverse(face) for face in self._registered(frame, crops)]
+        return faces if self._occlusion is None else self._occlusion(frame, faces)
 
     def _registered(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
         """Register crops; the field onto the face is the network's own."""

@@ -68,8 +68,6 @@ OFFLINE = TrackerConfig(
 )
 """For files, with `facewarp.face.tracking.lookback`, which holds as many frames back: nobody is
 unseen who is there for half a second, or with a face wider than a sixth for a fifth of one."""
-ALL_FACES = 10_000
-"""What ``--faces all`` asks for."""
 
 
 @dataclass

@@ -225,6 +225,42 @@ class FaceTracker(Closing):
             self._ahead.close()
             self._ahead = None
 
+    @property
+    def searches_ahead(self) -> bool:
+        """Whether searches begin early, see `searching_ahead`."""
+        return self._ahead is not None
+
+    @property
+    def looked(self) -> float:
+        """Time of the last frame that was looked over for further faces; -inf before the first."""
+        return self._last_look
+
+    def sees_others_ahead(
+        self, image: NDArray[np.generic], time: float, faces: Sequence[Face]
+    ) -> bool:
+        """Whether the search of a later frame will find others than faces that are followed now.
+
+        Args:
+            image: that frame.
+            time: of that frame.
+            faces: those followed now, taken to be about where they are until then.
+
+        Returns:
+            False where it finds none; True where it does, or has not begun early.
+        """
+        scan = None if self._ahead is None else self._ahead.begun(time)
+        if scan is None:
+            return True
+        boxes = [face.box for face in faces]
+        return bool(
+            self._detector.detect(
+                image,
+                thorough=True,
+                is_known=lambda candidate: is_among(_square(candidate), boxes),
+                scan=scan,
+            )
+        )
+
     def search_soon(self) -> None:
         """Search the next frame for small faces, whatever the time since the last search."""
         self._last_search = -math.inf

@@ -5,13 +5,10 @@ import subprocess
 
 import numpy as np
 import pytest
-from fixtures.dicom_scans import numbered, write_series
-from fixtures.hearts import oblique
+from fixtures.dicom_scans import AFFINE, numbered, write_series
 
 from facewarp.cardiac.io.patient import open_cine
 from facewarp.errors import FacewarpError
-
-AFFINE = oblique(25.0) @ np.diag([-1.4, -1.6, 8.0, 1.0])
 
 
 def as_vendor(vendor, fastest):

@@ -1,4 +1,5 @@
 import gzip
+import sys
 
 import nibabel as nib
 import numpy as np
@@ -158,10 +159,20 @@ def test_inputs_are_not_overwritten_and_nothing_is_left_half(tmp_path, scene, mo
     def full(*_args, **_more):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("gzip.GzipFile.write", full)
+    monkeypatch.setattr("isal.igzip.IGzipFile.write", full)
     with pytest.raises(FacewarpError, match="no space"):
         write_field(tmp_path / "field.nii.gz", scene[1], volume)
     assert [p.name for p in tmp_path.iterdir()] == ["v.nii.gz"]
+
+
+def test_files_without_isal_hold_the_same(tmp_path, scene, monkeypatch):
+    volume = save(tmp_path / "v.nii.gz", scene[0], AFFINES["ras"])
+    write_field(tmp_path / "quick.nii.gz", scene[1], volume)
+    monkeypatch.setitem(sys.modules, "isal.igzip", None)
+    write_field(tmp_path / "plain.nii.gz", scene[1], volume)
+    quick, plain = ((tmp_path / f"{name}.nii.gz").read_bytes() for name in ("quick", "plain"))
+    assert quick != plain
+    assert gzip.decompress(quick) == gzip.decompress(plain)
 
 
 def test_numbers_of_a_big_endian_scan_are_written_as_they_are(tmp_path, scene):

@@ -4,7 +4,13 @@ from dataclasses import replace
 
 import torch
 
-from facewarp.cardiac.motion.diffeomorphic_refinement import Refinement, fit_velocity, refine
+from facewarp.cardiac.motion import diffeomorphic_refinement
+from facewarp.cardiac.motion.diffeomorphic_refinement import (
+    Level,
+    Refinement,
+    fit_velocity,
+    refine,
+)
 from facewarp.core.fields import compose, exponential, smallest_jacobian, warp
 from facewarp.core.geometry import pixel_grid, resize_field
 
@@ -109,6 +115,22 @@ def test_fields_come_on_the_grid_of_finer_parts() -> None:
     assert smallest_jacobian(torch.cat([out, back])).min() > 0
 
 
+def test_steps_around_the_heart_alone_give_the_same_motion(monkeypatch) -> None:
+    def wide(parts: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.pad(parts, (14, 6, 4, 16, 0, 0), mode="replicate")
+
+    fixed, moving = (finer(wide(ball(*told))) for told in ((5.0,), (4.0, 1.0)))
+    fields = [wide(exponential(way * swirl(0.1))) for way in (1, -1)]
+    around = torch.cat(refine(fixed, moving, *fields))
+    monkeypatch.setattr(diffeomorphic_refinement, "_TRACE", -1.0)  # everything is heart
+    whole = torch.cat(refine(fixed, moving, *fields))
+    heart = (fixed[:, 0] < 0.9).expand(2, *fixed.shape[2:])
+    apart = (around - whole).norm(dim=1)
+    assert float(apart[heart].max()) < 1e-3
+    assert float(apart.max()) < 0.1
+    assert smallest_jacobian(around).min() > 0
+
+
 def test_a_finer_grid_tells_the_inverse_better() -> None:
     zero, parts = torch.zeros(1, 3, *SHAPE), [ball(6.0), ball(3.5, shift=1.0)]
     coarse = refine(parts[0], parts[1], zero, zero, Refinement(carried=0.0))
@@ -153,6 +175,25 @@ def test_the_ventricle_shortens_evenly_from_base_to_apex() -> None:
     assert float(compose(back, found).norm(dim=1).mean()) < 0.05
     free, _ = refine(*parts, out, -out, one_heart=False)
     assert float(free[0, 2, 5][wall[5]].mean()) < 0.5 * float(found[0, 2, 5][wall[5]].mean())
+
+
+def test_the_right_ventricle_descends_by_itself() -> None:
+    """Its parts may tell what the left one's may not, and the left one's shortening spares it."""
+    first, lower = beating(5.0, 1), beating(5.0, 2)
+    here = first[:, 1] > 0.3
+    moved = torch.where(here[:, None] | (lower[:, 1:2] > 0.3), lower, first)  # the right one alone
+    parts, zero = (finer(first), finer(moved)), torch.zeros(1, 3, *SHAPE)
+
+    def down(found: torch.Tensor, part: int) -> float:
+        return float(resize_field(found, SHAPE)[:, 2][:, 1:4][first[:, part, 1:4] > 0.5].mean())
+
+    loose, held = (refine(*parts, zero, zero, replace(Refinement(), loose=w))[0] for w in (0.94, 0))
+    assert down(loose, 1) > 2 * down(held, 1) > 0
+    assert abs(down(loose, 3)) < 0.2 * down(loose, 1)
+    out = zero.clone()
+    out[:, 2] = torch.where(here, 1.0, 0.0)
+    kept, _ = refine(*(finer(first),) * 2, out, -out, Refinement(coarse=Level(0), fine=Level(0)))
+    assert down(kept, 1) > 0.4
 
 
 def test_motion_along_the_wall_is_smooth() -> None:

@@ -135,6 +135,9 @@ def test_doubt_is_said(beating):
         def on_grid(self, shape):
             return Blind(self, shape)
 
+        def rough(self):
+            return None
+
         def probabilities(self, images):
             heart = (images > 0.5).float()
             return torch.cat([1 - heart, 0 * heart, 0.1 * heart, 0.9 * heart], 1)
@@ -156,6 +159,9 @@ def test_a_rough_look_spares_close_ones_and_changes_nothing(beating):
 
         def on_grid(self, shape):
             return Sure(self, self.looks, shape, self.error)
+
+        def rough(self):
+            return None
 
         def probabilities(self, images):
             self.looks.append(bool(self.error))

@@ -39,6 +39,9 @@ class SeesBright:
         self.config = self.config.on_grid(shape)
         return self
 
+    def rough(self):
+        return None
+
     def probabilities(self, images):
         self.shown.append(images.numpy())
         lv = (images[:, REACH] > 0.5).float()
@@ -152,6 +155,24 @@ def test_outlines_are_moved_by_as_much_as_told(blunt):
     assert gain[HeartPart.RV] == gain[HeartPart.BACKGROUND] == 0
     far = drawn(25.0, blunt, EdgeOffsets(lv_mm=-40.0)).volumes_ml()
     assert far.min() >= 0
+
+
+def test_traces_beyond_base_and_apex_do_not_count():
+    """A ventricle that fades out of a slice takes its volume along, evenly and to the last ml."""
+    whole = drawn(25.0, 0.4).volumes_ml()[0, HeartPart.LV]
+    shares = np.linspace(0.0, 1.0, 21)
+    found = []
+    for share in shares:
+        seen = drawn(25.0, 0.4)
+        lv = seen.probabilities[0, HeartPart.LV, 0]
+        seen.probabilities[0, HeartPart.BACKGROUND, 0] += (1 - share) * lv
+        lv *= share
+        found.append(seen.volumes_ml()[0, HeartPart.LV])
+    slice_ml, first = whole / 4, np.array(found) - 0.75 * whole
+    np.testing.assert_allclose(first[shares < 0.25], 0, atol=1e-3 * whole)
+    np.testing.assert_allclose(first[shares > 0.55], slice_ml * shares[shares > 0.55], rtol=0.01)
+    assert (np.diff(first) >= -1e-6).all()
+    assert np.diff(first).max() < 0.2 * slice_ml
 
 
 def test_offsets_come_with_the_weights_and_are_told_with_the_volumes():

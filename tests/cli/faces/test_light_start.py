@@ -30,6 +30,19 @@ print("LOADED", sorted({HEAVY} & set(sys.modules)))
 """
 
 
+BLAS = """
+import sys
+from facewarp.system import machine
+def limited():
+    print("NUMPY", "numpy" in sys.modules)
+    raise SystemExit
+machine.limit_blas = limited
+from facewarp.cli.app import main
+sys.argv = ["facewarp", *sys.argv[1:]]
+main()
+"""
+
+
 @pytest.fixture
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -92,3 +105,13 @@ def test_importing_facewarp_takes_no_time():
         )
         times.append(float(done.stdout))
     assert min(times) <= 0.15
+
+
+@pytest.mark.parametrize(
+    "words", [("track", "a.mp4"), ("track", "a.mp4", "--faces", "all"), ("live", "--headless")]
+)
+def test_numpy_is_loaded_only_once_its_threads_are_limited(words, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", BLAS, *words], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.stdout == "NUMPY False\n", done.stderr

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from facewarp.cli.app import app
+from facewarp.cli.faces.effect_options import EffectSelection
 
 
 def run(*words):
@@ -67,6 +68,15 @@ def test_effects_by_turns_with_one_of_ones_own(photo, folder):
     assert black.sum() > 2000
 
 
+def test_options_reach_those_effects_by_turns_that_take_them():
+    options = EffectSelection(
+        each="texture:tiger,style:bronze,mesh", match="none", blend="tint", style_mode="color"
+    )
+    tiger, bronze, _ = options.make("face", False).effects
+    assert (tiger.match, tiger.blend) == ("none", "tint")
+    assert bronze.mode == "color"
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
@@ -75,6 +85,10 @@ def test_effects_by_turns_with_one_of_ones_own(photo, folder):
         (["--each", "mesh", "--effect", "mesh"], 2, "leave --effect out"),
         (["--each", "mesh:red"], 2, "after a colon"),
         (["--each", "mesk"], 1, "Did you mean mesh"),
+        (["--each", "mesh,style", "--match", "none"], 2, "no effect of --each takes it"),
+        (["--each", "mesh", "--style-mode", "color"], 2, "no effect of --each takes it"),
+        (["--each", "texture", "--texture", "tiger"], 2, "names what is drawn itself"),
+        (["--each", "texture", "--makeup", "lips=red"], 2, "--makeup"),
         (["--plugin", "mine.py"], 2, "--each"),
         (["--each", "mine", "--plugin", "mine.py"], 1, "mine.py"),
     ],

@@ -16,6 +16,7 @@ import av
 import numpy as np
 import PIL.Image
 import pytest
+from fixtures.clips import write_narrow
 from typer.testing import CliRunner
 
 from facewarp.cli.app import app, load_command
@@ -422,26 +423,28 @@ def test_hdr_can_be_kept_and_what_was_done_is_told(write_clip, moving, folder):
 
 
 def test_tags_are_lettered_in_proportion_on_pixels_that_are_not_square(moving, folder):
-    import cv2
-
     widths = {}
     for name, aspect in (("square.mp4", 1), ("narrow.mp4", 2)):
-        size = (320 // aspect, 240)
-        with av.open(name, "w") as container:
-            stream = container.add_stream(
-                "libx264", rate=25, width=size[0], height=240, options={"crf": "10"}
-            )
-            stream.codec_context.sample_aspect_ratio = Fraction(aspect)
-            for number, picture in enumerate(moving[:2]):
-                shown = av.VideoFrame.from_ndarray(cv2.resize(picture, size), format="rgb24")
-                shown.pts = number
-                container.mux(stream.encode(shown.reformat(format="yuv420p")))
-            container.mux(stream.encode(None))
+        write_narrow(name, moving[:2], aspect, 10)
         well(name, "--out", f"tagged-{name}", "--tags", "--opacity", "0")
         (*_, before), (*_, after) = decoded(name)[2], decoded(f"tagged-{name}")[2]
         tag = np.flatnonzero((difference(before, after) > 30).any(axis=0))
         widths[aspect] = (tag[-1] - tag[0]) * aspect
     assert widths[2] == pytest.approx(widths[1], rel=0.15)
+
+
+def test_faces_are_found_where_they_are_seen_on_pixels_that_are_not_square(portrait, folder):
+    picture = np.full((240, 960, 3), 108, np.uint8)
+    portrait.draw(picture, (700, 120), 0.5)  # small: found by thorough searches only
+    places = {}
+    for aspect in (1, 2):
+        name = f"{aspect}.mp4"
+        write_narrow(name, [picture] * 3, aspect, 10)
+        well(name, "--out", f"out-{name}", "--data", f"{aspect}.jsonl")
+        records = map(json.loads, (folder / f"{aspect}.jsonl").read_text().splitlines())
+        places[aspect] = [record["landmarks"] for record in records]
+    assert [len(found) for found in places.values()] == [3, 3]
+    np.testing.assert_allclose(np.array(places[2]) * (2, 1), places[1], atol=3)
 
 
 @pytest.mark.slow

@@ -7,11 +7,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 import PIL.Image
 import pygltflib
 import pytest
+from fixtures.clips import write_narrow
 from typer.testing import CliRunner
 
 from facewarp.cli.app import app
@@ -267,18 +267,7 @@ def test_a_clip_whose_pictures_change_size_keeps_what_was_written(folder, portra
 def test_pixels_that_are_not_square_change_neither_landmarks_nor_pose(folder, moving):
     told = {}
     for name, aspect in (("square.mp4", 1), ("wide.mp4", 2)):
-        size = (320 // aspect, 240)
-        with av.open(name, "w") as container:
-            stream = container.add_stream(
-                "libx264", rate=25, width=size[0], height=240, options={"crf": "8"}
-            )
-            stream.codec_context.sample_aspect_ratio = Fraction(aspect)
-            for number, picture in enumerate(moving[:2]):
-                shown = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-                shown = av.VideoFrame.from_ndarray(shown, format="rgb24")
-                shown.pts = number
-                container.mux(stream.encode(shown.reformat(format="yuv420p")))
-            container.mux(stream.encode(None))
+        write_narrow(name, moving[:2], aspect, 8)
         words = "--expressions", "e.csv", "--data", "d.jsonl", "--tracks", "t.glb"
         well(name, *words, "--neutral", "0")
         rows = list(csv.DictReader(Path("e.csv").read_text().splitlines()))

@@ -1,5 +1,6 @@
 """Compiled models are kept from one start to the next, and damaged ones are made anew."""
 
+import os
 import subprocess
 import sys
 import time
@@ -327,3 +328,21 @@ threads = [threading.Thread(target=first, args=(request,)) for request in reques
 @pytest.mark.parametrize("_", range(4))
 def test_first_inferences_that_coincide_do_not_wait_for_each_other(_):
     subprocess.run([sys.executable, "-c", MEETING], check=True, timeout=60)
+
+
+def test_a_new_model_makes_room_and_one_that_is_read_is_kept(compiled, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    cache = tmp_path / "facewarp"
+    folder = cache / f"openvino-{openvino_models.version()}" / "compiled"
+    month_ago = time.time() - 31 * 86_400
+    for kept in (folder / "old.model", cache / "openvino-2000.1" / "compiled" / "a.model"):
+        kept.parent.mkdir(parents=True)
+        kept.write_bytes(bytes(10))
+        os.utime(kept, (month_ago, month_ago))
+    assert compiled(folder=folder)[0]
+    file = kept_file(folder)
+    assert not (cache / "openvino-2000.1").exists()
+    os.utime(file, (month_ago, month_ago))
+    assert not compiled(folder=folder)[0]  # it is used now
+    assert compiled(known_by="others", folder=folder)[0]
+    assert file in set(folder.iterdir())

@@ -275,3 +275,20 @@ def test_options_that_do_not_fit_are_refused(name, option):
 def test_opacity_has_a_range(opacity):
     with pytest.raises(FacewarpError, match=r"within 0\.\.1"):
         make_effect("labels", opacity=opacity)
+
+
+def test_the_mesh_goes_on_to_the_hairline_where_a_matte_tells_it(template, face_at):
+    face = face_at(side=200.0)
+    black = np.zeros((*FRAME, 3), np.uint8)
+    effect = build("mesh", annotate=False)
+    top = face.crop.to_frame(template.mesh_points[68:78])[:, 1].min()
+    matte = np.full((160, 130), 255, np.uint8)
+    highest = {}
+    for name, rows in {"none": None, "bare forehead": 0, "fringe": 60}.items():
+        if rows is not None:
+            matte[:rows] = 0
+        seen = replace(face, matte=None if rows is None else matte.copy())
+        highest[name] = np.flatnonzero(effect(black, [seen], template).any((1, 2)))[0]
+    assert abs(highest["none"] - top) < 4
+    assert highest["bare forehead"] < top - 20 * face.crop.scale
+    assert highest["fringe"] > top + 5

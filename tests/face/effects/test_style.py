@@ -162,3 +162,17 @@ def test_parts_that_tremble_do_not_make_a_style_flicker(bronze, seen, template, 
         flicker.append(np.abs(np.diff(means, 2, axis=0)).mean())
     assert flicker[0] < 0.4 * flicker[1]
     effect.forget()
+
+
+def test_eyes_of_a_style_are_not_put_on_lids(seen, template):
+    """A face whose eyes are shut shows skin there: the style's open eyes must not lie on it."""
+    frame, face = seen
+    shut = replace(face, probabilities=np.zeros_like(face.probabilities))
+    picture = np.repeat(np.repeat(template.color, 2, axis=0), 2, axis=1).copy()
+    eyes = template.probabilities[[4, 5]].sum(axis=0) > 0.5
+    picture[np.repeat(np.repeat(eyes, 2, axis=0), 2, axis=1)] = 0
+    small = lab(np.ascontiguousarray(picture[::4, ::4]))
+    colors = PartColors.of(small, template.probabilities[:, ::2, ::2])
+    style = Style(StyleFace("black eyes", picture, colors, 0.9), "texture", annotate=False)
+    drawn = face.crop.extract(style(frame, [shut], template)).astype(int)
+    assert np.abs(drawn - face.crop.extract(frame))[eyes].mean() < 4

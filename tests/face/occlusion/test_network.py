@@ -118,3 +118,12 @@ def test_a_tracker_paints_no_bar_that_goes_by(make_tracker, picture, template):
         painted.append((effect(frame, faces, template) != frame).any(-1)[bar].mean())
     assert "lost" not in states
     assert max(painted) < 0.12
+
+
+def test_a_single_registration_has_a_matte_where_that_is_asked_for(make_tracker, picture, face):
+    found = {
+        wanted: make_tracker(occlusion=wanted).register(picture, face.crop).matte
+        for wanted in (True, False)
+    }
+    assert found[False] is None
+    assert found[True].mean() > 60

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -86,3 +87,35 @@ def test_textures_that_cover_the_eyes_are_known(template):
     assert covers_eyes(alpha, template)
     alpha[200:320] = 0
     assert not covers_eyes(alpha, template)
+
+
+@pytest.mark.parametrize(
+    ("between", "is_mouth"),
+    [
+        ((170, 90, 85), False),
+        ((40, 22, 20), True),
+        ((165, 150, 140), True),
+        ((230, 222, 205), True),
+    ],
+    ids=["lips", "dark", "teeth in the shade", "teeth"],
+)
+def test_lips_read_as_open_are_painted_where_they_are_seen_shut(face_at, between, is_mouth):
+    """The template says that lips are 7 px apart; what the frame shows there decides."""
+    face = face_at(side=160.0)  # one px of the crop is one of the frame
+    lips = face.landmarks[48:]
+    frame = np.full((480, 640, 3), (205, 150, 126), np.uint8)
+    cv2.fillPoly(frame, [np.rint(lips[:12]).astype(np.int32)], (170, 90, 85))
+    cv2.fillPoly(frame, [np.rint(lips[12:]).astype(np.int32)], between)
+    inner = face.crop.to_crop(lips[12:])
+    x, y = np.rint(inner[[2, 6]].mean(axis=0)).astype(int)
+    assert open_mouth(face)[y, x] > 200
+    seen = open_mouth(face, frame)[y, x]
+    assert (seen > 150) if is_mouth else (seen < 80)
+
+
+def test_a_tongue_in_a_wide_open_mouth_is_no_lip(face_at):
+    face = face_at(side=160.0)
+    face.landmarks[[65, 66, 67], 1] += 30
+    face.landmarks[[55, 56, 57, 58, 59], 1] += 30
+    frame = np.full((480, 640, 3), (170, 90, 85), np.uint8)
+    np.testing.assert_array_equal(open_mouth(face, frame), open_mouth(face))

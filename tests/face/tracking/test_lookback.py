@@ -1,10 +1,13 @@
 """Nobody enters unseen: faces are labelled from their first frame on, and surplus ones counted."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from facewarp.cli.faces.track import ALL_FACES
 from facewarp.face.tracking.lookback import Lookback
-from facewarp.face.tracking.track import ALL_FACES, OFFLINE
+from facewarp.face.tracking.track import OFFLINE
 from facewarp.media.frames import Frame
 
 RATE = 20
@@ -116,7 +119,7 @@ def test_more_faces_than_a_batch_are_registered_alike(make_tracker, portrait):
 class NobodyThere:
     """Stands in for a tracker: finds nobody, and notes how many frames it was shown."""
 
-    config = OFFLINE
+    config, searches_ahead = OFFLINE, False
 
     def __init__(self):
         self.entered, self.shown = [], 0
@@ -140,3 +143,98 @@ def test_a_frame_is_given_out_once_the_search_after_it_is_over(rate):
             given.append(round((newest - frame.time) * rate))
     half = int(np.ceil(OFFLINE.search_every_s * rate - 1e-6))
     assert set(given) == {half}
+
+
+class Follower(NobodyThere):
+    """Stands in for a tracker that follows one face; says what is told of it.
+
+    Args:
+        others: whether the second search finds somebody else.
+        states: state of the face in some frames.
+    """
+
+    searches_ahead = True
+
+    def __init__(self, *, others=False, states=None):
+        super().__init__()
+        self._others, self._states = others, states or {}
+        self.looked, self.asked = -np.inf, []
+
+    def __call__(self, image, time):
+        number, self.shown = self.shown, self.shown + 1
+        if time - self.looked >= OFFLINE.look_every_s - 1e-9:
+            self.looked = time
+        state = self._states.get(number, "tracking")
+        return [SimpleNamespace(id=0, box=(0, 0, 4, 4), state=state)]
+
+    def sees_others_ahead(self, image, time, faces):
+        self.asked.append((time, [face.id for face in faces]))
+        return self._others
+
+
+def waits(tracker, count=26, rate=20):
+    """How many frames were tracked when each was given out."""
+    frames = [Frame(np.zeros((8, 8, 3), np.uint8), i / rate, i) for i in range(count)]
+    given = {frame.index: tracker.shown for frame, _ in Lookback(tracker)(frames)}
+    assert list(given) == list(range(count))
+    return given
+
+
+def test_the_first_frame_does_not_wait_where_nobody_is_to_come():
+    tracker = Follower()
+    given = waits(tracker)
+    assert tracker.asked == [(0.5, [0])]
+    assert given[0] == 1
+    assert {given[i] for i in range(1, 5)} == {5}  # after the next look over the whole frame
+    assert {given[i] for i in range(5, 9)} == {9}
+    assert [given[i] for i in range(10, 15)] == [21, 22, 23, 24, 25]
+
+
+@pytest.mark.parametrize(
+    "tracker",
+    [Follower(others=True), Follower(states={0: "uncertain"}), Follower(states={0: "lost"})],
+)
+def test_frames_wait_where_somebody_may_come(tracker):
+    given = waits(tracker)
+    assert [given[i] for i in range(10)] == list(range(11, 21))
+
+
+@pytest.mark.parametrize("state", ["uncertain", "lost"])
+def test_frames_wait_from_where_the_face_is_not_sure(state):
+    given = waits(Follower(states={6: state}))
+    assert [given[i] for i in (0, 1, 4, 5)] == [1, 5, 5, 9]
+    assert given[6] == 17
+
+
+def test_clips_that_end_before_their_second_search_are_given_out_whole():
+    tracker = Follower(others=True)
+    assert set(waits(tracker, count=7).values()) == {7}
+
+
+def shown_ahead(tracker, frames):
+    """Frames with their faces, of a clip whose searches begin as frames are read."""
+    with tracker.searching_ahead() as ahead:
+
+        def read():
+            for frame in frames:
+                ahead.see(frame.image, frame.time)
+                yield frame
+
+        return [
+            (frame.index, [face for face in faces if face.state != "lost"])
+            for frame, faces in Lookback(tracker)(read())
+        ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", [4, 30])
+def test_searches_ahead_leave_nobody_out(offline, portrait, first):
+    frames = clip(portrait, 57, count=14, first=first)
+    alone = first < len(frames)
+    found = shown_ahead(offline, frames)
+    offline.reset()
+    plain = list(Lookback(offline)(frames))
+    assert [len(faces) for _, faces in found] == [1 + (alone and i >= first) for i in range(14)]
+    for (_, ahead), (_, faces) in zip(found, plain, strict=True):
+        for one, other in zip(ahead, faces, strict=True):
+            np.testing.assert_array_equal(one.landmarks, other.landmarks)

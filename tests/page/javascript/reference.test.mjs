@@ -5,6 +5,10 @@ import fs from "node:fs";
 import test from "node:test";
 import { cropAroundLandmarks, cut, grayOf, windowOf } from "../../../assets/page/crop.js";
 import { decode, landmarkSquare } from "../../../assets/page/detector.js";
+import { layersOf, paintOverlay } from "../../../assets/page/painting.js";
+import { PixelFrame } from "../../../assets/page/pixels.js";
+import { prepared } from "../../../assets/page/preparing.js";
+import { SteadyScenes, sceneOf } from "../../../assets/page/scene.js";
 import { FaceSmoother } from "../../../assets/page/smoothing.js";
 
 const path = process.env.FACEWARP_REFERENCE;
@@ -56,4 +60,57 @@ test("a moving face is smoothed as by the program", { skip }, () => {
     assert.ok(worst(smooth.onto, expected.onto) < 0.05, `onto ${worst(smooth.onto, expected.onto)}`);
     assert.ok(worst(smooth.back, expected.back) < 0.02, `back ${worst(smooth.back, expected.back)}`);
   }
+});
+
+const bytes = (text) => Uint8ClampedArray.from(Buffer.from(text, "base64"));
+const partsOf = (text) => new Float32Array(bytes(text).buffer);
+
+test("light, saturation, black and white of a frame are measured as by the program", { skip }, () => {
+  for (const { name, width, height, pixels, crop, parts, scene } of reference.scenes) {
+    const found = sceneOf({ data: bytes(pixels), width, height }, crop, partsOf(parts));
+    assert.ok(worst(found.light, scene.light) < 0.01, `${name}: light ${found.light}, ${scene.light}`);
+    assert.ok(Math.abs(found.black - scene.black) < 0.5, `${name}: black ${found.black}, ${scene.black}`);
+    assert.ok(Math.abs(found.white - scene.white) < 0.01, `${name}: white ${found.white}, ${scene.white}`);
+    assert.ok(found.saturation < scene.saturation + 0.01, `${name}: saturation ${found.saturation}, ${scene.saturation}`);
+  }
+});
+
+test("paint has the color that the program gives it, to three levels", { skip }, () => {
+  for (const { name, blend, width, height, pixels, crop, landmarks, parts, skin, picture, at, room, scene, before, color } of reference.scenes) {
+    const frame = new PixelFrame(bytes(pixels), width, height);
+    const painted = { data: bytes(pixels), width, height };
+    const layers = layersOf({ data: bytes(picture), width: 260, height: 320 });
+    const cover = Uint8Array.from({ length: 65 * 80 }, (_, i) => layers.levels[0].data[4 * ((4 * Math.floor(i / 65) + 2) * 260 + 4 * (i % 65) + 2) + 3]);
+    const field = new Float32Array(2 * 65 * 80);
+    const measured = sceneOf(frame, crop, partsOf(parts));
+    const face = { crop, landmarks: Float64Array.from(landmarks), onto: field, back: field, parts: partsOf(parts), gray: frame.gray(crop), mesh: null, state: "tracking", scene: measured };
+    const fit = { cover, blend, spareEyes: true, isOccluded: true };
+    const colorIn = (one) => {
+      const drawn = { ...painted, data: painted.data.slice() };
+      paintOverlay(drawn, prepared(one, "texture", fit, new Uint8Array(bytes(skin)), room), layers, blend, 1);
+      const sums = [0, 0, 0];
+      for (let y = at[1] - 3; y <= at[1] + 3; y++) for (let x = at[0] - 3; x <= at[0] + 3; x++) for (let c = 0; c < 3; c++) sums[c] += drawn.data[4 * (y * width + x) + c] / 49;
+      return sums;
+    };
+    const found = colorIn(face);
+    assert.ok(worst(found, color) <= 3, `${name}: ${found} for ${color}`);
+    assert.ok(worst(color, before) > 5, `${name}: nothing is painted there`);
+    if (worst(scene.light, [1, 1, 1]) > 0.05) assert.ok(worst(colorIn({ ...face, scene: null }), color) > 8, `${name}: the scene changes nothing`);
+  }
+});
+
+test("a scene follows slowly, and starts anew after a cut", { skip }, () => {
+  const [neutral, warm] = reference.scenes;
+  const faceIn = ({ crop, landmarks, parts }) => ({ id: 0, crop, landmarks: Float64Array.from(landmarks), parts: partsOf(parts) });
+  const frameIn = ({ pixels, width, height }) => ({ data: bytes(pixels), width, height });
+  const steady = new SteadyScenes();
+  const first = steady.next(frameIn(neutral), faceIn(neutral));
+  for (let i = 0; i < 8; i++) steady.next(frameIn(warm), faceIn(warm));
+  const soon = steady.next(frameIn(warm), faceIn(warm));
+  const whole = sceneOf(frameIn(warm), warm.crop, partsOf(warm.parts));
+  const share = (soon.light[0] - first.light[0]) / (whole.light[0] - first.light[0]);
+  assert.ok(share > 0.05 && share < 0.3, `${share}`);
+  const black = frameIn(warm);
+  black.data.fill(0);
+  assert.ok(worst(steady.next(black, faceIn(warm)).light, sceneOf(black, warm.crop, partsOf(warm.parts)).light) < 1e-9);
 });

@@ -2,14 +2,12 @@
 
 import numpy as np
 import pytest
-from fixtures.dicom_scans import numbered, shown, write_series
-from fixtures.hearts import oblique
+from fixtures.dicom_scans import AFFINE, numbered, shown, write_series
 
 from facewarp.cardiac.io.dicom_series import read_dicom
 from facewarp.cardiac.io.timing import ReadOptions
 from facewarp.errors import FacewarpError
 
-AFFINE = oblique(25.0) @ np.diag([-1.4, -1.6, 8.0, 1.0])
 ACROSS = AFFINE[:, [1, 2, 0, 3]]
 
 

@@ -2,26 +2,17 @@
 
 import numpy as np
 import pytest
-from fixtures.dicom_scans import group, numbered, shown, write_enhanced, write_series
-from fixtures.hearts import oblique
+from fixtures.dicom_scans import AFFINE, group, in_order, numbered, write_enhanced, write_series
 from pydicom.dataset import Dataset
 
 from facewarp.cardiac.io.dicom_series import read_dicom
 from facewarp.cardiac.io.slices.phase_order import mixed_up
 from facewarp.errors import FacewarpError
 
-AFFINE = oblique(25.0) @ np.diag([-1.4, -1.6, 8.0, 1.0])
-
 
 @pytest.fixture
 def cine():
     return numbered()
-
-
-def in_order(volume):
-    slices, phases = shown(volume.data)
-    np.testing.assert_array_equal(slices, np.broadcast_to(np.arange(6), (12, 6)))
-    np.testing.assert_array_equal(phases, np.broadcast_to(np.arange(12)[:, None], (12, 6)))
 
 
 def without_trigger(frame, content):

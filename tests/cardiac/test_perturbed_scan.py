@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from facewarp.cardiac.io.volume import Volume
-from facewarp.cardiac.motion.perturbed_scan import noise_level, perturbed
+from facewarp.cardiac.perturbed_scan import noise_level, perturbed
 
 
 @pytest.fixture

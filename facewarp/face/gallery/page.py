@@ -20,9 +20,9 @@ from facewarp.errors import FacewarpError
 from facewarp.face.effects.factory import Effect, make_effect
 from facewarp.face.effects.options import STYLE_MODES
 from facewarp.face.effects.plugins import Turns
-from facewarp.face.effects.preview import drawn, largest_face, worn
 from facewarp.face.effects.style import list_styles, shipped_style
 from facewarp.face.face import Face
+from facewarp.face.gallery.preview import drawn, largest_face, worn
 from facewarp.face.rendering.textures import list_textures
 from facewarp.face.tracking.tracker import FaceTracker
 from facewarp.system.atomic_files import write_text, written
