@@ -130,7 +130,12 @@ class AppearanceMemory:
             time: of the frame, s.
         """
         before, self._crop = self._crop, None if gray is None else _thumbnail(gray)
-        if before is None or self._crop is None or self._doubts or time - self._noted >= _NOTED_EVERY_S:
+        if (
+            before is None
+            or self._crop is None
+            or self._doubts
+            or time - self._noted >= _NOTED_EVERY_S
+        ):
             return True
         return float(np.abs(before - self._crop).mean()) > _SUDDEN
 
