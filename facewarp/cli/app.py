@@ -67,6 +67,7 @@ COMMANDS = {
         "faces.live:live",
         "Render labels, a mesh or a texture onto every face of a camera's image, live.",
         FACES,
+        resumes=True,
     ),
     "register": Command(
         "register:register",

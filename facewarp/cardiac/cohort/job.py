@@ -13,6 +13,7 @@ from facewarp.cardiac.cohort.table import NOT_AS_WRITTEN, row_of
 from facewarp.cardiac.report.conventions import MARK
 from facewarp.system.atomic_files import sweep
 from facewarp.system.atomic_folder import restore_folder
+from facewarp.system.memory import return_freed_memory, share_freed_memory
 from facewarp.version import __version__
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
     from facewarp.cardiac.strain_repeats import with_strain_intervals
 
     check_result_folder(job.target)
+    share_freed_memory()
     if job.threads is not None:
         torch.set_num_threads(job.threads)
     settings = job.settings
@@ -174,6 +176,7 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
             refined=settings.refine,
             progress=lambda share: progress(once + (0.7 - once) * share),
         )
+    return_freed_memory()
     run: dict[str, Any] = {"about": about}
     if settings.identity:
         run["identity"] = next(map(identity_of, dicom_files(job.source)), {})

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from facewarp.cardiac.quantification.strain import RegionStrain, Strain
 from facewarp.core.arrays import FloatArray
@@ -57,7 +57,7 @@ class StrainIntervals:
         if len(apart) < 2:
             return np.full(len(value), np.nan)
         spread = np.sqrt((apart**2).mean(axis=0))
-        t = float(stats.t.ppf((1 + LEVEL) / 2, len(apart)))
+        t = float(special.stdtrit(len(apart), (1 + LEVEL) / 2))
         whole, smaller = SYSTEMATIC.get(name, (np.nan, np.nan))
         rest = whole if region.kind == "global" else smaller
         half: FloatArray = np.hypot(t * spread, rest)

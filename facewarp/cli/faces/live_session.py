@@ -11,6 +11,7 @@ from rich.table import Table
 
 from facewarp.cli.console import Output
 from facewarp.errors import FacewarpError
+from facewarp.system.start import resume_collection
 
 if TYPE_CHECKING:
     from facewarp.cli.faces.live_options import LiveOptions
@@ -62,6 +63,7 @@ def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | Non
         open_source = _find_source(options, size)
         pipeline = stack.enter_context(_make_pipeline(options))
         pipeline.warm_up(size or _SIZE)  # before a camera counts frames, or a page lets anybody in
+        resume_collection()  # what is there now is not looked through again
         return_freed_memory()
         source: LiveSource
         page: WebPage | None = None

@@ -1,5 +1,7 @@
-"""Memory is measured now and then, and what is free is handed back once."""
+"""Memory is measured now and then, and what is free is handed back."""
 
+import gc
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -18,12 +20,12 @@ def clock(monkeypatch):
     return now
 
 
-def test_what_is_free_is_handed_back_once_after_the_first_seconds(clock):
+def test_what_is_free_is_handed_back_every_ten_seconds(clock):
     watch = MemoryWatch()
     for second in range(1, 140):
         clock.s = float(second)
         watch.idle()
-    assert clock.returned == [10.0]
+    assert clock.returned == [10.0 * turn for turn in range(1, 14)]
     assert [s for s, _ in watch.notes] == [0.0, 10.0, 70.0, 130.0]
     assert watch.summary() == {"start": 400.0, "settled": 350.0, "end": 352.0}
 
@@ -34,3 +36,24 @@ def test_a_session_that_ends_before_has_no_settled_size(clock):
     watch.close()
     assert clock.returned == []
     assert watch.summary() == {"start": 400.0, "settled": None, "end": 350.0}
+
+
+def test_what_refers_to_itself_is_collected(clock):
+    class Picture:
+        pass
+
+    picture = Picture()
+    picture.itself = picture
+    seen = weakref.ref(picture)
+    gc.disable()
+    try:
+        watch = MemoryWatch()
+        del picture
+        clock.s = 9.0
+        watch.idle()
+        assert seen() is not None
+        clock.s = 10.0
+        watch.idle()
+        assert seen() is None
+    finally:
+        gc.enable()
