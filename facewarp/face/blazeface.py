@@ -3,11 +3,11 @@
 BlazeFace (Bazarevsky et al., 2019, arXiv:1907.05047), the short-range model, sees a square of
 128 x 128 px and finds the faces that fill about a sixth of it or more. MediaPipe made it and its
 own pipeline is the reference (`mediapipe_blazeface`); here the same file runs on what is installed
-anyway, OpenVINO or else OpenCV, and gives the same boxes. On OpenVINO it sees larger pictures too.
+anyway, OpenVINO or else OpenCV, and gives the same boxes.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
-from facewarp.system.machine import cores, has_bfloat16
 
 Floats = NDArray[np.float32]
 
@@ -69,15 +68,7 @@ class Sighting:
 
 
 class FaceNetwork(Protocol):
-    """What finds faces in small pictures; `look` may be called from any thread.
-
-    Attributes:
-        any_size: whether pictures may be larger than 128 x 128 px, their sides multiples of 16.
-            The network is convolutional, so that such a picture costs less than the overlapping
-            squares it consists of.
-    """
-
-    any_size: bool
+    """What finds faces in small pictures; `look` may be called from any thread."""
 
     def look(self, pictures: Iterable[NDArray[np.uint8]]) -> list[list[Sighting]]:
         """Find the faces of each of some RGB pictures (128, 128, 3), best first."""
@@ -103,43 +94,30 @@ class BlazeFace:
 
     def __init__(self, min_score: float, backend: str) -> None:
         self._min_score = min_score
-        self.any_size = backend == "openvino"
         self._run: _Run = _openvino() if backend == "openvino" else _opencv()
 
     def look(self, pictures: Iterable[NDArray[np.uint8]]) -> list[list[Sighting]]:
         """Find the faces of each of some RGB pictures (128, 128, 3), best first."""
-        shapes: list[tuple[int, int]] = []
-
-        def shown() -> Iterator[NDArray[np.uint8]]:
-            for picture in pictures:
-                shapes.append((picture.shape[0], picture.shape[1]))
-                yield picture
-
         return [
-            decode(regressors, logits, self._min_score, shape)
-            for (regressors, logits), shape in zip(self._run(shown()), shapes, strict=True)
+            decode(regressors, logits, self._min_score)
+            for regressors, logits in self._run(pictures)
         ]
 
     def warm_up(self) -> None:
-        """Compile the network for windows, and for pictures of any size where it takes them."""
-        sizes = (SIZE, 2 * SIZE) if self.any_size else (SIZE,)
-        for size in sizes:
-            self._run([np.zeros((size, size, 3), np.uint8)])
+        """Compile the network."""
+        self._run([np.zeros((SIZE, SIZE, 3), np.uint8)])
 
     def close(self) -> None:
         """Nothing is held that others don't use."""
 
 
-def decode(
-    regressors: Floats, logits: Floats, min_score: float, shape: tuple[int, int] = (SIZE, SIZE)
-) -> list[Sighting]:
+def decode(regressors: Floats, logits: Floats, min_score: float) -> list[Sighting]:
     """Decode the network's outputs: boxes about anchors, thresholded, overlapping ones blended.
 
     Args:
-        regressors: (A, 16) center, size and six keypoints, in px from each anchor.
-        logits: (A,) of the scores.
+        regressors: (896, 16) center, size and six keypoints, in px from each anchor.
+        logits: (896,) of the scores.
         min_score: least score.
-        shape: (height, width) of the picture; it has 896 anchors for every 128 x 128 px.
 
     Returns:
         The sightings, best first.
@@ -148,7 +126,7 @@ def decode(
     kept = np.flatnonzero(scores >= min_score)
     if not len(kept):
         return []
-    return _sightings(regressors[kept], scores[kept], _anchors(shape)[kept])
+    return _sightings(regressors[kept], scores[kept], _anchors()[kept])
 
 
 def _sightings(values: Floats, scores: NDArray[np.float64], anchors: Floats) -> list[Sighting]:
@@ -187,17 +165,15 @@ def _overlap(box: Floats, others: Floats) -> Floats:
     return np.asarray(area / (areas + (box[2:] - box[:2]).prod() - area))
 
 
-@lru_cache(maxsize=8)
-def _anchors(shape: tuple[int, int]) -> Floats:
-    """(A, 2) centers of the anchors, in units of 128 px: two a cell of 8 px, six of 16."""
+@lru_cache(maxsize=1)
+def _anchors() -> Floats:
+    """(896, 2) centers of the anchors as shares of the picture: two a cell of 8 px, six of 16."""
     levels = []
     for cell_px, count in _LEVELS:
-        across, down = (
-            (np.arange(side // cell_px, dtype=np.float32) + np.float32(0.5))
-            * np.float32(cell_px / SIZE)
-            for side in shape[::-1]
+        along = (np.arange(SIZE // cell_px, dtype=np.float32) + np.float32(0.5)) * np.float32(
+            cell_px / SIZE
         )
-        x, y = np.meshgrid(across, down)
+        x, y = np.meshgrid(along, along)
         levels.append(np.stack([x, y], axis=-1).reshape(-1, 2).repeat(count, axis=0))
     return np.concatenate(levels)
 
@@ -208,54 +184,49 @@ def _path() -> Path:
 
 @lru_cache(maxsize=1)
 def _openvino() -> _Run:
-    """The network on OpenVINO: for one window on one core, for larger pictures on all of them."""
-    # A lock for each: a window need not wait for a large picture that another thread looks at.
-    locks, requests = {True: threading.Lock(), False: threading.Lock()}, dict[bool, Any]()
+    """The network on OpenVINO, on one core: a window is too little for more of them."""
+    lock, requests = threading.Lock(), list[Any]()
 
     def run(pictures: Iterable[NDArray[np.uint8]]) -> list[_Outputs]:
         found: list[_Outputs] = []
         for picture in pictures:
-            is_window = picture.shape[:2] == (SIZE, SIZE)
-            with locks[is_window]:
-                if is_window not in requests:
-                    requests[is_window] = _request(is_window=is_window)
-                request = requests[is_window]
+            with lock:
+                if not requests:
+                    requests.append(_request())
+                request = requests[0]
                 request.infer([np.ascontiguousarray(picture[None])], share_inputs=True)
                 regressors, logits = (request.get_tensor(name).data[0].copy() for name in _OUTPUTS)
-                found.append((regressors, logits[:, 0]))
+            found.append((regressors, logits[:, 0]))
         return found
 
     return run
 
 
-def _request(*, is_window: bool) -> Any:
-    """Compile the network for windows of 128 x 128 px, or for pictures of any size."""
+def _request() -> Any:
+    """Compile the network for windows of 128 x 128 px."""
     from facewarp.core.engines.openvino_models import compile_model, digest_of, openvino_folder
 
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
-        # What larger pictures show are candidates, seen again in windows: bfloat16 is enough.
-        "INFERENCE_PRECISION_HINT": "bf16" if not is_window and has_bfloat16() else "f32",
+        "INFERENCE_PRECISION_HINT": "f32",
         "ENABLE_CPU_PINNING": False,
-        "INFERENCE_NUM_THREADS": 1 if is_window else cores(),
+        "INFERENCE_NUM_THREADS": 1,
     }
     folder = openvino_folder()
-    known_by = digest_of([_path(), Path(__file__)], is_window)
-    compiled = compile_model(
-        folder and folder / "compiled", known_by, lambda: _openvino_model(is_window), settings
-    )
+    known_by = digest_of([_path(), Path(__file__)])
+    compiled = compile_model(folder and folder / "compiled", known_by, _openvino_model, settings)
     return compiled.create_infer_request()
 
 
-def _openvino_model(is_window: bool) -> Any:
-    """The network of bytes 0..255: of 128 x 128 px, or of any size."""
+def _openvino_model() -> Any:
+    """The network of bytes 0..255."""
     from facewarp.core.engines.openvino_models import core, openvino
 
     ov = openvino()
     from openvino.preprocess import PrePostProcessor
 
     model = core().read_model(str(_path()))
-    model.reshape([1, SIZE, SIZE, 3] if is_window else [1, -1, -1, 3])
+    model.reshape([1, SIZE, SIZE, 3])
     steps = PrePostProcessor(model)
     steps.input(0).tensor().set_element_type(ov.Type.u8)
     steps.input(0).preprocess().convert_element_type(ov.Type.f32).mean(_HALF).scale(_HALF)

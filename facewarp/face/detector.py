@@ -1,28 +1,37 @@
 """Face detection at several scales.
 
 BlazeFace sees only small squares, so it looks through windows of the frame: first one that holds
-all of it, then, if asked, overlapping smaller ones. What it finds is a candidate only: each is
-looked at again, turned upright and filling a half and a quarter of the window. A face keeps its
-score in both; a pattern that resembled one by chance does not. The closer look also says more
-precisely where the face is.
+all of it, then, if asked, windows about places that a smaller network proposes (`search`). What it
+finds is a candidate only: each is looked at again, turned upright and filling a half and a quarter
+of the window. A face keeps its score in both; a pattern that resembled one by chance does not. The
+closer look also says more precisely where the face is.
 """
 
-import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any, Final, Self
 
-import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
-from facewarp.face.blazeface import SIZE, WINDOW, BlazeFace, FaceNetwork
+from facewarp.face.blazeface import SIZE, WINDOW, BlazeFace, FaceNetwork, Sighting
 from facewarp.face.boxes import overlap
 from facewarp.face.crop import Crop
 from facewarp.face.image_formats import to_rgb
+from facewarp.face.search.mosaic import (
+    FIRST_SIGHT,
+    FURTHER_SIGHTS,
+    TILES,
+    Sight,
+    mosaics,
+    place_in,
+    tile_at,
+)
+from facewarp.face.search.proposals import Proposal, ProposalNetwork
+from facewarp.face.search.windows import Pyramid, whole, window_at
 from facewarp.face.similarity import rotation
 from facewarp.system.closing import Closing
 from facewarp.system.installation import install_command
@@ -34,13 +43,10 @@ _CANDIDATE_SCORE = 0.35  # what scores less at first is not looked at again
 # Window per face box, and how far the box must stay where it was (the box of a candidate that fills
 # a tenth of its window can be twice too large). The pair of margins that best told faces apart.
 _CLOSER_LOOKS = ((3.6, 0.2), (2.0, 0.4))
-_SMALLEST_TILE_PX = 128  # finds faces of about 20 px
-_SMALLEST_TILE = 1 / 8  # of the frame's longer side
-_LEVEL_PX = 32  # of which sides are multiples: the network, which sees every other px, wants 16
-_LEVEL_MOST_PX = 4 * 400_000  # of which the network is shown a quarter
-_PARTS_SHARE_PX = 96  # a third of a tile, in multiples of _LEVEL_PX
-_TILE_STEP = 2 / 3  # of a tile's side: a face that fits a tile's third lies whole in one of them
-_TILES_ASK_MORE = 0.1  # score on top of min_confidence: a hundred looks give chance more tries
+_SEARCH_ASKS_MORE = 0.1  # score on top of min_confidence: many looks give chance more tries
+_TRIED_AGAIN = 0.5  # score of a proposal from which it is looked at from other distances too
+_MOST_TRIED_AGAIN = 4
+_MOST_LOOKED_AT = 14  # closer, of what is sighted then
 _UNSURE = 0.8  # upright faces of Helen score less in one case of fifty
 _SAME_FACE_IOU = 0.4
 
@@ -135,11 +141,13 @@ class Scan:
 
     Attributes:
         pyramid: the frame.
-        steps: sightings of each step, from the whole frame to its smallest parts.
+        steps: sightings in the whole frame, in that upside down, and at the places proposed.
+        proposals: these places, once the steps are gone through.
     """
 
-    pyramid: "Pyramid"
-    steps: Sequence[Sequence[Detection]]
+    pyramid: Pyramid
+    steps: Iterable[Sequence[Detection]]
+    proposals: Sequence[Proposal]
 
 
 class FaceDetector(Closing):
@@ -151,8 +159,8 @@ class FaceDetector(Closing):
         ...         crop = Crop.around(*face.square(), roll=face.roll)
 
     Args:
-        min_confidence: faces that score less are not reported; those that only the search of
-            tiles finds need 0.1 more. 0.6 keeps 99 of 100 portraits of Helen at any size from
+        min_confidence: faces that score less are not reported; those that only a thorough search
+            finds need 0.1 more. 0.6 keeps 99 of 100 portraits of Helen at any size from
             24 px, and lets none of 95 frames of a cartoon without faces pass.
         backend: what runs the network, one of `BACKENDS`.
 
@@ -165,6 +173,7 @@ class FaceDetector(Closing):
             raise FacewarpError(f"min_confidence must lie between 0 and 1, got {min_confidence}")
         self.min_confidence = min_confidence
         self._network = make_network(backend, _CANDIDATE_SCORE)
+        self._propose = make_proposals(backend)
 
     def detect(
         self,
@@ -179,10 +188,10 @@ class FaceDetector(Closing):
         Args:
             image: RGB frame HxWx3, or anything else that ``crop.to_rgb`` takes.
             thorough: False looks once at the whole frame and sees faces wider than about a sixth
-                of its longer side. True also searches the whole frame upside down and at
-                two, four and eight times the size, and overlapping tiles of it where that finds
-                nothing. None does so step by step, and
-                stops at the first step that finds anything.
+                of its longer side. True also searches the whole frame upside down, and for faces
+                from about a fiftieth of its longer side; where nothing is found, promising places
+                are looked at from several distances. None does so step by step, and stops at the
+                first step that finds anything.
             is_known: tells of a first, rough sight of a face whether it needs no closer looks,
                 for instance since the face is followed already; it is not reported then.
             scan: of the same image, for a thorough search, if it was made before.
@@ -190,78 +199,80 @@ class FaceDetector(Closing):
         Returns:
             The faces, best score first; empty if there are none.
         """
-        pyramid = Pyramid(to_rgb(image)) if scan is None else scan.pyramid
-        by_tiles = not self._network.any_size
-        found, is_any_known = self._searched(
-            pyramid, thorough, is_known, by_tiles=by_tiles, scan=scan
-        )
-        if thorough and not (found or is_any_known or by_tiles):
-            # Overlapping tiles show a face in several places, and drawn or dark ones in one of them
-            found, _ = self._searched(pyramid, thorough, is_known, by_tiles=True)
-        return _suppress(found)
-
-    def scan(self, image: NDArray[Any]) -> Scan:
-        """Make the first part of a thorough search, which knows of no faces; in any thread."""
-        pyramid = Pyramid(to_rgb(image))
-        steps = _search(pyramid.shape, whole_only=False, by_tiles=not self._network.any_size)
-        return Scan(
-            pyramid, [list(itertools.chain(*self._look(pyramid, windows))) for windows in steps]
-        )
-
-    def _searched(
-        self,
-        pyramid: "Pyramid",
-        thorough: bool | None,
-        is_known: Callable[[Detection], bool],
-        *,
-        by_tiles: bool,
-        scan: Scan | None = None,
-    ) -> tuple[list[Detection], bool]:
-        """Search step by step; the faces, and whether known ones were seen."""
+        scan = scan or self._scan_of(image, thorough)
         found: list[Detection] = []
         is_any_known = False
-        steps = _search(pyramid.shape, whole_only=thorough is False, by_tiles=by_tiles)
-        for step, windows in enumerate(steps):
-            least = self.min_confidence + (_TILES_ASK_MORE if step > 0 else 0.0)
-            sighted: Iterable[Detection]
-            if scan is None:
-                sighted = itertools.chain(*self._look(pyramid, windows))
-            else:
-                sighted = scan.steps[step]
+        for step, sighted in enumerate(scan.steps):
+            least = self.min_confidence + (_SEARCH_ASKS_MORE if step > 0 else 0.0)
             for candidate in sighted:
                 if is_known(candidate):
                     is_any_known = True
                 elif not any(_same(candidate, face) for face in found):
-                    found += self._confirm(pyramid, candidate, least)
+                    found += self._confirm(scan.pyramid, candidate, least)
             if found and thorough is None:
                 break
-        return found, is_any_known
+        if thorough and not (found or is_any_known):
+            # Drawn, dark or half hidden faces score enough from one distance, and not from another.
+            doubted = [one for one in scan.proposals if one.score >= _TRIED_AGAIN][
+                :_MOST_TRIED_AGAIN
+            ]
+            sighted = self._sight(scan.pyramid, doubted, FURTHER_SIGHTS)
+            least = self.min_confidence + _SEARCH_ASKS_MORE
+            for candidate in sorted(sighted, key=lambda one: -one.score)[:_MOST_LOOKED_AT]:
+                if not any(_same(candidate, face) for face in found):
+                    found += self._confirm(scan.pyramid, candidate, least)
+        return _suppress(found)
+
+    def scan(self, image: NDArray[Any]) -> Scan:
+        """Make the first part of a thorough search, which knows of no faces; in any thread."""
+        scan = self._scan_of(image, thorough=True)
+        return replace(scan, steps=list(scan.steps))
+
+    def _scan_of(self, image: NDArray[Any], thorough: bool | None) -> Scan:
+        """A scan whose steps are made when they are asked for."""
+        pyramid, proposals = Pyramid(to_rgb(image)), list[Proposal]()
+
+        def steps() -> Iterator[list[Detection]]:
+            yield self._look(pyramid, [whole(pyramid.shape)])[0]
+            if thorough is not False:
+                yield self._look(pyramid, [whole(pyramid.shape, math.pi)])[0]
+                proposals.extend(self._propose(pyramid))
+                yield self._sight(pyramid, proposals, [FIRST_SIGHT])
+
+        return Scan(pyramid, steps(), proposals)
+
+    def _sight(
+        self, pyramid: Pyramid, proposals: Sequence[Proposal], sights: Sequence[Sight]
+    ) -> list[Detection]:
+        """Look at the places that are proposed, four in one picture."""
+        windows = [tile_at(proposal, sight) for proposal in proposals for sight in sights]
+        found = []
+        looked = self._network.look(mosaics(pyramid, windows))
+        for start, sightings in zip(range(0, len(windows), TILES), looked, strict=True):
+            for seen in sightings:
+                index, corner = place_in(seen.center)
+                if start + index < len(windows):
+                    found.append(_in_frame(seen, windows[start + index], corner))
+        return found
 
     def warm_up(self) -> None:
         """Prepare what runs the network, so that no frame waits for it."""
         self._network.warm_up()
+        self._propose.warm_up()
 
     def close(self) -> None:
         """Free what runs the network; the detector can't be used afterwards. Twice is harmless."""
         self._network.close()
 
-    def _look(self, pyramid: "Pyramid", windows: Sequence[Crop]) -> list[list[Detection]]:
+    def _look(self, pyramid: Pyramid, windows: Sequence[Crop]) -> list[list[Detection]]:
         """Run the network, as a batch, on what square windows show."""
         shown = (pyramid.cut(window, WINDOW // SIZE) for window in windows)  # as they are asked for
         return [
-            [
-                Detection.around(
-                    window.to_frame(seen.center),
-                    window.scale * seen.side,
-                    seen.score,
-                    window.to_frame(seen.keypoints),
-                )
-                for seen in sightings
-            ]
+            [_in_frame(seen, window) for seen in sightings]
             for window, sightings in zip(windows, self._network.look(shown), strict=True)
         ]
 
-    def _confirm(self, pyramid: "Pyramid", candidate: Detection, least: float) -> list[Detection]:
+    def _confirm(self, pyramid: Pyramid, candidate: Detection, least: float) -> list[Detection]:
         """Look closer at a candidate; the face as the closest look saw it, or nothing."""
         face = self._look_closer(pyramid, candidate, candidate.roll, least)
         if face is not None and face.score < _UNSURE:
@@ -271,12 +282,12 @@ class FaceDetector(Closing):
         return [] if face is None else [face]
 
     def _look_closer(
-        self, pyramid: "Pyramid", face: Detection, roll: float, least: float
+        self, pyramid: Pyramid, face: Detection, roll: float, least: float
     ) -> Detection | None:
         """The face seen closer and closer, with the lowest of its scores; None if below least."""
         score = 1.0
         for margin, least_overlap in _CLOSER_LOOKS:
-            window = _window(face.center, margin * face.side, roll)
+            window = window_at(face.center, margin * face.side, roll)
             seen = max(self._look(pyramid, [window])[0], key=face.overlap, default=None)
             if seen is None or face.overlap(seen) < least_overlap:
                 return None
@@ -313,101 +324,20 @@ def make_network(backend: str, min_score: float) -> FaceNetwork:
     return BlazeFace(min_score, "openvino" if has_openvino and backend != "opencv" else "opencv")
 
 
-class Pyramid:
-    """A frame with its halvings, made when first needed, so that small windows stay cheap."""
-
-    def __init__(self, image: NDArray[np.uint8]) -> None:
-        self._levels = [image]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(height, width) of the frame."""
-        return self._levels[0].shape[0], self._levels[0].shape[1]
-
-    def cut(self, window: Crop, every: int = 1) -> NDArray[np.uint8]:
-        """Extract a crop from the level whose px are at most as wide as the crop's.
-
-        Args:
-            window: the crop.
-            every: 2 for every other of its px only.
-        """
-        wanted = max(0, math.floor(math.log2(window.scale)))
-        while len(self._levels) <= wanted and min(self._levels[-1].shape[:2]) > 1:
-            fine = self._levels[-1]
-            half_h, half_w = fine.shape[0] // 2, fine.shape[1] // 2
-            even = fine[: 2 * half_h, : 2 * half_w]
-            self._levels.append(cv2.resize(even, (half_w, half_h), interpolation=cv2.INTER_AREA))
-        level = min(wanted, len(self._levels) - 1)
-        matrix = window.matrix / 2**level
-        matrix[:, 2] += 0.5 / 2**level - 0.5
-        return Crop(matrix, window.shape).extract(self._levels[level], every=every)
+def make_proposals(backend: str) -> ProposalNetwork:
+    """Make what proposes places: on OpenVINO where that is installed and OpenCV not asked for."""
+    use_openvino = backend != "opencv" and find_spec("openvino") is not None
+    return ProposalNetwork("openvino" if use_openvino else "opencv")
 
 
-def _window(center: ArrayLike, side_px: float, roll: float = 0.0) -> Crop:
-    return Crop.around(center, side_px, roll=roll, margin=1.0, shape=(WINDOW, WINDOW))
-
-
-def _search(
-    shape: tuple[int, int], *, whole_only: bool, by_tiles: bool = True
-) -> Iterator[list[Crop]]:
-    """Yield windows to look through, step by step from the whole frame to its smallest tiles.
-
-    Args:
-        shape: (height, width) of the frame.
-        whole_only: the first step alone.
-        by_tiles: tiles that overlap; else all tiles of a step as one large window or a few.
-    """
-    height, width = shape
-    longer = max(shape)
-    middle = ((width - 1) / 2, (height - 1) / 2)
-    yield [_window(middle, longer)]
-    if whole_only:
-        return
-    yield [_window(middle, longer, math.pi)]
-    side = longer / 2
-    while side >= max(_SMALLEST_TILE_PX, longer * _SMALLEST_TILE):
-        if by_tiles:
-            yield [
-                _window((x, y), side)
-                for y in _tile_centers(height, side)
-                for x in _tile_centers(width, side)
-            ]
-        else:
-            yield _level(shape, side)
-        side /= 2
-
-
-def _level(shape: tuple[int, int], side: float) -> list[Crop]:
-    """The whole frame with its px as large as in a tile of so many px, from its upper left.
-
-    A large one comes in parts, side by side along the longer side, that overlap as tiles do: the
-    network holds tens of bytes for each px that it is shown.
-    """
-    scale = side / WINDOW
-    size = [max(math.ceil(length / scale / _LEVEL_PX) * _LEVEL_PX, WINDOW) for length in shape]
-    longer = int(size[1] >= size[0])
-    length = size[longer]
-    parts = math.ceil(size[0] * size[1] / _LEVEL_MOST_PX)
-    if parts > 1:
-        size[longer] = (
-            math.ceil((length + (parts - 1) * _PARTS_SHARE_PX) / parts / _LEVEL_PX) * _LEVEL_PX
-        )
-    windows = []
-    for part in range(parts):
-        place = np.full(2, (scale - 1) / 2)
-        if parts > 1:  # on the same grid of anchors
-            steps = round(part * (length - size[longer]) / (parts - 1) / _LEVEL_PX)
-            place[1 - longer] += steps * _LEVEL_PX * scale
-        matrix = np.column_stack([scale * np.eye(2), place])
-        windows.append(Crop(matrix, (size[0], size[1])))
-    return windows
-
-
-def _tile_centers(length: int, side: float) -> list[float]:
-    if length <= side:
-        return [(length - 1) / 2]
-    steps = math.ceil((length - side) / (side * _TILE_STEP))
-    return [side / 2 - 0.5 + (length - side) * i / steps for i in range(steps + 1)]
+def _in_frame(seen: Sighting, window: Crop, corner: NDArray[np.float64] | float = 0.0) -> Detection:
+    """What was sighted in a window, or in a mosaic where that begins at a corner, in frame px."""
+    return Detection.around(
+        window.to_frame(seen.center - corner),
+        window.scale * seen.side,
+        seen.score,
+        window.to_frame(seen.keypoints - corner),
+    )
 
 
 def _same(one: Detection, other: Detection) -> bool:

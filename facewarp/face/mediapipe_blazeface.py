@@ -42,8 +42,6 @@ class MediaPipeBlazeFace:
         FacewarpError: MediaPipe is missing or does not load on this machine.
     """
 
-    any_size = False
-
     def __init__(self, min_score: float) -> None:
         with without_native_chatter():
             self._image_class, self._native = _load_native(min_score)

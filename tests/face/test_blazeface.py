@@ -3,14 +3,13 @@
 import itertools
 from importlib.resources import files
 
-import cv2
 import numpy as np
 import pytest
 
 from facewarp.face import blazeface
-from facewarp.face.blazeface import SIZE, WINDOW, BlazeFace, _anchors, decode
+from facewarp.face.blazeface import SIZE, WINDOW, BlazeFace, decode
 from facewarp.face.crop import Crop
-from facewarp.face.detector import FaceDetector, _level, make_network
+from facewarp.face.detector import FaceDetector, make_network
 from facewarp.media.sources import open_source
 
 LEAST = 0.35
@@ -148,63 +147,6 @@ def test_what_scores_too_little_is_not_reported():
     assert decode(*outputs((0, logit - 0.01, 0, 0, 20)), LEAST) == []
 
 
-@pytest.mark.parametrize("shape", [(128, 128), (144, 256), (320, 208)])
-def test_anchors_of_larger_pictures_lie_where_those_of_a_square_do(shape):
-    rows, columns = shape
-    found = _anchors(shape)
-    assert len(found) == 896 * rows * columns / 128**2
-    fine, coarse = np.split(found, [2 * (rows // 8) * (columns // 8)])
-    square = _anchors((128, 128))
-    np.testing.assert_allclose(fine[::2][: 128 // 8], square[:512:2][: 128 // 8])
-    np.testing.assert_allclose(coarse[::6][: 128 // 16], square[512::6][: 128 // 16])
-    assert found.max(0).tolist() == pytest.approx([(columns - 4) / 128, (rows - 4) / 128])
-
-
-@pytest.mark.parametrize("at", [(90, 80), (330, 150), (560, 330)])  # two of them near an edge
-def test_a_level_shows_what_overlapping_tiles_show(portrait, at):
-    pytest.importorskip("openvino")
-    frame = portrait.frame(size=(640, 400), at=at, scale=0.5)
-    with FaceDetector() as detector:
-        found = {}
-        for any_size in (True, False):
-            detector._network.any_size = any_size
-            found[any_size] = detector.detect(frame, thorough=True)
-    assert len(found[True]) == len(found[False]) == 1
-    np.testing.assert_allclose(found[True][0].box, found[False][0].box, atol=1.5)
-
-
-@pytest.mark.parametrize("size", [(1280, 720), (720, 1280)])
-@pytest.mark.parametrize("off", [-20, 0, 20])
-def test_a_small_face_where_two_parts_of_a_level_meet(portrait, size, off):
-    pytest.importorskip("openvino")
-    at = [length / 2 for length in size]
-    at[int(size[1] > size[0])] += off
-    frame = portrait.frame(size=size, at=tuple(at), scale=0.22)
-    with FaceDetector() as detector:
-        (found,) = detector.detect(frame, thorough=True)
-        assert found.side < 60  # narrower than a sixth of the frame, or of half of it
-        detector._network.any_size = False
-        (expected,) = detector.detect(frame, thorough=True)
-    np.testing.assert_allclose(found.box, expected.box, atol=1.5)
-
-
-@pytest.mark.parametrize("shape", [(720, 1280), (1280, 720), (2160, 3840), (100, 4000), (90, 90)])
-@pytest.mark.parametrize("side", [160, 333.3, 640])
-def test_the_parts_of_a_level_cover_the_frame_and_overlap(shape, side):
-    windows = _level(shape, side)
-    scale = side / WINDOW
-    corners = [window.to_frame(np.zeros(2)) for window in windows]
-    ends = [window.to_frame(np.array(window.shape[::-1], float) - 1) for window in windows]
-    np.testing.assert_allclose(corners[0], (scale - 1) / 2)
-    assert (ends[-1] >= np.array(shape[::-1]) - scale / 2 - 0.5).all()
-    longer = int(shape[0] > shape[1])
-    for end, corner in zip(ends, corners[1:], strict=False):
-        assert end[longer] - corner[longer] >= 95 * scale - 1e-6
-        assert ((corner - corners[0]) / scale % 32 < 1e-6).all()  # the same grid of anchors
-    assert len({window.shape for window in windows}) == 1
-    assert all(side % 32 == 0 for window in windows for side in window.shape)
-
-
 def test_after_warming_up_nothing_is_compiled_any_more(portrait, monkeypatch):
     pytest.importorskip("openvino")
     frame = portrait.frame(size=(640, 400), at=(320, 200), scale=0.5)
@@ -213,34 +155,3 @@ def test_after_warming_up_nothing_is_compiled_any_more(portrait, monkeypatch):
         detector.warm_up()
         monkeypatch.delattr(blazeface, "_request")
         assert len(detector.detect(frame, thorough=True)) == 1
-
-
-def test_a_level_costs_one_look_where_tiles_cost_many(monkeypatch):
-    pytest.importorskip("openvino")
-    frame = np.full((720, 1280, 3), 108, np.uint8)
-    looks = []
-    with FaceDetector() as detector:
-        look = detector._network.look
-        monkeypatch.setattr(
-            detector._network,
-            "look",
-            lambda pictures: (shown := list(pictures), looks.append(len(shown)), look(shown))[-1],
-        )
-        detector.detect(frame, thorough=None)
-        assert looks == [1, 1, 1, 1, 2]  # the frame, upside down, and three levels
-        looks.clear()
-        detector.detect(frame, thorough=True)  # by tiles too, where levels show nothing
-        assert looks[:5] == [1, 1, 1, 1, 2]
-        assert sum(looks) > 100
-        looks.clear()
-        detector._network.any_size = False
-        detector.detect(frame, thorough=None)
-        assert sum(looks) > 100
-
-
-def test_a_face_that_no_level_shows_is_found_in_tiles(portrait):
-    edges = cv2.cvtColor(cv2.Canny(portrait.image, 60, 160), cv2.COLOR_GRAY2RGB)
-    drawn = (portrait.image // 2 + (255 - edges) // 2).astype(np.uint8)
-    with FaceDetector() as detector:
-        assert len(detector.detect(drawn, thorough=True)) == 1
-        assert detector.detect(drawn, thorough=True, is_known=lambda candidate: True) == []

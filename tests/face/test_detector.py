@@ -12,8 +12,7 @@ import pytest
 
 from facewarp.errors import FacewarpError
 from facewarp.face.blazeface import MODEL
-from facewarp.face.crop import Crop
-from facewarp.face.detector import Detection, FaceDetector, Pyramid
+from facewarp.face.detector import Detection, FaceDetector
 from facewarp.face.similarity import rotation
 
 PORTRAIT = np.ascontiguousarray(
@@ -73,17 +72,6 @@ def test_overlap_is_intersection_over_union():
         pytest.approx(1 / 3)
     )
     assert one.overlap(Detection.around(np.array([50.0, 5.0]), 10, 0.9, keypoints)) == 0
-
-
-@pytest.mark.parametrize("side", [40, 300, 1700])
-def test_pyramid_shows_what_the_crop_would(side):
-    yy, xx = np.mgrid[:801, :1203]
-    smooth = (127 + 100 * np.sin(xx / 120) * np.cos(yy / 90)).astype(np.uint8)
-    window = Crop.around((610.3, 395.8), side, roll=0.3, margin=1.0, shape=(64, 64))
-    difference = Pyramid(smooth).cut(window).astype(int) - window.extract(smooth)
-    x, y = np.moveaxis(window.to_frame(np.argwhere(np.ones((64, 64)))[:, ::-1]), -1, 0)
-    inside = (x > 32) & (x < 1170) & (y > 32) & (y < 768)  # away from replicated borders
-    assert np.abs(difference.ravel()[inside]).max() <= 3
 
 
 # --- pictures with a face
@@ -151,6 +139,56 @@ def test_reads_gray_alpha_and_16_bit_pictures(detector):
     for picture in (gray, np.dstack([PORTRAIT, opaque]), PORTRAIT.astype(np.uint16) * 257):
         (face,) = detector.detect(picture)
         np.testing.assert_allclose(face.keypoints[:2], EYES, atol=4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "side"),
+    [("plain", 26), ("plain", 60), ("dark", 32), ("dark", 100), ("drawn", 80), ("drawn", 130)],
+)
+def test_finds_small_faces_wherever_they_are(detector, portrait, kind, side):
+    """The smallest are a fiftieth of the frame; all of these came out of overlapping tiles too."""
+    for at in [(60, 70), (640, 360), (1150, 600)]:
+        frame = portrait.frame(size=(1280, 720), at=at, scale=side / portrait.SIDE)
+        if kind == "drawn":
+            frame = _drawn(frame)
+        elif kind == "dark":
+            frame //= 8
+        (face,) = detector.detect(frame, thorough=True)
+        assert np.hypot(*(face.square()[0] - at)) < 0.2 * side
+
+
+def _drawn(picture):
+    edges = cv2.cvtColor(cv2.Canny(picture, 60, 160), cv2.COLOR_GRAY2RGB)
+    return (picture // 2 + (255 - edges) // 2).astype(np.uint8)
+
+
+def test_a_drawing_is_found_at_once(detector, portrait):
+    drawing = _drawn(portrait.image)
+    assert len(detector.detect(drawing, thorough=True)) == 1
+    assert detector.detect(drawing, thorough=True, is_known=lambda candidate: True) == []
+
+
+def test_a_search_made_before_finds_the_same(detector, portrait):
+    frame = portrait.frame(size=(1280, 720), at=(900, 200), scale=0.4)
+    (found,) = detector.detect(frame, thorough=True, scan=detector.scan(frame))
+    (expected,) = detector.detect(frame, thorough=True)
+    assert found.box == expected.box
+    assert found.score == expected.score
+
+
+def test_a_thorough_search_takes_few_looks(detector, portrait, monkeypatch):
+    """Overlapping tiles of such a frame would be a hundred looks."""
+    looks, look = [], detector._network.look
+    monkeypatch.setattr(
+        detector._network,
+        "look",
+        lambda pictures: (shown := list(pictures), looks.append(len(shown)), look(shown))[-1],
+    )
+    detector.detect(np.full((720, 1280, 3), 108, np.uint8), thorough=True)
+    assert sum(looks) <= 5  # the frame, upside down, and what a plain frame proposes
+    looks.clear()
+    detector.detect(portrait.frame(size=(1280, 720), at=(900, 200), scale=0.4), thorough=True)
+    assert sum(looks) <= 10
 
 
 # --- pictures without one

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.effects.base import FaceEffect
 from facewarp.face.effects.options import MatchName
 from facewarp.face.matching.steady_scene import SteadyScenes
@@ -72,7 +73,9 @@ class Texture(FaceEffect):
             wide = rgba
             if paints_whole_face(rgba[..., 3], template):
                 wide = widened(rgba, template)
-        calm = calm_skin(template)
+        # A solid thing does not blink: lids and brows move it no more than skin around does.
+        is_solid = self.blend == "mask"
+        calm = np.ones(CROP_SHAPE, np.float32) if is_solid else calm_skin(template)
         self._picture = self._wide = TemplatePicture(rgba, self.opacity, calm)
         if wide is not rgba:
             self._wide = TemplatePicture(wide, self.opacity, calm)

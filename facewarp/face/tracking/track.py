@@ -11,6 +11,7 @@ from facewarp.face.boxes import Box, overlap, side_of
 from facewarp.face.crop import Crop
 from facewarp.face.details.refinement import DetailRefinement
 from facewarp.face.face import Face, FaceFilter
+from facewarp.face.matching.appearance import AppearanceMemory
 from facewarp.face.occlusion.steady import SteadyMatte
 from facewarp.face.similarity import compose_affine, fit_similarity
 from facewarp.face.template.template import Template
@@ -80,6 +81,7 @@ class Track:
         step: (2,) how its landmarks moved last, frame px.
         surprise: how far that was from the step before, in sides of the face.
         missed: frames in a row that the detector did not see it when it was asked.
+        memory: what it looked like.
     """
 
     face: Face
@@ -88,6 +90,7 @@ class Track:
     step: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
     surprise: float = 0.0
     missed: int = 0
+    memory: AppearanceMemory = field(default_factory=AppearanceMemory)
     _chosen: tuple[NDArray[np.float64], Crop] | None = None  # landmarks and the crop for them
     _asked: Crop | None = None
 

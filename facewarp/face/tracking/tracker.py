@@ -21,6 +21,7 @@ from facewarp.face.details.refinement import DetailRefinement
 from facewarp.face.detector import Detection, FaceDetector
 from facewarp.face.face import Face, FaceFilter, with_inverse
 from facewarp.face.image_formats import check_picture
+from facewarp.face.matching.appearance import AppearanceMemory, AppearanceReader
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.background_search import BackgroundSearch, SearchAhead
 from facewarp.face.tracking.photometric import PhotometricConfig, PhotometricRefinement
@@ -110,6 +111,7 @@ class FaceTracker(Closing):
             template, model, device, self.config.sure, engine, thorough, details, occlusion
         )
         self.template = self._fitter.template
+        self._appearance = AppearanceReader(self.template.landmarks)
         self.model = self._fitter.model
         self._warming: list[Thread] = []
         if in_pipeline:
@@ -193,7 +195,10 @@ class FaceTracker(Closing):
     def take_over(self, other: "FaceTracker") -> None:
         """Take over another tracker's tracks; smoothing starts anew, skin is followed on."""
         self.reset()
-        self._tracks = [replace(track, smoother=self._smoother()) for track in other._tracks]
+        self._tracks = [
+            replace(track, smoother=self._smoother(), memory=AppearanceMemory())
+            for track in other._tracks
+        ]
         if self.template is other.template:
             for mine, theirs in zip(self._tracks, other._tracks, strict=True):
                 if isinstance(mine.smoother, PhotometricRefinement | DetailRefinement):
@@ -324,21 +329,35 @@ class FaceTracker(Closing):
     def _follow(self, image: NDArray[np.generic], time: float) -> None:
         """Register the tracked faces, each at its predicted position."""
         tracks = [track for track in self._tracks if not track.lost]
-        doubtful = []
+        doubtful, strangers = [], []
         with self._timed("register"):
             crops = [track.next_crop() for track in tracks]
             faces = self._fitter.register_refined(image, crops, rough=self._inverts_later)
             for track, face in zip(tracks, faces, strict=True):
-                if face.confidence >= self.config.unsure:
+                if face.confidence < self.config.unsure:
+                    doubtful.append((track, face))
+                elif self._is_another(track, face, image, time):
+                    strangers.append(face)
+                    track.lose()
+                else:
                     track.missed = 0
                     track.move(face, time)
-                else:
-                    doubtful.append((track, face))
         for track, face in doubtful:
             self._question(track, face, image, time)
         for one, other in combinations([track for track in tracks if not track.lost], 2):
             if overlap(one.face.box, other.face.box) > SAME_FACE:  # both have come to follow one
                 max(one, other, key=lambda track: track.surprise).lose()
+        for face in strangers:
+            if not is_among(face.box, [t.face.box for t in self._tracks if not t.lost]):
+                self._take(with_inverse(face), image, time, after_cut=True)
+
+    def _is_another(
+        self, track: Track, face: Face, image: NDArray[np.generic], time: float
+    ) -> bool:
+        """Return whether a cut put another face where a track's was."""
+        if not track.memory.is_sudden(face.gray, time):
+            return False
+        return track.memory.has_changed(self._appearance(image, face.landmarks), time)
 
     def _question(
         self,
@@ -372,7 +391,7 @@ class FaceTracker(Closing):
             face = self._approach(image, detection)
             least = self.config.sure if followed else self.config.gone  # a further face is no need
             if face.confidence >= least and not is_among(face.box, followed):
-                self._take(face, time)
+                self._take(face, image, time)
                 followed.append(face.box)
         self.most_seen = max(self.most_seen, len(followed) + left_out)
 
@@ -419,18 +438,32 @@ class FaceTracker(Closing):
                 return [] if seen is None else [seen]
         return []
 
-    def _take(self, face: Face, time: float) -> None:
-        """Start tracking a face: resume the nearest lost track that it can be, or begin one."""
+    def _take(
+        self, face: Face, image: NDArray[np.generic], time: float, *, after_cut: bool = False
+    ) -> None:
+        """Start tracking a face: resume the lost track that it can be, or begin one.
+
+        Of several the one of the likest appearance, of equally like ones the nearest. After a cut
+        places tell nothing.
+        """
+        appearance = self._appearance(image, face.landmarks)
         lost = [track for track in self._tracks if track.lost]
-        known = [track for track in lost if track.can_be(face, time)]
+        known = [
+            track
+            for track in lost
+            if (track.can_be(face, time) or (after_cut and track.memory.appearance is not None))
+            and not track.memory.is_another(appearance)
+        ]
         if known:
-            nearest = min(known, key=lambda track: track.distance(face))
-            nearest.find_again(face, time)
-            self.entered.append(nearest.face.id)
+            likest = min(known, key=lambda t: (t.memory.distance(appearance), t.distance(face)))
+            likest.find_again(face, time)
+            likest.memory.note(appearance, time)
+            self.entered.append(likest.face.id)
             return
         if len(self._tracks) >= self.config.faces:
             self._tracks.remove(min(lost, key=lambda track: track.seen))
         track = Track(replace(face, id=self._next_id), time, self._smoother())
+        track.memory.note(appearance, time)
         if track.smoother is not None:
             track.face = track.smoother(track.face, time)
         self._tracks.append(track)

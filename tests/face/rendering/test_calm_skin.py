@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from facewarp.face.effects.factory import make_effect
 from facewarp.face.rendering.calm_skin import calm_skin, smoothed
 from facewarp.face.rendering.template_overlay import TemplatePicture
 
@@ -65,3 +66,23 @@ def test_lines_of_a_picture_are_straighter(template, face_at, points, rng):
         line = frame[..., 0].astype(float)[:, 270:370]
         wobble.append(((np.arange(480)[:, None] * line).sum(0) / line.sum(0)).std())
     assert wobble[1] < 0.7 * wobble[0]
+
+
+def test_a_solid_thing_does_not_follow_lids(template, face_at):
+    """Lids that shut move make-up; the rim of glasses above them stays straight."""
+    eye = template.landmarks[36:42].mean(axis=0)
+    y, x = np.mgrid[:80, :65] * 4 + 1.5
+    field = np.zeros((2, 80, 65), np.float32)
+    field[1] = 9 * np.exp(-((x - eye[0]) ** 2 + (y - eye[1]) ** 2) / (2 * 6.0**2))
+    face = face_at(side=160.0, field=field)
+    rgba = np.zeros((320, 260, 4), np.uint8)
+    rgba[: round(eye[1]), 40:220] = (0, 0, 0, 255)
+    frame = np.full((480, 640, 3), 200, np.uint8)
+    ends = {}
+    for blend in ("paint", "mask"):
+        effect = make_effect("texture", texture=rgba, blend=blend, match="none", annotate=False)
+        dark = face.crop.extract(effect(frame, [face], template))[..., 1] < 100
+        lowest = [np.flatnonzero(dark[: round(eye[1]) + 20, round(c)]).max() for c in (eye[0], 130)]
+        ends[blend] = abs(lowest[0] - lowest[1])
+    assert ends["paint"] >= 5
+    assert ends["mask"] <= 0.7 * ends["paint"]

@@ -1,0 +1,180 @@
+"""Appearance of a tracked face: what tells it from another face after a cut or a loss.
+
+Where a face is does not tell whose it is: a cut puts another person where one was, and of two who
+left the nearer one to where somebody enters may be the other. The colors of a face on a small grid,
+aligned by its landmarks, tell them apart within a clip. They are kept as long as the track is, and
+nowhere else; they are no biometric: the same person in other light has other colors.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.image_formats import to_rgb
+
+_SCALE: Final = 0.2  # of the template's px: a grid of 64 x 52
+_EVERY: Final = 2  # of that grid's cells
+_BLUR: Final = 1.2
+_DARK: Final = 16.0  # gray value below which differences are noise
+_CHROMA: Final = 2.0  # weight of color beside lightness
+_MARGIN: Final = 0.1  # of the face's extent that is cut out around it
+_CUT: Final = 0.02  # of the face's extent that may lie outside of the frame
+_REACH: Final = (0.85, 1.0)  # of the landmarks' half width and height
+
+#: Medians of the differences. Of 12 people, each in one clip of up to 11 s, 99.7 % of pairs of
+#: frames are nearer than 0.25 and successive ones (0.12 s) than 0.15; of pairs of people all but
+#: two of 66 are farther apart, 0.28 and more (docs/decisions/0139-faces-that-swap-places.md).
+_OTHER: Final = 0.27
+_OTHER_IN_ANY_LIGHT: Final = 0.16
+_ALIKE: Final = 0.06
+_SUDDEN: Final = 0.1  # change of the gray crop from frame to frame, logarithm
+_NOTED_EVERY_S: Final = 0.4
+_FRAMES: Final = 3  # in a row that show another face: a flash of two frames is none
+
+
+@dataclass(frozen=True, eq=False)
+class Appearance:
+    """Colors of a face.
+
+    Attributes:
+        colors: (N, 3) logarithm of lightness less its mean, red and blue against green.
+    """
+
+    colors: NDArray[np.float32]
+
+    def distance(self, other: "Appearance") -> float:
+        """Return the median difference: up to 0.2 within a clip, mostly more between people."""
+        return float(np.median(np.abs(self.colors - other.colors).sum(axis=1)))
+
+    def is_another(self, other: "Appearance") -> bool:
+        """Return whether these are two people's, whatever the color of the light."""
+        if self.distance(other) < _OTHER:
+            return False
+        apart = self.colors - other.colors
+        apart -= np.median(apart, axis=0)
+        return float(np.median(np.abs(apart).sum(axis=1))) > _OTHER_IN_ANY_LIGHT
+
+
+class AppearanceReader:
+    """Reads the appearance of faces.
+
+    Args:
+        landmarks: (68, 2) of the template, crop px.
+    """
+
+    def __init__(self, landmarks: NDArray[np.float64]) -> None:
+        self._points = _SCALE * landmarks
+        self._size = (round(_SCALE * CROP_SHAPE[1]), round(_SCALE * CROP_SHAPE[0]))
+        low, high = self._points.min(axis=0), self._points.max(axis=0)
+        x, y = np.meshgrid(*(np.arange(0, n, _EVERY) for n in self._size))
+        half = (high - low) / 2
+        middle = low + half * (1.0, 0.9)
+        self._inside = ((x - middle[0]) / (_REACH[0] * half[0])) ** 2 + (
+            (y - middle[1]) / (_REACH[1] * half[1])
+        ) ** 2 < 1
+
+    def __call__(
+        self, image: NDArray[np.generic], landmarks: NDArray[np.float64]
+    ) -> Appearance | None:
+        """Return the appearance of a face in a frame; None where the frame cuts it.
+
+        Args:
+            image: H x W [x 1 to 4] frame.
+            landmarks: (68, 2) of the face, frame px.
+        """
+        extent = np.ptp(landmarks, axis=0)
+        low, high = landmarks.min(axis=0), landmarks.max(axis=0)
+        frame = np.array((image.shape[1], image.shape[0]))
+        if extent.min() < 1 or (low < -_CUT * extent).any() or (high > frame + _CUT * extent).any():
+            return None
+        low = np.floor(low - _MARGIN * extent).astype(int).clip(0)
+        high = np.ceil(high + _MARGIN * extent).astype(int).clip(low + 1, frame)
+        part = to_rgb(image[low[1] : high[1], low[0] : high[0]])
+        shrink = max(1.0, float((high - low).max()) / (2 * max(self._size)))
+        size = tuple(max(1, round(n / shrink)) for n in part.shape[1::-1])
+        small: NDArray[Any] = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+        points = (landmarks - low) * (np.array(size) / part.shape[1::-1])
+        ones = np.column_stack([points, np.ones(len(points))])
+        matrix = np.linalg.lstsq(ones, self._points, rcond=None)[0].T
+        aligned = cv2.warpAffine(small, matrix, self._size, borderMode=cv2.BORDER_REPLICATE)
+        light = np.log(aligned.astype(np.float32) + _DARK)
+        light = np.asarray(cv2.GaussianBlur(light, (0, 0), _BLUR))[::_EVERY, ::_EVERY]
+        red, green, blue = np.moveaxis(light[self._inside], -1, 0)
+        gray = (red + green + blue) / 3
+        gray = gray - gray.mean()
+        return Appearance(np.stack([gray, _CHROMA * (red - green), _CHROMA * (blue - green)], -1))
+
+
+@dataclass
+class AppearanceMemory:
+    """The appearance that a track had last.
+
+    Attributes:
+        appearance: as noted last; None before.
+    """
+
+    appearance: Appearance | None = None
+    _noted: float = -np.inf
+    _doubts: int = 0
+    _crop: NDArray[np.float32] | None = None
+
+    def is_sudden(self, gray: NDArray[np.uint8] | None, time: float) -> bool:
+        """Return whether a crop changed at once, or the appearance is due to be noted again.
+
+        Args:
+            gray: (320, 260) the crop; None counts as changed.
+            time: of the frame, s.
+        """
+        before, self._crop = self._crop, None if gray is None else _thumbnail(gray)
+        if (
+            before is None
+            or self._crop is None
+            or self._doubts
+            or time - self._noted >= _NOTED_EVERY_S
+        ):
+            return True
+        return float(np.abs(before - self._crop).mean()) > _SUDDEN
+
+    def note(self, appearance: Appearance | None, time: float) -> None:
+        """Keep an appearance as the last one."""
+        if appearance is not None:
+            self.appearance, self._noted, self._doubts = appearance, time, 0
+
+    def is_another(self, appearance: Appearance | None) -> bool:
+        """Return whether an appearance is clearly not this track's."""
+        if appearance is None or self.appearance is None:
+            return False
+        return appearance.is_another(self.appearance)
+
+    def has_changed(self, appearance: Appearance | None, time: float) -> bool:
+        """Return whether a track shows another face for good; note its appearance if it does not.
+
+        Args:
+            appearance: in this frame.
+            time: of it, s.
+        """
+        if not self.is_another(appearance):
+            self.note(appearance, time)
+            return False
+        self._doubts += 1
+        return self._doubts >= _FRAMES
+
+    def distance(self, appearance: Appearance | None) -> float:
+        """Return how far an appearance is from this track's, in steps too large for chance.
+
+        Appearances of one step are equally likely to be one person's.
+        """
+        if appearance is None or self.appearance is None:
+            return 0.0
+        return round(appearance.distance(self.appearance) / _ALIKE)
+
+
+def _thumbnail(gray: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Logarithm of a crop on 20 x 16 cells, less its mean."""
+    small = np.asarray(cv2.resize(gray, (16, 20), interpolation=cv2.INTER_AREA), np.float32)
+    light = np.log(small + np.float32(_DARK))
+    return np.asarray(light - light.mean(), np.float32)

@@ -1,0 +1,1 @@
+"""Search for small faces: where to look in a frame, and what proposes places."""
