@@ -16,12 +16,17 @@ from facewarp.cardiac.io.nifti_folder import (
     read_phases,
 )
 from facewarp.cardiac.io.nifti_reader import axes_of, is_nifti, read_volume, stem
-from facewarp.cardiac.io.slices.phase_order import mixed_up
+from facewarp.cardiac.io.slices.phase_order import exchanged, mixed_up
 from facewarp.cardiac.io.timing import ReadOptions
 from facewarp.cardiac.io.volume import Volume
 from facewarp.errors import FacewarpError
 
 INFO: Final = "Info.cfg"
+_LEAST_PX: Final = 16
+_MANY: Final = 64  # slices or phases that no cine of few pixels has
+_AXES_FIX: Final = (
+    "Write it as (X, Y, Z, T), time last (numpy.transpose), with the spacing of these axes."
+)
 _FRAME: Final = re.compile(r"_frame(\d+)$")
 _MOMENT: Final = re.compile(r"[_-](ed|es)$", re.IGNORECASE)
 _LABEL_SUFFIX: Final = re.compile(r"(_gt|_seg|_label|_labels|_mask)$", re.IGNORECASE)
@@ -155,6 +160,7 @@ def open_cine(
     else:
         cine = _from_file(place, _file_name(place), None, options)
     cine = replace(cine, volume=cine.volume.slices_first())
+    _check_axes(cine)
     _check_slices(cine)
     if cine.is_whole and mixed_up(cine.volume.data, cine.volume.spacing_mm[2]):
         what = "slices and phases are mixed up: neighbouring slices look alike, phases do not"
@@ -231,6 +237,23 @@ def _checked_info(cine: Cine) -> Cine:
                 place = cine.path if cine.path.is_dir() else cine.path.parent
                 raise FacewarpError(what, place / INFO, "Correct it, or add the frame.")
     return cine
+
+
+def _check_axes(cine: Cine) -> None:
+    """Refuse files whose axes are not columns, rows, slices, phases, as NumPy arrays are saved."""
+    phases, depth, height, width = cine.volume.data.shape
+    if min(height, width) < _LEAST_PX and max(phases, depth) >= _MANY:
+        what = (
+            f"the axes are in another order: slices would be {width} x {height} px, {depth} of "
+            f"them in {phases} phases"
+        )
+        raise FacewarpError(what, cine.path, _AXES_FIX)
+    if exchanged(cine.volume.data, cine.volume.spacing_mm[2]):
+        what = (
+            f"slices and phases are exchanged: of {depth} slices and {phases} phases the slices "
+            "look like phases, so time is not the last axis"
+        )
+        raise FacewarpError(what, cine.path, _AXES_FIX)
 
 
 def _check_slices(cine: Cine) -> None:

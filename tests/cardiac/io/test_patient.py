@@ -1,6 +1,7 @@
 import nibabel as nib
 import numpy as np
 import pytest
+from fixtures.dicom_scans import numbered
 
 from facewarp.cardiac.io.patient import find_patients, open_cine, read_info
 from facewarp.errors import FacewarpError
@@ -181,3 +182,20 @@ def test_files_with_superscripts_in_their_names_are_sorted(tmp_path, phases):
     for number, phase in enumerate(phases, start=1):
         save(tmp_path / "cm²" / f"cm²_{number}.nii.gz", phase)
     assert open_cine(tmp_path / "cm²").volume.phases == 12
+
+
+def test_time_that_is_not_the_last_axis_is_named(tmp_path):
+    cine = numbered()  # (T, D, H, W)
+    assert open_cine(save(tmp_path / "right.nii.gz", cine)).volume.phases == 12
+    for name, affine in (("scan", AFFINE), ("plain", np.eye(4))):
+        swapped = save(tmp_path / f"{name}.nii.gz", cine.transpose(1, 0, 2, 3), affine)
+        said = refused(swapped, "slices and phases are exchanged")
+        assert "12 slices and 6 phases" in said
+        assert "(X, Y, Z, T)" in said
+
+
+def test_arrays_saved_with_time_first_are_named(tmp_path):
+    cine = numbered(shape=(70, 80))
+    path = tmp_path / "array.nii.gz"
+    nib.save(nib.Nifti1Image(cine, np.eye(4)), path)
+    assert "axes are in another order" in refused(path, "6 x 12|12 x 6")

@@ -20,6 +20,7 @@ from facewarp.errors import FacewarpError
 _SHORT_STEP: Final = 0.4  # of the usual step: shorter ones mean two acquisitions
 _MIXED_SHARE: Final = 0.3  # of steps that are short
 _THIN_MM: Final = 4.0
+_HEART_MM: Final = 60.0  # from base to apex
 
 _Key = Callable[[SliceImage], float | None]
 _KEYS: Final[tuple[tuple[str, _Key], ...]] = (
@@ -94,13 +95,34 @@ def mixed_up(data: NDArray[np.float32], slice_mm: float) -> bool:
     phases, depth = data.shape[:2]
     if phases < 4 or depth < 3 or slice_mm < _THIN_MM:
         return False
-    step = max(1, min(data.shape[2:]) // 64)
-    small = data[..., ::step, ::step].reshape(phases * depth, -1)
-    small = small - small.mean(axis=1, keepdims=True)
-    small /= np.maximum(np.linalg.norm(small, axis=1, keepdims=True), 1e-9)
-    as_stored = small.reshape(phases, depth, -1)
-    dealt = small.reshape(depth, phases, -1).transpose(1, 0, 2)
+    as_stored = _fingerprints(data)
+    dealt = as_stored.reshape(depth, phases, -1).transpose(1, 0, 2)
     return _unlike(as_stored) > 1.0 and _unlike(dealt) < 0.5
+
+
+def exchanged(data: NDArray[np.float32], slice_mm: float) -> bool:
+    """Whether slices and phases of a cine stand in each other's place, time as the third axis.
+
+    Args:
+        data: ``(T, D, H, W)``.
+        slice_mm: from slice to slice; thin ones look alike, where they make up a heart.
+    """
+    phases, depth = data.shape[:2]
+    thin = slice_mm < _THIN_MM and depth * slice_mm > _HEART_MM
+    if phases < 3 or depth < 4 or thin:
+        return False
+    as_stored = _fingerprints(data)
+    dealt = as_stored.reshape(depth, phases, -1).transpose(1, 0, 2)
+    transposed = _unlike(as_stored.transpose(1, 0, 2))
+    return _unlike(as_stored) > 1.0 and transposed < min(0.5, _unlike(dealt))
+
+
+def _fingerprints(data: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Every picture of ``(T, D, H, W)`` with fewer pixels, less its mean, of length 1."""
+    step = max(1, min(data.shape[2:]) // 64)
+    small = data[..., ::step, ::step].reshape(*data.shape[:2], -1)
+    small = small - small.mean(axis=2, keepdims=True)
+    return np.asarray(small / np.maximum(np.linalg.norm(small, axis=2, keepdims=True), 1e-9))
 
 
 def _unlike(stack: NDArray[np.float32]) -> float:
