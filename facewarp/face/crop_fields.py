@@ -117,6 +117,30 @@ def resampled(rgba: NDArray[np.uint8], field_px: NDArray[np.float32]) -> NDArray
     return np.asarray(cv2.divide(moved, opaque, scale=255), np.uint8)
 
 
+def approximate_inverse(field: Field, rounds: int) -> Field:
+    """Approach a field's inverse by fixed-point iteration, ``v(p) <- -u(p + v(p))``.
+
+    Each round leaves as much of an error as the field changes by over it, and takes a third of
+    the time of a step of `inverted`, which ends at the inverse (Chen et al., Med. Phys. 2008).
+
+    Args:
+        field: u (2, h, w) crop px.
+        rounds: of the iteration, which begins at ``-u``.
+
+    Returns:
+        v, on the same grid.
+    """
+    minus = cv2.merge([np.ascontiguousarray(-axis, np.float32) for axis in field])
+    points = grid_points(*field.shape[1:])
+    per_px = [np.float32(1 / size) for size in cell_px(field)]
+    x, y = -field
+    for _ in range(rounds):
+        there = points[0] + x * per_px[0], points[1] + y * per_px[1]
+        found = cv2.remap(minus, *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        x, y = cv2.split(found)
+    return np.stack([x, y]).astype(np.float32, copy=False)
+
+
 def inverted(field: Field, start: Field | None = None, steps: int = 3) -> Field:
     """Invert a field by Newton's method: ``v`` with ``v(p) + u(p + v(p)) = 0``.
 

@@ -51,7 +51,7 @@ class Face:
         grid_field_from_template: the same; fixed = template, moving = frame. `grid_field` is its
             inverse.
         probabilities: (8, h, w) the network's own part probabilities of the crop.
-        folds_percent: share of the face's pixels where the network's field onto it folds.
+        folds_percent: share of the template's face where the network's field from it folds.
         gray: (320, 260) uint8, the crop as it was registered; None for a face made otherwise.
         matte: (160, 130) uint8 of the crop at half its size, 255 where the face itself is seen
             and 0 where hair, a hand or a thing hides it (`facewarp.face.occlusion`); None where

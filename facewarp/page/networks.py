@@ -62,7 +62,7 @@ def registration_network(model: Model) -> bytes:
         raise FacewarpError(
             "the 8-bit weights can't be read", model.int8, "Make them anew: facewarp export --int8."
         ) from error
-    joined = join(parts, fields, chosen_ways=True)
+    joined = join(parts, fields, "chosen")
     joined.reshape({port: [1, *list(port.get_partial_shape())[1:]] for port in joined.inputs})
     free = {"ways": "ways", "fields": "ways"}
     return to_onnx(joined, "registration", metadata_of(model, "registration"), free)

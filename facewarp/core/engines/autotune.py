@@ -128,7 +128,7 @@ def quickest(
         try:
             engine = make(name)
             for _ in range(_WARM_UP):
-                engine.both_ways(images, template)
+                engine.from_template(images, template)
         except Exception as error:  # noqa: BLE001 - what an engine fails with is its own affair
             _log.debug("engine %s: %s: %s", name, type(error).__name__, error)
         else:
@@ -141,7 +141,7 @@ def quickest(
             for _ in range(_RUNS):
                 if not times_s[name] or sum(times_s[name]) < _ENOUGH_S:
                     start = perf_counter()
-                    engine.both_ways(images, template)
+                    engine.from_template(images, template)
                     times_s[name].append(perf_counter() - start)
     times_ms = {name: 1000 * min(times) for name, times in times_s.items()}
     _log.debug("engines: %s", ", ".join(f"{name} {ms:.2f} ms" for name, ms in times_ms.items()))

@@ -25,7 +25,7 @@ ENGINES: Final = ("torch", "onnx", "openvino", "openvino-int8")
 
 AUTO: Final = "auto"
 
-_CONVERTED: Final = ("both_ways", "parts")  # of a tracker's frame, or of a part network alone
+_CONVERTED: Final = ("from_template", "parts")  # of a tracker's frame, or of a part network alone
 
 PACKAGES: Final = {"onnx": "onnxruntime", "openvino": "openvino", "openvino-int8": "openvino"}
 """The package that each engine needs."""
@@ -59,6 +59,16 @@ class Engine(Protocol):
 
         The first B fields are those with the image fixed and the template moving, the others
         those of the other direction.
+
+        Args:
+            images: ``(B, 1, *grid_shape)`` in [0, 1].
+            template: the template's soft labels ``(1, K, *feature_shape)``.
+        """
+
+    def from_template(self, images: Floats, template: Floats) -> tuple[Floats, Floats]:
+        """Segment images ``(B, K, ...)`` and register a template to them ``(B, n, ...)``.
+
+        The second half of the fields of `both_ways`, with the template fixed: a tracker's frame.
 
         Args:
             images: ``(B, 1, *grid_shape)`` in [0, 1].
@@ -101,9 +111,16 @@ class GraphEngine:
 
     def both_ways(self, images: Floats, template: Floats) -> tuple[Floats, Floats]:
         """See `Engine`."""
+        return self._registered("both_ways", images, template)
+
+    def from_template(self, images: Floats, template: Floats) -> tuple[Floats, Floats]:
+        """See `Engine`."""
+        return self._registered("from_template", images, template)
+
+    def _registered(self, graph: str, images: Floats, template: Floats) -> tuple[Floats, Floats]:
         templates = template if len(images) == 1 else np.repeat(template, len(images), axis=0)
         with self._lock:
-            parts, fields = self.run("both_ways", images, templates)
+            parts, fields = self.run(graph, images, templates)
         return parts, fields
 
     def use_threads(self, count: int) -> None:

@@ -54,7 +54,7 @@ class FieldsGraph(nn.Module):
 
 
 class BothWaysGraph(nn.Module):
-    """Graph of images and a template to parts and fields of both directions: a tracker's frame."""
+    """Graph of images and a template to parts and the fields of both directions."""
 
     inputs = ("images", "template")
     outputs = ("parts", "fields")
@@ -73,6 +73,28 @@ class BothWaysGraph(nn.Module):
         """
         parts = self.parts(images)
         return parts, self.fields(torch.cat([parts, template]), torch.cat([template, parts]))
+
+
+class FromTemplateGraph(nn.Module):
+    """Graph of images and a template to parts and fields from the template: a tracker's frame."""
+
+    inputs = ("images", "template")
+    outputs = ("parts", "fields")
+
+    def __init__(self, net: GuidedRegistration) -> None:
+        super().__init__()
+        self.parts = PartsGraph(net)
+        self.fields = FieldsGraph(net)
+
+    def forward(self, images: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
+        """Parts ``(B, K, ...)`` and fields ``(B, n, ...)``, with the template fixed.
+
+        Args:
+            images: ``(B, 1, *grid_shape)`` in [0, 1].
+            template: the template's soft labels ``(B, K, *feature_shape)``.
+        """
+        parts = self.parts(images)
+        return parts, self.fields(template, parts)
 
 
 class PairGraph(nn.Module):
@@ -94,11 +116,12 @@ class PairGraph(nn.Module):
 
 _MOST_AT_ONCE = 4096  # images; torch.export wants an upper bound
 
-Graph = PartsGraph | FieldsGraph | BothWaysGraph | PairGraph
-GRAPHS: dict[str, type[PartsGraph | FieldsGraph | BothWaysGraph | PairGraph]] = {
+Graph = PartsGraph | FieldsGraph | BothWaysGraph | FromTemplateGraph | PairGraph
+GRAPHS: dict[str, type[Graph]] = {
     "parts": PartsGraph,
     "fields": FieldsGraph,
     "both_ways": BothWaysGraph,
+    "from_template": FromTemplateGraph,
     "pair": PairGraph,
 }
 """Every graph by name."""
@@ -124,7 +147,8 @@ def example_inputs(net: GuidedRegistration, graph: str, batch: int = 1) -> tuple
     if graph == "pair":
         return images, images / 2
     even = torch.full((batch, config.n_classes, *config.feature_shape), 1 / config.n_classes)
-    return (images, even) if graph == "both_ways" else (even, even.clone())
+    of_images = graph in ("both_ways", "from_template")
+    return (images, even) if of_images else (even, even.clone())
 
 
 def exported_program(

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+Ways = Literal["both", "from template", "chosen"]
 BATCHES: Final = (4, 2, 1)
 """Batch sizes that are compiled; others are run in parts."""
 
-_INT8_GRAPHS: Final = ("parts", "fields")  # that have files; both ways are joined of them
+_INT8_GRAPHS: Final = ("parts", "fields")  # that have files; what a tracker runs is joined of them
 _FEW_CHANNELS = 4  # up to which OpenVINO's pooling spends most of its time on changing layouts
 
 
@@ -293,15 +294,16 @@ class _Drawn(dict[str, Any]):
 
 
 class _Quantised(dict[str, Any]):
-    """The graphs of 8-bit weights: two that are read, and one that joins them."""
+    """The graphs of 8-bit weights: two that are read, and those that join them."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self._folder = folder
 
     def __missing__(self, graph: str) -> Any:
-        if graph == "both_ways":
-            self[graph] = join(self["parts"].clone(), self["fields"].clone())
+        if graph in ("both_ways", "from_template"):
+            ways: Ways = "both" if graph == "both_ways" else "from template"
+            self[graph] = join(self["parts"].clone(), self["fields"].clone(), ways)
         else:
             file = self._folder / f"{graph}.xml"
             try:
@@ -317,14 +319,15 @@ def _unreadable(path: Path) -> FacewarpError:
     )
 
 
-def join(parts: Any, fields: Any, *, chosen_ways: bool = False) -> Any:
-    """Join two models: images and a template to parts and to the fields of both directions.
+def join(parts: Any, fields: Any, ways: Ways = "both") -> Any:
+    """Join two models: images and a template to parts, and to fields between them.
 
     Args:
         parts: the model of ``images`` to ``parts``; it is used up.
         fields: the model of ``fixed`` and ``moving`` to ``fields``; likewise.
-        chosen_ways: whether an input ``ways`` (n) int64 says which directions are computed, 0 for
-            the image fixed and 1 for the template fixed: for batches of one image.
+        ways: the directions of the fields: both, first those with the image fixed, or from the
+            template alone, which is then fixed; or chosen by an input ``ways`` (n) int64, 0 for
+            the image fixed and 1 for the template fixed, for batches of one image.
     """
     ov = openvino()
     from openvino import opset13 as ops
@@ -333,18 +336,22 @@ def join(parts: Any, fields: Any, *, chosen_ways: bool = False) -> Any:
     shape = [-1, *list(fields.input("fixed").get_partial_shape())[1:]]
     template = ops.parameter(ov.PartialShape(shape), np.float32, name="template")
     template.output(0).get_tensor().set_names({"template"})
-    pairs = {"fixed": [found, template], "moving": [template, found]}
+    pairs = {
+        "fixed": [found, template.output(0)],
+        "moving": [template.output(0), found],
+    }
     inputs = [parts.input("images").get_node(), template]
-    if chosen_ways:
+    if ways == "chosen":
         inputs.append(ops.parameter(ov.PartialShape([-1]), np.int64, name="ways"))
         inputs[-1].output(0).get_tensor().set_names({"ways"})
     for name, pair in pairs.items():
-        both = ops.concat(pair, 0)
-        taken = ops.gather(both, inputs[-1], ops.constant(0)) if chosen_ways else both
-        fields.input(name).get_node().output(0).replace(taken.output(0))
+        taken = pair[1] if ways == "from template" else ops.concat(pair, 0).output(0)
+        if ways == "chosen":
+            taken = ops.gather(taken, inputs[-1], ops.constant(0)).output(0)
+        fields.input(name).get_node().output(0).replace(taken)
     end = fields.output("fields").get_node().input_value(0)
     results = [ops.result(found), ops.result(end)]
-    return ov.Model(results, inputs, "both_ways")
+    return ov.Model(results, inputs, "from_template" if ways == "from template" else "both_ways")
 
 
 def save(model: Any, file: Path, about: Mapping[str, str] | None = None) -> None:

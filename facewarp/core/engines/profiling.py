@@ -108,7 +108,7 @@ config = model.config
 images = np.full((1, 1, *config.grid_shape), 0.5, np.float32)
 template = np.full((1, config.n_classes, *config.feature_shape), 0.125, np.float32)
 for _ in range(5):
-    model.engine.both_ways(images, template)
+    model.engine.from_template(images, template)
 try:  # on Linux the other number counts what the parent had
     with open("/proc/self/status") as status:
         peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))

@@ -57,6 +57,11 @@ class AugmentedEngine:
         fixed, moving = np.concatenate([parts, templates]), np.concatenate([templates, parts])
         return parts, self._engine.fields(fixed, moving)
 
+    def from_template(self, images: Floats, template: Floats) -> tuple[Floats, Floats]:
+        """See `Engine`."""
+        parts = self.parts(images)
+        return parts, self._engine.fields(np.repeat(template, len(images), axis=0), parts)
+
     def use_threads(self, count: int) -> None:
         """See `Engine`."""
         self._engine.use_threads(count)

@@ -1,4 +1,10 @@
-"""Register face crops to the template, in both directions."""
+"""Register the template to face crops, and invert that.
+
+One direction of the network is run: the field from the template carries landmarks and paint, and
+its inverse, which carries labels and textures, is the field onto the face. The other direction of
+the network would be a second opinion of that map, and is not what is drawn
+(docs/decisions/0133-one-direction-of-the-network.md).
+"""
 
 import logging
 import math
@@ -16,6 +22,7 @@ from facewarp.errors import FacewarpError
 from facewarp.face.boxes import box_around
 from facewarp.face.crop import CROP_SHAPE, Crop, bounding_square, eye_roll
 from facewarp.face.crop_fields import (
+    approximate_inverse,
     jacobian_determinant,
     resized,
     sample_field,
@@ -41,6 +48,7 @@ _TURN = math.radians(15)
 _LESS_SURE = 0.03
 _ROUNDS = 3
 _INVERSE_STEPS = 3
+_INVERSE_ROUNDS = 6  # before these: nearly all points are then left alone by them
 _BATCH = 8
 
 
@@ -139,7 +147,7 @@ class FaceRegistrar:
     def _run_once(self) -> None:
         try:
             black = np.zeros((1, 1, *CROP_SHAPE), np.float32)
-            self.model.engine.both_ways(black, self._guidance)
+            self.model.engine.from_template(black, self._guidance)
             if self._occlusion is not None:
                 self._occlusion.warm_up()
             if self._details is not None:
@@ -158,7 +166,7 @@ class FaceRegistrar:
         return faces if self._occlusion is None else self._occlusion(frame, faces)
 
     def _registered(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
-        """Register crops; the field onto the face is the network's own."""
+        """Register crops; the field onto the face is about the inverse."""
         if len(crops) > _BATCH:  # a crowd does not take the memory of all at once
             first = self._registered(frame, crops[:_BATCH])
             return first + self._registered(frame, crops[_BATCH:])
@@ -166,13 +174,13 @@ class FaceRegistrar:
             return []
         shown = np.stack([crop.extract_gray(frame) for crop in crops])
         images = shown.astype(np.float32)[:, None] / np.float32(255)
-        parts, both = self.model.engine.both_ways(images, self._guidance)
-        coarse = [_on_grid(field, parts.shape[2:]) for field in both[: len(crops)]]
-        warped = np.stack([warp_maps(self._guidance[0], field) for field in coarse])
-        confidences = self._calibration(part_dice(warped, parts)).tolist()
-        folds = [folds_percent(*pair) for pair in zip(coarse, warped, strict=True)]
-        in_crop = both * _scale(both.shape[2:], CROP_SHAPE)
-        onto, back = in_crop[: len(crops)], in_crop[len(crops) :]
+        parts, fields = self.model.engine.from_template(images, self._guidance)
+        back = fields * _scale(fields.shape[2:], CROP_SHAPE)
+        onto = [approximate_inverse(field, _INVERSE_ROUNDS) for field in back]
+        coarse = [_on_grid(field, parts.shape[2:]) for field in fields]
+        carried = np.stack([_seen_from_template(*pair) for pair in zip(parts, coarse, strict=True)])
+        confidences = self._calibration(part_dice(carried, self._guidance)).tolist()
+        folds = [folds_percent(field, self._guidance[0]) for field in coarse]
         faces = []
         for i, crop in enumerate(crops):
             points = self.template.landmarks
@@ -207,16 +215,35 @@ def crop_around(landmarks: NDArray[np.float64]) -> Crop:
     return Crop.around_points(landmarks, margin=_MARGIN)
 
 
-def folds_percent(field: NDArray[np.float32], warped: NDArray[np.float32]) -> float:
+def folds_percent(field: NDArray[np.float32], labels: NDArray[np.float32]) -> float:
     """Return the percentage of the face's pixels whose Jacobian determinant is <= 0.
 
     Args:
-        field: (2, h, w) px of that grid, from the crop to the template.
-        warped: the template's soft labels carried onto the crop (8, h, w).
+        field: (2, h, w) px of that grid, from the template to the crop.
+        labels: the template's soft labels (8, h, w).
     """
-    inside = warped[0] < 0.5
+    inside = labels[0] < 0.5
     folded = (jacobian_determinant(field) <= 0) & inside
     return 100 * int(folded.sum()) / max(int(inside.sum()), 1)
+
+
+def _seen_from_template(
+    parts: NDArray[np.float32], field: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Carry a crop's parts (8, h, w) to the template; beyond the crop there is background.
+
+    Args:
+        parts: soft labels of the crop.
+        field: (2, h, w) px of that grid, from the template to the crop.
+    """
+    carried = warp_maps(parts, field)
+    height, width = field.shape[1:]
+    x = np.arange(width, dtype=np.float32) + field[0]
+    y = np.arange(height, dtype=np.float32)[:, None] + field[1]
+    beyond = (x < -0.5) | (x > width - 0.5) | (y < -0.5) | (y > height - 0.5)
+    carried[:, beyond] = 0
+    carried[0, beyond] = 1
+    return carried
 
 
 def _on_grid(field: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -69,6 +69,9 @@ def test_engines_find_what_torch_finds(name, batch, changes, small, stirred):
     assert px_apart(found[1], expected[1]) < 0.01
     assert np.abs(expected[1]).max() > 0.05  # there is something to find
     assert px_apart(engine.parts(images), expected[0]) < 1e-4
+    parts, fields = engine.from_template(images, template)
+    assert px_apart(parts, expected[0]) < 1e-4
+    assert px_apart(fields, expected[1][batch:]) < 0.01
     moving = expected[0][::-1].copy()
     again = reference.fields(expected[0], moving)
     assert px_apart(engine.fields(expected[0], moving), again) < 0.01
@@ -101,6 +104,18 @@ def test_engines_agree_with_torch_on_shipped_weights(name):
     engine = model.use(name)
     assert model.engine.name == name
     assert px_apart(engine.both_ways(images, template)[1], expected) < 0.01
+    assert px_apart(engine.from_template(images, template)[1], expected[1:]) < 0.01
+
+
+@pytest.mark.slow
+def test_8_bit_weights_find_one_direction_as_with_the_other():
+    pytest.importorskip("openvino")
+    engine = load("face", engine="openvino-int8").engine
+    images, template = inputs_of(load("face").net, 2)
+    parts, fields = engine.both_ways(images, template)
+    found = engine.from_template(images, template)
+    np.testing.assert_allclose(found[0], parts, atol=1e-6)
+    assert px_apart(found[1], fields[2:]) < 0.01
 
 
 @pytest.mark.slow
@@ -151,6 +166,9 @@ def test_two_directions_are_those_of_single_calls(small, stirred):
     np.testing.assert_allclose(engine.parts(images), parts, atol=1e-6)
     np.testing.assert_allclose(engine.fields(parts, templates), fields[:3], atol=1e-5)
     np.testing.assert_allclose(engine.fields(templates, parts), fields[3:], atol=1e-5)
+    alone = engine.from_template(images, template)
+    np.testing.assert_allclose(alone[0], parts, atol=1e-6)
+    np.testing.assert_allclose(alone[1], fields[3:], atol=1e-5)
 
 
 def test_half_precision_keeps_pixels_in_single(small, stirred):
@@ -290,9 +308,9 @@ def test_the_quickest_is_chosen_and_what_fails_is_left_out(small, stirred):
             self.name, self.repeat = name, repeat
             self.engine = make_engine("torch", net)
 
-        def both_ways(self, images, template):
+        def from_template(self, images, template):
             for _ in range(self.repeat):
-                self.engine.both_ways(images, template)
+                self.engine.from_template(images, template)
 
     def make(name):
         if name == "broken":

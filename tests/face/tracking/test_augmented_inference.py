@@ -69,6 +69,9 @@ def test_both_ways_are_those_of_parts_and_fields() -> None:
     templates = template.repeat(2, axis=0)
     np.testing.assert_allclose(found[:2], views.fields(parts, templates), rtol=1e-6)
     np.testing.assert_allclose(found[2:], views.fields(templates, parts), rtol=1e-6)
+    alone = views.from_template(images, template)
+    np.testing.assert_allclose(alone[0], parts, rtol=1e-6)
+    np.testing.assert_allclose(alone[1], found[2:], rtol=1e-6)
 
 
 def test_a_mirrored_face_has_mirrored_parts(crop: Floats) -> None:

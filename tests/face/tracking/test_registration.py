@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import facewarp
 from facewarp.face.crop import Crop
 from facewarp.face.crop_fields import sample_field
 from facewarp.face.parts import FacePart
@@ -80,3 +81,20 @@ def test_a_face_that_sits_well_is_registered_once(fitter, portrait):
     (face,) = fitter.register_refined(gray, [Crop.around((160, 118), 77.0)])
     best = crop_around(face.landmarks)
     assert fitter.register_refined(gray, [best])[0].crop is best
+
+
+def test_a_face_can_not_be_sure_where_the_crop_ends_before_it(fitter, portrait):
+    gray = portrait.frame()[..., 1].copy()
+    (whole,) = fitter.register(gray, [Crop.around((160, 118), 77.0)])
+    (half,) = fitter.register(gray, [Crop.around((160, 118 + 110), 77.0)])
+    assert half.confidence < 0.7 < whole.confidence
+
+
+def test_a_tracker_runs_one_direction_by_one_graph(portrait):
+    pytest.importorskip("openvino")
+    model = facewarp.load("face", engine="openvino-int8")
+    with facewarp.FaceTracker(model=model, faces=1, smooth=True) as tracker:
+        for time in (0.0, 0.04):
+            (face,) = tracker(portrait.frame(), time)
+    assert face.state == "tracking"
+    assert set(model.engine._requests) == {("from_template", 1)}
