@@ -28,8 +28,8 @@ _REACH: Final = (0.85, 1.0)  # of the landmarks' half width and height
 #: Medians of the differences. Of 12 people, each in one clip of up to 11 s, 99.7 % of pairs of
 #: frames are nearer than 0.25 and successive ones (0.12 s) than 0.15; of pairs of people all but
 #: two of 66 are farther apart, 0.28 and more (docs/decisions/0139-faces-that-swap-places.md).
-_OTHER: Final = 0.27
-_OTHER_IN_ANY_LIGHT: Final = 0.16
+_OTHER: Final = 0.25
+_OTHER_IN_ANY_LIGHT: Final = 0.14
 _ALIKE: Final = 0.06
 _SUDDEN: Final = 0.1  # change of the gray crop from frame to frame, logarithm
 _NOTED_EVERY_S: Final = 0.4
