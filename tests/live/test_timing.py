@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 import tracemalloc
 
 import numpy as np
@@ -157,16 +156,15 @@ def test_memory_of_the_process_grows_with_what_it_holds():
     assert int(run.stdout) > 0.8 * (64 << 20)
 
 
-def test_memory_is_noted_at_the_start_once_settled_then_now_and_then_and_at_the_end():
-    watch = MemoryWatch(every_s=0.05, settled_s=0.02)
-    until = time.perf_counter() + 0.4
-    while time.perf_counter() < until:
+def test_memory_is_noted_at_the_start_once_settled_then_now_and_then_and_at_the_end(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("facewarp.live.outputs.memory_watch.time.perf_counter", lambda: now[0])
+    watch = MemoryWatch(every_s=60, settled_s=10)
+    for _ in range(200):
+        now[0] += 1
         watch.idle()
-        time.sleep(0.005)
     watch.close()
-    moments = [moment for moment, _ in watch.notes]
-    assert moments == sorted(moments)
-    assert 4 <= len(moments) <= 11
+    assert [moment for moment, _ in watch.notes] == [0, 10, 70, 130, 190, 200]
     assert watch.summary()["settled"] == round(watch.notes[1][1], 1)
     assert all(size > 10 for _, size in watch.notes)
 
