@@ -204,18 +204,9 @@ def _openvino() -> _Run:
 
 def _request() -> Any:
     """Compile the network for windows of 128 x 128 px."""
-    from facewarp.core.engines.openvino_models import compile_model, digest_of, openvino_folder
+    from facewarp.core.engines.openvino_models import digest_of, one_core_request
 
-    settings = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_PRECISION_HINT": "f32",
-        "ENABLE_CPU_PINNING": False,
-        "INFERENCE_NUM_THREADS": 1,
-    }
-    folder = openvino_folder()
-    known_by = digest_of([_path(), Path(__file__)])
-    compiled = compile_model(folder and folder / "compiled", known_by, _openvino_model, settings)
-    return compiled.create_infer_request()
+    return one_core_request(digest_of([_path(), Path(__file__)]), _openvino_model)
 
 
 def _openvino_model() -> Any:

@@ -75,16 +75,8 @@ class BothWaysGraph(nn.Module):
         return parts, self.fields(torch.cat([parts, template]), torch.cat([template, parts]))
 
 
-class FromTemplateGraph(nn.Module):
+class FromTemplateGraph(BothWaysGraph):
     """Graph of images and a template to parts and fields from the template: a tracker's frame."""
-
-    inputs = ("images", "template")
-    outputs = ("parts", "fields")
-
-    def __init__(self, net: GuidedRegistration) -> None:
-        super().__init__()
-        self.parts = PartsGraph(net)
-        self.fields = FieldsGraph(net)
 
     def forward(self, images: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
         """Parts ``(B, K, ...)`` and fields ``(B, n, ...)``, with the template fixed.

@@ -24,6 +24,7 @@ from facewarp.core.engines.openvino_models import (
     part_graph,
     version,
 )
+from facewarp.core.network_cache import COMPILED
 from facewarp.core.weights import StoredNetwork
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
@@ -90,7 +91,7 @@ class OpenVinoEngine(GraphEngine):
             return cls("openvino", summary, _Converted(net, None), None, is_exact=is_exact)
         models = _Converted(net, folder / f"{key[:16]}-{code_version()}")
         known_by = digest_of([Path(__file__)], key, code_version())
-        kept = folder / "compiled"
+        kept = folder / COMPILED
         return cls("openvino", summary, models, kept, known_by, is_exact=is_exact)
 
     @classmethod
@@ -108,7 +109,7 @@ class OpenVinoEngine(GraphEngine):
         if folder is None:
             return cls("openvino", summary, models, None, is_exact=is_exact)
         known_by = digest_of([Path(__file__), Path(openvino_models.__file__)], key)
-        kept = folder / "compiled"
+        kept = folder / COMPILED
         return cls("openvino", summary, models, kept, known_by, is_exact=is_exact)
 
     @classmethod
@@ -129,7 +130,7 @@ class OpenVinoEngine(GraphEngine):
             known_by = digest_of([Path(__file__), *weights])
         except OSError as error:
             raise _unreadable(folder) from error
-        return cls("openvino-int8", summary, _Quantised(folder), kept / "compiled", known_by)
+        return cls("openvino-int8", summary, _Quantised(folder), kept / COMPILED, known_by)
 
     def use_threads(self, count: int) -> None:
         """See `base.Engine`; graphs are compiled again when next run."""

@@ -9,13 +9,13 @@ from functools import cache
 from pathlib import Path
 from threading import Lock
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from facewarp.core.config import ModelConfig, Stride
-from facewarp.core.network_cache import mark_used, prune
+from facewarp.core.network_cache import COMPILED, mark_used, prune
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
 from facewarp.system.machine import processor
@@ -133,6 +133,27 @@ def compile_model(
     compiled = core().compile_model(build(), "CPU", settings)
     _keep(file, compiled)
     return compiled
+
+
+def one_core_request(
+    known_by: str, build: Callable[[], Any], precision: Literal["f32", "bf16"] = "f32"
+) -> Any:
+    """Return an inference request of a network that is too small for more cores than one.
+
+    Args:
+        known_by: see `compile_model`; kept in the cache of this version of OpenVINO.
+        build: see `compile_model`.
+        precision: that it is computed in.
+    """
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": precision,
+        "ENABLE_CPU_PINNING": False,
+        "INFERENCE_NUM_THREADS": 1,
+    }
+    folder = openvino_folder()
+    compiled = compile_model(folder and folder / COMPILED, known_by, build, settings)
+    return compiled.create_infer_request()
 
 
 def _read(file: Path) -> bytes | None:

@@ -32,9 +32,7 @@ MIDDLE_PX: Final = 16.0
 MEAN: Final = 127.5
 """Pixels come as -1 to 1."""
 
-_LONGER_PX: Final = int(
-    __import__("os").environ.get("LP", "640")
-)  # of the largest picture that it sees
+_LONGER_PX: Final = 640  # of the largest picture that it sees
 _SHORTEST_PX: Final = 80  # of the longer side of the smallest
 _LEAST_SCORE: Final = 0.12
 _MOST: Final = 24
@@ -160,18 +158,10 @@ def _openvino() -> _Run:
 
 
 def _request() -> Any:
-    from facewarp.core.engines.openvino_models import compile_model, digest_of, openvino_folder
+    from facewarp.core.engines.openvino_models import digest_of, one_core_request
 
-    settings = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_PRECISION_HINT": "bf16" if has_bfloat16() else "f32",
-        "ENABLE_CPU_PINNING": False,
-        "INFERENCE_NUM_THREADS": 1,
-    }
-    folder = openvino_folder()
     known_by = digest_of([_path(), Path(__file__)])
-    compiled = compile_model(folder and folder / "compiled", known_by, _openvino_model, settings)
-    return compiled.create_infer_request()
+    return one_core_request(known_by, _openvino_model, "bf16" if has_bfloat16() else "f32")
 
 
 def _openvino_model() -> Any:
