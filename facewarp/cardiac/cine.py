@@ -1,7 +1,7 @@
 """A cine from its file to its numbers: ``analyse_cine``."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
@@ -160,9 +160,14 @@ class CineResult:
 
     def field_mm(self, phase: int, *, to_ed: bool = False) -> Floats:
         """A field on the volume's own grid as `field`, in RAS mm."""
+        return np.stack(list(self.components_mm(phase, to_ed=to_ed)))
+
+    def components_mm(self, phase: int, *, to_ed: bool = False) -> Iterator[Floats]:
+        """Yield x, y and z of `field_mm`, ``(D, H, W)`` each, made one after the other."""
         found = self.motion.to_ed if to_ed else self.motion.from_ed
-        volume = self.cine.volume
-        return self.motion.grid.field_to_volume(found[phase], volume.affine[:3, :3])
+        grid, unit = self.motion.grid, self.cine.volume.affine[:3, :3]
+        for component in grid.in_unit(found[phase], unit):
+            yield grid.to_volume_grid(component, outside="edge")
 
     @cached_property
     def jacobian(self) -> Floats:

@@ -187,7 +187,7 @@ def _label_order(result: CineResult) -> dict[str, str] | None:
 def _write_field(result: CineResult, place: Path, phase: int, to_ed: bool) -> None:
     frame = f"{result.cine.frames[phase]:02d}"
     name = f"field_{frame}_to_ed.nii.gz" if to_ed else f"field_ed_to_{frame}.nii.gz"
-    write_field_mm(place / name, result.field_mm(phase, to_ed=to_ed), result.cine.volume)
+    write_field_mm(place / name, result.components_mm(phase, to_ed=to_ed), result.cine.volume)
 
 
 def _write_jacobian(result: CineResult, place: Path) -> None:
