@@ -65,6 +65,7 @@ from facewarp.core.arrays import FloatArray
 from facewarp.core.geometry import pixel_grid
 from facewarp.core.model import load
 from facewarp.core.side_by_side import side_by_side
+from facewarp.system.memory import return_freed_memory
 
 Progress = Callable[[float], None]
 
@@ -277,6 +278,7 @@ def analyse(
     slices = slices_beside(model)
     calibration = HeartCalibration.of_slices(slices)
     found = None
+    return_freed_memory()  # the search takes much
     if told.ed is None:  # which phase is stored first must not matter
         lv, found = _first_look(model, slices, volume, grid)
         likely = find_ed(lv, cine.closes)
@@ -285,6 +287,7 @@ def analyse(
             again = around_heart(model, volume, likely, lies.turn)
             if again.shape != grid.shape or not np.allclose(again.to_volume, grid.to_volume):
                 grid, found = again, None
+    return_freed_memory()
     found = found or see_parts(model, slices, volume, grid, work)
     at_ed = find_ed(found.lv, cine.closes) if told.ed is None else told.ed
     model, parts = model.on_grid(grid.shape), found.parts
@@ -296,6 +299,8 @@ def analyse(
     box = heart_box(masks, ceil(_MARGIN_MM / min(volume.spacing_mm)))
     seen_grid = found.finest_grid.on_part(box)
     seen = np.stack(list(side_by_side(lambda one: seen_labels(one, seen_grid), found.finest)))
+    found, volumes_seen = found.lighter(), found.volumes_ml
+    return_freed_memory()
     moments = told
     if told.ed is None:
         dice = None if reader is None else [mean_dice(reader.data[0][box], one) for one in seen]
@@ -313,11 +318,13 @@ def analyse(
     def carry(field: Floats) -> Labels:
         return carry_labels(depths, own + motion_grid.field_to_volume(field))
 
-    carried[:, *box] = list(side_by_side(carry, motion.to_ed))
+    for phase, ids in enumerate(side_by_side(carry, motion.to_ed)):
+        carried[phase, *box] = ids
+    return_freed_memory()
     carried[at_ed][box] = start
     labels_4d, volumes = carried, volumes_ml(carried, volume.voxel_ml)
-    if found.fine is not None and reader is None:
-        labels_4d, volumes = np.zeros_like(carried), found.fine.volumes_ml()
+    if volumes_seen is not None and reader is None:
+        labels_4d, volumes = np.zeros_like(carried), volumes_seen
         labels_4d[:, *box] = seen
     at_es = moments.es
     if at_es is None:
@@ -327,6 +334,7 @@ def analyse(
     quality = measure_quality(
         *(motion, carried[at_ed], carried[:, *box], seen, found.finest), labels_4d[:, *box]
     )
+    return_freed_memory()
     found_indices, evidence = indices(volumes, at_ed, at_es, rate), None
     if slices is not None and found.fine is not None and reader is None:
         carried_es = np.asarray(carried[at_es][box]), seen[at_es]

@@ -88,10 +88,11 @@ def gather_evidence(
         ef_percent: of the left ventricle, as reported; None where there is none.
     """
     both = list(moments)
-    chosen = replace(fine, probabilities=fine.probabilities[both])
+    chosen = replace(fine, probabilities=fine.probabilities[both].astype(np.float32))
     reported = chosen.probabilities
-    coarse = model.probabilities(torch.from_numpy(model_input(volume.data[both], grid))[:, None])
-    second = coarse.cpu().numpy()
+    images = torch.from_numpy(model_input(volume.data[both], grid))[:, None]
+    looks = [model.probabilities(image[None]).cpu() for image in images]  # both at once are large
+    second = torch.cat(looks).numpy()
     changed = _changed(slices, volume, fine.grid, both)
     ids = reported.argmax(axis=1)
     at_ed = (ids[0] == HeartPart.LV).sum(axis=(1, 2))
@@ -126,7 +127,7 @@ def _changed(slices: SliceModel, volume: Volume, grid: ModelGrid, phases: list[i
     return np.stack(found).swapaxes(1, 2)[..., ::-1]
 
 
-def _expected(parts: Floats) -> Triple:
+def _expected(parts: NDArray[np.floating]) -> Triple:
     """Return the Dice expected of the most probable parts if each probability is right.
 
     ``2 sum(p q) / (sum(p) + sum(q))``, q being 1 where the part is the most probable one.
@@ -140,7 +141,9 @@ def _expected(parts: Floats) -> Triple:
     return found[0], found[1], found[2]
 
 
-def _most_probable(one: Floats, other: Floats) -> list[tuple[Labels, Labels]]:
+def _most_probable(
+    one: NDArray[np.floating], other: NDArray[np.floating]
+) -> list[tuple[Labels, Labels]]:
     pairs = zip(one.argmax(axis=1), other.argmax(axis=1), strict=True)
     return [(a.astype(np.uint8), b.astype(np.uint8)) for a, b in pairs]
 

@@ -194,10 +194,12 @@ def normalize(
     Returns:
         float32 in 0..1, of the same shape; all 0 where everything is alike.
     """
-    low, high = gray_levels(data if inside is None else data[..., inside])
+    chosen = data if inside is None else data[..., inside]
+    low, high = gray_levels(chosen, spare=inside is not None)
+    del chosen  # a cine is large
     if high <= low:
         return np.zeros(data.shape, dtype=np.float32)
-    scaled = np.array(data, dtype=np.float32)  # in place: a cine is large
+    scaled = np.array(data, dtype=np.float32)  # in place, likewise
     scaled -= np.float32(low)
     scaled /= np.float32(high - low)
     np.clip(scaled, 0.0, 1.0, out=scaled)
@@ -206,9 +208,16 @@ def normalize(
     return scaled
 
 
-def gray_levels(data: NDArray[np.floating]) -> tuple[float, float]:
-    """Return the gray values that count as black and white: the 1st and the 99th percentile."""
-    low, high = np.percentile(data, PERCENTILES).tolist() if data.size else (0.0, 0.0)
+def gray_levels(data: NDArray[np.floating], *, spare: bool = False) -> tuple[float, float]:
+    """Return the gray values that count as black and white: the 1st and the 99th percentile.
+
+    Args:
+        data: of any shape.
+        spare: it is needed no more and may be put in another order, which saves a copy.
+    """
+    if not data.size:
+        return 0.0, 0.0
+    low, high = np.percentile(data, PERCENTILES, overwrite_input=spare).tolist()
     return low, high
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
 
-from facewarp.cardiac.motion.cycle_registration import Floats, Motion
+from facewarp.cardiac.motion.cycle_registration import Fields, Motion
 from facewarp.cardiac.motion.labels import Labels
 from facewarp.cardiac.motion.model_grid import ModelGrid
 from facewarp.cardiac.quantification.aha_segments import (
@@ -165,7 +165,7 @@ def measure_strain(motion: Motion, labels_ed: Labels) -> Strain | None:
     return None if wall is None else wall_strain(motion.from_ed, motion.grid, wall)
 
 
-def wall_strain(from_ed: Floats, grid: ModelGrid, wall: Wall) -> Strain:
+def wall_strain(from_ed: Fields, grid: ModelGrid, wall: Wall) -> Strain:
     """Measure the strain of a known wall.
 
     Args:
@@ -200,7 +200,7 @@ def wall_strain(from_ed: Floats, grid: ModelGrid, wall: Wall) -> Strain:
 
 
 def _displacements(
-    from_ed: Floats, grid: ModelGrid, wanted: Sequence[tuple[FloatArray, int | None]]
+    from_ed: Fields, grid: ModelGrid, wanted: Sequence[tuple[FloatArray, int | None]]
 ) -> list[FloatArray]:
     """Sample displacements, or their derivatives, by cubic splines, phase after phase.
 
