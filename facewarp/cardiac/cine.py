@@ -21,7 +21,7 @@ from facewarp.cardiac.motion.confidence import (
     confidence_warnings,
 )
 from facewarp.cardiac.motion.cycle_registration import Floats, Motion, track
-from facewarp.cardiac.motion.evidence import Evidence, gather_evidence
+from facewarp.cardiac.motion.evidence import Evidence, gather_evidence, look_again
 from facewarp.cardiac.motion.heart_roi import HeartModel, around_heart
 from facewarp.cardiac.motion.labels import (
     Labels,
@@ -306,6 +306,12 @@ def analyse(
         dice = None if reader is None else [mean_dice(reader.data[0][box], one) for one in seen]
         moments = settle_end_diastole(told, cine, reader, found.lv, at_ed, dice)
         at_ed = at_ed if moments.ed is None else moments.ed
+    at_es, looks = moments.es, None
+    if slices is not None and found.fine is not None and reader is None:
+        assert volumes_seen is not None
+        at_es = find_es(volumes_seen[:, HeartPart.LV], cine.closes) if at_es is None else at_es
+        looks = look_again(model, slices, volume, grid, found.fine, (at_ed, at_es))
+        return_freed_memory()  # before fields need it
     motion = track(
         *(model, parts, at_ed, grid, work), refined=refined, fine=found.fine, volume=volume
     )
@@ -326,7 +332,6 @@ def analyse(
     if volumes_seen is not None and reader is None:
         labels_4d, volumes = np.zeros_like(carried), volumes_seen
         labels_4d[:, *box] = seen
-    at_es = moments.es
     if at_es is None:
         at_es = find_es(volumes[:, HeartPart.LV], cine.closes)
     told_by = moments.ed_by, moments.es_by
@@ -336,11 +341,10 @@ def analyse(
     )
     return_freed_memory()
     found_indices, evidence = indices(volumes, at_ed, at_es, rate), None
-    if slices is not None and found.fine is not None and reader is None:
+    if looks is not None and found.fine is not None:
         carried_es = np.asarray(carried[at_es][box]), seen[at_es]
         evidence = gather_evidence(
-            *(model, slices, volume, grid, parts, found.fine, carried_es, (at_ed, at_es)),
-            found_indices.lv.ef_percent,
+            looks, parts, found.fine, carried_es, found_indices.lv.ef_percent
         )
     confidence = None if evidence is None or calibration is None else calibration(evidence)
     said = [*(() if reader is None else reader.warnings), *moments.warnings]

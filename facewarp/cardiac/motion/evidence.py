@@ -63,37 +63,65 @@ class Evidence:
     apex_area: float
 
 
-def gather_evidence(
+@dataclass(frozen=True, eq=False)
+class SecondLooks:
+    """What the networks see when they look again at end-diastole and end-systole.
+
+    Attributes:
+        moments: these phases.
+        coarse: ``(2, K, d, h, w)`` parts that the heart model sees itself, on its features' grid.
+        changed: ``(2, K, D, H, W)`` parts of mirrored and brightened slices, mirrored back.
+    """
+
+    moments: tuple[int, int]
+    coarse: Floats
+    changed: Floats
+
+
+def look_again(
     model: HeartModel,
     slices: SliceModel,
     volume: Volume,
     grid: ModelGrid,
-    parts: Floats,
     fine: SliceParts,
-    carried: tuple[Labels, Labels],
     moments: tuple[int, int],
-    ef_percent: float | None,
-) -> Evidence:
-    """Compare the parts reported at end-diastole and end-systole with other answers.
+) -> SecondLooks:
+    """Look again at end-diastole and end-systole.
 
     Args:
         model: the heart model, on the grid.
         slices: its part network of slices.
         volume: the cine.
         grid: the heart model's.
+        fine: the parts on the scan's own slices.
+        moments: phases of end-diastole and end-systole.
+    """
+    both = list(moments)
+    images = torch.from_numpy(model_input(volume.data[both], grid))[:, None]
+    coarse = [model.probabilities(image[None]).cpu() for image in images]  # both at once are large
+    changed = _changed(slices, volume, fine.grid, both)
+    return SecondLooks(moments, torch.cat(coarse).numpy(), changed)
+
+
+def gather_evidence(
+    looks: SecondLooks,
+    parts: Floats,
+    fine: SliceParts,
+    carried: tuple[Labels, Labels],
+    ef_percent: float | None,
+) -> Evidence:
+    """Compare the parts reported at end-diastole and end-systole with other answers.
+
+    Args:
+        looks: of `look_again`.
         parts: ``(T, K, d, h, w)`` of every phase, as the registration was given them.
         fine: the same on the scan's own slices.
         carried: labels of end-systole, carried there and seen there, on the same voxels.
-        moments: phases of end-diastole and end-systole.
         ef_percent: of the left ventricle, as reported; None where there is none.
     """
-    both = list(moments)
+    both, second, changed = list(looks.moments), looks.coarse, looks.changed
     chosen = replace(fine, probabilities=fine.probabilities[both].astype(np.float32))
     reported = chosen.probabilities
-    images = torch.from_numpy(model_input(volume.data[both], grid))[:, None]
-    looks = [model.probabilities(image[None]).cpu() for image in images]  # both at once are large
-    second = torch.cat(looks).numpy()
-    changed = _changed(slices, volume, fine.grid, both)
     ids = reported.argmax(axis=1)
     at_ed = (ids[0] == HeartPart.LV).sum(axis=(1, 2))
     largest = max(int(at_ed.max()), 1)

@@ -218,15 +218,14 @@ def _displacements(
     low = np.maximum(np.floor(every.min(axis=0)).astype(int) - _DECAYED, 0)
     high = np.ceil(every.max(axis=0)).astype(int) + _DECAYED
     x, y, z = (slice(first, last + 1) for first, last in zip(low, high, strict=True))
-    from_ed = from_ed[:, :, z, y, x]
-    shape = from_ed.shape[2:]
+    shape = from_ed[0][:, z, y, x].shape[1:]
     matrices = [
         _spline_matrix(where - low, shape, along)
         for where, (_, along) in zip(voxels, wanted, strict=True)
     ]
     found = [np.empty((len(from_ed), *points.shape)) for points, _ in wanted]
     for phase, field in enumerate(from_ed):
-        coefficients = field.astype(np.float64) * spacing.reshape(3, 1, 1, 1)
+        coefficients = field[:, z, y, x].astype(np.float64) * spacing.reshape(3, 1, 1, 1)
         for axis in (1, 2, 3):
             coefficients = ndimage.spline_filter1d(coefficients, 3, axis, mode="mirror")
         flat = np.ascontiguousarray(coefficients.reshape(3, -1).T)

@@ -29,6 +29,7 @@ from facewarp.cardiac.report.quality_flags import quality_flags
 from facewarp.cardiac.report.reference_indices import reference_of
 from facewarp.cardiac.report.strain_table import strain_summary, write_strain
 from facewarp.system.atomic_folder import OutputFolder
+from facewarp.system.memory import return_freed_memory
 from facewarp.version import __version__
 
 Progress = Callable[[float], None]
@@ -96,6 +97,7 @@ def write_result(
             ]
             jobs.append(pool.submit(_write_jacobian, result, place))
         _ = result.strain, result.gray_levels  # once, before threads ask for them
+        return_freed_memory()  # strain takes much, for a moment
         jobs.append(pool.submit(_write_pictures, result, place, movie, report))
         if mesh:
             jobs.append(pool.submit(_write_mesh, result, place))
