@@ -322,8 +322,8 @@ def _across(steps: Sequence[Sequence[Tensor]], sides: Sequence[slice]) -> list[T
     if len(steps) == 1:
         x, y = steps[0]
         return [y, -x]
-    z, y = sides
-    return _cross([v[:, z] for v in steps[0]], [v[:, :, y] for v in steps[1]])
+    outer, inner = sides
+    return _cross([v[:, outer] for v in steps[0]], [v[:, :, inner] for v in steps[1]])
 
 
 def _cross(one: Sequence[Tensor], other: Sequence[Tensor]) -> list[Tensor]:

@@ -132,7 +132,7 @@ def resize_image(image: "Tensor", shape: Shape) -> "Tensor":
     if len(shape) == 3 and source[0] == shape[0] and image.is_contiguous():  # half of the time
         slices = image.flatten(1, 2)
         resized = F.interpolate(slices, list(shape[1:]), mode="bilinear", align_corners=False)
-        return resized.unflatten(1, tuple(image.shape[1:3]))
+        return resized.view(*image.shape[:3], *shape[1:])
     mode = "bilinear" if len(shape) == 2 else "trilinear"
     return F.interpolate(image, size=list(shape), mode=mode, align_corners=False)
 

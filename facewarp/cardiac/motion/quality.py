@@ -207,9 +207,9 @@ def quality_warnings(
 
 
 def _certainty(parts: NDArray[np.floating]) -> float:
-    parts = parts.astype(np.float32, copy=False)
-    heart = parts[HeartPart.BACKGROUND] < 0.5
-    return float(parts.max(axis=0)[heart].mean()) if heart.any() else 0.0
+    told = torch.from_numpy(parts).float().numpy()
+    heart = told[HeartPart.BACKGROUND] < 0.5
+    return float(told.max(axis=0)[heart].mean()) if heart.any() else 0.0
 
 
 def mean_dice(a: Labels, b: Labels) -> float:
