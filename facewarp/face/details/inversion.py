@@ -20,6 +20,8 @@ from facewarp.face.crop_fields import Field, cell_px, grid_points
 Window = tuple[slice, slice]
 
 _STEPS: Final = 2
+_FAR_PX: Final = 0.25  # crop px off after these steps, from which on there are more
+_MORE_STEPS: Final = 4
 _FOLD: Final = 0.1  # determinant below which a field counts as folded
 _EXACT_PX: Final = 0.02  # errors that are left alone
 _STEP_PX: Final = 4.0  # how far one step goes at most
@@ -60,6 +62,12 @@ def mended_inverse(
     found[1] += cv2.remap(back, x, y, cv2.INTER_LINEAR)
     start = found.copy()
     newton.refine(points, found, _STEPS)
+    # A mouth wide open stretches the map by more than two steps can follow.
+    far = newton.errors(points, found) > _FAR_PX
+    if far.any():
+        rest = np.ascontiguousarray(found[:, far][:, None])
+        newton.refine(np.ascontiguousarray(points[:, far][:, None]), rest, _MORE_STEPS)
+        found[:, far] = rest[:, 0]
     found = np.where(within, found, start)
     first = 0
     for place in reached:
@@ -137,6 +145,19 @@ class NewtonInversion:
         across, along = self._per_px
         return x + right * across, y + down * along
 
+    def errors(
+        self, points: NDArray[np.float32], shifts: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return how far shifts v (2, n, m) px are from solving the equation, (n, m) px."""
+        u = cv2.remap(
+            self._field,
+            *self.places(points, shifts),
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        x, y = (np.abs(one + shift) for one, shift in zip(cv2.split(u), shifts, strict=True))
+        return np.asarray(np.maximum(x, y), np.float32)
+
     def refine(self, points: NDArray[np.float32], shifts: NDArray[np.float32], steps: int) -> None:
         """Solve ``v(p) + u(p + v(p)) = 0``, in place.
 
@@ -162,4 +183,4 @@ class NewtonInversion:
                 (shifts[0], a * error_x - b * error_y),
                 (shifts[1], d * error_y - c * error_x),
             ):
-                shift -= cv2.min(cv2.max(step, -_STEP_PX), _STEP_PX)
+                shift -= np.clip(step, -_STEP_PX, _STEP_PX)
