@@ -13,10 +13,11 @@ Workloads: `register` (a crop, both ways, in a tracker that neither detects nor 
 (a frame, all in), `track` (1280x720 with labels, file to file), `track-1080p` (with a texture),
 `track-1080p-memory` (its peak), `live` (unpaced, with labels), `style` (a frame, style `full` at
 640x480), `four` (a frame with four faces) and `import` (`import facewarp`). Of the faces of the
-first two and of `four` the field onto the face is asked for, which this checkout computes only then;
-`landmarks` is `tracker` without that. Only where `--only` names them: `track-cpu`, `track-1080p-cpu` and `live-cpu`, the processor time of the same commands,
-which other load changes less, and `track-1080p-minutes`, the peak memory of a clip of two minutes:
-flat is what holds no more of it than of ten seconds.
+first two and of `four` the field onto the face is asked for, which this checkout computes only
+then; `landmarks` is `tracker` without that. Only where `--only` names them: `track-cpu`,
+`track-1080p-cpu` and `live-cpu`, the processor time of the same commands, which other load changes
+less, and `track-1080p-minutes`, the peak memory of a clip of two minutes: flat is what holds no
+more of it than of ten seconds.
 """
 
 import argparse
