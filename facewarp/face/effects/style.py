@@ -288,9 +288,7 @@ class Style(FaceEffect):
         return coarse_map(solved, face.grid_field).transpose(1, 2, 0)
 
 
-def beyond_its_face(
-    picture: NDArray[np.uint8], known: NDArray[np.bool_]
-) -> NDArray[np.uint8]:
+def beyond_its_face(picture: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Return a style (h, w, 3) that goes on beyond where it is known to show a face, (h, w).
 
     What it shows there is hair or ground, which is no skin. Its colors go on, its detail fades:

@@ -61,7 +61,9 @@ def test_a_part_that_is_hidden_keeps_its_colors_and_a_new_one_has_its_own():
 def test_shades_of_skin_that_are_hardly_seen_do_not_turn_colorful():
     """A face in even light has less color variation than a painting: it is given little of it."""
     even, vivid = (
-        PartColors(np.full((4, 3), 50, np.float32), np.full((4, 3), spread, np.float32), np.ones(4, bool))
+        PartColors(
+            np.full((4, 3), 50, np.float32), np.full((4, 3), spread, np.float32), np.ones(4, bool)
+        )
         for spread in (1.0, 12.0)
     )
     shares = np.full((4, 6, 5), 0.25, np.float32)
