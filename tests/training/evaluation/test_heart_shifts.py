@@ -50,6 +50,16 @@ def case(
     )
 
 
+def test_rows_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    one = case()
+    row = {name: str(value) for name, value in one.row().items() if name != "slices_apart_mm"}
+    assert ShiftCase.from_row(row) == one
+    assert one.evidence is not None
+    thick = replace(one, evidence=replace(one.evidence, slices_apart_mm=15.0))
+    row = {name: str(value) for name, value in thick.row().items()}
+    assert ShiftCase.from_row(row) == thick
+
+
 def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
     lost = replace(case(kind="noise"), ef=float("nan"), evidence=None, flags=(NO_HEART,))
     cases = [case(), case(kind="blur", flags=("contours: bad", "folds: look")), lost]
