@@ -26,7 +26,7 @@ from facewarp.training.evaluation.heart_shifts import (
 from facewarp.training.synthetic.acdc_folders import write_drawn_patient
 from facewarp.training.synthetic.scan_shifts import CLEAN
 
-LEVEL = Curve((1.0, 0.0, 0.0, 0.0), ((0.0, 0.0), (1.0, 1.0)))
+LEVEL = Curve((1.0, 0.0, 0.0, 0.0, 0.0), ((0.0, 0.0), (1.0, 1.0)))
 CALIBRATION = HeartCalibration(
     (LEVEL, LEVEL, LEVEL), Curve((1.0, 0.0, 0.0, 0.0, 0.0), ((0.0, 0.0), (100.0, 100.0)))
 )
