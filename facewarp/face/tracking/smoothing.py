@@ -214,9 +214,7 @@ def _by_blocks(rates: Floats) -> Floats:
 
 def _to_points(shares: Floats) -> Floats:
     """(h, w, 2) twice the shares of the points of a shape from those of its blocks."""
-    fine = cv2.resize(
-        shares.astype(np.float32), GRID_SHAPE[::-1], interpolation=cv2.INTER_LINEAR
-    )
+    fine = cv2.resize(shares.astype(np.float32), GRID_SHAPE[::-1], interpolation=cv2.INTER_LINEAR)
     return np.asarray(cv2.merge([fine, fine]))
 
 
