@@ -194,6 +194,19 @@ class NewtonInversion:
         across, along = self._per_px
         return x + right * across, y + down * along
 
+    def errors(
+        self, points: NDArray[np.float32], shifts: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return how far shifts v (2, n, m) px are from solving the equation, (n, m) px."""
+        u = cv2.remap(
+            self._field,
+            *self.places(points, shifts),
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        x, y = (np.abs(one + shift) for one, shift in zip(cv2.split(u), shifts, strict=True))
+        return np.asarray(np.maximum(x, y), np.float32)
+
     def refine(self, points: NDArray[np.float32], shifts: NDArray[np.float32], steps: int) -> None:
         """Solve ``v(p) + u(p + v(p)) = 0``, in place.
 
@@ -219,7 +232,7 @@ class NewtonInversion:
                 (shifts[0], a * error_x - b * error_y),
                 (shifts[1], d * error_y - c * error_x),
             ):
-                shift -= cv2.min(cv2.max(step, -_STEP_PX), _STEP_PX)
+                shift -= np.clip(step, -_STEP_PX, _STEP_PX)
 
 
 @lru_cache(maxsize=8)

@@ -20,6 +20,8 @@ from facewarp.face.crop_fields import Field, NewtonInversion, cell_px, grid_poin
 Window = tuple[slice, slice]
 
 _STEPS: Final = 2
+_FAR_PX: Final = 0.25  # crop px off after these steps, from which on there are more
+_MORE_STEPS: Final = 4
 _MARGIN: Final = 3  # points of the grid around what has moved
 _EVERY: Final = 4  # points of the grid at which a window is looked at
 
@@ -53,6 +55,12 @@ def mend_inverse(
     found[1] += cv2.remap(back, x, y, cv2.INTER_LINEAR)
     start = found.copy()
     newton.refine(points, found, _STEPS)
+    # A mouth wide open stretches the map by more than two steps can follow.
+    far = newton.errors(points, found) > _FAR_PX
+    if far.any():
+        rest = np.ascontiguousarray(found[:, far][:, None])
+        newton.refine(np.ascontiguousarray(points[:, far][:, None]), rest, _MORE_STEPS)
+        found[:, far] = rest[:, 0]
     found = np.where(within, found, start)
     first = 0
     for place in reached:

@@ -70,3 +70,19 @@ def test_nothing_moves_where_nothing_moved(before):
     mended = inverse.copy()
     mend_inverse(mended, field, np.zeros(SHAPE, np.float32), [WINDOW, (slice(5, 20), slice(9, 30))])
     assert abs(mended - inverse).max() < 0.02
+
+
+@pytest.mark.parametrize("px", [24.0, 36.0])
+def test_a_wide_gap_that_opens_in_a_few_rows_is_inverted(before, px):
+    """As lips part: what lies above stays, what lies below moves down, within 8 px."""
+    field, inverse = before
+    rows = np.arange(SHAPE[0], dtype=np.float32)
+    opened = np.interp(rows, [70, 92, 96, 119], [0, 0, px, 0]).astype(np.float32)
+    columns = np.sin(np.pi * np.linspace(0, 1, WINDOW[1].stop - WINDOW[1].start)) ** 0.5
+    moved = np.zeros(SHAPE, np.float32)
+    moved[:, WINDOW[1]] = np.outer(opened, columns)
+    field = field + np.array([-0.3, 0.95], np.float32)[:, None, None] * moved
+    mended = inverse.copy()
+    mend_inverse(mended, field, moved, [WINDOW])
+    inside = (slice(60, 125), slice(40, 85))
+    assert np.percentile(off(field, mended)[inside], 99) < 0.3
