@@ -13,7 +13,8 @@ _THIN_MM: Final = 4.0
 _HEART_MM: Final = 60.0  # from base to apex
 _LEAST_PHASES: Final = 6
 _BLOCKS: Final = 32  # along the shorter side of a picture, for means that noise changes little
-_DETOUR: Final = 1.4  # times the change of a shorter way through all phases
+_DETOUR: Final = 1.4  # times the change of a shorter way through all phases, in half the slices
+_DETOUR_OF_FEW: Final = 2.5  # in fewer of them
 _BEAT: Final = 0.6  # of a step's change, by which pictures of one moment of two beats may differ
 
 
@@ -60,7 +61,8 @@ def out_of_order(data: NDArray[np.float32]) -> list[int]:
     pictures, always on to the most similar one left. In real cines both change as much (at most
     1.13 times in two of 7 and 20 slices); phases in the order of their names' letters (1, 10, 11,
     2) change 1.6 times as much or more, shuffled ones twice to ten times. Noise makes them equal.
-    Pictures of several beats, which have their like in other beats, are not judged.
+    Pictures of several beats, which have their like in other beats, are not judged; and near the
+    apex of a drawn heart, whose way back is exactly its way out, a slice reaches 2.05.
 
     Args:
         data: ``(T, D, H, W)``.
@@ -80,14 +82,16 @@ def out_of_order(data: NDArray[np.float32]) -> list[int]:
     if np.any(beats, axis=0).mean() > 0.5:
         return []
     shorter = np.array([_shorter_way(one) for one in unlike])
-    return np.flatnonzero(step * phases > _DETOUR * np.maximum(shorter, 1e-6)).tolist()
+    detour = step * phases / np.maximum(shorter, 1e-6)
+    often = (detour > _DETOUR).mean() >= 0.5
+    return np.flatnonzero(detour > (_DETOUR if often else _DETOUR_OF_FEW)).tolist()
 
 
 def _shorter_way(unlike: NDArray[np.float32]) -> float:
     """Change along a closed way through all phases, to the most similar one left each time."""
     phases = len(unlike)
     ways = []
-    for start in range(phases):
+    for start in range(0, phases, max(1, phases // 4)):
         left = unlike.copy()
         np.fill_diagonal(left, np.inf)
         left[:, start] = np.inf

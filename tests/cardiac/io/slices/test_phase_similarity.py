@@ -48,6 +48,10 @@ def test_the_one_slice_that_is_shuffled_is_named(ring, rng):
     assert out_of_order(ring) == [2]
 
 
+def test_a_heart_whose_way_back_is_its_way_out_is_in_order(beating):
+    assert out_of_order(beating.images) == []
+
+
 def test_noise_and_what_stands_still_are_in_any_order(rng):
     assert out_of_order(rng.normal(0, 1, (20, 3, 64, 64)).astype(np.float32)) == []
     assert out_of_order(np.ones((20, 3, 64, 64), np.float32)) == []

@@ -206,5 +206,5 @@ def test_pictures_of_one_slice_beside_one_another_are_refused(tmp_path, cine):
         data.ImagePositionPatient = [float(f"{n:.8g}") for n in place]
 
     write_series(tmp_path / "scan", cine, AFFINE, tell=tell)
-    with pytest.raises(FacewarpError, match="pictures of slice 1 lie 5.6 mm beside one another"):
+    with pytest.raises(FacewarpError, match="pictures of slice 1 lie"):
         read_dicom(tmp_path / "scan")
