@@ -14,7 +14,7 @@ Three modes, each pixel in CIE Lab:
 Eyes and the open mouth keep the frame's detail; hair and hands before the face stay before it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib import resources
 from os import PathLike
@@ -239,7 +239,7 @@ class Style(FaceEffect):
         now = lab(region)
         now = cv2.add(cv2.multiply(now, carry(now_gain), dst=now), carry(now_offset), dst=now)
         if detail is not None:
-            calm = replace(face, grid_field=smoothed(face.grid_field, self._calm))
+            calm = face.changed(grid_field=smoothed(face.grid_field, self._calm))
             x, y = carried_map(calm, box, self._lab.shape)
             style = cv2.remap(self._lab, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
             share = cv2.merge([carry(detail)] * 3)

@@ -101,7 +101,7 @@ class TemplatePicture:
             scene: what else of the frame the picture takes on; None for nothing.
         """
         if self._calm is not None:
-            face = replace(face, grid_field=smoothed(face.grid_field, self._calm))
+            face = face.changed(grid_field=smoothed(face.grid_field, self._calm))
         height, width = CROP_SHAPE
         x, y = np.rint(crop_cells() + resized(face.grid_field, GRID_SHAPE)).astype(np.int32)
         inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)

@@ -187,7 +187,7 @@ def test_equal_times_count_as_frames(made, template, points):
 
 
 def test_it_follows_smoothing_and_a_crop_that_moves(made, template, points):
-    refinement = PhotometricRefinement(template, FaceSmoother(template, is_last=False))
+    refinement = PhotometricRefinement(template, FaceSmoother(template))
     motions = [moved(0.2 * i, 0, 6 * np.sin(i / 4) ** 2) for i in range(10)]
     refined = follow(refinement, [made(motion) for motion in motions])
     assert slip(refined, motions, points) < 0.12
