@@ -5,12 +5,22 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from fixtures.detail_shares import eyes, mouth
 
+from facewarp.face.details.patches import PatchLayout
 from facewarp.face.effects.factory import make_effect
+from facewarp.face.face import Details
 from facewarp.face.parts import FacePart
 from facewarp.face.rendering.occlusion import Visibility, covers_eyes, open_mouth
 
 ORANGE = (250, 120, 10)
+
+
+def closely(face, opening=10.0, height=9.0):
+    """A face with eyes and mouth that are seen closely, so far open (patch px)."""
+    shares = np.stack([mouth(opening)[0], eyes(height)]).astype(np.float32)
+    points = face.crop.to_crop(face.landmarks)
+    return replace(face, details=Details(shares, PatchLayout(points).frames(points)))
 
 
 @pytest.fixture
@@ -36,6 +46,24 @@ def test_eyes_are_left_alone_unless_glasses_cover_them(template, face_at, parts)
     face = face_at(probabilities=parts)
     assert Visibility(template)(face)[eyes].mean() < 40
     assert Visibility(template, spare_eyes=False)(face)[eyes].mean() > 250
+
+
+@pytest.mark.parametrize("height", [0.0, 1.0, 9.0])
+def test_eyes_are_painted_where_they_are_shut(template, face_at, parts, height):
+    face = closely(face_at(probabilities=parts), height=height)
+    seen = Visibility(template)(face)[template.probabilities[FacePart.EYE_LEFT] > 0.95].mean()
+    assert seen < 40 if height > 5 else seen > 250
+
+
+def test_an_eye_that_winks_is_painted_and_the_other_is_not(template, face_at, parts):
+    face = closely(face_at(probabilities=parts))
+    face.details.shares[1, :, 16:] = eyes(0.0)[:, 16:]
+    left, right = (
+        Visibility(template)(face)[template.probabilities[part] > 0.95].mean()
+        for part in (FacePart.EYE_LEFT, FacePart.EYE_RIGHT)
+    )
+    assert left < 40
+    assert right > 250
 
 
 def test_what_hides_the_face_stays_before_it(see, face_at, parts):
@@ -67,6 +95,21 @@ def test_the_mouth_is_open_as_far_as_the_inner_lips_are_apart(face_at):
     x, y = np.rint(face.crop.to_crop(opened[[62, 66]]).mean(axis=0)).astype(int)
     assert mask[y, x] > 0.95 * 255
     assert mask.sum() < 0.05 * 255 * mask.size
+
+
+def test_what_is_round_between_landmarks_is_open_too(face_at):
+    """Eight points of the inner lips are a polygon within a round mouth: outer teeth lie beside."""
+    face = closely(face_at(), opening=24.0)
+    opened = face.landmarks.copy()
+    opened[[65, 66, 67], 1] += 16 * face.crop.scale
+    face = replace(face, landmarks=opened)
+    alone = open_mouth(replace(face, details=None))
+    seen = open_mouth(face)
+    assert (seen.astype(int) - alone).min() >= 0
+    assert seen.sum() > 1.2 * alone.sum()
+    # Where lips are, nothing is open, however wide the mouth is.
+    x, y = np.rint(face.details.frames[0] @ (32, 27, 1)).astype(int)
+    assert seen[y - 2, x] < 40
 
 
 def test_textures_end_at_teeth(template, frame, face_at):
