@@ -134,7 +134,8 @@ def register_volumes(
         pictures = torch.from_numpy(np.stack(gray))[:, None]
         parts = resize_image(finest, feature_shape)
         labels = [seen_labels(one.probabilities[0], one.grid) for one in fine]
-    there = model.fields(parts, parts.flip(0)).cpu()
+    network = (model.rough() if refined else None) or model
+    there = network.fields(parts, parts.flip(0)).cpu()
     if refined:
         pair = finest[:1], finest[1:], there[:1], there[1:]
         out, _ = refine(*pair, one_heart=together, pictures=pictures)

@@ -268,9 +268,9 @@ class Model:
         return model
 
     def rough(self) -> "Model | None":
-        """Return a model of volumes that sees about the same in a quarter of the time, in bf16.
+        """Return a model of volumes that finds about the same in less time, in bf16.
 
-        For choices that are then looked at closely. None where torch does not run it on a
+        For choices that are then looked at closely, and fields that are refined. None where torch does not run it on a
         processor with instructions for bf16.
         """
         if self._device != "cpu" or self.config.ndim != 3:

@@ -97,6 +97,9 @@ def test_a_rough_look_sees_about_the_same(volume_model, model, monkeypatch, nati
     images = torch.rand(1, 1, *volume_model.config.grid_shape)
     close = volume_model.probabilities(images)
     assert 0 < (rough.probabilities(images) - close).abs().max() < 0.03
+    pair = close, close.flip(-1)
+    exact, quick = volume_model.fields(*pair), rough.fields(*pair)
+    assert 0 < (quick - exact).abs().max() < 0.02 * max(1.0, float(exact.abs().max()))
     torch.testing.assert_close(volume_model.probabilities(images), close, atol=0, rtol=0)
 
 

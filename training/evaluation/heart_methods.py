@@ -107,7 +107,8 @@ class GuidedMethod:
             pictures = torch.from_numpy(own.sample(volume.data))[:, None]
             seen = resize_image(finest, model.config.feature_shape)
         sides = [ED, ES] if both or self.refined else [ED]
-        small = model.fields(seen[sides], seen[[1 - side for side in sides]])
+        network = (model.rough() if self.refined else None) or model
+        small = network.fields(seen[sides], seen[[1 - side for side in sides]])
         if self.refined:
             pair = finest[:1], finest[1:], small[:1], small[1:]
             small = torch.cat(refine(*pair, pictures=pictures))

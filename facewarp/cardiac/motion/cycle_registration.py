@@ -180,12 +180,13 @@ def track(
         assert volume is not None
         return torch.from_numpy(grid.sample(volume.data[[phase]]))[:, None]
 
+    network = (model.rough() if refined else None) or model
     at_ed, seen_at_ed = torch.from_numpy(parts[[ed]]), seen(ed)
     gray_at_ed = None if volume is None or finer is None else gray(ed)
 
     def register(phase: int) -> None:
         there = torch.from_numpy(parts[[phase]])
-        u = model.fields(torch.cat([at_ed, there]), torch.cat([there, at_ed])).cpu()
+        u = network.fields(torch.cat([at_ed, there]), torch.cat([there, at_ed])).cpu()
         out, back = u.chunk(2)
         apart = torch.from_numpy(inverse_consistency_mm(out.numpy(), back.numpy(), network_grid))
         before[phase] = resize_image(apart[:, None], field_grid.shape)[0, 0].numpy()

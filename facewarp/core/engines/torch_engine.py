@@ -55,10 +55,14 @@ class TorchEngine(GraphEngine):
         return engine
 
     def in_bfloat16(self) -> "TorchEngine":
-        """Return an engine whose part network of volumes runs in bf16: quicker, and coarse."""
-        engine = self.with_config(self._lean.config)
+        """Return an engine whose networks of volumes run in bf16: quicker, and coarse.
+
+        Splines, warps and everything in px stay fp32.
+        """
+        engine, lean = self.with_config(self._lean.config), copy.deepcopy(self._lean)
         engine._lean._modules = dict(engine._lean._modules)
-        engine._lean.parts = cast(nn.Module, _Bfloat16(copy.deepcopy(self._lean.parts)))  # type: ignore[assignment]
+        engine._lean.parts = cast(nn.Module, _Bfloat16(lean.parts))  # type: ignore[assignment]
+        engine._lean.steps = nn.ModuleList(map(_Bfloat16, lean.steps))
         engine._graphs = {name: graph(engine._lean) for name, graph in GRAPHS.items()}
         return engine
 
@@ -112,10 +116,11 @@ class _Bfloat16(nn.Module):
         self.inner = inner.to(torch.bfloat16)
         self.inner.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
-    def forward(self, volumes: Tensor) -> Tensor:
+    def forward(self, *volumes: Tensor) -> Tensor:
         layout = torch.channels_last_3d
-        result: Tensor = self.inner(volumes.to(torch.bfloat16).contiguous(memory_format=layout))
-        return result.float()
+        given = (value.to(torch.bfloat16).contiguous(memory_format=layout) for value in volumes)
+        result: Tensor = self.inner(*given)
+        return result.float().contiguous()
 
 
 def has_bfloat16() -> bool:
