@@ -66,12 +66,14 @@ def spline_field(control: Tensor, matrices: Sequence[Tensor]) -> Tensor:
 
     Args:
         control: displacements of the control points, in px of the dense grid.
-        matrices: one `spline_matrix` per spatial axis, in the order of the tensor's axes.
+        matrices: one `spline_matrix` per spatial axis, in the order of the tensor's axes; in 3D
+            that of z may be left out where it is the identity.
     """
     *outer, rows, columns = matrices
     dense = rows @ control @ columns.T
-    for axis, matrix in enumerate(outer, start=2):
-        dense = torch.movedim(torch.movedim(dense, axis, -1) @ matrix.T, -1, axis)
+    for matrix in outer:
+        planes = matrix @ dense.flatten(3)
+        dense = planes.view(*planes.shape[:3], *dense.shape[3:])
     return dense
 
 

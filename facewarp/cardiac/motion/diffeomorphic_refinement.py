@@ -434,6 +434,7 @@ def _solve(stiff: Tensor, pull: Tensor, damping: Sequence[Tensor | float]) -> Te
 
 @lru_cache(maxsize=64)
 def _splines(shape: Shape, window: tuple[int, ...], passes: int) -> list[Tensor]:
-    """Return B-splines with a control point a voxel, along z, y, x."""
+    """Return B-splines with a control point a voxel, along z, y, x; none for a box of 1 along z."""
+    axes = list(zip(shape, window, strict=True))
     with torch.inference_mode(False):  # they outlive this call
-        return [spline_matrix(n, n, box, passes) for n, box in zip(shape, window, strict=True)]
+        return [spline_matrix(n, n, box, passes) for n, box in axes[window[0] == 1 :]]
