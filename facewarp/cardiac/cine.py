@@ -278,7 +278,6 @@ def analyse(
     slices = slices_beside(model)
     calibration = HeartCalibration.of_slices(slices)
     found = None
-    return_freed_memory()  # the search takes much
     if told.ed is None:  # which phase is stored first must not matter
         lv, found = _first_look(model, slices, volume, grid)
         likely = find_ed(lv, cine.closes)
@@ -287,7 +286,6 @@ def analyse(
             again = around_heart(model, volume, likely, lies.turn)
             if again.shape != grid.shape or not np.allclose(again.to_volume, grid.to_volume):
                 grid, found = again, None
-    return_freed_memory()
     found = found or see_parts(model, slices, volume, grid, work)
     at_ed = find_ed(found.lv, cine.closes) if told.ed is None else told.ed
     model, parts = model.on_grid(grid.shape), found.parts
@@ -300,7 +298,6 @@ def analyse(
     seen_grid = found.finest_grid.on_part(box)
     seen = np.stack(list(side_by_side(lambda one: seen_labels(one, seen_grid), found.finest)))
     found, volumes_seen = found.lighter(), found.volumes_ml
-    return_freed_memory()
     moments = told
     if told.ed is None:
         dice = None if reader is None else [mean_dice(reader.data[0][box], one) for one in seen]
@@ -311,7 +308,7 @@ def analyse(
         assert volumes_seen is not None
         at_es = find_es(volumes_seen[:, HeartPart.LV], cine.closes) if at_es is None else at_es
         looks = look_again(model, slices, volume, grid, found.fine, (at_ed, at_es))
-        return_freed_memory()  # before fields need it
+    return_freed_memory()  # before fields need it
     motion = track(
         *(model, parts, at_ed, grid, work), refined=refined, fine=found.fine, volume=volume
     )
@@ -326,7 +323,6 @@ def analyse(
 
     for phase, ids in enumerate(side_by_side(carry, motion.to_ed)):
         carried[phase, *box] = ids
-    return_freed_memory()
     carried[at_ed][box] = start
     labels_4d, volumes = carried, volumes_ml(carried, volume.voxel_ml)
     if volumes_seen is not None and reader is None:
@@ -339,7 +335,6 @@ def analyse(
     quality = measure_quality(
         *(motion, carried[at_ed], carried[:, *box], seen, found.finest), labels_4d[:, *box]
     )
-    return_freed_memory()
     found_indices, evidence = indices(volumes, at_ed, at_es, rate), None
     if looks is not None and found.fine is not None:
         carried_es = np.asarray(carried[at_es][box]), seen[at_es]

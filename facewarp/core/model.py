@@ -270,8 +270,8 @@ class Model:
     def rough(self) -> "Model | None":
         """Return a model of volumes that finds about the same in less time, in bf16.
 
-        For choices that are then looked at closely, and fields that are refined. None where torch does not run it on a
-        processor with instructions for bf16.
+        For choices that are then looked at closely, and fields that are refined. None where torch
+        does not run it on a processor with instructions for bf16.
         """
         if self._device != "cpu" or self.config.ndim != 3:
             return None

@@ -7,6 +7,7 @@ must be clearly surer to be believed against it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -22,6 +23,7 @@ from facewarp.cardiac.motion.heart_roi import (
 from facewarp.cardiac.motion.model_grid import ModelGrid, short_axis_order, stack_turns, told_fit
 from facewarp.cardiac.parts import HeartPart
 from facewarp.core.arrays import FloatArray
+from facewarp.core.side_by_side import side_by_side
 from facewarp.errors import FacewarpError
 
 TURNED: Final = (
@@ -164,15 +166,15 @@ def _scores(
 
     rough = model.rough()
     if rough is None:
-        return [score(model, turn) for turn in turns], window
-    about = np.array([score(rough, turn) for turn in turns])
+        return list(side_by_side(partial(score, model), turns)), window
+    about = np.array(list(side_by_side(partial(score, rough), turns)))
     ways = np.array([turn[:, 2] for turn in turns])  # of the slices
     alike = (ways[:, None] == ways).all(axis=-1)
     close = about >= np.where(alike, about, -np.inf).max(axis=1) - _ROUGH
-    found = [
-        score(model, turn) if near else -np.inf for turn, near in zip(turns, close, strict=True)
-    ]
-    return found, window
+    found = np.full(len(turns), -np.inf)
+    near = [turn for turn, is_near in zip(turns, close, strict=True) if is_near]
+    found[close] = list(side_by_side(partial(score, model), near))
+    return found.tolist(), window
 
 
 def _first_seen(model: HeartModel, volume: Volume, phase: int, told: FloatArray) -> ModelGrid:

@@ -10,9 +10,10 @@ openvino-int8    OpenVINO on the 8-bit weights that ship beside some models
 
 import sys
 import threading
+from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ class Engine(Protocol):
     """Inference of a network.
 
     Arrays come and go as float32, whatever the device; results are the caller's own.
-    Calls from several threads wait for each other.
+    Calls from several threads wait for each other, but those of volumes on a CPU.
 
     Attributes:
         name: one of `ENGINES`.
@@ -100,7 +101,7 @@ class GraphEngine:
     def __init__(self, name: str, summary: str) -> None:
         self.name = name
         self.summary = summary
-        self._lock = threading.Lock()
+        self._lock: AbstractContextManager[Any] = threading.Lock()
 
     def parts(self, images: Floats) -> Floats:
         """See `Engine`."""

@@ -2,6 +2,7 @@
 
 import copy
 import threading
+from contextlib import nullcontext
 from typing import cast
 
 import numpy as np
@@ -43,13 +44,17 @@ class TorchEngine(GraphEngine):
         where = f"{torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
         super().__init__("torch", f"torch {torch.__version__}, {precision}, {where}")
         self._device, self._lean = device, lean
+        if device.type == "cpu" and net.config.ndim == 3:
+            self._lock = nullcontext()  # nothing is shared, and hearts are seen side by side
         self._graphs = {name: graph(lean) for name, graph in GRAPHS.items()}
         self._recorded: dict[tuple[str, tuple[torch.Size, ...]], _Recorded] = {}
 
     def with_config(self, config: ModelConfig) -> "TorchEngine":
         """Return an engine of the same layers, not copied, under another configuration."""
         engine = copy.copy(self)
-        engine._lock, engine._recorded = threading.Lock(), {}
+        engine._recorded = {}
+        if not isinstance(engine._lock, nullcontext):
+            engine._lock = threading.Lock()
         engine._lean = self._lean.with_config(config)
         engine._graphs = {name: graph(engine._lean) for name, graph in GRAPHS.items()}
         return engine
