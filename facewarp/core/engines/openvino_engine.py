@@ -156,7 +156,10 @@ class OpenVinoEngine(GraphEngine):
             size = largest if self._aside is None else self._ready(graph, largest, is_waiting)
             is_waiting |= size < largest
             request = self._request(graph, size)
-            request.infer([value[:size] for value in left], share_inputs=True, share_outputs=True)
+            taken = [value[:size] for value in left]
+            for index, value in enumerate(taken):  # by `infer` itself this takes ten times as long
+                request.set_input_tensor(index, openvino().Tensor(value, shared_memory=True))
+            request.infer(share_outputs=True)
             pieces.append(
                 [request.get_output_tensor(i).data for i in range(len(request.model_outputs))]
             )

@@ -6,11 +6,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Self
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
+from facewarp.face.crop_fields import grid_points
+
+Masks = NDArray[np.bool_]
 
 KEY: Final = "confidence"
 """What the curve is called among the things that a weights file says of itself."""
@@ -29,16 +33,41 @@ def part_dice(warped: NDArray[np.float32], parts: NDArray[np.float32]) -> NDArra
     Returns:
         ``(B,)`` in 0..1.
     """
+    dice = [
+        hard_dice(hard_parts(ours), hard_parts(theirs))
+        for ours, theirs in zip(warped, parts, strict=True)
+    ]
+    return np.array(dice, np.float64)
+
+
+def hard_parts(soft: NDArray[np.float32]) -> Masks:
+    """Where each part but the background is the likeliest: (7, h, w) of (8, h, w)."""
     # Comparing with the maximum is ten times as fast as argmax.
-    ours, theirs = (
-        (soft == soft.max(1, keepdims=True))[:, 1:]
-        .reshape(len(soft), soft.shape[1] - 1, -1)
-        .astype(np.float32)  # whose sums are exact here, and quicker than counts
-        for soft in (warped, parts)
-    )
-    total = ours.sum(2) + theirs.sum(2)
-    dice = 2 * np.einsum("bkn,bkn->bk", ours, theirs) / total.clip(min=1)
-    return np.asarray(dice.sum(1) / (total > 0).sum(1).clip(min=1), np.float64)
+    return np.asarray(soft[1:] == soft.max(0))
+
+
+def hard_dice(ours: Masks, theirs: Masks) -> float:
+    """Mean Dice over parts (7, h, w), without those that both lack."""
+    counts = [[np.count_nonzero(mask) for mask in masks] for masks in (ours, theirs, ours & theirs)]
+    dice = [2 * c / (a + b) for a, b, c in zip(*counts, strict=True) if a + b]
+    return sum(dice) / max(len(dice), 1)
+
+
+def carried_dice(parts: NDArray[np.float32], field: NDArray[np.float32], template: Masks) -> float:
+    """Part Dice of a crop's parts, carried to the template; beyond the crop is background.
+
+    Args:
+        parts: soft labels of the crop (8, h, w).
+        field: (2, h, w) px of that grid, from the template to the crop.
+        template: the template's `hard_parts`.
+    """
+    height, width = field.shape[1:]
+    x, y = grid_points(height, width) + field
+    carried = np.empty_like(parts)
+    for one, target in zip(parts, carried, strict=True):
+        cv2.remap(one, x, y, cv2.INTER_LINEAR, target, cv2.BORDER_REPLICATE)
+    within = cv2.inRange(x, -0.5, width - 0.5) & cv2.inRange(y, -0.5, height - 0.5)
+    return hard_dice(hard_parts(carried) & (within != 0), template)
 
 
 @dataclass(frozen=True)
