@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Self
@@ -20,28 +21,11 @@ KEY: Final = "confidence"
 """What the curve is called among the things that a weights file says of itself."""
 
 
-def part_dice(warped: NDArray[np.float32], parts: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Mean Dice over parts: the template's warped labels against the network's segmentation.
-
-    Both are reduced to hard labels (argmax), so that their sharpness does not matter. A part
-    absent from both is skipped.
-
-    Args:
-        warped: the template's soft labels carried onto the crop ``(B, 8, h, w)``.
-        parts: the network's part probabilities of the crop, same shape.
-
-    Returns:
-        ``(B,)`` in 0..1.
-    """
-    dice = [
-        hard_dice(hard_parts(ours), hard_parts(theirs))
-        for ours, theirs in zip(warped, parts, strict=True)
-    ]
-    return np.array(dice, np.float64)
-
-
 def hard_parts(soft: NDArray[np.float32]) -> Masks:
-    """Where each part but the background is the likeliest: (7, h, w) of (8, h, w)."""
+    """Where each part but the background is the likeliest: (7, h, w) of (8, h, w).
+
+    So the sharpness of soft labels does not matter.
+    """
     # Comparing with the maximum is ten times as fast as argmax.
     return np.asarray(soft[1:] == soft.max(0))
 
@@ -93,8 +77,12 @@ class Calibration:
 
     def __call__(self, agreements: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Map part Dice to confidence, both 0..1."""
-        at, worth = np.array(self.knots, np.float64).T
-        return np.asarray(np.interp(agreements, at, worth), np.float64)
+        return np.asarray(np.interp(agreements, *self._curve), np.float64)
+
+    @cached_property
+    def _curve(self) -> NDArray[np.float64]:
+        """Both axes of the knots, (2, N)."""
+        return np.array(self.knots, np.float64).T
 
     @classmethod
     def of_model(cls, model: Model) -> Self:

@@ -10,7 +10,7 @@ import logging
 import math
 import threading
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -228,6 +228,7 @@ def _on_grid(field: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.f
     return resized(field, (rows, columns)) * _scale(field.shape[1:], shape)
 
 
+@lru_cache(maxsize=8)
 def _scale(source: tuple[int, ...], target: tuple[int, ...]) -> NDArray[np.float32]:
     """(2, 1, 1) factors, x first, by which lengths grow from a grid to another."""
     factors = np.divide(target[::-1], source[::-1], dtype=np.float32)
