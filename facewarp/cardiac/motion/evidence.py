@@ -50,6 +50,7 @@ class Evidence:
             is from the one reported, points; 100 where one of them has no ventricle.
         base_area, apex_area: area of the left ventricle in the first and last slice of the stack,
             share of its largest, at end-diastole: whether it goes on beyond.
+        slices_apart_mm: from slice to slice; 0 where it isn't known. The networks don't see it.
     """
 
     expected: Triple
@@ -61,6 +62,7 @@ class Evidence:
     ef_carried: float
     base_area: float
     apex_area: float
+    slices_apart_mm: float = 0.0
 
 
 def gather_evidence(
@@ -110,6 +112,7 @@ def gather_evidence(
         _apart(lv * [1.0, float(carried_share)], ef_percent),
         float(at_ed[0] / largest),
         float(at_ed[-1] / largest),
+        float(fine.grid.spacing_mm[2]),
     )
 
 

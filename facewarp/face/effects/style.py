@@ -66,11 +66,13 @@ STYLE_SHAPE: Final = (2 * CROP_SHAPE[0], 2 * CROP_SHAPE[1])
 _LEAST_CONFIDENCE: Final = 0.15  # a drawing is seen worse than a photograph
 _SCREEN_PX: Final = 12.0  # l above, template px: larger structures are the frame's
 _SOLVED: Final = (COARSE[0] // 2, COARSE[1] // 2)  # grid of the equation, a third of l
+_MOST_VIVID: Final = 1.8  # gain of the colors where a style brings no detail
 _SHARE: Final = 0.1  # of a change of the face's colors that a frame takes on
 _LIDS_PX: Final = (
     9,
     2.0,
 )  # template px around eyes, and their soft edge, that keep the frame's detail
+_FLAT_PX: Final = (9.0, 8.0)  # px of a style beyond its face: what fades, and how soon it does
 _EDGE_PX: Final = 8  # template px within the face's outline over which a style fades in
 
 
@@ -175,8 +177,7 @@ class Style(FaceEffect):
         face = np.asarray(1 - template.probabilities[0], np.float32)
         inner = cv2.erode(face, np.ones((_EDGE_PX + 1,) * 2, np.uint8))
         known = cv2.resize(inner, worn.shape[1::-1]) > 0.5
-        # Beyond its face a style shows hair or ground, which is no skin.
-        self._lab = lab(carried_outward(np.ascontiguousarray(worn), known))
+        self._lab = lab(beyond_its_face(np.ascontiguousarray(worn), known))
         self._coarse_lab = cv2.resize(self._lab, COARSE[::-1], interpolation=cv2.INTER_AREA)
         tight = smoothstep(0.05, 0.95, cv2.GaussianBlur(inner, (0, 0), 0.5 * _EDGE_PX))
         self._extents = np.stack(
@@ -268,7 +269,9 @@ class Style(FaceEffect):
             seen = last.toward(seen, _SHARE)
         self._colors.put(face.id, seen)
         shares = coarse_map(self._shares, face.grid_field, GRID_SHAPE)
-        gain, offset = group_color_map(seen, self.style.colors, shares)
+        # Detail brings the style's colors: shades of skin would turn to green and pink as well.
+        most = _MOST_VIVID if self.mode == "color" else 1.0
+        gain, offset = group_color_map(seen, self.style.colors, shares, most)
         return _doubled(gain), _doubled(offset)
 
     def _smooth(self, coarse: NDArray[np.float32], face: "Face") -> NDArray[np.float32]:
@@ -283,6 +286,19 @@ class Style(FaceEffect):
         apart = cv2.resize(there - self._coarse_lab, _SOLVED[::-1], interpolation=cv2.INTER_AREA)
         solved = np.ascontiguousarray(self._poisson(apart).transpose(2, 0, 1))
         return coarse_map(solved, face.grid_field).transpose(1, 2, 0)
+
+
+def beyond_its_face(picture: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return a style (h, w, 3) that goes on beyond where it is known to show a face, (h, w).
+
+    What it shows there is hair or ground, which is no skin. Its colors go on, its detail fades:
+    strokes would be drawn out into waves.
+    """
+    carried = carried_outward(picture, known)
+    low = cv2.GaussianBlur(carried, (0, 0), _FLAT_PX[0])
+    away = cv2.distanceTransform((~known).astype(np.uint8), cv2.DIST_L2, 3)
+    share = smoothstep(0, _FLAT_PX[1], away)[..., None]
+    return np.rint(carried + share * (low.astype(np.float32) - carried)).astype(np.uint8)
 
 
 def _around_eyes(template: "Template") -> NDArray[np.float32]:

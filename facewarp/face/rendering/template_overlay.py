@@ -22,6 +22,7 @@ from facewarp.drawing.effect_layer import cover
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.crop_fields import GRID_PX, GRID_SHAPE, cell_px, resized
 from facewarp.face.matching.scene import Scene
+from facewarp.face.parts import FacePart
 from facewarp.face.rendering.calm_skin import crop_cells, smoothed
 from facewarp.face.rendering.shading import LIGHT_SIZE_PX, Blend, Light
 
@@ -35,6 +36,7 @@ _PAD: Final = 24  # crop px the field is carried on beyond the crop: nothing end
 _BAND: Final = 128  # rows blended at a time, so that what is passed on stays in the cache
 _COARSEST: Final = 4  # frame px between the points at which a map is worked out, at most
 _BORDER_FADE: Final = 6.0  # template px over which pictures fade out towards the template's border
+_IS_SKIN: Final = (0.7, 0.95)  # probability
 _BIAS: Final = 0.25  # of a pyramid level, towards sharpness
 _SOFTEST: Final = 0.35  # px of a level, the least blur that is worth it
 _SOFTER: Final = 1.15  # ratio of the blurs that pictures are kept ready with
@@ -119,7 +121,8 @@ class TemplatePicture:
         light = None
         if blend != "glow":
             weight = _to_region(face, alpha, box)
-            light = Light.of(region, weight, float(frame[::16, ::16].mean()), blend, scene)
+            skin = None if scene is None else _to_region(face, _skin_cells(face), box)
+            light = Light.of(region, weight, float(frame[::16, ::16].mean()), blend, scene, skin)
             light = light if fades else replace(light, saturation=1.0)
         image = self._level(face.crop.scale, 0.0 if scene is None else scene.blur_px)
         x_px, y_px = carried_map(face, box, image.shape)
@@ -187,6 +190,16 @@ def _reach(cells: NDArray[np.intp], count: int) -> tuple[int, int]:
         (first - 1) * GRID_PX if first > 0 else -_PAD,
         (last + 1) * GRID_PX if last < count - 1 else count * GRID_PX + _PAD,
     )
+
+
+def _skin_cells(face: "Face") -> NDArray[np.float32]:
+    """Where skin is seen in the crop's cells, 0..255."""
+    parts = np.asarray(face.probabilities[[FacePart.FACE, FacePart.NOSE]], np.float32).sum(axis=0)
+    cells = 255 * smoothstep(*_IS_SKIN, cv2.resize(parts, GRID_SHAPE[::-1]))
+    if face.matte is not None:
+        free = cv2.resize(face.matte, GRID_SHAPE[::-1], interpolation=cv2.INTER_AREA)
+        cells *= free * np.float32(1 / 255)
+    return np.asarray(cells, np.float32)
 
 
 def _to_region(face: "Face", cells: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
