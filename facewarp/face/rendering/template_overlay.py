@@ -8,8 +8,8 @@ comes out is a premultiplied RGBA overlay, which is blended in 8 bit.
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -41,6 +41,21 @@ _BIAS: Final = 0.25  # of a pyramid level, towards sharpness
 _SOFTEST: Final = 0.35  # px of a level, the least blur that is worth it
 _SOFTER: Final = 1.15  # ratio of the blurs that pictures are kept ready with
 _KEPT: Final = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """A place at which another picture is shown.
+
+    Attributes:
+        picture: of the same size.
+        box: x0, y0, x1, y1 in template px.
+        share: 0..1, how much of it.
+    """
+
+    picture: "TemplatePicture"
+    box: Box
+    share: float
 
 
 class TemplatePicture:
@@ -88,6 +103,7 @@ class TemplatePicture:
         coverage: NDArray[np.uint8] | None = None,
         fades: bool = False,
         scene: Scene | None = None,
+        patches: Sequence[Patch] = (),
     ) -> None:
         """Warp the image onto a face of a frame (HxWx3 uint8 RGB) and blend it, in place.
 
@@ -101,6 +117,7 @@ class TemplatePicture:
             fades: whether the picture loses color where the frame has none, as a paint would; not
                 so for colors that mean something.
             scene: what else of the frame the picture takes on; None for nothing.
+            patches: places at which another picture is shown.
         """
         if self._calm is not None:
             face = face.changed(grid_field=smoothed(face.grid_field, self._calm))
@@ -124,7 +141,7 @@ class TemplatePicture:
             skin = None if scene is None else _to_region(face, _skin_cells(face), box)
             light = Light.of(region, weight, float(frame[::16, ::16].mean()), blend, scene, skin)
             light = light if fades else replace(light, saturation=1.0)
-        image = self._level(face.crop.scale, 0.0 if scene is None else scene.blur_px)
+        image = self._patched(face.crop.scale, 0.0 if scene is None else scene.blur_px, patches)
         x_px, y_px = carried_map(face, box, image.shape)
         for top in range(0, len(region), _BAND):
             rows = slice(top, min(top + _BAND, len(region)))
@@ -141,6 +158,21 @@ class TemplatePicture:
             if coverage is not None:
                 rows_of_frame = slice(box[1] + top, box[1] + top + len(band))
                 cover(coverage[rows_of_frame, box[0] : box[2]], cv2.extractChannel(alpha, 0))
+
+    def _patched(
+        self, frame_px_per_crop_px: float, blur_px: float, patches: Sequence[Patch]
+    ) -> NDArray[np.uint8]:
+        """Return the picture as `_level` does, with patches on it."""
+        image = self._level(frame_px_per_crop_px, blur_px)
+        if patches:
+            image = image.copy()
+        k = image.shape[1] / CROP_SHAPE[1]
+        for patch in patches:
+            x0, y0, x1, y1 = (round(k * edge) for edge in patch.box)
+            part = patch.picture._level(frame_px_per_crop_px, blur_px)[y0:y1, x0:x1]
+            below = image[y0:y1, x0:x1]
+            cv2.addWeighted(part, patch.share, below, 1 - patch.share, 0, dst=below)
+        return image
 
     def _level(self, frame_px_per_crop_px: float, blur_px: float = 0.0) -> NDArray[np.uint8]:
         """Return the picture at about a frame's resolution, blurred as the frame is."""

@@ -5,22 +5,13 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from fixtures.detail_shares import eyes, mouth
+from fixtures.detail_shares import closely, eyes
 
-from facewarp.face.details.patches import PatchLayout
 from facewarp.face.effects.factory import make_effect
-from facewarp.face.face import Details
 from facewarp.face.parts import FacePart
 from facewarp.face.rendering.occlusion import Visibility, covers_eyes, open_mouth
 
 ORANGE = (250, 120, 10)
-
-
-def closely(face, opening=10.0, height=9.0):
-    """A face with eyes and mouth that are seen closely, so far open (patch px)."""
-    shares = np.stack([mouth(opening)[0], eyes(height)]).astype(np.float32)
-    points = face.crop.to_crop(face.landmarks)
-    return replace(face, details=Details(shares, PatchLayout(points).frames(points)))
 
 
 @pytest.fixture
