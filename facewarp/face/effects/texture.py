@@ -1,5 +1,6 @@
 """Effect `texture`: paint an RGBA image in template space onto each face."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +21,7 @@ from facewarp.face.rendering.coverage import (
     wide_face,
     widened,
 )
-from facewarp.face.rendering.occlusion import Visibility, covers_eyes, open_eyes
+from facewarp.face.rendering.occlusion import EYES, Visibility, covers, open_eyes
 from facewarp.face.rendering.shading import Blend
 from facewarp.face.rendering.template_overlay import Patch, TemplatePicture
 from facewarp.face.rendering.textures import check_texture
@@ -83,12 +84,15 @@ class Texture(FaceEffect):
             wide = rgba
             if paints_whole_face(rgba[..., 3], template):
                 wide = widened(rgba, template)
-        # A solid thing does not blink: lids and brows move it no more than skin around does.
+        # A solid thing does not blink: lids and brows move it no more than skin around does. One
+        # that leaves the mouth free does not bend at all.
         is_solid = self.blend == "mask"
+        is_stiff = is_solid and not covers(rgba[..., 3], template, (FacePart.MOUTH,))
         calm = np.ones(CROP_SHAPE, np.float32) if is_solid else calm_skin(template)
-        self._tight = _Lidded(rgba, self.opacity, calm)
-        self._wide = self._tight if wide is rgba else _Lidded(wide, self.opacity, calm)
-        spares_eyes = not covers_eyes(rgba[..., 3], template)
+        make = partial(TemplatePicture, opacity=self.opacity, calm=calm, is_stiff=is_stiff)
+        self._tight = _Lidded(rgba, make)
+        self._wide = self._tight if wide is rgba else _Lidded(wide, make)
+        spares_eyes = not covers(rgba[..., 3], template, EYES)
         self._has_lids = spares_eyes and self.blend == "paint"
         self._seen = Visibility(template, spare_eyes=spares_eyes, spare_mouth=self.blend != "mask")
 
@@ -113,10 +117,9 @@ class Texture(FaceEffect):
 class _Lidded:
     """A picture, and the same with lids painted, which is made when eyes are shut first."""
 
-    def __init__(self, rgba: NDArray[np.uint8], opacity: float, calm: NDArray[np.float32]) -> None:
-        self.picture = TemplatePicture(rgba, opacity, calm)
-        self._make = partial(TemplatePicture, opacity=opacity, calm=calm)
-        self._rgba = rgba
+    def __init__(self, rgba: NDArray[np.uint8], make: Callable[..., TemplatePicture]) -> None:
+        self.picture = make(rgba)
+        self._make, self._rgba = make, rgba
         self._shut: TemplatePicture | None = None
 
     def lids(self, is_open: NDArray[np.float32], template: "Template") -> list[Patch]:

@@ -36,6 +36,7 @@ _SLIT_PX: Final = (
 )
 _FAINT: Final = 40  # alpha of paint on lips that needs no care
 _LID_PX: Final = 45  # template px across, of what lies around a point of an eye
+_FLAT_PX: Final = (9.0, 8.0)  # px of a style beyond its face: what fades, and how soon it does
 _OPAQUE: Final = 200  # alpha that counts as painted
 
 
@@ -194,3 +195,16 @@ def carried_outward(
         at.append((fine + 0.5) * np.float32(k) - 0.5)
     carried = cv2.remap(picture, at[1], at[0], cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
     return np.where(known[..., None], picture, carried)
+
+
+def beyond_its_face(picture: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return a style (h, w, 3) that goes on beyond where it is known to show a face, (h, w).
+
+    What it shows there is hair or ground, which is no skin. Its colors go on, its detail fades:
+    strokes would be drawn out into waves.
+    """
+    carried = carried_outward(picture, known)
+    low = cv2.GaussianBlur(carried, (0, 0), _FLAT_PX[0])
+    away = cv2.distanceTransform((~known).astype(np.uint8), cv2.DIST_L2, 3)
+    share = smoothstep(0, _FLAT_PX[1], away)[..., None]
+    return np.rint(carried + share * (low.astype(np.float32) - carried)).astype(np.uint8)

@@ -207,12 +207,12 @@ def _keep_lips(
     mouth[:] = np.rint(mouth * (1 - alike)).astype(np.uint8)
 
 
-def covers_eyes(alpha: NDArray[np.uint8], template: "Template") -> bool:
-    """Return whether a texture with this alpha, in template space, covers the eyes on purpose."""
+def covers(alpha: NDArray[np.uint8], template: "Template", parts: tuple[FacePart, ...]) -> bool:
+    """Return whether a texture with this alpha, in template space, covers parts on purpose."""
     size = CROP_SHAPE[::-1]
     small = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
-    eyes = template.probabilities[list(EYES)].sum(axis=0) > 0.6
-    return bool(eyes.any() and small[eyes].mean() > 96)
+    there = template.probabilities[list(parts)].sum(axis=0) > 0.6
+    return bool(there.any() and small[there].mean() > 96)
 
 
 def _beside_eyes(face: "Face") -> NDArray[np.float32]:

@@ -23,7 +23,7 @@ from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.crop_fields import GRID_PX, GRID_SHAPE, cell_px, resized
 from facewarp.face.matching.scene import Scene
 from facewarp.face.parts import FacePart
-from facewarp.face.rendering.calm_skin import crop_cells, smoothed
+from facewarp.face.rendering.calm_skin import crop_cells, smoothed, stiffened
 from facewarp.face.rendering.shading import LIGHT_SIZE_PX, Blend, Light
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class TemplatePicture:
         rgba: (h, w, 4) uint8, straight alpha, of the template's aspect 320:260.
         opacity: 0..1, multiplies alpha.
         calm: where the map is smoothed, see `calm_skin.calm_skin`; None for nowhere.
+        is_stiff: whether the picture is of a stiff thing, which no lids and brows bend.
     """
 
     def __init__(
@@ -76,8 +77,9 @@ class TemplatePicture:
         rgba: NDArray[np.uint8],
         opacity: float = 1.0,
         calm: NDArray[np.float32] | None = None,
+        is_stiff: bool = False,
     ) -> None:
-        self._calm = calm
+        self._calm, self._is_stiff = calm, is_stiff
         alpha = np.rint(rgba[..., 3] * (opacity * _border_window(rgba.shape[:2]))).astype(np.uint8)
         color = cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB)
         color = cv2.multiply(color, cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB), scale=1 / 255)
@@ -121,12 +123,10 @@ class TemplatePicture:
         """
         if self._calm is not None:
             face = face.changed(grid_field=smoothed(face.grid_field, self._calm))
-        height, width = CROP_SHAPE
-        x, y = np.rint(crop_cells() + resized(face.grid_field, GRID_SHAPE)).astype(np.int32)
-        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-        x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
-        alpha = (self._alpha[y, x] * inside).astype(np.float32)
-        content = self._content[y, x] & inside
+        alpha, content = self._in_cells(face)
+        if self._is_stiff:
+            face = replace(face, grid_field=stiffened(face.grid_field, alpha))
+            alpha, content = self._in_cells(face)
         if seen is not None:
             in_cells = cv2.resize(seen, GRID_SHAPE[::-1], interpolation=cv2.INTER_AREA)
             alpha *= in_cells * np.float32(1 / 255)
@@ -158,6 +158,14 @@ class TemplatePicture:
             if coverage is not None:
                 rows_of_frame = slice(box[1] + top, box[1] + top + len(band))
                 cover(coverage[rows_of_frame, box[0] : box[2]], cv2.extractChannel(alpha, 0))
+
+    def _in_cells(self, face: "Face") -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """The picture's alpha in the crop's cells, and where there is anything of it."""
+        height, width = CROP_SHAPE
+        x, y = np.rint(crop_cells() + resized(face.grid_field, GRID_SHAPE)).astype(np.int32)
+        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+        x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
+        return (self._alpha[y, x] * inside).astype(np.float32), self._content[y, x] & inside
 
     def _patched(
         self, frame_px_per_crop_px: float, blur_px: float, patches: Sequence[Patch]

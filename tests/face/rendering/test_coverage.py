@@ -10,6 +10,7 @@ from fixtures.detail_shares import closely
 from facewarp.face.effects.factory import make_effect
 from facewarp.face.parts import FacePart
 from facewarp.face.rendering.coverage import (
+    beyond_its_face,
     carried_outward,
     closed_lips,
     paints_whole_face,
@@ -159,3 +160,15 @@ def test_paint_closes_with_the_lids(template, frame, face_at):
         assert np.abs(drawn[0.0][y, x] - frame[y, x]).sum() > 40
     half = effect(frame, [closely(face, height=2.6)], template).astype(int)
     assert 0 < np.abs(half - drawn[9.0]).sum() < np.abs(drawn[0.0] - drawn[9.0]).sum()
+
+
+def test_strokes_end_where_a_style_shows_no_face():
+    """Colors go on; hatching would be drawn out into waves."""
+    y, x = np.mgrid[:640, :520]
+    hatched = np.where((x + y) % 8 < 4, 60, 220).astype(np.uint8)[..., None].repeat(3, -1)
+    known = (x - 260) ** 2 / 150**2 + (y - 300) ** 2 / 210**2 < 1
+    out = beyond_its_face(hatched, known)
+    np.testing.assert_array_equal(out[known], hatched[known])
+    far = (x - 260) ** 2 / 166**2 + (y - 300) ** 2 / 226**2 > 1
+    assert out[far].std() < 0.3 * hatched.std()
+    assert abs(float(out[far].mean()) - 140) < 15

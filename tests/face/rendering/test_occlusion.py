@@ -9,7 +9,7 @@ from fixtures.detail_shares import closely, eyes
 
 from facewarp.face.effects.factory import make_effect
 from facewarp.face.parts import FacePart
-from facewarp.face.rendering.occlusion import Visibility, covers_eyes, open_mouth
+from facewarp.face.rendering.occlusion import EYES, Visibility, covers, open_mouth
 
 ORANGE = (250, 120, 10)
 
@@ -118,9 +118,9 @@ def test_textures_end_at_teeth(template, frame, face_at):
 
 def test_textures_that_cover_the_eyes_are_known(template):
     alpha = np.full((640, 520), 255, np.uint8)
-    assert covers_eyes(alpha, template)
+    assert covers(alpha, template, EYES)
     alpha[200:320] = 0
-    assert not covers_eyes(alpha, template)
+    assert not covers(alpha, template, EYES)
 
 
 @pytest.mark.parametrize(
