@@ -123,13 +123,13 @@ class TemplatePicture:
         """
         if self._calm is not None:
             face = face.changed(grid_field=smoothed(face.grid_field, self._calm))
-        alpha, content = self._in_cells(face)
+        cells, content = self._in_cells(face)
         if self._is_stiff:
-            face = replace(face, grid_field=stiffened(face.grid_field, alpha))
-            alpha, content = self._in_cells(face)
+            face = face.changed(grid_field=stiffened(face.grid_field, cells))
+            cells, content = self._in_cells(face)
         if seen is not None:
             in_cells = cv2.resize(seen, GRID_SHAPE[::-1], interpolation=cv2.INTER_AREA)
-            alpha *= in_cells * np.float32(1 / 255)
+            cells *= in_cells * np.float32(1 / 255)
             content &= in_cells > 0
         box = _box_of(face, content, frame.shape)
         if box is None:
@@ -137,7 +137,7 @@ class TemplatePicture:
         region = frame[box[1] : box[3], box[0] : box[2]]
         light = None
         if blend != "glow":
-            weight = _to_region(face, alpha, box)
+            weight = _to_region(face, cells, box)
             skin = None if scene is None else _to_region(face, _skin_cells(face), box)
             light = Light.of(region, weight, float(frame[::16, ::16].mean()), blend, scene, skin)
             light = light if fades else replace(light, saturation=1.0)
