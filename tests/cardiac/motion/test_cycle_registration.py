@@ -91,6 +91,9 @@ class Shifting:
         self.calls = []
         self.config = type("Config", (), {"field_shape": SHAPE})()
 
+    def rough(self):
+        return None
+
     def probabilities(self, images):
         return torch.cat([1 - images, images], 1)
 
