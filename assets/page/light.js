@@ -2,11 +2,17 @@
 
 import { CROP_WIDTH } from "./crop.js";
 import { CELL, COLUMNS, OFFSET, ROWS, SIZE, valueAt } from "./fields.js";
+import { brightnessOfLight } from "./scene.js";
+import { smoothstep } from "./visibility.js";
 
 export const LIGHT_COLUMNS = 52; // cells of 5 crop px
 export const LIGHT_ROWS = 64;
 const CELL_PX = 5;
 const SIGMA = 3; // cells
+const [FACE, NOSE] = [1, 6];
+const IS_SKIN = [0.7, 0.95]; // probability
+const LEAST_SKIN = 0.02; // mean weight with which skin tells the light
+const [EXPOSURE, KNOWN_EXPOSURE] = [0.5, 0.8]; // exponents of a light that is guessed, and told by eyes
 const REFERENCE = 128; // mean brightness at which a picture keeps its own colors
 export const BRIGHTEST = 1.35; // a gain above which bright colors would lose their hue
 
@@ -27,39 +33,77 @@ const KERNEL = (() => {
  * @param {Uint8Array} cover how much of the picture lies at each point of the template's grid, 0..255
  * @param {number} room mean brightness of the whole frame: the brighter of both tells the exposure
  * @param {number} share exponent of the large shading
- * @param {number} white how bright the frame's white is, 0..1
+ * @param {{scene: import("./scene.js").Scene, parts: Float32Array} | null} skin where skin is told by its
+ *   probability, and the scene; null without one
  * @returns {Uint8Array} for each cell a gain times 128 and the shading itself, in turn
  */
-export function lightOf(gray, field, cover, room, share, white = 1) {
-  const cells = LIGHT_COLUMNS * LIGHT_ROWS;
-  const [light, weight] = [new Float32Array(cells), new Float32Array(cells)];
-  let [sum, total] = [0, 0];
+export function lightOf(gray, field, cover, room, share, skin = null) {
+  const brightness = brightnessOf(gray);
+  const painted = shadingOf(brightness, weights((u, v) => {
+    const across = u + valueAt(field, COLUMNS, ROWS, u, v) / CELL;
+    const down = v + valueAt(field, COLUMNS, ROWS, u, v, SIZE) / CELL;
+    const isInside = across > -1 && down > -1 && across < COLUMNS && down < ROWS;
+    return isInside ? valueAt(cover, COLUMNS, ROWS, across, down) : 0;
+  }));
+  let [base, mean] = [painted.shading, painted.mean];
+  let [light, power] = [Math.max(mean, room), EXPOSURE];
+  if (skin) {
+    const { scene, parts } = skin;
+    const weight = weights((u, v) => 255 * smoothstep(IS_SKIN[0], IS_SKIN[1], valueAt(parts, COLUMNS, ROWS, u, v, FACE * SIZE) + valueAt(parts, COLUMNS, ROWS, u, v, NOSE * SIZE)));
+    if (weight.reduce((sum, one) => sum + one, 0) / weight.length > 255 * LEAST_SKIN) {
+      const seen = shadingOf(brightness, weight);
+      base = seen.shading;
+      mean = Number.isNaN(scene.skin) ? seen.mean : scene.skin;
+      light = brightnessOfLight(scene, mean, room);
+      if (!Number.isNaN(scene.eyes)) power = KNOWN_EXPOSURE;
+    }
+  }
+  const exposure = Math.min(Math.max((light / REFERENCE) ** power, 0.35), skin ? skin.scene.white : 1, 1);
+  const found = new Uint8Array(2 * painted.shading.length);
+  for (let i = 0; i < painted.shading.length; i++) {
+    const relative = Math.min(Math.max((base[i] / Math.max(mean, 1)) ** share, 0.4), BRIGHTEST);
+    found[2 * i] = 128 * exposure * relative + 0.5;
+    found[2 * i + 1] = Math.min(painted.shading[i], 255) + 0.5;
+  }
+  return found;
+}
+
+/** @param {Uint8Array} gray */
+function brightnessOf(gray) {
+  const found = new Float32Array(LIGHT_COLUMNS * LIGHT_ROWS);
   for (let row = 0, i = 0; row < LIGHT_ROWS; row++) {
     for (let column = 0; column < LIGHT_COLUMNS; column++, i++) {
       const [x, y] = [column * CELL_PX + 2, row * CELL_PX + 2];
-      const [u, v] = [(x - OFFSET) / CELL, (y - OFFSET) / CELL];
-      const across = u + valueAt(field, COLUMNS, ROWS, u, v) / CELL;
-      const down = v + valueAt(field, COLUMNS, ROWS, u, v, SIZE) / CELL;
-      const isInside = across > -1 && down > -1 && across < COLUMNS && down < ROWS;
-      weight[i] = 0.01 + (isInside ? valueAt(cover, COLUMNS, ROWS, across, down) : 0);
-      let mean = 0;
-      for (let n = 0; n < 9; n++) mean += gray[(y - 2 + 2 * Math.floor(n / 3)) * CROP_WIDTH + x - 2 + 2 * (n % 3)] / 9;
-      light[i] = mean * weight[i];
-      sum += light[i];
-      total += weight[i];
+      for (let n = 0; n < 9; n++) found[i] += gray[(y - 2 + 2 * Math.floor(n / 3)) * CROP_WIDTH + x - 2 + 2 * (n % 3)] / 9;
     }
   }
-  const mean = sum / total;
-  const [top, bottom] = [blurred(light), blurred(weight)];
-  const exposure = Math.min(Math.max(Math.sqrt(Math.max(mean, room) / REFERENCE), 0.35), white);
-  const found = new Uint8Array(2 * cells);
-  for (let i = 0; i < cells; i++) {
-    const shading = Math.max(top[i] / bottom[i], 1);
-    const relative = Math.min(Math.max((shading / Math.max(mean, 1)) ** share, 0.4), BRIGHTEST);
-    found[2 * i] = 128 * exposure * relative + 0.5;
-    found[2 * i + 1] = Math.min(shading, 255) + 0.5;
+  return found;
+}
+
+/**
+ * Weights of all cells.
+ * @param {(u: number, v: number) => number} weightAt by a place on the crop's grid
+ */
+function weights(weightAt) {
+  const found = new Float32Array(LIGHT_COLUMNS * LIGHT_ROWS);
+  for (let row = 0, i = 0; row < LIGHT_ROWS; row++) {
+    for (let column = 0; column < LIGHT_COLUMNS; column++, i++) {
+      found[i] = 0.01 + weightAt((column * CELL_PX + 2 - OFFSET) / CELL, (row * CELL_PX + 2 - OFFSET) / CELL);
+    }
   }
   return found;
+}
+
+/**
+ * The weighted mean of a brightness, and its weighted Gaussian mean.
+ * @param {Float32Array} brightness
+ * @param {Float32Array} weight
+ */
+function shadingOf(brightness, weight) {
+  const light = brightness.map((value, i) => value * weight[i]);
+  const [sum, total] = [light, weight].map((plane) => plane.reduce((whole, value) => whole + value, 0));
+  const [top, bottom] = [blurred(light), blurred(weight)];
+  return { mean: sum / total, shading: top.map((value, i) => Math.max(value / bottom[i], 1)) };
 }
 
 /** @param {Float32Array} plane */

@@ -50,7 +50,7 @@ export function prepared(face, effect, fit, skin, room) {
   if ((effect !== "texture" && effect !== "labels") || !fit || !parts || !gray) return drawing;
   const share = SHARES[fit.blend];
   if (share) {
-    drawing.light = lightOf(gray, onto, fit.cover, room, share[0], scene?.white);
+    drawing.light = lightOf(gray, onto, fit.cover, room, share[0], scene && { scene, parts });
     if (scene) drawing.tone = { mixing: mixingOf(scene), black: scene.black / 255, isSheer: fit.blend === "tint" };
   }
   if (fit.isOccluded) {

@@ -3,7 +3,7 @@
 
 import { CROP_HEIGHT, CROP_WIDTH } from "./crop.js";
 import { COLUMNS, ROWS, SIZE } from "./fields.js";
-import { boxOf } from "./similarity.js";
+import { boxOf, inverted, transformed } from "./similarity.js";
 import { smoothstep } from "./visibility.js";
 
 /** @typedef {import("./similarity.js").Affine} Affine */
@@ -11,8 +11,9 @@ import { smoothstep } from "./visibility.js";
 
 /**
  * `light`: factors of red, green and blue; `saturation`: 0..1, what paint keeps of its own; `black`:
- * how bright its black is, levels; `white`: how bright its white is, 0..1.
- * @typedef {{light: number[], saturation: number, black: number, white: number}} Scene
+ * how bright its black is, levels; `white`: how bright its white is, 0..1; `skin` and `eyes`: mean
+ * brightness of the skin, and that of the whites of eyes, NaN where none is seen.
+ * @typedef {{light: number[], saturation: number, black: number, white: number, skin: number, eyes: number}} Scene
  */
 
 const LUMA = [0.299, 0.587, 0.114];
@@ -32,6 +33,9 @@ const BLACK = { usual: 8, share: 0.5, most: 24 };
 const WHITE = { usual: 225, least: 0.6, aboveSkin: 1.4 };
 const [SHARE, EVERY] = [0.08, 8]; // of a change that a frame takes on; frames between two measured
 const [JUMP, CUT] = [0.6, 36]; // of a face's side, and levels: beyond them it is another shot
+const EYES = [36, 42]; // landmarks of each, six of them
+const [LEAST_EYE_PX, LEAST_SCALE, BRIGHT_OF_EYES] = [3, 0.6, 90];
+const EYES_OVER_LIGHT_SKIN = 1.1;
 const KEPT = 64; // faces that are remembered
 
 /** @type {(value: number, low: number, high: number) => number} */
@@ -60,15 +64,16 @@ const inOrder = (values) => values.sort((a, b) => a - b);
  * @param {Pixels} frame
  * @param {Affine} crop
  * @param {Float32Array} parts probabilities of 8 parts, planes
+ * @param {import("./similarity.js").Points} landmarks of the frame
  * @returns {Scene}
  */
-export function sceneOf(frame, crop, parts) {
+export function sceneOf(frame, crop, parts, landmarks) {
   const thumbnail = thumbnailOf(frame);
   const luma = thumbnail.map(([red, green, blue]) => brightness(red, green, blue));
   const kept = keptSaturation(thumbnail, luma);
   const skin = skinOf(frame, crop, parts);
   let light = [1, 1, 1];
-  let [bright, own] = [0, 1];
+  let [bright, own, mean] = [0, 1, NaN];
   if (skin) {
     const lumas = skin.map(([red, green, blue]) => brightness(red, green, blue));
     const sorted = inOrder([...lumas]);
@@ -76,6 +81,7 @@ export function sceneOf(frame, crop, parts) {
     const between = skin.filter((_, i) => lumas[i] >= low && lumas[i] <= high);
     light = lightGains(chroma(linearMean(between)), chroma(linearMean(thumbnail)), kept);
     bright = high;
+    mean = lumas.reduce((sum, luma) => sum + luma, 0) / lumas.length;
     const colored = skin.reduce((sum, pixel) => sum + (Math.max(...pixel) - Math.min(...pixel)) / Math.max(...pixel, 1), 0) / skin.length;
     own = LEAST_KEPT + (1 - LEAST_KEPT) * smoothstep(COLORLESS[0], COLORLESS[1], colored);
   }
@@ -85,7 +91,64 @@ export function sceneOf(frame, crop, parts) {
     saturation: Math.min(kept, own),
     black: clamp(BLACK.share * (percentile(sorted, 0.5) - BLACK.usual), 0, BLACK.most),
     white: clamp(Math.max(percentile(sorted, 99), WHITE.aboveSkin * bright) / WHITE.usual, WHITE.least, 1),
+    skin: mean,
+    eyes: whitesOfEyes(frame, crop, landmarks),
   };
+}
+
+/**
+ * How bright light skin would be in the light that falls on a face: the whites of eyes, alike in people
+ * of every tone, tell dark skin from a face in the dark; where they are not seen, the room does.
+ * @param {Scene} scene
+ * @param {number} skin mean brightness of the face
+ * @param {number} room of the whole frame
+ */
+export function brightnessOfLight({ eyes }, skin, room) {
+  return Math.max(skin, Number.isNaN(eyes) ? room : Math.min(room, EYES_OVER_LIGHT_SKIN * eyes));
+}
+
+/**
+ * The brightness of the whites of the brighter eye; NaN where both are shut or small.
+ * @param {Pixels} frame
+ * @param {Affine} crop
+ * @param {import("./similarity.js").Points} landmarks
+ */
+function whitesOfEyes(frame, crop, landmarks) {
+  let found = NaN;
+  if (Math.hypot(crop[0], crop[3]) < LEAST_SCALE) return found;
+  const points = transformed(inverted(crop), landmarks);
+  for (const first of EYES) {
+    const lids = Array.from({ length: 6 }, (_, i) => [points[2 * (first + i)], points[2 * (first + i) + 1]]);
+    const height = [[1, 5], [2, 4]].reduce((sum, [a, b]) => sum + Math.hypot(lids[a][0] - lids[b][0], lids[a][1] - lids[b][1]) / 2, 0);
+    if (height < LEAST_EYE_PX) continue;
+    const [xs, ys] = [0, 1].map((axis) => lids.map((lid) => lid[axis]));
+    const lumas = [];
+    for (let y = Math.floor(Math.min(...ys)); y <= Math.max(...ys); y++) {
+      for (let x = Math.floor(Math.min(...xs)); x <= Math.max(...xs); x++) {
+        if (!isWithin(lids, x, y)) continue;
+        const [red, green, blue] = pixelAt(frame, crop[0] * x + crop[1] * y + crop[2], crop[3] * x + crop[4] * y + crop[5]);
+        lumas.push(brightness(red, green, blue));
+      }
+    }
+    if (!lumas.length) continue;
+    const bright = percentile(inOrder(lumas), BRIGHT_OF_EYES);
+    found = Number.isNaN(found) ? bright : Math.max(found, bright);
+  }
+  return found;
+}
+
+/**
+ * @param {number[][]} outline
+ * @param {number} x
+ * @param {number} y
+ */
+function isWithin(outline, x, y) {
+  let is = false;
+  outline.forEach(([x1, y1], i) => {
+    const [x0, y0] = outline[(i + outline.length - 1) % outline.length];
+    if (y1 > y !== y0 > y && x < ((x0 - x1) * (y - y1)) / (y0 - y1) + x1) is = !is;
+  });
+  return is;
 }
 
 /**
@@ -226,7 +289,7 @@ export class SteadyScenes {
     this.#past.delete(id);
     const goesOn = past && past.look.length === look.length && isNear(past, center, look, Math.max(x1 - x0, y1 - y0, 1));
     const age = past && goesOn ? past.age + 1 : 0;
-    const measured = past && goesOn && age % EVERY ? past.measured : sceneOf(frame, crop, parts);
+    const measured = past && goesOn && age % EVERY ? past.measured : sceneOf(frame, crop, parts, landmarks);
     const scene = past && goesOn ? between(past.scene, measured) : measured;
     this.#past.set(id, { scene, measured, age, center, look });
     for (const oldest of this.#past.keys()) {
@@ -274,10 +337,14 @@ function isNear(past, center, look, side) {
 function between(last, seen) {
   /** @type {(before: number, now: number) => number} */
   const mixed = (before, now) => before + SHARE * (now - before);
+  /** As it was while it isn't seen: eyes blink. @type {(before: number, now: number) => number} */
+  const known = (before, now) => (Number.isNaN(now) ? before : Number.isNaN(before) ? now : mixed(before, now));
   return {
     light: last.light.map((gain, i) => mixed(gain, seen.light[i])),
     saturation: mixed(last.saturation, seen.saturation),
     black: mixed(last.black, seen.black),
     white: mixed(last.white, seen.white),
+    skin: known(last.skin, seen.skin),
+    eyes: known(last.eyes, seen.eyes),
   };
 }

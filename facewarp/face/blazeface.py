@@ -193,9 +193,7 @@ def _openvino() -> _Run:
             with lock:
                 if not requests:
                     requests.append(_request())
-                request = requests[0]
-                request.infer([np.ascontiguousarray(picture[None])], share_inputs=True)
-                regressors, logits = (request.get_tensor(name).data[0].copy() for name in _OUTPUTS)
+                regressors, logits = (found[0].copy() for found in requests[0](picture[None]))
             found.append((regressors, logits[:, 0]))
         return found
 
@@ -204,9 +202,10 @@ def _openvino() -> _Run:
 
 def _request() -> Any:
     """Compile the network for windows of 128 x 128 px."""
-    from facewarp.core.engines.openvino_models import digest_of, one_core_request
+    from facewarp.core.engines.openvino_models import BoundRequest, digest_of, one_core_model
 
-    return one_core_request(digest_of([_path(), Path(__file__)]), _openvino_model)
+    known_by = digest_of([_path(), Path(__file__)])
+    return BoundRequest(one_core_model(known_by, _openvino_model), _OUTPUTS)
 
 
 def _openvino_model() -> Any:

@@ -21,6 +21,7 @@ Field = NDArray[np.float32]
 _FOLD = 0.1  # determinant below which a field counts as folded when it is inverted
 _EXACT_PX = 0.02  # errors that are left alone: a face at rest stays exactly as it was
 _STEP_PX = 4.0  # how far one step of an inversion goes at most
+_ROUNDS = 6  # of an inversion before Newton's method: at 19 of 20 points that is all
 
 
 def cell_px(field: NDArray[np.floating]) -> tuple[float, float]:
@@ -117,109 +118,88 @@ def resampled(rgba: NDArray[np.uint8], field_px: NDArray[np.float32]) -> NDArray
     return np.asarray(cv2.divide(moved, opaque, scale=255), np.uint8)
 
 
-def approximate_inverse(field: Field, rounds: int) -> Field:
-    """Approach a field's inverse by fixed-point iteration, ``v(p) <- -u(p + v(p))``.
+def inverted(field: Field, steps: int = 4) -> Field:
+    """Invert a field: ``v`` with ``v(p) + u(p + v(p)) = 0``.
 
-    Each round leaves as much of an error as the field changes by over it, and takes a third of
-    the time of a step of `inverted`, which ends at the inverse (Chen et al., Med. Phys. 2008).
-
-    Args:
-        field: u (2, h, w) crop px.
-        rounds: of the iteration, which begins at ``-u``.
-
-    Returns:
-        v, on the same grid.
-    """
-    minus = cv2.merge([np.ascontiguousarray(-axis, np.float32) for axis in field])
-    points = grid_points(*field.shape[1:])
-    per_px = [np.float32(1 / size) for size in cell_px(field)]
-    x, y = -field
-    for _ in range(rounds):
-        there = points[0] + x * per_px[0], points[1] + y * per_px[1]
-        found = cv2.remap(minus, *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        x, y = cv2.split(found)
-    return np.stack([x, y]).astype(np.float32, copy=False)
-
-
-def inverted(field: Field, start: Field | None = None, steps: int = 3) -> Field:
-    """Invert a field by Newton's method: ``v`` with ``v(p) + u(p + v(p)) = 0``.
-
-    Where the field folds there is no inverse; steps are held back there, and stay within 4 px.
+    Six rounds of a fixed-point iteration from ``-u`` (Chen et al., Med. Phys. 2008), each of which
+    leaves as much of an error as the field changes by over it; then Newton's method at the few
+    points where that has not settled. Where the field folds there is no inverse; steps are held
+    back there, and stay within 4 px.
 
     Args:
         field: u (2, h, w) crop px, on a grid that divides the crop.
-        start: about the inverse, on the same grid; None begins at ``-u``.
-        steps: from a field that the network gave for the other direction, 3 leave less than
-            0.06 px at 99 of 100 points (docs/decisions/0126-milliseconds-of-a-crop.md).
+        steps: of Newton's method at most; what is left: docs/decisions/0140-glue-of-a-frame.md.
 
     Returns:
         v, on the same grid.
     """
-    found = np.array(-field if start is None else start, np.float32)
-    if steps:
-        NewtonInversion(field).refine(grid_points(*field.shape[1:]), found, steps)
-    return found
+    across, down = (np.float32(size) for size in cell_px(field))
+    u = cv2.merge([field[0] * (1 / across), field[1] * (1 / down)])  # in cells of the grid
+    points = _point_pairs(*field.shape[1:])
+    there = points - u
+    minus, before = np.empty_like(u), np.empty_like(u)
+    for _ in range(_ROUNDS):
+        minus, before = before, minus
+        cv2.remap(u, there, None, cv2.INTER_LINEAR, minus, cv2.BORDER_REPLICATE)
+        np.subtract(points, minus, out=there)
+    moved_x, moved_y = cv2.split(cv2.absdiff(minus, before))
+    is_off = (moved_x > _EXACT_PX / across) | (moved_y > _EXACT_PX / down)
+    x, y = cv2.split(minus)
+    left = np.flatnonzero(is_off)
+    if len(left) and steps:
+        at_x, at_y = points.reshape(-1, 2)[left].T
+        found = -x.ravel()[left], -y.ravel()[left]
+        _settle(u, (at_x, at_y), found, (across, down), steps)
+        x.ravel()[left], y.ravel()[left] = -found[0], -found[1]
+    inverse = np.empty_like(field, np.float32)
+    np.multiply(x, -across, out=inverse[0])
+    np.multiply(y, -down, out=inverse[1])
+    return inverse
 
 
-class NewtonInversion:
-    """Newton's method for the inverse of a field, at any points of its grid.
-
-    The inverse of the Jacobian is computed once at the field's points and sampled between them.
+def _settle(
+    u: NDArray[np.float32],
+    points: tuple[NDArray[np.float32], NDArray[np.float32]],
+    shifts: tuple[NDArray[np.float32], NDArray[np.float32]],
+    cell: tuple[np.float32, np.float32],
+    steps: int,
+) -> None:
+    """Solve ``v(p) + u(p + v(p)) = 0`` at some points by Newton's method, in place.
 
     Args:
-        field: u (2, h, w) crop px.
-        cell: width and height of its cells, crop px; None for a field of the whole crop.
+        u: (h, w, 2), all in cells of the grid.
+        points: p, x and y of N.
+        shifts: v, likewise, about the solution.
+        cell: width and height of a cell, crop px.
+        steps: of Newton's method.
     """
-
-    def __init__(self, field: Field, cell: tuple[float, float] | None = None) -> None:
-        across, down = cell or cell_px(field)
-        self._per_px = np.float32(1 / across), np.float32(1 / down)
-        self._field = cv2.merge([np.ascontiguousarray(axis, np.float32) for axis in field])
-        along_x, along_y = (
-            cv2.Sobel(self._field, cv2.CV_32F, *order, ksize=3, scale=1 / (8 * size))
-            for order, size in (((1, 0), across), ((0, 1), down))
-        )
-        x_x, y_x = cv2.split(along_x)
-        x_y, y_y = cv2.split(along_y)
-        x_x, y_y = x_x + 1, y_y + 1
+    (v_x, v_y), (exact_x, exact_y) = shifts, (_EXACT_PX / size for size in cell)
+    most_x, most_y = (_STEP_PX / size for size in cell)
+    x, y = np.empty((2, 5, len(v_x)), np.float32)  # each place, and a cell right, left, down, up
+    for _ in range(steps):
+        np.add(points[0], v_x, out=x[0])
+        np.add(points[1], v_y, out=y[0])
+        x[1:], y[1:] = x[0], y[0]
+        x[1] += 1
+        x[2] -= 1
+        y[3] += 1
+        y[4] -= 1
+        found = cv2.remap(u, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        u_x, u_y = cv2.split(found)
+        error_x, error_y = u_x[0] + v_x, u_y[0] + v_y
+        is_off = (abs(error_x) > exact_x) | (abs(error_y) > exact_y)
+        half = np.float32(0.5)
+        x_x, x_y = half * (u_x[1] - u_x[2]) + 1, half * (u_x[3] - u_x[4])
+        y_x, y_y = half * (u_y[1] - u_y[2]), half * (u_y[3] - u_y[4]) + 1
         determinant = x_x * y_y - x_y * y_x
-        shrink = 1 / np.where(abs(determinant) < _FOLD, np.float32(_FOLD), determinant)
-        self._inverse = cv2.merge([y_y * shrink, x_y * shrink, y_x * shrink, x_x * shrink])
-
-    def places(
-        self, points: NDArray[np.float32], shifts: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Where points (2, n, m), indices of the grid, come to by shifts (2, n, m) px: x and y."""
-        (x, y), (right, down) = points, shifts
-        across, along = self._per_px
-        return x + right * across, y + down * along
-
-    def refine(self, points: NDArray[np.float32], shifts: NDArray[np.float32], steps: int) -> None:
-        """Solve ``v(p) + u(p + v(p)) = 0``, in place.
-
-        Args:
-            points: p (2, n, m), as indices of the field's grid.
-            shifts: v (2, n, m) px, about the solution.
-            steps: of Newton's method.
-        """
-        for _ in range(steps):
-            there = self.places(points, shifts)
-            u, inverse = (
-                cv2.remap(values, *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-                for values in (self._field, self._inverse)
-            )
-            error_x, error_y = (
-                one + shift for one, shift in zip(cv2.split(u), shifts, strict=True)
-            )
-            is_off = cv2.max(abs(error_x), abs(error_y)) > _EXACT_PX
-            error_x *= is_off
-            error_y *= is_off
-            a, b, c, d = cv2.split(inverse)
-            for shift, step in (
-                (shifts[0], a * error_x - b * error_y),
-                (shifts[1], d * error_y - c * error_x),
-            ):
-                shift -= cv2.min(cv2.max(step, -_STEP_PX), _STEP_PX)
+        determinant[abs(determinant) < _FOLD] = _FOLD
+        share = is_off / determinant
+        for shift, step, most in (
+            (v_x, share * (y_y * error_x - x_y * error_y), most_x),
+            (v_y, share * (x_x * error_y - y_x * error_x), most_y),
+        ):
+            np.maximum(step, -most, out=step)
+            shift -= np.minimum(step, most, out=step)
 
 
 @lru_cache(maxsize=8)
@@ -228,3 +208,9 @@ def grid_points(rows: int, columns: int) -> NDArray[np.float32]:
     points = np.ascontiguousarray(np.mgrid[:rows, :columns][::-1], np.float32)
     points.flags.writeable = False
     return points
+
+
+@lru_cache(maxsize=8)
+def _point_pairs(rows: int, columns: int) -> NDArray[np.float32]:
+    """The same as (rows, columns, 2)."""
+    return np.ascontiguousarray(np.moveaxis(grid_points(rows, columns), 0, -1))

@@ -1,18 +1,62 @@
 """A tracked face: its registration with the template in one frame."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Any, Generic, Literal, Protocol, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.face.boxes import Box
 from facewarp.face.crop import Crop
-from facewarp.face.crop_fields import inverted, sample_field, upsample_field
+from facewarp.face.crop_fields import sample_field, upsample_field
 from facewarp.face.similarity import Affine
 
 State = Literal["tracking", "uncertain", "lost"]
+T = TypeVar("T")
+
+
+class Later(Generic[T]):
+    """A value that is computed when it is first asked for, once.
+
+    Args:
+        compute: gives it.
+    """
+
+    def __init__(self, compute: Callable[[], T]) -> None:
+        self._compute: Callable[[], T] | None = compute
+
+    def __call__(self) -> T:
+        """Return the value."""
+        compute = self._compute
+        if compute is not None:
+            self._value = compute()
+            self._compute = None  # what it is computed from can go
+        return self._value
+
+
+class _PerhapsLater(Generic[T]):
+    """A dataclass field that takes a value or a `Later`, and gives the value."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, face: None, owner: type) -> "_PerhapsLater[T]": ...
+    @overload
+    def __get__(self, face: object, owner: type) -> T: ...
+    def __get__(self, face: object | None, owner: type) -> "_PerhapsLater[T] | T":
+        if face is None:
+            raise AttributeError(self._name)  # so that the field has no default
+        value = vars(face)[self._name]
+        if isinstance(value, Later):
+            value = vars(face)[self._name] = value()
+        found: T = value
+        return found
+
+    def __set__(self, face: object, value: T | Later[T]) -> None:
+        vars(face)[self._name] = value
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,18 +91,17 @@ class Face:
         crop: the window of the frame that was registered.
         grid_field: (2, h, w) crop px on the network's grid (see `facewarp.face.crop_fields`);
             fixed = frame, moving = template: what the crop shows at p the template has at
-            ``p + field(p)``.
-        grid_field_from_template: the same; fixed = template, moving = frame. `grid_field` is its
-            inverse.
+            ``p + field(p)``. The inverse of the other one; of a tracked face it is computed when it
+            is first asked for.
+        grid_field_from_template: the same; fixed = template, moving = frame.
         probabilities: (8, h, w) the network's own part probabilities of the crop.
-        folds_percent: share of the template's face where the network's field from it folds.
+        folds_percent: share of the template's face where the network's field from it folds;
+            counted when it is first asked for.
         gray: (320, 260) uint8, the crop as it was registered; None for a face made otherwise.
         matte: (160, 130) uint8 of the crop at half its size, 255 where the face itself is seen
             and 0 where hair, a hand or a thing hides it (`facewarp.face.occlusion`); None where
             nobody looked.
         details: eyes and mouth, as the detail network sees them; None without one.
-        inverse_steps: steps of Newton's method after which `grid_field` is the inverse that it
-            should be; 0 of every face that a tracker gives out.
     """
 
     id: int
@@ -67,14 +110,25 @@ class Face:
     box: Box
     landmarks: NDArray[np.float64]
     crop: Crop
-    grid_field: NDArray[np.float32]
-    grid_field_from_template: NDArray[np.float32]
-    probabilities: NDArray[np.float32]
-    folds_percent: float
+    grid_field: _PerhapsLater[NDArray[np.float32]] = _PerhapsLater()
+    grid_field_from_template: NDArray[np.float32]  # type: ignore[misc]
+    probabilities: NDArray[np.float32]  # type: ignore[misc]
+    folds_percent: _PerhapsLater[float] = _PerhapsLater()
     gray: NDArray[np.uint8] | None = None
     matte: NDArray[np.uint8] | None = None
     details: Details | None = None
-    inverse_steps: int = 0
+
+    def changed(self, **changes: Any) -> "Face":
+        """Return the face with other values of fields; what is left for later stays so.
+
+        `dataclasses.replace` does the same, but asks for all fields.
+        """
+        fields = Face.__dataclass_fields__.keys()
+        if unknown := changes.keys() - fields:
+            raise TypeError(f"a face has no {min(unknown)!r}")
+        face = object.__new__(Face)
+        vars(face).update({name: vars(self)[name] for name in fields}, **changes)
+        return face
 
     @cached_property
     def field(self) -> NDArray[np.float32]:
@@ -104,20 +158,11 @@ def scaled_face(face: Face, scale: tuple[float, float]) -> Face:
     matrix = factor[:, None] * face.crop.matrix
     matrix[:, 2] += shift
     x0, y0, x1, y1 = (np.reshape(face.box, (2, 2)) * factor + shift).ravel().tolist()
-    return replace(
-        face,
+    return face.changed(
         box=(x0, y0, x1, y1),
         landmarks=face.landmarks * factor + shift,
         crop=Crop(matrix, face.crop.shape),
     )
-
-
-def with_inverse(face: Face) -> Face:
-    """Return the face with `grid_field` the inverse of the field from the template."""
-    if not face.inverse_steps:
-        return face
-    onto = inverted(face.grid_field_from_template, face.grid_field, face.inverse_steps)
-    return replace(face, grid_field=onto, inverse_steps=0)
 
 
 def template_to_frame(face: "Face", points: NDArray[np.floating]) -> NDArray[np.float64]:

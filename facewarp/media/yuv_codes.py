@@ -32,6 +32,8 @@ Tags that are not here stand for RGB or for matrices that are not written."""
 # From px of a plane at twice the size to those of the plane: middles of pixels stay where they are.
 _DOUBLED: Final = np.array([[0.5, 0, -0.25], [0, 0.5, -0.25]])
 
+_WORD: Final = 8  # bytes that are compared at a time
+
 Box = tuple[int, int, int, int]
 """x0, y0, x1, y1 in whole px, x1 and y1 exclusive."""
 
@@ -94,13 +96,25 @@ class StoredCodes:
 def changed_box(before: Image, after: Image) -> Box | None:
     """Return the smallest box of even px in which two images (H, W, 3) differ; None for nowhere."""
     old, new = (_words(image.reshape(len(image), -1)) for image in (before, after))
-    rows = np.flatnonzero((old != new).any(axis=1))
+    differs = old != new
+    rows = np.flatnonzero(differs.any(axis=1))
     if not len(rows):
         return None
-    y0, y1 = int(rows[0]) // 2 * 2, int(rows[-1]) // 2 * 2 + 2
-    apart = cv2.absdiff(before[y0:y1], after[y0:y1]).reshape(y1 - y0, -1)
-    columns = np.flatnonzero(cv2.reduce(apart, 0, cv2.REDUCE_MAX)) // 3
-    return int(columns[0]) // 2 * 2, y0, int(columns[-1]) // 2 * 2 + 2, y1
+    y0, y1 = int(rows[0]), int(rows[-1]) + 1
+    words = np.flatnonzero(differs[y0:y1].any(axis=0))
+    size = old.itemsize
+    first = _columns_apart(before, after, (y0, y1), int(words[0]) * size)
+    last = _columns_apart(before, after, (y0, y1), int(words[-1]) * size)
+    y0, x0 = y0 // 2 * 2, int(first[0]) // 2 * 2
+    return x0, y0, int(last[-1]) // 2 * 2 + 2, (y1 + 1) // 2 * 2
+
+
+def _columns_apart(
+    before: Image, after: Image, rows: tuple[int, int], byte: int
+) -> NDArray[np.intp]:
+    """Columns in which some rows of two images (H, W, 3) differ, of those in a word of a row."""
+    x0, window = byte // 3, np.s_[rows[0] : rows[1], byte // 3 : (byte + _WORD - 1) // 3 + 1]
+    return x0 + np.flatnonzero((before[window] != after[window]).any(axis=(0, 2)))
 
 
 def rgb_of(planes: Sequence[Image], matrix: int, is_full: bool) -> Image:
@@ -165,4 +179,4 @@ def _two(apart: Image) -> tuple[Image, Image]:
 
 def _words(rows: Image) -> NDArray[np.integer]:
     """Rows of bytes as words of eight, as far as they are that long: quicker to compare."""
-    return rows.view(np.uint64) if rows.shape[1] % 8 == 0 and rows.flags.c_contiguous else rows
+    return rows.view(np.uint64) if rows.shape[1] % _WORD == 0 and rows.flags.c_contiguous else rows

@@ -88,7 +88,7 @@ def test_labels_and_volumes_are_those_of_the_slices(cine, knowing, beating):
 @pytest.fixture(scope="module")
 def calibrated():
     """A part network of slices whose weights say what its evidence is worth."""
-    dice = Curve((0.25, 0.25, 0.25, 0.25), ((0.0, 0.0), (1.0, 0.95)))
+    dice = Curve((0.25, 0.25, 0.25, 0.25, 0.0), ((0.0, 0.0), (1.0, 0.95)))
     ef_error = Curve((0.2, 0.2, 0.2, 0.1, 1.0), ((0.0, 1.0), (100.0, 60.0)))
     slices = SeesCavity()
     slices.metadata = {KEY: HeartCalibration((dice, dice, dice), ef_error, "drawn").to_text()}

@@ -69,6 +69,18 @@ def test_a_box_of_changes_holds_them_all(rng):
     assert changed_box(before, after) == (0, 2, 8, 14)
 
 
+@pytest.mark.parametrize("width", [14, 16, 64])  # rows of whole words of eight bytes, and others
+def test_a_box_of_changes_is_the_smallest_one_of_even_pixels(rng, width):
+    before = rng.integers(0, 256, (10, width, 3), np.uint8)
+    for _ in range(60):
+        after = before.copy()
+        places = rng.integers((0, 0, 0), before.shape, (rng.integers(1, 4), 3))
+        after[tuple(places.T)] ^= 1
+        (x0, y0), (x1, y1) = places[:, 1::-1].min(axis=0), places[:, 1::-1].max(axis=0)
+        told = (x0 // 2 * 2, y0 // 2 * 2, x1 // 2 * 2 + 2, y1 // 2 * 2 + 2)
+        assert changed_box(before, after) == told
+
+
 def test_chroma_is_interpolated_between_the_middles_of_its_cells(rng):
     codes = stored(rng, size=(8, 6))
     luma = np.full((6, 8), 128, np.uint8)

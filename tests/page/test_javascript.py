@@ -10,6 +10,7 @@ from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -199,11 +200,13 @@ def _scene(
     frame[30:225, 90:230] = (205, 150, 126)
     frame[:30], frame[200:, :90] = (14, 16, 22), (228, 230, 226)
     frame[150:200, 240:] = (60, 90, 160)
+    crop = Crop.around((160, 128), 130.0)
+    landmarks = crop.to_frame(template.landmarks)
+    for lids in (landmarks[36:42], landmarks[42:48]):
+        cv2.fillPoly(frame, [np.rint(lids).astype(np.int32)], (226, 224, 220))
     frame *= light
     frame += grayed * (frame.mean(-1, keepdims=True) - frame) + haze
     pixels = np.rint(frame.clip(0, 255)).astype(np.uint8)
-    crop = Crop.around((160, 128), 130.0)
-    landmarks = crop.to_frame(template.landmarks)
     parts = template.probabilities[:, 2::4, 2::4].astype(np.float32)
     field = np.zeros((2, 80, 65), np.float32)
     face = Face(
@@ -236,6 +239,8 @@ def _scene(
             "saturation": scene.saturation,
             "black": scene.black,
             "white": scene.white,
+            "skin": scene.skin,
+            "eyes": scene.eyes,
         },
         "before": pixels[cheek].reshape(-1, 3).mean(0).tolist(),
         "color": painted[cheek].reshape(-1, 3).mean(0).tolist(),

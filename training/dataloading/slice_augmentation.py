@@ -32,6 +32,7 @@ class SliceAugment:
         remapped: share of views whose gray values go through a random curve.
         ghosted: share of views with a faint copy of themselves, as motion makes them.
         blurred: share of views that are blurred, or seen through a coarser matrix.
+        thick: share of views of slices that are averaged to thicker ones, see `thicker`.
         noise: most noise, share of the gray values' range.
     """
 
@@ -51,6 +52,7 @@ class SliceAugment:
     remapped: float = 0.15
     ghosted: float = 0.12
     blurred: float = 0.25
+    thick: float = 0.2
     noise: float = 0.08
 
     @classmethod

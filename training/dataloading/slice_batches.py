@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from facewarp.cardiac.motion.slice_parts import REACH
+from facewarp.cardiac.motion.slice_parts import REACH, slice_step
 from facewarp.training.dataloading.batches import Batch, Batches
 from facewarp.training.dataloading.slice_augmentation import SliceAugment, augment_slice
 
 _ENDS = 2.0
+_TIMES = (1.1, 2.2)  # as thick as they were scanned: slices that are averaged
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,14 +24,14 @@ class SliceStack:
         shares: (D, H, W, K) uint8, 255 for the part of each pixel.
         spacing_mm: of the pixels, along x and y.
         center: (x, y) px, middle of the heart.
-        step: slices from one read to the next, see `slice_parts.slice_step`.
+        thickness_mm: from one slice to the next.
     """
 
     images: NDArray[np.float32]
     shares: NDArray[np.uint8]
     spacing_mm: tuple[float, float]
     center: tuple[float, float]
-    step: int
+    thickness_mm: float
 
 
 class SliceBatches(Batches):
@@ -89,11 +90,10 @@ class SliceBatches(Batches):
     def _view(
         self, stack: SliceStack, z: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        places = [z + k * stack.step for k in range(-REACH, REACH + 1)]
-        slices = [stack.images[p] if 0 <= p < len(stack.images) else None for p in places]
+        slices, shares = self._slices(stack, z, rng)
         return augment_slice(
             slices,
-            stack.shares[z],
+            shares,
             stack.spacing_mm,
             stack.center,
             self.shape,
@@ -101,6 +101,58 @@ class SliceBatches(Batches):
             rng,
             self.config,
         )
+
+    def _slices(
+        self, stack: SliceStack, z: int, rng: np.random.Generator
+    ) -> tuple[list[NDArray[np.float32] | None], NDArray[np.uint8]]:
+        """Return a slice with those beside it and its parts, averaged to thicker ones at random."""
+        if rng.random() < self.config.thick:
+            times = min(rng.uniform(*_TIMES), float(len(stack.images)))
+            return thicker(stack, z + rng.uniform(-0.5, 0.5), times)
+        step = slice_step(stack.thickness_mm)
+        places = [z + k * step for k in range(-REACH, REACH + 1)]
+        slices = [stack.images[p] if 0 <= p < len(stack.images) else None for p in places]
+        return slices, stack.shares[z]
+
+
+def thicker(
+    stack: SliceStack, middle: float, times: float
+) -> tuple[list[NDArray[np.float32] | None], NDArray[np.uint8]]:
+    """Average slices to a thicker one with those beside it, as a scan of such slices sees them.
+
+    Args:
+        stack: the stack, of slices without gaps.
+        middle: of the thicker slice, in slices of the stack; moved so that all of it is within.
+        times: as thick as the stack's slices; at most as thick as the whole stack.
+
+    Returns:
+        `2 * REACH + 1` slices (H, W), None where the stack does not reach, and the shares of the
+        parts in the one in the middle, (H, W, K): means too, so that a mixture is told as such and
+        volumes are kept.
+    """
+    depth = len(stack.images)
+    middle = float(np.clip(middle, (times - 1) / 2, depth - (times + 1) / 2))
+    apart = slice_step(stack.thickness_mm * times) * times
+    slices = []
+    for k in range(-REACH, REACH + 1):
+        weights = _shares(middle + k * apart, times, depth)
+        seen = np.flatnonzero(weights)
+        whole = weights.sum() > 1 - 1e-4
+        slices.append(np.tensordot(weights[seen], stack.images[seen], 1) if whole else None)
+    weights = _shares(middle, times, depth)
+    seen = np.flatnonzero(weights)
+    shares = np.tensordot(weights[seen], stack.shares[seen].astype(np.float32), 1)
+    return slices, np.rint(shares).astype(np.uint8)
+
+
+def _shares(middle: float, times: float, depth: int) -> NDArray[np.float32]:
+    """Return the share of each of `depth` slices in one that is `times` as thick."""
+    at = np.arange(depth)
+    low, high = (
+        np.maximum(at, middle - times / 2 + 0.5),
+        np.minimum(at + 1, middle + times / 2 + 0.5),
+    )
+    return (np.maximum(high - low, 0) / times).astype(np.float32)
 
 
 def drawn_how_often(shares: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.cardiac.motion.slice_parts import slice_step
 from facewarp.cardiac.parts import HeartPart
 from facewarp.errors import FacewarpError
 from facewarp.training.config.train_config import TrainConfig
@@ -128,7 +127,7 @@ def slice_stacks(patient: HeartPatient) -> list[SliceStack]:
             np.where(ids[..., None] == parts, 255, 0).astype(np.uint8),
             (x_mm, y_mm),
             center,
-            slice_step(z_mm),
+            z_mm,
         )
         for gray, ids in zip(grays, labels, strict=True)
     ]

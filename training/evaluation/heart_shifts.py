@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 NO_HEART: Final = "no heart found"
 _NAMES: Final = ("rv", "myo", "lv")
 _NONE: Final[Triple] = (0.0, 0.0, 0.0)
+_SPACING: Final = "slices_apart_mm"
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ class ShiftCase:
 
         evidence = None
         if row["expected_rv"]:
+            row = {_SPACING: "0", **row}  # rows of earlier versions lack it
             evidence = Evidence(
                 *(
                     three(field.name, 1.0) if field.type is Triple else float(row[field.name])

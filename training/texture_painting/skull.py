@@ -64,7 +64,7 @@ def _nose_hole(face: Anatomy) -> Points:
 
 
 def _hollows(face: Anatomy, outline: Plane) -> Plane:
-    """Shadows of the temples, below the cheekbones, and towards the outline."""
+    """Shadows of the temples, below the cheekbones, and towards the outline of the jaw."""
     u = face.unit
     cheek = fill(
         curve(
@@ -80,7 +80,9 @@ def _hollows(face: Anatomy, outline: Plane) -> Plane:
             closed=True,
         )
     )
-    rim = smoothstep(11 * u, 0, outline)
+    # Not on the forehead: in a frame the paint goes on from there, up to the hairline.
+    brow = face.at(19)[1]
+    rim = smoothstep(11 * u, 0, outline) * smoothstep(brow - 26 * u, brow + 4 * u, grid()[1])
     return np.clip(
         0.95 * soften(cheek, 6.5 * u) + 0.6 * soften(temple, 4 * u) + 0.45 * rim, 0, 0.92
     )

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.cardiac.io.slices.dicom_pixels import OverflowingPixelsError, stored_values
 from facewarp.cardiac.io.slices.dicom_tags import (
     DAMAGE,
     check_groups,
@@ -32,6 +33,7 @@ from facewarp.errors import FacewarpError
 from facewarp.system.installation import install_command
 
 _CINE_MODALITY: Final = "MR"
+_MOSAIC: Final = "MOSAIC"  # Siemens: all slices of a moment as tiles of one picture
 _SECONDARY_CAPTURE: Final = "1.2.840.10008.5.1.4.1.1.7"
 _PHASE_NUMBER: Final = (0x2001, 0x1008)  # Philips, private
 _COMPLEX_PART: Final = (0x0043, 0x102F)  # GE, private: 0 magnitude, 1 phase, 2 real, 3 imaginary
@@ -183,8 +185,13 @@ def read_pixels(path: Path) -> NDArray[np.float32]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="pydicom")
-            stored = _stored(data, scaled=not enhanced)
+            stored = stored_values(data, scaled=not enhanced)
         values = np.asarray(stored, dtype=np.float32).reshape(count, *stored.shape[-2:])
+    except OverflowingPixelsError as error:
+        what = f"the pixels do not fit the header: {error}"
+        raise FacewarpError(
+            what, path, "Correct BitsStored and HighBit, or export it again."
+        ) from error
     except (RuntimeError, NotImplementedError, AttributeError) as error:
         if not syntax.is_compressed:
             raise _cut(path) from error
@@ -201,25 +208,6 @@ def read_pixels(path: Path) -> NDArray[np.float32]:
     return values
 
 
-def _stored(data: Any, *, scaled: bool) -> NDArray[Any]:
-    """Decode a file's pixels, white on black, and apply the scaling that stands beside them."""
-    from pydicom.pixels import apply_rescale
-
-    for name in ("RescaleSlope", "RescaleIntercept"):
-        if name in data and tag_value(data, name) is None:
-            del data[name]
-    stored: NDArray[Any] = data.pixel_array
-    if data.get("PhotometricInterpretation") == "MONOCHROME1":
-        stored = _inverted(stored, data)
-    return np.asarray(apply_rescale(stored, data)) if scaled else stored
-
-
-def _inverted(stored: NDArray[Any], data: Any) -> NDArray[Any]:
-    """White on black, by the range that the bits can hold: the same in all phases."""
-    total = -1 if whole(data, "PixelRepresentation", 0) else 2 ** whole(data, "BitsStored", 16) - 1
-    return np.asarray(total - stored.astype(np.int64))
-
-
 def _cut(path: Path) -> FacewarpError:
     return FacewarpError("the pixels are cut short or damaged", path, "Copy or export it again.")
 
@@ -234,6 +222,8 @@ def _foreign(data: Any) -> tuple[str, str] | None:
         return "a picture in colour", "Give the series of grey values."
     if str(tag_value(data, "SOPClassUID") or "").startswith(_SECONDARY_CAPTURE):
         return "a secondary capture", "Give the series that the scanner made."
+    if _MOSAIC in [str(kind).upper() for kind in tag_value(data, "ImageType") or ()]:
+        return "a mosaic of slices", "Give a cine that has a picture a slice."
     return None
 
 
@@ -296,7 +286,8 @@ def _component(data: Any, frame: int) -> str:
         return part if part in _PARTS else "unknown"
     if private := private_number(data, _COMPLEX_PART):
         return {1: "phase", 2: "real", 3: "imaginary"}.get(int(private), "magnitude")
-    kinds = [str(kind).upper() for kind in tag_value(data, "ImageType") or ()][2:]
+    told = frame_value(data, frame, "MRImageFrameTypeSequence", "FrameType")
+    kinds = [str(kind).upper() for kind in told or tag_value(data, "ImageType") or ()][2:]
     return next((_COMPONENTS[kind] for kind in kinds if kind in _COMPONENTS), "magnitude")
 
 

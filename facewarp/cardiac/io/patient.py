@@ -16,7 +16,7 @@ from facewarp.cardiac.io.nifti_folder import (
     read_phases,
 )
 from facewarp.cardiac.io.nifti_reader import axes_of, is_nifti, read_volume, stem
-from facewarp.cardiac.io.slices.phase_order import exchanged, mixed_up
+from facewarp.cardiac.io.slices.phase_similarity import exchanged, mixed_up, out_of_order
 from facewarp.cardiac.io.timing import ReadOptions
 from facewarp.cardiac.io.volume import Volume
 from facewarp.errors import FacewarpError
@@ -166,7 +166,21 @@ def open_cine(
         what = "slices and phases are mixed up: neighbouring slices look alike, phases do not"
         fix = "A converter did it. Give the DICOM folder that it was converted from."
         raise FacewarpError(what, place, fix)
-    return cine
+    return _saying(cine, _about_order(cine)) if cine.is_whole else cine
+
+
+def _about_order(cine: Cine) -> list[str]:
+    """What is to be said of phases that do not follow one another."""
+    slices = out_of_order(cine.volume.data)
+    if not slices:
+        return []
+    depth = cine.volume.shape[0]
+    which = f"{len(slices)} of {depth} slices" if len(slices) < depth else "every slice"
+    by = cine.volume.origins.get("phase order", "the file")
+    return [
+        f"in {which} the phases do not follow one another as those of a beating heart: their "
+        f"order, told by {by}, seems to be wrong, and with it curve, motion and strain"
+    ]
 
 
 def _open_folder(folder: Path, options: ReadOptions) -> Cine:

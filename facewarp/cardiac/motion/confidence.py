@@ -20,10 +20,13 @@ from facewarp.errors import FacewarpError
 KEY: Final = "confidence"
 """What the calibration is called among the things that a weights file says of itself."""
 NAMES: Final = ("rv", "myocardium", "lv")
-DICE_EVIDENCE: Final = ("expected", "second", "changed", "carried")
+DICE_EVIDENCE: Final = ("expected", "second", "changed", "carried", "thin")
 FAR_OFF: Final = 8.0
 """Points of EF: an error that is to be told."""
 EF_EVIDENCE: Final = ("ef_second", "ef_changed", "ef_carried", "lv_missing", "apex_area")
+_USUAL_MM: Final = 10.0
+"""From slice to slice: the networks learnt from no more, and tell nothing of it."""
+_FAR_MM: Final = 30.0  # slices so far apart count nothing as evidence that they are near
 
 
 @dataclass(frozen=True)
@@ -117,16 +120,8 @@ class HeartCalibration:
         """
         try:
             told = json.loads(text)
-            lengths = (*(len(DICE_EVIDENCE) for _ in NAMES), len(EF_EVIDENCE))
-            found = [
-                Curve(
-                    tuple(map(float, one["weights"])),
-                    tuple((float(x), float(y)) for x, y in one["knots"]),
-                )
-                for one in (*(told["dice"][name] for name in NAMES), told["ef_error"])
-            ]
-            if tuple(len(one.weights) for one in found) != lengths:
-                raise ValueError("other evidence")
+            dice = [_curve(told["dice"][name], DICE_EVIDENCE) for name in NAMES]
+            found = [*dice, _curve(told["ef_error"], EF_EVIDENCE)]
             rv, wall, lv, ef = found
             return cls((rv, wall, lv), ef, str(told.get("fitted_on", "")))
         except (ValueError, TypeError, KeyError) as error:
@@ -151,8 +146,10 @@ def confidence_warnings(told: HeartConfidence | None) -> list[str]:
 
 
 def dice_evidence(evidence: Evidence, part: int) -> list[float]:
-    """Return `DICE_EVIDENCE` of one part, 0 to 2: more is better."""
-    return [getattr(evidence, name)[part] for name in DICE_EVIDENCE]
+    """Return `DICE_EVIDENCE` of one part, 0 to 2, more is better: Dice, and how thin slices are."""
+    beyond = (evidence.slices_apart_mm - _USUAL_MM) / (_FAR_MM - _USUAL_MM)
+    thin = 1 - min(max(beyond, 0.0), 1.0)
+    return [*(getattr(evidence, name)[part] for name in DICE_EVIDENCE[:-1]), thin]
 
 
 def ef_evidence(evidence: Evidence) -> list[float]:
@@ -162,6 +159,20 @@ def ef_evidence(evidence: Evidence) -> list[float]:
         *(evidence.ef_second, evidence.ef_changed, evidence.ef_carried),
         *(missing, evidence.apex_area),
     ]
+
+
+def _curve(told: Mapping[str, Any], evidence: tuple[str, ...]) -> Curve:
+    """Return a curve as files hold it; earlier ones knew nothing of how thin slices are.
+
+    Raises:
+        ValueError, TypeError, KeyError: it is none, or of other evidence.
+    """
+    weights = tuple(map(float, told["weights"]))
+    if evidence is DICE_EVIDENCE and len(weights) == len(evidence) - 1:
+        weights = (*weights, 0.0)
+    if len(weights) != len(evidence):
+        raise ValueError("other evidence")
+    return Curve(weights, tuple((float(x), float(y)) for x, y in told["knots"]))
 
 
 def _plain(curve: Curve) -> dict[str, FloatArray | list[Any]]:

@@ -16,6 +16,7 @@ from facewarp.core.engines import openvino_models
 from facewarp.core.engines.base import Floats, GraphEngine, is_converted
 from facewarp.core.engines.cache_keys import code_version
 from facewarp.core.engines.openvino_models import (
+    BoundRequest,
     compile_model,
     core,
     digest_of,
@@ -71,7 +72,7 @@ class OpenVinoEngine(GraphEngine):
         self._models = models
         self._compiled, self._known_by = compiled, known_by
         self._threads = threads
-        self._requests: dict[tuple[str, int], Any] = {}
+        self._requests: dict[tuple[str, int], BoundRequest] = {}
         self._aside: dict[tuple[str, int], Thread] | None = None
 
     @classmethod
@@ -140,6 +141,12 @@ class OpenVinoEngine(GraphEngine):
             self._threads, self._requests = count, {}
             self._aside = None if self._aside is None else {}
 
+    def release(self) -> None:
+        """See `base.Engine`: compiled graphs, which are read again when next run."""
+        self.compile_aside(self._aside is not None)  # waits for those that are being made
+        with self._lock:
+            self._requests = {}
+
     def compile_aside(self, wanted: bool) -> None:
         """See `base.Engine`."""
         with self._lock:
@@ -149,17 +156,14 @@ class OpenVinoEngine(GraphEngine):
 
     def run(self, graph: str, *inputs: Floats) -> list[Floats]:
         """See `GraphEngine`."""
-        left, pieces = [np.ascontiguousarray(value, np.float32) for value in inputs], []
+        left, pieces = [np.asarray(value, np.float32) for value in inputs], []
         is_waiting = False
         while len(left[0]):
             largest = next(size for size in BATCHES if size <= len(left[0]))
             size = largest if self._aside is None else self._ready(graph, largest, is_waiting)
             is_waiting |= size < largest
             request = self._request(graph, size)
-            request.infer([value[:size] for value in left], share_inputs=True, share_outputs=True)
-            pieces.append(
-                [request.get_output_tensor(i).data for i in range(len(request.model_outputs))]
-            )
+            pieces.append(request(*(value[:size] for value in left)))
             if len(left[0]) > size:
                 pieces[-1] = [value.copy() for value in pieces[-1]]
             left = [value[size:] for value in left]
@@ -190,7 +194,7 @@ class OpenVinoEngine(GraphEngine):
         except Exception as error:  # noqa: BLE001 - batches are run in parts, then
             _log.debug("%s of %d: %s", graph, batch, error)
 
-    def _request(self, graph: str, batch: int) -> Any:
+    def _request(self, graph: str, batch: int) -> BoundRequest:
         if (graph, batch) not in self._requests:
             settings: dict[str, Any] = {
                 "PERFORMANCE_HINT": "LATENCY",
@@ -205,7 +209,7 @@ class OpenVinoEngine(GraphEngine):
             compiled = compile_model(
                 self._compiled, known_by, lambda: self._sized(graph, batch), settings
             )
-            requests[graph, batch] = compiled.create_infer_request()
+            requests[graph, batch] = BoundRequest(compiled)
             return requests[graph, batch]
         return self._requests[graph, batch]
 

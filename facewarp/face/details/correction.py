@@ -14,7 +14,7 @@ computed once. The field onto the face is the inverse of F'.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Final
 
@@ -26,9 +26,9 @@ from facewarp.core.arrays import Points
 from facewarp.face.boxes import box_around
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.crop_fields import resized, sample_field
-from facewarp.face.details.inversion import mend_inverse
+from facewarp.face.details.inversion import mended_inverse
 from facewarp.face.details.outlines import Outline, outlines
-from facewarp.face.face import Details, Face, template_to_frame
+from facewarp.face.face import Details, Face, Later, template_to_frame
 from facewarp.face.similarity import Affine, compose_affine, fit_similarity, inverse
 
 Floats = NDArray[np.floating]
@@ -137,10 +137,9 @@ class FieldCorrector:
         ]
         if not used:
             return face
-        back, onto = (
-            np.array(field) if field.shape[1:] == FINE_SHAPE else resized(field, FINE_SHAPE)
-            for field in (face.grid_field_from_template, face.grid_field)
-        )
+        before = face.grid_field_from_template
+        is_fine = before.shape[1:] == FINE_SHAPE
+        back = np.array(before) if is_fine else resized(before, FINE_SHAPE)
         moved = np.zeros(FINE_SHAPE, np.float32)
         for part, place in used:
             now, seen, weights = (
@@ -151,10 +150,11 @@ class FieldCorrector:
             moved[part.window] += (part.basis @ moves.ravel()).reshape(part.window_shape)
         for one, down in zip(back, wanted.pose[:, 1].tolist(), strict=True):
             one += np.float32(down) * moved  # crop px a template px down
-        mend_inverse(onto, back, moved, [part.window for part, _ in used])
-        refined = replace(face, grid_field=onto, grid_field_from_template=back)
+        windows = [part.window for part, _ in used]
+        onto = Later(partial(_inverse_of, face, back, moved, windows))
+        refined = face.changed(grid_field=onto, grid_field_from_template=back)
         landmarks = template_to_frame(refined, self.landmarks)
-        return replace(refined, landmarks=landmarks, box=box_around(landmarks))
+        return refined.changed(landmarks=landmarks, box=box_around(landmarks))
 
     def _moves(self, part: "_Part", now: Floats, seen: Floats, weights: Floats) -> Floats:
         """How far each control point (B, N) moves down, template px; none past another."""
@@ -167,6 +167,16 @@ class FieldCorrector:
         above, below = part.room
         outside = now[0] - _KEPT * above, now[-1] + _KEPT * below
         return np.maximum.accumulate(target, axis=0).clip(*outside) - now
+
+
+def _inverse_of(
+    before: Face,
+    field: NDArray[np.float32],
+    moved: NDArray[np.float32],
+    windows: Sequence[tuple[slice, slice]],
+) -> NDArray[np.float32]:
+    """The inverse of a corrected field, from that of the face before."""
+    return mended_inverse(resized(before.grid_field, FINE_SHAPE), field, moved, windows)
 
 
 def corrector_of(landmarks: Points) -> FieldCorrector:

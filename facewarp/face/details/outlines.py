@@ -33,6 +33,7 @@ _LEAST_AREA: Final = {
     "mouth": (0.015, 0.03),
     "eye": (0.015, 0.03),
 }  # of the patch: too little, enough
+_MIDDLE_PERCENTILE: Final = 85  # of the heights of an eye's columns
 _AROUND: Final = np.ones((5, 5), np.uint8)  # cells
 
 
@@ -51,14 +52,30 @@ class Outline:
 
 def outlines(details: Details) -> tuple[Outline, Outline, Outline]:
     """Return the outlines of a face's mouth, left and right eye."""
-    mouth, eyes = details.shares
-    lips, lip_weights = _mouth(mouth)
-    lids, lid_weights = _eyes(eyes)
-    every = ((lips, lip_weights[0]), (lids[0], lid_weights[0]), (lids[1], lid_weights[1]))
-    return tuple(
-        Outline(_on_crop(boundaries, frame), weights)
-        for (boundaries, weights), frame in zip(every, details.frames, strict=True)
-    )  # type: ignore[return-value]
+    lids, weights = _eyes(details.shares[1])
+    left, right = (
+        Outline(_on_crop(one, frame), trust)
+        for one, trust, frame in zip(lids, weights, details.frames[1:], strict=True)
+    )
+    return mouth_outline(details), left, right
+
+
+def mouth_outline(details: Details) -> Outline:
+    """Return the outline of a face's mouth: of its four boundaries the inner lips are two."""
+    lips, weights = _mouth(details.shares[0])
+    return Outline(_on_crop(lips, details.frames[0]), weights[0])
+
+
+def eye_heights(details: Details) -> NDArray[np.float32]:
+    """Return how far a face's left and right eye are open at their middle, (2,) crop px.
+
+    Of a shut eye too little is seen for its outline to be trusted, but how little tells that it is
+    shut.
+    """
+    lids, _ = _eyes(details.shares[1])
+    heights = np.percentile(lids[:, 1] - lids[:, 0], _MIDDLE_PERCENTILE, axis=-1)
+    px = [float(np.hypot(*frame[:, 1])) for frame in details.frames[1:]]
+    return np.asarray(heights * px, np.float32)
 
 
 def _mouth(shares: Floats) -> tuple[Floats, Floats]:

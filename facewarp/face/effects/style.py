@@ -14,7 +14,7 @@ Three modes, each pixel in CIE Lab:
 Eyes and the open mouth keep the frame's detail; hair and hands before the face stay before it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib import resources
 from os import PathLike
@@ -48,7 +48,7 @@ from facewarp.face.rendering.color_transfer import (
     rgb,
     toned,
 )
-from facewarp.face.rendering.coverage import beyond, carried_outward, wide_face
+from facewarp.face.rendering.coverage import beyond, beyond_its_face, wide_face
 from facewarp.face.rendering.occlusion import EYES, Visibility, spared_eyes
 from facewarp.face.rendering.screened_poisson import ScreenedPoisson
 from facewarp.face.rendering.template_overlay import carried_map, clip_box, to_crop_matrix
@@ -66,6 +66,7 @@ STYLE_SHAPE: Final = (2 * CROP_SHAPE[0], 2 * CROP_SHAPE[1])
 _LEAST_CONFIDENCE: Final = 0.15  # a drawing is seen worse than a photograph
 _SCREEN_PX: Final = 12.0  # l above, template px: larger structures are the frame's
 _SOLVED: Final = (COARSE[0] // 2, COARSE[1] // 2)  # grid of the equation, a third of l
+_MOST_VIVID: Final = 1.8  # gain of the colors where a style brings no detail
 _SHARE: Final = 0.1  # of a change of the face's colors that a frame takes on
 _LIDS_PX: Final = (
     9,
@@ -175,8 +176,7 @@ class Style(FaceEffect):
         face = np.asarray(1 - template.probabilities[0], np.float32)
         inner = cv2.erode(face, np.ones((_EDGE_PX + 1,) * 2, np.uint8))
         known = cv2.resize(inner, worn.shape[1::-1]) > 0.5
-        # Beyond its face a style shows hair or ground, which is no skin.
-        self._lab = lab(carried_outward(np.ascontiguousarray(worn), known))
+        self._lab = lab(beyond_its_face(np.ascontiguousarray(worn), known))
         self._coarse_lab = cv2.resize(self._lab, COARSE[::-1], interpolation=cv2.INTER_AREA)
         tight = smoothstep(0.05, 0.95, cv2.GaussianBlur(inner, (0, 0), 0.5 * _EDGE_PX))
         self._extents = np.stack(
@@ -239,7 +239,7 @@ class Style(FaceEffect):
         now = lab(region)
         now = cv2.add(cv2.multiply(now, carry(now_gain), dst=now), carry(now_offset), dst=now)
         if detail is not None:
-            calm = replace(face, grid_field=smoothed(face.grid_field, self._calm))
+            calm = face.changed(grid_field=smoothed(face.grid_field, self._calm))
             x, y = carried_map(calm, box, self._lab.shape)
             style = cv2.remap(self._lab, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
             share = cv2.merge([carry(detail)] * 3)
@@ -268,7 +268,9 @@ class Style(FaceEffect):
             seen = last.toward(seen, _SHARE)
         self._colors.put(face.id, seen)
         shares = coarse_map(self._shares, face.grid_field, GRID_SHAPE)
-        gain, offset = group_color_map(seen, self.style.colors, shares)
+        # Detail brings the style's colors: shades of skin would turn to green and pink as well.
+        most = _MOST_VIVID if self.mode == "color" else 1.0
+        gain, offset = group_color_map(seen, self.style.colors, shares, most)
         return _doubled(gain), _doubled(offset)
 
     def _smooth(self, coarse: NDArray[np.float32], face: "Face") -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ much is hidden -, and of each measure the frame with the most of it is kept.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import cv2
@@ -100,7 +100,7 @@ class HardFrames:
 
     def add(self, image: "ImageArray", face: Face, clip: str, number: int) -> None:
         """Measure a face of a frame and keep it where it is among the hardest."""
-        alone = replace(face, id=-1)
+        alone = face.changed(id=-1)
         kept_image: ImageArray | None = None
         for kind, amount in self._amounts(image, face).items():
             kept = self._kept[kind]

@@ -6,7 +6,7 @@ face.
 
 import html
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -175,7 +175,7 @@ def _turns(portrait: ImageArray, tracker: FaceTracker) -> ImageArray:
         make_effect("style", style="bronze", annotate=False),
         make_effect("texture", texture="wireframe", annotate=False),
     ]
-    shown = [replace(face, id=number) for number, face in enumerate(ordered)]
+    shown = [face.changed(id=number) for number, face in enumerate(ordered)]
     tracker.reset()
     return Turns(effects)(crowd, shown, tracker.template)
 

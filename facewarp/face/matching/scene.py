@@ -1,5 +1,6 @@
 """Scene: light, contrast, blur and grain of a frame around a face, for paint to take on."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
@@ -33,6 +34,11 @@ _NOISE_PX: Final = 128  # side of the window in which noise is measured
 _BROWS_AND_EYES: Final = (*range(17, 27), *range(36, 48))
 _NOSE: Final = slice(27, 36)
 _EYE_CORNERS: Final = (36, 45)
+_LIDS: Final = (slice(36, 42), slice(42, 48))
+_LEAST_EYE_PX: Final = 3.0  # height of an opening, crop px, in which the white of an eye is seen
+_LEAST_SCALE: Final = 0.6  # frame px a crop px, below which it is blurred with lids and iris
+_BRIGHT_OF_EYES: Final = 90  # percentile of an eye's brightness that is its white
+_EYES_OVER_LIGHT_SKIN: Final = 1.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +52,8 @@ class Scene:
         white: 0..1, how bright its white is.
         blur_px: sigma of a Gaussian, px of the frame.
         noise: standard deviation of the frame's noise, levels.
+        skin: mean brightness of the skin that is seen; NaN where none is.
+        eyes: brightness of the whites of eyes; NaN where none is seen.
         seed: of the grain.
     """
 
@@ -55,6 +63,8 @@ class Scene:
     white: float = 1.0
     blur_px: float = 0.0
     noise: float = 0.0
+    skin: float = math.nan
+    eyes: float = math.nan
     seed: int = 0
 
     @classmethod
@@ -66,7 +76,7 @@ class Scene:
         pixels = thumbnail.reshape(-1, 3)
         luma = pixels @ np.array(LUMA)
         skin = _skin_of(frame, face)
-        light, bright = np.ones(3), 0.0
+        light, bright, mean = np.ones(3), 0.0, math.nan
         if skin is not None:
             brightness = skin @ np.array(LUMA)
             low, high = np.percentile(brightness, (25, 90))
@@ -76,7 +86,7 @@ class Scene:
                 chroma(LINEAR[pixels].mean(axis=0)),
                 saturation,
             )
-            bright = float(high)
+            bright, mean = float(high), float(brightness.mean())
         black, white = np.percentile(luma, (_DARKEST, 99))
         usual, share, most = _BLACK
         return cls(
@@ -86,8 +96,25 @@ class Scene:
             float(np.clip(max(white, _ABOVE_SKIN * bright) / _WHITE[0], _WHITE[1], 1)),
             blur_px(frame, face),
             noise_level(_below(face, frame)),
+            mean,
+            _whites_of_eyes(frame, face),
             int(pixels.sum()),
         )
+
+    def brightness_of_light(self, skin: float, room: float) -> float:
+        """Estimate how bright light skin would be in the light that falls on a face.
+
+        Dark skin in a bright room is not in the dark, and a face before a bright wall is not in
+        the light. The whites of eyes, alike in people of every tone, tell one from the other; where
+        they are not seen, the room does.
+
+        Args:
+            skin: mean brightness of the face.
+            room: of the whole frame.
+        """
+        if math.isnan(self.eyes):
+            return max(skin, room)
+        return max(skin, min(room, _EYES_OVER_LIGHT_SKIN * self.eyes))
 
 
 def blur_px(frame: NDArray[np.uint8], face: "Face") -> float:
@@ -113,6 +140,28 @@ def _skin_of(frame: NDArray[np.uint8], face: "Face") -> NDArray[np.uint8] | None
     if face.matte is not None:
         is_skin &= cv2.resize(face.matte, size) > 200
     return np.asarray(small[is_skin]) if is_skin.sum() >= 12 else None
+
+
+def _whites_of_eyes(frame: NDArray[np.uint8], face: "Face") -> float:
+    """Return the brightness of the whites of the brighter eye; NaN where both are shut or small."""
+    found = math.nan
+    if face.crop.scale < _LEAST_SCALE:
+        return found
+    for lids in _LIDS:
+        points = face.crop.to_crop(face.landmarks[lids])
+        if np.linalg.norm(points[[1, 2]] - points[[5, 4]], axis=1).mean() < _LEAST_EYE_PX:
+            continue
+        corner = np.floor(points.min(axis=0))
+        width, height = np.ceil(np.ptp(points, axis=0)).astype(int) + 1
+        matrix = face.crop.matrix.copy()
+        matrix[:, 2] += matrix[:, :2] @ corner
+        way = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        shown = cv2.warpAffine(frame, matrix, (int(width), int(height)), flags=way)
+        inside = np.zeros(shown.shape[:2], np.uint8)
+        cv2.fillPoly(inside, [np.rint(points - corner).astype(np.int32)], 1)
+        bright = np.percentile(shown[inside > 0] @ np.array(LUMA), _BRIGHT_OF_EYES)
+        found = float(np.fmax(found, bright))
+    return found
 
 
 def _around(points: NDArray[np.floating], frame: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -1,5 +1,6 @@
 """Scenes held steady from frame to frame, so that paint does not flicker."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -70,6 +71,12 @@ def _between(last: Scene, seen: Scene) -> Scene:
     def mixed(before: float, now: float, share: float = _SHARE) -> float:
         return before + share * (now - before)
 
+    def known(before: float, now: float) -> float:
+        """As it was while it isn't seen: eyes blink."""
+        if math.isnan(before) or math.isnan(now):
+            return before if math.isnan(now) else now
+        return mixed(before, now)
+
     return Scene(
         light=last.light + _SHARE * (seen.light - last.light),
         saturation=mixed(last.saturation, seen.saturation),
@@ -77,4 +84,6 @@ def _between(last: Scene, seen: Scene) -> Scene:
         white=mixed(last.white, seen.white),
         blur_px=mixed(last.blur_px, seen.blur_px, _BLUR_SHARE),
         noise=mixed(last.noise, seen.noise),
+        skin=known(last.skin, seen.skin),
+        eyes=known(last.eyes, seen.eyes),
     )

@@ -5,7 +5,6 @@ wrong where that is. The pictures it learnt from: docs/training.md.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -77,7 +76,7 @@ class OcclusionNetwork:
             some = faces[start : start + _BATCH]
             pictures = [wide_crop(face.crop).extract_rgb(frame) for face in some]
             mattes = self.mattes(np.stack(pictures))
-            done += [replace(face, matte=one) for face, one in zip(some, mattes, strict=True)]
+            done += [face.changed(matte=one) for face, one in zip(some, mattes, strict=True)]
         return done
 
     def warm_up(self) -> None:

@@ -5,7 +5,7 @@ is the same as it was there the matte changes slowly; where it has changed, as u
 comes in, the new one counts at once.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -82,7 +82,7 @@ class SteadyMatte:
             dt = time - past.time if time > past.time else _USUAL_S
             matte = _carried_on(past, gray, matte, face.crop.matrix, dt)
         self._past = _Past(time, face.crop.matrix, gray, matte)
-        face = replace(face, matte=np.rint(matte).astype(np.uint8))
+        face = face.changed(matte=np.rint(matte).astype(np.uint8))
         return self._judged(face)
 
     def _judged(self, face: Face) -> Face:
@@ -92,7 +92,7 @@ class SteadyMatte:
         if confidence == face.confidence:
             return face
         sinks = face.state == "tracking" and confidence < self._sure
-        return replace(face, confidence=confidence, state="uncertain" if sinks else face.state)
+        return face.changed(confidence=confidence, state="uncertain" if sinks else face.state)
 
 
 def seen_of_template(face: Face) -> Floats:

@@ -95,11 +95,22 @@ def color_map(
 
 
 def group_color_map(
-    seen: PartColors, wanted: PartColors, shares: NDArray[np.float32]
+    seen: PartColors,
+    wanted: PartColors,
+    shares: NDArray[np.float32],
+    most_vivid: float = _GAIN[1],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """As `color_map`, from the shares of `GROUPS` (4, h, w) in each px."""
+    """As `color_map`, from the shares of `GROUPS` (4, h, w) in each px.
+
+    Args:
+        seen: see `color_map`.
+        wanted: see `color_map`.
+        shares: of the groups.
+        most_vivid: gain of the colors a and b, at most.
+    """
     gain = np.clip(wanted.spread / np.maximum(seen.spread, 1.0), *_GAIN)
     gain[:, 0] = np.minimum(gain[:, 0], _MOST_CONTRAST)
+    gain[:, 1:] = np.minimum(gain[:, 1:], most_vivid)
     mean = seen.mean + np.array([_LIGHT_SHARE, 1, 1]) * (wanted.mean - seen.mean)
     offset = mean - gain * seen.mean
     known = seen.is_seen & wanted.is_seen

@@ -3,8 +3,8 @@
 What hides a face is told by its matte (`facewarp.face.occlusion`), where it has one. Else the
 template says where a face would be, and the network's own parts of the frame what is there: where
 the template has skin and the frame has background, hair or a hand lies in between. Where the
-frame has an eye, the eye is left alone however wide it opens. There is no part for teeth: the open
-mouth is the outline of the inner lips.
+frame has an eye, the eye is left alone however wide it opens, and painted where it is shut. There
+is no part for teeth: the open mouth is the outline of the inner lips.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from facewarp.drawing.compositing import smoothstep
 from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.details.outlines import eye_heights, mouth_outline
 from facewarp.face.parts import FacePart
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ _DEEP_PX: Final = (3.0, 5.0)  # crop px within the outline of the inner lips whe
 _EDGE_PX: Final = 9  # template px along its outline where neither a face nor background is sure
 _HIDDEN: Final = (0.5, 0.9)  # background probability at which paint begins to go, and is gone
 _EYE: Final = (0.3, 0.75)
+_LIDS_PX: Final = (1.8, 3.2)  # height of an eye's opening, crop px, shut and open
+_TRUSTED: Final = 0.5  # columns of the mouth's outline that count
+_FEWEST: Final = 4
 _OPEN_PX: Final = (1.6, 3.4)  # height of the mouth's opening, crop px, closed and open
 _FREE: Final = np.rint(
     255 * smoothstep(0.2, 0.75, np.linspace(0, 1, 256, dtype=np.float32))
@@ -105,6 +109,13 @@ def spared_eyes(face: "Face") -> NDArray[np.uint8]:
     return _on_crop(_beside_eyes(face))
 
 
+def open_eyes(face: "Face") -> NDArray[np.float32] | None:
+    """Return how open a face's left and right eye are, (2,) 0..1; None where nobody looked."""
+    if face.details is None:
+        return None
+    return smoothstep(*_LIDS_PX, eye_heights(face.details))
+
+
 def open_mouth(face: "Face", frame: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
     """Return a soft mask (320, 260), 0..255, of the open mouth; empty while it is closed.
 
@@ -119,14 +130,38 @@ def open_mouth(face: "Face", frame: NDArray[np.uint8] | None = None) -> NDArray[
     share = float(smoothstep(*_OPEN_PX, np.array(opening, np.float32)))
     if share == 0 or not np.isfinite(lips).all():
         return mask
-    limit = 1 << 14
-    corners = np.rint(lips.clip(-limit, limit) * 16).astype(np.int32)
-    cv2.fillPoly(mask, [corners], 255, cv2.LINE_AA, 4)
+    _fill(mask, lips)
+    seen = _seen_lips(face)
+    if seen is not None:
+        _fill(mask, seen)
     doubt = 1 - float(smoothstep(*_GAPING_PX, np.array(opening, np.float32)))
     if frame is not None and doubt > 0:
         _keep_lips(mask, face, frame, doubt)
     soft = cv2.GaussianBlur(mask, (0, 0), _SOFT_PX)
     return np.asarray(cv2.convertScaleAbs(soft, alpha=share), np.uint8)
+
+
+def _seen_lips(face: "Face") -> NDArray[np.float32] | None:
+    """The outline of the inner lips (N, 2) crop px as the detail network sees it; None if not.
+
+    Landmarks are eight points of it, and lie within what is round between them: the outer teeth of
+    a mouth wide open.
+    """
+    if face.details is None:
+        return None
+    outline = mouth_outline(face.details)
+    columns = np.flatnonzero(outline.weights > _TRUSTED)
+    if len(columns) < _FEWEST:
+        return None
+    upper, lower = outline.points[1:3, columns]
+    return np.concatenate([upper, lower[::-1]])
+
+
+def _fill(mask: NDArray[np.uint8], outline: NDArray[np.floating]) -> None:
+    """Fill an outline (N, 2) of a mask, in place."""
+    limit = 1 << 14
+    corners = np.rint(outline.clip(-limit, limit) * 16).astype(np.int32)
+    cv2.fillPoly(mask, [corners], 255, cv2.LINE_AA, 4)
 
 
 def _keep_lips(
@@ -172,18 +207,21 @@ def _keep_lips(
     mouth[:] = np.rint(mouth * (1 - alike)).astype(np.uint8)
 
 
-def covers_eyes(alpha: NDArray[np.uint8], template: "Template") -> bool:
-    """Return whether a texture with this alpha, in template space, covers the eyes on purpose."""
+def covers(alpha: NDArray[np.uint8], template: "Template", parts: tuple[FacePart, ...]) -> bool:
+    """Return whether a texture with this alpha, in template space, covers parts on purpose."""
     size = CROP_SHAPE[::-1]
     small = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
-    eyes = template.probabilities[list(EYES)].sum(axis=0) > 0.6
-    return bool(eyes.any() and small[eyes].mean() > 96)
+    there = template.probabilities[list(parts)].sum(axis=0) > 0.6
+    return bool(there.any() and small[there].mean() > 96)
 
 
 def _beside_eyes(face: "Face") -> NDArray[np.float32]:
-    """1 where the network sees no eye, (h, w) of its parts."""
-    eyes = np.asarray(face.probabilities[list(EYES)], np.float32).sum(axis=0)
-    return 1 - smoothstep(*_EYE, eyes)
+    """1 where the network sees no eye, (h, w) of its parts, and where one is shut."""
+    eyes = np.asarray(face.probabilities[list(EYES)], np.float32)
+    is_open = open_eyes(face)
+    if is_open is None:
+        return 1 - smoothstep(*_EYE, eyes.sum(axis=0))
+    return 1 - np.tensordot(is_open, smoothstep(*_EYE, eyes), 1)
 
 
 def _on_crop(seen: NDArray[np.float32]) -> NDArray[np.uint8]:

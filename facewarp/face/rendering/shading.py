@@ -1,5 +1,6 @@
 """Shading: estimate the light of a frame region and apply it to an overlay."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Final, Literal
@@ -29,8 +30,11 @@ _SHARES: Final[dict[Blend, tuple[float, float]]] = {
     "mask": (0.9, 0.12),
 }
 _BRIGHTEST: Final = 1.35  # a gain above which bright colors would lose their hue
+_LEAST_SKIN: Final = 5.0  # mean weight, of 255, with which skin tells the light
 _SIGMA_PX: Final = 3.0  # of the small picture
 _REFERENCE_GRAY: Final = 128.0  # mean brightness at which a picture keeps its own colours
+_EXPOSURE: Final = 0.5  # exponent of the light: a guess is followed half of the way,
+_KNOWN_EXPOSURE: Final = 0.8  # what whites of eyes tell farther
 _COLORLESS: Final = (0.03, 0.16)  # saturation of a face in a gray picture, and of pale skin
 _LEAST_SATURATION: Final = 0.15  # share of a picture's own that it keeps in a gray frame
 _LUMA: Final = (0.299, 0.587, 0.114)
@@ -71,11 +75,13 @@ class Light:
         room: float,
         blend: Blend,
         scene: Scene | None = None,
+        skin: NDArray[np.float32] | None = None,
     ) -> "Light":
         """Estimate the shading of a region.
 
         The shading is a Gaussian mean of the brightness, weighted so that background and eyes do
-        not count.
+        not count. Where it is known what is skin, the light is read off skin alone: lips, lashes
+        and brows are dark in any light, and paint on them is no brighter or darker for it.
 
         Args:
             region: (h, w, 3) uint8, the part of the frame.
@@ -84,6 +90,7 @@ class Light:
                 dark, so the brighter of both tells the exposure.
             blend: "paint", "tint" or "mask".
             scene: what else of the frame counts; None for its brightness alone.
+            skin: as `weight`, where skin is seen; None where that isn't known.
         """
         shading_share, grain_share = _SHARES[blend]
         colored = (
@@ -94,16 +101,17 @@ class Light:
         sparse = cv2.cvtColor(colored, cv2.COLOR_RGB2GRAY)
         small = cv2.resize(sparse, weight.shape[::-1], interpolation=cv2.INTER_AREA)
         small = small.astype(np.float32)
-        weight = weight + np.float32(0.01)
-        mean = float((small * weight).sum() / weight.sum())
-        top, bottom = (
-            cv2.GaussianBlur(part, (0, 0), _SIGMA_PX) for part in (small * weight, weight)
-        )
-        shading = np.maximum(top / bottom, 1.0)
-        exposure = np.clip((max(mean, room) / _REFERENCE_GRAY) ** 0.5, 0.35, 1.0)
+        mean, shading = _mean_and_shading(small, weight)
+        base, light, share = shading, max(mean, room), _EXPOSURE
+        if scene is not None and skin is not None and skin.mean() > _LEAST_SKIN:
+            mean, base = _mean_and_shading(small, skin)
+            mean = mean if math.isnan(scene.skin) else scene.skin
+            light = scene.brightness_of_light(mean, room)
+            share = _EXPOSURE if math.isnan(scene.eyes) else _KNOWN_EXPOSURE
+        exposure = np.clip((light / _REFERENCE_GRAY) ** share, 0.35, 1.0)
         if scene is not None:
             exposure = min(exposure, scene.white)
-        relative = np.clip((shading / max(mean, 1.0)) ** shading_share, 0.4, _BRIGHTEST)
+        relative = np.clip((base / max(mean, 1.0)) ** shading_share, 0.4, _BRIGHTEST)
         size = region.shape[1::-1]
         gain, shading = (
             cv2.resize(np.rint(part).astype(np.uint8), size, interpolation=cv2.INTER_LINEAR)
@@ -167,6 +175,15 @@ class Light:
         return mixed if self.scene is None else self.scene.light[:, None] * mixed
 
 
+def _mean_and_shading(
+    gray: NDArray[np.float32], weight: NDArray[np.float32]
+) -> tuple[float, NDArray[np.float32]]:
+    """Mean brightness of a small picture (h, w) and its Gaussian mean (h, w), both weighted."""
+    weight = weight + np.float32(0.01)
+    top, bottom = (cv2.GaussianBlur(part, (0, 0), _SIGMA_PX) for part in (gray * weight, weight))
+    return float((gray * weight).sum() / weight.sum()), np.maximum(top / bottom, np.float32(1))
+
+
 def _sheer(
     gain: NDArray[np.uint8],
     color: NDArray[np.uint8],
@@ -200,7 +217,9 @@ def _sheer(
 
 def _kept_saturation(region: NDArray[np.uint8], weight: NDArray[np.float32]) -> float:
     """Share of its saturation that a picture keeps on a region (h, w, 3) of a frame."""
-    high, low = region.max(axis=2).astype(np.float32), region.min(axis=2)
+    red, green, blue = cv2.split(region)
+    high, low = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
+    high = high.astype(np.float32)
     saturation = float(((high - low) / np.maximum(high, 1) * weight).sum() / weight.sum())
     colored = float(smoothstep(*_COLORLESS, np.array(saturation, np.float32)))
     return _LEAST_SATURATION + (1 - _LEAST_SATURATION) * colored

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import cv2
 import numpy as np
@@ -158,10 +158,11 @@ def _openvino() -> _Run:
 
 
 def _request() -> Any:
-    from facewarp.core.engines.openvino_models import digest_of, one_core_request
+    from facewarp.core.engines.openvino_models import digest_of, one_core_model
 
     known_by = digest_of([_path(), Path(__file__)])
-    return one_core_request(known_by, _openvino_model, "bf16" if has_bfloat16() else "f32")
+    precision: Literal["bf16", "f32"] = "bf16" if has_bfloat16() else "f32"
+    return one_core_model(known_by, _openvino_model, precision).create_infer_request()
 
 
 def _openvino_model() -> Any:

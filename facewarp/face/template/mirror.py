@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.face.crop import Crop
-from facewarp.face.face import Face
+from facewarp.face.face import Face, Later
 from facewarp.face.parts import MIRROR_LANDMARKS, MIRROR_PARTS, mirrored_points
 from facewarp.face.template.template import Template
 
@@ -30,12 +30,11 @@ def mirrored_face(face: Face, frame_width: int) -> Face:
     flip[0, 2] = crop.shape[1] - 1
     linear = crop.matrix @ flip
     linear[0] = np.array([0.0, 0.0, right]) - linear[0]
-    return replace(
-        face,
+    return face.changed(
         box=(right - x1, y0, right - x0, y1),
         landmarks=mirrored_points(face.landmarks, frame_width),
         crop=Crop(linear, crop.shape),
-        grid_field=_mirrored_field(face.grid_field),
+        grid_field=Later(lambda: _mirrored_field(face.grid_field)),
         grid_field_from_template=_mirrored_field(face.grid_field_from_template),
         probabilities=np.ascontiguousarray(face.probabilities[MIRROR_PARTS, :, ::-1]),
         details=None,

@@ -18,7 +18,8 @@ from template to frame,
 The field onto the face is the inverse of W, so that paint and mesh are one map.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 from facewarp.face.boxes import box_around
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.crop_fields import GRID_PX, GRID_SHAPE, inverted, resized
-from facewarp.face.face import Face, FaceFilter, template_to_frame, with_inverse
+from facewarp.face.face import Face, FaceFilter, Later, template_to_frame
 from facewarp.face.occlusion.steady import seen_of_template
 from facewarp.face.parts import FacePart
 from facewarp.face.similarity import Affine, compose_affine, fit_similarity, inverse
@@ -56,7 +57,6 @@ _GAP_S = 0.5  # between frames: the face may look another way by then
 _LIKE = (0.5, 0.8)  # likeness from which skin is seen at all, and is sure
 _BORDER = 3  # control points around what hides the face that are left out too
 _FLOW_NOISE_PX, _LOCAL_NOISE_PX, _STILL_PX = 0.5, 0.05, 0.08
-_INVERSE_STEPS = 4  # from the network's own field onto the face
 _LEAST_POINTS = 16
 _UNLIKE = 0.12  # share of the face that is seen, below which there is another face or view
 _FAR = 0.12  # of the template's side, between both maps: one of them is wrong
@@ -178,7 +178,7 @@ class PhotometricRefinement:
         if self._before is not None:
             face = self._before(face, time)
         if face.gray is None:
-            return with_inverse(face)
+            return face
         semantic = self._semantic(face)
         picture = without_light(face.gray)
         past, self._past = self._past, None
@@ -191,7 +191,7 @@ class PhotometricRefinement:
             matrix = face.crop.matrix
             none = np.zeros_like(semantic)
             self._past = _Past(time, matrix, semantic, none, semantic, reference, seen, 0 * seen)
-            return with_inverse(face)
+            return face
         self._past.time = time
         return self._with_map(face, self._past.skin + self._past.bias)
 
@@ -318,10 +318,10 @@ class PhotometricRefinement:
         rows, columns = self._window
         correction = np.moveaxis(skin - self._grid_px, -1, 0) - field[:, rows, columns]
         field[:, rows, columns] += self._fade * correction
-        onto = inverted(field, resized(face.grid_field, GRID_SHAPE), _INVERSE_STEPS)
-        refined = replace(face, grid_field=onto, grid_field_from_template=field, inverse_steps=0)
+        onto = Later(partial(inverted, field))
+        refined = face.changed(grid_field=onto, grid_field_from_template=field)
         landmarks = template_to_frame(refined, self._landmarks)
-        return replace(refined, landmarks=landmarks, box=box_around(landmarks))
+        return refined.changed(landmarks=landmarks, box=box_around(landmarks))
 
 
 def _window_around(template: Template) -> tuple[slice, slice]:

@@ -10,7 +10,7 @@ import logging
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +22,14 @@ from facewarp.errors import FacewarpError
 from facewarp.face.boxes import box_around
 from facewarp.face.crop import CROP_SHAPE, Crop, bounding_square, eye_roll
 from facewarp.face.crop_fields import (
-    approximate_inverse,
+    inverted,
     jacobian_determinant,
     resized,
     sample_field,
     warp_maps,
 )
 from facewarp.face.details.network import DetailNetwork
-from facewarp.face.face import Face, with_inverse
+from facewarp.face.face import Face, Later
 from facewarp.face.occlusion.network import OcclusionNetwork
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.augmented_inference import with_augmentation
@@ -47,8 +47,6 @@ _TURN = math.radians(15)
 # A better crop may be this much less sure: what is left of confidence above that is noise.
 _LESS_SURE = 0.03
 _ROUNDS = 3
-_INVERSE_STEPS = 3
-_INVERSE_ROUNDS = 6  # before these: nearly all points are then left alone by them
 _BATCH = 8
 
 
@@ -99,9 +97,7 @@ class FaceRegistrar:
         self._details = DetailNetwork(beside, self.template) if beside is not None else None
         self._guidance = template_guidance(self.model, self.template.probabilities)
 
-    def register_refined(
-        self, frame: NDArray[np.generic], crops: Sequence[Crop], *, rough: bool = False
-    ) -> list[Face]:
+    def register_refined(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
         """Register crops, and register again where a face is off-center, rotated or mis-sized.
 
         The new crop is cut around the landmarks found, at most three times; the new registration
@@ -110,7 +106,6 @@ class FaceRegistrar:
         Args:
             frame: see `register`.
             crops: likewise.
-            rough: leave the inverse to what filters the faces, see `Face.inverse_steps`.
         """
         faces = self._registered(frame, crops)
         turning = list(range(len(faces)))
@@ -124,7 +119,6 @@ class FaceRegistrar:
                 if face.confidence > faces[i].confidence - _LESS_SURE:
                     faces[i] = face
                     turning.append(i)
-        faces = faces if rough else [with_inverse(face) for face in faces]
         return faces if self._occlusion is None else self._occlusion(frame, faces)
 
     def share_cores(self) -> None:
@@ -158,15 +152,15 @@ class FaceRegistrar:
     def register(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
         """Register crops of a frame H x W [x 1 to 4] to the template, as one batch.
 
-        Colour is made grey no further than the crops reach. The field onto the face is made the
-        inverse of the one from the template, which is the more accurate one. What hides the faces
-        is found where that was asked for.
+        Colour is made grey no further than the crops reach. The field onto the face is the inverse
+        of the one from the template, which is the more accurate one. What hides the faces is found
+        where that was asked for.
         """
-        faces = [with_inverse(face) for face in self._registered(frame, crops)]
+        faces = self._registered(frame, crops)
         return faces if self._occlusion is None else self._occlusion(frame, faces)
 
     def _registered(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
-        """Register crops; the field onto the face is about the inverse."""
+        """Register crops, and look at eyes and mouths."""
         if len(crops) > _BATCH:  # a crowd does not take the memory of all at once
             first = self._registered(frame, crops[:_BATCH])
             return first + self._registered(frame, crops[_BATCH:])
@@ -176,11 +170,9 @@ class FaceRegistrar:
         images = shown.astype(np.float32)[:, None] / np.float32(255)
         parts, fields = self.model.engine.from_template(images, self._guidance)
         back = fields * _scale(fields.shape[2:], CROP_SHAPE)
-        onto = [approximate_inverse(field, _INVERSE_ROUNDS) for field in back]
         coarse = [_on_grid(field, parts.shape[2:]) for field in fields]
         carried = np.stack([_seen_from_template(*pair) for pair in zip(parts, coarse, strict=True)])
         confidences = self._calibration(part_dice(carried, self._guidance)).tolist()
-        folds = [folds_percent(field, self._guidance[0]) for field in coarse]
         faces = []
         for i, crop in enumerate(crops):
             points = self.template.landmarks
@@ -193,12 +185,11 @@ class FaceRegistrar:
                     box=box_around(landmarks),
                     landmarks=landmarks,
                     crop=crop,
-                    grid_field=onto[i],
+                    grid_field=Later(partial(inverted, back[i])),
                     grid_field_from_template=back[i],
                     probabilities=parts[i],
-                    folds_percent=folds[i],
+                    folds_percent=Later(partial(folds_percent, coarse[i], self._guidance[0])),
                     gray=shown[i],
-                    inverse_steps=_INVERSE_STEPS,
                 )
             )
         if self._details is not None:
@@ -206,7 +197,7 @@ class FaceRegistrar:
                 list(shown),
                 [crop.to_crop(f.landmarks) for crop, f in zip(crops, faces, strict=True)],
             )
-            faces = [replace(face, details=one) for face, one in zip(faces, found, strict=True)]
+            faces = [face.changed(details=one) for face, one in zip(faces, found, strict=True)]
         return faces
 
 

@@ -1,7 +1,7 @@
 """Per-face track: its state over frames, and when a track is confirmed or dropped."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -119,7 +119,7 @@ class Track:
         """Update the track with a new registration."""
         if face.crop is not self._asked:
             self._chosen = None
-        face = replace(face, id=self.face.id)
+        face = face.changed(id=self.face.id)
         if self.smoother is not None:
             face = self.smoother(face, time)
         moved = face.landmarks.mean(0) - self.face.landmarks.mean(0)
@@ -130,7 +130,7 @@ class Track:
 
     def lose(self) -> None:
         """Mark the track as lost; its last registration is kept."""
-        self.face = replace(self.face, state="lost", confidence=0.0)
+        self.face = self.face.changed(state="lost", confidence=0.0)
         self.step, self.missed = np.zeros(2), 0
         if self.smoother is not None:
             self.smoother.reset()
@@ -171,7 +171,7 @@ def face_filter(
     last: FaceFilter | None = None
     config = smooth if isinstance(smooth, SmoothingConfig) else SmoothingConfig()
     if smooth is not False:
-        last = FaceSmoother(template, config, is_last=photometric is False)
+        last = FaceSmoother(template, config)
     if sure is not None:
         last = SteadyMatte(template, sure, last)
     if photometric is not False:

@@ -19,7 +19,7 @@ from facewarp.face.boxes import Box, center_of, overlap, side_of, square_at, wid
 from facewarp.face.crop import Crop
 from facewarp.face.details.refinement import DetailRefinement
 from facewarp.face.detector import Detection, FaceDetector
-from facewarp.face.face import Face, FaceFilter, with_inverse
+from facewarp.face.face import Face, FaceFilter
 from facewarp.face.image_formats import check_picture
 from facewarp.face.matching.appearance import Appearance, AppearanceMemory, AppearanceReader
 from facewarp.face.template.template import Template
@@ -127,7 +127,6 @@ class FaceTracker(Closing):
             self._warming.append(Thread(target=self._warm_detector, name="facewarp-detector"))
             self._warming[-1].start()
         self._smooth, self._photometric, self._occlusion = smooth, photometric, occlusion
-        self._inverts_later = smooth is not False or photometric is not False
         self._background = BackgroundSearch(self._detector) if threaded_search else None
         self._ahead: SearchAhead | None = None
         self.seconds = {"detect": 0.0, "register": 0.0}
@@ -292,7 +291,7 @@ class FaceTracker(Closing):
         is_same = is_near and max(sides) < _GROWTH * min(sides)
         if found.confidence < self.config.gone or not is_same or is_among(found.box, others):
             return None
-        return with_inverse(replace(found, id=face.id))
+        return found.changed(id=face.id)
 
     def smooth_from(
         self, before: Sequence[tuple[Face, float]], face: Face, time: float
@@ -336,7 +335,7 @@ class FaceTracker(Closing):
         doubtful, strangers = [], []
         with self._timed("register"):
             crops = [track.next_crop() for track in tracks]
-            faces = self._fitter.register_refined(image, crops, rough=self._inverts_later)
+            faces = self._fitter.register_refined(image, crops)
             for track, face in zip(tracks, faces, strict=True):
                 if face.confidence < self.config.unsure:
                     doubtful.append((track, face))
@@ -353,7 +352,7 @@ class FaceTracker(Closing):
                 max(one, other, key=lambda track: track.surprise).lose()
         for face in strangers:
             if not is_among(face.box, [t.face.box for t in self._tracks if not t.lost]):
-                self._take(with_inverse(face), image, time, after_cut=True)
+                self._take(face, image, time, after_cut=True)
 
     def _is_another(
         self, track: Track, face: Face, image: NDArray[np.generic], time: float
@@ -480,7 +479,7 @@ class FaceTracker(Closing):
             return
         if len(self._tracks) >= self.config.faces:
             self._tracks.remove(min(lost, key=lambda track: track.seen))
-        track = Track(replace(face, id=self._next_id), time, self._smoother(), confirmed=time)
+        track = Track(face.changed(id=self._next_id), time, self._smoother(), confirmed=time)
         track.memory.note(appearance, time)
         if track.smoother is not None:
             track.face = track.smoother(track.face, time)
@@ -508,7 +507,7 @@ class FaceTracker(Closing):
         center, side = detection.square()
         crop = Crop.around(center, side, roll=detection.roll)
         with self._timed("register"):
-            return self._fitter.register_refined(image, [crop], rough=self._inverts_later)[0]
+            return self._fitter.register_refined(image, [crop])[0]
 
     def _smoother(self) -> FaceFilter | None:
         """Return what smooths and refines one face, if anything is to."""

@@ -26,8 +26,9 @@ GOOD = Evidence(
     ef_carried=1.0,
     base_area=0.8,
     apex_area=0.1,
+    slices_apart_mm=10.0,
 )
-DICE = Curve((0.4, 0.1, 0.3, 0.2), ((0.0, 0.0), (0.7, 0.5), (0.95, 0.94)))
+DICE = Curve((0.4, 0.1, 0.2, 0.2, 0.1), ((0.0, 0.0), (0.7, 0.5), (0.95, 0.94)))
 EF = Curve((0.2, 0.3, 0.1, 0.5, 2.0), ((0.0, 1.0), (5.0, 4.0), (20.0, 15.0)))
 CALIBRATION = HeartCalibration((DICE, DICE, DICE), EF, "drawn")
 
@@ -45,6 +46,24 @@ def test_worse_evidence_never_raises_confidence() -> None:
         worse = replace(GOOD, **{name: getattr(GOOD, name) + 5})
         assert CALIBRATION(worse).ef_error > before.ef_error
         assert CALIBRATION(worse).dice == before.dice
+
+
+def test_thick_slices_lower_the_expected_dice() -> None:
+    usual, thin, thick, far = (
+        CALIBRATION(replace(GOOD, slices_apart_mm=mm)) for mm in (10.0, 3.0, 15.0, 60.0)
+    )
+    assert usual.dice == thin.dice
+    for part in range(3):
+        assert far.dice[part] < thick.dice[part] < usual.dice[part]
+    assert far.ef_error == usual.ef_error
+
+
+def test_earlier_calibrations_say_what_they_said() -> None:
+    blind = Curve((0.5, 0.1, 0.2, 0.2, 0.0), DICE.knots)
+    text = HeartCalibration((blind, blind, blind), EF, "").to_text()
+    earlier = HeartCalibration.from_text(text.replace("0.2, 0.2, 0.0]", "0.2, 0.2]"))
+    assert earlier == HeartCalibration((blind, blind, blind), EF, "")
+    assert earlier(GOOD) == earlier(replace(GOOD, slices_apart_mm=20.0))
 
 
 def test_a_calibration_survives_the_weights_file() -> None:

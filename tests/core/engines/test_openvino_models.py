@@ -18,7 +18,7 @@ from facewarp.core.config import FeatureConfig, ModelConfig
 from facewarp.core.engines import openvino_engine, openvino_models
 from facewarp.core.engines.graphs import lean
 from facewarp.core.engines.openvino_engine import OpenVinoEngine
-from facewarp.core.engines.openvino_models import compile_model, digest_of
+from facewarp.core.engines.openvino_models import BoundRequest, compile_model, digest_of
 from facewarp.core.engines.torch_engine import TorchEngine
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import StoredNetwork, save_weights, shipped_weights
@@ -168,6 +168,16 @@ def test_an_engine_does_not_read_its_graphs_at_the_second_start(tmp_path):
         engine = OpenVinoEngine("openvino", "", graphs, tmp_path, "weights", threads=1)
         results.append(engine.run("parts", VALUE)[0].tolist())
     assert results == [[[0, 2, 4, 6]]] * 2
+
+
+def test_a_released_engine_makes_again_what_it_needs():
+    graphs, runs = {"parts": doubling()}, []
+    engine = OpenVinoEngine("openvino", "", graphs, None, threads=1)
+    for _ in range(2):
+        runs.append(engine.run("parts", VALUE)[0].tolist())
+        engine.release()
+        assert not engine._requests
+    assert runs == [[[0, 2, 4, 6]]] * 2
 
 
 def any_batch():
@@ -346,3 +356,23 @@ def test_a_new_model_makes_room_and_one_that_is_read_is_kept(compiled, monkeypat
     assert not compiled(folder=folder)[0]  # it is used now
     assert compiled(known_by="others", folder=folder)[0]
     assert file in set(folder.iterdir())
+
+
+def test_a_bound_request_takes_each_call_s_inputs_and_names_its_outputs():
+    from openvino import opset13 as ops
+
+    first, second = (ops.parameter([1, 4], np.float32, name=name) for name in ("a", "b"))
+    found = {"sum": ops.add(first, second), "difference": ops.subtract(first, second)}
+    for name, node in found.items():
+        node.output(0).get_tensor().set_names({name})
+    model = ov.Model([ops.result(node) for node in found.values()], [first, second], "two")
+    compiled = compile_model(None, "", lambda: model, SETTINGS)
+    request, swapped = BoundRequest(compiled), BoundRequest(compiled, ["difference", "sum"])
+    for one, other in ((VALUE.copy(), 3 * VALUE), (VALUE + 1, VALUE.astype(np.uint8))):
+        one.flags.writeable = False  # what the caller gives is only read
+        total, apart = (value.copy() for value in request(one, other))
+        np.testing.assert_array_equal(total, one + other)
+        np.testing.assert_array_equal(apart, one - other)
+        np.testing.assert_array_equal(swapped(one, other)[0], apart)
+    with pytest.raises(ValueError, match="zip"):
+        request(VALUE)

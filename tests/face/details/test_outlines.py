@@ -1,45 +1,13 @@
 """Outlines from the shares of columns: boundaries, what is shut, and what is not to be trusted."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
+from fixtures.detail_shares import EYE, HIDDEN, INNER, LOWER, OTHER, UPPER, eyes, mouth
 
-from facewarp.face.details.outlines import COLUMNS, outlines
-from facewarp.face.details.patches import CLASSES, EYE_RIM_PX
+from facewarp.face.details.outlines import COLUMNS, eye_heights, outlines
 from facewarp.face.face import Details
 
-CELLS = 32
 FRAME = np.array([[1.0, 0, 0], [0, 1, 0]])
-OTHER, UPPER, INNER, LOWER, EYE, HIDDEN = range(len(CLASSES))
-
-
-def covered(top, bottom, rows=CELLS):
-    """Shares of cells between two heights, patch px."""
-    edges = 2.0 * np.arange(rows)[:, None] - 0.5
-    return (np.minimum(bottom, edges + 2) - np.maximum(top, edges)).clip(0, 2) / 2
-
-
-def mouth(opening=10.0, left=12, right=52):
-    """A mouth's shares: lips of 6 px above and below an opening about row 30."""
-    inside = (left < COLUMNS) & (right > COLUMNS)
-    heights = np.array([24, 30, 30 + opening, 36 + opening])
-    shares = np.zeros((len(CLASSES), CELLS, CELLS))
-    for part, (a, b) in zip((UPPER, INNER, LOWER), pairwise(heights), strict=True):
-        shares[part] = covered(a, b) * inside
-    shares[OTHER] = 1 - shares.sum(0)
-    return shares, heights
-
-
-def eyes(height):
-    """Both eyes' shares, `height` px open, with their rim."""
-    shares = np.zeros((len(CLASSES), CELLS, CELLS))
-    inside = (COLUMNS > 12) & (COLUMNS < 52)
-    for rows in (slice(0, 16), slice(16, 32)):
-        half = height / 2 + EYE_RIM_PX
-        shares[EYE, rows] = covered(16 - half, 16 + half, 16) * inside
-    shares[OTHER] = 1 - shares[EYE]
-    return shares
 
 
 def seen(lips, lids):
@@ -64,6 +32,17 @@ def test_an_eye_that_is_shut_has_no_height_but_a_place(height):
         np.testing.assert_allclose(apart, height, atol=0.05)
         np.testing.assert_allclose(eye.points[:, 10:22, 1].mean(), 16, atol=0.2)
         assert eye.weights[10:22].min() > 0.9
+
+
+@pytest.mark.parametrize("height", [0.0, 0.6, 9.0])
+def test_how_far_eyes_are_open_is_told_even_when_they_are_shut(height):
+    frame = np.array([[0.5, 0, 0], [0, 0.5, 0]])
+    shares = np.stack([mouth()[0], eyes(height)]).astype(np.float32)
+    found = eye_heights(Details(shares, (FRAME, frame, frame)))
+    np.testing.assert_allclose(found, 0.5 * height, atol=0.05)
+    hardly_seen = shares.copy()
+    hardly_seen[1, EYE] *= 0.2  # of shut eyes little is left
+    assert eye_heights(Details(hardly_seen, (FRAME, frame, frame))).max() <= 0.5 * height + 0.05
 
 
 def test_what_is_hidden_blurred_or_missing_is_not_trusted():

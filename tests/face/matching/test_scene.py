@@ -126,3 +126,50 @@ def test_the_same_frame_gives_the_same_picture(followed, template):
     noisy = np.rint(noisy.clip(0, 255)).astype(np.uint8)
     first, again = (worn(noisy, followed, template, "full") for _ in range(2))
     np.testing.assert_array_equal(first, again)
+
+
+def with_eyes(frame, face, white):
+    """The frame with two eyes of this brightness, or shut for None."""
+    frame = frame.copy()
+    for lids in (face.landmarks[36:42], face.landmarks[42:48]):
+        if white is not None:
+            cv2.fillPoly(frame, [np.rint(lids).astype(np.int32)], (white,) * 3)
+    return frame
+
+
+def blinking(face):
+    shut = face.landmarks.copy()
+    shut[[40, 41, 46, 47]] = shut[[38, 37, 44, 43]]
+    return replace(face, landmarks=shut)
+
+
+def test_whites_of_eyes_are_seen_where_eyes_are_open_and_large(followed, face_at):
+    frame = with_eyes(lit(), followed, 220)
+    assert Scene.of(frame, followed).eyes == pytest.approx(220, abs=3)
+    assert np.isnan(Scene.of(frame, blinking(followed)).eyes)
+    far = face_at(center=(320, 240), side=60.0, probabilities=followed.probabilities)
+    assert np.isnan(Scene.of(frame, far).eyes)
+    skin = Scene.of(frame, followed).skin
+    assert skin == pytest.approx(np.dot(SKIN, (0.299, 0.587, 0.114)), abs=8)
+
+
+def test_dark_skin_in_the_light_is_told_from_a_face_in_the_dark(followed):
+    """Both are as dark; whites of eyes are bright in one of them."""
+    in_light, in_dark = (
+        Scene.of(with_eyes((0.4 * lit()).astype(np.uint8), followed, white), followed)
+        for white in (170, 60)
+    )
+    room = 150.0
+    assert in_light.skin == pytest.approx(in_dark.skin, rel=0.02)
+    assert in_light.brightness_of_light(in_light.skin, room) == room
+    assert in_dark.brightness_of_light(in_dark.skin, room) < 0.55 * room
+    assert Scene(np.ones(3)).brightness_of_light(60.0, room) == room  # eyes are not seen
+
+
+def test_a_blink_does_not_change_the_light(followed):
+    steady = SteadyScenes()
+    frame = with_eyes(lit(), followed, 200)
+    before = steady(frame, followed).eyes
+    for _ in range(20):
+        scene = steady(frame, blinking(followed))
+    assert scene.eyes == before

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from facewarp.face.rendering.color_transfer import PartColors, tone_curve, toned
+from facewarp.face.rendering.color_transfer import PartColors, group_color_map, tone_curve, toned
 
 
 def bent(lightness, a=0.0, b=30.0):
@@ -56,3 +56,19 @@ def test_a_part_that_is_hidden_keeps_its_colors_and_a_new_one_has_its_own():
     assert hidden.is_seen.all()
     new = colors(99.0, (True, False, True, True)).toward(colors(20.0), 0.3)
     np.testing.assert_allclose(new.mean[1], 20)
+
+
+def test_shades_of_skin_that_are_hardly_seen_do_not_turn_colorful():
+    """A face in even light has less color variation than a painting: it is given little of it."""
+    even, vivid = (
+        PartColors(
+            np.full((4, 3), 50, np.float32), np.full((4, 3), spread, np.float32), np.ones(4, bool)
+        )
+        for spread in (1.0, 12.0)
+    )
+    shares = np.full((4, 6, 5), 0.25, np.float32)
+    gain, _ = group_color_map(even, vivid, shares, most_vivid=1.0)
+    assert gain[..., 1:].max() <= 1
+    assert group_color_map(even, vivid, shares)[0][..., 1:].min() > 1.5
+    gain, _ = group_color_map(vivid, even, shares)
+    assert gain.max() < 0.6

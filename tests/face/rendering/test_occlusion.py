@@ -5,10 +5,11 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from fixtures.detail_shares import closely, eyes
 
 from facewarp.face.effects.factory import make_effect
 from facewarp.face.parts import FacePart
-from facewarp.face.rendering.occlusion import Visibility, covers_eyes, open_mouth
+from facewarp.face.rendering.occlusion import EYES, Visibility, covers, open_mouth
 
 ORANGE = (250, 120, 10)
 
@@ -36,6 +37,24 @@ def test_eyes_are_left_alone_unless_glasses_cover_them(template, face_at, parts)
     face = face_at(probabilities=parts)
     assert Visibility(template)(face)[eyes].mean() < 40
     assert Visibility(template, spare_eyes=False)(face)[eyes].mean() > 250
+
+
+@pytest.mark.parametrize("height", [0.0, 1.0, 9.0])
+def test_eyes_are_painted_where_they_are_shut(template, face_at, parts, height):
+    face = closely(face_at(probabilities=parts), height=height)
+    seen = Visibility(template)(face)[template.probabilities[FacePart.EYE_LEFT] > 0.95].mean()
+    assert seen < 40 if height > 5 else seen > 250
+
+
+def test_an_eye_that_winks_is_painted_and_the_other_is_not(template, face_at, parts):
+    face = closely(face_at(probabilities=parts))
+    face.details.shares[1, :, 16:] = eyes(0.0)[:, 16:]
+    left, right = (
+        Visibility(template)(face)[template.probabilities[part] > 0.95].mean()
+        for part in (FacePart.EYE_LEFT, FacePart.EYE_RIGHT)
+    )
+    assert left < 40
+    assert right > 250
 
 
 def test_what_hides_the_face_stays_before_it(see, face_at, parts):
@@ -69,6 +88,21 @@ def test_the_mouth_is_open_as_far_as_the_inner_lips_are_apart(face_at):
     assert mask.sum() < 0.05 * 255 * mask.size
 
 
+def test_what_is_round_between_landmarks_is_open_too(face_at):
+    """Eight points of the inner lips are a polygon within a round mouth: outer teeth lie beside."""
+    face = closely(face_at(), opening=24.0)
+    opened = face.landmarks.copy()
+    opened[[65, 66, 67], 1] += 16 * face.crop.scale
+    face = replace(face, landmarks=opened)
+    alone = open_mouth(replace(face, details=None))
+    seen = open_mouth(face)
+    assert (seen.astype(int) - alone).min() >= 0
+    assert seen.sum() > 1.2 * alone.sum()
+    # Where lips are, nothing is open, however wide the mouth is.
+    x, y = np.rint(face.details.frames[0] @ (32, 27, 1)).astype(int)
+    assert seen[y - 2, x] < 40
+
+
 def test_textures_end_at_teeth(template, frame, face_at):
     rgba = np.full((320, 260, 4), (*ORANGE, 250), np.uint8)
     face = face_at(side=260.0)
@@ -84,9 +118,9 @@ def test_textures_end_at_teeth(template, frame, face_at):
 
 def test_textures_that_cover_the_eyes_are_known(template):
     alpha = np.full((640, 520), 255, np.uint8)
-    assert covers_eyes(alpha, template)
+    assert covers(alpha, template, EYES)
     alpha[200:320] = 0
-    assert not covers_eyes(alpha, template)
+    assert not covers(alpha, template, EYES)
 
 
 @pytest.mark.parametrize(

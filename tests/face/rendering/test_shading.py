@@ -75,3 +75,32 @@ def test_blush_is_no_chalk_on_dark_skin(skin):
 def test_blush_on_light_skin_is_a_mixture():
     skin = np.array((226, 190, 178))
     np.testing.assert_allclose(tinted(skin, BLUSH, 0.4), 0.6 * skin + 0.4 * np.array(BLUSH), atol=3)
+
+
+def lipstick(skin, lips, eyes, room=150.0):
+    """Crimson on lips in the middle of a face's skin, as it comes out."""
+    region = np.full((60, 60, 3), skin, np.uint8)
+    region[25:35, 15:45] = lips
+    is_lip = np.zeros((60, 60), np.float32)
+    is_lip[25:35, 15:45] = 255
+    luma = float(np.dot(skin, (0.299, 0.587, 0.114)))
+    scene = Scene(np.ones(3), skin=luma, eyes=eyes)
+    light = Light.of(region, is_lip, room, "tint", scene, 255 - is_lip)
+    thick = np.full_like(region, 242)
+    paint = np.rint(np.full((60, 60, 3), (220, 20, 60)) * 0.95).astype(np.uint8)
+    return light.on(paint, thick, region, slice(0, 60))[28:32, 20:40].reshape(-1, 3).mean(0)
+
+
+def test_lips_are_as_bright_on_dark_skin_as_on_light_skin_in_the_same_light():
+    light = lipstick((205, 150, 126), (170, 100, 95), eyes=170.0)
+    dark = lipstick((105, 72, 56), (80, 50, 46), eyes=165.0)
+    np.testing.assert_allclose(dark, light, rtol=0.12)
+    assert light[0] > 180
+
+
+def test_lips_do_not_glow_on_a_face_in_the_shade_of_a_bright_room():
+    in_light = lipstick((205, 150, 126), (170, 100, 95), eyes=170.0)
+    in_shade = lipstick((105, 76, 64), (87, 50, 48), eyes=85.0)
+    assert in_shade[0] < 0.8 * in_light[0]
+    unseen = lipstick((105, 76, 64), (87, 50, 48), eyes=float("nan"))
+    assert in_shade[0] < 0.85 * unseen[0]  # the room is what is left to go by

@@ -124,7 +124,7 @@ class Head:
         fields = [np.moveaxis(one - points, -1, 0).astype(np.float32) for one in (onto, back)]
         if noise is not None:
             fields = [one + _noise(noise) for one in fields]
-        fields[0] = inverted(fields[1], fields[0], steps=10)  # as registrations are
+        fields[0] = inverted(fields[1], steps=10)  # as registrations are
         landmarks = self.template.landmarks
         landmarks = landmarks + sample_field(fields[1], landmarks)
         return Face(

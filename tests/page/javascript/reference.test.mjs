@@ -66,11 +66,13 @@ const bytes = (text) => Uint8ClampedArray.from(Buffer.from(text, "base64"));
 const partsOf = (text) => new Float32Array(bytes(text).buffer);
 
 test("light, saturation, black and white of a frame are measured as by the program", { skip }, () => {
-  for (const { name, width, height, pixels, crop, parts, scene } of reference.scenes) {
-    const found = sceneOf({ data: bytes(pixels), width, height }, crop, partsOf(parts));
+  for (const { name, width, height, pixels, crop, landmarks, parts, scene } of reference.scenes) {
+    const found = sceneOf({ data: bytes(pixels), width, height }, crop, partsOf(parts), Float64Array.from(landmarks));
     assert.ok(worst(found.light, scene.light) < 0.01, `${name}: light ${found.light}, ${scene.light}`);
     assert.ok(Math.abs(found.black - scene.black) < 0.5, `${name}: black ${found.black}, ${scene.black}`);
     assert.ok(Math.abs(found.white - scene.white) < 0.01, `${name}: white ${found.white}, ${scene.white}`);
+    assert.ok(Math.abs(found.skin - scene.skin) < 1, `${name}: skin ${found.skin}, ${scene.skin}`);
+    assert.ok(Math.abs(found.eyes - scene.eyes) < 4, `${name}: eyes ${found.eyes}, ${scene.eyes}`);
     assert.ok(found.saturation < scene.saturation + 0.01, `${name}: saturation ${found.saturation}, ${scene.saturation}`);
   }
 });
@@ -82,7 +84,7 @@ test("paint has the color that the program gives it, to three levels", { skip },
     const layers = layersOf({ data: bytes(picture), width: 260, height: 320 });
     const cover = Uint8Array.from({ length: 65 * 80 }, (_, i) => layers.levels[0].data[4 * ((4 * Math.floor(i / 65) + 2) * 260 + 4 * (i % 65) + 2) + 3]);
     const field = new Float32Array(2 * 65 * 80);
-    const measured = sceneOf(frame, crop, partsOf(parts));
+    const measured = sceneOf(frame, crop, partsOf(parts), Float64Array.from(landmarks));
     const face = { crop, landmarks: Float64Array.from(landmarks), onto: field, back: field, parts: partsOf(parts), gray: frame.gray(crop), mesh: null, state: "tracking", scene: measured };
     const fit = { cover, blend, spareEyes: true, isOccluded: true };
     const colorIn = (one) => {
@@ -107,10 +109,10 @@ test("a scene follows slowly, and starts anew after a cut", { skip }, () => {
   const first = steady.next(frameIn(neutral), faceIn(neutral));
   for (let i = 0; i < 8; i++) steady.next(frameIn(warm), faceIn(warm));
   const soon = steady.next(frameIn(warm), faceIn(warm));
-  const whole = sceneOf(frameIn(warm), warm.crop, partsOf(warm.parts));
+  const whole = sceneOf(frameIn(warm), warm.crop, partsOf(warm.parts), Float64Array.from(warm.landmarks));
   const share = (soon.light[0] - first.light[0]) / (whole.light[0] - first.light[0]);
   assert.ok(share > 0.05 && share < 0.3, `${share}`);
   const black = frameIn(warm);
   black.data.fill(0);
-  assert.ok(worst(steady.next(black, faceIn(warm)).light, sceneOf(black, warm.crop, partsOf(warm.parts)).light) < 1e-9);
+  assert.ok(worst(steady.next(black, faceIn(warm)).light, sceneOf(black, warm.crop, partsOf(warm.parts), Float64Array.from(warm.landmarks)).light) < 1e-9);
 });

@@ -6,26 +6,33 @@ import numpy as np
 import pytest
 import torch
 
-from facewarp.cardiac.motion.slice_parts import REACH
+from facewarp.cardiac.motion.slice_parts import REACH, slice_step
 from facewarp.training.dataloading.slice_augmentation import SliceAugment, augment_slice
-from facewarp.training.dataloading.slice_batches import SliceBatches, SliceStack, drawn_how_often
+from facewarp.training.dataloading.slice_batches import (
+    SliceBatches,
+    SliceStack,
+    drawn_how_often,
+    thicker,
+)
 from facewarp.training.dataloading.slice_data import base_is_last
+from facewarp.training.synthetic.scan_shifts import SHIFTS, Scan
 
 STILL = SliceAugment.of_strength(0.0)
 
 
-def stack(depth=6, spacing=(1.6, 1.6), step=1):
+def stack(depth=6, spacing=(1.6, 1.6), thickness_mm=9.0):
     """A disc of cavity, wider from slice to slice, gray by its number."""
     z, y, x = np.indices((depth, 120, 110))
     inside = (x - 60) ** 2 + (y - 55) ** 2 < (12 + 3 * z) ** 2
     images = np.where(inside, 0.4 + 0.1 * z, 0.1).astype(np.float32)
     shares = np.zeros((*inside.shape, 4), np.uint8)
     shares[..., 3], shares[..., 0] = 255 * inside, 255 * ~inside
-    return SliceStack(images, shares, spacing, (60.0, 55.0), step)
+    return SliceStack(images, shares, spacing, (60.0, 55.0), thickness_mm)
 
 
 def view(one, z, config, seed=0, shape=(128, 128)):
-    places = [z + k * one.step for k in range(-REACH, REACH + 1)]
+    step = slice_step(one.thickness_mm)
+    places = [z + k * step for k in range(-REACH, REACH + 1)]
     slices = [one.images[p] if 0 <= p < len(one.images) else None for p in places]
     rng = np.random.default_rng(seed)
     return augment_slice(slices, one.shares[z], one.spacing_mm, one.center, shape, 1.4, rng, config)
@@ -110,3 +117,50 @@ def test_base_and_apex_are_drawn_twice_as_often():
     np.testing.assert_array_equal(drawn_how_often(shares), [2, 2, 2, 1, 1, 1, 2, 2, 2])
     shares[..., 3], shares[..., 0] = 0, 255
     np.testing.assert_array_equal(drawn_how_often(shares), np.ones(9))
+
+
+def test_thicker_slices_are_those_of_a_scan_with_thicker_ones():
+    one, times = stack(9), 1.5
+    labels = one.shares.argmax(axis=-1)[None].astype(np.uint8)
+    scan = Scan(one.images[None], labels, np.diag([1.6, 1.6, 9.0, 1.0]))
+    thick = SHIFTS["thick"](scan, "middle")
+    for index in range(REACH, 6 - REACH):  # six of 1.5 slices each
+        slices, shares = thicker(one, times * (index + 0.5) - 0.5, times)
+        seen = np.stack(slices)
+        np.testing.assert_allclose(seen, thick.images[0, index - REACH : index + 3], atol=1e-6)
+        np.testing.assert_array_equal(shares.argmax(axis=-1), thick.labels[0, index])
+
+
+def test_thicker_slices_stay_in_the_stack_and_keep_volumes():
+    one = stack(8)
+    whole = one.shares[..., 3].sum(axis=(1, 2), dtype=float)
+    for middle, first in ((-0.5, 0), (0.5, 0), (2.5, 2), (7.5, 6)):
+        slices, shares = thicker(one, middle, 2.0)
+        np.testing.assert_allclose(slices[REACH], one.images[first : first + 2].mean(axis=0))
+        assert shares[..., 3].sum() == pytest.approx(whole[first : first + 2].mean(), rel=0.01)
+    here = [one is not None for one in thicker(one, 0.5, 2.0)[0]]
+    assert here == [False, False, True, True, True]
+    assert all(one is None for k, one in enumerate(thicker(stack(2), 0.5, 2.0)[0]) if k != REACH)
+
+
+def test_slices_still_thin_when_averaged_are_skipped_over():
+    one = stack(13, thickness_mm=3.0)  # 1.5 times as thick: every second of them is read
+    slices, _ = thicker(one, 6.0, 1.5)
+    assert slice_step(4.5) == 2
+    np.testing.assert_allclose(slices[REACH + 1], _mean(one, 8.25, 9.75), atol=1e-6)
+
+
+def _mean(one, first, last):
+    """Mean of a stack's images between two places; slice k lies from k - 0.5 to k + 0.5."""
+    fine = np.arange(first, last, 0.25) + 0.125
+    return one.images[np.rint(fine).astype(int)].mean(axis=0)
+
+
+def test_some_views_are_of_thicker_slices():
+    thick = SliceBatches([stack()], 8, (16, 16), 8.0, replace(STILL, thick=1.0))
+    plain = SliceBatches([stack()], 8, (16, 16), 8.0, STILL)
+
+    def grays(batches):
+        return torch.cat([batches.batch(i)["images"][:, REACH].amax((1, 2)) for i in range(4)])
+
+    assert len(grays(thick).round(decimals=3).unique()) > len(grays(plain).unique())

@@ -84,7 +84,7 @@ def test_stacks_begin_at_the_base_whichever_way_they_were_scanned(folder: Path) 
         np.testing.assert_array_equal(one.shares, other.shares)
         areas = (one.shares[..., 0] == 0).sum((1, 2))
         assert areas[np.flatnonzero(areas)[0]] > areas[np.flatnonzero(areas)[-1]]
-        assert one.step == 1
+        assert one.thickness_mm == patient.images[0].spacing_mm[2]
 
 
 def test_overlaps_over_the_batch_count_what_is_seen_where_nothing_is() -> None:

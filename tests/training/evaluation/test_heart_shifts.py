@@ -26,7 +26,7 @@ from facewarp.training.evaluation.heart_shifts import (
 from facewarp.training.synthetic.acdc_folders import write_drawn_patient
 from facewarp.training.synthetic.scan_shifts import CLEAN
 
-LEVEL = Curve((1.0, 0.0, 0.0, 0.0), ((0.0, 0.0), (1.0, 1.0)))
+LEVEL = Curve((1.0, 0.0, 0.0, 0.0, 0.0), ((0.0, 0.0), (1.0, 1.0)))
 CALIBRATION = HeartCalibration(
     (LEVEL, LEVEL, LEVEL), Curve((1.0, 0.0, 0.0, 0.0, 0.0), ((0.0, 0.0), (100.0, 100.0)))
 )
@@ -48,6 +48,16 @@ def case(
         *(patient, "DCM", kind, strength, "abc+def", (dice, dice, dice), (dice, dice, dice)),
         *(50.0, 50.0 + error, 45.0, 44.0, flags, evidence),
     )
+
+
+def test_rows_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    one = case()
+    row = {name: str(value) for name, value in one.row().items() if name != "slices_apart_mm"}
+    assert ShiftCase.from_row(row) == one
+    assert one.evidence is not None
+    thick = replace(one, evidence=replace(one.evidence, slices_apart_mm=15.0))
+    row = {name: str(value) for name, value in thick.row().items()}
+    assert ShiftCase.from_row(row) == thick
 
 
 def test_rows_come_back_as_they_were(tmp_path: Path) -> None:

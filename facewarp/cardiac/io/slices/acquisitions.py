@@ -19,6 +19,8 @@ from facewarp.errors import FacewarpError
 _PARALLEL: Final = 1e-3
 _SAME_SIZE: Final = 1e-3  # relative difference up to which two pixel spacings are the same
 _LEAST_SLICES: Final = 3
+_LEAST_JOINED: Final = 4  # phases, each a series of its own, that make a cine
+_NUMBERS: Final = re.compile(r"\d+")
 _SHORT: Final = re.compile(r"(?<![a-z])(sax?|sas|ksa|short|shax|kurz\w*)(?![a-z])", re.IGNORECASE)
 _LONG: Final = re.compile(
     r"([2-4]\s*-?_?(ch|chamber|kammer|cv)\b|(?<![a-z])(la|lax|long|hla|vla|4c|2c|3c|lvot|rvot)"
@@ -97,6 +99,7 @@ def choose_cine(
     acquisitions = _magnitude(acquisitions, said)
     if series is not None:
         acquisitions = _named(acquisitions, series, place)
+    acquisitions = _phases_joined(acquisitions, said)
     cines = [one for one in acquisitions if one.phases > 1] or acquisitions
     stills = [one for one in acquisitions if one not in cines]
     if stills:
@@ -109,6 +112,8 @@ def _one_study(images: Sequence[SliceImage], place: Path) -> None:
     studies: dict[str, list[SliceImage]] = {}
     for image in images:
         studies.setdefault(image.study, []).append(image)
+    if len(studies) == len(images):  # UIDs were replaced one by one: they tell nothing
+        return
     if len(studies) > 1:
         some = "; ".join(
             f"{len(members)} pictures in {members[0].file.parent.name}"
@@ -121,8 +126,10 @@ def _one_study(images: Sequence[SliceImage], place: Path) -> None:
 def _pieces(images: Sequence[SliceImage]) -> list[Acquisition]:
     """The pictures by series, size, direction, component, and by repeats within a series."""
     pieces: dict[tuple[object, ...], list[Acquisition]] = {}
+    told = len({image.series for image in images}) < len(images)  # else replaced one by one
     for image in images:
-        alike = pieces.setdefault((image.series, image.shape, image.component), [])
+        series = image.series if told else f"{image.series_number} {image.title}"
+        alike = pieces.setdefault((series, image.shape, image.component), [])
         for one in alike:
             if _parallel(one.images[0], image):
                 one.images.append(image)
@@ -171,6 +178,49 @@ def _beside(stack: Acquisition, piece: Acquisition) -> bool:
         return False
     apart = np.abs(np.subtract.outer(stack.places, piece.places))
     return bool(apart.min() > SAME_MM)
+
+
+def _phases_joined(acquisitions: list[Acquisition], said: list[str]) -> list[Acquisition]:
+    """Stacks of one phase each as one cine, where they are of one name and of different times.
+
+    Some scanners and workstations make a series of every phase, and programs that take names out of
+    files may give every picture a series of its own.
+    """
+    if any(one.phases > 1 for one in acquisitions):
+        return acquisitions
+    joined: list[Acquisition] = []
+    for one in acquisitions:
+        fits = [other for other in joined if _another_phase(other, one)]
+        if fits:
+            fits[0].images.extend(one.images)
+        else:
+            joined.append(Acquisition(list(one.images)))
+    cines = [one for one in joined if one.phases >= _LEAST_JOINED]
+    if not cines:
+        return acquisitions
+    said += [
+        f"every phase is a series of its own: {one.phases} of one name and place are one cine"
+        for one in cines
+    ]
+    return joined
+
+
+def _another_phase(cine: Acquisition, stack: Acquisition) -> bool:
+    """Whether a stack of one phase shows the slices of a cine at another time."""
+    one, other = cine.images[0], stack.images[0]
+    alike = one.shape == other.shape and one.component == other.component
+    named = _NUMBERS.sub("", one.title) == _NUMBERS.sub("", other.title)
+    if not alike or not named or not _parallel(one, other) or cine.slices != stack.slices:
+        return False
+    if np.abs(np.subtract(cine.places, stack.places)).max() > SAME_MM:
+        return False
+    before, after = ({_time(image) for image in part.images} for part in (cine, stack))
+    return None not in before | after and before.isdisjoint(after)
+
+
+def _time(image: SliceImage) -> float | None:
+    """What tells phases apart that are of several series; acquisition times and numbers do not."""
+    return image.temporal if image.trigger_ms is None else image.trigger_ms
 
 
 def _magnitude(acquisitions: list[Acquisition], said: list[str]) -> list[Acquisition]:

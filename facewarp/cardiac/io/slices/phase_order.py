@@ -1,9 +1,10 @@
-"""The order of a cine's phases: by what the pictures tell, and held against the pictures.
+"""The order of a cine's phases: by what the pictures tell.
 
 Order of trust
     Trigger times; temporal positions; acquisition times; numbers, with a sentence. A value that is
-    the same in all pictures of a slice tells nothing; one that comes twice while others differ
-    means that pictures of two acquisitions are mixed.
+    the same in all pictures of a slice tells nothing; a trigger time or position that comes twice
+    while others differ means that pictures of two acquisitions are mixed. An order by less trusted
+    values that contradicts the trigger times of some pictures is refused.
 """
 
 from collections.abc import Callable
@@ -12,16 +13,12 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facewarp.cardiac.io.slices.slice_image import SliceImage
 from facewarp.errors import FacewarpError
 
 _SHORT_STEP: Final = 0.4  # of the usual step: shorter ones mean two acquisitions
 _MIXED_SHARE: Final = 0.3  # of steps that are short
-_THIN_MM: Final = 4.0
-_HEART_MM: Final = 60.0  # from base to apex
-
 _Key = Callable[[SliceImage], float | None]
 _KEYS: Final[tuple[tuple[str, _Key], ...]] = (
     ("trigger times", lambda image: image.trigger_ms),
@@ -32,28 +29,97 @@ _KEYS: Final[tuple[tuple[str, _Key], ...]] = (
 
 
 def sort_phases(slices: list[list[SliceImage]], place: Path, said: list[str]) -> str:
-    """Sort each slice's pictures by time, and tell by what."""
+    """Sort each slice's pictures by time, and tell by what.
+
+    Args:
+        slices: the pictures of each slice, sorted in place.
+        place: where they are from, for messages.
+        said: what is to be said of the order is added to it.
+
+    Raises:
+        FacewarpError: a picture is there twice, nothing tells the order, or what tells it
+            contradicts the trigger times of some pictures.
+    """
     for name, key in _KEYS:
         values = [[key(image) for image in members] for members in slices]
         if any(value is None for row in values for value in row):
             continue
         rows = [[float(v) for v in row if v is not None] for row in values]
-        if max(len(row) for row in rows) > 1 and all(max(r) == min(r) for r in rows):
+        silent = [z for z, row in enumerate(rows) if len(row) > 1 and max(row) == min(row)]
+        if silent and len(silent) < len(rows):
+            which = ", ".join(str(z + 1) for z in silent[:4])
+            said.append(
+                f"the {name} of all pictures of slice {which} are the same, so that they do not "
+                "tell the order of the phases"
+            )
+        if silent:
             continue
+        if name == "acquisition times" and any(len(set(row)) < len(row) for row in rows):
+            continue  # whole seconds, in which several pictures were taken
         for members in slices:
             members.sort(key=lambda image: (key(image) or 0.0, image.number))
         _refuse_twice(slices, name, key, place)
         if name == "trigger times":
             _refuse_two_acquisitions(slices, place)
-        elif name == "instance numbers" and len(slices[0]) > 1:
-            said.append(
-                "no picture tells its time: the phases are in the order of their numbers, and the "
-                "heart rate is unknown unless the header tells it"
-            )
+            _say_late_starts(slices, said)
+        elif len(slices[0]) > 1:
+            _refuse_other_order(slices, name, place)
+            _say_what_tells(slices, name, said)
         return name
     one, other = slices[0][:2]
     what = f"slice 1 is there twice at number {one.number:g}: {one.file.name}, {other.file.name}"
     raise FacewarpError(what, place, "Keep one acquisition of each slice.")
+
+
+def _say_late_starts(slices: list[list[SliceImage]], said: list[str]) -> None:
+    """Say which slices begin more than a phase earlier or later than the others."""
+    starts = np.array([members[0].trigger_ms for members in slices], dtype=np.float64)
+    ends = np.array([members[-1].trigger_ms for members in slices], dtype=np.float64)
+    usual = float(np.median(starts))
+    step = float(np.median(ends - starts)) / max(len(slices[0]) - 1, 1)
+    odd = np.flatnonzero(np.abs(starts - usual) > step)
+    if odd.size and step > 0:
+        which = ", ".join(f"{z + 1} at {starts[z]:g} ms" for z in odd[:4])
+        said.append(
+            f"slices begin at different times after the R wave: most at {usual:g} ms, slice "
+            f"{which}. Phases of one number are not of one moment, and volumes are wrong if so"
+        )
+
+
+def _refuse_other_order(slices: list[list[SliceImage]], name: str, place: Path) -> None:
+    """Refuse an order against the trigger times that some of the pictures have."""
+    for z, members in enumerate(slices):
+        times = [image.trigger_ms for image in members if image.trigger_ms is not None]
+        if any(later < earlier for earlier, later in pairwise(times)):
+            what = (
+                f"{name} put the phases of slice {z + 1} in another order than its trigger times, "
+                "which are not told by every picture of the stack"
+            )
+            raise FacewarpError(what, place, "Export the series again, with its trigger times.")
+
+
+def _say_what_tells(slices: list[list[SliceImage]], name: str, said: list[str]) -> None:
+    """Say what the order is from where it is not from trigger times, and what contradicts it."""
+    if name == "instance numbers":
+        some = any(image.trigger_ms for members in slices for image in members)
+        who = "not every picture tells" if some else "no picture tells"
+        said.append(
+            f"{who} its time: the phases are in the order of their numbers, and the heart rate is "
+            "unknown unless the header tells it"
+        )
+    elif name == "acquisition times":
+        turned = [
+            z
+            for z, members in enumerate(slices)
+            if len({image.file for image in members}) == len(members)  # numbers of their own
+            and len({image.number for image in members}) == len(members)
+            and any(later.number < earlier.number for earlier, later in pairwise(members))
+        ]
+        if turned:
+            said.append(
+                f"the phases are in the order of their acquisition times, which in {len(turned)} "
+                f"of {len(slices)} slices is not that of their numbers"
+            )
 
 
 def _refuse_twice(slices: list[list[SliceImage]], name: str, key: _Key, place: Path) -> None:
@@ -79,54 +145,3 @@ def _refuse_two_acquisitions(slices: list[list[SliceImage]], place: Path) -> Non
             what = f"slice {z + 1} has phases at {first} ... ms: pictures of several acquisitions"
             fix = "Give one acquisition alone (of several series, choose with --series)."
             raise FacewarpError(what, place, fix)
-
-
-def mixed_up(data: NDArray[np.float32], slice_mm: float) -> bool:
-    """Whether slices and phases of a cine were mixed up by whatever wrote it.
-
-    Neighbouring phases of one slice look alike, neighbouring slices less so. A stack of which the
-    contrary is true, and which looks as it should once the pictures are dealt out phase by phase
-    instead of slice by slice, was dealt out wrongly.
-
-    Args:
-        data: ``(T, D, H, W)``.
-        slice_mm: from slice to slice; thin ones, which come from resampling, look alike anyhow.
-    """
-    phases, depth = data.shape[:2]
-    if phases < 4 or depth < 3 or slice_mm < _THIN_MM:
-        return False
-    as_stored = _fingerprints(data)
-    dealt = as_stored.reshape(depth, phases, -1).transpose(1, 0, 2)
-    return _unlike(as_stored) > 1.0 and _unlike(dealt) < 0.5
-
-
-def exchanged(data: NDArray[np.float32], slice_mm: float) -> bool:
-    """Whether slices and phases of a cine stand in each other's place, time as the third axis.
-
-    Args:
-        data: ``(T, D, H, W)``.
-        slice_mm: from slice to slice; thin ones look alike, where they make up a heart.
-    """
-    phases, depth = data.shape[:2]
-    thin = slice_mm < _THIN_MM and depth * slice_mm > _HEART_MM
-    if phases < 3 or depth < 4 or thin:
-        return False
-    as_stored = _fingerprints(data)
-    dealt = as_stored.reshape(depth, phases, -1).transpose(1, 0, 2)
-    transposed = _unlike(as_stored.transpose(1, 0, 2))
-    return _unlike(as_stored) > 1.0 and transposed < min(0.5, _unlike(dealt))
-
-
-def _fingerprints(data: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Every picture of ``(T, D, H, W)`` with fewer pixels, less its mean, of length 1."""
-    step = max(1, min(data.shape[2:]) // 64)
-    small = data[..., ::step, ::step].reshape(*data.shape[:2], -1)
-    small = small - small.mean(axis=2, keepdims=True)
-    return np.asarray(small / np.maximum(np.linalg.norm(small, axis=2, keepdims=True), 1e-9))
-
-
-def _unlike(stack: NDArray[np.float32]) -> float:
-    """How unlike neighbouring phases are, against neighbouring slices."""
-    over_time = 1 - float((stack[1:] * stack[:-1]).sum(-1).mean())
-    along = 1 - float((stack[:, 1:] * stack[:, :-1]).sum(-1).mean())
-    return over_time / max(along, 1e-6)

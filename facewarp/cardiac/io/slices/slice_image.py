@@ -67,10 +67,16 @@ class SliceImage:
 
 
 def without_copies(images: Sequence[SliceImage], said: list[str]) -> list[SliceImage]:
-    """The pictures, each once, where copies of one file lie side by side."""
-    kept: dict[tuple[str, int], SliceImage] = {}
+    """The pictures, each once, where copies of one file lie side by side.
+
+    Pictures of one UID that lie elsewhere or at another time are none: programs that take names
+    out of files give all of a series one UID, too.
+    """
+    kept: dict[tuple[object, ...], SliceImage] = {}
     for image in images:
-        kept.setdefault((image.uid or str(image.file), image.frame), image)
+        place = tuple(np.round(image.place_mm, 3).tolist())
+        time = image.trigger_ms, image.temporal, image.acquired_s, image.number
+        kept.setdefault((image.uid or str(image.file), image.frame, *place, *time), image)
     copies = len(images) - len(kept)
     if copies:
         said.append(f"{copies} pictures are copies of others: each is taken once")

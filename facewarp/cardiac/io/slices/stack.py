@@ -32,6 +32,7 @@ from facewarp.errors import FacewarpError
 Pixels = NDArray[np.float32]
 
 _EVEN: Final = 0.1  # relative difference up to which steps between slices are the same
+_EVEN_UNSAID: Final = 0.02  # and up to which nothing is said of it
 _SIDEWAYS_PX: Final = 0.1  # slices farther aside than this are moved to their place
 _SPREAD: Final = 0.1  # relative difference of slices' times from which it is said
 _RAS: Final = np.diag([-1.0, -1.0, 1.0])
@@ -65,6 +66,7 @@ def assemble(
     slices = by_position(without_copies(images, said))
     order = sort_phases(slices, place, said)
     _same_count(slices, place)
+    _refuse_moving(slices, place)
     affine, aside_px = _affine(slices, place, options, said)
     depth, count = len(slices), len(slices[0])
     height, width = images[0].shape
@@ -132,7 +134,7 @@ def _affine(
     if len(slices) > 1:
         steps = np.diff(along)
         usual = float(np.median(steps))
-        _refuse_gaps(steps, usual, place)
+        _refuse_gaps(steps, usual, place, said)
         lateral = places - np.outer(along, normal)
         lean = np.median(np.diff(lateral, axis=0) / steps[:, None], axis=0)  # mm per mm
         aside = lateral - np.outer(along, lean)
@@ -173,7 +175,7 @@ def _affine(
     return affine, aside_px
 
 
-def _refuse_gaps(steps: FloatArray, usual: float, place: Path) -> None:
+def _refuse_gaps(steps: FloatArray, usual: float, place: Path, said: list[str]) -> None:
     for z in np.flatnonzero(np.abs(steps / usual - 1) > _EVEN):
         lost = round(float(steps[z]) / usual) - 1
         if lost >= 1:
@@ -183,6 +185,25 @@ def _refuse_gaps(steps: FloatArray, usual: float, place: Path) -> None:
             what = f"slices {z + 1} and {z + 2} are {steps[z]:.1f} mm apart"
         what += f": slices are {usual:.1f} mm apart elsewhere"
         raise FacewarpError(what, place, "Export the whole stack, and it alone.")
+    if np.abs(steps / usual - 1).max() > _EVEN_UNSAID:
+        said.append(
+            f"slices are {steps.min():.2f} to {steps.max():.2f} mm apart: they are taken to be "
+            f"{steps.mean():.2f} mm apart throughout"
+        )
+
+
+def _refuse_moving(slices: list[list[SliceImage]], place: Path) -> None:
+    """Refuse a slice whose pictures lie beside one another, as of another field of view."""
+    for z, members in enumerate(slices):
+        first = members[0]
+        for image in members[1:]:
+            aside = (image.place_mm - first.place_mm) @ first.axes.T
+            if np.abs(aside / first.spacing_mm).max() > _SIDEWAYS_PX:
+                what = (
+                    f"pictures of slice {z + 1} lie {np.linalg.norm(aside):.1f} mm beside one "
+                    f"another: {first.file.name}, {image.file.name}"
+                )
+                raise FacewarpError(what, place, "Keep one acquisition of each slice.")
 
 
 def _check_gap(

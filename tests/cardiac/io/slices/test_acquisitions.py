@@ -2,7 +2,14 @@
 
 import numpy as np
 import pytest
-from fixtures.dicom_scans import AFFINE, numbered, shown, write_series
+from fixtures.dicom_scans import (
+    AFFINE,
+    group,
+    numbered,
+    shown,
+    write_enhanced,
+    write_series,
+)
 
 from facewarp.cardiac.io.dicom_series import read_dicom
 from facewarp.cardiac.io.timing import ReadOptions
@@ -146,3 +153,63 @@ def test_spacings_written_with_other_digits_are_the_same(tmp_path, cine):
 
     write_series(tmp_path / "scan", cine, AFFINE, tell=tell)
     is_the_cine(read_dicom(tmp_path / "scan"))
+
+
+@pytest.mark.parametrize("told", ["trigger", "temporal", "nothing"])
+def test_a_series_a_phase_is_one_cine_where_times_are_told(tmp_path, cine, told):
+    def tell(data, t, _z):
+        data.SeriesInstanceUID, data.SeriesNumber = f"1.2.3.{t}", 10 + t
+        data.SeriesDescription = f"sax phase {t}"
+        if told != "trigger":
+            del data.TriggerTime
+        if told == "temporal":
+            data.TemporalPositionIdentifier = t + 1
+
+    write_series(tmp_path / "scan", cine, AFFINE, tell=tell)
+    if told == "nothing":
+        with pytest.raises(FacewarpError, match="12 cines"):
+            read_dicom(tmp_path / "scan")
+    else:
+        found = read_dicom(tmp_path / "scan")
+        is_the_cine(found)
+        assert "every phase is a series of its own: 12 of one name" in found.warnings[0]
+
+
+def test_uids_replaced_one_by_one_tell_nothing(tmp_path, cine):
+    def tell(data, t, z):
+        data.StudyInstanceUID, data.SeriesInstanceUID = f"1.2.{z}.{t}.1", f"1.2.{z}.{t}.2"
+
+    write_series(tmp_path / "scan", cine, AFFINE, tell=tell)
+    is_the_cine(read_dicom(tmp_path / "scan"))
+
+
+def test_one_uid_for_all_pictures_makes_them_no_copies(tmp_path, cine):
+    def tell(data, _t, _z):
+        data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
+
+    write_series(tmp_path / "scan", cine, AFFINE, tell=tell)
+    found = read_dicom(tmp_path / "scan")
+    is_the_cine(found)
+    assert found.warnings == ()
+
+
+def test_phase_frames_in_an_enhanced_file_are_left_out_by_their_type(tmp_path, cine):
+    def tell(frame, t, _z):
+        kind = ["M_FFE", "M"] if t < 12 else ["PHASE MAP", "P"]
+        frame.MRImageFrameTypeSequence = group(FrameType=["ORIGINAL", "PRIMARY", *kind])
+        frame.CardiacSynchronizationSequence = group(NominalCardiacTriggerDelayTime=70.0 * (t % 12))
+
+    both = np.concatenate([cine, 4000 - cine])
+    found = read_dicom(write_enhanced(tmp_path / "all.dcm", both, AFFINE, tell=tell))
+    is_the_cine(found)
+    assert "left out: phase pictures" in found.warnings[0]
+
+
+def test_mosaics_are_no_slices(scan, cine):
+    def tell(data, _t, _z):
+        data.ImageType = ["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"]
+
+    write_series(scan, cine, AFFINE, tell=tell, number=8)
+    found = read_dicom(scan)
+    is_the_cine(found)
+    assert "72 a mosaic of slices" in found.warnings[0]

@@ -1,12 +1,10 @@
 """Phases in the order of time, whatever tells it."""
 
-import numpy as np
 import pytest
 from fixtures.dicom_scans import AFFINE, group, in_order, numbered, write_enhanced, write_series
 from pydicom.dataset import Dataset
 
 from facewarp.cardiac.io.dicom_series import read_dicom
-from facewarp.cardiac.io.slices.phase_order import mixed_up
 from facewarp.errors import FacewarpError
 
 
@@ -117,11 +115,60 @@ def test_steps_that_differ_from_slice_to_slice_are_said(tmp_path, cine):
     assert volume.time_step_s == pytest.approx(0.07)
 
 
-def test_mixed_up_stacks_are_told_from_right_ones(cine, rng):
-    dealt = cine.transpose(1, 0, 2, 3).reshape(12, 6, *cine.shape[2:])
-    assert mixed_up(dealt, 8.0)
-    assert not mixed_up(cine, 8.0)
-    assert not mixed_up(cine[:2], 8.0)
-    assert not mixed_up(rng.uniform(0, 1, (12, 6, 20, 24)).astype(np.float32), 8.0)
-    alike = np.broadcast_to(cine[:, :1], cine.shape)  # thin slices look alike, too
-    assert not mixed_up(np.ascontiguousarray(alike), 1.8)
+def test_trigger_times_of_one_slice_that_are_all_alike_tell_nothing(tmp_path, cine):
+    def tell(data, _t, z):
+        data.TriggerTime = 0.0 if z == 2 else data.TriggerTime
+
+    write_series(tmp_path / "scan", cine, AFFINE, tell=tell)
+    volume = read_dicom(tmp_path / "scan")
+    in_order(volume)
+    assert "trigger times of all pictures of slice 3 are the same" in volume.warnings[0]
+    assert "not every picture tells its time" in volume.warnings[1]
+
+
+@pytest.mark.parametrize("contrary", [False, True])
+def test_numbers_that_contradict_some_trigger_times_are_refused(tmp_path, cine, contrary):
+    def tell(data, t, z):
+        if (t, z) == (3, 2):
+            del data.TriggerTime
+        if contrary:
+            data.InstanceNumber = 12 - t
+
+    write_series(tmp_path / "scan", cine, AFFINE, tell=tell)
+    if contrary:
+        with pytest.raises(FacewarpError, match="slice 1 in another order than its trigger times"):
+            read_dicom(tmp_path / "scan")
+    else:
+        in_order(read_dicom(tmp_path / "scan"))
+
+
+def test_acquisition_times_in_whole_seconds_leave_the_order_to_numbers(tmp_path, cine):
+    def tell(data, t, z):
+        del data.TriggerTime
+        data.AcquisitionTime = f"1011{10 + 4 * z + t // 3:02}"
+
+    write_series(tmp_path / "scan", cine, AFFINE, tell=tell)
+    volume = read_dicom(tmp_path / "scan")
+    in_order(volume)
+    assert volume.origins["phase order"] == "instance numbers"
+
+
+def test_acquisition_times_against_numbers_are_said(tmp_path, cine):
+    def tell(data, t, _z):
+        del data.TriggerTime
+        data.AcquisitionTime, data.InstanceNumber = f"101110.{t:03}", 12 - t
+
+    write_series(tmp_path / "scan", cine, AFFINE, tell=tell)
+    volume = read_dicom(tmp_path / "scan")
+    in_order(volume)
+    assert "acquisition times, which in 6 of 6 slices is not that" in volume.warnings[0]
+
+
+@pytest.mark.parametrize("late_ms", [40, 400])
+def test_a_slice_that_begins_later_in_the_beat_is_said(tmp_path, cine, late_ms):
+    def tell(data, t, z):
+        data.TriggerTime = 80.0 * t + (late_ms if z == 3 else 0)
+
+    write_series(tmp_path / "scan", cine, AFFINE, tell=tell)
+    warnings = " ".join(read_dicom(tmp_path / "scan").warnings)
+    assert ("slice 4 at 400 ms" in warnings) == (late_ms == 400)

@@ -185,3 +185,26 @@ def test_several_enhanced_files_of_a_phase_each_are_one_cine(tmp_path, cine):
         data.SeriesInstanceUID = "1.2.3.4"
         data.save_as(path)
     in_order(read_dicom(tmp_path / "scan"))
+
+
+def test_slices_a_little_unevenly_apart_are_said(tmp_path, cine):
+    at = [0, 1, 2, 3, 4.05, 5.1]
+
+    def tell(data, _t, z):
+        place = LPS @ (AFFINE @ [0, 0, at[z], 1])[:3]
+        data.ImagePositionPatient = [float(f"{n:.8g}") for n in place]
+
+    write_series(tmp_path / "scan", cine, AFFINE, tell=tell)
+    volume = read_dicom(tmp_path / "scan")
+    assert "slices are 8.00 to 8.40 mm apart" in volume.warnings[0]
+    assert volume.spacing_mm[2] == pytest.approx(8.16)
+
+
+def test_pictures_of_one_slice_beside_one_another_are_refused(tmp_path, cine):
+    def tell(data, t, z):
+        place = LPS @ (AFFINE @ [4 if t > 5 else 0, 0, z, 1])[:3]
+        data.ImagePositionPatient = [float(f"{n:.8g}") for n in place]
+
+    write_series(tmp_path / "scan", cine, AFFINE, tell=tell)
+    with pytest.raises(FacewarpError, match="pictures of slice 1 lie"):
+        read_dicom(tmp_path / "scan")

@@ -1,0 +1,64 @@
+"""What a DICOM file's pixels hold, white on black, and scaled as stands beside them."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facewarp.cardiac.io.slices.dicom_tags import tag_value, whole
+
+
+class OverflowingPixelsError(ValueError):
+    """Pixels that are larger than the bits in which the header says that they are stored."""
+
+
+def stored_values(data: Any, *, scaled: bool) -> NDArray[Any]:
+    """Decode a file's pixels, white on black.
+
+    Args:
+        data: the file's data set, with its pixels.
+        scaled: apply the rescaling that stands beside them.
+
+    Raises:
+        OverflowingPixelsError: they do not fit the bits that the header tells.
+    """
+    from pydicom.pixels import apply_rescale
+
+    for name in ("RescaleSlope", "RescaleIntercept"):
+        if name in data and tag_value(data, name) is None:
+            del data[name]
+    stored: NDArray[Any] = data.pixel_array
+    _check_bits(data)
+    if data.get("PhotometricInterpretation") == "MONOCHROME1":
+        stored = _inverted(stored, data)
+    return np.asarray(apply_rescale(stored, data)) if scaled else stored
+
+
+def _check_bits(data: Any) -> None:
+    """Refuse unsigned pixels that run on into bits above those stored, which every reader cuts off.
+
+    Their values would begin at 0 again. Of others these bits tell nothing, and overlays may lie in
+    them: a picture with them is then rougher than the picture without.
+    """
+    stored, allocated = whole(data, "BitsStored", 0), whole(data, "BitsAllocated", 0)
+    native = not data.file_meta.TransferSyntaxUID.is_encapsulated
+    signed = bool(whole(data, "PixelRepresentation", 0))
+    if not native or signed or allocated not in (8, 16) or not 0 < stored < allocated:
+        return
+    order = "<" if data.original_encoding[1] is not False else ">"
+    raw = np.frombuffer(data.PixelData, f"{order}u{allocated // 8}").astype(np.int32)
+    if raw.size == 0 or raw.max() < 1 << stored:
+        return
+    row = whole(data, "Columns", raw.size)
+    rough, cut_rough = (
+        int(np.abs(np.diff(values[: values.size // row * row].reshape(-1, row))).sum())
+        for values in (raw, raw & ((1 << stored) - 1))
+    )
+    if rough < cut_rough or whole(data, "HighBit", stored - 1) != stored - 1:
+        raise OverflowingPixelsError(f"values up to {raw.max()}, but {stored} bits stored")
+
+
+def _inverted(stored: NDArray[Any], data: Any) -> NDArray[Any]:
+    """White on black, by the range that the bits can hold: the same in all phases."""
+    total = -1 if whole(data, "PixelRepresentation", 0) else 2 ** whole(data, "BitsStored", 16) - 1
+    return np.asarray(total - stored.astype(np.int64))

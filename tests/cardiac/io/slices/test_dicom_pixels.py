@@ -1,0 +1,80 @@
+"""Pixels of DICOM files, whatever bits and types hold them."""
+
+import numpy as np
+import pytest
+from fixtures.dicom_scans import AFFINE, in_order, numbered, write_series
+
+from facewarp.cardiac.io.dicom_series import read_dicom
+from facewarp.errors import FacewarpError
+
+
+@pytest.fixture
+def smooth():
+    """(2, 3, 20, 24) whose values run smoothly up to 3800."""
+    ramp = np.linspace(0, 3800, 24, dtype=np.float32)
+    return np.ascontiguousarray(np.broadcast_to(ramp, (2, 3, 20, 24)))
+
+
+def stored(data):
+    return np.frombuffer(data.PixelData, np.uint16)
+
+
+def rewritten(change):
+    def tell(data, _t, _z):
+        data.BitsStored, data.HighBit = 12, 11
+        data.PixelData = change(data, stored(data).astype(np.int32)).astype(np.uint16).tobytes()
+
+    return tell
+
+
+def overlay(_data, values):
+    values[::3] |= 0x8000
+    return values
+
+
+def signed(data, values):
+    data.PixelRepresentation, data.RescaleIntercept = 1, 502
+    return (values - 1024) & 0xFFF
+
+
+def extended(data, values):
+    data.PixelRepresentation, data.RescaleIntercept = 1, 502
+    return values - 1024
+
+
+@pytest.mark.parametrize("change", [overlay, signed, extended])
+def test_bits_above_those_stored_do_not_count(tmp_path, change):
+    cine = numbered()
+    write_series(tmp_path / "scan", cine, AFFINE, tell=rewritten(change))
+    volume = read_dicom(tmp_path / "scan")
+    in_order(volume)
+    np.testing.assert_allclose(volume.data, cine, atol=0.3)
+
+
+def test_values_that_run_on_above_the_bits_stored_are_refused(tmp_path, smooth):
+    """pydicom, GDCM and dcm2niix cut such bits off: bright pixels would turn dark."""
+    write_series(tmp_path / "scan", smooth, AFFINE, tell=rewritten(lambda _data, values: values))
+    with pytest.raises(FacewarpError, match="values up to 7620, but 12 bits stored"):
+        read_dicom(tmp_path / "scan")
+
+
+def test_values_in_the_upper_bits_are_refused(tmp_path):
+    def upper(data, values):
+        data.HighBit = 15
+        return values << 4
+
+    write_series(tmp_path / "scan", numbered(), AFFINE, tell=rewritten(upper))
+    with pytest.raises(FacewarpError, match="do not fit the header"):
+        read_dicom(tmp_path / "scan")
+
+
+def test_float_pixels_are_read(tmp_path):
+    cine = numbered()
+
+    def tell(data, t, z):
+        del data.PixelData, data.RescaleSlope, data.RescaleIntercept
+        del data.BitsStored, data.HighBit, data.PixelRepresentation
+        data.FloatPixelData, data.BitsAllocated = cine[t, z].tobytes(), 32
+
+    write_series(tmp_path / "scan", cine, AFFINE, tell=tell)
+    np.testing.assert_array_equal(read_dicom(tmp_path / "scan").data, cine)

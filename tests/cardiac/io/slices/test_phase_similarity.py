@@ -1,0 +1,62 @@
+"""What pictures tell of the order of slices and phases."""
+
+import numpy as np
+import pytest
+from fixtures.dicom_scans import numbered
+
+from facewarp.cardiac.io.slices.phase_similarity import mixed_up, out_of_order
+
+
+@pytest.fixture
+def cine():
+    return numbered()
+
+
+@pytest.fixture
+def ring(rng):
+    """(20, 4, 64, 64): a bright ring that narrows quickly and widens slowly, with noise."""
+    y, x = np.mgrid[:64, :64]
+    phase = np.arange(20) / 20
+    radius = 20 - 7 * np.where(phase < 0.35, np.sin(np.pi * phase / 0.7), 1 - (phase - 0.35) / 0.65)
+    stack = [[100 * np.exp(-(((np.hypot(x - 32, y - 30) - r + z) / 3) ** 2)) for z in range(4)]
+             for r in radius]  # fmt: skip
+    return (np.array(stack) + rng.normal(0, 5, (20, 4, 64, 64))).astype(np.float32)
+
+
+def test_mixed_up_stacks_are_told_from_right_ones(cine, rng):
+    dealt = cine.transpose(1, 0, 2, 3).reshape(12, 6, *cine.shape[2:])
+    assert mixed_up(dealt, 8.0)
+    assert not mixed_up(cine, 8.0)
+    assert not mixed_up(cine[:2], 8.0)
+    assert not mixed_up(rng.uniform(0, 1, (12, 6, 20, 24)).astype(np.float32), 8.0)
+    alike = np.broadcast_to(cine[:, :1], cine.shape)  # thin slices look alike, too
+    assert not mixed_up(np.ascontiguousarray(alike), 1.8)
+
+
+def test_a_beating_ring_is_in_order_from_whichever_phase_on(ring):
+    assert out_of_order(ring) == out_of_order(np.roll(ring, 7, 0)) == []
+    assert out_of_order(ring[::-1]) == out_of_order(ring[:5][[0, 3, 1, 4, 2]]) == []
+
+
+def test_phases_in_the_order_of_letters_are_out_of_order(ring):
+    letters = sorted(range(20), key=lambda t: str(t + 1))
+    assert out_of_order(ring[letters]) == [0, 1, 2, 3]
+
+
+def test_the_one_slice_that_is_shuffled_is_named(ring, rng):
+    ring[:, 2] = ring[rng.permutation(20), 2]
+    assert out_of_order(ring) == [2]
+
+
+def test_a_heart_whose_way_back_is_its_way_out_is_in_order(beating):
+    assert out_of_order(beating.images) == []
+
+
+def test_noise_and_what_stands_still_are_in_any_order(rng):
+    assert out_of_order(rng.normal(0, 1, (20, 3, 64, 64)).astype(np.float32)) == []
+    assert out_of_order(np.ones((20, 3, 64, 64), np.float32)) == []
+
+
+def test_several_beats_are_not_judged(ring, rng):
+    beats = np.concatenate([ring[::2]] * 3) + rng.normal(0, 1, (30, 4, 64, 64))
+    assert out_of_order(beats.astype(np.float32)) == []
