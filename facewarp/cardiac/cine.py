@@ -1,7 +1,7 @@
 """A cine from its file to its numbers: ``analyse_cine``."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
@@ -21,7 +21,7 @@ from facewarp.cardiac.motion.confidence import (
     confidence_warnings,
 )
 from facewarp.cardiac.motion.cycle_registration import Floats, Motion, track
-from facewarp.cardiac.motion.evidence import Evidence, gather_evidence
+from facewarp.cardiac.motion.evidence import Evidence, gather_evidence, look_again
 from facewarp.cardiac.motion.heart_roi import HeartModel, around_heart
 from facewarp.cardiac.motion.labels import (
     Labels,
@@ -65,6 +65,7 @@ from facewarp.core.arrays import FloatArray
 from facewarp.core.geometry import pixel_grid
 from facewarp.core.model import load
 from facewarp.core.side_by_side import side_by_side
+from facewarp.system.memory import return_freed_memory
 
 Progress = Callable[[float], None]
 
@@ -160,9 +161,14 @@ class CineResult:
 
     def field_mm(self, phase: int, *, to_ed: bool = False) -> Floats:
         """A field on the volume's own grid as `field`, in RAS mm."""
+        return np.stack(list(self.components_mm(phase, to_ed=to_ed)))
+
+    def components_mm(self, phase: int, *, to_ed: bool = False) -> Iterator[Floats]:
+        """Yield x, y and z of `field_mm`, ``(D, H, W)`` each, made one after the other."""
         found = self.motion.to_ed if to_ed else self.motion.from_ed
-        volume = self.cine.volume
-        return self.motion.grid.field_to_volume(found[phase], volume.affine[:3, :3])
+        grid, unit = self.motion.grid, self.cine.volume.affine[:3, :3]
+        for component in grid.in_unit(found[phase], unit):
+            yield grid.to_volume_grid(component, outside="edge")
 
     @cached_property
     def jacobian(self) -> Floats:
@@ -272,6 +278,7 @@ def analyse(
     slices = slices_beside(model)
     calibration = HeartCalibration.of_slices(slices)
     found = None
+    return_freed_memory()  # the search takes much
     if told.ed is None:  # which phase is stored first must not matter
         lv, found = _first_look(model, slices, volume, grid)
         likely = find_ed(lv, cine.closes)
@@ -280,6 +287,7 @@ def analyse(
             again = around_heart(model, volume, likely, lies.turn)
             if again.shape != grid.shape or not np.allclose(again.to_volume, grid.to_volume):
                 grid, found = again, None
+    return_freed_memory()
     found = found or see_parts(model, slices, volume, grid, work)
     at_ed = find_ed(found.lv, cine.closes) if told.ed is None else told.ed
     model, parts = model.on_grid(grid.shape), found.parts
@@ -291,11 +299,19 @@ def analyse(
     box = heart_box(masks, ceil(_MARGIN_MM / min(volume.spacing_mm)))
     seen_grid = found.finest_grid.on_part(box)
     seen = np.stack(list(side_by_side(lambda one: seen_labels(one, seen_grid), found.finest)))
+    found, volumes_seen = found.lighter(), found.volumes_ml
+    return_freed_memory()
     moments = told
     if told.ed is None:
         dice = None if reader is None else [mean_dice(reader.data[0][box], one) for one in seen]
         moments = settle_end_diastole(told, cine, reader, found.lv, at_ed, dice)
         at_ed = at_ed if moments.ed is None else moments.ed
+    at_es, looks = moments.es, None
+    if slices is not None and found.fine is not None and reader is None:
+        assert volumes_seen is not None
+        at_es = find_es(volumes_seen[:, HeartPart.LV], cine.closes) if at_es is None else at_es
+        looks = look_again(model, slices, volume, grid, found.fine, (at_ed, at_es))
+        return_freed_memory()  # before fields need it
     motion = track(
         *(model, parts, at_ed, grid, work), refined=refined, fine=found.fine, volume=volume
     )
@@ -308,13 +324,14 @@ def analyse(
     def carry(field: Floats) -> Labels:
         return carry_labels(depths, own + motion_grid.field_to_volume(field))
 
-    carried[:, *box] = list(side_by_side(carry, motion.to_ed))
+    for phase, ids in enumerate(side_by_side(carry, motion.to_ed)):
+        carried[phase, *box] = ids
+    return_freed_memory()
     carried[at_ed][box] = start
     labels_4d, volumes = carried, volumes_ml(carried, volume.voxel_ml)
-    if found.fine is not None and reader is None:
-        labels_4d, volumes = np.zeros_like(carried), found.fine.volumes_ml()
+    if volumes_seen is not None and reader is None:
+        labels_4d, volumes = np.zeros_like(carried), volumes_seen
         labels_4d[:, *box] = seen
-    at_es = moments.es
     if at_es is None:
         at_es = find_es(volumes[:, HeartPart.LV], cine.closes)
     told_by = moments.ed_by, moments.es_by
@@ -322,12 +339,12 @@ def analyse(
     quality = measure_quality(
         *(motion, carried[at_ed], carried[:, *box], seen, found.finest), labels_4d[:, *box]
     )
+    return_freed_memory()
     found_indices, evidence = indices(volumes, at_ed, at_es, rate), None
-    if slices is not None and found.fine is not None and reader is None:
+    if looks is not None and found.fine is not None:
         carried_es = np.asarray(carried[at_es][box]), seen[at_es]
         evidence = gather_evidence(
-            *(model, slices, volume, grid, parts, found.fine, carried_es, (at_ed, at_es)),
-            found_indices.lv.ef_percent,
+            looks, parts, found.fine, carried_es, found_indices.lv.ef_percent
         )
     confidence = None if evidence is None or calibration is None else calibration(evidence)
     said = [*(() if reader is None else reader.warnings), *moments.warnings]

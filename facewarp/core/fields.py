@@ -88,8 +88,51 @@ def warp(image: Tensor, field: Tensor, mode: str = "bilinear", padding: str = "b
     Returns:
         ``(B, C, *fixed_shape)``.
     """
+    if mode == "bilinear" and padding == "border" and _stays_near_slices(image, field):
+        return _warp_by_slices(image, field)
     target = pixel_grid(spatial_shape(field), field.device, field.dtype) + field
     return sample(image, target, mode, padding)
+
+
+def _stays_near_slices(image: Tensor, field: Tensor) -> bool:
+    """Return whether no place lies further than the next slice, and torch's slow kernel would run.
+
+    That is the one of volumes on a CPU; gradients are left to it.
+    """
+    return (
+        torch.is_inference_mode_enabled()
+        and field.ndim == 5
+        and field.device.type == "cpu"
+        and field.dtype == image.dtype == torch.float32
+        and spatial_shape(image) == spatial_shape(field)
+        and bool(field[:, 2].abs().amax() <= 1)
+    )
+
+
+def _warp_by_slices(image: Tensor, field: Tensor) -> Tensor:
+    """Resample trilinearly what moves by no more than a slice: three slices, bilinearly each.
+
+    Torch samples images several times as fast as volumes, so that this takes half the time.
+    """
+    depth, *plane = spatial_shape(image)
+    factor, shift = _normalizer(tuple(plane), image.device, image.dtype)
+    first = torch.arange(depth, dtype=image.dtype).view(-1, 1, 1)
+    own = pixel_grid(tuple(plane), image.device, image.dtype)
+    found = torch.empty(len(image), depth, image.shape[1], *plane, dtype=image.dtype)
+    for one, by, result in zip(image, field, found, strict=True):
+        slices = one.transpose(0, 1)
+        places = torch.movedim((by[:2].transpose(0, 1) + own) * factor + shift, 1, -1)
+        along = ((by[2] + first).clamp(0, depth - 1) - first)[:, None]
+        torch.mul(_sample_edge(slices, places), 1 - along.abs(), out=result)
+        before, after = along[1:].clamp(max=0).neg_(), along[:-1].clamp(min=0)
+        result[1:].addcmul_(_sample_edge(slices[:-1], places[1:]), before)
+        result[:-1].addcmul_(_sample_edge(slices[1:], places[:-1]), after)
+    return found.transpose(1, 2)
+
+
+def _sample_edge(image: Tensor, places: Tensor) -> Tensor:
+    """Sample bilinearly at normalized places ``(B, H, W, 2)``; the edge goes on outside."""
+    return F.grid_sample(image, places, padding_mode="border", align_corners=False)
 
 
 def sample(
@@ -240,15 +283,12 @@ def smallest_jacobian(field: Tensor) -> Tensor:
     places = pixel_grid(shape, field.device, field.dtype) + field
     smallest = torch.full_like(field[:, 0], float("inf"))
     steps = [torch.diff(places, dim=axis).unbind(1) for axis in range(field.ndim - 1, 1, -1)]
-    for sides in product((0, 1), repeat=n):  # along x, y[, z]
-        corner = tuple(slice(s, size - 1 + s) for s, size in zip(sides[::-1], shape, strict=True))
-        edges = []
-        for axis, step in enumerate(steps):
-            kept = list(corner)
-            kept[n - 1 - axis] = slice(None)
-            edges.append([component[(slice(None), *kept)] for component in step])
-        here = smallest[(slice(None), *corner)]
-        torch.minimum(here, _determinant(edges), out=here)
+    for sides in product(_SIDES, repeat=n - 1):  # along [z,] y
+        across = _across(steps[1:], sides)  # both of x share it
+        along = [component[(slice(None), *sides)] for component in steps[0]]
+        for x in _SIDES:
+            here = smallest[(slice(None), *sides, x)]
+            torch.minimum(here, _dot(along, [component[..., x] for component in across]), out=here)
     if n == 3:
         cells = smallest[:, :-1, :-1, :-1]
         for tips in _ALTERNATE:
@@ -256,8 +296,8 @@ def smallest_jacobian(field: Tensor) -> Tensor:
                 places[:, :, z : shape[0] - 1 + z, y : shape[1] - 1 + y, x : shape[2] - 1 + x]
                 for x, y, z in tips
             )
-            edges = [list((other - first).unbind(1)) for other in others]
-            torch.minimum(cells, _determinant(edges) / 2, out=cells)
+            one, two, three = ((other - first).unbind(1) for other in others)
+            torch.minimum(cells, _dot(one, _cross(two, three)) / 2, out=cells)
     return smallest
 
 
@@ -268,10 +308,34 @@ _ALTERNATE: Final = (
 """Corners (x, y, z) of a cell's two inner tetrahedra; each has twice a corner's determinant."""
 
 
-def _determinant(edges: Sequence[Sequence[Tensor]]) -> Tensor:
-    """Return the determinant of matrices of components, two or three each way."""
-    if len(edges) == 2:
-        (ax, ay), (bx, by) = edges
-        return ax * by - ay * bx
-    (ax, ay, az), (bx, by, bz), (cx, cy, cz) = edges
-    return ax * (by * cz - bz * cy) - ay * (bx * cz - bz * cx) + az * (bx * cy - by * cx)
+_SIDES: Final = (slice(None, -1), slice(1, None))
+"""Pixels with a neighbor after them along an axis, and those with one before them."""
+
+
+def _across(steps: Sequence[Sequence[Tensor]], sides: Sequence[slice]) -> list[Tensor]:
+    """Return the vector whose dot product with an edge along x is the determinant of all edges.
+
+    Args:
+        steps: edges along y[, z], by component.
+        sides: of the corner along [z,] y.
+    """
+    if len(steps) == 1:
+        x, y = steps[0]
+        return [y, -x]
+    outer, inner = sides
+    return _cross([v[:, outer] for v in steps[0]], [v[:, :, inner] for v in steps[1]])
+
+
+def _cross(one: Sequence[Tensor], other: Sequence[Tensor]) -> list[Tensor]:
+    """Return the cross product of two vectors of components."""
+    (bx, by, bz), (cx, cy, cz) = one, other
+    turns = (by, bz, cy, cz), (bz, bx, cz, cx), (bx, by, cx, cy)
+    return [torch.addcmul(a * d, b, c, value=-1) for a, b, c, d in turns]
+
+
+def _dot(one: Sequence[Tensor], other: Sequence[Tensor]) -> Tensor:
+    """Return the dot product of two vectors of components."""
+    total = one[0] * other[0]
+    for a, b in zip(one[1:], other[1:], strict=True):
+        total = torch.addcmul(total, a, b)
+    return total

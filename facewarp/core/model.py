@@ -237,6 +237,13 @@ class Model:
             found.engine.use_threads(1)  # so small that more would wait for one another
         return found
 
+    def release(self) -> None:
+        """Give memory back that engines make again when they next run, see `Engine`."""
+        self._engine.release()
+        beside: Model | None = self.__dict__.get("slices")
+        if beside is not None:
+            beside.release()
+
     def run_by(self, engine: Engine) -> "Model":
         """Return the same model with an engine that exists already."""
         model = copy.copy(self)

@@ -56,6 +56,21 @@ def test_warp_reads_moving_of_another_size_in_its_own_pixels():
     torch.testing.assert_close(fields.warp(moving, field), moving[..., :3, :4])
 
 
+@pytest.mark.parametrize("steep", [0.9, 1.0, 1.7], ids=["within", "at", "beyond"])
+def test_volumes_are_warped_alike_with_and_without_gradients(rng, steep):
+    """Without, as networks are run, by slices where nothing moves further than the next one."""
+    shape = (6, 20, 24)
+    image = torch.from_numpy(rng.random((2, 3, *shape), np.float32))
+    field = torch.from_numpy(rng.uniform(-4, 4, (2, 3, *shape)).astype(np.float32))
+    field[:, 2] *= steep / 4
+    field[0, 2, :2, 0, 0] = -steep  # out of the stack at its ends
+    field[0, 2, -2:, 0, 0] = steep
+    exact = fields.warp(image.double(), field.double())
+    with torch.inference_mode():
+        found = fields.warp(image, field)
+    torch.testing.assert_close(found.double(), exact, atol=2e-5, rtol=0)
+
+
 def test_two_d_and_three_d_agree():
     """A volume whose slices are all one image, moved within slices, is that image moved."""
     image = torch.rand(1, 2, 20, 24)

@@ -62,8 +62,9 @@ def write_map(
 
     They are rounded to 1/1024. See `write_labels`.
     """
-    phases = values if values.ndim == 4 else values[None]
-    _save(path, _in_steps(phases, like), _header_like(like, _like_floats(values), what), inputs)
+    phases = np.array(values if values.ndim == 4 else values[None], dtype=np.float32)
+    header = _header_like(like, _like_floats(values), what)
+    _save(path, _rounded(phases, _STEPS_PER_ONE, like), header, inputs)
 
 
 def write_maps(
@@ -77,7 +78,7 @@ def write_maps(
 
     Args:
         path: a ``.nii.gz`` file.
-        phases: ``(D, H, W)`` each, as many as the cine has.
+        phases: ``(D, H, W)`` each, as many as the cine has; they are rounded where they lie.
         like: the cine.
         what: they are.
         inputs: files that must not be overwritten.
@@ -86,7 +87,7 @@ def write_maps(
         FacewarpError: it could not be written.
     """
     header = _header_like(like, _like_floats(like.data), what)
-    _save(path, _in_steps(phases, like), header, inputs)
+    _save(path, _rounded(phases, _STEPS_PER_ONE, like), header, inputs)
 
 
 def _like_floats(data: NDArray[Any]) -> NDArray[np.float32]:
@@ -94,13 +95,18 @@ def _like_floats(data: NDArray[Any]) -> NDArray[np.float32]:
     return np.broadcast_to(np.float32(0), data.shape)
 
 
-def _in_steps(phases: Iterable[NDArray[np.float32]], like: Volume) -> Iterator[NDArray[np.float32]]:
-    """Yield numbers rounded to 1/1024, in the file's order of axes."""
-    for values in phases:
-        rounded = np.multiply(values, np.float32(_STEPS_PER_ONE), dtype=np.float32)
-        np.round(rounded, out=rounded)
-        rounded /= np.float32(_STEPS_PER_ONE)
-        yield like.in_file_order(rounded)
+def _rounded(
+    pieces: Iterable[NDArray[np.float32]], steps: int, like: Volume
+) -> Iterator[NDArray[np.float32]]:
+    """Yield numbers ``(D, H, W)`` rounded, where they lie, to so many steps a unit.
+
+    They come in the file's order of axes.
+    """
+    for values in pieces:
+        values *= np.float32(steps)
+        np.rint(values, out=values)
+        values *= np.float32(1 / steps)  # steps are a power of two: as exact as to divide
+        yield like.in_file_order(values)
 
 
 def write_field(
@@ -123,7 +129,8 @@ def write_field(
     Raises:
         FacewarpError: it could not be written.
     """
-    write_field_mm(path, np.tensordot(to_mm(like), field, axes=1), like, inputs)
+    components = np.tensordot(to_mm(like), field, axes=1).astype(np.float32, copy=False)
+    write_field_mm(path, components, like, inputs)
 
 
 def to_mm(volume: Volume) -> NDArray[np.float32]:
@@ -132,18 +139,22 @@ def to_mm(volume: Volume) -> NDArray[np.float32]:
 
 
 def write_field_mm(
-    path: Path, field_mm: NDArray[np.float32], like: Volume, inputs: Iterable[Path] = ()
+    path: Path,
+    components: Iterable[NDArray[np.float32]],
+    like: Volume,
+    inputs: Iterable[Path] = (),
 ) -> None:
-    """Write a displacement field ``(3, D, H, W)`` in RAS mm on a volume's grid.
+    """Write a displacement field in RAS mm on a volume's grid.
 
-    See `write_field`.
+    Args:
+        path: see `write_field`.
+        components: x, y and z of it, ``(D, H, W)`` each, which are rounded where they lie; made
+            one after the other they take a third of the memory.
+        like: see `write_field`.
+        inputs: likewise.
     """
-    steps = np.multiply(field_mm, np.float32(_STEPS_PER_MM), dtype=np.float32)
-    np.round(steps, out=steps)
-    steps /= np.float32(_STEPS_PER_MM)
-    steps = np.ascontiguousarray(like.in_file_order(steps))
     header = nib.Nifti1Header()
-    depth, height, width = steps.shape[1:]
+    depth, height, width = like.in_file_order(like.data).shape[-3:]
     header.set_data_shape((width, height, depth, 1, 3))
     header.set_data_dtype(np.float32)
     header.set_intent(_DISPLACEMENT)
@@ -153,7 +164,7 @@ def write_field_mm(
     header.set_zooms((*np.linalg.norm(affine[:3, :3], axis=0), 1.0, 1.0))
     _set_place(header, affine, code)
     header["descrip"] = b"displacement field, RAS mm (facewarp)"
-    _save(path, [steps[:, None]], header, inputs)
+    _save(path, _rounded(components, _STEPS_PER_MM, like), header, inputs)
 
 
 def _save_like(

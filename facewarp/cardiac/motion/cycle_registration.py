@@ -14,6 +14,7 @@ from facewarp.cardiac.motion.diffeomorphic_refinement import refine
 from facewarp.cardiac.motion.heart_roi import HeartModel
 from facewarp.cardiac.motion.model_grid import ModelGrid
 from facewarp.cardiac.motion.slice_parts import SliceParts
+from facewarp.core.arrays import PackedArrays
 from facewarp.core.fields import (
     compose,
     invert,
@@ -24,6 +25,7 @@ from facewarp.core.geometry import pixel_grid, resize_image
 from facewarp.core.side_by_side import side_by_side
 
 Floats = NDArray[np.float32]
+Fields = Floats | PackedArrays
 Step = Callable[[int], None]
 
 _BATCH: Final = 2  # phases at a time that are segmented
@@ -48,10 +50,10 @@ class Motion:
     """
 
     grid: ModelGrid
-    from_ed: Floats
-    to_ed: Floats
+    from_ed: Fields
+    to_ed: Fields
     ed: int
-    inverse_consistency_raw_mm: Floats
+    inverse_consistency_raw_mm: Fields
     refined: bool = False
 
     def jacobian(self) -> Floats:
@@ -165,9 +167,9 @@ def track(
     network_grid = grid.resized((d, h, w))
     finer = fine if refined else None
     field_grid = network_grid if finer is None else grid
-    from_ed = np.zeros((len(parts), 3, *field_grid.shape), dtype=np.float32)
-    to_ed = np.zeros_like(from_ed)
-    before = np.zeros((len(parts), *field_grid.shape), dtype=np.float32)
+    from_ed = PackedArrays(len(parts), (3, *field_grid.shape))
+    to_ed = PackedArrays(len(parts), (3, *field_grid.shape))
+    before = PackedArrays(len(parts), field_grid.shape)
     others = [phase for phase in range(len(parts)) if phase != ed]
 
     def seen(phase: int) -> Tensor:

@@ -65,36 +65,65 @@ class Evidence:
     slices_apart_mm: float = 0.0
 
 
-def gather_evidence(
+@dataclass(frozen=True, eq=False)
+class SecondLooks:
+    """What the networks see when they look again at end-diastole and end-systole.
+
+    Attributes:
+        moments: these phases.
+        coarse: ``(2, K, d, h, w)`` parts that the heart model sees itself, on its features' grid.
+        changed: ``(2, K, D, H, W)`` parts of mirrored and brightened slices, mirrored back.
+    """
+
+    moments: tuple[int, int]
+    coarse: Floats
+    changed: Floats
+
+
+def look_again(
     model: HeartModel,
     slices: SliceModel,
     volume: Volume,
     grid: ModelGrid,
-    parts: Floats,
     fine: SliceParts,
-    carried: tuple[Labels, Labels],
     moments: tuple[int, int],
-    ef_percent: float | None,
-) -> Evidence:
-    """Compare the parts reported at end-diastole and end-systole with other answers.
+) -> SecondLooks:
+    """Look again at end-diastole and end-systole.
 
     Args:
         model: the heart model, on the grid.
         slices: its part network of slices.
         volume: the cine.
         grid: the heart model's.
+        fine: the parts on the scan's own slices.
+        moments: phases of end-diastole and end-systole.
+    """
+    both = list(moments)
+    images = torch.from_numpy(model_input(volume.data[both], grid))[:, None]
+    coarse = [model.probabilities(image[None]).cpu() for image in images]  # both at once are large
+    changed = _changed(slices, volume, fine.grid, both)
+    return SecondLooks(moments, torch.cat(coarse).numpy(), changed)
+
+
+def gather_evidence(
+    looks: SecondLooks,
+    parts: Floats,
+    fine: SliceParts,
+    carried: tuple[Labels, Labels],
+    ef_percent: float | None,
+) -> Evidence:
+    """Compare the parts reported at end-diastole and end-systole with other answers.
+
+    Args:
+        looks: of `look_again`.
         parts: ``(T, K, d, h, w)`` of every phase, as the registration was given them.
         fine: the same on the scan's own slices.
         carried: labels of end-systole, carried there and seen there, on the same voxels.
-        moments: phases of end-diastole and end-systole.
         ef_percent: of the left ventricle, as reported; None where there is none.
     """
-    both = list(moments)
-    chosen = replace(fine, probabilities=fine.probabilities[both])
+    both, second, changed = list(looks.moments), looks.coarse, looks.changed
+    chosen = replace(fine, probabilities=fine.probabilities[both].astype(np.float32))
     reported = chosen.probabilities
-    coarse = model.probabilities(torch.from_numpy(model_input(volume.data[both], grid))[:, None])
-    second = coarse.cpu().numpy()
-    changed = _changed(slices, volume, fine.grid, both)
     ids = reported.argmax(axis=1)
     at_ed = (ids[0] == HeartPart.LV).sum(axis=(1, 2))
     largest = max(int(at_ed.max()), 1)
@@ -129,7 +158,7 @@ def _changed(slices: SliceModel, volume: Volume, grid: ModelGrid, phases: list[i
     return np.stack(found).swapaxes(1, 2)[..., ::-1]
 
 
-def _expected(parts: Floats) -> Triple:
+def _expected(parts: NDArray[np.floating]) -> Triple:
     """Return the Dice expected of the most probable parts if each probability is right.
 
     ``2 sum(p q) / (sum(p) + sum(q))``, q being 1 where the part is the most probable one.
@@ -143,7 +172,9 @@ def _expected(parts: Floats) -> Triple:
     return found[0], found[1], found[2]
 
 
-def _most_probable(one: Floats, other: Floats) -> list[tuple[Labels, Labels]]:
+def _most_probable(
+    one: NDArray[np.floating], other: NDArray[np.floating]
+) -> list[tuple[Labels, Labels]]:
     pairs = zip(one.argmax(axis=1), other.argmax(axis=1), strict=True)
     return [(a.astype(np.uint8), b.astype(np.uint8)) for a, b in pairs]
 

@@ -65,7 +65,7 @@ def measure_quality(
     labels_ed: Labels,
     carried: Labels,
     seen: Labels,
-    parts: Floats,
+    parts: NDArray[np.floating],
     reported: Labels | None = None,
 ) -> Quality:
     """Measure a cine's motion.
@@ -86,7 +86,7 @@ def measure_quality(
     return Quality(
         tuple(mean_dice(a, b) for a, b in zip(carried, seen, strict=True)),
         tuple(motion.inverse_consistency_mm(heart).mean(axis=1).tolist()),
-        tuple(motion.inverse_consistency_raw_mm[:, heart].mean(axis=1).tolist()),
+        tuple(float(phase[heart].mean()) for phase in motion.inverse_consistency_raw_mm),
         tuple(_certainty(phase) for phase in parts),
         float(loop.mean()),
         float(np.percentile(loop, 95)),
@@ -206,9 +206,10 @@ def quality_warnings(
     return said
 
 
-def _certainty(parts: Floats) -> float:
-    heart = parts[HeartPart.BACKGROUND] < 0.5
-    return float(parts.max(axis=0)[heart].mean()) if heart.any() else 0.0
+def _certainty(parts: NDArray[np.floating]) -> float:
+    told = torch.from_numpy(parts).float().numpy()
+    heart = told[HeartPart.BACKGROUND] < 0.5
+    return float(told.max(axis=0)[heart].mean()) if heart.any() else 0.0
 
 
 def mean_dice(a: Labels, b: Labels) -> float:

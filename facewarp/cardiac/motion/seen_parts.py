@@ -1,9 +1,10 @@
 """Parts of every phase of a cine: on the scan's own slices, or on a heart model's grid."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.cycle_registration import Floats, segment
@@ -23,13 +24,22 @@ class SeenParts:
         lv: ``(T,)`` size of the left ventricle.
         finest, finest_grid: the finest probabilities there are, and where.
         fine: the parts on the scan's own slices, where it has a network for them.
+        volumes_ml: ``(T, K)`` of those, see `SliceParts.volumes_ml`; None without.
     """
 
     parts: Floats
     lv: FloatArray
-    finest: Floats
+    finest: Floats | NDArray[np.float16]
     finest_grid: ModelGrid
     fine: SliceParts | None = None
+    volumes_ml: FloatArray | None = None
+
+    def lighter(self) -> "SeenParts":
+        """The same with the finest probabilities in half the memory, see `SliceParts.lighter`."""
+        if self.fine is None:
+            return self
+        fine = self.fine.lighter()
+        return replace(self, finest=fine.probabilities, fine=fine)
 
 
 def see_parts(
@@ -56,5 +66,5 @@ def see_parts(
         return SeenParts(parts, lv, parts, grid.resized((depth, height, width)))
     fine = slice_parts(slices, volume, grid, step)
     parts = fine.on_grid(grid, model.config.feature_shape)
-    lv = fine.volumes_ml()[:, HeartPart.LV]
-    return SeenParts(parts, lv, fine.probabilities, fine.grid, fine)
+    volumes = fine.volumes_ml()
+    return SeenParts(parts, volumes[:, HeartPart.LV], fine.probabilities, fine.grid, fine, volumes)

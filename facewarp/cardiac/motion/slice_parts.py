@@ -7,7 +7,7 @@ where base and apex are rather than where an outline is.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final, Protocol, Self
@@ -132,12 +132,12 @@ class SliceParts:
 
     Attributes:
         grid: the window, in the volume: its slices are the volume's.
-        probabilities: ``(T, K, D, H, W)`` on the grid.
+        probabilities: ``(T, K, D, H, W)`` on the grid; float16 where they are `lighter`.
         edges: by which the cavities' outlines are moved where volumes are told.
     """
 
     grid: ModelGrid
-    probabilities: Floats
+    probabilities: Floats | NDArray[np.float16]
     edges: EdgeOffsets = EdgeOffsets()
 
     def on_volume(self) -> Floats:
@@ -161,6 +161,11 @@ class SliceParts:
             fine = torch.from_numpy(_filled(there.sample(self.probabilities[[phase]])))
             found.append(resize_image(fine, shape).numpy())
         return np.concatenate(found)
+
+    def lighter(self) -> "SliceParts":
+        """The same in half the memory, rounded to three digits: once volumes are measured."""
+        half = torch.from_numpy(self.probabilities).half()  # NumPy takes eighty times as long
+        return replace(self, probabilities=half.numpy())
 
     def volumes_ml(self) -> NDArray[np.float64]:
         """Measure the volume of each part in each phase: the sum of its probabilities.

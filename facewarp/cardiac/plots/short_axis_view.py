@@ -52,7 +52,7 @@ class HeartView:
     @cached_property
     def heart_slices(self) -> tuple[int, ...]:
         """Indices of the slices that show some of the heart in some phase."""
-        used = (self._labels > 0).any(axis=(0, 2, 3))
+        used = self._labels.max(axis=(0, 2, 3)) > 0  # no array of the cine's size between
         return tuple(int(z) for z in np.flatnonzero(used)) or tuple(range(self.slices))
 
     def picture(self, phase: int, z: int, *, outlines: bool = True) -> ImageArray:
@@ -119,7 +119,7 @@ class HeartView:
     @cached_property
     def _box(self) -> tuple[slice, slice]:
         """Return the rows and columns that show the heart."""
-        used = np.asarray((self._labels > 0).any(axis=(0, 1)))
+        used = self._labels.max(axis=(0, 1)) > 0
         spans = []
         for axis, mm in ((1, self._pixel_mm[1]), (0, self._pixel_mm[0])):
             places = np.flatnonzero(used.any(axis=axis))

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
 
-from facewarp.cardiac.motion.cycle_registration import Floats, Motion
+from facewarp.cardiac.motion.cycle_registration import Fields, Motion
 from facewarp.cardiac.motion.labels import Labels
 from facewarp.cardiac.motion.model_grid import ModelGrid
 from facewarp.cardiac.quantification.aha_segments import (
@@ -165,7 +165,7 @@ def measure_strain(motion: Motion, labels_ed: Labels) -> Strain | None:
     return None if wall is None else wall_strain(motion.from_ed, motion.grid, wall)
 
 
-def wall_strain(from_ed: Floats, grid: ModelGrid, wall: Wall) -> Strain:
+def wall_strain(from_ed: Fields, grid: ModelGrid, wall: Wall) -> Strain:
     """Measure the strain of a known wall.
 
     Args:
@@ -200,7 +200,7 @@ def wall_strain(from_ed: Floats, grid: ModelGrid, wall: Wall) -> Strain:
 
 
 def _displacements(
-    from_ed: Floats, grid: ModelGrid, wanted: Sequence[tuple[FloatArray, int | None]]
+    from_ed: Fields, grid: ModelGrid, wanted: Sequence[tuple[FloatArray, int | None]]
 ) -> list[FloatArray]:
     """Sample displacements, or their derivatives, by cubic splines, phase after phase.
 
@@ -218,15 +218,14 @@ def _displacements(
     low = np.maximum(np.floor(every.min(axis=0)).astype(int) - _DECAYED, 0)
     high = np.ceil(every.max(axis=0)).astype(int) + _DECAYED
     x, y, z = (slice(first, last + 1) for first, last in zip(low, high, strict=True))
-    from_ed = from_ed[:, :, z, y, x]
-    shape = from_ed.shape[2:]
+    shape = from_ed[0][:, z, y, x].shape[1:]
     matrices = [
         _spline_matrix(where - low, shape, along)
         for where, (_, along) in zip(voxels, wanted, strict=True)
     ]
     found = [np.empty((len(from_ed), *points.shape)) for points, _ in wanted]
     for phase, field in enumerate(from_ed):
-        coefficients = field.astype(np.float64) * spacing.reshape(3, 1, 1, 1)
+        coefficients = field[:, z, y, x].astype(np.float64) * spacing.reshape(3, 1, 1, 1)
         for axis in (1, 2, 3):
             coefficients = ndimage.spline_filter1d(coefficients, 3, axis, mode="mirror")
         flat = np.ascontiguousarray(coefficients.reshape(3, -1).T)

@@ -29,6 +29,7 @@ from facewarp.cardiac.report.quality_flags import quality_flags
 from facewarp.cardiac.report.reference_indices import reference_of
 from facewarp.cardiac.report.strain_table import strain_summary, write_strain
 from facewarp.system.atomic_folder import OutputFolder
+from facewarp.system.memory import return_freed_memory
 from facewarp.version import __version__
 
 Progress = Callable[[float], None]
@@ -96,6 +97,7 @@ def write_result(
             ]
             jobs.append(pool.submit(_write_jacobian, result, place))
         _ = result.strain, result.gray_levels  # once, before threads ask for them
+        return_freed_memory()  # strain takes much, for a moment
         jobs.append(pool.submit(_write_pictures, result, place, movie, report))
         if mesh:
             jobs.append(pool.submit(_write_mesh, result, place))
@@ -187,7 +189,7 @@ def _label_order(result: CineResult) -> dict[str, str] | None:
 def _write_field(result: CineResult, place: Path, phase: int, to_ed: bool) -> None:
     frame = f"{result.cine.frames[phase]:02d}"
     name = f"field_{frame}_to_ed.nii.gz" if to_ed else f"field_ed_to_{frame}.nii.gz"
-    write_field_mm(place / name, result.field_mm(phase, to_ed=to_ed), result.cine.volume)
+    write_field_mm(place / name, result.components_mm(phase, to_ed=to_ed), result.cine.volume)
 
 
 def _write_jacobian(result: CineResult, place: Path) -> None:

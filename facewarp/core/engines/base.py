@@ -78,6 +78,9 @@ class Engine(Protocol):
     def use_threads(self, count: int) -> None:
         """Set the number of threads."""
 
+    def release(self) -> None:
+        """Give memory back that is made again, at some cost, when the engine next runs."""
+
     def compile_aside(self, wanted: bool) -> None:
         """Set whether what larger batches need is prepared in threads, at the first such batch.
 
@@ -126,6 +129,9 @@ class GraphEngine:
     def use_threads(self, count: int) -> None:
         """See `Engine`."""
         raise AssertionError("an engine defines how it shares the cores")
+
+    def release(self) -> None:
+        """See `Engine`; nothing, where there is nothing to give."""
 
     def compile_aside(self, wanted: bool) -> None:
         """See `Engine`; nothing, where one graph runs batches of all sizes."""

@@ -141,6 +141,12 @@ class OpenVinoEngine(GraphEngine):
             self._threads, self._requests = count, {}
             self._aside = None if self._aside is None else {}
 
+    def release(self) -> None:
+        """See `base.Engine`: compiled graphs, which are read again when next run."""
+        self.compile_aside(self._aside is not None)  # waits for those that are being made
+        with self._lock:
+            self._requests = {}
+
     def compile_aside(self, wanted: bool) -> None:
         """See `base.Engine`."""
         with self._lock:

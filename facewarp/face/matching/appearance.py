@@ -175,6 +175,8 @@ class AppearanceMemory:
 
 def _thumbnail(gray: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Logarithm of a crop on 20 x 16 cells, less its mean."""
-    small = np.asarray(cv2.resize(gray, (16, 20), interpolation=cv2.INTER_AREA), np.float32)
-    light = np.log(small + np.float32(_DARK))
+    half, quarter, cells = (130, 160), (65, 80), (16, 20)  # halvings are quick, other steps are not
+    for size in (half, quarter, cells):
+        gray = np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
+    light = np.log(gray.astype(np.float32) + np.float32(_DARK))
     return np.asarray(light - light.mean(), np.float32)

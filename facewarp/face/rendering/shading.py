@@ -217,7 +217,9 @@ def _sheer(
 
 def _kept_saturation(region: NDArray[np.uint8], weight: NDArray[np.float32]) -> float:
     """Share of its saturation that a picture keeps on a region (h, w, 3) of a frame."""
-    high, low = region.max(axis=2).astype(np.float32), region.min(axis=2)
+    red, green, blue = cv2.split(region)
+    high, low = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
+    high = high.astype(np.float32)
     saturation = float(((high - low) / np.maximum(high, 1) * weight).sum() / weight.sum())
     colored = float(smoothstep(*_COLORLESS, np.array(saturation, np.float32)))
     return _LEAST_SATURATION + (1 - _LEAST_SATURATION) * colored

@@ -66,6 +66,10 @@ class AugmentedEngine:
         """See `Engine`."""
         self._engine.use_threads(count)
 
+    def release(self) -> None:
+        """See `Engine`."""
+        self._engine.release()
+
     def compile_aside(self, wanted: bool) -> None:
         """See `Engine`."""
         self._engine.compile_aside(wanted)

@@ -29,6 +29,7 @@ _LEAST_CONTRAST = 6.0  # gray levels: below that contrast is noise
 _POOL, _WIDE_POOL, _WIDE_SHARE = 0.6, 2.0, 0.1  # sigmas in control points, and the wider's share
 _RIDGE = 0.002  # of A: motion that this little texture tells of is left out
 _STEP_PX = 2.0
+_LEAST_SIMILARITY = 1e-6 * np.eye(4)
 
 
 def without_light(gray: NDArray[np.uint8]) -> Floats:
@@ -131,24 +132,36 @@ def similarity_of(motion: Floats, weights: Floats) -> Floats:
 def _similarity(a: Floats, b: Floats) -> Floats:
     """Solve normal equations (h, w, 3) and (h, w, 2) for one similarity of all control points."""
     height, width = a.shape[:2]
-    modes = _similarity_modes(height, width)
-    a_xx, a_xy, a_yy = np.ascontiguousarray(a.reshape(-1, 3).T)
-    along, across = modes[:, 0], modes[:, 1]
-    turned = np.stack([a_xx * along + a_xy * across, a_xy * along + a_yy * across], 1)
-    flat = modes.reshape(4, -1)
-    matrix = (flat @ turned.reshape(4, -1).T).astype(np.float64) + 1e-6 * np.eye(4)
-    side = (flat @ np.moveaxis(b, -1, 0).reshape(-1)).astype(np.float64)
+    modes, products = _similarity_modes(height, width)
+    matrix = (a.reshape(-1) @ products).reshape(4, 4).astype(np.float64) + _LEAST_SIMILARITY
+    side = (modes @ b.reshape(-1)).astype(np.float64)
     factors = np.linalg.solve(matrix, -side).astype(np.float32)
-    return np.ascontiguousarray(np.moveaxis((factors @ flat).reshape(2, height, width), 0, -1))
+    return np.asarray((factors @ modes).reshape(height, width, 2))
 
 
 @lru_cache(maxsize=8)
-def _similarity_modes(height: int, width: int) -> Floats:
-    """Shift along x and y, zoom and turn as motions (4, 2, h * w) of control points."""
+def _similarity_modes(height: int, width: int) -> tuple[Floats, Floats]:
+    """Shift along x and y, zoom and turn of control points, and what normal equations make of them.
+
+    Returns:
+        The motions (4, h * w * 2), and (h * w * 3, 16): by what each entry of A (xx, xy, yy) goes
+        into the entries of the four motions' own normal equations.
+    """
     y, x = np.mgrid[:height, :width].astype(np.float32)
     x, y = (x - x.mean()) / 8, (y - y.mean()) / 8
     one, none = np.ones_like(x), np.zeros_like(x)
-    return np.stack([(one, none), (none, one), (x, y), (-y, x)]).reshape(4, 2, -1)
+    modes = np.stack([np.dstack(mode) for mode in ((one, none), (none, one), (x, y), (-y, x))])
+    along, across = modes[..., 0].reshape(4, -1), modes[..., 1].reshape(4, -1)
+    both = np.einsum("ip,jp->pij", along, across)
+    products = np.stack(
+        [
+            np.einsum("ip,jp->pij", along, along),
+            both + both.transpose(0, 2, 1),
+            np.einsum("ip,jp->pij", across, across),
+        ],
+        axis=1,
+    )
+    return modes.reshape(4, -1), np.ascontiguousarray(products.reshape(-1, 16))
 
 
 def shrunk(motion: Floats, noise_px: float, sigma: float = 1.5) -> Floats:

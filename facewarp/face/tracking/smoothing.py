@@ -34,8 +34,12 @@ Floats = NDArray[np.floating]
 _FRAME_S = 1 / 30  # between the first frames, if their times are equal
 _JUMP = 0.25  # of a face's side, from frame to frame: there is nothing to go on with
 _OFFSET = 0.5 * GRID_PX - 0.5  # crop px of the first of them
-_COLUMNS = np.arange(_OFFSET, CROP_SHAPE[1], GRID_PX, dtype=np.float32)[None]
-_ROWS = np.arange(_OFFSET, CROP_SHAPE[0], GRID_PX, dtype=np.float32)[:, None]
+_POINTS = np.dstack(
+    np.meshgrid(
+        np.arange(_OFFSET, CROP_SHAPE[1], GRID_PX, dtype=np.float32),
+        np.arange(_OFFSET, CROP_SHAPE[0], GRID_PX, dtype=np.float32),
+    )
+)  # (h, w, 2) crop px
 _BLOCKS = (20, 16)  # rows and columns of blocks of these points, each with one speed
 _UPPER = [*range(3), *range(14, 48)]  # iBUG: temples, brows, nose, eyes; a mouth moves too much
 
@@ -173,19 +177,19 @@ class FaceSmoother:
         is_first = self._last is None
         self._last = time, pose
 
-        back = resized(face.grid_field_from_template, GRID_SHAPE)
+        points = _POINTS + cv2.merge(list(resized(face.grid_field_from_template, GRID_SHAPE)))
         to_crop = compose_affine(
             inverse(face.crop.matrix), self._matrix(pose)
         )  # S, from template px
-        back_shape = _affine_after_field(inverse(to_crop), back)
+        back_shape = _through(inverse(to_crop), points) - _POINTS
         smoothed_pose = self._pose(pose, self._dt, np.array([1 / side, 1 / side, 0.5, 0.5]))
         back_change = self._back(back_shape, self._dt, 1 / self._side) - back_shape
         if is_first:
             return face
         held = compose_affine(inverse(face.crop.matrix), self._matrix(smoothed_pose))
         moved = compose_affine(held, inverse(to_crop))  # crop px, by what the pose is held back
-        held_back = _affine_after_field(moved, back) + _turned(held, back_change)
-        smoothed_back = np.asarray(held_back, np.float32)
+        held_back = _through(moved, points) - _POINTS + _through(held[:, :2], back_change)
+        smoothed_back = np.stack(cv2.split(held_back))
         onto = Later(partial(inverted, smoothed_back))
         smooth = face.changed(grid_field=onto, grid_field_from_template=smoothed_back)
         landmarks = template_to_frame(smooth, self._landmarks)
@@ -204,31 +208,16 @@ class FaceSmoother:
 
 
 def _by_blocks(rates: Floats) -> Floats:
-    """(20, 16, 2) mean rates of blocks of a shape (2, h, w)."""
-    rows, columns = _BLOCKS
-    size = (columns, rows)
-    return np.dstack([cv2.resize(rate, size, interpolation=cv2.INTER_AREA) for rate in rates])
+    """(20, 16, 2) mean rates of blocks of a shape (h, w, 2)."""
+    return np.asarray(cv2.resize(rates, _BLOCKS[::-1], interpolation=cv2.INTER_AREA))
 
 
 def _to_points(shares: Floats) -> Floats:
-    """(h, w) shares of the points of a shape from those of its blocks."""
-    return cv2.resize(shares.astype(np.float32), GRID_SHAPE[::-1], interpolation=cv2.INTER_LINEAR)
+    """(h, w, 2) twice the shares of the points of a shape from those of its blocks."""
+    fine = cv2.resize(shares.astype(np.float32), GRID_SHAPE[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.merge([fine, fine]))
 
 
-def _affine_after_field(affine: Affine, field: Floats) -> Floats:
-    """Displacements (2, h, w) of points p that go through a field and then an affine map."""
-    return _turned(affine, field) + _displacements(affine)
-
-
-def _turned(affine: Affine, vectors: Floats) -> Floats:
-    """Vectors (2, h, w) through the linear part of an affine map."""
-    (a, b), (c, d) = affine[:, :2].tolist()
-    x, y = vectors
-    return np.stack([a * x + b * y, c * x + d * y])
-
-
-def _displacements(affine: Affine) -> Floats:
-    """(2, h, w) crop px, by an affine map alone."""
-    (a, b, x0), (c, d, y0) = affine.tolist()
-    x, y = _COLUMNS, _ROWS
-    return np.stack([((a - 1) * x + x0) + b * y, (c * x + y0) + (d - 1) * y])
+def _through(affine: Affine, points: Floats) -> Floats:
+    """Points (h, w, 2) through an affine map, or vectors through a linear one (2, 2)."""
+    return np.asarray(cv2.transform(points, affine), np.float32)

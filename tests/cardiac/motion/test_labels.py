@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from scipy.interpolate import CubicSpline
 
 from facewarp.cardiac.motion.labels import (
     carry_labels,
+    cubic_spline,
     heart_box,
     part_depths,
     seen_labels,
@@ -100,3 +102,10 @@ def test_the_box_holds_the_masks_with_a_margin():
     assert heart_box(masks, 4) == (slice(None), slice(6, 20), slice(16, 35))
     whole = heart_box([np.zeros((5, 40, 50), bool)], 4)
     assert np.zeros((5, 40, 50))[whole].shape == (5, 40, 50)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 12])
+def test_the_spline_between_slices_is_scipys(count):
+    between = np.arange((count - 1) * 3 + 1) / 3
+    wanted = CubicSpline(np.arange(count), np.eye(count))(between)
+    np.testing.assert_allclose(cubic_spline(count, 3), wanted, atol=1e-12)

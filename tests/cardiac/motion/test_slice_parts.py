@@ -157,6 +157,16 @@ def test_outlines_are_moved_by_as_much_as_told(blunt):
     assert far.min() >= 0
 
 
+def test_lighter_parts_are_the_same_to_three_digits():
+    seen = drawn(25.0, 0.4)
+    light = seen.lighter()
+    assert light.probabilities.nbytes == seen.probabilities.nbytes // 2
+    grid = seen.grid.resized((4, 30, 30))
+    found, wanted = (one.on_grid(grid, (4, 15, 15)) for one in (light, seen))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, wanted, atol=5e-4)
+
+
 def test_traces_beyond_base_and_apex_do_not_count():
     """A ventricle that fades out of a slice takes its volume along, evenly and to the last ml."""
     whole = drawn(25.0, 0.4).volumes_ml()[0, HeartPart.LV]

@@ -170,6 +170,16 @@ def test_an_engine_does_not_read_its_graphs_at_the_second_start(tmp_path):
     assert results == [[[0, 2, 4, 6]]] * 2
 
 
+def test_a_released_engine_makes_again_what_it_needs():
+    graphs, runs = {"parts": doubling()}, []
+    engine = OpenVinoEngine("openvino", "", graphs, None, threads=1)
+    for _ in range(2):
+        runs.append(engine.run("parts", VALUE)[0].tolist())
+        engine.release()
+        assert not engine._requests
+    assert runs == [[[0, 2, 4, 6]]] * 2
+
+
 def any_batch():
     """A model that doubles (N, 4)."""
     from openvino import opset13 as ops

@@ -8,7 +8,12 @@ import pytest
 
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.crop_fields import GRID_SHAPE, inverted, resized, sample_field, upsample_field
-from facewarp.face.tracking.image_alignment import NormalEquations, shrunk, without_light
+from facewarp.face.tracking.image_alignment import (
+    NormalEquations,
+    shrunk,
+    similarity_of,
+    without_light,
+)
 from facewarp.face.tracking.photometric import PhotometricConfig, PhotometricRefinement
 from facewarp.face.tracking.smoothing import FaceSmoother
 
@@ -219,6 +224,18 @@ def test_a_similarity_is_found_by_one_step(skin):
     assert np.abs(motion - 2 * expected).max() < 0.3
     left = equations.local(equations.after(b, motion), np.ones(cells, np.float32))
     assert np.linalg.norm(left, axis=-1).mean() < 0.2
+
+
+def test_the_similarity_of_a_motion_is_the_one_that_was_made(rng):
+    y, x = np.mgrid[:12, :9].astype(np.float32)
+    turn, zoom = 0.03, -0.02
+    made = np.dstack([0.5 + zoom * x - turn * y, -0.3 + turn * x + zoom * y]).astype(np.float32)
+    weights = rng.uniform(0.1, 1, (12, 9)).astype(np.float32)
+    assert np.abs(similarity_of(made, weights) - made).max() < 1e-4
+    hidden = made.copy()
+    hidden[3:6] += 5  # what counts for nothing moves another way
+    weights[3:6] = 0
+    assert np.abs(similarity_of(hidden, weights) - made).max() < 1e-4
 
 
 def test_noise_is_held_back_and_motion_is_not(rng):
