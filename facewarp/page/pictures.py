@@ -13,7 +13,7 @@ from PIL import Image
 from facewarp.face.effects.labels import label_picture
 from facewarp.face.effects.options import EFFECT_NAMES, EFFECT_OPTIONS, options_of
 from facewarp.face.rendering.makeup import looks_of, part_masks
-from facewarp.face.rendering.occlusion import covers_eyes
+from facewarp.face.rendering.occlusion import EYES, covers
 from facewarp.face.rendering.shading import Blend
 from facewarp.face.rendering.textures import (
     list_textures,
@@ -60,7 +60,7 @@ def page_pictures(template: Template) -> Iterator[PagePicture]:
             name,
             texture_title(name),
             texture_blend(name),
-            covers_eyes(rgba[..., 3], template),
+            covers(rgba[..., 3], template, EYES),
             _webp(rgba),
         )
 

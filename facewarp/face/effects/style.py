@@ -48,7 +48,7 @@ from facewarp.face.rendering.color_transfer import (
     rgb,
     toned,
 )
-from facewarp.face.rendering.coverage import beyond, carried_outward, wide_face
+from facewarp.face.rendering.coverage import beyond, beyond_its_face, wide_face
 from facewarp.face.rendering.occlusion import EYES, Visibility, spared_eyes
 from facewarp.face.rendering.screened_poisson import ScreenedPoisson
 from facewarp.face.rendering.template_overlay import carried_map, clip_box, to_crop_matrix
@@ -72,7 +72,6 @@ _LIDS_PX: Final = (
     9,
     2.0,
 )  # template px around eyes, and their soft edge, that keep the frame's detail
-_FLAT_PX: Final = (9.0, 8.0)  # px of a style beyond its face: what fades, and how soon it does
 _EDGE_PX: Final = 8  # template px within the face's outline over which a style fades in
 
 
@@ -286,19 +285,6 @@ class Style(FaceEffect):
         apart = cv2.resize(there - self._coarse_lab, _SOLVED[::-1], interpolation=cv2.INTER_AREA)
         solved = np.ascontiguousarray(self._poisson(apart).transpose(2, 0, 1))
         return coarse_map(solved, face.grid_field).transpose(1, 2, 0)
-
-
-def beyond_its_face(picture: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return a style (h, w, 3) that goes on beyond where it is known to show a face, (h, w).
-
-    What it shows there is hair or ground, which is no skin. Its colors go on, its detail fades:
-    strokes would be drawn out into waves.
-    """
-    carried = carried_outward(picture, known)
-    low = cv2.GaussianBlur(carried, (0, 0), _FLAT_PX[0])
-    away = cv2.distanceTransform((~known).astype(np.uint8), cv2.DIST_L2, 3)
-    share = smoothstep(0, _FLAT_PX[1], away)[..., None]
-    return np.rint(carried + share * (low.astype(np.float32) - carried)).astype(np.uint8)
 
 
 def _around_eyes(template: "Template") -> NDArray[np.float32]:

@@ -1,6 +1,8 @@
 """Effect `texture`: paint an RGBA image in template space onto each face."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
@@ -12,15 +14,24 @@ from facewarp.face.effects.options import MatchName
 from facewarp.face.matching.steady_scene import SteadyScenes
 from facewarp.face.parts import FacePart
 from facewarp.face.rendering.calm_skin import calm_skin
-from facewarp.face.rendering.coverage import closed_lips, paints_whole_face, wide_face, widened
-from facewarp.face.rendering.occlusion import Visibility, covers_eyes
+from facewarp.face.rendering.coverage import (
+    closed_lips,
+    paints_whole_face,
+    shut_lids,
+    wide_face,
+    widened,
+)
+from facewarp.face.rendering.occlusion import EYES, Visibility, covers, open_eyes
 from facewarp.face.rendering.shading import Blend
-from facewarp.face.rendering.template_overlay import TemplatePicture
+from facewarp.face.rendering.template_overlay import Patch, TemplatePicture
 from facewarp.face.rendering.textures import check_texture
 
 if TYPE_CHECKING:
     from facewarp.face.face import Face
     from facewarp.face.template.template import Template
+
+_EYES: Final = (slice(36, 42), slice(42, 48))  # landmarks of the left and the right one
+_LIDS_PX: Final = 14  # template px around them, within which their lids are
 
 
 class Texture(FaceEffect):
@@ -73,24 +84,25 @@ class Texture(FaceEffect):
             wide = rgba
             if paints_whole_face(rgba[..., 3], template):
                 wide = widened(rgba, template)
-        # A solid thing does not blink: lids and brows move it no more than skin around does.
+        # A solid thing does not blink: lids and brows move it no more than skin around does. One
+        # that leaves the mouth free does not bend at all.
         is_solid = self.blend == "mask"
+        is_stiff = is_solid and not covers(rgba[..., 3], template, (FacePart.MOUTH,))
         calm = np.ones(CROP_SHAPE, np.float32) if is_solid else calm_skin(template)
-        self._picture = self._wide = TemplatePicture(rgba, self.opacity, calm)
-        if wide is not rgba:
-            self._wide = TemplatePicture(wide, self.opacity, calm)
-        self._seen = Visibility(
-            template,
-            spare_eyes=not covers_eyes(rgba[..., 3], template),
-            spare_mouth=self.blend != "mask",
-        )
+        make = partial(TemplatePicture, opacity=self.opacity, calm=calm, is_stiff=is_stiff)
+        self._tight = _Lidded(rgba, make)
+        self._wide = self._tight if wide is rgba else _Lidded(wide, make)
+        spares_eyes = not covers(rgba[..., 3], template, EYES)
+        self._has_lids = spares_eyes and self.blend == "paint"
+        self._seen = Visibility(template, spare_eyes=spares_eyes, spare_mouth=self.blend != "mask")
 
     def _draw(self, frame: NDArray[np.uint8], face: "Face", template: "Template") -> None:
         seen = self._seen(face, frame)
         is_lit = self.match != "none" and self.blend != "glow"
         scene = self._scenes(frame, face) if is_lit and self.match == "full" else None
-        picture = self._picture if face.matte is None else self._wide
-        picture.lay_on(
+        worn = self._tight if face.matte is None else self._wide
+        is_open = open_eyes(face) if self._has_lids else None
+        worn.picture.lay_on(
             frame,
             face,
             self.blend if is_lit else "glow",
@@ -98,7 +110,31 @@ class Texture(FaceEffect):
             coverage=self.coverage,
             fades=True,
             scene=scene,
+            patches=() if is_open is None else worn.lids(is_open, template),
         )
+
+
+class _Lidded:
+    """A picture, and the same with lids painted, which is made when eyes are shut first."""
+
+    def __init__(self, rgba: NDArray[np.uint8], make: Callable[..., TemplatePicture]) -> None:
+        self.picture = make(rgba)
+        self._make, self._rgba = make, rgba
+        self._shut: TemplatePicture | None = None
+
+    def lids(self, is_open: NDArray[np.float32], template: "Template") -> list[Patch]:
+        """Return where lids are painted, of eyes (2,) that are open so far, 0..1."""
+        patches = []
+        for eye, opening in zip(_EYES, is_open.tolist(), strict=True):
+            if opening == 1:
+                continue
+            if self._shut is None:
+                self._shut = self._make(shut_lids(self._rgba, template))
+            points = template.landmarks[eye]
+            (x0, y0), (x1, y1) = points.min(axis=0) - _LIDS_PX, points.max(axis=0) + _LIDS_PX
+            box = (max(round(x0), 0), max(round(y0), 0), round(x1), round(y1))
+            patches.append(Patch(self._shut, box, 1 - opening))
+        return patches
 
 
 def _cut(rgba: NDArray[np.uint8], mask: NDArray[np.float32]) -> NDArray[np.uint8]:

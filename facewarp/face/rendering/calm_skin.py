@@ -27,6 +27,8 @@ _NEAR: Final = {
     (FacePart.NOSE,): (0.0, 10.0),
 }
 """Template px from parts within which the map stays as it is, and beyond which it is smoothed."""
+_LEAST_CELLS: Final = 24.0  # to fit a homography to
+_NEAREST: Final = 0.25  # depth, of that at the crop's middle
 _BROW_POINTS: Final = slice(17, 27)
 _EYE_POINTS: Final = slice(36, 48)
 _BROWS: Final = 0.4  # how far brows are smoothed themselves
@@ -75,6 +77,44 @@ def smoothed(field: NDArray[np.float32], calm: NDArray[np.float32]) -> NDArray[n
         change = cv2.multiply(cv2.subtract(cv2.resize(soft, size), channel), share)
         cv2.add(channel, change, dst=target)
     return out
+
+
+def stiffened(field: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Fit a field from frame to template by a homography, by which a stiff thing moves.
+
+    Linear least squares (the direct linear transform): rotation, scale and perspective, and nothing
+    of lids and brows.
+
+    Args:
+        field: (2, h, w) crop px, on any grid.
+        weights: (80, 65) how much each cell of the crop counts.
+
+    Returns:
+        (2, 80, 65); the field itself where too little counts.
+    """
+    coarse = resized(field, GRID_SHAPE)
+    if float(weights.sum()) < _LEAST_CELLS * max(float(weights.max()), 1.0):
+        return coarse
+    half = GRID_PX * GRID_SHAPE[0] / 2
+    counts = weights.ravel() > 0
+    x, y = crop_cells().reshape(2, -1)[:, counts] / half - 1
+    to_x, to_y = coarse.reshape(2, -1)[:, counts] / half + (x, y)
+    one, none = np.ones_like(x), np.zeros_like(x)
+    lines = np.concatenate(
+        [
+            np.stack([x, y, one, none, none, none, -x * to_x, -y * to_x]),
+            np.stack([none, none, none, x, y, one, -x * to_y, -y * to_y]),
+        ],
+        axis=1,
+    )
+    weighted = lines * np.tile(weights.ravel()[counts], 2)
+    h = np.linalg.solve(
+        weighted @ lines.T + 1e-6 * np.eye(8), weighted @ np.concatenate([to_x, to_y])
+    ).astype(np.float32)
+    x, y = crop_cells() / np.float32(half) - 1
+    depth = np.maximum(h[6] * x + h[7] * y + 1, _NEAREST)
+    found = np.stack([h[0] * x + h[1] * y + h[2], h[3] * x + h[4] * y + h[5]]) / depth
+    return np.asarray(half * (found - (x, y)), np.float32)
 
 
 @lru_cache(maxsize=1)

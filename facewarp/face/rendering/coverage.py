@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from facewarp.drawing.compositing import smoothstep
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.parts import FacePart
+from facewarp.face.rendering.occlusion import EYES
 
 if TYPE_CHECKING:
     from facewarp.face.face import Face
@@ -34,6 +35,8 @@ _SLIT_PX: Final = (
     5  # template px across, by which the slit between painted lips is wider than theirs
 )
 _FAINT: Final = 40  # alpha of paint on lips that needs no care
+_LID_PX: Final = 45  # template px across, of what lies around a point of an eye
+_FLAT_PX: Final = (9.0, 8.0)  # px of a style beyond its face: what fades, and how soon it does
 _OPAQUE: Final = 200  # alpha that counts as painted
 
 
@@ -137,6 +140,28 @@ def closed_lips(rgba: NDArray[np.uint8], template: "Template") -> NDArray[np.uin
     return carried_outward(rgba, known, mirrored=False)
 
 
+def shut_lids(rgba: NDArray[np.uint8], template: "Template") -> NDArray[np.uint8]:
+    """Return a picture (h, w, 4), straight alpha, whose holes for the eyes are painted as well.
+
+    Paint all around the eyes leaves a hole for each, which shut lids show as a bare slit. Where
+    paint is on one side of the eyes only, the picture stays as it is.
+    """
+    size = CROP_SHAPE[::-1]
+    eyes = template.probabilities[list(EYES)].max(axis=0) > 0.5
+    bare = cv2.resize(rgba[..., 3], size, interpolation=cv2.INTER_AREA) < _OPAQUE
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_LID_PX,) * 2)
+    near = cv2.dilate(eyes.astype(np.uint8), kernel) > 0
+    count, holes = cv2.connectedComponents(bare.astype(np.uint8))
+    is_hole = np.zeros(count, bool)
+    is_hole[np.unique(holes[eyes & bare])] = True
+    is_hole[np.unique(holes[bare & ~near])] = False
+    hole = is_hole[holes].astype(np.uint8)
+    if not hole.any():
+        return rgba
+    known = cv2.resize(hole, rgba.shape[1::-1], interpolation=cv2.INTER_NEAREST) == 0
+    return carried_outward(rgba, known, mirrored=False)
+
+
 def carried_outward(
     picture: NDArray[np.uint8], known: NDArray[np.bool_], *, mirrored: bool = True
 ) -> NDArray[np.uint8]:
@@ -170,3 +195,16 @@ def carried_outward(
         at.append((fine + 0.5) * np.float32(k) - 0.5)
     carried = cv2.remap(picture, at[1], at[0], cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
     return np.where(known[..., None], picture, carried)
+
+
+def beyond_its_face(picture: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return a style (h, w, 3) that goes on beyond where it is known to show a face, (h, w).
+
+    What it shows there is hair or ground, which is no skin. Its colors go on, its detail fades:
+    strokes would be drawn out into waves.
+    """
+    carried = carried_outward(picture, known)
+    low = cv2.GaussianBlur(carried, (0, 0), _FLAT_PX[0])
+    away = cv2.distanceTransform((~known).astype(np.uint8), cv2.DIST_L2, 3)
+    share = smoothstep(0, _FLAT_PX[1], away)[..., None]
+    return np.rint(carried + share * (low.astype(np.float32) - carried)).astype(np.uint8)

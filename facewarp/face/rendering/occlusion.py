@@ -109,6 +109,13 @@ def spared_eyes(face: "Face") -> NDArray[np.uint8]:
     return _on_crop(_beside_eyes(face))
 
 
+def open_eyes(face: "Face") -> NDArray[np.float32] | None:
+    """Return how open a face's left and right eye are, (2,) 0..1; None where nobody looked."""
+    if face.details is None:
+        return None
+    return smoothstep(*_LIDS_PX, eye_heights(face.details))
+
+
 def open_mouth(face: "Face", frame: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
     """Return a soft mask (320, 260), 0..255, of the open mouth; empty while it is closed.
 
@@ -200,20 +207,20 @@ def _keep_lips(
     mouth[:] = np.rint(mouth * (1 - alike)).astype(np.uint8)
 
 
-def covers_eyes(alpha: NDArray[np.uint8], template: "Template") -> bool:
-    """Return whether a texture with this alpha, in template space, covers the eyes on purpose."""
+def covers(alpha: NDArray[np.uint8], template: "Template", parts: tuple[FacePart, ...]) -> bool:
+    """Return whether a texture with this alpha, in template space, covers parts on purpose."""
     size = CROP_SHAPE[::-1]
     small = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
-    eyes = template.probabilities[list(EYES)].sum(axis=0) > 0.6
-    return bool(eyes.any() and small[eyes].mean() > 96)
+    there = template.probabilities[list(parts)].sum(axis=0) > 0.6
+    return bool(there.any() and small[there].mean() > 96)
 
 
 def _beside_eyes(face: "Face") -> NDArray[np.float32]:
     """1 where the network sees no eye, (h, w) of its parts, and where one is shut."""
     eyes = np.asarray(face.probabilities[list(EYES)], np.float32)
-    if face.details is None:
+    is_open = open_eyes(face)
+    if is_open is None:
         return 1 - smoothstep(*_EYE, eyes.sum(axis=0))
-    is_open = smoothstep(*_LIDS_PX, eye_heights(face.details))
     return 1 - np.tensordot(is_open, smoothstep(*_EYE, eyes), 1)
 
 

@@ -8,8 +8,8 @@ comes out is a premultiplied RGBA overlay, which is blended in 8 bit.
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +23,7 @@ from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.crop_fields import GRID_PX, GRID_SHAPE, cell_px, resized
 from facewarp.face.matching.scene import Scene
 from facewarp.face.parts import FacePart
-from facewarp.face.rendering.calm_skin import crop_cells, smoothed
+from facewarp.face.rendering.calm_skin import crop_cells, smoothed, stiffened
 from facewarp.face.rendering.shading import LIGHT_SIZE_PX, Blend, Light
 
 if TYPE_CHECKING:
@@ -43,6 +43,21 @@ _SOFTER: Final = 1.15  # ratio of the blurs that pictures are kept ready with
 _KEPT: Final = 6
 
 
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """A place at which another picture is shown.
+
+    Attributes:
+        picture: of the same size.
+        box: x0, y0, x1, y1 in template px.
+        share: 0..1, how much of it.
+    """
+
+    picture: "TemplatePicture"
+    box: Box
+    share: float
+
+
 class TemplatePicture:
     """An RGBA image in template space, prepared for blending onto faces of any size.
 
@@ -54,6 +69,7 @@ class TemplatePicture:
         rgba: (h, w, 4) uint8, straight alpha, of the template's aspect 320:260.
         opacity: 0..1, multiplies alpha.
         calm: where the map is smoothed, see `calm_skin.calm_skin`; None for nowhere.
+        is_stiff: whether the picture is of a stiff thing, which no lids and brows bend.
     """
 
     def __init__(
@@ -61,8 +77,9 @@ class TemplatePicture:
         rgba: NDArray[np.uint8],
         opacity: float = 1.0,
         calm: NDArray[np.float32] | None = None,
+        is_stiff: bool = False,
     ) -> None:
-        self._calm = calm
+        self._calm, self._is_stiff = calm, is_stiff
         alpha = np.rint(rgba[..., 3] * (opacity * _border_window(rgba.shape[:2]))).astype(np.uint8)
         color = cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB)
         color = cv2.multiply(color, cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB), scale=1 / 255)
@@ -88,6 +105,7 @@ class TemplatePicture:
         coverage: NDArray[np.uint8] | None = None,
         fades: bool = False,
         scene: Scene | None = None,
+        patches: Sequence[Patch] = (),
     ) -> None:
         """Warp the image onto a face of a frame (HxWx3 uint8 RGB) and blend it, in place.
 
@@ -101,18 +119,17 @@ class TemplatePicture:
             fades: whether the picture loses color where the frame has none, as a paint would; not
                 so for colors that mean something.
             scene: what else of the frame the picture takes on; None for nothing.
+            patches: places at which another picture is shown.
         """
         if self._calm is not None:
             face = face.changed(grid_field=smoothed(face.grid_field, self._calm))
-        height, width = CROP_SHAPE
-        x, y = np.rint(crop_cells() + resized(face.grid_field, GRID_SHAPE)).astype(np.int32)
-        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-        x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
-        alpha = (self._alpha[y, x] * inside).astype(np.float32)
-        content = self._content[y, x] & inside
+        cells, content = self._in_cells(face)
+        if self._is_stiff:
+            face = face.changed(grid_field=stiffened(face.grid_field, cells))
+            cells, content = self._in_cells(face)
         if seen is not None:
             in_cells = cv2.resize(seen, GRID_SHAPE[::-1], interpolation=cv2.INTER_AREA)
-            alpha *= in_cells * np.float32(1 / 255)
+            cells *= in_cells * np.float32(1 / 255)
             content &= in_cells > 0
         box = _box_of(face, content, frame.shape)
         if box is None:
@@ -120,11 +137,11 @@ class TemplatePicture:
         region = frame[box[1] : box[3], box[0] : box[2]]
         light = None
         if blend != "glow":
-            weight = _to_region(face, alpha, box)
+            weight = _to_region(face, cells, box)
             skin = None if scene is None else _to_region(face, _skin_cells(face), box)
             light = Light.of(region, weight, float(frame[::16, ::16].mean()), blend, scene, skin)
             light = light if fades else replace(light, saturation=1.0)
-        image = self._level(face.crop.scale, 0.0 if scene is None else scene.blur_px)
+        image = self._patched(face.crop.scale, 0.0 if scene is None else scene.blur_px, patches)
         x_px, y_px = carried_map(face, box, image.shape)
         for top in range(0, len(region), _BAND):
             rows = slice(top, min(top + _BAND, len(region)))
@@ -141,6 +158,29 @@ class TemplatePicture:
             if coverage is not None:
                 rows_of_frame = slice(box[1] + top, box[1] + top + len(band))
                 cover(coverage[rows_of_frame, box[0] : box[2]], cv2.extractChannel(alpha, 0))
+
+    def _in_cells(self, face: "Face") -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """The picture's alpha in the crop's cells, and where there is anything of it."""
+        height, width = CROP_SHAPE
+        x, y = np.rint(crop_cells() + resized(face.grid_field, GRID_SHAPE)).astype(np.int32)
+        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+        x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
+        return (self._alpha[y, x] * inside).astype(np.float32), self._content[y, x] & inside
+
+    def _patched(
+        self, frame_px_per_crop_px: float, blur_px: float, patches: Sequence[Patch]
+    ) -> NDArray[np.uint8]:
+        """Return the picture as `_level` does, with patches on it."""
+        image = self._level(frame_px_per_crop_px, blur_px)
+        if patches:
+            image = image.copy()
+        k = image.shape[1] / CROP_SHAPE[1]
+        for patch in patches:
+            x0, y0, x1, y1 = (round(k * edge) for edge in patch.box)
+            part = patch.picture._level(frame_px_per_crop_px, blur_px)[y0:y1, x0:x1]
+            below = image[y0:y1, x0:x1]
+            cv2.addWeighted(part, patch.share, below, 1 - patch.share, 0, dst=below)
+        return image
 
     def _level(self, frame_px_per_crop_px: float, blur_px: float = 0.0) -> NDArray[np.uint8]:
         """Return the picture at about a frame's resolution, blurred as the frame is."""

@@ -8,13 +8,7 @@ import pytest
 from facewarp.errors import FacewarpError
 from facewarp.face.effects.factory import make_effect, note_of
 from facewarp.face.effects.options import STYLE_MODES
-from facewarp.face.effects.style import (
-    Style,
-    StyleFace,
-    beyond_its_face,
-    list_styles,
-    shipped_style,
-)
+from facewarp.face.effects.style import Style, StyleFace, list_styles, shipped_style
 from facewarp.face.rendering.color_transfer import PartColors, coarse_map, color_map, lab, rgb
 from facewarp.face.rendering.screened_poisson import ScreenedPoisson
 
@@ -182,15 +176,3 @@ def test_eyes_of_a_style_are_not_put_on_lids(seen, template):
     style = Style(StyleFace("black eyes", picture, colors, 0.9), "texture", annotate=False)
     drawn = face.crop.extract(style(frame, [shut], template)).astype(int)
     assert np.abs(drawn - face.crop.extract(frame))[eyes].mean() < 4
-
-
-def test_strokes_end_where_a_style_shows_no_face():
-    """Colors go on; hatching would be drawn out into waves."""
-    y, x = np.mgrid[:640, :520]
-    hatched = np.where((x + y) % 8 < 4, 60, 220).astype(np.uint8)[..., None].repeat(3, -1)
-    known = (x - 260) ** 2 / 150**2 + (y - 300) ** 2 / 210**2 < 1
-    out = beyond_its_face(hatched, known)
-    np.testing.assert_array_equal(out[known], hatched[known])
-    far = (x - 260) ** 2 / 166**2 + (y - 300) ** 2 / 226**2 > 1
-    assert out[far].std() < 0.3 * hatched.std()
-    assert abs(float(out[far].mean()) - 140) < 15

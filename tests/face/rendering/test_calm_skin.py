@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from facewarp.face.effects.factory import make_effect
-from facewarp.face.rendering.calm_skin import calm_skin, smoothed
+from facewarp.face.rendering.calm_skin import calm_skin, smoothed, stiffened
 from facewarp.face.rendering.template_overlay import TemplatePicture
 
 GRIDS = [(80, 65), (160, 130)]
@@ -86,3 +86,26 @@ def test_a_solid_thing_does_not_follow_lids(template, face_at):
         ends[blend] = abs(lowest[0] - lowest[1])
     assert ends["paint"] >= 5
     assert ends["mask"] <= 0.7 * ends["paint"]
+
+
+def test_a_stiff_thing_moves_by_a_homography_and_does_not_blink():
+    y, x = np.mgrid[:80, :65] * 4.0 + 1.5
+    depth = 1 + 0.0007 * (x - 130) - 0.0004 * (y - 160)
+    moved = np.stack(
+        [((x - 130) * 1.1 + 0.1 * (y - 160)) / depth + 137, ((y - 160) * 0.95) / depth + 152]
+    )
+    field = (moved - [x, y]).astype(np.float32)
+    weights = np.zeros((80, 65), np.float32)
+    weights[25:45, 12:54] = 255
+    np.testing.assert_allclose(stiffened(field, weights), field, atol=0.1)
+    bump = 6 * np.exp(-(((x - 95) / 14) ** 2 + ((y - 140) / 6) ** 2))
+    blinking = field + np.stack([0 * bump, bump]).astype(np.float32)
+    off = np.abs(stiffened(blinking, weights) - field)[:, 25:45, 12:54]
+    assert off.max() < 0.35 * bump.max()
+    shape = np.diff(stiffened(blinking, weights), n=2, axis=2)
+    assert np.abs(shape).max() < 0.2 * np.abs(np.diff(blinking, n=2, axis=2)).max()
+
+
+def test_with_nothing_to_go_by_a_field_stays():
+    field = np.random.default_rng(0).normal(0, 2, (2, 80, 65)).astype(np.float32)
+    np.testing.assert_array_equal(stiffened(field, np.zeros((80, 65), np.float32)), field)

@@ -5,13 +5,16 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from fixtures.detail_shares import closely
 
 from facewarp.face.effects.factory import make_effect
 from facewarp.face.parts import FacePart
 from facewarp.face.rendering.coverage import (
+    beyond_its_face,
     carried_outward,
     closed_lips,
     paints_whole_face,
+    shut_lids,
     wide_face,
     widened,
 )
@@ -119,3 +122,53 @@ def test_paint_on_lips_closes_with_them_and_opens(template, frame, face_at):
 def test_what_does_not_paint_lips_stays_as_it_is(name, template):
     rgba = load_texture(name)
     assert closed_lips(rgba, template) is rgba
+
+
+@pytest.mark.parametrize("name", ["skull", "tiger", "butterfly"])
+def test_holes_for_the_eyes_are_painted_on_shut_lids(name, template):
+    rgba = load_texture(name)
+    shut = shut_lids(rgba, template)
+    small = cv2.resize(shut[..., 3], (260, 320), interpolation=cv2.INTER_AREA)
+    eyes = template.probabilities[[FacePart.EYE_LEFT, FacePart.EYE_RIGHT]].max(0) > 0.9
+    assert np.percentile(small[eyes], 2) > 180
+    far = cv2.dilate(eyes.astype(np.uint8), np.ones((61, 61), np.uint8)) == 0
+    far = cv2.resize(far.astype(np.uint8), rgba.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0
+    np.testing.assert_array_equal(shut[far], rgba[far])
+
+
+@pytest.mark.parametrize("name", ["evening", "makeup", "freckles"])
+def test_paint_on_one_side_of_the_eyes_stays_as_it_is(name, template):
+    rgba = load_texture(name)
+    np.testing.assert_array_equal(shut_lids(rgba, template), rgba)
+
+
+def test_paint_closes_with_the_lids(template, frame, face_at):
+    rgba = np.full((320, 260, 4), (240, 120, 20, 255), np.uint8)
+    rgba[:2, :, 3] = 0
+    eyes = template.probabilities[[FacePart.EYE_LEFT, FacePart.EYE_RIGHT]].max(0) > 0.4
+    rgba[eyes, 3] = 0
+    parts = template.probabilities[:, 2::4, 2::4].copy()
+    face = face_at(side=260.0, probabilities=parts)
+    effect = make_effect("texture", texture=rgba, annotate=False)
+    drawn = {
+        height: effect(frame, [closely(face, height=height)], template).astype(int)
+        for height in (0.0, 9.0)
+    }
+    for lids in (slice(36, 42), slice(42, 48)):
+        x, y = np.rint(face.landmarks[lids].mean(axis=0)).astype(int)
+        assert np.abs(drawn[9.0][y, x] - frame[y, x]).sum() < 12
+        assert np.abs(drawn[0.0][y, x] - frame[y, x]).sum() > 40
+    half = effect(frame, [closely(face, height=2.6)], template).astype(int)
+    assert 0 < np.abs(half - drawn[9.0]).sum() < np.abs(drawn[0.0] - drawn[9.0]).sum()
+
+
+def test_strokes_end_where_a_style_shows_no_face():
+    """Colors go on; hatching would be drawn out into waves."""
+    y, x = np.mgrid[:640, :520]
+    hatched = np.where((x + y) % 8 < 4, 60, 220).astype(np.uint8)[..., None].repeat(3, -1)
+    known = (x - 260) ** 2 / 150**2 + (y - 300) ** 2 / 210**2 < 1
+    out = beyond_its_face(hatched, known)
+    np.testing.assert_array_equal(out[known], hatched[known])
+    far = (x - 260) ** 2 / 166**2 + (y - 300) ** 2 / 226**2 > 1
+    assert out[far].std() < 0.3 * hatched.std()
+    assert abs(float(out[far].mean()) - 140) < 15

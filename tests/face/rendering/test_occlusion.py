@@ -5,22 +5,13 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from fixtures.detail_shares import eyes, mouth
+from fixtures.detail_shares import closely, eyes
 
-from facewarp.face.details.patches import PatchLayout
 from facewarp.face.effects.factory import make_effect
-from facewarp.face.face import Details
 from facewarp.face.parts import FacePart
-from facewarp.face.rendering.occlusion import Visibility, covers_eyes, open_mouth
+from facewarp.face.rendering.occlusion import EYES, Visibility, covers, open_mouth
 
 ORANGE = (250, 120, 10)
-
-
-def closely(face, opening=10.0, height=9.0):
-    """A face with eyes and mouth that are seen closely, so far open (patch px)."""
-    shares = np.stack([mouth(opening)[0], eyes(height)]).astype(np.float32)
-    points = face.crop.to_crop(face.landmarks)
-    return replace(face, details=Details(shares, PatchLayout(points).frames(points)))
 
 
 @pytest.fixture
@@ -127,9 +118,9 @@ def test_textures_end_at_teeth(template, frame, face_at):
 
 def test_textures_that_cover_the_eyes_are_known(template):
     alpha = np.full((640, 520), 255, np.uint8)
-    assert covers_eyes(alpha, template)
+    assert covers(alpha, template, EYES)
     alpha[200:320] = 0
-    assert not covers_eyes(alpha, template)
+    assert not covers(alpha, template, EYES)
 
 
 @pytest.mark.parametrize(
