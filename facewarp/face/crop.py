@@ -187,9 +187,9 @@ class Crop:
             window = np.ascontiguousarray(window)
         window = _averaged(window, cell)
         # Pixel x of the frame lies at (x - x0 + 0.5) / cell - 0.5 of the window.
-        matrix = self.matrix / cell
-        matrix[:, 2] += (0.5 - np.array([x0, y0])) / cell - 0.5
-        matrix[:, :2] *= every
+        matrix = self.matrix * [every / cell, every / cell, 1 / cell]
+        matrix[0, 2] += (0.5 - x0) / cell - 0.5
+        matrix[1, 2] += (0.5 - y0) / cell - 0.5
         height, width = (-(-size // every) for size in self.shape)
         sampled: NDArray[Any] = cv2.warpAffine(
             window,
@@ -202,8 +202,9 @@ class Crop:
 
     def _window(self, frame_shape: tuple[int, ...], cell: int) -> _Window:
         """Whole cells of the frame around the crop's outline, at least one, and a margin."""
-        low = self.outline().min(axis=0) - 2 * cell
-        high = self.outline().max(axis=0) + 2 * cell
+        outline = self.outline()
+        low = (outline.min(axis=0) - 2 * cell).tolist()
+        high = (outline.max(axis=0) + 2 * cell).tolist()
         box = []
         for start, stop, size in zip(low, high, frame_shape[1::-1], strict=True):
             first = min(max(math.floor(start), 0), size - cell)

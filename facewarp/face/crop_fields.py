@@ -19,8 +19,10 @@ GRID_SHAPE = (CROP_SHAPE[0] // GRID_PX, CROP_SHAPE[1] // GRID_PX)
 Field = NDArray[np.float32]
 
 _FOLD = 0.1  # determinant below which a field counts as folded when it is inverted
-_EXACT_PX = 0.02  # errors that are left alone: a face at rest stays exactly as it was
-_STEP_PX = 4.0  # how far one step of an inversion goes at most
+EXACT_PX = 0.02
+"""Errors of an inverse that are left alone: a face at rest stays exactly as it was."""
+STEP_PX = 4.0
+"""How far one step of an inversion goes at most."""
 _ROUNDS = 6  # of an inversion before Newton's method: at 19 of 20 points that is all
 
 
@@ -47,13 +49,13 @@ def resized(field: Field, shape: tuple[int, int]) -> Field:
 
 def sample_field(field: Field, points: NDArray[np.floating]) -> NDArray[np.float64]:
     """Sample a field at points (N, 2), bilinear; returns displacements (N, 2), both in crop px."""
-    where = ((np.asarray(points) + 0.5) / cell_px(field) - 0.5).astype(np.float32)
-    x, y = (np.ascontiguousarray(axis)[None] for axis in where.T)
-    moved = [
-        cv2.remap(channel, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
-        for channel in field
-    ]
-    return np.stack(moved, axis=-1).astype(np.float64)
+    where = ((np.asarray(points) + 0.5) / cell_px(field) - 0.5).astype(np.float32)[None]
+    moved = np.empty(where.shape[1:])
+    for channel, axis in zip(field, moved.T, strict=True):
+        axis[:] = cv2.remap(
+            channel, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )[0]
+    return moved
 
 
 def warp_maps(maps: NDArray[np.float32], field: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -118,7 +120,7 @@ def resampled(rgba: NDArray[np.uint8], field_px: NDArray[np.float32]) -> NDArray
     return np.asarray(cv2.divide(moved, opaque, scale=255), np.uint8)
 
 
-def inverted(field: Field, steps: int = 4) -> Field:
+def inverted(field: Field, steps: int = 3) -> Field:
     """Invert a field: ``v`` with ``v(p) + u(p + v(p)) = 0``.
 
     Six rounds of a fixed-point iteration from ``-u`` (Chen et al., Med. Phys. 2008), each of which
@@ -143,13 +145,13 @@ def inverted(field: Field, steps: int = 4) -> Field:
         cv2.remap(u, there, None, cv2.INTER_LINEAR, minus, cv2.BORDER_REPLICATE)
         np.subtract(points, minus, out=there)
     moved_x, moved_y = cv2.split(cv2.absdiff(minus, before))
-    is_off = (moved_x > _EXACT_PX / across) | (moved_y > _EXACT_PX / down)
+    is_off = (moved_x > EXACT_PX / across) | (moved_y > EXACT_PX / down)
     x, y = cv2.split(minus)
     left = np.flatnonzero(is_off)
     if len(left) and steps:
         at_x, at_y = points.reshape(-1, 2)[left].T
         found = -x.ravel()[left], -y.ravel()[left]
-        _settle(u, (at_x, at_y), found, (across, down), steps)
+        settle(u, (at_x, at_y), found, cell_px(field), steps)
         x.ravel()[left], y.ravel()[left] = -found[0], -found[1]
     inverse = np.empty_like(field, np.float32)
     np.multiply(x, -across, out=inverse[0])
@@ -157,11 +159,11 @@ def inverted(field: Field, steps: int = 4) -> Field:
     return inverse
 
 
-def _settle(
+def settle(
     u: NDArray[np.float32],
     points: tuple[NDArray[np.float32], NDArray[np.float32]],
     shifts: tuple[NDArray[np.float32], NDArray[np.float32]],
-    cell: tuple[np.float32, np.float32],
+    cell: tuple[float, float],
     steps: int,
 ) -> None:
     """Solve ``v(p) + u(p + v(p)) = 0`` at some points by Newton's method, in place.
@@ -173,8 +175,8 @@ def _settle(
         cell: width and height of a cell, crop px.
         steps: of Newton's method.
     """
-    (v_x, v_y), (exact_x, exact_y) = shifts, (_EXACT_PX / size for size in cell)
-    most_x, most_y = (_STEP_PX / size for size in cell)
+    v_x, v_y = shifts
+    (exact_x, most_x), (exact_y, most_y) = ((EXACT_PX / size, STEP_PX / size) for size in cell)
     x, y = np.empty((2, 5, len(v_x)), np.float32)  # each place, and a cell right, left, down, up
     for _ in range(steps):
         np.add(points[0], v_x, out=x[0])
@@ -188,6 +190,8 @@ def _settle(
         u_x, u_y = cv2.split(found)
         error_x, error_y = u_x[0] + v_x, u_y[0] + v_y
         is_off = (abs(error_x) > exact_x) | (abs(error_y) > exact_y)
+        if not is_off.any():
+            break
         half = np.float32(0.5)
         x_x, x_y = half * (u_x[1] - u_x[2]) + 1, half * (u_x[3] - u_x[4])
         y_x, y_y = half * (u_y[1] - u_y[2]), half * (u_y[3] - u_y[4]) + 1

@@ -171,6 +171,14 @@ def test_matrix_cannot_be_changed_by_accident():
         crop.matrix[0, 0] = 3
 
 
+def test_to_gray_reads_a_window_of_a_picture_as_it_reads_a_copy(rng):
+    picture = rng.integers(0, 256, (20, 30, 4), dtype=np.uint8)
+    plain = np.ascontiguousarray(picture[..., :3])
+    views = [plain[3:9, 2:11], plain[::2], plain[::-1], plain[:, ::-1], plain[:, ::3]]
+    for view in (*views, plain[..., ::-1], picture[2:5, :, :3], plain[4:5], plain[:, 7:8]):
+        np.testing.assert_array_equal(to_gray(view), to_gray(view.copy()))
+
+
 def test_to_gray_reads_every_kind_of_picture():
     rgb = np.random.default_rng(4).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     gray = to_gray(rgb)

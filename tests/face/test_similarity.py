@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from facewarp.face.similarity import compose_affine, fit_similarity, inverse, turned_about
+from facewarp.face.similarity import (
+    SimilarityFit,
+    compose_affine,
+    fit_similarity,
+    inverse,
+    turned_about,
+)
 
 
 def through(affine, points):
@@ -24,6 +30,13 @@ def test_of_noisy_points_the_fit_is_that_of_least_squares(rng):
     rows = np.concatenate([np.stack([x, -y, one, none], 1), np.stack([y, x, none, one], 1)])
     a, b, right, down = np.linalg.lstsq(rows, end.T.ravel(), rcond=None)[0]
     np.testing.assert_allclose(fit_similarity(start, end), [[a, -b, right], [b, a, down]])
+
+
+def test_fits_from_the_same_points_are_the_same(rng):
+    start, first, second = rng.normal(20, 30, (3, 30, 2))
+    fit = SimilarityFit(start)
+    for end in (first, second[::-1]):
+        np.testing.assert_allclose(fit(end), fit_similarity(start, end), atol=1e-12)
 
 
 def test_points_that_are_a_view_are_read_in_their_order(rng):

@@ -13,7 +13,7 @@ computed once. The field onto the face is the inverse of F'.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Final
@@ -27,9 +27,9 @@ from facewarp.face.boxes import box_around
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.crop_fields import resized, sample_field
 from facewarp.face.details.inversion import mended_inverse
-from facewarp.face.details.outlines import Outline, outlines
+from facewarp.face.details.outlines import COLUMNS, PARTS, boundaries
 from facewarp.face.face import Details, Face, Later, template_to_frame
-from facewarp.face.similarity import Affine, compose_affine, fit_similarity, inverse
+from facewarp.face.similarity import Affine, SimilarityFit, compose_affine, inverse
 
 Floats = NDArray[np.floating]
 
@@ -56,7 +56,7 @@ _EYES: Final = (
     (((36, 37, 38, 39), (36, 41, 40, 39)), (0.13, 0.10, 0.05), 0.4),
     (((42, 43, 44, 45), (42, 47, 46, 45)), (0.13, 0.10, 0.05), 0.4),
 )
-_BEYOND_PX: Final = 1e5  # more than anything lies apart
+_BEYOND: Final = 1e5 * np.arange(8)  # px, more than anything lies apart
 _COLUMN_PX: Final = (2.0, 6.0)  # template px between columns
 
 
@@ -102,7 +102,7 @@ class FieldCorrector:
         self.points = np.concatenate([part.points for part in self._parts])
         ends = np.cumsum([0, *(len(part.points) for part in self._parts)])
         self.places = [slice(*pair) for pair in pairwise(ends.tolist())]
-        self._rigid = landmarks[_RIGID]
+        self._fit = SimilarityFit(landmarks[_RIGID])
         columns = [part.shape[1] for part in self._parts for _ in range(part.shape[0])]
         self._boundaries = np.repeat(np.arange(len(columns)), columns)  # of each control point
         self._with_corners = np.zeros((len(self.points), len(self.points)))
@@ -111,19 +111,15 @@ class FieldCorrector:
 
     def seen(self, face: Face, details: Details) -> Correction:
         """Return where the control points of a face are seen, at the columns where they lie."""
-        pose = fit_similarity(self._rigid, face.crop.to_crop(face.landmarks[_RIGID]))
+        pose = self._fit(face.crop.to_crop(face.landmarks[_RIGID]))
         to_template = inverse(pose)
         carried = self.points + sample_field(face.grid_field_from_template, self.points)
         now = _through(to_template, carried)
-        mouth, left, right = (compose_affine(to_template, frame) for frame in details.frames)
-        found = outlines(replace(details, frames=(mouth, left, right)))
-        x, y, trust = (
-            np.concatenate(values) for values in zip(*map(_from_left, found), strict=True)
-        )
+        x, y, trust = _outlines_from_left(details, to_template)
         # Each boundary is set beyond the one before, so that one interpolation does them all.
-        beyond, own = _BEYOND_PX * np.arange(len(x)), self._boundaries
-        at = now[:, 0].clip(x[own, 0], x[own, -1]) + beyond[own]
-        told = np.interp(at, (x + beyond[:, None]).ravel(), (y + 1j * trust).ravel())
+        own = self._boundaries
+        at = np.minimum(np.maximum(now[:, 0], x[own, 0]), x[own, -1]) + _BEYOND[own]
+        told = np.interp(at, (x + _BEYOND[:, None]).ravel(), (y + 1j * trust).ravel())
         moves = np.stack([told.real - now[:, 1], told.imag], axis=1)
         moves, weights = (self._with_corners @ moves).T
         return Correction(pose, now, now[:, 1] + moves, weights)
@@ -141,15 +137,17 @@ class FieldCorrector:
         is_fine = before.shape[1:] == FINE_SHAPE
         back = np.array(before) if is_fine else resized(before, FINE_SHAPE)
         moved = np.zeros(FINE_SHAPE, np.float32)
+        right, down = (np.float32(step) for step in wanted.pose[:, 1].tolist())  # in crop px
         for part, place in used:
             now, seen, weights = (
                 values[place].reshape(part.shape)
                 for values in (wanted.now[:, 1], wanted.heights, wanted.weights)
             )
             moves = self._moves(part, now, seen, weights).astype(np.float32)
-            moved[part.window] += (part.basis @ moves.ravel()).reshape(part.window_shape)
-        for one, down in zip(back, wanted.pose[:, 1].tolist(), strict=True):
-            one += np.float32(down) * moved  # crop px a template px down
+            move = (part.basis @ moves.ravel()).reshape(part.window_shape)
+            moved[part.window] += move
+            back[0, *part.window] += right * move
+            back[1, *part.window] += down * move
         windows = [part.window for part, _ in used]
         onto = Later(partial(_inverse_of, face, back, moved, windows))
         refined = face.changed(grid_field=onto, grid_field_from_template=back)
@@ -268,12 +266,22 @@ class _Part:
         return np.asarray(basis + basis @ sampled.T @ missing, np.float32)
 
 
-def _from_left(outline: Outline) -> tuple[Floats, Floats, Floats]:
-    """X, y and weights (B, 32) of an outline's points, from left to right."""
-    x, y = outline.points[..., 0].astype(np.float64), outline.points[..., 1]
-    trust = np.broadcast_to(outline.weights, y.shape)
-    if x[0, 0] > x[0, -1]:  # the mirrored eye
-        return x[:, ::-1], y[:, ::-1], trust[:, ::-1]
+def _outlines_from_left(details: Details, affine: Affine) -> tuple[Floats, Floats, Floats]:
+    """X, y and weights (8, 32) of all boundaries' points, each from left to right.
+
+    Args:
+        details: whose outlines.
+        affine: of px of the crop.
+    """
+    down, weights = boundaries(details)
+    x, y, trust = np.empty((3, *down.shape))
+    for part, weight, frame in zip(PARTS, weights, details.frames, strict=True):
+        (a, b, c), (d, e, f) = compose_affine(affine, frame).tolist()
+        order = slice(None, None, 1 if a > 0 else -1)  # one eye is mirrored
+        rows, columns = down[part, order], COLUMNS[order]
+        np.add(b * rows, a * columns + c, out=x[part])
+        np.add(e * rows, d * columns + f, out=y[part])
+        trust[part] = weight[order]
     return x, y, trust
 
 

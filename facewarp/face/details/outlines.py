@@ -22,6 +22,9 @@ Floats = NDArray[np.floating]
 
 COLUMNS: Final = CELL_PX * np.arange(PATCH_PX // CELL_PX) + (CELL_PX - 1) / 2
 """Patch px of the cells' middles."""
+PARTS: Final = (slice(0, 4), slice(4, 6), slice(6, 8))
+"""Which of the boundaries are the mouth's, the left eye's and the right eye's."""
+_ROWS: Final = COLUMNS.astype(np.float32)
 
 _UPPER, _INNER, _LOWER, _EYE, _HIDDEN = (
     CLASSES.index(name) for name in ("upper_lip", "inner_mouth", "lower_lip", "eye", "hidden")
@@ -29,10 +32,7 @@ _UPPER, _INNER, _LOWER, _EYE, _HIDDEN = (
 _PRESENT_PX: Final = (1.0, 2.5)  # height of a column that has nothing to say, and that has
 _SHARP: Final = (0.35, 0.5)  # mean share where a part is: a guess, and what is well seen
 _SEEN: Final = (0.15, 0.45)  # share of the area that is hidden: little, and too much
-_LEAST_AREA: Final = {
-    "mouth": (0.015, 0.03),
-    "eye": (0.015, 0.03),
-}  # of the patch: too little, enough
+_LEAST_AREAS: Final = ((0.015, 0.03),) * 3  # of the patch: too little, enough
 _MIDDLE: Final = 26  # of the heights of an eye's 32 columns, in order: corners are low
 _AROUND: Final = np.ones((5, 5), np.uint8)  # cells
 
@@ -50,20 +50,53 @@ class Outline:
     weights: NDArray[np.float32]
 
 
+def boundaries(details: Details) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return where boundaries lie in the columns of a face's patches, and how far to trust that.
+
+    Returns:
+        (8, 32) patch px: four of the mouth, then two of each eye, from top to bottom; and weights
+        (3, 32), 0..1.
+    """
+    mouth, eyes = details.shares
+    lips, lids = mouth[_UPPER : _LOWER + 1], _of_eyes(eyes[_EYE])
+    whole, columns = lips.sum(axis=0), lips.sum(axis=1)
+    total, moment = np.empty((2, 3, len(COLUMNS)), np.float32)
+    np.sum(columns, axis=0, out=total[0])
+    np.sum(lids, axis=1, out=total[1:])
+    np.matmul(_ROWS, whole, out=moment[0])
+    np.matmul(_ROWS[: lids.shape[1]], lids, out=moment[1:])
+    middle = moment / np.maximum(total, np.float32(1e-3))
+    total *= CELL_PX
+    down = np.empty((8, len(COLUMNS)), np.float32)
+    np.subtract(middle[0], total[0] / 2, out=down[0])
+    np.multiply(columns, CELL_PX, out=down[1:4])
+    np.cumsum(down[:4], axis=0, out=down[:4])
+    half = np.maximum(total[1:] / 2 - np.float32(EYE_RIM_PX), 0)
+    np.subtract(middle[1:], half, out=down[4::2])
+    np.add(middle[1:], half, out=down[5::2])
+    before = mouth[_HIDDEN], *_of_eyes(eyes[_HIDDEN])
+    certainties = [
+        _certainty(part, hidden, least)
+        for part, hidden, least in zip((whole, *lids), before, _LEAST_AREAS, strict=True)
+    ]
+    present = smoothstep(*_PRESENT_PX, total)
+    return down, np.array(certainties, np.float32)[:, None] * present
+
+
 def outlines(details: Details) -> tuple[Outline, Outline, Outline]:
     """Return the outlines of a face's mouth, left and right eye."""
-    lids, weights = _eyes(details.shares[1])
-    left, right = (
-        Outline(_on_crop(one, frame), trust)
-        for one, trust, frame in zip(lids, weights, details.frames[1:], strict=True)
+    down, weights = boundaries(details)
+    mouth, left, right = (
+        Outline(_on_crop(down[part], frame), trust)
+        for part, frame, trust in zip(PARTS, details.frames, weights, strict=True)
     )
-    return mouth_outline(details), left, right
+    return mouth, left, right
 
 
 def mouth_outline(details: Details) -> Outline:
     """Return the outline of a face's mouth: of its four boundaries the inner lips are two."""
-    lips, weights = _mouth(details.shares[0])
-    return Outline(_on_crop(lips, details.frames[0]), weights[0])
+    down, weights = boundaries(details)
+    return Outline(_on_crop(down[PARTS[0]], details.frames[0]), weights[0])
 
 
 def eye_heights(details: Details) -> NDArray[np.float32]:
@@ -72,61 +105,34 @@ def eye_heights(details: Details) -> NDArray[np.float32]:
     Of a shut eye too little is seen for its outline to be trusted, but how little tells that it is
     shut.
     """
-    rims = details.shares[1, _EYE].reshape(2, EYE_ROWS // CELL_PX, -1).sum(axis=1)
+    rims = _of_eyes(details.shares[1, _EYE]).sum(axis=1)
     heights = np.sort(CELL_PX * rims, axis=-1)[:, _MIDDLE] - 2 * EYE_RIM_PX
     px = [float(np.hypot(*frame[:, 1])) for frame in details.frames[1:]]
     return np.asarray(np.maximum(heights, 0) * px, np.float32)
 
 
-def _mouth(shares: Floats) -> tuple[Floats, Floats]:
-    """Boundaries (4, 32) and weights (1, 32)."""
-    parts = shares[_UPPER : _LOWER + 1]
-    whole = parts.sum(axis=0)
-    middle, total = _middle(whole)
-    boundaries = np.empty((4, len(total)), np.float32)
-    boundaries[0] = middle - total / 2
-    boundaries[1:] = CELL_PX * parts.sum(axis=1)
-    weights = _weights(whole[None], shares[None, _HIDDEN], total[None], _LEAST_AREA["mouth"])
-    return np.cumsum(boundaries, axis=0, out=boundaries), weights
+def _of_eyes(shares: Floats) -> Floats:
+    """Shares (2, rows, 32) of both eyes' patches, from those of their picture."""
+    return shares.reshape(2, EYE_ROWS // CELL_PX, -1)
 
 
-def _eyes(shares: Floats) -> tuple[Floats, Floats]:
-    """Boundaries (2, 2, 32) and weights (2, 32) of both eyes."""
-    whole, hidden = (shares[one].reshape(2, EYE_ROWS // CELL_PX, -1) for one in (_EYE, _HIDDEN))
-    middle, total = _middle(whole)
-    half = np.maximum(total / 2 - EYE_RIM_PX, 0)
-    weights = _weights(whole, hidden, total, _LEAST_AREA["eye"])
-    return np.stack([middle - half, middle + half], axis=1), weights
-
-
-def _middle(whole: Floats) -> tuple[Floats, Floats]:
-    """Middle and height of a part (..., rows, 32) in each column, patch px."""
-    rows = CELL_PX * np.arange(whole.shape[-2], dtype=np.float32) + np.float32((CELL_PX - 1) / 2)
-    total = whole.sum(axis=-2)
-    return rows @ whole / np.maximum(total, np.float32(1e-3)), CELL_PX * total
-
-
-def _weights(
-    whole: Floats, hidden: Floats, total: Floats, least: tuple[float, float]
-) -> NDArray[np.float32]:
-    """How far each column can be trusted: the part is there, sharp, and nothing lies before it.
+def _certainty(whole: Floats, hidden: Floats, least: tuple[float, float]) -> float:
+    """How far a part can be trusted: it is there, sharp, and nothing lies before it.
 
     Args:
-        whole: (n, rows, 32) shares of n parts.
-        hidden: (n, rows, 32) shares of what lies before the face.
-        total: (n, 32) heights, px.
+        whole: (rows, 32) its shares.
+        hidden: (rows, 32) shares of what lies before the face.
         least: area of the patch that is too little, and that is enough.
     """
-    certainties = []
-    for shares, before in zip(whole, hidden, strict=True):
-        area, covered = float(shares.sum()), float(np.vdot(before, _near(shares)))
-        sharp = float(np.vdot(shares, shares)) / max(area, 1e-3)
-        certainties.append(
-            _ramp(_SHARP, sharp)
-            * (1 - _ramp(_SEEN, covered / max(area + covered, 1e-3)))
-            * _ramp(least, area / shares.size)
-        )
-    return np.array(certainties, np.float32)[:, None] * smoothstep(*_PRESENT_PX, total)
+    area, covered = float(whole.sum()), float(hidden.sum())
+    if covered > _SEEN[0] * (area + covered):  # else what is near is less than matters, too
+        covered = float(np.vdot(hidden, _near(whole)))
+    sharp = float(np.vdot(whole, whole)) / max(area, 1e-3)
+    return (
+        _ramp(_SHARP, sharp)
+        * (1 - _ramp(_SEEN, covered / max(area + covered, 1e-3)))
+        * _ramp(least, area / whole.size)
+    )
 
 
 def _ramp(limits: tuple[float, float], value: float) -> float:

@@ -6,6 +6,7 @@ points. Two pictures of 64 x 64 px are read: the mouth, and both eyes, one above
 image-right one mirrored, so that the network sees one kind of eye.
 """
 
+import math
 from typing import Final
 
 import cv2
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.core.arrays import Points
-from facewarp.face.similarity import Affine, compose_affine, fit_similarity
+from facewarp.face.similarity import Affine, SimilarityFit
 
 KIND: Final = "face-details"
 """Kind of the detail networks' configurations."""
@@ -44,8 +45,9 @@ class PatchLayout:
     """
 
     def __init__(self, reference: Points) -> None:
-        self._reference = np.asarray(reference, np.float64)
-        self._unit = float(np.linalg.norm(np.subtract(*self._reference[list(_FRAME_CORNERS)])))
+        reference = np.asarray(reference, np.float64)
+        self._fit = SimilarityFit(reference)
+        self._unit = float(np.linalg.norm(np.subtract(*reference[list(_FRAME_CORNERS)])))
 
     def frames(self, landmarks: Points) -> tuple[Affine, Affine, Affine]:
         """Return the maps from patch px to px of the landmarks: mouth, left and right eye.
@@ -54,12 +56,15 @@ class PatchLayout:
             landmarks: (68, 2) of the face, px of any picture.
         """
         points = np.asarray(landmarks, np.float64)
-        pose = fit_similarity(self._reference, points)[:, :2]
-        mouth = _frame(pose, _MOUTH_WIDTH * self._unit, points[MOUTH_POINTS], PATCH_PX)
-        left, right = (
-            _frame(pose, _EYE_WIDTH * self._unit, points[part], EYE_ROWS) for part in EYE_POINTS
+        (cos, _, _), (sin, _, _) = self._fit(points).tolist()
+        turn = complex(cos, sin)
+        mouth, left, right = _MIDDLES @ points
+        wide, narrow = _MOUTH_WIDTH * self._unit, _EYE_WIDTH * self._unit
+        return (
+            _frame(turn, wide, mouth, PATCH_PX),
+            _frame(turn, narrow, left, EYE_ROWS),
+            _frame(turn, narrow, right, EYE_ROWS, is_mirrored=True),
         )
-        return mouth, left, compose_affine(right, _MIRROR)
 
 
 def cut_patches(
@@ -72,19 +77,27 @@ def cut_patches(
         frames: see `PatchLayout.frames`.
     """
     mouth, left, right = frames
-    eyes = [normalized(cut_patch(gray, frame, EYE_ROWS)) for frame in (left, right)]
-    pictures = [normalized(cut_patch(gray, mouth, PATCH_PX)), np.concatenate(eyes)]
-    return np.stack(pictures)[:, None]
+    pictures = np.empty((2, 1, PATCH_PX, PATCH_PX), np.float32)
+    first, second = pictures[:, 0]
+    for frame, picture in ((mouth, first), (left, second[:EYE_ROWS]), (right, second[EYE_ROWS:])):
+        normalized(cut_patch(gray, frame, len(picture)), picture)
+    return pictures
 
 
 def cut_patch(gray: NDArray[np.uint8], frame: Affine, rows: int) -> NDArray[np.uint8]:
     """Cut one patch (rows, 64); where that shrinks the picture, it is averaged."""
-    fine = float(np.hypot(*frame[:, 0])) > 1.2
+    (a, b, x), (c, d, y) = frame.tolist()
+    fine = math.hypot(a, c) > 1.2
     scale = 2 if fine else 1
-    inside = np.array([[1 / scale, 0, (1 / scale - 1) / 2], [0, 1 / scale, (1 / scale - 1) / 2]])
+    step, first = 1 / scale, (1 / scale - 1) / 2
     patch = cv2.warpAffine(
         gray,
-        compose_affine(frame, inside),
+        np.array(
+            [
+                [step * a, step * b, first * (a + b) + x],
+                [step * c, step * d, first * (c + d) + y],
+            ]
+        ),
         (PATCH_PX * scale, rows * scale),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
@@ -94,19 +107,43 @@ def cut_patch(gray: NDArray[np.uint8], frame: Affine, rows: int) -> NDArray[np.u
     return np.asarray(patch, np.uint8)
 
 
-def normalized(patch: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Scale a patch to the same mean and contrast as any other, float32 0..1."""
+def normalized(
+    patch: NDArray[np.uint8], out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """Scale a patch to the same mean and contrast as any other, float32 0..1.
+
+    Args:
+        patch: gray values.
+        out: where to; None makes an array.
+    """
     mean, deviation = cv2.meanStdDev(patch)
     gain = _CONTRAST / max(float(deviation[0, 0]), _LEAST_CONTRAST)
-    values = patch.astype(np.float32) * np.float32(gain)
-    return (values + np.float32(_LEVEL - gain * float(mean[0, 0]))).clip(0, 1)
+    values = np.multiply(patch, np.float32(gain), out=out, dtype=np.float32)
+    values += np.float32(_LEVEL - gain * float(mean[0, 0]))
+    np.maximum(values, 0, out=values)
+    return np.minimum(values, 1, out=values)
 
 
-def _frame(pose: NDArray[np.float64], width: float, points: Points, rows: int) -> Affine:
-    """The map from patch px: a patch about points, ``width`` template px wide."""
-    linear = pose * (width / PATCH_PX)
-    middle = np.array([(PATCH_PX - 1) / 2, (rows - 1) / 2])
-    return np.column_stack([linear, points.mean(axis=0) - linear @ middle])
+def _frame(
+    turn: complex, width: float, middle: Points, rows: int, *, is_mirrored: bool = False
+) -> Affine:
+    """The map from patch px: a patch about a point (2,), ``width`` template px wide.
+
+    Args:
+        turn: the pose's turn and scale.
+        width: see above.
+        middle: of the patch.
+        rows: of the patch.
+        is_mirrored: whether the patch's x runs the other way.
+    """
+    (x, y), turn = middle.tolist(), turn * (width / PATCH_PX)
+    start = complex(x, y) - turn * complex((PATCH_PX - 1) / 2, (rows - 1) / 2)
+    across, down = turn, turn * 1j
+    if is_mirrored:
+        start, across = start + (PATCH_PX - 1) * turn, -turn
+    return np.array([[across.real, down.real, start.real], [across.imag, down.imag, start.imag]])
 
 
-_MIRROR: Affine = np.array([[-1.0, 0.0, PATCH_PX - 1.0], [0.0, 1.0, 0.0]])
+_MIDDLES: Final = np.zeros((3, 68))
+for _row, _part in zip(_MIDDLES, (MOUTH_POINTS, *EYE_POINTS), strict=True):
+    _row[_part] = 1 / (_part.stop - _part.start)

@@ -2,43 +2,56 @@
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Self
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
+from facewarp.face.crop_fields import grid_points
+
+Masks = NDArray[np.bool_]
 
 KEY: Final = "confidence"
 """What the curve is called among the things that a weights file says of itself."""
 
 
-def part_dice(warped: NDArray[np.float32], parts: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Mean Dice over parts: the template's warped labels against the network's segmentation.
+def hard_parts(soft: NDArray[np.float32]) -> Masks:
+    """Where each part but the background is the likeliest: (7, h, w) of (8, h, w).
 
-    Both are reduced to hard labels (argmax), so that their sharpness does not matter. A part
-    absent from both is skipped.
-
-    Args:
-        warped: the template's soft labels carried onto the crop ``(B, 8, h, w)``.
-        parts: the network's part probabilities of the crop, same shape.
-
-    Returns:
-        ``(B,)`` in 0..1.
+    So the sharpness of soft labels does not matter.
     """
     # Comparing with the maximum is ten times as fast as argmax.
-    ours, theirs = (
-        (soft == soft.max(1, keepdims=True))[:, 1:]
-        .reshape(len(soft), soft.shape[1] - 1, -1)
-        .astype(np.float32)  # whose sums are exact here, and quicker than counts
-        for soft in (warped, parts)
-    )
-    total = ours.sum(2) + theirs.sum(2)
-    dice = 2 * np.einsum("bkn,bkn->bk", ours, theirs) / total.clip(min=1)
-    return np.asarray(dice.sum(1) / (total > 0).sum(1).clip(min=1), np.float64)
+    return np.asarray(soft[1:] == soft.max(0))
+
+
+def hard_dice(ours: Masks, theirs: Masks) -> float:
+    """Mean Dice over parts (7, h, w), without those that both lack."""
+    counts = [[np.count_nonzero(mask) for mask in masks] for masks in (ours, theirs, ours & theirs)]
+    dice = [2 * c / (a + b) for a, b, c in zip(*counts, strict=True) if a + b]
+    return sum(dice) / max(len(dice), 1)
+
+
+def carried_dice(parts: NDArray[np.float32], field: NDArray[np.float32], template: Masks) -> float:
+    """Part Dice of a crop's parts, carried to the template; beyond the crop is background.
+
+    Args:
+        parts: soft labels of the crop (8, h, w).
+        field: (2, h, w) px of that grid, from the template to the crop.
+        template: the template's `hard_parts`.
+    """
+    height, width = field.shape[1:]
+    x, y = grid_points(height, width) + field
+    carried = np.empty_like(parts)
+    for one, target in zip(parts, carried, strict=True):
+        cv2.remap(one, x, y, cv2.INTER_LINEAR, target, cv2.BORDER_REPLICATE)
+    within = cv2.inRange(x, -0.5, width - 0.5) & cv2.inRange(y, -0.5, height - 0.5)
+    return hard_dice(hard_parts(carried) & (within != 0), template)
 
 
 @dataclass(frozen=True)
@@ -64,8 +77,12 @@ class Calibration:
 
     def __call__(self, agreements: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Map part Dice to confidence, both 0..1."""
-        at, worth = np.array(self.knots, np.float64).T
-        return np.asarray(np.interp(agreements, at, worth), np.float64)
+        return np.asarray(np.interp(agreements, *self._curve), np.float64)
+
+    @cached_property
+    def _curve(self) -> NDArray[np.float64]:
+        """Both axes of the knots, (2, N)."""
+        return np.array(self.knots, np.float64).T
 
     @classmethod
     def of_model(cls, model: Model) -> Self:

@@ -10,7 +10,7 @@ import logging
 import math
 import threading
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -26,14 +26,13 @@ from facewarp.face.crop_fields import (
     jacobian_determinant,
     resized,
     sample_field,
-    warp_maps,
 )
 from facewarp.face.details.network import DetailNetwork
 from facewarp.face.face import Face, Later
 from facewarp.face.occlusion.network import OcclusionNetwork
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.augmented_inference import with_augmentation
-from facewarp.face.tracking.confidence import Calibration, part_dice
+from facewarp.face.tracking.confidence import Calibration, carried_dice, hard_parts
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +95,7 @@ class FaceRegistrar:
         beside = self.model.details if details else None
         self._details = DetailNetwork(beside, self.template) if beside is not None else None
         self._guidance = template_guidance(self.model, self.template.probabilities)
+        self._hard_parts = hard_parts(self._guidance[0])
 
     def register_refined(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
         """Register crops, and register again where a face is off-center, rotated or mis-sized.
@@ -167,12 +167,14 @@ class FaceRegistrar:
         if not crops:
             return []
         shown = np.stack([crop.extract_gray(frame) for crop in crops])
-        images = shown.astype(np.float32)[:, None] / np.float32(255)
+        images = np.divide(shown, np.float32(255), dtype=np.float32)[:, None]
         parts, fields = self.model.engine.from_template(images, self._guidance)
         back = fields * _scale(fields.shape[2:], CROP_SHAPE)
         coarse = [_on_grid(field, parts.shape[2:]) for field in fields]
-        carried = np.stack([_seen_from_template(*pair) for pair in zip(parts, coarse, strict=True)])
-        confidences = self._calibration(part_dice(carried, self._guidance)).tolist()
+        agreements = [
+            carried_dice(*pair, self._hard_parts) for pair in zip(parts, coarse, strict=True)
+        ]
+        confidences = self._calibration(np.array(agreements)).tolist()
         faces = []
         for i, crop in enumerate(crops):
             points = self.template.landmarks
@@ -218,31 +220,15 @@ def folds_percent(field: NDArray[np.float32], labels: NDArray[np.float32]) -> fl
     return 100 * int(folded.sum()) / max(int(inside.sum()), 1)
 
 
-def _seen_from_template(
-    parts: NDArray[np.float32], field: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Carry a crop's parts (8, h, w) to the template; beyond the crop there is background.
-
-    Args:
-        parts: soft labels of the crop.
-        field: (2, h, w) px of that grid, from the template to the crop.
-    """
-    carried = warp_maps(parts, field)
-    height, width = field.shape[1:]
-    x = np.arange(width, dtype=np.float32) + field[0]
-    y = np.arange(height, dtype=np.float32)[:, None] + field[1]
-    beyond = (x < -0.5) | (x > width - 0.5) | (y < -0.5) | (y > height - 0.5)
-    carried[:, beyond] = 0
-    carried[0, beyond] = 1
-    return carried
-
-
 def _on_grid(field: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
     """A field (2, h, w) in px of its own grid, on another grid and in px of that."""
+    if field.shape[1:] == shape:
+        return field
     rows, columns = shape
     return resized(field, (rows, columns)) * _scale(field.shape[1:], shape)
 
 
+@lru_cache(maxsize=8)
 def _scale(source: tuple[int, ...], target: tuple[int, ...]) -> NDArray[np.float32]:
     """(2, 1, 1) factors, x first, by which lengths grow from a grid to another."""
     factors = np.divide(target[::-1], source[::-1], dtype=np.float32)

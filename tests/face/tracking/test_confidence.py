@@ -2,20 +2,33 @@
 
 import copy
 
+import cv2
 import numpy as np
 import pytest
 
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import Crop
+from facewarp.face.crop_fields import warp_maps
 from facewarp.face.parts import FacePart
-from facewarp.face.tracking.confidence import KEY, USUAL, Calibration, part_dice
+from facewarp.face.tracking.confidence import (
+    KEY,
+    USUAL,
+    Calibration,
+    carried_dice,
+    hard_dice,
+    hard_parts,
+)
 from facewarp.face.tracking.registration import FaceRegistrar
 
 
 def parts(ids, sureness=1.0):
-    """Part ids (h, w) as probabilities (1, 8, h, w), more or less sure."""
+    """Part ids (h, w) as probabilities (8, h, w), more or less sure."""
     onehot = np.moveaxis(np.eye(len(FacePart), dtype=np.float32)[ids], -1, 0)
-    return (sureness * onehot + (1 - sureness) / len(FacePart))[None].astype(np.float32)
+    return (sureness * onehot + (1 - sureness) / len(FacePart)).astype(np.float32)
+
+
+def agreement(ours, theirs):
+    return hard_dice(hard_parts(ours), hard_parts(theirs))
 
 
 @pytest.fixture
@@ -28,8 +41,8 @@ def ids():
 
 
 def test_agreement_is_one_for_the_same_labels_however_soft(ids):
-    assert part_dice(parts(ids), parts(ids)).item() == 1
-    assert part_dice(parts(ids, 0.9), parts(ids, 0.3)).item() == 1
+    assert agreement(parts(ids), parts(ids)) == 1
+    assert agreement(parts(ids, 0.9), parts(ids, 0.3)) == 1
 
 
 def test_agreement_is_the_mean_dice_of_the_parts_that_are_there(ids):
@@ -38,22 +51,34 @@ def test_agreement_is_the_mean_dice_of_the_parts_that_are_there(ids):
     shared_face = (ids == FacePart.FACE) & (other == FacePart.FACE)
     face = 2 * shared_face.sum() / ((ids == FacePart.FACE).sum() + (other == FacePart.FACE).sum())
     expected = (face + 1 + 1 + 0.75) / 4
-    assert part_dice(parts(ids), parts(other)).item() == pytest.approx(expected)
+    assert agreement(parts(ids), parts(other)) == pytest.approx(expected)
 
 
 def test_a_part_that_only_one_side_has_counts_against_it(ids):
     eyeless = np.where((ids == FacePart.EYE_LEFT) | (ids == FacePart.EYE_RIGHT), 1, ids)
-    assert part_dice(parts(ids), parts(eyeless)).item() < 0.6
+    assert agreement(parts(ids), parts(eyeless)) < 0.6
 
 
 def test_nothing_agrees_with_nothing():
     background = parts(np.zeros((8, 10), np.int64))
-    assert part_dice(background, background).item() == 0
+    assert agreement(background, background) == 0
 
 
-def test_agreement_is_told_for_each_of_a_batch(ids):
-    two = np.concatenate([parts(ids), parts(np.zeros_like(ids))])
-    assert part_dice(parts(ids).repeat(2, axis=0), two).tolist() == [1, 0]
+def test_parts_are_carried_like_any_maps_and_beyond_the_crop_is_none(ids, rng):
+    soft = rng.dirichlet(np.ones(len(FacePart)), (40, 32)).transpose(2, 0, 1).astype(np.float32)
+    soft = np.stack([cv2.GaussianBlur(one, (0, 0), 2) for one in soft])
+    template = parts(np.kron(ids, np.ones((5, 3), np.int64))[:, :30])
+    template = np.pad(template, ((0, 0), (0, 0), (1, 1)), "edge")
+    coarse = rng.normal(0, 9, (2, 4, 4)).astype(np.float32)
+    field = np.stack([cv2.resize(one, (32, 40), interpolation=cv2.INTER_CUBIC) for one in coarse])
+    carried = warp_maps(soft, field)
+    y, x = np.mgrid[:40, :32] + field[::-1]
+    beyond = (x < -0.5) | (x > 31.5) | (y < -0.5) | (y > 39.5)
+    assert 0.1 < beyond.mean() < 0.9
+    carried[:, beyond] = parts(np.zeros(1, np.int64))
+    expected = agreement(carried, template)
+    assert 0 < expected < 1
+    assert carried_dice(soft, field, hard_parts(template)) == pytest.approx(expected, abs=1e-6)
 
 
 def test_between_knots_lie_straight_lines():
