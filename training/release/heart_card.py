@@ -35,8 +35,8 @@ with the model alone, before it had a part network of slices: less than on the 1
 With it they were not measured.
 - Under made shifts of the scans of those 15 (noise, blur, bias field, contrast and others at \
 middle strength) Dice of its parts falls by 1.1 points at most, with slices 1.5 times as thick by \
-5.0, of which the confidence tells nothing. Slices missing at the base can't be told from a stack \
-that begins in the ventricle.
+5.0, which the confidence tells by their distance alone. Slices missing at the base can't be told \
+from a stack that begins in the ventricle.
 - The data say little of who the patients are. Whether errors differ with age, sex or build was \
 not measured."""
 

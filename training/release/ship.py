@@ -17,11 +17,13 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from facewarp.cardiac.motion.confidence import KEY as HEART_KEY
+from facewarp.cardiac.motion.confidence import HeartCalibration
 from facewarp.cardiac.motion.slice_parts import EDGES
 from facewarp.core.config import ModelConfig
 from facewarp.core.model import Model, load
@@ -124,7 +126,9 @@ def ship_confidence(name: str, data: Path, folder: Path) -> Path:
     return _put(net, {**about, KEY: curve.to_text()}, name, folder)
 
 
-def ship_heart_confidence(name: str, cases: Sequence[Path], folder: Path) -> Path:
+def ship_heart_confidence(
+    name: str, cases: Sequence[Path], folder: Path, *, keep_ef: bool = False
+) -> Path:
     """Calibrate the confidence of shipped weights of a heart's slices, and store it in them.
 
     The card stays: networks and what was measured of them do not change, the file's hash does.
@@ -134,12 +138,13 @@ def ship_heart_confidence(name: str, cases: Sequence[Path], folder: Path) -> Pat
         cases: rows of ``facewarp eval acdc --shift ... --out``, of patients that no result is told
             of.
         folder: of shipped weights.
+        keep_ef: leave the expected error of EF as it is.
 
     Returns:
         The file.
 
     Raises:
-        FacewarpError: no such weights, or too few cases.
+        FacewarpError: no such weights, too few cases, or nothing to be kept.
     """
     place, file = PLACES.get(name, (name, WEIGHTS))
     net, metadata = load_weights(folder / place / file)
@@ -150,6 +155,13 @@ def ship_heart_confidence(name: str, cases: Sequence[Path], folder: Path) -> Pat
         f"{len(known)} cases of patients {patients}, as scanned and under {shifts} kinds of shift"
     )
     calibration = fit_calibration(known, told)
+    if keep_ef:
+        if HEART_KEY not in metadata:
+            what = "these weights hold no expected error of EF to keep"
+            raise FacewarpError(what, folder / place / file, "Fit both: without --keep-ef.")
+        before = HeartCalibration.from_text(metadata[HEART_KEY], folder / place / file)
+        told = f"{told}; the error of EF on {before.fitted_on}"
+        calibration = replace(calibration, ef_error=before.ef_error, fitted_on=told)
     about = {key: value for key, value in metadata.items() if key not in FILE_OWN}
     return _put_beside_card(net, {**about, HEART_KEY: calibration.to_text()}, name, folder)
 
@@ -276,6 +288,9 @@ def main(words: Sequence[str] | None = None) -> None:
     confidence.add_argument(
         "--cases", type=Path, nargs="+", help="hearts: rows of facewarp eval acdc --shift --out"
     )
+    confidence.add_argument(
+        "--keep-ef", action="store_true", help="hearts: leave the expected error of EF as it is"
+    )
     edges = commands.add_parser("edges", help="find how far a heart's outlines lie off")
     edges.add_argument("name")
     edges.add_argument("--data", type=Path, required=True, help="patients' folders")
@@ -288,7 +303,9 @@ def main(words: Sequence[str] | None = None) -> None:
         if given.command == "weights":
             written = ship_weights(given.run, given.name, given.data, given.folder)
         elif given.command == "confidence" and given.cases:
-            written = ship_heart_confidence(given.name, given.cases, given.folder)
+            written = ship_heart_confidence(
+                given.name, given.cases, given.folder, keep_ef=given.keep_ef
+            )
         elif given.command == "confidence":
             if given.data is None:
                 parser.error("confidence takes --data (faces) or --cases (hearts)")

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.cardiac.io.nifti_reader import is_nifti, read_volume, sidecar, stem
+from facewarp.cardiac.io.nifti_reader import cycles_beside, is_nifti, read_volume, sidecar, stem
 from facewarp.cardiac.io.slices.acquisitions import choose_cine
 from facewarp.cardiac.io.slices.slice_image import SliceImage
 from facewarp.cardiac.io.slices.stack import assemble
@@ -124,7 +124,9 @@ def _phases(volumes: list[Volume], folder: Path, options: ReadOptions) -> Volume
     step = None
     if triggers is not None and len(triggers) > 1:
         step = (triggers[-1] - triggers[0]) / (len(triggers) - 1) / 1000
-    timing = settle_timing(step, "TriggerDelayTime", len(volumes), {}, folder, options)
+    timing = settle_timing(
+        step, "TriggerDelayTime", len(volumes), cycles_beside(first.path), folder, options
+    )
     return replace(
         first,
         data=data,
@@ -207,7 +209,7 @@ def _images_of(
     axes = np.stack([_LPS @ volume.affine[:3, axis] for axis in (0, 1)])
     axes /= np.linalg.norm(axes, axis=1, keepdims=True)
     trigger = trigger_ms if len(data) == 1 else None
-    number = _NUMBER.findall(stem(volume.path))
+    number, cycles = _NUMBER.findall(stem(volume.path)), cycles_beside(volume.path)
     step_ms = None if volume.time_step_s is None else 1000 * volume.time_step_s
     found = []
     for t, z in np.ndindex(data.shape[:2]):
@@ -226,6 +228,7 @@ def _images_of(
                 title=str(sidecar(volume.path).get("SeriesDescription", "")),
                 trigger_ms=t * step_ms if step_ms is not None and len(data) > 1 else trigger,
                 temporal=float(t + 1) if len(data) > 1 else None,
+                cycles_s={name: value for name, value in cycles.items() if value > 0},
                 number=float(number[-1]) if number and len(data) == 1 else float(t),
             )
         )

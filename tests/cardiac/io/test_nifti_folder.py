@@ -66,6 +66,20 @@ def test_phases_are_in_the_order_of_their_trigger_times_not_of_names(folder, cin
     assert volume.warnings[1:] == ()
 
 
+@pytest.mark.parametrize("slices", [False, True])
+def test_a_heart_rate_beside_files_of_phases_or_slices_is_read(folder, cine, slices):
+    if slices:
+        for z in range(6):
+            put(folder / f"{z}.nii.gz", cine[:, z : z + 1], z, HeartRate=60)
+    else:
+        for t in range(12):
+            put(folder / f"{t}.nii.gz", cine[t], TriggerDelayTime=60.0 * t, HeartRate=60)
+    volume = open_cine(folder).volume
+    in_order(volume)
+    assert volume.cycle_s == pytest.approx(1.0)
+    assert volume.covers_cycle == slices  # whose times are not told
+
+
 def test_names_without_numbers_and_times_are_said(folder, cine):
     for t, name in enumerate("abcdefghijkl"):
         put(folder / f"{name}.nii.gz", cine[t])

@@ -6,12 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from facewarp.cardiac.motion.confidence import HeartCalibration
+from facewarp.cardiac.motion.confidence import KEY, HeartCalibration
 from facewarp.cardiac.motion.evidence import Evidence
+from facewarp.core.networks.guided_registration import GuidedRegistration
+from facewarp.core.weights import load_weights, save_weights
 from facewarp.errors import FacewarpError
+from facewarp.training.config.presets import PRESETS
 from facewarp.training.evaluation.heart_shift_summary import Warned
 from facewarp.training.evaluation.heart_shifts import ShiftCase, write_cases
-from facewarp.training.release import heart_confidence
+from facewarp.training.release import heart_confidence, ship
 from facewarp.training.release.heart_confidence import (
     bins_of,
     fit_calibration,
@@ -61,6 +64,23 @@ def test_evidence_that_tells_nothing_weighs_next_to_nothing(calibration) -> None
     assert int(np.argmax(calibration.ef_error.weights[:3])) == 0
 
 
+def test_what_thick_slices_cost_is_learnt_from_such_cases() -> None:
+    def at(mm: float, cost: float, count: int, seed: int) -> list[ShiftCase]:
+        found = []
+        for one in cases(count, seed):
+            assert one.evidence is not None
+            thick = replace(one.evidence, slices_apart_mm=mm)
+            dice = (one.parts_dice[0] - cost, one.parts_dice[1] - cost, one.parts_dice[2] - cost)
+            found.append(replace(one, parts_dice=dice, evidence=thick))
+        return found
+
+    calibration = fit_calibration([*at(10, 0.0, 90, 7), *at(20, 0.15, 90, 8)], "")
+    known = [*at(10, 0.0, 40, 9), *at(20, 0.15, 40, 10)]
+    off = [calibration(one.evidence).dice_mean - np.mean(one.parts_dice) for one in known]  # type: ignore[arg-type]
+    assert abs(np.mean(off[:40])) < 0.02
+    assert abs(np.mean(off[40:])) < 0.02
+
+
 def test_a_calibration_needs_cases_with_evidence() -> None:
     blind = [replace(case, evidence=None) for case in cases(60, 3)]
     with pytest.raises(FacewarpError, match="too few"):
@@ -93,3 +113,28 @@ def test_the_command_prints_tables_or_json(tmp_path, calibration, monkeypatch, c
     assert printed.count("| noise strong | 40 |") == 1
     with pytest.raises(SystemExit):
         heart_confidence.main([str(tmp_path / "none.csv")])
+
+
+def test_the_expected_error_of_ef_can_be_kept(tmp_path, calibration) -> None:
+    config = PRESETS["acdc-slices"].model
+    features = replace(config.features, channels=(8, 8), strides=(2,), decoder=(8,))
+    shape = (16, 16)
+    config = replace(
+        config, grid_shape=shape, input_shape=shape, field_shape=shape, features=features
+    )
+    place = tmp_path / "heart" / "slices.safetensors"
+    place.parent.mkdir()
+    blank = GuidedRegistration(config)
+    save_weights(blank, place, {"preset": "acdc-slices"})
+    write_cases(tmp_path / "rows.csv", cases(60, 11), "")
+    words = ["--folder", str(tmp_path), "confidence", "heart-slices", "--cases"]
+    with pytest.raises(SystemExit):  # nothing to keep
+        ship.main([*words, str(tmp_path / "rows.csv"), "--keep-ef"])
+    save_weights(blank, place, {KEY: calibration.to_text()})
+    before = HeartCalibration.from_text(calibration.to_text())
+    ship.main([*words, str(tmp_path / "rows.csv"), "--keep-ef"])
+    after = HeartCalibration.from_text(load_weights(place)[1][KEY])
+    assert after.ef_error == before.ef_error
+    assert after.dice != before.dice
+    assert "60 cases" in after.fitted_on
+    assert "the error of EF on drawn cases" in after.fitted_on
