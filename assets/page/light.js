@@ -106,29 +106,40 @@ function shadingOf(brightness, weight) {
   return { mean: sum / total, shading: top.map((value, i) => Math.max(value / bottom[i], 1)) };
 }
 
+const REACH = (KERNEL.length - 1) / 2;
+
+/**
+ * Places along an axis and beyond its ends, where it goes on as in a mirror.
+ * @param {number} length
+ */
+const mirrored = (length) => Int32Array.from({ length: length + 2 * REACH }, (_, i) => {
+  const at = Math.abs(i - REACH);
+  return at < length ? at : 2 * length - 2 - at;
+});
+const [ACROSS, DOWN] = [mirrored(LIGHT_COLUMNS), mirrored(LIGHT_ROWS)];
+
 /** @param {Float32Array} plane */
 function blurred(plane) {
-  return along(along(plane, LIGHT_COLUMNS, 1), LIGHT_ROWS, LIGHT_COLUMNS);
+  return along(along(plane, LIGHT_COLUMNS, 1, LIGHT_ROWS, LIGHT_COLUMNS, ACROSS), LIGHT_ROWS, LIGHT_COLUMNS, LIGHT_COLUMNS, 1, DOWN);
 }
 
 /**
  * @param {Float32Array} plane
  * @param {number} length cells along the axis
  * @param {number} step between them in the array
+ * @param {number} lines
+ * @param {number} apart between them in the array
+ * @param {Int32Array} places see `mirrored`
  */
-function along(plane, length, step) {
+function along(plane, length, step, lines, apart, places) {
   const found = new Float32Array(plane.length);
-  const reach = (KERNEL.length - 1) / 2;
-  for (let i = 0; i < plane.length; i++) {
-    const place = Math.floor(i / step) % length;
-    const start = i - place * step;
-    let sum = 0;
-    for (let k = -reach; k <= reach; k++) {
-      let at = Math.abs(place + k); // mirrored at the border
-      if (at >= length) at = 2 * length - 2 - at;
-      sum += KERNEL[k + reach] * plane[start + at * step];
+  for (let line = 0; line < lines; line++) {
+    const start = line * apart;
+    for (let place = 0; place < length; place++) {
+      let sum = 0;
+      for (let k = 0; k < KERNEL.length; k++) sum += KERNEL[k] * plane[start + places[place + k] * step];
+      found[start + place * step] = sum;
     }
-    found[i] = sum;
   }
   return found;
 }

@@ -15,11 +15,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.cardiac.io.nifti_reader import is_nifti, read_volume, sidecar, stem
+from facewarp.cardiac.io.nifti_reader import cycles_beside, is_nifti, read_volume, sidecar, stem
 from facewarp.cardiac.io.slices.acquisitions import choose_cine
 from facewarp.cardiac.io.slices.slice_image import SliceImage
 from facewarp.cardiac.io.slices.stack import assemble
-from facewarp.cardiac.io.timing import ReadOptions, settle_timing
+from facewarp.cardiac.io.timing import ReadOptions, missing_phase, settle_timing
 from facewarp.cardiac.io.volume import Volume
 from facewarp.errors import FacewarpError
 
@@ -87,15 +87,19 @@ def cines_apart(files: Sequence[Path], series: str | None) -> tuple[list[Path], 
 
 
 def numbers_in(names: Sequence[str]) -> list[float] | None:
-    """The one number in which names differ, decimals too; None where there is no such number."""
+    """The number in which names differ, decimals too; None where there is none, or not one order.
+
+    Of several such numbers, as a count and a time, the first is taken if all order the names alike.
+    """
     parts = [_NUMBER.split(name) for name in names]
     found = [[float(number) for number in _NUMBER.findall(name)] for name in names]
     if any(part != parts[0] for part in parts) or not found[0]:
         return None
-    columns = [column for column in zip(*found, strict=True) if len(set(column)) > 1]
-    if len(columns) != 1 or len(set(columns[0])) != len(names):
+    columns = [list(column) for column in zip(*found, strict=True) if len(set(column)) > 1]
+    if not columns or any(len(set(column)) != len(names) for column in columns):
         return None
-    return list(columns[0])
+    orders = {tuple(np.argsort(column).tolist()) for column in columns}
+    return columns[0] if len(orders) == 1 else None
 
 
 def _without_labels(volumes: list[Volume]) -> list[Volume]:
@@ -124,7 +128,9 @@ def _phases(volumes: list[Volume], folder: Path, options: ReadOptions) -> Volume
     step = None
     if triggers is not None and len(triggers) > 1:
         step = (triggers[-1] - triggers[0]) / (len(triggers) - 1) / 1000
-    timing = settle_timing(step, "TriggerDelayTime", len(volumes), {}, folder, options)
+    timing = settle_timing(
+        step, "TriggerDelayTime", len(volumes), cycles_beside(first.path), folder, options
+    )
     return replace(
         first,
         data=data,
@@ -146,17 +152,20 @@ def _in_time(volumes: list[Volume]) -> tuple[list[Volume], list[str], list[float
     told = [time for time in triggers if time is not None]
     if len(told) == len(volumes) and len(set(told)) == len(told):
         order = np.argsort(told)
-        return [volumes[i] for i in order], [], [told[i] for i in order]
-    names = [stem(volume.path) for volume in volumes]
-    numbers = numbers_in(names)
+        times = [told[i] for i in order]
+        return [volumes[i] for i in order], _about_steps(times), times
+    numbers = numbers_in([stem(volume.path) for volume in volumes])
     if numbers is not None:
-        return [volumes[i] for i in np.argsort(numbers)], [], None
-    if any(not _NUMBER.search(name) for name in names):
-        said = (
-            "no file tells the time of its phase: the phases are in the order of the files' names"
-        )
-        return volumes, [said], None
-    return volumes, [], None
+        said = _about_steps(sorted(numbers))
+        return [volumes[i] for i in np.argsort(numbers)], said, None
+    said = ["no file tells the time of its phase: the phases are in the order of the files' names"]
+    return volumes, said if len(volumes) > 2 else [], None
+
+
+def _about_steps(times: Sequence[float]) -> list[str]:
+    """What is to be said of phases that may be missing, by times or counts."""
+    gap = missing_phase(times)
+    return [f"the files' phases: {gap}"] if gap else []
 
 
 def _triggers_ms(paths: Sequence[Path]) -> list[float | None]:
@@ -207,7 +216,7 @@ def _images_of(
     axes = np.stack([_LPS @ volume.affine[:3, axis] for axis in (0, 1)])
     axes /= np.linalg.norm(axes, axis=1, keepdims=True)
     trigger = trigger_ms if len(data) == 1 else None
-    number = _NUMBER.findall(stem(volume.path))
+    number, cycles = _NUMBER.findall(stem(volume.path)), cycles_beside(volume.path)
     step_ms = None if volume.time_step_s is None else 1000 * volume.time_step_s
     found = []
     for t, z in np.ndindex(data.shape[:2]):
@@ -226,6 +235,7 @@ def _images_of(
                 title=str(sidecar(volume.path).get("SeriesDescription", "")),
                 trigger_ms=t * step_ms if step_ms is not None and len(data) > 1 else trigger,
                 temporal=float(t + 1) if len(data) > 1 else None,
+                cycles_s={name: value for name, value in cycles.items() if value > 0},
                 number=float(number[-1]) if number and len(data) == 1 else float(t),
             )
         )

@@ -36,6 +36,14 @@ _HEAD: Final = 540  # bytes of the longer one of both headers
 _NAMED: Final = ("db_name", "aux_file", "data_type")  # where converters put patients' names
 _SAME: Final = 1e-3
 _SECONDS: Final = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
+_COMPONENTS: Final = 3  # of a displacement, whose file has five axes, too
+_FIFTH: Final = "the phases lie along the fifth axis, as TorchIO writes a cine: they are read"
+_CONVERTERS: Final = (  # suffixes, and Python that reads and writes the whole file, place and all
+    ((".nrrd", ".nhdr", ".mha", ".mhd", ".gipl", ".gipl.gz"), "SimpleITK.ReadImage('{}')",
+     "SimpleITK.WriteImage({}, '{}.nii.gz')"),
+    ((".mgz", ".mgh", ".img", ".hdr", ".img.gz"), "nibabel.load('{}')",
+     "nibabel.save({}, '{}.nii.gz')"),
+)  # fmt: skip
 _PIECE: Final = 1 << 20
 _MAX_OFFSET: Final = 1 << 40
 _GZIP: Final = 31  # zlib's window bits for gzip
@@ -77,9 +85,10 @@ def read_volume(
     """
     place = Path(path)
     raw, stored = _open(place)
-    shape = tuple(int(n) for n in raw.get_data_shape())
-    while len(shape) > 3 and shape[-1] == 1:
-        shape = shape[:-1]
+    shape = _shape(raw)
+    said: tuple[str, ...] = ()
+    if len(shape) == 5 and shape[3] == 1 and shape[4] > _COMPONENTS:
+        shape, said = (*shape[:3], shape[4]), (_FIFTH,)
     if len(shape) not in (3, 4):
         what = f"the file has {len(shape)} axes ({times(shape)})"
         raise FacewarpError(what, place, "Give a volume of 3 axes or a cine of 4.")
@@ -104,7 +113,7 @@ def read_volume(
         data,
         where.affine,
         timing.step_s,
-        (*where.warnings, *timing.warnings),
+        (*said, *where.warnings, *timing.warnings),
         _output_header(raw),
         place,
         oriented=where.oriented,
@@ -117,12 +126,10 @@ def read_volume(
 def axes_of(path: Path) -> int:
     """Number of a NIfTI file's axes, those of one alone at the end not counted; 0 if unreadable."""
     try:
-        shape = list(_open(path)[0].get_data_shape())
+        shape = _shape(_open(path)[0])
     except (FacewarpError, ValueError):
         return 0
-    while len(shape) > 3 and shape[-1] == 1:
-        shape.pop()
-    return len(shape)
+    return 4 if len(shape) == 5 and shape[3] == 1 and shape[4] > _COMPONENTS else len(shape)
 
 
 def sidecar(path: Path) -> dict[str, Any]:
@@ -134,12 +141,22 @@ def sidecar(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def cycles_beside(path: Path) -> dict[str, float]:
+    """Seconds of the RR interval that the JSON file beside a NIfTI file tells, by what tells it."""
+    beside = sidecar(path)
+    rate = _number(beside.get("HeartRate"))
+    return {
+        "NominalInterval": (_number(beside.get("NominalInterval")) or 0.0) / 1000,
+        "HeartRate": 60 / rate if rate else 0.0,
+    }
+
+
 def _open(path: Path) -> tuple[Any, ArrayProxy]:
     """The header as it stands in the file, and its data, not yet read."""
     if not path.exists():
         raise FacewarpError("there is no such file", path, "Check the path.")
     if not path.is_file() or not is_nifti(path):
-        raise FacewarpError("this is not a NIfTI file", path, "Give a .nii or .nii.gz file.")
+        raise FacewarpError("this is not a NIfTI file", path, _way_in(path))
     if path.stat().st_size == 0:
         raise FacewarpError("the file is empty", path, "Copy or download it again.")
     try:
@@ -162,6 +179,23 @@ def _open(path: Path) -> tuple[Any, ArrayProxy]:
     except _DAMAGE as error:
         raise _damaged(path, error) from error
     return raw, stored
+
+
+def _way_in(path: Path) -> str:
+    """What to do with a file that is not NIfTI by its name."""
+    for suffixes, read, write in _CONVERTERS:
+        if path.name.lower().endswith(suffixes):
+            name = path.name.removesuffix(".gz").rpartition(".")[0]
+            return f"Convert it: {write.format(read.format(path.name), name)}"
+    return "Give a .nii or .nii.gz file."
+
+
+def _shape(raw: Any) -> tuple[int, ...]:
+    """A file's axes without those of one alone at the end, three at least."""
+    shape = tuple(int(n) for n in raw.get_data_shape())
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    return shape
 
 
 def _kind(head: bytes) -> type[nib.Nifti1Header] | None:
@@ -317,11 +351,7 @@ def _timing(raw: Any, phases: int, path: Path, options: ReadOptions) -> Timing:
             f"its time step of {1000 * step:.4g} ms is not believed"
         )
         step = None
-    told = {
-        "NominalInterval": (_number(beside.get("NominalInterval")) or 0.0) / 1000,
-        "HeartRate": 60 / rate if (rate := _number(beside.get("HeartRate"))) else 0.0,
-    }
-    found = settle_timing(step, "pixdim[4]", phases, told, path, options)
+    found = settle_timing(step, "pixdim[4]", phases, cycles_beside(path), path, options)
     return replace(found, warnings=(*said, *found.warnings))
 
 

@@ -33,7 +33,7 @@ _PRESENT_PX: Final = (1.0, 2.5)  # height of a column that has nothing to say, a
 _SHARP: Final = (0.35, 0.5)  # mean share where a part is: a guess, and what is well seen
 _SEEN: Final = (0.15, 0.45)  # share of the area that is hidden: little, and too much
 _LEAST_AREAS: Final = ((0.015, 0.03),) * 3  # of the patch: too little, enough
-_MIDDLE_PERCENTILE: Final = 85  # of the heights of an eye's columns
+_MIDDLE: Final = 26  # of the heights of an eye's 32 columns, in order: corners are low
 _AROUND: Final = np.ones((5, 5), np.uint8)  # cells
 
 
@@ -105,10 +105,10 @@ def eye_heights(details: Details) -> NDArray[np.float32]:
     Of a shut eye too little is seen for its outline to be trusted, but how little tells that it is
     shut.
     """
-    down, _ = boundaries(details)
-    heights = np.percentile(down[5::2] - down[4::2], _MIDDLE_PERCENTILE, axis=-1)
+    rims = _of_eyes(details.shares[1, _EYE]).sum(axis=1)
+    heights = np.sort(CELL_PX * rims, axis=-1)[:, _MIDDLE] - 2 * EYE_RIM_PX
     px = [float(np.hypot(*frame[:, 1])) for frame in details.frames[1:]]
-    return np.asarray(heights * px, np.float32)
+    return np.asarray(np.maximum(heights, 0) * px, np.float32)
 
 
 def _of_eyes(shares: Floats) -> Floats:

@@ -124,12 +124,12 @@ class _Lidded:
 
     def lids(self, is_open: NDArray[np.float32], template: "Template") -> list[Patch]:
         """Return where lids are painted, of eyes (2,) that are open so far, 0..1."""
+        if is_open.min() == 1:
+            return []
+        if self._shut is None:
+            self._shut = self._make(shut_lids(self._rgba, template))
         patches = []
         for eye, opening in zip(_EYES, is_open.tolist(), strict=True):
-            if opening == 1:
-                continue
-            if self._shut is None:
-                self._shut = self._make(shut_lids(self._rgba, template))
             points = template.landmarks[eye]
             (x0, y0), (x1, y1) = points.min(axis=0) - _LIDS_PX, points.max(axis=0) + _LIDS_PX
             box = (max(round(x0), 0), max(round(y0), 0), round(x1), round(y1))

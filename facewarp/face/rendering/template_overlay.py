@@ -80,6 +80,7 @@ class TemplatePicture:
         is_stiff: bool = False,
     ) -> None:
         self._calm, self._is_stiff = calm, is_stiff
+        self._copied: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None  # to be patched
         alpha = np.rint(rgba[..., 3] * (opacity * _border_window(rgba.shape[:2]))).astype(np.uint8)
         color = cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB)
         color = cv2.multiply(color, cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB), scale=1 / 255)
@@ -119,7 +120,8 @@ class TemplatePicture:
             fades: whether the picture loses color where the frame has none, as a paint would; not
                 so for colors that mean something.
             scene: what else of the frame the picture takes on; None for nothing.
-            patches: places at which another picture is shown.
+            patches: places at which another picture is shown; the same places in every frame that
+                has any.
         """
         if self._calm is not None:
             face = face.changed(grid_field=smoothed(face.grid_field, self._calm))
@@ -172,15 +174,18 @@ class TemplatePicture:
     ) -> NDArray[np.uint8]:
         """Return the picture as `_level` does, with patches on it."""
         image = self._level(frame_px_per_crop_px, blur_px)
-        if patches:
-            image = image.copy()
+        if not patches:
+            return image
+        if self._copied is None or self._copied[0] is not image:
+            self._copied = image, image.copy()
         k = image.shape[1] / CROP_SHAPE[1]
+        patched = self._copied[1]
         for patch in patches:
             x0, y0, x1, y1 = (round(k * edge) for edge in patch.box)
             part = patch.picture._level(frame_px_per_crop_px, blur_px)[y0:y1, x0:x1]
             below = image[y0:y1, x0:x1]
-            cv2.addWeighted(part, patch.share, below, 1 - patch.share, 0, dst=below)
-        return image
+            patched[y0:y1, x0:x1] = cv2.addWeighted(part, patch.share, below, 1 - patch.share, 0)
+        return patched
 
     def _level(self, frame_px_per_crop_px: float, blur_px: float = 0.0) -> NDArray[np.uint8]:
         """Return the picture at about a frame's resolution, blurred as the frame is."""

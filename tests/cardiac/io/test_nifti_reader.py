@@ -4,7 +4,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from facewarp.cardiac.io.nifti_reader import is_nifti, read_volume, stem
+from facewarp.cardiac.io.nifti_reader import axes_of, is_nifti, read_volume, stem
+from facewarp.cardiac.io.nifti_writer import write_labels
 from facewarp.cardiac.io.timing import ReadOptions
 from facewarp.errors import FacewarpError
 
@@ -128,6 +129,20 @@ def test_nifti_2_and_trailing_axes_of_one_are_read(tmp_path, data):
     np.testing.assert_allclose(volume.header.get_best_affine(), affine())
 
 
+def test_phases_along_the_fifth_axis_are_read_and_said(tmp_path, data):
+    """TorchIO takes phases for channels, and saves channels as components of a vector."""
+    phases = np.stack([data + t for t in range(5)])
+    image = nib.Nifti1Image(phases.T[:, :, :, None], affine())
+    image.header.set_intent("vector")
+    nib.save(image, tmp_path / "v.nii.gz")
+    volume = read_volume(tmp_path / "v.nii.gz")
+    np.testing.assert_array_equal(volume.data, phases)
+    assert "fifth axis" in volume.warnings[0]
+    assert axes_of(tmp_path / "v.nii.gz") == 4
+    write_labels(tmp_path / "labels.nii.gz", (phases % 4).astype(np.uint8), volume)
+    assert nib.load(tmp_path / "labels.nii.gz").shape == phases.T.shape
+
+
 def test_labels_are_ids(tmp_path, data):
     ids = (data % 4).astype(np.float32)
     volume = read_volume(save(tmp_path / "v.nii.gz", ids, affine()), labels=True)
@@ -207,6 +222,29 @@ def test_what_is_no_volume_is_refused(tmp_path, data):
     waves = tmp_path / "waves.nii"
     nib.save(nib.Nifti1Image(data.T.astype(np.complex64), affine()), waves)
     assert "complex" in refused(waves)
+
+
+@pytest.mark.parametrize("name", ["v.nrrd", "v.mha", "v.mgz", "v.img"])
+def test_files_of_other_formats_are_refused_with_python_that_converts_them(
+    tmp_path, data, name, monkeypatch
+):
+    import SimpleITK
+
+    monkeypatch.chdir(tmp_path)
+    if name.lower().endswith((".mgz", ".img")):
+        kind = nib.MGHImage if name == "v.mgz" else nib.Nifti1Pair
+        nib.save(kind(data.T.astype(np.float32), affine()), name)
+    else:
+        image = SimpleITK.GetImageFromArray(data)
+        image.SetSpacing((1.5, 1.5, 8.0))
+        SimpleITK.WriteImage(image, name)
+    with pytest.raises(FacewarpError, match="not a NIfTI file") as caught:
+        read_volume(name)
+    assert "Convert it" in caught.value.fix
+    exec(caught.value.fix.partition(": ")[2], {"SimpleITK": SimpleITK, "nibabel": nib})
+    volume = read_volume("v.nii.gz")
+    np.testing.assert_array_equal(volume.data, data)
+    np.testing.assert_allclose(volume.spacing_mm, (1.5, 1.5, 8.0), rtol=1e-6)
 
 
 def test_names(tmp_path):
