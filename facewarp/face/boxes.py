@@ -19,6 +19,12 @@ def square_at(center: NDArray[np.float64], side: float) -> Box:
     return x - side / 2, y - side / 2, x + side / 2, y + side / 2
 
 
+def widened(box: Box, share: float) -> Box:
+    """Return a box that reaches further by a share of its width and height on each side."""
+    x, y = share * (box[2] - box[0]), share * (box[3] - box[1])
+    return box[0] - x, box[1] - y, box[2] + x, box[3] + y
+
+
 def center_of(box: Box) -> NDArray[np.float64]:
     """Return the center (x, y) of a box."""
     return np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2])

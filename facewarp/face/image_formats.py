@@ -21,11 +21,7 @@ def to_gray(image: NDArray[Any]) -> NDArray[np.uint8]:
     Returns:
         HxW uint8.
     """
-    is_plain = image.dtype == np.uint8 and image.ndim == 3 and image.size and image.shape[2] == 3
-    if is_plain and image.strides[0] > 0 and image.strides[1:] == (3, 1):
-        color = image  # a window of a frame: OpenCV takes rows that lie apart
-    else:
-        color = _to_uint8(_without_alpha(image))
+    color = _to_uint8(_without_alpha(image))
     if color.shape[2] == 1:
         return color[:, :, 0]
     return np.asarray(cv2.cvtColor(color, cv2.COLOR_RGB2GRAY), np.uint8)

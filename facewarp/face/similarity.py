@@ -30,7 +30,7 @@ def fit_similarity(start: Points, end: Points) -> Affine:
 
 
 class SimilarityFit:
-    """Fits similarities from the same points as `fit_similarity` does, in a third of its time.
+    """Fits similarities from the same points as `fit_similarity` does, in half of its time.
 
     Args:
         start: (N, 2).

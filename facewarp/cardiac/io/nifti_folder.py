@@ -19,7 +19,7 @@ from facewarp.cardiac.io.nifti_reader import cycles_beside, is_nifti, read_volum
 from facewarp.cardiac.io.slices.acquisitions import choose_cine
 from facewarp.cardiac.io.slices.slice_image import SliceImage
 from facewarp.cardiac.io.slices.stack import assemble
-from facewarp.cardiac.io.timing import ReadOptions, settle_timing
+from facewarp.cardiac.io.timing import ReadOptions, missing_phase, settle_timing
 from facewarp.cardiac.io.volume import Volume
 from facewarp.errors import FacewarpError
 
@@ -87,15 +87,19 @@ def cines_apart(files: Sequence[Path], series: str | None) -> tuple[list[Path], 
 
 
 def numbers_in(names: Sequence[str]) -> list[float] | None:
-    """The one number in which names differ, decimals too; None where there is no such number."""
+    """The number in which names differ, decimals too; None where there is none, or not one order.
+
+    Of several such numbers, as a count and a time, the first is taken if all order the names alike.
+    """
     parts = [_NUMBER.split(name) for name in names]
     found = [[float(number) for number in _NUMBER.findall(name)] for name in names]
     if any(part != parts[0] for part in parts) or not found[0]:
         return None
-    columns = [column for column in zip(*found, strict=True) if len(set(column)) > 1]
-    if len(columns) != 1 or len(set(columns[0])) != len(names):
+    columns = [list(column) for column in zip(*found, strict=True) if len(set(column)) > 1]
+    if not columns or any(len(set(column)) != len(names) for column in columns):
         return None
-    return list(columns[0])
+    orders = {tuple(np.argsort(column).tolist()) for column in columns}
+    return columns[0] if len(orders) == 1 else None
 
 
 def _without_labels(volumes: list[Volume]) -> list[Volume]:
@@ -148,17 +152,20 @@ def _in_time(volumes: list[Volume]) -> tuple[list[Volume], list[str], list[float
     told = [time for time in triggers if time is not None]
     if len(told) == len(volumes) and len(set(told)) == len(told):
         order = np.argsort(told)
-        return [volumes[i] for i in order], [], [told[i] for i in order]
-    names = [stem(volume.path) for volume in volumes]
-    numbers = numbers_in(names)
+        times = [told[i] for i in order]
+        return [volumes[i] for i in order], _about_steps(times), times
+    numbers = numbers_in([stem(volume.path) for volume in volumes])
     if numbers is not None:
-        return [volumes[i] for i in np.argsort(numbers)], [], None
-    if any(not _NUMBER.search(name) for name in names):
-        said = (
-            "no file tells the time of its phase: the phases are in the order of the files' names"
-        )
-        return volumes, [said], None
-    return volumes, [], None
+        said = _about_steps(sorted(numbers))
+        return [volumes[i] for i in np.argsort(numbers)], said, None
+    said = ["no file tells the time of its phase: the phases are in the order of the files' names"]
+    return volumes, said if len(volumes) > 2 else [], None
+
+
+def _about_steps(times: Sequence[float]) -> list[str]:
+    """What is to be said of phases that may be missing, by times or counts."""
+    gap = missing_phase(times)
+    return [f"the files' phases: {gap}"] if gap else []
 
 
 def _triggers_ms(paths: Sequence[Path]) -> list[float | None]:

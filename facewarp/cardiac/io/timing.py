@@ -7,15 +7,19 @@ Order of trust
     repetition time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 from facewarp.errors import FacewarpError
 
 CYCLE_S: Final = (0.3, 2.0)  # RR intervals of people: 200 to 30 beats a minute
 GRAVE: Final = 0.05  # relative difference of a volume or rate that must not be passed over
+_GAP: Final = 1.8  # times the usual step, in which a phase may be missing
+_LEAST_STEPS: Final = 4
 _COVERED: Final = 0.9  # share of the RR interval from which phases count as a whole cycle
 
 RATE_FIX: Final = "Say which is right: --heart-rate BPM (or --time-step MS)."
@@ -126,6 +130,22 @@ def settle_timing(
 def is_cycle(seconds: float) -> bool:
     """Whether an RR interval is one that people have."""
     return CYCLE_S[0] <= seconds <= CYCLE_S[1]
+
+
+def missing_phase(times: Sequence[float]) -> str:
+    """What is to be said of a step that is much longer than the others; "" where there is none.
+
+    Args:
+        times: of the phases, or what counts them, in order.
+    """
+    steps = [later - earlier for earlier, later in pairwise(times)]
+    if len(steps) < _LEAST_STEPS or max(steps) < _GAP * median(steps):
+        return ""
+    at = steps.index(max(steps))
+    return (
+        f"from {times[at]:g} to {times[at + 1]:g} is {max(steps) / median(steps):.1f} times the "
+        "usual step: phases may be missing there"
+    )
 
 
 def covers_cycle(step_s: float | None, phases: int, cycle_s: float | None) -> bool:

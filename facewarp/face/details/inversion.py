@@ -21,7 +21,7 @@ from facewarp.face.crop_fields import EXACT_PX, STEP_PX, Field, cell_px, grid_po
 Window = tuple[slice, slice]
 
 _STEPS: Final = 2
-_FAR_PX: Final = 0.25  # crop px off before the last of these, from which on there are more
+_FAR_PX: Final = 1.0  # crop px off before the last of these, from which on there are more
 _MORE_STEPS: Final = 4
 _FOLD: Final = 0.1  # determinant below which a field counts as folded
 _MARGIN: Final = 3  # points of the grid around what has moved

@@ -43,6 +43,7 @@ class TrackerConfig:
         unsure: confidence below which the detector is asked whether there is a face at all.
         gone: confidence below which there is no face, whatever the detector says.
         patience: frames in a row that the detector may miss an unsure face before it is lost.
+        patience_s: how long it may miss one at most, where frames are far apart.
         look_every_s: how often to look over the frame for further faces while some are missing.
         search_every_s: how often to search it for small faces while there is none.
         search_beside_every_s: how often to search it for small faces beside those followed.
@@ -56,6 +57,7 @@ class TrackerConfig:
     unsure: float = 0.4
     gone: float = 0.2
     patience: int = 3
+    patience_s: float = 0.4
     look_every_s: float = 0.5
     search_every_s: float = 1.5
     search_beside_every_s: float = 8.0
@@ -81,6 +83,7 @@ class Track:
         step: (2,) how its landmarks moved last, frame px.
         surprise: how far that was from the step before, in sides of the face.
         missed: frames in a row that the detector did not see it when it was asked.
+        confirmed: when the registration or the detector was last sure of it, s.
         memory: what it looked like.
     """
 
@@ -90,6 +93,7 @@ class Track:
     step: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
     surprise: float = 0.0
     missed: int = 0
+    confirmed: float = -np.inf
     memory: AppearanceMemory = field(default_factory=AppearanceMemory)
     _chosen: tuple[NDArray[np.float64], Crop] | None = None  # landmarks and the crop for them
     _asked: Crop | None = None
@@ -134,7 +138,7 @@ class Track:
     def find_again(self, face: Face, time: float) -> None:
         """Resume a lost track."""
         self.move(face, time)
-        self.step = np.zeros(2)
+        self.step, self.confirmed = np.zeros(2), time
 
     def can_be(self, face: Face, time: float) -> bool:
         """Return whether a lost track may be a face found now: near enough, of similar size."""

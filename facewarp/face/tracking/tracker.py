@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
-from facewarp.face.boxes import Box, center_of, overlap, side_of, square_at
+from facewarp.face.boxes import Box, center_of, overlap, side_of, square_at, widened
 from facewarp.face.crop import Crop
 from facewarp.face.details.refinement import DetailRefinement
 from facewarp.face.detector import Detection, FaceDetector
 from facewarp.face.face import Face, FaceFilter
 from facewarp.face.image_formats import check_picture
-from facewarp.face.matching.appearance import AppearanceMemory, AppearanceReader
+from facewarp.face.matching.appearance import Appearance, AppearanceMemory, AppearanceReader
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.background_search import BackgroundSearch, SearchAhead
 from facewarp.face.tracking.photometric import PhotometricConfig, PhotometricRefinement
@@ -34,6 +34,8 @@ _log = logging.getLogger(__name__)
 
 _FRAME_S = 1 / 25  # between frames that come without a time
 _COUNT_EVERY_S = 2.0  # how often faces are counted that can't be followed any more
+_HEAD = 0.25  # of a face's box by which the head reaches beyond it
+_GROWTH = 1.35  # of a face from one frame of a file to the next
 _NEAR = 3.0  # side of the window, in faces, in which a doubtful face is looked for
 
 
@@ -284,7 +286,9 @@ class FaceTracker(Closing):
                 return None
             found = max(found, self._approach(image, seen), key=lambda face: face.confidence)
         apart = np.linalg.norm(center_of(found.box) - center_of(face.box))
-        is_same = overlap(found.box, face.box) > 0 and apart < side_of(face.box)
+        sides = side_of(found.box), side_of(face.box)
+        is_near = overlap(found.box, face.box) > 0 and apart < side_of(face.box)
+        is_same = is_near and max(sides) < _GROWTH * min(sides)
         if found.confidence < self.config.gone or not is_same or is_among(found.box, others):
             return None
         return found.changed(id=face.id)
@@ -339,7 +343,7 @@ class FaceTracker(Closing):
                     strangers.append(face)
                     track.lose()
                 else:
-                    track.missed = 0
+                    track.missed, track.confirmed = 0, time
                     track.move(face, time)
         for track, face in doubtful:
             self._question(track, face, image, time)
@@ -356,7 +360,16 @@ class FaceTracker(Closing):
         """Return whether a cut put another face where a track's was."""
         if not track.memory.is_sudden(face.gray, time):
             return False
-        return track.memory.has_changed(self._appearance(image, face.landmarks), time)
+        others = [t.face.box for t in self._tracks if t is not track and not t.lost]
+        return track.memory.has_changed(self._appearance_of(face, image, others), time)
+
+    def _appearance_of(
+        self, face: Face, image: NDArray[np.generic], others: Sequence[Box]
+    ) -> Appearance | None:
+        """Return the appearance of a face; None where another head may hide some of it."""
+        if any(overlap(face.box, widened(other, _HEAD)) > 0 for other in others):
+            return None
+        return self._appearance(image, face.landmarks)
 
     def _question(
         self,
@@ -369,9 +382,13 @@ class FaceTracker(Closing):
         others = [t.face.box for t in self._tracks if t is not track and not t.lost]
         seen = self._look_near(image, track.face.box, others)
         track.missed = 0 if seen else track.missed + 1
+        is_gone = track.missed >= self.config.patience or (
+            track.missed > 0 and time - track.confirmed >= self.config.patience_s
+        )
         if seen:
+            track.confirmed = time
             face = max(face, self._approach(image, seen), key=lambda face: face.confidence)
-        if face.confidence < self.config.gone or track.missed >= self.config.patience:
+        if face.confidence < self.config.gone or is_gone:
             track.lose()
         else:
             track.move(face, time)
@@ -445,7 +462,8 @@ class FaceTracker(Closing):
         Of several the one of the likest appearance, of equally like ones the nearest. After a cut
         places tell nothing.
         """
-        appearance = self._appearance(image, face.landmarks)
+        beside = [track.face.box for track in self._tracks if not track.lost]
+        appearance = self._appearance_of(face, image, beside)
         lost = [track for track in self._tracks if track.lost]
         known = [
             track
@@ -461,7 +479,7 @@ class FaceTracker(Closing):
             return
         if len(self._tracks) >= self.config.faces:
             self._tracks.remove(min(lost, key=lambda track: track.seen))
-        track = Track(face.changed(id=self._next_id), time, self._smoother())
+        track = Track(face.changed(id=self._next_id), time, self._smoother(), confirmed=time)
         track.memory.note(appearance, time)
         if track.smoother is not None:
             track.face = track.smoother(track.face, time)

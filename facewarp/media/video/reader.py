@@ -33,8 +33,10 @@ from facewarp.media.video.frame_conversion import FrameConverter, pixel_aspect, 
 from facewarp.media.video.stream_info import (
     StreamInfo,
     choose_video_stream,
+    later_timecode,
     other_video_streams,
     stream_tags,
+    timecode_of,
     use_threads,
 )
 from facewarp.media.video.timeline import Timeline
@@ -44,6 +46,7 @@ _log = logging.getLogger(__name__)
 
 _SEEK_BACK_S = (0.0, 2.0, 10.0)
 _ROUNDING_S = 1e-6
+_ROUNDING_FRAMES = 0.02
 _FILE_TAGS = ("title", "creation_time", "date", "artist", "album", "copyright")
 
 
@@ -61,7 +64,7 @@ class VideoSource(Source):
         sound_indices: The streams of sound that go with the pictures.
         codecs: Stream index -> name of its codec, with a decoder or without.
         file_tags: Title, creation time and the like of the file, for a copy.
-        stream_tags: Title and language of the pictures.
+        stream_tags: Title and language of the pictures, and the timecode of the first one read.
     """
 
     kind: Literal["video"] = "video"
@@ -92,6 +95,7 @@ class VideoSource(Source):
             if first is None:
                 raise FacewarpError("no picture could be decoded", path, COPY_AGAIN)
             self._describe(container, stream, first)
+            self._take_timecode(container, stream, first)
             self._tell_of_streams(container, stream)
         if start is not None and self.duration_s is not None and start >= self.duration_s:
             what = f"start is {start:g} s, but the video ends at {self.duration_s:.2f} s"
@@ -147,6 +151,20 @@ class VideoSource(Source):
         self.rate = next(filter(None, map(fraction, rates)), self.rate)
         self.is_variable_rate = is_variable_rate(stream)
         self._measure_time(container, stream)
+
+    def _take_timecode(
+        self, container: InputContainer, stream: VideoStream, first: av.VideoFrame
+    ) -> None:
+        """Keep the timecode of the first picture that is read, where it can be counted."""
+        timecode = timecode_of(container, stream, self.rate)
+        left_out = 0
+        if timecode is not None and self.start:
+            if self.is_variable_rate:
+                return
+            begins = float((first.pts or 0) * self.time_base - self.timeline.origin)
+            left_out = math.ceil((self.start - begins) * float(self.rate) - _ROUNDING_FRAMES)
+        if timecode is not None:
+            self.stream_tags["timecode"] = later_timecode(timecode, max(0, left_out), self.rate)
 
     def _measure(self) -> None:
         """Find the size of the images: that of the largest pictures of the file."""

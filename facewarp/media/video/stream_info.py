@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,6 +32,8 @@ _NO_PICTURES = (
     | Disposition.still_image
     | Disposition.dependent
 )
+_TIMECODE = re.compile(r"(\d\d):([0-5]\d):([0-5]\d)([:;.])(\d\d+)")
+_DAY_H = 24
 _log_level = threading.Lock()
 
 
@@ -150,6 +153,48 @@ def stream_tags(stream: av.stream.Stream) -> dict[str, str]:
     told = {"language": stream.metadata.get("language"), "title": stream.metadata.get("title")}
     told["title"] = told["title"] or stream.metadata.get("name")  # as MP4 and MOV are read
     return {name: text for name, text in told.items() if text}
+
+
+def timecode_of(container: InputContainer, stream: VideoStream, rate: Fraction) -> str | None:
+    """Return the SMPTE timecode of a file's first picture, ``hh:mm:ss:ff``; None without one.
+
+    Args:
+        container: the file.
+        stream: of its pictures, whose own timecode goes before that of a timecode track.
+        rate: frames a second, which the timecode has to fit.
+    """
+    tracks = (other.metadata for other in container.streams if other.type == "data")
+    for tags in (stream.metadata, *tracks, container.metadata):
+        found = _TIMECODE.fullmatch(tags.get("timecode", tags.get("TIMECODE", "")))
+        if found is not None and int(found[5]) < round(rate):
+            is_dropping = found[4] != ":"
+            return found[0] if not is_dropping or round(rate) % 30 == 0 else None
+    return None
+
+
+def later_timecode(timecode: str, frames: int, rate: Fraction) -> str:
+    """Return the SMPTE timecode so many frames after another (SMPTE ST 12-1).
+
+    Args:
+        timecode: ``hh:mm:ss:ff``; with a semicolon before the frames, two numbers in thirty are
+            left out at the beginning of each minute but every tenth (drop frame).
+        frames: not below 0.
+        rate: frames a second.
+    """
+    found = _TIMECODE.fullmatch(timecode)
+    assert found is not None
+    hours, minutes, seconds, number = (int(found[i]) for i in (1, 2, 3, 5))
+    second = round(rate)
+    dropped = 0 if found[4] == ":" else second // 15
+    minute = 60 * hours + minutes
+    count = (60 * minute + seconds) * second + number - dropped * (minute - minute // 10) + frames
+    count %= (_DAY_H * 60 * 60) * second - dropped * (_DAY_H * 54)
+    tens, rest = divmod(count, 600 * second - 9 * dropped)
+    later = max(0, rest - dropped) // (60 * second - dropped)  # minutes of the ten that drop
+    count += dropped * (9 * tens + later)
+    seconds, number = divmod(count, second)
+    clock = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    return f"{clock}{found[4]}{number:02d}"
 
 
 def other_video_streams(container: InputContainer, chosen: VideoStream) -> list[VideoStream]:

@@ -94,8 +94,26 @@ def test_decimals_in_names_are_numbers(folder, cine):
     in_order(open_cine(folder).volume)
     assert numbers_in(["p0.63", "p0.7", "p0.77"]) == [0.63, 0.7, 0.77]
     assert numbers_in(["s2_p10", "s2_p9"]) == [10, 9]
+    assert numbers_in(["i1_ms70", "i2_ms140"]) == [1, 2]
     assert numbers_in(["a1b2", "a2b1"]) is None
     assert numbers_in(["a", "b"]) is None
+
+
+@pytest.mark.parametrize("name", ["i{1}_ms{0}", "t{2}"])
+def test_numbers_that_give_no_one_order_are_said(folder, cine, name):
+    for t in range(12):
+        put(folder / f"{name.format(70 * t, 12 - t, t - 6)}.nii.gz", cine[t])
+    assert "no file tells the time of its phase" in open_cine(folder).volume.warnings[-1]
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_phase_that_may_be_missing_is_said(folder, cine, told):
+    for t in range(12):
+        if t != 5:
+            beside = {"TriggerDelayTime": 70.0 * t} if told else {}
+            put(folder / f"p{t + 1}.nii.gz", cine[t], **beside)
+    expected = "from 280 to 420" if told else "from 5 to 7"
+    assert expected in " ".join(open_cine(folder).volume.warnings)
 
 
 def test_frames_numbered_from_0_are_a_whole_cine(folder, cine):

@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from facewarp.cardiac.io.timing import ReadOptions, covers_cycle, is_cycle, settle_timing
+from facewarp.cardiac.io.timing import (
+    ReadOptions,
+    covers_cycle,
+    is_cycle,
+    missing_phase,
+    settle_timing,
+)
 from facewarp.errors import FacewarpError
 
 PLACE = Path("scan")
@@ -64,3 +70,10 @@ def test_a_step_given_is_used_and_the_other_one_said():
     assert found.step_s == 0.035
     assert "--time-step says 35 ms, trigger times 70 ms" in found.warnings[0]
     assert settle(step=None, options=ReadOptions(time_step_s=0.07)).step_s == 0.07
+
+
+def test_a_step_twice_the_others_is_a_missing_phase():
+    assert missing_phase([70.0 * t for t in range(12)]) == ""
+    assert missing_phase([0, 1, 3]) == ""  # too few to tell
+    told = missing_phase([70.0 * t for t in range(12) if t != 5])
+    assert told == "from 280 to 420 is 2.0 times the usual step: phases may be missing there"

@@ -72,3 +72,50 @@ def test_a_flash_of_two_frames_changes_no_id(scene, tracker):
         frame = scene(plain=240)
         shown = np.clip(frame * 1.8 + 40.0, 0, 255).astype(np.uint8) if n in (5, 6) else frame
         assert set(places(tracker(shown, n / 25))) == {0}
+
+
+def test_light_from_the_side_is_no_other_face(scene, template, tracker):
+    reader = AppearanceReader(template.landmarks)
+    frame = scene(plain=240)
+    (face,) = tracker(frame)
+    seen = reader(frame, face.landmarks)
+    lamp = np.clip(np.linspace(-1, 2, 480), 0.3, 1)[:, None]  # little light on one cheek
+    lit = (frame * lamp * (0.8, 1, 1)).astype(np.uint8)
+    assert seen.distance(reader(lit, face.landmarks)) > 0.25
+    assert not seen.is_another(reader(lit, face.landmarks))
+    assert seen.is_another(reader(tinted(lit), face.landmarks))
+
+
+@pytest.mark.parametrize("light", [4.0, 0.08])
+def test_clipped_and_black_faces_have_no_appearance(scene, template, tracker, light):
+    frame = scene(plain=240)
+    (face,) = tracker(frame)
+    lit = np.clip(frame * light, 0, 255).astype(np.uint8)
+    assert AppearanceReader(template.landmarks)(lit, face.landmarks) is None
+
+
+def test_dark_frames_and_overexposed_ones_change_no_id(scene, tracker):
+    for n in range(24):
+        light = 4.0 if 4 <= n < 10 else 0.08 if 14 <= n < 20 else 1.0
+        frame = np.clip(scene(plain=240) * light, 0, 255).astype(np.uint8)
+        assert set(places(tracker(frame, n / 15))) == {0}
+
+
+def test_one_frame_tells_another_face_where_frames_are_far_apart(scene, tracker):
+    shown = [{"plain": 240}, {"plain": 240}, {"other": 240}, {"plain": 240}]
+    ids = [set(places(tracker(scene(**one), 1.0 * n))) for n, one in enumerate(shown)]
+    assert ids == [{0}, {0}, {1}, {0}]
+
+
+def test_a_face_is_not_remembered_while_another_head_covers_it(scene, portrait, make_tracker):
+    tracker = make_tracker()
+    read, reader = [], tracker._appearance
+    tracker._appearance = lambda image, points: read.append(points) or reader(image, points)
+    for n, at in enumerate((100, 140, 185, 228)):
+        frame = tinted(scene(plain=300))
+        portrait.draw(frame, (at, 120), 0.6)
+        read.clear()
+        ids = places(tracker(frame, 0.5 * n))
+        assert len(ids) == 2
+        behind = [points for points in read if abs(points[:, 0].mean() - 300) < 12]
+        assert len(behind) == (at < 220)

@@ -238,3 +238,10 @@ def test_searches_ahead_leave_nobody_out(offline, portrait, first):
     for (_, ahead), (_, faces) in zip(found, plain, strict=True):
         for one, other in zip(ahead, faces, strict=True):
             np.testing.assert_array_equal(one.landmarks, other.landmarks)
+
+
+def test_a_face_is_not_followed_back_into_a_much_larger_one(offline, portrait):
+    small, large = (portrait.frame(scale=scale) for scale in (0.6, 1.1))
+    (face,) = offline(small, 0.0)
+    assert offline.register_before(small, face, []) is not None
+    assert offline.register_before(large, face, []) is None

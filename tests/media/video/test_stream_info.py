@@ -1,12 +1,14 @@
 """Of several streams the right one is read, with its own sound, and what is left out is told."""
 
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
 
 from facewarp.errors import FacewarpError
 from facewarp.media.sources import open_source
-from facewarp.media.video.stream_info import Crop, StreamInfo
+from facewarp.media.video.stream_info import Crop, StreamInfo, later_timecode
 
 DESCRIPTION = """\
 Input #0, mpegts, from '':
@@ -168,3 +170,44 @@ def test_pictures_without_a_decoder_are_named(make_clip):
     path.write_bytes(path.read_bytes().replace(b"avc1", b"xyz1").replace(b"avcC", b"xyzC"))
     with pytest.raises(FacewarpError, match=r"no decoder for the video's pictures \(xyz1\)"):
         open_source(path)
+
+
+@pytest.mark.parametrize(
+    ("timecode", "rate", "later"),
+    [
+        ("01:00:00:00", Fraction(25), "01:00:00:01"),
+        ("23:59:59:23", Fraction(24000, 1001), "00:00:00:00"),
+        ("00:00:59;29", Fraction(30000, 1001), "00:01:00;02"),
+        ("00:09:59;29", Fraction(30000, 1001), "00:10:00;00"),
+        ("00:10:59;59", Fraction(60000, 1001), "00:11:00;04"),
+        ("23:59:59;29", Fraction(30000, 1001), "00:00:00;00"),
+    ],
+)
+def test_timecodes_count_on(timecode, rate, later):
+    assert later_timecode(timecode, 1, rate) == later
+    assert later_timecode(timecode, 0, rate) == timecode
+
+
+def test_drop_frame_timecodes_follow_each_other():
+    rate = Fraction(30000, 1001)
+    one = "00:00:00;00"
+    for n in range(17982 + 1798):
+        assert later_timecode("00:00:00;00", n, rate) == one
+        one = later_timecode(one, 1, rate)
+    assert one == "00:10:59;28"
+
+
+@pytest.mark.parametrize("out", ["out.mov", "out.mp4", "out.mkv"])
+@pytest.mark.parametrize(("start", "first"), [(None, "01:00:00:20"), (0.2, "01:00:01:00")])
+def test_copies_begin_with_their_first_pictures_timecode(make_flashes, copied, out, start, first):
+    told = {"timecode": "01:00:00:20"}
+    path = make_flashes("plate.mov", sounds=(), seconds=0.4, metadata=told)
+    copied(path, out, start)
+    assert open_source(path.parent / out).stream_tags["timecode"] == first
+
+
+def test_a_timecode_that_does_not_fit_the_rate_is_none(make_flashes, copied):
+    for timecode in ("01:00:00:40", "01:00:00;10", "noon"):
+        path = make_flashes("odd.mkv", sounds=(), seconds=0.4, metadata={"timecode": timecode})
+        assert "timecode" not in open_source(path).stream_tags
+        copied(path, "out.mov")

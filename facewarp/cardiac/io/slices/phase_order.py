@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from facewarp.cardiac.io.slices.slice_image import SliceImage
+from facewarp.cardiac.io.timing import missing_phase
 from facewarp.errors import FacewarpError
 
 _SHORT_STEP: Final = 0.4  # of the usual step: shorter ones mean two acquisitions
@@ -62,6 +63,8 @@ def sort_phases(slices: list[list[SliceImage]], place: Path, said: list[str]) ->
         if name == "trigger times":
             _refuse_two_acquisitions(slices, place)
             _say_late_starts(slices, said)
+            if gap := missing_phase([image.trigger_ms or 0.0 for image in slices[0]]):
+                said.append(f"trigger times of slice 1: {gap}")
         elif len(slices[0]) > 1:
             _refuse_other_order(slices, name, place)
             _say_what_tells(slices, name, said)

@@ -172,3 +172,12 @@ def test_a_slice_that_begins_later_in_the_beat_is_said(tmp_path, cine, late_ms):
     write_series(tmp_path / "scan", cine, AFFINE, tell=tell)
     warnings = " ".join(read_dicom(tmp_path / "scan").warnings)
     assert ("slice 4 at 400 ms" in warnings) == (late_ms == 400)
+
+
+def test_phases_missing_in_every_slice_are_said(tmp_path, cine):
+    paths = write_series(tmp_path / "scan", cine, AFFINE, step_ms=70)
+    for z in range(6):
+        paths[7, z].unlink()
+    volume = read_dicom(tmp_path / "scan")
+    assert volume.phases == 11
+    assert "from 420 to 560 is 2.0 times the usual step" in volume.warnings[0]
