@@ -50,8 +50,8 @@ def carried_dice(parts: NDArray[np.float32], field: NDArray[np.float32], templat
     carried = np.empty_like(parts)
     for one, target in zip(parts, carried, strict=True):
         cv2.remap(one, x, y, cv2.INTER_LINEAR, target, cv2.BORDER_REPLICATE)
-    within = cv2.inRange(x, -0.5, width - 0.5) & cv2.inRange(y, -0.5, height - 0.5)
-    return hard_dice(hard_parts(carried) & (within != 0), template)
+    within = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
+    return hard_dice(hard_parts(carried) & within, template)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ import pytest
 
 import facewarp
 from facewarp.face.crop import Crop
-from facewarp.face.crop_fields import sample_field
+from facewarp.face.crop_fields import inverted, sample_field
 from facewarp.face.parts import FacePart
+from facewarp.face.tracking import registration
 from facewarp.face.tracking.registration import crop_around, folds_percent
 
 
@@ -54,6 +55,23 @@ def test_both_fields_are_one_map(fitter, portrait):
     there = points + sample_field(face.grid_field_from_template, points)
     back = there + sample_field(face.grid_field, there)
     assert np.median(np.linalg.norm(back - points, axis=1)) < 0.1
+
+
+def test_who_asks_for_landmarks_does_not_wait_for_the_inverse(fitter, portrait, monkeypatch):
+    inverses = []
+
+    def counted(field):
+        inverses.append(inverted(field))
+        return inverses[-1]
+
+    monkeypatch.setattr(registration, "inverted", counted)
+    gray = portrait.frame()[..., 1].copy()
+    (face,) = fitter.register(gray, [Crop.around((160, 118), 77.0)])
+    assert np.isfinite(face.landmarks).all()
+    assert not inverses
+    for one in (face, face.changed(id=5), face):
+        assert one.grid_field is inverses[0]
+    assert len(inverses) == 1
 
 
 @pytest.mark.parametrize(
