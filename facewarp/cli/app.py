@@ -20,7 +20,7 @@ from facewarp.cli.console import Output, output_of, show_logs
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import write_error
 from facewarp.system.interrupts import end_as_ctrl_c_does
-from facewarp.system.start import pause_collection, resume_collection
+from facewarp.system.start import let_go_at_exit, pause_collection, resume_collection
 from facewarp.version import __version__
 
 FACES = "Faces"
@@ -277,6 +277,7 @@ def main() -> None:
     except KeyboardInterrupt:  # before a command had begun, or once it was over
         raise SystemExit(130) from None
     finally:
+        let_go_at_exit()
         try:
             sys.stdout.flush()
         except BrokenPipeError:  # the reader of ``facewarp ... | head`` has gone

@@ -1,6 +1,8 @@
 """Python's collector rests while a program starts, and runs again afterwards."""
 
 import gc
+import subprocess
+import sys
 
 import pytest
 
@@ -26,3 +28,20 @@ def test_a_collector_that_runs_is_left_alone(collector):
     before = gc.get_freeze_count()
     resume_collection()
     assert gc.get_freeze_count() == before
+
+
+def test_a_program_that_read_plates_ends_without_complaints():
+    pytest.importorskip("OpenImageIO")
+    code = """
+from facewarp.cli import app
+from facewarp.system.start import resume_collection
+
+def command(**options):
+    import OpenImageIO
+    resume_collection()
+
+app.app = command
+app.main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
