@@ -73,8 +73,9 @@ def _lips(face: Anatomy) -> Plane:
 def _blush(face: Anatomy) -> Plane:
     u = face.unit
     cheek = _blob(face, face.at(41, -10, 26), (40, 22), -26)
-    inside = smoothstep(0, 9 * u, distance(fill(face.face())))
-    return np.asarray(0.85 * cheek**0.9 * inside * (1 + 0.12 * noise(5, 6.0)), np.float32)
+    # Faded out long before the outline, which a turned head shows in the middle of its cheek.
+    inside = smoothstep(-2 * u, 26 * u, distance(fill(face.face())))
+    return np.asarray(0.95 * cheek**0.9 * inside * (1 + 0.12 * noise(5, 6.0)), np.float32)
 
 
 def _contour(face: Anatomy) -> Plane:
@@ -86,9 +87,11 @@ def _contour(face: Anatomy) -> Plane:
     nose = stroke(
         curve(face.outline((27, -7, 2), (29, -6.5, 0), (31, 1, -8))), 3 * u, taper=(0.2, 0.4)
     )
-    inside = smoothstep(-1 * u, 5 * u, distance(fill(face.face())))
-    soft = soften(cheek, 4.5 * u) + 0.7 * soften(jaw, 4 * u) + 0.55 * soften(nose, 1.6 * u)
-    return np.asarray(np.clip(1.25 * soft, 0, 1) * inside, np.float32)
+    within = distance(fill(face.face()))
+    cheeks = soften(cheek, 5.5 * u) * smoothstep(-1 * u, 20 * u, within)
+    jaws = soften(jaw, 4.5 * u) * smoothstep(-3 * u, 9 * u, within)
+    soft = 1.3 * cheeks + 0.75 * jaws + 0.55 * soften(nose, 1.6 * u)
+    return np.asarray(np.clip(1.25 * soft, 0, 1), np.float32)
 
 
 def _shadow(face: Anatomy) -> Plane:

@@ -1,5 +1,6 @@
 """Make-up: parts by name, colour and strength, on the part and nowhere else."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -73,3 +74,13 @@ def test_looks_are_textures_that_keep_the_light(template, frame, face_at):
     ys, xs = np.nonzero(np.abs(redder).sum(-1) > 20)
     gray = frame[ys, xs].mean(1), out[ys, xs].mean(1)
     assert np.corrcoef(*gray)[0, 1] > 0.3
+
+
+def test_blush_and_contour_fade_before_the_outline(template):
+    """A turned head shows the template's outline in the middle of its cheek."""
+    face = (template.probabilities[FacePart.BACKGROUND] < 0.5).astype(np.uint8)
+    inside = cv2.distanceTransform(face, cv2.DIST_L2, 5)
+    inside[int(template.landmarks[4, 1]) :] = np.inf  # along the jaw contour is its shade
+    for part, most in (("blush", 0.1), ("contour", 0.6)):
+        mask = cv2.resize(part_masks()[part], (260, 320), interpolation=cv2.INTER_AREA)
+        assert mask[inside < 4.5].max() < most * mask.max()

@@ -94,8 +94,11 @@ def choose_cine(
         FacewarpError: several examinations or cines, or none of the name given.
     """
     _one_study(images, place)
-    acquisitions = _stacked(_pieces(images))
     said: list[str] = []
+    pieces = _pieces(images)
+    wanted = (series or "").strip()
+    whole = [p for p in pieces if p.slices >= _LEAST_SLICES and [wanted] == [*map(str, p.numbers)]]
+    acquisitions = _stacked(whole or pieces, said)
     acquisitions = _magnitude(acquisitions, said)
     if series is not None:
         acquisitions = _named(acquisitions, series, place)
@@ -156,7 +159,7 @@ def _repeats(one: Acquisition) -> list[Acquisition]:
     return [one]
 
 
-def _stacked(pieces: list[Acquisition]) -> list[Acquisition]:
+def _stacked(pieces: list[Acquisition], said: list[str]) -> list[Acquisition]:
     """Series of one slice each as stacks: a piece joins the stack whose slices it does not hold."""
     ordered = sorted(pieces, key=lambda p: (p.numbers or [0], p.images[0].series))
     stacks: list[Acquisition] = []
@@ -164,6 +167,11 @@ def _stacked(pieces: list[Acquisition]) -> list[Acquisition]:
         fits = [stack for stack in stacks if _beside(stack, piece)]
         fits.sort(key=lambda stack: stack.title != piece.title)
         if fits:
+            if piece.slices >= _LEAST_SLICES and piece.phases > 1:  # or a repeat, a little aside
+                said.append(
+                    f"{piece.described()} lies beside the slices of {fits[0].described()}: both "
+                    "are taken as one stack; of repeats choose one with --series NUMBER"
+                )
             fits[0].images.extend(piece.images)
         else:
             stacks.append(Acquisition(list(piece.images)))

@@ -213,3 +213,16 @@ def test_mosaics_are_no_slices(scan, cine):
     found = read_dicom(scan)
     is_the_cine(found)
     assert "72 a mosaic of slices" in found.warnings[0]
+
+
+def test_series_of_every_second_slice_are_one_stack_and_said(tmp_path, cine):
+    wide = AFFINE @ np.diag([1, 1, 2, 1.0])
+    write_series(tmp_path / "scan", cine[:, ::2], wide, title="sax", number=1)
+    wide = wide.copy()
+    wide[:3, 3] += AFFINE[:3, 2]
+    write_series(tmp_path / "scan", cine[:, 1::2], wide, title="sax", number=2)
+    found = read_dicom(tmp_path / "scan")
+    is_the_cine(found)
+    assert "sax (series 2, 3 slices x 12 phases" in found.warnings[0]
+    assert "taken as one stack" in found.warnings[0]
+    assert read_dicom(tmp_path / "scan", ReadOptions(series="1")).data.shape[1] == 3
