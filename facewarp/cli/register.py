@@ -13,6 +13,9 @@ from facewarp.errors import FacewarpError
 if TYPE_CHECKING:
     from facewarp.face.tracking.pair_registration import FacePair
 
+#: Suffixes of volumes; those that are not NIfTI are refused with the way to convert them.
+_VOLUMES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".mgh")
+
 
 def register(
     ctx: typer.Context,
@@ -46,7 +49,7 @@ def register(
       facewarp register anna.jpg berta.jpg --json
       facewarp register ed.nii.gz es.nii.gz --out pair/
     """
-    volumes = [path.name.lower().endswith((".nii", ".nii.gz")) for path in (fixed, moving)]
+    volumes = [path.name.lower().endswith(_VOLUMES) for path in (fixed, moving)]
     if all(volumes):
         from facewarp.cli.register_volumes import register_hearts
 

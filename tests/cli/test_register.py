@@ -89,3 +89,13 @@ def test_the_folder_is_not_an_existing_file(pictures, tmp_path):
     done = run(fixed, moving, "--out", tmp_path / "file")
     assert done.exit_code == 1
     assert "error:" in done.output
+
+
+def test_volumes_of_other_formats_are_refused_with_the_way_to_convert_them(tmp_path):
+    paths = tmp_path / "ed.nrrd", tmp_path / "es.nrrd"
+    for path in paths:
+        path.write_bytes(b"NRRD0004\n")
+    done = run(*paths, "--out", tmp_path / "pair")
+    assert done.exit_code == 1
+    assert "SimpleITK.ReadImage('ed.nrrd')" in done.output.replace("\n", "")
+    assert not (tmp_path / "pair").exists()

@@ -39,7 +39,7 @@ from facewarp.media.video.stream_info import (
     timecode_of,
     use_threads,
 )
-from facewarp.media.video.timeline import Timeline
+from facewarp.media.video.timeline import Timeline, chapters_of
 from facewarp.media.video.tone_mapping import HDRFormat
 
 _log = logging.getLogger(__name__)
@@ -64,6 +64,8 @@ class VideoSource(Source):
         sound_indices: The streams of sound that go with the pictures.
         codecs: Stream index -> name of its codec, with a decoder or without.
         file_tags: Title, creation time and the like of the file, for a copy.
+        chapters: Those of the part that is read, whose beginning is 0.
+        subtitles: How many tracks of subtitles the file has.
         stream_tags: Title and language of the pictures, and the timecode of the first one read.
     """
 
@@ -94,6 +96,8 @@ class VideoSource(Source):
             first = next(self._decode(container, stream), None)
             if first is None:
                 raise FacewarpError("no picture could be decoded", path, COPY_AGAIN)
+            self.chapters = chapters_of(container, self.timeline.origin, start, end)
+            self.subtitles = sum(other.type == "subtitle" for other in container.streams)
             self._describe(container, stream, first)
             self._take_timecode(container, stream, first)
             self._tell_of_streams(container, stream)

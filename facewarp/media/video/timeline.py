@@ -7,6 +7,7 @@ decoding any. What is found moves pictures and sound alike.
 
 import bisect
 import logging
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -249,3 +250,40 @@ def _packet_times(path: Path, streams: set[int]) -> Sequence[PacketTime]:
             )
             found.append(entry)
     return sorted(found, key=lambda entry: entry.position)
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter of a video.
+
+    Attributes:
+        start: seconds.
+        end: seconds.
+        tags: its title, and whatever else the file tells.
+    """
+
+    start: float
+    end: float
+    tags: dict[str, str]
+
+
+def chapters_of(
+    container: InputContainer, origin: Fraction, start: float | None, end: float | None
+) -> list[Chapter]:
+    """Return the chapters of a file, as far as they lie in the part that is read.
+
+    Args:
+        container: the file.
+        origin: seconds of its clock that count as 0.
+        start: where reading begins, s, which is 0 then; None for the beginning.
+        end: where it ends.
+    """
+    found = []
+    shift = float(origin) + (start or 0.0)
+    until = math.inf if end is None else end - (start or 0.0)
+    for chapter in container.chapters():
+        base = fraction(chapter["time_base"]) or Fraction(1)
+        begins, ends = (float(chapter[at] * base) - shift for at in ("start", "end"))
+        if ends > max(begins, 0.0) and begins < until:
+            found.append(Chapter(max(begins, 0.0), min(ends, until), chapter["metadata"]))
+    return found

@@ -174,6 +174,7 @@ class VideoWriter(Output):
         if self._like:
             self._container.metadata.update(self._like.file_tags)
             stream.metadata.update(self._like.stream_tags)
+            self._take_chapters(self._like)
             if self._like.has_audio and audio != "none":
                 convert = audio == "convert"
                 self._audio = AudioCopy(self._like, self._container, convert=convert)
@@ -183,6 +184,25 @@ class VideoWriter(Output):
             codec.open()  # the header comes with the first packet: a file of none can't be closed
         else:
             self._container.start_encoding()
+
+    def _take_chapters(self, like: VideoSource) -> None:
+        """Keep the chapters of the source, and say that its subtitles are not kept."""
+        if like.subtitles:
+            tracks = "a track" if like.subtitles == 1 else f"{like.subtitles} tracks"
+            like.note(f"left out {tracks} of subtitles: only pictures, sound and chapters are kept")
+        ticks = Fraction(1, 1000)
+        self._container.set_chapters(
+            [
+                {
+                    "id": number,
+                    "start": round(chapter.start / ticks),
+                    "end": round(chapter.end / ticks),
+                    "time_base": ticks,
+                    "metadata": chapter.tags,
+                }
+                for number, chapter in enumerate(like.chapters, 1)
+            ]
+        )
 
     def _options(self) -> dict[str, str]:
         options = self._encoder.options_for(self._stored_size, self._rate, live=self._live)

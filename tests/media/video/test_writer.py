@@ -374,3 +374,57 @@ def test_pictures_of_another_size_are_refused(tmp_path):
 def test_large_pictures(tmp_path, contents):
     write(tmp_path / "out.mp4", [np.zeros((2160, 3840, 3), np.uint8)], size=(3840, 2160))
     assert contents(tmp_path / "out.mp4").size == (3840, 2160)
+
+
+@pytest.fixture
+def with_chapters(tmp_path):
+    """A clip of 10 frames at 25 a second, in chapters of 0.16 and 0.24 s."""
+    path = tmp_path / "chapters.mkv"
+    with av.open(str(path), "w") as container:
+        times = ((0, 160, "One"), (160, 400, "Two"))
+        container.set_chapters(
+            [
+                {
+                    "id": number,
+                    "start": start,
+                    "end": end,
+                    "time_base": Fraction(1, 1000),
+                    "metadata": {"title": title},
+                }
+                for number, (start, end, title) in enumerate(times, 1)
+            ]
+        )
+        stream = container.add_stream("mpeg4", rate=25, width=64, height=48, pix_fmt="yuv420p")
+        for number in range(10):
+            picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24")
+            picture.pts = number
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("out", ["out.mov", "out.mp4", "out.mkv"])
+@pytest.mark.parametrize(
+    ("start", "end", "kept"),
+    [
+        (None, None, [("One", 0.0, 0.16), ("Two", 0.16, 0.4)]),
+        (0.12, 0.32, [("One", 0.0, 0.04), ("Two", 0.04, 0.2)]),
+        (0.2, None, [("Two", 0.0, 0.2)]),
+    ],
+)
+def test_chapters_are_kept_and_cut(with_chapters, copied, out, start, end, kept):
+    copied(with_chapters, out, start, end)
+    found = open_source(with_chapters.parent / out).chapters
+    assert [chapter.tags["title"] for chapter in found] == [title for title, *_ in kept]
+    times = [(chapter.start, chapter.end) for chapter in found]
+    assert times == [pytest.approx(one[1:], abs=1e-3) for one in kept]
+
+
+def test_subtitles_that_are_left_out_are_told(with_chapters, tmp_path):
+    source = open_source(with_chapters)
+    assert source.subtitles == 0
+    source.subtitles = 2
+    with open_sink(tmp_path / "out.mp4", like=source) as sink:
+        for frame in source:
+            sink.write(frame)
+    assert any("2 tracks of subtitles" in note for note in source.notes)
