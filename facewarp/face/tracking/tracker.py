@@ -36,6 +36,7 @@ _FRAME_S = 1 / 25  # between frames that come without a time
 _COUNT_EVERY_S = 2.0  # how often faces are counted that can't be followed any more
 _HEAD = 0.25  # of a face's box by which the head reaches beyond it
 _GROWTH = 1.35  # of a face from one frame of a file to the next
+_CUT_S = 0.5  # after a cut, within which places tell nothing of faces that are found
 _NEAR = 3.0  # side of the window, in faces, in which a doubtful face is looked for
 
 
@@ -189,7 +190,7 @@ class FaceTracker(Closing):
         self.entered = []
         self._next_id = self.most_seen = 0
         self._time = None
-        self._last_look = self._last_search = -math.inf
+        self._last_look = self._last_search = self._last_cut = -math.inf
         if self._background is not None:
             self._background.forget()
 
@@ -346,7 +347,10 @@ class FaceTracker(Closing):
                     track.missed, track.confirmed = 0, time
                     track.move(face, time)
         for track, face in doubtful:
-            self._question(track, face, image, time)
+            stranger = self._question(track, face, image, time)
+            strangers += [] if stranger is None else [stranger]
+        if strangers:
+            self._last_cut, self._last_look = time, -math.inf  # who else is there is looked at now
         for one, other in combinations([track for track in tracks if not track.lost], 2):
             if overlap(one.face.box, other.face.box) > SAME_FACE:  # both have come to follow one
                 max(one, other, key=lambda track: track.surprise).lose()
@@ -377,8 +381,12 @@ class FaceTracker(Closing):
         face: Face,
         image: NDArray[np.generic],
         time: float,
-    ) -> None:
-        """Keep an uncertain track where the detector confirms it, or for a while."""
+    ) -> Face | None:
+        """Keep an uncertain track where the detector confirms it, or for a while.
+
+        Returns:
+            Another face that a cut put near where the track's was, which is lost then.
+        """
         others = [t.face.box for t in self._tracks if t is not track and not t.lost]
         seen = self._look_near(image, track.face.box, others)
         track.missed = 0 if seen else track.missed + 1
@@ -388,10 +396,15 @@ class FaceTracker(Closing):
         if seen:
             track.confirmed = time
             face = max(face, self._approach(image, seen), key=lambda face: face.confidence)
+            is_sure = face.confidence >= self.config.sure
+            if is_sure and track.memory.is_another(self._appearance_of(face, image, others)):
+                track.lose()
+                return face
         if face.confidence < self.config.gone or is_gone:
             track.lose()
         else:
             track.move(face, time)
+        return None
 
     def _search(self, image: NDArray[np.generic], time: float) -> None:
         """Detect faces that are not tracked yet, while more may be."""
@@ -407,7 +420,7 @@ class FaceTracker(Closing):
             face = self._approach(image, detection)
             least = self.config.sure if followed else self.config.gone  # a further face is no need
             if face.confidence >= least and not is_among(face.box, followed):
-                self._take(face, image, time)
+                self._take(face, image, time, after_cut=time - self._last_cut <= _CUT_S)
                 followed.append(face.box)
         self.most_seen = max(self.most_seen, len(followed) + left_out)
 
