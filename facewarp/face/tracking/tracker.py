@@ -1,6 +1,7 @@
 """FaceTracker: detect, register and track the faces of successive frames."""
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
