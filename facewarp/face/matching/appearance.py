@@ -33,8 +33,6 @@ _OTHER_IN_ANY_LIGHT: Final = 0.14
 _ALIKE: Final = 0.06
 _SUDDEN: Final = 0.1  # change of the gray crop from frame to frame, logarithm
 _NOTED_EVERY_S: Final = 0.4
-_VERY_LIKE: Final = 2  # steps of `_ALIKE`
-_JUST_NOW_S: Final = 0.5
 _FRAMES: Final = 3  # in a row that show another face: a flash of two frames is none
 _GAP_S: Final = 0.25  # between frames, after which one that shows another face is enough
 
@@ -206,19 +204,6 @@ class AppearanceMemory:
         if appearance is None or self.appearance is None:
             return False
         return appearance.is_another(self.appearance)
-
-    def tells(self, appearance: Appearance | None, after_cut: bool, time: float) -> bool:
-        """Return whether a lost track may be a face by its appearance alone, wherever that is.
-
-        Args:
-            appearance: the face's.
-            after_cut: a cut was seen; else the track must be lost just now, and be very like.
-            time: of the frame, s.
-        """
-        if appearance is None or self.appearance is None:
-            return False
-        is_like = time - self._time <= _JUST_NOW_S and self.distance(appearance) <= _VERY_LIKE
-        return after_cut or is_like
 
     def has_changed(self, appearance: Appearance | None, time: float) -> bool:
         """Return whether a track shows another face for good; note its appearance if it does not.

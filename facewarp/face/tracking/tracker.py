@@ -418,7 +418,7 @@ class FaceTracker(Closing):
         known = [
             track
             for track in lost
-            if (track.can_be(face, time) or track.memory.tells(appearance, after_cut, time))
+            if (track.can_be(face, time) or (after_cut and track.memory.appearance is not None))
             and not track.memory.is_another(appearance)
         ]
         if known:

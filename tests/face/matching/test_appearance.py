@@ -126,5 +126,5 @@ def test_a_cut_that_puts_another_nearer_takes_no_id_along(scene, tracker):
         before = places(tracker(scene(plain=200), n / 25))
     assert list(before) == [0]
     for n in range(4, 8):
-        after = places(tracker(scene(plain=400, other=110), n / 25))
-        assert after == {0: pytest.approx(400, abs=12), 1: pytest.approx(110, abs=12)}
+        after = places(tracker(scene(plain=400, other=293), n / 25))
+        assert after == {0: pytest.approx(400, abs=12), 1: pytest.approx(293, abs=12)}
