@@ -1,6 +1,7 @@
 """FaceTracker: detect, register and track the faces of successive frames."""
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -34,6 +35,7 @@ _log = logging.getLogger(__name__)
 _FRAME_S = 1 / 25  # between frames that come without a time
 _HEAD = 0.25  # of a face's box by which the head reaches beyond it
 _GROWTH = 1.35  # of a face from one frame of a file to the next
+_CUT_S = 0.5  # after a cut, within which places tell nothing of faces that are found
 
 
 class FaceTracker(Closing):
@@ -186,6 +188,7 @@ class FaceTracker(Closing):
         self._next_id = self.most_seen = 0
         self._time = None
         self._search.reset()
+        self._last_cut = -math.inf
 
     def take_over(self, other: "FaceTracker") -> None:
         """Take over another tracker's tracks; smoothing starts anew, skin is followed on."""
@@ -324,7 +327,10 @@ class FaceTracker(Closing):
                     track.missed, track.confirmed = 0, time
                     track.move(face, time)
         for track, face in doubtful:
-            self._question(track, face, image, time)
+            stranger = self._question(track, face, image, time)
+            strangers += [] if stranger is None else [stranger]
+        if strangers:
+            self._last_cut, self._search.looked = time, -math.inf  # look for others at once
         for one, other in combinations([track for track in tracks if not track.lost], 2):
             if overlap(one.face.box, other.face.box) > SAME_FACE:  # both have come to follow one
                 max(one, other, key=lambda track: track.surprise).lose()
@@ -355,8 +361,12 @@ class FaceTracker(Closing):
         face: Face,
         image: NDArray[np.generic],
         time: float,
-    ) -> None:
-        """Keep an uncertain track where the detector confirms it, or for a while."""
+    ) -> Face | None:
+        """Keep an uncertain track where the detector confirms it, or for a while.
+
+        Returns:
+            Another face that a cut put near where the track's was, which is lost then.
+        """
         others = [t.face.box for t in self._tracks if t is not track and not t.lost]
         seen = self._search.near(image, track.face.box, others)
         track.missed = 0 if seen else track.missed + 1
@@ -366,10 +376,15 @@ class FaceTracker(Closing):
         if seen:
             track.confirmed = time
             face = max(face, self._approach(image, seen), key=lambda face: face.confidence)
+            is_sure = face.confidence >= self.config.sure
+            if is_sure and track.memory.is_another(self._appearance_of(face, image, others)):
+                track.lose()
+                return face
         if face.confidence < self.config.gone or is_gone:
             track.lose()
         else:
             track.move(face, time)
+        return None
 
     def _welcome(self, image: NDArray[np.generic], time: float) -> None:
         """Begin to track the faces that are not tracked yet, while more may be."""
@@ -385,7 +400,7 @@ class FaceTracker(Closing):
             face = self._approach(image, detection)
             least = self.config.sure if followed else self.config.gone  # a further face is no need
             if face.confidence >= least and not is_among(face.box, followed):
-                self._take(face, image, time)
+                self._take(face, image, time, after_cut=time - self._last_cut <= _CUT_S)
                 followed.append(face.box)
         self.most_seen = max(self.most_seen, len(followed) + left_out)
 
