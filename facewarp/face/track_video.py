@@ -27,13 +27,14 @@ from facewarp.face.tracking.tracker import FaceTracker
 from facewarp.media.frames import Frame, Image, Source
 from facewarp.media.pipeline import Pass, run_pass
 from facewarp.media.sinks import NoPictures, Sink, is_video, keeps_depth, largest_size, open_sink
-from facewarp.media.sources import open_source
 from facewarp.media.track_records import open_records
 from facewarp.media.video.audio_copy import AudioMode
 from facewarp.media.video.frame_conversion import with_square_pixels
 from facewarp.media.video.reader import VideoSource
 
 _OFF_FRAMES: Final = 1.5  # from where a constant rate has it: jitter of clocks stays below
+_GAP_FRAMES: Final = 1.6  # between two frames: at least one is missing
+_NEUTRAL_FIX: Final = "Give a second at which the face is seen at rest."
 _PROBE = (48, 32)  # (width, height) px of a frame that shows whether an effect changes the size
 
 
@@ -183,7 +184,7 @@ def track_video(
         if job.extras.neutral is not None:
             for output in extras:
                 if isinstance(output, ExpressionsOutput):
-                    set_neutral(output.measure, tracker, source.path, job.extras.neutral)
+                    set_neutral(output.measure, tracker, source, job.extras.neutral)
         return run_pass(source, open_output, follow, draw, records, advance), tally
 
 
@@ -226,26 +227,37 @@ class Pace:
     """
 
     def __init__(self, source: Source) -> None:
-        self._source, self._start, self._count, self._told = source, 0.0, 0, False
+        self._source, self._start, self._last, self._count = source, 0.0, 0.0, 0
+        self._told = False
 
     def add(self, frame: Frame) -> None:
         """Take the next frame."""
-        self._start = frame.time if not self._count else self._start
+        if not self._count:
+            self._start = self._last = frame.time
         off = (frame.time - self._start) * self._source.fps - self._count
+        gap = (frame.time - self._last) * self._source.fps
+        self._last = frame.time
         self._count += 1
-        if abs(off) < _OFF_FRAMES or self._told:
+        if abs(off) >= _OFF_FRAMES:
+            way = "later" if off > 0 else "earlier"
+            self._tell(f"is {abs(off):.1f} frames {way} than at its")
+        elif gap >= _GAP_FRAMES:  # one lost frame: an average rate hides how late the others are
+            self._tell(f"comes {gap:.1f} frames after the one before, at its")
+
+    def _tell(self, what: str) -> None:
+        if self._told:
             return
         self._told = True
         self._source.note(
-            f"its frames do not come evenly: frame {self._count} is {abs(off):.1f} frames "
-            f"{'later' if off > 0 else 'earlier'} than at its {self._source.fps:.6g} a second; "
+            f"its frames do not come evenly: frame {self._count} {what} "
+            f"{self._source.fps:.6g} a second; "
             "passes and tracks count frames: give the clip a constant rate first "
             "(ffmpeg -i CLIP -fps_mode cfr NEW.mov)"
         )
 
 
 def set_neutral(
-    expressions: ExpressionTracker, tracker: FaceTracker, path: Path, time: float
+    expressions: ExpressionTracker, tracker: FaceTracker, source: Source, time: float
 ) -> None:
     """Take the largest face of a clip at a time for the neutral one of every face.
 
@@ -253,16 +265,31 @@ def set_neutral(
         FacewarpError: there is no such time, or no face then.
     """
     tracker.reset()
-    with open_source(path, time) as source:
-        frame = next(iter(source), None)
+    with _opened_at(source, time) as clip:
+        try:
+            frame = next(iter(clip), None)
+        except FacewarpError as error:
+            what = f"there is no picture at the {time:g} s of --neutral: {error.what}"
+            raise FacewarpError(what, source.path, _NEUTRAL_FIX) from error
         if frame is not None:
-            aspect = Fraction(getattr(source, "sample_aspect", 1))
+            aspect = Fraction(getattr(clip, "sample_aspect", 1))
             frame = frame.with_image(with_square_pixels(frame.image, aspect)[0])
         faces = [] if frame is None else tracker(frame.image, frame.time)
     tracker.reset()
     if frame is None or not expressions.take_neutral(frame.image, faces, frame.time):
         what = f"there is no face to be the neutral one at {time:g} s"
-        raise FacewarpError(what, path, "Give a second at which the face is seen at rest.")
+        raise FacewarpError(what, source.path, _NEUTRAL_FIX)
+
+
+def _opened_at(source: Source, time: float) -> Source:
+    """Open a clip again at the second of the neutral face; its errors name the option."""
+    if source.kind == "image" or not getattr(source, "is_clip", True):
+        what = "--neutral is a second of a clip, and pictures have none"
+        raise FacewarpError(what, source.path, "Leave --neutral out, or give a clip its --fps.")
+    if source.duration_s is not None and time >= source.duration_s:
+        what = f"--neutral is {time:g} s, but the video ends at {source.duration_s:.2f} s"
+        raise FacewarpError(what, source.path, _NEUTRAL_FIX)
+    return source.opened_at(time)
 
 
 def _drawn(

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.errors import FacewarpError
 from facewarp.media.transfer import Transfer, from_display, to_display
 from facewarp.system.closing import Closing
 
@@ -230,6 +231,15 @@ class Source(Closing, ABC):
         if text not in self.notes:
             self.notes.append(text)
             _log.warning("%s: %s", self.path, text)
+
+    def opened_at(self, start: float) -> "Source":
+        """The same input with the same rate, to be read from a second of its own on.
+
+        Raises:
+            FacewarpError: it has no such second.
+        """
+        what = f"this can't be read from {start:g} s on"
+        raise FacewarpError(what, self.path)
 
     @property
     def name(self) -> str:

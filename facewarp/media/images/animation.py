@@ -67,6 +67,10 @@ class AnimationSource(Source):
             self.time_base = Fraction(1, 90_000)
         self.frame_count = len(self._pages)
 
+    def opened_at(self, start: float) -> "AnimationSource":
+        """See `Source.opened_at`."""
+        return AnimationSource(self.path, None if self._is_timed else self.rate, start)
+
     def __iter__(self) -> Iterator[Frame]:
         """The pictures of the range; they end early where the file is damaged."""
         self.exhausted = self.truncated = False

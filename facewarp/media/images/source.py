@@ -134,6 +134,10 @@ class FolderSource(Source):
         what = f"none of the folder's pictures can be read; the last: {problem.what}"
         raise FacewarpError(what, path, problem.fix)
 
+    def opened_at(self, start: float) -> "FolderSource":
+        """See `Source.opened_at`."""
+        return FolderSource(self.path, self.rate if self.is_clip else None, start)
+
     @cached_property
     def has_alpha(self) -> bool:
         """Whether any of the pictures can have alpha, by their headers."""

@@ -105,6 +105,10 @@ class VideoSource(Source):
             what = f"start is {start:g} s, but the video ends at {self.duration_s:.2f} s"
             raise FacewarpError(what, path, "Start earlier.")
 
+    def opened_at(self, start: float) -> "VideoSource":
+        """See `Source.opened_at`."""
+        return VideoSource(self.path, start)
+
     def keep_hdr(self) -> None:
         """Let frames of HLG and PQ carry the HDR picture too, for a copy that is HDR."""
         self.hdr_format = self._own_hdr

@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 
 from facewarp.cli.app import app
 from facewarp.face import track_outputs
-from facewarp.media.sources import read_video
+from facewarp.face.track_video import Pace
+from facewarp.media.sources import open_source, read_video
 
 TIGER = ("--effect", "texture", "--texture", "tiger")
 
@@ -304,3 +305,53 @@ def test_frames_that_do_not_come_evenly_are_said_where_frames_are_counted(folder
     assert json.loads(well("phone.mkv", "--tracks", "t.glb", "--json").stdout)["notes"] == []
     file = pygltflib.GLTF2().load("t.glb")
     assert file.accessors[file.animations[0].samplers[0].input].max[0] == pytest.approx(7 / 25)
+
+
+def test_one_lost_frame_is_said_though_the_average_rate_hides_it(folder):
+    shade = np.full((48, 64, 3), 90, np.uint8)
+    for name, numbers in (("whole.mp4", range(40)), ("lost.mp4", [*range(20), *range(21, 40)])):
+        with av.open(name, "w") as container:
+            stream = container.add_stream("libx264", rate=25, width=64, height=48)
+            for number in numbers:
+                shown = av.VideoFrame.from_ndarray(shade, format="rgb24")
+                shown.pts, shown.time_base = number, Fraction(1, 25)
+                container.mux(stream.encode(shown.reformat(format="yuv420p")))
+            container.mux(stream.encode(None))
+    source = open_source("lost.mp4")
+    pace = Pace(source)
+    for frame in source:
+        pace.add(frame)
+    (note,) = source.notes
+    assert "frame 21 comes 1.9 frames after the one before" in note
+    even = open_source("whole.mp4")
+    pace = Pace(even)
+    for frame in even:
+        pace.add(frame)
+    assert even.notes == []
+
+
+def test_a_neutral_second_that_is_not_there_is_said_of_its_option(folder, talk, photo):
+    for path, told in (
+        (talk, "--neutral is 99 s, but the video ends at 0.40 s"),
+        (photo, "--neutral is a second of a clip, and pictures have none"),
+    ):
+        result = run(path, "--expressions", "e.csv", "--neutral", "99")
+        assert result.exit_code == 1
+        assert told in " ".join(result.output.split())
+        assert "Start earlier" not in result.output
+        assert not Path("e.csv").exists()
+
+
+@pytest.mark.parametrize("kind", ["folder", "numbered", "animation"])
+def test_a_neutral_second_of_pictures_goes_by_their_own_rate(folder, kind):
+    pictures = [PIL.Image.fromarray(np.full((8, 8, 3), 20 * n, np.uint8)) for n in range(8)]
+    if kind == "animation":
+        pictures[0].save("a.gif", save_all=True, append_images=pictures[1:], duration=500)
+        source = open_source("a.gif")
+    else:
+        for number, picture in enumerate(pictures):
+            picture.save(f"p.{number}.png")
+        source = open_source("." if kind == "folder" else "p.#.png", fps=2)
+    frame = next(iter(source.opened_at(1.5)))
+    assert frame.time == 1.5
+    assert frame.image.mean() == pytest.approx(60, abs=2)
