@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
-from facewarp.face.boxes import Box, center_of, overlap, side_of, square_at, widened
+from facewarp.face.boxes import Box, center_of, overlap, side_of, widened
 from facewarp.face.crop import Crop
 from facewarp.face.details.refinement import DetailRefinement
 from facewarp.face.detector import Detection, FaceDetector
@@ -23,7 +23,7 @@ from facewarp.face.face import Face, FaceFilter
 from facewarp.face.image_formats import check_picture
 from facewarp.face.matching.appearance import Appearance, AppearanceMemory, AppearanceReader
 from facewarp.face.template.template import Template
-from facewarp.face.tracking.background_search import BackgroundSearch, SearchAhead
+from facewarp.face.tracking.face_search import FaceSearch, SearchAhead, expected_box
 from facewarp.face.tracking.photometric import PhotometricConfig, PhotometricRefinement
 from facewarp.face.tracking.registration import FaceRegistrar, crop_around
 from facewarp.face.tracking.smoothing import SmoothingConfig
@@ -33,10 +33,9 @@ from facewarp.system.closing import Closing
 _log = logging.getLogger(__name__)
 
 _FRAME_S = 1 / 25  # between frames that come without a time
-_COUNT_EVERY_S = 2.0  # how often faces are counted that can't be followed any more
 _HEAD = 0.25  # of a face's box by which the head reaches beyond it
 _GROWTH = 1.35  # of a face from one frame of a file to the next
-_NEAR = 3.0  # side of the window, in faces, in which a doubtful face is looked for
+_CUT_S = 0.5  # after a cut, within which places tell nothing of faces that are found
 
 
 class FaceTracker(Closing):
@@ -127,11 +126,9 @@ class FaceTracker(Closing):
             self._warming.append(Thread(target=self._warm_detector, name="facewarp-detector"))
             self._warming[-1].start()
         self._smooth, self._photometric, self._occlusion = smooth, photometric, occlusion
-        self._background = BackgroundSearch(self._detector) if threaded_search else None
-        self._ahead: SearchAhead | None = None
+        self._search = FaceSearch(self._detector, self.config, threaded=threaded_search)
         self.seconds = {"detect": 0.0, "register": 0.0}
         self._tracks: list[Track] = []
-        self._sightings: list[Detection] = []  # of the background search, not looked at yet
         self._time: float | None = None
         self.entered: list[int] = []
         self.most_seen = 0
@@ -154,10 +151,12 @@ class FaceTracker(Closing):
             self.reset()
         self._time = time
         self.seconds = {"detect": 0.0, "register": 0.0}
+        self._search.seconds = 0.0
         self.entered = []
         check_picture(image)
         self._follow(image, time)
-        self._search(image, time)
+        self._welcome(image, time)
+        self.seconds["detect"] = self._search.seconds
         self._tracks = [t for t in self._tracks if time - t.seen <= self.config.remember_s]
         return sorted((track.face for track in self._tracks), key=lambda face: face.id)
 
@@ -185,13 +184,11 @@ class FaceTracker(Closing):
 
     def reset(self) -> None:
         """Forget every face; ids start from 0 again."""
-        self._tracks, self._sightings = [], []
-        self.entered = []
+        self._tracks, self.entered = [], []
         self._next_id = self.most_seen = 0
         self._time = None
-        self._last_look = self._last_search = -math.inf
-        if self._background is not None:
-            self._background.forget()
+        self._search.reset()
+        self._last_cut = -math.inf
 
     def take_over(self, other: "FaceTracker") -> None:
         """Take over another tracker's tracks; smoothing starts anew, skin is followed on."""
@@ -205,7 +202,7 @@ class FaceTracker(Closing):
                 if isinstance(mine.smoother, PhotometricRefinement | DetailRefinement):
                     mine.smoother.take_over(theirs.smoother)
         self._next_id, self._time = other._next_id, other._time
-        self._last_look, self._last_search = other._last_look, other._last_search
+        self._search.take_over(other._search)
 
     def register(self, image: NDArray[np.generic], crop: Crop) -> Face:
         """Register a crop to the template without tracking."""
@@ -219,22 +216,18 @@ class FaceTracker(Closing):
         Yields:
             What is shown each frame of the clip as soon as it is decoded, in any thread.
         """
-        self._ahead = SearchAhead(self._detector, self.config.search_beside_every_s)
-        try:
-            yield self._ahead
-        finally:
-            self._ahead.close()
-            self._ahead = None
+        with self._search.begun_ahead() as ahead:
+            yield ahead
 
     @property
     def searches_ahead(self) -> bool:
         """Whether searches begin early, see `searching_ahead`."""
-        return self._ahead is not None
+        return self._search.is_ahead
 
     @property
     def looked(self) -> float:
         """Time of the last frame that was looked over for further faces; -inf before the first."""
-        return self._last_look
+        return self._search.looked
 
     def sees_others_ahead(
         self, image: NDArray[np.generic], time: float, faces: Sequence[Face]
@@ -249,22 +242,11 @@ class FaceTracker(Closing):
         Returns:
             False where it finds none; True where it does, or has not begun early.
         """
-        scan = None if self._ahead is None else self._ahead.begun(time)
-        if scan is None:
-            return True
-        boxes = [face.box for face in faces]
-        return bool(
-            self._detector.detect(
-                image,
-                thorough=True,
-                is_known=lambda candidate: is_among(_square(candidate), boxes),
-                scan=scan,
-            )
-        )
+        return self._search.sees_others_ahead(image, time, [face.box for face in faces])
 
     def search_soon(self) -> None:
         """Search the next frame for small faces, whatever the time since the last search."""
-        self._last_search = -math.inf
+        self._search.soon()
 
     def register_before(
         self, image: NDArray[np.generic], face: Face, others: Sequence[Box]
@@ -281,7 +263,7 @@ class FaceTracker(Closing):
         """
         found = self._fitter.register_refined(image, [crop_around(face.landmarks)])[0]
         if found.confidence < self.config.unsure:
-            seen = self._look_near(image, face.box, others)
+            seen = self._search.near(image, face.box, others)
             if seen is None:
                 return None
             found = max(found, self._approach(image, seen), key=lambda face: face.confidence)
@@ -318,8 +300,7 @@ class FaceTracker(Closing):
         """End the tracker's threads, and free the detector if it is the tracker's own."""
         for thread in self._warming:
             thread.join()
-        if self._background is not None:
-            self._background.close()
+        self._search.close()
         if self._owns_detector:
             self._detector.close()
 
@@ -333,7 +314,7 @@ class FaceTracker(Closing):
         """Register the tracked faces, each at its predicted position."""
         tracks = [track for track in self._tracks if not track.lost]
         doubtful, strangers = [], []
-        with self._timed("register"):
+        with self._registering():
             crops = [track.next_crop() for track in tracks]
             faces = self._fitter.register_refined(image, crops)
             for track, face in zip(tracks, faces, strict=True):
@@ -346,7 +327,10 @@ class FaceTracker(Closing):
                     track.missed, track.confirmed = 0, time
                     track.move(face, time)
         for track, face in doubtful:
-            self._question(track, face, image, time)
+            stranger = self._question(track, face, image, time)
+            strangers += [] if stranger is None else [stranger]
+        if strangers:
+            self._last_cut, self._search.looked = time, -math.inf  # look for others at once
         for one, other in combinations([track for track in tracks if not track.lost], 2):
             if overlap(one.face.box, other.face.box) > SAME_FACE:  # both have come to follow one
                 max(one, other, key=lambda track: track.surprise).lose()
@@ -377,10 +361,14 @@ class FaceTracker(Closing):
         face: Face,
         image: NDArray[np.generic],
         time: float,
-    ) -> None:
-        """Keep an uncertain track where the detector confirms it, or for a while."""
+    ) -> Face | None:
+        """Keep an uncertain track where the detector confirms it, or for a while.
+
+        Returns:
+            Another face that a cut put near where the track's was, which is lost then.
+        """
         others = [t.face.box for t in self._tracks if t is not track and not t.lost]
-        seen = self._look_near(image, track.face.box, others)
+        seen = self._search.near(image, track.face.box, others)
         track.missed = 0 if seen else track.missed + 1
         is_gone = track.missed >= self.config.patience or (
             track.missed > 0 and time - track.confirmed >= self.config.patience_s
@@ -388,18 +376,23 @@ class FaceTracker(Closing):
         if seen:
             track.confirmed = time
             face = max(face, self._approach(image, seen), key=lambda face: face.confidence)
+            is_sure = face.confidence >= self.config.sure
+            if is_sure and track.memory.is_another(self._appearance_of(face, image, others)):
+                track.lose()
+                return face
         if face.confidence < self.config.gone or is_gone:
             track.lose()
         else:
             track.move(face, time)
+        return None
 
-    def _search(self, image: NDArray[np.generic], time: float) -> None:
-        """Detect faces that are not tracked yet, while more may be."""
+    def _welcome(self, image: NDArray[np.generic], time: float) -> None:
+        """Begin to track the faces that are not tracked yet, while more may be."""
         followed = [track.face.box for track in self._tracks if not track.lost]
         is_full, left_out = len(followed) >= self.config.faces, 0
-        counts = self.config.offline and time - self._last_search >= _COUNT_EVERY_S
-        for detection in self._look(image, followed, time) if not is_full or counts else ():
-            if is_among(_square(detection), followed):
+        is_due = not is_full or self._search.counts(time)
+        for detection in self._search.look(image, followed, time) if is_due else ():
+            if is_among(expected_box(detection), followed):
                 continue
             if len(followed) >= self.config.faces:
                 left_out += 1
@@ -407,52 +400,9 @@ class FaceTracker(Closing):
             face = self._approach(image, detection)
             least = self.config.sure if followed else self.config.gone  # a further face is no need
             if face.confidence >= least and not is_among(face.box, followed):
-                self._take(face, image, time)
+                self._take(face, image, time, after_cut=time - self._last_cut <= _CUT_S)
                 followed.append(face.box)
         self.most_seen = max(self.most_seen, len(followed) + left_out)
-
-    def _look(
-        self, image: NDArray[np.generic], followed: Sequence[Box], time: float
-    ) -> list[Detection]:
-        """Run the quick or the thorough detection, whichever is due."""
-        config = self.config
-        found = self._sighted(image, followed)
-        every_s = config.search_beside_every_s if followed else config.search_every_s
-        is_search = time - self._last_search >= every_s
-        if followed and not is_search and time - self._last_look < config.look_every_s:
-            return found
-        self._last_look = time
-        thorough: bool | None = False
-        if is_search:
-            is_first = self._last_search == -math.inf
-            is_exhaustive = config.offline or (is_first and config.faces > 1)
-            thorough = True if followed or is_exhaustive else None
-            self._last_search = time
-        if self._background is not None and thorough is not False:
-            self._background.begin(image, thorough)
-            thorough = False
-        with self._timed("detect"):
-            scan = self._ahead.take(time) if self._ahead is not None and thorough else None
-            return found + self._detector.detect(
-                image,
-                thorough=thorough,
-                is_known=lambda candidate: is_among(_square(candidate), followed),
-                **({} if scan is None else {"scan": scan}),
-            )
-
-    def _sighted(self, image: NDArray[np.generic], followed: Sequence[Box]) -> list[Detection]:
-        """One of those faces that the background search saw, where it is by now.
-
-        One in each frame, since it takes a further look and a registration.
-        """
-        if self._background is not None:
-            self._sightings += self._background.take()
-        while self._sightings:
-            square = _square(self._sightings.pop(0))
-            if not is_among(square, followed):
-                seen = self._look_near(image, square, followed)
-                return [] if seen is None else [seen]
-        return []
 
     def _take(
         self, face: Face, image: NDArray[np.generic], time: float, *, after_cut: bool = False
@@ -487,26 +437,11 @@ class FaceTracker(Closing):
         self.entered.append(self._next_id)
         self._next_id += 1
 
-    def _look_near(
-        self, image: NDArray[np.generic], box: Box, others: Sequence[Box]
-    ) -> Detection | None:
-        """The detection closest to where a face was last, if it is no other face's."""
-        center, reach = center_of(box), 0.5 * _NEAR * side_of(box)
-        low = np.floor(center - reach).clip(0).astype(int)
-        high = np.ceil(center + reach).clip(0).astype(int)
-        window = image[low[1] : high[1], low[0] : high[0]]
-        if window.size == 0:
-            return None
-        with self._timed("detect"):
-            found = [_moved(detection, low) for detection in self._detector.detect(window)]
-        free = [detection for detection in found if not is_among(_square(detection), others)]
-        return min(free, key=lambda d: float(np.linalg.norm(d.center - center)), default=None)
-
     def _approach(self, image: NDArray[np.generic], detection: Detection) -> Face:
         """Register the face of a detection."""
         center, side = detection.square()
         crop = Crop.around(center, side, roll=detection.roll)
-        with self._timed("register"):
+        with self._registering():
             return self._fitter.register_refined(image, [crop])[0]
 
     def _smoother(self) -> FaceFilter | None:
@@ -521,20 +456,8 @@ class FaceTracker(Closing):
         )
 
     @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        """Measure the time of a stage."""
+    def _registering(self) -> Iterator[None]:
+        """Measure the time of registration."""
         began = perf_counter()
         yield
-        self.seconds[stage] += perf_counter() - began
-
-
-def _square(detection: Detection) -> Box:
-    """Where the detector expects the landmarks."""
-    return square_at(*detection.square())
-
-
-def _moved(detection: Detection, by: NDArray[np.integer]) -> Detection:
-    """A detection in a window, in px of the frame that the window begins at (x, y) of."""
-    return Detection.around(
-        detection.center + by, detection.side, detection.score, detection.keypoints + by
-    )
+        self.seconds["register"] += perf_counter() - began

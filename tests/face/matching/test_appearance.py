@@ -119,3 +119,12 @@ def test_a_face_is_not_remembered_while_another_head_covers_it(scene, portrait, 
         assert len(ids) == 2
         behind = [points for points in read if abs(points[:, 0].mean() - 300) < 12]
         assert len(behind) == (at < 220)
+
+
+def test_a_cut_that_puts_another_nearer_takes_no_id_along(scene, tracker):
+    for n in range(4):
+        before = places(tracker(scene(plain=200), n / 25))
+    assert list(before) == [0]
+    for n in range(4, 8):
+        after = places(tracker(scene(plain=400, other=293), n / 25))
+        assert after == {0: pytest.approx(400, abs=12), 1: pytest.approx(293, abs=12)}

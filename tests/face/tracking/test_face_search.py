@@ -1,4 +1,4 @@
-"""The thorough search of FaceTracker: beside faces, and in a thread of its own."""
+"""FaceSearch: thorough beside faces, and in a thread of its own."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from facewarp.errors import FacewarpError
-from facewarp.face.tracking.background_search import SearchAhead
+from facewarp.face.tracking.face_search import SearchAhead
 from facewarp.face.tracking.track import OFFLINE, TrackerConfig
 
 BLANK = np.full((480, 720, 3), 108, np.uint8)
@@ -56,7 +56,7 @@ def searching():
 def finish(tracker):
     """Wait until the search is done, whose findings the tracker has not taken yet."""
     for _ in range(1000):
-        if tracker._background._search.done():
+        if tracker._search._background._search.done():
             return
         time.sleep(0.02)
     raise AssertionError("the search does not end")
@@ -148,7 +148,7 @@ def test_the_search_sees_its_own_copy_of_the_frame(live, slow, portrait):
 def test_what_was_searched_before_a_reset_is_forgotten(live, slow, portrait):
     live(crowd(portrait), 0.0)
     assert slow.begun.wait(10)
-    search = live._background._search
+    search = live._search._background._search
     live.reset()
     slow.go_on.set()
     assert len(search.result(20)) >= 1
