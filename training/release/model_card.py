@@ -7,7 +7,6 @@ from typing import Any, Final
 from facewarp.core.config import ModelConfig
 from facewarp.errors import FacewarpError
 
-
 SAME_TENSORS: Final = "same_tensors_as"
 """What the hash of a weights file's first version is called in later ones, whose confidence curve
 alone is another."""

@@ -51,7 +51,12 @@ from facewarp.training.release.face_card import FACE_CARD, details_section
 from facewarp.training.release.heart_card import HEART_CARD, slices_section
 from facewarp.training.release.heart_confidence import fit_calibration
 from facewarp.training.release.heart_edges import fit_edges
-from facewarp.training.release.model_card import SAME_TENSORS, SOURCES, card_of_new_curve, model_card
+from facewarp.training.release.model_card import (
+    SAME_TENSORS,
+    SOURCES,
+    card_of_new_curve,
+    model_card,
+)
 from facewarp.training.synthetic.scan_shifts import CLEAN
 
 CARDS = {"face": FACE_CARD, "heart": HEART_CARD}
@@ -106,7 +111,7 @@ def ship_weights(run: Path, name: str, data: Sequence[str], folder: Path) -> Pat
 def ship_confidence(name: str, data: Path, folder: Path) -> Path:
     """Calibrate the confidence of shipped face weights, and store the curve in them.
 
-    Run it once the template is built. Tensors do not change, the file's hash does: the 8-bit weights
+    Run it once the template is built. Tensors do not change, the file's hash does: 8-bit weights
     beside it are bound to the new hash, and a card of the file before is kept and tells of both.
 
     Args:
