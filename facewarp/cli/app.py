@@ -9,6 +9,7 @@ import sys
 import traceback
 from dataclasses import dataclass
 from importlib import import_module
+from tempfile import gettempdir
 from typing import Annotated, Any
 
 import typer
@@ -18,7 +19,7 @@ from typer.main import get_command, get_group
 
 from facewarp.cli.console import Output, output_of, show_logs
 from facewarp.errors import FacewarpError
-from facewarp.system.atomic_files import write_error
+from facewarp.system.atomic_files import is_disk_full, write_error
 from facewarp.system.interrupts import end_as_ctrl_c_does
 from facewarp.system.start import let_go_at_exit, pause_collection, resume_collection
 from facewarp.version import __version__
@@ -219,6 +220,8 @@ def describe(error: Exception, verbose: bool = False) -> str:
         return str(error)
     if isinstance(error, (FileExistsError, NotADirectoryError)) and error.filename is not None:
         return str(write_error(error, error.filename))
+    if isinstance(error, OSError) and is_disk_full(error):
+        return str(write_error(error, error.filename or f"an output, or {gettempdir()}"))
     if isinstance(error, OSError) and error.filename is not None:
         return str(FacewarpError(error.strerror or type(error).__name__, error.filename))
     text = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")

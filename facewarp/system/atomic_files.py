@@ -172,7 +172,7 @@ def write_error(error: Exception, target: str | os.PathLike[str]) -> FacewarpErr
     if isinstance(error, FacewarpError):
         return error
     number = getattr(error, "errno", None) or _number_told(error)
-    if number in _FULL:
+    if is_disk_full(error):
         return FacewarpError("no space is left to write", target, "Free some, or write elsewhere.")
     if number in (errno.EACCES, errno.EPERM, errno.EROFS):
         return FacewarpError("writing is not allowed there", target, "Choose another folder.")
@@ -182,6 +182,13 @@ def write_error(error: Exception, target: str | os.PathLike[str]) -> FacewarpErr
         )
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return FacewarpError(f"could not write: {reason}", target, "Choose another place or format.")
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Return whether an exception says that a disk, a quota or a file can take no more."""
+    return isinstance(error, Exception) and (
+        getattr(error, "errno", None) or _number_told(error)
+    ) in _FULL
 
 
 def _number_told(error: Exception) -> int | None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
-from facewarp.system.atomic_files import process_mark, sweep, write_error
+from facewarp.system.atomic_files import is_disk_full, process_mark, sweep, write_error
 
 _log = logging.getLogger(__name__)
 
@@ -122,6 +122,8 @@ class OutputFolder:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is not None:
             self._remove()
+            if isinstance(error, OSError) and is_disk_full(error):
+                raise write_error(error, self._target) from error
             return
         old = self._temporary.with_suffix(".old")
         try:

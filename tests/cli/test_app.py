@@ -151,6 +151,16 @@ def test_an_os_error_names_its_file(trial: Trial) -> None:
     assert (result.exit_code, result.stderr) == (1, "error: Permission denied (out.mp4)\n")
 
 
+def test_a_full_disk_is_no_bug_wherever_it_is_met(trial: Trial) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    for error in (full, OSError(errno.ENOSPC, "No space left on device", "out.mp4")):
+        result = trial(raising(error))
+        assert result.exit_code == 1
+        assert result.stderr.startswith("error: no space is left to write (")
+        assert "internal" not in result.stderr
+        assert result.stderr.endswith("Free some, or write elsewhere.\n")
+
+
 def test_a_file_in_the_way_of_a_folder_is_told_with_a_next_step(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for target in (tmp_path / "file", tmp_path / "file" / "folder"):

@@ -1,5 +1,6 @@
 """Temporary files: swept once their process is gone, never while it runs; folders kept whole."""
 
+import errno
 import logging
 import os
 import subprocess
@@ -79,6 +80,17 @@ def remade(folder, written_before=lambda folder: {}):
         (place / "mark").write_text("new")
         (place / "labels.nii.gz").write_text("new labels")
     return {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
+
+
+def test_a_disk_that_fills_up_names_the_folder_and_leaves_the_one_before(tmp_path):
+    folder = tmp_path / "page"
+    before = remade(folder)
+    target = OutputFolder(folder, "mark")
+    with pytest.raises(FacewarpError, match=r"no space is left to write \(.*page\)"), target as place:
+        (place / "mark").write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert names(tmp_path) == ["page"]
+    assert {path.name: path.read_text() for path in folder.iterdir()} == before
 
 
 def test_somebodys_own_files_are_carried_over(tmp_path, caplog):
