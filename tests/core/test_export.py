@@ -16,7 +16,7 @@ import torch
 
 from facewarp.core.config import ModelConfig
 from facewarp.core.engines.graphs import GRAPHS, example_inputs
-from facewarp.core.engines.quantization import FEWEST, quantize
+from facewarp.core.engines.quantization import FEWEST, quantize, rebind
 from facewarp.core.export import SUFFIXES, export_model
 from facewarp.core.model import Model, load, template_guidance
 from facewarp.core.weights import file_sha256, int8_weights, shipped_weights
@@ -192,12 +192,48 @@ def test_8_bit_weights_hold_for_their_own_float_weights_alone(tmp_path):
     assert int8_weights(path, "b") is None
 
 
+def test_8_bit_weights_are_bound_to_new_metadata_by_the_hash_alone(tmp_path):
+    path, folder = tmp_path / "model.safetensors", tmp_path / "int8"
+    folder.mkdir()
+    before, after = "a" * 64, "b" * 64
+    assert rebind(path, before, after) is None  # there are none
+    (folder / "parts.bin").write_bytes(b"weights")
+    (folder / "parts.xml").write_text(f'<net><weights_sha256 value="{before}" /></net>')
+    files = {file.name: file_sha256(file) for file in folder.iterdir()}
+    about = {"config": "c", "weights_sha256": before, "calibration": "x", "files": files}
+    (folder / "about.json").write_text(json.dumps(about))
+    assert rebind(path, after, before) is None  # of another file: left as they are
+    assert json.loads((folder / "about.json").read_text("utf-8")) == about
+    assert rebind(path, before, after) == folder
+    assert int8_weights(path, after) == folder
+    assert int8_weights(path, before) is None
+    assert (folder / "parts.xml").read_text("utf-8").count(after) == 1
+    now = json.loads((folder / "about.json").read_text("utf-8"))
+    assert now.pop("files")["parts.bin"] == files["parts.bin"]
+    assert now == {"config": "c", "weights_sha256": after, "calibration": "x"}
+    (folder / "parts.bin").write_bytes(b"others")
+    with pytest.raises(FacewarpError, match="do not match"):
+        rebind(path, after, before)
+
+
+def test_a_graph_of_unknown_weights_is_not_bound_to_any(tmp_path):
+    folder = tmp_path / "int8"
+    folder.mkdir()
+    (folder / "parts.xml").write_text("<net />")
+    about = {"weights_sha256": "a", "files": {"parts.xml": file_sha256(folder / "parts.xml")}}
+    (folder / "about.json").write_text(json.dumps(about))
+    with pytest.raises(FacewarpError, match="does not name the weights"):
+        rebind(tmp_path / "model.safetensors", "a", "b")
+
+
 def test_shipped_8_bit_weights_are_whole():
     folder = Path(str(resources.files("facewarp.assets"))) / "weights" / "face" / "int8"
     about = json.loads((folder / "about.json").read_text("utf-8"))
     assert about["files"].keys() == {"parts.xml", "parts.bin", "fields.xml", "fields.bin"}
     for name, sha256 in about["files"].items():
         assert file_sha256(folder / name) == sha256
+    path = shipped_weights("face")
+    assert int8_weights(path, file_sha256(path)) == folder  # else float runs, and nothing tells
 
 
 @pytest.mark.slow

@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from facewarp.core.config import ModelConfig
 from facewarp.errors import FacewarpError
+
+SAME_TENSORS: Final = "same_tensors_as"
+"""What the hash of a weights file's first version is called in later ones, whose confidence curve
+alone is another."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,28 @@ class CardText:
     title: Callable[[Mapping[str, Any]], str]
 
 
+def card_of_new_curve(card: str, before: str, after: str, first: str) -> str:
+    """Return the card of weights whose confidence curve was fitted anew, and nothing else.
+
+    Args:
+        card: of the weights with the curve before.
+        before: hash of that file.
+        after: hash of the file with the new curve.
+        first: hash of the file that the card's numbers were measured with.
+    """
+    row, is_told = f"| sha256 | `{before}` |\n", f"| tensors | {_tensors(first)} |\n"
+    now = f"| sha256 | `{after}` |\n"
+    return card.replace(row, now if is_told in card else now + is_told)
+
+
+def _tensors(first: str) -> str:
+    """Tell of weights that differ from earlier ones by their confidence curve alone."""
+    return (
+        f"those of sha256 `{first[:8]}`, with which the numbers below were measured; the curve of "
+        "the confidence alone is another, and no number below depends on it"
+    )
+
+
 def model_card(
     name: str,
     config: ModelConfig,
@@ -124,6 +150,7 @@ def model_card(
     facts = {
         "file": "`model.safetensors`, fp16 kernels",
         "sha256": f"`{sha256}`",
+        **({"tensors": _tensors(metadata[SAME_TENSORS])} if SAME_TENSORS in metadata else {}),
         "parameters": f"{n_parameters:,}",
         "input": f"{text.seen} {grid}{f' of {spacing} mm' if spacing else ''}, seen at {seen}",
         "classes": ", ".join(config.classes),

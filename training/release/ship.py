@@ -26,6 +26,7 @@ from facewarp.cardiac.motion.confidence import KEY as HEART_KEY
 from facewarp.cardiac.motion.confidence import HeartCalibration
 from facewarp.cardiac.motion.slice_parts import EDGES
 from facewarp.core.config import ModelConfig
+from facewarp.core.engines.quantization import rebind
 from facewarp.core.model import Model, load
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import (
@@ -50,7 +51,12 @@ from facewarp.training.release.face_card import FACE_CARD, details_section
 from facewarp.training.release.heart_card import HEART_CARD, slices_section
 from facewarp.training.release.heart_confidence import fit_calibration
 from facewarp.training.release.heart_edges import fit_edges
-from facewarp.training.release.model_card import SOURCES, model_card
+from facewarp.training.release.model_card import (
+    SAME_TENSORS,
+    SOURCES,
+    card_of_new_curve,
+    model_card,
+)
 from facewarp.training.synthetic.scan_shifts import CLEAN
 
 CARDS = {"face": FACE_CARD, "heart": HEART_CARD}
@@ -105,7 +111,8 @@ def ship_weights(run: Path, name: str, data: Sequence[str], folder: Path) -> Pat
 def ship_confidence(name: str, data: Path, folder: Path) -> Path:
     """Calibrate the confidence of shipped face weights, and store the curve in them.
 
-    Run it once the template is built, and before the file is used: its hash changes.
+    Run it once the template is built. Tensors do not change, the file's hash does: 8-bit weights
+    beside it are bound to the new hash, and a card of the file before is kept and tells of both.
 
     Args:
         name: of the shipped weights.
@@ -122,8 +129,16 @@ def ship_confidence(name: str, data: Path, folder: Path) -> Path:
     net, metadata = load_weights(path)
     held_out = helen_training_data(data).held_out
     curve = calibrated(Model(net, path=path, metadata=metadata), held_out)
+    before, card = file_sha256(path), path.with_name("README.md")
+    text = card.read_text("utf-8") if card.is_file() else ""
+    first = metadata.get(SAME_TENSORS, before)
     about = {key: value for key, value in metadata.items() if key not in FILE_OWN}
-    return _put(net, {**about, KEY: curve.to_text()}, name, folder)
+    target = _put(net, {**about, KEY: curve.to_text(), SAME_TENSORS: first}, name, folder)
+    after = file_sha256(target)
+    rebind(target, before, after)
+    if before in text:  # any other card tells of other weights
+        write_text(card, card_of_new_curve(text, before, after, first))
+    return target
 
 
 def ship_heart_confidence(

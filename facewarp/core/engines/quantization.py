@@ -16,8 +16,9 @@ from facewarp.core.engines.graphs import FieldsGraph, PartsGraph, lean
 from facewarp.core.engines.openvino_engine import convert, save
 from facewarp.core.engines.openvino_models import openvino
 from facewarp.core.networks.guided_registration import GuidedRegistration
-from facewarp.core.weights import file_sha256
+from facewarp.core.weights import file_sha256, int8_weights
 from facewarp.errors import FacewarpError
+from facewarp.system.atomic_files import write_json, write_text
 from facewarp.system.installation import install_command
 
 FEWEST: Final = 8
@@ -69,6 +70,36 @@ def quantize(
     files = {file.name: file_sha256(file) for file in sorted(folder.glob("*.[xb]*"))}
     text = json.dumps({**about, "files": files}, indent=1) + "\n"
     (folder / "about.json").write_text(text, "utf-8")
+    return folder
+
+
+def rebind(path: Path, before: str, after: str) -> Path | None:
+    """Bind 8-bit weights to a weights file of the same tensors and other metadata.
+
+    Graphs depend on tensors and configuration alone: of them only the recorded hash changes.
+
+    Args:
+        path: the weights file, beside which they are.
+        before: hash of the file that they were made from.
+        after: hash of the file that they are bound to.
+
+    Returns:
+        Their folder; None where there are none of that file.
+
+    Raises:
+        FacewarpError: they are damaged.
+    """
+    folder = int8_weights(path, before)
+    if folder is None:
+        return None
+    about = json.loads((folder / "about.json").read_text("utf-8"))
+    for graph in sorted(folder.glob("*.xml")):
+        text = graph.read_text("utf-8")
+        if text.count(before) != 1:
+            raise FacewarpError("the graph does not name the weights it was made from", graph)
+        write_text(graph, text.replace(before, after))
+        about["files"][graph.name] = file_sha256(graph)
+    write_json(folder / "about.json", {**about, "weights_sha256": after})
     return folder
 
 

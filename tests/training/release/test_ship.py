@@ -3,6 +3,7 @@
 import json
 from importlib import resources
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import PIL.Image
@@ -12,7 +13,7 @@ import torch
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
 from facewarp.core.model import Model
 from facewarp.core.networks.guided_registration import GuidedRegistration
-from facewarp.core.weights import file_sha256, load_weights, save_weights
+from facewarp.core.weights import file_sha256, int8_weights, load_weights, save_weights
 from facewarp.errors import FacewarpError
 from facewarp.face.tracking.confidence import KEY, Calibration
 from facewarp.training.config.presets import FACE_CLASSES
@@ -21,6 +22,7 @@ from facewarp.training.datasets.helen import write_pts
 from facewarp.training.datasets.photo import FacePhoto
 from facewarp.training.evaluation.faces import PARTS
 from facewarp.training.release import ship
+from facewarp.training.release.model_card import SAME_TENSORS
 from facewarp.training.release.ship import main, ship_card, ship_weights
 
 TINY = ModelConfig(
@@ -145,7 +147,7 @@ def test_what_a_confidence_is_worth_goes_into_the_weights(
 
     monkeypatch.setattr(ship, "calibrated", calibrated)
     path = ship_weights(run, "face", ["helen"], shipped)
-    before = load_weights(path)
+    before, sha256 = load_weights(path), file_sha256(path)
     (shipped / "face" / "README.md").write_text("a card")
     main(["--folder", str(shipped), "confidence", "face", "--data", str(folder.parent)])
     assert measured == [p.path.stem for p in helen_training_data(folder.parent).held_out]
@@ -153,12 +155,43 @@ def test_what_a_confidence_is_worth_goes_into_the_weights(
     net, about = load_weights(path)
     curve = Calibration.from_text(about.pop(KEY))
     assert curve.knots == ((0, 0), (0.9, 0.8), (1, 0.85))
+    assert about.pop(SAME_TENSORS) == sha256
     assert about == before[1]
     pairs = zip(net.state_dict().values(), before[0].state_dict().values(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
     index = json.loads((shipped / "index.json").read_text("utf-8"))
     assert index["face"]["sha256"] == file_sha256(path)
     assert not (shipped / "face" / "README.md").exists()
+
+
+def test_a_curve_fitted_anew_keeps_the_card_and_the_8_bit_weights(
+    run: Path, shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = ship_weights(run, "face", ["helen"], shipped)
+    first = file_sha256(path)
+    measured = tmp_path / "helen.json"
+    measured.write_text(json.dumps(evaluation(first)))
+    ship_card("face", [measured], shipped)
+    card, int8 = path.with_name("README.md"), path.with_name("int8")
+    told = card.read_text("utf-8")
+    int8.mkdir()
+    (int8 / "parts.xml").write_text(f'<net><weights_sha256 value="{first}" /></net>')
+    files = {"parts.xml": file_sha256(int8 / "parts.xml")}
+    (int8 / "about.json").write_text(json.dumps({"weights_sha256": first, "files": files}))
+    monkeypatch.setattr(ship, "helen_training_data", lambda folder: SimpleNamespace(held_out=[]))
+    for highest in (0.8, 0.9):
+        curve = Calibration(((0, 0), (1, highest)))
+        monkeypatch.setattr(ship, "calibrated", lambda model, photos, curve=curve: curve)
+        main(["--folder", str(shipped), "confidence", "face", "--data", str(tmp_path)])
+        now = file_sha256(path)
+        assert int8_weights(path, now) == int8
+        assert load_weights(path)[1][SAME_TENSORS] == first
+        lines = card.read_text("utf-8").splitlines()
+        new = [line for line in lines if line not in told.splitlines()]
+        assert new[0] == f"| sha256 | `{now}` |"
+        assert new[1].startswith(f"| tensors | those of sha256 `{first[:8]}`")
+        assert len(new) == 2
+        assert len(lines) == len(told.splitlines()) + 1
 
 
 def test_an_evaluation_of_other_weights_is_refused(
