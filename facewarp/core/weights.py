@@ -220,6 +220,15 @@ def find_weights(model: str | Path) -> Path:
     return shipped_weights(str(model))
 
 
+def absolute_model(model: str) -> str:
+    """Return a model so that it means the same in every folder: a shipped name, or a full path.
+
+    See `find_weights`; a path at which nothing lies is returned as it is.
+    """
+    path = Path(model)
+    return str(path.resolve()) if model not in _shipped() and path.exists() else model
+
+
 def ships(name: str) -> bool:
     """Whether weights of this name ship."""
     return name in _shipped()

@@ -11,6 +11,7 @@ from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
 from facewarp.core.config_checks import estimate_parameters
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import (
+    absolute_model,
     file_sha256,
     find_weights,
     int8_weights,
@@ -132,6 +133,8 @@ def test_a_shipped_name_means_what_ships_whatever_lies_here(folder, weights, nam
     assert find_weights(name) == shipped_weights(name)
     assert find_weights(f"./{name}/model.safetensors").resolve().parent == folder / name
     assert find_weights(folder / name).parent == folder / name
+    assert absolute_model(name) == name
+    assert absolute_model(f"./{name}") == str(folder / name)
 
 
 @pytest.fixture

@@ -102,11 +102,13 @@ class Job:
 
     def absolute(self) -> "Job":
         """See `facewarp.batch.jobs.Job`."""
-        labels, model = self.settings.labels, self.settings.model
+        from facewarp.core.weights import absolute_model
+
+        labels = self.settings.labels
         settings = replace(
             self.settings,
             labels=None if labels is None else str(Path(labels).resolve()),
-            model=str(Path(model).resolve()) if Path(model).exists() else model,
+            model=absolute_model(self.settings.model),
         )
         source, target = self.source.resolve(), self.target.resolve()
         return replace(self, source=source, target=target, settings=settings)

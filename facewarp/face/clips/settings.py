@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from facewarp.batch.fingerprint import fingerprint
-from facewarp.core.weights import file_sha256, find_weights
+from facewarp.core.weights import absolute_model, file_sha256, find_weights
 from facewarp.errors import FacewarpError
-from facewarp.face.template.library import find_template
+from facewarp.face.template.library import find_template, template_names
 from facewarp.face.track_export.formats import TracksTarget
 from facewarp.face.track_outputs import ExtraOutputs
 from facewarp.media.video.audio_copy import AudioMode
@@ -139,7 +139,7 @@ class ClipSettings:
             self,
             effect=replace(self.effect, **fields),
             template=_absolute(self.template),
-            model=_absolute(self.model),
+            model=absolute_model(self.model),
         )
 
     def check(self) -> None:
@@ -169,11 +169,21 @@ def _plain(value: Any) -> Any:
 
 
 def _absolute(value: Any) -> Any:
-    """Return names of files as absolute paths, all else as it is."""
+    """Return names of files as absolute paths, all else as it is.
+
+    Names of textures, styles and templates stay: they win over files that are called the same.
+    """
     if isinstance(value, list):
         return [_absolute(one) for one in value]
     if isinstance(value, Path):
         return value.absolute()
-    return (
-        str(Path(value).absolute()) if isinstance(value, str) and Path(value).is_file() else value
-    )
+    if isinstance(value, str) and Path(value).is_file() and value not in _names():
+        return str(Path(value).absolute())
+    return value
+
+
+def _names() -> list[str]:
+    from facewarp.face.effects.style import list_styles
+    from facewarp.face.rendering.textures import list_textures
+
+    return [*template_names(), *list_textures(), *list_styles()]

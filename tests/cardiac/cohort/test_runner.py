@@ -198,3 +198,14 @@ def test_memory_that_runs_out_is_one_patients_failure(tmp_path, monkeypatch, err
     outcome = work_on(jobs_for({"anna": tmp_path / "a.nii"}, tmp_path, QUICK)[0])
     assert outcome.status == "failed"
     assert "not enough memory" in outcome.error
+
+
+def test_a_folder_called_heart_is_not_the_model_on_other_machines(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "heart").mkdir()
+    (tmp_path / "mine").mkdir()
+    job = job_module.Job("a", Path("heart"), Path("out"), QUICK).absolute()
+    assert job.settings.model == "heart"
+    assert job.source == tmp_path / "heart"
+    mine = replace(job, settings=replace(QUICK, model="mine")).absolute()
+    assert mine.settings.model == str(tmp_path / "mine")

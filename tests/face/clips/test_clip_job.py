@@ -82,6 +82,17 @@ def test_the_identity_holds_weights_template_and_files_not_the_device(folder):
     assert settings.identity() != told
 
 
+def test_names_of_what_ships_win_over_files_here_on_every_machine(folder):
+    """A worker of a cluster uses what a run on this machine would."""
+    for name in ("face", "average", "tiger"):
+        Path(name).write_bytes(b"another's")
+    settings = ClipSettings(Mesh(texture="tiger")).absolute()
+    named = (settings.model, settings.template, settings.effect.texture)
+    assert named == ("face", "average", "tiger")
+    Path("run").mkdir()
+    assert ClipSettings(Mesh(), model="run").absolute().model == str(Path("run").absolute())
+
+
 def test_a_summary_of_somebody_else_is_not_replaced(folder):
     from facewarp.errors import FacewarpError
 
