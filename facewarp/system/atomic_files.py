@@ -186,9 +186,10 @@ def write_error(error: Exception, target: str | os.PathLike[str]) -> FacewarpErr
 
 def is_disk_full(error: BaseException | None) -> bool:
     """Return whether an exception says that a disk, a quota or a file can take no more."""
-    return isinstance(error, Exception) and (
-        getattr(error, "errno", None) or _number_told(error)
-    ) in _FULL
+    return (
+        isinstance(error, Exception)
+        and (getattr(error, "errno", None) or _number_told(error)) in _FULL
+    )
 
 
 def _number_told(error: Exception) -> int | None:

@@ -82,13 +82,17 @@ def remade(folder, written_before=lambda folder: {}):
     return {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
 
 
+def half_written(folder):
+    with OutputFolder(folder, "mark") as place:
+        (place / "mark").write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_a_disk_that_fills_up_names_the_folder_and_leaves_the_one_before(tmp_path):
     folder = tmp_path / "page"
     before = remade(folder)
-    target = OutputFolder(folder, "mark")
-    with pytest.raises(FacewarpError, match=r"no space is left to write \(.*page\)"), target as place:
-        (place / "mark").write_text("half")
-        raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(FacewarpError, match=r"no space is left to write \(.*page\)"):
+        half_written(folder)
     assert names(tmp_path) == ["page"]
     assert {path.name: path.read_text() for path in folder.iterdir()} == before
 
