@@ -217,6 +217,8 @@ def _sheer(
 
 def _kept_saturation(region: NDArray[np.uint8], weight: NDArray[np.float32]) -> float:
     """Share of its saturation that a picture keeps on a region (h, w, 3) of a frame."""
+    if not weight.any():  # the face is too small or hidden: nothing is known of its skin
+        return 1.0
     red, green, blue = cv2.split(region)
     high, low = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
     high = high.astype(np.float32)

@@ -7,12 +7,14 @@ opened but for an address that was asked for.
 
 import errno
 import logging
+import os
 import queue
 import socket
 import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TextIO
 from urllib.parse import SplitResult, urlsplit
@@ -155,6 +157,7 @@ class LineSender(Sender):
     def __init__(self, target: str, stream: TextIO | None = None) -> None:
         super().__init__(target)
         self._owned: TextIO | None = None
+        self._failure: FacewarpError | None = None
         if stream is None:
             check_target(Path(target))
             try:
@@ -177,29 +180,48 @@ class LineSender(Sender):
             self._say_once("its reader is slower than the frames; some are not sent")
 
     def close(self) -> None:
-        """See `Presenter.close`; waits a moment for what is still to be written."""
+        """See `Presenter.close`; waits a moment for what is still to be written.
+
+        Raises:
+            FacewarpError: the file could not be written to its end; it ends with a whole line.
+        """
         try:
             self._lines.put(None, timeout=_JOIN_S)
         except queue.Full:
             return
         self._thread.join(_JOIN_S)
+        if self._failure is not None:
+            raise self._failure
 
     def _run(self) -> None:
-        works = True
+        whole, works = 0, True
         while (line := self._lines.get()) is not None:
             if not works:
                 continue
             try:
                 self._stream.write(line)
                 self._stream.flush()
+                whole += len(line.encode())
             except (OSError, ValueError) as error:  # a closed stream raises ValueError
                 works = False
-                self._say_once(f"nothing more is sent: {error}")
-        if self._owned is not None:
-            try:
-                self._owned.close()
-            except OSError as error:
-                self._say_once(f"its end is missing: {error}")
+                self._fail(error)
+        if self._owned is None:
+            return
+        try:
+            self._owned.close()
+        except OSError as error:
+            self._fail(error)
+        if self._failure is not None:
+            with suppress(OSError):
+                os.truncate(self.target, whole)  # half a line is none that a reader can parse
+
+    def _fail(self, error: Exception) -> None:
+        """Say that sending ends here; where the file is ours, `close` raises it too."""
+        if self._owned is None:
+            self._say_once(f"nothing more is sent: {error}")
+        elif self._failure is None:
+            self._failure = write_error(error, self.target)
+            self._say_once(f"nothing more is written: {self._failure.what}")
 
 
 def _address(target: str) -> SplitResult:

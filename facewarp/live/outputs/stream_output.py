@@ -26,7 +26,7 @@ from facewarp.live.outputs.virtual_camera import letterboxed
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame, Image
 from facewarp.media.video.color_conversion import Color, YUVWriter
-from facewarp.system.atomic_files import OutputFile
+from facewarp.system.atomic_files import OutputFile, write_error
 
 _log = logging.getLogger(__name__)
 
@@ -416,6 +416,8 @@ def _destination(target: str) -> tuple[str, OutputFile | None]:
 
 
 def _unreachable(target: str, error: Exception) -> FacewarpError:
+    if "://" not in target:
+        return write_error(error, target)
     if isinstance(error, av.ProtocolNotFoundError):
         scheme = target.partition("://")[0]
         what = f"this build of PyAV does not speak {scheme}"

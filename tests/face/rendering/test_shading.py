@@ -42,6 +42,18 @@ def test_less_color_in_the_frame_is_never_more_in_the_paint():
     assert all(a <= b + 0.01 for a, b in pairwise(rising))
 
 
+@pytest.mark.parametrize("scene", [None, Scene(np.array([1.0, 0.9, 0.8]))])
+def test_a_face_of_which_nothing_counts_leaves_paint_its_color(scene):
+    region = np.full((40, 30, 3), (200, 150, 125), np.uint8)
+    nothing = np.zeros((12, 9), np.float32)
+    light = Light.of(region, nothing, 128.0, "paint", scene)
+    assert light.saturation == 1
+    color = np.full((40, 30, 3), ORANGE, np.uint8)
+    lit = light.on(color, np.full_like(color, 255), region, slice(0, 40)).reshape(-1, 3).mean(0)
+    expected = np.array(ORANGE) * (1 if scene is None else scene.light)
+    np.testing.assert_allclose(lit / lit.max(), expected / expected.max(), atol=0.03)
+
+
 NEUTRAL = Scene(np.ones(3))
 
 

@@ -321,3 +321,19 @@ def test_no_socket_is_opened_unless_asked(tmp_path, monkeypatch):
     monkeypatch.setattr(socket, "socket", lambda *args, **kwargs: pytest.fail("a socket"))
     open_sender(str(tmp_path / "faces.jsonl")).close()
     open_sender("-").close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files are not limited elsewhere")
+def test_a_full_disk_fails_the_session_and_leaves_whole_lines(tmp_path, frame, face, small_files):
+    path = tmp_path / "faces.jsonl"
+    sender = open_sender(str(path))
+    with small_files(20_000):
+        for index in range(60):
+            sender.send(replace(frame, index=index), [face()])
+        with pytest.raises(FacewarpError, match=r"no space is left to write .*faces\.jsonl"):
+            sender.close()
+    text = path.read_text()
+    told = [json.loads(line)["frame"] for line in text.splitlines()]
+    assert text.endswith("\n")
+    assert told == list(range(len(told)))
+    assert 0 < len(told) < 60

@@ -145,6 +145,16 @@ def test_where_nobody_answers_the_session_ends_with_a_clear_line():
         output.close()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="files are not limited elsewhere")
+def test_a_file_that_can_grow_no_more_is_not_taken_for_a_receiver(folder, small_files):
+    with small_files(4_000):  # its process has the limit too
+        output = StreamOutput("show.ts")
+    with pytest.raises(FacewarpError, match="no space is left to write"):
+        show(output, 10.0)
+    with pytest.raises(FacewarpError, match=r"show\.ts.*Free some"):
+        output.close()
+
+
 def test_a_protocol_that_the_build_lacks_is_named():
     output = StreamOutput("srt://127.0.0.1:9?connect_timeout=300")
     with pytest.raises(FacewarpError, match=r"does not speak srt|nobody takes the stream"):
