@@ -117,12 +117,11 @@ def _say_what_tells(slices: list[list[SliceImage]], name: str, said: list[str]) 
             f"{who} its time: the phases are in the order of their numbers, and the heart rate is "
             "unknown unless the header tells it"
         )
-    elif name == "acquisition times":
-        if turned := _against_numbers(slices):
-            said.append(
-                f"the phases are in the order of their acquisition times, which in {len(turned)} "
-                f"of {len(slices)} slices is not that of their numbers"
-            )
+    elif name == "acquisition times" and (turned := _against_numbers(slices)):
+        said.append(
+            f"the phases are in the order of their acquisition times, which in {len(turned)} "
+            f"of {len(slices)} slices is not that of their numbers"
+        )
 
 
 def _against_numbers(slices: list[list[SliceImage]]) -> list[int]:

@@ -221,7 +221,7 @@ def test_grey_values_of_two_scales_are_refused(tmp_path, cine, slope, refused):
 
     write_series(tmp_path / "scan", cine, AFFINE, tell=tell)
     if refused:
-        with pytest.raises(FacewarpError, match="1 of .* pictures tell no RescaleSlope"):
+        with pytest.raises(FacewarpError, match="pictures tell no RescaleSlope"):
             read_dicom(tmp_path / "scan")
     else:
         read_dicom(tmp_path / "scan")
