@@ -153,9 +153,9 @@ def track(
     prints a line for each.
 
     With an option of "Many clips" every file of every folder is a clip of its own, and so are
-    those of a list (.txt, .csv). One that fails does not stop the others, nothing is
-    overwritten, finished clips are not done again, and the folder gets summary.csv and
-    summary.json. Names of outputs may be patterns with {name}, {file}, {folder} and {suffix}.
+    those of a list (.txt, .csv), with or without one. One that fails does not stop the others,
+    nothing is overwritten, finished clips are not done again, and the folder gets summary.csv
+    and summary.json. Names of outputs may be patterns with {name}, {file}, {folder} and {suffix}.
 
     Examples:
       facewarp track talk.mp4 --out tracked.mp4

@@ -59,17 +59,27 @@ class BatchOptions:
     time_limit: TimeLimit = None
 
     def wanted(self, inputs: list[Path]) -> bool:
-        """Whether the inputs are a batch: by an option, or as several folders with videos."""
+        """Whether the inputs are a batch: by an option, as a list or several folders of videos."""
         from facewarp.batch.lists import is_list
         from facewarp.cli.faces.track_jobs import is_mixed
 
         asked = (self.workers, self.ray, self.time_limit, self.overwrite, self.recursive)
-        if any(asked):
+        if any(asked) or any(is_list(path) and _names_clips(path) for path in inputs):
             return True
         many = len(inputs) > 1 or any(path.is_dir() or is_list(path) for path in inputs)
         if self.resume is not None and many:
             return True
         return len(inputs) > 1 and any(is_mixed([path]) for path in inputs)
+
+
+def _names_clips(path: Path) -> bool:
+    """Whether a file is a list, and not a text that has its suffix by chance."""
+    from facewarp.batch.lists import listed
+
+    try:
+        return bool(listed(path, "clip"))
+    except FacewarpError:
+        return False
 
 
 def track_batch(

@@ -131,3 +131,14 @@ def test_ctrl_c_keeps_finished_clips_and_no_half_ones(footage):
     assert "kept 1 of 2 clips in out; the same command goes on" in told
     files = sorted(p.relative_to("out").as_posix() for p in Path("out").rglob("*") if p.is_file())
     assert files == [".facewarp/a.png.json", "a.png", "summary.csv", "summary.json"]
+
+
+def test_a_list_needs_no_further_option(footage):
+    """A text that names nothing there is no list, and no clip either."""
+    (footage / "clips.txt").write_text("# chosen\nsub/photo.png\n")
+    result = run(footage / "clips.txt", "--out", "out", "--effect", "mesh", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert [one["status"] for one in json.loads(result.stdout)["clips"]] == ["done"]
+    (footage / "clips.txt").write_text("nothing to see\n")
+    result = run(footage / "clips.txt", "--out", "new")
+    assert "this is not a video, nor a picture" in result.stderr
