@@ -75,7 +75,7 @@ class StoredNetwork:
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise FacewarpError("there is no such weights file", path, "check the path")
+            raise FacewarpError("there is no such weights file", path, "Check the path.")
         with _readable(path), safe_open(path, framework="np") as file:
             self.metadata = dict(file.metadata() or {})
             shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
@@ -185,10 +185,10 @@ def shipped_weights(name: str) -> Path:
         )
     path = folder / known[name]["file"]
     if not path.is_file():
-        raise FacewarpError("shipped weights are missing", path, "reinstall facewarp")
+        raise FacewarpError("shipped weights are missing", path, "Reinstall facewarp.")
     if file_sha256(path) != known[name]["sha256"]:
         raise FacewarpError(
-            "shipped weights do not match their recorded hash", path, "reinstall facewarp"
+            "shipped weights do not match their recorded hash", path, "Reinstall facewarp."
         )
     return path
 
@@ -277,7 +277,7 @@ def int8_weights(path: Path, sha256: str) -> Path | None:
         file = folder / Path(str(name)).name
         if not file.is_file() or file_sha256(file) != recorded:
             what = "the 8-bit weights do not match their recorded hash"
-            raise FacewarpError(what, file, "reinstall facewarp, or use --engine openvino")
+            raise FacewarpError(what, file, "Reinstall facewarp, or use --engine openvino.")
     return folder
 
 

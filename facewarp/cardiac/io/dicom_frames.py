@@ -255,6 +255,7 @@ def _image(data: Any, path: Path, frame: int) -> SliceImage:
         raise FacewarpError(what, path, "Export the series again.")
     thickness = frame_value(data, frame, "PixelMeasuresSequence", "SliceThickness")
     gap = frame_value(data, frame, "PixelMeasuresSequence", "SpacingBetweenSlices")
+    slope = frame_value(data, frame, "PixelValueTransformationSequence", "RescaleSlope")
     return SliceImage(
         path,
         frame,
@@ -276,6 +277,7 @@ def _image(data: Any, path: Path, frame: int) -> SliceImage:
         thickness_mm=number(thickness),
         gap_mm=number(gap),
         cycles_s=_cycles_s(data, frame),
+        slope=number(slope),
     )
 
 

@@ -202,14 +202,15 @@ def rescaling(data: Any, frame: int) -> tuple[float, float]:
     """Return slope and intercept from what is stored to grey values.
 
     Raises:
-        TagError: one is no finite number.
+        TagError: one is no finite number, or the slope is not positive: grey values would be turned
+            round or all alike.
     """
     defaults = {"RescaleSlope": 1.0, "RescaleIntercept": 0.0}
     result = []
     for name, default in defaults.items():
         value = frame_value(data, frame, "PixelValueTransformationSequence", name)
         told = default if value is None else number(value)
-        if told is None:
+        if told is None or (name == "RescaleSlope" and told <= 0):
             raise TagError(name)
         result.append(told)
     return result[0], result[1]

@@ -63,6 +63,13 @@ def sort_phases(slices: list[list[SliceImage]], place: Path, said: list[str]) ->
         if name == "trigger times":
             _refuse_two_acquisitions(slices, place)
             _say_late_starts(slices, said)
+            turned = _against_numbers(slices)
+            if 0 < len(turned) < len(slices):
+                said.append(
+                    f"trigger times put the phases of slice {turned[0] + 1} in another order than "
+                    "its numbers, which is so in "
+                    f"{len(turned)} of {len(slices)} slices: check them, one may be damaged"
+                )
             if gap := missing_phase([image.trigger_ms or 0.0 for image in slices[0]]):
                 said.append(f"trigger times of slice 1: {gap}")
         elif len(slices[0]) > 1:
@@ -110,19 +117,22 @@ def _say_what_tells(slices: list[list[SliceImage]], name: str, said: list[str]) 
             f"{who} its time: the phases are in the order of their numbers, and the heart rate is "
             "unknown unless the header tells it"
         )
-    elif name == "acquisition times":
-        turned = [
-            z
-            for z, members in enumerate(slices)
-            if len({image.file for image in members}) == len(members)  # numbers of their own
-            and len({image.number for image in members}) == len(members)
-            and any(later.number < earlier.number for earlier, later in pairwise(members))
-        ]
-        if turned:
-            said.append(
-                f"the phases are in the order of their acquisition times, which in {len(turned)} "
-                f"of {len(slices)} slices is not that of their numbers"
-            )
+    elif name == "acquisition times" and (turned := _against_numbers(slices)):
+        said.append(
+            f"the phases are in the order of their acquisition times, which in {len(turned)} "
+            f"of {len(slices)} slices is not that of their numbers"
+        )
+
+
+def _against_numbers(slices: list[list[SliceImage]]) -> list[int]:
+    """Return the slices whose order is not that of their instance numbers, counted from 0."""
+    return [
+        z
+        for z, members in enumerate(slices)
+        if len({image.file for image in members}) == len(members)  # numbers of their own
+        and len({image.number for image in members}) == len(members)
+        and any(later.number < earlier.number for earlier, later in pairwise(members))
+    ]
 
 
 def _refuse_twice(slices: list[list[SliceImage]], name: str, key: _Key, place: Path) -> None:

@@ -37,6 +37,7 @@ class SliceImage:
         thickness_mm: of the slice; None where it is not told.
         gap_mm: from slice to slice, as told; None where it is not told.
         cycles_s: RR interval as told, by what tells it.
+        slope: of the rescaling of its grey values; None where it is not told.
     """
 
     file: Path
@@ -59,6 +60,7 @@ class SliceImage:
     thickness_mm: float | None = None
     gap_mm: float | None = None
     cycles_s: Mapping[str, float] = field(default_factory=dict)
+    slope: float | None = None
 
     @property
     def normal(self) -> FloatArray:

@@ -67,6 +67,7 @@ def assemble(
     order = sort_phases(slices, place, said)
     _same_count(slices, place)
     _refuse_moving(slices, place)
+    _refuse_half_scaled(slices, place)
     affine, aside_px = _affine(slices, place, options, said)
     depth, count = len(slices), len(slices[0])
     height, width = images[0].shape
@@ -190,6 +191,18 @@ def _refuse_gaps(steps: FloatArray, usual: float, place: Path, said: list[str]) 
             f"slices are {steps.min():.2f} to {steps.max():.2f} mm apart: they are taken to be "
             f"{steps.mean():.2f} mm apart throughout"
         )
+
+
+def _refuse_half_scaled(slices: list[list[SliceImage]], place: Path) -> None:
+    """Refuse grey values of two scales: rescaled where the header says so, and as stored."""
+    images = [image for members in slices for image in members]
+    silent = [image.file.name for image in images if image.slope is None]
+    if silent and any(image.slope not in (None, 1.0) for image in images):
+        what = (
+            f"{len(silent)} of {len(images)} pictures tell no RescaleSlope, as {silent[0]}, and "
+            "the others do: grey values would be of two scales"
+        )
+        raise FacewarpError(what, place, "Export the series again.")
 
 
 def _refuse_moving(slices: list[list[SliceImage]], place: Path) -> None:

@@ -73,6 +73,8 @@ def test_geometry_that_is_none_names_the_file(small, tmp_path, keyword, content)
         ("SamplesPerPixel", b"\1\0\1\0", None),
         ("RescaleSlope", SECRET, None),
         ("RescaleSlope", b"nan ", None),
+        ("RescaleSlope", b"-1.0", None),
+        ("RescaleSlope", b"0 ", None),
         ("Rows", b"", None),
         ("Rows", b"a", None),
         ("Rows", SECRET, None),

@@ -181,3 +181,16 @@ def test_phases_missing_in_every_slice_are_said(tmp_path, cine):
     volume = read_dicom(tmp_path / "scan")
     assert volume.phases == 11
     assert "from 420 to 560 is 2.0 times the usual step" in volume.warnings[0]
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_trigger_times_against_the_numbers_of_some_slices_are_said(tmp_path, cine, everywhere):
+    """Numbers that run otherwise in every slice are a scanner's way, not damage."""
+
+    def tell(data, t, z):
+        if t == 7 and (everywhere or z == 2):
+            data.TriggerTime = 1.5
+
+    write_series(tmp_path / "scan", cine, AFFINE, step_ms=70, tell=tell)
+    warnings = " ".join(read_dicom(tmp_path / "scan").warnings)
+    assert ("phases of slice 3 in another order than its numbers" in warnings) != everywhere

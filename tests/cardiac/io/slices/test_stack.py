@@ -208,3 +208,20 @@ def test_pictures_of_one_slice_beside_one_another_are_refused(tmp_path, cine):
     write_series(tmp_path / "scan", cine, AFFINE, tell=tell)
     with pytest.raises(FacewarpError, match="pictures of slice 1 lie"):
         read_dicom(tmp_path / "scan")
+
+
+@pytest.mark.parametrize(("slope", "refused"), [(0.5, True), (1, False)])
+def test_grey_values_of_two_scales_are_refused(tmp_path, cine, slope, refused):
+    """A slope of 1 beside none is the same scale."""
+
+    def tell(data, t, z):
+        data.RescaleSlope, data.RescaleIntercept = slope, 0
+        if (t, z) == (1, 2):
+            del data.RescaleSlope, data.RescaleIntercept
+
+    write_series(tmp_path / "scan", cine, AFFINE, tell=tell)
+    if refused:
+        with pytest.raises(FacewarpError, match="pictures tell no RescaleSlope"):
+            read_dicom(tmp_path / "scan")
+    else:
+        read_dicom(tmp_path / "scan")
