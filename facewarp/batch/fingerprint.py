@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from facewarp.system.user_folders import files_below
+
 
 def fingerprint(place: Path) -> list[int]:
     """Return number, bytes and newest change (ns) of a file, or of all files below a folder."""
-    files = [place] if place.is_file() else [p for p in place.rglob("*") if p.is_file()]
+    files = [place] if place.is_file() else list(files_below(place))
     return fingerprint_of(files)
 
 

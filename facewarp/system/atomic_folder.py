@@ -122,6 +122,9 @@ class OutputFolder:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is not None:
             self._remove()
+            hidden = str(self._temporary)
+            if isinstance(error, FacewarpError) and (error.where or "").startswith(hidden):
+                raise FacewarpError(error.what, self._target, error.fix) from error
             if isinstance(error, OSError) and is_disk_full(error):
                 raise write_error(error, self._target) from error
             return

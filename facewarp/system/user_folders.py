@@ -1,9 +1,10 @@
-"""Folders of the user: the cache, and the user's own templates."""
+"""Folders of the user: the cache, the user's own templates, and what lies below any of them."""
 
 import json
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,3 +73,27 @@ def own_templates() -> Path:
     else:
         base = Path("~/.local/share").expanduser()
     return base / "facewarp" / "templates"
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder at any depth, those of linked folders too.
+
+    A subset of a data set is often a folder of links, which `Path.rglob` passes over. Each folder
+    is visited once, however many links lead there and even in a circle, and by its own name
+    where it has one below `folder`.
+    """
+    seen: set[tuple[int, int]] = set()
+    waiting = [folder]
+    while waiting:
+        links: list[Path] = []
+        for start in waiting:
+            for place, below, files in os.walk(start):
+                status = os.stat(place)
+                if (status.st_dev, status.st_ino) in seen:
+                    below.clear()
+                    continue
+                seen.add((status.st_dev, status.st_ino))
+                below.sort()
+                links += [path for name in below if (path := Path(place, name)).is_symlink()]
+                yield from (path for name in sorted(files) if (path := Path(place, name)).is_file())
+        waiting = links

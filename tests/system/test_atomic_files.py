@@ -97,6 +97,16 @@ def test_a_disk_that_fills_up_names_the_folder_and_leaves_the_one_before(tmp_pat
     assert {path.name: path.read_text() for path in folder.iterdir()} == before
 
 
+def test_an_error_in_a_folder_names_no_temporary_one(tmp_path):
+    def write():
+        with OutputFolder(tmp_path / "page", "mark") as place:
+            raise write_error(OSError(errno.ENOSPC, "No space left"), place / "cine.nii.gz")
+
+    with pytest.raises(FacewarpError) as raised:
+        write()
+    assert raised.value.where == str(tmp_path / "page")
+
+
 def test_somebodys_own_files_are_carried_over(tmp_path, caplog):
     folder = tmp_path / "patient"
     (folder / "own").mkdir(parents=True)

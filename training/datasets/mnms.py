@@ -31,6 +31,7 @@ from facewarp.cardiac.io.patient import Info
 from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.parts import HeartPart
 from facewarp.errors import FacewarpError
+from facewarp.system.user_folders import files_below
 from facewarp.training.datasets.acdc import PHASES, HeartPatient
 
 log = logging.getLogger(__name__)
@@ -139,7 +140,8 @@ def mnms2_patients(folder: Path, chosen: str | None = None) -> tuple[str, list[P
 def _folders(folder: Path, ending: str, example: str) -> list[Path]:
     if not folder.is_dir():
         raise FacewarpError("there is no such folder", folder, "Check the path.")
-    found = {path.parent for end in _SUFFIXES for path in folder.rglob(f"*{ending}{end}")}
+    ends = tuple(f"{ending}{end}" for end in _SUFFIXES)
+    found = {path.parent for path in files_below(folder) if path.name.endswith(ends)}
     if not found:
         raise FacewarpError("there are no patients here", folder, f"It takes {example}.")
     return sorted(found, key=lambda path: path.name)

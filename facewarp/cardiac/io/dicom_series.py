@@ -14,6 +14,7 @@ from facewarp.cardiac.io.slices.stack import assemble
 from facewarp.cardiac.io.timing import ReadOptions
 from facewarp.cardiac.io.volume import Volume
 from facewarp.errors import FacewarpError
+from facewarp.system.user_folders import files_below
 
 _SKIPPED: Final = {"DICOMDIR", "DICOMDIR.", "Thumbs.db"}
 _DICOM_SUFFIXES: Final = {".dcm", ".ima", ".dicom", ".dic"}
@@ -64,7 +65,7 @@ def find_dicom(place: Path) -> DicomFiles:
         return DicomFiles((place,) if is_dicom(place) else (), ())
     files: list[Path] = []
     others: list[Path] = []
-    for path in sorted(p for p in place.rglob("*") if p.is_file()):
+    for path in sorted(files_below(place)):
         if path.name not in _SKIPPED and not path.name.startswith("."):
             (files if is_dicom(path) else others).append(path)
     kinds: dict[Path, set[str]] = {}
@@ -87,8 +88,8 @@ def has_dicom(folder: Path) -> bool:
     """Whether there is a DICOM file in a folder, at any depth, or one that was meant to be."""
     return any(
         path.suffix.lower() in _DICOM_SUFFIXES or is_dicom(path)
-        for path in folder.rglob("*")
-        if path.is_file() and path.name not in _SKIPPED
+        for path in files_below(folder)
+        if path.name not in _SKIPPED
     )
 
 

@@ -20,6 +20,7 @@ from facewarp.cardiac.io.slices.phase_similarity import exchanged, mixed_up, out
 from facewarp.cardiac.io.timing import ReadOptions
 from facewarp.cardiac.io.volume import Volume
 from facewarp.errors import FacewarpError
+from facewarp.system.user_folders import files_below
 
 INFO: Final = "Info.cfg"
 _LEAST_PX: Final = 16
@@ -116,7 +117,10 @@ def read_info(folder: str | os.PathLike[str]) -> Info:
 
 def find_patients(folder: str | os.PathLike[str]) -> list[Path]:
     """The patients' folders, those with an ``Info.cfg``, in a folder at any depth, by name."""
-    return sorted((path.parent for path in Path(folder).rglob(INFO)), key=lambda p: p.name)
+    return sorted(
+        (path.parent for path in files_below(Path(folder)) if path.name == INFO),
+        key=lambda p: p.name,
+    )
 
 
 def frame_files(folder: Path) -> tuple[dict[int, Path], dict[int, Path]]:

@@ -1,3 +1,5 @@
+import os
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -57,6 +59,16 @@ def test_patients_are_found_at_any_depth_by_name(tmp_path):
     for name in ("testing/patient101", "training/patient002", "training/patient001"):
         info(tmp_path / name)
     assert [p.name for p in find_patients(tmp_path)] == ["patient001", "patient002", "patient101"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights elsewhere")
+def test_a_folder_of_links_to_patients_is_a_data_set(tmp_path):
+    chosen = tmp_path / "chosen"
+    chosen.mkdir()
+    for name in ("patient002", "patient001"):
+        info(tmp_path / "all" / name)
+        (chosen / name).symlink_to(tmp_path / "all" / name)
+    assert [p.name for p in find_patients(chosen)] == ["patient001", "patient002"]
 
 
 def test_one_file_of_four_axes(tmp_path, phases):
