@@ -118,6 +118,11 @@ def track_video(
     """
     source, tally = job.source, Tally()
     is_clip = source.kind != "folder" or getattr(source, "is_clip", False)
+    if not is_clip and job.pictures and is_video(job.target) and (source.frame_count or 0) > 1:
+        source.note(
+            "every picture is taken by itself, and no face is followed from one to the next: "
+            "give --fps if they are a clip"
+        )
     if isinstance(source, VideoSource) and job.pictures and keeps_depth(job.target, job.codec):
         source.keep_depth()
     if isinstance(source, VideoSource):

@@ -77,6 +77,20 @@ def test_pictures_of_a_folder_stay_apart_and_name_their_files(shots, folder):
     assert [row["frame"] for row in rows] == [str(number) for number in range(8)]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--out", "o.mp4"], True),
+        (["--out", "o.mp4", "--fps", "25"], False),
+        (["--out", "o"], False),
+    ],
+)
+def test_a_video_of_pictures_that_are_not_followed_is_said(shots, folder, words, said):
+    result = run("shots", *words)
+    assert result.exit_code == 0, result.stderr
+    assert ("give --fps if they are a clip" in result.stderr) == said
+
+
 def test_pictures_of_several_sizes_become_one_video(portrait, folder):
     Path("in").mkdir()
     PIL.Image.fromarray(portrait.frame()).save("in/a.png")
