@@ -14,6 +14,7 @@ Three modes, each pixel in CIE Lab:
 Eyes and the open mouth keep the frame's detail; hair and hands before the face stay before it.
 """
 
+import difflib
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib import resources
@@ -355,10 +356,12 @@ def _read(source: str | PathLike[str]) -> tuple[str, NDArray[np.uint8]]:
     shipped = str(source) in list_styles()
     path = _folder() / f"{source}.webp" if shipped else Path(source)
     if not path.is_file():
+        close = difflib.get_close_matches(str(source), list_styles(), n=1)
+        hint = f"Did you mean {close[0]}? " if close else ""
         raise FacewarpError(
             "there is no style of this name and no such file",
             str(source),
-            f"Shipped styles: {', '.join(list_styles())}; or give a picture of a face.",
+            f"{hint}Shipped styles: {', '.join(list_styles())}; or give a picture of a face.",
         )
     try:
         with Image.open(path) as image:

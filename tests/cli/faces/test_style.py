@@ -82,6 +82,7 @@ def test_options_reach_those_effects_by_turns_that_take_them():
     [
         (["--style", "bronze"], 2, "say --effect style"),
         (["--effect", "style", "--style", "nowhere.jpg"], 1, "nowhere.jpg"),
+        (["--effect", "style", "--style", "brnze"], 1, "Did you mean bronze?"),
         (["--each", "mesh", "--effect", "mesh"], 2, "leave --effect out"),
         (["--each", "mesh:red"], 2, "after a colon"),
         (["--each", "mesk"], 1, "Did you mean mesh"),
