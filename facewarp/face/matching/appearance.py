@@ -193,6 +193,11 @@ class AppearanceMemory:
             return True
         return float(np.abs(before - self._crop).mean()) > _SUDDEN
 
+    @property
+    def doubted(self) -> bool:
+        """Whether the last frame showed another face, be it for good or as a flash does."""
+        return self._doubts > 0
+
     def note(self, appearance: Appearance | None, time: float) -> None:
         """Keep an appearance as the last one."""
         if appearance is not None:

@@ -326,6 +326,11 @@ class FaceTracker(Closing):
                 else:
                     track.missed, track.confirmed = 0, time
                     track.move(face, time)
+            if strangers:  # the same cut: who looks like another was exchanged too
+                for track, face in zip(tracks, faces, strict=True):
+                    if track.memory.doubted and not track.lost and track.seen == time:
+                        strangers.append(face)
+                        track.lose()
         for track, face in doubtful:
             stranger = self._question(track, face, image, time)
             strangers += [] if stranger is None else [stranger]
