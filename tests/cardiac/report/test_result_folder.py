@@ -1,4 +1,5 @@
 import csv
+import errno
 import json
 
 import nibabel as nib
@@ -171,19 +172,27 @@ def test_fields_and_movie_can_be_left_out_and_webm_is_a_video(result, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("error", [OSError(28, "full"), KeyboardInterrupt()])
-def test_nothing_is_left_when_writing_fails(result, tmp_path, monkeypatch, error):
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(errno.ENOSPC, "full"), (FacewarpError, "no space is left to write .*anna")),
+        (KeyboardInterrupt(), (KeyboardInterrupt, "")),
+    ],
+)
+def test_nothing_is_left_when_writing_fails(result, tmp_path, monkeypatch, error, told):
+    kind, words = told
+
     def fail(*_args, **_more):
         raise error
 
     monkeypatch.setattr("facewarp.cardiac.report.result_folder.write_maps", fail)
-    with pytest.raises((OSError, KeyboardInterrupt)):
+    with pytest.raises(kind, match=words):
         write_result(result, tmp_path / "new" / "anna")
     assert not list(tmp_path.iterdir())
     old = tmp_path / "old" / "anna"
     old.mkdir(parents=True)
     (old / "indices.json").write_text("{}")
-    with pytest.raises((OSError, KeyboardInterrupt)):
+    with pytest.raises(kind, match=words):
         write_result(result, old)
     assert [p.name for p in old.iterdir()] == ["indices.json"]
     assert [p.name for p in old.parent.iterdir()] == ["anna"]
