@@ -176,7 +176,7 @@ def test_fields_and_movie_can_be_left_out_and_webm_is_a_video(result, tmp_path):
     ("error", "told"),
     [
         (OSError(errno.ENOSPC, "full"), (FacewarpError, "no space is left to write .*anna")),
-        (KeyboardInterrupt(), (KeyboardInterrupt, "")),
+        (KeyboardInterrupt(), (KeyboardInterrupt, None)),
     ],
 )
 def test_nothing_is_left_when_writing_fails(result, tmp_path, monkeypatch, error, told):
