@@ -33,6 +33,7 @@ from facewarp.core.weights import (
     weights_beside,
 )
 from facewarp.errors import FacewarpError
+from facewarp.system.machine import has_bfloat16
 
 if TYPE_CHECKING:  # what is given and returned as tensors imports torch itself, when it is asked
     import torch
@@ -275,7 +276,7 @@ class Model:
         """
         if self._device != "cpu" or self.config.ndim != 3:
             return None
-        from facewarp.core.engines.torch_engine import TorchEngine, has_bfloat16
+        from facewarp.core.engines.torch_engine import TorchEngine
 
         engine = self._engine
         if not isinstance(engine, TorchEngine) or not has_bfloat16():

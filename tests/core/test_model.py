@@ -88,7 +88,7 @@ def test_on_another_grid_layers_are_shared_and_find_the_same(volume_model):
 
 @pytest.mark.parametrize("native", [False, True])
 def test_a_rough_look_sees_about_the_same(volume_model, model, monkeypatch, native):
-    monkeypatch.setattr("facewarp.core.engines.torch_engine.has_bfloat16", lambda: native)
+    monkeypatch.setattr("facewarp.core.model.has_bfloat16", lambda: native)
     assert model.rough() is None  # a face's
     rough = volume_model.rough()
     assert (rough is not None) == native

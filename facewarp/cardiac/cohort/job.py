@@ -178,8 +178,7 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
             refined=settings.refine,
             progress=lambda share: progress(once + (0.7 - once) * share),
         )
-    if release := getattr(model, "release", None):
-        release()  # what is written needs the memory
+    model.release()  # what is written needs the memory
     return_freed_memory()
     run: dict[str, Any] = {"about": about}
     if settings.identity:

@@ -36,6 +36,9 @@ class HeartModel(Protocol):
     def rough(self) -> "HeartModel | None":
         """A quicker model that sees about the same, or None; for choices looked at again."""
 
+    def release(self) -> None:
+        """Give memory back that is made again, at some cost, when the model next runs."""
+
     def probabilities(self, images: Tensor) -> Tensor:
         """Part probabilities ``(B, K, *feature_shape)`` of images ``(B, 1, *grid_shape)``."""
 

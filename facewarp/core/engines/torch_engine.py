@@ -128,12 +128,6 @@ class _Bfloat16(nn.Module):
         return result.float().contiguous()
 
 
-def has_bfloat16() -> bool:
-    """Return whether this processor has instructions for bf16: without, it is slower than fp32."""
-    tells = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(tells is not None and tells())
-
-
 class _Recorded:
     """A CUDA graph with its own input and output buffers."""
 
