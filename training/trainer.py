@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from facewarp.core.config import ModelConfig
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import WEIGHTS, load_weights, save_weights
 from facewarp.errors import FacewarpError
-from facewarp.system.atomic_files import write_error, write_json
+from facewarp.system.atomic_files import write_json
 from facewarp.training import checkpoint
 from facewarp.training.config.train_config import WHOLE_GRID, TrainConfig
 from facewarp.training.dataloading.batches import Batch
@@ -274,11 +273,7 @@ class Trainer:
         about["view_shape"] = ",".join(map(str, self.config.view_shape)) or WHOLE_GRID
         if math.isfinite(self.best):
             about["validation_dice"] = f"{self.best:.2f}"
-        path = self.folder / WEIGHTS
-        try:
-            save_weights(self.shipped_net(), path, about)
-        except (OSError, SafetensorError) as error:
-            raise write_error(error, path) from error
+        save_weights(self.shipped_net(), self.folder / WEIGHTS, about)
 
     def save_checkpoint(self) -> None:
         """Write the whole state for exact resumption, atomically and without pickle."""
