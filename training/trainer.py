@@ -20,7 +20,7 @@ from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import write_json
 from facewarp.training import checkpoint
 from facewarp.training.config.train_config import WHOLE_GRID, TrainConfig
-from facewarp.training.dataloading.batches import Batch
+from facewarp.training.dataloading.batches import SHOWN_AGAIN, Batch
 from facewarp.training.distributed import ProcessGroup
 from facewarp.training.interrupt import DeferredInterrupt
 from facewarp.training.losses import (
@@ -30,6 +30,7 @@ from facewarp.training.losses import (
     part_loss,
     registration_loss,
     roughness,
+    steadiness_loss,
 )
 from facewarp.training.optimizer import learning_rate, make_optimizer, update_ema
 from facewarp.training.run_log import RunLog
@@ -216,7 +217,13 @@ class Trainer:
         if not config.steps:
             images = batch["images"].contiguous(memory_format=self._layout)
             logits = self.net.features(images).float()
-            return {"parts": part_loss(logits, batch["labels"], self.weights, loss, self.team.mean)}
+            terms = {
+                "parts": part_loss(logits, batch["labels"], self.weights, loss, self.team.mean)
+            }
+            if loss.steadiness and "moved" in batch:
+                steady = steadiness_loss(logits, batch["moved"], SHOWN_AGAIN)
+                terms["steady"] = loss.steadiness * steady
+            return terms
         images = torch.cat([batch["fixed"], batch["moving"]])
         images = images.contiguous(memory_format=self._layout)
         labels = torch.cat([batch["fixed_labels"], batch["moving_labels"]])
