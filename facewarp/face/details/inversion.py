@@ -49,6 +49,15 @@ def mended_inverse(
     return mended
 
 
+def window_around(windows: Sequence[Window]) -> Window:
+    """The least window that holds others."""
+    rows, columns = (
+        slice(min(w[axis].start for w in windows), max(w[axis].stop for w in windows))
+        for axis in (0, 1)
+    )
+    return rows, columns
+
+
 def _moved_back(
     moved: NDArray[np.float32], windows: Sequence[Window], per_px: float
 ) -> NDArray[np.float32]:
@@ -76,10 +85,7 @@ def _columns_apart(columns: int, rows: int) -> tuple[NDArray[np.float64], NDArra
 def _reached(field: Field, windows: Sequence[Window]) -> Window:
     """Rows and columns of the frame's grid that windows cover, none of the outermost."""
     grid, per_px, spans = grid_points(*field.shape[1:]), cells_per_px(*field.shape[1:]), []
-    rows, columns = (
-        slice(min(w[axis].start for w in windows), max(w[axis].stop for w in windows), _EVERY)
-        for axis in (0, 1)
-    )
+    rows, columns = (slice(span.start, span.stop, _EVERY) for span in window_around(windows))
     there = field[:, rows, columns] * per_px + grid[:, rows, columns]
     for axis in (1, 0):
         first, last = int(there[axis].min()), int(there[axis].max())
