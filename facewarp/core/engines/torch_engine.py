@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from facewarp.core.config import ModelConfig
-from facewarp.core.engines.base import Floats, GraphEngine
+from facewarp.core.engines.base import Floats, GraphEngine, Images
 from facewarp.core.engines.graphs import GRAPHS
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.networks.layers import fold_batch_norms
@@ -76,7 +76,7 @@ class TorchEngine(GraphEngine):
         torch.set_num_threads(count)
 
     @torch.inference_mode()
-    def run(self, graph: str, *inputs: Floats) -> list[Floats]:
+    def run(self, graph: str, *inputs: Images) -> list[Floats]:
         """See `GraphEngine`."""
         tensors = [torch.from_numpy(np.require(value, np.float32, ["C", "W"])) for value in inputs]
         return [found.numpy() for found in self._run(graph, *tensors)]

@@ -72,6 +72,11 @@ def test_engines_find_what_torch_finds(name, batch, changes, small, stirred):
     parts, fields = engine.from_template(images, template)
     assert px_apart(parts, expected[0]) < 1e-4
     assert px_apart(fields, expected[1][batch:]) < 0.01
+    gray = np.rint(255 * images).astype(np.uint8)
+    of_gray = engine.from_template(gray, template)
+    of_shares = engine.from_template(gray / np.float32(255), template)
+    assert px_apart(of_gray[0], of_shares[0]) < 1e-4
+    assert px_apart(of_gray[1], of_shares[1]) < 1e-3
     moving = expected[0][::-1].copy()
     again = reference.fields(expected[0], moving)
     assert px_apart(engine.fields(expected[0], moving), again) < 0.01
