@@ -89,7 +89,7 @@ class Link(ABC):
         """Send an image back, in place of one still waiting; in the presenting thread."""
 
     def refuse(self, error: FacewarpError) -> None:
-        """Tell the page, where it can be told, that a frame is not taken; in the capturing thread."""
+        """Tell the page, where it can, that a frame is not taken; in the capturing thread."""
         _log.debug("a frame is not taken: %s", error)
 
     @abstractmethod
