@@ -41,6 +41,7 @@ __all__ = [
     "largest_size",
     "name_for",
     "name_of_output",
+    "numbered_output",
     "open_sink",
     "target_for",
 ]
@@ -131,7 +132,7 @@ def _check_alpha(target: Path, like: Source | None) -> None:
     """Refuse what holds no alpha."""
     suffix = target.suffix.lower()
     is_clip = like is not None and like.kind != "image"
-    numbered = NumberedName.of(target) is not None
+    numbered = numbered_output(target, like.kind if like else None) is not None
     if suffix in ALPHA or (suffix in ALPHA_SUFFIXES and (numbered or not is_clip)):
         return
     if suffix in ALPHA_SUFFIXES:
@@ -150,6 +151,20 @@ def keeps_depth(target: Path, codec: str | None = None) -> bool:
 def is_video(target: Path) -> bool:
     """Whether a file is written as a video, by its suffix."""
     return target.suffix.lower() in FORMATS
+
+
+def numbered_output(target: Path, kind: Kind | None = None) -> NumberedName | None:
+    """Return the names of an output of numbered pictures; None where it is one file.
+
+    A `#` or `%d` in the name of a video, or of what is made of a single picture, is no number.
+
+    Args:
+        target: what is written.
+        kind: of what is read; None where that is not known.
+    """
+    if is_video(target) or kind == "image":
+        return None
+    return NumberedName.of(target)
 
 
 def largest_size(source: Source) -> tuple[int, int]:
@@ -206,7 +221,7 @@ def open_sink(
     ):
         kept = "--codec hevc10, prores422 or prores4444, numbered .exr, .png or .tif keep more"
         like.note(f"more than 8 bits a channel are written with 8 to {target.name}; {kept}")
-    if NumberedName.of(target) is not None and suffix not in FORMATS and codec is None:
+    if numbered_output(target, like.kind if like else None) is not None and codec is None:
         return SequenceWriter(target, like, comment, first=first, alpha=alpha)
     if suffix in FORMATS:
         if like is None or like.kind == "video":
