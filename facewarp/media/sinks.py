@@ -1,6 +1,7 @@
 """Where frames go: one call finds the writer for what is read and what is wanted."""
 
 import os
+from fractions import Fraction
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
@@ -106,6 +107,7 @@ class ClipWriter(VideoWriter):
             alpha=alpha,
             codec=codec,
             quality=quality,
+            pixel_aspect=pixel_aspect_of(like) if size in (None, like.size) else Fraction(1),
         )
 
     def write(self, frame: Frame) -> None:
@@ -167,6 +169,11 @@ def numbered_output(target: Path, kind: Kind | None = None) -> NumberedName | No
     return NumberedName.of(target)
 
 
+def pixel_aspect_of(source: Source) -> Fraction:
+    """Width of a pixel of a source's frames over its height; 1 for nearly all."""
+    return Fraction(getattr(source, "sample_aspect", 1)).limit_denominator(1000)
+
+
 def largest_size(source: Source) -> tuple[int, int]:
     """(width, height) px in which every frame of a source fits."""
     return source.largest_size if isinstance(source, FolderSource) else source.size
@@ -221,6 +228,11 @@ def open_sink(
     ):
         kept = "--codec hevc10, prores422 or prores4444, numbered .exr, .png or .tif keep more"
         like.note(f"more than 8 bits a channel are written with 8 to {target.name}; {kept}")
+    if like is not None and suffix in IMAGE_SUFFIXES and (aspect := pixel_aspect_of(like)) != 1:
+        like.note(
+            f"its pixels are {float(aspect):.4g} times as wide as high, which {suffix} does not "
+            "tell: set it where the pictures are read, or write .exr, .dpx or a video"
+        )
     if numbered_output(target, like.kind if like else None) is not None and codec is None:
         return SequenceWriter(target, like, comment, first=first, alpha=alpha)
     if suffix in FORMATS:
