@@ -20,6 +20,7 @@ from typing import Any
 
 from facewarp.errors import FacewarpError
 
+_NAME_BYTES, _SPARE = 255, 16  # of a file's name, as nearly all systems have it; for a suffix more
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -43,11 +44,15 @@ class OutputFile:
         check_target(target, inputs)
         self._target = target
         self._final = target.resolve()
-        stem, suffix = self._final.stem, self._final.suffix
-        name = f".{stem}.{process_mark() if sweeps else 'kept'}-{secrets.token_hex(4)}.partial"
+        mark = f".{process_mark() if sweeps else 'kept'}-{secrets.token_hex(4)}.partial"
+        suffix = self._final.suffix
+        stem = _cut(self._final.stem, _NAME_BYTES - len(os.fsencode(f".{mark}{suffix}")) - _SPARE)
+        name = f".{stem}{mark}"
         self.temporary = self._final.with_name(name + suffix)
         try:
             self._final.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                self._final.lstat()  # a name that is too long is told before the work
             sweep(self._final.parent, f".{stem}.", f".partial{suffix}")
             self.temporary.touch(exist_ok=False)
             self._mode = stat.S_IMODE(self.temporary.stat().st_mode)
@@ -68,6 +73,13 @@ class OutputFile:
     def discard(self) -> None:
         """Remove the temporary file, if it still exists."""
         self.temporary.unlink(missing_ok=True)
+
+
+def _cut(name: str, most: int) -> str:
+    """Return as much of a name's beginning as fits into so many bytes."""
+    while len(os.fsencode(name)) > most:
+        name = name[:-1]
+    return name
 
 
 def process_mark() -> str:
@@ -184,6 +196,8 @@ def write_error(error: Exception, target: str | os.PathLike[str]) -> FacewarpErr
         return FacewarpError(
             "part of the path is a file, not a folder", target, "Choose another folder."
         )
+    if number == errno.ENAMETOOLONG:
+        return FacewarpError("the name is too long", target, "Give a shorter one.")
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return FacewarpError(f"could not write: {reason}", target, "Choose another place or format.")
 
