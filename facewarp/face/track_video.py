@@ -1,7 +1,7 @@
 """Track a file: source -> tracker (with lookback) -> effect -> sink and records."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -146,7 +146,7 @@ def track_video(
             tracker.reset()  # pictures of a folder need not show the same people
             yield frame, tracker(frame.image, frame.time)
 
-    def draw(frame: Frame, faces: list[Face]) -> tuple[Frame, list[dict[str, Any]]]:
+    def draw(frame: Frame, faces: list[Face]) -> tuple[Frame, Sequence[dict[str, Any]]]:
         frame = frame.unpacked()
         tally.add(0 if is_clip else frame.index, faces)
         if not is_clip:
@@ -158,7 +158,7 @@ def track_video(
         if pace is not None:
             pace.add(frame)
         drawn = painted(frame, picture, layer)
-        return drawn, records_of(frame, faces)
+        return drawn, records_of(frame, faces) if job.data else ()
 
     def open_output() -> Sink:
         if not job.pictures:
@@ -180,7 +180,7 @@ def track_video(
     with ExitStack() as opened:
         if isinstance(source, VideoSource) and aspect == 1:  # else frames are searched resized
             search = opened.enter_context(tracker.searching_ahead())
-            source.watch(lambda frame: search.see(frame.image, frame.time))
+            source.watch(lambda frame: search.see(frame.viewed, frame.time))
         opened.enter_context(source)
         extras = [
             opened.enter_context(output)
@@ -215,7 +215,7 @@ def in_square_pixels(
 
     def square() -> Iterator[Frame]:
         for frame in frames:
-            image, scale = with_square_pixels(frame.image, aspect)
+            image, scale = with_square_pixels(frame.unpacked().image, aspect)
             waiting.append((frame, scale))
             yield frame.with_image(image)
 

@@ -50,6 +50,10 @@ class Codes(Protocol):
         """Return the upright image (H, W, 3), the same at every call."""
         ...
 
+    def viewed(self) -> Image:
+        """Return what stands in for that image, and makes only those windows that are asked for."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class Frame:
@@ -115,6 +119,23 @@ class Frame:
         if self.codes is None or self.image is not _NO_IMAGE:
             return self
         return replace(self, image=self.codes.image())
+
+    @property
+    def viewed(self) -> Image:
+        """The image for whoever looks at a few windows of it: of a packed frame only they are made.
+
+        It may be an array-like of its shape, whose slices are arrays; see `yuv_codes.ViewedImage`.
+        """
+        if self.codes is None or self.image is not _NO_IMAGE:
+            return self.image
+        return self.codes.viewed()
+
+    @classmethod
+    def of_codes(
+        cls, codes: Codes, time: float, index: int, rotation: int, source: str | None
+    ) -> "Frame":
+        """A packed frame: its image is made when it is unpacked."""
+        return cls(_NO_IMAGE, time, index, rotation, codes=codes, source=source)
 
     @property
     def nbytes(self) -> int:

@@ -7,7 +7,7 @@ here and there, so pixels that no effect touched are written with the codes they
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Any, Final, cast
 
 import cv2
 import numpy as np
@@ -33,6 +33,7 @@ Tags that are not here stand for RGB or for matrices that are not written."""
 _DOUBLED: Final = np.array([[0.5, 0, -0.25], [0, 0.5, -0.25]])
 
 _WORD: Final = 8  # bytes that are compared at a time
+_BESIDE_PX: Final = 8  # made around a window: the next one asked for is often a little larger
 
 Box = tuple[int, int, int, int]
 """x0, y0, x1, y1 in whole px, x1 and y1 exclusive."""
@@ -63,6 +64,29 @@ class StoredCodes:
         """Return the upright image (H, W, 3) RGB, the same at every call."""
         return self.orientation.upright(rgb_of(self.planes, self.matrix, self.is_full))
 
+    def viewed(self) -> Image:
+        """Return what stands in for `image` and converts only the windows that are asked for."""
+        return cast(Image, ViewedImage(self))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) px of the upright image."""
+        height, width = self.planes[0].shape
+        return self.orientation.turned_size((width, height))
+
+    def window(self, box: Box) -> Image:
+        """Return a box of the upright image, (h, w, 3) RGB: the same bytes as of `image`."""
+        x0, y0, x1, y1 = self.orientation.stored_box(box, self.size)
+        height, width = self.planes[0].shape
+        # Chroma is interpolated: one code more on each side, where there is one.
+        left, top = (max(edge // 2 * 2 - 2, 0) for edge in (x0, y0))
+        right, bottom = min((x1 + 1) // 2 * 2 + 2, width), min((y1 + 1) // 2 * 2 + 2, height)
+        luma, *chroma = self.planes
+        coarse = np.s_[top // 2 : bottom // 2, left // 2 : right // 2]
+        planes = luma[top:bottom, left:right], *(plane[coarse] for plane in chroma)
+        wide = rgb_of(planes, self.matrix, self.is_full)
+        return self.orientation.upright(wide[y0 - top : y1 - top, x0 - left : x1 - left])
+
     def painted(self, planes: Sequence[Image], shown: Image, image: Image) -> None:
         """Fill planes with these codes, and with those of an image where it differs.
 
@@ -91,6 +115,57 @@ class StoredCodes:
         )
         for plane, codes in zip(planes[1:], coarse, strict=True):
             cv2.copyTo(codes, some, plane[y0 // 2 : y1 // 2, x0 // 2 : x1 // 2])
+
+
+class ViewedImage:
+    """The upright image (H, W, 3) RGB of codes, of which only what is looked at is made.
+
+    It stands in for the array where windows of whole rows and columns are cut out: these are arrays
+    of the same bytes, not to be changed. Anything else makes all of the image.
+
+    Args:
+        codes: Of the image.
+    """
+
+    def __init__(self, codes: StoredCodes) -> None:
+        width, height = codes.size
+        self._codes, self.shape = codes, (height, width, 3)
+        self.ndim, self.dtype = 3, np.dtype(np.uint8)
+        self._made: tuple[Box, Image] = (0, 0, 0, 0), np.zeros((0, 0, 3), np.uint8)
+
+    def __getitem__(self, key: Any) -> Image:
+        box = _box_of(key, self.shape)
+        if box is None:
+            return np.asarray(np.asarray(self)[key])
+        x0, y0, x1, y1 = box
+        left, top, right, bottom = self._made[0]
+        if x0 < left or y0 < top or x1 > right or y1 > bottom:
+            left, top = max(x0 - _BESIDE_PX, 0), max(y0 - _BESIDE_PX, 0)
+            right = min(x1 + _BESIDE_PX, self.shape[1])
+            bottom = min(y1 + _BESIDE_PX, self.shape[0])
+            around = left, top, right, bottom
+            self._made = around, self._codes.window(around)
+        return self._made[1][y0 - top : y1 - top, x0 - left : x1 - left]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Image:
+        image = self[:, :]
+        return image.copy() if copy else np.asarray(image, dtype)
+
+
+def _box_of(key: Any, shape: tuple[int, ...]) -> Box | None:
+    """Box of a window that is cut out with all its channels; None for any other key."""
+    edges = key if isinstance(key, tuple) else (key,)
+    if len(edges) > 3 or not all(isinstance(edge, slice) for edge in edges):
+        return None
+    every = slice(None)
+    rows, columns, channels = (
+        edge.indices(size) for edge, size in zip((*edges, every, every)[:3], shape, strict=True)
+    )
+    if rows[2] != 1 or columns[2] != 1 or channels != (0, shape[2], 1):
+        return None
+    if rows[0] >= rows[1] or columns[0] >= columns[1]:
+        return None
+    return columns[0], rows[0], columns[1], rows[1]
 
 
 def changed_box(before: Image, after: Image) -> Box | None:
