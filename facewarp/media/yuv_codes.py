@@ -33,7 +33,8 @@ Tags that are not here stand for RGB or for matrices that are not written."""
 _DOUBLED: Final = np.array([[0.5, 0, -0.25], [0, 0.5, -0.25]])
 
 _WORD: Final = 8  # bytes that are compared at a time
-_BESIDE_PX: Final = 8  # made around a window: the next one asked for is often a little larger
+_AROUND_PX: Final = 8  # stored px converted around a window
+_BESIDE: Final = 32  # part of a window's side made around it: the next one is often a bit larger
 
 Box = tuple[int, int, int, int]
 """x0, y0, x1, y1 in whole px, x1 and y1 exclusive."""
@@ -78,9 +79,13 @@ class StoredCodes:
         """Return a box of the upright image, (h, w, 3) RGB: the same bytes as of `image`."""
         x0, y0, x1, y1 = self.orientation.stored_box(box, self.size)
         height, width = self.planes[0].shape
-        # Chroma is interpolated: one code more on each side, where there is one.
-        left, top = (max(edge // 2 * 2 - 2, 0) for edge in (x0, y0))
-        right, bottom = min((x1 + 1) // 2 * 2 + 2, width), min((y1 + 1) // 2 * 2 + 2, height)
+        # Chroma is interpolated: a code more on each side, where there is one. Of pictures of a few
+        # px OpenCV rounds otherwise, so more than that.
+        left, top = (max(edge // 2 * 2 - _AROUND_PX, 0) for edge in (x0, y0))
+        right, bottom = (
+            min((edge + 1) // 2 * 2 + _AROUND_PX, size)
+            for edge, size in ((x1, width), (y1, height))
+        )
         luma, *chroma = self.planes
         coarse = np.s_[top // 2 : bottom // 2, left // 2 : right // 2]
         planes = luma[top:bottom, left:right], *(plane[coarse] for plane in chroma)
@@ -140,9 +145,9 @@ class ViewedImage:
         x0, y0, x1, y1 = box
         left, top, right, bottom = self._made[0]
         if x0 < left or y0 < top or x1 > right or y1 > bottom:
-            left, top = max(x0 - _BESIDE_PX, 0), max(y0 - _BESIDE_PX, 0)
-            right = min(x1 + _BESIDE_PX, self.shape[1])
-            bottom = min(y1 + _BESIDE_PX, self.shape[0])
+            beside = max(x1 - x0, y1 - y0) // _BESIDE
+            left, top = max(x0 - beside, 0), max(y0 - beside, 0)
+            right, bottom = min(x1 + beside, self.shape[1]), min(y1 + beside, self.shape[0])
             around = left, top, right, bottom
             self._made = around, self._codes.window(around)
         return self._made[1][y0 - top : y1 - top, x0 - left : x1 - left]

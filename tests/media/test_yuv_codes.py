@@ -188,7 +188,7 @@ def test_only_what_is_looked_at_is_converted(rng, monkeypatch):
     )
     viewed = codes.viewed()
     viewed[100:150, 200:260]
-    viewed[96:152, 198:262]  # a little larger
+    viewed[99:151, 199:261]  # a little larger
     viewed[110:120, 210:220]
     assert len(asked) == 1
     x0, y0, x1, y1 = asked[0]
