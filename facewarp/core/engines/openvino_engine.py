@@ -17,6 +17,7 @@ from facewarp.core.engines.base import Floats, GraphEngine, is_converted
 from facewarp.core.engines.cache_keys import code_version
 from facewarp.core.engines.openvino_models import (
     BoundRequest,
+    RequestsSideBySide,
     compile_model,
     core,
     digest_of,
@@ -29,6 +30,7 @@ from facewarp.core.network_cache import COMPILED
 from facewarp.core.weights import StoredNetwork
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
+from facewarp.system.machine import cores
 
 if TYPE_CHECKING:
     from facewarp.core.networks.guided_registration import GuidedRegistration
@@ -38,6 +40,9 @@ _log = logging.getLogger(__name__)
 Ways = Literal["both", "from template", "chosen"]
 BATCHES: Final = (4, 2, 1)
 """Batch sizes that are compiled; others are run in parts."""
+
+_SIDE_BY_SIDE: Final = ("from_template",)
+"""Graphs of which one item keeps a thread busy: several run beside one another, not as a batch."""
 
 _INT8_GRAPHS: Final = ("parts", "fields")  # that have files; what a tracker runs is joined of them
 _FEW_CHANNELS = 4  # up to which OpenVINO's pooling spends most of its time on changing layouts
@@ -72,7 +77,7 @@ class OpenVinoEngine(GraphEngine):
         self._models = models
         self._compiled, self._known_by = compiled, known_by
         self._threads = threads
-        self._requests: dict[tuple[str, int], BoundRequest] = {}
+        self._requests: dict[tuple[str, int], BoundRequest | RequestsSideBySide] = {}
         self._aside: dict[tuple[str, int], Thread] | None = None
 
     @classmethod
@@ -159,10 +164,12 @@ class OpenVinoEngine(GraphEngine):
         left, pieces = [np.asarray(value, np.float32) for value in inputs], []
         is_waiting = False
         while len(left[0]):
-            largest = next(size for size in BATCHES if size <= len(left[0]))
+            largest = next(size for size in self._sizes(graph) if size <= len(left[0]))
             size = largest if self._aside is None else self._ready(graph, largest, is_waiting)
             is_waiting |= size < largest
             request = self._request(graph, size)
+            if isinstance(request, RequestsSideBySide):
+                size = len(left[0])
             pieces.append(request(*(value[:size] for value in left)))
             if len(left[0]) > size:
                 pieces[-1] = [value.copy() for value in pieces[-1]]
@@ -173,6 +180,13 @@ class OpenVinoEngine(GraphEngine):
             fields = np.concatenate([half[way] for way in (0, 1) for half in halves])
             return [parts, fields]
         return [np.concatenate(values) for values in zip(*pieces, strict=True)]
+
+    def _sizes(self, graph: str) -> Sequence[int]:
+        """Batch sizes of a graph, or how many items may run side by side, the most first."""
+        if graph not in _SIDE_BY_SIDE:
+            return BATCHES
+        threads = self._threads or cores()
+        return [size for size in BATCHES if size <= threads]
 
     def _ready(self, graph: str, wanted: int, is_waiting: bool) -> int:
         """A batch size that is compiled, or 1; the one wanted is compiled aside if it is not.
@@ -194,24 +208,29 @@ class OpenVinoEngine(GraphEngine):
         except Exception as error:  # noqa: BLE001 - batches are run in parts, then
             _log.debug("%s of %d: %s", graph, batch, error)
 
-    def _request(self, graph: str, batch: int) -> BoundRequest:
-        if (graph, batch) not in self._requests:
+    def _request(self, graph: str, size: int) -> BoundRequest | RequestsSideBySide:
+        """What runs a graph on batches of a size, or so many items side by side."""
+        requests = self._requests
+        if (graph, size) not in requests:
+            beside = size if graph in _SIDE_BY_SIDE else 1
             settings: dict[str, Any] = {
-                "PERFORMANCE_HINT": "LATENCY",
                 "ENABLE_CPU_PINNING": False,  # other threads of a video's way need the cores too
+                **({"PERFORMANCE_HINT": "LATENCY"} if beside == 1 else {"NUM_STREAMS": beside}),
             }
             if self._is_exact:  # left alone it takes bf16 where the processor has it
                 settings["INFERENCE_PRECISION_HINT"] = "f32"
-            requests = self._requests
             if self._threads is not None:
                 settings["INFERENCE_NUM_THREADS"] = self._threads
+            batch = size // beside
             known_by = self._known_by and digest_of((), self._known_by, graph, batch)
             compiled = compile_model(
                 self._compiled, known_by, lambda: self._sized(graph, batch), settings
             )
-            requests[graph, batch] = BoundRequest(compiled)
-            return requests[graph, batch]
-        return self._requests[graph, batch]
+            alone = beside == 1
+            requests[graph, size] = (
+                BoundRequest(compiled) if alone else RequestsSideBySide(compiled, beside)
+            )
+        return requests[graph, size]
 
     def _sized(self, graph: str, batch: int) -> Any:
         """The model of a graph for one batch size."""
