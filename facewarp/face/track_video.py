@@ -135,6 +135,16 @@ def track_video(
     counts_frames = is_clip and job.extras.counts_frames
     pace = Pace(source) if counts_frames and source.kind == "video" else None
 
+    # A packed frame that goes to a video needs no more of its image than is painted on.
+    paints_windows = (
+        is_clip
+        and job.pictures
+        and is_video(job.target)
+        and not job.extras.paths
+        and isinstance(effect, FaceEffect)
+        and effect.paints_windows
+    )
+
     def follow(frames: Iterable[Frame]) -> Iterator[tuple[Frame, list[Face]]]:
         track = Lookback(tracker) if is_clip else one_by_one
         for frame, faces in in_square_pixels(frames, track, aspect):
@@ -147,6 +157,13 @@ def track_video(
             yield frame, tracker(frame.image, frame.time)
 
     def draw(frame: Frame, faces: list[Face]) -> tuple[Frame, Sequence[dict[str, Any]]]:
+        canvas = frame.on_canvas() if paints_windows else None
+        if canvas is not None and isinstance(effect, FaceEffect):
+            tally.add(0, faces)
+            effect.paint(canvas.image, faces, tracker.template)
+            if pace is not None:
+                pace.add(frame)
+            return canvas, records_of(frame, faces) if job.data else ()
         frame = frame.unpacked()
         tally.add(0 if is_clip else frame.index, faces)
         if not is_clip:

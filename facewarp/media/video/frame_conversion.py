@@ -19,7 +19,7 @@ from facewarp.media.orientation import Orientation, fit_within, orientation_of
 from facewarp.media.video.color_conversion import RGBReader, stored_codes
 from facewarp.media.video.container import fraction, open_container
 from facewarp.media.video.stream_info import Crop
-from facewarp.media.yuv_codes import StoredCodes
+from facewarp.media.yuv.codes import StoredCodes
 
 Stored = TypeVar("Stored", bound=NDArray[Any])
 _log = logging.getLogger(__name__)

@@ -9,7 +9,8 @@ from facewarp.media.frames import Frame
 from facewarp.media.orientation import Orientation
 from facewarp.media.sinks import open_sink
 from facewarp.media.sources import open_source
-from facewarp.media.yuv_codes import StoredCodes, changed_box, rgb_of
+from facewarp.media.yuv.codes import StoredCodes, changed_box
+from facewarp.media.yuv.conversion import rgb_of
 
 ORIENTATIONS = [
     Orientation(turns, mirrored) for turns, mirrored in product(range(4), (False, True))
