@@ -1,5 +1,6 @@
 """Weights files: safetensors with the whole configuration inside; no pickle is ever read."""
 
+import copy
 import hashlib
 import json
 import math
@@ -153,6 +154,17 @@ class StoredNetwork:
         """
         with _readable(self.path), safe_open(self.path, framework="np") as file:
             return {name: file.get_tensor(name).astype("float32") for name in file.keys()}  # noqa: SIM118
+
+    def with_config(self, config: ModelConfig) -> "StoredNetwork":
+        """Return the same file under another configuration, such as another grid."""
+        other = copy.copy(self)
+        other.forget()
+        other.config = config
+        return other
+
+    def forget(self) -> None:
+        """Let the network go that was built; what asks for it again has it built again."""
+        self.__dict__.pop("net", None)
 
     @cached_property
     def net(self) -> "GuidedRegistration":

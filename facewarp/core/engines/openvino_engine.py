@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from facewarp.core.engines import openvino_models
-from facewarp.core.engines.base import Floats, GraphEngine, is_converted
+from facewarp.core.engines.base import Floats, GraphEngine, Images, is_converted
 from facewarp.core.engines.cache_keys import code_version
 from facewarp.core.engines.openvino_models import (
     BoundRequest,
@@ -41,7 +41,8 @@ Ways = Literal["both", "from template", "chosen"]
 BATCHES: Final = (4, 2, 1)
 """Batch sizes that are compiled; others are run in parts."""
 
-_SIDE_BY_SIDE: Final = ("from_template",)
+_OF_GRAY: Final = "from_template of gray values"
+_SIDE_BY_SIDE: Final = ("from_template", _OF_GRAY)
 """Graphs of which one item keeps a thread busy: several run beside one another, not as a batch."""
 
 _INT8_GRAPHS: Final = ("parts", "fields")  # that have files; what a tracker runs is joined of them
@@ -138,6 +139,17 @@ class OpenVinoEngine(GraphEngine):
             raise _unreadable(folder) from error
         return cls("openvino-int8", summary, _Quantised(folder), kept / COMPILED, known_by)
 
+    def from_template(self, images: Images, template: Floats) -> tuple[Floats, Floats]:
+        """See `base.Engine`; gray values are scaled in the graph."""
+        graph = _OF_GRAY if images.dtype == np.uint8 else "from_template"
+        return self._registered(graph, images, template)
+
+    def _templates(self, graph: str, template: Floats, count: int) -> Floats:
+        """One for all, where items are run by themselves."""
+        if graph in _SIDE_BY_SIDE:
+            return template
+        return super()._templates(graph, template, count)
+
     def use_threads(self, count: int) -> None:
         """See `base.Engine`; graphs are compiled again when next run."""
         with self._lock:
@@ -159,9 +171,10 @@ class OpenVinoEngine(GraphEngine):
         for thread in (aside or {}).values():
             thread.join()
 
-    def run(self, graph: str, *inputs: Floats) -> list[Floats]:
+    def run(self, graph: str, *inputs: Images) -> list[Floats]:
         """See `GraphEngine`."""
-        left, pieces = [np.asarray(value, np.float32) for value in inputs], []
+        pieces: list[list[Floats]] = []
+        left = [v if v.dtype == np.uint8 else np.asarray(v, np.float32) for v in inputs]
         is_waiting = False
         while len(left[0]):
             largest = next(size for size in self._sizes(graph) if size <= len(left[0]))
@@ -170,10 +183,12 @@ class OpenVinoEngine(GraphEngine):
             request = self._request(graph, size)
             if isinstance(request, RequestsSideBySide):
                 size = len(left[0])
-            pieces.append(request(*(value[:size] for value in left)))
-            if len(left[0]) > size:
-                pieces[-1] = [value.copy() for value in pieces[-1]]
-            left = [value[size:] for value in left]
+            if len(left[0]) == size:
+                pieces.append(request(*left))
+                break
+            taken = (value if len(value) == 1 else value[:size] for value in left)
+            pieces.append([value.copy() for value in request(*taken)])
+            left = [value if len(value) == 1 else value[size:] for value in left]
         if graph == "both_ways" and len(pieces) > 1:  # each piece has both directions
             halves = [np.split(fields, 2) for _, fields in pieces]
             parts = np.concatenate([piece[0] for piece in pieces])
@@ -234,10 +249,10 @@ class OpenVinoEngine(GraphEngine):
 
     def _sized(self, graph: str, batch: int) -> Any:
         """The model of a graph for one batch size."""
-        model = self._models[graph].clone()
+        model = self._models["from_template" if graph == _OF_GRAY else graph].clone()
         model.reshape({port: [batch, *list(port.get_partial_shape())[1:]] for port in model.inputs})
         _pool_by_convolution(model)
-        return model
+        return _of_gray(model) if graph == _OF_GRAY else model
 
 
 def _summary(is_exact: bool) -> str:
@@ -376,6 +391,19 @@ def join(parts: Any, fields: Any, ways: Ways = "both") -> Any:
     end = fields.output("fields").get_node().input_value(0)
     results = [ops.result(found), ops.result(end)]
     return ov.Model(results, inputs, "from_template" if ways == "from template" else "both_ways")
+
+
+def _of_gray(model: Any) -> Any:
+    """A model of images in [0, 1] and others as one of gray values, uint8: a quarter to copy."""
+    ov = openvino()
+    from openvino import opset13 as ops
+
+    images, *others = model.inputs
+    gray = ops.parameter(images.get_partial_shape(), np.uint8, name="gray")
+    scaled = ops.multiply(ops.convert(gray, np.float32), ops.constant(np.float32(1 / 255)))
+    images.get_node().output(0).replace(scaled.output(0))
+    inputs = [gray, *(port.get_node() for port in others)]
+    return ov.Model(model.get_results(), inputs, model.get_friendly_name())
 
 
 def save(model: Any, file: Path, about: Mapping[str, str] | None = None) -> None:

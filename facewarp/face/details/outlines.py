@@ -19,6 +19,7 @@ from facewarp.face.details.patches import CELL_PX, CLASSES, EYE_RIM_PX, EYE_ROWS
 from facewarp.face.face import Details
 
 Floats = NDArray[np.floating]
+Boundaries = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 COLUMNS: Final = CELL_PX * np.arange(PATCH_PX // CELL_PX) + (CELL_PX - 1) / 2
 """Patch px of the cells' middles."""
@@ -51,34 +52,48 @@ class Outline:
     weights: NDArray[np.float32]
 
 
-def boundaries(details: Details) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def boundaries(details: Details) -> Boundaries:
     """Return where boundaries lie in the columns of a face's patches, and how far to trust that.
 
     Returns:
         (8, 32) patch px: four of the mouth, then two of each eye, from top to bottom; and weights
         (3, 32), 0..1.
     """
-    mouth, eyes = details.shares
-    sums = _SUMS @ details.shares.reshape(-1, len(COLUMNS))
-    total, moment = sums[_WHOLE], sums[_MOMENT]
+    if details.boundaries is not None:
+        return details.boundaries
+    down, weights = boundaries_of(details.shares[None])
+    return down[0], weights[0]
+
+
+def boundaries_of(shares: NDArray[np.float32]) -> Boundaries:
+    """Find the boundaries of several faces.
+
+    Args:
+        shares: (F, 2, K, 32, 32), see `Details`.
+
+    Returns:
+        (F, 8, 32) and (F, 3, 32), see `boundaries`.
+    """
+    sums = _SUMS @ shares.reshape(len(shares), -1, len(COLUMNS))
+    total, moment = sums[:, _WHOLE], sums[:, _MOMENT]
     height = CELL_PX * total
     half = np.float32(0.5) * height
-    down = (moment / np.maximum(total, np.float32(1e-3)))[PART_OF]
-    down[PARTS[0]] -= half[0]
-    down[1:4] += CELL_PX * sums[_LIPS]
+    down = (moment / np.maximum(total, np.float32(1e-3)))[:, PART_OF]
+    down[:, PARTS[0]] -= half[:, :1]
+    down[:, 1:4] += CELL_PX * sums[:, _LIPS]
     half -= np.float32(EYE_RIM_PX)
     np.maximum(half, 0, out=half)
-    down[4::2] -= half[1:]
-    down[5::2] += half[1:]
-    whole = mouth[_UPPER] + mouth[_INNER] + mouth[_LOWER], *_of_eyes(eyes[_EYE])
-    before = mouth[_HIDDEN], *_of_eyes(eyes[_HIDDEN])
-    areas = sums.sum(axis=1).tolist()
-    certainties = [
-        _certainty(*part)
-        for part in zip(whole, before, areas[_WHOLE], areas[_BEFORE], _LEAST_AREAS, strict=True)
-    ]
-    present = smoothstep(*_PRESENT_PX, height)
-    return down, np.array(certainties, np.float32)[:, None] * present
+    down[:, 4::2] -= half[:, 1:]
+    down[:, 5::2] += half[:, 1:]
+    weights = smoothstep(*_PRESENT_PX, height)
+    areas = sums.sum(axis=2).tolist()
+    for (mouth, eyes), area, weight in zip(shares, areas, weights, strict=True):
+        whole = mouth[_UPPER] + mouth[_INNER] + mouth[_LOWER], *_of_eyes(eyes[_EYE])
+        before = mouth[_HIDDEN], *_of_eyes(eyes[_HIDDEN])
+        parts = zip(whole, before, area[_WHOLE], area[_BEFORE], _LEAST_AREAS, weight, strict=True)
+        for *part, present in parts:
+            present *= np.float32(_certainty(*part))
+    return down, weights
 
 
 def outlines(details: Details) -> tuple[Outline, Outline, Outline]:

@@ -383,14 +383,14 @@ def test_a_bound_request_takes_each_call_s_inputs_and_names_its_outputs():
         request(VALUE)
 
 
-def side_by_side(graph="from_template"):
-    """An engine whose graph adds a template to images and tells both, however many they are."""
+def side_by_side():
+    """An engine whose graph tells the sums and the products of images and a template."""
     from openvino import opset13 as ops
 
     images, template = (ops.parameter([-1, 4], np.float32, name=name) for name in ("a", "b"))
     found = ops.add(images, template), ops.multiply(images, template)
     model = ov.Model([ops.result(node) for node in found], [images, template], "two")
-    return OpenVinoEngine("openvino", "", {graph: model}, None, threads=2)
+    return OpenVinoEngine("openvino", "", {"from_template": model}, None, threads=2)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 9])
@@ -419,6 +419,33 @@ def test_one_thread_needs_one_compiled_graph_for_any_number(monkeypatch):
         total, _ = engine.from_template(images, np.ones((1, 4), np.float32))
         np.testing.assert_array_equal(total, images + 1)
     assert asked == [("from_template", 1)]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("count", [1, 3])
+def test_gray_values_are_scaled_in_the_graph(count, threads, rng):
+    engine = side_by_side()
+    engine.use_threads(threads)
+    gray = rng.integers(0, 256, (count, 4), dtype=np.uint8)
+    template = rng.normal(size=(1, 4)).astype(np.float32)
+    template.flags.writeable = False
+    for _ in range(2):
+        total, product = engine.from_template(gray, template)
+        np.testing.assert_allclose(total, gray / 255 + template, atol=1e-6)
+        np.testing.assert_allclose(product, gray / 255 * template, atol=1e-6)
+
+
+def test_another_template_is_taken_though_none_can_be_written():
+    engine, images = side_by_side(), np.ones((1, 4), np.float32)
+    first, second = np.zeros((1, 4), np.float32), np.ones((1, 4), np.float32)
+    first.flags.writeable = second.flags.writeable = False
+    for template in (first, first, second, first):
+        total, _ = engine.from_template(images, template)
+        np.testing.assert_array_equal(total, images + template)
+    changed = np.zeros((1, 4), np.float32)
+    for value in (1, 2):
+        changed[:] = value
+        np.testing.assert_array_equal(engine.from_template(images, changed)[0], images + value)
 
 
 def test_items_side_by_side_go_on_after_one_that_failed():
