@@ -21,6 +21,7 @@ from facewarp.cardiac.io.volume import Volume
 from facewarp.core.arrays import FloatArray
 from facewarp.core.fields import sample
 from facewarp.core.geometry import Grid
+from facewarp.core.side_by_side import side_by_side
 
 Array3 = tuple[float, float, float]
 Order = Literal["linear", "nearest"]
@@ -292,9 +293,13 @@ def _resample(
     values = data.reshape(-1, *spatial)
     found = np.empty((len(values), *shape), dtype=np.float32)
     into, resample = torch.from_numpy(found), _resampler(spatial, matrix, shape, order, outside)
-    for start in range(0, len(values), _AT_ONCE):  # copies of a whole cine would fill memory
+
+    def write(start: int) -> None:  # copies of a whole cine would fill memory
         some = slice(start, start + _AT_ONCE)
         resample(_singles(values[some]), into[some])
+
+    for _ in side_by_side(write, range(0, len(values), _AT_ONCE)):
+        pass
     return found.reshape(*lead, *shape)
 
 
