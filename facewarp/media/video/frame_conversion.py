@@ -57,7 +57,7 @@ class FrameConverter:
         stored = self._reader(picture)(picture)
         orientation = self._turn_of(picture)
         image = orientation.upright(self._cropped(stored))
-        aspect = 1 / self._aspect if orientation.quarter_turns % 2 else self._aspect
+        aspect = orientation.turned_aspect(self._aspect)
         image = resized(image, square_size((image.shape[1], image.shape[0]), aspect))
         return (image if self._size is None else fit_within(image, self._size)), orientation
 
@@ -114,8 +114,7 @@ class FrameConverter:
     def size_of(self, stored_size: tuple[int, int], turn: Orientation) -> tuple[int, int]:
         """Return (width, height) of the image of a stored picture, before it is given borders."""
         size = self._crop.cropped_size(stored_size)
-        aspect = 1 / self._aspect if turn.quarter_turns % 2 else self._aspect
-        return square_size(turn.turned_size(size), aspect)
+        return square_size(turn.turned_size(size), turn.turned_aspect(self._aspect))
 
     def _cropped(self, stored: Stored) -> Stored:
         height, width = stored.shape[:2]

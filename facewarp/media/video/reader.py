@@ -58,7 +58,8 @@ class VideoSource(Source):
         color: The colour tags of the images, with which a copy is written.
         has_alpha: Whether pictures have transparent parts, as far as is known beforehand.
         hdr_format: How frames carry HDR, once `keep_hdr` was called for a video that has it.
-        sample_aspect: Width of a stored pixel over its height; 1 for nearly all videos.
+        sample_aspect: Width of an image's pixel over its height, images being upright; 1 for
+            nearly all videos.
         end_time: Where the last frame that was read ends, in seconds.
         timeline: The clock of pictures and sound.
         sound_indices: The streams of sound that go with the pictures.
@@ -75,7 +76,7 @@ class VideoSource(Source):
         super().__init__(path)
         self.start, self.end = start, end
         self.end_time = 0.0
-        self.sample_aspect = self._aspect = Fraction(1)
+        self.sample_aspect = self._stored_aspect = self._aspect = Fraction(1)
         self.hdr_format: HDRFormat | None = None
         self.has_alpha = self._flattens = self._keeps_depth = self._keeps_codes = False
         self._faults, self._count, self._reached_end = 0, 0, False
@@ -136,7 +137,7 @@ class VideoSource(Source):
         """Make images as a screen shows them: pixels square, what is transparent black."""
         self._flattens = True
         if self.sample_aspect != 1:
-            self._aspect, self.sample_aspect = self.sample_aspect, Fraction(1)
+            self._aspect, self.sample_aspect = self._stored_aspect, Fraction(1)
             self._measure()
 
     def _describe(
@@ -150,7 +151,8 @@ class VideoSource(Source):
         self.has_alpha = has_alpha or _alpha_decoder(stream) is not None
         self._told = description_of(first), description_of(first, keeps_hdr=True)
         self._is_deep = is_deep(first)
-        self.sample_aspect = pixel_aspect(stream)
+        self._stored_aspect = pixel_aspect(stream)
+        self.sample_aspect = self.orientation.turned_aspect(self._stored_aspect)
         stored = (first.width, first.height), self.orientation
         self._stored = [stored, *sizes_in(self.path, container, stream)]
         self._measure()
