@@ -70,6 +70,7 @@ from facewarp.system.memory import return_freed_memory
 Progress = Callable[[float], None]
 
 _MARGIN_MM: Final = 15.0  # around the heart, where its labels may be carried
+_FEW: Final = 12  # phases, less than which are all looked at for the likely end-diastole
 _MAYBE: Final = 0.3  # probability of heart from which a voxel may be carried to
 
 
@@ -181,8 +182,11 @@ class CineResult:
 
     @cached_property
     def gray_levels(self) -> tuple[float, float]:
-        """Gray values that pictures show black and white, see `model_grid.gray_levels`."""
-        return gray_levels(self.cine.volume.data)
+        """Gray values that pictures show black and white, see `model_grid.gray_levels`.
+
+        Of every other row and column: all of them are copied, and a cine is large.
+        """
+        return gray_levels(self.cine.volume.data[..., ::2, ::2])
 
     @cached_property
     def strain(self) -> Strain | None:
@@ -279,8 +283,7 @@ def analyse(
     calibration = HeartCalibration.of_slices(slices)
     found = None
     if told.ed is None:  # which phase is stored first must not matter
-        lv, found = _first_look(model, slices, volume, grid)
-        likely = find_ed(lv, cine.closes)
+        likely, found = _first_look(model, slices, volume, grid, cine.closes)
         if likely != looked_at:
             lies = lies if lies.is_clear else find_orientation(model, volume, likely)
             again = around_heart(model, volume, likely, lies.turn)
@@ -312,32 +315,34 @@ def analyse(
     motion = track(
         *(model, parts, at_ed, grid, work), refined=refined, fine=found.fine, volume=volume
     )
+    return_freed_memory()  # and when they have taken it
     motion_grid = motion.grid.on_part(box)
     start = seen[at_ed] if reader is None else reader.of_phase(at_ed)[box]
     depths = part_depths(start, volume.spacing_mm)
-    carried = np.zeros(volume.data.shape, dtype=np.uint8)
     own = pixel_grid(start.shape)[0].numpy()
 
-    def carry(field: Floats) -> Labels:
-        return carry_labels(depths, own + motion_grid.field_to_volume(field))
+    def carry(phase: int) -> Labels:
+        if phase == at_ed:
+            return start
+        return carry_labels(depths, own + motion_grid.field_to_volume(motion.to_ed[phase]))
 
-    for phase, ids in enumerate(side_by_side(carry, motion.to_ed)):
-        carried[phase, *box] = ids
-    carried[at_ed][box] = start
-    labels_4d, volumes = carried, volumes_ml(carried, volume.voxel_ml)
+    carried = np.stack(list(side_by_side(carry, range(len(parts)))))
+    labels_4d = np.zeros(volume.data.shape, dtype=np.uint8)
+    labels_ed = labels_4d[at_ed].copy()
+    labels_ed[box] = start
     if volumes_seen is not None and reader is None:
-        labels_4d, volumes = np.zeros_like(carried), volumes_seen
-        labels_4d[:, *box] = seen
+        labels_4d[:, *box], volumes = seen, volumes_seen
+    else:
+        labels_4d[:, *box] = carried
+        volumes = volumes_ml(labels_4d, volume.voxel_ml)
     if at_es is None:
         at_es = find_es(volumes[:, HeartPart.LV], cine.closes)
     told_by = moments.ed_by, moments.es_by
     rate, beats_said = _rate_of(cine, volumes[:, HeartPart.LV], heart_rate_bpm)
-    quality = measure_quality(
-        *(motion, carried[at_ed], carried[:, *box], seen, found.finest), labels_4d[:, *box]
-    )
+    quality = measure_quality(*(motion, labels_ed, carried, seen, found.finest), labels_4d[:, *box])
     found_indices, evidence = indices(volumes, at_ed, at_es, rate), None
     if looks is not None and found.fine is not None:
-        carried_es = np.asarray(carried[at_es][box]), seen[at_es]
+        carried_es = carried[at_es], seen[at_es]
         evidence = gather_evidence(
             looks, parts, found.fine, carried_es, found_indices.lv.ef_percent
         )
@@ -345,7 +350,7 @@ def analyse(
     said = [*(() if reader is None else reader.warnings), *moments.warnings]
     said += [*lies.warnings(volume), *_other_moments(cine, volumes, (at_ed, at_es), told_by)]
     said += beats_said
-    said += quality_warnings(quality, cine.frames, carried[at_ed], volumes, cine.closes)
+    said += quality_warnings(quality, cine.frames, labels_ed, volumes, cine.closes)
     said += confidence_warnings(confidence)
     if volumes[at_es, HeartPart.LV] >= volumes[at_ed, HeartPart.LV]:
         said.insert(0, "the left ventricle is not smaller at ES than at ED")
@@ -370,13 +375,20 @@ def analyse(
 
 
 def _first_look(
-    model: HeartModel, slices: SliceModel | None, volume: Volume, grid: ModelGrid
-) -> tuple[FloatArray, SeenParts | None]:
-    """Return the left ventricle's size in each phase, and the parts where all had to be seen."""
-    if slices is not None:
-        return middle_lv(slices, volume, grid), None
-    found = see_parts(model, None, volume, grid)
-    return found.lv, found
+    model: HeartModel, slices: SliceModel | None, volume: Volume, grid: ModelGrid, closes: bool
+) -> tuple[int, SeenParts | None]:
+    """Return the phase of about the largest left ventricle; the parts where all had to be seen."""
+    if slices is None:
+        found = see_parts(model, None, volume, grid)
+        return find_ed(found.lv, closes), found
+    count = volume.phases
+    step = 1 if count < _FEW else 2  # every other phase, then those beside the best
+    likely = step * find_ed(middle_lv(slices, volume, grid, range(0, count, step)), closes)
+    if step > 1:
+        beside = (likely - 1, likely, likely + 1)
+        near = [p % count for p in beside if closes or 0 <= p < count]
+        likely = near[int(middle_lv(slices, volume, grid, near).argmax())]
+    return likely, None
 
 
 class _Work:
