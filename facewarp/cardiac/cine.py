@@ -33,7 +33,14 @@ from facewarp.cardiac.motion.quality import (
 from facewarp.cardiac.motion.slice_parts import slices_beside
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.quantification.heart_rate import rate_by_curve
-from facewarp.cardiac.quantification.indices import Indices, find_ed, find_es, indices, volumes_ml
+from facewarp.cardiac.quantification.indices import (
+    Indices,
+    base_warnings,
+    find_ed,
+    find_es,
+    indices,
+    volumes_ml,
+)
 from facewarp.cardiac.quantification.moments import (
     Moments,
     doubted_moments,

@@ -2,7 +2,7 @@
 
 from facewarp.cardiac.io.patient import Cine
 from facewarp.cardiac.io.timing import is_cycle
-from facewarp.cardiac.quantification.indices import count_beats
+from facewarp.cardiac.quantification.indices import count_beats, is_open
 from facewarp.core.arrays import FloatArray
 
 
@@ -18,7 +18,7 @@ def heart_rate(cine: Cine) -> float | None:
 def rate_by_curve(
     cine: Cine, lv_ml: FloatArray, given_bpm: float | None
 ) -> tuple[float | None, list[str]]:
-    """Return the heart rate, and what is to be said of a cine of several beats.
+    """Return the heart rate, and what is to be said of a cine of several beats or a part of one.
 
     Args:
         cine: the cine.
@@ -30,10 +30,18 @@ def rate_by_curve(
     """
     rate = given_bpm or heart_rate(cine)
     beats = count_beats(lv_ml, cine.closes) if cine.is_whole else 1
+    by_span = given_bpm is None and cine.volume.cycle_s is None and rate is not None
+    if beats == 1 and by_span and is_open(lv_ml):
+        said = (
+            f"the left ventricle begins with {lv_ml[0]:.0f} ml and ends with {lv_ml[-1]:.0f} ml: "
+            "the phases seem to cover a part of the heartbeat, so that their span tells no heart "
+            "rate, see --heart-rate"
+        )
+        return None, [said]
     if beats == 1:
         return rate, []
     said = f"the volume curve has {beats} beats, as of real-time imaging: motion and strain are of "
     said += "all of them; give the phases of one"
-    if given_bpm is None and cine.volume.cycle_s is None and rate is not None:
+    if by_span:
         rate, said = None, said + "; the heart rate is not known from it, see --heart-rate"
     return rate, [said]
