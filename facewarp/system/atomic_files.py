@@ -97,11 +97,11 @@ def sweep(folder: Path, before: str, after: str) -> None:
     """
     if os.name != "posix":  # no harmless way to ask whether a process is there
         return
-    pattern = re.compile(
-        re.escape(before) + rf"{_machine_mark()}-(\d+)-[0-9a-f]{{8}}" + re.escape(after) + r"\Z"
-    )
+    pattern = re.compile(rf"{_machine_mark()}-(\d+)-[0-9a-f]{{8}}")  # the same for all files
     for entry in folder.iterdir():
-        found = pattern.match(entry.name)
+        if not (entry.name.startswith(before) and entry.name.endswith(after)):
+            continue
+        found = pattern.fullmatch(entry.name[len(before) : len(entry.name) - len(after)])
         if found is None or _is_running(int(found[1])):
             continue
         with contextlib.suppress(OSError):

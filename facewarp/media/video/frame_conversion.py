@@ -19,7 +19,7 @@ from facewarp.media.orientation import Orientation, fit_within, orientation_of
 from facewarp.media.video.color_conversion import RGBReader, stored_codes
 from facewarp.media.video.container import fraction, open_container
 from facewarp.media.video.stream_info import Crop
-from facewarp.media.yuv_codes import StoredCodes
+from facewarp.media.yuv.codes import StoredCodes
 
 Stored = TypeVar("Stored", bound=NDArray[Any])
 _log = logging.getLogger(__name__)
@@ -84,11 +84,11 @@ class FrameConverter:
         upright = self._turn_of(picture).upright(self._cropped(codes))
         return DeepImage(upright) if upright.shape == shown.shape else None
 
-    def codes(self, picture: av.VideoFrame, shown: Image) -> StoredCodes | None:
+    def codes(self, picture: av.VideoFrame) -> StoredCodes | None:
         """Return the codes of which an image is made, if nothing but a turn lies between."""
         size, turn = (picture.width, picture.height), self._turn_of(picture)
         is_whole = self._aspect == 1 and self._crop.cropped_size(size) == size
-        if not is_whole or shown.shape[1::-1] != turn.turned_size(size):
+        if not is_whole or self._size not in (None, turn.turned_size(size)):
             return None
         return stored_codes(picture, turn)
 

@@ -119,7 +119,7 @@ class VideoSource(Source):
         self._keeps_depth = self._is_deep
 
     def keep_codes(self) -> None:
-        """Let frames of 8-bit 4:2:0 carry their own codes, for a copy that keeps them."""
+        """Let frames of 8-bit 4:2:0 be their own codes, for a copy that keeps them: packed ones."""
         self._keeps_codes = True
 
     def watch(self, seen: Callable[[Frame], None] | None) -> None:
@@ -253,17 +253,7 @@ class VideoSource(Source):
             if self.end is not None and time >= self.end:
                 break
             if time >= earliest:
-                image, turn = convert(picture)
-                self._tell_of_size(convert.size_of((picture.width, picture.height), turn))
-                hdr = convert.hdr(picture, image) if self.hdr_format else None
-                deep = convert.deep(picture, image) if self._keeps_depth else None
-                frame = Frame(
-                    image, time, count, turn.degrees, alpha=convert.alpha(picture), hdr=hdr
-                )
-                codes = convert.codes(picture, image) if self._keeps_codes else None
-                frame = replace(frame, deep=deep, codes=codes, source=self.name)
-                if self._flattens and frame.alpha is not None:
-                    frame = replace(frame, image=frame.flattened(), alpha=None)
+                frame = self._frame_of(picture, convert, time, count)
                 if self._seen is not None:
                     self._seen(frame)
                 yield frame
@@ -273,6 +263,24 @@ class VideoSource(Source):
         if count == 0:
             raise FacewarpError("the video has no frames in the range asked for", self.path)
         self._count = count
+
+    def _frame_of(
+        self, picture: av.VideoFrame, convert: FrameConverter, time: float, index: int
+    ) -> Frame:
+        """The frame of a decoded picture; packed where it keeps its codes."""
+        codes = convert.codes(picture) if self._keeps_codes else None
+        if codes is not None:
+            return Frame.of_codes(codes, time, index, codes.orientation.degrees, self.name)
+        image, turn = convert(picture)
+        self._tell_of_size(convert.size_of((picture.width, picture.height), turn))
+        hdr = convert.hdr(picture, image) if self.hdr_format else None
+        deep = convert.deep(picture, image) if self._keeps_depth else None
+        alpha = convert.alpha(picture)
+        frame = Frame(image, time, index, turn.degrees, alpha=alpha, hdr=hdr)
+        frame = replace(frame, deep=deep, source=self.name)
+        if self._flattens and frame.alpha is not None:
+            frame = replace(frame, image=frame.flattened(), alpha=None)
+        return frame
 
     def _converter(self, size: tuple[int, int] | None = None) -> FrameConverter:
         return FrameConverter(self._info.crops.get(self._index), self._aspect, size=size)

@@ -1,6 +1,7 @@
 """Videos written by PyAV: the frames' own timestamps, the original's turn, colours and sound."""
 
 import contextlib
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -37,7 +38,7 @@ from facewarp.media.video.encoders import (
 )
 from facewarp.media.video.reader import VideoSource
 from facewarp.media.video.tone_mapping import HDRFormat, paint_codes, painted_hdr
-from facewarp.media.yuv_codes import StoredCodes
+from facewarp.media.yuv.codes import StoredCodes
 from facewarp.system.atomic_files import OutputFile, write_error
 from facewarp.system.machine import limited_cores
 
@@ -323,6 +324,7 @@ class VideoWriter(Output):
 
     def _coded(self, frame: Frame) -> av.VideoFrame:
         """The frame's picture as it is stored, in the encoder's pixel format."""
+        frame = replace(frame, image=np.asarray(frame.image))  # all of it, if it was a canvas
         if self._to_alpha is not None:
             alpha = frame.alpha
             if alpha is None:
