@@ -51,6 +51,7 @@ from facewarp.cardiac.quantification.indices import (
     find_ed,
     find_es,
     indices,
+    is_open,
     volumes_ml,
 )
 from facewarp.cardiac.quantification.moments import (
@@ -415,11 +416,19 @@ def _rate_of(
     """Return the heart rate, and what is to be said of a cine of several beats."""
     rate = given_bpm or heart_rate(cine)
     beats = count_beats(lv_ml, cine.closes) if cine.is_whole else 1
+    by_span = given_bpm is None and cine.volume.cycle_s is None and rate is not None
+    if beats == 1 and by_span and is_open(lv_ml):
+        said = (
+            f"the left ventricle begins with {lv_ml[0]:.0f} ml and ends with {lv_ml[-1]:.0f} ml: "
+            "the phases seem to cover a part of the heartbeat, so that their span tells no heart "
+            "rate, see --heart-rate"
+        )
+        return None, [said]
     if beats == 1:
         return rate, []
     said = f"the volume curve has {beats} beats, as of real-time imaging: motion and strain are of "
     said += "all of them; give the phases of one"
-    if given_bpm is None and cine.volume.cycle_s is None and rate is not None:
+    if by_span:
         rate, said = None, said + "; the heart rate is not known from it, see --heart-rate"
     return rate, [said]
 

@@ -10,6 +10,8 @@ from facewarp.cardiac.parts import HeartPart
 from facewarp.core.arrays import FloatArray
 
 MYOCARDIUM_G_PER_ML: Final = 1.05
+_LEAST_OPEN: Final = 6  # phases of a curve that tells whether it closes
+_FAR: Final = 0.3  # of a curve's range, by which its end lies off its beginning
 _STILL: Final = 0.75  # of the largest volume: a curve that stays above is too flat to count beats
 
 
@@ -119,6 +121,21 @@ def count_beats(lv_ml: FloatArray, cyclic: bool) -> int:
         beats += full and volume < low
         full = volume > high or (full and volume >= low)
     return max(beats, 1)
+
+
+def is_open(lv_ml: FloatArray) -> bool:
+    """Whether a volume curve ends far from where it begins, as of phases of half a heartbeat.
+
+    The way back to the first phase is then twice the largest step from phase to phase and more.
+
+    Args:
+        lv_ml: (T,) the left ventricle's volume in each phase.
+    """
+    if len(lv_ml) < _LEAST_OPEN:
+        return False
+    back = abs(float(lv_ml[-1] - lv_ml[0]))
+    steps = np.abs(np.diff(lv_ml))
+    return bool(back > 2 * steps.max() and back > _FAR * np.ptp(lv_ml))
 
 
 def _smooth(curve: FloatArray, cyclic: bool) -> FloatArray:
