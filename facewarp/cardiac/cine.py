@@ -47,6 +47,7 @@ from facewarp.cardiac.motion.slice_parts import SliceModel, middle_lv, slices_be
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.quantification.indices import (
     Indices,
+    base_warnings,
     count_beats,
     find_ed,
     find_es,
@@ -347,6 +348,9 @@ def analyse(
     said += [*lies.warnings(volume), *_other_moments(cine, volumes, (at_ed, at_es), told_by)]
     said += beats_said
     said += quality_warnings(quality, cine.frames, carried[at_ed], volumes, cine.closes)
+    if reader is None and found.fine is not None:
+        base = found.fine.doubtful_base(at_es)
+        said += base_warnings(base, found_indices.lv, cine.frames[at_es])
     said += confidence_warnings(confidence)
     if volumes[at_es, HeartPart.LV] >= volumes[at_ed, HeartPart.LV]:
         said.insert(0, "the left ventricle is not smaller at ES than at ED")

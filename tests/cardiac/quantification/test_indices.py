@@ -3,6 +3,8 @@ import pytest
 
 from facewarp.cardiac.parts import PART_COLORS, PART_NAMES, HeartPart
 from facewarp.cardiac.quantification.indices import (
+    Ventricle,
+    base_warnings,
     count_beats,
     find_ed,
     find_es,
@@ -75,3 +77,12 @@ def test_a_curve_of_half_a_heartbeat_is_open(rng):
         assert is_open(beat[:phases] + rng.normal(0, 1, phases))
     assert not is_open(beat[[0, 12]])
     assert not is_open(200 + rng.normal(0, 5, 20))
+
+
+def test_a_doubtful_base_is_said_with_both_ejection_fractions():
+    lv = Ventricle(120.0, 84.0, 36.0, 30.0, None)
+    (said,) = base_warnings((2, 12.0), lv, 7)
+    assert "slice 2 from the base may show the atrium at end-systole (phase 7)" in said
+    assert "its 12 ml the ejection fraction is 30 %, without them 40 %" in said
+    assert base_warnings(None, lv, 7) == []
+    assert base_warnings((1, 2.0), lv, 7) == []  # less than two points of EF
