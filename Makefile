@@ -29,6 +29,10 @@ MATRIX := .cache/matrix
 TORCH := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(shell grep '^torch==' constraints.txt)
 NEW_PIP = $(MATRIX)/$(1)/bin/python -m pip --disable-pip-version-check install -qq
 
+# The other scripts want data, a browser, a GPU or another revision: benchmarks/README.md
+BENCHMARKS := face/effects.py face/steadiness.py face/sliding.py face/templates.py \
+	face/training.py face/correlation.py hearts/cine.py live/live.py
+
 .PHONY: help demo test test-newest test-oldest check lint tree fast bench format clean other-python
 
 help: ## this list
@@ -87,10 +91,10 @@ format: $(DEV) ## rewrite the code as ruff likes it
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(DEV) ## facewarp bench, then every script of benchmarks/, each printing its table
+bench: $(DEV) ## facewarp bench, then those scripts of benchmarks/ that need nothing but this checkout
 	$(BIN)/facewarp bench
-	@shopt -s nullglob; for script in benchmarks/[!_]*.py; do \
-		printf '\033[1m%s\033[0m\n' "$$script"; $(BIN)/python "$$script"; done
+	@for script in $(BENCHMARKS); do \
+		printf '\033[1m%s\033[0m\n' "$$script"; $(BIN)/python "benchmarks/$$script"; done
 
 clean: ## remove .venv, caches and what was built or written here
 	rm -rf .venv .cache build dist facewarp-demo .hypothesis .mypy_cache .pytest_cache .ruff_cache

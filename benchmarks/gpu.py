@@ -22,6 +22,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -31,7 +32,6 @@ import cv2
 import nibabel as nib
 import numpy as np
 import torch
-from _clips import portrait
 from numpy.typing import NDArray
 
 import facewarp
@@ -50,6 +50,7 @@ from facewarp.training.trainer import Trainer
 
 Image = NDArray[np.uint8]
 
+PORTRAIT = Path(str(resources.files("facewarp.assets"))) / "demo" / "portrait.png"
 FULL_HD = (1080, 1920)
 BATCHES = (1, 2, 4, 8)
 CINE_PHASES = 12
@@ -66,7 +67,7 @@ class Benchmark:
 
     def __init__(self, device: str, calls: int, seconds: float) -> None:
         self.device, self.calls, self.seconds = device, calls, seconds
-        self.frame = portrait()
+        self.frame = next(iter(facewarp.read_video(PORTRAIT))).image
         with facewarp.FaceTracker(engine="torch") as tracker:
             (face,) = tracker(self.frame, 0.0)
         self.crops = [shifted(face.crop, step) for step in range(max(BATCHES))]

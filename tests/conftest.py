@@ -26,6 +26,7 @@ pytest_plugins = [
     "fixtures.hearts",
     "fixtures.pictures",
     "fixtures.ray",
+    "fixtures.two_heads",
 ]
 
 # What "auto" would choose depends on the machine; tests that are about engines name theirs.

@@ -7,11 +7,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from facewarp.core.weights import write_tensors
 from facewarp.errors import FacewarpError
-from facewarp.system.atomic_files import write_error, written
 
 NAME, CONFIG, LOG = "checkpoint.safetensors", "config.json", "log.csv"  # files of a run
 _MOMENTS = "moments"  # in the state: how many tensors of the optimizer belong to the checkpoint
@@ -62,11 +61,7 @@ def save_checkpoint(
             raise FacewarpError(what, path, "Go on from it with --resume and a smaller --set lr=.")
     plain = {n: t.clone(memory_format=torch.contiguous_format) for n, t in tensors.items()}
     state = {**asdict(progress), _MOMENTS: len(_under(tensors, "optimizer."))}
-    with written(path) as temporary:
-        try:
-            save_file(plain, temporary, {"state": json.dumps(state)})
-        except SafetensorError as error:  # also what it makes of a full disk
-            raise write_error(error, path) from error
+    write_tensors(plain, path, {"state": json.dumps(state)})
 
 
 def load_checkpoint(

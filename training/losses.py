@@ -221,6 +221,27 @@ def _smoothing(n: int, size: int) -> tuple[Tensor, Tensor]:
         return enlarge[0], blur[0]
 
 
+def steadiness_loss(logits: Tensor, moved: Tensor, every: int, margin: int = 4) -> Tensor:
+    """Return how much the parts of a picture and of the same one moved differ, mean of squares.
+
+    Args:
+        logits: ``(B, classes, h, w)``; each last of `every` rows shows the row before it, moved.
+        moved: ``(B, 2)`` whole px to the right and down, at most `margin`.
+        every: rows.
+        margin: px along the border that aren't compared.
+    """
+    again = slice(every - 1, None, every)
+    back = [
+        torch.roll(one, (-int(y), -int(x)), (1, 2))
+        for one, (x, y) in zip(logits[again].softmax(1), moved[again].tolist(), strict=True)
+    ]
+    if not back:
+        return logits.new_zeros(())
+    first = logits[every - 2 :: every][: len(back)].softmax(1)
+    inner = (..., slice(margin, -margin), slice(margin, -margin))
+    return (first - torch.stack(back))[inner].square().mean()
+
+
 def consistency_loss(field: Tensor, back: Tensor) -> Tensor:
     """Return the inverse-consistency error of the fields of both directions, mean, px."""
     return fields.compose(field, back).square().sum(1).add(1e-6).sqrt().mean()

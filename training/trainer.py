@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from facewarp.core.config import ModelConfig
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import WEIGHTS, load_weights, save_weights
 from facewarp.errors import FacewarpError
-from facewarp.system.atomic_files import write_error, write_json
+from facewarp.system.atomic_files import write_json
 from facewarp.training import checkpoint
 from facewarp.training.config.train_config import WHOLE_GRID, TrainConfig
-from facewarp.training.dataloading.batches import Batch
+from facewarp.training.dataloading.batches import SHOWN_AGAIN, Batch
 from facewarp.training.distributed import ProcessGroup
 from facewarp.training.interrupt import DeferredInterrupt
 from facewarp.training.losses import (
@@ -31,6 +30,7 @@ from facewarp.training.losses import (
     part_loss,
     registration_loss,
     roughness,
+    steadiness_loss,
 )
 from facewarp.training.optimizer import learning_rate, make_optimizer, update_ema
 from facewarp.training.run_log import RunLog
@@ -217,7 +217,13 @@ class Trainer:
         if not config.steps:
             images = batch["images"].contiguous(memory_format=self._layout)
             logits = self.net.features(images).float()
-            return {"parts": part_loss(logits, batch["labels"], self.weights, loss, self.team.mean)}
+            terms = {
+                "parts": part_loss(logits, batch["labels"], self.weights, loss, self.team.mean)
+            }
+            if loss.steadiness and "moved" in batch:
+                steady = steadiness_loss(logits, batch["moved"], SHOWN_AGAIN)
+                terms["steady"] = loss.steadiness * steady
+            return terms
         images = torch.cat([batch["fixed"], batch["moving"]])
         images = images.contiguous(memory_format=self._layout)
         labels = torch.cat([batch["fixed_labels"], batch["moving_labels"]])
@@ -274,11 +280,7 @@ class Trainer:
         about["view_shape"] = ",".join(map(str, self.config.view_shape)) or WHOLE_GRID
         if math.isfinite(self.best):
             about["validation_dice"] = f"{self.best:.2f}"
-        path = self.folder / WEIGHTS
-        try:
-            save_weights(self.shipped_net(), path, about)
-        except (OSError, SafetensorError) as error:
-            raise write_error(error, path) from error
+        save_weights(self.shipped_net(), self.folder / WEIGHTS, about)
 
     def save_checkpoint(self) -> None:
         """Write the whole state for exact resumption, atomically and without pickle."""

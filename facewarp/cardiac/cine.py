@@ -183,8 +183,11 @@ class CineResult:
 
     @cached_property
     def gray_levels(self) -> tuple[float, float]:
-        """Gray values that pictures show black and white, see `model_grid.gray_levels`."""
-        return gray_levels(self.cine.volume.data)
+        """Gray values that pictures show black and white, see `model_grid.gray_levels`.
+
+        Of every other row and column: all of them are copied, and a cine is large.
+        """
+        return gray_levels(self.cine.volume.data[..., ::2, ::2])
 
     @cached_property
     def strain(self) -> Strain | None:
@@ -314,32 +317,34 @@ def analyse(
     motion = track(
         *(model, parts, at_ed, grid, work), refined=refined, fine=found.fine, volume=volume
     )
+    return_freed_memory()  # and when they have taken it
     motion_grid = motion.grid.on_part(box)
     start = seen[at_ed] if reader is None else reader.of_phase(at_ed)[box]
     depths = part_depths(start, volume.spacing_mm)
-    carried = np.zeros(volume.data.shape, dtype=np.uint8)
     own = pixel_grid(start.shape)[0].numpy()
 
-    def carry(field: Floats) -> Labels:
-        return carry_labels(depths, own + motion_grid.field_to_volume(field))
+    def carry(phase: int) -> Labels:
+        if phase == at_ed:
+            return start
+        return carry_labels(depths, own + motion_grid.field_to_volume(motion.to_ed[phase]))
 
-    for phase, ids in enumerate(side_by_side(carry, motion.to_ed)):
-        carried[phase, *box] = ids
-    carried[at_ed][box] = start
-    labels_4d, volumes = carried, volumes_ml(carried, volume.voxel_ml)
+    carried = np.stack(list(side_by_side(carry, range(len(parts)))))
+    labels_4d = np.zeros(volume.data.shape, dtype=np.uint8)
+    labels_ed = labels_4d[at_ed].copy()
+    labels_ed[box] = start
     if volumes_seen is not None and reader is None:
-        labels_4d, volumes = np.zeros_like(carried), volumes_seen
-        labels_4d[:, *box] = seen
+        labels_4d[:, *box], volumes = seen, volumes_seen
+    else:
+        labels_4d[:, *box] = carried
+        volumes = volumes_ml(labels_4d, volume.voxel_ml)
     if at_es is None:
         at_es = find_es(volumes[:, HeartPart.LV], cine.closes)
     told_by = moments.ed_by, moments.es_by
     rate, beats_said = _rate_of(cine, volumes[:, HeartPart.LV], heart_rate_bpm)
-    quality = measure_quality(
-        *(motion, carried[at_ed], carried[:, *box], seen, found.finest), labels_4d[:, *box]
-    )
+    quality = measure_quality(*(motion, labels_ed, carried, seen, found.finest), labels_4d[:, *box])
     found_indices, evidence = indices(volumes, at_ed, at_es, rate), None
     if looks is not None and found.fine is not None:
-        carried_es = np.asarray(carried[at_es][box]), seen[at_es]
+        carried_es = carried[at_es], seen[at_es]
         evidence = gather_evidence(
             looks, parts, found.fine, carried_es, found_indices.lv.ef_percent
         )
@@ -347,7 +352,7 @@ def analyse(
     said = [*(() if reader is None else reader.warnings), *moments.warnings]
     said += [*lies.warnings(volume), *_other_moments(cine, volumes, (at_ed, at_es), told_by)]
     said += beats_said
-    said += quality_warnings(quality, cine.frames, carried[at_ed], volumes, cine.closes)
+    said += quality_warnings(quality, cine.frames, labels_ed, volumes, cine.closes)
     if reader is None and found.fine is not None:
         base = found.fine.doubtful_base(at_es)
         said += base_warnings(base, found_indices.lv, cine.frames[at_es])

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facewarp.core.config import ModelConfig
-from facewarp.core.engines.base import Engine, Floats, is_installed
+from facewarp.core.engines.base import Engine, Floats
 from facewarp.core.engines.factory import make_engine
 from facewarp.core.geometry import (
     FloatArray,
@@ -215,15 +215,7 @@ class Model:
         if self.path is None or self.config.kind != "heart":
             return None
         file = weights_beside(self.path, SLICES)
-        if file is None:
-            return None
-        if self._device != "cpu" or not is_installed("openvino"):
-            return load(file, self._device)
-        import torch
-
-        found = load(file, engine="openvino")
-        found.engine.use_threads(torch.get_num_threads())
-        return found
+        return None if file is None else load(file, self._device)
 
     @cached_property
     def details(self) -> "Model | None":
@@ -265,7 +257,7 @@ class Model:
         if not isinstance(engine, TorchEngine):
             engine = TorchEngine(self.net, self.device)
         model = self.run_by(engine.with_config(config))
-        model._network, model.config, model.int8 = self.net.with_config(config), config, None
+        model._network, model.config, model.int8 = self._network.with_config(config), config, None
         return model
 
     def rough(self) -> "Model | None":

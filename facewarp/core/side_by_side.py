@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from operator import length_hint
 from typing import Final, TypeVar
 
 import torch
@@ -21,10 +22,10 @@ def side_by_side(work: Callable[[Item], Found], items: Iterable[Item]) -> Iterat
 
     Args:
         work: called in threads; what it does in numpy, SciPy and torch runs beside the others'.
-        items: of the work.
+        items: of the work; all of them are held until the first is done.
     """
     threads = torch.get_num_threads()
-    workers = min(threads, _MOST)
+    workers = min(threads, _MOST, max(length_hint(items, _MOST), 1))
     if workers == 1:
         yield from map(work, items)
         return

@@ -1,8 +1,10 @@
 """Weights files: safetensors with the whole configuration inside; no pickle is ever read."""
 
+import copy
 import hashlib
 import json
 import math
+import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -15,11 +17,12 @@ from safetensors import SafetensorError, safe_open
 from facewarp.core.config import ModelConfig
 from facewarp.core.config_checks import estimate_parameters
 from facewarp.errors import FacewarpError
-from facewarp.system.atomic_files import written
+from facewarp.system.atomic_files import write_error, written
 
 if TYPE_CHECKING:  # torch is imported where a network is built or written, and only there
     import numpy as np
     import numpy.typing as npt
+    from torch import Tensor
 
     from facewarp.core.networks.guided_registration import GuidedRegistration
 
@@ -41,19 +44,72 @@ def save_weights(net: "GuidedRegistration", path: Path, about: Mapping[str, str]
         net: the network.
         path: a ``.safetensors`` file.
         about: further metadata: preset, training data, licence and the like.
+
+    Raises:
+        FacewarpError: the file can't be written.
     """
+    write_tensors(_stored_tensors(net), path, _stored_metadata(net, about))
+    return file_sha256(path)
+
+
+def holds_weights(path: Path, net: "GuidedRegistration", about: Mapping[str, str]) -> bool:
+    """Return whether a file holds what `save_weights` would write to it, in whatever order."""
     import torch
+
+    if not path.is_file():
+        return False
+    tensors = _stored_tensors(net)
+    with _readable(path), safe_open(path, framework="pt") as file:
+        if set(file.keys()) != set(tensors) or file.metadata() != _stored_metadata(net, about):
+            return False
+        return all(torch.equal(file.get_tensor(name), value) for name, value in tensors.items())
+
+
+def write_tensors(tensors: Mapping[str, "Tensor"], path: Path, metadata: Mapping[str, str]) -> None:
+    """Write tensors as safetensors, whole or not at all; the same ones give the same bytes.
+
+    Args:
+        tensors: contiguous, by name.
+        path: the file.
+        metadata: texts by name.
+
+    Raises:
+        FacewarpError: the file can't be written.
+    """
     from safetensors.torch import save_file
+
+    with written(path) as temporary:
+        try:
+            save_file(dict(tensors), temporary, dict(metadata))
+        except SafetensorError as error:  # also what it makes of a full disk
+            raise write_error(error, path) from error
+        _sort_metadata(temporary)
+
+
+def _sort_metadata(path: Path) -> None:
+    """Bring a file's metadata, which safetensors writes in any order, into that of their names."""
+    with path.open("rb+") as file:
+        (size,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(size))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        file.seek(8)
+        file.write(text.ljust(size))
+
+
+def _stored_tensors(net: "GuidedRegistration") -> dict[str, "Tensor"]:
+    import torch
 
     tensors = {}
     for name, value in net.state_dict().items():
         kernel = value.is_floating_point() and value.ndim > 1
         tensors[name] = value.detach().cpu().to(torch.float16 if kernel else value.dtype)
         tensors[name] = tensors[name].contiguous(memory_format=torch.contiguous_format)
-    metadata = {"format": "facewarp-1", "config": net.config.to_json(), **about}
-    with written(path) as temporary:
-        save_file(tensors, temporary, metadata)
-    return file_sha256(path)
+    return tensors
+
+
+def _stored_metadata(net: "GuidedRegistration", about: Mapping[str, str]) -> dict[str, str]:
+    return {"format": "facewarp-1", "config": net.config.to_json(), **about}
 
 
 class StoredNetwork:
@@ -98,6 +154,17 @@ class StoredNetwork:
         """
         with _readable(self.path), safe_open(self.path, framework="np") as file:
             return {name: file.get_tensor(name).astype("float32") for name in file.keys()}  # noqa: SIM118
+
+    def with_config(self, config: ModelConfig) -> "StoredNetwork":
+        """Return the same file under another configuration, such as another grid."""
+        other = copy.copy(self)
+        other.forget()
+        other.config = config
+        return other
+
+    def forget(self) -> None:
+        """Let the network go that was built; what asks for it again has it built again."""
+        self.__dict__.pop("net", None)
 
     @cached_property
     def net(self) -> "GuidedRegistration":

@@ -17,13 +17,20 @@ GRID_PX = 4
 """Crop px between the points of the shipped network's fields, on which faces are smoothed."""
 GRID_SHAPE = (CROP_SHAPE[0] // GRID_PX, CROP_SHAPE[1] // GRID_PX)
 Field = NDArray[np.float32]
+Window = tuple[slice, slice]
+"""Rows and columns of a grid."""
 
 _FOLD = 0.1  # determinant below which a field counts as folded when it is inverted
 EXACT_PX = 0.02
 """Errors of an inverse that are left alone: a face at rest stays exactly as it was."""
 STEP_PX = 4.0
 """How far one step of an inversion goes at most."""
-_ROUNDS = 6  # of an inversion before Newton's method: at 19 of 20 points that is all
+_ROUNDS = 3  # of an inversion before Newton's method
+_STEPS = 4  # at single points, at most
+_ROUGH_PX = 0.3  # of an error before a step, from which on what the step leaves matters
+_AROUND = np.array(
+    [[[0], [1], [-1], [0], [0]], [[0], [0], [0], [1], [-1]]], np.float32
+)  # cells, x before y
 
 
 def cell_px(field: NDArray[np.floating]) -> tuple[float, float]:
@@ -67,13 +74,33 @@ def warp_maps(maps: NDArray[np.float32], field: NDArray[np.float32]) -> NDArray[
         maps: moving, (K, h, w).
         field: (2, h', w'), in px of the maps' grid.
     """
-    height, width = field.shape[1:]
-    x = np.arange(width, dtype=np.float32)[None] + field[0]
-    y = np.arange(height, dtype=np.float32)[:, None] + field[1]
-    warped = np.empty((len(maps), height, width), np.float32)
-    for one, target in zip(np.ascontiguousarray(maps), warped, strict=True):
-        cv2.remap(one, x, y, cv2.INTER_LINEAR, target, cv2.BORDER_REPLICATE)
-    return warped
+    x, y = grid_points(*field.shape[1:]) + field
+    return sample_maps(maps, x, y)
+
+
+def sample_maps(
+    maps: NDArray[np.float32], x: NDArray[np.float32], y: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Sample maps (K, h, w) at places x and y (rows, columns): linear, replicated at the border.
+
+    Four at a time, as the channels of one picture, take half the time of one by one. Never two: for
+    those OpenCV rounds places to 1/32 of a cell (findings/opencv-two-channels-in-steps.sh).
+
+    Returns:
+        (K, rows, columns).
+    """
+    count, height, width = maps.shape
+    together = 4 * (count // 4)
+    sampled = np.empty((count, *x.shape), np.float32)
+    for first in range(0, together, 4):
+        four = maps[first : first + 4].reshape(4, -1)
+        picture = cv2.transpose(four).reshape(height, width, 4)
+        found = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        cv2.transpose(found.reshape(-1, 4), sampled[first : first + 4].reshape(4, -1))
+    for one, target in zip(maps[together:], sampled[together:], strict=True):
+        source = np.ascontiguousarray(one)
+        cv2.remap(source, x, y, cv2.INTER_LINEAR, target, cv2.BORDER_REPLICATE)
+    return sampled
 
 
 def jacobian_determinant(field: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -120,90 +147,122 @@ def resampled(rgba: NDArray[np.uint8], field_px: NDArray[np.float32]) -> NDArray
     return np.asarray(cv2.divide(moved, opaque, scale=255), np.uint8)
 
 
-def inverted(field: Field, steps: int = 3) -> Field:
+def inverted(field: Field, steps: int = 2) -> Field:
     """Invert a field: ``v`` with ``v(p) + u(p + v(p)) = 0``.
 
-    Six rounds of a fixed-point iteration from ``-u`` (Chen et al., Med. Phys. 2008), each of which
-    leaves as much of an error as the field changes by over it; then Newton's method at the few
-    points where that has not settled. Where the field folds there is no inverse; steps are held
-    back there, and stay within 4 px.
+    Three rounds of a fixed-point iteration from ``-u`` (Chen et al., Med. Phys. 2008), each of
+    which leaves as much of an error as the field changes by over it; then Newton's method where
+    that has not settled. Where the field folds there is no inverse; steps are held back there, and
+    stay within 4 px.
 
     Args:
         field: u (2, h, w) crop px, on a grid that divides the crop.
-        steps: of Newton's method at most; what is left: docs/decisions/0140-glue-of-a-frame.md.
+        steps: of Newton's method at most; what is left:
+            docs/decisions/0149-a-crop-in-fewer-calls.md.
 
     Returns:
         v, on the same grid.
     """
-    across, down = (np.float32(size) for size in cell_px(field))
-    u = cv2.merge([field[0] * (1 / across), field[1] * (1 / down)])  # in cells of the grid
-    points = _point_pairs(*field.shape[1:])
-    there = points - u
-    minus, before = np.empty_like(u), np.empty_like(u)
+    per_px = cells_per_px(*field.shape[1:])
+    u = field * per_px
+    points = grid_points(*field.shape[1:])
+    inverse = -u
     for _ in range(_ROUNDS):
-        minus, before = before, minus
-        cv2.remap(u, there, None, cv2.INTER_LINEAR, minus, cv2.BORDER_REPLICATE)
-        np.subtract(points, minus, out=there)
-    moved_x, moved_y = cv2.split(cv2.absdiff(minus, before))
-    is_off = (moved_x > EXACT_PX / across) | (moved_y > EXACT_PX / down)
-    x, y = cv2.split(minus)
-    left = np.flatnonzero(is_off)
-    if len(left) and steps:
-        at_x, at_y = points.reshape(-1, 2)[left].T
-        found = -x.ravel()[left], -y.ravel()[left]
-        settle(u, (at_x, at_y), found, cell_px(field), steps)
-        x.ravel()[left], y.ravel()[left] = -found[0], -found[1]
-    inverse = np.empty_like(field, np.float32)
-    np.multiply(x, -across, out=inverse[0])
-    np.multiply(y, -down, out=inverse[1])
+        before = inverse
+        inverse = sample_maps(u, *(points + inverse))
+        np.negative(inverse, out=inverse)
+    if steps:
+        before -= inverse
+        is_off = (np.abs(before, out=before) > EXACT_PX * per_px).any(axis=0)
+        _settle(u, inverse, is_off, steps)
+    inverse /= per_px
     return inverse
 
 
-def settle(
-    u: NDArray[np.float32],
-    points: tuple[NDArray[np.float32], NDArray[np.float32]],
-    shifts: tuple[NDArray[np.float32], NDArray[np.float32]],
-    cell: tuple[float, float],
-    steps: int,
-) -> None:
-    """Solve ``v(p) + u(p + v(p)) = 0`` at some points by Newton's method, in place.
+def _settle(u: Field, inverse: Field, is_off: NDArray[np.bool_], steps: int) -> None:
+    """Go on with Newton's method where an inverse is off, in place; see `settle_window`."""
+    inner = is_off[1:-1, 1:-1]
+    rows, columns = (np.flatnonzero(inner.any(axis)) + 1 for axis in (1, 0))
+    if len(rows):
+        window = (
+            slice(int(rows[0]), int(rows[-1]) + 1),
+            slice(int(columns[0]), int(columns[-1]) + 1),
+        )
+        settle_window(u, inverse, window, steps)
+
+
+def settle_window(u: Field, inverse: Field, window: Window, steps: int) -> None:
+    """Make an inverse exact in a window by Newton's method, in place.
+
+    The inverse of the field's Jacobian is that of the inverse field, whose differences cost
+    nothing to find. Where that is too rough, at the few points that are still far off, the field's
+    own differences at each point tell.
 
     Args:
-        u: (h, w, 2), all in cells of the grid.
-        points: p, x and y of N.
-        shifts: v, likewise, about the solution.
-        cell: width and height of a cell, crop px.
-        steps: of Newton's method.
+        u: the field (2, h, w), in cells of the grid.
+        inverse: v with ``v(p) + u(p + v(p))`` about 0, likewise.
+        window: rows and columns, none of the grid's outermost.
+        steps: at most.
     """
-    v_x, v_y = shifts
-    (exact_x, most_x), (exact_y, most_y) = ((EXACT_PX / size, STEP_PX / size) for size in cell)
-    x, y = np.empty((2, 5, len(v_x)), np.float32)  # each place, and a cell right, left, down, up
+    rows, columns = window
+    right, left = (slice(columns.start + k, columns.stop + k) for k in (1, -1))
+    below, above = (slice(rows.start + k, rows.stop + k) for k in (1, -1))
+    points, here = grid_points(*u.shape[1:])[:, rows, columns], inverse[:, rows, columns]
+    per_px = cells_per_px(*u.shape[1:])
     for _ in range(steps):
-        np.add(points[0], v_x, out=x[0])
-        np.add(points[1], v_y, out=y[0])
-        x[1:], y[1:] = x[0], y[0]
-        x[1] += 1
-        x[2] -= 1
-        y[3] += 1
-        y[4] -= 1
-        found = cv2.remap(u, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        u_x, u_y = cv2.split(found)
-        error_x, error_y = u_x[0] + v_x, u_y[0] + v_y
-        is_off = (abs(error_x) > exact_x) | (abs(error_y) > exact_y)
+        error = sample_maps(u, *(points + here))
+        error += here
+        half = np.float32(0.5) * error
+        step = inverse[:, rows, right] - inverse[:, rows, left]
+        step *= half[0]
+        down = inverse[:, below, columns] - inverse[:, above, columns]
+        down *= half[1]
+        step += down
+        step += error
+        here -= _held_back(step, per_px)
+        is_off = (np.abs(error, out=error) > _ROUGH_PX * per_px).any(axis=0)
         if not is_off.any():
-            break
-        half = np.float32(0.5)
-        x_x, x_y = half * (u_x[1] - u_x[2]) + 1, half * (u_x[3] - u_x[4])
-        y_x, y_y = half * (u_y[1] - u_y[2]), half * (u_y[3] - u_y[4]) + 1
-        determinant = x_x * y_y - x_y * y_x
-        determinant[abs(determinant) < _FOLD] = _FOLD
-        share = is_off / determinant
-        for shift, step, most in (
-            (v_x, share * (y_y * error_x - x_y * error_y), most_x),
-            (v_y, share * (x_x * error_y - y_x * error_x), most_y),
-        ):
-            np.maximum(step, -most, out=step)
-            shift -= np.minimum(step, most, out=step)
+            return
+    at = np.divmod(np.flatnonzero(is_off), is_off.shape[1])
+    found = here[:, *at]
+    _settle_points(u, points[:, *at], found)
+    here[:, *at] = found
+
+
+def _settle_points(u: Field, points: Field, inverse: NDArray[np.float32]) -> None:
+    """The same at points (2, N) alone, by the Jacobian of the field where the first step begins."""
+    per_px = cells_per_px(*u.shape[1:])[..., 0]
+    x, y = (points + inverse)[:, None] + _AROUND  # (5, N): there, and a cell right, left, down, up
+    there = sample_maps(u, x, y)
+    half = np.float32(0.5)
+    (x_x, y_x), (x_y, y_y) = (half * (there[:, k] - there[:, k + 1]) for k in (1, 3))
+    x_x += 1
+    y_y += 1
+    determinant = x_x * y_y - x_y * y_x
+    determinant[abs(determinant) < _FOLD] = _FOLD
+    along, across = np.array([[y_y, -y_x], [-x_y, x_x]]) / determinant  # by x, by y of an error
+    error = there[:, 0] + inverse
+    for left in reversed(range(_STEPS)):
+        inverse -= _held_back(along * error[0] + across * error[1], per_px)
+        if left:
+            error = sample_maps(u, *(points + inverse)[:, None])[:, 0] + inverse
+            if (abs(error) < EXACT_PX * per_px).all():
+                break
+
+
+def _held_back(step: NDArray[np.float32], per_px: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A step (2, ...), limited in place along either axis."""
+    most = STEP_PX * per_px
+    np.maximum(step, -most, out=step)
+    return np.minimum(step, most, out=step)
+
+
+@lru_cache(maxsize=8)
+def cells_per_px(rows: int, columns: int) -> NDArray[np.float32]:
+    """(2, 1, 1) cells of a grid a crop px, x first; not to be changed."""
+    per_px = np.array([[[columns / CROP_SHAPE[1]]], [[rows / CROP_SHAPE[0]]]], np.float32)
+    per_px.flags.writeable = False
+    return per_px
 
 
 @lru_cache(maxsize=8)
@@ -212,9 +271,3 @@ def grid_points(rows: int, columns: int) -> NDArray[np.float32]:
     points = np.ascontiguousarray(np.mgrid[:rows, :columns][::-1], np.float32)
     points.flags.writeable = False
     return points
-
-
-@lru_cache(maxsize=8)
-def _point_pairs(rows: int, columns: int) -> NDArray[np.float32]:
-    """The same as (rows, columns, 2)."""
-    return np.ascontiguousarray(np.moveaxis(grid_points(rows, columns), 0, -1))

@@ -67,10 +67,13 @@ class Details:
         shares: (2, K, 32, 32) shares of `facewarp.face.details.patches.CLASSES` in the cells of the
             mouth's picture and of that of both eyes.
         frames: (2, 3) maps from px of the patches to px of the crop: mouth, left and right eye.
+        boundaries: of lips and lids in the shares, as `facewarp.face.details.outlines.boundaries`
+            finds them; None where they were not looked for yet.
     """
 
     shares: NDArray[np.float32]
     frames: tuple[Affine, Affine, Affine]
+    boundaries: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
 
 
 @dataclass(frozen=True, eq=False)

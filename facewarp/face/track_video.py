@@ -34,6 +34,8 @@ from facewarp.media.video.reader import VideoSource
 
 _OFF_FRAMES: Final = 1.5  # from where a constant rate has it: jitter of clocks stays below
 _GAP_FRAMES: Final = 1.6  # between two frames: at least one is missing
+_ODD_STEP: Final = 0.4  # of a frame more or less than one: more than clocks jitter
+_ODD_STEPS: Final = 5  # from as many on it is no accident
 _NEUTRAL_FIX: Final = "Give a second at which the face is seen at rest."
 _PROBE = (48, 32)  # (width, height) px of a frame that shows whether an effect changes the size
 
@@ -233,7 +235,7 @@ class Pace:
 
     def __init__(self, source: Source) -> None:
         self._source, self._start, self._last, self._count = source, 0.0, 0.0, 0
-        self._told = False
+        self._told, self._odd = False, 0
 
     def add(self, frame: Frame) -> None:
         """Take the next frame."""
@@ -241,6 +243,7 @@ class Pace:
             self._start = self._last = frame.time
         off = (frame.time - self._start) * self._source.fps - self._count
         gap = (frame.time - self._last) * self._source.fps
+        self._odd += self._count > 0 and abs(gap - 1) > _ODD_STEP
         self._last = frame.time
         self._count += 1
         if abs(off) >= _OFF_FRAMES:
@@ -248,6 +251,8 @@ class Pace:
             self._tell(f"is {abs(off):.1f} frames {way} than at its")
         elif gap >= _GAP_FRAMES:  # one lost frame: an average rate hides how late the others are
             self._tell(f"comes {gap:.1f} frames after the one before, at its")
+        elif self._odd >= _ODD_STEPS:  # short and long steps in turn, which cancel out
+            self._tell(f"comes {gap:.1f} frames after the one before, as others do, at its")
 
     def _tell(self, what: str) -> None:
         if self._told:

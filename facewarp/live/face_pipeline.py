@@ -75,7 +75,7 @@ class FacePipeline(Closing):
         match: what of the frame textures take on; None for "full".
         opacity: 0..1; None for 1.
         smoothing: smooth landmarks over time.
-        photometric: hold what is drawn to the skin, see `facewarp.face.tracking.photometric`.
+        photometric: hold what is drawn to the skin, see `facewarp.face.temporal.photometric`.
         occlusion: draw behind what hides a face, see `facewarp.face.occlusion`.
         mirror: mirror the preview.
         template: a shipped name, a `.npz` file or a `Template`.

@@ -139,10 +139,9 @@ class Session:
             self._recorder.add_comment(self._comment())
             try:
                 self._recorder.present(frame, made, stats)
-            except FacewarpError as error:  # the session goes on, the command fails at its end
-                self._error = self._error or error
-                _log.error("recording stopped: %s", error)
-                self._end()
+            except FacewarpError as error:  # the command fails at its end, where all is told
+                _log.error("recording stopped, the session goes on: %s", error.what)
+                self._end(error)
 
     def idle(self, stats: LiveStats) -> None:
         """See `interfaces.Presenter`."""
@@ -188,23 +187,28 @@ class Session:
             path = folder / f"{stem}-{number}{suffix}"
         return path
 
-    def _end(self) -> Recorder:
-        """Finish the recording in a thread: waiting for the encoder would delay the image."""
+    def _end(self, met: FacewarpError | None = None) -> Recorder:
+        """Finish the recording in a thread: waiting for the encoder would delay the image.
+
+        Args:
+            met: why it ends early.
+        """
         recorder = self._recorder
         assert recorder is not None
         self._recorder, self._stats.recording = None, None
         thread = threading.Thread(
-            target=self._finish, args=(recorder,), name=f"finish {recorder.target.name}"
+            target=self._finish, args=(recorder, met), name=f"finish {recorder.target.name}"
         )
         self._ending.append(thread)
         thread.start()
         return recorder
 
-    def _finish(self, recorder: Recorder) -> None:
+    def _finish(self, recorder: Recorder, met: FacewarpError | None) -> None:
         try:
             recorder.close()
-        except FacewarpError as error:
-            self._error = self._error or error
+        except FacewarpError as error:  # the same, and what became of the file
+            met = error
+        self._error = self._error or met
 
 
 @dataclass(frozen=True, eq=False)

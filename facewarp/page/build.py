@@ -12,8 +12,8 @@ from typing import Any, Final
 from facewarp.core.model import Model, load
 from facewarp.errors import FacewarpError
 from facewarp.face.template.template import Template
+from facewarp.face.temporal.smoothing import SmoothingConfig
 from facewarp.face.tracking.confidence import Calibration
-from facewarp.face.tracking.smoothing import SmoothingConfig
 from facewarp.face.tracking.track import TrackerConfig
 from facewarp.page.html import page_html
 from facewarp.page.networks import check_packages, detector_network, registration_network

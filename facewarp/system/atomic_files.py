@@ -11,6 +11,7 @@ import platform
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -49,6 +50,7 @@ class OutputFile:
             self._final.parent.mkdir(parents=True, exist_ok=True)
             sweep(self._final.parent, f".{stem}.", f".partial{suffix}")
             self.temporary.touch(exist_ok=False)
+            self._mode = stat.S_IMODE(self.temporary.stat().st_mode)
         except OSError as error:
             raise write_error(error, target) from error
 
@@ -56,6 +58,8 @@ class OutputFile:
         """Rename the temporary file to its target, in one step, once its content is on disk."""
         try:
             _flush(self.temporary)
+            if stat.S_IMODE(self.temporary.stat().st_mode) != self._mode:
+                self.temporary.chmod(self._mode)  # a library made the file anew, its user's alone
             self.temporary.replace(self._final)
         except OSError as error:
             self.discard()

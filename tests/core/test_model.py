@@ -274,8 +274,17 @@ def test_a_part_network_of_slices_beside_heart_weights_is_found(tmp_path, volume
     save_weights(GuidedRegistration(heart), path, {})
     assert load(path).slices is None
     save_weights(GuidedRegistration(part_net), tmp_path / "slices.safetensors", {})
-    slices = load(path).slices
+    model = load(path)
+    slices = model.slices
     assert slices is not None
+    assert slices.engine.name == "torch"
+    wider = slices.on_grid((32, 24))
+    assert wider.probabilities(torch.rand(2, 3, 32, 24)).shape == (2, heart.n_classes, 32, 24)
+    for one in (model, slices, wider):
+        assert "net" not in vars(one._network)  # the engine's copy is the only one in memory
+    assert wider.net.config.grid_shape == (32, 24)
+    assert wider.net is wider.net
+    assert slices.net.config.grid_shape == (16, 24)
     assert slices.probabilities(torch.rand(5, 3, 16, 24)).shape == (5, heart.n_classes, 16, 24)
     save_weights(GuidedRegistration(replace(heart, kind="face")), path, {})
     assert load(path).slices is None

@@ -44,3 +44,8 @@ def test_one_thread_works_in_the_callers() -> None:
     torch.set_num_threads(1)
     found = set(side_by_side(lambda _: threading.get_ident(), range(3)))
     assert found == {threading.get_ident()}
+
+
+def test_a_single_piece_keeps_all_threads() -> None:
+    assert list(side_by_side(lambda _: torch.get_num_threads(), [None])) == [4]
+    assert list(side_by_side(lambda _: torch.get_num_threads(), [None] * 2)) == [2, 2]

@@ -14,6 +14,7 @@ from facewarp.core.weights import (
     absolute_model,
     file_sha256,
     find_weights,
+    holds_weights,
     int8_weights,
     load_weights,
     save_weights,
@@ -63,6 +64,31 @@ def test_what_is_saved_is_loaded(weights):
     net, metadata = load_weights(weights)
     assert net.config == SMALL
     assert metadata["format"] == "facewarp-1"
+
+
+ODD = {f"{letter}{n}": f'"{n}"\n\t\\ é 心 \x01' for n in range(4) for letter in "zah"}
+
+
+def test_the_same_weights_give_the_same_bytes(tmp_path):
+    net = GuidedRegistration(SMALL)
+    paths = [tmp_path / "one.safetensors", tmp_path / "other.safetensors"]
+    hashes = {save_weights(net, path, ODD) for path in paths}
+    hashes.add(save_weights(net, paths[0], dict(reversed(ODD.items()))))
+    assert len(hashes) == 1
+    raw = paths[0].read_bytes()
+    header = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
+    assert list(header["__metadata__"]) == sorted([*ODD, "format", "config"])
+    assert {key: load_weights(paths[0])[1][key] for key in ODD} == ODD
+
+
+def test_a_file_knows_the_weights_it_holds(weights):
+    net, _ = load_weights(weights)
+    assert holds_weights(weights, net, {})
+    assert not holds_weights(weights, net, {"preset": "face"})
+    assert not holds_weights(weights.with_name("none.safetensors"), net, {})
+    with torch.no_grad():
+        next(net.parameters()).add_(1)
+    assert not holds_weights(weights, net, {})
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,8 @@ from facewarp.face.matching.scene import Scene
 from facewarp.face.rendering.occlusion import skin_of
 from facewarp.face.rendering.shading import Blend
 from facewarp.face.template.template import Template
+from facewarp.face.temporal.smoothing import FaceSmoother, SmoothingConfig
 from facewarp.face.tracking.registration import crop_around
-from facewarp.face.tracking.smoothing import FaceSmoother, SmoothingConfig
 from facewarp.page.runtime import install_packages
 
 NODE = shutil.which("node")

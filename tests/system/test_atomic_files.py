@@ -75,6 +75,20 @@ def test_content_is_on_the_disk_before_the_name(tmp_path, monkeypatch):
     assert order == [[temporary.name]]
 
 
+@posix
+def test_a_file_that_a_library_makes_anew_is_readable_as_others_are(tmp_path):
+    before = os.umask(0o027)
+    try:
+        (tmp_path / "other").touch()
+        with written(tmp_path / "weights") as temporary:
+            temporary.unlink()
+            os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o600))
+    finally:
+        os.umask(before)
+    modes = {(tmp_path / name).stat().st_mode & 0o777 for name in ("other", "weights")}
+    assert modes == {0o640}
+
+
 def remade(folder, written_before=lambda folder: {}):
     with OutputFolder(folder, "mark", written_before) as place:
         (place / "mark").write_text("new")

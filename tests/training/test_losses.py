@@ -22,6 +22,7 @@ from facewarp.training.losses import (
     roughness,
     soft_dice,
     soft_labels,
+    steadiness_loss,
 )
 
 NOTHING = LossConfig(
@@ -294,6 +295,17 @@ def test_consistency_of_a_smooth_field_and_its_inverse_is_small() -> None:
     inverse, _ = fields.invert(field)
     assert consistency_loss(field, inverse).item() < 0.02
     assert consistency_loss(field, -field).item() > 5 * consistency_loss(field, inverse).item()
+
+
+def test_what_moves_with_its_picture_is_steady() -> None:
+    logits = torch.randn(8, 2, 20, 24)
+    moved = torch.zeros(8, 2, dtype=torch.int64)
+    for row, (x, y) in ((3, (2, -1)), (7, (-3, 3))):
+        moved[row] = torch.tensor([x, y])
+        logits[row] = torch.roll(logits[row - 1], (y, x), (1, 2))
+    assert steadiness_loss(logits, moved, every=4).item() == pytest.approx(0, abs=1e-9)
+    assert steadiness_loss(logits, -moved, every=4).item() > 0.05
+    assert steadiness_loss(logits[:2], moved[:2], every=4).item() == 0  # nothing is shown again
 
 
 def test_targets_are_soft_labels_and_points_of_the_grid() -> None:

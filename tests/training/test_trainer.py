@@ -542,6 +542,25 @@ def test_weights_of_other_layers_are_no_start(tmp_path: Path) -> None:
     assert equal(fresh, second.net.state_dict())
 
 
+def shown_again() -> Batch:
+    """Noise, and the last picture the one before it with other noise; nothing is known of parts."""
+    images = torch.rand(4, 1, *GRID)
+    images[3] = torch.roll(images[2], (1, -2), (1, 2)) + 0.1 * torch.randn(1, *GRID)
+    moved = torch.zeros(4, 2, dtype=torch.int64)
+    moved[3] = torch.tensor([-2, 1])
+    return {"images": images, "labels": torch.rand(4, 3, *GRID), "moved": moved}
+
+
+def test_parts_alone_learn_to_be_steady(tmp_path: Path) -> None:
+    parts = replace(CONFIG.model, kind="face-occlusion", steps=())
+    plain = replace(CONFIG, model=parts)
+    assert set(trainer(tmp_path / "plain", plain).loss(shown_again())) == {"parts"}
+    loss = replace(CONFIG.loss, part_ce=1e-6, part_dice=0.0, steadiness=1.0)
+    steady = trainer(tmp_path / "steady", replace(plain, loss=loss, clip=0.0, warmup=0, lr=1e-2))
+    found = [steady.train_step(shown_again())["steady"] for _ in range(40)]
+    assert 0 < sum(found[-10:]) < 0.7 * sum(found[:10])
+
+
 def clone(module: torch.nn.Module) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in module.state_dict().items()}
 

@@ -9,12 +9,11 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from facewarp.core.weights import WEIGHTS
+from facewarp.core.weights import WEIGHTS, write_tensors
 from facewarp.errors import FacewarpError
-from facewarp.system.atomic_files import write_error, write_json, written
+from facewarp.system.atomic_files import write_json
 from facewarp.training import checkpoint
 from facewarp.training.config.train_config import TrainConfig
 from facewarp.training.dataloading.batches import Batch, Batches
@@ -212,11 +211,7 @@ def save_network(net: BaselineNetwork, name: str, path: Path, about: Mapping[str
     """Write a baseline's weights, whole or not at all."""
     tensors = {key: value.contiguous() for key, value in net.state_dict().items()}
     metadata = {"baseline": name, "settings": json.dumps(dict(net.settings)), **about}
-    with written(path) as temporary:
-        try:
-            save_file(tensors, temporary, metadata)
-        except SafetensorError as error:
-            raise write_error(error, path) from error
+    write_tensors(tensors, path, metadata)
 
 
 def read_network(path: Path, name: str, make: Callable[[str, dict[str, Any]], Net]) -> Net:

@@ -240,7 +240,7 @@ PRESETS: dict[str, TrainConfig] = {
     "face-occlusion": TrainConfig(
         preset="face-occlusion",
         model=_occlusion_model(),
-        loss=LossConfig(part_weighted=False, part_dice=0.0, landmarks=0.0),
+        loss=LossConfig(part_weighted=False, part_dice=0.0, landmarks=0.0, steadiness=4.0),
         optimizer="muon",
         batch=16,
         steps=24000,

@@ -31,6 +31,8 @@ class LossConfig:
         folds: penalty on Jacobian determinants below ``fold_margin``.
         volume: variance of the Jacobian determinant over an image.
         consistency: inverse-consistency error of the fields of both directions, in px.
+        steadiness: squared change of the parts from a picture to the same one moved by whole px,
+            with other light and grain; for data that show some pictures again.
     """
 
     part_ce: float = 1.0
@@ -48,6 +50,7 @@ class LossConfig:
     fold_margin: float = 0.1
     volume: float = 0.0
     consistency: float = 0.02
+    steadiness: float = 0.0
 
 
 @dataclass(frozen=True)

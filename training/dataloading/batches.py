@@ -5,11 +5,15 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from typing import Final
 
 import cv2
 from torch import Tensor
 
 Batch = dict[str, Tensor]
+
+SHOWN_AGAIN: Final = 4
+"""In batches with ``moved``, every fourth picture shows the one before it again, moved."""
 
 
 class Batches(ABC):

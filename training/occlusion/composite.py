@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from facewarp.training.occlusion import hair, objects
 from facewarp.training.occlusion.canvas import FacePlace, Floats, Layer, noise, polygon, ramp, soft
-from facewarp.training.occlusion.eyewear import glasses
+from facewarp.training.occlusion.eyewear import glasses, wire_glasses
 from facewarp.training.occlusion.faces import SHAPE, BaseFace
-from facewarp.training.occlusion.hands import hand, matched
+from facewarp.training.occlusion.hands import any_hand, hand, matched
 
 Rng = np.random.Generator
 Maker = Callable[[FacePlace, Rng], Layer]
@@ -31,9 +31,19 @@ MAKERS: dict[str, tuple[float, Maker]] = {
     "brim": (0.03, objects.brim),
     "blob": (0.04, objects.blob),
 }
-"""Share and maker of each kind of thing."""
+"""Maker of each kind of thing, and its share among those that scores are told of."""
 
-NOTHING = 0.2  # share of faces with nothing before them but light
+TRAINING: dict[str, float] = {"strands": 0.10, "cable": 0.08, "blob": 0.06, "donor": 0.08}
+"""Shares in training that differ from those of `MAKERS`, and that of another's hair."""
+
+HARD: dict[str, tuple[float, Maker]] = {
+    "any hand": (0.10, any_hand),
+    "wire glasses": (0.08, wire_glasses),
+    "skin": (0.06, objects.skin),
+}
+"""Share and maker of what is drawn in training alone: scores stay those of the same things."""
+
+NOTHING = 0.25  # share of faces with nothing before them but light
 SECOND = 0.3  # share of those with something that have something more
 
 
@@ -96,8 +106,8 @@ def compose(
 
 
 def _drawn_kind(rng: Rng) -> str:
-    names = [*MAKERS, "donor"]
-    shares = np.array([share for share, _ in MAKERS.values()] + [0.08])
+    found = {name: share for name, (share, _) in (MAKERS | HARD).items()} | TRAINING
+    names, shares = list(found), np.array(list(found.values()))
     return str(rng.choice(names, p=shares / shares.sum()))
 
 
@@ -112,7 +122,7 @@ def _layer(name: str, place: FacePlace, donor: Callable[[], BaseFace], rng: Rng)
             np.ascontiguousarray(turned), moved, SHAPE[::-1], borderMode=cv2.BORDER_REFLECT
         )
         return objects.blob(place, rng, texture)
-    return MAKERS[name][1](place, rng)
+    return (MAKERS | HARD)[name][1](place, rng)
 
 
 def _cut_out(place: FacePlace, donor: BaseFace, rng: Rng) -> Layer:

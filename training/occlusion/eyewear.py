@@ -18,9 +18,20 @@ from facewarp.training.occlusion.canvas import (
     strokes,
 )
 
+_CLEAR = 0.85  # share of lenses in wire that are not tinted
+
 
 def glasses(face: FacePlace, rng: np.random.Generator) -> Layer:
     """Draw glasses on a face; through clear lenses the skin is seen."""
+    return _glasses(face, rng, wire=False)
+
+
+def wire_glasses(face: FacePlace, rng: np.random.Generator) -> Layer:
+    """Draw glasses with a rim of thin wire, seldom with tinted lenses."""
+    return _glasses(face, rng, wire=True)
+
+
+def _glasses(face: FacePlace, rng: np.random.Generator, wire: bool) -> Layer:
     shape, unit = face.shape, face.unit
     angle = float(np.arctan2(face.across[1], face.across[0])) + rng.normal(0, 0.02)
     apart = float(np.linalg.norm(face.eyes[1] - face.eyes[0]))
@@ -28,8 +39,12 @@ def glasses(face: FacePlace, rng: np.random.Generator) -> Layer:
     axes = (rng.uniform(0.34, 0.48) * unit, rng.uniform(0.22, 0.42) * unit)
     drop = face.at(0, rng.normal(0.06, 0.05)) - face.at(0, 0)
     power = rng.choice([2.0, 2.6, 4.0])
-    width = max(1.0, rng.choice([rng.uniform(0.02, 0.05), rng.uniform(0.05, 0.14)]) * unit)
-    tint = float(rng.choice([0, 0, 0, rng.uniform(0.1, 0.5), rng.uniform(0.6, 1)]))
+    if wire:
+        width = max(0.7, rng.uniform(0.008, 0.035) * unit)
+        tint = 0.0 if rng.random() < _CLEAR else rng.uniform(0.1, 1)
+    else:
+        width = max(1.0, rng.choice([rng.uniform(0.02, 0.05), rng.uniform(0.05, 0.14)]) * unit)
+        tint = float(rng.choice([0, 0, 0, rng.uniform(0.1, 0.5), rng.uniform(0.6, 1)]))
     lenses, outlines = np.zeros(shape, np.float32), []
     for eye in face.eyes:
         away = (eye - face.eyes.mean(0)) * rng.uniform(0.02, 0.12)
@@ -41,7 +56,7 @@ def glasses(face: FacePlace, rng: np.random.Generator) -> Layer:
     half = rng.random() < 0.15
     lines = [rim[32:] if half else rim for rim in rims] + _bridge_and_temples(face, outlines, rng)
     cover = strokes(shape, lines, width, 0.5)
-    if rng.random() < 0.1:
+    if not wire and rng.random() < 0.1:
         cover *= 0  # rimless
     color = filled(shape, any_color(rng), 0.8 + 0.25 * noise(shape, 12, rng))
     if rng.random() < 0.5:  # metal or plastic that shines along its upper edge

@@ -1,6 +1,7 @@
 """Photographs as the faces that objects are put before: a crop, what of it is face, and where."""
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Final
 
 import cv2
@@ -17,7 +18,7 @@ from facewarp.training.occlusion.canvas import FacePlace, Floats
 SHAPE: Final = (320, 264)
 """(H, W) of the pictures that objects are drawn on: twice the network's."""
 
-_SKIN, _NOSE, _GLASSES, _HAIR = 1, 2, 3, 13
+_SKIN, _NOSE, _GLASSES, _INNER_MOUTH, _HAIR = 1, 2, 3, 10, 13
 _FACE: Final = (1, 2, 4, 5, 6, 7, 10, 11, 12)
 _UNSURE: Final = (8, 9, 15, 16, 17)  # ears, neck and what hangs there: a texture may end anywhere
 _IS_FACE: Final = np.isin(np.arange(19), _FACE).astype(np.float32)
@@ -25,6 +26,14 @@ _IS_KNOWN: Final = 1 - np.isin(np.arange(19), _UNSURE).astype(np.float32)
 _DARK = 0.55  # of the skin's brightness: below, glasses are sunglasses
 _MARGIN, _SHIFT, _ROLL = (1.65, 2.4), 0.1, 8.0
 _BELOW_BROWS = 0.12  # of the face's side: where landmarks tell skin from hair no more
+
+
+class Detail(IntEnum):
+    """What may be shut or darkened of a face and is face as before."""
+
+    EYE = 1
+    BROW = 2
+    MOUTH = 3  # between the lips
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +46,7 @@ class BaseFace:
         known: (H, W) 0..1, where that is known.
         hair: (H, W) 0..1, hair that others may wear.
         place: where the face lies.
+        details: (H, W) uint8 `Detail`, 0 elsewhere.
     """
 
     image: Floats
@@ -44,6 +54,7 @@ class BaseFace:
     known: Floats
     hair: Floats
     place: FacePlace
+    details: NDArray[np.uint8]
 
 
 def base_face(photo: FacePhoto, rng: np.random.Generator) -> BaseFace:
@@ -57,20 +68,23 @@ def base_face(photo: FacePhoto, rng: np.random.Generator) -> BaseFace:
         visible, known = _from_points(photo, wide)
         hair = np.zeros(SHAPE, np.float32)
         parts = _labels(photo.labels, wide)
+        details = _details(parts, _between_lips(photo, wide))
     else:
         ids = _labels(_ids(photo), wide)
         visible, known = _from_masks(ids, image)
         hair = (ids == _HAIR).astype(np.float32)
         parts = parts_of_ids(ids)
+        details = _details(parts, ids == _INNER_MOUTH)
     known = known * _inside(photo, wide)
     place = _place(photo, wide, image, parts, visible, hair)
     if rng.random() < 0.5:
         image, visible, known, hair = (
             np.ascontiguousarray(v[:, ::-1]) for v in (image, visible, known, hair)
         )
+        details = np.ascontiguousarray(details[:, ::-1])
         place = _mirrored(place)
     soft = [cv2.GaussianBlur(v, (0, 0), 1.0) for v in (visible, hair)]
-    return BaseFace(image, soft[0], known, soft[1], place)
+    return BaseFace(image, soft[0], known, soft[1], place, details)
 
 
 def _ids(photo: FacePhoto) -> NDArray[np.uint8]:
@@ -123,6 +137,24 @@ def _from_points(photo: FacePhoto, crop: Crop) -> tuple[Floats, Floats]:
     above = np.vstack([brows + 0.3 * lift, brows[::-1] + 20 * lift])
     cv2.fillPoly(known, [np.rint(above).clip(-4096, 4096).astype(np.int32)], 0)
     return face.astype(np.float32), known.astype(np.float32)
+
+
+def _details(parts: NDArray[np.uint8], between: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Eyes, brows and what is seen between the lips."""
+    details = np.zeros(SHAPE, np.uint8)
+    details[np.isin(parts, (FacePart.EYE_LEFT, FacePart.EYE_RIGHT))] = Detail.EYE
+    details[np.isin(parts, (FacePart.BROW_LEFT, FacePart.BROW_RIGHT))] = Detail.BROW
+    details[between] = Detail.MOUTH
+    return details
+
+
+def _between_lips(photo: FacePhoto, crop: Crop) -> NDArray[np.bool_]:
+    """The inner of the two outlines of a mouth, by its 68 points."""
+    assert photo.landmarks is not None
+    inner = crop.to_crop(photo.landmarks[60:68]).clip(-4096, 4096)
+    mask = np.zeros(SHAPE, np.uint8)
+    cv2.fillPoly(mask, [np.rint(inner).astype(np.int32)], 1)
+    return mask > 0
 
 
 def _place(

@@ -1,5 +1,7 @@
 """Hands before a face: fingers, palm and wrist of capsules, shaded as skin."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +37,14 @@ def hand(face: FacePlace, rng: np.random.Generator) -> Layer:
     angle = rng.uniform(-np.pi, np.pi) if rng.random() < 0.4 else -np.pi / 2 + rng.normal(0, 0.7)
     size = face.unit * rng.uniform(0.9, 1.6)  # of the middle finger
     return drawn_hand(face, target, angle, size, rng)
+
+
+def any_hand(face: FacePlace, rng: np.random.Generator) -> Layer:
+    """Draw a hand of any skin color, as another person's or in another light."""
+    tones = np.asarray(TONES)
+    between = tones[rng.integers(len(tones), size=2)]
+    tone = between[0] + rng.random() * (between[1] - between[0])
+    return hand(replace(face, skin=(tone * rng.uniform(0.7, 1.15)).astype(np.float32)), rng)
 
 
 def drawn_hand(

@@ -11,21 +11,28 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from facewarp.face.parts import FacePart
 from facewarp.training.config.train_config import TrainConfig
-from facewarp.training.dataloading.batches import Batch, Batches
+from facewarp.training.dataloading.batches import SHOWN_AGAIN, Batch, Batches
 from facewarp.training.datasets.celebamask import load_celebamask
 from facewarp.training.datasets.helen import load_helen
 from facewarp.training.datasets.photo import FacePhoto
 from facewarp.training.occlusion.composite import MAKERS, Composite, compose
+from facewarp.training.occlusion.face_variants import varied
 from facewarp.training.occlusion.faces import base_face
 
 Matte = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """From pictures (N, h, w, 3) to how much of each px is face, (N, h, w) 0..1."""
 
-POOL: Final = 6000
+POOL: Final = 16_000
 """Composites that are made and kept, 106 kB each; every batch is drawn from them and augmented."""
 
 _HOLD_OUT_EVERY = 24
+
+_STEP_PX: Final = 3
+_AS_SHARP = 0.5
+_TURNED, _TURNED_TIMES = 0.2, 4
+_DARK, _DARK_TIMES = 80, 3  # gray level of the skin
 _AROUND_PX = 4.0  # of an edge, in which px count more
 _WEIGHTS = np.rint(255 * (0.35 + 0.65 * (np.arange(256) / 85).clip(0, 1))).astype(np.uint8)
 _HIDDEN = 0.03  # share of a face: above, a photograph is not taken for a free face
@@ -37,7 +44,7 @@ class MatteData:
     """The photographs of a training run.
 
     Attributes:
-        photos: what is trained on.
+        photos: what is trained on, turned and dark faces several times.
         held_out: photographs for validation.
         sources: (folder, number of photographs trained on).
     """
@@ -55,17 +62,20 @@ class MatteData:
     @property
     def size(self) -> int:
         """Number of photographs trained on."""
-        return len(self.photos)
+        return sum(count for _, count in self.sources)
 
     def batches(self, config: TrainConfig, workers: int) -> "MatteBatches":
         """Return batches of composites of the photographs."""
         return MatteBatches(self.photos, config.batch, seed=config.seed, workers=workers)
 
     def add(self, name: str, photos: list[FacePhoto], hold_out: bool) -> None:
-        """Add photographs; every 24th is held out, if any are."""
+        """Add photographs; every 24th is held out, if any are.
+
+        Turned faces and dark skin are few in the data sets, and count several times.
+        """
         held = photos[::_HOLD_OUT_EVERY] if hold_out else []
         kept = [photo for i, photo in enumerate(photos) if not hold_out or i % _HOLD_OUT_EVERY]
-        self.photos += kept
+        self.photos += [photo for photo in kept for _ in range(_times(photo))]
         self.held_out += held
         self.sources.append((name, len(kept)))
 
@@ -102,6 +112,24 @@ def matte_training_data(
     return data
 
 
+def is_turned(photo: FacePhoto) -> bool:
+    """Whether a nose lies far from the middle of its face, as in profiles."""
+    face, nose = (
+        np.flatnonzero(mask.any(0)) for mask in (photo.labels > 0, photo.labels == FacePart.NOSE)
+    )
+    if not len(face) or not len(nose):
+        return False
+    aside = (nose[0] + nose[-1] - 2 * face[0]) / max(2 * (face[-1] - face[0]), 1) - 0.5
+    return bool(abs(aside) > _TURNED)
+
+
+def _times(photo: FacePhoto) -> int:
+    """How many times a photograph is taken."""
+    skin = photo.image[(photo.labels == FacePart.FACE) | (photo.labels == FacePart.NOSE)]
+    dark = len(skin) > 0 and float(np.median(skin)) < _DARK
+    return max(_TURNED_TIMES * is_turned(photo), _DARK_TIMES * dark, 1)
+
+
 def is_free(photo: FacePhoto, matte: Matte) -> bool:
     """Whether a matte finds nothing before a photographed face."""
     base = base_face(photo, np.random.default_rng(0))
@@ -119,6 +147,9 @@ class MatteBatches(Batches):
     how much is hidden and how much is face. Their sum is the weight of a px: 0 where neither is
     known, 0.35 in plain places, up to 1 along the edges of what was put before the face, so that
     rims, strands and cables count as much as hands do.
+
+    Rows 3, 7, 11, ... show the pictures of rows 2, 6, 10, ... again, as another frame of a clip
+    does: ``moved`` (B, 2) int64 whole px to the right and down, with other grain and light.
 
     Args:
         photos: the faces.
@@ -149,11 +180,18 @@ class MatteBatches(Batches):
     def batch(self, step: int) -> Batch:
         """Make batch `step`."""
         rng = np.random.default_rng([self.seed, step])
-        drawn = [self._composite(int(i)) for i in rng.integers(POOL, size=self.batch_size)]
-        views = [_augmented(one, rng) for one in drawn]
-        images = torch.from_numpy(np.stack([image for image, _ in views]))
-        labels = torch.from_numpy(np.stack([labels for _, labels in views]))
-        return {"images": images.float() / 255, "labels": labels.float() / 255}
+        views, moved = [], []
+        for row in range(self.batch_size):
+            shift = np.zeros(2, np.int64)
+            if row % SHOWN_AGAIN == SHOWN_AGAIN - 1:
+                shift = rng.integers(-_STEP_PX, _STEP_PX + 1, 2)
+            else:
+                one, pose = self._composite(int(rng.integers(POOL))), random_pose(rng)
+            views.append(augmented(one, pose, shift, rng))
+            moved.append(shift)
+        images, labels = (torch.from_numpy(np.stack(each)) for each in zip(*views, strict=True))
+        shifts = torch.from_numpy(np.stack(moved))
+        return {"images": images.float() / 255, "labels": labels.float() / 255, "moved": shifts}
 
     def _composite(self, index: int) -> Composite:
         """Composite `index` of the pool, made when it is first drawn."""
@@ -169,9 +207,11 @@ class MatteBatches(Batches):
 def random_composite(
     photos: Sequence[FacePhoto], rng: np.random.Generator, kind: str | None = None
 ) -> Composite:
-    """Make a composite of a photograph, see `compose`."""
+    """Make a composite of a photograph, see `compose`; of no `kind`, before a varied face."""
     one, other = (photos[i] for i in rng.integers(len(photos), size=2))
-    return compose(base_face(one, rng), lambda: base_face(other, rng), rng, kind)
+    base = base_face(one, rng)
+    base = varied(base, rng) if kind is None else base
+    return compose(base, lambda: base_face(other, rng), rng, kind)
 
 
 def held_out_composites(photos: Sequence[FacePhoto], count: int, seed: int) -> list[Composite]:
@@ -186,28 +226,75 @@ def held_out_composites(photos: Sequence[FacePhoto], count: int, seed: int) -> l
     return made
 
 
-def _augmented(
-    one: Composite, rng: np.random.Generator
+@dataclass(frozen=True)
+class Pose:
+    """How a composite lies in a picture: mirrored or not, turned (radians), sized, moved (px)."""
+
+    mirror: int
+    angle: float
+    size: float
+    shift: tuple[float, float]
+
+
+def random_pose(rng: np.random.Generator) -> Pose:
+    """Draw a pose a little off.
+
+    Half are moved by whole px: between px a rim and a camera's noise would be softer than they are.
+    """
+    mirror = -1 if rng.random() < 0.5 else 1
+    x, y = rng.normal(0, 3, 2)
+    if rng.random() < _AS_SHARP:
+        return Pose(mirror, 0.0, 1.0, (round(x), round(y)))
+    return Pose(mirror, rng.normal(0, 0.06), float(np.exp(rng.normal(0, 0.07))), (x, y))
+
+
+def augmented(
+    one: Composite, pose: Pose, moved: NDArray[np.int64], rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """A composite, mirrored or not, moved a little, in another light: (3, h, w) and (2, h, w)."""
+    """A composite in a pose, moved by whole px more, in other light and grain.
+
+    Args:
+        one: the composite.
+        pose: where it lies.
+        moved: (2,) px to the right and down.
+        rng: random generator, for light and grain.
+
+    Returns:
+        (3, h, w) picture and (2, h, w) weight of what is hidden and of what is face.
+    """
     around = cv2.absdiff(one.covered, cv2.GaussianBlur(one.covered, (0, 0), _AROUND_PX))
     weight = cv2.LUT(around, _WEIGHTS)
     known = cv2.multiply(one.known, weight, scale=1 / 255)
     visible = cv2.multiply(one.visible, known, scale=1 / 255)
     hidden = cv2.subtract(known, visible)
     height, width = visible.shape
-    angle, size = rng.normal(0, 0.06), np.exp(rng.normal(0, 0.07))
-    c, s = size * np.cos(angle), size * np.sin(angle)
-    linear = np.array([[c, -s], [s, c]]) * ((-1 if rng.random() < 0.5 else 1), 1)
+    c, s = pose.size * np.cos(pose.angle), pose.size * np.sin(pose.angle)
+    linear = np.array([[c, -s], [s, c]]) * (pose.mirror, 1)
     middle = np.array([(width - 1) / 2, (height - 1) / 2])
-    shift = middle + rng.normal(0, 3, 2) - linear @ middle
-    matrix = np.column_stack([linear, shift])
-    gain = np.exp(rng.normal(0, 0.12)) * rng.normal(1, 0.05, 3)
-    offset = rng.normal(0, 8)
-    look = (np.arange(256)[:, None] * gain + offset).clip(0, 255).astype(np.uint8)
-    image = cv2.LUT(one.image, look.reshape(1, 256, 3))
-    moved = cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    matrix = np.column_stack([linear, middle + pose.shift + moved - linear @ middle])
+    image = _in_other_light(one.image, rng)
+    image = cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    image = _with_grain(image, rng)
     labels = cv2.warpAffine(cv2.merge([hidden, visible]), matrix, (width, height))
-    return np.ascontiguousarray(np.moveaxis(moved, 2, 0)), np.ascontiguousarray(
+    return np.ascontiguousarray(np.moveaxis(image, 2, 0)), np.ascontiguousarray(
         np.moveaxis(labels, 2, 0)
     )
+
+
+def _in_other_light(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    gain = np.exp(rng.normal(0, 0.12)) * rng.normal(1, 0.05, 3)
+    look = (np.arange(256)[:, None] * gain + rng.normal(0, 8)).clip(0, 255).astype(np.uint8)
+    return np.asarray(cv2.LUT(image, look.reshape(1, 256, 3)), np.uint8)
+
+
+def _with_grain(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The noise and compression of one frame."""
+    if rng.random() < 0.4:
+        grain = rng.uniform(0, 6) * rng.standard_normal(image.shape, np.float32)
+        image = (image + grain).clip(0, 255).astype(np.uint8)
+    if rng.random() < 0.3:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 95))]
+        image = np.asarray(
+            cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_COLOR), np.uint8
+        )
+    return image

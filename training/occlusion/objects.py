@@ -205,6 +205,19 @@ def blob(face: FacePlace, rng: Rng, texture: Floats | None = None) -> Layer:
     return Layer(color, cover, rng.uniform(0, 0.5), rng.uniform(1, 12))
 
 
+def skin(face: FacePlace, rng: Rng) -> Layer:
+    """A shapeless thing of the color of this face's skin: an arm, another face, a palm close by."""
+    layer = blob(face, rng)
+    tone = face.skin * np.float32(rng.uniform(0.6, 1.3)) * rng.normal(1, 0.06, 3)
+    light = 1 + rng.uniform(-0.6, 0.6) * (ramp(face.shape, rng.uniform(0, 2 * np.pi)) - 0.5)
+    grain = 0.06 * noise(face.shape, rng.uniform(20, 60), rng)
+    grain = grain + 0.02 * noise(face.shape, 3, rng)
+    color = filled(face.shape, tone, (light + grain).astype(np.float32))
+    edge = 1 - cv2.GaussianBlur(layer.alpha, (0, 0), face.unit * rng.uniform(0.03, 0.2))
+    color = color * (1 - np.float32(rng.uniform(0, 0.8)) * edge[..., None])  # rounded away
+    return Layer(color.clip(0, 1), layer.alpha, layer.shadow, layer.lift)
+
+
 def stuff(shape: tuple[int, int], rng: Rng) -> Floats:
     """A made texture: stripes, checks, blotches, gradients of two colors."""
     kind = rng.integers(4)

@@ -1,5 +1,6 @@
 """Model cards: training data, intended use and limits of a weights file."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -101,6 +102,20 @@ def card_of_new_curve(card: str, before: str, after: str, first: str) -> str:
     row, is_told = f"| sha256 | `{before}` |\n", f"| tensors | {_tensors(first)} |\n"
     now = f"| sha256 | `{after}` |\n"
     return card.replace(row, now if is_told in card else now + is_told)
+
+
+def card_of_new_section(card: str, before: str, section: str) -> str:
+    """Return a card in which the section on a part network is another.
+
+    Args:
+        card: of the model that it belongs to.
+        before: hash of the part network's file that the card tells of; any other card stays.
+        section: the new one, from its heading on.
+    """
+    parts = re.split(r"\n\n(?=## )", card.rstrip("\n"))
+    heading = section.partition("\n")[0]
+    new = [section if one.startswith(heading + "\n") and before in one else one for one in parts]
+    return "\n\n".join(new) + "\n"
 
 
 def _tensors(first: str) -> str:

@@ -16,7 +16,7 @@ celebamask`` puts the part network of eyes and mouth beside the face's.
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -35,6 +35,7 @@ from facewarp.core.weights import (
     WEIGHTS,
     file_sha256,
     find_weights,
+    holds_weights,
     load_weights,
     save_weights,
 )
@@ -55,6 +56,7 @@ from facewarp.training.release.model_card import (
     SAME_TENSORS,
     SOURCES,
     card_of_new_curve,
+    card_of_new_section,
     model_card,
 )
 from facewarp.training.synthetic.scan_shifts import CLEAN
@@ -146,7 +148,8 @@ def ship_heart_confidence(
 ) -> Path:
     """Calibrate the confidence of shipped weights of a heart's slices, and store it in them.
 
-    The card stays: networks and what was measured of them do not change, the file's hash does.
+    Networks and what was measured of them do not change, the file's hash does: of the card only the
+    section on the part network follows.
 
     Args:
         name: of the shipped weights.
@@ -208,12 +211,14 @@ def ship_heart_edges(name: str, data: Path, patients: str, folder: Path) -> Path
 def _put_beside_card(
     net: GuidedRegistration, about: dict[str, str], name: str, folder: Path
 ) -> Path:
-    """Write shipped weights whose tensors are as they were, and keep their card."""
-    card = folder / PLACES.get(name, (name, WEIGHTS))[0] / "README.md"
+    """Write weights of slices whose tensors are as they were; their section of the card follows."""
+    place, file = PLACES.get(name, (name, WEIGHTS))
+    card = folder / place / "README.md"
     text = card.read_text("utf-8") if card.is_file() else None
+    before = file_sha256(folder / place / file)
     target = _put(net, about, name, folder)
     if text is not None:
-        write_text(card, text)
+        write_text(card, card_of_new_section(text, before, _section_of(net, about, target)))
     return target
 
 
@@ -221,8 +226,9 @@ def _put(net: GuidedRegistration, about: dict[str, str], name: str, folder: Path
     """Write shipped weights and their hash, and remove an earlier card."""
     place, file = PLACES.get(name, (name, WEIGHTS))
     target = folder / place / file
-    target.parent.mkdir(parents=True, exist_ok=True)
-    sha256 = save_weights(net, target, about)
+    if not holds_weights(target, net, about):  # those that are there keep their hash
+        save_weights(net, target, about)
+    sha256 = file_sha256(target)
     (folder / place / "README.md").unlink(missing_ok=True)
     index = folder / "index.json"
     known: dict[str, Any] = json.loads(index.read_text("utf-8")) if index.is_file() else {}
@@ -269,8 +275,12 @@ def _slices_section(path: Path, evaluations: Sequence[dict[str, Any]]) -> str:
         if found.get("slices_sha256") != sha256:
             what = f"an evaluation is of another part network ({found.get('slices_sha256')})"
             raise FacewarpError(what, found.get("dataset"), "Run facewarp eval again.")
+    return _section_of(net, metadata, path)
+
+
+def _section_of(net: GuidedRegistration, metadata: Mapping[str, str], path: Path) -> str:
     n_parameters = sum(p.numel() for p in net.parameters())
-    return slices_section(net.config, metadata, n_parameters, sha256)
+    return slices_section(net.config, metadata, n_parameters, file_sha256(path))
 
 
 def _details_section(path: Path) -> str:

@@ -361,16 +361,17 @@ def _match(
     damping = [level.ridge + one for one in held]
     for _ in range(level.steps):
         warped = warp(source, _flows(velocity, level.squarings))
-        slope = [(a + b) / 2 for a, b in zip(_gradient(warped), across, strict=True)]
-        missing = target - warped
-        pulls = [(missing * one).sum(1) for one in slope]
-        pull = torch.stack([a - b for a, b in (p.chunk(2) for p in pulls)], 1)
+        slope = [a.add_(b).mul_(0.5) for a, b in zip(_gradient(warped), across, strict=True)]
+        missing = torch.sub(target, warped, out=warped)  # in place: two pairs at a time are large
+        pulls = ((missing * one).sum(1).chunk(2) for one in slope)
+        pull = torch.stack([a - b for a, b in pulls], 1)
         moved = velocity - start
         for axis, weight in enumerate(held):
             pull[:, axis] -= weight * moved[:, axis]
         pairs = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
-        stiff = torch.stack([(slope[i] * slope[j]).sum(1) for i, j in pairs], 1)
-        stiff = stiff[: len(velocity)] + stiff[len(velocity) :]
+        products = ((slope[i] * slope[j]).sum(1).chunk(2) for i, j in pairs)
+        stiff = torch.stack([a + b for a, b in products], 1)
+        del warped, missing, slope
         if unseen is not None:
             xx, xy, yy = unseen.unbind(1)
             x, y = moved[:, :2].unbind(1)

@@ -20,9 +20,8 @@ from facewarp.cardiac.motion.model_grid import ModelGrid, model_input
 from facewarp.cardiac.motion.slice_parts import (
     SliceModel,
     SliceParts,
+    see_slices,
     slice_input,
-    slice_step,
-    with_neighbors,
 )
 from facewarp.cardiac.parts import HeartPart
 from facewarp.core.arrays import FloatArray
@@ -150,12 +149,7 @@ def _changed(slices: SliceModel, volume: Volume, grid: ModelGrid, phases: list[i
     images = slice_input(replace(volume, data=volume.data[phases]), grid)[..., ::-1] ** np.float32(
         _BRIGHTER
     )
-    model, apart = slices.on_grid(images.shape[-2:]), slice_step(grid.spacing_mm[2])
-    found = [
-        model.probabilities(torch.from_numpy(with_neighbors(image, apart))).cpu().numpy()
-        for image in images
-    ]
-    return np.stack(found).swapaxes(1, 2)[..., ::-1]
+    return np.stack(list(see_slices(slices, images, grid)))[..., ::-1]
 
 
 def _expected(parts: NDArray[np.floating]) -> Triple:

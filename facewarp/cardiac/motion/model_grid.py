@@ -6,7 +6,7 @@ laid into the world by the volume's affine, so that volumes of any spacing, axis
 come to look alike, and what the model finds goes back to the volume's own voxels.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import permutations, product
@@ -291,9 +291,10 @@ def _resample(
     lead, spatial = data.shape[:-3], data.shape[-3:]
     values = data.reshape(-1, *spatial)
     found = np.empty((len(values), *shape), dtype=np.float32)
-    resample = _resampler(spatial, matrix, shape, order, outside)
+    into, resample = torch.from_numpy(found), _resampler(spatial, matrix, shape, order, outside)
     for start in range(0, len(values), _AT_ONCE):  # copies of a whole cine would fill memory
-        found[start : start + _AT_ONCE] = resample(_singles(values[start : start + _AT_ONCE]))
+        some = slice(start, start + _AT_ONCE)
+        resample(_singles(values[some]), into[some])
     return found.reshape(*lead, *shape)
 
 
@@ -310,8 +311,8 @@ def _resampler(
     shape: tuple[int, int, int],
     order: Order,
     outside: Literal["zero", "edge"],
-) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return what takes ``(N, *spatial)`` to ``(N, *shape)``, see `_resample`."""
+) -> Callable[[torch.Tensor, torch.Tensor], None]:
+    """Return what takes ``(N, *spatial)`` and writes ``(N, *shape)``, see `_resample`."""
     linear = matrix[:3, :3]
     axes = np.abs(linear).argmax(axis=0)  # the source's axis that each target axis runs along
     off_axis = linear.copy()
@@ -326,13 +327,15 @@ def _resampler(
             source = int(axes[target])
             where = linear[source, target] * np.arange(shape[2 - target]) + matrix[source, 3]
             weights.append(_interpolation(where, spatial[2 - source], order, outside))
-        into = [2 - int(axes[target]) for target in (2, 1, 0)]
+        order_of_axes = [2 - int(axes[target]) for target in (2, 1, 0)]
+        spans = [_between_ends(weight) for weight in weights]  # the rest is the same as the ends
+        weights = [weight[span] for weight, span in zip(weights, spans, strict=True)]
         ratios = [len(weight) / weight.shape[1] for weight in weights]
         passes = sorted(range(3), key=lambda axis: ratios[axis])  # what shrinks most first
         rows = _between_rows(weights[1]) if ratios[1] >= 1 else None
 
-        def along_axes(values: torch.Tensor) -> torch.Tensor:
-            result = values.permute(0, *(1 + axis for axis in into))
+        def along_axes(values: torch.Tensor, into: torch.Tensor) -> None:
+            result = values.permute(0, *(1 + axis for axis in order_of_axes))
             for axis in passes:
                 if axis == 2:
                     result = result @ weights[2].T
@@ -341,7 +344,8 @@ def _resampler(
                 else:
                     planes = weights[0] @ result.flatten(2)
                     result = planes.unflatten(2, tuple(result.shape[2:]))
-            return result
+            into[:, *spans] = result
+            _repeat_ends(into, spans)
 
         return along_axes
     z, y, x = (torch.arange(n, dtype=torch.float64) for n in shape)
@@ -352,11 +356,29 @@ def _resampler(
     mode = "bilinear" if order == "linear" else "nearest"
     where_px = points.float().reshape(1, 3, *shape)
 
-    def at_points(values: torch.Tensor) -> torch.Tensor:
+    def at_points(values: torch.Tensor, into: torch.Tensor) -> None:
         result = sample(values[None], where_px, mode=mode, padding="border")[0]
-        return result * inside if outside == "zero" else result
+        into[:] = result * inside if outside == "zero" else result
 
     return at_points
+
+
+def _between_ends(weights: torch.Tensor) -> slice:
+    """Return which rows of a matrix of `_interpolation` differ, with one like each end's."""
+    first = int((weights != weights[0]).any(1).int().argmax())
+    last = len(weights) - int((weights.flip(0) != weights[-1]).any(1).int().argmax())
+    return slice(first - 1, last + 1) if first else slice(0, 1)
+
+
+def _repeat_ends(values: torch.Tensor, spans: Sequence[slice]) -> None:
+    """Fill ``(N, D, H, W)`` around a box with what its faces hold: along x, then y, then z."""
+    z, y, _ = spans
+    for inside, axis in (((z, y), 3), ((z,), 2), ((), 1)):
+        box, span = values[:, *inside], spans[axis - 1]
+        before, after = span.start, box.shape[axis] - span.stop
+        for start, count, face in ((0, before, span.start), (span.stop, after, span.stop - 1)):
+            if count:
+                box.narrow(axis, start, count).copy_(box.narrow(axis, face, 1))
 
 
 def _between_rows(weights: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from facewarp.cardiac.motion.cycle_registration import Floats, Motion
+from facewarp.cardiac.motion.cycle_registration import Motion
 from facewarp.cardiac.motion.labels import Labels
 from facewarp.cardiac.motion.model_grid import ModelGrid
 from facewarp.cardiac.parts import HeartPart
@@ -110,14 +110,14 @@ def _folds_percent(
     around = ndimage.binary_dilation(heart | held, np.ones((3, 3, 3)))
     box = ndimage.find_objects(around.astype(np.uint8))[0]
 
-    def of_phase(field: Floats) -> tuple[float, float]:
-        near = torch.from_numpy(np.ascontiguousarray(field[:, *box]))[None]
+    def of_phase(phase: int) -> tuple[float, float]:
+        near = torch.from_numpy(np.ascontiguousarray(motion.from_ed[phase][:, *box]))[None]
         central, one_sided = jacobian_determinant(near)[0], smallest_jacobian(near)[0]
         pairs = (central, heart[box]), (one_sided, held[box])
         folds, wall = (float((found.numpy()[mask] <= 0).mean()) for found, mask in pairs)
         return folds, wall
 
-    both = 100 * np.mean(list(side_by_side(of_phase, motion.from_ed)), axis=0)
+    both = 100 * np.mean(list(side_by_side(of_phase, range(len(motion.from_ed)))), axis=0)
     return float(both[0]), float(both[1])
 
 

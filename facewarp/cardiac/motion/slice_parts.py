@@ -6,7 +6,7 @@ where base and apex are rather than where an outline is.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -47,6 +47,7 @@ _RIM_MM: Final = 1.3  # of uncertain outline, from which a slice at the base is 
 _LEAST_ML: Final = 2.0  # of left ventricle in a slice that may be the one at the base
 _TINY: Final = 1e-6
 _APART_MM: Final = 9.0  # between slices read together: thinner ones are skipped over
+_AT_ONCE: Final = 16  # slices that the network sees together: more of them take memory
 
 
 def slice_step(thickness_mm: float) -> int:
@@ -54,20 +55,25 @@ def slice_step(thickness_mm: float) -> int:
     return max(1, round(_APART_MM / thickness_mm))
 
 
-def with_neighbors(stack: NDArray[np.float32], step: int = 1) -> NDArray[np.float32]:
+def with_neighbors(
+    stack: NDArray[np.float32], step: int = 1, chosen: Sequence[int] | None = None
+) -> NDArray[np.float32]:
     """Put each slice of a stack together with those beside it.
 
     Args:
         stack: ``(..., D, H, W)``, from base to apex.
         step: see `slice_step`.
+        chosen: slices that are asked for; by default all.
 
     Returns:
         ``(..., D, 2 * REACH + 1, H, W)``; 0 beyond the ends of the stack.
     """
-    beyond = [(0, 0)] * (stack.ndim - 3) + [(REACH * step, REACH * step), (0, 0), (0, 0)]
-    framed, depth = np.pad(stack, beyond), stack.shape[-3]
-    beside = [framed[..., k * step : k * step + depth, :, :] for k in range(2 * REACH + 1)]
-    return np.stack(beside, axis=-3)
+    depth = stack.shape[-3]
+    places = np.arange(depth) if chosen is None else np.asarray(chosen)
+    beside = places[:, None] + step * np.arange(-REACH, REACH + 1)
+    found = stack[..., beside.clip(0, depth - 1), :, :]
+    found[..., (beside < 0) | (beside >= depth), :, :] = 0
+    return found
 
 
 class SliceModel(Protocol):
@@ -260,14 +266,35 @@ def slice_parts(
     """
     grid, edges = slice_grid(volume, roi, model.config), EdgeOffsets.of_weights(model)
     images = slice_input(volume, grid)
-    model, apart = model.on_grid(images.shape[-2:]), slice_step(grid.spacing_mm[2])
     found = np.empty((len(images), len(HeartPart), *images.shape[1:]), np.float32)
-    for phase, image in enumerate(images):
-        seen = model.probabilities(torch.from_numpy(with_neighbors(image, apart)))
-        found[phase] = seen.cpu().numpy().swapaxes(0, 1)
+    for phase, seen in enumerate(see_slices(model, images, grid)):
+        found[phase] = seen
         if step:
             step(1)
     return SliceParts(grid, found, edges)
+
+
+def see_slices(
+    model: SliceModel, images: Floats, grid: ModelGrid, chosen: Sequence[int] | None = None
+) -> Iterator[Floats]:
+    """Yield a part network's probabilities of each phase, ``(K, D, H, W)``.
+
+    Args:
+        model: the part network.
+        images: ``(T, D, H, W)`` of `slice_input`.
+        grid: of the images.
+        chosen: slices that are asked for; by default all.
+    """
+    sized, apart = model.on_grid(images.shape[-2:]), slice_step(grid.spacing_mm[2])
+    places = list(range(images.shape[1]) if chosen is None else chosen)
+    pieces = [places[first : first + _AT_ONCE] for first in range(0, len(places), _AT_ONCE)]
+
+    def of_phase(image: Floats) -> Floats:
+        shown = (torch.from_numpy(with_neighbors(image, apart, piece)) for piece in pieces)
+        seen = [sized.probabilities(some).cpu().numpy() for some in shown]
+        return np.concatenate(seen).swapaxes(0, 1)
+
+    yield from side_by_side(of_phase, images)
 
 
 def middle_lv(model: SliceModel, volume: Volume, roi: ModelGrid) -> NDArray[np.float64]:
@@ -285,13 +312,9 @@ def middle_lv(model: SliceModel, volume: Volume, roi: ModelGrid) -> NDArray[np.f
     """
     grid = slice_grid(volume, roi, model.config)
     images = slice_input(volume, grid)
-    model, apart = model.on_grid(images.shape[-2:]), slice_step(grid.spacing_mm[2])
     some = np.unique(np.rint(np.linspace(*_MIDDLE, _SOME) * (images.shape[1] - 1)).astype(int))
-    found = []
-    for image in images:
-        seen = model.probabilities(torch.from_numpy(with_neighbors(image, apart)[some]))
-        found.append(float(seen[:, HeartPart.LV].sum(dtype=torch.float64)))
-    return np.array(found)
+    seen = see_slices(model, images, grid, some.tolist())
+    return np.array([phase[HeartPart.LV].sum(dtype=np.float64) for phase in seen])
 
 
 def slice_grid(volume: Volume, roi: ModelGrid, config: ModelConfig) -> ModelGrid:

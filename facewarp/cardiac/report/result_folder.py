@@ -28,6 +28,7 @@ from facewarp.cardiac.report.page import report_page, write_report
 from facewarp.cardiac.report.quality_flags import quality_flags
 from facewarp.cardiac.report.reference_indices import reference_of
 from facewarp.cardiac.report.strain_table import strain_summary, write_strain
+from facewarp.core.arrays import ImageArray
 from facewarp.system.atomic_folder import OutputFolder
 from facewarp.system.memory import return_freed_memory
 from facewarp.version import __version__
@@ -85,8 +86,11 @@ def write_result(
     """
     with OutputFolder(folder, MARK, _files_of) as place, ThreadPoolExecutor(_WRITERS) as pool:
         labels, volume = result.labels, result.cine.volume
-        jobs: list[Future[None]] = [
-            pool.submit(write_labels, place / "labels_4d.nii.gz", labels, volume)
+        _ = result.gray_levels  # once, before threads ask for it
+        drawn = pool.submit(_write_pictures, result, place, movie, report)
+        jobs: list[Future[Any]] = [
+            drawn,
+            pool.submit(write_labels, place / "labels_4d.nii.gz", labels, volume),
         ]
         if fields:
             jobs += [
@@ -96,14 +100,15 @@ def write_result(
                 if phase != result.ed
             ]
             jobs.append(pool.submit(_write_jacobian, result, place))
-        _ = result.strain, result.gray_levels  # once, before threads ask for them
-        return_freed_memory()  # strain takes much, for a moment
-        jobs.append(pool.submit(_write_pictures, result, place, movie, report))
-        if mesh:
-            jobs.append(pool.submit(_write_mesh, result, place))
-        if dicom_out:
-            jobs.append(pool.submit(_write_dicom, result, place))
         try:
+            _ = result.strain  # beside what does not need it
+            return_freed_memory()  # it takes much, for a moment
+            if report:
+                write_report(result, place / "report.html", drawn.result())
+            if mesh:
+                jobs.append(pool.submit(_write_mesh, result, place))
+            if dicom_out:
+                jobs.append(pool.submit(_write_dicom, result, place))
             for done, job in enumerate(jobs, start=1):
                 job.result()
                 if progress:
@@ -219,16 +224,17 @@ def _write_dicom(result: CineResult, place: Path) -> None:
         write_report_pdf(page, study, place / "report.dcm")
 
 
-def _write_pictures(result: CineResult, place: Path, movie: Movie, report: bool) -> None:
-    """Write the contact sheet, the movie and the page, which share pictures."""
+def _write_pictures(
+    result: CineResult, place: Path, movie: Movie, report: bool
+) -> list[ImageArray]:
+    """Write the contact sheet and the movie; return the movie's slices, which the page shows."""
     Image.fromarray(sheet(result)).save(place / "sheet.png", compress_level=4)
     moves = len(result.cine.frames) > 2
     pictures = film_slices(result) if moves and (movie != "none" or report) else []
     if movie != "none" and moves:
         step = result.cine.volume.time_step_s or CYCLE_S / len(pictures)
         write_movie(place / f"cine.{movie}", film(result, pictures), step)
-    if report:
-        write_report(result, place / "report.html", pictures)
+    return pictures
 
 
 def _strain(result: CineResult) -> dict[str, Any] | None:

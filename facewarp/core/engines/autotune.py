@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from facewarp.core.config import ModelConfig
-from facewarp.core.engines.base import ENGINES, Engine, Floats, is_installed
+from facewarp.core.engines.base import ENGINES, Engine, Floats, Images, is_installed
 from facewarp.core.engines.cache_keys import circumstances
 from facewarp.core.weights import Network
 from facewarp.errors import FacewarpError
@@ -148,8 +148,8 @@ def quickest(
     return engines[min(times_ms, key=times_ms.__getitem__)], times_ms
 
 
-def _frame(config: ModelConfig) -> tuple[Floats, Floats]:
+def _frame(config: ModelConfig) -> tuple[Images, Floats]:
     """Inputs of a tracker's frame: a grey image, and parts that are equally likely."""
-    images = np.full((1, 1, *config.grid_shape), 0.5, np.float32)
+    images = np.full((1, 1, *config.grid_shape), 128, np.uint8)
     shape = (1, config.n_classes, *config.feature_shape)
     return images, np.full(shape, 1 / config.n_classes, np.float32)

@@ -33,6 +33,8 @@ PACKAGES: Final = {"onnx": "onnxruntime", "openvino": "openvino", "openvino-int8
 
 
 Floats = NDArray[np.float32]
+Images = Floats | NDArray[np.uint8]
+"""Values in [0, 1], or gray values."""
 
 
 class Engine(Protocol):
@@ -66,14 +68,15 @@ class Engine(Protocol):
             template: the template's soft labels ``(1, K, *feature_shape)``.
         """
 
-    def from_template(self, images: Floats, template: Floats) -> tuple[Floats, Floats]:
+    def from_template(self, images: Images, template: Floats) -> tuple[Floats, Floats]:
         """Segment images ``(B, K, ...)`` and register a template to them ``(B, n, ...)``.
 
         The second half of the fields of `both_ways`, with the template fixed: a tracker's frame.
 
         Args:
-            images: ``(B, 1, *grid_shape)`` in [0, 1].
-            template: the template's soft labels ``(1, K, *feature_shape)``.
+            images: ``(B, 1, *grid_shape)`` in [0, 1], or gray values as uint8.
+            template: the template's soft labels ``(1, K, *feature_shape)``; one that can't be
+                written may be taken to stay as it is.
         """
 
     def use_threads(self, count: int) -> None:
@@ -117,15 +120,18 @@ class GraphEngine:
         """See `Engine`."""
         return self._registered("both_ways", images, template)
 
-    def from_template(self, images: Floats, template: Floats) -> tuple[Floats, Floats]:
+    def from_template(self, images: Images, template: Floats) -> tuple[Floats, Floats]:
         """See `Engine`."""
-        return self._registered("from_template", images, template)
+        return self._registered("from_template", from_gray(images), template)
 
-    def _registered(self, graph: str, images: Floats, template: Floats) -> tuple[Floats, Floats]:
-        templates = template if len(images) == 1 else np.repeat(template, len(images), axis=0)
+    def _registered(self, graph: str, images: Images, template: Floats) -> tuple[Floats, Floats]:
         with self._lock:
-            parts, fields = self.run(graph, images, templates)
+            parts, fields = self.run(graph, images, self._templates(graph, template, len(images)))
         return parts, fields
+
+    def _templates(self, graph: str, template: Floats, count: int) -> Floats:
+        """As many of a template as a graph wants for so many images."""
+        return template if count == 1 else np.repeat(template, count, axis=0)
 
     def use_threads(self, count: int) -> None:
         """See `Engine`."""
@@ -137,9 +143,16 @@ class GraphEngine:
     def compile_aside(self, wanted: bool) -> None:
         """See `Engine`; nothing, where one graph runs batches of all sizes."""
 
-    def run(self, graph: str, *inputs: Floats) -> list[Floats]:
+    def run(self, graph: str, *inputs: Images) -> list[Floats]:
         """Run a graph of `graphs.GRAPHS` on inputs of one batch size."""
         raise AssertionError("an engine defines how it runs")
+
+
+def from_gray(images: Images) -> Floats:
+    """Scale gray values to [0, 1]; other images are returned as they are."""
+    if images.dtype == np.uint8:
+        return np.divide(images, np.float32(255), dtype=np.float32)
+    return np.asarray(images, np.float32)
 
 
 def share_cores(engine: Engine, *, in_pipeline: bool = False) -> None:

@@ -10,6 +10,7 @@ from facewarp.core.engines.base import AUTO, ENGINES, PACKAGES, Engine, is_insta
 from facewarp.core.weights import Network, StoredNetwork, network_of
 from facewarp.errors import FacewarpError
 from facewarp.system.installation import install_command
+from facewarp.system.machine import has_bfloat16
 
 if TYPE_CHECKING:
     import torch
@@ -73,7 +74,11 @@ def make_engine(
 def _torch(net: Network, device: str, key: str, int8: Path | None) -> Engine:
     from facewarp.core.engines.torch_engine import TorchEngine
 
-    return TorchEngine(network_of(net), device)
+    engine = TorchEngine(network_of(net), device)
+    if isinstance(net, StoredNetwork):
+        net.forget()  # the engine has a copy
+    coarse = device == "cpu" and net.config.kind in _COARSE and has_bfloat16()
+    return engine.in_bfloat16() if coarse else engine
 
 
 def _onnx(net: Network, device: str, key: str, int8: Path | None) -> Engine:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from facewarp.core.engines.base import Floats, GraphEngine, is_converted
+from facewarp.core.engines.base import Floats, GraphEngine, Images, is_converted
 from facewarp.core.engines.cache_keys import code_version
 from facewarp.core.network_cache import prune
 from facewarp.errors import FacewarpError
@@ -62,7 +62,7 @@ class OnnxEngine(GraphEngine):
             self._threads = count
             self._sessions.clear()
 
-    def run(self, graph: str, *inputs: Floats) -> list[Floats]:
+    def run(self, graph: str, *inputs: Images) -> list[Floats]:
         """See `GraphEngine`."""
         if graph not in self._sessions:
             self._sessions[graph] = self._session(graph)

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from facewarp.core.engines import openvino_models
-from facewarp.core.engines.base import Floats, GraphEngine, is_converted
+from facewarp.core.engines.base import Floats, GraphEngine, Images, is_converted
 from facewarp.core.engines.cache_keys import code_version
 from facewarp.core.engines.openvino_models import (
     BoundRequest,
+    RequestsSideBySide,
     compile_model,
     core,
     digest_of,
@@ -29,6 +30,7 @@ from facewarp.core.network_cache import COMPILED
 from facewarp.core.weights import StoredNetwork
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
+from facewarp.system.machine import cores
 
 if TYPE_CHECKING:
     from facewarp.core.networks.guided_registration import GuidedRegistration
@@ -38,6 +40,10 @@ _log = logging.getLogger(__name__)
 Ways = Literal["both", "from template", "chosen"]
 BATCHES: Final = (4, 2, 1)
 """Batch sizes that are compiled; others are run in parts."""
+
+_OF_GRAY: Final = "from_template of gray values"
+_SIDE_BY_SIDE: Final = ("from_template", _OF_GRAY)
+"""Graphs of which one item keeps a thread busy: several run beside one another, not as a batch."""
 
 _INT8_GRAPHS: Final = ("parts", "fields")  # that have files; what a tracker runs is joined of them
 _FEW_CHANNELS = 4  # up to which OpenVINO's pooling spends most of its time on changing layouts
@@ -72,7 +78,7 @@ class OpenVinoEngine(GraphEngine):
         self._models = models
         self._compiled, self._known_by = compiled, known_by
         self._threads = threads
-        self._requests: dict[tuple[str, int], BoundRequest] = {}
+        self._requests: dict[tuple[str, int], BoundRequest | RequestsSideBySide] = {}
         self._aside: dict[tuple[str, int], Thread] | None = None
 
     @classmethod
@@ -133,6 +139,17 @@ class OpenVinoEngine(GraphEngine):
             raise _unreadable(folder) from error
         return cls("openvino-int8", summary, _Quantised(folder), kept / COMPILED, known_by)
 
+    def from_template(self, images: Images, template: Floats) -> tuple[Floats, Floats]:
+        """See `base.Engine`; gray values are scaled in the graph."""
+        graph = _OF_GRAY if images.dtype == np.uint8 else "from_template"
+        return self._registered(graph, images, template)
+
+    def _templates(self, graph: str, template: Floats, count: int) -> Floats:
+        """One for all, where items are run by themselves."""
+        if graph in _SIDE_BY_SIDE:
+            return template
+        return super()._templates(graph, template, count)
+
     def use_threads(self, count: int) -> None:
         """See `base.Engine`; graphs are compiled again when next run."""
         with self._lock:
@@ -154,25 +171,37 @@ class OpenVinoEngine(GraphEngine):
         for thread in (aside or {}).values():
             thread.join()
 
-    def run(self, graph: str, *inputs: Floats) -> list[Floats]:
+    def run(self, graph: str, *inputs: Images) -> list[Floats]:
         """See `GraphEngine`."""
-        left, pieces = [np.asarray(value, np.float32) for value in inputs], []
+        pieces: list[list[Floats]] = []
+        left = [v if v.dtype == np.uint8 else np.asarray(v, np.float32) for v in inputs]
         is_waiting = False
         while len(left[0]):
-            largest = next(size for size in BATCHES if size <= len(left[0]))
+            largest = next(size for size in self._sizes(graph) if size <= len(left[0]))
             size = largest if self._aside is None else self._ready(graph, largest, is_waiting)
             is_waiting |= size < largest
             request = self._request(graph, size)
-            pieces.append(request(*(value[:size] for value in left)))
-            if len(left[0]) > size:
-                pieces[-1] = [value.copy() for value in pieces[-1]]
-            left = [value[size:] for value in left]
+            if isinstance(request, RequestsSideBySide):
+                size = len(left[0])
+            if len(left[0]) == size:
+                pieces.append(request(*left))
+                break
+            taken = (value if len(value) == 1 else value[:size] for value in left)
+            pieces.append([value.copy() for value in request(*taken)])
+            left = [value if len(value) == 1 else value[size:] for value in left]
         if graph == "both_ways" and len(pieces) > 1:  # each piece has both directions
             halves = [np.split(fields, 2) for _, fields in pieces]
             parts = np.concatenate([piece[0] for piece in pieces])
             fields = np.concatenate([half[way] for way in (0, 1) for half in halves])
             return [parts, fields]
         return [np.concatenate(values) for values in zip(*pieces, strict=True)]
+
+    def _sizes(self, graph: str) -> Sequence[int]:
+        """Batch sizes of a graph, or how many items may run side by side, the most first."""
+        if graph not in _SIDE_BY_SIDE:
+            return BATCHES
+        threads = self._threads or cores()
+        return [size for size in BATCHES if size <= threads]
 
     def _ready(self, graph: str, wanted: int, is_waiting: bool) -> int:
         """A batch size that is compiled, or 1; the one wanted is compiled aside if it is not.
@@ -194,31 +223,36 @@ class OpenVinoEngine(GraphEngine):
         except Exception as error:  # noqa: BLE001 - batches are run in parts, then
             _log.debug("%s of %d: %s", graph, batch, error)
 
-    def _request(self, graph: str, batch: int) -> BoundRequest:
-        if (graph, batch) not in self._requests:
+    def _request(self, graph: str, size: int) -> BoundRequest | RequestsSideBySide:
+        """What runs a graph on batches of a size, or so many items side by side."""
+        requests = self._requests
+        if (graph, size) not in requests:
+            beside = size if graph in _SIDE_BY_SIDE else 1
             settings: dict[str, Any] = {
-                "PERFORMANCE_HINT": "LATENCY",
                 "ENABLE_CPU_PINNING": False,  # other threads of a video's way need the cores too
+                **({"PERFORMANCE_HINT": "LATENCY"} if beside == 1 else {"NUM_STREAMS": beside}),
             }
             if self._is_exact:  # left alone it takes bf16 where the processor has it
                 settings["INFERENCE_PRECISION_HINT"] = "f32"
-            requests = self._requests
             if self._threads is not None:
                 settings["INFERENCE_NUM_THREADS"] = self._threads
+            batch = size // beside
             known_by = self._known_by and digest_of((), self._known_by, graph, batch)
             compiled = compile_model(
                 self._compiled, known_by, lambda: self._sized(graph, batch), settings
             )
-            requests[graph, batch] = BoundRequest(compiled)
-            return requests[graph, batch]
-        return self._requests[graph, batch]
+            alone = beside == 1
+            requests[graph, size] = (
+                BoundRequest(compiled) if alone else RequestsSideBySide(compiled, beside)
+            )
+        return requests[graph, size]
 
     def _sized(self, graph: str, batch: int) -> Any:
         """The model of a graph for one batch size."""
-        model = self._models[graph].clone()
+        model = self._models["from_template" if graph == _OF_GRAY else graph].clone()
         model.reshape({port: [batch, *list(port.get_partial_shape())[1:]] for port in model.inputs})
         _pool_by_convolution(model)
-        return model
+        return _of_gray(model) if graph == _OF_GRAY else model
 
 
 def _summary(is_exact: bool) -> str:
@@ -357,6 +391,19 @@ def join(parts: Any, fields: Any, ways: Ways = "both") -> Any:
     end = fields.output("fields").get_node().input_value(0)
     results = [ops.result(found), ops.result(end)]
     return ov.Model(results, inputs, "from_template" if ways == "from template" else "both_ways")
+
+
+def _of_gray(model: Any) -> Any:
+    """A model of images in [0, 1] and others as one of gray values, uint8: a quarter to copy."""
+    ov = openvino()
+    from openvino import opset13 as ops
+
+    images, *others = model.inputs
+    gray = ops.parameter(images.get_partial_shape(), np.uint8, name="gray")
+    scaled = ops.multiply(ops.convert(gray, np.float32), ops.constant(np.float32(1 / 255)))
+    images.get_node().output(0).replace(scaled.output(0))
+    inputs = [gray, *(port.get_node() for port in others)]
+    return ov.Model(model.get_results(), inputs, model.get_friendly_name())
 
 
 def save(model: Any, file: Path, about: Mapping[str, str] | None = None) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from facewarp.core.config import ModelConfig
-from facewarp.core.engines.base import Floats, GraphEngine
+from facewarp.core.engines.base import Floats, GraphEngine, Images
 from facewarp.core.engines.graphs import GRAPHS
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.networks.layers import fold_batch_norms
@@ -44,7 +44,7 @@ class TorchEngine(GraphEngine):
         where = f"{torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
         super().__init__("torch", f"torch {torch.__version__}, {precision}, {where}")
         self._device, self._lean = device, lean
-        if device.type == "cpu" and net.config.ndim == 3:
+        if device.type == "cpu" and (net.config.ndim == 3 or not net.config.steps):
             self._lock = nullcontext()  # nothing is shared, and hearts are seen side by side
         self._graphs = {name: graph(lean) for name, graph in GRAPHS.items()}
         self._recorded: dict[tuple[str, tuple[torch.Size, ...]], _Recorded] = {}
@@ -60,7 +60,7 @@ class TorchEngine(GraphEngine):
         return engine
 
     def in_bfloat16(self) -> "TorchEngine":
-        """Return an engine whose networks of volumes run in bf16: quicker, and coarse.
+        """Return an engine whose networks run in bf16: quicker, and coarse.
 
         Splines, warps and everything in px stay fp32.
         """
@@ -69,6 +69,7 @@ class TorchEngine(GraphEngine):
         engine._lean.parts = cast(nn.Module, _Bfloat16(lean.parts))  # type: ignore[assignment]
         engine._lean.steps = nn.ModuleList(map(_Bfloat16, lean.steps))
         engine._graphs = {name: graph(engine._lean) for name, graph in GRAPHS.items()}
+        engine.summary = self.summary.replace("fp32", "bf16")
         return engine
 
     def use_threads(self, count: int) -> None:
@@ -76,7 +77,7 @@ class TorchEngine(GraphEngine):
         torch.set_num_threads(count)
 
     @torch.inference_mode()
-    def run(self, graph: str, *inputs: Floats) -> list[Floats]:
+    def run(self, graph: str, *inputs: Images) -> list[Floats]:
         """See `GraphEngine`."""
         tensors = [torch.from_numpy(np.require(value, np.float32, ["C", "W"])) for value in inputs]
         return [found.numpy() for found in self._run(graph, *tensors)]
@@ -114,18 +115,25 @@ class _Half(nn.Module):
 
 
 class _Bfloat16(nn.Module):
-    """A module of volumes in bf16, channels last, with fp32 inputs and outputs."""
+    """A module in bf16, channels last, with fp32 inputs and outputs."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
         self.inner = inner.to(torch.bfloat16)
-        self.inner.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        kernels = (value for value in inner.parameters() if value.ndim > 3)
+        self._layout = _channels_last(next(kernels).ndim)
+        self.inner.to(memory_format=self._layout)  # type: ignore[call-overload]
 
-    def forward(self, *volumes: Tensor) -> Tensor:
-        layout = torch.channels_last_3d
-        given = (value.to(torch.bfloat16).contiguous(memory_format=layout) for value in volumes)
+    def forward(self, *inputs: Tensor) -> Tensor:
+        layout = self._layout
+        given = (value.to(torch.bfloat16).contiguous(memory_format=layout) for value in inputs)
         result: Tensor = self.inner(*given)
         return result.float().contiguous()
+
+
+def _channels_last(ndim: int) -> torch.memory_format:
+    """Return the layout of images or volumes, with batch and channels, that convolves quickest."""
+    return torch.channels_last if ndim == 4 else torch.channels_last_3d
 
 
 class _Recorded:

@@ -26,10 +26,10 @@ from facewarp.core.arrays import Points
 from facewarp.face.boxes import box_around
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.crop_fields import resized, sample_field
-from facewarp.face.details.inversion import mended_inverse
-from facewarp.face.details.outlines import COLUMNS, PARTS, boundaries
+from facewarp.face.details.inversion import mended_inverse, window_around
+from facewarp.face.details.outlines import COLUMNS, PART_OF, PARTS, boundaries
 from facewarp.face.face import Details, Face, Later, template_to_frame
-from facewarp.face.similarity import Affine, SimilarityFit, compose_affine, inverse
+from facewarp.face.similarity import Affine, SimilarityFit, inverse
 
 Floats = NDArray[np.floating]
 
@@ -56,6 +56,10 @@ _EYES: Final = (
     (((36, 37, 38, 39), (36, 41, 40, 39)), (0.13, 0.10, 0.05), 0.4),
     (((42, 43, 44, 45), (42, 47, 46, 45)), (0.13, 0.10, 0.05), 0.4),
 )
+_PLACES: Final = np.stack(
+    [np.tile(values, (8, 1)) for values in (COLUMNS, 0 * COLUMNS, 0 * COLUMNS + 1)], axis=1
+)
+"""(8, 3, 32) patch px x, y (to be told) and 1 of points of boundaries."""
 _BEYOND: Final = 1e5 * np.arange(8)  # px, more than anything lies apart
 _COLUMN_PX: Final = (2.0, 6.0)  # template px between columns
 
@@ -94,14 +98,14 @@ class FieldCorrector:
         self.landmarks = landmarks
         self.side = float(np.ptp(landmarks, axis=0).max())
         unit = float(np.linalg.norm(landmarks[36] - landmarks[45]))
-        self._gap = _LEAST_GAP * unit
         self._parts = [
-            _Part(landmarks, outline, unit * np.array(around), ridge)
+            _Part(landmarks, outline, unit * np.array(around), ridge, _LEAST_GAP * unit)
             for outline, around, ridge in (_MOUTH, *_EYES)
         ]
         self.points = np.concatenate([part.points for part in self._parts])
         ends = np.cumsum([0, *(len(part.points) for part in self._parts)])
         self.places = [slice(*pair) for pair in pairwise(ends.tolist())]
+        self._starts = ends[:-1]
         self._fit = SimilarityFit(landmarks[_RIGID])
         columns = [part.shape[1] for part in self._parts for _ in range(part.shape[0])]
         self._boundaries = np.repeat(np.arange(len(columns)), columns)  # of each control point
@@ -126,10 +130,11 @@ class FieldCorrector:
 
     def corrected(self, face: Face, wanted: Correction) -> Face:
         """Return the face with both fields, landmarks and box corrected."""
+        trusted = np.maximum.reduceat(wanted.weights, self._starts).tolist()
         used = [
             (part, place)
-            for part, place in zip(self._parts, self.places, strict=True)
-            if wanted.weights[place].max() > _LEAST_WEIGHT
+            for part, place, weight in zip(self._parts, self.places, trusted, strict=True)
+            if weight > _LEAST_WEIGHT
         ]
         if not used:
             return face
@@ -137,34 +142,19 @@ class FieldCorrector:
         is_fine = before.shape[1:] == FINE_SHAPE
         back = np.array(before) if is_fine else resized(before, FINE_SHAPE)
         moved = np.zeros(FINE_SHAPE, np.float32)
-        right, down = (np.float32(step) for step in wanted.pose[:, 1].tolist())  # in crop px
+        now = wanted.now[:, 1]
+        target = now + wanted.weights * (wanted.heights - now)
         for part, place in used:
-            now, seen, weights = (
-                values[place].reshape(part.shape)
-                for values in (wanted.now[:, 1], wanted.heights, wanted.weights)
-            )
-            moves = self._moves(part, now, seen, weights).astype(np.float32)
-            move = (part.basis @ moves.ravel()).reshape(part.window_shape)
-            moved[part.window] += move
-            back[0, *part.window] += right * move
-            back[1, *part.window] += down * move
+            moved[part.window] += part.spread(now[place], target[place])
         windows = [part.window for part, _ in used]
+        union = window_around(windows)
+        move = moved[union]
+        for axis, step in zip(back, wanted.pose[:, 1].tolist(), strict=True):  # down, in crop px
+            axis[union] += np.float32(step) * move
         onto = Later(partial(_inverse_of, face, back, moved, windows))
         refined = face.changed(grid_field=onto, grid_field_from_template=back)
         landmarks = template_to_frame(refined, self.landmarks)
         return refined.changed(landmarks=landmarks, box=box_around(landmarks))
-
-    def _moves(self, part: "_Part", now: Floats, seen: Floats, weights: Floats) -> Floats:
-        """How far each control point (B, N) moves down, template px; none past another."""
-        target = now + weights * (seen - now)
-        for upper in range(len(target) - 1):
-            gap = np.minimum(self._gap, part.thickness[upper])
-            missing = np.maximum(target[upper] + gap - target[upper + 1], 0)
-            target[upper] -= missing / 2
-            target[upper + 1] += missing / 2
-        above, below = part.room
-        outside = now[0] - _KEPT * above, now[-1] + _KEPT * below
-        return np.maximum.accumulate(target, axis=0).clip(*outside) - now
 
 
 def _inverse_of(
@@ -193,11 +183,16 @@ class _Part:
     Attributes:
         shape: (B, N) boundaries and columns.
         points: (B N, 2) template px.
-        thickness: (B - 1, N) px between boundaries.
-        room: px above and below in which the correction fades out.
         window: rows and columns of the fine grid.
         window_shape: its size.
         basis: (points of the window, B N).
+
+    Args:
+        landmarks: the template's.
+        outline: see `_MOUTH`, as what follows.
+        around: px above, below and beside.
+        ridge: see there.
+        gap: px between the boundaries of a column, at least, but where the template's are nearer.
     """
 
     def __init__(
@@ -206,6 +201,7 @@ class _Part:
         outline: Sequence[Sequence[int]],
         around: Floats,
         ridge: float,
+        gap: float,
     ) -> None:
         above, below, beside = around
         ends = landmarks[[outline[0][0], outline[0][-1]], 0]
@@ -215,8 +211,8 @@ class _Part:
         inner = slice(1, -1)
         self.shape = curves.shape
         self.points = np.stack([np.broadcast_to(x, curves.shape), curves], axis=-1).reshape(-1, 2)
-        self.thickness = np.diff(curves, axis=0)
-        self.room = float(above), float(below)
+        self._gaps = np.minimum(gap, np.diff(curves, axis=0))
+        self._room = _KEPT * float(above), _KEPT * float(below)
         spread = _spread_out(curves[:, inner])
         curves[:, inner] = spread
         low = np.array([ends[0] - beside, curves.min() - above])
@@ -226,6 +222,27 @@ class _Part:
         self.window = slice(first[1], last[1]), slice(first[0], last[0])
         self.window_shape = (last[1] - first[1], last[0] - first[0])
         self.basis = self._exact(self._basis(x, curves, above, below, beside), ridge)
+
+    def spread(self, now: Floats, target: Floats) -> NDArray[np.float32]:
+        """How far the window's points move down, template px, as control points do.
+
+        Args:
+            now: (B N,) where control points are, template px.
+            target: where they are wanted; none is moved past another.
+        """
+        before, after = now.reshape(self.shape), target.reshape(self.shape).copy()
+        for upper, gap in enumerate(self._gaps):
+            missing = np.maximum(after[upper] + gap - after[upper + 1], 0)
+            missing /= 2
+            after[upper] -= missing
+            after[upper + 1] += missing
+        above, below = self._room
+        np.maximum.accumulate(after, axis=0, out=after)
+        np.maximum(after, before[0] - above, out=after)
+        np.minimum(after, before[-1] + below, out=after)
+        after -= before
+        move = self.basis @ after.astype(np.float32).ravel()
+        return move.reshape(self.window_shape)
 
     def _basis(
         self, x: Floats, curves: Floats, above: float, below: float, beside: float
@@ -274,15 +291,15 @@ def _outlines_from_left(details: Details, affine: Affine) -> tuple[Floats, Float
         affine: of px of the crop.
     """
     down, weights = boundaries(details)
-    x, y, trust = np.empty((3, *down.shape))
-    for part, weight, frame in zip(PARTS, weights, details.frames, strict=True):
-        (a, b, c), (d, e, f) = compose_affine(affine, frame).tolist()
-        order = slice(None, None, 1 if a > 0 else -1)  # one eye is mirrored
-        rows, columns = down[part, order], COLUMNS[order]
-        np.add(b * rows, a * columns + c, out=x[part])
-        np.add(e * rows, d * columns + f, out=y[part])
-        trust[part] = weight[order]
-    return x, y, trust
+    maps = affine[:, :2] @ np.array(details.frames)
+    maps[..., 2] += affine[:, 2]
+    places = _PLACES.copy()
+    places[:, 1] = down
+    points, trust = maps[PART_OF] @ places, weights[PART_OF]
+    for part, direction in zip(PARTS, maps[:, 0, 0].tolist(), strict=True):
+        if direction < 0:  # one eye is mirrored
+            points[part], trust[part] = points[part, :, ::-1].copy(), trust[part, ::-1].copy()
+    return points[:, 0], points[:, 1], trust
 
 
 def _with_corners(boundaries: int, columns: int) -> Floats:

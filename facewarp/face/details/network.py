@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from facewarp.core.arrays import Points
 from facewarp.core.model import Model
+from facewarp.face.details.outlines import boundaries_of
 from facewarp.face.details.patches import CLASSES, KIND, PatchLayout, cut_patches
 from facewarp.face.face import Details
 from facewarp.face.template.template import Template
@@ -37,4 +38,6 @@ class DetailNetwork:
         frames = [self._layout.frames(points) for points in landmarks]
         pictures = [cut_patches(gray, one) for gray, one in zip(grays, frames, strict=True)]
         shares = self._engine.parts(np.concatenate(pictures))
-        return [Details(shares[2 * i : 2 * i + 2], one) for i, one in enumerate(frames)]
+        of_faces = shares.reshape(len(frames), 2, *shares.shape[1:])
+        found = zip(*boundaries_of(of_faces), strict=True)
+        return [Details(*one) for one in zip(of_faces, frames, found, strict=True)]

@@ -19,12 +19,14 @@ from facewarp.face.details.patches import CELL_PX, CLASSES, EYE_RIM_PX, EYE_ROWS
 from facewarp.face.face import Details
 
 Floats = NDArray[np.floating]
+Boundaries = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 COLUMNS: Final = CELL_PX * np.arange(PATCH_PX // CELL_PX) + (CELL_PX - 1) / 2
 """Patch px of the cells' middles."""
 PARTS: Final = (slice(0, 4), slice(4, 6), slice(6, 8))
 """Which of the boundaries are the mouth's, the left eye's and the right eye's."""
-_ROWS: Final = COLUMNS.astype(np.float32)
+PART_OF: Final = np.array([0, 0, 0, 0, 1, 1, 2, 2])
+"""The part of each boundary."""
 
 _UPPER, _INNER, _LOWER, _EYE, _HIDDEN = (
     CLASSES.index(name) for name in ("upper_lip", "inner_mouth", "lower_lip", "eye", "hidden")
@@ -50,37 +52,48 @@ class Outline:
     weights: NDArray[np.float32]
 
 
-def boundaries(details: Details) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def boundaries(details: Details) -> Boundaries:
     """Return where boundaries lie in the columns of a face's patches, and how far to trust that.
 
     Returns:
         (8, 32) patch px: four of the mouth, then two of each eye, from top to bottom; and weights
         (3, 32), 0..1.
     """
-    mouth, eyes = details.shares
-    lips, lids = mouth[_UPPER : _LOWER + 1], _of_eyes(eyes[_EYE])
-    whole, columns = lips.sum(axis=0), lips.sum(axis=1)
-    total, moment = np.empty((2, 3, len(COLUMNS)), np.float32)
-    np.sum(columns, axis=0, out=total[0])
-    np.sum(lids, axis=1, out=total[1:])
-    np.matmul(_ROWS, whole, out=moment[0])
-    np.matmul(_ROWS[: lids.shape[1]], lids, out=moment[1:])
-    middle = moment / np.maximum(total, np.float32(1e-3))
-    total *= CELL_PX
-    down = np.empty((8, len(COLUMNS)), np.float32)
-    np.subtract(middle[0], total[0] / 2, out=down[0])
-    np.multiply(columns, CELL_PX, out=down[1:4])
-    np.cumsum(down[:4], axis=0, out=down[:4])
-    half = np.maximum(total[1:] / 2 - np.float32(EYE_RIM_PX), 0)
-    np.subtract(middle[1:], half, out=down[4::2])
-    np.add(middle[1:], half, out=down[5::2])
-    before = mouth[_HIDDEN], *_of_eyes(eyes[_HIDDEN])
-    certainties = [
-        _certainty(part, hidden, least)
-        for part, hidden, least in zip((whole, *lids), before, _LEAST_AREAS, strict=True)
-    ]
-    present = smoothstep(*_PRESENT_PX, total)
-    return down, np.array(certainties, np.float32)[:, None] * present
+    if details.boundaries is not None:
+        return details.boundaries
+    down, weights = boundaries_of(details.shares[None])
+    return down[0], weights[0]
+
+
+def boundaries_of(shares: NDArray[np.float32]) -> Boundaries:
+    """Find the boundaries of several faces.
+
+    Args:
+        shares: (F, 2, K, 32, 32), see `Details`.
+
+    Returns:
+        (F, 8, 32) and (F, 3, 32), see `boundaries`.
+    """
+    sums = _SUMS @ shares.reshape(len(shares), -1, len(COLUMNS))
+    total, moment = sums[:, _WHOLE], sums[:, _MOMENT]
+    height = CELL_PX * total
+    half = np.float32(0.5) * height
+    down = (moment / np.maximum(total, np.float32(1e-3)))[:, PART_OF]
+    down[:, PARTS[0]] -= half[:, :1]
+    down[:, 1:4] += CELL_PX * sums[:, _LIPS]
+    half -= np.float32(EYE_RIM_PX)
+    np.maximum(half, 0, out=half)
+    down[:, 4::2] -= half[:, 1:]
+    down[:, 5::2] += half[:, 1:]
+    weights = smoothstep(*_PRESENT_PX, height)
+    areas = sums.sum(axis=2).tolist()
+    for (mouth, eyes), area, weight in zip(shares, areas, weights, strict=True):
+        whole = mouth[_UPPER] + mouth[_INNER] + mouth[_LOWER], *_of_eyes(eyes[_EYE])
+        before = mouth[_HIDDEN], *_of_eyes(eyes[_HIDDEN])
+        parts = zip(whole, before, area[_WHOLE], area[_BEFORE], _LEAST_AREAS, weight, strict=True)
+        for *part, present in parts:
+            present *= np.float32(_certainty(*part))
+    return down, weights
 
 
 def outlines(details: Details) -> tuple[Outline, Outline, Outline]:
@@ -116,15 +129,18 @@ def _of_eyes(shares: Floats) -> Floats:
     return shares.reshape(2, EYE_ROWS // CELL_PX, -1)
 
 
-def _certainty(whole: Floats, hidden: Floats, least: tuple[float, float]) -> float:
+def _certainty(
+    whole: Floats, hidden: Floats, area: float, covered: float, least: tuple[float, float]
+) -> float:
     """How far a part can be trusted: it is there, sharp, and nothing lies before it.
 
     Args:
         whole: (rows, 32) its shares.
         hidden: (rows, 32) shares of what lies before the face.
+        area: sum of the first.
+        covered: sum of the second.
         least: area of the patch that is too little, and that is enough.
     """
-    area, covered = float(whole.sum()), float(hidden.sum())
     if covered > _SEEN[0] * (area + covered):  # else what is near is less than matters, too
         covered = float(np.vdot(hidden, _near(whole)))
     sharp = float(np.vdot(whole, whole)) / max(area, 1e-3)
@@ -151,3 +167,33 @@ def _on_crop(boundaries: Floats, frame: Floats) -> NDArray[np.float32]:
     for axis, (along, down, start) in enumerate(frame.tolist()):
         points[..., axis] = boundaries * np.float32(down) + (COLUMNS * along + start)
     return points
+
+
+_LIPS: Final = slice(0, 3)  # rows of `_SUMS`
+_WHOLE: Final = slice(2, 5)  # the last of the lips' is the whole mouth's
+_MOMENT: Final = slice(5, 8)
+_BEFORE: Final = slice(8, 11)
+
+
+def _weights_of_sums() -> NDArray[np.float32]:
+    """Weights (11, 2 K 32) of a column's shares in all sums of columns that are asked for.
+
+    The upper lip, with the inside, with the lower lip; each eye; the moments about the first row
+    of mouth and eyes; what lies before the three.
+    """
+    rows = np.arange(PATCH_PX // CELL_PX)
+    weights = np.zeros((11, 2, len(CLASSES), len(rows)), np.float32)
+    for count, part in enumerate((_UPPER, _INNER, _LOWER)):
+        weights[count : _LIPS.stop, 0, part] = 1
+    weights[_BEFORE.start, 0, _HIDDEN] = 1
+    for eye, places in enumerate(np.split(rows, 2)):
+        weights[_WHOLE.start + 1 + eye, 1, _EYE, places] = 1
+        weights[_BEFORE.start + 1 + eye, 1, _HIDDEN, places] = 1
+    weights[_MOMENT] = weights[_WHOLE] * COLUMNS
+    weights[_MOMENT.stop - 1, ..., EYE_ROWS // CELL_PX :] -= (
+        np.float32(EYE_ROWS) * (weights[_WHOLE.stop - 1, ..., EYE_ROWS // CELL_PX :])
+    )
+    return weights.reshape(len(weights), -1)
+
+
+_SUMS: Final = _weights_of_sums()

@@ -23,7 +23,7 @@ _TRUST_PX: Final = 0.2  # template px that trust counts as for its filter: it ch
 
 
 class ValueFilter(Protocol):
-    """What smooths values from frame to frame, as `tracking.smoothing.OneEuroFilter` does."""
+    """What smooths values from frame to frame, as `temporal.smoothing.OneEuroFilter` does."""
 
     def __call__(
         self, value: NDArray[np.floating], dt: float, unit: float = 1.0

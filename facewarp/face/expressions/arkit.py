@@ -2,8 +2,8 @@
 
 Each value is linear in how a face differs from its own neutral one, cut to 0..1. The weights were
 fitted on photographs to the values that MediaPipe's blendshape network gives them, by ridge
-regression (`benchmarks/expressions.py fit`; docs/decisions/0105); how well they follow it on clips
-is in docs/avatars.md. Left and right are the subject's, as ARKit has it.
+regression (`benchmarks/face/expressions.py fit`; docs/decisions/0105); how well they follow it on
+clips is in docs/avatars.md. Left and right are the subject's, as ARKit has it.
 """
 
 from dataclasses import dataclass

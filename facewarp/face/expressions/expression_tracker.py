@@ -12,7 +12,7 @@ from facewarp.face.expressions.arkit import EXPRESSIONS, VERTICAL_DEG, Expressio
 from facewarp.face.expressions.gaze import eye_turns
 from facewarp.face.expressions.measures import FaceMeasure
 from facewarp.face.expressions.pose import FIELD_OF_VIEW_DEG, Camera, HeadPose, PoseSolver
-from facewarp.face.tracking.smoothing import OneEuro, OneEuroFilter
+from facewarp.face.temporal.smoothing import OneEuro, OneEuroFilter
 
 if TYPE_CHECKING:
     from facewarp.face.face import Face

@@ -1,7 +1,7 @@
 """MediaPipe's canonical face mesh, and where each of its vertices lies in the average template.
 
 The mesh (468 vertices with metric positions and texture coordinates, 898 triangles) is MediaPipe's;
-the positions in the template were measured on photographs (`benchmarks/expressions.py mesh`,
+the positions in the template were measured on photographs (`benchmarks/face/expressions.py mesh`,
 docs/decisions/0105). It gives template points a depth, and textures painted for the canonical face
 a place.
 """

@@ -1,1 +1,1 @@
-"""Track faces: registration -> confidence -> smoothing -> track -> tracker -> record."""
+"""Track faces: registration -> confidence -> track -> identities -> tracker -> record."""

@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.core.engines.base import Engine, Floats
+from facewarp.core.engines.base import Engine, Floats, Images, from_gray
 from facewarp.core.model import Model
 from facewarp.face.crop_fields import warp_maps
 from facewarp.face.parts import MIRROR_PARTS
@@ -57,9 +57,9 @@ class AugmentedEngine:
         fixed, moving = np.concatenate([parts, templates]), np.concatenate([templates, parts])
         return parts, self._engine.fields(fixed, moving)
 
-    def from_template(self, images: Floats, template: Floats) -> tuple[Floats, Floats]:
+    def from_template(self, images: Images, template: Floats) -> tuple[Floats, Floats]:
         """See `Engine`."""
-        parts = self.parts(images)
+        parts = self.parts(from_gray(images))
         return parts, self._engine.fields(np.repeat(template, len(images), axis=0), parts)
 
     def use_threads(self, count: int) -> None:

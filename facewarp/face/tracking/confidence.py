@@ -7,13 +7,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Self
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
-from facewarp.face.crop_fields import grid_points
+from facewarp.face.crop_fields import grid_points, sample_maps
 
 Masks = NDArray[np.bool_]
 
@@ -47,9 +46,7 @@ def carried_dice(parts: NDArray[np.float32], field: NDArray[np.float32], templat
     """
     height, width = field.shape[1:]
     x, y = grid_points(height, width) + field
-    carried = np.empty_like(parts)
-    for one, target in zip(parts, carried, strict=True):
-        cv2.remap(one, x, y, cv2.INTER_LINEAR, target, cv2.BORDER_REPLICATE)
+    carried = sample_maps(parts, x, y)
     within = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
     return hard_dice(hard_parts(carried) & within, template)
 

@@ -54,6 +54,10 @@ class FaceSearch:
         """Go on at another search's pace."""
         self.looked, self._searched = other.looked, other._searched
 
+    def look_at_once(self) -> None:
+        """Look over the frame at hand for further faces, whatever the time since the last one."""
+        self.looked = -math.inf
+
     def soon(self) -> None:
         """Search the next frame thoroughly, whatever the time since the last search."""
         self._searched = -math.inf

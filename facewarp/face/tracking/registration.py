@@ -95,6 +95,7 @@ class FaceRegistrar:
         beside = self.model.details if details else None
         self._details = DetailNetwork(beside, self.template) if beside is not None else None
         self._guidance = template_guidance(self.model, self.template.probabilities)
+        self._guidance.flags.writeable = False  # engines need not copy it each time
         self._hard_parts = hard_parts(self._guidance[0])
 
     def register_refined(self, frame: NDArray[np.generic], crops: Sequence[Crop]) -> list[Face]:
@@ -140,7 +141,7 @@ class FaceRegistrar:
 
     def _run_once(self) -> None:
         try:
-            black = np.zeros((1, 1, *CROP_SHAPE), np.float32)
+            black = np.zeros((1, 1, *CROP_SHAPE), np.uint8)
             self.model.engine.from_template(black, self._guidance)
             if self._occlusion is not None:
                 self._occlusion.warm_up()
@@ -167,8 +168,7 @@ class FaceRegistrar:
         if not crops:
             return []
         shown = np.stack([crop.extract_gray(frame) for crop in crops])
-        images = np.divide(shown, np.float32(255), dtype=np.float32)[:, None]
-        parts, fields = self.model.engine.from_template(images, self._guidance)
+        parts, fields = self.model.engine.from_template(shown[:, None], self._guidance)
         back = fields * _scale(fields.shape[2:], CROP_SHAPE)
         coarse = [_on_grid(field, parts.shape[2:]) for field in fields]
         agreements = [

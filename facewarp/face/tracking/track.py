@@ -2,22 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.face.boxes import Box, overlap, side_of
 from facewarp.face.crop import Crop
-from facewarp.face.details.refinement import DetailRefinement
 from facewarp.face.face import Face, FaceFilter
 from facewarp.face.matching.appearance import AppearanceMemory
-from facewarp.face.occlusion.steady import SteadyMatte
 from facewarp.face.similarity import compose_affine, fit_similarity
-from facewarp.face.template.template import Template
-from facewarp.face.tracking.photometric import PhotometricConfig, PhotometricRefinement
 from facewarp.face.tracking.registration import crop_around
-from facewarp.face.tracking.smoothing import FaceSmoother, OneEuroFilter, SmoothingConfig
 
 SAME_FACE = 0.35
 """Overlap of the boxes of one and the same face."""
@@ -149,38 +143,6 @@ class Track:
     def distance(self, face: Face) -> float:
         """Between the middles of this face's landmarks and another's, frame px."""
         return float(np.linalg.norm(self.face.landmarks.mean(0) - face.landmarks.mean(0)))
-
-
-def face_filter(
-    template: Template,
-    smooth: bool | SmoothingConfig,
-    photometric: bool | PhotometricConfig,
-    *,
-    details: bool,
-    sure: float | None = None,
-) -> FaceFilter | None:
-    """Make what smooths and refines one face from frame to frame; None where nothing does.
-
-    Args:
-        template: what it is registered with.
-        smooth: whether, or how, it is smoothed.
-        photometric: whether, or with which time constants, it is held to the skin.
-        details: whether lips and lids are put to where a detail network sees them.
-        sure: confidence from which a face is tracked, where mattes are held steady; else None.
-    """
-    last: FaceFilter | None = None
-    config = smooth if isinstance(smooth, SmoothingConfig) else SmoothingConfig()
-    if smooth is not False:
-        last = FaceSmoother(template, config)
-    if sure is not None:
-        last = SteadyMatte(template, sure, last)
-    if photometric is not False:
-        seconds = photometric if isinstance(photometric, PhotometricConfig) else None
-        last = PhotometricRefinement(template, last, seconds)
-    if not details:
-        return last
-    new = None if smooth is False else partial(OneEuroFilter, config.details)
-    return DetailRefinement(template, last, new)
 
 
 def is_among(box: Box, boxes: Iterable[Box]) -> bool:

@@ -1,11 +1,9 @@
 """FaceTracker: detect, register and track the faces of successive frames."""
 
 import logging
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import combinations
 from pathlib import Path
 from threading import Thread
 from time import perf_counter
@@ -15,27 +13,26 @@ from numpy.typing import NDArray
 
 from facewarp.core.model import Model
 from facewarp.errors import FacewarpError
-from facewarp.face.boxes import Box, center_of, overlap, side_of, widened
+from facewarp.face.boxes import Box, center_of, overlap, side_of
 from facewarp.face.crop import Crop
 from facewarp.face.details.refinement import DetailRefinement
 from facewarp.face.detector import Detection, FaceDetector
 from facewarp.face.face import Face, FaceFilter
 from facewarp.face.image_formats import check_picture
-from facewarp.face.matching.appearance import Appearance, AppearanceMemory, AppearanceReader
 from facewarp.face.template.template import Template
+from facewarp.face.temporal.filter_chain import face_filter
+from facewarp.face.temporal.photometric import PhotometricConfig, PhotometricRefinement
+from facewarp.face.temporal.smoothing import SmoothingConfig
 from facewarp.face.tracking.face_search import FaceSearch, SearchAhead, expected_box
-from facewarp.face.tracking.photometric import PhotometricConfig, PhotometricRefinement
+from facewarp.face.tracking.identities import Identities
 from facewarp.face.tracking.registration import FaceRegistrar, crop_around
-from facewarp.face.tracking.smoothing import SmoothingConfig
-from facewarp.face.tracking.track import SAME_FACE, Track, TrackerConfig, face_filter, is_among
+from facewarp.face.tracking.track import Track, TrackerConfig, is_among
 from facewarp.system.closing import Closing
 
 _log = logging.getLogger(__name__)
 
 _FRAME_S = 1 / 25  # between frames that come without a time
-_HEAD = 0.25  # of a face's box by which the head reaches beyond it
 _GROWTH = 1.35  # of a face from one frame of a file to the next
-_CUT_S = 0.5  # after a cut, within which places tell nothing of faces that are found
 
 
 class FaceTracker(Closing):
@@ -57,7 +54,7 @@ class FaceTracker(Closing):
         smooth: whether, or how, faces are held steady from frame to frame; pictures that belong
             to no video come out best without.
         photometric: whether, or with which time constants, faces are held to the skin that the
-            frames show, see `tracking.photometric`; for the frames of a video.
+            frames show, see `temporal.photometric`; for the frames of a video.
         threaded_search: search for small faces in a thread of its own, so that no frame waits the
             third of a second that it takes: for cameras. What is found when then depends on the
             machine.
@@ -75,7 +72,6 @@ class FaceTracker(Closing):
         model: what registers them.
         config: the settings.
         seconds: how long the last call took to ``"detect"`` and to ``"register"``.
-        entered: ids of the faces that the last frame found, anew or again.
         most_seen: how many faces were seen at once since the last `reset`, followed or not.
 
     Raises:
@@ -112,7 +108,6 @@ class FaceTracker(Closing):
             template, model, device, self.config.sure, engine, thorough, details, occlusion
         )
         self.template = self._fitter.template
-        self._appearance = AppearanceReader(self.template.landmarks)
         self.model = self._fitter.model
         self._warming: list[Thread] = []
         if in_pipeline:
@@ -127,12 +122,10 @@ class FaceTracker(Closing):
             self._warming[-1].start()
         self._smooth, self._photometric, self._occlusion = smooth, photometric, occlusion
         self._search = FaceSearch(self._detector, self.config, threaded=threaded_search)
+        self._identities = Identities(self.config.faces, self.template.landmarks, self._smoother)
         self.seconds = {"detect": 0.0, "register": 0.0}
-        self._tracks: list[Track] = []
-        self._time: float | None = None
-        self.entered: list[int] = []
         self.most_seen = 0
-        self.reset()
+        self._time: float | None = None
 
     def __call__(self, image: NDArray[np.generic], time: float | None = None) -> list[Face]:
         """Find and register the faces of the next frame.
@@ -152,13 +145,18 @@ class FaceTracker(Closing):
         self._time = time
         self.seconds = {"detect": 0.0, "register": 0.0}
         self._search.seconds = 0.0
-        self.entered = []
+        self._identities.entered = []
         check_picture(image)
         self._follow(image, time)
         self._welcome(image, time)
         self.seconds["detect"] = self._search.seconds
-        self._tracks = [t for t in self._tracks if time - t.seen <= self.config.remember_s]
-        return sorted((track.face for track in self._tracks), key=lambda face: face.id)
+        self._identities.forget(time, self.config.remember_s)
+        return self._identities.faces
+
+    @property
+    def entered(self) -> list[int]:
+        """Ids of the faces that the last frame found, anew or again."""
+        return self._identities.entered
 
     def warm_up(self, size: tuple[int, int], *, batches_later: bool = False) -> Face:
         """Get detector, engine and smoothing ready, so that no frame has to wait for that.
@@ -184,24 +182,20 @@ class FaceTracker(Closing):
 
     def reset(self) -> None:
         """Forget every face; ids start from 0 again."""
-        self._tracks, self.entered = [], []
-        self._next_id = self.most_seen = 0
-        self._time = None
+        self._identities.reset()
+        self.most_seen, self._time = 0, None
         self._search.reset()
-        self._last_cut = -math.inf
 
     def take_over(self, other: "FaceTracker") -> None:
         """Take over another tracker's tracks; smoothing starts anew, skin is followed on."""
         self.reset()
-        self._tracks = [
-            replace(track, smoother=self._smoother(), memory=AppearanceMemory())
-            for track in other._tracks
-        ]
+        self._identities.take_over(other._identities)
         if self.template is other.template:
-            for mine, theirs in zip(self._tracks, other._tracks, strict=True):
+            tracks = zip(self._identities.tracks, other._identities.tracks, strict=True)
+            for mine, theirs in tracks:
                 if isinstance(mine.smoother, PhotometricRefinement | DetailRefinement):
                     mine.smoother.take_over(theirs.smoother)
-        self._next_id, self._time = other._next_id, other._time
+        self._time = other._time
         self._search.take_over(other._search)
 
     def register(self, image: NDArray[np.generic], crop: Crop) -> Face:
@@ -288,7 +282,7 @@ class FaceTracker(Closing):
         Returns:
             The faces smoothed, the last one among them.
         """
-        track = next(track for track in self._tracks if track.face.id == face.id)
+        track = next(t for t in self._identities.tracks if t.face.id == face.id)
         track.smoother = self._smoother()
         if track.smoother is None:
             return [*(old for old, _ in before), face]
@@ -312,7 +306,7 @@ class FaceTracker(Closing):
 
     def _follow(self, image: NDArray[np.generic], time: float) -> None:
         """Register the tracked faces, each at its predicted position."""
-        tracks = [track for track in self._tracks if not track.lost]
+        tracks, identities = self._identities.followed, self._identities
         doubtful, strangers = [], []
         with self._registering():
             crops = [track.next_crop() for track in tracks]
@@ -320,7 +314,7 @@ class FaceTracker(Closing):
             for track, face in zip(tracks, faces, strict=True):
                 if face.confidence < self.config.unsure:
                     doubtful.append((track, face))
-                elif self._is_another(track, face, image, time):
+                elif identities.is_exchanged(track, face, image, time):
                     strangers.append(face)
                     track.lose()
                 else:
@@ -335,30 +329,10 @@ class FaceTracker(Closing):
             stranger = self._question(track, face, image, time)
             strangers += [] if stranger is None else [stranger]
         if strangers:
-            self._last_cut, self._search.looked = time, -math.inf  # look for others at once
-        for one, other in combinations([track for track in tracks if not track.lost], 2):
-            if overlap(one.face.box, other.face.box) > SAME_FACE:  # both have come to follow one
-                max(one, other, key=lambda track: track.surprise).lose()
-        for face in strangers:
-            if not is_among(face.box, [t.face.box for t in self._tracks if not t.lost]):
-                self._take(face, image, time, after_cut=True)
-
-    def _is_another(
-        self, track: Track, face: Face, image: NDArray[np.generic], time: float
-    ) -> bool:
-        """Return whether a cut put another face where a track's was."""
-        if not track.memory.is_sudden(face.gray, time):
-            return False
-        others = [t.face.box for t in self._tracks if t is not track and not t.lost]
-        return track.memory.has_changed(self._appearance_of(face, image, others), time)
-
-    def _appearance_of(
-        self, face: Face, image: NDArray[np.generic], others: Sequence[Box]
-    ) -> Appearance | None:
-        """Return the appearance of a face; None where another head may hide some of it."""
-        if any(overlap(face.box, widened(other, _HEAD)) > 0 for other in others):
-            return None
-        return self._appearance(image, face.landmarks)
+            identities.note_cut(time)
+            self._search.look_at_once()
+        identities.lose_duplicates()
+        identities.take_all(strangers, image, time)
 
     def _question(
         self,
@@ -372,8 +346,7 @@ class FaceTracker(Closing):
         Returns:
             Another face that a cut put near where the track's was, which is lost then.
         """
-        others = [t.face.box for t in self._tracks if t is not track and not t.lost]
-        seen = self._search.near(image, track.face.box, others)
+        seen = self._search.near(image, track.face.box, self._identities.boxes(but=track))
         track.missed = 0 if seen else track.missed + 1
         is_gone = track.missed >= self.config.patience or (
             track.missed > 0 and time - track.confirmed >= self.config.patience_s
@@ -382,7 +355,7 @@ class FaceTracker(Closing):
             track.confirmed = time
             face = max(face, self._approach(image, seen), key=lambda face: face.confidence)
             is_sure = face.confidence >= self.config.sure
-            if is_sure and track.memory.is_another(self._appearance_of(face, image, others)):
+            if is_sure and self._identities.is_another(track, face, image):
                 track.lose()
                 return face
         if face.confidence < self.config.gone or is_gone:
@@ -393,7 +366,7 @@ class FaceTracker(Closing):
 
     def _welcome(self, image: NDArray[np.generic], time: float) -> None:
         """Begin to track the faces that are not tracked yet, while more may be."""
-        followed = [track.face.box for track in self._tracks if not track.lost]
+        followed = self._identities.boxes()
         is_full, left_out = len(followed) >= self.config.faces, 0
         is_due = not is_full or self._search.counts(time)
         for detection in self._search.look(image, followed, time) if is_due else ():
@@ -405,42 +378,9 @@ class FaceTracker(Closing):
             face = self._approach(image, detection)
             least = self.config.sure if followed else self.config.gone  # a further face is no need
             if face.confidence >= least and not is_among(face.box, followed):
-                self._take(face, image, time, after_cut=time - self._last_cut <= _CUT_S)
+                self._identities.take(face, image, time)
                 followed.append(face.box)
         self.most_seen = max(self.most_seen, len(followed) + left_out)
-
-    def _take(
-        self, face: Face, image: NDArray[np.generic], time: float, *, after_cut: bool = False
-    ) -> None:
-        """Start tracking a face: resume the lost track that it can be, or begin one.
-
-        Of several the one of the likest appearance, of equally like ones the nearest. After a cut
-        places tell nothing.
-        """
-        beside = [track.face.box for track in self._tracks if not track.lost]
-        appearance = self._appearance_of(face, image, beside)
-        lost = [track for track in self._tracks if track.lost]
-        known = [
-            track
-            for track in lost
-            if (track.can_be(face, time) or (after_cut and track.memory.appearance is not None))
-            and not track.memory.is_another(appearance)
-        ]
-        if known:
-            likest = min(known, key=lambda t: (t.memory.distance(appearance), t.distance(face)))
-            likest.find_again(face, time)
-            likest.memory.note(appearance, time)
-            self.entered.append(likest.face.id)
-            return
-        if len(self._tracks) >= self.config.faces:
-            self._tracks.remove(min(lost, key=lambda track: track.seen))
-        track = Track(face.changed(id=self._next_id), time, self._smoother(), confirmed=time)
-        track.memory.note(appearance, time)
-        if track.smoother is not None:
-            track.face = track.smoother(track.face, time)
-        self._tracks.append(track)
-        self.entered.append(self._next_id)
-        self._next_id += 1
 
     def _approach(self, image: NDArray[np.generic], detection: Detection) -> Face:
         """Register the face of a detection."""

@@ -7,7 +7,7 @@ The page opens `/api/live?page=ID` and keeps it open. JSON goes both ways, each 
              pictures {}     asks to send JPEGs over this connection; answered by `pictures {}`
              ping {id}       answered by `pong {id}`
     program  stats {...}     five times a second: `LiveStats.snapshot`, `settings`, `faces`, `size`
-             refused {text}  what was asked for could not be done
+             refused {text}  what was asked for could not be done, or a JPEG was not taken
 
 Binary messages are JPEGs, see `frame_link.PictureLink`. When the connection ends, so does all that
 belongs to the visit. It is closed with a code of its own where another page's images are being
@@ -160,7 +160,8 @@ class _Visit:
         self._arrivals = arrivals
         self._over = asyncio.Event()
         self._jpeg: bytes | None = None
-        self._jpeg_ready = asyncio.Event()
+        self._refusal: str | None = None
+        self._answer_ready = asyncio.Event()
         self._sending: asyncio.Task[None] | None = None
 
     async def listen(self) -> None:
@@ -199,8 +200,9 @@ class _Visit:
         elif kind == "offer" and isinstance(message.get("sdp"), str):
             await self._call(message["sdp"])
         elif kind == "pictures":
-            await self._change_link(PictureLink(asyncio.get_running_loop(), self._put_jpeg))
-            self._sending = asyncio.create_task(self._send_jpegs())
+            link = PictureLink(asyncio.get_running_loop(), self._put_jpeg, self._put_refusal)
+            await self._change_link(link)
+            self._sending = asyncio.create_task(self._send_answers())
             await self.socket.send_json({"type": "pictures"})
         else:
             raise FacewarpError("this message is not understood")
@@ -231,14 +233,21 @@ class _Visit:
 
     def _put_jpeg(self, jpeg: bytes) -> None:
         self._jpeg = jpeg
-        self._jpeg_ready.set()
+        self._answer_ready.set()
 
-    async def _send_jpegs(self) -> None:
-        """Send the newest image, and the next only when that one has gone."""
+    def _put_refusal(self, text: str) -> None:
+        self._refusal = text
+        self._answer_ready.set()
+
+    async def _send_answers(self) -> None:
+        """Send the newest image, or why there is none, and the next only when it has gone."""
         while True:
-            await self._jpeg_ready.wait()
-            self._jpeg_ready.clear()
+            await self._answer_ready.wait()
+            self._answer_ready.clear()
             jpeg, self._jpeg = self._jpeg, None
+            refusal, self._refusal = self._refusal, None
+            if refusal is not None:
+                await self.socket.send_json({"type": "refused", "text": refusal})
             if jpeg is not None:
                 await self.socket.send_bytes(jpeg)
 

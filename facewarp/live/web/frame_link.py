@@ -6,6 +6,7 @@ each direction. Every frame has a tick, 1/90000 s on the browser's clock, and th
 it goes back under the same one: that is how the page tells how long the round took.
 """
 
+import logging
 import struct
 from abc import ABC, abstractmethod
 from asyncio import AbstractEventLoop
@@ -20,6 +21,8 @@ from facewarp.errors import FacewarpError
 from facewarp.live.interfaces import CapturedFrame
 from facewarp.media.frames import Image
 from facewarp.media.images.decoding import read_frame
+
+_log = logging.getLogger(__name__)
 
 TICKS_PER_S: Final = 90_000
 _JPEG_QUALITY = 88
@@ -85,6 +88,10 @@ class Link(ABC):
     def deliver(self, image: Image, tick: int) -> None:
         """Send an image back, in place of one still waiting; in the presenting thread."""
 
+    def refuse(self, error: FacewarpError) -> None:
+        """Tell the page, where it can, that a frame is not taken; in the capturing thread."""
+        _log.debug("a frame is not taken: %s", error)
+
     @abstractmethod
     async def close(self) -> None:
         """Close the link; in the server's thread."""
@@ -113,7 +120,8 @@ class Arrival:
             return None
         try:
             image = self.link.decode(self.picture)
-        except FacewarpError:
+        except FacewarpError as error:
+            self.link.refuse(error)
             return None
         time, index = stamp
         return WebFrame(image, time, index, captured=self.stamp, link=self.link, tick=self.tick)
@@ -125,14 +133,20 @@ class PictureLink(Link):
     Args:
         loop: the server's.
         send: called in the server's thread with what is ready to be sent, newest first served.
+        say: called there with why frames are not taken, once for the same reason in a row.
     """
 
     kind = "pictures"
 
-    def __init__(self, loop: AbstractEventLoop, send: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        loop: AbstractEventLoop,
+        send: Callable[[bytes], None],
+        say: Callable[[str], None],
+    ) -> None:
         super().__init__()
         self._loop = loop
-        self._send = send
+        self._send, self._say, self._said = send, say, ""
         self._last_tick = -1
         self._is_closed = False
 
@@ -159,6 +173,12 @@ class PictureLink(Link):
         message = _TICK.pack(tick) + jpeg.tobytes()
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._send, message)
+
+    def refuse(self, error: FacewarpError) -> None:
+        """See `Link.refuse`."""
+        before, self._said = self._said, str(error)
+        if self._said != before and not self._is_closed and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._say, self._said)
 
     async def close(self) -> None:
         """See `Link.close`."""

@@ -63,6 +63,28 @@ def test_both_ways_of_resampling_agree_with_scipy(rng, tmp_path, order, outside)
         assert (outside == "zero") == (not there[~inside].any())
 
 
+@pytest.mark.parametrize("shift", [-40.0, -3.25, 0.0, 2.5, 40.0])
+@pytest.mark.parametrize("step", [0.3, 1.0, 2.7, -1.5])
+@pytest.mark.parametrize("outside", ["zero", "edge"])
+def test_grids_within_around_and_beyond_a_volume_are_resampled(rng, shift, step, outside):
+    """Only what lies between the ends is computed; the rest repeats them, whichever lies where."""
+    values = rng.random((2, 1, 5, 9), dtype=np.float32)
+    there = np.eye(4)
+    there[[0, 1], [0, 1]], there[:2, 3] = step, shift
+    shape, count = (3, 40, 33), np.arange(40)
+    grid = ModelGrid((1, 5, 9), (1.0, 1.0, 1.0), shape, np.linalg.inv(there))
+    found = grid.to_volume_grid(values, outside=outside)
+    y, x = (step * count[: shape[axis]] + shift for axis in (1, 2))
+    places = np.meshgrid(np.clip(y, 0, 4), np.clip(x, 0, 8), indexing="ij")
+    for one, source in zip(found, values, strict=True):
+        expected = ndimage.map_coordinates(source[0].astype(float), places, order=1)
+        if outside == "zero":
+            expected[(y < -0.5 - 1e-5) | (y > 4.5 + 1e-5)] = 0
+            expected[:, (x < -0.5 - 1e-5) | (x > 8.5 + 1e-5)] = 0
+        np.testing.assert_allclose(one[0], expected, atol=1e-5)
+        np.testing.assert_array_equal(one[1], one[0] if outside == "edge" else 0 * one[0])
+
+
 def test_leading_axes_are_carried_along(rng, tmp_path):
     data = smooth(rng, (2, 3, *ISO))
     volume = volume_of(data[0], np.diag([-2.0, -2.0, 8.0, 1.0]), tmp_path)

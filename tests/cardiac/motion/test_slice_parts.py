@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import facewarp.cardiac.motion.slice_parts as part_network
 from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.model_grid import ModelGrid, stack_turns
 from facewarp.cardiac.motion.slice_parts import (
@@ -122,6 +123,29 @@ def test_neighbors_are_those_beside_and_nothing_beyond_the_ends():
     np.testing.assert_array_equal(beside[3], [2, 3, 4, 5, 6])
     np.testing.assert_array_equal(beside[5], [4, 5, 6, 0, 0])
     np.testing.assert_array_equal(with_neighbors(stack, step=2)[2, :, 0, 0], [0, 1, 3, 5, 0])
+    some = with_neighbors(np.stack([stack, -stack]), chosen=[5, 2])
+    np.testing.assert_array_equal(some[:, :, :, 0, 0], [beside[[5, 2]], -beside[[5, 2]]])
+    assert stack.min() == 1  # what is shown beyond the ends is written nowhere else
+
+
+def test_a_deep_stack_is_seen_in_pieces_and_phases_in_any_number_of_threads(monkeypatch):
+    one, sizes = scan(), (0.8, 1.0, 0.6)
+    z, y, x = np.indices(one.data.shape)
+    data = np.stack([(np.hypot(x - 55.0, y - 40.0) < s * (9.0 + 3.0 * z)) for s in sizes])
+    cine, found, shown = replace(one, data=data.astype(np.float32)), [], []
+    before = torch.get_num_threads()
+    for threads, at_once in ((1, 16), (3, 16), (1, 3)):
+        monkeypatch.setattr(part_network, "_AT_ONCE", at_once)
+        torch.set_num_threads(threads)
+        try:
+            model = SeesBright()
+            found.append(slice_parts(model, cine, window(cine, np.eye(3))).probabilities)
+            shown.append(max(map(len, model.shown)))
+        finally:
+            torch.set_num_threads(before)
+    np.testing.assert_array_equal(found[1], found[0])
+    np.testing.assert_array_equal(found[2], found[0])
+    assert shown == [7, 7, 3]
 
 
 @pytest.mark.parametrize(("thickness", "step"), [(10.0, 1), (8.0, 1), (5.0, 2), (1.5, 6), (20, 1)])

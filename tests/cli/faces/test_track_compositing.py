@@ -5,6 +5,7 @@ import json
 import os
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -305,6 +306,20 @@ def test_frames_that_do_not_come_evenly_are_said_where_frames_are_counted(folder
     assert json.loads(well("phone.mkv", "--tracks", "t.glb", "--json").stdout)["notes"] == []
     file = pygltflib.GLTF2().load("t.glb")
     assert file.accessors[file.animations[0].samplers[0].input].max[0] == pytest.approx(7 / 25)
+
+
+@pytest.mark.parametrize(
+    ("steps_ms", "told"), [((20, 60), "0.5"), ((33, 34, 33), ""), ((35, 45), "")]
+)
+def test_steps_that_cancel_out_are_said_where_they_are_large(steps_ms, told):
+    source = SimpleNamespace(fps=1000 / np.mean(steps_ms), notes=[])
+    source.note = source.notes.append
+    pace = Pace(source)
+    times = np.cumsum([0, *(40 * steps_ms)])
+    for time in times:
+        pace.add(SimpleNamespace(time=float(time) / 1000))
+    assert len(source.notes) == bool(told)
+    assert all(f"comes {told} frames after the one before" in note for note in source.notes)
 
 
 def test_one_lost_frame_is_said_though_the_average_rate_hides_it(folder):

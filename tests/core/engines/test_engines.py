@@ -17,7 +17,7 @@ from facewarp.core.engines import autotune
 from facewarp.core.engines.base import ENGINES, is_installed, share_cores
 from facewarp.core.engines.factory import make_engine
 from facewarp.core.engines.graphs import GRAPHS, example_inputs, lean
-from facewarp.core.engines.torch_engine import in_half
+from facewarp.core.engines.torch_engine import TorchEngine, in_half
 from facewarp.core.model import load
 from facewarp.core.networks.layers import fold_batch_norms
 from facewarp.errors import FacewarpError
@@ -72,6 +72,11 @@ def test_engines_find_what_torch_finds(name, batch, changes, small, stirred):
     parts, fields = engine.from_template(images, template)
     assert px_apart(parts, expected[0]) < 1e-4
     assert px_apart(fields, expected[1][batch:]) < 0.01
+    gray = np.rint(255 * images).astype(np.uint8)
+    of_gray = engine.from_template(gray, template)
+    of_shares = engine.from_template(gray / np.float32(255), template)
+    assert px_apart(of_gray[0], of_shares[0]) < 1e-4
+    assert px_apart(of_gray[1], of_shares[1]) < 1e-3
     moving = expected[0][::-1].copy()
     again = reference.fields(expected[0], moving)
     assert px_apart(engine.fields(expected[0], moving), again) < 0.01
@@ -94,6 +99,21 @@ def test_only_networks_of_slices_may_run_in_bf16(kind, hints, small, stirred, mo
     found, expected = (make_engine(name, net).parts(images) for name in ("openvino", "torch"))
     assert used == hints
     assert px_apart(found, expected) < (1e-4 if hints == {"f32"} else 0.02)
+
+
+@pytest.mark.parametrize("kind", ["face", "heart-slices"])
+@pytest.mark.parametrize("able", [False, True])
+def test_torch_runs_networks_of_slices_alone_in_bf16(kind, able, small, stirred, monkeypatch):
+    monkeypatch.setattr("facewarp.core.engines.factory.has_bfloat16", lambda: able)
+    net = stirred(small(kind=kind))
+    images, _ = inputs_of(net, 2)
+    exact = TorchEngine(net, "cpu").parts(images)
+    engine = make_engine("torch", net)
+    found = engine.parts(images)
+    coarse = able and kind == "heart-slices"
+    assert ("bf16" in engine.summary) == coarse
+    assert (0 < px_apart(found, exact) < 0.02) if coarse else np.array_equal(found, exact)
+    np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
 
 
 @pytest.mark.slow

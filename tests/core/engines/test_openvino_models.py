@@ -18,7 +18,12 @@ from facewarp.core.config import FeatureConfig, ModelConfig
 from facewarp.core.engines import openvino_engine, openvino_models
 from facewarp.core.engines.graphs import lean
 from facewarp.core.engines.openvino_engine import OpenVinoEngine
-from facewarp.core.engines.openvino_models import BoundRequest, compile_model, digest_of
+from facewarp.core.engines.openvino_models import (
+    BoundRequest,
+    RequestsSideBySide,
+    compile_model,
+    digest_of,
+)
 from facewarp.core.engines.torch_engine import TorchEngine
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import StoredNetwork, save_weights, shipped_weights
@@ -376,3 +381,87 @@ def test_a_bound_request_takes_each_call_s_inputs_and_names_its_outputs():
         np.testing.assert_array_equal(swapped(one, other)[0], apart)
     with pytest.raises(ValueError, match="zip"):
         request(VALUE)
+
+
+def side_by_side():
+    """An engine whose graph tells the sums and the products of images and a template."""
+    from openvino import opset13 as ops
+
+    images, template = (ops.parameter([-1, 4], np.float32, name=name) for name in ("a", "b"))
+    found = ops.add(images, template), ops.multiply(images, template)
+    model = ov.Model([ops.result(node) for node in found], [images, template], "two")
+    return OpenVinoEngine("openvino", "", {"from_template": model}, None, threads=2)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 9])
+def test_items_side_by_side_come_back_in_order(count, rng):
+    engine = side_by_side()
+    images = rng.normal(size=(count, 4)).astype(np.float32)
+    template = rng.normal(size=(1, 4)).astype(np.float32)
+    for _ in range(2):
+        total, product = engine.from_template(images, template)
+        np.testing.assert_array_equal(total, images + template)
+        np.testing.assert_array_equal(product, images * template)
+        images = images + 1
+    kept = total.copy()
+    engine.from_template(images, template)
+    np.testing.assert_array_equal(total, kept)  # it is the caller's own
+    assert set(engine._requests) == {("from_template", min(count, 2))}
+
+
+def test_one_thread_needs_one_compiled_graph_for_any_number(monkeypatch):
+    engine = side_by_side()
+    engine.use_threads(1)
+    sized, asked = engine._sized, []
+    monkeypatch.setattr(engine, "_sized", lambda *key: (asked.append(key), sized(*key))[1])
+    for count in (1, 4, 3):
+        images = np.arange(4 * count, dtype=np.float32).reshape(count, 4)
+        total, _ = engine.from_template(images, np.ones((1, 4), np.float32))
+        np.testing.assert_array_equal(total, images + 1)
+    assert asked == [("from_template", 1)]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("count", [1, 3])
+def test_gray_values_are_scaled_in_the_graph(count, threads, rng):
+    engine = side_by_side()
+    engine.use_threads(threads)
+    gray = rng.integers(0, 256, (count, 4), dtype=np.uint8)
+    template = rng.normal(size=(1, 4)).astype(np.float32)
+    template.flags.writeable = False
+    for _ in range(2):
+        total, product = engine.from_template(gray, template)
+        np.testing.assert_allclose(total, gray / 255 + template, atol=1e-6)
+        np.testing.assert_allclose(product, gray / 255 * template, atol=1e-6)
+
+
+def test_another_template_is_taken_though_none_can_be_written():
+    engine, images = side_by_side(), np.ones((1, 4), np.float32)
+    first, second = np.zeros((1, 4), np.float32), np.ones((1, 4), np.float32)
+    first.flags.writeable = second.flags.writeable = False
+    for template in (first, first, second, first):
+        total, _ = engine.from_template(images, template)
+        np.testing.assert_array_equal(total, images + template)
+    changed = np.zeros((1, 4), np.float32)
+    for value in (1, 2):
+        changed[:] = value
+        np.testing.assert_array_equal(engine.from_template(images, changed)[0], images + value)
+
+
+def test_items_side_by_side_go_on_after_one_that_failed():
+    from openvino import opset13 as ops
+
+    value = ops.parameter([1, 4], np.float32, name="value")
+    model = ov.Model([ops.result(ops.multiply(value, value))], [value], "squares")
+    settings = {"NUM_STREAMS": 2, "INFERENCE_NUM_THREADS": 2}
+    request = RequestsSideBySide(compile_model(None, "", lambda: model, settings), 2)
+    values = [VALUE[0], VALUE[0] + 1, np.zeros(3, np.float32), VALUE[0]]  # one is too short
+
+    class Ragged(list):
+        def __getitem__(self, index):
+            return super().__getitem__(index)[0] if isinstance(index, slice) else None
+
+    with pytest.raises(ValueError, match="broadcast"):
+        request(Ragged(values))
+    again = np.stack([VALUE[0] + k for k in range(5)])
+    np.testing.assert_array_equal(request(again)[0], again * again)

@@ -9,7 +9,7 @@ from facewarp.face.crop_fields import compose_fields, jacobian_determinant, samp
 from facewarp.face.details.correction import FINE_PX, Correction, FieldCorrector, corrector_of
 from facewarp.face.details.refinement import DetailRefinement
 from facewarp.face.face import template_to_frame
-from facewarp.face.tracking.smoothing import OneEuroFilter, SmoothingConfig
+from facewarp.face.temporal.smoothing import OneEuroFilter, SmoothingConfig
 
 
 @pytest.fixture

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from fixtures.detail_shares import EYE, HIDDEN, INNER, LOWER, OTHER, UPPER, eyes, mouth
 
-from facewarp.face.details.outlines import COLUMNS, eye_heights, outlines
+from facewarp.face.details.outlines import (
+    COLUMNS,
+    boundaries,
+    boundaries_of,
+    eye_heights,
+    outlines,
+)
 from facewarp.face.face import Details
 
 FRAME = np.array([[1.0, 0, 0], [0, 1, 0]])
@@ -56,3 +62,17 @@ def test_what_is_hidden_blurred_or_missing_is_not_trusted():
     nothing[OTHER] = 1
     for shares in (behind, guessed, nothing):
         assert seen(shares, eyes(8.0))[0].weights.max() < 0.05
+
+
+def test_boundaries_of_many_faces_are_those_of_each(rng):
+    made = [np.stack([mouth(gap)[0], eyes(gap)]) for gap in (0.5, 4.0, 9.0)]
+    noise = rng.dirichlet(np.ones(6), (2, 32, 32)).transpose(0, 3, 1, 2)
+    shares = np.stack([*made, noise]).astype(np.float32)
+    down, weights = boundaries_of(shares)
+    assert (down.shape, weights.shape) == ((4, 8, 32), (4, 3, 32))
+    for one, *found in zip(shares, down, weights, strict=True):
+        alone = boundaries(Details(one, (FRAME, FRAME, FRAME)))
+        for ours, theirs in zip(found, alone, strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=1e-4)
+        kept = Details(one, (FRAME, FRAME, FRAME), (found[0], found[1]))
+        assert boundaries(kept)[0] is found[0]

@@ -115,4 +115,4 @@ def test_a_tracker_runs_one_direction_by_one_graph(portrait):
         for time in (0.0, 0.04):
             (face,) = tracker(portrait.frame(), time)
     assert face.state == "tracking"
-    assert set(model.engine._requests) == {("from_template", 1)}
+    assert set(model.engine._requests) == {("from_template of gray values", 1)}

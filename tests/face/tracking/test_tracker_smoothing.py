@@ -9,8 +9,9 @@ import pytest
 
 from facewarp.face.crop_fields import GRID_PX, compose_fields
 from facewarp.face.image_formats import to_gray
+from facewarp.face.temporal.smoothing import OneEuro, SmoothingConfig
 from facewarp.face.tracking.registration import crop_around
-from facewarp.face.tracking.smoothing import OneEuro, SmoothingConfig
+from facewarp.face.tracking.track import Track
 
 BLANK = np.full((240, 320, 3), 108, np.uint8)
 FPS = 30
@@ -138,7 +139,7 @@ def test_how_much_is_smoothed_can_be_told_the_tracker(make_tracker, portrait):
 
 def test_the_crop_does_not_follow_the_mouth(tracker, portrait):
     (face,) = tracker(portrait.frame(), 0.0)
-    (track,) = tracker._tracks
+    track = Track(face, 0.0)
     before = track.next_crop()
     face = replace(face, details=None)  # nothing puts lips back to where they are seen
     wide = face.landmarks.copy()

@@ -328,6 +328,27 @@ def test_a_failed_recording_does_not_end_the_show_but_is_told(picture, tmp_path,
     assert stats.presented == 40
 
 
+def test_a_disk_that_fills_up_is_told_once_with_what_is_kept(
+    picture, tmp_path, monkeypatch, caplog
+):
+    stats = LiveStats()
+    session = Session(stats, 30.0, record=tmp_path / "show.mkv", wait=True)
+
+    def full(frame):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def fill():
+        monkeypatch.setattr(session.recordings[0]._writer._thread, "_deal", full)
+
+    with pytest.raises(FacewarpError, match=r"no space .*; what .* before is kept") as met:
+        run(picture, session, stats, {30: fill}, count=60)
+    assert stats.presented == 60
+    assert [record.getMessage() for record in caplog.records] == [
+        "recording stopped, the session goes on: no space is left to write"
+    ]
+    assert str(met.value) not in caplog.text
+
+
 def test_a_screenshot_is_the_picture_shown(picture, tmp_path):
     stats = LiveStats()
     session = Session(stats, 30.0, screenshots=tmp_path / "shots")

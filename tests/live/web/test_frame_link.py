@@ -283,6 +283,24 @@ def test_only_the_newest_picture_waits(program: Program) -> None:
     assert len(program.seen) <= 4  # one was worked on, one decoded, one waited
 
 
+def test_a_picture_that_is_not_taken_is_answered_once(program: Program) -> None:
+    async def scene(visitor: Visitor) -> None:
+        async with await visitor.visit() as socket:
+            await socket.send_json({"type": "pictures"})
+            await hear(socket, "pictures")
+            for tick in range(1, 4):
+                await socket.send_bytes(jpeg(np.zeros((1, 1, 3), np.uint8), 3000 * tick))
+                await asyncio.sleep(0.1)
+            await socket.send_bytes(struct.pack("!I", 12000) + b"nonsense")
+            told = [(await hear(socket, "refused"))["text"] for _ in range(2)]
+            assert "the picture has 1x1 pixels" in told[0]
+            assert "not a picture that can be read" in told[1]
+            await socket.send_bytes(jpeg(corners(), 15000))
+            assert (await picture(socket))[0] == 15000
+
+    play(program, scene)
+
+
 def test_what_is_no_picture_is_passed_over(program: Program) -> None:
     async def scene(visitor: Visitor) -> None:
         async with await visitor.visit() as socket:

@@ -5,11 +5,22 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+import torch
 
+from facewarp.face.parts import FacePart
+from facewarp.training.occlusion import matte_data
 from facewarp.training.occlusion.canvas import Relief
-from facewarp.training.occlusion.composite import MAKERS, compose
+from facewarp.training.occlusion.composite import HARD, MAKERS, compose
 from facewarp.training.occlusion.faces import SHAPE, base_face
-from facewarp.training.occlusion.matte_data import MatteBatches
+from facewarp.training.occlusion.matte_data import (
+    MatteBatches,
+    MatteData,
+    Pose,
+    augmented,
+    held_out_composites,
+    is_turned,
+    random_pose,
+)
 
 
 @pytest.fixture
@@ -25,7 +36,7 @@ def base(drawn, rng):
     return base_face(drawn, rng)
 
 
-@pytest.mark.parametrize("kind", MAKERS)
+@pytest.mark.parametrize("kind", [*MAKERS, *HARD])
 def test_each_thing_hides_what_its_alpha_covers(base, rng, kind):
     one = compose(base, lambda: base, rng, kind)
     shape = (SHAPE[0] // 2, SHAPE[1] // 2)
@@ -77,3 +88,56 @@ def test_batches_depend_on_seed_and_step_alone(drawn):
     assert one["images"].shape == (2, 3, SHAPE[0] // 2, SHAPE[1] // 2)
     labels = one["labels"].sum(1)
     assert float(labels.max()) <= 1.01
+
+
+def test_pictures_shown_again_are_the_one_before_moved(drawn):
+    batch = MatteBatches([drawn], 4, seed=3).batch(5)
+    images, labels, moved = batch["images"], batch["labels"], batch["moved"]
+    assert (moved[:3] == 0).all()
+    assert (moved[3] != 0).any()
+    back = tuple(-int(v) for v in moved[3].flip(0))
+    inner = (..., slice(6, -6), slice(6, -6))
+    same, other = (torch.roll(each[3], back, (1, 2))[inner] for each in (labels, images))
+    torch.testing.assert_close(same, labels[2][inner], atol=0.08, rtol=0)
+    assert np.corrcoef(other.flatten(), images[2][inner].flatten())[0, 1] > 0.8
+    assert not torch.equal(other, images[2][inner])
+
+
+def test_half_of_the_poses_keep_pixels_as_sharp_as_they_were(rng):
+    poses = [random_pose(rng) for _ in range(60)]
+    whole = [p for p in poses if p.angle == 0 and p.size == 1]
+    assert 15 < len(whole) < 45
+    assert all(float(v).is_integer() for p in whole for v in p.shift)
+
+
+def test_a_pose_of_whole_pixels_moves_labels_and_nothing_else(base, rng):
+    one = compose(base, lambda: base, rng, "hand")
+    there = augmented(one, Pose(1, 0.0, 1.0, (2, -1)), np.zeros(2, np.int64), rng)[1]
+    here = augmented(one, Pose(1, 0.0, 1.0, (0, 0)), np.zeros(2, np.int64), rng)[1]
+    assert np.array_equal(np.roll(here, (-1, 2), (1, 2))[:, 4:-4, 4:-4], there[:, 4:-4, 4:-4])
+
+
+def test_a_nose_aside_tells_a_turned_face(drawn):
+    assert not is_turned(drawn)
+    labels = np.zeros_like(drawn.labels)
+    labels[40:160, 40:140] = FacePart.FACE
+    labels[80:120, 120:138] = FacePart.NOSE
+    assert is_turned(replace(drawn, masks=labels))
+    assert not is_turned(replace(drawn, masks=labels * 0))
+
+
+def test_turned_and_dark_faces_count_several_times(drawn):
+    data = MatteData()
+    labels = np.where(drawn.labels == FacePart.BACKGROUND, 0, FacePart.FACE).astype(np.uint8)
+    dark = replace(drawn, image=drawn.image // 4, masks=labels)
+    bright = replace(dark, image=np.full_like(drawn.image, 180))
+    data.add("faces", [bright, dark], hold_out=False)
+    assert [sum(one is other for other in data.photos) for one in (bright, dark)] == [1, 3]
+    assert data.size == 2
+
+
+def test_scores_are_told_of_faces_and_things_that_stay_the_same(drawn, monkeypatch):
+    """What is drawn in training alone is in no composite that scores are told of."""
+    monkeypatch.setattr(matte_data, "varied", lambda *_: pytest.fail("a varied face"))
+    kinds = {one.kinds[0] for one in held_out_composites([drawn], 24, seed=1)}
+    assert kinds <= {*MAKERS, "donor", "free", "light"}

@@ -17,6 +17,7 @@ from facewarp.training.config.presets import HEART_CLASSES, PRESETS
 from facewarp.training.release import ship
 from facewarp.training.release.heart_tables import main as write_tables
 from facewarp.training.release.heart_tables import registration_table, volume_table, with_tables
+from facewarp.training.release.model_card import card_of_new_section
 from facewarp.training.release.ship import main, ship_card, ship_weights
 
 FLAT = (1, 2, 2)
@@ -182,10 +183,18 @@ def test_a_part_network_of_slices_ships_beside_them(
     assert about == before[1]
     pairs = zip(net.state_dict().values(), before[0].state_dict().values(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
-    assert (shipped / "heart" / "README.md").read_text("utf-8") == card
+    beside = (shipped / "heart" / "README.md").read_text("utf-8")
     found.write_text(json.dumps(evaluation(sha256, slices_sha256=file_sha256(path))))
     anew = ship_card("heart", [found], shipped).read_text("utf-8")
     assert "left ventricle +0.20 mm, right -0.10 mm, fitted on 4 patients" in anew
+    assert beside == anew  # the section follows its weights, and nothing else is another
+
+
+def test_a_card_of_other_weights_stays() -> None:
+    card = "# heart\n\n## The part network\n\n`aa`\n\n## Limits\n\nsome\n"
+    assert card_of_new_section(card, "bb", "## The part network\n\n`cc`") == card
+    told = card_of_new_section(card, "aa", "## The part network\n\n`cc`")
+    assert told == card.replace("aa", "cc")
 
 
 def test_the_volumes_stand_by_diagnosis_too() -> None:

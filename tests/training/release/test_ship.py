@@ -85,6 +85,15 @@ def test_weights_are_shipped_unchanged_with_their_papers(run: Path, shipped: Pat
     assert index["face"] == {"file": "face/model.safetensors", "sha256": file_sha256(path)}
 
 
+def test_shipping_the_same_weights_again_keeps_their_hash(run: Path, shipped: Path) -> None:
+    path = ship_weights(run, "face", ["helen"], shipped)
+    sha256, written_at = file_sha256(path), path.stat().st_mtime_ns
+    ship_weights(run, "face", ["helen"], shipped)
+    assert (file_sha256(path), path.stat().st_mtime_ns) == (sha256, written_at)
+    ship_weights(run, "face", ["helen", "afw"], shipped)
+    assert file_sha256(path) != sha256
+
+
 def test_data_that_nobody_knows_is_refused(run: Path, shipped: Path) -> None:
     for data in ([], ["helen", "mine"]):
         with pytest.raises(FacewarpError, match="no data set is called"):

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from facewarp.core.arrays import ImageArray
+from facewarp.core.weights import write_tensors
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.parts import LANDMARK_COUNT
-from facewarp.system.atomic_files import write_error, written
 from facewarp.training.datasets.crops import FaceCrop, protocol_crop
 from facewarp.training.datasets.photo import FacePhoto
 
@@ -104,12 +104,9 @@ class ShapeRegressor:
 
     def save(self, path: Path, about: dict[str, str]) -> None:
         """Write the cascade as safetensors, whole or not at all."""
-        with written(path) as temporary:
-            try:
-                tensors = {name: np.ascontiguousarray(v) for name, v in vars(self).items()}
-                save_file(tensors, temporary, {"baseline": NAME, **about})
-            except SafetensorError as error:
-                raise write_error(error, path) from error
+        arrays = {name: np.ascontiguousarray(value) for name, value in vars(self).items()}
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        write_tensors(tensors, path, {"baseline": NAME, **about})
 
     @classmethod
     def load(cls, path: Path) -> "ShapeRegressor":

@@ -1,7 +1,7 @@
 """Measure how far mouths and eyes open and shut, against annotated points and FaceMesh.
 
-    python benchmarks/openings.py --landmarker face_landmarker.task
-    python benchmarks/openings.py --photos helen/testset
+    python benchmarks/face/openings.py --landmarker face_landmarker.task
+    python benchmarks/face/openings.py --photos helen/testset
 
 The opening is the distance between the inner lips (points 62 and 66) over that of the outer eye
 corners; an eye's height is the mean of its two over its width. With `--landmarker` the clips of
@@ -14,14 +14,17 @@ correlation are ours over the reference's, of all frames together; FaceMesh is n
 import argparse
 import hashlib
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-from expressions import Landmarker
 from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).parent))  # python -P leaves it out
+from _landmarker import Landmarker
 
 import facewarp
 from facewarp.core.arrays import Points

@@ -8,14 +8,14 @@ import pytest
 
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.crop_fields import GRID_SHAPE, inverted, resized, sample_field, upsample_field
-from facewarp.face.tracking.image_alignment import (
+from facewarp.face.temporal.image_alignment import (
     NormalEquations,
     shrunk,
     similarity_of,
     without_light,
 )
-from facewarp.face.tracking.photometric import PhotometricConfig, PhotometricRefinement
-from facewarp.face.tracking.smoothing import FaceSmoother
+from facewarp.face.temporal.photometric import PhotometricConfig, PhotometricRefinement
+from facewarp.face.temporal.smoothing import FaceSmoother
 
 FPS = 30
 GRAIN = 2.0  # deviation of a camera's noise, gray levels

@@ -1,6 +1,6 @@
 """Latency and throughput of the live loop: a clip at camera pace, then unpaced.
 
-    python benchmarks/live.py [--clip FILE] [--minutes N] [--window] [--engine NAME] [--json]
+    python benchmarks/live/live.py [--clip FILE] [--minutes N] [--window] [--engine NAME] [--json]
 
 At camera pace the clip comes as a 1280 x 720 camera of 30 frames a second would give it, ready or
 not: frames that a newer one replaced are counted as dropped, and a frame's age is the time from its
@@ -38,9 +38,9 @@ from facewarp.live.face_pipeline import FacePipeline
 from facewarp.live.interfaces import Presenter
 from facewarp.live.loop import LiveLoop
 from facewarp.live.outputs.memory_watch import MemoryWatch
-from facewarp.live.outputs.recorder import fitted
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
+from facewarp.media.orientation import fit_within
 from facewarp.media.sinks import open_sink
 from facewarp.media.sources import open_source
 from facewarp.system.machine import machine
@@ -121,7 +121,7 @@ def measure(
 def demo_clip(path: Path) -> str:
     """Return the shipped clip, fitted into 1280 x 720, forwards and backwards."""
     shipped = resources.files("facewarp.assets") / "demo" / "astronaut.mp4"
-    frames = [fitted(frame.image, SIZE) for frame in read_video(str(shipped))]
+    frames = [fit_within(frame.image, SIZE) for frame in read_video(str(shipped))]
     with open_sink(path, size=SIZE, fps=RATE) as sink:
         for index, image in enumerate([*frames, *frames[-2:0:-1]]):
             sink.write(Frame(image, index / RATE, index))

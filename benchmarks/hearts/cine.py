@@ -1,6 +1,6 @@
 """Time and memory of `facewarp cine` for a whole cine, from the file to the folder.
 
-    python benchmarks/cine.py [--phases N] [--slices N] [--runs N] [--against REV] [--json]
+    python benchmarks/hearts/cine.py [--phases N] [--slices N] [--runs N] [--against REV] [--json]
 
 The cine is a synthetic beating heart of known volumes, by default 30 phases of 10 slices of
 256 x 216. With --against another revision of this repository takes turns with this checkout, in
@@ -22,7 +22,7 @@ from statistics import median
 import nibabel as nib
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from against import environment_of
 
 from facewarp.core.weights import file_sha256, find_weights

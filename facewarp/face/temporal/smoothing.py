@@ -66,7 +66,7 @@ class OneEuro:
 
 @dataclass(frozen=True)
 class SmoothingConfig:
-    """Parameters of smoothing, chosen with ``benchmarks/steadiness.py`` (docs/decisions/0040).
+    """Parameters of smoothing, chosen with ``benchmarks/face/steadiness.py`` (docs/decisions/0040).
 
     Attributes:
         pose: for the head's motion.

@@ -11,7 +11,7 @@ from facewarp.face.crop import Crop
 from facewarp.face.crop_fields import inverted, sample_field
 from facewarp.face.face import Face
 from facewarp.face.similarity import compose_affine, fit_similarity, inverse, turned_about
-from facewarp.face.tracking.smoothing import FaceSmoother, OneEuro, OneEuroFilter, SmoothingConfig
+from facewarp.face.temporal.smoothing import FaceSmoother, OneEuro, OneEuroFilter, SmoothingConfig
 
 PLAIN = OneEuro(min_hz=1.0, beta=0.0)  # without a beta it is a low-pass filter of first order
 FPS = 30

@@ -1,6 +1,6 @@
 """FlowNet's correlation layer, forward and backward: by matrix products, and by shifts.
 
-    python benchmarks/correlation.py [--threads 1] [--runs 3] [--channels 64 256] [--json]
+    python benchmarks/face/correlation.py [--threads 1] [--runs 3] [--channels 64 256] [--json]
 
 Both take turns in one run on the same features, 8 pairs of 40 x 33, with the published reach of 20
 and stride of 2: 441 displacements. Times are medians of the values and both gradients.

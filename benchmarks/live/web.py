@@ -1,6 +1,6 @@
 """Latency of a frame through the live page: browser, program, browser.
 
-    python benchmarks/web.py [--size 640x480] [--seconds N] [--json | --picture FILE]
+    python benchmarks/live/web.py [--size 640x480] [--seconds N] [--json | --picture FILE]
 
 A headless Chromium plays the demo clip as its camera. Each row is one way there and back: WebRTC,
 WebRTC with aiortc's own packet buffer, and JPEGs over the page's connection; and what the program

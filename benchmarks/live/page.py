@@ -1,6 +1,6 @@
 """Speed of the page without a server, in a headless Chromium on this machine's processor.
 
-    python benchmarks/page.py [--seconds N] [--effect NAME] [--rate N] [--webgl] [--json]
+    python benchmarks/live/page.py [--seconds N] [--effect NAME] [--rate N] [--webgl] [--json]
 
 A camera of 640 x 480 plays the demo clip's moving face. Printed are frames shown a second, time
 from capture to drawn, milliseconds of each step of a frame, processor time a frame by thread, time

@@ -1,6 +1,6 @@
 """Does what is drawn stick to the skin? Slip and drift with and without photometric refinement.
 
-    python benchmarks/sliding.py [CLIP...] [--landmarker face_landmarker.task] [--json]
+    python benchmarks/face/sliding.py [CLIP...] [--landmarker face_landmarker.task] [--json]
 
 Clips are those given, or of the folder `video` of $FACEWARP_DATA. Corners of the skin are followed
 by pyramidal Lucas-Kanade over windows of 12 frames and of 2 s (`_corner_tracks.py`). Slip is the
@@ -18,6 +18,7 @@ point of the skin is known.
 import argparse
 import json
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -27,11 +28,14 @@ from typing import Any
 
 import cv2
 import numpy as np
-from _corner_tracks import CornerTracks, corner_tracks
-from _skin_clips import made_clips
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).parent))  # python -P leaves it out
+from _corner_tracks import CornerTracks, corner_tracks
+from _landmarker import follow_landmarks, triangle_slip
+from _skin_clips import made_clips
 
 import facewarp
 from facewarp.core.arrays import Points
@@ -302,8 +306,6 @@ def landmarker_slips(
     model: Path, clip: Clip, windows: Sequence[CornerTracks], template: Template
 ) -> list[Slip]:
     """Slip of MediaPipe's landmarker: its triangles carry the corners."""
-    from _landmarker import follow_landmarks, triangle_slip
-
     points = follow_landmarks(model, clip.frames, clip.times, without_native_chatter)
     slips = []
     for tracks in windows:

@@ -1,4 +1,4 @@
-"""MediaPipe's face landmarker for `sliding.py`: its points, and what its triangles carry."""
+"""MediaPipe's face landmarker: points, blendshapes, and what its triangles carry."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -12,13 +12,56 @@ from scipy.spatial import Delaunay
 from facewarp.core.arrays import Points
 
 
+class Landmarker:
+    """MediaPipe's face landmarker: points, blendshapes and pose of the largest face."""
+
+    def __init__(self, path: str, video: bool) -> None:
+        import mediapipe as mp
+        from mediapipe.tasks.python import vision
+        from mediapipe.tasks.python.core.base_options import BaseOptions
+
+        self._mp, self._video, self._last = mp, video, -1
+        mode = vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE
+        self._net = vision.FaceLandmarker.create_from_options(
+            vision.FaceLandmarkerOptions(
+                base_options=BaseOptions(model_asset_path=path),
+                running_mode=mode,
+                output_face_blendshapes=True,
+                output_facial_transformation_matrixes=True,
+            )
+        )
+
+    def __call__(
+        self, image: np.ndarray, time: float = 0.0
+    ) -> tuple[np.ndarray, dict[str, float], np.ndarray] | None:
+        """Return points (478, 2) px, values by name and rotation (3, 3); None without a face."""
+        picture = self._mp.Image(
+            image_format=self._mp.ImageFormat.SRGB, data=np.ascontiguousarray(image)
+        )
+        if self._video:
+            self._last = max(self._last + 1, round(time * 1000))
+            found = self._net.detect_for_video(picture, self._last)
+        else:
+            found = self._net.detect(picture)
+        if not found.face_landmarks:
+            return None
+        height, width = image.shape[:2]
+        points = np.array([(p.x * width, p.y * height) for p in found.face_landmarks[0]])
+        values = {one.category_name: one.score for one in found.face_blendshapes[0]}
+        matrix = np.array(found.facial_transformation_matrixes[0])[:3, :3]
+        return points, values, matrix / np.linalg.norm(matrix[:, 0])
+
+
 def follow_landmarks(
     model: Path,
     frames: Sequence[NDArray[np.uint8]],
     times: Sequence[float],
     quiet: Callable[[], AbstractContextManager[None]],
 ) -> list[Points | None]:
-    """Points (478, 2) of each frame in video mode, with its own smoothing; None without a face."""
+    """Return points (478, 2) of each frame, gray or RGB, in video mode, with its own smoothing.
+
+    None stands for a frame without a face.
+    """
     from mediapipe import Image, ImageFormat
     from mediapipe.tasks.python import BaseOptions, vision
 
@@ -29,8 +72,9 @@ def follow_landmarks(
     found: list[Points | None] = []
     with quiet(), vision.FaceLandmarker.create_from_options(options) as landmarker:
         for frame, time in zip(frames, times, strict=True):
-            height, width = frame.shape
-            picture = Image(ImageFormat.SRGB, np.ascontiguousarray(cv2.cvtColor(frame, 8)))
+            height, width = frame.shape[:2]
+            color = cv2.cvtColor(frame, cv2.COLOR_GRAY2RGB) if frame.ndim == 2 else frame
+            picture = Image(ImageFormat.SRGB, np.ascontiguousarray(color))
             faces = landmarker.detect_for_video(picture, round(1000 * time)).face_landmarks
             points = [(p.x * width - 0.5, p.y * height - 0.5) for p in faces[0]] if faces else None
             found.append(None if points is None else np.array(points))

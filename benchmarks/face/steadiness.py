@@ -1,6 +1,7 @@
 """Jitter and lag of tracked faces: without smoothing, with ours, with MediaPipe's.
 
-    python benchmarks/steadiness.py [--landmarker face_landmarker.task] [--engine NAME] [--json]
+    python benchmarks/face/steadiness.py [--landmarker face_landmarker.task] [--engine NAME]
+                                         [--json]
 
 Jitter is the mean absolute second difference of points over time, in px of the 320 x 260 crop, on
 the shipped portrait held still: with a camera's noise, with flickering exposure as well, and with
@@ -12,6 +13,7 @@ the field from frame to template, which draws labels and textures, has the same 
 
 import argparse
 import json
+import sys
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -21,10 +23,13 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 import torch
-from _clips import FPS, REST_S, Image, motions, moved, portrait, still_clips, with_noise
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).parent))  # python -P leaves it out
+from _clips import FPS, REST_S, Image, motions, moved, portrait, still_clips, with_noise
+from _landmarker import follow_landmarks
 
 from facewarp.core.arrays import Points
 from facewarp.core.model import load
@@ -226,25 +231,8 @@ def part_map(face: Face, template: Template, first: Face) -> NDArray[np.uint8]:
 
 def follow_landmarker(model: Path, frames: list[Image]) -> Followed:
     """Track with MediaPipe's face landmarker in video mode, with its own smoothing."""
-    from mediapipe import Image as Picture
-    from mediapipe import ImageFormat
-    from mediapipe.tasks.python import BaseOptions, vision
-
-    options = vision.FaceLandmarkerOptions(
-        base_options=BaseOptions(model_asset_path=str(model)),
-        running_mode=vision.RunningMode.VIDEO,
-    )
-    height, width = frames[0].shape[:2]
-    found = []
-    with (
-        without_native_chatter(),
-        vision.FaceLandmarker.create_from_options(options) as landmarker,
-    ):
-        for index, frame in enumerate(frames):
-            picture = Picture(image_format=ImageFormat.SRGB, data=np.ascontiguousarray(frame))
-            (face,) = landmarker.detect_for_video(picture, 1000 * index // FPS).face_landmarks
-            found.append([(point.x * width - 0.5, point.y * height - 0.5) for point in face])
-    points = np.array(found)
+    times = [index / FPS for index in range(len(frames))]
+    points = np.array(follow_landmarks(model, frames, times, without_native_chatter))
     brow_to_chin = points[2 : round(REST_S * FPS)].mean(0)[[105, 152]]  # its mesh's numbers
     return Followed(points, float(np.linalg.norm(np.diff(brow_to_chin, axis=0))))
 

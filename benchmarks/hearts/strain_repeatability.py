@@ -5,7 +5,7 @@ resampled to pixels 1.25 times as large, to pixels 0.8 times as large, and turne
 either way in the plane and shifted by a third of a pixel. What is printed is the mean over patients
 of the absolute difference to the first measurement, its 95th percentile over patients and copies,
 and the intraclass correlation ICC(1,1).
-Run: python benchmarks/strain_repeatability.py DATA [--patients 18-20,38-40] [--json]
+Run: python benchmarks/hearts/strain_repeatability.py DATA [--patients 18-20,38-40] [--json]
 """
 
 import argparse

@@ -1,10 +1,12 @@
 """Own template against the average: error on the demo's known motion, and confidence.
 
-``python benchmarks/templates.py [VIDEO...]``. On the demo clip the own template is built of the
-portrait that the clip was made from, which is the best that an own template can be. On further
-clips it is built of the frame seen best among the first hundred, and what is compared is confidence
-and jitter: the mean absolute second difference of the landmarks, in px of the crop, without
-smoothing. It counts true movement too, which is the same for both.
+    python benchmarks/face/templates.py [VIDEO...]
+
+On the demo clip the own template is built of the portrait that the clip was made from, which is the
+best that an own template can be. On further clips it is built of the frame seen best among the
+first hundred, and what is compared is confidence and jitter: the mean absolute second difference of
+the landmarks, in px of the crop, without smoothing. It counts true movement too, which is the same
+for both.
 """
 
 import platform

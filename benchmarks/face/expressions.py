@@ -1,10 +1,10 @@
 """Compare expression values with MediaPipe's, and fit what they are computed from.
 
-    python benchmarks/expressions.py --landmarker face_landmarker.task
-    python benchmarks/expressions.py mesh --landmarker ... --photos helen/trainset celebamask
-    python benchmarks/expressions.py fit  --landmarker ... --photos helen/trainset celebamask
-    python benchmarks/expressions.py scale --landmarker ...
-    python benchmarks/expressions.py fit --values brow --every 2 --landmarker ... --photos ...
+    python benchmarks/face/expressions.py --landmarker face_landmarker.task
+    python benchmarks/face/expressions.py mesh --landmarker ... --photos helen/trainset celebamask
+    python benchmarks/face/expressions.py fit  --landmarker ... --photos helen/trainset celebamask
+    python benchmarks/face/expressions.py scale --landmarker ...
+    python benchmarks/face/expressions.py fit --values brow --every 2 --landmarker ... --photos ...
 
 Without a word, clips of `$FACEWARP_DATA/video` are tracked and each value's rank correlation with
 MediaPipe's blendshape of the same name is printed, frame by frame within a clip; clips in which
@@ -22,6 +22,7 @@ it here and nowhere else.
 import argparse
 import hashlib
 import os
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,9 @@ from typing import Any
 
 import cv2
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))  # python -P leaves it out
+from _landmarker import Landmarker
 
 import facewarp
 from facewarp.face.crop_fields import sample_field
@@ -38,7 +42,7 @@ from facewarp.face.expressions.measures import NAMES, FaceMeasure, mirrored
 from facewarp.face.expressions.pose import Camera, PoseSolver, landmark_positions
 from facewarp.face.template.template import Template
 
-HEAD = Path(__file__).parents[1] / "assets" / "head"
+HEAD = Path(__file__).parents[2] / "assets" / "head"
 GROUPS = {
     "jaw": ("jawOpen",),
     "blinks": ("eyeBlinkLeft", "eyeBlinkRight"),
@@ -50,46 +54,6 @@ GROUPS = {
 RIDGE = 0.1  # of the measurements' variance
 BROW_RIDGE = 0.2
 MOST_GAIN = 2.5
-
-
-class Landmarker:
-    """MediaPipe's face landmarker: points, blendshapes and pose of the largest face."""
-
-    def __init__(self, path: str, video: bool) -> None:
-        import mediapipe as mp
-        from mediapipe.tasks.python import vision
-        from mediapipe.tasks.python.core.base_options import BaseOptions
-
-        self._mp, self._video, self._last = mp, video, -1
-        mode = vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE
-        self._net = vision.FaceLandmarker.create_from_options(
-            vision.FaceLandmarkerOptions(
-                base_options=BaseOptions(model_asset_path=path),
-                running_mode=mode,
-                output_face_blendshapes=True,
-                output_facial_transformation_matrixes=True,
-            )
-        )
-
-    def __call__(
-        self, image: np.ndarray, time: float = 0.0
-    ) -> tuple[np.ndarray, dict[str, float], np.ndarray] | None:
-        """Return points (478, 2) px, values by name and rotation (3, 3); None without a face."""
-        picture = self._mp.Image(
-            image_format=self._mp.ImageFormat.SRGB, data=np.ascontiguousarray(image)
-        )
-        if self._video:
-            self._last = max(self._last + 1, round(time * 1000))
-            found = self._net.detect_for_video(picture, self._last)
-        else:
-            found = self._net.detect(picture)
-        if not found.face_landmarks:
-            return None
-        height, width = image.shape[:2]
-        points = np.array([(p.x * width, p.y * height) for p in found.face_landmarks[0]])
-        values = {one.category_name: one.score for one in found.face_blendshapes[0]}
-        matrix = np.array(found.facial_transformation_matrixes[0])[:3, :3]
-        return points, values, matrix / np.linalg.norm(matrix[:, 0])
 
 
 def photographs(

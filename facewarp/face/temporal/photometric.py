@@ -8,7 +8,7 @@ from template to frame,
 1. W of the last frame goes along with the head, as the registration saw it move;
 2. the frame is carried to the template by W and compared with a running mean of this person's own
    pictures there, light removed: optical flow (DIS, Kroeger et al., ECCV 2016) finds large motions,
-   Gauss-Newton on the control points the rest (`facewarp.face.tracking.image_alignment`);
+   Gauss-Newton on the control points the rest (`facewarp.face.temporal.image_alignment`);
 3. where the picture does not look like that mean (a highlight, an eye that has shut) or something
    is before the face (`facewarp.face.occlusion`) the skin is not seen: it goes on with the skin
    around it, and the mean is left alone;
@@ -33,7 +33,7 @@ from facewarp.face.occlusion.steady import seen_of_template
 from facewarp.face.parts import FacePart
 from facewarp.face.similarity import Affine, compose_affine, fit_similarity, inverse
 from facewarp.face.template.template import Template
-from facewarp.face.tracking.image_alignment import (
+from facewarp.face.temporal.image_alignment import (
     CELL_PX,
     PICTURE_PX,
     Floats,
