@@ -102,8 +102,8 @@ def base_warnings(doubtful: tuple[int, float] | None, lv: Ventricle, frame: int)
         return []
     return [
         f"slice {number} from the base may show the atrium at end-systole (phase {frame}): with "
-        f"its {ml:.0f} ml the ejection fraction is {ef:.0f} %, without them {ef + share:.0f} %; look "
-        "at the contours there"
+        f"its {ml:.0f} ml the ejection fraction is {ef:.0f} %, without them {ef + share:.0f} %; "
+        "look at the contours there"
     ]
 
 
