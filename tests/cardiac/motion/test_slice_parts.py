@@ -241,11 +241,11 @@ def test_a_first_slice_of_which_the_network_is_unsure_is_named(sure, doubtful):
             assert told == pytest.approx((2, 400 * sure * 1.4 * 1.4 * 9 / 1000), rel=1e-3)
 
 
-def test_small_cavities_are_in_doubt_for_their_rim_and_not_for_their_size():
-    for half in (6, 18):
-        y, x = np.indices((64, 64)) - 31.5
-        disk = 1 / (1 + np.exp((np.hypot(x, y) - half) / 0.5))
-        parts = np.zeros((1, 4, 3, 64, 64), np.float32)
-        parts[0, HeartPart.LV] = disk
-        grid = ModelGrid.around(scan(), (3, 64, 64), (1.4, 1.4, 9.0), (50.0, 45.0, 3.0), np.eye(3))
-        assert SliceParts(grid, parts).doubtful_base(0) is None
+@pytest.mark.parametrize("radius", [6, 18])
+@pytest.mark.parametrize(("blunt", "doubtful"), [(0.35, False), (0.6, True)])
+def test_the_rim_decides_and_not_the_size_of_the_cavity(radius, blunt, doubtful):
+    y, x = np.indices((64, 64)) - 31.5
+    parts = np.zeros((1, 4, 3, 64, 64), np.float32)
+    parts[0, HeartPart.LV] = 1 / (1 + np.exp(np.clip((np.hypot(x, y) - radius) / blunt, -50, 50)))
+    grid = ModelGrid.around(scan(), (3, 64, 64), (1.4, 1.4, 9.0), (50.0, 45.0, 3.0), np.eye(3))
+    assert (SliceParts(grid, parts).doubtful_base(0) is not None) == doubtful
