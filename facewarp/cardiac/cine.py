@@ -72,6 +72,7 @@ from facewarp.system.memory import return_freed_memory
 Progress = Callable[[float], None]
 
 _MARGIN_MM: Final = 15.0  # around the heart, where its labels may be carried
+_FEW: Final = 12  # phases, less than which are all looked at for the likely end-diastole
 _MAYBE: Final = 0.3  # probability of heart from which a voxel may be carried to
 
 
@@ -284,8 +285,7 @@ def analyse(
     calibration = HeartCalibration.of_slices(slices)
     found = None
     if told.ed is None:  # which phase is stored first must not matter
-        lv, found = _first_look(model, slices, volume, grid)
-        likely = find_ed(lv, cine.closes)
+        likely, found = _first_look(model, slices, volume, grid, cine.closes)
         if likely != looked_at:
             lies = lies if lies.is_clear else find_orientation(model, volume, likely)
             again = around_heart(model, volume, likely, lies.turn)
@@ -380,13 +380,20 @@ def analyse(
 
 
 def _first_look(
-    model: HeartModel, slices: SliceModel | None, volume: Volume, grid: ModelGrid
-) -> tuple[FloatArray, SeenParts | None]:
-    """Return the left ventricle's size in each phase, and the parts where all had to be seen."""
-    if slices is not None:
-        return middle_lv(slices, volume, grid), None
-    found = see_parts(model, None, volume, grid)
-    return found.lv, found
+    model: HeartModel, slices: SliceModel | None, volume: Volume, grid: ModelGrid, closes: bool
+) -> tuple[int, SeenParts | None]:
+    """Return the phase of about the largest left ventricle; the parts where all had to be seen."""
+    if slices is None:
+        found = see_parts(model, None, volume, grid)
+        return find_ed(found.lv, closes), found
+    count = volume.phases
+    step = 1 if count < _FEW else 2  # every other phase, then those beside the best
+    likely = step * find_ed(middle_lv(slices, volume, grid, range(0, count, step)), closes)
+    if step > 1:
+        beside = (likely - 1, likely, likely + 1)
+        near = [p % count for p in beside if closes or 0 <= p < count]
+        likely = near[int(middle_lv(slices, volume, grid, near).argmax())]
+    return likely, None
 
 
 class _Work:

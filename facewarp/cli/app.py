@@ -99,6 +99,7 @@ COMMANDS = {
         "cine:cine",
         "Track hearts through the cardiac cycle: labels, volumes, ejection fraction, motion.",
         HEARTS,
+        resumes=True,
     ),
     "phantom": Command(
         "hearts.phantom:phantom",

@@ -13,6 +13,7 @@ from facewarp.cli.console import Output, cell, output_of
 from facewarp.cli.model_options import Device, ModelName, Refine
 from facewarp.cli.option_groups import option_groups
 from facewarp.errors import FacewarpError
+from facewarp.system.start import resume_collection
 
 if TYPE_CHECKING:
     from facewarp.batch.jobs import Batch
@@ -230,6 +231,7 @@ def cine(
         strain_intervals=results.strain_intervals,
     )
     jobs = jobs_for(chosen, out, settings, resume=run.resume, threads=threads)
+    resume_collection()
     with BatchTable(output, len(jobs), "patient", _COLUMNS, _cells) as table:
         cohort = run_cohort(
             jobs,

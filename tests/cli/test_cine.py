@@ -1,3 +1,4 @@
+import gc
 import json
 
 import nibabel as nib
@@ -14,6 +15,7 @@ from facewarp.core.model import Model
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import save_weights
 from facewarp.errors import FacewarpError
+from facewarp.system.start import pause_collection
 
 
 def run(*words):
@@ -370,3 +372,23 @@ def test_threads_are_shared_out_unless_they_are_given(
     result = run("cine", cine_of("scan.nii.gz"), "--out", tmp_path / "out", *words)
     assert "enough" in result.stderr
     assert told == [threads]
+
+
+def test_the_collector_runs_again_when_all_is_imported(tmp_path, nifti_of, monkeypatch):
+    """What was imported stays, and is not gone through while a heart is followed."""
+    found = []
+
+    def end(*_args, **_options):
+        found.append((gc.isenabled(), gc.get_freeze_count()))
+        raise FacewarpError("far enough")
+
+    monkeypatch.setattr("facewarp.cardiac.cohort.runner.run_cohort", end)
+    file = nifti_of("any.nii.gz", np.ones((3, 2, 4, 4), np.float32), np.eye(4))
+    pause_collection()
+    try:
+        assert run("cine", file, "--out", tmp_path / "out").exit_code == 1
+    finally:
+        gc.enable()
+        gc.unfreeze()
+    assert found[0][0]
+    assert found[0][1] > 10_000

@@ -164,11 +164,13 @@ class SliceParts:
         """
         between = self.grid.from_volume @ grid.to_volume
         there = ModelGrid(grid.shape, grid.spacing_mm, self.grid.shape, between)
-        found = []
-        for phase in range(len(self.probabilities)) if phases is None else phases:
+
+        def of_phase(phase: int) -> Floats:
             fine = torch.from_numpy(_filled(there.sample(self.probabilities[[phase]])))
-            found.append(resize_image(fine, shape).numpy())
-        return np.concatenate(found)
+            return resize_image(fine, shape).numpy()
+
+        every = range(len(self.probabilities)) if phases is None else phases
+        return np.concatenate(list(side_by_side(of_phase, every)))
 
     def doubtful_base(self, phase: int) -> tuple[int, float] | None:
         """Return the slice nearest to the base that shows left ventricle, where that is in doubt.
@@ -297,8 +299,10 @@ def see_slices(
     yield from side_by_side(of_phase, images)
 
 
-def middle_lv(model: SliceModel, volume: Volume, roi: ModelGrid) -> NDArray[np.float64]:
-    """Measure the left ventricle of every phase in some slices of the middle of the stack.
+def middle_lv(
+    model: SliceModel, volume: Volume, roi: ModelGrid, phases: Sequence[int]
+) -> NDArray[np.float64]:
+    """Measure the left ventricle of some phases in some slices of the middle of the stack.
 
     They cost a part of what `slice_parts` does, and tell in which phase it is about the largest.
 
@@ -306,12 +310,13 @@ def middle_lv(model: SliceModel, volume: Volume, roi: ModelGrid) -> NDArray[np.f
         model: a part network of slices.
         volume: the cine.
         roi: the heart's window.
+        phases: which; their images share a scale.
 
     Returns:
-        ``(T,)``, the sum of its probabilities.
+        The sum of its probabilities in each.
     """
     grid = slice_grid(volume, roi, model.config)
-    images = slice_input(volume, grid)
+    images = slice_input(replace(volume, data=volume.data[list(phases)]), grid)
     some = np.unique(np.rint(np.linspace(*_MIDDLE, _SOME) * (images.shape[1] - 1)).astype(int))
     seen = see_slices(model, images, grid, some.tolist())
     return np.array([phase[HeartPart.LV].sum(dtype=np.float64) for phase in seen])

@@ -11,7 +11,6 @@ from PIL import Image
 from facewarp.cardiac.parts import PART_COLORS
 from facewarp.cardiac.plots.volume_chart import LINE_COLORS, MARKER, PAPER
 from facewarp.core.arrays import ImageArray
-from facewarp.media.frames import Frame
 from facewarp.system.atomic_files import written
 
 _FASTEST_S: Final = 0.02  # browsers show GIFs no faster
@@ -33,6 +32,7 @@ def write_movie(path: Path, frames: Iterable[ImageArray], step_s: float) -> None
     if path.suffix.lower() == ".gif":
         _write_gif(path, frames, max(step_s, _FASTEST_S))
         return
+    from facewarp.media.frames import Frame
     from facewarp.media.sinks import open_sink  # FFmpeg takes a tenth of a second to import
 
     later = iter(frames)

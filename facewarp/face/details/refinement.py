@@ -48,7 +48,7 @@ class DetailRefinement:
     ) -> None:
         self.before, self._smoothing = before, smoothing
         self._corrector = corrector_of(template.landmarks)
-        self._filters: tuple[ValueFilter, ValueFilter] | None = None
+        self._filter: ValueFilter | None = None
         self._last: tuple[float, NDArray[np.float64], NDArray[np.float64]] | None = None
         self._forget()
 
@@ -61,8 +61,8 @@ class DetailRefinement:
     def take_over(self, other: FaceFilter | None) -> None:
         """Go on from what another refinement of the same face and template knows."""
         if isinstance(other, DetailRefinement):
-            if self._filters is not None and other._filters is not None:
-                self._filters, self._last = other._filters, other._last
+            if self._filter is not None and other._filter is not None:
+                self._filter, self._last = other._filter, other._last
             take_over = getattr(self.before, "take_over", None)
             if take_over is not None:
                 take_over(other.before)
@@ -88,7 +88,7 @@ class DetailRefinement:
         return self._corrector.corrected(face, seen)
 
     def _forget(self) -> None:
-        self._filters = None if self._smoothing is None else (self._smoothing(), self._smoothing())
+        self._filter = None if self._smoothing is None else self._smoothing()
         self._last = None
 
     def _smoothed(self, seen: Correction, time: float) -> Correction:
@@ -100,12 +100,9 @@ class DetailRefinement:
             before, last, trust = self._last
             dt = time - before if time > before else _USUAL_S
             moves = np.where(seen.weights >= np.minimum(_TRUSTED, trust), moves, last)
-        assert self._filters is not None
-        smooth, trust = (
-            np.asarray(filtered(values[:, None], dt, 1 / self._corrector.side)[:, 0], np.float64)
-            for filtered, values in zip(
-                self._filters, (moves, _TRUST_PX * seen.weights), strict=True
-            )
-        )
+        assert self._filter is not None
+        values = np.concatenate([moves, _TRUST_PX * seen.weights])[:, None]
+        filtered = self._filter(values, dt, 1 / self._corrector.side)[:, 0]
+        smooth, trust = np.asarray(filtered, np.float64).reshape(2, -1)
         self._last = time, moves, trust / _TRUST_PX
         return replace(seen, heights=seen.now[:, 1] + smooth, weights=trust / _TRUST_PX)
