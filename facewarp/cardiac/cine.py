@@ -39,6 +39,7 @@ from facewarp.cardiac.quantification.indices import (
     find_ed,
     find_es,
     indices,
+    is_open,
     volumes_ml,
 )
 from facewarp.cardiac.quantification.moments import (
@@ -306,6 +307,9 @@ def analyse(
     said += doubted_moments(moments, cine, volumes[:, HeartPart.LV], (at_ed, at_es))
     said += beats_said
     said += quality_warnings(quality, cine.frames, labels_ed, volumes, cine.closes)
+    if reader is None and found.fine is not None:
+        base = found.fine.doubtful_base(at_es)
+        said += base_warnings(base, found_indices.lv, cine.frames[at_es])
     said += confidence_warnings(confidence)
     if volumes[at_es, HeartPart.LV] >= volumes[at_ed, HeartPart.LV]:
         said.insert(0, "the left ventricle is not smaller at ES than at ED")
