@@ -39,7 +39,6 @@ from facewarp.cardiac.quantification.indices import (
     find_ed,
     find_es,
     indices,
-    is_open,
     volumes_ml,
 )
 from facewarp.cardiac.quantification.moments import (
