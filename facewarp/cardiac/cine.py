@@ -383,7 +383,7 @@ def _first_look(
         return find_ed(found.lv, closes), found
     count = volume.phases
     step = 1 if count < _FEW else 2  # every other phase, then those beside the best
-    likely = step * find_ed(middle_lv(slices, volume, grid, range(0, count, step)), closes)
+    likely = step * find_ed(middle_lv(slices, volume, grid, slice(None, None, step)), closes)
     if step > 1:
         beside = (likely - 1, likely, likely + 1)
         near = [p % count for p in beside if closes or 0 <= p < count]

@@ -10,7 +10,7 @@ import pytest
 from facewarp.errors import FacewarpError
 from facewarp.media.frames import Frame
 from facewarp.media.images.writer import FolderWriter, ImageWriter
-from facewarp.media.sinks import open_sink, target_for
+from facewarp.media.sinks import numbered_output, open_sink, target_for
 from facewarp.media.sources import open_source
 from facewarp.media.track_records import FIELDS, open_records
 from facewarp.media.video.writer import VideoWriter
@@ -195,6 +195,21 @@ def test_picture_carries_its_color_profile(tmp_path):
 def test_picture_becomes_a_video_of_one_frame(photo, tmp_path, contents):
     run(photo, tmp_path / "out.mp4")
     assert contents(tmp_path / "out.mp4").times == [0.0]
+
+
+@pytest.mark.parametrize("name", ["photo #2.png", "IMG_%04d.png", "a.####.tif"])
+def test_the_name_of_a_picture_is_no_pattern(photo, tmp_path, name):
+    neighbor = tmp_path / "out" / "photo 12.png"
+    neighbor.parent.mkdir()
+    neighbor.write_bytes(b"mine")
+    with open_source(photo) as source, open_sink(neighbor.with_name(name), like=source) as sink:
+        for frame in source:
+            sink.write(frame)
+    written = sorted(path.name for path in neighbor.parent.iterdir())
+    assert written == sorted({name, neighbor.name})
+    assert neighbor.read_bytes() == b"mine"
+    assert numbered_output(tmp_path / name, "video") is not None
+    assert numbered_output(tmp_path / "take #1.mp4", "video") is None
 
 
 def test_picture_that_is_not_written(tmp_path):

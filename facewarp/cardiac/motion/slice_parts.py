@@ -272,7 +272,7 @@ def see_slices(
 
 
 def middle_lv(
-    model: SliceModel, volume: Volume, roi: ModelGrid, phases: Sequence[int]
+    model: SliceModel, volume: Volume, roi: ModelGrid, phases: Sequence[int] | slice
 ) -> NDArray[np.float64]:
     """Measure the left ventricle of some phases in some slices of the middle of the stack.
 
@@ -288,7 +288,7 @@ def middle_lv(
         The sum of its probabilities in each.
     """
     grid = slice_grid(volume, roi, model.config)
-    images = slice_input(replace(volume, data=volume.data[list(phases)]), grid)
+    images = slice_input(replace(volume, data=volume.data[phases]), grid)
     some = np.unique(np.rint(np.linspace(*_MIDDLE, _SOME) * (images.shape[1] - 1)).astype(int))
     seen = see_slices(model, images, grid, some.tolist())
     return np.array([phase[HeartPart.LV].sum(dtype=np.float64) for phase in seen])

@@ -87,7 +87,7 @@ def test_a_few_slices_tell_the_phase_of_the_largest_ventricle():
     data = np.stack([(away < size * (9.0 + 3.0 * z)).astype(np.float32) for size in sizes])
     cine = replace(one, data=data)
     roi, few, whole = window(cine, np.eye(3)), SeesBright(), SeesBright()
-    found = middle_lv(few, cine, roi, range(4))
+    found = middle_lv(few, cine, roi, slice(None))
     assert np.argsort(found).tolist() == np.argsort(sizes).tolist()
     again = middle_lv(SeesBright(), cine, roi, [3, 1])
     np.testing.assert_allclose(again, found[[3, 1]], rtol=1e-5)
