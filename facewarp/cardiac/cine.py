@@ -47,10 +47,12 @@ from facewarp.cardiac.motion.slice_parts import SliceModel, middle_lv, slices_be
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.quantification.indices import (
     Indices,
+    base_warnings,
     count_beats,
     find_ed,
     find_es,
     indices,
+    is_open,
     volumes_ml,
 )
 from facewarp.cardiac.quantification.moments import (
@@ -351,6 +353,9 @@ def analyse(
     said += [*lies.warnings(volume), *_other_moments(cine, volumes, (at_ed, at_es), told_by)]
     said += beats_said
     said += quality_warnings(quality, cine.frames, labels_ed, volumes, cine.closes)
+    if reader is None and found.fine is not None:
+        base = found.fine.doubtful_base(at_es)
+        said += base_warnings(base, found_indices.lv, cine.frames[at_es])
     said += confidence_warnings(confidence)
     if volumes[at_es, HeartPart.LV] >= volumes[at_ed, HeartPart.LV]:
         said.insert(0, "the left ventricle is not smaller at ES than at ED")
@@ -427,11 +432,19 @@ def _rate_of(
     """Return the heart rate, and what is to be said of a cine of several beats."""
     rate = given_bpm or heart_rate(cine)
     beats = count_beats(lv_ml, cine.closes) if cine.is_whole else 1
+    by_span = given_bpm is None and cine.volume.cycle_s is None and rate is not None
+    if beats == 1 and by_span and is_open(lv_ml):
+        said = (
+            f"the left ventricle begins with {lv_ml[0]:.0f} ml and ends with {lv_ml[-1]:.0f} ml: "
+            "the phases seem to cover a part of the heartbeat, so that their span tells no heart "
+            "rate, see --heart-rate"
+        )
+        return None, [said]
     if beats == 1:
         return rate, []
     said = f"the volume curve has {beats} beats, as of real-time imaging: motion and strain are of "
     said += "all of them; give the phases of one"
-    if given_bpm is None and cine.volume.cycle_s is None and rate is not None:
+    if by_span:
         rate, said = None, said + "; the heart rate is not known from it, see --heart-rate"
     return rate, [said]
 
