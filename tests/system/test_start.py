@@ -59,6 +59,8 @@ cli.app = interrupted
 atexit.register(print, "the interpreter ends")
 cli.main()
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+    )
     assert (done.returncode, done.stderr) == (code, "")
     assert ("the interpreter ends" not in done.stdout) == left
