@@ -78,3 +78,27 @@ def compose_affine(outer: Affine, inner: Affine) -> Affine:
 def inverse(affine: Affine) -> Affine:
     """Invert an affine transform."""
     return np.asarray(cv2.invertAffineTransform(affine), dtype=np.float64)
+
+
+def sampled(image: NDArray[np.uint8], matrix: Affine, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Sample an image bilinearly, black beyond it; only the window that it takes is cut out.
+
+    Args:
+        image: (H, W, 3).
+        matrix: from px of the samples to those of the image.
+        size: (width, height) of the samples.
+
+    Returns:
+        (height, width, 3).
+    """
+    width, height = size
+    ends = np.array([(0, 0, 1), (width - 1, 0, 1), (0, height - 1, 1), (width - 1, height - 1, 1)])
+    places = ends @ matrix.T
+    limit = image.shape[1::-1]
+    x0, y0 = np.floor(places.min(axis=0) - 1).clip(0, np.subtract(limit, 1)).astype(int).tolist()
+    x1, y1 = np.ceil(places.max(axis=0) + 2).clip((x0 + 1, y0 + 1), limit).astype(int).tolist()
+    window = image[y0:y1, x0:x1]
+    there = matrix.copy()
+    there[:, 2] -= (x0, y0)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(window, there, size, flags=flags), np.uint8)

@@ -1,7 +1,7 @@
 """Track a file: source -> tracker (with lookback) -> effect -> sink and records."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -137,6 +137,16 @@ def track_video(
     counts_frames = is_clip and job.extras.counts_frames
     pace = Pace(source) if counts_frames and source.kind == "video" else None
 
+    # A packed frame that goes to a video needs no more of its image than is painted on.
+    paints_windows = (
+        is_clip
+        and job.pictures
+        and is_video(job.target)
+        and not job.extras.paths
+        and isinstance(effect, FaceEffect)
+        and effect.paints_windows
+    )
+
     def follow(frames: Iterable[Frame]) -> Iterator[tuple[Frame, list[Face]]]:
         track = Lookback(tracker) if is_clip else one_by_one
         for frame, faces in in_square_pixels(frames, track, aspect):
@@ -148,7 +158,14 @@ def track_video(
             tracker.reset()  # pictures of a folder need not show the same people
             yield frame, tracker(frame.image, frame.time)
 
-    def draw(frame: Frame, faces: list[Face]) -> tuple[Frame, list[dict[str, Any]]]:
+    def draw(frame: Frame, faces: list[Face]) -> tuple[Frame, Sequence[dict[str, Any]]]:
+        canvas = frame.on_canvas() if paints_windows else None
+        if canvas is not None and isinstance(effect, FaceEffect):
+            tally.add(0, faces)
+            effect.paint(canvas.image, faces, tracker.template)
+            if pace is not None:
+                pace.add(frame)
+            return canvas, records_of(frame, faces) if job.data else ()
         frame = frame.unpacked()
         tally.add(0 if is_clip else frame.index, faces)
         if not is_clip:
@@ -160,7 +177,7 @@ def track_video(
         if pace is not None:
             pace.add(frame)
         drawn = painted(frame, picture, layer)
-        return drawn, records_of(frame, faces)
+        return drawn, records_of(frame, faces) if job.data else ()
 
     def open_output() -> Sink:
         if not job.pictures:
@@ -182,7 +199,7 @@ def track_video(
     with ExitStack() as opened:
         if isinstance(source, VideoSource) and aspect == 1:  # else frames are searched resized
             search = opened.enter_context(tracker.searching_ahead())
-            source.watch(lambda frame: search.see(frame.image, frame.time))
+            source.watch(lambda frame: search.see(frame.viewed, frame.time))
         opened.enter_context(source)
         extras = [
             opened.enter_context(output)
@@ -217,7 +234,7 @@ def in_square_pixels(
 
     def square() -> Iterator[Frame]:
         for frame in frames:
-            image, scale = with_square_pixels(frame.image, aspect)
+            image, scale = with_square_pixels(frame.unpacked().image, aspect)
             waiting.append((frame, scale))
             yield frame.with_image(image)
 

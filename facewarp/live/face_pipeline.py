@@ -51,6 +51,16 @@ class _Config:
 
 
 @dataclass(frozen=True, eq=False)
+class _Tracked:
+    """A frame whose faces are tracked, how it is processed and how long parts of that took."""
+
+    frame: Frame
+    config: _Config
+    faces: list[Face]
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False)
 class _LastGoodFrame:
     """The last frame in which a face was tracked with confidence."""
 
@@ -63,10 +73,10 @@ class _LastGoodFrame:
 class FacePipeline(Closing):
     """Track faces in live frames and render an effect; settings may change while frames run.
 
-    Implements `Controls`. Frames come from one thread; everything else may be called from any
-    thread meanwhile. A change is prepared in the calling thread, so that no frame waits for it, and
-    takes effect with the next frame. A change that is not possible raises FacewarpError and leaves
-    all as it was.
+    Implements `Controls`. Frames are tracked in one thread and drawn in the same or another one, in
+    order; everything else may be called from any thread meanwhile. A change is prepared in the
+    calling thread, so that no frame waits for it, and takes effect with the next frame. A change
+    that is not possible raises FacewarpError and leaves all as it was.
 
     Args:
         effect: name of the effect, see `LiveSettings`.
@@ -160,12 +170,21 @@ class FacePipeline(Closing):
 
     def __call__(self, frame: Frame) -> ProcessedFrame:
         """Track the faces of the next frame and render the effect."""
+        return self.draw(self.track(frame))
+
+    def track(self, frame: Frame) -> _Tracked:
+        """Track the faces of the next frame."""
         config = self._config
         if config.tracker is not self._tracker:
             config.tracker.take_over(self._tracker)
             self._tracker = config.tracker
             self._close_retired(but=config.tracker)
         faces = config.tracker(frame.image, frame.time)
+        return _Tracked(frame, config, faces, config.tracker.seconds)
+
+    def draw(self, tracked: _Tracked) -> ProcessedFrame:
+        """Render the effect on a frame whose faces are tracked; in another thread if need be."""
+        frame, config, faces = tracked.frame, tracked.config, tracked.faces
         began = perf_counter()
         told: Sequence[Expression] = ()
         if config.expressions is not None:
@@ -175,7 +194,7 @@ class FacePipeline(Closing):
             picture, layer = drawn_with_layer(config.effect, frame.image, faces, template)
         else:
             picture = config.effect(frame.image, faces, template)
-        seconds = {**config.tracker.seconds, "render": perf_counter() - began}
+        seconds = {**tracked.seconds, "render": perf_counter() - began}
         self._remember(frame, faces)
         records = [record_of(frame, face) for face in faces]
         mirror = config.settings.mirror

@@ -57,6 +57,11 @@ class FrameQueue(Generic[T]):
             self._changed.notify_all()
             return item
 
+    def wait_until_empty(self, timeout: float) -> bool:
+        """Wait `timeout` seconds at most until all items are taken; return whether they are."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._items, timeout)
+
     def end(self) -> None:
         """Announce that no more items will be put; those queued can still be taken."""
         with self._changed:

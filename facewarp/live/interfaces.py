@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,20 @@ class ProcessedFrame:
 
 
 FrameProcessor = Callable[[Frame], ProcessedFrame]
+
+
+@runtime_checkable
+class StagedProcessor(Protocol):
+    """A frame processor of two stages: while a frame is drawn the next one is tracked."""
+
+    def __call__(self, frame: Frame) -> ProcessedFrame:
+        """Do both."""
+
+    def track(self, frame: Frame) -> Any:
+        """Find what is in the next frame; called in the order of frames."""
+
+    def draw(self, tracked: Any) -> ProcessedFrame:
+        """Draw what `track` returned; in the same order, perhaps in another thread."""
 
 
 class LiveSource(Protocol):

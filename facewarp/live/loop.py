@@ -1,6 +1,9 @@
-"""The live loop: capture, process and present frames in three threads with bounded queues.
+"""The live loop: capture, process and present frames in threads with bounded queues.
 
     capture thread -> newest frame -> processing thread -> newest result -> the caller's thread
+
+A processor of two stages (`StagedProcessor`) has a thread for each: what was tracked is drawn,
+nothing is dropped between, and no newer frame is taken before drawing has begun, lest it get old.
 
 A live source hands on its newest frame only, so that what is shown is never older than the work on
 it takes; what a newer frame replaced is counted. A file that is not played at camera pace waits
@@ -23,6 +26,7 @@ from facewarp.live.interfaces import (
     LiveSource,
     Presenter,
     ProcessedFrame,
+    StagedProcessor,
 )
 from facewarp.live.timing import LiveStats, Timing
 from facewarp.media.frames import Frame
@@ -56,6 +60,13 @@ class _Captured:
     frame: Frame
     number: int
     stamp: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Tracked:
+    taken: _Captured
+    found: Any
+    started: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +113,7 @@ class LiveLoop:
         self._on_timing = on_timing
         depth = 1 if newest else 2
         self._captured: FrameQueue[_Captured] = FrameQueue(drop_oldest=newest, depth=depth)
+        self._tracked: FrameQueue[_Tracked] = FrameQueue(drop_oldest=False, depth=1)
         self._finished: FrameQueue[_Finished] = FrameQueue(drop_oldest=newest, depth=depth)
         self._stop, self._resumed = threading.Event(), threading.Event()
         self._resumed.set()
@@ -121,10 +133,7 @@ class LiveLoop:
         began = self._last_arrival = time.perf_counter()
         threads = [
             threading.Thread(target=self._guard, args=(part, after), name=name, daemon=True)
-            for name, part, after in (
-                ("capture", self._capture, self._captured),
-                ("process", self._process, self._finished),
-            )
+            for name, part, after in self._parts()
         ]
         has_ended = False
         try:
@@ -161,6 +170,17 @@ class LiveLoop:
             self._resumed.clear()
         else:
             self._resumed.set()
+
+    def _parts(self) -> list[tuple[str, Callable[[], None], FrameQueue[Any]]]:
+        """The name and work of each thread, and the queue to what comes after it."""
+        parts: list[tuple[str, Callable[[], None], FrameQueue[Any]]]
+        parts = [("capture", self._capture, self._captured)]
+        if isinstance(self._work, StagedProcessor):
+            parts.append(("track", partial(self._track, self._work), self._tracked))
+            parts.append(("draw", partial(self._draw, self._work), self._finished))
+        else:
+            parts.append(("process", self._process, self._finished))
+        return parts
 
     def _is_over(self, began: float) -> bool:
         in_time = self._seconds is None or time.perf_counter() - began < self._seconds
@@ -203,6 +223,27 @@ class LiveLoop:
             if not self._finished.put(result):
                 return
 
+    def _track(self, work: StagedProcessor) -> None:
+        while not self._captured.ended:
+            if not self._tracked.wait_until_empty(1.0):
+                continue
+            taken = self._captured.take(1.0)
+            if taken is None:
+                continue
+            started = time.perf_counter()
+            if not self._tracked.put(_Tracked(taken, work.track(taken.frame), started)):
+                return
+
+    def _draw(self, work: StagedProcessor) -> None:
+        while not self._tracked.ended:
+            tracked = self._tracked.take(1.0)
+            if tracked is None:
+                continue
+            made = work.draw(tracked.found)
+            result = _Finished(tracked.taken, made, tracked.started, time.perf_counter())
+            if not self._finished.put(result):
+                return
+
     def _present(self, result: _Finished) -> None:
         self._stats.notice = None
         taken, made = result.taken, result.made
@@ -235,8 +276,8 @@ class LiveLoop:
     def _shut(self, threads: Sequence[threading.Thread]) -> None:
         """End the threads and close source and presenters, whatever happens."""
         self.stop()
-        self._captured.close()
-        self._finished.close()
+        for queue in (self._captured, self._tracked, self._finished):
+            queue.close()
         steps = [self._source.close]
         steps += [partial(self._join, thread) for thread in threads]
         steps += [presenter.close for presenter in self._presenters]

@@ -29,7 +29,11 @@ IMAGE_SUFFIXES = frozenset(
 """Pictures that are read and written."""
 PLATE_SUFFIXES = frozenset({".dpx", ".exr"})
 """Plates of film and effects, which are read and written with the extra `plates`."""
-READ_ONLY_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+READ_ONLY_SUFFIXES = frozenset(
+    {
+        ".dib", ".heic", ".heif", ".hif", ".ico", ".pbm", ".pcx", ".pgm", ".pnm", ".sgi", ".tga",
+    }
+)  # fmt: skip
 """Pictures that are read only; what is drawn on them is written as JPEG, or PNG with alpha."""
 STILL_RATE = Fraction(25)
 """Frames a second that pictures count as, which have no clock of their own."""
@@ -39,7 +43,7 @@ _NO_IMAGE = np.zeros((0, 0, 3), np.uint8)
 
 
 class Codes(Protocol):
-    """A picture as its video stores it; see `facewarp.media.yuv_codes.StoredCodes`."""
+    """A picture as its video stores it; see `facewarp.media.yuv.codes.StoredCodes`."""
 
     @property
     def nbytes(self) -> int:
@@ -48,6 +52,14 @@ class Codes(Protocol):
 
     def image(self) -> Image:
         """Return the upright image (H, W, 3), the same at every call."""
+        ...
+
+    def viewed(self) -> Image:
+        """Return what stands in for that image, and makes only those windows that are asked for."""
+        ...
+
+    def canvas(self) -> Image:
+        """Return what stands in for a copy of that image, to be painted on."""
         ...
 
 
@@ -115,6 +127,32 @@ class Frame:
         if self.codes is None or self.image is not _NO_IMAGE:
             return self
         return replace(self, image=self.codes.image())
+
+    @property
+    def viewed(self) -> Image:
+        """The image for whoever looks at a few windows of it: of a packed frame only they are made.
+
+        It may be an array-like of its shape, whose slices are arrays; see `yuv.views.ViewedImage`.
+        """
+        if self.codes is None or self.image is not _NO_IMAGE:
+            return self.image
+        return self.codes.viewed()
+
+    def on_canvas(self) -> "Frame | None":
+        """The frame with an image that may be painted on, of which only what is used is made.
+
+        It stands in for an array, see `yuv.views.Canvas`. None where the frame is not packed.
+        """
+        if self.codes is None or self.image is not _NO_IMAGE:
+            return None
+        return replace(self, image=self.codes.canvas())
+
+    @classmethod
+    def of_codes(
+        cls, codes: Codes, time: float, index: int, rotation: int, source: str | None
+    ) -> "Frame":
+        """A packed frame: its image is made when it is unpacked."""
+        return cls(_NO_IMAGE, time, index, rotation, codes=codes, source=source)
 
     @property
     def nbytes(self) -> int:

@@ -3,6 +3,7 @@
 import math
 import struct
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import cv2
@@ -80,6 +81,10 @@ class Orientation:
     def turned_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """(width, height) on the other side of the turn, upright from stored or back."""
         return size[::-1] if self.quarter_turns % 2 else size
+
+    def turned_aspect(self, aspect: Fraction) -> Fraction:
+        """Width of a pixel over its height on the other side of the turn."""
+        return 1 / aspect if self.quarter_turns % 2 else aspect
 
     def upright(self, stored: Pixels) -> Pixels:
         """The picture as it is to be seen, (H, W[, 3]), contiguous."""

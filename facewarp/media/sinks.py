@@ -1,6 +1,7 @@
 """Where frames go: one call finds the writer for what is read and what is wanted."""
 
 import os
+from fractions import Fraction
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
@@ -41,6 +42,7 @@ __all__ = [
     "largest_size",
     "name_for",
     "name_of_output",
+    "numbered_output",
     "open_sink",
     "target_for",
 ]
@@ -105,6 +107,7 @@ class ClipWriter(VideoWriter):
             alpha=alpha,
             codec=codec,
             quality=quality,
+            pixel_aspect=pixel_aspect_of(like) if size in (None, like.size) else Fraction(1),
         )
 
     def write(self, frame: Frame) -> None:
@@ -131,7 +134,7 @@ def _check_alpha(target: Path, like: Source | None) -> None:
     """Refuse what holds no alpha."""
     suffix = target.suffix.lower()
     is_clip = like is not None and like.kind != "image"
-    numbered = NumberedName.of(target) is not None
+    numbered = numbered_output(target, like.kind if like else None) is not None
     if suffix in ALPHA or (suffix in ALPHA_SUFFIXES and (numbered or not is_clip)):
         return
     if suffix in ALPHA_SUFFIXES:
@@ -150,6 +153,25 @@ def keeps_depth(target: Path, codec: str | None = None) -> bool:
 def is_video(target: Path) -> bool:
     """Whether a file is written as a video, by its suffix."""
     return target.suffix.lower() in FORMATS
+
+
+def numbered_output(target: Path, kind: Kind | None = None) -> NumberedName | None:
+    """Return the names of an output of numbered pictures; None where it is one file.
+
+    A `#` or `%d` in the name of a video, or of what is made of a single picture, is no number.
+
+    Args:
+        target: what is written.
+        kind: of what is read; None where that is not known.
+    """
+    if is_video(target) or kind == "image":
+        return None
+    return NumberedName.of(target)
+
+
+def pixel_aspect_of(source: Source) -> Fraction:
+    """Width of a pixel of a source's frames over its height; 1 for nearly all."""
+    return Fraction(getattr(source, "sample_aspect", 1)).limit_denominator(1000)
 
 
 def largest_size(source: Source) -> tuple[int, int]:
@@ -206,7 +228,12 @@ def open_sink(
     ):
         kept = "--codec hevc10, prores422 or prores4444, numbered .exr, .png or .tif keep more"
         like.note(f"more than 8 bits a channel are written with 8 to {target.name}; {kept}")
-    if NumberedName.of(target) is not None and suffix not in FORMATS and codec is None:
+    if like is not None and suffix in IMAGE_SUFFIXES and (aspect := pixel_aspect_of(like)) != 1:
+        like.note(
+            f"its pixels are {float(aspect):.4g} times as wide as high, which {suffix} does not "
+            "tell: set it where the pictures are read, or write .exr, .dpx or a video"
+        )
+    if numbered_output(target, like.kind if like else None) is not None and codec is None:
         return SequenceWriter(target, like, comment, first=first, alpha=alpha)
     if suffix in FORMATS:
         if like is None or like.kind == "video":

@@ -14,6 +14,7 @@ from facewarp.errors import FacewarpError
 from facewarp.media.frames import PLATE_SUFFIXES, Frame, Source
 
 MIN_FPS, MAX_FPS = 0.01, 1000.0
+_NTSC_RATES, _NTSC_ROUNDING = (24, 30, 48, 60, 120), 0.005
 
 
 def open_source(
@@ -136,4 +137,8 @@ def _rate(fps: float | None) -> Fraction | None:
     if not (math.isfinite(fps) and MIN_FPS <= fps <= MAX_FPS):
         what = f"{fps:g} frames a second can't be played"
         raise FacewarpError(what, "--fps", f"Give {MIN_FPS:g} to {MAX_FPS:g}.")
+    for nominal in _NTSC_RATES:  # 23.976, and the 23.98 of some programs, stand for 24000/1001
+        rate = Fraction(nominal * 1000, 1001)
+        if abs(fps - float(rate)) < _NTSC_ROUNDING:
+            return rate
     return Fraction(fps).limit_denominator(1001)

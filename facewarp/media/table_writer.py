@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TextIO
 
 from facewarp.errors import FacewarpError
 from facewarp.media.outputs import Output
-from facewarp.system.atomic_files import OutputFile, write_error
+from facewarp.system.atomic_files import OutputFile, plain_cell, write_error
 
 SUFFIXES = (".csv", ".jsonl")
 
@@ -35,7 +35,12 @@ class RowFile(Output):
             raise FacewarpError(self.refusal, target, "Give the file one of these suffixes.")
         self._columns = tuple(columns)
         self._output = OutputFile(target, inputs)
-        self._file: TextIO = self._output.temporary.open("w", encoding="utf-8", newline="")
+        self._file: TextIO = self._output.temporary.open(
+            "w",
+            encoding="utf-8",
+            errors="backslashreplace",
+            newline="",  # names may be no UTF-8
+        )
         self._rows = None
         if target.suffix.lower() == ".csv":
             self._rows = csv.writer(self._file, lineterminator="\n")
@@ -49,7 +54,7 @@ class RowFile(Output):
         """
         try:
             if self._rows is not None:
-                self._rows.writerow(row)
+                self._rows.writerow([plain_cell(v) if isinstance(v, str) else v for v in row])
             else:
                 plain = dict(zip(self._columns, row, strict=True))
                 self._file.write(json.dumps(plain, separators=(",", ":")) + "\n")

@@ -20,6 +20,7 @@ from typing import Any
 
 from facewarp.errors import FacewarpError
 
+_NAME_BYTES, _SPARE = 255, 16  # of a file's name, as nearly all systems have it; for a suffix more
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -43,11 +44,15 @@ class OutputFile:
         check_target(target, inputs)
         self._target = target
         self._final = target.resolve()
-        stem, suffix = self._final.stem, self._final.suffix
-        name = f".{stem}.{process_mark() if sweeps else 'kept'}-{secrets.token_hex(4)}.partial"
+        mark = f".{process_mark() if sweeps else 'kept'}-{secrets.token_hex(4)}.partial"
+        suffix = self._final.suffix
+        stem = _cut(self._final.stem, _NAME_BYTES - len(os.fsencode(f".{mark}{suffix}")) - _SPARE)
+        name = f".{stem}{mark}"
         self.temporary = self._final.with_name(name + suffix)
         try:
             self._final.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                self._final.lstat()  # a name that is too long is told before the work
             sweep(self._final.parent, f".{stem}.", f".partial{suffix}")
             self.temporary.touch(exist_ok=False)
             self._mode = stat.S_IMODE(self.temporary.stat().st_mode)
@@ -70,6 +75,13 @@ class OutputFile:
         self.temporary.unlink(missing_ok=True)
 
 
+def _cut(name: str, most: int) -> str:
+    """Return as much of a name's beginning as fits into so many bytes."""
+    while len(os.fsencode(name)) > most:
+        name = name[:-1]
+    return name
+
+
 def process_mark() -> str:
     """What names of temporary files carry, so that they are known as this process's."""
     return f"{_machine_mark()}-{os.getpid()}"
@@ -85,11 +97,11 @@ def sweep(folder: Path, before: str, after: str) -> None:
     """
     if os.name != "posix":  # no harmless way to ask whether a process is there
         return
-    pattern = re.compile(
-        re.escape(before) + rf"{_machine_mark()}-(\d+)-[0-9a-f]{{8}}" + re.escape(after) + r"\Z"
-    )
+    pattern = re.compile(rf"{_machine_mark()}-(\d+)-[0-9a-f]{{8}}")  # the same for all files
     for entry in folder.iterdir():
-        found = pattern.match(entry.name)
+        if not (entry.name.startswith(before) and entry.name.endswith(after)):
+            continue
+        found = pattern.fullmatch(entry.name[len(before) : len(entry.name) - len(after)])
         if found is None or _is_running(int(found[1])):
             continue
         with contextlib.suppress(OSError):
@@ -184,6 +196,8 @@ def write_error(error: Exception, target: str | os.PathLike[str]) -> FacewarpErr
         return FacewarpError(
             "part of the path is a file, not a folder", target, "Choose another folder."
         )
+    if number == errno.ENAMETOOLONG:
+        return FacewarpError("the name is too long", target, "Give a shorter one.")
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return FacewarpError(f"could not write: {reason}", target, "Choose another place or format.")
 

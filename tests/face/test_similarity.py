@@ -1,5 +1,6 @@
 """Similarities: the best fit, and what they make of points."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -8,6 +9,8 @@ from facewarp.face.similarity import (
     compose_affine,
     fit_similarity,
     inverse,
+    rotation,
+    sampled,
     turned_about,
 )
 
@@ -58,3 +61,13 @@ def test_composing_is_one_after_the_other(rng):
     both = compose_affine(outer, inner)
     np.testing.assert_allclose(through(both, points), through(outer, through(inner, points)))
     np.testing.assert_allclose(compose_affine(inverse(inner), inner), np.eye(2, 3), atol=1e-9)
+
+
+@pytest.mark.parametrize("shift", [(-4.3, 2.1), (0.0, 0.0), (25.6, 13.2), (80.0, -60.0)])
+def test_samples_of_a_window_are_those_of_the_image(rng, shift):
+    image = rng.integers(0, 256, (40, 56, 3), np.uint8)
+    matrix = np.column_stack([1.3 * rotation(0.4), shift])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    whole = cv2.warpAffine(image, matrix, (21, 17), flags=flags)
+    found = sampled(image, matrix, (21, 17))
+    assert cv2.absdiff(found, whole).max() <= 1  # places are rounded from another corner

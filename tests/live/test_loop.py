@@ -416,3 +416,64 @@ def test_what_is_held_does_not_grow_with_a_slow_consumer():
 
         run(Counted(60, pause=0.001), slow, Forgetful(), newest=newest)
         assert max(most) <= 9
+
+
+class Staged:
+    """A processor of two stages that notes which threads they run in; slow if it is told so."""
+
+    def __init__(self, tracking=0.0, drawing=0.0, fails=""):
+        self.pauses, self.fails = (tracking, drawing), fails
+        self.threads = set()
+
+    def __call__(self, frame):
+        return self.draw(self.track(frame))
+
+    def track(self, frame):
+        return self._stage("track", self.pauses[0], frame)
+
+    def draw(self, tracked):
+        return work(self._stage("draw", self.pauses[1], tracked))
+
+    def _stage(self, name, pause, frame):
+        self.threads.add((name, threading.current_thread().name))
+        if self.fails == name and frame.index == 2:
+            raise FacewarpError(f"could not {name}")
+        time.sleep(pause)
+        return frame
+
+
+def test_two_stages_overlap_and_lose_nothing_of_a_file():
+    staged, shown = Staged(), Shown()
+    is_tracked = [threading.Event() for _ in range(21)]
+    track, draw = staged.track, staged.draw
+
+    def tracking(frame):
+        is_tracked[frame.index].set()
+        return track(frame)
+
+    def drawing(frame):
+        assert frame.index == 19 or is_tracked[frame.index + 1].wait(20)
+        return draw(frame)
+
+    staged.track, staged.draw = tracking, drawing
+    LiveLoop(Frames(20), staged, [shown], LiveStats(), newest=False).run()
+    assert [frame.index for frame in shown.frames] == list(range(20))
+    assert staged.threads == {("track", "track"), ("draw", "draw")}
+
+
+def test_two_stages_drop_no_frame_once_it_is_tracked():
+    staged, shown = Staged(0.002, 0.05), Shown()
+    source, tracked = Frames(pause=0.003), []
+    find = staged.track
+    staged.track = lambda frame: (tracked.append(frame.index), find(frame))[1]
+    LiveLoop(source, staged, [shown], LiveStats(), frames=15).run()
+    drawn = [frame.index for frame in shown.frames]
+    assert drawn == tracked[: len(drawn)]
+    assert len(tracked) - len(drawn) <= 3
+    assert drawn[-1] > len(drawn)  # newer ones took the place of those not tracked
+
+
+@pytest.mark.parametrize("stage", ["track", "draw"])
+def test_an_error_of_either_stage_ends_the_loop(stage):
+    with pytest.raises(FacewarpError, match=f"could not {stage}"):
+        LiveLoop(Frames(), Staged(fails=stage), [Shown()], LiveStats(), newest=False).run()

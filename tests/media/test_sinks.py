@@ -10,7 +10,7 @@ import pytest
 from facewarp.errors import FacewarpError
 from facewarp.media.frames import Frame
 from facewarp.media.images.writer import FolderWriter, ImageWriter
-from facewarp.media.sinks import open_sink, target_for
+from facewarp.media.sinks import numbered_output, open_sink, target_for
 from facewarp.media.sources import open_source
 from facewarp.media.track_records import FIELDS, open_records
 from facewarp.media.video.writer import VideoWriter
@@ -195,6 +195,48 @@ def test_picture_carries_its_color_profile(tmp_path):
 def test_picture_becomes_a_video_of_one_frame(photo, tmp_path, contents):
     run(photo, tmp_path / "out.mp4")
     assert contents(tmp_path / "out.mp4").times == [0.0]
+
+
+@pytest.mark.parametrize("name", ["photo #2.png", "IMG_%04d.png", "a.####.tif"])
+def test_the_name_of_a_picture_is_no_pattern(photo, tmp_path, name):
+    neighbor = tmp_path / "out" / "photo 12.png"
+    neighbor.parent.mkdir()
+    neighbor.write_bytes(b"mine")
+    with open_source(photo) as source, open_sink(neighbor.with_name(name), like=source) as sink:
+        for frame in source:
+            sink.write(frame)
+    written = sorted(path.name for path in neighbor.parent.iterdir())
+    assert written == sorted({name, neighbor.name})
+    assert neighbor.read_bytes() == b"mine"
+    assert numbered_output(tmp_path / name, "video") is not None
+    assert numbered_output(tmp_path / "take #1.mp4", "video") is None
+
+
+@pytest.mark.parametrize("kind", ["tga", "pcx", "sgi", "ico", "gif", "pgm", "dib"])
+def test_pictures_of_other_programs_are_no_videos(tmp_path, kind):
+    path = tmp_path / f"photo.{kind}"
+    gray = np.repeat(np.arange(0, 256, 4, np.uint8)[None], 48, 0)
+    PIL.Image.fromarray(gray).save(path, **({"sizes": [(64, 48)]} if kind == "ico" else {}))
+    with open_source(path) as source:
+        assert (source.kind, source.size) == ("image", (64, 48))
+        assert target_for(tmp_path, source).suffix in (".jpg", ".png")
+        with open_sink(tmp_path / "out.png", like=source) as sink:
+            (frame,) = source
+            sink.write(frame)
+    assert (np.asarray(PIL.Image.open(tmp_path / "out.png"))[..., 0] == gray).all()
+
+
+def test_a_moving_gif_is_a_video_and_numbered_tga_a_clip(tmp_path):
+    pictures = [PIL.Image.new("RGB", (64, 48), (60 * number, 0, 0)) for number in range(3)]
+    pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:])
+    assert open_source(tmp_path / "a.gif").kind == "video"
+    for number, picture in enumerate(pictures):
+        picture.save(tmp_path / f"f_{number:04d}.tga")
+    source = open_source(tmp_path / "f_%04d.tga")
+    assert [frame.image[0, 0, 0] for frame in source] == [0, 60, 120]
+    (tmp_path / "b.dds").write_bytes(b"DDS ")
+    with pytest.raises(FacewarpError, match="which is not read"):
+        open_source(tmp_path / "b.dds")
 
 
 def test_picture_that_is_not_written(tmp_path):

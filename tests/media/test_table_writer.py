@@ -23,6 +23,17 @@ def test_rows_are_read_back(tmp_path):
     assert lines == [{"frame": 0, "value": 0.5}, {"frame": 1, "value": None}]
 
 
+def test_texts_are_no_formulas_and_may_be_no_utf_8(tmp_path):
+    for name in ("a.csv", "a.jsonl"):
+        with TableWriter(tmp_path / name, ("file", "value")) as table:
+            table.write(["=1+2.mp4", -1.5])
+            table.write(["clip\udcff.mp4", 2])
+    with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
+        assert list(csv.reader(file))[1:] == [["'=1+2.mp4", "-1.5"], ["clip\\udcff.mp4", "2"]]
+    lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text("utf-8").splitlines()]
+    assert [line["file"] for line in lines] == ["=1+2.mp4", "clip\udcff.mp4"]
+
+
 def test_an_error_leaves_nothing_and_an_interruption_what_there_is(tmp_path):
     target = tmp_path / "a.csv"
 

@@ -76,6 +76,17 @@ def test_content_is_on_the_disk_before_the_name(tmp_path, monkeypatch):
 
 
 @posix
+@pytest.mark.parametrize("name", ["a" * 251 + ".mp4", "\u00e9" * 124 + ".jsonl"])
+def test_every_name_that_a_file_may_have_is_written(tmp_path, name):
+    with written(tmp_path / name) as temporary:
+        temporary.write_text("whole")
+        assert os.listdir(tmp_path) == [temporary.name]
+    assert os.listdir(tmp_path) == [name]
+    with pytest.raises(FacewarpError, match=r"the name is too long .*Give a shorter one"):
+        OutputFile(tmp_path / f"{name}.mkv")
+    assert os.listdir(tmp_path) == [name]
+
+
 def test_a_file_that_a_library_makes_anew_is_readable_as_others_are(tmp_path):
     before = os.umask(0o027)
     try:

@@ -143,11 +143,6 @@ def heart_case(patient: HeartPatient, shape: tuple[int, int, int], spacing_mm: A
     return HeartCase(patient.name, model_input(patient.stacked(), grid), labels)
 
 
-def load_case(folder: Path, shape: tuple[int, int, int], spacing_mm: Array3) -> HeartCase:
-    """Read a patient's folder, onto a grid; see `load_acdc_patient` and `heart_case`."""
-    return heart_case(load_acdc_patient(folder), shape, spacing_mm)
-
-
 def labels_on(grid: ModelGrid, labels: Volume) -> NDArray[np.uint8]:
     """Resample labels to a grid in their volume by the nearest voxel; (D, H, W) uint8."""
     return grid.sample(labels.data, "nearest").astype(np.uint8)

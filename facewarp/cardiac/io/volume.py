@@ -104,14 +104,6 @@ class Volume:
         data = np.ascontiguousarray(data)
         return replace(self, data=data, affine=affine, axes=(x, y, z), sources=sources)
 
-    def with_axes_of(self, other: "Volume") -> "Volume":
-        """The same with its axes in the order that another volume's have."""
-        x, y, z = (self.axes.index(axis) for axis in other.axes)
-        lead = self.data.ndim - 3
-        data = self.data.transpose(*range(lead), *(lead + 2 - axis for axis in (z, y, x)))
-        affine = self.affine[:, [x, y, z, 3]]
-        return replace(self, data=np.ascontiguousarray(data), affine=affine, axes=other.axes)
-
     def in_file_order(self, data: NDArray[Any]) -> NDArray[Any]:
         """An array ``(..., D, H, W)`` like the data with its axes as the file has them."""
         lead = data.ndim - 3

@@ -236,7 +236,8 @@ def _tell(output: Output, account: dict[str, Any]) -> None:
         return
     fps = "" if account["fps"] is None else f", {account['fps']:.1f} fps"
     output.say(
-        f"[green]{source}[/]: {presented} frames in {account['seconds']:.1f} s{fps}, "
+        f"[green]{source}[/]: {presented} {'frame' if presented == 1 else 'frames'} "
+        f"in {account['seconds']:.1f} s{fps}, "
         f"{account['dropped']} dropped"
     )
     table = Table(box=None, pad_edge=False)

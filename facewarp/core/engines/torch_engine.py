@@ -13,7 +13,7 @@ from facewarp.core.config import ModelConfig
 from facewarp.core.engines.base import Floats, GraphEngine, Images
 from facewarp.core.engines.graphs import GRAPHS
 from facewarp.core.networks.guided_registration import GuidedRegistration
-from facewarp.core.networks.layers import fold_batch_norms
+from facewarp.core.networks.layers import copied, fold_batch_norms
 
 _WARM_UP = 3  # runs before a CUDA graph is recorded: cuDNN has chosen its kernels by then
 
@@ -64,7 +64,7 @@ class TorchEngine(GraphEngine):
 
         Splines, warps and everything in px stay fp32.
         """
-        engine, lean = self.with_config(self._lean.config), copy.deepcopy(self._lean)
+        engine, lean = self.with_config(self._lean.config), copied(self._lean)
         engine._lean._modules = dict(engine._lean._modules)
         engine._lean.parts = cast(nn.Module, _Bfloat16(lean.parts))  # type: ignore[assignment]
         engine._lean.steps = nn.ModuleList(map(_Bfloat16, lean.steps))

@@ -24,7 +24,6 @@ from facewarp.face.track_video import TrackJob, track_video
 from facewarp.face.tracking.track import OFFLINE
 from facewarp.face.tracking.tracker import FaceTracker
 from facewarp.media.frames import Source
-from facewarp.media.numbered_names import NumberedName
 from facewarp.media.sources import open_source
 from facewarp.system.atomic_files import check_target, sweep, write_json
 from facewarp.system.memory import keep_freed_memory
@@ -92,12 +91,18 @@ class ClipJob:
 
     def written(self) -> list[Path]:
         """Return the files that hold the results, as far as they are there."""
-        return [file for path in self.outputs.paths for file in _files_of(path)]
+        return [file for path in self.outputs.paths for file in self._files_of(path)]
+
+    def frames_written(self) -> int:
+        """Count the frames of what is written; see `count_frames`."""
+        if self.outputs.numbered(self.target) is None:
+            return count_frames(self.target)
+        return sum(map(count_frames, self._files_of(self.target)))
 
     def sweep(self) -> None:
         """See `facewarp.batch.jobs.Job`."""
         for path in self.outputs.paths:
-            numbered = NumberedName.of(path)
+            numbered = self.outputs.numbered(path)
             begin = path.stem if numbered is None else numbered.before
             for folder in (path.parent, path):  # the second one where it holds pictures
                 if folder.is_dir():
@@ -138,11 +143,21 @@ class ClipJob:
             resumes = (
                 path == self.outputs.extras.passes and self.resume
             )  # looks at each file itself
-            if _files_of(path) and not self.overwrite and not resumes:
+            if self._files_of(path) and not self.overwrite and not resumes:
                 what = "the output is there already, and not from this input with these settings"
                 raise FacewarpError(what, path, "Give --overwrite, or another --out.")
             if not path.is_dir():
                 check_target(path, [self.clip.path])
+
+    def _files_of(self, path: Path) -> list[Path]:
+        """Return the files that an output, a folder or a numbered name stands for."""
+        numbered = self.outputs.numbered(path)
+        if path.is_dir():
+            return [file for file in visible(path) if file.is_file()]
+        if numbered is not None and path.parent.is_dir():
+            files = [file for file in path.parent.iterdir() if numbered.pattern.match(file.name)]
+            return sorted(files)
+        return [path] if path.is_file() else []
 
     def _track(self, report: Report) -> Result:
         settings = self.settings
@@ -161,19 +176,8 @@ class ClipJob:
         most = tracker.config.faces
         result = result_of(done, tally, job, most)
         told = [line for line in lines if not any(note in line for note in source.notes)]
-        files = count_frames(self.target)
+        files = self.frames_written()
         return {**result, "written": files, "warnings": [*warnings_of(done, tally, most), *told]}
-
-
-def _files_of(path: Path) -> list[Path]:
-    """Return the files that a path, a folder or a numbered name stands for."""
-    numbered = NumberedName.of(path)
-    if path.is_dir():
-        return [file for file in visible(path) if file.is_file()]
-    if numbered is not None and path.parent.is_dir():
-        files = [file for file in path.parent.iterdir() if numbered.pattern.match(file.name)]
-        return sorted(files)
-    return [path] if path.is_file() else []
 
 
 def finished(job: ClipJob, about: dict[str, Any]) -> dict[str, Any] | None:
@@ -191,7 +195,7 @@ def finished(job: ClipJob, about: dict[str, Any]) -> dict[str, Any] | None:
         length = found["result"]["written"]
         if not (isinstance(found["result"], dict) and same and whole and ours and sizes):
             return None
-        return found if count_frames(job.target) == length else None
+        return found if job.frames_written() == length else None
     except (OSError, FacewarpError, *_NOT_AS_WRITTEN):
         return None
 

@@ -13,7 +13,8 @@ from facewarp.face.clips.settings import ClipSettings
 from facewarp.face.track_outputs import ExtraOutputs
 from facewarp.media.frames import Kind
 from facewarp.media.images.files import open_picture, pages_of
-from facewarp.media.sinks import name_for
+from facewarp.media.numbered_names import NumberedName
+from facewarp.media.sinks import name_for, numbered_output
 
 _FIELD = re.compile(r"\{(\w*)\}")
 FIELDS = ("name", "file", "folder", "suffix")
@@ -42,6 +43,12 @@ class Outputs:
         """All files, folders and numbered names."""
         data = [] if self.data is None else [self.data]
         return [self.target, *data, *self.extras.paths]
+
+    def numbered(self, path: Path) -> NumberedName | None:
+        """Return the names of one of the paths that stands for a file a frame; else None."""
+        if path not in (self.target, self.extras.alpha, self.extras.passes):
+            return None
+        return numbered_output(path, _kind_of(self.clip))
 
     def absolute(self) -> "Outputs":
         """Return the same with absolute paths."""

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,10 +40,22 @@ class FaceEffect(ABC):
         self.coverage: NDArray[np.uint8] | None = None
         self._template: Template | None = None
 
+    paints_windows: ClassVar[bool] = False
+    """Whether frames are only cut into windows or looked at in steps, so that they may be a canvas
+    (`facewarp.media.yuv.views.Canvas`) of which no more is made."""
+
     def __call__(
         self, frame: NDArray[np.uint8], faces: Sequence["Face"], template: "Template"
     ) -> NDArray[np.uint8]:
         """Return a copy of the frame, HxWx3 uint8 RGB, with the effect on its faces."""
+        out = np.array(frame, order="C")
+        self.paint(out, faces, template)
+        return out
+
+    def paint(
+        self, frame: NDArray[np.uint8], faces: Sequence["Face"], template: "Template"
+    ) -> None:
+        """Draw on a frame's faces, in place."""
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
             raise FacewarpError(
                 f"effects take frames HxWx3 uint8, got {frame.dtype} of shape {frame.shape}",
@@ -52,14 +64,12 @@ class FaceEffect(ABC):
         if template is not self._template:
             self._prepare(template)
             self._template = template
-        out = np.array(frame, order="C")
         if self.opacity > 0:
             for face in faces:
                 if face.state != "lost":
-                    self._draw(out, face, template)
+                    self._draw(frame, face, template)
         if self.annotate:
-            self._annotate(out, faces)
-        return out
+            self._annotate(frame, faces)
 
     def _annotate(self, frame: NDArray[np.uint8], faces: Sequence["Face"]) -> None:
         """Tag every face, in place."""

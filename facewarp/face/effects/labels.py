@@ -1,7 +1,7 @@
 """Effect `labels`: tint and outline the template's parts on each face."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import cv2
 import numpy as np
@@ -34,6 +34,7 @@ class Labels(FaceEffect):
         annotate: see `FaceEffect`.
     """
 
+    paints_windows: ClassVar[bool] = True
     TINT: Final = {
         FacePart.FACE: 0.5,
         FacePart.BROW_LEFT: 0.62,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import cv2
 import numpy as np
@@ -49,6 +49,8 @@ class Texture(FaceEffect):
         match: how much of the frame the paint takes on, see `options.MatchName`.
         annotate: see `FaceEffect`.
     """
+
+    paints_windows: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -19,6 +19,7 @@ from facewarp.face.matching.light_color import (
 )
 from facewarp.face.matching.sharpness import camera_blur_px
 from facewarp.face.parts import FacePart
+from facewarp.face.similarity import sampled
 
 if TYPE_CHECKING:
     from facewarp.face.face import Face
@@ -131,7 +132,7 @@ def _skin_of(frame: NDArray[np.uint8], face: "Face") -> NDArray[np.uint8] | None
     matrix[:, 2] += matrix[:, :2] @ (0.5 * steps - 0.5)
     matrix[:, :2] *= steps
     size = _SKIN_SHAPE[::-1]
-    small = cv2.warpAffine(frame, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    small = sampled(frame, matrix, size)
     face_part, nose = (
         cv2.resize(face.probabilities[part], size, interpolation=cv2.INTER_NEAREST)
         for part in (FacePart.FACE, FacePart.NOSE)
@@ -155,8 +156,7 @@ def _whites_of_eyes(frame: NDArray[np.uint8], face: "Face") -> float:
         width, height = np.ceil(np.ptp(points, axis=0)).astype(int) + 1
         matrix = face.crop.matrix.copy()
         matrix[:, 2] += matrix[:, :2] @ corner
-        way = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        shown = cv2.warpAffine(frame, matrix, (int(width), int(height)), flags=way)
+        shown = sampled(frame, matrix, (int(width), int(height)))
         inside = np.zeros(shown.shape[:2], np.uint8)
         cv2.fillPoly(inside, [np.rint(points - corner).astype(np.int32)], 1)
         bright = np.percentile(shown[inside > 0] @ np.array(LUMA), _BRIGHT_OF_EYES)

@@ -77,36 +77,23 @@ class PartColors:
         )
 
 
-def color_map(
-    seen: PartColors, wanted: PartColors, parts: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Gain and offset, (h, w, 3) each, that give each part the wanted colours.
-
-    Args:
-        seen: colours that the face has.
-        wanted: colours that it shall have.
-        parts: (8, h, w) where its parts are.
-
-    Returns:
-        So that ``gain * lab + offset`` has the wanted mean and, within bounds, spread. Where no
-        part is, that of the skin goes on.
-    """
-    return group_color_map(seen, wanted, group_shares(parts))
-
-
 def group_color_map(
     seen: PartColors,
     wanted: PartColors,
     shares: NDArray[np.float32],
     most_vivid: float = _GAIN[1],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """As `color_map`, from the shares of `GROUPS` (4, h, w) in each px.
+    """Return gain and offset, (h, w, 3) each, that give each group of parts the wanted colors.
 
     Args:
-        seen: see `color_map`.
-        wanted: see `color_map`.
-        shares: of the groups.
+        seen: colors that the face has.
+        wanted: colors that it shall have.
+        shares: (4, h, w) of `GROUPS` in each px.
         most_vivid: gain of the colors a and b, at most.
+
+    Returns:
+        So that ``gain * lab + offset`` has the wanted mean and, within bounds, spread. Where no
+        group is, that of the skin goes on.
     """
     gain = np.clip(wanted.spread / np.maximum(seen.spread, 1.0), *_GAIN)
     gain[:, 0] = np.minimum(gain[:, 0], _MOST_CONTRAST)

@@ -17,6 +17,7 @@ from facewarp.drawing.compositing import smoothstep
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.details.outlines import eye_heights, mouth_outline
 from facewarp.face.parts import FacePart
+from facewarp.face.similarity import sampled
 
 if TYPE_CHECKING:
     from facewarp.face.face import Face
@@ -191,8 +192,8 @@ def _keep_lips(
     cv2.fillPoly(lips, [np.rint(inner - (x0, y0)).astype(np.int32)], 0)
     matrix = face.crop.matrix.copy()
     matrix[:, 2] += matrix[:, :2] @ (x0, y0)
-    way = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    shown = cv2.warpAffine(frame, matrix, mouth.shape[::-1], flags=way)
+    height, width = mouth.shape
+    shown = sampled(frame, matrix, (width, height))
     color = cv2.GaussianBlur(shown, (0, 0), _LIPS_SOFT_PX).astype(np.float32)
     bright = color @ np.array([0.299, 0.587, 0.114], np.float32) + 1
     red = (color[..., 0] - color[..., 1]) / bright

@@ -41,20 +41,29 @@ class ScreenedPoisson:
             edges.append((numbers[~known], outside))
         ends, outside = (np.concatenate(side) for side in zip(*edges, strict=True))
         self._from_edges = coo_matrix(
-            (np.full(len(ends), square), (ends, outside)), shape=(count, mask.size)
+            (np.full(len(ends), square, np.float32), (ends, outside)), shape=(count, mask.size)
         ).tocsr()
         matrix = coo_matrix(
             (np.concatenate(data), tuple(np.concatenate(side) for side in zip(*at, strict=True))),
             shape=(count, count),
         )
-        self._solver = splu(matrix.tocsc()) if count else None
+        # Symmetric and positive definite: with an ordering for that, and without pivots, factors
+        # hold two thirds of the numbers, and single precision is far below a code.
+        self._solver = None
+        if count:
+            self._solver = splu(
+                matrix.tocsc().astype(np.float32),
+                permc_spec="MMD_AT_PLUS_A",
+                diag_pivot_thresh=0.0,
+                options={"SymmetricMode": True},
+            )
 
     def __call__(self, d: NDArray[np.float32]) -> NDArray[np.float32]:
         """The solution for d (h, w, c), same shape."""
         out = np.array(d, np.float32)
         if self._solver is None:
             return out
-        flat = d.reshape(-1, d.shape[-1]).astype(np.float64)
+        flat = out.reshape(-1, d.shape[-1])
         right = flat[self._inside.ravel()] + self._from_edges @ flat
         out[self._inside] = self._solver.solve(right)
         return out

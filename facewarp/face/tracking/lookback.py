@@ -83,7 +83,7 @@ class Lookback:
             if since_search >= room - 1:
                 self._tracker.search_soon()
                 since_search = 0
-            faces = self._tracker(frame.unpacked().image, frame.time)
+            faces = self._tracker(frame.viewed, frame.time)
             frame = frame.packed()
             held.append(_Held(frame, faces))
             for entered in self._tracker.entered:
@@ -123,7 +123,7 @@ class Lookback:
         found = _Alone(frozenset(face.id for face in faces), later.time)
         if not found.shown_by(faces):
             return None
-        others = self._tracker.sees_others_ahead(later.unpacked().image, later.time, faces)
+        others = self._tracker.sees_others_ahead(later.viewed, later.time, faces)
         return None if others else found
 
     def _go_back(self, entered: int, held: deque[_Held]) -> None:
@@ -137,7 +137,7 @@ class Lookback:
             if any(other.id == entered for other in there):
                 break
             boxes = [other.box for other in there]
-            earlier = self._tracker.register_before(one.frame.unpacked().image, later, boxes)
+            earlier = self._tracker.register_before(one.frame.viewed, later, boxes)
             if earlier is None:
                 break
             before.insert(0, (earlier, one))

@@ -48,6 +48,7 @@ class SequenceWriter(Output):
             raise FacewarpError(what, target, f"Use one of {', '.join(sorted(known))}.")
         if self._name.suffix in PLATE_SUFFIXES:
             openimageio()
+        self._aspect = float(getattr(like, "sample_aspect", 1))
         self._inputs = {path.resolve() for path in getattr(like, "paths", ())}
 
     def write(self, frame: Frame) -> None:
@@ -61,7 +62,9 @@ class SequenceWriter(Output):
             what = "output and input are the same file"
             raise FacewarpError(what, target, "Give the output another name.")
         like = None if frame.path is None else ImageSource(frame.path)  # its color profile
-        with ImageWriter(target, like, self._comment, lossless=self._alpha) as picture:
+        with ImageWriter(
+            target, like, self._comment, lossless=self._alpha, pixel_aspect=self._aspect
+        ) as picture:
             picture.write(frame)
         self.kept += 1
 

@@ -18,7 +18,6 @@ from facewarp.media.frames import (
     PLATE_SUFFIXES,
     READ_ONLY_SUFFIXES,
     Frame,
-    Image,
     Source,
 )
 from facewarp.media.images.files import (
@@ -222,18 +221,6 @@ class FolderSource(Source):
                 "%s: %d number%s missing (%s); the picture before stays for as long",
                 *(self.path, count, "s are" if count > 1 else " is", _some(spans)),
             )
-
-
-def read_image(path: Path) -> Image:
-    """A picture file as (H, W, 3) uint8 RGB, upright by its orientation tag.
-
-    16-bit values are scaled by the range of their type. Where alpha is 0 it is black. Of several
-    pictures in the file the first is read.
-
-    Raises:
-        FacewarpError: It is damaged or not a picture.
-    """
-    return read_picture(path).image
 
 
 def reads_deep(path: Path) -> bool:

@@ -49,6 +49,7 @@ class ImageWriter(Output):
         comment: What the file's metadata says of it: a text chunk "Comment" of a PNG, a comment of
             a JPEG, else the description in its Exif data.
         lossless: Whether a WebP keeps every value.
+        pixel_aspect: Width of a pixel over its height, which plates tell; by default the source's.
     """
 
     def __init__(
@@ -58,8 +59,10 @@ class ImageWriter(Output):
         comment: str | None = None,
         *,
         lossless: bool = False,
+        pixel_aspect: float | None = None,
     ) -> None:
         super().__init__(target)
+        self._aspect = pixel_aspect or float(getattr(like, "sample_aspect", 1))
         self._comment, self._lossless = comment, lossless
         self._output = OutputFile(target, [like.path] if like else [])
         self._profile = like.icc_profile if isinstance(like, ImageSource) else None
@@ -82,7 +85,15 @@ class ImageWriter(Output):
         try:
             if suffix in PLATE_SUFFIXES or (frame.deep and suffix in plates.DEEP_SUFFIXES):
                 place, like = self._output.temporary, frame.path
-                plates.write_plate(place, frame.image, frame.deep, like, self._comment, frame.alpha)
+                plates.write_plate(
+                    place,
+                    frame.image,
+                    frame.deep,
+                    like,
+                    self._comment,
+                    frame.alpha,
+                    pixel_aspect=self._aspect,
+                )
             else:
                 _to_pillow(frame, suffix).save(
                     self._output.temporary, icc_profile=self._profile, **options

@@ -116,6 +116,8 @@ def write_plate(
     like: Path | None = None,
     comment: str | None = None,
     alpha: Image | None = None,
+    *,
+    pixel_aspect: float = 1.0,
 ) -> None:
     """Write a plate.
 
@@ -129,6 +131,7 @@ def write_plate(
         like: the plate it was made from.
         comment: what the metadata says of it.
         alpha: (H, W) uint8, for PNG and TIFF that are not made from such a plate.
+        pixel_aspect: width of a pixel over its height.
 
     Raises:
         OSError: it could not be written.
@@ -139,6 +142,8 @@ def write_plate(
         buffer = _replaced(like, deep)
     else:
         buffer = _from_scratch(target, image, deep, alpha)
+        if pixel_aspect != 1:
+            buffer.specmod().attribute("PixelAspectRatio", float(pixel_aspect))
     if comment is not None:
         buffer.specmod().attribute("ImageDescription", comment)
     if not buffer.write(str(target), "unknown", target.suffix.lower().lstrip(".")):

@@ -19,13 +19,8 @@ from numpy.typing import NDArray
 from facewarp.media.frames import Frame, Image
 from facewarp.media.orientation import Orientation
 from facewarp.media.video.tone_mapping import HDRFormat, ToneMapper, describe, key_of, needs_mapping
-from facewarp.media.yuv_codes import (
-    WEIGHTS,
-    StoredCodes,
-    codes_of,
-    from_rgb_matrix,
-    rgb_of,
-)
+from facewarp.media.yuv.codes import StoredCodes
+from facewarp.media.yuv.conversion import WEIGHTS, codes_of, from_rgb_matrix, rgb_of
 
 # Without these swscale takes a short cut that darkens every channel by 1 to 1.5 of 255 and
 # repeats chroma instead of interpolating it; planar RGB is its quickest way with them.

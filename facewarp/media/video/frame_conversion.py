@@ -19,7 +19,7 @@ from facewarp.media.orientation import Orientation, fit_within, orientation_of
 from facewarp.media.video.color_conversion import RGBReader, stored_codes
 from facewarp.media.video.container import fraction, open_container
 from facewarp.media.video.stream_info import Crop
-from facewarp.media.yuv_codes import StoredCodes
+from facewarp.media.yuv.codes import StoredCodes
 
 Stored = TypeVar("Stored", bound=NDArray[Any])
 _log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class FrameConverter:
         stored = self._reader(picture)(picture)
         orientation = self._turn_of(picture)
         image = orientation.upright(self._cropped(stored))
-        aspect = 1 / self._aspect if orientation.quarter_turns % 2 else self._aspect
+        aspect = orientation.turned_aspect(self._aspect)
         image = resized(image, square_size((image.shape[1], image.shape[0]), aspect))
         return (image if self._size is None else fit_within(image, self._size)), orientation
 
@@ -84,11 +84,11 @@ class FrameConverter:
         upright = self._turn_of(picture).upright(self._cropped(codes))
         return DeepImage(upright) if upright.shape == shown.shape else None
 
-    def codes(self, picture: av.VideoFrame, shown: Image) -> StoredCodes | None:
+    def codes(self, picture: av.VideoFrame) -> StoredCodes | None:
         """Return the codes of which an image is made, if nothing but a turn lies between."""
         size, turn = (picture.width, picture.height), self._turn_of(picture)
         is_whole = self._aspect == 1 and self._crop.cropped_size(size) == size
-        if not is_whole or shown.shape[1::-1] != turn.turned_size(size):
+        if not is_whole or self._size not in (None, turn.turned_size(size)):
             return None
         return stored_codes(picture, turn)
 
@@ -114,8 +114,7 @@ class FrameConverter:
     def size_of(self, stored_size: tuple[int, int], turn: Orientation) -> tuple[int, int]:
         """Return (width, height) of the image of a stored picture, before it is given borders."""
         size = self._crop.cropped_size(stored_size)
-        aspect = 1 / self._aspect if turn.quarter_turns % 2 else self._aspect
-        return square_size(turn.turned_size(size), aspect)
+        return square_size(turn.turned_size(size), turn.turned_aspect(self._aspect))
 
     def _cropped(self, stored: Stored) -> Stored:
         height, width = stored.shape[:2]

@@ -58,7 +58,8 @@ class VideoSource(Source):
         color: The colour tags of the images, with which a copy is written.
         has_alpha: Whether pictures have transparent parts, as far as is known beforehand.
         hdr_format: How frames carry HDR, once `keep_hdr` was called for a video that has it.
-        sample_aspect: Width of a stored pixel over its height; 1 for nearly all videos.
+        sample_aspect: Width of an image's pixel over its height, images being upright; 1 for
+            nearly all videos.
         end_time: Where the last frame that was read ends, in seconds.
         timeline: The clock of pictures and sound.
         sound_indices: The streams of sound that go with the pictures.
@@ -75,7 +76,7 @@ class VideoSource(Source):
         super().__init__(path)
         self.start, self.end = start, end
         self.end_time = 0.0
-        self.sample_aspect = self._aspect = Fraction(1)
+        self.sample_aspect = self._stored_aspect = self._aspect = Fraction(1)
         self.hdr_format: HDRFormat | None = None
         self.has_alpha = self._flattens = self._keeps_depth = self._keeps_codes = False
         self._faults, self._count, self._reached_end = 0, 0, False
@@ -118,7 +119,7 @@ class VideoSource(Source):
         self._keeps_depth = self._is_deep
 
     def keep_codes(self) -> None:
-        """Let frames of 8-bit 4:2:0 carry their own codes, for a copy that keeps them."""
+        """Let frames of 8-bit 4:2:0 be their own codes, for a copy that keeps them: packed ones."""
         self._keeps_codes = True
 
     def watch(self, seen: Callable[[Frame], None] | None) -> None:
@@ -136,7 +137,7 @@ class VideoSource(Source):
         """Make images as a screen shows them: pixels square, what is transparent black."""
         self._flattens = True
         if self.sample_aspect != 1:
-            self._aspect, self.sample_aspect = self.sample_aspect, Fraction(1)
+            self._aspect, self.sample_aspect = self._stored_aspect, Fraction(1)
             self._measure()
 
     def _describe(
@@ -150,7 +151,8 @@ class VideoSource(Source):
         self.has_alpha = has_alpha or _alpha_decoder(stream) is not None
         self._told = description_of(first), description_of(first, keeps_hdr=True)
         self._is_deep = is_deep(first)
-        self.sample_aspect = pixel_aspect(stream)
+        self._stored_aspect = pixel_aspect(stream)
+        self.sample_aspect = self.orientation.turned_aspect(self._stored_aspect)
         stored = (first.width, first.height), self.orientation
         self._stored = [stored, *sizes_in(self.path, container, stream)]
         self._measure()
@@ -251,17 +253,7 @@ class VideoSource(Source):
             if self.end is not None and time >= self.end:
                 break
             if time >= earliest:
-                image, turn = convert(picture)
-                self._tell_of_size(convert.size_of((picture.width, picture.height), turn))
-                hdr = convert.hdr(picture, image) if self.hdr_format else None
-                deep = convert.deep(picture, image) if self._keeps_depth else None
-                frame = Frame(
-                    image, time, count, turn.degrees, alpha=convert.alpha(picture), hdr=hdr
-                )
-                codes = convert.codes(picture, image) if self._keeps_codes else None
-                frame = replace(frame, deep=deep, codes=codes, source=self.name)
-                if self._flattens and frame.alpha is not None:
-                    frame = replace(frame, image=frame.flattened(), alpha=None)
+                frame = self._frame_of(picture, convert, time, count)
                 if self._seen is not None:
                     self._seen(frame)
                 yield frame
@@ -271,6 +263,24 @@ class VideoSource(Source):
         if count == 0:
             raise FacewarpError("the video has no frames in the range asked for", self.path)
         self._count = count
+
+    def _frame_of(
+        self, picture: av.VideoFrame, convert: FrameConverter, time: float, index: int
+    ) -> Frame:
+        """The frame of a decoded picture; packed where it keeps its codes."""
+        codes = convert.codes(picture) if self._keeps_codes else None
+        if codes is not None:
+            return Frame.of_codes(codes, time, index, codes.orientation.degrees, self.name)
+        image, turn = convert(picture)
+        self._tell_of_size(convert.size_of((picture.width, picture.height), turn))
+        hdr = convert.hdr(picture, image) if self.hdr_format else None
+        deep = convert.deep(picture, image) if self._keeps_depth else None
+        alpha = convert.alpha(picture)
+        frame = Frame(image, time, index, turn.degrees, alpha=alpha, hdr=hdr)
+        frame = replace(frame, deep=deep, source=self.name)
+        if self._flattens and frame.alpha is not None:
+            frame = replace(frame, image=frame.flattened(), alpha=None)
+        return frame
 
     def _converter(self, size: tuple[int, int] | None = None) -> FrameConverter:
         return FrameConverter(self._info.crops.get(self._index), self._aspect, size=size)

@@ -1,6 +1,7 @@
 """Videos written by PyAV: the frames' own timestamps, the original's turn, colours and sound."""
 
 import contextlib
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -37,7 +38,7 @@ from facewarp.media.video.encoders import (
 )
 from facewarp.media.video.reader import VideoSource
 from facewarp.media.video.tone_mapping import HDRFormat, paint_codes, painted_hdr
-from facewarp.media.yuv_codes import StoredCodes
+from facewarp.media.yuv.codes import StoredCodes
 from facewarp.system.atomic_files import OutputFile, write_error
 from facewarp.system.machine import limited_cores
 
@@ -67,6 +68,7 @@ class VideoWriter(Output):
         codec: One of `encoders.CODECS`, in place of the container's own.
         quality: 0 to 100, see `encoders.with_quality`.
         alpha: Whether frames have alpha even if the source has none, for files that can hold it.
+        pixel_aspect: Width of a frame's pixel over its height, of frames that come from no video.
     """
 
     def __init__(
@@ -83,9 +85,10 @@ class VideoWriter(Output):
         alpha: bool = False,
         codec: str | None = None,
         quality: int | None = None,
+        pixel_aspect: Fraction = Fraction(1),
     ) -> None:
         super().__init__(target)
-        self._live, self._comment = live, comment
+        self._live, self._comment, self._aspect = live, comment, pixel_aspect
         if size is None and like is None:
             raise ValueError("a video needs a size or a source to take it from")
         self._like = like if isinstance(like, VideoSource) else None
@@ -100,6 +103,7 @@ class VideoWriter(Output):
             color = self._like.color
             if self._size == self._like.size:
                 self._orientation = self._like.orientation
+                self._aspect = self._like.sample_aspect
                 self._hdr = None if alpha else self._like.hdr_format
                 self._has_alpha |= self._like.has_alpha and target.suffix.lower() in ALPHA
         width, height = self._size
@@ -169,8 +173,8 @@ class VideoWriter(Output):
             codec.codec_tag = "hvc1"  # what Apple's players ask for
         if self._orientation != Orientation():
             stream.set_display_matrix(self._orientation.display_matrix(self._stored_size))
-        if self._like and self._size == self._like.size and self._like.sample_aspect != 1:
-            codec.sample_aspect_ratio = self._like.sample_aspect
+        if self._aspect != 1:
+            codec.sample_aspect_ratio = self._orientation.turned_aspect(self._aspect)
         if self._like:
             self._container.metadata.update(self._like.file_tags)
             stream.metadata.update(self._like.stream_tags)
@@ -320,6 +324,7 @@ class VideoWriter(Output):
 
     def _coded(self, frame: Frame) -> av.VideoFrame:
         """The frame's picture as it is stored, in the encoder's pixel format."""
+        frame = replace(frame, image=np.asarray(frame.image))  # all of it, if it was a canvas
         if self._to_alpha is not None:
             alpha = frame.alpha
             if alpha is None:

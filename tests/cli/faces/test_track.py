@@ -116,6 +116,8 @@ def test_times_and_turns_of_any_video_are_kept(write_clip, moving, folder, optio
     assert pictures[0].shape == old_pictures[0].shape == (240, 320, 3)
     records = [json.loads(line) for line in Path("track.jsonl").read_text().splitlines()]
     assert [record["state"] for record in records] == ["tracking"] * 10
+    assert [record["frame"] for record in records] == list(range(10))
+    assert [record["time_s"] for record in records] == pytest.approx(old_times, abs=1e-3)
 
 
 def test_a_part_of_a_video_can_be_tracked(talk, folder):

@@ -100,3 +100,35 @@ def test_a_summary_of_somebody_else_is_not_replaced(folder):
     with pytest.raises(FacewarpError, match="no summary of facewarp"):
         check_summary(Path(), overwrite=False)
     check_summary(Path(), overwrite=True)
+
+
+def test_a_number_sign_in_a_clips_name_is_no_number(talk, folder):
+    Path("in").mkdir()
+    shutil.copy(talk, "in/take #1.mp4")
+    Path("out").mkdir()
+    Path("out/take #1.mp4").write_bytes(b"mine")
+    Path("out/take 21.mp4").write_bytes(b"a neighbor")
+    refused = work_on(job_of())
+    assert refused.status == "failed"
+    assert "the output is there already" in refused.error
+    assert Path("out/take #1.mp4").read_bytes() == b"mine"
+    Path("out/take #1.mp4").unlink()
+    assert work_on(job_of()).status == "done"
+    record = json.loads(Path("out/.facewarp/take #1.mp4.json").read_text())
+    assert set(record["files"]) == {"../take #1.mp4", "../take #1.csv"}
+    assert work_on(job_of()).status == "skipped"
+    assert Path("out/take 21.mp4").read_bytes() == b"a neighbor"
+
+
+def test_numbered_pictures_of_a_clip_are_counted(clip):
+    def job():
+        settings = ClipSettings(Mesh(), end=0.13)
+        (one,) = plan_clips(find_clips([Path("in")]), "out/{name}_####.png", None, settings)
+        return one
+
+    first = work_on(job())
+    assert (first.status, first.error) == ("done", "")
+    assert first.summary["written"] == first.summary["frames"] == 4
+    assert work_on(job()).status == "skipped"
+    Path("out/talk_0002.png").unlink()
+    assert work_on(job()).status == "failed"  # and not taken for finished

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -14,6 +15,8 @@ from facewarp.face.effects.labels import Labels
 from facewarp.face.effects.style import STYLE_SHAPE, StyleFace
 from facewarp.face.effects.texture import Texture
 from facewarp.face.rendering.color_transfer import PartColors
+from facewarp.media.orientation import Orientation
+from facewarp.media.yuv.codes import StoredCodes
 
 HEIGHT, WIDTH = CROP_SHAPE
 FRAME = (480, 640)
@@ -292,3 +295,27 @@ def test_the_mesh_goes_on_to_the_hairline_where_a_matte_tells_it(template, face_
     assert abs(highest["none"] - top) < 4
     assert highest["bare forehead"] < top - 20 * face.crop.scale
     assert highest["fringe"] > top + 5
+
+
+@pytest.mark.parametrize("name", ["labels", "texture"])
+@pytest.mark.parametrize("corner", [(0, 0), (170, 90), (420, 300)])
+def test_a_canvas_is_painted_as_the_whole_frame_is(rng, face_at, template, name, corner):
+    planes = [
+        cv2.GaussianBlur(rng.integers(40, 200, (h, w), np.uint8), (0, 0), 3)
+        for w, h in ((640, 480), (320, 240), (320, 240))
+    ]
+    codes = StoredCodes(planes, 1, False, Orientation())
+    opened = face_at(center=corner).landmarks.copy()
+    opened[65:68, 1] += 14  # an open mouth is looked at closely
+    faces = [
+        face_at(center=corner, landmarks=opened, id=0),
+        face_at(center=(320, 240), side=110.0, id=1, state="uncertain"),
+    ]
+    whole, by_windows = (make_effect(name, annotate=True) for _ in range(2))
+    assert by_windows.paints_windows
+    for _ in range(3):
+        painted = whole(codes.image(), faces, template)
+        canvas = codes.canvas()
+        by_windows.paint(canvas, faces, template)
+        np.testing.assert_array_equal(np.asarray(canvas), painted)
+    assert (painted != codes.image()).any()

@@ -9,7 +9,14 @@ from facewarp.errors import FacewarpError
 from facewarp.face.effects.factory import make_effect, note_of
 from facewarp.face.effects.options import STYLE_MODES
 from facewarp.face.effects.style import Style, StyleFace, list_styles, shipped_style
-from facewarp.face.rendering.color_transfer import PartColors, coarse_map, color_map, lab, rgb
+from facewarp.face.rendering.color_transfer import (
+    PartColors,
+    coarse_map,
+    group_color_map,
+    group_shares,
+    lab,
+    rgb,
+)
 from facewarp.face.rendering.screened_poisson import ScreenedPoisson
 
 
@@ -69,11 +76,11 @@ def test_colors_get_the_mean_and_spread_that_are_wanted(template, rng):
     picture = np.asarray(rng.normal((60, 5, 5), (8, 4, 4), (160, 130, 3)), np.float32)
     before = PartColors.of(picture, parts)
     wanted = PartColors(before.mean + (0, 20, -10), 1.3 * before.spread, before.is_seen)
-    gain, offset = color_map(before, wanted, parts)
+    gain, offset = group_color_map(before, wanted, group_shares(parts))
     after = PartColors.of(gain * picture + offset, parts)
     np.testing.assert_allclose(after.mean[:, 1:], wanted.mean[:, 1:], atol=2.0)
     np.testing.assert_allclose(after.spread[0], wanted.spread[0], rtol=0.1)
-    same = color_map(before, before, parts)
+    same = group_color_map(before, before, group_shares(parts))
     np.testing.assert_allclose(same[0], 1, atol=1e-4)
     np.testing.assert_allclose(same[1], 0, atol=1e-3)
 

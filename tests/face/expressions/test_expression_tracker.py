@@ -6,6 +6,7 @@ from importlib.resources import files
 import cv2
 import numpy as np
 import pytest
+from fixtures.mirror import mirrored_face
 
 from facewarp.face.expressions.arkit import BY_GAZE, EXPRESSIONS, UNSEEN, ExpressionModel
 from facewarp.face.expressions.expression_tracker import ExpressionTracker
@@ -14,7 +15,6 @@ from facewarp.face.expressions.measures import NAMES, mirrored
 from facewarp.face.expressions.rows import COLUMNS, rows_of
 from facewarp.face.face import template_to_frame
 from facewarp.face.parts import FacePart
-from facewarp.face.template.mirror import mirrored_face
 from facewarp.media.frames import Frame
 
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from fixtures.mirror import mirrored_face, mirrored_template
 
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE, Crop, eye_roll
 from facewarp.face.effects.factory import make_effect
 from facewarp.face.parts import MIRROR_PARTS, FacePart
 from facewarp.face.template.mesh import face_mesh
-from facewarp.face.template.mirror import mirrored_face, mirrored_template
 from facewarp.face.template.template import Template
 from facewarp.face.template_building.from_photo import OwnFace, find_face
 from facewarp.face.tracking.registration import FaceRegistrar

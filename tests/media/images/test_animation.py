@@ -1,6 +1,7 @@
 """Files of several pictures and numbered pictures: clips, with their times, gaps and alpha."""
 
 import logging
+from fractions import Fraction
 
 import numpy as np
 import PIL.Image
@@ -183,6 +184,18 @@ def test_a_part_of_a_numbered_sequence_can_be_read(tmp_path):
     pattern = numbered(tmp_path / "shots", [1, 2, 3, 4])
     frames = list(open_source(pattern, start=0.1, end=0.3, fps=10))
     assert [frame.index for frame in frames] == [2, 3]
+
+
+def test_rates_of_ntsc_are_exact_whatever_their_rounding(tmp_path):
+    PIL.Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    rates = {fps: open_source(tmp_path, fps=fps).rate for fps in (23.976, 23.98, 29.97, 59.94, 24)}
+    assert rates == {
+        23.976: Fraction(24000, 1001),
+        23.98: Fraction(24000, 1001),
+        29.97: Fraction(30000, 1001),
+        59.94: Fraction(60000, 1001),
+        24: Fraction(24),
+    }
 
 
 @pytest.mark.parametrize("fps", [float("nan"), float("inf"), 0, -3, 1e9])

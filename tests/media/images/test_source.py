@@ -6,7 +6,8 @@ import PIL.Image
 import pytest
 
 from facewarp.errors import FacewarpError
-from facewarp.media.images.source import natural_order, read_image
+from facewarp.media.images.files import read_picture
+from facewarp.media.images.source import natural_order
 from facewarp.media.sources import open_source
 
 GRAY = np.linspace(0, 255, 12 * 16).reshape(12, 16)
@@ -154,7 +155,7 @@ def test_exif_turn(tmp_path, tag, degrees):
 
 
 def test_read_image(tmp_path):
-    assert np.array_equal(read_image(save(tmp_path / "a.png", RGB)), RGB)
+    assert np.array_equal(read_picture(save(tmp_path / "a.png", RGB)).image, RGB)
 
 
 # Folders

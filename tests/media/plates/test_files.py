@@ -238,3 +238,26 @@ def test_borders_of_8_bits_are_said(tmp_path, values):
             for frame in source:
                 sink.write(frame)
         assert "borders are written with 8 bits" in " ".join(source.notes)
+
+
+def test_wide_pixels_are_told_by_plates_and_videos_or_said(tmp_path, contents, caplog):
+    for number in (1, 2):
+        pixels = np.full((24, 32, 3), 0.2 * number, np.float32)
+        written_by_oiio(tmp_path / f"in.{number}.exr", pixels, kind=oiio.HALF, PixelAspectRatio=2.0)
+
+    def copied(source_name, target):
+        with open_source(tmp_path / source_name) as source, open_sink(target, like=source) as sink:
+            for frame in source:
+                sink.write(frame)
+
+    copied("in.#.exr", tmp_path / "out.mp4")
+    assert contents(tmp_path / "out.mp4").aspect == 2
+    for kind in ("exr", "dpx"):
+        copied("out.mp4", tmp_path / f"v.#.{kind}")  # from a video, of which there is no plate
+        copied("in.#.exr", tmp_path / f"p.#.{kind}")
+        for name in (f"v.1.{kind}", f"p.2.{kind}"):
+            spec = oiio.ImageBuf(str(tmp_path / name)).spec()
+            assert spec.get_float_attribute("PixelAspectRatio") == 2
+    assert "times as wide" not in caplog.text
+    copied("out.mp4", tmp_path / "out.#.png")
+    assert "2 times as wide as high, which .png does not tell" in caplog.text

@@ -10,6 +10,7 @@ import facewarp.media.video.audio_copy
 import facewarp.media.video.encoders
 from facewarp.errors import FacewarpError
 from facewarp.media.frames import Frame
+from facewarp.media.orientation import Orientation
 from facewarp.media.sinks import open_sink
 from facewarp.media.sources import open_source, read_video
 from facewarp.media.video.encoders import Encoder
@@ -127,6 +128,29 @@ def test_pixels_that_are_not_square_stay_so(make_clip, contents, tmp_path):
         container.mux(stream.encode(None))
     copy(path, tmp_path / "out.mp4")
     assert contents(tmp_path / "out.mp4").aspect == Fraction(16, 11)
+
+
+@pytest.mark.parametrize("turn", [Orientation(1), Orientation(2), Orientation(3, mirrored=True)])
+def test_wide_pixels_of_a_turned_clip_are_as_high_upright(contents, tmp_path, turn):
+    path = tmp_path / "wide.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, width=64, height=48, pix_fmt="yuv420p")
+        stream.codec_context.sample_aspect_ratio = Fraction(3, 2)
+        stream.set_display_matrix(turn.display_matrix((64, 48)))
+        container.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
+        container.mux(stream.encode(None))
+    upright = Fraction(3, 2) if turn.quarter_turns == 2 else Fraction(2, 3)
+    with open_source(path) as source:
+        assert source.sample_aspect == upright
+        source.for_display()
+        shown = 96 / 48
+        (frame,) = source
+        height, width = frame.image.shape[:2]
+        assert width / height == (shown if turn.quarter_turns == 2 else 1 / shown)
+    copy(path, tmp_path / "out.mp4")
+    assert contents(tmp_path / "out.mp4").aspect == Fraction(3, 2)
+    with open_source(tmp_path / "out.mp4") as source:
+        assert (source.sample_aspect, source.orientation) == (upright, turn)
 
 
 # Sound

@@ -16,7 +16,7 @@ from facewarp.training.config.train_config import TrainConfig
 from facewarp.training.dataloading.heart_augmentation import HeartAugment
 from facewarp.training.dataloading.heart_batches import HeartBatches
 from facewarp.training.dataloading.heart_data import HeartData
-from facewarp.training.datasets.acdc import HeartCase, load_acdc_patient, load_case
+from facewarp.training.datasets.acdc import HeartCase, heart_case, load_acdc_patient
 from facewarp.training.synthetic.acdc_folders import write_drawn_patient
 from facewarp.training.trainer import Trainer
 from facewarp.training.validation.hearts import SHOWN, HeartValidator
@@ -60,7 +60,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def cases(folders: list[Path]) -> list[HeartCase]:
-    return [load_case(folder, (12, 56, 56), SPACING) for folder in folders[:2]]
+    return [heart_case(load_acdc_patient(folder), (12, 56, 56), SPACING) for folder in folders[:2]]
 
 
 def test_a_batch_has_its_shapes(cases: list[HeartCase]) -> None:
@@ -163,7 +163,7 @@ def test_the_papers_preset_trains_as_it_is(folders: list[Path], tmp_path: Path) 
     assert [step.box for step in config.model.steps] == [5, 3]
     assert (config.model.border, config.optimizer, config.lr) == ("zero", "adam", 1e-3)
     cube = config.model.spacing_mm[0]
-    case = load_case(folders[0], (64, 128, 128), (cube, cube, cube))
+    case = heart_case(load_acdc_patient(folders[0]), (64, 128, 128), (cube, cube, cube))
     trainer = Trainer(config, HeartData([case], spacing_mm=(cube,) * 3).batches(config, 1),
                       tmp_path, {})  # fmt: skip
     trainer.run()

@@ -20,8 +20,8 @@ from facewarp.training.dataloading.heart_data import (
     spans,
 )
 from facewarp.training.datasets.acdc import (
+    heart_case,
     load_acdc_patient,
-    load_case,
     number_in_group,
     patient_number,
 )
@@ -71,7 +71,7 @@ def test_a_patient_has_its_true_spacing_and_own_ed(drawn: Path) -> None:
 
 
 def test_a_case_is_the_patient_on_a_grid(drawn: Path) -> None:
-    found, case = load_acdc_patient(drawn), load_case(drawn, GRID, SPACING)
+    found, case = load_acdc_patient(drawn), heart_case(load_acdc_patient(drawn), GRID, SPACING)
     assert case.images.shape == case.labels.shape == (2, *GRID)
     assert (case.images.dtype, case.labels.dtype) == (np.float32, np.uint8)
     assert case.images.min() == 0
@@ -89,7 +89,7 @@ def test_a_case_is_the_patient_on_a_grid(drawn: Path) -> None:
 @pytest.mark.parametrize("slices", [6, 7])
 def test_slices_of_a_grid_are_slices_that_were_scanned(slices: int, tmp_path: Path) -> None:
     folder = write_drawn_patient(tmp_path, 1, shape=(slices, 40, 40))
-    case = load_case(folder, (10, 40, 40), (4.0, 4.0, 12.0))
+    case = heart_case(load_acdc_patient(folder), (10, 40, 40), (4.0, 4.0, 12.0))
     found = load_acdc_patient(folder)
     labelled = [labels.any(axis=(1, 2)).sum() for labels in case.labels]
     assert labelled == [labels.data.any(axis=(1, 2)).sum() for labels in found.labels]
@@ -189,7 +189,7 @@ def test_a_heart_off_the_grid_is_refused(patient: Path) -> None:
         labels[:, :3, :3] = HeartPart.LV
         rewritten(path, data=labels)
     with pytest.raises(FacewarpError, match="no labelled voxel is near the middle"):
-        load_case(patient, (8, 16, 16), (4.0, 4.0, 12.0))
+        heart_case(load_acdc_patient(patient), (8, 16, 16), (4.0, 4.0, 12.0))
 
 
 def test_a_run_trains_on_14_of_20_and_chooses_with_3(tmp_path: Path) -> None:

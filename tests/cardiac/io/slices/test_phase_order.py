@@ -194,3 +194,13 @@ def test_trigger_times_against_the_numbers_of_some_slices_are_said(tmp_path, cin
     write_series(tmp_path / "scan", cine, AFFINE, step_ms=70, tell=tell)
     warnings = " ".join(read_dicom(tmp_path / "scan").warnings)
     assert ("phases of slice 3 in another order than its numbers" in warnings) != everywhere
+
+
+def test_pictures_that_nothing_orders_are_not_called_copies(tmp_path, cine):
+    def tell(data, _t, _z):
+        del data.TriggerTime
+        data.InstanceNumber = 1
+
+    write_series(tmp_path / "scan", cine, AFFINE, tell=tell)
+    with pytest.raises(FacewarpError, match="nothing tells the order of the 12 pictures"):
+        read_dicom(tmp_path / "scan")

@@ -9,7 +9,8 @@ from facewarp.media.frames import Frame
 from facewarp.media.orientation import Orientation
 from facewarp.media.sinks import open_sink
 from facewarp.media.sources import open_source
-from facewarp.media.yuv_codes import StoredCodes, changed_box, rgb_of
+from facewarp.media.yuv.codes import StoredCodes, changed_box
+from facewarp.media.yuv.conversion import rgb_of
 
 ORIENTATIONS = [
     Orientation(turns, mirrored) for turns, mirrored in product(range(4), (False, True))
@@ -111,7 +112,7 @@ def test_a_painted_copy_keeps_the_rest_bit_for_bit(write_clip, tmp_path, rng, tu
     with open_source(path) as source:
         source.keep_codes()
         with open_sink(out, like=source, quality=100) as sink:
-            for frame in source:
+            for frame in (packed.unpacked() for packed in source):
                 image = frame.image.copy()
                 image[10:20, 12:30] = 255
                 sink.write(frame.with_image(image))
@@ -124,14 +125,82 @@ def test_a_painted_copy_keeps_the_rest_bit_for_bit(write_clip, tmp_path, rng, tu
 def test_a_packed_frame_gives_its_image_again(write_clip, tmp_path, rng):
     noise = [rng.integers(0, 256, (16, 24, 3), dtype=np.uint8)] * 2
     with open_source(write_clip(tmp_path / "clip.mp4", noise, turn=90)) as source:
+        plain = [frame.image for frame in source]
         source.keep_codes()
-        for frame in source:
-            packed = frame.packed()
+        for packed, image in zip(source, plain, strict=True):
+            frame = packed.unpacked()
             assert packed.nbytes == frame.image.nbytes / 2
-            np.testing.assert_array_equal(packed.unpacked().image, frame.image)
+            assert frame.packed().nbytes == packed.nbytes
+            np.testing.assert_array_equal(frame.image, image)
 
 
 def test_a_frame_without_codes_keeps_its_image_when_packed():
     frame = Frame(np.ones((4, 6, 3), np.uint8), 0.0, 0)
     assert frame.packed() is frame
     assert frame.unpacked() is frame
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_windows_are_those_of_the_whole_image(rng, orientation):
+    codes = stored(rng, orientation, (36, 22))
+    image = codes.image()
+    height, width = image.shape[:2]
+    viewed = codes.viewed()
+    assert (viewed.shape, viewed.ndim, viewed.dtype) == (image.shape, 3, np.uint8)
+    for _ in range(25):
+        (x0, x1), (y0, y1) = (sorted(rng.choice(size + 1, 2, False)) for size in (width, height))
+        for one in (codes.viewed(), viewed):  # made anew, and out of what was made before
+            np.testing.assert_array_equal(one[y0:y1, x0:x1], image[y0:y1, x0:x1])
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        np.s_[:],
+        np.s_[3:9],
+        np.s_[2:-3, 5:],
+        np.s_[:, :, :3],
+        np.s_[:, :, :1],
+        np.s_[::16, ::16],
+        np.s_[4, 5],
+        np.s_[5:5, 3:9],
+        np.s_[..., 1],
+    ],
+)
+def test_a_viewed_image_is_indexed_as_its_array(rng, key):
+    codes = stored(rng, size=(36, 22))
+    found = codes.viewed()[key]
+    np.testing.assert_array_equal(found, codes.image()[key])
+    assert isinstance(found, np.ndarray)
+
+
+def test_a_viewed_image_becomes_the_array(rng):
+    codes = stored(rng, size=(36, 22))
+    for made in (np.asarray(codes.viewed()), np.array(codes.viewed())):
+        np.testing.assert_array_equal(made, codes.image())
+        assert made.dtype == np.uint8
+
+
+def test_only_what_is_looked_at_is_converted(rng, monkeypatch):
+    codes, asked = stored(rng, size=(400, 300)), []
+    window = StoredCodes.window
+    monkeypatch.setattr(
+        StoredCodes, "window", lambda self, box: (asked.append(box), window(self, box))[1]
+    )
+    viewed = codes.viewed()
+    viewed[100:150, 200:260]
+    viewed[99:151, 199:261]  # a little larger
+    viewed[110:120, 210:220]
+    assert len(asked) == 1
+    x0, y0, x1, y1 = asked[0]
+    assert (x1 - x0) * (y1 - y0) < 0.1 * 400 * 300
+
+
+def test_a_packed_frame_is_looked_at_without_being_unpacked(rng):
+    codes = stored(rng, size=(36, 22))
+    frame = Frame.of_codes(codes, 0.5, 3, 0, "clip.mp4")
+    assert frame.packed().nbytes == codes.nbytes
+    assert frame.file == "clip.mp4"
+    np.testing.assert_array_equal(frame.viewed[4:9, 2:20], frame.unpacked().image[4:9, 2:20])
+    image = np.zeros((4, 4, 3), np.uint8)
+    assert Frame(image, 0.0, 0).viewed is image

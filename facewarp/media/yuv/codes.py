@@ -1,4 +1,4 @@
-"""YUV 4:2:0 of 8 bits to and from RGB, and a video's own codes kept beside the image they show.
+"""A video's own codes, kept beside the image they show.
 
 A copy of a video should differ from it only where something was painted. RGB and back loses a code
 here and there, so pixels that no effect touched are written with the codes they were read with.
@@ -6,8 +6,7 @@ here and there, so pixels that no effect touched are written with the codes they
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Final
+from typing import Final, cast
 
 import cv2
 import numpy as np
@@ -15,27 +14,11 @@ from numpy.typing import NDArray
 
 from facewarp.media.frames import Image
 from facewarp.media.orientation import Orientation
-
-UNTAGGED: Final = 2
-WEIGHTS: Final = {
-    1: (0.2126, 0.0722),
-    UNTAGGED: (0.299, 0.114),
-    4: (0.3, 0.11),
-    5: (0.299, 0.114),
-    6: (0.299, 0.114),
-    7: (0.212, 0.087),
-    9: (0.2627, 0.0593),
-}
-"""Matrix tag (H.273) -> shares of red and blue in Y; untagged counts as BT.601, as in swscale.
-Tags that are not here stand for RGB or for matrices that are not written."""
-
-# From px of a plane at twice the size to those of the plane: middles of pixels stay where they are.
-_DOUBLED: Final = np.array([[0.5, 0, -0.25], [0, 0.5, -0.25]])
+from facewarp.media.yuv.conversion import DOUBLED, codes_of, rgb_at, rgb_of
+from facewarp.media.yuv.views import Box, Canvas, ViewedImage
 
 _WORD: Final = 8  # bytes that are compared at a time
-
-Box = tuple[int, int, int, int]
-"""x0, y0, x1, y1 in whole px, x1 and y1 exclusive."""
+_AROUND_PX: Final = 8  # stored px converted around a window
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,26 +46,93 @@ class StoredCodes:
         """Return the upright image (H, W, 3) RGB, the same at every call."""
         return self.orientation.upright(rgb_of(self.planes, self.matrix, self.is_full))
 
+    def viewed(self) -> Image:
+        """Return what stands in for `image` and converts only the windows that are asked for."""
+        return cast(Image, ViewedImage(self))
+
+    def canvas(self) -> Image:
+        """Return what stands in for a copy of `image` to be painted on, made where that is done."""
+        return cast(Image, Canvas(self))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) px of the upright image."""
+        height, width = self.planes[0].shape
+        return self.orientation.turned_size((width, height))
+
+    def window(self, box: Box) -> Image:
+        """Return a box of the upright image, (h, w, 3) RGB: the same bytes as of `image`."""
+        x0, y0, x1, y1 = self.orientation.stored_box(box, self.size)
+        height, width = self.planes[0].shape
+        # Chroma is interpolated: a code more on each side, where there is one. Of pictures of a few
+        # px OpenCV rounds otherwise, so more than that.
+        left, top = (max(edge // 2 * 2 - _AROUND_PX, 0) for edge in (x0, y0))
+        right, bottom = (
+            min((edge + 1) // 2 * 2 + _AROUND_PX, size)
+            for edge, size in ((x1, width), (y1, height))
+        )
+        luma, *chroma = self.planes
+        coarse = np.s_[top // 2 : bottom // 2, left // 2 : right // 2]
+        planes = luma[top:bottom, left:right], *(plane[coarse] for plane in chroma)
+        wide = rgb_of(planes, self.matrix, self.is_full)
+        return self.orientation.upright(wide[y0 - top : y1 - top, x0 - left : x1 - left])
+
+    def sparse(self, rows: slice, columns: slice) -> Image:
+        """Return every so many px of the upright image, (h, w, 3): the same bytes as of `image`.
+
+        Args:
+            rows: From where, to where and in which steps, without negative numbers.
+            columns: Likewise.
+        """
+        if self.orientation != Orientation():
+            return self.image()[rows, columns]
+        luma, *chroma = self.planes
+        few = np.ascontiguousarray(luma[rows, columns])
+        matrix = DOUBLED.copy()
+        for axis, part in enumerate((columns, rows)):
+            matrix[axis, 2] += 0.5 * part.start
+            matrix[axis, axis] *= part.step
+        return rgb_at(few, chroma, matrix, self.matrix, self.is_full)
+
     def painted(self, planes: Sequence[Image], shown: Image, image: Image) -> None:
         """Fill planes with these codes, and with those of an image where it differs.
 
         Args:
             planes: As those of these codes; written to.
-            shown: (H, W, 3), what `image` returns.
+            shown: (H, W, 3), what `image` returns, or a canvas of `canvas`.
             image: (H, W, 3), the same with something painted on it.
         """
         for target, plane in zip(planes, self.planes, strict=True):
             target[:] = plane
-        box = changed_box(shown, image)
+        if isinstance(image, Canvas):
+            for box, before, after in image.pieces():
+                self._paint(planes, before, after, box[:2])
+        else:
+            self._paint(planes, shown, image, (0, 0))
+
+    def _paint(
+        self, planes: Sequence[Image], before: Image, after: Image, corner: tuple[int, int]
+    ) -> None:
+        """Write the codes of a part of the upright image that begins at a corner, where it differs.
+
+        Args:
+            planes: Written to.
+            before: (h, w, 3), the part as it was.
+            after: (h, w, 3), the part as it is now.
+            corner: x and y px of the image, even.
+        """
+        box = changed_box(before, after)
         if box is None:
             return
         x0, y0, x1, y1 = box
         window = np.s_[y0:y1, x0:x1]
-        apart = cv2.absdiff(shown[window], image[window])
+        apart = cv2.absdiff(before[window], after[window])
         changed = cv2.compare(cv2.max(*_two(apart)), 0, cv2.CMP_GT)
         mask = self.orientation.stored(np.asarray(changed, np.uint8))
-        painted = self.orientation.stored(np.ascontiguousarray(image[window]))
-        x0, y0, x1, y1 = self.orientation.stored_box(box, (image.shape[1], image.shape[0]))
+        painted = self.orientation.stored(np.ascontiguousarray(after[window]))
+        x, y = corner
+        there = x0 + x, y0 + y, x1 + x, y1 + y
+        x0, y0, x1, y1 = self.orientation.stored_box(there, self.size)
         fine, coarse = codes_of(painted, self.matrix, is_full=self.is_full)
         cv2.copyTo(fine, mask, planes[0][y0:y1, x0:x1])
         # A chroma code is of four pixels: the mean of their masks is 0 where none has changed.
@@ -117,60 +167,6 @@ def _columns_apart(
     return x0 + np.flatnonzero((before[window] != after[window]).any(axis=(0, 2)))
 
 
-def rgb_of(planes: Sequence[Image], matrix: int, is_full: bool) -> Image:
-    """Convert planes Y (h, w), Cb and Cr (h / 2, w / 2) to RGB (h, w, 3); chroma bilinearly."""
-    luma, *chroma = planes
-    size = (luma.shape[1], luma.shape[0])
-    fine = (
-        # As cv2.resize does, in a fifth of its time and never off by more than half a code.
-        cv2.warpAffine(
-            plane,
-            _DOUBLED,
-            size,
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        for plane in chroma
-    )
-    # Three planes at once: OpenCV merges one plane and a picture of two in nine times the time.
-    return np.asarray(
-        cv2.transform(cv2.merge((luma, *fine)), to_rgb_matrix(matrix, is_full)), np.uint8
-    )
-
-
-def codes_of(image: Image, matrix: int, *, is_full: bool) -> tuple[Image, Sequence[Image]]:
-    """Convert RGB (h, w, 3) of even size to Y (h, w) and to Cb and Cr (h / 2, w / 2)."""
-    height, width = image.shape[:2]
-    half = cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-    # OpenCV is quicker at all three channels than at some of them.
-    fine, coarse = (cv2.transform(rgb, from_rgb_matrix(matrix, is_full)) for rgb in (image, half))
-    luma = cv2.extractChannel(fine, 0)
-    return np.asarray(luma, np.uint8), cv2.split(coarse)[1:]
-
-
-@cache
-def from_rgb_matrix(matrix: int, is_full: bool) -> NDArray[np.float64]:
-    """(3, 4): RGB and 1 to Y, Cb, Cr, all of 8 bits (H.273)."""
-    red, blue = WEIGHTS[matrix]
-    weights = np.array([red, 1 - red - blue, blue])
-    y, cb, cr = (
-        weights,
-        ([0, 0, 1] - weights) / (2 - 2 * blue),
-        ([1, 0, 0] - weights) / (2 - 2 * red),
-    )
-    luma, chroma, black = (1.0, 1.0, 0.0) if is_full else (219 / 255, 224 / 255, 16.0)
-    linear = np.stack([luma * y, chroma * cb, chroma * cr])
-    return np.column_stack([linear, [black, 128.0, 128.0]])
-
-
-@cache
-def to_rgb_matrix(matrix: int, is_full: bool) -> NDArray[np.float64]:
-    """(3, 4): the inverse of `from_rgb_matrix`."""
-    forward = from_rgb_matrix(matrix, is_full)
-    linear = np.linalg.inv(forward[:, :3])
-    return np.column_stack([linear, -linear @ forward[:, 3]])
-
-
 def _two(apart: Image) -> tuple[Image, Image]:
     """Red, and the larger of green and blue, of a difference (h, w, 3)."""
     red, green, blue = cv2.split(apart)
@@ -179,4 +175,5 @@ def _two(apart: Image) -> tuple[Image, Image]:
 
 def _words(rows: Image) -> NDArray[np.integer]:
     """Rows of bytes as words of eight, as far as they are that long: quicker to compare."""
-    return rows.view(np.uint64) if rows.shape[1] % _WORD == 0 and rows.flags.c_contiguous else rows
+    is_whole = rows.shape[1] % _WORD == 0 and rows.strides[1] == 1
+    return rows.view(np.uint64) if is_whole else rows
