@@ -1,6 +1,6 @@
 """Time of effects: ms a frame on the shipped clip, one face, one thread, without registration.
 
-    python benchmarks/face/effects.py
+python benchmarks/face/effects.py
 """
 
 import argparse
