@@ -21,7 +21,12 @@ from facewarp.cli.console import Output, output_of, show_logs
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import is_disk_full, write_error
 from facewarp.system.interrupts import end_as_ctrl_c_does
-from facewarp.system.start import let_go_at_exit, pause_collection, resume_collection
+from facewarp.system.start import (
+    leave_threads_behind,
+    let_go_at_exit,
+    pause_collection,
+    resume_collection,
+)
 from facewarp.version import __version__
 
 FACES = "Faces"
@@ -276,13 +281,20 @@ def main() -> None:
     """
     pause_collection()
     end_as_ctrl_c_does()
+    interrupted = False
     try:
         app(prog_name="facewarp")
     except KeyboardInterrupt:  # before a command had begun, or once it was over
+        interrupted = True
         raise SystemExit(130) from None
+    except SystemExit as end:
+        interrupted = end.code == 130
+        raise
     finally:
         let_go_at_exit()
         try:
             sys.stdout.flush()
         except BrokenPipeError:  # the reader of ``facewarp ... | head`` has gone
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if interrupted:
+            leave_threads_behind(130)

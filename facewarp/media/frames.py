@@ -29,7 +29,11 @@ IMAGE_SUFFIXES = frozenset(
 """Pictures that are read and written."""
 PLATE_SUFFIXES = frozenset({".dpx", ".exr"})
 """Plates of film and effects, which are read and written with the extra `plates`."""
-READ_ONLY_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+READ_ONLY_SUFFIXES = frozenset(
+    {
+        ".dib", ".heic", ".heif", ".hif", ".ico", ".pbm", ".pcx", ".pgm", ".pnm", ".sgi", ".tga",
+    }
+)  # fmt: skip
 """Pictures that are read only; what is drawn on them is written as JPEG, or PNG with alpha."""
 STILL_RATE = Fraction(25)
 """Frames a second that pictures count as, which have no clock of their own."""

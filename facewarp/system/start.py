@@ -1,7 +1,9 @@
-"""The start of a command: what is put off until it is ready."""
+"""The start of a command, what is put off until it is ready, and its end."""
 
 import gc
+import os
 import sys
+import threading
 from typing import Final
 
 _COMPLAINING: Final = "OpenImageIO"
@@ -35,3 +37,16 @@ def let_go_at_exit() -> None:
     """
     if _COMPLAINING in sys.modules:
         gc.unfreeze()
+
+
+def leave_threads_behind(code: int) -> None:
+    """End the program at once if a thread in the background still runs; else return.
+
+    Python ends such a thread when it next comes back from C++, which aborts the whole program.
+
+    Args:
+        code: the exit code.
+    """
+    if any(thread.daemon and thread.is_alive() for thread in threading.enumerate()):
+        sys.stderr.flush()
+        os._exit(code)

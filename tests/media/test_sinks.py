@@ -212,6 +212,33 @@ def test_the_name_of_a_picture_is_no_pattern(photo, tmp_path, name):
     assert numbered_output(tmp_path / "take #1.mp4", "video") is None
 
 
+@pytest.mark.parametrize("kind", ["tga", "pcx", "sgi", "ico", "gif", "pgm", "dib"])
+def test_pictures_of_other_programs_are_no_videos(tmp_path, kind):
+    path = tmp_path / f"photo.{kind}"
+    gray = np.repeat(np.arange(0, 256, 4, np.uint8)[None], 48, 0)
+    PIL.Image.fromarray(gray).save(path, **({"sizes": [(64, 48)]} if kind == "ico" else {}))
+    with open_source(path) as source:
+        assert (source.kind, source.size) == ("image", (64, 48))
+        assert target_for(tmp_path, source).suffix in (".jpg", ".png")
+        with open_sink(tmp_path / "out.png", like=source) as sink:
+            (frame,) = source
+            sink.write(frame)
+    assert (np.asarray(PIL.Image.open(tmp_path / "out.png"))[..., 0] == gray).all()
+
+
+def test_a_moving_gif_is_a_video_and_numbered_tga_a_clip(tmp_path):
+    pictures = [PIL.Image.new("RGB", (64, 48), (60 * number, 0, 0)) for number in range(3)]
+    pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:])
+    assert open_source(tmp_path / "a.gif").kind == "video"
+    for number, picture in enumerate(pictures):
+        picture.save(tmp_path / f"f_{number:04d}.tga")
+    source = open_source(tmp_path / "f_%04d.tga")
+    assert [frame.image[0, 0, 0] for frame in source] == [0, 60, 120]
+    (tmp_path / "b.dds").write_bytes(b"DDS ")
+    with pytest.raises(FacewarpError, match="which is not read"):
+        open_source(tmp_path / "b.dds")
+
+
 def test_picture_that_is_not_written(tmp_path):
     with pytest.raises(FacewarpError, match="no picture was written"):
         ImageWriter(tmp_path / "out.png").close()

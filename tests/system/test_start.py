@@ -45,3 +45,22 @@ app.main()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(("code", "left"), [(130, True), (1, False)])
+def test_an_interrupted_program_waits_for_no_thread_in_the_background(code, left):
+    script = f"""
+import atexit, threading, time
+from facewarp.cli import app as cli
+def interrupted(prog_name):
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    raise SystemExit({code})
+cli.app = interrupted
+atexit.register(print, "the interpreter ends")
+cli.main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (code, "")
+    assert ("the interpreter ends" not in done.stdout) == left

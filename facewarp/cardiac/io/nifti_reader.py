@@ -206,7 +206,7 @@ def _kind(head: bytes) -> type[nib.Nifti1Header] | None:
 
 
 def _check_scaling(raw: Any, path: Path) -> None:
-    """Refuse a slope without an intercept, what is not finite, and an offset that cannot be."""
+    """Refuse a slope below 0 or without intercept, what is not finite, an offset that can't be."""
     offset = float(raw["vox_offset"])
     if not 0 <= offset < _MAX_OFFSET:
         what = f"the header says that the voxels begin at byte {offset:g}"
@@ -215,6 +215,9 @@ def _check_scaling(raw: Any, path: Path) -> None:
     if np.isinf(slope) or (np.isfinite(slope) and slope != 0 and not np.isfinite(inter)):
         what = f"the header's scaling is not finite: slope {slope:g}, intercept {inter:g}"
         raise FacewarpError(what, path, "Correct scl_slope and scl_inter.")
+    if slope < 0:
+        what = f"the header's scaling turns gray values round: slope {slope:g}"
+        raise FacewarpError(what, path, "Correct scl_slope.")
 
 
 def _output_header(raw: Any) -> nib.Nifti1Header:

@@ -16,6 +16,7 @@ from facewarp.cardiac.io.nifti_folder import (
     read_phases,
 )
 from facewarp.cardiac.io.nifti_reader import axes_of, is_nifti, read_volume, stem
+from facewarp.cardiac.io.slices.fill_values import without_fill
 from facewarp.cardiac.io.slices.phase_similarity import exchanged, mixed_up, out_of_order
 from facewarp.cardiac.io.timing import ReadOptions
 from facewarp.cardiac.io.volume import Volume
@@ -163,7 +164,9 @@ def open_cine(
         cine = _from_volume(read_dicom(place, options), place, place.stem, None)
     else:
         cine = _from_file(place, _file_name(place), None, options)
-    cine = replace(cine, volume=cine.volume.slices_first())
+    data, filled = without_fill(cine.volume.data)
+    cine = replace(cine, volume=replace(cine.volume, data=data).slices_first())
+    cine = _saying(cine, [filled] if filled else [])
     _check_axes(cine)
     _check_slices(cine)
     if cine.is_whole and mixed_up(cine.volume.data, cine.volume.spacing_mm[2]):

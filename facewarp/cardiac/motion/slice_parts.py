@@ -43,6 +43,8 @@ _MIDDLE: Final = (0.3, 0.7)  # of the stack: first and last of some slices
 _SOME: Final = 4  # of them tell in which phase the ventricle is largest
 _TRACES: Final = (0.25, 0.5)
 """A part's mean probability in a slice, weighted by itself: none counts below, all above."""
+_RIM_MM: Final = 1.3  # of uncertain outline, from which a slice at the base is in doubt
+_LEAST_ML: Final = 2.0  # of left ventricle in a slice that may be the one at the base
 _TINY: Final = 1e-6
 _APART_MM: Final = 9.0  # between slices read together: thinner ones are skipped over
 _AT_ONCE: Final = 16  # slices that the network sees together: more of them take memory
@@ -169,6 +171,32 @@ class SliceParts:
 
         every = range(len(self.probabilities)) if phases is None else phases
         return np.concatenate(list(side_by_side(of_phase, every)))
+
+    def doubtful_base(self, phase: int) -> tuple[int, float] | None:
+        """Return the slice nearest to the base that shows left ventricle, where that is in doubt.
+
+        At end-systole the base has moved down, and the slice may show the atrium instead.
+
+        Args:
+            phase: index of the phase.
+
+        Returns:
+            Its number, counted from 1 at the base, and the ventricle's volume in it, ml; None where
+            its outline is as sure as others: the mean probability ``c``, weighted by itself, falls
+            short of 1 by the outline's uncertain rim against the area, so that ``(1 - c) r`` with
+            the radius ``r`` of a disk of this area measures the rim.
+        """
+        x, y, thickness = self.grid.spacing_mm
+        lv = np.asarray(self.probabilities[phase, HeartPart.LV], dtype=np.float32)
+        areas = lv.sum(axis=(1, 2), dtype=np.float64) * x * y
+        shown = np.flatnonzero(areas * thickness > 1000 * _LEAST_ML)
+        if not shown.size:
+            return None
+        first = int(shown[0])
+        area = float(areas[first])
+        sure = float(np.square(lv[first]).sum(dtype=np.float64)) * x * y / area
+        rim_mm = (1 - sure) * np.sqrt(area / np.pi)
+        return (first + 1, area * thickness / 1000) if rim_mm > _RIM_MM else None
 
     def lighter(self) -> "SliceParts":
         """The same in half the memory, rounded to three digits: once volumes are measured."""

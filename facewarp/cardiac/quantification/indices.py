@@ -10,6 +10,9 @@ from facewarp.cardiac.parts import HeartPart
 from facewarp.core.arrays import FloatArray
 
 MYOCARDIUM_G_PER_ML: Final = 1.05
+_LEAST_DOUBT: Final = 2.0  # points of ejection fraction that a doubtful slice makes
+_LEAST_OPEN: Final = 6  # phases of a curve that tells whether it closes
+_FAR: Final = 0.3  # of a curve's range, by which its end lies off its beginning
 _STILL: Final = 0.75  # of the largest volume: a curve that stays above is too flat to count beats
 
 
@@ -82,6 +85,28 @@ def indices(volumes: FloatArray, ed: int, es: int, heart_rate_bpm: float | None 
     return Indices(lv, rv, mass, heart_rate_bpm)
 
 
+def base_warnings(doubtful: tuple[int, float] | None, lv: Ventricle, frame: int) -> list[str]:
+    """Return what is to be said of a slice at end-systole that may lie above the base.
+
+    Args:
+        doubtful: its number from the base, and the left ventricle's volume in it, ml; None where
+            none is in doubt, see `SliceParts.doubtful_base`.
+        lv: the left ventricle with that slice.
+        frame: number of end-systole.
+    """
+    if doubtful is None or lv.ef_percent is None:
+        return []
+    number, ml = doubtful
+    ef, share = lv.ef_percent, 100 * ml / lv.edv_ml
+    if share < _LEAST_DOUBT:
+        return []
+    return [
+        f"slice {number} from the base may show the atrium at end-systole (phase {frame}): with "
+        f"its {ml:.0f} ml the ejection fraction is {ef:.0f} %, without them {ef + share:.0f} %; "
+        "look at the contours there"
+    ]
+
+
 def _ventricle(volume: FloatArray, ed: int, es: int, rate: float | None) -> Ventricle:
     edv, esv = float(volume[ed]), float(volume[es])
     stroke = edv - esv
@@ -119,6 +144,21 @@ def count_beats(lv_ml: FloatArray, cyclic: bool) -> int:
         beats += full and volume < low
         full = volume > high or (full and volume >= low)
     return max(beats, 1)
+
+
+def is_open(lv_ml: FloatArray) -> bool:
+    """Whether a volume curve ends far from where it begins, as of phases of half a heartbeat.
+
+    The way back to the first phase is then twice the largest step from phase to phase and more.
+
+    Args:
+        lv_ml: (T,) the left ventricle's volume in each phase.
+    """
+    if len(lv_ml) < _LEAST_OPEN:
+        return False
+    back = abs(float(lv_ml[-1] - lv_ml[0]))
+    steps = np.abs(np.diff(lv_ml))
+    return bool(back > 2 * steps.max() and back > _FAR * np.ptp(lv_ml))
 
 
 def _smooth(curve: FloatArray, cyclic: bool) -> FloatArray:

@@ -28,6 +28,7 @@ UNREAD_KINDS: Final = {
         (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2", ".srw"),
         "raw photograph",
     ),
+    ".dds": "texture of games (DDS)",
     ".hdr": "high dynamic range picture",
     **dict.fromkeys((".jp2", ".j2k"), "JPEG 2000 picture"),
     ".jxl": "JPEG XL picture",
@@ -99,7 +100,22 @@ def is_image_file(path: Path) -> bool:
     """Whether a file is taken for a picture: by its suffix, else by its first bytes."""
     suffix = path.suffix.lower()
     known = suffix in IMAGE_SUFFIXES | READ_ONLY_SUFFIXES | PLATE_SUFFIXES or suffix in UNREAD_KINDS
-    return known or format_of(path) is not None
+    return known or format_of(path) is not None or _is_still_gif(path)
+
+
+def _is_still_gif(path: Path) -> bool:
+    """Whether a file is a GIF of one picture; others are videos."""
+    try:
+        with path.open("rb") as file:
+            if file.read(4) != b"GIF8":
+                return False
+        with PIL.Image.open(path, formats=("GIF",)) as picture:
+            picture.seek(1)
+    except EOFError:
+        return True
+    except DAMAGE:
+        return False
+    return False
 
 
 def read_picture(path: Path, page: int = 0) -> Picture:

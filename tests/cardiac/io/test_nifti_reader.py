@@ -305,6 +305,14 @@ def test_a_scaling_that_is_not_finite_is_named(tmp_path, data):
     assert "slope 2, intercept nan" in refused(path)
 
 
+def test_a_scaling_that_turns_gray_values_round_is_refused(tmp_path, data):
+    path = save(tmp_path / "v.nii", data, affine())
+    with open(path, "r+b") as file:
+        file.seek(112)
+        file.write(np.array([-1.0, 0.0], "<f4").tobytes())
+    assert "slope -1" in refused(path)
+
+
 def test_a_header_of_another_byte_order_is_turned(tmp_path, data):
     made = nib.Nifti1Image(data.T, affine()).header.as_byteswapped(">")
     nib.save(nib.Nifti1Image(data.T.astype(">i2"), affine(), made), tmp_path / "v.nii.gz")

@@ -224,3 +224,30 @@ def test_offsets_come_with_the_weights_and_are_told_with_the_volumes():
     model.metadata = {EDGES: '{"lv_mm": "far"}'}
     with pytest.raises(FacewarpError, match=r"offsets of outlines.*can't be read"):
         slice_parts(model, volume, window(volume, turn))
+
+
+@pytest.mark.parametrize(("sure", "doubtful"), [(0.97, False), (0.75, True)])
+def test_a_first_slice_of_which_the_network_is_unsure_is_named(sure, doubtful):
+    volume = scan()
+    grid = ModelGrid.around(volume, (6, 40, 40), (1.4, 1.4, 9.0), (50.0, 45.0, 3.0), np.eye(3))
+    parts = np.zeros((2, 4, 6, 40, 40), np.float32)
+    parts[1, HeartPart.LV, 1:, 10:30, 10:30] = 0.98
+    parts[1, HeartPart.LV, 0, :5, :5] = 0.3  # a trace
+    parts[1, HeartPart.LV, 1, 10:30, 10:30] = sure
+    found = SliceParts(grid, parts)
+    assert found.doubtful_base(0) is None
+    for one in (found, found.lighter()):
+        told = one.doubtful_base(1)
+        assert (told is not None) == doubtful
+        if told:
+            assert told == pytest.approx((2, 400 * sure * 1.4 * 1.4 * 9 / 1000), rel=1e-3)
+
+
+@pytest.mark.parametrize("radius", [6, 18])
+@pytest.mark.parametrize(("blunt", "doubtful"), [(0.35, False), (0.6, True)])
+def test_the_rim_decides_and_not_the_size_of_the_cavity(radius, blunt, doubtful):
+    y, x = np.indices((64, 64)) - 31.5
+    parts = np.zeros((1, 4, 3, 64, 64), np.float32)
+    parts[0, HeartPart.LV] = 1 / (1 + np.exp(np.clip((np.hypot(x, y) - radius) / blunt, -50, 50)))
+    grid = ModelGrid.around(scan(), (3, 64, 64), (1.4, 1.4, 9.0), (50.0, 45.0, 3.0), np.eye(3))
+    assert (SliceParts(grid, parts).doubtful_base(0) is not None) == doubtful

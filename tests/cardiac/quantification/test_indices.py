@@ -3,10 +3,13 @@ import pytest
 
 from facewarp.cardiac.parts import PART_COLORS, PART_NAMES, HeartPart
 from facewarp.cardiac.quantification.indices import (
+    Ventricle,
+    base_warnings,
     count_beats,
     find_ed,
     find_es,
     indices,
+    is_open,
     volumes_ml,
 )
 
@@ -64,3 +67,22 @@ def test_noise_of_a_heart_that_hardly_moves_is_no_beat(rng):
     assert count_beats(300 + rng.normal(0, 15, 30), cyclic=True) == 1
     assert count_beats(np.full(30, 120.0), cyclic=True) == 1
     assert count_beats(np.array([100, 50, 100, 50.0]), cyclic=True) == 1
+
+
+def test_a_curve_of_half_a_heartbeat_is_open(rng):
+    beat = 110 + 40 * np.cos(2 * np.pi * np.arange(24) / 24)
+    for start in range(0, 24, 3):  # whole ones close, whichever phase is first
+        assert not is_open(np.roll(beat, -start) + rng.normal(0, 1, 24))
+    for phases in (10, 12, 14):
+        assert is_open(beat[:phases] + rng.normal(0, 1, phases))
+    assert not is_open(beat[[0, 12]])
+    assert not is_open(200 + rng.normal(0, 5, 20))
+
+
+def test_a_doubtful_base_is_said_with_both_ejection_fractions():
+    lv = Ventricle(120.0, 84.0, 36.0, 30.0, None)
+    (said,) = base_warnings((2, 12.0), lv, 7)
+    assert "slice 2 from the base may show the atrium at end-systole (phase 7)" in said
+    assert "its 12 ml the ejection fraction is 30 %, without them 40 %" in said
+    assert base_warnings(None, lv, 7) == []
+    assert base_warnings((1, 2.0), lv, 7) == []  # less than two points of EF

@@ -7,74 +7,28 @@ chooses one. Stills, long-axis cines and phase pictures are left out, and it is 
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from facewarp.cardiac.io.slices.slice_image import SAME_MM, SliceImage, by_position
+from facewarp.cardiac.io.slices.acquisition import LEAST_SLICES, Acquisition, one_name
+from facewarp.cardiac.io.slices.one_stack import (
+    grids_joined,
+    refuse_incomplete,
+    refuse_not_parallel,
+)
+from facewarp.cardiac.io.slices.slice_image import SAME_MM, SliceImage
 from facewarp.errors import FacewarpError
 
 _PARALLEL: Final = 1e-3
-_SAME_SIZE: Final = 1e-3  # relative difference up to which two pixel spacings are the same
-_LEAST_SLICES: Final = 3
 _LEAST_JOINED: Final = 4  # phases, each a series of its own, that make a cine
-_NUMBERS: Final = re.compile(r"\d+")
 _SHORT: Final = re.compile(r"(?<![a-z])(sax?|sas|ksa|short|shax|kurz\w*)(?![a-z])", re.IGNORECASE)
 _LONG: Final = re.compile(
     r"([2-4]\s*-?_?(ch|chamber|kammer|cv)\b|(?<![a-z])(la|lax|long|hla|vla|4c|2c|3c|lvot|rvot)"
     r"(?![a-z])|axial|transvers|coronal|sagittal|aort)",
     re.IGNORECASE,
 )
-
-
-@dataclass(eq=False)
-class Acquisition:
-    """Pictures that may make one stack: of one size, direction and kind.
-
-    Attributes:
-        images: the pictures.
-        titles: what their series are called.
-    """
-
-    images: list[SliceImage] = field(default_factory=list)
-
-    @property
-    def title(self) -> str:
-        """What its series are called."""
-        names = sorted({image.title for image in self.images if image.title})
-        return ", ".join(names[:3]) or "unnamed"
-
-    @property
-    def numbers(self) -> list[int]:
-        """Numbers of its series."""
-        return sorted({image.series_number for image in self.images if image.series_number})
-
-    @property
-    def slices(self) -> int:
-        """How many slices it has."""
-        return len(by_position(self.images))
-
-    @property
-    def phases(self) -> int:
-        """How many phases most of its slices have."""
-        counts = [len(members) for members in by_position(self.images)]
-        return max(set(counts), key=counts.count)
-
-    @property
-    def places(self) -> list[float]:
-        """Where its slices lie along their normal, mm."""
-        normal = self.images[0].normal
-        return [float(members[0].place_mm @ normal) for members in by_position(self.images)]
-
-    def described(self) -> str:
-        """The acquisition in words, to be told apart from others."""
-        number = ", ".join(str(n) for n in self.numbers[:3])
-        height, width = self.images[0].shape
-        series = f"series {number}, " if number else ""
-        size = f"{self.slices} slices x {self.phases} phases of {width} x {height}"
-        return f"{self.title} ({series}{size})"
 
 
 def choose_cine(
@@ -97,17 +51,21 @@ def choose_cine(
     said: list[str] = []
     pieces = _pieces(images)
     wanted = (series or "").strip()
-    whole = [p for p in pieces if p.slices >= _LEAST_SLICES and [wanted] == [*map(str, p.numbers)]]
+    whole = [p for p in pieces if p.slices >= LEAST_SLICES and [wanted] == [*map(str, p.numbers)]]
     acquisitions = _stacked(whole or pieces, said)
     acquisitions = _magnitude(acquisitions, said)
     if series is not None:
         acquisitions = _named(acquisitions, series, place)
-    acquisitions = _phases_joined(acquisitions, said)
+    acquisitions = grids_joined(_phases_joined(acquisitions, said))
     cines = [one for one in acquisitions if one.phases > 1] or acquisitions
     stills = [one for one in acquisitions if one not in cines]
     if stills:
         said.append("left out, one phase alone: " + "; ".join(s.described() for s in stills))
+    if series is None:
+        refuse_not_parallel(cines, place)
     chosen = _short_axis(cines, place, said)
+    if series is None:
+        refuse_incomplete(chosen, cines, place)
     return chosen.images, said
 
 
@@ -134,17 +92,12 @@ def _pieces(images: Sequence[SliceImage]) -> list[Acquisition]:
         series = image.series if told else f"{image.series_number} {image.title}"
         alike = pieces.setdefault((series, image.shape, image.component), [])
         for one in alike:
-            if _parallel(one.images[0], image):
+            if one.images[0].has_grid_of(image):
                 one.images.append(image)
                 break
         else:
             alike.append(Acquisition([image]))
     return [part for alike in pieces.values() for one in alike for part in _repeats(one)]
-
-
-def _parallel(one: SliceImage, other: SliceImage) -> bool:
-    same = np.allclose(one.spacing_mm, other.spacing_mm, rtol=_SAME_SIZE)
-    return bool(same and np.allclose(one.axes, other.axes, atol=_PARALLEL))
 
 
 def _repeats(one: Acquisition) -> list[Acquisition]:
@@ -167,7 +120,7 @@ def _stacked(pieces: list[Acquisition], said: list[str]) -> list[Acquisition]:
         fits = [stack for stack in stacks if _beside(stack, piece)]
         fits.sort(key=lambda stack: stack.title != piece.title)
         if fits:
-            if piece.slices >= _LEAST_SLICES and piece.phases > 1:  # or a repeat, a little aside
+            if piece.slices >= LEAST_SLICES and piece.phases > 1:  # or a repeat, a little aside
                 said.append(
                     f"{piece.described()} lies beside the slices of {fits[0].described()}: both "
                     "are taken as one stack; of repeats choose one with --series NUMBER"
@@ -181,8 +134,8 @@ def _stacked(pieces: list[Acquisition], said: list[str]) -> list[Acquisition]:
 def _beside(stack: Acquisition, piece: Acquisition) -> bool:
     """Whether a piece holds other slices of what a stack shows."""
     one, other = stack.images[0], piece.images[0]
-    alike = one.shape == other.shape and one.component == other.component
-    if not alike or not _parallel(one, other) or (stack.phases > 1) != (piece.phases > 1):
+    alike = one.has_grid_of(other) and one.component == other.component
+    if not alike or (stack.phases > 1) != (piece.phases > 1):
         return False
     apart = np.abs(np.subtract.outer(stack.places, piece.places))
     return bool(apart.min() > SAME_MM)
@@ -216,9 +169,8 @@ def _phases_joined(acquisitions: list[Acquisition], said: list[str]) -> list[Acq
 def _another_phase(cine: Acquisition, stack: Acquisition) -> bool:
     """Whether a stack of one phase shows the slices of a cine at another time."""
     one, other = cine.images[0], stack.images[0]
-    alike = one.shape == other.shape and one.component == other.component
-    named = _NUMBERS.sub("", one.title) == _NUMBERS.sub("", other.title)
-    if not alike or not named or not _parallel(one, other) or cine.slices != stack.slices:
+    alike = one.has_grid_of(other) and one.component == other.component
+    if not alike or not one_name(cine, stack) or cine.slices != stack.slices:
         return False
     if np.abs(np.subtract(cine.places, stack.places)).max() > SAME_MM:
         return False
@@ -262,7 +214,7 @@ def _short_axis(cines: list[Acquisition], place: Path, said: list[str]) -> Acqui
     """The one cine that is a short-axis stack."""
     if len(cines) == 1:
         return cines[0]
-    deep = [one for one in cines if one.slices >= _LEAST_SLICES]
+    deep = [one for one in cines if one.slices >= LEAST_SLICES]
     stacks = deep
     if len(stacks) > 1:
         short = [one for one in stacks if _SHORT.search(one.title)]

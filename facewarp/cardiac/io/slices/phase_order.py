@@ -76,9 +76,12 @@ def sort_phases(slices: list[list[SliceImage]], place: Path, said: list[str]) ->
             _refuse_other_order(slices, name, place)
             _say_what_tells(slices, name, said)
         return name
-    one, other = slices[0][:2]
-    what = f"slice 1 is there twice at number {one.number:g}: {one.file.name}, {other.file.name}"
-    raise FacewarpError(what, place, "Keep one acquisition of each slice.")
+    z = next((z for z, members in enumerate(slices) if len(members) > 1), 0)
+    what = (
+        f"nothing tells the order of the {len(slices[z])} pictures of slice {z + 1}: neither "
+        f"times nor positions, and all have the number {slices[z][0].number:g}"
+    )
+    raise FacewarpError(what, place, "Export the series again, with its trigger times.")
 
 
 def _say_late_starts(slices: list[list[SliceImage]], said: list[str]) -> None:

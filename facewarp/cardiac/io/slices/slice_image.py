@@ -10,6 +10,8 @@ import numpy as np
 from facewarp.core.arrays import FloatArray
 
 SAME_MM: Final = 0.2  # slices nearer than this are the same one
+_PARALLEL: Final = 1e-3  # difference up to which two directions are the same
+_SAME_SIZE: Final = 1e-3  # relative difference up to which two pixel spacings are the same
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +69,24 @@ class SliceImage:
         """Direction at right angles to the picture, LPS."""
         return np.asarray(np.cross(self.axes[0], self.axes[1]), dtype=np.float64)
 
+    @property
+    def middle_mm(self) -> FloatArray:
+        """``(3,)`` middle of the picture, LPS."""
+        height, width = self.shape
+        half = np.array([width - 1, height - 1]) / 2 * self.spacing_mm
+        return np.asarray(self.place_mm + half @ self.axes, dtype=np.float64)
+
+    def has_grid_of(self, other: "SliceImage") -> bool:
+        """Whether its pixels are as many, as large and run as another picture's."""
+        alike = self.shape == other.shape
+        alike = alike and np.allclose(self.spacing_mm, other.spacing_mm, rtol=_SAME_SIZE)
+        return bool(alike and np.allclose(self.axes, other.axes, atol=_PARALLEL))
+
+    def tilt_degrees(self, other: "SliceImage") -> float:
+        """Angle between its plane and another picture's, whichever way they face."""
+        cosine = abs(float(self.normal @ other.normal))
+        return float(np.degrees(np.arccos(min(cosine, 1.0))))
+
 
 def without_copies(images: Sequence[SliceImage], said: list[str]) -> list[SliceImage]:
     """The pictures, each once, where copies of one file lie side by side.
@@ -89,9 +109,9 @@ def by_position(images: Sequence[SliceImage]) -> list[list[SliceImage]]:
     """The pictures by slice, in the order along the normal."""
     normal = images[0].normal
     slices: list[list[SliceImage]] = []
-    for image in sorted(images, key=lambda image: float(image.place_mm @ normal)):
-        at = float(image.place_mm @ normal)
-        if slices and abs(at - float(slices[-1][0].place_mm @ normal)) < SAME_MM:
+    for image in sorted(images, key=lambda image: float(image.middle_mm @ normal)):
+        at = float(image.middle_mm @ normal)
+        if slices and abs(at - float(slices[-1][0].middle_mm @ normal)) < SAME_MM:
             slices[-1].append(image)
         else:
             slices.append([image])

@@ -10,7 +10,6 @@ from typing import Final
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from facewarp.cardiac.io.placement import (
     MAX_SHEAR_COSINE,
@@ -23,6 +22,7 @@ from facewarp.cardiac.io.placement import (
     times,
 )
 from facewarp.cardiac.io.slices.phase_order import sort_phases
+from facewarp.cardiac.io.slices.slice_grid import StackGrid, fit_grid, usual_picture
 from facewarp.cardiac.io.slices.slice_image import SliceImage, by_position, without_copies
 from facewarp.cardiac.io.timing import GRAVE, ReadOptions, is_cycle, settle_timing
 from facewarp.cardiac.io.volume import Volume
@@ -33,7 +33,7 @@ Pixels = NDArray[np.float32]
 
 _EVEN: Final = 0.1  # relative difference up to which steps between slices are the same
 _EVEN_UNSAID: Final = 0.02  # and up to which nothing is said of it
-_SIDEWAYS_PX: Final = 0.1  # slices farther aside than this are moved to their place
+_SIDEWAYS_PX: Final = 0.1  # by which pictures of one slice may lie beside one another
 _SPREAD: Final = 0.1  # relative difference of slices' times from which it is said
 _RAS: Final = np.diag([-1.0, -1.0, 1.0])
 
@@ -64,20 +64,21 @@ def assemble(
     """
     said = list(warnings)
     slices = by_position(without_copies(images, said))
+    first = usual_picture(slices)
+    if first.normal @ images[0].normal < 0:
+        slices.reverse()
     order = sort_phases(slices, place, said)
     _same_count(slices, place)
     _refuse_moving(slices, place)
     _refuse_half_scaled(slices, place)
-    affine, aside_px = _affine(slices, place, options, said)
+    affine, grid = _affine(slices, first, place, options, said)
     depth, count = len(slices), len(slices[0])
-    height, width = images[0].shape
+    height, width = first.shape
     check_field(np.linalg.norm(affine[:3, :3], axis=0), (width, height, depth), place)
     data = np.empty((count, depth, height, width), np.float32)
     for z, phases in enumerate(slices):
-        for t, image in enumerate(phases):
-            data[t, z] = _checked(pixels(image), image)
-        if aside_px[z].any():
-            data[:, z] = _moved(data[:, z], aside_px[z])
+        pictures = np.stack([_checked(pixels(image), image) for image in phases])
+        data[:, z] = grid.laid(pictures, z)
     step = _step_s(slices, said) if order == "trigger times" else None
     timing = settle_timing(step, order, count, _cycles(slices, said), place, options)
     header = nib.Nifti1Header()
@@ -104,7 +105,7 @@ def assemble(
         place,
         cycle_s=timing.cycle_s,
         origins=origins,
-        sources=() if aside_px.any() else frames,
+        sources=() if (grid.moved | grid.own).any() else frames,
     )
 
 
@@ -125,39 +126,25 @@ def _same_count(slices: list[list[SliceImage]], place: Path) -> None:
 
 
 def _affine(
-    slices: list[list[SliceImage]], place: Path, options: ReadOptions, said: list[str]
-) -> tuple[FloatArray, FloatArray]:
-    """(4, 4) from voxels to RAS mm, and ``(D, 2)`` px that each slice lies aside of its place."""
-    first, normal = slices[0][0], slices[0][0].normal
-    places = np.array([members[0].place_mm for members in slices])
-    along = places @ normal
-    aside_px = np.zeros((len(slices), 2))
+    slices: list[list[SliceImage]],
+    first: SliceImage,
+    place: Path,
+    options: ReadOptions,
+    said: list[str],
+) -> tuple[FloatArray, StackGrid]:
+    """(4, 4) from voxels to RAS mm, and the grid that the slices are laid on."""
+    grid = fit_grid(slices, first)
     if len(slices) > 1:
-        steps = np.diff(along)
+        steps = np.diff(grid.along_mm)
         usual = float(np.median(steps))
         _refuse_gaps(steps, usual, place, said)
-        lateral = places - np.outer(along, normal)
-        lean = np.median(np.diff(lateral, axis=0) / steps[:, None], axis=0)  # mm per mm
-        aside = lateral - np.outer(along, lean)
-        middle = np.median(aside, axis=0)
-        aside_px = ((aside - middle) @ first.axes.T) / first.spacing_mm
-        moved = np.abs(aside_px).max(axis=1) > _SIDEWAYS_PX
-        aside_px[~moved] = 0.0
-        if moved.any():
-            far = np.linalg.norm(aside - middle, axis=1)
-            which = " and ".join(str(z + 1) for z in np.flatnonzero(moved))
-            mm = " and ".join(f"{far[z]:.0f}" for z in np.flatnonzero(moved))
-            said.append(
-                f"slices {which} lie {mm} mm beside the others: each is put where its own "
-                "position says"
-            )
-        between = (along[-1] - along[0]) / (len(slices) - 1)
-        step = (normal + lean) * between
-        start = middle + along[0] * (normal + lean)
+        said += grid.described()
+        between = (grid.along_mm[-1] - grid.along_mm[0]) / (len(slices) - 1)
+        step = (first.normal + grid.lean) * between
         _check_gap(first, usual, place, options, said)
     else:
-        step = normal * (first.gap_mm or first.thickness_mm or 1.0)
-        start = places[0]
+        step = first.normal * (first.gap_mm or first.thickness_mm or 1.0)
+    start = grid.place_mm(0)
     affine = np.eye(4)
     x, y = first.spacing_mm
     affine[:3, :3] = _RAS @ np.stack([first.axes[0] * x, first.axes[1] * y, step], axis=1)
@@ -173,7 +160,7 @@ def _affine(
     check_spacing(np.linalg.norm(affine[:3, :3], axis=0), place)
     if shear_cosine(affine) > MAX_SHEAR_COSINE:
         said.append(shear_warning(affine, 1))
-    return affine, aside_px
+    return affine, grid
 
 
 def _refuse_gaps(steps: FloatArray, usual: float, place: Path, said: list[str]) -> None:
@@ -210,6 +197,11 @@ def _refuse_moving(slices: list[list[SliceImage]], place: Path) -> None:
     for z, members in enumerate(slices):
         first = members[0]
         for image in members[1:]:
+            if not image.has_grid_of(first):
+                what = f"pictures of slice {z + 1} have different pixels: {first.file.name}, "
+                raise FacewarpError(
+                    what + image.file.name, place, "Keep one acquisition of each slice."
+                )
             aside = (image.place_mm - first.place_mm) @ first.axes.T
             if np.abs(aside / first.spacing_mm).max() > _SIDEWAYS_PX:
                 what = (
@@ -233,17 +225,6 @@ def _check_gap(
         raise FacewarpError(text, place, SPACING_FIX)
     else:
         said.append(f"{text}: positions are used")
-
-
-def _moved(pictures: Pixels, aside_px: FloatArray) -> Pixels:
-    """Pictures ``(T, H, W)`` of a slice moved by ``(x, y)`` px; what comes in is as dark as it."""
-    x, y = aside_px.tolist()
-    whole = max(abs(x - round(x)), abs(y - round(y))) < 0.02
-    shift = (0, round(y), round(x)) if whole else (0, y, x)
-    found = ndimage.shift(
-        pictures, shift, order=0 if whole else 1, mode="constant", cval=float(pictures.min())
-    )
-    return np.asarray(found, dtype=np.float32)
 
 
 def _step_s(slices: list[list[SliceImage]], said: list[str]) -> float | None:
