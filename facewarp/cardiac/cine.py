@@ -4,17 +4,14 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import ceil
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
 from facewarp.cardiac.io.label_order import AUTO
-from facewarp.cardiac.io.label_reader import read_labels
+from facewarp.cardiac.io.label_reader import GivenLabels, read_labels
 from facewarp.cardiac.io.patient import Cine, open_cine
-from facewarp.cardiac.io.timing import GRAVE, ReadOptions, is_cycle
-from facewarp.cardiac.io.volume import Volume
+from facewarp.cardiac.io.timing import ReadOptions
 from facewarp.cardiac.motion.confidence import (
     HeartCalibration,
     HeartConfidence,
@@ -22,58 +19,42 @@ from facewarp.cardiac.motion.confidence import (
 )
 from facewarp.cardiac.motion.cycle_registration import Floats, Motion, track
 from facewarp.cardiac.motion.evidence import Evidence, gather_evidence, look_again
-from facewarp.cardiac.motion.heart_roi import HeartModel, around_heart
-from facewarp.cardiac.motion.labels import (
-    Labels,
-    carry_labels,
-    heart_box,
-    part_depths,
-    seen_labels,
-)
-from facewarp.cardiac.motion.model_grid import ModelGrid, gray_levels
-from facewarp.cardiac.motion.orientation import (
-    Orientation,
-    find_orientation,
-    with_slices_seen,
-)
+from facewarp.cardiac.motion.heart_roi import HeartModel
+from facewarp.cardiac.motion.labels import Labels, carry_to_phases
+from facewarp.cardiac.motion.model_grid import gray_levels
+from facewarp.cardiac.motion.orientation import Orientation, with_slices_seen
 from facewarp.cardiac.motion.quality import (
     Quality,
     mean_dice,
     measure_quality,
     quality_warnings,
 )
-from facewarp.cardiac.motion.seen_parts import SeenParts, see_parts
-from facewarp.cardiac.motion.slice_parts import SliceModel, middle_lv, slices_beside
+from facewarp.cardiac.motion.slice_parts import slices_beside
 from facewarp.cardiac.parts import HeartPart
+from facewarp.cardiac.quantification.heart_rate import rate_by_curve
 from facewarp.cardiac.quantification.indices import (
     Indices,
     base_warnings,
-    count_beats,
     find_ed,
     find_es,
     indices,
-    is_open,
     volumes_ml,
 )
 from facewarp.cardiac.quantification.moments import (
-    BY_CURVE,
+    Moments,
+    doubted_moments,
     phase_index,
     settle_end_diastole,
     told_moments,
 )
 from facewarp.cardiac.quantification.strain import Strain, measure_strain
 from facewarp.cardiac.quantification.strain_intervals import StrainIntervals
+from facewarp.cardiac.seen_heart import SeenHeart, see_heart
 from facewarp.core.arrays import FloatArray
-from facewarp.core.geometry import pixel_grid
 from facewarp.core.model import load
-from facewarp.core.side_by_side import side_by_side
 from facewarp.system.memory import return_freed_memory
 
 Progress = Callable[[float], None]
-
-_MARGIN_MM: Final = 15.0  # around the heart, where its labels may be carried
-_FEW: Final = 12  # phases, less than which are all looked at for the likely end-diastole
-_MAYBE: Final = 0.3  # probability of heart from which a voxel may be carried to
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,80 +258,52 @@ def analyse(
     cine = replace(cine, volume=volume)
     reader = None if labels is None else read_labels(labels, volume, label_order)
     told = told_moments(cine, *given, reader)
-    looked_at = told.ed or 0
-    lies = orientation or find_orientation(model, volume, looked_at)
-    seen_already = None if orientation else lies.window
-    grid = seen_already or around_heart(model, volume, looked_at, lies.turn)
     slices = slices_beside(model)
     calibration = HeartCalibration.of_slices(slices)
-    found = None
-    if told.ed is None:  # which phase is stored first must not matter
-        likely, found = _first_look(model, slices, volume, grid, cine.closes)
-        if likely != looked_at:
-            lies = lies if lies.is_clear else find_orientation(model, volume, likely)
-            again = around_heart(model, volume, likely, lies.turn)
-            if again.shape != grid.shape or not np.allclose(again.to_volume, grid.to_volume):
-                grid, found = again, None
-    found = found or see_parts(model, slices, volume, grid, work)
-    at_ed = find_ed(found.lv, cine.closes) if told.ed is None else told.ed
-    model, parts = model.on_grid(grid.shape), found.parts
-    _, depth, height, width = parts.shape[1:]
-    parts_grid = grid.resized((depth, height, width))
-    ever_heart = (1 - parts[:, HeartPart.BACKGROUND]).max(axis=0) > _MAYBE
-    masks = [parts_grid.to_volume_grid(ever_heart, "nearest") > 0]
-    masks += [] if reader is None else [np.asarray(reader.data.any(axis=0))]
-    box = heart_box(masks, ceil(_MARGIN_MM / min(volume.spacing_mm)))
-    seen_grid = found.finest_grid.on_part(box)
-    seen = np.stack(list(side_by_side(lambda one: seen_labels(one, seen_grid), found.finest)))
-    found, volumes_seen = found.lighter(), found.volumes_ml
-    moments = told
-    if told.ed is None:
-        dice = None if reader is None else [mean_dice(reader.data[0][box], one) for one in seen]
-        moments = settle_end_diastole(told, cine, reader, found.lv, at_ed, dice)
-        at_ed = at_ed if moments.ed is None else moments.ed
+    seen = see_heart(
+        *(model, slices, cine, told.ed), orientation=orientation, reader=reader, step=work
+    )
+    model, found, box = model.on_grid(seen.grid.shape), seen.found, seen.box
+    moments, at_ed = _settled(told, cine, reader, seen)
     at_es, looks = moments.es, None
     if slices is not None and found.fine is not None and reader is None:
-        assert volumes_seen is not None
-        at_es = find_es(volumes_seen[:, HeartPart.LV], cine.closes) if at_es is None else at_es
-        looks = look_again(model, slices, volume, grid, found.fine, (at_ed, at_es))
+        assert found.volumes_ml is not None
+        at_es = find_es(found.volumes_ml[:, HeartPart.LV], cine.closes) if at_es is None else at_es
+        looks = look_again(model, slices, volume, seen.grid, found.fine, (at_ed, at_es))
     return_freed_memory()  # before fields need it
     motion = track(
-        *(model, parts, at_ed, grid, work), refined=refined, fine=found.fine, volume=volume
+        *(model, found.parts, at_ed, seen.grid, work),
+        refined=refined,
+        fine=found.fine,
+        volume=volume,
     )
     return_freed_memory()  # and when they have taken it
+    start = seen.labels[at_ed] if reader is None else reader.of_phase(at_ed)[box]
     motion_grid = motion.grid.on_part(box)
-    start = seen[at_ed] if reader is None else reader.of_phase(at_ed)[box]
-    depths = part_depths(start, volume.spacing_mm)
-    own = pixel_grid(start.shape)[0].numpy()
-
-    def carry(phase: int) -> Labels:
-        if phase == at_ed:
-            return start
-        return carry_labels(depths, own + motion_grid.field_to_volume(motion.to_ed[phase]))
-
-    carried = np.stack(list(side_by_side(carry, range(len(parts)))))
+    carried = carry_to_phases(motion.to_ed, motion_grid, start, at_ed, volume.spacing_mm)
     labels_4d = np.zeros(volume.data.shape, dtype=np.uint8)
     labels_ed = labels_4d[at_ed].copy()
     labels_ed[box] = start
-    if volumes_seen is not None and reader is None:
-        labels_4d[:, *box], volumes = seen, volumes_seen
+    if found.volumes_ml is not None and reader is None:
+        labels_4d[:, *box], volumes = seen.labels, found.volumes_ml
     else:
         labels_4d[:, *box] = carried
         volumes = volumes_ml(labels_4d, volume.voxel_ml)
     if at_es is None:
         at_es = find_es(volumes[:, HeartPart.LV], cine.closes)
-    told_by = moments.ed_by, moments.es_by
-    rate, beats_said = _rate_of(cine, volumes[:, HeartPart.LV], heart_rate_bpm)
-    quality = measure_quality(*(motion, labels_ed, carried, seen, found.finest), labels_4d[:, *box])
+    rate, beats_said = rate_by_curve(cine, volumes[:, HeartPart.LV], heart_rate_bpm)
+    quality = measure_quality(
+        *(motion, labels_ed, carried, seen.labels, found.finest), labels_4d[:, *box]
+    )
     found_indices, evidence = indices(volumes, at_ed, at_es, rate), None
     if looks is not None and found.fine is not None:
-        carried_es = carried[at_es], seen[at_es]
-        evidence = gather_evidence(
-            looks, parts, found.fine, carried_es, found_indices.lv.ef_percent
-        )
+        carried_es = carried[at_es], seen.labels[at_es]
+        ef_percent = found_indices.lv.ef_percent
+        evidence = gather_evidence(looks, found.parts, found.fine, carried_es, ef_percent)
     confidence = None if evidence is None or calibration is None else calibration(evidence)
     said = [*(() if reader is None else reader.warnings), *moments.warnings]
-    said += [*lies.warnings(volume), *_other_moments(cine, volumes, (at_ed, at_es), told_by)]
+    said += [*seen.orientation.warnings(volume)]
+    said += doubted_moments(moments, cine, volumes[:, HeartPart.LV], (at_ed, at_es))
     said += beats_said
     said += quality_warnings(quality, cine.frames, labels_ed, volumes, cine.closes)
     if reader is None and found.fine is not None:
@@ -360,40 +313,38 @@ def analyse(
     if volumes[at_es, HeartPart.LV] >= volumes[at_ed, HeartPart.LV]:
         said.insert(0, "the left ventricle is not smaller at ES than at ED")
     return CineResult(
-        cine,
-        motion,
-        labels_4d,
-        at_es,
-        told_by,
-        "model" if labels is None else str(labels),
-        volumes,
-        found_indices,
-        quality,
-        model_name,
-        model.sha256,
-        (*volume.warnings, *said),
-        *(("", "") if reader is None else (reader.order.name, reader.order_by)),
+        cine=cine,
+        motion=motion,
+        labels=labels_4d,
+        es=at_es,
+        found_by=(moments.ed_by, moments.es_by),
+        labels_by="model" if labels is None else str(labels),
+        volumes_ml=volumes,
+        indices=found_indices,
+        quality=quality,
+        model=model_name,
+        model_sha256=model.sha256,
+        warnings=(*volume.warnings, *said),
+        label_order="" if reader is None else reader.order.name,
+        label_order_by="" if reader is None else reader.order_by,
         parts_sha256="" if slices is None else slices.sha256,
         evidence=evidence,
         confidence=confidence,
     )
 
 
-def _first_look(
-    model: HeartModel, slices: SliceModel | None, volume: Volume, grid: ModelGrid, closes: bool
-) -> tuple[int, SeenParts | None]:
-    """Return the phase of about the largest left ventricle; the parts where all had to be seen."""
-    if slices is None:
-        found = see_parts(model, None, volume, grid)
-        return find_ed(found.lv, closes), found
-    count = volume.phases
-    step = 1 if count < _FEW else 2  # every other phase, then those beside the best
-    likely = step * find_ed(middle_lv(slices, volume, grid, slice(None, None, step)), closes)
-    if step > 1:
-        beside = (likely - 1, likely, likely + 1)
-        near = [p % count for p in beside if closes or 0 <= p < count]
-        likely = near[int(middle_lv(slices, volume, grid, near).argmax())]
-    return likely, None
+def _settled(
+    told: Moments, cine: Cine, reader: GivenLabels | None, seen: SeenHeart
+) -> tuple[Moments, int]:
+    """Return the moments as told or as a reader's labels fit best, and the index of ED."""
+    if told.ed is not None:
+        return told, told.ed
+    lv, dice = seen.found.lv, None
+    at_ed = find_ed(lv, cine.closes)
+    if reader is not None:
+        dice = [mean_dice(reader.data[0][seen.box], one) for one in seen.labels]
+    moments = settle_end_diastole(told, cine, reader, lv, at_ed, dice)
+    return moments, at_ed if moments.ed is None else moments.ed
 
 
 class _Work:
@@ -406,53 +357,3 @@ class _Work:
         self._done += steps
         if self._progress:
             self._progress(self._done / self._total)
-
-
-def _other_moments(
-    cine: Cine, volumes: FloatArray, moments: tuple[int, int], told_by: tuple[str, str]
-) -> list[str]:
-    """What is to be said of an ED or ES that is told where the volume curve tells another."""
-    if not cine.is_whole:
-        return []
-    lv = volumes[:, HeartPart.LV]
-    by_curve = find_ed(lv, cine.closes), find_es(lv, cine.closes)
-    said = []
-    for name, told, seen, by in zip(("ED", "ES"), moments, by_curve, told_by, strict=True):
-        if by != BY_CURVE and abs(lv[seen] - lv[told]) > GRAVE * max(lv[told], lv[seen]):
-            said.append(
-                f"{name} is phase {cine.frames[told]} by {by} ({lv[told]:.0f} ml), by the volume "
-                f"curve phase {cine.frames[seen]} ({lv[seen]:.0f} ml): the first is used"
-            )
-    return said
-
-
-def _rate_of(
-    cine: Cine, lv_ml: FloatArray, given_bpm: float | None
-) -> tuple[float | None, list[str]]:
-    """Return the heart rate, and what is to be said of a cine of several beats."""
-    rate = given_bpm or heart_rate(cine)
-    beats = count_beats(lv_ml, cine.closes) if cine.is_whole else 1
-    by_span = given_bpm is None and cine.volume.cycle_s is None and rate is not None
-    if beats == 1 and by_span and is_open(lv_ml):
-        said = (
-            f"the left ventricle begins with {lv_ml[0]:.0f} ml and ends with {lv_ml[-1]:.0f} ml: "
-            "the phases seem to cover a part of the heartbeat, so that their span tells no heart "
-            "rate, see --heart-rate"
-        )
-        return None, [said]
-    if beats == 1:
-        return rate, []
-    said = f"the volume curve has {beats} beats, as of real-time imaging: motion and strain are of "
-    said += "all of them; give the phases of one"
-    if by_span:
-        rate, said = None, said + "; the heart rate is not known from it, see --heart-rate"
-    return rate, [said]
-
-
-def heart_rate(cine: Cine) -> float | None:
-    """Beats a minute: by the RR interval told, else by the span of phases that cover the cycle."""
-    volume = cine.volume
-    if volume.cycle_s:
-        return 60.0 / volume.cycle_s
-    span = (volume.time_step_s or 0.0) * volume.phases
-    return 60.0 / span if cine.is_whole and is_cycle(span) else None

@@ -4,10 +4,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from facewarp.cardiac.cine import analyse_cine, heart_rate
+from facewarp.cardiac.cine import analyse_cine
 from facewarp.cardiac.io.patient import open_cine
 from facewarp.cardiac.motion.orientation import find_orientation
 from facewarp.cardiac.parts import HeartPart
+from facewarp.cardiac.quantification.heart_rate import heart_rate
 from facewarp.cardiac.report.quality_flags import quality_flags
 from facewarp.core.model import load
 from facewarp.errors import FacewarpError

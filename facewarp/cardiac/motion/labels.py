@@ -10,8 +10,10 @@ from scipy import ndimage
 
 from facewarp.cardiac.motion.model_grid import ModelGrid
 from facewarp.cardiac.parts import HeartPart
-from facewarp.core.arrays import FloatArray
+from facewarp.core.arrays import FloatArray, PackedArrays
 from facewarp.core.fields import sample
+from facewarp.core.geometry import pixel_grid
+from facewarp.core.side_by_side import side_by_side
 
 Labels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -139,6 +141,37 @@ def carry_labels(depths: Depths, places: Floats) -> Labels:
         ids.masked_fill_(depth > deepest, part)
         deepest = torch.maximum(deepest, depth)
     return ids.numpy()
+
+
+def carry_to_phases(
+    to_ed: Floats | PackedArrays,
+    grid: ModelGrid,
+    labels_ed: Labels,
+    ed: int,
+    spacing_mm: tuple[float, float, float],
+) -> Labels:
+    """Carry the labels of end-diastole to every phase.
+
+    Args:
+        to_ed: T fields ``(3, D, H, W)`` that live on a phase and point into end-diastole, voxels of
+            their grid.
+        grid: theirs, placed in the part of the volume that has the labels.
+        labels_ed: ``(d, h, w)`` part ids.
+        ed: index of end-diastole.
+        spacing_mm: of the voxels of labels.
+
+    Returns:
+        ``(T, d, h, w)`` uint8 part ids; those of end-diastole as they are.
+    """
+    depths = part_depths(labels_ed, spacing_mm)
+    own = pixel_grid(labels_ed.shape)[0].numpy()
+
+    def carry(phase: int) -> Labels:
+        if phase == ed:
+            return labels_ed
+        return carry_labels(depths, own + grid.field_to_volume(to_ed[phase]))
+
+    return np.stack(list(side_by_side(carry, range(len(to_ed)))))
 
 
 def heart_box(masks: Sequence[NDArray[np.bool_]], margin: int) -> Part:

@@ -8,8 +8,9 @@ import numpy as np
 
 from facewarp.cardiac.io.label_reader import GivenLabels
 from facewarp.cardiac.io.patient import Cine
+from facewarp.cardiac.io.timing import GRAVE
 from facewarp.cardiac.parts import HeartPart
-from facewarp.cardiac.quantification.indices import find_es
+from facewarp.cardiac.quantification.indices import find_ed, find_es
 from facewarp.core.arrays import FloatArray
 from facewarp.errors import FacewarpError
 
@@ -181,3 +182,29 @@ def _refuse_other_phase(cine: Cine, labels: GivenLabels | None, ed: int, told: i
         return
     what = f"ED is frame {cine.frames[ed]} by Info.cfg, the labels are of {cine.frames[told]}"
     raise FacewarpError(what, labels.path, f"Give --ed {cine.frames[told]}, or labels of ED.")
+
+
+def doubted_moments(
+    moments: Moments, cine: Cine, lv_ml: FloatArray, used: tuple[int, int]
+) -> list[str]:
+    """Return what is to be said where the volume curve tells another ED or ES than is used.
+
+    Args:
+        moments: who says so.
+        cine: the cine.
+        lv_ml: ``(T,)`` volume of the left ventricle.
+        used: indices of end-diastole and end-systole.
+    """
+    if not cine.is_whole:
+        return []
+    by_curve = find_ed(lv_ml, cine.closes), find_es(lv_ml, cine.closes)
+    told_by = moments.ed_by, moments.es_by
+    said = []
+    for name, told, seen, by in zip(("ED", "ES"), used, by_curve, told_by, strict=True):
+        apart = abs(lv_ml[seen] - lv_ml[told])
+        if by != BY_CURVE and apart > GRAVE * max(lv_ml[told], lv_ml[seen]):
+            said.append(
+                f"{name} is phase {cine.frames[told]} by {by} ({lv_ml[told]:.0f} ml), by the "
+                f"volume curve phase {cine.frames[seen]} ({lv_ml[seen]:.0f} ml): the first is used"
+            )
+    return said
