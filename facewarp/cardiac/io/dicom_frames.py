@@ -57,7 +57,14 @@ _GEOMETRY: Final = (
 )
 _UNTRUE: Final = 0.01  # by which directions may miss length 1 and right angles
 _PARTS: Final = {"magnitude", "phase", "real", "imaginary", "mixed"}
-_TEMPORAL_POINTERS: Final = (0x00209128, 0x00200100, 0x00209153, 0x00181060)
+_TEMPORAL_POINTERS: Final = (
+    *(0x00209128, 0x00200100, 0x00209153, 0x00181060, 0x00209252),  # positions and trigger times
+    *(0x0020930D, 0x00209241, 0x00189074, 0x00189151),  # offsets, shares of the beat, clock times
+)
+_TEMPORAL_VALUES: Final = (
+    ("TemporalPositionSequence", "TemporalPositionTimeOffset"),
+    ("CardiacSynchronizationSequence", "NominalPercentageOfCardiacPhase"),
+)
 
 _IDENTITY: Final = (
     "PatientID",
@@ -312,6 +319,9 @@ def _temporal(data: Any, frame: int) -> float | None:
     positions = number(tag_value(data, "NumberOfTemporalPositions"))
     if (found := number(told)) is not None and positions != 1:
         return found
+    for group, keyword in _TEMPORAL_VALUES:
+        if (found := number(frame_value(data, frame, group, keyword))) is not None:
+            return found
     values = frame_value(data, frame, "FrameContentSequence", "DimensionIndexValues")
     if values is not None:
         for place, one in enumerate(tag_value(data, "DimensionIndexSequence") or ()):

@@ -18,6 +18,7 @@ from facewarp.core.arrays import FloatArray
 
 _SIDEWAYS_PX: Final = 0.1  # slices farther aside than this are moved to their place
 _WHOLE_PX: Final = 0.02  # from a whole number of pixels, up to which nothing is interpolated
+_CLEARLY: Final = 0.7  # of what is left unexplained, by which a lean must be better than none
 _TOLD_DEGREES: Final = 0.1  # from which a turn or tilt is told
 
 Pixels = NDArray[np.float32]
@@ -148,12 +149,9 @@ def fit_grid(slices: Sequence[Sequence[SliceImage]], usual: SliceImage) -> Stack
     corners = np.array([image.middle_mm - half for image in pictures])
     along = corners @ usual.normal
     aside = corners @ usual.axes.T
-    lean = np.zeros(2)
     same = np.flatnonzero(~own)
-    if len(same) > 1:
-        steps = np.diff(along[same])[:, None]
-        lean = np.median(np.diff(aside[same], axis=0) / steps, axis=0)
-        aside = aside - np.outer(along, lean)
+    lean = _lean(along[same], aside[same])
+    aside = aside - np.outer(along, lean)
     middle = np.median(aside[same], axis=0)
     return StackGrid(
         usual,
@@ -164,3 +162,25 @@ def fit_grid(slices: Sequence[Sequence[SliceImage]], usual: SliceImage) -> Stack
         np.asarray(aside - middle),
         own,
     )
+
+
+def _lean(along_mm: FloatArray, aside_mm: FloatArray) -> FloatArray:
+    """Mm sideways a mm along the normal, ``(2,)``; 0 unless a lean explains the places clearly.
+
+    The median over steps is not led astray by slices that were moved, that over all pairs is less
+    by rounded positions.
+    """
+    one, other = np.triu_indices(len(along_mm), 1)
+    slopes = (aside_mm[other] - aside_mm[one]) / (along_mm[other] - along_mm[one])[:, None]
+    best = np.zeros(2)
+    for some in (slopes[other == one + 1], slopes):
+        if not len(some):
+            continue
+        lean = np.median(some, axis=0)
+        costs = []
+        for tried in (best, lean):
+            left = aside_mm - np.outer(along_mm, tried)
+            costs.append(np.abs(left - np.median(left, axis=0)).sum())
+        if costs[1] < _CLEARLY * costs[0]:
+            best = lean
+    return best

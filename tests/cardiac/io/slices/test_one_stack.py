@@ -161,3 +161,6 @@ def test_rounded_positions_do_not_make_slices_thicker(tmp_path):
     ends = [LPS @ np.round(2 * first_pixel(z)) / 2 for z in (0, 5)]
     between = abs((ends[1] - ends[0]) @ normal) / 5
     assert abs(found.affine[:3, 2] @ normal) == pytest.approx(between, rel=1e-6)
+    # and no shear that is not there
+    across = np.linalg.norm(np.cross(found.affine[:3, 2], normal))
+    assert across / between < np.radians(1.0)

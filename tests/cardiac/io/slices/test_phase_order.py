@@ -18,23 +18,34 @@ def without_trigger(frame, content):
     frame.FrameContentSequence = group(**content)
 
 
-@pytest.mark.parametrize("by", ["index", "dimension", "time", "reference"])
+@pytest.mark.parametrize(
+    "by", ["index", "dimension", "offset dimension", "offset", "share", "time", "reference"]
+)
 def test_enhanced_frames_without_trigger_are_sorted_by_what_tells_time(tmp_path, cine, by):
     def tell(frame, t, z):
         content = {
             "index": {"TemporalPositionIndex": t + 1},
             "dimension": {"DimensionIndexValues": [1, z + 1, t + 1]},
+            "offset dimension": {"DimensionIndexValues": [1, z + 1, t + 1]},
+            "offset": {},
+            "share": {},
             "time": {"FrameAcquisitionDateTime": f"20260102101112.{t:02}0000"},
             "reference": {"FrameReferenceDateTime": f"20260102101112.{t:02}0000"},
         }[by]
         without_trigger(frame, content)
+        if by == "offset":
+            frame.TemporalPositionSequence = group(TemporalPositionTimeOffset=0.07 * t)
+        elif by == "share":
+            share = group(NominalPercentageOfCardiacPhase=100 * t / 12)
+            frame.CardiacSynchronizationSequence = share
 
     path = write_enhanced(tmp_path / "all.dcm", cine, AFFINE, tell=tell)
-    if by == "dimension":
+    if "dimension" in by:
         import pydicom
 
         data = pydicom.dcmread(path)
-        pointers = (0x00209056, 0x00209057, 0x00209128)
+        time = 0x0020930D if by == "offset dimension" else 0x00209128
+        pointers = (0x00209056, 0x00209057, time)
         data.DimensionIndexSequence = [Dataset() for _ in pointers]
         for item, pointer in zip(data.DimensionIndexSequence, pointers, strict=True):
             item.DimensionIndexPointer = pointer
