@@ -55,6 +55,18 @@ def test_a_script_says_its_own_command(name: str) -> None:
     assert f"python benchmarks/{name}" in (text or "")
 
 
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_reads_its_options_first(name: str) -> None:
+    """So that --help lists them, and a misspelled one is told, before anything is measured."""
+    tree = ast.parse((FOLDER / name).read_text("utf-8"))
+    (main,) = (node for node in tree.body if getattr(node, "name", "") == "main")
+    calls = [node for node in ast.walk(main) if isinstance(node, ast.Call)]
+    read = [call.lineno for call in calls if ast.unparse(call.func).endswith("parse_args")]
+    printed = [call.lineno for call in calls if ast.unparse(call.func) == "print"]
+    assert read
+    assert min(read) < min(printed, default=10**6)
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_script_finds_what_lies_beside_it(name: str) -> None:
     """In the folders that Python and the script itself look in, without PYTHONPATH."""

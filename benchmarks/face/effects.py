@@ -3,6 +3,7 @@
 python benchmarks/face/effects.py
 """
 
+import argparse
 import platform
 from importlib import resources
 from pathlib import Path
@@ -19,6 +20,9 @@ EVERY = 4
 
 def main() -> None:
     """Print the table."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     cv2.setNumThreads(1)
     clip = Path(str(resources.files("facewarp.assets"))) / "demo" / "astronaut.mp4"
     effects = {name: make_effect(name, annotate=False) for name in ("labels", "mesh", "field")}

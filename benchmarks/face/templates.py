@@ -9,8 +9,8 @@ the landmarks, in px of the crop, without smoothing. It counts true movement too
 for both.
 """
 
+import argparse
 import platform
-import sys
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,16 @@ SEEN = 100
 
 def main() -> None:
     """Print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("clips", nargs="*", type=Path, metavar="VIDEO", help="further clips")
+    clips = parser.parse_args().clips
     model = load("face")
     print(f"{platform.processor() or platform.machine()}, weights {str(model.sha256)[:8]}")
     print(f"{'clip':28} {'template':8} {'frames':>6} {'confidence':>10} {'jitter':>7} {'error':>7}")
     portrait = next(iter(read_video(DEMO / "portrait.png"))).image
-    for path in [DEMO / "astronaut.mp4", *map(Path, sys.argv[1:])]:
+    for path in [DEMO / "astronaut.mp4", *clips]:
         is_demo = path.parent == DEMO
         try:
             own = own_template(model, [portrait] if is_demo else first_frames(path))

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from facewarp.cardiac.heart_view import HeartView, view_heart
 from facewarp.cardiac.io.label_order import AUTO
 from facewarp.cardiac.io.label_reader import GivenLabels, read_labels
 from facewarp.cardiac.io.patient import Cine, open_cine
@@ -50,6 +49,7 @@ from facewarp.cardiac.quantification.moments import (
 )
 from facewarp.cardiac.quantification.strain import Strain, measure_strain
 from facewarp.cardiac.quantification.strain_intervals import StrainIntervals
+from facewarp.cardiac.seen_heart import SeenHeart, see_heart
 from facewarp.core.arrays import FloatArray
 from facewarp.core.model import load
 from facewarp.system.memory import return_freed_memory
@@ -260,32 +260,32 @@ def analyse(
     told = told_moments(cine, *given, reader)
     slices = slices_beside(model)
     calibration = HeartCalibration.of_slices(slices)
-    view = view_heart(
+    seen = see_heart(
         *(model, slices, cine, told.ed), orientation=orientation, reader=reader, step=work
     )
-    model, found, box = model.on_grid(view.grid.shape), view.found, view.box
-    moments, at_ed = _settled(told, cine, reader, view)
+    model, found, box = model.on_grid(seen.grid.shape), seen.found, seen.box
+    moments, at_ed = _settled(told, cine, reader, seen)
     at_es, looks = moments.es, None
     if slices is not None and found.fine is not None and reader is None:
         assert found.volumes_ml is not None
         at_es = find_es(found.volumes_ml[:, HeartPart.LV], cine.closes) if at_es is None else at_es
-        looks = look_again(model, slices, volume, view.grid, found.fine, (at_ed, at_es))
+        looks = look_again(model, slices, volume, seen.grid, found.fine, (at_ed, at_es))
     return_freed_memory()  # before fields need it
     motion = track(
-        *(model, found.parts, at_ed, view.grid, work),
+        *(model, found.parts, at_ed, seen.grid, work),
         refined=refined,
         fine=found.fine,
         volume=volume,
     )
     return_freed_memory()  # and when they have taken it
-    start = view.labels[at_ed] if reader is None else reader.of_phase(at_ed)[box]
+    start = seen.labels[at_ed] if reader is None else reader.of_phase(at_ed)[box]
     motion_grid = motion.grid.on_part(box)
     carried = carry_to_phases(motion.to_ed, motion_grid, start, at_ed, volume.spacing_mm)
     labels_4d = np.zeros(volume.data.shape, dtype=np.uint8)
     labels_ed = labels_4d[at_ed].copy()
     labels_ed[box] = start
     if found.volumes_ml is not None and reader is None:
-        labels_4d[:, *box], volumes = view.labels, found.volumes_ml
+        labels_4d[:, *box], volumes = seen.labels, found.volumes_ml
     else:
         labels_4d[:, *box] = carried
         volumes = volumes_ml(labels_4d, volume.voxel_ml)
@@ -293,16 +293,16 @@ def analyse(
         at_es = find_es(volumes[:, HeartPart.LV], cine.closes)
     rate, beats_said = rate_by_curve(cine, volumes[:, HeartPart.LV], heart_rate_bpm)
     quality = measure_quality(
-        *(motion, labels_ed, carried, view.labels, found.finest), labels_4d[:, *box]
+        *(motion, labels_ed, carried, seen.labels, found.finest), labels_4d[:, *box]
     )
     found_indices, evidence = indices(volumes, at_ed, at_es, rate), None
     if looks is not None and found.fine is not None:
-        carried_es = carried[at_es], view.labels[at_es]
+        carried_es = carried[at_es], seen.labels[at_es]
         ef_percent = found_indices.lv.ef_percent
         evidence = gather_evidence(looks, found.parts, found.fine, carried_es, ef_percent)
     confidence = None if evidence is None or calibration is None else calibration(evidence)
     said = [*(() if reader is None else reader.warnings), *moments.warnings]
-    said += [*view.orientation.warnings(volume)]
+    said += [*seen.orientation.warnings(volume)]
     said += doubted_moments(moments, cine, volumes[:, HeartPart.LV], (at_ed, at_es))
     said += beats_said
     said += quality_warnings(quality, cine.frames, labels_ed, volumes, cine.closes)
@@ -334,15 +334,15 @@ def analyse(
 
 
 def _settled(
-    told: Moments, cine: Cine, reader: GivenLabels | None, view: HeartView
+    told: Moments, cine: Cine, reader: GivenLabels | None, seen: SeenHeart
 ) -> tuple[Moments, int]:
     """Return the moments as told or as a reader's labels fit best, and the index of ED."""
     if told.ed is not None:
         return told, told.ed
-    lv, dice = view.found.lv, None
+    lv, dice = seen.found.lv, None
     at_ed = find_ed(lv, cine.closes)
     if reader is not None:
-        dice = [mean_dice(reader.data[0][view.box], one) for one in view.labels]
+        dice = [mean_dice(reader.data[0][seen.box], one) for one in seen.labels]
     moments = settle_end_diastole(told, cine, reader, lv, at_ed, dice)
     return moments, at_ed if moments.ed is None else moments.ed
 

@@ -3,6 +3,7 @@
 import os
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from facewarp.errors import FacewarpError
 from facewarp.media.frames import (
@@ -220,47 +221,49 @@ def open_sink(
     suffix = target.suffix.lower()
     if alpha:
         _check_alpha(target, like)
+    if like is not None:
+        _tell_losses(target, like, codec, alpha)
+    if numbered_output(target, like.kind if like else None) is not None and codec is None:
+        return SequenceWriter(target, like, comment, first=first, alpha=alpha)
+    if suffix in FORMATS:
+        settings: dict[str, Any] = {
+            "size": size,
+            "fps": fps,
+            "comment": comment,
+            "alpha": alpha,
+            "codec": codec,
+            "quality": quality,
+        }
+        if like is None or like.kind == "video":
+            return VideoWriter(target, like=like, audio=audio, **settings)
+        return ClipWriter(target, like, **settings)
+    if codec is not None or quality is not None:
+        what = "pictures have no codec or quality to choose"
+        raise FacewarpError(what, target, "Leave --codec and --quality out, or write a video.")
+    return _open_pictures(target, like, comment)
+
+
+def _tell_losses(target: Path, like: Source, codec: str | None, alpha: bool) -> None:
+    """Tell what of a source an output can't hold: bits of a channel, the shape of pixels."""
+    suffix = target.suffix.lower()
     is_deep = getattr(like, "is_deep", False) and not alpha
-    if (
-        like is not None
-        and is_deep
-        and not (keeps_depth(target, codec) or _is_folder(like, target))
-    ):
+    if is_deep and not (keeps_depth(target, codec) or _is_folder(like, target)):
         kept = "--codec hevc10, prores422 or prores4444, numbered .exr, .png or .tif keep more"
         like.note(f"more than 8 bits a channel are written with 8 to {target.name}; {kept}")
-    if like is not None and suffix in IMAGE_SUFFIXES and (aspect := pixel_aspect_of(like)) != 1:
+    if suffix in IMAGE_SUFFIXES and (aspect := pixel_aspect_of(like)) != 1:
         like.note(
             f"its pixels are {float(aspect):.4g} times as wide as high, which {suffix} does not "
             "tell: set it where the pictures are read, or write .exr, .dpx or a video"
         )
-    if numbered_output(target, like.kind if like else None) is not None and codec is None:
-        return SequenceWriter(target, like, comment, first=first, alpha=alpha)
-    if suffix in FORMATS:
-        if like is None or like.kind == "video":
-            return VideoWriter(
-                target,
-                like=like,
-                size=size,
-                fps=fps,
-                audio=audio,
-                comment=comment,
-                alpha=alpha,
-                codec=codec,
-                quality=quality,
-            )
-        return ClipWriter(
-            target,
-            like,
-            size=size,
-            fps=fps,
-            comment=comment,
-            alpha=alpha,
-            codec=codec,
-            quality=quality,
-        )
-    if codec is not None or quality is not None:
-        what = "pictures have no codec or quality to choose"
-        raise FacewarpError(what, target, "Leave --codec and --quality out, or write a video.")
+
+
+def _open_pictures(target: Path, like: Source | None, comment: str | None) -> Sink:
+    """Open a picture, an animation or a folder of pictures.
+
+    Raises:
+        FacewarpError: It can't be written, is an input, or does not fit the source.
+    """
+    suffix = target.suffix.lower()
     if like is not None and like.kind == "animation" and suffix in ANIMATION_SUFFIXES:
         return AnimationWriter(target, like, comment)
     if isinstance(like, FolderSource):

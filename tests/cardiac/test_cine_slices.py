@@ -119,7 +119,7 @@ def test_confidence_comes_with_its_evidence(judged):
 def test_a_known_orientation_changes_nothing(judged, cine, knowing, calibrated, monkeypatch):
     found = judged
     lies = find_orientation(Guided(knowing, calibrated), cine.volume, 0)
-    monkeypatch.setattr("facewarp.cardiac.heart_view.find_orientation", None)  # it is not asked
+    monkeypatch.setattr("facewarp.cardiac.seen_heart.find_orientation", None)  # it is not asked
     again = analyse(cine, Guided(knowing, calibrated), orientation=lies, ed=found.ed + 1)
     np.testing.assert_array_equal(again.labels, found.labels)
     assert again.confidence == found.confidence

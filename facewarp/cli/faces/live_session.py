@@ -100,6 +100,8 @@ def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | Non
         stop = KeyboardInterrupt()
         for kept in (*account["recordings"], *filter(None, [account["stats"]])):
             stop.add_note(f"kept {kept['frames']} frames in {kept['file']}")
+        if not hasattr(stop, "__notes__"):
+            stop.add_note("nothing was recorded")
         raise stop
     if account["truncated"] and getattr(source, "kind", None) == "stream":
         what = "the stream broke off before its end; what came until then is kept"

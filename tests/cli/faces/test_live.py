@@ -627,6 +627,18 @@ def test_ctrl_c_leaves_a_recording_that_plays_and_an_account(talk, folder, name,
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT for one process")
+def test_ctrl_c_of_a_session_without_files_speaks_of_none(talk, folder):
+    words = ["--source", str(talk), "--repeat", "--realtime", "--headless", "--faces", "1"]
+    started = time.monotonic()
+    code, out, err = interrupted(words, lambda: time.monotonic() - started > 8.0)
+    assert code == 130, err
+    if "capture to present" in out:  # else it was still starting
+        assert err.endswith("interrupted: nothing was recorded\n")
+    assert os.listdir() == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT for one process")
 def test_ctrl_c_while_it_starts_leaves_nothing(talk, folder):
     started = time.monotonic()
     words = ["--source", str(talk), "--repeat", "--headless", "--record", "out.mp4"]

@@ -26,7 +26,7 @@ _MAYBE: Final = 0.3  # probability of heart from which a voxel may be carried to
 
 
 @dataclass(frozen=True, eq=False)
-class HeartView:
+class SeenHeart:
     """What the model sees of a cine.
 
     Attributes:
@@ -44,7 +44,7 @@ class HeartView:
     labels: Labels
 
 
-def view_heart(
+def see_heart(
     model: HeartModel,
     slices: SliceModel | None,
     cine: Cine,
@@ -53,7 +53,7 @@ def view_heart(
     orientation: Orientation | None = None,
     reader: GivenLabels | None = None,
     step: Callable[[int], None] | None = None,
-) -> HeartView:
+) -> SeenHeart:
     """Find the heart and segment it in every phase.
 
     Args:
@@ -74,7 +74,7 @@ def view_heart(
     box = _box_around(found, grid, reader, volume)
     seen_grid = found.finest_grid.on_part(box)
     labels = np.stack(list(side_by_side(lambda one: seen_labels(one, seen_grid), found.finest)))
-    return HeartView(lies, grid, found.lighter(), box, labels)
+    return SeenHeart(lies, grid, found.lighter(), box, labels)
 
 
 def _window(
