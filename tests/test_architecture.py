@@ -44,3 +44,14 @@ def test_every_package_stands_on_the_page() -> None:
     packages |= {path.parent.name for path in (ROOT / "training").rglob("__init__.py")}
     missing = {name for name in packages if name not in PAGE}
     assert not missing
+
+
+def test_the_list_of_decisions_names_files_that_are_there() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = re.findall(
+        r"^- \[(\d+)\]\(([\w-]+\.md)\): ", (folder / "README.md").read_text("utf-8"), re.M
+    )
+    assert len(listed) > 60
+    assert len(set(listed)) == len(listed)
+    assert all(int(file[:4]) == int(number) for number, file in listed)
+    assert not [file for _, file in listed if not (folder / file).is_file()]

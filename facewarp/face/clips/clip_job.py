@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from facewarp.batch.fingerprint import fingerprint, fingerprint_of
 from facewarp.batch.jobs import Outcome, Report
@@ -83,7 +83,7 @@ class ClipJob:
         if self.resume and (found := finished(self, about)) is not None:
             return self._outcome("skipped", found["result"])
         self._check_free()
-        result = self._track(report)
+        result = self._track(report, about["settings"])
         sizes = {os.path.relpath(p, self.record.parent): p.stat().st_size for p in self.written()}
         plain = json.loads(json.dumps(result, default=_as_text))
         write_json(self.record, {"about": about, "files": sizes, "result": plain})
@@ -159,9 +159,9 @@ class ClipJob:
             return sorted(files)
         return [path] if path.is_file() else []
 
-    def _track(self, report: Report) -> Result:
+    def _track(self, report: Report, identity: dict[str, Any]) -> Result:
         settings = self.settings
-        tracker, effect = _ready(settings, self.engine or settings.engine)
+        tracker, effect = _ready(settings, identity, self.engine or settings.engine)
         with _logged() as lines, _opened(self.clip, settings) as source:
             job = TrackJob(
                 source,
@@ -200,13 +200,20 @@ def finished(job: ClipJob, about: dict[str, Any]) -> dict[str, Any] | None:
         return None
 
 
-_kept: tuple[ClipSettings, str, FaceTracker, Effect] | None = None
+_Key: TypeAlias = tuple[ClipSettings, dict[str, Any], str]
+_kept: tuple[_Key, FaceTracker, Effect] | None = None
 
 
-def _ready(settings: ClipSettings, engine: str) -> tuple[FaceTracker, Effect]:
-    """Return the tracker and the effect of some settings, made once a process."""
+def _ready(
+    settings: ClipSettings, identity: dict[str, Any], engine: str
+) -> tuple[FaceTracker, Effect]:
+    """Return the tracker and the effect of some settings, made once a process.
+
+    They are made anew where a file of theirs has changed: `identity` holds the hashes.
+    """
     global _kept
-    if _kept is None or _kept[:2] != (settings, engine):
+    key = settings, identity, engine
+    if _kept is None or _kept[0] != key:
         import cv2
 
         cv2.setNumThreads(1)  # decoding, registering and encoding keep the cores busy
@@ -226,8 +233,8 @@ def _ready(settings: ClipSettings, engine: str) -> tuple[FaceTracker, Effect]:
             thorough=settings.thorough,
         )
         effect = settings.effect.make(settings.model, settings.annotate)
-        _kept = settings, engine, tracker, effect
-    return _kept[2:]
+        _kept = key, tracker, effect
+    return _kept[1:]
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from facewarp.batch.jobs import work_on
+from facewarp.face.clips import clip_job
 from facewarp.face.clips.discovery import find_clips
 from facewarp.face.clips.output_check import count_frames
 from facewarp.face.clips.runner import plan_clips
@@ -132,3 +133,18 @@ def test_numbered_pictures_of_a_clip_are_counted(clip):
     assert work_on(job()).status == "skipped"
     Path("out/talk_0002.png").unlink()
     assert work_on(job()).status == "failed"  # and not taken for finished
+
+
+def test_a_file_that_changes_during_a_batch_is_read_again(clip, monkeypatch):
+    made, make = [], clip_job.FaceTracker
+    monkeypatch.setattr(clip_job, "_kept", None)
+    monkeypatch.setattr(clip_job, "FaceTracker", lambda *a, **k: made.append(1) or make(*a, **k))
+    counts = []
+    for content in (b"1", None, b"22"):
+        if content is not None:
+            Path("t.png").write_bytes(content)
+        settings = ClipSettings(Mesh(texture="t.png"), end=0.05)
+        done = work_on(job_of(settings, resume=False, overwrite=True))
+        assert (done.status, done.error) == ("done", "")
+        counts.append(len(made))
+    assert counts == [1, 1, 2]
