@@ -140,7 +140,7 @@ class Session:
             try:
                 self._recorder.present(frame, made, stats)
             except FacewarpError as error:  # the command fails at its end, where all is told
-                _log.error("recording stopped, the session goes on: %s", error.what)
+                _log.warning("recording stopped, the session goes on: %s", error.what)
                 self._end(error)
 
     def idle(self, stats: LiveStats) -> None:
