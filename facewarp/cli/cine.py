@@ -10,7 +10,7 @@ from rich.table import Table
 
 from facewarp.cli.batch import BatchTable, Ray, TimeLimit, threads_for
 from facewarp.cli.console import Output, cell, output_of
-from facewarp.cli.model_options import Device, ModelName, Refine
+from facewarp.cli.model_options import Device, ModelName, Refine, parse_copies
 from facewarp.cli.option_groups import option_groups
 from facewarp.errors import FacewarpError
 from facewarp.system.start import resume_collection
@@ -110,11 +110,10 @@ class ResultOptions:
     strain_intervals: Annotated[
         int,
         typer.Option(
+            parser=parse_copies,
             metavar="N",
-            min=0,
-            max=100,
-            help="Measure strain on N perturbed copies too, for 95 % intervals; takes N times as "
-            "long.",
+            help="Measure strain on N perturbed copies too (2 at least), for 95 % intervals; "
+            "takes N times as long.",
         ),
     ] = 0
     dicom_out: Annotated[

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -70,6 +70,22 @@ Refine = Annotated[
         rich_help_panel="Motion",
     ),
 ]
+_MOST_COPIES: Final = 100
+
+
+def parse_copies(text: str | int) -> int:
+    """Parse how many perturbed copies give an interval: none, or two at least."""
+    try:
+        count = int(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no whole number") from None
+    if count == 1:
+        raise typer.BadParameter("1 copy makes no interval; 2 at least, 8 are a fair number")
+    if not 0 <= count <= _MOST_COPIES:
+        raise typer.BadParameter(f"{count} is not in the range 0<=x<={_MOST_COPIES}")
+    return count
+
+
 Threads = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="Threads of torch.", show_default="torch's own"),

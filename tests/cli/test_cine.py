@@ -104,6 +104,14 @@ def test_bad_patients_do_not_lose_the_good_one(cine_of, damaged, tmp_path):
     assert sorted(p.name for p in out.iterdir()) == ["anna", "cohort.csv", "cohort.html"]
 
 
+@pytest.mark.parametrize("command", [("cine", "x.nii.gz"), ("eval", "phantom")])
+def test_one_copy_makes_no_interval(command):
+    for count, why in (("1", "interval;"), ("101", "range"), ("x", "whole")):
+        done = run(*command, "--strain-intervals", count)
+        assert done.exit_code == 2
+        assert why in done.output
+
+
 @pytest.mark.usefixtures("_known")
 def test_a_bad_patient_alone_leaves_nothing(damaged, tmp_path):
     for path, reason in damaged.items():

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from facewarp.cli.console import Output, cell, output_of
 from facewarp.cli.hearts.phantom import HeartOptions, ScanOptions, wishes_of
-from facewarp.cli.model_options import ModelName, Refine, Threads
+from facewarp.cli.model_options import ModelName, Refine, Threads, parse_copies
 from facewarp.cli.option_groups import option_groups
 
 if TYPE_CHECKING:
@@ -55,11 +55,10 @@ def phantom(
     strain_intervals: Annotated[
         int,
         typer.Option(
+            parser=parse_copies,
             metavar="N",
-            min=0,
-            max=100,
-            help="Measure strain on N perturbed copies too: how often 95 % intervals hold the "
-            "truth.",
+            help="Measure strain on N perturbed copies too (2 at least): how often 95 % intervals "
+            "hold the truth.",
         ),
     ] = 0,
     threads: Threads = None,
