@@ -38,6 +38,7 @@ from facewarp.cardiac.quantification.indices import (
     find_ed,
     find_es,
     indices,
+    refuse_no_heart,
     volumes_ml,
 )
 from facewarp.cardiac.quantification.moments import (
@@ -291,6 +292,7 @@ def analyse(
         volumes = volumes_ml(labels_4d, volume.voxel_ml)
     if at_es is None:
         at_es = find_es(volumes[:, HeartPart.LV], cine.closes)
+    refuse_no_heart(volumes[:, HeartPart.LV], at_ed, cine.path)
     rate, beats_said = rate_by_curve(cine, volumes[:, HeartPart.LV], heart_rate_bpm)
     quality = measure_quality(
         *(motion, labels_ed, carried, seen.labels, found.finest), labels_4d[:, *box]

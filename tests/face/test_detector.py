@@ -86,6 +86,13 @@ def test_finds_the_portrait_once_and_where_it_is(detector):
     assert side == pytest.approx(103, abs=10)
 
 
+def test_channels_turned_round_by_a_slice_are_seen_as_such(detector):
+    bgr = np.ascontiguousarray(PORTRAIT[..., ::-1])
+    (face,), (seen,) = detector.detect(PORTRAIT), detector.detect(bgr[..., ::-1])
+    np.testing.assert_array_equal(seen.keypoints, face.keypoints)
+    assert seen.score == face.score
+
+
 @pytest.mark.parametrize("degrees", [-60, 35, 80])
 def test_finds_a_rolled_face_and_its_roll(detector, degrees):
     upright = detector.detect(PORTRAIT)[0]

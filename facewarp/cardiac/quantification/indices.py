@@ -1,6 +1,7 @@
 """Cardiac indices: volumes, ejection fraction, stroke volume, output and mass."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -8,10 +9,13 @@ from numpy.typing import NDArray
 
 from facewarp.cardiac.parts import HeartPart
 from facewarp.core.arrays import FloatArray
+from facewarp.errors import FacewarpError
 
 MYOCARDIUM_G_PER_ML: Final = 1.05
+_LEAST_ML: Final = 10.0  # of left ventricle at end-diastole, where some phase has none
 _LEAST_DOUBT: Final = 2.0  # points of ejection fraction that a doubtful slice makes
 _LEAST_OPEN: Final = 6  # phases of a curve that tells whether it closes
+_LONGER: Final = 1.5  # than the largest step, the way back of such a curve
 _FAR: Final = 0.3  # of a curve's range, by which its end lies off its beginning
 _STILL: Final = 0.75  # of the largest volume: a curve that stays above is too flat to count beats
 
@@ -85,6 +89,26 @@ def indices(volumes: FloatArray, ed: int, es: int, heart_rate_bpm: float | None 
     return Indices(lv, rv, mass, heart_rate_bpm)
 
 
+def refuse_no_heart(lv_ml: FloatArray, ed: int, place: Path) -> None:
+    """Refuse a curve that no heart has, as of noise or of another organ.
+
+    Args:
+        lv_ml: (T,) the left ventricle's volume in each phase.
+        ed: index of end-diastole.
+        place: the cine, for the message.
+
+    Raises:
+        FacewarpError: it is missing in some phase, and tiny at end-diastole.
+    """
+    none = int(np.count_nonzero(lv_ml == 0))
+    if none and lv_ml[ed] < _LEAST_ML:
+        what = (
+            f"the model sees no heart here: a left ventricle of {lv_ml[ed]:.1f} ml at "
+            f"end-diastole, and none in {none} of {len(lv_ml)} phases"
+        )
+        raise FacewarpError(what, place, "Give a short-axis cine of a heart.")
+
+
 def base_warnings(doubtful: tuple[int, float] | None, lv: Ventricle, frame: int) -> list[str]:
     """Return what is to be said of a slice at end-systole that may lie above the base.
 
@@ -149,7 +173,7 @@ def count_beats(lv_ml: FloatArray, cyclic: bool) -> int:
 def is_open(lv_ml: FloatArray) -> bool:
     """Whether a volume curve ends far from where it begins, as of phases of half a heartbeat.
 
-    The way back to the first phase is then twice the largest step from phase to phase and more.
+    The way back to the first phase is then half as long again as the largest step and more.
 
     Args:
         lv_ml: (T,) the left ventricle's volume in each phase.
@@ -158,7 +182,7 @@ def is_open(lv_ml: FloatArray) -> bool:
         return False
     back = abs(float(lv_ml[-1] - lv_ml[0]))
     steps = np.abs(np.diff(lv_ml))
-    return bool(back > 2 * steps.max() and back > _FAR * np.ptp(lv_ml))
+    return bool(back > _LONGER * steps.max() and back > _FAR * np.ptp(lv_ml))
 
 
 def _smooth(curve: FloatArray, cyclic: bool) -> FloatArray:

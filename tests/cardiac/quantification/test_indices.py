@@ -10,8 +10,10 @@ from facewarp.cardiac.quantification.indices import (
     find_es,
     indices,
     is_open,
+    refuse_no_heart,
     volumes_ml,
 )
+from facewarp.errors import FacewarpError
 
 
 def test_parts_are_acdcs():
@@ -75,6 +77,7 @@ def test_a_curve_of_half_a_heartbeat_is_open(rng):
         assert not is_open(np.roll(beat, -start) + rng.normal(0, 1, 24))
     for phases in (10, 12, 14):
         assert is_open(beat[:phases] + rng.normal(0, 1, phases))
+    assert is_open(np.array([110, 103, 88, 59, 55, 59.0]))  # a phantom's first half, 12 phases
     assert not is_open(beat[[0, 12]])
     assert not is_open(200 + rng.normal(0, 5, 20))
 
@@ -86,3 +89,10 @@ def test_a_doubtful_base_is_said_with_both_ejection_fractions():
     assert "its 12 ml the ejection fraction is 30 %, without them 40 %" in said
     assert base_warnings(None, lv, 7) == []
     assert base_warnings((1, 2.0), lv, 7) == []  # less than two points of EF
+
+
+def test_what_noise_gives_is_no_heart(tmp_path):
+    with pytest.raises(FacewarpError, match=r"2\.8 ml at end-diastole, and none in 2 of 4 phases"):
+        refuse_no_heart(np.array([2.8, 0, 1, 0.0]), 0, tmp_path)
+    refuse_no_heart(np.array([2.8, 1, 1, 2.0]), 0, tmp_path)  # a small animal's
+    refuse_no_heart(np.array([120.0, 0, 60, 90]), 0, tmp_path)  # said elsewhere
