@@ -217,6 +217,11 @@ class DeepImage:
         return values
 
 
+def time_base_of(rate: Fraction) -> Fraction:
+    """Return a step of time, s, of which a frame at a constant rate takes a whole number."""
+    return Fraction(1, rate.numerator * max(1, 90_000 // rate.numerator))
+
+
 class Source(Closing, ABC):
     """A file, a folder, a camera or a stream as a sequence of `Frame`.
 

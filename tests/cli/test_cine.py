@@ -82,7 +82,8 @@ def test_one_patient(cine_of, tmp_path, beating):
 @pytest.mark.usefixtures("_known")
 def test_bad_patients_do_not_lose_the_good_one(cine_of, damaged, tmp_path):
     out = tmp_path / "out"
-    good = cine_of("anna.nii.gz")
+    (tmp_path / "anna").mkdir()
+    good = cine_of("anna/sax.nii.gz")  # called by what it holds: the folder names the patient
     first, *rest = damaged
     words = ("--out", out, "--no-fields", "--movie", "none", "--json")
     done = run("cine", first, good, *rest, *words)
@@ -91,6 +92,7 @@ def test_bad_patients_do_not_lose_the_good_one(cine_of, damaged, tmp_path):
     (anna,) = found["patients"]
     assert anna["patient"] == "anna"
     assert anna["output"] == str(out / "anna")
+    assert "<h1>anna</h1>" in (out / "anna" / "report.html").read_text("utf-8")
     assert anna["lv"]["ef_percent"] > 40
     assert [failure["patient"] for failure in found["failed"]] == [str(path) for path in damaged]
     for failure, (path, reason) in zip(found["failed"], damaged.items(), strict=True):

@@ -168,6 +168,8 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
         model_name=settings.model,
         progress=lambda share: progress(once * share),
     )
+    # A file that is called by what it holds, as dicom/, says nothing of whom it is of.
+    result = replace(result, cine=replace(result.cine, name=job.name))
     if copies:
         result = with_strain_intervals(
             result,

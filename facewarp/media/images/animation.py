@@ -9,7 +9,7 @@ from typing import Literal
 import PIL.Image
 
 from facewarp.errors import FacewarpError
-from facewarp.media.frames import STILL_RATE, Frame, Source
+from facewarp.media.frames import STILL_RATE, Frame, Source, time_base_of
 from facewarp.media.images.files import (
     DAMAGE,
     decode,
@@ -64,7 +64,7 @@ class AnimationSource(Source):
             self.size = self._largest(picture)
             self.rate = rate or (self._average(picture) if self._is_timed else STILL_RATE)
         if not self._is_timed:
-            self.time_base = Fraction(1, 90_000)
+            self.time_base = time_base_of(self.rate)
         self.frame_count = len(self._pages)
 
     def opened_at(self, start: float) -> "AnimationSource":

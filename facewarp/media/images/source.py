@@ -19,6 +19,7 @@ from facewarp.media.frames import (
     READ_ONLY_SUFFIXES,
     Frame,
     Source,
+    time_base_of,
 )
 from facewarp.media.images.files import (
     UNREAD_KINDS,
@@ -115,6 +116,7 @@ class FolderSource(Source):
         self.is_numbered = is_pattern(path) and NumberedName.of(path) is not None
         self.is_clip = self.is_numbered or rate is not None
         self.rate = rate or self.rate
+        self.time_base = time_base_of(self.rate)
         if self.is_numbered:
             self._number()
         self.start, self.end = start, end

@@ -3,6 +3,7 @@
 import logging
 from fractions import Fraction
 
+import av
 import numpy as np
 import PIL.Image
 import pytest
@@ -196,6 +197,22 @@ def test_rates_of_ntsc_are_exact_whatever_their_rounding(tmp_path):
         59.94: Fraction(60000, 1001),
         24: Fraction(24),
     }
+
+
+@pytest.mark.parametrize("fps", [23.976, 24.0, 59.94, 12.5])
+def test_every_picture_of_a_clip_lasts_as_long(tmp_path, fps):
+    for number in range(7):
+        PIL.Image.new("RGB", (64, 64), (30 * number,) * 3).save(tmp_path / f"a_{number}.png")
+    with open_source(tmp_path / "a_%d.png", fps=fps) as source:
+        with open_sink(tmp_path / "out.mov", like=source) as sink:
+            for frame in source:
+                sink.write(frame)
+        rate = source.rate
+    with av.open(str(tmp_path / "out.mov")) as container:
+        stream = container.streams.video[0]
+        times = sorted(p.pts * stream.time_base for p in container.demux(stream) if p.size)
+        assert times == [number / rate for number in range(7)]
+        assert Fraction(stream.average_rate) == rate
 
 
 @pytest.mark.parametrize("fps", [float("nan"), float("inf"), 0, -3, 1e9])
