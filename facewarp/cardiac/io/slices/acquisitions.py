@@ -51,8 +51,9 @@ def choose_cine(
     said: list[str] = []
     pieces = _pieces(images)
     wanted = (series or "").strip()
-    whole = [p for p in pieces if p.slices >= LEAST_SLICES and [wanted] == [*map(str, p.numbers)]]
-    acquisitions = _stacked(whole or pieces, said)
+    numbered = [piece for piece in pieces if [wanted] == [*map(str, piece.numbers)]]
+    is_stack = any(piece.slices >= LEAST_SLICES for piece in numbered)
+    acquisitions = _stacked(numbered if is_stack else pieces, said)
     acquisitions = _magnitude(acquisitions, said)
     if series is not None:
         acquisitions = _named(acquisitions, series, place)

@@ -137,6 +137,16 @@ def test_a_series_that_is_named_may_leave_others_out(tmp_path, cine):
     assert read_dicom(tmp_path, ReadOptions(series="1")).data.shape[1] == 4
 
 
+def test_a_series_that_is_named_loses_no_slice_without_a_word(tmp_path, cine):
+    scan_of(tmp_path / "padded", cine, (4, 5), padded)
+    found = read_dicom(tmp_path / "padded", ReadOptions(series="1"))
+    assert found.data.shape[1] == 6
+    scan_of(tmp_path / "tilted", cine, (4, 5), tilted(lambda _z: 4))
+    found = read_dicom(tmp_path / "tilted", ReadOptions(series="1"))
+    assert found.data.shape[1] == 4
+    assert any("left out" in text and "2 slices" in text for text in found.warnings)
+
+
 def test_a_parallel_cine_of_another_name_is_still_left_out(tmp_path, cine):
     write_series(tmp_path, cine, AFFINE, title="cine_sa")
     beside = AFFINE.copy()
