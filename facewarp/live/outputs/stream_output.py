@@ -129,7 +129,8 @@ class StreamOutput:
             self._file.commit()
         elif self._file is not None:
             self._file.discard()
-        if self.dropped:
+        was_sent = self.sent > 0 and self._file is None
+        if self.dropped and (was_sent or self._failure is None):  # else that alone is why
             what = "%s: %d of %d images were left out: encoder or network were too slow"
             _log.warning(what, self.target, self.dropped, self.dropped + self.sent)
         if self._failure is not None:

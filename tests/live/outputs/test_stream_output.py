@@ -137,22 +137,25 @@ def test_what_is_no_target_is_told_at_once(folder, target, told):
         StreamOutput(target)
 
 
-def test_where_nobody_answers_the_session_ends_with_a_clear_line():
+def test_where_nobody_answers_the_session_ends_with_a_clear_line(caplog):
     output = StreamOutput(f"rtmp://127.0.0.1:{free_port(socket.SOCK_STREAM)}/live/me")
     with pytest.raises(FacewarpError, match="nobody takes the stream"):
         show(output, 10.0)
     with pytest.raises(FacewarpError, match="nobody takes the stream"):
         output.close()
+    assert output.dropped
+    assert "too slow" not in caplog.text
 
 
 @pytest.mark.skipif(os.name != "posix", reason="files are not limited elsewhere")
-def test_a_file_that_can_grow_no_more_is_not_taken_for_a_receiver(folder, small_files):
+def test_a_file_that_can_grow_no_more_is_not_taken_for_a_receiver(folder, small_files, caplog):
     with small_files(4_000):  # its process has the limit too
         output = StreamOutput("show.ts")
     with pytest.raises(FacewarpError, match="no space is left to write"):
         show(output, 10.0)
     with pytest.raises(FacewarpError, match=r"show\.ts.*Free some"):
         output.close()
+    assert "too slow" not in caplog.text
 
 
 def test_a_protocol_that_the_build_lacks_is_named():
