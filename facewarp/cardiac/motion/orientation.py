@@ -32,6 +32,11 @@ TURNED: Final = (
 _WORTH: Final = 0.0075  # probability that a cosine of the file's axes is worth
 _ROUGH: Final = 0.01  # a direction that a rough look finds worse by more is not looked at again
 _DOUBT: Final = 0.006  # a lead smaller than this is said
+_UNLIKE: Final = 0.006  # surer of other rows and columns by more is said
+UNLIKE: Final = (
+    "the heart may lie mirrored or turned in its slices: the picture alone would tell other rows "
+    "and columns than those taken; compare left and right on the page"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +51,8 @@ class Orientation:
         against_file: whether the file tells otherwise.
         window: around the heart in the phase looked at, see `heart_roi.around_heart`, where it was
             seen already in this direction.
+        unlike: by how much surer the model is of the best other rows and columns, the slices' own
+            direction kept, by the picture alone; 0 where it agrees.
     """
 
     turn: FloatArray
@@ -53,6 +60,7 @@ class Orientation:
     lead: float
     against_file: bool
     window: ModelGrid | None = None
+    unlike: float = 0.0
 
     @property
     def is_clear(self) -> bool:
@@ -69,6 +77,8 @@ class Orientation:
         said = []
         if self.against_file:
             said.append(TURNED)
+        if self.unlike > _UNLIKE:
+            said.append(UNLIKE)
         last = volume.shape[0] if self.base_is_last else 1
         if self.lead < _DOUBT:
             said.append(
@@ -97,11 +107,18 @@ def find_orientation(model: HeartModel, volume: Volume, phase: int = 0) -> Orien
     told = short_axis_order(volume.affine, volume.stack_axis)
     scores, seen = _scores(model, volume, phase, turns)
     best = int(np.argmax(np.round(scores, 6)))
-    others = [s for s, t in zip(scores, turns, strict=True) if (t[:, 2] != turns[best][:, 2]).any()]
-    unlike = turns[best] != told
-    against = unlike.any() if volume.oriented else unlike[:, :2].any()
-    window = seen if np.array_equal(seen.turn, turns[best]) else None
-    return Orientation(turns[best], scores[best], scores[best] - max(others), bool(against), window)
+    same_way = np.array([(turn[:, 2] == turns[best][:, 2]).all() for turn in turns])
+    by_picture = scores - _WORTH * np.array([told_fit(volume.affine, turn) for turn in turns])
+    differs = turns[best] != told
+    against = differs.any() if volume.oriented else differs[:, :2].any()
+    return Orientation(
+        turns[best],
+        score=float(scores[best]),
+        lead=float(scores[best] - scores[~same_way].max()),
+        against_file=bool(against),
+        window=seen if np.array_equal(seen.turn, turns[best]) else None,
+        unlike=float(by_picture[same_way].max() - by_picture[best]),
+    )
 
 
 def find_heart_roi(model: HeartModel, volume: Volume, phase: int = 0) -> ModelGrid:
@@ -134,7 +151,7 @@ def with_slices_seen(model: HeartModel, volume: Volume, phase: int = 0) -> Volum
             told = short_axis_order(turned.affine)
             few = [told * [1, 1, z] for z in (1, -1)]
             few += [turn[:, [1, 0, 2]] * [1, -1, 1] for turn in few]
-            score = max(_scores(model, turned, phase, few)[0])
+            score = float(_scores(model, turned, phase, few)[0].max())
         except FacewarpError:
             continue
         if score > best_score:
@@ -144,7 +161,7 @@ def with_slices_seen(model: HeartModel, volume: Volume, phase: int = 0) -> Volum
 
 def _scores(
     model: HeartModel, volume: Volume, phase: int, turns: Sequence[FloatArray]
-) -> tuple[list[float], ModelGrid]:
+) -> tuple[FloatArray, ModelGrid]:
     """How sure the model is in each direction of the axes, with what the file tells added.
 
     The second result is the window around the heart as it was first seen.
@@ -166,7 +183,7 @@ def _scores(
 
     rough = model.rough()
     if rough is None:
-        return list(side_by_side(partial(score, model), turns)), window
+        return np.array(list(side_by_side(partial(score, model), turns))), window
     about = np.array(list(side_by_side(partial(score, rough), turns)))
     ways = np.array([turn[:, 2] for turn in turns])  # of the slices
     alike = (ways[:, None] == ways).all(axis=-1)
@@ -174,7 +191,7 @@ def _scores(
     found = np.full(len(turns), -np.inf)
     near = [turn for turn, is_near in zip(turns, close, strict=True) if is_near]
     found[close] = list(side_by_side(partial(score, model), near))
-    return found.tolist(), window
+    return found, window
 
 
 def _first_seen(model: HeartModel, volume: Volume, phase: int, told: FloatArray) -> ModelGrid:

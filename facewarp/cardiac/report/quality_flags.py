@@ -7,7 +7,7 @@ import numpy as np
 
 from facewarp.cardiac.cine import CineResult
 from facewarp.cardiac.motion.confidence import FAR_OFF, HeartConfidence
-from facewarp.cardiac.motion.orientation import TURNED
+from facewarp.cardiac.motion.orientation import TURNED, UNLIKE
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.quantification.indices import Indices, Ventricle
 
@@ -249,7 +249,8 @@ def _strokes(lv: Ventricle, rv: Ventricle, weak: bool) -> Flag:
 def _geometry(result: CineResult) -> Flag:
     of_place = ("pixdim", "axes", "sform", "spacing", "base", "beside the others", "apart")
     texts = dict.fromkeys((*result.cine.volume.warnings, *result.warnings))
-    said = [text for text in texts if text == TURNED or any(word in text for word in of_place)]
+    of_turns = (TURNED, UNLIKE)
+    said = [text for text in texts if text in of_turns or any(word in text for word in of_place)]
     value = "; ".join(said) or "consistent"
     meaning = "whether the file contradicts itself about spacing and orientation"
     return Flag("geometry", "look" if said else "ok", value, meaning)

@@ -12,6 +12,7 @@ from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.model_grid import short_axis_order
 from facewarp.cardiac.motion.orientation import (
     TURNED,
+    UNLIKE,
     Orientation,
     find_orientation,
     with_slices_seen,
@@ -197,3 +198,34 @@ def test_a_clear_lead_needs_no_second_phase():
     assert [Orientation(np.eye(3), 0.9, lead, False).is_clear for lead in leads] == [
         False, False, True,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("surer", "said"), [(0.003, False), (0.012, True)])
+def test_a_picture_that_hints_at_a_mirrored_heart_is_told(beating, surer, said):
+    class Leaning:
+        """Surer of a heart by a little where more of its gray lies in the lower half."""
+
+        def __init__(self, like, shape=None):
+            self.config = like.config if shape is None else like.config.on_grid(shape)
+
+        def on_grid(self, shape):
+            return Leaning(self, shape)
+
+        def rough(self):
+            return None
+
+        def probabilities(self, images):
+            heart = (images > 0.5).float()
+            height = images.shape[-2]
+            lower = images[..., height // 2 :, :].sum() > images[..., : height // 2, :].sum()
+            sure = 0.9 + surer * float(lower)
+            return torch.cat([1 - heart, 0 * heart, (1 - sure) * heart, sure * heart], 1)
+
+    like = knowing_model(beating.heart, tuple(beating.contraction.tolist()))
+    rows = np.linspace(1.5, 0.5, beating.images[0].shape[1])  # brighter above
+    brighter_above = beating.images[0] * rows[:, None]
+    volume = volume_of(brighter_above, lying(45, 30) @ np.diag([1.5, 1.5, 10.0, 1.0]))
+    found = find_orientation(Leaning(like), volume)
+    np.testing.assert_array_equal(found.turn, np.eye(3))  # a scanner's affine is believed
+    assert found.unlike == pytest.approx(surer, abs=1e-6)
+    assert (UNLIKE in found.warnings(volume)) == said
