@@ -202,3 +202,10 @@ def test_the_wheel_holds_what_it_should(tmp_path: Path) -> None:
     for path in (ROOT / "assets").rglob("*"):
         if path.is_file() and path.suffix != ".pyc":
             assert f"facewarp/assets/{path.relative_to(ROOT / 'assets').as_posix()}" in names
+
+
+def test_what_to_do_next_is_said_as_a_sentence() -> None:
+    """`FacewarpError` prints it after a full stop."""
+    for path in SOURCES:
+        small = re.findall(r"[( ]fix=f?\"[a-z][^\"]*", path.read_text("utf-8"))
+        assert not small, path

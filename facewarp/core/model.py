@@ -122,7 +122,7 @@ class Registration:
         if image.shape[: len(shape)] != shape or image.ndim > len(shape) + channels_last:
             raise FacewarpError(
                 f"the image has shape {image.shape}, but moving was {shape}",
-                fix="warp images on the grid of the moving image",
+                fix="Warp images on the grid of the moving image.",
             )
         values = torch.from_numpy(np.array(image, dtype=np.float32))
         return (values.movedim(-1, 0) if channels_last else values[None])[None], channels_last
@@ -377,12 +377,12 @@ def as_gray(image: Array, ndim: int, name: str = "image") -> "Tensor":
     if gray.ndim != ndim or gray.size == 0:
         raise FacewarpError(
             f"{name} has shape {array.shape}",
-            fix="this model takes "
-            + ("images H x W or H x W x 1, 3 or 4" if ndim == 2 else "volumes D x H x W"),
+            fix="This model takes "
+            + ("images H x W or H x W x 1, 3 or 4." if ndim == 2 else "volumes D x H x W."),
         )
     if not np.isfinite(gray).all():
         raise FacewarpError(
-            f"{name} has values that are not finite", fix="replace NaN and infinity"
+            f"{name} has values that are not finite", fix="Replace NaN and infinity."
         )
     if np.issubdtype(array.dtype, np.integer):
         gray = gray / np.iinfo(array.dtype.str).max
@@ -391,7 +391,7 @@ def as_gray(image: Array, ndim: int, name: str = "image") -> "Tensor":
     elif gray.min() < 0 or gray.max() > 1:
         raise FacewarpError(
             f"{name} has values from {gray.min():g} to {gray.max():g}",
-            fix="scale floating-point images to 0..1",
+            fix="Scale floating-point images to 0..1.",
         )
     return torch.from_numpy(np.ascontiguousarray(gray))[None, None]
 

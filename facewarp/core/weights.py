@@ -248,7 +248,7 @@ def shipped_weights(name: str) -> Path:
         shipped = ", ".join(sorted(known)) or "none"
         raise FacewarpError(
             f"no model is called {name!r}",
-            fix=f"use one of {shipped}, or a path to a .safetensors file",
+            fix=f"Use one of {shipped}, or a path to a .safetensors file.",
         )
     path = folder / known[name]["file"]
     if not path.is_file():

@@ -126,7 +126,9 @@ def polyaffine_by_parts(field: Tensor, parts: Tensor) -> Tensor:
 
 def _combining(model: Model, combine: str) -> Model:
     if combine not in ("compose", "add"):
-        raise FacewarpError(f"fields can't be put together by {combine!r}", fix="compose or add.")
+        raise FacewarpError(
+            f"fields can't be put together by {combine!r}", fix="Give compose or add."
+        )
     how = "compose" if combine == "compose" else "add"
     net = GuidedRegistration(replace(model.config, combine=how))  # type: ignore[arg-type]
     net.load_state_dict(model.net.state_dict())
