@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.cardiac.io.dicom_frames import read_images, read_pixels
-from facewarp.cardiac.io.slices.acquisitions import choose_cine
+from facewarp.cardiac.io.slices.cine_choice import choose_cine
 from facewarp.cardiac.io.slices.slice_image import SliceImage
 from facewarp.cardiac.io.slices.stack import assemble
 from facewarp.cardiac.io.timing import ReadOptions

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.cardiac.io.nifti_reader import cycles_beside, is_nifti, read_volume, sidecar, stem
-from facewarp.cardiac.io.slices.acquisitions import choose_cine
+from facewarp.cardiac.io.slices.cine_choice import choose_cine
 from facewarp.cardiac.io.slices.slice_image import SliceImage
 from facewarp.cardiac.io.slices.stack import assemble
 from facewarp.cardiac.io.timing import ReadOptions, missing_phase, settle_timing
