@@ -12,7 +12,7 @@ what a rigid face could reach: a bound, no rival. Skin that moves against the he
 of the eyes' distance within a window is still, by more than 4 % in expression. Corner tracks fail
 on fast or flat skin and are optical flow themselves; clips made of the shipped photograph with
 known motion, light that changes and a hand that passes are therefore measured too, where every
-point of the skin is known.
+point of the skin is known; their error is against where each point was at the start.
 """
 
 import argparse
@@ -53,6 +53,11 @@ from facewarp.system.machine import machine
 WINDOW = 12  # frames
 STILL, EXPRESSION = 0.01, 0.04  # motion against the head, in parts of the eyes' distance
 REGIONS = ("nose", "brows", "jaw", "rest")
+MADE = {  # how `facewarp track` follows the face of a made clip
+    "--no-photometric": {"photometric": False, "occlusion": True},
+    "--occlusion off": {"photometric": True, "occlusion": False},
+    "as it comes": {"photometric": True, "occlusion": True},
+}
 
 
 @dataclass(frozen=True)
@@ -331,8 +336,8 @@ def made_rows(model: Model, template: Template) -> dict[str, dict[str, list[floa
     rows: dict[str, dict[str, list[float]]] = {}
     for clip in made_clips():
         frames = list(clip.frames())
-        for name, photometric in (("--no-photometric", False), ("--photometric", True)):
-            with FaceTracker(model=model, faces=1, smooth=True, photometric=photometric) as tracker:
+        for name, options in MADE.items():
+            with FaceTracker(model=model, faces=1, smooth=True, **options) as tracker:
                 faces = [tracker(f, i / clip.fps)[0] for i, f in enumerate(frames)]
             where = np.stack([template_to_frame(face, skin) for face in faces])
             scale = np.mean([face.crop.scale for face in faces])
