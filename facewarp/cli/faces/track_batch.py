@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final = ("frames", "faces", "confidence")
 _MOST_ROWS: Final = 40
+_FOLDER: Final = "Give --out FOLDER, or --out 'FOLDER/{name}-mesh.mp4'."
 
 
 @dataclass(frozen=True)
 class BatchOptions:
     """Many clips at once; any of these options makes the inputs a batch.
+
+    `overwrite` of a single file does not: what it is written to is replaced anyhow.
 
     Attributes:
         workers: clips tracked at once.
@@ -63,8 +66,10 @@ class BatchOptions:
         from facewarp.batch.lists import is_list
         from facewarp.cli.faces.track_jobs import is_mixed
 
-        asked = (self.workers, self.ray, self.time_limit, self.overwrite, self.recursive)
-        if any(asked) or any(is_list(path) and _names_clips(path) for path in inputs):
+        lists = any(is_list(path) and _names_clips(path) for path in inputs)
+        one_file = len(inputs) == 1 and inputs[0].is_file()  # replaces its output without a word
+        asked = (self.workers, self.ray, self.time_limit, self.recursive)
+        if lists or any(asked) or (self.overwrite and not one_file):
             return True
         many = len(inputs) > 1 or any(path.is_dir() or is_list(path) for path in inputs)
         if self.resume is not None and many:
@@ -101,12 +106,14 @@ def track_batch(
         options: how they are run.
     """
     from facewarp.face.clips.discovery import find_clips
-    from facewarp.face.clips.names import base_folder
+    from facewarp.face.clips.names import base_folder, is_name_of_one_file
     from facewarp.face.clips.runner import plan_clips, run_clips
 
     if out is None:
         what = "many clips need a folder to write to"
-        raise FacewarpError(what, fix="Give --out FOLDER, or --out 'FOLDER/{name}-mesh.mp4'.")
+        raise FacewarpError(what, fix=_FOLDER)
+    if is_name_of_one_file(out):
+        raise FacewarpError("many clips, or options of many clips, but one output", out, _FOLDER)
     threads = threads_for(options.workers, options.ray)
     own = [base_folder(name) for name in (out, data) if name is not None]
     found = find_clips(

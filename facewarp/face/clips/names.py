@@ -11,10 +11,11 @@ from facewarp.errors import FacewarpError
 from facewarp.face.clips.discovery import Clip
 from facewarp.face.clips.settings import ClipSettings
 from facewarp.face.track_outputs import ExtraOutputs
-from facewarp.media.frames import Kind
+from facewarp.media.frames import IMAGE_SUFFIXES, PLATE_SUFFIXES, Kind
 from facewarp.media.images.files import open_picture, pages_of
 from facewarp.media.numbered_names import NumberedName
 from facewarp.media.sinks import name_for, numbered_output
+from facewarp.media.video.encoders import FORMATS
 
 _FIELD = re.compile(r"\{(\w*)\}")
 FIELDS = ("name", "file", "folder", "suffix")
@@ -66,6 +67,13 @@ class Outputs:
 def is_pattern_of_names(text: str) -> bool:
     """Whether an output is named by a pattern."""
     return "{" in text
+
+
+def is_name_of_one_file(out: str) -> bool:
+    """Whether an output names one video or picture: no pattern, and no folder that is there."""
+    suffixes = IMAGE_SUFFIXES | PLATE_SUFFIXES | FORMATS.keys()
+    path = Path(out)
+    return not is_pattern_of_names(out) and path.suffix.lower() in suffixes and not path.is_dir()
 
 
 def base_folder(out: str) -> Path:

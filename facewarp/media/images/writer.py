@@ -117,6 +117,18 @@ class ImageWriter(Output):
         self._output.discard()
 
 
+class _Pages(AppendingTiffWriter):
+    """Pillow's writer of TIFF pages, which may be closed twice.
+
+    As an `io.BytesIO` it is closed once more when it is collected, which from Python 3.13 on writes
+    a traceback to the terminal where the file below is closed already.
+    """
+
+    def close(self) -> None:
+        if not self.f.closed:
+            super().close()
+
+
 class AnimationWriter(Output):
     """An animated WebP or PNG, or a TIFF of several pages, with alpha.
 
@@ -143,7 +155,7 @@ class AnimationWriter(Output):
         if self._suffix in (".tif", ".tiff"):
             self._pages = self._output.temporary
         try:
-            self._tiff = AppendingTiffWriter(str(self._pages), new=True)
+            self._tiff = _Pages(str(self._pages), new=True)
         except OSError as error:
             self.abort()
             raise write_error(error, target) from error

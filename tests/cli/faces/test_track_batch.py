@@ -133,6 +133,23 @@ def test_ctrl_c_keeps_finished_clips_and_no_half_ones(footage):
     assert files == [".facewarp/a.png.json", "a.png", "summary.csv", "summary.json"]
 
 
+def test_one_file_and_overwrite_are_no_batch(moving, folder):
+    PIL.Image.fromarray(moving[0]).save("a.png")
+    for _ in range(2):
+        result = run("a.png", "--out", "b.png", "--overwrite")
+        assert result.exit_code == 0, result.stderr
+        assert Path("b.png").is_file()
+
+
+@pytest.mark.parametrize("out", ["all.mp4", "all.PNG", "all.exr"])
+def test_many_clips_are_not_written_to_the_name_of_one(footage, out):
+    result = run(footage, "--out", out, "--workers", "1")
+    assert result.exit_code == 1
+    assert "one output" in result.stderr
+    assert "--out FOLDER" in result.stderr
+    assert not Path(out).exists()
+
+
 def test_a_list_needs_no_further_option(footage):
     """A text that names nothing there is no list, and no clip either."""
     (footage / "clips.txt").write_text("# chosen\nsub/photo.png\n")

@@ -1,5 +1,6 @@
 """Files of several pictures and numbered pictures: clips, with their times, gaps and alpha."""
 
+import gc
 import logging
 from fractions import Fraction
 
@@ -89,6 +90,7 @@ def test_a_damaged_animation_keeps_the_pictures_before(tmp_path, caplog):
     assert "damaged" in caplog.text
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")  # Python 3.13
 @pytest.mark.parametrize("suffix", ["webp", "png", "apng", "tif"])
 def test_an_animation_is_written_with_its_durations_and_alpha(tmp_path, suffix):
     source = open_source(animation(tmp_path / "in.webp", alpha=120, lossless=True))
@@ -96,6 +98,8 @@ def test_an_animation_is_written_with_its_durations_and_alpha(tmp_path, suffix):
     with source, open_sink(target, like=source) as sink:
         for frame in source:
             sink.write(frame.with_image(255 - frame.image))
+    del sink
+    gc.collect()
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["in.webp", target.name]
     frames = list(open_source(target))
     assert [int(frame.image.mean()) for frame in frames] == pytest.approx(
