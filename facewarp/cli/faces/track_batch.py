@@ -67,7 +67,7 @@ class BatchOptions:
         from facewarp.cli.faces.track_jobs import is_mixed
 
         lists = any(is_list(path) and _names_clips(path) for path in inputs)
-        one_file = len(inputs) == 1 and inputs[0].is_file()  # replaces its output without a word
+        one_file = len(inputs) == 1 and inputs[0].is_file()
         asked = (self.workers, self.ray, self.time_limit, self.recursive)
         if lists or any(asked) or (self.overwrite and not one_file):
             return True

@@ -14,8 +14,7 @@ from facewarp.face.track_outputs import ExtraOutputs
 from facewarp.media.frames import IMAGE_SUFFIXES, PLATE_SUFFIXES, Kind
 from facewarp.media.images.files import open_picture, pages_of
 from facewarp.media.numbered_names import NumberedName
-from facewarp.media.sinks import name_for, numbered_output
-from facewarp.media.video.encoders import FORMATS
+from facewarp.media.sinks import is_video, name_for, numbered_output
 
 _FIELD = re.compile(r"\{(\w*)\}")
 FIELDS = ("name", "file", "folder", "suffix")
@@ -71,9 +70,10 @@ def is_pattern_of_names(text: str) -> bool:
 
 def is_name_of_one_file(out: str) -> bool:
     """Whether an output names one video or picture: no pattern, and no folder that is there."""
-    suffixes = IMAGE_SUFFIXES | PLATE_SUFFIXES | FORMATS.keys()
     path = Path(out)
-    return not is_pattern_of_names(out) and path.suffix.lower() in suffixes and not path.is_dir()
+    if is_pattern_of_names(out) or path.is_dir():
+        return False
+    return is_video(path) or path.suffix.lower() in IMAGE_SUFFIXES | PLATE_SUFFIXES
 
 
 def base_folder(out: str) -> Path:
