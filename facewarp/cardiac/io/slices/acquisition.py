@@ -16,7 +16,6 @@ class Acquisition:
 
     Attributes:
         images: the pictures.
-        titles: what their series are called.
     """
 
     images: list[SliceImage] = field(default_factory=list)
