@@ -30,6 +30,7 @@ def register_hearts(
 
     from facewarp.cardiac.io.nifti_reader import read_volume
     from facewarp.cardiac.io.nifti_writer import write_field, write_image, write_labels, write_map
+    from facewarp.cardiac.io.slices.label_maps import refuse_labels
     from facewarp.cardiac.motion.orientation import with_slices_seen
     from facewarp.cardiac.pair_registration import register_volumes, side_by_side
     from facewarp.cardiac.plots.figures import slice_table
@@ -40,7 +41,10 @@ def register_hearts(
 
     folder = OutputFolder(out, "field.nii.gz")
     heart = load(model, device)
-    fixed, moving = (with_slices_seen(heart, read_volume(path).slices_first()) for path in paths)
+    read = [read_volume(path) for path in paths]
+    for volume in read:
+        refuse_labels(volume.data, volume.path)
+    fixed, moving = (with_slices_seen(heart, volume.slices_first()) for volume in read)
     pair = register_volumes(heart, fixed, moving, refined=refine)
     determinant = pair.jacobian()
     statistics = jacobian_statistics(determinant)

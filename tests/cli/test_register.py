@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import cv2
+import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
@@ -98,4 +99,15 @@ def test_volumes_of_other_formats_are_refused_with_the_way_to_convert_them(tmp_p
     done = run(*paths, "--out", tmp_path / "pair")
     assert done.exit_code == 1
     assert "SimpleITK.ReadImage('ed.nrrd')" in done.output.replace("\n", "")
+    assert not (tmp_path / "pair").exists()
+
+
+def test_labels_in_place_of_a_volume_are_told_as_such(tmp_path):
+    path = tmp_path / "ed_gt.nii.gz"
+    labels = np.zeros((24, 24, 6), np.uint8)
+    labels[8:16, 8:16], labels[10:14, 10:14] = 2, 3
+    nib.save(nib.Nifti1Image(labels, np.diag([1.5, 1.5, 8.0, 1.0])), path)
+    done = run(path, path, "--out", tmp_path / "pair")
+    assert done.exit_code == 1
+    assert "labels, not a scan: the voxels hold 0, 2, 3" in " ".join(done.output.split())
     assert not (tmp_path / "pair").exists()

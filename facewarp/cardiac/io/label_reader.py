@@ -12,6 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.cardiac.io.dicom_frames import read_header
+from facewarp.cardiac.io.dicom_series import is_dicom
 from facewarp.cardiac.io.label_grid import lay_labels
 from facewarp.cardiac.io.label_order import (
     ACDC,
@@ -21,13 +23,16 @@ from facewarp.cardiac.io.label_order import (
     order_by_file_name,
     order_named,
 )
-from facewarp.cardiac.io.nifti_reader import read_volume, stem
+from facewarp.cardiac.io.nifti_reader import is_nifti, read_volume, stem
+from facewarp.cardiac.io.slices.label_maps import classes_of
 from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.parts import HeartPart
 from facewarp.errors import FacewarpError
 
 Labels = NDArray[np.uint8]
 
+_DICOM_KINDS: Final = {"SEG": "a segmentation", "RTSTRUCT": "contours"}  # by Modality
+_MOST_IDS: Final = 256  # of whole-body labels
 _WHOLE: Final = 1e-3  # so far from a whole number an id may be stored
 _SAID: Final = 0.01  # relative change of the ventricle's volume by another grid that is told
 _REFUSED: Final = 0.05
@@ -88,7 +93,8 @@ def read_labels(
     """Read labels drawn by others for a cine.
 
     Args:
-        path: NIfTI of one volume, or of as many phases as the cine has.
+        path: NIfTI of one volume, of as many phases as the cine has, or of a mask or probability
+            for each part along the fourth axis.
         volume: the cine, slices first.
         order: name of the convention of ids, or ``"auto"``: what anatomy says, and where it does
             not, what the file's name says.
@@ -98,8 +104,9 @@ def read_labels(
         FacewarpError: labels that are no whole numbers, of another number of phases, in an order
             that nothing tells, or that cannot be laid onto the cine's grid.
     """
+    _refuse_dicom(Path(path))
     found = read_volume(path)
-    ids = _whole_numbers(found)
+    ids, about_ids = _ids_of(found)
     if len(ids) not in (1, volume.phases):
         sizes = [f"{len(ids)} phases", f"{volume.phases}"]
         what = f"the labels have {sizes[0]}, the cine {sizes[1]}"
@@ -128,18 +135,42 @@ def read_labels(
         moment.group(1).upper() if moment else "",
         chosen,
         by,
-        (*about_place, *about_size, *about_order),
+        (*about_ids, *about_place, *about_size, *about_order),
     )
 
 
-def _whole_numbers(found: Volume) -> NDArray[np.int32]:
-    """Ids ``(T, D, H, W)`` of a file, whatever number type holds them."""
+def _refuse_dicom(path: Path) -> None:
+    """Say of DICOM labels that they are DICOM, and which kind."""
+    if not path.is_file() or is_nifti(path) or not is_dicom(path):
+        return
+    modality = str(read_header(path, specific_tags=["Modality"]).get("Modality", ""))
+    kind = _DICOM_KINDS.get(modality, "no labels")
+    what = f"these are {kind} in DICOM, and labels are read from NIfTI"
+    fix = "Load them with the scan in 3D Slicer and export the segmentation as NIfTI."
+    raise FacewarpError(what, path, fix if modality in _DICOM_KINDS else "Give a .nii.gz file.")
+
+
+def _ids_of(found: Volume) -> tuple[NDArray[np.int32], list[str]]:
+    """Ids ``(T, D, H, W)`` of a file, whatever number type holds them, and what is said of them."""
     values = found.data if found.data.ndim == 4 else found.data[None]
+    classes = classes_of(values)
+    if classes is not None:
+        ids, soft = classes
+        kind = f"the labels are {len(values)} {'probabilities' if soft else 'masks'}"
+        told = f"{kind} along the fourth axis, one for each part: read as ids from 1 on"
+        return ids[None], [f"{told}, the likeliest of each voxel" if soft else told]
+    if values.min() < -_WHOLE:
+        what = f"there are labels below 0, down to {values.min():g}"
+        raise FacewarpError(what, found.path, "Give part ids from 0, the background, on.")
     ids = np.rint(values)
-    if np.abs(values - ids).max() > _WHOLE or ids.min() < 0:
+    if np.abs(values - ids).max() > _WHOLE:
         what = "the labels are not all whole numbers"
-        raise FacewarpError(what, found.path, "Give part ids, not probabilities.")
-    return ids.astype(np.int32)
+        fix = "Give part ids, or the probabilities of all classes along the fourth axis."
+        raise FacewarpError(what, found.path, fix)
+    if len(known := np.unique(ids)) > _MOST_IDS:
+        what = f"there are {len(known)} different values, more than labels have"
+        raise FacewarpError(what, found.path, "Give part ids: this looks like a scan.")
+    return ids.astype(np.int32), []
 
 
 def _chosen_order(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from facewarp.cardiac.io.nifti_reader import cycles_beside, is_nifti, read_volume, sidecar, stem
 from facewarp.cardiac.io.slices.cine_choice import choose_cine
+from facewarp.cardiac.io.slices.label_maps import has_few_values
 from facewarp.cardiac.io.slices.slice_image import SliceImage
 from facewarp.cardiac.io.slices.stack import assemble
 from facewarp.cardiac.io.timing import ReadOptions, missing_phase, settle_timing
@@ -34,7 +35,6 @@ _SHORT_AXIS: Final = re.compile(r"(?<![a-z])(sa|sax|short)(?![a-z])", re.IGNOREC
 _TRIGGER: Final = re.compile(r"_t(\d+)[a-z]?$")
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 _LPS: Final = np.diag([-1.0, -1.0, 1.0])
-_FEW_VALUES: Final = 8  # labels have no more, pictures do
 
 
 def is_label_file(path: Path) -> bool:
@@ -104,7 +104,7 @@ def numbers_in(names: Sequence[str]) -> list[float] | None:
 
 def _without_labels(volumes: list[Volume]) -> list[Volume]:
     """Without volumes that hold a few whole numbers where the others hold grey values."""
-    few = [len(np.unique(volume.data)) <= _FEW_VALUES for volume in volumes]
+    few = [has_few_values(volume.data) for volume in volumes]
     if all(few):
         return volumes
     return [volume for volume, labels in zip(volumes, few, strict=True) if not labels]

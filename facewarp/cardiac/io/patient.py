@@ -17,6 +17,7 @@ from facewarp.cardiac.io.nifti_folder import (
 )
 from facewarp.cardiac.io.nifti_reader import axes_of, is_nifti, read_volume, stem
 from facewarp.cardiac.io.slices.fill_values import without_fill
+from facewarp.cardiac.io.slices.label_maps import refuse_labels
 from facewarp.cardiac.io.slices.phase_similarity import exchanged, mixed_up, out_of_order
 from facewarp.cardiac.io.timing import ReadOptions
 from facewarp.cardiac.io.volume import Volume
@@ -164,6 +165,7 @@ def open_cine(
         cine = _from_volume(read_dicom(place, options), place, place.stem, None)
     else:
         cine = _from_file(place, _file_name(place), None, options)
+    refuse_labels(cine.volume.data, place)
     data, filled = without_fill(cine.volume.data)
     cine = replace(cine, volume=replace(cine.volume, data=data).slices_first())
     cine = _saying(cine, [filled] if filled else [])
@@ -241,6 +243,7 @@ def _from_file(path: Path, name: str, info: Info | None, options: ReadOptions) -
 
 def _from_volume(volume: Volume, path: Path, name: str, info: Info | None) -> Cine:
     if volume.data.ndim == 3:
+        refuse_labels(volume.data, path)
         count = volume.shape[0]
         what = f"the file is one volume of {count} slice{'s' * (count > 1)}, not a cine"
         raise FacewarpError(what, path, "Give a file of four axes, or a folder of phases.")

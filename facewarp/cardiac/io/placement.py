@@ -134,8 +134,9 @@ def check_spacing(sizes: FloatArray, path: Path, unit: str = "mm") -> None:
     """
     low, high = SPACING_MM
     if sizes.min() < low or sizes.max() > high:
-        of = f", its unit {unit}" if unit not in ("mm", "unknown") else ""
-        what = f"the header gives voxels of {times(sizes)} mm{of}, which no scan of a heart has"
+        of = f"voxels of {times(sizes)} mm"
+        of += f", its unit {unit}" if unit not in ("mm", "unknown") else ""
+        what = f"the header gives {of}, which no scan of a person's heart has"
         raise FacewarpError(what, path, SPACING_FIX)
 
 
@@ -152,9 +153,8 @@ def check_field(sizes: FloatArray, shape: tuple[int, ...], path: Path) -> None:
     """
     field = np.asarray(sizes) * shape[:3]
     if field.max() > _MAX_FIELD_MM:
-        what = (
-            f"the header gives a field of view of {times(field)} mm, which no scan of a heart has"
-        )
+        of = f"a field of view of {times(field)} mm"
+        what = f"the header gives {of}, which no scan of a person's heart has"
         raise FacewarpError(what, path, SPACING_FIX)
 
 

@@ -3,6 +3,8 @@
 import nibabel as nib
 import numpy as np
 import pytest
+from pydicom.dataset import Dataset
+from pydicom.uid import MRImageStorage
 from scipy import ndimage
 
 from facewarp.cardiac.io.label_order import ACDC, MNMS
@@ -52,6 +54,45 @@ def test_floats_squeezed_into_integers_are_ids(beating, cine, save):
 def test_probabilities_are_no_ids(beating, cine, save):
     with pytest.raises(FacewarpError, match="whole numbers"):
         read_labels(save(0.4 * beating.labels[0], dtype=np.float32), cine)
+
+
+@pytest.mark.parametrize("background", [True, False])
+def test_masks_of_the_parts_along_the_fourth_axis_are_ids(beating, cine, save, background):
+    """One-hot files, as MONAI saves them, whose order anatomy tells like that of ids."""
+    first = 0 if background else 1
+    masks = np.stack([SWAPPED[beating.labels[0]] == part for part in range(first, 4)])
+    found = read_labels(save(masks, dtype=np.float32), cine)
+    np.testing.assert_array_equal(found.of_phase(3), beating.labels[0])
+    assert (found.order, found.filled) == (MNMS, ())
+    assert f"{4 - first} masks along the fourth axis" in found.warnings[0]
+
+
+def test_probabilities_of_all_classes_are_the_likeliest_ids(beating, cine, save):
+    soft = np.stack([beating.labels[0] == part for part in range(4)]) * 0.8 + 0.05
+    found = read_labels(save(soft / soft.sum(axis=0), dtype=np.float32), cine)
+    np.testing.assert_array_equal(found.of_phase(0), beating.labels[0])
+    assert "4 probabilities" in found.warnings[0]
+
+
+def test_a_scan_and_ids_below_zero_are_told(beating, cine, save):
+    with pytest.raises(FacewarpError, match="different values, more than labels have"):
+        read_labels(save(np.rint(1e5 * beating.images[0]), dtype=np.int32), cine)
+    with pytest.raises(FacewarpError, match="labels below 0, down to -1"):
+        read_labels(save(beating.labels[0] - 1.0, dtype=np.int16), cine)
+
+
+@pytest.mark.parametrize(
+    ("modality", "told"),
+    [("SEG", "a segmentation in DICOM"), ("RTSTRUCT", "contours in DICOM"), ("MR", "no labels")],
+)
+def test_labels_in_dicom_are_told_as_such(cine, tmp_path, modality, told):
+    """Before, they were not NIfTI, and nothing was said of what to do."""
+    data = Dataset()
+    data.SOPClassUID, data.SOPInstanceUID, data.Modality = MRImageStorage, "1.2.3", modality
+    path = tmp_path / "labels.dcm"
+    data.save_as(path, implicit_vr=False, little_endian=True)
+    with pytest.raises(FacewarpError, match=told):
+        read_labels(path, cine)
 
 
 def test_another_order_is_turned_and_told(beating, cine, save):

@@ -187,6 +187,6 @@ def test_warnings_of_dicom_writers_do_not_show_the_name(tmp_path):
 
 def test_slices_metres_apart_are_refused(small, tmp_path):
     write_series(tmp_path / "scan", small, np.diag([-1.4, -1.6, 1000.0, 1.0]))
-    assert "which no scan of a heart has" in said_of(tmp_path / "scan")
+    assert "which no scan of a person's heart has" in said_of(tmp_path / "scan")
     write_series(tmp_path / "wide", small, np.diag([-1.4, -100.0, 8.0, 1.0]))
-    assert "which no scan of a heart has" in said_of(tmp_path / "wide")
+    assert "which no scan of a person's heart has" in said_of(tmp_path / "wide")
