@@ -222,8 +222,8 @@ class AudioCopy:
         if not self._tracks:
             return
         start = self._source.start
-        if start and not self._source.timeline.is_joined:
-            target = int((self._origin + Fraction(start)) * av.time_base)
+        target = int((self._origin + Fraction(start or 0)) * av.time_base)
+        if start and target > 0 and not self._source.timeline.is_joined:
             try:
                 self._input.seek(target)
             except (av.FFmpegError, OSError) as error:

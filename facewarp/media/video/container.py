@@ -1,7 +1,9 @@
 """Video files as containers: opened with clear errors, their picture stream, their clock."""
 
+import contextlib
 import itertools
 import re
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
@@ -32,6 +34,7 @@ READ_TAGS: Final[dict[str, Any]] = (
 )
 """For `av.open`: tags that are no UTF-8 don't end reading, as is always so from PyAV 19 on."""
 
+_REORDERED = 17  # packets among which the one shown first is
 _MOST_WAIT_S = 10  # before the first picture of an MP4; what is more is a clock that started before
 _TEXT_FORMATS = ("tty",)  # FFmpeg plays any .txt as the screen of an old terminal
 
@@ -125,11 +128,18 @@ class FrameClock:
     Args:
         time_base: Seconds a tick.
         rate: Average frames a second.
+        first: Ticks of a first picture that has no timestamp.
+
+    Attributes:
+        squeezed: How many pictures are a tick after the one before, since they have times before
+            that one's.
     """
 
-    def __init__(self, time_base: Fraction, rate: Fraction) -> None:
+    def __init__(self, time_base: Fraction, rate: Fraction, first: int = 0) -> None:
         self.period = max(1, round(1 / (rate * time_base)))
+        self.squeezed = 0
         self._second = round(1 / time_base)
+        self._first = first
         self._last: int | None = None
         self._offset = 0
         self._trusts_pts = True
@@ -142,6 +152,7 @@ class FrameClock:
                 self._offset += self._last + self.period - ticks
                 ticks = self._last + self.period
             else:
+                self.squeezed += ticks < self._last
                 ticks = self._last + 1
         self._last = ticks
         return ticks
@@ -155,7 +166,43 @@ class FrameClock:
             self._trusts_pts = False
         if dts is not None:
             return dts + self._offset
-        return 0 if self._last is None else self._last + self.period
+        return self._first if self._last is None else self._last + self.period
+
+
+@dataclass(frozen=True)
+class UntimedLead:
+    """Pictures at the beginning of a file that have no timestamps, while later ones have.
+
+    FFmpeg reads blocks of Matroska that begin before 0 as having none.
+
+    Attributes:
+        count: How many.
+        first: Ticks of the first one, where each lasts as long as pictures do in the mean.
+    """
+
+    count: int
+    first: int
+
+    @classmethod
+    def of(cls, path: Path, index: int, period: int) -> "UntimedLead | None":
+        """Look at the packets of a file's video stream up to the first that have timestamps.
+
+        Args:
+            path: The file.
+            index: Of the stream.
+            period: Ticks a picture lasts.
+        """
+        count, timed = 0, list[int]()
+        with open_container(path) as container:
+            packets = container.demux(container.streams[index])
+            with contextlib.suppress(av.FFmpegError, OSError, StopIteration):
+                while len(timed) < _REORDERED:
+                    packet = next(packets)
+                    if packet.pts is not None:
+                        timed.append(packet.pts)
+                    else:
+                        count += packet.size > 0
+        return cls(count, min(timed) - count * period) if count and timed else None
 
 
 def is_variable_rate(stream: VideoStream) -> bool:

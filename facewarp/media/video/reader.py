@@ -22,6 +22,8 @@ from facewarp.media.video.color_conversion import Color, description_of, is_deep
 from facewarp.media.video.container import (
     COPY_AGAIN,
     FrameClock,
+    UntimedLead,
+    clock_origin,
     fraction,
     is_variable_rate,
     length_of,
@@ -47,6 +49,7 @@ _log = logging.getLogger(__name__)
 _SEEK_BACK_S = (0.0, 2.0, 10.0)
 _ROUNDING_S = 1e-6
 _ROUNDING_FRAMES = 0.02
+_MANY_SQUEEZED = 3  # pictures whose times run back: fewer are no more than a tremble
 _FILE_TAGS = ("title", "creation_time", "date", "artist", "album", "copyright")
 
 
@@ -100,6 +103,8 @@ class VideoSource(Source):
             self.chapters = chapters_of(container, self.timeline.origin, start, end)
             self.subtitles = sum(other.type == "subtitle" for other in container.streams)
             self._describe(container, stream, first)
+            self._place_untimed(container, stream, first)
+            self._measure_time(container, stream)
             self._take_timecode(container, stream, first)
             self._tell_of_streams(container, stream)
         if start is not None and self.duration_s is not None and start >= self.duration_s:
@@ -160,7 +165,24 @@ class VideoSource(Source):
         rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
         self.rate = next(filter(None, map(fraction, rates)), self.rate)
         self.is_variable_rate = is_variable_rate(stream)
-        self._measure_time(container, stream)
+
+    def _place_untimed(
+        self, container: InputContainer, stream: VideoStream, first: av.VideoFrame
+    ) -> None:
+        """Give pictures before the first one with a timestamp their place before it."""
+        self._lead: UntimedLead | None = None
+        is_untimed = container.format.flags & cast(int, Flags.no_timestamps.value)
+        if first.pts is not None or first.dts is not None or is_untimed:
+            return
+        period = FrameClock(self.time_base, self.rate).period
+        self._lead = UntimedLead.of(self.path, stream.index, period)
+        if self._lead is None:
+            return
+        self.timeline.origin = min(self.timeline.origin, self._lead.first * self.time_base)
+        self.note(
+            f"the first {self._lead.count} pictures have no times: they are put before the first "
+            f"that has one, {float(self.rate):.6g} a second"
+        )
 
     def _take_timecode(
         self, container: InputContainer, stream: VideoStream, first: av.VideoFrame
@@ -187,7 +209,8 @@ class VideoSource(Source):
             self.duration_s = self.timeline.duration_s
         else:
             length = length_of(container, stream)
-            self.duration_s = None if length is None else float(length)
+            before = clock_origin(container) - self.timeline.origin
+            self.duration_s = None if length is None else float(length + before)
         self.frame_count = stream.frames or None
         is_part = self.start is not None or self.end is not None
         if self.duration_s is not None and (is_part or not stream.frames):
@@ -307,7 +330,8 @@ class VideoSource(Source):
     def _seek(self, container: InputContainer, stream: VideoStream, time: float) -> bool:
         if self.timeline.is_joined:
             return True  # read from the start, decoded from the last key picture before
-        if container.format.flags & cast(int, Flags.no_timestamps.value):
+        is_untimed = container.format.flags & cast(int, Flags.no_timestamps.value)
+        if is_untimed or self._lead is not None:
             return False
         target = (self.timeline.origin + Fraction(max(time, 0.0))) / self.time_base
         try:
@@ -322,7 +346,8 @@ class VideoSource(Source):
     ) -> Iterator[tuple[av.VideoFrame, float]]:
         """Progressive pictures with strictly increasing times."""
         origin = self.timeline.origin
-        clock = FrameClock(self.time_base, self.rate)
+        first = 0 if self._lead is None else self._lead.first
+        clock = FrameClock(self.time_base, self.rate, first)
         progressive = Deinterlacer(
             self.time_base,
             lambda: self.note("the video is interlaced: deinterlaced, one picture a frame"),
@@ -337,6 +362,11 @@ class VideoSource(Source):
                 yield whole, float((whole.pts or 0) * self.time_base - origin)
         for whole in progressive.flush():
             yield whole, float((whole.pts or 0) * self.time_base - origin)
+        if clock.squeezed >= _MANY_SQUEEZED:
+            self.note(
+                f"{clock.squeezed} pictures have times before those of the pictures before them: "
+                "they follow at once, and may not go with the sound"
+            )
 
     def _decode(
         self, container: InputContainer, stream: VideoStream, first_byte: int = 0
@@ -388,7 +418,11 @@ class VideoSource(Source):
     ) -> tuple[float, float] | None:
         if self.timeline.duration_s is not None:  # every packet was seen
             return None
-        return promised_end(container, stream)
+        promised = promised_end(container, stream)
+        if promised is None:
+            return None
+        end, margin = promised
+        return end + float(clock_origin(container) - self.timeline.origin), margin
 
 
 def _alpha_decoder(stream: VideoStream) -> av.VideoCodecContext | None:

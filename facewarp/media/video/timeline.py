@@ -6,6 +6,7 @@ decoding any. What is found moves pictures and sound alike.
 """
 
 import bisect
+import itertools
 import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -24,6 +25,9 @@ from facewarp.media.video.container import clock_origin, fraction, open_containe
 _log = logging.getLogger(__name__)
 
 _BACK_S = 1.0  # as far as this, packets of one stream may lie in disorder
+_SHORT_BACK_S = 0.03  # from here on a clock that is set back, if the next packets go on from there
+_FOLLOWS_S = 0.01  # the same for a stream that follows another to a newer clock
+_GOES_ON = 4  # packets
 _FORWARD_S = 10.0  # FFmpeg's own limit for the formats it calls discontinuous
 _PAUSE_S = 600.0  # for a stream alone in a file, which may well pause
 _SAME_S = 1.0  # streams of one clock lie within this at a joint
@@ -116,9 +120,10 @@ class Timeline:
     ) -> None:
         """Find where the clock jumps.
 
-        A stream whose time is set back by a second, or runs ahead of all streams by ten, is under
-        a new clock from there on. Other streams follow once their own times jump alike. The
-        pictures decide how the pieces join, and sound stays where it was beside them.
+        A stream whose time is set back by a second, by less if its next packets go on from there,
+        or runs ahead of all streams by ten, is under a new clock from there on. Other streams
+        follow once their own times jump alike. The pictures decide how the pieces join, and sound
+        stays where it was beside them.
 
         Args:
             packets: In the order of the file.
@@ -131,15 +136,19 @@ class Timeline:
         ends: dict[int, float] = {}
         places: dict[int, list[int]] = {}
         shown_until = float(self.origin)
-        for packet in packets:
+        packets = list(packets)
+        set_back = _set_back(packets)
+        for number, packet in enumerate(packets):
             stream = packet.stream
             epoch = current.setdefault(stream, latest)
             time = packet.dts + epoch.shift
             step = time - ends.get(stream, time)
             is_ahead = step > forward_s and time - max(ends.values()) > forward_s
-            if step < -_BACK_S or is_ahead:
+            least = _SHORT_BACK_S if epoch is latest else _FOLLOWS_S
+            is_back = step < -_BACK_S or (step < -least and number in set_back)
+            if is_back or is_ahead:
                 end = ends[stream]
-                if abs(packet.dts + latest.shift - end) > _SAME_S:
+                if epoch is latest or abs(packet.dts + latest.shift - end) > _SAME_S:
                     latest = _Epoch(end - packet.dts, stream == video)
                     self.jumps.append((end - float(self.origin), step))
                 elif stream == video and not latest.by_video:
@@ -209,6 +218,32 @@ def is_discontinuous(container: InputContainer) -> bool:
     """Whether a format's clock may start anywhere and jump: broadcasts, and dumps of streams."""
     flag = cast(int, Flags.ts_discont.value)
     return bool(container.format.flags & flag) or container.format.name == "flv"
+
+
+def _set_back(packets: Sequence[PacketTime]) -> set[int]:
+    """Return places of packets whose stream's time is set back and goes on from there.
+
+    Packets in disorder are no such place: those after them are as late as those before.
+    """
+    of_stream: dict[int, list[int]] = {}
+    for number, packet in enumerate(packets):
+        of_stream.setdefault(packet.stream, []).append(number)
+    found = set()
+    for numbers in of_stream.values():
+        times = [packets[number].dts for number in numbers]
+        for place in range(1, len(times) - 1):
+            back = times[place - 1] - times[place]
+            if back > 0:
+                before = _steps(times[max(0, place - _GOES_ON) : place])
+                onward, *after = _steps(times[place : place + _GOES_ON])
+                usual = max(before + after, default=onward)
+                if min(before + after, default=0.0) >= 0 <= onward <= usual + back / 2:
+                    found.add(numbers[place])
+    return found
+
+
+def _steps(times: Sequence[float]) -> list[float]:
+    return [later - earlier for earlier, later in itertools.pairwise(times)]
 
 
 def _neighbors(positions: list[int], mark: int) -> tuple[int, int]:

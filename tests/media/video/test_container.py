@@ -28,3 +28,15 @@ def test_those_that_run_back_give_way_to_the_decoding_times():
 def test_a_clock_that_is_set_back_goes_on():
     stamps = [(90_000, 90_000), (90_040, 90_040), (0, 0), (40, 40), (80, 80)]
     assert ticks(stamps) == [90_000, 90_040, 90_080, 90_120, 90_160]
+
+
+def test_pictures_that_are_squeezed_are_counted():
+    clock = FrameClock(Fraction(1, 1000), Fraction(25))
+    for stamp in (400, 440, 440, 200, 240, 480):
+        clock.ticks(stamp, None)
+    assert clock.squeezed == 2
+
+
+def test_pictures_before_the_first_timestamp_begin_where_they_are_said_to():
+    clock = FrameClock(Fraction(1, 1000), Fraction(25), first=-80)
+    assert [clock.ticks(pts, None) for pts in (None, None, 0, 40)] == [-80, -40, 0, 40]

@@ -3,6 +3,7 @@
 from fractions import Fraction
 
 import av
+import numpy as np
 import pytest
 
 from facewarp.media.sources import open_source, read_video
@@ -178,3 +179,67 @@ def test_a_last_picture_is_held_as_long_as_it_was(make_clip, copied):
         assert float(last.duration * last.time_base) == pytest.approx(1.5, abs=0.01)
         assert float(stream.duration * stream.time_base) == pytest.approx(2.3, abs=0.01)
     assert open_source(path.parent / "out.mp4").duration_s == pytest.approx(2.3, abs=0.01)
+
+
+@pytest.mark.parametrize("second", [1.9, 1.8, 1.2])
+def test_a_clock_that_goes_back_by_less_than_a_second_goes_on(joined, measured, copied, second):
+    path = joined(0, second)
+    source = copied(path)
+    after = measured(path.parent / "out.mp4")
+    assert after.flashes == pytest.approx([0, 1, 2, 3], abs=0.06)
+    assert after.beeps[0] == pytest.approx(after.flashes, abs=0.06)
+    assert np.diff(after.times) == pytest.approx(1 / 25, abs=0.002)
+    assert source.duration_s == pytest.approx(4.0, abs=0.05)
+    assert len(source.notes) == 1
+    assert "at 2.0" in source.notes[0]
+
+
+@pytest.mark.parametrize("late", [0.04, 0.2, 0.9])
+def test_a_packet_in_disorder_is_no_jump(late):
+    found = packets(0.0)
+    odd = found[40]
+    found[40] = PacketTime(odd.position, odd.stream, odd.dts - late, odd.pts - late, odd.duration)
+    timeline = Timeline()
+    timeline.find_jumps(found, VIDEO)
+    assert not timeline.jumps
+
+
+@pytest.mark.parametrize("frames_between_keys", [25, 5])
+def test_pictures_before_zero_of_a_matroska_keep_their_place(
+    make_flashes, measured, copied, frames_between_keys
+):
+    path = make_flashes(
+        "negative.mkv",
+        first_second=-1.2,
+        seconds=4,
+        b_frames=2,
+        options={"g": str(frames_between_keys)},
+        container_options={"avoid_negative_ts": "disabled"},
+    )
+    with av.open(str(path)) as container:
+        assert next(container.demux(video=0)).pts is None  # as FFmpeg reads times below 0
+    source = copied(path)
+    after = measured(path.parent / "out.mp4")
+    assert len(after.times) == 100
+    assert after.flashes == pytest.approx([0, 1, 2, 3], abs=0.05)
+    assert after.beeps[0] == pytest.approx(after.flashes, abs=0.05)
+    assert source.duration_s == pytest.approx(4.0, abs=0.05)
+    assert source.frame_count == pytest.approx(100, abs=1)
+    assert not source.truncated
+    assert "pictures have no times" in source.notes[0]
+
+
+@pytest.mark.parametrize("start", [0.5, 2.5])
+def test_a_part_of_a_matroska_that_begins_before_zero(make_flashes, measured, copied, start):
+    path = make_flashes(
+        "negative.mkv",
+        first_second=-1.2,
+        seconds=4,
+        b_frames=2,
+        container_options={"avoid_negative_ts": "disabled"},
+    )
+    copied(path, start=start)
+    after = measured(path.parent / "out.mp4")
+    assert len(after.times) == int((4 - start) * 25)
+    assert after.flashes[0] == pytest.approx(0.5, abs=0.05)
+    assert after.beeps[0] == pytest.approx(after.flashes, abs=0.05)
