@@ -7,17 +7,21 @@ with its own constraints (once: a minute or two and 2 GB); this checkout runs in
 that this script runs in. Both take turns, A B A B, in fresh processes, so that a machine whose
 speed drifts does so for both. Printed are medians with minimum and maximum, and the ratio of each
 pair of runs. Everything is measured through what both revisions have: the command line and the
-public names of `facewarp`.
+public names of `facewarp`. Both have their bytecode, as an installation has.
 
 Workloads: `register` (a crop, both ways, in a tracker that neither detects nor smooths), `tracker`
 (a frame, all in), `track` (1280x720 with labels, file to file), `track-1080p` (with a texture),
 `track-1080p-memory` (its peak), `live` (unpaced, with labels), `style` (a frame, style `full` at
 640x480), `four` (a frame with four faces) and `import` (`import facewarp`). Of the faces of the
 first two and of `four` the field onto the face is asked for, which this checkout computes only
-then; `landmarks` is `tracker` without that. Only where `--only` names them: `track-cpu`,
-`track-1080p-cpu` and `live-cpu`, the processor time of the same commands, which other load changes
-less, and `track-1080p-minutes`, the peak memory of a clip of two minutes: flat is what holds no
-more of it than of ten seconds.
+then; `landmarks` is `tracker` without that. `plain-tracker`, `plain-track`, `plain-track-1080p` and
+`plain-live` leave out what `--details off`, `--occlusion off` and `--no-photometric` do, of a
+revision that has these: what c2f3f86 did, and no more.
+
+Only where `--only` names them: those with `-cpu` after them, the processor time of the same, which
+other load changes less (`track`, `plain-track`, `track-1080p`, `plain-track-1080p`, `live`,
+`plain-live`), and `track-1080p-minutes`, the peak memory of a clip of two minutes: flat is what
+holds no more of it than of ten seconds.
 """
 
 import argparse
@@ -39,7 +43,7 @@ from facewarp.system.user_folders import cache_folder
 ROOT: Final = Path(__file__).resolve().parents[1]
 
 _FRAMES: Final = """
-import sys, json, time, itertools
+import sys, json, time, itertools, inspect
 from statistics import median
 import numpy as np, cv2, facewarp
 def clip(width, height, count):
@@ -47,6 +51,8 @@ def clip(width, height, count):
     return [np.ascontiguousarray(cv2.resize(f, (width, height))) for f in frames]
 def fields(faces):
     return [face.grid_field for face in faces]
+has = inspect.signature(facewarp.FaceTracker).parameters
+plain = {"details": False} if "details" in has else {}
 def timed(call, items):
     times = []
     for item in items:
@@ -56,14 +62,24 @@ def timed(call, items):
 
 _COMMAND: Final = """
 import sys, json, time, subprocess, resource, tempfile, os
+def called(*words):
+    command = [sys.executable, "-m", "facewarp", *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 def run(*words):
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "facewarp", *words], check=True, capture_output=True)
+    called(*words)
     return time.perf_counter() - began
+def used():
+    taken = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return taken.ru_utime + taken.ru_stime
 def processor(*words):
-    run(*words)
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    began = used()
+    called(*words)
+    return used() - began
+def plain(command):
+    told = called(command, "--help")
+    left_out = {"--details": ["off"], "--occlusion": ["off"], "--no-photometric": []}
+    return [word for name, more in left_out.items() if name in told for word in (name, *more)]
 def peak(*words):
     run(*words)
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
@@ -72,6 +88,9 @@ out = tempfile.mkdtemp()
 _TRACK: Final = "'track', sys.argv[1], '--out', out + '/o.mp4', '-q'"
 _PAINT: Final = _TRACK + ", '--effect', 'texture'"
 _LIVE: Final = "'live', '--source', sys.argv[1], '--headless', '-q'"
+_PLAIN_TRACK, _PLAIN_PAINT = (f"{words}, *plain('track')" for words in (_TRACK, _PAINT))
+_PLAIN_LIVE: Final = f"{_LIVE}, *plain('live')"
+_FULL_HD: Final = (1920, 1080)
 
 
 def _printed(measure: str, words: str) -> str:
@@ -98,6 +117,15 @@ class Workload:
     asked: bool = False
 
 
+def _tracked(options: str = "") -> str:
+    """Python that times a tracker of one face, whose field onto it is asked for."""
+    return f"""{_FRAMES}
+clock = itertools.count()
+with facewarp.FaceTracker(faces=1{options}) as tracker:
+    timed(lambda frame: fields(tracker(frame, next(clock) / 30)), clip(1280, 720, 120))
+"""
+
+
 WORKLOADS: Final = {
     "import": Workload(
         "import time, json; b = time.perf_counter(); import facewarp; "
@@ -114,15 +142,8 @@ with facewarp.FaceTracker(smooth=False, faces=1) as tracker:
 """,
         "ms",
     ),
-    "tracker": Workload(
-        _FRAMES
-        + """
-clock = itertools.count()
-with facewarp.FaceTracker(faces=1) as tracker:
-    timed(lambda frame: fields(tracker(frame, next(clock) / 30)), clip(1280, 720, 120))
-""",
-        "ms",
-    ),
+    "tracker": Workload(_tracked(), "ms"),
+    "plain-tracker": Workload(_tracked(", **plain"), "ms"),
     "landmarks": Workload(
         _FRAMES
         + """
@@ -154,13 +175,21 @@ with facewarp.FaceTracker(faces=1) as tracker:
         "ms",
     ),
     "track": Workload(_printed("run", _TRACK), "s"),
-    "track-1080p": Workload(_printed("run", _PAINT), "s", (1920, 1080)),
-    "track-1080p-memory": Workload(_printed("peak", _PAINT), "MB", (1920, 1080)),
+    "plain-track": Workload(_printed("run", _PLAIN_TRACK), "s"),
+    "track-1080p": Workload(_printed("run", _PAINT), "s", _FULL_HD),
+    "plain-track-1080p": Workload(_printed("run", _PLAIN_PAINT), "s", _FULL_HD),
+    "track-1080p-memory": Workload(_printed("peak", _PAINT), "MB", _FULL_HD),
     "live": Workload(_printed("run", _LIVE), "s"),
+    "plain-live": Workload(_printed("run", _PLAIN_LIVE), "s"),
     "track-cpu": Workload(_printed("processor", _TRACK), "s", asked=True),
-    "track-1080p-cpu": Workload(_printed("processor", _PAINT), "s", (1920, 1080), asked=True),
+    "plain-track-cpu": Workload(_printed("processor", _PLAIN_TRACK), "s", asked=True),
+    "track-1080p-cpu": Workload(_printed("processor", _PAINT), "s", _FULL_HD, asked=True),
+    "plain-track-1080p-cpu": Workload(
+        _printed("processor", _PLAIN_PAINT), "s", _FULL_HD, asked=True
+    ),
     "live-cpu": Workload(_printed("processor", _LIVE), "s", asked=True),
-    "track-1080p-minutes": Workload(_printed("peak", _PAINT), "MB", (1920, 1080), 12, asked=True),
+    "plain-live-cpu": Workload(_printed("processor", _PLAIN_LIVE), "s", asked=True),
+    "track-1080p-minutes": Workload(_printed("peak", _PAINT), "MB", _FULL_HD, 12, asked=True),
 }
 
 
@@ -215,7 +244,8 @@ def environment_of(revision: str, python: str) -> tuple[str, Path]:
 
 def measured(interpreter: Path | str, workload: Workload, clip: Path) -> float:
     """Run a workload in a fresh process of an environment, and return its number."""
-    environment = dict(os.environ)
+    environment = {**os.environ, "COLUMNS": "200"}  # of --help, in which options are looked for
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # REV's was compiled when it was installed
     if str(interpreter) != sys.executable:
         environment.pop("PYTHONPATH", None)  # it may lead to this checkout
     run = subprocess.run(

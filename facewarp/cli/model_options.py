@@ -45,6 +45,13 @@ Occlusion = Annotated[
         metavar="on|off", help="Keep hair, hands, glasses and things before the face free."
     ),
 ]
+Details = Annotated[
+    Switch,
+    typer.Option(
+        metavar="on|off",
+        help="Put lips and lids to where a network of their own sees them; off takes less time.",
+    ),
+]
 Thorough = Annotated[
     bool,
     typer.Option(

@@ -87,6 +87,7 @@ class FacePipeline(Closing):
         smoothing: smooth landmarks over time.
         photometric: hold what is drawn to the skin, see `facewarp.face.temporal.photometric`.
         occlusion: draw behind what hides a face, see `facewarp.face.occlusion`.
+        details: look at eyes and mouths closely, see `facewarp.face.details`.
         mirror: mirror the preview.
         template: a shipped name, a `.npz` file or a `Template`.
         model: a shipped name, a weights file or a `Model`.
@@ -117,6 +118,7 @@ class FacePipeline(Closing):
         smoothing: bool = True,
         photometric: bool = True,
         occlusion: bool = True,
+        details: bool = True,
         mirror: bool = False,
         template: str | Path | Template = "average",
         model: str | Path | Model = "face",
@@ -148,6 +150,7 @@ class FacePipeline(Closing):
             "faces": faces,
             "photometric": photometric,
             "occlusion": occlusion,
+            "details": details,
             "device": device,
             "engine": engine,
             "detector": detector,

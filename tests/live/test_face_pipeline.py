@@ -50,6 +50,17 @@ def look(make_look):
     return make_look()
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_eyes_and_mouths_are_looked_at_closely_where_that_is_wanted(make_look, portrait, wanted):
+    look = make_look(details=wanted)
+    film = Film(portrait)
+    (face,) = look(film.next()).faces
+    assert (face.details is not None) == wanted
+    look.change(smoothing=True)  # by another tracker
+    (face,) = look(film.next()).faces
+    assert (face.details is not None) == wanted
+
+
 class Film:
     """Frames of the portrait, one thirtieth of a second apart."""
 

@@ -14,6 +14,7 @@ from facewarp.cli.faces.live_options import (
     check_usage,
 )
 from facewarp.cli.model_options import (
+    Details,
     EngineOptions,
     FaceModelOptions,
     Occlusion,
@@ -45,6 +46,7 @@ def live(
     smooth: Annotated[Smooth, DRAWN] = True,
     photometric: Annotated[Photometric, DRAWN] = True,
     occlusion: Annotated[Occlusion, DRAWN] = Switch.on,
+    details: Annotated[Details, DRAWN] = Switch.on,
     mirror: Annotated[
         bool | None,
         typer.Option(
@@ -81,6 +83,7 @@ def live(
         smooth,
         photometric,
         occlusion is Switch.on,
+        details is Switch.on,
         mirror,
         outputs,
         limits,

@@ -169,6 +169,7 @@ class LiveOptions:
     smooth: bool
     photometric: bool
     occlusion: bool
+    details: bool
     mirror: bool | None
     outputs: OutputOptions
     limits: LimitOptions

@@ -138,6 +138,7 @@ def _make_pipeline(options: "LiveOptions") -> "FacePipeline":
         smoothing=options.smooth,
         photometric=options.photometric,
         occlusion=options.occlusion,
+        details=options.details,
         mirror=is_camera if options.mirror is None else options.mirror,
         engine=run.engine,
         device=run.device,

@@ -13,6 +13,7 @@ from facewarp.cli.faces.compositing_options import CompositingOptions, EncodingO
 from facewarp.cli.faces.effect_options import EffectSelection
 from facewarp.cli.faces.track_batch import BatchOptions, track_batch
 from facewarp.cli.model_options import (
+    Details,
     EngineOptions,
     FaceModelOptions,
     Occlusion,
@@ -109,6 +110,7 @@ def track(
     smooth: Annotated[Smooth, TRACKING] = True,
     photometric: Annotated[Photometric, TRACKING] = True,
     occlusion: Annotated[Occlusion, TRACKING] = Switch.on,
+    details: Annotated[Details, TRACKING] = Switch.on,
     tags: Annotated[
         bool, typer.Option("--tags", help="Tag faces with id, state and confidence."), DRAWN
     ] = False,
@@ -193,6 +195,7 @@ def track(
             smooth=smooth,
             photometric=photometric,
             occlusion=occlusion is Switch.on,
+            details=details is Switch.on,
             thorough=thorough,
             start=start,
             end=end,
@@ -235,6 +238,7 @@ def track(
             smooth=smooth,
             photometric=photometric,
             occlusion=occlusion is Switch.on,
+            details=details is Switch.on,
             in_pipeline=True,
             thorough=thorough,
         )
@@ -246,6 +250,7 @@ def track(
         part, mixed = Part(start, end, fps), is_mixed(inputs)
         made_from = {**vars(effects), **vars(models), "smooth": smooth, "thorough": thorough}
         made_from |= {"photometric": photometric, "occlusion": occlusion.value}
+        made_from |= {"details": details.value}
         extras = compositing.outputs(inputs, made_from | vars(part), resume=bool(batch.resume))
         if mixed and compositing.wanted:
             what = "a folder that holds videos has a result for each of them"

@@ -229,6 +229,7 @@ def _ready(
             smooth=settings.smooth,
             photometric=settings.photometric,
             occlusion=settings.occlusion,
+            details=settings.details,
             in_pipeline=True,
             thorough=settings.thorough,
         )

@@ -49,6 +49,7 @@ class ClipSettings:
         smooth: whether landmarks are smoothed over time.
         photometric: whether faces are held to the skin.
         occlusion: whether effects end behind what hides a face.
+        details: whether eyes and mouths are looked at closely.
         thorough: test-time augmentation.
         start: first second of videos.
         end: second of videos to stop before.
@@ -77,6 +78,7 @@ class ClipSettings:
     smooth: bool = True
     photometric: bool = True
     occlusion: bool = True
+    details: bool = True
     thorough: bool = False
     start: float | None = None
     end: float | None = None

@@ -112,6 +112,21 @@ def no_cameras(monkeypatch, tmp_path):
 # --- what comes out
 
 
+@pytest.mark.parametrize(("words", "details"), [((), True), (("--details", "off"), False)])
+def test_details_are_looked_at_unless_told_not_to(talk, folder, monkeypatch, words, details):
+    given = {}
+
+    def make(**options):
+        given.update(options)
+        raise FacewarpError("this is far enough")
+
+    monkeypatch.setattr("facewarp.live.face_pipeline.FacePipeline", make)
+    result = run("--source", talk, "--headless", *words)
+    assert "far enough" in result.stderr
+    assert given["details"] is details
+    assert given["occlusion"] is given["photometric"] is True
+
+
 def test_every_frame_of_a_file_is_worked_on_and_accounted_for(talk, looks, folder):
     words = ["--source", talk, "--headless", "--record", "out.mp4", "--stats", "times.jsonl"]
     result = run(*words, "--json")

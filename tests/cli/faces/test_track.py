@@ -25,6 +25,8 @@ from facewarp.face import track_video
 from facewarp.face.effects.canonical import CANONICAL_SHAPE
 from facewarp.face.effects.options import EFFECT_NAMES
 from facewarp.face.image_formats import to_rgb
+from facewarp.face.tracking.track import OFFLINE
+from facewarp.face.tracking.tracker import FaceTracker
 from facewarp.media.sources import read_video
 
 EXAMPLES = [line.strip() for line in (track.__doc__ or "").splitlines() if "facewarp track" in line]
@@ -185,6 +187,21 @@ def test_every_effect_draws_something(photo, folder, effect):
     after = picture_of("out.png")
     before = picture_of(photo)
     assert after.shape != before.shape or difference(before, after)[90:160, 130:190].mean() > 3
+
+
+def test_eyes_and_mouths_are_not_looked_at_closely_where_that_is_off(photo, folder):
+    for name in ("on", "off"):
+        well(photo, "-o", f"{name}.png", "--data", f"{name}.jsonl", "--details", name)
+    told = {}
+    for name in ("on", "off"):
+        (line,) = Path(f"{name}.jsonl").read_text().splitlines()
+        told[name] = np.array(json.loads(line)["landmarks"])
+    with FaceTracker(config=OFFLINE, details=False) as tracker:
+        (face,) = tracker(picture_of(photo))
+    np.testing.assert_allclose(told["off"], face.landmarks, atol=0.01)
+    apart = np.linalg.norm(told["on"] - told["off"], axis=1)
+    assert apart[36:].max() > 0.1  # eyes and mouth
+    assert apart[:17].max() < 0.01 * np.ptp(face.landmarks[:, 0])  # the jaw
 
 
 def test_textures_opacity_and_tags(photo, folder):

@@ -83,6 +83,14 @@ def test_the_identity_holds_weights_template_and_files_not_the_device(folder):
     assert settings.identity() != told
 
 
+def test_details_reach_the_tracker_and_make_another_result(folder):
+    settings = [ClipSettings(Mesh(), engine="torch", details=wanted) for wanted in (True, False)]
+    assert settings[0].identity() != settings[1].identity()
+    for one in settings:
+        tracker, _ = clip_job._ready(one, one.identity(), one.engine)
+        assert tracker._fitter.sees_details == one.details
+
+
 def test_names_of_what_ships_win_over_files_here_on_every_machine(folder):
     """A worker of a cluster uses what a run on this machine would."""
     for name in ("face", "average", "tiger"):
