@@ -142,7 +142,8 @@ class LogHandler(logging.Handler):
             return
         style = "bold red" if record.levelno >= logging.ERROR else "yellow"
         style = style if record.levelno >= logging.WARNING else "dim"
-        self.output.line(record.levelname.lower(), text, style)
+        kind = "note" if record.levelno == logging.INFO else record.levelname.lower()
+        self.output.line(kind, text, style)
 
 
 def output_of(ctx: typer.Context) -> Output:
@@ -160,7 +161,7 @@ def show_logs(output: Output) -> None:
     logger = logging.getLogger("facewarp")
     logger.handlers = [LogHandler(output)]
     logger.propagate = False
-    level = logging.DEBUG if output.verbose else logging.WARNING
+    level = logging.DEBUG if output.verbose else logging.INFO
     logger.setLevel(logging.ERROR if output.quiet else level)
 
 

@@ -4,13 +4,15 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import resources
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
 from facewarp.errors import FacewarpError
-from facewarp.system.network_trace import Trace, find_strace, trace_command
+from facewarp.system.network_trace import Trace, TracedCommand, find_strace
 
 ENGINES_SECONDS: Final = 30.0
 """How long a loaded engine is watched: ONNX Runtime's telemetry goes out after some seconds."""
@@ -36,6 +38,7 @@ class Probe:
         most_s: seconds after which it is told to stop.
         loopback: whether it has to serve this machine.
         ends_itself: whether it has to end with exit code 0 before that.
+        mostly_waits: whether it runs beside others of which that is true.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Probe:
     most_s: float = 600.0
     loopback: bool = False
     ends_itself: bool = True
+    mostly_waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,26 +90,32 @@ def check_network(
         FacewarpError: system calls can't be counted here.
     """
     find_strace()
-    verdicts = []
+    verdicts: list[Verdict] = []
     with tempfile.TemporaryDirectory(prefix="facewarp-network-") as place:
         folder = Path(place).resolve()
         home, out, scratch = folder / "home", folder / "out", folder / "tmp"
         for each in (home, out, scratch):
             each.mkdir()
         patients = drawn_patients(folder / "data")
-        for probe in probes(out, patients, seconds):
-            if not names(probe.name):
-                continue
+        allowed = (home / ".cache" / "facewarp", out, scratch)
+
+        def start(probe: Probe) -> TracedCommand:
             on_probe(probe.name)
-            allowed = (home / ".cache" / "facewarp", out, scratch)
-            trace = trace_command(
+            return TracedCommand(
                 probe.command,
                 folder=out,
                 allowed=allowed,
                 environment=new_user(home, scratch),
                 most_s=probe.most_s,
             )
-            verdicts.append(Verdict(probe, trace))
+
+        wanted = [probe for probe in probes(out, patients, seconds) if names(probe.name)]
+        for _, some in groupby(wanted, lambda probe: probe.mostly_waits or probe.name):
+            group = tuple(some)
+            with ExitStack() as stack:
+                running = [stack.enter_context(start(probe)) for probe in group]
+                results = [command.result() for command in running]
+            verdicts += map(Verdict, group, results)
     return verdicts
 
 
@@ -144,7 +154,7 @@ def probes(out: Path, patients: tuple[Path, Path], seconds: float) -> Iterator[P
     for name in ENGINES:
         if is_installed(name):
             loaded = (sys.executable, "-c", _LOAD_AND_WAIT, name, str(seconds))
-            yield Probe(f"engine {name}", loaded)
+            yield Probe(f"engine {name}", loaded, mostly_waits=True)
 
 
 _TINY: Final = (

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from threading import Thread
+from threading import Event, Lock, Thread
 from typing import Generic, Self, TypeVar
 
 _Made = TypeVar("_Made", bound="Closing")
@@ -25,6 +25,8 @@ class Closing:
 class MadeAhead(Closing, Generic[_Made]):
     """Something that is made in a thread while its user prepares the rest; closed at the end.
 
+    Ctrl-C does not wait for what is still being made: it is closed once it is there.
+
     Args:
         make: makes it.
 
@@ -38,8 +40,9 @@ class MadeAhead(Closing, Generic[_Made]):
         self._make = make
         self._made: _Made | None = None
         self._error: BaseException | None = None
-        self._thread = Thread(target=self._run, name="facewarp-ahead")
-        self._thread.start()
+        self._lock, self._is_done, self._is_wanted = Lock(), Event(), True
+        # Waited for by an event: before Python 3.13 an interrupted `join` forgets its thread.
+        Thread(target=self._run, name="facewarp-ahead", daemon=True).start()
 
     def get(self) -> _Made:
         """Wait until it is made, and return it.
@@ -47,7 +50,7 @@ class MadeAhead(Closing, Generic[_Made]):
         Raises:
             Exception: whatever making it raised.
         """
-        self._thread.join()
+        self._is_done.wait()
         if self._error is not None:
             raise self._error
         assert self._made is not None
@@ -55,12 +58,22 @@ class MadeAhead(Closing, Generic[_Made]):
 
     def close(self) -> None:
         """Wait until it is made, and close it. Twice is harmless where it is there."""
-        self._thread.join()
+        self._is_done.wait()
         if self._made is not None:
             self._made.close()
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._is_wanted = self._is_done.is_set() or error[0] is not KeyboardInterrupt
+        if self._is_wanted:
+            self.close()
 
     def _run(self) -> None:
         try:
             self._made = self._make()
         except BaseException as error:  # noqa: BLE001 - raised where it is wanted
             self._error = error
+        with self._lock:
+            self._is_done.set()
+        if self._made is not None and not self._is_wanted:
+            self._made.close()

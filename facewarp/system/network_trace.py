@@ -10,9 +10,11 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Final
 
 from facewarp.errors import FacewarpError
+from facewarp.system.closing import Closing
 
 _CALLS: Final = (
     "socket,connect,bind,sendto,sendmsg,sendmmsg,open,openat,creat,mkdir,mkdirat,"
@@ -65,15 +67,10 @@ class Trace:
         return not (self.sockets or self.remote or self.lookups or self.files)
 
 
-def trace_command(
-    command: Sequence[str],
-    *,
-    folder: Path,
-    allowed: Sequence[Path],
-    environment: Mapping[str, str],
-    most_s: float,
-) -> Trace:
-    """Run a command under strace, without a network where the system lets one do that.
+class TracedCommand(Closing):
+    """A command that runs under strace, without a network where the system lets one do that.
+
+    It is ended where it is closed before its `result` is there.
 
     Args:
         command: Program and arguments.
@@ -85,22 +82,44 @@ def trace_command(
     Raises:
         FacewarpError: This is not Linux, or strace is not installed.
     """
-    strace = find_strace()
-    prefix = _isolation()
-    with tempfile.TemporaryDirectory(prefix="facewarp-trace-") as place:
-        log = Path(place) / "calls"
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        folder: Path,
+        allowed: Sequence[Path],
+        environment: Mapping[str, str],
+        most_s: float,
+    ) -> None:
+        strace, prefix = find_strace(), _isolation()
+        self._folder, self._allowed, self._isolated = folder, allowed, bool(prefix)
+        self._place = tempfile.TemporaryDirectory(prefix="facewarp-trace-")
+        self._log, self._said = (Path(self._place.name) / name for name in ("calls", "said"))
         traced = [strace, "-f", "-y", "--seccomp-bpf", "-qq", "-s", "4096", "-e", f"trace={_CALLS}"]
-        traced += ["-e", "signal=none", "-o", str(log), "--", *command]
-        said = Path(place) / "said"
-        with said.open("wb") as out:
-            process = subprocess.Popen(
+        traced += ["-e", "signal=none", "-o", str(self._log), "--", *command]
+        self._end = monotonic() + most_s
+        with self._said.open("wb") as out:
+            self._process = subprocess.Popen(
                 [*prefix, *traced], cwd=folder, env=dict(environment),
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
             )  # fmt: skip
-            code = _wait(process, most_s)
+
+    def result(self) -> Trace:
+        """Wait until it has ended, or has had its time, and return what it did."""
+        code = _wait(self._process, max(self._end - monotonic(), 0.0))
+        log = self._log
         lines = log.read_text("utf-8", "replace").splitlines() if log.exists() else []
-        text = said.read_text("utf-8", "replace")[-2000:]
-    return read_trace(lines, allowed, folder, code=code, isolated=bool(prefix), said=text)
+        said = self._said.read_text("utf-8", "replace")[-2000:]
+        return read_trace(
+            *(lines, self._allowed, self._folder), code=code, isolated=self._isolated, said=said
+        )
+
+    def close(self) -> None:
+        """End the command, if it still runs, and remove what was noted."""
+        if self._process.poll() is None:
+            _wait(self._process, 0.0)
+        self._place.cleanup()
 
 
 def find_strace() -> str:

@@ -40,13 +40,18 @@ def let_go_at_exit() -> None:
 
 
 def leave_threads_behind(code: int) -> None:
-    """End the program at once if a thread in the background still runs; else return.
+    """End the program at once if a thread that nobody waits for still runs; else return.
 
     Python ends such a thread when it next comes back from C++, which aborts the whole program.
+    Besides daemons those are threads that Ctrl-C has made Python forget: before 3.13 one whose
+    `join` is interrupted counts as ended.
 
     Args:
         code: the exit code.
     """
-    if any(thread.daemon and thread.is_alive() for thread in threading.enumerate()):
+    waited_for = {
+        thread.ident for thread in threading.enumerate() if thread.is_alive() and not thread.daemon
+    } | {threading.get_ident()}
+    if any(number not in waited_for for number in sys._current_frames()):
         sys.stderr.flush()
         os._exit(code)

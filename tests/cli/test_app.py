@@ -242,14 +242,15 @@ def test_json_holds_what_results_are_made_of(trial: Trial) -> None:
     ("flag", "lines"),
     [
         ("-q", ["error: e"]),
-        ("--json", ["warning: w", "error: e"]),
-        ("-v", ["debug: d", "warning: w", "error: e"]),
+        ("--json", ["note: i", "warning: w", "error: e"]),
+        ("-v", ["debug: d", "note: i", "warning: w", "error: e"]),
     ],
 )
 def test_log_messages_are_lines_on_stderr(trial: Trial, flag: str, lines: list[str]) -> None:
     def body(output: Output) -> None:
         logger = logging.getLogger("facewarp.somewhere")
         logger.debug("%s", "d")
+        logger.info("i")
         logger.warning("w")
         logger.error("e")
 

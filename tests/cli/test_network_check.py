@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from facewarp.cli.network_check import Probe, Verdict, check_network, first_fault, new_user
-from facewarp.system.network_trace import Trace, trace_command
+from facewarp.system.network_trace import Trace, TracedCommand
 
 COMMANDS = ("track", "cine", "bench", "doctor", "train", "live --headless", "live --web")
 
@@ -65,13 +65,14 @@ def test_a_task_of_ray_reports_nothing() -> None:
         home, scratch = Path(place, "home"), Path(place, "tmp")
         home.mkdir()
         scratch.mkdir()
-        trace = trace_command(
+        with TracedCommand(
             (sys.executable, "-c", RAY_TASK, str(scratch)),
             folder=scratch,
             allowed=(scratch, home / ".ray"),
             environment=new_user(home, scratch),
             most_s=120,
-        )
+        ) as command:
+            trace = command.result()
     assert trace.code == 0, trace.said
     assert "told 1 None" in trace.said
     assert trace.files == ()

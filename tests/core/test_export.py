@@ -22,7 +22,7 @@ from facewarp.core.model import Model, load, template_guidance
 from facewarp.core.weights import file_sha256, int8_weights, shipped_weights
 from facewarp.errors import FacewarpError
 from facewarp.face.template.template import Template
-from facewarp.system.network_trace import trace_command
+from facewarp.system.network_trace import TracedCommand
 
 DOCS = Path(__file__).parents[2] / "docs" / "export.md"
 
@@ -161,13 +161,14 @@ def watched(code, folder):
     (home := folder / "home").mkdir()
     quiet = ("CI", "ORT_", "FACEWARP_")  # what is not handed on
     kept = {name: value for name, value in os.environ.items() if not name.startswith(quiet)}
-    return trace_command(
+    with TracedCommand(
         (sys.executable, "-c", code),
         folder=folder,
         allowed=(),
         environment=kept | {"HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
         most_s=60,
-    )
+    ) as command:
+        return command.result()
 
 
 def test_quantization_names_what_is_missing(model, monkeypatch, tmp_path):

@@ -61,3 +61,30 @@ def test_what_is_never_asked_for_is_closed_too():
     with pytest.raises(ValueError, match="wind"), MadeAhead(lambda: door):
         raise ValueError("wind")
     assert door.closed == 1
+
+
+def test_ctrl_c_does_not_wait_for_what_is_still_being_made():
+    go_on, closed = Event(), Event()
+
+    class Slow(Closing):
+        def close(self):
+            closed.set()
+
+    def make():
+        assert go_on.wait(30)
+        return Slow()
+
+    with pytest.raises(KeyboardInterrupt), MadeAhead(make):
+        raise KeyboardInterrupt
+    assert not closed.is_set()  # it would have waited for ever
+    go_on.set()
+    assert closed.wait(30)
+
+
+def test_ctrl_c_closes_what_is_made():
+    door = Door()
+    ahead = MadeAhead(lambda: door)
+    ahead.get()
+    with pytest.raises(KeyboardInterrupt), ahead:
+        raise KeyboardInterrupt
+    assert door.closed == 1

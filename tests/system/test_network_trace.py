@@ -3,12 +3,13 @@
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from facewarp.errors import FacewarpError
-from facewarp.system.network_trace import Trace, find_strace, read_trace, trace_command
+from facewarp.system.network_trace import Trace, TracedCommand, find_strace, read_trace
 
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 
@@ -22,7 +23,10 @@ def run(code: str, tmp_path: Path, most_s: float = 60) -> Trace:
     out.mkdir()
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-I", "-c", code]
-    return trace_command(command, folder=out, allowed=[out], environment=environment, most_s=most_s)
+    with TracedCommand(
+        command, folder=out, allowed=[out], environment=environment, most_s=most_s
+    ) as running:
+        return running.result()
 
 
 def test_sockets_of_the_internet_are_counted() -> None:
@@ -119,3 +123,24 @@ def test_without_strace_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(FacewarpError, match="Linux only"):
         find_strace()
+
+
+@needs_strace
+def test_a_command_that_nobody_waits_for_is_ended(tmp_path: Path) -> None:
+    begun, over = tmp_path / "begun", tmp_path / "over"
+    code = (
+        "import pathlib, time\n"
+        f"pathlib.Path({str(begun)!r}).touch()\n"
+        "try: time.sleep(300)\n"
+        f"except KeyboardInterrupt: pathlib.Path({str(over)!r}).touch()\n"
+    )
+    command = [sys.executable, "-I", "-c", code]
+    environment = dict(os.environ)
+    running = TracedCommand(
+        command, folder=tmp_path, allowed=[], environment=environment, most_s=300
+    )
+    while not begun.exists():
+        time.sleep(0.05)
+    with pytest.raises(KeyboardInterrupt), running:
+        raise KeyboardInterrupt
+    assert over.exists()

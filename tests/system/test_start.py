@@ -64,3 +64,28 @@ cli.main()
     )
     assert (done.returncode, done.stderr) == (code, "")
     assert ("the interpreter ends" not in done.stdout) == left
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="an interrupted join forgets no thread")
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT for one process")
+def test_an_interrupted_program_leaves_a_thread_that_python_has_forgotten():
+    script = """
+import atexit, os, signal, threading, time
+from facewarp.cli import app as cli
+def interrupted(prog_name):
+    thread = threading.Thread(target=time.sleep, args=(60,))
+    thread.start()
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        thread.join()
+    except KeyboardInterrupt:
+        raise SystemExit(130)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+cli.app = interrupted
+atexit.register(print, "the interpreter ends, and takes the thread with it")
+cli.main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -84,9 +84,12 @@ def _measured_or_remembered(
         else:
             _log.debug("engine: %s, as measured before", engine.summary)
             return engine
-    _log.info("measuring which engine is the quickest here (once): %s", ", ".join(candidates))
+    _log.info(
+        "measuring which engine is the quickest on this machine (once; it may take a minute): %s",
+        ", ".join(candidates),
+    )
     engine, times_ms = quickest(make, candidates, net)
-    _log.info("engine: %s", engine.summary)
+    _log.debug("engine: %s", engine.summary)
     if folder is not None:
         day = datetime.now().astimezone().date().isoformat()
         found = {"engine": engine.name, "ms": times_ms, "measured": day, "busy": busy}
