@@ -72,17 +72,6 @@ class Grid:
         step[:-1, -1] = 0.5 * scale - 0.5
         return Grid(shape, self.affine @ step)
 
-    def to_world(self, points_px: FloatArray) -> FloatArray:
-        """Return world coordinates of pixel coordinates ``(..., n)``."""
-        world: FloatArray = points_px @ self.affine[:-1, :-1].T + self.affine[:-1, -1]
-        return world
-
-    def to_pixels(self, points_world: FloatArray) -> FloatArray:
-        """Return pixel coordinates of world coordinates ``(..., n)``."""
-        inverse = np.linalg.inv(self.affine)
-        pixels: FloatArray = points_world @ inverse[:-1, :-1].T + inverse[:-1, -1]
-        return pixels
-
 
 def spatial_shape(tensor: "Tensor") -> Shape:
     """Return a tensor's spatial shape as plain numbers, also while a graph is traced."""

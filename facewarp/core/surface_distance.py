@@ -52,11 +52,6 @@ def robust_hausdorff_mm(
     )
 
 
-def surface_area_mm2(mask: ArrayLike, spacing: Sequence[float]) -> float:
-    """Return the area of a mask's surface, mm²; it is closed at the borders of the volume."""
-    return float(_surface(np.asarray(mask, dtype=bool), spacing).sum())
-
-
 def _trimmed(
     a: NDArray[np.bool_], b: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -82,19 +82,6 @@ MIRROR_LANDMARKS: Final[NDArray[np.intp]] = _read_only(
     )
 )
 
-#: Contours through the 68 landmarks, for drawing; closed ones repeat their first point.
-LANDMARK_CONTOURS: Final[dict[str, tuple[int, ...]]] = {
-    "jaw": tuple(range(17)),
-    "brow_left": tuple(range(17, 22)),
-    "brow_right": tuple(range(22, 27)),
-    "nose_ridge": tuple(range(27, 31)),
-    "nose_base": tuple(range(31, 36)),
-    "eye_left": (*range(36, 42), 36),
-    "eye_right": (*range(42, 48), 42),
-    "lip_outer": (*range(48, 60), 48),
-    "lip_inner": (*range(60, 68), 60),
-}
-
 
 def mirrored_points(landmarks: NDArray[np.float64], width: int) -> NDArray[np.float64]:
     """Mirror landmarks (68, 2) of an image ``width`` px wide, and reorder them."""

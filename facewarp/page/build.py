@@ -49,7 +49,6 @@ SHARED: Final = (
 """Files of the live page that this one has too."""
 
 _OWN: Final = (".js", ".css")
-_NOT_SERVED: Final = ("tsconfig.json",)
 _PACKED: Final = ".bin"  # gzip by another name: servers mark .gz, and browsers then unpack it twice
 
 

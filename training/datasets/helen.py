@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
 from facewarp.face.parts import LANDMARK_COUNT, FacePart
@@ -68,15 +68,6 @@ def read_pts(path: str | Path) -> NDArray[np.float64]:
             "Use the iBUG 68-point annotation.",
         )
     return np.array(points, dtype=np.float64) - 1.0
-
-
-def write_pts(path: str | Path, points: ArrayLike) -> None:
-    """Write (68, 2) points, 0-based (x, y) px, as an iBUG ``.pts`` file (1-based)."""
-    array = np.asarray(points, dtype=np.float64)
-    if array.shape != (LANDMARK_COUNT, 2):
-        raise ValueError(f"points must be (68, 2), not {array.shape}")
-    rows = "\n".join(f"{x:.3f} {y:.3f}" for x, y in array + 1.0)
-    Path(path).write_text(f"version: 1\nn_points: {LANDMARK_COUNT}\n{{\n{rows}\n}}\n")
 
 
 def load_helen(folder: str | Path, split: str | None = None) -> list[FacePhoto]:

@@ -37,8 +37,6 @@ _EYE_CURVES = {
     LEFT_EYE: ((36, 37, 38, 39), (36, 41, 40, 39)),
     RIGHT_EYE: ((45, 44, 43, 42), (45, 46, 47, 42)),
 }
-# Ids of CelebAMask-HQ, and the classes that they are.
-_OF_IDS = {12: _LOWER, 11: _UPPER, 10: _INNER, 4: _EYE, 5: _EYE}
 _GLASSES = 3
 
 

@@ -148,11 +148,6 @@ class SliceParts:
     probabilities: Floats | NDArray[np.float16]
     edges: EdgeOffsets = EdgeOffsets()
 
-    def on_volume(self) -> Floats:
-        """Return probabilities on the volume's own voxels, ``(T, K, D, H, W)``."""
-        parts = self.grid.to_volume_grid(self.probabilities)
-        return _filled(parts)
-
     def on_grid(self, grid: ModelGrid, shape: Shape, phases: Sequence[int] | None = None) -> Floats:
         """Return probabilities as a model of volumes takes them, ``(T, K, *shape)``.
 

@@ -26,7 +26,6 @@ from facewarp.face.expressions.expression_tracker import Expression
 from facewarp.face.expressions.pose import Camera, landmark_positions, to_head
 from facewarp.live.protocols.rotations import quaternion, turned
 
-PACKET_BYTES: Final = 1785
 _LAYOUT: Final = struct.Struct("<di2f2fBf4f3f3f68f136f210f14f")
 
 POINTS: Final = (*range(48), *range(49, 54), *range(55, 60), 48, 61, 62, 63, 54, 65, 66, 67)

@@ -70,10 +70,16 @@ def window(volume, turn):
     return ModelGrid.around(volume, (12, 96, 96), (1.8, 1.8, 10.0), tuple(center), turn)
 
 
+def on_voxels(parts, volume):
+    """Probabilities ``(T, K, D, H, W)`` on the voxels of the volume."""
+    own = ModelGrid(volume.shape, volume.spacing_mm[::-1], volume.shape, np.eye(4))
+    return parts.on_grid(own, volume.shape)
+
+
 @pytest.mark.parametrize("turn", stack_turns(), ids=lambda turn: "".join(map(str, turn.sum(0))))
 def test_each_slice_comes_back_to_its_own_place(turn):
     volume = scan(oblique=20.0)
-    parts = slice_parts(SeesBright(), volume, window(volume, turn)).on_volume()
+    parts = on_voxels(slice_parts(SeesBright(), volume, window(volume, turn)), volume)
     assert parts.shape == (1, 4, *volume.shape)
     np.testing.assert_allclose(parts.sum(axis=1), 1, atol=1e-5)
     assert parts.min() >= 0
@@ -113,7 +119,7 @@ def test_areas_are_kept_on_finer_and_coarser_pixels():
         affine = np.diag([pixel, pixel, 8.0, 1.0])
         volume = Volume(inside.astype(np.float32), affine, None, (), nib.Nifti1Header(), "d.nii")
         model = SeesBright()
-        parts = slice_parts(model, volume, window(volume, np.eye(3))).on_volume()
+        parts = on_voxels(slice_parts(model, volume, window(volume, np.eye(3))), volume)
         area = float(parts[0, HeartPart.LV, 1].sum()) * pixel**2
         assert area == pytest.approx(np.pi * 40**2, rel=0.015)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from fixtures.points import write_pts
 from typer.testing import CliRunner, Result
 
 from facewarp.cli.app import app
@@ -14,7 +15,6 @@ from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import save_weights
 from facewarp.training.config.presets import FACE_CLASSES
-from facewarp.training.datasets.helen import write_pts
 from facewarp.training.synthetic.drawn_face import synthetic_faces
 
 TINY = ModelConfig(

@@ -8,13 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from fixtures.points import write_pts
 from typer.testing import CliRunner, Result
 
 from facewarp.cli.app import app
 from facewarp.core.model import load
 from facewarp.core.weights import file_sha256
 from facewarp.training import run_log
-from facewarp.training.datasets.helen import write_pts
 from facewarp.training.synthetic.drawn_face import synthetic_faces
 from facewarp.training.trainer import Trainer
 

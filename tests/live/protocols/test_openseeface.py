@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facewarp.face.expressions.pose import landmark_positions
-from facewarp.live.protocols.openseeface import PACKET_BYTES, POINTS, openseeface_packet
+from facewarp.live.protocols.openseeface import POINTS, openseeface_packet
 
 
 class Packet:
@@ -31,7 +31,7 @@ class Packet:
         self.points = take("f", 136).reshape(-1, 2)
         self.solid = take("f", 210).reshape(-1, 3)
         self.features = take("f", 14)
-        assert at == len(data) == PACKET_BYTES
+        assert at == len(data) == 1785  # as OpenSeeFace's readers count
 
 
 def turn_of(quaternion):

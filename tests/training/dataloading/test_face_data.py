@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from fixtures.points import write_pts
 
 from facewarp.errors import FacewarpError
 from facewarp.face.parts import FacePart
@@ -14,7 +15,6 @@ from facewarp.training.dataloading.face_data import (
     helen_test_photos,
     helen_training_data,
 )
-from facewarp.training.datasets.helen import write_pts
 from facewarp.training.datasets.photo import FacePhoto
 from facewarp.training.synthetic.drawn_face import synthetic_faces
 

@@ -8,6 +8,7 @@ import shutil
 import nibabel as nib
 import numpy as np
 import pytest
+from fixtures.mnms_folders import TABLE, write_drawn_mnms, write_drawn_mnms2
 from typer.testing import CliRunner
 
 from facewarp.cardiac.parts import HeartPart
@@ -17,7 +18,6 @@ from facewarp.training.datasets.acdc import load_acdc_patient
 from facewarp.training.datasets.hearts import load_patient
 from facewarp.training.datasets.mnms import mnms2_patients, mnms_patients
 from facewarp.training.synthetic.acdc_folders import write_drawn_patient
-from facewarp.training.synthetic.mnms_folders import TABLE, write_drawn_mnms, write_drawn_mnms2
 
 
 @pytest.fixture(scope="module")

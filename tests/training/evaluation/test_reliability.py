@@ -6,12 +6,12 @@ import json
 import numpy as np
 import PIL.Image
 import pytest
+from fixtures.points import write_pts
 
 from facewarp.core.model import load
 from facewarp.errors import FacewarpError
 from facewarp.face.tracking.confidence import Calibration
 from facewarp.face.tracking.registration import FaceRegistrar
-from facewarp.training.datasets.helen import write_pts
 from facewarp.training.evaluation import face_groups, reliability
 from facewarp.training.evaluation.faces import PairScore
 from facewarp.training.evaluation.reliability import (

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import PIL.Image
 import pytest
+from fixtures.points import write_pts
 
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE, Crop
 from facewarp.face.parts import mirrored_points
 from facewarp.face.template.template import Template
 from facewarp.face.tracking.registration import FaceRegistrar
-from facewarp.training.datasets.helen import write_pts
 from facewarp.training.release.build_template import MARGIN, first_shape, main, member_of
 
 WIDTH = CROP_SHAPE[1]

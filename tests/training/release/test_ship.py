@@ -9,6 +9,7 @@ from typing import Any
 import PIL.Image
 import pytest
 import torch
+from fixtures.points import write_pts
 
 from facewarp.core.config import FeatureConfig, ModelConfig, StepConfig
 from facewarp.core.model import Model
@@ -18,7 +19,6 @@ from facewarp.errors import FacewarpError
 from facewarp.face.tracking.confidence import KEY, Calibration
 from facewarp.training.config.presets import FACE_CLASSES
 from facewarp.training.dataloading.face_data import helen_training_data
-from facewarp.training.datasets.helen import write_pts
 from facewarp.training.datasets.photo import FacePhoto
 from facewarp.training.evaluation.faces import PARTS
 from facewarp.training.release import ship
