@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.cardiac.motion.model_grid import ModelGrid, short_axis_order
+from facewarp.cardiac.motion.model_grid import ModelGrid
 from facewarp.cardiac.motion.slice_parts import slice_input, slice_parts
 from facewarp.cardiac.parts import PART_COLORS, HeartPart
+from facewarp.cardiac.short_axis import short_axis_order
 from facewarp.core.metrics import dice_per_part
 from facewarp.core.model import Model
 from facewarp.core.networks.guided_registration import GuidedRegistration

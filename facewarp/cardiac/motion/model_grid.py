@@ -6,38 +6,27 @@ laid into the world by the volume's affine, so that volumes of any spacing, axis
 come to look alike, and what the model finds goes back to the volume's own voxels.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from itertools import permutations, product
-from typing import Any, Final, Literal
+from functools import cached_property
+from itertools import permutations
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from facewarp.cardiac.affine_resampling import Order, Outside, resample
 from facewarp.cardiac.io.placement import orthonormal
 from facewarp.cardiac.io.volume import Volume
+from facewarp.cardiac.short_axis import short_axis_order
 from facewarp.core.arrays import FloatArray
-from facewarp.core.fields import sample
 from facewarp.core.geometry import Grid
-from facewarp.core.side_by_side import side_by_side
 
 Array3 = tuple[float, float, float]
-Order = Literal["linear", "nearest"]
 
 SHAPE: Final = (16, 128, 128)
 SPACING_MM: Final = (1.8, 1.8, 10.0)
 PERCENTILES: Final = (1.0, 99.0)
-_AT_ONCE: Final = 8  # volumes that are resampled together
-
-_PLAIN: Final = np.diag([-1.0, -1.0, 1.0])
-"""World directions (columns, RAS) of x, y, z in files that were never given the scanner's."""
-_SHORT_AXIS: Final = np.array([[-0.71, 0.29, -0.64], [-0.70, -0.41, 0.58], [0.07, -0.86, -0.50]])
-"""The same in a patient: x from right to left ventricle, y down in the usual view, z to the apex;
-the usual angulation of the long axis, 45 degrees to the left and 30 degrees down."""
-_PLAIN_WEIGHTS: Final = np.array([1.0, 1.0, 0.1])  # such files run from base to apex or back
-_ALIGNED: Final = 1e-3  # directions nearer to one of the world's axes than this run along it
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,16 +131,16 @@ class ModelGrid:
         Returns:
             float32 ``(..., *shape)``; 0 outside of the volume.
         """
-        return _resample(data, self.to_volume, self.shape, order, outside="zero")
+        return resample(data, self.to_volume, self.shape, order, outside="zero")
 
     def to_volume_grid(
         self,
         data: NDArray[np.generic],
         order: Order = "linear",
-        outside: Literal["zero", "edge"] = "zero",
+        outside: Outside = "zero",
     ) -> NDArray[np.float32]:
         """Carry arrays of the grid ``(..., *shape)`` onto the volume: ``(..., D, H, W)``."""
-        return _resample(data, self.from_volume, self.volume_shape, order, outside)
+        return resample(data, self.from_volume, self.volume_shape, order, outside)
 
     def field_to_volume(
         self, field: NDArray[np.floating], unit: FloatArray | None = None
@@ -229,229 +218,3 @@ def model_input(data: NDArray[np.floating], grid: ModelGrid) -> NDArray[np.float
         float32 ``([T,] *grid.shape)`` in 0..1; 0 outside of the volume.
     """
     return normalize(grid.sample(data), grid.inside)
-
-
-def short_axis_order(affine: FloatArray, stack: int = 2) -> FloatArray:
-    """Which of a volume's axes a short-axis stack's x, y and z are, by its affine alone.
-
-    Of all orders and directions that keep the slices together, the one that fits the affine best;
-    see `told_fit`.
-
-    Args:
-        affine: of the volume.
-        stack: the axis along which its slices lie.
-
-    Returns:
-        (3, 3) signed permutation ``P``: ``volume_direction @ P`` are the stack's axes.
-    """
-    turns = stack_turns(stack)
-    fits = [told_fit(affine, turn) for turn in turns]
-    return turns[int(np.argmax(np.round(fits, 6)))]
-
-
-def stack_turns(stack: int = 2) -> list[FloatArray]:
-    """All 16 orders and directions of axes with the slices along one of them."""
-    turns = []
-    for order in permutations(range(3)):
-        if order[2] != stack:
-            continue
-        for signs in product((1.0, -1.0), repeat=3):
-            turn = np.zeros((3, 3))
-            turn[list(order), range(3)] = signs
-            turns.append(turn)
-    return turns
-
-
-def told_fit(affine: FloatArray, turn: FloatArray) -> float:
-    """How well an order and direction of axes fits what an affine tells of the patient.
-
-    An affine that runs along the world's axes is that of a file which knows no patient: it is held
-    against the plain order, x to the left and y to the back, and tells next to nothing of z. Any
-    other is a scanner's, and held against the usual place of the short axis in a patient.
-
-    Returns:
-        -3 to 3, the sum of the cosines of the three axes.
-    """
-    directions = orthonormal(affine[:3, :3])
-    aligned = bool((np.sort(np.abs(directions), axis=0)[1] < _ALIGNED).all())
-    cosines = np.sum(directions @ turn * (_PLAIN if aligned else _SHORT_AXIS), axis=0)
-    return float(cosines @ (_PLAIN_WEIGHTS if aligned else np.ones(3)))
-
-
-def _resample(
-    data: NDArray[np.generic],
-    matrix: FloatArray,
-    shape: tuple[int, int, int],
-    order: Order,
-    outside: Literal["zero", "edge"],
-) -> NDArray[np.float32]:
-    """Values at ``matrix @ voxel`` for every voxel of a grid of ``shape``.
-
-    Outside begins half a voxel beyond the centres of the outermost voxels.
-    """
-    lead, spatial = data.shape[:-3], data.shape[-3:]
-    values = data.reshape(-1, *spatial)
-    found = np.empty((len(values), *shape), dtype=np.float32)
-    into, resample = torch.from_numpy(found), _resampler(spatial, matrix, shape, order, outside)
-
-    def write(start: int) -> None:  # copies of a whole cine would fill memory
-        some = slice(start, start + _AT_ONCE)
-        resample(_singles(values[some]), into[some])
-
-    for _ in side_by_side(write, range(0, len(values), _AT_ONCE)):
-        pass
-    return found.reshape(*lead, *shape)
-
-
-def _singles(values: NDArray[np.generic]) -> torch.Tensor:
-    """Return values in float32, copied where need be; NumPy is slow at half precision."""
-    if values.dtype == np.float16:
-        return torch.from_numpy(values).float()
-    return torch.from_numpy(np.require(values, np.float32, ["C", "W"]))
-
-
-def _resampler(
-    spatial: tuple[int, ...],
-    matrix: FloatArray,
-    shape: tuple[int, int, int],
-    order: Order,
-    outside: Literal["zero", "edge"],
-) -> Callable[[torch.Tensor, torch.Tensor], None]:
-    """Return what takes ``(N, *spatial)`` and writes ``(N, *shape)``, see `_resample`."""
-    linear = matrix[:3, :3]
-    axes = np.abs(linear).argmax(axis=0)  # the source's axis that each target axis runs along
-    off_axis = linear.copy()
-    off_axis[axes, range(3)] = 0.0
-    aligned = (
-        len(set(axes.tolist())) == 3
-        and (np.abs(off_axis) @ np.asarray(shape[::-1], dtype=np.float64)).max() < 1e-3
-    )
-    if aligned:
-        rows = tuple(map(tuple, matrix[:3].tolist()))
-        return _along_axes(tuple(spatial), rows, tuple(shape), order, outside)
-    z, y, x = (torch.arange(n, dtype=torch.float64) for n in shape)
-    grid = torch.stack(torch.meshgrid(z, y, x, indexing="ij")[::-1]).reshape(3, -1)
-    points = torch.from_numpy(linear) @ grid + torch.from_numpy(matrix[:3, 3:])
-    sizes = torch.tensor(spatial[::-1], dtype=torch.float64)[:, None]
-    inside = ((points >= -0.5) & (points <= sizes - 0.5)).all(0).reshape(shape)
-    mode = "bilinear" if order == "linear" else "nearest"
-    where_px = points.float().reshape(1, 3, *shape)
-
-    def at_points(values: torch.Tensor, into: torch.Tensor) -> None:
-        result = sample(values[None], where_px, mode=mode, padding="border")[0]
-        into[:] = result * inside if outside == "zero" else result
-
-    return at_points
-
-
-@lru_cache(maxsize=16)
-@torch.inference_mode(False)  # what is kept outlives this call
-def _along_axes(
-    spatial: tuple[int, ...],
-    matrix: tuple[tuple[float, ...], ...],
-    shape: tuple[int, int, int],
-    order: Order,
-    outside: Literal["zero", "edge"],
-) -> Callable[[torch.Tensor, torch.Tensor], None]:
-    """Return what `_resampler` does for a matrix (3, 4) whose axes run along those of the source.
-
-    A grid is carried onto the same scan hundreds of times.
-    """
-    linear, first = np.array(matrix)[:, :3], np.array(matrix)[:, 3]
-    axes = np.abs(linear).argmax(axis=0)  # the source's axis that each target axis runs along
-    weights = []
-    for target in (2, 1, 0):  # z, y, x: the order of the arrays
-        source = int(axes[target])
-        where = linear[source, target] * np.arange(shape[2 - target]) + first[source]
-        weights.append(_interpolation(where, spatial[2 - source], order, outside))
-    order_of_axes = [2 - int(axes[target]) for target in (2, 1, 0)]
-    spans = [_between_ends(weight) for weight in weights]  # the rest is the same as the ends
-    weights = [weight[span] for weight, span in zip(weights, spans, strict=True)]
-    ratios = [len(weight) / weight.shape[1] for weight in weights]
-    passes = sorted(range(3), key=lambda axis: ratios[axis])  # what shrinks most first
-    rows = _between_rows(weights[1])
-
-    def resample(values: torch.Tensor, into: torch.Tensor) -> None:
-        result = values.permute(0, *(1 + axis for axis in order_of_axes))
-        for axis in passes:
-            if axis == 2:
-                result = result @ weights[2].T
-            elif axis == 1:
-                result = rows(result)
-            else:
-                planes = weights[0] @ result.flatten(2)
-                result = planes.unflatten(2, tuple(result.shape[2:]))
-        into[:, *spans] = result
-        _repeat_ends(into, spans)
-
-    return resample
-
-
-def _between_ends(weights: torch.Tensor) -> slice:
-    """Return which rows of a matrix of `_interpolation` differ, with one like each end's."""
-    first = int((weights != weights[0]).any(1).int().argmax())
-    last = len(weights) - int((weights.flip(0) != weights[-1]).any(1).int().argmax())
-    return slice(first - 1, last + 1) if first else slice(0, 1)
-
-
-def _repeat_ends(values: torch.Tensor, spans: Sequence[slice]) -> None:
-    """Fill ``(N, D, H, W)`` around a box with what its faces hold: along x, then y, then z."""
-    z, y, _ = spans
-    for inside, axis in (((z, y), 3), ((z,), 2), ((), 1)):
-        box, span = values[:, *inside], spans[axis - 1]
-        before, after = span.start, box.shape[axis] - span.stop
-        for start, count, face in ((0, before, span.start), (span.stop, after, span.stop - 1)):
-            if count:
-                box.narrow(axis, start, count).copy_(box.narrow(axis, face, 1))
-
-
-def _between_rows(weights: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return what a matrix of `_interpolation` does to rows, ``weights @ values``.
-
-    Of two rows at a time: less than half the time of the product.
-    """
-    low = weights.ne(0).int().argmax(1).clamp(max=max(weights.shape[1] - 2, 0))
-    high = (low + 1).clamp(max=weights.shape[1] - 1)
-    lines = torch.arange(len(weights))
-    first, second = weights[lines, low][:, None], weights[lines, high][:, None]
-    if weights.shape[1] == 1:
-        second = torch.zeros_like(second)
-
-    def rows(values: torch.Tensor) -> torch.Tensor:
-        found = values.index_select(2, low).mul_(first)
-        return found.addcmul_(values.index_select(2, high), second)
-
-    return rows
-
-
-def _interpolation(
-    where: FloatArray, size: int, order: Order, outside: Literal["zero", "edge"]
-) -> torch.Tensor:
-    """Matrix ``(len(where), size)`` that takes samples to values at positions between them."""
-    inside = (where >= -0.5 - 1e-6) & (where <= size - 0.5 + 1e-6)
-    position = np.clip(where, 0, size - 1)
-    if order == "nearest":
-        position = np.floor(position + 0.5 - 1e-6)
-    low = np.clip(np.floor(position), 0, max(size - 2, 0)).astype(int)
-    share = position - low
-    weights = np.zeros((len(where), size), dtype=np.float32)
-    rows = np.arange(len(where))
-    weights[rows, low] = 1.0 - share
-    weights[rows, np.minimum(low + 1, size - 1)] += share
-    if outside == "zero":
-        weights[~inside] = 0.0
-    return torch.from_numpy(weights)
-
-
-def to_view(array: NDArray[Any], turn: NDArray[np.float64]) -> NDArray[Any]:
-    """Turn the last three axes ``(D, H, W)`` into those of the usual short-axis view.
-
-    Args:
-        array: ``(..., D, H, W)`` in the file's order.
-        turn: from `model_grid.short_axis_order`.
-    """
-    lead = array.ndim - 3
-    files = [int(np.abs(turn[:, axis]).argmax()) for axis in range(3)]  # of the view's x, y, z
-    turned = array.transpose(*range(lead), *(lead + 2 - files[axis] for axis in (2, 1, 0)))
-    flips = tuple(lead + 2 - axis for axis in range(3) if turn[files[axis], axis] < 0)
-    return np.flip(turned, flips)

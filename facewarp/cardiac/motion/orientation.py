@@ -20,8 +20,9 @@ from facewarp.cardiac.motion.heart_roi import (
     stack_roi,
     window_parts,
 )
-from facewarp.cardiac.motion.model_grid import ModelGrid, short_axis_order, stack_turns, told_fit
+from facewarp.cardiac.motion.model_grid import ModelGrid
 from facewarp.cardiac.parts import HeartPart
+from facewarp.cardiac.short_axis import short_axis_order, stack_turns, told_fit
 from facewarp.core.arrays import FloatArray
 from facewarp.core.side_by_side import side_by_side
 from facewarp.errors import FacewarpError

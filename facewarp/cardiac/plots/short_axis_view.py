@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.labels import Labels
-from facewarp.cardiac.motion.model_grid import gray_levels, to_view
+from facewarp.cardiac.motion.model_grid import gray_levels
 from facewarp.cardiac.parts import PART_COLORS, HeartPart
+from facewarp.cardiac.short_axis import to_view
 from facewarp.core.arrays import ImageArray
 
 _MARGIN_MM: Final = 18.0

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from facewarp.cardiac.motion.labels import Labels
-from facewarp.cardiac.motion.model_grid import ModelGrid, to_view
+from facewarp.cardiac.motion.model_grid import ModelGrid
 from facewarp.cardiac.parts import HeartPart
+from facewarp.cardiac.short_axis import to_view
 from facewarp.core.arrays import FloatArray
 
 BoolArray = NDArray[np.bool_]

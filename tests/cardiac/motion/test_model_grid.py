@@ -6,13 +6,8 @@ import pytest
 from scipy import ndimage
 
 from facewarp.cardiac.io.volume import Volume
-from facewarp.cardiac.motion.model_grid import (
-    ModelGrid,
-    model_input,
-    normalize,
-    short_axis_order,
-    to_view,
-)
+from facewarp.cardiac.motion.model_grid import ModelGrid, model_input, normalize
+from facewarp.cardiac.short_axis import short_axis_order, to_view
 
 ISO = (9, 24, 20)  # D, H, W
 

@@ -9,7 +9,6 @@ import torch
 from fixtures.hearts import knowing_model
 
 from facewarp.cardiac.io.volume import Volume
-from facewarp.cardiac.motion.model_grid import short_axis_order
 from facewarp.cardiac.motion.orientation import (
     TURNED,
     UNLIKE,
@@ -17,6 +16,7 @@ from facewarp.cardiac.motion.orientation import (
     find_orientation,
     with_slices_seen,
 )
+from facewarp.cardiac.short_axis import short_axis_order
 
 WAYS = [
     (order, signs) for order, signs in product(permutations(range(3)), product((1, -1), repeat=3))

@@ -9,7 +9,7 @@ import torch
 
 import facewarp.cardiac.motion.slice_parts as part_network
 from facewarp.cardiac.io.volume import Volume
-from facewarp.cardiac.motion.model_grid import ModelGrid, stack_turns
+from facewarp.cardiac.motion.model_grid import ModelGrid
 from facewarp.cardiac.motion.slice_parts import (
     EDGES,
     REACH,
@@ -22,6 +22,7 @@ from facewarp.cardiac.motion.slice_parts import (
     with_neighbors,
 )
 from facewarp.cardiac.parts import PART_NAMES, HeartPart
+from facewarp.cardiac.short_axis import stack_turns
 from facewarp.core.config import FeatureConfig, ModelConfig
 from facewarp.errors import FacewarpError
 

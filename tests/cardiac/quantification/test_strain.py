@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from facewarp.cardiac.cine import analyse_cine
-from facewarp.cardiac.motion.model_grid import ModelGrid, to_view
+from facewarp.cardiac.motion.model_grid import ModelGrid
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.quantification.aha_segments import SEGMENT_NAMES, aha_segments
 from facewarp.cardiac.quantification.lv_wall import find_wall, view_to_mm
 from facewarp.cardiac.quantification.strain import engineering, wall_strain
 from facewarp.cardiac.quantification.strain_intervals import StrainIntervals
 from facewarp.cardiac.report.strain_table import peak, strain_summary, write_strain
+from facewarp.cardiac.short_axis import to_view
 
 INNER_MM, OUTER_MM = 24.0, 34.0
 CENTRE_MM = np.array([86.0, 80.0])
