@@ -1,10 +1,11 @@
 // The worker that draws, or works out what WebGL draws with, while the other one follows the next frame.
 
-import { layersOf, paintCanonical, paintMesh, paintOverlay } from "./painting.js";
+import { layersOf } from "./layers.js";
+import { paintCanonical, paintMesh, paintOverlay } from "./painting.js";
 import { prepared } from "./preparing.js";
 import { answerTasks } from "./tasks.js";
 
-/** @typedef {import("./painting.js").Layers} Layers */
+/** @typedef {import("./layers.js").Layers} Layers */
 /** @typedef {import("./painting.js").Pixels} Pixels */
 /** @typedef {import("./preparing.js").Registered} Registered */
 

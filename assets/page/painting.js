@@ -1,7 +1,9 @@
 // Drawing on the processor, for browsers without a GPU: what shaders.js says, on pixels in memory.
 
+import { GRAIN_PX, grainTile } from "./camera.js";
 import { CROP_HEIGHT, CROP_WIDTH, scaleOf } from "./crop.js";
 import { CELL, COLUMNS, ROWS, SIZE, mixed, placed } from "./fields.js";
+import { levelFor } from "./layers.js";
 import { BRIGHTEST, LIGHT_COLUMNS, LIGHT_ROWS, SHARES } from "./light.js";
 import { meshColor } from "./mesh.js";
 import { boxOf, inverted, transformed } from "./similarity.js";
@@ -11,68 +13,11 @@ import { smoothstep } from "./visibility.js";
 /** @typedef {import("./similarity.js").Points} Points */
 /** @typedef {import("./preparing.js").Drawing} Drawing */
 /** @typedef {{data: Uint8ClampedArray, width: number, height: number}} Pixels premultiplied RGBA */
-
-/**
- * A picture with its halvings, and where in the template it has any paint.
- * @typedef {{levels: Pixels[], hasPaint: Uint8Array}} Layers
- */
+/** @typedef {import("./layers.js").Layers} Layers */
 
 const BORDER = 24; // crop px beyond the crop on which is drawn
 const FADE = 6; // template px over which paint begins at the template's border
 const THICK = [0.5, 0.95]; // alpha from which on paint hides the skin, and where it does wholly
-const FEW = 2; // px: levels smaller than that are not made
-
-/**
- * Prepares a picture for drawing.
- * @param {Pixels} picture premultiplied, of the template's proportions
- * @returns {Layers}
- */
-export function layersOf(picture) {
-  const levels = [picture];
-  for (let last = picture; Math.min(last.width, last.height) >= 2 * FEW && last.width > 16; ) levels.push((last = halved(last)));
-  const hasPaint = new Uint8Array(SIZE);
-  const { data, width, height } = picture;
-  for (let y = 0, i = 3; y < height; y++) {
-    const row = Math.floor((y * ROWS) / height);
-    for (let x = 0; x < width; x++, i += 4) {
-      if (data[i]) hasPaint[row * COLUMNS + Math.floor((x * COLUMNS) / width)] = 1;
-    }
-  }
-  return { levels, hasPaint: grown(hasPaint) };
-}
-
-/**
- * @param {Pixels} picture
- * @returns {Pixels}
- */
-function halved({ data, width, height }) {
-  const [columns, rows] = [width >> 1, height >> 1];
-  const found = new Uint8ClampedArray(4 * columns * rows);
-  for (let y = 0, to = 0; y < rows; y++) {
-    for (let x = 0; x < columns; x++) {
-      const at = 4 * (2 * y * width + 2 * x);
-      for (let c = at; c < at + 4; c++) found[to++] = (data[c] + data[c + 4] + data[c + 4 * width] + data[c + 4 * width + 4]) / 4;
-    }
-  }
-  return { data: found, width: columns, height: rows };
-}
-
-/**
- * Marks the neighbors of marked points too.
- * @param {Uint8Array} marks
- */
-function grown(marks) {
-  const found = new Uint8Array(SIZE);
-  for (let row = 0; row < ROWS; row++) {
-    for (let column = 0; column < COLUMNS; column++) {
-      if (!marks[row * COLUMNS + column]) continue;
-      for (let y = Math.max(row - 1, 0); y <= Math.min(row + 1, ROWS - 1); y++) {
-        for (let x = Math.max(column - 1, 0); x <= Math.min(column + 1, COLUMNS - 1); x++) found[y * COLUMNS + x] = 1;
-      }
-    }
-  }
-  return found;
-}
 
 /** @type {Map<number, Float32Array>} */
 const tables = new Map();
@@ -110,7 +55,7 @@ export function paintOverlay(frame, drawing, layers, blend, opacity) {
   const cells = Math.ceil((box.x1 - box.x0) / step);
   const toCrop = inverted(crop);
   const grain = grainTable(SHARES[blend]?.[1] ?? 1);
-  const level = levelFor(layers, scale);
+  const level = levelFor(layers, scale, drawing.tone?.blur ?? 0);
   let upper = latticeRow(box.x0, box.y0, step, cells, toCrop, onto, light);
   for (let y = box.y0; y < box.y1; y += step) {
     const lower = latticeRow(box.x0, y + step, step, cells, toCrop, onto, light);
@@ -172,16 +117,6 @@ function isPainted(hasPaint, upper, lower, cell) {
 }
 
 /**
- * The halving whose px are about as large as the frame's.
- * @param {Layers} layers
- * @param {number} scale frame px per crop px
- */
-function levelFor({ levels }, scale) {
-  const ratio = levels[0].width / CROP_WIDTH / scale;
-  return levels[Math.min(Math.max(Math.round(Math.log2(ratio)), 0), levels.length - 1)];
-}
-
-/**
  * @param {Pixels} frame
  * @param {{x0: number, x1: number, y1: number}} box
  * @param {number} y0
@@ -205,6 +140,7 @@ function paintCell(frame, box, y0, step, cell, upper, lower, { seen, light, tone
   const columns = Math.min(step, box.x1 - x0);
   const rows = Math.min(step, box.y1 - y0);
   const isLit = light !== null;
+  const noise = tone && tone.noise > 0 ? grainTile() : null;
   for (let row = 0; row < rows; row++) {
     const t = row / step;
     let x = upper[a] + t * (lower[a] - upper[a]);
@@ -219,6 +155,8 @@ function paintCell(frame, box, y0, step, cell, upper, lower, { seen, light, tone
     let to = 4 * (line * frameWidth + x0);
     let u = toCrop[0] * x0 + toCrop[1] * line + toCrop[2] + 0.5;
     let v = toCrop[3] * x0 + toCrop[4] * line + toCrop[5] + 0.5;
+    const grainRow = noise && tone ? ((line + 97 * tone.seed) % GRAIN_PX) * GRAIN_PX : 0;
+    const grainAt = noise && tone ? x0 + 61 * tone.seed : 0;
     for (let column = 0; column < columns; column++, to += 4, x += dx, y += dy, gain += gains, shade += shades, u += toCrop[0], v += toCrop[3]) {
       const nearX = x < CROP_WIDTH / 2 ? x + 0.5 : CROP_WIDTH - x - 0.5;
       const nearY = y < CROP_HEIGHT / 2 ? y + 0.5 : CROP_HEIGHT - y - 0.5;
@@ -268,9 +206,12 @@ function paintCell(frame, box, y0, step, cell, upper, lower, { seen, light, tone
       let b = lit * blue;
       if (tone) {
         const { mixing: m, black, isSheer } = tone;
-        r = lit * (m[0] * red + m[1] * green + m[2] * blue);
-        g = lit * (m[3] * red + m[4] * green + m[5] * blue);
-        b = lit * (m[6] * red + m[7] * green + m[8] * blue);
+        const mixedRed = m[0] * red + m[1] * green + m[2] * blue;
+        const mixedGreen = m[3] * red + m[4] * green + m[5] * blue;
+        const mixedBlue = m[6] * red + m[7] * green + m[8] * blue;
+        r = lit * mixedRed;
+        g = lit * mixedGreen;
+        b = lit * mixedBlue;
         if (isSheer) {
           const bright = 0.299 * r + 0.587 * g + 0.114 * b;
           const thick = 255 * smoothstep(THICK[0], THICK[1], alpha / 255);
@@ -282,6 +223,12 @@ function paintCell(frame, box, y0, step, cell, upper, lower, { seen, light, tone
             g = g * factor - excess;
             b = b * factor - excess;
           }
+        }
+        if (noise) {
+          const grainy = share * tone.noise * noise[grainRow + ((grainAt + column) % GRAIN_PX)];
+          r += grainy * mixedRed;
+          g += grainy * mixedGreen;
+          b += grainy * mixedBlue;
         }
         r = (r < 0 ? 0 : r) * (1 - black) + alpha * black;
         g = (g < 0 ? 0 : g) * (1 - black) + alpha * black;

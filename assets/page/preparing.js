@@ -24,13 +24,15 @@ import { visibility } from "./visibility.js";
  */
 
 /**
- * What is put on a picture's colors: a matrix, row by row, how bright black is, 0..1, and whether thin
- * paint is never lighter than the skin below it.
- * @typedef {{mixing: number[], black: number, isSheer: boolean}} Tone
+ * What is put on a picture: a matrix of its colors, row by row, how bright black is, 0..1, whether thin
+ * paint is never lighter than the skin below it, its blur (sigma, px of the frame), the deviation of its
+ * noise as a share of its colors, and what noise is drawn from.
+ * @typedef {{mixing: number[], black: number, isSheer: boolean, blur: number, noise: number, seed: number}} Tone
  */
 
 /** @typedef {{cover: Uint8Array, blend: string, spareEyes: boolean, isOccluded: boolean}} Fit how a picture meets a face */
 
+const LEAST_MEAN = 16; // brightness of a face, below which its noise is not taken for more
 const NO_FIELD = new Float32Array(2 * SIZE);
 
 /**
@@ -51,11 +53,24 @@ export function prepared(face, effect, fit, skin, room) {
   const share = SHARES[fit.blend];
   if (share) {
     drawing.light = lightOf(gray, onto, fit.cover, room, share[0], scene && { scene, parts });
-    if (scene) drawing.tone = { mixing: mixingOf(scene), black: scene.black / 255, isSheer: fit.blend === "tint" };
+    if (scene) drawing.tone = toneOf(scene, fit.blend, room, share[1]);
   }
   if (fit.isOccluded) {
     const lips = transformed(inverted(crop), face.landmarks);
     drawing.seen = visibility(parts, onto, skin, lips, { spareEyes: fit.spareEyes, spareMouth: fit.blend !== "mask" });
   }
   return drawing;
+}
+
+/**
+ * @param {import("./scene.js").Scene} scene
+ * @param {string} blend
+ * @param {number} room mean brightness of the whole frame
+ * @param {number} grain share of the frame's own grain that paint takes over
+ * @returns {Tone}
+ */
+function toneOf(scene, blend, room, grain) {
+  const mean = Math.max(Number.isNaN(scene.skin) ? room : scene.skin, LEAST_MEAN);
+  const noise = (scene.noise / mean) * Math.sqrt(1 - grain ** 2);
+  return { mixing: mixingOf(scene), black: scene.black / 255, isSheer: blend === "tint", blur: scene.blur, noise, seed: scene.seed };
 }

@@ -39,7 +39,8 @@ export function interleaved(field) {
   return found;
 }
 
-const NO_TONE = { mixing: [1, 0, 0, 0, 1, 0, 0, 0, 1], black: 0, isSheer: false };
+const SOFTEST_PX = 0.35; // the least blur that is worth it
+const NO_TONE = { mixing: [1, 0, 0, 0, 1, 0, 0, 0, 1], black: 0, isSheer: false, blur: 0, noise: 0, seed: 0 };
 
 export class Renderer {
   #gl;
@@ -159,10 +160,14 @@ export class Renderer {
     gl.uniform1f(program.at("grain"), SHARES[look.blend]?.[1] ?? 1);
     gl.uniform1f(program.at("is_lit"), drawing.light ? 1 : 0);
     gl.uniform1f(program.at("is_occluded"), drawing.seen ? 1 : 0);
-    const { mixing, black, isSheer } = drawing.tone ?? NO_TONE;
+    const { mixing, black, isSheer, blur, noise, seed } = drawing.tone ?? NO_TONE;
     gl.uniformMatrix3fv(program.at("mixing"), true, mixing);
     gl.uniform1f(program.at("black"), black);
     gl.uniform1f(program.at("is_sheer"), isSheer ? 1 : 0);
+    gl.uniform1f(program.at("blur"), blur < SOFTEST_PX ? 0 : blur);
+    gl.uniform1f(program.at("px_per_px"), 1 / scaleOf(drawing.crop));
+    gl.uniform1f(program.at("noise"), noise);
+    gl.uniform1f(program.at("seed"), seed % 4096);
     for (const [unit, name] of /** @type {const} */ (["frame", "field", "seen", "light"]).entries()) this.#bind(program, name, unit);
     this.#bind(program, drawing.picture ? "own" : "picture", 4, "picture");
     this.#drawSquare(program);

@@ -1,6 +1,7 @@
-// Scene: what the camera made of the light, for paint to take on: its color, the frame's saturation,
-// its black and its white. The program's facewarp/face/matching, but for blur and grain.
+// Scene: what the camera made of a face, for paint to take on: the color of the light, the frame's
+// saturation, its black and its white, its blur and its noise. The program's facewarp/face/matching.
 
+import { cameraBlurPx, noiseOf } from "./camera.js";
 import { CROP_HEIGHT, CROP_WIDTH } from "./crop.js";
 import { COLUMNS, ROWS, SIZE } from "./fields.js";
 import { boxOf, inverted, transformed } from "./similarity.js";
@@ -12,8 +13,9 @@ import { smoothstep } from "./visibility.js";
 /**
  * `light`: factors of red, green and blue; `saturation`: 0..1, what paint keeps of its own; `black`:
  * how bright its black is, levels; `white`: how bright its white is, 0..1; `skin` and `eyes`: mean
- * brightness of the skin, and that of the whites of eyes, NaN where none is seen.
- * @typedef {{light: number[], saturation: number, black: number, white: number, skin: number, eyes: number}} Scene
+ * brightness of the skin, and that of the whites of eyes, NaN where none is seen; `blur`: sigma, px of
+ * the frame; `noise`: its deviation, levels; `seed`: what noise is drawn from.
+ * @typedef {{light: number[], saturation: number, black: number, white: number, skin: number, eyes: number, blur: number, noise: number, seed: number}} Scene
  */
 
 const LUMA = [0.299, 0.587, 0.114];
@@ -32,6 +34,7 @@ const COLORLESS = [0.03, 0.16]; // saturation of a face in a gray picture, and o
 const BLACK = { usual: 8, share: 0.5, most: 24 };
 const WHITE = { usual: 225, least: 0.6, aboveSkin: 1.4 };
 const [SHARE, EVERY] = [0.08, 8]; // of a change that a frame takes on; frames between two measured
+const [BLUR_SHARE, BLUR_EVERY] = [0.5, 2]; // light lasts, and a motion does not
 const [JUMP, CUT] = [0.6, 36]; // of a face's side, and levels: beyond them it is another shot
 const EYES = [36, 42]; // landmarks of each, six of them
 const [LEAST_EYE_PX, LEAST_SCALE, BRIGHT_OF_EYES] = [3, 0.6, 90];
@@ -93,6 +96,9 @@ export function sceneOf(frame, crop, parts, landmarks) {
     white: clamp(Math.max(percentile(sorted, 99), WHITE.aboveSkin * bright) / WHITE.usual, WHITE.least, 1),
     skin: mean,
     eyes: whitesOfEyes(frame, crop, landmarks),
+    blur: cameraBlurPx(frame, landmarks),
+    noise: noiseOf(frame, landmarks),
+    seed: 0,
   };
 }
 
@@ -289,7 +295,8 @@ export class SteadyScenes {
     this.#past.delete(id);
     const goesOn = past && past.look.length === look.length && isNear(past, center, look, Math.max(x1 - x0, y1 - y0, 1));
     const age = past && goesOn ? past.age + 1 : 0;
-    const measured = past && goesOn && age % EVERY ? past.measured : sceneOf(frame, crop, parts, landmarks);
+    let measured = past && goesOn && age % EVERY ? past.measured : sceneOf(frame, crop, parts, landmarks);
+    if (age % EVERY && age % BLUR_EVERY === 0) measured = { ...measured, blur: cameraBlurPx(frame, landmarks) };
     const scene = past && goesOn ? between(past.scene, measured) : measured;
     this.#past.set(id, { scene, measured, age, center, look });
     for (const oldest of this.#past.keys()) {
@@ -346,5 +353,8 @@ function between(last, seen) {
     white: mixed(last.white, seen.white),
     skin: known(last.skin, seen.skin),
     eyes: known(last.eyes, seen.eyes),
+    blur: last.blur + BLUR_SHARE * (seen.blur - last.blur),
+    noise: mixed(last.noise, seen.noise),
+    seed: last.seed + 1,
   };
 }

@@ -41,12 +41,34 @@ void main() {
   fragment: `#version 300 es
 precision highp float; in highp vec2 crop_px; in highp vec2 frame_uv; out vec4 color;
 uniform sampler2D picture, frame, seen, light;
-uniform float opacity, grain, is_lit, is_occluded, is_sheer, black; uniform mat3 mixing; ${FIELD}
+uniform float opacity, grain, is_lit, is_occluded, is_sheer, black, blur, px_per_px, noise, seed; uniform mat3 mixing; ${FIELD}
 const vec3 LUMA = vec3(0.299, 0.587, 0.114);
+// The picture, as soft as the camera's: a Gaussian of nine places, each as coarse as they lie apart.
+vec4 painted(vec2 at) {
+  if (blur <= 0.0) return texture(picture, at / vec2(260.0, 320.0));
+  vec4 sum = vec4(0.0);
+  for (int y = -1; y <= 1; y++) for (int x = -1; x <= 1; x++) {
+    float weight = (x == 0 ? 0.306 : 0.347) * (y == 0 ? 0.306 : 0.347);
+    vec2 place = at + vec2(x, y) * 1.2 * blur * px_per_px;
+    sum += weight * texture(picture, place / vec2(260.0, 320.0), max(log2(blur), 0.0));
+  }
+  return sum;
+}
+// Noise of mean 0 and deviation 1, another one in each px and frame.
+float grained(vec2 px) {
+  uint bits = uint(px.x) * 1973u + uint(px.y) * 9277u + uint(seed) * 26699u;
+  bits = (bits ^ 61u) ^ (bits >> 16u);
+  bits *= 9u;
+  bits ^= bits >> 4u;
+  bits *= 0x27d4eb2du;
+  bits ^= bits >> 15u;
+  uvec4 parts = (uvec4(bits) >> uvec4(0u, 8u, 16u, 24u)) & 255u;
+  return (dot(vec4(parts), vec4(1.0 / 255.0)) - 2.0) / 0.5796;
+}
 void main() {
   vec2 at = crop_px + displacement(crop_px) + 0.5;
   vec2 inner = min(at, vec2(260.0, 320.0) - at);
-  vec4 paint = texture(picture, at / vec2(260.0, 320.0));
+  vec4 paint = painted(at);
   if (min(inner.x, inner.y) <= 0.0 || paint.a == 0.0) discard;
   vec2 fade = smoothstep(vec2(0.0), vec2(6.0), inner);
   vec2 in_crop = (crop_px + 0.5) / vec2(260.0, 320.0);
@@ -66,6 +88,7 @@ void main() {
       excess = max(bright * factor - most, 0.0);
       gain *= factor;
     }
+    if (noise > 0.0) gain += noise * grained(gl_FragCoord.xy);
     vec3 shown = max(paint.rgb * gain - excess, 0.0);
     paint.rgb = min(mix(shown, vec3(paint.a), black), vec3(paint.a));
   }

@@ -183,6 +183,8 @@ _SCENES = (
     ("graded to gray, mask", (1, 1, 1), 0.9, 0, "mask", (235, 120, 40, 255)),
     ("dark, tint", (0.3, 0.26, 0.2), 0.0, 0, "tint", (214, 104, 98, 110)),
     ("haze, tint", (0.7, 0.7, 0.72), 0.0, 60, "tint", (60, 20, 120, 200)),
+    ("soft, paint", (1, 1, 1), 0.0, 0, "paint", (235, 120, 40, 255), 2.2),
+    ("noisy, mask", (1, 1, 1), 0.0, 0, "mask", (235, 120, 40, 255), 0.0, 6.0),
 )
 
 
@@ -194,8 +196,10 @@ def _scene(
     haze: int,
     blend: Blend,
     color: tuple[int, ...],
+    blur: float = 0.0,
+    noise: float = 0.0,
 ) -> dict[str, object]:
-    """Paint on a face in some light: what is measured, and the color that the paint has."""
+    """Paint on a face in some light: what is measured, and how the paint looks."""
     frame = np.full((240, 320, 3), (150, 140, 132), np.float64)
     frame[30:225, 90:230] = (205, 150, 126)
     frame[:30], frame[200:, :90] = (14, 16, 22), (228, 230, 226)
@@ -206,6 +210,9 @@ def _scene(
         cv2.fillPoly(frame, [np.rint(lids).astype(np.int32)], (226, 224, 220))
     frame *= light
     frame += grayed * (frame.mean(-1, keepdims=True) - frame) + haze
+    if blur:
+        frame = cv2.GaussianBlur(frame, (0, 0), blur)
+    frame += noise * np.random.default_rng(0).normal(size=(240, 320, 1))
     pixels = np.rint(frame.clip(0, 255)).astype(np.uint8)
     parts = template.probabilities[:, 2::4, 2::4].astype(np.float32)
     field = np.zeros((2, 80, 65), np.float32)
@@ -241,9 +248,13 @@ def _scene(
             "white": scene.white,
             "skin": scene.skin,
             "eyes": scene.eyes,
+            "blur": scene.blur_px,
+            "noise": scene.noise,
         },
         "before": pixels[cheek].reshape(-1, 3).mean(0).tolist(),
         "color": painted[cheek].reshape(-1, 3).mean(0).tolist(),
+        "grain": float(painted[y - 8 : y + 8, x - 8 : x + 8, 0].std()),
+        "edge": float(np.abs(np.diff(painted[:, x - 3 : x + 4, 2].mean(1)[y:])).max()),
     }
 
 

@@ -5,7 +5,8 @@ import test from "node:test";
 import { displacementColor, fieldPicture } from "../../../assets/page/field_colors.js";
 import { COLUMNS, SIZE } from "../../../assets/page/fields.js";
 import { madeUp } from "../../../assets/page/makeup.js";
-import { layersOf, paintCanonical, paintCapsule, paintMesh, paintOverlay } from "../../../assets/page/painting.js";
+import { layersOf } from "../../../assets/page/layers.js";
+import { paintCanonical, paintCapsule, paintMesh, paintOverlay } from "../../../assets/page/painting.js";
 
 const [WIDTH, HEIGHT] = [320, 380];
 const CROP = [1, 0, 30, 0, 1, 30]; // the crop begins 30 px within the frame

@@ -5,7 +5,8 @@ import fs from "node:fs";
 import test from "node:test";
 import { cropAroundLandmarks, cut, grayOf, windowOf } from "../../../assets/page/crop.js";
 import { decode, landmarkSquare } from "../../../assets/page/detector.js";
-import { layersOf, paintOverlay } from "../../../assets/page/painting.js";
+import { layersOf } from "../../../assets/page/layers.js";
+import { paintOverlay } from "../../../assets/page/painting.js";
 import { PixelFrame } from "../../../assets/page/pixels.js";
 import { prepared } from "../../../assets/page/preparing.js";
 import { SteadyScenes, sceneOf } from "../../../assets/page/scene.js";
@@ -65,7 +66,7 @@ test("a moving face is smoothed as by the program", { skip }, () => {
 const bytes = (text) => Uint8ClampedArray.from(Buffer.from(text, "base64"));
 const partsOf = (text) => new Float32Array(bytes(text).buffer);
 
-test("light, saturation, black and white of a frame are measured as by the program", { skip }, () => {
+test("light, saturation, black, white, blur and noise of a frame are measured as by the program", { skip }, () => {
   for (const { name, width, height, pixels, crop, landmarks, parts, scene } of reference.scenes) {
     const found = sceneOf({ data: bytes(pixels), width, height }, crop, partsOf(parts), Float64Array.from(landmarks));
     assert.ok(worst(found.light, scene.light) < 0.01, `${name}: light ${found.light}, ${scene.light}`);
@@ -74,31 +75,58 @@ test("light, saturation, black and white of a frame are measured as by the progr
     assert.ok(Math.abs(found.skin - scene.skin) < 1, `${name}: skin ${found.skin}, ${scene.skin}`);
     assert.ok(Math.abs(found.eyes - scene.eyes) < 4, `${name}: eyes ${found.eyes}, ${scene.eyes}`);
     assert.ok(found.saturation < scene.saturation + 0.01, `${name}: saturation ${found.saturation}, ${scene.saturation}`);
+    assert.ok(Math.abs(found.blur - scene.blur) < 0.05 + 0.05 * scene.blur, `${name}: blur ${found.blur}, ${scene.blur}`);
+    assert.ok(Math.abs(found.noise - scene.noise) < 0.05, `${name}: noise ${found.noise}, ${scene.noise}`);
   }
 });
 
+/** What is drawn of a scene, RGBA; with another scene, or none, where that is given. */
+function paintedScene({ blend, width, height, pixels, crop, landmarks, parts, skin, picture, room }, scene) {
+  const frame = new PixelFrame(bytes(pixels), width, height);
+  const painted = { data: bytes(pixels), width, height };
+  const layers = layersOf({ data: bytes(picture), width: 260, height: 320 });
+  const cover = Uint8Array.from({ length: 65 * 80 }, (_, i) => layers.levels[0].data[4 * ((4 * Math.floor(i / 65) + 2) * 260 + 4 * (i % 65) + 2) + 3]);
+  const field = new Float32Array(2 * 65 * 80);
+  const points = Float64Array.from(landmarks);
+  const measured = scene === undefined ? sceneOf(frame, crop, partsOf(parts), points) : scene;
+  const face = { crop, landmarks: points, onto: field, back: field, parts: partsOf(parts), gray: frame.gray(crop), mesh: null, state: "tracking", scene: measured };
+  const fit = { cover, blend, spareEyes: true, isOccluded: true };
+  paintOverlay(painted, prepared(face, "texture", fit, new Uint8Array(bytes(skin)), room), layers, blend, 1);
+  return painted.data;
+}
+
 test("paint has the color that the program gives it, to three levels", { skip }, () => {
-  for (const { name, blend, width, height, pixels, crop, landmarks, parts, skin, picture, at, room, scene, before, color } of reference.scenes) {
-    const frame = new PixelFrame(bytes(pixels), width, height);
-    const painted = { data: bytes(pixels), width, height };
-    const layers = layersOf({ data: bytes(picture), width: 260, height: 320 });
-    const cover = Uint8Array.from({ length: 65 * 80 }, (_, i) => layers.levels[0].data[4 * ((4 * Math.floor(i / 65) + 2) * 260 + 4 * (i % 65) + 2) + 3]);
-    const field = new Float32Array(2 * 65 * 80);
-    const measured = sceneOf(frame, crop, partsOf(parts), Float64Array.from(landmarks));
-    const face = { crop, landmarks: Float64Array.from(landmarks), onto: field, back: field, parts: partsOf(parts), gray: frame.gray(crop), mesh: null, state: "tracking", scene: measured };
-    const fit = { cover, blend, spareEyes: true, isOccluded: true };
-    const colorIn = (one) => {
-      const drawn = { ...painted, data: painted.data.slice() };
-      paintOverlay(drawn, prepared(one, "texture", fit, new Uint8Array(bytes(skin)), room), layers, blend, 1);
+  for (const one of reference.scenes) {
+    const { name, width, at, scene, before, color } = one;
+    const colorIn = (drawn) => {
       const sums = [0, 0, 0];
-      for (let y = at[1] - 3; y <= at[1] + 3; y++) for (let x = at[0] - 3; x <= at[0] + 3; x++) for (let c = 0; c < 3; c++) sums[c] += drawn.data[4 * (y * width + x) + c] / 49;
+      for (let y = at[1] - 3; y <= at[1] + 3; y++) for (let x = at[0] - 3; x <= at[0] + 3; x++) for (let c = 0; c < 3; c++) sums[c] += drawn[4 * (y * width + x) + c] / 49;
       return sums;
     };
-    const found = colorIn(face);
+    const found = colorIn(paintedScene(one));
     assert.ok(worst(found, color) <= 3, `${name}: ${found} for ${color}`);
     assert.ok(worst(color, before) > 5, `${name}: nothing is painted there`);
-    if (worst(scene.light, [1, 1, 1]) > 0.05) assert.ok(worst(colorIn({ ...face, scene: null }), color) > 8, `${name}: the scene changes nothing`);
+    if (worst(scene.light, [1, 1, 1]) > 0.05) assert.ok(worst(colorIn(paintedScene(one, null)), color) > 8, `${name}: the scene changes nothing`);
   }
+});
+
+test("paint is as soft and as grainy as the program's", { skip }, () => {
+  const [sharp, soft, noisy] = ["neutral, paint", "soft, paint", "noisy, mask"].map((name) => {
+    const one = reference.scenes.find((scene) => scene.name === name);
+    const { width, height, at: [x, y], grain: itsGrain, edge: itsEdge } = one;
+    const drawn = paintedScene(one);
+    const value = (column, row, c) => drawn[4 * (row * width + column) + c];
+    const window = Array.from({ length: 256 }, (_, i) => value(x - 8 + (i % 16), y - 8 + (i >> 4), 0));
+    const mean = window.reduce((sum, red) => sum + red / 256, 0);
+    const grain = Math.sqrt(window.reduce((sum, red) => sum + (red - mean) ** 2 / 256, 0));
+    const rows = Array.from({ length: height - y }, (_, i) => Array.from({ length: 7 }, (_, k) => value(x - 3 + k, y + i, 2) / 7).reduce((sum, value) => sum + value, 0));
+    const edge = rows.slice(1).reduce((most, row, i) => Math.max(most, Math.abs(row - rows[i])), 0);
+    assert.ok(Math.abs(grain - itsGrain) < 0.5 + 0.15 * itsGrain, `${name}: grain ${grain}, ${itsGrain}`);
+    assert.ok(Math.abs(edge - itsEdge) < 0.2 * itsEdge, `${name}: edge ${edge}, ${itsEdge}`);
+    return { grain, edge };
+  });
+  assert.ok(soft.edge < 0.7 * sharp.edge, `${soft.edge}, ${sharp.edge}`);
+  assert.ok(noisy.grain > 3 * sharp.grain + 2, `${noisy.grain}, ${sharp.grain}`);
 });
 
 test("a scene follows slowly, and starts anew after a cut", { skip }, () => {

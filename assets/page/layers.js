@@ -1,0 +1,125 @@
+// A picture ready to be laid on faces: its halvings, where it has any paint, and soft copies for faces
+// that the camera blurs.
+
+import { gaussian } from "./camera.js";
+import { CROP_WIDTH } from "./crop.js";
+import { COLUMNS, ROWS, SIZE } from "./fields.js";
+
+/** @typedef {{data: Uint8ClampedArray, width: number, height: number}} Pixels premultiplied RGBA */
+
+/**
+ * A picture with its halvings, where in the template it has any paint, and soft copies by their level
+ * and step of blur.
+ * @typedef {{levels: Pixels[], hasPaint: Uint8Array, soft: Map<string, Pixels>}} Layers
+ */
+
+const FEW = 2; // px: levels smaller than that are not made
+const SOFTEST = 0.35; // px of a level, the least blur that is worth it
+const SOFTER = 1.3; // ratio of the blurs that pictures are kept ready with
+const KEPT = 12;
+
+/**
+ * Prepares a picture for drawing.
+ * @param {Pixels} picture premultiplied, of the template's proportions
+ * @returns {Layers}
+ */
+export function layersOf(picture) {
+  const levels = [picture];
+  for (let last = picture; Math.min(last.width, last.height) >= 2 * FEW && last.width > 16; ) levels.push((last = halved(last)));
+  const hasPaint = new Uint8Array(SIZE);
+  const { data, width, height } = picture;
+  for (let y = 0, i = 3; y < height; y++) {
+    const row = Math.floor((y * ROWS) / height);
+    for (let x = 0; x < width; x++, i += 4) {
+      if (data[i]) hasPaint[row * COLUMNS + Math.floor((x * COLUMNS) / width)] = 1;
+    }
+  }
+  return { levels, hasPaint: grown(hasPaint), soft: new Map() };
+}
+
+/**
+ * The halving whose px are about as large as the frame's, as soft as the camera's picture.
+ * @param {Layers} layers
+ * @param {number} scale frame px per crop px
+ * @param {number} blur sigma, px of the frame
+ */
+export function levelFor({ levels, soft }, scale, blur) {
+  const ratio = levels[0].width / CROP_WIDTH / scale;
+  const number = Math.min(Math.max(Math.round(Math.log2(ratio)), 0), levels.length - 1);
+  const level = levels[number];
+  const sigma = (blur * level.width) / CROP_WIDTH / scale;
+  if (!(sigma >= SOFTEST)) return level;
+  const step = Math.round(Math.log(sigma / SOFTEST) / Math.log(SOFTER));
+  const key = `${number},${step}`;
+  const found = soft.get(key) ?? blurred(level, SOFTEST * SOFTER ** step);
+  soft.delete(key); // the last one used is the last one forgotten
+  soft.set(key, found);
+  for (const oldest of soft.keys()) {
+    if (soft.size <= KEPT) break;
+    soft.delete(oldest);
+  }
+  return found;
+}
+
+/**
+ * @param {Pixels} picture
+ * @returns {Pixels}
+ */
+function halved({ data, width, height }) {
+  const [columns, rows] = [width >> 1, height >> 1];
+  const found = new Uint8ClampedArray(4 * columns * rows);
+  for (let y = 0, to = 0; y < rows; y++) {
+    for (let x = 0; x < columns; x++) {
+      const at = 4 * (2 * y * width + 2 * x);
+      for (let c = at; c < at + 4; c++) found[to++] = (data[c] + data[c + 4] + data[c + 4 * width] + data[c + 4 * width + 4]) / 4;
+    }
+  }
+  return { data: found, width: columns, height: rows };
+}
+
+/**
+ * Marks the neighbors of marked points too.
+ * @param {Uint8Array} marks
+ */
+function grown(marks) {
+  const found = new Uint8Array(SIZE);
+  for (let row = 0; row < ROWS; row++) {
+    for (let column = 0; column < COLUMNS; column++) {
+      if (!marks[row * COLUMNS + column]) continue;
+      for (let y = Math.max(row - 1, 0); y <= Math.min(row + 1, ROWS - 1); y++) {
+        for (let x = Math.max(column - 1, 0); x <= Math.min(column + 1, COLUMNS - 1); x++) found[y * COLUMNS + x] = 1;
+      }
+    }
+  }
+  return found;
+}
+
+/**
+ * @param {Pixels} picture
+ * @param {number} sigma px of it
+ * @returns {Pixels}
+ */
+function blurred({ data, width, height }, sigma) {
+  const kernel = gaussian(sigma, Math.ceil(2.5 * sigma));
+  /** @type {(source: Uint8ClampedArray, length: number, step: number, lines: number, between: number) => Uint8ClampedArray} */
+  const along = (source, length, step, lines, between) => {
+    const found = new Uint8ClampedArray(source.length);
+    for (let line = 0; line < lines; line++) {
+      for (let i = 0; i < length; i++) {
+        const to = line * between + i * step;
+        let [red, green, blue, alpha] = [0, 0, 0, 0];
+        for (let k = 1 - kernel.length; k < kernel.length; k++) {
+          const from = line * between + Math.min(Math.max(i + k, 0), length - 1) * step;
+          const weight = kernel[k < 0 ? -k : k];
+          red += weight * source[from];
+          green += weight * source[from + 1];
+          blue += weight * source[from + 2];
+          alpha += weight * source[from + 3];
+        }
+        [found[to], found[to + 1], found[to + 2], found[to + 3]] = [red, green, blue, alpha];
+      }
+    }
+    return found;
+  };
+  return { data: along(along(data, width, 4, height, 4 * width), height, 4 * width, width, 4), width, height };
+}
