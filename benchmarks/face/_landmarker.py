@@ -34,7 +34,10 @@ class Landmarker:
     def __call__(
         self, image: np.ndarray, time: float = 0.0
     ) -> tuple[np.ndarray, dict[str, float], np.ndarray] | None:
-        """Return points (478, 2) px, values by name and rotation (3, 3); None without a face."""
+        """Return points (478, 2), values by name and rotation (3, 3); None without a face.
+
+        Points are px of the image, pixel centers at integers: MediaPipe's own are 0 at its edge.
+        """
         picture = self._mp.Image(
             image_format=self._mp.ImageFormat.SRGB, data=np.ascontiguousarray(image)
         )
@@ -46,7 +49,7 @@ class Landmarker:
         if not found.face_landmarks:
             return None
         height, width = image.shape[:2]
-        points = np.array([(p.x * width, p.y * height) for p in found.face_landmarks[0]])
+        points = np.array([(p.x * width, p.y * height) for p in found.face_landmarks[0]]) - 0.5
         values = {one.category_name: one.score for one in found.face_blendshapes[0]}
         matrix = np.array(found.facial_transformation_matrixes[0])[:3, :3]
         return points, values, matrix / np.linalg.norm(matrix[:, 0])

@@ -93,6 +93,11 @@ class ExtraOutputs:
 class FrameOutput(Output):
     """An output that takes frames with their faces."""
 
+    @property
+    def written(self) -> list[Path]:
+        """Files and patterns that were written; empty where nothing was."""
+        return [self.target] if self.kept else []
+
     @abstractmethod
     def add(self, frame: Frame, faces: Sequence[Face], layer: EffectLayer | None) -> None:
         """Take the next frame.
@@ -268,6 +273,12 @@ class TracksOutput(FrameOutput):
         self._tracks, self._source, self._first = target, source, first
         aspect = float(getattr(source, "sample_aspect", 1))
         self._shot = Shot(source.path, source.size, source.rate, template, aspect)
+        self._files: list[Path] = []
+
+    @property
+    def written(self) -> list[Path]:
+        """See `FrameOutput.written`: After Effects has a file for each face."""
+        return self._files
 
     def add(self, frame: Frame, faces: Sequence[Face], layer: EffectLayer | None) -> None:
         """See `FrameOutput.add`."""
@@ -287,9 +298,10 @@ class TracksOutput(FrameOutput):
         for path, data in self._tracks.files(self._shot).items():
             if isinstance(data, str):
                 write_text(path, data)
-                continue
-            with written(path) as temporary:
-                temporary.write_bytes(data)
+            else:
+                with written(path) as temporary:
+                    temporary.write_bytes(data)
+            self._files.append(path)
 
     def abort(self) -> None:
         """See `Output.abort`."""

@@ -20,7 +20,12 @@ from facewarp.face.expressions.expression_tracker import ExpressionTracker
 from facewarp.face.face import Face, scaled_face
 from facewarp.face.rendering.deep_painting import painted
 from facewarp.face.template.template import Template
-from facewarp.face.track_outputs import ExpressionsOutput, ExtraOutputs, open_extras
+from facewarp.face.track_outputs import (
+    ExpressionsOutput,
+    ExtraOutputs,
+    FrameOutput,
+    open_extras,
+)
 from facewarp.face.tracking.lookback import Lookback
 from facewarp.face.tracking.record import records_of
 from facewarp.face.tracking.tracker import FaceTracker
@@ -73,6 +78,7 @@ class Tally:
         confidences: of every face that was there.
         frames_without: frames without a face.
         most_seen: the most faces seen in one frame, followed or not.
+        extras: files and patterns written beside the picture.
     """
 
     states: Counter[str] = field(default_factory=Counter)
@@ -80,6 +86,7 @@ class Tally:
     confidences: list[float] = field(default_factory=list)
     frames_without: int = 0
     most_seen: int = 0
+    extras: list[Path] = field(default_factory=list)
 
     def add(self, scene: int, faces: list[Face]) -> None:
         """Count a frame's faces."""
@@ -201,7 +208,9 @@ def track_video(
             search = opened.enter_context(tracker.searching_ahead())
             source.watch(lambda frame: search.see(frame.viewed, frame.time))
         opened.enter_context(source)
-        extras = [
+        extras: list[FrameOutput] = []
+        opened.callback(lambda: tally.extras.extend(p for one in extras for p in one.written))
+        extras += [
             opened.enter_context(output)
             for output in open_extras(job.extras, source, tracker.template, note_of(effect))
         ]

@@ -244,7 +244,8 @@ def track(
         )
 
     with MadeAhead(make_tracker) as ahead:  # networks are made ready beside all that follows
-        from facewarp.cli.faces.track_jobs import Part, is_mixed, plan, plan_mixed
+        from facewarp.cli.faces.track_batch import warn_of_folders
+        from facewarp.cli.faces.track_jobs import Part, folders_in, is_mixed, plan, plan_mixed
 
         effect = effects.make(models.model, tags)
         part, mixed = Part(start, end, fps), is_mixed(inputs)
@@ -258,6 +259,7 @@ def track(
                 what, inputs[0], "Track one video for --alpha, --passes, --tracks or --expressions."
             )
         jobs = None if mixed else plan(inputs, out, data, effects.label, part, extras)
+        warn_of_folders(output, folders_in(inputs, out, data))
         track_job = partial(_coded, encoding)
         if jobs and (unused := _without_use(jobs, fps, audio, keep_hdr=keep_hdr)):
             output.warn(f"{' and '.join(unused)}: of no use here, where no input is a video")
@@ -377,5 +379,8 @@ def _report(output: Output, done: "Pass", tally: "Tally") -> None:
         f"frame{'s' if done.frames != 1 else ''} in {done.seconds:.1f} s ({done.fps:.1f} fps), "
         f"{found}" + ("" if mean is None else f", mean confidence {mean:.2f}")
     )
+    beside = [path for path in tally.extras if path != done.output]
+    if beside:
+        output.say("  beside it: " + escape(", ".join(map(str, beside))))
     if mean is not None and tally.frames_without:
         output.say(f"  no face in {tally.frames_without} of {done.frames} frames")

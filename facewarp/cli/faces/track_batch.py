@@ -13,6 +13,8 @@ from facewarp.cli.console import Output, cell, printable
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from facewarp.batch.jobs import Batch
     from facewarp.face.clips.discovery import Found
     from facewarp.face.clips.settings import ClipSettings
@@ -170,7 +172,9 @@ def _tell(output: Output, batch: "Batch", found: "Found") -> None:
     from facewarp.face.clips.summary import TABLE, WHOLE, told_of
 
     told = told_of(batch, found.left_out)
+    told["folders_not_searched"] = [str(path) for path in found.folders]
     output.emit_json({**told, "summary": [batch.folder / TABLE, batch.folder / WHOLE]})
+    warn_of_folders(output, found.folders)
     for outcome in (*batch.of("done"), *batch.of("skipped")):
         for warning in (outcome.summary or {}).get("warnings", ()):
             output.warn(f"{outcome.name}: {warning}")
@@ -187,6 +191,13 @@ def _tell(output: Output, batch: "Batch", found: "Found") -> None:
     if failed:
         output.error(f"{len(failed)} of {len(batch.outcomes)} clips failed")
         raise typer.Exit(1)
+
+
+def warn_of_folders(output: Output, folders: "Sequence[Path]") -> None:
+    """Say which folders in the folders that were named are not searched."""
+    if folders:
+        more = f" and {len(folders) - 1} more" if len(folders) > 1 else ""
+        output.warn(f"not searched: the folder {folders[0]}{more}; --recursive does")
 
 
 def _table(batch: "Batch") -> Table:

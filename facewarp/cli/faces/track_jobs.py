@@ -48,6 +48,16 @@ def is_mixed(inputs: list[Path]) -> bool:
     return any(path.suffix.lower() in VIDEO_SUFFIXES for path in _files_of(inputs[0]))
 
 
+def folders_in(inputs: list[Path], out: str | None, data: str | None) -> list[Path]:
+    """Return the folders in folders that were named, which are not searched; no output's."""
+    from facewarp.face.clips.discovery import visible
+
+    own = {Path(name).resolve() for name in (out, data) if name is not None}
+    named = [path for path in inputs if path.is_dir()]
+    inside = [path for folder in named for path in visible(folder) if path.is_dir()]
+    return [path for path in inside if path.resolve() not in own]
+
+
 def plan(
     inputs: list[Path],
     out: str | None,

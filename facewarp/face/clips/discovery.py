@@ -42,10 +42,17 @@ class Clip:
 
 @dataclass(frozen=True)
 class Found:
-    """What was found: clips, and files that are neither picture nor video."""
+    """What was found.
+
+    Attributes:
+        clips: in natural order.
+        left_out: files that are neither picture nor video.
+        folders: in the folders that were named, and not searched.
+    """
 
     clips: tuple[Clip, ...]
     left_out: tuple[Path, ...]
+    folders: tuple[Path, ...] = ()
 
 
 def find_clips(
@@ -79,7 +86,7 @@ def find_clips(
         where = ", ".join(map(str, inputs))
         fix = "Give videos and pictures, or folders of them" + ("." if recursive else ", or -r.")
         raise FacewarpError("there is no picture or video here", where, fix)
-    return Found(tuple(_apart(clips.values())), tuple(search.left_out))
+    return Found(tuple(_apart(clips.values())), tuple(search.left_out), tuple(search.folders))
 
 
 def _named(path: Path) -> Clip:
@@ -113,6 +120,7 @@ class _Search:
     def __init__(self, recursive: bool, as_clips: bool, leave_out: set[Path]) -> None:
         self.recursive, self.as_clips, self.leave_out = recursive, as_clips, leave_out
         self.left_out: list[Path] = []
+        self.folders: list[Path] = []
 
     def below(self, folder: Path, name: Path) -> Iterator[Clip]:
         """Yield the clips in a folder, whose names begin with one."""
@@ -130,9 +138,13 @@ class _Search:
                 continue
             kind = "image" if path in images else "video"
             yield Clip(path, (name / path.name).as_posix(), kind)
-        for path in entries if self.recursive else ():
-            if path.is_dir() and path.resolve() not in self.leave_out:
-                yield from self.below(path, name / path.name)
+        folders = [path for path in entries if path.is_dir()]
+        folders = [path for path in folders if path.resolve() not in self.leave_out]
+        if not self.recursive:
+            self.folders += folders
+            return
+        for path in folders:
+            yield from self.below(path, name / path.name)
 
 
 def visible(folder: Path) -> list[Path]:

@@ -48,6 +48,7 @@ class FrameConverter:
         size: tuple[int, int] | None,
     ) -> None:
         self._crop, self._aspect, self._size = crop or Crop(), aspect, size
+        self._first_aspect = aspect
         self._readers: dict[tuple[int, int], RGBReader] = {}
         self._turn: tuple[tuple[float, int, int], Orientation] | None = None
         self._was_key = False
@@ -60,6 +61,14 @@ class FrameConverter:
         aspect = orientation.turned_aspect(self._aspect)
         image = resized(image, square_size((image.shape[1], image.shape[0]), aspect))
         return (image if self._size is None else fit_within(image, self._size)), orientation
+
+    def change_aspect(self, change: Fraction) -> None:
+        """Keep the proportions of pictures whose pixels are of another shape than the first one's.
+
+        Args:
+            change: Their width over their height, over that of the first picture's pixels.
+        """
+        self._aspect = self._first_aspect * change
 
     def alpha(self, picture: av.VideoFrame) -> Image | None:
         """Return a picture's alpha as its image is, (H, W) uint8; None where it is opaque."""
@@ -76,13 +85,15 @@ class FrameConverter:
         """Return an HDR picture before tone mapping; None where its size is not that shown."""
         codes = self._reader(picture).deep(picture)
         upright = self._turn_of(picture).upright(self._cropped(codes))
-        return HDRImage(upright, shown) if upright.shape == shown.shape else None
+        is_same = upright.shape == shown.shape and self._aspect == self._first_aspect
+        return HDRImage(upright, shown) if is_same else None
 
     def deep(self, picture: av.VideoFrame, shown: Image) -> DeepImage | None:
         """Return a picture with all its bits; None where its size is not that shown."""
         codes = self._reader(picture).deep(picture)
         upright = self._turn_of(picture).upright(self._cropped(codes))
-        return DeepImage(upright) if upright.shape == shown.shape else None
+        is_same = upright.shape == shown.shape and self._aspect == self._first_aspect
+        return DeepImage(upright) if is_same else None
 
     def codes(self, picture: av.VideoFrame) -> StoredCodes | None:
         """Return the codes of which an image is made, if nothing but a turn lies between."""

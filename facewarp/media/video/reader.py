@@ -83,6 +83,7 @@ class VideoSource(Source):
         self.hdr_format: HDRFormat | None = None
         self.has_alpha = self._flattens = self._keeps_depth = self._keeps_codes = False
         self._faults, self._count, self._reached_end = 0, 0, False
+        self._first_aspect = self._aspect_change = Fraction(1)
         self._readers: list[ReadAhead[Frame]] = []
         self._ahead: int | None = None
         self._seen: Callable[[Frame], None] | None = None
@@ -103,6 +104,7 @@ class VideoSource(Source):
             self.chapters = chapters_of(container, self.timeline.origin, start, end)
             self.subtitles = sum(other.type == "subtitle" for other in container.streams)
             self._describe(container, stream, first)
+            self._first_aspect = _told_aspect(stream)
             self._place_untimed(container, stream, first)
             self._measure_time(container, stream)
             self._take_timecode(container, stream, first)
@@ -291,6 +293,7 @@ class VideoSource(Source):
         self, picture: av.VideoFrame, convert: FrameConverter, time: float, index: int
     ) -> Frame:
         """The frame of a decoded picture; packed where it keeps its codes."""
+        convert.change_aspect(self._aspect_change)
         codes = convert.codes(picture) if self._keeps_codes else None
         if codes is not None:
             return Frame.of_codes(codes, time, index, codes.orientation.degrees, self.name)
@@ -309,8 +312,10 @@ class VideoSource(Source):
         return FrameConverter(self._info.crops.get(self._index), self._aspect, size=size)
 
     def _tell_of_size(self, size: tuple[int, int]) -> None:
-        if size != self.size:
-            width, height = self.size
+        width, height = self.size
+        if self._aspect_change != 1:
+            self.note(f"the pixels change shape: all pictures are shown within {width}x{height}")
+        elif size != self.size:
             self.note(f"the pictures change size: all are shown within {width}x{height}")
 
     def _tell_of_streams(self, container: InputContainer, stream: VideoStream) -> None:
@@ -395,6 +400,8 @@ class VideoSource(Source):
                 _log.debug("%s: decoding: %s", self.path, error)
                 self._faults += not at_joint
                 continue
+            if pictures:
+                self._aspect_change = _told_aspect(stream) / self._first_aspect
             yield from pictures
 
     def _report_faults(self, container: InputContainer, stream: VideoStream) -> None:
@@ -434,6 +441,11 @@ def _alpha_decoder(stream: VideoStream) -> av.VideoCodecContext | None:
     decoder = av.CodecContext.create(name, "r")
     assert isinstance(decoder, av.VideoCodecContext)
     return decoder
+
+
+def _told_aspect(stream: VideoStream) -> Fraction:
+    """Width of a pixel over its height, as the pictures decoded last tell; 1 where they do not."""
+    return fraction(stream.codec_context.sample_aspect_ratio) or Fraction(1)
 
 
 def _kept(tags: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:

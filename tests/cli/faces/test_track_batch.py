@@ -159,3 +159,14 @@ def test_a_list_needs_no_further_option(footage):
     (footage / "clips.txt").write_text("nothing to see\n")
     result = run(footage / "clips.txt", "--out", "new")
     assert "this is not a video, nor a picture" in result.stderr
+
+
+def test_folders_that_are_not_searched_are_told(folder, moving):
+    for path in (Path("in/a.png"), Path("in/sub/b.png"), Path("in/other/c.png")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        PIL.Image.fromarray(moving[0]).save(path)
+    result = run("in", "--out", "in/out", "--effect", "mesh")
+    assert result.exit_code == 0, result.output
+    assert "not searched: the folder in/other and 1 more; --recursive does" in result.output
+    again = run("in/sub", "--out", "in/out", "--effect", "mesh", "--overwrite")
+    assert "not searched" not in again.output

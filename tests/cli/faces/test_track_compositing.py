@@ -370,3 +370,13 @@ def test_a_neutral_second_of_pictures_goes_by_their_own_rate(folder, kind):
     frame = next(iter(source.opened_at(1.5)))
     assert frame.time == 1.5
     assert frame.image.mean() == pytest.approx(60, abs=2)
+
+
+def test_all_files_that_are_written_beside_the_picture_are_named(talk, folder):
+    words = ("--tracks", "a.nk", "--tracks", "b.txt", "--expressions", "c.csv")
+    told = well(talk, *words, "--end", "0.1").output
+    assert "a.nk: 3 frames" in told or "c.csv: 3 frames" in told
+    for name in ("a.nk", "b.txt", "c.csv"):
+        assert Path(name).is_file()
+        assert name in told
+    assert "beside it: " in told

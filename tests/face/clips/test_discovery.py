@@ -28,7 +28,9 @@ def test_videos_and_pictures_of_a_folder_are_clips_in_natural_order(folder):
     found = find_clips([Path("in")])
     assert names_of(found) == [("a.png", "image"), ("b2.mov", "video"), ("b10.mp4", "video")]
     assert found.left_out == (Path("in/notes.md"),)
+    assert found.folders == (Path("in/sub"),)
     found = find_clips([Path("in")], recursive=True)
+    assert found.folders == ()
     assert names_of(found)[-1] == ("sub/c.mkv", "video")
 
 

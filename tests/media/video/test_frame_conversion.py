@@ -227,3 +227,29 @@ def test_pictures_that_were_converted_are_not_held_back(talk):
     finally:
         gc.enable()
     assert len(held) <= 5
+
+
+@pytest.mark.parametrize(
+    ("size", "aspect", "shown"),
+    [((64, 96), Fraction(2), (128, 96)), ((128, 96), Fraction(4, 3), (128, 72))],
+)
+def test_pixels_that_change_shape_keep_their_proportion(
+    make_flashes, tmp_path, copied, size, aspect, shown
+):
+    parts = [
+        make_flashes("a.ts", size=(128, 96), sounds=()),
+        make_flashes("b.ts", size=size, aspect=aspect, first_second=2, sounds=()),
+    ]
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    frames = list(read_video(path))
+    assert len(frames) == 100
+    assert {frame.image.shape for frame in frames} == {(96, 128, 3)}
+    for frame in (frames[0], frames[50]):  # the upper left quarter is lit
+        lit = frame.image[..., 0] > 150
+        width, height = (128, 96) if frame is frames[0] else shown
+        assert lit.any(0).sum() == pytest.approx(width / 2, abs=3)
+        assert lit.any(1).sum() == pytest.approx(height / 2, abs=3)
+    source = copied(path)
+    told = "the pixels change shape: all pictures are shown within 128x96"
+    assert told in source.notes
