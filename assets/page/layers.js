@@ -15,6 +15,7 @@ import { COLUMNS, ROWS, SIZE } from "./fields.js";
 
 const FEW = 2; // px: levels smaller than that are not made
 const SOFTEST = 0.35; // px of a level, the least blur that is worth it
+const SOFT_ENOUGH = 1.6; // px of a level, from which blur on the next halving shows the same
 const SOFTER = 1.3; // ratio of the blurs that pictures are kept ready with
 const KEPT = 12;
 
@@ -45,9 +46,10 @@ export function layersOf(picture) {
  */
 export function levelFor({ levels, soft }, scale, blur) {
   const ratio = levels[0].width / CROP_WIDTH / scale;
-  const number = Math.min(Math.max(Math.round(Math.log2(ratio)), 0), levels.length - 1);
-  const level = levels[number];
-  const sigma = (blur * level.width) / CROP_WIDTH / scale;
+  let number = Math.min(Math.max(Math.round(Math.log2(ratio)), 0), levels.length - 1);
+  const sigmaAt = () => (blur * levels[number].width) / CROP_WIDTH / scale;
+  while (sigmaAt() > SOFT_ENOUGH && number < levels.length - 1) number += 1;
+  const [level, sigma] = [levels[number], sigmaAt()];
   if (!(sigma >= SOFTEST)) return level;
   const step = Math.round(Math.log(sigma / SOFTEST) / Math.log(SOFTER));
   const key = `${number},${step}`;
@@ -101,25 +103,48 @@ function grown(marks) {
  */
 function blurred({ data, width, height }, sigma) {
   const kernel = gaussian(sigma, Math.ceil(2.5 * sigma));
-  /** @type {(source: Uint8ClampedArray, length: number, step: number, lines: number, between: number) => Uint8ClampedArray} */
-  const along = (source, length, step, lines, between) => {
-    const found = new Uint8ClampedArray(source.length);
-    for (let line = 0; line < lines; line++) {
-      for (let i = 0; i < length; i++) {
-        const to = line * between + i * step;
-        let [red, green, blue, alpha] = [0, 0, 0, 0];
-        for (let k = 1 - kernel.length; k < kernel.length; k++) {
-          const from = line * between + Math.min(Math.max(i + k, 0), length - 1) * step;
-          const weight = kernel[k < 0 ? -k : k];
-          red += weight * source[from];
-          green += weight * source[from + 1];
-          blue += weight * source[from + 2];
-          alpha += weight * source[from + 3];
-        }
-        [found[to], found[to + 1], found[to + 2], found[to + 3]] = [red, green, blue, alpha];
+  const across = blurredAlong(data, kernel, width, 4, height, 4 * width);
+  return { data: blurredAlong(across, kernel, height, 4 * width, width, 4), width, height };
+}
+
+/**
+ * Pixels blurred along one axis; lines without any paint are left alone.
+ * @param {Uint8ClampedArray} data
+ * @param {Float32Array} kernel its half, from the middle on
+ * @param {number} length px of a line
+ * @param {number} step from px to px
+ * @param {number} lines
+ * @param {number} between from line to line
+ */
+function blurredAlong(data, kernel, length, step, lines, between) {
+  const found = new Uint8ClampedArray(data.length);
+  const reach = kernel.length - 1;
+  const line = new Float32Array(length + 2 * reach);
+  for (let n = 0, start = 0; n < lines; n++, start += between) {
+    for (let c = 3; c >= 0; c--) {
+      let first = length;
+      let last = -1;
+      for (let i = 0, from = start + c; i < length; i++, from += step) {
+        const value = data[from];
+        line[i + reach] = value;
+        if (!value) continue;
+        if (i < first) first = i;
+        last = i;
+      }
+      if (last < 0) {
+        if (c === 3) break; // premultiplied: what has no alpha has no color
+        continue;
+      }
+      line.fill(line[reach], 0, reach);
+      line.fill(line[reach + length - 1], reach + length);
+      const end = Math.min(last + reach, length - 1);
+      for (let i = Math.max(first - reach, 0), to = start + c + i * step; i <= end; i++, to += step) {
+        const at = i + reach;
+        let sum = kernel[0] * line[at];
+        for (let k = 1; k <= reach; k++) sum += kernel[k] * (line[at - k] + line[at + k]);
+        found[to] = sum;
       }
     }
-    return found;
-  };
-  return { data: along(along(data, width, 4, height, 4 * width), height, 4 * width, width, 4), width, height };
+  }
+  return found;
 }
