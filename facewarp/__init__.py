@@ -5,8 +5,8 @@ The names below are the public API. Each is imported when it is first used, so
 
 Example:
     >>> import facewarp
-    >>> tracker = facewarp.FaceTracker(template="average")  # doctest: +SKIP
-    >>> for frame in facewarp.read_video("clip.mp4"):  # doctest: +SKIP
+    >>> tracker = facewarp.FaceTracker(template="average")
+    >>> for frame in facewarp.read_video("clip.mp4"):
     ...     faces = tracker(frame.image, frame.time)
 """
 

@@ -17,6 +17,13 @@ class FacewarpError(Exception):
         what: As given.
         where: As given, as text; None if there is no such place.
         fix: As given; None if there is nothing to suggest.
+
+    Example:
+        >>> try:
+        ...     facewarp.analyse_cine("nowhere.nii.gz")
+        ... except facewarp.FacewarpError as error:
+        ...     print(error.where)
+        nowhere.nii.gz
     """
 
     def __init__(

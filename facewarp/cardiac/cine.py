@@ -88,6 +88,12 @@ class CineResult:
             are reported, or without a part network of slices.
         confidence: the Dice and the error of EF to be expected of that; None likewise, and where
             the weights carry no calibration.
+
+    Example:
+        >>> result = facewarp.analyse_cine("patient.nii.gz")
+        >>> result.labels.shape == result.cine.volume.data.shape
+        True
+        >>> to_end_systole = result.field_mm(result.es)  # (3, D, H, W), from end-diastole
     """
 
     cine: Cine
@@ -219,6 +225,10 @@ def analyse_cine(
     Raises:
         FacewarpError: the cine or the labels can't be read, what the files tell contradicts itself,
             or no heart is seen.
+
+    Example:
+        >>> result = facewarp.analyse_cine("patient.nii.gz")
+        >>> ejection_fraction, warnings = result.indices.lv.ef_percent, result.warnings
     """
     options = ReadOptions(spacing_mm, time_step_s, heart_rate_bpm, series)
     return analyse(

@@ -42,6 +42,7 @@ if TYPE_CHECKING:  # what is given and returned as tensors imports torch itself,
     from facewarp.core.networks.guided_registration import GuidedRegistration
 
 Array = npt.NDArray[np.generic]
+_LEAST_SHARE = 1 / 15  # of an integer's range: 12 bits in 16 are on another scale, not dark
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, what "grey" means for 8-bit RGB
 
 
@@ -55,6 +56,13 @@ class Registration:
         labels_fixed: segmentation of fixed, part ids uint8 ``fixed_shape``.
         labels_moving: segmentation of moving, uint8 ``moving_shape``.
         classes: names of the part ids.
+
+    Example:
+        >>> found = facewarp.load("face").register(fixed, moving)
+        >>> warped = found.warp(moving)  # moving, as it lies on fixed
+        >>> masks = found.warp_labels(found.labels_moving)
+        >>> there = found.warp_points(np.array([[130.0, 160.0]]))  # of fixed, to moving
+        >>> folded = (found.jacobian() <= 0).mean()
     """
 
     field: npt.NDArray[np.float32]
@@ -68,6 +76,9 @@ class Registration:
         Args:
             image: ``moving_shape``, in 2D also with channels last. Integer types come back
                 rounded in the same type.
+
+        Raises:
+            FacewarpError: it is not of moving's size.
         """
         from facewarp.core import fields
 
@@ -80,14 +91,19 @@ class Registration:
         return np.asarray(warped, dtype=image.dtype)
 
     def warp_labels(self, labels: Array) -> npt.NDArray[np.uint8]:
-        """Warp part ids (0..255) of moving's size to fixed: one-hot, then argmax."""
+        """Warp part ids (0..255) of moving's size to fixed: one-hot, then argmax.
+
+        Raises:
+            FacewarpError: they are no ids, or not of moving's size.
+        """
         import torch
 
         from facewarp.core import fields
 
         values, channels_last = self._as_moving(labels)
-        if channels_last or values.min() < 0 or values.max() > 255:
-            raise FacewarpError("labels must be ids from 0 to 255 without channels")
+        if channels_last or ((values < 0) | (values > 255) | (values % 1 != 0)).any():
+            what = "labels must be whole ids from 0 to 255 without channels"
+            raise FacewarpError(what, fix="Give one id a pixel.")
         ids, dense = np.unique(labels, return_inverse=True)
         compact = torch.from_numpy(dense.reshape(labels.shape))[None]
         warped = fields.warp_labels(compact, self._field(), max(len(ids), 2))[0].numpy()
@@ -160,6 +176,12 @@ class Model:
 
     Raises:
         FacewarpError: no such engine, or it can't run this network here.
+
+    Example:
+        >>> model = facewarp.load("face")
+        >>> found = model.register(fixed, moving)  # two crops, numpy, gray or RGB
+        >>> found.field.shape
+        (2, 320, 260)
     """
 
     def __init__(
@@ -306,7 +328,9 @@ class Model:
         """Register a pair of images or volumes.
 
         Both are resized to the model's grid: for faces give crops with the aspect ratio of
-        ``config.grid_shape``.
+        ``config.grid_shape``; for hearts volumes that cover what ``config.spacing_mm`` and the
+        grid do, their 1st to 99th percentile scaled to 0 to 1. `facewarp.analyse_cine` and
+        ``facewarp register`` see to all that.
 
         Args:
             fixed: ``H x W [x 1|3|4]`` or ``D x H x W``; integers count from 0 to their type's
@@ -314,8 +338,8 @@ class Model:
             moving: likewise; its size may differ.
 
         Raises:
-            FacewarpError: wrong number of axes, empty, or not finite; or the model is a part
-                network alone.
+            FacewarpError: wrong number of axes, empty, not finite, or on another scale; or the
+                model is a part network alone.
         """
         import torch
 
@@ -354,6 +378,11 @@ def load(model: str | Path, device: "str | torch.device" = "cpu", engine: str = 
 
     Raises:
         FacewarpError: there is no such device, model or engine here.
+
+    Example:
+        >>> model = facewarp.load("face", engine="auto")
+        >>> model.config.grid_shape
+        (320, 260)
     """
     if str(device) != "cpu":
         from facewarp.core.engines.device import present_device
@@ -364,7 +393,11 @@ def load(model: str | Path, device: "str | torch.device" = "cpu", engine: str = 
 
 
 def as_gray(image: Array, ndim: int, name: str = "image") -> "Tensor":
-    """Convert an image or volume to a gray tensor ``(1, 1, *shape)`` in [0, 1]."""
+    """Convert an image or volume to a gray tensor ``(1, 1, *shape)`` in [0, 1].
+
+    Raises:
+        FacewarpError: see `Model.register`.
+    """
     import torch
 
     array = np.asarray(image)
@@ -385,7 +418,15 @@ def as_gray(image: Array, ndim: int, name: str = "image") -> "Tensor":
             f"{name} has values that are not finite", fix="Replace NaN and infinity."
         )
     if np.issubdtype(array.dtype, np.integer):
-        gray = gray / np.iinfo(array.dtype.str).max
+        most = np.iinfo(array.dtype.str).max
+        low, high = int(array.min()), int(array.max())
+        if low < 0 or (array.dtype.itemsize > 1 and 0 < high < most * _LEAST_SHARE):
+            raise FacewarpError(
+                f"{name} has values from {low} to {high}, where {array.dtype} counts to {most}: "
+                "it would be seen as black",
+                fix="Scale it to floating point of 0..1.",
+            )
+        gray = gray / most
     elif array.dtype == bool:
         gray = gray.astype(np.float32)
     elif gray.min() < 0 or gray.max() > 1:

@@ -105,6 +105,12 @@ class Face:
             and 0 where hair, a hand or a thing hides it (`facewarp.face.occlusion`); None where
             nobody looked.
         details: eyes and mouth, as the detail network sees them; None without one.
+
+    Example:
+        >>> (face,) = facewarp.FaceTracker()(image)
+        >>> face.state, face.landmarks.shape
+        ('tracking', (68, 2))
+        >>> tip_of_nose = face.landmarks[30]
     """
 
     id: int

@@ -82,8 +82,8 @@ def read_video(
         FacewarpError: At once, where the file can't be read as a video.
 
     Example:
-        >>> for frame in read_video("clip.mp4", start=2.0):  # doctest: +SKIP
-        ...     print(frame.time, frame.image.shape)
+        >>> for frame in facewarp.read_video("clip.mp4", start=0.1):
+        ...     time, (height, width, _) = frame.time, frame.image.shape
     """
     place = Path(path)
     if place.is_dir():

@@ -133,6 +133,8 @@ def test_warp_labels_keeps_ids(model, rng):
     assert set(np.unique(reg.warp_labels(labels))) <= {0, 200}
     with pytest.raises(FacewarpError, match="ids"):
         reg.warp_labels(labels.astype(int) - 5)
+    with pytest.raises(FacewarpError, match="whole ids"):
+        reg.warp_labels(labels + 0.5)
     with pytest.raises(FacewarpError, match="moving was"):
         reg.warp(labels[:5])
 
@@ -145,6 +147,9 @@ def test_warp_labels_keeps_ids(model, rng):
         (np.zeros((0, 24)), "shape"),
         (np.full((32, 24), np.nan), "finite"),
         (np.full((32, 24), 255.0), "0..1"),
+        (np.full((32, 24), 4095, np.uint16), "0..1"),  # 12 bits
+        (np.full((32, 24), 255), "seen as black"),  # bytes in int64
+        (np.full((32, 24), -3, np.int16), "from -3"),
     ],
 )
 def test_bad_images_are_refused_with_a_next_step(model, image, words):
@@ -164,6 +169,11 @@ def test_gray_is_the_same_from_every_type():
         gray[..., None],
     ):
         torch.testing.assert_close(as_gray(image, 2), expected)
+
+
+def test_a_black_image_of_any_type_is_black():
+    for kind in (np.uint8, np.uint16, np.int16, np.int64):
+        assert not as_gray(np.zeros((4, 5), kind), 2).any()
 
 
 def test_weights_round_trip(tmp_path, model, rng):

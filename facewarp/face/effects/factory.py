@@ -160,6 +160,11 @@ def make_effect(
 
     Raises:
         FacewarpError: no such effect or texture, or an option that does not fit.
+
+    Example:
+        >>> tracker = facewarp.FaceTracker()
+        >>> draw = facewarp.make_effect("texture", texture="tiger")
+        >>> picture = draw(image, tracker(image), tracker.template)
     """
     known = [*EFFECTS, *USER_EFFECTS]
     if name not in known:

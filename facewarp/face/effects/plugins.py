@@ -98,6 +98,13 @@ def effect(
 
     Raises:
         FacewarpError: an effect of facewarp itself is called that.
+
+    Example:
+        >>> @facewarp.effect
+        ... def inverted(picture, face, template):
+        ...     x0, y0, x1, y1 = (max(int(n), 0) for n in face.box)
+        ...     picture[y0:y1, x0:x1] = 255 - picture[y0:y1, x0:x1]
+        >>> draw = facewarp.make_effect("inverted")
     """
 
     def add(function: Painter) -> Painter:

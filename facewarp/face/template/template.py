@@ -45,6 +45,10 @@ class Template:
         origin: how it was made, for the record.
         texture_field: (2, 320, 260) px, fixed = this template, moving = the space in which textures
             are drawn, that of ``average``; None for a template that is in that space itself.
+
+    Example:
+        >>> template = facewarp.Template.load("average")
+        >>> tracker = facewarp.FaceTracker(template)
     """
 
     name: str

@@ -78,8 +78,8 @@ class FaceTracker(Closing):
         FacewarpError: no such template or model, or no face to follow.
 
     Example:
-        >>> tracker = FaceTracker(template="average")
-        >>> faces = tracker(image, time=0.0)  # doctest: +SKIP
+        >>> with facewarp.FaceTracker(template="average") as tracker:
+        ...     faces = tracker(image, time=0.0)
     """
 
     def __init__(
