@@ -5,6 +5,7 @@ import math
 import os
 import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from importlib.resources import files
@@ -55,6 +56,15 @@ def logging_as_before() -> Iterator[None]:
     yield
     logger.handlers, logger.propagate = before[0], before[1]
     logger.setLevel(before[2])
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_made_beyond_a_test() -> Iterator[None]:
+    """A command that fails does not wait for its networks; the next test is not to meet them."""
+    yield
+    for thread in threading.enumerate():
+        if thread.name == "facewarp-ahead":
+            thread.join()
 
 
 @pytest.fixture

@@ -281,14 +281,14 @@ def main() -> None:
     """
     pause_collection()
     end_as_ctrl_c_does()
-    interrupted = False
+    code = 0
     try:
         app(prog_name="facewarp")
     except KeyboardInterrupt:  # before a command had begun, or once it was over
-        interrupted = True
-        raise SystemExit(130) from None
+        code = 130
+        raise SystemExit(code) from None
     except SystemExit as end:
-        interrupted = end.code == 130
+        code = end.code if isinstance(end.code, int) else 0
         raise
     finally:
         let_go_at_exit()
@@ -296,5 +296,5 @@ def main() -> None:
             sys.stdout.flush()
         except BrokenPipeError:  # the reader of ``facewarp ... | head`` has gone
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if interrupted:
-            leave_threads_behind(130)
+        if code:
+            leave_threads_behind(code)

@@ -136,7 +136,7 @@ def probes(out: Path, patients: tuple[Path, Path], seconds: float) -> Iterator[P
     def facewarp(*words: str | Path) -> tuple[str, ...]:
         return (sys.executable, "-m", "facewarp", *map(str, words))
 
-    yield Probe("track", facewarp("track", clip, "--out", out / "tracked.mp4"))
+    yield Probe("track", facewarp("track", clip, "--end", "2", "--out", out / "tracked.mp4"))
     headless = facewarp(*live, "--headless", "--realtime")
     yield Probe("live --headless", headless, most_s=seconds, ends_itself=False)
     if is_present("aiortc"):

@@ -25,7 +25,7 @@ class Closing:
 class MadeAhead(Closing, Generic[_Made]):
     """Something that is made in a thread while its user prepares the rest; closed at the end.
 
-    Ctrl-C does not wait for what is still being made: it is closed once it is there.
+    Neither Ctrl-C nor an error waits for what is still being made: it is closed once it is there.
 
     Args:
         make: makes it.
@@ -64,7 +64,7 @@ class MadeAhead(Closing, Generic[_Made]):
 
     def __exit__(self, *error: object) -> None:
         with self._lock:
-            self._is_wanted = self._is_done.is_set() or error[0] is not KeyboardInterrupt
+            self._is_wanted = self._is_done.is_set() or error[0] is None
         if self._is_wanted:
             self.close()
 

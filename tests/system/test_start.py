@@ -47,8 +47,8 @@ app.main()
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize(("code", "left"), [(130, True), (1, False)])
-def test_an_interrupted_program_waits_for_no_thread_in_the_background(code, left):
+@pytest.mark.parametrize(("code", "left"), [(130, True), (1, True), (0, False)])
+def test_a_program_that_failed_waits_for_no_thread_in_the_background(code, left):
     script = f"""
 import atexit, threading, time
 from facewarp.cli import app as cli
