@@ -29,6 +29,11 @@ _LONG: Final = re.compile(
     r"(?![a-z])|axial|transvers|coronal|sagittal|aort)",
     re.IGNORECASE,
 )
+_NO_CINE: Final = re.compile(
+    r"((?<![a-z])perf|first.?pass|molli|t[12].?map|late.?(gad|enh)|psir|phase.?contrast"
+    r"|(?<![a-z])(lge|mde|tagg?(ing)?)(?![a-z]))",
+    re.IGNORECASE,
+)
 
 
 def choose_cine(
@@ -63,6 +68,7 @@ def choose_cine(
     if stills:
         said.append("left out, one phase alone: " + "; ".join(s.described() for s in stills))
     if series is None:
+        cines = _without_others(cines, said)
         refuse_not_parallel(cines, place)
     chosen = _short_axis(cines, place, said)
     if series is None:
@@ -192,6 +198,20 @@ def _magnitude(acquisitions: list[Acquisition], said: list[str]) -> list[Acquisi
     others = [one for one in acquisitions if one not in kept]
     names = "; ".join(f"{one.images[0].component} pictures of {one.described()}" for one in others)
     said.append(f"left out: {names}")
+    return kept
+
+
+def _without_others(cines: list[Acquisition], said: list[str]) -> list[Acquisition]:
+    """Without series over time that are named after another sequence, where others are there.
+
+    Perfusion shows many heartbeats of a few slices of the cine, one moment of each; maps and
+    late enhancement several inversion times.
+    """
+    kept = [one for one in cines if not _NO_CINE.search(one.title)]
+    if not kept or len(kept) == len(cines):
+        return cines
+    others = [one for one in cines if one not in kept]
+    said.append(f"left out, by their names no cines: {_listed(others)}")
     return kept
 
 

@@ -56,6 +56,28 @@ def test_names_do_not_choose_between_cines_of_the_same_slices(scan, cine):
         read_dicom(scan)
 
 
+@pytest.mark.parametrize("title", ["SA PERFUSION STRESS", "sax_First-Pass", "SAX MOLLI", "SA_TAG"])
+def test_series_over_time_of_another_sequence_are_left_out(scan, cine, title):
+    """Perfusion shows slices of the cine over 40 heartbeats: an examination has it beside."""
+    write_series(scan, cine[:, 1:4], AFFINE, step_ms=50, title=title, number=11)
+    found = read_dicom(scan)
+    is_the_cine(found)
+    assert f"left out, by their names no cines: {title} (series 11" in " ".join(found.warnings)
+    assert read_dicom(scan, ReadOptions(series="11")).shape[0] == 3
+
+
+@pytest.mark.parametrize("title", ["cine de eje corto", "sax superfine", "vintage sax"])
+def test_words_that_only_hold_such_names_are_cines(scan, cine, title):
+    write_series(scan, cine, AFFINE, step_ms=50, title=title, number=11)
+    with pytest.raises(FacewarpError, match="2 cines"):
+        read_dicom(scan)
+
+
+def test_a_lone_series_of_such_a_name_is_read(tmp_path, cine):
+    write_series(tmp_path / "scan", cine, AFFINE, step_ms=70, title="SAX cine after perfusion")
+    is_the_cine(read_dicom(tmp_path / "scan"))
+
+
 def test_a_stack_repeated_with_other_times_is_another_cine(scan, cine):
     write_series(scan, cine, AFFINE, step_ms=73.5, title="SAX cine", number=4)
     with pytest.raises(FacewarpError, match="2 cines"):
