@@ -8,6 +8,8 @@ from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.passes.layers import LayerRenderer, SeenFace
 from facewarp.face.passes.st_maps import TemplateCanvas
 from facewarp.face.passes.stream import PassStream
+from facewarp.media.exr.cryptomatte import channels
+from facewarp.media.exr.layers_file import LayersFile, read_layers, write_layers
 
 SIZE = (640, 480)
 
@@ -40,6 +42,27 @@ def render(template):
         return renderer(seen, *around)
 
     return layers
+
+
+def test_maps_and_motion_survive_a_lossy_copy(face_at, render, tmp_path):
+    # DWAA takes channels called R, G, B, Y for colors, whatever their type (findings/dwaa-by-channel-name.sh)
+    exr = pytest.importorskip("OpenEXR")
+    face = face_at(side=190, field=bent())
+    made = render(face, after=[face_at(side=190, field=bent(3.0))])
+    shape = made.channels["matte.A"].shape
+    planes = made.channels | channels("face_id", made.coverage, shape)
+    write_layers(tmp_path / "passes.exr", LayersFile(made.size, made.box, planes))
+    with exr.File(str(tmp_path / "passes.exr"), separate_channels=True) as file:
+        lossy = file.header() | {"compression": exr.DWAA_COMPRESSION}
+        planes = {name: channel.pixels.copy() for name, channel in file.channels().items()}
+    with exr.File(lossy, dict(planes)) as file:
+        file.write(str(tmp_path / "copy.exr"))
+    _, found = read_layers(tmp_path / "copy.exr")
+    kept = {name for name, values in planes.items() if (found[name] == values).all()}
+    exact = {name for name in planes if name.endswith((".u", ".v"))}
+    assert len(exact) == 8
+    assert exact <= kept
+    assert "face_id00.R" not in kept  # Cryptomatte's own names: a copy of it has to be without loss
 
 
 @pytest.mark.parametrize("roll", [0.0, 0.4])
