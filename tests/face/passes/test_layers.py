@@ -45,7 +45,7 @@ def render(template):
 
 
 def test_maps_and_motion_survive_a_lossy_copy(face_at, render, tmp_path):
-    # DWAA takes channels called R, G, B, Y for colors, whatever their type (findings/dwaa-by-channel-name.sh)
+    # DWAA takes channels called R, G, B, Y for colors (findings/dwaa-by-channel-name.sh)
     exr = pytest.importorskip("OpenEXR")
     face = face_at(side=190, field=bent())
     made = render(face, after=[face_at(side=190, field=bent(3.0))])
