@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Generic, Literal, Protocol, TypeVar, overload
+from typing import Any, Final, Generic, Literal, Protocol, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,11 +132,12 @@ class Face:
 
         `dataclasses.replace` does the same, but asks for all fields.
         """
-        fields = Face.__dataclass_fields__.keys()
-        if unknown := changes.keys() - fields:
-            raise TypeError(f"a face has no {min(unknown)!r}")
-        face = object.__new__(Face)
-        vars(face).update({name: vars(self)[name] for name in fields}, **changes)
+        if not changes.keys() <= _FIELDS:
+            raise TypeError(f"a face has no {min(changes.keys() - _FIELDS)!r}")
+        face, kept = object.__new__(Face), vars(self)
+        if len(kept) > len(_FIELDS):  # fields at every px, which go with others
+            kept = {name: kept[name] for name in _FIELDS}
+        vars(face).update(kept, **changes)
         return face
 
     @cached_property
@@ -148,6 +149,9 @@ class Face:
     def field_from_template(self) -> NDArray[np.float32]:
         """`grid_field_from_template` at every px of the crop, (2, 320, 260) crop px."""
         return upsample_field(self.grid_field_from_template)
+
+
+_FIELDS: Final = Face.__dataclass_fields__.keys()
 
 
 class FaceFilter(Protocol):

@@ -54,6 +54,9 @@ class Engine(Protocol):
     def parts(self, images: Floats) -> Floats:
         """Segment images: probabilities ``(B, K, *feature_shape)`` of ``(B, 1, *grid_shape)``."""
 
+    def parts_of_pictures(self, pictures: NDArray[np.uint8]) -> Floats:
+        """Segment pictures ``(B, *grid_shape, C)`` uint8, as they lie in frames; see `parts`."""
+
     def fields(self, fixed: Floats, moving: Floats) -> Floats:
         """Predict fields ``(B, n, *field_shape)`` px from part probabilities."""
 
@@ -111,6 +114,10 @@ class GraphEngine:
         with self._lock:
             return self.run("parts", images)[0]
 
+    def parts_of_pictures(self, pictures: NDArray[np.uint8]) -> Floats:
+        """See `Engine`."""
+        return self.parts(from_pictures(pictures))
+
     def fields(self, fixed: Floats, moving: Floats) -> Floats:
         """See `Engine`."""
         with self._lock:
@@ -153,6 +160,13 @@ def from_gray(images: Images) -> Floats:
     if images.dtype == np.uint8:
         return np.divide(images, np.float32(255), dtype=np.float32)
     return np.asarray(images, np.float32)
+
+
+def from_pictures(pictures: NDArray[np.uint8]) -> Floats:
+    """Scale pictures ``(B, H, W, C)`` to images ``(B, C, H, W)`` in [0, 1]."""
+    images = np.ascontiguousarray(np.moveaxis(pictures, 3, 1), np.float32)
+    images *= np.float32(1 / 255)
+    return images
 
 
 def share_cores(engine: Engine, *, in_pipeline: bool = False) -> None:

@@ -11,6 +11,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facewarp.core.engines import openvino_models
 from facewarp.core.engines.base import Floats, GraphEngine, Images, is_converted
@@ -42,6 +43,7 @@ BATCHES: Final = (4, 2, 1)
 """Batch sizes that are compiled; others are run in parts."""
 
 _OF_GRAY: Final = "from_template of gray values"
+_OF_PICTURES: Final = "parts of pictures"
 _SIDE_BY_SIDE: Final = ("from_template", _OF_GRAY)
 """Graphs of which one item keeps a thread busy: several run beside one another, not as a batch."""
 
@@ -138,6 +140,11 @@ class OpenVinoEngine(GraphEngine):
         except OSError as error:
             raise _unreadable(folder) from error
         return cls("openvino-int8", summary, _Quantised(folder), kept / COMPILED, known_by)
+
+    def parts_of_pictures(self, pictures: NDArray[np.uint8]) -> Floats:
+        """See `base.Engine`; bytes are ordered and scaled in the graph."""
+        with self._lock:
+            return self.run(_OF_PICTURES, pictures)[0]
 
     def from_template(self, images: Images, template: Floats) -> tuple[Floats, Floats]:
         """See `base.Engine`; gray values are scaled in the graph."""
@@ -249,10 +256,10 @@ class OpenVinoEngine(GraphEngine):
 
     def _sized(self, graph: str, batch: int) -> Any:
         """The model of a graph for one batch size."""
-        model = self._models["from_template" if graph == _OF_GRAY else graph].clone()
+        model = self._models[_OF_BYTES.get(graph, (graph,))[0]].clone()
         model.reshape({port: [batch, *list(port.get_partial_shape())[1:]] for port in model.inputs})
         _pool_by_convolution(model)
-        return _of_gray(model) if graph == _OF_GRAY else model
+        return _OF_BYTES[graph][1](model) if graph in _OF_BYTES else model
 
 
 def _summary(is_exact: bool) -> str:
@@ -395,15 +402,48 @@ def join(parts: Any, fields: Any, ways: Ways = "both") -> Any:
 
 def _of_gray(model: Any) -> Any:
     """A model of images in [0, 1] and others as one of gray values, uint8: a quarter to copy."""
+    from openvino import opset13 as ops
+
+    gray = ops.parameter(model.inputs[0].get_partial_shape(), np.uint8, name="gray")
+    return _scaled(model, gray, gray)
+
+
+def _of_pictures(model: Any) -> Any:
+    """A model of images (N, C, H, W) in [0, 1] as one of pictures (N, H, W, C), uint8.
+
+    Convolutions want channels last, and nothing has to be copied to be put in order.
+    """
     ov = openvino()
     from openvino import opset13 as ops
 
-    images, *others = model.inputs
-    gray = ops.parameter(images.get_partial_shape(), np.uint8, name="gray")
-    scaled = ops.multiply(ops.convert(gray, np.float32), ops.constant(np.float32(1 / 255)))
-    images.get_node().output(0).replace(scaled.output(0))
-    inputs = [gray, *(port.get_node() for port in others)]
+    count, channels, *sides = model.inputs[0].get_partial_shape()
+    shape = ov.PartialShape([count, *sides, channels])
+    pictures = ops.parameter(shape, np.uint8, name="pictures")
+    return _scaled(
+        model, pictures, ops.transpose(pictures, ops.constant(np.array([0, 3, 1, 2], np.int64)))
+    )
+
+
+def _scaled(model: Any, bytes_in: Any, images: Any) -> Any:
+    """A model whose first input is scaled from bytes.
+
+    Args:
+        model: it is used up.
+        bytes_in: the new first input.
+        images: what follows from that, in the order that the model's input had.
+    """
+    ov = openvino()
+    from openvino import opset13 as ops
+
+    before, *others = model.inputs
+    scaled = ops.multiply(ops.convert(images, np.float32), ops.constant(np.float32(1 / 255)))
+    before.get_node().output(0).replace(scaled.output(0))
+    inputs = [bytes_in, *(port.get_node() for port in others)]
     return ov.Model(model.get_results(), inputs, model.get_friendly_name())
+
+
+_OF_BYTES: Final = {_OF_GRAY: ("from_template", _of_gray), _OF_PICTURES: ("parts", _of_pictures)}
+"""Graphs of bytes: which graph of images each is, and what makes it of that."""
 
 
 def save(model: Any, file: Path, about: Mapping[str, str] | None = None) -> None:

@@ -85,8 +85,6 @@ class OcclusionNetwork:
 
     def mattes(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Mattes (N, 160, 130) of pictures (N, 160, 132, 3) RGB; 255 where the face is seen."""
-        images = np.ascontiguousarray(np.moveaxis(pictures, 3, 1), np.float32)
-        images *= np.float32(1 / 255)
-        face: Floats = self.engine.parts(images)[:, 1]
+        face: Floats = self.engine.parts_of_pictures(pictures)[:, 1]
         beside = _BESIDE_PX // 2
         return np.rint(255 * face[:, :, beside:-beside].clip(0, 1)).astype(np.uint8)

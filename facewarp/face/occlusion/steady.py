@@ -6,6 +6,7 @@ comes in, the new one counts at once.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import cv2
@@ -21,6 +22,7 @@ from facewarp.face.template.template import Template
 
 Floats = NDArray[np.float32]
 
+_STEP: Final = MATTE_SHAPE[1] / GRID_SHAPE[1]  # px of a matte to a cell of the template
 _HOLD_S: Final = 0.12  # time constant of a matte where the picture stays the same
 _GAP_S: Final = 0.5  # between frames, after which nothing is carried on
 _USUAL_S: Final = 1 / 30
@@ -103,16 +105,18 @@ def seen_of_template(face: Face) -> Floats:
     """
     assert face.matte is not None
     field = resized(face.grid_field_from_template, GRID_SHAPE)
-    y, x = np.mgrid[: GRID_SHAPE[0], : GRID_SHAPE[1]].astype(np.float32)
-    step = MATTE_SHAPE[1] / GRID_SHAPE[1]
-    there = [
-        ((i + 0.5) * step + u * np.float32(step / GRID_PX) - 0.5).astype(np.float32)
-        for i, u in ((x, field[0]), (y, field[1]))
-    ]
+    there = _cells() + field * np.float32(_STEP / GRID_PX)
     found = cv2.remap(
         face.matte, there[0], there[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     return np.asarray(found, np.float32) / np.float32(255)
+
+
+@lru_cache(maxsize=1)
+def _cells() -> Floats:
+    """(2, 80, 65) px of the matte, x first, at the middles of the template's cells."""
+    y, x = np.mgrid[: GRID_SHAPE[0], : GRID_SHAPE[1]]
+    return ((np.stack([x, y]) + 0.5) * _STEP - 0.5).astype(np.float32)
 
 
 def _carried_on(past: _Past, gray: Floats, matte: Floats, matrix: Affine, dt: float) -> Floats:

@@ -77,6 +77,8 @@ def test_engines_find_what_torch_finds(name, batch, changes, small, stirred):
     of_shares = engine.from_template(gray / np.float32(255), template)
     assert px_apart(of_gray[0], of_shares[0]) < 1e-4
     assert px_apart(of_gray[1], of_shares[1]) < 1e-3
+    of_pictures = engine.parts_of_pictures(np.moveaxis(gray, 1, 3))
+    assert px_apart(of_pictures, of_shares[0]) < 1e-4
     moving = expected[0][::-1].copy()
     again = reference.fields(expected[0], moving)
     assert px_apart(engine.fields(expected[0], moving), again) < 0.01

@@ -103,6 +103,19 @@ def test_every_engine_sees_the_same(name, network, face, barred):
     assert apart.mean() < (4 if name == "openvino-int8" else 0.2)
 
 
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("name", [name for name in ENGINES if is_installed(name)])
+def test_pictures_of_bytes_are_seen_as_images_of_shares_are(name, count, barred):
+    engine = OcclusionNetwork.beside(load("face", engine=name)).engine
+    small = cv2.resize(barred[0], WINDOW_SHAPE[::-1], interpolation=cv2.INTER_AREA)
+    pictures = np.stack([np.roll(small, 9 * i, axis=1) for i in range(count)])
+    images = np.stack([picture.transpose(2, 0, 1) for picture in pictures]) / np.float32(255)
+    expected = engine.parts(np.ascontiguousarray(images))
+    np.testing.assert_allclose(engine.parts_of_pictures(pictures), expected, atol=1e-4)
+    swapped = engine.parts_of_pictures(pictures[..., ::-1])  # another order of colors
+    assert np.abs(swapped - expected).max() > 0.01
+
+
 def test_a_tracker_paints_no_bar_that_goes_by(make_tracker, picture, template):
     """A bar that wipes over the face is never painted, and the face is tracked on."""
     tracker = make_tracker(faces=1, smooth=True, photometric=True, occlusion=True)
