@@ -65,6 +65,26 @@ def test_maps_and_motion_survive_a_lossy_copy(face_at, render, tmp_path):
     assert "face_id00.R" not in kept  # Cryptomatte's own names: a copy of it has to be without loss
 
 
+def test_openimageio_follows_the_maps_flipped(face_at, render):
+    oiio = pytest.importorskip("OpenImageIO")
+
+    def held(planes):
+        planes = np.ascontiguousarray(planes, np.float32)
+        height, width, count = planes.shape
+        made = oiio.ImageBuf(oiio.ImageSpec(width, height, count, "float"))
+        made.set_pixels(oiio.ROI(), planes)
+        return made
+
+    layers = render(face_at(side=190, roll=0.2, field=bent()))
+    inside = whole(layers, "matte.A") > 0.5
+    u, v = (whole(layers, f"st_to_template.{axis}") for axis in "uv")
+    ours = stmap(identity(SIZE), u, v)
+    maps = held(np.dstack([u, v]))
+    theirs = oiio.ImageBufAlgo.st_warp(held(identity(SIZE)), maps, "triangle", 2.0, flip_t=True)
+    off = np.abs(theirs.get_pixels(oiio.FLOAT)[..., :2] - ours)[inside] * SIZE
+    assert off.max() < 0.1
+
+
 @pytest.mark.parametrize("roll", [0.0, 0.4])
 def test_unwrapping_and_wrapping_again_changes_nothing(face_at, render, roll):
     face = face_at(side=190, roll=roll, field=bent())
