@@ -23,7 +23,7 @@ from facewarp.system.machine import processor
 from facewarp.training.datasets.celebamask import load_celebamask
 from facewarp.training.datasets.helen import load_helen
 from facewarp.training.datasets.photo import FacePhoto
-from facewarp.training.occlusion.matte_data import Matte, held_out_composites, is_free
+from facewarp.training.occlusion.matte_data import KINDS, Matte, held_out_composites, is_free
 from facewarp.training.occlusion.matte_scores import scores_of, sheet
 
 SEED = 20_261
@@ -31,7 +31,11 @@ _SHOWN = 42
 
 
 def evaluate(
-    model: Model, photos: Sequence[FacePhoto], count: int, picture: Path | None = None
+    model: Model,
+    photos: Sequence[FacePhoto],
+    count: int,
+    picture: Path | None = None,
+    only: str | None = None,
 ) -> dict[str, Any]:
     """Evaluate a network on composites.
 
@@ -40,9 +44,10 @@ def evaluate(
         photos: whose faces objects are put before.
         count: composites; a third of them without an object.
         picture: where a sheet of some is written.
+        only: the one kind of object, of `matte_data.KINDS`.
     """
     matte = engine_matte(model)
-    composites = held_out_composites(photos, count, SEED)
+    composites = held_out_composites(photos, count, SEED, only)
     if picture is not None:
         write_png(picture, sheet(matte, composites[:_SHOWN]))
     return {
@@ -73,6 +78,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--screen", help="another network, by which those of --helen are chosen")
     parser.add_argument("--engine", default="torch", help="what runs the network")
     parser.add_argument("--count", type=int, default=600, help="composites")
+    parser.add_argument("--only", choices=KINDS, help="one kind of object, to be sure of it")
     parser.add_argument("--picture", type=Path, help="where a sheet of some is written, PNG")
     given = parser.parse_args(words)
     try:
@@ -92,7 +98,7 @@ def main(words: Sequence[str] | None = None) -> None:
                 matte = engine_matte(load(given.screen))
                 sets["helen"] = [photo for photo in sets["helen"] if is_free(photo, matte)]
         for name, photos in sets.items():
-            found["sets"][name] = evaluate(model, photos, given.count, given.picture)
+            found["sets"][name] = evaluate(model, photos, given.count, given.picture, given.only)
     except FacewarpError as error:
         parser.exit(1, f"error: {error}\n")
     sys.stdout.write(json.dumps(found, indent=1) + "\n")

@@ -27,6 +27,9 @@ Matte = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 POOL: Final = 16_000
 """Composites that are made and kept, 106 kB each; every batch is drawn from them and augmented."""
 
+KINDS: Final = (*MAKERS, "donor")
+"""Kinds of objects that scores are told of."""
+
 _HOLD_OUT_EVERY = 24
 
 _STEP_PX: Final = 3
@@ -214,9 +217,18 @@ def random_composite(
     return compose(base, lambda: base_face(other, rng), rng, kind)
 
 
-def held_out_composites(photos: Sequence[FacePhoto], count: int, seed: int) -> list[Composite]:
-    """Make composites of each kind of object in turn, and half as many faces without any."""
-    kinds = [*MAKERS, "donor"]
+def held_out_composites(
+    photos: Sequence[FacePhoto], count: int, seed: int, only: str | None = None
+) -> list[Composite]:
+    """Make composites of each kind of object in turn, and half as many faces without any.
+
+    Args:
+        photos: the faces.
+        count: composites.
+        seed: of all random numbers.
+        only: the one kind of object that is put before faces; None for all of `KINDS`.
+    """
+    kinds = KINDS if only is None else (only,)
     made = []
     for i in range(count):
         free = ("free", "light")[i // 3 % 2]

@@ -17,6 +17,7 @@ from facewarp.training.occlusion.composite import Composite
 from facewarp.training.occlusion.matte_data import Matte, held_out_composites
 
 _CHECKS = 126
+_DRAWS = 1000
 _SHOWN = 24
 _OUTLINE: Final = np.ones((5, 5), np.uint8)  # 2 px of the matte, 4 of the crop
 
@@ -29,6 +30,8 @@ class MatteScores:
         iou: intersection over union of the hidden and the predicted region, over all px of all
             faces with something before them.
         iou_by_kind: the same for each kind of object.
+        chance_by_kind: what that may be with as many other composites: 5 and 95 % of 1000 draws
+            (bootstrap). Of a dozen a few decide.
         false_alarms: share of a face with nothing before it that is called hidden.
         false_alarms_in_light: the same with shadows, highlights and make-up on it.
         error: mean absolute error of the matte on faces.
@@ -36,6 +39,7 @@ class MatteScores:
 
     iou: float
     iou_by_kind: dict[str, float]
+    chance_by_kind: dict[str, tuple[float, float]]
     false_alarms: float
     false_alarms_in_light: float
     error: float
@@ -46,7 +50,7 @@ def scores_of(matte: Matte, composites: Sequence[Composite]) -> MatteScores:
 
     Px along the outline of a face and its hair are left out: masks made by hand are no more exact.
     """
-    counts: dict[str, list[int]] = {}
+    counts: dict[str, list[tuple[int, int]]] = {}
     alarms: dict[str, list[float]] = {"free": [], "light": []}
     errors = []
     for one in composites:
@@ -59,14 +63,29 @@ def scores_of(matte: Matte, composites: Sequence[Composite]) -> MatteScores:
         if one.kinds[0] in alarms:
             alarms[one.kinds[0]].append(float(told[is_face].mean()))
             continue
-        both = counts.setdefault(one.kinds[0], [0, 0])
-        both[0] += int((hidden & told & is_face).sum())
-        both[1] += int(((hidden | told) & is_face).sum())
-    whole = np.array(list(counts.values()) or [[0, 0]]).sum(0)
-    kinds = {kind: 100 * i / max(u, 1) for kind, (i, u) in sorted(counts.items())}
+        both = int((hidden & told & is_face).sum()), int(((hidden | told) & is_face).sum())
+        counts.setdefault(one.kinds[0], []).append(both)
+    by_kind = {kind: np.array(pairs) for kind, pairs in sorted(counts.items())}
+    whole = np.concatenate([np.zeros((1, 2), int), *by_kind.values()]).sum(0)
+    kinds = {kind: float(_iou(pairs)) for kind, pairs in by_kind.items()}
+    chance = {kind: _chance_of(pairs) for kind, pairs in by_kind.items()}
     free, light = (100 * float(np.mean(shares or [0])) for shares in alarms.values())
     error = 100 * float(np.mean(errors or [0]))
-    return MatteScores(100 * int(whole[0]) / max(int(whole[1]), 1), kinds, free, light, error)
+    iou = 100 * int(whole[0]) / max(int(whole[1]), 1)
+    return MatteScores(iou, kinds, chance, free, light, error)
+
+
+def _iou(pairs: NDArray[np.integer]) -> NDArray[np.float64]:
+    """IoU in percent of px of intersections and unions (..., N, 2) of N composites together."""
+    both = pairs.sum(axis=-2)
+    return np.asarray(100 * both[..., 0] / np.maximum(both[..., 1], 1), np.float64)
+
+
+def _chance_of(pairs: NDArray[np.integer]) -> tuple[float, float]:
+    """5 and 95 % of the IoU of as many composites (N, 2), drawn from these."""
+    drawn = np.random.default_rng(0).integers(len(pairs), size=(_DRAWS, len(pairs)))
+    low, high = np.percentile(_iou(pairs[drawn]), (5, 95)).tolist()
+    return low, high
 
 
 class MatteValidator:

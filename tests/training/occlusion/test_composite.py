@@ -141,3 +141,9 @@ def test_scores_are_told_of_faces_and_things_that_stay_the_same(drawn, monkeypat
     monkeypatch.setattr(matte_data, "varied", lambda *_: pytest.fail("a varied face"))
     kinds = {one.kinds[0] for one in held_out_composites([drawn], 24, seed=1)}
     assert kinds <= {*MAKERS, "donor", "free", "light"}
+
+
+def test_composites_of_one_kind_alone_are_made(drawn):
+    kinds = [one.kinds for one in held_out_composites([drawn], 12, seed=3, only="locks")]
+    assert kinds.count(("locks",)) == 8
+    assert {("free",), ("light",)} < set(kinds)
