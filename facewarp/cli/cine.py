@@ -13,7 +13,7 @@ from facewarp.cli.console import Output, cell, output_of
 from facewarp.cli.model_options import Device, ModelName, Refine, parse_copies
 from facewarp.cli.option_groups import option_groups
 from facewarp.errors import FacewarpError
-from facewarp.system.start import resume_collection
+from facewarp.system.start import quick_imports, resume_collection
 
 if TYPE_CHECKING:
     from facewarp.batch.jobs import Batch
@@ -196,9 +196,10 @@ def cine(
       facewarp cine training/ --out hearts/ --workers 4
       facewarp cine patients.txt --out /shared/hearts --ray auto
     """
-    from facewarp.cardiac.cohort.discovery import discover
-    from facewarp.cardiac.cohort.job import Settings
-    from facewarp.cardiac.cohort.runner import jobs_for, run_cohort
+    with quick_imports("pydicom"):
+        from facewarp.cardiac.cohort.discovery import discover
+        from facewarp.cardiac.cohort.job import Settings
+        from facewarp.cardiac.cohort.runner import jobs_for, run_cohort
     from facewarp.core.weights import find_weights
 
     output = output_of(ctx)

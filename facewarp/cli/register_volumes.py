@@ -6,6 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from facewarp.cli.console import Output, cell
+from facewarp.system.start import quick_imports
 
 
 def register_hearts(
@@ -26,17 +27,23 @@ def register_hearts(
         device: where the model runs.
         refine: whether the field is refined into an invertible one.
     """
-    from PIL import Image
+    with quick_imports("pydicom"):
+        from PIL import Image
 
-    from facewarp.cardiac.io.nifti_reader import read_volume
-    from facewarp.cardiac.io.nifti_writer import write_field, write_image, write_labels, write_map
-    from facewarp.cardiac.io.slices.label_maps import refuse_labels
-    from facewarp.cardiac.motion.orientation import with_slices_seen
-    from facewarp.cardiac.pair_registration import register_volumes, side_by_side
-    from facewarp.cardiac.plots.figures import slice_table
-    from facewarp.cardiac.plots.short_axis_view import HeartView
-    from facewarp.core.metrics import dice_per_part, jacobian_statistics, mean_over_present
-    from facewarp.core.model import load
+        from facewarp.cardiac.io.nifti_reader import read_volume
+        from facewarp.cardiac.io.nifti_writer import (
+            write_field,
+            write_image,
+            write_labels,
+            write_map,
+        )
+        from facewarp.cardiac.io.slices.label_maps import refuse_labels
+        from facewarp.cardiac.motion.orientation import with_slices_seen
+        from facewarp.cardiac.pair_registration import register_volumes, side_by_side
+        from facewarp.cardiac.plots.figures import slice_table
+        from facewarp.cardiac.plots.short_axis_view import HeartView
+        from facewarp.core.metrics import dice_per_part, jacobian_statistics, mean_over_present
+        from facewarp.core.model import load
     from facewarp.system.atomic_folder import OutputFolder
 
     folder = OutputFolder(out, "field.nii.gz")

@@ -4,6 +4,8 @@ import gc
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 _COMPLAINING: Final = "OpenImageIO"
@@ -28,6 +30,32 @@ def resume_collection() -> None:
     if not gc.isenabled():
         gc.freeze()
         gc.enable()
+
+
+@contextmanager
+def quick_imports(*without: str) -> Iterator[None]:
+    """Import in this context what stays, without the collector and without some packages.
+
+    Args:
+        without: packages that are not found meanwhile, such as the pydicom that nibabel reads one
+            extension with, which takes a tenth of a second: what is imported does without them
+            where they are not installed. They are there as ever if they were imported before, or
+            where they are imported later.
+    """
+    absent = [name for name in without if name not in sys.modules]
+    ran = gc.isenabled()
+    gc.disable()
+    for name in absent:
+        sys.modules[name] = None  # type: ignore[assignment]  # Python's own way to say so
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
+        if ran:
+            gc.enable()
+            if gc.get_freeze_count():  # as at this program's start
+                gc.freeze()
 
 
 def let_go_at_exit() -> None:

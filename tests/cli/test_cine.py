@@ -1,5 +1,7 @@
 import gc
 import json
+import subprocess
+import sys
 
 import nibabel as nib
 import numpy as np
@@ -402,3 +404,22 @@ def test_the_collector_runs_again_when_all_is_imported(tmp_path, nifti_of, monke
         gc.unfreeze()
     assert found[0][0]
     assert found[0][1] > 10_000
+
+
+def test_patients_are_found_and_shared_out_without_torch(tmp_path, nifti_of, rng):
+    file = nifti_of("one.nii.gz", rng.integers(1, 9, (2, 3, 8, 8)).astype(np.float32), np.eye(4))
+    code = """
+import sys
+import facewarp.batch.runner
+def shared_out(jobs, *_more, **_told):
+    print([job.name for job in jobs], sorted({"torch", "pydicom"} & set(sys.modules)))
+    raise SystemExit
+facewarp.batch.runner.run_batch = shared_out
+from facewarp.cli.app import main
+sys.argv = ["facewarp", *sys.argv[1:]]
+main()
+"""
+    words = [sys.executable, "-c", code, "-q", "cine", file, "--out", tmp_path / "out"]
+    done = subprocess.run(list(map(str, words)), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n")[0] == "['one'] []"

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from facewarp.system.start import pause_collection, resume_collection
+from facewarp.system.start import pause_collection, quick_imports, resume_collection
 
 
 @pytest.fixture
@@ -28,6 +28,34 @@ def test_a_collector_that_runs_is_left_alone(collector):
     before = gc.get_freeze_count()
     resume_collection()
     assert gc.get_freeze_count() == before
+
+
+def test_imports_go_without_the_collector_and_without_a_package(collector, monkeypatch):
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    with quick_imports("colorsys", "json"):
+        assert not gc.isenabled()
+        with pytest.raises(ModuleNotFoundError):
+            import colorsys
+        import json  # it was there before
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == 0  # it was not, before
+    import colorsys
+
+    assert json.loads("[1]") == [round(colorsys.rgb_to_hsv(1, 1, 1)[2])]
+
+
+def test_a_collector_that_is_paused_stays_so(collector):
+    pause_collection()
+    with quick_imports():
+        assert not gc.isenabled()
+    assert not gc.isenabled()
+    resume_collection()
+    before = gc.get_freeze_count()
+    kept = [[] for _ in range(1000)]
+    with quick_imports():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() >= before + len(kept)
 
 
 def test_a_program_that_read_plates_ends_without_complaints():

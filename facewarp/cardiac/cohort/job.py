@@ -14,6 +14,7 @@ from facewarp.cardiac.report.conventions import MARK
 from facewarp.system.atomic_files import sweep
 from facewarp.system.atomic_folder import restore_folder
 from facewarp.system.memory import return_freed_memory, share_freed_memory
+from facewarp.system.start import quick_imports
 from facewarp.version import __version__
 
 if TYPE_CHECKING:
@@ -132,7 +133,16 @@ def finished(job: Job) -> dict[str, Any] | None:
     return found if same and whole else None
 
 
+@lru_cache(maxsize=1)
+def _import_libraries() -> None:
+    """Import torch and all that analyzes, once a process: not to skip patients or to share out."""
+    with quick_imports("pydicom"):
+        import facewarp.cardiac.report.result_folder
+        import facewarp.cardiac.strain_repeats  # noqa: F401
+
+
 def _analyse(job: Job, progress: Callable[[float], None]) -> None:
+    _import_libraries()
     import torch
 
     from facewarp.cardiac.cine import analyse_cine

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any, Final
 
 from facewarp.batch.jobs import Batch, Outcome
-from facewarp.cardiac.report.reference_indices import flat
 from facewarp.system.atomic_files import plain_cell, written
 
 #: Columns of ``cohort.csv`` that hold measurements, in their order.
@@ -95,7 +94,7 @@ def row_of(outcome: Outcome) -> dict[str, Any]:
         "phases": found["phases"],
         "quality": next(verdict for verdict in ("bad", "look", "ok") if verdict in verdicts),
         "odd": "; ".join(odd),
-        **flat(found),
+        **_flat(found),
         "lowest_agreement_percent": round(100 * min(found["quality"]["agreement"]), 2),
         "loop_p95_mm": found["quality"]["loop_p95_mm"],
         "folds_percent": found["quality"]["folds_percent"],
@@ -104,9 +103,19 @@ def row_of(outcome: Outcome) -> dict[str, Any]:
         whole = found["strain"]["regions"][0]
         row |= {name: whole[name] for name in MEASURED if name in whole}
     if found["truth"] is not None:
-        row |= {f"true_{name}": value for name, value in flat(found["truth"]).items()}
+        row |= {f"true_{name}": value for name, value in _flat(found["truth"]).items()}
     return {name: "" if value is None else value for name, value in row.items()}
 
 
 def _has(rows: Sequence[dict[str, Any]], name: str) -> bool:
     return any(f"true_{name}" in row for row in rows)
+
+
+def _flat(found: dict[str, Any]) -> dict[str, float | None]:
+    """Return ``indices.json``'s indices, or those of the truth in it, as one level of names."""
+    told: dict[str, float | None] = {}
+    for side in ("lv", "rv"):
+        for name in ("edv_ml", "esv_ml", "sv_ml", "ef_percent"):
+            told[f"{side}_{name}"] = found[side][name]
+    told["lv_mass_g"] = found["lv_mass_g"]
+    return told

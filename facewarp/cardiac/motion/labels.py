@@ -42,11 +42,13 @@ def seen_labels(parts: Floats, parts_grid: ModelGrid) -> Labels:
 def largest_pieces(ids: Labels) -> Labels:
     """Keep the largest connected component of each part ``(D, H, W)``; the rest is background."""
     kept = ids.copy()
-    for part in (HeartPart.RV, HeartPart.MYOCARDIUM, HeartPart.LV):
-        pieces, count = ndimage.label(ids == part, _TOUCHING)
-        if count > 1:
-            largest = np.bincount(pieces.ravel())[1:].argmax() + 1
-            kept[(pieces > 0) & (pieces != largest)] = HeartPart.BACKGROUND
+    for box in ndimage.find_objects((ids != HeartPart.BACKGROUND).view(np.uint8)):
+        seen, here = ids[box], kept[box]  # all of the heart
+        for part in (HeartPart.RV, HeartPart.MYOCARDIUM, HeartPart.LV):
+            pieces, count = ndimage.label(seen == part, _TOUCHING)
+            if count > 1:
+                largest = np.bincount(pieces.ravel())[1:].argmax() + 1
+                here[(pieces > 0) & (pieces != largest)] = HeartPart.BACKGROUND
     return kept
 
 

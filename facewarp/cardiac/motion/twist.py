@@ -135,19 +135,23 @@ def _best(cross: Tensor, shown: Tensor, settings: TwistSearch) -> Tensor:
         step * torch.arange(-round(most / step), round(most / step) + 1)
         for most in (settings.turn_degrees, settings.twist_degrees)
     )
+    weights = shown / shown.sum(1, keepdim=True).clamp_min(1)
+    level, modes = _level(shown), torch.arange(settings.modes[0], settings.modes[1] + 1)
+    # exp(i m (turn + level twist)) is a product, so that slices are added up once for all turns
+    twisted = torch.deg2rad(twists[:, None] * level[:, None])[..., None] * modes  # (B, C, d, M)
+    slices = weights[..., None] * cross.conj()
+    summed = (slices[:, None] * torch.polar(torch.ones_like(twisted), twisted)).sum(2)
+    turned = torch.deg2rad(turns[:, None]) * modes
+    mean = (torch.polar(torch.ones_like(turned), turned) @ summed.mT).real.flatten(1)
     turn, twist = (v.flatten() for v in torch.meshgrid(turns, twists, indexing="ij"))
     penalty = settings.turn_penalty * turn**2 + settings.twist_penalty * twist**2
-    angles = torch.deg2rad(turn[:, None] + twist[:, None] * _level(shown)[:, None])  # (B, C, d)
-    modes = torch.arange(settings.modes[0], settings.modes[1] + 1)
-    phase = angles[..., None] * modes
-    fits = (cross.real[:, None] * phase.cos() + cross.imag[:, None] * phase.sin()).sum(-1)
-    weights = shown / shown.sum(1, keepdim=True).clamp_min(1)
-    mean = (fits * weights[:, None]).sum(-1)
-    best = (torch.arange(len(mean)), (mean - penalty).argmax(1))
+    chosen = (mean - penalty).argmax(1)
+    best = (torch.arange(len(mean)), chosen)
+    angles = torch.deg2rad(turn[chosen, None] + twist[chosen, None] * level)
     low, high = settings.trusted
     trust = ((mean[best] - low) / (high - low)).clamp(0, 1)
-    chosen = trust[:, None] * angles[best]
-    return torch.where(shown.sum(1, keepdim=True) >= _FEWEST, chosen, 0.0)
+    told = shown.sum(1, keepdim=True) >= _FEWEST
+    return torch.where(told, trust[:, None] * angles, 0.0)
 
 
 def _level(shown: Tensor) -> Tensor:

@@ -27,6 +27,7 @@ LAYERS: Final = 5
 _RAY_STEP_MM: Final = 0.25
 _RAY_MM: Final = 90.0
 _SMOOTH_VOX: Final = 0.7  # takes the stairs of voxels out of the outlines
+_RIM_PX: Final = 8  # around the parts, more than what smoothing reaches: depths are negative there
 _THINNEST_MM: Final = 1.5  # less is no wall
 _LEAST_RING: Final = 0.5  # share of the angles that show a wall in a slice that counts
 _LEAST_CAVITY_MM2: Final = 30.0
@@ -110,12 +111,13 @@ def find_wall(labels: Labels, grid: ModelGrid) -> Wall | None:
     wide = np.flatnonzero(cavities > _LEAST_CAVITY_MM2).tolist()
     found = {z: _Slice.of(seen[z], to_mm, z) for z in wide}
     even = (np.arange(ANGLES) + 0.5) * 2 * np.pi / ANGLES
-    rings = [z for z, one in found.items() if one.edges(even)[2].mean() >= _LEAST_RING]
+    evenly = {z: one.edges(even) for z, one in found.items()}
+    rings = [z for z, (_, _, valid) in evenly.items() if valid.mean() >= _LEAST_RING]
     run = _longest_run(rings)
     if not run:
         return None
     order = run if _points_to_apex(seen, run) else run[::-1]
-    septum_arcs = [found[z].septum(even) for z in order]
+    septum_arcs = [found[z].septum(even, *evenly[z][1:]) for z in order]
     septum = _mean_angle([middle for middle, _, _ in septum_arcs])
     angles = septum + even
     edges = [found[z].edges(angles) for z in order]
@@ -153,7 +155,8 @@ def view_to_mm(grid: ModelGrid) -> FloatArray:
 class _Slice:
     """Contours of a slice, as signed distances in mm, and its center.
 
-    ``to_pixel`` ``(2, 3)`` takes mm from the middle to pixels; its last column is the middle.
+    They are held around the parts alone: beyond, all are negative. ``to_pixel`` ``(2, 3)`` takes
+    mm from the middle to their pixels; its last column is the middle.
     """
 
     inside: FloatArray
@@ -171,23 +174,34 @@ class _Slice:
         heart = cavity | (labels == HeartPart.MYOCARDIUM)
         y, x = np.nonzero(cavity)
         center = to_mm @ np.array([x.mean(), y.mean(), z, 1.0])
-        inside, within, beside = (_depth(mask, spacing) for mask in (cavity, heart, right))
-        to_pixel = np.column_stack([np.linalg.inv(plane), [x.mean(), y.mean()]])
+        rows, columns = (_around((heart | right).any(axis=axis)) for axis in (1, 0))
+        parts = (mask[rows, columns] for mask in (cavity, heart, right))
+        inside, within, beside = (_depth(mask, spacing) for mask in parts)
+        middle = [x.mean() - columns.start, y.mean() - rows.start]
+        to_pixel = np.column_stack([np.linalg.inv(plane), middle])
         return cls(inside, within, beside, to_pixel, center[:2], float(center[2]))
 
     def edges(self, angles: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
         """Return inner and outer radius, mm, and whether there is wall between, each ``(A,)``."""
         radii = np.arange(0.0, _RAY_MM, _RAY_STEP_MM)
-        inner = _crossing(self._along(self.inside, angles, radii), radii, np.zeros(len(angles)))
-        outer = _crossing(self._along(self.within, angles, radii), radii, inner)
+        rays = self._pixels(angles[:, None], radii[None])
+        inner = _crossing(_at(self.inside, rays), radii, np.zeros(len(angles)))
+        outer = _crossing(_at(self.within, rays), radii, inner)
         return inner, outer, outer - inner >= _THINNEST_MM
 
-    def septum(self, angles: FloatArray) -> tuple[float, float, float]:
-        """Return the angles of the septum's middle and ends; NaN without a right ventricle."""
-        _, outer, valid = self.edges(angles)
+    def septum(
+        self, angles: FloatArray, outer: FloatArray, valid: BoolArray
+    ) -> tuple[float, float, float]:
+        """Return the angles of the septum's middle and ends; NaN without a right ventricle.
+
+        Args:
+            angles: ``(A,)``, all around.
+            outer: outer radii there, mm, see `edges`.
+            valid: whether there is wall.
+        """
         offsets = np.arange(*_BESIDE_MM, 0.5)
-        radii = outer[:, None] + offsets
-        beside = (self._at(self.right, angles[:, None], radii) > 0).any(axis=1) & valid
+        places = self._pixels(angles[:, None], outer[:, None] + offsets)
+        beside = (_at(self.right, places) > 0).any(axis=1) & valid
         count = len(angles)
         tiled = ndimage.binary_closing(np.tile(beside, 3), np.ones(_GAP + 1))[count : 2 * count]
         arc = _longest_arc(tiled)
@@ -198,15 +212,23 @@ class _Slice:
         last = first + arc[1] * bin_width
         return (first + last) / 2, first % (2 * np.pi), last % (2 * np.pi)
 
-    def _along(self, depth: FloatArray, angles: FloatArray, radii: FloatArray) -> FloatArray:
-        return self._at(depth, angles[:, None], radii[None])
-
-    def _at(self, depth: FloatArray, angles: FloatArray, radii: FloatArray) -> FloatArray:
+    def _pixels(self, angles: FloatArray, radii: FloatArray) -> FloatArray:
+        """Return the pixels ``(2, ...)``, y and x, of polar coordinates."""
         away = np.stack([radii * np.cos(angles), radii * np.sin(angles)])
         x, y = np.tensordot(self.to_pixel[:, :2], away, axes=1)
-        where = np.stack([y + self.to_pixel[1, 2], x + self.to_pixel[0, 2]])
-        values: FloatArray = ndimage.map_coordinates(depth, where, order=1, mode="nearest")
-        return values
+        return np.stack([y + self.to_pixel[1, 2], x + self.to_pixel[0, 2]])
+
+
+def _around(shown: BoolArray) -> slice:
+    """Return the part of an axis that shows something, and some pixels on either side."""
+    places = np.flatnonzero(shown)
+    return slice(max(int(places[0]) - _RIM_PX, 0), int(places[-1]) + 1 + _RIM_PX)
+
+
+def _at(depth: FloatArray, pixels: FloatArray) -> FloatArray:
+    """Return depths at pixels; the edge goes on outside."""
+    values: FloatArray = ndimage.map_coordinates(depth, pixels, order=1, mode="nearest")
+    return values
 
 
 def _depth(mask: BoolArray, spacing: FloatArray) -> FloatArray:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -63,13 +62,3 @@ def _labels_of(result: CineResult, phase: int) -> Path | None:
     names = [f"{stem(source)}_gt{suffix}" for suffix in SUFFIXES]
     beside = [source.with_name(name) for name in names] if source.is_file() else []
     return next((path for path in beside if path.is_file()), None)
-
-
-def flat(found: dict[str, Any]) -> dict[str, float | None]:
-    """``indices.json``'s indices, or those of the truth in it, as one level of names."""
-    told: dict[str, float | None] = {}
-    for side in ("lv", "rv"):
-        for name in ("edv_ml", "esv_ml", "sv_ml", "ef_percent"):
-            told[f"{side}_{name}"] = found[side][name]
-    told["lv_mass_g"] = found["lv_mass_g"]
-    return told

@@ -226,6 +226,20 @@ def test_missing_segments_are_noted_or_left_out():
     assert (open_wall.weights[~open_wall.valid] == 0).all()
 
 
+@pytest.mark.parametrize("turn", TURNS.values(), ids=TURNS)
+def test_the_wall_is_where_it_is_however_much_background_is_around_it(turn):
+    grid = grid_in(turn)
+    labels = annulus(grid)
+    shift = np.eye(4)
+    shift[:2, 3] = 40, 30
+    wide = np.pad(labels, ((0, 0), (30, 25), (40, 0)))
+    there = ModelGrid(GRID, grid.spacing_mm, wide.shape, shift @ grid.to_volume)
+    wall, same = find_wall(labels, grid), find_wall(wide, there)
+    for name in ("z_mm", "centers_mm", "inner_mm", "outer_mm", "septum", "insertions"):
+        np.testing.assert_allclose(getattr(same, name), getattr(wall, name), atol=1e-9)
+    np.testing.assert_array_equal(same.valid, wall.valid)
+
+
 def test_the_table_has_peaks_and_their_time(tmp_path):
     half = Squeeze(BEAT.narrow / 2, BEAT.thicken / 2)
     strain = strain_of([half, Squeeze(), half, BEAT, half])  # ED is the second phase
