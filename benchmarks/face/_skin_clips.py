@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from facewarp.training.synthetic.known_motion import Motion
 
 _FRAMES = 84
 _SKIN_TONE = (205.0, 150.0, 125.0)
+_DARK_TONE = (110.0, 75.0, 60.0)
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ def made_clips() -> list[MadeClip]:
         MadeClip("mouth 1 Hz", known["mouth 1 Hz"], lambda frame, _: frame),
         MadeClip("light and a shadow's edge", demo, lit),
         MadeClip("a hand passes", speaking, behind_a_hand),
+        MadeClip("a dark hand passes", speaking, partial(behind_a_hand, tone=_DARK_TONE)),
+        MadeClip("a hand passes slowly", speaking, partial(behind_a_hand, first=12, last=72)),
     ]
 
 
@@ -65,7 +69,13 @@ def lit(frame: Image, index: int) -> Image:
     return (frame * light[..., None]).clip(0, 255).astype(np.uint8)
 
 
-def behind_a_hand(frame: Image, index: int, first: int = 30, last: int = 62) -> Image:
+def behind_a_hand(
+    frame: Image,
+    index: int,
+    first: int = 30,
+    last: int = 62,
+    tone: tuple[float, float, float] = _SKIN_TONE,
+) -> Image:
     """Move a hand of skin's colour, with folds of its own, across the face."""
     if not first <= index < last:
         return frame
@@ -80,5 +90,5 @@ def behind_a_hand(frame: Image, index: int, first: int = 30, last: int = 62) -> 
     alpha = cv2.GaussianBlur(mask, (0, 0), 1.2).astype(np.float32)[..., None] / 255
     y, x = np.mgrid[:height, :width]
     folds = 22 * np.sin((x - x0) / 9 + np.sin(y / 7)) + 15 * np.sin((y - y0) / 5)
-    hand = np.array(_SKIN_TONE) + folds[..., None]
+    hand = np.array(tone) + folds[..., None]
     return (frame * (1 - alpha) + hand * alpha).clip(0, 255).astype(np.uint8)
