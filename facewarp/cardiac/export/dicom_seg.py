@@ -108,6 +108,9 @@ def phase_segmentation(result: CineResult, study: DicomStudy, phase: int) -> Any
         omit_empty_frames=bool(masks.any()),
         **geometry,
     )
+    # Where pixels are alike highdicom takes the scan's measures, whose slice distance may be a gap.
+    measures = segmentation.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    measures.SpacingBetweenSlices = geometry["pixel_measures"][0].SpacingBetweenSlices
     segmentation.SpecificCharacterSet = CHARACTER_SET
     for groups in segmentation.PerFrameFunctionalGroupsSequence:
         groups.FrameContentSequence[0].TemporalPositionIndex = phase + 1

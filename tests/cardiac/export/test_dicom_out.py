@@ -177,6 +177,27 @@ def test_a_phase_without_labels_is_still_a_segmentation(dicom_result):
 
 
 @pytest.mark.slow
+def test_slices_of_segmentations_are_as_far_apart_as_their_positions(dicom_result, tmp_path):
+    """Some scanners tell the gap as SpacingBetweenSlices: volumes of the masks were halved."""
+    volume = dicom_result.cine.volume
+    step = volume.spacing_mm[2]
+    for path in {path for phase in volume.sources for path, _ in phase}:
+        data = pydicom.dcmread(path)
+        shared = data.get("SharedFunctionalGroupsSequence")
+        measures = shared[0].PixelMeasuresSequence[0] if shared else data
+        measures.SliceThickness = measures.SpacingBetweenSlices = f"{step / 2:.6g}"
+        data.save_as(tmp_path / path.name, enforce_file_format=True)
+    sources = tuple(tuple((tmp_path / p.name, f) for p, f in phase) for phase in volume.sources)
+    cine = replace(dicom_result.cine, volume=replace(volume, sources=sources))
+    moved = replace(dicom_result, cine=cine)
+    phase_segmentation(moved, study_of(moved), 0).save_as(tmp_path / "seg.dcm")
+    found = hd.seg.segread(tmp_path / "seg.dcm").get_volume(combine_segments=True)
+    assert found.spacing[0] == pytest.approx(step, rel=1e-4)
+    ml = np.count_nonzero(found.array) * np.prod(found.spacing) / 1000
+    assert ml == pytest.approx(np.count_nonzero(moved.labels[0]) * volume.voxel_ml, rel=1e-3)
+
+
+@pytest.mark.slow
 def test_identity_stays_in_the_dicom_files(written):
     """What is no DICOM says nothing of the patient, as without --dicom-out."""
     for path in written.iterdir():
