@@ -16,8 +16,9 @@ import { COLUMNS, ROWS, SIZE } from "./fields.js";
 const FEW = 2; // px: levels smaller than that are not made
 const SOFTEST = 0.35; // px of a level, the least blur that is worth it
 const SOFT_ENOUGH = 1.6; // px of a level, from which blur on the next halving shows the same
-const SOFTER = 1.3; // ratio of the blurs that pictures are kept ready with
-const KEPT = 12;
+const OF_HALVINGS = 0.19; // px^2 of a level, the blur of halving and of enlarging again
+const SOFTER = 1.15; // ratio of the blurs that pictures are kept ready with
+const KEPT = 16;
 
 /**
  * Prepares a picture for drawing.
@@ -46,10 +47,12 @@ export function layersOf(picture) {
  */
 export function levelFor({ levels, soft }, scale, blur) {
   const ratio = levels[0].width / CROP_WIDTH / scale;
-  let number = Math.min(Math.max(Math.round(Math.log2(ratio)), 0), levels.length - 1);
+  const sharp = Math.min(Math.max(Math.round(Math.log2(ratio)), 0), levels.length - 1);
+  let number = sharp;
   const sigmaAt = () => (blur * levels[number].width) / CROP_WIDTH / scale;
   while (sigmaAt() > SOFT_ENOUGH && number < levels.length - 1) number += 1;
-  const [level, sigma] = [levels[number], sigmaAt()];
+  const level = levels[number];
+  const sigma = Math.sqrt(Math.max(sigmaAt() ** 2 - (number > sharp ? OF_HALVINGS : 0), 0));
   if (!(sigma >= SOFTEST)) return level;
   const step = Math.round(Math.log(sigma / SOFTEST) / Math.log(SOFTER));
   const key = `${number},${step}`;

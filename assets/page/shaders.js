@@ -47,10 +47,12 @@ const vec3 LUMA = vec3(0.299, 0.587, 0.114);
 vec4 painted(vec2 at) {
   if (blur <= 0.0) return texture(picture, at / vec2(260.0, 320.0));
   vec4 sum = vec4(0.0);
+  float wide = max(blur * blur, 1.0);
+  float apart = 1.2 * sqrt(blur * blur - 0.25 * (wide - 1.0)) * px_per_px; // coarser levels are soft themselves
   for (int y = -1; y <= 1; y++) for (int x = -1; x <= 1; x++) {
     float weight = (x == 0 ? 0.306 : 0.347) * (y == 0 ? 0.306 : 0.347);
-    vec2 place = at + vec2(x, y) * 1.2 * blur * px_per_px;
-    sum += weight * texture(picture, place / vec2(260.0, 320.0), max(log2(blur), 0.0));
+    vec2 place = at + vec2(x, y) * apart;
+    sum += weight * texture(picture, place / vec2(260.0, 320.0), 0.5 * log2(wide));
   }
   return sum;
 }

@@ -431,8 +431,13 @@ def test_an_address_without_cameras_is_told(page: Page) -> None:
     assert "https" in page.text("card-text")
 
 
-def test_webgl_draws_what_the_processor_draws(page: Page, frames: list[Any]) -> None:
+@pytest.mark.parametrize("blur_px", [0.0, 2.5])
+def test_webgl_draws_what_the_processor_draws(
+    page: Page, frames: list[Any], blur_px: float
+) -> None:
     image = frames[-1][0]
+    if blur_px:
+        image = cv2.GaussianBlur(image, (0, 0), blur_px)
     page.open("#pixels")
     without = check_effects(page, image)
     page.open("#webgl")
