@@ -12,6 +12,7 @@ from facewarp.cardiac.io.nifti_folder import cines_apart, is_label_file
 from facewarp.cardiac.io.nifti_reader import axes_of, is_nifti, stem
 from facewarp.cardiac.io.patient import INFO, find_patients
 from facewarp.cardiac.io.slices.dicom_tags import naming, tag_value
+from facewarp.cardiac.report.conventions import MARK
 from facewarp.errors import FacewarpError
 
 #: What files and folders are called in which every patient has the same.
@@ -75,14 +76,22 @@ def _nifti_below(folder: Path) -> list[Path]:
     """Find folders at any depth that hold NIfTI, or the cines in them."""
     found = []
     for sub in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
-        found += _in_files(sub) or _nifti_below(sub)
+        if not _is_result(sub):
+            found += _in_files(sub) or _nifti_below(sub)
     return found
+
+
+def _is_result(folder: Path) -> bool:
+    """Whether a folder holds a patient's results: --out may lie among the patients."""
+    return (folder / MARK).is_file()
 
 
 def _dicom_below(folder: Path) -> list[Path]:
     """Folders of DICOM examinations, each as high up as it holds no other; [] for one alone."""
     studies: dict[Path, str] = {}
     for place in sorted({path.parent for path in dicom_files(folder)}):
+        if _is_result(place):
+            continue
         studies[place] = _study(next(p for p in sorted(place.iterdir()) if is_dicom(p)))
     if len(set(studies.values())) < 2:
         return []

@@ -94,3 +94,25 @@ def test_a_list_that_a_spreadsheet_saved(tmp_path):
     assert discover([listed]) == {"anna": tmp_path / "anna.nii.gz"}
     listed.write_text("path,group\r\nanna.nii.gz,NOR\r\n", "utf-8-sig")
     assert discover([listed]) == {"anna": tmp_path / "anna.nii.gz"}
+
+
+def test_results_among_the_patients_are_no_patients(tmp_path):
+    """The second run with --out inside the data: "two patients are called p1" before."""
+    for patient in ("p1", "p2"):
+        put(tmp_path / patient / f"{patient}.nii.gz")
+        put(tmp_path / "results" / patient / "labels_4d.nii.gz")
+        (tmp_path / "results" / patient / "indices.json").write_text("{}")
+    assert discover([tmp_path]) == {name: tmp_path / name for name in ("p1", "p2")}
+
+
+def test_results_among_examinations_are_no_patients(tmp_path):
+    for patient in ("p1", "p2"):
+        uid = f"1.2.{patient[1]}"
+        for folder in (tmp_path / patient, tmp_path / "results" / patient):
+            write_series(folder, CINE, AFFINE, tell=lambda d, _t, _z, uid=uid: study(d, uid))
+        (tmp_path / "results" / patient / "indices.json").write_text("{}")
+    assert discover([tmp_path]) == {name: tmp_path / name for name in ("p1", "p2")}
+
+
+def study(data, uid):
+    data.StudyInstanceUID = uid
