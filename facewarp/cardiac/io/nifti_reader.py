@@ -337,9 +337,9 @@ def _ids(data: NDArray[np.float32], path: Path) -> NDArray[np.uint8]:
 
 def _timing(raw: Any, phases: int, path: Path, options: ReadOptions) -> Timing:
     """Time of a cine: the header's step, unless a converter put the repetition time there."""
-    said = []
     beside = sidecar(path)
-    step = _time_step(raw)
+    step, said = _time_step(raw)
+    said = said if options.time_step_s is None else []
     repetition = _number(beside.get("RepetitionTime"))
     written = bytes(np.asarray(raw["descrip"]).tobytes()).startswith(b"TE=")
     if step is not None and repetition is not None and abs(step / repetition - 1) < _SAME:
@@ -358,16 +358,19 @@ def _timing(raw: Any, phases: int, path: Path, options: ReadOptions) -> Timing:
     return replace(found, warnings=(*said, *found.warnings))
 
 
-def _time_step(raw: Any) -> float | None:
-    """Seconds a phase, where the unit is given."""
+def _time_step(raw: Any) -> tuple[float | None, list[str]]:
+    """Seconds a phase, where the unit is given; and what is to be said of a step without one."""
+    step = float(raw["pixdim"][4])
     try:
         unit = raw.get_xyzt_units()[1]
     except KeyError:
-        return None
-    step = float(raw["pixdim"][4])
-    if unit not in _SECONDS or not np.isfinite(step) or step <= 0:
-        return None
-    return step * _SECONDS[unit]
+        unit = "unknown"
+    if unit in _SECONDS and np.isfinite(step) and step > 0:
+        return step * _SECONDS[unit], []
+    if step in (0.0, 1.0):  # what programs write that know no time
+        return None, []
+    of = "no unit of time" if unit == "unknown" else f"the unit {unit}"
+    return None, [f"the header's time step, {step:g}, has {of}: it is not used, see --time-step"]
 
 
 def _number(value: Any) -> float | None:

@@ -102,12 +102,12 @@ def settle_timing(
         return Timing(step, step_from, cycle, cycle_from, (*warnings, *_gap(step, phases, cycle)))
     if not told:
         if step is not None and not is_cycle(step * phases):
+            span = f"{phases} phases of {1000 * step:.4g} ms ({step_from})"
             if options.time_step_s is None:
-                return Timing(warnings=tuple(warnings))
-            warnings.append(
-                f"{phases} phases of {1000 * step:g} ms are no whole heartbeat: no heart rate "
-                "is taken from them"
-            )
+                said = f"{span} are no heartbeat: no time step and no heart rate are taken from "
+                said += "them; give --time-step or --heart-rate if they are known"
+                return Timing(warnings=(*warnings, said))
+            warnings.append(f"{span} are no whole heartbeat: no heart rate is taken from them")
         return Timing(step, step_from, None, "", tuple(warnings))
     (cycle_from, cycle), *others = told.items()
     for name, other in others:

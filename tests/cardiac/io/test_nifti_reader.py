@@ -99,18 +99,23 @@ def test_shear_counts_in_volume_and_is_told(tmp_path, data):
 
 
 @pytest.mark.parametrize(
-    ("unit", "step", "phases", "seconds"),
+    ("unit", "step", "phases", "seconds", "said"),
     [
-        ("sec", 0.04, 25, 0.04),
-        ("msec", 40.0, 25, 0.04),
-        ("usec", 40_000.0, 25, 0.04),
-        ("unknown", 0.04, 25, None),  # nothing is guessed
-        ("sec", 1.0, 25, None),  # no heart takes 25 s
-        ("sec", 0.0, 25, None),
+        ("sec", 0.04, 25, 0.04, ""),
+        ("msec", 40.0, 25, 0.04, ""),
+        ("usec", 40_000.0, 25, 0.04, ""),
+        ("unknown", 0.04, 25, None, "step, 0.04, has no unit of time"),  # nothing is guessed
+        ("hz", 0.04, 25, None, "step, 0.04, has the unit hz"),
+        ("sec", -0.04, 25, None, "step, -0.04, has the unit sec"),
+        ("sec", np.nan, 25, None, "step, nan, has the unit sec"),
+        ("unknown", 1.0, 25, None, ""),  # what programs write that know none
+        ("sec", 1.0, 25, None, "25 phases of 1000 ms (pixdim[4]) are no heartbeat"),
+        ("msec", 0.04, 25, None, "25 phases of 0.04 ms (pixdim[4]) are no heartbeat"),
+        ("sec", 0.0, 25, None, ""),
     ],
 )
 def test_the_time_step_is_known_only_with_a_unit_that_makes_sense(
-    tmp_path, unit, step, phases, seconds
+    tmp_path, unit, step, phases, seconds, said
 ):
     image = nib.Nifti1Image(np.zeros((3, 3, 3, phases), np.int16), affine())
     image.header.set_xyzt_units("mm", unit)
@@ -119,6 +124,11 @@ def test_the_time_step_is_known_only_with_a_unit_that_makes_sense(
     volume = read_volume(tmp_path / "v.nii.gz")
     assert volume.phases == phases
     assert volume.time_step_s == (None if seconds is None else pytest.approx(seconds))
+    told = " ".join(text for text in volume.warnings if "step" in text)
+    assert said in told
+    assert bool(said) == bool(told)
+    given = read_volume(tmp_path / "v.nii.gz", options=ReadOptions(time_step_s=0.04))
+    assert given.time_step_s == 0.04
 
 
 def test_nifti_2_and_trailing_axes_of_one_are_read(tmp_path, data):

@@ -20,11 +20,13 @@ from facewarp.errors import FacewarpError
 
 _SHORT_STEP: Final = 0.4  # of the usual step: shorter ones mean two acquisitions
 _MIXED_SHARE: Final = 0.3  # of steps that are short
+_ACQUIRED: Final = "acquisition times"
+_DAY_S: Final = 86400.0
 _Key = Callable[[SliceImage], float | None]
 _KEYS: Final[tuple[tuple[str, _Key], ...]] = (
     ("trigger times", lambda image: image.trigger_ms),
     ("temporal positions", lambda image: image.temporal),
-    ("acquisition times", lambda image: image.acquired_s),
+    (_ACQUIRED, lambda image: image.acquired_s),
     ("instance numbers", lambda image: image.number),
 )
 
@@ -46,6 +48,9 @@ def sort_phases(slices: list[list[SliceImage]], place: Path, said: list[str]) ->
         if any(value is None for row in values for value in row):
             continue
         rows = [[float(v) for v in row if v is not None] for row in values]
+        if name == _ACQUIRED:
+            key = _since(key, _day_begins(rows))
+            rows = [[key(image) or 0.0 for image in members] for members in slices]
         silent = [z for z, row in enumerate(rows) if len(row) > 1 and max(row) == min(row)]
         if silent and len(silent) < len(rows):
             which = ", ".join(str(z + 1) for z in silent[:4])
@@ -55,7 +60,7 @@ def sort_phases(slices: list[list[SliceImage]], place: Path, said: list[str]) ->
             )
         if silent:
             continue
-        if name == "acquisition times" and any(len(set(row)) < len(row) for row in rows):
+        if name == _ACQUIRED and any(len(set(row)) < len(row) for row in rows):
             continue  # whole seconds, in which several pictures were taken
         for members in slices:
             members.sort(key=lambda image: (key(image) or 0.0, image.number))
@@ -82,6 +87,26 @@ def sort_phases(slices: list[list[SliceImage]], place: Path, said: list[str]) ->
         f"times nor positions, and all have the number {slices[z][0].number:g}"
     )
     raise FacewarpError(what, place, "Export the series again, with its trigger times.")
+
+
+def _day_begins(rows: list[list[float]]) -> float:
+    """Return a second of the day at which no picture was being taken: the end of the longest pause.
+
+    Times of a scan around midnight begin at 0 again; dates, which tools change, are not looked at.
+    """
+    times = np.unique(np.concatenate([np.asarray(row) for row in rows]))
+    pauses = np.diff(times, prepend=times[-1] - _DAY_S)
+    return float(times[int(pauses.argmax())])
+
+
+def _since(key: _Key, start: float) -> _Key:
+    """Return a key of seconds of the day that goes on after midnight, from a second of the day."""
+
+    def seconds(image: SliceImage) -> float | None:
+        value = key(image)
+        return None if value is None else value + _DAY_S * (value < start)
+
+    return seconds
 
 
 def _say_late_starts(slices: list[list[SliceImage]], said: list[str]) -> None:
@@ -120,7 +145,7 @@ def _say_what_tells(slices: list[list[SliceImage]], name: str, said: list[str]) 
             f"{who} its time: the phases are in the order of their numbers, and the heart rate is "
             "unknown unless the header tells it"
         )
-    elif name == "acquisition times" and (turned := _against_numbers(slices)):
+    elif name == _ACQUIRED and (turned := _against_numbers(slices)):
         said.append(
             f"the phases are in the order of their acquisition times, which in {len(turned)} "
             f"of {len(slices)} slices is not that of their numbers"
@@ -143,7 +168,7 @@ def _refuse_twice(slices: list[list[SliceImage]], name: str, key: _Key, place: P
         usual = (float(key(members[-1]) or 0) - float(key(members[0]) or 0)) / len(members)
         for one, other in pairwise(members):
             if float(key(other) or 0) - float(key(one) or 0) <= 1e-3 * usual:
-                unit = {"trigger times": " ms", "acquisition times": " s"}.get(name, "")
+                unit = {"trigger times": " ms", _ACQUIRED: " s"}.get(name, "")
                 at = f"{'number ' if name == 'instance numbers' else ''}{key(one):g}{unit}"
                 what = f"slice {z + 1} is there twice at {at}: {one.file.name}, {other.file.name}"
                 raise FacewarpError(what, place, "Keep one acquisition of each slice.")

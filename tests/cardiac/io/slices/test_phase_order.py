@@ -175,6 +175,37 @@ def test_acquisition_times_against_numbers_are_said(tmp_path, cine):
     assert "acquisition times, which in 6 of 6 slices is not that" in volume.warnings[0]
 
 
+@pytest.mark.parametrize("kind", ["time", "date and time"])
+@pytest.mark.parametrize("at", ["in a slice", "between slices"])
+def test_acquisition_times_go_on_after_midnight(tmp_path, cine, at, kind):
+    def tell(data, t, z):
+        del data.TriggerTime
+        data.InstanceNumber = 1
+        first = {"in a slice": 86399.7, "between slices": 86400 - 3 * 20}[at]
+        ms = round(1000 * (first + 20 * z + 0.05 * t))
+        days, seconds = divmod(ms // 1000, 86400)
+        clock = f"{seconds // 3600:02}{seconds // 60 % 60:02}{seconds % 60:02}.{ms % 1000:03}"
+        if kind == "time":
+            data.AcquisitionTime = clock
+        else:
+            data.AcquisitionDateTime = f"2026010{1 + days}{clock}"
+
+    write_series(tmp_path / "scan", cine, AFFINE, tell=tell)
+    volume = read_dicom(tmp_path / "scan")
+    in_order(volume)
+    assert volume.origins["phase order"] == "acquisition times"
+
+
+@pytest.mark.parametrize("step_ms", [0.01, 5000.0])
+def test_trigger_times_of_no_heartbeat_are_said(tmp_path, cine, step_ms):
+    write_series(tmp_path / "scan", cine, AFFINE, step_ms=step_ms)
+    volume = read_dicom(tmp_path / "scan")
+    in_order(volume)
+    assert volume.time_step_s is None
+    (said,) = volume.warnings
+    assert f"12 phases of {step_ms:g} ms (trigger times) are no heartbeat" in said
+
+
 @pytest.mark.parametrize("late_ms", [40, 400])
 def test_a_slice_that_begins_later_in_the_beat_is_said(tmp_path, cine, late_ms):
     def tell(data, t, z):
