@@ -56,17 +56,27 @@ def stack_turns(stack: int = 2) -> list[FloatArray]:
 def told_fit(affine: FloatArray, turn: FloatArray) -> float:
     """How well an order and direction of axes fits what an affine tells of the patient.
 
+    Returns:
+        -3 to 3, the sum of `told_cosines`.
+    """
+    return float(told_cosines(affine, turn).sum())
+
+
+def told_cosines(affine: FloatArray, turn: FloatArray) -> FloatArray:
+    """Compare an order and direction of axes with what an affine tells of the patient.
+
     An affine that runs along the world's axes is that of a file which knows no patient: it is held
     against the plain order, x to the left and y to the back, and tells next to nothing of z. Any
     other is a scanner's, and held against the usual place of the short axis in a patient.
 
     Returns:
-        -3 to 3, the sum of the cosines of the three axes.
+        (3,) cosines of the stack's axes x, y, z with their usual directions, less where less is
+        told.
     """
     directions = orthonormal(affine[:3, :3])
     aligned = bool((np.sort(np.abs(directions), axis=0)[1] < _ALIGNED).all())
     cosines = np.sum(directions @ turn * (_PLAIN if aligned else _SHORT_AXIS), axis=0)
-    return float(cosines @ (_PLAIN_WEIGHTS if aligned else np.ones(3)))
+    return np.asarray(cosines * (_PLAIN_WEIGHTS if aligned else np.ones(3)))
 
 
 def to_view(array: NDArray[Any], turn: FloatArray) -> NDArray[Any]:

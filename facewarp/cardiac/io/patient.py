@@ -18,7 +18,12 @@ from facewarp.cardiac.io.nifti_folder import (
 from facewarp.cardiac.io.nifti_reader import axes_of, is_nifti, read_volume, stem
 from facewarp.cardiac.io.slices.fill_values import without_fill
 from facewarp.cardiac.io.slices.label_maps import refuse_labels
-from facewarp.cardiac.io.slices.phase_similarity import exchanged, mixed_up, out_of_order
+from facewarp.cardiac.io.slices.phase_similarity import (
+    about_copies,
+    exchanged,
+    mixed_up,
+    out_of_order,
+)
 from facewarp.cardiac.io.timing import ReadOptions
 from facewarp.cardiac.io.volume import Volume
 from facewarp.errors import FacewarpError
@@ -168,7 +173,7 @@ def open_cine(
     refuse_labels(cine.volume.data, place)
     data, filled = without_fill(cine.volume.data)
     cine = replace(cine, volume=replace(cine.volume, data=data).slices_first())
-    cine = _saying(cine, [filled] if filled else [])
+    cine = _saying(cine, [*([filled] if filled else []), *about_copies(cine.volume.data)])
     _check_axes(cine)
     _check_slices(cine)
     if cine.is_whole and mixed_up(cine.volume.data, cine.volume.spacing_mm[2]):

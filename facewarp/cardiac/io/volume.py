@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -88,6 +89,24 @@ class Volume:
     def covers_cycle(self) -> bool:
         """Whether the phases cover the whole heartbeat, as far as is told."""
         return covers_cycle(self.time_step_s, self.phases, self.cycle_s)
+
+    @cached_property
+    def _pictured(self) -> tuple[tuple[int, int], ...]:
+        """First and last step along x, y, z at which some voxel differs from those beside it."""
+        data = self.data.reshape(-1, *self.data.shape[-3:])
+        found = []
+        for axis in (3, 2, 1):
+            across = tuple({0, 1, 2, 3} - {axis})
+            here = np.flatnonzero(data.max(axis=across) != data.min(axis=across))
+            found.append((int(here[0]), int(here[-1])) if here.size else (0, data.shape[axis] - 1))
+        return tuple(found)
+
+    def pictured(self, stack: int) -> tuple[int, int]:
+        """First and last slice along an axis (0 to 2 for x to z) that is not of one value.
+
+        Others hold no picture: programs pad stacks with them.
+        """
+        return self._pictured[stack]
 
     def slices_first(self) -> "Volume":
         """The same with the slices along z, the first spatial axis of the data."""

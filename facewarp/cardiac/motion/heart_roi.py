@@ -62,7 +62,10 @@ def around_heart(model: HeartModel, volume: Volume, phase: int, turn: FloatArray
         FacewarpError: the model sees no heart there.
     """
     spacing, full = _spacing(model.config), _shape3(model.config.grid_shape)
-    grid = ModelGrid.around(volume, full, spacing, turn=turn)
+    middles = [(n - 1) / 2 for n in volume.shape[::-1]]
+    stack = int(np.abs(turn[:, 2]).argmax())
+    middles[stack] = sum(volume.pictured(stack)) / 2
+    grid = ModelGrid.around(volume, full, spacing, (middles[0], middles[1], middles[2]), turn)
     for _ in range(3):
         low, high = _heart_box(model, volume, grid, phase)
         middle = (low + high) / 2
@@ -97,16 +100,16 @@ def stack_roi(
         size: ``(H, W)`` px.
         spacing_mm: of the window, along x, y, z.
         center_vox: voxels ``(x, y, z)`` of the volume; along the stack its middle counts.
-        depth: slices; by default all of the volume's and one beyond each end, or more.
+        depth: slices; by default all that hold a picture and one beyond each end, or more.
         turn: see `ModelGrid.around`.
         multiple: what the depth that isn't given is a multiple of.
     """
     probe = ModelGrid.around(volume, (2, *size), spacing_mm, center_vox, turn)
     along = int(np.abs(probe.to_volume[:3, 2]).argmax())
-    slices = volume.shape[::-1][along]
-    needed = int(np.ceil(slices / abs(probe.to_volume[along, 2]) - 1e-6)) + 2
+    first, last = volume.pictured(along)
+    needed = int(np.ceil((last - first + 1) / abs(probe.to_volume[along, 2]) - 1e-6)) + 2
     center = np.asarray(center_vox, dtype=np.float64)
-    center[along] = (slices - 1) / 2
+    center[along] = (first + last) / 2
     cx, cy, cz = center.tolist()
     depth = depth or needed + -needed % multiple
     return ModelGrid.around(volume, (depth, *size), spacing_mm, (cx, cy, cz), turn)

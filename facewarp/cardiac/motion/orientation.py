@@ -22,7 +22,7 @@ from facewarp.cardiac.motion.heart_roi import (
 )
 from facewarp.cardiac.motion.model_grid import ModelGrid
 from facewarp.cardiac.parts import HeartPart
-from facewarp.cardiac.short_axis import short_axis_order, stack_turns, told_fit
+from facewarp.cardiac.short_axis import short_axis_order, stack_turns, told_cosines
 from facewarp.core.arrays import FloatArray
 from facewarp.core.side_by_side import side_by_side
 from facewarp.errors import FacewarpError
@@ -30,10 +30,12 @@ from facewarp.errors import FacewarpError
 TURNED: Final = (
     "the heart lies mirrored or turned against what the affine says: the picture is believed"
 )
-_WORTH: Final = 0.0075  # probability that a cosine of the file's axes is worth
+_WORTHS: Final = np.array([0.0075, 0.0075, 0.00375])  # probability that a cosine is worth: x, y, z
 _ROUGH: Final = 0.01  # a direction that a rough look finds worse by more is not looked at again
+_ROUGH_ALONE: Final = 0.003  # nor one that is worse by more by the picture alone
 _DOUBT: Final = 0.006  # a lead smaller than this is said
 _UNLIKE: Final = 0.006  # surer of other rows and columns by more is said
+_LEANS: Final = 0.002  # surer of the same rows upside down, or of the other end's base, likewise
 UNLIKE: Final = (
     "the heart may lie mirrored or turned in its slices: the picture alone would tell other rows "
     "and columns than those taken; compare left and right on the page"
@@ -54,6 +56,9 @@ class Orientation:
             seen already in this direction.
         unlike: by how much surer the model is of the best other rows and columns, the slices' own
             direction kept, by the picture alone; 0 where it agrees.
+        upside_down: by how much surer it is of the rows in the contrary order and all else as it
+            is, by the picture alone; below 0 where it agrees.
+        base_elsewhere: by how much surer it is of the base at the other end, likewise.
     """
 
     turn: FloatArray
@@ -62,11 +67,23 @@ class Orientation:
     against_file: bool
     window: ModelGrid | None = None
     unlike: float = 0.0
+    upside_down: float = -np.inf
+    base_elsewhere: float = -np.inf
 
     @property
     def is_clear(self) -> bool:
-        """Whether the base is told so clearly that another phase need not be looked at."""
-        return self.lead >= 2 * _DOUBT
+        """Whether all is told so clearly that another phase need not be looked at."""
+        return self.lead >= 2 * _DOUBT and not self.may_be_mirrored and not self.base_in_doubt
+
+    @property
+    def may_be_mirrored(self) -> bool:
+        """Whether the picture alone would tell other rows and columns, so that it is said."""
+        return self.unlike > _UNLIKE or self.upside_down > _LEANS
+
+    @property
+    def base_in_doubt(self) -> bool:
+        """Whether both ends are nearly as sure, or the picture alone would tell the other one."""
+        return self.lead < _DOUBT or self.base_elsewhere > _LEANS
 
     @property
     def base_is_last(self) -> bool:
@@ -78,10 +95,10 @@ class Orientation:
         said = []
         if self.against_file:
             said.append(TURNED)
-        if self.unlike > _UNLIKE:
+        if self.may_be_mirrored:
             said.append(UNLIKE)
         last = volume.shape[0] if self.base_is_last else 1
-        if self.lead < _DOUBT:
+        if self.base_in_doubt:
             said.append(
                 f"it is doubtful which end of the stack is the base: slice {last} of the file is "
                 "taken for it; look at the page"
@@ -109,7 +126,8 @@ def find_orientation(model: HeartModel, volume: Volume, phase: int = 0) -> Orien
     scores, seen = _scores(model, volume, phase, turns)
     best = int(np.argmax(np.round(scores, 6)))
     same_way = np.array([(turn[:, 2] == turns[best][:, 2]).all() for turn in turns])
-    by_picture = scores - _WORTH * np.array([told_fit(volume.affine, turn) for turn in turns])
+    by_picture = scores - np.array([_told(volume, turn) for turn in turns])
+    upside_down = [np.array_equal(turn, turns[best] * [1, -1, 1]) for turn in turns].index(True)
     differs = turns[best] != told
     against = differs.any() if volume.oriented else differs[:, :2].any()
     return Orientation(
@@ -119,6 +137,8 @@ def find_orientation(model: HeartModel, volume: Volume, phase: int = 0) -> Orien
         against_file=bool(against),
         window=seen if np.array_equal(seen.turn, turns[best]) else None,
         unlike=float(by_picture[same_way].max() - by_picture[best]),
+        upside_down=float(by_picture[upside_down] - by_picture[best]),
+        base_elsewhere=float(by_picture[~same_way].max() - by_picture[same_way].max()),
     )
 
 
@@ -180,7 +200,7 @@ def _scores(
 
     def score(model: HeartModel, turn: FloatArray) -> float:
         grid = stack_roi(volume, (side, side), window.spacing_mm, (cx, cy, cz), depth, turn)
-        return _certainty(model, volume, grid, phase) + _WORTH * told_fit(volume.affine, turn)
+        return _certainty(model, volume, grid, phase) + _told(volume, turn)
 
     rough = model.rough()
     if rough is None:
@@ -189,6 +209,9 @@ def _scores(
     ways = np.array([turn[:, 2] for turn in turns])  # of the slices
     alike = (ways[:, None] == ways).all(axis=-1)
     close = about >= np.where(alike, about, -np.inf).max(axis=1) - _ROUGH
+    alone = about - np.array([_told(volume, turn) for turn in turns])
+    taken = np.where(alike, about, -np.inf).argmax(axis=1)  # the best of each direction
+    close |= alone >= alone[taken] - _ROUGH_ALONE
     found = np.full(len(turns), -np.inf)
     near = [turn for turn, is_near in zip(turns, close, strict=True) if is_near]
     found[close] = list(side_by_side(partial(score, model), near))
@@ -206,6 +229,11 @@ def _first_seen(model: HeartModel, volume: Volume, phase: int, told: FloatArray)
         except FacewarpError:
             continue
     return around_heart(model, volume, phase, ways[-1])
+
+
+def _told(volume: Volume, turn: FloatArray) -> float:
+    """Probability that what the file tells of a direction of the axes is worth."""
+    return float(told_cosines(volume.affine, turn) @ _WORTHS)
 
 
 def _certainty(model: HeartModel, volume: Volume, grid: ModelGrid, phase: int) -> float:

@@ -139,7 +139,7 @@ class SliceParts:
     """Parts of a heart on the scan's own slices, in a window around it.
 
     Attributes:
-        grid: the window, in the volume: its slices are the volume's.
+        grid: the window, in the volume: its slices are the volume's that hold a picture.
         probabilities: ``(T, K, D, H, W)`` on the grid; float16 where they are `lighter`.
         edges: by which the cavities' outlines are moved where volumes are told.
     """
@@ -326,11 +326,12 @@ def slice_grid(volume: Volume, roi: ModelGrid, config: ModelConfig) -> ModelGrid
         config: of the part network: its windows are the least there are.
 
     Returns:
-        A grid whose slices are all the volume's, the first nearest to the base.
+        A grid whose slices are the volume's that hold a picture, the first nearest to the base.
     """
     turn = roi.turn
     stack = int(np.abs(turn[:, 2]).argmax())
-    depth, thickness = volume.shape[::-1][stack], volume.spacing_mm[stack]
+    (low, high), thickness = volume.pictured(stack), volume.spacing_mm[stack]
+    depth = high - low + 1
     ends = np.array([[0, 0, 0, 1], [*(n - 1 for n in roi.shape[::-1]), 1]]).T
     cx, cy, cz = (roi.to_volume @ ends)[:3].mean(axis=1).tolist()
     px_x, px_y = config.spacing_mm
@@ -338,13 +339,13 @@ def slice_grid(volume: Volume, roi: ModelGrid, config: ModelConfig) -> ModelGrid
     tiles = np.ceil(wanted / _TILE - 1e-6).astype(int) * _TILE
     width, height = np.maximum(tiles, config.grid_shape[::-1]).tolist()
     center = [cx, cy, cz]
-    center[stack] = (depth - 1) / 2
+    center[stack] = (low + high) / 2
     spacing: Array3 = (px_x, px_y, thickness)
     grid = ModelGrid.around(
         volume, (depth, height, width), spacing, (center[0], center[1], center[2]), turn
     )
     matrix = grid.to_volume.copy()  # slices exactly on those of the volume
-    first = 0.0 if turn[stack, 2] > 0 else depth - 1.0
+    first = float(low if turn[stack, 2] > 0 else high)
     matrix[stack, 3] = first - matrix[stack, :2] @ [(width - 1) / 2, (height - 1) / 2]
     return ModelGrid(grid.shape, spacing, volume.shape, matrix)
 

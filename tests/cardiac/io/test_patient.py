@@ -162,6 +162,16 @@ def test_empty_slices_at_the_ends_are_padding(tmp_path, phases):
     assert open_cine(save(tmp_path / "a.nii.gz", padded)).volume.phases == 12
 
 
+def test_pictures_that_are_there_twice_are_said(tmp_path, phases):
+    assert open_cine(save(tmp_path / "a.nii.gz", phases)).volume.warnings == ()
+    edge = np.pad(phases, ((0, 0), (0, 2), (0, 0), (0, 0)), mode="edge")
+    (said,) = open_cine(save(tmp_path / "b.nii.gz", edge)).volume.warnings
+    assert said.startswith("slices 5 and 6, 6 and 7 hold the very same pictures")
+    closed = np.concatenate([phases, phases[:1]])
+    (said,) = open_cine(save(tmp_path / "c.nii.gz", closed)).volume.warnings
+    assert said.startswith("phases 13 and 1 hold the very same pictures")
+
+
 def test_info_that_names_a_frame_that_is_not_there(tmp_path, phases):
     folder = info(tmp_path / "patient007", ed=1, es=30)
     save(folder / "patient007_4d.nii.gz", phases)

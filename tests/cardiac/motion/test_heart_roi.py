@@ -44,6 +44,7 @@ def chest(shape, spacing, center_mm, radius_mm=40.0, affine=None):
         for axis, m, s, c in zip((x, y, z), middle, spacing, center_mm, strict=True)
     ]
     data = np.where(sum(a**2 for a in away) < radius_mm**2, 1.0, 0.2).astype(np.float32)
+    data[:, 0, 0] = 0.1  # no slice is of one value
     matrix = np.diag([-spacing[0], -spacing[1], spacing[2], 1.0]) if affine is None else affine
     return Volume(data[None], matrix, None, (), nib.Nifti1Header(), "chest.nii.gz")
 
@@ -79,6 +80,19 @@ def test_thin_slices_are_all_in_the_window():
     grid = find_heart_roi(SeesBright(), volume)
     ends = [grid.from_volume @ [50, 50, z, 1] for z in (0, 59)]
     assert all(0 <= end[2] <= grid.shape[0] - 1 for end in ends)
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (0, 9), (14, 0)])
+def test_slices_without_a_picture_are_not_in_the_window(before, after):
+    """The heart is looked for in the middle of those that have one."""
+    volume = chest((10, 200, 200), (1.5, 1.5, 10.0), (-30, 10, 0), 35)
+    own = find_heart_roi(SeesBright(), volume)
+    padded = np.pad(volume.data, ((0, 0), (before, after), (0, 0), (0, 0)))
+    grid = find_heart_roi(SeesBright(), replace(volume, data=padded))
+    assert grid.shape == own.shape
+    moved = own.to_volume.copy()
+    moved[2, 3] += before
+    np.testing.assert_allclose(grid.to_volume, moved, atol=1e-6)
 
 
 def test_a_window_is_one_that_a_coarser_network_can_be_laid_on():

@@ -200,32 +200,64 @@ def test_a_clear_lead_needs_no_second_phase():
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("surer", "said"), [(0.003, False), (0.012, True)])
-def test_a_picture_that_hints_at_a_mirrored_heart_is_told(beating, surer, said):
-    class Leaning:
-        """Surer of a heart by a little where more of its gray lies in the lower half."""
+class Leaning:
+    """Surer of a heart by a little where more of its gray lies in the second half of an axis."""
 
-        def __init__(self, like, shape=None):
-            self.config = like.config if shape is None else like.config.on_grid(shape)
+    def __init__(self, like, surer, axis, shape=None):
+        self.config = like.config if shape is None else like.config.on_grid(shape)
+        self.surer, self.axis = surer, axis
 
-        def on_grid(self, shape):
-            return Leaning(self, shape)
+    def on_grid(self, shape):
+        return Leaning(self, self.surer, self.axis, shape)
 
-        def rough(self):
-            return None
+    def rough(self):
+        return None
 
-        def probabilities(self, images):
-            heart = (images > 0.5).float()
-            height = images.shape[-2]
-            lower = images[..., height // 2 :, :].sum() > images[..., : height // 2, :].sum()
-            sure = 0.9 + surer * float(lower)
-            return torch.cat([1 - heart, 0 * heart, (1 - sure) * heart, sure * heart], 1)
+    def probabilities(self, images):
+        heart = (images > 0.5).float()
+        half = images.shape[self.axis] // 2
+        first = images.narrow(self.axis, 0, half).sum()
+        later = images.sum() > 2 * first
+        sure = 0.9 + self.surer * float(later)
+        return torch.cat([1 - heart, 0 * heart, (1 - sure) * heart, sure * heart], 1)
 
+
+def leaning(beating, surer, axis):
+    """A model, and a scan with a scanner's affine that it is less sure of than of its mirror."""
+    data = np.repeat(beating.images[0][3:4], 10, axis=0)  # alike from base to apex
+    brighter_first = [-1 if n == axis else 1 for n in (2, 3, 4)]
+    size = data.shape[axis - 2]
+    data = data * np.linspace(1.5, 0.5, size).reshape([size if n < 0 else 1 for n in brighter_first])
     like = knowing_model(beating.heart, tuple(beating.contraction.tolist()))
-    rows = np.linspace(1.5, 0.5, beating.images[0].shape[1])  # brighter above
-    brighter_above = beating.images[0] * rows[:, None]
-    volume = volume_of(brighter_above, lying(45, 30) @ np.diag([1.5, 1.5, 10.0, 1.0]))
-    found = find_orientation(Leaning(like), volume)
+    volume = volume_of(data, lying(45, 30) @ np.diag([1.5, 1.5, 10.0, 1.0]))
+    return Leaning(like, surer, axis), volume
+
+
+@pytest.mark.parametrize(
+    ("axis", "surer", "said"),
+    [(3, 0.001, False), (3, 0.003, True), (3, 0.012, True), (4, 0.003, False), (4, 0.012, True)],
+    ids=["rows, hardly", "rows", "rows, clearly", "columns", "columns, clearly"],
+)
+def test_a_picture_that_hints_at_a_mirrored_heart_is_told(beating, axis, surer, said):
+    model, volume = leaning(beating, surer, axis)
+    found = find_orientation(model, volume)
     np.testing.assert_array_equal(found.turn, np.eye(3))  # a scanner's affine is believed
     assert found.unlike == pytest.approx(surer, abs=1e-6)
     assert (UNLIKE in found.warnings(volume)) == said
+    assert not (said and found.is_clear)
+
+
+@pytest.mark.parametrize(
+    ("surer", "turned", "doubted"),
+    [(0.0, False, False), (0.005, False, True), (0.010, True, True), (0.016, True, False)],
+)
+def test_a_scanners_affine_tells_less_of_the_base_than_a_clear_picture(
+    beating, surer, turned, doubted
+):
+    model, volume = leaning(beating, surer, 2)
+    found = find_orientation(model, volume)
+    np.testing.assert_array_equal(found.turn, np.diag([1, 1, -1 if turned else 1]))
+    said = " ".join(found.warnings(volume))
+    assert (TURNED in said) == turned
+    assert ("doubtful which end of the stack is the base" in said) == doubted
+    assert UNLIKE not in said

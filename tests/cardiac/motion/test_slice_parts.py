@@ -112,6 +112,30 @@ def test_the_grid_lies_on_the_scans_slices(upside_down):
     np.testing.assert_allclose(grid.spacing_mm, (1.4, 1.4, 9.0))
 
 
+class SeesBlank(SeesBright):
+    """A model that takes a slice without a picture for cavity, as networks do."""
+
+    def probabilities(self, images):
+        found = super().probabilities(images)
+        blank = images[:, REACH].amax((1, 2)) == images[:, REACH].amin((1, 2))
+        found[blank] = torch.tensor([0.0, 0.0, 0.0, 1.0])[:, None, None]
+        return found
+
+
+@pytest.mark.parametrize("flip", [1, -1])
+@pytest.mark.parametrize(("before", "after"), [(0, 0), (2, 0), (1, 5)])
+def test_slices_of_one_value_at_the_ends_hold_no_heart(before, after, flip):
+    """Programs pad stacks to a cube or a common number of slices."""
+    volume = scan()
+    data = np.pad(volume.data, ((before, after), (0, 0), (0, 0)))
+    padded, turn = replace(volume, data=data), np.diag([1.0, 1.0, flip])
+    model = SeesBlank()
+    grid = slice_grid(padded, window(padded, turn), model.config)
+    assert grid.shape[0] == 7
+    parts = slice_parts(model, padded, window(padded, turn)).on_volume()
+    np.testing.assert_array_equal(parts[0].argmax(axis=0) == HeartPart.LV, data > 0.5)
+
+
 def test_areas_are_kept_on_finer_and_coarser_pixels():
     for pixel in (0.7, 1.5, 2.6):
         _z, y, x = np.indices((3, round(220 / pixel), round(220 / pixel)))

@@ -13,9 +13,39 @@ _THIN_MM: Final = 4.0
 _HEART_MM: Final = 60.0  # from base to apex
 _LEAST_PHASES: Final = 6
 _BLOCKS: Final = 32  # along the shorter side of a picture, for means that noise changes little
+_NAMED: Final = 4  # pairs of pictures
 _DETOUR: Final = 1.4  # times the change of a shorter way through all phases, in half the slices
 _DETOUR_OF_FEW: Final = 2.5  # in fewer of them
 _BEAT: Final = 0.6  # of a step's change, by which pictures of one moment of two beats may differ
+
+
+def about_copies(data: NDArray[np.float32]) -> list[str]:
+    """What is to be said of neighboring slices or phases that hold the very same pictures.
+
+    Args:
+        data: ``(T, D, H, W)``.
+    """
+    count, depth = data.shape[:2]
+    blank = data.max(axis=(0, 2, 3)) == data.min(axis=(0, 2, 3))
+    slices = [
+        z + 1
+        for z in range(depth - 1)
+        if not blank[z] and np.array_equal(data[:, z], data[:, z + 1])
+    ]
+    phases = [t + 1 for t in range(count) if np.array_equal(data[t], data[(t + 1) % count])]
+    said = []
+    if slices:
+        which = ", ".join(f"{z} and {z + 1}" for z in slices[:_NAMED])
+        said.append(
+            f"slices {which} hold the very same pictures, as of padding: volumes count them twice"
+        )
+    if phases and len(phases) < count:
+        which = ", ".join(f"{t} and {t % count + 1}" for t in phases[:_NAMED])
+        said.append(
+            f"phases {which} hold the very same pictures: a heart rate told by the number of "
+            "phases counts them twice"
+        )
+    return said
 
 
 def mixed_up(data: NDArray[np.float32], slice_mm: float) -> bool:
