@@ -102,12 +102,14 @@ def settle_timing(
         return Timing(step, step_from, cycle, cycle_from, (*warnings, *_gap(step, phases, cycle)))
     if not told:
         if step is not None and not is_cycle(step * phases):
-            span = f"{phases} phases of {1000 * step:.4g} ms ({step_from})"
+            what = f"{phases} phases of {1000 * step:.4g} ms ({step_from}) are no"
             if options.time_step_s is None:
-                said = f"{span} are no heartbeat: no time step and no heart rate are taken from "
-                said += "them; give --time-step or --heart-rate if they are known"
-                return Timing(warnings=(*warnings, said))
-            warnings.append(f"{span} are no whole heartbeat: no heart rate is taken from them")
+                warnings.append(
+                    f"{what} heartbeat: no time step and no heart rate are taken from them; give "
+                    "--time-step or --heart-rate if they are known"
+                )
+                return Timing(warnings=tuple(warnings))
+            warnings.append(f"{what} whole heartbeat: no heart rate is taken from them")
         return Timing(step, step_from, None, "", tuple(warnings))
     (cycle_from, cycle), *others = told.items()
     for name, other in others:

@@ -35,7 +35,7 @@ _ROUGH: Final = 0.01  # a direction that a rough look finds worse by more is not
 _ROUGH_ALONE: Final = 0.003  # nor one that is worse by more by the picture alone
 _DOUBT: Final = 0.006  # a lead smaller than this is said
 _UNLIKE: Final = 0.006  # surer of other rows and columns by more is said
-_LEANS: Final = 0.002  # surer of the same rows upside down, or of the other end's base, likewise
+_LEANS: Final = 0.001  # surer of the same rows upside down, or of the other end's base, likewise
 UNLIKE: Final = (
     "the heart may lie mirrored or turned in its slices: the picture alone would tell other rows "
     "and columns than those taken; compare left and right on the page"
