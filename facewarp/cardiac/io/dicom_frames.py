@@ -36,6 +36,8 @@ _CINE_MODALITY: Final = "MR"
 _MOSAIC: Final = "MOSAIC"  # Siemens: all slices of a moment as tiles of one picture
 _SECONDARY_CAPTURE: Final = "1.2.840.10008.5.1.4.1.1.7"
 _PHASE_NUMBER: Final = (0x2001, 0x1008)  # Philips, private
+_PRECISE_SLOPE: Final = (0x2005, 0x100E)  # Philips, private: of the scanner's own values
+_PRECISE_GROUP: Final = (0x2005, 0x140F)  # and the sequence that holds it in enhanced files
 _COMPLEX_PART: Final = (0x0043, 0x102F)  # GE, private: 0 magnitude, 1 phase, 2 real, 3 imaginary
 _COMPONENTS: Final = {
     "P": "phase",
@@ -285,6 +287,7 @@ def _image(data: Any, path: Path, frame: int) -> SliceImage:
         gap_mm=number(gap),
         cycles_s=_cycles_s(data, frame),
         slope=number(slope),
+        precise=_precise(data, frame, number(slope)),
     )
 
 
@@ -298,6 +301,20 @@ def _component(data: Any, frame: int) -> str:
     told = frame_value(data, frame, "MRImageFrameTypeSequence", "FrameType")
     kinds = [str(kind).upper() for kind in told or tag_value(data, "ImageType") or ()][2:]
     return next((_COMPONENTS[kind] for kind in kinds if kind in _COMPONENTS), "magnitude")
+
+
+def _precise(data: Any, frame: int, slope: float | None) -> float | None:
+    """Factor from grey values to those that Philips scanners measured; None where it is untold.
+
+    ``floating point value = grey value / (rescale slope x scale slope)``.
+    """
+    told = private_number(data, _PRECISE_SLOPE)
+    groups = tag_value(data, "PerFrameFunctionalGroupsSequence")
+    if told is None and groups is not None and _PRECISE_GROUP in groups[frame]:
+        inner = groups[frame][_PRECISE_GROUP].value
+        told = private_number(inner[0], _PRECISE_SLOPE) if inner else None
+    slope = 1.0 if slope is None else slope
+    return 1 / (told * slope) if told and told > 0 and slope > 0 else None
 
 
 def _trigger_ms(data: Any, frame: int) -> float | None:

@@ -40,6 +40,8 @@ class SliceImage:
         gap_mm: from slice to slice, as told; None where it is not told.
         cycles_s: RR interval as told, by what tells it.
         slope: of the rescaling of its grey values; None where it is not told.
+        precise: factor from its grey values to a scale that pictures share; None where it is not
+            told.
     """
 
     file: Path
@@ -63,6 +65,7 @@ class SliceImage:
     gap_mm: float | None = None
     cycles_s: Mapping[str, float] = field(default_factory=dict)
     slope: float | None = None
+    precise: float | None = None
 
     @property
     def normal(self) -> FloatArray:

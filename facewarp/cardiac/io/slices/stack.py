@@ -34,6 +34,7 @@ Pixels = NDArray[np.float32]
 _EVEN: Final = 0.1  # relative difference up to which steps between slices are the same
 _EVEN_UNSAID: Final = 0.02  # and up to which nothing is said of it
 _SIDEWAYS_PX: Final = 0.1  # by which pictures of one slice may lie beside one another
+_SAME_SCALE: Final = 0.01  # relative difference up to which grey values are of one scale
 _SPREAD: Final = 0.1  # relative difference of slices' times from which it is said
 _RAS: Final = np.diag([-1.0, -1.0, 1.0])
 
@@ -76,8 +77,10 @@ def assemble(
     height, width = first.shape
     check_field(np.linalg.norm(affine[:3, :3], axis=0), (width, height, depth), place)
     data = np.empty((count, depth, height, width), np.float32)
+    factors = _common_scale(slices, said)
     for z, phases in enumerate(slices):
         pictures = np.stack([_checked(pixels(image), image) for image in phases])
+        pictures *= factors[z][:, None, None]
         data[:, z] = grid.laid(pictures, z)
     step = _step_s(slices, said) if order == "trigger times" else None
     timing = settle_timing(step, order, count, _cycles(slices, said), place, options)
@@ -190,6 +193,30 @@ def _refuse_half_scaled(slices: list[list[SliceImage]], place: Path) -> None:
             "the others do: grey values would be of two scales"
         )
         raise FacewarpError(what, place, "Export the series again.")
+
+
+def _common_scale(slices: list[list[SliceImage]], said: list[str]) -> list[Pixels]:
+    """Return the factor of every picture that brings all to one scale, 1 for the usual one.
+
+    Philips writes pictures of one stack at scales of their own, and beside them the factor to what
+    was measured; the rescaling alone leaves slices of different brightness.
+    """
+    told = [[image.precise for image in members] for members in slices]
+    known = [value for row in told for value in row if value is not None]
+    usual = float(np.median(known)) if known else 1.0
+    if not known or max(known) / min(known) - 1 <= _SAME_SCALE:
+        return [np.ones(len(row), np.float32) for row in told]
+    if any(value is None for row in told for value in row):
+        said.append(
+            "some pictures tell Philips' scale slope (2005,100E) and others do not: it is not "
+            "used, so that slices may be of different brightness"
+        )
+        return [np.ones(len(row), np.float32) for row in told]
+    said.append(
+        f"pictures are stored at scales up to {max(known) / min(known):.2f} times one another's: "
+        "Philips' scale slope (2005,100E) brings them to one, as dcm2niix does"
+    )
+    return [np.array([value / usual for value in row if value], np.float32) for row in told]
 
 
 def _refuse_moving(slices: list[list[SliceImage]], place: Path) -> None:

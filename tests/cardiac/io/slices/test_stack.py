@@ -225,3 +225,55 @@ def test_grey_values_of_two_scales_are_refused(tmp_path, cine, slope, refused):
             read_dicom(tmp_path / "scan")
     else:
         read_dicom(tmp_path / "scan")
+
+
+SCALES = np.array([1.0, 0.6, 1.7, 1.0, 1.2, 0.8])  # of slices
+
+
+def brought_to_one_scale(volume, cine):
+    usual = np.median(SCALES)
+    np.testing.assert_allclose(volume.data, cine * usual, atol=1.0)
+    (said,) = volume.warnings
+    assert "up to 2.83 times one another's" in said
+
+
+@pytest.mark.parametrize("told", ["all", "some", "alike", "without RescaleSlope"])
+def test_slices_at_scales_of_their_own_are_brought_to_one_as_philips_tells(tmp_path, cine, told):
+    scaled = cine * (1.0 if told == "alike" else SCALES[:, None, None])
+
+    def tell(data, t, z):
+        slope = 0.5
+        if told == "without RescaleSlope":
+            del data.RescaleSlope, data.RescaleIntercept
+            slope = 1.0
+            stored = np.rint(scaled[t, z]).astype(np.uint16)
+            data.PixelData = stored.tobytes()
+        scale = 1.0 if told == "alike" else SCALES[z]
+        if told != "some" or z:
+            data.add_new((0x2005, 0x0010), "LO", "Philips MR Imaging DD 001")
+            data.add_new((0x2005, 0x100E), "FL", scale / slope)
+
+    write_series(tmp_path / "scan", scaled, AFFINE, tell=tell)
+    volume = read_dicom(tmp_path / "scan")
+    if told == "some":
+        np.testing.assert_allclose(volume.data, scaled, atol=0.5)
+        assert "some pictures tell Philips' scale slope" in volume.warnings[0]
+    elif told == "alike":
+        in_order(volume)
+        assert volume.warnings == ()
+    else:
+        brought_to_one_scale(volume, cine)
+
+
+def test_enhanced_files_tell_their_scales_in_a_private_sequence(tmp_path, cine):
+    def tell(frame, _t, z):
+        frame.add_new((0x2005, 0x0014), "LO", "Philips MR Imaging DD 005")
+        item = pydicom.Dataset()
+        item.add_new((0x2005, 0x0010), "LO", "Philips MR Imaging DD 001")
+        item.add_new((0x2005, 0x100E), "FL", SCALES[z] / 0.5)
+        frame.add_new((0x2005, 0x140F), "SQ", [item])
+
+    scaled = cine * SCALES[:, None, None]
+    brought_to_one_scale(
+        read_dicom(write_enhanced(tmp_path / "all.dcm", scaled, AFFINE, tell=tell)), cine
+    )
