@@ -1,6 +1,7 @@
 """Pixels of DICOM files, whatever bits and types hold them."""
 
 import numpy as np
+import pydicom
 import pytest
 from fixtures.dicom_scans import AFFINE, in_order, numbered, write_series
 
@@ -78,3 +79,27 @@ def test_float_pixels_are_read(tmp_path):
 
     write_series(tmp_path / "scan", cine, AFFINE, tell=tell)
     np.testing.assert_array_equal(read_dicom(tmp_path / "scan").data, cine)
+
+
+@pytest.mark.parametrize("shape", [(20, 24), (19, 23)])
+def test_pixels_of_12_bits_packed_together_are_read(tmp_path, shape):
+    """Two in three bytes; of an odd number the last has two bytes of its own."""
+    cine = numbered(shape=shape)
+
+    def tell(data, t, z):
+        values = np.append(np.rint(cine[t, z]).astype(np.int32), 0)[
+            : (cine[t, z].size + 1) // 2 * 2
+        ]
+        one, other = values[::2], values[1::2]
+        packed = np.stack([one & 255, one >> 8 | (other & 15) << 4, other >> 4], axis=1)
+        data.PixelData = packed.astype(np.uint8).tobytes() + b"\0" * (packed.size % 2)
+        data.BitsAllocated = data.BitsStored = 12
+        data.HighBit, data.RescaleSlope, data.RescaleIntercept = 11, 1, 0
+
+    paths = write_series(tmp_path / "scan", cine, AFFINE, tell=tell)
+    in_order(read_dicom(tmp_path / "scan"))
+    data = pydicom.dcmread(paths[3, 2])
+    data.PixelData = data.PixelData[:300]
+    data.save_as(paths[3, 2])
+    with pytest.raises(FacewarpError, match="cut short"):
+        read_dicom(tmp_path / "scan")
