@@ -132,7 +132,7 @@ def test_slices_of_one_value_at_the_ends_hold_no_heart(before, after, flip):
     model = SeesBlank()
     grid = slice_grid(padded, window(padded, turn), model.config)
     assert grid.shape[0] == 7
-    parts = slice_parts(model, padded, window(padded, turn)).on_volume()
+    parts = on_voxels(slice_parts(model, padded, window(padded, turn)), padded)
     np.testing.assert_array_equal(parts[0].argmax(axis=0) == HeartPart.LV, data > 0.5)
 
 
