@@ -19,6 +19,8 @@ BY_INFO: Final = "Info.cfg"
 BY_LABELS: Final = "labels"
 BY_CURVE: Final = "volume curve"
 _REFUSED: Final = 0.05  # relative change of the ejection fraction that a doubt may make
+_LATEST_ES: Final = 0.6  # share of the heartbeat until end-systole; more in 1 of ACDC's 100
+_PHASES_TO_TELL: Final = 8  # fewer say too roughly when end-systole is
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,8 @@ def doubted_moments(
 ) -> list[str]:
     """Return what is to be said where the volume curve tells another ED or ES than is used.
 
+    Likewise where end-systole comes so late that the phases may be stored backwards in time.
+
     Args:
         moments: who says so.
         cine: the cine.
@@ -207,4 +211,11 @@ def doubted_moments(
                 f"{name} is phase {cine.frames[told]} by {by} ({lv_ml[told]:.0f} ml), by the "
                 f"volume curve phase {cine.frames[seen]} ({lv_ml[seen]:.0f} ml): the first is used"
             )
+    late = (used[1] - used[0]) % len(lv_ml) / len(lv_ml)
+    if cine.closes and len(lv_ml) >= _PHASES_TO_TELL and late > _LATEST_ES:
+        said.append(
+            f"ES comes {100 * late:.0f} % of a heartbeat after ED, in nearly all hearts less than "
+            f"{100 * _LATEST_ES:.0f}: phases may be stored backwards in time, which turns curves "
+            "and times to peak round, not volumes and EF"
+        )
     return said

@@ -9,7 +9,14 @@ from facewarp.cardiac.io.label_order import ACDC
 from facewarp.cardiac.io.label_reader import GivenLabels
 from facewarp.cardiac.io.patient import Info
 from facewarp.cardiac.parts import HeartPart
-from facewarp.cardiac.quantification.moments import phase_index, settle_end_diastole, told_moments
+from facewarp.cardiac.quantification.moments import (
+    BY_CURVE,
+    Moments,
+    doubted_moments,
+    phase_index,
+    settle_end_diastole,
+    told_moments,
+)
 from facewarp.errors import FacewarpError
 
 CURVE = np.array([100.0, 98.0, 60.0, 40.0, 70.0, 90.0])
@@ -118,3 +125,22 @@ def test_one_frame_for_both_moments_is_refused(ed, es, info, said):
 def test_a_frame_that_is_not_there_is_named():
     with pytest.raises(FacewarpError, match="ED is said to be frame 7, but there are frames 1 to"):
         phase_index(FakeCine(), 7, "ED")
+
+
+def test_a_heartbeat_that_runs_backwards_is_said():
+    beat = np.array([100.0, 92, 75, 58, 50, 55, 68, 80, 86, 89, 92, 96])  # ES after a third
+    by_curve = Moments(None, BY_CURVE, None, BY_CURVE)
+
+    def said(curve, **cine):
+        used = int(np.argmax(curve)), int(np.argmin(curve))
+        whole = FakeCine(frames=tuple(range(1, len(curve) + 1)), **cine)
+        return doubted_moments(by_curve, whole, curve, used)
+
+    assert not said(beat)
+    assert not said(np.roll(beat, 5))
+    (sentence,) = said(beat[::-1])
+    assert "67 % of a heartbeat after ED" in sentence
+    assert "backwards in time" in sentence
+    assert said(np.roll(beat[::-1], 5)) == [sentence]
+    assert not said(beat[::-1], closes=False)
+    assert not said(beat[::-2])
