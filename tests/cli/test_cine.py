@@ -47,7 +47,7 @@ def damaged(nifti_of, rng):
     lost = good.copy()
     lost[2, 3] = 0
     specks = 0 * good
-    specks[..., 10, 10] = 500
+    specks[..., 10, 10] = 500 + np.arange(20).reshape(4, 5)
     cut = nifti_of("cut.nii.gz", good, affine)
     cut.write_bytes(cut.read_bytes()[:-2000])
     flat = nifti_of("flat.nii", good, affine)

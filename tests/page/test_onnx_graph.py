@@ -80,8 +80,10 @@ def test_float_layers() -> None:
 def test_eight_bit_convolutions_are_exact(
     channels: int, kernel: int, stride: int, shape: tuple[int, int], batch: int
 ) -> None:
+    # Two products of larger weights overflow the 16 bits in which ONNX Runtime adds them up on
+    # processors with AVX2 and without VNNI.
     rng = np.random.default_rng(channels)
-    whole = rng.integers(-127, 128, (4, channels, kernel, kernel)).astype(np.int8)
+    whole = rng.integers(-64, 65, (4, channels, kernel, kernel)).astype(np.int8)
     scale = rng.uniform(0.001, 0.02, (4, 1, 1, 1)).astype(np.float32)
     bias, pad = rng.normal(0, 1, (1, 4, 1, 1)).astype(np.float32), [kernel // 2] * 2
 
@@ -95,7 +97,7 @@ def test_eight_bit_convolutions_are_exact(
     assert found.shape == expected.shape
     apart = np.abs(found - expected)
     assert np.median(apart) < 1e-4
-    assert apart.max() < 0.01 * 127 * scale.max() + 1e-4  # one value, between two levels
+    assert apart.max() < 0.01 * 64 * scale.max() + 1e-4  # one value, between two levels
 
 
 def test_fields_and_resizing() -> None:

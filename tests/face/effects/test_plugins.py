@@ -30,7 +30,7 @@ def dot():
 
 
 def test_the_example_of_the_module_works(frame, face_at, template):
-    (example,) = [e for e in doctest.DocTestFinder().find(plugins) if e.examples]
+    (example,) = [e for e in doctest.DocTestFinder().find(plugins) if e.name == plugins.__name__]
     assert doctest.DocTestRunner().run(example, clear_globs=False).failed == 0
     face = face_at()
     x, y = face.landmarks[30].astype(int)
