@@ -74,7 +74,7 @@ def beating_file(folder: Path, phases: int, slices: int) -> Path:
     """Write the synthetic cine."""
     shape = (slices, 256, 216)
     made = beating_cine(phases=phases, shape=shape, spacing_mm=(1.4, 1.4, 10.0))
-    image = nib.Nifti1Image(np.rint(made.images.T).astype(np.int16), None)
+    image = nib.Nifti1Image(np.rint(500 * made.images.T).astype(np.int16), None)
     image.header.set_zooms((1.4, 1.4, 10.0, 0.03))
     image.header.set_xyzt_units("mm", "sec")
     file = folder / "beating.nii.gz"
