@@ -4,7 +4,7 @@ import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
@@ -42,7 +42,7 @@ if TYPE_CHECKING:  # what is given and returned as tensors imports torch itself,
     from facewarp.core.networks.guided_registration import GuidedRegistration
 
 Array = npt.NDArray[np.generic]
-_LEAST_SHARE = 1 / 15  # of an integer's range: 12 bits in 16 are on another scale, not dark
+_LEAST_SHARE: Final = 1 / 15  # of an integer's range: 12 bits in 16 are on another scale, not dark
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, what "grey" means for 8-bit RGB
 
 
