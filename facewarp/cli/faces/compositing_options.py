@@ -12,7 +12,7 @@ from facewarp.cli.model_options import FieldOfView
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
-    from facewarp.face.track_outputs import ExtraOutputs
+    from facewarp.face.clip.extra_outputs import ExtraOutputs
 
 
 class CodecName(StrEnum):
@@ -136,8 +136,8 @@ class CompositingOptions:
         Raises:
             FacewarpError: there are several inputs, or a file of tracks has no format.
         """
+        from facewarp.face.clip.extra_outputs import ExtraOutputs
         from facewarp.face.track_export.formats import TracksTarget
-        from facewarp.face.track_outputs import ExtraOutputs
 
         if not self.wanted:
             return ExtraOutputs(first=self.first_frame)

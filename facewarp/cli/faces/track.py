@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from facewarp.cli.faces.track_jobs import LeftOut
+    from facewarp.face.clip.track_job import Tally, TrackJob
     from facewarp.face.effects.factory import Effect
-    from facewarp.face.track_video import Tally, TrackJob
     from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.media.pipeline import Pass
 
@@ -354,8 +354,8 @@ def _track(
     audio: AudioName,
     keep_hdr: bool,
 ) -> Result:
+    from facewarp.face.clip.track_video import track_video
     from facewarp.face.clips.results import result_of, warnings_of
-    from facewarp.face.track_video import track_video
     from facewarp.media.video.reader import VideoSource
 
     source = job.source

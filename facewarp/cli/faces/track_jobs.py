@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
-    from facewarp.face.track_outputs import ExtraOutputs
-    from facewarp.face.track_video import TrackJob
+    from facewarp.face.clip.extra_outputs import ExtraOutputs
+    from facewarp.face.clip.track_job import TrackJob
     from facewarp.media.frames import Source
 
 
@@ -79,8 +79,8 @@ def plan(
     Raises:
         FacewarpError: an input can't be read, or an output not be written.
     """
-    from facewarp.face.track_outputs import ExtraOutputs
-    from facewarp.face.track_video import TrackJob
+    from facewarp.face.clip.extra_outputs import ExtraOutputs
+    from facewarp.face.clip.track_job import TrackJob
     from facewarp.media.sources import open_source
     from facewarp.system.atomic_files import check_target
 
@@ -129,8 +129,8 @@ def plan_mixed(
     Raises:
         FacewarpError: `--out` or `--data` is a file, or the folder itself.
     """
+    from facewarp.face.clip.track_job import TrackJob
     from facewarp.face.clips.discovery import VIDEO_SUFFIXES
-    from facewarp.face.track_video import TrackJob
     from facewarp.media.images.files import is_image_file
     from facewarp.media.sinks import name_of_output
     from facewarp.media.sources import open_source

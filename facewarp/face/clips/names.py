@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
+from facewarp.face.clip.extra_outputs import ExtraOutputs
 from facewarp.face.clips.discovery import Clip
 from facewarp.face.clips.settings import ClipSettings
-from facewarp.face.track_outputs import ExtraOutputs
 from facewarp.media.frames import IMAGE_SUFFIXES, PLATE_SUFFIXES, Kind
 from facewarp.media.images.files import open_picture, pages_of
 from facewarp.media.numbered_names import NumberedName

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from facewarp.batch.fingerprint import fingerprint
 from facewarp.core.weights import absolute_model, file_sha256, find_weights
 from facewarp.errors import FacewarpError
+from facewarp.face.clip.extra_outputs import ExtraOutputs
 from facewarp.face.template.library import find_template, template_names
 from facewarp.face.track_export.formats import TracksTarget
-from facewarp.face.track_outputs import ExtraOutputs
 from facewarp.media.video.audio_copy import AudioMode
 
 if TYPE_CHECKING:

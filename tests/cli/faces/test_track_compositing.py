@@ -16,8 +16,8 @@ from fixtures.clips import write_narrow
 from typer.testing import CliRunner
 
 from facewarp.cli.app import app
-from facewarp.face import track_outputs
-from facewarp.face.track_video import Pace
+from facewarp.face.clip import pass_output
+from facewarp.face.clip.even_pace import Pace
 from facewarp.media.sources import open_source, read_video
 
 TIGER = ("--effect", "texture", "--texture", "tiger")
@@ -84,7 +84,7 @@ def test_passes_of_a_clip_tell_its_motion(talk, folder, oiio):
 
 @pytest.mark.slow
 def test_ctrl_c_keeps_the_passes_that_were_begun_and_no_false_ones(talk, folder, oiio, monkeypatch):
-    add, calls = track_outputs.PassOutput.add, []
+    add, calls = pass_output.PassOutput.add, []
 
     def stopped(self, *arguments):
         calls.append(1)
@@ -93,11 +93,11 @@ def test_ctrl_c_keeps_the_passes_that_were_begun_and_no_false_ones(talk, folder,
         add(self, *arguments)
 
     words = (talk, "--passes", "p.#.exr", "--end", "0.16")
-    monkeypatch.setattr(track_outputs, "cores", lambda: 4)  # several frames in the making
-    monkeypatch.setattr(track_outputs.PassOutput, "add", stopped)
+    monkeypatch.setattr(pass_output, "cores", lambda: 4)  # several frames in the making
+    monkeypatch.setattr(pass_output.PassOutput, "add", stopped)
     assert run(*words).exit_code == 130
     assert sorted(os.listdir(folder)) == ["p.1.exr", "p.2.exr"]  # of the third no motion is known
-    monkeypatch.setattr(track_outputs.PassOutput, "add", add)
+    monkeypatch.setattr(pass_output.PassOutput, "add", add)
     well(*words, "--resume")
     for number in (1, 2, 3):
         inside = plane(oiio, f"p.{number}.exr", "matte.A") > 0.9
