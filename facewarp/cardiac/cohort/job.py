@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from facewarp.batch.fingerprint import fingerprint
+from facewarp.batch.fingerprint import fingerprint, fingerprint_of
 from facewarp.batch.jobs import Outcome, Report
 from facewarp.cardiac.cohort.table import NOT_AS_WRITTEN, row_of
 from facewarp.cardiac.report.conventions import MARK
@@ -210,6 +210,7 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
 
 def _about(job: Job) -> dict[str, Any]:
     """Return inputs and options of a folder: equal ones give the same folder."""
+    from facewarp.cardiac.io.nifti_folder import read_with
     from facewarp.core.weights import SLICES, file_sha256, find_weights, weights_beside
 
     settings = json.loads(json.dumps(asdict(job.settings)))  # as it is when it is read again
@@ -223,6 +224,7 @@ def _about(job: Job) -> dict[str, Any]:
         "facewarp": __version__,
         "settings": settings,
         "source": fingerprint(job.source),
+        "beside": fingerprint_of(read_with(job.source)) if job.source.is_file() else None,
         "labels": None if labels is None else fingerprint(Path(labels)),
     }
 

@@ -15,7 +15,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.cardiac.io.nifti_reader import cycles_beside, is_nifti, read_volume, sidecar, stem
+from facewarp.cardiac.io.nifti_reader import (
+    SUFFIXES,
+    cycles_beside,
+    is_nifti,
+    read_volume,
+    sidecar,
+    sidecar_of,
+    stem,
+)
 from facewarp.cardiac.io.slices.cine_choice import choose_cine
 from facewarp.cardiac.io.slices.label_maps import has_few_values
 from facewarp.cardiac.io.slices.slice_image import SliceImage
@@ -40,6 +48,17 @@ _LPS: Final = np.diag([-1.0, -1.0, 1.0])
 def is_label_file(path: Path) -> bool:
     """Whether a NIfTI file is named like one of labels."""
     return bool(_LABELS.search(stem(path)))
+
+
+def labels_beside(path: Path) -> list[Path]:
+    """A reader's labels beside a file over time: named like it with ``_gt``, as M&Ms has them."""
+    named = [path.with_name(f"{stem(path)}_gt{suffix}") for suffix in SUFFIXES]
+    return [labels for labels in named if labels.is_file()]
+
+
+def read_with(path: Path) -> list[Path]:
+    """The files beside a cine of one file that its results depend on, too."""
+    return [*(p for p in [sidecar_of(path)] if p.is_file()), *labels_beside(path)]
 
 
 def picture_files(folder: Path) -> list[Path]:

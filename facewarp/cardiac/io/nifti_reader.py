@@ -41,9 +41,10 @@ _FIFTH: Final = "the phases lie along the fifth axis, as TorchIO writes a cine: 
 _CONVERTERS: Final = (  # suffixes, and Python that reads and writes the whole file, place and all
     ((".nrrd", ".nhdr", ".mha", ".mhd", ".gipl", ".gipl.gz"), "SimpleITK.ReadImage('{}')",
      "SimpleITK.WriteImage({}, '{}.nii.gz')"),
-    ((".mgz", ".mgh", ".img", ".hdr", ".img.gz"), "nibabel.load('{}')",
+    ((".mgz", ".mgh", ".img", ".hdr", ".img.gz", ".mnc"), "nibabel.load('{}')",
      "nibabel.save({}, '{}.nii.gz')"),
 )  # fmt: skip
+_GIVE: Final = "Give a .nii or .nii.gz file."
 _PIECE: Final = 1 << 20
 _MAX_OFFSET: Final = 1 << 40
 _GZIP: Final = 31  # zlib's window bits for gzip
@@ -132,10 +133,15 @@ def axes_of(path: Path) -> int:
     return 4 if len(shape) == 5 and shape[3] == 1 and shape[4] > _COMPONENTS else len(shape)
 
 
+def sidecar_of(path: Path) -> Path:
+    """Where the JSON file beside a NIfTI file is, as dcm2niix names it."""
+    return path.parent / f"{stem(path)}.json"
+
+
 def sidecar(path: Path) -> dict[str, Any]:
     """What the JSON file beside a NIfTI file says, as dcm2niix writes it; {} without one."""
     try:
-        found = json.loads((path.parent / f"{stem(path)}.json").read_text("utf-8"))
+        found = json.loads(sidecar_of(path).read_text("utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -156,7 +162,7 @@ def _open(path: Path) -> tuple[Any, ArrayProxy]:
     if not path.exists():
         raise FacewarpError("there is no such file", path, "Check the path.")
     if not path.is_file() or not is_nifti(path):
-        raise FacewarpError("this is not a NIfTI file", path, _way_in(path))
+        raise FacewarpError("this is not a NIfTI file", path, way_in(path) or _GIVE)
     if path.stat().st_size == 0:
         raise FacewarpError("the file is empty", path, "Copy or download it again.")
     try:
@@ -166,9 +172,7 @@ def _open(path: Path) -> tuple[Any, ArrayProxy]:
             head = file.read(_HEAD)
             kind = _kind(head)
             if kind is None:
-                raise FacewarpError(
-                    "this is not a NIfTI file", path, "Give a .nii or .nii.gz file."
-                )
+                raise FacewarpError("this is not a NIfTI file", path, _GIVE)
             misnamed = packed != path.name.lower().endswith(".gz")
             content = head + file.read() if misnamed else head
         raw = kind.from_fileobj(BytesIO(head[: kind.sizeof_hdr]), check=False)
@@ -181,13 +185,13 @@ def _open(path: Path) -> tuple[Any, ArrayProxy]:
     return raw, stored
 
 
-def _way_in(path: Path) -> str:
-    """What to do with a file that is not NIfTI by its name."""
+def way_in(path: Path) -> str:
+    """How a volume of another format becomes NIfTI; "" for what is no volume by its name."""
     for suffixes, read, write in _CONVERTERS:
         if path.name.lower().endswith(suffixes):
             name = path.name.removesuffix(".gz").rpartition(".")[0]
             return f"Convert it: {write.format(read.format(path.name), name)}"
-    return "Give a .nii or .nii.gz file."
+    return ""
 
 
 def _shape(raw: Any) -> tuple[int, ...]:

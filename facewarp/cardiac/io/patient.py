@@ -15,7 +15,7 @@ from facewarp.cardiac.io.nifti_folder import (
     picture_files,
     read_phases,
 )
-from facewarp.cardiac.io.nifti_reader import axes_of, is_nifti, read_volume, stem
+from facewarp.cardiac.io.nifti_reader import axes_of, is_nifti, read_volume, stem, way_in
 from facewarp.cardiac.io.slices.fill_values import without_fill
 from facewarp.cardiac.io.slices.label_maps import refuse_labels
 from facewarp.cardiac.io.slices.phase_similarity import (
@@ -204,7 +204,7 @@ def _open_folder(folder: Path, options: ReadOptions) -> Cine:
     if not files:
         if has_dicom(folder):
             return _from_volume(read_dicom(folder, options), folder, name, info)
-        raise FacewarpError("there is neither NIfTI nor DICOM in the folder", folder)
+        raise _no_cine(folder)
     files, said = cines_apart(files, options.series)
     images, labels = frame_files(folder)
     whole = [p for p in files if _is_whole_cine(p, files)]
@@ -226,6 +226,19 @@ def _open_folder(folder: Path, options: ReadOptions) -> Cine:
     if volume.phases < 2:
         raise FacewarpError("the cine has one phase", folder, "Give at least two.")
     return _saying(_checked_info(Cine(name, folder, volume, frames, info, labels)), said)
+
+
+def _no_cine(folder: Path) -> FacewarpError:
+    """Why nothing is read of a folder: labels alone, volumes of another format, or none at all."""
+    what = "there is neither NIfTI nor DICOM in the folder"
+    names = sorted(path for path in folder.iterdir() if path.is_file())
+    if labels := [path for path in names if is_nifti(path)]:
+        what = f"all NIfTI files in the folder are labels by their names: {labels[0].name}"
+        return FacewarpError(what, folder, "Give the scan itself, or rename it.")
+    for path in names:
+        if way := way_in(path):
+            return FacewarpError(f"{what}, but {path.name}", folder, way)
+    return FacewarpError(what, folder, "Give the folder or the file that holds the cine.")
 
 
 def _is_whole_cine(path: Path, files: list[Path]) -> bool:

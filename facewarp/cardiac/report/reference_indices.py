@@ -8,7 +8,7 @@ import numpy as np
 from facewarp.cardiac.cine import CineResult
 from facewarp.cardiac.io.label_order import ACDC, order_by_file_name
 from facewarp.cardiac.io.label_reader import read_labels
-from facewarp.cardiac.io.nifti_reader import SUFFIXES, stem
+from facewarp.cardiac.io.nifti_folder import labels_beside
 from facewarp.cardiac.quantification.indices import Indices, indices, volumes_ml
 from facewarp.errors import FacewarpError
 
@@ -59,6 +59,4 @@ def _labels_of(result: CineResult, phase: int) -> Path | None:
     if (single := cine.labels.get(cine.frames[phase])) is not None:
         return single
     source = cine.volume.path
-    names = [f"{stem(source)}_gt{suffix}" for suffix in SUFFIXES]
-    beside = [source.with_name(name) for name in names] if source.is_file() else []
-    return next((path for path in beside if path.is_file()), None)
+    return next(iter(labels_beside(source)), None) if source.is_file() else None

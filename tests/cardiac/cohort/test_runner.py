@@ -92,6 +92,11 @@ def test_one_bad_patient_and_what_is_done_once(patients, tmp_path):
     assert finished(anna) is None
     assert finished(berta) is not None
     assert finished(replace(berta, settings=replace(QUICK, movie="gif"))) is None
+    beside = berta.source.with_name("berta.json")
+    beside.write_text('{"HeartRate": 60}')  # which the heart rate is read from
+    assert finished(berta) is None
+    beside.unlink()
+    assert finished(berta) is not None
     os.utime(berta.source, ns=(1, 1))  # the input is another one
     assert finished(berta) is None
     assert work_on(anna).status == "done"

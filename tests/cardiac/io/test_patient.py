@@ -129,6 +129,22 @@ def test_three_axes_and_one_phase_are_no_cine(tmp_path, phases):
     refused(tmp_path / "none", "no such")
 
 
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["cine.img", "cine.hdr"], r"but cine\.hdr .*nibabel\.load\('cine\.hdr'\)"),
+        (["notes.txt", "cine.nrrd"], r"but cine\.nrrd .*SimpleITK\.ReadImage"),
+        (["cine.mnc"], r"but cine\.mnc .*nibabel\.load"),
+        (["cine_seg.nii.gz"], r"labels by their names: cine_seg\.nii\.gz"),
+        (["notes.txt"], "neither NIfTI nor DICOM"),
+    ],
+)
+def test_a_folder_without_a_cine_tells_what_there_is(tmp_path, names, told):
+    for name in names:
+        (tmp_path / name).write_bytes(b"0")
+    assert str(tmp_path) in refused(tmp_path, told)
+
+
 def test_phases_must_fit_each_other(tmp_path, phases):
     folder = tmp_path / "berta"
     folder.mkdir()
