@@ -190,10 +190,13 @@ class DeepImage:
     Attributes:
         codes: (H, W, 3) uint16, the whole range, or float32, where 1 is white.
         transfer: What the values are.
+        to_bt709: (3, 3), light of these values to that of BT.709's primaries, which a screen shows;
+            None where they are the same, or not told.
     """
 
     codes: NDArray[np.uint16] | NDArray[np.float32]
     transfer: Transfer = "display"
+    to_bt709: NDArray[np.float32] | None = None
 
     def shown(self) -> Image:
         """Return what a screen shows of it, (H, W, 3) uint8."""
@@ -207,11 +210,15 @@ class DeepImage:
         values = self.codes[window].astype(np.float32)
         if self.codes.dtype == np.uint16:
             values /= np.float32(65_535)
+        if self.to_bt709 is not None:
+            values = values @ self.to_bt709.T
         return to_display(values, self.transfer)
 
     def coded(self, display: NDArray[np.float32]) -> NDArray[np.uint16] | NDArray[np.float32]:
         """Return display codes as values of this picture's kind; the inverse of `display`."""
         values = from_display(display, self.transfer)
+        if self.to_bt709 is not None:
+            values = values @ np.linalg.inv(self.to_bt709).T
         if self.codes.dtype == np.uint16:
             return np.rint(65_535 * values.clip(0, 1)).astype(np.uint16)
         return values

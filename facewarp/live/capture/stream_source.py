@@ -31,6 +31,7 @@ from facewarp.media.video.container import (
 from facewarp.media.video.deinterlace import Deinterlacer
 from facewarp.media.video.frame_conversion import FrameConverter, pixel_aspect
 from facewarp.media.video.stream_info import StreamInfo, choose_video_stream
+from facewarp.media.yuv.readable import refuse_unreadable
 
 _log = logging.getLogger(__name__)
 
@@ -197,6 +198,7 @@ class StreamSource(Source):
         convert = FrameConverter(crop, pixel_aspect(stream), size=None)
         origin = clock_origin(container)
         for picture in self._timed(container, stream):
+            refuse_unreadable(picture, self._shown)
             self.color = Color.of(picture)
             if text := description_of(picture):
                 self.note(text)

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
 from facewarp.media.frames import PLATE_SUFFIXES, DeepImage, Image
+from facewarp.media.gamut import BT709, CHROMATICITIES, matrix_between
 from facewarp.media.transfer import Transfer
 from facewarp.system.installation import install_command
 
 DEEP_SUFFIXES: Final = PLATE_SUFFIXES | {".png", ".tif", ".tiff"}
 """Pictures that hold more than 8 bits a channel."""
 
+_SAME_PRIMARIES: Final = 0.01
 _READABLE: Final = "Check it, or save it again as 16-bit PNG or OpenEXR."
 
 
@@ -105,7 +107,7 @@ def read_plate(
         alpha = _eight_bits(share / np.float32(65_535 if is_whole else 1))
         if alpha.min(initial=255) == 255:
             alpha = None
-    deep = DeepImage(values, _transfer_of(spec, path))
+    deep = DeepImage(values, _transfer_of(spec, path), _to_bt709(spec, note))
     return deep.shown(), alpha, deep
 
 
@@ -206,6 +208,24 @@ def _transfer_of(spec: Any, path: Path) -> Transfer:
     return "linear" if told == "linear" else "display"
 
 
+def _to_bt709(spec: Any, note: Callable[[str], None]) -> NDArray[np.float32] | None:
+    """Return the matrix from a plate's own primaries (EXR's "chromaticities") to BT.709's."""
+    told = spec.getattribute("chromaticities")
+    if told is None or len(told) != 8:
+        return None
+    try:
+        matrix = matrix_between(tuple(float(value) for value in told), CHROMATICITIES[BT709])
+        finite = bool(np.isfinite(matrix).all() and np.isfinite(np.linalg.inv(matrix)).all())
+    except (np.linalg.LinAlgError, ZeroDivisionError):
+        finite = False
+    if not finite:
+        note("a plate's chromaticities are no set of primaries: its colors are taken for BT.709")
+        return None
+    if np.abs(matrix - np.eye(3)).max() < _SAME_PRIMARIES:
+        return None
+    return matrix.astype(np.float32)
+
+
 def _replaced(like: Path, deep: DeepImage) -> Any:
     """Return a plate with other colors and all else as it is."""
     oiio = openimageio()
@@ -237,6 +257,7 @@ def _from_scratch(target: Path, image: Image, deep: DeepImage | None, alpha: Ima
     light = DeepImage(np.zeros((1, 1, 3), np.float32), "linear")
     wanted = light if is_exr else DeepImage(np.zeros((1, 1, 3), np.uint16))
     same = deep.transfer == wanted.transfer and deep.codes.dtype == wanted.codes.dtype
+    same &= deep.to_bt709 is None
     codes = deep.codes if same else wanted.coded(deep.display(np.s_[:, :]))
     if holds_alpha:
         assert alpha is not None

@@ -20,7 +20,7 @@ from facewarp.media.frames import Frame, Image
 from facewarp.media.orientation import Orientation
 from facewarp.media.video.tone_mapping import HDRFormat, ToneMapper, describe, key_of, needs_mapping
 from facewarp.media.yuv.codes import StoredCodes
-from facewarp.media.yuv.conversion import WEIGHTS, codes_of, from_rgb_matrix, rgb_of
+from facewarp.media.yuv.conversion import UNTAGGED, WEIGHTS, codes_of, from_rgb_matrix, rgb_of
 
 # Without these swscale takes a short cut that darkens every channel by 1 to 1.5 of 255 and
 # repeats chroma instead of interpolating it; planar RGB is its quickest way with them.
@@ -41,10 +41,14 @@ class Color:
 
     @classmethod
     def of(cls, picture: av.VideoFrame) -> "Color":
-        """The tags of what is read from a picture; BT.709 for those that are not YUV, or HDR."""
-        if picture.format.is_rgb or picture.colorspace not in WEIGHTS or _is_mapped(picture):
+        """The tags of what is read from a picture; BT.709 for what is mapped to it."""
+        if _is_mapped(picture):
             return cls()
-        return cls(int(picture.colorspace), int(picture.color_primaries), int(picture.color_trc))
+        primaries, transfer = int(picture.color_primaries), int(picture.color_trc)
+        if picture.format.is_rgb or picture.colorspace not in WEIGHTS:
+            told = (tag if tag != UNTAGGED else 1 for tag in (primaries, transfer))
+            return cls(1, *told)
+        return cls(int(picture.colorspace), primaries, transfer)
 
     def tag(self, codec: av.VideoCodecContext) -> None:
         """Writes these and limited range into an encoder that is not open yet."""

@@ -43,6 +43,7 @@ from facewarp.media.video.stream_info import (
 )
 from facewarp.media.video.timeline import Timeline, chapters_of
 from facewarp.media.video.tone_mapping import HDRFormat
+from facewarp.media.yuv.readable import refuse_unreadable
 
 _log = logging.getLogger(__name__)
 
@@ -101,6 +102,7 @@ class VideoSource(Source):
             first = next(self._decode(container, stream), None)
             if first is None:
                 raise FacewarpError("no picture could be decoded", path, COPY_AGAIN)
+            refuse_unreadable(first, path)
             self.chapters = chapters_of(container, self.timeline.origin, start, end)
             self.subtitles = sum(other.type == "subtitle" for other in container.streams)
             self._describe(container, stream, first)

@@ -19,42 +19,55 @@ from av.filter import Graph
 from numpy.typing import NDArray
 
 from facewarp.media.frames import HDRImage
+from facewarp.media.gamut import BT709, BT2020, CHROMATICITIES, gamut_matrix
 
 FloatArray = NDArray[np.float64]
 
 PQ: Final = 16
 HLG: Final = 18
-_BT709, _UNTAGGED, _BT2020 = 1, 2, 9
+_LINEAR, _LOG100, _LOG316, _DCI = 8, 9, 10, 17
+_UNTAGGED: Final = 2
 _NAMES: Final = {PQ: "PQ", HLG: "HLG"}
+_CURVES: Final = {
+    _LINEAR: "linear light",
+    _LOG100: "logarithmic (100:1)",
+    _LOG316: "logarithmic (316:1)",
+    _DCI: "DCI (SMPTE ST 428-1)",
+}
+_WIDE: Final = {
+    4: "NTSC of 1953",
+    8: "film",
+    9: "BT.2020",
+    10: "CIE XYZ",
+    11: "DCI-P3",
+    12: "Display P3",
+}
 
 WHITE_CD_M2: Final = 203.0
 PEAK_CD_M2: Final = 1000.0
 _DISPLAY_GAMMA: Final = 2.4  # BT.1886
 _HLG_SYSTEM_GAMMA: Final = 1.2  # at 1000 cd/m2
 _STEPS: Final = 65
+_CURVE_STEPS: Final = 16_384
 _PAINT_STEPS: Final = 64  # of 255, from which on paint hides all of a picture's own light
 _FULL: Final = 65_535
 
-# x, y of red, green and blue by H.273's number of the primaries; all with white D65.
-_PRIMARIES: Final = {
-    1: ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060)),
-    9: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)),
-    12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
-}
-_D65: Final = (0.3127, 0.3290)
 _LUMA_2020: Final = np.array([0.2627, 0.6780, 0.0593])
 _LUMA_709: Final = np.array([0.2126, 0.7152, 0.0722])
 
 
 def needs_mapping(primaries: int, transfer: int) -> bool:
     """Whether RGB of these H.273 tags is not what BT.709 would show."""
-    return transfer in _NAMES or primaries in (9, 12)
+    return transfer in _NAMES or transfer in _CURVES or primaries in _WIDE
 
 
 def describe(primaries: int, transfer: int) -> str:
     """Return what to call video of these tags."""
-    name = _NAMES.get(transfer, "wide gamut")
-    return f"{name} (HDR)" if transfer in _NAMES else f"{name} (BT.2020 or P3)"
+    if transfer in _NAMES:
+        return f"{_NAMES[transfer]} (HDR)"
+    said = [f"wide gamut ({_WIDE[primaries]})"] if primaries in _WIDE else []
+    said += [_CURVES[transfer]] if transfer in _CURVES else []
+    return " and ".join(said)
 
 
 def pq_to_light(code: FloatArray) -> FloatArray:
@@ -122,22 +135,22 @@ def to_bt709(code: FloatArray, primaries: int, transfer: int) -> FloatArray:
         strongest = np.maximum(light.max(-1, keepdims=True), 1e-6)
         linear = light * (roll_off(strongest) / strongest) / WHITE_CD_M2
     else:
-        linear = np.clip(code, 0, 1) ** _DISPLAY_GAMMA
-    wide = primaries if primaries in _PRIMARIES else (_BT2020 if transfer in _NAMES else _BT709)
-    linear = linear @ gamut_matrix(wide, _BT709).T
+        linear = _light_of(np.clip(code, 0, 1), transfer)
+    other = BT2020 if transfer in _NAMES else BT709
+    linear = linear @ gamut_matrix(primaries if primaries in CHROMATICITIES else other, BT709).T
     return np.asarray(_within_gamut(linear) ** (1 / _DISPLAY_GAMMA))
 
 
-@cache
-def gamut_matrix(source: int, target: int) -> FloatArray:
-    """Return (3, 3): linear RGB of one set of primaries to that of another."""
-    return np.asarray(np.linalg.inv(_to_xyz(target)) @ _to_xyz(source))
-
-
-def _to_xyz(primaries: int) -> FloatArray:
-    columns = np.array([(x / y, 1.0, (1 - x - y) / y) for x, y in _PRIMARIES[primaries]]).T
-    white = np.array([_D65[0] / _D65[1], 1.0, (1 - sum(_D65)) / _D65[1]])
-    return np.asarray(columns * np.linalg.solve(columns, white))
+def _light_of(code: FloatArray, transfer: int) -> FloatArray:
+    """Light of 0 to 1 from codes that are neither HLG nor PQ (H.273, table 3)."""
+    if transfer == _LINEAR:
+        return code
+    if transfer in (_LOG100, _LOG316):
+        decades = 2.0 if transfer == _LOG100 else 2.5
+        return np.where(code > 0, 10 ** (decades * (code - 1)), 0.0)
+    if transfer == _DCI:
+        return np.clip(52.37 / 48 * code**2.6, 0, 1)
+    return np.asarray(code**_DISPLAY_GAMMA)
 
 
 def _within_gamut(linear: FloatArray) -> FloatArray:
@@ -152,8 +165,8 @@ def _within_gamut(linear: FloatArray) -> FloatArray:
 def paint_codes(rgb: NDArray[np.uint8], primaries: int, transfer: int) -> FloatArray:
     """Return HDR codes (..., 3) of 0 to 1 for painted BT.709 colours, their white at 203 cd/m2."""
     linear = (rgb.astype(np.float64) / 255) ** _DISPLAY_GAMMA
-    wide = primaries if primaries in _PRIMARIES else _BT2020
-    light = WHITE_CD_M2 * np.clip(linear @ gamut_matrix(_BT709, wide).T, 0, 1)
+    wide = primaries if primaries in CHROMATICITIES else BT2020
+    light = WHITE_CD_M2 * np.clip(linear @ gamut_matrix(BT709, wide).T, 0, 1)
     return light_to_pq(light) if transfer == PQ else light_to_hlg(light)
 
 
@@ -253,13 +266,22 @@ class ToneMapper:
         self.key = key_of(picture)
         primaries, transfer = int(picture.color_primaries), int(picture.color_trc)
         with tempfile.TemporaryDirectory() as folder:
-            table = Path(folder) / "table.cube"
-            table.write_text(_cube(primaries, transfer))
-            self._graph = _graph(picture, table)
+            tables = [("lut3d", "tetrahedral", Path(folder) / "table.cube")]
+            if transfer in _CURVES:  # steps that are even in light are too coarse in the dark
+                tables.insert(0, ("lut1d", "linear", Path(folder) / "curve.cube"))
+                tables[0][2].write_text(_curve(transfer))
+                transfer = BT709
+            tables[-1][2].write_text(_cube(primaries, transfer))
+            self._graph = _graph(picture, tables)
 
     def __call__(self, picture: av.VideoFrame) -> av.VideoFrame:
         """Return the picture in the format "gbrp"."""
-        self._graph.vpush(picture)
+        transfer = picture.color_trc
+        picture.color_trc = BT709  # FFmpeg's scaler refuses curves that it has no formula for
+        try:
+            self._graph.vpush(picture)
+        finally:
+            picture.color_trc = transfer
         return self._graph.vpull()
 
 
@@ -280,21 +302,34 @@ def _cube(primaries: int, transfer: int) -> str:
     return f"LUT_3D_SIZE {_STEPS}\n{rows}\n"
 
 
-def _graph(picture: av.VideoFrame, table: Path) -> Graph:
+@cache
+def _curve(transfer: int) -> str:
+    codes = _light_of(np.linspace(0, 1, _CURVE_STEPS), transfer) ** (1 / _DISPLAY_GAMMA)
+    rows = "\n".join(f"{code:.6f} {code:.6f} {code:.6f}" for code in codes.tolist())
+    return f"LUT_1D_SIZE {_CURVE_STEPS}\n{rows}\n"
+
+
+def _graph(picture: av.VideoFrame, tables: list[tuple[str, str, Path]]) -> Graph:
+    """Filters of an input, of tables (filter, interpolation, file) and of an output."""
     graph = Graph()
     graph.threads = 1
     matrix = int(picture.colorspace)
+    is_hdr = int(picture.color_trc) in _NAMES or int(picture.color_primaries) == BT2020
+    if matrix == _UNTAGGED:
+        matrix = BT2020 if is_hdr else BT709
     given = (
         f"video_size={picture.width}x{picture.height}:pix_fmt={picture.format.name}"
-        f":time_base=1/90000:colorspace={_BT2020 if matrix == _UNTAGGED else matrix}"
+        f":time_base=1/90000:colorspace={matrix}"
         f":range={int(picture.color_range) or 1}"
     )
     wide = "gbrp" if picture.format.components[0].bits == 8 else "gbrp12le"
+    if len(tables) > 1:
+        wide = "gbrp16le"
     steps = [
         graph.add("buffer", given),
         graph.add("scale", flags="bilinear+accurate_rnd+full_chroma_int"),
         graph.add("format", wide),
-        graph.add("lut3d", file=str(table), interp="tetrahedral"),
+        *(graph.add(name, file=str(file), interp=how) for name, how, file in tables),
         graph.add("format", "gbrp"),
         graph.add("buffersink"),
     ]

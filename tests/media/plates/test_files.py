@@ -27,7 +27,9 @@ def values(rng):
     return rng.integers(0, 65_536, (24, 32, 3), dtype=np.uint16)
 
 
-def written_by_oiio(path, pixels, *, names=("R", "G", "B"), kind=None, box=None, **attributes):
+def written_by_oiio(
+    path, pixels, *, names=("R", "G", "B"), kind=None, box=None, arrays=None, **attributes
+):
     """A file by OpenImageIO; `box` is x, y, width, height of the display window."""
     height, width, count = pixels.shape
     spec = oiio.ImageSpec(width, height, count, kind or oiio.UINT16)
@@ -35,6 +37,8 @@ def written_by_oiio(path, pixels, *, names=("R", "G", "B"), kind=None, box=None,
     spec.attribute("oiio:UnassociatedAlpha", 1)
     for name, value in attributes.items():
         spec.attribute(name.replace("__", ":"), value)
+    for name, (kind, value) in (arrays or {}).items():
+        spec.attribute(name, kind, value)
     if box is not None:
         spec.x, spec.y = 10, 6
         spec.full_x, spec.full_y, spec.full_width, spec.full_height = box
@@ -105,6 +109,35 @@ def test_an_exr_keeps_light_channels_windows_and_metadata(tmp_path, rng):
     assert spec.get_float_attribute("PixelAspectRatio") == 2.0
     assert spec.get_string_attribute("shot") == "010"
     assert spec.get_string_attribute("compression") == "zips"
+
+
+AP1 = (0.713, 0.293, 0.165, 0.830, 0.128, 0.044, 0.32168, 0.33767)  # ACEScg
+AP1_OF_BT709 = [[0.6131, 0.3395, 0.0474], [0.0702, 0.9164, 0.0135], [0.0206, 0.1096, 0.8698]]
+
+
+def test_an_exr_of_acescg_is_seen_and_painted_in_bt709(tmp_path):
+    shown = np.array([[200, 60, 40], [60, 160, 60], [220, 170, 140]])
+    light = ((shown / 255 + 0.055) / 1.055) ** 2.4  # sRGB, all above its knee
+    pixels = np.repeat((light @ np.transpose(AP1_OF_BT709))[None], 4, 0).astype(np.float32)
+    told = {"chromaticities": (oiio.TypeDesc("float[8]"), AP1)}
+    path = written_by_oiio(tmp_path / "a.exr", pixels, kind=oiio.FLOAT, arrays=told)
+    image, _, deep = read_plate(path)
+    assert np.abs(image[0] - shown).max() <= 1
+    again = deep.coded(deep.display(np.s_[:, :]))
+    assert again == pytest.approx(pixels, abs=1e-3)
+    out = passed_through(path, tmp_path / "out.exr")
+    assert (oiio.ImageBuf(str(out)).get_pixels(oiio.FLOAT) == pixels).all()
+    assert oiio.ImageBuf(str(out)).spec().getattribute("chromaticities") == pytest.approx(AP1)
+
+
+def test_chromaticities_that_are_none_are_said(tmp_path, values):
+    told = {"chromaticities": (oiio.TypeDesc("float[8]"), (0.0,) * 8)}
+    path = written_by_oiio(
+        tmp_path / "a.exr", values / np.float32(65_535), kind=oiio.FLOAT, arrays=told
+    )
+    notes = []
+    assert read_plate(path, notes.append)[2].to_bt709 is None
+    assert "chromaticities" in notes[0]
 
 
 @pytest.mark.parametrize(("space", "transfer"), [("KodakLog", "log"), ("Rec709", "display")])

@@ -130,3 +130,10 @@ def test_gray_of_the_limited_range_is_black_and_white_at_its_ends(bits, tag, low
     if bits > 8:
         deep = reader.deep(picture)[5, ::16].astype(float) / 65535
         np.testing.assert_allclose(deep, np.repeat([[0], [1 / 3], [2 / 3], [1]], 3, 1), atol=3e-3)
+
+
+@pytest.mark.parametrize(("told", "kept"), [((0, 6, 13), (1, 6, 13)), ((0, 2, 2), (1, 1, 1))])
+def test_rgb_keeps_the_primaries_and_the_curve_it_tells(make_clip, copied, contents, told, kept):
+    path = make_clip("rgb.mov", codec="png", pix_fmt="rgb24", tags=told)
+    assert copied(path).color == Color(*kept)
+    assert contents(path.parent / "out.mp4").tags == kept

@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 
 from facewarp.media.frames import Frame, HDRImage
+from facewarp.media.gamut import gamut_matrix
 from facewarp.media.sinks import open_sink
 from facewarp.media.sources import open_source, read_video
-from facewarp.media.video.color_conversion import RGBReader
+from facewarp.media.video.color_conversion import Color, RGBReader
 from facewarp.media.video.tone_mapping import (
     HLG,
     PQ,
     WHITE_CD_M2,
     HDRFormat,
-    gamut_matrix,
     hlg_to_light,
     light_to_hlg,
     light_to_pq,
@@ -132,11 +132,47 @@ def test_hdr_is_read_as_what_it_shows(make_hdr, transfer, caplog):
     assert caplog.text.count("tone-mapped") == 1
 
 
-@pytest.mark.parametrize(("primaries", "transfer"), [(9, 14), (9, 1), (12, 1)])
+@pytest.mark.parametrize(
+    ("primaries", "transfer"), [(9, 14), (9, 1), (12, 1), (11, 1), (4, 6), (8, 1)]
+)
 def test_wide_gamut_is_read_as_what_it_shows(make_hdr, primaries, transfer):
     source = open_source(make_hdr(transfer, primaries=primaries))
     assert np.abs(stripe_colors(next(iter(source)).image) - COLORS).max() <= 4
     assert "wide gamut" in source.notes[0]
+
+
+CURVES = {
+    8: lambda light: light,
+    9: lambda light: 1 + np.log10(light) / 2,
+    10: lambda light: 1 + np.log10(light) / 2.5,
+    17: lambda light: (light * 48 / 52.37) ** (1 / 2.6),
+}
+
+
+@pytest.mark.parametrize("transfer", CURVES)
+@pytest.mark.parametrize("pix_fmt", ["gbrp16le", "yuv444p10le"])
+def test_linear_and_logarithmic_codes_are_read_as_what_they_show(tmp_path, transfer, pix_fmt):
+    codes = np.rint(65_535 * CURVES[transfer]((COLORS / 255) ** 2.4)).astype(np.uint16)
+    image = np.repeat(np.repeat(codes, SIZE[0] // len(COLORS), axis=0)[None], SIZE[1], axis=0)
+    path = tmp_path / "curve.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25, width=SIZE[0], height=SIZE[1])
+        stream.pix_fmt = pix_fmt
+        codec = stream.codec_context
+        codec.color_primaries, codec.color_trc, codec.color_range = 1, transfer, 1
+        codec.colorspace = 0 if pix_fmt.startswith("gbr") else 1
+        picture = av.VideoFrame(*SIZE, "gbrp16le")
+        for plane, channel in zip(picture.planes, (1, 2, 0), strict=True):
+            np.frombuffer(plane, np.uint16).reshape(SIZE[1], -1)[:, : SIZE[0]] = image[..., channel]
+        if pix_fmt != "gbrp16le":
+            picture = picture.reformat(format=pix_fmt, dst_colorspace=1, dst_color_range=1)
+        picture.color_trc, picture.color_primaries, picture.pts = transfer, 1, 0
+        container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    source = open_source(path)
+    assert np.abs(stripe_colors(next(iter(source)).image) - COLORS).max() <= 3
+    assert source.color == Color()
+    assert "read as BT.709" in source.notes[0]
 
 
 @pytest.mark.parametrize("transfer", [PQ, HLG])
