@@ -15,6 +15,7 @@ from rich.table import Table
 
 from facewarp.cli.console import Output, cell, output_of
 from facewarp.cli.model_options import Engine
+from facewarp.system.machine import has_avx2
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -79,7 +80,7 @@ def demo(
         records = partial(open_records, out / "track.jsonl")
         with output.progress("demo", source.frame_count) as advance:
             done = run_pass(source, sink, show.follow, show.draw, records, advance)
-        sha256, runs = tracker.model.sha256, tracker.model.engine.summary
+        sha256, runs = tracker.model.sha256, tracker.model.engine
     show.write_sheet(out / "sheet.png")
     error = point_error(motion, show.tracks)
     result = {
@@ -93,8 +94,8 @@ def demo(
         "point_error_p95_px": error.p95_px,
         "missed_frames": error.missed_frames,
         "weights_sha256": sha256,
-        "engine": runs,
-        "engine_choice": why_engine(engine),
+        "engine": runs.summary,
+        "engine_choice": why_engine(engine, runs.name),
     }
     output.emit_json(result)
     _tell(output, result)
@@ -134,14 +135,21 @@ def time_registration(tracker: "FaceTracker", clip: Path) -> RegistrationTime:
     return RegistrationTime(median(wall_ms), median(processor_ms))
 
 
-def why_engine(name: str) -> str:
-    """Return why the engine in use was chosen: asked for, or measured to be the fastest."""
-    from facewarp.core.engines.autotune import describe_choice, last_choice
+def why_engine(asked: str, used: str) -> str:
+    """Return why an engine is used: asked for, known or measured to be the fastest.
 
-    if name != "auto":
+    Args:
+        asked: what `--engine` says.
+        used: the engine's own name.
+    """
+    from facewarp.core.engines.autotune import KNOWN, describe_choice, last_choice
+
+    if asked != "auto":
         return "asked for with --engine"
     if os.environ.get("FACEWARP_ENGINE", "auto") != "auto":
         return "named by FACEWARP_ENGINE"
+    if used == KNOWN and has_avx2():
+        return "the quickest on every x86-64 processor with AVX2 that was measured"
     choice = last_choice()
     if choice is None:
         return "the only one here"

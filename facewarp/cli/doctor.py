@@ -19,7 +19,7 @@ from facewarp.cli.console import Output, output_of
 from facewarp.cli.network_check import check_network, first_fault
 from facewarp.errors import FacewarpError
 from facewarp.system.installation import EXTRAS, install_command, missing_extras
-from facewarp.system.machine import processor
+from facewarp.system.machine import has_avx2, processor
 from facewarp.version import __version__
 
 ENCODERS = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf")
@@ -174,12 +174,14 @@ def _torch(name: str) -> Finding:
 
 
 def _engines(name: str) -> Finding:
-    from facewarp.core.engines.autotune import describe_choice, last_choice
+    from facewarp.core.engines.autotune import KNOWN, describe_choice, last_choice
     from facewarp.core.engines.base import ENGINES, is_installed
 
     installed = [engine for engine in ENGINES if is_installed(engine)]
     last = last_choice()
     text = ", ".join(installed)
+    if KNOWN in installed and has_avx2():
+        text += f"; auto takes {KNOWN} where a model has 8-bit weights"
     if last is not None:
         text += f"; auto took {last['engine']} ({describe_choice(last)})"
     return Finding(name, "ok", text, {"installed": installed, "auto": last})

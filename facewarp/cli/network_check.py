@@ -76,14 +76,12 @@ class Verdict:
 def check_network(
     seconds: float = ENGINES_SECONDS,
     *,
-    names: Callable[[str], bool] = lambda name: True,
     on_probe: Callable[[str], None] = lambda name: None,
 ) -> list[Verdict]:
     """Run every command on small inputs and count its system calls.
 
     Args:
         seconds: how long live sessions and loaded engines are watched.
-        names: which probes to run, by name.
         on_probe: called with the name of each probe before it runs.
 
     Raises:
@@ -109,8 +107,8 @@ def check_network(
                 most_s=probe.most_s,
             )
 
-        wanted = [probe for probe in probes(out, patients, seconds) if names(probe.name)]
-        for _, some in groupby(wanted, lambda probe: probe.mostly_waits or probe.name):
+        every = probes(out, patients, seconds)
+        for _, some in groupby(every, lambda probe: probe.mostly_waits or probe.name):
             group = tuple(some)
             with ExitStack() as stack:
                 running = [stack.enter_context(start(probe)) for probe in group]

@@ -4,6 +4,8 @@ import os
 import platform
 from pathlib import Path
 
+_AVX2 = 11  # OpenCV's CPU_AVX2, which its Python module does not name
+
 _limit: int | None = None
 
 
@@ -60,6 +62,13 @@ def has_bfloat16() -> bool:
         return False
     flags = next((line for line in lines if line.startswith("flags")), "").split()
     return not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags)
+
+
+def has_avx2() -> bool:
+    """Return whether this is an x86-64 processor with AVX2 (Intel since 2013, AMD since 2015)."""
+    import cv2
+
+    return bool(cv2.checkHardwareSupport(_AVX2))
 
 
 def is_busy() -> bool:

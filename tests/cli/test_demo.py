@@ -42,11 +42,14 @@ def test_the_demo_says_where_it_cannot_write(tmp_path):
 
 
 def test_the_demo_says_why_its_engine_runs(monkeypatch, tmp_path):
-    assert why_engine("onnx") == "asked for with --engine"
+    assert why_engine("onnx", "onnx") == "asked for with --engine"
     monkeypatch.setenv("FACEWARP_ENGINE", "auto")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert why_engine("auto") == "the only one here"
+    assert why_engine("auto", "openvino") == "the only one here"
     choice = {"key": {"engine": "openvino", "ms": {"torch": 30.0, "openvino": 4.0}}}
     (tmp_path / "facewarp").mkdir(exist_ok=True)
     (tmp_path / "facewarp" / CHOICES_FILE).write_text(json.dumps(choice))
-    assert why_engine("auto").endswith("ms a frame: torch 30.0, openvino 4.0")
+    assert why_engine("auto", "openvino").endswith("ms a frame: torch 30.0, openvino 4.0")
+    for able in (True, False):
+        monkeypatch.setattr("facewarp.cli.demo.has_avx2", lambda able=able: able)
+        assert ("with AVX2" in why_engine("auto", "openvino-int8")) == able

@@ -35,7 +35,7 @@ def make_engine(
 
     Args:
         name: one of `ENGINES`, or ``"auto"``: torch on every device but the CPU, there the
-            quickest that is installed, which is measured once per machine and remembered. Where
+            quickest that is installed, which is known, or measured once and remembered. Where
             ``FACEWARP_ENGINE`` is set, ``"auto"`` stands for what it names.
         net: the network, which is copied, or its weights file.
         device: where torch runs it; other engines choose for themselves.

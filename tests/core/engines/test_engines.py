@@ -54,8 +54,8 @@ def px_apart(one, other):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"guidance": "logits"}, {"combine": "add", "border": "zero"}, {"diffeomorphic": True}],
-    ids=["plain", "logits", "paper", "diffeomorphic"],
+    [{}, {"combine": "add", "border": "zero"}, {"guidance": "logits", "diffeomorphic": True}],
+    ids=["plain", "paper", "diffeomorphic of logits"],
 )
 def test_engines_find_what_torch_finds(name, changes, small, stirred, subtests):
     net = stirred(small(**changes))
@@ -259,26 +259,44 @@ def test_int8_without_weights_gives_the_command(small, stirred, monkeypatch):
 @pytest.fixture
 def auto(small, stirred, monkeypatch):
     """Choose among engines that are said to be installed; says which were made, and measured."""
-    net, made, measured = stirred(small()), [], []
+    net, made, measured, broken = stirred(small()), [], [], []
 
     def make_engine(name, net, **options):
         made.append(name)
+        if name in broken:
+            raise FacewarpError(f"{name} does not run here")
         return SimpleNamespace(name=name, summary=name)
 
     def quickest(make, candidates, net):
         measured.append(candidates)
         return make(candidates[-1]), dict.fromkeys(candidates, 4.0)
 
-    def choose(installed, key="a" * 64, *, busy=False):
+    def choose(installed, key="a" * 64, *, busy=False, int8=None, avx2=True):
         monkeypatch.setattr(autotune, "is_installed", lambda name: name in installed)
         monkeypatch.setattr(autotune, "is_busy", lambda: busy)
-        return autotune.choose(net, "cpu", key, None, make_engine).name
+        monkeypatch.setattr(autotune, "has_avx2", lambda: avx2)
+        return autotune.choose(net, "cpu", key, int8, make_engine).name
 
     monkeypatch.setattr(autotune, "quickest", quickest)
-    return SimpleNamespace(choose=choose, made=made, measured=measured, net=net)
+    return SimpleNamespace(choose=choose, made=made, measured=measured, broken=broken, net=net)
 
 
 THREE = ("torch", "onnx", "openvino")
+ALL = (*THREE, "openvino-int8")
+
+
+def test_8_bit_weights_are_taken_unmeasured_where_they_are_known_to_be_quickest(auto, tmp_path):
+    assert auto.choose(ALL, int8=tmp_path) == "openvino-int8"
+    assert (auto.made, auto.measured) == (["openvino-int8"], [])  # no other is even converted
+    assert auto.choose(ALL) == "openvino"  # a model without 8-bit weights
+    assert auto.choose(ALL, int8=tmp_path, avx2=False) == "openvino-int8"
+    assert auto.measured == [["onnx", "openvino"], ["onnx", "openvino", "openvino-int8"]]
+
+
+def test_8_bit_weights_that_do_not_run_leave_the_choice_to_the_others(auto, tmp_path):
+    auto.broken.append("openvino-int8")
+    assert auto.choose(ALL, int8=tmp_path) == "openvino"
+    assert auto.measured == [["onnx", "openvino"]]
 
 
 def test_auto_measures_once_and_remembers(auto):
