@@ -14,6 +14,8 @@ from PIL import Image
 from facewarp import read_video
 from facewarp.drawing.compositing import blend
 from facewarp.drawing.text import em_of
+from facewarp.face.tracking.options import TrackerOptions
+from facewarp.live.catalog import EffectChoice
 from facewarp.live.face_pipeline import FacePipeline
 from facewarp.live.timing import LiveStats
 from facewarp.live.window.help_card import fitting_em, help_card
@@ -41,7 +43,8 @@ def main() -> None:
     """Write the picture: the window, and the window with its card, side by side."""
     with as_file(files("facewarp.assets") / "demo" / "astronaut.mp4") as clip:
         frames = list(islice(read_video(clip), FRAMES.start, FRAMES.stop))
-    with FacePipeline(effect="texture", texture="tiger", engine="torch") as look:
+    choice = EffectChoice("texture", texture="tiger")
+    with FacePipeline(TrackerOptions(engine="torch"), choice) as look:
         for frame in frames:
             seen = look(frame)
         keys = Hotkeys(look, NoActions())

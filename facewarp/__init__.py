@@ -47,7 +47,7 @@ __all__ = [
 
 _HOME = {
     "CineResult": "facewarp.cardiac.cine",
-    "Face": "facewarp.face.tracking.tracker",
+    "Face": "facewarp.face.face",
     "FaceTracker": "facewarp.face.tracking.tracker",
     "Model": "facewarp.core.model",
     "Registration": "facewarp.core.model",

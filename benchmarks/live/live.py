@@ -33,7 +33,9 @@ from rich.table import Table
 
 from facewarp import load, read_video
 from facewarp.core.model import Model
+from facewarp.face.tracking.options import TrackerOptions
 from facewarp.live.capture.paced_source import PlayedSource
+from facewarp.live.catalog import EffectChoice
 from facewarp.live.face_pipeline import FacePipeline
 from facewarp.live.interfaces import Presenter
 from facewarp.live.loop import LiveLoop
@@ -91,7 +93,8 @@ def measure(
 ) -> dict[str, Any]:
     """Play a clip for a duration, after a warm-up, and return the loop's summary."""
     before = set(threading.enumerate())
-    with FacePipeline(effect=effect, model=model, faces=1, smoothing=options.smooth) as look:
+    tracking = TrackerOptions(faces=1, smooth=options.smooth)
+    with FacePipeline(tracking, EffectChoice(effect), model=model) as look:
         work, stats = look, LiveStats()
         LiveLoop(
             PlayedSource(open_source(clip), paced=False, repeat=True),

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+
+if TYPE_CHECKING:
+    from facewarp.face.tracking.options import TrackerOptions
 
 ENGINE_NAMES = "torch, onnx, openvino, openvino-int8"
 DETECTOR_NAMES = "openvino, opencv, mediapipe"
@@ -116,3 +119,36 @@ class FaceModelOptions:
     ] = "average"
     model: ModelName = "face"
     detector: Detector = "auto"
+
+
+@dataclass(frozen=True)
+class RefinementOptions:
+    """What is done with a face beside its registration."""
+
+    smooth: Smooth = True
+    photometric: Photometric = True
+    occlusion: Occlusion = Switch.on
+    details: Details = Switch.on
+
+
+def tracker_options(
+    models: FaceModelOptions,
+    refinement: RefinementOptions,
+    run: EngineOptions,
+    faces: int,
+    *,
+    thorough: bool = False,
+) -> "TrackerOptions":
+    """Return the options of a command for the library."""
+    from facewarp.face.tracking.options import TrackerOptions
+
+    return TrackerOptions(
+        **vars(models),
+        **vars(run),
+        faces=faces,
+        smooth=refinement.smooth,
+        photometric=refinement.photometric,
+        occlusion=refinement.occlusion is Switch.on,
+        details=refinement.details is Switch.on,
+        thorough=thorough,
+    )

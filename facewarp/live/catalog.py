@@ -1,18 +1,24 @@
 """Effects, textures, styles and templates that a live session can choose from."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
-from facewarp.face.effects.factory import Effect
+from facewarp.face.effects.factory import Effect, make_effect
 from facewarp.face.effects.options import (
     DEFAULT_STYLE,
     DEFAULT_TEXTURE,
     EFFECT_NAMES,
     STYLE_MODES,
+    BlendName,
+    MatchName,
+    StyleMode,
+    takes,
 )
 from facewarp.face.effects.style import StyleFace, list_styles
 from facewarp.face.rendering.makeup import is_look, parse_look
@@ -21,10 +27,37 @@ from facewarp.face.rendering.textures import list_textures, load_texture, textur
 from facewarp.face.template.library import template_names
 from facewarp.face.template.template import Template
 from facewarp.face.template_building.from_photo import OwnFace
+from facewarp.live.settings import LiveSettings
 
 SNAPSHOT, PICTURE, OWN_TEXTURE, OWN_STYLE = "snapshot", "picture", "own", "own"
 """Names of a template from a frame, a template from an uploaded image, an uploaded texture, and an
 uploaded style."""
+
+
+@dataclass(frozen=True)
+class EffectChoice:
+    """The effect that a session begins with, and what holds for all that are chosen later.
+
+    Attributes:
+        effect: its name, see `LiveSettings`.
+        texture: a shipped name or a file; None for `DEFAULT_TEXTURE`.
+        blend: how textures meet the frame; None for what each asks for.
+        match: what of the frame textures take on; None for "full".
+        opacity: 0..1; None for 1.
+        style: a shipped name or a style registered already; None for `DEFAULT_STYLE`.
+        style_mode: what of it is transferred.
+        further: effects made already that may be chosen by these names beside the others; their
+            opacity does not change.
+    """
+
+    effect: str = "labels"
+    texture: str | Path | None = None
+    blend: BlendName | None = None
+    match: MatchName | None = None
+    opacity: float | None = None
+    style: str | StyleFace | None = None
+    style_mode: StyleMode = "full"
+    further: Mapping[str, Effect] = field(default_factory=dict)
 
 
 class Catalog:
@@ -34,13 +67,10 @@ class Catalog:
     reads files by changing settings over the network.
 
     Args:
-        template: the first one: a shipped name, a `.npz` file or a `Template`.
-        texture: a shipped name or a file; None for the default.
-        further: effects made already, by name: effects by turns, a user's own.
-        style: a shipped name, a style registered already, or None for the default.
+        template: the first one: a shipped name or a `.npz` file.
+        choice: the first effect.
 
     Attributes:
-        further: effects made already.
         first: the first template, for which textures are made.
         names: of the first template, texture and style.
 
@@ -48,19 +78,13 @@ class Catalog:
         FacewarpError: there is no such template.
     """
 
-    def __init__(
-        self,
-        template: str | Path | Template,
-        texture: str | Path | None,
-        further: Mapping[str, Effect] | None = None,
-        style: "str | StyleFace | None" = None,
-    ) -> None:
-        self.further = dict(further or {})
-        self.first = template if isinstance(template, Template) else Template.load(template)
-        name = self.first.name if isinstance(template, Template) else str(template)
+    def __init__(self, template: str, choice: EffectChoice) -> None:
+        self._choice, style = choice, choice.style
+        self.first = Template.load(template)
         style_name = style.name if isinstance(style, StyleFace) else style or DEFAULT_STYLE
-        self.names = name, DEFAULT_TEXTURE if texture is None else str(texture), style_name
-        self._templates: dict[str, Template | OwnFace] = {name: self.first}
+        texture = DEFAULT_TEXTURE if choice.texture is None else str(choice.texture)
+        self.names = template, texture, style_name
+        self._templates: dict[str, Template | OwnFace] = {template: self.first}
         self._textures = list_textures()
         if self.names[1] not in self._textures:
             self._textures.insert(0, self.names[1])
@@ -74,7 +98,7 @@ class Catalog:
         own = [] if self._own_texture is None else [OWN_TEXTURE]
         templates = dict.fromkeys([*self._templates, *template_names()])
         return {
-            "effect": [*dict.fromkeys((*EFFECT_NAMES, *self.further))],
+            "effect": [*dict.fromkeys((*EFFECT_NAMES, *self._choice.further))],
             "texture": [*self._textures, *own],
             "template": [*(name for name in templates if name not in (SNAPSHOT, PICTURE))]
             + [name for name in (SNAPSHOT, PICTURE) if name in templates],
@@ -88,6 +112,33 @@ class Catalog:
             self._templates[name] = Template.load(name)
         found = self._templates[name]
         return found.template if isinstance(found, OwnFace) else found
+
+    def make_effect(
+        self, settings: LiveSettings, register_style: Callable[[str], StyleFace]
+    ) -> Effect:
+        """Return the effect of some settings: one made already, or a new one.
+
+        Args:
+            settings: of names among the choices.
+            register_style: makes a style of a shipped name.
+
+        Raises:
+            FacewarpError: a file of it can't be read.
+        """
+        made = self._choice.further.get(settings.effect)
+        if made is not None:
+            return made
+        options: dict[str, Any] = {"annotate": False}
+        if takes(settings.effect, "opacity"):
+            options["opacity"] = settings.opacity
+        if settings.effect == "texture":
+            texture, blend = self.texture(settings.texture, settings.makeup)
+            options |= {"texture": texture, "blend": self._choice.blend or blend}
+            options["match"] = self._choice.match
+        if settings.effect == "style":
+            options["style"] = self.style(settings.style, register_style)
+            options["style_mode"] = settings.style_mode
+        return make_effect(settings.effect, **options)
 
     def check_makeup(self, name: str, makeup: str) -> None:
         """Check changes to a texture that is a look.

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -16,18 +15,24 @@ from facewarp.errors import FacewarpError
 from facewarp.face.boxes import side_of
 from facewarp.face.crop import Crop
 from facewarp.face.effects.base import drawn_with_layer
-from facewarp.face.effects.factory import Effect, make_effect, note_of
-from facewarp.face.effects.options import BlendName, MatchName, StyleMode, takes
+from facewarp.face.effects.factory import Effect, note_of
 from facewarp.face.effects.style import StyleFace
 from facewarp.face.expressions.expression_tracker import Expression, ExpressionTracker
 from facewarp.face.face import Face
 from facewarp.face.rendering.textures import check_texture
-from facewarp.face.template.template import Template
 from facewarp.face.template_building.from_photo import OwnFace, find_face
+from facewarp.face.tracking.options import TrackerOptions
 from facewarp.face.tracking.record import record_of
 from facewarp.face.tracking.registration import FaceRegistrar, crop_around
 from facewarp.face.tracking.tracker import FaceTracker
-from facewarp.live.catalog import OWN_STYLE, OWN_TEXTURE, PICTURE, SNAPSHOT, Catalog
+from facewarp.live.catalog import (
+    OWN_STYLE,
+    OWN_TEXTURE,
+    PICTURE,
+    SNAPSHOT,
+    Catalog,
+    EffectChoice,
+)
 from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.settings import LiveSettings
 from facewarp.media.frames import Frame
@@ -79,27 +84,10 @@ class FacePipeline(Closing):
     that is not possible raises FacewarpError and leaves all as it was.
 
     Args:
-        effect: name of the effect, see `LiveSettings`.
-        texture: a shipped name or a file; None for `DEFAULT_TEXTURE`.
-        blend: how textures meet the frame; None for what each asks for.
-        match: what of the frame textures take on; None for "full".
-        opacity: 0..1; None for 1.
-        smoothing: smooth landmarks over time.
-        photometric: hold what is drawn to the skin, see `facewarp.face.temporal.photometric`.
-        occlusion: draw behind what hides a face, see `facewarp.face.occlusion`.
-        details: look at eyes and mouths closely, see `facewarp.face.details`.
+        tracking: how faces are tracked.
+        choice: what is drawn at first.
         mirror: mirror the preview.
-        template: a shipped name, a `.npz` file or a `Template`.
-        model: a shipped name, a weights file or a `Model`.
-        faces: how many faces to track at most; None for the tracker's default.
-        device: where the model runs.
-        engine: what runs it.
-        detector: what runs the face detector, one of `facewarp.face.detector.BACKENDS`.
-        further: effects made already that may be chosen by these names beside the others; their
-            opacity does not change.
-        tags: whether each face is tagged with its id, state and confidence.
-        style: a shipped name or a style registered already; None for `DEFAULT_STYLE`.
-        style_mode: what of it is transferred.
+        model: in place of the one that `tracking` names, if it is loaded already.
         field_of_view: of the camera along the longer side, degrees; None if no expressions are
             asked for, which then take no time.
 
@@ -109,57 +97,32 @@ class FacePipeline(Closing):
 
     def __init__(
         self,
+        tracking: TrackerOptions | None = None,
+        choice: EffectChoice | None = None,
         *,
-        effect: str = "labels",
-        texture: str | Path | None = None,
-        blend: BlendName | None = None,
-        match: MatchName | None = None,
-        opacity: float | None = None,
-        smoothing: bool = True,
-        photometric: bool = True,
-        occlusion: bool = True,
-        details: bool = True,
         mirror: bool = False,
-        template: str | Path | Template = "average",
-        model: str | Path | Model = "face",
-        faces: int | None = None,
-        device: str = "cpu",
-        engine: str = "auto",
-        detector: str = "auto",
-        further: Mapping[str, Effect] | None = None,
-        tags: bool = False,
-        style: str | StyleFace | None = None,
-        style_mode: StyleMode = "full",
+        model: Model | None = None,
         field_of_view: float | None = None,
     ) -> None:
-        self._catalog = Catalog(template, texture, further, style)
+        self._tracking = tracking or TrackerOptions()
+        choice = choice or EffectChoice()
+        self._catalog = Catalog(self._tracking.template, choice)
         name, texture_name, style_name = self._catalog.names
-        strength = 1.0 if opacity is None else opacity
         settings = LiveSettings(
-            effect,
+            choice.effect,
             texture_name,
-            strength,
-            smoothing,
+            1.0 if choice.opacity is None else choice.opacity,
+            self._tracking.smooth,
             mirror,
             name,
             style=style_name,
-            style_mode=style_mode,
+            style_mode=choice.style_mode,
         )
         settings.check(self.choices())
-        self._options: dict[str, Any] = {
-            "faces": faces,
-            "photometric": photometric,
-            "occlusion": occlusion,
-            "details": details,
-            "device": device,
-            "engine": engine,
-            "detector": detector,
-        }
-        self._tags, self._field_of_view = tags, field_of_view
-        self._blend, self._match = blend, match
+        self._further = choice.further
+        self._field_of_view = field_of_view
         self._expressions: ExpressionTracker | None = None
-        self._model = model
-        tracker = self._make_tracker(settings)
+        tracker = self._make_tracker(settings, model)
         self._model = tracker.model
         self._fitter: FaceRegistrar | None = None
         self._changing = threading.RLock()
@@ -217,7 +180,7 @@ class FacePipeline(Closing):
     @property
     def note(self) -> str | None:
         """What the metadata of recordings must say, whichever effect is on; None if nothing."""
-        made = (*self._catalog.further.values(), self._config.effect)
+        made = (*self._further.values(), self._config.effect)
         notes = filter(None, map(note_of, made))
         return " ".join(dict.fromkeys(notes)) or None
 
@@ -362,9 +325,9 @@ class FacePipeline(Closing):
         """Process frames from now on with these settings."""
         config = self._config
         if anew or settings.template != config.settings.template:
-            self._config = self._configured(settings, self._make_tracker(settings))
+            self._config = self._configured(settings, self._make_tracker(settings, self._model))
         elif settings.smoothing != config.settings.smoothing:
-            tracker = self._make_tracker(settings)
+            tracker = self._make_tracker(settings, self._model)
             if replace(settings, smoothing=config.settings.smoothing) == config.settings:
                 expressions = self._expressions_of(settings, tracker)
                 self._config = replace(
@@ -377,37 +340,16 @@ class FacePipeline(Closing):
         if self._config.tracker is not config.tracker:
             self._retired.append(config.tracker)
 
-    def _make_tracker(self, settings: LiveSettings) -> FaceTracker:
-        return FaceTracker(
-            self._catalog.template(settings.template),
-            self._model,
-            smooth=settings.smoothing,
-            threaded_search=True,
-            **self._options,
-        )
+    def _make_tracker(self, settings: LiveSettings, model: Model | None) -> FaceTracker:
+        options = replace(self._tracking, smooth=settings.smoothing)
+        template = self._catalog.template(settings.template)
+        return options.make(template=template, model=model, threaded_search=True)
 
     def _configured(self, settings: LiveSettings, tracker: FaceTracker) -> _Config:
         """Return the configuration, with all that depends on the template prepared."""
-        template = tracker.template
         expressions = self._expressions_of(settings, tracker)
-        made = self._catalog.further.get(settings.effect)
-        if made is not None:
-            made(np.zeros((8, 8, 3), np.uint8), [], template)
-            return _Config(settings, tracker, made, expressions)
-        options: dict[str, Any] = {"annotate": self._tags}
-        if takes(settings.effect, "opacity"):
-            options["opacity"] = settings.opacity
-        if settings.effect == "texture":
-            options["texture"], options["blend"] = self._catalog.texture(
-                settings.texture, settings.makeup
-            )
-            options["blend"] = self._blend or options["blend"]
-            options["match"] = self._match
-        if settings.effect == "style":
-            options["style"] = self._catalog.style(settings.style, self._register_style)
-            options["style_mode"] = settings.style_mode
-        effect = make_effect(settings.effect, **options)
-        effect(np.zeros((8, 8, 3), np.uint8), [], template)
+        effect = self._catalog.make_effect(settings, self._register_style)
+        effect(np.zeros((8, 8, 3), np.uint8), [], tracker.template)
         return _Config(settings, tracker, effect, expressions)
 
     def _register_style(self, name: str) -> StyleFace:

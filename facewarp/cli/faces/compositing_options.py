@@ -1,18 +1,16 @@
-"""Options of `facewarp track` for compositors and animators: layers, tracks, expressions."""
+"""Options of what `facewarp track` writes: coding of videos, layers, tracks, expressions."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from facewarp.cli.model_options import FieldOfView
-from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
-    from facewarp.face.clip.extra_outputs import ExtraOutputs
+    from facewarp.face.clip.extra_outputs import ExtraPatterns
+    from facewarp.face.clip.track_job import Encoding
 
 
 class CodecName(StrEnum):
@@ -27,6 +25,14 @@ class CodecName(StrEnum):
     av1 = "av1"
 
 
+class AudioName(StrEnum):
+    """What becomes of the sound of a video."""
+
+    copy = "copy"
+    convert = "convert"
+    none = "none"
+
+
 @dataclass(frozen=True)
 class EncodingOptions:
     """How the video that `--out` names is coded.
@@ -34,6 +40,8 @@ class EncodingOptions:
     Attributes:
         codec: None for what its kind of file usually has.
         quality: 0 to 100; None for the codec's own, about 80.
+        audio: what becomes of the sound.
+        keep_hdr: whether HDR stays HDR.
     """
 
     codec: Annotated[
@@ -51,6 +59,27 @@ class EncodingOptions:
             min=0, max=100, metavar="0..100", help="Quality of the video.", show_default="about 80"
         ),
     ] = None
+    audio: Annotated[
+        AudioName,
+        typer.Option(
+            metavar="NAME",
+            help="Sound of videos: copy (converted only where the file's kind needs it), convert "
+            "to AAC or Opus, or none.",
+        ),
+    ] = AudioName.copy
+    keep_hdr: Annotated[
+        bool,
+        typer.Option(
+            "--keep-hdr", help="Write HLG and PQ video as HDR, 10 bits a channel, not as BT.709."
+        ),
+    ] = False
+
+    def encoding(self) -> "Encoding":
+        """Return the same for the library."""
+        from facewarp.face.clip.track_job import Encoding
+
+        codec = None if self.codec is None else self.codec.value
+        return Encoding(self.audio.value, self.keep_hdr, codec, self.quality)
 
 
 @dataclass(frozen=True)
@@ -118,40 +147,8 @@ class CompositingOptions:
         int, typer.Option(min=0, metavar="NUMBER", help="Number of a clip's first frame in names.")
     ] = 1
 
-    @property
-    def wanted(self) -> bool:
-        """Whether any of it is asked for."""
-        return bool(self.alpha or self.passes or self.tracks or self.expressions)
+    def patterns(self) -> "ExtraPatterns":
+        """Return the same for the library."""
+        from facewarp.face.clip.extra_outputs import ExtraPatterns
 
-    def outputs(
-        self, inputs: list[Path], settings: Mapping[str, Any], *, resume: bool = False
-    ) -> "ExtraOutputs":
-        """Return what is written beside the picture.
-
-        Args:
-            inputs: what is tracked.
-            settings: that the passes depend on.
-            resume: keep whole files of passes.
-
-        Raises:
-            FacewarpError: there are several inputs, or a file of tracks has no format.
-        """
-        from facewarp.face.clip.extra_outputs import ExtraOutputs
-        from facewarp.face.track_export.formats import TracksTarget
-
-        if not self.wanted:
-            return ExtraOutputs(first=self.first_frame)
-        if len(inputs) > 1:
-            what = "--alpha, --passes, --tracks and --expressions name the files of one input"
-            raise FacewarpError(what, fix="Track the inputs one by one.")
-        alpha, passes = (None if name is None else Path(name) for name in (self.alpha, self.passes))
-        told = {name: repr(value) for name, value in settings.items()}
-        tracks = tuple(map(TracksTarget.of, self.tracks or ()))
-        extras = ExtraOutputs(alpha, passes, tracks, self.first_frame, resume, told)
-        expressions = None if self.expressions is None else Path(self.expressions)
-        return replace(
-            extras,
-            expressions=expressions,
-            neutral=self.neutral,
-            field_of_view=self.field_of_view,
-        )
+        return ExtraPatterns(**{**vars(self), "tracks": tuple(self.tracks or ())})

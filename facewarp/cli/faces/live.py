@@ -13,15 +13,7 @@ from facewarp.cli.faces.live_options import (
     SourceOptions,
     check_usage,
 )
-from facewarp.cli.model_options import (
-    Details,
-    EngineOptions,
-    FaceModelOptions,
-    Occlusion,
-    Photometric,
-    Smooth,
-    Switch,
-)
+from facewarp.cli.model_options import EngineOptions, FaceModelOptions, RefinementOptions
 from facewarp.cli.option_groups import Panel, option_groups
 from facewarp.system.machine import limit_blas
 
@@ -43,10 +35,7 @@ def live(
         typer.Option(min=1, max=64, metavar="COUNT", help="How many faces to track."),
         DRAWN,
     ] = 5,
-    smooth: Annotated[Smooth, DRAWN] = True,
-    photometric: Annotated[Photometric, DRAWN] = True,
-    occlusion: Annotated[Occlusion, DRAWN] = Switch.on,
-    details: Annotated[Details, DRAWN] = Switch.on,
+    refinement: Annotated[RefinementOptions, DRAWN],
     mirror: Annotated[
         bool | None,
         typer.Option(
@@ -80,10 +69,7 @@ def live(
         effects,
         models,
         faces,
-        smooth,
-        photometric,
-        occlusion is Switch.on,
-        details is Switch.on,
+        refinement,
         mirror,
         outputs,
         limits,

@@ -2,15 +2,24 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from facewarp.cli.console import Output
 from facewarp.cli.faces.effect_options import EffectSelection
-from facewarp.cli.model_options import EngineOptions, FaceModelOptions, FieldOfView
+from facewarp.cli.model_options import (
+    EngineOptions,
+    FaceModelOptions,
+    FieldOfView,
+    RefinementOptions,
+    tracker_options,
+)
 from facewarp.errors import FacewarpError
 from facewarp.live.settings import DEFAULT_PORT
+
+if TYPE_CHECKING:
+    from facewarp.face.tracking.options import TrackerOptions
 
 
 @dataclass(frozen=True)
@@ -166,14 +175,15 @@ class LiveOptions:
     effects: EffectSelection
     models: FaceModelOptions
     faces: int
-    smooth: bool
-    photometric: bool
-    occlusion: bool
-    details: bool
+    refinement: RefinementOptions
     mirror: bool | None
     outputs: OutputOptions
     limits: LimitOptions
     run: EngineOptions
+
+    def tracking(self) -> "TrackerOptions":
+        """Return how faces are tracked, for the library."""
+        return tracker_options(self.models, self.refinement, self.run, self.faces)
 
     @property
     def uses_camera(self) -> bool:

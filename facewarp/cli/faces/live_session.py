@@ -113,36 +113,33 @@ def _make_pipeline(options: "LiveOptions") -> "FacePipeline":
 
     from facewarp.core.engines.base import share_cores
     from facewarp.core.model import load
+    from facewarp.live.catalog import EffectChoice
     from facewarp.live.face_pipeline import FacePipeline
 
-    run, effects = options.run, options.effects
-    model: Model | str = options.models.model
-    if run.device == "cpu":
-        model = load(options.models.model, engine=run.engine)
+    tracking, effects = options.tracking(), options.effects
+    model: Model | None = None
+    if tracking.device == "cpu":
+        model = load(tracking.model, engine=tracking.engine)
         share_cores(model.engine)
     cv2.setNumThreads(1)
-    further = {effects.label: effects.make(model, False)} if effects.each is not None else {}
-    is_camera = options.source.source is None
-    return FacePipeline(
-        template=options.models.template,
-        model=model,
-        faces=options.faces,
-        effect=effects.label,
+    named = model or tracking.model
+    further = {effects.label: effects.make(named, False)} if effects.each is not None else {}
+    choice = EffectChoice(
+        effects.label,
         texture=effects.texture,
         blend=effects.blend,
         match=effects.match,
         opacity=effects.opacity,
-        further=further,
-        style=effects.registered_style(model),
+        style=effects.registered_style(named),
         style_mode=effects.style_mode or "full",
-        smoothing=options.smooth,
-        photometric=options.photometric,
-        occlusion=options.occlusion,
-        details=options.details,
+        further=further,
+    )
+    is_camera = options.source.source is None
+    return FacePipeline(
+        tracking,
+        choice,
         mirror=is_camera if options.mirror is None else options.mirror,
-        engine=run.engine,
-        device=run.device,
-        detector=options.models.detector,
+        model=model,
         field_of_view=_field_of_view(options),
     )
 

@@ -1,7 +1,5 @@
 """`facewarp track`: render an effect onto every face of videos, images and folders."""
 
-from dataclasses import replace
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -13,14 +11,11 @@ from facewarp.cli.faces.compositing_options import CompositingOptions, EncodingO
 from facewarp.cli.faces.effect_options import EffectSelection
 from facewarp.cli.faces.track_batch import BatchOptions, track_batch
 from facewarp.cli.model_options import (
-    Details,
     EngineOptions,
     FaceModelOptions,
-    Occlusion,
-    Photometric,
-    Smooth,
-    Switch,
+    RefinementOptions,
     Thorough,
+    tracker_options,
 )
 from facewarp.cli.option_groups import Panel, option_groups
 from facewarp.errors import FacewarpError
@@ -31,7 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from facewarp.cli.faces.track_jobs import LeftOut
+    from facewarp.face.clip.extra_outputs import ExtraPatterns
     from facewarp.face.clip.track_job import Tally, TrackJob
+    from facewarp.face.clips.settings import ClipSettings
     from facewarp.face.effects.factory import Effect
     from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.media.pipeline import Pass
@@ -56,14 +53,6 @@ def parse_faces(text: str | int) -> int:
     if not 1 <= count <= ALL_FACES:
         raise typer.BadParameter(f"{count} is not in the range 1<=x<={ALL_FACES}")
     return count
-
-
-class AudioName(StrEnum):
-    """What becomes of the sound of a video."""
-
-    copy = "copy"
-    convert = "convert"
-    none = "none"
 
 
 DRAWN = Panel("What is drawn")
@@ -107,10 +96,7 @@ def track(
         ),
         TRACKING,
     ] = 5,
-    smooth: Annotated[Smooth, TRACKING] = True,
-    photometric: Annotated[Photometric, TRACKING] = True,
-    occlusion: Annotated[Occlusion, TRACKING] = Switch.on,
-    details: Annotated[Details, TRACKING] = Switch.on,
+    refinement: Annotated[RefinementOptions, TRACKING],
     tags: Annotated[
         bool, typer.Option("--tags", help="Tag faces with id, state and confidence."), DRAWN
     ] = False,
@@ -128,22 +114,6 @@ def track(
             show_default="25 for numbered ones",
         ),
     ] = None,
-    audio: Annotated[
-        AudioName,
-        typer.Option(
-            metavar="NAME",
-            help="Sound of videos: copy (converted only where the file's kind needs it), convert "
-            "to AAC or Opus, or none.",
-        ),
-        WRITTEN,
-    ] = AudioName.copy,
-    keep_hdr: Annotated[
-        bool,
-        typer.Option(
-            "--keep-hdr", help="Write HLG and PQ video as HDR, 10 bits a channel, not as BT.709."
-        ),
-        WRITTEN,
-    ] = False,
     run: Annotated[EngineOptions, TRACKING],
     thorough: Annotated[Thorough, TRACKING] = False,
     batch: Annotated[BatchOptions, Panel("Many clips")],
@@ -179,117 +149,108 @@ def track(
       facewarp track talk.mp4 --expressions talk.csv --neutral 1.5
     """
     output = output_of(ctx)
-    if batch.wanted(inputs):
+    is_batch = batch.wanted(inputs)
+    if is_batch:
         resume_collection()
-        from facewarp.face.clips.settings import ClipSettings
-
-        settings = ClipSettings(
-            effects,
-            tags,
-            template=models.template,
-            model=models.model,
-            detector=models.detector,
-            engine=run.engine,
-            device=run.device,
-            faces=faces,
-            smooth=smooth,
-            photometric=photometric,
-            occlusion=occlusion is Switch.on,
-            details=details is Switch.on,
-            thorough=thorough,
-            start=start,
-            end=end,
-            fps=fps,
-            audio=audio.value,
-            keep_hdr=keep_hdr,
-            alpha=compositing.alpha,
-            passes=compositing.passes,
-            tracks=tuple(compositing.tracks or ()),
-            expressions=compositing.expressions,
-            neutral=compositing.neutral,
-            field_of_view=compositing.field_of_view,
-            first_frame=compositing.first_frame,
-            codec=encoding.codec and encoding.codec.value,
-            quality=encoding.quality,
-        )
-        track_batch(output, inputs, out, data, settings, batch)
-        return
-    if run.engine != "torch":
+    elif run.engine != "torch":
         limit_blas()
+    from facewarp.face.clips.settings import ClipSettings, Part
+
+    settings = ClipSettings(
+        effects,
+        tags,
+        tracker_options(models, refinement, run, faces, thorough=thorough),
+        Part(start, end, fps),
+        encoding.encoding(),
+        compositing.patterns(),
+    )
+    if is_batch:
+        track_batch(output, inputs, out, data, settings, batch)
+    else:
+        _track_inputs(output, inputs, out, data, settings, resume=bool(batch.resume))
+
+
+def _track_inputs(
+    output: Output,
+    inputs: list[Path],
+    out: str | None,
+    data: str | None,
+    settings: "ClipSettings",
+    *,
+    resume: bool,
+) -> None:
+    """Track inputs one after the other, here.
+
+    Args:
+        output: where results are printed.
+        inputs: what the command line names.
+        out: what `--out` says.
+        data: what `--data` says.
+        settings: of all inputs.
+        resume: keep files of passes that are whole and made from the same.
+    """
     import cv2
 
     from facewarp.face.tracking.track import OFFLINE
-    from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.system.closing import MadeAhead
     from facewarp.system.memory import keep_freed_memory
 
     cv2.setNumThreads(1)  # decoding, registering and encoding keep the cores busy
     keep_freed_memory()
-
-    def make_tracker() -> FaceTracker:
-        return FaceTracker(
-            models.template,
-            models.model,
-            faces=faces,
-            device=run.device,
-            engine=run.engine,
-            detector=models.detector,
-            config=OFFLINE,
-            smooth=smooth,
-            photometric=photometric,
-            occlusion=occlusion is Switch.on,
-            details=details is Switch.on,
-            in_pipeline=True,
-            thorough=thorough,
-        )
-
+    make_tracker = partial(settings.tracking.make, config=OFFLINE, in_pipeline=True)
     with MadeAhead(make_tracker) as ahead:  # networks are made ready beside all that follows
         from facewarp.cli.faces.track_batch import warn_of_folders
-        from facewarp.cli.faces.track_jobs import Part, folders_in, is_mixed, plan, plan_mixed
+        from facewarp.cli.faces.track_jobs import folders_in, is_mixed, plan, plan_mixed
 
-        effect = effects.make(models.model, tags)
-        part, mixed = Part(start, end, fps), is_mixed(inputs)
-        made_from = {**vars(effects), **vars(models), "smooth": smooth, "thorough": thorough}
-        made_from |= {"photometric": photometric, "occlusion": occlusion.value}
-        made_from |= {"details": details.value}
-        extras = compositing.outputs(inputs, made_from | vars(part), resume=bool(batch.resume))
-        if mixed and compositing.wanted:
-            what = "a folder that holds videos has a result for each of them"
-            raise FacewarpError(
-                what, inputs[0], "Track one video for --alpha, --passes, --tracks or --expressions."
-            )
-        jobs = None if mixed else plan(inputs, out, data, effects.label, part, extras)
+        effect = settings.effect.make(settings.tracking.model, settings.annotate)
+        mixed = is_mixed(inputs)
+        _check_extras(inputs, settings.extras, mixed=mixed)
+        jobs = None
+        if not mixed:
+            extras = settings.outputs_beside(str, resume=resume)
+            jobs = plan(inputs, out, data, settings, extras)
         warn_of_folders(output, folders_in(inputs, out, data))
-        track_job = partial(_coded, encoding)
-        if jobs and (unused := _without_use(jobs, fps, audio, keep_hdr=keep_hdr)):
+        if jobs and (unused := _without_use(jobs, settings)):
             output.warn(f"{' and '.join(unused)}: of no use here, where no input is a video")
         tracker = ahead.get()
         resume_collection()
-        track_one = partial(
-            track_job, partial(_track, output, tracker, effect, audio=audio, keep_hdr=keep_hdr)
-        )
+        track_one = partial(_track, output, tracker, effect)
         if jobs is not None:
             results = _track_all(jobs, track_one)
             output.emit_json(results if len(jobs) > 1 else results[0])
         else:
-            files = plan_mixed(inputs[0], out, data, effects.label, part)
-            _track_each(output, files, track_one)
+            _track_each(output, plan_mixed(inputs[0], out, data, settings), track_one)
 
 
-def _without_use(
-    jobs: "list[TrackJob]", fps: float | None, audio: AudioName, *, keep_hdr: bool
-) -> list[str]:
+def _check_extras(inputs: list[Path], extras: "ExtraPatterns", *, mixed: bool) -> None:
+    """Check that what is written beside a picture is wanted of one input.
+
+    Raises:
+        FacewarpError: there are several.
+    """
+    if not extras.wanted:
+        return
+    if len(inputs) > 1:
+        what = "--alpha, --passes, --tracks and --expressions name the files of one input"
+        raise FacewarpError(what, fix="Track the inputs one by one.")
+    if mixed:
+        what = "a folder that holds videos has a result for each of them"
+        fix = "Track one video for --alpha, --passes, --tracks or --expressions."
+        raise FacewarpError(what, inputs[0], fix)
+
+
+def _without_use(jobs: "list[TrackJob]", settings: "ClipSettings") -> list[str]:
     """Return the options given that change nothing of any input."""
     from facewarp.media.sinks import is_video
 
-    unused = []
-    if fps is not None and all(
+    unused, encoding = [], settings.encoding
+    if settings.part.fps is not None and all(
         job.source.kind == "image" and not is_video(job.target) for job in jobs
     ):
         unused.append("--fps")
     if all(job.source.kind != "video" for job in jobs):
-        unused += [f"--audio {audio.value}"] * (audio is not AudioName.copy)
-        unused += ["--keep-hdr"] * keep_hdr
+        unused += [f"--audio {encoding.audio}"] * (encoding.audio != "copy")
+        unused += ["--keep-hdr"] * encoding.keep_hdr
     return unused
 
 
@@ -338,31 +299,13 @@ def _track_each(
         raise FacewarpError(what, fix="The lines above say why.")
 
 
-def _coded(
-    encoding: EncodingOptions, track_one: "Callable[[TrackJob], Result]", job: "TrackJob"
-) -> Result:
-    """Track a job whose video is coded as asked for."""
-    return track_one(replace(job, codec=encoding.codec, quality=encoding.quality))
-
-
-def _track(
-    output: Output,
-    tracker: "FaceTracker",
-    effect: "Effect",
-    job: "TrackJob",
-    *,
-    audio: AudioName,
-    keep_hdr: bool,
-) -> Result:
+def _track(output: Output, tracker: "FaceTracker", effect: "Effect", job: "TrackJob") -> Result:
     from facewarp.face.clip.track_video import track_video
     from facewarp.face.clips.results import result_of, warnings_of
-    from facewarp.media.video.reader import VideoSource
 
     source = job.source
-    if keep_hdr and isinstance(source, VideoSource):
-        source.keep_hdr()
     with output.progress(f"tracking {source.name}", source.frame_count) as advance:
-        done, tally = track_video(tracker, effect, job, audio=audio.value, advance=advance)
+        done, tally = track_video(tracker, effect, job, advance=advance)
     _report(output, done, tally)
     for warning in warnings_of(done, tally, tracker.config.faces):
         output.warn(warning)

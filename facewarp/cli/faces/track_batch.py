@@ -121,7 +121,7 @@ def track_batch(
     found = find_clips(
         inputs,
         recursive=options.recursive,
-        as_clips=settings.fps is not None,
+        as_clips=settings.part.fps is not None,
         leave_out=own,
     )
     jobs = plan_clips(
@@ -150,11 +150,12 @@ def track_batch(
 
 def _engine_for_all(settings: "ClipSettings") -> str | None:
     """Return the engine that `auto` means, measured before workers keep the cores busy."""
-    if settings.engine != "auto":
+    wanted = settings.tracking
+    if wanted.engine != "auto":
         return None
     from facewarp.core.model import load
 
-    return load(settings.model, settings.device, settings.engine).engine.name
+    return load(wanted.model, wanted.device, wanted.engine).engine.name
 
 
 def _size(path: Path) -> int:

@@ -12,22 +12,8 @@ from facewarp.errors import FacewarpError
 if TYPE_CHECKING:
     from facewarp.face.clip.extra_outputs import ExtraOutputs
     from facewarp.face.clip.track_job import TrackJob
+    from facewarp.face.clips.settings import ClipSettings, Part
     from facewarp.media.frames import Source
-
-
-@dataclass(frozen=True)
-class Part:
-    """The part of a clip that is tracked, and the rate of images.
-
-    Attributes:
-        start: where to begin, s; None for at the beginning.
-        end: where to stop, s; None for at the end.
-        fps: frames a second of images; None for their own.
-    """
-
-    start: float | None = None
-    end: float | None = None
-    fps: float | None = None
 
 
 @dataclass(frozen=True)
@@ -62,9 +48,8 @@ def plan(
     inputs: list[Path],
     out: str | None,
     data: str | None,
-    effect: str,
-    part: Part,
-    extras: "ExtraOutputs | None" = None,
+    settings: "ClipSettings",
+    extras: "ExtraOutputs",
 ) -> "list[TrackJob]":
     """Open every input, so that a bad one is known before work begins, and name the outputs.
 
@@ -72,14 +57,12 @@ def plan(
         inputs: files, folders and patterns.
         out: what `--out` says.
         data: what `--data` says.
-        effect: the effect's name, for outputs that are not named.
-        part: what of the inputs is wanted.
+        settings: of all inputs; the effect's name stands in outputs that are not named.
         extras: what else is written; the pictures themselves are then only if `out` names them.
 
     Raises:
         FacewarpError: an input can't be read, or an output not be written.
     """
-    from facewarp.face.clip.extra_outputs import ExtraOutputs
     from facewarp.face.clip.track_job import TrackJob
     from facewarp.media.sources import open_source
     from facewarp.system.atomic_files import check_target
@@ -92,8 +75,8 @@ def plan(
             "several inputs need a folder for their data", data, "Give --data FOLDER."
         )
     _check_names(out, data)
+    part, effect = settings.part, settings.effect.label
     sources = [open_source(path, part.start, part.end, part.fps) for path in inputs]
-    extras = extras or ExtraOutputs()
     pictures = out is not None or not extras.paths
     jobs = [
         TrackJob(
@@ -102,6 +85,7 @@ def plan(
             _data(source, data, several),
             extras,
             pictures,
+            settings.encoding,
         )
         for source in sources
     ]
@@ -119,7 +103,7 @@ def plan(
 
 
 def plan_mixed(
-    folder: Path, out: str | None, data: str | None, effect: str, part: Part
+    folder: Path, out: str | None, data: str | None, settings: "ClipSettings"
 ) -> "Iterator[TrackJob | LeftOut]":
     """Open the files of a folder of videos and images one after the other.
 
@@ -136,7 +120,7 @@ def plan_mixed(
     from facewarp.media.sources import open_source
 
     _check_names(out, data)
-    target = Path(out if out is not None else f"{folder.resolve().name}-{effect}")
+    target = Path(out if out is not None else f"{folder.resolve().name}-{settings.effect.label}")
     places = [target] if data is None else [target, Path(data)]
     for place in places:
         if place.suffix or (place.exists() and not place.is_dir()):
@@ -153,7 +137,7 @@ def plan_mixed(
             yield LeftOut(path, "no picture or video", is_error=False)
             continue
         try:
-            source = open_source(path, *_part_of(part, is_image=is_image))
+            source = open_source(path, *_part_of(settings.part, is_image=is_image))
         except FacewarpError as error:
             yield LeftOut(path, str(error), is_error=True)
             continue
@@ -163,10 +147,10 @@ def plan_mixed(
         names.add(name)
         stem = path.stem if stems[path.stem] == 1 else path.name
         record = None if data is None else Path(data) / f"{stem}.jsonl"
-        yield TrackJob(source, target / name, record)
+        yield TrackJob(source, target / name, record, encoding=settings.encoding)
 
 
-def _part_of(part: Part, *, is_image: bool) -> tuple[float | None, float | None, float | None]:
+def _part_of(part: "Part", *, is_image: bool) -> tuple[float | None, float | None, float | None]:
     """Return start and end for a clip, the rate for images."""
     return (None, None, part.fps) if is_image else (part.start, part.end, None)
 

@@ -1,6 +1,6 @@
-"""What is wanted of a clip beside its picture."""
+"""What is wanted of a clip beside its picture: by patterns of names, or by names."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,3 +51,64 @@ class ExtraOutputs:
     def needs_layer(self) -> bool:
         """Whether the effect has to be taken off its frame."""
         return bool(self.alpha or self.passes)
+
+
+@dataclass(frozen=True)
+class ExtraPatterns:
+    """What is wanted beside the picture of each clip, by patterns of names.
+
+    Attributes:
+        alpha: for the effect alone; None without.
+        passes: for files of layers; None without.
+        tracks: for tracks, see `facewarp.face.track_export`.
+        expressions: for tables of expressions; None without.
+        neutral: second at which the face of every clip is at rest.
+        field_of_view: of the camera, degrees.
+        first_frame: number of a clip's first frame in names.
+    """
+
+    alpha: str | None = None
+    passes: str | None = None
+    tracks: tuple[str, ...] = ()
+    expressions: str | None = None
+    neutral: float | None = None
+    field_of_view: float | None = None
+    first_frame: int = FIRST
+
+    @property
+    def wanted(self) -> bool:
+        """Whether any of it is asked for."""
+        return bool(self.alpha or self.passes or self.tracks or self.expressions)
+
+    def outputs(
+        self,
+        fill: Callable[[str], str],
+        made_from: Mapping[str, Any],
+        *,
+        resume: bool,
+    ) -> ExtraOutputs:
+        """Return what is wanted of one clip.
+
+        Args:
+            fill: from a pattern of names to the clip's own.
+            made_from: settings that the passes depend on.
+            resume: keep files of passes that are whole and made from the same.
+
+        Raises:
+            FacewarpError: a file of tracks has no format.
+        """
+        alpha, passes, expressions = (
+            Path(fill(pattern)) if pattern else None
+            for pattern in (self.alpha, self.passes, self.expressions)
+        )
+        return ExtraOutputs(
+            alpha=alpha,
+            passes=passes,
+            tracks=tuple(TracksTarget.of(fill(pattern)) for pattern in self.tracks),
+            first=self.first_frame,
+            resume=resume,
+            made_from={name: repr(value) for name, value in made_from.items()},
+            expressions=expressions,
+            neutral=self.neutral,
+            field_of_view=self.field_of_view,
+        )

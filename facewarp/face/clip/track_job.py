@@ -7,6 +7,24 @@ from pathlib import Path
 from facewarp.face.clip.extra_outputs import ExtraOutputs
 from facewarp.face.face import Face
 from facewarp.media.frames import Source
+from facewarp.media.video.audio_copy import AudioMode
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a video is written.
+
+    Attributes:
+        audio: what becomes of the sound, see `VideoWriter`.
+        keep_hdr: whether HDR stays HDR, 10 bits a channel.
+        codec: one of `facewarp.media.video.encoders.CODECS`; None for what its kind of file has.
+        quality: 0 to 100; None for the codec's own.
+    """
+
+    audio: AudioMode = "copy"
+    keep_hdr: bool = False
+    codec: str | None = None
+    quality: int | None = None
 
 
 @dataclass(frozen=True)
@@ -19,8 +37,7 @@ class TrackJob:
         data: where the track data goes.
         extras: what else is written.
         pictures: whether the pictures are written; else `target` only stands for the result.
-        codec: of a video, one of `facewarp.media.video.encoders.CODECS`.
-        quality: of a video, 0 to 100.
+        encoding: of a video.
     """
 
     source: Source
@@ -28,8 +45,7 @@ class TrackJob:
     data: Path | None
     extras: ExtraOutputs = field(default_factory=ExtraOutputs)
     pictures: bool = True
-    codec: str | None = None
-    quality: int | None = None
+    encoding: Encoding = Encoding()
 
 
 @dataclass

@@ -162,18 +162,17 @@ class ClipJob:
 
     def _track(self, report: Report, identity: dict[str, Any]) -> Result:
         settings = self.settings
-        tracker, effect = _ready(settings, identity, self.engine or settings.engine)
+        tracker, effect = _ready(settings, identity, self.engine or settings.tracking.engine)
         with _logged() as lines, _opened(self.clip, settings) as source:
             job = TrackJob(
                 source,
                 self.target,
                 self.outputs.data,
                 self.outputs.extras,
-                codec=settings.codec,
-                quality=settings.quality,
+                encoding=settings.encoding,
             )
             advance = _Advance(source.frame_count, report)
-            done, tally = track_video(tracker, effect, job, audio=settings.audio, advance=advance)
+            done, tally = track_video(tracker, effect, job, advance=advance)
         most = tracker.config.faces
         result = result_of(done, tally, job, most)
         told = [line for line in lines if not any(note in line for note in source.notes)]
@@ -219,36 +218,20 @@ def _ready(
 
         cv2.setNumThreads(1)  # decoding, registering and encoding keep the cores busy
         keep_freed_memory()
-        tracker = FaceTracker(
-            settings.template,
-            settings.model,
-            faces=settings.faces,
-            device=settings.device,
-            engine=engine,
-            detector=settings.detector,
-            config=OFFLINE,
-            smooth=settings.smooth,
-            photometric=settings.photometric,
-            occlusion=settings.occlusion,
-            details=settings.details,
-            in_pipeline=True,
-            thorough=settings.thorough,
-        )
-        effect = settings.effect.make(settings.model, settings.annotate)
+        options = replace(settings.tracking, engine=engine)
+        tracker = options.make(config=OFFLINE, in_pipeline=True)
+        effect = settings.effect.make(options.model, settings.annotate)
         _kept = key, tracker, effect
     return _kept[1:]
 
 
 @contextmanager
 def _opened(clip: Clip, settings: ClipSettings) -> Iterator[Source]:
-    from facewarp.media.video.reader import VideoSource
-
+    part = settings.part
     if clip.kind == "video":
-        source = open_source(clip.path, settings.start, settings.end)
+        source = open_source(clip.path, part.start, part.end)
     else:
-        source = open_source(clip.path, fps=settings.fps)
-    if settings.keep_hdr and isinstance(source, VideoSource):
-        source.keep_hdr()
+        source = open_source(clip.path, fps=part.fps)
     with source:
         yield source
 

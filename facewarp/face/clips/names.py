@@ -110,8 +110,9 @@ def name_outputs(
             that is an input.
     """
     _check_folders(out, data)
-    further = {"--alpha": settings.alpha, "--passes": settings.passes}
-    _check_patterns([*further.items(), *(("--tracks", one) for one in settings.tracks)])
+    wanted = settings.extras
+    further = {"--alpha": wanted.alpha, "--passes": wanted.passes}
+    _check_patterns([*further.items(), *(("--tracks", one) for one in wanted.tracks)])
     own = {clip.path: _own_name(clip) for clip in clips}
     taken = Counter((clip.parent / own[clip.path]).as_posix() for clip in clips)
     names = {clip.name for clip in clips}
@@ -131,7 +132,7 @@ def name_outputs(
             record = Path(fill(data))
         elif data is not None:
             record = Path(data) / clip.parent / f"{stem}.jsonl"
-        extras = settings.extras(fill, resume=resume)
+        extras = settings.outputs_beside(fill, resume=resume)
         outputs.append(Outputs(clip, target, record, extras))
     _check_apart(outputs)
     return outputs

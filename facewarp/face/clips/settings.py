@@ -1,7 +1,7 @@
 """Settings that every clip of a batch is tracked with, as they go to another process."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from facewarp.batch.fingerprint import fingerprint
 from facewarp.core.weights import absolute_model, file_sha256, find_weights
 from facewarp.errors import FacewarpError
-from facewarp.face.clip.extra_outputs import ExtraOutputs
+from facewarp.face.clip.extra_outputs import ExtraOutputs, ExtraPatterns
+from facewarp.face.clip.track_job import Encoding
 from facewarp.face.template.library import find_template, template_names
-from facewarp.face.track_export.formats import TracksTarget
-from facewarp.media.video.audio_copy import AudioMode
+from facewarp.face.tracking.options import TrackerOptions
 
 if TYPE_CHECKING:
     from facewarp.core.model import Model
@@ -24,6 +24,10 @@ class EffectMaker(Protocol):
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
+    @property
+    def label(self) -> str:
+        """Word for the names of outputs."""
+
     def make(self, model: "str | Path | Model", annotate: bool) -> "Effect":
         """Make the effect.
 
@@ -34,66 +38,39 @@ class EffectMaker(Protocol):
 
 
 @dataclass(frozen=True)
+class Part:
+    """The part of a clip that is tracked, and the rate of images.
+
+    Attributes:
+        start: where to begin in a video, s; None for at the beginning.
+        end: where to stop, s; None for at the end.
+        fps: frames a second of images; None for their own.
+    """
+
+    start: float | None = None
+    end: float | None = None
+    fps: float | None = None
+
+
+@dataclass(frozen=True)
 class ClipSettings:
     """What is done with every clip.
 
     Attributes:
         effect: what is drawn.
         annotate: whether faces are tagged.
-        template: shipped name or file.
-        model: shipped name or weights file.
-        detector: what runs the face detector.
-        engine: what runs the model.
-        device: where the model runs.
-        faces: how many are followed at once.
-        smooth: whether landmarks are smoothed over time.
-        photometric: whether faces are held to the skin.
-        occlusion: whether effects end behind what hides a face.
-        details: whether eyes and mouths are looked at closely.
-        thorough: test-time augmentation.
-        start: first second of videos.
-        end: second of videos to stop before.
-        fps: frames a second of pictures.
-        audio: what becomes of the sound.
-        keep_hdr: whether HDR stays HDR.
-        alpha: pattern of names for the effect alone; None without.
-        passes: pattern of names for files of layers; None without.
-        tracks: patterns of names for tracks, see `facewarp.face.track_export`.
-        expressions: pattern of names for tables of expressions; None without.
-        neutral: second at which the face of every clip is at rest.
-        field_of_view: of the camera, degrees.
-        first_frame: number of a clip's first frame in names.
-        codec: of videos; None for what their kind of file usually has.
-        quality: of videos, 0 to 100; None for the codec's own.
+        tracking: how faces are tracked.
+        part: what of a clip is tracked.
+        encoding: of videos.
+        extras: what is written beside the pictures.
     """
 
     effect: EffectMaker
     annotate: bool = False
-    template: str = "average"
-    model: str = "face"
-    detector: str = "auto"
-    engine: str = "auto"
-    device: str = "cpu"
-    faces: int = 5
-    smooth: bool = True
-    photometric: bool = True
-    occlusion: bool = True
-    details: bool = True
-    thorough: bool = False
-    start: float | None = None
-    end: float | None = None
-    fps: float | None = None
-    audio: AudioMode = "copy"
-    keep_hdr: bool = False
-    alpha: str | None = None
-    passes: str | None = None
-    tracks: tuple[str, ...] = ()
-    expressions: str | None = None
-    neutral: float | None = None
-    field_of_view: float | None = None
-    first_frame: int = 1
-    codec: str | None = None
-    quality: int | None = None
+    tracking: TrackerOptions = field(default_factory=TrackerOptions)
+    part: Part = Part()
+    encoding: Encoding = field(default_factory=Encoding)
+    extras: ExtraPatterns = field(default_factory=ExtraPatterns)
 
     def identity(self) -> dict[str, Any]:
         """Return what a result depends on: equal ones give the same files.
@@ -101,48 +78,38 @@ class ClipSettings:
         Raises:
             FacewarpError: there is no such model or template.
         """
-        plain: dict[str, Any] = _plain(asdict(self))
+        groups = (self.tracking, self.part, self.encoding, self.extras)
+        plain: dict[str, Any] = {"effect": _plain(asdict(self.effect)), "annotate": self.annotate}
+        for group in groups:
+            plain |= _plain(asdict(group))
         for name in ("device", "alpha", "passes", "tracks", "expressions"):
             plain.pop(name)  # where it is computed and written
-        plain["model"] = file_sha256(find_weights(self.model))
-        plain["template"] = file_sha256(find_template(self.template))
+        plain["model"] = file_sha256(find_weights(self.tracking.model))
+        plain["template"] = file_sha256(find_template(self.tracking.template))
         return plain
 
-    def extras(self, fill: Callable[[str], str], *, resume: bool) -> ExtraOutputs:
+    def outputs_beside(self, fill: Callable[[str], str], *, resume: bool) -> ExtraOutputs:
         """Return what is written of a clip beside its pictures and their data.
 
         Args:
             fill: from a pattern of names to the clip's own.
             resume: keep files of passes that are whole and made from the same.
         """
-        alpha, passes = (
-            None if pattern is None else Path(fill(pattern))
-            for pattern in (self.alpha, self.passes)
-        )
-        tracks = tuple(TracksTarget.of(fill(pattern)) for pattern in self.tracks)
-        identity = {} if passes is None else self.identity()
-        told = {name: repr(value) for name, value in identity.items()}
-        extras = ExtraOutputs(alpha, passes, tracks, self.first_frame, resume, told)
-        expressions = None if self.expressions is None else Path(fill(self.expressions))
-        return replace(
-            extras,
-            expressions=expressions,
-            neutral=self.neutral,
-            field_of_view=self.field_of_view,
-        )
+        identity = {} if self.extras.passes is None else self.identity()
+        return self.extras.outputs(fill, identity, resume=resume)
 
     def absolute(self) -> "ClipSettings":
         """Return the settings with files by paths that are the same on every machine."""
         fields = {
-            field.name: _absolute(getattr(self.effect, field.name))
-            for field in dataclass_fields(self.effect)
+            one.name: _absolute(getattr(self.effect, one.name))
+            for one in dataclass_fields(self.effect)
         }
-        return replace(
-            self,
-            effect=replace(self.effect, **fields),
-            template=_absolute(self.template),
-            model=absolute_model(self.model),
+        tracking = replace(
+            self.tracking,
+            template=_absolute(self.tracking.template),
+            model=absolute_model(self.tracking.model),
         )
+        return replace(self, effect=replace(self.effect, **fields), tracking=tracking)
 
     def check(self) -> None:
         """Make sure, before work begins, that model, template and effect can be had.
@@ -151,7 +118,7 @@ class ClipSettings:
             FacewarpError: one can't.
         """
         self.identity()
-        self.effect.make(self.model, self.annotate)
+        self.effect.make(self.tracking.model, self.annotate)
 
 
 def _plain(value: Any) -> Any:

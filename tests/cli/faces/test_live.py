@@ -116,8 +116,8 @@ def no_cameras(monkeypatch, tmp_path):
 def test_details_are_looked_at_unless_told_not_to(talk, folder, monkeypatch, words, details):
     given = {}
 
-    def make(**options):
-        given.update(options)
+    def make(tracking, choice, **options):
+        given.update(vars(tracking))
         raise FacewarpError("this is far enough")
 
     monkeypatch.setattr("facewarp.live.face_pipeline.FacePipeline", make)
@@ -326,7 +326,7 @@ def test_landmarks_are_sent_to_standard_output_and_nothing_else(talk, looks, fol
 def test_cameras_are_mirrored_and_files_are_not_if_not_said(talk, monkeypatch):
     seen = []
 
-    def look(**settings):
+    def look(tracking, choice, **settings):
         seen.append(settings)
         raise FacewarpError("enough")
 

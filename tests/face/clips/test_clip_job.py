@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 
 from facewarp.batch.jobs import work_on
+from facewarp.face.clip.extra_outputs import ExtraPatterns
 from facewarp.face.clips import clip_job
 from facewarp.face.clips.discovery import find_clips
 from facewarp.face.clips.output_check import count_frames
 from facewarp.face.clips.runner import plan_clips
-from facewarp.face.clips.settings import ClipSettings
+from facewarp.face.clips.settings import ClipSettings, Part
 from facewarp.face.clips.summary import check_summary
 from facewarp.face.effects.factory import make_effect
+from facewarp.face.tracking import options
+from facewarp.face.tracking.options import TrackerOptions
 
 
 @dataclass(frozen=True)
@@ -74,21 +77,42 @@ def test_a_finished_clip_is_skipped_until_anything_changes(clip):
 
 def test_the_identity_holds_weights_template_and_files_not_the_device(folder):
     Path("t.png").write_bytes(b"1")
-    settings = ClipSettings(Mesh(texture="t.png"), device="cpu")
+    settings = ClipSettings(Mesh(texture="t.png"))
     told = settings.identity()
     assert len(told["model"]) == len(told["template"]) == 64
-    assert replace(settings, device="cuda").identity() == told
+    elsewhere = replace(settings, tracking=TrackerOptions(device="cuda"))
+    assert elsewhere.identity() == told
     assert settings.absolute().effect.texture == str(Path("t.png").absolute())
     Path("t.png").write_bytes(b"22")
     assert settings.identity() != told
 
 
 def test_details_reach_the_tracker_and_make_another_result(folder):
-    settings = [ClipSettings(Mesh(), engine="torch", details=wanted) for wanted in (True, False)]
+    settings = [
+        ClipSettings(Mesh(), tracking=TrackerOptions(engine="torch", details=wanted))
+        for wanted in (True, False)
+    ]
     assert settings[0].identity() != settings[1].identity()
     for one in settings:
-        tracker, _ = clip_job._ready(one, one.identity(), one.engine)
-        assert tracker._fitter.sees_details == one.details
+        tracker, _ = clip_job._ready(one, one.identity(), one.tracking.engine)
+        assert tracker._fitter.sees_details == one.tracking.details
+
+
+def test_what_changes_passes_is_told_in_them(folder):
+    """A file of passes that is whole is kept by --resume only where all of it is the same."""
+
+    def told(settings):
+        return settings.outputs_beside(str, resume=True).made_from
+
+    Path("t.png").write_bytes(b"1")
+    plain = ClipSettings(Mesh(texture="t.png"), extras=ExtraPatterns(passes="p.#.exr"))
+    before = told(plain)
+    assert told(replace(plain, tracking=TrackerOptions(device="cuda"))) == before
+    for other in (TrackerOptions(faces=1), TrackerOptions(engine="torch")):
+        assert told(replace(plain, tracking=other)) != before
+    assert told(replace(plain, annotate=True)) != before
+    Path("t.png").write_bytes(b"22")
+    assert told(plain) != before
 
 
 def test_names_of_what_ships_win_over_files_here_on_every_machine(folder):
@@ -96,10 +120,11 @@ def test_names_of_what_ships_win_over_files_here_on_every_machine(folder):
     for name in ("face", "average", "tiger"):
         Path(name).write_bytes(b"another's")
     settings = ClipSettings(Mesh(texture="tiger")).absolute()
-    named = (settings.model, settings.template, settings.effect.texture)
+    named = (settings.tracking.model, settings.tracking.template, settings.effect.texture)
     assert named == ("face", "average", "tiger")
     Path("run").mkdir()
-    assert ClipSettings(Mesh(), model="run").absolute().model == str(Path("run").absolute())
+    own = ClipSettings(Mesh(), tracking=TrackerOptions(model="run")).absolute()
+    assert own.tracking.model == str(Path("run").absolute())
 
 
 def test_a_summary_of_somebody_else_is_not_replaced(folder):
@@ -131,7 +156,7 @@ def test_a_number_sign_in_a_clips_name_is_no_number(talk, folder):
 
 def test_numbered_pictures_of_a_clip_are_counted(clip):
     def job():
-        settings = ClipSettings(Mesh(), end=0.13)
+        settings = ClipSettings(Mesh(), part=Part(end=0.13))
         (one,) = plan_clips(find_clips([Path("in")]), "out/{name}_####.png", None, settings)
         return one
 
@@ -144,14 +169,14 @@ def test_numbered_pictures_of_a_clip_are_counted(clip):
 
 
 def test_a_file_that_changes_during_a_batch_is_read_again(clip, monkeypatch):
-    made, make = [], clip_job.FaceTracker
+    made, make = [], options.FaceTracker
     monkeypatch.setattr(clip_job, "_kept", None)
-    monkeypatch.setattr(clip_job, "FaceTracker", lambda *a, **k: made.append(1) or make(*a, **k))
+    monkeypatch.setattr(options, "FaceTracker", lambda *a, **k: made.append(1) or make(*a, **k))
     counts = []
     for content in (b"1", None, b"22"):
         if content is not None:
             Path("t.png").write_bytes(content)
-        settings = ClipSettings(Mesh(texture="t.png"), end=0.05)
+        settings = ClipSettings(Mesh(texture="t.png"), part=Part(end=0.05))
         done = work_on(job_of(settings, resume=False, overwrite=True))
         assert (done.status, done.error) == ("done", "")
         counts.append(len(made))

@@ -7,6 +7,7 @@ import pytest
 
 from facewarp.cli.faces.effect_options import EffectSelection
 from facewarp.errors import FacewarpError
+from facewarp.face.clip.extra_outputs import ExtraPatterns
 from facewarp.face.clips.discovery import Clip
 from facewarp.face.clips.names import base_folder, name_outputs
 from facewarp.face.clips.settings import ClipSettings
@@ -48,15 +49,14 @@ def test_patterns_name_outputs():
 
 
 def test_what_is_for_compositors_is_named_by_patterns_too():
-    settings = ClipSettings(
-        EffectSelection(), alpha="o/{name}.mov", passes="p/{name}/x.####.exr", tracks=("{name}.nk",)
-    )
+    wanted = ExtraPatterns("o/{name}.mov", "p/{name}/x.####.exr", ("{name}.nk",))
+    settings = replace(PLAIN, extras=wanted)
     (one,) = name_outputs(clips_of("a.mp4"), "o", None, settings)
     paths = [path.as_posix() for path in one.paths]
     assert paths == ["o/a.mp4", "o/a.mov", "p/a/x.####.exr", "a.nk"]
     assert all(path.is_absolute() for path in one.absolute().paths)
     with pytest.raises(FacewarpError, match="--alpha names the files of one clip"):
-        name_outputs(clips_of("a.mp4"), "o", None, replace(settings, alpha="o/a.mov"))
+        name_outputs(clips_of("a.mp4"), "o", None, replace(PLAIN, extras=ExtraPatterns("o/a.mov")))
 
 
 @pytest.mark.parametrize(
