@@ -247,10 +247,13 @@ class Source(Closing, ABC):
         frame_count: Frames expected in the range, an estimate for videos; None if unknown.
         duration_s: Length of the whole file in seconds; None if unknown.
         rotation: See `Frame.rotation`.
+        sample_aspect: Width of an image's pixel over its height, images being upright.
+        is_clip: Whether the frames follow one another in time; not so in a folder of pictures.
         has_audio: Whether there is sound to carry along.
         is_variable_rate: Whether the frames are unevenly spaced in time.
         truncated: Whether reading met damage or a premature end; known once it was read.
         exhausted: Whether the last iteration came to the end of the file.
+        end_time: When the last frame that was read ends, s; 0 where that is not known.
         is_live: Whether its frames come by the clock, wanted or not.
         notice: Why no frames come just now, such as "camera lost, waiting"; None for files.
         notes: What a user should know of how it is read, each once.
@@ -270,10 +273,13 @@ class Source(Closing, ABC):
         self.frame_count: int | None = None
         self.duration_s: float | None = None
         self.rotation = 0
+        self.sample_aspect = Fraction(1)
+        self.is_clip = True
         self.has_audio = False
         self.is_variable_rate = False
         self.truncated = False
         self.exhausted = False
+        self.end_time = 0.0
         self.notes: list[str] = []
 
     def note(self, text: str) -> None:
@@ -290,6 +296,11 @@ class Source(Closing, ABC):
         """
         what = f"this can't be read from {start:g} s on"
         raise FacewarpError(what, self.path)
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether these are pictures of more than 8 bits a channel."""
+        return False
 
     @property
     def name(self) -> str:

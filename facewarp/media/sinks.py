@@ -172,7 +172,7 @@ def numbered_output(target: Path, kind: Kind | None = None) -> NumberedName | No
 
 def pixel_aspect_of(source: Source) -> Fraction:
     """Width of a pixel of a source's frames over its height; 1 for nearly all."""
-    return Fraction(getattr(source, "sample_aspect", 1)).limit_denominator(1000)
+    return source.sample_aspect.limit_denominator(1000)
 
 
 def largest_size(source: Source) -> tuple[int, int]:
@@ -246,7 +246,7 @@ def open_sink(
 def _tell_losses(target: Path, like: Source, codec: str | None, alpha: bool) -> None:
     """Tell what of a source an output can't hold: bits of a channel, the shape of pixels."""
     suffix = target.suffix.lower()
-    is_deep = getattr(like, "is_deep", False) and not alpha
+    is_deep = like.is_deep and not alpha
     if is_deep and not (keeps_depth(target, codec) or _is_folder(like, target)):
         kept = "--codec hevc10, prores422 or prores4444, numbered .exr, .png or .tif keep more"
         like.note(f"more than 8 bits a channel are written with 8 to {target.name}; {kept}")

@@ -1,7 +1,6 @@
 """Head pose, gaze and expression values of a clip's faces."""
 
 from collections.abc import Sequence
-from fractions import Fraction
 
 from facewarp.drawing.effect_layer import EffectLayer
 from facewarp.face.clip.extra_outputs import ExtraOutputs
@@ -29,8 +28,7 @@ class ExpressionsOutput(FrameOutput):
         assert extras.expressions is not None
         super().__init__(extras.expressions)
         self.measure = ExpressionTracker(template, extras.field_of_view or FIELD_OF_VIEW_DEG)
-        self._is_clip = source.kind != "folder" or getattr(source, "is_clip", False)
-        self._aspect = Fraction(getattr(source, "sample_aspect", 1))
+        self._is_clip, self._aspect = source.is_clip, source.sample_aspect
         self._table = TableWriter(extras.expressions, COLUMNS, [source.path])
 
     def add(self, frame: Frame, faces: Sequence[Face], layer: EffectLayer | None) -> None:

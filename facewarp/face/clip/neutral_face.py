@@ -1,6 +1,5 @@
 """Find the neutral face of a clip, from which expressions count."""
 
-from fractions import Fraction
 from typing import Final
 
 from facewarp.errors import FacewarpError
@@ -28,8 +27,7 @@ def set_neutral(
             what = f"there is no picture at the {time:g} s of --neutral: {error.what}"
             raise FacewarpError(what, source.path, _FIX) from error
         if frame is not None:
-            aspect = Fraction(getattr(clip, "sample_aspect", 1))
-            frame = frame.with_image(with_square_pixels(frame.image, aspect)[0])
+            frame = frame.with_image(with_square_pixels(frame.image, clip.sample_aspect)[0])
         faces = [] if frame is None else tracker(frame.image, frame.time)
     tracker.reset()
     if frame is None or not expressions.take_neutral(frame.image, faces, frame.time):
@@ -39,7 +37,7 @@ def set_neutral(
 
 def _opened_at(source: Source, time: float) -> Source:
     """Open a clip again at the second of the neutral face; its errors name the option."""
-    if source.kind == "image" or not getattr(source, "is_clip", True):
+    if source.kind == "image" or not source.is_clip:
         what = "--neutral is a second of a clip, and pictures have none"
         raise FacewarpError(what, source.path, "Leave --neutral out, or give a clip its --fps.")
     if source.duration_s is not None and time >= source.duration_s:

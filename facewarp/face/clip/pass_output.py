@@ -53,14 +53,12 @@ class PassOutput(FrameOutput):
     def __init__(self, extras: ExtraOutputs, source: Source, template: Template) -> None:
         assert extras.passes is not None
         super().__init__(extras.passes)
-        is_clip = source.kind != "folder" or getattr(source, "is_clip", False)
         told = {**extras.made_from, "input": source.name, "version": __version__}
         self._sequence = LayersSequence(
             extras.passes, told, numbered=source.kind != "image", resume=extras.resume
         )
         self._source, self._template, self._first = source, template, extras.first
-        self._aspect = float(getattr(source, "sample_aspect", 1))
-        self._is_clip = is_clip
+        self._aspect, self._is_clip = float(source.sample_aspect), source.is_clip
         self._size: Size | None = None
         self._stream: PassStream[_Held] | None = None
         self._renderer: LayerRenderer | None = None

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -106,8 +105,7 @@ class _Steps:
     def __init__(self, tracker: FaceTracker, effect: Effect, job: TrackJob) -> None:
         self._tracker, self._effect, self._job = tracker, effect, job
         source = job.source
-        self.is_clip: bool = source.kind != "folder" or getattr(source, "is_clip", False)
-        self.aspect = Fraction(getattr(source, "sample_aspect", 1))
+        self.is_clip, self.aspect = source.is_clip, source.sample_aspect
         self.tally = Tally()
         self._extras: list[FrameOutput] = []
         counts_frames = self.is_clip and job.extras.counts_frames

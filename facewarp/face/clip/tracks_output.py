@@ -34,7 +34,7 @@ class TracksOutput(FrameOutput):
         super().__init__(target.path)
         check_target(target.path, [source.path])
         self._tracks, self._source, self._first = target, source, first
-        aspect = float(getattr(source, "sample_aspect", 1))
+        aspect = float(source.sample_aspect)
         self._shot = Shot(source.path, source.size, source.rate, template, aspect)
         self._files: list[Path] = []
 

@@ -41,7 +41,6 @@ class AnimationSource(Source):
 
     Attributes:
         has_alpha: Whether its pictures can have alpha.
-        end_time: Where the last picture that was read ends, s.
     """
 
     kind: Literal["animation"] = "animation"
@@ -54,7 +53,7 @@ class AnimationSource(Source):
         end: float | None = None,
     ) -> None:
         super().__init__(path)
-        self.start, self.end, self.end_time = start, end, 0.0
+        self.start, self.end = start, end
         self.time_base = Fraction(1, 1000)
         with open_picture(path) as picture:
             self._pages = pages_of(picture)

@@ -48,7 +48,7 @@ class SequenceWriter(Output):
             raise FacewarpError(what, target, f"Use one of {', '.join(sorted(known))}.")
         if self._name.suffix in PLATE_SUFFIXES:
             openimageio()
-        self._aspect = float(getattr(like, "sample_aspect", 1))
+        self._aspect = 1.0 if like is None else float(like.sample_aspect)
         self._inputs = {path.resolve() for path in getattr(like, "paths", ())}
 
     def write(self, frame: Frame) -> None:

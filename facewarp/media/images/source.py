@@ -45,7 +45,6 @@ class ImageSource(Source):
     """One picture as a source of one frame at time 0.
 
     Attributes:
-        sample_aspect: Width of a pixel over its height, of plates.
         icc_profile: The color profile of an RGB picture, for a copy to carry; else None.
     """
 
@@ -54,10 +53,10 @@ class ImageSource(Source):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.icc_profile: bytes | None = None
-        self.sample_aspect = 1.0
         self.frame_count = 1
         if path.suffix.lower() in PLATE_SUFFIXES:
-            self.size, self.sample_aspect = plates.size_of(path), plates.pixel_aspect_of(path)
+            self.size = plates.size_of(path)
+            self.sample_aspect = Fraction(plates.pixel_aspect_of(path))
             return
         with open_picture(path) as picture:
             self.size = upright_size(picture)
@@ -95,7 +94,6 @@ class FolderSource(Source):
     Attributes:
         paths: The pictures.
         indices: Of their frames: numbers of a numbered sequence, else their places in ``paths``.
-        is_clip: Whether the pictures follow one another in time.
         is_numbered: Whether the path is a pattern with a number.
     """
 

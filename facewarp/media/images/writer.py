@@ -62,7 +62,7 @@ class ImageWriter(Output):
         pixel_aspect: float | None = None,
     ) -> None:
         super().__init__(target)
-        self._aspect = pixel_aspect or float(getattr(like, "sample_aspect", 1))
+        self._aspect = pixel_aspect or (1.0 if like is None else float(like.sample_aspect))
         self._comment, self._lossless = comment, lossless
         self._output = OutputFile(target, [like.path] if like else [])
         self._profile = like.icc_profile if isinstance(like, ImageSource) else None
@@ -228,7 +228,7 @@ class AnimationWriter(Output):
 
     def _end(self) -> float:
         """When the last picture ends, s."""
-        told = getattr(self._like, "end_time", 0.0)
+        told = self._like.end_time
         return told if told > self._times[-1] else self._times[-1] + 1 / self._like.fps
 
 

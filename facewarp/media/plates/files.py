@@ -71,7 +71,7 @@ def size_of(path: Path) -> tuple[int, int]:
 def pixel_aspect_of(path: Path) -> float:
     """Return the width of a plate's pixel over its height."""
     aspect = float(_opened(path).spec().get_float_attribute("PixelAspectRatio", 1.0))
-    return aspect if aspect > 0 else 1.0
+    return aspect if 0 < aspect < float("inf") else 1.0
 
 
 def read_plate(

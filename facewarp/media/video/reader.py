@@ -62,9 +62,6 @@ class VideoSource(Source):
         color: The colour tags of the images, with which a copy is written.
         has_alpha: Whether pictures have transparent parts, as far as is known beforehand.
         hdr_format: How frames carry HDR, once `keep_hdr` was called for a video that has it.
-        sample_aspect: Width of an image's pixel over its height, images being upright; 1 for
-            nearly all videos.
-        end_time: Where the last frame that was read ends, in seconds.
         timeline: The clock of pictures and sound.
         sound_indices: The streams of sound that go with the pictures.
         codecs: Stream index -> name of its codec, with a decoder or without.
@@ -79,8 +76,7 @@ class VideoSource(Source):
     def __init__(self, path: Path, start: float | None = None, end: float | None = None) -> None:
         super().__init__(path)
         self.start, self.end = start, end
-        self.end_time = 0.0
-        self.sample_aspect = self._stored_aspect = self._aspect = Fraction(1)
+        self._stored_aspect = self._aspect = Fraction(1)
         self.hdr_format: HDRFormat | None = None
         self.has_alpha = self._flattens = self._keeps_depth = self._keeps_codes = False
         self._faults, self._count, self._reached_end = 0, 0, False
