@@ -88,7 +88,7 @@ def strokes(
 
 
 def ellipse(
-    shape: Shape2, center: ArrayLike, axes: tuple[float, float], angle: float, power: float = 2.0
+    center: ArrayLike, axes: tuple[float, float], angle: float, power: float = 2.0
 ) -> NDArray[np.float64]:
     """Outline (64, 2) of a superellipse, angle in radians."""
     t = np.linspace(0, 2 * np.pi, 64, endpoint=False)

@@ -48,7 +48,7 @@ def _glasses(face: FacePlace, rng: np.random.Generator, wire: bool) -> Layer:
     lenses, outlines = np.zeros(shape, np.float32), []
     for eye in face.eyes:
         away = (eye - face.eyes.mean(0)) * rng.uniform(0.02, 0.12)
-        outline = ellipse(shape, eye + drop + away, (axes[0] * turned, axes[1]), angle, power)
+        outline = ellipse(eye + drop + away, (axes[0] * turned, axes[1]), angle, power)
         outlines.append(outline)
         lenses = np.maximum(lenses, polygon(shape, outline))
     lens = _lens(face, lenses, tint, rng)

@@ -118,7 +118,7 @@ def _as_skin(
     if rng.random() < 0.7:
         nail = tone * (1.1, 0.95, 0.95) if rng.random() < 0.6 else any_color(rng)
         for tip, angle, radius in nails:
-            outline = ellipse(face.shape, tip, (radius * 0.75, radius * 0.6), angle, 2.6)
+            outline = ellipse(tip, (radius * 0.75, radius * 0.6), angle, 2.6)
             cover = polygon(face.shape, outline, 0.6)[..., None] * np.float32(0.8)
             color += cover * (np.asarray(nail, np.float32) * bright[..., None] * 1.05 - color)
     wrist, back, sleeve = arm

@@ -34,13 +34,13 @@ def microphone(face: FacePlace, rng: Rng) -> Layer:
     shade = 0.6 + 0.6 * np.abs(ramp(shape, angle + np.pi / 2) * 2 - 1)
     color = filled(shape, any_color(rng) * 0.6, shade.astype(np.float32))
     layer = Layer(color, polygon(shape, body, 0.6), rng.uniform(0, 0.5), rng.uniform(3, 14))
-    capsule = polygon(shape, ellipse(shape, head, (size, size * rng.uniform(0.9, 1.4)), angle), 0.6)
+    capsule = polygon(shape, ellipse(head, (size, size * rng.uniform(0.9, 1.4)), angle), 0.6)
     grille = _mesh(shape, rng.uniform(2.5, 5), rng) * rng.uniform(0.2, 0.7) + 0.25
     ball = filled(shape, any_color(rng) * 0.8, grille * (1.2 - 0.5 * ramp(shape, np.pi / 3)))
     layer = over(layer, Layer(ball, capsule))
     if rng.random() < 0.45:
         radius = unit * rng.uniform(0.5, 1.0)
-        ring = ellipse(shape, head + rng.normal(0, 0.2, 2) * unit, (radius, radius), 0)
+        ring = ellipse(head + rng.normal(0, 0.2, 2) * unit, (radius, radius), 0)
         disc = polygon(shape, ring, 0.5) * rng.uniform(0.5, 0.97)
         tone = filled(shape, any_color(rng) * 0.4, 0.8 + 0.3 * _mesh(shape, 3, rng))
         layer = over(layer, Layer(tone, disc))
@@ -59,7 +59,7 @@ def cup(face: FacePlace, rng: Rng) -> Layer:
     low = top + down * height
     wall = [top - right * wide, top + right * wide, low + right * wide * taper]
     wall.append(low - right * wide * taper)
-    rim = ellipse(shape, top, (wide, wide * rng.uniform(0.15, 0.4)), tilt)
+    rim = ellipse(top, (wide, wide * rng.uniform(0.15, 0.4)), tilt)
     cover = np.maximum(polygon(shape, wall, 0.5), polygon(shape, rim, 0.5))
     across = ((np.indices(shape)[1] - top[0]) / (2 * wide) + 0.5).clip(0, 1).astype(np.float32)
     shade = (
@@ -72,7 +72,7 @@ def cup(face: FacePlace, rng: Rng) -> Layer:
     color = color * (1 - inner)
     layer = Layer(color, cover, rng.uniform(0, 0.5), rng.uniform(2, 10))
     if rng.random() < 0.5:
-        lines = [ellipse(shape, top + down * height / 2 + right * wide, (wide / 2, height / 3), 0)]
+        lines = [ellipse(top + down * height / 2 + right * wide, (wide / 2, height / 3), 0)]
         layer = over(Layer(color, strokes(shape, lines, unit * 0.1, 0.5)), layer)
     if rng.random() < 0.5:
         side = rng.choice([-1, 1])
@@ -93,15 +93,15 @@ def phone(face: FacePlace, rng: Rng) -> Layer:
     middle = face.at(rng.normal(0, 0.9), rng.normal(0.8, 0.8))
     angle = rng.normal(0, 0.5)
     axes = unit * rng.uniform(0.4, 0.8), unit * rng.uniform(0.8, 1.7)
-    body = polygon(shape, ellipse(shape, middle, axes, angle, 12.0), 0.5)
+    body = polygon(shape, ellipse(middle, axes, angle, 12.0), 0.5)
     tone = any_color(rng)
     color = filled(shape, tone, 0.8 + 0.4 * ramp(shape, rng.uniform(0, 6)))
     if rng.random() < 0.5:
-        inner = polygon(shape, ellipse(shape, middle, (axes[0] * 0.92, axes[1] * 0.94), angle, 12))
+        inner = polygon(shape, ellipse(middle, (axes[0] * 0.92, axes[1] * 0.94), angle, 12))
         color += inner[..., None] * (stuff(shape, rng) - color)
     for _ in range(int(rng.integers(0, 4))):
         lens = middle + rng.uniform(-0.7, 0.7, 2) * axes
-        spot = polygon(shape, ellipse(shape, lens, (unit * 0.09,) * 2, 0), 0.4)[..., None]
+        spot = polygon(shape, ellipse(lens, (unit * 0.09,) * 2, 0), 0.4)[..., None]
         color = color * (1 - spot * np.float32(0.8))
     layer = Layer(color.clip(0, 1), body, rng.uniform(0, 0.5), rng.uniform(2, 12))
     if rng.random() < 0.6:
@@ -124,7 +124,7 @@ def cable(face: FacePlace, rng: Rng) -> Layer:
     shine = strokes(shape, [path - width / 5], max(width / 4, 0.6), 0.6) * rng.uniform(0, 0.5)
     color = filled(shape, any_color(rng), 0.7) + shine[..., None]
     if rng.random() < 0.4:
-        tip = polygon(shape, ellipse(shape, end, (face.unit * rng.uniform(0.06, 0.2),) * 2, 0), 0.6)
+        tip = polygon(shape, ellipse(end, (face.unit * rng.uniform(0.06, 0.2),) * 2, 0), 0.6)
         cover = np.maximum(cover, tip)
     return Layer(color.clip(0, 1), cover, rng.uniform(0, 0.5), rng.uniform(1, 8))
 

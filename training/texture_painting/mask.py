@@ -47,7 +47,7 @@ def venetian_mask(face: Anatomy) -> Painting:
     edge = distance(body)
     painting = Painting()
     _cast_shadow(painting, body, u)
-    painting.paint(_lacquer(face, body, edge, u), body)
+    painting.paint(_lacquer(face, edge, u), body)
     _harlequin(painting, face, body, edge)
     rim = body * smoothstep(3.1 * u, 2.7 * u, edge)
     ornament = np.maximum(_scrolls(face), rim)
@@ -65,7 +65,7 @@ def _cast_shadow(painting: Painting, body: Plane, u: float) -> None:
     painting.paint((10, 4, 4), 0.55 * shadow * (1 - body))
 
 
-def _lacquer(face: Anatomy, body: Plane, edge: Plane, u: float) -> Plane:
+def _lacquer(face: Anatomy, edge: Plane, u: float) -> Plane:
     x, y = grid()
     bevel = 7 * u
     t = 1 - np.clip(edge / bevel, 0, 1)

@@ -104,7 +104,7 @@ def _quantize(output: Output, model: "Model", photographs: Path | None, folder: 
 
     if model.config.kind != "face":
         raise FacewarpError("8-bit weights are made of face models", model.path)
-    images, origin = _calibration_faces(output, photographs)
+    images, origin = _calibration_faces(photographs)
     guidance = template_guidance(model, Template.load("average").probabilities)
     template = torch.from_numpy(guidance)
     about = {**metadata_of(model, "parts, fields"), "calibration": f"{len(images)} {origin}"}
@@ -112,7 +112,7 @@ def _quantize(output: Output, model: "Model", photographs: Path | None, folder: 
     return quantize(model.net, images, template, folder, about)
 
 
-def _calibration_faces(output: Output, photographs: Path | None) -> "tuple[torch.Tensor, str]":
+def _calibration_faces(photographs: Path | None) -> "tuple[torch.Tensor, str]":
     """Return crops (N, 1, 320, 260) of the faces in a folder's images, or of the demo clip's."""
     import numpy as np
     import torch

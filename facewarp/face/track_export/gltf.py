@@ -49,7 +49,7 @@ def gltf_file(shot: Shot) -> bytes:
             raise FacewarpError(what, shot.source, "Track a part of it with --start and --end.")
         shapes = [_in_space(points, mesh, shot) for points in track.points]
         meshes.append(_morphing(file, rest, shapes, mesh, track.name))
-        animations.append(_animation(file, shot, track, len(nodes)))
+        animations.append(_animation(file, track, len(nodes)))
         nodes.append({"name": track.name, "mesh": len(meshes) - 1})
     nodes.append({"name": "camera", "camera": 0})
     scene |= {
@@ -112,7 +112,7 @@ def _morphing(
     return {"name": name, "primitives": primitives, **weights}
 
 
-def _animation(file: GlbFile, shot: Shot, track: FaceTrack, node: int) -> dict[str, Any]:
+def _animation(file: GlbFile, track: FaceTrack, node: int) -> dict[str, Any]:
     """Store when each frame is shown, from the clip's first."""
     count = len(track.numbers)
     times = np.array(track.times)

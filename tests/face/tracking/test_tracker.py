@@ -20,7 +20,6 @@ from facewarp.face.tracking.tracker import FaceTracker
 
 EYES = (slice(36, 42), slice(42, 48))
 MOUTH = slice(48, 60)
-JAW = slice(0, 17)
 BLANK = np.full((240, 320, 3), 108, np.uint8)
 
 

@@ -157,7 +157,7 @@ def train_shape_regression(
     learnt: list[tuple[NDArray[np.generic], ...]] = []
     for stage in range(settings.stages):
         turns = _turns(mean, shapes)
-        anchors, offsets = _draw_pixels(mean, rng, settings)
+        anchors, offsets = _draw_pixels(rng, settings)
         gray = _look_up(images, which, shapes, turns, anchors, offsets)
         wrong = (goal - shapes) @ np.linalg.inv(turns)
         ferns = _boost(gray, wrong.reshape(len(wrong), -1), rng, settings)
@@ -224,7 +224,7 @@ def _leaf_of(gray: Floats, pairs: NDArray[np.int16], thresholds: Floats) -> NDAr
 
 
 def _draw_pixels(
-    mean: Floats, rng: np.random.Generator, settings: FernSettings
+    rng: np.random.Generator, settings: FernSettings
 ) -> tuple[NDArray[np.int16], Floats]:
     anchors = rng.integers(LANDMARK_COUNT, size=settings.pixels)
     angle = rng.uniform(0, 2 * np.pi, settings.pixels)

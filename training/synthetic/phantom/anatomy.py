@@ -83,7 +83,7 @@ class Chest:
         ids = self._parts(r, z, right)
         fine = self._texture(points_mm)
         gray = self._surroundings(x, y, z, fine)
-        gray = self._above_base(gray, x, y, z, r, right)
+        gray = self._above_base(gray, x, y, z)
         down = z >= 0
         outer = self.motion.outer_mm(z)
         gray = np.where(down & (right < _RV_WALL) & (r >= outer), _GRAY["wall"], gray)
@@ -131,13 +131,7 @@ class Chest:
         return np.where(trunk > 1, _GRAY["air"], gray)
 
     def _above_base(
-        self,
-        gray: FloatArray,
-        x: FloatArray,
-        y: FloatArray,
-        z: FloatArray,
-        r: FloatArray,
-        right: FloatArray,
+        self, gray: FloatArray, x: FloatArray, y: FloatArray, z: FloatArray
     ) -> FloatArray:
         """Atria and great vessels: thin walls around blood, fat between them."""
         above, size = z < 0, self.motion.radius_mm
