@@ -1,6 +1,6 @@
 """Register two hearts, or two phases of one."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -144,13 +144,6 @@ def register_volumes(
     d, h, w = out.shape[2:]
     at_fixed, at_moving = (grid.resized((d, h, w)) for grid in grids)
     return VolumePair(fixed, moving, labels[0], labels[1], at_fixed, at_moving, out[0].numpy())
-
-
-def side_by_side(pair: VolumePair) -> tuple[Volume, Labels]:
-    """Return fixed, moving and warped moving as three phases of one volume, for figures."""
-    data = np.stack([pair.fixed.data, pair.before, pair.warped])
-    labels = np.stack([pair.labels_fixed, pair.labels_before, pair.labels_warped])
-    return replace(pair.fixed, data=data), labels
 
 
 def _middle(grid: ModelGrid) -> tuple[float, float, float]:

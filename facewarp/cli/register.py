@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from facewarp.cli.console import cell, output_of
+from facewarp.cli.console import Output, cell, output_of
 from facewarp.cli.model_options import MODEL_HELP, Device, Engine, Refine, Thorough
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from facewarp.face.tracking.pair_registration import FacePair
+    from facewarp.face.tracking.tracker import FaceTracker
 
 #: Suffixes of volumes; those that are not NIfTI are refused with the way to convert them.
 _VOLUMES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".mgh")
@@ -49,6 +53,7 @@ def register(
       facewarp register anna.jpg berta.jpg --json
       facewarp register ed.nii.gz es.nii.gz --out pair/
     """
+    output = output_of(ctx)
     volumes = [path.name.lower().endswith(_VOLUMES) for path in (fixed, moving)]
     if all(volumes):
         from facewarp.cli.register_volumes import register_hearts
@@ -56,43 +61,68 @@ def register(
         if thorough:
             what = "hearts are looked at once"
             raise FacewarpError(what, "--thorough", "Leave it out for volumes.")
-        register_hearts(output_of(ctx), (fixed, moving), out, model or "heart", device, refine)
+        result = register_hearts((fixed, moving), out, model or "heart", device, refine=refine)
+        _tell(output, result, "voxels", [out])
         return
     if any(volumes):
         what = "one of the two is a volume, the other a picture"
         raise FacewarpError(what, moving if volumes[1] else fixed, "Give two of a kind.")
-    from facewarp.face.tracking.pair_registration import register_faces
     from facewarp.face.tracking.tracker import FaceTracker
-    from facewarp.media.sources import open_source
     from facewarp.system.atomic_files import check_target
 
-    output = output_of(ctx)
-    pictures = []
-    for path in (fixed, moving):
-        with open_source(path) as source:
-            pictures.append(next(iter(source)).image)
-            if source.kind != "image" and source.frame_count != 1:
-                output.warn(f"{path}: of this {source.kind} the first image is registered")
+    pictures = [_first_picture(output, path) for path in (fixed, moving)]
     targets = [out / name for name in ("warped.png", "sheet.png", "field.npz")]
     for target in targets:
         check_target(target, [fixed, moving])
     with FaceTracker(
         model=model or "face", device=device, engine=engine, thorough=thorough
     ) as tracker:
-        pair = register_faces(tracker, pictures[0], pictures[1], (str(fixed), str(moving)))
-        sha256 = tracker.model.sha256
+        pair, measured = _register_faces(tracker, pictures, (fixed, moving))
+    _write(pair, targets, (fixed, moving))
+    result = {"fixed": fixed, "moving": moving, "output": out, **measured}
+    _tell(output, result, "pixels", targets)
+
+
+def _first_picture(output: Output, path: Path) -> "NDArray[np.uint8]":
+    """Return the only image of a file, or its first, which is said then."""
+    from facewarp.media.sources import open_source
+
+    with open_source(path) as source:
+        image = next(iter(source)).image
+        if source.kind != "image" and source.frame_count != 1:
+            output.warn(f"{path}: of this {source.kind} the first image is registered")
+    return image
+
+
+def _register_faces(
+    tracker: "FaceTracker", pictures: "list[NDArray[np.uint8]]", paths: tuple[Path, Path]
+) -> "tuple[FacePair, dict[str, Any]]":
+    """Register the face of the second picture to that of the first, and measure that."""
+    from facewarp.face.tracking.pair_registration import register_faces
+
+    fixed, moving = map(str, paths)
+    pair = register_faces(tracker, pictures[0], pictures[1], (fixed, moving))
     determinant = pair.registration.jacobian()
-    result: dict[str, Any] = {
-        "fixed": fixed,
-        "moving": moving,
-        "output": out,
+    return pair, {
         "parts_dice_initial": _parts_dice(pair, warped=False),
         "parts_dice": _parts_dice(pair, warped=True),
         "jacobian_std": float(determinant.std()),
         "folds_percent": 100 * float((determinant <= 0).mean()),
-        "weights_sha256": sha256,
+        "weights_sha256": tracker.model.sha256,
     }
-    _write(pair, targets, (fixed, moving))
+
+
+def _tell(output: Output, result: dict[str, Any], points: str, files: list[Path]) -> None:
+    """Print a pair's result.
+
+    Args:
+        output: where to.
+        result: for programs.
+        points: what folds are counted in.
+        files: what was written.
+    """
+    for warning in result.get("warnings", ()):
+        output.warn(warning)
     output.emit_json(result)
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_row(
@@ -100,9 +130,9 @@ def register(
         f"Dice {100 * result['parts_dice_initial']:.0f} % before, "
         f"{100 * result['parts_dice']:.0f} % after (as the model sees them)",
     )
-    table.add_row("folds", f"{result['folds_percent']:.3f} % of the pixels")
-    for target in targets:
-        table.add_row("written", cell(target))
+    table.add_row("folds", f"{result['folds_percent']:.3f} % of the {points}")
+    for file in files:
+        table.add_row("written", cell(file))
     output.say(table)
 
 

@@ -1,1 +1,1 @@
-"""Results of a patient: quality_flags, page, strain_sections, page_images -> result_folder."""
+"""Results: page and its parts -> result_folder of a patient; pair_folder of two volumes."""
