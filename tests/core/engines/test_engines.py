@@ -241,6 +241,25 @@ def test_networks_can_be_converted_in_threads(name, small, stirred):
         assert px_apart(parts, make_engine("torch", net).parts(images)) < 1e-4
 
 
+@pytest.mark.skipif(
+    not torch.backends.cpu.get_cpu_capability().startswith("AVX"), reason="oneDNN is x86's"
+)
+@pytest.mark.parametrize("batch", [1, 2])
+def test_convolutions_of_volumes_are_direct_however_small(batch, small, stirred):
+    net = stirred(small(ndim=3))
+    images = torch.rand_like(example_inputs(net, "parts", batch)[0])
+    engine = TorchEngine(net, "cpu")
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        found = engine.parts(images.numpy())
+    with torch.inference_mode():
+        wanted = net.features(images).softmax(1).numpy()
+    assert px_apart(found, wanted) < 1e-5
+    assert found.flags.c_contiguous
+    ran = {event.key for event in profile.key_averages()}
+    assert "aten::mkldnn_convolution" in ran
+    assert not [name for name in ran if "slow_conv" in name]
+
+
 @pytest.mark.parametrize("name", ["openvino", "onnx"])
 def test_volumes_and_other_devices_are_torch_s(name, small, stirred, monkeypatch):
     monkeypatch.setattr("facewarp.core.engines.factory.is_installed", lambda name: True)
