@@ -15,7 +15,7 @@ from facewarp.cardiac.motion.labels import Labels, Part, heart_box, seen_labels
 from facewarp.cardiac.motion.model_grid import ModelGrid
 from facewarp.cardiac.motion.orientation import Orientation, find_orientation
 from facewarp.cardiac.motion.seen_parts import SeenParts, see_parts
-from facewarp.cardiac.motion.slice_parts import SliceModel, middle_lv
+from facewarp.cardiac.motion.slice_parts import MiddleSlices, SliceModel
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.quantification.indices import find_ed
 from facewarp.core.side_by_side import side_by_side
@@ -70,7 +70,8 @@ def see_heart(
     """
     volume = cine.volume
     lies, grid, found = _window(model, slices, cine, told_ed, orientation)
-    found = found or see_parts(model, slices, volume, grid, step)
+    if not isinstance(found, SeenParts):
+        found = see_parts(model, slices, volume, grid, step, found)
     box = _box_around(found, grid, reader, volume)
     seen_grid = found.finest_grid.on_part(box)
     labels = np.stack(list(side_by_side(lambda one: seen_labels(one, seen_grid), found.finest)))
@@ -83,11 +84,11 @@ def _window(
     cine: Cine,
     told_ed: int | None,
     known: Orientation | None,
-) -> tuple[Orientation, ModelGrid, SeenParts | None]:
+) -> tuple[Orientation, ModelGrid, SeenParts | MiddleSlices | None]:
     """Find the window around the heart at end-diastole; which phase is stored first is no matter.
 
     Returns:
-        Orientation, window, and the parts where all had to be seen for them.
+        Orientation, window, and what was seen in it for them: all parts, or those of some slices.
     """
     volume, looked_at = cine.volume, told_ed or 0
     lies = known or find_orientation(model, volume, looked_at)
@@ -106,19 +107,19 @@ def _window(
 
 def _first_look(
     model: HeartModel, slices: SliceModel | None, volume: Volume, grid: ModelGrid, closes: bool
-) -> tuple[int, SeenParts | None]:
-    """Return the phase of about the largest left ventricle; the parts where all had to be seen."""
+) -> tuple[int, SeenParts | MiddleSlices]:
+    """Return the phase of about the largest left ventricle, and what was seen to tell it."""
     if slices is None:
         found = see_parts(model, None, volume, grid)
         return find_ed(found.lv, closes), found
-    count = volume.phases
+    count, middle = volume.phases, MiddleSlices.of(slices, volume, grid)
     step = 1 if count < _FEW else 2  # every other phase, then those beside the best
-    likely = step * find_ed(middle_lv(slices, volume, grid, slice(None, None, step)), closes)
+    likely = step * find_ed(middle.lv(slices, range(0, count, step)), closes)
     if step > 1:
         beside = (likely - 1, likely, likely + 1)
         near = [p % count for p in beside if closes or 0 <= p < count]
-        likely = near[int(middle_lv(slices, volume, grid, near).argmax())]
-    return likely, None
+        likely = near[int(middle.lv(slices, near).argmax())]
+    return likely, middle
 
 
 def _box_around(

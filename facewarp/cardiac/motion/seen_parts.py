@@ -10,7 +10,12 @@ from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.cycle_registration import Floats, segment
 from facewarp.cardiac.motion.heart_roi import HeartModel
 from facewarp.cardiac.motion.model_grid import ModelGrid, model_input
-from facewarp.cardiac.motion.slice_parts import SliceModel, SliceParts, slice_parts
+from facewarp.cardiac.motion.slice_parts import (
+    MiddleSlices,
+    SliceModel,
+    SliceParts,
+    slice_parts,
+)
 from facewarp.cardiac.parts import HeartPart
 from facewarp.core.arrays import FloatArray
 
@@ -48,6 +53,7 @@ def see_parts(
     volume: Volume,
     grid: ModelGrid,
     step: Callable[[int], None] | None = None,
+    middle: MiddleSlices | None = None,
 ) -> SeenParts:
     """Segment every phase: on the scan's own slices where there is a network for them.
 
@@ -57,6 +63,7 @@ def see_parts(
         volume: the cine.
         grid: the window around the heart.
         step: called with the number of phases done.
+        middle: slices of the same window that were seen already.
     """
     model = model.on_grid(grid.shape)
     if slices is None:
@@ -64,7 +71,7 @@ def see_parts(
         lv = parts[:, HeartPart.LV].sum(axis=(1, 2, 3), dtype=np.float64)
         depth, height, width = parts.shape[2:]
         return SeenParts(parts, lv, parts, grid.resized((depth, height, width)))
-    fine = slice_parts(slices, volume, grid, step)
+    fine = slice_parts(slices, volume, grid, step, middle)
     parts = fine.on_grid(grid, model.config.feature_shape)
     volumes = fine.volumes_ml()
     return SeenParts(parts, volumes[:, HeartPart.LV], fine.probabilities, fine.grid, fine, volumes)

@@ -251,7 +251,11 @@ def slices_beside(model: object) -> SliceModel | None:
 
 
 def slice_parts(
-    model: SliceModel, volume: Volume, roi: ModelGrid, step: Callable[[int], None] | None = None
+    model: SliceModel,
+    volume: Volume,
+    roi: ModelGrid,
+    step: Callable[[int], None] | None = None,
+    middle: "MiddleSlices | None" = None,
 ) -> SliceParts:
     """Segment a volume or cine on its own slices.
 
@@ -260,15 +264,23 @@ def slice_parts(
         volume: the volume or cine.
         roi: the heart's window, see `heart_roi.around_heart`; all is background beyond it.
         step: called with the number of phases done.
+        middle: of the same volume and window: what it saw is not looked at again.
     """
-    grid, edges = slice_grid(volume, roi, model.config), EdgeOffsets.of_weights(model)
-    images = slice_input(volume, grid)
+    middle = middle or MiddleSlices.of(model, volume, roi)
+    grid, images, places = middle.grid, middle.images, middle.places
     found = np.empty((len(images), len(HeartPart), *images.shape[1:]), np.float32)
-    for phase, seen in enumerate(see_slices(model, images, grid)):
-        found[phase] = seen
-        if step:
-            step(1)
-    return SliceParts(grid, found, edges)
+    every = range(images.shape[1])
+    new = [phase for phase in range(len(images)) if phase not in middle.seen]
+    rest = [place for place in every if place not in places]
+    for phases, chosen in ((new, every), (list(middle.seen) if rest else [], rest)):
+        looked = see_slices(model, images[phases], grid, chosen)
+        for phase, seen in zip(phases, looked, strict=True):
+            found[phase][:, chosen] = seen
+            if step:
+                step(1)
+    for phase, seen in middle.seen.items():
+        found[phase][:, places] = seen
+    return SliceParts(grid, found, EdgeOffsets.of_weights(model))
 
 
 def see_slices(
@@ -294,27 +306,39 @@ def see_slices(
     yield from side_by_side(of_phase, images)
 
 
-def middle_lv(
-    model: SliceModel, volume: Volume, roi: ModelGrid, phases: Sequence[int] | slice
-) -> NDArray[np.float64]:
-    """Measure the left ventricle of some phases in some slices of the middle of the stack.
+@dataclass(frozen=True, eq=False)
+class MiddleSlices:
+    """A cine's slices, and what a part network saw in some of the middle of their stack.
 
-    They cost a part of what `slice_parts` does, and tell in which phase it is about the largest.
+    They cost a part of what `slice_parts` does, and tell in which phase the left ventricle is about
+    the largest.
 
-    Args:
-        model: a part network of slices.
-        volume: the cine.
-        roi: the heart's window.
-        phases: which; their images share a scale.
-
-    Returns:
-        The sum of its probabilities in each.
+    Attributes:
+        grid: the window.
+        images: ``(T, D, H, W)`` of `slice_input`.
+        places: which slices are looked at.
+        seen: probabilities ``(K, N, H, W)`` of these, by phase, as far as they were asked for.
     """
-    grid = slice_grid(volume, roi, model.config)
-    images = slice_input(replace(volume, data=volume.data[phases]), grid)
-    some = np.unique(np.rint(np.linspace(*_MIDDLE, _SOME) * (images.shape[1] - 1)).astype(int))
-    seen = see_slices(model, images, grid, some.tolist())
-    return np.array([phase[HeartPart.LV].sum(dtype=np.float64) for phase in seen])
+
+    grid: ModelGrid
+    images: Floats
+    places: list[int]
+    seen: dict[int, Floats]
+
+    @classmethod
+    def of(cls, model: SliceModel, volume: Volume, roi: ModelGrid) -> Self:
+        """Prepare a volume or cine; nothing is looked at yet. See `slice_parts`."""
+        grid = slice_grid(volume, roi, model.config)
+        images = slice_input(volume, grid)
+        some = np.rint(np.linspace(*_MIDDLE, _SOME) * (images.shape[1] - 1)).astype(int)
+        return cls(grid, images, np.unique(some).tolist(), {})
+
+    def lv(self, model: SliceModel, phases: Sequence[int]) -> FloatArray:
+        """Measure the left ventricle in some phases: the sum of its probabilities in each."""
+        new = [phase for phase in phases if phase not in self.seen]
+        looked = see_slices(model, self.images[new], self.grid, self.places)
+        self.seen.update(zip(new, looked, strict=True))
+        return np.array([self.seen[one][HeartPart.LV].sum(dtype=np.float64) for one in phases])
 
 
 def slice_grid(volume: Volume, roi: ModelGrid, config: ModelConfig) -> ModelGrid:

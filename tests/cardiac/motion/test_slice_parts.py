@@ -14,8 +14,8 @@ from facewarp.cardiac.motion.slice_parts import (
     EDGES,
     REACH,
     EdgeOffsets,
+    MiddleSlices,
     SliceParts,
-    middle_lv,
     slice_grid,
     slice_parts,
     slice_step,
@@ -94,12 +94,27 @@ def test_a_few_slices_tell_the_phase_of_the_largest_ventricle():
     data = np.stack([(away < size * (9.0 + 3.0 * z)).astype(np.float32) for size in sizes])
     cine = replace(one, data=data)
     roi, few, whole = window(cine, np.eye(3)), SeesBright(), SeesBright()
-    found = middle_lv(few, cine, roi, slice(None))
+    middle = MiddleSlices.of(few, cine, roi)
+    found = middle.lv(few, range(4))
     assert np.argsort(found).tolist() == np.argsort(sizes).tolist()
-    again = middle_lv(SeesBright(), cine, roi, [3, 1])
-    np.testing.assert_allclose(again, found[[3, 1]], rtol=1e-5)
+    again = MiddleSlices.of(few, cine, roi).lv(SeesBright(), [3, 1])
+    np.testing.assert_array_equal(again, found[[3, 1]])
     slice_parts(whole, cine, roi)
     assert sum(map(len, few.shown)) < 0.6 * sum(map(len, whole.shown))
+
+
+def test_slices_that_were_seen_are_not_looked_at_again():
+    one = scan()
+    cine = replace(one, data=np.stack([one.data, 0.9 * one.data, one.data[:, ::-1]]))
+    roi, model, whole = window(cine, np.eye(3)), SeesBright(), SeesBright()
+    middle = MiddleSlices.of(model, cine, roi)
+    middle.lv(model, [2, 0])
+    steps = []
+    parts = slice_parts(model, cine, roi, steps.append, middle)
+    all_of_it = slice_parts(whole, cine, roi)
+    np.testing.assert_array_equal(parts.probabilities, all_of_it.probabilities)
+    assert steps == [1, 1, 1]
+    assert sum(map(len, model.shown)) == sum(map(len, whole.shown))
 
 
 @pytest.mark.parametrize("upside_down", [False, True])
