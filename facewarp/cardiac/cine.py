@@ -27,6 +27,7 @@ from facewarp.cardiac.motion.quality import (
     Quality,
     mean_dice,
     measure_quality,
+    proportion_warnings,
     quality_warnings,
 )
 from facewarp.cardiac.motion.slice_parts import slices_beside
@@ -41,6 +42,7 @@ from facewarp.cardiac.quantification.indices import (
     refuse_no_heart,
     volumes_ml,
 )
+from facewarp.cardiac.quantification.label_fit import check_fit
 from facewarp.cardiac.quantification.moments import (
     Moments,
     doubted_moments,
@@ -276,6 +278,7 @@ def analyse(
     )
     model, found, box = model.on_grid(seen.grid.shape), seen.found, seen.box
     moments, at_ed = _settled(told, cine, reader, seen)
+    labels_said = _about_fit(cine, reader, seen, at_ed)
     at_es, looks = moments.es, None
     if slices is not None and found.fine is not None and reader is None:
         assert found.volumes_ml is not None
@@ -313,10 +316,11 @@ def analyse(
         ef_percent = found_indices.lv.ef_percent
         evidence = gather_evidence(looks, found.parts, found.fine, carried_es, ef_percent)
     confidence = None if evidence is None or calibration is None else calibration(evidence)
-    said = [*(() if reader is None else reader.warnings), *moments.warnings]
+    said = [*labels_said, *moments.warnings]
     said += [*seen.orientation.warnings(volume)]
     said += doubted_moments(moments, cine, volumes[:, HeartPart.LV], (at_ed, at_es))
     said += beats_said
+    said += proportion_warnings(labels_ed, volume.spacing_mm)
     said += quality_warnings(quality, cine.frames, labels_ed, volumes, cine.closes)
     if reader is None and found.fine is not None:
         base = found.fine.doubtful_base(at_es)
@@ -357,6 +361,16 @@ def _settled(
         dice = [mean_dice(reader.data[0][seen.box], one) for one in seen.labels]
     moments = settle_end_diastole(told, cine, reader, lv, at_ed, dice)
     return moments, at_ed if moments.ed is None else moments.ed
+
+
+def _about_fit(cine: Cine, reader: GivenLabels | None, seen: SeenHeart, at_ed: int) -> list[str]:
+    """Return what is to be said of a reader's labels, held against those seen at end-diastole."""
+    if reader is None:
+        return []
+    whole = np.zeros(cine.volume.shape, dtype=np.uint8)
+    whole[seen.box] = seen.labels[at_ed]
+    fit = check_fit(reader.of_phase(at_ed), whole, reader.path, cine.frames[at_ed])
+    return [*reader.warnings, *fit]
 
 
 class _Work:

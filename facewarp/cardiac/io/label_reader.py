@@ -68,7 +68,8 @@ class GivenLabels:
         """Labels ``(D, H, W)`` of a phase; those of a single volume are of any.
 
         Raises:
-            FacewarpError: nothing is labelled in this phase, or no left ventricle.
+            FacewarpError: nothing is labelled in this phase, or no left ventricle, or not in all
+                slices between its ends.
         """
         if self.filled and phase not in self.filled:
             there = ", ".join(str(one + 1) for one in self.filled)
@@ -80,7 +81,18 @@ class GivenLabels:
             ids = [one for one, part in self.order.parts.items() if part == HeartPart.LV]
             what = f"no voxel is labelled {ids[0]}, the left ventricle"
             raise FacewarpError(what, self.path, "Say the order of the ids: --label-order.")
+        _refuse_holes(found, self.path)
         return found
+
+
+def _refuse_holes(found: Labels, path: Path) -> None:
+    """Refuse a left ventricle that slices are left out of: its volume would lack them."""
+    drawn = np.flatnonzero((found == HeartPart.LV).any(axis=(1, 2)))
+    holes = sorted({*range(int(drawn[0]), int(drawn[-1]))} - {*drawn.tolist()})
+    if holes:
+        which = ", ".join(str(z + 1) for z in holes)
+        what = f"the left ventricle is not labelled in slice {which}, but on both sides of it"
+        raise FacewarpError(what, path, "Label every slice from base to apex.")
 
 
 class _UntoldOrder(FacewarpError):

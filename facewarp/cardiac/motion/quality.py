@@ -24,6 +24,10 @@ _ONE_PIECE: Final = 0.9
 _CLOSED: Final = 0.7
 _MUCH_OPEN_PERCENT: Final = 10.0
 _OUTLINE: Final = 0.1  # share of a voxel from which an outline runs through it
+#: Length of the left ventricle and its wall over their width, at end-diastole: 0.72, 0.83 and more
+#: in readers' labels of 100 patients of ACDC, 1.50 at most. With every second slice taken out, and
+#: the distance as it was, 0.75 and more in 2 % of them.
+_LENGTH_OF_WIDTH: Final = (0.75, 1.65)
 _CUT_SHARE: Final = 0.4  # of the largest area: a slice of an end is no apex
 
 
@@ -155,6 +159,46 @@ def _held(grid: ModelGrid, labels_ed: Labels) -> NDArray[np.bool_]:
     outline = ((shares > _OUTLINE) & (shares < 1 - _OUTLINE)).any(axis=0)
     held = outline | (shares[_PARTS.index(HeartPart.MYOCARDIUM)] > _OUTLINE)
     return held if held.any() else np.ones_like(held)
+
+
+def length_of_width(labels: Labels, spacing_mm: tuple[float, float, float]) -> float:
+    """Return how many times as long as wide the left ventricle with its wall is; 0 without a wall.
+
+    Its length is that of the slices it is in; its width that of a circle as large as it is in the
+    slice where it is largest.
+
+    Args:
+        labels: ``(D, H, W)`` part ids.
+        spacing_mm: of their voxels, along x, y, z.
+    """
+    areas = np.isin(labels, (HeartPart.MYOCARDIUM, HeartPart.LV)).sum(axis=(1, 2))
+    if not (labels == HeartPart.MYOCARDIUM).any():
+        return 0.0
+    x, y, z = spacing_mm
+    return float(np.count_nonzero(areas) * z / (2 * np.sqrt(areas.max() * x * y / np.pi)))
+
+
+def proportion_warnings(labels_ed: Labels, spacing_mm: tuple[float, float, float]) -> list[str]:
+    """Return what is to be said of a ventricle too short or too long for its width.
+
+    Args:
+        labels_ed: ``(D, H, W)``.
+        spacing_mm: of the voxels, along x, y, z.
+    """
+    found, apart = length_of_width(labels_ed, spacing_mm), f"{spacing_mm[2]:.3g} mm"
+    if not found or _LENGTH_OF_WIDTH[0] <= found <= _LENGTH_OF_WIDTH[1]:
+        return []
+    told = f"the left ventricle with its wall is {found:.2g} times as long as wide"
+    if found > _LENGTH_OF_WIDTH[1]:
+        return [
+            f"{told}, hardly any is more than {_LENGTH_OF_WIDTH[1]:g}: slices may lie nearer "
+            f"together than {apart}, or pixels may be larger than told, and volumes be off by as "
+            "much; see --spacing"
+        ]
+    return [
+        f"{told}, hardly any is less than {_LENGTH_OF_WIDTH[0]:g}: slices may be missing, or lie "
+        f"further apart than {apart}, and volumes be off by as much; see --spacing"
+    ]
 
 
 def quality_warnings(

@@ -166,6 +166,30 @@ def test_a_distance_of_slices_that_changes_volumes_is_refused(small, affine, tmp
     assert "--spacing says" in found.warnings[0]
 
 
+def test_every_second_slice_left_out_is_refused_where_the_header_shows_it(small, affine, tmp_path):
+    """Slices of 8 mm that are told to be 8 mm apart and lie at 16: no gap is as wide as they."""
+    twice = affine @ np.diag([1.0, 1.0, 2.0, 1.0])
+    change(
+        write_series(tmp_path / "scan", small, twice),
+        SpacingBetweenSlices=8.0,
+        SliceThickness=8.0,
+    )
+    with pytest.raises(FacewarpError, match=r"8 mm apart.*16 mm: every second slice.*--spacing"):
+        read_dicom(tmp_path / "scan")
+    confirmed = read_dicom(tmp_path / "scan", ReadOptions(spacing_mm=(1.4, 1.6, 16.0)))
+    assert confirmed.spacing_mm[2] == pytest.approx(16.0)
+
+
+@pytest.mark.parametrize(("times", "said"), [(1.0, False), (1.25, False), (2.0, True)])
+def test_slices_that_lie_far_apart_for_their_thickness_are_said(
+    small, affine, tmp_path, times, said
+):
+    apart = affine @ np.diag([1.0, 1.0, times, 1.0])
+    write_series(tmp_path / "scan", small, apart)  # of 8 mm, and no distance told
+    told = read_dicom(tmp_path / "scan").warnings
+    assert any("slices of 8 mm lie 16 mm apart" in text for text in told) == said
+
+
 def test_identity_is_read_when_asked_for(small, affine, tmp_path):
     (tmp_path / "scan").mkdir()
     paths = write_series(tmp_path / "scan", small, affine)

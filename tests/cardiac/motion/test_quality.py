@@ -2,10 +2,17 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from facewarp.cardiac.motion.cycle_registration import Motion
 from facewarp.cardiac.motion.model_grid import ModelGrid
-from facewarp.cardiac.motion.quality import measure_quality, open_slices, quality_warnings
+from facewarp.cardiac.motion.quality import (
+    length_of_width,
+    measure_quality,
+    open_slices,
+    proportion_warnings,
+    quality_warnings,
+)
 from facewarp.cardiac.parts import HeartPart
 
 SHAPE = (6, 40, 40)
@@ -83,3 +90,29 @@ def test_a_loop_that_stays_open_counts_in_the_wall(radius, harms) -> None:
     quality = measure_quality(motion, heart(), both, both, np.stack([parts, parts]))
     assert quality.loop_p95_mm > 5  # blood swirls there
     assert (quality.wall_loop_p95_mm > 3) is harms
+
+
+def tube(slices: int, radius_px: float, pixel: tuple[float, float]) -> NDArray[np.uint8]:
+    """(8, 64, 64): a ventricle of equal round slices, its wall in the outer half."""
+    y, x = np.mgrid[:64, :64] - 31.5
+    far = np.hypot(x * pixel[0], y * pixel[1])
+    slice_ = np.where(far < radius_px / 2, HeartPart.LV, HeartPart.MYOCARDIUM)
+    ids = np.zeros((8, 64, 64), np.uint8)
+    ids[:slices] = np.where(far < radius_px, slice_, 0)
+    return ids
+
+
+def test_length_over_width_counts_slices_and_pixels_in_mm() -> None:
+    ids = tube(6, 30.0, (1.5, 2.0))
+    assert length_of_width(ids, (1.5, 2.0, 10.0)) == pytest.approx(1.0, rel=0.01)
+    ids[ids == HeartPart.MYOCARDIUM] = 0  # a cavity alone has other proportions
+    assert length_of_width(ids, (1.5, 2.0, 10.0)) == 0
+
+
+@pytest.mark.parametrize(
+    ("apart_mm", "said"), [(5.0, "missing"), (9.0, ""), (14.0, ""), (20.0, "nearer together")]
+)
+def test_a_ventricle_too_short_or_long_for_its_width_is_told(apart_mm: float, said: str) -> None:
+    """As where slices were taken out of a stack whose file tells the distance of before."""
+    told = proportion_warnings(tube(6, 30.0, (1.5, 2.0)), (1.5, 2.0, apart_mm))
+    assert (said in told[0] and f"{apart_mm:g} mm" in told[0]) if said else told == []

@@ -33,6 +33,8 @@ Pixels = NDArray[np.float32]
 
 _EVEN: Final = 0.1  # relative difference up to which steps between slices are the same
 _EVEN_UNSAID: Final = 0.02  # and up to which nothing is said of it
+_FAR_MM: Final = 12.0  # from slice to slice, more than protocols of whole stacks have
+_FAR_APART: Final = 1.9  # thicknesses, likewise
 _SIDEWAYS_PX: Final = 0.1  # by which pictures of one slice may lie beside one another
 _SAME_SCALE: Final = 0.01  # relative difference up to which grey values are of one scale
 _SPREAD: Final = 0.1  # relative difference of slices' times from which it is said
@@ -242,12 +244,26 @@ def _check_gap(
     first: SliceImage, usual: float, place: Path, options: ReadOptions, said: list[str]
 ) -> None:
     """Hold the told distance of slices against their positions."""
-    told = first.gap_mm
-    if told is None or told <= 0 or abs(told / usual - 1) <= 0.01 or options.spacing_mm:
+    told, thick = first.gap_mm, first.thickness_mm
+    if options.spacing_mm:
+        return
+    if told is None or told <= 0:
+        if thick and usual > _FAR_MM and usual >= _FAR_APART * thick:
+            said.append(
+                f"slices of {thick:g} mm lie {usual:.4g} mm apart: some may be left out between "
+                "them, which labels and volumes suffer from"
+            )
+        return
+    if abs(told / usual - 1) <= 0.01:
         return
     text = f"the header says slices {told:g} mm apart, their positions {usual:.4g} mm"
-    if first.thickness_mm and abs((told + first.thickness_mm) / usual - 1) <= GRAVE:
+    left_out = abs(2 * told / usual - 1) <= GRAVE  # which a gap as wide as the slices looks like
+    if thick and not left_out and abs((told + thick) / usual - 1) <= GRAVE:
         said.append(f"{text}: the first is the gap between slices, positions are used")
+    elif left_out:
+        what = f"{text}: every second slice seems to be left out"
+        fix = "Export the whole stack, or confirm positions with --spacing X,Y,Z (mm)."
+        raise FacewarpError(what, place, fix)
     elif abs(told / usual - 1) > GRAVE:
         raise FacewarpError(text, place, SPACING_FIX)
     else:
