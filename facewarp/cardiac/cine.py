@@ -12,6 +12,7 @@ from facewarp.cardiac.io.label_order import AUTO
 from facewarp.cardiac.io.label_reader import GivenLabels, read_labels
 from facewarp.cardiac.io.patient import Cine, open_cine
 from facewarp.cardiac.io.timing import ReadOptions
+from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.confidence import (
     HeartCalibration,
     HeartConfidence,
@@ -139,7 +140,7 @@ class CineResult:
         }
 
     def field(self, phase: int, *, to_ed: bool = False) -> Floats:
-        """A field on the volume's own grid.
+        """Return a field on the volume's own grid.
 
         Args:
             phase: index of the phase.
@@ -153,7 +154,7 @@ class CineResult:
         return self.motion.grid.field_to_volume(found[phase])
 
     def field_mm(self, phase: int, *, to_ed: bool = False) -> Floats:
-        """A field on the volume's own grid as `field`, in RAS mm."""
+        """Return a field on the volume's own grid as `field`, in RAS mm."""
         return np.stack(list(self.components_mm(phase, to_ed=to_ed)))
 
     def components_mm(self, phase: int, *, to_ed: bool = False) -> Iterator[Floats]:
@@ -169,7 +170,7 @@ class CineResult:
         return np.stack([self.jacobian_of(phase) for phase in range(len(self.cine.frames))])
 
     def jacobian_of(self, phase: int) -> Floats:
-        """What `jacobian` holds of one phase, ``(D, H, W)``: all of them fill memory."""
+        """Return what `jacobian` holds of one phase, ``(D, H, W)``: all of them fill memory."""
         return self.motion.grid.to_volume_grid(self.motion.jacobian_of(phase), outside="edge")
 
     @cached_property
@@ -224,6 +225,10 @@ def analyse_cine(
             `motion.diffeomorphic_refinement`; otherwise the network's are reconciled.
         progress: told the share of the work done, 0 to 1, as it grows.
 
+    Returns:
+        Labels and volumes of every phase, fields between end-diastole and each, indices, strain,
+        and how far to trust them.
+
     Raises:
         FacewarpError: the cine or the labels can't be read, what the files tell contradicts itself,
             or no heart is seen.
@@ -261,7 +266,7 @@ def analyse(
     orientation: Orientation | None = None,
     progress: Progress | None = None,
 ) -> CineResult:
-    """What `analyse_cine` does, with a cine that is open and a model that is loaded.
+    """Do what `analyse_cine` does, with a cine that is open and a model that is loaded.
 
     The search of 16 directions is left out where an orientation is given.
     """
@@ -292,17 +297,7 @@ def analyse(
         volume=volume,
     )
     return_freed_memory()  # and when they have taken it
-    start = seen.labels[at_ed] if reader is None else reader.of_phase(at_ed)[box]
-    motion_grid = motion.grid.on_part(box)
-    carried = carry_to_phases(motion.to_ed, motion_grid, start, at_ed, volume.spacing_mm)
-    labels_4d = np.zeros(volume.data.shape, dtype=np.uint8)
-    labels_ed = labels_4d[at_ed].copy()
-    labels_ed[box] = start
-    if found.volumes_ml is not None and reader is None:
-        labels_4d[:, *box], volumes = seen.labels, found.volumes_ml
-    else:
-        labels_4d[:, *box] = carried
-        volumes = volumes_ml(labels_4d, volume.voxel_ml)
+    labels_4d, labels_ed, carried, volumes = _labels_of_phases(volume, seen, motion, reader)
     if at_es is None:
         at_es = find_es(volumes[:, HeartPart.LV], cine.closes)
     refuse_no_heart(volumes[:, HeartPart.LV], at_ed, cine.path)
@@ -371,6 +366,29 @@ def _about_fit(cine: Cine, reader: GivenLabels | None, seen: SeenHeart, at_ed: i
     whole[seen.box] = seen.labels[at_ed]
     fit = check_fit(reader.of_phase(at_ed), whole, reader.path, cine.frames[at_ed])
     return [*reader.warnings, *fit]
+
+
+def _labels_of_phases(
+    volume: Volume, seen: SeenHeart, motion: Motion, reader: GivenLabels | None
+) -> tuple[Labels, Labels, Labels, FloatArray]:
+    """Label every phase, and measure the parts.
+
+    Returns:
+        The labels reported, ``(T, D, H, W)``; those of end-diastole, ``(D, H, W)``, a reader's or
+        the model's; these carried to every phase, in the box that was seen, ``(T, d, h, w)``; and
+        the parts' volumes ``(T, K)``, ml.
+    """
+    at_ed, box, grid = motion.ed, seen.box, motion.grid.on_part(seen.box)
+    start = seen.labels[at_ed] if reader is None else reader.of_phase(at_ed)[box]
+    carried = carry_to_phases(motion.to_ed, grid, start, at_ed, volume.spacing_mm)
+    reported = np.zeros(volume.data.shape, dtype=np.uint8)
+    of_ed = reported[at_ed].copy()
+    of_ed[box] = start
+    if seen.found.volumes_ml is not None and reader is None:
+        reported[:, *box] = seen.labels
+        return reported, of_ed, carried, seen.found.volumes_ml
+    reported[:, *box] = carried
+    return reported, of_ed, carried, volumes_ml(reported, volume.voxel_ml)
 
 
 class _Work:

@@ -337,6 +337,10 @@ class Model:
                 maximum, floats from 0 to 1.
             moving: likewise; its size may differ.
 
+        Returns:
+            The field on the pixels of fixed, pointing into those of moving, and both
+            segmentations.
+
         Raises:
             FacewarpError: wrong number of axes, empty, not finite, or on another scale; or the
                 model is a part network alone.

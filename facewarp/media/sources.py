@@ -69,7 +69,7 @@ def open_source(
 def read_video(
     path: str | os.PathLike[str], start: float | None = None, end: float | None = None
 ) -> Iterator[Frame]:
-    """The frames of a video file, upright and in RGB, with their true timestamps.
+    """Yield the frames of a video file, upright and in RGB, with their true timestamps.
 
     The file is decoded ahead in a thread of its own, which ends with the iterator.
 

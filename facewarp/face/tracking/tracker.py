@@ -36,7 +36,7 @@ _GROWTH = 1.35  # of a face from one frame of a file to the next
 
 
 class FaceTracker(Closing):
-    """Tracks faces in live frames, videos and images.
+    """Track faces in live frames, videos and images.
 
     A face is followed from frame to frame by its own landmarks. The detector is asked only for
     faces not followed yet, and about those that have come to fit the template badly.
@@ -131,12 +131,16 @@ class FaceTracker(Closing):
         """Find and register the faces of the next frame.
 
         Args:
-            image: H x W [x 1, 3 or 4] frame, RGB where it has colour.
+            image: H x W [x 1, 3 or 4] frame, RGB where it has color: uint8, uint16 over their
+                whole range, or floats of 0..1.
             time: the frame's time in seconds; a step back starts anew. Without it, frames count
                 as 1/25 s apart.
 
         Returns:
             The faces followed, lost ones included, by id; at most ``config.faces``.
+
+        Raises:
+            FacewarpError: the image is of another shape or type.
         """
         if time is None:
             time = 0.0 if self._time is None else self._time + _FRAME_S
