@@ -18,7 +18,8 @@ from facewarp.system.privacy import silence_telemetry
 from facewarp.version import __version__
 
 if TYPE_CHECKING:
-    from facewarp.cardiac.cine import CineResult, analyse_cine
+    from facewarp.cardiac.cine import analyse_cine
+    from facewarp.cardiac.cine_result import CineResult
     from facewarp.core.model import Model, Registration, load
     from facewarp.face.effects.factory import make_effect
     from facewarp.face.effects.plugins import effect
@@ -46,7 +47,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "CineResult": "facewarp.cardiac.cine",
+    "CineResult": "facewarp.cardiac.cine_result",
     "Face": "facewarp.face.face",
     "FaceTracker": "facewarp.face.tracking.tracker",
     "Model": "facewarp.core.model",

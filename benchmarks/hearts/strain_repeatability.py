@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from facewarp.cardiac.cine import CineResult, analyse
+from facewarp.cardiac.cine import analyse
+from facewarp.cardiac.cine_result import CineResult
 from facewarp.cardiac.io.patient import Cine, find_patients, open_cine
 from facewarp.core.model import load
 

@@ -1,13 +1,13 @@
 """A cine from its file to its numbers: ``analyse_cine``."""
 
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from facewarp.cardiac.cine_result import CineResult
 from facewarp.cardiac.io.label_order import AUTO
 from facewarp.cardiac.io.label_reader import GivenLabels, read_labels
 from facewarp.cardiac.io.patient import Cine, open_cine
@@ -15,27 +15,23 @@ from facewarp.cardiac.io.timing import ReadOptions
 from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.confidence import (
     HeartCalibration,
-    HeartConfidence,
     confidence_warnings,
 )
-from facewarp.cardiac.motion.cycle_registration import Floats, Motion, track
-from facewarp.cardiac.motion.evidence import Evidence, gather_evidence, look_again
+from facewarp.cardiac.motion.cycle_registration import Motion, track
+from facewarp.cardiac.motion.evidence import gather_evidence, look_again
 from facewarp.cardiac.motion.heart_roi import HeartModel
 from facewarp.cardiac.motion.labels import Labels, carry_to_phases
-from facewarp.cardiac.motion.model_grid import gray_levels
 from facewarp.cardiac.motion.orientation import Orientation, with_slices_seen
 from facewarp.cardiac.motion.quality import (
-    Quality,
     mean_dice,
     measure_quality,
     proportion_warnings,
     quality_warnings,
 )
-from facewarp.cardiac.motion.slice_parts import slices_beside
+from facewarp.cardiac.motion.slice_parts import SliceParts, slices_beside
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.quantification.heart_rate import rate_by_curve
 from facewarp.cardiac.quantification.indices import (
-    Indices,
     base_warnings,
     find_ed,
     find_es,
@@ -51,140 +47,12 @@ from facewarp.cardiac.quantification.moments import (
     settle_end_diastole,
     told_moments,
 )
-from facewarp.cardiac.quantification.strain import Strain, measure_strain
-from facewarp.cardiac.quantification.strain_intervals import StrainIntervals
 from facewarp.cardiac.seen_heart import SeenHeart, see_heart
 from facewarp.core.arrays import FloatArray
 from facewarp.core.model import load
 from facewarp.system.memory import return_freed_memory
 
 Progress = Callable[[float], None]
-
-
-@dataclass(frozen=True, eq=False)
-class CineResult:
-    """A cine, and all that was found in it.
-
-    Attributes:
-        cine: the cine.
-        motion: the fields between end-diastole and every phase.
-        labels: ``(T, D, H, W)`` uint8 part ids of every phase: the model's segmentation of its
-            slices; or those of end-diastole, warped, where a reader made these or the model has no
-            part network of slices.
-        es: index of end-systole; that of end-diastole is ``motion.ed``.
-        found_by: how ED and ES were told: ``"given"``, ``"Info.cfg"``, ``"labels"`` or
-            ``"volume curve"``.
-        labels_by: where the labels of end-diastole are from: a file, or ``"model"``.
-        volumes_ml: ``(T, 4)`` volume of each part in each phase, by part id: the sum of its
-            probabilities, or of warped labels their voxels.
-        indices: the heart's indices.
-        quality: how far to trust them.
-        model: name of the model or path of its weights.
-        model_sha256: hash of its weights.
-        warnings: what the user should know, one sentence each.
-        label_order: convention of the ids in a reader's labels: see
-            `io.label_order`; "" for the model's own, and for one of no name.
-        label_order_by: who says so: ``"given"``, ``"anatomy"`` or ``"file name"``; "" likewise.
-        parts_sha256: hash of the weights of the part network of slices; "" without.
-        strain_intervals: of repeated measurements, see `strain_repeats`; None without.
-        evidence: how other answers agree with the parts reported; None where a reader's labels
-            are reported, or without a part network of slices.
-        confidence: the Dice and the error of EF to be expected of that; None likewise, and where
-            the weights carry no calibration.
-
-    Example:
-        >>> result = facewarp.analyse_cine("patient.nii.gz")
-        >>> result.labels.shape == result.cine.volume.data.shape
-        True
-        >>> to_end_systole = result.field_mm(result.es)  # (3, D, H, W), from end-diastole
-    """
-
-    cine: Cine
-    motion: Motion
-    labels: Labels
-    es: int
-    found_by: tuple[str, str]
-    labels_by: str
-    volumes_ml: FloatArray
-    indices: Indices
-    quality: Quality
-    model: str
-    model_sha256: str
-    warnings: tuple[str, ...]
-    label_order: str = ""
-    label_order_by: str = ""
-    parts_sha256: str = ""
-    strain_intervals: StrainIntervals | None = None
-    evidence: Evidence | None = None
-    confidence: HeartConfidence | None = None
-
-    @property
-    def ed(self) -> int:
-        """Index of end-diastole."""
-        return self.motion.ed
-
-    @property
-    def inputs(self) -> dict[str, str]:
-        """What each input that a number depends on is from; "" where nothing tells it."""
-        told = dict(self.cine.volume.origins)
-        known = self.indices.heart_rate_bpm is not None
-        told["heart rate"] = told.pop("RR interval", "") or ("span of phases" if known else "")
-        if self.label_order_by:
-            told["label order"] = f"{self.label_order or 'of no name'} by {self.label_order_by}"
-        return {
-            **told,
-            "base and apex": "picture and orientation" if told.get("orientation") else "picture",
-            "ED": self.found_by[0],
-            "ES": self.found_by[1],
-            "labels of ED": self.labels_by,
-        }
-
-    def field(self, phase: int, *, to_ed: bool = False) -> Floats:
-        """Return a field on the volume's own grid.
-
-        Args:
-            phase: index of the phase.
-            to_ed: the field that lives on the phase and points into end-diastole; otherwise the
-                one that lives on end-diastole and points into the phase.
-
-        Returns:
-            ``(3, D, H, W)`` voxels of the volume, channels x, y, z.
-        """
-        found = self.motion.to_ed if to_ed else self.motion.from_ed
-        return self.motion.grid.field_to_volume(found[phase])
-
-    def field_mm(self, phase: int, *, to_ed: bool = False) -> Floats:
-        """Return a field on the volume's own grid as `field`, in RAS mm."""
-        return np.stack(list(self.components_mm(phase, to_ed=to_ed)))
-
-    def components_mm(self, phase: int, *, to_ed: bool = False) -> Iterator[Floats]:
-        """Yield x, y and z of `field_mm`, ``(D, H, W)`` each, made one after the other."""
-        found = self.motion.to_ed if to_ed else self.motion.from_ed
-        grid, unit = self.motion.grid, self.cine.volume.affine[:3, :3]
-        for component in grid.in_unit(found[phase], unit):
-            yield grid.to_volume_grid(component, outside="edge")
-
-    @cached_property
-    def jacobian(self) -> Floats:
-        """``(T, D, H, W)``: volume of the tissue of each voxel of ED in each phase against ED."""
-        return np.stack([self.jacobian_of(phase) for phase in range(len(self.cine.frames))])
-
-    def jacobian_of(self, phase: int) -> Floats:
-        """Return what `jacobian` holds of one phase, ``(D, H, W)``: all of them fill memory."""
-        return self.motion.grid.to_volume_grid(self.motion.jacobian_of(phase), outside="edge")
-
-    @cached_property
-    def gray_levels(self) -> tuple[float, float]:
-        """Gray values that pictures show black and white, see `model_grid.gray_levels`.
-
-        Of every other row and column: all of them are copied, and a cine is large.
-        """
-        return gray_levels(self.cine.volume.data[..., ::2, ::2])
-
-    @cached_property
-    def strain(self) -> Strain | None:
-        """Strain of the left ventricle's wall; None where its labels at ED close around nothing."""
-        return measure_strain(self.motion, self.labels[self.ed])
 
 
 def analyse_cine(
@@ -311,19 +179,7 @@ def analyse(
         ef_percent = found_indices.lv.ef_percent
         evidence = gather_evidence(looks, found.parts, found.fine, carried_es, ef_percent)
     confidence = None if evidence is None or calibration is None else calibration(evidence)
-    said = [*labels_said, *moments.warnings]
-    said += [*seen.orientation.warnings(volume)]
-    said += doubted_moments(moments, cine, volumes[:, HeartPart.LV], (at_ed, at_es))
-    said += beats_said
-    said += proportion_warnings(labels_ed, volume.spacing_mm)
-    said += quality_warnings(quality, cine.frames, labels_ed, volumes, cine.closes)
-    if reader is None and found.fine is not None:
-        base = found.fine.doubtful_base(at_es)
-        said += base_warnings(base, found_indices.lv, cine.frames[at_es])
-    said += confidence_warnings(confidence)
-    if volumes[at_es, HeartPart.LV] >= volumes[at_ed, HeartPart.LV]:
-        said.insert(0, "the left ventricle is not smaller at ES than at ED")
-    return CineResult(
+    result = CineResult(
         cine=cine,
         motion=motion,
         labels=labels_4d,
@@ -335,13 +191,19 @@ def analyse(
         quality=quality,
         model=model_name,
         model_sha256=model.sha256,
-        warnings=(*volume.warnings, *said),
+        warnings=volume.warnings,
         label_order="" if reader is None else reader.order.name,
         label_order_by="" if reader is None else reader.order_by,
         parts_sha256="" if slices is None else slices.sha256,
         evidence=evidence,
         confidence=confidence,
     )
+    said = [*labels_said, *moments.warnings, *seen.orientation.warnings(volume)]
+    said += doubted_moments(moments, cine, volumes[:, HeartPart.LV], (at_ed, at_es))
+    said += [*beats_said, *_about_result(result, labels_ed, found.fine if reader is None else None)]
+    if volumes[at_es, HeartPart.LV] >= volumes[at_ed, HeartPart.LV]:
+        said.insert(0, "the left ventricle is not smaller at ES than at ED")
+    return replace(result, warnings=(*volume.warnings, *said))
 
 
 def _settled(
@@ -366,6 +228,23 @@ def _about_fit(cine: Cine, reader: GivenLabels | None, seen: SeenHeart, at_ed: i
     whole[seen.box] = seen.labels[at_ed]
     fit = check_fit(reader.of_phase(at_ed), whole, reader.path, cine.frames[at_ed])
     return [*reader.warnings, *fit]
+
+
+def _about_result(result: CineResult, labels_ed: Labels, fine: SliceParts | None) -> list[str]:
+    """Return what is to be said of labels, motion and confidence.
+
+    Args:
+        result: of the cine.
+        labels_ed: of end-diastole, which were carried.
+        fine: the parts on the scan's own slices, where these are reported.
+    """
+    cine, volumes = result.cine, result.volumes_ml
+    said = proportion_warnings(labels_ed, cine.volume.spacing_mm)
+    said += quality_warnings(result.quality, cine.frames, labels_ed, volumes, cine.closes)
+    if fine is not None:
+        base = fine.doubtful_base(result.es)
+        said += base_warnings(base, result.indices.lv, cine.frames[result.es])
+    return [*said, *confidence_warnings(result.confidence)]
 
 
 def _labels_of_phases(

@@ -7,7 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from facewarp.cardiac.cine import CineResult, analyse
+from facewarp.cardiac.cine import analyse
+from facewarp.cardiac.cine_result import CineResult
 from facewarp.cardiac.io.label_order import AUTO
 from facewarp.cardiac.motion.heart_roi import HeartModel
 from facewarp.cardiac.perturbed_scan import perturbed

@@ -11,7 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.cardiac.cine import CineResult, analyse
+from facewarp.cardiac.cine import analyse
+from facewarp.cardiac.cine_result import CineResult
 from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.evidence import Evidence, Triple
 from facewarp.cardiac.motion.orientation import Orientation, find_orientation

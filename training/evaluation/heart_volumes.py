@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.cardiac.cine import CineResult, analyse
+from facewarp.cardiac.cine import analyse
+from facewarp.cardiac.cine_result import CineResult
 from facewarp.cardiac.io.patient import Cine
 from facewarp.cardiac.motion.confidence import HeartConfidence
 from facewarp.cardiac.quantification.indices import Indices, Ventricle, indices, volumes_ml

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from facewarp.cardiac.cine import CineResult
+from facewarp.cardiac.cine_result import CineResult
 from facewarp.cardiac.export.dicom_study import (
     CHARACTER_SET,
     MANUFACTURER,

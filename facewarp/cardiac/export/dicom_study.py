@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from facewarp.cardiac.cine import CineResult
+from facewarp.cardiac.cine_result import CineResult
 from facewarp.cardiac.io.dicom_frames import read_header
 from facewarp.cardiac.io.dicom_series import has_dicom, is_dicom
 from facewarp.cardiac.io.slices.dicom_tags import naming, tag_in, tag_value

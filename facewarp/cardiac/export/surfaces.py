@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from facewarp.cardiac.cine import CineResult
+from facewarp.cardiac.cine_result import CineResult
 from facewarp.cardiac.motion.labels import Labels, heart_box, part_depths
 from facewarp.cardiac.parts import HeartPart
 from facewarp.core.arrays import FloatArray

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from facewarp.cardiac.cine import CineResult
+from facewarp.cardiac.cine_result import CineResult
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.plots.short_axis_view import HeartView
 from facewarp.cardiac.plots.volume_chart import (

@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from facewarp.cardiac.cine import CineResult
+from facewarp.cardiac.cine_result import CineResult
 from facewarp.cardiac.io.label_order import ORDERS
 from facewarp.cardiac.plots.figures import film_slices, volume_chart
 from facewarp.cardiac.plots.svg import Curve, hex_color, line_chart

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from facewarp.cardiac.cine import CineResult
+from facewarp.cardiac.cine_result import CineResult
 from facewarp.cardiac.plots.figures import heart_view, slice_table
 from facewarp.cardiac.quantification.aha_segments import LEVEL_NAMES
 from facewarp.cardiac.quantification.lv_wall import view_to_mm

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from facewarp.cardiac.cine import CineResult
+from facewarp.cardiac.cine_result import CineResult
 from facewarp.cardiac.motion.confidence import FAR_OFF, HeartConfidence
 from facewarp.cardiac.motion.orientation import TURNED, UNLIKE
 from facewarp.cardiac.parts import HeartPart

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facewarp.cardiac.cine import CineResult
+from facewarp.cardiac.cine_result import CineResult
 from facewarp.cardiac.io.label_order import ACDC, order_by_file_name
 from facewarp.cardiac.io.label_reader import read_labels
 from facewarp.cardiac.io.nifti_folder import labels_beside

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from PIL import Image
 
-from facewarp.cardiac.cine import CineResult
+from facewarp.cardiac.cine_result import CineResult
 from facewarp.cardiac.export.dicom_pdf import write_report_pdf
 from facewarp.cardiac.export.dicom_seg import write_segmentations
 from facewarp.cardiac.export.dicom_sr import write_measurements

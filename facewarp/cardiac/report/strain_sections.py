@@ -3,7 +3,7 @@
 from html import escape
 from typing import Final
 
-from facewarp.cardiac.cine import CineResult
+from facewarp.cardiac.cine_result import CineResult
 from facewarp.cardiac.plots.figures import volume_chart
 from facewarp.cardiac.plots.svg import ABOUT_REST, RISING, Curve, bulls_eye, hex_color, line_chart
 from facewarp.cardiac.plots.volume_chart import LINE_COLORS

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from facewarp.cardiac.cine import CineResult, analyse_cine
+from facewarp.cardiac.cine import analyse_cine
+from facewarp.cardiac.cine_result import CineResult
 from facewarp.cardiac.io.nifti_reader import read_volume
 from facewarp.cardiac.motion.labels import Labels
 from facewarp.cardiac.motion.quality import mean_dice
