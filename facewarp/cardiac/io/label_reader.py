@@ -24,7 +24,7 @@ from facewarp.cardiac.io.label_order import (
     order_named,
 )
 from facewarp.cardiac.io.nifti_reader import is_nifti, read_volume, stem
-from facewarp.cardiac.io.slices.label_maps import classes_of
+from facewarp.cardiac.io.slices.label_maps import NEAR_WHOLE, classes_of
 from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.parts import HeartPart
 from facewarp.errors import FacewarpError
@@ -33,7 +33,6 @@ Labels = NDArray[np.uint8]
 
 _DICOM_KINDS: Final = {"SEG": "a segmentation", "RTSTRUCT": "contours"}  # by Modality
 _MOST_IDS: Final = 256  # of whole-body labels
-_WHOLE: Final = 1e-3  # so far from a whole number an id may be stored
 _SAID: Final = 0.01  # relative change of the ventricle's volume by another grid that is told
 _REFUSED: Final = 0.05
 _FRAME: Final = re.compile(r"_frame(\d+)")
@@ -171,11 +170,11 @@ def _ids_of(found: Volume) -> tuple[NDArray[np.int32], list[str]]:
         kind = f"the labels are {len(values)} {'probabilities' if soft else 'masks'}"
         told = f"{kind} along the fourth axis, one for each part: read as ids from 1 on"
         return ids[None], [f"{told}, the likeliest of each voxel" if soft else told]
-    if values.min() < -_WHOLE:
+    if values.min() < -NEAR_WHOLE:
         what = f"there are labels below 0, down to {values.min():g}"
         raise FacewarpError(what, found.path, "Give part ids from 0, the background, on.")
     ids = np.rint(values)
-    if np.abs(values - ids).max() > _WHOLE:
+    if np.abs(values - ids).max() > NEAR_WHOLE:
         what = "the labels are not all whole numbers"
         fix = "Give part ids, or the probabilities of all classes along the fourth axis."
         raise FacewarpError(what, found.path, fix)

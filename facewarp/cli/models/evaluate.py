@@ -13,7 +13,7 @@ from facewarp.cli.console import Output, output_of
 from facewarp.cli.hearts.evaluate_phantoms import phantom
 from facewarp.cli.model_options import ENGINE_NAMES, Thorough, Threads
 from facewarp.cli.models.compare import ComparisonOptions, check_outputs, compare_faces
-from facewarp.cli.models.evaluate_hearts import Model, acdc, mnms, mnms2, number
+from facewarp.cli.models.evaluate_hearts import ModelName, acdc, mnms, mnms2, number
 from facewarp.cli.option_groups import option_groups
 from facewarp.errors import FacewarpError
 
@@ -30,7 +30,7 @@ evaluate = typer.Typer(
 class FaceEvaluationOptions:
     """Options of the evaluation of a face model."""
 
-    model: Model = "face"
+    model: ModelName = "face"
     seed: Annotated[int, typer.Option(min=0, help="Of the crops.")] = 0
     limit: Annotated[int | None, typer.Option(min=2, help="Only the first photographs.")] = None
     pairs_csv: Annotated[

@@ -20,9 +20,12 @@ from facewarp.cli.option_groups import option_groups
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
+    from facewarp.core.model import Model
+    from facewarp.training.datasets.hearts import ReadPatient
+    from facewarp.training.evaluation.heart_protocols import HeartProtocol
     from facewarp.training.evaluation.hearts import HeartEvaluation
 
-Model = Annotated[str, typer.Option(help="A shipped name, a weights file or a run's folder.")]
+ModelName = Annotated[str, typer.Option(help="A shipped name, a weights file or a run's folder.")]
 Shift = Annotated[
     str | None,
     typer.Option(
@@ -49,7 +52,7 @@ class HeartEvaluationOptions:
     protocol: Annotated[HeartProtocolName, typer.Option(help="Whose measurements to repeat.")] = (
         HeartProtocolName.MEMWARP
     )
-    model: Model = "heart"
+    model: ModelName = "heart"
     out: Annotated[Path | None, typer.Option(help="Write a row per patient to this CSV file.")] = (
         None
     )
@@ -167,13 +170,20 @@ def _measure(
     chosen: tuple[str, list[Path]],
     options: HeartEvaluationOptions,
 ) -> None:
-    """What all commands do: register, measure, tell."""
+    """Do what all commands do: compare methods, shift the scans, or measure one model.
+
+    Args:
+        output: of the command.
+        dataset: its name.
+        data: its folder.
+        chosen: words for the patients, and their folders.
+        options: of the command.
+    """
     import torch
 
     from facewarp.core.model import load
-    from facewarp.training.datasets.hearts import TITLES, load_patient
+    from facewarp.training.datasets.hearts import load_patient
     from facewarp.training.evaluation.heart_protocols import PROTOCOLS
-    from facewarp.training.evaluation.hearts import evaluate_hearts, write_patients_csv
 
     if options.threads is not None:
         torch.set_num_threads(options.threads)
@@ -206,9 +216,37 @@ def _measure(
             figures=figures,
         )
         return
-    with output.progress(f"evaluating {dataset}", total=len(folders), unit="patients") as advance:
+    _evaluate(output, (dataset, data), loaded, (split, folders), way, read, options)
+
+
+def _evaluate(
+    output: Output,
+    dataset: tuple[str, Path],
+    model: "Model",
+    chosen: tuple[str, list[Path]],
+    way: "HeartProtocol",
+    read: "ReadPatient",
+    options: HeartEvaluationOptions,
+) -> None:
+    """Measure one model: register, write what is asked for, tell.
+
+    Args:
+        output: of the command.
+        dataset: its name and its folder.
+        model: a heart model.
+        chosen: words for the patients, and their folders.
+        way: how registration is measured.
+        read: reads a patient's folder.
+        options: of the command.
+    """
+    from facewarp.training.datasets.hearts import TITLES
+    from facewarp.training.evaluation.hearts import evaluate_hearts, write_patients_csv
+
+    (name, data), (split, folders) = dataset, chosen
+    out, picture, figures = options.out, options.picture, options.figures
+    with output.progress(f"evaluating {name}", total=len(folders), unit="patients") as advance:
         found, scores, volumes = evaluate_hearts(
-            loaded,
+            model,
             folders,
             way,
             split=split,
@@ -224,17 +262,17 @@ def _measure(
         from facewarp.training.validation.heart_sheets import sheet
         from facewarp.training.validation.hearts import pictures_of
 
-        write_png(picture, sheet(pictures_of(loaded, folders, scores, way, read)))
+        write_png(picture, sheet(pictures_of(model, folders, scores, way, read)))
     if figures is not None:
         from facewarp.training.validation.heart_sheets import write_volume_plots
 
-        origin = f"facewarp eval {dataset}, {split}; weights {found.weights_sha256[:12]}"
-        whose = f"{len(folders)} patients of {TITLES[dataset]}"
+        origin = f"facewarp eval {name}, {split}; weights {found.weights_sha256[:12]}"
+        whose = f"{len(folders)} patients of {TITLES[name]}"
         written += write_volume_plots(figures, volumes, whose, origin)
-    output.emit_json({**found.to_dict(), "model": model, "data": data})
+    output.emit_json({**found.to_dict(), "model": options.model, "data": data})
     output.say(_heart_table(found))
     output.say(_group_table(found))
-    output.say(_heart_facts(found, model))
+    output.say(_heart_facts(found, options.model))
     for path in written:
         output.say(f"Written: {escape(str(path))}")
 

@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
 
+NEAR_WHOLE: Final = 1e-3
+"""So far from a whole number an id may be stored."""
+
 _FEW_VALUES: Final = 8  # labels have no more, pictures do
 _EVERY: Final = 4  # pixel that is looked at first
 _MOST_CLASSES: Final = 128
 _ONE: Final = 1e-2  # so far from 1 the probabilities of a voxel may add up
-_WHOLE: Final = 1e-3  # so far from a whole number an id may be stored
 
 
 def has_few_values(data: NDArray[Any]) -> bool:
@@ -54,10 +56,14 @@ def classes_of(data: NDArray[Any]) -> tuple[NDArray[np.int32], bool] | None:
         order. And whether they are probabilities. None where the volumes are something else:
         neither do they add up to 1, nor are they masks that don't overlap.
     """
-    if not 2 <= len(data) <= _MOST_CLASSES or data.min() < -_WHOLE or data.max() > 1 + _WHOLE:
+    if (
+        not 2 <= len(data) <= _MOST_CLASSES
+        or data.min() < -NEAR_WHOLE
+        or data.max() > 1 + NEAR_WHOLE
+    ):
         return None
     total = data.sum(axis=0, dtype=np.float64)
-    soft = bool(np.abs(data - np.rint(data)).max() > _WHOLE)
+    soft = bool(np.abs(data - np.rint(data)).max() > NEAR_WHOLE)
     whole = bool(np.abs(total - 1).max() < _ONE)
     sizes = data.sum(axis=(1, 2, 3), dtype=np.float64)
     if not whole and (soft or total.max() > 1 + _ONE or np.count_nonzero(sizes > 0.5) < 2):
