@@ -18,6 +18,7 @@ from typer.exceptions import TyperException
 from typer.main import get_command, get_group
 
 from facewarp.cli.console import Output, output_of, show_logs
+from facewarp.cli.option_groups import plain_words
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import is_disk_full, write_error
 from facewarp.system.interrupts import end_as_ctrl_c_does
@@ -33,10 +34,6 @@ FACES = "Faces"
 HEARTS = "Hearts"
 MODELS = "Models"
 MACHINE = "This machine"
-
-
-_PYDANTIC = "Value error, "
-"""What Pydantic, which Typer checks values with, puts before the reason that a value is wrong."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +198,7 @@ class CommandTable(TyperGroup):
         try:
             return super().invoke(ctx)
         except TyperException as error:
-            error.message = error.message.replace(_PYDANTIC, "")
+            error.message = plain_words(error)
             raise
         except (typer.Exit, typer.Abort, EOFError, BrokenPipeError):
             raise

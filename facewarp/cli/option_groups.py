@@ -21,7 +21,11 @@ from functools import wraps
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
+import typer.exceptions
 from typer.models import OptionInfo
+
+_OWN_REASON = "Value error, "
+"""What Pydantic, which Typer checks values with, puts before a reason of ours."""
 
 
 @dataclass(frozen=True)
@@ -118,3 +122,29 @@ def _under(panel: Panel | None, hint: Any) -> Any:
         if isinstance(one, OptionInfo):
             one.rich_help_panel = panel.name
     return Annotated[(value, *described)]
+
+
+def plain_words(error: typer.exceptions.TyperException) -> str:
+    """Say why an option's value was refused, with its range, where Pydantic says it for Typer.
+
+    Args:
+        error: of wrong usage; its message is returned where it is in plain words already.
+    """
+    message = str(error.message).removeprefix(_OWN_REASON)
+    if not message.startswith("Input should be"):
+        return message
+    told = getattr(error.__context__, "errors", list)()
+    given = repr(str(told[0]["input"])) if told else "this"
+    option = getattr(error, "param", None)
+    kind = getattr(getattr(option, "type_descriptor", None), "annotation", None)
+    least, most = getattr(option, "min", None), getattr(option, "max", None)
+    wanted = {int: "a whole number", float: "a number"}.get(kind)
+    if wanted is None:
+        return f"{given}: {message[0].lower()}{message[1:]}"
+    if least is not None and most is not None:
+        wanted += f" from {least:g} to {most:g}"
+    elif least is not None:
+        wanted += f" of at least {least:g}"
+    elif most is not None:
+        wanted += f" of at most {most:g}"
+    return f"{given} is not {wanted}."

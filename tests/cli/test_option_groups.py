@@ -6,9 +6,11 @@ from typing import Annotated
 
 import pytest
 import typer
+from typer.exceptions import TyperException
 from typer.testing import CliRunner
 
-from facewarp.cli.option_groups import Panel, number_within, option_groups
+from facewarp.cli.app import load_command
+from facewarp.cli.option_groups import Panel, number_within, option_groups, plain_words
 
 
 @dataclass(frozen=True)
@@ -86,3 +88,32 @@ def test_numbers_outside_a_range_are_usage_errors(text):
 def test_a_range_without_end_says_only_its_begin():
     with pytest.raises(typer.BadParameter, match=r"0 is not in the range x>=0\.001$"):
         number_within(0.001, math.inf)("0")
+
+
+NUMBERS = (int, float)
+
+
+@pytest.mark.parametrize("name", ["track", "live", "bench", "cine", "page"])
+def test_values_that_are_refused_are_told_with_the_range_of_the_option(name):
+    command = load_command(name)
+    refused = 0
+    for option in command.params:
+        kind = getattr(getattr(option, "type_descriptor", None), "annotation", None)
+        if kind not in NUMBERS or not option.opts[0].startswith("--"):
+            continue
+        least, most = getattr(option, "min", None), getattr(option, "max", None)
+        values = ["abc", *(str(least - 1) for _ in [0] if least is not None)]
+        for value in (*values, *(str(most + 1) for _ in [0] if most is not None)):
+            with pytest.raises(TyperException) as error:
+                command.make_context(name, [f"{option.opts[0]}={value}"])
+            words = plain_words(error.value)
+            assert "Input" not in words
+            assert value in words
+            if value != "abc":
+                assert f"{least if least is not None else most:g}" in words
+            refused += 1
+    assert refused > 1
+
+
+def test_a_reason_of_ours_is_told_as_it_is():
+    assert plain_words(typer.BadParameter("Value error, 'x' is no colour")) == "'x' is no colour"

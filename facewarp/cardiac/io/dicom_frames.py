@@ -95,7 +95,10 @@ class FoundImages:
         """A sentence about what was left out."""
         if not self.left_out:
             return []
-        said = "; ".join(f"{count} {what}" for what, count in self.left_out.items())
+        said = "; ".join(
+            f"{what}, {'once' if count == 1 else f'{count} times'}"
+            for what, count in self.left_out.items()
+        )
         return [f"pictures that are no MR slices are left out: {said}"]
 
 

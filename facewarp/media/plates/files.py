@@ -94,6 +94,11 @@ def read_plate(
     spec = buffer.spec()
     if buffer.nsubimages > 1:
         note(f"a plate holds {buffer.nsubimages} parts: only the first is read and written")
+    if lossy := _lossy_compression(spec):
+        note(
+            f"a plate is compressed with loss ({lossy}): as EXR it is written with zips, "
+            "so that its values stay"
+        )
     oiio = openimageio()
     is_whole = spec.format.basetype != oiio.FLOAT and spec.format.basetype != oiio.HALF
     pixels = buffer.get_pixels(oiio.UINT16 if is_whole else oiio.FLOAT)
@@ -237,9 +242,20 @@ def _replaced(like: Path, deep: DeepImage) -> Any:
     inner, outer = _windows(spec)
     for channel, place in enumerate(places):
         pixels[..., place][inner] = deep.codes[..., channel][outer]
+    if _lossy_compression(spec):
+        spec.attribute("compression", "zips")
     buffer = oiio.ImageBuf(spec)
     buffer.set_pixels(spec.roi, pixels)
     return buffer
+
+
+def _lossy_compression(spec: Any) -> str | None:
+    """Return the compression of a plate that changes values each time it is written, if it does.
+
+    B44 and PXR24 change them once: what they have written stays as it is.
+    """
+    name = str(spec.get_string_attribute("compression"))
+    return name if name.startswith("dwa") else None
 
 
 def _from_scratch(target: Path, image: Image, deep: DeepImage | None, alpha: Image | None) -> Any:

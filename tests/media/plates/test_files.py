@@ -140,6 +140,21 @@ def test_chromaticities_that_are_none_are_said(tmp_path, values):
     assert "chromaticities" in notes[0]
 
 
+@pytest.mark.parametrize("compression", ["dwaa", "dwab", "b44", "b44a", "pxr24", "piz"])
+def test_values_stay_under_compressions_with_loss(tmp_path, rng, compression):
+    pixels = rng.random((64, 96, 3)).astype(np.float32)
+    path = written_by_oiio(tmp_path / "a.exr", pixels, kind=oiio.HALF, compression=compression)
+    before = oiio.ImageBuf(str(path)).get_pixels(oiio.FLOAT)
+    source = ImageSource(path)
+    out = oiio.ImageBuf(str(passed_through(path, tmp_path / "out.exr")))
+    assert (out.get_pixels(oiio.FLOAT) == before).all()
+    is_told = compression.startswith("dwa")
+    list(source)
+    assert any("written with zips" in note for note in source.notes) == is_told
+    kept = out.spec().get_string_attribute("compression")
+    assert kept == ("zips" if is_told else compression)
+
+
 @pytest.mark.parametrize(("space", "transfer"), [("KodakLog", "log"), ("Rec709", "display")])
 def test_ten_bits_of_a_dpx_stay_and_log_is_seen_as_light(tmp_path, rng, space, transfer):
     ten = rng.integers(95, 1024, (24, 32, 3), dtype=np.uint16)

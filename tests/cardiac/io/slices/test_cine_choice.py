@@ -234,7 +234,7 @@ def test_mosaics_are_no_slices(scan, cine):
     write_series(scan, cine, AFFINE, tell=tell, number=8)
     found = read_dicom(scan)
     is_the_cine(found)
-    assert "72 a mosaic of slices" in found.warnings[0]
+    assert "a mosaic of slices, 72 times" in found.warnings[0]
 
 
 def test_series_of_every_second_slice_are_one_stack_and_said(tmp_path, cine):

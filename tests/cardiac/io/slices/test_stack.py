@@ -91,7 +91,7 @@ def test_screenshots_in_a_folder_are_left_out_and_said(tmp_path, cine):
     data.save_as(tmp_path / "scan" / "screen")
     volume = read_dicom(tmp_path / "scan")
     in_order(volume)
-    assert "1 a picture of modality OT" in volume.warnings[0]
+    assert "a picture of modality OT, once" in volume.warnings[0]
 
 
 def test_white_on_black_is_turned_alike_in_all_phases(tmp_path, cine):
