@@ -3,6 +3,7 @@
 import re
 import shlex
 import shutil
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -89,3 +90,10 @@ def test_its_pictures_and_links_exist():
     assert targets
     missing = [target for target in targets if not (ROOT / target).exists()]
     assert not missing
+
+
+def test_the_guide_to_installing_lists_every_extra():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    guide = (ROOT / "docs" / "install.md").read_text("utf-8")
+    listed = set(re.findall(r"^\| `([a-z-]+)` \|", guide, re.MULTILINE))
+    assert listed >= set(project["optional-dependencies"]) - {"test", "dev"}

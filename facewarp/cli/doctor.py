@@ -6,6 +6,7 @@ import platform
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata, resources
 from pathlib import Path
@@ -239,11 +240,17 @@ def _copied_clip() -> int:
 
 
 def _detector(name: str) -> Finding:
-    from facewarp.face.detector import FaceDetector
+    from facewarp.face.detector import FaceDetector, usual_backend
 
     with FaceDetector():
-        version = metadata.version("mediapipe")
-    return Finding(name, "ok", f"runs on mediapipe {version}", {"mediapipe": version})
+        backend = usual_backend()
+    facts: dict[str, Any] = {"backend": backend, "mediapipe": None}
+    with suppress(metadata.PackageNotFoundError):
+        facts["mediapipe"] = metadata.version("mediapipe")
+    text = f"runs on {backend}"
+    if facts["mediapipe"]:
+        text += f"; --detector mediapipe would on MediaPipe {facts['mediapipe']}"
+    return Finding(name, "ok", text, facts)
 
 
 def _weights(name: str) -> Finding:

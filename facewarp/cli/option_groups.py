@@ -133,13 +133,13 @@ def plain_words(error: typer.exceptions.TyperException) -> str:
     message = str(error.message).removeprefix(_OWN_REASON)
     if not message.startswith("Input should be"):
         return message
-    told = getattr(error.__context__, "errors", list)()
+    told: list[Any] = getattr(error.__context__, "errors", list)()
     given = repr(str(told[0]["input"])) if told else "this"
     option = getattr(error, "param", None)
     kind = getattr(getattr(option, "type_descriptor", None), "annotation", None)
     least, most = getattr(option, "min", None), getattr(option, "max", None)
-    wanted = {int: "a whole number", float: "a number"}.get(kind)
-    if wanted is None:
+    wanted = "a whole number" if kind is int else "a number"
+    if kind not in (int, float):
         return f"{given}: {message[0].lower()}{message[1:]}"
     if least is not None and most is not None:
         wanted += f" from {least:g} to {most:g}"

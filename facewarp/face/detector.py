@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -315,19 +315,22 @@ def make_network(backend: str, min_score: float) -> FaceNetwork:
         from facewarp.face.mediapipe_blazeface import MediaPipeBlazeFace
 
         return MediaPipeBlazeFace(min_score)
-    has_openvino = find_spec("openvino") is not None
-    if backend == "openvino" and not has_openvino:
+    if backend == "openvino" and usual_backend() != "openvino":
         raise FacewarpError(
             "the detector openvino needs the package openvino, which is not installed",
             fix=f"Use --detector auto, or {install_command(packages=['openvino'])}.",
         )
-    return BlazeFace(min_score, "openvino" if has_openvino and backend != "opencv" else "opencv")
+    return BlazeFace(min_score, "opencv" if backend == "opencv" else usual_backend())
 
 
 def make_proposals(backend: str) -> ProposalNetwork:
     """Make what proposes places: on OpenVINO where that is installed and OpenCV not asked for."""
-    use_openvino = backend != "opencv" and find_spec("openvino") is not None
-    return ProposalNetwork("openvino" if use_openvino else "opencv")
+    return ProposalNetwork("opencv" if backend == "opencv" else usual_backend())
+
+
+def usual_backend() -> Literal["openvino", "opencv"]:
+    """Return what ``auto`` means here."""
+    return "openvino" if find_spec("openvino") is not None else "opencv"
 
 
 def _in_frame(seen: Sighting, window: Crop, corner: NDArray[np.float64] | float = 0.0) -> Detection:

@@ -379,3 +379,11 @@ def test_names_do_not_steer_the_terminal(trial: Trial) -> None:
     assert "\x1b" not in told.output
     assert "a\\x1b[31m\\udc80b.png" in told.stderr
     assert "[/x]a" in told.stderr
+
+
+@pytest.mark.parametrize("backend", ["openvino", "opencv"])
+def test_doctor_names_what_finds_faces_here(monkeypatch: pytest.MonkeyPatch, backend: str) -> None:
+    monkeypatch.setattr("facewarp.face.detector.usual_backend", lambda: backend)
+    found = doctor._detector("face detector")
+    assert found.facts["backend"] == backend
+    assert found.text.startswith(f"runs on {backend}")
