@@ -210,6 +210,7 @@ CODECS: dict[str, tuple[tuple[str, ...], Encoder]] = {
 """What `--codec` may name: suffixes of files that hold it, and its encoder."""
 
 # CRF for each step of quality below 100, and the worst there is
+_H264_SIDE = 16_384
 _CRF = {"libx264": (0.8, 51), "libx265": (0.8, 51), "libvpx-vp9": (1.2, 63), "libsvtav1": (1.1, 63)}
 _PRORES_PROFILES = ((25, "proxy"), (50, "lt"), (75, "standard"), (101, "hq"))
 
@@ -298,6 +299,9 @@ def choose_encoder(
             if encoder is not candidates[0]:
                 _log.warning("%s is missing, writing with %s", candidates[0].name, encoder.name)
             return encoder
+    if candidates[0].name == H264[0].name and max(size) > _H264_SIDE:
+        what = f"pictures of {size[0]}x{size[1]} are too large for H.264: {_H264_SIDE} px a side"
+        raise FacewarpError(what, fix="Choose --codec hevc or prores422, or write .webm.")
     names = ", ".join(encoder.name for encoder in candidates)
     what = f"no encoder for {suffix} takes {size[0]}x{size[1]} pictures here, of {names}"
     raise FacewarpError(
