@@ -88,6 +88,7 @@ def export(
         target = _quantize(output, loaded, calibrate, out or Path("int8"))
     else:
         name = Path(model).stem if loaded.path is None else Path(model).name.split(".")[0]
+        output.say(f"Converting {cell(name)} ({graph}) to {format}; this may take a minute ...")
         target = export_model(loaded, out or Path(f"{name}-{graph}"), format.value, graph.value)
     result = {"output": target, "format": "int8" if int8 else format, "graph": graph}
     output.emit_json({**result, "weights_sha256": loaded.sha256})

@@ -133,6 +133,6 @@ def test_decoding_times_out_of_memory_are_made_anew():
 
 @pytest.mark.parametrize("size", [(16_386, 64), (64, 16_386)])
 def test_pictures_too_large_for_h264_are_refused_with_codecs_that_take_them(size):
-    with pytest.raises(FacewarpError, match="too large for H.264") as refused:
+    with pytest.raises(FacewarpError, match=r"too large for H\.264") as refused:
         choose_encoder(".mp4", size, Fraction(25))
     assert "--codec hevc" in (refused.value.fix or "")
