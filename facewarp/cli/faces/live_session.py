@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from facewarp.core.model import Model
     from facewarp.live.face_pipeline import FacePipeline
     from facewarp.live.interfaces import LiveSource, Presenter
-    from facewarp.live.session import Session
+    from facewarp.live.session import Session, SessionResult
     from facewarp.live.timing import LiveStats
     from facewarp.live.web.page import WebPage
+    from facewarp.media.video.color_conversion import Color
 
 _STAGES = {
     "wait": "waiting for work",
@@ -72,27 +73,67 @@ def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | Non
         else:
             source = open_source()
             stack.callback(source.close)
+        frames = _ExpectedFrames.of(source, options)
         session = Session(
             stats,
-            getattr(source, "fps", options.source.fps or _FPS),
+            frames.fps,
             record=outputs.record,
             screenshots=outputs.screenshots,
-            wait=not getattr(source, "is_live", True),
+            wait=not frames.is_live,
             inputs=() if options.source.source is None else (Path(options.source.source),),
             comment=lambda: pipeline.note,
-            color=getattr(source, "color", None),
-            size=getattr(source, "size", None),
+            color=frames.color,
+            size=frames.size,
         )
         result = run_session(
             session,
             source,
             pipeline,
-            _presenters(options, output, source, pipeline, session, page),
+            _presenters(options, output, source, frames, pipeline, session, page),
             stats,
             seconds=options.limits.seconds,
             frames=options.limits.frames,
             timings=outputs.stats,
         )
+    _finish(output, result, source)
+
+
+@dataclass(frozen=True)
+class _ExpectedFrames:
+    """What is known of a session's frames before the first one.
+
+    Attributes:
+        fps: frames a second.
+        size: (width, height) px; None for those of a page, whose camera is the browser's.
+        color: color tags; None for BT.709.
+        is_live: whether they come by the clock, wanted or not.
+    """
+
+    fps: float
+    size: tuple[int, int] | None = None
+    color: "Color | None" = None
+    is_live: bool = True
+
+    @classmethod
+    def of(cls, source: "LiveSource", options: "LiveOptions") -> "_ExpectedFrames":
+        """Return what a source tells; a page is none of files or cameras and tells nothing."""
+        from facewarp.media.frames import Source
+
+        if not isinstance(source, Source):
+            return cls(options.source.fps or _FPS)
+        color = getattr(source, "color", None)  # cameras have none
+        return cls(source.fps, source.size, color, source.is_live)
+
+
+def _finish(output: Output, result: "SessionResult", source: "LiveSource") -> None:
+    """Print the result of a session, and end the command as it ended.
+
+    Raises:
+        KeyboardInterrupt: it was ended by a signal; with a note of what is kept.
+        FacewarpError: a stream broke off.
+    """
+    from facewarp.media.frames import Source
+
     account = result.to_dict()
     output.emit_json(account)
     _tell(output, account)
@@ -103,7 +144,7 @@ def run_live(output: Output, options: "LiveOptions", size: tuple[int, int] | Non
         if not hasattr(stop, "__notes__"):
             stop.add_note("nothing was recorded")
         raise stop
-    if account["truncated"] and getattr(source, "kind", None) == "stream":
+    if account["truncated"] and isinstance(source, Source) and source.kind == "stream":
         what = "the stream broke off before its end; what came until then is kept"
         raise FacewarpError(what, source.name, "Look to the network, or download the file first.")
 
@@ -190,6 +231,7 @@ def _presenters(
     options: "LiveOptions",
     output: Output,
     source: "LiveSource",
+    frames: _ExpectedFrames,
     pipeline: "FacePipeline",
     session: "Session",
     page: "WebPage | None",
@@ -210,17 +252,15 @@ def _presenters(
     if outputs.virtual_camera:
         from facewarp.live.outputs.virtual_camera import VirtualCamera
 
-        camera = VirtualCamera(
-            getattr(source, "size", (1280, 720)), getattr(source, "fps", options.source.fps or _FPS)
-        )
+        camera = VirtualCamera(frames.size or _SIZE, frames.fps)
         output.say(f"virtual camera: {escape(camera.device)}")
         yield camera
     if outputs.output is not None:
         from facewarp.live.outputs.stream_output import StreamOutput
 
-        fps = getattr(source, "fps", options.source.fps or _FPS)
-        color = getattr(source, "color", None)
-        yield StreamOutput(outputs.output, fps, outputs.audio_source, lambda: pipeline.note, color)
+        yield StreamOutput(
+            outputs.output, frames.fps, outputs.audio_source, lambda: pipeline.note, frames.color
+        )
         output.say(f"streaming to {escape(outputs.output)}")
     if outputs.send:
         from facewarp.live.outputs.landmark_sender import open_sender

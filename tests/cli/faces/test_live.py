@@ -157,7 +157,7 @@ def test_every_frame_of_a_file_is_worked_on_and_accounted_for(talk, looks, folde
 
 
 def test_a_stream_into_a_file_has_the_pictures_and_the_sound(talk, looks, folder):
-    words = ("--source", talk, "--realtime", "--repeat", "--seconds", "3", "--headless")
+    words = ("--source", talk, "--realtime", "--repeat", "--seconds", "6", "--headless")
     result = run(*words, "--output", "show.ts", "--audio-source", talk)
     assert result.exit_code == 0, result.output
     assert "streaming to show.ts" in result.output
