@@ -39,6 +39,7 @@ REACH: Final = 2  # slices read on either side
 _IN_SLICE: Final = np.ones((1, 3, 3), dtype=bool)
 _SPARE_MM: Final = 24.0  # a window for registration is wider than what the slices need
 _TILE: Final = 16  # px; windows are whole multiples: networks halve them
+_LEAST: Final = 112  # px of a window's side; at 96 mass is 0.4 g further off
 _MIDDLE: Final = (0.3, 0.7)  # of the stack: first and last of some slices
 _SOME: Final = 4  # of them tell in which phase the ventricle is largest
 _TRACES: Final = (0.25, 0.5)
@@ -347,7 +348,7 @@ def slice_grid(volume: Volume, roi: ModelGrid, config: ModelConfig) -> ModelGrid
     Args:
         volume: the volume or cine.
         roi: the heart's window, see `heart_roi.around_heart`; its axes are those of the grid.
-        config: of the part network: its windows are the least there are.
+        config: of the part network.
 
     Returns:
         A grid whose slices are the volume's that hold a picture, the first nearest to the base.
@@ -361,7 +362,8 @@ def slice_grid(volume: Volume, roi: ModelGrid, config: ModelConfig) -> ModelGrid
     px_x, px_y = config.spacing_mm
     wanted = (np.array(roi.shape[:0:-1]) * roi.spacing_mm[:2] - _SPARE_MM) / (px_x, px_y)
     tiles = np.ceil(wanted / _TILE - 1e-6).astype(int) * _TILE
-    width, height = np.maximum(tiles, config.grid_shape[::-1]).tolist()
+    least = np.minimum(config.grid_shape[::-1], _LEAST)
+    width, height = np.maximum(tiles, least).tolist()
     center = [cx, cy, cz]
     center[stack] = (low + high) / 2
     spacing: Array3 = (px_x, px_y, thickness)
