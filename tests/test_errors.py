@@ -1,3 +1,4 @@
+import ast
 import pickle
 from pathlib import Path
 
@@ -40,3 +41,31 @@ def test_survives_the_way_back_from_a_worker_process() -> None:
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is FacewarpError
     assert str(copy) == str(error)
+
+
+ROOT = Path(__file__).parents[1] / "facewarp"
+WHAT_USERS_MEET = ("cli", "face/clips", "face/gallery", "live/capture", "live/outputs", "media")
+ENDS_OF_OTHER_ERRORS = (
+    "no frame was written",  # another error was told before
+    "no picture was written",
+    "error.strerror",  # the system's own words
+    "camera.problem",  # holds what to do
+    "_nothing_in(path)",  # likewise
+    "what, self.path",  # told again by who asked
+)
+
+
+@pytest.mark.parametrize("package", WHAT_USERS_MEET)
+def test_every_error_that_users_meet_names_the_next_step(package: str) -> None:
+    files = sorted((ROOT / package).rglob("*.py"))
+    assert files
+    bare = []
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "FacewarpError":
+                continue
+            has_fix = len(node.args) > 2 or any(word.arg == "fix" for word in node.keywords)
+            text = ast.unparse(node)
+            if not has_fix and not any(known in text for known in ENDS_OF_OTHER_ERRORS):
+                bare.append(f"{file.relative_to(ROOT)}:{node.lineno} {text}")
+    assert not bare

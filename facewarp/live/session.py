@@ -126,7 +126,8 @@ class Session:
                 self._camera_roll = WriteBehind(_write_picture, lambda: None, 4, "screenshots")
             shot = _Shot(path, frame.with_image(made.image), self._comment())
             if not self._camera_roll.offer(shot):
-                raise FacewarpError("the pictures before are still being written")
+                what = "the pictures before are still being written"
+                raise FacewarpError(what, fix="Wait a moment.")
             self.pictures.append(path)
             return f"screenshot {path.name}"
 

@@ -43,7 +43,8 @@ def open_source(
     try:
         is_there = place.exists()
     except (OSError, ValueError) as error:  # a NUL in the name, or one that is too long
-        raise FacewarpError("no file has such a name", repr(str(place)[:80])) from error
+        what = f"no file has such a name: {str(place)[:80]!r}"
+        raise FacewarpError(what, fix="Check the path.") from error
     if not is_there or place.is_dir():
         from facewarp.media.images.source import FolderSource, is_pattern
 
@@ -124,10 +125,13 @@ def _check_range(path: Path, start: float | None, end: float | None) -> None:
         if value is not None and not math.isfinite(value):
             raise FacewarpError(f"{name} is {value}, which is no time", path, "Give seconds.")
     if start is not None and start < 0:
-        raise FacewarpError(f"start is {start:g} s, before the video begins", path)
+        what = f"start is {start:g} s, before the video begins"
+        raise FacewarpError(what, path, "Count from 0, where the file begins.")
     if end is not None and end <= (start or 0):
         raise FacewarpError(
-            f"end is {end:g} s, which is not after the start at {start or 0:g} s", path
+            f"end is {end:g} s, which is not after the start at {start or 0:g} s",
+            path,
+            "End later; both count from 0, where the file begins.",
         )
 
 

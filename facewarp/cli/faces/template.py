@@ -75,7 +75,8 @@ def build(
     try:
         built.template.save(target)
     except OSError as error:
-        raise FacewarpError(f"the template cannot be written: {error}", target) from error
+        what = f"the template cannot be written: {error.strerror or error}"
+        raise FacewarpError(what, target, "Choose another place: --out FILE.npz.") from error
     output.emit_json(
         {
             "template": built.template.name,

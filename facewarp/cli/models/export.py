@@ -98,13 +98,15 @@ def export(
 def _quantize(output: Output, model: "Model", photographs: Path | None, folder: Path) -> Path:
     import torch
 
-    from facewarp.core.engines.quantization import quantize
+    from facewarp.core.engines.quantization import need_nncf, quantize
     from facewarp.core.export import metadata_of
     from facewarp.core.model import template_guidance
     from facewarp.face.template.template import Template
 
     if model.config.kind != "face":
-        raise FacewarpError("8-bit weights are made of face models", model.path)
+        what = "8-bit weights are made of face models"
+        raise FacewarpError(what, model.path, "Give a face model, or leave --int8 out.")
+    need_nncf()  # before the faces are looked for, which takes its time
     images, origin = _calibration_faces(photographs)
     guidance = template_guidance(model, Template.load("average").probabilities)
     template = torch.from_numpy(guidance)

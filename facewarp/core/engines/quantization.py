@@ -48,11 +48,7 @@ def quantize(
         FacewarpError: NNCF or OpenVINO is missing, the network is one of volumes, or there are
             fewer than `FEWEST` images.
     """
-    if find_spec("nncf") is None or find_spec("openvino") is None:
-        raise FacewarpError(
-            "8-bit weights are made with OpenVINO and NNCF, which are not both installed",
-            fix=f"Install it: {install_command('openvino', packages=['nncf'])}",
-        )
+    need_nncf()
     if net.config.ndim != 2:
         raise FacewarpError("8-bit weights are for networks of images, not of volumes")
     if len(images) < FEWEST:
@@ -112,6 +108,19 @@ def _pairs(
         FieldsGraph(folded)(parts[:1], template)
     pairs = [pair for part in parts for pair in _both(part[None], template)]
     return pairs + [_arrays(parts[i : i + 1], parts[i - 1 : i]) for i in range(len(parts))][1:]
+
+
+def need_nncf() -> None:
+    """Refuse to go on where what makes 8-bit weights is missing.
+
+    Raises:
+        FacewarpError: NNCF or OpenVINO is not installed.
+    """
+    if find_spec("nncf") is None or find_spec("openvino") is None:
+        raise FacewarpError(
+            "8-bit weights are made with OpenVINO and NNCF, which are not both installed",
+            fix=f"Install them: {install_command('openvino', packages=['nncf'])}",
+        )
 
 
 def _quantized(model: Any, inputs: list[list[npt.NDArray[np.float32]]]) -> Any:

@@ -133,7 +133,8 @@ def _plain(value: Any) -> Any:
         try:
             return [text, *fingerprint(path)] if path.is_file() else text
         except OSError as error:
-            raise FacewarpError("the file can't be read", path) from error
+            what = f"the file can't be read: {error.strerror or error}"
+            raise FacewarpError(what, path, "Check that you may read it.") from error
     return value
 
 

@@ -142,6 +142,7 @@ def load_effects(path: str | Path) -> list[str]:
         raise FacewarpError(
             f"the file with effects fails: {type(error).__name__}: {error}",
             _place_of(error) or path,
+            "Mend it there; --verbose shows the traceback.",
         ) from error
     added = [name for name, make in USER_EFFECTS.items() if before.get(name) is not make]
     if not added:

@@ -371,5 +371,6 @@ def _read(source: str | PathLike[str]) -> tuple[str, NDArray[np.uint8]]:
             "the style is not a picture that can be read", path, "Save it as PNG or JPEG."
         ) from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise FacewarpError(f"the style cannot be read: {error}", path) from error
+        what = f"the style cannot be read: {error}"
+        raise FacewarpError(what, path, "Check the file, or save it again as PNG.") from error
     return path.stem if shipped else path.name, np.array(upright)

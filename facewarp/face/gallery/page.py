@@ -94,7 +94,8 @@ def render_gallery(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FacewarpError(f"the gallery cannot be written: {error}", out) from error
+        what = f"the gallery cannot be written: {error.strerror or error}"
+        raise FacewarpError(what, out, "Choose another place by --out.") from error
     entries = [
         Entry(
             "textures.webp",

@@ -52,7 +52,9 @@ def make_look(word: str, match: MatchName | None = None) -> Effect:
     """
     name, _, of = word.partition(":")
     if of and not (name in EFFECT_NAMES and name in EFFECT_OPTIONS):
-        raise FacewarpError(f"the effect {name!r} takes nothing after a colon", word)
+        takes = ", ".join(effect for effect in EFFECT_NAMES if effect in EFFECT_OPTIONS)
+        what = f"the effect {name!r} takes nothing after a colon"
+        raise FacewarpError(what, word, f"Those that do: {takes}.")
     options: dict[str, Any] = {name: of} if of else {}
     if name == "texture":
         options["match"] = match
@@ -76,7 +78,8 @@ class SheetFolder:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise FacewarpError(f"the sheets cannot be written: {error}", folder) from error
+            what = f"the sheets cannot be written: {error.strerror or error}"
+            raise FacewarpError(what, folder, "Choose another place by --out.") from error
         self._folder = folder
         self.files: list[Path] = []
 

@@ -80,6 +80,7 @@ def check_texture(rgba: NDArray[np.uint8], where: str | None = None) -> NDArray[
         raise FacewarpError(
             f"a texture has to be RGBA or RGB of 8 bit, this is {rgba.dtype} of shape {rgba.shape}",
             where,
+            "Save it as PNG of 8 bits, RGB or RGBA.",
         )
     height, width = rgba.shape[:2]
     aspect = CROP_SHAPE[0] / CROP_SHAPE[1]
@@ -144,7 +145,8 @@ def _read_picture(path: Path) -> tuple[Image.Image, Blend]:
             "the texture is not a picture that can be read", path, "Save it as a PNG."
         ) from error
     except (OSError, SyntaxError, ValueError) as error:  # Pillow's for damaged files
-        raise FacewarpError(f"the texture cannot be read: {error}", path) from error
+        what = f"the texture cannot be read: {error}"
+        raise FacewarpError(what, path, "Check the file, or save it again as PNG.") from error
     if upright.mode == "P":
         upright = upright.convert("RGBA")
     if upright.mode not in ("RGB", "RGBA"):

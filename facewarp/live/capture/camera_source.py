@@ -226,7 +226,8 @@ class CameraSource(Source):
         same = [camera for camera in cameras if camera.name == self.camera.name]
         here = [camera for camera in same if camera.index == self.camera.index]
         if not same:
-            raise FacewarpError(f"camera {self.camera} is not there")
+            what = f"camera {self.camera} is not there"
+            raise FacewarpError(what, fix="Plug it in; facewarp cameras lists those that are.")
         return (here or same)[0]
 
 

@@ -301,6 +301,7 @@ def shown_address(address: str) -> str:
         what = f"there is no way to open {parts.scheme}:// addresses"
         raise FacewarpError(what, fix=f"Known are: {', '.join(SCHEMES)}.")
     if not host and parts.scheme.lower() not in ("udp", "rtp", "tcp"):
-        raise FacewarpError("the address names no host", f"{parts.scheme}://")
+        what = "the address names no host"
+        raise FacewarpError(what, f"{parts.scheme}://", f"Write {parts.scheme}://HOST/PATH.")
     at = f"[{host}]" if host and ":" in host else host or ""
     return f"{parts.scheme}://{at}{f':{port}' if port else ''}{parts.path}"

@@ -252,5 +252,6 @@ def _connected(target: str, parts: SplitResult) -> socket.socket:
     except OSError as error:
         connection.close()
         reason = error.strerror or str(error)
-        raise FacewarpError(f"the host cannot be reached: {reason}", target) from error
+        what = f"the host cannot be reached: {reason}"
+        raise FacewarpError(what, target, "Check its name, and the network.") from error
     return connection

@@ -122,7 +122,8 @@ class StreamOutput:
             self._changed.notify()
         self._process.join(_JOIN_S)
         if self._process.is_alive():
-            self._failure = FacewarpError("the stream hangs and is ended", self.target)
+            what = "the stream hangs and is ended"
+            self._failure = FacewarpError(what, self.target, "See that its server takes pictures.")
             self._process.kill()
         self._thread.join(_JOIN_S)
         if self._file is not None and self.sent and self._failure is None:
@@ -164,7 +165,9 @@ class StreamOutput:
             self._hear(*self._pipe.recv())
         except (EOFError, OSError) as error:
             self._failure = self._failure or FacewarpError(
-                f"the process of the stream has ended: {error}", self.target
+                f"the process of the stream has ended: {error}",
+                self.target,
+                "Begin again with --verbose.",
             )
             self._ended.set()
         finally:

@@ -98,7 +98,8 @@ class AnimationSource(Source):
                 time += self._duration(picture) if self._is_timed else 1 / self.rate
                 self.end_time = float(time)
         if not count:
-            raise FacewarpError("there are no pictures in the range asked for", self.path)
+            what = "there are no pictures in the range asked for"
+            raise FacewarpError(what, self.path, "Change --start or --end.")
         self.exhausted = not is_cut
 
     def _largest(self, picture: PIL.Image.Image) -> tuple[int, int]:

@@ -284,7 +284,8 @@ class VideoSource(Source):
         else:
             self._reached_end = True
         if count == 0:
-            raise FacewarpError("the video has no frames in the range asked for", self.path)
+            what = "the video has no frames in the range asked for"
+            raise FacewarpError(what, self.path, "Change --start or --end.")
         self._count = count
 
     def _frame_of(
