@@ -67,6 +67,23 @@ def test_a_slice_left_out_between_labelled_ones_is_refused(beating, cine, save):
         read_labels(save(drawn), cine).of_phase(0)
 
 
+@pytest.mark.parametrize(
+    ("to_ids", "times"),
+    [(np.floor, 0.8), (np.floor, 1.25), (np.floor, 2.0), (np.rint, 0.8), (np.rint, 1.25)],
+)
+def test_ids_interpolated_between_parts_are_refused(beating, cine, save, affine, to_ids, times):
+    """Wall beside background gives a ring of 1, the right ventricle's id."""
+    drawn = beating.labels[0].astype(np.float32)
+    finer = (1.0, times, times)
+    place = affine @ np.diag([1 / times, 1 / times, 1.0, 1.0])
+    place[:3, 3] += affine[:3, :2] @ np.full(2, (1 / times - 1) / 2)
+    blended = ndimage.zoom(drawn, finer, order=1, grid_mode=True, mode="nearest")
+    nearest = ndimage.zoom(drawn, finer, order=0, grid_mode=True, mode="nearest")
+    with pytest.raises(FacewarpError, match=r"right ventricle adjoins .* seem to have been interp"):
+        read_labels(save(to_ids(blended), place=place), cine, "acdc")
+    read_labels(save(nearest, place=place), cine, "acdc")
+
+
 @pytest.mark.parametrize("background", [True, False])
 def test_masks_of_the_parts_along_the_fourth_axis_are_ids(beating, cine, save, background):
     """One-hot files, as MONAI saves them, whose order anatomy tells like that of ids."""
