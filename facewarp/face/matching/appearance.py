@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.crop import CROP_SHAPE, Crop
 from facewarp.face.image_formats import to_rgb
+from facewarp.face.similarity import Affine, compose_affine, inverse
 
 _SCALE: Final = 0.2  # of the template's px: a grid of 64 x 52
 _EVERY: Final = 2  # of that grid's cells
@@ -31,10 +32,14 @@ _REACH: Final = (0.85, 1.0)  # of the landmarks' half width and height
 _OTHER: Final = 0.25
 _OTHER_IN_ANY_LIGHT: Final = 0.14
 _ALIKE: Final = 0.06
+_CELLS: Final = (16, 20)  # columns and rows of what a crop is compared with the last one on
 _SUDDEN: Final = 0.1  # change of the gray crop from frame to frame, logarithm
 _NOTED_EVERY_S: Final = 0.4
 _FRAMES: Final = 3  # in a row that show another face: a flash of two frames is none
 _GAP_S: Final = 0.25  # between frames, after which one that shows another face is enough
+_HIDDEN: Final = 0.1  # of the face: so much less seen than before tells nothing of whose it is
+_HIDDEN_S: Final = 5.0  # how long; then whatever hides it belongs to the face
+_CUT_CHANGE: Final = 0.1  # median change of the crop, logarithm, that no hand makes in one frame
 
 #: A light that changes at once leaves the fine structure as it is, and differs smoothly from the
 #: one before. Pairs of people correlate by up to 0.89 (11 people, 216 pairs), the same face 0.3 s
@@ -55,11 +60,13 @@ class Appearance:
         colors: (N, 3) logarithm of lightness less its mean, red and blue against green.
         places: (N, 2) x, y of these on the grid, -1 to 1.
         structure: (M,) fine structure of lightness, of unit contrast everywhere.
+        seen: share of the face that nothing hides, 1 where that is not known.
     """
 
     colors: NDArray[np.float32]
     places: NDArray[np.float32]
     structure: NDArray[np.float32]
+    seen: float = 1.0
 
     def distance(self, other: "Appearance") -> float:
         """Return the median difference: up to 0.2 within a clip, mostly more between people."""
@@ -90,6 +97,19 @@ class Appearance:
         return float(np.median(np.abs(rest).sum(axis=1))) < _SMOOTH_LIGHT
 
 
+@dataclass(frozen=True, eq=False)
+class Matte:
+    """What of a face nothing hides.
+
+    Attributes:
+        picture: (h, w) 255 where the face itself is seen, 0 where something hides it.
+        landmarks: (68, 2) of the face, px of that.
+    """
+
+    picture: NDArray[np.uint8]
+    landmarks: NDArray[np.float64]
+
+
 class AppearanceReader:
     """Reads the appearance of faces.
 
@@ -110,7 +130,10 @@ class AppearanceReader:
         self._places = places[::_EVERY, ::_EVERY][self._inside]
 
     def __call__(
-        self, image: NDArray[np.generic], landmarks: NDArray[np.float64]
+        self,
+        image: NDArray[np.generic],
+        landmarks: NDArray[np.float64],
+        matte: Matte | None = None,
     ) -> Appearance | None:
         """Return the appearance of a face in a frame.
 
@@ -119,6 +142,7 @@ class AppearanceReader:
         Args:
             image: H x W [x 1 to 4] frame.
             landmarks: (68, 2) of the face, frame px.
+            matte: what of the face nothing hides, where that is known.
         """
         extent = np.ptp(landmarks, axis=0)
         low, high = landmarks.min(axis=0), landmarks.max(axis=0)
@@ -131,10 +155,7 @@ class AppearanceReader:
         shrink = max(1.0, float((high - low).max()) / (2 * max(self._size)))
         size = tuple(max(1, round(n / shrink)) for n in part.shape[1::-1])
         small: NDArray[Any] = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
-        points = (landmarks - low) * (np.array(size) / part.shape[1::-1])
-        ones = np.column_stack([points, np.ones(len(points))])
-        matrix = np.linalg.lstsq(ones, self._points, rcond=None)[0].T
-        aligned = cv2.warpAffine(small, matrix, self._size, borderMode=cv2.BORDER_REPLICATE)
+        aligned = self._aligned(small, (landmarks - low) * (np.array(size) / part.shape[1::-1]))
         shown = aligned[self._fine]
         if (shown.max(axis=1) >= _CLIPPED).mean() > _FEW or np.median(shown) < _TOO_DARK:
             return None
@@ -145,7 +166,19 @@ class AppearanceReader:
         gray = (red + green + blue) / 3
         gray = gray - gray.mean()
         colors = np.stack([gray, _CHROMA * (red - green), _CHROMA * (blue - green)], -1)
-        return Appearance(colors, self._places, structure)
+        seen = 1.0
+        if matte is not None:
+            seen = float(self._aligned(matte.picture, matte.landmarks)[self._fine].mean()) / 255
+        return Appearance(colors, self._places, structure, seen)
+
+    def _aligned(
+        self, picture: NDArray[np.uint8], points: NDArray[np.float64]
+    ) -> NDArray[np.uint8]:
+        """A picture of a face, on the grid that these landmarks (68, 2) of it lie on."""
+        ones = np.column_stack([points, np.ones(len(points))])
+        matrix = np.linalg.lstsq(ones, self._points, rcond=None)[0].T
+        aligned = cv2.warpAffine(picture, matrix, self._size, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(aligned, np.uint8)
 
 
 def _structure(light: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -160,38 +193,49 @@ def _structure(light: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(fine / contrast, np.float32)
 
 
+_Seen = tuple[NDArray[np.float32], Affine]  # thumbnail and matrix of a crop
+
+
 @dataclass
 class AppearanceMemory:
     """The appearance that a track had last.
 
+    A face that is hidden more than it was tells nothing: a hand before it makes it no other one.
+    Where all of the crop changed at once it counts, since a cut may show somebody with longer hair.
+
     Attributes:
         appearance: as noted last; None before.
+        is_sudden: whether the crop seen last changed at once, or the appearance is due to be noted.
     """
 
     appearance: Appearance | None = None
+    is_sudden: bool = True
     _noted: float = -np.inf
     _doubts: int = 0
     _time: float = -np.inf
     _gap: float = 0.0
-    _crop: NDArray[np.float32] | None = None
+    _crop: _Seen | None = None
+    _is_cut: bool = False  # since an appearance was noted
 
-    def is_sudden(self, gray: NDArray[np.uint8] | None, time: float) -> bool:
-        """Return whether a crop changed at once, or the appearance is due to be noted again.
+    def watch(self, gray: NDArray[np.uint8] | None, crop: Crop, time: float) -> None:
+        """See the crop of the next frame: did it change at once?
 
         Args:
-            gray: (320, 260) the crop; None counts as changed.
+            gray: (320, 260) what the crop shows; None counts as changed.
+            crop: where it is in the frame.
             time: of the frame, s.
         """
-        before, self._crop = self._crop, None if gray is None else _thumbnail(gray)
+        before, self._crop = self._crop, None if gray is None else (_thumbnail(gray), crop.matrix)
         self._gap, self._time = time - self._time, time
-        if (
-            before is None
-            or self._crop is None
-            or self._doubts
-            or time - self._noted >= _NOTED_EVERY_S
-        ):
-            return True
-        return float(np.abs(before - self._crop).mean()) > _SUDDEN
+        if before is None or self._crop is None:
+            self.is_sudden = True
+            return
+        change = np.abs(_centered(before[0]) - _centered(self._crop[0]))
+        is_sudden = float(change.mean()) > _SUDDEN
+        if is_sudden and float(np.median(change)) > _CUT_CHANGE:
+            self._is_cut = self._is_cut or _median_change(before, self._crop) > _CUT_CHANGE
+        is_due = bool(self._doubts) or time - self._noted >= _NOTED_EVERY_S
+        self.is_sudden = is_due or self._is_cut or is_sudden
 
     @property
     def doubted(self) -> bool:
@@ -202,13 +246,19 @@ class AppearanceMemory:
         """Keep an appearance as the last one."""
         if appearance is not None:
             self.appearance, self._noted, self._doubts = appearance, time, 0
-            self._time = time
+            self._time, self._is_cut = time, False
 
     def is_another(self, appearance: Appearance | None) -> bool:
         """Return whether an appearance is clearly not this track's."""
-        if appearance is None or self.appearance is None:
+        if appearance is None or self.appearance is None or self._is_hidden(appearance):
             return False
         return appearance.is_another(self.appearance)
+
+    def _is_hidden(self, appearance: Appearance) -> bool:
+        """Return whether something has come before the face, or has gone that was before it."""
+        if self.appearance is None or self._is_cut:
+            return False
+        return abs(appearance.seen - self.appearance.seen) > _HIDDEN
 
     def has_changed(self, appearance: Appearance | None, time: float) -> bool:
         """Return whether a track shows another face for good; note its appearance if it does not.
@@ -217,6 +267,11 @@ class AppearanceMemory:
             appearance: in this frame.
             time: of it, s.
         """
+        if appearance is not None and self._is_hidden(appearance):
+            is_seen = self.appearance is None or appearance.seen > self.appearance.seen
+            if is_seen or time - self._noted >= _HIDDEN_S:
+                self.note(appearance, time)
+            return False
         if not self.is_another(appearance):
             self.note(appearance, time)
             return False
@@ -234,9 +289,23 @@ class AppearanceMemory:
 
 
 def _thumbnail(gray: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Logarithm of a crop on 20 x 16 cells, less its mean."""
-    half, quarter, cells = (130, 160), (65, 80), (16, 20)  # halvings are quick, other steps are not
-    for size in (half, quarter, cells):
+    """Logarithm of a crop on 20 x 16 cells."""
+    half, quarter = (130, 160), (65, 80)  # halvings are quick, other steps are not
+    for size in (half, quarter, _CELLS):
         gray = np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
-    light = np.log(gray.astype(np.float32) + np.float32(_DARK))
+    return np.log(gray.astype(np.float32) + np.float32(_DARK))
+
+
+def _centered(light: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(light - light.mean(), np.float32)
+
+
+def _median_change(before: _Seen, now: _Seen) -> float:
+    """Change of most of a crop, whichever way the registration has turned it meanwhile."""
+    (light, old), (shown, new) = before, now
+    scale = np.divide(CROP_SHAPE[::-1], _CELLS)
+    to_crop = np.column_stack([np.diag(scale), 0.5 * scale - 0.5])
+    back = compose_affine(inverse(compose_affine(old, to_crop)), compose_affine(new, to_crop))
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    there = cv2.warpAffine(light, back, _CELLS, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return float(np.median(np.abs(_centered(np.asarray(there, np.float32)) - _centered(shown))))

@@ -58,6 +58,8 @@ _LIKE = (0.5, 0.8)  # likeness from which skin is seen at all, and is sure
 _BORDER = 3  # control points around what hides the face that are left out too
 _FLOW_NOISE_PX, _LOCAL_NOISE_PX, _STILL_PX = 0.5, 0.05, 0.08
 _LEAST_POINTS = 16
+_CLEAR = 0.92  # share of the face below the brows of which a face shows more that nothing hides
+_MORE = 0.02  # of it: that something which hid the face goes away
 _UNLIKE = 0.12  # share of the face that is seen, below which there is another face or view
 _FAR = 0.12  # of the template's side, between both maps: one of them is wrong
 
@@ -96,6 +98,9 @@ class _Past:
         reference: (4h, 4w) the person's own picture in template space, without light.
         seen: (h, w) 0..1.
         unseen_s: (h, w) for how long.
+        free: largest share of the face that was seen since the map began.
+        doubt_s: how long the map is still drawn to the registration; for a map that began behind a
+            thing, whose registration was wrong.
     """
 
     time: float
@@ -106,6 +111,8 @@ class _Past:
     reference: Floats
     seen: Floats
     unseen_s: Floats
+    free: float
+    doubt_s: float
 
 
 class PhotometricRefinement:
@@ -148,6 +155,13 @@ class PhotometricRefinement:
         self._inner = cv2.erode(self._face, np.ones((3, 3)))  # outlines are hair and neck as well
         features = parts[FacePart.EYE_LEFT] + parts[FacePart.EYE_RIGHT] + parts[FacePart.MOUTH]
         self._features = pooled(cv2.dilate(features, np.ones((3, 3))), 0.6)
+        hull = cv2.fillConvexPoly(
+            np.zeros(CROP_SHAPE, np.float32),
+            cv2.convexHull(np.rint(self._landmarks).astype(np.int32)),
+            (1.0,),
+        )
+        hull = cv2.resize(hull, GRID_SHAPE[::-1], interpolation=cv2.INTER_AREA)[rows, columns]
+        self._below_brows = in_cells(hull, self._cells)  # hair above them comes and goes
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._is_face = (self._at_points(self._face) > 0.5).astype(np.uint8)
         self._past: _Past | None = None
@@ -190,7 +204,11 @@ class PhotometricRefinement:
             reference = self._carried(picture, semantic)
             matrix = face.crop.matrix
             none = np.zeros_like(semantic)
-            self._past = _Past(time, matrix, semantic, none, semantic, reference, seen, 0 * seen)
+            shown = self._shown(self._free(face))
+            doubt_s = self._config.relearn_s if shown < _CLEAR else 0.0
+            self._past = _Past(
+                time, matrix, semantic, none, semantic, reference, seen, 0 * seen, shown, doubt_s
+            )
             return face
         self._past.time = time
         return self._with_map(face, self._past.skin + self._past.bias)
@@ -213,7 +231,8 @@ class PhotometricRefinement:
         missing = semantic - skin - bias
         if float(cv2.mean(_length(missing), self._is_face)[0]) > _FAR * self._side:
             return None
-        bias = bias + scaled(missing, self._pull(missing, dt))
+        most, doubt_s = self._doubted(past, self._shown(free), dt)
+        bias = bias + scaled(missing, self._pull(missing, dt, is_doubted=doubt_s > 0))
         unseen_s = np.where(seen < 0.5, past.unseen_s + dt, 0).astype(np.float32)
         learns = ((unseen_s > self._config.relearn_s) & (free > 0.5)).astype(np.float32)
         unseen = np.maximum(self._features, learns) * (1 - seen)
@@ -223,8 +242,18 @@ class PhotometricRefinement:
         reference = past.reference + self._in_picture(learning) * (
             self._carried(picture, skin) - past.reference
         )
-        matrix = face.crop.matrix
-        return _Past(past.time, matrix, skin, bias, semantic, reference, seen, unseen_s)
+        return _Past(
+            past.time,
+            face.crop.matrix,
+            skin,
+            bias,
+            semantic,
+            reference,
+            seen,
+            unseen_s,
+            most,
+            doubt_s,
+        )
 
     def _predicted(self, past: _Past, face: Face, semantic: Floats) -> tuple[Floats, Floats]:
         """W of the last frame in px of this crop: moved like the head, and where it was."""
@@ -279,10 +308,25 @@ class PhotometricRefinement:
         hidden = 1 - in_cells(seen_of_template(face)[*self._window], self._cells)
         return np.asarray(1 - hidden * self._inner, np.float32)
 
-    def _pull(self, missing: Floats, dt: float) -> Floats:
+    def _doubted(self, past: _Past, shown: float, dt: float) -> tuple[float, float]:
+        """The largest share that was seen, and how long the map is still drawn to the registration.
+
+        A thing that leaves a face behind which the map began, leaves a registration that is better.
+        """
+        if past.free < _CLEAR and shown > past.free + _MORE:
+            return shown, self._config.relearn_s
+        return past.free, max(past.doubt_s - dt, 0.0)
+
+    def _shown(self, free: Floats) -> float:
+        """Share of the face below the brows that nothing hides."""
+        return float((free * self._below_brows).sum() / self._below_brows.sum())
+
+    def _pull(self, missing: Floats, dt: float, *, is_doubted: bool) -> Floats:
         """Share (h, w) of what is missing to the registration that is made up in this frame."""
         config = self._config
         slow, fast = (_share(dt, s) for s in (config.anchor_s, config.disagreement_s))
+        if is_doubted:
+            slow = fast
         limit = config.agreement * self._side
         distance = (_length(missing) - limit) / limit
         return np.asarray(slow + (fast - slow) * distance.clip(0, 1), np.float32)

@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from facewarp.core.arrays import Points
 from facewarp.face.boxes import Box, overlap, widened
 from facewarp.face.face import Face, FaceFilter
-from facewarp.face.matching.appearance import Appearance, AppearanceMemory, AppearanceReader
+from facewarp.face.matching.appearance import (
+    Appearance,
+    AppearanceMemory,
+    AppearanceReader,
+    Matte,
+)
 from facewarp.face.tracking.track import SAME_FACE, Track, is_among
 
 _HEAD = 0.25  # of a face's box by which the head reaches beyond it
@@ -89,7 +94,7 @@ class Identities:
             image: the frame.
             time: of the frame, s.
         """
-        if not track.memory.is_sudden(face.gray, time):
+        if not track.memory.is_sudden:
             return False
         appearance = self._appearance_of(face, image, self.boxes(but=track))
         return track.memory.has_changed(appearance, time)
@@ -160,4 +165,8 @@ class Identities:
         """Return the appearance of a face; None where another head may hide some of it."""
         if any(overlap(face.box, widened(other, _HEAD)) > 0 for other in others):
             return None
-        return self._appearance(image, face.landmarks)
+        matte = None
+        if face.matte is not None:
+            in_matte = (face.crop.to_crop(face.landmarks) - 0.5) / 2
+            matte = Matte(face.matte, in_matte)
+        return self._appearance(image, face.landmarks, matte)

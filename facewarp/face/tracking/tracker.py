@@ -316,6 +316,7 @@ class FaceTracker(Closing):
             crops = [track.next_crop() for track in tracks]
             faces = self._fitter.register_refined(image, crops)
             for track, face in zip(tracks, faces, strict=True):
+                track.memory.watch(face.gray, face.crop, time)
                 if face.confidence < self.config.unsure:
                     doubtful.append((track, face))
                 elif identities.is_exchanged(track, face, image, time):

@@ -150,6 +150,18 @@ def test_a_hand_that_passes_takes_nothing_along(made, template, points, rng):
     assert away[-1].mean() < 0.8
 
 
+@pytest.mark.parametrize("hidden", [True, False])
+def test_a_map_that_began_behind_a_hand_follows_the_registration(made, template, points, hidden):
+    behind = np.full((160, 130), 255, np.uint8)
+    behind[70:, :75] = 0 if hidden else 255
+    wrong, right = np.full((2, *GRID_SHAPE), 4.0), np.zeros((2, *GRID_SHAPE))
+    shown = [(behind, wrong)] * 5 + [(np.full_like(behind, 255), right)] * 40
+    faces = [made(moved(), error=error).changed(matte=matte) for matte, error in shown]
+    last = follow(PhotometricRefinement(template), faces)[-1:]
+    off = np.linalg.norm(errors(last, [moved()], points), axis=-1).mean()
+    assert off < 0.8 if hidden else off > 4  # else the skin of its first frame is what it shows
+
+
 def test_after_a_cut_it_starts_anew(made, template, rng):
     refinement = PhotometricRefinement(template)
     follow(refinement, [made(moved(i)) for i in range(4)])

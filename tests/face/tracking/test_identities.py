@@ -108,7 +108,7 @@ def test_a_face_is_not_remembered_while_another_head_covers_it(scene, portrait, 
     tracker = make_tracker()
     identities = tracker._identities
     read, reader = [], identities._appearance
-    identities._appearance = lambda image, points: read.append(points) or reader(image, points)
+    identities._appearance = lambda image, points, _: read.append(points) or reader(image, points)
     for n, at in enumerate((100, 140, 185, 228)):
         frame = tinted(scene(plain=300))
         portrait.draw(frame, (at, 120), 0.6)
