@@ -75,7 +75,7 @@ class Registration:
 
         Args:
             image: ``moving_shape``, in 2D also with channels last. Integer types come back
-                rounded in the same type.
+                rounded in the same type, masks of bool where half of a pixel or more is inside.
 
         Raises:
             FacewarpError: it is not of moving's size.
@@ -85,6 +85,8 @@ class Registration:
         values, channels_last = self._as_moving(image)
         warped = fields.warp(values, self._field())[0].numpy()
         warped = np.moveaxis(warped, 0, -1) if channels_last else warped[0]
+        if image.dtype == np.bool_:
+            return np.asarray(warped >= 0.5)
         if np.issubdtype(image.dtype, np.integer):
             limits = np.iinfo(image.dtype.str)
             warped = np.rint(warped).clip(limits.min, limits.max)
@@ -110,11 +112,19 @@ class Registration:
         return np.asarray(ids[warped], dtype=np.uint8)
 
     def warp_points(self, points: FloatArray) -> FloatArray:
-        """Map points ``(N, n)`` (x, y[, z]) of fixed to moving, px."""
+        """Map points ``(N, n)`` (x, y[, z]) of fixed to moving, px.
+
+        Raises:
+            FacewarpError: they are of another shape.
+        """
         import torch
 
         from facewarp.core import fields
 
+        shape, ndim = np.shape(points), len(self.field)
+        if len(shape) != 2 or shape[1] != ndim:
+            what = f"points have shape {shape}, where (N, {ndim}) is wanted"
+            raise FacewarpError(what, fix=f"Give {'x, y' if ndim == 2 else 'x, y, z'} a row.")
         where = torch.as_tensor(np.asarray(points, dtype=np.float32))[None]
         moved: FloatArray = fields.warp_points(where, self._field())[0].numpy().astype(np.float64)
         return moved

@@ -19,6 +19,19 @@ if TYPE_CHECKING:
 Drawing = Callable[..., NDArray[np.uint8]]
 
 
+def check_frame(frame: NDArray[np.generic]) -> None:
+    """Check that an effect can draw on a frame.
+
+    Raises:
+        FacewarpError: it is not (H, W, 3) uint8.
+    """
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+        raise FacewarpError(
+            f"effects take frames HxWx3 uint8, got {frame.dtype} of shape {frame.shape}",
+            fix="Convert it with facewarp.face.image_formats.to_rgb.",
+        )
+
+
 class FaceEffect(ABC):
     """Draws on each face in turn, then tags them.
 
@@ -55,12 +68,12 @@ class FaceEffect(ABC):
     def paint(
         self, frame: NDArray[np.uint8], faces: Sequence["Face"], template: "Template"
     ) -> None:
-        """Draw on a frame's faces, in place."""
-        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
-            raise FacewarpError(
-                f"effects take frames HxWx3 uint8, got {frame.dtype} of shape {frame.shape}",
-                fix="Convert it with facewarp.face.image_formats.to_rgb.",
-            )
+        """Draw on a frame's faces, in place.
+
+        Raises:
+            FacewarpError: see `check_frame`.
+        """
+        check_frame(frame)
         if template is not self._template:
             self._prepare(template)
             self._template = template

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from facewarp.drawing.compositing import place
 from facewarp.drawing.text import text_height_px
 from facewarp.face.crop import CROP_SHAPE
+from facewarp.face.effects.base import check_frame
 from facewarp.face.rendering.face_tags import draw_tag, tag_label
 from facewarp.face.rendering.template_overlay import clip_box
 
@@ -93,7 +94,12 @@ class Canonical:
     def __call__(
         self, frame: NDArray[np.uint8], faces: Sequence["Face"], template: "Template"
     ) -> NDArray[np.uint8]:
-        """A new picture; the frame with insets, or of `CANONICAL_SHAPE`."""
+        """Return a new picture: the frame with insets, or one of `CANONICAL_SHAPE`.
+
+        Raises:
+            FacewarpError: see `base.check_frame`.
+        """
+        check_frame(frame)
         followed = [face for face in faces if face.state != "lost"]
         if self.inset:
             return self._with_insets(frame, faces, followed)

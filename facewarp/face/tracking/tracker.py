@@ -1,6 +1,7 @@
 """FaceTracker: detect, register and track the faces of successive frames."""
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -140,10 +141,12 @@ class FaceTracker(Closing):
             The faces followed, lost ones included, by id; at most ``config.faces``.
 
         Raises:
-            FacewarpError: the image is of another shape or type.
+            FacewarpError: the image is of another shape or type, or the time no number.
         """
         if time is None:
             time = 0.0 if self._time is None else self._time + _FRAME_S
+        if not math.isfinite(time):
+            raise FacewarpError(f"a frame's time is {time:g}", fix="Give seconds.")
         if self._time is not None and time < self._time:
             self.reset()
         self._time = time

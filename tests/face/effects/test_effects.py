@@ -246,9 +246,10 @@ def test_no_faces_no_change(template, frame):
 
 
 @pytest.mark.parametrize("bad", [np.zeros((9, 9), np.uint8), np.zeros((9, 9, 3), np.float32)])
-def test_frames_of_another_kind_are_refused(bad, template):
+@pytest.mark.parametrize("effect", EFFECTS)
+def test_frames_of_another_kind_are_refused(bad, effect, template):
     with pytest.raises(FacewarpError, match="effects take frames"):
-        make_effect("labels")(bad, [], template)
+        make_effect(effect)(bad, [], template)
 
 
 def test_unknown_names_say_what_there_is():

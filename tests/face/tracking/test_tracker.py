@@ -216,6 +216,12 @@ def test_a_model_that_is_not_for_face_crops_is_refused(fitter, detector, wrong):
         FaceTracker(fitter.template, model, detector=detector)
 
 
+@pytest.mark.parametrize("time", [float("nan"), float("inf")])
+def test_times_that_are_no_number_are_told(tracker, time):
+    with pytest.raises(FacewarpError, match="a frame's time is"):
+        tracker(BLANK, time)
+
+
 def test_unknown_names_are_told(detector):
     with pytest.raises(FacewarpError, match="no template is called 'nobody'"):
         FaceTracker("nobody", detector=detector)
