@@ -274,13 +274,15 @@ def _values(raw: Any, proxy: ArrayProxy, shape: tuple[int, ...], path: Path) -> 
         raise FacewarpError(f"the volume is too big ({times(shape)})", path, fix) from error
     except (*_DAMAGE, ValueError, OverflowError) as error:
         raise _damaged(path, error) from error
-    data = np.ascontiguousarray(stored, dtype=np.float32)
+    with np.errstate(over="ignore"):  # what gets infinite is told later
+        data = np.ascontiguousarray(stored, dtype=np.float32)
     if data is stored or np.shares_memory(data, stored):
         data = data.copy()
-    if slope != 1.0:
-        data *= np.float32(slope)
-    if inter != 0.0:
-        data += np.float32(inter)
+    with np.errstate(over="ignore"):
+        if slope != 1.0:
+            data *= np.float32(slope)
+        if inter != 0.0:
+            data += np.float32(inter)
     return data
 
 

@@ -378,3 +378,20 @@ def test_an_offset_that_cannot_be_is_refused(tmp_path, data, offset):
     content[108:112] = np.array(offset, "<f4").tobytes()
     path.write_bytes(content)
     refused(path)
+
+
+@pytest.mark.filterwarnings("error")
+def test_values_beyond_single_precision_are_refused_without_numpys_own_words(tmp_path):
+    """Doubles, and a slope that makes integers infinite."""
+    data = np.ones((5, 6, 4))
+    data[1, 2, 3] = 1e300
+    image = nib.Nifti1Image(data, np.diag([1.5, 1.5, 8.0, 1.0]))
+    nib.save(image, tmp_path / "doubles.nii.gz")
+    with pytest.raises(FacewarpError, match="1 voxels are NaN or infinite, the first in slice 4"):
+        read_volume(tmp_path / "doubles.nii.gz")
+    nib.save(nib.Nifti1Image(np.full((5, 6, 4), 9, np.int16), image.affine), tmp_path / "i.nii")
+    stored = bytearray((tmp_path / "i.nii").read_bytes())
+    stored[112:116] = np.float32(1e38).tobytes()  # scl_slope
+    (tmp_path / "i.nii").write_bytes(stored)
+    with pytest.raises(FacewarpError, match="120 voxels are NaN or infinite"):
+        read_volume(tmp_path / "i.nii")

@@ -151,9 +151,11 @@ def _fingerprints(data: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _of_length_1(small: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Vectors ``(T, D, K)`` less their mean, of length 1."""
-    small = small - small.mean(axis=2, keepdims=True)
-    return np.asarray(small / np.maximum(np.linalg.norm(small, axis=2, keepdims=True), 1e-9))
+    """Vectors ``(T, D, K)`` less their mean, of length 1; squares of stray values are large."""
+    double = small.astype(np.float64)
+    double -= double.mean(axis=2, keepdims=True)
+    double /= np.maximum(np.linalg.norm(double, axis=2, keepdims=True), 1e-9)
+    return double.astype(np.float32)
 
 
 def _unlike(stack: NDArray[np.float32]) -> float:
