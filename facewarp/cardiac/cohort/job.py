@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from facewarp.batch.fingerprint import fingerprint, fingerprint_of
 from facewarp.batch.jobs import Outcome, Report
@@ -18,7 +18,10 @@ from facewarp.system.start import quick_imports
 from facewarp.version import __version__
 
 if TYPE_CHECKING:
+    from facewarp.cardiac.cine_result import CineResult
     from facewarp.cardiac.motion.heart_roi import HeartModel
+
+_MEASURING: Final = 0.7  # share of the work that is not writing
 
 
 @dataclass(frozen=True)
@@ -142,15 +145,14 @@ def _import_libraries() -> None:
 
 
 def _analyse(job: Job, progress: Callable[[float], None]) -> None:
+    """Read, measure and write a patient."""
     _import_libraries()
     import torch
 
-    from facewarp.cardiac.cine import analyse_cine
     from facewarp.cardiac.export.dicom_study import check_dicom_out
     from facewarp.cardiac.io.dicom_frames import identity_of
     from facewarp.cardiac.io.dicom_series import dicom_files
     from facewarp.cardiac.report.result_folder import check_result_folder, write_result
-    from facewarp.cardiac.strain_repeats import with_strain_intervals
 
     check_result_folder(job.target)
     share_freed_memory()
@@ -161,8 +163,39 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
         check_dicom_out(job.source)
     about = _about(job)  # of the files as they are read, not as they may be later
     model = _model(settings.model, settings.device, about["settings"]["model"])
+    result = _measured(job, model, lambda share: progress(_MEASURING * share))
+    model.release()  # what is written needs the memory
+    return_freed_memory()
+    run: dict[str, Any] = {"about": about}
+    if settings.identity:
+        run["identity"] = next(map(identity_of, dicom_files(job.source)), {})
+    write_result(
+        result,
+        job.target,
+        fields=settings.fields,
+        report=settings.report,
+        movie=settings.movie,
+        mesh=settings.mesh,
+        dicom_out=settings.dicom_out,
+        run=run,
+        progress=lambda share: progress(_MEASURING + (1 - _MEASURING) * share),
+    )
+
+
+def _measured(job: Job, model: "HeartModel", progress: Callable[[float], None]) -> "CineResult":
+    """Measure a patient, several times where strain is to have intervals.
+
+    Args:
+        job: the patient.
+        model: a heart model.
+        progress: told the share of this that is done.
+    """
+    from facewarp.cardiac.cine import analyse_cine
+    from facewarp.cardiac.strain_repeats import with_strain_intervals
+
+    settings = job.settings
     copies = settings.strain_intervals
-    once = 0.7 / (1 + copies)  # the share of the work that one analysis takes
+    once = 1 / (1 + copies)  # the share that one analysis takes
     result = analyse_cine(
         job.source,
         model,
@@ -180,31 +213,16 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
     )
     # A file that is called by what it holds, as dicom/, says nothing of whom it is of.
     result = replace(result, cine=replace(result.cine, name=job.name))
-    if copies:
-        result = with_strain_intervals(
-            result,
-            model,
-            copies,
-            labels=settings.labels,
-            label_order=settings.label_order,
-            refined=settings.refine,
-            progress=lambda share: progress(once + (0.7 - once) * share),
-        )
-    model.release()  # what is written needs the memory
-    return_freed_memory()
-    run: dict[str, Any] = {"about": about}
-    if settings.identity:
-        run["identity"] = next(map(identity_of, dicom_files(job.source)), {})
-    write_result(
+    if not copies:
+        return result
+    return with_strain_intervals(
         result,
-        job.target,
-        fields=settings.fields,
-        report=settings.report,
-        movie=settings.movie,
-        mesh=settings.mesh,
-        dicom_out=settings.dicom_out,
-        run=run,
-        progress=lambda share: progress(0.7 + 0.3 * share),
+        model,
+        copies,
+        labels=settings.labels,
+        label_order=settings.label_order,
+        refined=settings.refine,
+        progress=lambda share: progress(once + (1 - once) * share),
     )
 
 
