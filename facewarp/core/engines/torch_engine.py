@@ -119,7 +119,7 @@ class _DirectConv3d(nn.Conv3d):
 
 
 def _has_onednn() -> bool:
-    """Whether torch has oneDNN's own kernels of volumes; elsewhere than on x86 it has none."""
+    """Whether torch has oneDNN on an x86 processor; its kernels on others were not measured."""
     has: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     return has and torch.backends.cpu.get_cpu_capability().startswith("AVX")
 

@@ -242,7 +242,7 @@ def test_networks_can_be_converted_in_threads(name, small, stirred):
 
 
 @pytest.mark.skipif(
-    not torch.backends.cpu.get_cpu_capability().startswith("AVX"), reason="oneDNN is x86's"
+    not torch.backends.cpu.get_cpu_capability().startswith("AVX"), reason="direct on x86 alone"
 )
 @pytest.mark.parametrize("batch", [1, 2])
 def test_convolutions_of_volumes_are_direct_however_small(batch, small, stirred):
