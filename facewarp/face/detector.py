@@ -49,6 +49,8 @@ _MOST_TRIED_AGAIN = 4
 _MOST_LOOKED_AT = 14  # closer, of what is sighted then
 _UNSURE = 0.8  # upright faces of Helen score less in one case of fifty
 _SAME_FACE_IOU = 0.4
+_LARGE = 0.5  # of the frame's shorter side: a face that the frame may cut off on all sides
+_LARGE_SIGHTS = (1.0, 1.4)  # windows in which such a face is sighted, in longer sides of the frame
 
 # The square that bounds the 68 landmarks, from the features of Detection.square_features(). Least
 # squares on the photographs of Helen's training set and AFW, by
@@ -222,6 +224,22 @@ class FaceDetector(Closing):
                 if not any(_same(candidate, face) for face in found):
                     found += self._confirm(scan.pyramid, candidate, least)
         return _suppress(found)
+
+    def cut_off(self, image: NDArray[Any]) -> Detection | None:
+        """Sight a face that fills the frame and is cut off by it, without the closer looks.
+
+        Its score stays low in them, so that the registration has to tell whether it is a face.
+
+        Args:
+            image: see `detect`.
+        """
+        pyramid = Pyramid(to_rgb(image))
+        height, width = pyramid.shape
+        middle, longer = ((width - 1) / 2, (height - 1) / 2), max(height, width)
+        windows = [window_at(middle, share * longer) for share in _LARGE_SIGHTS]
+        sighted = [one for found in self._look(pyramid, windows) for one in found]
+        large = [one for one in sighted if one.side > _LARGE * min(height, width)]
+        return max(large, key=lambda one: one.score, default=None)
 
     def scan(self, image: NDArray[Any]) -> Scan:
         """Make the first part of a thorough search, which knows of no faces; in any thread."""

@@ -104,6 +104,18 @@ class FaceSearch:
                 **({} if scan is None else {"scan": scan}),
             )
 
+    def cut_off(self, image: NDArray[np.generic], time: float) -> Detection | None:
+        """Return what may be a face larger than the frame, where that was searched thoroughly.
+
+        Args:
+            image: H x W [x 3] frame.
+            time: of the frame, s.
+        """
+        if time != self._searched:
+            return None
+        with self._timed():
+            return self._detector.cut_off(image)
+
     def near(self, image: NDArray[np.generic], box: Box, others: Sequence[Box]) -> Detection | None:
         """Return the detection closest to where a face was last, if it is no other face's.
 

@@ -388,7 +388,18 @@ class FaceTracker(Closing):
             if face.confidence >= least and not is_among(face.box, followed):
                 self._identities.take(face, image, time)
                 followed.append(face.box)
+        if not followed:
+            followed += self._welcome_cut_off(image, time)
         self.most_seen = max(self.most_seen, len(followed) + left_out)
+
+    def _welcome_cut_off(self, image: NDArray[np.generic], time: float) -> list[Box]:
+        """Begin to track a face larger than the frame, if the registration is sure of it."""
+        detection = self._search.cut_off(image, time)
+        face = None if detection is None else self._approach(image, detection)
+        if face is None or face.confidence < self.config.sure:
+            return []
+        self._identities.take(face, image, time)
+        return [face.box]
 
     def _approach(self, image: NDArray[np.generic], detection: Detection) -> Face:
         """Register the face of a detection."""

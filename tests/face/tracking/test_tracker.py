@@ -229,3 +229,11 @@ def test_unknown_names_are_told(detector):
         FaceTracker(model="nothing", detector=detector)
     with pytest.raises(FacewarpError, match="no device 'abacus' here"):
         FaceTracker(device="abacus", detector=detector)
+
+
+def test_a_face_twice_as_high_as_the_frame_is_found(portrait, make_tracker):
+    frame = np.full((480, 480, 3), 108, np.uint8)
+    portrait.draw(frame, (240, 240), 2 * 480 / 130)
+    (face,) = make_tracker()(frame, 0.0)
+    assert face.state == "tracking"
+    assert np.ptp(face.landmarks[:, 1]) > 1.2 * 480
