@@ -279,6 +279,7 @@ def _image(data: Any, path: Path, frame: int) -> SliceImage:
         series_number=int(number(tag_value(data, "SeriesNumber")) or 0),
         title=title(data, "SeriesDescription", "ProtocolName"),
         study=str(tag_value(data, "StudyInstanceUID") or ""),
+        patient=str(tag_value(data, "PatientID") or "").strip(),
         component=_component(data, frame),
         acquisition=int(number(tag_value(data, "AcquisitionNumber")) or 0),
         uid=str(tag_value(data, "SOPInstanceUID") or ""),

@@ -1,5 +1,7 @@
 """DICOM in: which files of a folder are DICOM, and a short-axis cine of them as one volume."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -111,9 +113,9 @@ def read_dicom(
         ``(T, D, H, W)``; see `stack.assemble`.
 
     Raises:
-        FacewarpError: no pictures, files that cannot be read, several cines, missing or duplicate
-            slices or phases, nothing to sort by, or what
-            `dicom_frames.read_images` refuses.
+        FacewarpError: no pictures, files that cannot be read, several cines or patients, missing
+            or duplicate slices or phases, nothing to sort by, or what `dicom_frames.read_images`
+            refuses.
     """
     found = find_dicom(place)
     found.refuse_broken(place)
@@ -123,6 +125,7 @@ def read_dicom(
         what = "there is no DICOM picture" + (f" among {count} files" if count else "")
         raise FacewarpError(what, place, "Give the folder of a cine short-axis series.")
     images, said = choose_cine(pictures.images, place, options.series)
+    _refuse_several_patients(images, place)
     whole: dict[Path, NDArray[np.float32]] = {}
 
     def pixels(image: SliceImage) -> NDArray[np.float32]:
@@ -134,6 +137,22 @@ def read_dicom(
         return read[image.frame]
 
     return assemble(images, pixels, place, options, [*pictures.warnings, *said])
+
+
+def _refuse_several_patients(images: Sequence[SliceImage], place: Path) -> None:
+    """Refuse a stack of slices of several patients, which programs that replace UIDs may make.
+
+    One that replaces the patient's ID in each file anew is no reason: each is there once.
+
+    Raises:
+        FacewarpError: there are several IDs, and several files of each.
+    """
+    files = Counter(patient for _, patient in {(image.file, image.patient) for image in images})
+    del files[""]
+    if len(files) > 1 and min(files.values()) > 1:
+        counts = " and ".join(f"{count}" for count in files.values())
+        what = f"the files of this series are of {len(files)} patients by their IDs: {counts} files"
+        raise FacewarpError(what, place, "Give a folder for each patient, or one PatientID to all.")
 
 
 def _begins_without_preamble(head: bytes) -> bool:

@@ -190,6 +190,29 @@ def test_slices_that_lie_far_apart_for_their_thickness_are_said(
     assert any("slices of 8 mm lie 16 mm apart" in text for text in told) == said
 
 
+@pytest.mark.parametrize("aside_mm", [0.5, 4.0])
+def test_slices_of_two_patients_under_the_same_uids_make_no_heart(
+    small, affine, tmp_path, aside_mm
+):
+    """A program that gives everybody the same UIDs; the second one's slices lie between."""
+    beside = affine.copy()
+    beside[:3, 3] += aside_mm * affine[:3, 2] / np.linalg.norm(affine[:3, 2])
+    for number, place in enumerate((affine, beside)):
+        paths = write_series(tmp_path / f"scan/{number}", small, place)
+        change(paths, SeriesInstanceUID="1.2.4", PatientID=f"P{number}")
+    with pytest.raises(
+        FacewarpError, match=r"of 2 patients by their IDs: 20 and 20 files"
+    ) as error:
+        read_dicom(tmp_path / "scan")
+    assert "P1" not in str(error.value)
+
+
+@pytest.mark.parametrize("patient", ["", "P1", lambda path: path.name])
+def test_a_patients_id_may_be_empty_or_replaced_in_each_file(small, affine, tmp_path, patient):
+    change(write_series(tmp_path / "scan", small, affine), PatientID=patient)
+    np.testing.assert_allclose(read_dicom(tmp_path / "scan").data, small, atol=0.3)
+
+
 def test_identity_is_read_when_asked_for(small, affine, tmp_path):
     (tmp_path / "scan").mkdir()
     paths = write_series(tmp_path / "scan", small, affine)

@@ -29,6 +29,7 @@ class SliceImage:
         series_number: of its series; 0 where it is not told.
         title: what its series is called; "" where it is not told.
         study: what its examination is told apart by.
+        patient: what its patient is told apart by, which nothing writes; "" where it is not told.
         component: ``"magnitude"``, or another one of a complex picture.
         acquisition: number of its acquisition; 0 where it is not told.
         uid: of the picture itself.
@@ -54,6 +55,7 @@ class SliceImage:
     series_number: int = 0
     title: str = ""
     study: str = ""
+    patient: str = ""
     component: str = "magnitude"
     acquisition: int = 0
     uid: str = ""
