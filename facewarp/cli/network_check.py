@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from itertools import groupby
 from pathlib import Path
@@ -136,10 +137,11 @@ def probes(out: Path, patients: tuple[Path, Path], seconds: float) -> Iterator[P
 
     yield Probe("track", facewarp("track", clip, "--end", "2", "--out", out / "tracked.mp4"))
     headless = facewarp(*live, "--headless", "--realtime")
-    yield Probe("live --headless", headless, most_s=seconds, ends_itself=False)
+    session = partial(Probe, most_s=seconds, ends_itself=False, mostly_waits=True)
+    yield session("live --headless", headless)
     if is_present("aiortc"):
         web = facewarp("live", "--web", "--port", "0")
-        yield Probe("live --web", web, most_s=seconds, loopback=True, ends_itself=False)
+        yield session("live --web", web, loopback=True)
     yield Probe("cine", facewarp("cine", cine, "--out", out / "cine"))
     yield Probe("bench", facewarp("bench", "--calls", "10", "--no-video"))
     yield Probe("doctor", facewarp("doctor"))
