@@ -6,7 +6,7 @@ from facewarp.errors import FacewarpError
 
 
 def present_device(device: str | torch.device) -> torch.device:
-    """Return a device of torch, checked by putting a number on it.
+    """Return a device of torch, checked by putting a number on it and reading it back.
 
     Args:
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
@@ -15,9 +15,9 @@ def present_device(device: str | torch.device) -> torch.device:
         FacewarpError: this machine, or this build of torch, has none of that name.
     """
     try:
-        if torch.device(device).type == "meta":  # holds no values
-            raise NotImplementedError("meta")
-        return torch.zeros(1, device=device).device
+        number = torch.zeros(1, device=device)
+        number.item()  # "meta" holds none
+        return number.device
     # Torch has these ways to say that it has no such device.
     except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
         raise FacewarpError(
