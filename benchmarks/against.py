@@ -263,7 +263,7 @@ def measured(interpreter: Path | str, workload: Workload, clip: Path) -> float:
 
 
 def clip_of(size: tuple[int, int], folder: Path) -> Path:
-    """The demo clip, played to and fro for ten seconds, at a size."""
+    """Return the demo clip, played to and fro for ten seconds, at a size."""
     import av
     import cv2
 
@@ -290,7 +290,7 @@ def clip_of(size: tuple[int, int], folder: Path) -> Path:
 
 
 def repeated(clip: Path, times: int) -> Path:
-    """A clip played several times over, its packets copied."""
+    """Return a clip played several times over, its packets copied."""
     if times == 1:
         return clip
     import av
@@ -328,7 +328,7 @@ def compare(there: Path, names: Sequence[str], runs: int, folder: Path) -> list[
 
 
 def row_of(compared: Compared) -> str:
-    """A line of the table."""
+    """Return a line of the table."""
     cells = [
         f"{median(values):.4g} ({min(values):.4g} to {max(values):.4g})"
         for values in (compared.here, compared.there)

@@ -182,7 +182,7 @@ class Benchmark:
 
 
 def shifted(crop: Crop, step: int) -> Crop:
-    """A crop moved by some px of the frame, so that no two crops of a batch are the same."""
+    """Return a crop moved by some px of the frame, so that no two crops of a batch are the same."""
     matrix = crop.matrix.copy()
     matrix[:, 2] += 2.0 * step
     return Crop(matrix, crop.shape)

@@ -171,7 +171,7 @@ def resident_mb(tree: Path, words: Sequence[str], seconds: float) -> tuple[float
 
 
 def write_clip(path: Path) -> None:
-    """The demo clip, enlarged to 1280 x 720 on gray."""
+    """Return the demo clip, enlarged to 1280 x 720 on gray."""
     source = resources.files("facewarp.assets").joinpath("demo/astronaut.mp4")
     with av.open(str(source)) as read, av.open(str(path), "w") as written:
         stream = written.add_stream("libx264", rate=RATE, options={"preset": "veryfast"})
@@ -189,7 +189,7 @@ def write_clip(path: Path) -> None:
 
 
 def checked_out(commit: str) -> Path:
-    """The files of a commit, under .cache."""
+    """Return the files of a commit, under .cache."""
     folder = ROOT / ".cache" / "startup" / commit
     if not folder.is_dir():
         folder.mkdir(parents=True)
@@ -201,7 +201,7 @@ def checked_out(commit: str) -> Path:
 
 
 def packaged(tree: Path) -> Path:
-    """A folder in which a tree's parts lie as they are installed: training and assets within."""
+    """Make a folder in which a tree's parts lie as installed: training and assets within."""
     place = ROOT / ".cache" / "startup" / f"{tree.name}-tree"
     package = place / "facewarp"
     package.mkdir(parents=True, exist_ok=True)

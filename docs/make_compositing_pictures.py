@@ -65,7 +65,7 @@ def tell_round_trip(layers: dict[str, np.ndarray]) -> None:
 
 
 def layer_sheet(layers: dict[str, np.ndarray]) -> np.ndarray:
-    """The layers side by side, as a viewer shows them."""
+    """Return the layers side by side, as a viewer shows them."""
     zero = np.zeros_like(layers["matte.A"])
     shown = {
         "st_to_template": [layers["st_to_template.u"], layers["st_to_template.v"], zero],
@@ -91,7 +91,7 @@ def layer_sheet(layers: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def wrapped(plate: np.ndarray, layers: dict[str, np.ndarray]) -> np.ndarray:
-    """The frame unwrapped, a painting on it, and the painting wrapped onto the frame."""
+    """Return the frame unwrapped, a painting on it, and the painting wrapped onto the frame."""
     unwrapped = stmap(plate, layers["st_from_template_0.u"], layers["st_from_template_0.v"])
     height, width = plate.shape[:2]
     paint = np.zeros((height, width, 4))
@@ -108,7 +108,7 @@ def wrapped(plate: np.ndarray, layers: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def over_another(plate: np.ndarray, layers: dict[str, np.ndarray]) -> np.ndarray:
-    """The effect's own layer over the frame made gray: it does not depend on the frame."""
+    """Return the effect's own layer over the frame made gray: it does not depend on the frame."""
     light = (plate / 255) ** 2.2
     gray = np.repeat(light.mean(-1, keepdims=True), 3, -1)
     share = layers["A"][..., None]
@@ -120,7 +120,7 @@ def over_another(plate: np.ndarray, layers: dict[str, np.ndarray]) -> np.ndarray
 
 
 def half(image: np.ndarray) -> np.ndarray:
-    """The part around the face at half the size."""
+    """Return the part around the face at half the size."""
     shown = np.rint(np.clip(image, 0, 255)).astype(np.uint8)[WINDOW]
     return cv2.resize(np.ascontiguousarray(shown), (270, 260), interpolation=cv2.INTER_AREA)
 

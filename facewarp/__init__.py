@@ -71,5 +71,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """The names of the module and the public ones not imported yet."""
+    """Return the names of the module and the public ones not imported yet."""
     return sorted({*globals(), *__all__})

@@ -271,7 +271,7 @@ class Trainer:
         return learning_rate(self.config, step)
 
     def shipped_net(self) -> GuidedRegistration:
-        """The network that is validated and saved: the moving average (of weight 1 without EMA)."""
+        """Return the network to validate and save: the moving average (of weight 1 without EMA)."""
         return self.average
 
     def save_model(self) -> None:

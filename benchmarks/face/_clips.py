@@ -24,7 +24,7 @@ _READ_NOISE, _SHOT_NOISE = 2.0, 0.25  # deviation in the dark; variance per unit
 
 
 def portrait() -> Image:
-    """The shipped photograph."""
+    """Return the shipped photograph."""
     path = resources.files("facewarp.assets").joinpath("demo/portrait.png")
     encoded = np.frombuffer(path.read_bytes(), np.uint8)
     return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1], np.uint8)

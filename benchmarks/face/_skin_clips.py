@@ -42,7 +42,7 @@ class MadeClip:
 
 
 def made_clips() -> list[MadeClip]:
-    """The clips."""
+    """Return the clips."""
     demo = demo_motion()
     channels = {"shift_x_px": to_and_fro(0.5, 20), "open": to_and_fro(0.7, 0.8)}
     bumps = tuple(bump for bump in demo.bumps if bump.channel == "open")

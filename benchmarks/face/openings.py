@@ -45,7 +45,7 @@ OPEN_MOUTH = 0.15
 
 
 def measured(points: Points, names: dict) -> Values:
-    """The mouth's opening and both eyes' heights, (3,)."""
+    """Return the mouth's opening and both eyes' heights, (3,)."""
 
     def apart(pair: tuple[int, ...]) -> float:
         return float(np.linalg.norm(points[pair[0]] - points[pair[1]]))
@@ -194,7 +194,7 @@ def report(every: list[Compared], settings: dict[str, dict]) -> None:
 
 
 def told(pair: tuple[float, ...] | None) -> str:
-    """A ratio and a correlation, as text."""
+    """Return a ratio and a correlation, as text."""
     return "–" if pair is None else f"{pair[0]:.2f}, {pair[1]:.3f}"
 
 
@@ -207,7 +207,7 @@ def ranged(true: Values, found: Values, least: float) -> tuple[float, float] | N
 
 
 def middle(values: Values) -> str:
-    """The median, as text."""
+    """Return the median, as text."""
     return f"{np.median(values):.3f}" if len(values) else "–"
 
 

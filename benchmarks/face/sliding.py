@@ -132,7 +132,7 @@ def main() -> None:
 
 
 def own_clips() -> list[Path]:
-    """The clips of $FACEWARP_DATA that show a face."""
+    """Return the clips of $FACEWARP_DATA that show a face."""
     folder = Path(os.environ.get("FACEWARP_DATA", "")) / "video"
     return [p for p in sorted(folder.glob("*.m*")) if p.suffix != ".md" and "no_face" not in p.name]
 

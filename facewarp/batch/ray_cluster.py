@@ -72,7 +72,7 @@ def has_token() -> bool:
 
 
 def _no_cluster(address: str) -> FacewarpError:
-    """What is said where connecting failed: Ray itself does not tell a missing token apart."""
+    """Say why connecting may have failed: Ray itself does not tell a missing token apart."""
     if has_token():
         what = "no Ray cluster answers at this address, or it wants another token than this user's"
     else:

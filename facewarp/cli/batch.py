@@ -136,7 +136,7 @@ class BatchTable:
             self._output.stderr.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _share(self) -> float:
-        """The work that is done, in the unit of the weights."""
+        """Return the work that is done, in the unit of the weights."""
         parts = (self._weights.get(n, 1.0) * share for n, (_, share) in self._running.items())
         return self._ended + sum(parts)
 

@@ -166,7 +166,7 @@ def show_logs(output: Output) -> None:
 
 
 def printable(text: str, kept: str = "") -> str:
-    """A text of which nothing steers the terminal: what can't be printed is shown by its code.
+    """Make a text safe for the terminal: what can't be printed is shown by its code.
 
     Names of files and titles in medical images hold whatever somebody has put there.
 

@@ -193,7 +193,7 @@ def new_user(home: Path, scratch: Path) -> Mapping[str, str]:
 
 
 def drawn_patients(folder: Path) -> tuple[Path, Path]:
-    """A cine of a drawn heart as NIfTI, and annotated patients in ACDC's layout."""
+    """Return a cine of a drawn heart as NIfTI, and annotated patients in ACDC's layout."""
     import nibabel as nib
     import numpy as np
 
@@ -212,7 +212,7 @@ def drawn_patients(folder: Path) -> tuple[Path, Path]:
 
 
 def first_fault(verdicts: list[Verdict]) -> FacewarpError | None:
-    """What is to be raised of a check: a probe that was not silent, or that failed."""
+    """Return what is to be raised of a check: a probe that was not silent, or that failed."""
     loud = [verdict.probe.name for verdict in verdicts if not verdict.is_silent]
     if loud:
         return FacewarpError(

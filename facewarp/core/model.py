@@ -473,13 +473,13 @@ def template_guidance(model: Model, probabilities: FloatArray) -> Floats:
 
 
 def _array(tensor: "Tensor") -> Floats:
-    """A tensor as an engine takes it."""
+    """Return a tensor as an engine takes it."""
     array: Floats = tensor.detach().cpu().float().numpy()
     return array
 
 
 def _tensor(array: Floats) -> "Tensor":
-    """What an engine gives, as a tensor."""
+    """Return what an engine gives, as a tensor."""
     import torch
 
     return torch.from_numpy(array)

@@ -100,7 +100,7 @@ def size_of(path: Path) -> int:
 
 
 def _entry(path: Path) -> Entry | None:
-    """What is kept at a path; None where it has gone meanwhile, or is being written."""
+    """Return what is kept at a path; None where it has gone meanwhile, or is being written."""
     if path.name.startswith(".") and not path.name.startswith(_REMOVED):
         return None
     files = list(_files(path))
@@ -125,7 +125,7 @@ def _remove(path: Path) -> None:
 
 
 def _listed(folder: Path) -> list[Path]:
-    """What is in a folder; nothing where it is none or can't be read."""
+    """Return what is in a folder; nothing where it is none or can't be read."""
     try:
         return list(folder.iterdir())
     except OSError:

@@ -147,7 +147,7 @@ class StoredNetwork:
         self.path = path
 
     def arrays(self) -> "dict[str, npt.NDArray[np.float32]]":
-        """The weights by name, without building the network.
+        """Return the weights by name, without building the network.
 
         Raises:
             FacewarpError: the file is damaged.
@@ -198,7 +198,7 @@ Network: TypeAlias = "GuidedRegistration | StoredNetwork"
 
 
 def network_of(net: Network) -> "GuidedRegistration":
-    """The network itself, built from its file if need be."""
+    """Return the network itself, built from its file if need be."""
     return net.net if isinstance(net, StoredNetwork) else net
 
 

@@ -184,7 +184,7 @@ def _path() -> Path:
 
 @lru_cache(maxsize=1)
 def _openvino() -> _Run:
-    """The network on OpenVINO, on one core: a window is too little for more of them."""
+    """Return the network on OpenVINO, on one core: a window is too little for more of them."""
     lock, requests = threading.Lock(), list[Any]()
 
     def run(pictures: Iterable[NDArray[np.uint8]]) -> list[_Outputs]:
@@ -209,7 +209,7 @@ def _request() -> Any:
 
 
 def _openvino_model() -> Any:
-    """The network of bytes 0..255."""
+    """Return the network of bytes 0..255."""
     from facewarp.core.engines.openvino_models import core, openvino
 
     ov = openvino()
@@ -225,7 +225,7 @@ def _openvino_model() -> Any:
 
 @lru_cache(maxsize=1)
 def _opencv() -> _Run:
-    """The network on OpenCV, which takes one picture at a time."""
+    """Return the network on OpenCV, which takes one picture at a time."""
     # OpenCV 5's new engine gives only one of the network's two outputs.
     classic = {"engine": cv2.dnn.ENGINE_CLASSIC} if hasattr(cv2.dnn, "ENGINE_CLASSIC") else {}
     try:

@@ -104,7 +104,7 @@ def sample_maps(
 
 
 def jacobian_determinant(field: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Determinant of ``I + grad u`` (h, w) of a field (2, h, w) in px of its own grid; folds <= 0.
+    """Return det ``I + grad u`` (h, w) of a field (2, h, w) in px of its own grid; folds <= 0.
 
     Central differences, one-sided at the edges: the same as `core.fields.jacobian_determinant`.
     """
@@ -230,7 +230,7 @@ def settle_window(u: Field, inverse: Field, window: Window, steps: int) -> None:
 
 
 def _settle_points(u: Field, points: Field, inverse: NDArray[np.float32]) -> None:
-    """The same at points (2, N) alone, by the Jacobian of the field where the first step begins."""
+    """Do the same at points (2, N) alone, by the field's Jacobian where the first step begins."""
     per_px = cells_per_px(*u.shape[1:])[..., 0]
     x, y = (points + inverse)[:, None] + _AROUND  # (5, N): there, and a cell right, left, down, up
     there = sample_maps(u, x, y)
@@ -251,7 +251,7 @@ def _settle_points(u: Field, points: Field, inverse: NDArray[np.float32]) -> Non
 
 
 def _held_back(step: NDArray[np.float32], per_px: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A step (2, ...), limited in place along either axis."""
+    """Return a step (2, ...), limited in place along either axis."""
     most = STEP_PX * per_px
     np.maximum(step, -most, out=step)
     return np.minimum(step, most, out=step)
@@ -267,7 +267,7 @@ def cells_per_px(rows: int, columns: int) -> NDArray[np.float32]:
 
 @lru_cache(maxsize=8)
 def grid_points(rows: int, columns: int) -> NDArray[np.float32]:
-    """The indices (2, rows, columns) of a grid's points, x before y; not to be changed."""
+    """Return the indices (2, rows, columns) of a grid's points, x before y; not to be changed."""
     points = np.ascontiguousarray(np.mgrid[:rows, :columns][::-1], np.float32)
     points.flags.writeable = False
     return points

@@ -81,7 +81,7 @@ class Detection:
     def around(
         cls, center: NDArray[np.float64], side: float, score: float, keypoints: NDArray[np.float64]
     ) -> Self:
-        """Detection by the centre and the side of its box, px of the frame."""
+        """Make a detection from the centre and the side of its box, px of the frame."""
         x, y = center.tolist()
         half = side / 2
         return cls((x - half, y - half, x + half, y + half), score, keypoints)
@@ -247,7 +247,7 @@ class FaceDetector(Closing):
         return replace(scan, steps=list(scan.steps))
 
     def _scan_of(self, image: NDArray[Any], thorough: bool | None) -> Scan:
-        """A scan whose steps are made when they are asked for."""
+        """Return a scan whose steps are made when they are asked for."""
         pyramid, proposals = Pyramid(to_rgb(image)), list[Proposal]()
 
         def steps() -> Iterator[list[Detection]]:
@@ -302,7 +302,7 @@ class FaceDetector(Closing):
     def _look_closer(
         self, pyramid: Pyramid, face: Detection, roll: float, least: float
     ) -> Detection | None:
-        """The face seen closer and closer, with the lowest of its scores; None if below least."""
+        """Look at a face closer and closer: its lowest score counts, None if below least."""
         score = 1.0
         for margin, least_overlap in _CLOSER_LOOKS:
             window = window_at(face.center, margin * face.side, roll)
@@ -352,7 +352,7 @@ def usual_backend() -> Literal["openvino", "opencv"]:
 
 
 def _in_frame(seen: Sighting, window: Crop, corner: NDArray[np.float64] | float = 0.0) -> Detection:
-    """What was sighted in a window, or in a mosaic where that begins at a corner, in frame px."""
+    """Return what was sighted in a window, or in a mosaic from a corner on, in frame px."""
     return Detection.around(
         window.to_frame(seen.center - corner),
         window.scale * seen.side,

@@ -70,7 +70,7 @@ class MediaPipeBlazeFace:
         return sightings
 
     def warm_up(self) -> None:
-        """The graph was made ready when it was made."""
+        """Do nothing: the graph was made ready when it was made."""
 
     def close(self) -> None:
         """Free the graph; it can't be used afterwards. Twice is harmless."""
@@ -182,7 +182,7 @@ def find_face_points(
 
 
 def _load_landmarker(model: Path, *, video: bool) -> tuple[Callable[..., Any], Any]:
-    """What makes MediaPipe's images of pictures, and a running landmarker."""
+    """Return what makes MediaPipe's images of pictures, and a running landmarker."""
     try:
         from mediapipe import Image, ImageFormat
         from mediapipe.tasks.python import BaseOptions, vision

@@ -172,7 +172,7 @@ class LiveLoop:
             self._resumed.set()
 
     def _parts(self) -> list[tuple[str, Callable[[], None], FrameQueue[Any]]]:
-        """The name and work of each thread, and the queue to what comes after it."""
+        """Return the name and work of each thread, and the queue to what comes after it."""
         parts: list[tuple[str, Callable[[], None], FrameQueue[Any]]]
         parts = [("capture", self._capture, self._captured)]
         if isinstance(self._work, StagedProcessor):

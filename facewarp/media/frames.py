@@ -101,7 +101,7 @@ class Frame:
         return self.source if self.path is None else self.path.name
 
     def with_image(self, image: Image) -> "Frame":
-        """The same moment with another picture (H, W, 3), which a sink can be given.
+        """Return the same moment with another picture (H, W, 3), which a sink can be given.
 
         The alpha goes along where the sizes agree.
         """
@@ -119,11 +119,11 @@ class Frame:
         )
 
     def packed(self) -> "Frame":
-        """The frame without its image where `unpacked` can make it again: half of the memory."""
+        """Drop the frame's image where `unpacked` can make it again: half of the memory."""
         return self if self.codes is None else replace(self, image=_NO_IMAGE)
 
     def unpacked(self) -> "Frame":
-        """The frame with its image."""
+        """Return the frame with its image."""
         if self.codes is None or self.image is not _NO_IMAGE:
             return self
         return replace(self, image=self.codes.image())
@@ -139,7 +139,7 @@ class Frame:
         return self.codes.viewed()
 
     def on_canvas(self) -> "Frame | None":
-        """The frame with an image that may be painted on, of which only what is used is made.
+        """Return the frame with an image to paint on, of which only what is used is made.
 
         It stands in for an array, see `yuv.views.Canvas`. None where the frame is not packed.
         """
@@ -151,7 +151,7 @@ class Frame:
     def of_codes(
         cls, codes: Codes, time: float, index: int, rotation: int, source: str | None
     ) -> "Frame":
-        """A packed frame: its image is made when it is unpacked."""
+        """Return a packed frame: its image is made when it is unpacked."""
         return cls(_NO_IMAGE, time, index, rotation, codes=codes, source=source)
 
     @property
@@ -163,7 +163,7 @@ class Frame:
         return size + (0 if self.deep is None else self.deep.codes.nbytes)
 
     def flattened(self) -> Image:
-        """The image (H, W, 3) as it looks on black, for what holds no alpha."""
+        """Return the image (H, W, 3) as it looks on black, for what holds no alpha."""
         if self.alpha is None:
             return self.image
         opaque = (self.image.astype(np.uint16) * self.alpha[..., None] + 127) // 255
@@ -289,7 +289,7 @@ class Source(Closing, ABC):
             _log.warning("%s: %s", self.path, text)
 
     def opened_at(self, start: float) -> "Source":
-        """The same input with the same rate, to be read from a second of its own on.
+        """Return the same input with the same rate, to be read from a second of its own on.
 
         Raises:
             FacewarpError: it has no such second.
@@ -314,8 +314,8 @@ class Source(Closing, ABC):
 
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]:
-        """The frames of the range in the order they are shown."""
+        """Return the frames of the range in the order they are shown."""
 
     def close(self) -> None:
-        """Ends any reading that is under way."""
+        """End any reading that is under way."""
         return

@@ -68,7 +68,7 @@ class Orientation:
         return 90 * self.quarter_turns
 
     def display_matrix(self, size: tuple[int, int]) -> tuple[int, ...]:
-        """The nine int32 of the display matrix for a stored picture of size (width, height)."""
+        """Return the display matrix's nine int32 for a stored picture of size (width, height)."""
         cos, sin = ((1, 0), (0, 1), (-1, 0), (0, -1))[self.quarter_turns]
         sign = -1 if self.mirrored else 1
         a, b, c, d = sign * cos, sign * sin, -sin, cos
@@ -87,14 +87,14 @@ class Orientation:
         return 1 / aspect if self.quarter_turns % 2 else aspect
 
     def upright(self, stored: Pixels) -> Pixels:
-        """The picture as it is to be seen, (H, W[, 3]), contiguous."""
+        """Return the picture as it is to be seen, (H, W[, 3]), contiguous."""
         image = cv2.flip(stored, 1) if self.mirrored else stored
         turn = _TURNS[self.quarter_turns]
         turned = np.ascontiguousarray(image if turn is None else cv2.rotate(image, turn))
         return cast(Pixels, turned)
 
     def stored(self, upright: Pixels) -> Pixels:
-        """The inverse of `upright`."""
+        """Return the inverse of `upright`."""
         turn = _TURNS[-self.quarter_turns % 4]
         image = upright if turn is None else cv2.rotate(upright, turn)
         stored = np.ascontiguousarray(cv2.flip(image, 1) if self.mirrored else image)

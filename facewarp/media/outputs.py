@@ -34,7 +34,7 @@ class Output(ABC):
 
     @abstractmethod
     def abort(self) -> None:
-        """Drops the result; a file that was there before is left as it was."""
+        """Drop the result; a file that was there before is left as it was."""
 
     def __enter__(self) -> Self:
         return self

@@ -100,7 +100,7 @@ def run_pass(
 
 
 def _kept(sink: Sink | None, records: RecordWriter | None) -> str:
-    """What an interrupted pass has left."""
+    """Return what an interrupted pass has left."""
     if sink is None:
         return "nothing was written yet"
     if not sink.kept:

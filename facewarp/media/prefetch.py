@@ -55,7 +55,7 @@ class ReadAhead(Generic[T]):
         return self
 
     def __next__(self) -> T:
-        """The next item; raises here whatever was raised while it was made."""
+        """Return the next item; raises here whatever was raised while it was made."""
         while not self._ended:
             try:
                 item = self._queue.get(timeout=_WAIT_S)
@@ -74,7 +74,7 @@ class ReadAhead(Generic[T]):
         raise StopIteration
 
     def close(self) -> None:
-        """Stops making items, drops those that wait and joins the thread."""
+        """Stop making items, drop those that wait and join the thread."""
         self._ended = True
         self._stop.set()
         while self._thread.is_alive():
@@ -141,7 +141,7 @@ class WriteBehind(Generic[T]):
         return taken
 
     def finish(self) -> None:
-        """Waits until every item is dealt with; raises what the thread has met, if anything.
+        """Wait until every item is dealt with; raise what the thread has met, if anything.
 
         Once interrupted it can be called again.
         """
@@ -151,7 +151,7 @@ class WriteBehind(Generic[T]):
             raise self._error
 
     def cancel(self) -> None:
-        """Drops the items that wait, ends the thread after the one it is at, raises nothing."""
+        """Drop the items that wait, end the thread after the one it is at, raise nothing."""
         self._drop.set()
         self._put(_End(None))
         self._join()
@@ -204,7 +204,7 @@ class WritePool(Generic[T]):
         self._running.append(self._pool.submit(job))
 
     def finish(self) -> None:
-        """Waits until every job is done; raises what the first that failed has met.
+        """Wait until every job is done; raise what the first that failed has met.
 
         Once interrupted it can be called again.
         """
@@ -213,7 +213,7 @@ class WritePool(Generic[T]):
         self._pool.shutdown()
 
     def abort(self) -> None:
-        """Waits for the jobs that were handed over, drops their results and raises nothing."""
+        """Wait for the jobs that were handed over, drop their results and raise nothing."""
         self._running.clear()
         self._pool.shutdown()
 

@@ -193,7 +193,7 @@ def open_sink(
     codec: str | None = None,
     quality: int | None = None,
 ) -> Sink:
-    """Opens the file or folder that frames are written to.
+    """Open the file or folder that frames are written to.
 
     Args:
         out_path: A video (.mp4, .m4v, .mov, .mkv, .webm), a picture, or a folder; see
@@ -289,7 +289,7 @@ def _open_pictures(target: Path, like: Source | None, comment: str | None) -> Si
 
 
 def target_for(out_path: str | os.PathLike[str], like: Source | None = None) -> Path:
-    """The file or folder that `open_sink` will write to.
+    """Return the file or folder that `open_sink` will write to.
 
     A path that is a folder, or ends like one, holds a video or picture under the source's name
     (as .mp4, or .jpg, if that has a suffix that is not written). For a folder of pictures it is
@@ -303,7 +303,7 @@ def target_for(out_path: str | os.PathLike[str], like: Source | None = None) -> 
 
 
 def name_of_output(like: Source, mark: str = "") -> str:
-    """The name of a file made from a source: its own, with a suffix that can be written.
+    """Return the name of a file made from a source: its own, with a suffix that can be written.
 
     Args:
         like: A video or picture.
@@ -314,7 +314,7 @@ def name_of_output(like: Source, mark: str = "") -> str:
 
 
 def name_for(source: Path, kind: Kind) -> str:
-    """The name of a file made from a video or picture that need not be open; `name_of_output`."""
+    """Name a file made from a video or picture that need not be open; see `name_of_output`."""
     path = source.resolve()
     suffix = path.suffix.lower()
     if kind == "image":

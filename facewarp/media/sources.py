@@ -23,7 +23,7 @@ def open_source(
     end: float | None = None,
     fps: float | None = None,
 ) -> Source:
-    """Opens a video, a picture or a folder of pictures and reads what describes it.
+    """Open a video, a picture or a folder of pictures and read what describes it.
 
     Args:
         path: The file or folder, or a pattern of pictures such as ``shots/%04d.png``. What a file

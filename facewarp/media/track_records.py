@@ -47,7 +47,7 @@ class RecordWriter(RowFile):
         super().__init__(target, names, inputs)
 
     def write(self, record: Mapping[str, Any]) -> None:
-        """Writes one record; its keys are among `FIELDS`, arrays may be numpy's.
+        """Write one record; its keys are among `FIELDS`, arrays may be numpy's.
 
         Raises:
             FacewarpError: It could not be written.
@@ -65,7 +65,7 @@ class RecordWriter(RowFile):
 def open_records(
     path: str | os.PathLike[str], inputs: Iterable[Path] = (), *, files: bool = False
 ) -> RecordWriter:
-    """Opens a file for track data; see `RecordWriter`."""
+    """Open a file for track data; see `RecordWriter`."""
     return RecordWriter(Path(path), inputs, files=files)
 
 

@@ -180,7 +180,7 @@ def _packed(content: bytes) -> bytes:
 
 
 def _written_before(folder: Path) -> Mapping[str, int]:
-    """What an earlier run wrote into the folder, with its bytes."""
+    """Return what an earlier run wrote into the folder, with its bytes."""
     try:
         known = json.loads((folder / MANIFEST).read_text("utf-8"))["files"]
         sizes = {name: int(entry["bytes"]) for name, entry in known.items()}

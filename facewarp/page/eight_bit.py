@@ -29,7 +29,7 @@ def eight_bit_kernels(model: Any) -> dict[str, Kernel]:
 def eight_bit_convolution(
     writer: OnnxWriter, source: tuple[str, float, str], kernel: Kernel, node: Any
 ) -> str:
-    """A convolution of 8-bit values with 8-bit weights: exact sums, scaled to float.
+    """Return a convolution of 8-bit values with 8-bit weights: exact sums, scaled to float.
 
     Written as a product of patches with the weights (im2col): ONNX Runtime has a quick kernel for
     that, and none for a convolution of 8 bits with a result in float (``ConvInteger`` takes four

@@ -122,7 +122,7 @@ def _convolution(writer: OnnxWriter, node: Any) -> None:
 
 
 def _same_pads(node: Any, kernel: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Padding of 'same': the larger half at the end, or at the beginning for same_lower."""
+    """Pad as 'same' does: the larger half at the end, or at the beginning for same_lower."""
     attributes = node.get_attributes()
     total = []
     for size, width, stride in zip(

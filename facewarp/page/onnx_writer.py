@@ -76,7 +76,7 @@ class OnnxWriter:
         return found
 
     def rounded(self, value: str) -> tuple[str, float, str] | None:
-        """The 8-bit value, its scale and the name of its zero that `quantize` made a value of."""
+        """Return the 8-bit value, scale and name of the zero that `quantize` made of a value."""
         return self._quantized.get(value)
 
     def _new(self, stem: str) -> str:

@@ -83,7 +83,7 @@ def _cut(name: str, most: int) -> str:
 
 
 def process_mark() -> str:
-    """What names of temporary files carry, so that they are known as this process's."""
+    """Return what names of temporary files carry, so that they are known as this process's."""
     return f"{_machine_mark()}-{os.getpid()}"
 
 
@@ -113,7 +113,7 @@ def sweep(folder: Path, before: str, after: str) -> None:
 
 @cache
 def _machine_mark() -> str:
-    """A few letters that are the same for processes that see one another's numbers."""
+    """Return a few letters that are the same for processes that see one another's numbers."""
     space = ""
     with contextlib.suppress(OSError):
         space = os.readlink("/proc/self/ns/pid")
@@ -237,7 +237,7 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, str | float]]) -> None:
 
 
 def plain_cell(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
+    """Return a text that no spreadsheet takes for a formula."""
     is_formula = text[:1] in ("=", "+", "@", "\t", "\r") or (text[:1] == "-" and len(text) > 1)
     return f"'{text}" if is_formula else text
 

@@ -142,7 +142,7 @@ class OutputFolder:
         shutil.rmtree(old, ignore_errors=True)
 
     def _carry_over(self) -> None:
-        """Copies what is somebody's own from the folder that is there into the new one."""
+        """Copy what is somebody's own from the folder that is there into the new one."""
         before = self._written_before(self._target)
         for entry in sorted(self._target.iterdir()):
             name, new = entry.name, self._temporary / entry.name

@@ -115,13 +115,13 @@ def missing_extras() -> dict[str, list[str]]:
 
 
 def _checkout() -> Path | None:
-    """The checkout whose own files run; None for a copy that was installed."""
+    """Return the checkout whose own files run; None for a copy that was installed."""
     folder = Path(__file__).resolve().parents[2]
     return folder if (folder / "pyproject.toml").is_file() else None
 
 
 def _requirements(extras: Sequence[str]) -> list[str]:
-    """What pyproject.toml lists for extras; what an editable install noted of it may be older."""
+    """Read the extras of pyproject.toml; what an editable install noted of it may be older."""
     checkout = _checkout()
     if checkout is not None:
         project = tomllib.loads((checkout / "pyproject.toml").read_text("utf-8"))["project"]
@@ -144,7 +144,7 @@ def _is_installed(distribution: str) -> bool:
 
 
 def _installer(reinstalls: bool) -> list[str]:
-    """The program that installs into this environment: pip, or pipx or uv where they made it."""
+    """Tell what installs into this environment: pip, or pipx or uv where they made it."""
     home = Path(sys.prefix)
     if home.name == "facewarp" and home.parent.name == "venvs" and "pipx" in home.parts:
         return ["pipx", "install", "--force"] if reinstalls else ["pipx", "inject", "facewarp"]

@@ -57,7 +57,7 @@ def _set_malloc(settings: Iterable[tuple[int, int]]) -> bool:
 
 
 def _glibc() -> ctypes.CDLL | None:
-    """The C library where it is glibc."""
+    """Return the C library where it is glibc."""
     if sys.platform != "linux":
         return None
     try:

@@ -225,7 +225,7 @@ def _path_of(rest: str, folder: Path, *, last: bool = False) -> str:
 
 
 def _outside(path: str, rest: str, roots: Sequence[str]) -> list[str]:
-    """The path, if the call succeeded and it lies in none of the folders."""
+    """Return the path, if the call succeeded and it lies in none of the folders."""
     if " = -1 " in rest or path.startswith(_NOT_ON_DISK):
         return []
     real = os.path.realpath(path)
@@ -235,7 +235,7 @@ def _outside(path: str, rest: str, roots: Sequence[str]) -> list[str]:
 
 
 def _isolation() -> list[str]:
-    """What a command is put behind to run without a network; nothing where that is forbidden."""
+    """Return the words that run a command without a network; none where that is forbidden."""
     unshare = shutil.which("unshare")
     for flags in (["-n"], ["-r", "-n"]):
         if unshare is None:
@@ -248,7 +248,7 @@ def _isolation() -> list[str]:
 
 
 def _wait(process: "subprocess.Popen[bytes]", most_s: float) -> int | None:
-    """The exit code; what takes longer gets Ctrl-C, and where that does not end it, is killed."""
+    """Wait for the exit code; what takes longer gets Ctrl-C, and is killed if that fails."""
     try:
         return process.wait(most_s)
     except subprocess.TimeoutExpired:

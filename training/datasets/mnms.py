@@ -171,7 +171,7 @@ def _tell(folder: Path, labels: GivenLabels) -> None:
 
 
 def _file(folder: Path, ending: str) -> Path | None:
-    """A patient's file: ``FOLDER_ending.nii.gz``, or the only one that ends so."""
+    """Return a patient's file: ``FOLDER_ending.nii.gz``, or the only one that ends so."""
     for end in _SUFFIXES:
         if (path := folder / f"{folder.name}{ending}{end}").is_file():
             return path
@@ -190,7 +190,7 @@ def _required(folder: Path, ending: str) -> Path:
 
 
 def _row_of(folder: Path) -> dict[str, str]:
-    """The patient's row of the table beside the folders; empty where there is none."""
+    """Return the patient's row of the table beside the folders; empty where there is none."""
     for level in list(folder.resolve().parents)[:_TABLE_LEVELS]:
         for path in sorted(level.glob("*nformation*.csv")):
             with open(path, newline="", encoding="utf-8-sig") as file:
@@ -207,7 +207,7 @@ def _group(row: dict[str, str]) -> str:
 
 
 def _whole(text: str | None) -> int | None:
-    """A whole number in a table that may write it as ``4.0``."""
+    """Return a whole number in a table that may write it as ``4.0``."""
     try:
         number = float(text) if text else float("nan")
     except ValueError:

@@ -210,7 +210,7 @@ def _shares_of_ids(
 
 
 def _jittered(frame: Affine, rows: int, rng: np.random.Generator, config: DetailAugment) -> Affine:
-    """A patch laid a little off, as the registration's errors lay it."""
+    """Return a patch laid a little off, as the registration's errors lay it."""
     strength = config.strength * (3.0 if rng.random() < config.wide else 1.0)
     roll = np.deg2rad(config.roll_deg) * strength * rng.standard_normal()
     scale = np.exp(config.scale * strength * rng.standard_normal())

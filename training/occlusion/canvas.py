@@ -153,7 +153,7 @@ class Relief:
         np.maximum(known, height, out=known)
 
     def alpha(self) -> Floats:
-        """What the capsules cover."""
+        """Return what the capsules cover."""
         return soft(np.where(self.height > 0, 255, 0).astype(np.uint8), 0.6)
 
     def shading(self, light: ArrayLike, ambient: float) -> Floats:
@@ -183,7 +183,7 @@ def ramp(shape: Shape2, angle: float) -> Floats:
 
 
 def filled(shape: Shape2, color: ArrayLike, brightness: Floats | float = 1.0) -> Floats:
-    """A picture of one color times a brightness (H, W)."""
+    """Return a picture of one color times a brightness (H, W)."""
     plain = np.ones(shape, np.float32) * np.float32(1) * brightness
     return np.asarray((plain[..., None] * np.asarray(color, np.float32)).clip(0, 1), np.float32)
 
@@ -197,7 +197,7 @@ def over(below: Layer, above: Layer) -> Layer:
 
 
 def any_color(rng: np.random.Generator) -> Floats:
-    """A color of things: mostly dark, white or dull, sometimes bright."""
+    """Return a color of things: mostly dark, white or dull, sometimes bright."""
     value = float(rng.choice([rng.uniform(0.02, 0.2), rng.uniform(0.7, 1), rng.uniform(0.1, 0.9)]))
     saturation = float(rng.choice([rng.uniform(0, 0.2), rng.uniform(0.2, 0.9)]))
     hsv = np.array([[[rng.uniform(0, 360), saturation, value]]], np.float32)

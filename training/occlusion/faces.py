@@ -111,7 +111,7 @@ def _inside(photo: FacePhoto, crop: Crop) -> Floats:
 
 
 def _from_masks(ids: NDArray[np.uint8], image: Floats) -> tuple[Floats, Floats]:
-    """What is face by CelebAMask's ids, and where that is known.
+    """Return what is face by CelebAMask's ids, and where that is known.
 
     Lenses are drawn like rims there: clear glasses tell nothing, sunglasses hide.
     """
@@ -126,7 +126,7 @@ def _from_masks(ids: NDArray[np.uint8], image: Floats) -> tuple[Floats, Floats]:
 
 
 def _from_points(photo: FacePhoto, crop: Crop) -> tuple[Floats, Floats]:
-    """What is face by 68 points: surely what lies between brows and jaw; of the rest nothing."""
+    """Return what is face by 68 points: what lies between brows and jaw; of the rest nothing."""
     face = (_labels(photo.labels, crop) > 0).astype(np.uint8)
     assert photo.landmarks is not None
     points = crop.to_crop(photo.landmarks)
@@ -149,7 +149,7 @@ def _details(parts: NDArray[np.uint8], between: NDArray[np.bool_]) -> NDArray[np
 
 
 def _between_lips(photo: FacePhoto, crop: Crop) -> NDArray[np.bool_]:
-    """The inner of the two outlines of a mouth, by its 68 points."""
+    """Return the inner of the two outlines of a mouth, by its 68 points."""
     assert photo.landmarks is not None
     inner = crop.to_crop(photo.landmarks[60:68]).clip(-4096, 4096)
     mask = np.zeros(SHAPE, np.uint8)

@@ -263,7 +263,7 @@ def random_pose(rng: np.random.Generator) -> Pose:
 def augmented(
     one: Composite, pose: Pose, moved: NDArray[np.int64], rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """A composite in a pose, moved by whole px more, in other light and grain.
+    """Return a composite in a pose, moved by whole px more, in other light and grain.
 
     Args:
         one: the composite.
@@ -300,7 +300,7 @@ def _in_other_light(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArr
 
 
 def _with_grain(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """The noise and compression of one frame."""
+    """Return the noise and compression of one frame."""
     if rng.random() < 0.4:
         grain = rng.uniform(0, 6) * rng.standard_normal(image.shape, np.float32)
         image = (image + grain).clip(0, 255).astype(np.uint8)

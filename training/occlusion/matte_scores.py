@@ -138,7 +138,7 @@ def sheet(matte: Matte, composites: Sequence[Composite], columns: int = 6) -> ND
 
 
 def _marked(image: NDArray[np.uint8], visible: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """A picture with what is hidden in red."""
+    """Return a picture with what is hidden in red."""
     hidden = (1 - visible)[..., None]
     shown = image * (1 - 0.65 * hidden) + hidden * np.array([110, 0, 0])
     return np.asarray(shown.clip(0, 255), np.uint8)

@@ -24,7 +24,7 @@ Rng = np.random.Generator
 
 
 def microphone(face: FacePlace, rng: Rng) -> Layer:
-    """A microphone on its arm, often behind a pop filter."""
+    """Draw a microphone on its arm, often behind a pop filter."""
     shape, unit = face.shape, face.unit
     head = face.at(rng.normal(0, 0.6), rng.uniform(0.9, 2.0))
     angle = rng.uniform(0.2, np.pi - 0.2)
@@ -50,7 +50,7 @@ def microphone(face: FacePlace, rng: Rng) -> Layer:
 
 
 def cup(face: FacePlace, rng: Rng) -> Layer:
-    """A cup or glass at the mouth, held by a hand or not."""
+    """Draw a cup or glass at the mouth, held by a hand or not."""
     shape, unit = face.shape, face.unit
     top, height = face.mouth + rng.normal(0, 0.15, 2) * unit, unit * rng.uniform(0.8, 1.6)
     wide, taper = unit * rng.uniform(0.4, 0.75), rng.uniform(0.65, 1.05)
@@ -88,7 +88,7 @@ def cup(face: FacePlace, rng: Rng) -> Layer:
 
 
 def phone(face: FacePlace, rng: Rng) -> Layer:
-    """A phone, book or tablet, with its edge in view, held by a hand or not."""
+    """Draw a phone, book or tablet, with its edge in view, held by a hand or not."""
     shape, unit = face.shape, face.unit
     middle = face.at(rng.normal(0, 0.9), rng.normal(0.8, 0.8))
     angle = rng.normal(0, 0.5)
@@ -113,7 +113,7 @@ def phone(face: FacePlace, rng: Rng) -> Layer:
 
 
 def cable(face: FacePlace, rng: Rng) -> Layer:
-    """A cable, strap, straw, pen or headset boom across the face."""
+    """Draw a cable, strap, straw, pen or headset boom across the face."""
     shape = face.shape
     start = face.at(rng.choice([-1, 1]) * rng.uniform(0.8, 1.8), rng.uniform(-1.2, 2.2))
     end = face.at(rng.normal(0, 0.7), rng.uniform(-0.4, 2.2))
@@ -130,7 +130,7 @@ def cable(face: FacePlace, rng: Rng) -> Layer:
 
 
 def caption(face: FacePlace, rng: Rng) -> Layer:
-    """A bar with lettering, a sticker or lettering alone, as overlays have them."""
+    """Draw a bar with lettering, a sticker or lettering alone, as overlays have them."""
     shape, unit = face.shape, face.unit
     middle = face.at(rng.normal(0, 0.6), rng.normal(0.6, 1.0))
     wide, high = unit * rng.uniform(0.4, 4.0), unit * rng.uniform(0.08, 0.5)
@@ -150,7 +150,7 @@ def caption(face: FacePlace, rng: Rng) -> Layer:
 
 
 def mask(face: FacePlace, rng: Rng) -> Layer:
-    """A medical mask, scarf or collar over nose, mouth and chin, or the mouth alone."""
+    """Draw a medical mask, scarf or collar over nose, mouth and chin, or the mouth alone."""
     shape = face.shape
     high = rng.choice([rng.uniform(0.25, 0.6), rng.uniform(0.9, 1.4)])
     bend = rng.uniform(-0.3, 0.15)
@@ -168,7 +168,7 @@ def mask(face: FacePlace, rng: Rng) -> Layer:
 
 
 def brim(face: FacePlace, rng: Rng) -> Layer:
-    """A hat's or cap's brim, a hood or headband over the forehead."""
+    """Draw a hat's or cap's brim, a hood or headband over the forehead."""
     shape = face.shape
     low = rng.uniform(-1.1, -0.3)
     bow = rng.uniform(-0.5, 0.4)
@@ -185,7 +185,7 @@ def brim(face: FacePlace, rng: Rng) -> Layer:
 
 
 def blob(face: FacePlace, rng: Rng, texture: Floats | None = None) -> Layer:
-    """A thing of no particular outline, with a texture, e.g. one cut from another photograph.
+    """Draw a thing of no particular outline, with a texture, e.g. of another photograph.
 
     Args:
         face: where it is laid on.
@@ -206,7 +206,7 @@ def blob(face: FacePlace, rng: Rng, texture: Floats | None = None) -> Layer:
 
 
 def skin(face: FacePlace, rng: Rng) -> Layer:
-    """A shapeless thing of the color of this face's skin: an arm, another face, a palm close by."""
+    """Draw a shapeless thing of the color of this skin: an arm, another face, a palm close by."""
     layer = blob(face, rng)
     tone = face.skin * np.float32(rng.uniform(0.6, 1.3)) * rng.normal(1, 0.06, 3)
     light = 1 + rng.uniform(-0.6, 0.6) * (ramp(face.shape, rng.uniform(0, 2 * np.pi)) - 0.5)
@@ -219,7 +219,7 @@ def skin(face: FacePlace, rng: Rng) -> Layer:
 
 
 def stuff(shape: tuple[int, int], rng: Rng) -> Floats:
-    """A made texture: stripes, checks, blotches, gradients of two colors."""
+    """Draw a made texture: stripes, checks, blotches, gradients of two colors."""
     kind = rng.integers(4)
     angle, period = rng.uniform(0, np.pi), rng.uniform(4, 60)
     along = ramp(shape, angle) * (shape[0] / period) * 2 * np.pi
@@ -246,7 +246,7 @@ def _bar(a: NDArray[np.float64], b: NDArray[np.float64], half: float) -> NDArray
 
 
 def _mesh(shape: tuple[int, int], period: float, rng: Rng) -> Floats:
-    """A fine mesh of wires, 0..1."""
+    """Draw a fine mesh of wires, 0..1."""
     angle = rng.uniform(0, np.pi)
     waves = [
         np.sin(ramp(shape, angle + turn) * shape[0] / period * 2 * np.pi) for turn in (0, np.pi / 2)
@@ -255,7 +255,7 @@ def _mesh(shape: tuple[int, int], period: float, rng: Rng) -> Floats:
 
 
 def _rounded(corners: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A polygon with its corners cut off twice (Chaikin)."""
+    """Return a polygon with its corners cut off twice (Chaikin)."""
     for _ in range(2):
         after = np.roll(corners, -1, axis=0)
         corners = np.stack([0.75 * corners + 0.25 * after, 0.25 * corners + 0.75 * after], 1)

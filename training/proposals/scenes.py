@@ -75,7 +75,7 @@ def random_scene(photos: Sequence[LabelledPhoto], rng: np.random.Generator) -> S
 
 
 def _pick(photos: Sequence[LabelledPhoto], rng: np.random.Generator) -> LabelledPhoto:
-    """A photograph, mirrored or drawn by chance."""
+    """Return a photograph, mirrored or drawn by chance."""
     photo = photos[int(rng.integers(len(photos)))]
     image, boxes = photo.image, photo.boxes
     if rng.random() < 0.5:
@@ -177,7 +177,7 @@ def _made_background(rng: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def _worn(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """The picture in another light, with blur, noise and JPEG's blocks."""
+    """Return the picture in another light, with blur, noise and JPEG's blocks."""
     scene = image.astype(np.float32) / 255
     if rng.random() < 0.15:
         scene[:] = scene.mean(axis=2, keepdims=True)

@@ -82,7 +82,7 @@ class ProposalNetwork(nn.Module):
 
 
 def targets(faces: NDArray[np.float64]) -> NDArray[np.float32]:
-    """What the network is to say of a scene.
+    """Return what the network is to say of a scene.
 
     Args:
         faces: (N, 3) center and side of each box, px.
@@ -166,7 +166,7 @@ def labelled_photos(data: Path) -> list[LabelledPhoto]:
 
 
 def _shrunk(image: NDArray[np.uint8], longer: int) -> NDArray[np.uint8]:
-    """The picture with its longer side at most so many px."""
+    """Return the picture with its longer side at most so many px."""
     scale = longer / max(image.shape[:2])
     if scale >= 1:
         return image

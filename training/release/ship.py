@@ -291,7 +291,7 @@ def _details_section(path: Path) -> str:
 
 
 def _subject(config: ModelConfig) -> str:
-    """What a model is of, ``"face"`` or ``"heart"``."""
+    """Return what a model is of, ``"face"`` or ``"heart"``."""
     return config.kind.split("-")[0]
 
 

@@ -280,7 +280,7 @@ def _cavity_map(scale: float) -> tuple[float, float]:
 
 
 def _reach(distance: FloatArray) -> FloatArray:
-    """A length that grows with the distance and dies away again far out."""
+    """Return a length that grows with the distance and dies away again far out."""
     return distance * np.exp(-((distance / _SQUEEZE_MM) ** 2))
 
 

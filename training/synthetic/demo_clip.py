@@ -79,7 +79,7 @@ _BUMPS = (
 
 
 def demo_motion() -> Motion:
-    """The motion of the shipped clip: at rest for the first 0.6 s and the last 0.5 s."""
+    """Return the motion of the shipped clip: at rest for the first 0.6 s and the last 0.5 s."""
     channels = {
         name: Channel(tuple(times), tuple(float(value) for value in values))
         for name, (times, values) in (_GLOBAL | _EXPRESSIONS).items()

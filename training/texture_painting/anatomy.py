@@ -35,7 +35,7 @@ class Anatomy:
         return cls(points, float(np.linalg.norm(points[45] - points[36])) / 100)
 
     def at(self, index: int, dx: float = 0.0, dy: float = 0.0) -> tuple[float, float]:
-        """A landmark moved by an offset in units."""
+        """Return a landmark moved by an offset in units."""
         x, y = self.points[index]
         return float(x + dx * self.unit), float(y + dy * self.unit)
 
@@ -49,12 +49,12 @@ class Anatomy:
         return (CROP_SHAPE[1] - 1) / 2
 
     def mirrored(self, half: ArrayLike) -> Points:
-        """A line from the middle line round the left half, closed by its mirror image."""
+        """Return a line from the middle line round the left half, closed by its mirror image."""
         left = np.asarray(half, np.float64)
         return np.concatenate([left, ((CROP_SHAPE[1] - 1, 0) + left * (-1, 1))[::-1]])
 
     def eye(self, grow: float = 0.0) -> Points:
-        """The left eye opening, grown by an offset in units."""
+        """Return the left eye opening, grown by an offset in units."""
         around = np.array([(-1.2, 0), (-0.5, -1), (0.5, -1), (1.0, 0.1), (0.5, 1), (-0.5, 1)])
         return curve(self.points[36:42] + grow * self.unit * around, closed=True)
 
@@ -63,7 +63,7 @@ class Anatomy:
         return soften(fill(self.eye(1.2)), 0.3 * self.unit)
 
     def lips(self) -> Points:
-        """The outer outline of the lips."""
+        """Return the outer outline of the lips."""
         return curve(self.points[48:60], closed=True)
 
     def mouth_opening(self, grow: float = 0.0) -> Plane:

@@ -104,7 +104,7 @@ def curve(points: ArrayLike, *, closed: bool = False, samples: int = 16) -> Poin
 def spiral(
     center: ArrayLike, start: ArrayLike, turns: float, *, end_radius: float = 0.12
 ) -> Points:
-    """A curl from a start point around a centre, its radius shrinking to a share of the first.
+    """Return a curl from a start point around a centre, its radius down to a share.
 
     Args:
         center: (2,) template px.
@@ -236,7 +236,7 @@ def streaks(
 
 
 def slopes(height: Plane) -> tuple[Plane, Plane, Plane]:
-    """Unit normals (x, y, z towards the viewer) of a height in template px."""
+    """Return unit normals (x, y, z towards the viewer) of a height in template px."""
     dx = cv2.Sobel(height, cv2.CV_32F, 1, 0, scale=FINE / 8, borderType=cv2.BORDER_REFLECT)
     dy = cv2.Sobel(height, cv2.CV_32F, 0, 1, scale=FINE / 8, borderType=cv2.BORDER_REFLECT)
     norm = np.sqrt(dx * dx + dy * dy + 1)

@@ -109,7 +109,7 @@ def _routed(face: Anatomy, free: Plane) -> tuple[list[Points], list[Points]]:
 
 
 def _chip(painting: Painting, face: Anatomy, neon: Plane) -> None:
-    """A rounded square with pins on the forehead."""
+    """Draw a rounded square with pins on the forehead."""
     u = face.unit
     x, y = grid()
     dx, dy = np.abs(x - face.middle) / u, np.abs(y - face.at(27, 0, -32)[1]) / u

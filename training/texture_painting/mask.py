@@ -28,7 +28,7 @@ _LACQUER = ((0, 20, 2, 12), (0.33, 92, 6, 26), (0.67, 158, 14, 40), (1, 206, 40,
 
 
 def venetian_mask(face: Anatomy) -> Painting:
-    """A half mask of crimson lacquer with gilded scrolls, rims, pearls and a stone."""
+    """Draw a half mask of crimson lacquer with gilded scrolls, rims, pearls and a stone."""
     u = face.unit
     half = face.outline(
         (27, 0, -33), (21, -2, -24), (20, -4, -31), (18, -1, -33), (17, -3, -25), (0, -5, -42),
@@ -110,7 +110,7 @@ def _scrolls(face: Anatomy) -> Plane:
     def scroll(
         *corners: tuple[float, ...], around: tuple[float, ...], turns: float, width: float = 2.1
     ) -> Points:
-        """A stem through points that ends in a curl around one; the stem is returned."""
+        """Draw a stem through points that ends in a curl around one; the stem is returned."""
         stem = curve(face.outline(*corners))
         curl = spiral(face.outline(around)[0], stem[-1], turns, end_radius=0.2)
         scrolls.append((np.concatenate([stem, curl[1:]]), width * u))
@@ -177,7 +177,7 @@ def _pearls(painting: Painting, outline: Points, u: float, middle: float) -> Non
 
 
 def _stone(painting: Painting, face: Anatomy) -> None:
-    """A faceted emerald in a gilt setting between the brows."""
+    """Draw a faceted emerald in a gilt setting between the brows."""
     u = face.unit
     center = np.array(face.at(27, 0, -17))
     drop = curve(

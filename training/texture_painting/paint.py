@@ -73,7 +73,7 @@ def paint_texture(name: str, landmarks: ArrayLike) -> NDArray[np.uint8]:
 
 
 def with_palette(rgba: NDArray[np.uint8], colors: int = 256) -> Image.Image:
-    """A picture (h, w, 4) with no more than so many colours, the clear one among them.
+    """Return a picture (h, w, 4) with no more than so many colours, the clear one among them.
 
     The palette is the k-means of the picture's pixels with colour counted by its alpha, so that
     what is hardly seen does not take up colours.

@@ -21,7 +21,7 @@ from facewarp.training.texture_painting.brushes import (
 
 
 def skull(face: Anatomy) -> Painting:
-    """A skull: bone with hollows, black sockets and nose, teeth across the lips, cracks."""
+    """Draw a skull: bone with hollows, black sockets and nose, teeth across the lips, cracks."""
     u = face.unit
     grain = noise(21, 7.0, octaves=4)
     outline = distance(fill(face.face()))

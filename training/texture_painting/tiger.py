@@ -23,7 +23,7 @@ from facewarp.training.texture_painting.brushes import (
 
 
 def tiger(face: Anatomy) -> Painting:
-    """A tiger's face in orange, white and black, in strokes that follow the fur."""
+    """Draw a tiger's face in orange, white and black, in strokes that follow the fur."""
     u = face.unit
     fur = _fur(face)
     skin = distance(fill(face.face())) + 2.2 * u * fur

@@ -90,7 +90,7 @@ def _points(face: Anatomy) -> Points:
 
 
 def _between(face: Anatomy, fixed: Points) -> Points:
-    """A mirror-symmetric lattice inside the face, clear of the fixed points and openings."""
+    """Make a mirror-symmetric lattice inside the face, clear of the fixed points and openings."""
     step = _SPACING * face.unit
     columns, rows = np.arange(-12, 13), np.arange(-20, 21)
     lattice = np.array(

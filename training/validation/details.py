@@ -119,7 +119,7 @@ def _dice(found: NDArray[np.floating], true: NDArray[np.floating]) -> float:
 
 
 def _painted(gray: NDArray[np.uint8], shares: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """A picture under its classes."""
+    """Return a picture under its classes."""
     color = np.tensordot(shares, _COLORS, axes=(0, 0)).astype(np.float32)
     size = gray.shape[1::-1]
     cover = 0.5 * (1 - shares[0].astype(np.float32))

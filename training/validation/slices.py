@@ -76,7 +76,7 @@ class SliceValidator:
 
 
 def _grid(patient: HeartPatient) -> ModelGrid:
-    """The window around a labelled heart, of both phases."""
+    """Return the window around a labelled heart, of both phases."""
     volume = patient.images[0]
     places = np.nonzero(np.any([one.data for one in patient.labels], axis=0))
     z, y, x = ((axis.min() + axis.max()) / 2 for axis in places)

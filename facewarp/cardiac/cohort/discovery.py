@@ -107,7 +107,7 @@ def _dicom_below(folder: Path) -> list[Path]:
 
 
 def _study(path: Path) -> str:
-    """What tells an examination from others; that of a file which tells none is its folder's."""
+    """Return what tells an examination from others; a file that tells none has its folder's."""
     try:
         data = read_header(path, specific_tags=["StudyInstanceUID"])
         with naming(path):
@@ -124,7 +124,7 @@ def _is_one_slice(path: Path) -> bool:
 
 
 def _name(path: Path) -> str:
-    """A patient's name; files and folders called by what they hold have that of their folder."""
+    """Name a patient; files and folders called by what they hold have their folder's name."""
     if path.is_dir():
         name = path.resolve().name
     else:

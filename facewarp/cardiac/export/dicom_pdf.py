@@ -58,7 +58,7 @@ def write_report_pdf(html: str, study: DicomStudy, path: Path) -> None:
 
 
 def encapsulated(pdf: bytes, study: DicomStudy) -> Any:
-    """The DICOM object that holds a PDF, under patient and study of the cine."""
+    """Return the DICOM object that holds a PDF, under patient and study of the cine."""
     from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
     from pydicom.uid import UID, ExplicitVRLittleEndian
 

@@ -76,7 +76,7 @@ def part_code(part: HeartPart) -> Any:
 
 
 def phase_name(result: CineResult, phase: int) -> str:
-    """A phase in words: ``phase 4 of 12 (ED)``."""
+    """Return a phase in words: ``phase 4 of 12 (ED)``."""
     moment = {result.ed: " (ED)", result.es: " (ES)"}.get(phase, "")
     return f"phase {result.cine.frames[phase]} of {len(result.cine.frames)}{moment}"
 

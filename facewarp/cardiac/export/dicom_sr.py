@@ -80,7 +80,7 @@ def _content(
     segmentations: Sequence[WrittenSegmentation],
     said: Sequence[str],
 ) -> Any:
-    """The content tree: observer, procedure, and groups of measurements."""
+    """Return the content tree: observer, procedure, and groups of measurements."""
     import highdicom as hd
     from pydicom.sr.codedict import codes
 
@@ -109,7 +109,7 @@ def _content(
 def _volume_groups(
     result: CineResult, study: DicomStudy, segmentations: Sequence[WrittenSegmentation]
 ) -> list[Any]:
-    """A group for each ventricle at each moment, and for the wall at end-diastole."""
+    """Return a group for each ventricle at each moment, and for the wall at end-diastole."""
     import highdicom as hd
     from pydicom.sr.codedict import codes
 
@@ -151,7 +151,7 @@ def _segment_of(groups: Any) -> int:
 
 
 def _function_groups(result: CineResult, study: DicomStudy) -> list[Any]:
-    """Groups of what follows from several phases: function of each ventricle, and strain."""
+    """Return groups of what follows from several phases: function of each ventricle, and strain."""
     from pydicom.sr.codedict import codes
 
     lv, rv = result.indices.lv, result.indices.rv

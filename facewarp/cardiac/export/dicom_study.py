@@ -69,13 +69,13 @@ class DicomStudy:
         return list({str(one.SOPInstanceUID): one for row in rows for one in row}.values())
 
     def uid(self, *what: str) -> str:
-        """A UID of something that is made of this result, the same whenever it is made again."""
+        """Return a UID of something made of this result, the same whenever it is made again."""
         from pydicom.uid import generate_uid
 
         return str(generate_uid(entropy_srcs=[self.key, *what]))
 
     def series_number(self, kind: str, offset: int = 0) -> int:
-        """Number of a series of results, far from a scanner's."""
+        """Return the number of a series of results, far from a scanner's."""
         return _SERIES[kind] + offset
 
 

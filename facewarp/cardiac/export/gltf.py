@@ -127,7 +127,7 @@ class _Scene(GlbFile):
 
 
 def vertex_normals(vertices: FloatArray, triangles: Triangles) -> FloatArray:
-    """Unit normals ``(V, 3)`` of vertices, triangles weighted by their area."""
+    """Return unit normals ``(V, 3)`` of vertices, triangles weighted by their area."""
     a, b, c = (vertices[triangles[:, corner]] for corner in range(3))
     faces = np.cross(b - a, c - a)
     normals = np.zeros_like(vertices)

@@ -53,7 +53,7 @@ def write_vtk_series(
 
 
 def _poly_data(surfaces: Sequence[MovingSurface], phase: int) -> str:
-    """The XML of one phase."""
+    """Return the XML of one phase."""
     points = np.concatenate([surface.vertices_mm[phase] for surface in surfaces])
     starts = np.cumsum([0, *(surface.vertices_mm.shape[1] for surface in surfaces)])
     triangles = np.concatenate(
@@ -79,7 +79,7 @@ def _poly_data(surfaces: Sequence[MovingSurface], phase: int) -> str:
 
 
 def _array(name: str, values: NDArray[Any]) -> str:
-    """A ``DataArray`` of one compressed block, in base64."""
+    """Return a ``DataArray`` of one compressed block, in base64."""
     kind = _TYPES[values.dtype.str.lstrip("<|")]
     components = f' NumberOfComponents="{values.shape[1]}"' if values.ndim == 2 else ""
     raw = np.ascontiguousarray(values).tobytes()

@@ -140,7 +140,7 @@ def identity_of(file: Path) -> dict[str, str]:
 
 
 def read_header(path: Path, **options: Any) -> Any:
-    """A file's data set without its pixels.
+    """Return a file's data set without its pixels.
 
     Raises:
         FacewarpError: it is damaged, or no DICOM.
@@ -149,7 +149,7 @@ def read_header(path: Path, **options: Any) -> Any:
 
 
 def read_whole(path: Path) -> Any:
-    """A file's data set with its pixels, and a transfer syntax where the file tells none.
+    """Return a file's data set with its pixels, and a transfer syntax where the file tells none.
 
     Raises:
         FacewarpError: it is damaged, or no DICOM.
@@ -180,7 +180,7 @@ def _read(path: Path, **options: Any) -> Any:
 
 
 def read_pixels(path: Path) -> NDArray[np.float32]:
-    """The grey values of a file's pictures after its scaling, ``(frames, H, W)``.
+    """Return the grey values of a file's pictures after its scaling, ``(frames, H, W)``.
 
     Raises:
         FacewarpError: they are compressed in a way that nothing here can read, or are cut short.
@@ -225,7 +225,7 @@ def _cut(path: Path) -> FacewarpError:
 
 
 def _foreign(data: Any) -> tuple[str, str] | None:
-    """What a file's picture is if it can be no slice of a cine, and what to do."""
+    """Return what a file's picture is if it can be no slice of a cine, and what to do."""
     modality = str(tag_value(data, "Modality") or "")
     if modality != _CINE_MODALITY:
         what = f"a picture of modality {modality_word(modality)}"
@@ -240,7 +240,7 @@ def _foreign(data: Any) -> tuple[str, str] | None:
 
 
 def _images_of(data: Any, path: Path) -> Iterator[SliceImage]:
-    """The pictures of one file."""
+    """Return the pictures of one file."""
     frames = whole(data, "NumberOfFrames", 1) or 1
     check_groups(data, frames)
     if frames > 1 and "PerFrameFunctionalGroupsSequence" not in data:
@@ -363,7 +363,7 @@ def _acquired_s(data: Any, frame: int) -> float | None:
 
 
 def _cycles_s(data: Any, frame: int) -> dict[str, float]:
-    """The RR interval told, by what tells it, the most trusted first."""
+    """Return the RR interval told, by what tells it, the most trusted first."""
     sequence = "CardiacSynchronizationSequence"
     converted = "UnassignedPerFrameConvertedAttributesSequence"
     told = {

@@ -62,7 +62,7 @@ def is_dicom(path: Path) -> bool:
 
 
 def find_dicom(place: Path) -> DicomFiles:
-    """The DICOM files of a folder at any depth, or the file itself."""
+    """Return the DICOM files of a folder at any depth, or the file itself."""
     if place.is_file():
         return DicomFiles((place,) if is_dicom(place) else (), ())
     files: list[Path] = []
@@ -82,7 +82,7 @@ def find_dicom(place: Path) -> DicomFiles:
 
 
 def dicom_files(place: Path) -> list[Path]:
-    """The DICOM files of a folder at any depth, or the file itself, by name."""
+    """Return the DICOM files of a folder at any depth, or the file itself, by name."""
     return list(find_dicom(place).files)
 
 
@@ -166,7 +166,7 @@ def _begins_without_preamble(head: bytes) -> bool:
 
 
 def _kind(path: Path) -> str:
-    """A file's suffix; those that are numbers, as in UIDs and ``IM.1``, are of one kind."""
+    """Return a file's suffix; those that are numbers, as in UIDs and ``IM.1``, are of one kind."""
     suffix = path.suffix.lower()
     return "" if suffix[1:].isdecimal() else suffix
 

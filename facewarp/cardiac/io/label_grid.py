@@ -121,7 +121,7 @@ def _resampled(
     shape: tuple[int, int, int],
     finer: tuple[int, int, int],
 ) -> Ids:
-    """The id that has the largest share of every voxel of another grid, ``(T, *shape)``.
+    """Return the id that has the largest share of every voxel of another grid, ``(T, *shape)``.
 
     Args:
         ids: ``(T, D, H, W)``.

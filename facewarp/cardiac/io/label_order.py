@@ -79,7 +79,7 @@ _NAMED: Final = (
 
 
 def order_named(name: str) -> LabelOrder:
-    """The convention of a name.
+    """Return the convention of a name.
 
     Raises:
         FacewarpError: there is none of this name.
@@ -91,7 +91,7 @@ def order_named(name: str) -> LabelOrder:
 
 
 def order_by_file_name(path: Path) -> LabelOrder | None:
-    """The convention that files of such a name have, where a data set gives names like this."""
+    """Return the convention that files of such a name have, where a data set names files so."""
     name = path.name.removesuffix(".gz").removesuffix(".nii")
     return next((order for pattern, order in _NAMED if pattern.search(name)), None)
 
@@ -141,7 +141,7 @@ def _contacts(coded: NDArray[np.integer], count: int) -> NDArray[np.int64]:
 
 
 def _matching(known: NDArray[Any], lv: int, wall: int, rv: int | None) -> LabelOrder | None:
-    """The convention that has the parts so; one of no name where none does."""
+    """Return the convention that has the parts so; one of no name where none does."""
     ids = {int(known[lv]): HeartPart.LV, int(known[wall]): HeartPart.MYOCARDIUM}
     if rv is not None:
         ids[int(known[rv])] = HeartPart.RV

@@ -193,7 +193,7 @@ def _ids_of(found: Volume) -> tuple[NDArray[np.int32], list[str]]:
 def _chosen_order(
     ids: NDArray[np.int32], path: Path, order: str, usual: LabelOrder | None
 ) -> tuple[LabelOrder, str, list[str]]:
-    """The convention of ids, who says so, and what is to be said of it."""
+    """Return the convention of ids, who says so, and what is to be said of it."""
     fullest = ids[(ids > 0).sum(axis=(1, 2, 3)).argmax()]
     seen, named = order_by_anatomy(fullest), order_by_file_name(path)
     if order != AUTO:
@@ -241,7 +241,7 @@ def _refuse_blended(data: Labels, path: Path) -> None:
 def _share_inside(
     before: NDArray[np.int32], found: Volume, after: NDArray[np.int32], volume: Volume
 ) -> float:
-    """The share of the labelled volume that is left on the cine's grid."""
+    """Return the share of the labelled volume that is left on the cine's grid."""
     sizes = [
         np.count_nonzero(ids) * float(np.prod(one.spacing_mm))
         for ids, one in ((before, found), (after, volume))
@@ -262,7 +262,7 @@ def _listed(ids: NDArray[np.int32]) -> str:
 
 
 def _checked_size(before: Labels, found: Volume, after: Labels, volume: Volume) -> list[str]:
-    """What is to be said of the left ventricle's volume on the labels' and on the cine's grid."""
+    """Say what the left ventricle's volume on the labels' and on the cine's grid tells."""
     sizes = [
         (data == HeartPart.LV).sum(axis=(1, 2, 3)).max() * one.voxel_ml
         for data, one in ((before, found), (after, volume))

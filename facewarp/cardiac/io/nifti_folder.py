@@ -51,18 +51,18 @@ def is_label_file(path: Path) -> bool:
 
 
 def labels_beside(path: Path) -> list[Path]:
-    """A reader's labels beside a file over time: named like it with ``_gt``, as M&Ms has them."""
+    """Find a reader's labels beside a file over time: named like it with ``_gt``, as in M&Ms."""
     named = [path.with_name(f"{stem(path)}_gt{suffix}") for suffix in SUFFIXES]
     return [labels for labels in named if labels.is_file()]
 
 
 def read_with(path: Path) -> list[Path]:
-    """The files beside a cine of one file that its results depend on, too."""
+    """Return the files beside a cine of one file that its results depend on, too."""
     return [*(p for p in [sidecar_of(path)] if p.is_file()), *labels_beside(path)]
 
 
 def picture_files(folder: Path) -> list[Path]:
-    """The NIfTI files of a folder that are not labels by name, by name."""
+    """Return the NIfTI files of a folder that are not labels by name, by name."""
     return sorted(p for p in folder.iterdir() if is_nifti(p) and not is_label_file(p))
 
 
@@ -87,7 +87,7 @@ def read_phases(paths: Sequence[Path], folder: Path, options: ReadOptions) -> Vo
 
 
 def cines_apart(files: Sequence[Path], series: str | None) -> tuple[list[Path], list[str]]:
-    """The files of the short-axis cine by their names, and what is said of those left out.
+    """Return the files of the short-axis cine by their names, and what is said of those left out.
 
     Args:
         files: of a folder.
@@ -106,7 +106,7 @@ def cines_apart(files: Sequence[Path], series: str | None) -> tuple[list[Path], 
 
 
 def numbers_in(names: Sequence[str]) -> list[float] | None:
-    """The number in which names differ, decimals too; None where there is none, or not one order.
+    """Return the number in which names differ, decimals too; None without one, or one order.
 
     Of several such numbers, as a count and a time, the first is taken if all order the names alike.
     """
@@ -166,7 +166,7 @@ def _phases(volumes: list[Volume], folder: Path, options: ReadOptions) -> Volume
 
 
 def _in_time(volumes: list[Volume]) -> tuple[list[Volume], list[str], list[float] | None]:
-    """The volumes in the order of time, what is to be said, and their trigger times, ms."""
+    """Return the volumes in the order of time, what is to be said, and their trigger times, ms."""
     triggers = _triggers_ms([volume.path for volume in volumes])
     told = [time for time in triggers if time is not None]
     if len(told) == len(volumes) and len(set(told)) == len(told):
@@ -182,7 +182,7 @@ def _in_time(volumes: list[Volume]) -> tuple[list[Volume], list[str], list[float
 
 
 def _about_steps(times: Sequence[float]) -> list[str]:
-    """What is to be said of phases that may be missing, by times or counts."""
+    """Return what is to be said of phases that may be missing, by times or counts."""
     gap = missing_phase(times)
     return [f"the files' phases: {gap}"] if gap else []
 
@@ -229,7 +229,7 @@ def _images_of(
     trigger_ms: float | None,
     pixels: dict[tuple[Path, int], NDArray[np.float32]],
 ) -> list[SliceImage]:
-    """The slices of a volume or cine, each with its place and what tells its phase."""
+    """Return the slices of a volume or cine, each with its place and what tells its phase."""
     data = volume.data if volume.data.ndim == 4 else volume.data[None]
     x, y, _ = volume.spacing_mm
     axes = np.stack([_LPS @ volume.affine[:3, axis] for axis in (0, 1)])

@@ -57,7 +57,7 @@ def is_nifti(path: Path) -> bool:
 
 
 def stem(path: Path) -> str:
-    """A file's name without ``.nii`` or ``.nii.gz``."""
+    """Return a file's name without ``.nii`` or ``.nii.gz``."""
     name = path.name
     for suffix in (".gz", ".nii"):
         name = name[: -len(suffix)] if name.lower().endswith(suffix) else name
@@ -125,7 +125,7 @@ def read_volume(
 
 
 def axes_of(path: Path) -> int:
-    """Number of a NIfTI file's axes, those of one alone at the end not counted; 0 if unreadable."""
+    """Count a NIfTI file's axes, those of one alone at the end left out; 0 if unreadable."""
     try:
         shape = _shape(_open(path)[0])
     except (FacewarpError, ValueError):
@@ -139,7 +139,7 @@ def sidecar_of(path: Path) -> Path:
 
 
 def sidecar(path: Path) -> dict[str, Any]:
-    """What the JSON file beside a NIfTI file says, as dcm2niix writes it; {} without one."""
+    """Return what the JSON file beside a NIfTI file says, as dcm2niix writes it; {} without one."""
     try:
         found = json.loads(sidecar_of(path).read_text("utf-8"))
     except (OSError, ValueError):
@@ -158,7 +158,7 @@ def cycles_beside(path: Path) -> dict[str, float]:
 
 
 def _open(path: Path) -> tuple[Any, ArrayProxy]:
-    """The header as it stands in the file, and its data, not yet read."""
+    """Return the header as it stands in the file, and its data, not yet read."""
     if not path.exists():
         raise FacewarpError("there is no such file", path, "Check the path.")
     if not path.is_file() or not is_nifti(path):
@@ -195,7 +195,7 @@ def way_in(path: Path) -> str:
 
 
 def _shape(raw: Any) -> tuple[int, ...]:
-    """A file's axes without those of one alone at the end, three at least."""
+    """Return a file's axes without those of one alone at the end, three at least."""
     shape = tuple(int(n) for n in raw.get_data_shape())
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
@@ -225,7 +225,7 @@ def _check_scaling(raw: Any, path: Path) -> None:
 
 
 def _output_header(raw: Any) -> nib.Nifti1Header:
-    """A header that outputs on the same grid take over: NIfTI-1, in this machine's byte order."""
+    """Return a header for outputs on the same grid: NIfTI-1, in this machine's byte order."""
     if isinstance(raw, nib.Nifti2Header):
         header = nib.Nifti1Header()
         _copy_header(raw, header)
@@ -384,7 +384,7 @@ def _number(value: Any) -> float | None:
 
 
 def _copy_header(source: Any, target: nib.Nifti1Header) -> None:
-    """What a NIfTI-1 header can hold of a NIfTI-2 one."""
+    """Return what a NIfTI-1 header can hold of a NIfTI-2 one."""
     for key in ("dim", "pixdim", "datatype", "bitpix", "xyzt_units", "descrip", "sform_code"):
         target[key] = source[key]
     for key in ("qform_code", "quatern_b", "quatern_c", "quatern_d", "srow_x", "srow_y", "srow_z"):

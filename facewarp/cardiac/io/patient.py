@@ -123,7 +123,7 @@ def read_info(folder: str | os.PathLike[str]) -> Info:
 
 
 def find_patients(folder: str | os.PathLike[str]) -> list[Path]:
-    """The patients' folders, those with an ``Info.cfg``, in a folder at any depth, by name."""
+    """Find the patients' folders, those with an ``Info.cfg``, at any depth, by name."""
     return sorted(
         (path.parent for path in files_below(Path(folder)) if path.name == INFO),
         key=lambda p: p.name,
@@ -131,7 +131,7 @@ def find_patients(folder: str | os.PathLike[str]) -> list[Path]:
 
 
 def frame_files(folder: Path) -> tuple[dict[int, Path], dict[int, Path]]:
-    """The single frames of an ACDC folder, and the labels of frames, each by frame number."""
+    """Find the single frames of an ACDC folder, and their labels, each by frame number."""
     images: dict[int, Path] = {}
     labels: dict[int, Path] = {}
     for path in sorted(p for p in folder.iterdir() if is_nifti(p)):
@@ -184,7 +184,7 @@ def open_cine(
 
 
 def _about_order(cine: Cine) -> list[str]:
-    """What is to be said of phases that do not follow one another."""
+    """Return what is to be said of phases that do not follow one another."""
     slices = out_of_order(cine.volume.data)
     if not slices:
         return []
@@ -321,7 +321,7 @@ def _file_name(path: Path) -> str:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """A key that sorts 2 before 10."""
+    """Return a key that sorts 2 before 10."""
     parts = re.findall(r"\d+|\D+", name)
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 

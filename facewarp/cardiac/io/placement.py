@@ -97,7 +97,7 @@ def shear_cosine(affine: FloatArray) -> float:
 
 
 def shear_warning(affine: FloatArray, qform_code: int) -> str:
-    """What is said of axes that are not at right angles."""
+    """Return what is said of axes that are not at right angles."""
     degrees = np.degrees(np.arcsin(min(shear_cosine(affine), 1.0)))
     itk = (
         "straighten such files, by their qform"
@@ -112,7 +112,7 @@ def shear_warning(affine: FloatArray, qform_code: int) -> str:
 
 
 def straightened(affine: FloatArray) -> FloatArray:
-    """The affine with its axes at right angles, turned as little as can be."""
+    """Return the affine with its axes at right angles, turned as little as can be."""
     sizes = np.linalg.norm(affine[:3, :3], axis=0)
     straight = affine.copy()
     straight[:3, :3] = orthonormal(affine[:3, :3]) * sizes
@@ -120,7 +120,7 @@ def straightened(affine: FloatArray) -> FloatArray:
 
 
 def orthonormal(matrix: FloatArray) -> FloatArray:
-    """The closest matrix with columns of length 1 at right angles (polar decomposition)."""
+    """Return the closest matrix with columns of length 1 at right angles (polar decomposition)."""
     left, _, right = np.linalg.svd(matrix / np.linalg.norm(matrix, axis=0))
     closest: FloatArray = left @ right
     return closest
@@ -183,7 +183,7 @@ def _unit(header: Any) -> str:
 def _orientation(
     header: Any, shape: tuple[int, ...], pixdim: FloatArray, path: Path, warnings: list[str]
 ) -> tuple[FloatArray, str, bool]:
-    """The affine, what it is from, and whether sform and qform contradict one another."""
+    """Return the affine, what it is from, and whether sform and qform contradict one another."""
     plain = np.diag([-pixdim[0], -pixdim[1], pixdim[2], 1.0])
     sform = _sform(header, path) if int(header["sform_code"]) > 0 else None
     qform = _qform(header, path, pixdim) if int(header["qform_code"]) > 0 else None

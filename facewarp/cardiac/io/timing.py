@@ -135,7 +135,7 @@ def is_cycle(seconds: float) -> bool:
 
 
 def missing_phase(times: Sequence[float]) -> str:
-    """What is to be said of a step that is much longer than the others; "" where there is none.
+    """Say where a step is much longer than the others; "" where there is none.
 
     Args:
         times: of the phases, or what counts them, in order.

@@ -109,11 +109,11 @@ class Volume:
         return self._pictured[stack]
 
     def slices_first(self) -> "Volume":
-        """The same with the slices along z, the first spatial axis of the data."""
+        """Return the same with the slices along z, the first spatial axis of the data."""
         return self.stacked_along(self.stack_axis)
 
     def stacked_along(self, stack: int) -> "Volume":
-        """The same with one of its axes (0 to 2 for x to z) as z, the others in their order."""
+        """Return the same with one of its axes (0 to 2: x to z) as z, the others in their order."""
         order = [axis for axis in range(3) if axis != stack] + [stack]
         lead = self.data.ndim - 3
         data = self.data.transpose(*range(lead), *(lead + 2 - axis for axis in order[::-1]))
@@ -124,7 +124,7 @@ class Volume:
         return replace(self, data=data, affine=affine, axes=(x, y, z), sources=sources)
 
     def in_file_order(self, data: NDArray[Any]) -> NDArray[Any]:
-        """An array ``(..., D, H, W)`` like the data with its axes as the file has them."""
+        """Return an array ``(..., D, H, W)`` like the data with its axes as the file has them."""
         lead = data.ndim - 3
         return data.transpose(
             *range(lead), *(lead + 2 - self.axes.index(axis) for axis in (2, 1, 0))

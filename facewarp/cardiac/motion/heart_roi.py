@@ -31,10 +31,10 @@ class HeartModel(Protocol):
     sha256: str
 
     def on_grid(self, shape: Shape) -> Self:
-        """The model on a grid of another size."""
+        """Return the model on a grid of another size."""
 
     def rough(self) -> "HeartModel | None":
-        """A quicker model that sees about the same, or None; for choices looked at again."""
+        """Return a quicker model that sees about the same, or None; for choices looked at again."""
 
     def release(self) -> None:
         """Give memory back that is made again, at some cost, when the model next runs."""
@@ -47,7 +47,7 @@ class HeartModel(Protocol):
 
 
 def around_heart(model: HeartModel, volume: Volume, phase: int, turn: FloatArray) -> ModelGrid:
-    """The window around the heart in a volume or cine: all slices, and a margin around the heart.
+    """Find the window around the heart in a volume or cine: all slices, and a margin.
 
     The model looks at the middle of the stack through the window it was trained with, and again
     around what it saw if that is not in the middle.
@@ -93,7 +93,7 @@ def stack_roi(
     turn: FloatArray | None = None,
     multiple: int = 2,
 ) -> ModelGrid:
-    """A window of given height and width around a point.
+    """Return a window of given height and width around a point.
 
     Args:
         volume: the volume or cine.

@@ -54,7 +54,7 @@ class ModelGrid:
         center_vox: Array3 | None = None,
         turn: FloatArray | None = None,
     ) -> "ModelGrid":
-        """The grid around a point of a volume.
+        """Return the grid around a point of a volume.
 
         Its axes run along the volume's; its slices are laid onto slices of the volume as far as
         the spacings allow.
@@ -82,7 +82,7 @@ class ModelGrid:
         return cls(shape, spacing_mm, volume.shape, matrix)
 
     def resized(self, shape: tuple[int, int, int]) -> "ModelGrid":
-        """The grid of another shape that covers the same part of the volume."""
+        """Return the grid of another shape that covers the same part of the volume."""
         grid = Grid(self.shape, self.to_volume).resized(shape)
         ratios = np.asarray(self.shape[::-1]) / np.asarray(shape[::-1])
         x, y, z = (np.asarray(self.spacing_mm) * ratios).tolist()
@@ -90,7 +90,7 @@ class ModelGrid:
         return ModelGrid(shape, (x, y, z), self.volume_shape, to_volume)
 
     def on_part(self, part: tuple[slice, slice, slice]) -> "ModelGrid":
-        """The same grid, laid into a part ``(z, y, x)`` of the volume alone."""
+        """Return the same grid, laid into a part ``(z, y, x)`` of the volume alone."""
         spans = [axis.indices(n) for axis, n in zip(part, self.volume_shape, strict=True)]
         depth, height, width = (stop - start for start, stop, _ in spans)
         shift = np.eye(4)
@@ -212,7 +212,7 @@ def gray_levels(data: NDArray[np.floating], *, spare: bool = False) -> tuple[flo
 
 
 def model_input(data: NDArray[np.floating], grid: ModelGrid) -> NDArray[np.float32]:
-    """A volume or cine ``([T,] D, H, W)`` as a model sees it, in training as in use.
+    """Return a volume or cine ``([T,] D, H, W)`` as a model sees it, in training as in use.
 
     Returns:
         float32 ``([T,] *grid.shape)`` in 0..1; 0 outside of the volume.

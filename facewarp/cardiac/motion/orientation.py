@@ -91,7 +91,7 @@ class Orientation:
         return bool(self.turn[:, 2].sum() < 0)
 
     def warnings(self, volume: Volume) -> tuple[str, ...]:
-        """What is to be said of it, one sentence each."""
+        """Return what is to be said of it, one sentence each."""
         said = []
         if self.against_file:
             said.append(TURNED)
@@ -143,7 +143,7 @@ def find_orientation(model: HeartModel, volume: Volume, phase: int = 0) -> Orien
 
 
 def find_heart_roi(model: HeartModel, volume: Volume, phase: int = 0) -> ModelGrid:
-    """The window around the heart, lying as the picture and the file tell.
+    """Return the window around the heart, lying as the picture and the file tell.
 
     Args:
         model: a heart model.
@@ -158,7 +158,7 @@ def find_heart_roi(model: HeartModel, volume: Volume, phase: int = 0) -> ModelGr
 
 
 def with_slices_seen(model: HeartModel, volume: Volume, phase: int = 0) -> Volume:
-    """The volume with the heart's slices along z, where the voxels do not tell their axis.
+    """Return the volume with the heart's slices along z, where the voxels do not tell their axis.
 
     Voxels of equal size come from resampled cines, whose slices may run along any axis: the one is
     taken along which the model is surest of the heart.
@@ -219,7 +219,7 @@ def _scores(
 
 
 def _first_seen(model: HeartModel, volume: Volume, phase: int, told: FloatArray) -> ModelGrid:
-    """A window around the heart, in the first direction of the axes that shows one."""
+    """Return a window around the heart, in the first direction of the axes that shows one."""
     ways = sorted(
         stack_turns(volume.stack_axis), key=lambda t: (t != told).any() + (t != told).any(0).sum()
     )

@@ -40,7 +40,7 @@ class SeenParts:
     volumes_ml: FloatArray | None = None
 
     def lighter(self) -> "SeenParts":
-        """The same with the finest probabilities in half the memory, see `SliceParts.lighter`."""
+        """Return the same, the finest probabilities in half the memory: `SliceParts.lighter`."""
         if self.fine is None:
             return self
         fine = self.fine.lighter()

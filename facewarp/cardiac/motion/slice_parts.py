@@ -84,7 +84,7 @@ class SliceModel(Protocol):
     sha256: str
 
     def on_grid(self, shape: Shape) -> Self:
-        """The model on slices of another size."""
+        """Return the model on slices of another size."""
 
     def probabilities(self, images: Tensor) -> Tensor:
         """Part probabilities ``(B, K, H, W)`` of slices with neighbors ``(B, N, H, W)``."""
@@ -195,7 +195,7 @@ class SliceParts:
         return (first + 1, area * thickness / 1000) if rim_mm > _RIM_MM else None
 
     def lighter(self) -> "SliceParts":
-        """The same in half the memory, rounded to three digits: once volumes are measured."""
+        """Halve the memory by rounding to three digits: once volumes are measured."""
         half = torch.from_numpy(self.probabilities).half()  # NumPy takes eighty times as long
         return replace(self, probabilities=half.numpy())
 

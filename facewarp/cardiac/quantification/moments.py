@@ -143,7 +143,7 @@ def settle_end_diastole(
 def _told_by_labels(
     cine: Cine, labels: GivenLabels | None
 ) -> tuple[int | None, int | None, list[str]]:
-    """Indices of ED and ES by a reader's labels, and what is to be said."""
+    """Return the indices of ED and ES by a reader's labels, and what is to be said."""
     if labels is None:
         return None, None, []
     if labels.filled:
@@ -160,7 +160,7 @@ def _told_by_labels(
 
 
 def _against(cine: Cine, labels: GivenLabels | None, ed: int, told: int | None) -> list[str]:
-    """What is to be said where the labels are of another phase than the user says."""
+    """Return what is to be said where the labels are of another phase than the user says."""
     if labels is None or labels.filled:
         return []  # one that is not filled is refused when it is asked for
     if told is not None and told != ed:

@@ -52,7 +52,7 @@ def write_report(
 
 
 def report_page(result: CineResult, pictures: Sequence[ImageArray] | None = None) -> str:
-    """The page's HTML; pictures, style and script are in it, and it asks for nothing else.
+    """Return the page's HTML; pictures, style and script are in it, and it asks for nothing else.
 
     Args:
         result: what was found.
@@ -249,7 +249,7 @@ def _model(result: CineResult) -> str:
 
 
 def _model_card(result: CineResult) -> str:
-    """The card that lies beside the weights; "" where there is none."""
+    """Return the card that lies beside the weights; "" where there is none."""
     try:
         weights = find_weights(result.model) if result.model else shipped_weights("heart")
         card = weights.with_name("README.md")

@@ -24,7 +24,7 @@ _EFFORT: Final = 0  # a tenth larger than by 2, in two thirds of the time
 
 
 def data_uri(picture: ImageArray) -> str:
-    """A picture ``(H, W, 3)`` as the address that holds it."""
+    """Return a picture ``(H, W, 3)`` as the address that holds it."""
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "WEBP", quality=_QUALITY, method=_EFFORT)
     return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()

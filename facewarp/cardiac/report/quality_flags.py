@@ -105,18 +105,18 @@ def quality_flags(result: CineResult) -> tuple[Flag, ...]:
 
 
 def flags_of_the_result(flags: tuple[Flag, ...]) -> tuple[Flag, ...]:
-    """The checks of what was found that are not "ok": those of the file are left out."""
+    """Return the checks of what was found that are not "ok": those of the file are left out."""
     return tuple(f for f in flags if f.verdict != "ok" and f.name not in ABOUT_THE_FILE)
 
 
 def worst_verdict(flags: tuple[Flag, ...]) -> Verdict:
-    """The gravest of all verdicts."""
+    """Return the gravest of all verdicts."""
     order: tuple[Verdict, ...] = ("ok", "look", "bad")
     return order[max(order.index(flag.verdict) for flag in flags)]
 
 
 def _confidence(result: CineResult) -> tuple[Flag, ...]:
-    """What the model expects of itself; how sure it is where that was never calibrated."""
+    """Return what the model expects of itself; how sure it is where that was never calibrated."""
     told = result.confidence
     if told is None:
         certainty = 100 * min(result.quality.certainty)

@@ -54,7 +54,7 @@ def reference_of(result: CineResult) -> Reference:
 
 
 def _labels_of(result: CineResult, phase: int) -> Path | None:
-    """The file of a reader's labels of a phase, where one lies beside the cine."""
+    """Return the file of a reader's labels of a phase, where one lies beside the cine."""
     cine = result.cine
     if (single := cine.labels.get(cine.frames[phase])) is not None:
         return single

@@ -138,7 +138,7 @@ def _files_of(folder: Path) -> dict[str, int]:
 
 
 def summary(result: CineResult) -> dict[str, Any]:
-    """What ``indices.json`` holds: plain values."""
+    """Return what ``indices.json`` holds: plain values."""
     cine, volume, quality = result.cine, result.cine.volume, result.quality
     reference = reference_of(result)
     truth = reference.indices
@@ -175,7 +175,7 @@ def summary(result: CineResult) -> dict[str, Any]:
 
 
 def _confidence(result: CineResult) -> dict[str, Any] | None:
-    """What is to be expected, and why; None for a reader's labels and without a calibration."""
+    """Return what to expect, and why; None for a reader's labels and without a calibration."""
     told = result.confidence
     return None if told is None else dict(_rounded(told.to_dict(result.evidence)))
 
@@ -267,7 +267,7 @@ def _write_curves(result: CineResult, path: Path) -> None:
 
 
 def _rounded(value: Any) -> Any:
-    """The same with no more digits than mean something."""
+    """Return the same with no more digits than mean something."""
     if isinstance(value, float):
         return round(value, 4)
     if isinstance(value, dict):

@@ -39,7 +39,7 @@ class Peak:
 
 
 def peak(curve: NDArray[np.float64], largest: bool, ed: int, step_s: float | None = None) -> Peak:
-    """The peak of a curve.
+    """Return the peak of a curve.
 
     Args:
         curve: ``(T,)``.
@@ -103,7 +103,7 @@ def strain_summary(
     step_s: float | None,
     intervals: StrainIntervals | None = None,
 ) -> dict[str, Any]:
-    """The model of segments and the peaks of every region, as JSON has them.
+    """Return the model of segments and the peaks of every region, as JSON has them.
 
     See `write_strain`.
     """

@@ -278,7 +278,7 @@ def _evaluate(
 
 
 def number(value: float, digits: int) -> str:
-    """A number as text, a dash where there is none."""
+    """Return a number as text, a dash where there is none."""
     return "-" if value != value else f"{value:.{digits}f}"
 
 

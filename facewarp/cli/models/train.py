@@ -196,7 +196,7 @@ def occlusion(
 
 
 def _details(photographs: "FaceData") -> "DetailData":
-    """The same photographs for a part network of eyes and mouth."""
+    """Return the same photographs for a part network of eyes and mouth."""
     from facewarp.training.details.data import detail_training_data
 
     return detail_training_data(photographs)

@@ -164,7 +164,7 @@ def quickest(
 
 
 def _frame(config: ModelConfig) -> tuple[Images, Floats]:
-    """Inputs of a tracker's frame: a grey image, and parts that are equally likely."""
+    """Make inputs of a tracker's frame: a grey image, and parts that are equally likely."""
     images = np.full((1, 1, *config.grid_shape), 128, np.uint8)
     shape = (1, config.n_classes, *config.feature_shape)
     return images, np.full(shape, 1 / config.n_classes, np.float32)

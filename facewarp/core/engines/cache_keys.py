@@ -26,7 +26,7 @@ _THREADS: Final = "OMP_NUM_THREADS"
 
 @cache
 def code_version() -> str:
-    """What the code that graphs are made from is known by: converted graphs fit no other."""
+    """Return what the code that graphs are made from is known by: converted graphs fit no other."""
     digest = hashlib.sha256()
     for name in _SOURCES:
         digest.update((_CORE / name).read_bytes())
@@ -34,7 +34,7 @@ def code_version() -> str:
 
 
 def circumstances(key: str, candidates: list[str]) -> str:
-    """What the choice of an engine holds for: network, code, packages, processor and threads.
+    """Return what an engine's choice holds for: network, code, packages, processor, threads.
 
     Args:
         key: of the network.

@@ -211,7 +211,7 @@ class OpenVinoEngine(GraphEngine):
         return [size for size in BATCHES if size <= threads]
 
     def _ready(self, graph: str, wanted: int, is_waiting: bool) -> int:
-        """A batch size that is compiled, or 1; the one wanted is compiled aside if it is not.
+        """Return a compiled batch size, or 1; the one wanted is compiled aside if it is not.
 
         Not if the same call waits for a larger one, which will take its place.
         """
@@ -231,7 +231,7 @@ class OpenVinoEngine(GraphEngine):
             _log.debug("%s of %d: %s", graph, batch, error)
 
     def _request(self, graph: str, size: int) -> BoundRequest | RequestsSideBySide:
-        """What runs a graph on batches of a size, or so many items side by side."""
+        """Return what runs a graph on batches of a size, or so many items side by side."""
         requests = self._requests
         if (graph, size) not in requests:
             beside = size if graph in _SIDE_BY_SIDE else 1
@@ -255,7 +255,7 @@ class OpenVinoEngine(GraphEngine):
         return requests[graph, size]
 
     def _sized(self, graph: str, batch: int) -> Any:
-        """The model of a graph for one batch size."""
+        """Return the model of a graph for one batch size."""
         model = self._models[_OF_BYTES.get(graph, (graph,))[0]].clone()
         model.reshape({port: [batch, *list(port.get_partial_shape())[1:]] for port in model.inputs})
         _pool_by_convolution(model)
@@ -401,7 +401,7 @@ def join(parts: Any, fields: Any, ways: Ways = "both") -> Any:
 
 
 def _of_gray(model: Any) -> Any:
-    """A model of images in [0, 1] and others as one of gray values, uint8: a quarter to copy."""
+    """Turn a model of images in [0, 1] into one of gray values, uint8: a quarter to copy."""
     from openvino import opset13 as ops
 
     gray = ops.parameter(model.inputs[0].get_partial_shape(), np.uint8, name="gray")
@@ -409,7 +409,7 @@ def _of_gray(model: Any) -> Any:
 
 
 def _of_pictures(model: Any) -> Any:
-    """A model of images (N, C, H, W) in [0, 1] as one of pictures (N, H, W, C), uint8.
+    """Return a model of images (N, C, H, W) in [0, 1] as one of pictures (N, H, W, C), uint8.
 
     Convolutions want channels last, and nothing has to be copied to be put in order.
     """
@@ -425,7 +425,7 @@ def _of_pictures(model: Any) -> Any:
 
 
 def _scaled(model: Any, bytes_in: Any, images: Any) -> Any:
-    """A model whose first input is scaled from bytes.
+    """Return a model whose first input is scaled from bytes.
 
     Args:
         model: it is used up.

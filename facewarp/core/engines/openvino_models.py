@@ -32,7 +32,7 @@ _core_lock = Lock()
 
 
 def openvino() -> Any:
-    """The package OpenVINO, its telemetry switched off by facewarp.system.privacy.
+    """Return the package OpenVINO, its telemetry switched off by facewarp.system.privacy.
 
     It is imported without its converter program, two thirds of the import's time; who wants that
     still gets it.
@@ -52,7 +52,7 @@ def openvino() -> Any:
 
 
 def core() -> Any:
-    """The one ``openvino.Core`` of this process, which lives as long as the process does.
+    """Return the one ``openvino.Core`` of this process, which lives as long as the process does.
 
     Each core brings a CPU plugin of its own, which sets the calling thread's alternate signal stack
     and puts back the one before when it goes. Of two cores that go in the order in which they came,
@@ -92,7 +92,7 @@ def openvino_folder() -> Path | None:
 
 
 def digest_of(files: Sequence[Path], *words: object) -> str:
-    """What a compiled model is known by: the contents of the files it is made from, and words.
+    """Return what a compiled model is known by: contents of its files, and words.
 
     Args:
         files: weights, and the source files of what prepares them.
@@ -239,7 +239,7 @@ def one_core_model(
 
 
 def _read(file: Path) -> bytes | None:
-    """The content of a kept file; None where there is none, or it is not what was written."""
+    """Read a kept file; None where there is none, or it is not what was written."""
     try:
         content = file.read_bytes()
     except OSError:

@@ -163,7 +163,7 @@ def _inverse_of(
     moved: NDArray[np.float32],
     windows: Sequence[tuple[slice, slice]],
 ) -> NDArray[np.float32]:
-    """The inverse of a corrected field, from that of the face before."""
+    """Return the inverse of a corrected field, from that of the face before."""
     return mended_inverse(resized(before.grid_field, FINE_SHAPE), field, moved, windows)
 
 
@@ -264,7 +264,7 @@ class _Part:
         return basis.reshape(-1, int(np.prod(self.shape)))
 
     def _exact(self, basis: NDArray[np.float32], ridge: float) -> NDArray[np.float32]:
-        """The basis with which the field, sampled between its points, is d at control points."""
+        """Return the basis whose field, sampled between its points, is d at control points."""
         rows, columns = self.window
         first = np.array([columns.start, rows.start])
         at = ((self.points + 0.5) / FINE_PX - 0.5 - first).astype(np.float32)

@@ -50,7 +50,7 @@ def mended_inverse(
 
 
 def window_around(windows: Sequence[Window]) -> Window:
-    """The least window that holds others."""
+    """Return the least window that holds others."""
     rows, columns = (
         slice(min(w[axis].start for w in windows), max(w[axis].stop for w in windows))
         for axis in (0, 1)

@@ -127,7 +127,7 @@ def normalized(
 def _frame(
     turn: complex, width: float, middle: Points, rows: int, *, is_mirrored: bool = False
 ) -> Affine:
-    """The map from patch px: a patch about a point (2,), ``width`` template px wide.
+    """Return the map from patch px: a patch about a point (2,), ``width`` template px wide.
 
     Args:
         turn: the pose's turn and scale.

@@ -55,7 +55,7 @@ def canonical_view(
 def _averaged(
     frame: NDArray[np.uint8], frame_px: list[NDArray[np.float32]], shrink: int
 ) -> tuple[NDArray[np.uint8], list[NDArray[np.float32]]]:
-    """The part of a frame that a map reaches, averaged to a smaller size, and the map into it."""
+    """Average the part of a frame that a map reaches to a smaller size; also the map into it."""
     corners = np.array([[c.min() for c in frame_px], [c.max() for c in frame_px]])
     box = clip_box(corners, frame.shape, margin=shrink)
     if box is None:

@@ -112,7 +112,7 @@ def _rim(inside: NDArray[np.float32]) -> NDArray[np.float32]:
 def _over(
     rgba: NDArray[np.uint8], color: NDArray[np.floating], alpha: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
-    """A colour with its alpha (...) laid over RGBA pixels (..., 4), all with straight alpha."""
+    """Lay a colour with its alpha (...) over RGBA pixels (..., 4), all with straight alpha."""
     below = rgba[..., 3] / np.float32(255) * (1 - alpha)
     total = np.maximum(alpha + below, 1e-6)
     mixed = (color * alpha[..., None] + rgba[..., :3] * below[..., None]) / total[..., None]

@@ -175,7 +175,7 @@ class Turns:
     def __call__(
         self, frame: NDArray[np.uint8], faces: Sequence["Face"], template: "Template"
     ) -> NDArray[np.uint8]:
-        """A copy of the frame, HxWx3 uint8 RGB, with each face's own effect."""
+        """Return a copy of the frame, HxWx3 uint8 RGB, with each face's own effect."""
         out = frame
         for number, one in enumerate(self.effects):
             mine = [face for face in faces if face.id % len(self.effects) == number]

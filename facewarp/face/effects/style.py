@@ -297,7 +297,7 @@ def _around_eyes(template: "Template") -> NDArray[np.float32]:
 
 
 def _coarse_crop(frame: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:
-    """What a crop shows, averaged to the coarse size."""
+    """Return what a crop shows, averaged to the coarse size."""
     fine = np.asarray(crop.extract(frame))
     return np.asarray(cv2.resize(fine, COARSE[::-1], interpolation=cv2.INTER_AREA), np.uint8)
 
@@ -308,7 +308,7 @@ def _span(found: NDArray[np.intp], size: int) -> slice:
 
 
 def _doubled(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A picture (h, w[, 3]) of the coarse size at that of the crop."""
+    """Return a picture (h, w[, 3]) of the coarse size at that of the crop."""
     size = (2 * picture.shape[1], 2 * picture.shape[0])
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
@@ -319,7 +319,7 @@ def _on_box(
     box: tuple[int, int, int, int],
     corner: tuple[int, int],
 ) -> NDArray[np.float32]:
-    """A part of the crop that begins at a corner (x, y) px of it, as a picture of a frame's box."""
+    """Return a part of the crop from a corner (x, y) px on, as a picture of a frame's box."""
     matrix = to_crop_matrix(face, box[0], box[1])
     matrix[:, 2] -= corner
     return np.asarray(

@@ -184,7 +184,7 @@ def _turns(portrait: ImageArray, tracker: FaceTracker) -> ImageArray:
 def _followed(
     clip: Iterable[tuple[ImageArray, float]], tracker: FaceTracker
 ) -> list[tuple[ImageArray, list[Face]]]:
-    """Some frames of a clip with their faces; all frames are followed."""
+    """Return some frames of a clip with their faces; all frames are followed."""
     tracker.reset()
     kept = []
     for index, (image, time) in enumerate(clip):

@@ -47,7 +47,7 @@ def worn(
 def largest_face(
     picture: NDArray[np.generic], tracker: FaceTracker, height_px: int = 0
 ) -> tuple[NDArray[np.uint8], Face]:
-    """A picture as RGB, and its largest face, registered.
+    """Return a picture as RGB, and its largest face, registered.
 
     Args:
         picture: H x W [x 1, 3 or 4], RGB where it has colour.

@@ -174,7 +174,7 @@ class AppearanceReader:
     def _aligned(
         self, picture: NDArray[np.uint8], points: NDArray[np.float64]
     ) -> NDArray[np.uint8]:
-        """A picture of a face, on the grid that these landmarks (68, 2) of it lie on."""
+        """Return a picture of a face, on the grid that these landmarks (68, 2) of it lie on."""
         ones = np.column_stack([points, np.ones(len(points))])
         matrix = np.linalg.lstsq(ones, self._points, rcond=None)[0].T
         aligned = cv2.warpAffine(picture, matrix, self._size, borderMode=cv2.BORDER_REPLICATE)

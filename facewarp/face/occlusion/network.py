@@ -30,7 +30,7 @@ _BATCH: Final = 8
 
 
 def wide_crop(crop: Crop, every: int = 2) -> Crop:
-    """The window that the network looks through: a crop and a little on both sides.
+    """Return the window that the network looks through: a crop and a little on both sides.
 
     Args:
         crop: of the face.

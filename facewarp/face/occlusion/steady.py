@@ -88,7 +88,7 @@ class SteadyMatte:
         return self._judged(face)
 
     def _judged(self, face: Face) -> Face:
-        """The face with the confidence that what is seen of it allows."""
+        """Return the face with the confidence that what is seen of it allows."""
         seen = float((seen_of_template(face) * self._face).sum() / self._face.sum())
         confidence = face.confidence * min(1.0, seen / _FREE)
         if confidence == face.confidence:

@@ -32,7 +32,7 @@ def draw_tag(frame: NDArray[np.uint8], face: "Face", pixel_aspect: float = 1.0) 
 
 
 def for_pixels(label: NDArray[np.uint8], pixel_aspect: float) -> NDArray[np.uint8]:
-    """A label (h, w, 4) drawn for square pixels, as wide on pixels of another shape."""
+    """Return a label (h, w, 4) drawn for square pixels, as wide on pixels of another shape."""
     if pixel_aspect == 1:
         return label
     size = max(1, round(label.shape[1] / pixel_aspect)), label.shape[0]

@@ -127,7 +127,7 @@ def parse_look(spec: str) -> dict[str, Makeup]:
 def made_up(
     look: Mapping[str, Makeup], masks: Mapping[str, NDArray[np.uint8]] | None = None
 ) -> NDArray[np.uint8]:
-    """The texture of a look, (h, w, 4) uint8 RGBA with straight alpha, in the template's space.
+    """Return a look's texture, (h, w, 4) uint8 RGBA with straight alpha, in template space.
 
     Args:
         look: how each part is made up; those left out stay bare.
@@ -150,7 +150,7 @@ def made_up(
 
 @lru_cache(maxsize=1)
 def part_masks() -> dict[str, NDArray[np.uint8]]:
-    """The shipped masks of all parts, (h, w) uint8 each."""
+    """Return the shipped masks of all parts, (h, w) uint8 each."""
     folder = files("facewarp.assets").joinpath("textures", FOLDER)
     masks = {}
     for part in PARTS:

@@ -143,7 +143,7 @@ def open_mouth(face: "Face", frame: NDArray[np.uint8] | None = None) -> NDArray[
 
 
 def _seen_lips(face: "Face") -> NDArray[np.float32] | None:
-    """The outline of the inner lips (N, 2) crop px as the detail network sees it; None if not.
+    """Return the inner lips' outline (N, 2) crop px by the detail network; None if unseen.
 
     Landmarks are eight points of it, and lie within what is round between them: the outer teeth of
     a mouth wide open.
@@ -226,7 +226,7 @@ def _beside_eyes(face: "Face") -> NDArray[np.float32]:
 
 
 def _on_crop(seen: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """A mask (h, w), 0..1, softened and at every px of the crop, 0..255."""
+    """Return a mask (h, w), 0..1, softened and at every px of the crop, 0..255."""
     soft = cv2.GaussianBlur(seen, (0, 0), 0.7 * seen.shape[1] / 130)
     bytes_ = cv2.convertScaleAbs(cv2.max(soft, 0.0), alpha=255)
     return np.asarray(cv2.resize(bytes_, CROP_SHAPE[::-1], interpolation=cv2.INTER_LINEAR))

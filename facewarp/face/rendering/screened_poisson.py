@@ -59,7 +59,7 @@ class ScreenedPoisson:
             )
 
     def __call__(self, d: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The solution for d (h, w, c), same shape."""
+        """Return the solution for d (h, w, c), same shape."""
         out = np.array(d, np.float32)
         if self._solver is None:
             return out

@@ -162,7 +162,7 @@ class TemplatePicture:
                 cover(coverage[rows_of_frame, box[0] : box[2]], cv2.extractChannel(alpha, 0))
 
     def _in_cells(self, face: "Face") -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """The picture's alpha in the crop's cells, and where there is anything of it."""
+        """Return the picture's alpha in the crop's cells, and where there is anything of it."""
         height, width = CROP_SHAPE
         x, y = np.rint(crop_cells() + resized(face.grid_field, GRID_SHAPE)).astype(np.int32)
         inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)

@@ -80,7 +80,7 @@ class ProposalNetwork:
 
 
 def _pictures(pyramid: Pyramid) -> list[tuple[NDArray[np.uint8], float]]:
-    """The frame at the sizes that the network sees, and frame px per px of each."""
+    """Return the frame at the sizes that the network sees, and frame px per px of each."""
     longer = max(pyramid.shape)
     level = 0
     while longer / 2 ** (level + 1) >= _LONGER_PX:
@@ -126,7 +126,7 @@ def decode(found: Floats, scale: float) -> list[Proposal]:
 
 
 def _suppressed(found: list[Proposal]) -> list[Proposal]:
-    """The best of those that are of one face, at most `_MOST`."""
+    """Return the best of those that are of one face, at most `_MOST`."""
     kept: list[tuple[Proposal, tuple[float, float, float, float]]] = []
     for proposal in sorted(found, key=lambda one: -one.score):
         box = square_at(proposal.center, proposal.side)
@@ -143,7 +143,7 @@ def _path() -> Path:
 
 @lru_cache(maxsize=1)
 def _openvino() -> _Run:
-    """The network on OpenVINO, compiled when first needed, for pictures of any size."""
+    """Return the network on OpenVINO, compiled when first needed, for pictures of any size."""
     lock, requests = threading.Lock(), list[Any]()
 
     def run(picture: NDArray[np.uint8]) -> Floats:
@@ -166,7 +166,7 @@ def _request() -> Any:
 
 
 def _openvino_model() -> Any:
-    """The network of bytes 0..255 (1, H, W, 3)."""
+    """Return the network of bytes 0..255 (1, H, W, 3)."""
     from facewarp.core.engines.openvino_models import core, openvino
 
     ov = openvino()
@@ -183,7 +183,7 @@ def _openvino_model() -> Any:
 
 @lru_cache(maxsize=1)
 def _opencv() -> _Run:
-    """The network on OpenCV."""
+    """Return the network on OpenCV."""
     try:
         net = cv2.dnn.readNetFromONNX(str(_path()))
     except cv2.error as error:

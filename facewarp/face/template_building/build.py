@@ -123,7 +123,7 @@ def build_template(
 def _between(
     fitter: FaceRegistrar, probabilities: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The fields (2, 320, 260) from labels to the fitter's template, and the other way."""
+    """Return the fields (2, 320, 260) from labels to the fitter's template, and the other way."""
     own, theirs = (
         torch.from_numpy(template_guidance(fitter.model, labels))
         for labels in (probabilities, fitter.template.probabilities)

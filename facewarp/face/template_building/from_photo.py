@@ -35,7 +35,7 @@ class OwnFace:
     def taken(
         cls, name: str, picture: NDArray[np.generic], near: Crop, fitter: FaceRegistrar
     ) -> "OwnFace":
-        """The face that a crop shows, on the crop that its own landmarks ask for.
+        """Return the face that a crop shows, on the crop that its own landmarks ask for.
 
         Args:
             name: what the template is called.

@@ -35,7 +35,7 @@ def template_sheet(template: Template, scale: int = 2) -> NDArray[np.uint8]:
 
 
 def uv_guide(template: Template) -> NDArray[np.uint8]:
-    """What to paint a texture over: (1280, 1040, 4) uint8 RGBA in the space of textures.
+    """Return what to paint a texture over: (1280, 1040, 4) uint8 RGBA in the space of textures.
 
     The template's picture, pale, with the contours of its parts; clear beyond the face. One's own
     template is carried to the space that all textures share, so what is painted on it fits others.

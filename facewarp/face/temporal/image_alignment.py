@@ -124,7 +124,7 @@ class NormalEquations:
 
 
 def similarity_of(motion: Floats, weights: Floats) -> Floats:
-    """The shift, turn and zoom (h, w, 2) px closest to a motion, with weights (h, w)."""
+    """Return the shift, turn and zoom (h, w, 2) px closest to a motion, with weights (h, w)."""
     none = np.zeros_like(weights)
     return _similarity(cv2.merge([weights, none, weights]), -scaled(motion, weights))
 

@@ -274,7 +274,7 @@ class PhotometricRefinement:
         return in_cells(flow, self._cells) * np.float32(PICTURE_PX)
 
     def _coarse(self, flow: Floats, seen: Floats) -> Floats:
-        """What of an optical flow is motion of the skin that is seen, and no noise."""
+        """Return what of an optical flow is motion of the skin that is seen, and no noise."""
         weights = seen * self._face + np.float32(1e-5)
         head = similarity_of(flow, weights)
         own = pooled(scaled(flow - head, weights), 1.0)
@@ -309,7 +309,7 @@ class PhotometricRefinement:
         return np.asarray(1 - hidden * self._inner, np.float32)
 
     def _doubted(self, past: _Past, shown: float, dt: float) -> tuple[float, float]:
-        """The largest share that was seen, and how long the map is still drawn to the registration.
+        """Return the largest share seen, and how long the map is still drawn to the registration.
 
         A thing that leaves a face behind which the map began, leaves a registration that is better.
         """
@@ -332,13 +332,13 @@ class PhotometricRefinement:
         return np.asarray(slow + (fast - slow) * distance.clip(0, 1), np.float32)
 
     def _semantic(self, face: Face) -> Floats:
-        """The registration's map from template to crop (h, w, 2) px."""
+        """Return the registration's map from template to crop (h, w, 2) px."""
         field = resized(face.grid_field_from_template, GRID_SHAPE)
         rows, columns = self._window
         return np.asarray(self._grid_px + np.moveaxis(field[:, rows, columns], 0, -1), np.float32)
 
     def _carried(self, picture: Floats, skin: Floats) -> Floats:
-        """A picture of the crop, in template space."""
+        """Return a picture of the crop, in template space."""
         there = (skin + np.float32(0.5)) * np.float32(1 / PICTURE_PX) - np.float32(0.5)
         return _sampled(picture, self._in_picture(there))
 
@@ -356,7 +356,7 @@ class PhotometricRefinement:
         return _sampled(skin, self._index + self._at_points(motion) * self._fade_in_points)
 
     def _with_map(self, face: Face, skin: Floats) -> Face:
-        """The face with this map and its inverse."""
+        """Return the face with this map and its inverse."""
         before = resized(face.grid_field_from_template, GRID_SHAPE)
         field = before.astype(np.float32)
         rows, columns = self._window

@@ -90,7 +90,7 @@ def _mirror(parts: Floats) -> Floats:
 
 
 def _zoomed(images: Floats, factor: float) -> Floats:
-    """What a view of so much of images (B, C, h, w), about their center, shows."""
+    """Return what a view of so much of images (B, C, h, w), about their center, shows."""
     zoom = _zoom(*images.shape[2:], factor)
     return np.stack([warp_maps(image, zoom) for image in images])
 

@@ -201,7 +201,7 @@ def expected_box(detection: Detection) -> Box:
 
 
 def _moved(detection: Detection, by: NDArray[np.integer]) -> Detection:
-    """A detection in a window, in px of the frame that the window begins at (x, y) of."""
+    """Return a detection in a window, in px of the frame that the window begins at (x, y) of."""
     return Detection.around(
         detection.center + by, detection.side, detection.score, detection.keypoints + by
     )
@@ -231,7 +231,7 @@ class BackgroundSearch:
             self._search = self._thread.submit(self._detector.detect, copy, thorough=thorough)
 
     def take(self) -> list[Detection]:
-        """What the search has found once it is done, best first; empty until then.
+        """Return what the search has found once it is done, best first; empty until then.
 
         Raises:
             FacewarpError: whatever the detector raised.

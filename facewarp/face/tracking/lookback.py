@@ -119,7 +119,7 @@ class Lookback:
         return read
 
     def _alone_until(self, later: Frame, faces: Sequence[Face]) -> _Alone | None:
-        """The faces of a clip's first frame, if the search of a later one finds nobody else."""
+        """Return the faces of a clip's first frame, if a later one's search finds nobody else."""
         found = _Alone(frozenset(face.id for face in faces), later.time)
         if not found.shown_by(faces):
             return None

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def record_of(frame: "Frame", face: "Face") -> dict[str, Any]:
-    """A face of a frame as one record of track data."""
+    """Return a face of a frame as one record of track data."""
     named = {} if frame.file is None else {"file": frame.file}
     return {
         "frame": frame.index,
@@ -25,7 +25,7 @@ def record_of(frame: "Frame", face: "Face") -> dict[str, Any]:
 
 
 def records_of(frame: "Frame", faces: Sequence["Face"]) -> list[dict[str, Any]]:
-    """The faces of a frame as records; where there is none, one that says so: its face is None."""
+    """Return a frame's faces as records; without any, one that says so: its face is None."""
     if not faces:
         return [{"frame": frame.index, "time_s": frame.time, "face": None, "file": frame.file}]
     return [record_of(frame, face) for face in faces]

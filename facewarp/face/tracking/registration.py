@@ -221,7 +221,7 @@ def folds_percent(field: NDArray[np.float32], labels: NDArray[np.float32]) -> fl
 
 
 def _on_grid(field: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """A field (2, h, w) in px of its own grid, on another grid and in px of that."""
+    """Return a field (2, h, w) in px of its own grid, on another grid and in px of that."""
     if field.shape[1:] == shape:
         return field
     rows, columns = shape

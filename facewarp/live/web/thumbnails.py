@@ -47,7 +47,7 @@ def picture(image: NDArray[np.uint8]) -> bytes:
 
 @lru_cache(maxsize=1)
 def _face() -> PIL.Image.Image:
-    """The average face, a little darker, on nothing."""
+    """Return the average face, a little darker, on nothing."""
     template = Template.load("average")
     shade = np.rint(_BRIGHTNESS * template.color.astype(np.float32))
     alpha = np.rint(255 * (1 - template.probabilities[0]))

@@ -71,7 +71,7 @@ class AnimationSource(Source):
         return AnimationSource(self.path, None if self._is_timed else self.rate, start)
 
     def __iter__(self) -> Iterator[Frame]:
-        """The pictures of the range; they end early where the file is damaged."""
+        """Return the pictures of the range; they end early where the file is damaged."""
         self.exhausted = self.truncated = False
         time, count, is_cut = Fraction(0), 0, False
         with open_picture(self.path) as picture:

@@ -35,7 +35,7 @@ _DAMAGE = (
 
 
 def read_photograph(data: bytes) -> Image:
-    """A JPEG, PNG or WebP file as (H, W, 3) uint8 RGB, upright by its EXIF.
+    """Return a JPEG, PNG or WebP file as (H, W, 3) uint8 RGB, upright by its EXIF.
 
     Raises:
         FacewarpError: It is none of these, damaged, or beyond the limits.
@@ -44,7 +44,7 @@ def read_photograph(data: bytes) -> Image:
 
 
 def read_texture(data: bytes) -> NDArray[np.uint8]:
-    """A PNG, WebP or JPEG file as (H, W, 4) uint8 RGBA, straight alpha; opaque if it has none.
+    """Decode a PNG, WebP or JPEG to (H, W, 4) uint8 RGBA, straight alpha; opaque if it has none.
 
     Raises:
         FacewarpError: It is none of these, damaged, or beyond the limits.
@@ -53,7 +53,7 @@ def read_texture(data: bytes) -> NDArray[np.uint8]:
 
 
 def read_frame(data: bytes) -> Image:
-    """A JPEG of live video as (H, W, 3) uint8 RGB.
+    """Return a JPEG of live video as (H, W, 3) uint8 RGB.
 
     Raises:
         FacewarpError: It is no JPEG, damaged, or beyond the limits.

@@ -69,7 +69,7 @@ class ImageSource(Source):
         return reads_deep(self.path)
 
     def __iter__(self) -> Iterator[Frame]:
-        """The one frame."""
+        """Return the one frame."""
         self.exhausted = False
         yield _frame(self.path, 0.0, 0, self.note)
         self.exhausted = True
@@ -166,7 +166,7 @@ class FolderSource(Source):
         return self.size
 
     def __iter__(self) -> Iterator[Frame]:
-        """The pictures, `rate` of them a second."""
+        """Return the pictures, `rate` of them a second."""
         self.exhausted, self.truncated = False, False
         first = self.indices[0]
         for index, path in zip(self.indices, self.paths, strict=True):
@@ -229,7 +229,7 @@ def reads_deep(path: Path) -> bool:
 
 
 def natural_order(path: Path) -> tuple[list[tuple[int, int | str]], str]:
-    """A sorting key under which the numbers in names count as numbers."""
+    """Return a sorting key under which the numbers in names count as numbers."""
     parts = re.split(r"(\d+)", path.stem.casefold())
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts], path.name
 
@@ -242,7 +242,7 @@ def is_pattern(path: Path) -> bool:
 
 
 def _pattern(name: str) -> re.Pattern[str]:
-    """What fits a pattern; the number of a numbered one is its first group."""
+    """Return what fits a pattern; the number of a numbered one is its first group."""
     numbered = NumberedName.of(Path(name))
     return re.compile(fnmatch.translate(name)) if numbered is None else numbered.pattern
 
@@ -253,7 +253,7 @@ def _is_picture(path: Path) -> bool:
 
 
 def _frame(path: Path, time: float, index: int, note: Callable[[str], None]) -> Frame:
-    """A picture file as a frame; tells of pictures in the file that are left out."""
+    """Return a picture file as a frame; tells of pictures in the file that are left out."""
     if path.suffix.lower() in PLATE_SUFFIXES or reads_deep(path):
         image, alpha, deep = plates.read_plate(path, note)
         return Frame(image, time, index, alpha=alpha, path=path, deep=deep)
@@ -288,6 +288,6 @@ def _nothing_in(path: Path) -> tuple[str, Path, str]:
 
 
 def _some(names: list[str]) -> str:
-    """The first few of some names, and how many more there are."""
+    """Return the first few of some names, and how many more there are."""
     more = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

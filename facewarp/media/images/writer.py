@@ -68,7 +68,7 @@ class ImageWriter(Output):
         self._profile = like.icc_profile if isinstance(like, ImageSource) else None
 
     def write(self, frame: Frame) -> None:
-        """Writes the picture, (H, W, 3) uint8 RGB.
+        """Write the picture, (H, W, 3) uint8 RGB.
 
         Raises:
             FacewarpError: It could not be written, or there was one already.
@@ -161,7 +161,7 @@ class AnimationWriter(Output):
             raise write_error(error, target) from error
 
     def write(self, frame: Frame) -> None:
-        """Writes the next picture, (H, W, 3) uint8 RGB; the first tells the size of all.
+        """Write the next picture, (H, W, 3) uint8 RGB; the first tells the size of all.
 
         Raises:
             FacewarpError: It could not be written.
@@ -260,7 +260,7 @@ class FolderWriter(Output):
         OutputFile(target / self._names[like.paths[0]]).discard()
 
     def write(self, frame: Frame) -> None:
-        """Writes the picture, (H, W, 3) uint8 RGB, under the name of the one it was made from.
+        """Write the picture, (H, W, 3) uint8 RGB, under the name of the one it was made from.
 
         Raises:
             FacewarpError: It could not be written.
@@ -281,7 +281,7 @@ class FolderWriter(Output):
 
 
 def written_name(path: Path) -> str:
-    """The name under which a picture's output is written: with .jpg, if its kind is read only."""
+    """Name a picture's output: with .jpg, if its kind is read only."""
     if path.suffix.lower() in IMAGE_SUFFIXES | PLATE_SUFFIXES:
         return path.name
     from facewarp.media.images.files import has_alpha
@@ -300,7 +300,7 @@ def tell_lost_alpha(target: Path) -> None:
 
 
 def _written_names(paths: list[Path]) -> dict[Path, str]:
-    """A name for each picture's output; where two would be the same, with the old suffix too."""
+    """Name each picture's output; where two would be the same, with the old suffix too."""
     names: dict[Path, str] = {}
     taken = {path.name for path in paths}
     for path in paths:
@@ -313,7 +313,7 @@ def _written_names(paths: list[Path]) -> dict[Path, str]:
 
 
 def _to_pillow(frame: Frame, suffix: str) -> PIL.Image.Image:
-    """A frame for Pillow: with its alpha where the kind of file holds it, else on black."""
+    """Return a frame for Pillow: with its alpha where the kind of file holds it, else on black."""
     if frame.alpha is None:
         return PIL.Image.fromarray(frame.image)
     if suffix in ALPHA_SUFFIXES:
@@ -322,7 +322,7 @@ def _to_pillow(frame: Frame, suffix: str) -> PIL.Image.Image:
 
 
 def _comment_options(suffix: str, comment: str | None) -> dict[str, Any]:
-    """What Pillow is told to write a comment into a file of this kind."""
+    """Return what Pillow is told to write a comment into a file of this kind."""
     if comment is None:
         return {}
     if suffix in (".png", ".apng"):

@@ -138,7 +138,7 @@ class AudioConversion:
 
 
 def _rate_for(codec: str, rate: int) -> int:
-    """The lowest rate an encoder takes that loses nothing; its highest for what is above."""
+    """Return the lowest rate an encoder takes that loses nothing; its highest for what is above."""
     if codec == "libopus":
         return _OPUS_RATE
     return min((known for known in _AAC_RATES if known >= rate), default=48_000)

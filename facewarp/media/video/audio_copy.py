@@ -311,7 +311,7 @@ def _converted(output: OutputContainer, source: VideoSource, index: int, encoder
 
 
 def _first_packets(source: VideoSource, index: int) -> list[AudioPacket]:
-    """The first packets of a track, as far as they come before long."""
+    """Return the first packets of a track, as far as they come before long."""
     found: list[AudioPacket] = []
     with open_container(source.path) as container:
         packets = container.demux()

@@ -41,7 +41,7 @@ class Color:
 
     @classmethod
     def of(cls, picture: av.VideoFrame) -> "Color":
-        """The tags of what is read from a picture; BT.709 for what is mapped to it."""
+        """Return the tags of what is read from a picture; BT.709 for what is mapped to it."""
         if _is_mapped(picture):
             return cls()
         primaries, transfer = int(picture.color_primaries), int(picture.color_trc)
@@ -51,7 +51,7 @@ class Color:
         return cls(int(picture.colorspace), primaries, transfer)
 
     def tag(self, codec: av.VideoCodecContext) -> None:
-        """Writes these and limited range into an encoder that is not open yet."""
+        """Write these and limited range into an encoder that is not open yet."""
         codec.color_range = ColorRange.MPEG
         codec.colorspace = self.matrix
         codec.color_primaries = self.primaries
@@ -159,7 +159,7 @@ class YUVWriter:
         return picture
 
     def tag(self, codec: av.VideoCodecContext) -> None:
-        """Writes the tags into an encoder that is not open yet."""
+        """Write the tags into an encoder that is not open yet."""
         self._color.tag(codec)
 
 
@@ -186,7 +186,7 @@ class _SwscaleWriter:
         )
 
     def tag(self, codec: av.VideoCodecContext) -> None:
-        """Writes the tags into an encoder that is not open yet."""
+        """Write the tags into an encoder that is not open yet."""
         self._color.tag(codec)
 
 
@@ -255,14 +255,14 @@ class DeepYUVWriter:
         return picture
 
     def tag(self, codec: av.VideoCodecContext) -> None:
-        """Writes the tags into an encoder that is not open yet."""
+        """Write the tags into an encoder that is not open yet."""
         Color(self._coded.matrix, self._coded.primaries, self._coded.transfer).tag(codec)
 
 
 def stored_codes(
     picture: av.VideoFrame, orientation: Orientation | None = None
 ) -> StoredCodes | None:
-    """The codes of a decoded picture themselves, not a copy; None if they are not 8-bit 4:2:0.
+    """Return a decoded picture's own codes, not a copy; None if they are not 8-bit 4:2:0.
 
     Args:
         picture: As it was decoded.
@@ -311,12 +311,12 @@ def _merged(planar: av.VideoFrame) -> Image:
 
 
 def _pixels(plane: VideoPlane) -> NDArray[np.uint8]:
-    """The (H, W) bytes of a plane themselves, not a copy."""
+    """Return the (H, W) bytes of a plane themselves, not a copy."""
     values = np.frombuffer(cast("memoryview[int]", plane), np.uint8)
     return values.reshape(plane.height, plane.line_size)[:, : plane.width]
 
 
 def _deep_pixels(plane: VideoPlane) -> NDArray[np.uint16]:
-    """The same for planes of 16-bit values."""
+    """Return the same for planes of 16-bit values."""
     values = np.frombuffer(cast("memoryview[int]", plane), np.uint16)
     return values.reshape(plane.height, plane.line_size // 2)[:, : plane.width]

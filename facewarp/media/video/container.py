@@ -40,7 +40,7 @@ _TEXT_FORMATS = ("tty",)  # FFmpeg plays any .txt as the screen of an old termin
 
 
 def open_container(path: Path) -> InputContainer:
-    """Opens a local file for demuxing, and never anything it points to on a network.
+    """Open a local file for demuxing, and never anything it points to on a network.
 
     Raises:
         FacewarpError: It can't be read, or is not a video.
@@ -145,7 +145,7 @@ class FrameClock:
         self._trusts_pts = True
 
     def ticks(self, pts: int | None, dts: int | None) -> int:
-        """The picture's timestamp, from those it was shown and decoded at, in ticks."""
+        """Return the picture's timestamp, from those it was shown and decoded at, in ticks."""
         ticks = self._choose(pts, dts)
         if self._last is not None and ticks <= self._last:
             if self._last - ticks > self._second:

@@ -66,7 +66,7 @@ class Encoder:
     def options_for(
         self, size: tuple[int, int], rate: Fraction, *, live: bool = False
     ) -> dict[str, str]:
-        """The options, with a bit rate for a video of this size and rate where one is needed."""
+        """Return the options, with a bit rate for this size and frame rate where one is needed."""
         options = {**self.options, **self.live} if live else dict(self.options)
         if not self.bits_per_pixel:
             return options
@@ -74,7 +74,7 @@ class Encoder:
         return {"b": str(max(400_000, round(bits))), **options}
 
     def time_base(self, wanted: Fraction) -> Fraction:
-        """The time base wanted, or the finest one possible that 24, 25, 29.97 .. 60 fps divide."""
+        """Return the time base wanted, or the finest possible that 24, 25, 29.97 .. 60 fps fit."""
         if self.finest_tick and wanted.denominator > self.finest_tick:
             return Fraction(1, 60_000)
         return wanted
@@ -221,7 +221,7 @@ def is_deep_codec(name: str | None) -> bool:
 
 
 def chosen_encoder(name: str, suffix: str) -> Encoder:
-    """The encoder of a codec for a file.
+    """Return the encoder of a codec for a file.
 
     Raises:
         FacewarpError: the file does not hold it.
@@ -234,7 +234,7 @@ def chosen_encoder(name: str, suffix: str) -> Encoder:
 
 
 def with_quality(encoder: Encoder, quality: int | None) -> Encoder:
-    """An encoder with a quality of 0 to 100; its own for None.
+    """Return an encoder with a quality of 0 to 100; its own for None.
 
     About 80 is what the encoders have by themselves. 100 is without loss for H.264 of 8 bits and
     HEVC; ProRes has four grades, and 4444 one more from 90 on.
@@ -262,7 +262,7 @@ def choose_encoder(
     codec: str | None = None,
     quality: int | None = None,
 ) -> Encoder:
-    """The first encoder for a container that works here.
+    """Return the first encoder for a container that works here.
 
     Args:
         suffix: Of the file, one of `FORMATS`.

@@ -218,7 +218,7 @@ class VideoSource(Source):
             self.frame_count = max(1, round((until - (self.start or 0.0)) * self.fps))
 
     def __iter__(self) -> Iterator[Frame]:
-        """The frames, decoded ahead while the last one is being worked on."""
+        """Return the frames, decoded ahead while the last one is being worked on."""
         self.exhausted, self.truncated, self.end_time = False, False, 0.0
         self._faults, self._count, self._reached_end = 0, 0, False
         told = self._told[self.hdr_format is not None]
@@ -238,12 +238,12 @@ class VideoSource(Source):
             self._readers.remove(reader)
 
     def close(self) -> None:
-        """Ends all reading and joins its threads."""
+        """End all reading and join its threads."""
         for reader in tuple(self._readers):
             reader.close()
 
     def _read(self) -> Iterator[Frame]:
-        """Runs in the decoding thread."""
+        """Decode, in the decoding thread."""
         start = self.start or 0.0
         # Some formats land behind the time sought, or can't be sought at all. Then it is sought
         # from further back, and in the end read from the beginning.
@@ -291,7 +291,7 @@ class VideoSource(Source):
     def _frame_of(
         self, picture: av.VideoFrame, convert: FrameConverter, time: float, index: int
     ) -> Frame:
-        """The frame of a decoded picture; packed where it keeps its codes."""
+        """Return the frame of a decoded picture; packed where it keeps its codes."""
         convert.change_aspect(self._aspect_change)
         codes = convert.codes(picture) if self._keeps_codes else None
         if codes is not None:
@@ -432,7 +432,7 @@ class VideoSource(Source):
 
 
 def _alpha_decoder(stream: VideoStream) -> av.VideoCodecContext | None:
-    """The decoder of a VP8 or VP9 stream with alpha, which FFmpeg's own decoders leave out."""
+    """Return a decoder of VP8 or VP9 with alpha, which FFmpeg's own decoders leave out."""
     has_alpha = stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) == "1"
     name = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(stream.codec_context.name)
     if not has_alpha or name not in av.codecs_available:

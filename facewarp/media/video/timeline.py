@@ -247,14 +247,14 @@ def _steps(times: Sequence[float]) -> list[float]:
 
 
 def _neighbors(positions: list[int], mark: int) -> tuple[int, int]:
-    """The bytes of the packets around a joint; decoders that work ahead tell errors later."""
+    """Return the bytes of packets around a joint; decoders that work ahead tell errors later."""
     place = positions.index(mark)
     first, last = max(0, place - _BEFORE_JOINT), min(len(positions) - 1, place + _AFTER_JOINT)
     return positions[first], positions[last]
 
 
 def _packet_times(path: Path, streams: set[int]) -> Sequence[PacketTime]:
-    """The times of all packets of some streams, in the order of the file."""
+    """Return the times of all packets of some streams, in the order of the file."""
     found: list[PacketTime] = []
     last: dict[int, int] = {}
     with open_container(path) as container:

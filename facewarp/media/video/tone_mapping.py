@@ -310,7 +310,7 @@ def _curve(transfer: int) -> str:
 
 
 def _graph(picture: av.VideoFrame, tables: list[tuple[str, str, Path]]) -> Graph:
-    """Filters of an input, of tables (filter, interpolation, file) and of an output."""
+    """Build the filters of an input, of tables (filter, interpolation, file) and of an output."""
     graph = Graph()
     graph.threads = 1
     matrix = int(picture.colorspace)

@@ -283,7 +283,7 @@ class VideoWriter(Output):
         self._drop()
 
     def _rescue(self, error: Exception) -> None:
-        """Keeps a recording that could not be finished; most of its pieces play."""
+        """Keep a recording that could not be finished; most of its pieces play."""
         self._is_over = True
         with contextlib.suppress(av.FFmpegError, OSError):
             self._close_files()
@@ -293,7 +293,7 @@ class VideoWriter(Output):
         raise FacewarpError(what, self.target, told.fix) from error
 
     def _write(self, pending: "_Pending") -> None:
-        """Runs in the encoding thread, one frame behind: a frame's end is the next one's time."""
+        """Encode in the thread, one frame behind: a frame's end is the next one's time."""
         time, frame = pending
         if self._shift is None:
             self._shift = time
@@ -308,7 +308,7 @@ class VideoWriter(Output):
             self._audio.copy_until(time, self._shift)
 
     def _with_own_codes(self, frame: Frame) -> av.VideoFrame | None:
-        """A frame of a video with that video's codes where nothing was painted on it.
+        """Return a frame of a video with that video's codes where nothing was painted on it.
 
         None where they are not to be had, or not what is written. Made in the thread that hands
         frames over: what waits to be encoded is half as large so.
@@ -323,7 +323,7 @@ class VideoWriter(Output):
         return self._to_yuv.painted(codes, shown, frame.image)
 
     def _coded(self, frame: Frame) -> av.VideoFrame:
-        """The frame's picture as it is stored, in the encoder's pixel format."""
+        """Return the frame's picture as it is stored, in the encoder's pixel format."""
         frame = replace(frame, image=np.asarray(frame.image))  # all of it, if it was a canvas
         if self._to_alpha is not None:
             alpha = frame.alpha
@@ -354,7 +354,7 @@ class VideoWriter(Output):
             )
 
     def _stored(self, image: Pixels) -> Pixels:
-        """A picture turned as it is stored, of even size."""
+        """Return a picture turned as it is stored, of even size."""
         image = cast(Pixels, np.ascontiguousarray(image))
         if any(self._pad):
             bottom, right = self._pad
@@ -363,7 +363,7 @@ class VideoWriter(Output):
         return self._orientation.stored(image)
 
     def _encode_held(self, end: int) -> None:
-        """Encodes the frame held back, now that its end (in ticks) is known."""
+        """Encode the frame held back, now that its end (in ticks) is known."""
         if self._held is None or self._last_pts is None:
             return
         self._held.duration = end - self._last_pts
@@ -372,7 +372,7 @@ class VideoWriter(Output):
         self.kept += 1
 
     def _encode_last(self, end: int) -> None:
-        """Encodes the last frame; one that is held long as a key frame.
+        """Encode the last frame; one that is held long as a key frame.
 
         In MP4 a picture lasts until the one decoded after it begins: were B-frames decoded last,
         their times would end the file.
@@ -383,7 +383,7 @@ class VideoWriter(Output):
         self._encode_held(end)
 
     def _finish(self) -> None:
-        """Runs in the encoding thread: from the last frame to the end of the file."""
+        """Finish in the encoding thread: from the last frame to the end of the file."""
         if self._last_pts is not None and self._shift is not None:
             is_whole = self._like is not None and self._like.exhausted and not self._is_cut
             end = self._last_pts + max(1, round(1 / (self._rate * self._time_base)))

@@ -164,7 +164,7 @@ class Canvas:
 
 
 def _steps_in(steps: slice, low: int, high: int) -> tuple[int, int]:
-    """The first of some steps at `low` or after it, and the first at `high` or after it."""
+    """Return the first of some steps at `low` or after it, and the first at `high` or after it."""
     count = len(range(steps.start, steps.stop, steps.step))
     first, last = (-(-(edge - steps.start) // steps.step) for edge in (low, high))
     return min(max(first, 0), count), min(max(last, 0), count)

@@ -49,7 +49,7 @@ class Acquisition:
         return [float(members[0].middle_mm @ normal) for members in by_position(self.images)]
 
     def described(self) -> str:
-        """The acquisition in words, to be told apart from others."""
+        """Return the acquisition in words, to be told apart from others."""
         number = ", ".join(str(n) for n in self.numbers[:3])
         height, width = self.images[0].shape
         series = f"series {number}, " if number else ""

@@ -39,7 +39,7 @@ _NO_CINE: Final = re.compile(
 def choose_cine(
     images: Sequence[SliceImage], place: Path, series: str | None = None
 ) -> tuple[list[SliceImage], list[str]]:
-    """The pictures of the short-axis cine among those of a folder.
+    """Return the pictures of the short-axis cine among those of a folder.
 
     Args:
         images: all pictures.
@@ -92,7 +92,7 @@ def _one_study(images: Sequence[SliceImage], place: Path) -> None:
 
 
 def _pieces(images: Sequence[SliceImage]) -> list[Acquisition]:
-    """The pictures by series, size, direction, component, and by repeats within a series."""
+    """Return the pictures by series, size, direction, component, and by repeats within a series."""
     pieces: dict[tuple[object, ...], list[Acquisition]] = {}
     told = len({image.series for image in images}) < len(images)  # else replaced one by one
     for image in images:
@@ -186,7 +186,7 @@ def _another_phase(cine: Acquisition, stack: Acquisition) -> bool:
 
 
 def _time(image: SliceImage) -> float | None:
-    """What tells phases apart that are of several series; acquisition times and numbers do not."""
+    """Return what tells phases of several series apart; acquisition times and numbers do not."""
     return image.temporal if image.trigger_ms is None else image.trigger_ms
 
 
@@ -232,7 +232,7 @@ def _named(acquisitions: list[Acquisition], series: str, place: Path) -> list[Ac
 
 
 def _short_axis(cines: list[Acquisition], place: Path, said: list[str]) -> Acquisition:
-    """The one cine that is a short-axis stack."""
+    """Return the one cine that is a short-axis stack."""
     if len(cines) == 1:
         return cines[0]
     deep = [one for one in cines if one.slices >= LEAST_SLICES]

@@ -20,7 +20,7 @@ _BEAT: Final = 0.6  # of a step's change, by which pictures of one moment of two
 
 
 def about_copies(data: NDArray[np.float32]) -> list[str]:
-    """What is to be said of neighboring slices or phases that hold the very same pictures.
+    """Return what is to be said of neighboring slices or phases that hold the very same pictures.
 
     Args:
         data: ``(T, D, H, W)``.

@@ -74,7 +74,7 @@ class StackGrid:
         return np.asarray(found, dtype=np.float32)
 
     def described(self) -> list[str]:
-        """What is to be said of slices that are moved or resampled."""
+        """Return what is to be said of slices that are moved or resampled."""
         said = []
         if self.moved.any():
             far = np.linalg.norm(self.aside_mm, axis=1)
@@ -125,7 +125,7 @@ class StackGrid:
 
 
 def usual_picture(slices: Sequence[Sequence[SliceImage]]) -> SliceImage:
-    """The first picture of a slice that has the pixels of most slices."""
+    """Return the first picture of a slice that has the pixels of most slices."""
     kinds: list[list[SliceImage]] = []
     for members in slices:
         alike = next((kind for kind in kinds if kind[0].has_grid_of(members[0])), None)
@@ -137,7 +137,7 @@ def usual_picture(slices: Sequence[Sequence[SliceImage]]) -> SliceImage:
 
 
 def fit_grid(slices: Sequence[Sequence[SliceImage]], usual: SliceImage) -> StackGrid:
-    """The grid of a stack of slices.
+    """Return the grid of a stack of slices.
 
     Args:
         slices: the pictures of each, in order along the normal of ``usual``.

@@ -94,7 +94,7 @@ class SliceImage:
 
 
 def without_copies(images: Sequence[SliceImage], said: list[str]) -> list[SliceImage]:
-    """The pictures, each once, where copies of one file lie side by side.
+    """Return the pictures, each once, where copies of one file lie side by side.
 
     Pictures of one UID that lie elsewhere or at another time are none: programs that take names
     out of files give all of a series one UID, too.
@@ -111,7 +111,7 @@ def without_copies(images: Sequence[SliceImage], said: list[str]) -> list[SliceI
 
 
 def by_position(images: Sequence[SliceImage]) -> list[list[SliceImage]]:
-    """The pictures by slice, in the order along the normal."""
+    """Return the pictures by slice, in the order along the normal."""
     normal = images[0].normal
     slices: list[list[SliceImage]] = []
     for image in sorted(images, key=lambda image: float(image.middle_mm @ normal)):

@@ -290,7 +290,7 @@ def _step_s(slices: list[list[SliceImage]], said: list[str]) -> float | None:
 
 
 def _cycles(slices: list[list[SliceImage]], said: list[str]) -> dict[str, float]:
-    """The RR intervals told, by what tells them: the median over the slices."""
+    """Return the RR intervals told, by what tells them: the median over the slices."""
     found: dict[str, float] = {}
     names = {name: None for members in slices for image in members for name in image.cycles_s}
     for name in names:
