@@ -55,7 +55,7 @@ def _free(face: Anatomy) -> Plane:
 def _blob(
     face: Anatomy, at: tuple[float, float], size: tuple[float, float], degrees: float
 ) -> Plane:
-    """Return a soft ellipse: 1 in the middle, 0 at the edge; half axes in units, turned clockwise."""
+    """Return a soft ellipse: 1 in the middle, 0 at the edge; half axes in units, clockwise."""
     x, y = grid()
     a = np.radians(degrees)
     dx, dy = (x - at[0]) / face.unit, (y - at[1]) / face.unit
