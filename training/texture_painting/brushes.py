@@ -104,7 +104,7 @@ def curve(points: ArrayLike, *, closed: bool = False, samples: int = 16) -> Poin
 def spiral(
     center: ArrayLike, start: ArrayLike, turns: float, *, end_radius: float = 0.12
 ) -> Points:
-    """Return a curl from a start point around a centre, its radius down to a share of its first radius.
+    """Return a curl from a start point around a centre, down to a share of its first radius.
 
     Args:
         center: (2,) template px.
