@@ -287,9 +287,13 @@ def _cache(name: str) -> Finding:
 
 
 def _display(name: str) -> Finding:
-    present = has_display()
-    text = "present" if present else "none, so nothing can be shown in a window"
-    return Finding(name, "ok" if present else "absent", text, {"present": present})
+    from facewarp.live.window.display import why_no_window
+
+    reason = why_no_window()
+    facts = {"present": reason is None, "reason": reason}
+    if reason is None:
+        return Finding(name, "ok", "present", facts)
+    return Finding(name, "absent", f"no window can be opened: {reason}", facts)
 
 
 def _cameras(name: str) -> Finding:
@@ -304,10 +308,3 @@ def _cameras(name: str) -> Finding:
     facts = {"found": [camera.name for camera in found], "gave_last": given}
     text = ", ".join(texts) or "none found"
     return Finding(name, "ok" if reported else "absent", text, facts)
-
-
-def has_display() -> bool:
-    """Return whether windows can be opened (OpenCV aborts the process where they can't)."""
-    if sys.platform in ("win32", "darwin"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

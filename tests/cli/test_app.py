@@ -19,6 +19,7 @@ from facewarp.cli import app as program
 from facewarp.cli import doctor
 from facewarp.cli.console import Output, cell, output_of
 from facewarp.errors import FacewarpError
+from facewarp.live.window.display import check_display
 from facewarp.version import __version__
 
 Body = Callable[[Output], None]
@@ -323,6 +324,17 @@ def test_doctor_ends_as_its_findings_are(
     assert told["ok"] == (exit_code == 0)
     assert told["findings"]["thing ok"] == {"state": "ok", "n": 1}
     assert "[ok]" in result.stderr
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere they get along")
+def test_doctor_says_of_a_display_what_live_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setenv("DISPLAY", ":987")  # a name alone: nothing answers there
+    finding = doctor._display("display")
+    assert finding.state == "absent"
+    assert "cannot be reached" in finding.text
+    with pytest.raises(FacewarpError, match="cannot be reached"):
+        check_display()
 
 
 def test_doctor_says_where_the_cache_is_and_how_large(

@@ -183,12 +183,6 @@ def true_indices(patient: HeartPatient) -> Indices:
     return indices(volumes_ml(labels, patient.labels[0].voxel_ml), 0, 1)
 
 
-def found_indices(patient: HeartPatient, model: Model, *, refined: bool = True) -> Indices | None:
-    """Return indices by the model; None where it finds no heart, or has no segmentation."""
-    found = found_result(patient, model, refined=refined)
-    return None if found is None else found.indices
-
-
 def found_result(patient: HeartPatient, model: Model, *, refined: bool = True) -> CineResult | None:
     """Return what the model finds; None where it finds no heart, or has no segmentation."""
     if not model.config.guided:

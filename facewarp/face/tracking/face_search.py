@@ -219,11 +219,6 @@ class BackgroundSearch:
         self._thread = ThreadPoolExecutor(1, "facewarp-search")
         self._search: Future[list[Detection]] | None = None
 
-    @property
-    def running(self) -> bool:
-        """Whether a search has begun whose findings were not taken yet."""
-        return self._search is not None
-
     def begin(self, image: NDArray[Any], thorough: bool | None) -> None:
         """Search a frame, as `FaceDetector.detect` does, unless a search is running."""
         if self._search is None:

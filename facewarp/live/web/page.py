@@ -6,22 +6,20 @@
     print(page.address)                                  # with the token that opens it
     LiveLoop(page, work, [page, *others], stats).run()   # closes the page at the end
 
-`serve` does these three lines. The server, one thread with an event loop of its own, runs from the
-construction of the page to its `close`. This module itself needs neither aiohttp nor aiortc; where
-they are missing, `WebPage` says what to install.
+The server, one thread with an event loop of its own, runs from the construction of the page to its
+`close`. This module itself needs neither aiohttp nor aiortc; where they are missing, `WebPage` says
+what to install.
 """
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from facewarp.errors import FacewarpError
 from facewarp.live.frame_queue import FrameQueue
-from facewarp.live.interfaces import Controls, FrameProcessor, Presenter, ProcessedFrame
-from facewarp.live.loop import LiveLoop, LiveReport
+from facewarp.live.interfaces import Controls, ProcessedFrame
 from facewarp.live.settings import DEFAULT_PORT
-from facewarp.live.timing import LiveStats, Timing
+from facewarp.live.timing import LiveStats
 from facewarp.live.web.frame_link import Arrival, SessionClock
 from facewarp.media.frames import Frame
 from facewarp.system.installation import install_command
@@ -130,87 +128,3 @@ class WebPage:
         """Tell the browser, and end the server. Idempotent."""
         self._arrivals.close()
         self._server.close()
-
-
-class _StopOn:
-    """A presenter that ends the loop once an event is set."""
-
-    def __init__(self, event: threading.Event) -> None:
-        self._event = event
-        self.loop: LiveLoop | None = None
-
-    def present(self, frame: Frame, made: ProcessedFrame, stats: LiveStats) -> None:
-        self.idle(stats)
-
-    def idle(self, stats: LiveStats) -> None:
-        if self._event.is_set() and self.loop is not None:
-            self.loop.stop()
-
-    def close(self) -> None:
-        return
-
-
-def serve(
-    work: FrameProcessor,
-    controls: Controls,
-    *,
-    host: str = "127.0.0.1",
-    port: int = DEFAULT_PORT,
-    token: str | None = None,
-    allow_remote: bool = False,
-    certificate: Certificate | None = None,
-    presenters: Sequence[Presenter] = (),
-    stats: LiveStats | None = None,
-    seconds: float | None = None,
-    frames: int | None = None,
-    on_timing: Callable[[Timing], None] | None = None,
-    on_ready: Callable[[str], None] = lambda address: None,
-    stop: threading.Event | None = None,
-) -> LiveReport:
-    """Serve the page and process what its browser sends, until stopped or interrupted.
-
-    Args:
-        work: from a frame to what goes back; runs in a thread of its own.
-        controls: see `WebPage`, as for the next five.
-        host: address to listen on.
-        port: port to listen on; 0 for any that is free.
-        token: what the page's address must carry; by default a new one.
-        allow_remote: whether `host` may be reached from other machines.
-        certificate: serve HTTPS.
-        presenters: where else results go, such as a recording; closed at the end.
-        stats: where times are counted; by default new ones.
-        seconds: when to stop; None for never.
-        frames: after how many results to stop; None for never.
-        on_timing: called with every result's stamps.
-        on_ready: called with the page's address once it can be opened.
-        stop: ends the session when set; so does KeyboardInterrupt, which is raised on.
-
-    Raises:
-        FacewarpError: see `WebPage`; or work or a presenter met an error.
-    """
-    stats = stats or LiveStats()
-    page = WebPage(
-        controls,
-        stats,
-        host=host,
-        port=port,
-        token=token,
-        allow_remote=allow_remote,
-        certificate=certificate,
-    )
-    watch = _StopOn(stop or threading.Event())
-    loop = LiveLoop(
-        page,
-        work,
-        [page, watch, *presenters],
-        stats,
-        seconds=seconds,
-        frames=frames,
-        on_timing=on_timing,
-    )
-    watch.loop = loop
-    try:
-        on_ready(page.address)
-        return loop.run()
-    finally:
-        page.close()

@@ -23,11 +23,6 @@ _DISPLAY: Final = re.compile(r"^(?P<host>.*):(?P<number>\d+)(?:\.\d+)?$")
 _FIX: Final = "Use --web to watch in a browser, or --headless for no picture at all."
 
 
-def has_display() -> bool:
-    """Return whether OpenCV can open a window here without ending the process."""
-    return why_no_window() is None
-
-
 def check_display() -> None:
     """Check that a window can be opened.
 

@@ -25,10 +25,9 @@ import pytest
 from yarl import URL
 
 from facewarp.errors import FacewarpError
-from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.timing import LiveStats
 from facewarp.live.web import connection_limits, connections
-from facewarp.live.web.page import Certificate, WebPage, serve
+from facewarp.live.web.page import Certificate, WebPage
 from facewarp.media.images.decoding import MAX_BYTES
 
 TOKEN = "a-token-for-the-tests"
@@ -716,23 +715,3 @@ def test_closing_leaves_nothing(controls: Controls) -> None:
     assert list(page) == []
     with socket.socket() as other:
         other.bind(("127.0.0.1", urlsplit(page.address).port or 0))
-
-
-def test_serving_ends_with_its_event(controls: Controls) -> None:
-    stop = threading.Event()
-    addresses = []
-
-    def ready(address: str) -> None:
-        addresses.append(address)
-        stop.set()
-
-    report = serve(
-        lambda frame: ProcessedFrame(frame.image, [], {}),
-        controls,
-        port=0,
-        on_ready=ready,
-        stop=stop,
-    )
-    assert report.stopped
-    assert len(addresses) == 1
-    assert "web" not in {thread.name for thread in threading.enumerate()}

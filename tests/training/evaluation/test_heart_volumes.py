@@ -18,7 +18,7 @@ from facewarp.training.evaluation.heart_volumes import (
     Agreement,
     HeartVolumes,
     VolumeErrors,
-    found_indices,
+    found_result,
     measure_volumes,
     true_indices,
     two_frames,
@@ -81,16 +81,16 @@ def test_volumes_are_those_that_cine_reports(gray: HeartPatient) -> None:
     cine = two_frames(backwards)
     assert cine.frames == (3, 12)
     assert np.array_equal(cine.volume.data[1], gray.images[0].data)
-    again = found_indices(backwards, GrayModel(), refined=False)  # type: ignore[arg-type]
+    again = found_result(backwards, GrayModel(), refined=False)  # type: ignore[arg-type]
     assert again is not None
-    assert again.lv.edv_ml == pytest.approx(found.found.lv.edv_ml, rel=0.01)
+    assert again.indices.lv.edv_ml == pytest.approx(found.found.lv.edv_ml, rel=0.01)
 
 
 def test_the_refinement_finds_the_motion_that_the_parts_show(gray: HeartPatient) -> None:
-    found = found_indices(gray, GrayModel())  # type: ignore[arg-type]
+    found = found_result(gray, GrayModel())  # type: ignore[arg-type]
     true = true_indices(gray)
     assert found is not None
-    assert 10 < found.lv.ef_percent <= true.lv.ef_percent + 2
+    assert 10 < found.indices.lv.ef_percent <= true.lv.ef_percent + 2
 
 
 def test_a_heart_not_found_is_left_out_of_the_volumes(patient: HeartPatient) -> None:
