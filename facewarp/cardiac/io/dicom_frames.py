@@ -28,7 +28,7 @@ from facewarp.cardiac.io.slices.dicom_tags import (
     title,
     whole,
 )
-from facewarp.cardiac.io.slices.slice_image import SliceImage
+from facewarp.cardiac.io.slices.slice_image import SliceImage, component_in
 from facewarp.errors import FacewarpError
 from facewarp.system.installation import install_command
 
@@ -39,19 +39,6 @@ _PHASE_NUMBER: Final = (0x2001, 0x1008)  # Philips, private
 _PRECISE_SLOPE: Final = (0x2005, 0x100E)  # Philips, private: of the scanner's own values
 _PRECISE_GROUP: Final = (0x2005, 0x140F)  # and the sequence that holds it in enhanced files
 _COMPLEX_PART: Final = (0x0043, 0x102F)  # GE, private: 0 magnitude, 1 phase, 2 real, 3 imaginary
-_COMPONENTS: Final = {
-    "P": "phase",
-    "PHASE": "phase",
-    "PHASE MAP": "phase",
-    "PHASE_MAP": "phase",
-    "VELOCITY": "phase",
-    "VELOCITY MAP": "phase",
-    "VELOCITY_MAP": "phase",
-    "R": "real",
-    "REAL": "real",
-    "I": "imaginary",
-    "IMAGINARY": "imaginary",
-}
 _GEOMETRY: Final = (
     ("PixelMeasuresSequence", "PixelSpacing", 2, "pixel spacing"),
     ("PlaneOrientationSequence", "ImageOrientationPatient", 6, "orientation"),
@@ -303,8 +290,7 @@ def _component(data: Any, frame: int) -> str:
     if private := private_number(data, _COMPLEX_PART):
         return {1: "phase", 2: "real", 3: "imaginary"}.get(int(private), "magnitude")
     told = frame_value(data, frame, "MRImageFrameTypeSequence", "FrameType")
-    kinds = [str(kind).upper() for kind in told or tag_value(data, "ImageType") or ()][2:]
-    return next((_COMPONENTS[kind] for kind in kinds if kind in _COMPONENTS), "magnitude")
+    return component_in(told or tag_value(data, "ImageType") or ())
 
 
 def _precise(data: Any, frame: int, slope: float | None) -> float | None:

@@ -39,6 +39,7 @@ _REFUSED: Final = 0.05
 #: Share of the left ventricle's outside that the right one adjoins: 0.25, and 0.39 at most, in the
 #: 200 labels of ACDC; interpolated linearly to 0.8, 1.25 or 2 times the pixels, 0.45 at least.
 _MOST_RIGHT: Final = 0.45
+_LEAST_FILLED: Final = 0.6  # of what the cavity's labels surround; all of it in those 200
 _IN_SLICE: Final = np.array([[[0, 1, 0], [1, 1, 1], [0, 1, 0]]], dtype=bool)
 _FRAME: Final = re.compile(r"_frame(\d+)")
 _MOMENT: Final = re.compile(r"(?:^|[_-])(ED|ES)(?=[_-]|$)", re.IGNORECASE)
@@ -73,7 +74,7 @@ class GivenLabels:
 
         Raises:
             FacewarpError: nothing is labelled in this phase, or no left ventricle, or not in all
-                slices between its ends.
+                slices between its ends, or as an outline.
         """
         if self.filled and phase not in self.filled:
             there = ", ".join(str(one + 1) for one in self.filled)
@@ -86,7 +87,16 @@ class GivenLabels:
             what = f"no voxel is labelled {ids[0]}, the left ventricle"
             raise FacewarpError(what, self.path, "Say the order of the ids: --label-order.")
         _refuse_holes(found, self.path)
+        _refuse_outlines(found, self.path)
         return found
+
+
+def _refuse_overlaps(masks: NDArray[np.int32], path: Path) -> None:
+    """Refuse masks, one for each part, that overlap: the outer contour's may hold the inner one."""
+    if masks.max() == 1 and (masks.sum(axis=0) > 1).any():
+        what = f"the labels are {len(masks)} masks along the fourth axis, and they overlap"
+        fix = "Take the inner contour's mask out of the outer one's: the rest is the wall."
+        raise FacewarpError(what, path, fix)
 
 
 def _refuse_holes(found: Labels, path: Path) -> None:
@@ -97,6 +107,18 @@ def _refuse_holes(found: Labels, path: Path) -> None:
         which = ", ".join(str(z + 1) for z in holes)
         what = f"the left ventricle is not labelled in slice {which}, but on both sides of it"
         raise FacewarpError(what, path, "Label every slice from base to apex.")
+
+
+def _refuse_outlines(found: Labels, path: Path) -> None:
+    """Refuse a left ventricle that is drawn as a line around nothing: contours as voxels."""
+    drawn = (found == HeartPart.LV).astype(np.uint8)
+    box = ndimage.find_objects(drawn)[0]
+    cavity = drawn[box] > 0
+    filled = np.stack([ndimage.binary_fill_holes(one) for one in cavity])
+    share = np.count_nonzero(cavity) / np.count_nonzero(filled)
+    if share < _LEAST_FILLED:
+        what = f"the left ventricle's labels fill {share:.0%} of what they surround: an outline"
+        raise FacewarpError(what, path, "Give areas: fill the contours, each part by its id.")
 
 
 class _UntoldOrder(FacewarpError):
@@ -124,6 +146,7 @@ def read_labels(
     found = read_volume(path)
     ids, about_ids = _ids_of(found)
     if len(ids) not in (1, volume.phases):
+        _refuse_overlaps(ids, found.path)
         sizes = [f"{len(ids)} phases", f"{volume.phases}"]
         what = f"the labels have {sizes[0]}, the cine {sizes[1]}"
         raise FacewarpError(what, path, "Give labels of one phase, or of every phase.")

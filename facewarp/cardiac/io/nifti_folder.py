@@ -25,8 +25,9 @@ from facewarp.cardiac.io.nifti_reader import (
     stem,
 )
 from facewarp.cardiac.io.slices.cine_choice import choose_cine
+from facewarp.cardiac.io.slices.dicom_tags import modality_word
 from facewarp.cardiac.io.slices.label_maps import has_few_values
-from facewarp.cardiac.io.slices.slice_image import SliceImage
+from facewarp.cardiac.io.slices.slice_image import SliceImage, component_in
 from facewarp.cardiac.io.slices.stack import assemble
 from facewarp.cardiac.io.timing import ReadOptions, missing_phase, settle_timing
 from facewarp.cardiac.io.volume import Volume
@@ -40,7 +41,9 @@ _LONG_AXIS: Final = re.compile(
     r"(?<![a-z])(la|lax|[234] ?ch|[234]c|hla|vla)(?![a-z])", re.IGNORECASE
 )
 _SHORT_AXIS: Final = re.compile(r"(?<![a-z])(sa|sax|short)(?![a-z])", re.IGNORECASE)
+_MODALITY: Final = "MR"
 _TRIGGER: Final = re.compile(r"_t(\d+)[a-z]?$")
+_COMPLEX: Final = re.compile(r"_(ph|real|imaginary)(?=_|[a-z]?$)")  # by dcm2niix, beside magnitude
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 _LPS: Final = np.diag([-1.0, -1.0, 1.0])
 
@@ -103,6 +106,50 @@ def cines_apart(files: Sequence[Path], series: str | None) -> tuple[list[Path], 
     short = [path for path in kept if _SHORT_AXIS.search(stem(path))]
     names = ", ".join(path.name for path in long[:4])
     return short or kept, [f"left out, long-axis pictures by their names: {names}"]
+
+
+def kind_told(path: Path) -> str:
+    """Tell what a NIfTI file is by the JSON file beside it, if no magnitude of MR; else ""."""
+    beside = sidecar(path)
+    modality = str(beside.get("Modality") or _MODALITY)
+    if modality != _MODALITY:
+        return f"a picture of modality {modality_word(modality)}"
+    image_type = beside.get("ImageType")
+    component = component_in(image_type) if isinstance(image_type, list) else "magnitude"
+    article = "an" if component == "imaginary" else "a"
+    return "" if component == "magnitude" else f"{article} {component} picture, not a magnitude"
+
+
+def refuse_other_kinds(path: Path) -> None:
+    """Refuse a NIfTI file that is no magnitude of MR by the JSON file beside it.
+
+    Raises:
+        FacewarpError: it is of another modality, or the phase or another part of complex pictures.
+    """
+    if kind := kind_told(path):
+        what = f"this is {kind}, as {sidecar_of(path).name} tells"
+        raise FacewarpError(what, path, "Give a magnitude cine of MR.")
+
+
+def magnitude_files(files: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """Choose the files that are magnitudes of MR, and say which are left out.
+
+    By the JSON files beside them, or by dcm2niix's names where the file of magnitudes is there.
+
+    Args:
+        files: of a folder; where all are of another kind, all are returned.
+    """
+    names = {stem(path) for path in files}
+    others = {path: kind_told(path) for path in files}
+    for path in files:
+        named = _COMPLEX.search(stem(path))
+        if named and _COMPLEX.sub("", stem(path)) in names:
+            others[path] = others[path] or "a phase, real or imaginary picture by its name"
+    kept = [path for path in files if not others[path]]
+    if not kept or len(kept) == len(files):
+        return list(files), []
+    told = "; ".join(f"{path.name}, {kind}" for path, kind in others.items() if kind)
+    return kept, [f"left out: {told}"]
 
 
 def numbers_in(names: Sequence[str]) -> list[float] | None:

@@ -12,12 +12,14 @@ from facewarp.cardiac.io.dicom_series import has_dicom, is_dicom, read_dicom
 from facewarp.cardiac.io.nifti_folder import (
     cines_apart,
     is_label_file,
+    magnitude_files,
     picture_files,
     read_phases,
+    refuse_other_kinds,
 )
 from facewarp.cardiac.io.nifti_reader import axes_of, is_nifti, read_volume, stem, way_in
 from facewarp.cardiac.io.slices.fill_values import without_fill
-from facewarp.cardiac.io.slices.label_maps import refuse_labels
+from facewarp.cardiac.io.slices.label_maps import refuse_ct, refuse_labels
 from facewarp.cardiac.io.slices.phase_similarity import (
     about_copies,
     exchanged,
@@ -32,6 +34,7 @@ from facewarp.system.user_folders import files_below
 INFO: Final = "Info.cfg"
 _LEAST_PX: Final = 16
 _MANY: Final = 64  # slices or phases that no cine of few pixels has
+_DEEP: Final = 1.5  # times the pixels of a slice's shorter side, slices that no stack has
 _AXES_FIX: Final = (
     "Write it as (X, Y, Z, T), time last (numpy.transpose), with the spacing of these axes."
 )
@@ -169,8 +172,10 @@ def open_cine(
     elif not is_nifti(place) and is_dicom(place):
         cine = _from_volume(read_dicom(place, options), place, place.stem, None)
     else:
+        refuse_other_kinds(place)
         cine = _from_file(place, _file_name(place), None, options)
     refuse_labels(cine.volume.data, place)
+    refuse_ct(cine.volume.data, place)
     data, filled = without_fill(cine.volume.data)
     cine = replace(cine, volume=replace(cine.volume, data=data).slices_first())
     cine = _saying(cine, [*([filled] if filled else []), *about_copies(cine.volume.data)])
@@ -205,8 +210,13 @@ def _open_folder(folder: Path, options: ReadOptions) -> Cine:
         if has_dicom(folder):
             return _from_volume(read_dicom(folder, options), folder, name, info)
         raise _no_cine(folder)
+    files, about_kinds = magnitude_files(files)
     files, said = cines_apart(files, options.series)
+    said += about_kinds
+    for path in files:
+        refuse_other_kinds(path)
     images, labels = frame_files(folder)
+    images = {frame: path for frame, path in images.items() if path in files}
     whole = [p for p in files if _is_whole_cine(p, files)]
     if len(whole) == 1 or len(files) == 1:
         cine = _from_file((whole or files)[0], name, info, options)
@@ -284,7 +294,9 @@ def _checked_info(cine: Cine) -> Cine:
 def _check_axes(cine: Cine) -> None:
     """Refuse files whose axes are not columns, rows, slices, phases, as NumPy arrays are saved."""
     phases, depth, height, width = cine.volume.data.shape
-    if min(height, width) < _LEAST_PX and max(phases, depth) >= _MANY:
+    few = min(height, width)
+    of_few_pixels = few < _LEAST_PX and max(phases, depth) >= _MANY
+    if of_few_pixels or (depth >= _MANY and depth > _DEEP * few):
         what = (
             f"the axes are in another order: slices would be {width} x {height} px, {depth} of "
             f"them in {phases} phases"

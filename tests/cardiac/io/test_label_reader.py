@@ -276,6 +276,34 @@ def test_labels_that_follow_the_other_affine_are_laid_on_the_scan(
     assert "where the cine's qform says" in found.warnings[0]
 
 
+def test_outlines_are_no_areas(beating, cine, save):
+    """Contours written as the voxels of their lines, in ids of the data set that the name tells."""
+    ids, inside = beating.labels[0], np.array([[[0, 1, 0], [1, 1, 1], [0, 1, 0]]], bool)
+    lines = np.zeros_like(ids)
+    for part, mask in ((2, ids >= 2), (1, ids == 1), (3, ids == 3)):
+        lines[mask & ~ndimage.binary_erosion(mask, inside)] = part
+    found = read_labels(save(lines, "patient001_frame01_gt.nii.gz"), cine)
+    with pytest.raises(FacewarpError, match=r"surround: an outline.*fill the contours"):
+        found.of_phase(0)
+
+
+def test_a_cavity_without_its_papillary_muscles_is_no_outline(beating, cine, save):
+    ids = beating.labels[0].copy()
+    at = ndimage.center_of_mass(ids == HeartPart.LV)
+    y, x = np.ogrid[: ids.shape[1], : ids.shape[2]]
+    muscle = np.hypot(y - at[1], x - at[2]) < 7
+    ids[(ids == HeartPart.LV) & muscle] = HeartPart.MYOCARDIUM
+    np.testing.assert_array_equal(read_labels(save(ids), cine, "acdc").of_phase(0), ids)
+
+
+def test_masks_that_overlap_are_named(beating, cine, save):
+    """Areas within contours: that of the outer one holds that of the inner one."""
+    ids = beating.labels[0]
+    masks = np.stack([ids == 3, ids >= 2, ids == 1]).astype(np.uint8)
+    with pytest.raises(FacewarpError, match="3 masks along the fourth axis, and they overlap"):
+        read_labels(save(masks), cine)
+
+
 def test_another_number_of_phases_is_refused(beating, cine, save):
     with pytest.raises(FacewarpError, match="the labels have 2 phases, the cine 6"):
         read_labels(save(beating.labels[:2]), cine)

@@ -170,3 +170,35 @@ def test_slices_and_phases_mixed_up_are_named(folder, cine):
         open_cine(folder / "mixed.nii.gz")
     put(folder / "right.nii.gz", cine)
     in_order(open_cine(folder / "right.nii.gz").volume)
+
+
+@pytest.mark.parametrize(
+    ("told", "match"),
+    [
+        ({"Modality": "CT"}, "modality CT, as sax.json tells"),
+        ({"Modality": "MR", "ImageType": ["ORIGINAL", "PRIMARY", "P", "ND"]}, "a phase picture"),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "I", "ND", "IMAGINARY"]}, "an imaginary picture"),
+    ],
+)
+def test_what_is_no_magnitude_of_mr_by_the_json_file_is_refused(folder, cine, told, match):
+    put(folder / "sax.nii.gz", cine, **told)
+    for place in (folder, folder / "sax.nii.gz"):
+        with pytest.raises(FacewarpError, match=match):
+            open_cine(place)
+
+
+@pytest.mark.parametrize("magnitude", [{}, {"Modality": "MR", "ImageType": ["A", "P", "M", "ND"]}])
+def test_a_magnitude_is_read(folder, cine, magnitude):
+    put(folder / "sax.nii.gz", cine, **magnitude)
+    in_order(open_cine(folder / "sax.nii.gz").volume)
+
+
+@pytest.mark.parametrize("told", [{}, {"ImageType": ["ORIGINAL", "PRIMARY", "P", "ND"]}])
+def test_phase_pictures_beside_the_magnitude_are_left_out_and_named(folder, cine, told):
+    """dcm2niix writes both, one as _ph; as files of whole cines and of one slice each."""
+    for z in range(6):
+        put(folder / f"{z + 5}_cine.nii.gz", cine[:, z : z + 1], z)
+        put(folder / f"{z + 5}_cine_ph.nii.gz", 500 - cine[:, z : z + 1], z, **told)
+    volume = open_cine(folder).volume
+    in_order(volume)
+    assert any("left out: 10_cine_ph.nii.gz, a phase" in text for text in volume.warnings)

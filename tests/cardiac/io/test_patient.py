@@ -237,3 +237,21 @@ def test_arrays_saved_with_time_first_are_named(tmp_path):
     path = tmp_path / "array.nii.gz"
     nib.save(nib.Nifti1Image(cine, np.eye(4)), path)
     assert "axes are in another order" in refused(path, "6 x 12|12 x 6")
+
+
+@pytest.mark.parametrize("axes", [(0, 3, 2, 1), (0, 1, 2, 3)], ids=["(T, X, Y, Z)", "(T, Z, Y, X)"])
+def test_time_as_the_first_axis_is_named_with_many_phases_too(tmp_path, axes):
+    """30 phases of 20 slices look like pictures of enough pixels, in more slices than pixels."""
+    data = np.random.default_rng(5).uniform(0, 500, (30, 20, 72, 80)).astype(np.float32)
+    refused(save(tmp_path / "c.nii.gz", data.transpose(axes).T, np.eye(4)), "in another order")
+
+
+def test_hounsfield_units_are_no_magnitude(tmp_path, phases):
+    """The same picture as CT has it; a mask's fill of -1000 around MR is something else."""
+    ct = phases.repeat(8, axis=3) - 1000
+    outside = ct.shape[3] // 2
+    ct[..., :outside] = np.random.default_rng(2).uniform(-1024, -980, ct[..., :outside].shape)
+    refused(save(tmp_path / "ct.nii.gz", ct), "looks like CT")
+    masked = ct + 1000
+    masked[..., :outside] = -1000
+    open_cine(save(tmp_path / "mr.nii.gz", masked))

@@ -63,3 +63,22 @@ def test_labels_of_another_heart_are_told():
     (told,) = check_fit(elsewhere, heart(), FILE, 4)
     assert "in frame 4 agree to a Dice of" in told
     assert "of this patient" in told
+
+
+@pytest.mark.parametrize(("without", "which"), [([0], "1"), ([0, 4], "1, 5")])
+def test_slices_that_labels_leave_out_at_the_ends_are_told(without, which):
+    """Labels of a part of the stack have a part of its volume, and may agree well elsewhere."""
+    given = heart()
+    given[without] = 0
+    (told,) = check_fit(given, heart(), FILE, 1)
+    assert f"leave out slice {which}, where the model sees" in told
+    share = (heart()[without] == HeartPart.LV).sum() / (heart() == HeartPart.LV).sum()
+    assert f"{share:.0%} of the left" in told
+
+
+def test_a_little_cavity_that_a_reader_does_not_draw_is_not_spoken_of():
+    given, seen = heart(), heart()
+    seen[5] = np.where(
+        np.hypot(*(np.mgrid[:40, :40] - [[[16]], [[21]]])) < 2, HeartPart.LV, seen[5]
+    )
+    assert check_fit(given, seen, FILE, 1) == []

@@ -1,4 +1,4 @@
-"""Volumes that hold labels, masks of parts or probabilities instead of a picture."""
+"""Volumes that hold labels, masks, probabilities or CT numbers instead of a picture of MR."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,9 @@ NEAR_WHOLE: Final = 1e-3
 _FEW_VALUES: Final = 8  # labels have no more, pictures do
 _EVERY: Final = 4  # pixel that is looked at first
 _MOST_CLASSES: Final = 128
+_AIR_HU: Final = (-1100.0, -700.0)  # air and lungs in CT
+_AIR_SHARE: Final = 0.05  # of voxels that a chest's CT has of them at least
+_AIR_VALUES: Final = 20  # different ones: a fill, which masks leave, is one value
 _ONE: Final = 1e-2  # so far from 1 the probabilities of a voxel may add up
 
 
@@ -43,6 +46,29 @@ def refuse_labels(data: NDArray[np.float32], path: Path) -> None:
     if what:
         fix = "Give the scan itself. Labels of its end-diastole go to facewarp cine --labels."
         raise FacewarpError(what, path, fix)
+
+
+def refuse_ct(data: NDArray[np.float32], path: Path) -> None:
+    """Refuse Hounsfield units, which the networks know nothing of and magnitudes of MR never are.
+
+    Args:
+        data: ``([T,] D, H, W)``.
+        path: the file or folder, for the message.
+
+    Raises:
+        FacewarpError: a part of the voxels holds the values of air and lungs in CT.
+    """
+    low, high = _AIR_HU
+    some = data[..., ::_EVERY, ::_EVERY]
+    air = some[(some >= low) & (some <= high)]
+    if air.size < _AIR_SHARE * some.size or len(np.unique(air)) < _AIR_VALUES:
+        return
+    what = (
+        f"this looks like CT: {air.size / some.size:.0%} of the voxels lie between {low:g} and "
+        f"{high:g}, as air and lungs in Hounsfield units"
+    )
+    fix = "Give a magnitude cine of MR; take away the offset if this is one."
+    raise FacewarpError(what, path, fix)
 
 
 def classes_of(data: NDArray[Any]) -> tuple[NDArray[np.int32], bool] | None:

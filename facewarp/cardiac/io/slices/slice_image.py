@@ -1,6 +1,6 @@
 """One picture of one slice, from whatever file, and what tells its place and time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,19 @@ from facewarp.core.arrays import FloatArray
 SAME_MM: Final = 0.2  # slices nearer than this are the same one
 _PARALLEL: Final = 1e-3  # difference up to which two directions are the same
 _SAME_SIZE: Final = 1e-3  # relative difference up to which two pixel spacings are the same
+_COMPONENTS: Final = {
+    "P": "phase",
+    "PHASE": "phase",
+    "PHASE MAP": "phase",
+    "PHASE_MAP": "phase",
+    "VELOCITY": "phase",
+    "VELOCITY MAP": "phase",
+    "VELOCITY_MAP": "phase",
+    "R": "real",
+    "REAL": "real",
+    "I": "imaginary",
+    "IMAGINARY": "imaginary",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +104,16 @@ class SliceImage:
         """Angle between its plane and another picture's, whichever way they face."""
         cosine = abs(float(self.normal @ other.normal))
         return float(np.degrees(np.arccos(min(cosine, 1.0))))
+
+
+def component_in(image_type: Iterable[object]) -> str:
+    """Return which part of a complex picture an image type tells, as Siemens and Philips have it.
+
+    Args:
+        image_type: its values: original or derived, primary or secondary, and what is told besides.
+    """
+    kinds = [str(kind).upper() for kind in image_type][2:]
+    return next((_COMPONENTS[kind] for kind in kinds if kind in _COMPONENTS), "magnitude")
 
 
 def without_copies(images: Sequence[SliceImage], said: list[str]) -> list[SliceImage]:
