@@ -11,7 +11,7 @@ from rich.table import Table
 from facewarp.cli.batch import BatchTable, Ray, TimeLimit, threads_for
 from facewarp.cli.console import Output, cell, output_of
 from facewarp.cli.model_options import Device, ModelName, Refine, parse_copies
-from facewarp.cli.option_groups import option_groups
+from facewarp.cli.option_groups import any_existing, existing, option_groups
 from facewarp.errors import FacewarpError
 from facewarp.system.start import quick_imports, resume_collection
 
@@ -47,7 +47,9 @@ class InputOptions:
 
     labels: Annotated[
         Path | None,
-        typer.Option(help="Labels of end-diastole to propagate, instead of the model's."),
+        typer.Option(
+            help="Labels of end-diastole to propagate, instead of the model's.", callback=existing
+        ),
     ] = None
     label_order: Annotated[
         LabelOrderName,
@@ -196,20 +198,19 @@ def cine(
       facewarp cine training/ --out hearts/ --workers 4
       facewarp cine patients.txt --out /shared/hearts --ray auto
     """
+    output = output_of(ctx)
+    any_existing(patients)
     with quick_imports("pydicom"):
         from facewarp.cardiac.cohort.discovery import discover
         from facewarp.cardiac.cohort.job import Settings
         from facewarp.cardiac.cohort.runner import jobs_for, run_cohort
-    from facewarp.core.weights import find_weights
 
-    output = output_of(ctx)
     shared_out = threads_for(run.workers, run.ray)
     threads = shared_out if run.threads is None else run.threads
     chosen = discover(patients)
     if len(chosen) > 1 and inputs.of_one_patient:
         what = "--labels, --ed, --es, --heart-rate, --time-step and --spacing are one patient's"
         raise FacewarpError(what, fix=f"Give one patient with them, not {len(chosen)}.")
-    find_weights(model)
     settings = Settings(
         model=model,
         device=device,

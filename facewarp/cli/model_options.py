@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -23,7 +23,21 @@ Detector = Annotated[
 Device = Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, mps.")]
 MODEL_HELP = "Model: a shipped name or a weights file."
 
-ModelName = Annotated[str, typer.Option(help=MODEL_HELP)]
+
+def known_model(name: Any) -> Any:
+    """Refuse a model that is not there, as a callback: before anything large is imported.
+
+    Raises:
+        FacewarpError: it is no shipped name, no weights file and no run's folder.
+    """
+    if name is not None:
+        from facewarp.core.weights import find_weights
+
+        find_weights(name)
+    return name
+
+
+ModelName = Annotated[str, typer.Option(help=MODEL_HELP, callback=known_model)]
 Smooth = Annotated[
     bool, typer.Option("--smooth/--no-smooth", help="Smooth landmarks of videos over time.")
 ]

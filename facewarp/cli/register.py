@@ -7,7 +7,15 @@ import typer
 from rich.table import Table
 
 from facewarp.cli.console import Output, cell, output_of
-from facewarp.cli.model_options import MODEL_HELP, Device, Engine, Refine, Thorough
+from facewarp.cli.model_options import (
+    MODEL_HELP,
+    Device,
+    Engine,
+    Refine,
+    Thorough,
+    known_model,
+)
+from facewarp.cli.option_groups import existing
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
@@ -32,7 +40,9 @@ def register(
     ] = Path("facewarp-pair"),
     model: Annotated[
         str | None,
-        typer.Option(help=MODEL_HELP, show_default="face, or heart for volumes"),
+        typer.Option(
+            help=MODEL_HELP, show_default="face, or heart for volumes", callback=known_model
+        ),
     ] = None,
     engine: Engine = "auto",
     device: Device = "cpu",
@@ -56,6 +66,7 @@ def register(
     output = output_of(ctx)
     volumes = [path.name.lower().endswith(_VOLUMES) for path in (fixed, moving)]
     if all(volumes):
+        existing([fixed, moving])
         from facewarp.cli.register_volumes import register_hearts
 
         if thorough:

@@ -13,7 +13,7 @@ from facewarp.core.engines.graphs import GRAPHS, example_inputs, exported_progra
 from facewarp.core.model import Model
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
-from facewarp.system.atomic_files import written
+from facewarp.system.atomic_files import check_target, write_error, written
 from facewarp.system.installation import install_command
 
 SUFFIXES: Final = {"onnx": ".onnx", "openvino": ".xml", "torchscript": ".pt", "pt2": ".pt2"}
@@ -35,7 +35,8 @@ def export_model(model: Model, path: Path, format: str, graph: str = "pair") -> 
 
     Raises:
         FacewarpError: no such format or graph, a package is missing, the format can't hold
-            the network, or a part network alone has no such graph.
+            the network, a part network alone has no such graph, or nothing can be written
+            there.
     """
     for what, name, known in (("format", format, SUFFIXES), ("graph", graph, GRAPHS)):
         if name not in known:
@@ -48,7 +49,11 @@ def export_model(model: Model, path: Path, format: str, graph: str = "pair") -> 
         what = f"a part network registers nothing and has no graph {graph!r}"
         raise FacewarpError(what, model.path, "Use --graph parts.")
     target = path if path.suffix == SUFFIXES[format] else Path(f"{path}{SUFFIXES[format]}")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    check_target(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(error, target) from error
     _WRITERS[format](lean(model.net), graph, target, metadata_of(model, graph))
     return target
 

@@ -278,13 +278,19 @@ def find_weights(model: str | Path) -> Path:
 
     A shipped name means the shipped weights, whatever lies under that name in the working folder:
     ``./face`` means what lies there.
+
+    Raises:
+        FacewarpError: there is none.
     """
     path = Path(model)
     if isinstance(model, str) and model in _shipped():
         return shipped_weights(model)
-    if path.suffix == ".safetensors" or path.exists():
-        return path / WEIGHTS if path.is_dir() else path
-    return shipped_weights(str(model))
+    if path.suffix != ".safetensors" and not path.exists():
+        return shipped_weights(str(model))
+    file = path / WEIGHTS if path.is_dir() else path
+    if not file.exists():
+        raise FacewarpError("there is no such weights file", file, "Check the path.")
+    return file
 
 
 def absolute_model(model: str) -> str:

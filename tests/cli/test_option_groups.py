@@ -1,6 +1,8 @@
 """Groups of options: dataclasses whose fields are options of a command."""
 
 import math
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -117,3 +119,59 @@ def test_values_that_are_refused_are_told_with_the_range_of_the_option(name):
 
 def test_a_reason_of_ours_is_told_as_it_is():
     assert plain_words(typer.BadParameter("Value error, 'x' is no colour")) == "'x' is no colour"
+
+
+MISSING = (
+    "bench --landmarker gone.task",
+    "bench --model gone.safetensors",
+    "cine gone.nii.gz",
+    "cine {here} --labels gone.nii.gz",
+    "cine {here} --model gone.safetensors",
+    "eval acdc --data gone",
+    "eval celebamask --data gone",
+    "eval helen --data gone",
+    "eval helen --data {here} --landmarker gone.task",
+    "eval mnms --data gone",
+    "eval phantom --data gone",
+    "export gone.safetensors",
+    "export face --int8 --calibrate gone",
+    "page site --template gone.npz",
+    "page {here}/file.txt/site",
+    "register gone.nii gone.nii.gz",
+    "register {here}/file.txt {here}/file.txt --model gone.safetensors",
+    "template build gone.jpg --name me",
+    "template build {here}/file.txt --name me --base gone.npz",
+    "template show gone.npz",
+    "track gone.mp4",
+    "track {here}/file.txt --model gone.safetensors",
+    "live --source gone.mp4 --headless",
+    "train acdc --data gone",
+    "train acdc --data {here} --resume",
+    "train baseline esr --data gone",
+    "train baseline krebs --data {here} --resume",
+    "train helen --data gone",
+    "train helen --data {here} --celebamask gone",
+    "train helen --data {here} --start-from gone.safetensors",
+    "train occlusion --data {here} --screen gone.safetensors",
+)
+"""Command lines that name what is not there; {here} is a folder that is."""
+
+_EACH_IN_TURN = """
+import sys
+from facewarp.cli.app import app
+from typer.testing import CliRunner
+for line in sys.stdin.read().splitlines():
+    done = CliRunner().invoke(app, line.split())
+    print(done.exit_code, "torch" in sys.modules, done.output.count("\\n"), line, sep="|")
+"""
+
+
+def test_what_is_not_there_is_told_before_torch_is_imported(tmp_path):
+    (tmp_path / "file.txt").write_text("no picture")
+    lines = [line.format(here=tmp_path) for line in MISSING]
+    done = subprocess.run(
+        [sys.executable, "-c", _EACH_IN_TURN],
+        input="\n".join(lines), capture_output=True, text=True, check=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == [f"1|False|1|{line}" for line in lines]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file.txt"]

@@ -39,9 +39,15 @@ def page(
       facewarp page site --serve
       facewarp page site --template me --max-size 12
     """
-    from facewarp.page.build import build_page
+    from facewarp.face.template.library import find_template
+    from facewarp.system.atomic_folder import check_folder
 
     output = output_of(ctx)
+    find_template(template)
+    check_folder(out)
+
+    from facewarp.page.build import build_page  # torch: after what can be told without it
+
     sizes = build_page(out, template=template, max_size_mb=max_size)
     output.emit_json({"output": out, "files": sizes, "bytes": sum(sizes.values())})
     output.say(

@@ -59,14 +59,18 @@ def build(
       facewarp template build holiday/*.jpg --name me --rounds 8
       facewarp template build team/ --symmetric --out team.npz
     """
-    from facewarp.core.model import load
+    from facewarp.face.template.library import find_template
+
+    output = output_of(ctx)
+    target = _target(name, out)
+    find_template(base)
+    pictures = _pictures(photos)
+
+    from facewarp.core.model import load  # torch: after what can be told without it
     from facewarp.face.template_building.build import build_template
     from facewarp.face.tracking.registration import FaceRegistrar
     from facewarp.face.tracking.track import TrackerConfig
 
-    output = output_of(ctx)
-    target = _target(name, out)
-    pictures = _pictures(photos)
     fitter = FaceRegistrar(base, load(model), "cpu", TrackerConfig().sure)
     with output.progress("reading faces", len(pictures), "photographs") as advance:
         built = build_template(
@@ -158,17 +162,22 @@ def show(
       facewarp template show --export face.glb
       facewarp template show me --out me.png --json
     """
+    from facewarp.face.template.library import find_template
     from facewarp.face.template.template import Template
-    from facewarp.face.template_building.preview import template_sheet, uv_guide
 
     output = output_of(ctx)
-    shown = Template.load(name)
+    find_template(name)
     for path in (out, export_uv):
         if path is not None:
             _check_picture(path, is_uv=path is export_uv)
+    shown = Template.load(name)
     if out is not None:
+        from facewarp.face.template_building.preview import template_sheet
+
         _write(out, template_sheet(shown))
     if export_uv is not None:
+        from facewarp.face.template_building.preview import uv_guide
+
         _write(export_uv, uv_guide(shown))
     if export is not None:
         _write_mesh(shown, export)

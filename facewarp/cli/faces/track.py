@@ -17,7 +17,7 @@ from facewarp.cli.model_options import (
     Thorough,
     tracker_options,
 )
-from facewarp.cli.option_groups import Panel, option_groups
+from facewarp.cli.option_groups import Panel, any_existing, option_groups
 from facewarp.errors import FacewarpError
 from facewarp.system.machine import limit_blas
 from facewarp.system.start import resume_collection
@@ -192,9 +192,12 @@ def _track_inputs(
     import cv2
 
     from facewarp.face.tracking.track import OFFLINE
+    from facewarp.media.images.source import is_pattern
     from facewarp.system.closing import MadeAhead
     from facewarp.system.memory import keep_freed_memory
 
+    if not any(map(is_pattern, inputs)):
+        any_existing(inputs)
     cv2.setNumThreads(1)  # decoding, registering and encoding keep the cores busy
     keep_freed_memory()
     make_tracker = partial(settings.tracking.make, config=OFFLINE, in_pipeline=True)

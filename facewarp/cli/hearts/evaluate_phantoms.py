@@ -12,7 +12,7 @@ from rich.table import Table
 from facewarp.cli.console import Output, cell, output_of
 from facewarp.cli.hearts.phantom import HeartOptions, ScanOptions, wishes_of
 from facewarp.cli.model_options import ModelName, Refine, Threads, parse_copies
-from facewarp.cli.option_groups import option_groups
+from facewarp.cli.option_groups import existing, option_groups
 
 if TYPE_CHECKING:
     from facewarp.training.synthetic.phantom.scoring import PhantomEvaluation
@@ -41,6 +41,7 @@ def phantom(
         Path | None,
         typer.Option(
             metavar="DIR",
+            callback=existing,
             help="Phantoms that facewarp phantom wrote.",
             show_default="made for the purpose",
         ),

@@ -48,6 +48,10 @@ def bench(
       facewarp bench
       facewarp bench --json --no-video
     """
+    output = output_of(ctx)
+    if landmarker is not None and not landmarker.is_file():
+        raise FacewarpError("there is no such file", landmarker, "Give face_landmarker.task.")
+
     from facewarp.core.engines.base import ENGINES, is_installed
     from facewarp.core.engines.profiling import (
         matrix_rate,
@@ -58,9 +62,6 @@ def bench(
     from facewarp.core.model import load
     from facewarp.system.machine import machine
 
-    output = output_of(ctx)
-    if landmarker is not None and not landmarker.is_file():
-        raise FacewarpError("there is no such file", landmarker, "Give face_landmarker.task.")
     loaded = load(model)
     names = [
         name

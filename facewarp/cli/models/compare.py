@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from facewarp.cli.console import Output
+from facewarp.cli.option_groups import existing
 
 if TYPE_CHECKING:
     from rich.console import JustifyMethod
@@ -41,10 +42,12 @@ class ComparisonOptions:
         typer.Option(help="With --methods: write tables, figures and a page into this folder."),
     ] = None
     landmarker: Annotated[
-        Path | None, typer.Option(help="MediaPipe's face_landmarker.task, for facemesh-tps.")
+        Path | None,
+        typer.Option(callback=existing, help="MediaPipe's face_landmarker.task, for facemesh-tps."),
     ] = None
     flownet: Annotated[
-        Path | None, typer.Option(help="A published checkpoint, for flownets or flownetc.")
+        Path | None,
+        typer.Option(callback=existing, help="A published checkpoint, for flownets or flownetc."),
     ] = None
 
 

@@ -14,7 +14,7 @@ from facewarp.cli.hearts.evaluate_phantoms import phantom
 from facewarp.cli.model_options import ENGINE_NAMES, Thorough, Threads
 from facewarp.cli.models.compare import ComparisonOptions, check_outputs, compare_faces
 from facewarp.cli.models.evaluate_hearts import ModelName, acdc, mnms, mnms2, number
-from facewarp.cli.option_groups import option_groups
+from facewarp.cli.option_groups import existing, option_groups
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def helen(
     data: Annotated[
         Path,
         typer.Option(
-            help="NAME.jpg with NAME.pts, a folder with such a testset/, or Smith's layout."
+            callback=existing,
+            help="NAME.jpg with NAME.pts, a folder with such a testset/, or Smith's layout.",
         ),
     ],
     *,
@@ -77,7 +78,10 @@ def helen(
 def celebamask(
     ctx: typer.Context,
     data: Annotated[
-        Path, typer.Option(help="A folder with images/ and masks/, or with such a val/ in it.")
+        Path,
+        typer.Option(
+            callback=existing, help="A folder with images/ and masks/, or with such a val/ in it."
+        ),
     ],
     *,
     options: FaceEvaluationOptions,

@@ -12,11 +12,11 @@ from rich.table import Table
 
 from facewarp.cli.cine import LabelOrderName
 from facewarp.cli.console import Output, output_of
-from facewarp.cli.model_options import Refine, Threads
+from facewarp.cli.model_options import Refine, Threads, known_model
 from facewarp.cli.models.compare import Runs, check_outputs
 from facewarp.cli.models.compare_hearts import HeartMethods, compare_hearts
 from facewarp.cli.models.shift_hearts import check_shift_options, shift_hearts
-from facewarp.cli.option_groups import option_groups
+from facewarp.cli.option_groups import existing, option_groups
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from facewarp.training.evaluation.heart_protocols import HeartProtocol
     from facewarp.training.evaluation.hearts import HeartEvaluation
 
-ModelName = Annotated[str, typer.Option(help="A shipped name, a weights file or a run's folder.")]
+ModelName = Annotated[
+    str,
+    typer.Option(help="A shipped name, a weights file or a run's folder.", callback=known_model),
+]
 Shift = Annotated[
     str | None,
     typer.Option(
@@ -89,7 +92,10 @@ Named = Annotated[
 def acdc(
     ctx: typer.Context,
     data: Annotated[
-        Path, typer.Option(help="The challenge's patients: folders with Info.cfg, at any depth.")
+        Path,
+        typer.Option(
+            callback=existing, help="The challenge's patients: folders with Info.cfg, at any depth."
+        ),
     ],
     *,
     patients: Annotated[
@@ -126,7 +132,10 @@ def acdc(
 def mnms(
     ctx: typer.Context,
     data: Annotated[
-        Path, typer.Option(help="M&Ms as distributed: NAME/NAME_sa_gt.nii.gz, at any depth.")
+        Path,
+        typer.Option(
+            callback=existing, help="M&Ms as distributed: NAME/NAME_sa_gt.nii.gz, at any depth."
+        ),
     ],
     *,
     patients: Named = None,
@@ -147,7 +156,10 @@ def mnms(
 def mnms2(
     ctx: typer.Context,
     data: Annotated[
-        Path, typer.Option(help="M&Ms-2 as distributed: NNN/NNN_SA_ED_gt.nii.gz, at any depth.")
+        Path,
+        typer.Option(
+            callback=existing, help="M&Ms-2 as distributed: NNN/NNN_SA_ED_gt.nii.gz, at any depth."
+        ),
     ],
     *,
     patients: Named = None,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from facewarp.cli.console import Output, cell, output_of
+from facewarp.cli.model_options import known_model
+from facewarp.cli.option_groups import existing
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
@@ -39,7 +41,9 @@ class GraphName(StrEnum):
 
 def export(
     ctx: typer.Context,
-    model: Annotated[str, typer.Argument(help="A shipped name or a weights file.")] = "face",
+    model: Annotated[
+        str, typer.Argument(help="A shipped name or a weights file.", callback=known_model)
+    ] = "face",
     format: Annotated[
         Format, typer.Option(metavar="NAME", help="onnx, openvino, torchscript or pt2.")
     ] = Format.onnx,
@@ -62,6 +66,7 @@ def export(
         Path | None,
         typer.Option(
             metavar="DIR",
+            callback=existing,
             help="Photographs whose faces the 8-bit ranges are learnt from.",
             show_default="the demo clip",
         ),
@@ -77,12 +82,13 @@ def export(
       facewarp export face --format openvino --graph both_ways
       facewarp export mine.safetensors --int8 --calibrate photos/ --out int8
     """
-    from facewarp.core.export import export_model
-    from facewarp.core.model import load
-
     if calibrate is not None and not int8:
         raise typer.BadParameter("only --int8 is calibrated.", param_hint="--calibrate")
     output = output_of(ctx)
+
+    from facewarp.core.export import export_model
+    from facewarp.core.model import load
+
     loaded = load(model)
     if int8:
         target = _quantize(output, loaded, calibrate, out or Path("int8"))

@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from facewarp.cli.console import Output, output_of
+from facewarp.cli.model_options import known_model
 from facewarp.cli.models.train_baseline import baseline
 from facewarp.cli.models.train_options import (
     Extra,
@@ -20,7 +21,7 @@ from facewarp.cli.models.train_options import (
     RunChoice,
     parse_held_out,
 )
-from facewarp.cli.option_groups import option_groups, parse_share
+from facewarp.cli.option_groups import existing, option_groups, parse_share
 
 if TYPE_CHECKING:
     from facewarp.core.networks.guided_registration import GuidedRegistration
@@ -48,14 +49,16 @@ def helen(
     data: Annotated[
         Path,
         typer.Option(
-            help="NAME.jpg with NAME.pts, Smith's layout, or a folder with trainset/ and afw/."
+            callback=existing,
+            help="NAME.jpg with NAME.pts, Smith's layout, or a folder with trainset/ and afw/.",
         ),
     ],
     *,
     run: RunChoice,
     extra: Extra = None,
     celebamask: Annotated[
-        Path | None, typer.Option(help="Train on CelebAMask-HQ's images/ and masks/ too.")
+        Path | None,
+        typer.Option(callback=existing, help="Train on CelebAMask-HQ's images/ and masks/ too."),
     ] = None,
     celebamask_share: Annotated[
         float,
@@ -91,7 +94,10 @@ def helen(
 def celebamask_(
     ctx: typer.Context,
     data: Annotated[
-        Path, typer.Option(help="A folder with images/ and masks/, or with such a train/ in it.")
+        Path,
+        typer.Option(
+            callback=existing, help="A folder with images/ and masks/, or with such a train/ in it."
+        ),
     ],
     *,
     run: RunChoice,
@@ -117,7 +123,10 @@ def celebamask_(
 def acdc(
     ctx: typer.Context,
     data: Annotated[
-        Path, typer.Option(help="The challenge's patients: folders with Info.cfg, at any depth.")
+        Path,
+        typer.Option(
+            callback=existing, help="The challenge's patients: folders with Info.cfg, at any depth."
+        ),
     ],
     *,
     run: HeartRunChoice,
@@ -160,18 +169,25 @@ def occlusion(
     ctx: typer.Context,
     data: Annotated[
         Path,
-        typer.Option(help="CelebAMask-HQ's images/ and masks/, or a folder with such a train/."),
+        typer.Option(
+            callback=existing,
+            help="CelebAMask-HQ's images/ and masks/, or a folder with such a train/.",
+        ),
     ],
     *,
     run: OcclusionRunChoice,
     helen: Annotated[
         Path | None,
-        typer.Option(help="Train on NAME.jpg with NAME.pts too, or on trainset/ and afw/ in it."),
+        typer.Option(
+            callback=existing,
+            help="Train on NAME.jpg with NAME.pts too, or on trainset/ and afw/ in it.",
+        ),
     ] = None,
     screen: Annotated[
         Path | None,
         typer.Option(
             metavar="MODEL",
+            callback=known_model,
             help="A network trained without --helen: its photographs with something before the "
             "face, as far as that network sees it, are left out.",
         ),
@@ -211,6 +227,8 @@ def _train(
     read: "Read",
 ) -> None:
     """Train in each process of a group; only the first prints."""
+    run.check(dataset)
+
     import torch
 
     from facewarp.system.memory import keep_freed_memory

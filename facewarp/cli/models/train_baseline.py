@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from facewarp.cli.console import Output, output_of
 from facewarp.cli.models.train_baseline_network import train_network
+from facewarp.cli.option_groups import existing
 from facewarp.errors import FacewarpError
 
 
@@ -34,8 +35,9 @@ def baseline(
     data: Annotated[
         Path,
         typer.Option(
+            callback=existing,
             help="As for train helen: NAME.jpg with NAME.pts, or trainset/; of voxelmorph and "
-            "krebs as for train acdc: patients' folders."
+            "krebs as for train acdc: patients' folders.",
         ),
     ],
     out: Annotated[
@@ -88,10 +90,13 @@ def baseline(
 
     Example: facewarp train baseline voxelmorph --data acdc --steps 5000
     """
-    import torch
-
     output = output_of(ctx)
     folder = out or Path("runs") / f"baseline-{name.value}"
+    if resume and not folder.is_dir():
+        raise FacewarpError("there is no run to resume", folder, "Train without --resume.")
+
+    import torch
+
     if threads is not None:
         torch.set_num_threads(threads)
     began = time.perf_counter()

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facewarp.cli.model_options import Threads
-from facewarp.cli.option_groups import number_within
+from facewarp.cli.model_options import Threads, known_model
+from facewarp.cli.option_groups import existing, number_within
+from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
     from facewarp.training.run import Kind, RunOptions
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 Extra = Annotated[
     list[Path] | None,
     typer.Option(
-        metavar="PATH", help="Further NAME.jpg with NAME.pts to train on; may be repeated."
+        metavar="PATH",
+        callback=existing,
+        help="Further NAME.jpg with NAME.pts to train on; may be repeated.",
     ),
 ]
 
@@ -60,6 +63,7 @@ class RunChoice:
         typer.Option(
             "--start-from",
             metavar="MODEL",
+            callback=known_model,
             help="Start with a trained model's weights: a shipped name or a .safetensors file.",
             show_default="random weights",
         ),
@@ -120,6 +124,16 @@ class RunChoice:
             workers=process.workers,
             device=process.device,
         )
+
+    def check(self, data: str) -> None:
+        """Refuse to go on with a run of which there is no folder, before torch is imported.
+
+        Raises:
+            FacewarpError: there is none.
+        """
+        folder = self.out or self.folder(data)
+        if self.resume and not folder.is_dir():
+            raise FacewarpError("there is no run to resume", folder, "Train without --resume.")
 
     def folder(self, data: str) -> Path:
         """Return the folder of a run for which none is given."""

@@ -135,7 +135,7 @@ def test_training_a_baseline_without_photographs_is_an_error(tmp_path: Path) -> 
     words = ("--data", tmp_path / "none", "--out", tmp_path / "out")
     result = invoke("train", "baseline", "esr", *words)
     assert result.exit_code == 1
-    assert "there is no such folder" in " ".join(result.stderr.split())
+    assert "there is no such file or folder" in " ".join(result.stderr.split())
     assert not (tmp_path / "out").exists()
 
 
@@ -144,7 +144,7 @@ def test_unknown_settings_are_refused_before_data_are_read(
     tmp_path: Path, word: str, kind: str
 ) -> None:
     out = tmp_path / "out"
-    words = ("--data", tmp_path / "none", "--out", out, f"--{word}", "half")
+    words = ("--data", tmp_path, "--out", out, f"--{word}", "half")
     result = invoke("train", "baseline", "flownets", *words)
     assert result.exit_code == 1
     assert f"there is no {kind} 'half'" in " ".join(result.stderr.split())

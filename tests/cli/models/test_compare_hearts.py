@@ -100,5 +100,5 @@ def test_training_a_baseline_without_patients_is_an_error(tmp_path: Path) -> Non
     words = ("--data", tmp_path / "none", "--out", tmp_path / "out")
     result = invoke("train", "baseline", "krebs", *words)
     assert result.exit_code == 1
-    assert "there is no such folder" in " ".join(result.stderr.split())
+    assert "there is no such file or folder" in " ".join(result.stderr.split())
     assert not (tmp_path / "out").exists()

@@ -187,8 +187,8 @@ def test_masks_are_trained_on_alone_and_with_points(
         (["--preset", "nope"], "there is no training preset 'nope'. Choose one of face, paper"),
         (["--resume"], "there is no run to resume"),
         (["--device", "abacus"], "there is no device 'abacus' here"),
-        (["--extra", "nowhere"], "there is no such folder (nowhere)"),
-        (["--celebamask", "nowhere"], "no images/ and masks/ here (nowhere)"),
+        (["--extra", "nowhere"], "there is no such file or folder (nowhere)"),
+        (["--celebamask", "nowhere"], "there is no such file or folder (nowhere)"),
     ],
 )
 def test_wrong_training_ends_in_one_line(
@@ -207,7 +207,7 @@ def test_missing_data_and_bad_places_end_in_one_line(helen: Path, tmp_path: Path
     (tmp_path / "file").write_text("")
     trials = [
         (train(tmp_path / "empty", tmp_path / "run"), "no photographs here"),
-        (train(tmp_path / "nope", tmp_path / "run"), "there is no such folder"),
+        (train(tmp_path / "nope", tmp_path / "run"), "there is no such file or folder"),
         (train(helen, tmp_path / "file"), "can't write here"),
         (train(helen, tmp_path / "file" / "run"), "can't write here"),
         (train(helen, tmp_path / "run", dataset="celebamask"), "no images/ and masks/ here"),
@@ -296,7 +296,7 @@ def test_wrong_evaluations_end_in_one_line(helen: Path, weights: Path, tmp_path:
     damaged.write_bytes(b"nothing")
     trials = [
         (tmp_path / "empty", weights, "no photographs here"),
-        (tmp_path / "nope", weights, "there is no such folder"),
+        (tmp_path / "nope", weights, "there is no such file or folder"),
         (pointless, weights, "1 photographs have no .pts file: a.jpg"),
         (lonely, weights, "pairs need at least 2 photographs, and there are 1 (lonely)"),
         (helen, "nope", "no model is called 'nope'"),

@@ -186,7 +186,7 @@ def test_wrong_data_end_in_one_line(acdc: Path, tmp_path: Path) -> None:
     spoilt = write_drawn_patient(tmp_path / "spoilt", 18, shape=(5, 24, 24))
     next(spoilt.glob("*_gt.nii.gz")).unlink()
     trials = [
-        (["train", "acdc", "--data", tmp_path / "nope"], "there is no such folder"),
+        (["train", "acdc", "--data", tmp_path / "nope"], "there is no such file or folder"),
         (["train", "acdc", "--data", tmp_path / "empty"], "there are no patients here"),
         (["train", "acdc", "--data", tmp_path / "spoilt"], "there are no patients to train on"),
         (["eval", "acdc", "--data", tmp_path / "empty"], "there are no patients here"),
