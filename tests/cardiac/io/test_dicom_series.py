@@ -166,6 +166,27 @@ def test_a_distance_of_slices_that_changes_volumes_is_refused(small, affine, tmp
     assert "--spacing says" in found.warnings[0]
 
 
+@pytest.mark.parametrize(("told", "thickness"), [(1.0, None), (1.0, 7.0), (2.5, None), (1.0, 1.0)])
+def test_a_distance_of_1_mm_is_what_itk_writes_of_single_slices(
+    small, affine, tmp_path, told, thickness
+):
+    """Slices that are 1 mm thick may be 1 mm apart, and so may not be trusted blindly."""
+    change(
+        write_series(tmp_path / "scan", small, affine),
+        SpacingBetweenSlices=told,
+        SliceThickness=thickness,
+    )
+    if told == 1.0 and thickness != 1.0:
+        found = read_dicom(tmp_path / "scan")
+        assert found.spacing_mm[2] == pytest.approx(8.0)
+        assert (
+            "positions are used" in found.warnings[0] or "the first is the gap" in found.warnings[0]
+        )
+    else:
+        with pytest.raises(FacewarpError, match=r"mm apart, their positions 8 mm.*--spacing"):
+            read_dicom(tmp_path / "scan")
+
+
 def test_every_second_slice_left_out_is_refused_where_the_header_shows_it(small, affine, tmp_path):
     """Slices of 8 mm that are told to be 8 mm apart and lie at 16: no gap is as wide as they."""
     twice = affine @ np.diag([1.0, 1.0, 2.0, 1.0])

@@ -244,14 +244,48 @@ def _short_axis(cines: list[Acquisition], place: Path, said: list[str]) -> Acqui
         stacks = [one for one in deep if one is stacks[0] or _same_slices(one, stacks[0])]
     if len(stacks) != 1:
         many = stacks or cines
+        _refuse_untold_phases(many, place)
         what = f"there are {len(many)} cines: {_listed(many)}"
         fix = "Choose one with --series NAME or NUMBER, or give its folder alone."
         raise FacewarpError(what, place, fix)
-    others = [one for one in cines if one is not stacks[0]]
-    said.append(
-        f"read: {stacks[0].described()}; left out, as long-axis or other cines: {_listed(others)}"
+    chosen = stacks[0]
+    others = [one for one in cines if one is not chosen]
+    for one in [one for one in others if _same_slices(one, chosen)]:
+        others.remove(one)
+        said.append(
+            f"slice {_slices_again(one, chosen)} was acquired again ({one.described()}): the first "
+            f"acquisition, of {chosen.described()}, is used"
+        )
+    if others:
+        said.append(
+            f"read: {chosen.described()}; left out, as long-axis or other cines: {_listed(others)}"
+        )
+    return chosen
+
+
+def _slices_again(repeat: Acquisition, chosen: Acquisition) -> str:
+    """Return the numbers of a stack's slices that another acquisition shows as well."""
+    apart = np.abs(np.subtract.outer(chosen.places, repeat.places)).min(axis=1)
+    return ", ".join(str(z + 1) for z in np.flatnonzero(apart <= SAME_MM))
+
+
+def _refuse_untold_phases(many: Sequence[Acquisition], place: Path) -> None:
+    """Refuse stacks of one phase each that are of one name and place and do not tell their times.
+
+    Raises:
+        FacewarpError: they seem to be the phases of one cine.
+    """
+    first = many[0]
+    alike = [one for one in many if one.phases == 1 and one_name(first, one)]
+    alike = [one for one in alike if one.places == first.places]
+    if len(alike) < max(_LEAST_JOINED, len(many)):
+        return
+    what = (
+        f"there are {len(alike)} series of one phase each on the same slices, {first.described()} "
+        "and others: if they are one cine, no picture tells its time"
     )
-    return stacks[0]
+    fix = "Write TriggerTime into the files, or give all phases as one NIfTI of (X, Y, Z, T)."
+    raise FacewarpError(what, place, fix)
 
 
 def _same_slices(one: Acquisition, other: Acquisition) -> bool:

@@ -20,6 +20,8 @@ from facewarp.errors import FacewarpError
 
 _SHORT_STEP: Final = 0.4  # of the usual step: shorter ones mean two acquisitions
 _MIXED_SHARE: Final = 0.3  # of steps that are short
+_SEVERAL: Final = 3  # heartbeats; two are one that was begun in its middle
+_LEAST_OF_BEAT: Final = 6  # pictures
 _ACQUIRED: Final = "acquisition times"
 _DAY_S: Final = 86400.0
 _Key = Callable[[SliceImage], float | None]
@@ -68,6 +70,7 @@ def sort_phases(slices: list[list[SliceImage]], place: Path, said: list[str]) ->
         if name == "trigger times":
             _refuse_two_acquisitions(slices, place)
             _say_late_starts(slices, said)
+            _say_several_beats(slices, said)
             turned = _against_numbers(slices)
             if 0 < len(turned) < len(slices):
                 said.append(
@@ -121,6 +124,26 @@ def _say_late_starts(slices: list[list[SliceImage]], said: list[str]) -> None:
         said.append(
             f"slices begin at different times after the R wave: most at {usual:g} ms, slice "
             f"{which}. Phases of one number are not of one moment, and volumes are wrong if so"
+        )
+
+
+def _say_several_beats(slices: list[list[SliceImage]], said: list[str]) -> None:
+    """Say where trigger times begin anew several times in the order of the pictures' numbers.
+
+    Real-time imaging takes one heartbeat after another; scanners that number pictures in no order
+    make times fall at every other picture.
+    """
+    beats = []
+    for members in slices:
+        times = [image.trigger_ms or 0.0 for image in sorted(members, key=lambda i: i.number)]
+        falls = sum(later < earlier for earlier, later in pairwise(times))
+        beats.append(falls + 1 if falls * _LEAST_OF_BEAT <= len(times) else 1)
+    usual = sorted(beats)[len(beats) // 2]
+    if usual >= _SEVERAL:
+        said.append(
+            f"trigger times begin anew {usual - 1} times in the order of the pictures' numbers: "
+            f"pictures of {usual} heartbeats are laid together as one, by their time after the R "
+            "wave"
         )
 
 

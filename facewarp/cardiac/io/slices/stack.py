@@ -35,6 +35,7 @@ _EVEN: Final = 0.1  # relative difference up to which steps between slices are t
 _EVEN_UNSAID: Final = 0.02  # and up to which nothing is said of it
 _FAR_MM: Final = 12.0  # from slice to slice, more than protocols of whole stacks have
 _FAR_APART: Final = 1.9  # thicknesses, likewise
+_ITK_GAP_MM: Final = 1.0  # what ITK tells of slices that are saved one by one, whatever is true
 _SIDEWAYS_PX: Final = 0.1  # by which pictures of one slice may lie beside one another
 _SAME_SCALE: Final = 0.01  # relative difference up to which grey values are of one scale
 _SPREAD: Final = 0.1  # relative difference of slices' times from which it is said
@@ -257,6 +258,12 @@ def _check_gap(
     if abs(told / usual - 1) <= 0.01:
         return
     text = f"the header says slices {told:g} mm apart, their positions {usual:.4g} mm"
+    if told == _ITK_GAP_MM and (thick is None or thick > 2 * told) and usual > 2 * told:
+        said.append(
+            f"{text}: positions are used, 1 mm being what SimpleITK writes of slices saved one by "
+            "one"
+        )
+        return
     left_out = abs(2 * told / usual - 1) <= GRAVE  # which a gap as wide as the slices looks like
     if thick and not left_out and abs((told + thick) / usual - 1) <= GRAVE:
         said.append(f"{text}: the first is the gap between slices, positions are used")

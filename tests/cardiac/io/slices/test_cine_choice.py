@@ -189,7 +189,9 @@ def test_a_series_a_phase_is_one_cine_where_times_are_told(tmp_path, cine, told)
 
     write_series(tmp_path / "scan", cine, AFFINE, tell=tell)
     if told == "nothing":
-        with pytest.raises(FacewarpError, match="12 cines"):
+        with pytest.raises(
+            FacewarpError, match=r"12 series of one phase each.*tells its time.*NIfTI"
+        ):
             read_dicom(tmp_path / "scan")
     else:
         found = read_dicom(tmp_path / "scan")
@@ -248,3 +250,20 @@ def test_series_of_every_second_slice_are_one_stack_and_said(tmp_path, cine):
     assert "sax (series 2, 3 slices x 12 phases" in found.warnings[0]
     assert "taken as one stack" in found.warnings[0]
     assert read_dicom(tmp_path / "scan", ReadOptions(series="1")).data.shape[1] == 3
+
+
+def test_a_slice_acquired_again_is_named_and_the_first_one_used(tmp_path, cine):
+    """A breath-hold that failed; scanners that make a series of each slice."""
+
+    def tell(data, _t, z):
+        data.SeriesNumber = 10 + z
+
+    write_series(tmp_path / "scan", cine, AFFINE, per_slice=True, tell=tell)
+    there = AFFINE.copy()
+    there[:3, 3] += 3 * AFFINE[:3, 2]
+    write_series(tmp_path / "scan", cine[:, 3:4], there, step_ms=120, number=20)
+    volume = read_dicom(tmp_path / "scan")
+    is_the_cine(volume)
+    (said,) = [text for text in volume.warnings if "acquired again" in text]
+    assert said.startswith("slice 4 was acquired again (cine_sa (series 20")
+    assert not any("long-axis" in text for text in volume.warnings)

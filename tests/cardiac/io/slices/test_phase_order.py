@@ -246,3 +246,31 @@ def test_pictures_that_nothing_orders_are_not_called_copies(tmp_path, cine):
     write_series(tmp_path / "scan", cine, AFFINE, tell=tell)
     with pytest.raises(FacewarpError, match="nothing tells the order of the 12 pictures"):
         read_dicom(tmp_path / "scan")
+
+
+@pytest.mark.parametrize("beats", [1, 2, 4])
+def test_pictures_of_several_heartbeats_laid_together_are_said(tmp_path, beats):
+    """Real-time imaging: trigger times begin anew with each R wave, a little out of step."""
+    phases = 8 * beats
+    offsets = {t: 70.0 * (t % 8) + 70 * (t // 8) / beats for t in range(phases)}
+    cine = numbered(phases)
+
+    def tell(data, t, _z):
+        data.TriggerTime = offsets[t]
+
+    write_series(tmp_path / "scan", cine, AFFINE, tell=tell)
+    volume = read_dicom(tmp_path / "scan")
+    said = [text for text in volume.warnings if "begin anew" in text]
+    assert bool(said) == (beats > 2)
+    assert all("begin anew 3 times" in text and "of 4 heartbeats" in text for text in said)
+    assert volume.time_step_s == pytest.approx(0.07 / beats, rel=0.1)
+
+
+def test_numbers_in_no_order_are_no_heartbeats(tmp_path, cine):
+    def tell(data, t, _z):
+        data.InstanceNumber = 5 * t % 12 + 1
+
+    write_series(tmp_path / "scan", cine, AFFINE, tell=tell)
+    volume = read_dicom(tmp_path / "scan")
+    in_order(volume)
+    assert not any("anew" in text for text in volume.warnings)
