@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
-from facewarp.media.transfer import Transfer, from_display, to_display
+from facewarp.media.transfer import Profile, Transfer, from_display, to_display
 from facewarp.system.closing import Closing
 
 _log = logging.getLogger(__name__)
@@ -185,22 +185,39 @@ class HDRImage:
 
 @dataclass(frozen=True, eq=False)
 class DeepImage:
-    """A picture of more than 8 bits a channel.
+    """A picture whose values are not those that a screen shows: of more bits, or other colors.
 
     Attributes:
-        codes: (H, W, 3) uint16, the whole range, or float32, where 1 is white.
+        codes: (H, W, 3) uint8 or uint16, the whole range, or float32, where 1 is white.
         transfer: What the values are.
         to_bt709: (3, 3), light of these values to that of BT.709's primaries, which a screen shows;
             None where they are the same, or not told.
+        profile: What the codes mean, in place of the two, where a color profile tells it.
     """
 
-    codes: NDArray[np.uint16] | NDArray[np.float32]
+    codes: NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
     transfer: Transfer = "display"
     to_bt709: NDArray[np.float32] | None = None
+    profile: Profile | None = None
+
+    @property
+    def has_eight_bits(self) -> bool:
+        """Whether it is of other colors only, and not of more bits."""
+        return self.codes.dtype == np.uint8
+
+    @property
+    def _top(self) -> int:
+        """The largest of whole codes."""
+        return 255 if self.has_eight_bits else 65_535
+
+    @property
+    def is_display(self) -> bool:
+        """Whether its values are codes that a screen takes."""
+        return self.transfer == "display" and self.profile is None and self.to_bt709 is None
 
     def shown(self) -> Image:
         """Return what a screen shows of it, (H, W, 3) uint8."""
-        if self.codes.dtype == np.uint16 and self.transfer == "display":
+        if self.codes.dtype == np.uint16 and self.is_display:
             return np.asarray((self.codes.astype(np.uint32) + 128) // 257, np.uint8)
         shown = np.nan_to_num(self.display(np.s_[:, :]), nan=0.0, posinf=1.0, neginf=0.0)
         return np.rint(255 * shown.clip(0, 1)).astype(np.uint8)
@@ -208,20 +225,28 @@ class DeepImage:
     def display(self, window: tuple[slice, slice]) -> NDArray[np.float32]:
         """Return the display codes of a part, float32, white at 1 and light above it beyond."""
         values = self.codes[window].astype(np.float32)
-        if self.codes.dtype == np.uint16:
-            values /= np.float32(65_535)
+        if self.codes.dtype != np.float32:
+            values /= np.float32(self._top)
+        if self.profile is not None:
+            return self.profile.to_display(values)
         if self.to_bt709 is not None:
             values = values @ self.to_bt709.T
         return to_display(values, self.transfer)
 
-    def coded(self, display: NDArray[np.float32]) -> NDArray[np.uint16] | NDArray[np.float32]:
+    def coded(
+        self, display: NDArray[np.float32]
+    ) -> NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]:
         """Return display codes as values of this picture's kind; the inverse of `display`."""
-        values = from_display(display, self.transfer)
-        if self.to_bt709 is not None:
-            values = values @ np.linalg.inv(self.to_bt709).T
-        if self.codes.dtype == np.uint16:
-            return np.rint(65_535 * values.clip(0, 1)).astype(np.uint16)
-        return values
+        if self.profile is not None:
+            values = self.profile.from_display(display)
+        else:
+            values = from_display(display, self.transfer)
+            if self.to_bt709 is not None:
+                values = values @ np.linalg.inv(self.to_bt709).T
+        if self.codes.dtype == np.float32:
+            return values
+        kind = np.uint8 if self.has_eight_bits else np.uint16
+        return np.rint(self._top * values.clip(0, 1)).astype(kind)
 
 
 def time_base_of(rate: Fraction) -> Fraction:

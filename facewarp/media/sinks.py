@@ -121,7 +121,8 @@ class ClipWriter(VideoWriter):
         shown = frame.image if self._has_alpha else frame.flattened()
         image = fit_within(shown, self._canvas)
         deep = frame.deep if image is frame.image else None
-        if deep is None and frame.deep is not None and self._depth_source is not None:
+        is_cut = deep is None and frame.deep is not None and not frame.deep.has_eight_bits
+        if is_cut and self._depth_source is not None:
             self._depth_source.note("pictures that get borders are written with 8 bits a channel")
         fitted = Frame(image, frame.time, frame.index, frame.rotation, alpha=alpha, deep=deep)
         super().write(fitted)

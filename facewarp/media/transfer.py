@@ -1,8 +1,9 @@
-"""Between the values of plates and what a screen shows: scene-linear light, Cineon's log, codes.
+"""Between values of pictures and what a screen shows: profiles, scene-linear light, Cineon's log.
 
 Values above white stay above it, both ways, so that going there and back changes nothing.
 """
 
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
@@ -50,3 +51,38 @@ def from_display(codes: NDArray[np.float32], transfer: Transfer) -> NDArray[np.f
     black = 10 ** ((_LOG_BLACK - _LOG_WHITE) * _LOG_STEP)
     above = np.maximum(light * (1 - black) + black, 1e-6)
     return np.asarray(np.log10(above) / _LOG_STEP + _LOG_WHITE, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """What the codes of a picture with a color profile mean.
+
+    Attributes:
+        icc: the profile as the picture's file holds it; None where it was told in another way.
+        curves: (3, N) light of red, green and blue at N evenly spaced codes, 0 to 1.
+        to_bt709: (3, 3) this light to that of BT.709's primaries, white staying white.
+    """
+
+    icc: bytes | None
+    curves: NDArray[np.float32]
+    to_bt709: NDArray[np.float32]
+
+    def to_display(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what a screen shows of values (..., 3), as sRGB codes; colors it lacks beyond it.
+
+        Args:
+            values: codes, 0 to 1.
+        """
+        at = np.linspace(0, 1, self.curves.shape[1], dtype=np.float32)
+        light = np.stack([np.interp(values[..., k], at, self.curves[k]) for k in range(3)], axis=-1)
+        return codes_of(np.asarray(light @ self.to_bt709.T, np.float32))
+
+    def from_display(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return values from sRGB codes (..., 3); the inverse of `to_display`."""
+        at = np.linspace(0, 1, self.curves.shape[1], dtype=np.float32)
+        light = light_of(codes) @ np.linalg.inv(self.to_bt709).T
+        values = np.stack(
+            [np.interp(light[..., k], np.maximum.accumulate(self.curves[k]), at) for k in range(3)],
+            axis=-1,
+        )
+        return np.asarray(values, np.float32)

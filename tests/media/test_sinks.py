@@ -7,7 +7,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from facewarp.drawing.effect_layer import EffectLayer
 from facewarp.errors import FacewarpError
+from facewarp.face.rendering.deep_painting import painted as painted_deep
 from facewarp.media.frames import Frame
 from facewarp.media.images.writer import FolderWriter, ImageWriter
 from facewarp.media.sinks import numbered_output, open_sink, target_for
@@ -15,6 +17,7 @@ from facewarp.media.sources import open_source
 from facewarp.media.track_records import FIELDS, open_records
 from facewarp.media.video.writer import VideoWriter
 from facewarp.system.atomic_files import check_target
+from tests.fixtures.profiles import PROPHOTO, rgb_profile
 
 RAMP = np.linspace(0, 255, 48 * 64).reshape(48, 64)
 IMAGE = np.stack([RAMP, RAMP[::-1], RAMP[:, ::-1]], axis=2).astype(np.uint8)
@@ -352,3 +355,56 @@ def test_records_know_their_fields(tmp_path):
     with pytest.raises(ValueError, match="landmarks"):
         record_all(tmp_path / "out.csv", [{"landmarks": np.zeros((5, 2))}])
     assert list(tmp_path.iterdir()) == []
+
+
+class TestColorProfiles:
+    """Pictures of other colors than sRGB, such as those of phones."""
+
+    PROFILE = rgb_profile(PROPHOTO, 1.8)
+
+    @pytest.fixture
+    def wide(self, tmp_path):
+        PIL.Image.fromarray(IMAGE).save(tmp_path / "a.png", icc_profile=self.PROFILE)
+        return tmp_path / "a.png"
+
+    def passed(self, path, target, change=lambda frame: frame):
+        with open_source(path) as source, open_sink(target, like=source) as sink:
+            for frame in source:
+                sink.write(change(frame))
+        return None if target.is_dir() else PIL.Image.open(target)
+
+    def test_codes_and_profile_stay(self, wide, tmp_path):
+        for name in ("b.png", "b.tif"):
+            done = self.passed(wide, tmp_path / name)
+            assert done.info["icc_profile"] == self.PROFILE
+            assert np.array_equal(np.asarray(done), IMAGE)
+        self.passed(wide.parent, tmp_path / "out")
+        done = PIL.Image.open(tmp_path / "out" / "a.png")
+        assert np.array_equal(np.asarray(done), IMAGE)
+        assert done.info["icc_profile"] == self.PROFILE
+
+    def test_paint_has_its_own_color_there(self, wide, tmp_path):
+        def painted(frame):
+            red = np.full((2, 2, 3), (200, 40, 30), np.uint8)
+            layer = EffectLayer((2, 2, 4, 4), red, np.full((2, 2), 255, np.uint8))
+            return painted_deep(frame, frame.image, layer)
+
+        done = self.passed(wide, tmp_path / "b.png", painted)
+        stored = np.asarray(done)
+        assert np.argwhere((stored != IMAGE).any(2)).tolist() == [[2, 2], [2, 3], [3, 2], [3, 3]]
+        assert np.abs(stored[2, 2].astype(int) - (200, 40, 30)).max() > 20
+        with open_source(tmp_path / "b.png") as again:
+            shown = next(iter(again)).image
+        assert np.abs(shown[2, 2].astype(int) - (200, 40, 30)).max() <= 2
+
+    def test_other_pictures_in_their_place_are_srgb(self, wide, tmp_path):
+        done = self.passed(wide, tmp_path / "b.png", lambda f: f.with_image(f.image.copy()))
+        assert "icc_profile" not in done.info
+        with open_source(wide) as source:
+            assert np.array_equal(np.asarray(done), next(iter(source)).image)
+
+    def test_what_holds_no_profile_is_srgb(self, wide, tmp_path):
+        done = self.passed(wide, tmp_path / "b.bmp")
+        with open_source(wide) as source:
+            assert np.array_equal(np.asarray(done), next(iter(source)).image)
+        assert not np.array_equal(np.asarray(done), IMAGE)

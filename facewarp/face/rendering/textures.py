@@ -21,6 +21,7 @@ from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.rendering.makeup import LOOKS, TITLES, is_look, made_up, parse_look
 from facewarp.face.rendering.mediapipe_uv import PREFIX, from_mediapipe
 from facewarp.face.rendering.shading import BLENDS, Blend
+from facewarp.media.colors.profiles import in_srgb
 
 BLEND_KEY = "Blend"
 """Name of the text chunk of a PNG that says how the texture meets the frame."""
@@ -137,7 +138,7 @@ def _read_picture(path: Path) -> tuple[Image.Image, Blend]:
             with Image.open(path) as image:
                 image.load()
                 blend = image.info.get(BLEND_KEY)
-                upright = ImageOps.exif_transpose(image)
+                upright = in_srgb(ImageOps.exif_transpose(image))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise FacewarpError("the texture is too large", path, _EXPECTED) from error
     except UnidentifiedImageError as error:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import ImageOps
 
 from facewarp.errors import FacewarpError
+from facewarp.media.colors.profiles import in_srgb
 from facewarp.media.frames import Image
 
 MAX_BYTES: Final = 12 << 20
@@ -40,7 +41,7 @@ def read_photograph(data: bytes) -> Image:
     Raises:
         FacewarpError: It is none of these, damaged, or beyond the limits.
     """
-    return np.array(_read(data, _PHOTOGRAPHS, MAX_PIXELS).convert("RGB"))
+    return np.array(in_srgb(_read(data, _PHOTOGRAPHS, MAX_PIXELS)).convert("RGB"))
 
 
 def read_texture(data: bytes) -> NDArray[np.uint8]:
@@ -49,7 +50,7 @@ def read_texture(data: bytes) -> NDArray[np.uint8]:
     Raises:
         FacewarpError: It is none of these, damaged, or beyond the limits.
     """
-    return np.array(_read(data, _TEXTURES, MAX_PIXELS).convert("RGBA"))
+    return np.array(in_srgb(_read(data, _TEXTURES, MAX_PIXELS)).convert("RGBA"))
 
 
 def read_frame(data: bytes) -> Image:

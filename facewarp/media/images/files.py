@@ -15,7 +15,15 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
-from facewarp.media.frames import IMAGE_SUFFIXES, PLATE_SUFFIXES, READ_ONLY_SUFFIXES, Image
+from facewarp.media.colors.numbers import color_numbers
+from facewarp.media.colors.profiles import HDR_TRANSFERS, colors_of, shown_by
+from facewarp.media.frames import (
+    IMAGE_SUFFIXES,
+    PLATE_SUFFIXES,
+    READ_ONLY_SUFFIXES,
+    DeepImage,
+    Image,
+)
 from facewarp.media.orientation import Orientation
 from facewarp.system.installation import install_command
 
@@ -57,11 +65,15 @@ class Picture:
             the file hides.
         alpha: (H, W) uint8, 255 = opaque, not multiplied into the colors; None if all is opaque.
         rotation: degrees clockwise by which the stored picture was turned: 0, 90, 180 or 270.
+        deep: the codes that the file holds, where a color profile tells that they are no sRGB.
+        told: what a user should know of its colors.
     """
 
     image: Image
     alpha: Image | None
     rotation: int
+    deep: DeepImage | None = None
+    told: str | None = None
 
 
 def format_of(path: Path) -> str | None:
@@ -149,14 +161,19 @@ def decode(picture: PIL.Image.Image, path: Path) -> Picture:
         with _without_pillow_limit():
             picture.load()
             orientation = orientation_after_loading(picture)  # TIFF is turned by now, others not
-            rgb, alpha = _pixels(picture)
+            colors = colors_of(picture, color_numbers(path, format_of(path)))
+            rgb, alpha = _pixels(colors.picture)
     except MemoryError as error:
         what = f"{picture.width}x{picture.height} pixels do not fit into the memory"
         raise FacewarpError(what, path, "Close other programs, or make it smaller.") from error
     except DAMAGE as error:
         raise _damaged(path, error) from error
     upright = None if alpha is None else orientation.upright(alpha)
-    return Picture(orientation.upright(rgb), upright, orientation.degrees)
+    image, deep = orientation.upright(rgb), None
+    if colors.profile is not None:
+        deep = DeepImage(image, profile=colors.profile)
+        image = shown_by(colors.profile, image)
+    return Picture(image, upright, orientation.degrees, deep, colors.told)
 
 
 @contextlib.contextmanager
@@ -256,6 +273,9 @@ def _check_kind(path: Path) -> None:
         what = "this is a HEIC picture, and the package that reads them is not installed"
         raise FacewarpError(what, path, f"Install it: {install_command('heic')}")
     kind = "JPEG XL picture" if stored == "JXL" else UNREAD_KINDS.get(path.suffix.lower())
+    if (told := color_numbers(path, stored)) is not None and told[1] in HDR_TRANSFERS:
+        what = f"this is an HDR picture ({HDR_TRANSFERS[told[1]]}), which is not read"
+        raise FacewarpError(what, path, "Save it again in sRGB, or as OpenEXR.")
     if kind is not None and stored not in ("JPEG", "PNG", "WEBP", "AVIF", "HEIF"):
         raise FacewarpError(f"this is a {kind}, which is not read", path, _READABLE)
 

@@ -10,9 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-import PIL.Image
-
 from facewarp.errors import FacewarpError
+from facewarp.media.colors.profiles import srgb_profile
 from facewarp.media.frames import (
     IMAGE_SUFFIXES,
     PLATE_SUFFIXES,
@@ -45,7 +44,8 @@ class ImageSource(Source):
     """One picture as a source of one frame at time 0.
 
     Attributes:
-        icc_profile: The color profile of an RGB picture, for a copy to carry; else None.
+        icc_profile: The color profile of a picture whose codes are sRGB, for a copy to carry; else
+            None: profiles of other colors go along with the frame's own codes.
     """
 
     kind: Literal["image"] = "image"
@@ -61,7 +61,7 @@ class ImageSource(Source):
         with open_picture(path) as picture:
             self.size = upright_size(picture)
             self.rotation = orientation_after_loading(picture).degrees
-            self.icc_profile = _icc_profile(picture)
+            self.icc_profile = srgb_profile(picture)
 
     @property
     def is_deep(self) -> bool:
@@ -236,7 +236,10 @@ def natural_order(path: Path) -> tuple[list[tuple[int, int | str]], str]:
 
 def is_pattern(path: Path) -> bool:
     """Whether a path that is not there is a sequence: ``%04d``, ``####``, ``*``, ``?`` or ``[``."""
-    if path.exists():
+    try:
+        if path.exists():
+            return False
+    except (OSError, ValueError):  # a NUL in the name, or one that is too long
         return False
     return NumberedName.of(path) is not None or re.search(r"[*?\[]", path.name) is not None
 
@@ -266,7 +269,17 @@ def _frame(path: Path, time: float, index: int, note: Callable[[str], None]) -> 
     if len(pages) > 1:
         _log.warning("%s holds %d pictures; the first is taken", path, len(pages))
     picture = read_picture(path, pages[0])
-    return Frame(picture.image, time, index, picture.rotation, alpha=picture.alpha, path=path)
+    if picture.told is not None:
+        note(picture.told)
+    return Frame(
+        picture.image,
+        time,
+        index,
+        picture.rotation,
+        alpha=picture.alpha,
+        path=path,
+        deep=picture.deep,
+    )
 
 
 def _size_of(path: Path) -> tuple[int, int] | None:
@@ -274,10 +287,6 @@ def _size_of(path: Path) -> tuple[int, int] | None:
         return ImageSource(path).size
     except FacewarpError:
         return None
-
-
-def _icc_profile(picture: PIL.Image.Image) -> bytes | None:
-    return picture.info.get("icc_profile") if picture.mode in ("RGB", "RGBA") else None
 
 
 def _nothing_in(path: Path) -> tuple[str, Path, str]:

@@ -2,6 +2,7 @@
 
 import logging
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,6 +37,7 @@ _SAVE: dict[str, dict[str, Any]] = {
     ".avif": {"quality": 90, "subsampling": "4:4:4", "speed": 8},
     ".webp": {"quality": 95},
 }
+_PROFILE_SUFFIXES = frozenset(_SAVE)  # pictures that hold a color profile
 _FORMATS = {".apng": "PNG", ".png": "PNG", ".webp": "WEBP"}
 _MAX_APNG_BYTES = 3 << 30  # Pillow holds all of an APNG's pictures until it is written
 
@@ -83,7 +85,8 @@ class ImageWriter(Output):
         if frame.alpha is not None and suffix not in ALPHA_SUFFIXES | PLATE_SUFFIXES:
             tell_lost_alpha(self.target)
         try:
-            if suffix in PLATE_SUFFIXES or (frame.deep and suffix in plates.DEEP_SUFFIXES):
+            keeps_bits = frame.deep is not None and not frame.deep.has_eight_bits
+            if suffix in PLATE_SUFFIXES or (keeps_bits and suffix in plates.DEEP_SUFFIXES):
                 place, like = self._output.temporary, frame.path
                 plates.write_plate(
                     place,
@@ -95,8 +98,9 @@ class ImageWriter(Output):
                     pixel_aspect=self._aspect,
                 )
             else:
-                _to_pillow(frame, suffix).save(
-                    self._output.temporary, icc_profile=self._profile, **options
+                stored, profile = _in_own_colors(frame, suffix)
+                _to_pillow(stored, suffix).save(
+                    self._output.temporary, icc_profile=profile or self._profile, **options
                 )
         except (OSError, ValueError) as error:
             raise write_error(error, self.target) from error
@@ -310,6 +314,17 @@ def _written_names(paths: list[Path]) -> dict[Path, str]:
         names[path] = name
         taken.add(name)
     return names
+
+
+def _in_own_colors(frame: Frame, suffix: str) -> tuple[Frame, bytes | None]:
+    """Return a frame with the codes of its own profile, and that; as it is where none fits."""
+    deep = frame.deep
+    profile = None if deep is None else deep.profile
+    if deep is None or not deep.has_eight_bits or profile is None or profile.icc is None:
+        return frame, None
+    if suffix not in _PROFILE_SUFFIXES:
+        return frame, None
+    return replace(frame, image=np.asarray(deep.codes, np.uint8), deep=None), profile.icc
 
 
 def _to_pillow(frame: Frame, suffix: str) -> PIL.Image.Image:

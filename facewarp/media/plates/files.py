@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
+from facewarp.media.colors.profiles import is_like_srgb, profile_of
 from facewarp.media.frames import PLATE_SUFFIXES, DeepImage, Image
 from facewarp.media.gamut import BT709, CHROMATICITIES, matrix_between
-from facewarp.media.transfer import Transfer
+from facewarp.media.transfer import Profile, Transfer
 from facewarp.system.installation import install_command
 
 DEEP_SUFFIXES: Final = PLATE_SUFFIXES | {".png", ".tif", ".tiff"}
@@ -112,7 +113,9 @@ def read_plate(
         alpha = _eight_bits(share / np.float32(65_535 if is_whole else 1))
         if alpha.min(initial=255) == 255:
             alpha = None
-    deep = DeepImage(values, _transfer_of(spec, path), _to_bt709(spec, note))
+    deep = DeepImage(
+        values, _transfer_of(spec, path), _to_bt709(spec, note), profile=_profile_of(spec, note)
+    )
     return deep.shown(), alpha, deep
 
 
@@ -213,6 +216,18 @@ def _transfer_of(spec: Any, path: Path) -> Transfer:
     return "linear" if told == "linear" else "display"
 
 
+def _profile_of(spec: Any, note: Callable[[str], None]) -> Profile | None:
+    """Return what the color profile of a PNG or TIFF says; None where it says no more than sRGB."""
+    icc = spec.getattribute("ICCProfile")
+    if icc is None or spec.format.basetype != openimageio().UINT16:
+        return None
+    profile = profile_of(bytes(icc))
+    if profile is None:
+        note("its color profile can't be followed: taken for sRGB")
+        return None
+    return None if is_like_srgb(profile) else profile
+
+
 def _to_bt709(spec: Any, note: Callable[[str], None]) -> NDArray[np.float32] | None:
     """Return the matrix from a plate's own primaries (EXR's "chromaticities") to BT.709's."""
     told = spec.getattribute("chromaticities")
@@ -274,11 +289,15 @@ def _from_scratch(target: Path, image: Image, deep: DeepImage | None, alpha: Ima
     wanted = light if is_exr else DeepImage(np.zeros((1, 1, 3), np.uint16))
     same = deep.transfer == wanted.transfer and deep.codes.dtype == wanted.codes.dtype
     same &= deep.to_bt709 is None
+    icc = None if deep.profile is None else deep.profile.icc
+    same &= deep.profile is None or icc is not None
     codes = deep.codes if same else wanted.coded(deep.display(np.s_[:, :]))
     if holds_alpha:
         assert alpha is not None
         spec.attribute("oiio:UnassociatedAlpha", 1)
         codes = np.dstack([codes, alpha.astype(codes.dtype) * 257])
+    if same and icc is not None:
+        spec.attribute("ICCProfile", f"uint8[{len(icc)}]", np.frombuffer(icc, np.uint8))
     buffer = oiio.ImageBuf(spec)
     buffer.set_pixels(spec.roi, np.ascontiguousarray(codes))
     return buffer

@@ -223,7 +223,7 @@ def ten_bit_codes(frame: Frame) -> NDArray[np.uint16]:
     """Return a frame's codes (H, W, 3) of 16 bits, on black where it has alpha."""
     if frame.deep is None:
         return frame.flattened().astype(np.uint16) * 257
-    if frame.deep.transfer == "display" and frame.deep.codes.dtype == np.uint16:
+    if frame.deep.is_display and frame.deep.codes.dtype == np.uint16:
         return cast(NDArray[np.uint16], frame.deep.codes)
     shown = frame.deep.display(np.s_[:, :])
     return np.rint(65_535 * np.nan_to_num(shown).clip(0, 1)).astype(np.uint16)

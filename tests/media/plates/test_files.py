@@ -18,6 +18,7 @@ from facewarp.media.plates.files import is_deep, read_plate, write_plate
 from facewarp.media.sinks import open_sink
 from facewarp.media.sources import open_source
 from facewarp.media.transfer import from_display, to_display
+from tests.fixtures.profiles import PROPHOTO, rgb_profile
 
 oiio = pytest.importorskip("OpenImageIO")
 
@@ -309,3 +310,21 @@ def test_wide_pixels_are_told_by_plates_and_videos_or_said(tmp_path, contents, c
     assert "times as wide" not in caplog.text
     copied("out.mp4", tmp_path / "out.#.png")
     assert "2 times as wide as high, which .png does not tell" in caplog.text
+
+
+def test_a_wide_profile_of_16_bits_is_shown_and_stays(tmp_path, values):
+    profile = rgb_profile(PROPHOTO, 1.8)
+    kind = f"uint8[{len(profile)}]"
+    path = written_by_oiio(
+        tmp_path / "a.tif", values, arrays={"ICCProfile": (kind, np.frombuffer(profile, np.uint8))}
+    )
+    image, _, deep = read_plate(path)
+    assert np.array_equal(deep.codes, values)
+    assert np.abs(image.astype(int) - values // 257).max() > 20
+    for name in ("same.tif", "other.png"):
+        out = passed_through(path, tmp_path / name, paint=(3, 4))
+        again = read_plate(out)[2]
+        assert again.profile is not None
+        assert again.profile.icc == profile
+        changed = np.argwhere((again.codes != values).any(2))
+        assert changed.tolist() == [[3, 4]]
