@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from facewarp.core.geometry import Shape, pixel_grid, spatial_shape
 
 Border = Literal["edge", "zero"]
+_COARSE: Final = (torch.float16, torch.bfloat16)
 
 
 def spline_matrix(
@@ -134,7 +135,22 @@ def _warp_by_slices(image: Tensor, field: Tensor) -> Tensor:
 
 def _sample_edge(image: Tensor, places: Tensor) -> Tensor:
     """Sample bilinearly at normalized places ``(B, H, W, 2)``; the edge goes on outside."""
-    return F.grid_sample(image, places, padding_mode="border", align_corners=False)
+    return _sample_normalized(image, places, "bilinear", "border")
+
+
+def _sample_normalized(image: Tensor, places: Tensor, mode: str, padding: str) -> Tensor:
+    """Sample at places ``(B, *any, n)`` of -1..1; 16-bit floats on a processor by way of float32.
+
+    Torch's own kernel for these counts pixels in 16 bits: of more than 32,768 it reads others
+    (``findings/torch-half-grid-sample-past-32768.sh``). Under autocast it is not asked.
+    """
+    given = image.dtype
+    if image.device.type == "cpu" and given in _COARSE and places.dtype == given:
+        found = F.grid_sample(
+            image.float(), places.float(), mode=mode, padding_mode=padding, align_corners=False
+        )
+        return found if torch.is_autocast_enabled("cpu") else found.to(given)
+    return F.grid_sample(image, places, mode=mode, padding_mode=padding, align_corners=False)
 
 
 def sample(
@@ -146,7 +162,7 @@ def sample(
     factor, shift = _normalizer(spatial_shape(image), points.device, points.dtype)
     # Before the axes move: converted graphs are slow at arithmetic over a last axis of two.
     normalized = torch.movedim(points * factor + shift, 1, -1)
-    return F.grid_sample(image, normalized, mode=mode, padding_mode=padding, align_corners=False)
+    return _sample_normalized(image, normalized, mode, padding)
 
 
 @lru_cache(maxsize=32)

@@ -71,6 +71,15 @@ def test_volumes_are_warped_alike_with_and_without_gradients(rng, steep):
     torch.testing.assert_close(found.double(), exact, atol=2e-5, rtol=0)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_large_pictures_in_half_precision_are_warped_from_their_own_pixels(dtype):
+    memory = torch.cat([torch.full((1, 2, 256, 320), -1.0), torch.ones(1, 1, 256, 320)], 1)
+    picture = memory.to(dtype)[:, 2:]  # what is read from before it is seen
+    found = fields.warp(picture, torch.zeros(1, 2, 256, 320, dtype=dtype))
+    assert found.dtype == dtype
+    assert float((found - 1).abs().max()) < 0.01
+
+
 def test_two_d_and_three_d_agree():
     """A volume whose slices are all one image, moved within slices, is that image moved."""
     image = torch.rand(1, 2, 20, 24)
