@@ -51,6 +51,10 @@ def demo(
     """Track the clip that comes with facewarp, and measure the error against its known motion.
 
     Writes tracked.mp4, sheet.png and track.jsonl. Needs no network, no camera and no other data.
+
+    Examples:
+      facewarp demo
+      facewarp demo --out look/ --json
     """
     from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.media.pipeline import run_pass

@@ -62,6 +62,11 @@ def doctor(
 
     --network runs every command on small inputs, cut off from all networks where the system
     allows that, and counts in its system calls what it tried to reach and where it wrote.
+
+    Examples:
+      facewarp doctor
+      facewarp doctor --json
+      facewarp doctor --network --seconds 5
     """
     output = output_of(ctx)
     if network:
@@ -241,6 +246,7 @@ def _copied_clip() -> int:
 
 def _detector(name: str) -> Finding:
     from facewarp.face.detector import FaceDetector, usual_backend
+    from facewarp.face.mediapipe_blazeface import refuse_reporting
 
     with FaceDetector():
         backend = usual_backend()
@@ -249,7 +255,11 @@ def _detector(name: str) -> Finding:
         facts["mediapipe"] = metadata.version("mediapipe")
     text = f"runs on {backend}"
     if facts["mediapipe"]:
-        text += f"; --detector mediapipe would on MediaPipe {facts['mediapipe']}"
+        try:
+            refuse_reporting()
+            text += f"; --detector mediapipe would on MediaPipe {facts['mediapipe']}"
+        except FacewarpError as error:
+            text += f"; --detector mediapipe would not: {error.what}"
     return Finding(name, "ok", text, facts)
 
 

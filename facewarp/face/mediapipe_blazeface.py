@@ -14,6 +14,7 @@ import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
@@ -29,6 +30,7 @@ from facewarp.system.installation import install_command
 log = logging.getLogger(__name__)
 
 _PACKAGE = "mediapipe>=0.10.30,<0.10.33"
+_NEWEST = (0, 10, 32)  # later ones report to their makers over the network, when they are closed
 _UNASKED = ("matplotlib", "matplotlib.pyplot", "sounddevice")
 
 
@@ -77,8 +79,24 @@ class MediaPipeBlazeFace:
         self._finalizer()
 
 
+def refuse_reporting() -> None:
+    """Refuse a MediaPipe that reports its use to its makers; one that is not installed is no such.
+
+    Raises:
+        FacewarpError: It is of such a release.
+    """
+    with suppress(metadata.PackageNotFoundError):
+        told = metadata.version("mediapipe")
+        release = tuple(map(int, re.findall(r"\d+", told)[:3]))
+        if release > _NEWEST:
+            what = f"MediaPipe {told} reports its use over the network, which facewarp never does"
+            fix = f"Install one that does not: {install_command(packages=[_PACKAGE])}; or leave "
+            raise FacewarpError(what, fix=f"{fix}MediaPipe out, which nothing else needs.")
+
+
 def _load_native(min_score: float) -> tuple[Any, Any]:
     """MediaPipe's image class and a running detector."""
+    refuse_reporting()
     try:
         with _unasked_later():
             from mediapipe import Image
@@ -183,6 +201,7 @@ def find_face_points(
 
 def _load_landmarker(model: Path, *, video: bool) -> tuple[Callable[..., Any], Any]:
     """Return what makes MediaPipe's images of pictures, and a running landmarker."""
+    refuse_reporting()
     try:
         from mediapipe import Image, ImageFormat
         from mediapipe.tasks.python import BaseOptions, vision

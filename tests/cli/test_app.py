@@ -1,7 +1,10 @@
+import contextlib
 import errno
 import itertools
 import json
 import logging
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -9,6 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -399,3 +403,22 @@ def test_doctor_names_what_finds_faces_here(monkeypatch: pytest.MonkeyPatch, bac
     found = doctor._detector("face detector")
     assert found.facts["backend"] == backend
     assert found.text.startswith(f"runs on {backend}")
+
+
+@pytest.mark.parametrize("words", [*_commands()], ids=" ".join)
+def test_every_command_has_examples_that_its_options_take(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command: Any = program.load_command(words[0])
+    if len(words) == 1 and hasattr(command, "commands"):
+        return  # its own commands have them
+    for word in words[1:]:
+        command = command.commands[word]
+    lines = re.findall(r"^(?:  |Example: )facewarp (.+)$", command.help, re.MULTILINE)
+    assert lines
+    for line in lines:
+        given = [word for word in shlex.split(line) if word != "--json"]
+        assert tuple(given[: len(words)]) == words
+        with contextlib.suppress(FacewarpError):  # there is no such file here
+            command.make_context(words[-1], given[len(words) :])

@@ -226,6 +226,18 @@ def test_refuses_an_impossible_confidence():
         FaceDetector(min_confidence=1.5)
 
 
+@pytest.mark.parametrize("release", ["0.10.33", "0.10.35", "1.2.3", "2.0rc1"])
+def test_a_mediapipe_that_reports_home_is_refused(monkeypatch, release, tmp_path):
+    monkeypatch.setattr("importlib.metadata.version", lambda name: release)
+    monkeypatch.setitem(sys.modules, "mediapipe", None)  # it is not even imported
+    with pytest.raises(FacewarpError, match=f"MediaPipe {release} reports its use"):
+        FaceDetector(backend="mediapipe")
+    from facewarp.face.mediapipe_blazeface import load_landmarker
+
+    with pytest.raises(FacewarpError, match=r"<0\.10\.33"):
+        load_landmarker(tmp_path / "face_landmarker.task")
+
+
 def test_says_what_to_do_when_mediapipe_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "mediapipe", None)
     with pytest.raises(FacewarpError, match=r"needs MediaPipe.* install 'mediapipe"):

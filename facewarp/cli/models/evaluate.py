@@ -67,6 +67,11 @@ def helen(
     crops are cut at random, the same for a seed. Dice is the mean over the parts present in a
     pair, then over pairs. With --methods all, baselines and presets are measured on the same pairs;
     those not trained yet are named with the command that trains them.
+
+    Examples:
+      facewarp eval helen --data helen
+      facewarp eval helen --data helen --model runs/helen-face --thorough
+      facewarp eval helen --data helen --methods all --figures comparison/
     """
     from facewarp.training.dataloading.face_data import helen_test_photos
 
@@ -90,6 +95,10 @@ def celebamask(
     """Measure on photographs of CelebAMask-HQ, with their masks made by hand.
 
     Pairs and Dice are those of `facewarp eval helen`.
+
+    Examples:
+      facewarp eval celebamask --data celebamask
+      facewarp eval celebamask --data celebamask --thorough --json
     """
     from facewarp.training.dataloading.face_data import celebamask_test_photos
 

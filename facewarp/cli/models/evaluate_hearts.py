@@ -146,6 +146,10 @@ def mnms(
     Patients are those of the folder Testing where there is one, else all. ED and ES are those of
     the table beside the folders, or the phases that are labelled; ids are read in the challenge's
     order, or in what anatomy says. Grids and measures are those of `facewarp eval acdc`.
+
+    Examples:
+      facewarp eval mnms --data mnms
+      facewarp eval mnms --data mnms --patients A0S9V9,A1D9Z7 --out rows.csv
     """
     from facewarp.training.datasets.mnms import mnms_patients
 
@@ -169,6 +173,10 @@ def mnms2(
 
     Patients are 201 to 360, the challenge's test patients, where they are, else all. Grids and
     measures are those of `facewarp eval acdc`.
+
+    Examples:
+      facewarp eval mnms2 --data mnms2
+      facewarp eval mnms2 --data mnms2 --patients 201,202 --out rows.csv
     """
     from facewarp.training.datasets.mnms import mnms2_patients
 

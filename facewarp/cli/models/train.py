@@ -72,6 +72,11 @@ def helen(
 
     Of a folder with trainset/ and afw/ in it both are trained on, and nothing else. Every 24th
     photograph of the training set is kept for validation; a test set is never read.
+
+    Examples:
+      facewarp train helen --data helen
+      facewarp train helen --data helen --preset face-details --out runs/details
+      facewarp train helen --data helen --resume
     """
 
     def photographs(config: "TrainConfig") -> "DetailData | FaceData":
@@ -107,6 +112,10 @@ def celebamask_(
     """Train on photographs of CelebAMask-HQ, with their masks made by hand.
 
     Every 24th photograph is kept for validation; val/ is never read.
+
+    Examples:
+      facewarp train celebamask --data celebamask
+      facewarp train celebamask --data celebamask --start-from face --steps 2000
     """
 
     def photographs(config: "TrainConfig") -> "DetailData | FaceData":
@@ -147,6 +156,10 @@ def acdc(
     Of every 20 patients 1 to 14 are trained on and 15 to 17 choose the weights. 18 to 20 and the
     challenge's own test patients, 101 to 150, are never read. The part network of single slices,
     --preset acdc-slices, learns from 1 to 17 and is chosen by 18 to 20 (--held-out).
+
+    Examples:
+      facewarp train acdc --data acdc
+      facewarp train acdc --data acdc --preset acdc-slices --held-out 18-20
     """
 
     def patients(config: "TrainConfig") -> "HeartData | SliceData":
@@ -198,6 +211,10 @@ def occlusion(
 
     Objects of known alpha, made by the program, are put before the photographs' faces. Every 24th
     photograph is kept for validation; val/ and testset/ are never read.
+
+    Examples:
+      facewarp train occlusion --data celebamask --out runs/first
+      facewarp train occlusion --data celebamask --helen helen --screen runs/first
     """
 
     def photographs(_: "TrainConfig") -> "MatteData":
