@@ -62,9 +62,16 @@ def open_source(
     if fps is not None:
         what = "a video has its own frames a second, and can't be given others"
         raise FacewarpError(what, place, "Leave --fps out.")
+    from facewarp.media.images.gif import shows_background
     from facewarp.media.video.reader import VideoSource
 
-    return VideoSource(place, start, end)
+    source = VideoSource(place, start, end)
+    if shows_background(place):
+        source.note(
+            "a GIF that clears its pictures, or does not fill its canvas: what is bare there has "
+            "the file's background color, where browsers show nothing"
+        )
+    return source
 
 
 def read_video(

@@ -24,6 +24,7 @@ from facewarp.media.frames import (
     DeepImage,
     Image,
 )
+from facewarp.media.images.gif import is_still_gif
 from facewarp.media.orientation import Orientation
 from facewarp.system.installation import install_command
 
@@ -36,11 +37,14 @@ UNREAD_KINDS: Final = {
         (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2", ".srw"),
         "raw photograph",
     ),
+    ".cin": "Cineon picture",
     ".dds": "texture of games (DDS)",
     ".hdr": "high dynamic range picture",
     **dict.fromkeys((".jp2", ".j2k"), "JPEG 2000 picture"),
     ".jxl": "JPEG XL picture",
+    ".kra": "Krita picture",
     ".psd": "Photoshop picture",
+    ".xcf": "GIMP picture",
 }
 """Suffixes of pictures that are not read, and what they are."""
 
@@ -112,22 +116,7 @@ def is_image_file(path: Path) -> bool:
     """Whether a file is taken for a picture: by its suffix, else by its first bytes."""
     suffix = path.suffix.lower()
     known = suffix in IMAGE_SUFFIXES | READ_ONLY_SUFFIXES | PLATE_SUFFIXES or suffix in UNREAD_KINDS
-    return known or format_of(path) is not None or _is_still_gif(path)
-
-
-def _is_still_gif(path: Path) -> bool:
-    """Whether a file is a GIF of one picture; others are videos."""
-    try:
-        with path.open("rb") as file:
-            if file.read(4) != b"GIF8":
-                return False
-        with PIL.Image.open(path, formats=("GIF",)) as picture:
-            picture.seek(1)
-    except EOFError:
-        return True
-    except DAMAGE:
-        return False
-    return False
+    return known or format_of(path) is not None or is_still_gif(path)
 
 
 def read_picture(path: Path, page: int = 0) -> Picture:
