@@ -2,17 +2,23 @@
 
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from operator import getitem
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
+from torch.fx import Node
 
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.networks.layers import fold_batch_norms
 
+if TYPE_CHECKING:
+    from torch._ops import OpOverload
+
+aten = torch.ops.aten
 TRACING: Final = threading.RLock()
 """Held while a network is exported or converted: torch traces one at a time in a process."""
 
@@ -161,11 +167,143 @@ def exported_program(
         return torch.export.export(module, inputs, dynamic_shapes=shapes)
 
 
+def core_program(net: GuidedRegistration, graph: str) -> ExportedProgram:
+    """Export a graph in the core operators of PyTorch, for converters that leave shapes open.
+
+    None of the operators that are rewritten names a batch size, so that a batch of 1, which is
+    traced in half the time, stands for any; other graphs are exported with an open one.
+
+    Args:
+        net: a network without batch norms, see `lean`.
+        graph: one of `GRAPHS`.
+    """
+    program = exported_program(net, graph, any_batch=False)
+    if _rewrite(program, _IN_PLAIN_OPERATORS | _IN_CORE_OPERATORS):
+        return program
+    return decomposed(exported_program(net, graph))
+
+
 def decomposed(program: ExportedProgram) -> ExportedProgram:
-    """Rewrite an exported program in the core operators of PyTorch, which converters know."""
+    """Rewrite an exported program in the core operators of PyTorch, which converters know.
+
+    A program of none but the operators that are listed here is rewritten in place, operator by
+    operator: PyTorch traces it anew to do so, which takes most of the time of a conversion.
+    """
+    if _rewrite(program, _IN_PLAIN_OPERATORS | _IN_CORE_OPERATORS):
+        return program
     with without_copy_warning():
         core: ExportedProgram = program.run_decompositions()
     return core
+
+
+def ready_for_onnx(program: ExportedProgram) -> ExportedProgram:
+    """Rewrite an exported program in operators that PyTorch's converter to ONNX knows.
+
+    What the converter would trace anew, see `decomposed`, it then takes as it is. A program of
+    other operators is returned as it was.
+    """
+    if _rewrite(program, _IN_PLAIN_OPERATORS):
+        program.run_decompositions = lambda *args, **options: program
+    return program
+
+
+def _rewrite(program: ExportedProgram, rules: "dict[OpOverload, Callable[[Node], None]]") -> bool:
+    """Apply rules to the operators of a program, in place; False and unchanged if not all fit.
+
+    Nodes keep their names, by which a program knows its outputs.
+    """
+    calls = [node for node in program.graph.nodes if node.op not in ("placeholder", "output")]
+    if not all(node.op == "call_function" and _is_known(node) for node in calls):
+        return False
+    for node in calls:
+        if node.target in rules:
+            rules[node.target](node)
+    program.graph_module.recompile()
+    return True
+
+
+def _is_known(node: Node) -> bool:
+    """Whether a node is rewritten, or taken as it is, and means by itself what it says."""
+    if node.target == aten.leaky_relu_.default:  # no other sees that its input changes
+        fresh = node.args[0]
+        return isinstance(fresh, Node) and fresh.target in _FRESH and len(fresh.users) == 1
+    if node.target == aten.prelu.default:  # one slope for all channels
+        return isinstance(node.args[1], Node) and node.args[1].meta["val"].numel() == 1
+    if node.target == aten.softmax.int and len(node.args) != 2:  # in another type
+        return False
+    if node.target in _IN_PLAIN_OPERATORS | _IN_CORE_OPERATORS:
+        return not node.kwargs
+    return node.target in _AS_THEY_ARE
+
+
+def _retarget(node: Node, target: "OpOverload", *args: Any) -> None:
+    node.target, node.args = target, args or node.args
+
+
+def _movedim(node: Node) -> None:
+    value, source, destination = node.args
+    assert isinstance(value, Node)
+    assert isinstance(source, int)
+    assert isinstance(destination, int)
+    count = value.meta["val"].dim()
+    order = [axis for axis in range(count) if axis != source % count]
+    order.insert(destination % count, source % count)
+    _retarget(node, aten.permute.default, value, order)
+
+
+def _transpose(node: Node) -> None:
+    (value,) = node.args
+    assert isinstance(value, Node)
+    order = list(reversed(range(value.meta["val"].dim())))
+    _retarget(node, aten.permute.default, value, order)
+
+
+def _conv2d(node: Node) -> None:
+    given = [*node.args, *_CONV2D_DEFAULTS[len(node.args) - 2 :]]
+    *front, groups = given
+    _retarget(node, aten.convolution.default, *front, False, [0, 0], groups)
+
+
+def _softmax(node: Node) -> None:
+    _retarget(node, aten._softmax.default, *node.args[:2], False)
+
+
+def _prelu(node: Node) -> None:
+    value, slope = node.args
+    assert isinstance(value, Node)
+    with node.graph.inserting_before(node):
+        steep = node.graph.call_function(aten.gt.Scalar, (value, 0))
+        flat = node.graph.call_function(aten.mul.Tensor, (slope, value))
+    steep.meta["val"], flat.meta["val"] = value.meta["val"] > 0, value.meta["val"]
+    _retarget(node, aten.where.self, steep, value, flat)
+
+
+def _max_pool2d(node: Node) -> None:
+    with node.graph.inserting_before(node):
+        both = node.graph.call_function(aten.max_pool2d_with_indices.default, node.args)
+    both.meta["val"] = (node.meta["val"], node.meta["val"].long())
+    node.target, node.args = getitem, (both, 0)
+
+
+_CONV2D_DEFAULTS: Final = (None, [1, 1], [0, 0], [1, 1], 1)
+_FRESH: Final = (aten.conv2d.default, aten.add.Tensor)
+_AS_THEY_ARE: Final = (
+    *(aten.add.Tensor, aten.avg_pool2d.default, aten.cat.default, aten.clamp.default),
+    *(aten.div.Tensor, aten.log.default, aten.mul.Tensor, aten.upsample_bilinear2d.vec),
+)
+_IN_PLAIN_OPERATORS: "dict[OpOverload, Callable[[Node], None]]" = {
+    aten.leaky_relu_.default: lambda node: _retarget(node, aten.leaky_relu.default),
+    aten.movedim.int: _movedim,
+    aten.numpy_T.default: _transpose,
+}
+_IN_CORE_OPERATORS: "dict[OpOverload, Callable[[Node], None]]" = {
+    aten.conv2d.default: _conv2d,
+    aten.grid_sampler.default: lambda node: _retarget(node, aten.grid_sampler_2d.default),
+    aten.matmul.default: lambda node: _retarget(node, aten.bmm.default),  # of matrices or stacks
+    aten.max_pool2d.default: _max_pool2d,
+    aten.prelu.default: _prelu,
+    aten.softmax.int: _softmax,
+}
 
 
 @contextmanager

@@ -126,7 +126,7 @@ def to_onnx(net: "GuidedRegistration", graph: str) -> bytes:
     kind = graphs.GRAPHS[graph]
     with graphs.TRACING, graphs.without_copy_warning():
         converted = torch.onnx.export(
-            graphs.exported_program(net, graph),
+            graphs.ready_for_onnx(graphs.exported_program(net, graph)),
             dynamo=True,
             opset_version=OPSET,
             input_names=list(kind.inputs),

@@ -282,7 +282,7 @@ def convert(net: "GuidedRegistration", graph: str) -> Any:
 
     inputs, kind = graphs.example_inputs(net, graph), graphs.GRAPHS[graph]
     with graphs.TRACING:
-        program = graphs.decomposed(graphs.exported_program(net, graph))
+        program = graphs.core_program(net, graph)
         decoder = TorchFXPythonDecoder(program.module(), dynamic_shapes=True)
         frontend = FrontEndManager().load_by_framework("pytorch")
         model = frontend.convert(frontend.load(decoder))
