@@ -17,7 +17,9 @@ TORCH_INDEX ?=
 BIN := .venv/bin
 RUN := .venv/.installed-run
 DEV := .venv/.installed-dev
-PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --constraint constraints.txt
+# Python compiles what is imported, once; pip would compile all that there is, a minute of it.
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --no-compile \
+	--constraint constraints.txt
 SAY := @printf '\033[1m%s\033[0m\n'
 
 # mypy and import-linter follow packages through folders, and training/ and assets/ become
@@ -33,7 +35,7 @@ NEW_PIP = $(MATRIX)/$(1)/bin/python -m pip --disable-pip-version-check install -
 BENCHMARKS := face/effects.py face/steadiness.py face/sliding.py face/templates.py \
 	face/training.py face/correlation.py hearts/cine.py live/live.py
 
-.PHONY: help demo test test-newest test-oldest check lint tree fast bench format clean other-python
+.PHONY: help demo test tools test-newest test-oldest check lint tree fast bench format clean other-python
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -65,6 +67,8 @@ test-oldest: ## the same on the oldest releases that it allows, with Python 3.11
 	grep -vE '^(torch|triton|nvidia|cuda)' $(MATRIX)/oldest.txt > $(MATRIX)/oldest-pins.txt
 	$(call NEW_PIP,oldest) --constraint $(MATRIX)/oldest-pins.txt --editable '.[live,train,test]'
 	$(call RUN_MATRIX,oldest)
+
+tools: $(DEV)
 
 check: lint fast ## formatting, lint, types, import rules and the fast tests
 

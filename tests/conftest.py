@@ -36,6 +36,11 @@ os.environ.setdefault("FACEWARP_ENGINE", "torch")
 os.environ["XDG_DATA_HOME"] = str(Path(tempfile.gettempdir()) / f"facewarp-tests-{os.getpid()}")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with tests that are given a longer time limit: at the end all would wait for them."""
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder of research data named by FACEWARP_DATA; tests that want it skip without it."""
