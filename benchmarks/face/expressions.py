@@ -335,7 +335,7 @@ def follow(path: Path, arguments: argparse.Namespace) -> tuple[Any, Any, Any]:
     ours, theirs, angles = [], [], []
     steady = arguments.as_tracked
     with facewarp.FaceTracker(
-        faces=1, in_pipeline=True, smooth=steady, photometric=steady
+        faces=1, in_pipeline=True, smooth=steady, photometric=steady, occlusion=False
     ) as tracker:
         expressions = ExpressionTracker(tracker.template)
         for frame in facewarp.read_video(path):

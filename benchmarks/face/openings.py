@@ -82,7 +82,12 @@ def clips(arguments: argparse.Namespace, settings: dict[str, dict]) -> Iterator[
         for setting, options in settings.items():
             rows = np.full((len(theirs), 3), np.nan)
             with facewarp.FaceTracker(
-                faces=1, smooth=True, photometric=True, in_pipeline=True, **options
+                faces=1,
+                smooth=True,
+                photometric=True,
+                occlusion=False,
+                in_pipeline=True,
+                **options,
             ) as tracker:
                 for i, frame in enumerate(facewarp.read_video(path)):
                     if i >= len(theirs):

@@ -145,7 +145,12 @@ def followed(path: Path, model: Model, most: int, *, without_details: bool = Fal
         settings["without the detail network"] = (True, False)
     methods = {
         name: FaceTracker(
-            model=model, faces=1, smooth=True, photometric=photometric, details=details
+            model=model,
+            faces=1,
+            smooth=True,
+            photometric=photometric,
+            occlusion=False,
+            details=details,
         )
         for name, (photometric, details) in settings.items()
     }
