@@ -31,7 +31,8 @@ _REACH: Final = (0.85, 1.0)  # of the landmarks' half width and height
 #: two of 66 are farther apart, 0.28 and more (docs/decisions/0139-faces-that-swap-places.md).
 _OTHER: Final = 0.25
 _OTHER_IN_ANY_LIGHT: Final = 0.14
-_ALIKE: Final = 0.06
+ALIKE: Final = 0.06
+"""Median difference that chance makes between two appearances of one person."""
 _CELLS: Final = (16, 20)  # columns and rows of what a crop is compared with the last one on
 _SUDDEN: Final = 0.1  # change of the gray crop from frame to frame, logarithm
 _NOTED_EVERY_S: Final = 0.4
@@ -81,6 +82,11 @@ class Appearance:
         if float(np.median(np.abs(apart).sum(axis=1))) <= _OTHER_IN_ANY_LIGHT:
             return False
         return not self._is_relit(other, apart)
+
+    def is_relit(self, other: "Appearance") -> bool:
+        """Return whether this is the other face with light from elsewhere."""
+        apart = self.colors - other.colors
+        return self._is_relit(other, apart - np.median(apart, axis=0))
 
     def _is_relit(self, other: "Appearance", apart: NDArray[np.float32]) -> bool:
         """Return whether this is the other face with light from elsewhere.
@@ -206,10 +212,12 @@ class AppearanceMemory:
     Attributes:
         appearance: as noted last; None before.
         is_sudden: whether the crop seen last changed at once, or the appearance is due to be noted.
+        has_jumped: whether the crop seen last changed at once.
     """
 
     appearance: Appearance | None = None
     is_sudden: bool = True
+    has_jumped: bool = False
     _noted: float = -np.inf
     _doubts: int = 0
     _time: float = -np.inf
@@ -228,14 +236,14 @@ class AppearanceMemory:
         before, self._crop = self._crop, None if gray is None else (_thumbnail(gray), crop.matrix)
         self._gap, self._time = time - self._time, time
         if before is None or self._crop is None:
-            self.is_sudden = True
+            self.is_sudden, self.has_jumped = True, False
             return
         change = np.abs(_centered(before[0]) - _centered(self._crop[0]))
-        is_sudden = float(change.mean()) > _SUDDEN
-        if is_sudden and float(np.median(change)) > _CUT_CHANGE:
+        self.has_jumped = float(change.mean()) > _SUDDEN
+        if self.has_jumped and float(np.median(change)) > _CUT_CHANGE:
             self._is_cut = self._is_cut or _median_change(before, self._crop) > _CUT_CHANGE
         is_due = bool(self._doubts) or time - self._noted >= _NOTED_EVERY_S
-        self.is_sudden = is_due or self._is_cut or is_sudden
+        self.is_sudden = is_due or self._is_cut or self.has_jumped
 
     @property
     def doubted(self) -> bool:
@@ -253,6 +261,12 @@ class AppearanceMemory:
         if appearance is None or self.appearance is None or self._is_hidden(appearance):
             return False
         return appearance.is_another(self.appearance)
+
+    def tells(self, appearance: Appearance | None) -> bool:
+        """Return whether an appearance can be another's: neither hidden nor in another light."""
+        if appearance is None or self.appearance is None or self._is_hidden(appearance):
+            return False
+        return not appearance.is_relit(self.appearance)
 
     def _is_hidden(self, appearance: Appearance) -> bool:
         """Return whether something has come before the face, or has gone that was before it."""
@@ -279,13 +293,17 @@ class AppearanceMemory:
         return self._doubts >= _FRAMES or self._gap >= _GAP_S
 
     def distance(self, appearance: Appearance | None) -> float:
+        """Return how far an appearance is from this track's; 0 where one of them is not known."""
+        if appearance is None or self.appearance is None:
+            return 0.0
+        return appearance.distance(self.appearance)
+
+    def steps(self, appearance: Appearance | None) -> float:
         """Return how far an appearance is from this track's, in steps too large for chance.
 
         Appearances of one step are equally likely to be one person's.
         """
-        if appearance is None or self.appearance is None:
-            return 0.0
-        return round(appearance.distance(self.appearance) / _ALIKE)
+        return round(self.distance(appearance) / ALIKE)
 
 
 def _thumbnail(gray: NDArray[np.uint8]) -> NDArray[np.float32]:

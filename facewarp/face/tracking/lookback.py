@@ -86,6 +86,8 @@ class Lookback:
             faces = self._tracker(frame.viewed, frame.time)
             frame = frame.packed()
             held.append(_Held(frame, faces))
+            for gone, (last, since) in self._tracker.withdrawn.items():
+                _take_back(gone, last, since, held)
             for entered in self._tracker.entered:
                 self._go_back(entered, held)
             if index == 0 and ahead:
@@ -149,6 +151,21 @@ class Lookback:
         for one, found in zip([one for _, one in before] + [newest], smoothed, strict=True):
             others = [other for other in one.faces if other.id != entered]
             one.faces = sorted([*others, found], key=lambda face: face.id)
+
+
+def _take_back(gone: int, last: Face, since: float, held: Sequence[_Held]) -> None:
+    """Lose a track in the held frames in which it followed another face.
+
+    Args:
+        gone: its id.
+        last: the last face that is surely its own.
+        since: time of that, s.
+        held: frames; the newest one is right already.
+    """
+    lost = last.changed(state="lost", confidence=0.0)
+    for one in list(held)[:-1]:
+        if one.frame.time > since:
+            one.faces = [lost if face.id == gone else face for face in one.faces]
 
 
 def _drained(frames: deque[Frame]) -> Iterator[Frame]:

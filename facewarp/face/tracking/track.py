@@ -79,6 +79,8 @@ class Track:
         missed: frames in a row that the detector did not see it when it was asked.
         confirmed: when the registration or the detector was last sure of it, s.
         memory: what it looked like.
+        sure: the face and its time before it came to look like another's, or was found again by
+            its place alone; None while nothing is in doubt.
     """
 
     face: Face
@@ -89,6 +91,7 @@ class Track:
     missed: int = 0
     confirmed: float = -np.inf
     memory: AppearanceMemory = field(default_factory=AppearanceMemory)
+    sure: tuple[Face, float] | None = None
     _chosen: tuple[NDArray[np.float64], Crop] | None = None  # landmarks and the crop for them
     _asked: Crop | None = None
 
@@ -128,6 +131,18 @@ class Track:
         self.step, self.missed = np.zeros(2), 0
         if self.smoother is not None:
             self.smoother.reset()
+
+    def withdraw(self) -> None:
+        """Lose the track since it came to be doubted: what it followed since is another face."""
+        if self.sure is not None:
+            self.face, self.seen = self.sure
+        self.sure = None
+        self.lose()
+
+    def doubt(self) -> None:
+        """Note the face as the last one that is surely this track's, unless one is noted."""
+        if self.sure is None:
+            self.sure = self.face, self.seen
 
     def find_again(self, face: Face, time: float) -> None:
         """Resume a lost track."""

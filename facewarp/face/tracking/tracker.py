@@ -62,7 +62,8 @@ class FaceTracker(Closing):
         in_pipeline: the tracker works beside decoding, drawing and encoding: its engine takes no
             more than its share of the cores, and gets ready in a thread.
         occlusion: find what hides the faces, see `facewarp.face.occlusion`: effects then end
-            behind it.
+            behind it, and a hand that passes is no other person. None finds it where
+            ``photometric`` is asked for, as `facewarp track` and `live` do.
         thorough: look at every face four times, mirrored and from nearer, for what need not be
             quick, see `tracking.augmented_inference`.
         details: look at eyes and mouths closely, see `facewarp.face.details`, where the model has
@@ -97,11 +98,13 @@ class FaceTracker(Closing):
         photometric: bool | PhotometricConfig = False,
         threaded_search: bool = False,
         in_pipeline: bool = False,
-        occlusion: bool = False,
+        occlusion: bool | None = None,
         thorough: bool = False,
         details: bool = True,
     ) -> None:
         config = config or TrackerConfig()
+        if occlusion is None:
+            occlusion = photometric is not False
         self.config = config if faces is None else replace(config, faces=faces)
         if self.config.faces < 1:
             raise FacewarpError(f"a tracker follows at least one face, not {self.config.faces}")
@@ -152,7 +155,7 @@ class FaceTracker(Closing):
         self._time = time
         self.seconds = {"detect": 0.0, "register": 0.0}
         self._search.seconds = 0.0
-        self._identities.entered = []
+        self._identities.begin_frame()
         check_picture(image)
         self._follow(image, time)
         self._welcome(image, time)
@@ -164,6 +167,14 @@ class FaceTracker(Closing):
     def entered(self) -> list[int]:
         """Ids of the faces that the last frame found, anew or again."""
         return self._identities.entered
+
+    @property
+    def withdrawn(self) -> dict[int, tuple[Face, float]]:
+        """Ids that had come to follow another face: the last face that is surely theirs, and when.
+
+        As the last frame showed; what bore the id in frames after that time is somebody else.
+        """
+        return self._identities.withdrawn
 
     def warm_up(self, size: tuple[int, int], *, batches_later: bool = False) -> Face:
         """Get detector, engine and smoothing ready, so that no frame has to wait for that.
@@ -318,21 +329,27 @@ class FaceTracker(Closing):
         with self._registering():
             crops = [track.next_crop() for track in tracks]
             faces = self._fitter.register_refined(image, crops)
-            for track, face in zip(tracks, faces, strict=True):
+            pairs = list(zip(tracks, faces, strict=True))
+            for track, face in pairs:
                 track.memory.watch(face.gray, face.crop, time)
+            sure = [pair for pair in pairs if pair[1].confidence >= self.config.unsure]
+            exchanged = identities.exchanged(sure, image)
+            for track, face in pairs:
                 if face.confidence < self.config.unsure:
                     doubtful.append((track, face))
-                elif identities.is_exchanged(track, face, image, time):
+                elif any(track is other for other in exchanged) or identities.is_exchanged(
+                    track, face, image, time
+                ):
                     strangers.append(face)
-                    track.lose()
+                    identities.withdraw(track)
                 else:
                     track.missed, track.confirmed = 0, time
                     track.move(face, time)
             if strangers:  # the same cut: who looks like another was exchanged too
-                for track, face in zip(tracks, faces, strict=True):
+                for track, face in pairs:
                     if track.memory.doubted and not track.lost and track.seen == time:
                         strangers.append(face)
-                        track.lose()
+                        identities.withdraw(track)
         for track, face in doubtful:
             stranger = self._question(track, face, image, time)
             strangers += [] if stranger is None else [stranger]

@@ -1,5 +1,6 @@
 """Whose face it is after cuts and losses: ids of two heads, one of them tinted."""
 
+import cv2
 import numpy as np
 import pytest
 from fixtures.two_heads import tinted
@@ -126,3 +127,89 @@ def test_a_cut_that_puts_another_nearer_takes_no_id_along(scene, tracker):
     for n in range(4, 8):
         after = places(tracker(scene(plain=400, other=293), n / 25))
         assert after == {0: pytest.approx(400, abs=12), 1: pytest.approx(293, abs=12)}
+
+
+def mirrored(frame):
+    return np.ascontiguousarray(frame[:, ::-1])
+
+
+def test_faces_that_a_cut_swaps_are_known_in_its_first_frame(scene, portrait, tracker):
+    def shown(plain, other):
+        frame = mirrored(scene(other=479 - other))
+        portrait.draw(frame, (plain, 120), 0.8)
+        return frame
+
+    for n in range(4):
+        before = places(tracker(shown(plain=120, other=360), n / 25))
+    after = places(tracker(shown(plain=374, other=134), 4 / 25))
+    assert after == {i: pytest.approx(480 - at, abs=20) for i, at in before.items()}
+
+
+def test_who_is_back_after_a_cut_is_known_in_its_first_frame(scene, tracker):
+    plain, other = scene(plain=240), mirrored(scene(other=240))
+    shown = [plain] * 4 + [other] * 4 + [plain]
+    ids = [set(places(tracker(frame, n / 25))) for n, frame in enumerate(shown)]
+    assert ids[-2:] == [{1}, {0}]
+
+
+def test_of_faces_found_together_the_likest_is_known_first(identities, face_at):
+    frame = np.full((480, 640, 3), (150, 110, 90), np.uint8)
+    identities.take(face_at((160, 240)), frame, 0.0)
+    identities.tracks[0].lose()
+    identities.note_cut(0.2)
+    frame[:, :320, 0] = 158  # somebody a little redder where the face was
+    identities.take_all([face_at((160, 240)), face_at((480, 240))], frame, 0.2)
+    assert places(identities.faces) == {
+        0: pytest.approx(480, abs=12),
+        1: pytest.approx(160, abs=12),
+    }
+
+
+def test_a_track_resumed_by_its_place_gives_back_what_was_anothers(identities, face_at):
+    frame = np.full((480, 640, 3), (150, 110, 90), np.uint8)
+    identities.take(face_at((160, 240)), frame, 0.0)
+    (track,) = identities.tracks
+    track.lose()
+    identities.take(face_at((20, 240)), frame, 0.1)  # cut off by the edge: it looks like nobody
+    assert [face.id for face in identities.faces] == [0]
+    identities.withdraw(track)
+    last, since = identities.withdrawn[0]
+    assert (last.landmarks[:, 0].mean(), since) == (pytest.approx(160, abs=12), 0.0)
+    assert places(identities.faces) == {}
+
+
+def test_who_is_seen_elsewhere_takes_a_doubted_track_along(identities, face_at):
+    frame = np.full((480, 640, 3), (150, 110, 90), np.uint8)
+    identities.take(face_at((160, 240)), frame, 0.0)
+    (track,) = identities.tracks
+    frame[:, :320] = tinted(frame)[:, :320]
+    for time in (0.04, 0.08):
+        identities.begin_frame()
+        track.memory.is_sudden = True
+        other = face_at((160, 240))
+        assert not identities.is_exchanged(track, other, frame, time)
+        track.move(other, time)
+    identities.take(face_at((480, 240)), frame, 0.08)
+    assert places(identities.faces) == {
+        0: pytest.approx(480, abs=12),
+        1: pytest.approx(160, abs=12),
+    }
+    assert identities.withdrawn[0][1] == 0.0
+
+
+def test_a_lamp_that_comes_on_makes_nobody_the_one_who_left(identities, face_at, rng):
+    """Lit like that the face has the colors of somebody who was there before."""
+    tile = cv2.resize(rng.uniform(60, 160, (48, 20)), (200, 480))[..., None] * (1, 0.85, 0.8)
+    frame = FRAME.copy()
+    frame[:, :200], frame[:, 400:600] = tile * (1, 0.8, 0.7), tile
+    for x in (100, 500):
+        identities.take(face_at((x, 240)), frame, 0.0)
+    gone, here = identities.tracks
+    gone.lose()
+    here.memory.has_jumped = True
+    frame[:, 400:600] = tile * (1, 0.8, 0.7)
+    assert identities.exchanged([(here, face_at((500, 240)))], frame) == []
+    frame[:, 400:600] = tile[::-1] * (1, 0.8, 0.7)
+    frame[:, :200] = tile[::-1] * (1, 0.8, 0.7)
+    identities.tracks[0].memory.note(identities._appearance(frame, gone.face.landmarks), 0.1)
+    assert identities.exchanged([(here, face_at((500, 240)))], frame) == [here]

@@ -122,7 +122,7 @@ class NobodyThere:
     config, searches_ahead = OFFLINE, False
 
     def __init__(self):
-        self.entered, self.shown = [], 0
+        self.entered, self.withdrawn, self.shown = [], {}, 0
 
     def __call__(self, image, time):
         self.shown += 1
@@ -245,3 +245,10 @@ def test_a_face_is_not_followed_back_into_a_much_larger_one(offline, portrait):
     (face,) = offline(small, 0.0)
     assert offline.register_before(small, face, []) is not None
     assert offline.register_before(large, face, []) is None
+
+
+def test_frames_since_a_cut_bear_the_id_of_who_is_there(offline, scene):
+    other = np.ascontiguousarray(scene(other=240)[:, ::-1])
+    shown = [scene(plain=240)] * 8 + [other] * 12
+    ids = followed(offline, [Frame(image, i / 25, i) for i, image in enumerate(shown)])
+    assert ids == [[0]] * 8 + [[1]] * 12

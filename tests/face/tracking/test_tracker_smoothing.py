@@ -194,3 +194,21 @@ def test_smoothing_costs_no_more_than_one_registration_a_frame(make_tracker, por
     assert len(calls) >= 6  # each frame's registration was seen
     assert sum(calls[2:]) <= 6
     assert to_gray(BLANK).shape == (240, 320)
+
+
+@pytest.mark.parametrize(
+    ("options", "has_matte"),
+    [
+        ({}, False),
+        ({"smooth": True}, False),
+        ({"photometric": True}, True),
+        ({"photometric": True, "occlusion": False}, False),
+        ({"occlusion": True}, True),
+    ],
+)
+def test_skin_is_followed_where_it_is_seen_unless_told_otherwise(
+    make_tracker, portrait, options, has_matte
+):
+    with make_tracker(faces=1, details=False, **options) as tracker:
+        (face,) = tracker(portrait.frame())
+    assert (face.matte is not None) == has_matte
