@@ -19,6 +19,7 @@ import csv
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Final
 
@@ -193,8 +194,10 @@ def _row_of(folder: Path) -> dict[str, str]:
     """Return the patient's row of the table beside the folders; empty where there is none."""
     for level in list(folder.resolve().parents)[:_TABLE_LEVELS]:
         for path in sorted(level.glob("*nformation*.csv")):
-            with open(path, newline="", encoding="utf-8-sig") as file:
-                rows = list(csv.DictReader(file))
+            text = path.read_text("utf-8-sig", errors="replace")
+            heads = text.partition("\n")[0]
+            delimiter = ";" if heads.count(";") > heads.count(",") else ","  # as Excel saves it
+            rows = list(csv.DictReader(StringIO(text), delimiter=delimiter))
             for row in rows:
                 code = next((row[name] for name in _CODES if row.get(name)), "").strip()
                 if code and (code == folder.name or code.zfill(3) == folder.name):

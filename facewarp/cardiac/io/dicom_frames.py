@@ -260,7 +260,7 @@ def _image(data: Any, path: Path, frame: int) -> SliceImage:
         frame,
         (whole(data, "Rows"), whole(data, "Columns")),
         (between_columns, between_rows),
-        directions,
+        directions / lengths[:, None],  # cosines are written with few digits
         np.array(place),
         series=str(tag_value(data, "SeriesInstanceUID") or ""),
         series_number=int(number(tag_value(data, "SeriesNumber")) or 0),

@@ -319,9 +319,11 @@ def _unpacked(path: Path) -> Iterator[bytes]:
         left = file.read(_PIECE)
         while left:
             yield member.decompress(left, _PIECE)
-            left = member.unconsumed_tail or file.read(_PIECE)
-            if member.eof:
-                left = member.unused_data + left
+            if not member.eof:
+                left = member.unconsumed_tail or file.read(_PIECE)
+            else:  # what follows may stand in the unconsumed tail as well
+                left = member.unused_data
+                left += file.read(_PIECE) if len(left) < 2 else b""
                 if not left.startswith(b"\x1f\x8b"):
                     return
                 member = zlib.decompressobj(_GZIP)

@@ -18,7 +18,8 @@ from facewarp.cardiac.io.nifti_folder import (
     refuse_other_kinds,
 )
 from facewarp.cardiac.io.nifti_reader import axes_of, is_nifti, read_volume, stem, way_in
-from facewarp.cardiac.io.slices.fill_values import without_fill
+from facewarp.cardiac.io.placement import SPACING_FIX
+from facewarp.cardiac.io.slices.fill_values import about_overrun, without_fill
 from facewarp.cardiac.io.slices.label_maps import refuse_ct, refuse_labels
 from facewarp.cardiac.io.slices.phase_similarity import (
     about_copies,
@@ -34,6 +35,9 @@ from facewarp.system.user_folders import files_below
 INFO: Final = "Info.cfg"
 _LEAST_PX: Final = 16
 _MANY: Final = 64  # slices or phases that no cine of few pixels has
+_SLICES_OF_HEART: Final = 6  # with fewer a stack may be a part of a heart
+_LEAST_DEPTH_MM: Final = 20.0
+_UNTOLD_DEPTH_MM: Final = 40.0  # where voxels are of 1 x 1 x 1 mm
 _DEEP: Final = 1.5  # times the pixels of a slice's shorter side, slices that no stack has
 _AXES_FIX: Final = (
     "Write it as (X, Y, Z, T), time last (numpy.transpose), with the spacing of these axes."
@@ -178,8 +182,11 @@ def open_cine(
     refuse_ct(cine.volume.data, place)
     data, filled = without_fill(cine.volume.data)
     cine = replace(cine, volume=replace(cine.volume, data=data).slices_first())
-    cine = _saying(cine, [*([filled] if filled else []), *about_copies(cine.volume.data)])
+    overrun = about_overrun(cine.volume.data)
+    said = [text for text in (filled, overrun) if text]
+    cine = _saying(cine, [*said, *about_copies(cine.volume.data)])
     _check_axes(cine)
+    _check_depth(cine, options)
     _check_slices(cine)
     if cine.is_whole and mixed_up(cine.volume.data, cine.volume.spacing_mm[2]):
         what = "slices and phases are mixed up: neighbouring slices look alike, phases do not"
@@ -308,6 +315,20 @@ def _check_axes(cine: Cine) -> None:
             "look like phases, so time is not the last axis"
         )
         raise FacewarpError(what, cine.path, _AXES_FIX)
+
+
+def _check_depth(cine: Cine, options: ReadOptions) -> None:
+    """Refuse a stack of many slices that is too thin for a heart: its spacing was never told."""
+    depth, (x, y, z) = cine.volume.shape[0], cine.volume.spacing_mm
+    thick = depth * z
+    untold = _UNTOLD_DEPTH_MM if (x, y, z) == (1.0, 1.0, 1.0) else _LEAST_DEPTH_MM
+    if options.spacing_mm is not None or depth < _SLICES_OF_HEART or thick >= untold:
+        return
+    what = (
+        f"{depth} slices {z:.4g} mm apart make a stack of {thick:.3g} mm, in which no ventricle "
+        f"has room: voxels of {x:.4g} x {y:.4g} x {z:.4g} mm seem to be a program's default"
+    )
+    raise FacewarpError(what, cine.path, SPACING_FIX)
 
 
 def _check_slices(cine: Cine) -> None:

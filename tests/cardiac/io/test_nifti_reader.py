@@ -307,6 +307,18 @@ def test_packing_is_told_by_the_content_not_by_the_name(tmp_path, data):
         np.testing.assert_array_equal(read_volume(tmp_path / name).data, data)
 
 
+@pytest.mark.parametrize("cut", [5000, 0.5, 0.99, -1])
+def test_gzip_files_of_several_members_are_read_whole(tmp_path, cut):
+    """Joined files, bgzip's and pigz's: each member may end within a piece that is read."""
+    rng = np.random.default_rng(8)
+    data = rng.integers(0, 4, (3, 12, 200, 200)).astype(np.int16)
+    plain = save(tmp_path / "a.nii", data, affine()).read_bytes()
+    at = int(cut * len(plain)) if 0 < cut < 1 else cut
+    parts = [gzip.compress(part, 1) for part in (plain[:at], plain[at:])]
+    (tmp_path / "b.nii.gz").write_bytes(b"".join(parts))
+    np.testing.assert_array_equal(read_volume(tmp_path / "b.nii.gz").data, data)
+
+
 def test_a_scaling_that_is_not_finite_is_named(tmp_path, data):
     path = save(tmp_path / "v.nii", data, affine())
     with open(path, "r+b") as file:

@@ -6,6 +6,7 @@ import pytest
 from fixtures.dicom_scans import numbered
 
 from facewarp.cardiac.io.patient import find_patients, open_cine, read_info
+from facewarp.cardiac.io.timing import ReadOptions
 from facewarp.errors import FacewarpError
 
 AFFINE = np.diag([-1.5, -1.5, 8.0, 1.0])
@@ -255,3 +256,25 @@ def test_hounsfield_units_are_no_magnitude(tmp_path, phases):
     masked = ct + 1000
     masked[..., :outside] = -1000
     open_cine(save(tmp_path / "mr.nii.gz", masked))
+
+
+@pytest.mark.parametrize(
+    ("slices", "spacing", "match"),
+    [
+        (12, (1, 1, 1), "12 slices 1 mm apart make a stack of 12 mm.*--spacing"),
+        (30, (1, 1, 1), "stack of 30 mm"),
+        (12, (1.4, 1.4, 1), "1.4 x 1.4 x 1 mm seem to be a program's default"),
+        (12, (1.4, 1.4, 2), None),
+        (60, (1, 1, 1), None),
+        (5, (1.4, 1.4, 3), None),
+    ],
+)
+def test_a_stack_too_thin_for_a_heart_was_never_told_its_spacing(tmp_path, slices, spacing, match):
+    """np.eye(4) as the affine, as scripts write it: an EDV of 6 for 99 ml, with warnings alone."""
+    data = np.random.default_rng(6).uniform(0, 500, (3, slices, 60, 64)).astype(np.float32)
+    path = save(tmp_path / "c.nii.gz", data, np.diag([*spacing, 1.0]))
+    if match is None:
+        open_cine(path)
+        return
+    refused(path, match)
+    assert open_cine(path, ReadOptions(spacing_mm=(1.4, 1.4, 9.0))).volume.spacing_mm[2] == 9.0

@@ -63,6 +63,14 @@ def test_without_a_table_the_labelled_phases_tell_the_moments(lone, caplog):
     assert not caplog.records
 
 
+def test_a_table_that_was_saved_again_by_excel_is_read(lone):
+    """Semicolons where the comma is the decimal point, and an encoding that is not UTF-8."""
+    table = lone.parents[1] / TABLE
+    again = table.read_text().replace(",", ";").replace("Siemens", "Si\u00e9mens")
+    table.write_bytes(again.encode("cp1252"))
+    assert load_patient(lone).info.group == "HCM"
+
+
 def test_a_table_that_contradicts_the_labels_is_told_of(lone, caplog):
     table = lone.parents[1] / TABLE
     table.write_text(table.read_text().replace("E4F5G6,Siemens,A,1,0,2", "E4F5G6,Siemens,A,1,0,4"))

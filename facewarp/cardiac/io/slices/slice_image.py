@@ -84,8 +84,9 @@ class SliceImage:
 
     @property
     def normal(self) -> FloatArray:
-        """Direction at right angles to the picture, LPS."""
-        return np.asarray(np.cross(self.axes[0], self.axes[1]), dtype=np.float64)
+        """Direction at right angles to the picture, LPS, of length 1 whatever its axes' digits."""
+        across = np.cross(self.axes[0], self.axes[1])
+        return np.asarray(across / np.linalg.norm(across), dtype=np.float64)
 
     @property
     def middle_mm(self) -> FloatArray:

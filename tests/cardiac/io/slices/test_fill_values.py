@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from facewarp.cardiac.io.slices.fill_values import without_fill
+from facewarp.cardiac.io.slices.fill_values import about_overrun, without_fill
 
 
 @pytest.fixture
@@ -34,3 +35,28 @@ def test_pictures_stay_as_they_are(scan, kind):
     found, said = without_fill(scan)
     assert found is scan
     assert said == ""
+
+
+def heart_like(rng):
+    """(2, 4, 60, 64) of 0 to 1400: bright disks on a darker ground, as soft as scans are."""
+    y, x = np.mgrid[:60, :64]
+    bright = sum(
+        (np.hypot(y - 20 - 6 * k, x - 18 - 10 * k) < 9) * (500 + 150 * k) for k in range(3)
+    )
+    soft = ndimage.gaussian_filter(bright + 0.1 * y * x, 1.2)
+    return np.rint(np.abs(soft + rng.normal(0, 15, (2, 4, 60, 64))))
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8])
+def test_values_cut_to_8_bits_are_said(rng, kind):
+    """What astype does to larger values: 256 becomes 0."""
+    cut = heart_like(rng).astype(np.int64).astype(kind).astype(np.float32)
+    assert "cut to 8 bits" in about_overrun(cut)
+
+
+def test_values_scaled_to_8_bits_or_limited_are_not_spoken_of(rng):
+    image = heart_like(rng)
+    for limit in (image.max(), np.percentile(image, 95), np.percentile(image, 70)):
+        scaled = np.floor(np.minimum(image / limit, 1) * 255).astype(np.float32)
+        assert about_overrun(scaled) == ""
+    assert about_overrun(image.astype(np.float32)) == ""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from fixtures.dicom_scans import AFFINE, LPS, numbered, write_series
+from fixtures.dicom_scans import AFFINE, LPS, in_order, numbered, write_series
 from scipy import ndimage
 
 from facewarp.cardiac.io.dicom_series import read_dicom
@@ -174,3 +174,18 @@ def test_rounded_positions_do_not_make_slices_thicker(tmp_path):
     # and no shear that is not there
     across = np.linalg.norm(np.cross(found.affine[:3, 2], normal))
     assert across / between < np.radians(1.0)
+
+
+def test_cosines_of_few_digits_do_not_tilt_slices(tmp_path):
+    """Digits cut off make axes too short, by another amount in each slice: 4 degrees it seemed."""
+
+    def tell(data, _t, z):
+        if z % 2:
+            cosines = np.array(data.ImageOrientationPatient, float) * 0.9985
+            data.ImageOrientationPatient = [float(f"{cosine:.6f}") for cosine in cosines]
+
+    write_series(tmp_path / "scan", numbered(), AFFINE, tell=tell)
+    volume = read_dicom(tmp_path / "scan")
+    in_order(volume)
+    assert volume.warnings == ()
+    np.testing.assert_allclose(volume.spacing_mm, (1.4, 1.6, 8.0), rtol=1e-5)
