@@ -1,10 +1,12 @@
-"""Numbers of H.273 by which picture files tell their colors: PNG's cICP, AVIF's and HEIC's nclx."""
+"""What picture files tell of colors beside profiles: H.273's numbers, and maps to make them HDR."""
 
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 _MOST_BYTES = 1 << 20  # of a file's description, which stands before its pixels
+_MAPS_OF_JPEG = (b"hdrgm:Version", b"urn:iso:std:iso:ts:21496:-1")
+_MAPS_OF_HEIF = (b"tmap", b":aux:hdrgainmap")
 _DAMAGE = (struct.error, IndexError, KeyError, ValueError)
 
 
@@ -23,6 +25,25 @@ def color_numbers(path: Path, kind: str | None) -> tuple[int, int] | None:
         return _of_png(head) if kind == "PNG" else _of_heif(head)
     except (OSError, *_DAMAGE):
         return None
+
+
+def has_gain_map(path: Path, kind: str | None) -> bool:
+    """Return whether an ordinary picture comes with a map that makes it HDR on screens that can.
+
+    Args:
+        path: the file.
+        kind: its format, as `files.format_of` names it.
+    """
+    if kind not in ("JPEG", "AVIF", "HEIF"):
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(_MOST_BYTES)
+        if kind != "JPEG":
+            head = dict(_boxes(head))[b"meta"]
+    except (OSError, *_DAMAGE):
+        return False
+    return any(mark in head for mark in (_MAPS_OF_JPEG if kind == "JPEG" else _MAPS_OF_HEIF))
 
 
 def _of_png(head: bytes) -> tuple[int, int] | None:

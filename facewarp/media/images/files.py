@@ -54,6 +54,7 @@ _BAND_PIXELS = 4_000_000  # converted at a time: Pillow's own conversions double
 _EXIF_ORIENTATION = 274
 _SUBFILE_TYPE = 254  # of a page of TIFF
 _REDUCED_OR_MASK = 1 | 4
+_PHOTOMETRIC = 262  # 0 where white is 0
 _READABLE = "Save it again as PNG or JPEG."
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1"}
 _AVIF_BRANDS = {b"avif", b"avis"}
@@ -312,6 +313,8 @@ def _pixels(picture: PIL.Image.Image) -> tuple[Image, Image | None]:
     """(H, W, 3) RGB and (H, W) alpha, or None, of a decoded picture as it is stored."""
     if picture.mode.startswith("I") or picture.mode == "F":
         gray = _eight_bits(np.asarray(picture))
+        if picture.mode.startswith("I") and _is_white_zero(picture):
+            gray = 255 - gray
         return np.repeat(gray[..., None], 3, axis=2), None
     width, height = picture.size
     rgb = np.empty((height, width, 3), np.uint8)
@@ -327,6 +330,12 @@ def _pixels(picture: PIL.Image.Image) -> tuple[Image, Image | None]:
         rgb[top:bottom], alpha[top:bottom] = rgba[..., :3], rgba[..., 3]
         rgb[top:bottom][rgba[..., 3] == 0] = 0
     return rgb, None if alpha is None or alpha.min(initial=255) == 255 else alpha
+
+
+def _is_white_zero(picture: PIL.Image.Image) -> bool:
+    """Return whether 0 is white in a TIFF, which Pillow turns round for 8 bits and fewer only."""
+    tags = getattr(picture, "tag_v2", {}) if picture.format == "TIFF" else {}
+    return tags.get(_PHOTOMETRIC) == 0
 
 
 def _eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from facewarp.errors import FacewarpError
+from facewarp.media.colors.numbers import has_gain_map
 from facewarp.media.colors.profiles import srgb_profile
 from facewarp.media.frames import (
     IMAGE_SUFFIXES,
@@ -22,6 +23,7 @@ from facewarp.media.frames import (
 )
 from facewarp.media.images.files import (
     UNREAD_KINDS,
+    format_of,
     has_alpha,
     open_picture,
     orientation_after_loading,
@@ -271,6 +273,8 @@ def _frame(path: Path, time: float, index: int, note: Callable[[str], None]) -> 
     picture = read_picture(path, pages[0])
     if picture.told is not None:
         note(picture.told)
+    if has_gain_map(path, format_of(path)):
+        note("the map that makes it HDR is left out: the ordinary picture is read and written")
     return Frame(
         picture.image,
         time,

@@ -9,8 +9,9 @@ import PIL.Image
 import pytest
 
 from facewarp.errors import FacewarpError
-from facewarp.media.colors.numbers import color_numbers
+from facewarp.media.colors.numbers import color_numbers, has_gain_map
 from facewarp.media.images.files import read_picture
+from facewarp.media.sources import open_source
 
 
 @pytest.fixture
@@ -85,3 +86,22 @@ def test_damaged_files_tell_nothing(tmp_path: Path, avif: Path) -> None:
         (tmp_path / "cut").write_bytes(data[:cut])
         color_numbers(tmp_path / "cut", "AVIF")
     assert color_numbers(tmp_path / "gone", "PNG") is None
+
+
+def test_gain_maps_are_told(tmp_path: Path, avif: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "ultra.jpg"
+    PIL.Image.new("RGB", (64, 64)).save(path)
+    data = path.read_bytes()
+    assert not has_gain_map(path, "JPEG")
+    xmp = b'http://ns.adobe.com/xap/1.0/\0<x:xmpmeta hdrgm:Version="1.0"/>'
+    segment = b"\xff\xe1" + struct.pack(">H", len(xmp) + 2) + xmp
+    path.write_bytes(data[:2] + segment + data[2:])
+    with open_source(path) as source:
+        assert len(list(source)) == 1
+    assert "the map that makes it HDR is left out" in caplog.text
+    assert not has_gain_map(avif, "AVIF")
+    data = avif.read_bytes()
+    at = data.index(b"av01", data.index(b"infe"))
+    avif.write_bytes(data[:at] + b"tmap" + data[at + 4 :])
+    assert has_gain_map(avif, "AVIF")
+    assert not has_gain_map(tmp_path / "gone", "JPEG")

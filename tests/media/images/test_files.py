@@ -1,6 +1,7 @@
 """Pictures as phones and programs write them: whole, upright, of any size, told when not read."""
 
 import logging
+import struct
 import sys
 import warnings
 import zlib
@@ -182,3 +183,16 @@ def test_a_folder_reads_heic_and_tells_what_it_leaves_out(tmp_path, write_tiled,
         frames = list(open_source(tmp_path))
     assert [frame.path.name for frame in frames] == ["a.heic", "b.png"]
     assert "kinds that are not read: c.nef" in caplog.text
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_tiff_in_which_white_is_0_is_no_negative(tmp_path, bits):
+    values = np.tile(np.linspace(0, 2**bits - 1, 40).astype(f"uint{bits}"), (30, 1))
+    PIL.Image.fromarray(values).save(tmp_path / "a.tif")
+    plain = read_picture(tmp_path / "a.tif").image
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    at = data.index(struct.pack("<HHI", 262, 3, 1)) + 8
+    assert data[at] == 1  # black is 0
+    data[at] = 0
+    (tmp_path / "b.tif").write_bytes(data)
+    assert np.array_equal(read_picture(tmp_path / "b.tif").image, 255 - plain)
