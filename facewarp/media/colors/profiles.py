@@ -34,6 +34,8 @@ _BT709_XYZ: Final = np.array(
 _SAMPLES: Final = np.linspace(0, 1, 4096)  # at which a curve is known
 _SAME: Final = 2.0 / 255  # codes that nobody tells apart
 _NEAR_WHITE: Final = 0.05  # a profile's own white may be this far from D50
+_USUAL_GAMMA: Final = 1 / 2.2  # of PNG's gAMA: what most programs write for sRGB
+_NEAR_USUAL: Final = 0.05
 _LINEAR: Final = 8  # transfer of H.273
 _UNSPECIFIED: Final = 2  # primaries of H.273
 _RGB: Final = ("RGB", "RGBA", "RGBX", "P", "PA")
@@ -115,8 +117,10 @@ def colors_of(picture: PIL.Image.Image, numbers: tuple[int, int] | None) -> Colo
         profile = told_profile(*numbers)
     elif icc and picture.mode in _RGB:
         profile = profile_of(icc)
-    elif not icc and "gamma" in picture.info and "srgb" not in picture.info:
-        profile = gamma_profile(picture.info["gamma"]) if picture.info["gamma"] > 0 else None
+    elif not icc and "srgb" not in picture.info:
+        gamma = picture.info.get("gamma", _USUAL_GAMMA)
+        is_usual = gamma <= 0 or abs(gamma - _USUAL_GAMMA) < _NEAR_USUAL
+        profile = None if is_usual else gamma_profile(gamma)
     if profile is not None:
         return Colors(picture, None if is_like_srgb(profile) else profile)
     if icc and picture.mode in (*_RGB, *_GRAY, "CMYK"):

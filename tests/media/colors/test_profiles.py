@@ -116,3 +116,12 @@ def test_alpha_goes_along() -> None:
     shown = np.asarray(in_srgb(picture))
     assert shown[0, 0, 3] == 77
     assert shown[0, 0, 0] == 255
+
+
+@pytest.mark.parametrize(("gamma", "is_other"), [(0.45455, False), (0.5, False), (1.0, True)])
+def test_the_gamma_that_most_png_tell_is_that_of_srgb(gamma: float, is_other: bool) -> None:
+    picture = PIL.Image.new("RGB", (4, 4))
+    picture.info["gamma"] = gamma
+    assert (colors_of(picture, None).profile is not None) is is_other
+    picture.info["srgb"] = 0
+    assert colors_of(picture, None).profile is None
