@@ -17,7 +17,12 @@ from facewarp.cardiac.motion.confidence import (
     HeartCalibration,
     confidence_warnings,
 )
-from facewarp.cardiac.motion.cycle_registration import Motion, track
+from facewarp.cardiac.motion.cycle_registration import (
+    Motion,
+    heart_middles_mm,
+    phases_halfway,
+    track,
+)
 from facewarp.cardiac.motion.evidence import gather_evidence, look_again
 from facewarp.cardiac.motion.heart_roi import HeartModel
 from facewarp.cardiac.motion.labels import Labels, carry_to_phases
@@ -157,12 +162,15 @@ def analyse(
         assert found.volumes_ml is not None
         at_es = find_es(found.volumes_ml[:, HeartPart.LV], cine.closes) if at_es is None else at_es
         looks = look_again(model, slices, volume, seen.grid, found.fine, (at_ed, at_es))
+    likely_es = find_es(found.lv, cine.closes) if at_es is None else at_es
+    middles = heart_middles_mm(found.parts, seen.grid)
     return_freed_memory()  # before fields need it
     motion = track(
         *(model, found.parts, at_ed, seen.grid, work),
         refined=refined,
         fine=found.fine,
         volume=volume,
+        halfway=phases_halfway(found.lv, middles, at_ed, likely_es),
     )
     return_freed_memory()  # and when they have taken it
     labels_4d, labels_ed, carried, volumes = _labels_of_phases(volume, seen, motion, reader)

@@ -20,6 +20,8 @@ from facewarp.core.geometry import Shape, pixel_grid, spatial_shape
 Border = Literal["edge", "zero"]
 _COARSE: Final = (torch.float16, torch.bfloat16)
 
+_BARELY: Final = 0.25  # slices that a step moves at most, for which one slice is sampled
+
 
 def spline_matrix(
     n_out: int, n_control: int, box: int, passes: int = 3, border: Border = "edge"
@@ -97,10 +99,15 @@ def warp(image: Tensor, field: Tensor, mode: str = "bilinear", padding: str = "b
     return sample(image, target, mode, padding)
 
 
-def _stays_near_slices(image: Tensor, field: Tensor) -> bool:
+def _stays_near_slices(image: Tensor, field: Tensor, most: float = 1.0) -> bool:
     """Return whether no place lies further than the next slice, and torch's slow kernel would run.
 
     That is the one of volumes on a CPU; gradients are left to it.
+
+    Args:
+        image: see `warp`.
+        field: likewise.
+        most: slices that are near.
     """
     return (
         torch.is_inference_mode_enabled()
@@ -108,14 +115,20 @@ def _stays_near_slices(image: Tensor, field: Tensor) -> bool:
         and field.device.type == "cpu"
         and field.dtype == image.dtype == torch.float32
         and spatial_shape(image) == spatial_shape(field)
-        and bool(field[:, 2].abs().amax() <= 1)
+        and bool(field[:, 2].abs().amax() <= most)
     )
 
 
-def _warp_by_slices(image: Tensor, field: Tensor) -> Tensor:
+def _warp_by_slices(image: Tensor, field: Tensor, *, barely: bool = False) -> Tensor:
     """Resample trilinearly what moves by no more than a slice: three slices, bilinearly each.
 
     Torch samples images several times as fast as volumes, so that this takes half the time.
+
+    Args:
+        image: see `warp`.
+        field: likewise.
+        barely: it moves by a fraction of a voxel, so that only the own slice is sampled, and the
+            change to the next one is taken where it is.
     """
     depth, *plane = spatial_shape(image)
     factor, shift = _normalizer(tuple(plane), image.device, image.dtype)
@@ -126,8 +139,14 @@ def _warp_by_slices(image: Tensor, field: Tensor) -> Tensor:
         slices = one.transpose(0, 1)
         places = torch.movedim((by[:2].transpose(0, 1) + own) * factor + shift, 1, -1)
         along = ((by[2] + first).clamp(0, depth - 1) - first)[:, None]
-        torch.mul(_sample_edge(slices, places), 1 - along.abs(), out=result)
         before, after = along[1:].clamp(max=0).neg_(), along[:-1].clamp(min=0)
+        if barely:
+            result.copy_(_sample_edge(slices, places))
+            steps = slices[1:] - slices[:-1]
+            result[1:].addcmul_(steps, before, value=-1)
+            result[:-1].addcmul_(steps, after)
+            continue
+        torch.mul(_sample_edge(slices, places), 1 - along.abs(), out=result)
         result[1:].addcmul_(_sample_edge(slices[:-1], places[1:]), before)
         result[:-1].addcmul_(_sample_edge(slices[1:], places[:-1]), after)
     return found.transpose(1, 2)
@@ -225,7 +244,9 @@ def exponential(velocity: Tensor, squarings: int = 6, *, midpoint: bool = False)
     """
     flow: Tensor = velocity / 2**squarings
     if midpoint:
-        flow = warp(flow, flow / 2)
+        half = flow / 2
+        barely = _stays_near_slices(flow, half, _BARELY)
+        flow = _warp_by_slices(flow, half, barely=True) if barely else warp(flow, half)
     for _ in range(squarings):
         flow = compose(flow, flow)
     return flow
@@ -298,6 +319,8 @@ def smallest_jacobian(field: Tensor) -> Tensor:
     corners, which count at the cell's first pixel (Liu et al., IJCV 2024).
     """
     n, shape = field.shape[1], spatial_shape(field)
+    if n == 3 and len(field) > 1:  # one volume after the other: what is near is in the cache
+        return torch.cat([smallest_jacobian(one) for one in field.chunk(len(field))])
     places = pixel_grid(shape, field.device, field.dtype) + field
     smallest = torch.full_like(field[:, 0], float("inf"))
     steps = [torch.diff(places, dim=axis).unbind(1) for axis in range(field.ndim - 1, 1, -1)]

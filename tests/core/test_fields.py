@@ -212,6 +212,18 @@ def test_two_squarings_of_a_midpoint_step_are_as_exact_as_seven_of_euler():
     assert midpoint < 0.1 * error(fields.exponential(velocity, 2))
 
 
+@pytest.mark.parametrize("through", [0.6, 4.0], ids=["barely", "far"])
+def test_flows_of_volumes_are_alike_with_and_without_gradients(through):
+    """Without, the midpoint step samples one slice alone where little moves through the slices."""
+    z, y, x = torch.meshgrid(*(torch.arange(float(n)) for n in (8, 24, 26)), indexing="ij")
+    wave = torch.sin(z / 2 + x / 5) * torch.cos(y / 4)
+    velocity = torch.stack([1.5 * wave, -wave.roll(3, 1), through * wave])[None]
+    exact = fields.exponential(velocity.double(), 2, midpoint=True)
+    with torch.inference_mode():
+        found = fields.exponential(velocity, 2, midpoint=True)
+    torch.testing.assert_close(found.double(), exact, atol=0.01, rtol=0)
+
+
 @both
 def test_exponential_has_no_folds(shape):
     velocity = waves(shape, 4.0)
@@ -365,6 +377,16 @@ def test_a_fold_that_central_differences_skip_is_found(shape):
     found = fields.smallest_jacobian(field)
     assert found[(0, *middle)] == pytest.approx(-0.5)
     assert found[(0, *(n - 1 for n in middle[:-1]), middle[-1] - 3)] == 1
+
+
+@both
+def test_the_smallest_jacobians_of_a_batch_are_those_of_each(shape):
+    torch.manual_seed(2)
+    noise = torch.randn(3, len(shape), *shape) * 0.3
+    found = fields.smallest_jacobian(noise)
+    assert found.shape == (3, *shape)
+    for one, alone in zip(found, noise.split(1), strict=True):
+        torch.testing.assert_close(one[None], fields.smallest_jacobian(alone))
 
 
 def test_a_cell_turned_inside_out_between_its_corners_is_found():

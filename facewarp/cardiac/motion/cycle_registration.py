@@ -1,6 +1,6 @@
 """Register each phase of a cine to end-diastole in both directions; inverse consistency."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,11 +10,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facewarp.cardiac.io.volume import Volume
-from facewarp.cardiac.motion.diffeomorphic_refinement import refine
+from facewarp.cardiac.motion.diffeomorphic_refinement import (
+    motion_between,
+    refine_coarsely,
+    refine_finely,
+)
 from facewarp.cardiac.motion.heart_roi import HeartModel
 from facewarp.cardiac.motion.model_grid import ModelGrid
 from facewarp.cardiac.motion.slice_parts import SliceParts
-from facewarp.core.arrays import PackedArrays
+from facewarp.cardiac.parts import HeartPart
+from facewarp.core.arrays import FloatArray, PackedArrays
 from facewarp.core.fields import (
     compose,
     invert,
@@ -29,6 +34,9 @@ Fields = Floats | PackedArrays
 Step = Callable[[int], None]
 
 _BATCH: Final = 2  # phases at a time that are segmented
+_MANY: Final = 16  # phases, less than which are all asked of the network
+_BENT: Final = 0.03  # of the largest volume: a phase further from the mean of those beside it is so
+_AWAY_MM: Final = 1.0  # likewise of the heart's middle in the slices
 _SETTLED_VOX: Final = 0.25  # an inverse with a larger residual than this is not trusted
 
 
@@ -44,7 +52,7 @@ class Motion:
             and the image of end-diastole to the phase.
         ed: index of end-diastole, where both are 0.
         inverse_consistency_raw_mm: ``(T, d, h, w)`` inverse-consistency error of the network's own
-            fields.
+            fields; the mean of the phases beside it where it was not asked, see `phases_halfway`.
         refined: whether both directions are flows of one velocity field, see
             `diffeomorphic_refinement`; otherwise they are the network's, reconciled.
     """
@@ -143,12 +151,13 @@ def track(
     refined: bool = True,
     fine: SliceParts | None = None,
     volume: Volume | None = None,
+    halfway: Sequence[int] = (),
 ) -> Motion:
     """Register each phase to end-diastole in both directions.
 
-    Each pair is registered on its own, so that no error propagates from phase to phase. The two
-    fields of a pair are predicted independently, then refined into one invertible motion, or made
-    inverse-consistent.
+    Each pair is registered on its own, so that no error propagates from phase to phase, but for
+    where those begin that lie halfway between two such. The two fields of a pair are predicted
+    independently, then refined into one invertible motion, or made inverse-consistent.
 
     Args:
         model: a heart model on a grid.
@@ -162,6 +171,9 @@ def track(
             the model's whole grid, which is finer than that of its fields.
         volume: the cine, whose texture tells the twist where there are finer parts; None for the
             network's alone.
+        halfway: phases whose motion begins as the mean of that to the phases before and after,
+            and is refined on their own parts alone: see `phases_halfway`. Without finer parts they
+            are registered as the others are.
     """
     d, h, w = model.config.field_shape
     network_grid = grid.resized((d, h, w))
@@ -170,7 +182,6 @@ def track(
     from_ed = PackedArrays(len(parts), (3, *field_grid.shape))
     to_ed = PackedArrays(len(parts), (3, *field_grid.shape))
     before = PackedArrays(len(parts), field_grid.shape)
-    others = [phase for phase in range(len(parts)) if phase != ed]
 
     def seen(phase: int) -> Tensor:
         found = parts[[phase]] if finer is None else finer.on_grid(grid, grid.shape, [phase])
@@ -181,8 +192,11 @@ def track(
         return torch.from_numpy(grid.sample(volume.data[[phase]]))[:, None]
 
     network = (model.rough() if refined else None) or model
+    halfway = halfway if finer is not None else ()
     at_ed, seen_at_ed = torch.from_numpy(parts[[ed]]), seen(ed)
     gray_at_ed = None if volume is None or finer is None else gray(ed)
+
+    known: dict[int, Tensor | None] = {ed: None}  # velocities on the network's grid
 
     def register(phase: int) -> None:
         there = torch.from_numpy(parts[[phase]])
@@ -192,15 +206,66 @@ def track(
         before[phase] = resize_image(apart[:, None], field_grid.shape)[0, 0].numpy()
         if refined:
             pictures = None if gray_at_ed is None else torch.cat([gray_at_ed, gray(phase)])
-            out, back = refine(seen_at_ed, seen(phase), out, back, pictures=pictures)
+            pair = seen_at_ed, seen(phase)
+            found = refine_coarsely(*pair, out, back, pictures=pictures)
+            out, back = refine_finely(*pair, found)
+            if halfway:
+                known[phase] = found.velocity
         else:
             out, back = make_inverse_consistent(out, back)
         from_ed[phase], to_ed[phase] = out[0].numpy(), back[0].numpy()
 
-    for _ in side_by_side(register, others):
-        if step:
-            step(1)
+    def register_halfway(phase: int) -> None:
+        pair = seen_at_ed, seen(phase)
+        out, back = refine_finely(*pair, motion_between(known[phase - 1], known[phase + 1]))
+        before[phase] = np.mean([before[one] for one in (phase - 1, phase + 1) if one != ed], 0)
+        from_ed[phase], to_ed[phase] = out[0].numpy(), back[0].numpy()
+
+    asked = [phase for phase in range(len(parts)) if phase != ed and phase not in halfway]
+    for work, phases in ((register, asked), (register_halfway, halfway)):
+        for _ in side_by_side(work, phases):
+            if step:
+                step(1)
     return Motion(field_grid, from_ed, to_ed, ed, before, refined)
+
+
+def phases_halfway(lv: FloatArray, middles_mm: FloatArray, ed: int, es: int | None) -> list[int]:
+    """Return the phases whose motion may begin halfway between those of the phases beside them.
+
+    That is every other one of a cycle of many, where the left ventricle's volume and the heart's
+    place run evenly; but neither end-diastole nor end-systole, nor the first phase or the last one.
+
+    Args:
+        lv: ``(T,)`` volume of the left ventricle, in any unit.
+        middles_mm: ``(T, 2)`` of `heart_middles_mm`.
+        ed: index of end-diastole.
+        es: likewise; None where it is not known.
+    """
+    if len(lv) < _MANY:
+        return []
+    bent = np.abs(_off_the_mean(lv[:, None])).max(axis=1) > _BENT * lv.max()
+    bent |= np.linalg.norm(_off_the_mean(middles_mm), axis=1) > _AWAY_MM
+    return [p for p in range(1, len(lv) - 1) if (p - ed) % 2 and p != es and not bent[p - 1]]
+
+
+def heart_middles_mm(parts: Floats, grid: ModelGrid) -> FloatArray:
+    """Return where the heart's middle lies in its slices in each phase, ``(T, 2)`` x and y, mm.
+
+    Args:
+        parts: ``(T, K, d, h, w)`` from `segment`.
+        grid: a grid that covers the same place.
+    """
+    depth, height, width = parts.shape[2:]
+    x_mm, y_mm, _ = grid.resized((depth, height, width)).spacing_mm
+    heart = 1 - parts[:, HeartPart.BACKGROUND].sum(axis=1, dtype=np.float64) / depth
+    moments = heart.sum(axis=1) @ np.arange(width), heart.sum(axis=2) @ np.arange(height)
+    mass = np.maximum(heart.sum(axis=(1, 2)), 1e-6)
+    return np.stack([moments[0] * x_mm / mass, moments[1] * y_mm / mass], axis=1)
+
+
+def _off_the_mean(curves: FloatArray) -> FloatArray:
+    """Return by how much phases differ from the mean of those beside them, ``(T - 2, n)``."""
+    return np.asarray(curves[1:-1] - (curves[:-2] + curves[2:]) / 2, dtype=np.float64)
 
 
 def make_inverse_consistent(out: Tensor, back: Tensor, rounds: int = 1) -> tuple[Tensor, Tensor]:

@@ -86,7 +86,7 @@ class Refinement:
         repairs: smoothing rounds against folds, at most.
     """
 
-    coarse: Level = Level(3)
+    coarse: Level = Level(4)
     fine: Level = Level(1, ridge=0.01, prior=0.02)
     squarings: int = 2
     fits: int = 1
@@ -104,7 +104,19 @@ class Refinement:
     repairs: int = 12
 
 
-@torch.inference_mode()
+@dataclass(frozen=True, eq=False)
+class CoarseMotion:
+    """A motion on the network's grid, which finer parts refine.
+
+    Attributes:
+        velocity: ``(B, 3, d, h, w)`` voxels.
+        flows: ``(2 B, 3, d, h, w)``, all of one direction before all of the other.
+    """
+
+    velocity: Tensor
+    flows: Tensor
+
+
 def refine(
     fixed: Tensor,
     moving: Tensor,
@@ -134,12 +146,30 @@ def refine(
         The two directions, ``exp(v)`` and ``exp(-v)``, on the parts' grid and in its voxels where
         that is finer in any direction, else on the fields'.
     """
+    coarse = refine_coarsely(
+        *(fixed, moving, out, back, settings), one_heart=one_heart, pictures=pictures
+    )
+    return refine_finely(fixed, moving, coarse, settings)
+
+
+@torch.inference_mode()
+def refine_coarsely(
+    fixed: Tensor,
+    moving: Tensor,
+    out: Tensor,
+    back: Tensor,
+    settings: Refinement | None = None,
+    *,
+    one_heart: bool = True,
+    pictures: Tensor | None = None,
+) -> CoarseMotion:
+    """Do the part of `refine` that is on the network's grid; its arguments are the same."""
     told = settings or Refinement()
     shape, count = spatial_shape(out), len(out)
     seen = torch.cat([fixed, moving])
     parts = resize_image(seen, shape)
     finest = spatial_shape(seen)
-    finer = any(size > own for size, own in zip(finest, shape, strict=True))
+    finer = _is_finer(finest, shape)
     found = torch.cat([out, back])
     velocity = fit_velocity(found, parts[:, HeartPart.BACKGROUND], told)
     if finer:
@@ -152,14 +182,52 @@ def refine(
     )
     velocity = velocity.clone()
     velocity[box] += share * (near - velocity[box])
-    velocity, both = _without_folds(velocity, told.coarse.squarings, told)
     if finer and one_heart and pictures is not None:
-        turned = find_twist(pictures, both, seen).velocity(shape, finest)
+        flows = _flows(velocity, told.coarse.squarings)
+        turned = find_twist(pictures, flows, seen).velocity(shape, finest)
         velocity[:, :2] += turned * _around_left_ventricle(parts)[:, None]
-        velocity, both = _without_folds(velocity, told.coarse.squarings, told)
-    if finer:
-        both = _refine_finely(velocity, both, seen, told)
-    return both[:count], both[count:]
+    return CoarseMotion(*_without_folds(velocity, told.coarse.squarings, told))
+
+
+@torch.inference_mode()
+def motion_between(
+    one: Tensor | None, other: Tensor | None, settings: Refinement | None = None
+) -> CoarseMotion:
+    """Return the motion to a phase halfway between two others.
+
+    Args:
+        one: velocity ``(B, 3, d, h, w)`` from end-diastole to the phase before; None where that is
+            end-diastole itself.
+        other: likewise to the phase after.
+        settings: by default `Refinement`'s.
+    """
+    told = settings or Refinement()
+    velocity = sum((half / 2 for half in (one, other) if half is not None), torch.zeros(()))
+    return CoarseMotion(*_without_folds(velocity, told.coarse.squarings, told))
+
+
+@torch.inference_mode()
+def refine_finely(
+    fixed: Tensor, moving: Tensor, coarse: CoarseMotion, settings: Refinement | None = None
+) -> tuple[Tensor, Tensor]:
+    """Do the part of `refine` that is on the parts' grid, where that is finer; return both flows.
+
+    Args:
+        fixed: see `refine`.
+        moving: likewise.
+        coarse: the motion on the network's grid.
+        settings: by default `Refinement`'s.
+    """
+    flows = coarse.flows
+    if _is_finer(spatial_shape(fixed), spatial_shape(flows)):
+        seen = torch.cat([fixed, moving])
+        flows = _refine_finely(coarse.velocity, flows, seen, settings or Refinement())
+    count = len(coarse.velocity)
+    return flows[:count], flows[count:]
+
+
+def _is_finer(shape: Shape, other: Shape) -> bool:
+    return any(size > own for size, own in zip(shape, other, strict=True))
 
 
 def _refine_finely(velocity: Tensor, flows: Tensor, seen: Tensor, settings: Refinement) -> Tensor:

@@ -39,7 +39,8 @@ class Quality:
         agreement: ``(T,)`` mean Dice, 0..1, of the labels warped to each phase and the model's
             segmentation of it.
         round_trip_mm: ``(T,)`` inverse-consistency error.
-        unreconciled_mm: ``(T,)`` the same before `make_inverse_consistent`.
+        unreconciled_mm: ``(T,)`` the same of the network's own fields; of phases that it was not
+            asked, the mean of those beside them.
         certainty: ``(T,)`` 0..1, mean probability of the most probable part over the heart.
         loop_mm: cycle drift, see `Motion.cycle_drift_mm`.
         loop_p95_mm: the 95th percentile of that over the heart.

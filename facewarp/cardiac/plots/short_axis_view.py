@@ -18,11 +18,10 @@ from facewarp.core.arrays import ImageArray
 _MARGIN_MM: Final = 18.0
 _SMOOTH_MM: Final = 1.1  # takes the stairs of voxels out of outlines
 _SUBPIXEL: Final = 4  # bits of the fractions that cv2 draws with
-#: What is outlined, and its colour: the wall's outer edge, both cavities.
-_OUTLINES: Final = (
-    ((HeartPart.LV, HeartPart.MYOCARDIUM), PART_COLORS[HeartPart.MYOCARDIUM]),
-    ((HeartPart.RV,), PART_COLORS[HeartPart.RV]),
-    ((HeartPart.LV,), PART_COLORS[HeartPart.LV]),
+#: What is outlined, as a truth value of each id, and its color: wall with cavity, both cavities.
+_OUTLINES: Final = tuple(
+    (np.isin(np.arange(256), parts), PART_COLORS[parts[-1]])
+    for parts in ((HeartPart.LV, HeartPart.MYOCARDIUM), (HeartPart.RV,), (HeartPart.LV,))
 )
 
 
@@ -66,7 +65,7 @@ class HeartView:
         shown = np.repeat((255 * big.clip(0, 1)).astype(np.uint8)[..., None], 3, axis=-1)
         if outlines:
             for parts, color in _OUTLINES:
-                self._outline(shown, np.isin(labels, parts), color)
+                self._outline(shown, parts[labels], color)
         return np.ascontiguousarray(shown)
 
     def places(self, points_vox: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-from PIL import Image
+from PIL import (
+    Image,
+    WebPImagePlugin,  # noqa: F401 - or it is looked for among all formats, each of which is imported
+)
 
 from facewarp.cardiac.cine_result import CineResult
 from facewarp.cardiac.plots.figures import heart_view, slice_table

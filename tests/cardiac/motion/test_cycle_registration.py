@@ -4,8 +4,10 @@ import torch
 
 from facewarp.cardiac.motion.cycle_registration import (
     Motion,
+    heart_middles_mm,
     inverse_consistency_mm,
     make_inverse_consistent,
+    phases_halfway,
     segment,
     track,
 )
@@ -152,6 +154,72 @@ def test_finer_parts_give_finer_fields():
     inner = refined.from_ed[1, 0, 3:-3, 16:-16, 16:-16] * refined.grid.spacing_mm[0]
     assert ((inner > 1.6 * 3.6) & (inner < 2.4 * 3.6)).all()
     assert refined.inverse_consistency_raw_mm.shape[1:] == whole
+
+
+class Following(Shifting):
+    """A model that finds by how much one ventricle is shifted against another, plus 0.4 px."""
+
+    def fields(self, fixed, moving):
+        self.calls.append(len(fixed))
+        here, there = (
+            (side[:, 3] * pixel_grid(SHAPE)[:, 0]).sum((1, 2, 3)) / side[:, 3].sum((1, 2, 3))
+            for side in (fixed, moving)
+        )
+        field = torch.zeros(len(fixed), 3, *SHAPE)
+        field[:, 0] = (there - here).view(-1, 1, 1, 1) + 0.4
+        return field
+
+
+def shell(shift):
+    """Parts ``(4, ...)`` of a thick shell in the middle slices, moved along x by px."""
+    x, y, z = (pixel_grid(SHAPE)[0] - torch.tensor([12.5, 13.5, 4.5]).view(3, 1, 1, 1)).unbind(0)
+    away = ((x - shift) ** 2 + y**2).sqrt()
+    cavity, whole = (torch.sigmoid(2 * (r - away)) * (z.abs() < 3) for r in (3.5, 6.5))
+    return torch.stack([1 - whole, 0 * whole, whole - cavity, cavity]).numpy()
+
+
+def test_a_phase_halfway_is_not_asked_of_the_network_but_refined_on_its_own_parts():
+    """Halfway between phases of 0 and 2 px it begins at 1 px; what it shows lies at 1.4."""
+    parts = np.stack([shell(shift) for shift in (0.0, 1.4, 2.0, 2.0)])
+    whole = (SHAPE[0], 2 * SHAPE[1], 2 * SHAPE[2])
+    grid = ModelGrid(whole, (1.8, 1.8, 10.0), whole, np.eye(4))
+    fine = SliceParts(grid, np.repeat(np.repeat(parts, 2, -1), 2, -2))
+    model, told = Following(), []
+    motion = track(model, parts, 0, grid, told.append, fine=fine, halfway=[1])
+    assert sum(told) == 3
+    assert sum(model.calls) == 4  # two phases, there and back
+    wall = fine.probabilities[0, 2] > 0.5
+    assert motion.from_ed[2, 0][wall].mean() == pytest.approx(2 * 2.0, abs=0.2)
+    moved = motion.from_ed[1, 0][wall].mean()
+    assert 2 * 1.08 < moved < 2 * 1.5
+    assert motion.inverse_consistency_mm()[1][wall].mean() < 0.1
+    alone = track(Following(), parts, 0, grid, fine=fine)
+    assert moved == pytest.approx(alone.from_ed[1, 0][wall].mean(), abs=0.6)
+    raw = motion.inverse_consistency_raw_mm
+    assert raw[2][wall].mean() == pytest.approx(0.8 * 3.6, rel=0.01)
+    np.testing.assert_allclose(raw[1], raw[2], atol=1e-3)  # end-diastole has none
+
+
+def test_phases_halfway_run_evenly_and_are_neither_ed_nor_es():
+    lv = 100 + 50 * np.cos(2 * np.pi * np.arange(24) / 24)
+    still, odd = np.zeros((24, 2)), list(range(1, 23, 2))
+    assert phases_halfway(lv, still, 0, 12) == odd
+    assert phases_halfway(lv, still, 0, 11) == [p for p in odd if p != 11]
+    assert phases_halfway(lv, still, 3, None) == list(range(2, 23, 2))
+    bent = lv.copy()
+    bent[7] += 10
+    assert phases_halfway(bent, still, 0, 12) == [p for p in odd if p != 7]
+    jumps = still.copy()
+    jumps[9] = 0.8, 1.0  # as a patient who moves
+    assert phases_halfway(lv, jumps, 0, 12) == [p for p in odd if p != 9]
+    assert phases_halfway(lv[::2], still[::2], 0, 6) == []  # few
+    assert phases_halfway(np.tile(lv[::3], 3), still, 0, 4) == []  # many, but of short beats
+
+
+def test_the_hearts_middle_follows_it():
+    parts = np.stack([shell(shift) for shift in (0.0, 1.5)])
+    found = heart_middles_mm(parts, GRID)
+    np.testing.assert_allclose(found, [[12.5 * 3.6, 13.5 * 3.6], [14 * 3.6, 13.5 * 3.6]], atol=0.05)
 
 
 def test_fields_carry_images_between_phases():
