@@ -91,7 +91,7 @@ def heads_of_clips(folder: Path, model: Model) -> list[Head]:
 
 
 def made_heads(model: Model) -> list[Head]:
-    """The shipped portrait in skins of several tones."""
+    """Return the shipped portrait in skins of several tones."""
     picture = portrait()
     with FaceTracker(model=model, faces=1) as tracker:
         points = tracker(picture)[0].landmarks
@@ -127,7 +127,7 @@ def _head(
 
 
 def _ellipse(shape: tuple[int, ...], points: Points) -> NDArray[np.float32]:
-    """The head around landmarks: hair and chin with it, ears in part."""
+    """Return the head around landmarks: hair and chin with it, ears in part."""
     low, high = points.min(axis=0), points.max(axis=0)
     width, height = high - low
     x, y = np.meshgrid(np.arange(shape[1]), np.arange(shape[0]))

@@ -128,7 +128,7 @@ class Scene:
 
 
 def scenes() -> list[Scene]:
-    """The clips: people pass, hide, leave, and are cut, sorted, lit and mixed up."""
+    """Return the clips: people pass, hide, leave, and are cut, sorted, lit and mixed up."""
     return [
         _passing("pass slowly", 1.0, 96),
         _passing("pass", 3.0, 96, fps=60),
