@@ -23,6 +23,7 @@ from facewarp.training.run_log import TableLog
 
 OPTIMIZERS, PRECISIONS = ("muon", "adamw", "adam"), ("float32", "bfloat16")
 _WARM_UP = 50  # steps, at most
+_CHECKPOINT_EVERY = 50  # steps
 
 
 class BaselineNetwork(nn.Module):
@@ -96,7 +97,7 @@ class BaselineSettings:
             seed=self.seed,
             warmup=min(_WARM_UP, self.steps // 10),
             ema=0.99,
-            checkpoint_every=50,
+            checkpoint_every=_CHECKPOINT_EVERY,
         )
 
 

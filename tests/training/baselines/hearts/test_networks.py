@@ -118,14 +118,15 @@ def test_its_loss_falls_on_a_pair(name: str, hearts: FewHearts) -> None:
 def test_a_resumed_run_equals_an_uninterrupted_one(
     name: str, hearts: FewHearts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = BaselineSettings(steps=52, lr=1e-3, seed=4)
+    monkeypatch.setattr(network_training, "_CHECKPOINT_EVERY", 5)
+    settings = BaselineSettings(steps=12, lr=1e-3, seed=4)
     whole = HEART_NETWORKS.train(small(name), name, hearts, tmp_path / "whole", settings)
 
     class Killed(Exception):
         pass
 
     def die(step: int, loss: float) -> None:
-        if step == 51:
+        if step == 11:
             raise Killed
 
     with pytest.raises(Killed):
@@ -142,9 +143,9 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     )
     assert all(torch.equal(first[key], second[key]) for key in first)
     with open(parts.parent / "log.csv", newline="", encoding="utf-8") as file:
-        assert [row["step"] for row in csv.DictReader(file)] == [str(n) for n in range(1, 53)]
+        assert [row["step"] for row in csv.DictReader(file)] == [str(n) for n in range(1, 13)]
     said = json.loads((parts.parent / "config.json").read_text("utf-8"))
-    assert (said["baseline"], said["steps"], said["seed"]) == (name, 52, 4)
+    assert (said["baseline"], said["steps"], said["seed"]) == (name, 12, 4)
 
 
 def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
