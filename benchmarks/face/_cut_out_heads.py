@@ -49,11 +49,12 @@ class Head:
             [points[_MIRRORED] for points in turned],
         )
 
-    def tinted(self, red: float, green: float, blue: float) -> "Head":
-        """Return a head of other skin."""
-        tint = np.array((red, green, blue))
+    def striped(self, period: float) -> "Head":
+        """Return a head of other skin: in soft reddish and bluish stripes, as no light makes."""
+        wave = np.sin(2 * np.pi * np.arange(CANVAS)[:, None] / period)
+        tint = 1 + wave * (0.3, -0.13, -0.2)
         pictures = [(p * tint).clip(0, 255).astype(np.uint8) for p in self.pictures]
-        return Head(f"{self.name} x {tint}", pictures, self.mattes, self.landmarks)
+        return Head(f"{self.name}, striped", pictures, self.mattes, self.landmarks)
 
 
 def photographs(folder: Path, model: Model, most: int) -> list[Head]:
@@ -91,13 +92,13 @@ def heads_of_clips(folder: Path, model: Model) -> list[Head]:
 
 
 def made_heads(model: Model) -> list[Head]:
-    """Return the shipped portrait in skins of several tones."""
+    """Return the shipped portrait and its mirrored copy, plain and in skins of several stripes."""
     picture = portrait()
     with FaceTracker(model=model, faces=1) as tracker:
         points = tracker(picture)[0].landmarks
     head = _head("portrait", [picture], [_ellipse(picture.shape[:2], points)], [points])
-    tones = [(r, g, b) for r in (1.0, 0.7, 0.5, 0.35) for g in (1.0, 0.8) for b in (1.0, 0.7)]
-    return [head.tinted(r, r * g, r * b) for r, g, b in tones]
+    others = [head.striped(period) for period in (40, 55, 75, 100, 135, 180, 240)]
+    return [one for own in (head, *others) for one in (own, own.mirrored())]
 
 
 _MIRRORED = np.r_[

@@ -149,7 +149,7 @@ def main() -> None:
 
 
 def own_heads(model: Model) -> list[list[Head]]:
-    """Return the heads at hand: of photographs and clips; without any, of the portrait."""
+    """Return the heads at hand: photographs, clips; without any, those of the portrait."""
     folder = Path(os.environ.get("FACEWARP_DATA", ""))
     troupes = []
     if (folder / "celebamask" / "val").is_dir():

@@ -157,7 +157,8 @@ class Identities:
             if known is track:
                 continue
             gain = track.memory.distance(appearance) - distance
-            if distance > _SURELY or gain < ALIKE or not track.memory.tells(appearance):
+            may_be_light = known.lost and not track.memory.tells(appearance)
+            if distance > _SURELY or gain < ALIKE or may_be_light:
                 return []
             moved.append(track)
         return moved

@@ -213,3 +213,22 @@ def test_a_lamp_that_comes_on_makes_nobody_the_one_who_left(identities, face_at,
     frame[:, :200] = tile[::-1] * (1, 0.8, 0.7)
     identities.tracks[0].memory.note(identities._appearance(frame, gone.face.landmarks), 0.1)
     assert identities.exchanged([(here, face_at((500, 240)))], frame) == [here]
+
+
+def test_two_who_differ_as_in_other_light_are_told_apart_where_they_swap(identities, face_at, rng):
+    tile = cv2.resize(rng.uniform(60, 160, (48, 20)), (200, 480))[..., None]
+    frame = FRAME.copy()
+    frame[:, :200], frame[:, 400:600] = tile * (1, 0.8, 0.7), tile * (1, 0.95, 0.9)
+    faces = [face_at((x, 240)) for x in (100, 500)]
+    for face in faces:
+        identities.take(face, frame, 0.0)
+    tracks = identities.tracks
+    for track in tracks:
+        track.memory.has_jumped = True
+    pairs = list(zip(tracks, faces, strict=True))
+    assert identities.exchanged(pairs, frame) == []
+    swapped = frame.copy()
+    swapped[:, :200] = frame[:, 400:600]
+    swapped[:, 400:600] = frame[:, :200]
+    identities.begin_frame()
+    assert identities.exchanged(pairs, swapped) == tracks
