@@ -141,6 +141,8 @@ class Identities:
             appearance = self._read[id(face)] = self._appearance_of(face, image, others)
             if appearance is not None and track.memory.appearance is not None:
                 shown.append((track, appearance))
+        if all(track.memory.distance(appearance) < ALIKE for track, appearance in shown):
+            return []  # nothing can be nearer by that much
         apart = [
             (known.memory.distance(appearance), i, known)
             for i, (_, appearance) in enumerate(shown)
