@@ -86,7 +86,7 @@ class Refinement:
         repairs: smoothing rounds against folds, at most.
     """
 
-    coarse: Level = Level(4)
+    coarse: Level = Level(3)
     fine: Level = Level(1, ridge=0.01, prior=0.02)
     squarings: int = 2
     fits: int = 1
