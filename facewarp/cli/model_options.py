@@ -131,7 +131,8 @@ class FaceModelOptions:
     template: Annotated[
         str, typer.Option(help="Template to register to: a shipped name or a .npz file.")
     ] = "average"
-    model: ModelName = "face"
+    # looked for once threads are limited: that imports NumPy
+    model: Annotated[str, typer.Option(help=MODEL_HELP)] = "face"
     detector: Detector = "auto"
 
 

@@ -30,10 +30,10 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
 
 def test_it_builds_what_is_asked_for(built: list[dict[str, object]], tmp_path: Path) -> None:
     out = tmp_path / "site"
-    words = ["--json", "page", str(out), "--template", "me", "--max-size", "12"]
+    words = ["--json", "page", str(out), "--template", "average", "--max-size", "12"]
     run = CliRunner().invoke(app, words)
     assert run.exit_code == 0, run.output
-    assert built == [{"target": out, "template": "me", "max_size_mb": 12.0}]
+    assert built == [{"target": out, "template": "average", "max_size_mb": 12.0}]
     assert json.loads(run.stdout)["bytes"] == 15
 
 
@@ -75,7 +75,7 @@ def test_what_can_not_be_written_is_told_before_what_is_missing(
     (tmp_path / "file").write_text("mine")
     run = CliRunner().invoke(app, ["page", str(tmp_path / "file")])
     assert run.exit_code == 1
-    assert "the output is no folder" in run.output
+    assert "a file, not a folder" in run.output
     run = CliRunner().invoke(app, ["page", str(tmp_path / "site")])
     assert run.exit_code == 1
     assert "onnx" in run.output

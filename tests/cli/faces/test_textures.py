@@ -2,6 +2,7 @@
 
 import json
 import os
+from importlib.resources import files
 
 import numpy as np
 import PIL.Image
@@ -10,6 +11,8 @@ from typer.testing import CliRunner
 
 from facewarp.cli.app import app
 from facewarp.face.rendering.textures import list_textures
+
+CLIP = str(files("facewarp.assets").joinpath("demo/astronaut.mp4"))
 
 
 def run(*words):
@@ -57,7 +60,7 @@ def test_a_sheet_shows_them_worn(folder):
             2,
             "changes a look",
         ),
-        (["track", "x.png", "--effect", "texture", "--makeup", "lip=red"], 1, "Did you mean lips"),
+        (["track", CLIP, "--effect", "texture", "--makeup", "lip=red"], 1, "Did you mean lips"),
     ],
 )
 def test_what_does_not_go_together_is_told(folder, words, code, says):

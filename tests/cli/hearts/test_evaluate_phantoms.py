@@ -36,7 +36,7 @@ def test_a_folder_without_phantoms_is_told(tmp_path):
     assert f"no phantom to measure on ({tmp_path})" in " ".join(done.stderr.split())
     done = run("eval", "phantom", "--data", tmp_path / "none")
     assert done.exit_code == 1
-    assert "no such folder" in done.stderr
+    assert "no such file or folder" in done.stderr
 
 
 def test_a_table_that_cannot_be_written_is_told_before_phantoms_are_made(tmp_path, monkeypatch):
