@@ -71,13 +71,18 @@ def test_a_script_reads_its_options_first(name: str) -> None:
 def test_a_script_finds_what_lies_beside_it(name: str) -> None:
     """In the folders that Python and the script itself look in, without PYTHONPATH."""
     text = (FOLDER / name).read_text("utf-8")
-    beside = {path.stem for path in FOLDER.rglob("*.py")} - set(sys.stdlib_module_names)
+    beside = {path.stem for path in FOLDER.rglob("*") if path.is_dir() or path.suffix == ".py"}
+    folder = (FOLDER / name).parent
+    if all(path.name.startswith("_") for path in folder.glob("*.py")):
+        folder = folder.parent  # helpers of the scripts there, in whose folder Python looks
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ImportFrom) and node.module in beside:
-            places = [(FOLDER / name).parent]
+        module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+        if module.partition(".")[0] in beside - set(sys.stdlib_module_names):
+            places = [folder]
             if "Path(__file__).parents[1]))" in text:
                 places.append(FOLDER)
-            assert any((place / f"{node.module}.py").is_file() for place in places), node.module
+            file = module.replace(".", "/") + ".py"
+            assert any((place / file).is_file() for place in places), module
 
 
 @pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.name)

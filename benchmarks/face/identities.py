@@ -3,9 +3,9 @@
     python benchmarks/face/identities.py [--casts N] [--only TEXT] [--plain] [--json]
 
 Heads of photographs with masks and of clips (`celebamask`, `video` of $FACEWARP_DATA; without them
-the shipped portrait in several skins) are moved along known paths (`_moving_heads.py`) and tracked
-as `facewarp track --faces all` does. A face counts while half of it or more is seen; hidden ones
-are neither asked for nor held against.
+the shipped portrait in several skins) are moved along known paths (`composed/_moving_heads.py`) and
+tracked as `facewarp track --faces all` does. A face counts while half of it or more is seen; hidden
+ones are neither asked for nor held against.
 
 - IDF1: share of faces that bear the id that is theirs, of a one-to-one assignment of ids to people
   (Ristani et al. 2016, Performance measures and a data set for multi-target multi-camera tracking).
@@ -39,8 +39,8 @@ from rich.table import Table
 from scipy.optimize import linear_sum_assignment
 
 sys.path.insert(0, str(Path(__file__).parent))  # python -P leaves it out
-from _cut_out_heads import Head, heads_of_clips, made_heads, photographs
-from _moving_heads import Scene, TrueFace, scenes
+from composed._cut_out_heads import Head, heads_of_clips, made_heads, photographs
+from composed._moving_heads import Scene, TrueFace, scenes
 
 from facewarp.core.model import Model, load
 from facewarp.face.boxes import box_around, overlap

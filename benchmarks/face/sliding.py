@@ -35,7 +35,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parent))  # python -P leaves it out
 from _corner_tracks import CornerTracks, corner_tracks
 from _landmarker import follow_landmarks, triangle_slip
-from _skin_clips import made_clips
+from composed._skin_clips import made_clips
 
 import facewarp
 from facewarp.core.arrays import Points

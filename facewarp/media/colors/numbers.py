@@ -20,8 +20,7 @@ def color_numbers(path: Path, kind: str | None) -> tuple[int, int] | None:
     if kind not in ("PNG", "AVIF", "HEIF"):
         return None
     try:
-        with path.open("rb") as file:
-            head = file.read(_MOST_BYTES)
+        head = _head(path)
         return _of_png(head) if kind == "PNG" else _of_heif(head)
     except (OSError, *_DAMAGE):
         return None
@@ -37,13 +36,17 @@ def has_gain_map(path: Path, kind: str | None) -> bool:
     if kind not in ("JPEG", "AVIF", "HEIF"):
         return False
     try:
-        with path.open("rb") as file:
-            head = file.read(_MOST_BYTES)
+        head = _head(path)
         if kind != "JPEG":
             head = dict(_boxes(head))[b"meta"]
     except (OSError, *_DAMAGE):
         return False
     return any(mark in head for mark in (_MAPS_OF_JPEG if kind == "JPEG" else _MAPS_OF_HEIF))
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_MOST_BYTES)
 
 
 def _of_png(head: bytes) -> tuple[int, int] | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 _MOST_BYTES = 64 << 20  # that are looked through
@@ -25,7 +25,8 @@ class _Picture:
 
 def is_still_gif(path: Path) -> bool:
     """Return whether a file is a GIF of one picture; others are videos."""
-    return _count(path, 2) == 1
+    data = _read(path)
+    return data is not None and len(list(islice(_pictures(data), 2))) == 1
 
 
 def shows_background(path: Path) -> bool:
@@ -50,11 +51,6 @@ def shows_background(path: Path) -> bool:
         and not after.covers(one.box)
         for one, after in pairwise(pictures)
     )
-
-
-def _count(path: Path, most: int) -> int:
-    data = _read(path)
-    return 0 if data is None else sum(1 for _, _ in zip(_pictures(data), range(most), strict=False))
 
 
 def _read(path: Path) -> bytes | None:

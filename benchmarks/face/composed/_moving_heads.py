@@ -11,7 +11,7 @@ from functools import cache
 import cv2
 import numpy as np
 from _clips import Image
-from _cut_out_heads import CANVAS, SIDE, Head
+from composed._cut_out_heads import CANVAS, SIDE, Head
 from numpy.typing import NDArray
 
 from facewarp.core.arrays import Points
