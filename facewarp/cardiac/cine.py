@@ -95,7 +95,7 @@ def analyse_cine(
         device: where the model runs.
         model_name: what to call a model that was given loaded.
         refined: fields of both directions are refined into one invertible motion, see
-            `motion.diffeomorphic_refinement`; otherwise the network's are reconciled.
+            `motion.refinement`; otherwise the network's are reconciled.
         progress: told the share of the work done, 0 to 1, as it grows.
 
     Returns:

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.cycle_registration import Floats, make_inverse_consistent
-from facewarp.cardiac.motion.diffeomorphic_refinement import refine
 from facewarp.cardiac.motion.heart_roi import HeartModel, stack_roi
 from facewarp.cardiac.motion.labels import Labels, carry_labels, part_depths, seen_labels
 from facewarp.cardiac.motion.model_grid import ModelGrid, model_input
 from facewarp.cardiac.motion.orientation import find_heart_roi
+from facewarp.cardiac.motion.refinement.refine import ImagePair, refine
 from facewarp.cardiac.motion.slice_parts import slice_parts, slices_beside
 from facewarp.core.fields import jacobian_determinant, sample
 from facewarp.core.geometry import pixel_grid, resize_image
@@ -96,7 +96,7 @@ def register_volumes(
         fixed: one volume, ``(D, H, W)``.
         moving: another; its grid may differ.
         refined: fields of both directions are refined into one invertible motion, see
-            `motion.diffeomorphic_refinement`; otherwise the network's are reconciled.
+            `motion.refinement`; otherwise the network's are reconciled.
 
     Raises:
         FacewarpError: one of them is a cine, or the model finds no heart in it.
@@ -116,7 +116,7 @@ def register_volumes(
         else stack_roi(volume, (height, width), window.spacing_mm, _middle(window), depth)
         for window, volume in zip(windows, (fixed, moving), strict=True)
     ]
-    slices, pictures = slices_beside(model), None
+    slices, gray = slices_beside(model), None
     model = model.on_grid(shape)
     if slices is None:
         images = [model_input(v.data, g) for v, g in zip((fixed, moving), grids, strict=True)]
@@ -130,15 +130,15 @@ def register_volumes(
         feature_shape = model.config.feature_shape
         whole = [one.on_grid(g, shape) for one, g in zip(fine, grids, strict=True)]
         finest = torch.from_numpy(np.concatenate(whole))
-        gray = [grid.sample(v.data) for v, grid in zip((fixed, moving), grids, strict=True)]
-        pictures = torch.from_numpy(np.stack(gray))[:, None]
+        sampled = [grid.sample(v.data) for v, grid in zip((fixed, moving), grids, strict=True)]
+        gray = torch.from_numpy(np.stack(sampled))[:, None]
         parts = resize_image(finest, feature_shape)
         labels = [seen_labels(one.probabilities[0], one.grid) for one in fine]
     network = (model.rough() if refined else None) or model
     there = network.fields(parts, parts.flip(0)).cpu()
     if refined:
-        pair = finest[:1], finest[1:], there[:1], there[1:]
-        out, _ = refine(*pair, one_heart=together, pictures=pictures)
+        pair = ImagePair(finest[:1], finest[1:], gray, one_heart=together)
+        out, _ = refine(pair, there[:1], there[1:])
     else:
         out, _ = make_inverse_consistent(there[:1], there[1:])
     d, h, w = out.shape[2:]

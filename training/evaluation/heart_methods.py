@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from facewarp.cardiac.motion.diffeomorphic_refinement import refine
 from facewarp.cardiac.motion.model_grid import Array3, ModelGrid, model_input
 from facewarp.cardiac.motion.orientation import find_heart_roi
+from facewarp.cardiac.motion.refinement.refine import ImagePair, refine
 from facewarp.cardiac.motion.slice_parts import slice_parts, slices_beside
 from facewarp.cardiac.parts import HeartPart
 from facewarp.core.geometry import resize_field, resize_image
@@ -96,7 +96,7 @@ class GuidedMethod:
         began = time.perf_counter()
         own = self._window(patient)
         model = self.model.on_grid(own.shape)
-        beside, slices, pictures = slices_beside(self.model), None, None
+        beside, slices, gray = slices_beside(self.model), None, None
         if beside is None:
             images = torch.from_numpy(model_input(patient.stacked(), own))[:, None]
             seen = finest = model.probabilities(images)
@@ -104,14 +104,14 @@ class GuidedMethod:
             volume = replace(patient.images[ED], data=patient.stacked())
             slices = slice_parts(beside, volume, own)
             finest = torch.from_numpy(slices.on_grid(own, own.shape))
-            pictures = torch.from_numpy(own.sample(volume.data))[:, None]
+            gray = torch.from_numpy(own.sample(volume.data))[:, None]
             seen = resize_image(finest, model.config.feature_shape)
         sides = [ED, ES] if both or self.refined else [ED]
         network = (model.rough() if self.refined else None) or model
         small = network.fields(seen[sides], seen[[1 - side for side in sides]])
         if self.refined:
-            pair = finest[:1], finest[1:], small[:1], small[1:]
-            small = torch.cat(refine(*pair, pictures=pictures))
+            pair = ImagePair(finest[:1], finest[1:], gray)
+            small = torch.cat(refine(pair, small[:1], small[1:]))
         found = resize_field(small[: 1 + both], own.shape).cpu().numpy()
         seconds = time.perf_counter() - began
         carried = tuple(carry_field(u, own, grid) for u in found)

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facewarp.cardiac.io.volume import Volume
-from facewarp.cardiac.motion.diffeomorphic_refinement import (
+from facewarp.cardiac.motion.heart_roi import HeartModel
+from facewarp.cardiac.motion.model_grid import ModelGrid
+from facewarp.cardiac.motion.refinement.refine import (
+    ImagePair,
     motion_between,
     refine_coarsely,
     refine_finely,
 )
-from facewarp.cardiac.motion.heart_roi import HeartModel
-from facewarp.cardiac.motion.model_grid import ModelGrid
 from facewarp.cardiac.motion.slice_parts import SliceParts
 from facewarp.cardiac.parts import HeartPart
 from facewarp.core.arrays import FloatArray, PackedArrays
@@ -54,7 +55,7 @@ class Motion:
         inverse_consistency_raw_mm: ``(T, d, h, w)`` inverse-consistency error of the network's own
             fields; the mean of the phases beside it where it was not asked, see `phases_halfway`.
         refined: whether both directions are flows of one velocity field, see
-            `diffeomorphic_refinement`; otherwise they are the network's, reconciled.
+            `refinement`; otherwise they are the network's, reconciled.
     """
 
     grid: ModelGrid
@@ -166,7 +167,7 @@ def track(
         grid: the model's grid in the volume.
         step: called with the number of phases done.
         refined: both directions become flows of one velocity field, see
-            `diffeomorphic_refinement`; otherwise the network's fields are reconciled.
+            `refinement`; otherwise the network's fields are reconciled.
         fine: the parts on the scan's own slices, where there are: refined fields then come on
             the model's whole grid, which is finer than that of its fields.
         volume: the cine, whose texture tells the twist where there are finer parts; None for the
@@ -205,10 +206,10 @@ def track(
         apart = torch.from_numpy(inverse_consistency_mm(out.numpy(), back.numpy(), network_grid))
         before[phase] = resize_image(apart[:, None], field_grid.shape)[0, 0].numpy()
         if refined:
-            pictures = None if gray_at_ed is None else torch.cat([gray_at_ed, gray(phase)])
-            pair = seen_at_ed, seen(phase)
-            found = refine_coarsely(*pair, out, back, pictures=pictures)
-            out, back = refine_finely(*pair, found)
+            both = None if gray_at_ed is None else torch.cat([gray_at_ed, gray(phase)])
+            pair = ImagePair(seen_at_ed, seen(phase), both)
+            found = refine_coarsely(pair, out, back)
+            out, back = refine_finely(pair, found)
             if halfway:
                 known[phase] = found.velocity
         else:
@@ -216,8 +217,8 @@ def track(
         from_ed[phase], to_ed[phase] = out[0].numpy(), back[0].numpy()
 
     def register_halfway(phase: int) -> None:
-        pair = seen_at_ed, seen(phase)
-        out, back = refine_finely(*pair, motion_between(known[phase - 1], known[phase + 1]))
+        between = motion_between(known[phase - 1], known[phase + 1])
+        out, back = refine_finely(ImagePair(seen_at_ed, seen(phase)), between)
         before[phase] = np.mean([before[one] for one in (phase - 1, phase + 1) if one != ed], 0)
         from_ed[phase], to_ed[phase] = out[0].numpy(), back[0].numpy()
 

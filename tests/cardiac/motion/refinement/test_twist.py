@@ -2,8 +2,8 @@
 
 import torch
 
-from facewarp.cardiac.motion.diffeomorphic_refinement import Refinement, refine
-from facewarp.cardiac.motion.twist import Twist, find_twist
+from facewarp.cardiac.motion.refinement.refine import ImagePair, refine
+from facewarp.cardiac.motion.refinement.twist import Twist, find_twist
 from facewarp.core.fields import compose, exponential, smallest_jacobian, warp
 from facewarp.core.geometry import pixel_grid, resize_field, resize_image
 
@@ -92,8 +92,8 @@ def test_refined_fields_twist_as_the_texture_does() -> None:
     """Beside them outlines stay, both directions are inverse, and nothing folds."""
     parts, pictures = heart(), twisted(-3.0, 6.0)
     zero = torch.zeros(1, 3, *SHAPE)
-    out, back = refine(parts, parts, zero, zero, pictures=pictures)
-    plain, _ = refine(parts, parts, zero, zero)
+    out, back = refine(ImagePair(parts, parts, pictures), zero, zero)
+    plain, _ = refine(ImagePair(parts, parts), zero, zero)
     true = exponential(turning(-3.0, 6.0), 5)
     wall = parts[0, 2] > 0.6
     off, before = ((u - true).norm(dim=1)[0][wall].mean() for u in (out, plain))
@@ -101,12 +101,14 @@ def test_refined_fields_twist_as_the_texture_does() -> None:
     assert float(compose(back, out).norm(dim=1)[0][wall].mean()) < 0.05
     assert float(smallest_jacobian(out).min()) > 0
     assert float((warp(parts, out) - parts).abs().max()) < 0.15
-    unknown, _ = refine(parts, parts, zero, zero, one_heart=False, pictures=pictures)
-    torch.testing.assert_close(unknown, refine(parts, parts, zero, zero, one_heart=False)[0])
+    unknown, _ = refine(ImagePair(parts, parts, pictures, one_heart=False), zero, zero)
+    torch.testing.assert_close(
+        unknown, refine(ImagePair(parts, parts, one_heart=False), zero, zero)[0]
+    )
 
 
 def test_without_finer_parts_pictures_are_not_asked() -> None:
     parts, zero = resize_image(heart(), SHAPE), torch.zeros(1, 3, *SHAPE)
     pictures = resize_image(twisted(-3.0, 6.0), SHAPE)
-    told = refine(parts, parts, zero, zero, Refinement(), pictures=pictures)
-    torch.testing.assert_close(told, refine(parts, parts, zero, zero, Refinement()))
+    told = refine(ImagePair(parts, parts, pictures), zero, zero)
+    torch.testing.assert_close(told, refine(ImagePair(parts, parts), zero, zero))

@@ -4,13 +4,10 @@ from dataclasses import replace
 
 import torch
 
-from facewarp.cardiac.motion import diffeomorphic_refinement
-from facewarp.cardiac.motion.diffeomorphic_refinement import (
-    Level,
-    Refinement,
-    fit_velocity,
-    refine,
-)
+from facewarp.cardiac.motion.refinement import anatomy
+from facewarp.cardiac.motion.refinement.refine import ImagePair, refine
+from facewarp.cardiac.motion.refinement.settings import Level, Refinement
+from facewarp.cardiac.motion.refinement.velocity import fit_velocity
 from facewarp.core.fields import compose, exponential, smallest_jacobian, warp
 from facewarp.core.geometry import pixel_grid, resize_field
 
@@ -49,7 +46,7 @@ def test_both_directions_are_one_motion_and_match_better() -> None:
     parts = ball(5.0), ball(3.5, shift=1.0)
     nothing = torch.zeros(1, 3, *SHAPE)
     wrong = nothing + torch.tensor([0.8, 0.0, 0.0]).view(1, 3, 1, 1, 1)
-    out, back = refine(*parts, nothing, wrong)
+    out, back = refine(ImagePair(*parts), nothing, wrong)
     assert error(nothing, wrong) > 0.7
     assert error(out, back) < 0.06
     assert mismatch(parts, out) < 0.6 * mismatch(parts, nothing)
@@ -58,8 +55,8 @@ def test_both_directions_are_one_motion_and_match_better() -> None:
 
 def test_the_order_of_the_pair_does_not_matter() -> None:
     one, other, zero = ball(5.0), ball(4.0, shift=1.0), torch.zeros(1, 3, *SHAPE)
-    out, back = refine(one, other, zero, zero)
-    again = refine(other, one, zero, zero)
+    out, back = refine(ImagePair(one, other), zero, zero)
+    again = refine(ImagePair(other, one), zero, zero)
     torch.testing.assert_close(again[0], back, atol=1e-4, rtol=0)
     torch.testing.assert_close(again[1], out, atol=1e-4, rtol=0)
 
@@ -67,15 +64,15 @@ def test_the_order_of_the_pair_does_not_matter() -> None:
 def test_pairs_of_a_batch_do_not_touch() -> None:
     parts, other = (ball(5.0), ball(4.0)), (ball(4.5), ball(4.5, shift=-1.0))
     zero = torch.zeros(1, 3, *SHAPE)
-    together = refine(*(torch.cat(sides) for sides in zip(parts, other, strict=True)),
-                      *[torch.cat([zero, zero])] * 2)  # fmt: skip
-    alone = refine(*other, zero, zero)
+    both = ImagePair(*(torch.cat(sides) for sides in zip(parts, other, strict=True)))
+    together = refine(both, *[torch.cat([zero, zero])] * 2)
+    alone = refine(ImagePair(*other), zero, zero)
     torch.testing.assert_close(together[0][1:], alone[0], atol=1e-5, rtol=0)
 
 
 def test_a_heart_that_stands_still_is_left_alone() -> None:
     zero = torch.zeros(1, 3, *SHAPE)
-    out, back = refine(ball(5.0), ball(5.0), zero, zero)
+    out, back = refine(ImagePair(ball(5.0), ball(5.0)), zero, zero)
     assert max(float(out.abs().max()), float(back.abs().max())) < 1e-6
 
 
@@ -92,9 +89,9 @@ def test_a_field_that_folds_comes_back_without_folds() -> None:
     assert (smallest_jacobian(noise) <= 0).float().mean() > 0.5
     parts = ball(5.0), ball(4.0)
     rough = Refinement(fit_window=(1, 3, 3), through_window=(1, 3, 3))
-    out, back = refine(*parts, noise, -noise, rough)
+    out, back = refine(ImagePair(*parts), noise, -noise, rough)
     assert smallest_jacobian(torch.cat([out, back])).min() > 0
-    kept = refine(*parts, noise, -noise, replace(rough, repairs=0))
+    kept = refine(ImagePair(*parts), noise, -noise, replace(rough, repairs=0))
     assert smallest_jacobian(torch.cat(kept)).min() <= 0  # the repair did it
 
 
@@ -105,11 +102,11 @@ def finer(parts: torch.Tensor) -> torch.Tensor:
 
 def test_fields_come_on_the_grid_of_finer_parts() -> None:
     fine, zero = [finer(ball(radius)) for radius in (5.0, 4.0)], torch.zeros(1, 3, *SHAPE)
-    out, back = refine(fine[0], fine[1], zero, zero)
+    out, back = refine(ImagePair(fine[0], fine[1]), zero, zero)
     assert out.shape == back.shape == (1, 3, 8, 56, 56)
     wide = resize_field(zero, out.shape[2:])
     assert mismatch((fine[0], fine[1]), out) < 0.4 * mismatch((fine[0], fine[1]), wide)
-    coarse, _ = refine(ball(5.0), ball(4.0), zero, zero, Refinement(carried=0.0))
+    coarse, _ = refine(ImagePair(ball(5.0), ball(4.0)), zero, zero, Refinement(carried=0.0))
     apart = (out - resize_field(coarse, out.shape[2:])).norm(dim=1)
     assert float(apart.mean()) < 0.1  # it is the same motion, in voxels half as large
     assert smallest_jacobian(torch.cat([out, back])).min() > 0
@@ -121,9 +118,9 @@ def test_steps_around_the_heart_alone_give_the_same_motion(monkeypatch) -> None:
 
     fixed, moving = (finer(wide(ball(*told))) for told in ((5.0,), (4.0, 1.0)))
     fields = [wide(exponential(way * swirl(0.1))) for way in (1, -1)]
-    around = torch.cat(refine(fixed, moving, *fields))
-    monkeypatch.setattr(diffeomorphic_refinement, "_TRACE", -1.0)  # everything is heart
-    whole = torch.cat(refine(fixed, moving, *fields))
+    around = torch.cat(refine(ImagePair(fixed, moving), *fields))
+    monkeypatch.setattr(anatomy, "_TRACE", -1.0)  # everything is heart
+    whole = torch.cat(refine(ImagePair(fixed, moving), *fields))
     heart = (fixed[:, 0] < 0.9).expand(2, *fixed.shape[2:])
     apart = (around - whole).norm(dim=1)
     assert float(apart[heart].max()) < 1e-3
@@ -133,8 +130,8 @@ def test_steps_around_the_heart_alone_give_the_same_motion(monkeypatch) -> None:
 
 def test_a_finer_grid_tells_the_inverse_better() -> None:
     zero, parts = torch.zeros(1, 3, *SHAPE), [ball(6.0), ball(3.5, shift=1.0)]
-    coarse = refine(parts[0], parts[1], zero, zero, Refinement(carried=0.0))
-    fine = refine(finer(parts[0]), finer(parts[1]), zero, zero)
+    coarse = refine(ImagePair(parts[0], parts[1]), zero, zero, Refinement(carried=0.0))
+    fine = refine(ImagePair(finer(parts[0]), finer(parts[1])), zero, zero)
     inner = (*INNER[:3], *[slice(2 * side.start, 2 * side.stop) for side in INNER[3:]])
     found = float(compose(fine[1], fine[0]).norm(dim=1, keepdim=True)[inner].mean())
     assert found / 2 < 0.8 * error(*coarse)
@@ -143,8 +140,8 @@ def test_a_finer_grid_tells_the_inverse_better() -> None:
 def test_motion_through_slices_stays_as_the_network_has_it() -> None:
     """Slices far apart hardly tell it: what parts say of it is not followed."""
     zero, parts = torch.zeros(1, 3, *SHAPE), (ball(5.0), ball(5.0).roll(1, 2))
-    held, _ = refine(*parts, zero, zero)
-    free, _ = refine(*parts, zero, zero, Refinement(still=0.0))
+    held, _ = refine(ImagePair(*parts), zero, zero)
+    free, _ = refine(ImagePair(*parts), zero, zero, Refinement(still=0.0))
     assert float(held[:, 2].abs().mean()) < 0.2 * float(free[:, 2].abs().mean())
 
 
@@ -166,14 +163,14 @@ def test_the_ventricle_shortens_evenly_from_base_to_apex() -> None:
     parts = finer(beating(5.0, 1)), finer(beating(4.0, 2))
     out = torch.zeros(1, 3, *SHAPE)
     out[:, 2, :3] = 1.0  # the network sees it where the base is, and nowhere else
-    found, back = refine(*parts, out, -out)
+    found, back = refine(ImagePair(*parts), out, -out)
     wall = (parts[0][0, 2] > 0.5) & (parts[1][0, 2] > 0.5)
     down = torch.stack([found[0, 2, z][wall[z]].mean() for z in range(2, 7)])
     assert (down.diff() < 0).all()  # less and less
     assert down[2] > 0.15
     assert down[4] < 0.25 * down[0]
     assert float(compose(back, found).norm(dim=1).mean()) < 0.05
-    free, _ = refine(*parts, out, -out, one_heart=False)
+    free, _ = refine(ImagePair(*parts, one_heart=False), out, -out)
     assert float(free[0, 2, 5][wall[5]].mean()) < 0.5 * float(found[0, 2, 5][wall[5]].mean())
 
 
@@ -187,12 +184,14 @@ def test_the_right_ventricle_descends_by_itself() -> None:
     def down(found: torch.Tensor, part: int) -> float:
         return float(resize_field(found, SHAPE)[:, 2][:, 1:4][first[:, part, 1:4] > 0.5].mean())
 
-    loose, held = (refine(*parts, zero, zero, replace(Refinement(), loose=w))[0] for w in (0.94, 0))
+    pair = ImagePair(*parts)
+    loose, held = (refine(pair, zero, zero, Refinement(loose=w))[0] for w in (0.94, 0))
     assert down(loose, 1) > 2 * down(held, 1) > 0
     assert abs(down(loose, 3)) < 0.2 * down(loose, 1)
     out = zero.clone()
     out[:, 2] = torch.where(here, 1.0, 0.0)
-    kept, _ = refine(*(finer(first),) * 2, out, -out, Refinement(coarse=Level(0), fine=Level(0)))
+    still = ImagePair(finer(first), finer(first))
+    kept, _ = refine(still, out, -out, Refinement(coarse=Level(0), fine=Level(0)))
     assert down(kept, 1) > 0.4
 
 
@@ -206,7 +205,7 @@ def test_motion_along_the_wall_is_smooth() -> None:
     at_rest = away[:, :2] / distance[:, None]
 
     def along(settings: Refinement) -> tuple[float, float]:
-        field = resize_field(refine(*parts, out, -out, settings)[0], SHAPE)
+        field = resize_field(refine(ImagePair(*parts), out, -out, settings)[0], SHAPE)
         slid = at_rest[:, 0] * field[:, 1] - at_rest[:, 1] * field[:, 0]
         inwards = -(at_rest * field[:, :2]).sum(1)
         wall = beating(5.0, 1)[:, 2] > 0.6
