@@ -14,6 +14,7 @@ option of type `Annotated[..., Panel("Heading")]` is listed under that heading.
 
 import inspect
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import MISSING, dataclass, fields, is_dataclass
@@ -83,6 +84,23 @@ def any_existing(paths: Sequence[Path]) -> None:
     """
     if not any(map(_is_there, paths)):
         existing(paths)
+
+
+def named_files(*groups: Any) -> list[Path]:
+    """Return the files that options name: textures, styles, templates, weights, plugins.
+
+    Args:
+        groups: dataclasses of options, or values such as the names of a command's arguments.
+    """
+    found: list[Path] = []
+    for group in groups:
+        values = vars(group).values() if is_dataclass(group) else [group]
+        for value in values:
+            for one in value if isinstance(value, list | tuple) else [value]:
+                if isinstance(one, str | Path):
+                    text = str(one)  # texture:own.png,labels and mediapipe:own.png name a file
+                    found += map(Path, dict.fromkeys([text, *re.split("[,:]", text)]))
+    return [path for path in found if _is_there(path) and path.is_file()]
 
 
 def _is_there(path: Path) -> bool:

@@ -55,6 +55,14 @@ class NumberedName:
             raise FacewarpError(f"{what} needs a number in its name", path, fix)
         return name
 
+    @classmethod
+    def plain(cls, path: Path) -> Path:
+        """Return a path in one of its spellings: `f_%04d.png` as `f_####.png`, others as is."""
+        name = cls.of(path)
+        return (
+            path if name is None else name.folder / f"{name.before}{'#' * name.digits}{name.after}"
+        )
+
     @property
     def suffix(self) -> str:
         """The files' suffix, in lower case."""

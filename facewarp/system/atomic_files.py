@@ -183,6 +183,40 @@ def check_target(target: Path, inputs: Iterable[Path] = ()) -> None:
         raise write_error(error, target) from error
 
 
+def check_apart(outputs: Iterable[Path], inputs: Iterable[Path] = ()) -> None:
+    """Check that a command's outputs are files of their own, and none of them an input.
+
+    Args:
+        outputs: files to write, there already or not.
+        inputs: whatever the command reads: clips, textures, weights, lists.
+
+    Raises:
+        FacewarpError: two are one file, by whatever spelling or link.
+    """
+    read = {_place(path) for path in inputs}
+    written_to: set[object] = set()
+    for output in outputs:
+        place = _place(output)
+        if place in read:
+            what = "output and input are the same file"
+            raise FacewarpError(what, output, "Give the output another name.")
+        if place in written_to:
+            what = "two outputs are the same file"
+            raise FacewarpError(what, output, "Give each a name of its own.")
+        written_to.add(place)
+
+
+def _place(path: Path) -> object:
+    """Return what is the same for all names of a file."""
+    try:
+        about = path.stat()
+        return about.st_dev, about.st_ino
+    except (OSError, ValueError):  # nothing is there yet, or no file can be called so
+        with contextlib.suppress(OSError, ValueError, RuntimeError):
+            return path.resolve()
+        return path
+
+
 def write_error(error: Exception, target: str | os.PathLike[str]) -> FacewarpError:
     """Return the error to raise for an exception met in writing."""
     if isinstance(error, FacewarpError):

@@ -10,7 +10,13 @@ import pytest
 
 from facewarp.errors import FacewarpError
 from facewarp.system import atomic_files
-from facewarp.system.atomic_files import OutputFile, process_mark, write_error, written
+from facewarp.system.atomic_files import (
+    OutputFile,
+    check_apart,
+    process_mark,
+    write_error,
+    written,
+)
 from facewarp.system.atomic_folder import OutputFolder, locked, restore_folder
 
 posix = pytest.mark.skipif(os.name != "posix", reason="processes are not asked for elsewhere")
@@ -205,3 +211,18 @@ def test_two_processes_never_write_into_one_folder(tmp_path):
 def test_a_full_disk_is_told_in_the_words_of_every_library(text):
     error = write_error(RuntimeError(text), "out.safetensors")
     assert str(error).startswith("no space is left to write (out.safetensors)")
+
+
+def test_outputs_are_apart_from_each_other_and_from_inputs(tmp_path):
+    clip, link, hard = (tmp_path / name for name in ("clip.mp4", "link.mp4", "hard.mp4"))
+    clip.write_bytes(b"x")
+    new = tmp_path / "new.mp4"
+    check_apart([new, tmp_path / "new.csv"], [clip, tmp_path / "gone.txt"])
+    link.symlink_to(clip)
+    os.link(clip, hard)
+    for name in (clip, link, hard, tmp_path / "x" / ".." / "clip.mp4"):
+        (tmp_path / "x").mkdir(exist_ok=True)
+        with pytest.raises(FacewarpError, match="output and input are the same file"):
+            check_apart([new, name], [clip])
+    with pytest.raises(FacewarpError, match="two outputs are the same file"):
+        check_apart([new, tmp_path / "x" / ".." / "new.mp4"])

@@ -15,6 +15,7 @@ from facewarp.cli.model_options import (
     RefinementOptions,
     tracker_options,
 )
+from facewarp.cli.option_groups import named_files
 from facewarp.errors import FacewarpError
 from facewarp.live.settings import DEFAULT_PORT
 
@@ -196,6 +197,10 @@ def check_usage(options: LiveOptions, output: Output) -> tuple[int, int] | None:
 
     Returns:
         (width, height) to ask a camera for; None if none was asked for.
+
+    Raises:
+        typer.BadParameter: two options exclude each other.
+        FacewarpError: a file that is read would be written, or two outputs are one file.
     """
     from facewarp.live.capture.camera_list import parse_size
 
@@ -224,9 +229,25 @@ def check_usage(options: LiveOptions, output: Output) -> tuple[int, int] | None:
         refuse("--send", "a target is given twice.")
     if outputs.audio_source is not None and outputs.output is None:
         refuse("--audio-source", "this is the sound of --output; give that, too.")
+    _check_files(options)
     if source.size is None:
         return None
     try:
         return parse_size(source.size)
     except FacewarpError as error:
         raise typer.BadParameter(str(error), param_hint="--size") from None
+
+
+def _check_files(options: LiveOptions) -> None:
+    """Check that nothing that is read is written, and nothing by two."""
+    from facewarp.system.atomic_files import check_apart
+
+    outputs = options.outputs
+    named = (outputs.record, outputs.stats, outputs.output, *(outputs.send or []))
+    read = named_files(
+        options.source, options.effects, options.models, outputs.audio_source, outputs.certificate
+    )
+    written = (
+        Path(one) for one in named if one is not None and one != "-" and "://" not in str(one)
+    )
+    check_apart(written, read)

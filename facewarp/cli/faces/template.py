@@ -164,6 +164,7 @@ def show(
     """
     from facewarp.face.template.library import find_template
     from facewarp.face.template.template import Template
+    from facewarp.system.atomic_files import check_apart, written
 
     output = output_of(ctx)
     find_template(name)
@@ -171,6 +172,8 @@ def show(
         if path is not None:
             _check_picture(path, is_uv=path is export_uv)
     shown = Template.load(name)
+    mesh = {} if export is None else _mesh_files(shown, export)
+    check_apart(path for path in (out, export_uv, *mesh) if path is not None)
     if out is not None:
         from facewarp.face.template_building.preview import template_sheet
 
@@ -179,8 +182,9 @@ def show(
         from facewarp.face.template_building.preview import uv_guide
 
         _write(export_uv, uv_guide(shown))
-    if export is not None:
-        _write_mesh(shown, export)
+    for target, data in mesh.items():
+        with written(target) as temporary:
+            temporary.write_bytes(data)
     output.emit_json(
         {
             "name": shown.name,
@@ -256,16 +260,15 @@ def _write(path: Path, picture: "NDArray[np.uint8]") -> None:
         writer.write(Frame(picture, 0.0, 0))
 
 
-def _write_mesh(template: "Template", path: Path) -> None:
+def _mesh_files(template: "Template", path: Path) -> dict[Path, bytes]:
+    """Return the files that a mesh is written to, once they can be."""
     from facewarp.face.template.mesh_export import exported
-    from facewarp.system.atomic_files import check_target, written
+    from facewarp.system.atomic_files import check_target
 
     files = exported(template, path)
     for target in files:
         check_target(target, [])
-    for target, data in files.items():
-        with written(target) as temporary:
-            temporary.write_bytes(data)
+    return files
 
 
 def _tell(output: Output, built: "Built", target: Path) -> None:

@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from facewarp.cli.console import cell, output_of
+from facewarp.cli.option_groups import named_files
 from facewarp.errors import FacewarpError
 
 
@@ -82,7 +83,7 @@ def _write_sheet(out: Path, on: Path | None, names: list[str]) -> None:
     from facewarp.media.frames import IMAGE_SUFFIXES, Frame
     from facewarp.media.images.writer import ImageWriter
     from facewarp.media.sources import open_source
-    from facewarp.system.atomic_files import check_target
+    from facewarp.system.atomic_files import check_apart, check_target
 
     if out.suffix.lower() not in IMAGE_SUFFIXES:
         raise FacewarpError("a sheet is a picture", out, f"Call it {out.stem}.png.")
@@ -91,6 +92,7 @@ def _write_sheet(out: Path, on: Path | None, names: list[str]) -> None:
     if source.kind != "image":
         raise FacewarpError("textures are shown on one picture", on, "Give a picture of a face.")
     check_target(out, [source.path])
+    check_apart([out], named_files(names))
     with source:
         picture = next(iter(source)).image
     with FaceTracker(faces=1, occlusion=True) as tracker:

@@ -61,11 +61,14 @@ def plan(
         extras: what else is written; the pictures themselves are then only if `out` names them.
 
     Raises:
-        FacewarpError: an input can't be read, or an output not be written.
+        FacewarpError: an input can't be read, or an output not be written; two outputs are one
+            file, or one is read.
     """
+    from facewarp.cli.option_groups import named_files
     from facewarp.face.clip.track_job import TrackJob
+    from facewarp.media.numbered_names import NumberedName
     from facewarp.media.sources import open_source
-    from facewarp.system.atomic_files import check_target
+    from facewarp.system.atomic_files import check_apart, check_target
 
     several = len(inputs) > 1
     if several and out is None:
@@ -91,9 +94,15 @@ def plan(
     ]
     names = Counter(path for job in jobs for path in (job.target, job.data) if path is not None)
     for path, count in names.items():
-        if count > 1:
+        if several and count > 1:
             what = f"{count} outputs would have the same name"
             raise FacewarpError(what, path, "Track these inputs one by one, or rename one.")
+    targets = [job.target for job in jobs if pictures]
+    records = [job.data for job in jobs if job.data is not None]
+    check_apart(
+        map(NumberedName.plain, [*targets, *records, *extras.paths]),
+        [*inputs, *named_files(settings.effect, settings.tracking)],
+    )
     for job in jobs:
         if job.source.kind != "folder":
             check_target(job.target, inputs)

@@ -529,14 +529,22 @@ def test_wrong_usage_ends_with_2_and_does_nothing(looks, folder, words, told):
         (["--source", "TALK", "--record", "TALK"], "same file"),
         (["--source", "TALK", "--send", "nowhere"], "faces cannot be sent there"),
         (["--source", "TALK", "--stats", "TALK/x.jsonl"], "not a folder"),
+        (["--source", "TALK", "--stats", "TALK"], "input are the same file (TALK)"),
+        (["--source", "TALK", "--record", "o.mp4", "--stats", "./o.mp4"], "two outputs"),
+        (["--source", "TALK", "--stats", "o.jsonl", "--send", "o.jsonl"], "two outputs"),
+        (["--output", "TALK", "--audio-source", "TALK"], "input are the same file (TALK)"),
+        (["--web", "--certificate", "TALK", "--stats", "TALK"], "input are the same file (TALK)"),
     ],
 )
 def test_what_cannot_be_had_is_one_line_and_leaves_nothing(looks, folder, talk, words, told):
-    result = run(*[word.replace("TALK", str(talk)) for word in words], "--headless")
+    content = talk.read_bytes()
+    words = [word.replace("TALK", str(talk)) for word in words]
+    result = run(*words, *([] if "--web" in words else ["--headless"]))
     assert (result.exit_code, result.stdout) == (1, "")
     (line,) = result.stderr.splitlines()
     assert line.startswith("error: ")
-    assert told in line
+    assert told.replace("TALK", str(talk)) in line
+    assert talk.read_bytes() == content
     assert "internal" not in line
     assert os.listdir() == []
     assert all(look.closed for look in looks)

@@ -136,6 +136,8 @@ def test_the_mesh_is_written_for_3d_programs(folder):
         (["show", "--out", "sheet.mp4"], 1, "a sheet is a picture"),
         (["show", "--export-uv", "guide.jpg"], 1, "guide.png"),
         (["show", "--export", "face.fbx"], 1, "face.glb"),
+        (["show", "--out", "face.png", "--export", "face.obj"], 1, "two outputs"),
+        (["show", "--out", "a.png", "--export-uv", "a.png"], 1, "two outputs"),
     ],
 )
 def test_what_cannot_be_is_told(photos, folder, words, code, says):

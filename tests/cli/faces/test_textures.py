@@ -3,6 +3,7 @@
 import json
 import os
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -68,6 +69,15 @@ def test_what_does_not_go_together_is_told(folder, words, code, says):
     assert result.exit_code == code
     assert says in " ".join(result.output.split())
     assert os.listdir(folder) == []
+
+
+def test_a_sheet_does_not_take_the_place_of_a_texture(folder):
+    PIL.Image.new("RGBA", (260, 320), "red").save("skin.png")
+    content = Path("skin.png").read_bytes()
+    result = run("textures", "tiger", "skin.png", "--out", "skin.png")
+    assert result.exit_code == 1
+    assert "output and input are the same file (skin.png)" in result.output
+    assert Path("skin.png").read_bytes() == content
 
 
 def test_makeup_goes_onto_the_photo(photo):

@@ -4,6 +4,7 @@ import os
 
 import av
 import numpy as np
+import PIL.Image
 import pytest
 from typer.testing import CliRunner
 
@@ -49,6 +50,7 @@ def spoiled(folder, talk, photo):
     (folder / "notes.txt").write_text("nothing to see")
     (folder / "notes.mp4").write_text("nothing to see")
     (folder / "bad.png").write_text("nothing to see")
+    PIL.Image.new("RGBA", (260, 320), "red").save(folder / "skin.png")
     (folder / "empty.mp4").write_bytes(b"")
     (folder / "nothing").mkdir()
     (folder / "other").mkdir()
@@ -94,6 +96,26 @@ BAD = {
     "several of one name": (
         ["talk.mp4", "other/talk.mp4", "--out", "new/"],
         "2 outputs would have the same name (new/talk.mp4)",
+    ),
+    "data and expressions of one name": (
+        ["talk.mp4", "--out", "out.mp4", "--data", "t.csv", "--expressions", "other/../t.csv"],
+        "two outputs are the same file (other/../t.csv)",
+    ),
+    "tracks of one name": (
+        ["talk.mp4", "--tracks", "t.nk", "--tracks", "nuke:t.nk"],
+        "two outputs are the same file (t.nk)",
+    ),
+    "pictures of one name": (
+        ["talk.mp4", "--out", "f_%03d.png", "--alpha", "f_###.png"],
+        "two outputs are the same file (f_###.png)",
+    ),
+    "onto its texture": (
+        ["photo.png", "--out", "skin.png", "--effect", "texture", "--texture", "skin.png"],
+        "output and input are the same file (skin.png)",
+    ),
+    "onto a texture of a turn": (
+        ["photo.png", "--out", "skin.png", "--each", "mesh,texture:skin.png"],
+        "output and input are the same file (skin.png)",
     ),
     "texture": (
         ["talk.mp4", "--out", "out.mp4", "--effect", "texture", "--texture", "tigre"],
