@@ -13,8 +13,10 @@ from facewarp.media.images.source import is_pattern, natural_order
 
 VIDEO_SUFFIXES: Final = frozenset(
     {
-        ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov",
-        ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogv", ".ts", ".vob", ".webm", ".wmv",
+        ".264", ".265", ".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif",
+        ".h264", ".hevc", ".ivf", ".m1v", ".m2t", ".m2ts", ".m2v", ".m4v", ".mjpeg", ".mjpg",
+        ".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".obu", ".ogv",
+        ".qt", ".ts", ".vob", ".webm", ".wmv", ".y4m",
     }
 )  # fmt: skip
 """Files of a folder that are tried as videos."""

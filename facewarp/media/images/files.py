@@ -113,9 +113,15 @@ def format_of(path: Path) -> str | None:
     return next((name for start, name in signatures.items() if head.startswith(start)), None)
 
 
+MOTION_JPEG: Final = frozenset({".mjpeg", ".mjpg"})
+"""Videos that are one JPEG after another, of which the first alone looks like a picture."""
+
+
 def is_image_file(path: Path) -> bool:
     """Whether a file is taken for a picture: by its suffix, else by its first bytes."""
     suffix = path.suffix.lower()
+    if suffix in MOTION_JPEG:
+        return False
     known = suffix in IMAGE_SUFFIXES | READ_ONLY_SUFFIXES | PLATE_SUFFIXES or suffix in UNREAD_KINDS
     return known or format_of(path) is not None or is_still_gif(path)
 

@@ -205,6 +205,23 @@ class UntimedLead:
         return cls(count, min(timed) - count * period) if count and timed else None
 
 
+def is_bare(container: InputContainer) -> bool:
+    """Whether a file is a stream of pictures alone (.h264, .m2v, .mjpeg), which holds no times."""
+    return bool(container.format.flags & cast(int, Flags.no_timestamps.value))
+
+
+def rate_of(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    """Return the average frames a second of a video, once a picture is decoded; None if untold.
+
+    Of bare streams FFmpeg says 25, which no file told: what their pictures tell counts.
+    """
+    if is_bare(container):  # of MPEG-4 the codec's own is the rate of its ticks
+        told = fraction(stream.codec_context.framerate)
+        return None if told is None else fraction(stream.guessed_rate)
+    rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+    return next(filter(None, map(fraction, rates)), None)
+
+
 def is_variable_rate(stream: VideoStream) -> bool:
     """Whether frames are unevenly spaced, from the index where there is one, else a guess."""
     entries = stream.index_entries

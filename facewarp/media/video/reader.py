@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import av
 from av.container import InputContainer
-from av.format import Flags
 from av.video.stream import VideoStream
 
 from facewarp.errors import FacewarpError
@@ -25,10 +24,12 @@ from facewarp.media.video.container import (
     UntimedLead,
     clock_origin,
     fraction,
+    is_bare,
     is_variable_rate,
     length_of,
     open_container,
     promised_end,
+    rate_of,
 )
 from facewarp.media.video.deinterlace import Deinterlacer
 from facewarp.media.video.frame_conversion import FrameConverter, pixel_aspect, sizes_in
@@ -162,17 +163,24 @@ class VideoSource(Source):
         self._stored = [stored, *sizes_in(self.path, container, stream)]
         self._measure()
         self.time_base = fraction(stream.time_base) or self.time_base
-        rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
-        self.rate = next(filter(None, map(fraction, rates)), self.rate)
-        self.is_variable_rate = is_variable_rate(stream)
+        rate = rate_of(container, stream)
+        if rate is None and is_bare(container):
+            self.note(
+                f"no frames a second are told, {float(self.rate):g} are taken: put it into a file "
+                f"that tells them (ffmpeg -framerate RATE -i {self.name} -c copy "
+                f"{self.path.stem}.mkv)"
+            )
+        self.rate = rate or self.rate
+        self.is_variable_rate = not is_bare(container) and is_variable_rate(stream)
 
     def _place_untimed(
         self, container: InputContainer, stream: VideoStream, first: av.VideoFrame
     ) -> None:
         """Give pictures before the first one with a timestamp their place before it."""
         self._lead: UntimedLead | None = None
-        is_untimed = container.format.flags & cast(int, Flags.no_timestamps.value)
-        if first.pts is not None or first.dts is not None or is_untimed:
+        if is_bare(container) and first.pts is not None:  # a parser counts on from the first key
+            self.timeline.origin = first.pts * self.time_base
+        if first.pts is not None or first.dts is not None or is_bare(container):
             return
         period = FrameClock(self.time_base, self.rate).period
         self._lead = UntimedLead.of(self.path, stream.index, period)
@@ -334,8 +342,7 @@ class VideoSource(Source):
     def _seek(self, container: InputContainer, stream: VideoStream, time: float) -> bool:
         if self.timeline.is_joined:
             return True  # read from the start, decoded from the last key picture before
-        is_untimed = container.format.flags & cast(int, Flags.no_timestamps.value)
-        if is_untimed or self._lead is not None:
+        if is_bare(container) or self._lead is not None:
             return False
         target = (self.timeline.origin + Fraction(max(time, 0.0))) / self.time_base
         try:

@@ -117,9 +117,30 @@ def test_transport_stream_starts_at_zero(make_clip):
     assert [f.time for f in frames] == pytest.approx([k / 25 for k in range(12)], abs=1e-4)
 
 
-def test_pictures_without_timestamps_get_some(make_clip):
-    frames = list(read_video(make_clip("clip.h264", container_format="h264")))
-    assert [f.time for f in frames] == pytest.approx([k / 25 for k in range(12)], abs=1e-4)
+@pytest.mark.parametrize(
+    ("name", "form", "codec"),
+    [
+        ("c.h264", "h264", "libx264"),
+        ("c.m2v", "mpeg2video", "mpeg2video"),
+        ("c.m4v", "m4v", "mpeg4"),
+    ],
+)
+@pytest.mark.parametrize("rate", [25, 30, Fraction(24000, 1001), 50])
+def test_bare_streams_have_the_pace_that_their_pictures_tell(make_clip, name, form, codec, rate):
+    with open_source(make_clip(name, container_format=form, codec=codec, rate=rate)) as source:
+        times = [frame.time for frame in source]
+    assert (source.rate, source.is_variable_rate, source.notes) == (rate, False, [])
+    assert times == pytest.approx([k / rate for k in range(12)], abs=1e-4)
+
+
+def test_a_bare_stream_that_tells_no_pace_is_said_to_have_none(make_clip):
+    path = make_clip(
+        "c.mjpeg", container_format="mjpeg", codec="mjpeg", pix_fmt="yuvj420p", rate=30
+    )
+    with open_source(path) as source:
+        assert [frame.time for frame in source] == pytest.approx([k / 25 for k in range(12)])
+    (note,) = source.notes
+    assert "no frames a second are told, 25 are taken" in note
 
 
 def test_a_source_can_be_read_twice(make_clip):
