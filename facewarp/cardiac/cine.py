@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facewarp.cardiac.cine_options import CineOptions
 from facewarp.cardiac.cine_result import CineResult
 from facewarp.cardiac.io.label_order import AUTO
 from facewarp.cardiac.io.label_reader import GivenLabels, read_labels
@@ -23,7 +24,12 @@ from facewarp.cardiac.motion.cycle_registration import (
     phases_halfway,
     track,
 )
-from facewarp.cardiac.motion.evidence import gather_evidence, look_again
+from facewarp.cardiac.motion.evidence import (
+    Evidence,
+    SecondLooks,
+    gather_evidence,
+    look_again,
+)
 from facewarp.cardiac.motion.heart_roi import HeartModel
 from facewarp.cardiac.motion.labels import Labels, carry_to_phases
 from facewarp.cardiac.motion.orientation import Orientation, with_slices_seen
@@ -110,17 +116,13 @@ def analyse_cine(
         >>> result = facewarp.analyse_cine("patient.nii.gz")
         >>> ejection_fraction, warnings = result.indices.lv.ef_percent, result.warnings
     """
-    options = ReadOptions(spacing_mm, time_step_s, heart_rate_bpm, series)
+    reading = ReadOptions(spacing_mm, time_step_s, heart_rate_bpm, series)
+    drawn = None if labels is None else os.fspath(labels)
     return analyse(
-        open_cine(path, options),
+        open_cine(path, reading),
         load(model, device) if isinstance(model, str | Path) else model,
+        CineOptions(reading, drawn, label_order, ed, es, refined),
         model_name=str(model) if isinstance(model, str | Path) else model_name,
-        labels=labels,
-        label_order=label_order,
-        ed=ed,
-        es=es,
-        heart_rate_bpm=heart_rate_bpm,
-        refined=refined,
         progress=progress,
     )
 
@@ -128,26 +130,30 @@ def analyse_cine(
 def analyse(
     cine: Cine,
     model: HeartModel,
+    options: CineOptions | None = None,
     *,
-    labels: str | os.PathLike[str] | None = None,
-    label_order: str = AUTO,
-    ed: int | None = None,
-    es: int | None = None,
-    heart_rate_bpm: float | None = None,
     model_name: str = "",
-    refined: bool = True,
     orientation: Orientation | None = None,
     progress: Progress | None = None,
 ) -> CineResult:
     """Do what `analyse_cine` does, with a cine that is open and a model that is loaded.
 
-    The search of 16 directions is left out where an orientation is given.
+    Args:
+        cine: what was opened, with the reading options.
+        model: a heart model.
+        options: what is asked.
+        model_name: what to call the model.
+        orientation: which way the heart lies; 16 directions are searched where it is not given.
+        progress: told the share of the work done, 0 to 1, as it grows.
     """
+    asked = options or CineOptions()
     work = _Work(progress, 2 * cine.volume.phases)
-    given = phase_index(cine, ed, "ED"), phase_index(cine, es, "ES")
+    given = phase_index(cine, asked.ed, "ED"), phase_index(cine, asked.es, "ES")
     volume = with_slices_seen(model, cine.volume, told_moments(cine, *given).ed or 0)
     cine = replace(cine, volume=volume)
-    reader = None if labels is None else read_labels(labels, volume, label_order)
+    reader = None
+    if asked.labels is not None:
+        reader = read_labels(asked.labels, volume, asked.label_order)
     told = told_moments(cine, *given, reader)
     slices = slices_beside(model)
     calibration = HeartCalibration.of_slices(slices)
@@ -162,30 +168,17 @@ def analyse(
         assert found.volumes_ml is not None
         at_es = find_es(found.volumes_ml[:, HeartPart.LV], cine.closes) if at_es is None else at_es
         looks = look_again(model, slices, volume, seen.grid, found.fine, (at_ed, at_es))
-    likely_es = find_es(found.lv, cine.closes) if at_es is None else at_es
-    middles = heart_middles_mm(found.parts, seen.grid)
-    return_freed_memory()  # before fields need it
-    motion = track(
-        *(model, found.parts, at_ed, seen.grid, work),
-        refined=refined,
-        fine=found.fine,
-        volume=volume,
-        halfway=phases_halfway(found.lv, middles, at_ed, likely_es),
-    )
-    return_freed_memory()  # and when they have taken it
+    motion = _tracked(model, cine, seen, (at_ed, at_es), asked.refined, work)
     labels_4d, labels_ed, carried, volumes = _labels_of_phases(volume, seen, motion, reader)
     if at_es is None:
         at_es = find_es(volumes[:, HeartPart.LV], cine.closes)
     refuse_no_heart(volumes[:, HeartPart.LV], at_ed, cine.path)
-    rate, beats_said = rate_by_curve(cine, volumes[:, HeartPart.LV], heart_rate_bpm)
+    rate, beats_said = rate_by_curve(cine, volumes[:, HeartPart.LV], asked.reading.heart_rate_bpm)
     quality = measure_quality(
         *(motion, labels_ed, carried, seen.labels, found.finest), labels_4d[:, *box]
     )
-    found_indices, evidence = indices(volumes, at_ed, at_es, rate), None
-    if looks is not None and found.fine is not None:
-        carried_es = carried[at_es], seen.labels[at_es]
-        ef_percent = found_indices.lv.ef_percent
-        evidence = gather_evidence(looks, found.parts, found.fine, carried_es, ef_percent)
+    found_indices = indices(volumes, at_ed, at_es, rate)
+    evidence = _evidence(looks, seen, carried, found_indices.lv.ef_percent)
     confidence = None if evidence is None or calibration is None else calibration(evidence)
     result = CineResult(
         cine=cine,
@@ -193,7 +186,7 @@ def analyse(
         labels=labels_4d,
         es=at_es,
         found_by=(moments.ed_by, moments.es_by),
-        labels_by="model" if labels is None else str(labels),
+        labels_by="model" if asked.labels is None else asked.labels,
         volumes_ml=volumes,
         indices=found_indices,
         quality=quality,
@@ -226,6 +219,58 @@ def _settled(
         dice = [mean_dice(reader.data[0][seen.box], one) for one in seen.labels]
     moments = settle_end_diastole(told, cine, reader, lv, at_ed, dice)
     return moments, at_ed if moments.ed is None else moments.ed
+
+
+def _tracked(
+    model: HeartModel,
+    cine: Cine,
+    seen: SeenHeart,
+    moments: tuple[int, int | None],
+    refined: bool,
+    step: Callable[[int], None],
+) -> Motion:
+    """Register every phase to end-diastole in the memory that is free.
+
+    Args:
+        model: a heart model on the grid.
+        cine: the cine.
+        seen: what the model sees of it.
+        moments: indices of end-diastole and, where it is known, end-systole.
+        refined: see `CineOptions`.
+        step: called with the number of phases done.
+    """
+    (at_ed, at_es), found = moments, seen.found
+    likely_es = find_es(found.lv, cine.closes) if at_es is None else at_es
+    middles = heart_middles_mm(found.parts, seen.grid)
+    return_freed_memory()  # before fields need it
+    motion = track(
+        *(model, found.parts, at_ed, seen.grid, step),
+        refined=refined,
+        fine=found.fine,
+        volume=cine.volume,
+        halfway=phases_halfway(found.lv, middles, at_ed, likely_es),
+    )
+    return_freed_memory()  # and when they have taken it
+    return motion
+
+
+def _evidence(
+    looks: SecondLooks | None, seen: SeenHeart, carried: Labels, ef_percent: float | None
+) -> Evidence | None:
+    """Return how other answers agree with the parts reported; None without second looks.
+
+    Args:
+        looks: at end-diastole and end-systole again.
+        seen: what the model sees of the cine.
+        carried: ``(T, d, h, w)`` labels carried to every phase, in the box that was seen.
+        ef_percent: of the left ventricle.
+    """
+    found = seen.found
+    if looks is None or found.fine is None:
+        return None
+    at_es = looks.moments[1]
+    both = carried[at_es], seen.labels[at_es]
+    return gather_evidence(looks, found.parts, found.fine, both, ef_percent)
 
 
 def _about_fit(cine: Cine, reader: GivenLabels | None, seen: SeenHeart, at_ed: int) -> list[str]:

@@ -1,6 +1,5 @@
 """Strain measured again on perturbed copies of a cine: how much of it is chance."""
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -8,8 +7,8 @@ from typing import Final
 import numpy as np
 
 from facewarp.cardiac.cine import analyse
+from facewarp.cardiac.cine_options import CineOptions
 from facewarp.cardiac.cine_result import CineResult
-from facewarp.cardiac.io.label_order import AUTO
 from facewarp.cardiac.motion.heart_roi import HeartModel
 from facewarp.cardiac.perturbed_scan import perturbed
 from facewarp.cardiac.quantification.strain import Strain
@@ -23,10 +22,8 @@ def with_strain_intervals(
     result: CineResult,
     model: HeartModel,
     copies: int,
+    options: CineOptions | None = None,
     *,
-    labels: str | os.PathLike[str] | None = None,
-    label_order: str = AUTO,
-    refined: bool = True,
     progress: Callable[[float], None] | None = None,
 ) -> CineResult:
     """Measure strain on perturbed copies of a result's cine, and give it intervals.
@@ -38,21 +35,17 @@ def with_strain_intervals(
         result: of `cine.analyse`.
         model: that it was made with.
         copies: how many; two at least make an interval.
-        labels: a reader's labels of end-diastole, where the result was made with them.
-        label_order: the convention of their ids.
-        refined: whether fields are refined.
+        options: that it was made with.
         progress: told the share of the work done, 0 to 1.
     """
     ed, es = result.cine.frames[result.ed], result.cine.frames[result.es]
+    asked = replace(options or CineOptions(), ed=ed, es=es)
     found: list[Strain | None] = []
     for number in range(copies):
         rng = np.random.default_rng([_SEED, number])
         cine = replace(result.cine, volume=perturbed(result.cine.volume, rng))
         try:
-            again = analyse(
-                cine, model, labels=labels, label_order=label_order, ed=ed, es=es, refined=refined
-            )
-            found.append(again.strain)
+            found.append(analyse(cine, model, asked).strain)
         except FacewarpError:  # a copy in which no heart is seen
             found.append(None)
         if progress:

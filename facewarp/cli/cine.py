@@ -17,6 +17,8 @@ from facewarp.system.start import quick_imports, resume_collection
 
 if TYPE_CHECKING:
     from facewarp.batch.jobs import Batch
+    from facewarp.cardiac.cine_options import CineOptions
+    from facewarp.cardiac.report.result_files import ResultFiles
 
 _COLUMNS: Final = ("LV EDV", "ESV", "EF", "mass", "RV EDV", "ESV", "EF", "agree", "quality")
 
@@ -86,6 +88,26 @@ class InputOptions:
         own = (self.labels, self.ed, self.es, self.heart_rate, self.time_step, self.spacing)
         return any(option is not None for option in own)
 
+    def for_analysis(self, refined: bool) -> "CineOptions":
+        """Return what is asked of the analysis."""
+        from facewarp.cardiac.cine_options import CineOptions
+        from facewarp.cardiac.io.timing import ReadOptions
+
+        reading = ReadOptions(
+            spacing_mm=None if self.spacing is None else _spacing(self.spacing),
+            time_step_s=None if self.time_step is None else self.time_step / 1000,
+            heart_rate_bpm=self.heart_rate,
+            series=self.series,
+        )
+        return CineOptions(
+            reading,
+            labels=None if self.labels is None else str(self.labels),
+            label_order=self.label_order.value,
+            ed=self.ed,
+            es=self.es,
+            refined=refined,
+        )
+
 
 @dataclass(frozen=True)
 class ResultOptions:
@@ -125,6 +147,19 @@ class ResultOptions:
             help="Write DICOM SEG, SR and PDF under the study and patient of the DICOM read.",
         ),
     ] = False
+
+    @property
+    def files(self) -> "ResultFiles":
+        """Return which files are written."""
+        from facewarp.cardiac.report.result_files import ResultFiles
+
+        return ResultFiles(
+            fields=self.fields,
+            report=self.report,
+            movie=self.movie.value,
+            mesh=self.mesh,
+            dicom_out=self.dicom_out,
+        )
 
 
 @dataclass(frozen=True)
@@ -214,21 +249,9 @@ def cine(
     settings = Settings(
         model=model,
         device=device,
-        labels=None if inputs.labels is None else str(inputs.labels),
-        ed=inputs.ed,
-        es=inputs.es,
-        heart_rate_bpm=inputs.heart_rate,
-        time_step_s=None if inputs.time_step is None else inputs.time_step / 1000,
-        spacing_mm=None if inputs.spacing is None else _spacing(inputs.spacing),
-        series=inputs.series,
-        fields=results.fields,
-        report=results.report,
-        movie=results.movie.value,
+        analysis=inputs.for_analysis(refine),
+        files=results.files,
         identity=results.identity,
-        mesh=results.mesh,
-        dicom_out=results.dicom_out,
-        label_order=inputs.label_order.value,
-        refine=refine,
         strain_intervals=results.strain_intervals,
     )
     jobs = jobs_for(chosen, out, settings, resume=run.resume, threads=threads)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from facewarp.cardiac.cine import analyse
+from facewarp.cardiac.cine_options import CineOptions
 from facewarp.cardiac.io.patient import open_cine
 from facewarp.cardiac.motion.confidence import KEY, Curve, HeartCalibration
 from facewarp.cardiac.motion.orientation import find_orientation
@@ -120,7 +121,9 @@ def test_a_known_orientation_changes_nothing(judged, cine, knowing, calibrated, 
     found = judged
     lies = find_orientation(Guided(knowing, calibrated), cine.volume, 0)
     monkeypatch.setattr("facewarp.cardiac.seen_heart.find_orientation", None)  # it is not asked
-    again = analyse(cine, Guided(knowing, calibrated), orientation=lies, ed=found.ed + 1)
+    again = analyse(
+        cine, Guided(knowing, calibrated), CineOptions(ed=found.ed + 1), orientation=lies
+    )
     np.testing.assert_array_equal(again.labels, found.labels)
     assert again.confidence == found.confidence
 
@@ -139,7 +142,7 @@ def test_a_readers_labels_are_carried_and_counted(
 ):
     labels = beating.labels[0].copy()
     path = write_nifti(tmp_path / "ed_gt.nii.gz", labels, cine.volume.affine, dtype=np.uint8)
-    result = analyse(cine, Guided(knowing, calibrated), labels=path, ed=1)
+    result = analyse(cine, Guided(knowing, calibrated), CineOptions(labels=str(path), ed=1))
     assert result.confidence is None  # it would be of the model's own labels
     assert summary(result)["confidence"] is None
     np.testing.assert_array_equal(result.labels[0], labels)

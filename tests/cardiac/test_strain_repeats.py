@@ -1,6 +1,6 @@
 """Strain on perturbed copies: what is asked of each, and what becomes of copies without a heart."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from facewarp.cardiac import strain_repeats
+from facewarp.cardiac.cine_options import CineOptions
 from facewarp.cardiac.strain_repeats import with_strain_intervals
 from facewarp.errors import FacewarpError
 
@@ -32,7 +33,7 @@ def asked(monkeypatch):
     """What `analyse` is asked for, one after another; the second copy shows no heart."""
     calls = []
 
-    def analyse(cine, model, **options):
+    def analyse(cine, model, options):
         calls.append((cine.volume, model, options))
         if len(calls) == 2:
             raise FacewarpError("the model sees no heart here")
@@ -46,18 +47,14 @@ def asked(monkeypatch):
 def test_copies_keep_the_moments_and_settings_of_the_result(asked):
     done = []
     result = Result(Cine("volume"), "own strain")
-    found = with_strain_intervals(
-        result, "model", 3, labels="ed.nii.gz", label_order="mnms", refined=False,
-        progress=done.append,
-    )  # fmt: skip
+    asked_for = CineOptions(labels="ed.nii.gz", label_order="mnms", refined=False)
+    found = with_strain_intervals(result, "model", 3, asked_for, progress=done.append)
     assert found.strain_intervals.strain == "own strain"
     assert found.strain_intervals.copies == ("strain 1", "strain 3")
     assert found.cine is result.cine
     for _, model, options in asked:
         assert model == "model"
-        assert options == {
-            "ed": 4, "es": 5, "labels": "ed.nii.gz", "label_order": "mnms", "refined": False,
-        }  # fmt: skip
+        assert options == replace(asked_for, ed=4, es=5)
     assert len({volume for volume, _, _ in asked}) == 3
     np.testing.assert_allclose(done, [1 / 3, 2 / 3, 1])
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.cardiac.cine import analyse
+from facewarp.cardiac.cine_options import CineOptions
 from facewarp.cardiac.cine_result import CineResult
 from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.evidence import Evidence, Triple
@@ -197,7 +198,9 @@ def measure_case(
         None,
     )
     try:
-        result = analyse(two_frames(given), model, refined=refined, orientation=orientation)
+        result = analyse(
+            two_frames(given), model, CineOptions(refined=refined), orientation=orientation
+        )
     except FacewarpError as error:
         log.warning("%s, %s %s: %s", patient.name, kind, strength, error)
         return case

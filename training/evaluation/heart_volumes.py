@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.cardiac.cine import analyse
+from facewarp.cardiac.cine_options import CineOptions
 from facewarp.cardiac.cine_result import CineResult
 from facewarp.cardiac.io.patient import Cine
 from facewarp.cardiac.motion.confidence import HeartConfidence
@@ -188,7 +189,7 @@ def found_result(patient: HeartPatient, model: Model, *, refined: bool = True) -
     if not model.config.guided:
         return None
     try:
-        return analyse(two_frames(patient), model, refined=refined)
+        return analyse(two_frames(patient), model, CineOptions(refined=refined))
     except FacewarpError as error:
         log.warning("no volumes of %s: %s", patient.name, error)
         return None

@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from facewarp.batch.fingerprint import fingerprint, fingerprint_of
 from facewarp.batch.jobs import Outcome, Report
+from facewarp.cardiac.cine_options import CineOptions
 from facewarp.cardiac.cohort.table import NOT_AS_WRITTEN, row_of
 from facewarp.cardiac.report.conventions import MARK
+from facewarp.cardiac.report.result_files import ResultFiles
 from facewarp.system.atomic_files import sweep
 from facewarp.system.atomic_folder import restore_folder
 from facewarp.system.memory import return_freed_memory, share_freed_memory
@@ -26,47 +28,30 @@ _MEASURING: Final = 0.7  # share of the work that is not writing
 
 @dataclass(frozen=True)
 class Settings:
-    """Options of the analysis.
+    """What is done with every patient.
 
     Attributes:
         model: shipped name or weights file.
         device: where the model runs.
-        labels: a reader's labels of end-diastole.
-        ed: frame of end-diastole, counted from 1.
-        es: frame of end-systole.
-        heart_rate_bpm: beats a minute.
-        time_step_s: seconds from phase to phase.
-        spacing_mm: of the voxels along the file's x, y, z.
-        series: name or number of the cine meant, where a folder holds several.
-        fields: whether fields are written.
-        report: whether the page is written.
-        movie: format of the moving picture.
+        analysis: what is asked of the analysis.
+        files: which files are written.
         identity: whether ``indices.json`` says whose DICOM it was, under ``run``.
-        mesh: whether moving surfaces are written.
-        dicom_out: whether DICOM objects are written under the cine's own study.
-        label_order: convention of the labels' ids.
-        refine: whether fields are refined into one invertible motion.
         strain_intervals: perturbed copies on which strain is measured again; 0 for none.
     """
 
     model: str = "heart"
     device: str = "cpu"
-    labels: str | None = None
-    ed: int | None = None
-    es: int | None = None
-    heart_rate_bpm: float | None = None
-    time_step_s: float | None = None
-    spacing_mm: tuple[float, float, float] | None = None
-    series: str | None = None
-    fields: bool = True
-    report: bool = True
-    movie: Literal["gif", "webm", "none"] = "gif"
+    analysis: CineOptions = field(default_factory=CineOptions)
+    files: ResultFiles = field(default_factory=ResultFiles)
     identity: bool = False
-    mesh: bool = False
-    dicom_out: bool = False
-    label_order: str = "auto"
-    refine: bool = True
     strain_intervals: int = 0
+
+    def flat(self) -> dict[str, Any]:
+        """Return what a folder is made by, under flat names: all but the device."""
+        flat = asdict(self)
+        files, analysis, _ = (flat.pop(name) for name in ("files", "analysis", "device"))
+        reading = analysis.pop("reading")
+        return {**flat, **files, **reading, **analysis}
 
 
 @dataclass(frozen=True)
@@ -108,12 +93,11 @@ class Job:
         """See `facewarp.batch.jobs.Job`."""
         from facewarp.core.weights import absolute_model
 
-        labels = self.settings.labels
-        settings = replace(
-            self.settings,
-            labels=None if labels is None else str(Path(labels).resolve()),
-            model=absolute_model(self.settings.model),
-        )
+        analysis = self.settings.analysis
+        if analysis.labels is not None:
+            analysis = replace(analysis, labels=str(Path(analysis.labels).resolve()))
+        model = absolute_model(self.settings.model)
+        settings = replace(self.settings, model=model, analysis=analysis)
         source, target = self.source.resolve(), self.target.resolve()
         return replace(self, source=source, target=target, settings=settings)
 
@@ -159,7 +143,7 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
     if job.threads is not None:
         torch.set_num_threads(job.threads)
     settings = job.settings
-    if settings.dicom_out:
+    if settings.files.dicom_out:
         check_dicom_out(job.source)
     about = _about(job)  # of the files as they are read, not as they may be later
     model = _model(settings.model, settings.device, about["settings"]["model"])
@@ -172,11 +156,7 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
     write_result(
         result,
         job.target,
-        fields=settings.fields,
-        report=settings.report,
-        movie=settings.movie,
-        mesh=settings.mesh,
-        dicom_out=settings.dicom_out,
+        settings.files,
         run=run,
         progress=lambda share: progress(_MEASURING + (1 - _MEASURING) * share),
     )
@@ -190,25 +170,17 @@ def _measured(job: Job, model: "HeartModel", progress: Callable[[float], None]) 
         model: a heart model.
         progress: told the share of this that is done.
     """
-    from facewarp.cardiac.cine import analyse_cine
+    from facewarp.cardiac.cine import analyse
+    from facewarp.cardiac.io.patient import open_cine
     from facewarp.cardiac.strain_repeats import with_strain_intervals
 
-    settings = job.settings
-    copies = settings.strain_intervals
+    asked, copies = job.settings.analysis, job.settings.strain_intervals
     once = 1 / (1 + copies)  # the share that one analysis takes
-    result = analyse_cine(
-        job.source,
+    result = analyse(
+        open_cine(job.source, asked.reading),
         model,
-        labels=settings.labels,
-        label_order=settings.label_order,
-        refined=settings.refine,
-        ed=settings.ed,
-        es=settings.es,
-        heart_rate_bpm=settings.heart_rate_bpm,
-        time_step_s=settings.time_step_s,
-        spacing_mm=settings.spacing_mm,
-        series=settings.series,
-        model_name=settings.model,
+        asked,
+        model_name=job.settings.model,
         progress=lambda share: progress(once * share),
     )
     # A file that is called by what it holds, as dicom/, says nothing of whom it is of.
@@ -219,9 +191,7 @@ def _measured(job: Job, model: "HeartModel", progress: Callable[[float], None]) 
         result,
         model,
         copies,
-        labels=settings.labels,
-        label_order=settings.label_order,
-        refined=settings.refine,
+        asked,
         progress=lambda share: progress(once + (1 - once) * share),
     )
 
@@ -231,13 +201,12 @@ def _about(job: Job) -> dict[str, Any]:
     from facewarp.cardiac.io.nifti_folder import read_with
     from facewarp.core.weights import SLICES, file_sha256, find_weights, weights_beside
 
-    settings = json.loads(json.dumps(asdict(job.settings)))  # as it is when it is read again
-    settings.pop("device")
+    settings = json.loads(json.dumps(job.settings.flat()))  # as it is when it is read again
     weights = find_weights(job.settings.model)
     settings["model"] = file_sha256(weights)
     if beside := weights_beside(weights, SLICES):
         settings["slices"] = file_sha256(beside)
-    labels = job.settings.labels
+    labels = job.settings.analysis.labels
     return {
         "facewarp": __version__,
         "settings": settings,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from PIL import Image
@@ -27,6 +27,7 @@ from facewarp.cardiac.report.conventions import CYCLE_S, MARK
 from facewarp.cardiac.report.page import report_page, write_report
 from facewarp.cardiac.report.quality_flags import quality_flags
 from facewarp.cardiac.report.reference_indices import reference_of
+from facewarp.cardiac.report.result_files import Movie, ResultFiles
 from facewarp.cardiac.report.strain_table import strain_summary, write_strain
 from facewarp.core.arrays import ImageArray
 from facewarp.system.atomic_folder import OutputFolder
@@ -34,7 +35,6 @@ from facewarp.system.memory import return_freed_memory
 from facewarp.version import __version__
 
 Progress = Callable[[float], None]
-Movie = Literal["gif", "webm", "none"]
 
 _WRITERS: Final = 3  # threads: one of them waits for the disk
 
@@ -51,12 +51,8 @@ def check_result_folder(folder: Path) -> None:
 def write_result(
     result: CineResult,
     folder: Path,
+    files: ResultFiles | None = None,
     *,
-    fields: bool = True,
-    report: bool = True,
-    movie: Movie = "gif",
-    mesh: bool = False,
-    dicom_out: bool = False,
     run: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> None:
@@ -71,28 +67,23 @@ def write_result(
     Args:
         result: what was found.
         folder: the patient's folder.
-        fields: whether to write the fields and determinants.
-        report: whether to write the page.
-        movie: format of the moving picture.
-        mesh: whether to write the parts' moving surfaces, as ``mesh_NN.vtp``, ``mesh.pvd`` and
-            ``mesh.glb``.
-        dicom_out: whether to write ``seg_NN.dcm``, ``measurements.dcm`` and ``report.dcm`` under
-            the study that the cine was read from; they hold the patient's name.
+        files: which files are written.
         run: what ``indices.json`` shall tell of the run besides, under ``"run"``.
         progress: told the share of the work done, 0 to 1.
 
     Raises:
         FacewarpError: something else is there already, or it can't be written.
     """
+    asked = files or ResultFiles()
     with OutputFolder(folder, MARK, _files_of) as place, ThreadPoolExecutor(_WRITERS) as pool:
         labels, volume = result.labels, result.cine.volume
         _ = result.gray_levels  # once, before threads ask for it
-        drawn = pool.submit(_write_pictures, result, place, movie, report)
+        drawn = pool.submit(_write_pictures, result, place, asked.movie, asked.report)
         jobs: list[Future[Any]] = [
             drawn,
             pool.submit(write_labels, place / "labels_4d.nii.gz", labels, volume),
         ]
-        if fields:
+        if asked.fields:
             jobs += [
                 pool.submit(_write_field, result, place, phase, to_ed)
                 for phase in range(len(result.cine.frames))
@@ -103,11 +94,11 @@ def write_result(
         try:
             _ = result.strain  # beside what does not need it
             return_freed_memory()  # it takes much, for a moment
-            if report:
+            if asked.report:
                 write_report(result, place / "report.html", drawn.result())
-            if mesh:
+            if asked.mesh:
                 jobs.append(pool.submit(_write_mesh, result, place))
-            if dicom_out:
+            if asked.dicom_out:
                 jobs.append(pool.submit(_write_dicom, result, place))
             for done, job in enumerate(jobs, start=1):
                 job.result()
@@ -121,8 +112,8 @@ def write_result(
             frames, ed = result.cine.frames, result.ed
             step, intervals = _step_s(result), result.strain_intervals
             write_strain(place / "strain.csv", result.strain, frames, ed, step, intervals)
-        files = {p.name: p.stat().st_size for p in sorted(place.iterdir())}
-        told = {**summary(result), "run": {**(run or {}), "files": files}}
+        written = {p.name: p.stat().st_size for p in sorted(place.iterdir())}
+        told = {**summary(result), "run": {**(run or {}), "files": written}}
         text = json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False)
         (place / MARK).write_text(text + "\n", "utf-8", errors="backslashreplace")
 

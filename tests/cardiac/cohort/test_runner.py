@@ -11,15 +11,29 @@ import numpy as np
 import pytest
 
 from facewarp.batch.jobs import Batch, Outcome, work_on
+from facewarp.cardiac.cine_options import CineOptions
 from facewarp.cardiac.cohort import job as job_module
 from facewarp.cardiac.cohort.discovery import discover
 from facewarp.cardiac.cohort.job import Settings, finished
 from facewarp.cardiac.cohort.runner import jobs_for, run_cohort
 from facewarp.cardiac.cohort.table import write_cohort
+from facewarp.cardiac.io.timing import ReadOptions
 from facewarp.cardiac.plots.svg_statistics import limits_of_agreement, outliers
+from facewarp.cardiac.report.result_files import ResultFiles
 from facewarp.errors import FacewarpError
 
-QUICK = Settings(fields=False, report=False, movie="none")
+FEW = ResultFiles(fields=False, report=False, movie="none")
+QUICK = Settings(files=FEW)
+
+
+def test_every_setting_but_the_device_tells_folders_apart():
+    reading = ReadOptions((1.0, 1.0, 8.0), 0.03, 60.0, "stress")
+    analysis = CineOptions(reading, "ed.nii", "acdc", ed=1, es=9, refined=False)
+    files = ResultFiles(fields=False, report=False, movie="none", mesh=True, dicom_out=True)
+    usual, other = Settings().flat(), Settings("mine", "cuda", analysis, files, True, 3).flat()
+    assert len(usual) == 17
+    assert "device" not in usual
+    assert usual.keys() == other.keys() == {key for key in usual if usual[key] != other[key]}
 
 
 def touch_cine(path, axes=4):
@@ -91,7 +105,7 @@ def test_one_bad_patient_and_what_is_done_once(patients, tmp_path):
     (out / "anna" / "sheet.png").write_bytes(b"cut")  # an output was damaged
     assert finished(anna) is None
     assert finished(berta) is not None
-    assert finished(replace(berta, settings=replace(QUICK, movie="gif"))) is None
+    assert finished(replace(berta, settings=Settings(files=replace(FEW, movie="gif")))) is None
     beside = berta.source.with_name("berta.json")
     beside.write_text('{"HeartRate": 60}')  # which the heart rate is read from
     assert finished(berta) is None

@@ -16,6 +16,7 @@ from facewarp.cardiac.export.dicom_pdf import pdf_of
 from facewarp.cardiac.export.dicom_seg import phase_segmentation
 from facewarp.cardiac.export.dicom_study import check_dicom_out, study_of
 from facewarp.cardiac.parts import HeartPart
+from facewarp.cardiac.report.result_files import ResultFiles
 from facewarp.cardiac.report.result_folder import write_result
 from facewarp.errors import FacewarpError
 
@@ -36,7 +37,7 @@ def verified(path):
 @pytest.fixture(scope="module")
 def written(dicom_result, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "jane"
-    write_result(dicom_result, out, fields=False, movie="none", dicom_out=True)
+    write_result(dicom_result, out, ResultFiles(fields=False, movie="none", dicom_out=True))
     return out
 
 
@@ -132,7 +133,9 @@ def test_measurements_are_coded_and_point_at_segments(written, dicom_result):
 @pytest.mark.slow
 def test_warnings_travel_with_the_measurements(dicom_result, tmp_path):
     told = replace(dicom_result, warnings=("the spacing is 2 mm here and 3 mm there",))
-    write_result(told, tmp_path / "o", fields=False, report=False, movie="none", dicom_out=True)
+    write_result(
+        told, tmp_path / "o", ResultFiles(fields=False, report=False, movie="none", dicom_out=True)
+    )
     report = pydicom.dcmread(tmp_path / "o" / "measurements.dcm")
     comments = [
         item.TextValue
@@ -212,7 +215,9 @@ def test_a_nifti_has_no_study(result, tmp_path):
     with pytest.raises(FacewarpError, match="no study to file results under"):
         check_dicom_out(result.cine.path)
     with pytest.raises(FacewarpError, match="no study to file results under"):
-        write_result(result, tmp_path / "o", fields=False, report=False, dicom_out=True)
+        write_result(
+            result, tmp_path / "o", ResultFiles(fields=False, report=False, dicom_out=True)
+        )
     assert not (tmp_path / "o").exists()
 
 
@@ -289,7 +294,11 @@ def test_headers_as_hospitals_have_them(name, value, kept, series, dicom_result,
     )
     moved = replace(dicom_result.cine, volume=replace(volume, sources=sources))
     result = replace(dicom_result, cine=moved)
-    write_result(result, tmp_path / "o", fields=False, report=False, movie="none", dicom_out=True)
+    write_result(
+        result,
+        tmp_path / "o",
+        ResultFiles(fields=False, report=False, movie="none", dicom_out=True),
+    )
     for file in ("seg_01.dcm", "measurements.dcm", "report.dcm"):
         assert str(pydicom.dcmread(tmp_path / "o" / file).get(name) or "") == kept
         assert "Error" not in verified(tmp_path / "o" / file)

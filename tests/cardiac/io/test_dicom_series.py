@@ -16,6 +16,7 @@ from facewarp.cardiac.io.dicom_series import read_dicom
 from facewarp.cardiac.io.nifti_reader import read_volume
 from facewarp.cardiac.io.patient import open_cine
 from facewarp.cardiac.io.timing import ReadOptions
+from facewarp.cardiac.report.result_files import ResultFiles
 from facewarp.cardiac.report.result_folder import write_result
 from facewarp.errors import FacewarpError
 
@@ -251,7 +252,7 @@ def test_a_cine_in_dicom_is_measured_and_nobody_is_named(beating, knowing, plain
     truth = beating.heart
     assert result.indices.lv.edv_ml == pytest.approx(truth.lv_ml(0.0), rel=0.03)
     assert result.indices.heart_rate_bpm == pytest.approx(60 / 0.9)
-    write_result(result, tmp_path / "out", movie="none")
+    write_result(result, tmp_path / "out", ResultFiles(movie="none"))
     import gzip
 
     for path in (tmp_path / "out").iterdir():

@@ -12,6 +12,7 @@ from facewarp.cardiac.cine import analyse_cine
 from facewarp.cardiac.parts import PART_COLORS, HeartPart
 from facewarp.cardiac.plots.short_axis_view import HeartView
 from facewarp.cardiac.plots.volume_chart import Chart, Line
+from facewarp.cardiac.report.result_files import ResultFiles
 from facewarp.cardiac.report.result_folder import write_result
 from facewarp.core.fields import warp
 from facewarp.errors import FacewarpError
@@ -153,7 +154,7 @@ def test_a_view_is_the_usual_one_however_the_file_lies(result, beating):
 
 @pytest.mark.slow
 def test_fields_and_movie_can_be_left_out_and_webm_is_a_video(result, tmp_path):
-    write_result(result, tmp_path / "a", fields=False, report=False, movie="webm")
+    write_result(result, tmp_path / "a", ResultFiles(fields=False, report=False, movie="webm"))
     names = {p.name for p in (tmp_path / "a").iterdir()}
     assert names == {
         "labels_4d.nii.gz",
@@ -167,7 +168,9 @@ def test_fields_and_movie_can_be_left_out_and_webm_is_a_video(result, tmp_path):
 
     with av.open(str(tmp_path / "a/cine.webm")) as video:
         assert sum(1 for _ in video.decode(video=0)) == 6
-    write_result(result, tmp_path / "a", fields=False, movie="none")  # again, over the old one
+    write_result(
+        result, tmp_path / "a", ResultFiles(fields=False, movie="none")
+    )  # again, over the old one
     assert "cine.webm" not in {p.name for p in (tmp_path / "a").iterdir()}
 
 

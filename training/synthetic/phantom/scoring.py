@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from facewarp.cardiac.cine import analyse_cine
+from facewarp.cardiac.cine_options import CineOptions
 from facewarp.cardiac.cine_result import CineResult
 from facewarp.cardiac.io.nifti_reader import read_volume
 from facewarp.cardiac.motion.labels import Labels
@@ -214,7 +215,7 @@ def score_phantom(
     labels = np.asarray(read_volume(folder / LABELS).data, np.uint8)
     result = analyse_cine(folder / CINE, model, refined=refined)
     if copies:
-        result = with_strain_intervals(result, model, copies, refined=refined)
+        result = with_strain_intervals(result, model, copies, CineOptions(refined=refined))
     return compare(recipe, labels, result)
 
 
