@@ -17,7 +17,9 @@ TORCH_INDEX ?=
 BIN := .venv/bin
 RUN := .venv/.installed-run
 DEV := .venv/.installed-dev
-# Python compiles what is imported, once; pip would compile all that there is, a minute of it.
+# Python compiles what is imported, once, where it may keep that (images of containers often forbid
+# it, and then every start compiles anew); pip would compile all that there is, a minute of it.
+export PYTHONDONTWRITEBYTECODE :=
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --no-compile \
 	--constraint constraints.txt
 SAY := @printf '\033[1m%s\033[0m\n'
@@ -101,7 +103,7 @@ bench: $(DEV) ## facewarp bench, then those scripts of benchmarks/ that need not
 		printf '\033[1m%s\033[0m\n' "$$script"; $(BIN)/python "benchmarks/$$script"; done
 
 clean: ## remove .venv, caches and what was built or written here
-	rm -rf .venv .cache build dist facewarp-demo .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .cache build dist facewarp-demo .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} + -o -name '*.egg-info' -prune -exec rm -rf {} +
 
 PYTHONS := python3.14 python3.13 python3.12 python3.11 python3 python

@@ -37,8 +37,8 @@ os.environ["XDG_DATA_HOME"] = str(Path(tempfile.gettempdir()) / f"facewarp-tests
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with tests that are given a longer time limit: at the end all would wait for them."""
-    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
+    """Begin with slow tests: of short ones workers can share what is left to the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")

@@ -204,6 +204,17 @@ def test_the_wheel_holds_what_it_should(tmp_path: Path) -> None:
             assert f"facewarp/assets/{path.relative_to(ROOT / 'assets').as_posix()}" in names
 
 
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_what_make_runs_may_keep_its_bytecode() -> None:
+    recipe = 'show:\n\t@echo "<$$PYTHONDONTWRITEBYTECODE>"\n'
+    done = subprocess.run(
+        ["make", "--file=Makefile", "--file=-", "show"],
+        cwd=ROOT, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+        input=recipe, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "<>" in done.stdout.splitlines()
+
+
 def test_what_to_do_next_is_said_as_a_sentence() -> None:
     """`FacewarpError` prints it after a full stop."""
     for path in SOURCES:
