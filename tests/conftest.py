@@ -24,6 +24,7 @@ pytest_plugins = [
     "fixtures.expressions",
     "fixtures.faces",
     "fixtures.flashes",
+    "fixtures.full_disk",
     "fixtures.hearts",
     "fixtures.pictures",
     "fixtures.ray",

@@ -1,5 +1,6 @@
 """Export models to ONNX, OpenVINO, TorchScript and torch.export."""
 
+import io
 import json
 import sys
 import warnings
@@ -99,15 +100,19 @@ def _torchscript(net: GuidedRegistration, graph: str, target: Path, about: dict[
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # shapes are meant as constants
         traced = torch.jit.trace(GRAPHS[graph](net), example_inputs(net, graph), check_trace=False)  # type: ignore[no-untyped-call]
         text = {"facewarp.json": json.dumps(about)}
+        whole = io.BytesIO()  # torch ends the process where a disk is full
+        torch.jit.save(traced, whole, _extra_files=text)
         with written(target) as file:
-            torch.jit.save(traced, str(file), _extra_files=text)
+            file.write_bytes(whole.getbuffer())
 
 
 def _pt2(net: GuidedRegistration, graph: str, target: Path, about: dict[str, str]) -> None:
     program = exported_program(net, graph, any_batch=False)
     text = {"facewarp.json": json.dumps(about)}
+    whole = io.BytesIO()  # torch ends the process where a disk is full
+    torch.export.save(program, whole, extra_files=text)
     with written(target) as file:
-        torch.export.save(program, str(file), extra_files=text)
+        file.write_bytes(whole.getbuffer())
 
 
 _WRITERS: Final = {"onnx": _onnx, "openvino": _openvino, "torchscript": _torchscript, "pt2": _pt2}

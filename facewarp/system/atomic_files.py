@@ -245,9 +245,11 @@ def is_disk_full(error: BaseException | None) -> bool:
 
 
 def _number_told(error: Exception) -> int | None:
-    """Return the system's error number in a message, as libraries written in Rust give it."""
-    found = re.search(r"(?:os error |\bcode: )(\d+)", str(error))
-    return int(found[1]) if found else None
+    """Return the system's error number that a library's message holds, as a number or in words."""
+    text = str(error)
+    if found := re.search(r"(?:os error |\bcode: )(\d+)", text):
+        return int(found[1])
+    return next((number for number in _FULL if os.strerror(number) in text), None)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -205,6 +205,7 @@ def test_two_processes_never_write_into_one_folder(tmp_path):
     "text",
     [
         "I/O error: No space left on device (os error 28)",
+        f'Failed to write pixel data to image file "a.exr". {os.strerror(errno.EFBIG)}.',
         'Error while serializing: IoError(Os { code: 28, kind: StorageFull, message: "No ..." })',
     ],
 )

@@ -321,7 +321,10 @@ class _Converted(dict[str, Any]):
             self._lean = lean(self._net())
         self[graph] = convert(self._lean, graph)
         if file is not None:
-            save(self[graph], file)
+            try:
+                save(self[graph], file)
+            except FacewarpError as error:  # no need to have it at the next start
+                _log.debug("%s is not kept: %s", file, error)
         return self[graph]
 
 
@@ -447,12 +450,23 @@ _OF_BYTES: Final = {_OF_GRAY: ("from_template", _of_gray), _OF_PICTURES: ("parts
 
 
 def save(model: Any, file: Path, about: Mapping[str, str] | None = None) -> None:
-    """Write a model as ``.xml`` and ``.bin`` in float32, with metadata."""
+    """Write a model as ``.xml`` and ``.bin`` in float32, with metadata.
+
+    Raises:
+        FacewarpError: it could not be written.
+    """
     for name, text in (about or {}).items():
         model.set_rt_info(text, ["facewarp", name])
     with written(file) as graph, written(file.with_suffix(".bin")) as kernels:
-        openvino().save_model(model, str(graph), compress_to_fp16=False)
-        graph.with_suffix(".bin").replace(kernels)
+        beside = graph.with_suffix(".bin")
+        try:
+            openvino().save_model(model, str(graph), compress_to_fp16=False)
+            beside.replace(kernels)
+        except RuntimeError as error:  # of C++ streams, which give no reason
+            what = "it could not be written whole; the disk may be full"
+            raise FacewarpError(what, file, "Free some space, or write elsewhere.") from error
+        finally:
+            beside.unlink(missing_ok=True)
 
 
 def _pool_by_convolution(model: Any) -> None:

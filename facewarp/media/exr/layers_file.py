@@ -1,6 +1,5 @@
 """Multi-layer OpenEXR files: written whole, compressed without loss, and checked."""
 
-import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -75,8 +74,6 @@ def write_layers(path: Path, file: LayersFile) -> None:
             with exr.File(header, channels) as output:
                 output.write(str(temporary))
         except RuntimeError as error:
-            if "No space left" in str(error):
-                raise OSError(errno.ENOSPC, "no space") from error
             raise OSError(str(error)) from error
 
 

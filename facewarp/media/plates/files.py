@@ -1,6 +1,5 @@
 """Plates as files: 16-bit PNG and TIFF, OpenEXR, DPX, with all that the file holds besides RGB."""
 
-import errno
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -157,8 +156,7 @@ def write_plate(
     if comment is not None:
         buffer.specmod().attribute("ImageDescription", comment)
     if not buffer.write(str(target), "unknown", target.suffix.lower().lstrip(".")):
-        told = buffer.geterror()
-        raise OSError(errno.ENOSPC if "No space" in told else errno.EIO, told)
+        raise OSError(buffer.geterror())
 
 
 def _opened(path: Path) -> Any:
