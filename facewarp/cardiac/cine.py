@@ -72,6 +72,7 @@ def analyse_cine(
     *,
     labels: str | os.PathLike[str] | None = None,
     label_order: str = AUTO,
+    label_names: str | None = None,
     ed: int | None = None,
     es: int | None = None,
     heart_rate_bpm: float | None = None,
@@ -88,9 +89,12 @@ def analyse_cine(
     Args:
         path: a cine: see `patient.open_cine`.
         model: a heart model, or its shipped name or weights file.
-        labels: part labels of end-diastole made by a reader; the model's own if None.
+        labels: part labels of end-diastole made by a reader, as NIfTI, DICOM segmentation or
+            structure set, or a folder of such DICOM; the model's own if None.
         label_order: the convention of their ids, such as ``"acdc"`` or ``"mnms"``; by default what
             anatomy says.
+        label_names: which structure of DICOM labels is which part, such as
+            ``"lv=endo,wall=myo,rv=3"``; by default what names and codes say.
         ed: frame of end-diastole, counted from 1; by default what ``Info.cfg`` or the labels say,
             or where the left ventricle is largest.
         es: frame of end-systole, likewise.
@@ -121,7 +125,7 @@ def analyse_cine(
     return analyse(
         open_cine(path, reading),
         load(model, device) if isinstance(model, str | Path) else model,
-        CineOptions(reading, drawn, label_order, ed, es, refined),
+        CineOptions(reading, drawn, label_order, ed, es, label_names, refined),
         model_name=str(model) if isinstance(model, str | Path) else model_name,
         progress=progress,
     )
@@ -153,7 +157,7 @@ def analyse(
     cine = replace(cine, volume=volume)
     reader = None
     if asked.labels is not None:
-        reader = read_labels(asked.labels, volume, asked.label_order)
+        reader = read_labels(asked.labels, volume, asked.label_order, names=asked.label_names)
     told = told_moments(cine, *given, reader)
     slices = slices_beside(model)
     calibration = HeartCalibration.of_slices(slices)

@@ -11,12 +11,15 @@ class CineOptions:
 
     Attributes:
         reading: what is known better than the files tell it.
-        labels: file of part labels of end-diastole made by a reader; the model's own if None.
+        labels: file of part labels of end-diastole made by a reader, as NIfTI, DICOM segmentation
+            or structure set, or a folder of such DICOM; the model's own if None.
         label_order: the convention of their ids, such as ``"acdc"`` or ``"mnms"``; by default what
             anatomy says.
         ed: frame of end-diastole, counted from 1; by default what ``Info.cfg`` or the labels say,
             or where the left ventricle is largest.
         es: frame of end-systole, likewise.
+        label_names: which structure of DICOM labels is which part, such as
+            ``"lv=endo,wall=myo,rv=3"``; by default what names and codes say.
         refined: fields of both directions are refined into one invertible motion, see
             `motion.refinement`; otherwise the network's are reconciled.
     """
@@ -26,4 +29,5 @@ class CineOptions:
     label_order: str = "auto"
     ed: int | None = None
     es: int | None = None
+    label_names: str | None = None
     refined: bool = True

@@ -42,7 +42,8 @@ class CineResult:
         warnings: what the user should know, one sentence each.
         label_order: convention of the ids in a reader's labels: see
             `io.label_order`; "" for the model's own, and for one of no name.
-        label_order_by: who says so: ``"given"``, ``"anatomy"`` or ``"file name"``; "" likewise.
+        label_order_by: who says so: ``"given"``, ``"anatomy"``, ``"file name"``
+            or, of DICOM, ``"names"``; "" likewise.
         parts_sha256: hash of the weights of the part network of slices; "" without.
         strain_intervals: of repeated measurements, see `strain_repeats`; None without.
         evidence: how other answers agree with the parts reported; None where a reader's labels

@@ -50,13 +50,23 @@ class InputOptions:
     labels: Annotated[
         Path | None,
         typer.Option(
-            help="Labels of end-diastole to propagate, instead of the model's.", callback=existing
+            help="Labels of end-diastole to propagate, instead of the model's: NIfTI, DICOM SEG or "
+            "RTSTRUCT, or a folder of such.",
+            callback=existing,
         ),
     ] = None
     label_order: Annotated[
         LabelOrderName,
         typer.Option(help="Whose order the ids of --labels are in; auto: as anatomy says."),
     ] = LabelOrderName.AUTO
+    label_names: Annotated[
+        str | None,
+        typer.Option(
+            help="Which structure of DICOM --labels is which part, by name or number; keys: lv, "
+            "wall, outer (both), rv.",
+            metavar="KEY=NAME,...",
+        ),
+    ] = None
     ed: Annotated[
         int | None,
         typer.Option(help="Frame of end-diastole, counted from 1.", min=1),
@@ -103,6 +113,7 @@ class InputOptions:
             reading,
             labels=None if self.labels is None else str(self.labels),
             label_order=self.label_order.value,
+            label_names=self.label_names,
             ed=self.ed,
             es=self.es,
             refined=refined,
@@ -230,6 +241,7 @@ def cine(
       facewarp cine dicom/sa_stack/ --out hearts/ --dicom-out --mesh
       facewarp cine scan.nii.gz --labels ed.nii.gz --ed 1 --json
       facewarp cine A0S9V9_sa.nii.gz --labels gt.nii.gz --label-order mnms
+      facewarp cine dicom/ --labels rtstruct.dcm --label-names "lv=endo,outer=epi,rv=RV"
       facewarp cine training/ --out hearts/ --workers 4
       facewarp cine patients.txt --out /shared/hearts --ray auto
     """

@@ -17,7 +17,9 @@ _SAME_MM: Final = 0.1
 _FINEST: Final = 4  # points along each axis of a voxel, at most
 
 
-def lay_labels(ids: Ids, found: Volume, volume: Volume) -> tuple[Ids, list[str]]:
+def lay_labels(
+    ids: Ids, found: Volume, volume: Volume, *, certain: bool = False
+) -> tuple[Ids, list[str]]:
     """Lay a label map onto a cine's grid.
 
     Exactly where the grids differ in the order and direction of their axes or in what they cover;
@@ -28,6 +30,7 @@ def lay_labels(ids: Ids, found: Volume, volume: Volume) -> tuple[Ids, list[str]]
         ids: ``(T, D, H, W)`` as the file has them.
         found: the file.
         volume: the cine, slices first.
+        certain: the labels' place is beyond doubt, also where equal voxels lie elsewhere.
 
     Returns:
         ``(T, D, H, W)`` on the cine's grid, and what is to be said of how they got there.
@@ -40,20 +43,20 @@ def lay_labels(ids: Ids, found: Volume, volume: Volume) -> tuple[Ids, list[str]]
     same_count = found.shape == in_file
     if same_count and np.allclose(found.affine, volume.file_affine, rtol=1e-2, atol=_SAME_MM):
         return _voxel_by_voxel(ids, volume), []
-    if same_count and (reason := _place_untold(found, volume)):
+    if same_count and not certain and (reason := _place_untold(found, volume)):
         return _voxel_by_voxel(ids, volume), [f"labels are laid voxel by voxel: {reason}"]
-    if _on_one_lattice(between, volume.shape) and _has_place(found) and _has_place(volume):
+    if _on_one_lattice(between, volume.shape) and has_place(found) and has_place(volume):
         return _resampled(ids, between, volume.shape, (1, 1, 1)), []
     sizes = [_times(one.shape[::-1]) for one in (found, volume)]
-    if same_count and _alike(found.spacing_mm, volume.spacing_mm):
+    if not certain and same_count and _alike(found.spacing_mm, volume.spacing_mm):
         what = "the labels lie elsewhere in the world than the cine"
         raise FacewarpError(what, found.path, "Give labels with the cine's affine.")
     spacings = [_times(np.round(one.spacing_mm, 3)) for one in (found, volume)]
-    if same_count:
+    if not certain and same_count:
         what = f"the labels have the cine's voxels, but of {spacings[0]} mm, not {spacings[1]} mm"
         fix = "Correct the spacing of the wrong file, or give labels with the cine's affine."
         raise FacewarpError(what, found.path, fix)
-    if not (_has_place(found) and _has_place(volume)):
+    if not (has_place(found) and has_place(volume)):
         what = f"the labels have {sizes[0]} voxels, the cine {sizes[1]}, and no file says where"
         raise FacewarpError(what, found.path, "Give labels on the cine's own grid.")
     finer = tuple(
@@ -77,7 +80,7 @@ def _voxel_by_voxel(ids: Ids, volume: Volume) -> Ids:
 def _place_untold(found: Volume, volume: Volume) -> str:
     """Why two grids of equal voxels are the same though their affines differ; "" if they aren't."""
     for one, name in ((found, "they"), (volume, "the cine")):
-        if not _has_place(one):
+        if not has_place(one):
             return f"{name} tell{'s' if one is volume else ''} no orientation"
     for code, affine in (
         ("sform", volume.header.get_sform()),
@@ -88,7 +91,7 @@ def _place_untold(found: Volume, volume: Volume) -> str:
     return ""
 
 
-def _has_place(volume: Volume) -> bool:
+def has_place(volume: Volume) -> bool:
     """Whether a file says where it lies: not with both codes 0, nor by an affine of unit voxels."""
     header = volume.header
     if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from facewarp.cardiac.io.dicom_frames import read_header
-from facewarp.cardiac.io.dicom_series import is_dicom
+from facewarp.cardiac.io.dicom_labels.reader import read_dicom_labels
+from facewarp.cardiac.io.dicom_labels.structures import NAMES_FIX, PartChoice
+from facewarp.cardiac.io.dicom_series import has_dicom, is_dicom
 from facewarp.cardiac.io.label_grid import lay_labels
 from facewarp.cardiac.io.label_order import (
     ACDC,
@@ -32,7 +33,9 @@ from facewarp.errors import FacewarpError
 
 Labels = NDArray[np.uint8]
 
-_DICOM_KINDS: Final = {"SEG": "a segmentation", "RTSTRUCT": "contours"}  # by Modality
+#: Who says which part is which, where structures of DICOM have names.
+BY_NAMES: Final = "names"
+_NAMED: Final = LabelOrder("", "these structures", ACDC.parts)
 _MOST_IDS: Final = 256  # of whole-body labels
 _SAID: Final = 0.01  # relative change of the ventricle's volume by another grid that is told
 _REFUSED: Final = 0.05
@@ -56,7 +59,8 @@ class GivenLabels:
         frame: the frame that the file's name tells, where T is 1; None where it tells none.
         moment: ``"ED"`` or ``"ES"`` where the file's name says so; "" otherwise.
         order: convention of the file's ids.
-        order_by: who says so: ``"given"``, ``"anatomy"`` or ``"file name"``.
+        order_by: who says so: ``"given"``, ``"anatomy"``, ``"file name"`` or, where structures of
+            DICOM have names, ``"names"``.
         warnings: what the user should know, one sentence each.
     """
 
@@ -83,6 +87,9 @@ class GivenLabels:
             raise FacewarpError(what, self.path, fix)
         found: Labels = self.data[phase if self.filled else 0]
         if not (found == HeartPart.LV).any():
+            if self.order is _NAMED:
+                what = f"no left ventricle is drawn in phase {phase + 1}"
+                raise FacewarpError(what, self.path, "Give labels of this phase, or --ed.")
             ids = [one for one, part in self.order.parts.items() if part == HeartPart.LV]
             what = f"no voxel is labelled {ids[0]}, the left ventricle"
             raise FacewarpError(what, self.path, "Say the order of the ids: --label-order.")
@@ -126,23 +133,33 @@ class _UntoldOrder(FacewarpError):
 
 
 def read_labels(
-    path: str | os.PathLike[str], volume: Volume, order: str = AUTO, usual: LabelOrder | None = None
+    path: str | os.PathLike[str],
+    volume: Volume,
+    order: str = AUTO,
+    usual: LabelOrder | None = None,
+    names: str | None = None,
 ) -> GivenLabels:
     """Read labels drawn by others for a cine.
 
     Args:
         path: NIfTI of one volume, of as many phases as the cine has, or of a mask or probability
-            for each part along the fourth axis.
+            for each part along the fourth axis; or DICOM: a segmentation, a structure set of
+            contours, or a folder of such, each of other phases.
         volume: the cine, slices first.
         order: name of the convention of ids, or ``"auto"``: what anatomy says, and where it does
             not, what the file's name says.
         usual: what is taken where neither says anything.
+        names: which structure of DICOM is which part, ``"lv=NAME,wall=NAME,rv=NAME"``.
 
     Raises:
         FacewarpError: labels that are no whole numbers, of another number of phases, in an order
             that nothing tells, or that cannot be laid onto the cine's grid.
     """
-    _refuse_dicom(Path(path))
+    if _is_dicom(Path(path)):
+        return _from_dicom(Path(path), volume, PartChoice(names, order))
+    if names is not None:
+        what = "--label-names is of DICOM segmentations and contours, and these are NIfTI"
+        raise FacewarpError(what, path, "Say the order of the ids: --label-order.")
     found = read_volume(path)
     ids, about_ids = _ids_of(found)
     if len(ids) not in (1, volume.phases):
@@ -164,7 +181,10 @@ def read_labels(
     data = chosen.apply(laid)
     filled = tuple(np.flatnonzero(data.any(axis=(1, 2, 3))).tolist()) if len(ids) > 1 else ()
     _refuse_blended(data, found.path)
-    about_size = _checked_size(chosen.apply(ids), found, data, volume)
+    before, after = (
+        float((one == HeartPart.LV).sum(axis=(1, 2, 3)).max()) for one in (chosen.apply(ids), data)
+    )
+    about_size = _checked_size(before * found.voxel_ml, after * volume.voxel_ml, found.path)
     name = stem(found.path) if len(ids) == 1 else ""
     frame, moment = _FRAME.search(name), _MOMENT.search(name)
     return GivenLabels(
@@ -179,15 +199,29 @@ def read_labels(
     )
 
 
-def _refuse_dicom(path: Path) -> None:
-    """Say of DICOM labels that they are DICOM, and which kind."""
-    if not path.is_file() or is_nifti(path) or not is_dicom(path):
-        return
-    modality = str(read_header(path, specific_tags=["Modality"]).get("Modality", ""))
-    kind = _DICOM_KINDS.get(modality, "no labels")
-    what = f"these are {kind} in DICOM, and labels are read from NIfTI"
-    fix = "Load them with the scan in 3D Slicer and export the segmentation as NIfTI."
-    raise FacewarpError(what, path, fix if modality in _DICOM_KINDS else "Give a .nii.gz file.")
+def _is_dicom(path: Path) -> bool:
+    """Whether labels are DICOM: a file, or a folder with such, as NIfTI is given by its file."""
+    if path.is_dir():
+        return has_dicom(path)
+    return path.is_file() and not is_nifti(path) and is_dicom(path)
+
+
+def _from_dicom(path: Path, volume: Volume, choice: PartChoice) -> GivenLabels:
+    """Read segmentations or contours, whose parts names and codes tell, or the user."""
+    found = read_dicom_labels(path, volume, choice)
+    said = list(found.warnings)
+    _refuse_blended(found.data, path)
+    seen = order_by_anatomy(found.data[(found.data > 0).sum(axis=(1, 2, 3)).argmax()])
+    if seen is not None and seen.parts.items() - _NAMED.parts.items():
+        lie = f"the structures lie as if of {_NAMED.text} it were {seen.text}"
+        if not choice.is_given:
+            raise FacewarpError(f"by their names {lie}", path, NAMES_FIX)
+        said.append(f"{lie}: what you say is followed")
+    if found.own_ml is not None:
+        here = np.count_nonzero(found.data == HeartPart.LV) * volume.voxel_ml
+        said += _checked_size(found.own_ml, here, path)
+    by = "given" if choice.is_given else BY_NAMES
+    return GivenLabels(path, found.data, found.filled, None, found.moment, _NAMED, by, tuple(said))
 
 
 def _ids_of(found: Volume) -> tuple[NDArray[np.int32], list[str]]:
@@ -284,17 +318,13 @@ def _listed(ids: NDArray[np.int32]) -> str:
     return ", ".join(map(str, known[:6])) + (", ..." if len(known) > 6 else "")
 
 
-def _checked_size(before: Labels, found: Volume, after: Labels, volume: Volume) -> list[str]:
+def _checked_size(before_ml: float, after_ml: float, path: Path) -> list[str]:
     """Say what the left ventricle's volume on the labels' and on the cine's grid tells."""
-    sizes = [
-        (data == HeartPart.LV).sum(axis=(1, 2, 3)).max() * one.voxel_ml
-        for data, one in ((before, found), (after, volume))
-    ]
-    if sizes[0] == 0:
+    if before_ml == 0:
         return []
-    change = abs(sizes[1] / sizes[0] - 1)
-    told = f"the left ventricle has {sizes[0]:.1f} ml on the labels' grid, {sizes[1]:.1f} ml here"
+    change = abs(after_ml / before_ml - 1)
+    told = f"the left ventricle has {before_ml:.1f} ml on the labels' grid, {after_ml:.1f} ml here"
     if change > _REFUSED:
         fix = "Give labels on the cine's own grid, or correct the spacing of one of the files."
-        raise FacewarpError(told, found.path, fix)
+        raise FacewarpError(told, path, fix)
     return [told] if change > _SAID else []

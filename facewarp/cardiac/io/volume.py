@@ -36,6 +36,8 @@ class Volume:
         origins: what spacing, orientation, time step and RR interval are from, by their names.
         sources: file and number (from 0) of the DICOM frame of every slice of every phase,
             ``[phase][slice]``; empty where the volume is from elsewhere.
+        phase_of: index of the phase of every DICOM picture by its UID and its number in the file,
+            from 0; empty where the volume is from elsewhere.
     """
 
     data: NDArray[Any]
@@ -50,6 +52,7 @@ class Volume:
     conflicting: bool = False
     origins: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[tuple[tuple[Path, int], ...], ...] = ()
+    phase_of: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -15,6 +15,7 @@ from facewarp.cardiac.cine import analyse_cine
 from facewarp.cardiac.export.dicom_pdf import pdf_of
 from facewarp.cardiac.export.dicom_seg import phase_segmentation
 from facewarp.cardiac.export.dicom_study import check_dicom_out, study_of
+from facewarp.cardiac.io.label_reader import read_labels
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.report.result_files import ResultFiles
 from facewarp.cardiac.report.result_folder import write_result
@@ -78,6 +79,15 @@ def test_segmentations_are_the_labels_in_their_place(written, dicom_result):
         np.testing.assert_array_equal(labels[z, y, x], parts[values[tuple(where.T)]])
         assert len(where) == (labels > 0).sum()
         assert f"phase {phase + 1} of 6" in found.SeriesDescription
+
+
+@pytest.mark.slow
+def test_segmentations_are_read_back_as_they_were(written, dicom_result):
+    """The result folder as ``--labels``: every phase; report and measurements are no labels."""
+    found = read_labels(written, dicom_result.cine.volume)
+    np.testing.assert_array_equal(found.data, dicom_result.labels)
+    assert found.filled == tuple(range(6))
+    assert found.warnings == ()
 
 
 @pytest.mark.slow

@@ -109,18 +109,18 @@ def test_a_scan_and_ids_below_zero_are_told(beating, cine, save):
         read_labels(save(beating.labels[0] - 1.0, dtype=np.int16), cine)
 
 
-@pytest.mark.parametrize(
-    ("modality", "told"),
-    [("SEG", "a segmentation in DICOM"), ("RTSTRUCT", "contours in DICOM"), ("MR", "no labels")],
-)
-def test_labels_in_dicom_are_told_as_such(cine, tmp_path, modality, told):
-    """Before, they were not NIfTI, and nothing was said of what to do."""
+def test_dicom_without_labels_is_told_as_such(cine, tmp_path):
     data = Dataset()
-    data.SOPClassUID, data.SOPInstanceUID, data.Modality = MRImageStorage, "1.2.3", modality
+    data.SOPClassUID, data.SOPInstanceUID, data.Modality = MRImageStorage, "1.2.3", "MR"
     path = tmp_path / "labels.dcm"
     data.save_as(path, implicit_vr=False, little_endian=True)
-    with pytest.raises(FacewarpError, match=told):
+    with pytest.raises(FacewarpError, match="this DICOM is no labels"):
         read_labels(path, cine)
+
+
+def test_names_are_asked_of_dicom_alone(beating, cine, save):
+    with pytest.raises(FacewarpError, match=r"--label-names is of DICOM.*--label-order"):
+        read_labels(save(beating.labels[0]), cine, names="lv=LV")
 
 
 def test_another_order_is_turned_and_told(beating, cine, save):

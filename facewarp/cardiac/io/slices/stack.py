@@ -112,7 +112,22 @@ def assemble(
         cycle_s=timing.cycle_s,
         origins=origins,
         sources=() if (grid.moved | grid.own).any() else frames,
+        phase_of=_phase_of(slices),
     )
+
+
+def _phase_of(slices: list[list[SliceImage]]) -> dict[str, dict[int, int]]:
+    """Return the phase of each picture by UID and frame; of UIDs that several pictures share, none.
+
+    Programs that take names out of files may give all of a series one UID.
+    """
+    found: dict[str, dict[int, int]] = {}
+    shared = {""}
+    for members in slices:
+        for phase, image in enumerate(members):
+            if found.setdefault(image.uid, {}).setdefault(image.frame, phase) != phase:
+                shared.add(image.uid)
+    return {uid: frames for uid, frames in found.items() if uid not in shared}
 
 
 def _checked(pixels: Pixels, image: SliceImage) -> Pixels:

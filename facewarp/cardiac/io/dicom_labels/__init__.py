@@ -1,0 +1,1 @@
+"""Labels in DICOM: segmentations (SEG) and contours (RTSTRUCT), laid onto a cine."""
