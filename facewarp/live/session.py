@@ -22,7 +22,7 @@ from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
 from facewarp.media.images.writer import ImageWriter
 from facewarp.media.prefetch import WriteBehind
-from facewarp.media.video.color_conversion import Color
+from facewarp.media.video.pixels.color_conversion import Color
 from facewarp.system.atomic_files import OutputFile
 
 _log = logging.getLogger(__name__)

@@ -1,9 +1,9 @@
 """Where frames go: one call finds the writer for what is read and what is wanted."""
 
 import os
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 from facewarp.errors import FacewarpError
 from facewarp.media.frames import (
@@ -33,6 +33,7 @@ from facewarp.media.plates.files import DEEP_SUFFIXES
 from facewarp.media.video.audio_copy import AudioMode
 from facewarp.media.video.encoders import ALPHA, FORMATS, is_deep_codec
 from facewarp.media.video.writer import VideoWriter
+from facewarp.media.video.writer_options import WriterOptions
 
 __all__ = [
     "AudioMode",
@@ -74,51 +75,32 @@ class ClipWriter(VideoWriter):
     """A video made of pictures: of any sizes, with borders; on black if it can't hold alpha.
 
     Args:
-        target: See `VideoWriter`, as the others.
+        target: See `VideoWriter`.
         like: Where the pictures come from.
-        size: (width, height) px of the video; by default that in which all of them fit.
-        fps: Frames a second.
-        comment: What the metadata says.
-        alpha: See `VideoWriter`, as the next two.
-        codec: Of the video.
-        quality: Of it.
+        options: See `VideoWriter`; by default the size is that in which all of them fit.
     """
 
-    def __init__(
-        self,
-        target: Path,
-        like: Source,
-        *,
-        size: tuple[int, int] | None = None,
-        fps: float | None = None,
-        comment: str | None = None,
-        alpha: bool = False,
-        codec: str | None = None,
-        quality: int | None = None,
-    ) -> None:
-        self._canvas = size or largest_size(like)
+    def __init__(self, target: Path, like: Source, options: WriterOptions) -> None:
+        self._canvas = options.size or largest_size(like)
         self._depth_source = like
-        alpha |= isinstance(like, AnimationSource | FolderSource) and like.has_alpha
-        super().__init__(
-            target,
-            like=like,
+        brings_alpha = isinstance(like, AnimationSource | FolderSource) and like.has_alpha
+        is_own_size = options.size in (None, like.size)
+        options = replace(
+            options,
             size=self._canvas,
-            fps=fps,
-            comment=comment,
-            alpha=alpha,
-            codec=codec,
-            quality=quality,
-            pixel_aspect=pixel_aspect_of(like) if size in (None, like.size) else Fraction(1),
+            alpha=options.alpha or brings_alpha,
+            pixel_aspect=pixel_aspect_of(like) if is_own_size else Fraction(1),
         )
+        super().__init__(target, like, options)
 
     def write(self, frame: Frame) -> None:
         """Fits a picture (H, W, 3) uint8 RGB into the video; see `VideoWriter.write`."""
         alpha = frame.alpha
-        if alpha is not None and not self._has_alpha and not self._told_alpha:
+        if alpha is not None and not self.has_alpha and not self._told_alpha:
             self._told_alpha = True
             tell_lost_alpha(self.target)
-        alpha = fit_within(alpha, self._canvas) if alpha is not None and self._has_alpha else None
-        shown = frame.image if self._has_alpha else frame.flattened()
+        alpha = fit_within(alpha, self._canvas) if alpha is not None and self.has_alpha else None
+        shown = frame.image if self.has_alpha else frame.flattened()
         image = fit_within(shown, self._canvas)
         deep = frame.deep if image is frame.image else None
         is_cut = deep is None and frame.deep is not None and not frame.deep.has_eight_bits
@@ -202,7 +184,8 @@ def open_sink(
         like: The source of the frames, which the output resembles and never overwrites.
         size: (width, height) px of the frames of a video, if not the source's.
         fps: Average frames a second of a video that comes from no video.
-        audio: What becomes of the sound of a video; see `VideoWriter`.
+        audio: What becomes of the sound of a video; see `WriterOptions`. True and False stand for
+            "copy" and "none".
         comment: What the metadata of every file says of it.
         alpha: Whether the frames have alpha, whatever the source has.
         first: Number of a clip's first frame, for numbered pictures.
@@ -227,17 +210,13 @@ def open_sink(
     if numbered_output(target, like.kind if like else None) is not None and codec is None:
         return SequenceWriter(target, like, comment, first=first, alpha=alpha)
     if suffix in FORMATS:
-        settings: dict[str, Any] = {
-            "size": size,
-            "fps": fps,
-            "comment": comment,
-            "alpha": alpha,
-            "codec": codec,
-            "quality": quality,
-        }
+        how = "none" if audio is False else "copy" if audio is True else audio
+        options = WriterOptions(
+            size, fps, how, comment=comment, alpha=alpha, codec=codec, quality=quality
+        )
         if like is None or like.kind == "video":
-            return VideoWriter(target, like=like, audio=audio, **settings)
-        return ClipWriter(target, like, **settings)
+            return VideoWriter(target, like, options)
+        return ClipWriter(target, like, options)
     if codec is not None or quality is not None:
         what = "pictures have no codec or quality to choose"
         raise FacewarpError(what, target, "Leave --codec and --quality out, or write a video.")

@@ -16,6 +16,7 @@ from facewarp.media.sinks import numbered_output, open_sink, target_for
 from facewarp.media.sources import open_source
 from facewarp.media.track_records import FIELDS, open_records
 from facewarp.media.video.writer import VideoWriter
+from facewarp.media.video.writer_options import WriterOptions
 from facewarp.system.atomic_files import check_target
 from tests.fixtures.profiles import PROPHOTO, rgb_profile
 
@@ -135,7 +136,7 @@ def test_the_input_folder_is_never_the_output(folder, tmp_path):
 @pytest.mark.parametrize(
     ("name", "make"),
     [
-        ("out.mp4", lambda out: VideoWriter(out, size=(32, 32))),
+        ("out.mp4", lambda out: VideoWriter(out, options=WriterOptions(size=(32, 32)))),
         ("out.png", ImageWriter),
         ("out.jsonl", open_records),
     ],

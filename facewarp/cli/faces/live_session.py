@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from facewarp.live.session import Session, SessionResult
     from facewarp.live.timing import LiveStats
     from facewarp.live.web.page import WebPage
-    from facewarp.media.video.color_conversion import Color
+    from facewarp.media.video.pixels.color_conversion import Color
 
 _STAGES = {
     "wait": "waiting for work",

@@ -12,7 +12,7 @@ from facewarp.face.face import Face, scaled_face
 from facewarp.face.template.template import Template
 from facewarp.media.frames import Frame, Source
 from facewarp.media.table_writer import TableWriter
-from facewarp.media.video.frame_conversion import with_square_pixels
+from facewarp.media.video.pixels.frame_conversion import with_square_pixels
 
 
 class ExpressionsOutput(FrameOutput):

@@ -6,7 +6,7 @@ from facewarp.errors import FacewarpError
 from facewarp.face.expressions.expression_tracker import ExpressionTracker
 from facewarp.face.tracking.tracker import FaceTracker
 from facewarp.media.frames import Source
-from facewarp.media.video.frame_conversion import with_square_pixels
+from facewarp.media.video.pixels.frame_conversion import with_square_pixels
 
 _FIX: Final = "Give a second at which the face is seen at rest."
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from facewarp.face.face import Face, scaled_face
 from facewarp.media.frames import Frame
-from facewarp.media.video.frame_conversion import with_square_pixels
+from facewarp.media.video.pixels.frame_conversion import with_square_pixels
 
 
 def in_square_pixels(

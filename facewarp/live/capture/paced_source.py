@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from facewarp.live.interfaces import CapturedFrame
 from facewarp.media.frames import Frame, Source
-from facewarp.media.video.color_conversion import Color
+from facewarp.media.video.pixels.color_conversion import Color
 
 _log = logging.getLogger(__name__)
 

@@ -20,7 +20,6 @@ from av.video.stream import VideoStream
 from facewarp.errors import FacewarpError
 from facewarp.live.interfaces import CapturedFrame
 from facewarp.media.frames import Frame, Image, Source
-from facewarp.media.video.color_conversion import Color, description_of
 from facewarp.media.video.container import (
     READ_TAGS,
     FrameClock,
@@ -29,7 +28,8 @@ from facewarp.media.video.container import (
     promised_end,
 )
 from facewarp.media.video.deinterlace import Deinterlacer
-from facewarp.media.video.frame_conversion import FrameConverter, pixel_aspect
+from facewarp.media.video.pixels.color_conversion import Color, description_of
+from facewarp.media.video.pixels.frame_conversion import FrameConverter, pixel_aspect
 from facewarp.media.video.stream_info import StreamInfo, choose_video_stream
 from facewarp.media.yuv.readable import refuse_unreadable
 

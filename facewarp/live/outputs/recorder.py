@@ -11,9 +11,10 @@ from facewarp.live.interfaces import ProcessedFrame
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
 from facewarp.media.orientation import fit_within
-from facewarp.media.video.color_conversion import Color
 from facewarp.media.video.encoders import CONTAINER_OPTIONS, FORMATS
+from facewarp.media.video.pixels.color_conversion import Color
 from facewarp.media.video.writer import VideoWriter
+from facewarp.media.video.writer_options import WriterOptions
 from facewarp.system.atomic_files import OutputFile, write_error, written
 
 _log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ class Recorder:
         OutputFile(target, inputs).discard()  # an error is known before the session starts
         self.target = target
         self.kept = self.missed = 0
-        self._fps, self._wait, self._comment, self._color = fps, wait, comment, color
+        self._fps, self._wait, self._comment, self._color = fps, wait, comment, color or Color()
         self._writer: VideoWriter | None = None
         self._size, self._zero = (0, 0), 0.0
         self._has_begun, self._is_said = False, True
@@ -96,14 +97,10 @@ class Recorder:
         if self._writer is not None:
             return
         self._size, self._is_said = size, True
-        self._writer = VideoWriter(
-            self.target,
-            size=size,
-            fps=self._fps,
-            live=True,
-            comment=self._comment,
-            color=self._color,
+        options = WriterOptions(
+            size, self._fps, live=True, comment=self._comment, color=self._color
         )
+        self._writer = VideoWriter(self.target, options=options)
 
     def idle(self, stats: LiveStats) -> None:
         """See `interfaces.Presenter`."""

@@ -25,7 +25,7 @@ from facewarp.live.outputs.stream_sound import LAYOUT, RATE, StreamSound
 from facewarp.live.outputs.virtual_camera import letterboxed
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame, Image
-from facewarp.media.video.color_conversion import Color, YUVWriter
+from facewarp.media.video.pixels.color_conversion import Color, YUVWriter
 from facewarp.system.atomic_files import OutputFile, write_error
 
 _log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from facewarp.errors import FacewarpError
 from facewarp.live.web.aiortc_tuning import START_BPS, hand_over_at_once
 from facewarp.live.web.frame_link import Arrival, Link
 from facewarp.media.frames import Image
-from facewarp.media.video.color_conversion import Color, RGBReader, YUVWriter
+from facewarp.media.video.pixels.color_conversion import Color, RGBReader, YUVWriter
 
 _log = logging.getLogger(__name__)
 

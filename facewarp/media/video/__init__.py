@@ -1,1 +1,1 @@
-"""Read and write videos: container, reader; encoders, writer, color_conversion, audio_copy."""
+"""Read and write videos: container, reader; encoders, writer, audio_copy; pixels."""

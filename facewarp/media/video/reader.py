@@ -17,7 +17,6 @@ from facewarp.errors import FacewarpError
 from facewarp.media.frames import Frame, Source
 from facewarp.media.orientation import orientation_of
 from facewarp.media.prefetch import ReadAhead, queue_depth
-from facewarp.media.video.color_conversion import Color, description_of, is_deep
 from facewarp.media.video.container import (
     COPY_AGAIN,
     FrameClock,
@@ -32,7 +31,9 @@ from facewarp.media.video.container import (
     rate_of,
 )
 from facewarp.media.video.deinterlace import Deinterlacer
-from facewarp.media.video.frame_conversion import FrameConverter, pixel_aspect, sizes_in
+from facewarp.media.video.pixels.color_conversion import Color, description_of, is_deep
+from facewarp.media.video.pixels.frame_conversion import FrameConverter, pixel_aspect, sizes_in
+from facewarp.media.video.pixels.tone_mapping import HDRFormat
 from facewarp.media.video.stream_info import (
     StreamInfo,
     choose_video_stream,
@@ -43,7 +44,6 @@ from facewarp.media.video.stream_info import (
     use_threads,
 )
 from facewarp.media.video.timeline import Timeline, chapters_of
-from facewarp.media.video.tone_mapping import HDRFormat
 from facewarp.media.yuv.readable import refuse_unreadable
 
 _log = logging.getLogger(__name__)

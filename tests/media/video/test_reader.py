@@ -1,5 +1,4 @@
 import logging
-import os
 import threading
 from fractions import Fraction
 
@@ -7,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-import facewarp.media.video.color_conversion
+import facewarp.media.video.pixels.color_conversion
 from facewarp.errors import FacewarpError
 from facewarp.media.sources import open_source, read_video
 
@@ -144,13 +143,6 @@ def test_a_bare_stream_that_tells_no_pace_is_said_to_have_none(make_clip):
     assert "no frames a second are told, 25 are taken" in note
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
-def test_a_pipe_is_told_and_not_waited_for(tmp_path):
-    os.mkfifo(tmp_path / "pipe.mp4")
-    with pytest.raises(FacewarpError, match=r"this is a pipe.*pipe\.mp4"):
-        open_source(tmp_path / "pipe.mp4")
-
-
 def test_a_source_can_be_read_twice(make_clip):
     source = open_source(make_clip())
     first, second = list(source), list(source)
@@ -179,7 +171,7 @@ def test_an_error_in_the_thread_comes_out_where_frames_are_read(make_clip, monke
     def broken(*_):
         raise RuntimeError("met in the thread")
 
-    monkeypatch.setattr(facewarp.media.video.color_conversion.RGBReader, "__call__", broken)
+    monkeypatch.setattr(facewarp.media.video.pixels.color_conversion.RGBReader, "__call__", broken)
     with pytest.raises(RuntimeError, match="met in the thread"):
         list(read_video(make_clip()))
     assert not _threads()

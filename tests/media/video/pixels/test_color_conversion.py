@@ -5,7 +5,7 @@ import pytest
 from facewarp.media.frames import Frame
 from facewarp.media.sinks import open_sink
 from facewarp.media.sources import open_source, read_video
-from facewarp.media.video.color_conversion import Color, RGBReader, YUVWriter
+from facewarp.media.video.pixels.color_conversion import Color, RGBReader, YUVWriter
 
 WEIGHTS = {1: (0.2126, 0.0722), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}
 BLOCK = 16

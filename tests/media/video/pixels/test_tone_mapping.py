@@ -8,8 +8,8 @@ from facewarp.media.frames import Frame, HDRImage
 from facewarp.media.gamut import gamut_matrix
 from facewarp.media.sinks import open_sink
 from facewarp.media.sources import open_source, read_video
-from facewarp.media.video.color_conversion import Color, RGBReader
-from facewarp.media.video.tone_mapping import (
+from facewarp.media.video.pixels.color_conversion import Color, RGBReader
+from facewarp.media.video.pixels.tone_mapping import (
     HLG,
     PQ,
     WHITE_CD_M2,

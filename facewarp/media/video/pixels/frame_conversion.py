@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from facewarp.media.frames import DeepImage, HDRImage, Image
 from facewarp.media.orientation import Orientation, fit_within, orientation_of
-from facewarp.media.video.color_conversion import RGBReader, stored_codes
 from facewarp.media.video.container import fraction, open_container
+from facewarp.media.video.pixels.color_conversion import RGBReader, stored_codes
 from facewarp.media.video.stream_info import Crop
 from facewarp.media.yuv.codes import StoredCodes
 

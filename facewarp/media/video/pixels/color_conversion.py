@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 
 from facewarp.media.frames import Frame, Image
 from facewarp.media.orientation import Orientation
-from facewarp.media.video.tone_mapping import HDRFormat, ToneMapper, describe, key_of, needs_mapping
+from facewarp.media.video.pixels.tone_mapping import (
+    HDRFormat,
+    ToneMapper,
+    describe,
+    key_of,
+    needs_mapping,
+)
 from facewarp.media.yuv.codes import StoredCodes
 from facewarp.media.yuv.conversion import UNTAGGED, WEIGHTS, codes_of, from_rgb_matrix, rgb_of
 

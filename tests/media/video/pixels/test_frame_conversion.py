@@ -11,7 +11,7 @@ import pytest
 from facewarp.live.capture.open_live_source import find_file_source
 from facewarp.live.capture.stream_source import StreamSource
 from facewarp.media.sources import open_source, read_video
-from facewarp.media.video.frame_conversion import square_size
+from facewarp.media.video.pixels.frame_conversion import square_size
 
 BOX = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1"]
 

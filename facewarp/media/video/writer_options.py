@@ -1,0 +1,39 @@
+"""What is asked of a video that is written."""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from facewarp.media.video.audio_copy import AudioMode
+from facewarp.media.video.pixels.color_conversion import Color
+
+
+@dataclass(frozen=True)
+class WriterOptions:
+    """What is asked of a video that is written.
+
+    Attributes:
+        size: (width, height) px of the upright frames; by default the source's.
+        fps: average frames a second where there is no video to take it from.
+        audio: what becomes of the source's sound: "copy" carries it along, converting only what the
+            container can't hold; "convert" converts to what the container is made for; "none"
+            leaves it out.
+        live: whether it is recorded while it happens: encoded quickly rather than small, and
+            written so that what there is plays even if the process is killed or the disk fills up.
+        comment: what the file's metadata says of it.
+        color: the color tags of pictures that come from no video.
+        alpha: whether frames have alpha even if the source has none, for files that can hold it.
+        codec: one of `encoders.CODECS`, in place of the container's own.
+        quality: 0 to 100, see `encoders.with_quality`.
+        pixel_aspect: width of a frame's pixel over its height, of frames that come from no video.
+    """
+
+    size: tuple[int, int] | None = None
+    fps: float | None = None
+    audio: AudioMode = "copy"
+    live: bool = False
+    comment: str | None = None
+    color: Color = field(default_factory=Color)
+    alpha: bool = False
+    codec: str | None = None
+    quality: int | None = None
+    pixel_aspect: Fraction = Fraction(1)
