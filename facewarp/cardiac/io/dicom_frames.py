@@ -273,13 +273,23 @@ def _image(data: Any, path: Path, frame: int) -> SliceImage:
         trigger_ms=_trigger_ms(data, frame),
         temporal=_temporal(data, frame),
         acquired_s=_acquired_s(data, frame),
-        number=float(number(tag_value(data, "InstanceNumber")) or 0) + frame / 1e5,
+        number=_number(data, frame),
         thickness_mm=number(thickness),
         gap_mm=number(gap),
         cycles_s=_cycles_s(data, frame),
         slope=number(slope),
         precise=_precise(data, frame, number(slope)),
     )
+
+
+def _number(data: Any, frame: int) -> float:
+    """Return what a picture is numbered by: its file's number, and its own within it.
+
+    The files of a concatenation are one object cut into pieces: frames are counted through them.
+    """
+    if tag_value(data, "ConcatenationUID"):
+        return (whole(data, "ConcatenationFrameOffsetNumber", 0) + frame) / 1e5
+    return float(number(tag_value(data, "InstanceNumber")) or 0) + frame / 1e5
 
 
 def _component(data: Any, frame: int) -> str:

@@ -34,7 +34,7 @@ from facewarp.cardiac.io.volume import Volume
 from facewarp.errors import FacewarpError
 
 _LABELS: Final = re.compile(
-    r"((^|[_.-])(gt|seg|label|labels|mask|segmentation)$|^(label|labels|seg|mask|gt)[_.-])",
+    r"((^|[_.-])(gt|d?seg|probseg|label|labels|mask|segmentation)$|^(label|labels|seg|mask|gt)[_.-])",
     re.IGNORECASE,
 )
 _LONG_AXIS: Final = re.compile(

@@ -44,6 +44,8 @@ _CONVERTERS: Final = (  # suffixes, and Python that reads and writes the whole f
     ((".mgz", ".mgh", ".img", ".hdr", ".img.gz", ".mnc"), "nibabel.load('{}')",
      "nibabel.save({}, '{}.nii.gz')"),
 )  # fmt: skip
+_ARCHIVES: Final = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".7z", ".rar")
+_PACKED: Final = (".nii.zst", ".nii.xz", ".nii.bz2", ".nii.lz4")
 _GIVE: Final = "Give a .nii or .nii.gz file."
 _PIECE: Final = 1 << 20
 _MAX_OFFSET: Final = 1 << 40
@@ -186,9 +188,17 @@ def _open(path: Path) -> tuple[Any, ArrayProxy]:
 
 
 def way_in(path: Path) -> str:
-    """How a volume of another format becomes NIfTI; "" for what is no volume by its name."""
+    """How a volume of another format becomes NIfTI; "" for what is no volume by its name.
+
+    Of archives, such as UK Biobank's, how what is in them is read.
+    """
+    lower = path.name.lower()
+    if lower.endswith(_ARCHIVES):
+        return "Unpack the archive, and give the folder."
+    if lower.endswith(_PACKED):
+        return f"Unpack it, or pack it as {path.name[: lower.rindex('.nii')]}.nii.gz."
     for suffixes, read, write in _CONVERTERS:
-        if path.name.lower().endswith(suffixes):
+        if lower.endswith(suffixes):
             name = path.name.removesuffix(".gz").rpartition(".")[0]
             return f"Convert it: {write.format(read.format(path.name), name)}"
     return ""

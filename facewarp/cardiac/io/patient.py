@@ -44,7 +44,7 @@ _AXES_FIX: Final = (
 )
 _FRAME: Final = re.compile(r"_frame(\d+)$")
 _MOMENT: Final = re.compile(r"[_-](ed|es)$", re.IGNORECASE)
-_LABEL_SUFFIX: Final = re.compile(r"(_gt|_seg|_label|_labels|_mask)$", re.IGNORECASE)
+_LABEL_SUFFIX: Final = re.compile(r"(_gt|_d?seg|_label|_labels|_mask)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

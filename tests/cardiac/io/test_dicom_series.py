@@ -59,6 +59,35 @@ def test_an_enhanced_file_is_the_same(small, affine, tmp_path):
     assert open_cine(path).name == "all"
 
 
+def concatenation(folder, images, affine, number):
+    """One untimed enhanced file, slice by slice, cut into three numbered ``number(k)``."""
+    folder.mkdir()
+    path = write_enhanced(folder / "all.dcm", images, affine)
+    data, pixels = pydicom.dcmread(path), pydicom.dcmread(path).pixel_array
+    path.unlink()
+    shuffled = np.random.default_rng(4).permutation(images.shape[0] * images.shape[1])
+    order = np.argsort([index % images.shape[1] * 100 + index for index in shuffled])
+    groups = [data.PerFrameFunctionalGroupsSequence[k] for k in order]
+    for one in groups:
+        del one.CardiacSynchronizationSequence
+    for k, frames in enumerate(np.array_split(np.arange(len(order)), 3)):
+        data.PerFrameFunctionalGroupsSequence = [groups[frame] for frame in frames]
+        data.NumberOfFrames, data.InstanceNumber = len(frames), number(k)
+        data.PixelData = pixels[order[frames]].tobytes()
+        data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        data.ConcatenationUID, data.InConcatenationNumber = "1.2.3.4", k + 1
+        data.ConcatenationFrameOffsetNumber = int(frames[0])
+        data.save_as(folder / f"{7 - k}.dcm")
+    return folder
+
+
+@pytest.mark.parametrize("number", [lambda _: 1, lambda k: k + 1, lambda k: 9 - k])
+def test_the_pieces_of_a_concatenation_are_numbered_through(small, affine, tmp_path, number):
+    """Slices are cut in their middle: with numbers of their own files phases were mixed up."""
+    found = read_dicom(concatenation(tmp_path / "scan", small, affine, number))
+    np.testing.assert_allclose(found.data, small, atol=0.3)
+
+
 def test_slices_the_other_way_round_lie_where_they_lay(small, affine, tmp_path):
     backwards = affine.copy()
     backwards[:3, 3] += affine[:3, 2] * 4

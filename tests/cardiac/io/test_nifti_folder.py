@@ -151,9 +151,19 @@ def test_the_short_axis_is_found_among_a_patients_files(folder, cine, names):
 
 
 def test_names_of_labels():
-    paths = ("sa_gt.nii", "label_sa.nii.gz", "seg_sa.nii", "x_segmentation.nii", "mask.nii")
+    paths = (
+        "sa_gt.nii",
+        "sub-01_acq-sax_dseg.nii.gz",
+        "sub-01_probseg.nii",
+        "label_sa.nii.gz",
+        "seg_sa.nii",
+        "x_segmentation.nii",
+        "mask.nii",
+    )
     assert all(is_label_file(nib_path(name)) for name in paths)
-    assert not any(is_label_file(nib_path(name)) for name in ("sa.nii", "masked_cine.nii"))
+    assert not any(
+        is_label_file(nib_path(name)) for name in ("sa.nii", "masked_cine.nii", "unseg.nii")
+    )
 
 
 def nib_path(name):

@@ -6,6 +6,7 @@ import pytest
 
 from facewarp.cardiac.io.nifti_reader import axes_of, is_nifti, read_volume, stem
 from facewarp.cardiac.io.nifti_writer import write_labels
+from facewarp.cardiac.io.patient import open_cine
 from facewarp.cardiac.io.timing import ReadOptions
 from facewarp.errors import FacewarpError
 
@@ -232,6 +233,23 @@ def test_what_is_no_volume_is_refused(tmp_path, data):
     waves = tmp_path / "waves.nii"
     nib.save(nib.Nifti1Image(data.T.astype(np.complex64), affine()), waves)
     assert "complex" in refused(waves)
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [
+        ("123_20209_2_0.zip", "Unpack the archive, and give the folder"),
+        ("MnM2.tar.gz", "Unpack the archive"),
+        ("cine.nii.zst", r"pack it as cine\.nii\.gz"),
+    ],
+)
+def test_archives_and_other_packing_are_told_as_such(tmp_path, name, fix):
+    """UK Biobank gives a zip for each field of each person."""
+    (tmp_path / name).write_bytes(b"PK")
+    with pytest.raises(FacewarpError, match=fix):
+        read_volume(tmp_path / name)
+    with pytest.raises(FacewarpError, match=fix):
+        open_cine(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["v.nrrd", "v.mha", "v.mgz", "v.img"])

@@ -30,7 +30,7 @@ _LONG: Final = re.compile(
     re.IGNORECASE,
 )
 _NO_CINE: Final = re.compile(
-    r"((?<![a-z])perf|first.?pass|molli|t[12].?map|late.?(gad|enh)|psir|phase.?contrast"
+    r"((?<![a-z])perf|inline.?vf|first.?pass|molli|t[12].?map|late.?(gad|enh)|psir|phase.?contrast"
     r"|(?<![a-z])(lge|mde|tagg?(ing)?)(?![a-z]))",
     re.IGNORECASE,
 )
@@ -205,7 +205,7 @@ def _without_others(cines: list[Acquisition], said: list[str]) -> list[Acquisiti
     """Without series over time that are named after another sequence, where others are there.
 
     Perfusion shows many heartbeats of a few slices of the cine, one moment of each; maps and
-    late enhancement several inversion times.
+    late enhancement several inversion times; Siemens' InlineVF the cine with contours drawn in it.
     """
     kept = [one for one in cines if not _NO_CINE.search(one.title)]
     if not kept or len(kept) == len(cines):

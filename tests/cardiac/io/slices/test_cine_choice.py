@@ -73,6 +73,19 @@ def test_words_that_only_hold_such_names_are_cines(scan, cine, title):
         read_dicom(scan)
 
 
+def test_siemens_contours_drawn_into_the_cine_are_left_out(tmp_path, cine):
+    """UK Biobank: a series a slice, and one of all slices with the scanner's own contours in it."""
+    write_series(
+        tmp_path / "scan", cine, AFFINE, step_ms=70, title="CINE_segmented_SAX_b1", number=3
+    )
+    drawn = np.where(cine > 300, 900, cine)
+    name = "CINE_segmented_SAX_InlineVF"
+    write_series(tmp_path / "scan", drawn, AFFINE, step_ms=70, title=name, number=9)
+    found = read_dicom(tmp_path / "scan")
+    is_the_cine(found)
+    assert f"by their names no cines: {name}" in " ".join(found.warnings)
+
+
 def test_a_lone_series_of_such_a_name_is_read(tmp_path, cine):
     write_series(tmp_path / "scan", cine, AFFINE, step_ms=70, title="SAX cine after perfusion")
     is_the_cine(read_dicom(tmp_path / "scan"))
