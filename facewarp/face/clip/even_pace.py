@@ -1,8 +1,9 @@
-"""Tell where frames do not come evenly, for programs that count them."""
+"""Tell where counted frames are others than a program would take them for."""
 
 from typing import Final
 
 from facewarp.media.frames import Frame, Source
+from facewarp.media.images.sequence import FIRST
 
 _OFF_FRAMES: Final = 1.5  # from where a constant rate has it: jitter of clocks stays below
 _GAP_FRAMES: Final = 1.6  # between two frames: at least one is missing
@@ -15,9 +16,11 @@ class Pace:
 
     Args:
         source: of the frames.
+        first: number that the first frame read is given.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, first: int = FIRST) -> None:
+        self._first = first
         self._source, self._start, self._last, self._count = source, 0.0, 0.0, 0
         self._told, self._odd = False, 0
 
@@ -25,6 +28,7 @@ class Pace:
         """Take the next frame."""
         if not self._count:
             self._start = self._last = frame.time
+            self._tell_cut(frame)
         off = (frame.time - self._start) * self._source.fps - self._count
         gap = (frame.time - self._last) * self._source.fps
         self._odd += self._count > 0 and abs(gap - 1) > _ODD_STEP
@@ -37,6 +41,16 @@ class Pace:
             self._tell(f"comes {gap:.1f} frames after the one before, at its")
         elif self._odd >= _ODD_STEPS:  # short and long steps in turn, which cancel out
             self._tell(f"comes {gap:.1f} frames after the one before, as others do, at its")
+
+    def _tell_cut(self, frame: Frame) -> None:
+        """Tell which frame of the whole clip the first one is, unless it is numbered by hand."""
+        left_out = round(frame.time * self._source.fps)
+        if self._source.start and left_out and self._first == FIRST:
+            number = left_out + FIRST
+            self._source.note(
+                f"passes and tracks count from --start: their frame {FIRST} is frame {number} of "
+                f"the whole clip; --first-frame {number} counts as that does"
+            )
 
     def _tell(self, what: str) -> None:
         if self._told:

@@ -109,7 +109,8 @@ class _Steps:
         self.tally = Tally()
         self._extras: list[FrameOutput] = []
         counts_frames = self.is_clip and job.extras.counts_frames
-        self._pace = Pace(source) if counts_frames and source.kind == "video" else None
+        is_counted = counts_frames and source.kind == "video"
+        self._pace = Pace(source, job.extras.first) if is_counted else None
         # A packed frame that goes to a video needs no more of its image than is painted on.
         self._paints_windows = (
             self.is_clip

@@ -201,6 +201,15 @@ def test_tracks_without_a_face_are_said_to_be_missing(write_clip, folder):
     assert not Path("a.nk").exists()
 
 
+def test_numbers_of_a_cut_clip_say_where_they_begin(talk, folder):
+    told = "their frame 1 is frame 4 of the whole clip; --first-frame 4 counts as that does"
+    assert told in well(talk, "--tracks", "a.nk", "--start", "0.1", "--end", "0.2").output
+    words = (talk, "--tracks", "a.nk", "--end", "0.2")
+    assert "whole clip" not in well(*words).output
+    assert "whole clip" not in well(*words, "--start", "0.1", "--first-frame", "4").output
+    assert "{curve x4 " in Path("a.nk").read_text()
+
+
 def test_a_format_of_tracks_that_is_not_known_is_said(talk, folder):
     result = run(talk, "--tracks", "a.mocha")
     assert result.exit_code == 1
@@ -312,7 +321,7 @@ def test_frames_that_do_not_come_evenly_are_said_where_frames_are_counted(folder
     ("steps_ms", "told"), [((20, 60), "0.5"), ((33, 34, 33), ""), ((35, 45), "")]
 )
 def test_steps_that_cancel_out_are_said_where_they_are_large(steps_ms, told):
-    source = SimpleNamespace(fps=1000 / np.mean(steps_ms), notes=[])
+    source = SimpleNamespace(fps=1000 / np.mean(steps_ms), notes=[], start=None)
     source.note = source.notes.append
     pace = Pace(source)
     times = np.cumsum([0, *(40 * steps_ms)])
