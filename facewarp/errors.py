@@ -1,5 +1,6 @@
 """The errors facewarp raises for reasons its user can do something about."""
 
+import re
 from os import PathLike
 
 
@@ -46,6 +47,18 @@ class FacewarpError(Exception):
         if self.fix is not None:
             line = f"{line}. {_one_line(self.fix)}"
         return line
+
+
+def nothing_there(path: str | PathLike[str]) -> FacewarpError:
+    """Return the error of a path at which nothing lies; an address is told as what it is."""
+    text = str(path)
+    if text == "-":
+        return FacewarpError("standard input is not read", text, "Save it, and give the file.")
+    if address := re.fullmatch(r"(?i)([a-z][a-z0-9+.-]+):/+(.+)", text):  # paths hold one slash
+        where = "://".join(address.groups())
+        fix = "Download it first; a video can be played: facewarp live --source ADDRESS."
+        return FacewarpError("this is an address, not a file", where, fix)
+    return FacewarpError("there is no such file or folder", text, "Check the path.")
 
 
 def _one_line(text: str) -> str:

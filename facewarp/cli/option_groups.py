@@ -26,7 +26,7 @@ import typer
 import typer.exceptions
 from typer.models import OptionInfo
 
-from facewarp.errors import FacewarpError
+from facewarp.errors import nothing_there
 
 _OWN_REASON = "Value error, "
 """What Pydantic, which Typer checks values with, puts before a reason of ours."""
@@ -72,7 +72,7 @@ def existing(given: Any) -> Any:
     """
     for path in given if isinstance(given, list | tuple) else [given]:
         if isinstance(path, Path) and not _is_there(path):
-            raise FacewarpError("there is no such file or folder", path, "Check the path.")
+            raise nothing_there(path)
     return given
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from facewarp.errors import FacewarpError
+from facewarp.errors import FacewarpError, nothing_there
 from facewarp.media.frames import PLATE_SUFFIXES, Frame, Source
 
 MIN_FPS, MAX_FPS = 0.01, 1000.0
@@ -50,7 +50,10 @@ def open_source(
 
         if is_there or is_pattern(place):
             return FolderSource(place, rate, start, end)
-        raise FacewarpError("there is no such file or folder", place, "Check the path.")
+        raise nothing_there(place)
+    if place.is_fifo():
+        what = "this is a pipe, and a file is read more than once"
+        raise FacewarpError(what, place, "Save it first, and give the file.")
     if not place.is_file():
         raise FacewarpError("this is not a file", place, "Give a video, a picture or a folder.")
     if place.stat().st_size == 0:

@@ -29,7 +29,7 @@ from facewarp.cardiac.io.slices.phase_similarity import (
 )
 from facewarp.cardiac.io.timing import ReadOptions
 from facewarp.cardiac.io.volume import Volume
-from facewarp.errors import FacewarpError
+from facewarp.errors import FacewarpError, nothing_there
 from facewarp.system.user_folders import files_below
 
 INFO: Final = "Info.cfg"
@@ -170,7 +170,7 @@ def open_cine(
     """
     place = Path(path)
     if not place.exists():
-        raise FacewarpError("there is no such file or folder", place, "Check the path.")
+        raise nothing_there(place)
     if place.is_dir():
         cine = _open_folder(place, options)
     elif not is_nifti(place) and is_dicom(place):

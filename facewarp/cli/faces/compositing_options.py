@@ -147,6 +147,17 @@ class CompositingOptions:
         int, typer.Option(min=0, metavar="NUMBER", help="Number of a clip's first frame in names.")
     ] = 1
 
+    def __post_init__(self) -> None:
+        """Check that the options go together.
+
+        Raises:
+            typer.BadParameter: one is of an output that is not wanted.
+        """
+        for option, value in (("neutral", self.neutral), ("field-of-view", self.field_of_view)):
+            if value is not None and self.expressions is None:
+                why = "this is for --expressions; give that, too."
+                raise typer.BadParameter(why, param_hint=f"--{option}")
+
     def patterns(self) -> "ExtraPatterns":
         """Return the same for the library."""
         from facewarp.face.clip.extra_outputs import ExtraPatterns

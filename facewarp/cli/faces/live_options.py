@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -21,6 +21,9 @@ from facewarp.live.settings import DEFAULT_PORT
 
 if TYPE_CHECKING:
     from facewarp.face.tracking.options import TrackerOptions
+
+
+LOOPBACK: Final = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ class OutputOptions:
         int,
         typer.Option(min=0, max=65535, help="Port of the page; 0 for any that is free."),
     ] = DEFAULT_PORT
-    host: Annotated[str, typer.Option(help="Address the page is served on.")] = "127.0.0.1"
+    host: Annotated[str, typer.Option(help="Address the page is served on.")] = LOOPBACK
     token: Annotated[
         str | None,
         typer.Option(
@@ -222,7 +225,20 @@ def check_usage(options: LiveOptions, output: Output) -> tuple[int, int] | None:
         for name, value in (("--size", source.size), ("--mjpg", source.mjpg)):
             if value is not None:
                 refuse(name, "this is for cameras of this machine.")
+    if not outputs.web:
+        given = {
+            "--port": outputs.port != DEFAULT_PORT,
+            "--host": outputs.host != LOOPBACK,
+            "--allow-remote": outputs.allow_remote,
+            "--certificate": outputs.certificate is not None,
+        }
+        for name in (name for name, is_given in given.items() if is_given):
+            refuse(name, "this is for the page; give --web, too.")
     send = outputs.send or []
+    if outputs.screenshots is not None and outputs.headless:
+        refuse("--screenshots", "with --headless there are no keys to take any with.")
+    if outputs.field_of_view is not None and not send:
+        refuse("--field-of-view", "this is for heads that are sent; give --send, too.")
     if "-" in send and output.json:
         refuse("--send", "standard output can carry --json or --send -, not both.")
     if len(set(send)) < len(send):

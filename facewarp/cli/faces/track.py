@@ -192,6 +192,7 @@ def _track_inputs(
     import cv2
 
     from facewarp.face.tracking.track import OFFLINE
+    from facewarp.media.images.sequence import FIRST
     from facewarp.media.images.source import is_pattern
     from facewarp.system.closing import MadeAhead
     from facewarp.system.memory import keep_freed_memory
@@ -215,6 +216,8 @@ def _track_inputs(
         warn_of_folders(output, folders_in(inputs, out, data))
         if jobs and (unused := _without_use(jobs, settings)):
             output.warn(f"{' and '.join(unused)}: of no use here, where no input is a video")
+        if jobs and settings.extras.first_frame != FIRST and not any(map(_counts_names, jobs)):
+            output.warn("--first-frame: of no use here, where no output counts frames")
         tracker = ahead.get()
         resume_collection()
         track_one = partial(_track, output, tracker, effect)
@@ -255,6 +258,15 @@ def _without_use(jobs: "list[TrackJob]", settings: "ClipSettings") -> list[str]:
         unused += [f"--audio {encoding.audio}"] * (encoding.audio != "copy")
         unused += ["--keep-hdr"] * encoding.keep_hdr
     return unused
+
+
+def _counts_names(job: "TrackJob") -> bool:
+    """Return whether the number of a frame stands in an output or in its name."""
+    from facewarp.media.sinks import numbered_output
+
+    named = (job.target, job.extras.alpha) if job.pictures else (job.extras.alpha,)
+    is_numbered = [path and numbered_output(path, job.source.kind) for path in named]
+    return bool(job.extras.passes or job.extras.tracks) or any(is_numbered)
 
 
 def _track_all(jobs: "list[TrackJob]", track_one: "Callable[[TrackJob], Result]") -> list[Result]:

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from facewarp.batch.fingerprint import fingerprint, fingerprint_of
 from facewarp.batch.jobs import Outcome, Report
-from facewarp.errors import FacewarpError
+from facewarp.errors import FacewarpError, nothing_there
 from facewarp.face.clip.track_job import TrackJob
 from facewarp.face.clip.track_video import track_video
 from facewarp.face.clips.discovery import Clip, visible
@@ -134,7 +134,7 @@ class ClipJob:
         elif path.exists():
             source = fingerprint(path)
         else:
-            raise FacewarpError("there is no such file or folder", path, "Check the path.")
+            raise nothing_there(path)
         settings = json.loads(json.dumps(self.settings.identity()))
         return {"facewarp": __version__, "settings": settings, "source": source}
 

@@ -60,6 +60,11 @@ def spoiled(folder, talk, photo):
 
 BAD = {
     "no such file": (["gone.mp4"], "no such file or folder (gone.mp4)"),
+    "an address": (
+        ["https://host/talk.mp4", "--out", "out.mp4"],
+        "this is an address, not a file (https://host/talk.mp4)",
+    ),
+    "standard input": (["-", "--out", "out.mp4"], "standard input is not read (-)"),
     "no moov": (["cut.mp4"], "the video is cut short"),
     "only sound": (["sound.m4a"], "there is only sound in this file (sound.m4a)"),
     "text": (["notes.txt"], "this is not a video, nor a picture (notes.txt)"),
@@ -170,6 +175,8 @@ def test_a_folder_that_may_not_be_written_to_is_told(photo, folder):
         ([], "INPUT"),
         (["a.mp4", "--effect", "sparkle"], "sparkle"),
         (["a.mp4", "--texture", "tiger"], "--effect labels wears no texture"),
+        (["a.mp4", "--neutral", "1"], "this is for --expressions"),
+        (["a.mp4", "--data", "a.csv", "--field-of-view", "40"], "for --expressions"),
         (["a.mp4", "--effect", "canonical", "--opacity", "0.5"], "has no opacity"),
         (["a.mp4", "--opacity", "1.5"], "--opacity"),
         (["a.mp4", "--faces", "0"], "--faces"),

@@ -237,6 +237,13 @@ def test_options_that_change_nothing_are_named(photo):
     assert run(photo, "--out", "plain.png").stderr == ""
 
 
+@pytest.mark.parametrize(("more", "is_told"), [((), True), (("--tracks", "t.nk"), False)])
+def test_a_first_number_that_nothing_counts_from_is_named(photo, more, is_told):
+    result = run(photo, "--out", "plain.png", "--first-frame", 1001, *more)
+    assert result.exit_code == 0
+    assert ("--first-frame: of no use here" in result.stderr) == is_told
+
+
 def test_the_rate_of_a_picture_is_of_use_to_a_video_of_it(photo):
     result = run(photo, "--out", "still.mp4", "--fps", 10)
     assert (result.exit_code, result.stderr) == (0, "")

@@ -1,4 +1,5 @@
 import logging
+import os
 import threading
 from fractions import Fraction
 
@@ -141,6 +142,13 @@ def test_a_bare_stream_that_tells_no_pace_is_said_to_have_none(make_clip):
         assert [frame.time for frame in source] == pytest.approx([k / 25 for k in range(12)])
     (note,) = source.notes
     assert "no frames a second are told, 25 are taken" in note
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_is_told_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(FacewarpError, match=r"this is a pipe.*pipe\.mp4"):
+        open_source(tmp_path / "pipe.mp4")
 
 
 def test_a_source_can_be_read_twice(make_clip):
