@@ -55,6 +55,7 @@ from facewarp.cardiac.quantification.moments import (
     Moments,
     doubted_moments,
     phase_index,
+    refuse_systole,
     settle_end_diastole,
     told_moments,
 )
@@ -216,6 +217,7 @@ def _settled(
 ) -> tuple[Moments, int]:
     """Return the moments as told or as a reader's labels fit best, and the index of ED."""
     if told.ed is not None:
+        refuse_systole(told, cine, reader, seen.found.lv)
         return told, told.ed
     lv, dice = seen.found.lv, None
     at_ed = find_ed(lv, cine.closes)

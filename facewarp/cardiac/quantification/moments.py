@@ -19,6 +19,7 @@ BY_INFO: Final = "Info.cfg"
 BY_LABELS: Final = "labels"
 BY_CURVE: Final = "volume curve"
 _REFUSED: Final = 0.05  # relative change of the ejection fraction that a doubt may make
+_LEAST_OF_EF: Final = 0.5  # share of the ejection fraction that labels of end-diastole leave
 _LATEST_ES: Final = 0.6  # share of the heartbeat until end-systole; more in 1 of ACDC's 100
 _PHASES_TO_TELL: Final = 8  # fewer say too roughly when end-systole is
 
@@ -138,6 +139,38 @@ def settle_end_diastole(
         raise FacewarpError(what, labels.path, f"Say which it is: --ed {fit} or --ed {largest}.")
     said = f"{text}: they are laid on frame {fit}; --ed says otherwise"
     return replace(told, ed=fits, ed_by=BY_LABELS, warnings=(*told.warnings, said))
+
+
+def refuse_systole(
+    told: Moments, cine: Cine, labels: GivenLabels | None, lv_seen: FloatArray
+) -> None:
+    """Refuse to carry labels from the phase that they are of where that is near end-systole.
+
+    Args:
+        told: end-diastole as the labels tell it, or as others do.
+        cine: the cine.
+        labels: a reader's labels.
+        lv_seen: ``(T,)`` size of the left ventricle as the model sees it, in any unit.
+
+    Raises:
+        FacewarpError: less than half of the ejection fraction would be left.
+    """
+    if labels is None or told.ed is None or told.ed_by != BY_LABELS:
+        return
+    largest = find_ed(lv_seen, cine.closes)
+    smallest = lv_seen[find_es(lv_seen, cine.closes)]
+    by_labels, by_curve = (
+        1 - smallest / max(float(lv_seen[one]), 1e-9) for one in (told.ed, largest)
+    )
+    if by_labels < _LEAST_OF_EF * by_curve and by_curve - by_labels > _REFUSED:
+        here, there = cine.frames[told.ed], cine.frames[largest]
+        what = (
+            f"the labels are of frame {here}, near end-systole, and labels are carried from "
+            f"end-diastole, frame {there}: EF would be about {100 * by_labels:.0f} instead of "
+            f"{100 * by_curve:.0f} %"
+        )
+        fix = f"Give labels of end-diastole; --ed {here} carries these all the same."
+        raise FacewarpError(what, labels.path, fix)
 
 
 def _told_by_labels(

@@ -14,6 +14,7 @@ from facewarp.cardiac.quantification.moments import (
     Moments,
     doubted_moments,
     phase_index,
+    refuse_systole,
     settle_end_diastole,
     told_moments,
 )
@@ -71,6 +72,31 @@ def test_filled_phases_tell_both_moments():
 def test_one_filled_phase_is_end_diastole():
     found = moments(labelled([0, 80, 0, 0, 0, 0], filled=(1,)))
     assert (found.ed, found.ed_by, found.es, found.es_by) == (1, "labels", None, "volume curve")
+
+
+def test_labels_of_end_systole_alone_are_not_carried_from_there():
+    """A segmentation or structure set of one phase tells it: EF was 0 for 60 %, and said."""
+    es = 3
+    drawn = labelled([40 * (phase == es) for phase in range(6)], filled=(es,))
+    for labels in (drawn, labelled([40], frame=es + 1)):
+        told = moments(labels)
+        with pytest.raises(
+            FacewarpError, match=rf"of frame {es + 1}, near .* of 60 %.*--ed {es + 1}"
+        ):
+            refuse_systole(told, FakeCine(), labels, CURVE)
+        refuse_systole(moments(labels, ed=es), FakeCine(), labels, CURVE)
+
+
+@pytest.mark.parametrize("ed", [0, 1, 5])
+def test_labels_near_end_diastole_are_carried(ed):
+    labels = labelled([80 * (phase == ed) for phase in range(6)], filled=(ed,))
+    refuse_systole(moments(labels), FakeCine(), labels, CURVE)
+
+
+def test_a_heart_that_hardly_beats_has_no_end_systole_to_refuse():
+    labels = labelled([0, 0, 80, 0, 0, 0], filled=(2,))
+    still = np.array([100.0, 99.0, 96.2, 96.0, 98.0, 99.0])
+    refuse_systole(moments(labels), FakeCine(), labels, still)
 
 
 def test_the_frame_in_a_name_is_end_diastole():
