@@ -1,6 +1,7 @@
 """Still pictures as sources: one file, or the files of a folder or of a numbered sequence."""
 
 import fnmatch
+import itertools
 import logging
 import re
 from collections import Counter
@@ -119,6 +120,8 @@ class FolderSource(Source):
         self.time_base = time_base_of(self.rate)
         if self.is_numbered:
             self._number()
+        elif self.is_clip:
+            self._tell_gaps()
         self.start, self.end = start, end
         if not self.is_clip and (start is not None or end is not None):
             what = "start and end are for videos, this is pictures"
@@ -211,18 +214,35 @@ class FolderSource(Source):
             numbers.setdefault(int(found[1]), path)
         self.indices = sorted(numbers)
         self.paths = [numbers[number] for number in self.indices]
-        missing = [
-            (before + 1, after - 1)
-            for before, after in zip(self.indices, self.indices[1:], strict=False)
-            if after - before > 1
-        ]
-        if missing:
-            count = sum(last - first + 1 for first, last in missing)
-            spans = [str(a) if a == b else f"{a} to {b}" for a, b in missing]
+        if missing := _missing(self.indices):
+            _log.warning("%s: %s; the picture before stays for as long", self.path, missing)
+
+    def _tell_gaps(self) -> None:
+        """Tell which numbers are missing where names count pictures; they take no time then."""
+        found = [re.fullmatch(r"(.*?)(\d+)(\D*)", path.name) for path in self.paths]
+        names = [name for name in found if name is not None]
+        frames = {(name[1], name[3]) for name in names}
+        if len(names) < len(self.paths) or len(frames) > 1:
+            return
+        numbers = [int(name[2]) for name in names]
+        steps = Counter(after - before for before, after in itertools.pairwise(numbers))
+        missing = _missing(numbers)
+        if missing and steps.most_common(1)[0][0] == 1:
+            before, digits, after = names[0].groups()
+            pattern = self.path / f"{before}%0{len(digits)}d{after}"
             _log.warning(
-                "%s: %d number%s missing (%s); the picture before stays for as long",
-                *(self.path, count, "s are" if count > 1 else " is", _some(spans)),
+                "%s: %s; the picture after follows at once: name %s to keep their time",
+                *(self.path, missing, pattern),
             )
+
+
+def _missing(numbers: list[int]) -> str:
+    """Say which numbers are missing among rising ones; nothing where none is."""
+    gaps = [(a + 1, b - 1) for a, b in itertools.pairwise(numbers) if b - a > 1]
+    count = sum(last - first + 1 for first, last in gaps)
+    spans = [str(a) if a == b else f"{a} to {b}" for a, b in gaps]
+    is_one = count == 1
+    return f"{count} number{' is' if is_one else 's are'} missing ({_some(spans)})" if gaps else ""
 
 
 def reads_deep(path: Path) -> bool:

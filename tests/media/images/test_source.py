@@ -199,6 +199,28 @@ def test_one_bad_picture_does_not_end_a_folder(tmp_path, caplog):
 # Bad input
 
 
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [
+        ((1, 2, 5, 6, 8, 9), "3 numbers are missing (3 to 4, 7)"),
+        ((1, 2, 3), ""),
+        ((1, 3, 5, 7), ""),  # every second one: nothing is missing
+        ((101500, 101507, 101512), ""),  # times of day
+    ],
+)
+def test_missing_numbers_of_a_folder_that_is_a_clip_are_told(tmp_path, caplog, numbers, told):
+    for number in numbers:
+        save(tmp_path / f"shot2_{number:04d}.png", RGB)
+    with open_source(tmp_path) as source:
+        assert caplog.messages == []  # each by itself: no number means a time
+    with open_source(tmp_path, fps=10) as source:
+        assert [frame.time for frame in source] == [k / 10 for k in range(len(numbers))]
+    assert len(caplog.messages) == bool(told)
+    if told:
+        assert told in caplog.messages[0]
+        assert f"name {tmp_path / 'shot2_%04d.png'} to keep their time" in caplog.messages[0]
+
+
 def test_folder_without_pictures(tmp_path):
     with pytest.raises(FacewarpError, match="holds no pictures") as caught:
         open_source(tmp_path)
