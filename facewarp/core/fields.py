@@ -294,6 +294,27 @@ def field_gradient(field: Tensor) -> Tensor:
     return torch.stack(parts, dim=2)
 
 
+def central_differences(values: Tensor) -> list[Tensor]:
+    """Return derivatives of ``(B, K, *shape)`` along x, y[, z], as `torch.gradient` has them.
+
+    The same values in a fraction of its time, which puts every axis together from three pieces:
+    here neighbors are so many numbers apart, and the borders are written anew. Not for training:
+    nothing is derived through it.
+    """
+    given = values.contiguous()
+    found = []
+    for axis in range(given.ndim - 1, 1, -1):
+        slope, step, last = torch.empty_like(given), given.stride(axis), given.shape[axis] - 1
+        line = given.view(-1)
+        inside = slope.view(-1)[step:-step]
+        torch.sub(line[2 * step :], line[: -2 * step], out=inside).mul_(0.5)
+        for end, low in ((0, 0), (last, last - 1)):
+            low_values, high_values = given.select(axis, low), given.select(axis, low + 1)
+            torch.sub(high_values, low_values, out=slope.select(axis, end))
+        found.append(slope)
+    return found
+
+
 def jacobian_determinant(field: Tensor) -> Tensor:
     """Return det ``I + grad u`` ``(B, *shape)``: local change of area or volume; folds <= 0."""
     gradient = field_gradient(field)

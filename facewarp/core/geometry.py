@@ -118,8 +118,8 @@ def resize_image(image: "Tensor", shape: Shape) -> "Tensor":
     if all(f.is_integer() and f >= 1 for f in factors):
         kernel = [int(f) for f in factors]
         return F.avg_pool2d(image, kernel) if len(shape) == 2 else F.avg_pool3d(image, kernel)
-    if len(shape) == 3 and source[0] == shape[0] and image.is_contiguous():  # half of the time
-        slices = image.flatten(1, 2)
+    if len(shape) == 3 and source[0] == shape[0]:  # half of the time, or less
+        slices = image.contiguous().flatten(1, 2)
         resized = F.interpolate(slices, list(shape[1:]), mode="bilinear", align_corners=False)
         return resized.view(*image.shape[:3], *shape[1:])
     mode = "bilinear" if len(shape) == 2 else "trilinear"

@@ -360,6 +360,15 @@ def test_gradients_flow_through_every_operation():
 
 
 @both
+@pytest.mark.parametrize("size", [2, 3, 7])
+def test_central_differences_are_those_of_torch(shape, size):
+    values = torch.randn(2, 3, *shape[:-1], size).transpose(0, 1)  # as warps leave them
+    expected = torch.gradient(values, dim=tuple(range(values.ndim - 1, 1, -1)))
+    for found, one in zip(fields.central_differences(values), expected, strict=True):
+        assert torch.equal(found, one)
+
+
+@both
 def test_the_smallest_jacobian_of_a_linear_map_is_its_determinant(shape):
     n = len(shape)
     matrix = torch.eye(n) + 0.2 * torch.arange(n * n).view(n, n).float().sin()

@@ -14,7 +14,7 @@ from facewarp.cardiac.motion.refinement.anatomy import along_wall, right_ventric
 from facewarp.cardiac.motion.refinement.settings import Level, Refinement
 from facewarp.cardiac.motion.refinement.velocity import both_flows, box_splines
 from facewarp.cardiac.parts import HeartPart
-from facewarp.core.fields import spline_field, warp
+from facewarp.core.fields import central_differences, spline_field, warp
 from facewarp.core.geometry import spatial_shape
 
 _FIRST_PART: Final = int(HeartPart.RV)
@@ -50,7 +50,7 @@ def match(
     scale = weights.sqrt().view(1, -1, 1, 1, 1)
     target = wanted[:, _FIRST_PART:] * scale
     source = parts[:, _FIRST_PART:].roll(len(velocity), 0) * scale
-    start, across = velocity, _gradient(target)
+    start, across = velocity, central_differences(target)
     still = settings.still * (1 - settings.loose * right_ventricle(parts))
     held: Sequence[Tensor | float] = (level.prior, level.prior, level.prior + still)
     unseen = along * along_wall(parts, settings.along_blur) if along else None
@@ -85,19 +85,29 @@ def _normal_equations(
     Returns:
         The pull ``(B, 3, ...)``, and the symmetric matrices ``(B, 6, ...)`` as `_solve` takes them.
     """
-    slope = [a.add_(b).mul_(0.5) for a, b in zip(_gradient(warped), across, strict=True)]
+    slope = [a.add_(b).mul_(0.5) for a, b in zip(central_differences(warped), across, strict=True)]
     missing = torch.sub(target, warped, out=warped)  # in place: two pairs at a time are large
-    pulls = ((missing * one).sum(1).chunk(2) for one in slope)
-    pull = torch.stack([a - b for a, b in pulls], 1)
+    pull = torch.stack([_product(missing, one, -1.0) for one in slope], 1)
     pairs = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
-    products = ((slope[i] * slope[j]).sum(1).chunk(2) for i, j in pairs)
-    return pull, torch.stack([a + b for a, b in products], 1)
+    return pull, torch.stack([_product(slope[i], slope[j]) for i, j in pairs], 1)
 
 
-def _gradient(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return derivatives along x, y, z of ``(B, K, d, h, w)`` by central differences."""
-    z, y, x = torch.gradient(values, dim=(2, 3, 4))
-    return x, y, z
+def _product(one: Tensor, other: Tensor, moving: float = 1.0) -> Tensor:
+    """Return the sum over parts and images of two arrays' products, ``(B, d, h, w)``.
+
+    One part after the other: the products of all do not fit into the cache.
+
+    Args:
+        one: ``(2 B, K, d, h, w)``, of all fixed images before all moving ones.
+        other: likewise.
+        moving: weight of the moving images.
+    """
+    count = len(one) // 2
+    total = torch.zeros_like(one[:count, 0])
+    for image, weight in ((slice(count), 1.0), (slice(count, None), moving)):
+        for part in range(one.shape[1]):
+            total.addcmul_(one[image, part], other[image, part], value=weight)
+    return total
 
 
 def _solve(stiff: Tensor, pull: Tensor, damping: Sequence[Tensor | float]) -> Tensor:

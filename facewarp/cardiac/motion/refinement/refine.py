@@ -33,7 +33,8 @@ from facewarp.cardiac.parts import HeartPart
 from facewarp.core.fields import smallest_jacobian, warp
 from facewarp.core.geometry import Shape, resize_field, resize_image, spatial_shape
 
-_AROUND: Final = 10  # voxels around the heart in the slices, on the finer grid
+_AROUND: Final = 6  # voxels around the heart in the slices, on the finer grid
+_AROUND_COARSELY: Final = 5  # likewise on the network's
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +109,7 @@ def refine_coarsely(
         target, along = parts, settings.along
     else:
         target, along = torch.lerp(parts, warp(parts.roll(count, 0), found), settings.carried), 0.0
-    box, share = heart_window(parts, _AROUND // 2)
+    box, share = heart_window(parts, _AROUND_COARSELY)
     near = match(velocity[box], target[box], parts[box], settings.coarse, settings, along)
     velocity = velocity.clone()
     velocity[box] += share * (near - velocity[box])

@@ -2,10 +2,17 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 
 from facewarp.cardiac.motion.refinement import anatomy
-from facewarp.cardiac.motion.refinement.refine import ImagePair, refine
+from facewarp.cardiac.motion.refinement import refine as refine_module
+from facewarp.cardiac.motion.refinement.refine import (
+    CoarseMotion,
+    ImagePair,
+    refine,
+    refine_finely,
+)
 from facewarp.cardiac.motion.refinement.settings import Level, Refinement
 from facewarp.cardiac.motion.refinement.velocity import fit_velocity
 from facewarp.core.fields import compose, exponential, smallest_jacobian, warp
@@ -126,6 +133,22 @@ def test_steps_around_the_heart_alone_give_the_same_motion(monkeypatch) -> None:
     assert float(apart[heart].max()) < 1e-3
     assert float(apart.max()) < 0.1
     assert smallest_jacobian(around).min() > 0
+
+
+@pytest.mark.parametrize("place", [(3, 2, 40), (3, 52, 20), (3, 30, 3), (3, 30, 52)])
+def test_a_fold_on_either_side_of_the_heart_is_found_and_smoothed(monkeypatch, place) -> None:
+    """Steps are taken around the heart alone: what lies beyond on every side is looked at too."""
+
+    def small(parts: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.pad(parts, (14, 14, 14, 14, 0, 0), mode="replicate")
+
+    fixed, moving = (finer(small(ball(radius))) for radius in (5.0, 4.0))
+    coarse = CoarseMotion(torch.zeros(1, 3, 8, 56, 56), torch.zeros(2, 3, 8, 56, 56))
+    coarse.flows[(0, 0, *place)] = coarse.velocity[(0, 0, *place)] = 9.0
+    monkeypatch.setattr(refine_module, "_AROUND", 3)
+    found = torch.cat(refine_finely(ImagePair(fixed, moving), coarse))
+    assert smallest_jacobian(resize_field(coarse.flows, found.shape[2:])).min() <= 0
+    assert smallest_jacobian(found).min() > 0
 
 
 def test_a_finer_grid_tells_the_inverse_better() -> None:
