@@ -83,6 +83,12 @@ def test_openimageio_follows_the_maps_flipped(face_at, render):
     theirs = oiio.ImageBufAlgo.st_warp(held(identity(SIZE)), maps, "triangle", 2.0, flip_t=True)
     off = np.abs(theirs.get_pixels(oiio.FLOAT)[..., :2] - ours)[inside] * SIZE
     assert off.max() < 0.1
+    fine = np.kron(identity(SIZE), np.ones((2, 2, 1)))  # a painting may be larger than the plate
+    painted = oiio.ImageBufAlgo.st_warp(
+        held(fine), maps, "triangle", 2.0, flip_t=True, roi=maps.roi
+    )
+    off = np.abs(painted.get_pixels(oiio.FLOAT)[..., :2] - ours)[inside] * SIZE
+    assert off.max() < 1
 
 
 @pytest.mark.parametrize("roll", [0.0, 0.4])
