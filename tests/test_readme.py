@@ -77,11 +77,11 @@ def test_other_commands_are_understood(folder, line):
 @pytest.mark.slow
 def test_the_python_code_runs(folder, capsys):
     (code,) = blocks("python")
-    portrait = next(iter(read_video(CLIP, end=0.1))).image
-    names = {"fixed": portrait[100:420, 270:530], "moving": portrait[110:430, 280:540]}
+    Image.fromarray(next(read_video(CLIP, start=3)).image).save(folder / "other.jpg")
+    names = {}
     exec(compile(code, "README.md", "exec"), names)
     assert "tracking" in capsys.readouterr().out
-    assert names["warped"].shape == names["fixed"].shape
+    assert names["warped"].shape == names["fixed"].shape == (320, 260, 3)
     assert np.isfinite(names["reg"].field).all()
 
 
