@@ -26,6 +26,8 @@ def robust_hausdorff_mm(
 ) -> float:
     """Return a percentile of the distances between two masks' surfaces, of the larger direction.
 
+    A single slice has an outline and no ends: the volume goes on beyond it on both sides.
+
     Args:
         a: (D, H, W) mask.
         b: the other mask, same shape.
@@ -45,7 +47,8 @@ def robust_hausdorff_mm(
         raise ValueError(f"spacing must be 3 positive numbers, not {tuple(spacing)}")
     if not first.any() or not second.any():
         return float("nan")
-    areas = [_surface(mask, spacing) for mask in _trimmed(first, second)]
+    endless = tuple(size == 1 for size in first.shape)
+    areas = [_surface(mask, spacing, endless) for mask in _trimmed(first, second)]
     return max(
         _percentile_to(areas[0], areas[1], spacing, percent),
         _percentile_to(areas[1], areas[0], spacing, percent),
@@ -60,9 +63,17 @@ def _trimmed(
     return a[box], b[box]
 
 
-def _surface(mask: NDArray[np.bool_], spacing: Sequence[float]) -> FloatArray:
-    """Return the surface area at every corner of voxels, (D + 1, H + 1, W + 1) mm²."""
-    padded = np.pad(mask, 1).astype(np.uint8)
+def _surface(
+    mask: NDArray[np.bool_],
+    spacing: Sequence[float],
+    endless: Sequence[bool] = (False, False, False),
+) -> FloatArray:
+    """Return the surface area at every corner of voxels, (D + 1, H + 1, W + 1) mm².
+
+    Along an axis that is `endless` the mask goes on as its last voxels are.
+    """
+    padded = np.pad(mask, [(0 if end else 1,) * 2 for end in endless])
+    padded = np.pad(padded, [(int(end),) * 2 for end in endless], mode="edge").astype(np.uint8)
     code = np.zeros(tuple(n + 1 for n in mask.shape), dtype=np.uint8)
     for bit, (z, y, x) in enumerate(_CORNERS):
         code |= padded[z:, y:, x:][tuple(slice(n) for n in code.shape)] << bit

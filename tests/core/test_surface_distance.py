@@ -34,6 +34,19 @@ def test_distances_of_boxes_are_what_one_reads_off() -> None:
         robust_hausdorff_mm(a, a, (1, 1, 0))
 
 
+def test_a_single_slice_has_an_outline_and_no_ends() -> None:
+    y, x = np.mgrid[:40, :44]
+    one, other = (np.hypot(y - 20, x - column) <= 11 for column in (20, 24))
+    deep = robust_hausdorff_mm(np.stack([one] * 60), np.stack([other] * 60), (10.0, 1.5, 1.5))
+    assert deep == pytest.approx(4 * 1.5)
+    for axis in range(3):  # a long axis is one slice, and which axis it lies along is the file's
+        slices = np.expand_dims(one, axis), np.expand_dims(other, axis)
+        spacing = np.insert([1.5, 1.5], axis, 10.0)
+        assert robust_hausdorff_mm(*slices, spacing) == pytest.approx(deep), axis
+    ended = [np.pad(mask[None], ((1, 1), (0, 0), (0, 0))) for mask in (one, other)]
+    assert robust_hausdorff_mm(*ended, (10.0, 1.5, 1.5)) < deep  # its ends are seen, and agree
+
+
 def test_an_end_slice_counts_by_its_area_and_not_by_its_voxels() -> None:
     tall, taller = box((1, 9), (10, 16), (10, 16)), box((1, 10), (10, 16), (10, 16))
     edge = contour(taller)
