@@ -7,7 +7,7 @@
 # the image tells which; ngff_image_to_itk_image takes all for LPS. The axes come back as they were, the origin mirrored: a
 # first voxel at 40, -30, 20 mm is 100 mm away. Of a short axis turned by 35 degrees only the nearest anatomical
 # direction of each axis is kept ("left-to-right"), by both converters, so that the far end of a row of 240 mm
-# is 143 mm beside its place even where the origin is right. Of a cine's 40 ms a step of 1 is kept.
+# is 144 mm beside its place even where the origin is right. Of a cine's 40 ms a step of 1 is kept.
 # What follows: hearts converted from NIfTI and from DICOM lie mirrored beside each other in one store, and labels drawn
 # in one don't fit the other. Keep the affine beside the zarr, or resample to straight axes first and convert by ITK.
 set -euo pipefail
