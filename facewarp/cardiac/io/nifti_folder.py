@@ -45,6 +45,7 @@ _MODALITY: Final = "MR"
 _TRIGGER: Final = re.compile(r"_t(\d+)[a-z]?$")
 _COMPLEX: Final = re.compile(r"_(ph|real|imaginary)(?=_|[a-z]?$)")  # by dcm2niix, beside magnitude
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
+_SIGNED: Final = re.compile(r"-?\d+(?:\.\d+)?")
 _LPS: Final = np.diag([-1.0, -1.0, 1.0])
 
 
@@ -168,6 +169,41 @@ def numbers_in(names: Sequence[str]) -> list[float] | None:
     return columns[0] if len(orders) == 1 else None
 
 
+def cines_by_name(names: Sequence[str]) -> list[list[str]]:
+    """Return names of phases by cine where they are of several: ``a_01``, ``a_02``, ``b_01``, ...
+
+    Each cine has two names at least; [] where they may be of one.
+    """
+    parts: dict[object, list[str]] = {}
+    for name in names:
+        parts.setdefault(_SIGNED.sub("#", name), []).append(name)
+    if len(parts) == 1:
+        columns = list(zip(*(_SIGNED.findall(name) for name in names), strict=True))
+        varying = [column for column in columns if len(set(column)) > 1]
+        repeated = [column for column in varying if len(set(column)) < len(names)]
+        if len(varying) < 2 or not repeated:
+            return []
+        parts = {}
+        for name, value in zip(names, repeated[0], strict=True):
+            parts.setdefault(value, []).append(name)
+    cines = list(parts.values())
+    return cines if len(cines) > 1 and min(map(len, cines)) > 1 else []
+
+
+def _refuse_several_cines(volumes: Sequence[Volume], folder: Path) -> None:
+    """Refuse phases of several cines in one folder: of equal grids they would be one beat.
+
+    Raises:
+        FacewarpError: the files' names are those of several.
+    """
+    cines = cines_by_name([stem(volume.path) for volume in volumes])
+    if cines:
+        some = "; ".join(f"{one[0]} and {len(one) - 1} more" for one in cines[:3])
+        what = f"the files are phases of {len(cines)} cines by their names: {some}"
+        fix = "Give a folder for each, or a part of the names of one with --series."
+        raise FacewarpError(what, folder, fix)
+
+
 def _without_labels(volumes: list[Volume]) -> list[Volume]:
     """Without volumes that hold a few whole numbers where the others hold grey values."""
     few = [has_few_values(volume.data) for volume in volumes]
@@ -177,7 +213,7 @@ def _without_labels(volumes: list[Volume]) -> list[Volume]:
 
 
 def _phases(volumes: list[Volume], folder: Path, options: ReadOptions) -> Volume:
-    volumes, said, triggers = _in_time(volumes)
+    volumes, said, triggers = _in_time(volumes, folder)
     first = volumes[0]
     for volume in volumes:
         if volume.data.ndim != 3:
@@ -212,7 +248,9 @@ def _phases(volumes: list[Volume], folder: Path, options: ReadOptions) -> Volume
     )
 
 
-def _in_time(volumes: list[Volume]) -> tuple[list[Volume], list[str], list[float] | None]:
+def _in_time(
+    volumes: list[Volume], folder: Path
+) -> tuple[list[Volume], list[str], list[float] | None]:
     """Return the volumes in the order of time, what is to be said, and their trigger times, ms."""
     triggers = _triggers_ms([volume.path for volume in volumes])
     told = [time for time in triggers if time is not None]
@@ -220,6 +258,7 @@ def _in_time(volumes: list[Volume]) -> tuple[list[Volume], list[str], list[float
         order = np.argsort(told)
         times = [told[i] for i in order]
         return [volumes[i] for i in order], _about_steps(times), times
+    _refuse_several_cines(volumes, folder)
     numbers = numbers_in([stem(volume.path) for volume in volumes])
     if numbers is not None:
         said = _about_steps(sorted(numbers))

@@ -9,6 +9,7 @@ from fixtures.dicom_scans import numbered, shown
 
 from facewarp.cardiac.io.nifti_folder import is_label_file, numbers_in
 from facewarp.cardiac.io.patient import open_cine
+from facewarp.cardiac.io.timing import ReadOptions
 from facewarp.errors import FacewarpError
 
 AFFINE = np.diag([-1.5, -1.5, 8.0, 1.0])
@@ -104,6 +105,33 @@ def test_numbers_that_give_no_one_order_are_said(folder, cine, name):
     for t in range(12):
         put(folder / f"{name.format(70 * t, 12 - t, t - 6)}.nii.gz", cine[t])
     assert "no file tells the time of its phase" in open_cine(folder).volume.warnings[-1]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        lambda k, t: f"{'ab'[k]}_{t:02}",
+        lambda k, t: f"patient{k + 1:03}_phase{t + 1:02}_0000",  # nnU-Net's flat folder
+        lambda k, t: f"P{k + 7}_{'ED' if t == 0 else 'ES'}",
+    ],
+)
+def test_phases_of_two_hearts_in_one_folder_are_refused(folder, cine, name):
+    """Of equal grids, as with unit affines, they made one beat of 24 phases."""
+    count = 2 if name(0, 0).endswith("ED") else 12
+    for k in range(2):
+        for t in range(count):
+            put(folder / f"{name(k, t)}.nii.gz", cine[t] + k)
+    with pytest.raises(
+        FacewarpError, match=rf"phases of 2 cines by their names: .* {count - 1} more"
+    ):
+        open_cine(folder)
+
+
+def test_the_phases_of_one_of_two_hearts_are_chosen_by_name(folder, cine):
+    for t in range(12):
+        put(folder / f"rest_{t:02}.nii.gz", cine[t])
+        put(folder / f"stress_{t:02}.nii.gz", cine[t] + 9)
+    in_order(open_cine(folder, ReadOptions(series="rest")).volume)
 
 
 @pytest.mark.parametrize("told", [True, False])
