@@ -44,7 +44,7 @@ def test_survives_the_way_back_from_a_worker_process() -> None:
 
 
 ROOT = Path(__file__).parents[1] / "facewarp"
-WHAT_USERS_MEET = ("cli", "face/clips", "face/gallery", "live/capture", "live/outputs", "media")
+WHAT_USERS_MEET = ("cli", "clips", "face/gallery", "live/capture", "live/outputs", "media")
 ENDS_OF_OTHER_ERRORS = (
     "no frame was written",  # another error was told before
     "no picture was written",

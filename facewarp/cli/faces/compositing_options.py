@@ -9,8 +9,8 @@ import typer
 from facewarp.cli.model_options import FieldOfView
 
 if TYPE_CHECKING:
-    from facewarp.face.clip.extra_outputs import ExtraPatterns
-    from facewarp.face.clip.track_job import Encoding
+    from facewarp.clips.clip.extra_outputs import ExtraPatterns
+    from facewarp.clips.clip.track_job import Encoding
 
 
 class CodecName(StrEnum):
@@ -76,7 +76,7 @@ class EncodingOptions:
 
     def encoding(self) -> "Encoding":
         """Return the same for the library."""
-        from facewarp.face.clip.track_job import Encoding
+        from facewarp.clips.clip.track_job import Encoding
 
         codec = None if self.codec is None else self.codec.value
         return Encoding(self.audio.value, self.keep_hdr, codec, self.quality)
@@ -160,6 +160,6 @@ class CompositingOptions:
 
     def patterns(self) -> "ExtraPatterns":
         """Return the same for the library."""
-        from facewarp.face.clip.extra_outputs import ExtraPatterns
+        from facewarp.clips.clip.extra_outputs import ExtraPatterns
 
         return ExtraPatterns(**{**vars(self), "tracks": tuple(self.tracks or ())})

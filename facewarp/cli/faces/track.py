@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from facewarp.cli.faces.track_jobs import LeftOut
-    from facewarp.face.clip.extra_outputs import ExtraPatterns
-    from facewarp.face.clip.track_job import Tally, TrackJob
-    from facewarp.face.clips.settings import ClipSettings
+    from facewarp.clips.clip.extra_outputs import ExtraPatterns
+    from facewarp.clips.clip.track_job import Tally, TrackJob
+    from facewarp.clips.settings import ClipSettings
     from facewarp.face.effects.factory import Effect
     from facewarp.face.tracking.tracker import FaceTracker
     from facewarp.media.pipeline import Pass
@@ -154,7 +154,7 @@ def track(
         resume_collection()
     elif run.engine != "torch":
         limit_blas()
-    from facewarp.face.clips.settings import ClipSettings, Part
+    from facewarp.clips.settings import ClipSettings, Part
 
     settings = ClipSettings(
         effects,
@@ -315,8 +315,8 @@ def _track_each(
 
 
 def _track(output: Output, tracker: "FaceTracker", effect: "Effect", job: "TrackJob") -> Result:
-    from facewarp.face.clip.track_video import track_video
-    from facewarp.face.clips.results import result_of, warnings_of
+    from facewarp.clips.clip.track_video import track_video
+    from facewarp.clips.results import result_of, warnings_of
 
     source = job.source
     with output.progress(f"tracking {source.name}", source.frame_count) as advance:

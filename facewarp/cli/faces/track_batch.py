@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from facewarp.batch.jobs import Batch
-    from facewarp.face.clips.discovery import Found
-    from facewarp.face.clips.settings import ClipSettings
+    from facewarp.clips.discovery import Found
+    from facewarp.clips.settings import ClipSettings
 
 _COLUMNS: Final = ("frames", "faces", "confidence")
 _MOST_ROWS: Final = 40
@@ -107,9 +107,9 @@ def track_batch(
         settings: of all clips.
         options: how they are run.
     """
-    from facewarp.face.clips.discovery import find_clips
-    from facewarp.face.clips.names import base_folder, is_name_of_one_file
-    from facewarp.face.clips.runner import plan_clips, run_clips
+    from facewarp.clips.discovery import find_clips
+    from facewarp.clips.names import base_folder, is_name_of_one_file
+    from facewarp.clips.runner import plan_clips, run_clips
 
     if out is None:
         what = "many clips need a folder to write to"
@@ -170,7 +170,7 @@ def _size(path: Path) -> int:
 
 def _tell(output: Output, batch: "Batch", found: "Found") -> None:
     """Print the table, and end with 1 where a clip failed."""
-    from facewarp.face.clips.summary import TABLE, WHOLE, told_of
+    from facewarp.clips.summary import TABLE, WHOLE, told_of
 
     told = told_of(batch, found.left_out)
     told["folders_not_searched"] = [str(path) for path in found.folders]

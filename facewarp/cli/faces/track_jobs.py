@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
-    from facewarp.face.clip.extra_outputs import ExtraOutputs
-    from facewarp.face.clip.track_job import TrackJob
-    from facewarp.face.clips.settings import ClipSettings, Part
+    from facewarp.clips.clip.extra_outputs import ExtraOutputs
+    from facewarp.clips.clip.track_job import TrackJob
+    from facewarp.clips.settings import ClipSettings, Part
     from facewarp.media.frames import Source
 
 
@@ -29,14 +29,14 @@ def is_mixed(inputs: list[Path]) -> bool:
     """Return whether the only input is a folder that holds videos: each file is an input."""
     if len(inputs) != 1 or not inputs[0].is_dir():
         return False
-    from facewarp.face.clips.discovery import VIDEO_SUFFIXES
+    from facewarp.clips.discovery import VIDEO_SUFFIXES
 
     return any(path.suffix.lower() in VIDEO_SUFFIXES for path in _files_of(inputs[0]))
 
 
 def folders_in(inputs: list[Path], out: str | None, data: str | None) -> list[Path]:
     """Return the folders in folders that were named, which are not searched; no output's."""
-    from facewarp.face.clips.discovery import visible
+    from facewarp.clips.discovery import visible
 
     own = {Path(name).resolve() for name in (out, data) if name is not None}
     named = [path for path in inputs if path.is_dir()]
@@ -65,7 +65,7 @@ def plan(
             file, or one is read.
     """
     from facewarp.cli.option_groups import named_files
-    from facewarp.face.clip.track_job import TrackJob
+    from facewarp.clips.clip.track_job import TrackJob
     from facewarp.media.numbered_names import NumberedName
     from facewarp.media.sources import open_source
     from facewarp.system.atomic_files import check_apart, check_target
@@ -122,8 +122,8 @@ def plan_mixed(
     Raises:
         FacewarpError: `--out` or `--data` is a file, or the folder itself.
     """
-    from facewarp.face.clip.track_job import TrackJob
-    from facewarp.face.clips.discovery import VIDEO_SUFFIXES
+    from facewarp.clips.clip.track_job import TrackJob
+    from facewarp.clips.discovery import VIDEO_SUFFIXES
     from facewarp.media.images.files import is_image_file
     from facewarp.media.sinks import name_of_output
     from facewarp.media.sources import open_source
@@ -166,7 +166,7 @@ def _part_of(part: "Part", *, is_image: bool) -> tuple[float | None, float | Non
 
 def _files_of(folder: Path) -> list[Path]:
     """Return the files of a folder, not below it, in natural order, without hidden ones."""
-    from facewarp.face.clips.discovery import visible
+    from facewarp.clips.discovery import visible
 
     return [path for path in visible(folder) if path.is_file()]
 

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 from facewarp.cli.app import app, load_command
 from facewarp.cli.faces.track import track
-from facewarp.face.clip import track_video
+from facewarp.clips.clip import track_video
 from facewarp.face.effects.canonical import CANONICAL_SHAPE
 from facewarp.face.effects.options import EFFECT_NAMES
 from facewarp.face.image_formats import to_rgb

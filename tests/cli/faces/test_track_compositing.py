@@ -16,8 +16,8 @@ from fixtures.clips import write_narrow
 from typer.testing import CliRunner
 
 from facewarp.cli.app import app
-from facewarp.face.clip import pass_output
-from facewarp.face.clip.even_pace import Pace
+from facewarp.clips.clip import pass_output
+from facewarp.clips.clip.even_pace import Pace
 from facewarp.media.sources import open_source, read_video
 
 TIGER = ("--effect", "texture", "--texture", "tiger")

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from facewarp.clips.clip.extra_outputs import ExtraOutputs
+from facewarp.clips.discovery import Clip
+from facewarp.clips.settings import ClipSettings
 from facewarp.errors import FacewarpError
-from facewarp.face.clip.extra_outputs import ExtraOutputs
-from facewarp.face.clips.discovery import Clip
-from facewarp.face.clips.settings import ClipSettings
 from facewarp.media.frames import IMAGE_SUFFIXES, PLATE_SUFFIXES, Kind
 from facewarp.media.images.files import open_picture, pages_of
 from facewarp.media.numbered_names import NumberedName

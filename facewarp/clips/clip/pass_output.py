@@ -8,10 +8,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.clips.clip.extra_outputs import ExtraOutputs
+from facewarp.clips.clip.frame_output import FrameOutput
 from facewarp.drawing.effect_layer import EffectLayer
 from facewarp.errors import FacewarpError
-from facewarp.face.clip.extra_outputs import ExtraOutputs
-from facewarp.face.clip.frame_output import FrameOutput
 from facewarp.face.face import Face
 from facewarp.face.passes.layers import FACE_ID, FrameLayers, LayerRenderer
 from facewarp.face.passes.st_maps import IntBox, TemplateCanvas

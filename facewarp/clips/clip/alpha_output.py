@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from facewarp.clips.clip.frame_output import FrameOutput
 from facewarp.drawing.effect_layer import EffectLayer
 from facewarp.errors import FacewarpError
-from facewarp.face.clip.frame_output import FrameOutput
 from facewarp.face.face import Face
 from facewarp.media.frames import Frame, Source
 from facewarp.media.sinks import open_sink

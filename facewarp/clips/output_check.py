@@ -4,8 +4,8 @@ from pathlib import Path
 
 import av
 
+from facewarp.clips.discovery import visible
 from facewarp.errors import FacewarpError
-from facewarp.face.clips.discovery import visible
 from facewarp.media.images.files import is_image_file, open_picture, pages_of
 
 

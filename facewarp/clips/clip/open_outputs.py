@@ -1,11 +1,11 @@
 """Open what is written beside the picture."""
 
-from facewarp.face.clip.alpha_output import AlphaOutput
-from facewarp.face.clip.expressions_output import ExpressionsOutput
-from facewarp.face.clip.extra_outputs import ExtraOutputs
-from facewarp.face.clip.frame_output import FrameOutput
-from facewarp.face.clip.pass_output import PassOutput
-from facewarp.face.clip.tracks_output import TracksOutput
+from facewarp.clips.clip.alpha_output import AlphaOutput
+from facewarp.clips.clip.expressions_output import ExpressionsOutput
+from facewarp.clips.clip.extra_outputs import ExtraOutputs
+from facewarp.clips.clip.frame_output import FrameOutput
+from facewarp.clips.clip.pass_output import PassOutput
+from facewarp.clips.clip.tracks_output import TracksOutput
 from facewarp.face.template.template import Template
 from facewarp.media.frames import Source
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
+from facewarp.clips.discovery import find_clips
 from facewarp.errors import FacewarpError
-from facewarp.face.clips.discovery import find_clips
 
 
 def touch(*names):

@@ -13,14 +13,14 @@ from typing import Any, Final, TypeAlias
 
 from facewarp.batch.fingerprint import fingerprint, fingerprint_of
 from facewarp.batch.jobs import Outcome, Report
+from facewarp.clips.clip.track_job import TrackJob
+from facewarp.clips.clip.track_video import track_video
+from facewarp.clips.discovery import Clip, visible
+from facewarp.clips.names import Outputs
+from facewarp.clips.output_check import count_frames
+from facewarp.clips.results import Result, result_of, warnings_of
+from facewarp.clips.settings import ClipSettings
 from facewarp.errors import FacewarpError, nothing_there
-from facewarp.face.clip.track_job import TrackJob
-from facewarp.face.clip.track_video import track_video
-from facewarp.face.clips.discovery import Clip, visible
-from facewarp.face.clips.names import Outputs
-from facewarp.face.clips.output_check import count_frames
-from facewarp.face.clips.results import Result, result_of, warnings_of
-from facewarp.face.clips.settings import ClipSettings
 from facewarp.face.effects.factory import Effect
 from facewarp.face.tracking.track import OFFLINE
 from facewarp.face.tracking.tracker import FaceTracker

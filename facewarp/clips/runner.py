@@ -6,11 +6,11 @@ from pathlib import Path
 from facewarp.batch.jobs import Batch
 from facewarp.batch.runner import run_batch
 from facewarp.batch.worker_pool import EventHandler
-from facewarp.face.clips.clip_job import RECORDS, ClipJob
-from facewarp.face.clips.discovery import Found
-from facewarp.face.clips.names import base_folder, name_outputs
-from facewarp.face.clips.settings import ClipSettings
-from facewarp.face.clips.summary import check_summary, write_summary
+from facewarp.clips.clip_job import RECORDS, ClipJob
+from facewarp.clips.discovery import Found
+from facewarp.clips.names import base_folder, name_outputs
+from facewarp.clips.settings import ClipSettings
+from facewarp.clips.summary import check_summary, write_summary
 
 
 def plan_clips(

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from facewarp.face.clip.extra_outputs import ExtraOutputs
+from facewarp.clips.clip.extra_outputs import ExtraOutputs
 from facewarp.face.face import Face
 from facewarp.media.frames import Source
 from facewarp.media.video.audio_copy import AudioMode

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from facewarp.clips.clip.extra_outputs import ExtraOutputs
+from facewarp.clips.clip.frame_output import FrameOutput
 from facewarp.drawing.effect_layer import EffectLayer
-from facewarp.face.clip.extra_outputs import ExtraOutputs
-from facewarp.face.clip.frame_output import FrameOutput
 from facewarp.face.expressions.expression_tracker import ExpressionTracker
 from facewarp.face.expressions.pose import FIELD_OF_VIEW_DEG
 from facewarp.face.expressions.rows import COLUMNS, rows_of

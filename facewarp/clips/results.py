@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from facewarp.face.clip.track_job import Tally, TrackJob
+    from facewarp.clips.clip.track_job import Tally, TrackJob
     from facewarp.media.pipeline import Pass
 
 Result = dict[str, Any]

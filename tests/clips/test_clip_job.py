@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from facewarp.batch.jobs import work_on
-from facewarp.face.clip.extra_outputs import ExtraPatterns
-from facewarp.face.clips import clip_job
-from facewarp.face.clips.discovery import find_clips
-from facewarp.face.clips.output_check import count_frames
-from facewarp.face.clips.runner import plan_clips
-from facewarp.face.clips.settings import ClipSettings, Part
-from facewarp.face.clips.summary import check_summary
+from facewarp.clips import clip_job
+from facewarp.clips.clip.extra_outputs import ExtraPatterns
+from facewarp.clips.discovery import find_clips
+from facewarp.clips.output_check import count_frames
+from facewarp.clips.runner import plan_clips
+from facewarp.clips.settings import ClipSettings, Part
+from facewarp.clips.summary import check_summary
 from facewarp.face.effects.factory import make_effect
 from facewarp.face.tracking import options
 from facewarp.face.tracking.options import TrackerOptions

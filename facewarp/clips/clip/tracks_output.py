@@ -4,9 +4,9 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from facewarp.clips.clip.frame_output import FrameOutput
 from facewarp.drawing.effect_layer import EffectLayer
 from facewarp.errors import FacewarpError
-from facewarp.face.clip.frame_output import FrameOutput
 from facewarp.face.face import Face
 from facewarp.face.template.template import Template
 from facewarp.face.track_export.formats import TracksTarget

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from facewarp.batch.fingerprint import fingerprint
+from facewarp.clips.clip.extra_outputs import ExtraOutputs, ExtraPatterns
+from facewarp.clips.clip.track_job import Encoding
 from facewarp.core.weights import absolute_model, file_sha256, find_weights
 from facewarp.errors import FacewarpError
-from facewarp.face.clip.extra_outputs import ExtraOutputs, ExtraPatterns
-from facewarp.face.clip.track_job import Encoding
 from facewarp.face.template.library import find_template, template_names
 from facewarp.face.tracking.options import TrackerOptions
 

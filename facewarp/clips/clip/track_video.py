@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from facewarp.clips.clip.even_pace import Pace
+from facewarp.clips.clip.expressions_output import ExpressionsOutput
+from facewarp.clips.clip.frame_output import FrameOutput
+from facewarp.clips.clip.neutral_face import set_neutral
+from facewarp.clips.clip.open_outputs import open_extras
+from facewarp.clips.clip.square_pixels import in_square_pixels
+from facewarp.clips.clip.track_job import Tally, TrackJob
 from facewarp.drawing.effect_layer import EffectLayer
-from facewarp.face.clip.even_pace import Pace
-from facewarp.face.clip.expressions_output import ExpressionsOutput
-from facewarp.face.clip.frame_output import FrameOutput
-from facewarp.face.clip.neutral_face import set_neutral
-from facewarp.face.clip.open_outputs import open_extras
-from facewarp.face.clip.square_pixels import in_square_pixels
-from facewarp.face.clip.track_job import Tally, TrackJob
 from facewarp.face.effects.base import FaceEffect, drawn_with_layer, forget_past
 from facewarp.face.effects.canonical import Canonical
 from facewarp.face.effects.factory import Effect, note_of

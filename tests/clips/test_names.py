@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from facewarp.cli.faces.effect_options import EffectSelection
+from facewarp.clips.clip.extra_outputs import ExtraPatterns
+from facewarp.clips.discovery import Clip
+from facewarp.clips.names import base_folder, name_outputs
+from facewarp.clips.settings import ClipSettings
 from facewarp.errors import FacewarpError
-from facewarp.face.clip.extra_outputs import ExtraPatterns
-from facewarp.face.clips.discovery import Clip
-from facewarp.face.clips.names import base_folder, name_outputs
-from facewarp.face.clips.settings import ClipSettings
 
 PLAIN = ClipSettings(EffectSelection())
 
