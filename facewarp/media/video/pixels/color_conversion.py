@@ -7,7 +7,7 @@ become BT.709 (see `tone_mapping`), in which effects are painted.
 """
 
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import av
 import cv2
@@ -287,13 +287,20 @@ def stored_codes(
     return StoredCodes(planes, int(picture.colorspace), is_full, orientation or Orientation())
 
 
+_DYNAMIC: Final = {"DYNAMIC_HDR_PLUS": "HDR10+", "DYNAMIC_HDR_VIVID": "HDR Vivid"}
+"""Metadata of pictures as they were, by PyAV's names."""
+
+
 def description_of(picture: av.VideoFrame, *, keeps_hdr: bool = False) -> str | None:
     """Return how the colours of a picture are changed by reading it; None where they are not."""
     bits = max(component.bits for component in picture.format.components)
     if _is_mapped(picture):
         name = describe(int(picture.color_primaries), int(picture.color_trc))
         if keeps_hdr:
-            return f"the video is {name}: read as BT.709, painted and written in its own colors"
+            told = f"the video is {name}: read as BT.709, painted and written in its own colors"
+            left = [title for key, title in _DYNAMIC.items() if picture.side_data.get(key)]
+            of_scenes = f"; {' and '.join(left)}, brightness told scene by scene, is left out"
+            return told + of_scenes if left else told
         return f"the video is {name}: read as BT.709, tone-mapped, with 8 bits a channel"
     if bits > 8:
         return f"the video has {bits} bits a channel: read and written with 8"

@@ -1,5 +1,7 @@
 """HLG, PQ and wide gamut are read as BT.709, and what is written says so."""
 
+import re
+
 import av
 import numpy as np
 import pytest
@@ -261,6 +263,32 @@ def test_the_mastering_display_that_was_told_stays(tmp_path, make_hdr):
     with av.open(str(tmp_path / "out.mp4")) as container:
         coded = HDRFormat.of(next(container.decode(video=0)))
     assert (coded.mastering, coded.light_level) == (told, "1000,400")
+
+
+def hdr10_plus(coded: bytes) -> bytes:
+    """A stream of HEVC with a message of HDR10+ (SMPTE ST 2094-40) before each picture."""
+    # one window; 27 bits of a display, no table; 3 + 1 of 17 bits, none of percentiles; no curve
+    widths = [(1, 2), (4_000_000, 27), (0, 1), *[(9000, 17)] * 4, (0, 4), (100, 10), (0, 3)]
+    bits = "".join(f"{value:0{width}b}" for value, width in widths)
+    bits += "0" * (-len(bits) % 8)
+    told = bytes.fromhex("b5003c00010401") + int(bits, 2).to_bytes(len(bits) // 8, "big")
+    message = bytes([0x4E, 0x01, 4, len(told)]) + told + b"\x80"
+    message = re.sub(rb"\x00\x00(?=[\x00-\x03])", b"\x00\x00\x03", message)
+    units = re.split(rb"\x00?\x00\x00\x01", coded)[1:]
+    made = b""
+    for unit in units:
+        is_picture = unit[0] >> 1 < 32 and unit[2] & 0x80  # the first slice of one
+        made += (b"\0\0\0\1" + message if is_picture else b"") + b"\0\0\0\1" + unit
+    return made
+
+
+def test_hdr10_plus_is_said_to_be_left_out(make_hdr, tmp_path, caplog):
+    plain = make_hdr(PQ, name="plain.hevc")
+    (tmp_path / "plus.hevc").write_bytes(hdr10_plus(plain.read_bytes()))
+    kept(plain, "plain.mp4")
+    assert "HDR10+" not in caplog.text
+    kept(tmp_path / "plus.hevc", "plus.mp4")
+    assert "HDR10+, brightness told scene by scene, is left out" in caplog.text
 
 
 def test_an_effect_of_another_size_is_hdr_no_more(make_hdr, contents):
