@@ -8,8 +8,8 @@
 # and colors. The dot is blurred sideways alone, 45 % of its light are left, and red, green and blue run into each
 # other. Shape and type are right, nothing is said. resize, affine_transform and their like do ask.
 # With PyTorch a kernel of 5 x 3 is moreover read as one of 3 x 5 in another order: the spot is not symmetric.
-# What follows: pyramids, soft masks and losses on blurred pictures written with Keras differ between a machine with NumPy
-# or TensorFlow and one with JAX or PyTorch. Say data_format="channels_last", and take square kernels.
+# What follows: pyramids, soft masks and losses on blurred pictures written with Keras are other ones with JAX or PyTorch
+# than with NumPy. Say data_format="channels_last", and take square kernels.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"

@@ -4,8 +4,8 @@
 # One would guess: JPEG XL made by Pillow (pillow-jxl-plugin 1.3.8), Exif handed on by exif=, is upright wherever the
 # JPEG was, as it is for WebP, PNG and TIFF.
 # What happens: JPEG XL has the orientation in the picture's own header; readers turn by that one and are to leave Exif's
-# alone. The plugin writes "as it lies" there and the real one into Exif: browsers and whatever else uses libjxl
-# (here imagecodecs 2026.3.6) show the photograph on its side. The plugin with ImageOps.exif_transpose shows it upright,
+# alone. The plugin writes "as it lies" there and the real one into Exif: what reads by libjxl (here imagecodecs
+# 2026.3.6) shows the photograph on its side. The plugin with ImageOps.exif_transpose shows it upright,
 # so that a test with Pillow passes. libjxl's own conversion of the JPEG is upright in both.
 # What follows: points found in the one are not on the face in the other. Turn before saving: ImageOps.exif_transpose.
 set -euo pipefail

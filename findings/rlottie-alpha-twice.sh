@@ -6,7 +6,7 @@
 # What happens: rlottie multiplies colors by alpha, and the package hands its bytes to Pillow as if they were straight:
 # 125, 62, 0 with alpha 125. Pillow, and whoever reads the file, multiplies once more: over white the red of 255
 # is 191 and the green 160 where they should be 255 and 192, and every soft edge has a dark fringe.
-# save_frame and save_animation write the same. Opaque parts are right, so that most tests pass.
+# save_frame and save_animation write the same into PNG, APNG and WebP. Opaque parts are right, so that most tests pass.
 # What follows: Image.frombytes("RGBa", size, image.tobytes()).convert("RGBA") is the picture that was meant.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Where a blob lies in a picture that FFmpeg's swscale has scaled by its quickest way, "fast_bilinear" (FFmpeg 8.1 in PyAV
-# 18.1; sws_flags=fast_bilinear on the command line is the same).
+# 18.1; on the command line it is asked for by sws_flags=fast_bilinear).
 #
 # One would guess: coarser than "bilinear", in the same place: at (x + 1/2) s - 1/2.
 # What happens: rows lie where they should, columns do not. Made smaller, all lies half a pixel of the result too far
 # left, and more the smaller it is; made larger, RGB lies 1.1 px too far right at twice the size and 3.5 px at four
 # times, and gray (so the luma of YUV) up to 1.6 px too far left. "bilinear", "bicubic" and "area" are exact.
-# What follows: proxies, previews and network inputs scaled so are up to 2 px of the original beside points that were
+# What follows: proxies, previews and network inputs scaled so are up to 3 px of the original beside points that were
 # scaled by number, sideways alone. An average over a whole picture hides it. Take "bilinear" or "area".
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
