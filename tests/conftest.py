@@ -1,12 +1,13 @@
 """Fixtures that every test may use."""
 
+import gc
 import logging
 import math
 import os
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
@@ -35,6 +36,16 @@ pytest_plugins = [
 os.environ.setdefault("FACEWARP_ENGINE", "torch")
 # A user's own templates are none of the tests' business, nor theirs the user's.
 os.environ["XDG_DATA_HOME"] = str(Path(tempfile.gettempdir()) / f"facewarp-tests-{os.getpid()}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage among thousands of tests and modules, which all stay to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
