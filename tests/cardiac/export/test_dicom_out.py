@@ -42,6 +42,13 @@ def written(dicom_result, tmp_path_factory):
     return out
 
 
+@pytest.fixture
+def empty_pdf(monkeypatch):
+    """What is asked of other files need not wait for pages that are set and drawn."""
+    pdf = b"%PDF-1.7\n%%EOF\n"
+    monkeypatch.setattr("facewarp.cardiac.export.dicom_pdf.pdf_of", lambda html: pdf)
+
+
 @pytest.mark.slow
 def test_every_object_is_filed_with_the_scan(written, series):
     scan = pydicom.dcmread(next(series.iterdir()))
@@ -141,6 +148,7 @@ def test_measurements_are_coded_and_point_at_segments(written, dicom_result):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("empty_pdf")
 def test_warnings_travel_with_the_measurements(dicom_result, tmp_path):
     told = replace(dicom_result, warnings=("the spacing is 2 mm here and 3 mm there",))
     write_result(
@@ -287,6 +295,7 @@ def test_a_file_without_a_study_is_not_filed(series, knowing, tmp_path):
     ],
 )
 @pytest.mark.filterwarnings("ignore:Invalid value for VR")
+@pytest.mark.usefixtures("empty_pdf")
 def test_headers_as_hospitals_have_them(name, value, kept, series, dicom_result, tmp_path):
     shutil.copytree(series, tmp_path / "scan")
     for path in (tmp_path / "scan").iterdir():

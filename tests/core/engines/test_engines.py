@@ -30,6 +30,18 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.delenv("FACEWARP_ENGINE", raising=False)
 
 
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory):
+    return tmp_path_factory.mktemp("converted")
+
+
+@pytest.fixture
+def kept(own_cache, converted, monkeypatch):
+    """The key of the small network as it is, converted once for all tests: what takes longest."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(converted))
+    return "a" * 64
+
+
 @pytest.fixture(params=["onnx", "openvino"])
 def name(request):
     for package in NEEDS[request.param]:
@@ -55,9 +67,12 @@ def px_apart(one, other):
     [{}, {"combine": "add", "border": "zero"}, {"guidance": "logits", "diffeomorphic": True}],
     ids=["plain", "paper", "diffeomorphic of logits"],
 )
-def test_engines_find_what_torch_finds(name, changes, small, stirred, subtests):
+def test_engines_find_what_torch_finds(name, changes, small, stirred, kept, subtests):
     net = stirred(small(**changes))
-    reference, engine = make_engine("torch", net), make_engine(name, net)  # takes most of the time
+    reference, engine = (
+        make_engine("torch", net),
+        make_engine(name, net, key="" if changes else kept),
+    )
     for batch in (1, 2, 7):
         with subtests.test(batch=batch):
             agree(engine, reference, net, batch)
@@ -152,9 +167,9 @@ def test_8_bit_weights_find_one_direction_as_with_the_other():
 
 
 @pytest.mark.slow
-def test_an_engine_finds_the_same_on_other_threads(name, small, stirred):
+def test_an_engine_finds_the_same_on_other_threads(name, small, stirred, kept):
     net = stirred(small())
-    engine = make_engine(name, net, key="a" * 64)  # what is converted is kept
+    engine = make_engine(name, net, key=kept)
     images, template = inputs_of(net, 1)
     before = [value.copy() for value in engine.both_ways(images, template)]
     for count in (2, 1):
@@ -179,9 +194,9 @@ def test_in_a_pipeline_an_engine_leaves_half_of_the_cores(kind, monkeypatch):
 
 
 @pytest.mark.slow
-def test_results_outlive_the_next_call(name, small, stirred):
+def test_results_outlive_the_next_call(name, small, stirred, kept):
     net = stirred(small())
-    engine = make_engine(name, net)
+    engine = make_engine(name, net, key=kept)
     images, template = inputs_of(net, 1)
     first = engine.both_ways(images, template)
     kept = [value.copy() for value in first]
