@@ -1,7 +1,7 @@
 """Clips of the shipped photograph for `sliding.py`: known motion under light, shadow and a hand."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import cv2
@@ -25,20 +25,28 @@ class MadeClip:
         motion: of every point.
         disturb: changes a frame, given its index: light, a hand.
         fps: frames a second.
+        begin: its first frame; before it, nothing is shown.
     """
 
     name: str
     motion: Motion
     disturb: Callable[[Image, int], Image]
     fps: int = FPS
+    begin: int = 0
 
     def frames(self) -> Iterator[Image]:
-        """Render the frames, with a camera's noise."""
+        """Render the frames from the first one on, with a camera's noise."""
         rng = np.random.default_rng(20201028)
         picture = Scene(portrait()).frame(demo_motion(), 0.0)
         for index in range(_FRAMES):
             frame = moved(picture, self.motion, index / self.fps)
-            yield with_noise(self.disturb(frame, index), rng)
+            shown = with_noise(self.disturb(frame, index), rng)
+            if index >= self.begin:
+                yield shown
+
+    def free(self) -> "MadeClip":
+        """Return the whole clip without what disturbs it."""
+        return replace(self, disturb=lambda frame, _: frame, begin=0)
 
 
 def made_clips() -> list[MadeClip]:
@@ -48,13 +56,22 @@ def made_clips() -> list[MadeClip]:
     bumps = tuple(bump for bump in demo.bumps if bump.channel == "open")
     speaking = Motion(_FRAMES / FPS, FPS, demo.center, channels, bumps)
     known = motions()
+    hands = {
+        "a hand": behind_a_hand,
+        "a dark hand": partial(behind_a_hand, tone=_DARK_TONE),
+        "a slow hand": partial(behind_a_hand, first=12, last=72),
+    }
+    begun = [
+        MadeClip(f"begins behind {name}", speaking, hand, begin=first)
+        for name, hand in hands.items()
+        for first in (42, 46, 50)
+    ]
     return [
         MadeClip("head turns and speaks", demo, lambda frame, _: frame),
         MadeClip("mouth 1 Hz", known["mouth 1 Hz"], lambda frame, _: frame),
         MadeClip("light and a shadow's edge", demo, lit),
-        MadeClip("a hand passes", speaking, behind_a_hand),
-        MadeClip("a dark hand passes", speaking, partial(behind_a_hand, tone=_DARK_TONE)),
-        MadeClip("a hand passes slowly", speaking, partial(behind_a_hand, first=12, last=72)),
+        *(MadeClip(f"{name} passes", speaking, hand) for name, hand in hands.items()),
+        *begun,
     ]
 
 

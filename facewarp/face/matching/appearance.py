@@ -6,7 +6,7 @@ aligned by its landmarks, tell them apart within a clip. They are kept as long a
 nowhere else; they are no biometric: the same person in other light has other colors.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import cv2
@@ -39,6 +39,10 @@ _NOTED_EVERY_S: Final = 0.4
 _FRAMES: Final = 3  # in a row that show another face: a flash of two frames is none
 _GAP_S: Final = 0.25  # between frames, after which one that shows another face is enough
 _HIDDEN: Final = 0.1  # of the face: so much less seen than before tells nothing of whose it is
+_MUCH: Final = 0.8  # of the face is seen, below which much of it is hidden
+_BOTH_FREE: Final = 0.25  # of the face, from which what is left of two tells whether they are one
+_FREE: Final = 128  # of a matte's 255, from which a cell is free
+_BESIDE: Final = np.ones((5, 5), np.uint8)  # cells around what hides a face that are left out too
 _HIDDEN_S: Final = 5.0  # how long; then whatever hides it belongs to the face
 _CUT_CHANGE: Final = 0.1  # median change of the crop, logarithm, that no hand makes in one frame
 
@@ -62,12 +66,14 @@ class Appearance:
         places: (N, 2) x, y of these on the grid, -1 to 1.
         structure: (M,) fine structure of lightness, of unit contrast everywhere.
         seen: share of the face that nothing hides, 1 where that is not known.
+        free: (N,) which of the colors nothing hides; None where that is not known.
     """
 
     colors: NDArray[np.float32]
     places: NDArray[np.float32]
     structure: NDArray[np.float32]
     seen: float = 1.0
+    free: NDArray[np.bool_] | None = None
 
     def distance(self, other: "Appearance") -> float:
         """Return the median difference: up to 0.2 within a clip, mostly more between people."""
@@ -82,6 +88,20 @@ class Appearance:
         if float(np.median(np.abs(apart).sum(axis=1))) <= _OTHER_IN_ANY_LIGHT:
             return False
         return not self._is_relit(other, apart)
+
+    def is_another_where_free(self, other: "Appearance") -> bool:
+        """Return whether what of both faces nothing hides are two people's; not if it is little."""
+        if self.free is None or other.free is None:
+            return False
+        both = self.free & other.free
+        if both.mean() < _BOTH_FREE:
+            return False
+        mine, its = (
+            replace(one, colors=one.colors[both] - (*one.colors[both].mean(axis=0)[:1], 0, 0))
+            for one in (self, other)
+        )
+        places = self.places[both]
+        return replace(mine, places=places).is_another(replace(its, places=places))
 
     def is_relit(self, other: "Appearance") -> bool:
         """Return whether this is the other face with light from elsewhere."""
@@ -172,10 +192,12 @@ class AppearanceReader:
         gray = (red + green + blue) / 3
         gray = gray - gray.mean()
         colors = np.stack([gray, _CHROMA * (red - green), _CHROMA * (blue - green)], -1)
-        seen = 1.0
+        seen, free = 1.0, None
         if matte is not None:
-            seen = float(self._aligned(matte.picture, matte.landmarks)[self._fine].mean()) / 255
-        return Appearance(colors, self._places, structure, seen)
+            shows = self._aligned(matte.picture, matte.landmarks)
+            seen = float(shows[self._fine].mean()) / 255
+            free = cv2.erode(shows, _BESIDE)[::_EVERY, ::_EVERY][self._inside] > _FREE
+        return Appearance(colors, self._places, structure, seen, free)
 
     def _aligned(
         self, picture: NDArray[np.uint8], points: NDArray[np.float64]
@@ -206,8 +228,9 @@ _Seen = tuple[NDArray[np.float32], Affine]  # thumbnail and matrix of a crop
 class AppearanceMemory:
     """The appearance that a track had last.
 
-    A face that is hidden more than it was tells nothing: a hand before it makes it no other one.
-    Where all of the crop changed at once it counts, since a cut may show somebody with longer hair.
+    Of a face that is hidden only that counts which was free before, and still is: a hand before it
+    makes it no other one. Where all of the crop changed at once all of it counts, since a cut may
+    show somebody with longer hair.
 
     Attributes:
         appearance: as noted last; None before.
@@ -258,8 +281,10 @@ class AppearanceMemory:
 
     def is_another(self, appearance: Appearance | None) -> bool:
         """Return whether an appearance is clearly not this track's."""
-        if appearance is None or self.appearance is None or self._is_hidden(appearance):
+        if appearance is None or self.appearance is None:
             return False
+        if self._is_hidden(appearance) or self._are_hidden(appearance):
+            return appearance.is_another_where_free(self.appearance)
         return appearance.is_another(self.appearance)
 
     def tells(self, appearance: Appearance | None) -> bool:
@@ -274,6 +299,12 @@ class AppearanceMemory:
             return False
         return abs(appearance.seen - self.appearance.seen) > _HIDDEN
 
+    def _are_hidden(self, appearance: Appearance) -> bool:
+        """Return whether something was before much of the face, and is."""
+        if self.appearance is None or self._is_cut:
+            return False
+        return max(appearance.seen, self.appearance.seen) < _MUCH
+
     def has_changed(self, appearance: Appearance | None, time: float) -> bool:
         """Return whether a track shows another face for good; note its appearance if it does not.
 
@@ -281,12 +312,13 @@ class AppearanceMemory:
             appearance: in this frame.
             time: of it, s.
         """
-        if appearance is not None and self._is_hidden(appearance):
+        is_another = self.is_another(appearance)
+        if appearance is not None and self._is_hidden(appearance) and not is_another:
             is_seen = self.appearance is None or appearance.seen > self.appearance.seen
             if is_seen or time - self._noted >= _HIDDEN_S:
                 self.note(appearance, time)
             return False
-        if not self.is_another(appearance):
+        if not is_another:
             self.note(appearance, time)
             return False
         self._doubts += 1

@@ -59,6 +59,7 @@ _BORDER = 3  # control points around what hides the face that are left out too
 _FLOW_NOISE_PX, _LOCAL_NOISE_PX, _STILL_PX = 0.5, 0.05, 0.08
 _LEAST_POINTS = 16
 _CLEAR = 0.92  # share of the face below the brows of which a face shows more that nothing hides
+_KNOWN = 0.9  # of a control point: nothing hides it
 _MORE = 0.02  # of it: that something which hid the face goes away
 _UNLIKE = 0.12  # share of the face that is seen, below which there is another face or view
 _FAR = 0.12  # of the template's side, between both maps: one of them is wrong
@@ -74,7 +75,9 @@ class PhotometricConfig:
         disagreement_s: where they do not.
         features_s: at eyes and mouth while they are not seen as they were.
         agreement: distance of both up to which they agree, in parts of the template's side.
-        relearn_s: how long skin looks another way before its picture is learnt anew.
+        relearn_s: how long skin looks another way before its picture is learnt anew, and how long
+            no more of a face that was hidden when it came is seen before it is followed as it is.
+        settled_s: how long such a face is free before it is followed.
     """
 
     reference_s: float = 0.6
@@ -83,6 +86,7 @@ class PhotometricConfig:
     features_s: float = 0.32
     agreement: float = 0.05
     relearn_s: float = 1.5
+    settled_s: float = 0.3
 
 
 @dataclass
@@ -98,6 +102,7 @@ class _Past:
         reference: (4h, 4w) the person's own picture in template space, without light.
         seen: (h, w) 0..1.
         unseen_s: (h, w) for how long.
+        known: (h, w) 1 where the picture shows the face, 0 where it shows what hid it at first.
         free: largest share of the face that was seen since the map began.
         doubt_s: how long the map is still drawn to the registration; for a map that began behind a
             thing, whose registration was wrong.
@@ -111,8 +116,41 @@ class _Past:
     reference: Floats
     seen: Floats
     unseen_s: Floats
+    known: Floats
     free: float
     doubt_s: float
+
+
+@dataclass
+class _Hidden:
+    """A face that something was before when it came: no map of it has begun.
+
+    Attributes:
+        time: of the last frame, s.
+        most: largest share of it that was seen.
+        steady_s: for how long no more of it was seen.
+        free_s: for how long it is free.
+    """
+
+    time: float
+    most: float
+    steady_s: float = 0.0
+    free_s: float = 0.0
+
+    def is_over(self, shown: float, time: float, config: PhotometricConfig) -> bool:
+        """See the next frame: is the face free by now, or does what hides it belong to it?
+
+        Args:
+            shown: share of the face that nothing hides.
+            time: of the frame, s.
+            config: time constants.
+        """
+        dt = time - self.time if time > self.time else _USUAL_S
+        rises = shown > self.most + _MORE
+        self.time, self.most = time, shown if rises else self.most
+        self.steady_s = 0.0 if rises else self.steady_s + dt
+        self.free_s = 0.0 if shown < _CLEAR else self.free_s + dt
+        return self.free_s >= config.settled_s or self.steady_s >= config.relearn_s
 
 
 class PhotometricRefinement:
@@ -165,17 +203,18 @@ class PhotometricRefinement:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._is_face = (self._at_points(self._face) > 0.5).astype(np.uint8)
         self._past: _Past | None = None
+        self._hidden: _Hidden | None = None
 
     def reset(self) -> None:
         """Forget the past."""
-        self._past = None
+        self._past = self._hidden = None
         if self._before is not None:
             self._before.reset()
 
     def take_over(self, other: FaceFilter | None) -> None:
         """Go on from what another refinement of the same face and template knows."""
         if isinstance(other, PhotometricRefinement):
-            self._past = other._past
+            self._past, self._hidden = other._past, other._hidden
 
     def __call__(self, face: Face, time: float) -> Face:
         """Refine the face of the next frame.
@@ -200,18 +239,42 @@ class PhotometricRefinement:
             dt = time - past.time if time > past.time else _USUAL_S
             self._past = self._followed(past, face, semantic, picture, dt)
         if self._past is None:
-            seen = np.ones(self._cells, np.float32)
-            reference = self._carried(picture, semantic)
-            matrix = face.crop.matrix
-            none = np.zeros_like(semantic)
-            shown = self._shown(self._free(face))
-            doubt_s = self._config.relearn_s if shown < _CLEAR else 0.0
-            self._past = _Past(
-                time, matrix, semantic, none, semantic, reference, seen, 0 * seen, shown, doubt_s
-            )
+            self._past = self._begun(face, semantic, picture, time)
             return face
         self._past.time = time
         return self._with_map(face, self._past.skin + self._past.bias)
+
+    def _begun(self, face: Face, semantic: Floats, picture: Floats, time: float) -> _Past | None:
+        """Begin a map with a face as registered; None while something is before it that may go.
+
+        Where the face is hidden nothing is learnt of it, and what is seen of it is registered px
+        off. Until it is free, or nothing more of it comes to light, the registration is shown.
+        """
+        free = self._free(face)
+        shown, doubt_s = self._shown(free), 0.0
+        hidden, self._hidden = self._hidden, None
+        if hidden is None or time - hidden.time >= _GAP_S:
+            hidden = _Hidden(time, shown) if shown < _CLEAR else None
+        if hidden is not None:
+            if not hidden.is_over(shown, time, self._config):
+                self._hidden = hidden
+                return None
+            doubt_s = self._config.relearn_s
+        known = (free > _KNOWN).astype(np.float32)
+        none = np.zeros_like(semantic)
+        return _Past(
+            time,
+            face.crop.matrix,
+            semantic,
+            none,
+            semantic,
+            self._carried(picture, semantic),
+            known,
+            0 * known,
+            known,
+            shown,
+            doubt_s,
+        )
 
     def _followed(
         self, past: _Past, face: Face, semantic: Floats, picture: Floats, dt: float
@@ -222,6 +285,7 @@ class PhotometricRefinement:
         motion = self._flow_between(past.reference, self._carried(picture, skin))
         free = self._free(face)
         seen = self._seen(equations, self._carried(picture, self._moved(skin, motion))) * free
+        seen = seen * past.known
         if float((seen * self._face).sum()) < _UNLIKE * float(self._face.sum()):
             return None
         skin = self._moved(skin, self._coarse(motion, seen))
@@ -234,7 +298,8 @@ class PhotometricRefinement:
         most, doubt_s = self._doubted(past, self._shown(free), dt)
         bias = bias + scaled(missing, self._pull(missing, dt, is_doubted=doubt_s > 0))
         unseen_s = np.where(seen < 0.5, past.unseen_s + dt, 0).astype(np.float32)
-        learns = ((unseen_s > self._config.relearn_s) & (free > 0.5)).astype(np.float32)
+        fresh = (past.known < 0.5) & (free > _KNOWN)
+        learns = (((unseen_s > self._config.relearn_s) & (free > 0.5)) | fresh).astype(np.float32)
         unseen = np.maximum(self._features, learns) * (1 - seen)
         pull = self._at_points(unseen * _share(dt, self._config.features_s))
         skin = skin + scaled(semantic - bias - skin, pull)
@@ -251,6 +316,7 @@ class PhotometricRefinement:
             reference,
             seen,
             unseen_s,
+            np.maximum(past.known, learns),
             most,
             doubt_s,
         )

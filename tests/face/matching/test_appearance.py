@@ -1,5 +1,7 @@
 """How a face looks, whatever the light: the shipped portrait, and its tinted copy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fixtures.two_heads import tinted
@@ -60,7 +62,10 @@ def test_the_share_that_is_seen_is_that_of_the_matte(scene, template, tracker):
     assert reader(frame, face.landmarks).seen == 1
     assert reader(frame, face.landmarks, Matte(matte, in_matte)).seen == 1
     matte[:, : round(in_matte[30, 0])] = 0  # up to the nose
-    assert reader(frame, face.landmarks, Matte(matte, in_matte)).seen == pytest.approx(0.5, abs=0.1)
+    half = reader(frame, face.landmarks, Matte(matte, in_matte))
+    assert half.seen == pytest.approx(0.5, abs=0.1)
+    assert half.free.mean() == pytest.approx(0.45, abs=0.1)
+    assert not half.free[half.places[:, 0] < -0.1].any()
 
 
 @pytest.fixture
@@ -69,18 +74,22 @@ def looks(rng):
     colors = rng.normal(0, 0.3, (2, 200, 3)).astype(np.float32)
     structure = rng.normal(0, 1, (2, 200)).astype(np.float32)
     places = np.zeros((200, 2), np.float32)
-    return lambda who, seen: Appearance(colors[who], places, structure[who], seen)
+
+    def appearance(who, seen, free=None):
+        return Appearance(colors[who], places, structure[who], seen, free)
+
+    return appearance
 
 
 STILL = Crop.around((200, 200), 80)
 
 
-def watched(memory, crops, looks, who, seen):
+def watched(memory, crops, looks, who, seen, free=None):
     """Whether the crops that follow each other show another face for good, one by one."""
     found = []
     for n, (gray, crop) in enumerate(crops):
         memory.watch(gray, crop, 0.5 + n / 30)
-        found.append(memory.has_changed(looks(who, seen), 0.5 + n / 30))
+        found.append(memory.has_changed(looks(who, seen, free), 0.5 + n / 30))
     return found
 
 
@@ -96,6 +105,32 @@ def test_a_hand_before_a_face_makes_it_no_other_and_is_not_remembered(looks, rng
     assert not any(watched(memory, [(gray, STILL)] * 6, looks, who=1, seen=0.6))
     assert memory.appearance.seen == 1
     assert any(watched(memory, [(gray, STILL)] * 6, looks, who=1, seen=0.95))
+
+
+@pytest.mark.parametrize(("share", "tells"), [(0.6, True), (0.1, False)])
+def test_what_is_free_of_a_hidden_face_tells_whose_it_is(looks, rng, share, tells):
+    """Two shots of equal light: no cut is seen, and of one of the two less is seen."""
+    memory, gray = AppearanceMemory(), crop_of(rng)
+    memory.watch(gray, STILL, 0.0)
+    memory.note(looks(0, 1.0, np.ones(200, bool)), 0.0)
+    free = np.arange(200) < 200 * share
+    assert any(watched(memory, [(gray, STILL)] * 4, looks, 1, 0.8, free)) == tells
+    assert not any(watched(memory, [(gray, STILL)] * 4, looks, 0, 0.8, free))
+
+
+def test_a_hand_before_a_face_hides_it_from_the_comparison(looks):
+    face, hand = looks(0, 1.0, np.ones(200, bool)), looks(1, 0.5, np.arange(200) < 100)
+    behind = replace(hand, colors=np.where(hand.free[:, None], face.colors, hand.colors))
+    assert not behind.is_another_where_free(face)
+    assert hand.is_another_where_free(face)
+
+
+def test_a_face_first_seen_behind_a_hand_stays_itself_as_the_hand_moves(looks, rng):
+    memory, gray = AppearanceMemory(), crop_of(rng)
+    memory.watch(gray, STILL, 0.0)
+    memory.note(looks(0, 0.6, np.arange(200) < 120), 0.0)
+    free = np.arange(200) >= 80
+    assert not any(watched(memory, [(gray, STILL)] * 4, looks, 1, 0.6, free))
 
 
 def test_a_thing_that_goes_away_shows_no_other_face(looks, rng):

@@ -162,6 +162,43 @@ def test_a_map_that_began_behind_a_hand_follows_the_registration(made, template,
     assert off < 0.8 if hidden else off > 4  # else the skin of its first frame is what it shows
 
 
+def test_a_map_begins_when_a_hand_before_the_face_has_gone(made, template):
+    behind, free = np.full((160, 130), 255, np.uint8), np.full((160, 130), 255, np.uint8)
+    behind[70:, :75] = 0
+    faces = [made(moved()).changed(matte=behind if i < 20 else free) for i in range(36)]
+    begun = [
+        now is not face
+        for now, face in zip(follow(PhotometricRefinement(template), faces), faces, strict=True)
+    ]
+    assert begun.index(True) in range(29, 32)  # a third of a second after it went
+    assert all(begun[32:])
+
+
+def test_what_stays_before_a_face_belongs_to_it(made, template):
+    behind = np.full((160, 130), 255, np.uint8)
+    behind[70:, :75] = 0
+    faces = [made(moved()).changed(matte=behind) for _ in range(50)]
+    begun = [
+        now is not face
+        for now, face in zip(follow(PhotometricRefinement(template), faces), faces, strict=True)
+    ]
+    assert begun.index(True) in range(44, 48)  # 1.5 s
+
+
+def test_what_hid_a_face_at_first_is_not_learnt(made, template, points):
+    """The chin moves as soon as what was before it from the first frame on has gone."""
+    rows = np.arange(CROP_SHAPE[0])[:, None] >= 180
+    cover = np.broadcast_to(rows, CROP_SHAPE), 60.0
+    behind, free = np.full((160, 130), 255, np.uint8), np.full((160, 130), 255, np.uint8)
+    behind[90:] = 0
+    still = [made(moved(), error_px=0.0, cover=cover).changed(matte=behind) for _ in range(50)]
+    motions = [moved(0, 0, 12 * np.sin(i / 6) ** 2) for i in range(24)]
+    opens = [made(motion, error_px=1.0).changed(matte=free) for motion in motions]
+    shown = follow(PhotometricRefinement(template), [*still, *opens])[-len(opens) :]
+    chin = points[points[:, 1] > 190]
+    assert slip(shown, motions, chin) < 0.5 * slip(opens, motions, chin)
+
+
 def test_after_a_cut_it_starts_anew(made, template, rng):
     refinement = PhotometricRefinement(template)
     follow(refinement, [made(moved(i)) for i in range(4)])
