@@ -314,6 +314,7 @@ class AppearanceMemory:
         """
         is_another = self.is_another(appearance)
         if appearance is not None and self._is_hidden(appearance) and not is_another:
+            self._doubts = 0
             is_seen = self.appearance is None or appearance.seen > self.appearance.seen
             if is_seen or time - self._noted >= _HIDDEN_S:
                 self.note(appearance, time)

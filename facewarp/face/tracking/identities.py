@@ -172,9 +172,9 @@ class Identities:
         track.withdraw()
 
     def is_another(self, track: Track, face: Face, image: NDArray[np.generic]) -> bool:
-        """Return whether a face looks like another than a track's."""
+        """Return whether a face looks like another than a track's, in one frame: not if hidden."""
         appearance = self._appearance_of(face, image, self.boxes(but=track))
-        return track.memory.is_another(appearance)
+        return track.memory.tells(appearance) and track.memory.is_another(appearance)
 
     def lose_duplicates(self) -> None:
         """Lose the more surprising of two tracks that have come to follow one face."""
