@@ -6,7 +6,8 @@ from facewarp.face.details.refinement import DetailRefinement
 from facewarp.face.face import FaceFilter
 from facewarp.face.occlusion.steady import SteadyMatte
 from facewarp.face.template.template import Template
-from facewarp.face.temporal.photometric import PhotometricConfig, PhotometricRefinement
+from facewarp.face.temporal.photometric import PhotometricRefinement
+from facewarp.face.temporal.photometric_state import PhotometricConfig
 from facewarp.face.temporal.smoothing import FaceSmoother, OneEuroFilter, SmoothingConfig
 
 

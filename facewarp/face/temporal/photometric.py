@@ -18,7 +18,6 @@ from template to frame,
 The field onto the face is the inverse of W, so that paint and mesh are one map.
 """
 
-from dataclasses import dataclass
 from functools import partial
 
 import cv2
@@ -46,111 +45,28 @@ from facewarp.face.temporal.image_alignment import (
     to_8_bit,
     without_light,
 )
+from facewarp.face.temporal.photometric_state import (
+    CLEAR,
+    MORE,
+    USUAL_S,
+    Hidden,
+    Past,
+    PhotometricConfig,
+)
 
 _BESIDE, _ABOVE = (
     0.17,
     0.35,
 )  # how far skin is followed around the landmarks, in parts of their side
 _FADE = 4.0  # control points over which that ends
-_USUAL_S = 1 / 30
 _GAP_S = 0.5  # between frames: the face may look another way by then
 _LIKE = (0.5, 0.8)  # likeness from which skin is seen at all, and is sure
 _BORDER = 3  # control points around what hides the face that are left out too
 _FLOW_NOISE_PX, _LOCAL_NOISE_PX, _STILL_PX = 0.5, 0.05, 0.08
 _LEAST_POINTS = 16
-_CLEAR = 0.92  # share of the face below the brows of which a face shows more that nothing hides
 _KNOWN = 0.9  # of a control point: nothing hides it
-_MORE = 0.02  # of it: that something which hid the face goes away
 _UNLIKE = 0.12  # share of the face that is seen, below which there is another face or view
 _FAR = 0.12  # of the template's side, between both maps: one of them is wrong
-
-
-@dataclass(frozen=True)
-class PhotometricConfig:
-    """Time constants of the photometric refinement (docs/decisions/0103-skin.md).
-
-    Attributes:
-        reference_s: over how long the person's own picture is averaged.
-        anchor_s: in how long the map is drawn to the registration where both agree about.
-        disagreement_s: where they do not.
-        features_s: at eyes and mouth while they are not seen as they were.
-        agreement: distance of both up to which they agree, in parts of the template's side.
-        relearn_s: how long skin looks another way before its picture is learnt anew, and how long
-            no more of a face that was hidden when it came is seen before it is followed as it is.
-        settled_s: how long such a face is free before it is followed.
-    """
-
-    reference_s: float = 0.6
-    anchor_s: float = 15.0
-    disagreement_s: float = 0.5
-    features_s: float = 0.32
-    agreement: float = 0.05
-    relearn_s: float = 1.5
-    settled_s: float = 0.3
-
-
-@dataclass
-class _Past:
-    """What is kept from the last frame.
-
-    Attributes:
-        time: s.
-        matrix: of its crop.
-        skin: W, (2h, 2w, 2) px of its crop.
-        bias: (2h, 2w, 2) px of its crop, by what W is corrected to agree with the registration.
-        semantic: the same by the registration.
-        reference: (4h, 4w) the person's own picture in template space, without light.
-        seen: (h, w) 0..1.
-        unseen_s: (h, w) for how long.
-        known: (h, w) 1 where the picture shows the face, 0 where it shows what hid it at first.
-        free: largest share of the face that was seen since the map began.
-        doubt_s: how long the map is still drawn to the registration; for a map that began behind a
-            thing, whose registration was wrong.
-    """
-
-    time: float
-    matrix: Affine
-    skin: Floats
-    bias: Floats
-    semantic: Floats
-    reference: Floats
-    seen: Floats
-    unseen_s: Floats
-    known: Floats
-    free: float
-    doubt_s: float
-
-
-@dataclass
-class _Hidden:
-    """A face that something was before when it came: no map of it has begun.
-
-    Attributes:
-        time: of the last frame, s.
-        most: largest share of it that was seen.
-        steady_s: for how long no more of it was seen.
-        free_s: for how long it is free.
-    """
-
-    time: float
-    most: float
-    steady_s: float = 0.0
-    free_s: float = 0.0
-
-    def is_over(self, shown: float, time: float, config: PhotometricConfig) -> bool:
-        """See the next frame: is the face free by now, or does what hides it belong to it?
-
-        Args:
-            shown: share of the face that nothing hides.
-            time: of the frame, s.
-            config: time constants.
-        """
-        dt = time - self.time if time > self.time else _USUAL_S
-        rises = shown > self.most + _MORE
-        self.time, self.most = time, shown if rises else self.most
-        self.steady_s = 0.0 if rises else self.steady_s + dt
-        self.free_s = 0.0 if shown < _CLEAR else self.free_s + dt
-        return self.free_s >= config.settled_s or self.steady_s >= config.relearn_s
 
 
 class PhotometricRefinement:
@@ -202,8 +118,8 @@ class PhotometricRefinement:
         self._below_brows = in_cells(hull, self._cells)  # hair above them comes and goes
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._is_face = (self._at_points(self._face) > 0.5).astype(np.uint8)
-        self._past: _Past | None = None
-        self._hidden: _Hidden | None = None
+        self._past: Past | None = None
+        self._hidden: Hidden | None = None
 
     def reset(self) -> None:
         """Forget the past."""
@@ -236,7 +152,7 @@ class PhotometricRefinement:
         picture = without_light(face.gray)
         past, self._past = self._past, None
         if past is not None and time - past.time < _GAP_S:
-            dt = time - past.time if time > past.time else _USUAL_S
+            dt = time - past.time if time > past.time else USUAL_S
             self._past = self._followed(past, face, semantic, picture, dt)
         if self._past is None:
             self._past = self._begun(face, semantic, picture, time)
@@ -244,7 +160,7 @@ class PhotometricRefinement:
         self._past.time = time
         return self._with_map(face, self._past.skin + self._past.bias)
 
-    def _begun(self, face: Face, semantic: Floats, picture: Floats, time: float) -> _Past | None:
+    def _begun(self, face: Face, semantic: Floats, picture: Floats, time: float) -> Past | None:
         """Begin a map with a face as registered; None while something is before it that may go.
 
         Where the face is hidden nothing is learnt of it, and what is seen of it is registered px
@@ -254,7 +170,7 @@ class PhotometricRefinement:
         shown, doubt_s = self._shown(free), 0.0
         hidden, self._hidden = self._hidden, None
         if hidden is None or time - hidden.time >= _GAP_S:
-            hidden = _Hidden(time, shown) if shown < _CLEAR else None
+            hidden = Hidden(time, shown) if shown < CLEAR else None
         if hidden is not None:
             if not hidden.is_over(shown, time, self._config):
                 self._hidden = hidden
@@ -262,7 +178,7 @@ class PhotometricRefinement:
             doubt_s = self._config.relearn_s
         known = (free > _KNOWN).astype(np.float32)
         none = np.zeros_like(semantic)
-        return _Past(
+        return Past(
             time,
             face.crop.matrix,
             semantic,
@@ -277,8 +193,8 @@ class PhotometricRefinement:
         )
 
     def _followed(
-        self, past: _Past, face: Face, semantic: Floats, picture: Floats, dt: float
-    ) -> _Past | None:
+        self, past: Past, face: Face, semantic: Floats, picture: Floats, dt: float
+    ) -> Past | None:
         """Follow the skin into a frame; None where it is not the same face or view any more."""
         skin, still = self._predicted(past, face, semantic)
         equations = NormalEquations(past.reference, self._cells)
@@ -307,7 +223,7 @@ class PhotometricRefinement:
         reference = past.reference + self._in_picture(learning) * (
             self._carried(picture, skin) - past.reference
         )
-        return _Past(
+        return Past(
             past.time,
             face.crop.matrix,
             skin,
@@ -321,7 +237,7 @@ class PhotometricRefinement:
             doubt_s,
         )
 
-    def _predicted(self, past: _Past, face: Face, semantic: Floats) -> tuple[Floats, Floats]:
+    def _predicted(self, past: Past, face: Face, semantic: Floats) -> tuple[Floats, Floats]:
         """W of the last frame in px of this crop: moved like the head, and where it was."""
         onto_crop = compose_affine(inverse(face.crop.matrix), past.matrix)
         still, before = (_through(onto_crop, where) for where in (past.skin, past.semantic))
@@ -374,12 +290,12 @@ class PhotometricRefinement:
         hidden = 1 - in_cells(seen_of_template(face)[*self._window], self._cells)
         return np.asarray(1 - hidden * self._inner, np.float32)
 
-    def _doubted(self, past: _Past, shown: float, dt: float) -> tuple[float, float]:
+    def _doubted(self, past: Past, shown: float, dt: float) -> tuple[float, float]:
         """Return the largest share seen, and how long the map is still drawn to the registration.
 
         A thing that leaves a face behind which the map began, leaves a registration that is better.
         """
-        if past.free < _CLEAR and shown > past.free + _MORE:
+        if past.free < CLEAR and shown > past.free + MORE:
             return shown, self._config.relearn_s
         return past.free, max(past.doubt_s - dt, 0.0)
 

@@ -22,7 +22,8 @@ from facewarp.face.face import Face, FaceFilter
 from facewarp.face.image_formats import check_picture
 from facewarp.face.template.template import Template
 from facewarp.face.temporal.filter_chain import face_filter
-from facewarp.face.temporal.photometric import PhotometricConfig, PhotometricRefinement
+from facewarp.face.temporal.photometric import PhotometricRefinement
+from facewarp.face.temporal.photometric_state import PhotometricConfig
 from facewarp.face.temporal.smoothing import SmoothingConfig
 from facewarp.face.tracking.face_search import FaceSearch, SearchAhead, expected_box
 from facewarp.face.tracking.identities import Identities

@@ -209,8 +209,11 @@ CODECS: dict[str, tuple[tuple[str, ...], Encoder]] = {
 }
 """What `--codec` may name: suffixes of files that hold it, and its encoder."""
 
-# CRF for each step of quality below 100, and the worst there is
 _H264_SIDE = 16_384
+_HEVC_SIDE = 64
+"""Blocks of libx265 have 64 px; smaller pictures have ended the whole process."""
+
+# CRF for each step of quality below 100, and the worst there is
 _CRF = {"libx264": (0.8, 51), "libx265": (0.8, 51), "libvpx-vp9": (1.2, 63), "libsvtav1": (1.1, 63)}
 _PRORES_PROFILES = ((25, "proxy"), (50, "lt"), (75, "standard"), (101, "hq"))
 
@@ -293,6 +296,9 @@ def choose_encoder(
         candidates = HDR_WEBM if suffix == ".webm" else HDR
     else:
         candidates = WEBM if suffix == ".webm" else H264
+    if candidates[0].name == "libx265" and min(size) < _HEVC_SIDE:
+        what = f"pictures of {size[0]}x{size[1]} are too small for HEVC: {_HEVC_SIDE} px a side"
+        raise FacewarpError(what, fix="Choose --codec h264 or prores422, or enlarge them first.")
     candidates = tuple(with_quality(encoder, quality) for encoder in candidates)
     for encoder in candidates:
         if encoder.opens(size, rate):

@@ -14,7 +14,8 @@ from facewarp.face.temporal.image_alignment import (
     similarity_of,
     without_light,
 )
-from facewarp.face.temporal.photometric import PhotometricConfig, PhotometricRefinement
+from facewarp.face.temporal.photometric import PhotometricRefinement
+from facewarp.face.temporal.photometric_state import PhotometricConfig
 from facewarp.face.temporal.smoothing import FaceSmoother
 
 FPS = 30

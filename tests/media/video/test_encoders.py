@@ -14,9 +14,9 @@ from facewarp.media.video.encoders import CODECS, DecodeTimes, choose_encoder, w
 
 
 def write(target, codec, quality=None, deep=None, frames=2):
-    rows, columns = np.mgrid[:48, :64]
-    image = np.dstack([rows * 5, columns * 3, rows + columns]).astype(np.uint8)
-    with open_sink(target, size=(64, 48), fps=25, codec=codec, quality=quality) as sink:
+    rows, columns = np.mgrid[:64, :64]
+    image = np.dstack([rows * 4, columns * 3, rows + columns]).astype(np.uint8)
+    with open_sink(target, size=(64, 64), fps=25, codec=codec, quality=quality) as sink:
         for number in range(frames):
             shown = image if deep is None else deep.shown()
             sink.write(Frame(shown, number / 25, number, deep=deep))
@@ -25,7 +25,7 @@ def write(target, codec, quality=None, deep=None, frames=2):
 
 def ramp():
     """A shallow ramp of 10-bit gray levels, as 16-bit codes: 4 of them are one of 8 bits."""
-    ten = np.repeat((400 + np.arange(64) // 4)[None], 48, 0)
+    ten = np.repeat((400 + np.arange(64) // 4)[None], 64, 0)
     return DeepImage(np.repeat((ten * 65_535 // 1023)[..., None], 3, 2).astype(np.uint16))
 
 
@@ -80,8 +80,8 @@ def test_a_better_quality_is_nearer_and_larger(tmp_path):
     for quality in (30, 90):
         path = write(tmp_path / f"{quality}.mp4", "h264", quality, frames=1)
         image = next(iter(open_source(path))).image
-        rows, columns = np.mgrid[:48, :64]
-        wanted = np.dstack([rows * 5, columns * 3, rows + columns]).astype(np.uint8)
+        rows, columns = np.mgrid[:64, :64]
+        wanted = np.dstack([rows * 4, columns * 3, rows + columns]).astype(np.uint8)
         apart.append(np.abs(image.astype(int) - wanted).mean())
         sizes.append(path.stat().st_size)
     assert sizes[1] > sizes[0]
@@ -136,3 +136,10 @@ def test_pictures_too_large_for_h264_are_refused_with_codecs_that_take_them(size
     with pytest.raises(FacewarpError, match=r"too large for H\.264") as refused:
         choose_encoder(".mp4", size, Fraction(25))
     assert "--codec hevc" in (refused.value.fix or "")
+
+
+@pytest.mark.parametrize("size", [(62, 640), (640, 62)])
+@pytest.mark.parametrize(("codec", "hdr"), [("hevc", False), ("hevc10", True), (None, True)])
+def test_pictures_too_small_for_hevc_are_refused_before_it_sees_them(size, codec, hdr):
+    with pytest.raises(FacewarpError, match="too small for HEVC"):
+        choose_encoder(".mp4", size, Fraction(25), hdr=hdr, codec=codec)
