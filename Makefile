@@ -72,7 +72,8 @@ test-oldest: ## the same on the oldest releases that it allows, with Python 3.11
 
 tools: $(DEV)
 
-check: lint fast ## formatting, lint, types, import rules and the fast tests
+# `make check test` runs every test once: the fast ones are among them.
+check: lint $(if $(filter test,$(MAKECMDGOALS)),,fast) ## formatting, lint, types, import rules and the fast tests
 
 lint: $(DEV) tree ## the part of `make check` that runs no code
 	$(SAY) "Formatting (ruff format) ..."
