@@ -1,7 +1,9 @@
-"""Name the machine: processor, cores, threads; limit how many cores this process uses."""
+"""Name the machine: processor, cores, threads; limit what of it this process takes."""
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _AVX2 = 11  # OpenCV's CPU_AVX2, which its Python module does not name
@@ -32,6 +34,41 @@ def limit_cores(count: int) -> None:
     _limit = max(count, 1)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(_limit)  # read when the libraries are loaded
+
+
+@contextmanager
+def keep_scheduling() -> Iterator[None]:
+    """Give this process's threads back the scheduling class that a library takes from them.
+
+    Where the user is root, as in most containers, SVT-AV1 puts its threads and the one that opens
+    it into SCHED_FIFO with priority 99. All that is started later inherits that, and as many such
+    threads as there are cores leave nothing to any other program. Linux alone has these classes.
+    """
+    if not hasattr(os, "sched_setscheduler"):
+        yield
+        return
+    own = _scheduling(0)
+    before = {thread: _scheduling(thread) for thread in _threads()}
+    try:
+        yield
+    finally:
+        for thread in _threads():
+            wanted = before.get(thread) or own
+            with suppress(OSError):  # it has ended
+                if wanted is not None and _scheduling(thread) != wanted:
+                    os.sched_setscheduler(thread, wanted[0], os.sched_param(wanted[1]))
+
+
+def _threads() -> list[int]:
+    return [int(name) for name in os.listdir("/proc/self/task")]
+
+
+def _scheduling(thread: int) -> tuple[int, int] | None:
+    """Return class and priority of a thread, 0 for this one; None where it has ended."""
+    try:
+        return os.sched_getscheduler(thread), os.sched_getparam(thread).sched_priority
+    except OSError:
+        return None
 
 
 def limit_blas() -> None:

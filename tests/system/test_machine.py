@@ -1,11 +1,12 @@
 """Name and limit the machine."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
-from facewarp.system.machine import has_bfloat16, limit_blas
+from facewarp.system.machine import has_bfloat16, keep_scheduling, limit_blas
 
 
 @pytest.fixture(autouse=True)
@@ -50,3 +51,44 @@ def test_where_nothing_is_listed_there_is_no_bfloat16(monkeypatch):
 
     monkeypatch.setattr(Path, "read_text", fail)
     assert has_bfloat16() is False
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setscheduler"), reason="Linux alone has such classes")
+def test_threads_are_scheduled_as_before_whatever_a_library_does():
+    def change():
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+    def of_all():
+        return {os.sched_getscheduler(int(name)) for name in os.listdir("/proc/self/task")}
+
+    def begin(*, changed: bool):
+        ready, over = threading.Event(), threading.Event()
+
+        def run():
+            if changed:
+                change()
+            ready.set()
+            over.wait(10)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        assert ready.wait(10)
+        ended.append((over, thread))
+        return thread.native_id
+
+    ended: list[tuple[threading.Event, threading.Thread]] = []
+    theirs = begin(changed=True)  # of a caller who wants it so
+    try:
+        with keep_scheduling():
+            change()
+            begin(changed=False)  # inherits it
+            assert os.sched_getscheduler(0) == os.SCHED_BATCH
+        assert os.sched_getscheduler(0) == os.SCHED_OTHER
+        assert os.sched_getscheduler(ended[1][1].native_id) == os.SCHED_OTHER
+        assert os.sched_getscheduler(theirs) == os.SCHED_BATCH
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        for over, thread in ended:
+            over.set()
+            thread.join()
+    assert of_all() == {os.SCHED_OTHER}

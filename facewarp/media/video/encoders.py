@@ -11,6 +11,7 @@ import av
 
 from facewarp.errors import FacewarpError
 from facewarp.system.installation import install_command
+from facewarp.system.machine import keep_scheduling
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +90,8 @@ class Encoder:
             codec.framerate = rate
             codec.time_base = self.time_base(Fraction(1, 90_000))
             codec.options = self.options_for(size, rate)
-            codec.open()
+            with keep_scheduling():
+                codec.open()
         except (av.FFmpegError, ValueError, OSError) as error:
             _log.debug("encoder %s: %s", self.name, error)
             return False

@@ -29,7 +29,7 @@ from facewarp.media.video.pixels.frame_coding import FrameCoder, StoredPictures
 from facewarp.media.video.reader import VideoSource
 from facewarp.media.video.writer_options import WriterOptions
 from facewarp.system.atomic_files import OutputFile, write_error
-from facewarp.system.machine import limited_cores
+from facewarp.system.machine import keep_scheduling, limited_cores
 
 _Pending = tuple[float, Frame | av.VideoFrame]  # its time, and a frame or its codes
 
@@ -153,10 +153,11 @@ class VideoWriter(Output):
                 self._audio = AudioCopy(self._like, self._container, convert=convert)
         if asked.comment is not None:
             self._container.metadata["comment"] = asked.comment
-        if asked.live:
-            codec.open()  # the header comes with the first packet: a file of none can't be closed
-        else:
-            self._container.start_encoding()
+        with keep_scheduling():
+            if asked.live:
+                codec.open()  # the header comes with the first packet: a file of none can't close
+            else:
+                self._container.start_encoding()
 
     def _take_chapters(self, like: VideoSource) -> None:
         """Keep the chapters of the source, and say that its subtitles are not kept."""

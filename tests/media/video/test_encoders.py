@@ -1,5 +1,6 @@
 """Codecs that are asked for: what they are read back as, and what is kept of 10 bits."""
 
+import os
 from fractions import Fraction
 
 import av
@@ -143,3 +144,10 @@ def test_pictures_too_large_for_h264_are_refused_with_codecs_that_take_them(size
 def test_pictures_too_small_for_hevc_are_refused_before_it_sees_them(size, codec, hdr):
     with pytest.raises(FacewarpError, match="too small for HEVC"):
         choose_encoder(".mp4", size, Fraction(25), hdr=hdr, codec=codec)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="Linux alone has such classes")
+def test_an_encoder_does_not_take_the_machine_from_other_programs(tmp_path):
+    write(tmp_path / "a.webm", "av1")
+    classes = {os.sched_getscheduler(int(name)) for name in os.listdir("/proc/self/task")}
+    assert not classes & {os.SCHED_FIFO, os.SCHED_RR}
