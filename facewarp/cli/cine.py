@@ -241,7 +241,7 @@ def cine(
       facewarp cine dicom/sa_stack/ --out hearts/ --dicom-out --mesh
       facewarp cine scan.nii.gz --labels ed.nii.gz --ed 1 --json
       facewarp cine A0S9V9_sa.nii.gz --labels gt.nii.gz --label-order mnms
-      facewarp cine dicom/ --labels rtstruct.dcm --label-names "lv=endo,outer=epi,rv=RV"
+      facewarp cine dicom/ --labels rt.dcm --label-names "lv=endo,outer=epi,rv=RV"
       facewarp cine training/ --out hearts/ --workers 4
       facewarp cine patients.txt --out /shared/hearts --ray auto
     """

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
@@ -375,21 +376,20 @@ def test_old_checkpoints_without_validations_are_read(tmp_path: Path) -> None:
     assert (resumed(tmp_path).step, resumed(tmp_path).checked) == (1, 1)
 
 
-def test_a_full_disk_leaves_the_last_checkpoint(tmp_path: Path) -> None:
-    resource = pytest.importorskip("resource")
+def test_a_full_disk_leaves_the_last_checkpoint(
+    tmp_path: Path, small_files: Callable[[int], AbstractContextManager[None]]
+) -> None:
     run = trainer(tmp_path)
     run.save_checkpoint()
     run.train_step(run.data.batch(0))
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))  # what a write beyond it fails with
     try:
-        for save in (run.save_checkpoint, run.save_model):
-            with pytest.raises(FacewarpError, match=r"no space is left.*Free some") as error:
-                save()
-            assert "\n" not in str(error.value)
+        with small_files(20_000):
+            for save in (run.save_checkpoint, run.save_model):
+                with pytest.raises(FacewarpError, match=r"no space is left.*Free some") as error:
+                    save()
+                assert "\n" not in str(error.value)
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, before)
     assert [path.name for path in tmp_path.iterdir()] == [checkpoint.NAME]
     assert resumed(tmp_path).step == 0

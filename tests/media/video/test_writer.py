@@ -374,16 +374,10 @@ def test_an_error_of_the_encoding_thread_surfaces(make_clip, tmp_path, monkeypat
     assert names(tmp_path) == ["clip.mp4"]
 
 
-def test_a_disk_that_fills_up(tmp_path):
-    resource = pytest.importorskip("resource")
+def test_a_disk_that_fills_up(tmp_path, small_files):
     noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))
-    try:
-        with pytest.raises(FacewarpError, match="no space is left") as caught:
-            write(tmp_path / "out.mp4", (np.roll(noise, k, 1) for k in range(99)), size=(128, 128))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with small_files(60_000), pytest.raises(FacewarpError, match="no space is left") as caught:
+        write(tmp_path / "out.mp4", (np.roll(noise, k, 1) for k in range(99)), size=(128, 128))
     assert "out.mp4" in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
