@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from facewarp.cardiac.io.label_order import AUTO
 from facewarp.cardiac.io.timing import ReadOptions
 
 
@@ -26,7 +27,7 @@ class CineOptions:
 
     reading: ReadOptions = field(default_factory=ReadOptions)
     labels: str | None = None
-    label_order: str = "auto"
+    label_order: str = AUTO
     ed: int | None = None
     es: int | None = None
     label_names: str | None = None

@@ -92,6 +92,20 @@ class InputOptions:
         typer.Option(help="Which cine of a folder: name or number of its series.", metavar="NAME"),
     ] = None
 
+    def __post_init__(self) -> None:
+        """Check that the options go together.
+
+        Raises:
+            typer.BadParameter: one is of labels that are not given.
+        """
+        given = {
+            "--label-order": self.label_order is not LabelOrderName.AUTO,
+            "--label-names": self.label_names is not None,
+        }
+        for option, is_given in given.items():
+            if is_given and self.labels is None:
+                raise typer.BadParameter("this is for --labels; give that, too.", param_hint=option)
+
     @property
     def of_one_patient(self) -> bool:
         """Whether an option is given that is of one patient."""

@@ -172,9 +172,7 @@ def check_target(target: Path, inputs: Iterable[Path] = ()) -> None:
             if above is not None and not above.is_dir():
                 raise write_error(NotADirectoryError(errno.ENOTDIR, "", target), target)
             return
-        if any(source.exists() and target.samefile(source) for source in inputs):
-            what = "output and input are the same file"
-            raise FacewarpError(what, target, "Give the output another name.")
+        check_apart([target], inputs)
         if target.is_dir():
             raise FacewarpError("the output is a folder", target, "Add a file name to it.")
         if not target.is_file():

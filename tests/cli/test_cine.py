@@ -201,6 +201,14 @@ def test_one_of_several_cines_and_a_step_are_chosen(beating, plain, tmp_path):
     assert found["inputs"]["time step"] == "--time-step"
 
 
+@pytest.mark.parametrize("words", [("--label-names", "lv=endo"), ("--label-order", "mnms")])
+def test_what_is_said_of_labels_wants_labels(cine_of, tmp_path, words):
+    done = run("cine", cine_of("anna.nii.gz"), "--out", tmp_path / "out", *words)
+    assert done.exit_code == 2
+    assert f"{words[0]}: this is for --labels; give that, too." in " ".join(done.stderr.split())
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.usefixtures("_known")
 def test_options_that_cannot_be(cine_of, tmp_path):
     one, two = cine_of("anna.nii.gz"), cine_of("berta.nii.gz")

@@ -16,9 +16,7 @@ from facewarp.cardiac.io.dicom_labels.structures import (
     PartChoice,
     Structure,
     StructureName,
-    about_left_out,
-    structures_of,
-    used,
+    parts_of,
 )
 from facewarp.cardiac.io.label_grid import has_place
 from facewarp.cardiac.io.slices.dicom_tags import naming, number, tag_value, title, whole
@@ -75,9 +73,7 @@ def read_contours(path: Path, volume: Volume, choice: PartChoice) -> Drawn:
     data = read_header(path)
     with naming(path):
         names = _names(data)
-    structures = structures_of(names, choice, path)
-    said = about_left_out(structures)
-    parts = used(structures, path)
+    parts, said = parts_of(names, choice, path)
     with naming(path):
         found = [
             (parts[k], k, item)

@@ -16,9 +16,7 @@ from facewarp.cardiac.io.dicom_labels.structures import (
     PartChoice,
     Structure,
     StructureName,
-    about_left_out,
-    structures_of,
-    used,
+    parts_of,
 )
 from facewarp.cardiac.io.slices.dicom_tags import (
     check_groups,
@@ -100,9 +98,7 @@ def read_segmentation(path: Path, volume: Volume, choice: PartChoice) -> Drawn:
     if kind not in (BINARY, FRACTIONAL, LABELMAP):
         what = "the segmentation is neither BINARY, FRACTIONAL nor LABELMAP"
         raise FacewarpError(what, path, "Export it as one of these.")
-    structures = structures_of(names, choice, path)
-    said = about_left_out(structures)
-    parts = used(structures, path)
+    parts, said = parts_of(names, choice, path)
     bit_of = {one.number: k for k, one in enumerate(parts)}
     phases, about_phases = settle_phases(
         [one.sources for one in frames], told, [one.position for one in frames], volume, path

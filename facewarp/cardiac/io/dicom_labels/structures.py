@@ -91,14 +91,36 @@ class StructureName:
     codes: tuple[tuple[str, str, str], ...] = ()
 
 
-def structures_of(
+def parts_of(
     found: Sequence[StructureName], choice: PartChoice, path: Path
-) -> tuple[Structure, ...]:
-    """Tell which part each structure is: as the user says, or by name and code.
+) -> tuple[tuple[Structure, ...], list[str]]:
+    """Tell which structures are parts of the heart: as the user says, or by name and code.
+
+    Args:
+        found: what a file says of its structures.
+        choice: what the user says of them.
+        path: the file, for messages.
+
+    Returns:
+        Those that are a part, in the order of their bits, and what is to be said of others.
 
     Raises:
-        FacewarpError: name and code contradict each other, or none is a left ventricle.
+        FacewarpError: name and code contradict each other, none is a left ventricle, or there are
+            more parts than bits.
     """
+    structures = _named(found, choice, path)
+    parts = tuple(one for one in structures if one.role not in (Role.OTHER, Role.UNKNOWN))
+    if len(parts) > _MOST:
+        what = f"{len(parts)} structures are parts of the ventricles by their names"
+        raise FacewarpError(what, path, NAMES_FIX)
+    unknown = [one for one in structures if one.role == Role.UNKNOWN]
+    told = "structures whose part neither name nor code tells are left out"
+    said = [f"{told}: {listed(unknown)}; --label-names says what they are"] if unknown else []
+    return parts, said
+
+
+def _named(found: Sequence[StructureName], choice: PartChoice, path: Path) -> tuple[Structure, ...]:
+    """Tell which part each structure is: as the user says, or by name and code."""
     wanted = None if choice.names is None else _wanted(found, choice.names, path)
     result = []
     for one in found:
@@ -124,26 +146,6 @@ def listed(structures: Sequence[Structure]) -> str:
     texts = [one.text for one in structures[:_SHOWN]]
     more = len(structures) - _SHOWN
     return ", ".join(texts) + (f" and {more} more" if more > 0 else "") if texts else "none"
-
-
-def used(structures: Sequence[Structure], path: Path) -> tuple[Structure, ...]:
-    """Return those that are a part, in the order of their bits.
-
-    Raises:
-        FacewarpError: there are more than bits.
-    """
-    found = tuple(one for one in structures if one.role not in (Role.OTHER, Role.UNKNOWN))
-    if len(found) > _MOST:
-        what = f"{len(found)} structures are parts of the ventricles by their names"
-        raise FacewarpError(what, path, NAMES_FIX)
-    return found
-
-
-def about_left_out(structures: Sequence[Structure]) -> list[str]:
-    """Return what is said of structures whose part nothing tells."""
-    unknown = [one for one in structures if one.role == Role.UNKNOWN]
-    told = "structures whose part neither name nor code tells are left out"
-    return [f"{told}: {listed(unknown)}; --label-names says what they are"] if unknown else []
 
 
 def moment_in(structures: Sequence[Structure]) -> str:
