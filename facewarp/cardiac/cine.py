@@ -114,8 +114,8 @@ def analyse_cine(
         and how far to trust them.
 
     Raises:
-        FacewarpError: the cine or the labels can't be read, what the files tell contradicts itself,
-            or no heart is seen.
+        FacewarpError: the cine or the labels can't be read, what the files tell contradicts itself
+            or what is said of them cannot be, or no heart is seen.
 
     Example:
         >>> result = facewarp.analyse_cine("patient.nii.gz")
@@ -123,10 +123,11 @@ def analyse_cine(
     """
     reading = ReadOptions(spacing_mm, time_step_s, heart_rate_bpm, series)
     drawn = None if labels is None else os.fspath(labels)
+    options = CineOptions(reading, drawn, label_order, ed, es, label_names, refined)
     return analyse(
         open_cine(path, reading),
         load(model, device) if isinstance(model, str | Path) else model,
-        CineOptions(reading, drawn, label_order, ed, es, label_names, refined),
+        options,
         model_name=str(model) if isinstance(model, str | Path) else model_name,
         progress=progress,
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from facewarp.cardiac.io.label_order import AUTO
 from facewarp.cardiac.io.timing import ReadOptions
+from facewarp.errors import FacewarpError
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,9 @@ class CineOptions:
             ``"lv=endo,wall=myo,rv=3"``; by default what names and codes say.
         refined: fields of both directions are refined into one invertible motion, see
             `motion.refinement`; otherwise the network's are reconciled.
+
+    Raises:
+        FacewarpError: something is said of labels, and there are none.
     """
 
     reading: ReadOptions = field(default_factory=ReadOptions)
@@ -32,3 +36,12 @@ class CineOptions:
     es: int | None = None
     label_names: str | None = None
     refined: bool = True
+
+    def __post_init__(self) -> None:
+        for name, is_given in (
+            ("label_order", self.label_order != AUTO),
+            ("label_names", self.label_names is not None),
+        ):
+            if is_given and self.labels is None:
+                what = f"{name} is given, and no labels are"
+                raise FacewarpError(what, fix="Give labels, too, or leave it out.")

@@ -7,7 +7,8 @@ Order of trust
     repetition time.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +18,9 @@ from typing import Final
 from facewarp.errors import FacewarpError
 
 CYCLE_S: Final = (0.3, 2.0)  # RR intervals of people: 200 to 30 beats a minute
+HEART_RATES_BPM: Final = (10, 300)
+"""What a user may say: wider than what people have, for hearts that are stimulated."""
+TIME_STEPS_S: Final = (0.005, 0.5)
 GRAVE: Final = 0.05  # relative difference of a volume or rate that must not be passed over
 _GAP: Final = 1.8  # times the usual step, in which a phase may be missing
 _LEAST_STEPS: Final = 4
@@ -34,12 +38,29 @@ class ReadOptions:
         time_step_s: from phase to phase.
         heart_rate_bpm: beats a minute.
         series: of several DICOM cines or NIfTI files, the one whose name or number this is.
+
+    Raises:
+        FacewarpError: a size, step or rate that no cine of a heart has, or in another unit.
     """
 
     spacing_mm: tuple[float, float, float] | None = None
     time_step_s: float | None = None
     heart_rate_bpm: float | None = None
     series: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.spacing_mm is not None and not _are_sizes(self.spacing_mm):
+            what = f"a spacing of {self.spacing_mm} mm is not three sizes of voxels"
+            raise FacewarpError(what, fix="Give x, y and z of the file in mm, such as 1.4, 1.4, 8.")
+        step, (least, most) = self.time_step_s, TIME_STEPS_S
+        if step is not None and not least <= step <= most:
+            what = f"a time step of {step:g} s, which is {1000 * step:g} ms, is none of a cine"
+            fix = f"It takes {1000 * least:g} to {1000 * most:g} ms from phase to phase."
+            raise FacewarpError(what, fix=fix)
+        rate, (low, high) = self.heart_rate_bpm, HEART_RATES_BPM
+        if rate is not None and not low <= rate <= high:
+            what = f"no heart rate is {rate:g} beats a minute"
+            raise FacewarpError(what, fix=f"Give {low} to {high}, or leave it to the files.")
 
 
 @dataclass(frozen=True)
@@ -91,7 +112,7 @@ def settle_timing(
     ]
     step, step_from, said = _step(step_s, step_from, options)
     warnings += said
-    if options.heart_rate_bpm:
+    if options.heart_rate_bpm is not None:
         cycle, cycle_from = 60 / options.heart_rate_bpm, "--heart-rate"
         warnings += [
             f"--heart-rate says {options.heart_rate_bpm:g} beats a minute, {name} "
@@ -153,6 +174,13 @@ def missing_phase(times: Sequence[float]) -> str:
 def covers_cycle(step_s: float | None, phases: int, cycle_s: float | None) -> bool:
     """Whether phases cover the whole heartbeat, as far as is told."""
     return step_s is None or cycle_s is None or step_s * phases >= _COVERED * cycle_s
+
+
+def _are_sizes(given: object) -> bool:
+    """Whether something that the user gave is three sizes, of whatever type."""
+    if not isinstance(given, Collection) or len(given) != 3:
+        return False
+    return all(0 < size < math.inf for size in given)
 
 
 def _step(

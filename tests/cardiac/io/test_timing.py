@@ -1,16 +1,22 @@
 """Step and RR interval: what is believed, what contradicts it, what is said."""
 
+import math
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
+from facewarp.cardiac.cine_options import CineOptions
 from facewarp.cardiac.io.timing import (
+    HEART_RATES_BPM,
+    TIME_STEPS_S,
     ReadOptions,
     covers_cycle,
     is_cycle,
     missing_phase,
     settle_timing,
 )
+from facewarp.cli.cine import InputOptions
 from facewarp.errors import FacewarpError
 
 PLACE = Path("scan")
@@ -77,3 +83,35 @@ def test_a_step_twice_the_others_is_a_missing_phase():
     assert missing_phase([0, 1, 3]) == ""  # too few to tell
     told = missing_phase([70.0 * t for t in range(12) if t != 5])
     assert told == "from 280 to 420 is 2.0 times the usual step: phases may be missing there"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"heart_rate_bpm": 0}, "no heart rate is 0 beats.*Give 10 to 300"),
+        ({"heart_rate_bpm": -60}, "no heart rate is -60"),
+        ({"heart_rate_bpm": math.nan}, "no heart rate is nan"),
+        ({"time_step_s": 0}, "a time step of 0 s"),
+        ({"time_step_s": 33}, "33 s, which is 33000 ms.*5 to 500 ms"),
+        ({"spacing_mm": (1.4, 1.4)}, r"spacing of \(1.4, 1.4\) mm is not three sizes"),
+        ({"spacing_mm": 1.4}, "1.4 mm is not three sizes"),
+        ({"spacing_mm": (1.4, 1.4, -8.0)}, "is not three sizes"),
+        ({"spacing_mm": (1.4, 1.4, math.nan)}, "is not three sizes"),
+    ],
+)
+def test_what_no_cine_has_is_refused_of_whoever_says_it(given, said):
+    with pytest.raises(FacewarpError, match=said):
+        ReadOptions(**given)
+
+
+@pytest.mark.parametrize("given", [{"label_order": "acdc"}, {"label_names": "lv=1,wall=2,rv=3"}])
+def test_what_is_said_of_labels_wants_labels(given):
+    with pytest.raises(FacewarpError, match=f"{next(iter(given))} is given, and no labels are"):
+        CineOptions(**given)
+
+
+def test_the_command_takes_what_the_library_takes():
+    options = get_type_hints(InputOptions, include_extras=True)
+    rate, step = (options[name].__metadata__[0] for name in ("heart_rate", "time_step"))
+    assert (rate.min, rate.max) == HEART_RATES_BPM
+    assert (step.min, step.max) == tuple(1000 * s for s in TIME_STEPS_S)
