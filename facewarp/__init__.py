@@ -20,7 +20,8 @@ from facewarp.version import __version__
 if TYPE_CHECKING:
     from facewarp.cardiac.cine import analyse_cine
     from facewarp.cardiac.cine_result import CineResult
-    from facewarp.core.model import Model, Registration, load
+    from facewarp.core.model import Model, load
+    from facewarp.core.registration import Registration
     from facewarp.face.effects.factory import make_effect
     from facewarp.face.effects.plugins import effect
     from facewarp.face.face import Face
@@ -51,7 +52,7 @@ _HOME = {
     "Face": "facewarp.face.face",
     "FaceTracker": "facewarp.face.tracking.tracker",
     "Model": "facewarp.core.model",
-    "Registration": "facewarp.core.model",
+    "Registration": "facewarp.core.registration",
     "Template": "facewarp.face.template.template",
     "analyse_cine": "facewarp.cardiac.cine",
     "effect": "facewarp.face.effects.plugins",

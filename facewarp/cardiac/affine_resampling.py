@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from facewarp.cardiac.side_by_side import side_by_side
 from facewarp.core.arrays import FloatArray
 from facewarp.core.fields import sample
-from facewarp.core.side_by_side import side_by_side
 
 Order = Literal["linear", "nearest"]
 Outside = Literal["zero", "edge"]

@@ -18,7 +18,7 @@ from facewarp.cardiac.motion.seen_parts import SeenParts, see_parts
 from facewarp.cardiac.motion.slice_parts import MiddleSlices, SliceModel
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.quantification.indices import find_ed
-from facewarp.core.side_by_side import side_by_side
+from facewarp.cardiac.side_by_side import side_by_side
 
 _MARGIN_MM: Final = 15.0  # around the heart, where its labels may be carried
 _FEW: Final = 12  # phases, less than which are all looked at for the likely end-diastole

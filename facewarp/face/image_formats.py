@@ -39,8 +39,14 @@ def check_picture(image: NDArray[Any]) -> None:
     """Check that an array has a shape that `to_gray` takes.
 
     Raises:
-        FacewarpError: it has not.
+        FacewarpError: it has not, or is no array.
     """
+    if not hasattr(image, "ndim"):
+        fix = "numpy.asarray makes an array of a picture of Pillow."
+        if image is None:
+            fix = "OpenCV's imread returns None for a file that it cannot read."
+        what = f"expected a picture as an array, got {type(image).__name__}"
+        raise FacewarpError(what, fix=fix)
     has_channels = image.ndim == 3 and 1 <= image.shape[2] <= 4
     if (image.ndim != 2 and not has_channels) or 0 in image.shape:
         raise FacewarpError(f"expected a picture HxW or HxWxC with C up to 4, got {image.shape}")

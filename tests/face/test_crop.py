@@ -179,6 +179,14 @@ def test_to_gray_reads_a_window_of_a_picture_as_it_reads_a_copy(rng):
         np.testing.assert_array_equal(to_gray(view), to_gray(view.copy()))
 
 
+@pytest.mark.parametrize(
+    ("given", "said"), [(None, "got NoneType.*imread"), ("a.jpg", "got str"), ([[0]], "got list")]
+)
+def test_what_is_no_array_is_no_picture(given, said):
+    with pytest.raises(FacewarpError, match=f"expected a picture as an array, {said}"):
+        to_gray(given)
+
+
 def test_to_gray_reads_every_kind_of_picture():
     rgb = np.random.default_rng(4).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     gray = to_gray(rgb)

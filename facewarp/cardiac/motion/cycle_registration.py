@@ -20,6 +20,7 @@ from facewarp.cardiac.motion.refinement.refine import (
 )
 from facewarp.cardiac.motion.slice_parts import SliceParts
 from facewarp.cardiac.parts import HeartPart
+from facewarp.cardiac.side_by_side import side_by_side
 from facewarp.core.arrays import FloatArray, PackedArrays
 from facewarp.core.fields import (
     compose,
@@ -28,7 +29,6 @@ from facewarp.core.fields import (
     sample,
 )
 from facewarp.core.geometry import pixel_grid, resize_image
-from facewarp.core.side_by_side import side_by_side
 
 Floats = NDArray[np.float32]
 Fields = Floats | PackedArrays

@@ -10,10 +10,10 @@ from scipy import ndimage
 
 from facewarp.cardiac.motion.model_grid import ModelGrid
 from facewarp.cardiac.parts import HeartPart
+from facewarp.cardiac.side_by_side import side_by_side
 from facewarp.core.arrays import FloatArray, PackedArrays
 from facewarp.core.fields import sample
 from facewarp.core.geometry import pixel_grid
-from facewarp.core.side_by_side import side_by_side
 
 Labels = NDArray[np.uint8]
 Floats = NDArray[np.float32]

@@ -23,8 +23,8 @@ from facewarp.cardiac.motion.heart_roi import (
 from facewarp.cardiac.motion.model_grid import ModelGrid
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.short_axis import short_axis_order, stack_turns, told_cosines
+from facewarp.cardiac.side_by_side import side_by_side
 from facewarp.core.arrays import FloatArray
-from facewarp.core.side_by_side import side_by_side
 from facewarp.errors import FacewarpError
 
 TURNED: Final = (

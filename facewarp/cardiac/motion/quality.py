@@ -12,8 +12,8 @@ from facewarp.cardiac.motion.cycle_registration import Motion
 from facewarp.cardiac.motion.labels import Labels
 from facewarp.cardiac.motion.model_grid import ModelGrid
 from facewarp.cardiac.parts import HeartPart
+from facewarp.cardiac.side_by_side import side_by_side
 from facewarp.core.fields import jacobian_determinant, smallest_jacobian
-from facewarp.core.side_by_side import side_by_side
 
 _PARTS: Final = (HeartPart.RV, HeartPart.MYOCARDIUM, HeartPart.LV)
 _LOW_AGREEMENT: Final = 0.7

@@ -22,10 +22,10 @@ from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.labels import largest_pieces
 from facewarp.cardiac.motion.model_grid import Array3, ModelGrid, model_input
 from facewarp.cardiac.parts import HeartPart
+from facewarp.cardiac.side_by_side import side_by_side
 from facewarp.core.arrays import FloatArray
 from facewarp.core.config import ModelConfig
 from facewarp.core.geometry import Shape, resize_image
-from facewarp.core.side_by_side import side_by_side
 from facewarp.errors import FacewarpError
 
 Floats = NDArray[np.float32]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.core.arrays import ImageArray
-from facewarp.core.model import Registration
+from facewarp.core.registration import Registration
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import Crop
 from facewarp.face.face import Face

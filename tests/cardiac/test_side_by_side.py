@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from facewarp.core.side_by_side import side_by_side
+from facewarp.cardiac.side_by_side import side_by_side
 
 
 @pytest.fixture(autouse=True)
