@@ -3,7 +3,7 @@
 import copy
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import cv2
 import numpy as np
@@ -41,6 +41,10 @@ if TYPE_CHECKING:  # what is given and returned as tensors imports torch itself,
     from facewarp.core.networks.guided_registration import GuidedRegistration
 
 
+_ENGINE: Final = "engine"  # by name, in what is pickled
+_MADE_ANEW: Final = ("_engine", "slices", "details")
+
+
 def engine_beside(path: Path, name: str) -> str:
     """Return the engine of a part network beside a model that engine `name` runs.
 
@@ -57,6 +61,8 @@ def engine_beside(path: Path, name: str) -> str:
 
 class Model:
     """A trained network with its configuration, its origin and its inference engine.
+
+    It may be used by several threads, and pickled: the other process makes the engine anew.
 
     Args:
         net: the network, or the weights file that it is built from when it is needed.
@@ -97,6 +103,21 @@ class Model:
         self.sha256 = file_sha256(path) if path else ""
         self.metadata = metadata or {}
         self.int8 = int8_weights(path, self.sha256) if path else None
+        self.use(engine)
+
+    def __copy__(self) -> "Model":
+        """Return a model that shares network and engine."""
+        model = object.__new__(type(self))
+        vars(model).update(vars(self))
+        return model
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = {name: value for name, value in vars(self).items() if name not in _MADE_ANEW}
+        return {**kept, _ENGINE: self._engine.name}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        engine = state.pop(_ENGINE)
+        vars(self).update(state)
         self.use(engine)
 
     @property

@@ -1,4 +1,7 @@
+import copy
 import json
+import pickle
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +12,7 @@ from safetensors.torch import save_file
 import facewarp
 from facewarp.core import weights
 from facewarp.core.config import FeatureConfig, ModelConfig
+from facewarp.core.engines.base import is_installed
 from facewarp.core.geometry import resize_image
 from facewarp.core.model import Model, load, template_guidance
 from facewarp.core.networks.guided_registration import GuidedRegistration
@@ -158,6 +162,46 @@ def test_warp_labels_keeps_ids(model, rng):
 def test_bad_images_are_refused_with_a_next_step(model, image, words):
     with pytest.raises(FacewarpError, match=words):
         model.register(image, np.zeros((32, 24)))
+
+
+@pytest.mark.parametrize("sent", [lambda m: pickle.loads(pickle.dumps(m)), copy.deepcopy])
+@pytest.mark.parametrize("engine", ["torch", "onnx"])
+def test_a_model_goes_to_other_processes(tmp_path, small, stirred, rng, engine, sent):
+    path = tmp_path / "model.safetensors"
+    save_weights(stirred(small()), path, {"preset": "test"})
+    pair = rng.random((2, 32, 24)).astype(np.float32)
+    model = load(path, engine=engine)
+    there = sent(model)
+    assert (there.engine.name, there.sha256, there.path) == (engine, model.sha256, path)
+    assert there.engine is not model.engine
+    np.testing.assert_allclose(there.register(*pair).field, model.register(*pair).field, atol=1e-5)
+
+
+def test_a_model_of_no_file_goes_with_its_weights(model, rng):
+    pair = rng.random((2, 32, 24)).astype(np.float32)
+    there = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(there.register(*pair).field, model.register(*pair).field)
+
+
+def test_a_copy_of_a_model_shares_its_engine(model):
+    other = copy.copy(model)
+    assert other.engine is model.engine
+    other.metadata = {"preset": "other"}
+    assert model.metadata == {}
+
+
+@pytest.mark.parametrize("engine", ["torch", "onnx", "openvino"])
+def test_threads_share_a_model(tmp_path, small, stirred, rng, engine):
+    if not is_installed(engine):
+        pytest.skip(f"{engine} is not installed")
+    path = tmp_path / "model.safetensors"
+    save_weights(stirred(small()), path, {"preset": "test"})
+    model = load(path, engine=engine)
+    pairs = rng.random((12, 2, 32, 24)).astype(np.float32)
+    alone = [model.register(*pair).field for pair in pairs]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda pair: model.register(*pair).field, pairs))
+    np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
 def test_weights_round_trip(tmp_path, model, rng):

@@ -5,9 +5,11 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 from threading import Thread
 from time import perf_counter
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +44,9 @@ class FaceTracker(Closing):
 
     A face is followed from frame to frame by its own landmarks. The detector is asked only for
     faces not followed yet, and about those that have come to fit the template badly.
+
+    A tracker is one clip's: give every clip, thread and process its own, or `reset` it between
+    clips. They may share a `Model`.
 
     Args:
         template: a shipped template's name, a ``.npz`` file or a `Template`.
@@ -107,8 +112,8 @@ class FaceTracker(Closing):
         if occlusion is None:
             occlusion = photometric is not False
         self.config = config if faces is None else replace(config, faces=faces)
-        if self.config.faces < 1:
-            raise FacewarpError(f"a tracker follows at least one face, not {self.config.faces}")
+        if not isinstance(self.config.faces, Integral) or self.config.faces < 1:
+            raise FacewarpError(f"a tracker follows at least one face, not {self.config.faces!r}")
         self._fitter = FaceRegistrar(
             template, model, device, self.config.sure, engine, thorough, details, occlusion
         )
@@ -131,6 +136,12 @@ class FaceTracker(Closing):
         self.seconds = {"detect": 0.0, "register": 0.0}
         self.most_seen = 0
         self._time: float | None = None
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a FaceTracker holds threads and follows one clip: it can't be copied or pickled; make "
+            "one in each process (models, templates and faces can be sent there)"
+        )
 
     def __call__(self, image: NDArray[np.generic], time: float | None = None) -> list[Face]:
         """Find and register the faces of the next frame.

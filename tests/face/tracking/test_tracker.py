@@ -1,6 +1,8 @@
 """FaceTracker on the shipped portrait, drawn into frames where and how a test wants it."""
 
+import copy
 import math
+import pickle
 from threading import current_thread
 
 import numpy as np
@@ -193,7 +195,15 @@ def test_a_detector_that_is_not_ready_is_asked(make_tracker, detector, portrait,
         assert len(tracker(frame)) == 1
 
 
-@pytest.mark.parametrize("options", [{"faces": 0}, {"config": TrackerConfig(faces=-1)}])
+@pytest.mark.parametrize("send", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_tracker_that_is_sent_elsewhere_says_what_to_do(tracker, send):
+    with pytest.raises(TypeError, match="make one in each process"):
+        send(tracker)
+
+
+@pytest.mark.parametrize(
+    "options", [{"faces": 0}, {"faces": 1.5}, {"config": TrackerConfig(faces=-1)}]
+)
 def test_no_face_to_follow_is_refused(make_tracker, options):
     with pytest.raises(FacewarpError, match="at least one face"):
         make_tracker(**options)
