@@ -212,6 +212,10 @@ class StreamSource(Source):
         progressive = Deinterlacer(
             self.time_base,
             lambda: self.note("the video is interlaced: deinterlaced, one picture a frame"),
+            lambda _: self.note(
+                "pictures are combed as interlaced ones are, though the source does not mark them: "
+                "they stay so"
+            ),
         )
         self._end_s = 0.0
         packets, faults = container.demux(stream), 0

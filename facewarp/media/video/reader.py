@@ -17,6 +17,7 @@ from facewarp.errors import FacewarpError
 from facewarp.media.frames import Frame, Source
 from facewarp.media.orientation import orientation_of
 from facewarp.media.prefetch import ReadAhead, queue_depth
+from facewarp.media.video.combs import Combing
 from facewarp.media.video.container import (
     COPY_AGAIN,
     FrameClock,
@@ -325,6 +326,14 @@ class VideoSource(Source):
         elif size != self.size:
             self.note(f"the pictures change size: all are shown within {width}x{height}")
 
+    def _tell_of_combs(self, order: Combing) -> None:
+        self.note(
+            "pictures are combed as interlaced ones are, though the file does not mark them: they "
+            f"stay so. Make them whole first: ffmpeg -i {self.name} -vf bwdif=send_frame:"
+            f"{order.value} -c:a copy whole.mp4 (film at 29.97 pictures a second: -vf "
+            f"fieldmatch=order={order.value},decimate)"
+        )
+
     def _tell_of_streams(self, container: InputContainer, stream: VideoStream) -> None:
         others = other_video_streams(container, stream)
         if others:
@@ -362,6 +371,7 @@ class VideoSource(Source):
         progressive = Deinterlacer(
             self.time_base,
             lambda: self.note("the video is interlaced: deinterlaced, one picture a frame"),
+            self._tell_of_combs,
         )
         first_byte = self.timeline.key_position(start) if self.timeline.is_joined else 0
         for picture in self._decode(container, stream, first_byte):
