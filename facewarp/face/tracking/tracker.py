@@ -5,7 +5,6 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from numbers import Integral
 from pathlib import Path
 from threading import Thread
 from time import perf_counter
@@ -112,7 +111,7 @@ class FaceTracker(Closing):
         if occlusion is None:
             occlusion = photometric is not False
         self.config = config if faces is None else replace(config, faces=faces)
-        if not isinstance(self.config.faces, Integral) or self.config.faces < 1:
+        if self.config.faces < 1 or self.config.faces % 1:
             raise FacewarpError(f"a tracker follows at least one face, not {self.config.faces!r}")
         self._fitter = FaceRegistrar(
             template, model, device, self.config.sure, engine, thorough, details, occlusion
