@@ -94,7 +94,7 @@ def film(portrait):
     return Film(portrait)
 
 
-def settled(look, film, tries=200, **where):
+def settled(look, film, tries=3000, **where):
     """What is seen once a face is: the search may run in a thread of its own."""
     for _ in range(tries):
         seen = look(film.next(**where))

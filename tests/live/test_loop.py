@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from fixtures.waiting import until
 
 import facewarp.live.loop
 from facewarp.errors import FacewarpError
@@ -44,17 +45,17 @@ class Frames:
 
 
 class Shown:
-    """A presenter that notes what it is given; slow if it is told so."""
+    """A presenter that notes what it is given; slow if it is told so, by what `lasts` returns."""
 
-    def __init__(self, pause=0.0):
+    def __init__(self, lasts=lambda frame: None):
         self.frames, self.notices, self.idled, self.closed = [], [], 0, 0
         self.threads = set()
-        self.pause = pause
+        self.lasts = lasts
 
     def present(self, frame, made, stats):
         self.threads.add(threading.current_thread())
         self.frames.append(frame)
-        time.sleep(self.pause)
+        self.lasts(frame)
 
     def idle(self, stats):
         self.threads.add(threading.current_thread())
@@ -75,6 +76,16 @@ def working(pause):
         return work(frame)
 
     return slowly
+
+
+def lasting(source, count):
+    """Wait as long as a source takes for so many further frames, however slow the machine is."""
+
+    def last(frame):
+        wanted = min(frame.index + count, source.count)
+        until(lambda: source.made >= wanted or source.closed.is_set())
+
+    return last
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +130,7 @@ def test_without_newest_the_putter_waits_for_room():
 
     thread = threading.Thread(target=putting)
     thread.start()
+    until(lambda: len(put) == 2)
     time.sleep(0.2)
     assert len(put) == 2
     taken = []
@@ -159,10 +171,12 @@ def test_unpaced_every_frame_is_presented_in_order():
     assert report.summary["captured"] == report.summary["presented"] == 50
 
 
-@pytest.mark.parametrize(("work_s", "show_s"), [(0.03, 0.0), (0.0, 0.03), (0.02, 0.02)])
-def test_live_frames_are_new_each_time_and_what_was_replaced_is_counted(work_s, show_s):
+@pytest.mark.parametrize(("work_frames", "show_frames"), [(6, 0), (0, 6), (4, 4)])
+def test_live_frames_are_new_each_time_and_what_was_replaced_is_counted(work_frames, show_frames):
     source = Frames(60, pause=0.005)
-    shown, timings, report = run(source, working(work_s), Shown(show_s))
+    worked = lasting(source, work_frames)
+    slowly = lambda frame: (worked(frame), work(frame))[1]  # noqa: E731
+    shown, timings, report = run(source, slowly, Shown(lasting(source, show_frames)))
     seen = indices(shown)
     assert all(earlier < later for earlier, later in pairwise(seen))
     assert len(seen) < 50
@@ -188,15 +202,25 @@ def test_a_fast_consumer_drops_nothing():
 
 
 def test_work_begins_on_the_newest_frame_there_is():
-    source, lags = Frames(60, pause=0.004), []
+    go_on, begun = threading.Semaphore(0), []
+
+    class Bursts(Frames):  # of five, the next while the work on one of the last goes on
+        def __iter__(self):
+            for frame in super().__iter__():
+                if frame.index and frame.index % 5 == 0:
+                    go_on.acquire()
+                yield frame
 
     def slow(frame):
-        lags.append(source.made - frame.index)  # 0 or 1 when it is the newest
-        time.sleep(0.03)
+        begun.append(frame.index)
+        go_on.release()
+        until(lambda: source.made >= min(5 * len(begun) + 5, 60))
         return work(frame)
 
+    source = Bursts(60)
     run(source, slow)
-    assert np.median(lags) <= 1
+    assert begun[0] < 5
+    assert begun[1:] == list(range(9, 60, 5))
 
 
 # --- stamps
@@ -213,14 +237,17 @@ def test_stamps_are_in_order_and_stages_are_those_of_the_work():
 
 
 def test_a_frame_that_knows_when_it_was_captured_is_believed():
+    stamps = []
+
     class Camera(Frames):
         def __iter__(self):
             for index in range(3):
-                stamp = time.perf_counter() - 0.5
-                yield CapturedFrame(IMAGE, index / 30, index, 0, stamp)
+                stamps.append(time.perf_counter() - 0.5)
+                yield CapturedFrame(IMAGE, index / 30, index, 0, stamps[-1])
 
     _, timings, _ = run(Camera(), newest=False)
-    assert all(0.5 <= timing.age_s < 1.5 for timing in timings)
+    assert [timing.captured for timing in timings] == stamps
+    assert all(timing.age_s >= 0.5 for timing in timings)
 
 
 # --- limits, stopping and pausing
@@ -237,7 +264,7 @@ def test_a_limit_of_frames_is_kept():
 def test_a_limit_of_seconds_is_kept_also_without_frames():
     _, _, report = run(Frames(pause=60), seconds=0.3)
     assert report.stopped
-    assert 0.3 <= report.seconds < 5
+    assert 0.3 <= report.seconds < 55  # the source would have given something after 60
     assert report.summary["presented"] == 0
     assert report.summary["fps"] is None
 
@@ -252,24 +279,25 @@ def test_stopping_from_another_thread_ends_an_unpaced_source_too():
 
 
 def test_a_paused_file_goes_on_where_it_was():
-    shown, stats = Shown(), LiveStats()
-    loop = LiveLoop(Frames(200, pause=0.001), work, [shown], stats, newest=False)
     counts = []
 
-    def pausing():
-        time.sleep(0.05)
-        loop.pause(True)
-        time.sleep(0.2)
-        counts.append(len(shown.frames))
-        time.sleep(0.2)
-        counts.append(len(shown.frames))
-        loop.pause(False)
+    class Pausing(Shown):  # from one of its calls to another, however slow the machine is
+        def present(self, frame, made, stats):
+            super().present(frame, made, stats)
+            if frame.index == 20:
+                loop.pause(True)
 
-    thread = threading.Thread(target=pausing)
-    thread.start()
+        def idle(self, stats):
+            super().idle(stats)
+            if stats.paused:
+                counts.append(len(self.frames))
+            if len(counts) == 6:
+                loop.pause(False)
+
+    shown = Pausing()
+    loop = LiveLoop(Frames(200, pause=0.001), work, [shown], LiveStats(), newest=False)
     loop.run()
-    thread.join()
-    assert counts[0] == counts[1] < 200
+    assert counts[-1] < 40  # those that were on their way
     assert "paused" in shown.notices
     assert indices(shown) == list(range(200))
 
@@ -306,20 +334,45 @@ def test_a_source_that_is_lost_says_so_to_presenters():
     class Lost(Frames):
         notice = "camera lost, waiting"
 
-    shown, _, _ = run(Lost(pause=60), seconds=0.3)
+    class Watching(Shown):
+        def idle(self, stats):
+            super().idle(stats)
+            if self.idled == 6:
+                loop.stop()
+
+    shown = Watching()
+    loop = LiveLoop(Lost(pause=60), work, [shown], LiveStats())
+    report = loop.run()
     assert set(shown.notices) == {"camera lost, waiting"}
-    assert 2 <= shown.idled < 20
+    assert report.seconds > 0.2  # nothing turns in circles meanwhile
 
 
 def test_a_source_without_pictures_is_told_after_a_while(monkeypatch):
-    monkeypatch.setattr(facewarp.live.loop, "_QUIET_S", 0.2)
-    shown, _, _ = run(Frames(pause=60), seconds=0.5)
-    assert shown.notices[0] is None
-    assert shown.notices[-1] == "waiting for pictures from frames"
+    monkeypatch.setattr(facewarp.live.loop, "_QUIET_S", 1000.0)
+
+    class Watching(Shown):
+        def idle(self, stats):
+            super().idle(stats)
+            loop._last_arrival -= 400.0  # so much later it is
+            if self.idled == 4:
+                loop.stop()
+
+    shown = Watching()
+    loop = LiveLoop(Frames(pause=60), work, [shown], LiveStats())
+    loop.run()
+    assert shown.notices == [None] * 3 + ["waiting for pictures from frames"]
 
 
 def test_presenters_are_called_in_the_thread_that_runs_the_loop():
-    shown, _, _ = run(Frames(20, pause=0.06), frames=3)
+    shown = Shown()
+
+    class Late(Frames):
+        def __iter__(self):
+            for frame in super().__iter__():
+                yield frame
+                until(lambda index=frame.index: shown.idled > index)
+
+    run(Late(3), shown=shown)
     assert shown.threads == {threading.current_thread()}
     assert shown.idled > 0
 
@@ -330,7 +383,15 @@ def test_presenters_are_called_in_the_thread_that_runs_the_loop():
 @pytest.mark.parametrize("newest", [True, False])
 def test_an_error_of_the_source_surfaces_after_what_came_before_it(newest):
     shown = Shown()
-    source = Frames(3, pause=0.05, error=FacewarpError("the file is damaged"))
+
+    class Damaged(Frames):
+        def __iter__(self):
+            for frame in super().__iter__():
+                # Or a newer one might take its place.
+                until(lambda index=frame.index: len(shown.frames) == index)
+                yield frame
+
+    source = Damaged(3, error=FacewarpError("the file is damaged"))
     with pytest.raises(FacewarpError, match="damaged"):
         LiveLoop(source, work, [shown], LiveStats(), newest=newest).run()
     assert shown.closed == 1
@@ -462,12 +523,12 @@ def test_two_stages_overlap_and_lose_nothing_of_a_file():
 
 
 def test_two_stages_drop_no_frame_once_it_is_tracked():
-    staged, shown = Staged(0.002, 0.05), Shown()
-    source, tracked = Frames(pause=0.003), []
-    find = staged.track
+    staged, shown = Staged(), Shown()
+    source, tracked, drawn = Frames(10_000, pause=0.003), [], []
+    find, draw, slow = staged.track, staged.draw, lasting(source, 15)
     staged.track = lambda frame: (tracked.append(frame.index), find(frame))[1]
+    staged.draw = lambda frame: (drawn.append(frame.index), slow(frame), draw(frame))[2]
     LiveLoop(source, staged, [shown], LiveStats(), frames=15).run()
-    drawn = [frame.index for frame in shown.frames]
     assert drawn == tracked[: len(drawn)]
     assert len(tracked) - len(drawn) <= 3
     assert drawn[-1] > len(drawn)  # newer ones took the place of those not tracked

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import PIL.Image
 import pytest
+from fixtures.waiting import until
 
 from facewarp.errors import FacewarpError
 from facewarp.media.pipeline import Pass, run_pass
@@ -186,7 +187,9 @@ def test_finding_runs_ahead_of_drawing_and_never_out_of_turn(make_clip, tmp_path
 
     def draw(frame, ten):
         drawn.append((frame.index, ten))
-        time.sleep(0.02)
+        if frame.index == 20:
+            until(lambda: len(found) - len(drawn) > 4)
+        time.sleep(0.005)
         ahead.append(len(found) - len(drawn))
         return darker(frame)
 

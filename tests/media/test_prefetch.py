@@ -3,6 +3,7 @@ import time
 from functools import partial
 
 import pytest
+from fixtures.waiting import until
 
 from facewarp.media import prefetch
 from facewarp.media.prefetch import ReadAhead, WriteBehind, WritePool, queue_depth
@@ -37,15 +38,13 @@ def test_it_reads_further_ahead_the_more_is_taken():
             yield number
 
     reader = ReadAhead(items, 8, "reader")
-    ahead = []
+    least = {0: 2, 7: 4, 59: 8}
     for number in range(60):
         assert next(reader) == number
-        if number in (0, 7, 59):
-            time.sleep(0.2)
-            ahead.append(len(made) - number - 1)
-    assert 2 <= ahead[0] <= 3
-    assert ahead[0] < ahead[1] < ahead[2]
-    assert 8 <= ahead[2] <= 9
+        if number in least:
+            until(lambda number=number: len(made) - number - 1 >= least[number])
+            time.sleep(0.1)
+            assert len(made) - number - 1 <= least[number] + 1
     reader.close()
 
 
@@ -105,15 +104,18 @@ def test_cancelling_drops_what_waits():
 
     def deal(number):
         busy.set()
-        gate.wait(5)
+        assert gate.wait(60)
         dealt.append(number)
 
     writer = WriteBehind(deal, lambda: dealt.append("end"), 4, "writer")
     for number in range(4):
         writer.put(number)
-    busy.wait(5)
-    threading.Timer(0.1, gate.set).start()
-    writer.cancel()
+    assert busy.wait(60)
+    dropping = threading.Thread(target=writer.cancel)
+    dropping.start()
+    until(writer._drop.is_set)
+    gate.set()
+    dropping.join()
     assert dealt == [0]
 
 
@@ -155,7 +157,7 @@ def test_an_interrupted_pool_finishes_what_it_was_given(monkeypatch):
     taken, gate = [], threading.Event()
 
     def job(number):
-        gate.wait(10)
+        assert gate.wait(60)
         return number
 
     def interrupted(*_):

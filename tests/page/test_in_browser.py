@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import PIL.Image
 import pytest
+from fixtures.waiting import COUNTED_PIECES
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
@@ -380,8 +381,9 @@ def test_what_is_saved_can_be_opened(page: Page) -> None:
     with PIL.Image.open(page.saved(".png")) as shot:
         assert shot.size == (640, 480)
         assert np.array(shot.convert("L")).std() > 20
+    page.run(COUNTED_PIECES)
     page.click("record")
-    time.sleep(3)
+    page.until(lambda: page.run("return window.pieces") > 2)
     page.click("record")
     clip = list(facewarp.read_video(str(page.saved(".webm"))))
     assert clip[0].image.shape == (480, 640, 3)

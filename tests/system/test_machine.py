@@ -68,11 +68,11 @@ def test_threads_are_scheduled_as_before_whatever_a_library_does():
             if changed:
                 change()
             ready.set()
-            over.wait(10)
+            over.wait(60)
 
         thread = threading.Thread(target=run)
         thread.start()
-        assert ready.wait(10)
+        assert ready.wait(60)
         ended.append((over, thread))
         return thread.native_id
 

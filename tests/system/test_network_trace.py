@@ -130,8 +130,9 @@ def test_a_command_that_nobody_waits_for_is_ended(tmp_path: Path) -> None:
     begun, over = tmp_path / "begun", tmp_path / "over"
     code = (
         "import pathlib, time\n"
-        f"pathlib.Path({str(begun)!r}).touch()\n"
-        "try: time.sleep(300)\n"
+        "try:\n"
+        f"    pathlib.Path({str(begun)!r}).touch()\n"
+        "    time.sleep(300)\n"
         f"except KeyboardInterrupt: pathlib.Path({str(over)!r}).touch()\n"
     )
     command = [sys.executable, "-I", "-c", code]

@@ -51,7 +51,7 @@ def empty_pdf(monkeypatch):
 
 @pytest.mark.slow
 def test_every_object_is_filed_with_the_scan(written, series):
-    scan = pydicom.dcmread(next(series.iterdir()))
+    scan = pydicom.dcmread(min(series.iterdir()))
     found = [pydicom.dcmread(path) for path in sorted(written.glob("*.dcm"))]
     assert [one.Modality for one in found] == ["SR", "DOC", *["SEG"] * 6]
     for one in found:
@@ -261,7 +261,7 @@ def test_what_is_missing_is_named_with_the_way_to_install_it(tmp_path, monkeypat
 @pytest.mark.parametrize("series", ["classic"], indirect=True)
 def test_frames_of_two_patients_are_not_filed(series, knowing, tmp_path):
     shutil.copytree(series, tmp_path / "scan")
-    path = next((tmp_path / "scan").iterdir())
+    path = min((tmp_path / "scan").iterdir())
     data = pydicom.dcmread(path)
     data.PatientID = "OTHER"
     data.save_as(path)

@@ -14,9 +14,11 @@ HEAVY = {"torch", "mediapipe", "matplotlib", "onnx", "openvino.tools.ovc"}
 
 IMPORT = """
 import time
-began = time.perf_counter()
+began = time.process_time()
 import facewarp
-print(time.perf_counter() - began)
+ended = time.process_time()
+import asyncio
+print((ended - began) / (time.process_time() - ended))
 """
 
 RUN = f"""
@@ -95,13 +97,13 @@ def test_not_even_a_first_start_imports_torch(own_cache, tmp_path):
 
 
 def test_importing_facewarp_takes_no_time():
-    times = []
+    shares = []  # of what a package of Python's own takes on the same machine
     for _ in range(5):
         done = subprocess.run(
             [sys.executable, "-c", IMPORT], capture_output=True, text=True, env=os.environ
         )
-        times.append(float(done.stdout))
-    assert min(times) <= 0.15
+        shares.append(float(done.stdout))
+    assert min(shares) < 0.5
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import av
 import PIL.Image
 import pytest
+from fixtures.waiting import until
 from typer.testing import CliRunner
 
 from facewarp.cli.app import app
@@ -111,7 +111,15 @@ def test_ctrl_c_keeps_finished_clips_and_no_half_ones(footage):
         "import sys, time\n"
         "from facewarp.media.video.reader import VideoSource\n"
         "if __name__ == '__main__':\n"
+        "    from facewarp.batch import runner\n"
         "    from facewarp.cli.app import app\n"
+        "    run = runner.run_in_processes\n"
+        "    def run_and_note(jobs, count, heard, **options):\n"
+        "        def note(event):\n"
+        "            heard(event)\n"
+        "            event.kind == 'ended' and open('one ended', 'w').close()\n"
+        "        run(jobs, count, note, **options)\n"
+        "    runner.run_in_processes = run_and_note\n"
         "    app(sys.argv[1:])\n"
         "else:\n"  # in a worker, whose main module this is: a clip that takes long
         "    read = VideoSource.__iter__\n"
@@ -121,12 +129,9 @@ def test_ctrl_c_keeps_finished_clips_and_no_half_ones(footage):
     run = subprocess.Popen(
         [sys.executable, "main.py", "track", *words], stderr=subprocess.PIPE, text=True
     )
-    deadline = time.monotonic() + 90
-    while not Path("out/.facewarp/a.png.json").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    time.sleep(0.5)
+    until(lambda: Path("one ended").exists() or run.poll() is not None)
     run.send_signal(signal.SIGINT)
-    told = run.communicate(timeout=60)[1]
+    told = run.communicate(timeout=120)[1]
     assert run.returncode == 130, told
     assert "kept 1 of 2 clips in out; the same command goes on" in told
     files = sorted(p.relative_to("out").as_posix() for p in Path("out").rglob("*") if p.is_file())

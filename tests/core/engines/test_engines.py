@@ -363,9 +363,11 @@ def test_what_was_measured_on_a_busy_machine_is_measured_again(auto):
     assert "the machine was busy" in described()
     auto.choose(THREE, busy=True)
     assert len(auto.measured) == 1  # it would be no better
+    day = date.today()
     auto.choose(THREE)
     assert len(auto.measured) == 2
-    assert described() == f"ms a frame: onnx 4.0, openvino 4.0, measured {date.today()}"
+    told = "ms a frame: onnx 4.0, openvino 4.0, measured"
+    assert described() in {f"{told} {day}", f"{told} {date.today()}"}  # it may be midnight
     auto.choose(THREE, busy=True)
     assert len(auto.measured) == 2
 

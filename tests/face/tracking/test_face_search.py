@@ -31,7 +31,7 @@ class Slow:
         self.threads.append(threading.current_thread())
         self.seen.append(image)
         self.begun.set()
-        assert self.go_on.wait(20)
+        assert self.go_on.wait(60)
         if self.error is not None:
             raise self.error
         return self.detector.detect(image, thorough=thorough)
@@ -106,7 +106,7 @@ def test_no_thread_without_need(make_tracker, portrait):
 
 def test_frames_go_on_while_the_search_lasts(live, slow, portrait):
     assert [face.id for face in live(crowd(portrait), 0.0)] == [0]
-    assert slow.begun.wait(10)
+    assert slow.begun.wait(60)
     assert slow.threads[0] is not threading.main_thread()
     for step in range(1, 4):
         (face,) = live(crowd(portrait), step / 25)
@@ -119,7 +119,7 @@ def test_frames_go_on_while_the_search_lasts(live, slow, portrait):
 
 def test_a_face_that_moved_during_the_search_is_found_where_it_is(live, slow, portrait):
     live(crowd(portrait, (600, 120)), 0.0)
-    assert slow.begun.wait(10)
+    assert slow.begun.wait(60)
     slow.go_on.set()
     finish(live)
     there = (600 - 18, 120 + 14)  # most of its own size away by now
@@ -143,14 +143,14 @@ def test_a_face_that_left_during_the_search_is_not_believed(live, slow, portrait
 def test_the_search_sees_its_own_copy_of_the_frame(live, slow, portrait):
     frame = crowd(portrait)
     live(frame, 0.0)
-    assert slow.begun.wait(10)
+    assert slow.begun.wait(60)
     frame[:] = 0
     assert (slow.seen[0] == crowd(portrait)).all()
 
 
 def test_what_was_searched_before_a_reset_is_forgotten(live, slow, portrait):
     live(crowd(portrait), 0.0)
-    assert slow.begun.wait(10)
+    assert slow.begun.wait(60)
     search = live._search._background._search
     live.reset()
     slow.go_on.set()
@@ -173,7 +173,7 @@ def test_an_error_of_the_search_is_told(live, slow, portrait):
 def test_closing_ends_the_thread(make_tracker, slow, portrait):
     with make_tracker(faces=2, detector=slow, threaded_search=True) as tracker:
         tracker(crowd(portrait), 0.0)
-        assert slow.begun.wait(10)
+        assert slow.begun.wait(60)
         assert len(searching()) == 1
         slow.go_on.set()
     assert searching() == []

@@ -7,6 +7,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
+from fixtures.waiting import until
 
 import facewarp.live.capture.camera_source as module
 from facewarp.errors import FacewarpError
@@ -204,8 +205,8 @@ def test_an_unplugged_camera_is_waited_for_and_goes_on_under_any_index(caplog, i
     notices, frames = [], []
 
     def plug():
+        notices.append(until(lambda: source.notice))
         time.sleep(0.3)
-        notices.append(source.notice)
         device.index, device.present = index, True
 
     for frame in source:

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from fixtures.waiting import until
 
 from facewarp.errors import FacewarpError
 from facewarp.live.interfaces import ProcessedFrame
@@ -54,7 +55,7 @@ def listener(request):
             receiver.bind((request.param, 0))
         except OSError:
             pytest.skip(f"this machine has no {request.param}")
-        receiver.settimeout(5)
+        receiver.settimeout(60)
         port = receiver.getsockname()[1]
         yield receiver, f"[::1]:{port}" if is_v6 else f"{request.param}:{port}"
 
@@ -203,7 +204,7 @@ def test_a_missing_listener_is_said_once_and_sending_goes_on(frame, face, caplog
         assert len(said) == 1
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", port))
-        receiver.settimeout(5)
+        receiver.settimeout(60)
         for _ in range(3):
             sender.send(frame, [face()])
         assert json.loads(receiver.recv(65536))["frame"] == 371
@@ -264,10 +265,7 @@ def test_a_file_has_a_line_a_frame_as_they_come(tmp_path, frame, face):
     path.write_text("from another day\n")
     sender = open_sender(str(path))
     sender.send(frame, [face(0), face(1)])
-    until = time.monotonic() + 5
-    while not path.read_text().endswith("\n"):  # before it is closed
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    until(lambda: path.read_text().endswith("\n"))  # before it is closed
     sender.send(frame, [])
     sender.close()
     first, second = map(json.loads, path.read_text().splitlines())

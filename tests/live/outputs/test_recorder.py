@@ -131,7 +131,7 @@ def test_a_lagging_encoder_costs_pictures_of_the_recording_and_no_time(picture, 
     write = writer._thread._deal
 
     def stuck(frame):
-        gate.wait(30)
+        assert gate.wait(60)
         write(frame)
 
     writer._thread._deal = stuck
@@ -168,7 +168,7 @@ def test_a_recording_without_pictures_leaves_nothing(tmp_path):
 
 
 KILLED = """
-import os, sys, time
+import os, sys
 from pathlib import Path
 import av
 import numpy as np
@@ -179,10 +179,9 @@ from facewarp.media.sources import Frame
 
 recorder, rng = Recorder(Path(sys.argv[1]), 30.0, wait=True), np.random.default_rng(0)
 image = rng.integers(0, 255, (240, 320, 3), np.uint8)
-for index in range(150):
+for index in range(240):
     image = np.roll(image, 3, axis=1)
     recorder.present(Frame(image, index / 30, index), ProcessedFrame(image, [], {}), LiveStats())
-time.sleep(3)
 os.kill(os.getpid(), 9)
 """
 
@@ -192,11 +191,11 @@ os.kill(os.getpid(), 9)
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
 def test_what_a_killed_process_recorded_can_be_played(tmp_path, suffix):
     command = [sys.executable, "-c", KILLED, str(tmp_path / f"out.{suffix}")]
-    assert subprocess.run(command, timeout=120).returncode == -9
+    assert subprocess.run(command, timeout=250).returncode == -9
     (left,) = tmp_path.iterdir()
     assert left.name.startswith(".out.")
     frames = list(read_video(left))
-    assert 90 <= len(frames) <= 150
+    assert 150 <= len(frames) <= 240  # some were in the encoder still
     assert frames[-1].time == pytest.approx((len(frames) - 1) / 30, abs=0.01)
 
 

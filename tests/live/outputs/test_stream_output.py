@@ -6,18 +6,22 @@ import socket
 import threading
 import time
 from contextlib import suppress
+from itertools import pairwise
 
 import av
 import numpy as np
 import pytest
+from fixtures.waiting import listens, until
 
 from facewarp.errors import FacewarpError
 from facewarp.live.interfaces import ProcessedFrame
-from facewarp.live.outputs.stream_output import StreamOutput
+from facewarp.live.outputs.stream_output import KEY_EVERY_S, StreamOutput
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
 
 SIZE = (96, 64)
+HELD_UP_S = 5.0
+"""A call that takes so long waits for the stream; on a busy machine one may take a second."""
 
 
 def free_port(kind):
@@ -40,7 +44,7 @@ def show(output, seconds, pause=0.04):
 
 
 class Receiver:
-    """FFmpeg's own reader of a stream, in a thread."""
+    """FFmpeg's own reader of a stream, in a thread; ends after some seconds and images."""
 
     def __init__(self, address, seconds=20, **options):
         self.keys, self.times, self.samples, self.codecs = [], [], 0, []
@@ -52,7 +56,7 @@ class Receiver:
     def _run(self):
         address, options, seconds = self._args
         deadline = float("inf")
-        with suppress(av.FFmpegError), av.open(address, options=options, timeout=15) as stream:
+        with suppress(av.FFmpegError), av.open(address, options=options, timeout=100) as stream:
             self.codecs = [one.codec_context.name for one in stream.streams]
             for packet in stream.demux():
                 if not self.begun.is_set():
@@ -64,25 +68,30 @@ class Receiver:
                     else:
                         self.times.append(float(frame.time))
                         self.keys += [self.times[-1]] if frame.key_frame else []
-                if time.monotonic() > deadline:
+                if time.monotonic() > deadline and len(self.times) > 5:
                     return
 
 
 def test_a_file_has_key_frames_every_two_seconds_and_sound(tmp_path, talk):
     path = tmp_path / "show.ts"
     output = StreamOutput(str(path), 25.0, str(talk), lambda: "altered")
+    began = time.perf_counter()
     while not output.sent:
         show(output, 0.1)
-    assert show(output, 4.5) < 0.2
+    assert show(output, 4.5) < HELD_UP_S
     output.close()
+    lasted = time.perf_counter() - began
     seen = Receiver(str(path))
-    seen.thread.join(20)
+    seen.thread.join(60)
     assert sorted(seen.codecs) == ["aac", "h264"]
     assert len(seen.times) == output.sent
     assert np.diff(seen.times).min() > 0
-    assert np.diff([*seen.keys, seen.times[-1]]).max() < 2.6
-    length = seen.times[-1] - seen.times[0]
-    assert length == pytest.approx(4.6, abs=0.8)
+    times = np.array(seen.times)
+    for key, after in pairwise([*seen.keys, np.inf]):  # as soon as an image is due
+        assert times[times < after][-1] - key < KEY_EVERY_S + 0.01
+    length = times[-1] - times[0]
+    assert 2 < length <= lasted
+    assert len(seen.keys) >= 2
     assert seen.samples / 48_000 == pytest.approx(length, abs=0.5)  # the clip's 0.4 s, repeated
     assert [one.name for one in tmp_path.iterdir()] == ["show.ts"]
 
@@ -93,22 +102,24 @@ def test_datagrams_arrive_and_nobody_need_listen():
     output = StreamOutput(f"udp://127.0.0.1:{port}", 25.0, "silence")
     show(output, 0.5)
     seen = Receiver(f"udp://127.0.0.1:{port}?timeout=3000000")
-    show(output, 5.0)
+    while len(seen.times) <= 20:
+        assert seen.thread.is_alive()
+        show(output, 0.3)
     output.close()
-    seen.thread.join(20)
+    seen.thread.join(60)
     assert sorted(seen.codecs) == ["aac", "h264"]
-    assert len(seen.times) > 20
     assert output.lost == 0
 
 
 @pytest.mark.slow
 def test_a_server_that_goes_away_is_connected_to_again(caplog):
-    address = f"rtmp://127.0.0.1:{free_port(socket.SOCK_STREAM)}/live/me"
+    port = free_port(socket.SOCK_STREAM)
+    address = f"rtmp://127.0.0.1:{port}/live/me"
     first = Receiver(address, seconds=1, listen="1")
-    time.sleep(0.5)
+    until(lambda: listens(port, socket.SOCK_STREAM))
     output = StreamOutput(address, 25.0, again_s=(0.3,))
     while first.thread.is_alive():
-        assert show(output, 0.3) < 0.2
+        assert show(output, 0.3) < HELD_UP_S
     assert len(first.times) > 5
     second = Receiver(address, seconds=1, listen="1")
     slowest = 0.0
@@ -116,7 +127,7 @@ def test_a_server_that_goes_away_is_connected_to_again(caplog):
         slowest = max(slowest, show(output, 0.3))
     with suppress(FacewarpError):  # gone again
         output.close()
-    assert slowest < 0.2
+    assert slowest < HELD_UP_S
     assert output.lost >= 1
     assert len(second.times) > 5
     assert second.keys[0] == second.times[0]  # what begins anew can be decoded at once
@@ -140,7 +151,7 @@ def test_what_is_no_target_is_told_at_once(folder, target, told):
 def test_where_nobody_answers_the_session_ends_with_a_clear_line(caplog):
     output = StreamOutput(f"rtmp://127.0.0.1:{free_port(socket.SOCK_STREAM)}/live/me")
     with pytest.raises(FacewarpError, match="nobody takes the stream"):
-        show(output, 10.0)
+        show(output, 100.0)
     with pytest.raises(FacewarpError, match="nobody takes the stream"):
         output.close()
     assert output.dropped
@@ -152,7 +163,7 @@ def test_a_file_that_can_grow_no_more_is_not_taken_for_a_receiver(folder, small_
     with small_files(4_000):  # its process has the limit too
         output = StreamOutput("show.ts")
     with pytest.raises(FacewarpError, match="no space is left to write"):
-        show(output, 10.0)
+        show(output, 100.0)
     with pytest.raises(FacewarpError, match=r"show\.ts.*Free some"):
         output.close()
     assert "too slow" not in caplog.text
@@ -161,7 +172,7 @@ def test_a_file_that_can_grow_no_more_is_not_taken_for_a_receiver(folder, small_
 def test_a_protocol_that_the_build_lacks_is_named():
     output = StreamOutput("srt://127.0.0.1:9?connect_timeout=300")
     with pytest.raises(FacewarpError, match=r"does not speak srt|nobody takes the stream"):
-        show(output, 10.0)
+        show(output, 100.0)
     with pytest.raises(FacewarpError):
         output.close()
 
@@ -177,9 +188,8 @@ def test_a_stream_that_stalls_costs_images_not_time(tmp_path):
     while not output.sent:
         show(output, 0.2)
     os.kill(output._process.pid, signal.SIGSTOP)
-    assert show(output, 1.0, pause=0.02) < 0.1
+    while output.dropped <= 10:
+        assert show(output, 0.2, pause=0.02) < HELD_UP_S
     os.kill(output._process.pid, signal.SIGCONT)
-    before = output.dropped
     output.close()
-    assert before > 10
     assert (tmp_path / "show.ts").stat().st_size > 0

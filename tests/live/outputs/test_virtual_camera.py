@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fixtures.waiting import until
 
 from facewarp.errors import FacewarpError
 from facewarp.live.interfaces import ProcessedFrame
@@ -40,7 +41,7 @@ class Device:
 
     def wait_for(self, wanted):
         with self.got:
-            assert self.got.wait_for(lambda: wanted(self.sent), 10)
+            assert self.got.wait_for(lambda: wanted(self.sent), 60)
 
 
 def camera_on(device, size=(64, 48), fps=100.0):
@@ -162,7 +163,7 @@ def test_a_device_that_breaks_is_said_once_and_the_session_goes_on(caplog):
     with caplog.at_level(logging.WARNING):
         for value in range(5):
             show(camera, flat(value))
-            time.sleep(0.03)
+            until(lambda: device.closed)
         camera.close()
     (record,) = caplog.records
     assert "/dev/video42 failed" in record.getMessage()

@@ -90,9 +90,9 @@ def parsed(message: bytes) -> tuple[tuple[int, ...], PIL.Image.Image | None]:
 def test_a_viewer_gets_the_effect_with_its_alpha(page: WebPage, controls: Controls) -> None:
     async def scene(session: aiohttp.ClientSession) -> None:
         async with await opened(session, page) as view:
-            assert await asyncio.to_thread(controls.changed.wait, 10)
+            assert await asyncio.to_thread(controls.changed.wait, 60)
             show(page)
-            head, part = parsed(await view.receive_bytes(timeout=10))
+            head, part = parsed(await view.receive_bytes(timeout=60))
             assert head == (80, 60, 30, 20, 55, 40)
             assert part is not None
             assert part.mode == "RGBA"
@@ -109,9 +109,9 @@ def test_a_viewer_gets_the_effect_with_its_alpha(page: WebPage, controls: Contro
 def test_a_viewer_may_want_the_whole_picture(page: WebPage, controls: Controls) -> None:
     async def scene(session: aiohttp.ClientSession) -> None:
         async with await opened(session, page, "view?picture") as view:
-            assert await asyncio.to_thread(controls.changed.wait, 10)
+            assert await asyncio.to_thread(controls.changed.wait, 60)
             show(page, layer=False)
-            head, part = parsed(await view.receive_bytes(timeout=10))
+            head, part = parsed(await view.receive_bytes(timeout=60))
             assert head == (80, 60, 0, 0, 80, 60)
             assert part is not None
             assert part.format == "JPEG"
@@ -124,7 +124,7 @@ def test_a_viewer_may_want_the_whole_picture(page: WebPage, controls: Controls) 
 def test_where_nothing_is_drawn_nothing_is_seen(page: WebPage, controls: Controls) -> None:
     async def scene(session: aiohttp.ClientSession) -> None:
         async with await opened(session, page) as view:
-            assert await asyncio.to_thread(controls.changed.wait, 10)
+            assert await asyncio.to_thread(controls.changed.wait, 60)
             page.present(
                 Frame(FRAME, 0.0, 0),
                 ProcessedFrame(
@@ -132,7 +132,7 @@ def test_where_nothing_is_drawn_nothing_is_seen(page: WebPage, controls: Control
                 ),
                 LiveStats(),
             )
-            head, part = parsed(await view.receive_bytes(timeout=10))
+            head, part = parsed(await view.receive_bytes(timeout=60))
             assert head == (80, 60, 0, 0, 0, 0)
             assert part is None
 
@@ -142,9 +142,9 @@ def test_where_nothing_is_drawn_nothing_is_seen(page: WebPage, controls: Control
 def test_an_effect_that_replaces_the_frame_comes_whole(page: WebPage, controls: Controls) -> None:
     async def scene(session: aiohttp.ClientSession) -> None:
         async with await opened(session, page) as view:
-            assert await asyncio.to_thread(controls.changed.wait, 10)
+            assert await asyncio.to_thread(controls.changed.wait, 60)
             show(page, np.full((32, 26, 3), 7, np.uint8), layer=False)
-            assert parsed(await view.receive_bytes(timeout=10))[0] == (26, 32, 0, 0, 26, 32)
+            assert parsed(await view.receive_bytes(timeout=60))[0] == (26, 32, 0, 0, 26, 32)
 
     play(scene)
 
@@ -153,11 +153,11 @@ def test_pictures_that_end_leave_nothing_behind(page: WebPage, controls: Control
     async def scene(session: aiohttp.ClientSession) -> None:
         live = await opened(session, page, "live?page=one")
         async with await opened(session, page) as view:
-            assert await asyncio.to_thread(controls.changed.wait, 10)
+            assert await asyncio.to_thread(controls.changed.wait, 60)
             show(page)
-            assert parsed(await view.receive_bytes(timeout=10))[1] is not None
+            assert parsed(await view.receive_bytes(timeout=60))[1] is not None
             await live.close()  # the camera's page has gone
-            assert parsed(await view.receive_bytes(timeout=10)) == ((0,) * 6, None)
+            assert parsed(await view.receive_bytes(timeout=60)) == ((0,) * 6, None)
         async with await opened(session, page) as late:
             with pytest.raises(asyncio.TimeoutError):
                 await late.receive_bytes(timeout=0.2)
@@ -170,15 +170,15 @@ def test_pictures_that_stop_fade_from_view(
 ) -> None:
     async def scene(session: aiohttp.ClientSession) -> None:
         async with await opened(session, page) as view:
-            assert await asyncio.to_thread(controls.changed.wait, 10)
+            assert await asyncio.to_thread(controls.changed.wait, 60)
             show(page)
-            assert parsed(await view.receive_bytes(timeout=10))[1] is not None
+            assert parsed(await view.receive_bytes(timeout=60))[1] is not None
             page.idle(LiveStats())
             with pytest.raises(asyncio.TimeoutError):
                 await view.receive_bytes(timeout=0.2)
             monkeypatch.setattr(viewers, "_STALE_S", 0.0)
             page.idle(LiveStats())
-            assert parsed(await view.receive_bytes(timeout=10)) == ((0,) * 6, None)
+            assert parsed(await view.receive_bytes(timeout=60)) == ((0,) * 6, None)
 
     play(scene)
 
@@ -186,7 +186,7 @@ def test_pictures_that_stop_fade_from_view(
 def test_more_viewers_than_can_be_served_are_told(page: WebPage) -> None:
     async def scene(session: aiohttp.ClientSession) -> None:
         views = [await opened(session, page) for _ in range(5)]
-        end = await views[4].receive(timeout=10)
+        end = await views[4].receive(timeout=60)
         assert (end.type, end.data) == (aiohttp.WSMsgType.CLOSE, 4003)
         for view in views:
             await view.close()

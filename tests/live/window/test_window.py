@@ -247,7 +247,7 @@ def test_escape_closes_the_card_first(keys, actions):
 
 def test_a_slow_change_holds_no_frame_up(keys, controls):
     release = threading.Event()
-    controls.snapshot_template = lambda: release.wait(10) and "taken"
+    controls.snapshot_template = lambda: release.wait(60) and "taken"
     keys._does = {**keys._does, "t": controls.snapshot_template}
     keys.press("t")
     keys.press("m")  # both return, though the first is not done
@@ -320,7 +320,7 @@ def test_a_display_by_network_is_asked(no_display, monkeypatch, answer, works):
             except OSError:
                 continue
         server.listen()
-        server.settimeout(10)
+        server.settimeout(60)
 
         def serve():
             connection, _ = server.accept()
@@ -371,7 +371,7 @@ def start_x(tmp_path):
     yield start
     for server in servers:
         server.terminate()
-        server.wait(10)
+        server.wait(60)
 
 
 def test_a_display_is_found(no_display, monkeypatch, start_x):
@@ -425,7 +425,7 @@ class Screen:
             self.told.put(json.loads(line))
 
     def _xdotool(self, *words):
-        command = ["timeout", "60", "xdotool", *words]
+        command = ["timeout", "200", "xdotool", *words]
         run = subprocess.run(
             command, env=self.environment, check=True, capture_output=True, text=True
         )
@@ -449,12 +449,12 @@ class Screen:
         self._xdotool("windowsize", str(self.window), str(width), str(height))
 
     def hears(self, **what):
-        while self.told.get(timeout=30) != what:
+        while self.told.get(timeout=120) != what:
             continue
 
     def shows(self, condition):
         """Wait until a picture of the screen meets a condition; that picture."""
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while time.monotonic() < until:
             picture = self._grab()
             if condition(picture):
@@ -490,7 +490,7 @@ def screen(start_x):
     screen = Screen(start_x())
     yield screen
     screen.program.kill()
-    screen.program.wait(10)
+    screen.program.wait(60)
 
 
 def is_near(color):
@@ -545,8 +545,8 @@ def test_the_window_shows_picture_and_overlay_obeys_keys_and_closes(screen):
 
     screen.press_close_button()
     screen.hears(stop=True)
-    assert screen.told.get(timeout=30)["presented"] > 10
-    assert screen.program.wait(30) == 0
+    assert screen.told.get(timeout=120)["presented"] > 10
+    assert screen.program.wait(120) == 0
     assert screen.program.stderr.read() == ""
 
 
@@ -556,7 +556,7 @@ def test_q_ends_the_session(screen):
     screen.press("Right")  # arrows are no letters
     screen.press("q")
     screen.hears(stop=True)
-    assert screen.program.wait(30) == 0
+    assert screen.program.wait(120) == 0
 
 
 @pytest.mark.slow
