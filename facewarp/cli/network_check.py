@@ -18,6 +18,8 @@ from facewarp.system.network_trace import Trace, TracedCommand, find_strace
 ENGINES_SECONDS: Final = 30.0
 """How long a loaded engine is watched: ONNX Runtime's telemetry goes out after some seconds."""
 
+_MOST_S: Final = 600.0  # after which a command hangs
+
 _LOAD_AND_WAIT: Final = """
 import sys, time
 import numpy as np
@@ -36,17 +38,13 @@ class Probe:
     Attributes:
         name: for people.
         command: program and arguments.
-        most_s: seconds after which it is told to stop.
         loopback: whether it has to serve this machine.
-        ends_itself: whether it has to end with exit code 0 before that.
         mostly_waits: whether it runs beside others of which that is true.
     """
 
     name: str
     command: tuple[str, ...]
-    most_s: float = 600.0
     loopback: bool = False
-    ends_itself: bool = True
     mostly_waits: bool = False
 
 
@@ -65,25 +63,27 @@ class Verdict:
     @property
     def fault(self) -> str | None:
         """Why the probe says nothing: it failed; None where it ran as it should."""
+        if self.trace.code != 0:
+            last = self.trace.said.strip().splitlines()[-1:] or ["it said nothing"]
+            how = "did not end" if self.trace.code is None else f"exit code {self.trace.code}"
+            return f"{how}: {last[0]}"
         if self.probe.loopback and self.trace.loopback == 0:
-            return f"it did not serve within {self.probe.most_s:g} s"
-        if not self.probe.ends_itself or self.trace.code == 0:
-            return None
-        last = self.trace.said.strip().splitlines()[-1:] or ["it said nothing"]
-        how = "did not end" if self.trace.code is None else f"exit code {self.trace.code}"
-        return f"{how}: {last[0]}"
+            return "it did not serve this machine"
+        return None
 
 
 def check_network(
     seconds: float = ENGINES_SECONDS,
     *,
     on_probe: Callable[[str], None] = lambda name: None,
+    is_wanted: Callable[[Probe], bool] = lambda probe: True,
 ) -> list[Verdict]:
     """Run every command on small inputs and count its system calls.
 
     Args:
-        seconds: how long live sessions and loaded engines are watched.
+        seconds: how long live sessions and loaded engines are watched, once they have begun.
         on_probe: called with the name of each probe before it runs.
+        is_wanted: of which probes; every one by default.
 
     Raises:
         FacewarpError: system calls can't be counted here.
@@ -105,11 +105,11 @@ def check_network(
                 folder=out,
                 allowed=allowed,
                 environment=new_user(home, scratch),
-                most_s=probe.most_s,
+                most_s=_MOST_S,
             )
 
-        every = probes(out, patients, seconds)
-        for _, some in groupby(every, lambda probe: probe.mostly_waits or probe.name):
+        wanted = filter(is_wanted, probes(out, patients, seconds))
+        for _, some in groupby(wanted, lambda probe: probe.mostly_waits or probe.name):
             group = tuple(some)
             with ExitStack() as stack:
                 running = [stack.enter_context(start(probe)) for probe in group]
@@ -130,18 +130,11 @@ def probes(out: Path, patients: tuple[Path, Path], seconds: float) -> Iterator[P
 
     clip = str(Path(str(resources.files("facewarp.assets"))) / "demo" / "astronaut.mp4")
     cine, annotated = map(str, patients)
-    live = ("live", "--source", clip, "--repeat")
 
     def facewarp(*words: str | Path) -> tuple[str, ...]:
         return (sys.executable, "-m", "facewarp", *map(str, words))
 
     yield Probe("track", facewarp("track", clip, "--end", "2", "--out", out / "tracked.mp4"))
-    headless = facewarp(*live, "--headless", "--realtime")
-    session = partial(Probe, most_s=seconds, ends_itself=False, mostly_waits=True)
-    yield session("live --headless", headless)
-    if is_present("aiortc"):
-        web = facewarp("live", "--web", "--port", "0")
-        yield session("live --web", web, loopback=True)
     yield Probe("cine", facewarp("cine", cine, "--out", out / "cine"))
     yield Probe("bench", facewarp("bench", "--calls", "10", "--no-video"))
     yield Probe("doctor", facewarp("doctor"))
@@ -151,10 +144,16 @@ def probes(out: Path, patients: tuple[Path, Path], seconds: float) -> Iterator[P
             words = ("export", "--format", name, "--graph", "parts", "--out", out / f"model-{name}")
             yield Probe(f"export {name}", facewarp(*words))
     yield Probe("train", facewarp("train", "acdc", "--data", annotated, *_TINY, out / "run"))
+    session = partial(Probe, mostly_waits=True)
+    live = ("live", "--seconds", str(seconds))
+    played = ("--source", clip, "--repeat", "--realtime")
+    yield session("live --headless", facewarp(*live, "--headless", *played))
+    if is_present("aiortc"):
+        yield session("live --web", facewarp(*live, "--web", "--port", "0"), loopback=True)
     for name in ENGINES:
         if is_installed(name):
             loaded = (sys.executable, "-c", _LOAD_AND_WAIT, name, str(seconds))
-            yield Probe(f"engine {name}", loaded, mostly_waits=True)
+            yield session(f"engine {name}", loaded)
 
 
 _TINY: Final = (
