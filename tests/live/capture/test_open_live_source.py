@@ -77,8 +77,11 @@ def test_a_repeated_file_goes_on_in_time(make_clip):
 
 def test_waiting_for_a_frame_ends_when_it_is_closed(make_clip):
     source = PlayedSource(open_source(make_clip(ticks=[0, 25 * 3600], rate=25)))
-    threading.Timer(0.2, source.close).start()
-    assert len(list(source)) == 1
+    frames = []
+    for frame in source:
+        frames.append(frame)
+        threading.Timer(0.2, source.close).start()
+    assert len(frames) == 1
 
 
 def test_a_slow_viewer_of_a_file_at_camera_pace_drops_frames(make_clip):
