@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import re
+import struct
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -244,3 +245,27 @@ def _not_a_video(path: Path) -> FacewarpError:
         return FacewarpError(what, path, COPY_AGAIN)
     what = "this is not a video, nor a picture"
     return FacewarpError(what, path, "Its suffix or its content is of neither: give another file.")
+
+
+def cut_after_whole_fragments(path: Path) -> None:
+    """Cut an MP4 or MOV that is written in fragments after the last one that is whole.
+
+    The index of a fragment stands before its pictures: of one that was cut off it tells of pictures
+    that are not there, which players show as damage or refuse. Other files are left alone.
+    """
+    size, end, whole = path.stat().st_size, 0, 0
+    with path.open("rb+") as file:
+        while end + 8 <= size:
+            file.seek(end)
+            length, kind = struct.unpack(">I4s", file.read(8))
+            if end == 0 and kind != b"ftyp":
+                return
+            if length == 1:
+                length = int.from_bytes(file.read(8))
+            if length < 8 or end + length > size:
+                break
+            end += length
+            if kind == b"mdat" or (kind == b"moov" and whole):  # the first one's pictures follow
+                whole = end
+        if 0 < whole < size:
+            file.truncate(whole)

@@ -16,6 +16,7 @@ from facewarp.media.orientation import Orientation
 from facewarp.media.outputs import Output
 from facewarp.media.prefetch import WriteBehind, queue_depth
 from facewarp.media.video.audio_copy import AudioCopy
+from facewarp.media.video.container import cut_after_whole_fragments
 from facewarp.media.video.encoders import (
     ALPHA,
     CONTAINER_OPTIONS,
@@ -255,10 +256,11 @@ class VideoWriter(Output):
         self._drop()
 
     def _rescue(self, error: Exception) -> None:
-        """Keep a recording that could not be finished; most of its pieces play."""
+        """Keep the pieces of a recording that could not be finished; the cut off one is dropped."""
         self._is_over = True
         with contextlib.suppress(av.FFmpegError, OSError):
             self._close_files()
+        cut_after_whole_fragments(self._file.temporary)
         self._file.commit()
         told = write_error(error, self.target)
         what = f"{told.what}; what was recorded before is kept"

@@ -218,6 +218,42 @@ def test_what_was_recorded_before_the_disk_filled_up_is_kept(picture, tmp_path, 
     assert len(list(read_video(tmp_path / "out.mkv"))) >= 30
 
 
+@pytest.fixture
+def bounded_files():
+    """Lets no file grow past so many bytes, as a full disk does."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov"])
+def test_a_recording_that_filled_the_disk_ends_with_a_whole_fragment(
+    suffix, tmp_path, bounded_files
+):
+    path = tmp_path / f"out.{suffix}"
+    recorder = Recorder(path, 30.0, wait=True)
+    noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+    images = [np.roll(noise, 7 * index, axis=1) for index in range(200)]
+    pairs = [
+        (Frame(image, index / 30, index), ProcessedFrame(image, [], {}))
+        for index, image in enumerate(images)
+    ]
+    bounded_files(1_000_000)
+    with pytest.raises(FacewarpError, match="no space is left"):
+        all(recorder.present(*pair, STATS) is None for pair in pairs)
+    with pytest.raises(FacewarpError, match="what was recorded before is kept"):
+        recorder.close()
+    content, end = path.read_bytes(), 0
+    while end < len(content):
+        end += int.from_bytes(content[end : end + 4])
+    assert end == len(content)
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        assert not any(packet.is_corrupt for packet in packets)
+    assert len(list(read_video(path))) == len(packets) > 0
+
+
 # --- sessions
 
 
