@@ -82,56 +82,113 @@ def run_in_processes(
         time_limit_s: for each job, from when a process begins it.
         notice_s: after how much silence of a job there is a ``"silent"`` event.
     """
-    context = get_context("spawn")
-    waiting, tries = deque(jobs), dict.fromkeys((job.name for job in jobs), 0)
-    workers = [_Worker(context) for _ in range(min(count, len(jobs)))]
+    pool = _Pool(jobs, on_event, time_limit_s, notice_s)
     try:
-        while waiting or any(worker.job for worker in workers):
-            for worker in workers:
-                if worker.job is None and waiting:
-                    worker.begin(waiting.popleft(), time_limit_s or float("inf"), notice_s)
-                    tries[worker.busy.name] += 1
-                    on_event(Event("started", worker.busy))
-            busy = [worker for worker in workers if worker.job is not None]
-            ready = connection.wait([w.pipe for w in busy], max(0.0, min(map(_left, busy))))
-            for worker in [worker for worker in busy if worker.pipe in ready]:
-                job = worker.busy
-                try:
-                    said = worker.pipe.recv()
-                except (EOFError, ConnectionError):
-                    code = worker.stop()
-                    job.sweep()
-                    workers[workers.index(worker)] = _Worker(context)
-                    if tries[job.name] < _TRIES:
-                        waiting.append(job)
-                        continue
-                    said = failed(job, _died(code, job))
-                if isinstance(said, Outcome):
-                    worker.job = None
-                    on_event(Event("ended", job, 1.0, said))
-                else:
-                    worker.heard(float(said))
-                    on_event(Event("progress", job, float(said)))
-            for worker in [worker for worker in workers if worker.job is not None]:
-                job, now = worker.busy, time.monotonic()
-                if now >= worker.ends:
-                    worker.process.terminate()
-                    worker.stop(_LATE_PATIENCE_S)
-                    job.sweep()
-                    workers[workers.index(worker)] = _Worker(context)
-                    late = failed(job, _late(job, time_limit_s), now - (worker.began or now))
-                    on_event(Event("ended", job, 1.0, late))
-                elif now >= worker.told:
-                    worker.told = float("inf")
-                    on_event(Event("silent", job, worker.share, silent_s=notice_s))
+        pool.start(min(count, len(jobs)))
+        while pool.is_busy:
+            pool.give_out()
+            pool.listen()
+            pool.look_at_the_clock()
     finally:
-        for worker in workers:
+        pool.stop()
+
+
+class _Pool:
+    """Processes and the jobs that wait for one.
+
+    Args:
+        jobs: what to do.
+        on_event: called with every event, as it happens.
+        limit_s: for each job; None for no limit.
+        notice_s: see `run_in_processes`.
+    """
+
+    def __init__(
+        self, jobs: Sequence[Job], on_event: EventHandler, limit_s: float | None, notice_s: float
+    ) -> None:
+        self._context = get_context("spawn")
+        self._waiting = deque(jobs)
+        self._tries = dict.fromkeys((job.name for job in jobs), 0)
+        self._on_event, self._limit_s, self._notice_s = on_event, limit_s, notice_s
+        self._workers: list[_Worker] = []
+
+    def start(self, count: int) -> None:
+        """Start processes."""
+        for _ in range(count):
+            self._workers.append(_Worker(self._context))
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is left to do."""
+        return bool(self._waiting or self._at_work())
+
+    def give_out(self) -> None:
+        """Give every idle process a job, while there are any."""
+        for worker in self._workers:
+            if worker.job is None and self._waiting:
+                worker.begin(self._waiting.popleft(), self._limit_s or float("inf"), self._notice_s)
+                self._tries[worker.busy.name] += 1
+                self._on_event(Event("started", worker.busy))
+
+    def listen(self) -> None:
+        """Wait until a process says something or something is due, and take in what was said."""
+        busy = self._at_work()
+        ready = connection.wait([w.pipe for w in busy], max(0.0, min(map(_left, busy))))
+        for worker in busy:
+            if worker.pipe in ready:
+                self._hear(worker)
+
+    def look_at_the_clock(self) -> None:
+        """End the jobs whose time is over, and tell of those that are silent for long."""
+        for worker in self._at_work():
+            job, now = worker.busy, time.monotonic()
+            if now >= worker.ends:
+                worker.process.terminate()
+                self._replace(worker, _LATE_PATIENCE_S)
+                late = failed(job, _late(job, self._limit_s), now - (worker.began or now))
+                self._on_event(Event("ended", job, 1.0, late))
+            elif now >= worker.told:
+                worker.told = float("inf")
+                silent = Event("silent", job, worker.share, silent_s=self._notice_s)
+                self._on_event(silent)
+
+    def stop(self) -> None:
+        """End all processes, and remove what they leave half-written."""
+        for worker in self._workers:
             worker.process.terminate()
         deadline = time.monotonic() + _PATIENCE_S  # of all together
-        for worker in workers:
+        for worker in self._workers:
             worker.stop(max(0.0, deadline - time.monotonic()))
             if worker.job is not None:
                 worker.job.sweep()
+
+    def _at_work(self) -> "list[_Worker]":
+        return [worker for worker in self._workers if worker.job is not None]
+
+    def _hear(self, worker: "_Worker") -> None:
+        """Take in a share, an outcome, or that the process has died."""
+        job = worker.busy
+        try:
+            said = worker.pipe.recv()
+        except (EOFError, ConnectionError):
+            code = self._replace(worker)
+            if self._tries[job.name] < _TRIES:
+                self._waiting.append(job)
+                return
+            said = failed(job, _died(code, job))
+        if isinstance(said, Outcome):
+            worker.job = None
+            self._on_event(Event("ended", job, 1.0, said))
+        else:
+            worker.heard(float(said))
+            self._on_event(Event("progress", job, float(said)))
+
+    def _replace(self, worker: "_Worker", patience_s: float = _PATIENCE_S) -> int | None:
+        """End a process, clean up after its job, start another, and return the exit code."""
+        code = worker.stop(patience_s)
+        worker.busy.sweep()
+        self._workers[self._workers.index(worker)] = _Worker(self._context)
+        return code
 
 
 def _left(worker: "_Worker") -> float:
