@@ -8,8 +8,10 @@ from typing import Final
 from facewarp.batch.lists import is_list, listed
 from facewarp.cardiac.io.dicom_frames import read_header
 from facewarp.cardiac.io.dicom_series import dicom_files, is_dicom
-from facewarp.cardiac.io.nifti_folder import cines_apart, is_label_file
-from facewarp.cardiac.io.nifti_reader import axes_of, is_nifti, stem
+from facewarp.cardiac.io.names.foreign import is_contour, way_in
+from facewarp.cardiac.io.names.nifti_names import is_nifti, stem
+from facewarp.cardiac.io.names.views import beside_short_axes, is_label_file, is_long_axis
+from facewarp.cardiac.io.nifti_reader import axes_of
 from facewarp.cardiac.io.patient import INFO, find_patients
 from facewarp.cardiac.io.slices.dicom_tags import naming, tag_value
 from facewarp.cardiac.report.conventions import MARK
@@ -19,6 +21,12 @@ from facewarp.errors import FacewarpError
 _PLAIN_NAMES: Final = {
     "sa", "sax", "short_axis", "cine", "cine_sa", "sa_cine", "4d", "dicom", "study", "image",
     "images",
+}  # fmt: skip
+
+#: Modalities of DICOM files that hold no picture that was taken.
+_NO_PICTURES: Final = {
+    "SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "RTRECORD", "SR", "PR", "KO", "DOC", "REG", "FID", "RWV",
+    "PLAN", "M3D", "ECG", "AU", "HD",
 }  # fmt: skip
 
 
@@ -32,10 +40,12 @@ def discover(paths: Sequence[Path]) -> dict[str, Path]:
     comment.
 
     Raises:
-        FacewarpError: two patients of one name, or a list that names nothing.
+        FacewarpError: two patients of one name, a list that names nothing, or points of a contour.
     """
     names: dict[str, Path] = {}
     for path in paths:
+        if is_contour(path):
+            raise FacewarpError("this is a contour, no list of patients", path, way_in(path))
         for source in listed(path, "patient") if is_list(path) else _below(path):
             name = _name(source)
             if name in names and names[name].resolve() != source.resolve():
@@ -54,7 +64,7 @@ def _below(path: Path) -> list[Path]:
     if found := find_patients(path):
         return found
     folders = {*_nifti_below(path), *_dicom_below(path)}
-    if any(is_dicom(p) for p in path.iterdir() if p.is_file()):
+    if _study(path):
         folders.add(path)  # pictures beside the folders of others are not passed over
     return sorted(folders) or [path]
 
@@ -65,7 +75,10 @@ def _in_files(folder: Path) -> list[Path]:
     if not files:
         return []
     axes = {p: axes_of(p) for p in files}
-    pictures, _ = cines_apart([p for p in files if not is_label_file(p)], None)
+    pictures = [p for p in files if not is_label_file(p)]
+    others = {*beside_short_axes(pictures)}  # a name alone leaves nobody out: sites are called LA
+    others |= {p for p in pictures if is_long_axis(p) and axes[p] == 4 and _is_one_slice(p)}
+    pictures = [p for p in pictures if p not in others] or pictures
     cines = [p for p in pictures if axes[p] in (4, 0)]  # what can't be read is reported later
     whole = sum(axes[p] == 4 for p in pictures)
     slices = any(axes[p] == 4 and _is_one_slice(p) for p in pictures)
@@ -90,9 +103,8 @@ def _dicom_below(folder: Path) -> list[Path]:
     """Folders of DICOM examinations, each as high up as it holds no other; [] for one alone."""
     studies: dict[Path, str] = {}
     for place in sorted({path.parent for path in dicom_files(folder)}):
-        if _is_result(place):
-            continue
-        studies[place] = _study(next(p for p in sorted(place.iterdir()) if is_dicom(p)))
+        if not _is_result(place) and (study := _study(place)):
+            studies[place] = study
     if len(set(studies.values())) < 2:
         return []
     found = set()
@@ -106,14 +118,21 @@ def _dicom_below(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def _study(path: Path) -> str:
-    """Return what tells an examination from others; a file that tells none has its folder's."""
-    try:
-        data = read_header(path, specific_tags=["StudyInstanceUID"])
-        with naming(path):
-            return str(tag_value(data, "StudyInstanceUID") or path.parent)
-    except FacewarpError:
-        return str(path.parent)
+def _study(folder: Path) -> str:
+    """Return what tells the examination of a folder's own pictures from others; "" without any.
+
+    Labels, reports and the like are no pictures: a segmentation that a workstation filed under a
+    study of its own, above the scan or beside it, is no patient.
+    """
+    for path in sorted(p for p in folder.iterdir() if p.is_file() and is_dicom(p)):
+        try:
+            data = read_header(path, specific_tags=["StudyInstanceUID", "Modality"])
+            with naming(path):
+                if str(tag_value(data, "Modality") or "") not in _NO_PICTURES:
+                    return str(tag_value(data, "StudyInstanceUID") or folder)
+        except FacewarpError:
+            return str(folder)
+    return ""
 
 
 def _is_one_slice(path: Path) -> bool:

@@ -25,11 +25,14 @@ from facewarp.cardiac.io.label_order import (
     order_by_file_name,
     order_named,
 )
-from facewarp.cardiac.io.nifti_reader import is_nifti, read_volume, stem
+from facewarp.cardiac.io.names.foreign import first_way_in
+from facewarp.cardiac.io.names.nifti_names import is_nifti, stem
+from facewarp.cardiac.io.nifti_reader import read_volume
 from facewarp.cardiac.io.slices.label_maps import NEAR_WHOLE, classes_of
 from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.parts import HeartPart
 from facewarp.errors import FacewarpError
+from facewarp.system.user_folders import files_below
 
 Labels = NDArray[np.uint8]
 
@@ -160,6 +163,8 @@ def read_labels(
     if names is not None:
         what = "--label-names is of DICOM segmentations and contours, and these are NIfTI"
         raise FacewarpError(what, path, "Say the order of the ids: --label-order.")
+    if Path(path).is_dir():
+        raise _no_labels(Path(path))
     found = read_volume(path)
     ids, about_ids = _ids_of(found)
     if len(ids) not in (1, volume.phases):
@@ -204,6 +209,18 @@ def _is_dicom(path: Path) -> bool:
     if path.is_dir():
         return has_dicom(path)
     return path.is_file() and not is_nifti(path) and is_dicom(path)
+
+
+def _no_labels(folder: Path) -> FacewarpError:
+    """Why nothing is read of a folder without DICOM."""
+    files = sorted(files_below(folder))
+    what = "there are no labels in DICOM in the folder"
+    if volumes := [path for path in files if is_nifti(path)]:
+        fix = f"Labels in NIfTI are given by their file: {volumes[0].relative_to(folder)}."
+        return FacewarpError(what, folder, fix)
+    if found := first_way_in(files):
+        return FacewarpError(f"{what}, but {found[0].name}", folder, found[1])
+    return FacewarpError(what, folder, "Give a NIfTI file, or a folder of SEG or RTSTRUCT.")
 
 
 def _from_dicom(path: Path, volume: Volume, choice: PartChoice) -> GivenLabels:

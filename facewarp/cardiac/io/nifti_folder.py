@@ -15,15 +15,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.cardiac.io.nifti_reader import (
-    SUFFIXES,
-    cycles_beside,
-    is_nifti,
-    read_volume,
-    sidecar,
-    sidecar_of,
-    stem,
-)
+from facewarp.cardiac.io.names.nifti_names import SUFFIXES, is_nifti, stem
+from facewarp.cardiac.io.names.views import is_label_file
+from facewarp.cardiac.io.nifti_reader import cycles_beside, read_volume, sidecar, sidecar_of
 from facewarp.cardiac.io.slices.cine_choice import choose_cine
 from facewarp.cardiac.io.slices.dicom_tags import modality_word
 from facewarp.cardiac.io.slices.label_maps import has_few_values
@@ -33,25 +27,12 @@ from facewarp.cardiac.io.timing import ReadOptions, missing_phase, settle_timing
 from facewarp.cardiac.io.volume import Volume
 from facewarp.errors import FacewarpError
 
-_LABELS: Final = re.compile(
-    r"((^|[_.-])(gt|d?seg|probseg|label|labels|mask|segmentation)$|^(label|labels|seg|mask|gt)[_.-])",
-    re.IGNORECASE,
-)
-_LONG_AXIS: Final = re.compile(
-    r"(?<![a-z])(la|lax|[234] ?ch|[234]c|hla|vla)(?![a-z])", re.IGNORECASE
-)
-_SHORT_AXIS: Final = re.compile(r"(?<![a-z])(sa|sax|short)(?![a-z])", re.IGNORECASE)
 _MODALITY: Final = "MR"
 _TRIGGER: Final = re.compile(r"_t(\d+)[a-z]?$")
 _COMPLEX: Final = re.compile(r"_(ph|real|imaginary)(?=_|[a-z]?$)")  # by dcm2niix, beside magnitude
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 _SIGNED: Final = re.compile(r"-?\d+(?:\.\d+)?")
 _LPS: Final = np.diag([-1.0, -1.0, 1.0])
-
-
-def is_label_file(path: Path) -> bool:
-    """Whether a NIfTI file is named like one of labels."""
-    return bool(_LABELS.search(stem(path)))
 
 
 def labels_beside(path: Path) -> list[Path]:
@@ -88,25 +69,6 @@ def read_phases(paths: Sequence[Path], folder: Path, options: ReadOptions) -> Vo
     ):
         return _slices(volumes, folder, options)
     return _phases(volumes, folder, options)
-
-
-def cines_apart(files: Sequence[Path], series: str | None) -> tuple[list[Path], list[str]]:
-    """Return the files of the short-axis cine by their names, and what is said of those left out.
-
-    Args:
-        files: of a folder.
-        series: a part of the name meant by the user.
-    """
-    if series is not None:
-        named = [path for path in files if series.lower() in stem(path).lower()]
-        return (named or list(files)), []
-    long = [path for path in files if _LONG_AXIS.search(stem(path))]
-    kept = [path for path in files if path not in long]
-    if not kept or not long:
-        return list(files), []
-    short = [path for path in kept if _SHORT_AXIS.search(stem(path))]
-    names = ", ".join(path.name for path in long[:4])
-    return short or kept, [f"left out, long-axis pictures by their names: {names}"]
 
 
 def kind_told(path: Path) -> str:

@@ -26,44 +26,25 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
+from facewarp.cardiac.io.names.foreign import way_in
+from facewarp.cardiac.io.names.nifti_names import is_nifti, stem
 from facewarp.cardiac.io.placement import check_field, place_volume, times
 from facewarp.cardiac.io.timing import ReadOptions, Timing, settle_timing
 from facewarp.cardiac.io.volume import Volume
 from facewarp.errors import FacewarpError
 
-SUFFIXES: Final = (".nii", ".nii.gz")
 _HEAD: Final = 540  # bytes of the longer one of both headers
 _NAMED: Final = ("db_name", "aux_file", "data_type")  # where converters put patients' names
 _SAME: Final = 1e-3
 _SECONDS: Final = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 _COMPONENTS: Final = 3  # of a displacement, whose file has five axes, too
 _FIFTH: Final = "the phases lie along the fifth axis, as TorchIO writes a cine: they are read"
-_CONVERTERS: Final = (  # suffixes, and Python that reads and writes the whole file, place and all
-    ((".nrrd", ".nhdr", ".mha", ".mhd", ".gipl", ".gipl.gz"), "SimpleITK.ReadImage('{}')",
-     "SimpleITK.WriteImage({}, '{}.nii.gz')"),
-    ((".mgz", ".mgh", ".img", ".hdr", ".img.gz", ".mnc"), "nibabel.load('{}')",
-     "nibabel.save({}, '{}.nii.gz')"),
-)  # fmt: skip
-_ARCHIVES: Final = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".7z", ".rar")
-_PACKED: Final = (".nii.zst", ".nii.xz", ".nii.bz2", ".nii.lz4")
+_WRITERS: Final = (("descrip", b"TE=", "dcm2niix"), ("db_name", b"?TR:", "dicom2nifti"))
 _GIVE: Final = "Give a .nii or .nii.gz file."
 _PIECE: Final = 1 << 20
 _MAX_OFFSET: Final = 1 << 40
 _GZIP: Final = 31  # zlib's window bits for gzip
 _DAMAGE: Final = (EOFError, OSError, zlib.error, gzip.BadGzipFile, ImageFileError, HeaderDataError)
-
-
-def is_nifti(path: Path) -> bool:
-    """Whether a path is named like a NIfTI file."""
-    return path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")
-
-
-def stem(path: Path) -> str:
-    """Return a file's name without ``.nii`` or ``.nii.gz``."""
-    name = path.name
-    for suffix in (".gz", ".nii"):
-        name = name[: -len(suffix)] if name.lower().endswith(suffix) else name
-    return name
 
 
 def read_volume(
@@ -185,23 +166,6 @@ def _open(path: Path) -> tuple[Any, ArrayProxy]:
     except _DAMAGE as error:
         raise _damaged(path, error) from error
     return raw, stored
-
-
-def way_in(path: Path) -> str:
-    """How a volume of another format becomes NIfTI; "" for what is no volume by its name.
-
-    Of archives, such as UK Biobank's, how what is in them is read.
-    """
-    lower = path.name.lower()
-    if lower.endswith(_ARCHIVES):
-        return "Unpack the archive, and give the folder."
-    if lower.endswith(_PACKED):
-        return f"Unpack it, or pack it as {path.name[: lower.rindex('.nii')]}.nii.gz."
-    for suffixes, read, write in _CONVERTERS:
-        if lower.endswith(suffixes):
-            name = path.name.removesuffix(".gz").rpartition(".")[0]
-            return f"Convert it: {write.format(read.format(path.name), name)}"
-    return ""
 
 
 def _shape(raw: Any) -> tuple[int, ...]:
@@ -359,18 +323,19 @@ def _timing(raw: Any, phases: int, path: Path, options: ReadOptions) -> Timing:
     step, said = _time_step(raw)
     said = said if options.time_step_s is None else []
     repetition = _number(beside.get("RepetitionTime"))
-    written = bytes(np.asarray(raw["descrip"]).tobytes()).startswith(b"TE=")
+    writer = next((name for key, mark, name in _WRITERS if _text(raw, key).startswith(mark)), "")
     if step is not None and repetition is not None and abs(step / repetition - 1) < _SAME:
         said.append(
             f"the header's time step of {1000 * step:.4g} ms is the repetition time that "
             f"{stem(path)}.json tells: it is not believed"
         )
         step = None
-    elif step is not None and written:
-        said.append(
-            f"the file was written by dcm2niix, which puts the repetition time into the header: "
-            f"its time step of {1000 * step:.4g} ms is not believed"
-        )
+    elif writer and (step is not None or said):
+        pixdim = float(raw["pixdim"][4]) if step is None else step
+        said = [
+            f"the file was written by {writer}, which puts the repetition time into the header: "
+            f"its time step of {1000 * pixdim:.4g} ms is not believed"
+        ]
         step = None
     found = settle_timing(step, "pixdim[4]", phases, cycles_beside(path), path, options)
     return replace(found, warnings=(*said, *found.warnings))
@@ -389,6 +354,11 @@ def _time_step(raw: Any) -> tuple[float | None, list[str]]:
         return None, []
     of = "no unit of time" if unit == "unknown" else f"the unit {unit}"
     return None, [f"the header's time step, {step:g}, has {of}: it is not used, see --time-step"]
+
+
+def _text(raw: Any, key: str) -> bytes:
+    """Return a text of the header; b"" where it has none (NIfTI-2)."""
+    return bytes(np.asarray(raw[key]).tobytes()) if key in raw else b""
 
 
 def _number(value: Any) -> float | None:

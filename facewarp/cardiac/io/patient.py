@@ -9,15 +9,16 @@ from typing import Final
 import numpy as np
 
 from facewarp.cardiac.io.dicom_series import has_dicom, is_dicom, read_dicom
+from facewarp.cardiac.io.names.foreign import first_way_in
+from facewarp.cardiac.io.names.nifti_names import is_nifti, stem
+from facewarp.cardiac.io.names.views import about_long_axis, cines_apart, is_label_file
 from facewarp.cardiac.io.nifti_folder import (
-    cines_apart,
-    is_label_file,
     magnitude_files,
     picture_files,
     read_phases,
     refuse_other_kinds,
 )
-from facewarp.cardiac.io.nifti_reader import axes_of, is_nifti, read_volume, stem, way_in
+from facewarp.cardiac.io.nifti_reader import axes_of, read_volume
 from facewarp.cardiac.io.placement import SPACING_FIX
 from facewarp.cardiac.io.slices.fill_values import about_overrun, without_fill
 from facewarp.cardiac.io.slices.label_maps import refuse_ct, refuse_labels
@@ -178,6 +179,7 @@ def open_cine(
     else:
         refuse_other_kinds(place)
         cine = _from_file(place, _file_name(place), None, options)
+        cine = _saying(cine, about_long_axis([place]))
     refuse_labels(cine.volume.data, place)
     refuse_ct(cine.volume.data, place)
     data, filled = without_fill(cine.volume.data)
@@ -252,9 +254,9 @@ def _no_cine(folder: Path) -> FacewarpError:
     if labels := [path for path in names if is_nifti(path)]:
         what = f"all NIfTI files in the folder are labels by their names: {labels[0].name}"
         return FacewarpError(what, folder, "Give the scan itself, or rename it.")
-    for path in names:
-        if way := way_in(path):
-            return FacewarpError(f"{what}, but {path.name}", folder, way)
+    if found := first_way_in(sorted(files_below(folder))):
+        path, way = found
+        return FacewarpError(f"{what}, but {path.name}", folder, way)
     return FacewarpError(what, folder, "Give the folder or the file that holds the cine.")
 
 

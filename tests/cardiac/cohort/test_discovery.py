@@ -2,7 +2,8 @@
 
 import nibabel as nib
 import numpy as np
-from fixtures.dicom_scans import numbered, write_series
+from fixtures.dicom_scans import dataset, numbered, write_series
+from pydicom.uid import SegmentationStorage
 
 from facewarp.cardiac.cohort.discovery import discover
 from facewarp.cardiac.io.patient import open_cine
@@ -40,6 +41,49 @@ def test_cines_in_one_folder_are_found_without_long_axes(tmp_path):
     for name in ("p1_sa", "p1_la", "p2_sa", "p2_la", "p2_sa_gt"):
         put(tmp_path / f"{name}.nii.gz")
     assert list(discover([tmp_path])) == ["p1_sa", "p2_sa"]
+
+
+def test_names_that_look_like_long_axes_leave_no_patient_out(tmp_path):
+    """A site called LA, and hexadecimal numbers of archives, were passed over without a word."""
+    for name in ("LA_001", "NY_002", "94c90d12", "8-4c-1"):
+        put(tmp_path / f"{name}.nii.gz")
+    assert sorted(discover([tmp_path])) == ["8-4c-1", "94c90d12", "LA_001", "NY_002"]
+    put(tmp_path / "NY_002_4ch.nii.gz")
+    put(tmp_path / "p5_2ch.nii.gz", CINE[:, :1])  # of one slice: no stack
+    assert sorted(discover([tmp_path])) == ["8-4c-1", "94c90d12", "LA_001", "NY_002"]
+
+
+def test_mms_2_layout(tmp_path):
+    for patient in ("001", "002"):
+        for axis in ("SA", "LA"):
+            place = tmp_path / "dataset" / patient
+            put(place / f"{patient}_{axis}_CINE.nii.gz", CINE if axis == "SA" else CINE[:, :1])
+            for moment in ("ED", "ES"):
+                put(place / f"{patient}_{axis}_{moment}.nii.gz", CINE[0])
+                put(place / f"{patient}_{axis}_{moment}_gt.nii.gz", CINE[0])
+    found = discover([tmp_path])
+    assert found == {name: tmp_path / "dataset" / name for name in ("001", "002")}
+    cine = open_cine(found["001"])
+    assert cine.volume.data.shape[:2] == (6, 4)
+    assert "001_LA_CINE" in " ".join(cine.volume.warnings)
+
+
+def test_a_segmentation_of_another_study_is_no_patient(tmp_path):
+    """It made the folder above the scan a patient of its own: the scan was measured twice."""
+    for patient in ("anna", "berta"):
+        scan(tmp_path / patient / "scan", f"1.{patient}")
+        for place in (tmp_path / patient / "seg.dcm", tmp_path / patient / "seg" / "seg.dcm"):
+            segmentation(place, f"9.{patient}.{place.parent.name}")
+    segmentation(tmp_path / "seg.dcm", "9.9")
+    assert discover([tmp_path]) == {name: tmp_path / name for name in ("anna", "berta")}
+    assert discover([tmp_path / "anna"]) == {"anna": tmp_path / "anna"}
+
+
+def segmentation(path, study):
+    path.parent.mkdir(exist_ok=True)
+    data = dataset(path, SegmentationStorage, "9.8", "labels")
+    data.Modality, data.StudyInstanceUID = "SEG", study
+    data.save_as(path, enforce_file_format=True)
 
 
 def scan(folder, study, cine=CINE, affine=AFFINE, **more):

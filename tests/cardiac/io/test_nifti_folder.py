@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from fixtures.dicom_scans import numbered, shown
 
-from facewarp.cardiac.io.nifti_folder import is_label_file, numbers_in
+from facewarp.cardiac.io.names.views import is_label_file
+from facewarp.cardiac.io.nifti_folder import numbers_in
 from facewarp.cardiac.io.patient import open_cine
 from facewarp.cardiac.io.timing import ReadOptions
 from facewarp.errors import FacewarpError

@@ -4,7 +4,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from facewarp.cardiac.io.nifti_reader import axes_of, is_nifti, read_volume, stem
+from facewarp.cardiac.io.names.nifti_names import is_nifti, stem
+from facewarp.cardiac.io.nifti_reader import axes_of, read_volume
 from facewarp.cardiac.io.nifti_writer import write_labels
 from facewarp.cardiac.io.patient import open_cine
 from facewarp.cardiac.io.timing import ReadOptions
@@ -307,6 +308,19 @@ def test_a_step_that_dcm2niix_wrote_is_not_believed(tmp_path):
     assert "dcm2niix" in volume.warnings[-1]
     given = read_volume(volume.path, options=ReadOptions(time_step_s=0.07))
     assert given.time_step_s == 0.07
+
+
+@pytest.mark.parametrize("unit", ["unknown", "sec"])  # the second where ITK wrote it again
+def test_a_step_that_dicom2nifti_wrote_is_not_believed(tmp_path, unit):
+    path = timed(tmp_path / "a.nii.gz", 0.06416)
+    image = nib.load(path)
+    image.header.set_xyzt_units("mm", unit)
+    image.header["db_name"] = b"?TR:64.160 TE:1"
+    nib.save(image, tmp_path / "b.nii.gz")
+    volume = read_volume(tmp_path / "b.nii.gz")
+    assert volume.time_step_s is None
+    assert "dicom2nifti, which puts the repetition time" in volume.warnings[-1]
+    assert len(volume.warnings) == 1 + len(read_volume(path).warnings)
 
 
 def test_an_rr_interval_beside_the_file_is_read(tmp_path):

@@ -25,8 +25,8 @@ _PARALLEL: Final = 1e-3
 _LEAST_JOINED: Final = 4  # phases, each a series of its own, that make a cine
 _SHORT: Final = re.compile(r"(?<![a-z])(sax?|sas|ksa|short|shax|kurz\w*)(?![a-z])", re.IGNORECASE)
 _LONG: Final = re.compile(
-    r"([2-4]\s*-?_?(ch|chamber|kammer|cv)\b|(?<![a-z])(la|lax|long|hla|vla|4c|2c|3c|lvot|rvot)"
-    r"(?![a-z])|axial|transvers|coronal|sagittal|aort)",
+    r"((?<!\d)[2-4]\s*-?_?(ch|chamber|kammer|cv)\b|(?<![a-z0-9])[2-4]c(?![a-z0-9])"
+    r"|(?<![a-z])(la|lax|long|hla|vla|lvot|rvot)(?![a-z])|axial|transvers|coronal|sagittal|aort)",
     re.IGNORECASE,
 )
 _NO_CINE: Final = re.compile(

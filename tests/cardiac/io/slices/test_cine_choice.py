@@ -1,6 +1,7 @@
 """Several series in one folder: which one is the short-axis cine, and what is said of others."""
 
 import numpy as np
+import pydicom
 import pytest
 from fixtures.dicom_scans import (
     AFFINE,
@@ -54,6 +55,18 @@ def test_names_do_not_choose_between_cines_of_the_same_slices(scan, cine):
     write_series(scan, cine, AFFINE, step_ms=50, title="stress", number=7)
     with pytest.raises(FacewarpError, match=r"2 cines: SAX cine .*stress \(series 7"):
         read_dicom(scan)
+
+
+def test_coils_of_32_channels_are_no_long_axes(scan, cine):
+    """A stack named after its coil was left out for the other one, as a picture of 2 chambers."""
+    turned = AFFINE[:, [1, 2, 0, 3]]
+    write_series(scan, cine, turned, step_ms=50, title="cine 4ch", number=7)
+    for path in scan.iterdir():
+        data = pydicom.dcmread(path)
+        if data.SeriesNumber == 3:
+            data.SeriesDescription = "cine 32ch"
+            data.save_as(path)
+    is_the_cine(read_dicom(scan))
 
 
 @pytest.mark.parametrize("title", ["SA PERFUSION STRESS", "sax_First-Pass", "SAX MOLLI", "SA_TAG"])

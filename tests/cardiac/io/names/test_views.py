@@ -1,0 +1,58 @@
+"""Views that names tell, and names that only look like them."""
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from fixtures.dicom_scans import numbered
+
+from facewarp.cardiac.io.names.views import beside_short_axes, cines_apart, is_long_axis
+from facewarp.cardiac.io.patient import open_cine
+
+LONG = (
+    "la_2ch", "la_4ch", "001_LA_CINE", "001_LA_ED", "p1_la", "lax", "LAX_2ch", "cine_4ch", "4CH",
+    "p_2 ch", "vla", "lax2", "p_3c", "la4ch", "study_4chamber",
+)  # fmt: skip
+OTHER = (
+    "sa", "001_SA_CINE", "94c90d12", "a4c9", "x4ch9", "patient02c", "lara_cine", "cine_32ch",
+    "atlas", "1a2b3c", "sax_4ch_planned", "flat",
+)  # fmt: skip
+
+
+def paths(*names):
+    return [Path(f"{name}.nii.gz") for name in names]
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_long_axes(name):
+    assert is_long_axis(*paths(name))
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_names_that_are_no_view(name):
+    assert not is_long_axis(*paths(name))
+
+
+def test_a_long_axis_is_of_the_patient_whose_short_axis_is_there():
+    files = paths("001_SA_CINE", "001_LA_CINE", "p2_la_4ch", "p2_sa", "LA_003", "sa", "la_2ch")
+    assert [p.name[:-7] for p in beside_short_axes(files)] == ["001_LA_CINE", "p2_la_4ch", "la_2ch"]
+    assert beside_short_axes(paths("LA_001", "NY_002", "8-4c-1")) == []
+
+
+def test_of_a_patient_the_short_axis_is_kept():
+    kept, said = cines_apart(paths("001_LA_CINE", "001_SA_CINE"), None)
+    assert (kept, len(said)) == (paths("001_SA_CINE"), 1)
+    assert cines_apart(paths("94c90d12_01", "94c90d12_02"), None) == (
+        paths("94c90d12_01", "94c90d12_02"),
+        [],
+    )
+
+
+@pytest.mark.parametrize(("name", "said"), [("p1_4ch", True), ("p1", False), ("LA_sax", False)])
+def test_a_stack_named_like_a_long_axis_is_told(tmp_path, name, said):
+    path = tmp_path / f"{name}.nii.gz"
+    affine = np.diag([-1.5, -1.5, 8.0, 1.0])
+    nib.save(nib.Nifti1Image(numbered(phases=6, depth=4).T, affine), path)
+    told = [text for text in open_cine(path).volume.warnings if "long-axis" in text]
+    assert bool(told) is said
